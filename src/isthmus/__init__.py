@@ -1,0 +1,1 @@
+"""Isthmus: a thin middle platform."""

@@ -1,0 +1,161 @@
+"""Declare a capability or an event, and bind an implementation; all of it inert until a Registry reads it."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_type_hints
+
+from .contract import Value
+from .errors import IsthmusError
+
+if TYPE_CHECKING:
+    from .call import Context
+
+A = TypeVar("A")
+R = TypeVar("R")
+E = TypeVar("E", bound=type)
+
+DEADLINE_MS = 5_000  # longer than any local capability needs, shorter than people wait
+
+
+class Effect(enum.Enum):
+    """What a capability does to the world, which decides how the pipeline runs it."""
+
+    READ = "read"  # changes nothing; no transaction
+    WRITE = "write"  # one transaction with its events and its idempotency record
+    STEPS = "steps"  # several transactions and outside calls in order, each exactly once in effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Capability(Generic[A, R]):
+    """A typed, versioned operation: one ask in, one answer or one declared error out."""
+
+    name: str
+    version: str
+    effect: Effect
+    ask: type[A]
+    answer: type[R]
+    raises: tuple[type[IsthmusError], ...]
+    uses: tuple[Capability[Any, Any], ...]  # a flow's parts; empty for a pack's own capability
+    deadline_ms: int
+    doc: str
+    source: str
+
+    @property
+    def pack(self) -> str:
+        return self.name.partition(".")[0]
+
+
+def capability(
+    name: str,
+    *,
+    version: str,
+    effect: Effect,
+    raises: Sequence[type[IsthmusError]] = (),
+    deadline_ms: int = DEADLINE_MS,
+) -> Callable[[Callable[[A], R]], Capability[A, R]]:
+    """Declare a capability; the decorated function gives the types and the documentation, its body is `...`."""
+    return _declared(name, version, effect, tuple(raises), (), deadline_ms)
+
+
+def flow(
+    name: str,
+    *,
+    version: str,
+    effect: Effect,
+    uses: Sequence[Capability[Any, Any]],
+    raises: Sequence[type[IsthmusError]] = (),
+    deadline_ms: int = DEADLINE_MS,
+) -> Callable[[Callable[[A], R]], Capability[A, R]]:
+    """Declare a flow: a capability made of others. It may call only those, and raises what they raise too."""
+    inherited = (error for part in uses for error in part.raises)
+    return _declared(name, version, effect, tuple(dict.fromkeys([*raises, *inherited])), tuple(uses), deadline_ms)
+
+
+def _declared(
+    name: str,
+    version: str,
+    effect: Effect,
+    raises: tuple[type[IsthmusError], ...],
+    uses: tuple[Capability[Any, Any], ...],
+    deadline_ms: int,
+) -> Callable[[Callable[[A], R]], Capability[A, R]]:
+    def declare(function: Callable[[A], R]) -> Capability[A, R]:
+        hints = get_type_hints(function, include_extras=True)
+        answer = hints.pop("return")
+        (ask,) = hints.values()
+        return Capability(
+            name=name,
+            version=version,
+            effect=effect,
+            ask=ask,
+            answer=answer,
+            raises=raises,
+            uses=uses,
+            deadline_ms=deadline_ms,
+            doc=inspect.getdoc(function) or "",
+            source=source_of(function),
+        )
+
+    return declare
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Implementation:
+    """The function that does what a capability promises."""
+
+    capability: Capability[Any, Any]
+    function: Callable[[Any, Context], Awaitable[Any]]
+    source: str
+
+    def __call__(self, ask: Any, ctx: Context) -> Awaitable[Any]:
+        return self.function(ask, ctx)
+
+
+def implements(
+    capability: Capability[A, R],
+) -> Callable[[Callable[[A, Context], Awaitable[R]]], Implementation]:
+    """Bind a coroutine function `(ask, ctx) -> answer` to a capability."""
+
+    def bind(function: Callable[[A, Context], Awaitable[R]]) -> Implementation:
+        return Implementation(capability=capability, function=function, source=source_of(function))
+
+    return bind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventKind:
+    """What the outbox needs to know of an event type."""
+
+    name: str
+    version: str
+    subject: str  # the field that names what the event is about
+
+
+def event(name: str, *, version: str, subject: str) -> Callable[[E], E]:
+    """Declare a Value as an event; events with the same `subject` arrive in the order of their commits."""
+
+    def declare(cls: E) -> E:
+        if subject not in getattr(cls, "__struct_fields__", ()):
+            raise TypeError(f"{cls.__name__} has no field {subject!r} to be the subject of {name!r}")
+        cls.__isthmus_event__ = EventKind(name=name, version=version, subject=subject)
+        return cls
+
+    return declare
+
+
+def event_kind(value: Value | type[Value]) -> EventKind:
+    """Return what an event type was declared as; TypeError where it was not."""
+    kind = getattr(value, "__isthmus_event__", None)
+    if kind is None:
+        raise TypeError(f"{value!r} is not declared with @event")
+    return cast(EventKind, kind)
+
+
+def source_of(function: Callable[..., object]) -> str:
+    """Return `file:line` of a function, for messages that a person follows."""
+    code = inspect.unwrap(function).__code__
+    return f"{code.co_filename}:{code.co_firstlineno}"

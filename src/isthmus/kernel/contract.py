@@ -1,0 +1,130 @@
+"""Contracts: frozen values that go to bytes and back, and say where a wrong one is wrong."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from .errors import BadAsk, near
+
+__all__ = ["Meta", "Value", "decode", "encode", "json_schema"]
+
+V = TypeVar("V")
+
+_PATH = re.compile(r" - at `(?P<path>\$[^`]*)`$")
+_UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
+_UNKNOWN_MEMBER = re.compile(r"Invalid enum value (?P<value>.+)$")
+_MISSING_FIELD = re.compile(r"missing required field `(?P<name>[^`]*)`")
+_STEP = re.compile(r"\.(?P<name>[A-Za-z_]\w*)|\[(?:\.\.\.|\d+|\S+?)\]")
+
+_encoder = msgspec.json.Encoder()
+
+
+if TYPE_CHECKING:
+
+    @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
+    class Value:
+        """What crosses a boundary: immutable, made by keyword, closed to fields it does not know."""
+
+        __struct_fields__: ClassVar[tuple[str, ...]]
+
+        def __init_subclass__(cls, *, order: bool = False, tag: str | bool | None = None) -> None: ...
+else:
+
+    class Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        """What crosses a boundary: immutable, made by keyword, closed to fields it does not know."""
+
+
+def encode(value: object) -> bytes:
+    """Return the JSON bytes of a value; the same value gives the same bytes."""
+    return _encoder.encode(value)
+
+
+def decode(body: bytes, type_: type[V]) -> V:
+    """Read a value of a type out of JSON bytes.
+
+    Raises BadAsk with the path of the first thing that does not fit, what was expected
+    there, and the nearest known name for a misspelt field or member of a closed set.
+    """
+    try:
+        return _decoder(type_).decode(body)
+    except msgspec.ValidationError as wrong:
+        raise _explained(str(wrong), type_) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
+        raise BadAsk(f"the body is not JSON: {wrong}", remedy="send one JSON object", path="$") from None
+
+
+def json_schema(types: tuple[type, ...], ref_template: str) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
+    """Return the JSON Schema (2020-12) of each type, and the components that they refer to."""
+    return msgspec.json.schema_components(types, ref_template=ref_template)
+
+
+@lru_cache(maxsize=4096)  # one decoder per contract: more contracts than this is a fault elsewhere
+def _decoder(type_: type[V]) -> msgspec.json.Decoder[V]:
+    return msgspec.json.Decoder(type_)
+
+
+def _explained(message: str, type_: type) -> BadAsk:
+    found = _PATH.search(message)
+    path = found["path"] if found else "$"
+    fact = _PATH.sub("", message)
+    if unknown := _UNKNOWN_FIELD.search(fact):
+        known = _fields_at(type_, path)
+        hint = near(unknown["name"], known)
+        return BadAsk(
+            f"unknown field {unknown['name']!r}{hint}",
+            remedy=f"the fields here are {', '.join(known)}" if known else "leave the field out",
+            path=f"{path}.{unknown['name']}",
+        )
+    if missing := _MISSING_FIELD.search(fact):
+        return BadAsk(f"field {missing['name']!r} is missing", remedy="add it", path=f"{path}.{missing['name']}")
+    if member := _UNKNOWN_MEMBER.search(fact):
+        allowed = _members(_type_at(type_, path))
+        hint = near(member["value"].strip("'"), allowed)
+        return BadAsk(
+            f"{member['value']} is not an allowed value{hint}",
+            remedy=f"use one of {', '.join(allowed)}" if allowed else "use a value that the contract lists",
+            path=path,
+        )
+    return BadAsk(fact[:1].lower() + fact[1:], remedy="send what the contract says here", path=path)
+
+
+def _type_at(type_: Any, path: str) -> Any:
+    """Follow a path through a contract; Any where it leads out of what can be known."""
+    for step in _STEP.finditer(path):
+        type_ = _unwrapped(type_)
+        if name := step["name"]:
+            type_ = _hints(type_).get(name, Any) if isinstance(type_, type) else Any
+        else:
+            inner = [part for part in get_args(type_) if part is not Ellipsis]
+            type_ = inner[-1] if inner else Any
+    return _unwrapped(type_)
+
+
+def _fields_at(type_: Any, path: str) -> list[str]:
+    found = _type_at(type_, path)
+    return list(_hints(found)) if isinstance(found, type) else []
+
+
+def _members(type_: Any) -> list[str]:
+    if isinstance(type_, type):
+        return [str(getattr(member, "value", member)) for member in getattr(type_, "__members__", {}).values()]
+    return [str(member) for member in get_args(type_)]
+
+
+def _hints(type_: type) -> dict[str, Any]:
+    fields = getattr(type_, "__struct_fields__", ())
+    return {name: hint for name, hint in get_type_hints(type_, include_extras=True).items() if name in fields}
+
+
+def _unwrapped(type_: Any) -> Any:
+    """Take off Annotated and the `| None` of an optional field."""
+    while hasattr(type_, "__metadata__"):
+        type_ = get_args(type_)[0]
+    choices = [part for part in get_args(type_) if part is not type(None)]
+    is_optional = len(choices) == 1 and type(None) in get_args(type_) and get_origin(type_) is not tuple
+    return _unwrapped(choices[0]) if is_optional else type_

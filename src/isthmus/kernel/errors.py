@@ -1,0 +1,170 @@
+"""Every error that Isthmus raises on purpose.
+
+    IsthmusError             slug, message, remedy, path, facts
+    ├── Refusal              the asker can do something about it
+    │   ├── BadAsk           the ask does not fit its contract
+    │   ├── NotAuthenticated nobody known is asking
+    │   ├── NotPermitted     the front end or client may not do this
+    │   ├── NotFound         what the ask names is not there
+    │   ├── Conflict         the world is in another state than the ask assumes
+    │   ├── RuleBroken       understood, and a rule of the business says no
+    │   └── TooMany          a limit on number or rate is reached
+    ├── Trouble              nothing wrong with the ask; the same ask may succeed later
+    │   ├── Unavailable      a part that the answer needs does not respond
+    │   └── DeadlineExceeded the time given for the call is over
+    └── Fault                a defect in code: an answer that raised, an undeclared error
+BuildProblems                all that is wrong with a set of packs and front ends, at once
+
+A message states the fact with its values, the remedy says what to do next, and the path
+(`$.lines[0].sku`) says where in the ask.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+class IsthmusError(Exception):
+    """What all deliberate errors share."""
+
+    slug: ClassVar[str] = "isthmus.error"
+
+    def __init__(self, message: str, *, remedy: str, path: str | None = None, **facts: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.path = path
+        self.facts = facts
+
+    def __str__(self) -> str:
+        where = f" at {self.path}" if self.path else ""
+        return f"{self.message}{where}; {self.remedy}"
+
+
+class Refusal(IsthmusError):
+    """The asker can do something about it; nothing was changed."""
+
+    slug = "refused"
+
+
+class BadAsk(Refusal):
+    """The ask does not fit its contract."""
+
+    slug = "bad-ask"
+
+
+class NotAuthenticated(Refusal):
+    """No known client is asking."""
+
+    slug = "not-authenticated"
+
+
+class NotPermitted(Refusal):
+    """The front end, or its client, may not do this."""
+
+    slug = "not-permitted"
+
+
+class NotFound(Refusal):
+    """What the ask names is not there."""
+
+    slug = "not-found"
+
+
+class Conflict(Refusal):
+    """The world is in another state than the ask assumes."""
+
+    slug = "conflict"
+
+
+class RuleBroken(Refusal):
+    """The ask was understood, and a rule of the business says no."""
+
+    slug = "rule-broken"
+
+
+class TooMany(Refusal):
+    """A limit on number or rate is reached."""
+
+    slug = "too-many"
+
+
+class Trouble(IsthmusError):
+    """Nothing is wrong with the ask; the same ask may succeed later."""
+
+    slug = "trouble"
+
+
+class Unavailable(Trouble):
+    """A part that the answer needs does not respond."""
+
+    slug = "unavailable"
+
+
+class DeadlineExceeded(Trouble):
+    """The time given for the call is over; what the call had begun is undone."""
+
+    slug = "deadline-exceeded"
+
+
+class Fault(IsthmusError):
+    """A defect in code, reported with the place to look at."""
+
+    slug = "fault"
+
+
+class AnswerFailed(Fault):
+    """A front end's answer to an extension point raised, and the point has no fallback."""
+
+    slug = "answer-failed"
+
+
+class UnknownCapability(NotFound):
+    """No capability of this name is offered."""
+
+    slug = "unknown-capability"
+
+
+class UnknownDimensionValue(BadAsk):
+    """A dimension of the ask has a value outside its closed set."""
+
+    slug = "unknown-dimension-value"
+
+
+class KeyReused(Conflict):
+    """The idempotency key already belongs to another ask."""
+
+    slug = "idempotency-key-reused"
+
+
+class AlreadyAnswered(Exception):
+    """The store's word to the pipeline: this key and ask have been answered, with these bytes."""
+
+    def __init__(self, answer: bytes) -> None:
+        super().__init__("already answered")
+        self.answer = answer
+
+
+class BuildProblems(Exception):
+    """Everything that keeps a set of packs and front ends from running, in one report."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        listing = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(problems, 1))
+        super().__init__(f"{len(problems)} problem(s) to solve before this can run:\n{listing}")
+        self.problems = tuple(problems)
+
+
+def near(wrong: str, known: Iterable[str]) -> str:
+    """Return a hint ` (did you mean 'x'?)` for a misspelt name, or nothing where none is near."""
+    found = difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+def kebab(name: str) -> str:
+    """Turn a Python name (`price_line`, `PriceLine`) into its form on the wire (`price-line`)."""
+    return _CAMEL.sub("-", name).replace("_", "-").lower()

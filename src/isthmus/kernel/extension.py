@@ -1,0 +1,166 @@
+"""Declare an extension point with its default, and answer one; both inert until a Registry reads them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, get_args, get_type_hints
+
+from .capability import source_of
+from .combine import Pass, Rule
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+OnFailure = Literal["default", "refuse"]
+DIMENSIONS_MAX = 3  # more conditions than this on one question and nobody can foresee who answers
+REMOTE_DEADLINE_MS = 500  # what one `async def` point may take of a call where it does not say otherwise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dimension:
+    """A closed set of values that conditions may name; read from the field of the same name in the ask."""
+
+    name: str
+    values: tuple[str, ...]
+    default: str
+
+    def __post_init__(self) -> None:
+        if self.default not in self.values:
+            raise ValueError(f"dimension {self.name!r} has default {self.default!r}, which is not one of {self.values}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ExtensionPoint(Generic[P, R]):
+    """A typed question that a capability asks the front end on whose behalf it runs."""
+
+    name: str
+    combine: Rule
+    default: Callable[P, R]
+    dimensions: tuple[Dimension, ...]
+    on_failure: OnFailure
+    per_line: bool
+    deadline_ms: int
+    until: date | None
+    parameters: tuple[str, ...]
+    is_async: bool
+    doc: str
+    source: str
+
+    @property
+    def pack(self) -> str:
+        return self.name.partition(".")[0]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Give the default answer; `ctx.answer(point)` gives the front end's."""
+        return self.default(*args, **kwargs)
+
+
+def extension_point(
+    name: str,
+    *,
+    combine: Rule,
+    dimensions: Sequence[Dimension] = (),
+    on_failure: OnFailure = "refuse",
+    per_line: bool = False,
+    deadline_ms: int = REMOTE_DEADLINE_MS,
+    until: date | None = None,
+) -> Callable[[Callable[P, R]], ExtensionPoint[P, R]]:
+    """Declare a question; the decorated function is its documentation and its default answer.
+
+    dimensions: what conditional answers may depend on. on_failure: what happens when an answer raises:
+    `refuse` fails the call, `default` uses the default answer. per_line: the first argument is a sequence
+    of lines and so is the answer, one element a line, combined element by element. until: the day on
+    which a point that has found no second user is to be removed.
+    """
+    if len(dimensions) > DIMENSIONS_MAX:
+        raise TypeError(f"{name!r} has {len(dimensions)} dimensions; {DIMENSIONS_MAX} is the limit")
+    if per_line and combine.name not in ("first_answer", "total", "lowest", "highest", "every"):
+        raise TypeError(f"{name!r}: {combine.name} does not combine line by line")
+
+    def declare(function: Callable[P, R]) -> ExtensionPoint[P, R]:
+        return ExtensionPoint(
+            name=name,
+            combine=combine,
+            default=function,
+            dimensions=tuple(dimensions),
+            on_failure=on_failure,
+            per_line=per_line,
+            deadline_ms=deadline_ms,
+            until=until,
+            parameters=tuple(inspect.signature(function).parameters),
+            is_async=inspect.iscoroutinefunction(function),
+            doc=inspect.getdoc(function) or "",
+            source=source_of(function),
+        )
+
+    return declare
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answer:
+    """What a front end or product gives to an extension point."""
+
+    point: ExtensionPoint[..., Any]
+    function: Callable[..., Any]
+    when: Mapping[str, frozenset[str]]
+    applies: Callable[..., bool] | None
+    stage: str
+    source: str
+    owner: str = ""  # set when a Registry reads the front end or product that lists it
+    rank: int = field(default=0)  # 0 for the front end itself, 1 for its parent …; products come behind all
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    @property
+    def label(self) -> str:
+        return f"{self.owner}.{self.name}" if self.owner else self.name
+
+    @property
+    def is_total(self) -> bool:
+        """True where its annotation promises an opinion for every question that reaches it."""
+        if self.applies is not None or self.point.per_line:
+            return False
+        returned = get_type_hints(self.function).get("return", Any)
+        return returned is not Any and Pass not in (returned, *get_args(returned))
+
+    def owned_by(self, owner: str, rank: int) -> Answer:
+        return replace(self, owner=owner, rank=rank)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Answer directly, as its owner's tests do."""
+        return self.function(*args, **kwargs)
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def answers(
+    point: ExtensionPoint[P, R],
+    *,
+    when: Mapping[str, str | Sequence[str]] | None = None,
+    applies: Callable[P, bool] | None = None,
+    stage: str = "",
+) -> Callable[[Callable[P, Any]], Answer]:
+    """Answer an extension point, always or only `when` dimensions have the values named.
+
+    applies: a predicate over the arguments, for what no dimension says; as it may overlap anything, the
+    front end must then state the order. stage: which stage of a `fold` the answer belongs to.
+    """
+    named = {name: frozenset([values] if isinstance(values, str) else values) for name, values in (when or {}).items()}
+
+    def answer(function: Callable[P, Any]) -> Answer:
+        return Answer(
+            point=cast("ExtensionPoint[..., Any]", point),
+            function=function,
+            when=named,
+            applies=applies,
+            stage=stage,
+            source=source_of(function),
+        )
+
+    return answer

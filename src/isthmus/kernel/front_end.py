@@ -1,0 +1,52 @@
+"""Front ends and products: who answers what, for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .capability import Capability, Implementation
+from .extension import Answer, ExtensionPoint
+
+Order = Mapping[ExtensionPoint[..., Any], Sequence[Answer]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Product:
+    """A bundle of answers that several front ends switch on: the unit of combination.
+
+    adds: values that the product brings to a dimension, such as a kind of order of its own.
+    """
+
+    name: str
+    doc: str
+    owner: str
+    answers: tuple[Answer, ...]
+    adds: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FrontEnd:
+    """A business line, or a part of one.
+
+    uses: the capabilities that it may call, by name, or `pack.*` for all of one pack. products: which are
+    switched on; their order means nothing. order: for a point, which of its answers goes first, where
+    narrower conditions and ownership leave that open. children: parts of the line with answers of their
+    own, each chosen by the dimension values in its `when`. capabilities and implementations: its own flows.
+    settings: plain values that its own answers and the packs may read.
+    """
+
+    code: str
+    name: str
+    owner: str
+    doc: str = ""
+    uses: tuple[str, ...] = ()
+    products: tuple[Product, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    order: Order = field(default_factory=dict[ExtensionPoint[..., Any], Sequence[Answer]])
+    children: tuple[FrontEnd, ...] = ()
+    when: Mapping[str, str] = field(default_factory=dict[str, str])
+    capabilities: tuple[Capability[Any, Any], ...] = ()
+    implementations: tuple[Implementation, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -1,0 +1,171 @@
+"""Words that all packs share: money, quantities, pages."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import Annotated
+from uuid import UUID
+
+from isthmus.kernel import Dimension, Meta, Value, errors
+
+# ISO 4217 codes whose minor unit is not a hundredth; every other code has two decimals.
+# fmt: off
+_NO_DECIMALS = frozenset([
+    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF",
+])
+# fmt: on
+_THREE_DECIMALS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
+
+CurrencyCode = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217 currency code")]
+Sku = Annotated[str, Meta(min_length=1, max_length=64, description="stock keeping unit")]
+Code = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$", description="a code that people choose")]
+Text = Annotated[str, Meta(max_length=2000)]
+Quantity = Annotated[int, Meta(ge=1, le=1_000_000, description="whole number of the SKU's unit of measure")]
+PageSize = Annotated[int, Meta(ge=1, le=200, description="how many to return at most")]
+Minor = Annotated[int, Meta(ge=-(10**15), le=10**15, description="minor units of the currency, such as cents")]
+
+
+class CurrencyMismatch(errors.BadAsk):
+    """Amounts of two currencies meet where only one can be."""
+
+    slug = "currency-mismatch"
+
+
+# What kind of sale an order is; products add kinds of their own.
+ORDER_KIND = Dimension(name="order_kind", values=("standard",), default="standard")
+# Where the buyer is when buying.
+CHANNEL = Dimension(name="channel", values=("online", "app", "store", "phone"), default="online")
+
+LINES_MAX = 1_000  # a larger basket is two orders; it bounds the work of one call
+
+
+class Rounding(enum.StrEnum):
+    """How a fraction of a minor unit is rounded."""
+
+    HALF_UP = "half-up"  # 0.5 away from zero: what tills and tax offices mostly ask for
+    HALF_EVEN = "half-even"  # 0.5 to the even neighbour: no drift over many amounts
+    DOWN = "down"
+    UP = "up"
+
+
+class Money(Value, order=True):
+    """An amount in whole minor units (cents for USD, yen for JPY, fils for KWD) of an ISO 4217 currency."""
+
+    currency: CurrencyCode
+    minor: Minor
+
+    def __add__(self, other: Money) -> Money:
+        return Money(currency=self.currency, minor=self.minor + self._same(other).minor)
+
+    def __sub__(self, other: Money) -> Money:
+        return Money(currency=self.currency, minor=self.minor - self._same(other).minor)
+
+    def __neg__(self) -> Money:
+        return Money(currency=self.currency, minor=-self.minor)
+
+    def times(self, factor: int | Fraction, rounding: Rounding = Rounding.HALF_UP) -> Money:
+        """Multiply exactly, then round once."""
+        return Money(currency=self.currency, minor=rounded(self.minor * Fraction(factor), rounding))
+
+    def allocate(self, weights: Sequence[int]) -> tuple[Money, ...]:
+        """Split in proportion to weights so that the parts add up to the whole, to the last minor unit."""
+        return tuple(Money(currency=self.currency, minor=part) for part in allocated(self.minor, weights))
+
+    def __str__(self) -> str:
+        places = decimals(self.currency)
+        return f"{Decimal(self.minor).scaleb(-places):.{places}f} {self.currency}"
+
+    def _same(self, other: Money) -> Money:
+        if other.currency != self.currency:
+            raise CurrencyMismatch(
+                f"{self} and {other} cannot be added or compared",
+                remedy="convert one of them, or split the ask",
+            )
+        return other
+
+
+def money(minor: int, currency: str) -> Money:
+    """Make an amount of minor units."""
+    return Money(currency=currency, minor=minor)
+
+
+def decimals(currency: str) -> int:
+    """Return how many decimals a currency's minor unit has: 0, 2 or 3 (ISO 4217)."""
+    if currency in _NO_DECIMALS:
+        return 0
+    return 3 if currency in _THREE_DECIMALS else 2
+
+
+def rounded(exact: Fraction, rounding: Rounding = Rounding.HALF_UP) -> int:
+    """Round an exact fraction to a whole number; the sign does not change how."""
+    whole, rest = divmod(abs(exact.numerator), exact.denominator)
+    twice = 2 * rest - exact.denominator
+    up = {
+        Rounding.HALF_UP: twice >= 0,
+        Rounding.HALF_EVEN: twice > 0 or (twice == 0 and whole % 2 == 1),
+        Rounding.DOWN: False,
+        Rounding.UP: rest > 0,
+    }[rounding]
+    size = whole + (1 if up and rest else 0)
+    return -size if exact < 0 else size
+
+
+def allocated(minor: int, weights: Sequence[int]) -> tuple[int, ...]:
+    """Split an amount in proportion to weights by largest remainder; equal remainders go to the earlier part.
+
+    The parts add up to the amount, and no part has another sign than it. Where all weights are zero,
+    they count as equal. Raises ValueError for no weights or a negative one.
+    """
+    if not weights or min(weights) < 0:
+        raise ValueError(f"cannot allocate {minor} over weights {list(weights)}")
+    shares = list(weights) if any(weights) else [1] * len(weights)
+    whole, size, sign = sum(shares), abs(minor), -1 if minor < 0 else 1
+    parts = [size * share // whole for share in shares]
+    by_remainder = sorted(range(len(shares)), key=lambda at: (-(size * shares[at] % whole), at))
+    for at in by_remainder[: size - sum(parts)]:
+        parts[at] += 1
+    return tuple(sign * part for part in parts)
+
+
+class LineAsk(Value):
+    """So much of one SKU."""
+
+    sku: Sku
+    quantity: Quantity
+
+
+Lines = Annotated[tuple[LineAsk, ...], Meta(min_length=1, max_length=LINES_MAX)]
+
+
+class Applied(Value):
+    """What changed an outcome, and who asked for it: a rule's name, a promotion, an answer's owner."""
+
+    by: str
+    reason: str
+    amount: Money | None = None  # what it added (or, negative, took away), where it is money
+
+
+class Buyer(Value):
+    """Who buys, as far as decisions may know: no name, no address."""
+
+    member_id: UUID | None = None
+    tier: str = ""
+    segments: tuple[str, ...] = ()
+
+
+GUEST = Buyer()
+
+
+class Address(Value):
+    """Where something goes; `country` is ISO 3166-1 alpha-2, `region` the part after the dash in ISO 3166-2."""
+
+    country: Annotated[str, Meta(pattern="^[A-Z]{2}$")]
+    region: Annotated[str, Meta(max_length=16)] = ""
+    city: Annotated[str, Meta(max_length=120)] = ""
+    postcode: Annotated[str, Meta(max_length=16)] = ""
+    street: Annotated[str, Meta(max_length=240)] = ""
+    recipient: Annotated[str, Meta(max_length=120)] = ""
+    phone: Annotated[str, Meta(max_length=40)] = ""
