@@ -1,0 +1,190 @@
+"""The store that ships: PostgreSQL through asyncpg.
+
+Calls run on connections of the role `isthmus_app`, for which row-level security holds, and which write in
+transactions with an effect only. The platform's own work (relay, sweepers, doctor) runs on a few connections of
+the owner, and sees all front ends.
+
+JSON columns are passed as bytes, both ways and unparsed: encode with the kernel, write, read, decode.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, Self
+
+import asyncpg
+
+from isthmus.kernel import errors, ports
+
+from .session import Connection, Reading, Statements, TenantConnection, Transaction, Write, checked_code
+
+CONNECTIONS_MAX: Final = 16  # two per core serve most; more connections only wait for each other
+PLATFORM_CONNECTIONS_MAX: Final = 4
+TAKE_LIMIT_S: Final = 5  # a call that waits longer for a connection is better refused: the asker can come again
+STATEMENT_LIMIT_S: Final = 30
+LOCK_LIMIT_S: Final = 10  # longer than any healthy transaction holds a row
+IDLE_LIMIT_S: Final = 60  # in a transaction: longer than any deadline of a call
+UNUSED_LIMIT_S: Final = 300
+CLOSE_LIMIT_S: Final = 10
+STATEMENTS_PREPARED_MAX: Final = 1024  # per connection: more than all packs have together
+ANNOUNCE_EVERY_S: Final = 0.02  # NOTIFY takes a lock of the whole server when it commits, so it is not for each order
+
+_APP_SETTINGS: Final = {
+    "role": "isthmus_app",
+    "default_transaction_read_only": "on",
+    "standard_conforming_strings": "on",
+    "statement_timeout": f"{STATEMENT_LIMIT_S}s",
+    "lock_timeout": f"{LOCK_LIMIT_S}s",
+    "idle_in_transaction_session_timeout": f"{IDLE_LIMIT_S}s",
+    "timezone": "UTC",
+    "jit": "off",
+    "application_name": "isthmus",
+}
+_PLATFORM_SETTINGS: Final = {"timezone": "UTC", "jit": "off", "application_name": "isthmus platform"}
+
+
+class Database:
+    """Rows, events and idempotency records in one PostgreSQL database; the kernel's `Store`.
+
+    Open it with `await Database.open(url)`, and close it in the same event loop.
+    """
+
+    def __init__(self, url: str, calls: asyncpg.Pool, platform: asyncpg.Pool, take_limit_s: float) -> None:
+        self.url = url
+        self._calls = calls
+        self._platform = platform
+        self._take_limit_s = take_limit_s
+        self._announcing: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(
+        cls, url: str, *, connections_max: int = CONNECTIONS_MAX, take_limit_s: float = TAKE_LIMIT_S
+    ) -> Self:
+        """Connect to a migrated database.
+
+        Raises Unavailable where it does not answer, and Fault where it has not been migrated.
+        """
+        platform = _pool(url, PLATFORM_CONNECTIONS_MAX, _PLATFORM_SETTINGS)
+        calls = _pool(url, connections_max, _APP_SETTINGS)
+        try:
+            await platform
+            await calls
+        except asyncpg.InvalidParameterValueError as error:
+            await platform.close()
+            raise errors.Fault(f"the database is not migrated: {error}", remedy="run its migrations first") from error
+        except (OSError, asyncpg.PostgresError) as error:
+            raise errors.Unavailable(
+                f"the database does not answer: {error}", remedy="start it, or mend ISTHMUS_DATABASE_URL"
+            ) from error
+        return cls(url, calls, platform, take_limit_s)
+
+    async def close(self) -> None:
+        """Let running calls end, for a while, and disconnect."""
+        if self._announcing is not None:
+            await self._announcing
+        for pool in (self._calls, self._platform):
+            try:
+                await asyncio.wait_for(pool.close(), CLOSE_LIMIT_S)
+            except TimeoutError:
+                pool.terminate()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def read(self, front_end: str) -> Reading:
+        """Return a session that takes a connection with its first statement; the database refuses it any write."""
+        return Reading(self._take_for_call, self._calls.release, checked_code(front_end))
+
+    async def write(self, front_end: str, claim: ports.Claim | None) -> Write:
+        """Begin a transaction and claim the key, in one round trip.
+
+        Raises AlreadyAnswered, KeyReused; and Unavailable where no connection is free in time.
+        """
+        writing = Write(self._take_for_call, self._calls.release, checked_code(front_end), claim, self._announce_events)
+        await writing.begin()
+        return writing
+
+    @asynccontextmanager
+    async def platform(self) -> AsyncGenerator[ports.Session]:
+        """Give a session of the platform's own, over all front ends; each statement is committed by itself."""
+        session = Statements(self._take_for_platform, self._platform.release)
+        try:
+            yield session
+        finally:
+            await session.close()
+
+    @asynccontextmanager
+    async def platform_transaction(self) -> AsyncGenerator[ports.Session]:
+        """Give a transaction of the platform's own, over all front ends; committed where the block ends well."""
+        session = Transaction(self._take_for_platform, self._platform.release)
+        try:
+            yield session
+            await session.end()
+        finally:
+            await session.close()
+
+    async def _take_for_call(self) -> Connection:
+        return await _take(self._calls, self._take_limit_s)
+
+    async def _take_for_platform(self) -> Connection:
+        return await _take(self._platform, self._take_limit_s)
+
+    def _announce_events(self) -> None:
+        """Wake the relays, a moment after the commit and once for all commits of that moment."""
+        if self._announcing is None or self._announcing.done():
+            self._announcing = asyncio.create_task(self._announce_soon())
+
+    async def _announce_soon(self) -> None:
+        await asyncio.sleep(ANNOUNCE_EVERY_S)
+        self._announcing = None
+        with suppress(errors.IsthmusError):  # relays also look by themselves
+            async with self.platform() as session:
+                await session.execute("select pg_notify('isthmus_outbox', '')")
+
+
+def _pool(url: str, connections_max: int, settings: dict[str, str]) -> asyncpg.Pool:
+    return asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=connections_max,
+        max_inactive_connection_lifetime=UNUSED_LIMIT_S,
+        connection_class=TenantConnection,
+        statement_cache_size=STATEMENTS_PREPARED_MAX,
+        max_cached_statement_lifetime=0,
+        server_settings=settings,
+        init=_pass_json_as_bytes,
+    )
+
+
+async def _pass_json_as_bytes(connection: Any) -> None:
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", format="binary", encoder=_to_jsonb, decoder=_from_jsonb
+    )
+    await connection.set_type_codec("json", schema="pg_catalog", format="binary", encoder=_to_json, decoder=bytes)
+
+
+def _to_jsonb(value: bytes | str) -> bytes:
+    return b"\x01" + _to_json(value)  # the version of PostgreSQL's binary form
+
+
+def _to_json(value: bytes | str) -> bytes:
+    return value.encode() if isinstance(value, str) else value
+
+
+def _from_jsonb(value: bytes) -> bytes:
+    return value[1:]
+
+
+async def _take(pool: asyncpg.Pool, limit_s: float) -> Connection:
+    try:
+        return await pool.acquire(timeout=limit_s)
+    except TimeoutError as error:
+        raise errors.Unavailable(
+            f"all {pool.get_max_size()} connections to the database were busy for {limit_s:g} s",
+            remedy="send it again in a moment; if it lasts, raise connections_max or look for slow statements",
+        ) from error

@@ -1,0 +1,96 @@
+"""What PostgreSQL and the way to it can say, as the kernel's errors.
+
+| PostgreSQL                                            | raised            | what the asker may do          |
+|-------------------------------------------------------|-------------------|--------------------------------|
+| connection lost or refused, server stopping           | Unavailable       | send again                     |
+| serialization failure, deadlock, lock or query limit  | Unavailable       | send again                     |
+| unique, check, foreign key, not null, exclusion       | ConstraintBroken  | nothing, unless a pack says so |
+| permission, row-level security, write in a read       | Fault             | nothing: mend the code         |
+| any other                                             | Fault             | nothing: mend the code         |
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import asyncpg
+
+from isthmus.kernel import errors
+
+AGAIN: Final = "send it again; with the same Idempotency-Key it has its effect once"
+
+_PASSING: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.TransactionRollbackError,  # serialization failure, deadlock
+    asyncpg.LockNotAvailableError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,  # statement limit, shutdown, cannot connect now
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InvalidCachedStatementError,  # a migration changed a table under a prepared statement
+)
+
+
+class ConstraintBroken(errors.Fault):
+    """A row breaks a constraint of the database, and no pack said what that means.
+
+    A pack that knows the meaning catches this, looks at `constraint`, and raises its own refusal.
+    """
+
+    slug = "store.constraint-broken"
+
+    def __init__(self, *, constraint: str, table: str, detail: str) -> None:
+        super().__init__(
+            f"constraint {constraint!r} of {table!r} is broken: {detail}",
+            remedy="catch ConstraintBroken where this constraint has a meaning, and raise a declared refusal",
+            constraint=constraint,
+            table=table,
+        )
+        self.constraint = constraint
+        self.table = table
+
+
+def translated(error: Exception) -> Exception:
+    """Return the kernel's error for one of asyncpg or of the network, or the error itself where it is neither."""
+    if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        return ConstraintBroken(
+            constraint=said(error, "constraint_name") or "not null",
+            table=f"{said(error, 'schema_name')}.{said(error, 'table_name')}",
+            detail=said(error, "detail") or str(error),
+        )
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return _refused_by_the_wall(error)
+    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        return errors.Fault(
+            f"a reading call tried to write: {error}", remedy="declare the capability with Effect.WRITE"
+        )
+    if isinstance(error, _PASSING):
+        return errors.Unavailable(f"the database broke off: {error}", remedy=AGAIN)
+    if isinstance(error, asyncpg.PostgresError):
+        return errors.Fault(f"the database refused a statement: {error}", remedy="mend the statement")
+    if isinstance(error, (OSError, asyncpg.InterfaceError)):
+        return _lost(error)
+    return error
+
+
+def said(error: asyncpg.PostgresError, field: str) -> str:
+    """Return a field of PostgreSQL's error message, such as `hint`, or nothing where it has none."""
+    return getattr(error, field, None) or ""
+
+
+def _refused_by_the_wall(error: asyncpg.InsufficientPrivilegeError) -> errors.Fault:
+    if "row-level security" in str(error):
+        return errors.Fault(
+            f"a row of another front end was about to be written: {error}",
+            remedy="write the front end of the call (ctx.front_end) into the row",
+        )
+    return errors.Fault(
+        f"the database does not let packs do this: {error}",
+        remedy="call isthmus.guard('schema.table') or isthmus.share('schema.table') in the pack's migration",
+    )
+
+
+def _lost(error: Exception) -> errors.IsthmusError:
+    """A closed connection comes as an InterfaceError, and so does a wrong argument, which sending again won't mend."""
+    if isinstance(error, asyncpg.InterfaceError) and "closed" not in str(error) and "released" not in str(error):
+        return errors.Fault(f"a statement could not be sent: {error}", remedy="mend the call of the session")
+    return errors.Unavailable(f"the connection to the database is lost: {error!r}", remedy=AGAIN)

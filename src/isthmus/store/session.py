@@ -1,0 +1,318 @@
+"""Statements of one call: a reading session, a transaction with an effect, and the platform's own.
+
+The front end is a setting of the connection (`isthmus.front_end`), which row-level security reads. A connection
+remembers which one it is set to, so setting it costs a round trip only where it differs; in a transaction it
+goes along with BEGIN.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import lru_cache
+from typing import Any, Final, TypeVar
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from isthmus.kernel import errors, ports
+
+from .errors import translated
+
+STATEMENTS_REMEMBERED: Final = 4096  # texts already checked: more than all packs have together
+
+T = TypeVar("T")
+
+_CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_OUTLIVES: Final = re.compile(
+    r"^\s*(set|reset|discard|listen|begin|start|commit|end|rollback|abort|savepoint|release|prepare|declare|load)\b"
+    r"|\bset_config\s*\(|\bpg_(try_)?advisory_lock(_shared)?\s*\(|\bcreate\s+(local\s+)?temp",
+    re.IGNORECASE,
+)
+_BROKEN: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+
+_FIND_ANSWER: Final = (
+    "select capability, ask_hash, answer from isthmus.idempotency where digest = $1 and front_end = $2"
+)
+_INSERT_ANSWER: Final = """
+    insert into isthmus.idempotency (digest, front_end, key, capability, ask_hash, answer)
+    values ($1, $2, $3, $4, $5, $6)"""
+_INSERT_EVENTS: Final = """
+    insert into isthmus.outbox (id, type, version, subject, front_end, box, time, trace, data)
+    select id, type, version, subject, front_end, box, time, trace, data
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
+                $8::text[], $9::json[])
+         with ordinality as e (id, type, version, subject, front_end, box, time, trace, data, place)
+    order by place"""
+_INSERT_BOTH: Final = f"""
+    with emitted as ({_INSERT_EVENTS})
+    insert into isthmus.idempotency (digest, front_end, key, capability, ask_hash, answer)
+    values ($10, $11, $12, $13, $14, $15)"""
+
+
+class TenantConnection(asyncpg.Connection):
+    """A connection that remembers which front end it is set to, and has nothing to reset when it is given back.
+
+    Nothing to reset, because `Statements` refuses what would outlive a call; an open transaction is rolled back
+    by the pool all the same.
+    """
+
+    __slots__ = ("tenant",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.tenant = ""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+    def set_to(self, front_end: str) -> None:
+        """Note the front end that the server has this connection set to."""
+        self.tenant = front_end
+
+
+Connection = PoolConnectionProxy
+Take = Callable[[], Awaitable[Connection]]
+Give = Callable[[Connection], Awaitable[None]]
+
+
+class Statements:
+    """What all sessions share: statements one after the other on one connection, errors as the kernel's.
+
+    Takes its connection with the first statement. Two tasks of one call may use it at once: the second waits.
+    """
+
+    def __init__(self, take: Take, give: Give) -> None:
+        self._take = take
+        self._give = give
+        self._connection: Connection | None = None
+        self._turn = asyncio.Lock()
+
+    async def fetch(self, sql: str, *args: object) -> Sequence[ports.Row]:
+        return await self._run(sql, lambda connection: connection.fetch(sql, *args))
+
+    async def fetch_row(self, sql: str, *args: object) -> ports.Row | None:
+        return await self._run(sql, lambda connection: connection.fetchrow(sql, *args))
+
+    async def fetch_value(self, sql: str, *args: object) -> Any:
+        return await self._run(sql, lambda connection: connection.fetchval(sql, *args))
+
+    async def execute(self, sql: str, *args: object) -> str:
+        return await self._run(sql, lambda connection: connection.execute(sql, *args))
+
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        await self._run(sql, lambda connection: connection.executemany(sql, rows))
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncGenerator[None]:
+        """Undo nothing: outside a transaction nothing was written."""
+        yield
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await self._give(connection)
+
+    async def _run(self, sql: str, statement: Callable[[Connection], Awaitable[T]]) -> T:
+        if _outlives_the_call(sql):
+            raise errors.Fault(
+                f"this statement would outlive the call: {sql.strip()[:80]!r}",
+                remedy="use the session's own savepoint and the call's own transaction",
+            )
+        return await self._send(statement)
+
+    async def _send(self, statement: Callable[[Connection], Awaitable[T]]) -> T:
+        async with self._turn:
+            try:
+                return await statement(self._connection or await self._connected())
+            except _BROKEN as error:
+                raise translated(error) from error
+
+    async def _connected(self) -> Connection:
+        """Take a connection; it is this session's only when it is ready for it, and goes back otherwise."""
+        connection = await self._take()
+        try:
+            await self._make_ready(connection)
+        except BaseException:
+            await self._give(connection)
+            raise
+        self._connection = connection
+        return connection
+
+    async def _make_ready(self, connection: Connection) -> None:
+        """A connection of the platform's own is ready as it comes."""
+
+
+class Reading(Statements):
+    """Statements for one front end, each seeing what is committed when it starts."""
+
+    def __init__(self, take: Take, give: Give, front_end: str) -> None:
+        super().__init__(take, give)
+        self._front_end = front_end
+
+    async def _make_ready(self, connection: Connection) -> None:
+        if connection.tenant != self._front_end:
+            connection.set_to("")  # a cut statement leaves it unknown
+            await connection.execute(_set_tenant(self._front_end))
+            connection.set_to(self._front_end)
+
+
+class Transaction(Statements):
+    """One transaction; what is not committed when it closes is rolled back."""
+
+    def __init__(self, take: Take, give: Give) -> None:
+        super().__init__(take, give)
+        self._savepoints = 0
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncGenerator[None]:
+        """Undo what was written inside when an error leaves the block."""
+        self._savepoints += 1
+        name = f"s{self._savepoints}"
+        await self._send(lambda connection: connection.execute(f"savepoint {name}"))
+        try:
+            yield
+        except BaseException:
+            undo = f"rollback to savepoint {name}; release savepoint {name}"
+            await self._send(lambda connection: connection.execute(undo))
+            raise
+        await self._send(lambda connection: connection.execute(f"release savepoint {name}"))
+
+    async def end(self) -> None:
+        """Commit. Where the connection breaks meanwhile nobody knows whether it did: the key of a retry tells."""
+        tag = await self._send(lambda connection: connection.execute("commit"))
+        if tag != "COMMIT":  # PostgreSQL answers ROLLBACK where a statement had failed
+            raise errors.Fault(
+                "a statement had failed, and the call went on to commit; nothing was written",
+                remedy="let the error end the call, or catch it around a savepoint",
+            )
+
+    async def close(self) -> None:
+        if self._connection is not None and self._connection.is_in_transaction():
+            with suppress(*_BROKEN):  # a connection that cannot roll back is lost, and its transaction with it
+                await self._connection.execute("rollback")
+        await super().close()
+
+    async def _make_ready(self, connection: Connection) -> None:
+        await connection.execute("begin")
+
+
+class Write(Transaction):
+    """A transaction for one front end, with its events and the answer to its idempotency key.
+
+    `BEGIN`, the front end and the claim are one round trip. The claim is a lock on the key, so of two at once the
+    second waits until the first has ended; the record is written once, with the answer.
+    """
+
+    def __init__(
+        self, take: Take, give: Give, front_end: str, claim: ports.Claim | None, announce: Callable[[], None]
+    ) -> None:
+        super().__init__(take, give)
+        self._front_end = front_end
+        self._claim = claim
+        self._digest = _digest(front_end, claim.key) if claim else ""
+        self._announce = announce
+
+    async def begin(self) -> None:
+        """Begin and claim now. Raises AlreadyAnswered and KeyReused."""
+        await self._send(_nothing)
+
+    async def commit(self, events: Sequence[ports.EventRow], answer: bytes | None) -> None:
+        """Write events and answer in one statement, and commit.
+
+        Raises Fault where a key was claimed and there is no answer to keep under it.
+        """
+        record = self._record(answer)
+        if events and record:
+            await self._send(lambda connection: connection.execute(_INSERT_BOTH, *_columns(events), *record))
+        elif events:
+            await self._send(lambda connection: connection.execute(_INSERT_EVENTS, *_columns(events)))
+        elif record:
+            await self._send(lambda connection: connection.execute(_INSERT_ANSWER, *record))
+        await self.end()
+        if self._connection is not None:
+            self._connection.set_to(self._front_end)
+        await self.close()
+        if events:
+            self._announce()
+
+    def _record(self, answer: bytes | None) -> tuple[object, ...]:
+        if self._claim is None and answer is None:
+            return ()
+        if self._claim is None or answer is None:
+            raise errors.Fault("an answer is kept under a key, and a key keeps an answer", remedy="give both or none")
+        claim = self._claim
+        return (self._digest, self._front_end, claim.key, claim.capability, claim.ask_hash, answer)
+
+    async def _make_ready(self, connection: Connection) -> None:
+        opening = "begin read write"
+        if connection.tenant != self._front_end:
+            opening += "; " + _set_tenant(self._front_end)
+            connection.set_to("")  # known again when it commits: a rollback takes the setting back
+        if self._claim is None:
+            await connection.execute(opening)
+            return
+        opening += f"""; select pg_advisory_xact_lock({_lock_number(self._digest)});
+            select from isthmus.idempotency where digest = '{self._digest}' and front_end = '{self._front_end}'"""
+        if await connection.execute(opening) != "SELECT 0":
+            row = await connection.fetchrow(_FIND_ANSWER, self._digest, self._front_end)
+            await connection.execute("rollback")
+            raise _answered(self._claim, row)
+
+
+async def _nothing(_: Connection) -> None:
+    """Have a session take its connection and no more."""
+
+
+def _answered(claim: ports.Claim, row: ports.Row) -> Exception:
+    if row["ask_hash"] == claim.ask_hash and row["capability"] == claim.capability:
+        return errors.AlreadyAnswered(row["answer"])
+    known = "another ask" if row["capability"] == claim.capability else repr(row["capability"])
+    return errors.KeyReused(
+        f"Idempotency-Key {claim.key!r} already belongs to {known}",
+        remedy="send a new key with a new ask, or the first ask with this key",
+        path="Idempotency-Key",
+    )
+
+
+def _set_tenant(front_end: str) -> str:
+    return f"set isthmus.front_end = '{front_end}'"
+
+
+def checked_code(front_end: str) -> str:
+    """Return a front end's code, which may stand in a statement as it is. Raises Fault for any other text."""
+    if not _CODE.fullmatch(front_end):
+        raise errors.Fault(f"{front_end!r} is no code of a front end", remedy="use 1 to 100 letters, digits and . _ -")
+    return front_end
+
+
+def _digest(front_end: str, key: str) -> str:
+    """Return 32 hex digits for a key of a front end: short in the index, and safe in a statement."""
+    return hashlib.sha256(f"{front_end}\0{key}".encode()).hexdigest()[:32]
+
+
+def _lock_number(digest: str) -> int:
+    return int.from_bytes(bytes.fromhex(digest[:16]), "big", signed=True)
+
+
+def _columns(events: Sequence[ports.EventRow]) -> tuple[list[object], ...]:
+    return (
+        [event.id for event in events],
+        [event.type for event in events],
+        [event.version for event in events],
+        [event.subject for event in events],
+        [event.front_end for event in events],
+        [event.box for event in events],
+        [event.time for event in events],
+        [event.trace for event in events],
+        [event.data for event in events],
+    )
+
+
+@lru_cache(maxsize=STATEMENTS_REMEMBERED)
+def _outlives_the_call(sql: str) -> bool:
+    """Tell whether a statement changes the connection beyond its call, which goes back to the pool without a reset."""
+    return _OUTLIVES.search(sql) is not None

@@ -1,0 +1,118 @@
+"""A real PostgreSQL for tests: one server for all runs of this checkout, a fresh database for each test.
+
+The server is embedded, in `build/test-postgres`, or the one at ISTHMUS_TEST_DATABASE_URL. A test's database is
+copied from a template that has all migrations applied. The last run to end stops the embedded server, also
+after failures, since the lock that says who uses it is the operating system's.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from isthmus.store import Database, MigrationSource, embedded, migrate
+from isthmus.store.migrate import fingerprint
+
+FOLDER = Path(__file__).resolve().parents[1] / "build" / "test-postgres"
+CONNECTIONS_MAX = 500  # several runs at once, each with a pool or two
+TEMPLATE_LOCK = 0x74656D706C617465
+
+FreshDatabase = Callable[[], AbstractAsyncContextManager[str]]
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """Give the address of a server that tests may make databases in."""
+    if url := os.environ.get("ISTHMUS_TEST_DATABASE_URL"):
+        yield url
+        return
+    server = embedded.start(FOLDER, connections_max=CONNECTIONS_MAX)
+    yield embedded.database_url(FOLDER, "postgres")
+    server.stop(is_wiped=True)
+
+
+@pytest.fixture(scope="session")
+async def template(server_url: str) -> str:
+    """Give the name of a database with all migrations applied, made by the first run that needs it."""
+    sources = migration_sources()
+    name = f"isthmus_template_{fingerprint(sources)}"
+    connection = await asyncpg.connect(server_url)
+    try:
+        await connection.execute(f"select pg_advisory_lock({TEMPLATE_LOCK})")
+        known = await connection.fetchval("select datistemplate from pg_database where datname = $1", name)
+        if not known:
+            await connection.execute(f"drop database if exists {name} with (force)")
+            await connection.execute(f"create database {name}")
+            await migrate(with_database(server_url, name), sources)
+            await connection.execute(f"alter database {name} is_template true")
+    finally:
+        await connection.close()
+    return name
+
+
+@pytest.fixture(scope="session")
+def fresh_database(server_url: str, template: str) -> FreshDatabase:
+    """Give what makes a migrated database for as long as a block runs: `async with fresh_database() as url`."""
+
+    @asynccontextmanager
+    async def make() -> AsyncIterator[str]:
+        name = f"isthmus_test_{uuid.uuid4().hex}"
+        connection = await asyncpg.connect(server_url)
+        try:
+            await connection.execute(f"create database {name} template {template}")
+            yield with_database(server_url, name)
+        finally:
+            await connection.execute(f"drop database if exists {name} with (force)")
+            await connection.close()
+
+    return make
+
+
+@pytest.fixture
+async def database_url(fresh_database: FreshDatabase) -> AsyncIterator[str]:
+    """Give the address of a migrated database that nobody else uses."""
+    async with fresh_database() as url:
+        yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Give a fresh database, opened."""
+    async with await Database.open(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def empty_url(server_url: str) -> AsyncIterator[str]:
+    """Give the address of a database with nothing in it."""
+    name = f"isthmus_test_{uuid.uuid4().hex}"
+    connection = await asyncpg.connect(server_url)
+    try:
+        await connection.execute(f"create database {name}")
+        yield with_database(server_url, name)
+    finally:
+        await connection.execute(f"drop database if exists {name} with (force)")
+        await connection.close()
+
+
+def migration_sources() -> Sequence[MigrationSource]:
+    """Return the migrations of all packs that ship."""
+    try:
+        app = importlib.import_module("isthmus.app")
+    except ModuleNotFoundError:
+        return ()
+    return app.migration_sources()
+
+
+def with_database(url: str, name: str) -> str:
+    """Return a server's address with another database in it."""
+    scheme, place, _, query, _ = urlsplit(url)
+    return urlunsplit((scheme, place, f"/{name}", query, ""))
