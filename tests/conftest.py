@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -63,7 +63,7 @@ def fresh_database(server_url: str, template: str) -> FreshDatabase:
     """Give what makes a migrated database for as long as a block runs: `async with fresh_database() as url`."""
 
     @asynccontextmanager
-    async def make() -> AsyncIterator[str]:
+    async def make() -> AsyncGenerator[str]:
         name = f"isthmus_test_{uuid.uuid4().hex}"
         connection = await asyncpg.connect(server_url)
         try:
@@ -77,21 +77,21 @@ def fresh_database(server_url: str, template: str) -> FreshDatabase:
 
 
 @pytest.fixture
-async def database_url(fresh_database: FreshDatabase) -> AsyncIterator[str]:
+async def database_url(fresh_database: FreshDatabase) -> AsyncGenerator[str]:
     """Give the address of a migrated database that nobody else uses."""
     async with fresh_database() as url:
         yield url
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+async def database(database_url: str) -> AsyncGenerator[Database]:
     """Give a fresh database, opened."""
     async with await Database.open(database_url) as opened:
         yield opened
 
 
 @pytest.fixture
-async def empty_url(server_url: str) -> AsyncIterator[str]:
+async def empty_url(server_url: str) -> AsyncGenerator[str]:
     """Give the address of a database with nothing in it."""
     name = f"isthmus_test_{uuid.uuid4().hex}"
     connection = await asyncpg.connect(server_url)

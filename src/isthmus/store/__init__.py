@@ -3,5 +3,22 @@
 from .database import Database
 from .errors import ConstraintBroken
 from .migrate import Migration, MigrationSource, migrate
+from .outbox import Batch, ConsumerState, Event, Outbox
+from .relay import Consumer, Relay
+from .retention import prune_answers, prune_events
 
-__all__ = ["ConstraintBroken", "Database", "Migration", "MigrationSource", "migrate"]
+__all__ = [
+    "Batch",
+    "ConstraintBroken",
+    "Consumer",
+    "ConsumerState",
+    "Database",
+    "Event",
+    "Migration",
+    "MigrationSource",
+    "Outbox",
+    "Relay",
+    "migrate",
+    "prune_answers",
+    "prune_events",
+]

@@ -29,6 +29,7 @@ IDLE_LIMIT_S: Final = 60  # in a transaction: longer than any deadline of a call
 UNUSED_LIMIT_S: Final = 300
 CLOSE_LIMIT_S: Final = 10
 STATEMENTS_PREPARED_MAX: Final = 1024  # per connection: more than all packs have together
+EVENTS_CHANNEL: Final = "isthmus_event"
 ANNOUNCE_EVERY_S: Final = 0.02  # NOTIFY takes a lock of the whole server when it commits, so it is not for each order
 
 _APP_SETTINGS: Final = {
@@ -70,11 +71,14 @@ class Database:
         calls = _pool(url, connections_max, _APP_SETTINGS)
         try:
             await platform
+            if not await platform.fetchval("select to_regclass('isthmus.event') is not null"):
+                raise errors.Fault("the database is not migrated", remedy="run its migrations first")
             await calls
-        except asyncpg.InvalidParameterValueError as error:
-            await platform.close()
-            raise errors.Fault(f"the database is not migrated: {error}", remedy="run its migrations first") from error
+        except errors.Fault:
+            platform.terminate()
+            raise
         except (OSError, asyncpg.PostgresError) as error:
+            platform.terminate()
             raise errors.Unavailable(
                 f"the database does not answer: {error}", remedy="start it, or mend ISTHMUS_DATABASE_URL"
             ) from error
@@ -144,7 +148,7 @@ class Database:
         self._announcing = None
         with suppress(errors.IsthmusError):  # relays also look by themselves
             async with self.platform() as session:
-                await session.execute("select pg_notify('isthmus_outbox', '')")
+                await session.execute(f"notify {EVENTS_CHANNEL}")
 
 
 def _pool(url: str, connections_max: int, settings: dict[str, str]) -> asyncpg.Pool:

@@ -154,7 +154,7 @@ def _is_last(in_use: IO[str]) -> bool:
 
 def _run_server(folder: Path, connections_max: int) -> None:
     cluster = folder / "postgres"
-    if _is_running(cluster):
+    if _comes_up(cluster):
         return
     if not (cluster / "PG_VERSION").exists():
         _make_cluster(folder, cluster)
@@ -165,7 +165,8 @@ def _run_server(folder: Path, connections_max: int) -> None:
     settings = cluster / "isthmus.conf"
     settings.write_text(_settings(socket_folder, connections_max))
     _own(settings)
-    (cluster / "postmaster.pid").unlink(missing_ok=True)  # of a dead server, whose number another process may have
+    for lock in (cluster / "postmaster.pid", socket_folder / ".s.PGSQL.5432.lock"):
+        lock.unlink(missing_ok=True)  # of a dead server, whose number another process may have
     _start_server(cluster)
     _ensure_database(socket_folder)
 
@@ -219,18 +220,39 @@ def _start_server(cluster: Path) -> None:
 
 
 def _stop_server(cluster: Path) -> None:
-    if _is_running(cluster):
+    if _is_alive(cluster):
         _run("pg_ctl", ["stop", "-w", "-m", "fast", "-D", str(cluster), "-t", str(STOP_LIMIT_S)], STOP_LIMIT_S + 5)
 
 
-def _is_running(cluster: Path) -> bool:
+def _comes_up(cluster: Path) -> bool:
+    """Tell whether the cluster has a server, which somebody else may have begun to start before being killed."""
+    give_up = time.monotonic() + START_LIMIT_S
+    while _is_alive(cluster):
+        if _lines_of_pid_file(cluster)[7:8] == ["ready"]:
+            return True
+        if time.monotonic() > give_up:
+            raise errors.Unavailable(
+                f"the server of {str(cluster)!r} runs and does not get ready",
+                remedy=f"look into {cluster / 'server.log'}",
+            )
+        time.sleep(0.05)
+    return False
+
+
+def _is_alive(cluster: Path) -> bool:
     """Tell whether the process that the cluster names is a PostgreSQL on it: numbers of processes are used again."""
     try:
-        lines = (cluster / "postmaster.pid").read_text().splitlines()
-        server = psutil.Process(int(lines[0]))
-        return "postgres" in server.name() and str(cluster) in server.cmdline() and lines[7].strip() == "ready"
-    except (FileNotFoundError, IndexError, ValueError, psutil.Error):
+        server = psutil.Process(int(_lines_of_pid_file(cluster)[0]))
+        return "postgres" in server.name() and str(cluster) in server.cmdline()
+    except (IndexError, ValueError, psutil.Error):
         return False
+
+
+def _lines_of_pid_file(cluster: Path) -> list[str]:
+    try:
+        return [line.strip() for line in (cluster / "postmaster.pid").read_text().splitlines()]
+    except FileNotFoundError:
+        return []
 
 
 def _ensure_database(socket_folder: Path) -> None:

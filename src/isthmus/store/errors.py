@@ -49,8 +49,8 @@ class ConstraintBroken(errors.Fault):
         self.table = table
 
 
-def translated(error: Exception) -> Exception:
-    """Return the kernel's error for one of asyncpg or of the network, or the error itself where it is neither."""
+def translated(error: Exception) -> errors.IsthmusError:
+    """Return the kernel's error for one of asyncpg or of the network."""
     if isinstance(error, asyncpg.IntegrityConstraintViolationError):
         return ConstraintBroken(
             constraint=said(error, "constraint_name") or "not null",
@@ -67,9 +67,7 @@ def translated(error: Exception) -> Exception:
         return errors.Unavailable(f"the database broke off: {error}", remedy=AGAIN)
     if isinstance(error, asyncpg.PostgresError):
         return errors.Fault(f"the database refused a statement: {error}", remedy="mend the statement")
-    if isinstance(error, (OSError, asyncpg.InterfaceError)):
-        return _lost(error)
-    return error
+    return _not_sent(error)
 
 
 def said(error: asyncpg.PostgresError, field: str) -> str:
@@ -89,8 +87,11 @@ def _refused_by_the_wall(error: asyncpg.InsufficientPrivilegeError) -> errors.Fa
     )
 
 
-def _lost(error: Exception) -> errors.IsthmusError:
-    """A closed connection comes as an InterfaceError, and so does a wrong argument, which sending again won't mend."""
+def _not_sent(error: Exception) -> errors.IsthmusError:
+    """Tell a lost connection from a wrong argument: asyncpg has one class for both.
+
+    A connection that the server has ended, and that asyncpg has not closed yet, is an InternalClientError.
+    """
     if isinstance(error, asyncpg.InterfaceError) and "closed" not in str(error) and "released" not in str(error):
         return errors.Fault(f"a statement could not be sent: {error}", remedy="mend the call of the session")
     return errors.Unavailable(f"the connection to the database is lost: {error!r}", remedy=AGAIN)

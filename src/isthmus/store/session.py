@@ -32,7 +32,7 @@ _OUTLIVES: Final = re.compile(
     r"|\bset_config\s*\(|\bpg_(try_)?advisory_lock(_shared)?\s*\(|\bcreate\s+(local\s+)?temp",
     re.IGNORECASE,
 )
-_BROKEN: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+_BROKEN: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 _FIND_ANSWER: Final = (
     "select capability, ask_hash, answer from isthmus.idempotency where digest = $1 and front_end = $2"
@@ -64,14 +64,19 @@ class TenantConnection(asyncpg.Connection):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.tenant = ""
+        self.tenant = Tenant()
 
     def get_reset_query(self) -> str:
         return ""
 
-    def set_to(self, front_end: str) -> None:
-        """Note the front end that the server has this connection set to."""
-        self.tenant = front_end
+
+class Tenant:
+    """The front end that the server has a connection set to; nothing where that is not known."""
+
+    __slots__ = ("code",)
+
+    def __init__(self) -> None:
+        self.code = ""
 
 
 Connection = PoolConnectionProxy
@@ -154,10 +159,11 @@ class Reading(Statements):
         self._front_end = front_end
 
     async def _make_ready(self, connection: Connection) -> None:
-        if connection.tenant != self._front_end:
-            connection.set_to("")  # a cut statement leaves it unknown
+        tenant: Tenant = connection.tenant
+        if tenant.code != self._front_end:
+            tenant.code = ""  # a cut statement leaves it unknown
             await connection.execute(_set_tenant(self._front_end))
-            connection.set_to(self._front_end)
+            tenant.code = self._front_end
 
 
 class Transaction(Statements):
@@ -191,8 +197,8 @@ class Transaction(Statements):
             )
 
     async def close(self) -> None:
-        if self._connection is not None and self._connection.is_in_transaction():
-            with suppress(*_BROKEN):  # a connection that cannot roll back is lost, and its transaction with it
+        with suppress(*_BROKEN):  # a connection that cannot roll back is lost, and its transaction with it
+            if self._connection is not None and self._connection.is_in_transaction():
                 await self._connection.execute("rollback")
         await super().close()
 
@@ -215,6 +221,7 @@ class Write(Transaction):
         self._claim = claim
         self._digest = _digest(front_end, claim.key) if claim else ""
         self._announce = announce
+        self._tenant = Tenant()
 
     async def begin(self) -> None:
         """Begin and claim now. Raises AlreadyAnswered and KeyReused."""
@@ -233,8 +240,7 @@ class Write(Transaction):
         elif record:
             await self._send(lambda connection: connection.execute(_INSERT_ANSWER, *record))
         await self.end()
-        if self._connection is not None:
-            self._connection.set_to(self._front_end)
+        self._tenant.code = self._front_end
         await self.close()
         if events:
             self._announce()
@@ -249,9 +255,10 @@ class Write(Transaction):
 
     async def _make_ready(self, connection: Connection) -> None:
         opening = "begin read write"
-        if connection.tenant != self._front_end:
+        self._tenant = connection.tenant
+        if self._tenant.code != self._front_end:
             opening += "; " + _set_tenant(self._front_end)
-            connection.set_to("")  # known again when it commits: a rollback takes the setting back
+            self._tenant.code = ""  # known again when it commits: a rollback takes the setting back
         if self._claim is None:
             await connection.execute(opening)
             return

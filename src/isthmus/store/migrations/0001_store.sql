@@ -118,18 +118,16 @@ create table isthmus.consumer (
     moved_at timestamptz not null default now()
 );
 
--- Move what is committed to isthmus.event and return how many rows that were, or -1 while somebody else moves.
--- Each statement sees what was committed before it: the rows are read after the lock is held, so every mover sees
--- the positions of the one before, and positions become visible in their order.
+-- Move what is committed to isthmus.event, and return how many rows that were. One mover at a time: each statement
+-- sees what was committed before it starts, so the rows are read after the mover before has committed, and
+-- positions become visible in their order. A transaction that commits late is moved late; nothing passes it by.
 create function isthmus.collect(rows_max integer) returns integer
     language plpgsql
 as $$
 declare
     moved integer;
 begin
-    if not pg_try_advisory_xact_lock(hashtextextended('isthmus.collect', 0)) then
-        return -1;
-    end if;
+    perform pg_advisory_xact_lock(hashtextextended('isthmus.collect', 0));
     with taken as (
         delete from isthmus.outbox
         where seq = any (array(select seq from isthmus.outbox order by seq limit rows_max))
@@ -138,8 +136,5 @@ begin
     insert into isthmus.event (id, type, version, subject, front_end, box, time, trace, data)
     select id, type, version, subject, front_end, box, time, trace, data from taken order by seq;
     get diagnostics moved = row_count;
-    if moved > 0 then
-        perform pg_notify('isthmus_event', '');
-    end if;
     return moved;
 end $$;

@@ -1,0 +1,41 @@
+"""How long the store keeps what it has done with: events that all have read, and answers under old keys."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from .database import Database
+
+EVENTS_KEPT: Final = timedelta(days=7)  # a new consumer can start so far back
+ANSWERS_KEPT: Final = timedelta(hours=24)  # a key sent again after this is a new ask
+PRUNE_MAX: Final = 10_000  # rows in one transaction: short enough that nobody waits for it
+
+_PRUNE_EVENTS: Final = """
+    delete from isthmus.event where position in (
+        select position from (select position, collected_at from isthmus.event order by position limit $2) oldest
+        where collected_at < now() - $1::interval
+            and position <= coalesce((select min(position) from isthmus.consumer), position))"""
+_PRUNE_ANSWERS: Final = """
+    delete from isthmus.idempotency where digest in (
+        select digest from isthmus.idempotency where answered_at < now() - $1::interval limit $2)"""
+
+
+async def prune_events(database: Database, kept: timedelta = EVENTS_KEPT) -> int:
+    """Delete events that are older than `kept` and acknowledged by every consumer; return how many."""
+    return await _prune(database, _PRUNE_EVENTS, kept)
+
+
+async def prune_answers(database: Database, kept: timedelta = ANSWERS_KEPT) -> int:
+    """Delete answers that are older than `kept`; return how many. Their keys may be used anew."""
+    return await _prune(database, _PRUNE_ANSWERS, kept)
+
+
+async def _prune(database: Database, sql: str, kept: timedelta) -> int:
+    total = 0
+    while True:
+        async with database.platform() as session:
+            deleted = int((await session.execute(sql, kept, PRUNE_MAX)).removeprefix("DELETE "))
+        total += deleted
+        if deleted < PRUNE_MAX:
+            return total

@@ -1,0 +1,145 @@
+"""The relay: told soon, told again after a failure, one voice among several processes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+
+import pytest
+
+from isthmus.kernel import errors, ports
+from isthmus.store import Consumer, Database, Event, Outbox, Relay, relay
+
+
+def event(number: int) -> ports.EventRow:
+    return ports.EventRow(
+        id=str(number),
+        type="shelf.item-taken",
+        version="1.0",
+        subject="tea",
+        front_end="north",
+        box="north",
+        time=datetime.now(UTC),
+        trace="trace",
+        data=b"{}",
+    )
+
+
+async def emit(database: Database, *numbers: int) -> None:
+    writing = await database.write("north", None)
+    await writing.commit([event(number) for number in numbers], None)
+
+
+class Heard:
+    """A consumer that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self._more = asyncio.Event()
+
+    async def deliver(self, events: Sequence[Event]) -> None:
+        self.ids += [event.id for event in events]
+        self._more.set()
+
+    async def has(self, count: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.ids) < count:
+                self._more.clear()
+                await self._more.wait()
+
+
+@asynccontextmanager
+async def running(database: Database, *consumers: Consumer) -> AsyncGenerator[None]:
+    task = asyncio.create_task(Relay(database, consumers).run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_an_event_arrives_by_word_and_not_by_looking(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "POLL_S", 60)
+    heard = Heard()
+    async with running(database, Consumer(name="reader", deliver=heard.deliver)):
+        await emit(database, 1)
+        await heard.has(1)
+        began = time.perf_counter()
+        await emit(database, 2)
+        await heard.has(2)
+        assert time.perf_counter() - began < 2
+    assert heard.ids == ["1", "2"]
+
+
+async def test_an_event_arrives_where_its_word_is_lost(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "POLL_S", 0.05)
+    monkeypatch.setattr(database, "_announce_events", lambda: None)
+    heard = Heard()
+    async with running(database, Consumer(name="reader", deliver=heard.deliver)):
+        await emit(database, 1)
+        await heard.has(1)
+
+
+async def test_a_failing_consumer_is_told_again_and_holds_up_nobody(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "RETRY_FIRST_S", 0.01)
+    good, late = Heard(), Heard()
+    mended, tried_again = asyncio.Event(), asyncio.Event()
+    tries = 0
+
+    async def deliver(events: Sequence[Event]) -> None:
+        nonlocal tries
+        tries += 1
+        if tries > 1:
+            tried_again.set()
+            await mended.wait()
+            await late.deliver(events)
+            return
+        raise ConnectionError("partner is away")
+
+    outbox = Outbox(database)
+    async with running(database, Consumer(name="good", deliver=good.deliver), Consumer(name="late", deliver=deliver)):
+        await emit(database, 1, 2)
+        await good.has(2)
+        await tried_again.wait()
+        state = next(state for state in await outbox.states() if state.consumer == "late")
+        assert (state.failures, state.last_error) == (1, "ConnectionError('partner is away')")
+        mended.set()
+        await late.has(2)
+    assert good.ids == late.ids == ["1", "2"]
+
+
+async def test_two_relays_tell_each_consumer_once(database: Database) -> None:
+    heard = Heard()
+    consumer = Consumer(name="reader", deliver=heard.deliver, batch_max=3)
+    async with running(database, consumer), running(database, consumer):
+        for number in range(30):
+            await emit(database, number)
+        await heard.has(30)
+        await asyncio.sleep(0.1)
+    assert heard.ids == [str(number) for number in range(30)]
+
+
+async def test_a_relay_outlives_its_connections(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "RETRY_FIRST_S", 0.01)
+    monkeypatch.setattr(relay, "POLL_S", 0.05)
+    heard = Heard()
+    async with running(database, Consumer(name="reader", deliver=heard.deliver)):
+        await emit(database, 1)
+        await heard.has(1)
+        async with database.platform() as session:
+            await session.execute(
+                """select pg_terminate_backend(pid) from pg_stat_activity
+                   where datname = current_database() and pid <> pg_backend_pid()"""
+            )
+        for _ in range(20):  # until the pool has met the last of its dead connections
+            with suppress(errors.Unavailable):
+                await emit(database, 2)
+                break
+        await heard.has(2)
+    assert heard.ids == ["1", "2"]
