@@ -314,21 +314,30 @@ class Platform:
         *,
         key: str | None = None,
         deadline_ms: int | None = None,
-        is_told: bool = False,
-    ) -> tuple[bytes, Story | None]:
-        """Call a capability by name with a JSON ask; return the JSON answer, and its story where `is_told`.
+        call_id: str = "",
+        tell: Callable[[Story], None] | None = None,
+    ) -> tuple[bytes, bool]:
+        """Call a capability by name with a JSON ask; return the JSON answer, and whether it had been given before.
 
-        A repeated key gives the first answer again, byte for byte.
+        A repeated key gives the first answer again, byte for byte. call_id: an id from `new_call_id` where the
+        caller needs it before the answer. tell: is given the story of the call, also where it is refused.
         """
         offered = self.release.find(name)
         self._permit(offered, caller)
         ask = decode(body, offered.capability.ask)
-        story = self._story(offered, ask) if is_told else None
+        story = self._story(offered, ask) if tell else None
         try:
-            answer, written = await self._answered(offered, ask, caller, key, deadline_ms, None, story)
+            answer, written = await self._answered(offered, ask, caller, key, deadline_ms, None, story, call_id)
         except AlreadyAnswered as already:
-            return already.answer, story
-        return written or encode(answer), story
+            return already.answer, True
+        finally:
+            if tell and story and story.call_id:  # it has none where the ask led to no plan
+                tell(story)
+        return written or encode(answer), False
+
+    def new_call_id(self) -> str:
+        """Return an id for a call that begins now (UUID version 7)."""
+        return _call_id(self.clock())
 
     def _permit(self, offered: Offered, caller: Caller) -> None:
         name = offered.capability.name
@@ -355,6 +364,7 @@ class Platform:
         deadline_ms: int | None,
         now: datetime | None,
         story: Story | None,
+        call_id: str = "",
     ) -> tuple[Any, bytes | None]:
         self._permit(offered, caller)
         began = time.perf_counter_ns()
@@ -362,7 +372,7 @@ class Platform:
         if story is None and self.recorder and self.recorder.wants(offered.capability.name, caller.front_end):
             story = self._story(offered, ask)
         at = now or self.clock()
-        work = _Work(_call_id(at), caller, at, offered.capability.effect, cast(Session, _NOTHING), story)
+        work = _Work(call_id or _call_id(at), caller, at, offered.capability.effect, cast(Session, _NOTHING), story)
         error = ""
         try:
             return await self._told(work, plan, offered, ask, _claim(offered, ask, key), deadline_ms)
