@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from isthmus.kernel import errors
-from isthmus.store import ConstraintBroken, Database
+from isthmus.kernel import errors, ports
+from isthmus.store import ConstraintBroken, Database, migrate
 
 ALL = "select front_end, stock from shelf.item order by front_end"
 TAKE = "update shelf.item set stock = stock - 1"
@@ -288,3 +293,68 @@ async def test_a_database_that_is_not_migrated_says_so(empty_url: str) -> None:
 async def test_a_database_that_is_away_says_so() -> None:
     with pytest.raises(errors.Unavailable, match="does not answer"):
         await Database.open("postgresql://postgres@/isthmus?host=/nowhere")
+
+
+BUYER = """
+import asyncio, sys
+from isthmus.store import Database
+
+async def main():
+    database = await Database.open(sys.argv[1])
+    writing = await database.write("north", None)
+    await writing.execute("update shelf.item set stock = stock - 1")
+    print("taken", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_process_undoes_its_transaction_and_holds_nothing(shelf: Database) -> None:
+    buyer = await asyncio.create_subprocess_exec(sys.executable, "-c", BUYER, shelf.url, stdout=asyncio.subprocess.PIPE)
+    assert buyer.stdout is not None
+    assert await buyer.stdout.readline() == b"taken\n"
+    buyer.kill()
+    await buyer.wait()
+    writing = await shelf.write("north", None)
+    async with asyncio.timeout(5):
+        assert await writing.fetch_value("update shelf.item set stock = stock - 1 returning stock") == 9
+    await writing.commit([], None)
+
+
+@asynccontextmanager
+async def ordinary_owner(server_url: str) -> AsyncGenerator[tuple[asyncpg.Connection, str, str]]:
+    """Give an administrator's connection, the name of an owner with no rights beyond a database, and its address."""
+    owner, name = f"owner_{uuid.uuid4().hex}", f"isthmus_test_{uuid.uuid4().hex}"
+    admin = await asyncpg.connect(server_url)
+    await admin.execute(f"create role {owner} login password 'secret'")
+    await admin.execute(f"create database {name} owner {owner}")
+    parts = urlsplit(server_url)
+    place = f"{owner}:secret@{parts.netloc.rpartition('@')[2]}"
+    try:
+        yield admin, owner, urlunsplit((parts.scheme, place, f"/{name}", parts.query, ""))
+    finally:
+        await admin.execute(f"drop database {name} with (force)")
+        await admin.execute(f"drop role {owner}")
+        await admin.close()
+
+
+async def test_an_owner_who_may_not_act_for_calls_is_told_what_to_ask_for(server_url: str, database_url: str) -> None:
+    async with ordinary_owner(server_url) as (_, owner, url):
+        with pytest.raises(errors.Fault, match=f"grant isthmus_app to {owner} with set true"):
+            await migrate(url)
+
+
+async def test_an_owner_who_is_no_superuser_serves_under_the_same_wall(server_url: str, database_url: str) -> None:
+    async with ordinary_owner(server_url) as (admin, owner, url):
+        await admin.execute(f"grant isthmus_app to {owner} with set true")
+        await migrate(url)
+        async with await Database.open(url) as database:
+            writing = await database.write("north", ports.Claim(key="k", capability="a.b", ask_hash="a1"))
+            await writing.commit([], b"{}")
+            counts = "select count(*) from isthmus.idempotency"
+            south = database.read("south")
+            assert await south.fetch_value(counts) == 0
+            await south.close()
+            async with database.platform() as platform:
+                assert await platform.fetch_value(counts) == 1

@@ -5,9 +5,15 @@
 
 do $$
 begin
-    create role isthmus_app nologin nosuperuser nocreatedb nocreaterole nobypassrls;
-exception when duplicate_object or unique_violation then
-    null;
+    if not exists (select from pg_roles where rolname = 'isthmus_app') then
+        create role isthmus_app nologin nosuperuser nocreatedb nocreaterole nobypassrls;
+    end if;
+exception
+    when duplicate_object or unique_violation then
+        null;  -- made by another database's migration at this moment
+    when insufficient_privilege then
+        raise exception 'this account may not make the role isthmus_app'
+            using hint = format('as an administrator: create role isthmus_app nologin; grant isthmus_app to %I with set true', current_user);
 end $$;
 
 do $$
@@ -15,10 +21,12 @@ begin
     if not pg_has_role(current_user, 'isthmus_app', 'set') then
         execute format('grant isthmus_app to %I with set true', current_user);
     end if;
+exception when insufficient_privilege then
+    raise exception 'this account may not act as the role isthmus_app'
+        using hint = format('as an administrator: grant isthmus_app to %I with set true', current_user);
 end $$;
 
 grant usage on schema isthmus to isthmus_app;
-
 
 create procedure isthmus.open(opened regclass)
     language plpgsql
