@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -269,3 +270,43 @@ async def test_an_event_for_another_front_end_is_refused(database: Database) -> 
     with pytest.raises(errors.Fault, match="row of another front end"):
         await writing.commit([event("tea", 1)], None)
     await writing.close()
+
+
+FILL = """
+    insert into isthmus.outbox (id, type, version, subject, front_end, box, time, trace, data)
+    select n, 'shelf.item-put', '1.0', n, 'north', 'north', now(), '', '{}' from generate_series(1, 12000) n"""
+
+
+async def move_many(database: Database) -> int:
+    """Write and move 12,000 events twice, and return the seq below which a mover no longer looks."""
+    outbox = Outbox(database)
+    async with database.platform() as session:
+        for _ in range(2):
+            await session.execute(FILL)
+            while await outbox.collect():
+                pass
+        return await session.fetch_value("select floor from isthmus.collector")
+
+
+async def test_a_mover_never_starts_above_a_transaction_that_still_runs(database: Database) -> None:
+    late = HeldOpen(database, [event("early", 1)])
+    task = asyncio.create_task(late.run())
+    await late.has_written.wait()
+    assert await move_many(database) == 0
+    late.release.set()
+    await task
+    outbox = Outbox(database)
+    await outbox.collect()
+    async with database.platform() as session:
+        assert await session.fetch_value("select count(*) from isthmus.event where id = 'early/1'") == 1
+    assert await move_many(database) > 12_000
+
+
+async def test_a_long_reader_does_not_make_movers_pass_over_all_that_was_moved(
+    database: Database, database_url: str
+) -> None:
+    dump = await asyncpg.connect(database_url)
+    await dump.execute("begin isolation level repeatable read")
+    await dump.fetch("select from isthmus.event")
+    assert await move_many(database) > 12_000
+    await dump.close()

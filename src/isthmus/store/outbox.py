@@ -40,6 +40,7 @@ _CONSUME: Final = f"""
     with held as (
         update isthmus.consumer set leased_by = $2, leased_until = now() + make_interval(secs => {LEASE_S})
         where name = $1 and (leased_by = $2 or leased_until < now())
+            and exists (select from isthmus.event where event.position > consumer.position)
         returning position
     ), passing as materialized (
         select {", ".join(f"e.{column}" for column in _COLUMNS.split(", "))}
@@ -167,8 +168,6 @@ class Outbox:
             if not rows:
                 await self._check_known(session, consumer)
                 return None
-        if rows[0]["through"] is None:
-            return None
         events = tuple(_event(row) for row in rows if row["position"] is not None)
         return Batch(consumer=consumer, after=rows[0]["after"], through=rows[0]["through"], events=events)
 

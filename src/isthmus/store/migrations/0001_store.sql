@@ -100,6 +100,17 @@ create table isthmus.outbox (
 select isthmus.guard('isthmus.outbox');
 revoke select, update, delete on isthmus.outbox from isthmus_app;
 
+-- Every writer of events has its transaction's number before its first event has one; isthmus.collect builds on it.
+create function isthmus.number_transaction() returns trigger
+    language plpgsql
+as $$
+begin
+    perform pg_current_xact_id();
+    return null;
+end $$;
+create trigger number_transaction before insert on isthmus.outbox
+    for each statement execute function isthmus.number_transaction();
+
 -- Events that are committed, in one order for all readers: a position is taken by one mover at a time.
 create table isthmus.event (
     position bigint generated always as identity primary key,
@@ -126,6 +137,17 @@ create table isthmus.consumer (
     moved_at timestamptz not null default now()
 );
 
+-- Up to `floor` nothing is left in isthmus.outbox and nothing can come: a mover starts there. Rows that were moved
+-- stay in the index while any reader has an older snapshot, a dump of an hour say; without the floor every mover
+-- would pass over all of them. `mark` is the next floor, as soon as all transactions up to `mark_xid` have ended.
+create table isthmus.collector (
+    is_only boolean primary key default true check (is_only),
+    floor bigint not null default 0,
+    mark bigint not null default 0,
+    mark_xid xid8 not null default '0'
+);
+insert into isthmus.collector default values;
+
 -- Move what is committed to isthmus.event, and return how many rows that were. One mover at a time: each statement
 -- sees what was committed before it starts, so the rows are read after the mover before has committed, and
 -- positions become visible in their order. A transaction that commits late is moved late; nothing passes it by.
@@ -133,16 +155,32 @@ create function isthmus.collect(rows_max integer) returns integer
     language plpgsql
 as $$
 declare
+    step constant bigint := 10000;  -- moved rows that a mover may have to pass over
+    state isthmus.collector;
+    is_unnumbered boolean := pg_current_xact_id_if_assigned() is null;
+    last_seq bigint;
     moved integer;
 begin
     perform pg_advisory_xact_lock(hashtextextended('isthmus.collect', 0));
+    select * into state from isthmus.collector;
+    select last_value into last_seq from isthmus.outbox_seq_seq;
     with taken as (
         delete from isthmus.outbox
-        where seq = any (array(select seq from isthmus.outbox order by seq limit rows_max))
+        where seq = any (array(select seq from isthmus.outbox where seq > state.floor order by seq limit rows_max))
         returning *
     )
     insert into isthmus.event (id, type, version, subject, front_end, box, time, trace, data)
     select id, type, version, subject, front_end, box, time, trace, data from taken order by seq;
     get diagnostics moved = row_count;
+    if state.mark > state.floor then
+        if pg_snapshot_xmin(pg_current_snapshot()) > state.mark_xid
+            and not exists (select from isthmus.outbox where seq > state.floor and seq <= state.mark)
+        then
+            update isthmus.collector set floor = mark;
+        end if;
+    elsif is_unnumbered and last_seq >= state.floor + step then
+        -- Who has a seq up to last_seq had its number before last_seq was read, and so before this transaction.
+        update isthmus.collector set mark = last_seq, mark_xid = pg_current_xact_id();
+    end if;
     return moved;
 end $$;
