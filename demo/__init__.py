@@ -1,0 +1,1 @@
+"""The demo: one company, three business lines, a year of real baskets."""

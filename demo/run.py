@@ -1,0 +1,86 @@
+"""Sell a year of real baskets on the platform, check every total against the source, keep serving."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from demo import load, replay
+from demo.source import Source
+from isthmus import app
+from isthmus.config import Config
+from isthmus.gateway import auth, server
+from isthmus.values import money
+
+CONCURRENT_MAX = 64
+
+
+def demo(config: Config, args: Sequence[str]) -> int:
+    """Run the demo with command line arguments; return 0 where every total equals the source's."""
+    chosen = _arguments(args)
+    own = replace(config, data=config.data / "demo")
+    if config.database_url is None and not chosen.keep:
+        shutil.rmtree(own.data, ignore_errors=True)  # its own database, made anew each time; --keep leaves it
+    screen = Console(stderr=True, quiet=chosen.json and not sys.stderr.isatty())
+    report, key = asyncio.run(_sell(own, chosen, screen))
+    if chosen.json:
+        print(json.dumps(report, indent=2))
+    else:
+        _show(report, Console())
+    if chosen.exit or not report["equal"]:
+        return 0 if report["equal"] else 1
+    _say_what_next(Console(), chosen, config, key)
+    _serve(own, chosen, config)
+    return 0
+
+
+def _arguments(args: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="isthmus demo", description=__doc__)
+    parser.add_argument("--orders", type=int, metavar="N", help="sell only the first N baskets of the year (of 47,243)")
+    parser.add_argument("--exit", action="store_true", help="stop after the check instead of serving")
+    parser.add_argument("--json", action="store_true", help="print the totals as JSON")
+    parser.add_argument("--concurrency", type=int, default=16, help="buyers at once (default 16)")
+    parser.add_argument("--port", type=int, help="port to serve on")
+    parser.add_argument("--keep", action="store_true", help="keep the demo's database of an earlier run and go on with it")
+    chosen = parser.parse_args(args)
+    if chosen.orders is not None and chosen.orders < 1:
+        parser.error(f"--orders {chosen.orders}: sell at least one basket")
+    if not 1 <= chosen.concurrency <= CONCURRENT_MAX:
+        parser.error(f"--concurrency {chosen.concurrency}: choose 1 to {CONCURRENT_MAX}")
+    return chosen
+
+
+async def _sell(config: Config, chosen: argparse.Namespace, screen: Console) -> tuple[dict[str, object], str]:
+    source = Source(chosen.orders)
+    async with app.running(config) as running:
+        with _progress(screen) as progress:
+            began = time.perf_counter()
+            await load.everything(running, source, progress)
+            loaded = time.perf_counter()
+            refused = await replay.baskets(running, source, chosen.concurrency, progress)
+            ended = time.perf_counter()
+        report = await replay.report(running, source, refused)
+        report["seconds"] = {"load": round(loaded - began, 1), "sell": round(ended - loaded, 1)}
+        key = await auth.create_client(running.database, "fresh", "demo", None)
+    return report, key
+
+
+def _progress(screen: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=screen,
+    )

@@ -1,0 +1,222 @@
+"""The command line: every command says what it did, and what to do where it could not."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, Never
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from isthmus import app as composition
+from isthmus.config import Config, load_config
+from isthmus.kernel import errors
+from isthmus.kernel.release import Release
+from isthmus.runtime import doctor as doctors
+from isthmus.runtime import scaffold
+
+out = Console()
+problems = Console(stderr=True)
+
+main_app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    help="Isthmus: a thin middle platform. Shared capabilities below, front ends that ship their own logic above.",
+)
+client_app = typer.Typer(no_args_is_help=True, help="API keys: who may call, for which front end.")
+new_app = typer.Typer(no_args_is_help=True, help="Make a new part of your own.")
+main_app.add_typer(client_app, name="client")
+main_app.add_typer(new_app, name="new")
+
+
+def main() -> None:
+    """Run a command; deliberate errors become one readable sentence and exit code 2."""
+    try:
+        main_app()
+    except (errors.IsthmusError, errors.BuildProblems) as error:
+        _stop(str(error))
+
+
+@main_app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Server processes.")] = 1,
+) -> None:
+    """Serve the API of every front end until interrupted."""
+    from isthmus.gateway import server
+
+    config = load_config()
+    server.run("isthmus.app:asgi", host=host or config.host, port=port or config.port, workers=workers)
+
+
+@main_app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def demo(context: typer.Context) -> None:
+    """Load real data, sell a year of real baskets, check every total, keep serving (see `isthmus demo --help`)."""
+    config = load_config()
+    if config.demo_entry is None:
+        _stop("no demo is configured here; run this where isthmus.toml has [demo] entry = 'module:function'")
+    module, _, function = config.demo_entry.partition(":")
+    sys.path.insert(0, str(config.root))
+    entry: Callable[[Config, list[str]], int] = getattr(importlib.import_module(module), function)
+    raise typer.Exit(entry(config, context.args))
+
+
+@main_app.command()
+def migrate() -> None:
+    """Bring the database to the shape that this version expects. Safe to run again, and by several at once."""
+
+    async def bring() -> None:
+        async with composition.running(load_config(), front_ends=[]):
+            out.print("the database is up to date")
+
+    asyncio.run(bring())
+
+
+@main_app.command()
+def doctor(
+    rows: Annotated[int, typer.Option(min=1, max=1000, help="Rows to show of each broken condition.")] = 5,
+) -> None:
+    """Check the conditions that always hold, over the whole database; name each, and any row that breaks it."""
+
+    async def examine() -> list[doctors.Finding]:
+        async with composition.running(load_config(), front_ends=[]) as running:
+            async with running.database.platform() as session:
+                return await doctors.examine(session, running.platform.release.packs.values(), rows)
+
+    findings = asyncio.run(examine())
+    table = Table("condition", "what always holds", "finding", title="isthmus doctor")
+    for found in findings:
+        table.add_row(found.name, found.sentence, "[green]holds" if found.holds else f"[red]broken: {found.broken} rows")
+    out.print(table)
+    broken = [found for found in findings if not found.holds]
+    for found in broken:
+        out.print(f"[red]{found.name}[/red]: {found.sentence}")
+        for row in found.rows:
+            out.print(f"  {row}")
+    raise typer.Exit(1 if broken else 0)
+
+
+@main_app.command()
+def catalogue(
+    front_end: Annotated[str | None, typer.Option(help="Show only what this front end may use.")] = None,
+) -> None:
+    """List every capability and extension point, with its owner and its first sentence."""
+    release = _release()
+    permitted = release.line(front_end).permitted if front_end else None
+    table = Table("kind", "name", "version", "owner", "what it gives")
+    for name, offered in sorted(release.offered.items()):
+        if permitted is None or name in permitted:
+            found = offered.capability
+            table.add_row(found.effect.value, name, found.version, release.packs[found.pack].owner, _first(found.doc))
+    if permitted is None:
+        for name, point in sorted(release.points.items()):
+            table.add_row(f"point ({point.combine.name})", name, "", release.packs[point.pack].owner, _first(point.doc))
+    out.print(table)
+
+
+@main_app.command()
+def explain(
+    front_end: Annotated[str, typer.Argument(help="Code of the front end.")],
+    point: Annotated[str | None, typer.Argument(help="Extension point, such as pricing.adjust-unit-price.")] = None,
+    when: Annotated[list[str] | None, typer.Option(help="A dimension value, such as order_kind=presale.")] = None,
+) -> None:
+    """Say who answers an extension point for a front end, in which order, and why."""
+    release = _release()
+    dims = dict(pair.split("=", 1) for pair in when or [])
+    if point is None:
+        table = Table("point", "rule", "asked in this order, then the default")
+        for name in sorted(release.points):
+            found = release.explain(front_end, name, dims)
+            table.add_row(name, found.rule, ", ".join(one.by for one in found.candidates) or "[dim]default only")
+        out.print(table)
+        return
+    found = release.explain(front_end, point, dims)
+    table = Table("place", "answer", "when", "fate", "where", title=f"{point} for {found.front_end} ({found.rule})")
+    for one in found.candidates:
+        condition = ", ".join(f"{name} in {'|'.join(values)}" for name, values in one.when.items()) or "always"
+        table.add_row(str(one.place), one.by, condition, one.fate, one.source)
+    table.add_row("last", "default", "where nobody has an opinion", "", found.default)
+    out.print(table)
+
+
+@new_app.command("front-end")
+def new_front_end(
+    name: Annotated[str, typer.Argument(help="Code of the front end: lower-case letters, digits and '-'.")],
+    owner: Annotated[str, typer.Option(help="Team that owns it.")] = "your-team",
+) -> None:
+    """Make a front end's folder with a manifest, one answer, a test and a README; it runs at once."""
+    config = load_config()
+    folder = scaffold.front_end(config.front_ends, name, owner)
+    out.print(f"made [bold]{folder}[/bold]; next:")
+    out.print(f"  pytest {folder}")
+    out.print(f"  isthmus client create {name}     # a key to call with")
+    out.print("  isthmus serve")
+
+
+@client_app.command("create")
+def create_client(
+    front_end: Annotated[str, typer.Argument(help="Front end that the key speaks for.")],
+    name: Annotated[str, typer.Option(help="Who will hold the key.")] = "default",
+    scope: Annotated[list[str] | None, typer.Option(help="Limit to capabilities, e.g. 'catalog.*'.")] = None,
+) -> None:
+    """Make an API key and print it once; only its hash is kept."""
+    from isthmus.gateway import auth
+
+    _release().line(front_end)
+
+    async def create(running: composition.Running) -> str:
+        return await auth.create_client(running.database, front_end, name, tuple(scope) if scope else None)
+
+    out.print(_with_platform(create), soft_wrap=True)
+
+
+@client_app.command("list")
+def list_clients() -> None:
+    """List clients, without their keys."""
+    from isthmus.gateway import auth
+
+    table = Table("front end", "client", "scopes", "created", "revoked")
+    for one in _with_platform(lambda running: auth.list_clients(running.database)):
+        scopes = ", ".join(one.scopes) if one.scopes else "all"
+        table.add_row(one.front_end, one.name, scopes, f"{one.created_at:%Y-%m-%d %H:%M}", "yes" if one.revoked_at else "")
+    out.print(table)
+
+
+@client_app.command("revoke")
+def revoke_client(front_end: str, name: str) -> None:
+    """Revoke every key of a client; it stops working within seconds."""
+    from isthmus.gateway import auth
+
+    count = _with_platform(lambda running: auth.revoke_client(running.database, front_end, name))
+    out.print(f"revoked {count} key(s) of {name!r}")
+
+
+def _with_platform(work: Callable[[composition.Running], Coroutine[Any, Any, Any]]) -> Any:
+    async def run() -> Any:
+        async with composition.running(load_config()) as running:
+            return await work(running)
+
+    return asyncio.run(run())
+
+
+def _release() -> Release:
+    return composition.build(composition.load_front_ends(load_config()))
+
+
+def _first(doc: str) -> str:
+    return doc.splitlines()[0] if doc else ""
+
+
+def _stop(sentence: str) -> Never:
+    problems.print(f"[red]isthmus:[/red] {sentence}", soft_wrap=True, highlight=False)
+    raise SystemExit(2)
+
+
+if __name__ == "__main__":
+    main()

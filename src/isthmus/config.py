@@ -1,0 +1,76 @@
+"""Settings: one file, and the environment for what differs between machines."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from isthmus.kernel import errors
+
+FILE = "isthmus.toml"
+
+
+class WrongConfig(errors.BadAsk):
+    """The settings file says something that cannot be."""
+
+    slug = "wrong-config"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What a process is told about where it runs.
+
+    database_url: PostgreSQL to use; None starts the embedded one in `data`. front_ends: the folder whose
+    folders are front ends; it may be missing. demo_entry: `module:function` that `isthmus demo` calls.
+    """
+
+    root: Path
+    data: Path
+    front_ends: Path
+    database_url: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8080
+    demo_entry: str | None = None
+
+
+_KNOWN = {
+    "platform": {"front_ends", "data"},
+    "server": {"host", "port"},
+    "demo": {"entry"},
+}
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Read the settings; without a file, everything has its default. Raises WrongConfig."""
+    named = path or (Path(os.environ["ISTHMUS_CONFIG"]) if "ISTHMUS_CONFIG" in os.environ else None)
+    if named is not None and not named.is_file():
+        raise WrongConfig(f"{named} is not there", remedy="name an existing file, or leave ISTHMUS_CONFIG unset")
+    file = named or Path(FILE)
+    found = _read(file) if file.is_file() else {}
+    root = file.absolute().parent
+    platform, server, demo = (found.get(section, {}) for section in _KNOWN)
+    return Config(
+        root=root,
+        data=root / os.environ.get("ISTHMUS_DATA", platform.get("data", ".isthmus")),
+        front_ends=root / platform.get("front_ends", "front_ends"),
+        database_url=os.environ.get("ISTHMUS_DATABASE_URL") or None,
+        host=server.get("host", "127.0.0.1"),
+        port=int(os.environ.get("ISTHMUS_PORT", server.get("port", 8080))),
+        demo_entry=demo.get("entry"),
+    )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(file.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise WrongConfig(f"{file} is not TOML: {error}", remedy="mend that line") from error
+    for section, values in found.items():
+        unknown = [section] if section not in _KNOWN else [f"{section}.{key}" for key in values if key not in _KNOWN[section]]
+        if unknown:
+            known = ", ".join(f"{name}.{key}" for name, keys in _KNOWN.items() for key in sorted(keys))
+            raise WrongConfig(f"{file} has an unknown setting {unknown[0]!r}", remedy=f"the settings are {known}")
+    return found

@@ -1,0 +1,1 @@
+"""Front ends at work: loading, deploying, isolating, recording."""
