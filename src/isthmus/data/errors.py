@@ -1,0 +1,106 @@
+"""What the data platform refuses, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from isthmus.kernel import errors
+
+SHOWN_MAX = 5  # as many examples as a person needs to find the fault
+
+
+class UnknownName(errors.NotFound):
+    """The model has no metric, entity or field of this name."""
+
+    slug = "data.unknown-name"
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        super().__init__(
+            f"there is no {kind} {name!r}{errors.near(name, names)}",
+            remedy=f"known are {', '.join(names[:20])}" if names else f"the model has no {kind} at all",
+            name=name,
+        )
+
+
+class NotADimension(errors.BadAsk):
+    """The field is not marked as something to group or filter by."""
+
+    slug = "data.not-a-dimension"
+
+
+class AmbiguousPath(errors.BadAsk):
+    """More than one chain of references leads to a field, and they mean different things."""
+
+    slug = "data.ambiguous-path"
+
+    def __init__(self, origin: str, field: str, paths: Sequence[str]) -> None:
+        super().__init__(
+            f"{field!r} can be reached from {origin} in {len(paths)} ways: {'; '.join(paths)}",
+            remedy="write the one that is meant in place of the field",
+            paths=tuple(paths),
+        )
+
+
+class NoPath(errors.BadAsk):
+    """No chain of references leads to a field."""
+
+    slug = "data.no-path"
+
+    def __init__(self, origin: str, field: str, metric: str, across: Sequence[str] = ()) -> None:
+        remedy = "leave it out, or ask for this metric alone"
+        if across:
+            remedy = f"write a path through a shared entity if that is meant: {'; '.join(across)}"
+        super().__init__(f"{metric} counts {origin}, and no reference leads from there to {field!r}", remedy=remedy)
+
+
+class NeedsTime(errors.BadAsk):
+    """The metric has a meaning only by time, or by another grain than was asked."""
+
+    slug = "data.needs-time"
+
+
+class DuplicateKey(errors.Conflict):
+    """A declared key is not unique in this snapshot, so numbers that rely on it would be inflated."""
+
+    slug = "data.duplicate-key"
+
+    def __init__(self, entity: str, key: Sequence[str], table: str, count: int, examples: Sequence[object]) -> None:
+        super().__init__(
+            f"the key ({', '.join(key)}) of {entity} is not unique: {count} value(s) of it occur more than once or "
+            f"are empty, such as {', '.join(map(str, examples))}",
+            remedy=f"remove the duplicate rows of {table}, or accept a flagged answer with `accept: duplicates`",
+            entity=entity,
+            examples=tuple(examples),
+        )
+
+
+class BrokenReference(errors.Conflict):
+    """Rows refer to rows that are not there, and the asker wanted whole references only."""
+
+    slug = "data.broken-reference"
+
+    def __init__(self, reference: str, count: int, examples: Sequence[object]) -> None:
+        super().__init__(
+            f"{count} row(s) of {reference} refer to nothing, such as {', '.join(map(str, examples))}",
+            remedy="land what is missing, or leave `whole` out: such rows then stand in the group without a value",
+            examples=tuple(examples),
+        )
+
+
+class MixedCurrencies(errors.BadAsk):
+    """Amounts of several currencies would be added up."""
+
+    slug = "data.mixed-currencies"
+
+
+class NotAnswered(errors.NotPermitted):
+    """The asker's policy does not open this entity, field or metric."""
+
+    slug = "data.not-answered"
+
+
+class BadMetric(errors.BadAsk):
+    """A metric is asked for in a way that has no meaning."""
+
+    slug = "data.bad-metric"

@@ -1,0 +1,299 @@
+"""Ask the metrics: one definition, one number, in the one place where answers leave.
+
+plan → policy → proofs → SQL → currencies → small cells hidden → masked → order and limit → receipt
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Any, Final, cast
+
+import pyarrow as pa
+from msgspec.structs import replace
+
+from isthmus.kernel import errors
+from isthmus.markings import AnyMetric
+
+from . import policy as policies
+from .ask import Ask
+from .errors import MixedCurrencies
+from .expression import cells
+from .model import Model
+from .plan import Plan, currency_field, plan
+from .policy import Policy
+from .proof import Proof, Proofs, relied_on
+from .reader import Reader, Snapshots, Table
+from .receipt import Receipt, Receipts, Rerun, digest_of, receipt_id
+from .scope import quoted, table_name
+from .small_cells import hidden_cells
+from .sql import Statement, statement
+
+CACHED_MAX: Final = 256  # answers kept in memory
+CACHED_ROWS_MAX: Final = 10_000  # larger answers are computed again
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Rows that have left, and the receipt for them. `table` is a `pyarrow.Table`: `.to_pandas()`, Polars, IPC."""
+
+    columns: tuple[str, ...]
+    rows: Rows
+    table: Table
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What may leave of one plan, snapshot and policy; kept for the next one who asks."""
+
+    rows: Rows
+    hidden_cells: int
+    is_cut: bool
+    proofs: tuple[Proof, ...]
+
+
+class Metrics:
+    """The metrics of a model over the snapshots of a lake, asked from Python, HTTP or the command line."""
+
+    def __init__(
+        self,
+        model: Model,
+        snapshots: Snapshots,
+        receipts: Receipts,
+        *,
+        secret: bytes,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.model = model
+        self._snapshots = snapshots
+        self._receipts = receipts
+        self._secret = secret
+        self._now = now
+        self._proofs = Proofs(model)
+        self._known: OrderedDict[tuple[object, ...], _Left] = OrderedDict()
+        self._newest: dict[tuple[str, str], datetime | None] = {}
+
+    def ask(self, ask: Ask, policy: Policy) -> Answer:
+        """Answer a question as far as a policy opens it, and keep the receipt.
+
+        Raises the errors of `errors.py`. An answer that relies on a broken key is refused, not inflated.
+        """
+        return self._answered(ask, policy, self._snapshots.newest(), self._now())
+
+    def plan(self, ask: Ask) -> Plan:
+        """Return how a question would be answered, without asking it."""
+        return plan(self.model, ask, self._now())
+
+    def rerun(self, id: str, policies: Mapping[str, Policy]) -> Rerun:
+        """Ask a receipt's question again, of the same snapshot where it is kept, and compare."""
+        receipt = self._receipts.get(id)
+        reasons: list[str] = []
+        if receipt.model != self.model.version:
+            reasons.append(f"the model was {receipt.model} and is {self.model.version}")
+        policy = policies.get(receipt.policy)
+        if policy is None:
+            raise errors.NotFound(
+                f"policy {receipt.policy!r} of receipt {id} is gone", remedy="restore it to ask again in its name"
+            )
+        if receipt.policy_version != policy.version:
+            reasons.append(f"policy {policy.name!r} was {receipt.policy_version} and is {policy.version}")
+        try:
+            reader = self._snapshots.at(receipt.snapshot)
+        except errors.NotFound as gone:
+            reader = self._snapshots.newest()
+            reasons.append(f"{gone.message}; asked of {reader.snapshot} instead")
+        ask = receipt.ask if receipt.ask.as_of else _changed(receipt.ask, as_of=receipt.asked_at)
+        digest = self._answered(ask, policy, reader, receipt.asked_at, is_kept=False).receipt.digest
+        is_same = digest == receipt.digest
+        if not is_same and not reasons:
+            reasons.append("model, policy and snapshot are the same: the data of this snapshot was changed by hand")
+        return Rerun(receipt=id, is_same=is_same, reasons=tuple(reasons), digest=digest)
+
+    def search(self, text: str = "") -> list[AnyMetric]:
+        """Return the metrics in whose name, unit or description all words occur."""
+        words = text.lower().split()
+        return [
+            metric
+            for metric in self.model.metrics.values()
+            if all(word in f"{metric.name} {metric.unit} {metric.doc}".lower() for word in words)
+        ]
+
+    def _answered(
+        self, ask: Ask, policy: Policy, reader: Reader, asked_at: datetime, *, is_kept: bool = True
+    ) -> Answer:
+        person = policy.person if policy.cells_min else None
+        first = plan(self.model, ask, asked_at, person=person)
+        policies.check(self.model, first, policy)
+        planned = plan(self.model, ask, asked_at, person=person, settled=self._settled(reader, first))
+        written = self._written(planned, policy)
+        place = (written.sql, written.parameters, reader.snapshot, policy.version, ask)
+        left = self._known.get(place)
+        if left is None:
+            left = self._left(ask, planned, written, policy, reader, asked_at)
+            self._remember(place, left)
+        table = pa.Table.from_pylist(left.rows, schema=self._schema(planned, left.rows, written.columns))
+        receipt = self._receipt(ask, planned, written, policy, reader, asked_at, left)
+        if is_kept:
+            self._receipts.keep(receipt)
+        return Answer(columns=written.columns, rows=left.rows, table=table, receipt=receipt)
+
+    def _left(
+        self, ask: Ask, planned: Plan, written: Statement, policy: Policy, reader: Reader, asked_at: datetime
+    ) -> _Left:
+        proofs = self._proofs.check(reader, relied_on(self.model, planned), ask)
+        rows = reader.read(written.sql, written.parameters).to_pylist()
+        _check_currencies(planned, rows)
+        hidden = self._hide_small(planned, policy, reader, rows, asked_at) if policy.cells_min else 0
+        for column, mask in policies.masks(planned, policy, self._secret).items():
+            for row in rows:
+                row[column] = mask(row[column])
+        rows = [{name: row[name] for name in written.columns} for row in rows]
+        if policy.cells_min:
+            rows = _ordered(rows, ask.order, written.columns)
+        return _Left(rows[: ask.limit], hidden, len(rows) > ask.limit, proofs)
+
+    def _written(self, planned: Plan, policy: Policy) -> Statement:
+        visible = policies.visible_rows(self.model, policy)
+        return statement(self.model, planned, visible, is_whole_table=policy.cells_min > 0)
+
+    def _settled(self, reader: Reader, planned: Plan) -> frozenset[str]:
+        """Return the currency fields that have one value in this snapshot."""
+        every = (currency_field(self.model, cell) for one in planned.metrics.values() for cell in cells(one))
+        names = dict.fromkeys(name for name in every if name)
+        return frozenset(name for name in names if self._proofs.one_currency(reader, name).holds)
+
+    def _hide_small(self, planned: Plan, policy: Policy, reader: Reader, rows: Rows, asked_at: datetime) -> int:
+        """Empty the numbers that few people stand behind, and what would give them away; return how many."""
+        groups = [tuple(row[by.asked] for by in planned.by) for row in rows]
+        unfiltered = self._unfiltered(planned, policy, reader, asked_at)
+        count = 0
+        for name, counted in planned.people.items():
+            columns = [f"people {at} of {name}" for at in range(len(counted))]
+            people = [_fewest([row[column] for column in columns]) for row in rows]
+            for before in unfiltered:
+                wider = [_fewest([before[group][column] for column in columns]) if group in before else None
+                         for group in groups]  # fmt: skip
+                for at in hidden_cells(groups, people, policy.cells_min, wider):
+                    count += rows[at][name] is not None
+                    rows[at][name] = None
+        return count
+
+    def _unfiltered(
+        self, planned: Plan, policy: Policy, reader: Reader, asked_at: datetime
+    ) -> list[dict[tuple[object, ...], dict[str, Any]]]:
+        """Return the same cells without the asker's filters, and without each single one; once empty for none."""
+        where = planned.ask.where
+        fewer = [()] if len(where) < 2 else [(), *(where[:at] + where[at + 1 :] for at in range(len(where)))]
+        found: list[dict[tuple[object, ...], dict[str, Any]]] = []
+        for filters in fewer if where else []:
+            wider = plan(self.model, _changed(planned.ask, where=filters), asked_at, person=policy.person)
+            written = self._written(wider, policy)
+            rows = reader.read(written.sql, written.parameters).to_pylist()
+            found.append({tuple(row[by.asked] for by in wider.by): row for row in rows})
+        return found or [{}]
+
+    def _receipt(
+        self,
+        ask: Ask,
+        planned: Plan,
+        written: Statement,
+        policy: Policy,
+        reader: Reader,
+        asked_at: datetime,
+        left: _Left,
+    ) -> Receipt:
+        newest = {leg.root: self._newest_row(reader, leg.root) for leg in planned.legs}
+        times = [found for found in newest.values() if found is not None]
+        digest = digest_of(written.columns, left.rows)
+        return Receipt(
+            id=receipt_id(asked_at, written.sql, digest, policy.version + reader.snapshot),
+            asked_at=asked_at,
+            ask=ask,
+            model=self.model.version,
+            snapshot=reader.snapshot,
+            policy=policy.name,
+            policy_version=policy.version,
+            sql=written.sql,
+            parameters=tuple(map(str, written.parameters)),
+            proofs=left.proofs,
+            newest=newest,
+            lag_s=(asked_at - min(times)).total_seconds() if times else None,
+            hidden_cells=left.hidden_cells,
+            masked=tuple(policies.masks(planned, policy, self._secret)),
+            non_additive={name: over for name, over in planned.non_additive.items() if over},
+            rows=len(left.rows),
+            is_cut=left.is_cut,
+            digest=digest,
+        )
+
+    def _newest_row(self, reader: Reader, name: str) -> datetime | None:
+        place = (reader.snapshot, name)
+        if place not in self._newest:
+            entity = self.model.entity(name)
+            owner, _, field = entity.time.rpartition(".")
+            found: object = None
+            if owner == name:
+                sql = f"select max({quoted(field)}) as newest from {table_name(entity.table)}"
+                found = reader.read(sql).to_pylist()[0]["newest"]
+            self._newest[place] = _moment(found)
+        return self._newest[place]
+
+    def _remember(self, place: tuple[object, ...], left: _Left) -> None:
+        if len(left.rows) <= CACHED_ROWS_MAX:
+            self._known[place] = left
+        while len(self._known) > CACHED_MAX:
+            self._known.popitem(last=False)
+
+    def _schema(self, planned: Plan, rows: Rows, columns: Sequence[str]) -> Any:
+        """Return Arrow types; a column without any value has a type too, so that readers need no special case."""
+        inferred = pa.Table.from_pylist(rows, schema=None) if rows else None
+        fields: list[Any] = []
+        for name in columns:
+            kind = inferred.schema.field(name).type if inferred is not None else pa.null()
+            if pa.types.is_null(kind):
+                kind = pa.float64() if name in planned.metrics else pa.string()
+            fields.append(pa.field(name, kind))
+        return pa.schema(fields)
+
+
+def _check_currencies(planned: Plan, rows: Rows) -> None:
+    for name, pairs in planned.currencies.items():
+        for row in rows:
+            codes = {row[f"{end} currency {at} of {name}"] for at in range(len(pairs)) for end in ("least", "greatest")}
+            codes.discard(None)
+            if len(codes) > 1:
+                field = pairs[0][0].field
+                raise MixedCurrencies(
+                    f"metric {name!r} would add up amounts in {', '.join(sorted(codes))}",
+                    remedy=f"group by {field}, or filter by one currency",
+                )
+
+
+def _fewest(counts: Sequence[int]) -> int:
+    """Return the least number of people behind a number's parts; parts that nobody stands behind show nobody."""
+    return min((count for count in counts if count > 0), default=0)
+
+
+def _ordered(rows: Rows, order: Sequence[str], columns: Sequence[str]) -> Rows:
+    """Sort as SQL would have, with hidden and empty values last, so that a hidden number's rank does not show."""
+    rest = [name for name in columns if name not in {one.lstrip("-") for one in order}]
+    for one in reversed([*order, *rest]):
+        name = one.lstrip("-")
+        known = sorted((row for row in rows if row[name] is not None), key=lambda row: row[name], reverse=one[0] == "-")
+        rows = known + [row for row in rows if row[name] is None]
+    return rows
+
+
+def _moment(found: object) -> datetime | None:
+    if isinstance(found, datetime):
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return datetime.combine(found, time(), UTC) if isinstance(found, date) else None
+
+
+def _changed(ask: Ask, **fields: object) -> Ask:
+    return replace(cast(Any, ask), **fields)

@@ -1,0 +1,95 @@
+"""Receipts: what an answer was computed from, so that anybody can get the same number again, or the reason why not."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from isthmus.kernel import Value, encode, errors
+
+from .ask import Ask
+from .proof import Proof
+
+FLOAT_DIGITS: Final = 10  # sums of floats differ in the last places with the order of adding; nothing else may
+
+
+class Receipt(Value):
+    """What an answer was computed from. It holds no rows, so that nothing personal outlives its erasure."""
+
+    id: str
+    asked_at: datetime
+    ask: Ask
+    model: str
+    snapshot: str
+    policy: str
+    policy_version: str
+    sql: str
+    parameters: tuple[str, ...]
+    proofs: tuple[Proof, ...]
+    newest: dict[str, datetime | None]  # by entity: the time of its newest row
+    lag_s: float | None  # how old the newest row is, of the entity that is furthest behind
+    hidden_cells: int
+    masked: tuple[str, ...]
+    non_additive: dict[str, tuple[str, ...]]
+    rows: int
+    is_cut: bool  # there are more rows than the asker's limit
+    digest: str
+
+
+class Rerun(Value):
+    """A receipt's question asked again: whether the same rows came, and every reason why they need not."""
+
+    receipt: str
+    is_same: bool
+    reasons: tuple[str, ...]
+    digest: str
+
+
+class Receipts:
+    """Receipts in a folder, one small file each, so that any number of processes may keep them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, receipt: Receipt) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        place = self._folder / f"{receipt.id}.json"
+        draft = place.with_suffix(f".{os.getpid()}.draft")
+        draft.write_bytes(encode(receipt))
+        draft.replace(place)
+
+    def get(self, id: str) -> Receipt:
+        """Return a receipt. Raises NotFound."""
+        place = self._folder / f"{id}.json"
+        if not re.fullmatch(r"[0-9a-f]{16}", id) or not place.is_file():
+            raise errors.NotFound(
+                f"there is no receipt {id!r}", remedy="an answer shows the id of its receipt; it has 16 hex digits"
+            )
+        return msgspec.json.decode(place.read_bytes(), type=Receipt)
+
+
+def digest_of(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
+    """Return a hash of rows in their order; floats count with ten digits."""
+    plain = [[_plain(row[name]) for name in columns] for row in rows]
+    return hashlib.sha256(msgspec.json.encode([list(columns), plain])).hexdigest()[:32]
+
+
+def receipt_id(asked_at: datetime, sql: str, digest: str, salt: str) -> str:
+    """Return the id of a receipt; two answers at one moment differ in it unless they are the same."""
+    return hashlib.sha256("\0".join([asked_at.isoformat(), sql, digest, salt]).encode()).hexdigest()[:16]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float):
+        return f"{value:.{FLOAT_DIGITS}g}"
+    if isinstance(value, Decimal):
+        return str(value.normalize())
+    return value if value is None or isinstance(value, bool | int | str) else str(value)

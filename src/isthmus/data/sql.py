@@ -1,0 +1,400 @@
+"""A plan becomes one SELECT. Each leg is a scan at its own grain; legs meet by dimension, empty values included.
+
+visible rows → leg: rows → (last of each series) → (running over earlier periods) → one row a group
+             → all legs together → metrics → order and limit
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from isthmus.markings import Filter, Where
+
+from .ask import Ask, leaves, zone
+from .errors import NeedsTime
+from .expression import Cell, Expression, Quotient, Total
+from .model import Entity, Model
+from .paths import Step, reach
+from .plan import Leg, Plan
+from .scope import SQL_TYPES, Parameters, Scope, conjunction, interval, matching, quoted
+
+_ADDED: Final = frozenset(["sum", "count", "distinct"])  # nothing to add up is nought, not unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """SQL in DuckDB's dialect with numbered parameters, and its columns in order.
+
+    `hidden` are columns that do not leave: counts of people and currencies.
+    """
+
+    sql: str
+    parameters: tuple[object, ...]
+    columns: tuple[str, ...]
+    hidden: tuple[str, ...]
+
+
+def statement(
+    model: Model, plan: Plan, rows: Mapping[str, Filter] | None = None, *, is_whole_table: bool = False
+) -> Statement:
+    """Return the SQL of a plan. `rows` restricts which rows of an entity the asker sees.
+
+    With `is_whole_table` order and limit are left out: small cells must be hidden before either.
+    """
+    writer = _Writer(model, plan, visible=rows or {})
+    return writer.written(is_whole_table)
+
+
+@dataclass(slots=True)
+class _Writer:
+    model: Model
+    plan: Plan
+    visible: Mapping[str, Filter]
+    shared: Parameters = field(init=False)
+    ctes: list[str] = field(default_factory=list[str])
+    places: dict[Cell, str] = field(default_factory=dict[Cell, str])
+    is_recursive: bool = False
+
+    def __post_init__(self) -> None:
+        self.shared = Parameters(self.model, zone(self.plan.ask), {})
+
+    def written(self, is_whole_table: bool) -> Statement:
+        self._write_visible()
+        names = [self._write_leg(number, leg) for number, leg in enumerate(self.plan.legs)]
+        source = names[0] if len(names) == 1 else self._write_together(names)
+        outputs = [f"d{at} as {quoted(by.asked)}" for at, by in enumerate(self.plan.by)]
+        outputs += [f"{self._expression(found)} as {quoted(name)}" for name, found in self.plan.metrics.items()]
+        hidden = self._hidden()
+        outputs += [f"{sql} as {quoted(name)}" for name, sql in hidden.items()]
+        columns = (*(by.asked for by in self.plan.by), *self.plan.metrics)
+        ending = "" if is_whole_table else _ending(self.plan.ask, columns)
+        keyword = "with recursive" if self.is_recursive else "with"
+        shown = f"\n{self._not_after(names)}" if any(leg.shift for leg in self.plan.legs) else ""
+        sql = f"{keyword} " + ",\n".join(self.ctes) + f"\nselect {', '.join(outputs)}\nfrom {source}{shown}{ending}"
+        return Statement(
+            sql=sql,
+            parameters=tuple(self.shared.values),
+            columns=columns,
+            hidden=tuple(hidden),
+        )
+
+    def _write_visible(self) -> None:
+        """Write the rows that the asker may see; rows that refer to unseen rows are unseen."""
+        names: dict[str, str] = {}
+        for entity in _following(self.model, self.visible):
+            scope = Scope(Parameters(self.model, self.shared.zone, names, self.shared.values), entity.name, "v")
+            conditions: list[str] = []
+            if entity.name in self.visible:
+                conditions = conjunction(scope, [self.visible[entity.name]], f"the policy on {entity.name}")
+            for reference in entity.references:
+                if reference.target in names:
+                    step = Step(reference, is_up=True)
+                    conditions.append(
+                        f"(v.{quoted(reference.name)} is null or exists (select 1 from "
+                        f"{quoted(names[reference.target])} as p where {matching(step, 'v', 'p')}))"
+                    )
+            name = f"visible {entity.name}"
+            self.ctes.append(f"{quoted(name)} as (\n    select v.* {scope.clause()}\n    {_where(conditions)})")
+            names[entity.name] = name
+        self.shared.visible = names
+
+    def _write_leg(self, number: int, leg: Leg) -> str:
+        name = f"leg{number}"
+        for at, cell in enumerate(leg.cells):
+            self.places[cell] = f"c{number}_{at}"
+        rows = self._write_rows(name, leg)
+        if leg.series is not None:
+            rows = self._write_last(name, leg, rows)
+        is_running = leg.window is not None or (leg.series is not None and leg.series.is_carried)
+        if not is_running or self.plan.time_at is None:
+            self._write_groups(name, leg, rows, {cell: self._aggregate(leg, cell) for cell in leg.cells})
+            return name
+        if leg.series is not None:
+            self._write_carried(name, leg, rows)
+        else:
+            self._write_running(name, leg, rows)
+        return name
+
+    def _write_rows(self, name: str, leg: Leg) -> str:
+        """Write the rows of a leg: its dimensions, what is aggregated, and which cell's filter a row passes."""
+        scope = Scope(self.shared, leg.root, "r", leg.time, leg.shift)
+        reason = f"a metric on {leg.root}"
+        outputs = [f"{self._dimension(scope, leg, at)} as d{at}" for at in range(len(self.plan.by))]
+        outputs += [f"{self._input(scope, cell)} as {self.places[cell]}" for cell in leg.cells if cell.field]
+        conditions = conjunction(scope, self._row_filters(leg), reason)
+        is_shared = len({(cell.filters, cell.goal) for cell in leg.cells}) == 1 and leg.series is None
+        for cell in leg.cells:
+            passing = conjunction(scope, cell.filters, reason) + self._goal(scope, cell)
+            if is_shared:
+                conditions += passing
+                break
+            if passing:
+                outputs.append(f"({' and '.join(passing)}) as f{self.places[cell]}")
+        entity = self.model.entity(leg.root)
+        if leg.many or leg.series is not None:
+            outputs += [f"r.{quoted(part)} as k{at}" for at, part in enumerate(entity.key)]
+        if leg.series is not None and leg.time is not None:
+            outputs += [f"r.{quoted(part)} as s{at}" for at, part in enumerate(leg.series.per)]
+            outputs.append(f"{scope.column(leg.time)} as t")
+        distinct = "distinct " if leg.many else ""
+        listed = ", ".join(outputs) or "1 as one"
+        self.ctes.append(
+            f"{name}_rows as (\n    select {distinct}{listed}\n    {scope.clause()}\n    {_where(conditions)})"
+        )
+        return f"{name}_rows"
+
+    def _write_last(self, name: str, leg: Leg, rows: str) -> str:
+        """Keep the last row of each series (in each period, where asked by time)."""
+        at = self.plan.time_at
+        parts = self._series(leg) + ([f"d{at}"] if at is not None else [])
+        keys = [f"k{place} desc" for place in range(len(self.model.entity(leg.root).key))]
+        order = ", ".join(["t desc", *keys])
+        self.ctes.append(
+            f"{name}_last as (\n    select * from (select *, row_number() over (partition by {', '.join(parts)} "
+            f"order by {order}) as place from {rows}) as ranked where place = 1)"
+        )
+        return f"{name}_last"
+
+    def _write_carried(self, name: str, leg: Leg, rows: str) -> None:
+        """Give every later period the last level of each series, and add the levels up."""
+        at = self.plan.time_at
+        spine = self._write_spine(name, rows, f"d{at}")
+        others = [column for column in self._columns(leg) if column != f"d{at}"]
+        parts = ", ".join([*self._series(leg), "s.t"])
+        self.ctes.append(
+            f"{name}_carried as (\n    select * from (select s.t as d{at}, {', '.join(f'p.{one}' for one in others)}, "
+            f"row_number() over (partition by {parts} order by p.d{at} desc) as place\n"
+            f"    from {spine} as s join {rows} as p on p.d{at} <= s.t) as ranked where place = 1)"
+        )
+        self._write_groups(name, leg, f"{name}_carried", {cell: self._aggregate(leg, cell) for cell in leg.cells})
+
+    def _write_running(self, name: str, leg: Leg, rows: str) -> None:
+        """Let each period see the rows of the earlier ones in its window."""
+        at, window = self.plan.time_at, leg.window
+        grain = self.plan.by[at].grain if at is not None else None
+        if window is None or grain is None:
+            return
+        if not leg.is_holistic:
+            self._write_groups(
+                f"{name}_parts", leg, rows, {cell: self._aggregate(leg, cell) for cell in leg.cells}, is_cast=False
+            )
+            rows = f"{name}_parts"
+        label = f"date_trunc('{grain}', d{at})"
+        spine = self._write_spine(name, rows, label)
+        end = f"(s.t + {interval(1, grain)})"
+        joined = [f"p.d{at} < {end}"]
+        if window.size:
+            joined.append(f"p.d{at} >= {end} - {interval(window.size, window.unit)}")
+        if window.reset:
+            joined.append(f"date_trunc('{window.reset}', p.d{at}) = date_trunc('{window.reset}', s.t)")
+        others = [column for column in self._columns(leg, is_grouped=not leg.is_holistic) if column != f"d{at}"]
+        dimensions = [one for one in others if one.startswith("d")]
+        listed = "".join(
+            [f", g.{one}" for one in dimensions] + [f", p.{one}" for one in others if one not in dimensions]
+        )
+        groups = f" cross join (select distinct {', '.join(dimensions)} from {rows}) as g" if dimensions else ""
+        joined += [f"p.{one} is not distinct from g.{one}" for one in dimensions]
+        self.ctes.append(
+            f"{name}_seen as (\n    select s.t as d{at}{listed}\n"
+            f"    from {spine} as s{groups} left join {rows} as p on {' and '.join(joined)}\n    {self._shown(leg)})"
+        )
+        self._write_groups(name, leg, f"{name}_seen", {cell: self._combined(leg, cell) for cell in leg.cells})
+
+    def _write_spine(self, name: str, rows: str, label: str) -> str:
+        """Write every period from the first row's to the last row's, with or without rows."""
+        by = self.plan.by[self.plan.time_at or 0]
+        sql_type = "timestamp" if by.grain == "hour" else "date"
+        step = interval(1, by.grain or "day")
+        self.is_recursive = True
+        self.ctes.append(
+            f"{name}_ends as (\n    select cast(min({label}) as {sql_type}) as first, "
+            f"cast(max({label}) as {sql_type}) as final from {rows})"
+        )
+        self.ctes.append(
+            f"{name}_spine(t, final) as (\n    select first, final from {name}_ends where first is not null union all "
+            f"select cast(t + {step} as {sql_type}), final from {name}_spine where t < final)"
+        )
+        return f"{name}_spine"
+
+    def _write_groups(
+        self, name: str, leg: Leg, rows: str, aggregates: Mapping[Cell, str], *, is_cast: bool = True
+    ) -> None:
+        groups = [f"d{at}" for at in range(len(self.plan.by))]
+        outputs = groups + [
+            f"cast({sql} as {self._type(cell)}) as {self.places[cell]}" if is_cast else f"{sql} as {self.places[cell]}"
+            for cell, sql in aggregates.items()
+        ]
+        by = f"\n    group by {', '.join(groups)}" if groups else ""
+        self.ctes.append(f"{name} as (\n    select {', '.join(outputs)}\n    from {rows}{by})")
+
+    def _write_together(self, names: Sequence[str]) -> str:
+        """Let legs meet by dimension: one row a group, with nothing where a leg has no such group."""
+        groups = [f"d{at}" for at in range(len(self.plan.by))]
+        branches: list[str] = []
+        for name, leg in zip(names, self.plan.legs, strict=True):
+            values = [
+                self.places[cell] if cell in leg.cells else f"cast(null as {self._type(cell)}) as {self.places[cell]}"
+                for cell in self.places
+            ]
+            branches.append(f"    select {', '.join(groups + values)} from {name}")
+        self.ctes.append("stacked as (\n" + "\n    union all\n".join(branches) + ")")
+        values = [f"max({place}) as {place}" for place in self.places.values()]
+        by = f" group by {', '.join(groups)}" if groups else ""
+        self.ctes.append(f"together as (\n    select {', '.join(groups + values)} from stacked{by})")
+        return "together"
+
+    def _not_after(self, names: Sequence[str]) -> str:
+        """Return that no period is shown for which there is only an earlier one to compare with."""
+        at = self.plan.time_at
+        ends = [f"select d{at} from {name}" for name, leg in zip(names, self.plan.legs, strict=True) if not leg.shift]
+        return f"where d{at} <= (select max(d{at}) from ({' union all '.join(ends)}) as ends)"
+
+    def _dimension(self, scope: Scope, leg: Leg, at: int) -> str:
+        by, found = self.plan.by[at], leg.dimensions[at]
+        if by.grain is None:
+            return scope.column(found)
+        fine = leg.window is not None and at == self.plan.time_at and leg.window.size > 0
+        return scope.label(found, leg.window.unit if fine and leg.window else by.grain)
+
+    def _input(self, scope: Scope, cell: Cell) -> str:
+        return scope.column(scope.reach(cell.field, f"a metric on {cell.root}"))
+
+    def _aggregate(self, leg: Leg, cell: Cell) -> str:
+        place = self.places[cell]
+        is_shared = len({(one.filters, one.goal) for one in leg.cells}) == 1 and leg.series is None
+        is_filtered = (cell.filters or cell.goal) and not is_shared
+        passing = f" filter (where f{place})" if is_filtered else ""
+        if not cell.field:
+            return f"count(*){passing}"
+        return f"count(distinct {place}){passing}" if cell.agg == "distinct" else f"{cell.agg}({place}){passing}"
+
+    def _combined(self, leg: Leg, cell: Cell) -> str:
+        """Return how parts of earlier periods make one number; over a window without rows nothing adds up to nought."""
+        if leg.is_holistic:
+            return self._aggregate(leg, cell)
+        place = self.places[cell]
+        return f"coalesce(sum({place}), 0)" if cell.agg in ("sum", "count") else f"{cell.agg}({place})"
+
+    def _row_filters(self, leg: Leg) -> list[Filter]:
+        """Return the asker's filters on rows. A running metric looks back beyond the asker's first period."""
+        if leg.window is None and not (leg.series is not None and leg.series.is_carried):
+            return list(self.plan.ask.where)
+        return [one for one in self.plan.ask.where if not self._is_from(leg, one)]
+
+    def _is_from(self, leg: Leg, one: Filter) -> bool:
+        on_time = [leaf for leaf in leaves(one) if self._is_time(leg, leaf)]
+        if on_time and not isinstance(one, Where):
+            raise NeedsTime(
+                "a metric that runs over time cannot be filtered by time inside `any` or `not`",
+                remedy="write each bound on time as a filter of its own",
+            )
+        return bool(on_time) and isinstance(one, Where) and one.op in (">", ">=")
+
+    def _is_time(self, leg: Leg, leaf: Where) -> bool:
+        if leg.time is None:
+            return False
+        return leaf.field == "time" or reach(self.model, leg.root, leaf.field, "a filter").name == leg.time.name
+
+    def _shown(self, leg: Leg) -> str:
+        """Return which periods are shown: those from the asker's first on."""
+        scope = Scope(self.shared, leg.root, "r", leg.time)
+        bounds = [one for one in self.plan.ask.where if self._is_from(leg, one) and isinstance(one, Where)]
+        conditions: list[str] = []
+        for one in bounds:
+            if leg.time is None:
+                continue
+            compared = conjunction(scope, [one], "a filter")[0]
+            value = compared[compared.index("cast(") : -1]
+            local = f"({value} at time zone '{self.shared.zone.key}')" if leg.time.field.kind == "timestamp" else value
+            conditions.append(f"s.t {one.op} cast({local} as date)")
+        return _where(conditions)
+
+    def _goal(self, scope: Scope, cell: Cell) -> list[str]:
+        goal = cell.goal
+        if goal is None or scope.time is None:
+            return []
+        time = reach(self.model, goal.entity, goal.time, "a conversion")
+        inner = Scope(self.shared, goal.entity, self.shared.alias("g"), time)
+        start, end = scope.column(scope.time), inner.column(time)
+        reached = inner.column(inner.reach(goal.other, "a conversion"))
+        started = scope.column(scope.reach(goal.own, "a conversion"))
+        conditions = [
+            f"{reached} = {started}",
+            f"{end} between {start} and {start} + interval '{goal.days} day'",
+            *conjunction(inner, goal.filters, "a conversion"),
+        ]
+        return [f"exists (select 1 {inner.clause()} where {' and '.join(conditions)})"]
+
+    def _series(self, leg: Leg) -> list[str]:
+        return [f"s{at}" for at in range(len(leg.series.per))] if leg.series else []
+
+    def _columns(self, leg: Leg, *, is_grouped: bool = False) -> list[str]:
+        dimensions = [f"d{at}" for at in range(len(self.plan.by))]
+        if is_grouped:
+            return dimensions + [self.places[cell] for cell in leg.cells]
+        is_shared = len({(one.filters, one.goal) for one in leg.cells}) == 1 and leg.series is None
+        flags = [f"f{self.places[cell]}" for cell in leg.cells if (cell.filters or cell.goal) and not is_shared]
+        return dimensions + [self.places[cell] for cell in leg.cells if cell.field] + flags + self._series(leg)
+
+    def _type(self, cell: Cell) -> str:
+        if cell.agg in ("count", "distinct"):
+            return "bigint"
+        _, found = self.model.split(cell.field.rpartition(">")[2])
+        return SQL_TYPES[found.kind]
+
+    def _expression(self, expression: Expression) -> str:
+        match expression:
+            case Cell():
+                place = self.places[expression]
+                is_running = expression.window is not None or expression.series is not None
+                return f"coalesce({place}, 0)" if expression.agg in _ADDED and not is_running else place
+            case Quotient(over=over, under=under):
+                divisor = f"nullif(cast({self._expression(under)} as double), 0)"
+                return f"(cast({self._expression(over)} as double) / {divisor})"
+            case Total(plus=plus, minus=minus):
+                added = " + ".join(self._expression(part) for part in plus)
+                return "(" + added + "".join(f" - {self._expression(part)}" for part in minus) + ")"
+
+    def _hidden(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, pairs in self.plan.currencies.items():
+            for at, (least, greatest) in enumerate(pairs):
+                found[f"least currency {at} of {name}"] = self.places[least]
+                found[f"greatest currency {at} of {name}"] = self.places[greatest]
+        for name, counted in self.plan.people.items():
+            for at, cell in enumerate(counted):
+                found[f"people {at} of {name}"] = f"coalesce({self.places[cell]}, 0)"
+        return found
+
+
+def _following(model: Model, visible: Mapping[str, Filter]) -> list[Entity]:
+    """Return the restricted entities and all that refer to them, each after what it refers to."""
+    ordered: list[Entity] = []
+    seen: set[str] = set()
+
+    def visit(entity: Entity) -> bool:
+        if entity.name in seen:
+            return entity in ordered
+        seen.add(entity.name)
+        follows = [visit(model.entities[ref.target]) for ref in entity.references if ref.target != entity.name]
+        if entity.name in visible or any(follows):
+            ordered.append(entity)
+            return True
+        return False
+
+    for entity in model.entities.values():
+        visit(entity)
+    return ordered
+
+
+def _ending(ask: Ask, columns: Sequence[str]) -> str:
+    asked = [(name.lstrip("-"), "desc" if name.startswith("-") else "asc") for name in ask.order]
+    rest = [(name, "asc") for name in columns if name not in {found for found, _ in asked}]
+    order = ", ".join(f"{quoted(name)} {direction} nulls last" for name, direction in [*asked, *rest])
+    return f"\norder by {order}\nlimit {ask.limit + 1}"
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return "where " + " and ".join(conditions) if conditions else ""

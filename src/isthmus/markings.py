@@ -1,0 +1,239 @@
+"""What a pack says about its data: entities with keys and references, and metrics. Inert until a model reads it.
+
+@entity("order.order", table="order.orders")
+class Order(Value):
+    id: Annotated[UUID, Key()]
+    front_end: Annotated[str, Key(), Dimension()]
+    member_id: Annotated[UUID | None, Ref("member.member")]
+    status: Annotated[str, Dimension()]
+    placed_at: Annotated[datetime, Time()]
+    currency: Annotated[str, Dimension()]
+    total_minor: Annotated[int, Measure(unit="minor", currency="currency")]
+
+SALES = Atomic(name="order.sales", measure="order.order.total_minor", where=Where("order.order.status", "=", "paid"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, TypeVar
+
+from msgspec import Struct
+
+E = TypeVar("E", bound=type)
+
+Aggregate = Literal["sum", "count", "min", "max", "avg", "distinct"]
+Grain = Literal["hour", "day", "week", "month", "quarter", "year"]
+PersonalKind = Literal["name", "email", "phone", "address", "birth-date", "identifier", "free-text"]
+Scalar = bool | int | float | str  # times, dates, decimals and UUIDs are written as ISO text
+Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "is null", "is not null"]
+
+
+class Key(Struct, frozen=True):
+    """The field identifies a row, alone or together with the other key fields."""
+
+
+class Ref(Struct, frozen=True):
+    """The field names a row of another entity: many rows here to one there.
+
+    Where that entity's key has `front_end` too, it is matched with this row's own; `also` lists further fields
+    that both sides have under the same name.
+    """
+
+    to: str
+    also: tuple[str, ...] = ()
+
+
+class Pii(Struct, frozen=True):
+    """The field says who a person is; answers hide it from everybody who may not see this kind."""
+
+    kind: PersonalKind
+
+
+class Measure(Struct, frozen=True):
+    """The field can be added up (or what `agg` says). `currency` is the field that says in which currency it is."""
+
+    agg: Aggregate = "sum"
+    unit: str = ""
+    currency: str = ""
+
+
+class Dimension(Struct, frozen=True):
+    """Answers can be grouped and filtered by the field."""
+
+
+class Time(Struct, frozen=True):
+    """The field says when the row's fact happened; of several, the default one is meant by `time`."""
+
+    is_default: bool = True
+
+
+class EntityMarking(Struct, frozen=True, kw_only=True):
+    """What `@entity` says of a Value class."""
+
+    name: str
+    table: str
+    owner: str = ""
+    time: str = ""
+
+
+def entity(name: str, *, table: str, owner: str = "", time: str = "") -> Callable[[E], E]:
+    """Declare a Value as an entity that lives in a table: its fields are the columns, by name.
+
+    `owner` is who repairs wrong rows; the pack's owner where it is empty. `time` is the field of another entity,
+    reached by references, that dates rows which have no time of their own (a line is dated by its order).
+    """
+
+    def declare(cls: E) -> E:
+        cls.__isthmus_entity__ = EntityMarking(name=name, table=table, owner=owner, time=time)  # pyright: ignore[reportAttributeAccessIssue]
+        return cls
+
+    return declare
+
+
+class Where(Struct, frozen=True, tag="where", forbid_unknown_fields=True):
+    """A condition on one field. `!=` and `not in` are true of an empty field, so that a filter and its complement
+    cover everything."""
+
+    field: str
+    op: Operator
+    value: Scalar | tuple[Scalar, ...] | None = None
+
+
+class Not(Struct, frozen=True, tag="not", forbid_unknown_fields=True):
+    """True wherever the filter is not true, empty fields included."""
+
+    of: Where | Not | AllOf | AnyOf
+
+
+class AllOf(Struct, frozen=True, tag="all", forbid_unknown_fields=True):
+    """True where every part is."""
+
+    parts: tuple[Where | Not | AllOf | AnyOf, ...]
+
+
+class AnyOf(Struct, frozen=True, tag="any", forbid_unknown_fields=True):
+    """True where at least one part is."""
+
+    parts: tuple[Where | Not | AllOf | AnyOf, ...]
+
+
+Filter = Where | Not | AllOf | AnyOf
+
+
+class Metric(Struct, frozen=True, kw_only=True):
+    """A number with one definition. `doc` is what people read, `owner` who answers for it, `unit` what it counts."""
+
+    name: str
+    doc: str = ""
+    owner: str = ""
+    unit: str = ""
+
+
+class Atomic(Metric, frozen=True, kw_only=True, tag="atomic"):
+    """A measure of one entity, aggregated at that entity's own grain.
+
+    `agg` replaces the measure's own aggregate. `time` is the field that dates it, where it is not the entity's.
+    """
+
+    measure: str
+    agg: Aggregate | None = None
+    where: Filter | None = None
+    time: str = ""
+
+
+class Count(Metric, frozen=True, kw_only=True, tag="count"):
+    """How many rows an entity has."""
+
+    of: str
+    where: Filter | None = None
+    time: str = ""
+
+
+class Distinct(Metric, frozen=True, kw_only=True, tag="distinct"):
+    """How many different values a field has; not additive over anything."""
+
+    field: str
+    where: Filter | None = None
+    time: str = ""
+
+
+class Period(Struct, frozen=True, kw_only=True):
+    """A stretch of time that ends when the question is asked: the last 7 days, or the month to date."""
+
+    last: int = 0
+    unit: Grain
+    is_to_date: bool = False
+
+
+class Derived(Metric, frozen=True, kw_only=True, tag="derived"):
+    """Another metric, narrowed by a filter and a period; `grain` lists what it is grouped by where nobody says."""
+
+    of: str
+    where: Filter | None = None
+    period: Period | None = None
+    grain: tuple[str, ...] = ()
+
+
+class Ratio(Metric, frozen=True, kw_only=True, tag="ratio"):
+    """One metric by another, each taken over all rows of the group: never a mean of ratios. Empty where the
+    denominator is nought."""
+
+    numerator: str
+    denominator: str
+
+
+class Combined(Metric, frozen=True, kw_only=True, tag="combined"):
+    """The sum of some metrics less others, such as sales less refunds."""
+
+    plus: tuple[str, ...]
+    minus: tuple[str, ...] = ()
+
+
+class Cumulative(Metric, frozen=True, kw_only=True, tag="cumulative"):
+    """A metric over all time up to the end of each period, or over the last `window` `unit`s, or since `reset` began.
+
+    Asked by a time grain; without a window it goes back to the first row.
+    """
+
+    of: str
+    window: int = 0
+    unit: Grain = "day"
+    reset: Grain | None = None
+
+
+class PeriodOverPeriod(Metric, frozen=True, kw_only=True, tag="period-over-period"):
+    """A metric against itself `offset` periods before: the earlier value, the difference, or the growth (a ratio)."""
+
+    of: str
+    period: Grain
+    offset: int = 1
+    show: Literal["before", "difference", "growth"] = "growth"
+
+
+class Conversion(Metric, frozen=True, kw_only=True, tag="conversion"):
+    """The share of `start` rows that a `goal` row of the same subject follows within so many days.
+
+    `by` names the subject's field on each side (start first). A funnel is one conversion for each step.
+    """
+
+    start: str
+    goal: str
+    by: tuple[str, str]
+    within_days: int
+    show: Literal["rate", "count"] = "rate"
+
+
+class Stock(Metric, frozen=True, kw_only=True, tag="stock"):
+    """A level that adds up over everything but time: the last row of each series (`per`) in each period.
+
+    With `is_carried`, a series that has no row in a period keeps its level from before.
+    """
+
+    measure: str
+    per: tuple[str, ...]
+    is_carried: bool = True
+    where: Filter | None = None
+
+
+AnyMetric = Atomic | Count | Distinct | Derived | Ratio | Combined | Cumulative | PeriodOverPeriod | Conversion | Stock
