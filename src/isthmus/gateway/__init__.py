@@ -1,0 +1,1 @@
+"""The platform over HTTP: who calls, for which front end; bytes in, bytes out. It knows no pack by name."""

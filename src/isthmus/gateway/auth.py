@@ -1,0 +1,174 @@
+"""Clients and their API keys: the credential, and nothing else, decides for which front end a call runs.
+
+A key is `isth_` and 256 random bits. Only its SHA-256 is kept: a slow hash protects what people choose, and nobody
+chose these bits. A key that was looked up is trusted for a few seconds, so a revoked one stops within them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from isthmus.kernel import Value, errors, ports
+from isthmus.store import Database, MigrationSource
+
+from .rate import Bucket, Rate
+
+MIGRATIONS: Final = MigrationSource.of_pack("gateway", "isthmus.gateway:migrations")
+TRUSTED_S: Final = 5.0  # how long a revoked key may go on: short for an operator, rare enough for the database
+KNOWN_MAX: Final = 10_000  # keys remembered at once
+STRANGERS: Final = Rate(per_s=50, burst=200)  # look-ups of unknown keys: guessing must not busy the database
+
+_PREFIX: Final = "isth_"
+_KEY: Final = re.compile(rb"isth_[A-Za-z0-9_-]{43}")
+_SCOPE: Final = re.compile(r"[a-z][a-z0-9-]*\.(\*|[a-z][a-z0-9-]*)")
+_REMEDY: Final = "send `Authorization: Bearer KEY`; make a key with `isthmus client create FRONT_END`"
+
+_FIND: Final = """
+    select front_end, name, scopes from gateway.client where key_hash = $1 and revoked_at is null"""
+_CREATE: Final = "insert into gateway.client (key_hash, front_end, name, scopes) values ($1, $2, $3, $4)"
+_LIST: Final = """
+    select front_end, name, scopes, created_at, revoked_at from gateway.client
+    order by front_end, name, created_at"""
+_REVOKE: Final = """
+    update gateway.client set revoked_at = now()
+    where front_end = $1 and name = $2 and revoked_at is null returning 1"""
+
+
+class WrongClient(errors.BadAsk):
+    """A client cannot be made like this."""
+
+    slug = "gateway.wrong-client"
+
+
+class Client(Value):
+    """Who holds one key."""
+
+    front_end: str
+    name: str
+    scopes: tuple[str, ...] | None
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a valid key says: the client's name, its front end, and what it is limited to."""
+
+    front_end: str
+    name: str
+    scopes: tuple[str, ...] | None
+    until: float
+
+    def may(self, capability: str) -> bool:
+        """True where the scopes allow a capability; what the front end uses is another question."""
+        return self.scopes is None or capability in self.scopes or f"{capability.partition('.')[0]}.*" in self.scopes
+
+
+class Clients:
+    """Finds the client of a request, from memory where it can."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._clock = clock
+        self._known: dict[bytes, Known] = {}
+        self._asking = asyncio.Lock()  # one look-up at a time: many requests with one new key ask once
+        self._strangers = Bucket(STRANGERS, clock())
+
+    async def of(self, authorization: bytes | None) -> Known:
+        """Return the client that an Authorization header names.
+
+        Raises NotAuthenticated, and TooMany while too many unknown keys are tried.
+        """
+        digest = _digest_of(authorization)
+        known = self._known.get(digest)
+        if known is not None and known.until > self._clock():
+            return known
+        async with self._asking:
+            known = self._known.get(digest)
+            if known is not None and known.until > self._clock():
+                return known
+            return await self._looked_up(digest, is_stranger=known is None)
+
+    async def _looked_up(self, digest: bytes, *, is_stranger: bool) -> Known:
+        if is_stranger and not self._strangers.take(self._clock()):
+            raise errors.TooMany(
+                "too many unknown keys are being tried", remedy="wait a second, then try again", path="Authorization"
+            )
+        async with self._database.platform() as session:
+            row = await session.fetch_row(_FIND, digest)
+        if row is None:
+            self._known.pop(digest, None)
+            raise errors.NotAuthenticated("this key is not valid", remedy=_REMEDY, path="Authorization")
+        if len(self._known) >= KNOWN_MAX:
+            self._known.clear()
+        known = Known(
+            front_end=row["front_end"],
+            name=row["name"],
+            scopes=_scopes(row),
+            until=self._clock() + TRUSTED_S,
+        )
+        self._known[digest] = known
+        return known
+
+
+async def create_client(database: Database, front_end: str, name: str, scopes: Sequence[str] | None = None) -> str:
+    """Make a key for a client of a front end and return it; it cannot be read again.
+
+    A client may hold several keys at once, to change from one to the next. Raises WrongClient.
+    """
+    if not name.strip() or not name.isprintable():
+        raise WrongClient(f"{name!r} is no name for a client", remedy="say who will hold the key")
+    wrong = [scope for scope in scopes or () if not _SCOPE.fullmatch(scope)]
+    if wrong:
+        raise WrongClient(
+            f"{wrong[0]!r} is no scope", remedy="name capabilities, such as 'catalog.search' or 'catalog.*'"
+        )
+    key = _PREFIX + secrets.token_urlsafe(32)
+    digest = hashlib.sha256(key.encode()).digest()
+    async with database.platform() as session:
+        await session.execute(_CREATE, digest, front_end, name, list(scopes) if scopes is not None else None)
+    return key
+
+
+async def list_clients(database: Database) -> tuple[Client, ...]:
+    """Return every client ever made, revoked ones too, by front end and name."""
+    async with database.platform() as session:
+        rows = await session.fetch(_LIST)
+    return tuple(
+        Client(
+            front_end=row["front_end"],
+            name=row["name"],
+            scopes=_scopes(row),
+            created_at=row["created_at"],
+            revoked_at=row["revoked_at"],
+        )
+        for row in rows
+    )
+
+
+async def revoke_client(database: Database, front_end: str, name: str) -> int:
+    """Revoke all keys of a client and return how many that were; running servers follow within TRUSTED_S."""
+    async with database.platform() as session:
+        return len(await session.fetch(_REVOKE, front_end, name))
+
+
+def _digest_of(authorization: bytes | None) -> bytes:
+    if authorization is None:
+        raise errors.NotAuthenticated("no key was sent", remedy=_REMEDY, path="Authorization")
+    scheme, _, key = authorization.partition(b" ")
+    key = key.strip()
+    if scheme.lower() != b"bearer" or not _KEY.fullmatch(key):
+        raise errors.NotAuthenticated("this is not one of our keys", remedy=_REMEDY, path="Authorization")
+    return hashlib.sha256(key).digest()
+
+
+def _scopes(row: ports.Row) -> tuple[str, ...] | None:
+    return None if row["scopes"] is None else tuple(row["scopes"])

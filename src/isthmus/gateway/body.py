@@ -1,0 +1,106 @@
+"""Reading a body: within limits of size and time, and refused where it holds what no column can."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from isthmus.kernel import errors
+
+from .problem import BodyTooLarge, BodyTooSlow, NotJson
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+
+_INTEGER_DIGITS: Final = 19  # of the largest 64-bit integer
+_INTEGER_MAX: Final = 2**63 - 1
+_AS_ZEROS: Final = bytes(ord("0") if chr(code) in "0123456789" else ord(" ") for code in range(256))
+_LONG_NUMBER: Final = b"0" * _INTEGER_DIGITS
+_JSON_TYPES: Final = frozenset([b"application/json", b"application/json;charset=utf-8"])
+
+
+class ClientGone(Exception):
+    """The client hung up; nobody waits for an answer."""
+
+
+def check_is_json(headers: Mapping[bytes, bytes]) -> None:
+    """Raise NotJson where the headers announce anything but plain JSON."""
+    sent = headers.get(b"content-type", b"")
+    if sent != b"application/json" and sent.lower().replace(b" ", b"").replace(b'"', b"") not in _JSON_TYPES:
+        found = repr(sent.decode("latin-1")) if sent else "missing"
+        raise NotJson(f"the content type is {found}", remedy="send Content-Type: application/json", path="Content-Type")
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise NotJson("the body is compressed", remedy="send it as it is", path="Content-Encoding")
+
+
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], *, bytes_max: int, limit_s: float) -> bytes:
+    """Return the whole body. Raises BodyTooLarge, BodyTooSlow, ClientGone, and BadAsk for what no column can hold."""
+    announced = headers.get(b"content-length", b"")
+    if announced.isdigit() and (len(announced) > _INTEGER_DIGITS or int(announced) > bytes_max):
+        raise _too_large(bytes_max)
+    try:
+        async with asyncio.timeout(limit_s):
+            body = await _received(receive, bytes_max)
+    except TimeoutError:
+        raise BodyTooSlow(f"the body did not arrive within {limit_s:g} s", remedy="send it faster", path="$") from None
+    check_can_be_stored(body)
+    return body
+
+
+def check_can_be_stored(body: bytes) -> None:
+    """Raise BadAsk where JSON says what PostgreSQL cannot hold: NUL in a text, an integer beyond 64 bits.
+
+    Contracts that bound their fields refuse most of it; this catches the rest before it becomes a fault.
+    """
+    if b"\\u0000" not in body and _LONG_NUMBER not in body.translate(_AS_ZEROS):
+        return
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return  # the contract's own reader says what is wrong
+    for path, value in _walked(found):
+        if isinstance(value, str) and "\0" in value:
+            raise errors.BadAsk("a text holds the character NUL", remedy="leave it out", path=path)
+        if isinstance(value, int) and abs(value) > _INTEGER_MAX:
+            raise errors.BadAsk("the number is beyond 64 bits", remedy="send a smaller one", path=path)
+
+
+async def _received(receive: Receive, bytes_max: int) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message["type"] == "http.request" and not message.get("more_body") and len(body) <= bytes_max:
+        return body  # most asks come in one piece
+    parts = [body]
+    size = len(body)
+    while message["type"] == "http.request":
+        if size > bytes_max:
+            raise _too_large(bytes_max)
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message = await receive()
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+    raise ClientGone
+
+
+def _too_large(bytes_max: int) -> BodyTooLarge:
+    return BodyTooLarge(
+        f"the body is larger than {bytes_max} bytes", remedy="split the ask", path="$", bytes_max=bytes_max
+    )
+
+
+def _walked(root: Any) -> Iterator[tuple[str, object]]:
+    """Go through all keys and values with their paths, without recursion: depth is the asker's choice."""
+    waiting: list[tuple[str, Any]] = [("$", root)]
+    while waiting:
+        path, value = waiting.pop()
+        yield path.replace("\0", "\\u0000"), value
+        if isinstance(value, dict):
+            for key, item in value.items():
+                inner = f"{path}.{key}"
+                yield inner.replace("\0", "\\u0000"), key
+                waiting.append((inner, item))
+        elif isinstance(value, list):
+            waiting += [(f"{path}[{place}]", item) for place, item in enumerate(value)]

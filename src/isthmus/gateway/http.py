@@ -1,0 +1,281 @@
+"""HTTP: `POST /v1/{pack}.{capability}` by hand, as every call passes here; few other routes beside it.
+
+    request → who calls (key → client) → may it now (rate) → body → Platform.call_wire → answer or problem document
+
+Any path that is not the gateway's own goes to what is mounted there.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from isthmus.kernel import Caller, Platform, errors
+from isthmus.kernel.story import Story
+
+from .auth import Clients, Known
+from .body import ClientGone, Receive, check_is_json, read_body
+from .pages import Pages, Reply
+from .problem import CONTENT_TYPE, Busy, MethodNotAllowed, NoSuchPath, RateExceeded, WrongHeader, problem
+from .rate import Bucket, Rate
+from .ready import Readiness
+from .stories import Stories
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+log = logging.getLogger("isthmus.gateway")
+
+CALLS: Final = "/v1/"
+CALL_METHODS: Final = "POST, OPTIONS"
+PAGE_METHODS: Final = "GET, HEAD, OPTIONS"
+DEADLINE_MAX_MS: Final = 600_000  # nobody waits longer than ten minutes for an answer
+
+_TRACEPARENT: Final = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one server process bears; each is there to keep one client from hurting the others."""
+
+    body_bytes_max: int = 1 << 20  # a basket of 1,000 lines is a tenth of it
+    body_limit_s: float = 10
+    calls_max: int = 1_000  # at work at once; more would only wait for a database connection
+    rate: Rate = field(default_factory=lambda: Rate(per_s=2_000, burst=4_000))  # of one client
+
+
+@dataclass(slots=True)
+class Request:
+    """One request, and the headers that its answer will have, whatever it is."""
+
+    method: str
+    path: str
+    headers: Mapping[bytes, bytes]
+    receive: Receive
+    call_id: str
+    sent: Headers
+
+
+class Gateway:
+    """The ASGI application of one server process.
+
+    mounts: further applications by path prefix, such as `/console`; each authenticates for itself.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        clients: Clients,
+        stories: Stories,
+        readiness: Readiness,
+        *,
+        mounts: Mapping[str, App] | None = None,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.platform = platform
+        self._clients = clients
+        self._stories = stories
+        self._pages = Pages(platform, stories, readiness)
+        self._mounts = sorted((mounts or {}).items(), key=lambda mount: -len(mount[0]))
+        self._limits = limits or Limits()
+        self._clock = clock
+        self._policy = self._limits.rate.policy
+        self._buckets: dict[tuple[str, str], Bucket] = {}  # as many as there are clients
+        self._at_work = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        if scope["type"] == "http":
+            if scope["method"] == "POST" and path.startswith(CALLS):
+                return await self._serve(scope, receive, send, self._call)
+            if not (mounted := self._mounted(path)):
+                return await self._serve(scope, receive, send, self._page)
+        elif not (mounted := self._mounted(path)):
+            return await send({"type": "websocket.close", "code": 1000})
+        prefix, app = mounted
+        return await app({**scope, "root_path": scope.get("root_path", "") + prefix}, receive, send)
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, answer: Callable[[Request], Awaitable[Reply]]
+    ) -> None:
+        call_id = self.platform.new_call_id()
+        sent: Headers = [(b"isthmus-call", call_id.encode()), (b"cache-control", b"no-store")]
+        request = Request(scope["method"], scope["path"], dict(scope["headers"]), receive, call_id, sent)
+        try:
+            reply = await answer(request)
+        except ClientGone:
+            return
+        except Exception as error:
+            found = problem(error, call_id)
+            reply = Reply(status=found.status, content_type=CONTENT_TYPE, body=found.body, headers=found.headers)
+        sent.append((b"content-type", reply.content_type))
+        sent.append((b"content-length", b"%d" % len(reply.body)))
+        sent += reply.headers
+        await send({"type": "http.response.start", "status": reply.status, "headers": sent})
+        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else reply.body})
+
+    async def _call(self, request: Request) -> Reply:
+        if self._at_work >= self._limits.calls_max:
+            raise Busy(
+                f"{self._at_work} calls are at work already", remedy="send it again in a moment", retry_after_s=1
+            )
+        self._at_work += 1
+        try:
+            return await self._called(request)
+        finally:
+            self._at_work -= 1
+
+    async def _called(self, request: Request) -> Reply:
+        client = await self._identified(request)
+        if not self._is_call(request.path) and self._pages.find(request.path):
+            raise MethodNotAllowed(request.method, request.path, PAGE_METHODS)
+        headers = request.headers
+        check_is_json(headers)
+        limits = self._limits
+        body = await read_body(request.receive, headers, bytes_max=limits.body_bytes_max, limit_s=limits.body_limit_s)
+        trace = _traced(request)
+        caller = Caller(front_end=client.front_end, client=client.name, scopes=client.scopes, trace=trace)
+        stories: list[Story] = []
+        try:
+            answer, is_replay = await self.platform.call_wire(
+                request.path[len(CALLS) :],
+                body,
+                caller,
+                key=_key(headers),
+                deadline_ms=_deadline_ms(headers),
+                call_id=request.call_id,
+                tell=stories.append if _is_told(headers) else None,
+            )
+        finally:
+            for story in stories:
+                await self._stories.keep(story)
+        if is_replay:
+            request.sent.append((b"idempotency-replayed", b"true"))
+        return Reply(body=answer)
+
+    async def _identified(self, request: Request) -> Known:
+        """Return who asks, and take one call from what the client has left."""
+        client = await self._clients.of(request.headers.get(b"authorization"))
+        now = self._clock()
+        bucket = self._buckets.get((client.front_end, client.name))
+        if bucket is None:
+            bucket = self._buckets[client.front_end, client.name] = Bucket(self._limits.rate, now)
+        is_free = bucket.take(now)
+        request.sent.append((b"ratelimit-policy", self._policy))
+        request.sent.append((b"ratelimit", bucket.field))
+        if not is_free:
+            raise RateExceeded(
+                f"client {client.name!r} has made all calls that it may make for now",
+                remedy=f"wait {bucket.wait_s} s, and spread calls over time",
+                path="Authorization",
+                retry_after_s=bucket.wait_s,
+            )
+        return client
+
+    async def _page(self, request: Request) -> Reply:
+        """Answer everything but a call: GET and HEAD of the few pages, OPTIONS, and what does not exist."""
+        path = request.path
+        page = self._pages.find(path)
+        if page is None and not self._is_call(path):
+            raise NoSuchPath(f"there is nothing at {path}", remedy="see /docs for what there is", path=path)
+        allowed = CALL_METHODS if page is None else PAGE_METHODS
+        if request.method == "OPTIONS":
+            return Reply(status=204, headers=((b"allow", allowed.encode()),))
+        if page is None or request.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed(request.method, path, allowed)
+        client = None if page.is_open else await self._identified(request)
+        return await page.show(client)
+
+    def _is_call(self, path: str) -> bool:
+        return path.startswith(CALLS) and path[len(CALLS) :] in self.platform.release.offered
+
+    def _mounted(self, path: str) -> tuple[str, App] | None:
+        for prefix, app in self._mounts:
+            if path == prefix or path.startswith(f"{prefix}/"):
+                return prefix, app
+        return None
+
+
+def asgi(start: Callable[[], AbstractAsyncContextManager[App]]) -> App:
+    """Return an application for a server: it opens with the server's lifespan, and closes when that ends."""
+    return _Opening(start)
+
+
+class _Opening:
+    """Waits for the lifespan's start, then hands every request to the application that was opened."""
+
+    def __init__(self, start: Callable[[], AbstractAsyncContextManager[App]]) -> None:
+        self._start = start
+        self._app: App | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif self._app is not None:
+            await self._app(scope, receive, send)
+        else:
+            raise errors.Fault("the server sends requests before its lifespan", remedy="run it with lifespan=on")
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        async with AsyncExitStack() as stack:
+            try:
+                self._app = await stack.enter_async_context(self._start())
+            except Exception as error:
+                log.error("the platform cannot start: %s", error, exc_info=error)
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            self._app = None
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _key(headers: Mapping[bytes, bytes]) -> str | None:
+    """Return the idempotency key: as it is, or in the quotes that its draft standard wants."""
+    sent = headers.get(b"idempotency-key")
+    if sent is None:
+        return None
+    key = sent.decode("latin-1")
+    return key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key
+
+
+def _deadline_ms(headers: Mapping[bytes, bytes]) -> int | None:
+    sent = headers.get(b"isthmus-deadline-ms")
+    if sent is None:
+        return None
+    if not sent.isdigit() or len(sent) > 9 or not 0 < int(sent) <= DEADLINE_MAX_MS:
+        raise WrongHeader(
+            f"Isthmus-Deadline-Ms is {sent.decode('latin-1')!r}",
+            remedy=f"send a whole number from 1 to {DEADLINE_MAX_MS}, or leave it out",
+            path="Isthmus-Deadline-Ms",
+        )
+    return int(sent)
+
+
+def _is_told(headers: Mapping[bytes, bytes]) -> bool:
+    sent = headers.get(b"isthmus-explain", b"false").lower()
+    if sent not in (b"true", b"false"):
+        raise WrongHeader(
+            f"Isthmus-Explain is {sent.decode('latin-1')!r}",
+            remedy="send true, or leave it out",
+            path="Isthmus-Explain",
+        )
+    return sent == b"true"
+
+
+def _traced(request: Request) -> str:
+    """Return the call's place in a trace (W3C Trace Context): the caller's trace goes on, or one begins here."""
+    sent = _TRACEPARENT.match(request.headers.get(b"traceparent", b""))
+    own = request.call_id.replace("-", "")
+    trace = f"00-{sent[1].decode()}-{own[16:]}-{sent[2].decode()}" if sent else f"00-{own}-{own[16:]}-00"
+    request.sent.append((b"traceparent", trace.encode()))
+    return trace

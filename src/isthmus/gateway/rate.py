@@ -1,0 +1,51 @@
+"""Token buckets: how often one client may call, and the headers that tell it (draft-ietf-httpapi-ratelimit-headers)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """So many a second for as long as one likes, and so many at once."""
+
+    per_s: float
+    burst: int
+
+    @property
+    def policy(self) -> bytes:
+        """The RateLimit-Policy field: a full bucket refills within the window `w`."""
+        return b'"client";q=%d;w=%d' % (self.burst, math.ceil(self.burst / self.per_s))
+
+
+class Bucket:
+    """The tokens of one client; each call takes one, time brings them back."""
+
+    __slots__ = ("_at", "_rate", "_tokens")
+
+    def __init__(self, rate: Rate, now: float) -> None:
+        self._rate = rate
+        self._tokens = float(rate.burst)
+        self._at = now
+
+    def take(self, now: float) -> bool:
+        """Take a token, or return False where there is none."""
+        rate = self._rate
+        self._tokens = min(rate.burst, self._tokens + (now - self._at) * rate.per_s)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    @property
+    def wait_s(self) -> int:
+        """Seconds until a token is there, rounded up."""
+        return max(1, math.ceil((1 - self._tokens) / self._rate.per_s))
+
+    @property
+    def field(self) -> bytes:
+        """The RateLimit field: what remains, and in how many seconds the bucket is full again."""
+        missing = self._rate.burst - self._tokens
+        return b'"client";r=%d;t=%d' % (int(self._tokens), math.ceil(missing / self._rate.per_s))

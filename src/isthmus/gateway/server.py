@@ -1,0 +1,35 @@
+"""Run the gateway under uvicorn, with limits that fit a server of calls."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import uvicorn
+
+KEEP_ALIVE_S: Final = 30  # longer than a load balancer's default between two requests of one client is
+SHUTDOWN_S: Final = 20  # a call has its own deadline, mostly 5 s; flows with outside steps have more
+BACKLOG: Final = 2_048
+
+
+def run(factory: str, *, host: str, port: int, workers: int = 1, log_level: str = "info") -> None:
+    """Serve the application that `module:function` makes, until interrupted; running calls are let end.
+
+    Each worker is a process that calls the factory for itself, and all of them listen on the same port.
+    """
+    uvicorn.run(
+        factory,
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_level=log_level,
+        access_log=False,  # the platform's own records say more, and cost less
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        backlog=BACKLOG,
+    )

@@ -1,0 +1,78 @@
+"""Told calls: why a call was answered as it was, kept for a while for the front end that asked.
+
+They are in the database, so any server process can show what another one told.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from isthmus.kernel import errors
+from isthmus.kernel.story import Story
+from isthmus.store import Database
+
+from .auth import Known
+from .plain import plain
+
+KEPT: Final = 200  # told calls of each front end: enough to look at, too few to be an archive
+
+log = logging.getLogger("isthmus.gateway")
+
+_KEEP: Final = """
+    insert into gateway.story (call_id, front_end, capability, story) values ($1, $2, $3, $4)
+    on conflict (call_id) do nothing"""
+_FORGET: Final = """
+    with old as (
+        select call_id from gateway.story where front_end = $1 order by told_at desc offset $2
+        for update skip locked
+    )
+    delete from gateway.story using old where story.call_id = old.call_id"""
+_FIND: Final = "select capability, story from gateway.story where call_id = $1 and front_end = $2"
+
+
+class NoSuchStory(errors.NotFound):
+    """No story of this call is kept."""
+
+    slug = "gateway.no-such-story"
+
+    def __init__(self, call_id: str) -> None:
+        super().__init__(
+            f"no story of call {call_id!r} is kept",
+            remedy=f"send the call with `Isthmus-Explain: true`; the last {KEPT} are kept",
+            path=f"/v1/calls/{call_id}",
+        )
+
+
+class Stories:
+    """Keeps and finds told calls."""
+
+    def __init__(self, database: Database, *, kept: int = KEPT) -> None:
+        self._database = database
+        self._kept = kept
+
+    async def keep(self, story: Story) -> None:
+        """Write a story down. The call is over by now: where this fails, that is logged and nothing else."""
+        try:
+            async with self._database.platform_transaction() as session:
+                await session.execute(
+                    _KEEP, UUID(story.call_id), story.front_end, story.capability, msgspec.json.encode(plain(story))
+                )
+                await session.execute(_FORGET, story.front_end, self._kept)
+        except errors.IsthmusError as error:
+            log.warning("the story of call %s is lost: %s", story.call_id, error)
+
+    async def find(self, call_id: str, client: Known) -> bytes:
+        """Return a story as JSON. Raises NoSuchStory, also for another front end's or out of the client's scopes."""
+        try:
+            wanted = UUID(call_id)
+        except ValueError:
+            raise NoSuchStory(call_id) from None
+        async with self._database.platform() as session:
+            row = await session.fetch_row(_FIND, wanted, client.front_end)
+        if row is None or not client.may(row["capability"]):
+            raise NoSuchStory(call_id)
+        return row["story"]
