@@ -198,6 +198,13 @@ def _metric_problems(model: Model, metric: AnyMetric) -> Iterable[str]:
             yield unknown.message
 
 
+def event_columns(contract: type) -> dict[str, FieldKind]:
+    """Return the fields of an event's contract with their kinds."""
+    hints = get_type_hints(contract, include_extras=True)
+    names = cast(tuple[str, ...], getattr(contract, "__struct_fields__", ()))
+    return {name: _kind(_bare(hints[name]))[0] for name in names}
+
+
 @dataclass(frozen=True, slots=True)
 class _Reading:
     cls: type

@@ -163,8 +163,9 @@ def quoted(name: str) -> str:
 
 
 def table_name(table: str) -> str:
-    """Return `order.orders` as SQL reads it."""
-    return ".".join(quoted(part) for part in table.split("."))
+    """Return `order.orders` as SQL reads it: what stands before the first dot is the schema."""
+    schema, dot, name = table.partition(".")
+    return f"{quoted(schema)}.{quoted(name)}" if dot else quoted(schema)
 
 
 def _flat(filters: Iterable[Filter | Within]) -> Iterable[Filter | Within]:
