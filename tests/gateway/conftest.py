@@ -245,6 +245,11 @@ async def shop(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
+def make_gateway() -> Callable[..., Gateway]:
+    return gateway_on
+
+
+@pytest.fixture
 def gateway(shop: Database) -> Gateway:
     return gateway_on(shop)
 

@@ -95,7 +95,8 @@ def type_text(schema: Json, components: Mapping[str, Json]) -> str:
     if isinstance(inner := schema.get("additionalProperties"), dict):
         return f"map of {type_text(inner, components)}"
     limits = [f"{word} {schema[key]}" for key, word in _LIMITS.items() if key in schema]
-    return " ".join([schema.get("format") or schema.get("type") or "anything", *limits])
+    named = schema.get("type") if schema.get("format") == "int64" else schema.get("format") or schema.get("type")
+    return " ".join([named or "anything", *limits])
 
 
 def script() -> str:

@@ -68,7 +68,7 @@ def _resolved(schema: Json, components: Mapping[str, Json]) -> Json:
 
 
 def _object(schema: Json, components: Mapping[str, Json], depth: int) -> Json:
-    required = schema.get("required", ())
+    required = schema.get("required", ()) if depth <= DEPTH_MAX else ()
     properties = schema.get("properties", {})
     return {name: example(properties[name], components, name, depth + 1) for name in required if name in properties}
 
@@ -83,9 +83,10 @@ def _array(schema: Json, components: Mapping[str, Json], name: str, depth: int) 
 
 
 def _number(schema: Json) -> int | float:
-    low = schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1)
-    number = max(low, schema.get("multipleOf", 1), 1 if schema.get("maximum", 1) >= 1 else low)
-    return min(number, schema.get("maximum", number))
+    """Return the smallest fitting number from 1 on, or the nearest below where there is none."""
+    low = max(schema.get("minimum", schema.get("exclusiveMinimum", 0) + 1), schema.get("multipleOf", 1))
+    number = min(low, schema.get("maximum", low))
+    return number if number < schema.get("exclusiveMaximum", number + 1) else schema.get("minimum", number - 1)
 
 
 def _text(schema: Json, name: str) -> str:

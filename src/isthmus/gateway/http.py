@@ -36,6 +36,7 @@ log = logging.getLogger("isthmus.gateway")
 CALLS: Final = "/v1/"
 CALL_METHODS: Final = "POST, OPTIONS"
 PAGE_METHODS: Final = "GET, HEAD, OPTIONS"
+DEADLINE_MIN_MS: Final = 100  # a call may need this under load: a shorter one would only make failures
 DEADLINE_MAX_MS: Final = 600_000  # nobody waits longer than ten minutes for an answer
 
 _TRACEPARENT: Final = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
@@ -252,10 +253,10 @@ def _deadline_ms(headers: Mapping[bytes, bytes]) -> int | None:
     sent = headers.get(b"isthmus-deadline-ms")
     if sent is None:
         return None
-    if not sent.isdigit() or len(sent) > 9 or not 0 < int(sent) <= DEADLINE_MAX_MS:
+    if not sent.isdigit() or len(sent) > 9 or not DEADLINE_MIN_MS <= int(sent) <= DEADLINE_MAX_MS:
         raise WrongHeader(
             f"Isthmus-Deadline-Ms is {sent.decode('latin-1')!r}",
-            remedy=f"send a whole number from 1 to {DEADLINE_MAX_MS}, or leave it out",
+            remedy=f"send a whole number from {DEADLINE_MIN_MS} to {DEADLINE_MAX_MS}, or leave it out",
             path="Isthmus-Deadline-Ms",
         )
     return int(sent)

@@ -21,6 +21,10 @@ Json = dict[str, Any]
 _REF: Final = "#/components/schemas/{name}"
 _PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
 
+_WORDS: Final = """\
+What this front end may call. Texts hold no character NUL; whole numbers have at most 64 bits and no point; times
+have a zone."""
+
 # What may go wrong with any call, whatever the capability declares.
 _ALWAYS: Final[tuple[type[errors.IsthmusError], ...]] = (
     errors.BadAsk,
@@ -60,7 +64,7 @@ _PARAMETERS: Final[Json] = {
         "name": "Isthmus-Deadline-Ms",
         "in": "header",
         "description": "Give up after so many milliseconds, with nothing changed; the capability's own limit stands.",
-        "schema": {"type": "integer", "minimum": 1, "maximum": 600_000},
+        "schema": {"type": "integer", "minimum": 100, "maximum": 600_000},
     },
     "Explain": {
         "name": "Isthmus-Explain",
@@ -85,7 +89,7 @@ def document(release: Release, code: str, scopes: tuple[str, ...] | None = None)
     schemas, components = json_schema(types, _REF)
     plain = cast(Json, msgspec.json.decode(msgspec.json.encode([schemas, components])))
     schemas, components = cast("tuple[list[Json], Json]", plain)
-    _dedent(components)
+    _polish([schemas, components])
     paths: Json = {}
     for place, one in enumerate(offered):
         ask, answer = schemas[2 * place], schemas[2 * place + 1]
@@ -95,7 +99,7 @@ def document(release: Release, code: str, scopes: tuple[str, ...] | None = None)
         "info": {
             "title": f"{line.front_end.name}: platform API",
             "version": line.fingerprint,
-            "description": f"{line.front_end.doc}\n\nWhat {line.front_end.name} may call.".strip(),
+            "description": f"{line.front_end.doc}\n\n{_WORDS}".strip(),
         },
         "servers": [{"url": "/"}],
         "security": [{"key": []}],
@@ -205,14 +209,16 @@ def _own_paths() -> Json:
     }
 
 
-def _dedent(schema: Any) -> None:
-    """Take the indentation of source code out of descriptions."""
+def _polish(schema: Any) -> None:
+    """Take the indentation of source code out of descriptions, and say what the wire can carry."""
     if isinstance(schema, dict):
         found = cast(Json, schema)
         if isinstance(text := found.get("description"), str):
             found["description"] = inspect.cleandoc(text)
+        if found.get("type") == "integer":
+            found.setdefault("format", "int64")
         for inner in found.values():
-            _dedent(inner)
+            _polish(inner)
     elif isinstance(schema, list):
         for inner in cast("list[Any]", schema):
-            _dedent(inner)
+            _polish(inner)
