@@ -1,0 +1,478 @@
+"""The first half of fulfilment's api: methods, quotes and slots. Named through `fulfilment.api`."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from isthmus.kernel import (
+    ALLOW,
+    Effect,
+    Meta,
+    Pass,
+    Value,
+    Verdict,
+    capability,
+    combine,
+    errors,
+    event,
+    extension_point,
+)
+from isthmus.values import (
+    CHANNEL,
+    LINES_MAX,
+    ORDER_KIND,
+    Address,
+    Applied,
+    Code,
+    CurrencyCode,
+    Money,
+    PageSize,
+    Quantity,
+    Sku,
+)
+
+METHODS_MAX = 100  # of one front end: all of them are weighed for each quote
+RATES_MAX = 1_000  # of one method: zones finer than this belong into an answer to `delivery_fee`
+SLOTS_MAX = 1_000
+
+Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+Minutes = Annotated[int, Meta(ge=0, le=525_600, description="minutes, at most a year")]
+Grams = Annotated[int, Meta(ge=0, le=100_000_000)]
+Fee = Annotated[int, Meta(ge=0, le=10**12, description="minor units of the currency")]
+Reference = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$", description="what it is done for")]
+
+
+class MethodKind(enum.StrEnum):
+    DELIVERY = "delivery"
+    PICKUP = "pickup"
+
+
+class Rate(Value):
+    """What a method costs and promises in a zone. The narrowest zone that holds the address counts."""
+
+    zone: Code
+    currency: CurrencyCode
+    base_minor: Fee
+    country: Annotated[str, Meta(pattern="^([A-Z]{2})?$", description="empty: every country")] = ""
+    region: Annotated[str, Meta(max_length=16, description="empty: every region")] = ""
+    postcode_prefix: Annotated[str, Meta(max_length=16, description="empty: every postcode")] = ""
+    included_grams: Grams = 0
+    kilogram_minor: Fee = 0  # for each kilogram begun above what is included
+    free_from_minor: Fee | None = None  # goods for so much and more travel free
+    after_minutes: Minutes = 0  # promised between so long after the order …
+    within_minutes: Minutes | None = None  # … and so long; None: no promise
+
+
+class Method(Value):
+    """A way of delivery."""
+
+    code: Code
+    name: Annotated[str, Meta(max_length=120)]
+    kind: MethodKind = MethodKind.DELIVERY
+    needs_slot: bool = False
+    max_grams: Annotated[Grams, Meta(description="0: no limit")] = 0
+    is_active: bool = True
+    rates: Annotated[tuple[Rate, ...], Meta(max_length=RATES_MAX)] = ()
+
+
+class PutMethods(Value):
+    """Set methods of delivery with all their rates; others stay as they are."""
+
+    items: Annotated[tuple[Method, ...], Meta(min_length=1, max_length=METHODS_MAX)]
+
+
+class MethodsPut(Value):
+    """How many methods are as sent."""
+
+    methods: int
+
+
+class ListMethods(Value):
+    """Ask for the methods of delivery in the order of their codes."""
+
+    limit: PageSize = 50
+    cursor: str | None = None
+
+
+class MethodPage(Value):
+    """Methods with their rates, and how to ask for the next."""
+
+    items: tuple[Method, ...]
+    next_cursor: str | None
+
+
+class DeliveryLine(Value):
+    """Goods that are to be delivered; `weight_grams` is of one unit."""
+
+    sku: Sku
+    quantity: Quantity
+    weight_grams: Grams = 0
+    attributes: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
+
+
+class QuoteDelivery(Value):
+    """Ask what delivering these goods costs, and when they arrive."""
+
+    lines: Annotated[tuple[DeliveryLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
+    amount: Money  # of the goods, for rates that are free from an amount on
+    address: Address | None = None  # None: only methods that go everywhere, and pickup
+    method: Code | None = None  # None: the first of the options
+    slot_id: UUID | None = None
+    order_kind: str = "standard"
+    channel: str = "online"
+
+
+class DeliveryOption(Value):
+    """One way in which the goods can be delivered."""
+
+    method: Code
+    name: str
+    fee: Money
+    kind: MethodKind = MethodKind.DELIVERY
+    zone: str = ""
+    promise_from: datetime | None = None
+    promise_to: datetime | None = None
+    needs_slot: bool = False
+    applied: tuple[Applied, ...] = ()
+
+
+class DeliveryQuote(Value):
+    """The option chosen, and all that there are. `slot_id` is none where one is still to be chosen."""
+
+    method: Code
+    fee: Money
+    promise_from: datetime | None
+    promise_to: datetime | None
+    applied: tuple[Applied, ...]
+    options: tuple[DeliveryOption, ...]
+    needs_slot: bool = False
+    slot_id: UUID | None = None
+
+
+class NewSlot(Value):
+    """A time window with room for so many deliveries of a method."""
+
+    method: Code
+    starts_at: datetime
+    ends_at: datetime
+    capacity: Count
+    zone: Annotated[str, Meta(max_length=64, description="for people and answers; empty: everywhere")] = ""
+    closes_at: datetime | None = None  # None: when it starts
+    fee_minor: Fee = 0  # on top of the method's, in the currency of the quote
+
+
+class OpenSlots(Value):
+    """Open slots, or change the capacity, closing and fee of those of the same method, zone and start."""
+
+    items: Annotated[tuple[NewSlot, ...], Meta(min_length=1, max_length=SLOTS_MAX)]
+
+
+class Slot(Value):
+    """A slot, and how much of it is taken."""
+
+    slot_id: UUID
+    method: Code
+    zone: str
+    starts_at: datetime
+    ends_at: datetime
+    closes_at: datetime
+    capacity: Count
+    booked: Count
+    fee_minor: Fee
+
+    @property
+    def room(self) -> int:
+        return self.capacity - self.booked
+
+
+class SlotsOpened(Value):
+    """The slots as they stand now, in the order of the ask."""
+
+    items: tuple[Slot, ...]
+
+
+class ListSlots(Value):
+    """Ask for slots in the order of their start."""
+
+    method: Code | None = None
+    zone: Annotated[str, Meta(max_length=64)] | None = None
+    starts_from: datetime | None = None  # None: now
+    starts_before: datetime | None = None
+    only_with_room: bool = True
+    limit: PageSize = 50
+    cursor: str | None = None
+
+
+class SlotPage(Value):
+    """Slots, and how to ask for the next."""
+
+    items: tuple[Slot, ...]
+    next_cursor: str | None
+
+
+class BookSlot(Value):
+    """Take room in a slot for a reference."""
+
+    reference: Reference
+    slot_id: UUID
+    units: Annotated[int, Meta(ge=1, le=1_000)] = 1
+
+
+class SlotBooking(Value):
+    """The room that a reference has taken."""
+
+    reference: Reference
+    slot_id: UUID
+    units: int
+    starts_at: datetime
+    ends_at: datetime
+
+
+class ReleaseSlot(Value):
+    """Give back the room that a reference has taken."""
+
+    reference: Reference
+
+
+class SlotReleased(Value):
+    """The slot that has room again; none where the reference held none."""
+
+    reference: Reference
+    slot_id: UUID | None
+
+
+@event("fulfilment.slot-booked", version="1.0", subject="reference")
+class SlotBooked(Value):
+    """A reference has taken room in a slot."""
+
+    reference: Reference
+    slot_id: UUID
+    units: int
+
+
+class UnknownMethod(errors.NotFound):
+    """The front end has no such method of delivery."""
+
+    slug = "fulfilment.unknown-method"
+
+    def __init__(self, *, method: str, known: Sequence[str], path: str = "$.method") -> None:
+        super().__init__(
+            f"there is no method of delivery {method!r}{errors.near(method, known)}",
+            remedy=f"use one of {', '.join(known)}" if known else "set one with fulfilment.put-methods",
+            path=path,
+        )
+
+
+class Undeliverable(errors.RuleBroken):
+    """The goods cannot be delivered there, or not in that way."""
+
+    slug = "fulfilment.undeliverable"
+
+    def __init__(self, *, reasons: Sequence[str], path: str) -> None:
+        super().__init__(
+            f"no delivery: {'; '.join(reasons)}",
+            remedy="choose another address or method, or leave the goods out that cannot travel",
+            path=path,
+            reasons=list(reasons),
+        )
+
+
+class UnknownSlot(errors.NotFound):
+    """There is no such slot."""
+
+    slug = "fulfilment.unknown-slot"
+
+    def __init__(self, *, slot_id: UUID) -> None:
+        super().__init__(
+            f"there is no slot {slot_id}", remedy="choose one from fulfilment.list-slots", path="$.slot_id"
+        )
+
+
+class SlotMismatch(errors.RuleBroken):
+    """The slot belongs to another method of delivery than the one asked for."""
+
+    slug = "fulfilment.slot-mismatch"
+
+    def __init__(self, *, slot_id: UUID, method: str, asked: str) -> None:
+        super().__init__(
+            f"slot {slot_id} is for {method!r}, not {asked!r}",
+            remedy="choose a slot of the method with fulfilment.list-slots",
+            path="$.slot_id",
+        )
+
+
+class SlotFull(errors.Conflict):
+    """The slot has less room than is asked for."""
+
+    slug = "fulfilment.slot-full"
+
+    def __init__(self, *, slot_id: UUID, room: int, units: int) -> None:
+        super().__init__(
+            f"slot {slot_id} has room for {room}, not {units}",
+            remedy="choose another from fulfilment.list-slots",
+            path="$.slot_id",
+            room=room,
+        )
+
+
+class SlotClosed(errors.Conflict):
+    """The slot takes no more bookings: its time is too near."""
+
+    slug = "fulfilment.slot-closed"
+
+    def __init__(self, *, slot_id: UUID, closes_at: datetime) -> None:
+        super().__init__(
+            f"slot {slot_id} closed at {closes_at.isoformat()}",
+            remedy="choose a later one from fulfilment.list-slots",
+            path="$.slot_id",
+        )
+
+
+class OtherSlotBooked(errors.Conflict):
+    """The reference has booked something else already."""
+
+    slug = "fulfilment.other-slot-booked"
+
+    def __init__(self, *, reference: str, slot_id: UUID, units: int) -> None:
+        super().__init__(
+            f"{reference!r} has already booked {units} in slot {slot_id}",
+            remedy="release it with fulfilment.release-slot, then book again",
+            path="$.reference",
+        )
+
+
+class SlotTaken(errors.Conflict):
+    """More room is booked in the slot than its new capacity has."""
+
+    slug = "fulfilment.slot-taken"
+
+    def __init__(self, *, booked: int, capacity: int, path: str) -> None:
+        super().__init__(
+            f"{booked} are booked in the slot, more than the {capacity} that it shall have room for",
+            remedy="keep the capacity at what is booked or more, or release bookings first",
+            path=path,
+        )
+
+
+class BadWindow(errors.BadAsk):
+    """A slot ends before it starts, or closes after it has ended."""
+
+    slug = "fulfilment.bad-window"
+
+    def __init__(self, *, path: str) -> None:
+        super().__init__(
+            "a slot ends after it starts, and closes before it ends",
+            remedy="mend starts_at, ends_at and closes_at; all with a time zone",
+            path=path,
+        )
+
+
+class BadCursor(errors.BadAsk):
+    """The cursor is not one that a list gave."""
+
+    slug = "fulfilment.bad-cursor"
+
+    def __init__(self, *, cursor: str) -> None:
+        super().__init__(
+            f"{cursor!r} is not a cursor of this list",
+            remedy="send next_cursor of the page before, or none for the first page",
+            path="$.cursor",
+        )
+
+
+@extension_point("fulfilment.refuse-delivery", combine=combine.every, dimensions=[ORDER_KIND, CHANNEL])
+def refuse_delivery(ask: QuoteDelivery, option: DeliveryOption) -> Verdict:
+    """Say no to one way of delivery: frozen goods by mail, heavy goods to an island. Nobody does by default."""
+    return ALLOW
+
+
+@extension_point("fulfilment.delivery-fee", combine=combine.first_answer, dimensions=[ORDER_KIND, CHANNEL])
+def delivery_fee(ask: QuoteDelivery, option: DeliveryOption) -> Money | Pass:
+    """Replace the fee of one way of delivery; the option carries the fee of its zone and slot, which stands."""
+    return option.fee
+
+
+class Promise(Value):
+    """Between when and when the goods arrive."""
+
+    earliest: datetime | None
+    latest: datetime | None
+
+
+@extension_point("fulfilment.delivery-promise", combine=combine.first_answer, dimensions=[ORDER_KIND, CHANNEL])
+def delivery_promise(ask: QuoteDelivery, option: DeliveryOption, now: datetime) -> Promise | Pass:
+    """Replace when the goods arrive, for working days or cut-off times; the option carries what its zone promises."""
+    return Promise(earliest=option.promise_from, latest=option.promise_to)
+
+
+@extension_point("fulfilment.delivery-options", combine=combine.fold(), dimensions=[ORDER_KIND, CHANNEL])
+def delivery_options(options: tuple[DeliveryOption, ...], ask: QuoteDelivery) -> tuple[DeliveryOption, ...]:
+    """Hide, order or rename the ways of delivery that the buyer is offered; the first is taken where none is named.
+
+    They come by fee, then by code.
+    """
+    return options
+
+
+@capability("fulfilment.put-methods", version="1.0", effect=Effect.WRITE)
+def put_methods(ask: PutMethods) -> MethodsPut:
+    """Set methods of delivery; the rates sent replace those that a method had."""
+    ...
+
+
+@capability("fulfilment.list-methods", version="1.0", effect=Effect.READ, raises=[BadCursor])
+def list_methods(ask: ListMethods) -> MethodPage:
+    """List the methods of delivery with their rates."""
+    ...
+
+
+@capability(
+    "fulfilment.quote-delivery",
+    version="1.0",
+    effect=Effect.READ,
+    raises=[UnknownMethod, Undeliverable, UnknownSlot, SlotMismatch, SlotFull, SlotClosed],
+)
+def quote_delivery(ask: QuoteDelivery) -> DeliveryQuote:
+    """Say what delivery costs and when the goods arrive, for every way that there is.
+
+    For each method the narrowest zone that holds the address counts. The front end may then refuse a way, replace its
+    fee and its promise, and last arrange the options. A front end without any method delivers free, as `standard`.
+    A slot's window is the promise. Room in a slot is looked at, not taken.
+    """
+    ...
+
+
+@capability("fulfilment.open-slots", version="1.0", effect=Effect.WRITE, raises=[UnknownMethod, SlotTaken, BadWindow])
+def open_slots(ask: OpenSlots) -> SlotsOpened:
+    """Open slots, or change those that are open. What is booked stays booked."""
+    ...
+
+
+@capability("fulfilment.list-slots", version="1.0", effect=Effect.READ, raises=[BadCursor])
+def list_slots(ask: ListSlots) -> SlotPage:
+    """List slots in the order of their start; only those that can still be booked, unless asked otherwise."""
+    ...
+
+
+@capability(
+    "fulfilment.book-slot",
+    version="1.0",
+    effect=Effect.WRITE,
+    raises=[UnknownSlot, SlotFull, SlotClosed, OtherSlotBooked],
+)
+def book_slot(ask: BookSlot) -> SlotBooking:
+    """Take room in a slot. However many ask at once, no more is booked than there is room for.
+
+    A reference books once: the same ask again gets the same booking.
+    """
+    ...
+
+
+@capability("fulfilment.release-slot", version="1.0", effect=Effect.WRITE)
+def release_slot(ask: ReleaseSlot) -> SlotReleased:
+    """Give room back. Safe to repeat, and for a reference that holds none."""
+    ...
