@@ -1,1 +1,1 @@
-"""Owns what a SKU costs: price lists, their validity, the quote. Does not own discounts, tax or delivery fees."""
+"""Owns price lists and what a line costs. Does not own discounts (promotion), tax (tax), what may be sold (catalog)."""

@@ -1,18 +1,34 @@
-"""Pricing, as others may name it: asks, answers, extension points, errors.
+"""What goods cost: price lists of a front end, and quotes from them.
 
-A price entry says what `per` units of a SKU cost, so that three for 5.00 is exact; the amount of a line is
-rounded once. It has a shelf price (`list`) and may have a sale price, such as the price with a card. Of the
-entries that are valid at a time, the one for the buyer's location goes before one for everywhere, then the
-larger quantity tier that is reached, then the later `valid_from`.
+    put ──▶ live ──▶ superseded   another price was put for the same key
+              └────▶ withdrawn    taken back by hand
+
+A price is never edited: what a quote names as `price_id` says the same for ever. A price applies from `valid_from`
+until just before `valid_to`. Amounts are minor units per `per` units of the SKU, so that 3 for 5.00 and 1.29 per
+100 g are exact.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
+from uuid import UUID
 
-from isthmus.kernel import PASS, Effect, Meta, Pass, Value, capability, combine, errors, event, extension_point
+from isthmus.kernel import (
+    ALLOW,
+    PASS,
+    Effect,
+    Meta,
+    Pass,
+    Value,
+    Verdict,
+    capability,
+    combine,
+    errors,
+    event,
+    extension_point,
+)
 from isthmus.values import (
     CHANNEL,
     ORDER_KIND,
@@ -24,69 +40,99 @@ from isthmus.values import (
     Money,
     PageSize,
     Quantity,
+    Rounding,
     Sku,
 )
 
-PUT_MAX = 1_000  # prices in one ask: one statement, well under its time limit
+PRICES_MAX = 1_000  # per ask: one statement stays well under a second
+AMOUNT_MAX = 10**12  # minor units: above any price, and a full line of it is still refused, not wrapped
+STANDARD = "standard"
 
-
-class PutPrice(Value):
-    """What `per` units of a SKU cost from `valid_from` on."""
-
-    sku: Sku
-    currency: CurrencyCode
-    list_minor: Annotated[int, Meta(ge=0, le=10**12)]
-    sale_minor: Annotated[int, Meta(ge=0, le=10**12)] | None = None
-    per: Quantity = 1
-    location: Annotated[str, Meta(max_length=64)] = ""  # one shop; empty: everywhere
-    quantity_from: Quantity = 1  # the price holds for lines of at least so many
-    valid_from: datetime | None = None  # None: from now
-    valid_to: datetime | None = None  # exclusive; None: until another replaces it
-
-
-class PutPrices(Value):
-    """Set prices; the same SKU, currency, location, tier and valid_from replaces what was there."""
-
-    prices: Annotated[tuple[PutPrice, ...], Meta(min_length=1, max_length=PUT_MAX)]
-
-
-class PricesPut(Value):
-    """How many prices were set."""
-
-    prices: int
+PriceAmount = Annotated[int, Meta(ge=0, le=AMOUNT_MAX, description="minor units of the currency, for `per` units")]
+Location = Annotated[str, Meta(pattern="^([A-Za-z0-9][A-Za-z0-9._:-]{0,63})?$", description="empty: everywhere")]
+Moment = Annotated[datetime, Meta(tz=True)]
+Cursor = Annotated[str, Meta(max_length=400)]
 
 
 class PriceEntry(Value):
-    """One entry of the price list, as it stands."""
+    """What a SKU costs in a price list: `amount` on the shelf, `sale_amount` where it is sold for less."""
 
     sku: Sku
     currency: CurrencyCode
-    list_minor: int
-    sale_minor: int | None
-    per: int
-    location: str
-    quantity_from: int
-    valid_from: datetime
-    valid_to: datetime | None
+    amount: PriceAmount
+    valid_from: Moment
+    valid_to: Moment | None = None
+    sale_amount: PriceAmount | None = None
+    per: Quantity = 1
+    price_list: Code = STANDARD
+    location: Location = ""
+    min_quantity: Quantity = 1  # of this SKU in the whole basket
 
 
-class ListPrices(Value):
-    """Ask for the price entries of a SKU, past and future ones too, newest first."""
+class PutPrices(Value):
+    """Put prices into force. The key of a price is list, SKU, currency, location, least quantity and `valid_from`."""
 
-    sku: Sku
-    limit: PageSize = 50
-    cursor: str | None = None
+    prices: Annotated[tuple[PriceEntry, ...], Meta(min_length=1, max_length=PRICES_MAX)]
+
+
+class PricesPut(Value):
+    """How many prices are new or other than before, and how many were there already."""
+
+    changed: int
+    unchanged: int
+
+
+class WithdrawPrices(Value):
+    """Take prices back, so that no later quote uses them."""
+
+    price_ids: Annotated[tuple[UUID, ...], Meta(min_length=1, max_length=PRICES_MAX)]
+
+
+class PricesWithdrawn(Value):
+    """How many were live until now."""
+
+    withdrawn: int
+
+
+class Price(Value):
+    """A price as it was put; `ended_at` is set once it was superseded or withdrawn."""
+
+    price_id: UUID
+    entry: PriceEntry
+    put_at: datetime
+    put_by: str
+    ended_at: datetime | None = None
+    ended_by: str = ""
+    ended_as: Literal["", "superseded", "withdrawn"] = ""
 
 
 class PricePage(Value):
-    """One page of price entries."""
+    """Some prices, and where to go on."""
 
-    items: tuple[PriceEntry, ...]
+    items: tuple[Price, ...]
     next_cursor: str | None
 
 
-class Quote(Value):
-    """Ask what lines cost, before discounts."""
+class ListPrices(Value):
+    """List live prices: all, or of one SKU, price list or location."""
+
+    sku: Sku | None = None
+    price_list: Code | None = None
+    location: Location | None = None
+    limit: PageSize = 50
+    cursor: Cursor | None = None
+
+
+class ListPriceHistory(Value):
+    """List every price that a SKU ever had, the latest put first."""
+
+    sku: Sku
+    limit: PageSize = 50
+    cursor: Cursor | None = None
+
+
+class QuoteLines(Value):
+    """Ask what these lines cost this buyer now, at a location or where there is none."""
 
     lines: Lines
     currency: CurrencyCode
@@ -96,130 +142,245 @@ class Quote(Value):
     channel: str = "online"
 
 
-class UnitPrice(Value):
-    """What one line would cost, as the price rules of a front end see it: the amounts are for the whole line."""
-
-    sku: Sku
-    quantity: int
-    list_amount: Money
-    amount: Money
-
-
 class PricedLine(Value):
-    """What one line costs. `unit_price` is rounded for showing; `amount` counts."""
+    """What one line costs and why: `list_amount` on the shelf, `amount` to this buyer, before discounts and tax."""
 
     sku: Sku
-    quantity: int
+    quantity: Quantity
     list_amount: Money
     amount: Money
-    unit_price: Money
-    applied: tuple[Applied, ...]
+    unit_price: Money  # for showing: one unit, rounded by itself; `amount` counts
+    price_id: str
+    price_list: str
+    applied: tuple[Applied, ...] = ()
 
 
-class PriceQuote(Value):
-    """The price of each line, in the order asked."""
+class Quote(Value):
+    """What the lines cost, in the order of the ask."""
 
     currency: CurrencyCode
     lines: tuple[PricedLine, ...]
 
 
-@event("pricing.prices-changed", version="1.0", subject="front_end")
-class PricesChanged(Value):
-    """Prices were set; readers that keep prices should look again."""
+class UnitPrice(Value):
+    """So much for so many units, and who says so."""
 
-    front_end: str
+    amount: Money
+    by: str
+    reason: str
+    per: Quantity = 1
+
+
+class ListedLine(Value):
+    """A line with the price that its price list gives; what extension points decide on."""
+
+    sku: Sku
+    quantity: Quantity
+    location: str  # of the price: empty where it is the same everywhere
+    price_list: str
+    amount: Money  # for `per` units, on the shelf
+    sale_amount: Money | None
+    per: Quantity
+    valid_from: datetime
+    valid_to: datetime | None
+    now: datetime  # the time of the call, since answers have no clock
+
+
+class LineRounding(Value):
+    """How the exact amount of a line becomes payable: to whole multiples of `step` minor units."""
+
+    rounding: Rounding = Rounding.HALF_UP
+    step: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+
+
+@event("pricing.prices-changed", version="1.0", subject="price_list")
+class PricesChanged(Value):
+    """Prices of these SKUs in a price list are other than before."""
+
+    price_list: str
     skus: tuple[str, ...]
+    by: str
 
 
 class NoListPrice(errors.NotFound):
-    """A SKU has no price in the currency asked for, at this time and place."""
+    """Lines of the ask have no price that is valid now."""
 
     slug = "pricing.no-list-price"
 
-    def __init__(self, *, lines: Sequence[tuple[int, str]], currency: str) -> None:
-        first, sku = lines[0]
-        more = f" and {len(lines) - 1} other(s)" if len(lines) > 1 else ""
+    def __init__(self, *, lines: Sequence[dict[str, str]], currency: str, location: str | None) -> None:
+        skus = ", ".join(repr(line["sku"]) for line in lines[:5]) + (" …" if len(lines) > 5 else "")
+        where = f" at {location!r}" if location else ""
         super().__init__(
-            f"SKU {sku!r}{more} has no price in {currency} now",
-            remedy="set one with pricing.put-prices, or ask in a currency that it is sold in",
-            path=f"$.lines[{first}].sku",
-            lines=[{"path": f"$.lines[{at}].sku", "sku": sku, "reason": "no price"} for at, sku in lines],
+            f"no price in {currency}{where} is valid now for {skus}",
+            remedy="put one with pricing.put-prices, or leave these lines out",
+            path=lines[0]["path"],
+            lines=list(lines),
         )
 
 
-class WrongPeriod(errors.BadAsk):
-    """A price ends before it begins."""
+class CurrencyNotSold(errors.RuleBroken):
+    """The front end has no live price in the currency at all."""
 
-    slug = "pricing.wrong-period"
+    slug = "pricing.currency-not-sold"
 
-    def __init__(self, *, at: int) -> None:
+    def __init__(self, *, currency: str, sold: Sequence[str]) -> None:
+        offers = f"its prices are in {', '.join(sold)}" if sold else "it has no prices yet"
         super().__init__(
-            "a price ends before it begins",
-            remedy="set valid_to later than valid_from",
-            path=f"$.prices[{at}].valid_to",
+            f"nothing is sold in {currency}: {offers}",
+            remedy=f"ask in {' or '.join(sold)}" if sold else "put prices with pricing.put-prices",
+            path="$.currency",
+            sold=list(sold),
         )
 
 
-class WrongCursor(errors.BadAsk):
-    """The cursor is not one that was given out."""
+class PriceRefused(errors.RuleBroken):
+    """Prices contradict themselves, each other, or a rule of the front end; none was put."""
 
-    slug = "pricing.wrong-cursor"
+    slug = "pricing.price-refused"
+
+    def __init__(self, *, lines: Sequence[dict[str, str]]) -> None:
+        super().__init__(
+            f"{len(lines)} price(s) refused, the first (SKU {lines[0]['sku']!r}) because {lines[0]['reason']}",
+            remedy="correct what `lines` names and put all again",
+            path=lines[0]["path"],
+            lines=list(lines),
+        )
+
+
+class AmountTooLarge(errors.RuleBroken):
+    """A line costs more than an amount of money can say."""
+
+    slug = "pricing.amount-too-large"
+
+    def __init__(self, *, sku: str, line: int) -> None:
+        super().__init__(
+            f"so many of SKU {sku!r} cost more than any amount that can be charged",
+            remedy="buy fewer in one line",
+            path=f"$.lines[{line}].quantity",
+        )
+
+
+class UnknownPrice(errors.NotFound):
+    """No such price was ever put by this front end."""
+
+    slug = "pricing.unknown-price"
+
+    def __init__(self, *, price_id: UUID, place: int) -> None:
+        super().__init__(
+            f"there is no price {price_id}",
+            remedy="take ids from pricing.list-prices",
+            path=f"$.price_ids[{place}]",
+        )
+
+
+class BadCursor(errors.BadAsk):
+    """The cursor is not one that this list gave."""
+
+    slug = "pricing.bad-cursor"
 
     def __init__(self) -> None:
-        super().__init__("the cursor is unknown", remedy="send next_cursor as it was given", path="$.cursor")
-
-
-class NegativePrice(errors.RuleBroken):
-    """A price rule made a line cost less than nothing, or another currency."""
-
-    slug = "pricing.negative-price"
-
-    def __init__(self, *, at: int, sku: str, amount: Money) -> None:
         super().__init__(
-            f"the price rules make {sku!r} cost {amount}",
-            remedy="mend the front end's answer to pricing.adjust-line-amounts",
-            path=f"$.lines[{at}]",
+            "the cursor is not one of this list",
+            remedy="send next_cursor of the page before, or none to begin",
+            path="$.cursor",
         )
 
 
-@capability("pricing.put-prices", version="1.0", effect=Effect.WRITE, raises=[WrongPeriod])
+@capability("pricing.quote", version="1.0", effect=Effect.READ, raises=[NoListPrice, CurrencyNotSold, AmountTooLarge])
+def quote(ask: QuoteLines) -> Quote:
+    """Quote what the lines cost a buyer, before discounts and tax.
+
+    For each line the first price list of `choose_price_lists` that has a valid price decides; in it the narrowest
+    location, then the highest quantity tier that all lines of the SKU reach together, then the latest `valid_from`.
+    The exact amount of a line is rounded once. The same ask at the same time gives the same answer until a price
+    changes. One statement, however many lines; all lines without a price are refused in one error.
+    """
+    ...
+
+
+@capability("pricing.put-prices", version="1.0", effect=Effect.WRITE, raises=[PriceRefused])
 def put_prices(ask: PutPrices) -> PricesPut:
-    """Set up to 1,000 prices in the caller's price list.
+    """Put up to 1,000 prices into force, all or none.
 
-    An entry with the same SKU, currency, location, tier and valid_from is replaced; all others stay, so that
-    the price at any earlier time can still be told.
+    A price with the key of a live one supersedes it; one that says the same changes nothing, so the
+    ask can be repeated. The same number of statements for one price and for a thousand.
     """
     ...
 
 
-@capability("pricing.list-prices", version="1.0", effect=Effect.READ, raises=[WrongCursor])
+@capability("pricing.withdraw-prices", version="1.0", effect=Effect.WRITE, raises=[UnknownPrice])
+def withdraw_prices(ask: WithdrawPrices) -> PricesWithdrawn:
+    """Withdraw prices from now on. One that is no longer live stays as it is, so the ask can be repeated."""
+    ...
+
+
+@capability("pricing.list-prices", version="1.0", effect=Effect.READ, raises=[BadCursor])
 def list_prices(ask: ListPrices) -> PricePage:
-    """List the price entries of one SKU, newest first."""
+    """List live prices, those whose time is still to come and those whose time is over included."""
     ...
 
 
-@capability("pricing.quote", version="1.0", effect=Effect.READ, raises=[NoListPrice, NegativePrice])
-def quote(ask: Quote) -> PriceQuote:
-    """Price lines before discounts.
+@capability("pricing.list-price-history", version="1.0", effect=Effect.READ, raises=[BadCursor])
+def list_price_history(ask: ListPriceHistory) -> PricePage:
+    """List all prices that a SKU ever had: who put them when, and how they ended."""
+    ...
 
-    List and sale price are looked up first; then the front end may replace the amount of a line through
-    `adjust_line_amounts`. Every change says who made it. The same ask at the same time gives the same answer.
+
+@extension_point("pricing.choose-price-lists", combine=combine.first_answer, dimensions=[ORDER_KIND, CHANNEL])
+def choose_price_lists(buyer: Buyer, location: str) -> tuple[str, ...] | Pass:
+    """Choose the price lists that this buyer sees; of several that price a SKU, the first counts.
+
+    For contract prices, wholesale, a sales channel with prices of its own. Default: the list "standard".
     """
-    ...
+    return (STANDARD,)
+
+
+@extension_point("pricing.choose-locations", combine=combine.first_answer, dimensions=[CHANNEL])
+def choose_locations(location: str) -> tuple[str, ...] | Pass:
+    """Choose under which locations prices are looked for, the narrowest first: shop, region, everywhere ("").
+
+    Default: the location itself, then everywhere.
+    """
+    return (location, "") if location else ("",)
 
 
 @extension_point(
-    "pricing.adjust-line-amounts", combine=combine.first_answer, dimensions=[ORDER_KIND, CHANNEL], per_line=True
+    "pricing.grant-sale-price", combine=combine.first_answer, dimensions=[ORDER_KIND, CHANNEL], per_line=True
 )
-def adjust_line_amounts(lines: Sequence[UnitPrice], buyer: Buyer, now: datetime) -> tuple[Money | Pass, ...]:
-    """Replace what lines cost: member price, regional price, markdown by the hour.
+def grant_sale_price(lines: Sequence[ListedLine], buyer: Buyer) -> Sequence[bool | Pass]:
+    """Say for each line whether this buyer gets the sale amount, where it has one: a card price is for members only.
 
-    Answers one amount for each line, or PASS. Must be pure; `now` is in UTC. The default leaves every price.
+    Default: everyone gets it.
     """
-    return (PASS,) * len(lines)
+    return [True] * len(lines)
 
 
-@extension_point("pricing.takes-sale-price", combine=combine.any_of, dimensions=[ORDER_KIND, CHANNEL])
-def takes_sale_price(buyer: Buyer) -> bool | Pass:
-    """Say whether this buyer gets the sale price where there is one; the default gives it to everyone."""
-    return True
+@extension_point(
+    "pricing.adjust-unit-price",
+    combine=combine.first_answer,
+    dimensions=[ORDER_KIND, CHANNEL],
+    per_line=True,
+    on_failure="default",
+)
+def adjust_unit_price(lines: Sequence[ListedLine], buyer: Buyer) -> Sequence[UnitPrice | Pass]:
+    """Replace the price of lines for this buyer: member price, evening markdown, contract price.
+
+    Replaces shelf and sale price alike; `list_amount` stays what the shelf says. Default: no opinion. When an
+    answer raises, prices stand as listed.
+    """
+    return [PASS] * len(lines)
+
+
+@extension_point("pricing.round-line", combine=combine.first_answer, dimensions=[CHANNEL])
+def round_line(currency: str) -> LineRounding | Pass:
+    """Say how exact amounts of lines are rounded. Default: half up, to the minor unit."""
+    return LineRounding()
+
+
+@extension_point("pricing.validate-price", combine=combine.every, per_line=True)
+def validate_price(prices: Sequence[PriceEntry]) -> Sequence[Verdict]:
+    """Refuse prices before they are put: a sale amount too far under the list, a price with a wrong ending.
+
+    Default: all are allowed.
+    """
+    return [ALLOW] * len(prices)
