@@ -90,7 +90,7 @@ class WriteNote(Value):
 
     body: str
     number: int
-    at: datetime | None = None
+    at: Annotated[datetime, Meta(tz=True)] | None = None
     tags: dict[str, str] = field(default_factory=dict)
 
 

@@ -4,6 +4,7 @@
 |-------------------------------------------------------|-------------------|--------------------------------|
 | connection lost or refused, server stopping           | Unavailable       | send again                     |
 | serialization failure, deadlock, lock or query limit  | Unavailable       | send again                     |
+| a value out of the range of its column                | BadAsk            | send a smaller one             |
 | unique, check, foreign key, not null, exclusion       | ConstraintBroken  | nothing, unless a pack says so |
 | permission, row-level security, write in a read       | Fault             | nothing: mend the code         |
 | any other                                             | Fault             | nothing: mend the code         |
@@ -65,6 +66,10 @@ def translated(error: Exception) -> errors.IsthmusError:
         )
     if isinstance(error, _PASSING):
         return errors.Unavailable(f"the database broke off: {error}", remedy=AGAIN)
+    if isinstance(error, asyncpg.DataError) and "out of" in str(error):  # out of range, out of int32 range
+        return errors.BadAsk(
+            "a value is beyond what its column can hold", remedy="send one within the limits of its kind", path="$"
+        )
     if isinstance(error, asyncpg.PostgresError):
         return errors.Fault(f"the database refused a statement: {error}", remedy="mend the statement")
     return _not_sent(error)
