@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ from .reader import DuckReader
 from .scope import SQL_TYPES, quoted, table_name
 
 READERS_MAX: Final = 4  # open states; each holds little beyond the columns that it has read
+RUBBISH_AGE_S: Final = 3_600.0  # longer than any landing takes
 EVENTS: Final = "events"
 QUARANTINE: Final = "quarantine"
 
@@ -181,10 +183,10 @@ class Lake:
         paths = ", ".join("'" + str(self.folder / "files" / file.path).replace("'", "''") + "'" for file in files)
         return f"read_parquet([{paths}], union_by_name = true)"
 
-    def drop_before(self, number: int, reason: str) -> int:
+    def drop_before(self, number: int, reason: str, *, rubbish_age_s: float = RUBBISH_AGE_S) -> int:
         """Forget all states older than one, and delete files that no other names; return how many files.
 
-        The newest state stays. Do not run it beside a landing: files that it is about to commit look like rubbish.
+        The newest state stays, and so do young files: a landing may be about to commit them.
         """
         for old in [found for found in self._manifests() if found < min(number, self.head().number)]:
             notes = self.folder / "gone"
@@ -197,7 +199,9 @@ class Lake:
             for files in self._manifest(kept).datasets.values()
             for file in files
         }
-        rubbish = [path for path in (self.folder / "files").glob("*.parquet") if path.name not in named]
+        oldest_kept = time.time() - rubbish_age_s
+        unnamed = [path for path in (self.folder / "files").glob("*.parquet") if path.name not in named]
+        rubbish = [path for path in unnamed if path.stat().st_mtime <= oldest_kept]
         for path in rubbish:
             path.unlink()
         self._readers.clear()

@@ -75,11 +75,18 @@ class _Asker:
 
     def additive_roots(self) -> frozenset[str]:
         """Return the entities that the metric counts, or none where it does not add up by nature."""
-        try:
-            expression = self.metrics.plan(Ask(metrics=(self.metric,))).metrics[self.metric]
-        except errors.BadAsk:  # it has a meaning only by time
-            return frozenset()
-        return frozenset(cell.root for cell in cells(expression)) if _is_additive(expression) else frozenset()
+        roots: set[str] = set()
+        for by in ((), ("time:month",)):
+            try:
+                expression = self.metrics.plan(Ask(metrics=(self.metric,), by=by)).metrics[self.metric]
+            except errors.BadAsk:  # it has a meaning only by time, or no time at all
+                if not by:
+                    return frozenset()
+                continue
+            if not _is_additive(expression):
+                return frozenset()
+            roots |= {cell.root for cell in cells(expression)}
+        return frozenset(roots)
 
     def checks(self, names: Sequence[str]) -> Iterator[Broken | None]:
         total = Ask(metrics=(self.metric,))

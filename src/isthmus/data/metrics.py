@@ -85,6 +85,10 @@ class Metrics:
         """
         return self._answered(ask, policy, self._snapshots.newest(), self._now())
 
+    def reader(self) -> Reader:
+        """Return the newest snapshot."""
+        return self._snapshots.newest()
+
     def plan(self, ask: Ask) -> Plan:
         """Return how a question would be answered, without asking it."""
         return plan(self.model, ask, self._now())

@@ -52,7 +52,7 @@ _KINDS: Mapping[type, FieldKind] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A column, with what the pack says of it. `values` is the closed set that it takes, where there is one."""
+    """A column, with what the pack says of it: `values` is its closed set, `least` to `greatest` its range."""
 
     name: str
     kind: FieldKind
@@ -60,6 +60,9 @@ class Field:
     is_key: bool = False
     is_dimension: bool = False
     values: tuple[str, ...] = ()
+    least: float | None = None
+    greatest: float | None = None
+    pattern: str = ""
     pii: str | None = None
     measure: Measure | None = None
     time: Time | None = None
@@ -239,7 +242,7 @@ def _read(cls: type, owner: str, problems: list[str]) -> _Reading | None:
             pii=cast(Pii, found[Pii]).kind if Pii in found else None,
             measure=cast(Measure | None, found.get(Measure)),
             time=cast(Time | None, found.get(Time)),
-            doc=next((mark.description or "" for mark in marks if isinstance(mark, msgspec.Meta)), ""),
+            **_limits([mark for mark in marks if isinstance(mark, msgspec.Meta)]),
         )
     for found_field in fields.values():
         currency = found_field.measure.currency if found_field.measure else ""
@@ -296,6 +299,14 @@ def _marks(hint: Any) -> Iterable[object]:
     for part in get_args(hint):
         if hasattr(part, "__metadata__") or _is_union(part):
             yield from _marks(part)
+
+
+def _limits(metas: Sequence[msgspec.Meta]) -> dict[str, Any]:
+    """Return what constraints say; of several, the outermost that says it."""
+    asked = {"least": "ge", "greatest": "le", "pattern": "pattern", "doc": "description"}
+    said = {ours: [getattr(meta, theirs) for meta in metas] for ours, theirs in asked.items()}
+    firsts = {ours: next((one for one in values if one is not None), None) for ours, values in said.items()}
+    return {ours: first for ours, first in firsts.items() if first is not None}
 
 
 def _bare(hint: Any) -> Any:

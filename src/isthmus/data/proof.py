@@ -63,6 +63,12 @@ class Proofs:
             found.append(proof)
         return tuple(found)
 
+    def all(self, reader: Reader) -> list[Proof]:
+        """Return the proofs of every key and every reference of the model."""
+        entities = self._model.entities.values()
+        references = [reference for entity in entities for reference in entity.references]
+        return [self.key(reader, one) for one in entities] + [self.reference(reader, one) for one in references]
+
     def key(self, reader: Reader, entity: Entity) -> Proof:
         """Prove that no two rows have the same key, and none has an empty one."""
         columns = ", ".join(quoted(part) for part in entity.key)

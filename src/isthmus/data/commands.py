@@ -1,0 +1,240 @@
+"""`isthmus data …`: land, ask, look up, prove, compare. The composition root says over which packs and which folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, cast
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from isthmus.kernel import encode, errors
+from isthmus.markings import Filter
+
+from . import lock as locks
+from . import metamorphic, quality
+from .ask import Ask, read_filter
+from .contracts import contract
+from .lake import Lake
+from .landing import Landing
+from .lineage import lineage
+from .metrics import Metrics
+from .platform import DataPlatform
+from .policy import Policy
+from .proof import Proofs
+from .show import show
+
+LOCK: Final = Path("metrics.lock.json")
+
+out = Console()
+
+Open = Callable[[], DataPlatform]
+Land = Callable[[DataPlatform], Coroutine[Any, Any, Landing]]
+
+Named = Annotated[list[str], typer.Argument(help="Metrics, such as order.sales.")]
+ByOption = Annotated[list[str] | None, typer.Option("--by", "-b", help="Group by a field or time:month; may repeat.")]
+WhereOption = Annotated[list[str] | None, typer.Option("--where", "-w", help="Keep rows, as in 'front_end = north'.")]
+FormOption = Annotated[str, typer.Option("--form", help="table, chart, json, sql, or a file ending in .arrow.")]
+PolicyOption = Annotated[str, typer.Option("--as", help="Policy to ask under.")]
+
+
+def commands(open_platform: Open, land: Land) -> typer.Typer:
+    """Return the commands over a platform that is opened when one runs; `land` has the database that is landed."""
+    app = typer.Typer(no_args_is_help=True, help="The data platform: one model, one number, proved.")
+    _add_asking(app, open_platform)
+    _add_looking_up(app, open_platform)
+    _add_governing(app, open_platform)
+
+    @app.command("land")
+    def land_now() -> None:
+        """Bring new events and changed rows into the lake, and compare both sides; exit code 1 where they differ."""
+        landing = asyncio.run(land(open_platform()))
+        table = Table("entity", "changed rows", title=f"snapshot {landing.snapshot}")
+        for name, count in landing.changed.items():
+            table.add_row(name, str(count))
+        out.print(table)
+        out.print(f"{landing.events} events, {landing.duplicates} duplicates dropped")
+        for source, count in landing.quarantined.items():
+            out.print(f"[yellow]{count} row(s) of {source} are in quarantine[/yellow]")
+        for alert in landing.alerts:
+            out.print(f"[red]{alert}[/red]")
+        raise typer.Exit(1 if landing.alerts else 0)
+
+    return app
+
+
+def _add_asking(app: typer.Typer, open_platform: Open) -> None:
+    @app.command("ask")
+    def ask(
+        metrics: Named,
+        by: ByOption = None,
+        where: WhereOption = None,
+        order: Annotated[list[str] | None, typer.Option(help="Sort by this; '-' in front for downwards.")] = None,
+        limit: Annotated[int, typer.Option(min=1, max=100_000, help="Rows at most.")] = 100_000,
+        timezone: Annotated[str, typer.Option("--tz", help="Where days begin.")] = "UTC",
+        policy: PolicyOption = "owner",
+        form: FormOption = "table",
+        accept: Annotated[bool, typer.Option("--accept-duplicates", help="Answer also over broken keys.")] = False,
+        whole: Annotated[bool, typer.Option("--whole", help="Refuse where references lead nowhere.")] = False,
+    ) -> None:
+        """Answer a question: a table, a chart, JSON, an Arrow file, or the SQL that it is computed by."""
+        question = Ask(
+            metrics=tuple(metrics),
+            by=tuple(by or ()),
+            where=cast(tuple[Filter, ...], tuple(map(read_filter, where or ()))),
+            order=tuple(order or ()),
+            limit=limit,
+            timezone=timezone,
+            accept=("duplicates",) if accept else (),
+            is_whole=whole,
+        )
+        platform = open_platform()
+        show(platform.metrics.ask(question, _policy(platform, policy)), form, out)
+
+    @app.command("receipt")
+    def receipt(
+        id: Annotated[str, typer.Argument(help="The id that an answer shows.")],
+        sql: Annotated[bool, typer.Option("--sql", help="Show the SQL too.")] = False,
+    ) -> None:
+        """Show what a number was computed from, compute it again, and say whether it is the same, or why not."""
+        platform = open_platform()
+        kept = platform.receipts.get(id)
+        again = platform.metrics.rerun(id, platform.policies)
+        table = Table("receipt", id)
+        table.add_row("asked", f"{kept.asked_at:%Y-%m-%d %H:%M:%S} under policy {kept.policy}")
+        table.add_row("metrics", ", ".join(kept.ask.metrics))
+        table.add_row("snapshot, model", f"{kept.snapshot}, {kept.model}")
+        table.add_row("newest row", f"{kept.lag_s:.0f} s old" if kept.lag_s is not None else "no time")
+        for proof in kept.proofs:
+            found = "holds" if proof.holds else f"[red]broken {proof.count}: {', '.join(proof.examples)}"
+            table.add_row(f"{proof.kind} {proof.subject}", found)
+        table.add_row("hidden cells", str(kept.hidden_cells))
+        table.add_row("again", "[green]the same number" if again.is_same else "[red]another number")
+        for reason in again.reasons:
+            table.add_row("because", reason)
+        out.print(table)
+        if sql:
+            out.print(kept.sql, highlight=False)
+        raise typer.Exit(0 if again.is_same else 1)
+
+
+def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
+    @app.command("list")
+    def list_metrics(words: Annotated[list[str] | None, typer.Argument(help="All must occur.")] = None) -> None:
+        """List metrics: all, or those in whose name, unit or description all words occur."""
+        platform = open_platform()
+        table = Table("metric", "kind", "unit", "owner", "what it says")
+        for metric in platform.metrics.search(" ".join(words or ())):
+            kind = str(metric.__struct_config__.tag)
+            table.add_row(metric.name, kind, metric.unit, platform.model.owners.get(metric.name, ""), metric.doc)
+        out.print(table)
+
+    @app.command("describe")
+    def describe(name: Annotated[str, typer.Argument(help="A metric or an entity.")]) -> None:
+        """Say what a metric is made of and may be grouped by, or what an entity holds."""
+        model = open_platform().model
+        if name in model.entities:
+            entity = model.entities[name]
+            out.print(f"[bold]{name}[/bold] in {entity.table}, owned by {entity.owner}: {entity.doc}")
+            table = Table("field", "kind", "is", "refers to")
+            refers = {reference.name: reference.target for reference in entity.references}
+            for field in entity.fields.values():
+                marks = {"key": field.is_key, "measure": field.measure, "time": field.time, "personal": field.pii}
+                said = [word for word, holds in marks.items() if holds]
+                table.add_row(field.name, field.kind, ", ".join(said), refers.get(field.name, ""))
+            out.print(table)
+            return
+        metric = model.metric(name)
+        out.print(f"[bold]{name}[/bold], owned by {model.owners.get(name, '')}: {metric.doc}")
+        out.print(msgspec.json.format(encode(metric), indent=2).decode())
+        roots = frozenset(found for found in model.entities if found in _roots(open_platform().metrics, name))
+        out.print("may be grouped by " + ", ".join(["time:<grain>", *metamorphic.dimensions(model, roots)]))
+
+
+def _add_governing(app: typer.Typer, open_platform: Open) -> None:
+    @app.command("lock")
+    def lock(
+        check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 where it is stale.")] = False,
+        place: Annotated[Path, typer.Option(help="The file that people review.")] = LOCK,
+    ) -> None:
+        """Write the model and all metrics as text for review, or check that the text is up to date."""
+        model = open_platform().model
+        if check:
+            locks.check(model, place)
+            out.print(f"{place} is up to date")
+            return
+        place.write_text(locks.written(model))
+        out.print(
+            f"wrote {place}: {len(model.entities)} entities, {len(model.metrics)} metrics, version {model.version}"
+        )
+
+    @app.command("diff")
+    def diff(place: Annotated[Path, typer.Option(help="The text of the model before the change.")] = LOCK) -> None:
+        """Show the old and the new number of every metric that the change since the lock can move."""
+        platform, now = open_platform(), datetime.now(UTC)
+        old = locks.read(place.read_text())
+        before = Metrics(old, Lake(platform.lake.folder, old, platform.lake.events), platform.receipts, secret=b"")
+        table = Table("metric", "change", "old", "new")
+        found = locks.differences(before, platform.metrics, platform.policies["owner"], now)
+        for one in found:
+            colour = "red" if one.is_moved else "green"
+            table.add_row(one.metric, one.kind, str(one.old), f"[{colour}]{one.new}")
+        out.print(table if found else "no metric computes anything else")
+
+    @app.command("check")
+    def check() -> None:
+        """Prove keys and references, check quality and every truth that the model implies; exit code 1 if one fails."""
+        platform = open_platform()
+        reader, proofs = platform.lake.newest(), Proofs(platform.model)
+        failures = [
+            f"the {proof.kind} of {proof.subject} is broken {proof.count} times: {', '.join(proof.examples)}"
+            for proof in proofs.all(reader)
+            if not proof.holds
+        ]
+        rules = quality.rules(platform.model)
+        failures += [str(found) for found in quality.examine(rules, reader, datetime.now(UTC)) if not found.holds]
+        failures += map(str, metamorphic.broken(platform.metrics, platform.policies["owner"]))
+        for failure in failures:
+            out.print(f"[red]{failure}[/red]")
+        out.print(f"{len(rules)} quality rules, {len(platform.model.metrics)} metrics, {len(failures)} failures")
+        raise typer.Exit(1 if failures else 0)
+
+    @app.command("contract")
+    def show_contract(entity: Annotated[str, typer.Argument(help="Entity to publish the contract of.")]) -> None:
+        """Print an entity's data contract as ODCS 3.1."""
+        platform = open_platform()
+        out.print(
+            contract(platform.model, platform.model.entity(entity)), highlight=False, soft_wrap=True, markup=False
+        )
+
+    @app.command("lineage")
+    def show_lineage(metrics: Named, by: ByOption = None) -> None:
+        """Print where each column of an answer comes from, as an OpenLineage event."""
+        platform = open_platform()
+        plan = platform.metrics.plan(Ask(metrics=tuple(metrics), by=tuple(by or ())))
+        event = lineage(platform.model, plan, datetime.now(UTC))
+        out.print(msgspec.json.format(encode(event), indent=2).decode(), highlight=False, soft_wrap=True, markup=False)
+
+
+def _policy(platform: DataPlatform, name: str) -> Policy:
+    if name not in platform.policies:
+        raise errors.NotFound(
+            f"there is no policy {name!r}{errors.near(name, platform.policies)}",
+            remedy=f"the policies are {', '.join(platform.policies)}",
+        )
+    return platform.policies[name]
+
+
+def _roots(metrics: Metrics, name: str) -> frozenset[str]:
+    by_month = Ask(metrics=(name,), by=("time:month",))
+    for ask in (Ask(metrics=(name,)), by_month):
+        try:
+            return frozenset(leg.root for leg in metrics.plan(ask).legs)
+        except errors.BadAsk:
+            continue
+    return frozenset()

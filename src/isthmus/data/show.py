@@ -1,0 +1,87 @@
+"""Answers in a terminal: tables, bars, and what a reader must know beside the numbers."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+
+from isthmus.kernel import encode, errors
+
+from .metrics import Answer
+
+BAR_MAX: Final = 40  # characters of the longest bar
+
+
+def show(answer: Answer, form: str, out: Console) -> None:
+    """Print an answer in a form: table, chart, json, sql, or into an Arrow file."""
+    match form:
+        case "json":
+            out.print(
+                encode({"rows": answer.rows, "receipt": answer.receipt}).decode(),
+                soft_wrap=True,
+                markup=False,
+                highlight=False,
+            )
+        case "sql":
+            out.print(answer.receipt.sql, highlight=False, soft_wrap=True, markup=False)
+        case "chart":
+            _draw(answer, out)
+        case "table":
+            table = Table(*answer.columns)
+            for row in answer.rows:
+                table.add_row(*(_cell(row[name]) for name in answer.columns))
+            out.print(table)
+            _say_what_to_know(answer, out)
+        case name if name.endswith(".arrow"):
+            with pa.OSFile(name, "wb") as file, pa.ipc.new_file(file, cast(Any, answer.table).schema) as writer:
+                writer.write_table(answer.table)
+            out.print(f"wrote {len(answer.rows)} rows to {name}")
+        case _:
+            raise errors.BadAsk(
+                f"{form!r} is no form", remedy="use table, chart, json, sql, or a file ending in .arrow"
+            )
+
+
+def _draw(answer: Answer, out: Console) -> None:
+    """Draw the last column as bars, one a row."""
+    *groups, metric = answer.columns
+    values = [float(row[metric] or 0) for row in answer.rows]
+    largest = max(map(abs, values), default=0.0) or 1.0
+    table = Table(*groups, metric, "", box=None)
+    for row, value in zip(answer.rows, values, strict=True):
+        bar = "█" * round(BAR_MAX * abs(value) / largest)
+        table.add_row(
+            *(_cell(row[name]) for name in groups), _cell(row[metric]), f"[{'red' if value < 0 else 'cyan'}]{bar}"
+        )
+    out.print(table)
+    _say_what_to_know(answer, out)
+
+
+def _say_what_to_know(answer: Answer, out: Console) -> None:
+    receipt = answer.receipt
+    for metric, over in receipt.non_additive.items():
+        if over:
+            out.print(f"[yellow]{metric} does not add up over {', '.join(over)}[/yellow]")
+    for proof in receipt.proofs:
+        if not proof.holds:
+            out.print(
+                f"[yellow]{proof.kind} {proof.subject} is broken {proof.count}: {', '.join(proof.examples)}[/yellow]"
+            )
+    if receipt.hidden_cells:
+        out.print(f"[yellow]{receipt.hidden_cells} cell(s) are hidden: too few people stand behind them[/yellow]")
+    if receipt.is_cut:
+        out.print(f"[yellow]there are more rows than {len(answer.rows)}[/yellow]")
+    out.print(f"receipt {receipt.id}, snapshot {receipt.snapshot}")
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1 else _grouped(value)
+
+
+def _grouped(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,143 @@
+"""`isthmus data …` on a lake that has landed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from typer.testing import CliRunner
+
+from isthmus.data.commands import commands
+from isthmus.data.lake import Lake
+from isthmus.data.landing import Landing
+from isthmus.data.metrics import Metrics
+from isthmus.data.model import build
+from isthmus.data.platform import DataPlatform
+from isthmus.data.policy import owner
+from isthmus.data.receipt import Receipts
+from isthmus.data.tables import Reconciled
+from isthmus.kernel import errors
+from isthmus.markings import Derived, Where
+
+from .conftest import TRAP_METRICS, TRAPS_SQL, Customer, Item, Order, Ticket
+
+
+class Terminal:
+    """The commands over the four trap tables, as files of a lake."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.metrics = list(TRAP_METRICS)
+        self.landing = Landing(
+            snapshot="1-x", events=3, duplicates=0, quarantined={"orders": 1}, changed={"orders": 2}, figures=()
+        )
+
+    def platform(self) -> DataPlatform:
+        model = build([(one, "data-team") for one in (Customer, Order, Item, Ticket)], self.metrics)
+        lake, receipts = Lake(self.folder, model), Receipts(self.folder / "receipts")
+        return DataPlatform(
+            model=model, lake=lake, metrics=Metrics(model, lake, receipts, secret=b"x"), receipts=receipts,
+            policies={"owner": owner()}, event_owners={},
+        )  # fmt: skip
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        async def land(_: DataPlatform) -> Landing:
+            await asyncio.sleep(0)
+            return self.landing
+
+        result = CliRunner(env={"COLUMNS": "160"}).invoke(commands(self.platform, land), list(arguments))
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == code, result.output
+        return result.output
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Give the commands in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("isthmus.data.commands.out.width", 160)
+    found = Terminal(tmp_path / "lake")
+    _fill(found.platform().lake)
+    return found
+
+
+def _fill(lake: Lake) -> None:
+    before = lake.head()
+    connection = lake.connect(before)
+    connection.execute("create schema arriving; use arriving;" + TRAPS_SQL)
+    files = {f"current/{name}": [lake.write(connection, f"from arriving.{name}")] for name in lake.model.entities}
+    lake.commit(before, 0, files, datetime(2024, 4, 1, tzinfo=UTC))  # pyright: ignore[reportArgumentType]
+
+
+def test_a_question_is_answered_as_a_table_with_what_to_know(terminal: Terminal) -> None:
+    shown = terminal.run("ask", "amount", "--by", "items.cat", "--where", "orders.status = done")
+    assert "amount does not add up over items.cat" in shown
+    assert [line.split("│")[1:3] for line in shown.splitlines() if line.startswith("│")] == [
+        [" A         ", " 60.00  "], [" B         ", " 70.00  "], ["           ", " 50.00  "],
+    ]  # fmt: skip
+
+
+def test_a_question_is_answered_as_bars_json_sql_and_arrow(terminal: Terminal, tmp_path: Path) -> None:
+    assert "█" * 40 in terminal.run("ask", "amount", "--by", "customers.region", "--form", "chart")
+    answer = json.loads(terminal.run("ask", "amount", "--form", "json"))
+    assert answer["rows"] == [{"amount": 210.0}]
+    assert 'from "orders" as r' in terminal.run("ask", "amount", "--form", "sql")
+    terminal.run("ask", "amount", "orders", "--form", str(tmp_path / "a.arrow"))
+    assert pa.ipc.open_file(str(tmp_path / "a.arrow")).read_all().to_pylist() == [{"amount": 210.0, "orders": 6}]
+    with pytest.raises(errors.BadAsk, match="'xml' is no form"):
+        terminal.run("ask", "amount", "--form", "xml")
+
+
+def test_a_receipt_is_computed_again(terminal: Terminal) -> None:
+    id = json.loads(terminal.run("ask", "amount", "--by", "customers.region", "--form", "json"))["receipt"]["id"]
+    shown = terminal.run("receipt", id, "--sql")
+    assert "the same number" in shown
+    assert "broken 1: 99" in shown
+
+
+def test_metrics_are_listed_searched_and_described(terminal: Terminal) -> None:
+    assert "ltv" in terminal.run("list", "customers", "worth")
+    assert "amount_growth" not in terminal.run("list", "customers", "worth")
+    assert "customers.region" in terminal.run("describe", "qty")
+    assert "orders.customer_id" not in terminal.run("describe", "tickets")
+    assert "data-team" in terminal.run("describe", "orders")
+
+
+def test_a_stale_lock_fails_and_the_difference_is_shown_in_numbers(terminal: Terminal) -> None:
+    with pytest.raises(errors.Conflict, match="is not there"):
+        terminal.run("lock", "--check")
+    terminal.run("lock")
+    assert "is up to date" in terminal.run("lock", "--check")
+    assert "no metric computes anything else" in terminal.run("diff")
+    terminal.metrics = [one for one in terminal.metrics if one.name not in ("amount_done", "tickets")]
+    terminal.metrics.append(Derived(name="amount_done", of="amount", where=Where("orders.status", "=", "new")))
+    with pytest.raises(errors.Conflict, match="changed: amount_done, tickets"):
+        terminal.run("lock", "--check")
+    shown = [[cell.strip() for cell in line.split("│")[1:-1]] for line in terminal.run("diff").splitlines()]
+    assert ["amount_done", "changed", "170.0", "40.0"] in shown
+    assert ["open_amount", "changed", "40.0", "170.0"] in shown
+    assert ["tickets", "removed", "4", "None"] in shown
+    assert not any(cells[:1] == ["amount"] for cells in shown)
+
+
+def test_a_check_names_what_fails(terminal: Terminal) -> None:
+    shown = terminal.run("check", code=1)
+    assert "the reference of orders.customer_id is broken 1 times: 99" in shown
+    assert "1 failures" in shown
+
+
+def test_contracts_and_lineage_are_printed(terminal: Terminal) -> None:
+    assert 'apiVersion: "v3.1.0"' in terminal.run("contract", "orders")
+    assert json.loads(terminal.run("lineage", "amount"))["eventType"] == "COMPLETE"
+
+
+def test_a_landing_says_what_it_did_and_fails_where_the_sides_differ(terminal: Terminal) -> None:
+    assert "1 row(s) of orders are in quarantine" in terminal.run("land")
+    figure = Reconciled(entity="orders", figure="count", business="3", lake="2")
+    terminal.landing = Landing(snapshot="1-x", events=0, duplicates=0, quarantined={}, changed={}, figures=(figure,))
+    assert "count of orders is 3 in the business and 2 in the lake" in terminal.run("land", code=1)
