@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import secrets
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from isthmus.config import Config
+from isthmus.config import Config, load_config
+from isthmus.console.pages import Pages
+from isthmus.console.web import console
 from isthmus.flows.after_sale.pack import AFTER_SALE
 from isthmus.flows.checkout.pack import CHECKOUT
-from isthmus.kernel import FrontEnd, Pack, Platform, Registry
+from isthmus.flows.checkout import api as checkout
+from isthmus.gateway.auth import Clients
+from isthmus.gateway.http import App, Gateway
+from isthmus.gateway.http import asgi as opened
+from isthmus.gateway.ready import Readiness
+from isthmus.gateway.stories import Stories
+from isthmus.kernel import Caller, FrontEnd, Pack, Platform, Registry
 from isthmus.kernel.release import Release
 from isthmus.packs.catalog.pack import PACK as CATALOG
 from isthmus.packs.fulfilment.pack import PACK as FULFILMENT
+from isthmus.packs.inventory import api as inventory
 from isthmus.packs.inventory.pack import PACK as INVENTORY
 from isthmus.packs.member.pack import PACK as MEMBER
 from isthmus.packs.order.pack import PACK as ORDER
@@ -21,11 +33,18 @@ from isthmus.packs.payment.pack import PACK as PAYMENT
 from isthmus.packs.pricing.pack import PACK as PRICING
 from isthmus.packs.promotion.pack import PACK as PROMOTION
 from isthmus.packs.tax.pack import PACK as TAX
+from isthmus.runtime.figures import Figures
 from isthmus.runtime.loading import front_end_folders, load_front_end
-from isthmus.store import Database, MigrationSource, embedded, migrate
+from isthmus.runtime.schedule import Job, keep_running
+from isthmus.store import Database, MigrationSource, embedded, migrate, prune_answers, prune_events
 
 PACKS: tuple[Pack, ...] = (MEMBER, CATALOG, INVENTORY, PRICING, PROMOTION, TAX, ORDER, PAYMENT, FULFILMENT)
 FLOWS: tuple[Pack, ...] = (CHECKOUT, AFTER_SALE)
+
+
+EXPIRE_EVERY_S = 15  # an unpaid order gives its stock back at most so much later than promised
+PRUNE_EVERY_S = 3_600
+TOKEN_VARIABLE = "ISTHMUS_CONSOLE_TOKEN"  # shared by all workers of one server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +54,7 @@ class Running:
     config: Config
     platform: Platform
     database: Database
+    figures: Figures
 
 
 def build(front_ends: Iterable[FrontEnd]) -> Release:
@@ -48,22 +68,76 @@ def load_front_ends(config: Config) -> list[FrontEnd]:
 
 
 def migration_sources() -> list[MigrationSource]:
-    """Return the migrations of every pack, in the order in which they are applied."""
-    return [MigrationSource.of_pack(pack.name, pack.migrations) for pack in (*PACKS, *FLOWS) if pack.migrations]
+    """Return every migration of packs, flows and gateway, in the order in which they are applied."""
+    packs = [MigrationSource.of_pack(pack.name, pack.migrations) for pack in (*PACKS, *FLOWS) if pack.migrations]
+    return [*packs, MigrationSource.of_pack("gateway", "isthmus.gateway:migrations")]
 
 
 @asynccontextmanager
 async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) -> AsyncGenerator[Running]:
     """Start everything, the embedded PostgreSQL included where no database is configured, and stop it in the end."""
     release = build(load_front_ends(config) if front_ends is None else front_ends)
-    server = None if config.database_url else embedded.start(config.data)
+    server = None if config.database_url else await asyncio.to_thread(embedded.start, config.data)
     url = config.database_url or (server.url if server else "")
     try:
         await migrate(url, migration_sources())
         async with await Database.open(url) as database:
+            figures = Figures()
             resources = {payment.Providers: payment.Providers.built_in()}
-            platform = Platform(release, database, resources=resources)
-            yield Running(config=config, platform=platform, database=database)
+            platform = Platform(release, database, resources=resources, observe=figures.see)
+            yield Running(config=config, platform=platform, database=database, figures=figures)
     finally:
         if server is not None:
-            server.stop()
+            await asyncio.to_thread(server.stop)
+
+
+def jobs(running: Running) -> list[Job]:
+    """Return the work that comes round, for every front end of the release."""
+
+    async def expire() -> None:
+        for code, line in running.platform.release.lines.items():
+            caller = Caller(front_end=code, client="platform")
+            if checkout.expire_orders.name in line.permitted:
+                await running.platform.call(checkout.expire_orders, checkout.ExpireOrders(), caller)
+            if inventory.expire.name in line.permitted:
+                await running.platform.call(inventory.expire, inventory.Expire(), caller)
+
+    async def prune() -> None:
+        await prune_events(running.database)
+        await prune_answers(running.database)
+
+    return [
+        Job(name="expire", every_s=EXPIRE_EVERY_S, run=expire),
+        Job(name="prune", every_s=PRUNE_EVERY_S, run=prune),
+    ]
+
+
+def asgi() -> App:
+    """Make the application of one server process; its lifespan starts and stops the platform."""
+
+    @asynccontextmanager
+    async def start() -> AsyncGenerator[App]:
+        async with running(load_config()) as platform:
+            background = asyncio.create_task(keep_running(jobs(platform)))
+            try:
+                yield served(platform)
+            finally:
+                background.cancel()
+                with suppress(asyncio.CancelledError):
+                    await background
+
+    return opened(start)
+
+
+def served(running: Running) -> App:
+    """Return gateway and console over a running platform."""
+    database = running.database
+    pages = Pages(running.platform, running.figures)
+    token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
+    return Gateway(
+        running.platform,
+        Clients(database),
+        Stories(database),
+        Readiness(database, migration_sources()),
+        mounts={"/console": console(pages.all(), pages.templates, token)},
+    )

@@ -1,0 +1,1 @@
+"""Three business lines on the platform. None imports another, and nothing of the platform names them."""

@@ -1,0 +1,1 @@
+"""The brand's own shop: one maker, members in tiers."""

@@ -1,0 +1,108 @@
+"""The brand shop's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from isthmus.kernel import ALLOW, PASS, Pass, Verdict, answers, veto
+from isthmus.packs.fulfilment import api as fulfilment
+from isthmus.packs.inventory import api as inventory
+from isthmus.packs.pricing import api as pricing
+from isthmus.packs.promotion import api as promotion
+from isthmus.packs.promotion.api import PercentOff, Promotion
+from isthmus.packs.tax import api as tax
+from isthmus.values import Buyer, Money, money
+
+REMOTE = ("online", "app")
+TIER_OFF = {"silver": Fraction(3, 100), "gold": Fraction(8, 100)}
+FREE_DELIVERY_FROM = 5_000  # minor units
+PERCENT_OFF_MAX = 6_000  # basis points: below it the brand looks cheap
+SALE_SHARE_MIN = Fraction(1, 5)
+FLOOR = Fraction(1, 2)  # of the price: what the brand never goes under, whatever comes off
+MAY_BE_SOLD_AGAIN = ("new", "opened")  # opened goods go to the outlet shelf
+WORKSHOP = timedelta(days=1)  # engraving and gift wrap
+
+
+@answers(pricing.choose_price_lists, when={"channel": REMOTE})
+def gold_has_its_own_list(buyer: Buyer, location: str) -> tuple[str, ...] | Pass:
+    """Show gold members the list "gold" first."""
+    return ("gold", pricing.STANDARD) if buyer.tier == "gold" else PASS
+
+
+@answers(pricing.grant_sale_price)
+def members_only(lines: Sequence[pricing.ListedLine], buyer: Buyer) -> Sequence[bool]:
+    """Sell at the sale price to members only: it is the price with a card."""
+    return [buyer.member_id is not None] * len(lines)
+
+
+@answers(pricing.adjust_unit_price, when={"channel": REMOTE})
+def member_price(lines: Sequence[pricing.ListedLine], buyer: Buyer) -> Sequence[pricing.UnitPrice | Pass]:
+    """Sell to silver members for 3 % less and to gold members for 8 % less, where nothing is on sale."""
+    off = TIER_OFF.get(buyer.tier)
+    if off is None:
+        return [PASS] * len(lines)
+    return [
+        PASS
+        if line.sale_amount is not None
+        else pricing.UnitPrice(
+            amount=line.amount.times(1 - off), per=line.per, by="member price", reason=f"{buyer.tier} member"
+        )
+        for line in lines
+    ]
+
+
+@answers(pricing.validate_price)
+def no_dumping(prices: Sequence[pricing.PriceEntry]) -> Sequence[Verdict]:
+    """Refuse a sale price under a fifth of the shelf's, once something is asked for at all."""
+    return [
+        veto(f"a sale price of {one.sale_amount} is under a fifth of {one.amount}")
+        if one.sale_amount and one.sale_amount < one.amount * SALE_SHARE_MIN
+        else ALLOW
+        for one in prices
+    ]
+
+
+@answers(promotion.validate_promotion)
+def no_clearance(promotion: Promotion) -> Verdict:
+    """Refuse more than 60 % off."""
+    benefit = promotion.benefit
+    if isinstance(benefit, PercentOff) and benefit.basis_points > PERCENT_OFF_MAX:
+        return veto(f"{benefit.basis_points / 100:g} % off is more than 60 %", path="$.promotion.benefit.basis_points")
+    return ALLOW
+
+
+@answers(promotion.floor_amount)
+def half_at_least(lines: Sequence[promotion.PromotionLine], buyer: Buyer) -> Sequence[Money]:
+    """Never go under half the price."""
+    return [line.amount.times(FLOOR) for line in lines]
+
+
+@answers(fulfilment.delivery_fee)
+def free_from_fifty(ask: fulfilment.QuoteDelivery, option: fulfilment.DeliveryOption) -> Money | Pass:
+    """Deliver goods for 50.00 and more for nothing."""
+    return money(0, option.fee.currency) if ask.amount.minor >= FREE_DELIVERY_FROM else PASS
+
+
+@answers(fulfilment.delivery_promise)
+def workshop_day(
+    ask: fulfilment.QuoteDelivery, option: fulfilment.DeliveryOption, now: datetime
+) -> fulfilment.Promise | Pass:
+    """Promise a day later what is engraved first."""
+    if not any("engraving" in line.attributes for line in ask.lines) or option.promise_to is None:
+        return PASS
+    earliest = option.promise_from + WORKSHOP if option.promise_from else None
+    return fulfilment.Promise(earliest=earliest, latest=option.promise_to + WORKSHOP)
+
+
+@answers(inventory.restock_as)
+def opened_goes_to_the_outlet(lines: Sequence[inventory.RestockLine]) -> Sequence[inventory.RestockFate]:
+    """Sell again what was opened but not used."""
+    return ["sellable" if line.condition in MAY_BE_SOLD_AGAIN else "written-off" for line in lines]
+
+
+@answers(tax.choose_category)
+def gift_cards_are_money(lines: Sequence[tax.TaxLine], buyer: Buyer) -> Sequence[str | Pass]:
+    """Tax no gift card: what it buys is taxed."""
+    return ["gift-card" if line.sku.startswith("GIFT-") else PASS for line in lines]

@@ -1,0 +1,39 @@
+"""What the brand's shop is, what it uses, and what it answers."""
+
+from isthmus.kernel import FrontEnd
+from isthmus.products.presale import PRESALE
+
+from . import answers
+
+FRONT_END = FrontEnd(
+    code="brand",
+    name="Brand",
+    owner="brand team",
+    doc="The brand's own shop: one maker, members in tiers with prices of their own, presales of what is to come.",
+    uses=(
+        "after-sale.*",
+        "catalog.*",
+        "checkout.*",
+        "fulfilment.*",
+        "inventory.*",
+        "member.*",
+        "order.*",
+        "payment.*",
+        "pricing.*",
+        "promotion.*",
+        "tax.*",
+    ),
+    products=(PRESALE,),
+    answers=(
+        answers.gold_has_its_own_list,
+        answers.members_only,
+        answers.member_price,
+        answers.no_dumping,
+        answers.no_clearance,
+        answers.half_at_least,
+        answers.free_from_fifty,
+        answers.workshop_day,
+        answers.opened_goes_to_the_outlet,
+        answers.gift_cards_are_money,
+    ),
+)

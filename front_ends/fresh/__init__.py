@@ -1,0 +1,1 @@
+"""The grocer: weighed goods, short-dated goods, delivery by the hour."""

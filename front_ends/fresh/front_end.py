@@ -1,0 +1,42 @@
+"""What the grocer is, what it uses, and what it answers."""
+
+from isthmus.kernel import FrontEnd
+from isthmus.products.group_buy import GROUP_BUY
+
+from . import answers
+
+FRONT_END = FrontEnd(
+    code="fresh",
+    name="Fresh",
+    owner="grocery team",
+    doc="A grocer: goods by weight, marked down in the evening, brought in slots, with substitutes when short.",
+    uses=(
+        "after-sale.*",
+        "catalog.*",
+        "checkout.*",
+        "fulfilment.*",
+        "inventory.*",
+        "member.*",
+        "order.*",
+        "payment.*",
+        "pricing.*",
+        "promotion.*",
+        "tax.*",
+    ),
+    products=(GROUP_BUY,),
+    answers=(
+        answers.evening_markdown,
+        answers.shop_then_region,
+        answers.round_down,
+        answers.no_price_for_years,
+        answers.nearest_shop,
+        answers.some_for_walk_ins,
+        answers.nothing_that_is_not_there,
+        answers.never_sold_again,
+        answers.nothing_off_on_credit,
+        answers.cold_goods_need_a_slot,
+        answers.not_at_night,
+        answers.soonest_first,
+        answers.groceries_are_food,
+    ),
+)

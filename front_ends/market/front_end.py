@@ -1,0 +1,42 @@
+"""What the marketplace is, what it uses, and what it answers."""
+
+from isthmus.kernel import FrontEnd
+from isthmus.products.group_buy import GROUP_BUY
+from isthmus.products.wholesale import WHOLESALE
+
+from . import answers
+
+FRONT_END = FrontEnd(
+    code="market",
+    name="Market",
+    owner="marketplace team",
+    doc="A marketplace: each manufacturer sells, one basket holds it all, each seller sends its own.",
+    uses=(
+        "after-sale.*",
+        "catalog.*",
+        "checkout.*",
+        "fulfilment.*",
+        "inventory.*",
+        "member.*",
+        "order.*",
+        "payment.*",
+        "pricing.*",
+        "promotion.*",
+        "tax.*",
+    ),
+    products=(GROUP_BUY, WHOLESALE),
+    answers=(
+        answers.each_line_from_one_seller,
+        answers.keep_one_on_the_shelf,
+        answers.one_price_online,
+        answers.round_to_even,
+        answers.many_sellers_bonus,
+        answers.most_for_the_buyer,
+        answers.budget_is_named,
+        answers.no_heavy_parcels,
+        answers.one_shipment_a_seller,
+        answers.cheapest_first,
+        answers.territories_are_taxed_at_home,
+        answers.charities_pay_no_tax,
+    ),
+)
