@@ -222,3 +222,10 @@ async def test_the_trace_of_the_caller_goes_on(north: httpx.AsyncClient) -> None
     assert span != "00f067aa0ba902b7"
     wrong = await north.post("/v1/shop.show-item", json={"sku": "tea"}, headers={"traceparent": "00-0-0-0"})
     assert wrong.headers["traceparent"].split("-")[1] == wrong.headers["isthmus-call"].replace("-", "")
+
+
+async def test_sixty_four_buyers_of_twenty_items_get_twenty(north: httpx.AsyncClient) -> None:
+    responses = await asyncio.gather(*(north.post("/v1/shop.take-items", json=TAKE_ONE) for _ in range(64)))
+    slugs = [problem_of(response)["slug"] for response in responses if response.status_code != 200]
+    assert slugs == ["shop.stock-short"] * 44
+    assert (await north.post("/v1/shop.show-item", json={"sku": "tea"})).json()["stock"] == 0
