@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_type_hints
 
@@ -108,19 +108,16 @@ class Implementation:
     """The function that does what a capability promises."""
 
     capability: Capability[Any, Any]
-    function: Callable[[Any, Context], Awaitable[Any]]
+    function: Callable[[Any, Context], Coroutine[Any, Any, Any]]
     source: str
-
-    def __call__(self, ask: Any, ctx: Context) -> Awaitable[Any]:
-        return self.function(ask, ctx)
 
 
 def implements(
     capability: Capability[A, R],
-) -> Callable[[Callable[[A, Context], Awaitable[R]]], Implementation]:
+) -> Callable[[Callable[[A, Context], Coroutine[Any, Any, R]]], Implementation]:
     """Bind a coroutine function `(ask, ctx) -> answer` to a capability."""
 
-    def bind(function: Callable[[A, Context], Awaitable[R]]) -> Implementation:
+    def bind(function: Callable[[A, Context], Coroutine[Any, Any, R]]) -> Implementation:
         return Implementation(capability=capability, function=function, source=source_of(function))
 
     return bind

@@ -32,7 +32,11 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 class IsthmusError(Exception):
     """What all deliberate errors share."""
 
-    slug: ClassVar[str] = "isthmus.error"
+    slug: ClassVar[str] = "isthmus.error"  # a pack's own are `pack.name-of-the-class`, and say so; the kernel's follow
+
+    def __init_subclass__(cls) -> None:
+        if "slug" not in vars(cls):
+            cls.slug = _CAMEL.sub("-", cls.__name__).lower()
 
     def __init__(self, message: str, *, remedy: str, path: str | None = None, **facts: object) -> None:
         super().__init__(message)
@@ -55,85 +59,57 @@ class Refusal(IsthmusError):
 class BadAsk(Refusal):
     """The ask does not fit its contract."""
 
-    slug = "bad-ask"
-
 
 class NotAuthenticated(Refusal):
     """No known client is asking."""
-
-    slug = "not-authenticated"
 
 
 class NotPermitted(Refusal):
     """The front end, or its client, may not do this."""
 
-    slug = "not-permitted"
-
 
 class NotFound(Refusal):
     """What the ask names is not there."""
-
-    slug = "not-found"
 
 
 class Conflict(Refusal):
     """The world is in another state than the ask assumes."""
 
-    slug = "conflict"
-
 
 class RuleBroken(Refusal):
     """The ask was understood, and a rule of the business says no."""
-
-    slug = "rule-broken"
 
 
 class TooMany(Refusal):
     """A limit on number or rate is reached."""
 
-    slug = "too-many"
-
 
 class Trouble(IsthmusError):
     """Nothing is wrong with the ask; the same ask may succeed later."""
-
-    slug = "trouble"
 
 
 class Unavailable(Trouble):
     """A part that the answer needs does not respond."""
 
-    slug = "unavailable"
-
 
 class DeadlineExceeded(Trouble):
     """The time given for the call is over; what the call had begun is undone."""
-
-    slug = "deadline-exceeded"
 
 
 class Fault(IsthmusError):
     """A defect in code, reported with the place to look at."""
 
-    slug = "fault"
-
 
 class AnswerFailed(Fault):
     """A front end's answer to an extension point raised, and the point has no fallback."""
-
-    slug = "answer-failed"
 
 
 class UnknownCapability(NotFound):
     """No capability of this name is offered."""
 
-    slug = "unknown-capability"
-
 
 class UnknownDimensionValue(BadAsk):
     """A dimension of the ask has a value outside its closed set."""
-
-    slug = "unknown-dimension-value"
 
 
 class KeyReused(Conflict):

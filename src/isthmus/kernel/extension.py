@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, get_args, get_type_hints
+from functools import cache
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, get_args
 
 from .capability import source_of
 from .combine import Pass, Rule
@@ -81,6 +83,10 @@ def extension_point(
         raise TypeError(f"{name!r}: {combine.name} does not combine line by line")
 
     def declare(function: Callable[P, R]) -> ExtensionPoint[P, R]:
+        parameters = inspect.signature(function).parameters
+        for one in parameters.values():
+            if one.kind is not one.POSITIONAL_OR_KEYWORD or one.default is not one.empty:
+                raise TypeError(f"{name!r}: write parameter {one.name!r} plain, without * or default, for all answers")
         return ExtensionPoint(
             name=name,
             combine=combine,
@@ -90,7 +96,7 @@ def extension_point(
             per_line=per_line,
             deadline_ms=deadline_ms,
             until=until,
-            parameters=tuple(inspect.signature(function).parameters),
+            parameters=tuple(parameters),
             is_async=inspect.iscoroutinefunction(function),
             doc=inspect.getdoc(function) or "",
             source=source_of(function),
@@ -108,9 +114,10 @@ class Answer:
     when: Mapping[str, frozenset[str]]
     applies: Callable[..., bool] | None
     stage: str
+    parameters: tuple[str, ...]
     source: str
     owner: str = ""  # set when a Registry reads the front end or product that lists it
-    rank: int = field(default=0)  # 0 for the front end itself, 1 for its parent …; products come behind all
+    rank: int = 0  # 0 for the front end itself, 1 for its parent …; products come behind all
 
     @property
     def name(self) -> str:
@@ -123,10 +130,12 @@ class Answer:
     @property
     def is_total(self) -> bool:
         """True where its annotation promises an opinion for every question that reaches it."""
-        if self.applies is not None or self.point.per_line:
-            return False
-        returned = get_type_hints(self.function).get("return", Any)
-        return returned is not Any and Pass not in (returned, *get_args(returned))
+        return self.applies is None and not self.point.per_line and _never_passes(self.function)
+
+    @property
+    def declaration(self) -> Hashable:
+        """What the `@answers` line says: equal for two readings of it, whoever owns them."""
+        return self.point, self.function, self.applies, self.stage, frozenset(self.when.items())
 
     def owned_by(self, owner: str, rank: int) -> Answer:
         return replace(self, owner=owner, rank=rank)
@@ -160,7 +169,19 @@ def answers(
             when=named,
             applies=applies,
             stage=stage,
+            parameters=tuple(inspect.signature(function).parameters),
             source=source_of(function),
         )
 
     return answer
+
+
+@cache  # as many as there are answers, which a Registry holds anyway
+def _never_passes(function: Callable[..., Any]) -> bool:
+    returned = inspect.get_annotations(function).get("return", Any)
+    if isinstance(returned, str):
+        try:
+            returned = eval(returned, getattr(inspect.unwrap(function), "__globals__", {}))
+        except NameError:  # imported for the type checker only: the names have to do
+            return not {"Pass", "Any", "object"} & set(re.findall(r"\w+", returned))
+    return returned not in (Any, object) and Pass not in (returned, *get_args(returned))

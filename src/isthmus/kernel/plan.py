@@ -7,22 +7,22 @@ Conditions on dimensions are gone after compiling: the box has decided them.
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import inspect
 import logging
-import types
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from .combine import PASS, Rule
+from .deadline import DeadlinePassed, within
 from .errors import AnswerFailed, Unavailable
 from .extension import Answer, ExtensionPoint
-from .story import asking, telling, telling_default
+from .story import asking, telling, told_answer
+
+if TYPE_CHECKING:
+    from .release import Line
 
 Point = ExtensionPoint[..., Any]
 Function = Callable[..., Any]
-Find = Callable[[Point], Sequence[Answer]]
 
 log = logging.getLogger("isthmus.kernel")
 
@@ -30,54 +30,50 @@ log = logging.getLogger("isthmus.kernel")
 class Table(dict[Point, Function]):
     """Extension point → compiled answer; `__getitem__` of this is the whole hot path of `ctx.answer`."""
 
-    __slots__ = ("_compiled",)
+    __slots__ = ("_compiled", "_plan")
 
-    def __init__(self, compiled: Callable[[Point], Function]) -> None:
+    def __init__(self, plan: Plan, compiled: Callable[[Point, Sequence[Answer]], Function]) -> None:
         super().__init__()
+        self._plan = plan
         self._compiled = compiled
 
     def __missing__(self, point: Point) -> Function:
-        function = self[point] = self._compiled(point)
+        function = self[point] = self._compiled(point, self._plan.find(point))
         return function
 
 
 class Plan:
-    """What one box of a release answers and may do."""
+    """What one box of a front end answers; `line` is the front end, as released."""
 
-    __slots__ = (
-        "_told",
-        "answer",
-        "box",
-        "dims",
-        "find",
-        "fingerprint",
-        "front_end",
-        "permitted",
-        "settings",
-        "told",
-    )
+    __slots__ = ("_told", "answer", "box", "dims", "find", "front_end", "line", "settings")
 
     def __init__(
         self,
-        *,
-        front_end: str,
+        line: Line,
         box: str,
         dims: Mapping[str, str],
-        permitted: frozenset[str],
         settings: Mapping[str, str],
-        fingerprint: str,
-        find: Find,
-        compiler: Compiler,
+        find: Callable[[Point], Sequence[Answer]],
     ) -> None:
-        self.front_end = front_end
+        self.line = line
+        self.front_end = line.front_end.code
         self.box = box
         self.dims = dims
-        self.permitted = permitted
         self.settings = settings
-        self.fingerprint = fingerprint
-        self.find = find
-        self.answer = Table(lambda point: compiler.compiled(point, find(point))).__getitem__
-        self.told = Table(lambda point: compiler.told(point, find(point))).__getitem__
+        self.find = find  # the answers to a point, first to be asked first
+        self.answer: Callable[[Point], Function] = Table(self, line.compiler.compiled).__getitem__
+        self._told: Callable[[Point], Function] | None = None
+
+    @property
+    def told(self) -> Callable[[Point], Function]:
+        """As `answer`, with every word written into the story of the call."""
+        if self._told is None:
+            self._told = Table(self, told).__getitem__
+        return self._told
+
+    @property
+    def fingerprint(self) -> str:
+        return self.line.fingerprint
 
 
 class Compiler:
@@ -87,17 +83,18 @@ class Compiler:
         self._interned: dict[tuple[object, ...], Function] = {}
 
     def compiled(self, point: Point, ranked: Sequence[Answer]) -> Function:
-        key = (point, *map(id, ranked))
+        key = (point, *ranked)
         found = self._interned.get(key)
         if found is None:
             functions = [answer.function for answer in ranked]
             found = self._interned[key] = compile_answers(point, ranked, functions, point.default)
         return found
 
-    def told(self, point: Point, ranked: Sequence[Answer]) -> Function:
-        """Compile with every word written into the story of the call."""
-        functions = [telling(answer) for answer in ranked]
-        return asking(point, compile_answers(point, ranked, functions, telling_default(point)))
+
+def told(point: Point, ranked: Sequence[Answer]) -> Function:
+    """Compile with every word written into the story of the call."""
+    functions = [told_answer(answer) for answer in ranked]
+    return asking(point, compile_answers(point, ranked, functions, telling("default", point.source, point.default)))
 
 
 def compile_answers(
@@ -106,12 +103,7 @@ def compile_answers(
     """Return one callable with the signature of the point."""
     if not ranked:
         return default
-    if point.per_line:
-        compiled = _line_by_line(point, ranked, functions, default)
-    elif _is_plain(point, ranked[0]):
-        compiled = functions[0]
-    else:
-        compiled = _generated(point, ranked, functions, default)
+    compiled = functions[0] if _is_plain(point, ranked[0]) else _generated(point, ranked, functions, default)
     if point.is_async:
         compiled = _bounded(point, compiled)
     return _falling_back(point, compiled, default) if point.on_failure == "default" else compiled
@@ -119,71 +111,81 @@ def compile_answers(
 
 def _is_plain(point: Point, first: Answer) -> bool:
     """True where the first answer alone decides: then the call costs what calling it costs."""
-    is_same_colour = point.is_async == inspect.iscoroutinefunction(first.function)
-    return point.combine.name == "first_answer" and first.is_total and is_same_colour
+    is_same = point.is_async == inspect.iscoroutinefunction(first.function) and first.parameters == point.parameters
+    return point.combine.name == "first_answer" and first.is_total and is_same
 
 
 def _generated(point: Point, ranked: Sequence[Answer], functions: Sequence[Function], default: Function) -> Function:
     """Write the function that asks these answers, and compile it: straight code, no loop, no *args."""
-    names: dict[str, Any] = {"PASS": PASS, "default": default, "combine": point.combine.combine}
     arguments = ", ".join(point.parameters)
-    body: list[str] = [] if point.combine.is_ordered else ["said = []"]
+    names: dict[str, Any] = {"PASS": PASS, "default": default}
+    ending = f"{'await ' if point.is_async else ''}default({arguments})"
+    if point.per_line:
+        words = _Words(point)
+        names |= {"open_lines": words.open, "hear": words.hear, "join": words.join}
+        body = [f"said = open_lines({point.parameters[0]})"]
+        end = ["if all(said):", "    return join(said, said)", f"return join(said, {ending})"]
+    else:
+        names["combine"] = point.combine.combine
+        body = [] if point.combine.is_ordered else ["said = []"]
+        end = _end(point.combine, ending, point.parameters)
     for number, (answer, function) in enumerate(zip(ranked, functions, strict=True)):
-        names[f"answer_{number}"] = function
+        names |= {f"answer_{number}": function, f"label_{number}": answer.label, f"applies_{number}": answer.applies}
         call = f"{'await ' if inspect.iscoroutinefunction(function) else ''}answer_{number}({arguments})"
-        lines = _step(point.combine, call, number, point.parameters)
-        names[f"label_{number}"] = answer.label
+        if point.per_line:
+            lines = [f"hear(said, label_{number}, {call})"]
+        else:
+            lines = [f"value = {call}", "if value is not PASS:", f"    {_heard(point, number)}"]
         if answer.applies is not None:
-            names[f"applies_{number}"] = answer.applies
             lines = [f"if applies_{number}({arguments}):", *(f"    {line}" for line in lines)]
         body += lines
-    body += _end(point.combine, f"{'await ' if point.is_async else ''}default({arguments})", point.parameters)
-    text = f"{'async ' if point.is_async else ''}def ask({arguments}):\n" + "\n".join(f"    {line}" for line in body)
+    text = "\n    ".join([f"{'async ' if point.is_async else ''}def ask({arguments}):", *body, *end])
     exec(compile(text, f"<plan of {point.name}>", "exec"), names)
     return cast(Function, names["ask"])
 
 
-def _step(rule: Rule, call: str, number: int, parameters: Sequence[str]) -> list[str]:
-    if rule.name == "first_answer":
-        return [f"value = {call}", "if value is not PASS:", "    return value"]
-    if rule.name == "fold":
-        return [f"value = {call}", "if value is not PASS:", f"    {parameters[0]} = value"]
-    return [f"value = {call}", "if value is not PASS:", f"    said.append((label_{number}, value))"]
+def _heard(point: Point, number: int) -> str:
+    if point.combine.name == "first_answer":
+        return "return value"
+    if point.combine.name == "fold":
+        return f"{point.parameters[0]} = value"
+    return f"said.append((label_{number}, value))"
 
 
-def _end(rule: Rule, default: str, parameters: Sequence[str]) -> list[str]:
+def _end(rule: Rule, ending: str, parameters: Sequence[str]) -> list[str]:
     if rule.name == "first_answer":
-        return [f"return {default}"]
+        return [f"return {ending}"]
     if rule.name == "fold":
         return [f"return {parameters[0]}"]
-    return ["if said:", "    return combine(said)", f"return {default}"]
+    return ["if said:", "    return combine(said)", f"return {ending}"]
 
 
-def _line_by_line(point: Point, ranked: Sequence[Answer], functions: Sequence[Function], default: Function) -> Function:
+Said = list[list[tuple[str, Any]]]  # for each line, what was said about it and by whom
+
+
+class _Words:
     """Combine element by element; the default speaks for the lines on which nobody has an opinion."""
-    combine = point.combine.combine or _first
 
-    def ask(lines: Sequence[Any], *rest: Any) -> tuple[Any, ...]:
-        said: list[list[tuple[str, Any]]] = [[] for _ in lines]
-        for answer, function in zip(ranked, functions, strict=True):
-            if answer.applies is not None and not answer.applies(lines, *rest):
-                continue
-            values = function(lines, *rest)
-            if len(values) != len(lines):
-                raise AnswerFailed(
-                    f"{answer.label} ({answer.source}) answered {point.name!r} with {len(values)} elements for "
-                    f"{len(lines)} lines",
-                    remedy="answer one element for each line, PASS where it has no opinion",
-                )
-            for heard, value in zip(said, values, strict=True):
-                if value is not PASS:
-                    heard.append((answer.label, value))
-        if all(said):
-            return tuple(combine(heard) for heard in said)
-        fallback = default(lines, *rest)
-        return tuple(combine(heard) if heard else value for heard, value in zip(said, fallback, strict=True))
+    def __init__(self, point: Point) -> None:
+        self._point = point
+        self._combine = point.combine.combine or _first
 
-    return ask
+    def open(self, lines: Sequence[Any]) -> Said:
+        return [[] for _ in lines]
+
+    def hear(self, said: Said, who: str, values: Sequence[Any]) -> None:
+        if len(values) != len(said):
+            raise AnswerFailed(
+                f"{who} answered {self._point.name!r} with {len(values)} elements for {len(said)} lines",
+                remedy="answer one element for each line, PASS where it has no opinion",
+            )
+        for heard, value in zip(said, values, strict=True):
+            if value is not PASS:
+                heard.append((who, value))
+
+    def join(self, said: Said, defaults: Sequence[Any]) -> tuple[Any, ...]:
+        combine = self._combine
+        return tuple(combine(heard) if heard else value for heard, value in zip(said, defaults, strict=True))
 
 
 def _first(said: Sequence[tuple[str, Any]]) -> Any:
@@ -195,9 +197,8 @@ def _bounded(point: Point, compiled: Function) -> Function:
 
     async def ask(*args: Any, **kwargs: Any) -> Any:
         try:
-            async with asyncio.timeout(point.deadline_ms / 1000):
-                return await compiled(*args, **kwargs)
-        except TimeoutError:
+            return await within(point.deadline_ms / 1000, compiled(*args, **kwargs))
+        except DeadlinePassed:
             raise Unavailable(
                 f"no answer to {point.name!r} within {point.deadline_ms} ms",
                 remedy="try again; if it persists, look at the front end's service",
@@ -225,59 +226,3 @@ def _falling_back(point: Point, compiled: Function, default: Function) -> Functi
             return await default(*args, **kwargs)
 
     return ask_later if point.is_async else ask
-
-
-def code_hash(function: Function) -> str:
-    """Hash what a function does: its code, its constants and closure, and the code of its own package it reaches."""
-    digest = hashlib.sha256()
-    _digest_function(function, digest.update, set())
-    return digest.hexdigest()
-
-
-def _digest_function(function: Function, update: Callable[[bytes], None], seen: set[int]) -> None:
-    code = getattr(function, "__code__", None)
-    if code is None or id(code) in seen:
-        return
-    seen.add(id(code))
-    _digest_code(code, update)
-    for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
-        _digest_value(default, update, seen)
-    for cell in function.__closure__ or ():
-        _digest_value(cell.cell_contents, update, seen)
-    package = function.__module__.partition(".")[0]
-    for name in sorted(_names(code)):
-        reached = function.__globals__.get(name)
-        if getattr(reached, "__module__", "").partition(".")[0] == package and callable(reached):
-            _digest_value(getattr(reached, "function", reached), update, seen)
-        elif isinstance(reached, str | int | float | bool | tuple | frozenset):
-            update(f"{name}={_written(reached)}".encode())
-
-
-def _digest_value(value: object, update: Callable[[bytes], None], seen: set[int]) -> None:
-    if isinstance(value, types.FunctionType):
-        _digest_function(value, update, seen)
-    else:
-        update(_written(value).encode())
-
-
-def _written(value: object) -> str:
-    """Write a value the same way in every process: sets have no order of their own, addresses mean nothing."""
-    if isinstance(value, frozenset):
-        return repr(sorted(map(repr, value)))
-    text = repr(value)
-    return type(value).__qualname__ if " at 0x" in text else text
-
-
-def _digest_code(code: types.CodeType, update: Callable[[bytes], None]) -> None:
-    update(code.co_code)
-    update(repr(code.co_names).encode())
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            _digest_code(constant, update)
-        else:
-            update(_written(constant).encode())
-
-
-def _names(code: types.CodeType) -> set[str]:
-    inner = [_names(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)]
-    return set(code.co_names).union(*inner)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import CodeType
 from typing import Any
 
@@ -12,10 +14,11 @@ from .capability import Capability, Implementation
 from .contract import Value
 from .errors import NotPermitted, UnknownCapability, UnknownDimensionValue, near
 from .extension import Answer, Dimension
+from .fingerprint import code_hash
 from .front_end import FrontEnd
 from .ordering import Candidates, Dims
 from .pack import Pack
-from .plan import Compiler, Plan, Point, code_hash
+from .plan import Compiler, Plan, Point
 
 Read = Callable[[Any], tuple[str | None, ...]]
 
@@ -29,7 +32,7 @@ class Candidate(Value):
     has_predicate: bool
     is_total: bool
     place: int  # 1 is asked first
-    fate: str  # "answers", "asked first, may pass", "behind …"
+    fate: str  # "answers", "asked, may pass", "behind …"
 
 
 class Explanation(Value):
@@ -49,46 +52,8 @@ class Node:
 
     code: str
     when: Dims
+    settings: Mapping[str, str]
     candidates: Mapping[Point, Candidates]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One front end of a release, compiled box by box as boxes are met."""
-
-    front_end: FrontEnd
-    nodes: tuple[Node, ...]  # children before their parents, so that the first that fits is the deepest
-    permitted: frozenset[str]
-    dimensions: Mapping[str, Dimension]  # with the values that its products add
-    fingerprint: str
-    compiler: Compiler
-    _plans: dict[tuple[tuple[str, str], ...], Plan] = field(default_factory=dict[tuple[tuple[str, str], ...], Plan])
-
-    def plan(self, dims: Dims) -> Plan:
-        """Return the plan for dimension values that differ from their defaults."""
-        key = tuple(sorted(dims.items()))
-        found = self._plans.get(key)
-        return found if found is not None else self._plans.setdefault(key, self._planned(dict(key)))
-
-    def _planned(self, dims: Dims) -> Plan:
-        full = {name: dims.get(name, dimension.default) for name, dimension in self.dimensions.items()}
-        node = next(node for node in self.nodes if all(full.get(name) == value for name, value in node.when.items()))
-        query = "&".join(f"{name}={value}" for name, value in sorted(dims.items()))
-
-        def find(point: Point) -> list[Answer]:
-            candidates = node.candidates.get(point)
-            return candidates.ranked(full) if candidates else []
-
-        return Plan(
-            front_end=self.front_end.code,
-            box=f"{node.code}?{query}" if query else node.code,
-            dims=full,
-            permitted=self.permitted,
-            settings=self.front_end.settings,
-            fingerprint=self.fingerprint,
-            find=find,
-            compiler=self.compiler,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +64,87 @@ class Offered:
     implementation: Implementation
     dimensions: tuple[str, ...]
     read: Read | None  # ask → dimension values; None where the ask carries none
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One front end of a release, compiled box by box as boxes are met."""
+
+    front_end: FrontEnd
+    nodes: tuple[Node, ...]  # children before their parents, so that the first that fits is the deepest
+    permitted: frozenset[str]
+    offered: Mapping[str, Offered]  # the release's, and the front end's own
+    points: Mapping[str, Point]
+    dimensions: Mapping[str, Dimension]  # with the values that its products add
+    compiler: Compiler
+    _plans: dict[tuple[tuple[str, str], ...], Plan] = field(default_factory=dict[tuple[tuple[str, str], ...], Plan])
+    _met: dict[tuple[object, ...], Plan] = field(default_factory=dict[tuple[object, ...], Plan])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash answers, order, defaults and the code they reach: equal means that nothing can differ."""
+        return _fingerprint(self)
+
+    def find(self, name: str) -> Offered:
+        """Return a capability, a shared one or the front end's own. Raises UnknownCapability."""
+        return _find(self.offered, name)
+
+    def plan_for(self, offered: Offered, ask: Any) -> Plan:
+        """Return the plan for the dimension values in an ask.
+
+        Raises UnknownDimensionValue with the allowed values where the ask names another.
+        """
+        values = offered.read(ask) if offered.read else ()
+        met = (offered.dimensions, values)
+        found = self._met.get(met)
+        if found is None:
+            named = {name: value for name, value in zip(*met, strict=True) if value is not None}
+            found = self._met[met] = self.plan(self.checked(named))
+        return found
+
+    def checked(self, dims: Dims) -> Dims:
+        """Return dimension values that this front end knows. Raises UnknownDimensionValue with the allowed ones."""
+        for name, value in dims.items():
+            known = self.dimensions[name].values if name in self.dimensions else ()
+            if value not in known:
+                raise UnknownDimensionValue(
+                    f"{name} {value!r} is not known to {self.front_end.code!r}{near(value, known)}",
+                    remedy=f"use one of {', '.join(known)}" if known else "leave it out",
+                    path=f"$.{name}",
+                )
+        return dims
+
+    def plan(self, dims: Dims) -> Plan:
+        """Return the plan for dimension values; a dimension that is not named has its default."""
+        key = tuple(sorted((name, value) for name, value in dims.items() if value != self.dimensions[name].default))
+        found = self._plans.get(key)
+        return found if found is not None else self._plans.setdefault(key, self._planned(dict(key)))
+
+    def plan_of_box(self, box: str) -> Plan:
+        """Return the plan of a stored box, such as `north.outlet?order_kind=presale`."""
+        query = box.partition("?")[2]
+        pairs = [pair.partition("=") for pair in query.split("&")] if query else []
+        return self.plan({name: value for name, _, value in pairs if name in self.dimensions})
+
+    def answerer(self, code: CodeType) -> str:
+        """Return `owner.answer (file:line)` of the answer whose code this is, or nothing."""
+        for node in self.nodes:
+            for candidates in node.candidates.values():
+                for answer in candidates.answers:
+                    if answer.function.__code__ is code:
+                        return f"{answer.label} ({answer.source})"
+        return ""
+
+    def _planned(self, dims: Dims) -> Plan:
+        full = {name: dims.get(name, dimension.default) for name, dimension in self.dimensions.items()}
+        node = next(node for node in self.nodes if node.when.items() <= full.items())
+        query = "&".join(f"{name}={value}" for name, value in sorted(dims.items()))
+
+        def find(point: Point) -> Sequence[Answer]:
+            candidates = node.candidates.get(point)
+            return candidates.ranked(full) if candidates else ()
+
+        return Plan(self, f"{node.code}?{query}" if query else node.code, full, node.settings, find)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,58 +168,17 @@ class Release:
         return found
 
     def find(self, name: str) -> Offered:
-        found = self.offered.get(name)
-        if found is None:
-            raise UnknownCapability(
-                f"no capability is called {name!r}{near(name, self.offered)}",
-                remedy="see the API document for what this front end may call",
-            )
-        return found
-
-    def plan_for(self, code: str, offered: Offered, ask: Any) -> Plan:
-        """Return the plan for a front end and the dimension values in its ask.
-
-        Raises UnknownDimensionValue with the allowed values where the ask names another.
-        """
-        line = self.line(code)
-        if offered.read is None:
-            return line.plan({})
-        dims: dict[str, str] = {}
-        for name, value in zip(offered.dimensions, offered.read(ask), strict=True):
-            dimension = line.dimensions[name]
-            if value is None or value == dimension.default:
-                continue
-            if value not in dimension.values:
-                raise UnknownDimensionValue(
-                    f"{name} {value!r} is not known to {code!r}{near(value, dimension.values)}",
-                    remedy=f"use one of {', '.join(dimension.values)}",
-                    path=f"$.{name}",
-                )
-            dims[name] = value
-        return line.plan(dims)
-
-    def plan_of_box(self, box: str) -> Plan:
-        """Return the plan of a stored box, such as `north.outlet?order_kind=presale`."""
-        node, _, query = box.partition("?")
-        pairs = [pair.partition("=") for pair in query.split("&")] if query else []
-        line = self.line(node.partition(".")[0])
-        return line.plan({name: value for name, _, value in pairs if name in line.dimensions})
+        """Return a shared capability. Raises UnknownCapability."""
+        return _find(self.offered, name)
 
     def replacing(self, *lines: Line) -> Release:
         """Return a release in which these lines are new and every other one is the very same."""
-        merged = {**self.lines, **{line.front_end.code: line for line in lines}}
-        return Release(
-            packs=self.packs,
-            offered=self.offered,
-            points=self.points,
-            lines=merged,
-            dimensions=self.dimensions,
-        )
+        return dataclasses.replace(self, lines={**self.lines, **{line.front_end.code: line for line in lines}})
 
     def explain(self, code: str, point_name: str, dims: Dims | None = None) -> Explanation:
         """Say who answers a point for a front end, in which order, and why.
 
-        Raises NotFound where there is no such point.
+        Raises UnknownCapability where there is no such point.
         """
         if point_name not in self.points:
             raise UnknownCapability(
@@ -181,7 +186,8 @@ class Release:
                 remedy="list the points with `isthmus catalogue`",
             )
         point = self.points[point_name]
-        plan = self.line(code).plan(dims or {})
+        line = self.line(code)
+        plan = line.plan(line.checked(dims or {}))
         ranked = plan.find(point)
         return Explanation(
             front_end=plan.box,
@@ -192,18 +198,18 @@ class Release:
             default=f"{point.doc.splitlines()[0]} ({point.source})",
         )
 
-    def answerer(self, code: CodeType) -> str:
-        """Return `owner.answer (file:line)` of the answer whose code this is, or nothing."""
-        for line in self.lines.values():
-            for node in line.nodes:
-                for candidates in node.candidates.values():
-                    for answer in candidates.answers:
-                        if answer.function.__code__ is code:
-                            return f"{answer.label} ({answer.source})"
-        return ""
+
+def _find(offered: Mapping[str, Offered], name: str) -> Offered:
+    found = offered.get(name)
+    if found is None:
+        raise UnknownCapability(
+            f"no capability is called {name!r}{near(name, offered)}",
+            remedy="see the API document for what this front end may call",
+        )
+    return found
 
 
-def _candidate(answer: Answer, place: int, ranked: list[Answer] | tuple[Answer, ...] | Any) -> Candidate:
+def _candidate(answer: Answer, place: int, ranked: Sequence[Answer]) -> Candidate:
     earlier = [one for one in ranked[: place - 1] if one.is_total]
     if not answer.point.combine.is_ordered:
         fate = "asked with the others"
@@ -224,18 +230,20 @@ def _candidate(answer: Answer, place: int, ranked: list[Answer] | tuple[Answer, 
     )
 
 
-def fingerprint_of(front_end: FrontEnd, candidates: Mapping[Point, Candidates]) -> str:
-    """Hash the answers of a line, their order and the code they reach: equal means that nothing can differ."""
-    digest = hashlib.sha256(front_end.code.encode())
-    for point in sorted(candidates, key=lambda point: point.name):
-        digest.update(point.name.encode())
-        digest.update(code_hash(point.default).encode())
-        for answer in sorted(candidates[point].answers, key=lambda one: (one.rank, one.label, one.stage)):
-            conditions = sorted((name, sorted(values)) for name, values in answer.when.items())
-            predicate = code_hash(answer.applies) if answer.applies else ""
-            digest.update(repr((answer.label, answer.stage, conditions, predicate)).encode())
-            digest.update(code_hash(answer.function).encode())
-        for order in candidates[point].orders:
-            digest.update(repr([answer.label for answer in order]).encode())
-    digest.update(repr(sorted(front_end.settings.items())).encode())
+def _fingerprint(line: Line) -> str:
+    digest = hashlib.sha256(line.front_end.code.encode())
+    for name, point in sorted(line.points.items()):
+        digest.update(f"{name}={code_hash(point.default)}".encode())
+    for node in sorted(line.nodes, key=lambda node: node.code):
+        digest.update(repr((node.code, sorted(node.when.items()), sorted(node.settings.items()))).encode())
+        for candidates in sorted(node.candidates.values(), key=lambda one: one.point.name):
+            written = [_written(answer) for answer in candidates.answers]
+            ordered = [[_written(answer) for answer in order] for order in candidates.orders]
+            digest.update(repr((candidates.point.name, sorted(written), sorted(ordered))).encode())
     return digest.hexdigest()[:16]
+
+
+def _written(answer: Answer) -> tuple[str, ...]:
+    conditions = repr(sorted((name, sorted(values)) for name, values in answer.when.items()))
+    predicate = code_hash(answer.applies) if answer.applies else ""
+    return answer.label, str(answer.rank), answer.stage, conditions, predicate, code_hash(answer.function)

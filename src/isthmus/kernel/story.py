@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from .errors import IsthmusError
 from .extension import Answer, ExtensionPoint
+
+R = TypeVar("R")
 
 
 @dataclass(slots=True)
@@ -24,7 +28,7 @@ class Said:
 
 @dataclass(slots=True)
 class Asked:
-    """One question put to the front end."""
+    """One question put to the front end; the arguments are those of the point, in its order."""
 
     point: str
     rule: str
@@ -64,20 +68,14 @@ class Story:
     events: list[object] = field(default_factory=list[object])
 
 
+# Plans are shared by all calls, so what a told answer says finds its story by the task that runs it.
 story_now: ContextVar[Story | None] = ContextVar("isthmus_story", default=None)
 _said_now: ContextVar[list[Said] | None] = ContextVar("isthmus_said", default=None)
 
 
-def telling(answer: Answer) -> Callable[..., Any]:
-    """Wrap an answer so that what it says is written down; compiled into traced plans only."""
-    return _telling(answer.label, answer.source, answer.function)
+def telling(by: str, source: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap an answer so that what it says is written down; compiled into told plans only."""
 
-
-def telling_default(point: ExtensionPoint[..., Any]) -> Callable[..., Any]:
-    return _telling("default", point.source, point.default)
-
-
-def _telling(by: str, source: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def note(value: object, raised: bool = False) -> None:
         said = _said_now.get()
         if said is not None:
@@ -106,17 +104,22 @@ def _telling(by: str, source: str, function: Callable[..., Any]) -> Callable[...
     return tell_later if inspect.iscoroutinefunction(function) else tell
 
 
+def told_answer(answer: Answer) -> Callable[..., Any]:
+    return telling(answer.label, answer.source, answer.function)
+
+
 def asking(point: ExtensionPoint[..., Any], compiled: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a compiled point so that the question and its result join the story of the call."""
 
-    def begin(args: tuple[Any, ...]) -> Asked:
-        asked = Asked(point.name, point.combine.name, args, [])
+    def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Asked:
+        in_order = (*args, *(kwargs[name] for name in point.parameters[len(args) :]))
+        asked = Asked(point.name, point.combine.name, in_order, [])
         if story := story_now.get():
             story.asked.append(asked)
         return asked
 
     def ask(*args: Any, **kwargs: Any) -> Any:
-        asked = begin((*args, *kwargs.values()))
+        asked = begin(args, kwargs)
         token = _said_now.set(asked.said)
         try:
             asked.result = compiled(*args, **kwargs)
@@ -125,7 +128,7 @@ def asking(point: ExtensionPoint[..., Any], compiled: Callable[..., Any]) -> Cal
         return asked.result
 
     async def ask_later(*args: Any, **kwargs: Any) -> Any:
-        asked = begin((*args, *kwargs.values()))
+        asked = begin(args, kwargs)
         token = _said_now.set(asked.said)
         try:
             asked.result = await compiled(*args, **kwargs)
@@ -134,3 +137,19 @@ def asking(point: ExtensionPoint[..., Any], compiled: Callable[..., Any]) -> Cal
         return asked.result
 
     return ask_later if point.is_async else ask
+
+
+async def telling_part(story: Story, capability: str, ask: object, answering: Awaitable[R]) -> R:
+    """Await a capability called inside the call, and write down how it went."""
+    part = Part(capability, ask)
+    story.parts.append(part)
+    began = time.perf_counter_ns()
+    try:
+        answer = await answering
+    except Exception as error:
+        part.error = f"{error.slug}: {error}" if isinstance(error, IsthmusError) else repr(error)
+        raise
+    finally:
+        part.took_us = (time.perf_counter_ns() - began) // 1_000
+    part.answer = answer
+    return answer
