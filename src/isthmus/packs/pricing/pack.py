@@ -6,15 +6,27 @@ from . import api, service
 
 PACK = Pack(
     name="pricing",
-    owner="commerce",
+    owner="pricing team",
     api=api,
     service=(service,),
     migrations="isthmus.packs.pricing:migrations",
     conditions=(
         Condition(
-            name="pricing.no-negative-price",
-            sentence="No price is below zero, and none ends before it begins.",
-            sql="select * from pricing.price where list_minor < 0 or sale_minor < 0 or valid_to <= valid_from",
+            name="pricing.prices-are-sound",
+            sentence="No price is below zero, above its shelf price, or over before it begins.",
+            sql="""
+                select front_end, price_id, sku, amount, sale_amount, valid_from, valid_to from pricing.price
+                where amount < 0 or sale_amount < 0 or sale_amount > amount or per < 1 or valid_to <= valid_from
+                limit 20""",
+        ),
+        Condition(
+            name="pricing.one-price-per-key",
+            sentence="Of each key one price is live at most.",
+            sql="""
+                select front_end, price_list, sku, currency, location, min_quantity, valid_from, count(*)
+                from pricing.price where ended_at is null
+                group by front_end, price_list, sku, currency, location, min_quantity, valid_from
+                having count(*) > 1 limit 20""",
         ),
     ),
 )

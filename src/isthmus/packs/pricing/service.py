@@ -1,80 +1,127 @@
-"""Pricing at work."""
+"""Quotes, and how prices come into force and end."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
 
-from isthmus.kernel import PASS, Context, decode, encode, errors, implements
-from isthmus.values import Applied, Money, money
+from isthmus.kernel import Context, Pass, implements
 
 from . import api, rules, storage
 
-_NEWEST = datetime.max.replace(tzinfo=UTC)
-Position = tuple[datetime, str, str, int]
+_SEQ_MAX = 2**63 - 1
+
+
+@implements(api.quote)
+async def quote(ask: api.QuoteLines, ctx: Context) -> api.Quote:
+    lists = _chosen(ctx.answer(api.choose_price_lists)(ask.buyer, ask.location or ""))
+    locations = _chosen(ctx.answer(api.choose_locations)(ask.location or ""))
+    found = await storage.find_prices(ctx.session, ctx.front_end, ask.lines, ask.currency, lists, locations, ctx.now)
+    if len(found) < len(ask.lines):
+        await _refuse_unpriced(ask, found, ctx)
+    listed = [rules.listed_line(line, found[place][1], ctx.now) for place, line in enumerate(ask.lines)]
+    lines = _priced(listed, [found[place][0] for place in range(len(listed))], ask, ctx)
+    for place, line in enumerate(lines):
+        if not rules.is_chargeable(line):
+            raise api.AmountTooLarge(sku=line.sku, line=place)
+    return api.Quote(currency=ask.currency, lines=lines)
 
 
 @implements(api.put_prices)
 async def put_prices(ask: api.PutPrices, ctx: Context) -> api.PricesPut:
-    for at, price in enumerate(ask.prices):
-        if price.valid_to is not None and price.valid_to <= (price.valid_from or ctx.now):
-            raise api.WrongPeriod(at=at)
-    await storage.put(ctx.session, ctx.front_end, ask.prices, ctx.now)
-    skus = tuple(sorted({price.sku for price in ask.prices}))
-    ctx.emit(api.PricesChanged(front_end=ctx.front_end, skus=skus))
-    return api.PricesPut(prices=len(ask.prices))
+    faults = list(rules.price_faults(ask.prices, ctx.answer(api.validate_price)(ask.prices)))
+    if faults:
+        raise api.PriceRefused(lines=faults)
+    by = ctx.caller.client
+    same = await storage.supersede(ctx.session, ctx.front_end, ask.prices, ctx.now, by)
+    new = [price for place, price in enumerate(ask.prices) if place not in same]
+    if new:
+        await storage.insert(ctx.session, ctx.front_end, new, [ctx.new_id() for _ in new], ctx.now, by)
+        _tell(((price.price_list, price.sku) for price in new), ctx)
+    return api.PricesPut(changed=len(new), unchanged=len(same))
+
+
+@implements(api.withdraw_prices)
+async def withdraw_prices(ask: api.WithdrawPrices, ctx: Context) -> api.PricesWithdrawn:
+    known = await storage.withdraw(ctx.session, ctx.front_end, ask.price_ids, ctx.now, ctx.caller.client)
+    for place, price_id in enumerate(ask.price_ids):
+        if price_id not in known:
+            raise api.UnknownPrice(price_id=price_id, place=place)
+    ended = [(price_list, sku) for price_list, sku, was_live in known.values() if was_live]
+    _tell(ended, ctx)
+    return api.PricesWithdrawn(withdrawn=len(ended))
 
 
 @implements(api.list_prices)
 async def list_prices(ask: api.ListPrices, ctx: Context) -> api.PricePage:
-    before = _position(ask.cursor) if ask.cursor else (_NEWEST, "", "", 0)
-    items = await storage.of_sku(ctx.session, ctx.front_end, ask.sku, before, ask.limit + 1)
-    page, more = items[: ask.limit], len(items) > ask.limit
-    last = page[-1] if page else None
-    cursor = (
-        encode((last.valid_from, last.currency, last.location, last.quantity_from)).hex() if last and more else None
+    after = ("", 0) if ask.cursor is None else _position(ask.cursor)
+    items = await storage.list_live(ctx.session, ctx.front_end, ask, after, ask.limit + 1)
+    return _page(items, ask.limit)
+
+
+@implements(api.list_price_history)
+async def list_price_history(ask: api.ListPriceHistory, ctx: Context) -> api.PricePage:
+    before = _SEQ_MAX if ask.cursor is None else _position(ask.cursor)[1]
+    items = await storage.list_history(ctx.session, ctx.front_end, ask.sku, before, ask.limit + 1)
+    return _page(items, ask.limit)
+
+
+async def _refuse_unpriced(ask: api.QuoteLines, found: Mapping[int, tuple[UUID, api.PriceEntry]], ctx: Context) -> None:
+    sold = await storage.currencies_sold(ctx.session, ctx.front_end)
+    if ask.currency not in sold:
+        raise api.CurrencyNotSold(currency=ask.currency, sold=sold)
+    missing = [
+        {"path": f"$.lines[{place}].sku", "sku": line.sku, "reason": "no price is valid now"}
+        for place, line in enumerate(ask.lines)
+        if place not in found
+    ]
+    raise api.NoListPrice(lines=missing, currency=ask.currency, location=ask.location)
+
+
+def _priced(
+    listed: Sequence[api.ListedLine], ids: Sequence[UUID], ask: api.QuoteLines, ctx: Context
+) -> tuple[api.PricedLine, ...]:
+    granted = ctx.answer(api.grant_sale_price)(listed, ask.buyer)
+    replaced = ctx.answer(api.adjust_unit_price)(listed, ask.buyer)
+    rounding = ctx.answer(api.round_line)(ask.currency)
+    chosen = api.LineRounding() if isinstance(rounding, Pass) else rounding
+    return tuple(
+        rules.priced_line(line, price_id, is_sale, unit, chosen)
+        for line, price_id, is_sale, unit in zip(listed, ids, granted, replaced, strict=True)
     )
-    return api.PricePage(items=tuple(page), next_cursor=cursor)
 
 
-@implements(api.quote)
-async def quote(ask: api.Quote, ctx: Context) -> api.PriceQuote:
-    entries = await storage.holding(ctx.session, ctx.front_end, ask, ctx.now)
-    missing = [(at, line.sku) for at, line in enumerate(ask.lines) if at not in entries]
-    if missing:
-        raise api.NoListPrice(lines=missing, currency=ask.currency)
-    takes_sale = ctx.answer(api.takes_sale_price)(ask.buyer) is True
-    lines: list[api.UnitPrice] = []
-    for at, line in enumerate(ask.lines):
-        listed, paid = rules.amounts(entries[at], line.quantity, takes_sale)
-        lines.append(
-            api.UnitPrice(
-                sku=line.sku,
-                quantity=line.quantity,
-                list_amount=money(listed, ask.currency),
-                amount=money(paid, ask.currency),
-            )
-        )
-    adjusted = ctx.answer(api.adjust_line_amounts)(lines, ask.buyer, ctx.now)
-    priced = [_priced(at, line, amount) for at, (line, amount) in enumerate(zip(lines, adjusted, strict=True))]
-    return api.PriceQuote(currency=ask.currency, lines=tuple(priced))
+def _tell(changed: Iterable[tuple[str, str]], ctx: Context) -> None:
+    """Emit one event for each price list."""
+    by_list: dict[str, set[str]] = {}
+    for price_list, sku in changed:
+        by_list.setdefault(price_list, set()).add(sku)
+    for price_list, skus in sorted(by_list.items()):
+        ctx.emit(api.PricesChanged(price_list=price_list, skus=tuple(sorted(skus)), by=ctx.caller.client))
 
 
-def _priced(at: int, line: api.UnitPrice, adjusted: object) -> api.PricedLine:
-    applied: list[Applied] = []
-    if line.amount != line.list_amount:
-        off = line.amount - line.list_amount
-        applied.append(Applied(by="price list", reason="sale price", amount=off))
-    if adjusted is not PASS and isinstance(adjusted, Money):
-        if adjusted.minor < 0 or adjusted.currency != line.amount.currency:
-            raise api.NegativePrice(at=at, sku=line.sku, amount=adjusted)
-        changed = adjusted - line.amount
-        applied.append(Applied(by="price rule", reason="adjusted by the front end", amount=changed))
-        line = api.UnitPrice(sku=line.sku, quantity=line.quantity, list_amount=line.list_amount, amount=adjusted)
-    return rules.priced(line, tuple(applied))
+def _chosen(names: tuple[str, ...] | Pass) -> tuple[str, ...]:
+    return () if isinstance(names, Pass) else names
 
 
-def _position(cursor: str) -> Position:
+def _page(items: Sequence[tuple[int, api.Price]], limit: int) -> api.PricePage:
+    """Cut one item too many off, and say where to go on."""
+    shown = items[:limit]
+    next_cursor = _cursor(*shown[-1]) if len(items) > limit else None
+    return api.PricePage(items=tuple(price for _, price in shown), next_cursor=next_cursor)
+
+
+def _cursor(seq: int, last: api.Price) -> str:
+    return urlsafe_b64encode(seq.to_bytes(8, "big") + last.entry.sku.encode()).decode()
+
+
+def _position(cursor: str) -> tuple[str, int]:
     try:
-        return decode(bytes.fromhex(cursor), Position)
-    except (ValueError, errors.BadAsk):
-        raise api.WrongCursor from None
+        raw = urlsafe_b64decode(cursor.encode("ascii"))
+        sku, seq = raw[8:].decode(), int.from_bytes(raw[:8], "big")
+    except ValueError:
+        raise api.BadCursor from None
+    if not sku or "\0" in sku or seq > _SEQ_MAX:  # not of this list, and PostgreSQL would refuse it
+        raise api.BadCursor
+    return sku, seq

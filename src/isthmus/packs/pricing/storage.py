@@ -1,90 +1,190 @@
-"""Pricing's rows."""
+"""Rows of `pricing.price`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from isthmus.kernel import ports
+from isthmus.values import LineAsk
 
 from . import api
 
-_PUT = """
-insert into pricing.price
-    (front_end, sku, currency, location, quantity_from, valid_from, valid_to, list_minor, sale_minor, per)
-select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::int[], $6::timestamptz[], $7::timestamptz[],
-                         $8::bigint[], $9::bigint[], $10::int[])
-on conflict (front_end, sku, currency, location, quantity_from, valid_from)
-do update set valid_to = excluded.valid_to, list_minor = excluded.list_minor, sale_minor = excluded.sale_minor,
-              per = excluded.per
-"""
+_COLUMNS = """seq, price_id, price_list, sku, currency, location, min_quantity, valid_from, valid_to, amount,
+    sale_amount, per, put_at, put_by, ended_at, ended_by, ended_as"""
 
-# One probe of the index for each line: the entry that holds, by place, tier and date.
-_HOLDING = """
-select price.* from unnest($2::text[], $3::int[]) with ordinality as line (sku, quantity, place)
-cross join lateral (
-    select sku, currency, location, quantity_from, valid_from, valid_to, list_minor, sale_minor, per, line.place
-    from pricing.price
-    where front_end = $1 and sku = line.sku and currency = $4 and location in ('', $5)
-      and quantity_from <= line.quantity and valid_from <= $6 and (valid_to is null or valid_to > $6)
-    order by location desc, quantity_from desc, valid_from desc limit 1
-) price
-"""
+# One index look-up for each line. Lists and locations are tried in the order in which they are given.
+_FIND_PRICES = f"""
+    select line.place, price.*
+    from unnest($3::text[], $4::bigint[]) with ordinality as line (sku, quantity, place)
+    cross join lateral (
+        select {_COLUMNS} from pricing.price
+        where front_end = $1 and currency = $2 and sku = line.sku and ended_at is null
+            and price_list = any ($5::text[]) and location = any ($6::text[])
+            and min_quantity <= line.quantity and valid_from <= $7 and (valid_to is null or valid_to > $7)
+        order by array_position($5::text[], price_list), array_position($6::text[], location),
+            min_quantity desc, valid_from desc
+        limit 1) as price"""
 
-_OF_SKU = """
-select sku, currency, location, quantity_from, valid_from, valid_to, list_minor, sale_minor, per
-from pricing.price
-where front_end = $1 and sku = $2 and (valid_from, currency, location, quantity_from) < ($3, $4, $5, $6)
-order by valid_from desc, currency desc, location desc, quantity_from desc limit $7
-"""
+_CURRENCIES_SOLD = "select distinct currency from pricing.price where front_end = $1 and ended_at is null order by 1"
+
+# Whoever puts prices waits for whoever puts prices of the same front end: loads are few, and two at once would both
+# find no live price for a key that both are about to put.
+_QUEUE = "select pg_advisory_xact_lock(hashtextextended('pricing.price/' || $1, 0))"
+
+_ASKED = """
+    asked as (
+        select * from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::timestamptz[],
+            $8::timestamptz[], $9::bigint[], $10::bigint[], $11::integer[]) with ordinality
+            as a (price_list, sku, currency, location, min_quantity, valid_from, valid_to, amount, sale_amount, per,
+                place))"""
+
+_SUPERSEDE = f"""
+    with {_ASKED},
+    met as (
+        select asked.place, price.price_id, (price.valid_to, price.amount, price.sale_amount, price.per)
+            is not distinct from (asked.valid_to, asked.amount, asked.sale_amount, asked.per) as is_same
+        from asked join pricing.price on price.front_end = $1 and price.ended_at is null
+            and (price.sku, price.currency, price.price_list, price.location, price.min_quantity, price.valid_from)
+              = (asked.sku, asked.currency, asked.price_list, asked.location, asked.min_quantity, asked.valid_from)),
+    ended as (
+        update pricing.price set ended_at = $12, ended_by = $13, ended_as = 'superseded'
+        from met where price.front_end = $1 and price.price_id = met.price_id and not met.is_same)
+    select place from met where is_same"""
+
+_INSERT = f"""
+    with {_ASKED}
+    insert into pricing.price (front_end, price_id, price_list, sku, currency, location, min_quantity, valid_from,
+        valid_to, amount, sale_amount, per, put_at, put_by)
+    select $1, ($14::uuid[])[place], price_list, sku, currency, location, min_quantity, valid_from, valid_to, amount,
+        sale_amount, per, $12, $13
+    from asked"""
+
+_WITHDRAW = """
+    with known as (
+        select price_id, price_list, sku, ended_at is null as is_live from pricing.price
+        where front_end = $1 and price_id = any ($2::uuid[]) order by price_id for update),
+    ended as (
+        update pricing.price set ended_at = $3, ended_by = $4, ended_as = 'withdrawn'
+        from known where price.front_end = $1 and price.price_id = known.price_id and known.is_live)
+    select price_id, price_list, sku, is_live from known"""
+
+_LIST_LIVE = f"""
+    select {_COLUMNS} from pricing.price
+    where front_end = $1 and ended_at is null and (sku, seq) > ($2, $3)
+        and ($4::text is null or sku = $4) and ($5::text is null or price_list = $5)
+        and ($6::text is null or location = $6)
+    order by sku, seq limit $7"""
+
+_LIST_HISTORY = f"""
+    select {_COLUMNS} from pricing.price where front_end = $1 and sku = $2 and seq < $3
+    order by seq desc limit $4"""
 
 
-async def put(session: ports.Session, front_end: str, prices: Sequence[api.PutPrice], now: datetime) -> None:
-    """Write entries in one statement; the last of two for the same key in one ask wins."""
-    latest = {(one.sku, one.currency, one.location, one.quantity_from, one.valid_from or now): one for one in prices}
-    keys = list(zip(*latest, strict=True))
-    ones = list(latest.values())
-    await session.execute(
-        _PUT,
-        front_end,
-        *keys,
-        [one.valid_to for one in ones],
-        [one.list_minor for one in ones],
-        [one.sale_minor for one in ones],
-        [one.per for one in ones],
-    )
-
-
-async def holding(session: ports.Session, front_end: str, ask: api.Quote, now: datetime) -> dict[int, api.PriceEntry]:
-    """Return the entry that holds for each line, by the line's index; lines without one are missing."""
+async def find_prices(
+    session: ports.Session,
+    front_end: str,
+    lines: Sequence[LineAsk],
+    currency: str,
+    lists: Sequence[str],
+    locations: Sequence[str],
+    now: datetime,
+) -> Mapping[int, tuple[UUID, api.PriceEntry]]:
+    """Return the price of each line by its index; lines without one are absent."""
+    together: dict[str, int] = {}
+    for line in lines:
+        together[line.sku] = together.get(line.sku, 0) + line.quantity
+    skus = [line.sku for line in lines]
     rows = await session.fetch(
-        _HOLDING,
-        front_end,
-        [line.sku for line in ask.lines],
-        [line.quantity for line in ask.lines],
-        ask.currency,
-        ask.location or "",
-        now,
+        _FIND_PRICES, front_end, currency, skus, [together[sku] for sku in skus], lists, locations, now
     )
-    return {row["place"] - 1: _entry(row) for row in rows}
+    return {row["place"] - 1: (row["price_id"], _entry(row)) for row in rows}
 
 
-async def of_sku(
-    session: ports.Session, front_end: str, sku: str, before: tuple[datetime, str, str, int], limit: int
-) -> list[api.PriceEntry]:
-    """Return entries of a SKU older than a position."""
-    return [_entry(row) for row in await session.fetch(_OF_SKU, front_end, sku, *before, limit)]
+async def currencies_sold(session: ports.Session, front_end: str) -> list[str]:
+    return [row["currency"] for row in await session.fetch(_CURRENCIES_SOLD, front_end)]
+
+
+async def supersede(
+    session: ports.Session, front_end: str, prices: Sequence[api.PriceEntry], now: datetime, by: str
+) -> set[int]:
+    """End live prices that these replace; return the places of those that say what is live already."""
+    await session.fetch_value(_QUEUE, front_end)
+    rows = await session.fetch(_SUPERSEDE, front_end, *_columns(prices), now, by)
+    return {row["place"] - 1 for row in rows}
+
+
+async def insert(
+    session: ports.Session,
+    front_end: str,
+    prices: Sequence[api.PriceEntry],
+    ids: Sequence[UUID],
+    now: datetime,
+    by: str,
+) -> None:
+    await session.execute(_INSERT, front_end, *_columns(prices), now, by, list(ids))
+
+
+async def withdraw(
+    session: ports.Session, front_end: str, price_ids: Sequence[UUID], now: datetime, by: str
+) -> Mapping[UUID, tuple[str, str, bool]]:
+    """Withdraw live prices; return list, SKU and whether it was live, of each that is known."""
+    rows = await session.fetch(_WITHDRAW, front_end, list(price_ids), now, by)
+    return {row["price_id"]: (row["price_list"], row["sku"], row["is_live"]) for row in rows}
+
+
+async def list_live(
+    session: ports.Session, front_end: str, ask: api.ListPrices, after: tuple[str, int], limit: int
+) -> list[tuple[int, api.Price]]:
+    rows = await session.fetch(_LIST_LIVE, front_end, *after, ask.sku, ask.price_list, ask.location, limit)
+    return [(row["seq"], _price(row)) for row in rows]
+
+
+async def list_history(
+    session: ports.Session, front_end: str, sku: str, before: int, limit: int
+) -> list[tuple[int, api.Price]]:
+    rows = await session.fetch(_LIST_HISTORY, front_end, sku, before, limit)
+    return [(row["seq"], _price(row)) for row in rows]
+
+
+def _columns(prices: Sequence[api.PriceEntry]) -> tuple[list[object], ...]:
+    return (
+        [price.price_list for price in prices],
+        [price.sku for price in prices],
+        [price.currency for price in prices],
+        [price.location for price in prices],
+        [price.min_quantity for price in prices],
+        [price.valid_from for price in prices],
+        [price.valid_to for price in prices],
+        [price.amount for price in prices],
+        [price.sale_amount for price in prices],
+        [price.per for price in prices],
+    )
+
+
+def _price(row: ports.Row) -> api.Price:
+    return api.Price(
+        price_id=row["price_id"],
+        entry=_entry(row),
+        put_at=row["put_at"],
+        put_by=row["put_by"],
+        ended_at=row["ended_at"],
+        ended_by=row["ended_by"],
+        ended_as=row["ended_as"],
+    )
 
 
 def _entry(row: ports.Row) -> api.PriceEntry:
     return api.PriceEntry(
         sku=row["sku"],
         currency=row["currency"],
-        list_minor=row["list_minor"],
-        sale_minor=row["sale_minor"],
+        amount=row["amount"],
+        sale_amount=row["sale_amount"],
         per=row["per"],
+        price_list=row["price_list"],
         location=row["location"],
-        quantity_from=row["quantity_from"],
+        min_quantity=row["min_quantity"],
         valid_from=row["valid_from"],
         valid_to=row["valid_to"],
     )
