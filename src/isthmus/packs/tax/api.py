@@ -121,7 +121,7 @@ class ListJurisdictions(Value):
     """List the jurisdictions of this front end in the order of their codes."""
 
     limit: PageSize = 50
-    cursor: Annotated[str, Meta(max_length=400)] | None = None
+    cursor: JurisdictionCode | None = None
 
 
 class JurisdictionPage(Value):
@@ -294,7 +294,7 @@ def calculate(ask: Calculate) -> TaxQuote:
 
     A front end without any jurisdiction charges no tax: gross = net, and `is_configured` is false. One that has some
     is refused for a jurisdiction that it says nothing of, and for a category that has no rate. Delivery has the
-    category "delivery". One statement, however many lines.
+    category "delivery"; what costs nothing needs no rate. One statement, however many lines.
     """
     ...
 
@@ -320,7 +320,7 @@ def list_rates(ask: ListRates) -> RatePage:
     ...
 
 
-@capability("tax.list-jurisdictions", version="1.0", effect=Effect.READ, raises=[BadCursor])
+@capability("tax.list-jurisdictions", version="1.0", effect=Effect.READ)
 def list_jurisdictions(ask: ListJurisdictions) -> JurisdictionPage:
     """List where this front end charges tax, and how it is rounded there."""
     ...
