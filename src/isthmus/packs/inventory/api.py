@@ -216,11 +216,11 @@ class NotHeld(errors.Conflict):
     slug = "inventory.not-held"
 
     def __init__(self, *, reference: str, lines: Sequence[dict[str, object]]) -> None:
-        first = lines[0]
+        less = [f"{line['held']} of {line['sku']!r}, not {line['quantity']}" for line in lines[:1]]
         super().__init__(
-            f"the reservation for {reference!r} holds {first['held']} of {first['sku']!r}, not {first['quantity']}",
+            f"the reservation for {reference!r} holds {less[0] if less else 'nothing there'}",
             remedy="read it with inventory.get-reservation, and ask for no more than it holds",
-            path=str(first["path"]),
+            path=str(lines[0]["path"]) if lines else "$.location",
             lines=list(lines),
         )
 
@@ -323,7 +323,7 @@ def release(ask: Release) -> Reservation:
     "inventory.ship",
     version="1.0",
     effect=Effect.WRITE,
-    raises=[UnknownReservation, NotHeld, ReservationEnded, NotOnHand],
+    raises=[UnknownReservation, NotHeld, ReservationEnded, NotOnHand, ReferenceUsed],
 )
 def ship(ask: Ship) -> Reservation:
     """Take goods that a reservation holds out of stock, all or some of them; a held one is confirmed by it.

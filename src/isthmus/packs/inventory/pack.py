@@ -1,0 +1,61 @@
+"""The manifest of inventory."""
+
+from __future__ import annotations
+
+from isthmus.kernel import Condition, Pack
+
+from . import api, service, service_stock
+
+PACK = Pack(
+    name="inventory",
+    owner="supply",
+    api=api,
+    service=(service, service_stock),
+    migrations="isthmus.packs.inventory:migrations",
+    conditions=(
+        Condition(
+            name="inventory.on-hand",
+            sentence="Stock on hand is the sum of its movements: receipts less shipments, more or less adjustments.",
+            sql="""
+                select s.front_end, s.sku, s.location, s.on_hand, coalesce(m.moved, 0) as moved
+                from inventory.stock s
+                left join (select front_end, sku, location, sum(quantity) as moved
+                           from inventory.movement group by front_end, sku, location) m
+                    on m.front_end = s.front_end and m.sku = s.sku and m.location = s.location
+                where s.on_hand <> coalesce(m.moved, 0)
+                limit 100""",
+        ),
+        Condition(
+            name="inventory.reserved",
+            sentence="What is reserved of a stock is the sum of what reservations hold of it.",
+            sql="""
+                select s.front_end, s.sku, s.location, s.reserved, coalesce(h.held, 0) as held
+                from inventory.stock s
+                left join (select front_end, sku, location, sum(quantity - shipped - released) as held
+                           from inventory.reservation_line group by front_end, sku, location) h
+                    on h.front_end = s.front_end and h.sku = s.sku and h.location = s.location
+                where s.reserved <> coalesce(h.held, 0)
+                limit 100""",
+        ),
+        Condition(
+            name="inventory.no-oversell",
+            sentence="0 <= reserved <= on hand + declared back-order, for each stock.",
+            sql="""
+                select front_end, sku, location, on_hand, reserved, back_ordered
+                from inventory.stock
+                where reserved < 0 or on_hand < 0 or reserved > on_hand + back_ordered
+                limit 100""",
+        ),
+        Condition(
+            name="inventory.reservation-ends",
+            sentence="A reservation that has ended holds nothing, and one that holds nothing has ended.",
+            sql="""
+                select r.front_end, r.reference, r.state, sum(l.quantity - l.shipped - l.released) as held
+                from inventory.reservation r
+                join inventory.reservation_line l on l.front_end = r.front_end and l.reference = r.reference
+                group by r.front_end, r.reference, r.state
+                having (sum(l.quantity - l.shipped - l.released) > 0) <> (r.state in ('held', 'confirmed'))
+                limit 100""",
+        ),
+    ),
+)
