@@ -51,7 +51,7 @@ class Rounding(enum.StrEnum):
     UP = "up"
 
 
-class Money(Value, order=True):
+class Money(Value):
     """An amount in whole minor units (cents for USD, yen for JPY, fils for KWD) of an ISO 4217 currency."""
 
     currency: CurrencyCode
@@ -62,6 +62,18 @@ class Money(Value, order=True):
 
     def __sub__(self, other: Money) -> Money:
         return Money(currency=self.currency, minor=self.minor - self._same(other).minor)
+
+    def __lt__(self, other: Money) -> bool:
+        return self.minor < self._same(other).minor
+
+    def __le__(self, other: Money) -> bool:
+        return self.minor <= self._same(other).minor
+
+    def __gt__(self, other: Money) -> bool:
+        return self.minor > self._same(other).minor
+
+    def __ge__(self, other: Money) -> bool:
+        return self.minor >= self._same(other).minor
 
     def __neg__(self) -> Money:
         return Money(currency=self.currency, minor=-self.minor)

@@ -35,7 +35,13 @@ if TYPE_CHECKING:
         def __init_subclass__(cls, *, order: bool = False, tag: str | bool | None = None) -> None: ...
 else:
 
-    class Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    class _Keywords(type(Struct)):
+        """msgspec inherits the other settings, but kw_only holds for one class alone."""
+
+        def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **settings: Any) -> type:
+            return super().__new__(cls, name, bases, namespace, **{"kw_only": True, **settings})
+
+    class Value(Struct, frozen=True, forbid_unknown_fields=True, metaclass=_Keywords):
         """What crosses a boundary: immutable, made by keyword, closed to fields it does not know."""
 
 
@@ -48,7 +54,8 @@ def decode(body: bytes, type_: type[V]) -> V:
     """Read a value of a type out of JSON bytes.
 
     Raises BadAsk with the path of the first thing that does not fit, what was expected
-    there, and the nearest known name for a misspelt field or member of a closed set.
+    there, and the nearest known name for a misspelt field or member of a closed set. Of
+    a field that is given twice the last counts, as RFC 8259 lets most readers do.
     """
     try:
         return _decoder(type_).decode(body)

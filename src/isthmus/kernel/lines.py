@@ -287,6 +287,7 @@ def _order_problems(nodes: Sequence[Node]) -> list[str]:
             problems += problems_of(candidates)
             if not problems:
                 asked |= {answer.declaration for answer in reached(candidates)}
-                speaking |= {answer.declaration: answer for answer in candidates.answers}
+                own = [answer for answer in candidates.answers if answer.rank < PRODUCT_RANK]
+                speaking |= {answer.declaration: answer for answer in own}  # a product's may be overruled: it is shared
     dead = sorted(dead_answer(answer) for declaration, answer in speaking.items() if declaration not in asked)
     return list(dict.fromkeys(problems or dead))
