@@ -1,0 +1,1 @@
+"""Owns baskets, orders, their numbers and history, and returns. Does not own prices, stock or money."""

@@ -1,0 +1,64 @@
+"""The manifest of orders."""
+
+from isthmus.kernel import Condition, Pack
+
+from . import api, service, service_baskets
+
+PACK = Pack(
+    name="order",
+    owner="orders",
+    api=api,
+    service=(service, service_baskets),
+    migrations="isthmus.packs.order:migrations",
+    conditions=(
+        Condition(
+            name="order.numbers-are-explained",
+            sentence="Order numbers of a shop have no duplicate, and no number lies outside a leased block.",
+            sql="""select orders.front_end, orders.number, count(*) as orders from "order".orders
+                   left join "order".number_lease lease on lease.front_end = orders.front_end
+                        and orders.number between lease.first and lease.last
+                   group by orders.front_end, orders.number
+                   having count(*) > 1 or count(lease.first) <> count(*)""",
+        ),
+        Condition(
+            name="order.leases-have-no-gap",
+            sentence="The leased blocks of numbers of a shop follow one another without gap or overlap.",
+            sql="""select * from (
+                       select front_end, first, lag(last, 1, 0::bigint) over (partition by front_end order by first) as before
+                       from "order".number_lease) blocks
+                   where first <> before + 1""",
+        ),
+        Condition(
+            name="order.line-count-is-its-lines",
+            sentence="An order's line count is the number of its lines.",
+            sql="""select orders.front_end, order_id, line_count, count(lines.line) as lines from "order".orders
+                   left join "order".lines using (front_end, order_id)
+                   group by orders.front_end, order_id, line_count having line_count <> count(lines.line)""",
+        ),
+        Condition(
+            name="order.total-is-its-lines",
+            sentence="An order's total is what its lines and its delivery come to.",
+            sql="""select orders.front_end, order_id, orders.total_minor from "order".orders
+                   join "order".lines using (front_end, order_id)
+                   group by orders.front_end, order_id, orders.total_minor, delivery_fee_minor
+                   having orders.total_minor <> sum(lines.total_minor) + delivery_fee_minor""",
+        ),
+        Condition(
+            name="order.state-is-what-happened",
+            sentence="Open orders are all less closed ones: each order's state is the last of its history.",
+            sql="""select orders.front_end, order_id, state from "order".orders
+                   where state is distinct from (select what from "order".history
+                       where history.front_end = orders.front_end and history.order_id = orders.order_id
+                       order by entry desc limit 1)""",
+        ),
+        Condition(
+            name="order.refund-is-its-lines",
+            sentence="What was refunded of an order is what was refunded of its lines, and no more than was paid.",
+            sql="""select orders.front_end, order_id, orders.refunded_minor from "order".orders
+                   join "order".lines using (front_end, order_id)
+                   group by orders.front_end, order_id, orders.refunded_minor, orders.total_minor
+                   having orders.refunded_minor <> sum(lines.refunded_minor)
+                       or orders.refunded_minor > orders.total_minor""",
+        ),
+    ),
+)
