@@ -114,6 +114,6 @@ def test_amounts_of_one_currency_are_ordered():
     small, large = money(1, "EUR"), money(2, "EUR")
     assert small < large
     assert large > small
-    assert small <= small  # noqa: PLR0124
+    assert small <= small
     assert max(small, large) == large
     assert -small + large == small

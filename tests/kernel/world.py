@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any
 
 from isthmus.kernel import (
-    Capability,
     Caller,
+    Capability,
     Dimension,
     Effect,
     ExtensionPoint,

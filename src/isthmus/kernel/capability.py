@@ -41,6 +41,7 @@ class Capability(Generic[A, R]):
     raises: tuple[type[IsthmusError], ...]
     uses: tuple[Capability[Any, Any], ...]  # a flow's parts; empty for a pack's own capability
     deadline_ms: int
+    is_internal: bool  # only flows call it: no front end may, whatever it uses
     doc: str
     source: str
 
@@ -56,9 +57,13 @@ def capability(
     effect: Effect,
     raises: Sequence[type[IsthmusError]] = (),
     deadline_ms: int = DEADLINE_MS,
+    is_internal: bool = False,
 ) -> Callable[[Callable[[A], R]], Capability[A, R]]:
-    """Declare a capability; the decorated function gives the types and the documentation, its body is `...`."""
-    return _declared(name, version, effect, tuple(raises), (), deadline_ms)
+    """Declare a capability; the decorated function gives the types and the documentation, its body is `...`.
+
+    is_internal: only flows may call it, such as "mark as paid", which would be a lie from anyone else.
+    """
+    return _declared(name, version, effect, tuple(raises), (), deadline_ms, is_internal)
 
 
 def flow(
@@ -69,10 +74,12 @@ def flow(
     uses: Sequence[Capability[Any, Any]],
     raises: Sequence[type[IsthmusError]] = (),
     deadline_ms: int = DEADLINE_MS,
+    is_internal: bool = False,
 ) -> Callable[[Callable[[A], R]], Capability[A, R]]:
     """Declare a flow: a capability made of others. It may call only those, and raises what they raise too."""
     inherited = (error for part in uses for error in part.raises)
-    return _declared(name, version, effect, tuple(dict.fromkeys([*raises, *inherited])), tuple(uses), deadline_ms)
+    errors = tuple(dict.fromkeys([*raises, *inherited]))
+    return _declared(name, version, effect, errors, tuple(uses), deadline_ms, is_internal)
 
 
 def _declared(
@@ -82,6 +89,7 @@ def _declared(
     raises: tuple[type[IsthmusError], ...],
     uses: tuple[Capability[Any, Any], ...],
     deadline_ms: int,
+    is_internal: bool,
 ) -> Callable[[Callable[[A], R]], Capability[A, R]]:
     def declare(function: Callable[[A], R]) -> Capability[A, R]:
         hints = get_type_hints(function, include_extras=True)
@@ -96,6 +104,7 @@ def _declared(
             raises=raises,
             uses=uses,
             deadline_ms=deadline_ms,
+            is_internal=is_internal,
             doc=inspect.getdoc(function) or "",
             source=source_of(function),
         )

@@ -26,7 +26,7 @@ def code_hash(function: Callable[..., Any]) -> str:
 
 def _digest(value: object, home: str, update: Update, seen: set[int]) -> None:
     value = _unwrapped(value)
-    if isinstance(value, types.FunctionType | type | tuple | list | dict):
+    if isinstance(value, types.FunctionType | type | list | dict):  # what can lead back to itself
         if id(value) in seen:
             return
         seen.add(id(value))
@@ -36,7 +36,7 @@ def _digest(value: object, home: str, update: Update, seen: set[int]) -> None:
         _digest_class(value, home, update, seen)
     elif isinstance(value, tuple | list | dict):
         update(f"{type(value).__qualname__}({len(value)}".encode())
-        for item in value.items() if isinstance(value, dict) else value:
+        for item in (*value, *value.values()) if isinstance(value, dict) else value:
             _digest(item, home, update, seen)
     else:
         update(_written(value).encode())
