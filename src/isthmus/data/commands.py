@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 import msgspec
 import typer
@@ -20,6 +21,8 @@ from . import lock as locks
 from . import metamorphic, quality
 from .ask import Ask, read_filter
 from .contracts import contract
+from .errors import SHOWN_MAX
+from .graduate import Postgres, Spark, acceptance, compare
 from .lake import Lake
 from .landing import Landing
 from .lineage import lineage
@@ -48,7 +51,9 @@ def commands(open_platform: Open, land: Land) -> typer.Typer:
     app = typer.Typer(no_args_is_help=True, help="The data platform: one model, one number, proved.")
     _add_asking(app, open_platform)
     _add_looking_up(app, open_platform)
-    _add_governing(app, open_platform)
+    _add_locking(app, open_platform)
+    _add_checking(app, open_platform)
+    _add_publishing(app, open_platform)
 
     @app.command("land")
     def land_now() -> None:
@@ -156,7 +161,7 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
         out.print("may be grouped by " + ", ".join(["time:<grain>", *metamorphic.dimensions(model, roots)]))
 
 
-def _add_governing(app: typer.Typer, open_platform: Open) -> None:
+def _add_locking(app: typer.Typer, open_platform: Open) -> None:
     @app.command("lock")
     def lock(
         check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 where it is stale.")] = False,
@@ -186,6 +191,8 @@ def _add_governing(app: typer.Typer, open_platform: Open) -> None:
             table.add_row(one.metric, one.kind, str(one.old), f"[{colour}]{one.new}")
         out.print(table if found else "no metric computes anything else")
 
+
+def _add_checking(app: typer.Typer, open_platform: Open) -> None:
     @app.command("check")
     def check() -> None:
         """Prove keys and references, check quality and every truth that the model implies; exit code 1 if one fails."""
@@ -204,6 +211,30 @@ def _add_governing(app: typer.Typer, open_platform: Open) -> None:
         out.print(f"{len(rules)} quality rules, {len(platform.model.metrics)} metrics, {len(failures)} failures")
         raise typer.Exit(1 if failures else 0)
 
+    @app.command("graduate")
+    def graduate(
+        to: Annotated[Literal["postgres", "spark"], typer.Option("--to", help="The other engine.")],
+        url: Annotated[str, typer.Option(help="Address of the PostgreSQL that has the tables.")] = "",
+    ) -> None:
+        """Ask an acceptance set of both engines and compare cell by cell; exit code 1 where a cell differs."""
+        platform, now = open_platform(), datetime.now(UTC)
+        reader, asks = platform.lake.newest(), acceptance(platform.metrics, now)
+        with tempfile.TemporaryDirectory() as folder:
+            other = Postgres(url) if to == "postgres" else Spark(reader, platform.metrics, Path(folder))
+            found = asyncio.run(compare(platform.metrics, reader, other, asks, now))
+        table = Table("metrics", "by", "what differs")
+        for one in found:
+            if not one.agrees:
+                differing = "; ".join(f"{here} here, {there} there" for here, there in one.differing[:SHOWN_MAX])
+                table.add_row(", ".join(one.ask.metrics), ", ".join(one.ask.by), one.failure or differing)
+        wrong = sum(not one.agrees for one in found)
+        if wrong:
+            out.print(table)
+        out.print(f"{len(found)} questions, {sum(one.cells for one in found)} cells, {wrong} questions differ")
+        raise typer.Exit(1 if wrong else 0)
+
+
+def _add_publishing(app: typer.Typer, open_platform: Open) -> None:
     @app.command("contract")
     def show_contract(entity: Annotated[str, typer.Argument(help="Entity to publish the contract of.")]) -> None:
         """Print an entity's data contract as ODCS 3.1."""

@@ -1,0 +1,178 @@
+"""A metric against hand-written SQL on the same engine, at one million orders: latency of compiling and answering.
+
+python bench/data_metrics.py [orders]
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import duckdb
+
+from isthmus.data import policy
+from isthmus.data.ask import Ask
+from isthmus.data.metrics import Metrics
+from isthmus.data.model import build
+from isthmus.data.plan import plan
+from isthmus.data.reader import DuckReader
+from isthmus.data.receipt import Receipts
+from isthmus.data.sql import statement
+from isthmus.kernel import Value
+from isthmus.markings import Atomic, Count, Dimension, Distinct, Filter, Key, Measure, Ref, Time, Where, entity
+
+RUNS = 15
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@entity("customer", table="customer")
+class Customer(Value):
+    """A buyer."""
+
+    id: Annotated[int, Key()]
+    region: Annotated[str, Dimension()]
+
+
+@entity("sale", table="sale")
+class Sale(Value):
+    """An order."""
+
+    id: Annotated[int, Key()]
+    customer_id: Annotated[int, Ref("customer")]
+    front_end: Annotated[str, Dimension()]
+    currency: Annotated[str, Dimension()]
+    status: Annotated[str, Dimension()]
+    total_minor: Annotated[int, Measure(currency="currency")]
+    placed_at: Annotated[datetime, Time()]
+
+
+@entity("line", table="line", time="sale.placed_at")
+class Line(Value):
+    """A line of an order."""
+
+    id: Annotated[int, Key()]
+    sale_id: Annotated[int, Ref("sale")]
+    department: Annotated[str, Dimension()]
+    quantity: Annotated[int, Measure()]
+
+
+MODEL = build(
+    [(Customer, ""), (Sale, ""), (Line, "")],
+    [
+        Atomic(name="sales", measure="sale.total_minor"),
+        Atomic(name="quantity", measure="line.quantity"),
+        Count(name="orders", of="sale"),
+        Distinct(name="buyers", field="sale.customer_id"),
+    ],
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A question, and what somebody who knows SQL writes for it."""
+
+    name: str
+    ask: Ask
+    by_hand: str
+
+
+PAID: tuple[Filter, ...] = (Where("sale.status", "=", "paid"),)
+CASES = [
+    Case("total", Ask(metrics=("sales",)), "select sum(total_minor) from sale"),
+    Case(
+        "by front end and month, filtered",
+        Ask(metrics=("sales", "orders"), by=("front_end", "time:month"), where=PAID),
+        """select front_end, date_trunc('month', placed_at), sum(total_minor), count(*) from sale
+           where status = 'paid' group by all order by all""",
+    ),
+    Case(
+        "by region of the buyer",
+        Ask(metrics=("sales", "buyers"), by=("customer.region",)),
+        """select region, sum(total_minor), count(distinct customer_id)
+           from sale left join customer on customer.id = sale.customer_id group by all order by all""",
+    ),
+    Case(
+        "two facts by region",
+        Ask(metrics=("sales", "quantity"), by=("customer.region",)),
+        """with a as (select region, sum(total_minor) as s from sale
+                      left join customer on customer.id = sale.customer_id group by all),
+                b as (select region, sum(quantity) as q from line left join sale on sale.id = line.sale_id
+                      left join customer on customer.id = sale.customer_id group by all)
+           select coalesce(a.region, b.region), s, q from a full join b on a.region is not distinct from b.region
+           order by all""",
+    ),
+    Case(
+        "by department (many side)",
+        Ask(metrics=("sales",), by=("line.department",)),
+        """select department, sum(total_minor) from (
+               select distinct sale.id, department, total_minor from sale left join line on line.sale_id = sale.id)
+           group by all order by all""",
+    ),
+]
+
+
+def main(orders: int) -> None:
+    connection = duckdb.connect()
+    connection.execute(f"set TimeZone = 'UTC'; {tables(orders)}")
+    reader = DuckReader(connection, "bench")
+    with tempfile.TemporaryDirectory() as folder:
+        metrics = Metrics(MODEL, reader, Receipts(Path(folder)), secret=b"bench", now=lambda: NOW)
+        started = time.perf_counter()
+        metrics.ask(Ask(metrics=("sales", "quantity"), by=("customer.region",)), policy.owner())
+        print(f"{orders:,} orders; first ask with all proofs: {(time.perf_counter() - started) * 1000:.0f} ms")
+        print(f"{'question':36}{'compile':>9}{'ask':>9}{'by hand':>9}{'ratio':>7}   (ms, median of {RUNS})")
+        for case in CASES:
+            show(case, metrics, reader, folder)
+
+
+def show(case: Case, metrics: Metrics, reader: DuckReader, folder: str) -> None:
+    compiling = median(lambda: statement(MODEL, plan(MODEL, case.ask, NOW, settled=frozenset(["sale.currency"]))))
+    fresh = Metrics(MODEL, reader, Receipts(Path(folder)), secret=b"bench", now=lambda: NOW)
+    fresh._proofs = metrics._proofs  # proofs are kept for a snapshot; answers are not, here
+
+    def ask() -> None:
+        fresh._known.clear()
+        fresh.ask(case.ask, policy.owner())
+
+    ask()
+    asking, by_hand = interleaved(ask, lambda: reader.read(case.by_hand).to_pylist())
+    print(f"{case.name:36}{compiling:9.2f}{asking:9.1f}{by_hand:9.1f}{asking / by_hand:7.2f}")
+
+
+def interleaved(one: Callable[[], object], other: Callable[[], object]) -> tuple[float, float]:
+    """Time two things in turns, so that what else the machine does falls on both."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(RUNS):
+        for place, run in zip(times, (one, other), strict=True):
+            started = time.perf_counter()
+            run()
+            place.append((time.perf_counter() - started) * 1000)
+    return statistics.median(times[0]), statistics.median(times[1])
+
+
+def median(run: Callable[[], object]) -> float:
+    return interleaved(run, lambda: None)[0]
+
+
+def tables(orders: int) -> str:
+    return f"""
+        select setseed(0.5);
+        create table customer as select i as id, 'region ' || (i % 12) as region from range({orders // 20}) t(i);
+        create table sale as select i as id, (i * 7919) % {orders // 20} as customer_id,
+            ['north', 'south', 'east'][i % 3 + 1] as front_end, 'EUR' as currency,
+            ['paid', 'paid', 'paid', 'open'][i % 4 + 1] as status, (i * 31) % 10000 as total_minor,
+            timestamptz '2025-01-01 00:00:00+00' + interval (i % 31536000) second as placed_at
+            from range({orders}) t(i);
+        create table line as select i as id, i // 2 as sale_id, 'department ' || (i % 25) as department,
+            i % 5 as quantity from range({orders * 2}) t(i);"""
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
