@@ -28,7 +28,7 @@ from isthmus.markings import Pii
 from isthmus.values import LINES_MAX, ORDER_KIND, Address, Code, Lines, PageSize, Quantity, Sku
 
 from .api_delivery import *  # noqa: F403 - one api in two files
-from .api_delivery import BadCursor, Count, Reference, UnknownSlot
+from .api_delivery import BadCursor, Count, Moment, Reference, UnknownSlot
 
 
 class ParcelState(enum.StrEnum):
@@ -54,7 +54,7 @@ class PlanLine(Value):
     sku: Sku
     quantity: Quantity
     location: Code
-    attributes: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
+    attributes: dict[str, str] = {}
 
 
 class Plan(Value):
@@ -65,8 +65,8 @@ class Plan(Value):
     method: Code
     address: Address | None = None  # None: picked up, or taken along
     slot_id: UUID | None = None
-    promise_from: datetime | None = None
-    promise_to: datetime | None = None
+    promise_from: Moment | None = None
+    promise_to: Moment | None = None
     order_kind: str = "standard"
     channel: str = "online"
 
@@ -294,12 +294,25 @@ class OverShip(errors.Conflict):
     slug = "fulfilment.over-ship"
 
     def __init__(self, *, lines: Sequence[dict[str, object]]) -> None:
-        first = lines[0]
+        over = [f"{line['left']} of {line['sku']!r} are left, not {line['quantity']}" for line in lines[:1]]
         super().__init__(
-            f"{first['left']} of {first['sku']!r} are left, not {first['quantity']}",
+            over[0] if over else "nothing is left to pack",
             remedy="read the shipment with fulfilment.get-shipment, and take no more than is left",
-            path=str(first["path"]),
+            path=str(lines[0]["path"]) if lines else "$.parcel",
             lines=list(lines),
+        )
+
+
+class ParcelDiffers(errors.Conflict):
+    """The parcel is packed with other goods than the ask names."""
+
+    slug = "fulfilment.parcel-differs"
+
+    def __init__(self, *, parcel: str) -> None:
+        super().__init__(
+            f"parcel {parcel!r} is packed with other goods",
+            remedy="leave lines out to ship what is in it, or name another parcel",
+            path="$.parcel",
         )
 
 
@@ -335,13 +348,18 @@ def plan(ask: Plan) -> Planned:
     ...
 
 
-@capability("fulfilment.pack", version="1.0", effect=Effect.WRITE, raises=[UnknownShipment, OverShip, IllegalStep])
+@capability("fulfilment.pack", version="1.0", effect=Effect.WRITE, raises=[UnknownShipment, OverShip, ParcelDiffers])
 def pack(ask: Pack) -> Shipment:
-    """Put goods into a new parcel. The same parcel again is as it was; another content is refused."""
+    """Put goods into a new parcel. The same parcel again stays as it is; other goods in it are refused."""
     ...
 
 
-@capability("fulfilment.ship", version="1.0", effect=Effect.WRITE, raises=[UnknownShipment, OverShip, IllegalStep])
+@capability(
+    "fulfilment.ship",
+    version="1.0",
+    effect=Effect.WRITE,
+    raises=[UnknownShipment, OverShip, ParcelDiffers, IllegalStep],
+)
 def ship(ask: Ship) -> Shipment:
     """Hand a parcel to a carrier. A parcel that failed can be shipped again, by any carrier.
 

@@ -43,6 +43,7 @@ Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 Minutes = Annotated[int, Meta(ge=0, le=525_600, description="minutes, at most a year")]
 Grams = Annotated[int, Meta(ge=0, le=100_000_000)]
 Fee = Annotated[int, Meta(ge=0, le=10**12, description="minor units of the currency")]
+Moment = Annotated[datetime, Meta(tz=True)]
 Reference = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$", description="what it is done for")]
 
 
@@ -111,7 +112,7 @@ class DeliveryLine(Value):
     sku: Sku
     quantity: Quantity
     weight_grams: Grams = 0
-    attributes: dict[str, str] = {}  # noqa: RUF012 - msgspec copies it
+    attributes: dict[str, str] = {}
 
 
 class QuoteDelivery(Value):
@@ -157,11 +158,11 @@ class NewSlot(Value):
     """A time window with room for so many deliveries of a method."""
 
     method: Code
-    starts_at: datetime
-    ends_at: datetime
+    starts_at: Moment
+    ends_at: Moment
     capacity: Count
     zone: Annotated[str, Meta(max_length=64, description="for people and answers; empty: everywhere")] = ""
-    closes_at: datetime | None = None  # None: when it starts
+    closes_at: Moment | None = None  # None: when it starts
     fee_minor: Fee = 0  # on top of the method's, in the currency of the quote
 
 
@@ -200,8 +201,8 @@ class ListSlots(Value):
 
     method: Code | None = None
     zone: Annotated[str, Meta(max_length=64)] | None = None
-    starts_from: datetime | None = None  # None: now
-    starts_before: datetime | None = None
+    starts_from: Moment | None = None  # None: now
+    starts_before: Moment | None = None
     only_with_room: bool = True
     limit: PageSize = 50
     cursor: str | None = None
@@ -366,7 +367,7 @@ class BadWindow(errors.BadAsk):
     def __init__(self, *, path: str) -> None:
         super().__init__(
             "a slot ends after it starts, and closes before it ends",
-            remedy="mend starts_at, ends_at and closes_at; all with a time zone",
+            remedy="mend starts_at, ends_at and closes_at",
             path=path,
         )
 

@@ -44,7 +44,7 @@ class Reserve(Value):
     lines: Lines
     location: Code | None = None  # None: wherever `source_lines` says
     destination: Address | None = None  # a fact for `source_lines`
-    expires_at: datetime | None = None  # None: held until it is released
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None  # None: held until it is released
     order_kind: str = "standard"
     channel: str = "online"
 

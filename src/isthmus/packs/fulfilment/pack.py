@@ -1,0 +1,55 @@
+"""The manifest of fulfilment."""
+
+from __future__ import annotations
+
+from isthmus.kernel import Condition, Pack
+
+from . import api, service, service_shipments
+
+PACK = Pack(
+    name="fulfilment",
+    owner="delivery",
+    api=api,
+    service=(service, service_shipments),
+    migrations="isthmus.packs.fulfilment:migrations",
+    conditions=(
+        Condition(
+            name="fulfilment.carrier",
+            sentence="A parcel has a carrier if and only if it has left.",
+            sql="""
+                select front_end, shipment_id, parcel, state, carrier
+                from fulfilment.parcel
+                where (state in ('shipped', 'delivered', 'failed', 'returned')) <> (carrier is not null)
+                limit 100""",
+        ),
+        Condition(
+            name="fulfilment.lines",
+            sentence="Of each line, what is packed and shipped is what its parcels hold, and never above what is due.",
+            sql="""
+                select l.front_end, l.shipment_id, l.line, l.quantity, l.packed, l.shipped, l.cancelled
+                from fulfilment.shipment_line l
+                left join (select g.front_end, g.shipment_id, g.line, sum(g.quantity) as packed,
+                                  coalesce(sum(g.quantity) filter (where p.state <> 'packed'), 0) as shipped
+                           from fulfilment.parcel_line g
+                           join fulfilment.parcel p on p.front_end = g.front_end and p.shipment_id = g.shipment_id
+                                and p.parcel = g.parcel
+                           group by g.front_end, g.shipment_id, g.line) i
+                    on i.front_end = l.front_end and i.shipment_id = l.shipment_id and i.line = l.line
+                where l.packed <> coalesce(i.packed, 0) or l.shipped <> coalesce(i.shipped, 0)
+                    or l.packed + l.cancelled > l.quantity
+                limit 100""",
+        ),
+        Condition(
+            name="fulfilment.slots",
+            sentence="What is booked in a slot is the sum of its bookings, and never above its capacity.",
+            sql="""
+                select s.front_end, s.slot_id, s.capacity, s.booked, coalesce(b.units, 0) as bookings
+                from fulfilment.slot s
+                left join (select front_end, slot_id, sum(units) as units
+                           from fulfilment.booking where state = 'booked' group by front_end, slot_id) b
+                    on b.front_end = s.front_end and b.slot_id = s.slot_id
+                where s.booked <> coalesce(b.units, 0) or s.booked > s.capacity
+                limit 100""",
+        ),
+    ),
+)
