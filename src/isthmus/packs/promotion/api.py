@@ -73,7 +73,6 @@ from .keeping import PutPromotion as PutPromotion
 from .keeping import Revision as Revision
 from .keeping import RevokeCoupons as RevokeCoupons
 from .keeping import StopPromotion as StopPromotion
-from .refusals import BadCursor as BadCursor
 from .refusals import BudgetExhausted as BudgetExhausted
 from .refusals import CouponInvalid as CouponInvalid
 from .refusals import CouponTaken as CouponTaken
@@ -296,7 +295,7 @@ def get_promotion(ask: GetPromotion) -> PromotionState:
     ...
 
 
-@capability("promotion.list-promotions", version="1.0", effect=Effect.READ, raises=[BadCursor])
+@capability("promotion.list-promotions", version="1.0", effect=Effect.READ)
 def list_promotions(ask: ListPromotions) -> PromotionPage:
     """List promotions in the order of their codes."""
     ...
@@ -325,7 +324,7 @@ def get_coupon(ask: GetCoupon) -> Coupon:
     ...
 
 
-@capability("promotion.list-coupons", version="1.0", effect=Effect.READ, raises=[BadCursor])
+@capability("promotion.list-coupons", version="1.0", effect=Effect.READ)
 def list_coupons(ask: ListCoupons) -> CouponPage:
     """List coupons in the order of their codes."""
     ...

@@ -51,7 +51,8 @@ class AmountOff(Value, tag="amount-off"):
 class BuyGet(Value, tag="buy-get"):
     """For every `buy` units, `get` more at less, the cheapest first: 3 for 2 is buy 2, get 1.
 
-    Where `gets` is empty, both are of the promotion's goods, and a unit counts as one of them only.
+    Where `gets` is nothing, both are of the promotion's goods, and a unit counts as one of them only. Otherwise what
+    `gets` selects comes at less; a line that both select counts as bought.
     """
 
     buy: Count

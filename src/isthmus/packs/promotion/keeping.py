@@ -13,8 +13,6 @@ from .definition import Moment, Promotion, PromotionCode, UsesMax
 
 COUPONS_MAX = 1_000  # per ask: one statement stays well under a second
 
-Cursor = Annotated[str, Meta(max_length=400)]
-
 
 class PutPromotion(Value):
     """Put a promotion: new, or in place of the one with its code. Its uses so far go on counting."""
@@ -62,7 +60,7 @@ class ListPromotions(Value):
 
     running_only: bool = False
     limit: PageSize = 50
-    cursor: Cursor | None = None
+    cursor: PromotionCode | None = None
 
 
 class PromotionPage(Value):
@@ -131,7 +129,7 @@ class ListCoupons(Value):
     promotion: PromotionCode | None = None
     member_id: UUID | None = None
     limit: PageSize = 50
-    cursor: Cursor | None = None
+    cursor: Code | None = None
 
 
 class CouponPage(Value):

@@ -128,16 +128,3 @@ class CouponTaken(errors.Conflict):
             path=lines[0]["path"],
             lines=list(lines),
         )
-
-
-class BadCursor(errors.BadAsk):
-    """The cursor is not one that this list gave."""
-
-    slug = "promotion.bad-cursor"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the cursor is not one of this list",
-            remedy="send next_cursor of the page before, or none to begin",
-            path="$.cursor",
-        )

@@ -1,0 +1,62 @@
+"""The manifest of promotion."""
+
+from isthmus.kernel import Condition, Pack
+
+from . import api, service, service_keeping
+
+PACK = Pack(
+    name="promotion",
+    owner="promotion team",
+    api=api,
+    service=(service, service_keeping),
+    migrations="isthmus.packs.promotion:migrations",
+    conditions=(
+        Condition(
+            name="promotion.uses-within-limits",
+            sentence="Uses of a promotion = orders that use it, and they and what they cost are within its limits.",
+            sql="""
+                select promotion.front_end, code, uses, uses_max, spent, budget, used, cost
+                from promotion.promotion cross join lateral (
+                    select count(*) as used,
+                        coalesce(sum(amount) filter (where currency = coalesce(budget_currency, currency)), 0) as cost
+                    from promotion.use where use.front_end = promotion.front_end and use.promotion = code
+                        and returned_at is null) as orders
+                where (uses_max is not null or budget is not null)
+                    and (used > uses_max or cost > budget or used <> uses or cost <> spent)
+                limit 20""",
+        ),
+        Condition(
+            name="promotion.coupons-within-limits",
+            sentence="Uses of a coupon = orders that use it ≤ its limit.",
+            sql="""
+                select coupon.front_end, coupon.code, coupon.uses, uses_max, count(use.reference) as used
+                from promotion.coupon left join promotion.use
+                    on use.front_end = coupon.front_end and use.coupon = coupon.code and returned_at is null
+                where uses_max is not null
+                group by coupon.front_end, coupon.code
+                having count(use.reference) > uses_max or count(use.reference) <> coupon.uses limit 20""",
+        ),
+        Condition(
+            name="promotion.members-counts-are-sums",
+            sentence="A member's uses of a promotion or coupon = those of the member's orders.",
+            sql="""
+                select known.front_end, known.promotion, known.coupon, known.member_id, known.uses,
+                    count(use.reference) as used
+                from promotion.member_use as known
+                left join promotion.redemption on redemption.front_end = known.front_end
+                    and redemption.member_id = known.member_id and redemption.returned_at is null
+                left join promotion.use on use.front_end = known.front_end and use.reference = redemption.reference
+                    and use.promotion = known.promotion and known.coupon in ('', use.coupon)
+                group by known.front_end, known.promotion, known.coupon, known.member_id
+                having count(use.reference) <> known.uses limit 20""",
+        ),
+        Condition(
+            name="promotion.returned-once",
+            sentence="What an order used came back whole, or not at all.",
+            sql="""
+                select front_end, reference, redemption.returned_at, use.returned_at as use_returned_at
+                from promotion.redemption join promotion.use using (front_end, reference)
+                where redemption.returned_at is distinct from use.returned_at limit 20""",
+        ),
+    ),
+)
