@@ -179,7 +179,7 @@ def _differences(files: Sequence[Migration], applied: Sequence[asyncpg.Record]) 
 async def _apply(connection: asyncpg.Connection, file: Migration, schema: str) -> None:
     try:
         async with connection.transaction():
-            await connection.execute(f"create schema if not exists {schema}")
+            await connection.execute(f'create schema if not exists "{schema}"')  # `order` is a word of SQL
             await connection.execute(file.sql)
             await connection.execute(
                 "insert into isthmus.migration (pack, number, name, checksum) values ($1, $2, $3, $4)",

@@ -34,7 +34,7 @@ as $$
 declare
     numbering record;
 begin
-    execute format('grant usage on schema %I to isthmus_app',
+    execute format('grant usage on schema %s to isthmus_app',  -- regnamespace is quoted where it must be, as in "order"
         (select relnamespace::regnamespace::text from pg_class where oid = opened));
     execute format('grant select, insert, update, delete on %s to isthmus_app', opened);
     for numbering in
