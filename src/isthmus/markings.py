@@ -51,7 +51,11 @@ class Pii(Struct, frozen=True):
 
 
 class Measure(Struct, frozen=True):
-    """The field can be added up (or what `agg` says). `currency` is the field that says in which currency it is."""
+    """The field can be added up (or what `agg` says).
+
+    `currency` is the field that says in which currency it is: of the same entity, or (`order.order.currency`) of one
+    that it refers to. Amounts of two currencies are never added up.
+    """
 
     agg: Aggregate = "sum"
     unit: str = ""

@@ -246,7 +246,7 @@ def _read(cls: type, owner: str, problems: list[str]) -> _Reading | None:
         )
     for found_field in fields.values():
         currency = found_field.measure.currency if found_field.measure else ""
-        if currency and currency not in fields:
+        if currency and "." not in currency and currency not in fields:
             problems.append(f"{marking.name}.{found_field.name} names a currency field {currency!r} that is not there")
     return _Reading(cls, marking.owner or owner, marking, fields, refs)
 

@@ -204,7 +204,8 @@ def currency_field(model: Model, cell: Cell) -> str:
     if not cell.field or cell.agg in ("count", "distinct"):
         return ""
     entity, found = model.split(cell.field)
-    return f"{entity.name}.{found.measure.currency}" if found.measure and found.measure.currency else ""
+    name = found.measure.currency if found.measure else ""
+    return name if not name or "." in name else f"{entity.name}.{name}"
 
 
 def _people(model: Model, expression: Expression, person: str | None) -> Iterator[Cell]:

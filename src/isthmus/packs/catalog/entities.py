@@ -1,0 +1,45 @@
+"""What the data platform may read of the catalogue: SKUs, their products, and the categories that these are in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from isthmus.kernel import Value
+from isthmus.markings import Count, Dimension, Key, Ref, entity
+
+
+@entity("catalog.category", table="catalog.category")
+class Category(Value):
+    """A place in the tree of categories."""
+
+    code: Annotated[str, Key()]
+    name: Annotated[str, Dimension()]
+    parent: Annotated[str | None, Ref("catalog.category")]
+
+
+@entity("catalog.product", table="catalog.product")
+class Product(Value):
+    """A product of the group, in all its variants."""
+
+    product_id: Annotated[UUID, Key()]
+    code: Annotated[str, Dimension()]
+    title: Annotated[str, Dimension()]
+    category: Annotated[str, Ref("catalog.category")]
+    brand: Annotated[str, Dimension()]
+    seller: Annotated[str, Dimension()]
+
+
+@entity("catalog.sku", table="catalog.sku")
+class Sku(Value):
+    """One variant, as it is sold."""
+
+    sku: Annotated[str, Key()]
+    product_id: Annotated[UUID, Ref("catalog.product")]
+    unit: Annotated[str, Dimension()]
+    is_current: Annotated[bool, Dimension()]
+
+
+ENTITIES = (Category, Product, Sku)
+
+METRICS = (Count(name="catalog.skus", of="catalog.sku", doc="SKUs of the group, sold or not.", unit="SKU"),)

@@ -1,0 +1,117 @@
+"""What the data platform may read of orders: orders, their lines, returns. No contact and no address."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from isthmus.kernel import Meta, Value
+from isthmus.markings import (
+    Atomic,
+    Combined,
+    Count,
+    Dimension,
+    Distinct,
+    Key,
+    Measure,
+    PeriodOverPeriod,
+    Ratio,
+    Ref,
+    Time,
+    Where,
+    entity,
+)
+
+Minor = Annotated[int, Meta(ge=0), Measure(unit="minor", currency="order.order.currency")]
+
+
+@entity("order.order", table="order.orders")
+class Order(Value):
+    """A basket that was bought, at one front end."""
+
+    front_end: Annotated[str, Key(), Dimension()]
+    order_id: Annotated[UUID, Key()]
+    group_id: Annotated[UUID, Dimension()]
+    state: Annotated[
+        Literal["placed", "paid", "part-shipped", "shipped", "completed", "cancelled", "expired"], Dimension()
+    ]
+    member_id: Annotated[UUID | None, Ref("member.membership")]
+    order_kind: Annotated[str, Dimension()]
+    channel: Annotated[str, Dimension()]
+    currency: Annotated[str, Dimension()]
+    delivery_method: Annotated[str, Dimension()]
+    delivery_fee_minor: Minor
+    total_minor: Minor
+    refunded_minor: Minor
+    placed_at: Annotated[datetime, Time()]
+
+
+@entity("order.line", table="order.lines", time="order.order.placed_at")
+class Line(Value):
+    """So much of one SKU in an order, with what it came to."""
+
+    front_end: Annotated[str, Key(), Dimension()]
+    order_id: Annotated[UUID, Key(), Ref("order.order")]
+    line: Annotated[int, Key()]
+    sku: Annotated[str, Ref("catalog.sku")]
+    seller: Annotated[str, Dimension()]
+    location: Annotated[str, Dimension()]
+    quantity: Annotated[int, Meta(ge=1), Measure(unit="unit")]
+    list_minor: Minor
+    discount_minor: Minor
+    tax_minor: Minor
+    total_minor: Minor
+    refunded_minor: Minor
+
+
+@entity("order.return", table="order.return")
+class Return(Value):
+    """Goods that a buyer wants to give back."""
+
+    front_end: Annotated[str, Key(), Dimension()]
+    return_id: Annotated[UUID, Key()]
+    order_id: Annotated[UUID, Ref("order.order")]
+    state: Annotated[Literal["requested", "approved", "rejected", "received", "refunded"], Dimension()]
+    refund_minor: Minor
+    asked_at: Annotated[datetime, Time()]
+
+
+ENTITIES = (Order, Line, Return)
+
+_STANDS = Where("order.order.state", "not in", ("cancelled", "expired"))
+
+METRICS = (
+    Count(
+        name="order.orders", of="order.order", where=_STANDS,
+        doc="Orders that stand: not cancelled or expired.", unit="order",
+    ),
+    Atomic(
+        name="order.sales", measure="order.order.total_minor", where=_STANDS,
+        doc="What orders that stand come to.", unit="minor",
+    ),
+    Atomic(
+        name="order.line-sales", measure="order.line.total_minor", where=_STANDS,
+        doc="What lines of orders that stand come to, delivery not included.", unit="minor",
+    ),
+    Atomic(name="order.units", measure="order.line.quantity", where=_STANDS, doc="Units sold.", unit="unit"),
+    Atomic(
+        name="order.discounts", measure="order.line.discount_minor", where=_STANDS,
+        doc="Taken off lines.", unit="minor",
+    ),
+    Atomic(name="order.refunds", measure="order.order.refunded_minor", doc="Paid back.", unit="minor"),
+    Combined(
+        name="order.net-sales", plus=("order.sales",), minus=("order.refunds",),
+        doc="Sales less refunds.", unit="minor",
+    ),
+    Distinct(
+        name="order.buyers", field="order.order.member_id", where=_STANDS,
+        doc="Members who bought; guests are not known apart.", unit="member",
+    ),
+    Ratio(
+        name="order.basket-value", numerator="order.sales", denominator="order.orders",
+        doc="What an order comes to on average.", unit="minor",
+    ),
+    PeriodOverPeriod(name="order.sales-growth", of="order.sales", period="week", doc="Sales against the week before."),
+    Count(name="order.returns", of="order.return", doc="Returns asked for.", unit="return"),
+)  # fmt: skip
