@@ -143,7 +143,10 @@ def _permitted(release: Release, root: FrontEnd) -> tuple[frozenset[str], list[s
     for use in root.uses:
         pack, _, name = use.partition(".")
         if name == "*" and pack in release.packs:
-            permitted.update(found.name for found in release.packs[pack].capabilities().values())
+            offered = release.packs[pack].capabilities().values()
+            permitted.update(found.name for found in offered if not found.is_internal)
+        elif use in release.offered and release.offered[use].capability.is_internal:
+            problems.append(f"front end {root.code!r} uses {use!r}, which only flows may call; leave it out of uses")
         elif use in release.offered:
             permitted.add(use)
         else:

@@ -464,13 +464,13 @@ def get_basket(ask: GetBasket) -> Basket:
     ...
 
 
-@capability("order.check-draft", version="1.0", effect=Effect.READ)
+@capability("order.check-draft", version="1.0", is_internal=True, effect=Effect.READ)
 def check_draft(ask: CheckDraft) -> DraftChecked:
     """Say what would keep an order from being placed, by the same rules as placing it."""
     ...
 
 
-@capability("order.place-order", version="1.0", effect=Effect.WRITE, raises=[OrderRefused])
+@capability("order.place-order", version="1.0", is_internal=True, effect=Effect.WRITE, raises=[OrderRefused])
 def place_order(ask: PlaceOrder) -> PlacedGroup:
     """Write a group of orders down, split as `split_key` says, numbered, with its history and events."""
     ...
@@ -494,27 +494,35 @@ def list_orders(ask: ListOrders) -> OrderPage:
     ...
 
 
-@capability("order.mark-paid", version="1.0", effect=Effect.WRITE, raises=[UnknownOrder, IllegalTransition])
+@capability(
+    "order.mark-paid", version="1.0", is_internal=True, effect=Effect.WRITE, raises=[UnknownOrder, IllegalTransition]
+)
 def mark_paid(ask: MarkPaid) -> PlacedGroup:
     """Record that a group is paid. Safe to repeat; refused once it has run out or was cancelled."""
     ...
 
 
 @capability(
-    "order.cancel-order", version="1.0", effect=Effect.WRITE, raises=[UnknownOrder, IllegalTransition, CancelRefused]
+    "order.cancel-order",
+    version="1.0",
+    is_internal=True,
+    effect=Effect.WRITE,
+    raises=[UnknownOrder, IllegalTransition, CancelRefused],
 )
 def cancel_order(ask: Cancel) -> CancelledOrder:
     """Cancel an order before anything of it has left, as far as its front end lets it."""
     ...
 
 
-@capability("order.expire-due", version="1.0", effect=Effect.WRITE)
+@capability("order.expire-due", version="1.0", is_internal=True, effect=Effect.WRITE)
 def expire_due(ask: ExpireDue) -> ExpiredGroups:
     """Let unpaid groups run out. Several may run at once: each takes other groups."""
     ...
 
 
-@capability("order.mark-shipped", version="1.0", effect=Effect.WRITE, raises=[UnknownOrder, IllegalTransition])
+@capability(
+    "order.mark-shipped", version="1.0", is_internal=True, effect=Effect.WRITE, raises=[UnknownOrder, IllegalTransition]
+)
 def mark_shipped(ask: MarkShipped) -> Order:
     """Record that goods have left; a parcel counts once. Never more than was ordered."""
     ...
@@ -538,13 +546,25 @@ def decide_return(ask: DecideReturn) -> Return:
     ...
 
 
-@capability("order.receive-return", version="1.0", effect=Effect.WRITE, raises=[UnknownReturn, IllegalTransition])
+@capability(
+    "order.receive-return",
+    version="1.0",
+    is_internal=True,
+    effect=Effect.WRITE,
+    raises=[UnknownReturn, IllegalTransition],
+)
 def receive_return(ask: ReceiveReturn) -> Return:
     """Record that the goods are back. Safe to repeat."""
     ...
 
 
-@capability("order.settle-return", version="1.0", effect=Effect.WRITE, raises=[UnknownReturn, IllegalTransition])
+@capability(
+    "order.settle-return",
+    version="1.0",
+    is_internal=True,
+    effect=Effect.WRITE,
+    raises=[UnknownReturn, IllegalTransition],
+)
 def settle_return(ask: SettleReturn) -> Return:
     """Record that the money is back with the buyer. Safe to repeat."""
     ...

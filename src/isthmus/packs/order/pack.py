@@ -24,7 +24,8 @@ PACK = Pack(
             name="order.leases-have-no-gap",
             sentence="The leased blocks of numbers of a shop follow one another without gap or overlap.",
             sql="""select * from (
-                       select front_end, first, lag(last, 1, 0::bigint) over (partition by front_end order by first) as before
+                       select front_end, first,
+                              lag(last, 1, 0::bigint) over (partition by front_end order by first) as before
                        from "order".number_lease) blocks
                    where first <> before + 1""",
         ),

@@ -1,0 +1,447 @@
+"""Payments, as others may name them: what is owed, authorised, captured and given back, through a provider.
+
+    open ──authorise──▶ authorised ──capture──▶ captured ──refund──▶ part-refunded ──▶ refunded
+     │ ▲        │              └────void────▶ voided
+     │ └declined┘
+     └──────── record-receipt (cash, a terminal) ──▶ captured
+
+What a provider is asked is an attempt. It is written down before the provider is called and after it has answered,
+and no transaction is open in between. An attempt ends once: by the answer, by a notification, or by looking it up,
+whichever comes first; the others find it ended. One without an answer is `unknown` and is reconciled, never guessed.
+Money that moved is a leg; `captured <= authorised` and `refunded <= captured` hold in the database.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from isthmus.kernel import (
+    ALLOW,
+    Effect,
+    Meta,
+    Pass,
+    Value,
+    Verdict,
+    capability,
+    combine,
+    errors,
+    event,
+    extension_point,
+)
+from isthmus.markings import Pii
+from isthmus.values import CHANNEL, ORDER_KIND, Code, Money, PageSize
+
+from .providers import Outcome as Outcome
+from .providers import Provider as Provider
+from .providers import Providers as Providers
+from .providers import TestProvider as TestProvider
+
+PROVIDER_DEADLINE_MS = 30_000  # a flow waits no longer; what is unknown by then is reconciled
+RECONCILE_MAX = 50
+
+Reference = Annotated[str, Meta(min_length=1, max_length=128)]
+Token = Annotated[
+    str, Pii("identifier"), Meta(min_length=1, max_length=255, description="from the provider's own form")
+]
+
+
+class PaymentState(enum.StrEnum):
+    OPEN = "open"
+    AUTHORISED = "authorised"
+    CAPTURED = "captured"
+    PART_REFUNDED = "part-refunded"
+    REFUNDED = "refunded"
+    VOIDED = "voided"
+
+
+class Kind(enum.StrEnum):
+    AUTHORISE = "authorise"
+    CAPTURE = "capture"
+    VOID = "void"
+    REFUND = "refund"
+
+
+class OpenPayment(Value):
+    """Expect an amount for a reference, such as a group of orders."""
+
+    reference: Reference
+    amount: Money
+
+
+class RecordReceipt(Value):
+    """Record money that was taken on the spot: cash, or a terminal's slip."""
+
+    payment_id: UUID
+    method: Code
+
+
+class Authorise(Value):
+    """Have a provider hold the whole amount."""
+
+    payment_id: UUID
+    method: Code
+    token: Token
+    order_kind: str = "standard"
+    channel: str = "online"
+
+
+class Capture(Value):
+    """Take what was authorised: all that is left of it, or so much."""
+
+    payment_id: UUID
+    amount: Money | None = None
+
+
+class Void(Value):
+    """Let go of what was authorised and not captured."""
+
+    payment_id: UUID
+
+
+class Refund(Value):
+    """Give money back. `reference` refunds once."""
+
+    payment_id: UUID
+    amount: Money
+    reference: Reference
+    reason: Annotated[str, Meta(max_length=240)] = ""
+
+
+class Notify(Value):
+    """What a provider says of its own accord, as it sent it."""
+
+    provider: Code
+    payload: Annotated[str, Meta(max_length=20_000)]
+
+
+class Reconcile(Value):
+    """Look up attempts whose outcome is unknown, the oldest first."""
+
+    limit: Annotated[int, Meta(ge=1, le=RECONCILE_MAX)] = RECONCILE_MAX
+
+
+class Reconciled(Value):
+    """How many attempts have an outcome now, and how many have none yet."""
+
+    settled: int
+    unknown: int
+
+
+class GetPayment(Value):
+    """Ask for a payment by its id, or by what it is for."""
+
+    payment_id: UUID | None = None
+    reference: Reference | None = None
+
+
+class Leg(Value):
+    """Money that moved: what was captured is positive, what was given back negative."""
+
+    kind: Literal["capture", "refund"]
+    amount: Money
+    method: str
+    at: datetime
+
+
+class Payment(Value):
+    """A payment and how it stands."""
+
+    payment_id: UUID
+    reference: str
+    state: PaymentState
+    amount: Money
+    authorised: Money
+    captured: Money
+    refunded: Money
+    method: str
+    legs: tuple[Leg, ...]
+
+
+class ListMethods(Value):
+    """Ask how an amount can be paid."""
+
+    amount: Money
+    order_kind: str = "standard"
+    channel: str = "online"
+
+
+class Methods(Value):
+    """Ways to pay, the first recommended."""
+
+    items: tuple[str, ...]
+
+
+class Begin(Value):
+    """Write an attempt down before its provider is called."""
+
+    payment_id: UUID
+    kind: Kind
+    key: Reference
+    provider: Code = ""
+    method: str = ""
+    amount: Money | None = None
+
+
+class Attempt(Value):
+    """An attempt, and how it ended; `pending` and `unknown` have not."""
+
+    attempt_id: UUID
+    payment_id: UUID
+    kind: Kind
+    key: str
+    provider: str
+    method: str
+    amount: Money
+    state: Literal["pending", "unknown", "done", "refused"]
+    provider_reference: str
+    reason: str
+
+
+class End(Value):
+    """Write down how an attempt ended, found by its key."""
+
+    key: Reference
+    outcome: Outcome
+
+
+class ListOpenAttempts(Value):
+    """Ask for attempts without an outcome that are older than a moment."""
+
+    older_than_s: Annotated[int, Meta(ge=0, le=86_400)] = 60
+    limit: PageSize = 50
+
+
+class Attempts(Value):
+    """Attempts, the oldest first."""
+
+    items: tuple[Attempt, ...]
+
+
+@event("payment.payment-moved", version="1.0", subject="payment_id")
+class PaymentMoved(Value):
+    """A payment is in another state."""
+
+    payment_id: UUID
+    reference: str
+    state: PaymentState
+    kind: str
+    amount: Money
+
+
+class UnknownPayment(errors.NotFound):
+    """There is no such payment here."""
+
+    slug = "payment.unknown-payment"
+
+    def __init__(self, *, what: str) -> None:
+        super().__init__(f"there is no payment {what}", remedy="take its id from the placed order", path="$.payment_id")
+
+
+class UnknownProvider(errors.NotFound):
+    """No provider of this name is connected, or none for the method."""
+
+    slug = "payment.unknown-provider"
+
+    def __init__(self, *, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"no provider takes {name!r}{errors.near(name, known)}",
+            remedy=f"use one of {', '.join(known)}",
+            path="$.method",
+        )
+
+
+class Declined(errors.RuleBroken):
+    """The provider refused."""
+
+    slug = "payment.declined"
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(
+            f"the payment was declined: {reason}", remedy="try another way to pay", path="$.token", reason=reason
+        )
+
+
+class OutcomeUnknown(errors.Unavailable):
+    """The provider has not answered; nobody knows yet whether it did what it was asked."""
+
+    slug = "payment.outcome-unknown"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the provider has not answered",
+            remedy="ask for the payment in a minute; it is looked up meanwhile, and nothing is taken twice",
+        )
+
+
+class AmountExceeded(errors.RuleBroken):
+    """More is to be captured or given back than there is."""
+
+    slug = "payment.amount-exceeded"
+
+    def __init__(self, *, wanted: Money, left: Money) -> None:
+        super().__init__(
+            f"{wanted} is more than the {left} that is left", remedy=f"ask for {left} or less", path="$.amount"
+        )
+
+
+class IllegalStep(errors.Conflict):
+    """The payment is in a state from which this does not lead on."""
+
+    slug = "payment.illegal-step"
+
+    def __init__(self, *, state: str, wanted: str) -> None:
+        super().__init__(
+            f"the payment is {state}, so it cannot be {wanted}",
+            remedy="read it with payment.get-payment",
+            path="$.payment_id",
+            state=state,
+        )
+
+
+class MethodRefused(errors.RuleBroken):
+    """The front end does not take this way to pay for this amount."""
+
+    slug = "payment.method-refused"
+
+    def __init__(self, *, method: str, allowed: Sequence[str]) -> None:
+        super().__init__(
+            f"{method!r} is not taken here{errors.near(method, allowed)}",
+            remedy=f"use one of {', '.join(allowed)}" if allowed else "nothing can be paid here",
+            path="$.method",
+        )
+
+
+class BadNotification(errors.BadAsk):
+    """The provider's message cannot be read, or is not signed by it."""
+
+    slug = "payment.bad-notification"
+
+    def __init__(self, *, provider: str) -> None:
+        super().__init__(
+            f"this is no message of {provider!r}", remedy="send the payload as the provider sent it", path="$.payload"
+        )
+
+
+@capability("payment.open-payment", version="1.0", effect=Effect.WRITE, is_internal=True)
+def open_payment(ask: OpenPayment) -> Payment:
+    """Expect an amount for a reference; the same reference again gets the same payment."""
+    ...
+
+
+@capability(
+    "payment.record-receipt",
+    version="1.0",
+    effect=Effect.WRITE,
+    raises=[UnknownPayment, IllegalStep],
+    is_internal=True,
+)
+def record_receipt(ask: RecordReceipt) -> Payment:
+    """Record that the whole amount was taken on the spot."""
+    ...
+
+
+@capability("payment.get-payment", version="1.0", effect=Effect.READ, raises=[UnknownPayment])
+def get_payment(ask: GetPayment) -> Payment:
+    """Return a payment with its legs."""
+    ...
+
+
+@capability("payment.list-methods", version="1.0", effect=Effect.READ)
+def list_methods(ask: ListMethods) -> Methods:
+    """List the ways in which an amount can be paid."""
+    ...
+
+
+@capability(
+    "payment.begin-attempt",
+    version="1.0",
+    effect=Effect.WRITE,
+    raises=[UnknownPayment, IllegalStep, AmountExceeded],
+    is_internal=True,
+)
+def begin_attempt(ask: Begin) -> Attempt:
+    """Write an attempt down before its provider is called. The same key again gets the same attempt."""
+    ...
+
+
+@capability("payment.end-attempt", version="1.0", effect=Effect.WRITE, raises=[UnknownPayment], is_internal=True)
+def end_attempt(ask: End) -> Attempt:
+    """Write down how an attempt ended; one that has ended stays as it is."""
+    ...
+
+
+@capability("payment.list-open-attempts", version="1.0", effect=Effect.READ)
+def list_open_attempts(ask: ListOpenAttempts) -> Attempts:
+    """List attempts whose outcome is not known."""
+    ...
+
+
+_STEP_ERRORS = (UnknownPayment, IllegalStep, AmountExceeded, UnknownProvider, Declined, OutcomeUnknown)
+
+
+@capability(
+    "payment.authorise",
+    version="1.0",
+    effect=Effect.STEPS,
+    raises=[*_STEP_ERRORS, MethodRefused],
+    deadline_ms=PROVIDER_DEADLINE_MS,
+)
+def authorise(ask: Authorise) -> Payment:
+    """Have a provider hold the amount. Declined is an answer: the payment stays open for another try."""
+    ...
+
+
+@capability(
+    "payment.capture", version="1.0", effect=Effect.STEPS, raises=_STEP_ERRORS, deadline_ms=PROVIDER_DEADLINE_MS
+)
+def capture(ask: Capture) -> Payment:
+    """Take what was authorised."""
+    ...
+
+
+@capability("payment.void", version="1.0", effect=Effect.STEPS, raises=_STEP_ERRORS, deadline_ms=PROVIDER_DEADLINE_MS)
+def void(ask: Void) -> Payment:
+    """Let go of what was authorised."""
+    ...
+
+
+@capability("payment.refund", version="1.0", effect=Effect.STEPS, raises=_STEP_ERRORS, deadline_ms=PROVIDER_DEADLINE_MS)
+def refund(ask: Refund) -> Payment:
+    """Give money back, never more than was captured; a reference is refunded once."""
+    ...
+
+
+@capability(
+    "payment.notify", version="1.0", effect=Effect.STEPS, raises=[BadNotification, UnknownProvider, UnknownPayment]
+)
+def notify(ask: Notify) -> Payment:
+    """Take in what a provider says of its own accord; each message counts once, in any order."""
+    ...
+
+
+@capability("payment.reconcile", version="1.0", effect=Effect.STEPS, deadline_ms=PROVIDER_DEADLINE_MS)
+def reconcile(ask: Reconcile) -> Reconciled:
+    """Look up attempts without an outcome at their providers, and write down what they say."""
+    ...
+
+
+@extension_point("payment.methods", combine=combine.fold(), dimensions=[ORDER_KIND, CHANNEL])
+def methods(offered: tuple[str, ...], amount: Money) -> tuple[str, ...]:
+    """Hide, add or order the ways to pay. Default: all that the connected providers take."""
+    return offered
+
+
+@extension_point("payment.choose-provider", combine=combine.first_answer, dimensions=[ORDER_KIND, CHANNEL])
+def choose_provider(method: str, amount: Money, providers: tuple[str, ...]) -> str | Pass:
+    """Choose who carries a payment out, among the providers that take its method. Default: the first."""
+    return providers[0]
+
+
+@extension_point("payment.guard-refund", combine=combine.every)
+def guard_refund(payment: Payment, amount: Money) -> Verdict:
+    """Refuse to give money back: above what one person may decide. Default: nothing is refused."""
+    return ALLOW

@@ -1,0 +1,30 @@
+"""The manifest of payments."""
+
+from isthmus.kernel import Condition, Pack
+
+from . import api, service, service_providers
+
+PACK = Pack(
+    name="payment",
+    owner="payments",
+    api=api,
+    service=(service, service_providers),
+    migrations="isthmus.packs.payment:migrations",
+    conditions=(
+        Condition(
+            name="payment.money-is-its-legs",
+            sentence="What is captured and refunded of a payment is the sum of its legs.",
+            sql="""select payment.front_end, payment_id, captured_minor, refunded_minor from payment.payment
+                   left join payment.leg using (front_end, payment_id)
+                   group by payment.front_end, payment_id, captured_minor, refunded_minor
+                   having captured_minor <> coalesce(sum(leg.amount_minor) filter (where kind = 'capture'), 0)
+                       or refunded_minor <> -coalesce(sum(leg.amount_minor) filter (where kind = 'refund'), 0)""",
+        ),
+        Condition(
+            name="payment.never-too-much",
+            sentence="Captured is never more than authorised, refunded never more than captured.",
+            sql="""select front_end, payment_id from payment.payment
+                   where captured_minor > authorised_minor or refunded_minor > captured_minor""",
+        ),
+    ),
+)

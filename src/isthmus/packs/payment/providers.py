@@ -1,0 +1,119 @@
+"""Providers: the contract that one has to keep, and the built-in one for tests and demos."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Literal, Protocol
+
+from isthmus.kernel import Value, decode, encode, errors
+from isthmus.values import Money
+
+
+class Outcome(Value):
+    """What a provider says of an attempt; `unknown`: it does not know yet."""
+
+    state: Literal["done", "refused", "unknown"]
+    provider_reference: str = ""
+    reason: str = ""
+
+
+class Provider(Protocol):
+    """Carries payments out. Every call has a key: the same key again has the same outcome and no second effect.
+
+    A call that raises, or does not return in time, has an unknown outcome; `look_up` tells it later.
+    """
+
+    name: str
+    methods: tuple[str, ...]
+
+    async def authorise(self, *, key: str, amount: Money, token: str) -> Outcome: ...
+    async def capture(self, *, key: str, authorisation: str, amount: Money) -> Outcome: ...
+    async def void(self, *, key: str, authorisation: str) -> Outcome: ...
+    async def refund(self, *, key: str, authorisation: str, amount: Money) -> Outcome: ...
+
+    async def look_up(self, *, key: str) -> Outcome:
+        """Say what became of a call; `refused` where it never arrived."""
+        ...
+
+    def read(self, payload: str) -> tuple[str, Outcome]:
+        """Read a notification: the key that it is about, and the outcome. Raises BadAsk for one that is not its own."""
+        ...
+
+
+class Providers:
+    """The providers that are connected, by name; the composition root makes it."""
+
+    def __init__(self, providers: Iterable[Provider]) -> None:
+        self.by_name = {provider.name: provider for provider in providers}
+
+    @classmethod
+    def built_in(cls) -> Providers:
+        """Connect the test provider only."""
+        return cls([TestProvider()])
+
+    def taking(self, method: str) -> tuple[str, ...]:
+        """Return the names of those who take a method."""
+        return tuple(name for name, provider in sorted(self.by_name.items()) if method in provider.methods)
+
+    def methods(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(method for one in self.by_name.values() for method in one.methods))
+
+
+class Notification(Value):
+    """What the test provider sends."""
+
+    key: str
+    outcome: Outcome
+
+
+class TestProvider:
+    """A provider in memory, steered by the token: `decline:REASON`, `timeout`, `slow:MS`, anything else is approved.
+
+    Whatever it did it also puts into `notifications`, so that an answer can be met by its own notification.
+    """
+
+    name: str = "test"
+    methods: tuple[str, ...] = ("card", "wallet")
+    __test__ = False  # no test case, whatever pytest thinks of its name
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, Outcome] = {}
+        self.notifications: list[str] = []
+        self.effects = 0  # how often money was moved or held: what must never be counted twice
+
+    async def authorise(self, *, key: str, amount: Money, token: str) -> Outcome:
+        word, _, rest = token.partition(":")
+        if word == "decline":
+            return self._ended(key, Outcome(state="refused", reason=rest or "declined"))
+        outcome = self._ended(key, Outcome(state="done", provider_reference=f"test-{key}"))
+        if word == "timeout":
+            raise TimeoutError("the test provider was told not to answer")
+        if word == "slow" and rest.isdigit():
+            await asyncio.sleep(int(rest) / 1000)
+        return outcome
+
+    async def capture(self, *, key: str, authorisation: str, amount: Money) -> Outcome:
+        return self._ended(key, Outcome(state="done", provider_reference=authorisation))
+
+    async def void(self, *, key: str, authorisation: str) -> Outcome:
+        return self._ended(key, Outcome(state="done", provider_reference=authorisation))
+
+    async def refund(self, *, key: str, authorisation: str, amount: Money) -> Outcome:
+        return self._ended(key, Outcome(state="done", provider_reference=authorisation))
+
+    async def look_up(self, *, key: str) -> Outcome:
+        return self.outcomes.get(key, Outcome(state="refused", reason="it never arrived"))
+
+    def read(self, payload: str) -> tuple[str, Outcome]:
+        found = decode(payload.encode(), Notification)
+        if self.outcomes.get(found.key) != found.outcome:
+            raise errors.BadAsk("the test provider did not send this", remedy="send one of its notifications")
+        return found.key, found.outcome
+
+    def _ended(self, key: str, outcome: Outcome) -> Outcome:
+        if key not in self.outcomes:
+            self.outcomes[key] = outcome
+            self.effects += outcome.state == "done"
+            self.notifications.append(encode(Notification(key=key, outcome=outcome)).decode())
+        return self.outcomes[key]

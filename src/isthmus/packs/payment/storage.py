@@ -1,0 +1,204 @@
+"""Payments' rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from isthmus.kernel import ports
+from isthmus.values import Money, money
+
+from . import api
+
+_OPEN = """
+insert into payment.payment (front_end, payment_id, reference, currency, amount_minor, state, opened_at)
+values ($1, $2, $3, $4, $5, 'open', $6) on conflict (front_end, reference) do nothing
+"""
+_COLUMNS = """payment_id, reference, currency, amount_minor, authorised_minor, captured_minor, refunded_minor, state,
+    method, provider, authorisation"""
+_LOCK = f"select {_COLUMNS} from payment.payment where front_end = $1 and payment_id = $2 for update"
+_FIND = f"""
+select {_COLUMNS} from payment.payment
+where front_end = $1 and ($2::uuid is null or payment_id = $2) and ($3::text is null or reference = $3)
+"""
+_LEGS = """
+select kind, amount_minor, method, at from payment.leg where front_end = $1 and payment_id = $2 order by at, leg_id
+"""
+_ATTEMPT_COLUMNS = """attempt_id, payment_id, kind, key, attempt.provider, attempt.method, attempt.amount_minor,
+    attempt.state, provider_reference, reason, currency"""
+_ATTEMPT = f"""
+select {_ATTEMPT_COLUMNS} from payment.attempt join payment.payment using (front_end, payment_id)
+where front_end = $1 and key = $2
+"""
+_OPEN_ATTEMPTS = f"""
+select {_ATTEMPT_COLUMNS} from payment.attempt join payment.payment using (front_end, payment_id)
+where front_end = $1 and attempt.state in ('pending', 'unknown') and begun_at < $2 order by begun_at limit $3
+"""
+_UNDER_WAY = """
+select coalesce(sum(amount_minor), 0)::bigint from payment.attempt
+where front_end = $1 and payment_id = $2 and kind = $3 and state in ('pending', 'unknown')
+"""
+_BEGIN = """
+insert into payment.attempt (front_end, attempt_id, payment_id, kind, key, provider, method, amount_minor, state,
+    begun_at, provider_reference)
+values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10)
+"""
+_END = """
+update payment.attempt set state = $3, provider_reference = case when $4 = '' then provider_reference else $4 end, reason = $5,
+    ended_at = case when $3 = 'unknown' then null else $6::timestamptz end
+where front_end = $1 and key = $2 and state in ('pending', 'unknown')
+"""
+_APPLY = """
+update payment.payment set state = $3, authorised_minor = authorised_minor + $4, captured_minor = captured_minor + $5,
+    refunded_minor = refunded_minor + $6, method = case when $7 = '' then method else $7 end,
+    provider = case when $8 = '' then provider else $8 end,
+    authorisation = case when $9 = '' then authorisation else $9 end
+where front_end = $1 and payment_id = $2
+"""
+_LEG = """
+insert into payment.leg (front_end, leg_id, payment_id, kind, amount_minor, method, at)
+values ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A payment with what only providers need to know."""
+
+    payment: api.Payment
+    provider: str
+    authorisation: str
+
+
+async def open_payment(
+    session: ports.Session, front_end: str, payment_id: UUID, ask: api.OpenPayment, now: datetime
+) -> bool:
+    """Write a payment; False where its reference has one."""
+    amount = ask.amount
+    tag = await session.execute(_OPEN, front_end, payment_id, ask.reference, amount.currency, amount.minor, now)
+    return tag.endswith(" 1")
+
+
+async def lock(session: ports.Session, front_end: str, payment_id: UUID) -> Kept | None:
+    row = await session.fetch_row(_LOCK, front_end, payment_id)
+    return None if row is None else _kept(row, ())
+
+
+async def find(session: ports.Session, front_end: str, payment_id: UUID | None, reference: str | None) -> Kept | None:
+    """Return a payment with its legs."""
+    row = await session.fetch_row(_FIND, front_end, payment_id, reference)
+    if row is None:
+        return None
+    legs = await session.fetch(_LEGS, front_end, row["payment_id"])
+    return _kept(row, legs)
+
+
+async def attempt(session: ports.Session, front_end: str, key: str) -> api.Attempt | None:
+    row = await session.fetch_row(_ATTEMPT, front_end, key)
+    return None if row is None else _attempt(row)
+
+
+async def open_attempts(session: ports.Session, front_end: str, before: datetime, limit: int) -> list[api.Attempt]:
+    return [_attempt(row) for row in await session.fetch(_OPEN_ATTEMPTS, front_end, before, limit)]
+
+
+async def under_way(session: ports.Session, front_end: str, payment_id: UUID, kind: api.Kind) -> int:
+    """Return how much attempts without an outcome are about: it may have moved, so it counts as gone."""
+    return await session.fetch_value(_UNDER_WAY, front_end, payment_id, kind)
+
+
+async def begin(
+    session: ports.Session, kept: Kept, front_end: str, attempt_id: UUID, ask: api.Begin, minor: int, now: datetime
+) -> None:
+    """Write an attempt; all but the first go to the provider that holds the authorisation."""
+    await session.execute(
+        _BEGIN,
+        front_end,
+        attempt_id,
+        ask.payment_id,
+        ask.kind,
+        ask.key,
+        ask.provider or kept.provider,
+        ask.method or kept.payment.method,
+        minor,
+        now,
+        kept.authorisation,
+    )
+
+
+async def end(session: ports.Session, front_end: str, ask: api.End, now: datetime) -> bool:
+    """Write an attempt's outcome; False where it had ended."""
+    outcome = ask.outcome
+    tag = await session.execute(
+        _END, front_end, ask.key, outcome.state, outcome.provider_reference, outcome.reason, now
+    )
+    return tag.endswith(" 1")
+
+
+async def apply(
+    session: ports.Session, front_end: str, attempt: api.Attempt, state: api.PaymentState, authorisation: str
+) -> None:
+    """Change a payment by what an attempt has done."""
+    minor = attempt.amount.minor
+    is_authorisation = attempt.kind is api.Kind.AUTHORISE
+    await session.execute(
+        _APPLY,
+        front_end,
+        attempt.payment_id,
+        state,
+        minor if is_authorisation else 0,
+        minor if attempt.kind is api.Kind.CAPTURE else 0,
+        minor if attempt.kind is api.Kind.REFUND else 0,
+        attempt.method,
+        attempt.provider,
+        authorisation if is_authorisation else "",
+    )
+
+
+async def take(session: ports.Session, front_end: str, payment: api.Payment, method: str) -> None:
+    """Change an open payment to one that was paid on the spot."""
+    minor = payment.amount.minor
+    await session.execute(_APPLY, front_end, payment.payment_id, "captured", minor, minor, 0, method, "", "")
+
+
+async def leg(
+    session: ports.Session, front_end: str, leg_id: UUID, payment_id: UUID, moved: tuple[str, Money, str], now: datetime
+) -> None:
+    kind, amount, method = moved
+    await session.execute(_LEG, front_end, leg_id, payment_id, kind, amount.minor, method, now)
+
+
+def _kept(row: ports.Row, legs: Sequence[ports.Row]) -> Kept:
+    currency = row["currency"]
+    payment = api.Payment(
+        payment_id=row["payment_id"],
+        reference=row["reference"],
+        state=api.PaymentState(row["state"]),
+        amount=money(row["amount_minor"], currency),
+        authorised=money(row["authorised_minor"], currency),
+        captured=money(row["captured_minor"], currency),
+        refunded=money(row["refunded_minor"], currency),
+        method=row["method"],
+        legs=tuple(
+            api.Leg(kind=one["kind"], amount=money(one["amount_minor"], currency), method=one["method"], at=one["at"])
+            for one in legs
+        ),
+    )
+    return Kept(payment=payment, provider=row["provider"], authorisation=row["authorisation"])
+
+
+def _attempt(row: ports.Row) -> api.Attempt:
+    return api.Attempt(
+        attempt_id=row["attempt_id"],
+        payment_id=row["payment_id"],
+        kind=api.Kind(row["kind"]),
+        key=row["key"],
+        provider=row["provider"],
+        method=row["method"],
+        amount=money(row["amount_minor"], row["currency"]),
+        state=row["state"],
+        provider_reference=row["provider_reference"],
+        reason=row["reason"],
+    )
