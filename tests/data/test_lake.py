@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from isthmus.data import policy
 from isthmus.data.ask import Ask
+from isthmus.data.erasure import erase
 from isthmus.data.lake import Lake
 from isthmus.data.landing import Lander, Landing
 from isthmus.data.metrics import Metrics
@@ -275,3 +278,36 @@ async def test_many_small_files_become_one(deli: Deli) -> None:
         await deli.land()
     assert len(deli.lake.head().datasets["events"]) < 34
     assert deli.rows('select count(*), cast(sum(price_minor) as int) from events."deli.meal-eaten"') == [(40, 780)]
+
+
+async def test_an_erased_person_is_in_no_file_and_the_sums_stay(deli: Deli) -> None:
+    await deli.run(f"update deli.meal set note = 'for Ann', person_id = '{ANN}' where id = 1")
+    await deli.emit(5)
+    await deli.emit("much")  # in quarantine, as it came
+    first = await deli.land(0)
+    await deli.run(f"update deli.person set name = 'Anna' where id = '{ANN}'")
+    await deli.land(1)
+    erasure = erase(deli.lake, "deli.person", {"id": ANN}, START + timedelta(days=2))
+    assert erasure.rewritten == {
+        "current/deli.person": 1, "changes/deli.person": 2, "current/deli.meal": 1, "changes/deli.meal": 1,
+        "events": 1, "quarantine": 1,
+    }  # fmt: skip
+    assert deli.rows(f"select name from deli.person where id = '{ANN}'") == [("erased",)]
+    assert deli.rows("select id, note, price_minor from deli.meal order by id")[0] == (1, None, 1200)
+    assert deli.rows('select note, price_minor from events."deli.meal-eaten"') == [("erased", 5)]
+    everything = pa.concat_tables(
+        [pa.table({"text": [str(pq.read_table(path).to_pylist())]}) for path in deli.lake.folder.glob("files/*")]
+    )
+    assert not any(word in str(everything.to_pylist()) for word in ("Ann ", "Anna", "for Ann", "good"))
+    with pytest.raises(errors.NotFound, match="is gone: rewritten on 2030-01-03 to erase a person"):
+        deli.lake.at(first.snapshot)
+
+
+async def test_landing_goes_on_after_an_erasure(deli: Deli) -> None:
+    await deli.emit(5)
+    await deli.land(0)
+    await deli.run(f"update deli.person set name = 'erased' where id = '{ANN}'")
+    erase(deli.lake, "deli.person", {"id": ANN}, START)
+    await deli.emit(6)
+    landing = await deli.land(1)
+    assert (landing.events, landing.changed["deli.person"], landing.alerts) == (1, 0, ())

@@ -226,7 +226,7 @@ def _read(cls: type, owner: str, problems: list[str]) -> _Reading | None:
     fields: dict[str, Field] = {}
     refs: dict[str, Ref] = {}
     for name in cast(tuple[str, ...], getattr(cls, "__struct_fields__", ())):
-        marks = tuple(_marks(hints[name]))
+        marks = tuple(marks_of(hints[name]))
         kind, values, is_nullable = _kind(_bare(hints[name]))
         found = {type(mark): mark for mark in marks}
         ref = cast(Ref | None, found.get(Ref))
@@ -293,12 +293,12 @@ def _reference(
     return Reference(name=name, source=reading.marking.name, target=ref.to, pairs=((name, rest[0]), *same))
 
 
-def _marks(hint: Any) -> Iterable[object]:
+def marks_of(hint: Any) -> Iterable[object]:
     """Yield the markings of an annotation, also those inside `X | None`."""
     yield from getattr(hint, "__metadata__", ())
     for part in get_args(hint):
         if hasattr(part, "__metadata__") or _is_union(part):
-            yield from _marks(part)
+            yield from marks_of(part)
 
 
 def _limits(metas: Sequence[msgspec.Meta]) -> dict[str, Any]:
