@@ -1,0 +1,62 @@
+# Two commands matter: `make demo` and `make test`. Each makes the environment where it is missing.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$python; break; fi; done)
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.isthmus-installed
+EXTRAS := data,test
+WORKERS ?= 2
+PYTEST := $(PY) -m pytest -n $(WORKERS)
+
+.PHONY: help check test test-slow demo bench screenshots clean
+
+help: ## Say what there is to make
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Isthmus needs Python 3.11 or newer: on Debian, apt-get install python3 python3-venv" >&2; exit 1; fi
+	@if ! [ -x $(PY) ] || ! $(PY) -m pip --version >/dev/null 2>&1; then \
+		echo "making $(VENV) with $$($(PYTHON) --version)"; \
+		rm -rf $(VENV); \
+		$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 \
+			|| { rm -rf $(VENV); $(PYTHON) -m virtualenv --quiet $(VENV) 2>/dev/null; } \
+			|| { $(PYTHON) -m pip install --quiet --user --break-system-packages virtualenv 2>/dev/null \
+				&& $(PYTHON) -m virtualenv --quiet $(VENV); } \
+			|| { rm -rf $(VENV); \
+				echo "$(PYTHON) can make no environment: on Debian, apt-get install python3-venv, and run this again" >&2; \
+				exit 1; }; \
+	fi
+	@echo "installing Isthmus and what it needs into $(VENV) (once, and again when pyproject.toml changes)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --editable '.[$(EXTRAS)]'
+	@touch $@
+
+check: $(STAMP)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports --no-logo
+	$(VENV)/bin/basedpyright
+
+test: check ## Check style, imports and types, and run every test but the slow ones
+	$(PYTEST) -m 'not slow'
+
+test-slow: $(STAMP) ## Run the tests that take minutes
+	$(PY) -m pytest -m slow
+
+demo: $(STAMP) ## Sell a year of real baskets, check every total, keep serving; ARGS="--orders 500 --exit"
+	@$(VENV)/bin/isthmus demo $(ARGS)
+
+bench: $(STAMP) ## Measure against peers and limits, print a table, write build/bench.json; ARGS="kernel --rounds 7"
+	@$(PY) -c 'import zope.interface' 2>/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check '.[bench]'
+	@$(PY) -m bench $(ARGS)
+
+screenshots: $(STAMP) ## Take the console's pictures again (needs Chromium)
+	@$(PY) -m tests.console.screenshots $(ARGS)
+
+clean: ## Remove the environment and everything that was built
+	rm -rf $(VENV) build .isthmus .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Governance: what the catalogue, compatibility and thinness say of a release; knows no domain."""
