@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.data.errors import NotAnswered
-from isthmus.data.policy import ALL, Opened, Policy, owner
+from isthmus.data.policy import ALL, Opened, Policy, of_front_end, owner
 from isthmus.data.small_cells import hidden_cells
 from isthmus.markings import Where
 
@@ -34,6 +34,14 @@ def test_the_orders_of_an_invisible_member_are_invisible(shop: World) -> None:
     assert shop.rows("members", as_=gold) == [(2,)]
     assert shop.rows("sales", as_=gold) == [(2050 + 700 + 90,)]  # order 1 goes to a basic member, 3 is of one
     assert shop.rows("visits", as_=gold) == [(3,)]
+
+
+def test_a_front_end_sees_its_own_rows_and_what_is_shared(shop: World, traps: World) -> None:
+    south = of_front_end(shop.model, "south")
+    assert shop.rows("sales", "members", by=("front_end",), as_=south) == [("south", 790, 1)]
+    with pytest.raises(NotAnswered, match="does not open customers"):
+        traps.rows("ltv", as_=of_front_end(traps.model, "south"))
+    assert traps.rows("ltv", as_=of_front_end(traps.model, "south", shared=("customers",))) == [(1500,)]
 
 
 def test_rows_hidden_on_the_many_side_answer_no_filter(traps: World) -> None:

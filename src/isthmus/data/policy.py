@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Final
 
 import msgspec
 
 from isthmus.kernel import Meta, Value
-from isthmus.markings import Filter, PersonalKind
+from isthmus.markings import Filter, PersonalKind, Where
 
 from .ask import leaves
 from .errors import NotAnswered
@@ -58,6 +58,19 @@ class Policy(Value):
 def owner(name: str = "owner") -> Policy:
     """Return the policy of somebody who may see everything, as the company's own reports do."""
     return Policy(name=name, opens={ALL: Opened()}, personal=EVERY_KIND)
+
+
+def of_front_end(model: Model, code: str, *, shared: Sequence[str] = (), cells_min: int = 0) -> Policy:
+    """Return the policy of one front end: its own rows of all that has a front end, and what the group shares.
+
+    What has no front end and is not named in `shared` is closed.
+    """
+    own = {
+        name: Opened(rows=Where(f"{name}.front_end", "=", code))
+        for name, entity in model.entities.items()
+        if "front_end" in entity.fields
+    }
+    return Policy(name=code, opens={name: Opened() for name in shared} | own, cells_min=cells_min)
 
 
 def visible_rows(model: Model, policy: Policy) -> dict[str, Filter]:

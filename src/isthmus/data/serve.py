@@ -1,0 +1,66 @@
+"""Metrics over HTTP, for any server to mount: a question in, rows and a receipt out, as JSON or as an Arrow stream."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import pyarrow as pa
+
+from isthmus.kernel import decode, encode
+
+from .ask import Ask
+from .metrics import Answer, Metrics
+from .policy import Policy
+
+ARROW: Final = "application/vnd.apache.arrow.stream"
+JSON: Final = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What goes over the wire. The receipt's id is in a header as well, for readers of Arrow."""
+
+    content_type: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+async def ask(metrics: Metrics, policy: Policy, body: bytes, accept: str = JSON) -> Reply:
+    """Answer a question in JSON under a policy, in another thread, so that a long one holds up nobody.
+
+    Raises BadAsk with the path of what is wrong, and the errors of `errors.py`; each has a slug for a problem document.
+    """
+    question = decode(body, Ask)
+    answer = await asyncio.to_thread(metrics.ask, question, policy)
+    headers = (("isthmus-receipt", answer.receipt.id), ("isthmus-snapshot", answer.receipt.snapshot))
+    if ARROW in accept:
+        return Reply(ARROW, headers, arrow(answer))
+    columns = {"columns": answer.columns, "rows": [[row[name] for name in answer.columns] for row in answer.rows]}
+    return Reply(JSON, headers, encode({**columns, "receipt": answer.receipt}))
+
+
+def arrow(answer: Answer) -> bytes:
+    """Return an answer as an Arrow IPC stream."""
+    sink: Any = pa.BufferOutputStream()
+    table = cast(Any, answer.table)
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def catalogue(metrics: Metrics, words: str = "") -> bytes:
+    """Return the metrics in which all words occur, as JSON: name, kind, unit, owner, description."""
+    owners = metrics.model.owners
+    found = [
+        {
+            "name": metric.name,
+            "kind": metric.__struct_config__.tag,
+            "unit": metric.unit,
+            "owner": owners.get(metric.name, ""),
+            "doc": metric.doc,
+        }
+        for metric in metrics.search(words)
+    ]
+    return encode({"model": metrics.model.version, "metrics": found})
