@@ -172,6 +172,21 @@ async def test_a_reservation_can_be_read_with_what_has_become_of_it(shop: Shop) 
     assert read == held
 
 
+async def test_a_reservation_tells_who_did_what(shop: Shop) -> None:
+    await shop.stock(("apple", "shop", 5))
+    await shop.reserve("order-1", ("apple", 3))
+    await shop.platform.call(api.confirm, api.Confirm(reference="order-1"), shop.caller)
+    await shop.platform.call(api.ship, api.Ship(reference="order-1"), shop.caller)
+    steps = await shop.platform.call(
+        api.list_reservation_steps, api.ListReservationSteps(reference="order-1"), shop.caller
+    )
+    assert [(one.state, one.by) for one in steps.items] == [
+        (state, "north-till") for state in (State.HELD, State.CONFIRMED, State.SHIPPED)
+    ]
+    with pytest.raises(api.UnknownReservation):
+        await shop.platform.call(api.list_reservation_steps, api.ListReservationSteps(reference="order-9"), shop.caller)
+
+
 async def test_one_front_end_never_sees_the_stock_of_another(shop: Shop) -> None:
     south = Shop(shop.platform, SOUTH)
     await shop.stock(("apple", "shop", 5))

@@ -11,8 +11,6 @@ A shipment is what leaves one place for one order; its goods travel in parcels.
                                   └──────ship──────────┘  (tried again, by any carrier)
 
 A parcel has a carrier if and only if it has left. No more is shipped than was planned and not cancelled.
-
-    slot booking:  book-slot ──▶ booked ──release-slot──▶ released ──book-slot──▶ booked
 """
 
 from __future__ import annotations
@@ -27,8 +25,9 @@ from isthmus.kernel import Effect, Meta, Pass, Value, capability, combine, error
 from isthmus.markings import Pii
 from isthmus.values import LINES_MAX, ORDER_KIND, Address, Code, Lines, PageSize, Quantity, Sku
 
-from .api_delivery import *  # noqa: F403 - one api in two files
+from .api_delivery import *  # noqa: F403 - one api in three files
 from .api_delivery import BadCursor, Count, Moment, Reference, UnknownSlot
+from .api_slots import *  # noqa: F403
 
 
 class ParcelState(enum.StrEnum):

@@ -142,6 +142,26 @@ class Availability(Value):
     items: tuple[Available, ...]
 
 
+class ListReservationSteps(Value):
+    """Ask what happened to a reservation."""
+
+    reference: Reference
+
+
+class ReservationStep(Value):
+    """What a reservation became, when, and by which client."""
+
+    state: ReservationState
+    at: datetime
+    by: str
+
+
+class ReservationSteps(Value):
+    """All steps of a reservation, in their order."""
+
+    items: tuple[ReservationStep, ...]
+
+
 @event("inventory.goods-reserved", version="1.0", subject="reference")
 class GoodsReserved(Value):
     """Goods are held for a reference."""
@@ -346,6 +366,12 @@ def expire(ask: Expire) -> ExpiredReservations:
 @capability("inventory.get-reservation", version="1.0", effect=Effect.READ, raises=[UnknownReservation])
 def get_reservation(ask: GetReservation) -> Reservation:
     """Return what was reserved for a reference, and what has become of it."""
+    ...
+
+
+@capability("inventory.list-reservation-steps", version="1.0", effect=Effect.READ, raises=[UnknownReservation])
+def list_reservation_steps(ask: ListReservationSteps) -> ReservationSteps:
+    """Return who did what to a reservation, and when; each release and parcel is a step."""
     ...
 
 

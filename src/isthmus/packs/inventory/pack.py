@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, service, service_stock
+from . import api, entities, service, service_stock
 
 PACK = Pack(
     name="inventory",
@@ -12,6 +12,8 @@ PACK = Pack(
     api=api,
     service=(service, service_stock),
     migrations="isthmus.packs.inventory:migrations",
+    entities=entities.ENTITIES,
+    metrics=entities.METRICS,
     conditions=(
         Condition(
             name="inventory.on-hand",

@@ -154,6 +154,14 @@ async def get_reservation(ask: api.GetReservation, ctx: Context) -> api.Reservat
     return (await _found(ask.reference, ctx, locks=False)).reservation
 
 
+@implements(api.list_reservation_steps)
+async def list_reservation_steps(ask: api.ListReservationSteps, ctx: Context) -> api.ReservationSteps:
+    items = await storage.steps(ctx.session, ctx.front_end, ask.reference)
+    if not items:
+        raise api.UnknownReservation(reference=ask.reference)
+    return api.ReservationSteps(items=items)
+
+
 @implements(api.get_availability)
 async def get_availability(ask: api.GetAvailability, ctx: Context) -> api.Availability:
     stocks = await storage.stocks(ctx.session, ctx.front_end, ask.skus, ask.location, locks=False)

@@ -122,6 +122,9 @@ _SETTLE: Final = f"""
     insert into inventory.reservation_step (front_end, reference, state, at, by)
     select $1, n.reference, n.state, $16, $17 from unnest($14::text[], $15::text[]) as n (reference, state)"""
 
+_STEPS: Final = """
+    select state, at, by from inventory.reservation_step where front_end = $1 and reference = $2 order by id"""
+
 
 def digest(*parts: object) -> bytes:
     """Return what tells one ask from another."""
@@ -277,4 +280,11 @@ async def settle(
         [after.state.value for after, _ in settled],
         now,
         by,
+    )
+
+
+async def steps(session: ports.Session, front_end: str, reference: str) -> tuple[api.ReservationStep, ...]:
+    rows = await session.fetch(_STEPS, front_end, reference)
+    return tuple(
+        api.ReservationStep(state=api.ReservationState(row["state"]), at=row["at"], by=row["by"]) for row in rows
     )
