@@ -57,8 +57,6 @@ def shares(benefit: object, held: rules.Basket, **fields: object) -> list[tuple[
     return [(share.line, share.amount.minor) for discount in discounts for share in discount.shares]
 
 
-MIXED = basket(line("tea", 3, 900), line("jam", 1, 500), line("tea", 2, 1000))
-
 CASES = [
     ("percent, of its goods", api.PercentOff(basis_points=1000), {"goods": TEA}, [(0, 90), (2, 100)]),
     ("percent, capped", api.PercentOff(basis_points=5000, at_most=usd(100)), {"goods": TEA}, [(0, 47), (2, 53)]),
@@ -96,7 +94,8 @@ CASES = [
 def test_each_benefit_takes_off_what_it_says(
     benefit: object, fields: dict[str, object], expected: list[tuple[int, int]]
 ) -> None:
-    assert shares(benefit, MIXED, **fields) == expected
+    mixed = basket(line("tea", 3, 900), line("jam", 1, 500), line("tea", 2, 1000))
+    assert shares(benefit, mixed, **fields) == expected
 
 
 def test_overlapping_parts_of_a_bundle_never_use_a_unit_twice() -> None:

@@ -40,14 +40,18 @@ _ASKED = """
             as a (price_list, sku, currency, location, min_quantity, valid_from, valid_to, amount, sale_amount, per,
                 place))"""
 
+# One index look-up for each price: a join would read all prices as long as the table has no statistics.
 _SUPERSEDE = f"""
     with {_ASKED},
     met as (
-        select asked.place, price.price_id, (price.valid_to, price.amount, price.sale_amount, price.per)
+        select asked.place, live.price_id, (live.valid_to, live.amount, live.sale_amount, live.per)
             is not distinct from (asked.valid_to, asked.amount, asked.sale_amount, asked.per) as is_same
-        from asked join pricing.price on price.front_end = $1 and price.ended_at is null
-            and (price.sku, price.currency, price.price_list, price.location, price.min_quantity, price.valid_from)
-              = (asked.sku, asked.currency, asked.price_list, asked.location, asked.min_quantity, asked.valid_from)),
+        from asked cross join lateral (
+            select price_id, valid_to, amount, sale_amount, per from pricing.price
+            where front_end = $1 and ended_at is null and sku = asked.sku and currency = asked.currency
+                and price_list = asked.price_list and location = asked.location
+                and min_quantity = asked.min_quantity and valid_from = asked.valid_from
+            limit 1) as live),
     ended as (
         update pricing.price set ended_at = $12, ended_by = $13, ended_as = 'superseded'
         from met where price.front_end = $1 and price.price_id = met.price_id and not met.is_same)

@@ -6,12 +6,12 @@ its cuts, and no cut is larger than the room of its line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 
-from isthmus.values import allocated, rounded
+from isthmus.values import Money, allocated, rounded
 
 from . import api
 
@@ -46,18 +46,35 @@ class Units:
     price: Fraction
 
 
-def is_selected(line: api.PromotionLine, goods: api.Selector) -> bool:
-    """Say whether a line is of these goods."""
-    return (
-        _fits(line.sku, goods.skus)
-        and _fits(line.category, goods.categories)
-        and _fits(line.brand, goods.brands)
-        and _fits(line.seller, goods.sellers)
-        and all(line.attributes.get(name) == value for name, value in goods.attributes.items())
-        and line.sku not in goods.except_skus
-        and line.category not in goods.except_categories
-        and line.brand not in goods.except_brands
-    )
+def matching(lines: Sequence[api.PromotionLine], goods: api.Selector) -> list[int]:
+    """Return which lines are of these goods."""
+    wanted = [
+        (field, frozenset(names))
+        for field, names in (
+            ("sku", goods.skus),
+            ("category", goods.categories),
+            ("brand", goods.brands),
+            ("seller", goods.sellers),
+        )
+        if names
+    ]
+    unwanted = [
+        (field, frozenset(names))
+        for field, names in (
+            ("sku", goods.except_skus),
+            ("category", goods.except_categories),
+            ("brand", goods.except_brands),
+        )
+        if names
+    ]
+    found = [(at, line) for at, line in enumerate(lines)]
+    for field, names in wanted:
+        found = [(at, line) for at, line in found if getattr(line, field) in names]
+    for field, names in unwanted:
+        found = [(at, line) for at, line in found if getattr(line, field) not in names]
+    for name, value in goods.attributes.items():
+        found = [(at, line) for at, line in found if line.attributes.get(name) == value]
+    return [at for at, _ in found]
 
 
 def cuts(benefit: object, selected: Sequence[int], state: State) -> list[Cut]:
@@ -97,10 +114,7 @@ def sets_of(benefit: api.BuyGet, selected: Sequence[int], state: State) -> int:
 
 def bundles_of(benefit: api.Bundle, state: State) -> list[list[Units]]:
     """Return the units that make up as many bundles as there are, the dearest first, for each part."""
-    pools = [
-        _units([at for at, line in enumerate(state.lines) if is_selected(line, part.goods)], state)
-        for part in benefit.parts
-    ]
+    pools = [_units(matching(state.lines, part.goods), state) for part in benefit.parts]
     most = min(
         sum(units.count for units in pool) // part.quantity for pool, part in zip(pools, benefit.parts, strict=True)
     )
@@ -121,6 +135,24 @@ def times_of(benefit: api.Bundle, found: Sequence[Sequence[Units]]) -> int:
     return sum(units.count for units in found[0]) // benefit.parts[0].quantity
 
 
+def amounts_in(promotion: api.Promotion) -> Iterator[Money]:
+    """Yield every amount that a promotion names: all have to be in one currency."""
+    benefit = promotion.benefit
+    named: list[Money | None] = [promotion.budget, promotion.conditions.min_amount]
+    match benefit:
+        case api.PercentOff():
+            named.append(benefit.at_most)
+        case api.AmountOff():
+            named.append(benefit.amount)
+        case api.Threshold():
+            named += [amount for step in benefit.steps for amount in (step.at_least, step.off)]
+        case api.Bundle():
+            named.append(benefit.price)
+        case _:
+            pass
+    yield from (amount for amount in named if amount is not None)
+
+
 def spread(total: int, exact: Mapping[int, Fraction], room: Sequence[int], reason: str) -> list[Cut]:
     """Share out a total over lines in proportion to what is exactly due on each, and within the room of each.
 
@@ -138,10 +170,6 @@ def spread(total: int, exact: Mapping[int, Fraction], room: Sequence[int], reaso
         more = allocated(rest, [most - part for part, most in zip(within, rooms, strict=True)])
         within = [part + one for part, one in zip(within, more, strict=True)]
     return [Cut(line, part, reason) for line, part in zip(lines, within, strict=True) if part]
-
-
-def _fits(value: str, names: Sequence[str]) -> bool:
-    return not names or value in names
 
 
 def _percent_off(benefit: api.PercentOff, selected: Sequence[int], state: State) -> list[Cut]:
@@ -198,7 +226,7 @@ def _share_of_left(basis_points: int, selected: Sequence[int], state: State) -> 
 
 def _also_selected(goods: api.Selector, selected: Sequence[int], state: State) -> list[int]:
     bought = set(selected)
-    return [at for at, line in enumerate(state.lines) if at not in bought and is_selected(line, goods)]
+    return [at for at in matching(state.lines, goods) if at not in bought]
 
 
 def _units(lines: Sequence[int], state: State) -> list[Units]:

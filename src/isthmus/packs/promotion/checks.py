@@ -8,7 +8,7 @@ from datetime import datetime
 
 from isthmus.values import Buyer, CurrencyMismatch, Money
 
-from . import api, rules
+from . import api, benefits, rules
 from .rules import HeldCoupon, Usage
 
 
@@ -25,7 +25,7 @@ def promotion_faults(promotion: api.Promotion) -> Iterator[tuple[str, str]]:
     """Yield path and reason of what contradicts itself in a promotion."""
     if promotion.valid_to is not None and promotion.valid_to <= promotion.valid_from:
         yield "$.promotion.valid_to", "it ends before it begins"
-    amounts = list(rules.amounts_in(promotion))
+    amounts = list(benefits.amounts_in(promotion))
     if len({amount.currency for amount in amounts}) > 1:
         yield "$.promotion", "its amounts are in several currencies"
     if any(amount.minor < 0 for amount in amounts):

@@ -45,6 +45,9 @@ class Basket:
     buyer: Buyer
     order_kind: str
     channel: str
+    selected: dict[str, list[int]] = field(
+        default_factory=dict[str, list[int]]
+    )  # by code of promotion, for one evaluation
 
     @property
     def currency(self) -> str:
@@ -185,14 +188,16 @@ def is_about(promotion: api.Promotion, basket: Basket) -> bool:
     if isinstance(promotion.benefit, api.DeliveryOff) and basket.delivery_fee is None:
         return False
     if isinstance(promotion.benefit, api.Bundle):
-        goods = [part.goods for part in promotion.benefit.parts]
-        return any(benefits.is_selected(line, one) for line in basket.lines for one in goods)
+        return any(benefits.matching(basket.lines, part.goods) for part in promotion.benefit.parts)
     return bool(selected_lines(promotion, basket))
 
 
 def selected_lines(promotion: api.Promotion, basket: Basket) -> list[int]:
     """Return which lines are a promotion's goods."""
-    return [at for at, line in enumerate(basket.lines) if benefits.is_selected(line, promotion.goods)]
+    found = basket.selected.get(promotion.code)
+    if found is None:
+        found = basket.selected[promotion.code] = benefits.matching(basket.lines, promotion.goods)
+    return found
 
 
 def worth(offer: Offer, basket: Basket, state: State) -> Money:
@@ -268,7 +273,7 @@ def _lacks(promotion: api.Promotion, usage: Usage, verdict: Verdict, basket: Bas
         yield _Lack("its budget is used up")
     if fault := _member_fault(promotion.uses_per_member_max, usage, basket.buyer):
         yield _Lack(fault)
-    if any(amount.currency != basket.currency for amount in amounts_in(promotion)):
+    if any(amount.currency != basket.currency for amount in benefits.amounts_in(promotion)):
         yield _Lack(f"it is not for {basket.currency}")
         return
     yield from _buyers_lacks(promotion.conditions, basket)
@@ -316,24 +321,6 @@ def _goods_lacks(promotion: api.Promotion, basket: Basket, state: State) -> Iter
 def _short_of(needed: Money, value: int) -> _Lack:
     more = money(needed.minor - value, needed.currency)
     return _Lack(f"goods for {more} more are needed", amount=more)
-
-
-def amounts_in(promotion: api.Promotion) -> Iterator[Money]:
-    """Yield every amount that a promotion names: all have to be in one currency."""
-    benefit = promotion.benefit
-    named: list[Money | None] = [promotion.budget, promotion.conditions.min_amount]
-    match benefit:
-        case api.PercentOff():
-            named.append(benefit.at_most)
-        case api.AmountOff():
-            named.append(benefit.amount)
-        case api.Threshold():
-            named += [amount for step in benefit.steps for amount in (step.at_least, step.off)]
-        case api.Bundle():
-            named.append(benefit.price)
-        case _:
-            pass
-    yield from (amount for amount in named if amount is not None)
 
 
 def _cuts(offer: Offer, basket: Basket, state: State, closed: frozenset[int]) -> tuple[list[Cut], int]:

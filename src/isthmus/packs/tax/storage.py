@@ -48,11 +48,13 @@ _ASKED = """
 _SUPERSEDE = f"""
     with {_ASKED},
     met as (
-        select asked.place, rate.seq,
-            (rate.rate_ppm, rate.valid_to) is not distinct from (asked.rate_ppm, asked.valid_to) as is_same
-        from asked join tax.rate on rate.front_end = $1 and rate.superseded_at is null
-            and (rate.jurisdiction, rate.name, rate.tax_category, rate.valid_from)
-              = (asked.jurisdiction, asked.name, asked.tax_category, asked.valid_from)),
+        select asked.place, live.seq,
+            (live.rate_ppm, live.valid_to) is not distinct from (asked.rate_ppm, asked.valid_to) as is_same
+        from asked cross join lateral (
+            select seq, rate_ppm, valid_to from tax.rate
+            where front_end = $1 and superseded_at is null and jurisdiction = asked.jurisdiction
+                and name = asked.name and tax_category = asked.tax_category and valid_from = asked.valid_from
+            limit 1) as live),
     ended as (
         update tax.rate set superseded_at = $8 from met
         where rate.front_end = $1 and rate.seq = met.seq and not met.is_same)
