@@ -80,6 +80,12 @@ async def test_what_cannot_travel_is_refused_with_every_reason(desk: Desk) -> No
     assert refused.value.path == "$.method"
 
 
+async def test_a_fee_beyond_what_can_be_charged_is_no_delivery(desk: Desk) -> None:
+    await desk.methods(method("mail", rate("us", 0, country="US", kilogram_minor=10**12)))
+    with pytest.raises(api.Undeliverable, match="more than can be charged"):
+        await desk.quote(grams=100_000_000)
+
+
 async def test_putting_a_method_again_replaces_its_rates_and_inactive_ones_are_not_offered(desk: Desk) -> None:
     await desk.methods(method("mail", rate("us", 400, country="US"), rate("nz", 900, country="NZ")))
     await desk.methods(method("mail", rate("us", 450, country="US")), method("old", rate("us", 1), is_active=False))

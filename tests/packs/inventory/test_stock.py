@@ -140,7 +140,7 @@ async def test_movements_are_listed_page_by_page_the_latest_first(shop: Shop) ->
     assert rest.next_cursor is None
 
 
-@pytest.mark.parametrize("cursor", ["nonsense", "é", "WzFd", "e30="])
+@pytest.mark.parametrize("cursor", ["nonsense", "é", "WzFd", "e30=", "WyJcdTAwMDAiLCJhIl0="])
 async def test_a_cursor_that_no_list_gave_is_refused(shop: Shop, cursor: str) -> None:
     with pytest.raises(api.BadCursor, match="not a cursor of this list"):
         await shop.platform.call(api.list_stock, api.ListStock(cursor=cursor), shop.caller)

@@ -13,6 +13,7 @@ from . import api, rules, storage
 
 # What a front end has that has set no method of delivery.
 _STANDARD = "standard"
+_FEE_MAX = 10**15  # minor units: the most that Money holds
 
 
 @implements(api.put_methods)
@@ -90,6 +91,8 @@ def _option(
     if rate is None:
         return None, [f"{method.code} has no zone for the address in {ask.amount.currency}"]
     option = rules.option(method, rate, ask, slot if slot and slot.method == method.code else None, ctx.now)
+    if option.fee.minor > _FEE_MAX:
+        return None, [f"{method.code} would cost {option.fee}, more than can be charged"]
     verdict: Verdict = ctx.answer(api.refuse_delivery)(ask, option)
     if not verdict.is_allowed:
         return None, [f"{method.code}: {veto.reason} ({veto.by})" for veto in verdict.vetoes]

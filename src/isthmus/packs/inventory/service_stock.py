@@ -174,6 +174,10 @@ def _cursor(place: object) -> str:
 
 def _read_cursor(cursor: str, type_: type[T]) -> T:
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode()), type=type_)
+        written = base64.urlsafe_b64decode(cursor.encode())
+        place = msgspec.json.decode(written, type=type_)
     except (msgspec.DecodeError, binascii.Error, UnicodeError) as wrong:
         raise api.BadCursor(cursor=cursor) from wrong
+    if b"\\u0000" in written:  # no text in the database has it
+        raise api.BadCursor(cursor=cursor)
+    return place
