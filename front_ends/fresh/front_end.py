@@ -1,7 +1,9 @@
 """What the grocer is, what it uses, and what it answers."""
 
 from isthmus.kernel import FrontEnd
-from isthmus.products.group_buy import GROUP_BUY
+from isthmus.packs.inventory import api as inventory
+from isthmus.packs.pricing import api as pricing
+from isthmus.products.group_buy import GROUP_BUY, from_one_place, group_price
 
 from . import answers
 
@@ -24,6 +26,10 @@ FRONT_END = FrontEnd(
         "tax.*",
     ),
     products=(GROUP_BUY,),
+    order={
+        pricing.adjust_unit_price: (group_price, answers.evening_markdown),
+        inventory.source_lines: (from_one_place, answers.nearest_shop),
+    },
     answers=(
         answers.evening_markdown,
         answers.shop_then_region,

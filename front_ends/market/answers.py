@@ -79,7 +79,11 @@ def most_for_the_buyer(candidates: Sequence[promotion.Candidate], buyer: Buyer) 
 @answers(promotion.validate_promotion)
 def budget_is_named(promotion: Promotion) -> Verdict:
     """Refuse a promotion without a budget: it is a seller's money."""
-    return ALLOW if promotion.budget is not None else veto("a seller's promotion needs a budget", path="$.promotion.budget")
+    return (
+        ALLOW
+        if promotion.budget is not None
+        else veto("a seller's promotion needs a budget", path="$.promotion.budget")
+    )
 
 
 @answers(fulfilment.refuse_delivery)

@@ -1,7 +1,9 @@
 """What the marketplace is, what it uses, and what it answers."""
 
 from isthmus.kernel import FrontEnd
-from isthmus.products.group_buy import GROUP_BUY
+from isthmus.packs.inventory import api as inventory
+from isthmus.packs.promotion import api as promotion
+from isthmus.products.group_buy import GROUP_BUY, best_one_only, from_one_place
 from isthmus.products.wholesale import WHOLESALE
 
 from . import answers
@@ -25,6 +27,10 @@ FRONT_END = FrontEnd(
         "tax.*",
     ),
     products=(GROUP_BUY, WHOLESALE),
+    order={
+        inventory.source_lines: (from_one_place, answers.each_line_from_one_seller),
+        promotion.rank_candidates: (best_one_only, answers.most_for_the_buyer),
+    },
     answers=(
         answers.each_line_from_one_seller,
         answers.keep_one_on_the_shelf,

@@ -8,13 +8,14 @@ import secrets
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import cast
 
 from isthmus.config import Config, load_config
 from isthmus.console.pages import Pages
 from isthmus.console.web import console
 from isthmus.flows.after_sale.pack import AFTER_SALE
-from isthmus.flows.checkout.pack import CHECKOUT
 from isthmus.flows.checkout import api as checkout
+from isthmus.flows.checkout.pack import CHECKOUT
 from isthmus.gateway.auth import Clients
 from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
@@ -27,6 +28,7 @@ from isthmus.packs.fulfilment.pack import PACK as FULFILMENT
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.inventory.pack import PACK as INVENTORY
 from isthmus.packs.member.pack import PACK as MEMBER
+from isthmus.packs.order.numbers import Numbers
 from isthmus.packs.order.pack import PACK as ORDER
 from isthmus.packs.payment import api as payment
 from isthmus.packs.payment.pack import PACK as PAYMENT
@@ -83,7 +85,7 @@ async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) 
         await migrate(url, migration_sources())
         async with await Database.open(url) as database:
             figures = Figures()
-            resources = {payment.Providers: payment.Providers.built_in()}
+            resources = {payment.Providers: payment.Providers.built_in(), Numbers: Numbers(database)}
             platform = Platform(release, database, resources=resources, observe=figures.see)
             yield Running(config=config, platform=platform, database=database, figures=figures)
     finally:
@@ -139,5 +141,5 @@ def served(running: Running) -> App:
         Clients(database),
         Stories(database),
         Readiness(database, migration_sources()),
-        mounts={"/console": console(pages.all(), pages.templates, token)},
+        mounts={"/console": cast(App, console(pages.all(), pages.templates, token))},
     )

@@ -85,14 +85,18 @@ def doctor(
     """Check the conditions that always hold, over the whole database; name each, and any row that breaks it."""
 
     async def examine() -> list[doctors.Finding]:
-        async with composition.running(load_config(), front_ends=[]) as running:
-            async with running.database.platform() as session:
-                return await doctors.examine(session, running.platform.release.packs.values(), rows)
+        async with (
+            composition.running(load_config(), front_ends=[]) as running,
+            running.database.platform() as session,
+        ):
+            return await doctors.examine(session, running.platform.release.packs.values(), rows)
 
     findings = asyncio.run(examine())
     table = Table("condition", "what always holds", "finding", title="isthmus doctor")
     for found in findings:
-        table.add_row(found.name, found.sentence, "[green]holds" if found.holds else f"[red]broken: {found.broken} rows")
+        table.add_row(
+            found.name, found.sentence, "[green]holds" if found.holds else f"[red]broken: {found.broken} rows"
+        )
     out.print(table)
     broken = [found for found in findings if not found.holds]
     for found in broken:
@@ -184,7 +188,9 @@ def list_clients() -> None:
     table = Table("front end", "client", "scopes", "created", "revoked")
     for one in _with_platform(lambda running: auth.list_clients(running.database)):
         scopes = ", ".join(one.scopes) if one.scopes else "all"
-        table.add_row(one.front_end, one.name, scopes, f"{one.created_at:%Y-%m-%d %H:%M}", "yes" if one.revoked_at else "")
+        table.add_row(
+            one.front_end, one.name, scopes, f"{one.created_at:%Y-%m-%d %H:%M}", "yes" if one.revoked_at else ""
+        )
     out.print(table)
 
 

@@ -69,7 +69,9 @@ def _read(file: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise WrongConfig(f"{file} is not TOML: {error}", remedy="mend that line") from error
     for section, values in found.items():
-        unknown = [section] if section not in _KNOWN else [f"{section}.{key}" for key in values if key not in _KNOWN[section]]
+        unknown = (
+            [section] if section not in _KNOWN else [f"{section}.{key}" for key in values if key not in _KNOWN[section]]
+        )
         if unknown:
             known = ", ".join(f"{name}.{key}" for name, keys in _KNOWN.items() for key in sorted(keys))
             raise WrongConfig(f"{file} has an unknown setting {unknown[0]!r}", remedy=f"the settings are {known}")

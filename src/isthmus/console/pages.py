@@ -115,17 +115,18 @@ class Pages:
         front_end, body = str(form.get("front_end", "")), str(form.get("ask", ""))
         caller = Caller(front_end=front_end, client="console")
         try:
-            answered: Any = await self._platform.call_wire(name, body.encode(), caller, is_told=True)
-            reply, story = _pretty(answered[0] if isinstance(answered, tuple) else answered.body), None
+            answer, _ = await self._platform.call_wire(name, body.encode(), caller)
+            reply = _pretty(answer)
         except errors.IsthmusError as refused:
-            reply, story = f"{refused.slug}\n{refused}", None
-        return self._capability(request, name, ask=body, front_end=front_end, reply=reply, story=story)
+            reply = f"{refused.slug}\n{refused}"
+        return self._capability(request, name, ask=body, front_end=front_end, reply=reply)
 
-    def _capability(self, request: Request, name: str, **tried: Any) -> Response:
+    def _capability(
+        self, request: Request, name: str, *, ask: str = "", front_end: str = "", reply: str = ""
+    ) -> Response:
         found: Capability[Any, Any] = self._release.find(name).capability
         schemas, components = json_schema((found.ask, found.answer), "#/{name}")
         consumers = [code for code, line in sorted(self._release.lines.items()) if name in line.permitted]
-        shown = {"ask": "", "front_end": consumers[0] if consumers else "", "reply": "", "story": None, **tried}
         return self.templates.render(
             request,
             "capability.html",
@@ -134,7 +135,9 @@ class Pages:
             answer_schema=_shape(schemas[1], components),
             consumers=consumers,
             calls=list(self._figures.of(capability=name)),
-            **shown,
+            ask=ask,
+            front_end=front_end or next(iter(consumers), ""),
+            reply=reply,
         )
 
     def _threads(self, tops: dict[str, int], bottoms: dict[str, int]) -> list[Thread]:

@@ -43,13 +43,13 @@ class Templates:
         self._environment = jinja2.Environment(
             loader=jinja2.PackageLoader("isthmus.console"), autoescape=True, undefined=jinja2.StrictUndefined
         )
-        self._environment.globals["menu"] = [(page.path, page.menu) for page in pages if page.menu]
+        self._menu = [(page.path, page.menu) for page in pages if page.menu]
 
     def render(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page; `root` is where the console is mounted, `here` the path below it."""
         root = request.scope.get("root_path", "")
         here = request.scope["path"].removeprefix(root)
-        text = self._environment.get_template(template).render(root=root, here=here, **values)
+        text = self._environment.get_template(template).render(root=root, here=here, menu=self._menu, **values)
         return HTMLResponse(text, status_code=status)
 
 

@@ -33,7 +33,5 @@ async def examine(session: ports.Session, packs: Iterable[Pack], rows_max: int) 
     for condition in sorted((one for pack in packs for one in pack.conditions), key=lambda one: one.name):
         breaking = await session.fetch(condition.sql)
         shown = tuple({name: row[name] for name in row.keys()} for row in breaking[:rows_max])  # noqa: SIM118
-        findings.append(
-            Finding(name=condition.name, sentence=condition.sentence, broken=len(breaking), rows=shown)
-        )
+        findings.append(Finding(name=condition.name, sentence=condition.sentence, broken=len(breaking), rows=shown))
     return findings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.machinery
 import importlib.util
 import sys
 from pathlib import Path
@@ -37,7 +38,9 @@ def load_front_end(folder: Path) -> FrontEnd:
         found = getattr(_import_module(f"{package}.front_end", manifest), NAME, None)
     except (ImportError, SyntaxError, NameError, AttributeError, TypeError) as error:
         _forget(package)
-        raise NotAFrontEnd(f"{manifest} cannot be imported: {error}", remedy="mend the import, then try again") from error
+        raise NotAFrontEnd(
+            f"{manifest} cannot be imported: {error}", remedy="mend the import, then try again"
+        ) from error
     if not isinstance(found, FrontEnd):
         raise NotAFrontEnd(f"{manifest} defines no {NAME}", remedy=f"define {NAME} = FrontEnd(code=..., ...)")
     return found

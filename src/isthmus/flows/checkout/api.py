@@ -13,7 +13,7 @@ A flow owns no table. The total that was shown is charged, or the order is refus
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from isthmus.kernel import Effect, Meta, Value, errors, flow
@@ -36,10 +36,11 @@ CouponCodes = Annotated[tuple[Code, ...], Meta(max_length=COUPONS_MAX)]
 
 
 class PreviewOrder(Value):
-    """Ask what placing this order would do."""
+    """Ask what ordering these goods, or what is in a basket, would do."""
 
-    lines: Lines
     currency: CurrencyCode
+    lines: Lines | None = None
+    basket_id: UUID | None = None
     member_id: UUID | None = None
     address: Address | None = None
     delivery_method: Code | None = None
@@ -75,6 +76,15 @@ class Shortage(Value):
     available: int
 
 
+class Drift(Value):
+    """A line of a basket that costs something else than it was shown to."""
+
+    path: str
+    sku: Sku
+    shown: Money
+    now: Money
+
+
 class Bill(Value):
     """What a purchase costs, and why."""
 
@@ -83,7 +93,7 @@ class Bill(Value):
     goods: Money
     discounts: tuple[promotion.Discount, ...]
     missed: tuple[promotion.Missed, ...]
-    delivery: fulfilment.DeliveryQuote
+    delivery: fulfilment.DeliveryQuote | None  # none: taken along in the shop
     delivery_fee: Money  # to be paid, after discounts, tax included
     tax: Money
     tax_summary: tuple[tax.RateSummary, ...]
@@ -95,15 +105,18 @@ class OrderPreview(Value):
 
     bill: Bill
     shortages: tuple[Shortage, ...]
+    refusals: tuple[str, ...]
+    parts: tuple[str, ...]  # the orders that it would be split into
+    drifted: tuple[Drift, ...]  # lines of a basket that cost something else than they were shown to
     can_be_placed: bool
 
 
 class PlaceOrder(Value):
     """Order these goods, or what is in a basket."""
 
-    lines: Annotated[Lines | None, Meta(description="what to buy; or name a basket")] = None
-    basket_id: UUID | None = None
     currency: CurrencyCode
+    lines: Lines | None = None
+    basket_id: UUID | None = None
     member_id: UUID | None = None
     contact_email: Annotated[str, Pii("email"), Meta(max_length=254)] = ""
     address: Address | None = None
@@ -132,7 +145,9 @@ class PayOrder(Value):
 
     payment_id: UUID
     method: Code
-    token: Annotated[str, Pii("payment-token"), Meta(max_length=255)]  # from the provider's own form; no card number passes here
+    token: Annotated[
+        str, Pii("identifier"), Meta(max_length=255)
+    ]  # from the provider's own form; no card number passes here
 
 
 class Paid(Value):
@@ -200,3 +215,153 @@ class NothingToBuy(errors.BadAsk):
         super().__init__(
             "there is nothing to buy", remedy="send lines, or the basket_id of a basket that has some", path="$.lines"
         )
+
+
+@flow(
+    "checkout.preview-order",
+    version="1.0",
+    effect=Effect.READ,
+    uses=[
+        order.get_basket,
+        member.get_buyer,
+        catalog.check_lines,
+        pricing.quote,
+        fulfilment.quote_delivery,
+        promotion.evaluate,
+        tax.calculate,
+        inventory.get_availability,
+        order.check_draft,
+    ],
+    raises=[NothingToBuy],
+)
+def preview_order(ask: PreviewOrder) -> OrderPreview:
+    """Say what placing an order would do: its bill with every reason, what is short, what refuses it, how it splits.
+
+    The bill is drawn up by the same code as when it is placed; nothing is written or held.
+    """
+    ...
+
+
+@flow(
+    "checkout.place-order",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[
+        order.get_basket,
+        member.get_buyer,
+        member.earn_points,
+        catalog.check_lines,
+        pricing.quote,
+        fulfilment.quote_delivery,
+        fulfilment.book_slot,
+        promotion.evaluate,
+        promotion.redeem,
+        tax.calculate,
+        inventory.reserve,
+        inventory.ship,
+        order.place_order,
+        payment.open_payment,
+    ],
+    raises=[NothingToBuy, PriceChanged],
+)
+def place_order(ask: PlaceOrder) -> PlacedOrder:
+    """Place an order: number, stock, coupons, slot, receivable and events in one transaction, or nothing at all.
+
+    Sold in a shop (`paid_at_till`), it is paid and handed over in the same transaction. Otherwise stock is held
+    until `pay_before`.
+    """
+    ...
+
+
+@flow(
+    "checkout.confirm-payment",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[
+        payment.get_payment,
+        order.mark_paid,
+        order.get_group,
+        order.get_order,
+        inventory.confirm,
+        fulfilment.plan,
+        member.earn_points,
+    ],
+)
+def confirm_payment(ask: ConfirmPayment) -> Paid:
+    """Mark orders as paid, keep their stock for good, plan their shipments and credit points.
+
+    Does nothing where the payment is neither authorised nor captured, or where it was done before.
+    """
+    ...
+
+
+@flow(
+    "checkout.pay-order",
+    version="1.0",
+    effect=Effect.STEPS,
+    uses=[payment.authorise, payment.capture, payment.void, confirm_payment],
+    deadline_ms=60_000,
+)
+def pay_order(ask: PayOrder) -> Paid:
+    """Pay: hold the money, confirm the orders, take the money. Where confirming fails the money is let go."""
+    ...
+
+
+@flow(
+    "checkout.receive-notification",
+    version="1.0",
+    effect=Effect.STEPS,
+    uses=[payment.notify, payment.capture, confirm_payment],
+    deadline_ms=60_000,
+)
+def receive_notification(ask: payment.Notify) -> Paid:
+    """Take in what a payment provider says, and carry out what follows, whether or not the buyer came back."""
+    ...
+
+
+@flow(
+    "checkout.give-back",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[
+        order.cancel_order,
+        inventory.release,
+        promotion.return_uses,
+        fulfilment.cancel,
+        fulfilment.release_slot,
+        member.reverse_points,
+    ],
+    is_internal=True,
+)
+def give_back(ask: CancelOrder) -> order.CancelledOrder:
+    """Cancel an order and give back its goods, coupons, slot and points, in one transaction."""
+    ...
+
+
+@flow(
+    "checkout.cancel-order",
+    version="1.0",
+    effect=Effect.STEPS,
+    uses=[give_back, payment.get_payment, payment.void, payment.refund],
+    deadline_ms=60_000,
+)
+def cancel_order(ask: CancelOrder) -> Cancelled:
+    """Cancel an order before it leaves: goods, coupons and points go back at once, then the money, less the fee."""
+    ...
+
+
+@flow(
+    "checkout.expire-orders",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[
+        order.expire_due,
+        order.get_group,
+        inventory.release,
+        promotion.return_uses,
+        fulfilment.release_slot,
+    ],
+)
+def expire_orders(ask: ExpireOrders) -> Expired:
+    """Let unpaid orders run out, with their stock, coupons and slots. Safe to run in several places at once."""
+    ...

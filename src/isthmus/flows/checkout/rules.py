@@ -1,14 +1,22 @@
-"""Adding up a bill: pure arithmetic over what the domains answered."""
+"""Drawing up a bill: pure arithmetic over what the domains answered."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from isthmus.packs.catalog import api as catalog
+from isthmus.packs.fulfilment import api as fulfilment
+from isthmus.packs.inventory import api as inventory
+from isthmus.packs.order import api as order
+from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
-from isthmus.values import Money, money
+from isthmus.packs.tax import api as tax
+from isthmus.values import Applied, LineAsk, Money, money
+
+from . import api
 
 
-def shares_by_line(discounts: Sequence[promotion.Discount], lines: int, currency: str) -> tuple[Money, ...]:
+def taken_off(discounts: Sequence[promotion.Discount], lines: int, currency: str) -> tuple[Money, ...]:
     """Return how much all discounts together take off each line."""
     off = [0] * lines
     for discount in discounts:
@@ -17,11 +25,127 @@ def shares_by_line(discounts: Sequence[promotion.Discount], lines: int, currency
     return tuple(money(minor, currency) for minor in off)
 
 
-def delivery_discount(discounts: Sequence[promotion.Discount], currency: str) -> Money:
+def off_delivery(discounts: Sequence[promotion.Discount], currency: str) -> Money:
     """Return how much the discounts that aim at delivery take off its fee."""
     return money(sum(one.amount.minor for one in discounts if one.target == "delivery"), currency)
 
 
-def added(amounts: Sequence[Money], currency: str) -> Money:
-    """Add up amounts; of none, nothing in the currency."""
-    return sum(amounts, start=money(0, currency))
+def reasons_of(discounts: Sequence[promotion.Discount], line: int) -> tuple[Applied, ...]:
+    """Return which discounts took what off a line."""
+    return tuple(
+        Applied(by=discount.promotion, reason=share.reason or discount.reason, amount=-share.amount)
+        for discount in discounts
+        for share in discount.shares
+        if share.line == line and share.amount.minor
+    )
+
+
+def bill(
+    sellable: Sequence[catalog.Sellable],
+    quote: pricing.Quote,
+    evaluation: promotion.Evaluation,
+    delivery: fulfilment.DeliveryQuote | None,
+    taxed: tax.TaxQuote | None,
+) -> api.Bill:
+    """Put a bill together. What is paid for a line is its gross amount: tax is in it, or was added to it."""
+    currency = quote.currency
+    discounts = evaluation.discounts
+    off = taken_off(discounts, len(quote.lines), currency)
+    nothing = money(0, currency)
+    lines: list[api.BillLine] = []
+    for at, (good, priced) in enumerate(zip(sellable, quote.lines, strict=True)):
+        net = priced.amount - off[at]
+        due = taxed.lines[at] if taxed else None
+        lines.append(
+            api.BillLine(
+                sku=priced.sku,
+                title=good.title,
+                quantity=priced.quantity,
+                unit=good.unit,
+                seller=good.seller,
+                list_amount=priced.list_amount,
+                amount=priced.amount,
+                discount=off[at],
+                tax=due.tax if due else nothing,
+                total=due.gross if due else net,
+                applied=(*priced.applied, *reasons_of(discounts, at)),
+            )
+        )
+    fee = nothing
+    if delivery is not None:
+        fee = taxed.delivery.gross if taxed and taxed.delivery else delivery.fee - off_delivery(discounts, currency)
+    goods = sum((line.total for line in lines), start=nothing)
+    return api.Bill(
+        currency=currency,
+        lines=tuple(lines),
+        goods=goods,
+        discounts=discounts,
+        missed=evaluation.missed,
+        delivery=delivery,
+        delivery_fee=fee,
+        tax=taxed.tax if taxed else nothing,
+        tax_summary=taxed.summary if taxed else (),
+        total=goods + fee,
+    )
+
+
+def draft_lines(
+    drawn: api.Bill, sellable: Sequence[catalog.Sellable], locations: Sequence[str]
+) -> tuple[order.DraftLine, ...]:
+    """Return the lines of an order as they are written down."""
+    return tuple(
+        order.DraftLine(
+            sku=line.sku,
+            title=line.title,
+            quantity=line.quantity,
+            unit=line.unit,
+            seller=line.seller,
+            location=location,
+            tax_category=good.tax_category,
+            list_amount=line.list_amount,
+            amount=line.amount,
+            discount=line.discount,
+            tax=line.tax,
+            total=line.total,
+            is_returnable=good.is_returnable,
+            applied=line.applied,
+        )
+        for line, good, location in zip(drawn.lines, sellable, locations, strict=True)
+    )
+
+
+def locations_of(allocations: Sequence[inventory.Allocation], lines: int) -> list[str]:
+    """Return where each line comes from; the first place where it comes from several."""
+    found = [""] * lines
+    for allocation in allocations:
+        found[allocation.line] = found[allocation.line] or allocation.location
+    return found
+
+
+def shortages(lines: Sequence[LineAsk], available: inventory.Availability) -> tuple[api.Shortage, ...]:
+    """Return the lines for which there is too little, counting every line of the same SKU."""
+    left = {one.sku: one.available + one.back_order for one in available.items}
+    short: list[api.Shortage] = []
+    for at, line in enumerate(lines):
+        have = left.get(line.sku, 0)
+        if line.quantity > have:
+            short.append(
+                api.Shortage(path=f"$.lines[{at}].sku", sku=line.sku, wanted=line.quantity, available=max(have, 0))
+            )
+        left[line.sku] = have - line.quantity
+    return tuple(short)
+
+
+def drifted(basket: Sequence[order.BasketLine], drawn: api.Bill) -> tuple[api.Drift, ...]:
+    """Return the lines of a basket that cost something else than they were shown to."""
+    return tuple(
+        api.Drift(path=f"$.lines[{at}]", sku=line.sku, shown=was.shown, now=line.amount)
+        for at, (was, line) in enumerate(zip(basket, drawn.lines, strict=True))
+        if was.shown is not None and was.shown != line.amount
+    )
+
+
+def jurisdiction_of(country: str, region: str) -> str:
+    """Write where goods go as tax knows places: `US-OH`; the country alone where the region is no code."""
+    is_code = region.isalnum() and region.isascii() and region == region.upper() and region
+    return f"{country}-{region}" if is_code else country

@@ -2,7 +2,7 @@
 
     order:   place ──▶ placed ──mark-paid──▶ paid ──mark-shipped──▶ part-shipped ──▶ shipped ──complete──▶ completed
                          │ └─expire─▶ expired   │
-                         └──────cancel──────────┴──▶ cancelled
+                         └──────cancel──────────┴──▶ cancelled        (handed over in a shop: completed at once)
     return:  request ──▶ requested ──approve──▶ approved ──receive──▶ received ──settle──▶ refunded
                              └──reject──▶ rejected
 
@@ -123,6 +123,7 @@ class PlaceOrder(Draft):
 
     group_id: UUID
     pay_before: datetime | None = None  # None: it is paid already
+    is_handed_over: bool = False  # paid and taken along: the order is complete at once
     plan: str = ""  # the version of the rules that it was sold under
 
 

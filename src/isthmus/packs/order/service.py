@@ -45,11 +45,13 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
         )
         for at, (key, lines) in enumerate(by_key.items())
     ]
-    facts = {"box": ctx.box, "now": ctx.now, "by": ctx.caller.client}
+    state = State.PAID if ask.pay_before is None else State.PLACED
+    if ask.is_handed_over:
+        state = State.COMPLETED
+    facts = {"box": ctx.box, "now": ctx.now, "by": ctx.caller.client, "state": state}
     await storage.place(ctx.session, ctx.front_end, ask, parts, facts)
     for part in parts:
         ctx.emit(_placed(ask, part))
-    state = State.PAID if ask.pay_before is None else State.PLACED
     briefs = [
         api.OrderBrief(
             order_id=part.order_id,

@@ -27,10 +27,10 @@ with placed as (
     select $1, order_id, $14, $22, $3, '' from unnest($16::uuid[]) as order_id
 )
 insert into "order".lines (front_end, order_id, line, sku, title, quantity, unit, seller, location, tax_category,
-    list_minor, amount_minor, discount_minor, tax_minor, total_minor, is_returnable, applied)
+    list_minor, amount_minor, discount_minor, tax_minor, total_minor, is_returnable, applied, shipped)
 select $1, * from unnest($23::uuid[], $24::int[], $25::text[], $26::text[], $27::int[], $28::text[], $29::text[],
     $30::text[], $31::text[], $32::bigint[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[],
-    $37::boolean[], $38::jsonb[])
+    $37::boolean[], $38::jsonb[], $39::int[])
 """
 
 _ORDERS = """
@@ -154,7 +154,7 @@ async def place(
         _PLACE,
         front_end,
         ask.group_id,
-        "paid" if ask.pay_before is None else "placed",
+        facts["state"],
         ask.member_id,
         ask.contact_email,
         None if ask.address is None else encode(ask.address),
@@ -175,6 +175,7 @@ async def place(
         [part.total for part in parts],
         facts["by"],
         *_line_columns(lines),
+        [line.quantity if ask.is_handed_over else 0 for _, _, line in lines],
     )
 
 

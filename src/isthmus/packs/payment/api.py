@@ -3,7 +3,7 @@
     open ──authorise──▶ authorised ──capture──▶ captured ──refund──▶ part-refunded ──▶ refunded
      │ ▲        │              └────void────▶ voided
      │ └declined┘
-     └──────── record-receipt (cash, a terminal) ──▶ captured
+     └ received on the spot (cash, a terminal): opened as captured
 
 What a provider is asked is an attempt. It is written down before the provider is called and after it has answered,
 and no transaction is open in between. An attempt ends once: by the answer, by a notification, or by looking it up,
@@ -66,17 +66,14 @@ class Kind(enum.StrEnum):
 
 
 class OpenPayment(Value):
-    """Expect an amount for a reference, such as a group of orders."""
+    """Expect an amount for a reference, such as a group of orders.
+
+    received_as: how it was taken on the spot (cash, a terminal's slip); none: it is still to come.
+    """
 
     reference: Reference
     amount: Money
-
-
-class RecordReceipt(Value):
-    """Record money that was taken on the spot: cash, or a terminal's slip."""
-
-    payment_id: UUID
-    method: Code
+    received_as: Code | None = None
 
 
 class Authorise(Value):
@@ -328,19 +325,7 @@ class BadNotification(errors.BadAsk):
 
 @capability("payment.open-payment", version="1.0", effect=Effect.WRITE, is_internal=True)
 def open_payment(ask: OpenPayment) -> Payment:
-    """Expect an amount for a reference; the same reference again gets the same payment."""
-    ...
-
-
-@capability(
-    "payment.record-receipt",
-    version="1.0",
-    effect=Effect.WRITE,
-    raises=[UnknownPayment, IllegalStep],
-    is_internal=True,
-)
-def record_receipt(ask: RecordReceipt) -> Payment:
-    """Record that the whole amount was taken on the spot."""
+    """Expect an amount for a reference, or record what was taken on the spot; a reference has one payment."""
     ...
 
 

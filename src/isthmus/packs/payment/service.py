@@ -16,33 +16,24 @@ Kind = api.Kind
 @implements(api.open_payment)
 async def open_payment(ask: api.OpenPayment, ctx: Context) -> api.Payment:
     payment_id = ctx.new_id()
-    if await storage.open_payment(ctx.session, ctx.front_end, payment_id, ask, ctx.now):
-        nothing = money(0, ask.amount.currency)
-        return api.Payment(
-            payment_id=payment_id,
-            reference=ask.reference,
-            state=api.PaymentState.OPEN,
-            amount=ask.amount,
-            authorised=nothing,
-            captured=nothing,
-            refunded=nothing,
-            method="",
-            legs=(),
-        )
-    return await _found(None, ask.reference, ctx)
-
-
-@implements(api.record_receipt)
-async def record_receipt(ask: api.RecordReceipt, ctx: Context) -> api.Payment:
-    kept = await _locked(ask.payment_id, ctx)
-    payment = kept.payment
-    if payment.state is not api.PaymentState.OPEN:
-        raise api.IllegalStep(state=payment.state, wanted="paid on the spot")
-    await storage.take(ctx.session, ctx.front_end, payment, ask.method)
-    moved = ("capture", payment.amount, ask.method)
-    await storage.leg(ctx.session, ctx.front_end, ctx.new_id(), payment.payment_id, moved, ctx.now)
-    _tell(payment, api.PaymentState.CAPTURED, "receipt", payment.amount, ctx)
-    return await _found(ask.payment_id, None, ctx)
+    if not await storage.open_payment(ctx.session, ctx.front_end, payment_id, ctx.new_id(), ask, ctx.now):
+        return await _found(None, ask.reference, ctx)
+    nothing = money(0, ask.amount.currency)
+    received = ask.amount if ask.received_as else nothing
+    payment = api.Payment(
+        payment_id=payment_id,
+        reference=ask.reference,
+        state=api.PaymentState.CAPTURED if ask.received_as else api.PaymentState.OPEN,
+        amount=ask.amount,
+        authorised=received,
+        captured=received,
+        refunded=nothing,
+        method=ask.received_as or "",
+        legs=(),
+    )
+    if ask.received_as:
+        _tell(payment, payment.state, "receipt", ask.amount, ctx)
+    return payment
 
 
 @implements(api.get_payment)

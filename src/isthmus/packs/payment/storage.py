@@ -13,8 +13,17 @@ from isthmus.values import Money, money
 from . import api
 
 _OPEN = """
-insert into payment.payment (front_end, payment_id, reference, currency, amount_minor, state, opened_at)
-values ($1, $2, $3, $4, $5, 'open', $6) on conflict (front_end, reference) do nothing
+with opened as (
+    insert into payment.payment (front_end, payment_id, reference, currency, amount_minor, authorised_minor,
+        captured_minor, state, method, opened_at)
+    values ($1, $2, $3, $4, $5, case when $6 = '' then 0 else $5 end, case when $6 = '' then 0 else $5 end,
+            case when $6 = '' then 'open' else 'captured' end, $6, $7)
+    on conflict (front_end, reference) do nothing returning payment_id
+), moved as (
+    insert into payment.leg (front_end, leg_id, payment_id, kind, amount_minor, method, at)
+    select $1, $8, payment_id, 'capture', $5, $6, $7 from opened where $6 <> ''
+)
+select count(*) from opened
 """
 _COLUMNS = """payment_id, reference, currency, amount_minor, authorised_minor, captured_minor, refunded_minor, state,
     method, provider, authorisation"""
@@ -46,7 +55,9 @@ insert into payment.attempt (front_end, attempt_id, payment_id, kind, key, provi
 values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10)
 """
 _END = """
-update payment.attempt set state = $3, provider_reference = case when $4 = '' then provider_reference else $4 end, reason = $5,
+update payment.attempt set state = $3,
+    provider_reference = case when $4 = '' then provider_reference else $4 end,
+    reason = $5,
     ended_at = case when $3 = 'unknown' then null else $6::timestamptz end
 where front_end = $1 and key = $2 and state in ('pending', 'unknown')
 """
@@ -73,12 +84,23 @@ class Kept:
 
 
 async def open_payment(
-    session: ports.Session, front_end: str, payment_id: UUID, ask: api.OpenPayment, now: datetime
+    session: ports.Session, front_end: str, payment_id: UUID, leg_id: UUID, ask: api.OpenPayment, now: datetime
 ) -> bool:
-    """Write a payment; False where its reference has one."""
-    amount = ask.amount
-    tag = await session.execute(_OPEN, front_end, payment_id, ask.reference, amount.currency, amount.minor, now)
-    return tag.endswith(" 1")
+    """Write a payment, and its leg where it was taken on the spot; False where its reference has one."""
+    amount, received_as = ask.amount, ask.received_as or ""
+    return bool(
+        await session.fetch_value(
+            _OPEN,
+            front_end,
+            payment_id,
+            ask.reference,
+            amount.currency,
+            amount.minor,
+            received_as,
+            now,
+            leg_id,
+        )
+    )
 
 
 async def lock(session: ports.Session, front_end: str, payment_id: UUID) -> Kept | None:
@@ -155,12 +177,6 @@ async def apply(
         attempt.provider,
         authorisation if is_authorisation else "",
     )
-
-
-async def take(session: ports.Session, front_end: str, payment: api.Payment, method: str) -> None:
-    """Change an open payment to one that was paid on the spot."""
-    minor = payment.amount.minor
-    await session.execute(_APPLY, front_end, payment.payment_id, "captured", minor, minor, 0, method, "", "")
 
 
 async def leg(

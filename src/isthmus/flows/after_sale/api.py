@@ -1,0 +1,67 @@
+"""What comes after a sale: sending goods, and taking them back.
+
+ship-order     goods leave stock and the order knows it, in one transaction
+take-back      the goods of an approved return are in stock again, or written off
+refund-return  taken back, the money returned, the return settled; each step once, however often it is asked
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from isthmus.kernel import Effect, Meta, Value, flow
+from isthmus.packs.inventory import api as inventory
+from isthmus.packs.order import api as order
+from isthmus.packs.payment import api as payment
+from isthmus.values import LINES_MAX, Code
+
+
+class ShipOrder(Value):
+    """Send goods of an order: all that is left, or so much of these lines."""
+
+    order_id: UUID
+    parcel: Code = "1"
+    lines: Annotated[tuple[order.ShippedLine, ...], Meta(max_length=LINES_MAX)] = ()
+
+
+class RefundReturn(Value):
+    """Take the goods of an approved return back and return the money. `condition` is how they came."""
+
+    return_id: UUID
+    condition: Code = "new"
+
+
+@flow(
+    "after-sale.ship-order",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[order.get_order, order.mark_shipped, inventory.ship],
+)
+def ship_order(ask: ShipOrder) -> order.Order:
+    """Send goods: they leave stock, and the order says so, in one transaction. A parcel counts once."""
+    ...
+
+
+@flow(
+    "after-sale.take-back",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[order.get_order, order.get_return, order.receive_return, inventory.restock],
+    is_internal=True,
+)
+def take_back(ask: RefundReturn) -> order.Return:
+    """Put the goods of an approved return into stock, or write them off, and record that they are back."""
+    ...
+
+
+@flow(
+    "after-sale.refund-return",
+    version="1.0",
+    effect=Effect.STEPS,
+    uses=[take_back, payment.get_payment, payment.refund, order.settle_return],
+    deadline_ms=60_000,
+)
+def refund_return(ask: RefundReturn) -> order.Return:
+    """Take back, refund and settle an approved return. Stopped half way, the same call goes on where it was."""
+    ...

@@ -1,0 +1,24 @@
+"""The manifest of after-sale, with the condition that lies between its domains."""
+
+from isthmus.kernel import Condition, Pack
+
+from . import api, service
+
+AFTER_SALE = Pack(
+    name="after-sale",
+    owner="checkout",
+    api=api,
+    service=(service,),
+    conditions=(
+        Condition(
+            name="after-sale.refunds-are-paid-out",
+            sentence="What an order says was refunded was given back by its payment.",
+            sql="""with refunded as (
+                       select front_end, group_id, sum(refunded_minor) as minor from "order".orders
+                       group by front_end, group_id having sum(refunded_minor) > 0)
+                   select refunded.front_end, group_id, minor, refunded_minor from refunded
+                   left join payment.payment on payment.front_end = refunded.front_end and reference = group_id::text
+                   where coalesce(refunded_minor, 0) < minor""",
+        ),
+    ),
+)

@@ -1,0 +1,146 @@
+"""Checkout at work: paying, confirming, cancelling, running out."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from isthmus.kernel import Context, implements
+from isthmus.packs.fulfilment import api as fulfilment
+from isthmus.packs.inventory import api as inventory
+from isthmus.packs.member import api as member
+from isthmus.packs.order import api as order
+from isthmus.packs.payment import api as payment
+from isthmus.packs.promotion import api as promotion
+from isthmus.values import LineAsk, Money, money
+
+from . import api
+
+_HELD = (payment.PaymentState.AUTHORISED, payment.PaymentState.CAPTURED)
+
+
+@implements(api.pay_order)
+async def pay_order(ask: api.PayOrder, ctx: Context) -> api.Paid:
+    await ctx.call(payment.authorise, payment.Authorise(payment_id=ask.payment_id, method=ask.method, token=ask.token))
+    ctx.undo_with(payment.void, payment.Void(payment_id=ask.payment_id))
+    return await _confirmed_and_captured(ask.payment_id, ctx)
+
+
+@implements(api.receive_notification)
+async def receive_notification(ask: payment.Notify, ctx: Context) -> api.Paid:
+    found = await ctx.call(payment.notify, ask)
+    if found.state is payment.PaymentState.AUTHORISED:
+        return await _confirmed_and_captured(found.payment_id, ctx)
+    return await ctx.call(api.confirm_payment, api.ConfirmPayment(payment_id=found.payment_id))
+
+
+async def _confirmed_and_captured(payment_id: UUID, ctx: Context) -> api.Paid:
+    confirmed = await ctx.call(api.confirm_payment, api.ConfirmPayment(payment_id=payment_id))
+    captured = await ctx.call(payment.capture, payment.Capture(payment_id=payment_id))
+    return api.Paid(payment_id=payment_id, state=captured.state, orders=confirmed.orders)
+
+
+@implements(api.confirm_payment)
+async def confirm_payment(ask: api.ConfirmPayment, ctx: Context) -> api.Paid:
+    found = await ctx.call(payment.get_payment, payment.GetPayment(payment_id=ask.payment_id))
+    group_id = UUID(found.reference)
+    before = await ctx.call(order.get_group, order.GetGroup(group_id=group_id))
+    is_news = any(one.state is order.OrderState.PLACED for one in before.orders)
+    if found.state not in _HELD or not is_news:
+        return api.Paid(payment_id=ask.payment_id, state=found.state, orders=before.orders)
+    group = await ctx.call(order.mark_paid, order.MarkPaid(group_id=group_id))
+    await ctx.call(inventory.confirm, inventory.Confirm(reference=found.reference))
+    for brief in group.orders:
+        if brief.state is order.OrderState.PAID:
+            await _follow_up(brief.order_id, ctx)
+    return api.Paid(payment_id=ask.payment_id, state=found.state, orders=group.orders)
+
+
+async def _follow_up(order_id: UUID, ctx: Context) -> None:
+    """Plan what is to be sent of a paid order, and credit its points; as it was sold."""
+    sold = await ctx.call(order.get_order, order.GetOrder(order_id=order_id))
+    own = ctx.acting_for(sold.box)
+    if sold.delivery_method:
+        plan = fulfilment.Plan(
+            reference=str(order_id),
+            lines=tuple(
+                fulfilment.PlanLine(
+                    sku=line.sku,
+                    quantity=line.quantity,
+                    location=line.location or "main",
+                    attributes={"seller": line.seller} if line.seller else {},
+                )
+                for line in sold.lines
+            ),
+            method=sold.delivery_method,
+            address=sold.address,
+            order_kind=sold.order_kind,
+            channel=sold.channel,
+        )
+        await own.call(fulfilment.plan, plan)
+    if sold.member_id is not None:
+        points = own.answer(member.points_earned)(sold.total)
+        if isinstance(points, int) and points > 0:
+            earned = member.EarnPoints(member_id=sold.member_id, reference=str(order_id), points=points)
+            await own.call(member.earn_points, earned)
+
+
+@implements(api.give_back)
+async def give_back(ask: api.CancelOrder, ctx: Context) -> order.CancelledOrder:
+    cancelled = await ctx.call(order.cancel_order, order.Cancel(order_id=ask.order_id, reason=ask.reason))
+    sold = cancelled.order
+    reference = str(sold.group_id)
+    lines = tuple(LineAsk(sku=line.sku, quantity=line.quantity) for line in sold.lines)
+    await ctx.call(
+        inventory.release,
+        inventory.Release(reference=reference, lines=None if cancelled.is_last_of_group else lines),
+    )
+    if cancelled.is_last_of_group:
+        await ctx.call(promotion.return_uses, promotion.ReturnUses(reference=reference))
+        await ctx.call(fulfilment.release_slot, fulfilment.ReleaseSlot(reference=reference))
+    if cancelled.was_paid and sold.delivery_method:
+        await ctx.call(fulfilment.cancel, fulfilment.Cancel(reference=str(sold.order_id)))
+    if cancelled.was_paid and sold.member_id is not None:
+        reverse = member.ReversePoints(member_id=sold.member_id, reference=str(sold.order_id))
+        await ctx.call(member.reverse_points, reverse)
+    return cancelled
+
+
+@implements(api.cancel_order)
+async def cancel_order(ask: api.CancelOrder, ctx: Context) -> api.Cancelled:
+    cancelled = await ctx.call(api.give_back, ask)
+    sold = cancelled.order
+    refunded = money(0, sold.currency)
+    if cancelled.was_paid:
+        refunded = await _money_back(sold, sold.total - cancelled.fee, ctx)
+    brief = order.OrderBrief(
+        order_id=sold.order_id,
+        number=sold.number,
+        state=sold.state,
+        part=sold.part,
+        lines=len(sold.lines),
+        total=sold.total,
+    )
+    return api.Cancelled(order=brief, refunded=refunded, fee=cancelled.fee)
+
+
+async def _money_back(sold: order.Order, amount: Money, ctx: Context) -> Money:
+    found = await ctx.call(payment.get_payment, payment.GetPayment(reference=str(sold.group_id)))
+    if found.state is payment.PaymentState.AUTHORISED and amount == found.amount:
+        await ctx.call(payment.void, payment.Void(payment_id=found.payment_id))
+    elif amount.minor:
+        refund = payment.Refund(
+            payment_id=found.payment_id, amount=amount, reference=str(sold.order_id), reason="cancelled"
+        )
+        await ctx.call(payment.refund, refund)
+    return amount
+
+
+@implements(api.expire_orders)
+async def expire_orders(ask: api.ExpireOrders, ctx: Context) -> api.Expired:
+    expired = await ctx.call(order.expire_due, order.ExpireDue(limit=ask.limit))
+    for group_id in expired.group_ids:
+        reference = str(group_id)
+        await ctx.call(inventory.release, inventory.Release(reference=reference))
+        await ctx.call(promotion.return_uses, promotion.ReturnUses(reference=reference))
+        await ctx.call(fulfilment.release_slot, fulfilment.ReleaseSlot(reference=reference))
+    return api.Expired(orders=len(expired.group_ids))
