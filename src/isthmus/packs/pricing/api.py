@@ -381,6 +381,6 @@ def round_line(currency: str) -> LineRounding | Pass:
 def validate_price(prices: Sequence[PriceEntry]) -> Sequence[Verdict]:
     """Refuse prices before they are put: a sale amount too far under the list, a price with a wrong ending.
 
-    Default: all are allowed.
+    The path of a veto begins at the price, such as `.sale_amount`. Default: all are allowed.
     """
     return [ALLOW] * len(prices)
