@@ -16,6 +16,7 @@ from openlineage.client.facet_v2 import column_lineage_dataset as columns
 from isthmus.data.ask import Ask
 from isthmus.data.contracts import content, contract
 from isthmus.data.lineage import Source, lineage, sources
+from isthmus.data.ossie import document, ossie
 from isthmus.data.quality import History, examine, rules
 from isthmus.markings import Where
 
@@ -125,3 +126,31 @@ def test_quality_rules_are_read_from_the_model_and_find_what_breaks_them(shop: W
 
 def test_ranges_and_closed_sets_become_rules() -> None:
     assert "price_minor is at least 0" in {rule.sentence for rule in rules(deli_model())}
+
+
+def test_the_model_leaves_as_ossie_and_what_one_expression_cannot_say_stands_apart(traps: World) -> None:
+    (found,) = document(traps.model, "traps")["semantic_model"]
+    metrics = {one["name"]: one["expression"]["dialects"][0]["expression"] for one in found["metrics"]}
+    assert metrics["avg_amount"] == "SUM(orders.amount) / NULLIF(COUNT(orders.amount), 0)"
+    assert metrics["amount_done"] == "SUM(CASE WHEN orders.status = 'done' THEN orders.amount END)"
+    assert metrics["buyers"] == "COUNT(DISTINCT orders.customer_id)"
+    assert metrics["tickets"] == "COUNT(tickets.id)"
+    apart = {one["name"] for one in json.loads(found["custom_extensions"][0]["data"])["metrics"]}
+    assert apart == {name for name in traps.model.metrics if "_so_far" in name or name.startswith("amount_")} - {
+        "amount_done"
+    }
+    assert set(metrics) | apart == set(traps.model.metrics)
+    assert {(one["from"], one["to"]) for one in found["relationships"]} == {
+        ("orders", "customers"), ("items", "orders"), ("tickets", "customers"),
+    }  # fmt: skip
+    assert yaml.safe_load(ossie(traps.model, "traps"))["version"] == "0.2.0.dev0"
+
+
+def test_ossie_expressions_compute_what_the_metrics_do(traps: World) -> None:
+    (found,) = document(traps.model, "traps")["semantic_model"]
+    for one in found["metrics"]:
+        sql = one["expression"]["dialects"][0]["expression"]
+        tables = [name for name in ("customers", "orders", "items", "tickets") if f"{name}." in sql]
+        if len(tables) == 1:
+            ((value,),) = traps.connection.execute(f"select {sql} from {tables[0]}").fetchall()
+            assert value == traps.rows(one["name"])[0][0], one["name"]

@@ -27,6 +27,7 @@ from .lake import Lake
 from .landing import Landing
 from .lineage import lineage
 from .metrics import Metrics
+from .ossie import ossie
 from .platform import DataPlatform
 from .policy import Policy
 from .proof import Proofs
@@ -242,6 +243,11 @@ def _add_publishing(app: typer.Typer, open_platform: Open) -> None:
         out.print(
             contract(platform.model, platform.model.entity(entity)), highlight=False, soft_wrap=True, markup=False
         )
+
+    @app.command("ossie")
+    def show_ossie(name: Annotated[str, typer.Argument(help="What to call the model.")] = "isthmus") -> None:
+        """Print the model and its metrics as Apache Ossie (formerly OSI) YAML, for other semantic layers."""
+        out.print(ossie(open_platform().model, name), highlight=False, soft_wrap=True, markup=False)
 
     @app.command("lineage")
     def show_lineage(metrics: Named, by: ByOption = None) -> None:

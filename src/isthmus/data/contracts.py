@@ -23,7 +23,7 @@ _LOGICAL: Final[Mapping[FieldKind, str]] = {
 
 def contract(model: Model, entity: Entity) -> str:
     """Return an entity's data contract as YAML; the same model gives the same text."""
-    return "\n".join(_yaml(content(model, entity), 0)) + "\n"
+    return "\n".join(yaml(content(model, entity), 0)) + "\n"
 
 
 def content(model: Model, entity: Entity) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def content(model: Model, entity: Entity) -> dict[str, Any]:
         "team": {"name": entity.owner or "nobody"},
         "schema": [
             {
-                "name": _plain(entity.name),
+                "name": plain_name(entity.name),
                 "physicalName": entity.table,
                 "physicalType": "table",
                 "logicalType": "object",
@@ -52,7 +52,7 @@ def content(model: Model, entity: Entity) -> dict[str, Any]:
 
 def _property(model: Model, entity: Entity, field: Field) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "name": _plain(field.name),
+        "name": plain_name(field.name),
         "physicalName": field.name,
         "logicalType": _LOGICAL[field.kind],
         "physicalType": SQL_TYPES[field.kind],
@@ -69,7 +69,7 @@ def _property(model: Model, entity: Entity, field: Field) -> dict[str, Any]:
     targets = [ref for ref in entity.references if ref.name == field.name]
     if targets:
         key = dict(targets[0].pairs)[field.name]
-        found["relationships"] = [{"type": "foreignKey", "to": f"{_plain(targets[0].target)}.{_plain(key)}"}]
+        found["relationships"] = [{"type": "foreignKey", "to": f"{plain_name(targets[0].target)}.{plain_name(key)}"}]
     if field.values:
         arguments = {"validValues": list(field.values)}
         found["quality"] = [{"type": "library", "metric": "invalidValues", "arguments": arguments, "mustBe": 0}]
@@ -87,25 +87,25 @@ def _options(field: Field) -> dict[str, Any]:
     return {}
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """Return a name as the standard lets one be: no dots, since these join table and column there."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", name)
 
 
-def _yaml(value: Mapping[str, Any] | Sequence[Any], depth: int) -> Iterator[str]:
-    """Write nested maps and lists; scalars as JSON, which YAML reads the same."""
+def yaml(value: Mapping[str, Any] | Sequence[Any], depth: int) -> Iterator[str]:
+    """Yield the lines of nested maps and lists; scalars as JSON, which YAML reads the same."""
     indent = "  " * depth
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if isinstance(inner, Mapping | list):
                 yield f"{indent}{key}:"
-                yield from _yaml(inner, depth + 1)
+                yield from yaml(inner, depth + 1)
             else:
                 yield f"{indent}{key}: {json.dumps(inner, ensure_ascii=False)}"
         return
     for inner in value:
         if isinstance(inner, Mapping):
-            first, *rest = _yaml(inner, depth + 1)
+            first, *rest = yaml(inner, depth + 1)
             yield f"{indent}- {first.strip()}"
             yield from rest
         else:
