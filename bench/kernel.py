@@ -26,7 +26,6 @@ from isthmus.kernel import (
     Caller,
     Context,
     Effect,
-    ExtensionPoint,
     FrontEnd,
     Pack,
     Pass,
@@ -42,6 +41,7 @@ from isthmus.kernel import (
 )
 from isthmus.kernel.capability import Implementation
 from isthmus.kernel.context import Call
+from isthmus.kernel.extension import ExtensionPoint
 from isthmus.kernel.release import Offered, Release
 
 CALLS = 20_000  # in one measurement of a call, each written out ten times so that the loop hardly counts

@@ -17,7 +17,6 @@ from isthmus.kernel import (
     Capability,
     Dimension,
     Effect,
-    ExtensionPoint,
     FrontEnd,
     Pack,
     Platform,
@@ -29,6 +28,7 @@ from isthmus.kernel import (
     implements,
     ports,
 )
+from isthmus.kernel.extension import ExtensionPoint
 from isthmus.kernel.plan import Plan
 from isthmus.kernel.release import Release
 

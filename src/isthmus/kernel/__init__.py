@@ -1,11 +1,12 @@
 """The kernel: declare, answer, compile, call. Everything public is here; it imports msgspec and nothing else."""
 
 from . import combine, errors, ports
-from .call import Caller, Context, Outcome, Platform
+from .call import Outcome, Platform
 from .capability import Capability, Effect, capability, event, flow, implements
 from .combine import ALLOW, PASS, Pass, Verdict, veto
+from .context import Caller, Context
 from .contract import Meta, Value, decode, encode
-from .extension import Dimension, ExtensionPoint, answers, extension_point
+from .extension import Dimension, answers, extension_point
 from .front_end import FrontEnd, Product
 from .pack import Condition, Pack
 from .registry import Registry
@@ -19,7 +20,6 @@ __all__ = [
     "Context",
     "Dimension",
     "Effect",
-    "ExtensionPoint",
     "FrontEnd",
     "Meta",
     "Outcome",

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
 
 from .capability import Capability, Effect
-from .context import NO_SESSION, Call, Caller, Context, new_call_id
+from .context import NO_SESSION, Call, Caller, new_call_id
 from .contract import Value, decode, encode
 from .deadline import DeadlinePassed, within
 from .errors import (
@@ -99,10 +99,8 @@ class Platform:
         happened earlier. Also raises NotPermitted, UnknownDimensionValue, KeyReused, DeadlineExceeded.
         """
         line = self.release.line(caller.front_end)
-        offered = _permitted(line, capability.name, caller)
-        plan = line.plan_for(offered, ask)
-        claim = None if key is None else _claim(offered, ask, key)
-        call = Call(self, offered, plan, ask, caller, now or self.clock(), claim=claim, limit_ms=deadline_ms)
+        call = self._begun(line, _permitted(line, capability.name, caller), ask, caller, now or self.clock(), key)
+        call.asked_ms = deadline_ms
         try:
             answer, _ = await self._answered(call)
         except AlreadyAnswered as already:
@@ -127,10 +125,8 @@ class Platform:
         """
         line = self.release.line(caller.front_end)
         offered = _permitted(line, name, caller)
-        ask = decode(body, offered.capability.ask)
-        plan = line.plan_for(offered, ask)
-        claim = None if key is None else _claim(offered, ask, key)
-        call = Call(self, offered, plan, ask, caller, self.clock(), claim=claim, limit_ms=deadline_ms, call_id=call_id)
+        call = self._begun(line, offered, decode(body, offered.capability.ask), caller, self.clock(), key)
+        call.asked_ms, call.given_id = deadline_ms, call_id
         if tell:
             call.story = _story(call)
         try:
@@ -145,6 +141,10 @@ class Platform:
     def new_call_id(self) -> str:
         """Return an id for a call that begins now (UUID version 7)."""
         return new_call_id(self.clock())
+
+    def _begun(self, line: Line, offered: Offered, ask: Any, caller: Caller, now: datetime, key: str | None) -> Call:
+        claim = None if key is None else _claim(offered, ask, key)
+        return Call(self, offered, line.plan_for(offered, ask), ask, caller, now, claim)
 
     async def run(self, call: Call) -> Answered:
         """Run a call or a step of one, told or not, whatever has been checked before."""
@@ -224,13 +224,11 @@ def _permitted(line: Line, name: str, caller: Caller) -> Offered:
 
 
 async def _read(call: Call) -> Answered:
-    call.session = session = call.platform.store.read(call.plan.front_end)
-    capability = call.offered.capability
-    ctx = Context(call, call.plan, capability.uses)
+    call.session = call.platform.store.read(call.plan.front_end)
     try:
-        return await within(call.limit_ms / 1000, call.offered.implementation.function(call.ask, ctx)), None
+        return await within(call.limit_ms / 1000, call.answering()), None
     finally:
-        await session.close()
+        await call.session.close()
 
 
 async def _write(call: Call) -> Answered:
@@ -252,7 +250,7 @@ async def _write(call: Call) -> Answered:
 
 async def _written(call: Call) -> Any:
     call.session = await call.platform.store.write(call.plan.front_end, call.claim)
-    return await call.offered.implementation.function(call.ask, Context(call, call.plan, call.offered.capability.uses))
+    return await call.answering()
 
 
 _BY_EFFECT = {Effect.READ: _read, Effect.WRITE: _write, Effect.STEPS: run_steps}

@@ -12,7 +12,7 @@ from .contract import Value
 from .errors import IsthmusError
 
 if TYPE_CHECKING:
-    from .call import Context
+    from .context import Context
 
 A = TypeVar("A")
 R = TypeVar("R")

@@ -6,7 +6,8 @@ import hashlib
 import os
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
 
@@ -52,77 +53,62 @@ class Caller(Value):
     trace: str = ""
 
 
+class _NoSession:
+    """Stands where a session would: the flow between its steps has no transaction."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise Fault("a flow in steps has no transaction of its own", remedy="put statements into a capability")
+
+
+NO_SESSION = cast(Session, _NoSession())
+
+
+@dataclass(slots=True)
 class Call:
     """One capability on its way through the pipeline, and what the parts that it calls share with it."""
 
-    __slots__ = (
-        "_id",
-        "_random",
-        "ask",
-        "caller",
-        "claim",
-        "doomed",
-        "effect",
-        "events",
-        "ids",
-        "limit_ms",
-        "now",
-        "offered",
-        "plan",
-        "platform",
-        "session",
-        "story",
-        "trail",
-    )
-
-    def __init__(
-        self,
-        platform: Platform,
-        offered: Offered,
-        plan: Plan,
-        ask: Any,
-        caller: Caller,
-        now: datetime,
-        *,
-        claim: Claim | None = None,
-        call_id: str = "",
-        story: Story | None = None,
-        limit_ms: int | None = None,
-    ) -> None:
-        self.platform = platform
-        self.offered = offered
-        self.plan = plan  # and with it the release that the call began with, whatever is deployed meanwhile
-        self.ask = ask
-        self.caller = caller
-        self.now = now
-        self.claim = claim
-        self.story = story
-        self.effect = offered.capability.effect
-        own_limit_ms = offered.capability.deadline_ms
-        self.limit_ms = own_limit_ms if limit_ms is None else min(limit_ms, own_limit_ms)
-        self.session: Session = NO_SESSION
-        self.events: list[EventRow] = []
-        self.ids = 0
-        self.doomed = ""  # the part that refused inside this transaction and was caught
-        self.trail: Trail | None = None
-        self._id = call_id
-        self._random: random.Random | None = None
+    platform: Platform
+    offered: Offered
+    plan: Plan  # and with it the release that the call began with, whatever is deployed meanwhile
+    ask: Any
+    caller: Caller
+    now: datetime
+    claim: Claim | None = None
+    given_id: str = ""
+    story: Story | None = None
+    asked_ms: int | None = None  # a deadline shorter than the capability's own
+    session: Session = NO_SESSION
+    events: list[EventRow] = field(default_factory=list)
+    ids: int = 0
+    doomed: str = ""  # the part that refused inside this transaction and was caught
+    trail: Trail | None = None
+    drawn: random.Random | None = None
 
     @property
     def id(self) -> str:
         """The id of the call, made when it is first asked for."""
-        if not self._id:
-            self._id = new_call_id(self.now)
-        return self._id
+        if not self.given_id:
+            self.given_id = new_call_id(self.now)
+        return self.given_id
 
-    def begin_again(self, call_id: str, now: datetime) -> None:
-        """Take the id and time of an earlier run, so that ids and chance come out as they did then."""
-        self._id, self.now, self.ids, self._random = call_id, now, 0, None
+    @property
+    def effect(self) -> Effect:
+        return self.offered.capability.effect
+
+    @property
+    def limit_ms(self) -> int:
+        own_ms = self.offered.capability.deadline_ms
+        return own_ms if self.asked_ms is None else min(self.asked_ms, own_ms)
+
+    def answering(self) -> Coroutine[Any, Any, Any]:
+        """Return the run of the implementation, ready to be awaited."""
+        ctx = Context(self, self.plan, self.offered.capability.uses)
+        return self.offered.implementation.function(self.ask, ctx)
 
     def chance(self) -> random.Random:
-        if self._random is None:
-            self._random = random.Random(self.id)
-        return self._random
+        if self.drawn is None:
+            self.drawn = random.Random(self.id)
+        return self.drawn
 
 
 class Context:
@@ -268,16 +254,6 @@ class Context:
                 remedy="call it from a flow in steps",
             )
         return self.plan.line.find(capability.name)
-
-
-class _NoSession:
-    """Stands where a session would: the flow between its steps has no transaction."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise Fault("a flow in steps has no transaction of its own", remedy="put statements into a capability")
-
-
-NO_SESSION = cast(Session, _NoSession())
 
 
 def new_call_id(now: datetime) -> str:

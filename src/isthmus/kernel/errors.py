@@ -26,7 +26,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 class IsthmusError(Exception):

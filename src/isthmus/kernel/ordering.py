@@ -86,6 +86,8 @@ def problems_of(candidates: Candidates) -> list[str]:
 
 def reached(candidates: Candidates) -> set[Answer]:
     """Return every answer that is asked in some situation, past no total one."""
+    if len(candidates.answers) == 1 and not candidates.answers[0].when:
+        return set(candidates.answers)
     asked: set[Answer] = set()
     for dims in candidates.situations():
         for answer in candidates.ranked(dims):

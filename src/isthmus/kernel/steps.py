@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Raw
 
 from .capability import Effect
-from .context import Call, Context
+from .context import Call
 from .contract import decode, encode
 from .deadline import within
 from .errors import AlreadyAnswered, BadAsk, Fault, Unavailable
@@ -93,7 +93,8 @@ async def run_steps(call: Call) -> tuple[Any, bytes | None]:
     run_id = uuid.uuid5(uuid.NAMESPACE_OID, f"{call.plan.front_end}/{call.claim.key}")
     for _ in range(RUNS_MAX):
         began, is_again = await _decided(call, _claim(call, "begin", str(run_id)), encode(call.now))
-        call.begin_again(str(run_id), decode(began, datetime))
+        # The id and time of the first run, so that ids and chance come out as they did then.
+        call.given_id, call.now, call.ids, call.drawn = str(run_id), decode(began, datetime), 0, None
         trail = call.trail = Trail(is_kept=True)
         try:
             if is_again:
@@ -112,9 +113,8 @@ async def run_steps(call: Call) -> tuple[Any, bytes | None]:
 
 
 async def _run(call: Call, trail: Trail) -> Any:
-    ctx = Context(call, call.plan, call.offered.capability.uses)
     try:
-        return await within(call.limit_ms / 1000, call.offered.implementation.function(call.ask, ctx))
+        return await within(call.limit_ms / 1000, call.answering())
     except _MetMark:
         raise
     except BaseException:
@@ -149,17 +149,8 @@ async def _at(call: Call, place: str, offered: Offered, ask: Any, *, is_kept: bo
     Returns its answer, and whether an earlier run had it already.
     """
     capability = offered.capability
-    inner = Call(
-        call.platform,
-        offered,
-        call.plan,
-        ask,
-        call.caller,
-        call.now,
-        claim=_claim(call, place) if is_kept else None,
-        call_id=f"{call.id}/{place}",
-        story=call.story,
-    )
+    claim = _claim(call, place) if is_kept else None
+    inner = Call(call.platform, offered, call.plan, ask, call.caller, call.now, claim, f"{call.id}/{place}", call.story)
     answering = _answer(inner)
     try:
         answer = await (answering if call.story is None else telling_part(call.story, capability.name, ask, answering))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -76,30 +77,29 @@ _said_now: ContextVar[list[Said] | None] = ContextVar("isthmus_said", default=No
 def telling(by: str, source: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap an answer so that what it says is written down; compiled into told plans only."""
 
-    def note(value: object, raised: bool = False) -> None:
-        said = _said_now.get()
-        if said is not None:
-            said.append(Said(by, source, value, raised))
+    @contextmanager
+    def written() -> Generator[Said]:
+        said = Said(by, source, None)
+        try:
+            yield said
+        except Exception as error:
+            said.value, said.raised = error, True
+            raise
+        finally:
+            if (heard := _said_now.get()) is not None:
+                heard.append(said)
 
     @functools.wraps(function)
     def tell(*args: Any, **kwargs: Any) -> Any:
-        try:
-            value = function(*args, **kwargs)
-        except Exception as error:
-            note(error, raised=True)
-            raise
-        note(value)
-        return value
+        with written() as said:
+            said.value = function(*args, **kwargs)
+        return said.value
 
     @functools.wraps(function)
     async def tell_later(*args: Any, **kwargs: Any) -> Any:
-        try:
-            value = await function(*args, **kwargs)
-        except Exception as error:
-            note(error, raised=True)
-            raise
-        note(value)
-        return value
+        with written() as said:
+            said.value = await function(*args, **kwargs)
+        return said.value
 
     return tell_later if inspect.iscoroutinefunction(function) else tell
 
@@ -111,29 +111,26 @@ def told_answer(answer: Answer) -> Callable[..., Any]:
 def asking(point: ExtensionPoint[..., Any], compiled: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a compiled point so that the question and its result join the story of the call."""
 
-    def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Asked:
+    @contextmanager
+    def written(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Generator[Asked]:
         in_order = (*args, *(kwargs[name] for name in point.parameters[len(args) :]))
         asked = Asked(point.name, point.combine.name, in_order, [])
         if story := story_now.get():
             story.asked.append(asked)
-        return asked
-
-    def ask(*args: Any, **kwargs: Any) -> Any:
-        asked = begin(args, kwargs)
         token = _said_now.set(asked.said)
         try:
-            asked.result = compiled(*args, **kwargs)
+            yield asked
         finally:
             _said_now.reset(token)
+
+    def ask(*args: Any, **kwargs: Any) -> Any:
+        with written(args, kwargs) as asked:
+            asked.result = compiled(*args, **kwargs)
         return asked.result
 
     async def ask_later(*args: Any, **kwargs: Any) -> Any:
-        asked = begin(args, kwargs)
-        token = _said_now.set(asked.said)
-        try:
+        with written(args, kwargs) as asked:
             asked.result = await compiled(*args, **kwargs)
-        finally:
-            _said_now.reset(token)
         return asked.result
 
     return ask_later if point.is_async else ask
