@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
+import secrets
 import shutil
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -23,6 +26,11 @@ from isthmus.gateway import auth, server
 from isthmus.values import money
 
 CONCURRENT_MAX = 64
+EXAMPLES = (
+    ("catalog.search", '{"text": "strawberries", "limit": 3}'),
+    ("checkout.preview-order", '{"lines": [{"sku": "1082185", "quantity": 2}], "currency": "USD"}'),
+    ("order.list-orders", '{"limit": 1}'),
+)
 
 
 def demo(config: Config, args: Sequence[str]) -> int:
@@ -39,8 +47,11 @@ def demo(config: Config, args: Sequence[str]) -> int:
         _show(report, Console())
     if chosen.exit or not report["equal"]:
         return 0 if report["equal"] else 1
-    _say_what_next(Console(), chosen, config, key)
-    _serve(own, chosen, config)
+    port = chosen.port or config.port
+    os.environ["ISTHMUS_DATA"] = str(own.data)
+    os.environ.setdefault(app.TOKEN_VARIABLE, secrets.token_urlsafe(16))
+    _say_what_next(Console(), f"http://{config.host}:{port}", key)
+    server.run("isthmus.app:asgi", host=config.host, port=port, log_level="warning")
     return 0
 
 
@@ -51,7 +62,9 @@ def _arguments(args: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
     parser.add_argument("--concurrency", type=int, default=16, help="buyers at once (default 16)")
     parser.add_argument("--port", type=int, help="port to serve on")
-    parser.add_argument("--keep", action="store_true", help="keep the demo's database of an earlier run and go on with it")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the demo's database of an earlier run and go on with it"
+    )
     chosen = parser.parse_args(args)
     if chosen.orders is not None and chosen.orders < 1:
         parser.error(f"--orders {chosen.orders}: sell at least one basket")
@@ -60,14 +73,14 @@ def _arguments(args: Sequence[str]) -> argparse.Namespace:
     return chosen
 
 
-async def _sell(config: Config, chosen: argparse.Namespace, screen: Console) -> tuple[dict[str, object], str]:
+async def _sell(config: Config, chosen: argparse.Namespace, screen: Console) -> tuple[dict[str, Any], str]:
     source = Source(chosen.orders)
     async with app.running(config) as running:
         with _progress(screen) as progress:
             began = time.perf_counter()
-            await load.everything(running, source, progress)
+            members = await load.everything(running, source, progress)
             loaded = time.perf_counter()
-            refused = await replay.baskets(running, source, chosen.concurrency, progress)
+            refused = await replay.baskets(running, source, members, chosen.concurrency, progress)
             ended = time.perf_counter()
         report = await replay.report(running, source, refused)
         report["seconds"] = {"load": round(loaded - began, 1), "sell": round(ended - loaded, 1)}
@@ -84,3 +97,51 @@ def _progress(screen: Console) -> Progress:
         TimeRemainingColumn(),
         console=screen,
     )
+
+
+def _show(report: dict[str, Any], screen: Console) -> None:
+    table = Table(title="A year of baskets on one platform", show_footer=True)
+    total = report["total"]
+    columns = (
+        ("front end", "left", ""),
+        ("orders", "right", ""),
+        ("parts", "right", ""),
+        ("lines", "right", f"{total['lines']:,}"),
+        ("sales", "right", str(money(total["minor"], report["currency"]))),
+        ("refused lines, and why", "left", ""),
+        ("equal to the source", "left", "yes" if report["equal"] else "NO"),
+    )
+    for name, justify, footer in columns:
+        table.add_column(name, justify=justify, footer=footer)  # type: ignore[arg-type]
+    for code, found in report["front_ends"].items():
+        why = ", ".join(f"{count} {slug}" for slug, count in sorted(found["refused_lines"].items()))
+        source = found["source"]
+        is_equal = not source or (found["sales_minor"], found["lines"]) == (source["sales_minor"], source["lines"])
+        table.add_row(
+            code,
+            f"{found['orders']:,}",
+            f"{found['parcels_of_orders']:,}",
+            f"{found['lines']:,}",
+            str(money(found["sales_minor"], report["currency"])),
+            why,
+            "[green]yes" if is_equal else "[red]no",
+        )
+    screen.print(table)
+    screen.print(f"loaded in {report['seconds']['load']} s, sold in {report['seconds']['sell']} s")
+    if not report["equal"]:
+        screen.print("[red]The totals differ from the source; `--json` shows both sides.")
+
+
+def _say_what_next(screen: Console, address: str, key: str) -> None:
+    screen.print(f"API documents  {address}/docs/fresh")
+    screen.print(f"Console        {address}/console/?token={os.environ[app.TOKEN_VARIABLE]}", soft_wrap=True)
+    screen.print("Three calls to paste:")
+    for name, ask in EXAMPLES:
+        screen.print(
+            f"  curl -s {address}/v1/{name} -H 'Authorization: Bearer {key}' "
+            f"-H 'Content-Type: application/json' -d '{ask}'",
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )
+    screen.print("Ctrl-C stops it.")

@@ -12,7 +12,7 @@ import duckdb
 DATA = Path(__file__).parent / "data" / "complete_journey"
 LOCATION = "store-{}"
 
-# One company read as three business lines. A line whose product is unknown belongs to the line that lists everything else.
+# One company read as three business lines. A line whose product is unknown belongs to who lists everything else.
 VIEWS = f"""
 create view products as select * from '{DATA}/products.parquet';
 create view assigned as
@@ -114,7 +114,12 @@ class Source:
         while rows := result.fetchmany(1_000):
             for front_end, basket_id, household_id, location, sold_at, lines in rows:
                 yield Basket(
-                    front_end, basket_id, household_id, location, sold_at, tuple(Line(**line) for line in lines)
+                    front_end,
+                    basket_id,
+                    household_id,
+                    location,
+                    sold_at.replace(tzinfo=UTC),
+                    tuple(Line(**line) for line in lines),
                 )
 
     def expected(self) -> dict[str, dict[str, int]]:
@@ -124,10 +129,10 @@ class Source:
                       count(distinct basket_id) filter (is_known and quantity > 0),
                       count(*) filter (is_known and quantity > 0),
                       coalesce(sum(paid) filter (is_known and quantity > 0), 0),
-                      count(*) filter (not is_known),
-                      coalesce(sum(paid) filter (not is_known), 0),
-                      count(*) filter (is_known and quantity = 0),
-                      coalesce(sum(paid) filter (is_known and quantity = 0), 0)
+                      count(*) filter (not is_known and quantity > 0),
+                      coalesce(sum(paid) filter (not is_known and quantity > 0), 0),
+                      count(*) filter (quantity = 0),
+                      coalesce(sum(paid) filter (quantity = 0), 0)
                from chosen group by front_end order by front_end"""
         )
         names = (

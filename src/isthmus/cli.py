@@ -26,6 +26,7 @@ main_app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
     help="Isthmus: a thin middle platform. Shared capabilities below, front ends that ship their own logic above.",
 )
 client_app = typer.Typer(no_args_is_help=True, help="API keys: who may call, for which front end.")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from isthmus.kernel import Outcome
+from isthmus.kernel.call import Outcome
 
 # Upper bounds in microseconds, each about twice the one before: a percentile read off them is right to a factor of two.
 BOUNDS_US = (100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000)

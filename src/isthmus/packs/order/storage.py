@@ -18,13 +18,13 @@ with placed as (
     insert into "order".orders (front_end, order_id, group_id, number, state, part, member_id, contact_email, address,
         order_kind, channel, box, plan, currency, line_count, delivery_fee_minor, delivery_method, total_minor,
         coupons, placed_at, pay_before)
-    select $1, given.order_id, $2, given.number, $3, given.part, $4, $5, $6, $7, $8, $9, $10, $11, given.line_count,
-        given.delivery_fee, $12, given.total, $13, $14, $15
+    select $1, given.order_id, $2, given.number, $3::text, given.part, $4, $5, $6, $7, $8, $9, $10, $11, given.line_count,
+        given.delivery_fee, $12, given.total, $13, $14::timestamptz, $15
     from unnest($16::uuid[], $17::bigint[], $18::text[], $19::int[], $20::bigint[], $21::bigint[])
         as given (order_id, number, part, line_count, delivery_fee, total)
 ), told as (
     insert into "order".history (front_end, order_id, at, by, what, note)
-    select $1, order_id, $14, $22, $3, '' from unnest($16::uuid[]) as order_id
+    select $1, order_id, $14::timestamptz, $22, $3::text, '' from unnest($16::uuid[]) as order_id
 )
 insert into "order".lines (front_end, order_id, line, sku, title, quantity, unit, seller, location, tax_category,
     list_minor, amount_minor, discount_minor, tax_minor, total_minor, is_returnable, applied, shipped)
@@ -57,10 +57,10 @@ order by placed_at desc, order_id desc limit $7
 
 _MOVE = """
 with moved as (
-    update "order".orders set state = $3 where front_end = $1 and order_id = any($2) returning order_id
+    update "order".orders set state = $3::text where front_end = $1 and order_id = any($2) returning order_id
 )
 insert into "order".history (front_end, order_id, at, by, what, note)
-select $1, order_id, $4, $5, $3, $6 from moved
+select $1, order_id, $4, $5, $3::text, $6 from moved
 """
 
 _DUE = """
@@ -90,7 +90,7 @@ join "order".orders using (front_end, order_id) where "return".front_end = $1 an
 """
 
 _MOVE_RETURN = """
-update "order".return set state = $3, note = case when $4 = '' then note else $4 end
+update "order".return set state = $3, note = case when $4::text = '' then note else $4::text end
 where front_end = $1 and return_id = $2
 """
 

@@ -16,12 +16,12 @@ _OPEN = """
 with opened as (
     insert into payment.payment (front_end, payment_id, reference, currency, amount_minor, authorised_minor,
         captured_minor, state, method, opened_at)
-    values ($1, $2, $3, $4, $5, case when $6 = '' then 0 else $5 end, case when $6 = '' then 0 else $5 end,
-            case when $6 = '' then 'open' else 'captured' end, $6, $7)
+    values ($1, $2, $3, $4, $5::bigint, case when $6::text = '' then 0 else $5::bigint end, case when $6::text = '' then 0 else $5::bigint end,
+            case when $6::text = '' then 'open' else 'captured' end, $6::text, $7::timestamptz)
     on conflict (front_end, reference) do nothing returning payment_id
 ), moved as (
     insert into payment.leg (front_end, leg_id, payment_id, kind, amount_minor, method, at)
-    select $1, $8, payment_id, 'capture', $5, $6, $7 from opened where $6 <> ''
+    select $1, $8::uuid, payment_id, 'capture', $5::bigint, $6::text, $7::timestamptz from opened where $6::text <> ''
 )
 select count(*) from opened
 """
@@ -55,17 +55,17 @@ insert into payment.attempt (front_end, attempt_id, payment_id, kind, key, provi
 values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10)
 """
 _END = """
-update payment.attempt set state = $3,
-    provider_reference = case when $4 = '' then provider_reference else $4 end,
+update payment.attempt set state = $3::text,
+    provider_reference = case when $4::text = '' then provider_reference else $4::text end,
     reason = $5,
-    ended_at = case when $3 = 'unknown' then null else $6::timestamptz end
+    ended_at = case when $3::text = 'unknown' then null else $6::timestamptz end
 where front_end = $1 and key = $2 and state in ('pending', 'unknown')
 """
 _APPLY = """
 update payment.payment set state = $3, authorised_minor = authorised_minor + $4, captured_minor = captured_minor + $5,
-    refunded_minor = refunded_minor + $6, method = case when $7 = '' then method else $7 end,
-    provider = case when $8 = '' then provider else $8 end,
-    authorisation = case when $9 = '' then authorisation else $9 end
+    refunded_minor = refunded_minor + $6, method = case when $7::text = '' then method else $7::text end,
+    provider = case when $8::text = '' then provider else $8::text end,
+    authorisation = case when $9::text = '' then authorisation else $9::text end
 where front_end = $1 and payment_id = $2
 """
 _LEG = """

@@ -1,0 +1,203 @@
+"""Load the catalogue, members, prices and stock of the source, through the same capabilities as anybody."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from rich.progress import Progress
+
+from demo.source import Source
+from isthmus.app import Running
+from isthmus.kernel import Caller
+from isthmus.packs.catalog import api as catalog
+from isthmus.packs.fulfilment import api as fulfilment
+from isthmus.packs.inventory import api as inventory
+from isthmus.packs.member import api as member
+from isthmus.packs.pricing import api as pricing
+
+T = TypeVar("T")
+Members = dict[tuple[str, str], Any]
+
+BATCH = 1_000  # what one ask takes
+CURRENCY = "USD"
+YEAR_BEGINS = datetime(2016, 12, 31, tzinfo=UTC)
+ONLINE_STOCK = 50  # units of each SKU that was sold, in the warehouse, for whoever tries the API afterwards
+WAREHOUSE = "warehouse"
+
+
+def caller(front_end: str) -> Caller:
+    """Return the demo as a client of a front end."""
+    return Caller(front_end=front_end, client="demo")
+
+
+async def everything(running: Running, source: Source, progress: Progress) -> Members:
+    """Load all, and return the member ids by front end and household."""
+    await _products(running, source, progress)
+    members = await _members(running, source, progress)
+    await _prices(running, source, progress)
+    await _stock(running, source, progress)
+    await _delivery(running, source)
+    return members
+
+
+async def _products(running: Running, source: Source, progress: Progress) -> None:
+    rows = list(source.products())
+    first = caller(source.front_ends()[0])
+    departments = sorted({row[3] or "OTHER" for row in rows})
+    categories = sorted({(row[3] or "OTHER", row[4]) for row in rows})
+    drafts = [catalog.CategoryDraft(code=name, name=name) for name in departments]
+    drafts += [catalog.CategoryDraft(code=f"{top}/{name}", name=name, parent=top) for top, name in categories]
+    platform = running.platform
+    for part in _parts(drafts):
+        await platform.call(catalog.put_categories, catalog.PutCategories(categories=part), first)
+    sellers = [
+        catalog.SellerDraft(code=str(code), name=f"Manufacturer {code}") for code in sorted({row[2] for row in rows})
+    ]
+    for part in _parts(sellers):
+        await platform.call(catalog.put_sellers, catalog.PutSellers(sellers=part), first)
+    await _each(
+        progress,
+        "products",
+        _parts([_draft(row) for row in rows]),
+        lambda part: platform.call(catalog.import_products, catalog.ImportProducts(products=part), first),
+    )
+    for front_end in source.front_ends():
+        listings = [catalog.Listing(sku=row[1], offered_from=YEAR_BEGINS) for row in rows if row[0] == front_end]
+        await _each(
+            progress,
+            f"assortment of {front_end}",
+            _parts(listings),
+            lambda part, code=front_end: platform.call(catalog.publish, catalog.Publish(listings=part), caller(code)),
+        )
+
+
+def _draft(row: tuple[Any, ...]) -> catalog.ProductDraft:
+    _, sku, seller, department, category, kind, brand, size = row
+    department = department or "OTHER"
+    title = " ".join(part for part in (kind or category, size) if part)
+    return catalog.ProductDraft(
+        code=sku,
+        title=title.title(),
+        category=f"{department}/{category}",
+        brand=brand or "",
+        seller=str(seller),
+        tax_category=department.replace(" ", "-").replace("&", "and").replace("/", "-"),
+        attributes={"department": department},
+        variants=(catalog.Variant(sku=sku, attributes={"size": size} if size else {}),),
+    )
+
+
+async def _members(running: Running, source: Source, progress: Progress) -> Members:
+    members: Members = {}
+    by_front_end: dict[str, list[str]] = defaultdict(list)
+    for front_end, household in source.households():
+        by_front_end[str(front_end)].append(str(household))
+    for front_end, households in by_front_end.items():
+
+        async def register(part: Sequence[str], code: str = front_end) -> None:
+            asks = tuple(
+                member.Registration(
+                    identities=(member.Identity(kind="card", value=f"household-{one}", is_verified=True),)
+                )
+                for one in part
+            )
+            joined = await running.platform.call(member.register_many, member.RegisterMany(members=asks), caller(code))
+            members.update({(code, one): new.member_id for one, new in zip(part, joined.items, strict=True)})
+
+        await _each(progress, f"members of {front_end}", _parts(households), register)
+    return members
+
+
+async def _prices(running: Running, source: Source, progress: Progress) -> None:
+    by_front_end: dict[str, list[pricing.PriceEntry]] = defaultdict(list)
+    latest: dict[tuple[str, str], pricing.PriceEntry] = {}
+    for front_end, sku, location, since, listed, paid, per in source.prices():
+        entry = pricing.PriceEntry(
+            sku=sku,
+            currency=CURRENCY,
+            amount=max(listed, paid),
+            sale_amount=paid if paid < listed else None,
+            per=per,
+            location=location,
+            valid_from=since.replace(tzinfo=UTC),
+        )
+        by_front_end[front_end].append(entry)
+        known = latest.get((front_end, sku))
+        if known is None or known.valid_from < entry.valid_from:
+            latest[front_end, sku] = entry
+    for (front_end, _), entry in latest.items():  # sold online at the last price of any shop
+        by_front_end[front_end].append(
+            pricing.PriceEntry(
+                sku=entry.sku,
+                currency=CURRENCY,
+                amount=entry.amount,
+                sale_amount=entry.sale_amount,
+                per=entry.per,
+                valid_from=YEAR_BEGINS,
+            )
+        )
+    for front_end, entries in by_front_end.items():
+        await _each(
+            progress,
+            f"prices of {front_end}",
+            _parts(entries),
+            lambda part, code=front_end: running.platform.call(
+                pricing.put_prices, pricing.PutPrices(prices=part), caller(code)
+            ),
+        )
+
+
+async def _stock(running: Running, source: Source, progress: Progress) -> None:
+    by_front_end: dict[str, list[inventory.Receipt]] = defaultdict(list)
+    online: dict[str, set[str]] = defaultdict(set)
+    for front_end, sku, location, quantity in source.sold():
+        by_front_end[front_end].append(inventory.Receipt(sku=sku, quantity=quantity, location=location))
+        online[front_end].add(sku)
+    for front_end, skus in online.items():
+        by_front_end[front_end] += [
+            inventory.Receipt(sku=sku, quantity=ONLINE_STOCK, location=WAREHOUSE) for sku in sorted(skus)
+        ]
+    for front_end, receipts in by_front_end.items():
+        numbered = list(enumerate(_parts(receipts)))
+        await _each(
+            progress,
+            f"stock of {front_end}",
+            numbered,
+            lambda part, code=front_end: running.platform.call(
+                inventory.receive,
+                inventory.Receive(reference=f"year-begins-{part[0]}", lines=part[1]),
+                caller(code),
+            ),
+        )
+
+
+async def _delivery(running: Running, source: Source) -> None:
+    rates = (
+        fulfilment.Rate(
+            zone="us",
+            currency=CURRENCY,
+            country="US",
+            base_minor=499,
+            free_from_minor=7_500,
+            after_minutes=1_440,
+            within_minutes=4_320,
+        ),
+    )
+    methods = (fulfilment.Method(code="post", name="By post", rates=rates),)
+    for front_end in source.front_ends():
+        await running.platform.call(fulfilment.put_methods, fulfilment.PutMethods(items=methods), caller(front_end))
+
+
+def _parts(items: Sequence[T]) -> list[tuple[T, ...]]:
+    return [tuple(items[at : at + BATCH]) for at in range(0, len(items), BATCH)]
+
+
+async def _each(progress: Progress, what: str, parts: Iterable[T], load: Callable[[T], Awaitable[object]]) -> None:
+    parts = list(parts)
+    task = progress.add_task(what, total=len(parts))
+    for part in parts:
+        await load(part)
+        progress.advance(task)
