@@ -6,9 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 
+from msgspec import structs
+
 from isthmus.kernel import ALLOW, PASS, Pass, Verdict, answers, veto
+from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
+from isthmus.packs.member import api as member
+from isthmus.packs.order import api as order
+from isthmus.packs.order.api import Order, ReturnLine
+from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.promotion.api import PercentOff, Promotion
@@ -16,6 +23,11 @@ from isthmus.packs.tax import api as tax
 from isthmus.values import Buyer, Money, money
 
 REMOTE = ("online", "app")
+PIECES_MAX = 50
+RETURNED_WITHIN = timedelta(days=30)
+PRESALE_FEE = Fraction(1, 10)
+SILVER_POINTS = 200
+GOLD_POINTS = 1_000
 TIER_OFF = {"silver": Fraction(3, 100), "gold": Fraction(8, 100)}
 FREE_DELIVERY_FROM = 5_000  # minor units
 PERCENT_OFF_MAX = 6_000  # basis points: below it the brand looks cheap
@@ -106,3 +118,79 @@ def opened_goes_to_the_outlet(lines: Sequence[inventory.RestockLine]) -> Sequenc
 def gift_cards_are_money(lines: Sequence[tax.TaxLine], buyer: Buyer) -> Sequence[str | Pass]:
     """Tax no gift card: what it buys is taxed."""
     return ["gift-card" if line.sku.startswith("GIFT-") else PASS for line in lines]
+
+
+@answers(order.validate_order, when={"channel": REMOTE})
+def not_the_whole_shelf(draft: order.Draft) -> Verdict:
+    """Refuse more than 50 of one SKU: the shop sells to people."""
+    many = [at for at, line in enumerate(draft.lines) if line.quantity > PIECES_MAX]
+    return veto(f"at most {PIECES_MAX} of one article", path=f"$.lines[{many[0]}].quantity") if many else ALLOW
+
+
+@answers(order.split_key, when={"order_kind": "presale"})
+def what_comes_later_apart(lines: Sequence[order.DraftLine]) -> Sequence[str]:
+    """Keep what comes later in an order of its own."""
+    return ["later" for _ in lines]
+
+
+@answers(order.guard_cancellation)
+def not_while_engraved(order: Order) -> Verdict:
+    """Refuse to cancel what is being engraved."""
+    is_engraved = any(applied.by == "engraving" for line in order.lines for applied in line.applied)
+    return veto("it is being engraved") if is_engraved else ALLOW
+
+
+@answers(order.guard_return)
+def within_thirty_days(order: Order, lines: tuple[ReturnLine, ...], now: datetime) -> Verdict:
+    """Take goods back for thirty days."""
+    return ALLOW if now <= order.placed_at + RETURNED_WITHIN else veto(f"more than {RETURNED_WITHIN.days} days ago")
+
+
+@answers(order.cancellation_fee)
+def presales_cost_a_tenth(order: Order) -> Money | Pass:
+    """Keep a tenth of a cancelled presale: its piece is on its way."""
+    return order.total.times(PRESALE_FEE) if order.order_kind == "presale" else PASS
+
+
+@answers(member.tier_for)
+def silver_and_gold(points: int) -> str:
+    """Make who has 200 points silver, and who has 1,000 gold."""
+    return "gold" if points >= GOLD_POINTS else "silver" if points >= SILVER_POINTS else ""
+
+
+@answers(member.points_earned)
+def a_point_for_each_unit(amount: Money) -> int:
+    """Give a point for each 1.00."""
+    return amount.minor // 100
+
+
+@answers(catalog.product_view)
+def by_our_name(view: catalog.ProductView) -> catalog.ProductView:
+    """Show the shop's own name as the brand."""
+    return structs.replace(  # pyright: ignore[reportArgumentType] - a Value is a struct at run time
+        view, brand="Our own"
+    )
+
+
+@answers(catalog.is_sellable)
+def no_display_pieces(products: Sequence[catalog.Sellable]) -> Sequence[bool | Pass]:
+    """Sell no display pieces."""
+    return [False if one.attributes.get("display") == "only" else PASS for one in products]
+
+
+@answers(payment.methods)
+def cards_first(offered: tuple[str, ...], amount: Money) -> tuple[str, ...]:
+    """Offer cards before everything else."""
+    return tuple(sorted(offered, key=lambda one: (one != "card", one)))
+
+
+@answers(payment.choose_provider)
+def always_the_first(method: str, amount: Money, providers: tuple[str, ...]) -> str:
+    """Use the provider whose name comes first, so that settlements come in one file."""
+    return min(providers)
+
+
+@answers(tax.choose_jurisdiction, when={"channel": "store"})
+def taxed_at_the_counter(jurisdiction: str, buyer: Buyer) -> str | Pass:
+    """Tax what is carried out of a shop where the shop is, which is what was asked for."""
+    return PASS if jurisdiction else "US"

@@ -7,14 +7,25 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 from isthmus.kernel import ALLOW, PASS, Pass, Verdict, answers, veto
+from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
+from isthmus.packs.member import api as member
+from isthmus.packs.order import api as order
+from isthmus.packs.order.api import Order, OrderLine, ReturnLine
+from isthmus.packs.payment import api as payment
+from isthmus.packs.payment.api import Payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.tax import api as tax
-from isthmus.values import Address, Buyer, Rounding
+from isthmus.values import Address, Buyer, Money, Rounding
 
 REMOTE = ("online", "app")
+SMALLEST = 1_000  # minor units
+COMPLAINED_WITHIN = timedelta(days=1)
+REGULAR_POINTS = 500
+GRAMS = 1_000
+REFUND_MAX = 50_000
 EVENING_HOUR = 19
 MARKDOWN = Fraction(70, 100)
 WALK_IN_SHARE = 10  # one in so many units stays for who walks in
@@ -136,3 +147,70 @@ def soonest_first(
 def groceries_are_food(lines: Sequence[tax.TaxLine], buyer: Buyer) -> Sequence[str | Pass]:
     """Tax everything as food, but flowers and what is eaten hot."""
     return [PASS if line.tax_category in ("FLORAL", "RESTAURANT") else "food" for line in lines]
+
+
+@answers(order.validate_order, when={"channel": REMOTE})
+def worth_the_way(draft: order.Draft) -> Verdict:
+    """Refuse to drive for less than 10.00."""
+    goods = draft.total - draft.delivery_fee
+    return ALLOW if goods.minor >= SMALLEST or draft.address is None else veto(f"delivered from 10.00 on, not {goods}")
+
+
+@answers(order.guard_cancellation)
+def not_once_picked(order: Order) -> Verdict:
+    """Refuse to cancel once the pickers have begun."""
+    return veto("it is being picked") if any(entry.note == "picked" for entry in order.history) else ALLOW
+
+
+@answers(order.guard_return)
+def on_the_same_day(order: Order, lines: tuple[ReturnLine, ...], now: datetime) -> Verdict:
+    """Take complaints for a day."""
+    return ALLOW if now <= order.placed_at + COMPLAINED_WITHIN else veto("fresh goods are complained of within a day")
+
+
+@answers(order.refund_share)
+def half_for_a_change_of_mind(order: Order, line: OrderLine, reason: str) -> int | Pass:
+    """Return half for what is merely unwanted: it cannot be sold again."""
+    return 50 if reason == "unwanted" else PASS
+
+
+@answers(member.tier_for)
+def regulars(points: int) -> str:
+    """Call who has 500 points a regular."""
+    return "regular" if points >= REGULAR_POINTS else ""
+
+
+@answers(member.points_earned, when={"channel": REMOTE})
+def a_point_for_each_two(amount: Money) -> int:
+    """Give a point for each 2.00 that was ordered from home."""
+    return amount.minor // 200
+
+
+@answers(member.validate_registration)
+def no_unverified_phone(registration: member.Registration) -> Verdict:
+    """Refuse a phone number that nobody has checked: the rider calls it."""
+    wrong = any(one.kind == "phone" and not one.is_verified for one in registration.identities)
+    return veto("the phone number is not verified") if wrong else ALLOW
+
+
+@answers(catalog.validate_listing)
+def in_small_steps(listings: Sequence[catalog.Listing], products: Sequence[catalog.Sellable]) -> Sequence[Verdict]:
+    """Refuse weighed goods in steps of more than a kilogram."""
+    return [
+        veto("weighed goods are sold in steps of up to a kilogram")
+        if good.unit == "gram" and one.step > GRAMS
+        else ALLOW
+        for one, good in zip(listings, products, strict=True)
+    ]
+
+
+@answers(payment.choose_provider)
+def the_last_by_name(method: str, amount: Money, providers: tuple[str, ...]) -> str:
+    """Use the newest provider, whose name comes last, until its fees are known."""
+    return max(providers)
+
+
+@answers(payment.guard_refund)
+def at_most_a_basket(payment: Payment, amount: Money) -> Verdict:
+    """Refuse to give back more than 500.00 without a person."""
+    return ALLOW if amount.minor <= REFUND_MAX else veto(f"{amount} is more than a basket")

@@ -6,16 +6,28 @@ from collections.abc import Sequence
 from datetime import datetime
 from fractions import Fraction
 
+from msgspec import structs
+
 from isthmus.kernel import ALLOW, PASS, Pass, Verdict, answers, veto
+from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
+from isthmus.packs.member import api as member
+from isthmus.packs.order import api as order
+from isthmus.packs.order.api import Order, OrderLine
+from isthmus.packs.payment import api as payment
+from isthmus.packs.payment.api import Payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.promotion.api import Promotion
 from isthmus.packs.tax import api as tax
-from isthmus.values import Address, Buyer, Rounding
+from isthmus.values import Address, Buyer, Money, Rounding
 
 REMOTE = ("online", "app")
+SELLERS_MAX = 20
+PACKING_SHARE = Fraction(2, 100)
+WALLET_MAX = 100_000  # minor units
+REFUND_MAX = 500_000
 KEPT_FOR_THE_SHOP = 1  # a unit of each stock stays for who stands before the shelf
 SELLERS_FOR_BONUS = 3
 BONUS = Fraction(1, 100)
@@ -119,3 +131,67 @@ def territories_are_taxed_at_home(jurisdiction: str, buyer: Buyer) -> str | Pass
 def charities_pay_no_tax(lines: Sequence[tax.TaxLine], buyer: Buyer) -> Sequence[str | Pass]:
     """Charge no tax to members whose certificate was checked."""
     return ["non-profit organisation" if NON_PROFIT in buyer.segments else PASS] * len(lines)
+
+
+@answers(order.split_key)
+def each_seller_its_own_order(lines: Sequence[order.DraftLine]) -> Sequence[str]:
+    """Give each seller an order of its own: it sends it, and is paid for it."""
+    return [line.seller for line in lines]
+
+
+@answers(order.validate_order, when={"channel": REMOTE})
+def not_too_many_sellers(draft: order.Draft) -> Verdict:
+    """Refuse a basket from more sellers than can be sent in one go."""
+    sellers = len({line.seller for line in draft.lines})
+    return ALLOW if sellers <= SELLERS_MAX else veto(f"{sellers} sellers in one order, and {SELLERS_MAX} can be")
+
+
+@answers(order.cancellation_fee)
+def sellers_are_paid_for_packing(order: Order) -> Money | Pass:
+    """Keep 2 % of a paid order that is cancelled, for the seller who has begun to pack."""
+    return order.total.times(PACKING_SHARE)
+
+
+@answers(order.refund_share)
+def opened_goods_come_back_at_a_discount(order: Order, line: OrderLine, reason: str) -> int | Pass:
+    """Return 80 % for what was opened: its seller sells it as used."""
+    return 80 if reason == "opened" else PASS
+
+
+@answers(member.validate_registration)
+def terms_are_accepted(registration: member.Registration) -> Verdict:
+    """Refuse who joins online without the terms; a card from a till has them on its back."""
+    has_card = any(one.kind == "card" for one in registration.identities)
+    return ALLOW if has_card or "terms" in registration.consents else veto("the terms are not accepted")
+
+
+@answers(catalog.validate_listing)
+def sold_by_somebody(listings: Sequence[catalog.Listing], products: Sequence[catalog.Sellable]) -> Sequence[Verdict]:
+    """Refuse goods without a seller: nobody would send them."""
+    return [ALLOW if one.seller else veto("it has no seller") for one in products]
+
+
+@answers(catalog.product_view)
+def name_the_seller(view: catalog.ProductView) -> catalog.ProductView:
+    """Show who sells it as an attribute."""
+    return structs.replace(  # pyright: ignore[reportArgumentType] - a Value is a struct at run time
+        view, attributes={**view.attributes, "sold by": view.seller}
+    )
+
+
+@answers(catalog.is_sellable, when={"order_kind": "wholesale"})
+def not_by_the_case(products: Sequence[catalog.Sellable]) -> Sequence[bool | Pass]:
+    """Sell no services by the case."""
+    return [False if one.unit == "service" else PASS for one in products]
+
+
+@answers(payment.methods)
+def no_wallet_for_large_amounts(offered: tuple[str, ...], amount: Money) -> tuple[str, ...]:
+    """Take no wallet above 1,000.00: sellers wait too long for it."""
+    return offered if amount.minor <= WALLET_MAX else tuple(one for one in offered if one != "wallet")
+
+
+@answers(payment.guard_refund)
+def large_refunds_need_a_person(payment: Payment, amount: Money) -> Verdict:
+    """Refuse to give back more than 5,000.00 without a person."""
+    return ALLOW if amount.minor <= REFUND_MAX else veto(f"{amount} is above what is given back without a person")

@@ -15,7 +15,7 @@ unit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from isthmus.kernel import PASS, Effect, Meta, Pass, Value, capability, combine, errors, event, extension_point
@@ -353,7 +353,7 @@ def exempt_line(lines: Sequence[TaxLine], buyer: Buyer) -> Sequence[str | Pass]:
     return [PASS] * len(lines)
 
 
-@extension_point("tax.choose-rates", combine=combine.first_answer, on_failure="default")
+@extension_point("tax.choose-rates", combine=combine.first_answer, on_failure="default", until=date(2027, 6, 30))
 async def choose_rates(
     lines: Sequence[TaxLine], jurisdiction: str, buyer: Buyer
 ) -> tuple[tuple[ChosenRate, ...], ...] | Pass:
