@@ -1,0 +1,237 @@
+"""What imports cannot show: names, sizes, tables, words, and that nothing is said that is not so."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from isthmus import kernel
+from isthmus.kernel import Registry, errors
+from isthmus.kernel.errors import kebab
+
+from . import debt
+from .tree import ROOT, SRC, functions, packs, parsed, sources, texts, tracked, where, words
+
+DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+OURS = (SRC, ROOT / "front_ends", ROOT / "demo")
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 70
+PACK_LINES_MAX = 1_200
+KERNEL_LINES_MAX = 2_000  # of code: what documents it is not counted
+KERNEL_NAMES_MAX = 30
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text().splitlines())
+
+
+def test_files_can_be_read_at_one_sitting():
+    large = {where(path): lines(path) for folder in OURS for path in sources(folder)}
+    large = {name: size for name, size in large.items() if size > debt.FILE_LINES.get(name, FILE_LINES_MAX)}
+    assert large == {}, f"split what has more than {FILE_LINES_MAX} lines"
+
+
+def test_functions_can_be_seen_at_once():
+    long = {}
+    for folder in OURS:
+        for path in sources(folder):
+            for function in functions(path):
+                size = (function.end_lineno or 0) - function.lineno + 1
+                if size > FUNCTION_LINES_MAX:
+                    long[f"{where(path, function.lineno)} {function.name}"] = size
+    assert long == {}, f"a function has at most {FUNCTION_LINES_MAX} lines"
+
+
+def test_packs_stay_small():
+    sizes = {path.parent.name: sum(map(lines, sources(path.parent))) for path in SRC.glob("packs/*/pack.py")}
+    assert {name: size for name, size in sizes.items() if size > debt.PACK_LINES.get(name, PACK_LINES_MAX)} == {}
+
+
+def test_debts_that_are_paid_are_struck_off():
+    for name in debt.FILE_LINES:
+        assert (ROOT / name).exists(), f"{name} is gone: strike it off"
+        assert lines(ROOT / name) > FILE_LINES_MAX, f"{name} is small enough now: strike it off"
+
+
+def code_lines(path: Path) -> int:
+    """Count the lines of code, without blank ones, comments and docstrings."""
+    documented = {
+        line
+        for node in ast.walk(parsed(path))
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node)
+        for line in range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1)
+    }
+    numbered = enumerate(path.read_text().splitlines(), 1)
+    return sum(1 for at, line in numbered if at not in documented and line.strip() and line.strip()[0] != "#")
+
+
+def test_the_kernel_is_small():
+    files = sources(SRC / "kernel")
+    assert sum(map(code_lines, files)) <= max(KERNEL_LINES_MAX, debt.KERNEL_LINES)
+    assert max(map(lines, files)) <= FILE_LINES_MAX
+
+
+def test_the_kernels_public_list_is_short_and_true():
+    assert len(kernel.__all__) <= KERNEL_NAMES_MAX
+    assert kernel.__all__ == sorted(kernel.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name))
+    imported = {
+        alias.asname or alias.name
+        for node in parsed(SRC / "kernel" / "__init__.py").body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert imported == set(kernel.__all__)
+
+
+def test_everything_that_packs_declare_fits_together():
+    """Names that do not derive both ways, missing documentation or implementations: all of it stops a release."""
+    assert packs()
+    Registry().add(*packs()).freeze()
+
+
+def test_every_capability_and_extension_point_is_named_by_a_test():
+    folders = [ROOT / "tests", *ROOT.glob("front_ends/*/tests")]
+    text = "\n".join(path.read_text() for folder in folders for path in sources(folder) if "house" not in path.parts)
+    spoken = set(re.findall(r"[a-z][a-z0-9_]*", text)) | set(re.findall(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*", text))
+    untested = [
+        found.name
+        for pack in packs()
+        if pack.name not in debt.UNTESTED
+        for python_name, found in [*pack.capabilities().items(), *pack.extension_points().items()]
+        if python_name not in spoken and found.name not in spoken
+    ]
+    assert untested == []
+
+
+def test_errors_are_called_as_their_classes_are():
+    wrong = []
+    for pack in packs():
+        for name, found in vars(pack.api).items():
+            is_error = isinstance(found, type) and issubclass(found, errors.IsthmusError)
+            if is_error and found.__module__ == pack.api.__name__:
+                right = f"{pack.name}.{kebab(name)}"
+                if found.slug != right:
+                    wrong.append(f"{found.__module__}.{name} has slug {found.slug!r}; make it {right!r}")
+                assert found.__doc__, f"{found.__module__}.{name} says nothing"
+    assert wrong == []
+
+
+TABLE = re.compile(
+    r"\b(?:from|join|into|update|table|references|on|truncate)\s+(?:only\s+)?([a-z_]+)\.([a-z_]+)\b(?!\s*\()", re.I
+)
+
+
+def statements(pack: Path) -> list[tuple[str, str]]:
+    found = [(text, where(path, line)) for path in sources(pack) for text, line in texts(parsed(path))]
+    return found + [(path.read_text(), where(path)) for path in pack.glob("migrations/*.sql")]
+
+
+@pytest.mark.parametrize("pack", sorted(path.parent.name for path in SRC.glob("packs/*/api.py")))
+def test_a_pack_names_its_own_tables_only(pack):
+    known = {path.parent.name.replace("-", "_") for path in SRC.glob("packs/*/api.py")}
+    known |= {path.name for path in SRC.glob("flows/*") if path.is_dir()} | {"gateway", "runtime", "data"}
+    wrong = [
+        f"{place} names {schema}.{table}"
+        for text, place in statements(SRC / "packs" / pack)
+        for schema, table in TABLE.findall(text)
+        if schema.lower() in known - {pack}
+    ]
+    assert wrong == []
+
+
+def front_end_codes() -> set[str]:
+    return {path.parent.name for path in [*ROOT.glob("front_ends/*/front_end.py"), *ROOT.glob("ventures/*/README.md")]}
+
+
+def named(tree: ast.Module, codes: set[str]) -> list[int]:
+    """Return the lines on which code distinguishes by a front end: a comparison, a key, an argument, a filter."""
+    found: list[int] = []
+    for node in ast.walk(tree):
+        inside: list[ast.AST] = []
+        if isinstance(node, ast.Compare):
+            inside = [node.left, *node.comparators]
+        elif isinstance(node, ast.MatchValue) or (
+            isinstance(node, ast.keyword) and node.arg in ("front_end", "code", "caller")
+        ):
+            inside = [node.value]
+        constants = (part for one in inside for part in ast.walk(one) if isinstance(part, ast.Constant))
+        found += [part.lineno for part in constants if part.value in codes]
+    sql = re.compile(rf"front_end\s*(?:=|<>|!=|in\s*\()\s*'({'|'.join(sorted(codes))})'", re.I)
+    return found + [line for text, line in texts(tree) if sql.search(text)]
+
+
+def test_nothing_under_src_names_a_front_end():
+    codes = front_end_codes() or {"north"}
+    wrong = [where(path, line) for path in sources(SRC) for line in named(parsed(path), codes)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if ctx.front_end == 'north': pass",
+        "if front_end in ('south', 'north'): pass",
+        "match code:\n    case 'north': pass",
+        "f(front_end='north')",
+        "SQL = \"select 1 from t where front_end = 'north'\"",
+    ],
+)
+def test_a_front_end_that_is_named_would_be_found(code):
+    assert named(ast.parse(code), {"north"})
+
+
+FORBIDDEN = {"manager", "helper", "helpers", "util", "utils", "common", "base", "abstract", "processor", "handler"}
+FORBIDDEN |= {"engine", "impl", "dto", "vo"}
+
+
+def test_names_say_what_a_thing_is():
+    wrong = []
+    for path in sources(SRC):
+        names = [(path.stem, 0)]
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                names.append((node.name, node.lineno))
+        wrong += [f"{where(path, line)} {name}" for name, line in names if FORBIDDEN & set(words(name))]
+    assert wrong == []
+
+
+WRITTEN = {".py", ".md", ".toml", ".sql", ".html", ".css", ".js", ".json", ".sh", ""}
+
+
+def test_nothing_names_a_place_on_somebodys_machine_or_is_left_to_do():
+    private = re.compile(r"(?<![\w.~-])/(?:work|root|home/[a-z]+|tmp/brief|opt/pypi[\w-]*)/")
+    undone = re.compile(r"\b(?:TODO|FIXME|XXX)\b")
+    wrong = []
+    for path in tracked():
+        if path.suffix not in WRITTEN or "house" in path.parts:
+            continue
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+            if private.search(line) or (undone.search(line) and path.suffix == ".py"):
+                wrong.append(f"{where(path, number)}: {line.strip()[:80]}")
+    assert wrong == []
+
+
+EXAMPLE = re.compile(r"^```python(?P<how>[^\n]*)\n(?P<code>.*?)^```", re.M | re.S)
+DOCUMENTS = [path for path in tracked() if path.suffix == ".md"]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=where)
+def test_python_in_documents_is_python_and_what_says_run_runs(path):
+    """All blocks must parse; those that open with ```python run are run together, one after the other."""
+    text = path.read_text()
+    for found in EXAMPLE.finditer(text):
+        line = text[: found.start()].count("\n") + 1
+        compile("\n" * line + found["code"], str(path), "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    running = "\n".join(found["code"] for found in EXAMPLE.finditer(text) if found["how"].strip() == "run")
+    if running:
+        ran = subprocess.run([sys.executable, "-c", running], capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+
+
+def test_some_document_has_an_example_that_runs():
+    assert any("```python run" in path.read_text() for path in DOCUMENTS)

@@ -1,0 +1,105 @@
+"""Who may import whom. The contracts of pyproject.toml are broken here on purpose, so that none holds of nothing."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from .tree import ROOT, SRC, imports, parsed, sources, where
+
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+NAMES = {contract["id"]: contract["name"] for contract in CONTRACTS}
+
+# file → what it would have to import for a contract to break
+PLANTED = {
+    "layers": ("values.py", "from isthmus.store import Database"),
+    "packs": ("packs/{one}/rules.py", "from isthmus.packs.{other} import api as other"),
+    "doors": ("flows/planted.py", "from isthmus.packs.{one} import storage"),
+    "domains": ("store/planted.py", "from isthmus.packs.{one} import api"),
+}
+
+
+@pytest.fixture(scope="module")
+def linted(tmp_path_factory) -> str:
+    """Give what the linter says of a copy of the source in which every contract is broken once."""
+    folder: Path = tmp_path_factory.mktemp("house")
+    copy = folder / "src" / "isthmus"
+    shutil.copytree(SRC, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    one, other = sorted(path.parent.name for path in SRC.glob("packs/*/rules.py"))[:2]
+    for file, line in PLANTED.values():
+        with (copy / file.format(one=one)).open("a") as source:
+            source.write("\n" + line.format(one=one, other=other) + "\n")
+    run = "import sys; sys.path.insert(0, 'src'); from importlinter.cli import lint_imports_command as lint; lint()"
+    command = [sys.executable, "-c", run, "--no-logo", "--no-cache"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
+
+
+@pytest.mark.parametrize("contract", sorted(NAMES))
+def test_each_contract_breaks_where_it_should(linted, contract):
+    assert f"{NAMES[contract]} BROKEN" in linted, linted
+
+
+def test_the_contracts_name_every_part_of_the_house():
+    modules = [path for path in SRC.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()]
+    parts = {f"isthmus.{path.stem}" for path in modules} - {"isthmus.__init__"}
+    by_id = {contract["id"]: contract for contract in CONTRACTS}
+    assert by_id["layers"]["exhaustive"], "a new part must be given its place"
+    lower = {"isthmus.kernel", "isthmus.values", "isthmus.markings", "isthmus.store", "isthmus.data"}
+    assert parts - lower - {"isthmus.packs"} == set(by_id["doors"]["source_modules"])
+    upper = {"isthmus.app", "isthmus.cli", "isthmus.flows", "isthmus.packs", "isthmus.products"}
+    assert parts - upper == set(by_id["domains"]["source_modules"])
+
+
+def test_the_kernel_imports_the_standard_library_and_msgspec_and_nothing_else():
+    every = ((path, *found) for path in sources(SRC / "kernel") for found in imports(parsed(path)))
+    found = {(name.partition(".")[0], where(path, line)) for path, name, line in every}
+    assert "msgspec" in {name for name, _ in found}
+    assert [(name, place) for name, place in found if name != "msgspec" and name not in sys.stdlib_module_names] == []
+
+
+FRONT_ENDS_MAY = ("isthmus.kernel", "isthmus.values", "isthmus.products")
+
+
+def test_front_ends_see_the_kernel_the_values_the_apis_and_products_only():
+    wrong = []
+    for path in sources(ROOT / "front_ends"):
+        if "tests" in path.parts:
+            continue
+        for name, line in imports(parsed(path)):
+            parts = name.split(".")
+            is_api = parts[:2] in (["isthmus", "packs"], ["isthmus", "flows"]) and "api" in parts[3:4]
+            is_allowed = name.startswith(FRONT_ENDS_MAY) or is_api
+            if (parts[0] == "isthmus" and not is_allowed) or parts[0] == "front_ends":
+                wrong.append(f"{where(path, line)} imports {name}")
+    assert wrong == []
+
+
+def test_ventures_import_nothing_of_the_platform():
+    found = [(where(path, line), name) for path in sources(ROOT / "ventures") for name, line in imports(parsed(path))]
+    assert [one for one in found if one[1].startswith("isthmus")] == []
+
+
+RANKS = {"api": 0, "rules": 1, "storage": 1, "service": 2, "pack": 3}
+
+
+def test_inside_a_pack_imports_point_from_the_manifest_to_the_api():
+    wrong = []
+    for path in sources(SRC / "packs"):
+        own = RANKS.get(path.stem.partition("_")[0])
+        if own is None:
+            continue
+        package = ".".join(path.parent.relative_to(SRC.parent).parts)
+        for name, line in imports(parsed(path)):
+            if name.startswith(package + "."):
+                other = name.removeprefix(package + ".").partition(".")[0]
+                rank = RANKS.get(other.partition("_")[0], 0)
+                is_up = rank > own or (rank == own == 1 and other.partition("_")[0] != path.stem.partition("_")[0])
+                if is_up:
+                    wrong.append(f"{where(path, line)} imports {other}")
+    assert wrong == []
