@@ -167,8 +167,9 @@ def a_point_for_each_unit(amount: Money) -> int:
 @answers(catalog.product_view)
 def by_our_name(view: catalog.ProductView) -> catalog.ProductView:
     """Show the shop's own name as the brand."""
-    return structs.replace(  # pyright: ignore[reportArgumentType] - a Value is a struct at run time
-        view, brand="Our own"
+    return structs.replace(
+        view,  # pyright: ignore[reportArgumentType] - a Value is a struct at run time
+        brand="Our own",
     )
 
 

@@ -174,8 +174,9 @@ def sold_by_somebody(listings: Sequence[catalog.Listing], products: Sequence[cat
 @answers(catalog.product_view)
 def name_the_seller(view: catalog.ProductView) -> catalog.ProductView:
     """Show who sells it as an attribute."""
-    return structs.replace(  # pyright: ignore[reportArgumentType] - a Value is a struct at run time
-        view, attributes={**view.attributes, "sold by": view.seller}
+    return structs.replace(
+        view,  # pyright: ignore[reportArgumentType] - a Value is a struct at run time
+        attributes={**view.attributes, "sold by": view.seller},
     )
 
 

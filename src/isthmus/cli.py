@@ -152,7 +152,7 @@ def explain(
 
 @new_app.command("front-end")
 def new_front_end(
-    name: Annotated[str, typer.Argument(help="Code of the front end: lower-case letters, digits and '-'.")],
+    name: Annotated[str, typer.Argument(help="Code of the front end: lower-case letters and digits.")],
     owner: Annotated[str, typer.Option(help="Team that owns it.")] = "your-team",
 ) -> None:
     """Make a front end's folder with a manifest, one answer, a test and a README; it runs at once."""
