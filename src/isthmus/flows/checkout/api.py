@@ -311,7 +311,7 @@ def pay_order(ask: PayOrder) -> Paid:
     "checkout.receive-notification",
     version="1.0",
     effect=Effect.STEPS,
-    uses=[payment.notify, payment.capture, confirm_payment],
+    uses=[payment.notify, payment.capture, payment.void, confirm_payment],
     deadline_ms=60_000,
 )
 def receive_notification(ask: payment.Notify) -> Paid:

@@ -15,6 +15,7 @@ from isthmus.values import LineAsk, Money, money
 
 from . import api
 
+_GONE = (order.OrderState.CANCELLED, order.OrderState.EXPIRED)
 _HELD = (payment.PaymentState.AUTHORISED, payment.PaymentState.CAPTURED)
 
 
@@ -34,8 +35,14 @@ async def receive_notification(ask: payment.Notify, ctx: Context) -> api.Paid:
 
 
 async def _confirmed_and_captured(payment_id: UUID, ctx: Context) -> api.Paid:
+    """Take the money for the orders that stand; let it go where they ran out or were cancelled meanwhile."""
     confirmed = await ctx.call(api.confirm_payment, api.ConfirmPayment(payment_id=payment_id))
-    captured = await ctx.call(payment.capture, payment.Capture(payment_id=payment_id))
+    standing = [one.total for one in confirmed.orders if one.state not in _GONE]
+    if not standing:
+        voided = await ctx.call(payment.void, payment.Void(payment_id=payment_id))
+        return api.Paid(payment_id=payment_id, state=voided.state, orders=confirmed.orders)
+    amount = sum(standing[1:], start=standing[0])
+    captured = await ctx.call(payment.capture, payment.Capture(payment_id=payment_id, amount=amount))
     return api.Paid(payment_id=payment_id, state=captured.state, orders=confirmed.orders)
 
 

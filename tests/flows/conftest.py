@@ -1,0 +1,84 @@
+"""A whole platform, as it ships, with two front ends and a small stock."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from isthmus import app
+from isthmus.kernel import Caller, FrontEnd, Platform
+from isthmus.packs.catalog import api as catalog
+from isthmus.packs.fulfilment import api as fulfilment
+from isthmus.packs.inventory import api as inventory
+from isthmus.packs.order.numbers import Numbers
+from isthmus.packs.payment import api as payment
+from isthmus.packs.pricing import api as pricing
+from isthmus.runtime import doctor
+from isthmus.store import Database
+
+from datetime import UTC, datetime  # isort: skip
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+ALL = tuple(f"{pack.name}.*" for pack in (*app.PACKS, *app.FLOWS))
+NORTH = FrontEnd(code="north", name="North", owner="north team", uses=ALL)
+SOUTH = FrontEnd(code="south", name="South", owner="south team", uses=ALL)
+UNITS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """A platform at work, and its two callers."""
+
+    platform: Platform
+    database: Database
+    provider: payment.TestProvider
+    north: Caller
+    south: Caller
+
+    async def broken(self) -> list[str]:
+        """Return the names of conditions that do not hold."""
+        async with self.database.platform() as session:
+            findings = await doctor.examine(session, self.platform.release.packs.values(), 5)
+        return [found.name for found in findings if not found.holds]
+
+
+@pytest.fixture
+async def shop(database: Database) -> AsyncIterator[Shop]:
+    """Give a shop that sells tea at 10.00 and jam at 4.00, 20 of each, in both front ends."""
+    provider = payment.TestProvider()
+    resources = {payment.Providers: payment.Providers([provider]), Numbers: Numbers(database)}
+    platform = Platform(app.build([NORTH, SOUTH]), database, resources=resources)
+    shop = Shop(
+        platform, database, provider, Caller(front_end="north", client="n"), Caller(front_end="south", client="s")
+    )
+    await _stocked(shop)
+    yield shop
+    assert await shop.broken() == []
+
+
+async def _stocked(shop: Shop) -> None:
+    platform = shop.platform
+    categories = (catalog.CategoryDraft(code="food", name="Food"),)
+    await platform.call(catalog.put_categories, catalog.PutCategories(categories=categories), shop.north)
+    drafts = tuple(
+        catalog.ProductDraft(
+            code=sku, title=sku.title(), category="food", seller=f"{sku}-maker", variants=(catalog.Variant(sku=sku),)
+        )
+        for sku in ("tea", "jam")
+    )
+    await platform.call(catalog.import_products, catalog.ImportProducts(products=drafts), shop.north)
+    for caller in (shop.north, shop.south):
+        listings = tuple(catalog.Listing(sku=sku, offered_from=LONG_AGO) for sku in ("tea", "jam"))
+        await platform.call(catalog.publish, catalog.Publish(listings=listings), caller)
+        prices = tuple(
+            pricing.PriceEntry(sku=sku, currency="EUR", amount=amount, valid_from=LONG_AGO)
+            for sku, amount in (("tea", 1000), ("jam", 400))
+        )
+        await platform.call(pricing.put_prices, pricing.PutPrices(prices=prices), caller)
+        lines = tuple(inventory.Receipt(sku=sku, quantity=UNITS, location="main") for sku in ("tea", "jam"))
+        await platform.call(inventory.receive, inventory.Receive(reference="first", lines=lines), caller)
+        rate = fulfilment.Rate(zone="all", currency="EUR", base_minor=500)
+        methods = (fulfilment.Method(code="post", name="Post", rates=(rate,)),)
+        await platform.call(fulfilment.put_methods, fulfilment.PutMethods(items=methods), caller)
