@@ -132,7 +132,7 @@ def _many(rounds: int) -> list[Row]:
     release = _release(points, front_ends)
     built = tracemalloc.get_traced_memory()[0] - declared
     tracemalloc.stop()
-    seconds = statistics.median(_built_in(points, front_ends) for _ in range(min(rounds, 3)))
+    seconds = _built_in(points, front_ends)  # once: it takes seconds, and is only reported
     asked = points[3]
     alone, among = _context(alone_release, "line0"), _context(release, "line0")
     found = _medians(
@@ -384,11 +384,18 @@ def _loop(statement: str, times: int = 10, **names: Any) -> Callable[[], float]:
 
 
 def _medians(rounds: int, **sides: Callable[[], float]) -> dict[str, float]:
-    """Measure all sides in turn, round by round, so that a disturbance meets them alike."""
+    """Measure all sides in turn: the best of five short measurements in each round, and the median over rounds.
+
+    The best of five, because another process on the same core can only make one of them slower.
+    """
     taken: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(rounds * 5):  # each takes milliseconds
-        for name, measure in sides.items():
-            taken[name].append(measure())
+    for _ in range(rounds):
+        best: dict[str, float] = {}
+        for _ in range(5):
+            for name, measure in sides.items():
+                best[name] = min(best.get(name, float("inf")), measure())
+        for name, found in best.items():
+            taken[name].append(found)
     return {name: statistics.median(times) for name, times in taken.items()}
 
 

@@ -12,12 +12,8 @@ from uuid import UUID
 from isthmus.kernel import Dimension, Meta, Value, errors
 
 # ISO 4217 codes whose minor unit is not a hundredth; every other code has two decimals.
-# fmt: off
-_NO_DECIMALS = frozenset([
-    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF",
-])
-# fmt: on
-_THREE_DECIMALS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
+_NO_DECIMALS = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split())
+_THREE_DECIMALS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
 
 CurrencyCode = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217 currency code")]
 Sku = Annotated[str, Meta(min_length=1, max_length=64, description="stock keeping unit")]
