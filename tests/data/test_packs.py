@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from isthmus import app
 from isthmus.data import policy
 from isthmus.data.ask import Ask
 from isthmus.data.lake import Lake
@@ -12,6 +13,7 @@ from isthmus.data.landing import Lander
 from isthmus.data.metamorphic import broken
 from isthmus.data.metrics import Metrics
 from isthmus.data.model import build
+from isthmus.data.platform import open_platform
 from isthmus.data.proof import Proofs
 from isthmus.data.receipt import Receipts
 from isthmus.packs.catalog import entities as catalog
@@ -80,3 +82,11 @@ async def test_the_packs_tables_land_and_their_metrics_answer_across_them(empty_
     assert rows("member.persons", "order.net-sales", "order.basket-value") == [(2, 2200, 1100)]
     assert broken(metrics, policy.owner()) == []
     assert all(proof.holds for proof in Proofs(model).all(lake.newest()))
+
+
+def test_the_markings_of_all_shipped_packs_make_one_sound_model(tmp_path: Path) -> None:
+    platform = open_platform((*app.PACKS, *app.FLOWS), tmp_path)
+    assert set(PACKS) <= {name.partition(".")[0] for name in platform.model.entities}
+    assert all(platform.model.owners[name] and metric.doc for name, metric in platform.model.metrics.items())
+    assert {event.partition(".")[0] for event in platform.lake.events} >= {"member", "order", "inventory"}
+    assert platform.metrics.ask(Ask(metrics=("order.sales",)), platform.policies["owner"]).rows == [{"order.sales": 0}]

@@ -2,7 +2,7 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, service, service_baskets
+from . import api, entities, service, service_baskets
 
 PACK = Pack(
     name="order",
@@ -10,6 +10,8 @@ PACK = Pack(
     api=api,
     service=(service, service_baskets),
     migrations="isthmus.packs.order:migrations",
+    entities=entities.ENTITIES,
+    metrics=entities.METRICS,
     conditions=(
         Condition(
             name="order.numbers-are-explained",
