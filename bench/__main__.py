@@ -1,8 +1,8 @@
 """Run the benchmarks, print a table, write build/bench.json.
 
-    python -m bench                 # all, in minutes
-    python -m bench kernel orders   # some
-    python -m bench --rounds 7      # medians of more rounds
+python -m bench                 # all, in minutes
+python -m bench kernel orders   # some
+python -m bench --rounds 7      # medians of more rounds
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ class Row(TypedDict):
 
 def main() -> int:
     """Run what was named; exit 1 where an aim is missed and --strict was given."""
-    names = sorted(found.name for found in pkgutil.iter_modules([str(Path(__file__).parent)]) if found.name != "__main__")
+    names = sorted(
+        found.name for found in pkgutil.iter_modules([str(Path(__file__).parent)]) if found.name != "__main__"
+    )
     parser = argparse.ArgumentParser(prog="bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("only", nargs="*", metavar="NAME", help=f"one or more of: {', '.join(names)}")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds to take the median of")

@@ -28,7 +28,7 @@ from isthmus.packs.fulfilment.pack import PACK as FULFILMENT
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.inventory.pack import PACK as INVENTORY
 from isthmus.packs.member.pack import PACK as MEMBER
-from isthmus.packs.order.numbers import Numbers
+from isthmus.packs.order import api as order
 from isthmus.packs.order.pack import PACK as ORDER
 from isthmus.packs.payment import api as payment
 from isthmus.packs.payment.pack import PACK as PAYMENT
@@ -85,7 +85,7 @@ async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) 
         await migrate(url, migration_sources())
         async with await Database.open(url) as database:
             figures = Figures()
-            resources = {payment.Providers: payment.Providers.built_in(), Numbers: Numbers(database)}
+            resources = {payment.Providers: payment.Providers.built_in(), order.Numbers: order.Numbers(database)}
             platform = Platform(release, database, resources=resources, observe=figures.see)
             yield Running(config=config, platform=platform, database=database, figures=figures)
     finally:

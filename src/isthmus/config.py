@@ -6,7 +6,7 @@ import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from isthmus.kernel import errors
 
@@ -51,14 +51,14 @@ def load_config(path: Path | None = None) -> Config:
     file = named or Path(FILE)
     found = _read(file) if file.is_file() else {}
     root = file.absolute().parent
-    platform, server, demo = (found.get(section, {}) for section in _KNOWN)
+    platform, server, demo = (cast("dict[str, Any]", found.get(section, {})) for section in _KNOWN)
     return Config(
         root=root,
-        data=root / os.environ.get("ISTHMUS_DATA", platform.get("data", ".isthmus")),
+        data=root / (os.environ.get("ISTHMUS_DATA") or platform.get("data", ".isthmus")),
         front_ends=root / platform.get("front_ends", "front_ends"),
         database_url=os.environ.get("ISTHMUS_DATABASE_URL") or None,
         host=server.get("host", "127.0.0.1"),
-        port=int(os.environ.get("ISTHMUS_PORT", server.get("port", 8080))),
+        port=int(os.environ.get("ISTHMUS_PORT") or server.get("port", 8080)),
         demo_entry=demo.get("entry"),
     )
 

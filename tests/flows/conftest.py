@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,13 +13,11 @@ from isthmus.kernel import Caller, FrontEnd, Platform
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
-from isthmus.packs.order.numbers import Numbers
+from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.runtime import doctor
 from isthmus.store import Database
-
-from datetime import UTC, datetime  # isort: skip
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 ALL = tuple(f"{pack.name}.*" for pack in (*app.PACKS, *app.FLOWS))
@@ -48,7 +47,7 @@ class Shop:
 async def shop(database: Database) -> AsyncIterator[Shop]:
     """Give a shop that sells tea at 10.00 and jam at 4.00, 20 of each, in both front ends."""
     provider = payment.TestProvider()
-    resources = {payment.Providers: payment.Providers([provider]), Numbers: Numbers(database)}
+    resources = {payment.Providers: payment.Providers([provider]), order.Numbers: order.Numbers(database)}
     platform = Platform(app.build([NORTH, SOUTH]), database, resources=resources)
     shop = Shop(
         platform, database, provider, Caller(front_end="north", client="n"), Caller(front_end="south", client="s")

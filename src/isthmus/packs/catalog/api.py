@@ -42,7 +42,7 @@ class Variant(Value):
     sku: Sku
     unit: Unit = "piece"
     weight_grams: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
-    attributes: Attributes = {}  # noqa: RUF012 - msgspec copies it
+    attributes: Attributes = {}
 
 
 class ProductDraft(Value):
@@ -57,7 +57,7 @@ class ProductDraft(Value):
     seller: Annotated[str, Meta(max_length=64)] = ""
     tax_category: Annotated[str, Meta(max_length=64)] = ""
     is_returnable: bool = True
-    attributes: Attributes = {}  # noqa: RUF012
+    attributes: Attributes = {}
 
 
 class ImportProducts(Value):
@@ -206,7 +206,7 @@ class Search(Value):
     category: CategoryCode | None = None
     brand: str | None = None
     seller: str | None = None
-    attributes: Attributes = {}  # noqa: RUF012
+    attributes: Attributes = {}
     limit: PageSize = 50
     cursor: str | None = None
 

@@ -48,6 +48,7 @@ from isthmus.values import (
     money,
 )
 
+from .numbers import Numbers as Numbers
 from .refusals import BadCursor as BadCursor
 from .refusals import BasketFull as BasketFull
 from .refusals import CancelRefused as CancelRefused

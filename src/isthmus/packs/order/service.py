@@ -10,7 +10,6 @@ from isthmus.kernel import Context, Verdict, decode, encode, errors, implements
 from isthmus.values import money
 
 from . import api, rules, storage
-from .numbers import Numbers
 
 State = api.OrderState
 ReturnState = api.ReturnState
@@ -32,7 +31,7 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
     if not verdict.is_allowed:
         raise api.OrderRefused(reasons=_reasons(verdict), path=verdict.vetoes[0].path)
     by_key = rules.parted(_keys(ask, ctx))
-    numbers = await ctx.resource(Numbers).take(ctx.front_end, len(by_key))
+    numbers = await ctx.resource(api.Numbers).take(ctx.front_end, len(by_key))
     totals = rules.totals(ask, by_key)
     parts = [
         storage.Part(

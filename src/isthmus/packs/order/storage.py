@@ -18,8 +18,8 @@ with placed as (
     insert into "order".orders (front_end, order_id, group_id, number, state, part, member_id, contact_email, address,
         order_kind, channel, box, plan, currency, line_count, delivery_fee_minor, delivery_method, total_minor,
         coupons, placed_at, pay_before)
-    select $1, given.order_id, $2, given.number, $3::text, given.part, $4, $5, $6, $7, $8, $9, $10, $11, given.line_count,
-        given.delivery_fee, $12, given.total, $13, $14::timestamptz, $15
+    select $1, given.order_id, $2, given.number, $3::text, given.part, $4, $5, $6, $7, $8, $9, $10, $11,
+        given.line_count, given.delivery_fee, $12, given.total, $13, $14::timestamptz, $15
     from unnest($16::uuid[], $17::bigint[], $18::text[], $19::int[], $20::bigint[], $21::bigint[])
         as given (order_id, number, part, line_count, delivery_fee, total)
 ), told as (

@@ -16,7 +16,8 @@ _OPEN = """
 with opened as (
     insert into payment.payment (front_end, payment_id, reference, currency, amount_minor, authorised_minor,
         captured_minor, state, method, opened_at)
-    values ($1, $2, $3, $4, $5::bigint, case when $6::text = '' then 0 else $5::bigint end, case when $6::text = '' then 0 else $5::bigint end,
+    values ($1, $2, $3, $4, $5::bigint, case when $6::text = '' then 0 else $5::bigint end,
+            case when $6::text = '' then 0 else $5::bigint end,
             case when $6::text = '' then 'open' else 'captured' end, $6::text, $7::timestamptz)
     on conflict (front_end, reference) do nothing returning payment_id
 ), moved as (
