@@ -76,7 +76,7 @@ class Spark:
 
     def __init__(self, reader: Reader, metrics: Metrics, folder: Path) -> None:
         try:
-            from pyspark.sql import SparkSession
+            from pyspark.sql import SparkSession  # pyright: ignore[reportMissingImports] - an extra of its own, with Java
         except ImportError as missing:
             raise errors.Unavailable("Spark is not here", remedy="install isthmus[spark], and Java 17") from missing
         builder = SparkSession.builder.master("local[2]").appName("isthmus graduate")
