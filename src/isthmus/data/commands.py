@@ -205,7 +205,8 @@ def _add_checking(app: typer.Typer, open_platform: Open) -> None:
             if not proof.holds
         ]
         rules = quality.rules(platform.model)
-        failures += [str(found) for found in quality.examine(rules, reader, datetime.now(UTC)) if not found.holds]
+        history = quality.History(platform.lake.folder / "quality.jsonl")
+        failures += [str(one) for one in quality.examine(rules, reader, datetime.now(UTC), history) if not one.holds]
         failures += map(str, metamorphic.broken(platform.metrics, platform.policies["owner"]))
         for failure in failures:
             out.print(f"[red]{failure}[/red]")
