@@ -11,7 +11,7 @@ FRONT_END = FrontEnd(
     code="fresh",
     name="Fresh",
     owner="grocery team",
-    doc="A grocer: goods by weight, marked down in the evening, brought in slots, with substitutes when short.",
+    doc="A grocer: goods by weight, marked down in the evening, brought in slots.",
     uses=(
         "after-sale.*",
         "catalog.*",

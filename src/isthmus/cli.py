@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Never
@@ -33,6 +34,21 @@ client_app = typer.Typer(no_args_is_help=True, help="API keys: who may call, for
 new_app = typer.Typer(no_args_is_help=True, help="Make a new part of your own.")
 main_app.add_typer(client_app, name="client")
 main_app.add_typer(new_app, name="new")
+
+
+if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without it, the rest of the platform works
+    from isthmus.data import commands as data_commands
+    from isthmus.data.landing import Landing
+    from isthmus.data.platform import DataPlatform, open_platform
+
+    def _open_data() -> DataPlatform:
+        return open_platform((*composition.PACKS, *composition.FLOWS), load_config().data / "lake")
+
+    async def _land(platform: DataPlatform) -> Landing:
+        async with composition.running(load_config(), front_ends=[]) as running:
+            return await platform.lander(running.database).land()
+
+    main_app.add_typer(data_commands.commands(_open_data, _land), name="data")
 
 
 def main() -> None:
