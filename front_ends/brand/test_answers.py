@@ -1,0 +1,44 @@
+"""The brand shop's rules, alone."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from front_ends.brand import answers
+from isthmus.kernel import PASS
+from isthmus.packs.pricing import api as pricing
+from isthmus.values import GUEST, Buyer, money
+
+
+def listed(sale: int | None = None) -> pricing.ListedLine:
+    return pricing.ListedLine(
+        sku="cup",
+        quantity=1,
+        location="",
+        price_list="standard",
+        amount=money(1000, "USD"),
+        sale_amount=None if sale is None else money(sale, "USD"),
+        per=1,
+        valid_from=datetime(2026, 1, 1, tzinfo=UTC),
+        valid_to=None,
+        now=datetime(2026, 5, 1, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize(("tier", "minor"), [("silver", 970), ("gold", 920)])
+def test_members_of_a_tier_pay_less(tier: str, minor: int) -> None:
+    (price,) = answers.member_price([listed()], Buyer(tier=tier))
+    assert price.amount == money(minor, "USD")
+
+
+def test_what_is_on_sale_costs_members_no_less() -> None:
+    assert list(answers.member_price([listed(sale=800)], Buyer(tier="gold"))) == [PASS]
+
+
+def test_guests_pay_the_shelf_price() -> None:
+    assert list(answers.members_only([listed(sale=800)], GUEST)) == [False]
+
+
+@pytest.mark.parametrize(("points", "tier"), [(0, ""), (200, "silver"), (999, "silver"), (1000, "gold")])
+def test_points_make_tiers(points: int, tier: str) -> None:
+    assert answers.silver_and_gold(points) == tier

@@ -1,0 +1,51 @@
+"""The marketplace's rules, alone."""
+
+from datetime import UTC, datetime
+
+from front_ends.market import answers
+from isthmus.kernel import PASS
+from isthmus.packs.order import api as order
+from isthmus.packs.promotion import api as promotion
+from isthmus.values import GUEST, money
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+def sold(sku: str, seller: str) -> order.DraftLine:
+    ten, nothing = money(1000, "USD"), money(0, "USD")
+    return order.DraftLine(
+        sku=sku,
+        title=sku,
+        quantity=1,
+        unit="piece",
+        seller=seller,
+        location="",
+        tax_category="",
+        list_amount=ten,
+        amount=ten,
+        discount=nothing,
+        tax=nothing,
+        total=ten,
+    )
+
+
+def priced(seller: str) -> promotion.PromotionLine:
+    return promotion.PromotionLine(sku=seller, quantity=1, amount=money(1000, "USD"), seller=seller)
+
+
+def test_each_seller_gets_an_order_of_its_own() -> None:
+    lines = [sold("a", "one"), sold("b", "two"), sold("c", "one")]
+    assert answers.each_seller_its_own_order(lines) == ["one", "two", "one"]
+
+
+def test_three_sellers_in_one_basket_earn_a_bonus_and_two_do_not() -> None:
+    assert answers.many_sellers_bonus([priced("one"), priced("two")], GUEST, NOW) is PASS
+    (bonus,) = answers.many_sellers_bonus([priced("one"), priced("two"), priced("three")], GUEST, NOW)
+    assert [share.amount for share in bonus.shares] == [money(10, "USD")] * 3
+
+
+def test_a_basket_from_too_many_sellers_is_refused() -> None:
+    lines = tuple(sold(str(at), str(at)) for at in range(answers.SELLERS_MAX + 1))
+    nothing = money(0, "USD")
+    draft = order.Draft(lines=lines, currency="USD", delivery_fee=nothing, total=nothing)
+    assert not answers.not_too_many_sellers(draft).is_allowed
