@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Annotated
+from datetime import date, datetime
+from typing import Annotated, Literal
 from uuid import UUID
 
 from isthmus.kernel import (
@@ -48,18 +48,22 @@ from isthmus.values import (
     money,
 )
 
+from .api_baskets import *  # noqa: F403 - one api in two files
 from .numbers import Numbers as Numbers
 from .refusals import BadCursor as BadCursor
 from .refusals import BasketFull as BasketFull
+from .refusals import BasketsDiffer as BasketsDiffer
 from .refusals import CancelRefused as CancelRefused
 from .refusals import IllegalTransition as IllegalTransition
 from .refusals import NotReturnable as NotReturnable
 from .refusals import OrderRefused as OrderRefused
+from .refusals import TransitionRefused as TransitionRefused
 from .refusals import UnknownBasket as UnknownBasket
 from .refusals import UnknownOrder as UnknownOrder
 from .refusals import UnknownReturn as UnknownReturn
 
-EXPIRE_MAX = 200
+EXPIRE_MAX = 200  # groups in one transaction: it holds the lock of each
+DISCOUNTS_MAX = 100
 
 Email = Annotated[str, Pii("email"), Meta(max_length=254)]
 Reason = Annotated[str, Meta(min_length=1, max_length=240)]
@@ -119,10 +123,32 @@ class Draft(Value):
     channel: str = "online"
 
 
+class DiscountShare(Value):
+    """What a line has of a discount; `line` counts the lines of the draft from 0."""
+
+    line: Annotated[int, Meta(ge=0, lt=LINES_MAX)]
+    amount: Money
+
+
+class DraftDiscount(Value):
+    """What a promotion takes off: off lines, and then its shares add up to it, or off the delivery fee."""
+
+    promotion: str
+    amount: Money
+    coupon: str | None = None
+    reason: str = ""
+    target: Literal["lines", "delivery"] = "lines"
+    shares: Annotated[tuple[DiscountShare, ...], Meta(max_length=LINES_MAX)] = ()
+
+
 class PlaceOrder(Draft):
-    """Write an order down as it was priced. `group_id` places once."""
+    """Write an order down as it was priced. `group_id` places once.
+
+    Where `discounts` are given, each is the sum of its shares, and each line's discount is what it has of them.
+    """
 
     group_id: UUID
+    discounts: Annotated[tuple[DraftDiscount, ...], Meta(max_length=DISCOUNTS_MAX)] = ()
     pay_before: datetime | None = None  # None: it is paid already
     is_handed_over: bool = False  # paid and taken along: the order is complete at once
     plan: str = ""  # the version of the rules that it was sold under
@@ -302,15 +328,28 @@ class RequestReturn(Value):
     lines: Annotated[tuple[ReturnLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
 
 
+class RefundShare(Value):
+    """What a returned line comes to, to the cent: over all returns of a line it adds up to what was paid for it."""
+
+    line: int
+    quantity: Quantity
+    worth: Money  # the share of what was paid
+    refund: Money  # what the front end gives back of that
+    tax: Money  # the tax in `refund`
+    discount: Money  # what had been taken off the goods that come back
+
+
 class Return(Value):
-    """A return and how it stands; `refund` is what the goods are worth to the buyer."""
+    """A return and how it stands; `refund` is what the goods are worth to the buyer, `tax` the tax in that."""
 
     return_id: UUID
     order_id: UUID
     group_id: UUID
     state: ReturnState
     lines: tuple[ReturnLine, ...]
+    shares: tuple[RefundShare, ...]
     refund: Money
+    tax: Money
     note: str
 
 
@@ -338,67 +377,6 @@ class GetReturn(Value):
     """Ask for a return."""
 
     return_id: UUID
-
-
-class BasketLine(Value):
-    """So much of a SKU in a basket, and what it was last shown to cost."""
-
-    sku: Sku
-    quantity: Quantity
-    shown: Money | None = None
-
-
-class Basket(Value):
-    """A basket as it stands."""
-
-    basket_id: UUID
-    member_id: UUID | None
-    currency: CurrencyCode
-    lines: tuple[BasketLine, ...]
-    coupons: tuple[str, ...]
-    version: int
-
-
-class OpenBasket(Value):
-    """Open an empty basket."""
-
-    currency: CurrencyCode
-    member_id: UUID | None = None
-
-
-class SetLines(Value):
-    """Set quantities in a basket: of these SKUs so much, 0 to take one out; others stay."""
-
-    basket_id: UUID
-    lines: Annotated[tuple[SetLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
-
-
-class SetLine(Value):
-    """A quantity to set; `shown` is what the line was shown to cost."""
-
-    sku: Sku
-    quantity: Annotated[int, Meta(ge=0, le=1_000_000)]
-    shown: Money | None = None
-
-
-class SetCoupons(Value):
-    """Set the coupons of a basket."""
-
-    basket_id: UUID
-    coupons: Annotated[tuple[Code, ...], Meta(max_length=10)]
-
-
-class MergeBasket(Value):
-    """Put what is in another basket into this one, a guest's into a member's. Safe to repeat."""
-
-    basket_id: UUID
-    from_basket_id: UUID
-
-
-class GetBasket(Value):
-    """Ask for a basket."""
-
-    basket_id: UUID
 
 
 @event("order.order-placed", version="1.0", subject="order_id")
@@ -436,36 +414,6 @@ class ReturnMoved(Value):
     refund: Money
 
 
-@capability("order.open-basket", version="1.0", effect=Effect.WRITE)
-def open_basket(ask: OpenBasket) -> Basket:
-    """Open an empty basket for a member, or a guest."""
-    ...
-
-
-@capability("order.set-lines", version="1.0", effect=Effect.WRITE, raises=[UnknownBasket, BasketFull])
-def set_lines(ask: SetLines) -> Basket:
-    """Add, change and take out lines, all or none."""
-    ...
-
-
-@capability("order.set-coupons", version="1.0", effect=Effect.WRITE, raises=[UnknownBasket])
-def set_coupons(ask: SetCoupons) -> Basket:
-    """Set the coupons that the basket is to be priced with."""
-    ...
-
-
-@capability("order.merge-basket", version="1.0", effect=Effect.WRITE, raises=[UnknownBasket, BasketFull])
-def merge_basket(ask: MergeBasket) -> Basket:
-    """Put a guest's basket into a member's: quantities add up, coupons come together, the other is empty after."""
-    ...
-
-
-@capability("order.get-basket", version="1.0", effect=Effect.READ, raises=[UnknownBasket])
-def get_basket(ask: GetBasket) -> Basket:
-    """Return a basket."""
-    ...
-
-
 @capability("order.check-draft", version="1.0", is_internal=True, effect=Effect.READ)
 def check_draft(ask: CheckDraft) -> DraftChecked:
     """Say what would keep an order from being placed, by the same rules as placing it."""
@@ -497,10 +445,14 @@ def list_orders(ask: ListOrders) -> OrderPage:
 
 
 @capability(
-    "order.mark-paid", version="1.0", is_internal=True, effect=Effect.WRITE, raises=[UnknownOrder, IllegalTransition]
+    "order.mark-paid",
+    version="1.0",
+    is_internal=True,
+    effect=Effect.WRITE,
+    raises=[UnknownOrder, IllegalTransition, TransitionRefused],
 )
 def mark_paid(ask: MarkPaid) -> PlacedGroup:
-    """Record that a group is paid. Safe to repeat; refused once it has run out or was cancelled."""
+    """Record that a group is paid. Safe to repeat; refused once all of it has run out or was cancelled."""
     ...
 
 
@@ -518,19 +470,31 @@ def cancel_order(ask: Cancel) -> CancelledOrder:
 
 @capability("order.expire-due", version="1.0", is_internal=True, effect=Effect.WRITE)
 def expire_due(ask: ExpireDue) -> ExpiredGroups:
-    """Let unpaid groups run out. Several may run at once: each takes other groups."""
+    """Let unpaid groups run out. Several may run at once: each takes other groups.
+
+    A group that `guard_transition` keeps has a quarter of an hour more to be paid.
+    """
     ...
 
 
 @capability(
-    "order.mark-shipped", version="1.0", is_internal=True, effect=Effect.WRITE, raises=[UnknownOrder, IllegalTransition]
+    "order.mark-shipped",
+    version="1.0",
+    is_internal=True,
+    effect=Effect.WRITE,
+    raises=[UnknownOrder, IllegalTransition, TransitionRefused],
 )
 def mark_shipped(ask: MarkShipped) -> Order:
     """Record that goods have left; a parcel counts once. Never more than was ordered."""
     ...
 
 
-@capability("order.complete-order", version="1.0", effect=Effect.WRITE, raises=[UnknownOrder, IllegalTransition])
+@capability(
+    "order.complete-order",
+    version="1.0",
+    effect=Effect.WRITE,
+    raises=[UnknownOrder, IllegalTransition, TransitionRefused],
+)
 def complete_order(ask: Complete) -> Order:
     """Record that an order has arrived. Safe to repeat."""
     ...
@@ -599,6 +563,16 @@ def cancellation_fee(order: Order) -> Money | Pass:
 @extension_point("order.guard-cancellation", combine=combine.every, dimensions=[ORDER_KIND])
 def guard_cancellation(order: Order) -> Verdict:
     """Refuse a cancellation: it is being cut already. Default: every order can be cancelled before it leaves."""
+    return ALLOW
+
+
+@extension_point("order.guard-transition", combine=combine.every, dimensions=[ORDER_KIND], until=date(2027, 6, 30))
+def guard_transition(order: Order, wanted: OrderState) -> Verdict:
+    """Hold an order where it is: not to be sent while it is looked into, not to run out while a bank is closed.
+
+    Asked before an order is paid, shipped, completed or runs out; cancelling has a guard of its own. A refusal to
+    be paid comes before the money is taken. Default: every step is free.
+    """
     return ALLOW
 
 

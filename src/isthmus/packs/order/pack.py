@@ -2,13 +2,13 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities, service, service_baskets
+from . import api, entities, service, service_baskets, service_returns
 
 PACK = Pack(
     name="order",
     owner="orders",
     api=api,
-    service=(service, service_baskets),
+    service=(service, service_baskets, service_returns),
     migrations="isthmus.packs.order:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
@@ -30,6 +30,14 @@ PACK = Pack(
                               lag(last, 1, 0::bigint) over (partition by front_end order by first) as before
                        from "order".number_lease) blocks
                    where first <> before + 1""",
+        ),
+        Condition(
+            name="order.gaps-are-written-down",
+            sentence="A number of a closed lease belongs to an order or is written down as unused, and not both.",
+            sql="""select lease.front_end, number, order_id is not null as is_used from "order".number_lease lease
+                   cross join lateral generate_series(lease.first, lease.last) as number
+                   left join "order".orders using (front_end, number)
+                   where closed_at is not null and (order_id is not null) = (number <@ lease.unused)""",
         ),
         Condition(
             name="order.line-count-is-its-lines",
@@ -55,6 +63,23 @@ PACK = Pack(
                        order by entry desc limit 1)""",
         ),
         Condition(
+            name="order.discount-is-its-shares",
+            sentence="Each discount is the sum of its shares over the lines, and a line's discount what it has of all.",
+            sql="""select discount.front_end, group_id, discount::text as of, amount_minor as said,
+                       coalesce(sum(minor), 0) as shared
+                   from "order".discount left join "order".discount_share using (front_end, group_id, discount)
+                   where target = 'lines' group by discount.front_end, group_id, discount, amount_minor
+                   having amount_minor <> coalesce(sum(minor), 0)
+                   union all
+                   select lines.front_end, group_id, order_id || '/' || line, discount_minor, coalesce(sum(minor), 0)
+                   from "order".lines join "order".orders using (front_end, order_id)
+                   left join "order".discount_share using (front_end, group_id, order_id, line)
+                   where exists (select from "order".discount where discount.front_end = lines.front_end
+                       and discount.group_id = orders.group_id)
+                   group by lines.front_end, group_id, order_id, line, discount_minor
+                   having discount_minor <> coalesce(sum(minor), 0)""",
+        ),
+        Condition(
             name="order.refund-is-its-lines",
             sentence="What was refunded of an order is what was refunded of its lines, and no more than was paid.",
             sql="""select orders.front_end, order_id, orders.refunded_minor from "order".orders
@@ -62,6 +87,16 @@ PACK = Pack(
                    group by orders.front_end, order_id, orders.refunded_minor, orders.total_minor
                    having orders.refunded_minor <> sum(lines.refunded_minor)
                        or orders.refunded_minor > orders.total_minor""",
+        ),
+        Condition(
+            name="order.returns-are-within-what-was-paid",
+            sentence="What comes back of a line is no more than was sent, and worth no more than was paid.",
+            sql="""select lines.front_end, order_id, line, sum(back.quantity) as quantity, sum(worth_minor) as worth
+                   from "order".lines join "order".return_line back using (front_end, order_id, line)
+                   join "order".return using (front_end, return_id, order_id) where state <> 'rejected'
+                   group by lines.front_end, order_id, line, shipped, total_minor, refunded_minor
+                   having sum(back.quantity) > shipped or sum(worth_minor) > total_minor
+                       or sum(back.refund_minor) filter (where state = 'refunded') <> lines.refunded_minor""",
         ),
     ),
 )

@@ -46,6 +46,15 @@ class BasketFull(errors.TooMany):
         super().__init__(f"{lines} lines, and a basket holds {most}", remedy="place two orders", path="$.lines")
 
 
+class BasketsDiffer(errors.Conflict):
+    """What is to come together is of two currencies, or of two members."""
+
+    slug = "order.baskets-differ"
+
+    def __init__(self, *, what: str, one: object, other: object, path: str) -> None:
+        super().__init__(f"the {what} of the basket is {one}, not {other}", remedy="use a basket for each", path=path)
+
+
 class OrderRefused(errors.RuleBroken):
     """The front end does not accept the order."""
 
@@ -70,6 +79,20 @@ class CancelRefused(errors.RuleBroken):
             f"the order cannot be cancelled: {'; '.join(reasons)}",
             remedy="wait for the goods and return them",
             path="$.order_id",
+            reasons=list(reasons),
+        )
+
+
+class TransitionRefused(errors.RuleBroken):
+    """The front end holds the order where it is."""
+
+    slug = "order.transition-refused"
+
+    def __init__(self, *, number: str, wanted: str, reasons: Sequence[str], path: str) -> None:
+        super().__init__(
+            f"order {number} cannot become {wanted} now: {'; '.join(reasons)}",
+            remedy="settle what the reasons name, and send it again",
+            path=path,
             reasons=list(reasons),
         )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
-from isthmus.values import Money, Rounding, money, rounded
+from isthmus.values import rounded
 
 from . import api
 
@@ -46,24 +47,99 @@ def totals(draft: api.Draft, parts: Mapping[str, Sequence[int]]) -> list[int]:
     return [total + (draft.delivery_fee.minor if at == 0 else 0) for at, total in enumerate(sums)]
 
 
-def miscounted(draft: api.Draft) -> str:
+def miscounted(draft: api.Draft, discounts: Sequence[api.DraftDiscount] = ()) -> str:
     """Say where the amounts of a draft do not add up, or nothing."""
     for at, line in enumerate(draft.lines):
         if not 0 <= line.discount.minor <= line.amount.minor:
             return f"line {at} has a discount of {line.discount} on {line.amount}"
+        if not 0 <= line.tax.minor <= line.total.minor:
+            return f"line {at} has a tax of {line.tax} in {line.total}"
+        amounts = (line.list_amount, line.amount, line.discount, line.tax, line.total)
+        if any(amount.currency != draft.currency for amount in amounts):
+            return f"line {at} is not in {draft.currency}"
+    if {draft.delivery_fee.currency, draft.total.currency} != {draft.currency} or draft.delivery_fee.minor < 0:
+        return f"a delivery for {draft.delivery_fee} in an order of {draft.total}, in {draft.currency}"
     total = sum(line.total.minor for line in draft.lines) + draft.delivery_fee.minor
-    return "" if total == draft.total.minor else f"the lines and delivery add up to {total}, not {draft.total.minor}"
+    if total != draft.total.minor:
+        return f"the lines and delivery add up to {total}, not {draft.total.minor}"
+    return _misshared(draft, discounts) if discounts else ""
 
 
-def refund_of(line: api.OrderLine, quantity: int, percent: int) -> Money:
-    """Return what giving back so much of a line is worth: its share of what was paid, never more than is left.
+def _misshared(draft: api.Draft, discounts: Sequence[api.DraftDiscount]) -> str:
+    off = [0] * len(draft.lines)
+    for one in discounts:
+        if any(share.line >= len(off) or share.amount.currency != draft.currency for share in one.shares):
+            return f"discount {one.promotion!r} has a share of a line that is not there, or not in {draft.currency}"
+        if len({share.line for share in one.shares}) < len(one.shares):
+            return f"discount {one.promotion!r} has two shares of one line"
+        shared = sum(share.amount.minor for share in one.shares)
+        if one.target == "lines" and shared != one.amount.minor:
+            return f"discount {one.promotion!r} is {one.amount}, and its shares add up to {shared}"
+        for share in one.shares:
+            off[share.line] += share.amount.minor
+    for at, line in enumerate(draft.lines):
+        if line.discount.minor != off[at]:
+            return f"line {at} has a discount of {line.discount}, and shares of {off[at]}"
+    return ""
 
-    The share is reckoned on all that has come back, so that the parts of a line add up to the whole.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenBack:
+    """What the returns of a line that stand, settled or not, come to; all but the quantity before any deduction."""
+
+    quantity: int = 0
+    worth: int = 0
+    tax: int = 0
+    discount: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What returning so much of a line comes to, in minor units."""
+
+    line: int
+    quantity: int
+    worth: int
+    worth_tax: int
+    worth_discount: int
+    refund: int
+    refund_tax: int
+
+
+def share_of(line: api.OrderLine, before: GivenBack, quantity: int, percent: int) -> Share:
+    """Return what giving back so much of a line comes to, after what was given back before.
+
+    Each part is what all goods back so far are worth, rounded once, less what the parts before were. So the parts
+    never exceed what was paid, and when the last piece is back they add up to it, whatever was rejected between.
     """
-    share = Fraction(line.total.minor * percent, 100 * line.quantity)
-    due = rounded(share * (line.returned + quantity), Rounding.HALF_UP) - rounded(share * line.returned)
-    left = line.total.minor - line.refunded.minor
-    return money(max(0, min(due, left)), line.total.currency)
+
+    def part(minor: int, given: int) -> int:
+        due = rounded(Fraction(minor * (before.quantity + quantity), line.quantity)) - given
+        return max(0, min(due, minor - given))
+
+    worth = part(line.total.minor, before.worth)
+    tax = min(part(line.tax.minor, before.tax), worth)
+    refund = rounded(Fraction(worth * percent, 100))
+    return Share(
+        line=line.line,
+        quantity=quantity,
+        worth=worth,
+        worth_tax=tax,
+        worth_discount=part(line.discount.minor, before.discount),
+        refund=refund,
+        refund_tax=rounded(Fraction(tax * percent, 100)),
+    )
+
+
+def left_to_return(line: api.OrderLine, before: GivenBack) -> int:
+    """Return how much of a line can still be asked back: what was sent, less what returns that stand are about."""
+    return max(0, line.shipped - before.quantity)
+
+
+def unshippable(order: api.Order, wanted: Mapping[int, int]) -> tuple[int, int] | None:
+    """Return the first line of which more is to be sent than is left, and what is left of it."""
+    left = {line.line: line.quantity - line.shipped for line in order.lines}
+    return next(((line, left.get(line, 0)) for line, count in wanted.items() if count > left.get(line, 0)), None)
 
 
 def changed_lines(have: Sequence[api.BasketLine], wanted: Sequence[api.SetLine]) -> list[api.BasketLine]:

@@ -1,9 +1,13 @@
-"""Orders at work: placing, moving, returning."""
+"""Orders at work: placing and moving.
+
+Whoever changes an order locks it first, and of a group its first order first: so two of them wait for each other
+in one direction only, and what was read under the lock is what is written on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from isthmus.kernel import Context, Verdict, decode, encode, errors, implements
@@ -12,24 +16,25 @@ from isthmus.values import money
 from . import api, rules, storage
 
 State = api.OrderState
-ReturnState = api.ReturnState
+KEPT_FOR = timedelta(minutes=15)  # what an unpaid order is given when its front end does not let it run out
 _LATEST = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
-_PERCENT = 100
 
 
 @implements(api.check_draft)
 async def check_draft(ask: api.CheckDraft, ctx: Context) -> api.DraftChecked:
     verdict = ctx.answer(api.validate_order)(ask)
-    return api.DraftChecked(refusals=tuple(_reasons(verdict)), parts=tuple(rules.parted(_keys(ask, ctx))))
+    return api.DraftChecked(refusals=tuple(reasons_of(verdict)), parts=tuple(rules.parted(_keys(ask, ctx))))
 
 
 @implements(api.place_order)
 async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
-    if wrong := rules.miscounted(ask):
+    if placed := await storage.group(ctx.session, ctx.front_end, ask.group_id, is_locked=False):
+        return _grouped(ask.group_id, placed)
+    if wrong := rules.miscounted(ask, ask.discounts):
         raise api.OrderRefused(reasons=[wrong], path="$.total")
     verdict = ctx.answer(api.validate_order)(ask)
     if not verdict.is_allowed:
-        raise api.OrderRefused(reasons=_reasons(verdict), path=verdict.vetoes[0].path)
+        raise api.OrderRefused(reasons=reasons_of(verdict), path=verdict.vetoes[0].path)
     by_key = rules.parted(_keys(ask, ctx))
     numbers = await ctx.resource(api.Numbers).take(ctx.front_end, len(by_key))
     totals = rules.totals(ask, by_key)
@@ -67,7 +72,7 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
 
 @implements(api.get_order)
 async def get_order(ask: api.GetOrder, ctx: Context) -> api.Order:
-    return await _order(ask.order_id, ctx)
+    return await found_order(ask.order_id, ctx)
 
 
 @implements(api.get_group)
@@ -91,158 +96,130 @@ async def list_orders(ask: api.ListOrders, ctx: Context) -> api.OrderPage:
 async def mark_paid(ask: api.MarkPaid, ctx: Context) -> api.PlacedGroup:
     group = await _group(ask.group_id, ctx, is_locked=True)
     unpaid = [one for one in group.orders if one.state is State.PLACED]
-    for one in group.orders:
-        if one.state is State.EXPIRED or (one.state is State.CANCELLED and not unpaid):
-            raise api.IllegalTransition(
-                what=f"order {one.number}", state=one.state, wanted=State.PAID, path="$.group_id"
-            )
-    await _move(unpaid, State.PAID, "", ctx)
+    lost = [one for one in group.orders if one.state in (State.EXPIRED, State.CANCELLED)]
+    if len(lost) == len(group.orders):
+        raise api.IllegalTransition(
+            what=f"order {lost[0].number}", state=lost[0].state, wanted=State.PAID, path="$.group_id"
+        )
+    if not unpaid:
+        return group
+    for order in await storage.orders(ctx.session, ctx.front_end, [one.order_id for one in unpaid]):
+        _check_guard(order, State.PAID, "$.group_id", ctx)
+    await move([one.order_id for one in unpaid], ask.group_id, State.PAID, "", ctx)
     return await _group(ask.group_id, ctx, is_locked=False)
 
 
 @implements(api.cancel_order)
 async def cancel_order(ask: api.Cancel, ctx: Context) -> api.CancelledOrder:
-    await _lock(ask.order_id, State.CANCELLED, ctx)
-    order = await _order(ask.order_id, ctx)
+    siblings = await storage.lock_siblings(ctx.session, ctx.front_end, ask.order_id)
+    order = await found_order(ask.order_id, ctx)
+    _check_leads(order, State.CANCELLED)
     own = ctx.acting_for(order.box)  # cancelled as it was sold
     verdict = own.answer(api.guard_cancellation)(order)
     if not verdict.is_allowed:
-        raise api.CancelRefused(reasons=_reasons(verdict))
+        raise api.CancelRefused(reasons=reasons_of(verdict))
     was_paid = order.state is State.PAID
     fee = own.answer(api.cancellation_fee)(order)
-    kept = money(min(getattr(fee, "minor", 0), order.total.minor) if was_paid else 0, order.currency)
-    await storage.move(
-        ctx.session, ctx.front_end, [order.order_id], State.CANCELLED, (ctx.now, ctx.caller.client, ask.reason)
-    )
-    ctx.emit(api.OrderMoved(order_id=order.order_id, group_id=order.group_id, state=State.CANCELLED, note=ask.reason))
-    group = await _group(order.group_id, ctx, is_locked=False)
+    kept = max(0, min(getattr(fee, "minor", 0), order.total.minor)) if was_paid else 0
+    await move([order.order_id], order.group_id, State.CANCELLED, ask.reason, ctx)
     return api.CancelledOrder(
-        order=await _order(ask.order_id, ctx),
-        fee=kept,
+        order=await found_order(ask.order_id, ctx),
+        fee=money(kept, order.currency),
         was_paid=was_paid,
-        is_last_of_group=all(one.state in rules.ENDED for one in group.orders),
+        is_last_of_group=all(one.state in rules.ENDED or one.order_id == ask.order_id for one in siblings),
     )
 
 
 @implements(api.expire_due)
 async def expire_due(ask: api.ExpireDue, ctx: Context) -> api.ExpiredGroups:
-    groups = await storage.due(ctx.session, ctx.front_end, ctx.now, ask.limit)
-    for group_id in groups:
-        group = await _group(group_id, ctx, is_locked=True)
-        await _move([one for one in group.orders if one.state is State.PLACED], State.EXPIRED, "not paid in time", ctx)
-    return api.ExpiredGroups(group_ids=tuple(groups))
+    due = await storage.due(ctx.session, ctx.front_end, ctx.now, ask.limit)
+    groups: dict[UUID, list[api.Order]] = {}
+    for order in await storage.orders(ctx.session, ctx.front_end, due):
+        groups.setdefault(order.group_id, []).append(order)
+    kept = [
+        group_id
+        for group_id, orders in groups.items()
+        if any(not _guarded(order, State.EXPIRED, ctx).is_allowed for order in orders)
+    ]
+    if kept:
+        await storage.pay_later(ctx.session, ctx.front_end, kept, ctx.now + KEPT_FOR)
+    over = {group_id: orders for group_id, orders in groups.items() if group_id not in kept}
+    ids = [order.order_id for orders in over.values() for order in orders]
+    if ids:
+        told = (ctx.now, ctx.caller.client, "not paid in time")
+        await storage.move(ctx.session, ctx.front_end, ids, State.EXPIRED, told)
+    for group_id, orders in over.items():
+        for order in orders:
+            ctx.emit(
+                api.OrderMoved(order_id=order.order_id, group_id=group_id, state=State.EXPIRED, note="not paid in time")
+            )
+    return api.ExpiredGroups(group_ids=tuple(over))
 
 
 @implements(api.mark_shipped)
 async def mark_shipped(ask: api.MarkShipped, ctx: Context) -> api.Order:
-    state = await storage.lock(ctx.session, ctx.front_end, ask.order_id)
-    if state is None:
-        raise api.UnknownOrder(what=str(ask.order_id), path="$.order_id")
-    order = await _order(ask.order_id, ctx)
+    order = await locked_order(ask.order_id, ctx)
     if not await storage.is_new_parcel(ctx.session, ctx.front_end, ask.order_id, ask.parcel, ctx.now):
         return order
     _check_leads(order, State.PART_SHIPPED)
+    _check_guard(order, State.SHIPPED, "$.order_id", ctx)
     left = {line.line: line.quantity - line.shipped for line in order.lines}
-    shipped = {one.line: one.quantity for one in ask.lines} or {line: count for line, count in left.items() if count}
-    for line, quantity in shipped.items():
-        if quantity > left.get(line, 0):
-            raise api.IllegalTransition(
-                what=f"line {line} of order {order.number}, with {left.get(line, 0)} left to send,",
-                state=state,
-                wanted=f"{quantity} shipped",
-                path="$.lines",
-            )
+    shipped: dict[int, int] = {}
+    for one in ask.lines:  # a line may be named twice: what counts is the sum
+        shipped[one.line] = shipped.get(one.line, 0) + one.quantity
+    shipped = shipped or {line: count for line, count in left.items() if count}
+    if wrong := rules.unshippable(order, shipped):
+        raise api.IllegalTransition(
+            what=f"line {wrong[0]} of order {order.number}, with {wrong[1]} left to send,",
+            state=order.state,
+            wanted=f"{shipped[wrong[0]]} shipped",
+            path="$.lines",
+        )
     await storage.ship(ctx.session, ctx.front_end, ask.order_id, shipped)
     is_whole = all(count == shipped.get(line, 0) for line, count in left.items())
     moved = State.SHIPPED if is_whole else State.PART_SHIPPED
-    await _move([_brief(order)], moved, f"parcel {ask.parcel}", ctx)
-    return await _order(ask.order_id, ctx)
+    await move([order.order_id], order.group_id, moved, f"parcel {ask.parcel}", ctx)
+    return await found_order(ask.order_id, ctx)
 
 
 @implements(api.complete_order)
 async def complete_order(ask: api.Complete, ctx: Context) -> api.Order:
-    state = await storage.lock(ctx.session, ctx.front_end, ask.order_id)
-    if state is None:
-        raise api.UnknownOrder(what=str(ask.order_id), path="$.order_id")
-    order = await _order(ask.order_id, ctx)
-    if state is not State.COMPLETED:
-        _check_leads(order, State.COMPLETED)
-        await _move([_brief(order)], State.COMPLETED, "", ctx)
-    return await _order(ask.order_id, ctx)
+    order = await locked_order(ask.order_id, ctx)
+    if order.state is State.COMPLETED:
+        return order
+    _check_leads(order, State.COMPLETED)
+    _check_guard(order, State.COMPLETED, "$.order_id", ctx)
+    await move([order.order_id], order.group_id, State.COMPLETED, "", ctx)
+    return await found_order(ask.order_id, ctx)
 
 
-@implements(api.request_return)
-async def request_return(ask: api.RequestReturn, ctx: Context) -> api.Return:
-    if await storage.lock(ctx.session, ctx.front_end, ask.order_id) is None:
-        raise api.UnknownOrder(what=str(ask.order_id), path="$.order_id")
-    order = await _order(ask.order_id, ctx)
-    lines = {line.line: line for line in order.lines}
-    open_already = await storage.asked_back(ctx.session, ctx.front_end, ask.order_id)
-    for at, one in enumerate(ask.lines):
-        line = lines.get(one.line)
-        if line is None or not line.is_returnable:
-            raise api.NotReturnable(reason=f"line {one.line} cannot be returned", path=f"$.lines[{at}].line")
-        left = line.shipped - line.returned - open_already.get(one.line, 0)
-        if one.quantity > left or sum(other.line == one.line for other in ask.lines) > 1:
-            raise api.NotReturnable(
-                reason=f"{max(left, 0)} of {line.sku!r} can come back, in one line, not {one.quantity}",
-                path=f"$.lines[{at}].quantity",
-            )
-    own = ctx.acting_for(order.box)
-    verdict = own.answer(api.guard_return)(order, ask.lines, ctx.now)
-    if not verdict.is_allowed:
-        raise api.NotReturnable(reason="; ".join(_reasons(verdict)), path=verdict.vetoes[0].path or "$.lines")
-    shares: list[int] = []
-    for one in ask.lines:
-        answered = own.answer(api.refund_share)(order, lines[one.line], one.reason)
-        percent = max(0, min(answered, _PERCENT)) if isinstance(answered, int) else _PERCENT
-        shares.append(rules.refund_of(lines[one.line], one.quantity, percent).minor)
-    value = api.Return(
-        return_id=ctx.new_id(),
-        order_id=order.order_id,
-        group_id=order.group_id,
-        state=ReturnState.REQUESTED,
-        lines=ask.lines,
-        refund=money(sum(shares), order.currency),
-        note="",
-    )
-    await storage.ask_return(ctx.session, ctx.front_end, value, shares, ctx.now)
-    await _tell_return(value, ReturnState.REQUESTED, order.state, ctx)
-    return value
+async def found_order(order_id: UUID, ctx: Context) -> api.Order:
+    found = await storage.orders(ctx.session, ctx.front_end, [order_id])
+    if not found:
+        raise api.UnknownOrder(what=str(order_id), path="$.order_id")
+    return found[0]
 
 
-@implements(api.decide_return)
-async def decide_return(ask: api.DecideReturn, ctx: Context) -> api.Return:
-    wanted = ReturnState.APPROVED if ask.is_approved else ReturnState.REJECTED
-    await _moved_return(ask.return_id, wanted, ask.note, ctx)
-    return await _return(ask.return_id, ctx)
+async def locked_order(order_id: UUID, ctx: Context) -> api.Order:
+    """Lock an order, so that nothing moves it or its returns meanwhile, and return it."""
+    await storage.lock(ctx.session, ctx.front_end, order_id)
+    return await found_order(order_id, ctx)
 
 
-@implements(api.receive_return)
-async def receive_return(ask: api.ReceiveReturn, ctx: Context) -> api.Return:
-    if kept := await _moved_return(ask.return_id, ReturnState.RECEIVED, "", ctx):
-        await storage.come_back(ctx.session, ctx.front_end, kept)
-    return await _return(ask.return_id, ctx)
+async def move(order_ids: Sequence[UUID], group_id: UUID, state: State, note: str, ctx: Context) -> None:
+    """Set the state of locked orders, write it into their histories, and send it."""
+    told = (ctx.now, ctx.caller.client, note)
+    await storage.move(ctx.session, ctx.front_end, order_ids, state, told)
+    for order_id in order_ids:
+        ctx.emit(api.OrderMoved(order_id=order_id, group_id=group_id, state=state, note=note))
 
 
-@implements(api.settle_return)
-async def settle_return(ask: api.SettleReturn, ctx: Context) -> api.Return:
-    if kept := await _moved_return(ask.return_id, ReturnState.REFUNDED, "", ctx):
-        await storage.refund(ctx.session, ctx.front_end, kept)
-    return await _return(ask.return_id, ctx)
-
-
-@implements(api.get_return)
-async def get_return(ask: api.GetReturn, ctx: Context) -> api.Return:
-    return await _return(ask.return_id, ctx)
+def reasons_of(verdict: Verdict) -> list[str]:
+    return [f"{no.reason} ({no.by})" for no in verdict.vetoes]
 
 
 def _keys(draft: api.Draft, ctx: Context) -> list[str]:
     return [key if isinstance(key, str) else "" for key in ctx.answer(api.split_key)(draft.lines)]
-
-
-def _reasons(verdict: Verdict) -> list[str]:
-    return [f"{no.reason} ({no.by})" for no in verdict.vetoes]
 
 
 def _placed(ask: api.PlaceOrder, part: storage.Part) -> api.OrderPlaced:
@@ -259,27 +236,16 @@ def _placed(ask: api.PlaceOrder, part: storage.Part) -> api.OrderPlaced:
     )
 
 
-async def _order(order_id: UUID, ctx: Context) -> api.Order:
-    found = await storage.orders(ctx.session, ctx.front_end, [order_id])
-    if not found:
-        raise api.UnknownOrder(what=str(order_id), path="$.order_id")
-    return found[0]
-
-
 async def _group(group_id: UUID, ctx: Context, *, is_locked: bool) -> api.PlacedGroup:
     orders = await storage.group(ctx.session, ctx.front_end, group_id, is_locked=is_locked)
     if not orders:
         raise api.UnknownOrder(what=f"of group {group_id}", path="$.group_id")
+    return _grouped(group_id, orders)
+
+
+def _grouped(group_id: UUID, orders: Sequence[api.OrderBrief]) -> api.PlacedGroup:
     total = sum((one.total for one in orders), start=money(0, orders[0].total.currency))
     return api.PlacedGroup(group_id=group_id, orders=tuple(orders), total=total)
-
-
-async def _lock(order_id: UUID, wanted: State, ctx: Context) -> None:
-    state = await storage.lock(ctx.session, ctx.front_end, order_id)
-    if state is None:
-        raise api.UnknownOrder(what=str(order_id), path="$.order_id")
-    if wanted not in rules.LEADS_TO[state]:
-        raise api.IllegalTransition(what=f"order {order_id}", state=state, wanted=wanted)
 
 
 def _check_leads(order: api.Order, wanted: State) -> None:
@@ -287,57 +253,15 @@ def _check_leads(order: api.Order, wanted: State) -> None:
         raise api.IllegalTransition(what=f"order {order.number}", state=order.state, wanted=wanted)
 
 
-async def _move(orders: Sequence[api.OrderBrief], state: State, note: str, ctx: Context) -> None:
-    if not orders:
-        return
-    ids = [one.order_id for one in orders]
-    await storage.move(ctx.session, ctx.front_end, ids, state, (ctx.now, ctx.caller.client, note))
-    groups = {one.order_id: one for one in await storage.orders(ctx.session, ctx.front_end, ids)}
-    for order_id in ids:
-        group_id = groups[order_id].group_id
-        ctx.emit(api.OrderMoved(order_id=order_id, group_id=group_id, state=state, note=note))
+def _guarded(order: api.Order, wanted: State, ctx: Context) -> Verdict:
+    return ctx.acting_for(order.box).answer(api.guard_transition)(order, wanted)
 
 
-def _brief(order: api.Order) -> api.OrderBrief:
-    return api.OrderBrief(
-        order_id=order.order_id,
-        number=order.number,
-        state=order.state,
-        part=order.part,
-        lines=len(order.lines),
-        total=order.total,
-    )
-
-
-async def _return(return_id: UUID, ctx: Context) -> api.Return:
-    kept = await storage.returned(ctx.session, ctx.front_end, return_id, is_locked=False)
-    if kept is None:
-        raise api.UnknownReturn(return_id=return_id)
-    return kept.value
-
-
-async def _moved_return(return_id: UUID, wanted: ReturnState, note: str, ctx: Context) -> storage.KeptReturn | None:
-    """Move a return on and return it; None where it is there already."""
-    kept = await storage.returned(ctx.session, ctx.front_end, return_id, is_locked=True)
-    if kept is None:
-        raise api.UnknownReturn(return_id=return_id)
-    if kept.value.state is wanted:
-        return None
-    if wanted not in rules.RETURN_LEADS_TO[kept.value.state]:
-        raise api.IllegalTransition(
-            what=f"return {return_id}", state=kept.value.state, wanted=wanted, path="$.return_id"
-        )
-    await storage.move_return(ctx.session, ctx.front_end, return_id, wanted, note)
-    order = await _order(kept.value.order_id, ctx)
-    await _tell_return(kept.value, wanted, order.state, ctx)
-    return kept
-
-
-async def _tell_return(value: api.Return, state: ReturnState, order_state: State, ctx: Context) -> None:
-    """Write a step of a return into the order's history, and send it."""
-    note = f"return {state} of {value.refund}"
-    await storage.move(ctx.session, ctx.front_end, [value.order_id], order_state, (ctx.now, ctx.caller.client, note))
-    ctx.emit(api.ReturnMoved(order_id=value.order_id, return_id=value.return_id, state=state, refund=value.refund))
+def _check_guard(order: api.Order, wanted: State, path: str, ctx: Context) -> None:
+    verdict = _guarded(order, wanted, ctx)
+    if not verdict.is_allowed:
+        reasons = reasons_of(verdict)
+        raise api.TransitionRefused(number=order.number, wanted=wanted, reasons=reasons, path=path)
 
 
 def _position(cursor: str) -> tuple[datetime, UUID]:

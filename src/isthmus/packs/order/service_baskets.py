@@ -6,7 +6,7 @@ from uuid import UUID
 
 from isthmus.kernel import Context, implements
 
-from . import api, rules, storage
+from . import api, rules, storage_baskets
 
 
 @implements(api.open_basket)
@@ -14,13 +14,17 @@ async def open_basket(ask: api.OpenBasket, ctx: Context) -> api.Basket:
     basket = api.Basket(
         basket_id=ctx.new_id(), member_id=ask.member_id, currency=ask.currency, lines=(), coupons=(), version=1
     )
-    await storage.open_basket(ctx.session, ctx.front_end, basket, ctx.now)
+    await storage_baskets.open_basket(ctx.session, ctx.front_end, basket, ctx.now)
     return basket
 
 
 @implements(api.set_lines)
 async def set_lines(ask: api.SetLines, ctx: Context) -> api.Basket:
     basket = await _basket(ask.basket_id, ctx, is_locked=True)
+    for at, line in enumerate(ask.lines):
+        if line.shown is not None and line.shown.currency != basket.currency:
+            path = f"$.lines[{at}].shown.currency"
+            raise api.BasketsDiffer(what="currency", one=basket.currency, other=line.shown.currency, path=path)
     return await _saved(basket, lines=tuple(rules.changed_lines(basket.lines, ask.lines)), ctx=ctx)
 
 
@@ -37,6 +41,10 @@ async def merge_basket(ask: api.MergeBasket, ctx: Context) -> api.Basket:
     into, other = found[ask.basket_id], found[ask.from_basket_id]
     if into.basket_id == other.basket_id or not (other.lines or other.coupons):
         return into
+    if other.currency != into.currency:
+        raise api.BasketsDiffer(what="currency", one=into.currency, other=other.currency, path="$.from_basket_id")
+    if other.member_id not in (None, into.member_id):
+        raise api.BasketsDiffer(what="member", one=into.member_id, other=other.member_id, path="$.from_basket_id")
     merged = await _saved(
         into,
         lines=tuple(rules.merged_lines(into.lines, other.lines)),
@@ -53,7 +61,7 @@ async def get_basket(ask: api.GetBasket, ctx: Context) -> api.Basket:
 
 
 async def _basket(basket_id: UUID, ctx: Context, *, is_locked: bool) -> api.Basket:
-    found = await storage.basket(ctx.session, ctx.front_end, basket_id, is_locked=is_locked)
+    found = await storage_baskets.basket(ctx.session, ctx.front_end, basket_id, is_locked=is_locked)
     if found is None:
         raise api.UnknownBasket(basket_id=basket_id)
     return found
@@ -76,5 +84,5 @@ async def _saved(
     )
     if len(changed.lines) > rules.BASKET_LINES_MAX:
         raise api.BasketFull(lines=len(changed.lines), most=rules.BASKET_LINES_MAX)
-    await storage.save_basket(ctx.session, ctx.front_end, changed, ctx.now)
+    await storage_baskets.save_basket(ctx.session, ctx.front_end, changed, ctx.now)
     return changed

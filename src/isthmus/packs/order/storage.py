@@ -12,7 +12,7 @@ from isthmus.values import Address, Applied, money
 
 from . import api
 
-# One statement for a whole group: its orders, their lines, and the first entry of each history.
+# One statement for a whole group: its orders, lines, discounts with their shares, and the first entry of each history.
 _PLACE = """
 with placed as (
     insert into "order".orders (front_end, order_id, group_id, number, state, part, member_id, contact_email, address,
@@ -25,6 +25,14 @@ with placed as (
 ), told as (
     insert into "order".history (front_end, order_id, at, by, what, note)
     select $1, order_id, $14::timestamptz, $22, $3::text, '' from unnest($16::uuid[]) as order_id
+), taken_off as (
+    insert into "order".discount (front_end, group_id, discount, promotion, coupon, reason, target, amount_minor)
+    select $1, $2, place - 1, promotion, coupon, reason, target, minor
+    from unnest($40::text[], $41::text[], $42::text[], $43::text[], $44::bigint[])
+        with ordinality as given (promotion, coupon, reason, target, minor, place)
+), shared as (
+    insert into "order".discount_share (front_end, group_id, discount, order_id, line, minor)
+    select $1, $2, * from unnest($45::int[], $46::uuid[], $47::int[], $48::bigint[])
 )
 insert into "order".lines (front_end, order_id, line, sku, title, quantity, unit, seller, location, tax_category,
     list_minor, amount_minor, discount_minor, tax_minor, total_minor, is_returnable, applied, shipped)
@@ -42,11 +50,19 @@ select order_id, at, by, what, note from "order".history
 where front_end = $1 and order_id = any($2) order by order_id, entry
 """
 _LOCK = 'select order_id, state from "order".orders where front_end = $1 and order_id = $2 for update'
-_LOCK_GROUP = """
-select order_id, number, state, part, line_count, total_minor, currency, box from "order".orders
-where front_end = $1 and group_id = $2 order by order_id for update
+
+# A group is locked in the order of its ids, so that whoever works on a group begins with the same order of it.
+_BRIEFS = """
+select order_id, number, state, part, line_count, total_minor, currency from "order".orders
+where front_end = $1 and group_id = $2
 """
-_GROUP = _LOCK_GROUP.replace("order by order_id for update", "order by number")
+_LOCK_GROUP = f"{_BRIEFS} order by order_id for update"
+_LOCK_SIBLINGS = """
+select order_id, number, state, part, line_count, total_minor, currency from "order".orders
+where front_end = $1
+  and group_id = (select group_id from "order".orders where front_end = $1 and order_id = $2)
+order by order_id for update
+"""
 
 _PAGE = """
 select order_id from "order".orders
@@ -63,10 +79,25 @@ insert into "order".history (front_end, order_id, at, by, what, note)
 select $1, order_id, $4, $5, $3::text, $6 from moved
 """
 
+# The first order of each group that is due, unless somebody has locked it: then the group is being worked on.
 _DUE = """
-select group_id from "order".orders
-where front_end = $1 and state = 'placed' and pay_before < $2
-order by pay_before, group_id limit $3 for update skip locked
+select first.group_id from (
+    select group_id, min(pay_before) as due from "order".orders
+    where front_end = $1 and state = 'placed' and pay_before < $2 group by group_id order by due, group_id) waiting
+cross join lateral (
+    select group_id from "order".orders
+    where front_end = $1 and order_id = (
+        select order_id from "order".orders sibling
+        where sibling.front_end = $1 and sibling.group_id = waiting.group_id order by order_id limit 1)
+    for update skip locked) first
+limit $3
+"""
+_LOCK_DUE = """
+select order_id from "order".orders where front_end = $1 and group_id = any($2) and state = 'placed'
+order by group_id, order_id for update
+"""
+_PAY_LATER = """
+update "order".orders set pay_before = $3 where front_end = $1 and group_id = any($2) and state = 'placed'
 """
 
 _SHIP = """
@@ -77,52 +108,6 @@ where front_end = $1 and order_id = $2 and lines.line = given.line
 
 _PARCEL = """
 insert into "order".parcel (front_end, order_id, parcel, at) values ($1, $2, $3, $4) on conflict do nothing
-"""
-
-_ASK_RETURN = """
-insert into "order".return (front_end, return_id, order_id, state, lines, shares, refund_minor, note, asked_at)
-values ($1, $2, $3, 'requested', $4, $5, $6, '', $7)
-"""
-
-_RETURN = """
-select "return".*, orders.group_id, orders.currency from "order".return
-join "order".orders using (front_end, order_id) where "return".front_end = $1 and return_id = $2
-"""
-
-_MOVE_RETURN = """
-update "order".return set state = $3, note = case when $4::text = '' then note else $4::text end
-where front_end = $1 and return_id = $2
-"""
-
-_COME_BACK = """
-update "order".lines set returned = returned + given.quantity
-from unnest($3::int[], $4::int[]) as given (line, quantity)
-where front_end = $1 and order_id = $2 and lines.line = given.line
-"""
-
-_REFUND = """
-with lines as (
-    update "order".lines set refunded_minor = refunded_minor + given.minor
-    from unnest($3::int[], $4::bigint[]) as given (line, minor)
-    where front_end = $1 and order_id = $2 and lines.line = given.line
-)
-update "order".orders set refunded_minor = refunded_minor + $5 where front_end = $1 and order_id = $2
-"""
-
-_ASKED = """
-select coalesce((one->>'line')::int, 0) as line, sum((one->>'quantity')::int)::int as quantity
-from "order".return, json_array_elements("return".lines::json) as one
-where front_end = $1 and order_id = $2 and state in ('requested', 'approved') group by 1
-"""
-
-_BASKET = """
-select basket_id, member_id, currency, lines, coupons, version from "order".basket
-where front_end = $1 and basket_id = $2
-"""
-
-_SAVE_BASKET = """
-update "order".basket set lines = $3, coupons = $4, version = version + 1, changed_at = $5
-where front_end = $1 and basket_id = $2
 """
 
 
@@ -138,17 +123,10 @@ class Part:
     total: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptReturn:
-    """A return with what each of its lines is worth."""
-
-    value: api.Return
-    shares: tuple[int, ...]
-
-
 async def place(
     session: ports.Session, front_end: str, ask: api.PlaceOrder, parts: Sequence[Part], facts: Mapping[str, object]
 ) -> None:
+    """Write a group down in one statement, whatever the number of its lines."""
     lines = [(part.order_id, at, ask.lines[line]) for part in parts for at, line in enumerate(part.lines)]
     await session.execute(
         _PLACE,
@@ -176,6 +154,7 @@ async def place(
         facts["by"],
         *_line_columns(lines),
         [line.quantity if ask.is_handed_over else 0 for _, _, line in lines],
+        *_discount_columns(ask.discounts, parts),
     )
 
 
@@ -200,6 +179,22 @@ def _line_columns(lines: Sequence[tuple[UUID, int, api.DraftLine]]) -> list[list
     ]
 
 
+def _discount_columns(discounts: Sequence[api.DraftDiscount], parts: Sequence[Part]) -> list[list[object]]:
+    placed = {line: (part.order_id, at) for part in parts for at, line in enumerate(part.lines)}
+    shares = [(number, share) for number, one in enumerate(discounts) for share in one.shares]
+    return [
+        [one.promotion for one in discounts],
+        [one.coupon or "" for one in discounts],
+        [one.reason for one in discounts],
+        [one.target for one in discounts],
+        [one.amount.minor for one in discounts],
+        [number for number, _ in shares],
+        [placed[share.line][0] for _, share in shares],
+        [placed[share.line][1] for _, share in shares],
+        [share.amount.minor for _, share in shares],
+    ]
+
+
 async def orders(session: ports.Session, front_end: str, order_ids: Sequence[UUID]) -> list[api.Order]:
     """Return orders whole, the latest first, in three statements."""
     wanted = list(order_ids)
@@ -221,19 +216,13 @@ async def lock(session: ports.Session, front_end: str, order_id: UUID) -> api.Or
 
 
 async def group(session: ports.Session, front_end: str, group_id: UUID, *, is_locked: bool) -> list[api.OrderBrief]:
-    rows = await session.fetch(_LOCK_GROUP if is_locked else _GROUP, front_end, group_id)
-    briefs = [
-        api.OrderBrief(
-            order_id=row["order_id"],
-            number=str(row["number"]),
-            state=api.OrderState(row["state"]),
-            part=row["part"],
-            lines=row["line_count"],
-            total=money(row["total_minor"], row["currency"]),
-        )
-        for row in rows
-    ]
-    return sorted(briefs, key=lambda one: int(one.number))
+    """Return the orders of a group in the order of their numbers."""
+    return _briefs(await session.fetch(_LOCK_GROUP if is_locked else _BRIEFS, front_end, group_id))
+
+
+async def lock_siblings(session: ports.Session, front_end: str, order_id: UUID) -> list[api.OrderBrief]:
+    """Lock the group of an order and return its orders; none where there is no such order."""
+    return _briefs(await session.fetch(_LOCK_SIBLINGS, front_end, order_id))
 
 
 async def page(
@@ -252,9 +241,15 @@ async def move(
 
 
 async def due(session: ports.Session, front_end: str, now: datetime, limit: int) -> list[UUID]:
-    """Return and lock unpaid groups whose time is over."""
+    """Lock unpaid groups whose time is over, and return the orders of theirs that are unpaid still."""
     rows = await session.fetch(_DUE, front_end, now, limit)
-    return list(dict.fromkeys(row["group_id"] for row in rows))
+    groups = [row["group_id"] for row in rows]
+    found = await session.fetch(_LOCK_DUE, front_end, groups) if groups else []
+    return [row["order_id"] for row in found]
+
+
+async def pay_later(session: ports.Session, front_end: str, group_ids: Sequence[UUID], until: datetime) -> None:
+    await session.execute(_PAY_LATER, front_end, list(group_ids), until)
 
 
 async def is_new_parcel(session: ports.Session, front_end: str, order_id: UUID, parcel: str, now: datetime) -> bool:
@@ -265,87 +260,18 @@ async def ship(session: ports.Session, front_end: str, order_id: UUID, lines: Ma
     await session.execute(_SHIP, front_end, order_id, list(lines), list(lines.values()))
 
 
-async def asked_back(session: ports.Session, front_end: str, order_id: UUID) -> dict[int, int]:
-    """Return how much of each line is in returns that are still open."""
-    return {row["line"]: row["quantity"] for row in await session.fetch(_ASKED, front_end, order_id)}
-
-
-async def ask_return(
-    session: ports.Session, front_end: str, value: api.Return, shares: Sequence[int], now: datetime
-) -> None:
-    await session.execute(
-        _ASK_RETURN,
-        front_end,
-        value.return_id,
-        value.order_id,
-        encode(value.lines),
-        encode(list(shares)),
-        value.refund.minor,
-        now,
-    )
-
-
-async def returned(session: ports.Session, front_end: str, return_id: UUID, *, is_locked: bool) -> KeptReturn | None:
-    row = await session.fetch_row(_RETURN + (' for update of "return"' if is_locked else ""), front_end, return_id)
-    if row is None:
-        return None
-    value = api.Return(
-        return_id=row["return_id"],
-        order_id=row["order_id"],
-        group_id=row["group_id"],
-        state=api.ReturnState(row["state"]),
-        lines=decode(row["lines"], tuple[api.ReturnLine, ...]),
-        refund=money(row["refund_minor"], row["currency"]),
-        note=row["note"],
-    )
-    return KeptReturn(value=value, shares=decode(row["shares"], tuple[int, ...]))
-
-
-async def move_return(session: ports.Session, front_end: str, return_id: UUID, state: str, note: str) -> None:
-    await session.execute(_MOVE_RETURN, front_end, return_id, state, note)
-
-
-async def come_back(session: ports.Session, front_end: str, kept: KeptReturn) -> None:
-    lines = kept.value.lines
-    await session.execute(
-        _COME_BACK, front_end, kept.value.order_id, [one.line for one in lines], [one.quantity for one in lines]
-    )
-
-
-async def refund(session: ports.Session, front_end: str, kept: KeptReturn) -> None:
-    value = kept.value
-    lines = [one.line for one in value.lines]
-    await session.execute(_REFUND, front_end, value.order_id, lines, list(kept.shares), value.refund.minor)
-
-
-async def open_basket(session: ports.Session, front_end: str, basket: api.Basket, now: datetime) -> None:
-    await session.execute(
-        """insert into "order".basket (front_end, basket_id, member_id, currency, lines, changed_at)
-           values ($1, $2, $3, $4, '[]', $5)""",
-        front_end,
-        basket.basket_id,
-        basket.member_id,
-        basket.currency,
-        now,
-    )
-
-
-async def basket(session: ports.Session, front_end: str, basket_id: UUID, *, is_locked: bool) -> api.Basket | None:
-    row = await session.fetch_row(_BASKET + (" for update" if is_locked else ""), front_end, basket_id)
-    if row is None:
-        return None
-    return api.Basket(
-        basket_id=row["basket_id"],
-        member_id=row["member_id"],
-        currency=row["currency"],
-        lines=decode(row["lines"], tuple[api.BasketLine, ...]),
-        coupons=tuple(row["coupons"]),
-        version=row["version"],
-    )
-
-
-async def save_basket(session: ports.Session, front_end: str, basket: api.Basket, now: datetime) -> None:
-    await session.execute(_SAVE_BASKET, front_end, basket.basket_id, encode(basket.lines), list(basket.coupons), now)
+def _briefs(rows: Sequence[ports.Row]) -> list[api.OrderBrief]:
+    return [
+        api.OrderBrief(
+            order_id=row["order_id"],
+            number=str(row["number"]),
+            state=api.OrderState(row["state"]),
+            part=row["part"],
+            lines=row["line_count"],
+            total=money(row["total_minor"], row["currency"]),
+        )
+        for row in sorted(rows, key=lambda one: one["number"])
+    ]
 
 
 def _order(row: ports.Row, lines: Sequence[ports.Row], told: Sequence[api.HistoryEntry]) -> api.Order:
