@@ -86,7 +86,9 @@ async def test_a_killed_server_is_started_again_with_what_it_had_committed(folde
         await connection.execute("create table kept (n int); insert into kept values (1)")
         pid = server_pid(folder)
         assert pid is not None
+        killed = psutil.Process(pid)
         os.kill(pid, signal.SIGKILL)
+        killed.wait(timeout=10)  # a signal is on its way for a moment, and until it arrives the server still answers
         connection.terminate()
         with embedded.start(folder) as again:
             connection = await asyncpg.connect(again.url)
