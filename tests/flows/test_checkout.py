@@ -16,6 +16,7 @@ from isthmus.packs.inventory import api as inventory
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
+from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.values import Address, LineAsk, money
 
@@ -64,6 +65,15 @@ async def test_a_buyer_pays_and_the_goods_are_sent_and_the_order_completes(shop:
     assert sent.state is order.OrderState.SHIPPED
     done = await shop.platform.call(order.complete_order, order.Complete(order_id=order_id), shop.north)
     assert [entry.what for entry in done.history] == ["placed", "paid", "shipped", "completed"]
+
+
+async def test_free_goods_are_paid_for_with_nothing(shop: Shop) -> None:
+    free = pricing.PriceEntry(sku="tea", currency="EUR", amount=0, valid_from=datetime(2021, 1, 1, tzinfo=UTC))
+    await shop.platform.call(pricing.put_prices, pricing.PutPrices(prices=(free,)), shop.north)
+    bought = await placed(shop)
+    pay = checkout.PayOrder(payment_id=bought.payment_id, method="card", token="ok")
+    paid = await shop.platform.call(checkout.pay_order, pay, shop.north)
+    assert (paid.state, [one.state for one in paid.orders]) == ("captured", [order.OrderState.PAID])
 
 
 async def test_a_declined_card_leaves_the_order_open_for_another(shop: Shop) -> None:

@@ -42,7 +42,8 @@ async def _confirmed_and_captured(payment_id: UUID, ctx: Context) -> api.Paid:
         voided = await ctx.call(payment.void, payment.Void(payment_id=payment_id))
         return api.Paid(payment_id=payment_id, state=voided.state, orders=confirmed.orders)
     amount = sum(standing[1:], start=standing[0])
-    captured = await ctx.call(payment.capture, payment.Capture(payment_id=payment_id, amount=amount))
+    capture = payment.Capture(payment_id=payment_id, amount=amount if amount.minor else None)  # free goods: all of it
+    captured = await ctx.call(payment.capture, capture)
     return api.Paid(payment_id=payment_id, state=captured.state, orders=confirmed.orders)
 
 

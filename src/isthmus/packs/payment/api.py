@@ -7,8 +7,10 @@
 
 What a provider is asked is an attempt. It is written down before the provider is called and after it has answered,
 and no transaction is open in between. An attempt ends once: by the answer, by a notification, or by looking it up,
-whichever comes first; the others find it ended. One without an answer is `unknown` and is reconciled, never guessed.
-Money that moved is a leg; `captured <= authorised` and `refunded <= captured` hold in the database.
+whichever comes first; the others find it ended. One without an answer is `unknown` and is reconciled, never guessed;
+until then it counts as done: nothing else is held, taken or let go, and what it may give back is not given again.
+Less than all can be captured, and the rest later. Money that moved is a leg; `captured <= authorised` and
+`refunded <= captured` hold in the database.
 """
 
 from __future__ import annotations
@@ -39,6 +41,12 @@ from .providers import Outcome as Outcome
 from .providers import Provider as Provider
 from .providers import Providers as Providers
 from .providers import TestProvider as TestProvider
+from .refusals import AmountExceeded as AmountExceeded
+from .refusals import IllegalStep as IllegalStep
+from .refusals import ReferenceUsed as ReferenceUsed
+from .refusals import RefundRefused as RefundRefused
+from .refusals import StepUnderWay as StepUnderWay
+from .refusals import WrongAmount as WrongAmount
 
 PROVIDER_DEADLINE_MS = 30_000  # a flow waits no longer; what is unknown by then is reconciled
 RECONCILE_MAX = 50
@@ -126,6 +134,7 @@ class Reconciled(Value):
 
     settled: int
     unknown: int
+    payment_ids: tuple[UUID, ...] = ()  # those of settled attempts: what waited for them can go on
 
 
 class GetPayment(Value):
@@ -173,7 +182,7 @@ class Methods(Value):
 
 
 class Begin(Value):
-    """Write an attempt down before its provider is called."""
+    """Write an attempt down before its provider is called; amount: none is all that is left."""
 
     payment_id: UUID
     kind: Kind
@@ -229,13 +238,24 @@ class PaymentMoved(Value):
     amount: Money
 
 
+@event("payment.outcome-contradicted", version="1.0", subject="payment_id")
+class OutcomeContradicted(Value):
+    """A provider says of an attempt what it had denied, or the reverse; nothing was changed, and a person must look."""
+
+    payment_id: UUID
+    kind: str
+    amount: Money
+    was: str
+    said: str
+
+
 class UnknownPayment(errors.NotFound):
     """There is no such payment here."""
 
     slug = "payment.unknown-payment"
 
-    def __init__(self, *, what: str) -> None:
-        super().__init__(f"there is no payment {what}", remedy="take its id from the placed order", path="$.payment_id")
+    def __init__(self, *, what: str, path: str = "$.payment_id") -> None:
+        super().__init__(f"there is no payment {what}", remedy="take its id from the placed order", path=path)
 
 
 class UnknownProvider(errors.NotFound):
@@ -256,9 +276,9 @@ class Declined(errors.RuleBroken):
 
     slug = "payment.declined"
 
-    def __init__(self, *, reason: str) -> None:
+    def __init__(self, *, reason: str, path: str | None) -> None:
         super().__init__(
-            f"the payment was declined: {reason}", remedy="try another way to pay", path="$.token", reason=reason
+            f"the payment was declined: {reason}", remedy="try another way to pay", path=path, reason=reason
         )
 
 
@@ -271,31 +291,6 @@ class OutcomeUnknown(errors.Unavailable):
         super().__init__(
             "the provider has not answered",
             remedy="ask for the payment in a minute; it is looked up meanwhile, and nothing is taken twice",
-        )
-
-
-class AmountExceeded(errors.RuleBroken):
-    """More is to be captured or given back than there is."""
-
-    slug = "payment.amount-exceeded"
-
-    def __init__(self, *, wanted: Money, left: Money) -> None:
-        super().__init__(
-            f"{wanted} is more than the {left} that is left", remedy=f"ask for {left} or less", path="$.amount"
-        )
-
-
-class IllegalStep(errors.Conflict):
-    """The payment is in a state from which this does not lead on."""
-
-    slug = "payment.illegal-step"
-
-    def __init__(self, *, state: str, wanted: str) -> None:
-        super().__init__(
-            f"the payment is {state}, so it cannot be {wanted}",
-            remedy="read it with payment.get-payment",
-            path="$.payment_id",
-            state=state,
         )
 
 
@@ -323,7 +318,11 @@ class BadNotification(errors.BadAsk):
         )
 
 
-@capability("payment.open-payment", version="1.0", effect=Effect.WRITE, is_internal=True)
+_BEGIN_ERRORS = (UnknownPayment, IllegalStep, StepUnderWay, AmountExceeded, WrongAmount, ReferenceUsed)
+_STEP_ERRORS = (*_BEGIN_ERRORS, UnknownProvider, Declined, OutcomeUnknown)
+
+
+@capability("payment.open-payment", version="1.0", effect=Effect.WRITE, raises=[ReferenceUsed], is_internal=True)
 def open_payment(ask: OpenPayment) -> Payment:
     """Expect an amount for a reference, or record what was taken on the spot; a reference has one payment."""
     ...
@@ -345,11 +344,14 @@ def list_methods(ask: ListMethods) -> Methods:
     "payment.begin-attempt",
     version="1.0",
     effect=Effect.WRITE,
-    raises=[UnknownPayment, IllegalStep, AmountExceeded],
+    raises=_BEGIN_ERRORS,
     is_internal=True,
 )
 def begin_attempt(ask: Begin) -> Attempt:
-    """Write an attempt down before its provider is called. The same key again gets the same attempt."""
+    """Write an attempt down before its provider is called. The same key again gets the same attempt.
+
+    A refund or a release that was refused is tried anew, since nothing moved.
+    """
     ...
 
 
@@ -363,9 +365,6 @@ def end_attempt(ask: End) -> Attempt:
 def list_open_attempts(ask: ListOpenAttempts) -> Attempts:
     """List attempts whose outcome is not known."""
     ...
-
-
-_STEP_ERRORS = (UnknownPayment, IllegalStep, AmountExceeded, UnknownProvider, Declined, OutcomeUnknown)
 
 
 @capability(
@@ -394,7 +393,13 @@ def void(ask: Void) -> Payment:
     ...
 
 
-@capability("payment.refund", version="1.0", effect=Effect.STEPS, raises=_STEP_ERRORS, deadline_ms=PROVIDER_DEADLINE_MS)
+@capability(
+    "payment.refund",
+    version="1.0",
+    effect=Effect.STEPS,
+    raises=[*_STEP_ERRORS, RefundRefused],
+    deadline_ms=PROVIDER_DEADLINE_MS,
+)
 def refund(ask: Refund) -> Payment:
     """Give money back, never more than was captured; a reference is refunded once."""
     ...

@@ -68,7 +68,11 @@ class Notification(Value):
 
 
 class TestProvider:
-    """A provider in memory, steered by the token: `decline:REASON`, `timeout`, `slow:MS`, anything else is approved.
+    """A provider in memory, steered by the token; anything else is approved.
+
+        decline:REASON  refuses                        slow:MS  approves, and answers late
+        timeout         approves, and never answers    lost     never gets the message
+        twice           approves, and notifies twice   pending  does not know yet: `settle` says it later
 
     Whatever it did it also puts into `notifications`, so that an answer can be met by its own notification.
     """
@@ -86,9 +90,15 @@ class TestProvider:
         word, _, rest = token.partition(":")
         if word == "decline":
             return self._ended(key, Outcome(state="refused", reason=rest or "declined"))
+        if word == "lost":
+            raise ConnectionError("the test provider was told not to be there")
+        if word == "pending":
+            return self.outcomes.setdefault(key, Outcome(state="unknown", reason="pending"))
         outcome = self._ended(key, Outcome(state="done", provider_reference=f"test-{key}"))
         if word == "timeout":
             raise TimeoutError("the test provider was told not to answer")
+        if word == "twice":
+            self.notifications.append(self.notifications[-1])
         if word == "slow" and rest.isdigit():
             await asyncio.sleep(int(rest) / 1000)
         return outcome
@@ -111,8 +121,13 @@ class TestProvider:
             raise errors.BadAsk("the test provider did not send this", remedy="send one of its notifications")
         return found.key, found.outcome
 
+    def settle(self, key: str, outcome: Outcome) -> None:
+        """Decide what was pending, and notify."""
+        self._ended(key, outcome)
+
     def _ended(self, key: str, outcome: Outcome) -> Outcome:
-        if key not in self.outcomes:
+        known = self.outcomes.get(key)
+        if known is None or known.state == "unknown":
             self.outcomes[key] = outcome
             self.effects += outcome.state == "done"
             self.notifications.append(encode(Notification(key=key, outcome=outcome)).decode())

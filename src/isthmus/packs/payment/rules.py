@@ -11,10 +11,31 @@ Kind = api.Kind
 
 MAY: Mapping[Kind, frozenset[State]] = {
     Kind.AUTHORISE: frozenset({State.OPEN}),
-    Kind.CAPTURE: frozenset({State.AUTHORISED}),
+    Kind.CAPTURE: frozenset({State.AUTHORISED, State.CAPTURED}),
     Kind.VOID: frozenset({State.AUTHORISED}),
     Kind.REFUND: frozenset({State.CAPTURED, State.PART_REFUNDED}),
 }
+
+
+ALONE = frozenset({Kind.AUTHORISE, Kind.CAPTURE, Kind.VOID})  # of these a payment has one under way at a time
+TRIES_MAX = 9  # of a refund or a release that is refused again and again: then a person is needed
+
+
+def leads_on(kind: Kind, payment: api.Payment) -> bool:
+    """Say whether a payment is in a state in which this can be asked of a provider."""
+    if kind is Kind.CAPTURE and payment.state is State.CAPTURED:
+        return left_for(kind, payment) > 0
+    return payment.state in MAY[kind]
+
+
+def in_the_way(kind: Kind, under_way: Mapping[Kind, int]) -> Kind | None:
+    """Return what has been asked of a provider and must be answered first."""
+    return next((one for one in under_way if one in ALONE), None) if kind in ALONE else None
+
+
+def tries(key: str) -> tuple[str, ...]:
+    """Return the keys of all tries of what has this key; the first is the key itself, and none is that of another."""
+    return (key, *(f"{number}/{key}" for number in range(2, TRIES_MAX + 1)))
 
 
 def left_for(kind: Kind, payment: api.Payment) -> int:

@@ -17,7 +17,10 @@ Kind = api.Kind
 async def open_payment(ask: api.OpenPayment, ctx: Context) -> api.Payment:
     payment_id = ctx.new_id()
     if not await storage.open_payment(ctx.session, ctx.front_end, payment_id, ctx.new_id(), ask, ctx.now):
-        return await _found(None, ask.reference, ctx)
+        known = await _found(None, ask.reference, ctx)
+        if known.amount != ask.amount:
+            raise api.ReferenceUsed(reference=ask.reference, known=known.amount, wanted=ask.amount)
+        return known
     nothing = money(0, ask.amount.currency)
     received = ask.amount if ask.received_as else nothing
     payment = api.Payment(
@@ -58,37 +61,56 @@ async def list_open_attempts(ask: api.ListOpenAttempts, ctx: Context) -> api.Att
 @implements(api.begin_attempt)
 async def begin_attempt(ask: api.Begin, ctx: Context) -> api.Attempt:
     kept = await _locked(ask.payment_id, ctx)
-    if begun := await storage.attempt(ctx.session, ctx.front_end, ask.key):
-        return begun
     payment = kept.payment
-    if payment.state not in rules.MAY[ask.kind]:
+    keys = rules.tries(ask.key) if ask.kind in (Kind.VOID, Kind.REFUND) else (ask.key,)
+    known = await storage.attempts(ctx.session, ctx.front_end, keys)
+    if known and (known[-1].state != "refused" or len(known) == len(keys)):
+        if ask.amount is not None and known[-1].amount != ask.amount:
+            raise api.ReferenceUsed(reference=ask.key, known=known[-1].amount, wanted=ask.amount)
+        return known[-1]
+    if not rules.leads_on(ask.kind, payment):
         raise api.IllegalStep(state=payment.state, wanted=f"asked to {ask.kind}")
-    left = rules.left_for(ask.kind, payment)
-    left -= await storage.under_way(ctx.session, ctx.front_end, ask.payment_id, ask.kind)
-    wanted = ask.amount or money(max(left, 0), payment.amount.currency)
-    is_wrong = wanted.currency != payment.amount.currency or wanted.minor > left or wanted.minor < 0
-    if is_wrong or (ask.kind is Kind.REFUND and wanted.minor == 0):
-        raise api.AmountExceeded(wanted=wanted, left=money(left, payment.amount.currency))
-    await storage.begin(ctx.session, kept, ctx.front_end, ctx.new_id(), ask, wanted.minor, ctx.now)
-    begun = await storage.attempt(ctx.session, ctx.front_end, ask.key)
-    assert begun is not None  # written above, in this transaction
-    return begun
+    under_way = await storage.under_way(ctx.session, ctx.front_end, ask.payment_id)
+    if first := rules.in_the_way(ask.kind, under_way):
+        raise api.StepUnderWay(kind=first, wanted=ask.kind)
+    left = money(
+        rules.left_for(ask.kind, payment) - under_way.get(ask.kind, 0),
+        payment.amount.currency,
+    )
+    wanted = left if ask.amount is None else ask.amount
+    if wanted.currency != left.currency or (ask.amount is not None and wanted.minor <= 0):
+        raise api.WrongAmount(wanted=wanted, currency=left.currency)
+    if wanted > left:
+        raise api.AmountExceeded(wanted=wanted, left=left)
+    begin = storage.Beginning(attempt_id=ctx.new_id(), key=keys[len(known)], minor=wanted.minor, at=ctx.now)
+    return await storage.begin(ctx.session, ctx.front_end, kept, ask, begin)
 
 
 @implements(api.end_attempt)
 async def end_attempt(ask: api.End, ctx: Context) -> api.Attempt:
-    attempt = await storage.attempt(ctx.session, ctx.front_end, ask.key)
-    if attempt is None:
-        raise api.UnknownPayment(what=f"with an attempt {ask.key!r}")
-    payment = (await _locked(attempt.payment_id, ctx)).payment
-    if await storage.end(ctx.session, ctx.front_end, ask, ctx.now) and ask.outcome.state == "done":
+    begun = await storage.attempts(ctx.session, ctx.front_end, [ask.key])
+    if not begun:
+        raise api.UnknownPayment(what=f"with an attempt {ask.key!r}", path="$.payload")
+    payment = (await _locked(begun[0].payment_id, ctx)).payment
+    outcome = ask.outcome
+    ended = await storage.end(ctx.session, ctx.front_end, ask, ctx.now)
+    attempt = (await storage.attempts(ctx.session, ctx.front_end, [ask.key]))[0]
+    if ended and outcome.state == "done":
         state = rules.state_after(attempt.kind, payment, attempt.amount.minor)
-        await storage.apply(ctx.session, ctx.front_end, attempt, state, ask.outcome.provider_reference)
+        await storage.apply(ctx.session, ctx.front_end, attempt, state, outcome.provider_reference)
         await _move_money(attempt, payment.method or attempt.method, ctx)
         _tell(payment, state, attempt.kind, attempt.amount, ctx)
-    ended = await storage.attempt(ctx.session, ctx.front_end, ask.key)
-    assert ended is not None  # it was found above
-    return ended
+    elif not ended and outcome.state not in ("unknown", attempt.state):
+        ctx.emit(
+            api.OutcomeContradicted(
+                payment_id=attempt.payment_id,
+                kind=attempt.kind,
+                amount=attempt.amount,
+                was=attempt.state,
+                said=outcome.state,
+            )
+        )
+    return attempt
 
 
 async def _move_money(attempt: api.Attempt, method: str, ctx: Context) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from uuid import UUID
 
 from isthmus.kernel import Context, errors, implements
 
 from . import api
 
 PROVIDER_LIMIT_S = 10  # of one call; a flow's deadline leaves room for writing the outcome down
+BY_HAND = api.Outcome(state="done")  # what was paid on the spot is given back on the spot: nobody is asked
 log = logging.getLogger("isthmus.packs.payment")
 
 Call = Callable[[api.Provider, api.Attempt], Awaitable[api.Outcome]]
@@ -26,12 +28,15 @@ async def authorise(ask: api.Authorise, ctx: Context) -> api.Payment:
     taking = providers.taking(ask.method)
     if not taking:
         raise api.UnknownProvider(name=ask.method, known=sorted(providers.by_name))
-    chosen = ctx.answer(api.choose_provider)(ask.method, payment.amount, taking)
+    answered = ctx.answer(api.choose_provider)(ask.method, payment.amount, taking)
+    chosen = answered if isinstance(answered, str) else taking[0]
+    if chosen not in taking:
+        raise api.UnknownProvider(name=chosen, known=taking)
     begin = api.Begin(
         payment_id=ask.payment_id,
         kind=api.Kind.AUTHORISE,
         key=f"{ctx.call_id}/authorise",
-        provider=chosen if isinstance(chosen, str) else taking[0],
+        provider=chosen,
         method=ask.method,
     )
     return await _attempted(
@@ -68,7 +73,7 @@ async def refund(ask: api.Refund, ctx: Context) -> api.Payment:
     payment = await ctx.call(api.get_payment, api.GetPayment(payment_id=ask.payment_id))
     verdict = ctx.answer(api.guard_refund)(payment, ask.amount)
     if not verdict.is_allowed:
-        raise api.Declined(reason="; ".join(f"{no.reason} ({no.by})" for no in verdict.vetoes))
+        raise api.RefundRefused(reasons=[f"{no.reason} ({no.by})" for no in verdict.vetoes])
     begin = api.Begin(
         payment_id=ask.payment_id,
         kind=api.Kind.REFUND,
@@ -98,27 +103,30 @@ async def notify(ask: api.Notify, ctx: Context) -> api.Payment:
 @implements(api.reconcile)
 async def reconcile(ask: api.Reconcile, ctx: Context) -> api.Reconciled:
     found = await ctx.call(api.list_open_attempts, api.ListOpenAttempts(limit=ask.limit))
-    settled = 0
+    providers = ctx.resource(api.Providers).by_name
+    settled: list[UUID] = []
     for attempt in found.items:
-        outcome = await _asked(_provider(attempt.provider, ctx).look_up(key=attempt.key))
+        if not attempt.provider:
+            outcome = BY_HAND
+        elif provider := providers.get(attempt.provider):
+            outcome = await _asked(provider.look_up(key=attempt.key))
+        else:
+            log.warning("%r is not connected, so its payments cannot be looked up", attempt.provider)
+            outcome = api.Outcome(state="unknown", reason="not connected")
+        await ctx.call(api.end_attempt, api.End(key=attempt.key, outcome=outcome))
         if outcome.state != "unknown":
-            await ctx.call(api.end_attempt, api.End(key=attempt.key, outcome=outcome))
-            settled += 1
-    return api.Reconciled(settled=settled, unknown=len(found.items) - settled)
+            settled.append(attempt.payment_id)
+    return api.Reconciled(settled=len(settled), unknown=len(found.items) - len(settled), payment_ids=tuple(settled))
 
 
 async def _attempted(begin: api.Begin, call: Call, ctx: Context) -> api.Payment:
     """Write down, call, write down; the call is left out where the attempt has ended already."""
     attempt = await ctx.call(api.begin_attempt, begin)
     if attempt.state in ("pending", "unknown"):
-        outcome = (
-            api.Outcome(state="done")
-            if not attempt.provider  # paid on the spot: the money is given back by hand
-            else await _asked(call(_provider(attempt.provider, ctx), attempt))
-        )
+        outcome = await _asked(call(_provider(attempt.provider, ctx), attempt)) if attempt.provider else BY_HAND
         attempt = await ctx.call(api.end_attempt, api.End(key=attempt.key, outcome=outcome))
     if attempt.state == "refused":
-        raise api.Declined(reason=attempt.reason)
+        raise api.Declined(reason=attempt.reason, path="$.token" if attempt.kind is api.Kind.AUTHORISE else None)
     if attempt.state != "done":
         raise api.OutcomeUnknown
     return await ctx.call(api.get_payment, api.GetPayment(payment_id=attempt.payment_id))

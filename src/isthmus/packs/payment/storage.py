@@ -38,17 +38,18 @@ select kind, amount_minor, method, at from payment.leg where front_end = $1 and 
 """
 _ATTEMPT_COLUMNS = """attempt_id, payment_id, kind, key, attempt.provider, attempt.method, attempt.amount_minor,
     attempt.state, provider_reference, reason, currency"""
-_ATTEMPT = f"""
+_ATTEMPTS = f"""
 select {_ATTEMPT_COLUMNS} from payment.attempt join payment.payment using (front_end, payment_id)
-where front_end = $1 and key = $2
+where front_end = $1 and key = any($2) order by array_position($2, key)
 """
 _OPEN_ATTEMPTS = f"""
 select {_ATTEMPT_COLUMNS} from payment.attempt join payment.payment using (front_end, payment_id)
-where front_end = $1 and attempt.state in ('pending', 'unknown') and begun_at < $2 order by begun_at limit $3
+where front_end = $1 and attempt.state in ('pending', 'unknown') and begun_at < $2
+order by coalesce(looked_up_at, begun_at), attempt_id limit $3
 """
 _UNDER_WAY = """
-select coalesce(sum(amount_minor), 0)::bigint from payment.attempt
-where front_end = $1 and payment_id = $2 and kind = $3 and state in ('pending', 'unknown')
+select kind, sum(amount_minor)::bigint as minor from payment.attempt
+where front_end = $1 and payment_id = $2 and state in ('pending', 'unknown') group by kind order by kind
 """
 _BEGIN = """
 insert into payment.attempt (front_end, attempt_id, payment_id, kind, key, provider, method, amount_minor, state,
@@ -58,7 +59,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10)
 _END = """
 update payment.attempt set state = $3::text,
     provider_reference = case when $4::text = '' then provider_reference else $4::text end,
-    reason = $5,
+    reason = $5, looked_up_at = $6::timestamptz,
     ended_at = case when $3::text = 'unknown' then null else $6::timestamptz end
 where front_end = $1 and key = $2 and state in ('pending', 'unknown')
 """
@@ -82,6 +83,16 @@ class Kept:
     payment: api.Payment
     provider: str
     authorisation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """What of an attempt is settled when it begins."""
+
+    attempt_id: UUID
+    key: str
+    minor: int
+    at: datetime
 
 
 async def open_payment(
@@ -118,37 +129,51 @@ async def find(session: ports.Session, front_end: str, payment_id: UUID | None, 
     return _kept(row, legs)
 
 
-async def attempt(session: ports.Session, front_end: str, key: str) -> api.Attempt | None:
-    row = await session.fetch_row(_ATTEMPT, front_end, key)
-    return None if row is None else _attempt(row)
+async def attempts(session: ports.Session, front_end: str, keys: Sequence[str]) -> list[api.Attempt]:
+    """Return the attempts with these keys, in the order of the keys."""
+    return [_attempt(row) for row in await session.fetch(_ATTEMPTS, front_end, list(keys))]
 
 
 async def open_attempts(session: ports.Session, front_end: str, before: datetime, limit: int) -> list[api.Attempt]:
     return [_attempt(row) for row in await session.fetch(_OPEN_ATTEMPTS, front_end, before, limit)]
 
 
-async def under_way(session: ports.Session, front_end: str, payment_id: UUID, kind: api.Kind) -> int:
-    """Return how much attempts without an outcome are about: it may have moved, so it counts as gone."""
-    return await session.fetch_value(_UNDER_WAY, front_end, payment_id, kind)
+async def under_way(session: ports.Session, front_end: str, payment_id: UUID) -> dict[api.Kind, int]:
+    """Return how much attempts without an outcome are about, by kind: it may have moved, so it counts as gone."""
+    rows = await session.fetch(_UNDER_WAY, front_end, payment_id)
+    return {api.Kind(row["kind"]): row["minor"] for row in rows}
 
 
 async def begin(
-    session: ports.Session, kept: Kept, front_end: str, attempt_id: UUID, ask: api.Begin, minor: int, now: datetime
-) -> None:
+    session: ports.Session, front_end: str, kept: Kept, ask: api.Begin, beginning: Beginning
+) -> api.Attempt:
     """Write an attempt; all but the first go to the provider that holds the authorisation."""
+    attempt = api.Attempt(
+        attempt_id=beginning.attempt_id,
+        payment_id=ask.payment_id,
+        kind=ask.kind,
+        key=beginning.key,
+        provider=ask.provider or kept.provider,
+        method=ask.method or kept.payment.method,
+        amount=money(beginning.minor, kept.payment.amount.currency),
+        state="pending",
+        provider_reference=kept.authorisation,
+        reason="",
+    )
     await session.execute(
         _BEGIN,
         front_end,
-        attempt_id,
-        ask.payment_id,
-        ask.kind,
-        ask.key,
-        ask.provider or kept.provider,
-        ask.method or kept.payment.method,
-        minor,
-        now,
-        kept.authorisation,
+        attempt.attempt_id,
+        attempt.payment_id,
+        attempt.kind,
+        attempt.key,
+        attempt.provider,
+        attempt.method,
+        beginning.minor,
+        beginning.at,
+        attempt.provider_reference,
     )
+    return attempt
 
 
 async def end(session: ports.Session, front_end: str, ask: api.End, now: datetime) -> bool:

@@ -1,0 +1,169 @@
+"""What orders decide, without a database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isthmus.packs.order import api, rules
+from isthmus.values import Money
+
+from .conftest import draft, eur, line
+
+State = api.OrderState
+
+
+def order_line(quantity: int, paid: int, tax: int = 0, discount: int = 0) -> api.OrderLine:
+    drawn = line("x", quantity, paid, tax=tax, discount=discount)
+    facts = {name: getattr(drawn, name) for name in drawn.__struct_fields__}
+    return api.OrderLine(line=0, shipped=quantity, returned=0, refunded=eur(0), **facts)
+
+
+@st.composite
+def pieces(draw: st.DrawFn) -> tuple[api.OrderLine, list[int]]:
+    """Draw a line, and how it comes back piece by piece until nothing is left."""
+    paid = draw(st.integers(0, 10_000))
+    quantity = draw(st.integers(1, 30))
+    drawn = order_line(quantity, paid, draw(st.integers(0, paid)), draw(st.integers(0, 10_000)))
+    parts: list[int] = []
+    while sum(parts) < quantity:
+        parts.append(draw(st.integers(1, quantity - sum(parts))))
+    return drawn, parts
+
+
+def added(before: rules.GivenBack, share: rules.Share, sign: int = 1) -> rules.GivenBack:
+    return rules.GivenBack(
+        quantity=before.quantity + sign * share.quantity,
+        worth=before.worth + sign * share.worth,
+        tax=before.tax + sign * share.worth_tax,
+        discount=before.discount + sign * share.worth_discount,
+    )
+
+
+@given(pieces())
+def test_pieces_that_come_back_add_up_to_what_was_paid_with_its_tax_and_its_discount(drawn):
+    sold, parts = drawn
+    before = rules.GivenBack()
+    for quantity in parts:
+        share = rules.share_of(sold, before, quantity, 100)
+        assert 0 <= share.refund_tax <= share.refund == share.worth
+        before = added(before, share)
+    assert (before.worth, before.tax, before.discount) == (sold.total.minor, sold.tax.minor, sold.discount.minor)
+
+
+@given(pieces(), st.lists(st.integers(0, 100), min_size=30, max_size=30), st.lists(st.booleans(), max_size=30))
+def test_never_more_comes_back_than_was_paid_whatever_is_rejected_between(drawn, percents, rejected):
+    sold, parts = drawn
+    before, refunded = rules.GivenBack(), 0
+    standing: list[rules.Share] = []
+    for at, quantity in enumerate(parts):
+        share = rules.share_of(sold, before, quantity, percents[at])
+        assert 0 <= share.refund_tax <= share.refund <= share.worth
+        before = added(before, share)
+        standing.append(share)
+        if at < len(rejected) and rejected[at]:
+            gone = standing.pop(0)
+            before = added(before, gone, -1)
+        assert before.worth <= sold.total.minor
+        assert before.tax <= sold.tax.minor
+    left = sold.quantity - before.quantity
+    if left:
+        last = rules.share_of(sold, before, left, 100)
+        before = added(before, last)
+        standing.append(last)
+    refunded = sum(share.refund for share in standing)
+    assert before.worth == sold.total.minor
+    assert refunded <= sold.total.minor
+
+
+@given(st.lists(st.sampled_from(["", "a", "b", "c"]), min_size=1, max_size=20), st.integers(0, 500))
+def test_the_parts_of_a_group_have_each_line_once_and_its_whole_total(keys, fee):
+    sold = draft(*(line(f"s{at}", 1, 10 + at) for at in range(len(keys))), fee=fee)
+    parts = rules.parted(keys)
+    assert sorted(at for lines in parts.values() for at in lines) == list(range(len(keys)))
+    assert all(keys[at] == key for key, lines in parts.items() for at in lines)
+    assert sum(rules.totals(sold, parts)) == sold.total.minor
+
+
+def test_no_state_leads_back_and_what_has_ended_stays_so():
+    for state, nexts in rules.LEADS_TO.items():
+        assert (not nexts) == (state in rules.ENDED)
+        if state is not State.PART_SHIPPED:  # one parcel after the other
+            assert state not in _reachable(nexts)
+    assert set(rules.LEADS_TO) == set(State)
+    assert set(rules.RETURN_LEADS_TO) == set(api.ReturnState)
+
+
+def _reachable(states: frozenset[State]) -> set[State]:
+    found: set[State] = set()
+    waiting = list(states)
+    while waiting:
+        state = waiting.pop()
+        if state not in found:
+            found.add(state)
+            waiting += rules.LEADS_TO[state]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"total": eur(9)}, "add up to 1000, not 9"),
+        ({"lines": (line("x", 1, 1000, discount=-1),)}, "discount of -0.01 EUR"),
+        ({"lines": (line("x", 1, 1000, tax=1001),)}, "tax of 10.01 EUR"),
+        ({"lines": (line("x", 1, 1000, tax=0, list_amount=Money(currency="USD", minor=1)),)}, "not in EUR"),
+        ({"delivery_fee": eur(-1), "total": eur(999)}, "a delivery for -0.01 EUR"),
+    ],
+)
+def test_amounts_that_do_not_add_up_are_named(wrong, said):
+    facts = {"lines": (line("x", 1, 1000),), **wrong}
+    lines = facts.pop("lines")
+    assert said in rules.miscounted(draft(*lines, **facts))
+    assert rules.miscounted(draft(line("x", 1, 1000))) == ""
+
+
+def discount(amount: int, *shares: tuple[int, int], target: str = "lines") -> api.DraftDiscount:
+    parts = tuple(api.DiscountShare(line=at, amount=eur(minor)) for at, minor in shares)
+    return api.DraftDiscount(promotion="ten-off", amount=eur(amount), target=target, shares=parts)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("discounts", "said"),
+    [
+        ([discount(100, (0, 60), (1, 40))], ""),
+        ([discount(60, (0, 60)), discount(40, (1, 40)), discount(500, target="delivery")], ""),
+        ([discount(101, (0, 60), (1, 40))], "is 1.01 EUR, and its shares add up to 100"),
+        ([discount(100, (0, 50), (1, 50))], "line 0 has a discount of 0.60 EUR, and shares of 50"),
+        ([discount(100, (0, 60), (7, 40))], "a line that is not there"),
+        ([discount(100, (0, 30), (0, 30), (1, 40))], "two shares of one line"),
+    ],
+)
+def test_each_discount_is_the_sum_of_its_shares(discounts, said):
+    sold = draft(line("a", 1, 1000, discount=60), line("b", 1, 1000, discount=40))
+    found = rules.miscounted(sold, discounts)
+    assert said in found
+    assert bool(said) == bool(found)
+
+
+def basket(*lines: tuple[str, int]) -> Sequence[api.BasketLine]:
+    return [api.BasketLine(sku=sku, quantity=quantity, shown=eur(quantity)) for sku, quantity in lines]
+
+
+def test_lines_are_set_taken_out_and_left_in_their_order():
+    wanted = (api.SetLine(sku="b", quantity=0), api.SetLine(sku="a", quantity=5), api.SetLine(sku="c", quantity=1))
+    found = rules.changed_lines(basket(("a", 1), ("b", 2)), wanted)
+    assert [(one.sku, one.quantity) for one in found] == [("a", 5), ("c", 1)]
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 99)),
+    st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 99)),
+)
+def test_merged_baskets_hold_what_both_held(one, other):
+    found = rules.merged_lines(basket(*one.items()), basket(*other.items()))
+    assert {line.sku: line.quantity for line in found} == {
+        sku: one.get(sku, 0) + other.get(sku, 0) for sku in one | other
+    }
