@@ -4,7 +4,6 @@ A new entry needs a reason in the commit; a size may be lowered and never raised
 """
 
 FILE_LINES = {
-    "src/isthmus/packs/catalog/api.py": 460,
     "src/isthmus/packs/fulfilment/api.py": 420,
     "src/isthmus/packs/member/api.py": 470,
     "src/isthmus/packs/order/api.py": 620,
@@ -12,6 +11,7 @@ FILE_LINES = {
 }
 
 PACK_LINES = {
+    "catalog": 1_600,
     "fulfilment": 2_400,
     "inventory": 2_200,
     "member": 2_200,
@@ -22,4 +22,4 @@ PACK_LINES = {
 
 KERNEL_LINES = 2_230  # docs/decisions/0005 says what they are for
 
-UNTESTED = {"after-sale", "catalog", "checkout", "member", "order", "payment"}  # no test names all that they offer yet
+UNTESTED = {"after-sale", "checkout", "member", "order", "payment"}  # no test names all that they offer yet

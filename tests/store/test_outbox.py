@@ -308,5 +308,8 @@ async def test_a_long_reader_does_not_make_movers_pass_over_all_that_was_moved(
     dump = await asyncpg.connect(database_url)
     await dump.execute("begin isolation level repeatable read")
     await dump.fetch("select from isthmus.event")
-    assert await move_many(database) > 12_000
+    floor = 0
+    for _ in range(20):  # transactions of other databases on this server hold the floor too, while they last
+        floor = floor or await move_many(database)
+    assert floor > 12_000
     await dump.close()

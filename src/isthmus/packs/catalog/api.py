@@ -4,12 +4,14 @@ Products, SKUs, categories and sellers are the group's: every front end sees the
 front end's own: a SKU is for sale there from the time it is published until it is withdrawn.
 
     SKU in a front end's assortment:  publish ──▶ published ──withdraw──▶ withdrawn ──publish──▶ published
+
+    A published SKU is offered while its time lasts, its product has it as a variant and its seller is not suspended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -26,99 +28,20 @@ from isthmus.kernel import (
     event,
     extension_point,
 )
-from isthmus.values import CHANNEL, ORDER_KIND, Code, Lines, PageSize, Quantity, Sku
+from isthmus.values import CHANNEL, ORDER_KIND, Lines, PageSize, Quantity, Sku
 
-BULK_MAX = 1_000  # of one ask: a handful of statements, well under their time limit
+from .api_products import *  # noqa: F403 - one api in two files
+from .api_products import BULK_MAX, Attributes, BadCursor, CategoryCode, Cursor, SchemaViolation, SellerCode, Variant
 
-Title = Annotated[str, Meta(min_length=1, max_length=240)]
-Attributes = Annotated[dict[str, str], Meta(max_length=50)]
-CategoryCode = Annotated[str, Meta(min_length=1, max_length=120)]
-Unit = Annotated[str, Meta(pattern="^[a-z][a-z-]{0,15}$", description="piece, gram, millilitre …")]
-
-
-class Variant(Value):
-    """One SKU of a product."""
-
-    sku: Sku
-    unit: Unit = "piece"
-    weight_grams: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
-    attributes: Attributes = {}
-
-
-class ProductDraft(Value):
-    """A product as its owner describes it. `code` is the owner's own, and unique in the group."""
-
-    code: Code
-    title: Title
-    category: CategoryCode
-    variants: Annotated[tuple[Variant, ...], Meta(min_length=1, max_length=200)]
-    description: Annotated[str, Meta(max_length=8_000)] = ""
-    brand: Annotated[str, Meta(max_length=120)] = ""
-    seller: Annotated[str, Meta(max_length=64)] = ""
-    tax_category: Annotated[str, Meta(max_length=64)] = ""
-    is_returnable: bool = True
-    attributes: Attributes = {}
-
-
-class ImportProducts(Value):
-    """Create products, or replace those with the same codes."""
-
-    products: Annotated[tuple[ProductDraft, ...], Meta(min_length=1, max_length=BULK_MAX)]
-
-
-class Imported(Value):
-    """How many products are new, and how many were replaced."""
-
-    created: int
-    replaced: int
-
-
-class CategoryDraft(Value):
-    """A category, below its parent; `required` names attributes that its SKUs must have."""
-
-    code: CategoryCode
-    name: Title
-    parent: CategoryCode | None = None
-    required: Annotated[tuple[str, ...], Meta(max_length=20)] = ()
-
-
-class PutCategories(Value):
-    """Create categories, or replace those with the same codes; parents may be in the same ask."""
-
-    categories: Annotated[tuple[CategoryDraft, ...], Meta(min_length=1, max_length=BULK_MAX)]
-
-
-class CategoriesPut(Value):
-    """How many categories were put."""
-
-    categories: int
-
-
-class SellerDraft(Value):
-    """Who sells: its code is on each product."""
-
-    code: Annotated[str, Meta(min_length=1, max_length=64)]
-    name: Title
-
-
-class PutSellers(Value):
-    """Create sellers, or rename those with the same codes."""
-
-    sellers: Annotated[tuple[SellerDraft, ...], Meta(min_length=1, max_length=BULK_MAX)]
-
-
-class SellersPut(Value):
-    """How many sellers were put."""
-
-    sellers: int
+Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Listing(Value):
     """Offer a SKU, from when until when, and in which quantities."""
 
     sku: Sku
-    offered_from: datetime | None = None  # None: from now
-    offered_to: datetime | None = None  # exclusive
+    offered_from: Moment | None = None  # None: from now
+    offered_to: Moment | None = None  # exclusive
     min_quantity: Quantity = 1
     max_quantity: Quantity = 1_000_000
     step: Quantity = 1
@@ -178,6 +101,37 @@ class SellableLines(Value):
     items: tuple[Sellable, ...]
 
 
+class Offer(Value):
+    """How the front end offers a SKU; `is_open`: it can be bought now."""
+
+    sku: Sku
+    is_open: bool
+    offered_from: datetime
+    offered_to: datetime | None
+    min_quantity: int
+    max_quantity: int
+    step: int
+
+
+class DescribeSkus(Value):
+    """Ask what SKUs are, offered here or not: for a basket, an order, a label."""
+
+    skus: Annotated[tuple[Sku, ...], Meta(min_length=1, max_length=BULK_MAX)]
+
+
+class SkuDescribed(Value):
+    """What a SKU is, and how it is offered here; no offer where it is not published."""
+
+    item: Sellable
+    offer: Offer | None
+
+
+class SkusDescribed(Value):
+    """Those SKUs that exist, in the order asked."""
+
+    items: tuple[SkuDescribed, ...]
+
+
 class ProductView(Value):
     """A product as a front end shows it."""
 
@@ -191,28 +145,34 @@ class ProductView(Value):
     attributes: dict[str, str]
     variants: tuple[Variant, ...]
     version: int
+    offers: tuple[Offer, ...] = ()  # of those variants that are published here
 
 
 class GetProduct(Value):
     """Ask for the product that a SKU belongs to."""
 
     sku: Sku
+    channel: str = "online"
 
 
 class Search(Value):
-    """Find products in the front end's assortment: by words, and by what they are."""
+    """Find SKUs in the front end's assortment: by words, and by what they are; without words it lists.
+
+    `category` finds those of all categories below it too, `attributes` those that have every one of them.
+    """
 
     text: Annotated[str, Meta(max_length=200)] = ""
     category: CategoryCode | None = None
-    brand: str | None = None
-    seller: str | None = None
+    brand: Annotated[str, Meta(max_length=120)] | None = None
+    seller: SellerCode | None = None
     attributes: Attributes = {}
     limit: PageSize = 50
-    cursor: str | None = None
+    cursor: Cursor | None = None
+    channel: str = "online"
 
 
 class Found(Value):
-    """One product of a list."""
+    """One SKU of a list."""
 
     product_id: UUID
     sku: Sku
@@ -227,34 +187,6 @@ class FoundPage(Value):
 
     items: tuple[Found, ...]
     next_cursor: str | None
-
-
-class Category(Value):
-    """A category and its place in the tree."""
-
-    code: str
-    name: str
-    parent: str | None
-
-
-class ListCategories(Value):
-    """Ask for the categories below one, or the top ones."""
-
-    parent: CategoryCode | None = None
-
-
-class Categories(Value):
-    """Categories in the order of their names."""
-
-    items: tuple[Category, ...]
-
-
-@event("catalog.products-changed", version="1.0", subject="batch")
-class ProductsChanged(Value):
-    """Products were created or replaced."""
-
-    batch: UUID
-    codes: tuple[str, ...]
 
 
 @event("catalog.assortment-changed", version="1.0", subject="front_end")
@@ -318,6 +250,15 @@ class QuantityRefused(errors.RuleBroken):
         )
 
 
+class BadRange(errors.RuleBroken):
+    """What is offered would end before it begins, or have a largest quantity below its smallest."""
+
+    slug = "catalog.bad-range"
+
+    def __init__(self, *, reason: str, path: str) -> None:
+        super().__init__(reason, remedy="let the end come after the beginning", path=path)
+
+
 class NoSuchSku(errors.NotFound):
     """No product of the group has this SKU."""
 
@@ -329,81 +270,12 @@ class NoSuchSku(errors.NotFound):
         )
 
 
-class DuplicateSku(errors.Conflict):
-    """The SKU belongs to another product already."""
-
-    slug = "catalog.duplicate-sku"
-
-    def __init__(self, *, sku: str, path: str) -> None:
-        super().__init__(f"SKU {sku!r} belongs to another product", remedy="give the variant another SKU", path=path)
-
-
-class SchemaViolation(errors.RuleBroken):
-    """A product does not have what its category demands, or a front end refuses the listing."""
-
-    slug = "catalog.schema-violation"
-
-    def __init__(self, *, reason: str, path: str) -> None:
-        super().__init__(reason, remedy="complete the product, then try again", path=path)
-
-
-class UnknownCategory(errors.NotFound):
-    """There is no such category."""
-
-    slug = "catalog.unknown-category"
-
-    def __init__(self, *, code: str, path: str) -> None:
-        super().__init__(f"there is no category {code!r}", remedy="put it with catalog.put-categories", path=path)
-
-
-class BadCursor(errors.BadAsk):
-    """The cursor is not one that this list gave."""
-
-    slug = "catalog.bad-cursor"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the cursor is not one of this list", remedy="send next_cursor as it was given", path="$.cursor"
-        )
-
-
-@capability("catalog.put-categories", version="1.0", effect=Effect.WRITE, raises=[UnknownCategory])
-def put_categories(ask: PutCategories) -> CategoriesPut:
-    """Put categories into the group's tree. Safe to repeat."""
-    ...
-
-
-@capability("catalog.list-categories", version="1.0", effect=Effect.READ)
-def list_categories(ask: ListCategories) -> Categories:
-    """List the categories below one, or the top ones."""
-    ...
-
-
-@capability("catalog.put-sellers", version="1.0", effect=Effect.WRITE)
-def put_sellers(ask: PutSellers) -> SellersPut:
-    """Put sellers on record. Safe to repeat."""
-    ...
-
-
-@capability(
-    "catalog.import-products",
-    version="1.0",
-    effect=Effect.WRITE,
-    raises=[DuplicateSku, SchemaViolation, UnknownCategory],
-    deadline_ms=30_000,
-)
-def import_products(ask: ImportProducts) -> Imported:
-    """Create or replace up to 1,000 products of the group, all or none, in a handful of statements.
-
-    A product with the same code gets the new facts and a higher version; SKUs that are no longer among its
-    variants stay, so that old orders can be read, and can no longer be published.
-    """
-    ...
-
-
-@capability("catalog.publish", version="1.0", effect=Effect.WRITE, raises=[NoSuchSku, SchemaViolation])
+@capability("catalog.publish", version="1.0", effect=Effect.WRITE, raises=[NoSuchSku, SchemaViolation, BadRange])
 def publish(ask: Publish) -> Published:
-    """Offer up to 1,000 SKUs in the caller's front end, all or none. Safe to repeat."""
+    """Offer up to 1,000 SKUs in the caller's front end, all or none. Safe to repeat.
+
+    What a SKU's category demands must be there, and the front end's own rules must allow it.
+    """
     ...
 
 
@@ -419,6 +291,12 @@ def check_lines(ask: CheckLines) -> SellableLines:
     ...
 
 
+@capability("catalog.describe-skus", version="1.0", effect=Effect.READ)
+def describe_skus(ask: DescribeSkus) -> SkusDescribed:
+    """Return what up to 1,000 SKUs are, also of those that are not offered any more; unknown ones are left out."""
+    ...
+
+
 @capability("catalog.get-product", version="1.0", effect=Effect.READ, raises=[NoSuchSku])
 def get_product(ask: GetProduct) -> ProductView:
     """Return the product that a SKU belongs to, as the front end shows it."""
@@ -427,10 +305,10 @@ def get_product(ask: GetProduct) -> ProductView:
 
 @capability("catalog.search", version="1.0", effect=Effect.READ, raises=[BadCursor])
 def search(ask: Search) -> FoundPage:
-    """Find products that the front end offers now, in the order of title and SKU.
+    """Find what the front end offers now, in the order of title and SKU; without words, list it.
 
-    Words are matched by their stems, all of them; filters narrow. Pages go on by cursor and cost the same
-    however far they are.
+    Words are matched by their stems (English), all of them, in title, brand, category and description; a SKU or a
+    product's code as it is. Filters narrow. Pages go on by cursor and cost the same however far they are.
     """
     ...
 
@@ -445,6 +323,15 @@ def validate_listing(listings: Sequence[Listing], products: Sequence[Sellable]) 
 def product_view(view: ProductView) -> ProductView:
     """Change how a product is shown: another title, more attributes. Default: as it was imported."""
     return view
+
+
+@extension_point("catalog.found-items", combine=combine.fold(), dimensions=[CHANNEL], until=date(2027, 6, 30))
+def found_items(items: tuple[Found, ...]) -> tuple[Found, ...]:
+    """Hide, rename or reorder what one page of a search shows. Default: as it was found.
+
+    A page gets shorter by what is hidden; the next one goes on where this one ended.
+    """
+    return items
 
 
 @extension_point("catalog.is-sellable", combine=combine.first_answer, per_line=True, dimensions=[ORDER_KIND, CHANNEL])

@@ -2,13 +2,13 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities, service
+from . import api, entities, service, service_products
 
 PACK = Pack(
     name="catalog",
     owner="catalogue",
     api=api,
-    service=(service,),
+    service=(service, service_products),
     migrations="isthmus.packs.catalog:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
@@ -17,7 +17,24 @@ PACK = Pack(
             name="catalog.offered-is-known",
             sentence="Every SKU that is offered belongs to a product of the group.",
             sql="""select listing.front_end, listing.sku from catalog.listing
-                   left join catalog.sku using (sku) where sku.sku is null""",
+                   left join catalog.sku using (sku) where sku.sku is null limit 20""",
+        ),
+        Condition(
+            name="catalog.lists-show-the-product",
+            sentence="What lists show of a SKU is what its product says.",
+            sql="""select listing.front_end, listing.sku from catalog.listing
+                   join catalog.sku using (sku) join catalog.product on product.product_id = sku.product_id
+                   where (listing.product_id, listing.title, listing.category, listing.brand, listing.seller,
+                          listing.is_current)
+                      is distinct from (sku.product_id, product.title, product.category, product.brand,
+                                        product.seller, sku.is_current) limit 20""",
+        ),
+        Condition(
+            name="catalog.versions-are-whole",
+            sentence="A product's versions end with the one that it has.",
+            sql="""select product.code, product.version, max(kept.version) as kept
+                   from catalog.product join catalog.product_version kept using (product_id)
+                   group by product.code, product.version having max(kept.version) <> product.version limit 20""",
         ),
     ),
 )
