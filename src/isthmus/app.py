@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from isthmus.config import Config, load_config
-from isthmus.console.pages import Pages
+from isthmus.console.client import CLIENT as CONSOLE
+from isthmus.console.pages import every_page
 from isthmus.console.web import console
 from isthmus.flows.after_sale.pack import AFTER_SALE
 from isthmus.flows.checkout import api as checkout
@@ -84,7 +85,7 @@ async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) 
     try:
         await migrate(url, migration_sources())
         async with await Database.open(url) as database:
-            figures = Figures()
+            figures = Figures(unseen=[CONSOLE])  # looking at it is not traffic
             resources = {payment.Providers: payment.Providers.built_in(), order.Numbers: order.Numbers(database)}
             platform = Platform(release, database, resources=resources, observe=figures.see)
             yield Running(config=config, platform=platform, database=database, figures=figures)
@@ -134,12 +135,13 @@ def asgi() -> App:
 def served(running: Running) -> App:
     """Return gateway and console over a running platform."""
     database = running.database
-    pages = Pages(running.platform, running.figures)
+    stories = Stories(database)
+    pages = every_page(running.platform, running.figures, stories)
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
     return Gateway(
         running.platform,
         Clients(database),
-        Stories(database),
+        stories,
         Readiness(database, migration_sources()),
-        mounts={"/console": cast(App, console(pages.all(), pages.templates, token))},
+        mounts={"/console": cast(App, console(pages, token))},
     )

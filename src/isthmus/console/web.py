@@ -1,15 +1,19 @@
-"""The console as an ASGI application: sign-in with an operator's token, pages, static files."""
+"""The console as an ASGI application: sign-in with an operator's token, pages, errors, static files."""
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import importlib.resources
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode
 
 import jinja2
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
@@ -17,43 +21,69 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from isthmus.kernel import errors
+
+from . import words
+
 COOKIE: Final = "isthmus_operator"
 COOKIE_AGE_S: Final = 12 * 3600  # a working day
+FORM_MAX: Final = 256 * 1024  # bytes of a form: an ask of a thousand lines fits
+STATIC_AGE_S: Final = 30 * 86_400  # addresses of static files carry a hash of what is in them
 SECURITY: Final = {
-    "content-security-policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
+    "content-security-policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; "
+    "form-action 'self'; base-uri 'none'",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
+    "cache-control": "no-store",  # pages show people's data
 }
+_STATIC: Final = Path(str(importlib.resources.files("isthmus.console") / "static"))
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of the console: where it is, what it is called in the menu (nothing: not in it), what makes it."""
+    """A page of the console: where it is, what it is called in the menu (nothing: not in it), what makes it.
+
+    `group` is the heading that it stands under in the menu. `make` is given the request and returns a response,
+    mostly by `render`; a deliberate error that it raises is shown with its remedy.
+    """
 
     path: str
     menu: str
     make: Any
     methods: tuple[str, ...] = ("GET",)
+    group: str = ""
 
 
-class Templates:
-    """The console's templates, with what every page needs."""
-
-    def __init__(self, pages: Sequence[Page]) -> None:
-        self._environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("isthmus.console"), autoescape=True, undefined=jinja2.StrictUndefined
-        )
-        self._menu = [(page.path, page.menu) for page in pages if page.menu]
-
-    def render(self, request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-        """Return a page; `root` is where the console is mounted, `here` the path below it."""
-        root = request.scope.get("root_path", "")
-        here = request.scope["path"].removeprefix(root)
-        text = self._environment.get_template(template).render(root=root, here=here, menu=self._menu, **values)
-        return HTMLResponse(text, status_code=status)
+def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page; in it `root` is where the console is mounted, `here` the path below it."""
+    root = request.scope.get("root_path", "")
+    here = request.scope["path"].removeprefix(root)
+    found: jinja2.Template = request.app.state.templates.get_template(template)
+    text = found.render(root=root, here=here, menu=request.app.state.menu, query=request.query_params, **values)
+    return HTMLResponse(text, status_code=status)
 
 
-def console(pages: Sequence[Page], templates: Templates, token: str) -> Starlette:
+def redirect(request: Request, path: str, **query: str) -> Response:
+    """Send the browser to a path of the console, after a form has done its work."""
+    root = request.scope.get("root_path", "")
+    asked = urlencode({name: value for name, value in query.items() if value})
+    return RedirectResponse(f"{root}{path}{'?' if asked else ''}{asked}", status_code=303)
+
+
+async def form(request: Request) -> dict[str, str]:
+    """Return the fields of a form that was sent; of several with one name, the last. Raises BadAsk."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > FORM_MAX:
+            raise errors.BadAsk(f"the form is larger than {FORM_MAX} bytes", remedy="send less at once")
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True))
+    except UnicodeDecodeError:
+        raise errors.BadAsk("the form is not UTF-8", remedy="send it from the console's own page") from None
+
+
+def console(pages: Sequence[Page], token: str) -> Starlette:
     """Return the console; whoever opens an address with `?token=` is signed in for a working day."""
 
     async def signed_in(request: Request, call_next: RequestResponseEndpoint) -> Response:
@@ -63,16 +93,79 @@ def console(pages: Sequence[Page], templates: Templates, token: str) -> Starlett
             reply: Response = RedirectResponse(request.url.remove_query_params("token"), status_code=303)
             reply.set_cookie(COOKIE, token, max_age=COOKIE_AGE_S, httponly=True, samesite="strict", path=root or "/")
             return reply
-        is_static = request.scope["path"].startswith(f"{root}/static/")
-        if not is_static and not hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), token.encode()):
-            return templates.render(request, "sign_in.html", status=401)
-        reply = await call_next(request)
+        if request.scope["path"].startswith(f"{root}/static/"):
+            reply = await call_next(request)
+            reply.headers["cache-control"] = f"public, max-age={STATIC_AGE_S}, immutable"
+            return reply
+        if hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), token.encode()):
+            reply = await call_next(request)
+        else:
+            reply = render(request, "sign_in.html", status=401, is_wrong=given is not None)
         reply.headers.update(SECURITY)
         return reply
 
-    static = importlib.resources.files("isthmus.console") / "static"
     routes = [Route(page.path, page.make, methods=list(page.methods)) for page in pages]
-    return Starlette(
-        routes=[*routes, Mount("/static", StaticFiles(directory=str(static)))],
+    made = Starlette(
+        routes=[*routes, Mount("/static", StaticFiles(directory=str(_STATIC)))],
         middleware=[Middleware(BaseHTTPMiddleware, dispatch=signed_in)],
+        exception_handlers={errors.IsthmusError: _refused, HTTPException: _not_there},
     )
+    made.state.templates = _templates()
+    made.state.menu = _menu(pages)
+    return made
+
+
+def _templates() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("isthmus.console"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters.update(words.FILTERS)
+    names: dict[str, Any] = {"asset": _asset_names().__getitem__, "with_query": _with_query}
+    made.globals.update(names)
+    return made
+
+
+def _menu(pages: Sequence[Page]) -> list[tuple[str, list[Page]]]:
+    """Return the pages that are in the menu under their headings, both in the order in which they were given."""
+    groups: dict[str, list[Page]] = {}
+    for page in pages:
+        if page.menu:
+            groups.setdefault(page.group, []).append(page)
+    return list(groups.items())
+
+
+def _asset_names() -> dict[str, str]:
+    """Return the address of each static file below `static/`, with a hash, so that it may be kept for long."""
+    return {
+        path.relative_to(_STATIC).as_posix(): f"{path.relative_to(_STATIC).as_posix()}"
+        f"?v={hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
+        for path in _STATIC.rglob("*")
+        if path.is_file()
+    }
+
+
+def _with_query(query: Mapping[str, str], **changed: str | None) -> str:
+    """Return a query as it is but for what is changed; None leaves a name out."""
+    pairs = {**dict(query), **changed}
+    return "?" + urlencode({name: value for name, value in pairs.items() if value})
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    if not isinstance(error, errors.IsthmusError):
+        raise error
+    is_missing = isinstance(error, errors.NotFound | errors.NotPermitted)
+    return render(request, "problem.html", status=404 if is_missing else 400, problem=error)
+
+
+def _not_there(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    missing = errors.NotFound(
+        f"there is no page at {request.scope['path'].removeprefix(request.scope.get('root_path', ''))}",
+        remedy="begin at the map, or search at the top",
+    )
+    return render(request, "problem.html", status=status, problem=missing)

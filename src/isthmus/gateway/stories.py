@@ -6,7 +6,7 @@ They are in the database, so any server process can show what another one told.
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -32,6 +32,12 @@ _FORGET: Final = """
     )
     delete from gateway.story using old where story.call_id = old.call_id"""
 _FIND: Final = "select capability, story from gateway.story where call_id = $1 and front_end = $2"
+_OPEN: Final = "select story from gateway.story where call_id = $1"
+_LATEST: Final = """
+    select call_id, front_end, capability, told_at, story ->> 'error' as error, (story ->> 'took_us')::bigint as took_us
+    from gateway.story
+    where ($1 = '' or front_end = $1) and ($2 = '' or capability = $2) and ($3::uuid is null or call_id < $3)
+    order by call_id desc limit $4"""
 
 
 class NoSuchStory(errors.NotFound):
@@ -65,14 +71,37 @@ class Stories:
         except errors.IsthmusError as error:
             log.warning("the story of call %s is lost: %s", story.call_id, error)
 
+    async def open(self, call_id: str) -> bytes:
+        """Return any front end's story as JSON, for those who run the platform. Raises NoSuchStory."""
+        wanted = _uuid(call_id)
+        async with self._database.platform() as session:
+            row = await session.fetch_row(_OPEN, wanted)
+        if row is None:
+            raise NoSuchStory(call_id)
+        return row["story"]
+
+    async def latest(
+        self, front_end: str, capability: str, cursor: str, limit: int
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Return the latest stories in short, of all or of those named, and the cursor of the next page."""
+        after = _uuid(cursor) if cursor else None
+        async with self._database.platform() as session:
+            rows = await session.fetch(_LATEST, front_end, capability, after, limit + 1)
+        found = [dict(row) for row in rows[:limit]]
+        return found, str(found[-1]["call_id"]) if len(rows) > limit else None
+
     async def find(self, call_id: str, client: Known) -> bytes:
         """Return a story as JSON. Raises NoSuchStory, also for another front end's or out of the client's scopes."""
-        try:
-            wanted = UUID(call_id)
-        except ValueError:
-            raise NoSuchStory(call_id) from None
+        wanted = _uuid(call_id)
         async with self._database.platform() as session:
             row = await session.fetch_row(_FIND, wanted, client.front_end)
         if row is None or not client.may(row["capability"]):
             raise NoSuchStory(call_id)
         return row["story"]
+
+
+def _uuid(call_id: str) -> UUID:
+    try:
+        return UUID(call_id)
+    except ValueError:
+        raise NoSuchStory(call_id) from None

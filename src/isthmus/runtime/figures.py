@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from isthmus.kernel.call import Outcome
+
+RECENT_MAX = 200  # refused calls that are remembered: enough to look at, too few to be an archive
 
 # Upper bounds in microseconds, each about twice the one before: a percentile read off them is right to a factor of two.
 BOUNDS_US = (100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000)
@@ -32,14 +35,30 @@ class Tally:
         return BOUNDS_US[-1]
 
 
-class Figures:
-    """Counts outcomes; pass `see` as the platform's observer."""
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A call that was refused or failed, and when that was seen."""
 
-    def __init__(self) -> None:
+    at: datetime
+    front_end: str
+    outcome: Outcome
+
+
+class Figures:
+    """Counts outcomes; pass `see` as the platform's observer. Calls of `unseen` clients are not traffic."""
+
+    def __init__(
+        self, *, unseen: Collection[str] = (), clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._tallies: dict[tuple[str, str], Tally] = {}
+        self._refused: deque[Refused] = deque(maxlen=RECENT_MAX)
+        self._unseen = frozenset(unseen)
+        self._clock = clock
 
     def see(self, outcome: Outcome) -> None:
         """Count one call."""
+        if outcome.client in self._unseen:
+            return
         front_end = outcome.box.partition("?")[0].partition(".")[0]
         tally = self._tallies.get((front_end, outcome.capability))
         if tally is None:
@@ -50,9 +69,16 @@ class Figures:
         tally.by_bound[bisect_left(BOUNDS_US, took_us)] += 1
         if outcome.error:
             tally.errors[outcome.error] += 1
+            self._refused.append(Refused(self._clock(), front_end, outcome))
 
     def of(self, *, front_end: str | None = None, capability: str | None = None) -> Iterator[tuple[str, str, Tally]]:
         """Go through (front end, capability, tally) of those named, or all, in order of name."""
         for (seen_by, name), tally in sorted(self._tallies.items()):
             if front_end in (None, seen_by) and capability in (None, name):
                 yield seen_by, name, tally
+
+    def refused(self, *, front_end: str | None = None, capability: str | None = None) -> Iterator[Refused]:
+        """Go through the refused calls of those named, or all, the latest first."""
+        for one in reversed(self._refused):
+            if front_end in (None, one.front_end) and capability in (None, one.outcome.capability):
+                yield one

@@ -1,0 +1,79 @@
+"""Calls: one as a story, and the latest of which a story is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from isthmus.kernel.story import Story
+
+from .client import Client
+from .web import Page, render
+
+PAGE_SIZE: Final = 30
+
+
+class Told(Protocol):
+    """Where stories are kept. `latest` returns rows with call_id, front_end, capability, told_at, error, took_us."""
+
+    async def keep(self, story: Story) -> None: ...
+    async def open(self, call_id: str) -> bytes: ...
+    async def latest(
+        self, front_end: str, capability: str, cursor: str, limit: int
+    ) -> tuple[list[dict[str, Any]], str | None]: ...
+
+
+class Calls:
+    """The pages of told calls."""
+
+    def __init__(self, client: Client, told: Told) -> None:
+        self._client = client
+        self._told = told
+
+    def pages(self) -> list[Page]:
+        return [
+            Page("/calls", "Calls", self.list, group="Operate"),
+            Page("/calls/{call_id}", "", self.show),
+        ]
+
+    async def list(self, request: Request) -> Response:
+        asked = {name: request.query_params.get(name, "").strip() for name in ("front_end", "capability", "cursor")}
+        found, next_cursor = await self._told.latest(
+            asked["front_end"], asked["capability"], asked["cursor"], PAGE_SIZE
+        )
+        return render(
+            request,
+            "calls.html",
+            found=found,
+            next_cursor=next_cursor,
+            asked=asked,
+            codes=sorted(self._client.release.lines),
+            names=sorted(self._client.release.offered),
+        )
+
+    async def show(self, request: Request) -> Response:
+        story = msgspec.json.decode(await self._told.open(request.path_params["call_id"]))
+        return render(request, "call.html", story=story, changes=list(_changes(story["answer"])))
+
+
+def plain(story: Story) -> dict[str, Any]:
+    """Return a story as JSON would hold it; what has no form in JSON is written as Python shows it."""
+    return msgspec.to_builtins(story, enc_hook=repr)
+
+
+def _changes(value: Any, where: str = "") -> Iterator[dict[str, Any]]:
+    """Go through all that changed an amount, wherever in the answer it stands."""
+    if isinstance(value, Mapping):
+        name = str(value.get("title") or value.get("sku") or where)
+        for one in value.get("applied") or ():
+            if one.get("amount"):
+                yield {**one, "where": name}
+        for inner in value.values():
+            yield from _changes(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _changes(inner, where)

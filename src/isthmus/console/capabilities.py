@@ -1,0 +1,111 @@
+"""Capabilities: what each promises, who uses it, how it fares; and a form to try it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from isthmus.kernel import Caller, Capability, Effect, errors
+from isthmus.kernel.story import Story
+from isthmus.runtime.figures import Figures
+
+from . import forms
+from .calls import Told, plain
+from .client import CLIENT, Client
+from .web import Page, form, render
+
+RECENT_MAX = 10
+
+
+class Capabilities:
+    """The pages of capabilities."""
+
+    def __init__(self, client: Client, figures: Figures, told: Told) -> None:
+        self._client = client
+        self._told = told
+        self._figures = figures
+
+    def pages(self) -> list[Page]:
+        return [
+            Page("/capabilities", "Capabilities", self.list),
+            Page("/capabilities/{name}", "", self.show),
+            Page("/capabilities/{name}/try", "", self.attempt, ("POST",)),
+        ]
+
+    async def list(self, request: Request) -> Response:
+        wanted = request.query_params.get("q", "").strip().lower()
+        front_end = request.query_params.get("front_end", "")
+        permitted = self._client.release.line(front_end).permitted if front_end else None
+        found = [
+            (offered.capability, sum(tally.calls for _, _, tally in self._figures.of(capability=name)))
+            for name, offered in sorted(self._client.release.offered.items())
+            if (permitted is None or name in permitted)
+            and all(word in f"{name} {offered.capability.doc}".lower() for word in wanted.split())
+        ]
+        codes = sorted(self._client.release.lines)
+        return render(request, "capabilities.html", found=found, wanted=wanted, front_end=front_end, codes=codes)
+
+    async def show(self, request: Request) -> Response:
+        return self._shown(request)
+
+    async def attempt(self, request: Request) -> Response:
+        """Call the capability with what was typed in, and show the answer and its story.
+
+        A write is a write: it does what it says, and the key that came with the form makes it once.
+        """
+        name, typed = request.path_params["name"], await form(request)
+        capability = self._client.release.find(name).capability
+        caller = Caller(front_end=typed.get("front_end", ""), client=CLIENT)
+        stories: list[Story] = []
+        try:
+            ask = msgspec.json.encode(forms.read(forms.fields_of(capability)[0], typed))
+            key = typed.get("key") if capability.effect is not Effect.READ else None
+            answer, _ = await self._client.platform.call_wire(name, ask, caller, key=key, tell=stories.append)
+        except errors.IsthmusError as refused:
+            return self._shown(request, typed, refused=refused, stories=stories)
+        finally:
+            for story in stories:
+                await self._told.keep(story)
+        return self._shown(request, typed, answer=msgspec.json.decode(answer), stories=stories)
+
+    def _shown(
+        self,
+        request: Request,
+        typed: Mapping[str, str] | None = None,
+        *,
+        answer: Any = None,
+        refused: errors.IsthmusError | None = None,
+        stories: list[Story] | None = None,
+    ) -> Response:
+        name = request.path_params["name"]
+        found: Capability[Any, Any] = self._client.release.find(name).capability
+        ask_fields, answer_fields = forms.fields_of(found)
+        consumers = self._client.users(name)
+        used_by = [
+            one.capability.name
+            for one in self._client.release.offered.values()
+            if any(part.name == name for part in one.capability.uses)
+        ]
+        return render(
+            request,
+            "capability.html",
+            found=found,
+            ask_fields=ask_fields,
+            answer_fields=answer_fields,
+            consumers=consumers,
+            used_by=sorted(used_by),
+            points=sorted(one for one in self._client.release.points if one.startswith(f"{found.pack}.")),
+            owner=self._client.release.packs[found.pack].owner if found.pack in self._client.release.packs else "",
+            calls=list(self._figures.of(capability=name)),
+            refusals=list(self._figures.refused(capability=name))[:RECENT_MAX],
+            typed=typed or dict(request.query_params),
+            front_end=(typed or request.query_params).get("front_end") or next(iter(consumers), ""),
+            answer=answer,
+            refused=refused,
+            story=plain(stories[0]) if stories else None,
+            key=self._client.platform.new_call_id(),
+        )

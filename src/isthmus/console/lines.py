@@ -1,0 +1,92 @@
+"""Front ends: what each is, what it uses, who answers its extension points, how it fares."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import groupby
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from isthmus.kernel.release import Candidate, Line
+from isthmus.runtime.figures import Figures, Tally
+
+from .client import Client
+from .web import Page, render
+
+
+class Lines:
+    """The pages of front ends and their extension points."""
+
+    def __init__(self, client: Client, figures: Figures) -> None:
+        self._client = client
+        self._figures = figures
+
+    def pages(self) -> list[Page]:
+        return [
+            Page("/front-ends", "Front ends", self.list),
+            Page("/front-ends/{code}", "", self.show),
+            Page("/front-ends/{code}/points/{point}", "", self.point),
+        ]
+
+    async def list(self, request: Request) -> Response:
+        cards = [
+            {"line": line, "tally": self._together(code), "answers": _answers(line)}
+            for code, line in sorted(self._client.release.lines.items())
+        ]
+        return render(request, "front_ends.html", cards=cards)
+
+    async def show(self, request: Request) -> Response:
+        code = request.path_params["code"]
+        line = self._client.release.line(code)
+        explained = [self._client.release.explain(code, name) for name in sorted(self._client.release.points)]
+        packs = Counter(name.partition(".")[0] for name in line.permitted)
+        return render(
+            request,
+            "front_end.html",
+            code=code,
+            line=line,
+            tally=self._together(code),
+            packs=sorted(packs.items()),
+            point_count=len(explained),
+            points=[(pack, list(found)) for pack, found in groupby(explained, lambda one: one.point.partition(".")[0])],
+            calls=sorted(self._figures.of(front_end=code), key=lambda one: -one[2].calls),
+            answers=_answers(line),
+        )
+
+    async def point(self, request: Request) -> Response:
+        code, name = request.path_params["code"], request.path_params["point"]
+        release = self._client.release
+        chosen = {key: value for key, value in request.query_params.items() if value}
+        explanation = release.explain(code, name, chosen)
+        known = release.line(code).dimensions
+        return render(
+            request,
+            "point.html",
+            code=code,
+            point=release.points[name],
+            found=explanation,
+            dimensions=[(one.name, known[one.name].values) for one in release.points[name].dimensions],
+            others=[(other, release.explain(other, name)) for other in sorted(release.lines) if other != code],
+            fate_class=_fate_class,
+        )
+
+    def _together(self, code: str) -> Tally:
+        """Return all calls of a front end as one tally."""
+        whole = Tally()
+        for _, _, tally in self._figures.of(front_end=code):
+            whole.calls += tally.calls
+            whole.took_us += tally.took_us
+            whole.errors.update(tally.errors)
+            whole.by_bound = [one + other for one, other in zip(whole.by_bound, tally.by_bound, strict=True)]
+        return whole
+
+
+def _answers(line: Line) -> int:
+    return len({id(one) for node in line.nodes for found in node.candidates.values() for one in found.answers})
+
+
+def _fate_class(candidate: Candidate) -> str:
+    if candidate.fate.startswith("behind"):
+        return "soft"
+    return "good" if candidate.fate == "answers" else ""

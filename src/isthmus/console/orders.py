@@ -1,0 +1,228 @@
+"""Orders: find one, read why it cost what it did, and act on it where its front end may."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from isthmus.kernel import errors
+
+from .client import Client
+from .web import Page, form, redirect, render
+
+LIST: Final = "order.list-orders"
+GET: Final = "order.get-order"
+PAGE_SIZE: Final = 25
+STATES: Final = ("placed", "paid", "part-shipped", "shipped", "completed", "cancelled", "expired")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """Something that an operator can do with an order: the capability that does it, and in which states it is offered.
+
+    `note` is what the operator is told beforehand; `field` is what must be typed in, and its label.
+    """
+
+    name: str
+    title: str
+    capability: str
+    states: tuple[str, ...]
+    note: str
+    done: str
+    field: tuple[str, str] | None = None
+    is_final: bool = False
+
+
+ACTS: Final = (
+    Act(
+        name="ship",
+        title="Ship what is left",
+        capability="after-sale.ship-order",
+        states=("paid", "part-shipped"),
+        note="The goods leave stock and the order says so, in one transaction.",
+        done="The goods are out of stock, and the order is shipped.",
+        field=("parcel", "Parcel"),
+    ),
+    Act(
+        name="complete",
+        title="Complete",
+        capability="order.complete-order",
+        states=("shipped",),
+        note="Records that the goods have arrived.",
+        done="The order is complete.",
+    ),
+    Act(
+        name="cancel",
+        title="Cancel",
+        capability="checkout.cancel-order",
+        states=("placed", "paid"),
+        note="Money, stock, coupons and points go back; the front end may keep a fee.",
+        done="The order is cancelled, and what was paid or held went back.",
+        field=("reason", "Reason, for the history"),
+        is_final=True,
+    ),
+)
+_BY_NAME: Final = {act.name: act for act in ACTS}
+
+
+class Orders:
+    """The pages of orders."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def pages(self) -> list[Page]:
+        """Return the pages, or none where no front end has orders."""
+        if LIST not in self._client.release.offered:
+            return []
+        return [
+            Page("/orders", "Orders", self.list, group="Operate"),
+            Page("/orders/{front_end}/{order_id}", "", self.show),
+            Page("/orders/{front_end}/{order_id}/return", "", self.give_back, ("POST",)),
+            Page("/orders/{front_end}/{order_id}/returns/{return_id}", "", self.decide, ("POST",)),
+            Page("/orders/{front_end}/{order_id}/{act}", "", self.act, ("POST",)),
+        ]
+
+    async def list(self, request: Request) -> Response:
+        asked = {name: request.query_params.get(name, "").strip() for name in ("q", "front_end", "state", "member_id")}
+        codes = [asked["front_end"]] if asked["front_end"] else self._client.users(LIST)
+        pages = {code: await self._page(code, asked, request.query_params.get("cursor")) for code in codes}
+        found = [(code, one) for code, page in pages.items() for one in page["items"]]
+        found.sort(key=lambda pair: str(pair[1]["placed_at"]), reverse=True)
+        return render(
+            request,
+            "orders.html",
+            found=found[:PAGE_SIZE],
+            next_cursor=pages[codes[0]]["next_cursor"] if len(codes) == 1 else None,
+            is_cut=len(codes) > 1 and (len(found) > PAGE_SIZE or any(one["next_cursor"] for one in pages.values())),
+            asked=asked,
+            codes=self._client.users(LIST),
+            states=STATES,
+        )
+
+    async def _page(self, code: str, asked: Mapping[str, str], cursor: str | None) -> dict[str, Any]:
+        """Return a front end's orders: by number, by an e-mail address, or of a member, the latest first."""
+        text = asked["q"]
+        ask: dict[str, Any] = {"state": asked["state"], "member_id": asked["member_id"], "limit": PAGE_SIZE}
+        empty: dict[str, Any] = {"items": [], "next_cursor": None}
+        if "@" in text:
+            ask["contact_email"] = text
+        elif text.lstrip("#").isdigit():
+            ask["number"] = text.lstrip("#")
+        elif text:
+            if not _is_id(text):
+                return empty
+            order = await self._client.find(code, GET, {"order_id": text})
+            return {"items": [order] if order else [], "next_cursor": None}
+        if "@" in text and not asked["member_id"]:
+            member = await self._client.find(code, "member.find-member", {"kind": "email", "value": text})
+            if member:
+                ask["member_id"] = member["member_id"]
+                del ask["contact_email"]
+        return await self._client.call(code, LIST, {**ask, "cursor": cursor})
+
+    async def show(self, request: Request) -> Response:
+        return await self._shown(request)
+
+    async def act(self, request: Request) -> Response:
+        """Carry out one act; the key that came with the form makes a second sending harmless."""
+        act = _BY_NAME.get(request.path_params["act"])
+        if act is None:
+            raise errors.NotFound("orders have no such act", remedy=f"the acts are {', '.join(_BY_NAME)}")
+        fields = await form(request)
+        ask = {"order_id": request.path_params["order_id"]}
+        if act.field:
+            ask[act.field[0]] = fields.get(act.field[0], "")
+        return await self._done(request, act.capability, ask, fields, act.name)
+
+    async def give_back(self, request: Request) -> Response:
+        fields = await form(request)
+        lines = [
+            {
+                "line": int(name.removeprefix("line-")),
+                "quantity": int(value),
+                "reason": fields.get("reason", "unwanted"),
+            }
+            for name, value in fields.items()
+            if name.startswith("line-") and value.isdigit() and int(value) > 0
+        ]
+        ask = {"order_id": request.path_params["order_id"], "lines": lines}
+        return await self._done(request, "order.request-return", ask, fields, "return")
+
+    async def decide(self, request: Request) -> Response:
+        fields = await form(request)
+        ask: dict[str, Any] = {"return_id": request.path_params["return_id"]}
+        if fields.get("decision") == "refund":
+            return await self._done(request, "after-sale.refund-return", ask, fields, "refund")
+        ask |= {"is_approved": fields.get("decision") == "approve", "note": fields.get("note", "")}
+        return await self._done(request, "order.decide-return", ask, fields, "decision")
+
+    async def _done(
+        self, request: Request, capability: str, ask: Mapping[str, Any], fields: Mapping[str, str], done: str
+    ) -> Response:
+        code = request.path_params["front_end"]
+        try:
+            await self._client.call(code, capability, ask, key=fields.get("key") or None)
+        except errors.Refusal as refused:
+            return await self._shown(request, refused)
+        return redirect(request, f"/orders/{code}/{request.path_params['order_id']}", done=done)
+
+    async def _shown(self, request: Request, refused: errors.Refusal | None = None) -> Response:
+        code, client = request.path_params["front_end"], self._client
+        order = await client.call(code, GET, {"order_id": request.path_params["order_id"]})
+        group = await client.find(code, "order.get-group", {"group_id": order["group_id"]})
+        payment = await client.find(code, "payment.get-payment", {"reference": order["group_id"]})
+        returns = await client.find(code, "order.list-returns", {"order_id": order["order_id"]})
+        member = order["member_id"] and await client.find(code, "member.get-member", {"member_id": order["member_id"]})
+        acts = [act for act in ACTS if order["state"] in act.states and client.may(code, act.capability)]
+        is_returnable = client.may(code, "order.request-return") and any(map(_left_to_return, order["lines"]))
+        return render(
+            request,
+            "order.html",
+            status=409 if refused else 200,
+            code=code,
+            order=order,
+            others=[one for one in (group or {"orders": []})["orders"] if one["order_id"] != order["order_id"]],
+            payment=payment,
+            member=member,
+            returns=(returns or {"items": []})["items"],
+            acts=acts,
+            may_refund=client.may(code, "after-sale.refund-return"),
+            may_decide=client.may(code, "order.decide-return"),
+            is_returnable=is_returnable,
+            left=_left_to_return,
+            why=_why,
+            key=uuid4,
+            refused=refused,
+            done=_DONE.get(request.query_params.get("done", ""), ""),
+        )
+
+
+_DONE: Final = {
+    **{act.name: act.done for act in ACTS},
+    "return": "The return is asked for; approve it to let the goods come back.",
+    "decision": "The decision is in the history of the return.",
+    "refund": "The goods are back, and the money is with the buyer.",
+}
+
+
+def _left_to_return(line: Mapping[str, Any]) -> int:
+    return int(line["shipped"]) - int(line["returned"]) if line["is_returnable"] else 0
+
+
+def _why(line: Mapping[str, Any]) -> list[tuple[str, str, dict[str, Any] | None]]:
+    """Return what made the amount of a line, in order: who, why, and how much it added or took away."""
+    return [(one["by"], one["reason"], one.get("amount")) for one in line["applied"]]
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

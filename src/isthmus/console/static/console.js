@@ -1,0 +1,76 @@
+// What the browser adds to pages that work without it: keys, charts, no second sending.
+"use strict";
+
+const SERIES = ["--s1", "--s2", "--s3", "--s4", "--s5", "--s6"];
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+// A chart's data stands in the page as JSON; its table stands below it for whoever can't see the chart.
+function draw(place) {
+  const data = JSON.parse(document.getElementById(place.dataset.from).textContent);
+  const axis = { stroke: colour("--faint"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
+  const write = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
+  const compact = new Intl.NumberFormat("en", { notation: "compact" });
+  const series = data.series.map((name, at) => ({
+    label: name,
+    stroke: colour(SERIES[at % SERIES.length]),
+    width: 2,
+    points: { show: data.times.length < 60, size: 5 },
+    value: (_, one) => (one === null ? "—" : write.format(one) + (data.unit ? " " + data.unit : "")),
+  }));
+  place.replaceChildren();
+  const legend = 34 + 22 * Math.floor(data.series.length / 4);
+  new uPlot(
+    {
+      width: place.clientWidth,
+      height: place.clientHeight - legend,
+      tzDate: (time) => uPlot.tzDate(new Date(time * 1000), "Etc/UTC"),
+      scales: { y: { range: (_, least, most) => [Math.min(0, least), most > 0 ? most * 1.06 : 1] } },
+      axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((one) => compact.format(one)) }],
+      series: [{ label: data.label, value: (_, time) => (time === null ? "—" : new Date(time * 1000).toISOString().slice(0, 10)) }, ...series],
+    },
+    [data.times, ...data.values],
+    place,
+  );
+}
+
+function drawAll(root) {
+  if (typeof uPlot === "undefined") return;
+  for (const place of root.querySelectorAll("[data-from]")) draw(place);
+}
+
+document.addEventListener("DOMContentLoaded", () => drawAll(document));
+document.addEventListener("htmx:afterSettle", (event) => drawAll(event.target));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll(document));
+let settling;
+window.addEventListener("resize", () => {
+  clearTimeout(settling);
+  settling = setTimeout(() => drawAll(document), 120);
+});
+
+// A select marked so sends its form at once; the button stays for the keyboard and for pages without scripts.
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-at-once]")) event.target.form.requestSubmit();
+});
+
+// "/" goes to the search, as in most consoles; Escape leaves it.
+document.addEventListener("keydown", (event) => {
+  const find = document.querySelector(".find input");
+  const isTyping = event.target.closest("input, textarea, select, [contenteditable]");
+  if (event.key === "/" && !isTyping && !event.ctrlKey && !event.metaKey) {
+    event.preventDefault();
+    find.focus();
+    find.select();
+  } else if (event.key === "Escape" && event.target === find) {
+    find.blur();
+  }
+});
+
+// What is sent once must not be sent twice by a second click.
+document.addEventListener("submit", (event) => {
+  if (event.target.method !== "post") return;
+  if (event.target.dataset.sent) event.preventDefault();
+  event.target.dataset.sent = "yes";
+});

@@ -1,0 +1,135 @@
+"""How values read on a page: amounts, times, durations, counts; each with its unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from markupsafe import Markup, escape
+
+from isthmus.values import decimals
+
+SIGNS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+STATES: Final = {
+    "good": {
+        "paid",
+        "shipped",
+        "completed",
+        "refunded",
+        "active",
+        "received",
+        "confirmed",
+        "live",
+        "holds",
+        "captured",
+    },
+    "warm": {"placed", "part-shipped", "requested", "approved", "held", "staged", "authorised", "pending"},
+    "bad": {"cancelled", "expired", "rejected", "erased", "failed", "broken", "rolled-back"},
+}
+
+
+def amount(value: Mapping[str, Any] | None) -> str:
+    """Write money as people do: $31.40; the currency's code where its sign is not known."""
+    if value is None:
+        return "—"
+    currency, minor = str(value["currency"]), int(value["minor"])
+    places = decimals(currency)
+    text = f"{Decimal(abs(minor)).scaleb(-places):,.{places}f}"
+    sign = "−" if minor < 0 else ""
+    return f"{sign}{SIGNS[currency]}{text}" if currency in SIGNS else f"{sign}{text} {currency}"
+
+
+def number(value: float | Decimal | None) -> str:
+    """Write a number with thousands; two decimals where it has a fraction."""
+    if value is None:
+        return "—"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+
+
+def duration(us: float) -> str:
+    """Write microseconds in the unit that fits."""
+    if us < 1_000:
+        return f"{us:.0f} µs"
+    return f"{us / 1_000:.3g} ms" if us < 1_000_000 else f"{us / 1_000_000:.3g} s"
+
+
+def when(value: str | datetime | None) -> Markup:
+    """Write a time, in UTC, so that every reader sees the same, and machines too."""
+    if value is None or value == "":
+        return Markup("—")
+    at = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
+    return Markup('<time datetime="{}">{} UTC</time>').format(at.isoformat(), f"{at.day} {at:%b %Y, %H:%M:%S}")
+
+
+def state(value: str) -> Markup:
+    """Write a state with a dot whose colour goes with it; the word says it too."""
+    colour = next((name for name, found in STATES.items() if value in found), "")
+    return Markup('<span class="state {}">{}</span>').format(colour, value.replace("-", " "))
+
+
+def pretty(value: object) -> str:
+    """Write any value as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(value, enc_hook=repr), indent=2).decode()
+
+
+def glance(value: object) -> str:
+    """Write any value on one line: what it is at a glance."""
+    if isinstance(value, Mapping):
+        inner = [f"{name} {_brief(one)}" for name, one in value.items() if one not in (None, "", [], {})]
+        return _cut(", ".join(inner))
+    if isinstance(value, list | tuple):
+        return f"{len(value)} × {_cut(glance(value[0]), 80)}" if len(value) != 1 else glance(value[0])
+    return _cut(_brief(value))
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, Mapping):
+        return amount(value) if set(value) == {"currency", "minor"} else f"({len(value)} fields)"
+    if isinstance(value, list | tuple):
+        return f"({len(value)})"
+    if value is None or isinstance(value, bool):
+        return "nothing" if value is None else "yes" if value else "no"
+    return str(value)
+
+
+def _cut(text: str, most: int = 140) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def short(value: str | UUID) -> str:
+    """Write the end of an id: the part by which ids of one minute differ."""
+    return f"…{str(value)[-8:]}"
+
+
+def first(text: str) -> str:
+    """Return the first sentence or line of a documentation."""
+    return text.strip().splitlines()[0] if text.strip() else ""
+
+
+def prose(text: str) -> Markup:
+    """Write a documentation as paragraphs; indented parts as they are, names in backticks as code."""
+    parts: list[Markup] = []
+    for part in text.strip().split("\n\n"):
+        tag = "pre" if any(line.startswith("    ") for line in part.splitlines()) else "p"
+        pieces = str(escape(part)).split("`")
+        coded = "".join(f"<code>{one}</code>" if at % 2 else one for at, one in enumerate(pieces))
+        parts.append(Markup(f"<{tag}>{coded}</{tag}>"))
+    return Markup("").join(parts)
+
+
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
+    "amount": amount,
+    "number": number,
+    "duration": duration,
+    "when": when,
+    "state": state,
+    "pretty": pretty,
+    "glance": glance,
+    "short": short,
+    "first_line": first,
+    "prose": prose,
+}
