@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import secrets
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import cast
 
 from isthmus.config import Config, load_config
 from isthmus.console.client import CLIENT as CONSOLE
+from isthmus.console.client import Client
 from isthmus.console.pages import every_page
-from isthmus.console.web import console
+from isthmus.console.web import Page, console
 from isthmus.flows.after_sale.pack import AFTER_SALE
 from isthmus.flows.checkout import api as checkout
 from isthmus.flows.checkout.pack import CHECKOUT
@@ -136,7 +138,8 @@ def served(running: Running) -> App:
     """Return gateway and console over a running platform."""
     database = running.database
     stories = Stories(database)
-    pages = every_page(running.platform, running.figures, stories)
+    data, metrics = _data_pages(running)
+    pages = every_page(running.platform, running.figures, stories, more=data, metrics=metrics)
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
     return Gateway(
         running.platform,
@@ -145,3 +148,14 @@ def served(running: Running) -> App:
         Readiness(database, migration_sources()),
         mounts={"/console": cast(App, console(pages, token))},
     )
+
+
+def _data_pages(running: Running) -> tuple[list[Page], Collection[str]]:
+    """Return the console's pages of data and the metrics' names, where the extra `data` is installed."""
+    if importlib.util.find_spec("duckdb") is None:
+        return [], ()
+    from isthmus.console.data import data_pages
+    from isthmus.data.platform import open_platform
+
+    data = open_platform((*PACKS, *FLOWS), running.config.data / "lake")
+    return data_pages(Client(running.platform), data, data.lander(running.database).land), data.model.metrics

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import groupby
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from isthmus.kernel.release import Candidate, Line
+from isthmus.kernel.release import Candidate, Line, Release
 from isthmus.runtime.figures import Figures, Tally
 
 from .client import Client
 from .web import Page, render
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """An extension point as a front end has it: who is asked by default, and who else under which condition."""
+
+    point: str
+    rule: str
+    candidates: tuple[Candidate, ...]
+    others: tuple[tuple[str, str], ...]
 
 
 class Lines:
@@ -39,7 +49,7 @@ class Lines:
     async def show(self, request: Request) -> Response:
         code = request.path_params["code"]
         line = self._client.release.line(code)
-        explained = [self._client.release.explain(code, name) for name in sorted(self._client.release.points)]
+        explained = [_asked(self._client.release, code, name) for name in sorted(self._client.release.points)]
         packs = Counter(name.partition(".")[0] for name in line.permitted)
         return render(
             request,
@@ -49,7 +59,8 @@ class Lines:
             tally=self._together(code),
             packs=sorted(packs.items()),
             point_count=len(explained),
-            points=[(pack, list(found)) for pack, found in groupby(explained, lambda one: one.point.partition(".")[0])],
+            points=[one for one in explained if one.candidates or one.others],
+            defaults=[one.point for one in explained if not (one.candidates or one.others)],
             calls=sorted(self._figures.of(front_end=code), key=lambda one: -one[2].calls),
             answers=_answers(line),
         )
@@ -80,6 +91,21 @@ class Lines:
             whole.errors.update(tally.errors)
             whole.by_bound = [one + other for one, other in zip(whole.by_bound, tally.by_bound, strict=True)]
         return whole
+
+
+def _asked(release: Release, code: str, name: str) -> Point:
+    """Return who is asked for a point by default, and who only under some condition."""
+    explained = release.explain(code, name)
+    answers = {
+        one.label: ", ".join(f"{dimension} {' or '.join(sorted(values))}" for dimension, values in one.when.items())
+        for node in release.line(code).nodes
+        for point, found in node.candidates.items()
+        if point.name == name
+        for one in found.answers
+    }
+    asked = {one.by for one in explained.candidates}
+    others = tuple((label, when) for label, when in answers.items() if label not in asked)
+    return Point(name, explained.rule, explained.candidates, others)
 
 
 def _answers(line: Line) -> int:

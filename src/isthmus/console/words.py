@@ -65,6 +65,12 @@ def when(value: str | datetime | None) -> Markup:
     return Markup('<time datetime="{}">{} UTC</time>').format(at.isoformat(), f"{at.day} {at:%b %Y, %H:%M:%S}")
 
 
+def day(value: str | datetime) -> Markup:
+    """Write the day of a time, in UTC."""
+    at = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
+    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), f"{at.day} {at:%b %Y}")
+
+
 def state(value: str) -> Markup:
     """Write a state with a dot whose colour goes with it; the word says it too."""
     colour = next((name for name, found in STATES.items() if value in found), "")
@@ -126,6 +132,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "number": number,
     "duration": duration,
     "when": when,
+    "day": day,
     "state": state,
     "pretty": pretty,
     "glance": glance,

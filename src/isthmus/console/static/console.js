@@ -7,6 +7,17 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+// Write a time as finely as the ticks are apart: 2017, Jan 2017, 12 Jan, 14:00. Always UTC, as in the table.
+function tick(seconds, apart) {
+  const at = new Date(seconds * 1000);
+  if (apart >= 360 * 86400) return String(at.getUTCFullYear());
+  if (apart >= 28 * 86400) return MONTHS[at.getUTCMonth()] + " " + at.getUTCFullYear();
+  if (apart >= 86400) return at.getUTCDate() + " " + MONTHS[at.getUTCMonth()];
+  return String(at.getUTCHours()).padStart(2, "0") + ":" + String(at.getUTCMinutes()).padStart(2, "0");
+}
+
 // A chart's data stands in the page as JSON; its table stands below it for whoever can't see the chart.
 function draw(place) {
   const data = JSON.parse(document.getElementById(place.dataset.from).textContent);
@@ -28,7 +39,7 @@ function draw(place) {
       height: place.clientHeight - legend,
       tzDate: (time) => uPlot.tzDate(new Date(time * 1000), "Etc/UTC"),
       scales: { y: { range: (_, least, most) => [Math.min(0, least), most > 0 ? most * 1.06 : 1] } },
-      axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((one) => compact.format(one)) }],
+      axes: [{ ...axis, values: (_, ticks, __, ___, apart) => ticks.map((one) => tick(one, apart)) }, { ...axis, size: 64, values: (_, ticks) => ticks.map((one) => compact.format(one)) }],
       series: [{ label: data.label, value: (_, time) => (time === null ? "—" : new Date(time * 1000).toISOString().slice(0, 10)) }, ...series],
     },
     [data.times, ...data.values],

@@ -1,0 +1,180 @@
+"""What the data is and how it stands: lineage, quality, quarantine, landing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from isthmus.data import quality
+from isthmus.data.ask import Ask
+from isthmus.data.landing import Landing
+from isthmus.data.lineage import Source, sources
+from isthmus.data.platform import DataPlatform
+from isthmus.data.proof import Proofs
+from isthmus.kernel import errors
+
+from .client import Client
+from .metrics import Explorer
+from .web import Page, redirect, render
+
+PAGE_SIZE: Final = 50
+ROW_Y: Final = 26  # of a field in the graph of lineage
+_QUARANTINED: Final = """
+    select source, owner, reason, "row", landed_at, digest from lake.quarantine
+    where ($1 = '' or source = $1) order by landed_at desc, digest limit $2 offset $3"""
+_REASONS: Final = """
+    select source, owner, reason, count(*) as found, max(landed_at) as latest from lake.quarantine
+    group by all order by found desc, source, reason limit 100"""
+
+Land = Callable[[], Awaitable[Landing]]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldBox:
+    """A field in the graph: its name and where it stands."""
+
+    name: str
+    y: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntityBox:
+    """An entity in the graph, with the fields of it that a metric is made of."""
+
+    name: str
+    owner: str
+    y: int
+    height: int
+    fields: tuple[FieldBox, ...]
+
+
+def data_pages(client: Client, data: DataPlatform, land: Land) -> list[Page]:
+    """Return all pages of the data platform."""
+    return [*Explorer(client, data).pages(), *Data(data, land).pages()]
+
+
+class Data:
+    """Lineage, quality and quarantine."""
+
+    def __init__(self, data: DataPlatform, land: Land) -> None:
+        self._data = data
+        self._land = land
+
+    def pages(self) -> list[Page]:
+        return [
+            Page("/lineage", "Lineage", self.lineage, group="Data"),
+            Page("/quality", "Quality", self.quality, group="Data"),
+            Page("/quality/check", "", self.check, ("POST",)),
+            Page("/quality/land", "", self.land, ("POST",)),
+            Page("/quarantine", "Quarantine", self.quarantine, group="Data"),
+        ]
+
+    async def lineage(self, request: Request) -> Response:
+        names = sorted(self._data.model.metrics)
+        name = request.query_params.get("metric") or next(iter(names), "")
+        columns, shared = sources(self._data.model, self._data.metrics.plan(_plain_ask(self._data, name)))
+        found = list(dict.fromkeys((*columns[name], *shared)))
+        boxes = self._boxes(found)
+        places = {(box.name, field.name): field.y for box in boxes for field in box.fields}
+        height = max((box.y + box.height for box in boxes), default=60) + 10
+        return render(
+            request,
+            "lineage.html",
+            names=names,
+            metric=self._data.model.metric(name),
+            owner=self._data.model.owners.get(name, ""),
+            boxes=boxes,
+            height=height,
+            found=found,
+            threads=[(places[one.entity, one.field], one) for one in found],
+            entities=self._data.model.entities,
+        )
+
+    def _boxes(self, found: list[Source]) -> list[EntityBox]:
+        boxes: list[EntityBox] = []
+        y = 10
+        for name in dict.fromkeys(one.entity for one in found):
+            fields = dict.fromkeys(one.field for one in found if one.entity == name)
+            placed = tuple(FieldBox(field, y + 46 + at * ROW_Y) for at, field in enumerate(fields))
+            height = 40 + len(placed) * ROW_Y
+            boxes.append(EntityBox(name, self._data.model.entity(name).owner, y, height, placed))
+            y += height + 14
+        return boxes
+
+    async def quality(self, request: Request) -> Response:
+        head = self._data.lake.head()
+        latest: dict[str, quality.Finding] = {}
+        for one in self._history().all():
+            latest[one.rule] = one
+        findings = sorted(latest.values(), key=lambda one: (one.holds, one.owner, one.rule))
+        return render(
+            request,
+            "quality.html",
+            head=head,
+            findings=findings,
+            broken=[one for one in findings if not one.holds],
+            rules=len(quality.rules(self._data.model)),
+            datasets=sorted((name, head.rows(name)) for name in head.datasets if not name.startswith("changes/")),
+        )
+
+    async def check(self, request: Request) -> Response:
+        """Examine all rules, keys and references now, and keep what was found."""
+        await asyncio.to_thread(self._examine)
+        return redirect(request, "/quality")
+
+    def _examine(self) -> None:
+        reader, now = self._data.lake.newest(), datetime.now(UTC)
+        proofs = [
+            quality.Finding(
+                rule=f"the {proof.kind} of {proof.subject} holds",
+                owner=self._owner(proof.subject),
+                snapshot=reader.snapshot,
+                at=now,
+                holds=proof.holds,
+                count=proof.count,
+                examples=proof.examples,
+            )
+            for proof in Proofs(self._data.model).all(reader)
+        ]
+        self._history().keep(proofs)
+        quality.examine(quality.rules(self._data.model), reader, now, self._history())
+
+    async def land(self, request: Request) -> Response:
+        await self._land()
+        return redirect(request, "/quality")
+
+    async def quarantine(self, request: Request) -> Response:
+        source, at = request.query_params.get("source", ""), _whole(request.query_params.get("cursor"))
+        read = self._data.lake.newest().read
+        reasons = await asyncio.to_thread(lambda: read(_REASONS).to_pylist())
+        rows = await asyncio.to_thread(lambda: read(_QUARANTINED, [source, PAGE_SIZE + 1, at]).to_pylist())
+        following = str(at + PAGE_SIZE) if len(rows) > PAGE_SIZE else None
+        return render(
+            request, "quarantine.html", reasons=reasons, rows=rows[:PAGE_SIZE], source=source, next_cursor=following
+        )
+
+    def _history(self) -> quality.History:
+        return quality.History(self._data.lake.folder / "quality.jsonl")
+
+    def _owner(self, subject: str) -> str:
+        entities = self._data.model.entities
+        return entities[subject].owner if subject in entities else entities[subject.rpartition(".")[0]].owner
+
+
+def _plain_ask(data: DataPlatform, name: str) -> Ask:
+    """Return a question for a metric alone, by month where it can't be asked without a time."""
+    try:
+        data.metrics.plan(Ask(metrics=(name,)))
+    except errors.BadAsk:
+        return Ask(metrics=(name,), by=("time:month",))
+    return Ask(metrics=(name,))
+
+
+def _whole(text: Any) -> int:
+    return int(text) if text and str(text).isdigit() and len(str(text)) < 9 else 0

@@ -1,0 +1,242 @@
+"""The metrics explorer: a question in the address, a chart, a table and the receipt as its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from isthmus.data import metamorphic
+from isthmus.data.ask import GRAINS, Ask, grained, read_filter
+from isthmus.data.expression import cells
+from isthmus.data.metrics import Answer
+from isthmus.data.plan import currency_field
+from isthmus.data.platform import DataPlatform
+from isthmus.data.policy import Policy, of_front_end
+from isthmus.kernel import errors
+from isthmus.markings import Where
+from isthmus.values import decimals
+
+from .client import Client
+from .web import Page, render
+
+ROWS_MAX: Final = 500  # of the table; the file that can be downloaded has all
+SERIES_MAX: Final = 6  # of a chart: more can't be told apart
+BARS_MAX: Final = 25
+TEXTS_MAX: Final = 8  # conditions in one question
+
+Row = Mapping[str, Any]
+
+
+class Explorer:
+    """The pages of metrics."""
+
+    def __init__(self, client: Client, data: DataPlatform) -> None:
+        self._client = client
+        self._data = data
+
+    def pages(self) -> list[Page]:
+        return [
+            Page("/metrics", "Metrics", self.show, group="Data"),
+            Page("/metrics/answer.csv", "", self.download),
+            Page("/metrics/receipts/{id}", "", self.receipt),
+        ]
+
+    async def show(self, request: Request) -> Response:
+        asked = _asked(request)
+        answer: Answer | None = None
+        refused: errors.IsthmusError | None = None
+        units: dict[str, tuple[str, int]] = {}
+        if asked["metrics"]:
+            try:
+                policy = self._policy(asked["policy"])
+                answer = await asyncio.to_thread(self._data.metrics.ask, _question(asked), policy)
+                units = await asyncio.to_thread(self._units, answer, policy)
+            except errors.IsthmusError as error:
+                refused = error
+        rows = [_scaled(row, units) for row in answer.rows] if answer else []
+        return render(
+            request,
+            "metrics.html",
+            status=400 if refused else 200,
+            asked=asked,
+            metrics=sorted(self._data.model.metrics.values(), key=lambda one: one.name),
+            dimensions=self._dimensions(asked["metrics"]),
+            grains=GRAINS,
+            policies=["owner", *sorted(self._client.release.lines)],
+            answer=answer,
+            refused=refused,
+            rows=rows[:ROWS_MAX],
+            units={name: unit for name, (unit, _) in units.items()},
+            chart=_chart(answer, rows, units) if answer else None,
+            bars=_bars(answer, rows) if answer else [],
+            has_landed=bool(self._data.lake.head().number),
+        )
+
+    async def download(self, request: Request) -> Response:
+        """Return all rows of an answer as CSV, amounts in whole units of their currency."""
+        asked = _asked(request)
+        policy = self._policy(asked["policy"])
+        answer = await asyncio.to_thread(self._data.metrics.ask, _question(asked), policy)
+        units = await asyncio.to_thread(self._units, answer, policy)
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow([f"{name} ({units[name][0]})" if name in units else name for name in answer.columns])
+        writer.writerows([_scaled(row, units)[name] for name in answer.columns] for row in answer.rows)
+        headers = {"content-disposition": f'attachment; filename="metrics-{answer.receipt.id}.csv"'}
+        return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+
+    async def receipt(self, request: Request) -> Response:
+        """Show a receipt, and whether its question has the same answer today."""
+        found = self._data.receipts.get(request.path_params["id"])
+        policies = {**self._data.policies, found.policy: self._policy(found.policy)}
+        again = await asyncio.to_thread(self._data.metrics.rerun, found.id, policies)
+        return render(request, "receipt.html", receipt=found, again=again, address=_address(found.ask, found.policy))
+
+    def _policy(self, name: str) -> Policy:
+        if name in self._data.policies:
+            return self._data.policies[name]
+        self._client.release.line(name)
+        return of_front_end(self._data.model, name)
+
+    def _dimensions(self, metrics: Sequence[str]) -> list[str]:
+        """Return what the metrics can be split by: their own front end first, then all that they reach."""
+        known = [name for name in metrics if name in self._data.model.metrics]
+        if not known:
+            return ["front_end"]
+        plan = self._data.metrics.plan
+        try:
+            roots = frozenset(leg.root for name in known for leg in plan(_question({"metrics": [name]})).legs)
+        except errors.IsthmusError:
+            roots = frozenset[str]()
+        own = ["front_end"] if all("front_end" in self._data.model.entity(root).fields for root in roots) else []
+        return [*own, *(one for one in metamorphic.dimensions(self._data.model, roots) if "front_end" not in one)]
+
+    def _units(self, answer: Answer, policy: Policy) -> dict[str, tuple[str, int]]:
+        """Return the unit of each metric and its decimals; amounts are in the one currency that they have."""
+        model = self._data.model
+        plan = self._data.metrics.plan(answer.receipt.ask)
+        found = {name: (model.metric(name).unit, 0) for name in plan.metrics}
+        for name, expression in plan.metrics.items():
+            fields = {currency_field(model, cell) for cell in cells(expression)} - {""}
+            if found[name][0] != "minor" or not fields:
+                continue
+            ask = Ask(metrics=(name,), by=(min(fields),), limit=2)
+            try:
+                codes = [row[min(fields)] for row in self._data.metrics.ask(ask, policy).rows]
+            except errors.IsthmusError:
+                continue
+            if len(codes) == 1 and codes[0]:
+                found[name] = (str(codes[0]), decimals(str(codes[0])))
+        return found
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    """Read the question from the address, so that whoever has the address asks the same."""
+    query = request.query_params
+    wheres = [text for text in query.getlist("where") if text.strip()][:TEXTS_MAX]
+    return {
+        "metrics": list(dict.fromkeys(query.getlist("metrics"))),
+        "grain": query.get("grain", ""),
+        "by": [one for one in dict.fromkeys(query.getlist("by")) if one],
+        "from": query.get("from", ""),
+        "to": query.get("to", ""),
+        "where": wheres,
+        "policy": query.get("policy") or "owner",
+    }
+
+
+def _question(asked: Mapping[str, Any]) -> Ask:
+    """Return the ask that an address stands for. Raises BadAsk."""
+    where = [read_filter(text) for text in asked.get("where", ())]
+    if asked.get("from"):
+        where.append(Where("time", ">=", _day(asked["from"]).isoformat()))
+    if asked.get("to"):
+        where.append(Where("time", "<", _day(asked["to"]).isoformat()))
+    by = [f"time:{asked['grain']}"] if asked.get("grain") else []
+    return Ask(metrics=tuple(asked["metrics"]), by=(*by, *asked.get("by", ())), where=tuple(where))
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise errors.BadAsk(f"{text!r} is no day", remedy="write it like 2026-01-31") from None
+
+
+def _address(ask: Ask, policy: str) -> list[tuple[str, str]]:
+    """Return the fields of the address that asks the same, as far as the explorer can say it."""
+    found = [("metrics", name) for name in ask.metrics]
+    for one in ask.by:
+        name, grain = grained(one)
+        found.append(("grain", grain) if grain and name == "time" else ("by", one))
+    for one in ask.where:
+        if isinstance(one, Where):
+            name = {">=": "from", "<": "to"}.get(one.op, "") if one.field == "time" else ""
+            found.append((name, str(one.value)) if name else ("where", f"{one.field} {one.op} {one.value}"))
+    return [*found, ("policy", policy)]
+
+
+def _scaled(row: Row, units: Mapping[str, tuple[str, int]]) -> dict[str, Any]:
+    """Write amounts in whole units: 12.34 and not 1234."""
+    return {
+        name: value / 10 ** units[name][1] if name in units and units[name][1] and value is not None else value
+        for name, value in row.items()
+    }
+
+
+def _chart(answer: Answer, rows: Sequence[Row], units: Mapping[str, tuple[str, int]]) -> dict[str, Any] | None:
+    """Return lines over time: of each metric in the first one's unit, or of the largest groups."""
+    at = next((name for name in answer.columns if name.startswith("time:")), None)
+    if at is None or not rows:
+        return None
+    asked = answer.receipt.ask
+    groups = [name for name in answer.columns if name != at and name not in asked.metrics]
+    unit = units.get(asked.metrics[0], ("", 0))[0]
+    shown = [name for name in asked.metrics if units.get(name, ("", 0))[0] == unit]
+    times = sorted({row[at] for row in rows if row[at] is not None})
+    lines: dict[str, dict[Any, float]] = {}
+    for row in rows:
+        label = " · ".join("none" if row[name] is None else str(row[name]) for name in groups)
+        for metric in shown:
+            name = " ".join(filter(None, [label, metric if len(shown) > 1 or not groups else ""]))
+            lines.setdefault(name, {})[row[at]] = row[metric]
+    largest = sorted(lines, key=lambda name: -sum(abs(one or 0) for one in lines[name].values()))
+    kept = [name for name in lines if name in largest[:SERIES_MAX]]
+    return {
+        "label": at.partition(":")[2],
+        "unit": unit,
+        "times": [_seconds(one) for one in times],
+        "series": kept,
+        "values": [[lines[name].get(one) for one in times] for name in kept],
+        "left_out": len(lines) - len(kept),
+    }
+
+
+def _bars(answer: Answer, rows: Sequence[Row]) -> list[tuple[str, float, float]]:
+    """Return the largest groups of the first metric: name, value, and share of the largest."""
+    metric = answer.receipt.ask.metrics[0]
+    groups = [name for name in answer.columns if name not in answer.receipt.ask.metrics]
+    if not groups or any(name.startswith("time:") for name in groups):
+        return []
+    ranked = sorted(rows, key=lambda row: -abs(row[metric] or 0))[:BARS_MAX]
+    most = max((abs(row[metric] or 0) for row in ranked), default=0) or 1
+    return [
+        (_label(row[name] for name in groups), row[metric] or 0, round(100 * abs(row[metric] or 0) / most, 1))
+        for row in ranked
+    ]
+
+
+def _label(values: Iterable[object]) -> str:
+    return " · ".join("none" if value is None else str(value) for value in values)
+
+
+def _seconds(value: date | datetime) -> int:
+    moment = value if isinstance(value, datetime) else datetime.combine(value, time(), UTC)
+    return round(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
