@@ -7,7 +7,7 @@ its addresses are seen nowhere else.
     membership:  register ──▶ active ──erase──▶ erased
                                 └──merge──▶ merged (into another membership, which keeps everything)
 
-Points are a ledger: the balance is the sum of its movements and never below zero.
+The id of a merged membership goes on to mean the one that it went into, wherever an ask names it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from isthmus.kernel import (
     ALLOW,
     Effect,
     Meta,
-    Pass,
     Value,
     Verdict,
     capability,
@@ -31,23 +30,25 @@ from isthmus.kernel import (
     extension_point,
 )
 from isthmus.markings import Pii
-from isthmus.values import CHANNEL, ORDER_KIND, Address, Buyer, Code, Money, PageSize
+from isthmus.values import Address, Buyer, Code
+
+from .api_points import *  # noqa: F403 - one api in two files
+from .api_points import NotAMember
 
 IDENTITIES_MAX = 10
 REGISTER_MAX = 1_000
 ADDRESSES_MAX = 50
-POINTS_MAX = 10**9
 
 Name = Annotated[str, Pii("name"), Meta(max_length=120)]
-Points = Annotated[int, Meta(ge=1, le=POINTS_MAX)]
-Reference = Annotated[str, Meta(min_length=1, max_length=128)]
+IdentityKind = Literal["email", "phone", "card", "external"]
+IdentityValue = Annotated[str, Pii("identifier"), Meta(min_length=1, max_length=254)]
 
 
 class Identity(Value):
     """What a person is known by. Only what was verified joins two memberships to one person."""
 
-    kind: Literal["email", "phone", "card", "external"]
-    value: Annotated[str, Pii("identifier"), Meta(min_length=1, max_length=254)]
+    kind: IdentityKind
+    value: IdentityValue
     is_verified: bool = False
 
 
@@ -57,7 +58,7 @@ class Profile(Value):
     given_name: Name = ""
     family_name: Name = ""
     language: Annotated[str, Meta(max_length=35)] = ""
-    birthday: Annotated[str, Pii("birth-date"), Meta(pattern=r"^(\d{4}-\d{2}-\d{2})?$")] = ""
+    birthday: Annotated[str, Pii("birth-date"), Meta(pattern=r"^(\d{4}-\d{2}-\d{2})?\Z")] = ""
 
 
 class Registration(Value):
@@ -101,8 +102,8 @@ class GetMember(Value):
 class FindMember(Value):
     """Find a member of this front end by an identity."""
 
-    kind: Literal["email", "phone", "card", "external"]
-    value: Annotated[str, Pii("identifier"), Meta(min_length=1, max_length=254)]
+    kind: IdentityKind
+    value: IdentityValue
 
 
 class StoredAddress(Value):
@@ -116,6 +117,7 @@ class Member(Value):
     """A member as the front end sees them."""
 
     member_id: UUID
+    merged_ids: tuple[UUID, ...]  # what the memberships were called that went into this one
     person_id: UUID
     state: Literal["active", "merged", "erased"]
     profile: Profile
@@ -134,6 +136,21 @@ class UpdateMember(Value):
     member_id: UUID
     profile: Profile | None = None
     consents: Annotated[tuple[Code, ...], Meta(max_length=50)] | None = None
+
+
+class PutIdentity(Value):
+    """Add an identity to a member, or say that the one they gave has been verified."""
+
+    member_id: UUID
+    identity: Identity
+
+
+class RemoveIdentity(Value):
+    """Take an identity from a member, such as an address that they do not use any more."""
+
+    member_id: UUID
+    kind: IdentityKind
+    value: IdentityValue
 
 
 class PutAddress(Value):
@@ -156,69 +173,6 @@ class SetSegments(Value):
 
     member_id: UUID
     segments: Annotated[tuple[Code, ...], Meta(max_length=50)]
-
-
-class EarnPoints(Value):
-    """Credit what an order is worth; `points` none: as many as the front end gives for the amount."""
-
-    member_id: UUID
-    reference: Reference
-    reason: Code = "order"
-    points: Points | None = None
-    amount: Money | None = None
-    order_kind: str = "standard"
-    channel: str = "online"
-
-
-class SpendPoints(Value):
-    """Take points off."""
-
-    member_id: UUID
-    reference: Reference
-    points: Points
-    reason: Code = "spent"
-
-
-class ReversePoints(Value):
-    """Take back what was credited for a reference, as far as the balance goes."""
-
-    member_id: UUID
-    reference: Reference
-    reason: Code = "order"
-
-
-class PointsMoved(Value):
-    """What was moved, and the balance and tier after it."""
-
-    member_id: UUID
-    moved: int
-    balance: int
-    tier: str
-
-
-class ListPoints(Value):
-    """List movements of points, the latest first."""
-
-    member_id: UUID
-    limit: PageSize = 50
-    cursor: str | None = None
-
-
-class PointsMovement(Value):
-    """One movement."""
-
-    points: int
-    reason: str
-    reference: str
-    at: datetime
-    by: str
-
-
-class PointsPage(Value):
-    """Some movements, and how to go on."""
-
-    items: tuple[PointsMovement, ...]
-    next_cursor: str | None
 
 
 class Merge(Value):
@@ -258,43 +212,12 @@ class MembersMerged(Value):
     evidence: str
 
 
-@event("member.tier-changed", version="1.0", subject="member_id")
-class TierChanged(Value):
-    """A member has another tier."""
-
-    member_id: UUID
-    before: str
-    after: str
-
-
-@event("member.points-moved", version="1.0", subject="member_id")
-class PointsWereMoved(Value):
-    """A member's points are other than before."""
-
-    member_id: UUID
-    points: int
-    reason: str
-    reference: str
-    balance: int
-
-
 @event("member.member-erased", version="1.0", subject="member_id")
 class MemberErased(Value):
     """A person's data is to be forgotten, here and by whoever copied it."""
 
     member_id: UUID
     person_id: UUID
-
-
-class NotAMember(errors.NotFound):
-    """There is no such active member of this front end."""
-
-    slug = "member.not-a-member"
-
-    def __init__(self, *, what: str, path: str = "$.member_id") -> None:
-        super().__init__(
-            f"{what} is no active member here", remedy="register with member.register, or buy as a guest", path=path
-        )
 
 
 class IdentityTaken(errors.Conflict):
@@ -310,6 +233,19 @@ class IdentityTaken(errors.Conflict):
         )
 
 
+class AnotherPerson(errors.Conflict):
+    """The identity belongs to somebody whom the group knows as another person."""
+
+    slug = "member.another-person"
+
+    def __init__(self, *, kind: str, path: str) -> None:
+        super().__init__(
+            f"the group knows another person by this {kind}, with memberships of their own",
+            remedy="have the two resolved as one person first, or leave the identity unverified",
+            path=path,
+        )
+
+
 class RegistrationRefused(errors.RuleBroken):
     """The front end does not accept this registration."""
 
@@ -317,20 +253,6 @@ class RegistrationRefused(errors.RuleBroken):
 
     def __init__(self, *, reasons: Sequence[str], path: str) -> None:
         super().__init__("; ".join(reasons), remedy="complete the registration, then send it again", path=path)
-
-
-class PointsShort(errors.RuleBroken):
-    """The member has fewer points than are to be spent."""
-
-    slug = "member.points-short"
-
-    def __init__(self, *, balance: int, points: int) -> None:
-        super().__init__(
-            f"{points} points are to be spent, and the balance is {balance}",
-            remedy="spend no more than the balance",
-            path="$.points",
-            balance=balance,
-        )
 
 
 class MergeConflict(errors.Conflict):
@@ -342,20 +264,12 @@ class MergeConflict(errors.Conflict):
         super().__init__("a member cannot be merged into itself", remedy="name two members", path="$.other_id")
 
 
-class BadCursor(errors.BadAsk):
-    """The cursor is not one that this list gave."""
-
-    slug = "member.bad-cursor"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the cursor is not one of this list", remedy="send next_cursor as it was given", path="$.cursor"
-        )
-
-
 @capability("member.register", version="1.0", effect=Effect.WRITE, raises=[IdentityTaken, RegistrationRefused])
 def register(ask: Register) -> Registered:
-    """Join the front end. A verified identity that the group knows makes it the same person."""
+    """Join the front end. A verified identity that the group knows makes it the same person.
+
+    What somebody else merely said to be theirs, and did not verify, is taken from them by who did.
+    """
     ...
 
 
@@ -389,6 +303,23 @@ def update_member(ask: UpdateMember) -> Member:
     ...
 
 
+@capability(
+    "member.put-identity", version="1.0", effect=Effect.WRITE, raises=[NotAMember, IdentityTaken, AnotherPerson]
+)
+def put_identity(ask: PutIdentity) -> Member:
+    """Add an identity, or say that one was verified: from then on the member is found by it in the whole group.
+
+    Verified, it is taken from a member who had merely said that it was theirs.
+    """
+    ...
+
+
+@capability("member.remove-identity", version="1.0", effect=Effect.WRITE, raises=[NotAMember])
+def remove_identity(ask: RemoveIdentity) -> Member:
+    """Take an identity from a member. Safe to repeat."""
+    ...
+
+
 @capability("member.put-address", version="1.0", effect=Effect.WRITE, raises=[NotAMember, RegistrationRefused])
 def put_address(ask: PutAddress) -> Member:
     """Keep an address under a label; at most 50."""
@@ -407,39 +338,22 @@ def set_segments(ask: SetSegments) -> Buyer:
     ...
 
 
-@capability("member.earn-points", version="1.0", effect=Effect.WRITE, raises=[NotAMember])
-def earn_points(ask: EarnPoints) -> PointsMoved:
-    """Credit points, once for each reference and reason; the tier follows the balance."""
-    ...
-
-
-@capability("member.spend-points", version="1.0", effect=Effect.WRITE, raises=[NotAMember, PointsShort])
-def spend_points(ask: SpendPoints) -> PointsMoved:
-    """Take points off, once for each reference and reason; never below zero."""
-    ...
-
-
-@capability("member.reverse-points", version="1.0", effect=Effect.WRITE, raises=[NotAMember])
-def reverse_points(ask: ReversePoints) -> PointsMoved:
-    """Take back what was credited for a reference, as far as the balance goes. Safe to repeat."""
-    ...
-
-
-@capability("member.list-points", version="1.0", effect=Effect.READ, raises=[NotAMember, BadCursor])
-def list_points(ask: ListPoints) -> PointsPage:
-    """List a member's movements of points, the latest first."""
-    ...
-
-
 @capability("member.merge", version="1.0", effect=Effect.WRITE, raises=[NotAMember, MergeConflict])
 def merge(ask: Merge) -> Member:
-    """Make two memberships one: identities, addresses, segments and points come together."""
+    """Make two memberships one: identities, addresses, consents, segments and points come together.
+
+    Where both have an address of one label, the other's gets a label of its own. Movements of points stay as they
+    were written. What asks for the other's id is answered for this one from now on.
+    """
     ...
 
 
 @capability("member.erase", version="1.0", effect=Effect.WRITE, raises=[NotAMember])
 def erase(ask: Erase) -> Erased:
-    """Forget a member's profile, identities and addresses here. Points and orders stay, without a name."""
+    """Forget a member's profile, identities and addresses here. Points and orders stay, without a name.
+
+    The group forgets what the person is known by once no front end has them as a member.
+    """
     ...
 
 
@@ -447,15 +361,3 @@ def erase(ask: Erase) -> Erased:
 def validate_registration(registration: Registration) -> Verdict:
     """Refuse who may not join: a consent is lacking, an age, an identity that must be verified. Default: nobody."""
     return ALLOW
-
-
-@extension_point("member.tier-for", combine=combine.first_answer)
-def tier_for(points: int) -> str | Pass:
-    """Say which tier a balance of points gives. Default: there are no tiers."""
-    return ""
-
-
-@extension_point("member.points-earned", combine=combine.total, dimensions=[ORDER_KIND, CHANNEL])
-def points_earned(amount: Money) -> int | Pass:
-    """Say how many points an order of this amount earns; the answers add up. Default: none."""
-    return 0

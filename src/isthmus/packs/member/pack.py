@@ -2,13 +2,13 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities, service
+from . import api, entities, service, service_points
 
 PACK = Pack(
     name="member",
     owner="members",
     api=api,
-    service=(service,),
+    service=(service, service_points),
     migrations="isthmus.packs.member:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
@@ -16,10 +16,25 @@ PACK = Pack(
         Condition(
             name="member.points-are-their-movements",
             sentence="A member's points are the sum of their movements, and never below zero.",
-            sql="""select membership.front_end, member_id, membership.points, coalesce(sum(moved.points), 0) as moved
-                   from member.membership left join member.points_movement moved using (front_end, member_id)
-                   group by membership.front_end, member_id, membership.points
-                   having membership.points < 0 or membership.points <> coalesce(sum(moved.points), 0)""",
+            sql="""select one.front_end, one.member_id, one.points, coalesce(moved.points, 0) as moved
+                   from member.membership one left join (
+                       select account.front_end, coalesce(merged_into, account.member_id) as member_id,
+                              sum(movement.points) as points
+                       from member.points_movement movement
+                       join member.membership account using (front_end, member_id) group by 1, 2
+                   ) moved using (front_end, member_id)
+                   where one.points < 0 or one.points <> coalesce(moved.points, 0)""",
+        ),
+        Condition(
+            name="member.merged-lead-to-one",
+            sentence="A merged membership leads to one that has not been merged itself, and keeps nothing.",
+            sql="""select gone.front_end, gone.member_id from member.membership gone
+                   left join member.membership one
+                       on one.front_end = gone.front_end and one.member_id = gone.merged_into
+                   where gone.state = 'merged'
+                     and (one.state is null or one.state = 'merged' or gone.points <> 0
+                          or exists (select from member.identity where identity.front_end = gone.front_end
+                                     and identity.member_id = gone.member_id))""",
         ),
     ),
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from msgspec import structs
+
+from isthmus.values import Address
 
 from . import api
 
@@ -27,10 +29,30 @@ def joined(registration: api.Registration) -> tuple[api.Identity, ...]:
     return tuple(found.values())
 
 
-def reversible(credited: int, reversed_already: int, balance: int) -> int:
-    """Return how many points can be taken back: what is left of the credit, and never below a balance of zero."""
-    return max(0, min(credited - reversed_already, balance))
+def shared(credited: int, share: api.Share | None) -> int:
+    """Return how many of the credited points a share stands for: to the nearest, of halves up; all without a share."""
+    if share is None or share.out_of.minor <= 0:
+        return credited
+    part = share.amount - (share.out_of - share.out_of)  # refuses another currency
+    return min(credited, (2 * credited * max(0, part.minor) + share.out_of.minor) // (2 * share.out_of.minor))
 
 
-def segments_of_both(one: Sequence[str], other: Sequence[str]) -> list[str]:
-    return sorted({*one, *other})
+def filled(profile: api.Profile, other: api.Profile) -> api.Profile:
+    """Return a profile with what it leaves open taken from another."""
+    open_fields = {name: value for name, value in structs.asdict(other).items() if not getattr(profile, name)}  # pyright: ignore[reportArgumentType]
+    return structs.replace(profile, **open_fields)  # pyright: ignore[reportArgumentType] - a Value is a struct
+
+
+def added_addresses(one: api.Member, other: api.Member) -> dict[str, Address]:
+    """Return the other's addresses that a member does not have yet, under free labels: `home`, then `home-2`."""
+    known = {stored.label: stored.address for stored in one.addresses}
+    added: dict[str, Address] = {}
+    for stored in other.addresses:
+        if stored.address in known.values():
+            continue
+        label, number = stored.label, 1
+        while label in known:
+            number += 1
+            label = f"{stored.label[:60]}-{number}"
+        known[label] = added[label] = stored.address
+    return added
