@@ -120,6 +120,13 @@ def gift_cards_are_money(lines: Sequence[tax.TaxLine], buyer: Buyer) -> Sequence
     return ["gift-card" if line.sku.startswith("GIFT-") else PASS for line in lines]
 
 
+@answers(catalog.choose_substitute)
+def another_of_ours(short: catalog.Alternative, alternatives: tuple[catalog.Alternative, ...]) -> str:
+    """Offer goods of the same brand only, the cheapest that costs no more."""
+    ours = [one for one in alternatives if one.brand == short.brand and one.amount.minor <= short.amount.minor]
+    return min(ours, key=lambda one: (one.amount.minor, one.sku)).sku if ours else ""
+
+
 @answers(order.validate_order, when={"channel": REMOTE})
 def not_the_whole_shelf(draft: order.Draft) -> Verdict:
     """Refuse more than 50 of one SKU: the shop sells to people."""

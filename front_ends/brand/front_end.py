@@ -45,6 +45,7 @@ FRONT_END = FrontEnd(
         answers.by_our_name,
         answers.no_display_pieces,
         answers.cards_first,
+        answers.another_of_ours,
         answers.always_the_first,
         answers.taxed_at_the_counter,
     ),

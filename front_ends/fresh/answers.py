@@ -32,6 +32,9 @@ WALK_IN_SHARE = 10  # one in so many units stays for who walks in
 PERIOD_MAX = timedelta(days=400)
 LAST_ORDER_HOUR = 20
 NIGHT = timedelta(hours=12)
+DEARER_MAX = Fraction(120, 100)
+CONCESSION = Fraction(12, 100)
+CONCESSIONS = ("FLORAL", "RESTAURANT")
 COLD = ("SEAFOOD", "SEAFOOD-PCKGD", "MEAT", "MEAT-PCKGD")
 
 
@@ -104,6 +107,14 @@ def never_sold_again(lines: Sequence[inventory.RestockLine]) -> Sequence[invento
     return ["written-off" for _ in lines]
 
 
+@answers(catalog.choose_substitute)
+def nearest_in_price(short: catalog.Alternative, alternatives: tuple[catalog.Alternative, ...]) -> str:
+    """Bring what costs nearly the same, and at most a fifth more: dinner is tonight."""
+    near = [one for one in alternatives if one.amount.minor <= short.amount.times(DEARER_MAX).minor]
+    near.sort(key=lambda one: (abs(one.amount.minor - short.amount.minor), one.sku))
+    return near[0].sku if near else ""
+
+
 @answers(promotion.judge_eligibility)
 def nothing_off_on_credit(
     promotions: Sequence[promotion.Promotion], lines: Sequence[promotion.PromotionLine], buyer: Buyer
@@ -154,6 +165,12 @@ def worth_the_way(draft: order.Draft) -> Verdict:
     """Refuse to drive for less than 10.00."""
     goods = draft.total - draft.delivery_fee
     return ALLOW if goods.minor >= SMALLEST or draft.address is None else veto(f"delivered from 10.00 on, not {goods}")
+
+
+@answers(order.commission)
+def a_share_of_the_concessions(lines: Sequence[order.DraftLine]) -> Sequence[Money | Pass]:
+    """Keep 12 % of what the florist and the kitchen sell in the shop: the counters are theirs."""
+    return [line.total.times(CONCESSION) if line.tax_category in CONCESSIONS else PASS for line in lines]
 
 
 @answers(order.guard_cancellation)

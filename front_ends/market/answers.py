@@ -33,6 +33,9 @@ SELLERS_FOR_BONUS = 3
 BONUS = Fraction(1, 100)
 MAIL_GRAMS_MAX = 30_000  # what one carrier's parcel may weigh
 NON_PROFIT = "non-profit"
+COMMISSION = Fraction(8, 100)
+GROCERY_COMMISSION = Fraction(5, 100)
+GROCERY = "GROCERY"
 
 
 @answers(inventory.source_lines, when={"channel": REMOTE})
@@ -137,6 +140,12 @@ def charities_pay_no_tax(lines: Sequence[tax.TaxLine], buyer: Buyer) -> Sequence
 def each_seller_its_own_order(lines: Sequence[order.DraftLine]) -> Sequence[str]:
     """Give each seller an order of its own: it sends it, and is paid for it."""
     return [line.seller for line in lines]
+
+
+@answers(order.commission)
+def a_share_of_what_sellers_sell(lines: Sequence[order.DraftLine]) -> Sequence[Money | Pass]:
+    """Keep 8 % of each seller's line, 5 % of groceries: their margins are thin."""
+    return [line.total.times(GROCERY_COMMISSION if line.tax_category == GROCERY else COMMISSION) for line in lines]
 
 
 @answers(order.validate_order, when={"channel": REMOTE})

@@ -45,6 +45,7 @@ FRONT_END = FrontEnd(
         answers.territories_are_taxed_at_home,
         answers.charities_pay_no_tax,
         answers.each_seller_its_own_order,
+        answers.a_share_of_what_sellers_sell,
         answers.not_too_many_sellers,
         answers.sellers_are_paid_for_packing,
         answers.opened_goods_come_back_at_a_discount,

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from msgspec import structs
+
 from front_ends.market import answers
 from isthmus.kernel import PASS
 from isthmus.packs.order import api as order
@@ -49,3 +51,8 @@ def test_a_basket_from_too_many_sellers_is_refused() -> None:
     nothing = money(0, "USD")
     draft = order.Draft(lines=lines, currency="USD", delivery_fee=nothing, total=nothing)
     assert not answers.not_too_many_sellers(draft).is_allowed
+
+
+def test_sellers_pay_eight_percent_and_grocers_five() -> None:
+    grocery = structs.replace(sold("b", "two"), tax_category="GROCERY")  # pyright: ignore[reportArgumentType]
+    assert answers.a_share_of_what_sellers_sell([sold("a", "one"), grocery]) == [money(80, "USD"), money(50, "USD")]

@@ -48,6 +48,7 @@ FLOWS: tuple[Pack, ...] = (CHECKOUT, AFTER_SALE)
 
 
 EXPIRE_EVERY_S = 15  # an unpaid order gives its stock back at most so much later than promised
+SETTLE_EVERY_S = 60  # a payment whose provider was silent is looked up at most so much later
 PRUNE_EVERY_S = 3_600
 TOKEN_VARIABLE = "ISTHMUS_CONSOLE_TOKEN"  # shared by all workers of one server
 
@@ -107,12 +108,19 @@ def jobs(running: Running) -> list[Job]:
             if inventory.expire.name in line.permitted:
                 await running.platform.call(inventory.expire, inventory.Expire(), caller)
 
+    async def settle() -> None:
+        for code, line in running.platform.release.lines.items():
+            if checkout.settle_payments.name in line.permitted:
+                caller = Caller(front_end=code, client="platform")
+                await running.platform.call(checkout.settle_payments, payment.Reconcile(), caller)
+
     async def prune() -> None:
         await prune_events(running.database)
         await prune_answers(running.database)
 
     return [
         Job(name="expire", every_s=EXPIRE_EVERY_S, run=expire),
+        Job(name="settle", every_s=SETTLE_EVERY_S, run=settle),
         Job(name="prune", every_s=PRUNE_EVERY_S, run=prune),
     ]
 

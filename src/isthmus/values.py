@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated
@@ -35,9 +36,10 @@ _NO_DECIMALS = frozenset(
 )
 _THREE_DECIMALS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
 
-CurrencyCode = Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217 currency code")]
+Moment = Annotated[datetime, Meta(tz=True)]  # a time without a zone is nobody's time
+CurrencyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z", description="ISO 4217 currency code")]
 Sku = Annotated[str, Meta(min_length=1, max_length=64, description="stock keeping unit")]
-Code = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$", description="a code that people choose")]
+Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}\Z", description="a code that people choose")]
 Text = Annotated[str, Meta(max_length=2000)]
 Quantity = Annotated[int, Meta(ge=1, le=1_000_000, description="whole number of the SKU's unit of measure")]
 PageSize = Annotated[int, Meta(ge=1, le=200, description="how many to return at most")]
@@ -190,7 +192,7 @@ GUEST = Buyer()
 class Address(Value):
     """Where something goes; `country` is ISO 3166-1 alpha-2, `region` the part after the dash in ISO 3166-2."""
 
-    country: Annotated[str, Meta(pattern="^[A-Z]{2}$")]
+    country: Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
     region: Annotated[str, Meta(max_length=16)] = ""
     city: Annotated[str, Meta(max_length=120)] = ""
     postcode: Annotated[str, Meta(max_length=16)] = ""

@@ -34,7 +34,7 @@ class Segment(Value):
     then: a decision on numbers that nobody can compute any more is worse than none.
     """
 
-    code: Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,50}$")]
+    code: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,50}\Z")]
     version: int
     metric: str
     member: str

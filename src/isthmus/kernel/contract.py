@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    TypeVar,
+    cast,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 from msgspec import Meta, Struct
@@ -67,7 +77,17 @@ def decode(body: bytes, type_: type[V]) -> V:
 
 def json_schema(types: tuple[type, ...], ref_template: str) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
     """Return the JSON Schema (2020-12) of each type, and the components that they refer to."""
-    return msgspec.json.schema_components(types, ref_template=ref_template)
+    schemas, components = msgspec.json.schema_components(types, ref_template=ref_template)
+    return tuple(map(_portable, schemas)), _portable(components)
+
+
+def _portable(schema: Any) -> Any:
+    """Write the end of a pattern as the rest of the world does: there `$` is the end and no line before it."""
+    if isinstance(schema, dict):
+        return {name: _portable(part) for name, part in cast("dict[str, Any]", schema).items()}
+    if isinstance(schema, str):
+        return schema.replace("\\Z", "$")
+    return [_portable(part) for part in cast("list[Any]", schema)] if isinstance(schema, list) else schema
 
 
 @lru_cache(maxsize=4096)  # one decoder per contract: more contracts than this is a fault elsewhere

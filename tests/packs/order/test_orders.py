@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 
 import pytest
 
-from isthmus.kernel import ALLOW, PASS, Verdict, answers, errors, veto
+from isthmus.kernel import ALLOW, PASS, Pass, Verdict, answers, errors, veto
 from isthmus.packs.order import api
 from isthmus.values import Address, Money
 
 from .conftest import SOUTH, Shop, broken_conditions, draft, eur, line
 
 State = api.OrderState
+MakeShop = Callable[..., Awaitable[Shop]]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -373,3 +375,39 @@ async def test_a_default_answer_is_no_opinion_about_splitting(make_shop):
     shop = await make_shop(cold_goods_apart)
     placed = await shop.place(line("ice"), line("tea"), line("milk"))
     assert [(one.part, one.lines) for one in placed.orders] == [("cold", 1), ("", 2)]
+
+
+async def test_what_the_front_end_keeps_of_each_line_is_written_down_with_it(
+    make_shop: Callable[..., Awaitable[Shop]],
+) -> None:
+    @answers(api.commission)
+    def a_tenth_of_the_sellers(lines: Sequence[api.DraftLine]) -> Sequence[Money | Pass]:
+        return [line.total.times(Fraction(1, 10)) if line.seller else PASS for line in lines]
+
+    shop = await make_shop(a_tenth_of_the_sellers)
+    sold = await shop.sold(line("cup", paid=1234, seller="ada"), line("own", paid=500))
+    assert [one.commission for one in sold.lines] == [eur(123), eur(0)]
+    (found,) = (await shop.call(api.list_orders, api.ListOrders())).items
+    assert found.lines == sold.lines
+
+
+async def test_a_commission_above_what_the_line_comes_to_places_nothing(
+    make_shop: Callable[..., Awaitable[Shop]],
+) -> None:
+    @answers(api.commission)
+    def too_much(lines: Sequence[api.DraftLine]) -> Sequence[Money | Pass]:
+        return [line.total + line.total for line in lines]
+
+    shop = await make_shop(too_much)
+    with pytest.raises(api.OrderRefused, match="commission of 20.00 EUR on a line of 10.00 EUR") as refused:
+        await shop.place(line("cup"))
+    assert refused.value.path == "$.lines[0]"
+    assert (await shop.call(api.list_orders, api.ListOrders())).items == ()
+
+
+async def test_orders_of_a_merged_member_are_listed_with_those_of_who_stayed(shop: Shop) -> None:
+    stays, gone = uuid.uuid4(), uuid.uuid4()
+    for member_id in (stays, gone, uuid.uuid4()):
+        await shop.place(line("cup"), member_id=member_id)
+    found = await shop.call(api.list_orders, api.ListOrders(member_id=stays, merged_ids=(gone,)))
+    assert {one.member_id for one in found.items} == {stays, gone}

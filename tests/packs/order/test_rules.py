@@ -19,7 +19,7 @@ State = api.OrderState
 def order_line(quantity: int, paid: int, tax: int = 0, discount: int = 0) -> api.OrderLine:
     drawn = line("x", quantity, paid, tax=tax, discount=discount)
     facts = {name: getattr(drawn, name) for name in drawn.__struct_fields__}
-    return api.OrderLine(line=0, shipped=quantity, returned=0, refunded=eur(0), **facts)
+    return api.OrderLine(line=0, commission=eur(0), shipped=quantity, returned=0, refunded=eur(0), **facts)
 
 
 @st.composite

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from isthmus.kernel import Effect, Meta, Value, flow
 from isthmus.packs.inventory import api as inventory
+from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.values import LINES_MAX, Code
@@ -47,11 +48,11 @@ def ship_order(ask: ShipOrder) -> order.Order:
     "after-sale.take-back",
     version="1.0",
     effect=Effect.WRITE,
-    uses=[order.get_order, order.get_return, order.receive_return, inventory.restock],
+    uses=[order.get_order, order.get_return, order.receive_return, inventory.restock, member.reverse_points],
     is_internal=True,
 )
 def take_back(ask: RefundReturn) -> order.Return:
-    """Put the goods of an approved return into stock, or write them off, and record that they are back."""
+    """Put the goods of an approved return into stock, or write them off, and take back the points that they earned."""
     ...
 
 

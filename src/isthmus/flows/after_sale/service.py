@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from isthmus.kernel import Context, implements
 from isthmus.packs.inventory import api as inventory
+from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.values import LineAsk
@@ -50,7 +51,16 @@ async def take_back(ask: api.RefundReturn, ctx: Context) -> order.Return:
         ),
         order_kind=sold.order_kind,
     )
-    await ctx.acting_for(sold.box).call(inventory.restock, restock)
+    own = ctx.acting_for(sold.box)
+    await own.call(inventory.restock, restock)
+    if sold.member_id is not None and received.refund.minor:
+        reverse = member.ReversePoints(
+            member_id=sold.member_id,
+            reference=str(sold.order_id),
+            share=member.Share(amount=received.refund, out_of=sold.total),
+            part=f"return/{ask.return_id}",
+        )
+        await own.call(member.reverse_points, reverse)
     return received
 
 

@@ -12,7 +12,6 @@ A flow owns no table. The total that was shown is charged, or the order is refus
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -27,9 +26,11 @@ from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.tax import api as tax
-from isthmus.values import Address, Applied, Code, CurrencyCode, Lines, Money, Quantity, Sku
+from isthmus.values import Address, Applied, Code, CurrencyCode, Lines, Moment, Money, Quantity, Sku
 
 COUPONS_MAX = 10
+SUBSTITUTED_MAX = 10  # lines for which substitutes are looked for
+OFFERS_MAX = 20  # goods of one category that a front end chooses a substitute from
 EXPIRE_MAX = 200
 
 CouponCodes = Annotated[tuple[Code, ...], Meta(max_length=COUPONS_MAX)]
@@ -47,6 +48,7 @@ class PreviewOrder(Value):
     slot_id: UUID | None = None
     location: Code | None = None  # the shop that sells, where it is one
     coupons: CouponCodes = ()
+    accepts_substitutes: bool = False  # True: what is short is replaced, and the bill says by what
     order_kind: str = "standard"
     channel: str = "online"
 
@@ -65,6 +67,7 @@ class BillLine(Value):
     tax: Money
     total: Money  # to be paid, tax included
     applied: tuple[Applied, ...] = ()
+    instead_of: Sku | None = None  # what was wanted, and is short
 
 
 class Shortage(Value):
@@ -74,6 +77,14 @@ class Shortage(Value):
     sku: Sku
     wanted: int
     available: int
+
+
+class Substitute(Value):
+    """What the front end offers instead of goods that are short, in the same quantity."""
+
+    path: str
+    instead_of: Sku
+    offer: catalog.Alternative
 
 
 class Drift(Value):
@@ -105,6 +116,7 @@ class OrderPreview(Value):
 
     bill: Bill
     shortages: tuple[Shortage, ...]
+    substitutes: tuple[Substitute, ...]  # for what is short, where the front end offers any
     refusals: tuple[str, ...]
     parts: tuple[str, ...]  # the orders that it would be split into
     drifted: tuple[Drift, ...]  # lines of a basket that cost something else than they were shown to
@@ -124,6 +136,7 @@ class PlaceOrder(Value):
     slot_id: UUID | None = None
     location: Code | None = None
     coupons: CouponCodes = ()
+    accepts_substitutes: bool = False
     expected_total: Money | None = None  # what the buyer was shown; another total is refused
     paid_at_till: Code | None = None  # how it was paid on the spot (cash, card); None: payment is still to come
     order_kind: str = "standard"
@@ -137,7 +150,7 @@ class PlacedOrder(Value):
     orders: tuple[order.OrderBrief, ...]
     payment_id: UUID
     bill: Bill
-    pay_before: datetime | None
+    pay_before: Moment | None
 
 
 class PayOrder(Value):
@@ -206,6 +219,19 @@ class PriceChanged(errors.Conflict):
         )
 
 
+class SlotNeeded(errors.RuleBroken):
+    """Goods are brought at a time that was booked, and none was chosen."""
+
+    slug = "checkout.slot-needed"
+
+    def __init__(self, *, method: str) -> None:
+        super().__init__(
+            f"delivery by {method!r} is at a booked time, and no slot was chosen",
+            remedy="choose one with fulfilment.list-slots, or another method of delivery",
+            path="$.slot_id",
+        )
+
+
 class NothingToBuy(errors.BadAsk):
     """Neither lines nor a basket with lines."""
 
@@ -225,6 +251,8 @@ class NothingToBuy(errors.BadAsk):
         order.get_basket,
         member.get_buyer,
         catalog.check_lines,
+        catalog.search,
+        catalog.describe_skus,
         pricing.quote,
         fulfilment.quote_delivery,
         promotion.evaluate,
@@ -251,18 +279,21 @@ def preview_order(ask: PreviewOrder) -> OrderPreview:
         member.get_buyer,
         member.earn_points,
         catalog.check_lines,
+        catalog.search,
+        catalog.describe_skus,
         pricing.quote,
         fulfilment.quote_delivery,
         fulfilment.book_slot,
         promotion.evaluate,
         promotion.redeem,
         tax.calculate,
+        inventory.get_availability,
         inventory.reserve,
         inventory.ship,
         order.place_order,
         payment.open_payment,
     ],
-    raises=[NothingToBuy, PriceChanged],
+    raises=[NothingToBuy, PriceChanged, SlotNeeded],
 )
 def place_order(ask: PlaceOrder) -> PlacedOrder:
     """Place an order: number, stock, coupons, slot, receivable and events in one transaction, or nothing at all.
@@ -320,11 +351,28 @@ def receive_notification(ask: payment.Notify) -> Paid:
 
 
 @flow(
+    "checkout.settle-payments",
+    version="1.0",
+    effect=Effect.STEPS,
+    uses=[payment.reconcile, payment.get_payment, payment.capture, payment.void, confirm_payment],
+    deadline_ms=60_000,
+)
+def settle_payments(ask: payment.Reconcile) -> payment.Reconciled:
+    """Look up payments without an outcome, and carry out what follows from what their providers say.
+
+    For a job that comes round: who paid while a provider was silent has their order, without paying twice.
+    """
+    ...
+
+
+@flow(
     "checkout.give-back",
     version="1.0",
     effect=Effect.WRITE,
     uses=[
         order.cancel_order,
+        order.get_group,
+        payment.expect_less,
         inventory.release,
         promotion.return_uses,
         fulfilment.cancel,

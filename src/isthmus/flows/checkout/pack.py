@@ -22,10 +22,15 @@ CHECKOUT = Pack(
         ),
         Condition(
             name="checkout.total-shown-is-charged",
-            sentence="What is charged for a group is the sum of its orders, no more and no less.",
+            sentence="A group is charged what its orders come to: no more, and no less than those that were paid.",
             sql="""select orders.front_end, group_id, sum(total_minor) as total, amount_minor from "order".orders
                    join payment.payment on payment.front_end = orders.front_end and reference = group_id::text
-                   group by orders.front_end, group_id, amount_minor having sum(total_minor) <> amount_minor""",
+                   group by orders.front_end, group_id, amount_minor
+                   having amount_minor > sum(total_minor)
+                       or amount_minor < coalesce(sum(total_minor) filter (where exists (
+                            select from "order".history
+                            where history.front_end = orders.front_end and history.order_id = orders.order_id
+                              and what in ('paid', 'completed'))), 0)""",
         ),
         Condition(
             name="checkout.receivable-is-delivered-less-paid",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
@@ -41,6 +41,7 @@ def reasons_of(discounts: Sequence[promotion.Discount], line: int) -> tuple[Appl
 
 
 def bill(
+    instead_of: Mapping[int, str],
     sellable: Sequence[catalog.Sellable],
     quote: pricing.Quote,
     evaluation: promotion.Evaluation,
@@ -69,6 +70,7 @@ def bill(
                 tax=due.tax if due else nothing,
                 total=due.gross if due else net,
                 applied=(*priced.applied, *reasons_of(discounts, at)),
+                instead_of=instead_of.get(at),
             )
         )
     fee = nothing
@@ -114,6 +116,33 @@ def draft_lines(
     )
 
 
+def draft_discounts(discounts: Sequence[promotion.Discount]) -> tuple[order.DraftDiscount, ...]:
+    """Return the discounts of an order as they are written down, each with its shares."""
+    return tuple(
+        order.DraftDiscount(
+            promotion=one.promotion,
+            amount=one.amount,
+            coupon=one.coupon,
+            reason=one.reason,
+            target=one.target,
+            shares=tuple(order.DiscountShare(line=share.line, amount=share.amount) for share in one.shares),
+        )
+        for one in discounts
+        if one.amount.minor
+    )
+
+
+def brief(sold: order.Order) -> order.OrderBrief:
+    return order.OrderBrief(
+        order_id=sold.order_id,
+        number=sold.number,
+        state=sold.state,
+        part=sold.part,
+        lines=len(sold.lines),
+        total=sold.total,
+    )
+
+
 def locations_of(allocations: Sequence[inventory.Allocation], lines: int) -> list[str]:
     """Return where each line comes from; the first place where it comes from several."""
     found = [""] * lines
@@ -136,12 +165,20 @@ def shortages(lines: Sequence[LineAsk], available: inventory.Availability) -> tu
     return tuple(short)
 
 
+def is_bought_alike(
+    item: catalog.Sellable, offer: catalog.Offer, wanted: catalog.Sellable, quantity: int, left: Mapping[str, int]
+) -> bool:
+    """Say whether goods can be bought now in the quantity and unit of others."""
+    fits = offer.min_quantity <= quantity <= offer.max_quantity and (quantity - offer.min_quantity) % offer.step == 0
+    return offer.is_open and fits and item.unit == wanted.unit and left.get(item.sku, 0) >= quantity
+
+
 def drifted(basket: Sequence[order.BasketLine], drawn: api.Bill) -> tuple[api.Drift, ...]:
     """Return the lines of a basket that cost something else than they were shown to."""
     return tuple(
         api.Drift(path=f"$.lines[{at}]", sku=line.sku, shown=was.shown, now=line.amount)
         for at, (was, line) in enumerate(zip(basket, drawn.lines, strict=False))  # no basket: nothing was shown
-        if was.shown is not None and was.shown != line.amount
+        if was.shown is not None and was.sku == line.sku and was.shown != line.amount
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from isthmus.kernel import Context, implements
 from isthmus.packs.catalog import api as catalog
@@ -18,7 +19,7 @@ from isthmus.packs.promotion import api as promotion
 from isthmus.packs.tax import api as tax
 from isthmus.values import GUEST, Buyer, LineAsk, Money
 
-from . import api, rules
+from . import api, rules, service_substitutes
 
 PAY_WITHIN = timedelta(minutes=30)  # stock is held so long for an unpaid order
 JURISDICTION = "jurisdiction"  # the setting that says where a front end sells when goods are not sent anywhere
@@ -38,16 +39,8 @@ class Drawn:
 @implements(api.preview_order)
 async def preview_order(ask: api.PreviewOrder, ctx: Context) -> api.OrderPreview:
     drawn = await _drawn(ask, ctx)
-    available = await ctx.call(
-        inventory.get_availability,
-        inventory.GetAvailability(
-            skus=tuple(dict.fromkeys(line.sku for line in drawn.lines)),
-            location=ask.location,
-            order_kind=ask.order_kind,
-            channel=ask.channel,
-        ),
-    )
-    short = rules.shortages(drawn.lines, available)
+    short = await service_substitutes.shortages(ask, drawn.lines, ctx)
+    offered = await service_substitutes.substitutes(ask, drawn.lines, short, drawn.buyer, ctx)
     locations = [ask.location or ""] * len(drawn.lines)
     draft = order.CheckDraft(
         lines=rules.draft_lines(drawn.bill, drawn.sellable, locations),
@@ -61,13 +54,15 @@ async def preview_order(ask: api.PreviewOrder, ctx: Context) -> api.OrderPreview
         channel=ask.channel,
     )
     checked = await ctx.call(order.check_draft, draft)
+    refusals = (*checked.refusals, *(str(one) for one in _slot_refusals(drawn.bill, ask.slot_id)))
     return api.OrderPreview(
         bill=drawn.bill,
         shortages=short,
-        refusals=checked.refusals,
+        substitutes=offered,
+        refusals=refusals,
         parts=checked.parts,
         drifted=rules.drifted(drawn.basket, drawn.bill),
-        can_be_placed=not short and not checked.refusals,
+        can_be_placed=not short and not refusals,
     )
 
 
@@ -77,6 +72,8 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedOrder:
     bill = drawn.bill
     if ask.expected_total is not None and ask.expected_total != bill.total:
         raise api.PriceChanged(shown=ask.expected_total, now=bill.total)
+    for refusal in _slot_refusals(bill, ask.slot_id):
+        raise refusal
     group_id = ctx.new_id()
     pay_before = None if ask.paid_at_till else ctx.now + PAY_WITHIN
     reservation = await ctx.call(
@@ -103,8 +100,9 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedOrder:
             ),
             currency=ask.currency,
             delivery_fee=bill.delivery_fee,
+            discounts=rules.draft_discounts(bill.discounts),
             total=bill.total,
-            member_id=ask.member_id,
+            member_id=drawn.buyer.member_id,
             contact_email=ask.contact_email,
             address=ask.address,
             delivery_method=bill.delivery.method if bill.delivery else "",
@@ -123,10 +121,16 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedOrder:
     )
     if ask.paid_at_till is not None:
         await ctx.call(inventory.ship, inventory.Ship(reference=str(group_id)))
-        await _credit(drawn.buyer, str(group_id), bill.goods, ctx)
+        for brief in placed.orders:
+            await credit(drawn.buyer.member_id, brief, ctx)
     return api.PlacedOrder(
         group_id=group_id, orders=placed.orders, payment_id=opened.payment_id, bill=bill, pay_before=pay_before
     )
+
+
+def _slot_refusals(bill: api.Bill, slot_id: UUID | None) -> list[api.SlotNeeded]:
+    is_missing = bill.delivery is not None and bill.delivery.needs_slot and slot_id is None
+    return [api.SlotNeeded(method=bill.delivery.method)] if bill.delivery and is_missing else []
 
 
 async def _drawn(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> Drawn:
@@ -135,6 +139,9 @@ async def _drawn(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> Drawn:
     buyer = (
         GUEST if ask.member_id is None else await ctx.call(member.get_buyer, member.GetMember(member_id=ask.member_id))
     )
+    instead_of: dict[int, str] = {}
+    if ask.accepts_substitutes:
+        lines, instead_of = await service_substitutes.replaced(ask, lines, buyer, ctx)
     kind, channel = ask.order_kind, ask.channel
     sellable = (
         await ctx.call(catalog.check_lines, catalog.CheckLines(lines=lines, order_kind=kind, channel=channel))
@@ -163,7 +170,7 @@ async def _drawn(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> Drawn:
         ),
     )
     taxed = await _taxed(ask, sellable, quote, evaluation, delivery, buyer, ctx)
-    bill = rules.bill(sellable, quote, evaluation, delivery, taxed)
+    bill = rules.bill(instead_of, sellable, quote, evaluation, delivery, taxed)
     return Drawn(bill=bill, lines=lines, basket=basket, buyer=buyer, sellable=sellable)
 
 
@@ -272,15 +279,12 @@ async def _redeem(reference: str, drawn: Drawn, ctx: Context) -> None:
     await ctx.call(promotion.redeem, promotion.Redeem(reference=reference, discounts=uses, buyer=drawn.buyer))
 
 
-async def _credit(buyer: Buyer, reference: str, amount: Money, ctx: Context) -> None:
-    """Credit points, where the buyer is a member and the front end gives any."""
-    if buyer.member_id is None:
-        return
-    points = ctx.answer(member.points_earned)(amount)
-    if isinstance(points, int) and points > 0:
-        await ctx.call(
-            member.earn_points, member.EarnPoints(member_id=buyer.member_id, reference=reference, points=points)
-        )
+async def credit(member_id: UUID | None, sold: order.OrderBrief, ctx: Context) -> None:
+    """Credit an order's points, where the buyer is a member and the front end gives any."""
+    points = ctx.answer(member.points_earned)(sold.total) if member_id is not None else 0
+    if member_id is not None and isinstance(points, int) and points > 0:
+        earned = member.EarnPoints(member_id=member_id, reference=str(sold.order_id), points=points)
+        await ctx.call(member.earn_points, earned)
 
 
 def _sum(amounts: Sequence[Money]) -> Money:

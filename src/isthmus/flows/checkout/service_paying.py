@@ -13,7 +13,8 @@ from isthmus.packs.payment import api as payment
 from isthmus.packs.promotion import api as promotion
 from isthmus.values import LineAsk, Money, money
 
-from . import api
+from . import api, rules
+from .service import credit
 
 _GONE = (order.OrderState.CANCELLED, order.OrderState.EXPIRED)
 _HELD = (payment.PaymentState.AUTHORISED, payment.PaymentState.CAPTURED)
@@ -45,6 +46,18 @@ async def _confirmed_and_captured(payment_id: UUID, ctx: Context) -> api.Paid:
     capture = payment.Capture(payment_id=payment_id, amount=amount if amount.minor else None)  # free goods: all of it
     captured = await ctx.call(payment.capture, capture)
     return api.Paid(payment_id=payment_id, state=captured.state, orders=confirmed.orders)
+
+
+@implements(api.settle_payments)
+async def settle_payments(ask: payment.Reconcile, ctx: Context) -> payment.Reconciled:
+    reconciled = await ctx.call(payment.reconcile, ask)
+    for payment_id in reconciled.payment_ids:
+        found = await ctx.call(payment.get_payment, payment.GetPayment(payment_id=payment_id))
+        if found.state is payment.PaymentState.AUTHORISED:
+            await _confirmed_and_captured(payment_id, ctx)
+        else:
+            await ctx.call(api.confirm_payment, api.ConfirmPayment(payment_id=payment_id))
+    return reconciled
 
 
 @implements(api.confirm_payment)
@@ -85,11 +98,7 @@ async def _follow_up(order_id: UUID, ctx: Context) -> None:
             channel=sold.channel,
         )
         await own.call(fulfilment.plan, plan)
-    if sold.member_id is not None:
-        points = own.answer(member.points_earned)(sold.total)
-        if isinstance(points, int) and points > 0:
-            earned = member.EarnPoints(member_id=sold.member_id, reference=str(order_id), points=points)
-            await own.call(member.earn_points, earned)
+    await credit(sold.member_id, rules.brief(sold), own)
 
 
 @implements(api.give_back)
@@ -97,6 +106,8 @@ async def give_back(ask: api.CancelOrder, ctx: Context) -> order.CancelledOrder:
     cancelled = await ctx.call(order.cancel_order, order.Cancel(order_id=ask.order_id, reason=ask.reason))
     sold = cancelled.order
     reference = str(sold.group_id)
+    if not cancelled.was_paid and not cancelled.is_last_of_group:
+        await _expect_less(sold, ctx)
     lines = tuple(LineAsk(sku=line.sku, quantity=line.quantity) for line in sold.lines)
     await ctx.call(
         inventory.release,
@@ -113,6 +124,13 @@ async def give_back(ask: api.CancelOrder, ctx: Context) -> order.CancelledOrder:
     return cancelled
 
 
+async def _expect_less(sold: order.Order, ctx: Context) -> None:
+    """Let the buyer of a group pay for what is left of it."""
+    group = await ctx.call(order.get_group, order.GetGroup(group_id=sold.group_id))
+    standing = sum((one.total for one in group.orders if one.state not in _GONE), start=money(0, sold.currency))
+    await ctx.call(payment.expect_less, payment.ExpectLess(reference=str(sold.group_id), amount=standing))
+
+
 @implements(api.cancel_order)
 async def cancel_order(ask: api.CancelOrder, ctx: Context) -> api.Cancelled:
     cancelled = await ctx.call(api.give_back, ask)
@@ -120,15 +138,7 @@ async def cancel_order(ask: api.CancelOrder, ctx: Context) -> api.Cancelled:
     refunded = money(0, sold.currency)
     if cancelled.was_paid:
         refunded = await _money_back(sold, sold.total - cancelled.fee, ctx)
-    brief = order.OrderBrief(
-        order_id=sold.order_id,
-        number=sold.number,
-        state=sold.state,
-        part=sold.part,
-        lines=len(sold.lines),
-        total=sold.total,
-    )
-    return api.Cancelled(order=brief, refunded=refunded, fee=cancelled.fee)
+    return api.Cancelled(order=rules.brief(sold), refunded=refunded, fee=cancelled.fee)
 
 
 async def _money_back(sold: order.Order, amount: Money, ctx: Context) -> Money:

@@ -11,7 +11,7 @@ front end's own: a SKU is for sale there from the time it is published until it 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -28,12 +28,10 @@ from isthmus.kernel import (
     event,
     extension_point,
 )
-from isthmus.values import CHANNEL, ORDER_KIND, Lines, PageSize, Quantity, Sku
+from isthmus.values import CHANNEL, ORDER_KIND, Lines, Moment, Money, PageSize, Quantity, Sku
 
 from .api_products import *  # noqa: F403 - one api in two files
 from .api_products import BULK_MAX, Attributes, BadCursor, CategoryCode, Cursor, SchemaViolation, SellerCode, Variant
-
-Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Listing(Value):
@@ -106,8 +104,8 @@ class Offer(Value):
 
     sku: Sku
     is_open: bool
-    offered_from: datetime
-    offered_to: datetime | None
+    offered_from: Moment
+    offered_to: Moment | None
     min_quantity: int
     max_quantity: int
     step: int
@@ -187,6 +185,18 @@ class FoundPage(Value):
 
     items: tuple[Found, ...]
     next_cursor: str | None
+
+
+class Alternative(Value):
+    """Goods in a quantity and what they cost, where one may stand for another."""
+
+    sku: Sku
+    title: str
+    brand: str
+    category: str
+    quantity: Quantity
+    unit: str
+    amount: Money  # before discounts
 
 
 @event("catalog.assortment-changed", version="1.0", subject="front_end")
@@ -338,3 +348,12 @@ def found_items(items: tuple[Found, ...]) -> tuple[Found, ...]:
 def is_sellable(products: Sequence[Sellable]) -> Sequence[bool | Pass]:
     """Say for each line whether it may be bought in this kind of order. Default: whatever is offered may."""
     return [True] * len(products)
+
+
+@extension_point("catalog.choose-substitute", combine=combine.first_answer, dimensions=[ORDER_KIND, CHANNEL])
+def choose_substitute(short: Alternative, alternatives: tuple[Alternative, ...]) -> str | Pass:
+    """Say which goods of the same category, all in stock, stand for what is short: a SKU. Default: none do.
+
+    Whether it is replaced, the buyer says.
+    """
+    return ""

@@ -6,12 +6,11 @@ is imported as a whole under its owner's code; each import that changes somethin
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from isthmus.kernel import Effect, Meta, Value, capability, errors, event
-from isthmus.values import Code, PageSize, Sku
+from isthmus.values import Code, Moment, PageSize, Sku
 
 BULK_MAX = 1_000  # of one ask: a handful of statements, well under their time limit
 DEPTH_MAX = 16  # categories from the top to the lowest: deeper trees are a fault in the source
@@ -21,7 +20,7 @@ AttributeName = Annotated[str, Meta(min_length=1, max_length=64)]
 Attributes = Annotated[dict[AttributeName, Annotated[str, Meta(max_length=1_000)]], Meta(max_length=50)]
 CategoryCode = Annotated[str, Meta(min_length=1, max_length=120)]
 SellerCode = Annotated[str, Meta(min_length=1, max_length=64)]
-Unit = Annotated[str, Meta(pattern="^[a-z][a-z-]{0,15}$", description="piece, gram, millilitre …")]
+Unit = Annotated[str, Meta(pattern=r"^[a-z][a-z-]{0,15}\Z", description="piece, gram, millilitre …")]
 Cursor = Annotated[str, Meta(max_length=4_000)]
 
 
@@ -181,7 +180,7 @@ class ProductVersion(Value):
 
     version: int
     draft: ProductDraft
-    changed_at: datetime
+    changed_at: Moment
     changed_by: str
     changed_in: str  # the front end that it was changed through
 

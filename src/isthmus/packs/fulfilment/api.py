@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -112,11 +111,11 @@ class Shipment(Value):
     state: ShipmentState
     lines: tuple[ShipmentLine, ...]
     parcels: tuple[Parcel, ...]
-    planned_at: datetime
+    planned_at: Moment
     address: Annotated[Address | None, Pii("address")] = None
     slot_id: UUID | None = None
-    promise_from: datetime | None = None
-    promise_to: datetime | None = None
+    promise_from: Moment | None = None
+    promise_to: Moment | None = None
 
 
 class Planned(Value):
@@ -207,7 +206,7 @@ class Step(Value):
 
     parcel: str
     state: str
-    at: datetime
+    at: Moment
     by: str
     note: str = ""
 

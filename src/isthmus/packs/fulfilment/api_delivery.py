@@ -28,6 +28,7 @@ from isthmus.values import (
     Applied,
     Code,
     CurrencyCode,
+    Moment,
     Money,
     PageSize,
     Quantity,
@@ -41,8 +42,7 @@ Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 Minutes = Annotated[int, Meta(ge=0, le=525_600, description="minutes, at most a year")]
 Grams = Annotated[int, Meta(ge=0, le=100_000_000)]
 Fee = Annotated[int, Meta(ge=0, le=10**12, description="minor units of the currency")]
-Moment = Annotated[datetime, Meta(tz=True)]
-Reference = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$", description="what it is done for")]
+Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}\Z", description="what it is done for")]
 
 
 class MethodKind(enum.StrEnum):
@@ -56,7 +56,7 @@ class Rate(Value):
     zone: Code
     currency: CurrencyCode
     base_minor: Fee
-    country: Annotated[str, Meta(pattern="^([A-Z]{2})?$", description="empty: every country")] = ""
+    country: Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z", description="empty: every country")] = ""
     region: Annotated[str, Meta(max_length=16, description="empty: every region")] = ""
     postcode_prefix: Annotated[str, Meta(max_length=16, description="empty: every postcode")] = ""
     included_grams: Grams = 0
@@ -133,8 +133,8 @@ class DeliveryOption(Value):
     fee: Money
     kind: MethodKind = MethodKind.DELIVERY
     zone: str = ""
-    promise_from: datetime | None = None
-    promise_to: datetime | None = None
+    promise_from: Moment | None = None
+    promise_to: Moment | None = None
     needs_slot: bool = False
     applied: tuple[Applied, ...] = ()
 
@@ -144,8 +144,8 @@ class DeliveryQuote(Value):
 
     method: Code
     fee: Money
-    promise_from: datetime | None
-    promise_to: datetime | None
+    promise_from: Moment | None
+    promise_to: Moment | None
     applied: tuple[Applied, ...]
     options: tuple[DeliveryOption, ...]
     needs_slot: bool = False
@@ -258,8 +258,8 @@ def delivery_fee(ask: QuoteDelivery, option: DeliveryOption) -> Money | Pass:
 class Promise(Value):
     """Between when and when the goods arrive."""
 
-    earliest: datetime | None
-    latest: datetime | None
+    earliest: Moment | None
+    latest: Moment | None
 
 
 @extension_point("fulfilment.delivery-promise", combine=combine.first_answer, dimensions=[ORDER_KIND, CHANNEL])

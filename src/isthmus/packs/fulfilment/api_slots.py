@@ -5,7 +5,6 @@ book-slot ──▶ booked ──release-slot──▶ released ──book-slot�
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -41,9 +40,9 @@ class Slot(Value):
     slot_id: UUID
     method: Code
     zone: str
-    starts_at: datetime
-    ends_at: datetime
-    closes_at: datetime
+    starts_at: Moment
+    ends_at: Moment
+    closes_at: Moment
     capacity: Count
     booked: Count
     fee_minor: Fee
@@ -92,8 +91,8 @@ class SlotBooking(Value):
     reference: Reference
     slot_id: UUID
     units: int
-    starts_at: datetime
-    ends_at: datetime
+    starts_at: Moment
+    ends_at: Moment
 
 
 class ReleaseSlot(Value):

@@ -21,7 +21,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from isthmus.kernel import Effect, Meta, Pass, Value, capability, combine, errors, event, extension_point
-from isthmus.values import CHANNEL, LINES_MAX, ORDER_KIND, Address, Code, Lines, Quantity, Sku
+from isthmus.values import CHANNEL, LINES_MAX, ORDER_KIND, Address, Code, Lines, Moment, Quantity, Sku
 
 from .api_stock import *  # noqa: F403 - one api in two files
 from .api_stock import NotOnHand, Reference, ReferenceUsed, StockAt, Units
@@ -67,7 +67,7 @@ class Reservation(Value):
     reference: Reference
     state: ReservationState
     allocations: tuple[Allocation, ...]
-    expires_at: datetime | None = None
+    expires_at: Moment | None = None
 
 
 class Confirm(Value):
@@ -152,7 +152,7 @@ class ReservationStep(Value):
     """What a reservation became, when, and by which client."""
 
     state: ReservationState
-    at: datetime
+    at: Moment
     by: str
 
 

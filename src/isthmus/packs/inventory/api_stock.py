@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Literal
 
 from isthmus.kernel import Effect, Meta, Pass, Value, capability, combine, errors, event, extension_point
-from isthmus.values import LINES_MAX, ORDER_KIND, Code, Lines, PageSize, Quantity, Sku
+from isthmus.values import LINES_MAX, ORDER_KIND, Code, Lines, Moment, PageSize, Quantity, Sku
 
 UNITS_MAX = 1_000_000_000  # of one stock; far from where 64 bits end
 
 Units = Annotated[int, Meta(ge=0, le=UNITS_MAX)]
 Delta = Annotated[int, Meta(ge=-UNITS_MAX, le=UNITS_MAX)]
-Reference = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$", description="what it is done for")]
+Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}\Z", description="what it is done for")]
 
 
 class MovementKind(enum.StrEnum):
@@ -204,7 +203,7 @@ class Movement(Value):
     quantity: Delta
     reference: Reference
     reason: str
-    at: datetime
+    at: Moment
     by: str
 
 

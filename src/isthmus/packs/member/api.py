@@ -13,7 +13,6 @@ The id of a merged membership goes on to mean the one that it went into, whereve
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -30,7 +29,7 @@ from isthmus.kernel import (
     extension_point,
 )
 from isthmus.markings import Pii
-from isthmus.values import Address, Buyer, Code
+from isthmus.values import Address, Buyer, Code, Moment
 
 from .api_points import *  # noqa: F403 - one api in two files
 from .api_points import NotAMember
@@ -127,7 +126,7 @@ class Member(Value):
     tier: str
     segments: tuple[str, ...]
     points: int
-    joined_at: datetime
+    joined_at: Moment
 
 
 class UpdateMember(Value):

@@ -6,12 +6,11 @@ follows what was earned, not what is left: who spends points keeps it.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from isthmus.kernel import Effect, Meta, Pass, Value, capability, combine, errors, event, extension_point
-from isthmus.values import CHANNEL, ORDER_KIND, Code, Money, PageSize
+from isthmus.values import CHANNEL, ORDER_KIND, Code, Moment, Money, PageSize
 
 POINTS_MAX = 10**9
 
@@ -80,7 +79,7 @@ class PointsMovement(Value):
     points: int
     reason: str
     reference: str
-    at: datetime
+    at: Moment
     by: str
 
 

@@ -41,6 +41,7 @@ from isthmus.values import (
     Applied,
     Code,
     CurrencyCode,
+    Moment,
     Money,
     PageSize,
     Quantity,
@@ -64,6 +65,7 @@ from .refusals import UnknownReturn as UnknownReturn
 
 EXPIRE_MAX = 200  # groups in one transaction: it holds the lock of each
 DISCOUNTS_MAX = 100
+MERGED_MAX = 100
 
 Email = Annotated[str, Pii("email"), Meta(max_length=254)]
 Reason = Annotated[str, Meta(min_length=1, max_length=240)]
@@ -149,7 +151,7 @@ class PlaceOrder(Draft):
 
     group_id: UUID
     discounts: Annotated[tuple[DraftDiscount, ...], Meta(max_length=DISCOUNTS_MAX)] = ()
-    pay_before: datetime | None = None  # None: it is paid already
+    pay_before: Moment | None = None  # None: it is paid already
     is_handed_over: bool = False  # paid and taken along: the order is complete at once
     plan: str = ""  # the version of the rules that it was sold under
 
@@ -188,6 +190,7 @@ class OrderLine(DraftLine):
     """A line of an order, and what has become of it."""
 
     line: int
+    commission: Money  # of `total`, what the front end keeps from whose goods they are
     shipped: int
     returned: int
     refunded: Money
@@ -196,7 +199,7 @@ class OrderLine(DraftLine):
 class HistoryEntry(Value):
     """Who did what when."""
 
-    at: datetime
+    at: Moment
     by: str
     what: str
     note: str
@@ -224,8 +227,8 @@ class Order(Value):
     total: Money
     refunded: Money
     coupons: tuple[str, ...]
-    placed_at: datetime
-    pay_before: datetime | None
+    placed_at: Moment
+    pay_before: Moment | None
     history: tuple[HistoryEntry, ...]
 
 
@@ -245,6 +248,7 @@ class ListOrders(Value):
     """List orders, the latest first: all, or of a member, or in a state."""
 
     member_id: UUID | None = None
+    merged_ids: Annotated[tuple[UUID, ...], Meta(max_length=MERGED_MAX)] = ()  # what the member was called before
     state: OrderState | None = None
     number: Annotated[str, Meta(max_length=40)] | None = None
     limit: PageSize = 50
@@ -391,6 +395,7 @@ class OrderPlaced(Value):
     channel: str
     part: str
     total: Money
+    commission: Money
     lines: tuple[DraftLine, ...]
 
 
@@ -552,6 +557,15 @@ def validate_order(draft: Draft) -> Verdict:
 def split_key(lines: Sequence[DraftLine]) -> Sequence[str | Pass]:
     """Say for each line which order of the group it goes into: its seller, its place. Default: one order."""
     return [""] * len(lines)
+
+
+@extension_point("order.commission", combine=combine.first_answer, dimensions=[ORDER_KIND, CHANNEL], per_line=True)
+def commission(lines: Sequence[DraftLine]) -> Sequence[Money | Pass]:
+    """Say what the front end keeps of each line that it sells for somebody else. Default: it sells its own goods.
+
+    It is written down with the line and changes nothing for the buyer; 0 to the line's total.
+    """
+    return [money(0, line.total.currency) for line in lines]
 
 
 @extension_point("order.cancellation-fee", combine=combine.highest, dimensions=[ORDER_KIND])

@@ -62,6 +62,7 @@ class Line(Value):
     discount_minor: Minor
     tax_minor: Minor
     total_minor: Minor
+    commission_minor: Minor
     refunded_minor: Minor
 
 
@@ -98,6 +99,10 @@ METRICS = (
     Atomic(
         name="order.discounts", measure="order.line.discount_minor", where=_STANDS,
         doc="Taken off lines.", unit="minor",
+    ),
+    Atomic(
+        name="order.commission", measure="order.line.commission_minor", where=_STANDS,
+        doc="Kept from those whose goods were sold.", unit="minor",
     ),
     Atomic(name="order.refunds", measure="order.order.refunded_minor", doc="Paid back.", unit="minor"),
     Combined(

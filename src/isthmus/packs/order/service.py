@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from isthmus.kernel import Context, Verdict, decode, encode, errors, implements
-from isthmus.values import money
+from isthmus.values import Money, money
 
 from . import api, rules, storage
 
@@ -35,6 +35,7 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
     verdict = ctx.answer(api.validate_order)(ask)
     if not verdict.is_allowed:
         raise api.OrderRefused(reasons=reasons_of(verdict), path=verdict.vetoes[0].path)
+    commissions = _commissions(ask, ctx)
     by_key = rules.parted(_keys(ask, ctx))
     numbers = await ctx.resource(api.Numbers).take(ctx.front_end, len(by_key))
     totals = rules.totals(ask, by_key)
@@ -46,6 +47,7 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
             lines=tuple(lines),
             delivery_fee=ask.delivery_fee.minor if at == 0 else 0,
             total=totals[at],
+            commissions=tuple(commissions[line] for line in lines),
         )
         for at, (key, lines) in enumerate(by_key.items())
     ]
@@ -218,6 +220,17 @@ def reasons_of(verdict: Verdict) -> list[str]:
     return [f"{no.reason} ({no.by})" for no in verdict.vetoes]
 
 
+def _commissions(ask: api.PlaceOrder, ctx: Context) -> list[int]:
+    """Return what the front end keeps of each line for itself, in minor units; never more than the line comes to."""
+    answered = ctx.answer(api.commission)(ask.lines)
+    minors = [one.minor if isinstance(one, Money) else 0 for one in answered]
+    for at, (minor, line) in enumerate(zip(minors, ask.lines, strict=True)):
+        if not 0 <= minor <= line.total.minor:
+            reason = f"a commission of {money(minor, ask.currency)} on a line of {line.total}"
+            raise api.OrderRefused(reasons=[reason], path=f"$.lines[{at}]")
+    return minors
+
+
 def _keys(draft: api.Draft, ctx: Context) -> list[str]:
     return [key if isinstance(key, str) else "" for key in ctx.answer(api.split_key)(draft.lines)]
 
@@ -232,6 +245,7 @@ def _placed(ask: api.PlaceOrder, part: storage.Part) -> api.OrderPlaced:
         channel=ask.channel,
         part=part.key,
         total=money(part.total, ask.currency),
+        commission=money(sum(part.commissions), ask.currency),
         lines=tuple(ask.lines[line] for line in part.lines),
     )
 

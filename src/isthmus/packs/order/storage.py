@@ -35,10 +35,10 @@ with placed as (
     select $1, $2, * from unnest($45::int[], $46::uuid[], $47::int[], $48::bigint[])
 )
 insert into "order".lines (front_end, order_id, line, sku, title, quantity, unit, seller, location, tax_category,
-    list_minor, amount_minor, discount_minor, tax_minor, total_minor, is_returnable, applied, shipped)
+    list_minor, amount_minor, discount_minor, tax_minor, total_minor, is_returnable, applied, shipped, commission_minor)
 select $1, * from unnest($23::uuid[], $24::int[], $25::text[], $26::text[], $27::int[], $28::text[], $29::text[],
     $30::text[], $31::text[], $32::bigint[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[],
-    $37::boolean[], $38::jsonb[], $39::int[])
+    $37::boolean[], $38::jsonb[], $39::int[], $49::bigint[])
 """
 
 _ORDERS = """
@@ -66,7 +66,7 @@ order by order_id for update
 
 _PAGE = """
 select order_id from "order".orders
-where front_end = $1 and ($2::uuid is null or member_id = $2) and ($3::text is null or state = $3)
+where front_end = $1 and ($2::uuid[] = '{}' or member_id = any($2)) and ($3::text is null or state = $3)
   and ($4::bigint is null or number = $4) and (placed_at, order_id) < ($5, $6)
 order by placed_at desc, order_id desc limit $7
 """
@@ -121,6 +121,7 @@ class Part:
     lines: tuple[int, ...]
     delivery_fee: int
     total: int
+    commissions: tuple[int, ...]  # by line
 
 
 async def place(
@@ -155,6 +156,7 @@ async def place(
         *_line_columns(lines),
         [line.quantity if ask.is_handed_over else 0 for _, _, line in lines],
         *_discount_columns(ask.discounts, parts),
+        [minor for part in parts for minor in part.commissions],
     )
 
 
@@ -229,7 +231,8 @@ async def page(
     session: ports.Session, front_end: str, ask: api.ListOrders, before: tuple[datetime, UUID]
 ) -> list[UUID]:
     number = int(ask.number) if ask.number is not None else None
-    rows = await session.fetch(_PAGE, front_end, ask.member_id, ask.state, number, *before, ask.limit + 1)
+    members = [] if ask.member_id is None else [ask.member_id, *ask.merged_ids]
+    rows = await session.fetch(_PAGE, front_end, members, ask.state, number, *before, ask.limit + 1)
     return [row["order_id"] for row in rows]
 
 
@@ -319,6 +322,7 @@ def _line(row: ports.Row, currency: str) -> api.OrderLine:
         total=money(row["total_minor"], currency),
         is_returnable=row["is_returnable"],
         applied=decode(row["applied"], tuple[Applied, ...]),
+        commission=money(row["commission_minor"], currency),
         shipped=row["shipped"],
         returned=row["returned"],
         refunded=money(row["refunded_minor"], currency),

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -35,7 +34,7 @@ from isthmus.kernel import (
     extension_point,
 )
 from isthmus.markings import Pii
-from isthmus.values import CHANNEL, ORDER_KIND, Code, Money, PageSize
+from isthmus.values import CHANNEL, ORDER_KIND, Code, Moment, Money, PageSize
 
 from .providers import Outcome as Outcome
 from .providers import Provider as Provider
@@ -82,6 +81,13 @@ class OpenPayment(Value):
     reference: Reference
     amount: Money
     received_as: Code | None = None
+
+
+class ExpectLess(Value):
+    """Expect a smaller amount for a reference, since some of what it was for is gone."""
+
+    reference: Reference
+    amount: Money
 
 
 class Authorise(Value):
@@ -150,7 +156,7 @@ class Leg(Value):
     kind: Literal["capture", "refund"]
     amount: Money
     method: str
-    at: datetime
+    at: Moment
 
 
 class Payment(Value):
@@ -325,6 +331,14 @@ _STEP_ERRORS = (*_BEGIN_ERRORS, UnknownProvider, Declined, OutcomeUnknown)
 @capability("payment.open-payment", version="1.0", effect=Effect.WRITE, raises=[ReferenceUsed], is_internal=True)
 def open_payment(ask: OpenPayment) -> Payment:
     """Expect an amount for a reference, or record what was taken on the spot; a reference has one payment."""
+    ...
+
+
+@capability(
+    "payment.expect-less", version="1.0", effect=Effect.WRITE, raises=[UnknownPayment, WrongAmount], is_internal=True
+)
+def expect_less(ask: ExpectLess) -> Payment:
+    """Expect less for a reference. Once somebody has begun to pay, what was asked for stands, and less is taken."""
     ...
 
 

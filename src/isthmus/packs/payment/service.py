@@ -39,6 +39,18 @@ async def open_payment(ask: api.OpenPayment, ctx: Context) -> api.Payment:
     return payment
 
 
+@implements(api.expect_less)
+async def expect_less(ask: api.ExpectLess, ctx: Context) -> api.Payment:
+    payment = (await _locked((await _found(None, ask.reference, ctx)).payment_id, ctx)).payment
+    if ask.amount.currency != payment.amount.currency or ask.amount > payment.amount:
+        raise api.WrongAmount(wanted=ask.amount, currency=payment.amount.currency)
+    under_way = await storage.under_way(ctx.session, ctx.front_end, payment.payment_id)
+    if payment.state is not api.PaymentState.OPEN or under_way or ask.amount == payment.amount:
+        return payment
+    await storage.expect(ctx.session, ctx.front_end, payment.payment_id, ask.amount.minor)
+    return await _found(payment.payment_id, None, ctx)
+
+
 @implements(api.get_payment)
 async def get_payment(ask: api.GetPayment, ctx: Context) -> api.Payment:
     if ask.payment_id is None and ask.reference is None:

@@ -115,6 +115,15 @@ async def open_payment(
     )
 
 
+async def expect(session: ports.Session, front_end: str, payment_id: UUID, minor: int) -> None:
+    await session.execute(
+        "update payment.payment set amount_minor = $3 where front_end = $1 and payment_id = $2",
+        front_end,
+        payment_id,
+        minor,
+    )
+
+
 async def lock(session: ports.Session, front_end: str, payment_id: UUID) -> Kept | None:
     row = await session.fetch_row(_LOCK, front_end, payment_id)
     return None if row is None else _kept(row, ())

@@ -11,7 +11,6 @@ until just before `valid_to`. Amounts are minor units per `per` units of the SKU
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -37,6 +36,7 @@ from isthmus.values import (
     Code,
     CurrencyCode,
     Lines,
+    Moment,
     Money,
     PageSize,
     Quantity,
@@ -49,8 +49,7 @@ AMOUNT_MAX = 10**12  # minor units: above any price, and a full line of it is st
 STANDARD = "standard"
 
 PriceAmount = Annotated[int, Meta(ge=0, le=AMOUNT_MAX, description="minor units of the currency, for `per` units")]
-Location = Annotated[str, Meta(pattern="^([A-Za-z0-9][A-Za-z0-9._:-]{0,63})?$", description="empty: everywhere")]
-Moment = Annotated[datetime, Meta(tz=True)]
+Location = Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._:-]{0,63})?\Z", description="empty: everywhere")]
 Cursor = Annotated[str, Meta(max_length=400)]
 
 
@@ -99,9 +98,9 @@ class Price(Value):
 
     price_id: UUID
     entry: PriceEntry
-    put_at: datetime
+    put_at: Moment
     put_by: str
-    ended_at: datetime | None = None
+    ended_at: Moment | None = None
     ended_by: str = ""
     ended_as: Literal["", "superseded", "withdrawn"] = ""
 
@@ -138,6 +137,7 @@ class QuoteLines(Value):
     currency: CurrencyCode
     location: Code | None = None
     buyer: Buyer = Buyer()
+    is_partial: bool = False  # True: leave lines out that have no price, as a list of goods does
     order_kind: str = "standard"
     channel: str = "online"
 
@@ -181,9 +181,9 @@ class ListedLine(Value):
     amount: Money  # for `per` units, on the shelf
     sale_amount: Money | None
     per: Quantity
-    valid_from: datetime
-    valid_to: datetime | None
-    now: datetime  # the time of the call, since answers have no clock
+    valid_from: Moment
+    valid_to: Moment | None
+    now: Moment  # the time of the call, since answers have no clock
 
 
 class LineRounding(Value):

@@ -18,10 +18,13 @@ async def quote(ask: api.QuoteLines, ctx: Context) -> api.Quote:
     lists = _chosen(ctx.answer(api.choose_price_lists)(ask.buyer, ask.location or ""))
     locations = _chosen(ctx.answer(api.choose_locations)(ask.location or ""))
     found = await storage.find_prices(ctx.session, ctx.front_end, ask.lines, ask.currency, lists, locations, ctx.now)
-    if len(found) < len(ask.lines):
+    if len(found) < len(ask.lines) and not ask.is_partial:
         await _refuse_unpriced(ask, found, ctx)
-    listed = [rules.listed_line(line, found[place][1], ctx.now) for place, line in enumerate(ask.lines)]
-    lines = _priced(listed, [found[place][0] for place in range(len(listed))], ask, ctx)
+    if not found:
+        return api.Quote(currency=ask.currency, lines=())
+    priced = [(line, *found[place]) for place, line in enumerate(ask.lines) if place in found]
+    listed = [rules.listed_line(line, entry, ctx.now) for line, _, entry in priced]
+    lines = _priced(listed, [price_id for _, price_id, _ in priced], ask, ctx)
     for place, line in enumerate(lines):
         if not rules.is_chargeable(line):
             raise api.AmountTooLarge(sku=line.sku, line=place)

@@ -17,7 +17,7 @@ UsesMax = Annotated[int, Meta(ge=1, le=10**9)]
 Name = Annotated[str, Meta(min_length=1, max_length=120)]
 Names = Annotated[tuple[Name, ...], Meta(max_length=NAMED_MAX)]
 PromotionCode = Annotated[
-    str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="a code that people choose")
+    str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z", description="a code that people choose")
 ]
 
 

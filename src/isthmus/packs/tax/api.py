@@ -15,7 +15,7 @@ unit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Literal
 
 from isthmus.kernel import PASS, Effect, Meta, Pass, Value, capability, combine, errors, event, extension_point
@@ -26,6 +26,7 @@ from isthmus.values import (
     Buyer,
     Code,
     CurrencyMismatch,
+    Moment,
     Money,
     PageSize,
     Quantity,
@@ -37,12 +38,15 @@ RATES_MAX = 1_000  # per ask: one statement stays well under a second
 JURISDICTIONS_MAX = 200  # per ask: more than the states of any federation
 PPM = 1_000_000
 
-Moment = Annotated[datetime, Meta(tz=True)]
 Ppm = Annotated[int, Meta(ge=0, le=10 * PPM, description="parts per million: 7.25% is 72500")]
-TaxCategory = Annotated[str, Meta(pattern="^([A-Za-z0-9][A-Za-z0-9._:-]{0,63})?$", description="empty: every category")]
+TaxCategory = Annotated[
+    str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._:-]{0,63})?\Z", description="empty: every category")
+]
 JurisdictionCode = Annotated[
     str,
-    Meta(pattern="^[A-Z0-9]{2,16}(-[A-Z0-9]{1,16}){0,5}$", description="ISO 3166 and finer: US, US-OH, US-OH-CUYAHOGA"),
+    Meta(
+        pattern=r"^[A-Z0-9]{2,16}(-[A-Z0-9]{1,16}){0,5}\Z", description="ISO 3166 and finer: US, US-OH, US-OH-CUYAHOGA"
+    ),
 ]
 RoundedPer = Literal["line", "rate"]
 
@@ -96,9 +100,9 @@ class Rate(Value):
     """A rate as it was put; `superseded_at` is set once another took its place."""
 
     entry: RateEntry
-    put_at: datetime
+    put_at: Moment
     put_by: str
-    superseded_at: datetime | None = None
+    superseded_at: Moment | None = None
 
 
 class ListRates(Value):
