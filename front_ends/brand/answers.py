@@ -28,7 +28,6 @@ RETURNED_WITHIN = timedelta(days=30)
 PRESALE_FEE = Fraction(1, 10)
 SILVER_POINTS = 200
 GOLD_POINTS = 1_000
-TIER_OFF = {"silver": Fraction(3, 100), "gold": Fraction(8, 100)}
 FREE_DELIVERY_FROM = 5_000  # minor units
 PERCENT_OFF_MAX = 6_000  # basis points: below it the brand looks cheap
 SALE_SHARE_MIN = Fraction(1, 5)
@@ -47,22 +46,6 @@ def gold_has_its_own_list(buyer: Buyer, location: str) -> tuple[str, ...] | Pass
 def members_only(lines: Sequence[pricing.ListedLine], buyer: Buyer) -> Sequence[bool]:
     """Sell at the sale price to members only: it is the price with a card."""
     return [buyer.member_id is not None] * len(lines)
-
-
-@answers(pricing.adjust_unit_price, when={"channel": REMOTE})
-def member_price(lines: Sequence[pricing.ListedLine], buyer: Buyer) -> Sequence[pricing.UnitPrice | Pass]:
-    """Sell to silver members for 3 % less and to gold members for 8 % less, where nothing is on sale."""
-    off = TIER_OFF.get(buyer.tier)
-    if off is None:
-        return [PASS] * len(lines)
-    return [
-        PASS
-        if line.sale_amount is not None
-        else pricing.UnitPrice(
-            amount=line.amount.times(1 - off), per=line.per, by="member price", reason=f"{buyer.tier} member"
-        )
-        for line in lines
-    ]
 
 
 @answers(pricing.validate_price)

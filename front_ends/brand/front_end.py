@@ -1,6 +1,7 @@
 """What the brand's shop is, what it uses, and what it answers."""
 
 from isthmus.kernel import FrontEnd
+from isthmus.products.member_price import MEMBER_PRICE
 from isthmus.products.presale import PRESALE
 
 from . import answers
@@ -23,11 +24,10 @@ FRONT_END = FrontEnd(
         "promotion.*",
         "tax.*",
     ),
-    products=(PRESALE,),
+    products=(PRESALE, MEMBER_PRICE),
     answers=(
         answers.gold_has_its_own_list,
         answers.members_only,
-        answers.member_price,
         answers.no_dumping,
         answers.no_clearance,
         answers.half_at_least,

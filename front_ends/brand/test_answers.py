@@ -7,6 +7,7 @@ import pytest
 from front_ends.brand import answers
 from isthmus.kernel import PASS
 from isthmus.packs.pricing import api as pricing
+from isthmus.products.member_price import member_price
 from isthmus.values import GUEST, Buyer, money
 
 
@@ -27,12 +28,12 @@ def listed(sale: int | None = None) -> pricing.ListedLine:
 
 @pytest.mark.parametrize(("tier", "minor"), [("silver", 970), ("gold", 920)])
 def test_members_of_a_tier_pay_less(tier: str, minor: int) -> None:
-    (price,) = answers.member_price([listed()], Buyer(tier=tier))
+    (price,) = member_price([listed()], Buyer(tier=tier))
     assert price.amount == money(minor, "USD")
 
 
 def test_what_is_on_sale_costs_members_no_less() -> None:
-    assert list(answers.member_price([listed(sale=800)], Buyer(tier="gold"))) == [PASS]
+    assert list(member_price([listed(sale=800)], Buyer(tier="gold"))) == [PASS]
 
 
 def test_guests_pay_the_shelf_price() -> None:

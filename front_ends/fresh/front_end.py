@@ -4,6 +4,7 @@ from isthmus.kernel import FrontEnd
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.pricing import api as pricing
 from isthmus.products.group_buy import GROUP_BUY, from_one_place, group_price
+from isthmus.products.member_price import MEMBER_PRICE, member_price
 
 from . import answers
 
@@ -25,9 +26,9 @@ FRONT_END = FrontEnd(
         "promotion.*",
         "tax.*",
     ),
-    products=(GROUP_BUY,),
+    products=(GROUP_BUY, MEMBER_PRICE),
     order={
-        pricing.adjust_unit_price: (group_price, answers.evening_markdown),
+        pricing.adjust_unit_price: (group_price, answers.evening_markdown, member_price),
         inventory.source_lines: (from_one_place, answers.nearest_shop),
     },
     answers=(

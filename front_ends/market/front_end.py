@@ -4,6 +4,7 @@ from isthmus.kernel import FrontEnd
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.promotion import api as promotion
 from isthmus.products.group_buy import GROUP_BUY, best_one_only, from_one_place
+from isthmus.products.presale import PRESALE, leave_stock_alone
 from isthmus.products.wholesale import WHOLESALE
 
 from . import answers
@@ -26,9 +27,10 @@ FRONT_END = FrontEnd(
         "promotion.*",
         "tax.*",
     ),
-    products=(GROUP_BUY, WHOLESALE),
+    products=(GROUP_BUY, PRESALE, WHOLESALE),
     order={
         inventory.source_lines: (from_one_place, answers.each_line_from_one_seller),
+        inventory.sellable_quantity: (leave_stock_alone, answers.keep_one_on_the_shelf),
         promotion.rank_candidates: (best_one_only, answers.most_for_the_buyer),
     },
     answers=(

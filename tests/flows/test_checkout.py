@@ -98,6 +98,22 @@ async def test_a_provider_that_does_not_answer_is_looked_up_and_the_money_is_hel
     assert [one.state for one in confirmed.orders] == [order.OrderState.PAID]
 
 
+async def test_who_paid_while_the_provider_was_silent_has_their_order_without_paying_twice(shop: Shop) -> None:
+    bought = await placed(shop)
+    pay = checkout.PayOrder(payment_id=bought.payment_id, method="card", token="timeout")
+    with pytest.raises(payment.OutcomeUnknown):
+        await shop.platform.call(checkout.pay_order, pay, shop.north)
+    later = datetime.now(UTC) + timedelta(minutes=5)
+    for settled in (1, 0):
+        found = await shop.platform.call(checkout.settle_payments, payment.Reconcile(), shop.north, now=later)
+        assert found.settled == settled
+    sold = await shop.platform.call(order.get_order, order.GetOrder(order_id=bought.orders[0].order_id), shop.north)
+    money_in = await shop.platform.call(
+        payment.get_payment, payment.GetPayment(payment_id=bought.payment_id), shop.north
+    )
+    assert (sold.state, money_in.captured) == (order.OrderState.PAID, money(1000, "EUR"))
+
+
 async def test_a_notification_that_races_the_answer_counts_once(shop: Shop) -> None:
     bought = await placed(shop)
     pay = checkout.PayOrder(payment_id=bought.payment_id, method="card", token="timeout")

@@ -3,23 +3,15 @@
 A new entry needs a reason in the commit; a size may be lowered and never raised.
 """
 
-FILE_LINES = {
-    "src/isthmus/packs/fulfilment/api.py": 420,
-    "src/isthmus/packs/member/api.py": 470,
-    "src/isthmus/packs/order/api.py": 620,
-    "src/isthmus/packs/payment/api.py": 440,
-}
+FILE_LINES: dict[str, int] = {}
 
-PACK_LINES = {
-    "catalog": 1_600,
-    "fulfilment": 2_400,
-    "inventory": 2_200,
-    "member": 2_200,
-    "order": 3_200,
-    "payment": 2_400,
-    "promotion": 2_700,
+PACK_LINES = {  # counted as code since the kernel is; before, every line was
+    "fulfilment": 1_540,
+    "inventory": 1_370,
+    "order": 1_720,
+    "promotion": 1_750,
 }
 
 KERNEL_LINES = 2_230  # docs/decisions/0005 says what they are for
 
-UNTESTED = {"after-sale", "checkout", "member", "order", "payment"}  # no test names all that they offer yet
+UNTESTED: set[str] = set()

@@ -21,8 +21,8 @@ DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 OURS = (SRC, ROOT / "front_ends", ROOT / "demo")
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
-PACK_LINES_MAX = 1_200
-KERNEL_LINES_MAX = 2_000  # of code: what documents it is not counted
+PACK_LINES_MAX = 1_200  # of code, as with the kernel: what documents it is not counted
+KERNEL_LINES_MAX = 2_000
 KERNEL_NAMES_MAX = 30
 
 
@@ -48,7 +48,7 @@ def test_functions_can_be_seen_at_once():
 
 
 def test_packs_stay_small():
-    sizes = {path.parent.name: sum(map(lines, sources(path.parent))) for path in SRC.glob("packs/*/pack.py")}
+    sizes = {path.parent.name: sum(map(code_lines, sources(path.parent))) for path in SRC.glob("packs/*/pack.py")}
     assert {name: size for name, size in sizes.items() if size > debt.PACK_LINES.get(name, PACK_LINES_MAX)} == {}
 
 

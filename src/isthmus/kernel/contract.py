@@ -4,17 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    ClassVar,
-    TypeVar,
-    cast,
-    dataclass_transform,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
@@ -84,10 +74,10 @@ def json_schema(types: tuple[type, ...], ref_template: str) -> tuple[tuple[dict[
 def _portable(schema: Any) -> Any:
     """Write the end of a pattern as the rest of the world does: there `$` is the end and no line before it."""
     if isinstance(schema, dict):
-        return {name: _portable(part) for name, part in cast("dict[str, Any]", schema).items()}
-    if isinstance(schema, str):
-        return schema.replace("\\Z", "$")
-    return [_portable(part) for part in cast("list[Any]", schema)] if isinstance(schema, list) else schema
+        fields: dict[str, Any] = schema
+        return {name: _portable(part) for name, part in fields.items()}
+    items: list[Any] = schema if isinstance(schema, list) else []
+    return schema.replace("\\Z", "$") if isinstance(schema, str) else [*map(_portable, items)] or schema
 
 
 @lru_cache(maxsize=4096)  # one decoder per contract: more contracts than this is a fault elsewhere

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from fractions import Fraction
 
 from isthmus.kernel import ALLOW, Product, Verdict, answers, veto
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
+from isthmus.packs.payment import api as payment
 from isthmus.packs.promotion import api as promotion
-from isthmus.values import Buyer
+from isthmus.values import Buyer, Money
 
 KIND = "presale"
+DEPOSIT = Fraction(20, 100)
 PROMISED_MAX = 5_000  # units of one stock: more than one delivery of a maker brings
 COMES_AFTER = timedelta(days=21)
 COMES_WITHIN = timedelta(days=28)
@@ -27,6 +30,12 @@ def promise_what_will_come(stocks: Sequence[inventory.StockAt]) -> Sequence[int]
 def leave_stock_alone(stocks: Sequence[inventory.StockAt]) -> Sequence[int]:
     """Sell nothing that lies there: it is for those who buy today."""
     return [0] * len(stocks)
+
+
+@answers(payment.deposit, when={"order_kind": KIND})
+def a_fifth_now(amount: Money) -> Money:
+    """Ask for a fifth at once, and for the rest before the goods are sent."""
+    return amount.times(DEPOSIT)
 
 
 @answers(fulfilment.delivery_promise, when={"order_kind": KIND})
@@ -56,5 +65,12 @@ PRESALE = Product(
     doc="Sell what will come, promised for a date; stock at hand stays for standard orders.",
     owner="growth",
     adds={"order_kind": (KIND,)},
-    answers=(promise_what_will_come, leave_stock_alone, arrive_in_weeks, ship_apart, only_presale_promotions),
+    answers=(
+        promise_what_will_come,
+        leave_stock_alone,
+        a_fifth_now,
+        arrive_in_weeks,
+        ship_apart,
+        only_presale_promotions,
+    ),
 )

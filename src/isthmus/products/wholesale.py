@@ -7,6 +7,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from isthmus.kernel import PASS, Pass, Product, answers
+from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.tax import api as tax
@@ -16,6 +17,7 @@ KIND = "wholesale"
 RESELLER = "reseller"  # the segment of members whose certificate was checked
 CASE_UNITS = 100  # from so many units of one line on, the case discount holds
 CASE_OFF = Fraction(3, 100)
+ON_ACCOUNT = Fraction(1, 3)
 OWED = Fraction(70, 100)  # of the price: what the maker is owed, whatever else comes off
 
 
@@ -29,6 +31,12 @@ def wholesale_list(buyer: Buyer, location: str) -> tuple[str, ...]:
 def resold_goods(lines: Sequence[tax.TaxLine], buyer: Buyer) -> Sequence[str | Pass]:
     """Charge resellers no tax: it falls due when they sell."""
     return ["bought for resale" if RESELLER in buyer.segments else PASS] * len(lines)
+
+
+@answers(payment.deposit, when={"order_kind": KIND})
+def a_third_on_account(amount: Money) -> Money:
+    """Ask for a third at once, and for the rest before the goods leave."""
+    return amount.times(ON_ACCOUNT)
 
 
 @answers(promotion.floor_amount, when={"order_kind": KIND})
@@ -58,5 +66,5 @@ WHOLESALE = Product(
     doc="Resellers buy by the case, from a list of their own.",
     owner="b2b",
     adds={"order_kind": (KIND,)},
-    answers=(wholesale_list, resold_goods, what_the_maker_is_owed, case_discount),
+    answers=(wholesale_list, resold_goods, a_third_on_account, what_the_maker_is_owed, case_discount),
 )

@@ -411,3 +411,13 @@ async def test_orders_of_a_merged_member_are_listed_with_those_of_who_stayed(sho
         await shop.place(line("cup"), member_id=member_id)
     found = await shop.call(api.list_orders, api.ListOrders(member_id=stays, merged_ids=(gone,)))
     assert {one.member_id for one in found.items} == {stays, gone}
+
+
+async def test_a_deposit_gives_time_for_the_balance_once_and_the_order_waits(shop: Shop) -> None:
+    bought = await unpaid(shop, line("cup"))
+    for days in (30, 60):
+        ask = api.RecordDeposit(group_id=bought.group_id, pay_before=NOON + timedelta(days=days))
+        await shop.call(api.record_deposit, ask, now=NOON)
+    waiting = await shop.order(bought.orders[0].order_id)
+    assert (waiting.state, waiting.pay_before) == (State.PLACED, NOON + timedelta(days=30))
+    assert [entry.what for entry in waiting.history] == ["placed", "deposit-paid"]

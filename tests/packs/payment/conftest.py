@@ -85,9 +85,10 @@ class Till:
     ) -> Any:
         return await self.platform.call(at_desk(capability, DESK), ask, self.caller, key=key, now=now)
 
-    async def opened(self, minor: int = 1000, received_as: str | None = None) -> UUID:
+    async def opened(self, minor: int = 1000, received_as: str | None = None, reference: str = "") -> UUID:
         self._opened += 1
-        ask = api.OpenPayment(reference=f"group-{self._opened}", amount=eur(minor), received_as=received_as)
+        reference = reference or f"group-{self._opened}"
+        ask = api.OpenPayment(reference=reference, amount=eur(minor), received_as=received_as)
         return (await self.call(api.open_payment, ask)).payment_id
 
     async def authorise(self, payment_id: UUID, token: str = "ok", method: str = "card", **how: Any) -> api.Payment:

@@ -60,7 +60,7 @@ def take_back(ask: RefundReturn) -> order.Return:
     "after-sale.refund-return",
     version="1.0",
     effect=Effect.STEPS,
-    uses=[take_back, payment.get_payment, payment.refund, order.settle_return],
+    uses=[take_back, payment.refund_from, order.settle_return],
     deadline_ms=60_000,
 )
 def refund_return(ask: RefundReturn) -> order.Return:

@@ -16,9 +16,12 @@ AFTER_SALE = Pack(
             sql="""with refunded as (
                        select front_end, group_id, sum(refunded_minor) as minor from "order".orders
                        group by front_end, group_id having sum(refunded_minor) > 0)
-                   select refunded.front_end, group_id, minor, refunded_minor from refunded
-                   left join payment.payment on payment.front_end = refunded.front_end and reference = group_id::text
-                   where coalesce(refunded_minor, 0) < minor""",
+                   select refunded.front_end, group_id, minor, given from refunded
+                   left join (
+                       select front_end, split_part(reference, '/', 1) as paid_for, sum(refunded_minor) as given
+                       from payment.payment group by front_end, paid_for) back
+                       on back.front_end = refunded.front_end and paid_for = group_id::text
+                   where coalesce(given, 0) < minor""",
         ),
     ),
 )

@@ -70,9 +70,11 @@ async def refund_return(ask: api.RefundReturn, ctx: Context) -> order.Return:
     if taken.state is order.ReturnState.REFUNDED:
         return taken
     if taken.refund.minor:
-        paid = await ctx.call(payment.get_payment, payment.GetPayment(reference=str(taken.group_id)))
-        refund = payment.Refund(
-            payment_id=paid.payment_id, amount=taken.refund, reference=str(ask.return_id), reason="returned goods"
+        refund = payment.RefundFrom(
+            payments=payment.references_of(str(taken.group_id)),
+            amount=taken.refund,
+            reference=str(ask.return_id),
+            reason="returned goods",
         )
-        await ctx.call(payment.refund, refund)
+        await ctx.call(payment.refund_from, refund)
     return await ctx.call(order.settle_return, order.SettleReturn(return_id=ask.return_id))

@@ -26,7 +26,10 @@ from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.tax import api as tax
-from isthmus.values import Address, Applied, Code, CurrencyCode, Lines, Moment, Money, Quantity, Sku
+from isthmus.values import Address, Code, CurrencyCode, Lines, Moment, Money
+
+from .api_bill import *  # noqa: F403 - one api in two files
+from .api_bill import Bill, OrderPreview
 
 COUPONS_MAX = 10
 SUBSTITUTED_MAX = 10  # lines for which substitutes are looked for
@@ -53,76 +56,6 @@ class PreviewOrder(Value):
     channel: str = "online"
 
 
-class BillLine(Value):
-    """One line of a bill: list price, what came off, tax, and what is to be paid."""
-
-    sku: Sku
-    title: str
-    quantity: Quantity
-    unit: str
-    seller: str
-    list_amount: Money
-    amount: Money  # after the price rules, before discounts
-    discount: Money
-    tax: Money
-    total: Money  # to be paid, tax included
-    applied: tuple[Applied, ...] = ()
-    instead_of: Sku | None = None  # what was wanted, and is short
-
-
-class Shortage(Value):
-    """Too little stock for a line."""
-
-    path: str
-    sku: Sku
-    wanted: int
-    available: int
-
-
-class Substitute(Value):
-    """What the front end offers instead of goods that are short, in the same quantity."""
-
-    path: str
-    instead_of: Sku
-    offer: catalog.Alternative
-
-
-class Drift(Value):
-    """A line of a basket that costs something else than it was shown to."""
-
-    path: str
-    sku: Sku
-    shown: Money
-    now: Money
-
-
-class Bill(Value):
-    """What a purchase costs, and why."""
-
-    currency: CurrencyCode
-    lines: tuple[BillLine, ...]
-    goods: Money
-    discounts: tuple[promotion.Discount, ...]
-    missed: tuple[promotion.Missed, ...]
-    delivery: fulfilment.DeliveryQuote | None  # none: taken along in the shop
-    delivery_fee: Money  # to be paid, after discounts, tax included
-    tax: Money
-    tax_summary: tuple[tax.RateSummary, ...]
-    total: Money
-
-
-class OrderPreview(Value):
-    """A bill, and what would keep the order from being placed."""
-
-    bill: Bill
-    shortages: tuple[Shortage, ...]
-    substitutes: tuple[Substitute, ...]  # for what is short, where the front end offers any
-    refusals: tuple[str, ...]
-    parts: tuple[str, ...]  # the orders that it would be split into
-    drifted: tuple[Drift, ...]  # lines of a basket that cost something else than they were shown to
-    can_be_placed: bool
-
-
 class PlaceOrder(Value):
     """Order these goods, or what is in a basket."""
 
@@ -144,11 +77,13 @@ class PlaceOrder(Value):
 
 
 class PlacedOrder(Value):
-    """One group of orders, with the payment that is open for all of them."""
+    """One group of orders, with the payments that are open for all of them: what is due now, and a balance."""
 
     group_id: UUID
     orders: tuple[order.OrderBrief, ...]
     payment_id: UUID
+    due_now: Money
+    balance_payment_id: UUID | None  # none: all is due now
     bill: Bill
     pay_before: Moment | None
 
@@ -166,6 +101,7 @@ class PayOrder(Value):
 class Paid(Value):
     """How a payment stands, and the orders that it pays for."""
 
+    group_id: UUID
     payment_id: UUID
     state: str
     orders: tuple[order.OrderBrief, ...]
@@ -310,7 +246,9 @@ def place_order(ask: PlaceOrder) -> PlacedOrder:
     effect=Effect.WRITE,
     uses=[
         payment.get_payment,
+        payment.list_payments,
         order.mark_paid,
+        order.record_deposit,
         order.get_group,
         order.get_order,
         inventory.confirm,
@@ -321,6 +259,8 @@ def place_order(ask: PlaceOrder) -> PlacedOrder:
 def confirm_payment(ask: ConfirmPayment) -> Paid:
     """Mark orders as paid, keep their stock for good, plan their shipments and credit points.
 
+    Where it is a deposit, the orders stay placed, with 30 days to pay the balance.
+
     Does nothing where the payment is neither authorised nor captured, or where it was done before.
     """
     ...
@@ -330,7 +270,7 @@ def confirm_payment(ask: ConfirmPayment) -> Paid:
     "checkout.pay-order",
     version="1.0",
     effect=Effect.STEPS,
-    uses=[payment.authorise, payment.capture, payment.void, confirm_payment],
+    uses=[payment.authorise, payment.list_payments, payment.capture, payment.void, confirm_payment],
     deadline_ms=60_000,
 )
 def pay_order(ask: PayOrder) -> Paid:
@@ -342,7 +282,7 @@ def pay_order(ask: PayOrder) -> Paid:
     "checkout.receive-notification",
     version="1.0",
     effect=Effect.STEPS,
-    uses=[payment.notify, payment.capture, payment.void, confirm_payment],
+    uses=[payment.notify, payment.list_payments, payment.capture, payment.void, confirm_payment],
     deadline_ms=60_000,
 )
 def receive_notification(ask: payment.Notify) -> Paid:
@@ -354,7 +294,14 @@ def receive_notification(ask: payment.Notify) -> Paid:
     "checkout.settle-payments",
     version="1.0",
     effect=Effect.STEPS,
-    uses=[payment.reconcile, payment.get_payment, payment.capture, payment.void, confirm_payment],
+    uses=[
+        payment.reconcile,
+        payment.get_payment,
+        payment.list_payments,
+        payment.capture,
+        payment.void,
+        confirm_payment,
+    ],
     deadline_ms=60_000,
 )
 def settle_payments(ask: payment.Reconcile) -> payment.Reconciled:
@@ -372,6 +319,7 @@ def settle_payments(ask: payment.Reconcile) -> payment.Reconciled:
     uses=[
         order.cancel_order,
         order.get_group,
+        payment.list_payments,
         payment.expect_less,
         inventory.release,
         promotion.return_uses,
@@ -390,11 +338,14 @@ def give_back(ask: CancelOrder) -> order.CancelledOrder:
     "checkout.cancel-order",
     version="1.0",
     effect=Effect.STEPS,
-    uses=[give_back, payment.get_payment, payment.void, payment.refund],
+    uses=[give_back, order.get_group, payment.list_payments, payment.void, payment.refund_from],
     deadline_ms=60_000,
 )
 def cancel_order(ask: CancelOrder) -> Cancelled:
-    """Cancel an order before it leaves: goods, coupons and points go back at once, then the money, less the fee."""
+    """Cancel an order before it leaves: goods, coupons and points go back at once, then the money, less the fee.
+
+    Of a deposit, what the other orders of the group do not come to goes back.
+    """
     ...
 
 
@@ -411,5 +362,8 @@ def cancel_order(ask: CancelOrder) -> Cancelled:
     ],
 )
 def expire_orders(ask: ExpireOrders) -> Expired:
-    """Let unpaid orders run out, with their stock, coupons and slots. Safe to run in several places at once."""
+    """Let unpaid orders run out, with their stock, coupons and slots. Safe to run in several places at once.
+
+    A deposit stays with the shop: it is what the goods waited for.
+    """
     ...

@@ -13,21 +13,27 @@ CHECKOUT = Pack(
         Condition(
             name="checkout.revenue-is-the-payment-legs",
             sentence="Revenue of a shop is the sum of its payment legs: each paid order has its money.",
-            sql="""with sold as (
+            sql="""with paid as (
+                       select front_end, split_part(reference, '/', 1) as paid_for, sum(authorised_minor) as authorised
+                       from payment.payment group by front_end, paid_for),
+                   sold as (
                        select front_end, group_id, sum(total_minor) as total from "order".orders
                        where state in ('paid', 'part-shipped', 'shipped', 'completed') group by front_end, group_id)
-                   select sold.front_end, group_id, total, captured_minor, authorised_minor from sold
-                   left join payment.payment on payment.front_end = sold.front_end and reference = group_id::text
-                   where payment_id is null or greatest(captured_minor, authorised_minor) < total""",
+                   select sold.front_end, group_id, total, authorised from sold
+                   left join paid on paid.front_end = sold.front_end and paid.paid_for = group_id::text
+                   where coalesce(authorised, -1) < total""",
         ),
         Condition(
             name="checkout.total-shown-is-charged",
             sentence="A group is charged what its orders come to: no more, and no less than those that were paid.",
-            sql="""select orders.front_end, group_id, sum(total_minor) as total, amount_minor from "order".orders
-                   join payment.payment on payment.front_end = orders.front_end and reference = group_id::text
-                   group by orders.front_end, group_id, amount_minor
-                   having amount_minor > sum(total_minor)
-                       or amount_minor < coalesce(sum(total_minor) filter (where exists (
+            sql="""with asked as (
+                       select front_end, split_part(reference, '/', 1) as paid_for, sum(amount_minor) as asked
+                       from payment.payment group by front_end, paid_for)
+                   select orders.front_end, group_id, sum(total_minor) as total, asked from "order".orders
+                   join asked on asked.front_end = orders.front_end and paid_for = group_id::text
+                   group by orders.front_end, group_id, asked
+                   having asked > sum(total_minor)
+                       or asked < coalesce(sum(total_minor) filter (where exists (
                             select from "order".history
                             where history.front_end = orders.front_end and history.order_id = orders.order_id
                               and what in ('paid', 'completed'))), 0)""",
@@ -36,9 +42,12 @@ CHECKOUT = Pack(
             name="checkout.receivable-is-delivered-less-paid",
             sentence="A member owes nothing for what was delivered: it was paid before it left.",
             sql="""select orders.front_end, member_id, order_id from "order".orders
-                   left join payment.payment on payment.front_end = orders.front_end and reference = group_id::text
+                   left join (
+                       select front_end, split_part(reference, '/', 1) as paid_for, sum(captured_minor) as captured
+                       from payment.payment group by front_end, paid_for) paid
+                       on paid.front_end = orders.front_end and paid_for = group_id::text
                    where orders.state in ('part-shipped', 'shipped', 'completed')
-                     and coalesce(captured_minor, 0) = 0 and total_minor > 0""",
+                     and coalesce(captured, 0) = 0 and total_minor > 0""",
         ),
         Condition(
             name="checkout.each-order-holds-its-goods",

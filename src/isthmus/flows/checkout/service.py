@@ -60,6 +60,7 @@ async def preview_order(ask: api.PreviewOrder, ctx: Context) -> api.OrderPreview
         shortages=short,
         substitutes=offered,
         refusals=refusals,
+        due_now=rules.due_now(ctx.answer(payment.deposit)(drawn.bill.total), drawn.bill.total),
         parts=checked.parts,
         drifted=rules.drifted(drawn.basket, drawn.bill),
         can_be_placed=not short and not refusals,
@@ -115,17 +116,36 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedOrder:
             plan=ctx.plan.fingerprint,
         ),
     )
-    opened = await ctx.call(
-        payment.open_payment,
-        payment.OpenPayment(reference=str(group_id), amount=bill.total, received_as=ask.paid_at_till),
-    )
+    due_now, opened = await _opened(group_id, bill.total, ask.paid_at_till, ctx)
     if ask.paid_at_till is not None:
         await ctx.call(inventory.ship, inventory.Ship(reference=str(group_id)))
         for brief in placed.orders:
             await credit(drawn.buyer.member_id, brief, ctx)
     return api.PlacedOrder(
-        group_id=group_id, orders=placed.orders, payment_id=opened.payment_id, bill=bill, pay_before=pay_before
+        group_id=group_id,
+        orders=placed.orders,
+        payment_id=opened[0],
+        due_now=due_now,
+        balance_payment_id=opened[1] if len(opened) > 1 else None,
+        bill=bill,
+        pay_before=pay_before,
     )
+
+
+async def _opened(
+    group_id: UUID, total: Money, received_as: str | None, ctx: Context
+) -> tuple[Money, tuple[UUID, ...]]:
+    """Open the payments of a group: of all of it, or of a deposit and the balance."""
+    due = total if received_as else rules.due_now(ctx.answer(payment.deposit)(total), total)
+    amounts = (due,) if due == total else (due, total - due)
+    opened = [
+        await ctx.call(
+            payment.open_payment,
+            payment.OpenPayment(reference=reference, amount=amount, received_as=received_as),
+        )
+        for reference, amount in zip(payment.references_of(str(group_id)), amounts, strict=False)
+    ]
+    return due, tuple(one.payment_id for one in opened)
 
 
 def _slot_refusals(bill: api.Bill, slot_id: UUID | None) -> list[api.SlotNeeded]:

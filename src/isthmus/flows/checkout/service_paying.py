@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from isthmus.kernel import Context, implements
@@ -16,6 +18,7 @@ from isthmus.values import LineAsk, Money, money
 from . import api, rules
 from .service import credit
 
+BALANCE_WITHIN = timedelta(days=30)  # presold goods come within four weeks, and are paid for before they are sent
 _GONE = (order.OrderState.CANCELLED, order.OrderState.EXPIRED)
 _HELD = (payment.PaymentState.AUTHORISED, payment.PaymentState.CAPTURED)
 
@@ -38,14 +41,25 @@ async def receive_notification(ask: payment.Notify, ctx: Context) -> api.Paid:
 async def _confirmed_and_captured(payment_id: UUID, ctx: Context) -> api.Paid:
     """Take the money for the orders that stand; let it go where they ran out or were cancelled meanwhile."""
     confirmed = await ctx.call(api.confirm_payment, api.ConfirmPayment(payment_id=payment_id))
-    standing = [one.total for one in confirmed.orders if one.state not in _GONE]
-    if not standing:
+    standing = [one.total.minor for one in confirmed.orders if one.state not in _GONE]
+    payments = await _payments(confirmed.group_id, ctx)
+    due = rules.dues(payments, sum(standing))[payment_id]
+    if not standing or (due == 0 and sum(standing) > 0):
         voided = await ctx.call(payment.void, payment.Void(payment_id=payment_id))
-        return api.Paid(payment_id=payment_id, state=voided.state, orders=confirmed.orders)
-    amount = sum(standing[1:], start=standing[0])
-    capture = payment.Capture(payment_id=payment_id, amount=amount if amount.minor else None)  # free goods: all of it
-    captured = await ctx.call(payment.capture, capture)
-    return api.Paid(payment_id=payment_id, state=captured.state, orders=confirmed.orders)
+        return _paid(confirmed, voided.state)
+    amount = money(due, confirmed.orders[0].total.currency)
+    capture = payment.Capture(payment_id=payment_id, amount=amount if due else None)  # free goods: all of it
+    return _paid(confirmed, (await ctx.call(payment.capture, capture)).state)
+
+
+def _paid(confirmed: api.Paid, state: str) -> api.Paid:
+    return api.Paid(group_id=confirmed.group_id, payment_id=confirmed.payment_id, state=state, orders=confirmed.orders)
+
+
+async def _payments(group_id: UUID, ctx: Context) -> tuple[payment.Payment, ...]:
+    """Return the payments of a group, the first due first."""
+    asked = payment.ListPayments(references=payment.references_of(str(group_id)))
+    return (await ctx.call(payment.list_payments, asked)).items
 
 
 @implements(api.settle_payments)
@@ -63,17 +77,22 @@ async def settle_payments(ask: payment.Reconcile, ctx: Context) -> payment.Recon
 @implements(api.confirm_payment)
 async def confirm_payment(ask: api.ConfirmPayment, ctx: Context) -> api.Paid:
     found = await ctx.call(payment.get_payment, payment.GetPayment(payment_id=ask.payment_id))
-    group_id = UUID(found.reference)
+    group_id = UUID(payment.purpose_of(found.reference))
     before = await ctx.call(order.get_group, order.GetGroup(group_id=group_id))
     is_news = any(one.state is order.OrderState.PLACED for one in before.orders)
+    stands = api.Paid(group_id=group_id, payment_id=ask.payment_id, state=found.state, orders=before.orders)
     if found.state not in _HELD or not is_news:
-        return api.Paid(payment_id=ask.payment_id, state=found.state, orders=before.orders)
+        return stands
+    if any(one.state not in _HELD and one.amount.minor for one in await _payments(group_id, ctx)):
+        deposit = order.RecordDeposit(group_id=group_id, pay_before=ctx.now + BALANCE_WITHIN)
+        await ctx.call(order.record_deposit, deposit)
+        return stands
     group = await ctx.call(order.mark_paid, order.MarkPaid(group_id=group_id))
-    await ctx.call(inventory.confirm, inventory.Confirm(reference=found.reference))
+    await ctx.call(inventory.confirm, inventory.Confirm(reference=str(group_id)))
     for brief in group.orders:
         if brief.state is order.OrderState.PAID:
             await _follow_up(brief.order_id, ctx)
-    return api.Paid(payment_id=ask.payment_id, state=found.state, orders=group.orders)
+    return api.Paid(group_id=group_id, payment_id=ask.payment_id, state=found.state, orders=group.orders)
 
 
 async def _follow_up(order_id: UUID, ctx: Context) -> None:
@@ -126,31 +145,42 @@ async def give_back(ask: api.CancelOrder, ctx: Context) -> order.CancelledOrder:
 
 async def _expect_less(sold: order.Order, ctx: Context) -> None:
     """Let the buyer of a group pay for what is left of it."""
-    group = await ctx.call(order.get_group, order.GetGroup(group_id=sold.group_id))
-    standing = sum((one.total for one in group.orders if one.state not in _GONE), start=money(0, sold.currency))
-    await ctx.call(payment.expect_less, payment.ExpectLess(reference=str(sold.group_id), amount=standing))
+    payments = await _payments(sold.group_id, ctx)
+    dues = rules.dues(payments, await _standing(sold.group_id, ctx))
+    for one in payments:
+        due = money(dues[one.payment_id], sold.currency)
+        await ctx.call(payment.expect_less, payment.ExpectLess(reference=one.reference, amount=due))
+
+
+async def _standing(group_id: UUID, ctx: Context) -> int:
+    """Return what the orders of a group come to that have not ended, in minor units."""
+    group = await ctx.call(order.get_group, order.GetGroup(group_id=group_id))
+    return sum(one.total.minor for one in group.orders if one.state not in _GONE)
 
 
 @implements(api.cancel_order)
 async def cancel_order(ask: api.CancelOrder, ctx: Context) -> api.Cancelled:
     cancelled = await ctx.call(api.give_back, ask)
     sold = cancelled.order
-    refunded = money(0, sold.currency)
+    payments = await _payments(sold.group_id, ctx)
     if cancelled.was_paid:
-        refunded = await _money_back(sold, sold.total - cancelled.fee, ctx)
-    return api.Cancelled(order=rules.brief(sold), refunded=refunded, fee=cancelled.fee)
+        back = sold.total - cancelled.fee
+    else:  # of a deposit, what is left over
+        had = sum(one.captured.minor - one.refunded.minor for one in payments)
+        back = money(max(0, had - await _standing(sold.group_id, ctx)) if had else 0, sold.currency)
+    await _money_back(payments, back, str(sold.order_id), ctx)
+    return api.Cancelled(order=rules.brief(sold), refunded=back, fee=cancelled.fee)
 
 
-async def _money_back(sold: order.Order, amount: Money, ctx: Context) -> Money:
-    found = await ctx.call(payment.get_payment, payment.GetPayment(reference=str(sold.group_id)))
-    if found.state is payment.PaymentState.AUTHORISED and amount == found.amount:
-        await ctx.call(payment.void, payment.Void(payment_id=found.payment_id))
+async def _money_back(payments: Sequence[payment.Payment], amount: Money, reference: str, ctx: Context) -> None:
+    first = payments[0]
+    if first.state is payment.PaymentState.AUTHORISED and amount == first.amount:
+        await ctx.call(payment.void, payment.Void(payment_id=first.payment_id))
     elif amount.minor:
-        refund = payment.Refund(
-            payment_id=found.payment_id, amount=amount, reference=str(sold.order_id), reason="cancelled"
+        refund = payment.RefundFrom(
+            payments=tuple(one.reference for one in payments), amount=amount, reference=reference, reason="cancelled"
         )
-        await ctx.call(payment.refund, refund)
-    return amount
+        await ctx.call(payment.refund_from, refund)
 
 
 @implements(api.expire_orders)

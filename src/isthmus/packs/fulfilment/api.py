@@ -20,13 +20,19 @@ from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from isthmus.kernel import Effect, Meta, Pass, Value, capability, combine, errors, event, extension_point
+from isthmus.kernel import Effect, Meta, Pass, Value, capability, combine, event, extension_point
 from isthmus.markings import Pii
 from isthmus.values import LINES_MAX, ORDER_KIND, Address, Code, Lines, PageSize, Quantity, Sku
 
 from .api_delivery import *  # noqa: F403 - one api in three files
 from .api_delivery import BadCursor, Count, Moment, Reference, UnknownSlot
 from .api_slots import *  # noqa: F403
+from .refusals import IllegalStep as IllegalStep
+from .refusals import OverShip as OverShip
+from .refusals import ParcelDiffers as ParcelDiffers
+from .refusals import PlannedOtherwise as PlannedOtherwise
+from .refusals import UnknownParcel as UnknownParcel
+from .refusals import UnknownShipment as UnknownShipment
 
 
 class ParcelState(enum.StrEnum):
@@ -245,87 +251,6 @@ class ShipmentsCancelled(Value):
 
     reference: Reference
     lines: tuple[ParcelLine, ...]
-
-
-class UnknownShipment(errors.NotFound):
-    """There is no such shipment."""
-
-    slug = "fulfilment.unknown-shipment"
-
-    def __init__(self, *, what: str, path: str) -> None:
-        super().__init__(
-            f"there is no shipment {what}",
-            remedy="plan it with fulfilment.plan, or find it with fulfilment.list-shipments",
-            path=path,
-        )
-
-
-class UnknownParcel(errors.NotFound):
-    """The shipment has no such parcel."""
-
-    slug = "fulfilment.unknown-parcel"
-
-    def __init__(self, *, parcel: str, known: Sequence[str]) -> None:
-        super().__init__(
-            f"the shipment has no parcel {parcel!r}{errors.near(parcel, known)}",
-            remedy=f"it has {', '.join(known)}" if known else "pack one with fulfilment.pack",
-            path="$.parcel",
-        )
-
-
-class PlannedOtherwise(errors.Conflict):
-    """The reference is planned already, with other lines."""
-
-    slug = "fulfilment.planned-otherwise"
-
-    def __init__(self, *, reference: str) -> None:
-        super().__init__(
-            f"the shipments of {reference!r} are planned already, from another ask",
-            remedy="read them with fulfilment.list-shipments; cancel lines with fulfilment.cancel",
-            path="$.reference",
-        )
-
-
-class OverShip(errors.Conflict):
-    """More is to be packed, shipped or cancelled than is left of the lines."""
-
-    slug = "fulfilment.over-ship"
-
-    def __init__(self, *, lines: Sequence[dict[str, object]]) -> None:
-        over = [f"{line['left']} of {line['sku']!r} are left, not {line['quantity']}" for line in lines[:1]]
-        super().__init__(
-            over[0] if over else "nothing is left to pack",
-            remedy="read the shipment with fulfilment.get-shipment, and take no more than is left",
-            path=str(lines[0]["path"]) if lines else "$.parcel",
-            lines=list(lines),
-        )
-
-
-class ParcelDiffers(errors.Conflict):
-    """The parcel is packed with other goods than the ask names."""
-
-    slug = "fulfilment.parcel-differs"
-
-    def __init__(self, *, parcel: str) -> None:
-        super().__init__(
-            f"parcel {parcel!r} is packed with other goods",
-            remedy="leave lines out to ship what is in it, or name another parcel",
-            path="$.parcel",
-        )
-
-
-class IllegalStep(errors.Conflict):
-    """The parcel is in a state from which this step does not lead on."""
-
-    slug = "fulfilment.illegal-step"
-
-    def __init__(self, *, parcel: str, state: str, step: str, allowed: Sequence[str]) -> None:
-        super().__init__(
-            f"parcel {parcel!r} is {state} and cannot be {step}",
-            remedy=f"from {state} it can be {' or '.join(allowed)}" if allowed else f"{state} is an end",
-            path="$.parcel",
-            state=state,
-        )
 
 
 @extension_point("fulfilment.shipment-key", combine=combine.first_answer, per_line=True, dimensions=[ORDER_KIND])

@@ -3,8 +3,6 @@
     order:   place ──▶ placed ──mark-paid──▶ paid ──mark-shipped──▶ part-shipped ──▶ shipped ──complete──▶ completed
                          │ └─expire─▶ expired   │
                          └──────cancel──────────┴──▶ cancelled        (handed over in a shop: completed at once)
-    return:  request ──▶ requested ──approve──▶ approved ──receive──▶ received ──settle──▶ refunded
-                             └──reject──▶ rejected
 
 What is placed together is one group; each order of it is what one seller or place sends. The total of a group is
 the sum of its orders'. An order is kept as it was sold: prices, discounts, tax, the version of the rules. Numbers
@@ -14,10 +12,9 @@ that was never used can be explained by its lease.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from isthmus.kernel import (
@@ -32,24 +29,33 @@ from isthmus.kernel import (
     event,
     extension_point,
 )
-from isthmus.markings import Pii
 from isthmus.values import (
     CHANNEL,
     LINES_MAX,
     ORDER_KIND,
-    Address,
-    Applied,
     Code,
-    CurrencyCode,
     Moment,
     Money,
     PageSize,
     Quantity,
-    Sku,
     money,
 )
 
-from .api_baskets import *  # noqa: F403 - one api in two files
+from .api_baskets import *  # noqa: F403 - one api in three files
+from .api_model import *  # noqa: F403
+from .api_model import (
+    CheckDraft,
+    Draft,
+    DraftChecked,
+    DraftLine,
+    Order,
+    OrderLine,
+    OrderState,
+    PlacedGroup,
+    PlaceOrder,
+)
+from .api_returns import *  # noqa: F403
+from .api_returns import ReturnLine
 from .numbers import Numbers as Numbers
 from .refusals import BadCursor as BadCursor
 from .refusals import BasketFull as BasketFull
@@ -64,172 +70,9 @@ from .refusals import UnknownOrder as UnknownOrder
 from .refusals import UnknownReturn as UnknownReturn
 
 EXPIRE_MAX = 200  # groups in one transaction: it holds the lock of each
-DISCOUNTS_MAX = 100
 MERGED_MAX = 100
 
-Email = Annotated[str, Pii("email"), Meta(max_length=254)]
 Reason = Annotated[str, Meta(min_length=1, max_length=240)]
-
-
-class OrderState(enum.StrEnum):
-    PLACED = "placed"
-    PAID = "paid"
-    PART_SHIPPED = "part-shipped"
-    SHIPPED = "shipped"
-    COMPLETED = "completed"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-
-
-class ReturnState(enum.StrEnum):
-    REQUESTED = "requested"
-    APPROVED = "approved"
-    REJECTED = "rejected"
-    RECEIVED = "received"
-    REFUNDED = "refunded"
-
-
-class DraftLine(Value):
-    """A line as it was priced: what is paid for it is `total` = amount − discount, with its tax added or in it."""
-
-    sku: Sku
-    title: str
-    quantity: Quantity
-    unit: str
-    seller: str
-    location: str
-    tax_category: str
-    list_amount: Money
-    amount: Money
-    discount: Money
-    tax: Money
-    total: Money
-    is_returnable: bool = True
-    applied: tuple[Applied, ...] = ()
-
-
-class Draft(Value):
-    """An order that is about to be placed, as extension points see it."""
-
-    lines: Annotated[tuple[DraftLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
-    currency: CurrencyCode
-    delivery_fee: Money  # to be paid, tax included
-    total: Money
-    member_id: UUID | None = None
-    contact_email: Email = ""
-    address: Annotated[Address | None, Pii("address")] = None
-    delivery_method: str = ""
-    slot_id: UUID | None = None
-    coupons: tuple[str, ...] = ()
-    order_kind: str = "standard"
-    channel: str = "online"
-
-
-class DiscountShare(Value):
-    """What a line has of a discount; `line` counts the lines of the draft from 0."""
-
-    line: Annotated[int, Meta(ge=0, lt=LINES_MAX)]
-    amount: Money
-
-
-class DraftDiscount(Value):
-    """What a promotion takes off: off lines, and then its shares add up to it, or off the delivery fee."""
-
-    promotion: str
-    amount: Money
-    coupon: str | None = None
-    reason: str = ""
-    target: Literal["lines", "delivery"] = "lines"
-    shares: Annotated[tuple[DiscountShare, ...], Meta(max_length=LINES_MAX)] = ()
-
-
-class PlaceOrder(Draft):
-    """Write an order down as it was priced. `group_id` places once.
-
-    Where `discounts` are given, each is the sum of its shares, and each line's discount is what it has of them.
-    """
-
-    group_id: UUID
-    discounts: Annotated[tuple[DraftDiscount, ...], Meta(max_length=DISCOUNTS_MAX)] = ()
-    pay_before: Moment | None = None  # None: it is paid already
-    is_handed_over: bool = False  # paid and taken along: the order is complete at once
-    plan: str = ""  # the version of the rules that it was sold under
-
-
-class OrderBrief(Value):
-    """An order in a few words."""
-
-    order_id: UUID
-    number: str
-    state: OrderState
-    part: str  # what the split key said: a seller, a place, or nothing
-    lines: int
-    total: Money
-
-
-class PlacedGroup(Value):
-    """The orders of a group, in the order of their numbers."""
-
-    group_id: UUID
-    orders: tuple[OrderBrief, ...]
-    total: Money
-
-
-class CheckDraft(Draft):
-    """Ask whether an order would be accepted, and how it would be split; nothing is written."""
-
-
-class DraftChecked(Value):
-    """What would keep the order from being placed, and the parts that it would be split into."""
-
-    refusals: tuple[str, ...]
-    parts: tuple[str, ...]
-
-
-class OrderLine(DraftLine):
-    """A line of an order, and what has become of it."""
-
-    line: int
-    commission: Money  # of `total`, what the front end keeps from whose goods they are
-    shipped: int
-    returned: int
-    refunded: Money
-
-
-class HistoryEntry(Value):
-    """Who did what when."""
-
-    at: Moment
-    by: str
-    what: str
-    note: str
-
-
-class Order(Value):
-    """An order, whole."""
-
-    order_id: UUID
-    group_id: UUID
-    number: str
-    state: OrderState
-    part: str
-    member_id: UUID | None
-    contact_email: Email
-    address: Annotated[Address | None, Pii("address")]
-    order_kind: str
-    channel: str
-    box: str
-    plan: str
-    currency: CurrencyCode
-    lines: tuple[OrderLine, ...]
-    delivery_fee: Money
-    delivery_method: str
-    total: Money
-    refunded: Money
-    coupons: tuple[str, ...]
-    placed_at: Moment
-    pay_before: Moment | None
-    history: tuple[HistoryEntry, ...]
 
 
 class GetOrder(Value):
@@ -266,6 +109,13 @@ class MarkPaid(Value):
     """Record that a group is paid."""
 
     group_id: UUID
+
+
+class RecordDeposit(Value):
+    """Record that what was due at once of a group is paid; the rest is due before a later time."""
+
+    group_id: UUID
+    pay_before: Moment
 
 
 class Cancel(Value):
@@ -317,72 +167,6 @@ class Complete(Value):
     order_id: UUID
 
 
-class ReturnLine(Value):
-    """So much of a line comes back."""
-
-    line: int
-    quantity: Quantity
-    reason: Code = "unwanted"
-
-
-class RequestReturn(Value):
-    """Ask to give goods back."""
-
-    order_id: UUID
-    lines: Annotated[tuple[ReturnLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
-
-
-class RefundShare(Value):
-    """What a returned line comes to, to the cent: over all returns of a line it adds up to what was paid for it."""
-
-    line: int
-    quantity: Quantity
-    worth: Money  # the share of what was paid
-    refund: Money  # what the front end gives back of that
-    tax: Money  # the tax in `refund`
-    discount: Money  # what had been taken off the goods that come back
-
-
-class Return(Value):
-    """A return and how it stands; `refund` is what the goods are worth to the buyer, `tax` the tax in that."""
-
-    return_id: UUID
-    order_id: UUID
-    group_id: UUID
-    state: ReturnState
-    lines: tuple[ReturnLine, ...]
-    shares: tuple[RefundShare, ...]
-    refund: Money
-    tax: Money
-    note: str
-
-
-class DecideReturn(Value):
-    """Approve or reject a return that was asked for."""
-
-    return_id: UUID
-    is_approved: bool
-    note: Annotated[str, Meta(max_length=240)] = ""
-
-
-class ReceiveReturn(Value):
-    """Record that the goods of an approved return are back."""
-
-    return_id: UUID
-
-
-class SettleReturn(Value):
-    """Record that a received return was refunded."""
-
-    return_id: UUID
-
-
-class GetReturn(Value):
-    """Ask for a return."""
-
-    return_id: UUID
-
-
 @event("order.order-placed", version="1.0", subject="order_id")
 class OrderPlaced(Value):
     """An order was placed."""
@@ -407,16 +191,6 @@ class OrderMoved(Value):
     group_id: UUID
     state: OrderState
     note: str
-
-
-@event("order.return-moved", version="1.0", subject="order_id")
-class ReturnMoved(Value):
-    """A return is in another state."""
-
-    order_id: UUID
-    return_id: UUID
-    state: ReturnState
-    refund: Money
 
 
 @capability("order.check-draft", version="1.0", is_internal=True, effect=Effect.READ)
@@ -462,6 +236,18 @@ def mark_paid(ask: MarkPaid) -> PlacedGroup:
 
 
 @capability(
+    "order.record-deposit",
+    version="1.0",
+    is_internal=True,
+    effect=Effect.WRITE,
+    raises=[UnknownOrder],
+)
+def record_deposit(ask: RecordDeposit) -> PlacedGroup:
+    """Record a deposit: orders stay placed, with until `pay_before` to pay the balance. Safe to repeat."""
+    ...
+
+
+@capability(
     "order.cancel-order",
     version="1.0",
     is_internal=True,
@@ -502,48 +288,6 @@ def mark_shipped(ask: MarkShipped) -> Order:
 )
 def complete_order(ask: Complete) -> Order:
     """Record that an order has arrived. Safe to repeat."""
-    ...
-
-
-@capability("order.request-return", version="1.0", effect=Effect.WRITE, raises=[UnknownOrder, NotReturnable])
-def request_return(ask: RequestReturn) -> Return:
-    """Ask to give goods back that were shipped; never more than was, and never worth more than was paid."""
-    ...
-
-
-@capability("order.decide-return", version="1.0", effect=Effect.WRITE, raises=[UnknownReturn, IllegalTransition])
-def decide_return(ask: DecideReturn) -> Return:
-    """Approve or reject a return."""
-    ...
-
-
-@capability(
-    "order.receive-return",
-    version="1.0",
-    is_internal=True,
-    effect=Effect.WRITE,
-    raises=[UnknownReturn, IllegalTransition],
-)
-def receive_return(ask: ReceiveReturn) -> Return:
-    """Record that the goods are back. Safe to repeat."""
-    ...
-
-
-@capability(
-    "order.settle-return",
-    version="1.0",
-    is_internal=True,
-    effect=Effect.WRITE,
-    raises=[UnknownReturn, IllegalTransition],
-)
-def settle_return(ask: SettleReturn) -> Return:
-    """Record that the money is back with the buyer. Safe to repeat."""
-    ...
-
-
-@capability("order.get-return", version="1.0", effect=Effect.READ, raises=[UnknownReturn])
-def get_return(ask: GetReturn) -> Return:
-    """Return a return."""
     ...
 
 

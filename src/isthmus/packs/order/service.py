@@ -16,6 +16,7 @@ from isthmus.values import Money, money
 from . import api, rules, storage
 
 State = api.OrderState
+DEPOSIT_PAID = "deposit-paid"  # what the history says of it
 KEPT_FOR = timedelta(minutes=15)  # what an unpaid order is given when its front end does not let it run out
 _LATEST = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 
@@ -109,6 +110,14 @@ async def mark_paid(ask: api.MarkPaid, ctx: Context) -> api.PlacedGroup:
         _check_guard(order, State.PAID, "$.group_id", ctx)
     await move([one.order_id for one in unpaid], ask.group_id, State.PAID, "", ctx)
     return await _group(ask.group_id, ctx, is_locked=False)
+
+
+@implements(api.record_deposit)
+async def record_deposit(ask: api.RecordDeposit, ctx: Context) -> api.PlacedGroup:
+    group = await _group(ask.group_id, ctx, is_locked=True)
+    told = (ctx.now, ctx.caller.client, DEPOSIT_PAID)
+    await storage.record_deposit(ctx.session, ctx.front_end, ask.group_id, ask.pay_before, told)
+    return group
 
 
 @implements(api.cancel_order)

@@ -100,6 +100,18 @@ _PAY_LATER = """
 update "order".orders set pay_before = $3 where front_end = $1 and group_id = any($2) and state = 'placed'
 """
 
+# Only orders that have no such entry yet: the time to pay the balance is given once.
+_RECORD_DEPOSIT = """
+with waiting as (
+    update "order".orders set pay_before = $3
+    where front_end = $1 and group_id = $2 and state = 'placed'
+      and not exists (select from "order".history where history.front_end = $1
+                      and history.order_id = orders.order_id and what = $6)
+    returning order_id
+)
+insert into "order".history (front_end, order_id, at, by, what, note) select $1, order_id, $4, $5, $6, '' from waiting
+"""
+
 _SHIP = """
 update "order".lines set shipped = shipped + given.quantity
 from unnest($3::int[], $4::int[]) as given (line, quantity)
@@ -253,6 +265,12 @@ async def due(session: ports.Session, front_end: str, now: datetime, limit: int)
 
 async def pay_later(session: ports.Session, front_end: str, group_ids: Sequence[UUID], until: datetime) -> None:
     await session.execute(_PAY_LATER, front_end, list(group_ids), until)
+
+
+async def record_deposit(
+    session: ports.Session, front_end: str, group_id: UUID, pay_before: datetime, told: tuple[datetime, str, str]
+) -> None:
+    await session.execute(_RECORD_DEPOSIT, front_end, group_id, pay_before, *told)
 
 
 async def is_new_parcel(session: ports.Session, front_end: str, order_id: UUID, parcel: str, now: datetime) -> bool:

@@ -16,7 +16,6 @@ Less than all can be captured, and the rest later. Money that moved is a leg; `c
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -29,28 +28,36 @@ from isthmus.kernel import (
     Verdict,
     capability,
     combine,
-    errors,
     event,
     extension_point,
 )
 from isthmus.markings import Pii
-from isthmus.values import CHANNEL, ORDER_KIND, Code, Moment, Money, PageSize
+from isthmus.values import CHANNEL, ORDER_KIND, Code, Moment, Money
 
+from .api_attempts import *  # noqa: F403
+from .api_attempts import Attempt, Attempts, Begin, End, ListOpenAttempts
+from .api_parts import *  # noqa: F403 - one api in two files
+from .api_parts import Reference, References, RefundFrom, RefundParts, RefundTooLarge
 from .providers import Outcome as Outcome
 from .providers import Provider as Provider
 from .providers import Providers as Providers
 from .providers import TestProvider as TestProvider
 from .refusals import AmountExceeded as AmountExceeded
+from .refusals import BadNotification as BadNotification
+from .refusals import Declined as Declined
 from .refusals import IllegalStep as IllegalStep
+from .refusals import MethodRefused as MethodRefused
+from .refusals import OutcomeUnknown as OutcomeUnknown
 from .refusals import ReferenceUsed as ReferenceUsed
 from .refusals import RefundRefused as RefundRefused
 from .refusals import StepUnderWay as StepUnderWay
+from .refusals import UnknownPayment as UnknownPayment
+from .refusals import UnknownProvider as UnknownProvider
 from .refusals import WrongAmount as WrongAmount
 
 PROVIDER_DEADLINE_MS = 30_000  # a flow waits no longer; what is unknown by then is reconciled
 RECONCILE_MAX = 50
 
-Reference = Annotated[str, Meta(min_length=1, max_length=128)]
 Token = Annotated[
     str, Pii("identifier"), Meta(min_length=1, max_length=255, description="from the provider's own form")
 ]
@@ -65,13 +72,6 @@ class PaymentState(enum.StrEnum):
     VOIDED = "voided"
 
 
-class Kind(enum.StrEnum):
-    AUTHORISE = "authorise"
-    CAPTURE = "capture"
-    VOID = "void"
-    REFUND = "refund"
-
-
 class OpenPayment(Value):
     """Expect an amount for a reference, such as a group of orders.
 
@@ -81,6 +81,18 @@ class OpenPayment(Value):
     reference: Reference
     amount: Money
     received_as: Code | None = None
+
+
+class ListPayments(Value):
+    """Ask for the payments of some references."""
+
+    references: References
+
+
+class Payments(Value):
+    """The payments that there are, in the order of the references."""
+
+    items: tuple[Payment, ...]
 
 
 class ExpectLess(Value):
@@ -187,52 +199,6 @@ class Methods(Value):
     items: tuple[str, ...]
 
 
-class Begin(Value):
-    """Write an attempt down before its provider is called; amount: none is all that is left."""
-
-    payment_id: UUID
-    kind: Kind
-    key: Reference
-    provider: Code = ""
-    method: str = ""
-    amount: Money | None = None
-
-
-class Attempt(Value):
-    """An attempt, and how it ended; `pending` and `unknown` have not."""
-
-    attempt_id: UUID
-    payment_id: UUID
-    kind: Kind
-    key: str
-    provider: str
-    method: str
-    amount: Money
-    state: Literal["pending", "unknown", "done", "refused"]
-    provider_reference: str
-    reason: str
-
-
-class End(Value):
-    """Write down how an attempt ended, found by its key."""
-
-    key: Reference
-    outcome: Outcome
-
-
-class ListOpenAttempts(Value):
-    """Ask for attempts without an outcome that are older than a moment."""
-
-    older_than_s: Annotated[int, Meta(ge=0, le=86_400)] = 60
-    limit: PageSize = 50
-
-
-class Attempts(Value):
-    """Attempts, the oldest first."""
-
-    items: tuple[Attempt, ...]
-
-
 @event("payment.payment-moved", version="1.0", subject="payment_id")
 class PaymentMoved(Value):
     """A payment is in another state."""
@@ -253,75 +219,6 @@ class OutcomeContradicted(Value):
     amount: Money
     was: str
     said: str
-
-
-class UnknownPayment(errors.NotFound):
-    """There is no such payment here."""
-
-    slug = "payment.unknown-payment"
-
-    def __init__(self, *, what: str, path: str = "$.payment_id") -> None:
-        super().__init__(f"there is no payment {what}", remedy="take its id from the placed order", path=path)
-
-
-class UnknownProvider(errors.NotFound):
-    """No provider of this name is connected, or none for the method."""
-
-    slug = "payment.unknown-provider"
-
-    def __init__(self, *, name: str, known: Sequence[str]) -> None:
-        super().__init__(
-            f"no provider takes {name!r}{errors.near(name, known)}",
-            remedy=f"use one of {', '.join(known)}",
-            path="$.method",
-        )
-
-
-class Declined(errors.RuleBroken):
-    """The provider refused."""
-
-    slug = "payment.declined"
-
-    def __init__(self, *, reason: str, path: str | None) -> None:
-        super().__init__(
-            f"the payment was declined: {reason}", remedy="try another way to pay", path=path, reason=reason
-        )
-
-
-class OutcomeUnknown(errors.Unavailable):
-    """The provider has not answered; nobody knows yet whether it did what it was asked."""
-
-    slug = "payment.outcome-unknown"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the provider has not answered",
-            remedy="ask for the payment in a minute; it is looked up meanwhile, and nothing is taken twice",
-        )
-
-
-class MethodRefused(errors.RuleBroken):
-    """The front end does not take this way to pay for this amount."""
-
-    slug = "payment.method-refused"
-
-    def __init__(self, *, method: str, allowed: Sequence[str]) -> None:
-        super().__init__(
-            f"{method!r} is not taken here{errors.near(method, allowed)}",
-            remedy=f"use one of {', '.join(allowed)}" if allowed else "nothing can be paid here",
-            path="$.method",
-        )
-
-
-class BadNotification(errors.BadAsk):
-    """The provider's message cannot be read, or is not signed by it."""
-
-    slug = "payment.bad-notification"
-
-    def __init__(self, *, provider: str) -> None:
-        super().__init__(
-            f"this is no message of {provider!r}", remedy="send the payload as the provider sent it", path="$.payload"
-        )
 
 
 _BEGIN_ERRORS = (UnknownPayment, IllegalStep, StepUnderWay, AmountExceeded, WrongAmount, ReferenceUsed)
@@ -345,6 +242,12 @@ def expect_less(ask: ExpectLess) -> Payment:
 @capability("payment.get-payment", version="1.0", effect=Effect.READ, raises=[UnknownPayment])
 def get_payment(ask: GetPayment) -> Payment:
     """Return a payment with its legs."""
+    ...
+
+
+@capability("payment.list-payments", version="1.0", effect=Effect.READ)
+def list_payments(ask: ListPayments) -> Payments:
+    """Return the payments of some references, without their legs."""
     ...
 
 
@@ -416,6 +319,18 @@ def void(ask: Void) -> Payment:
 )
 def refund(ask: Refund) -> Payment:
     """Give money back, never more than was captured; a reference is refunded once."""
+    ...
+
+
+@capability(
+    "payment.refund-from",
+    version="1.0",
+    effect=Effect.STEPS,
+    raises=[*_STEP_ERRORS, RefundRefused, RefundTooLarge],
+    deadline_ms=PROVIDER_DEADLINE_MS,
+)
+def refund_from(ask: RefundFrom) -> RefundParts:
+    """Give money back from the payments of one thing. Stopped half way, the same call goes on where it was."""
     ...
 
 

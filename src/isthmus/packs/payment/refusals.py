@@ -84,3 +84,72 @@ class RefundRefused(errors.RuleBroken):
             path="$.amount",
             reasons=list(reasons),
         )
+
+
+class UnknownPayment(errors.NotFound):
+    """There is no such payment here."""
+
+    slug = "payment.unknown-payment"
+
+    def __init__(self, *, what: str, path: str = "$.payment_id") -> None:
+        super().__init__(f"there is no payment {what}", remedy="take its id from the placed order", path=path)
+
+
+class UnknownProvider(errors.NotFound):
+    """No provider of this name is connected, or none for the method."""
+
+    slug = "payment.unknown-provider"
+
+    def __init__(self, *, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"no provider takes {name!r}{errors.near(name, known)}",
+            remedy=f"use one of {', '.join(known)}",
+            path="$.method",
+        )
+
+
+class Declined(errors.RuleBroken):
+    """The provider refused."""
+
+    slug = "payment.declined"
+
+    def __init__(self, *, reason: str, path: str | None) -> None:
+        super().__init__(
+            f"the payment was declined: {reason}", remedy="try another way to pay", path=path, reason=reason
+        )
+
+
+class OutcomeUnknown(errors.Unavailable):
+    """The provider has not answered; nobody knows yet whether it did what it was asked."""
+
+    slug = "payment.outcome-unknown"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the provider has not answered",
+            remedy="ask for the payment in a minute; it is looked up meanwhile, and nothing is taken twice",
+        )
+
+
+class MethodRefused(errors.RuleBroken):
+    """The front end does not take this way to pay for this amount."""
+
+    slug = "payment.method-refused"
+
+    def __init__(self, *, method: str, allowed: Sequence[str]) -> None:
+        super().__init__(
+            f"{method!r} is not taken here{errors.near(method, allowed)}",
+            remedy=f"use one of {', '.join(allowed)}" if allowed else "nothing can be paid here",
+            path="$.method",
+        )
+
+
+class BadNotification(errors.BadAsk):
+    """The provider's message cannot be read, or is not signed by it."""
+
+    slug = "payment.bad-notification"
+
+    def __init__(self, *, provider: str) -> None:
+        super().__init__(
+            f"this is no message of {provider!r}", remedy="send the payload as the provider sent it", path="$.payload"
+        )

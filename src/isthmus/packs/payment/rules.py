@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from . import api
 
@@ -46,6 +47,17 @@ def left_for(kind: Kind, payment: api.Payment) -> int:
         Kind.VOID: payment.authorised.minor - payment.captured.minor,
         Kind.REFUND: payment.captured.minor - payment.refunded.minor,
     }[kind]
+
+
+def from_the_last(minor: int, left: Sequence[tuple[UUID, int]]) -> list[tuple[UUID, int]] | None:
+    """Take an amount from payments, the last of them first; None where they have too little together."""
+    taken: list[tuple[UUID, int]] = []
+    for payment_id, has in reversed(left):
+        part = min(minor, max(0, has))
+        if part:
+            taken.append((payment_id, part))
+            minor -= part
+    return taken if minor == 0 else None
 
 
 def state_after(kind: Kind, payment: api.Payment, minor: int) -> State:

@@ -58,6 +58,34 @@ async def get_payment(ask: api.GetPayment, ctx: Context) -> api.Payment:
     return await _found(ask.payment_id, ask.reference, ctx)
 
 
+@implements(api.list_payments)
+async def list_payments(ask: api.ListPayments, ctx: Context) -> api.Payments:
+    found = await storage.by_references(ctx.session, ctx.front_end, ask.references)
+    return api.Payments(items=tuple(kept.payment for kept in found))
+
+
+@implements(api.split_refund)
+async def split_refund(ask: api.SplitRefund, ctx: Context) -> api.RefundParts:
+    found = await storage.by_references(ctx.session, ctx.front_end, ask.payments, is_locked=True)
+    known = await storage.refund_parts(ctx.session, ctx.front_end, [one.payment.payment_id for one in found])
+    if done := [part for part in known if part.reference == ask.reference]:
+        currency = ask.amount.currency
+        return api.RefundParts(
+            parts=tuple(api.RefundPart(payment_id=part.payment_id, amount=money(part.minor, currency)) for part in done)
+        )
+    promised = {one.payment.payment_id: 0 for one in found}
+    for part in known:
+        promised[part.payment_id] += part.minor
+    left = [(one.payment.payment_id, one.payment.captured.minor - promised[one.payment.payment_id]) for one in found]
+    parts = rules.from_the_last(ask.amount.minor, left)
+    if parts is None:
+        raise api.RefundTooLarge(wanted=ask.amount, left=money(sum(minor for _, minor in left), ask.amount.currency))
+    await storage.promise_refund(ctx.session, ctx.front_end, ask.reference, parts, ctx.now)
+    return api.RefundParts(
+        parts=tuple(api.RefundPart(payment_id=one, amount=money(minor, ask.amount.currency)) for one, minor in parts)
+    )
+
+
 @implements(api.list_methods)
 async def list_methods(ask: api.ListMethods, ctx: Context) -> api.Methods:
     offered = ctx.resource(api.Providers).methods()

@@ -33,6 +33,12 @@ _FIND = f"""
 select {_COLUMNS} from payment.payment
 where front_end = $1 and ($2::uuid is null or payment_id = $2) and ($3::text is null or reference = $3)
 """
+_BY_REFERENCE = f"select {_COLUMNS} from payment.payment where front_end = $1 and reference = any($2)"
+_LOCK_BY_REFERENCE = f"{_BY_REFERENCE} order by payment_id for update"
+_REFUND_PARTS = """
+select reference, payment_id, amount_minor from payment.refund_part
+where front_end = $1 and payment_id = any($2) order by part
+"""
 _LEGS = """
 select kind, amount_minor, method, at from payment.leg where front_end = $1 and payment_id = $2 order by at, leg_id
 """
@@ -85,6 +91,15 @@ class Kept:
     authorisation: str
 
 
+@dataclass(frozen=True, slots=True)
+class RefundPart:
+    """What a payment gives of a refund."""
+
+    reference: str
+    payment_id: UUID
+    minor: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
     """What of an attempt is settled when it begins."""
@@ -112,6 +127,34 @@ async def open_payment(
             now,
             leg_id,
         )
+    )
+
+
+async def by_references(
+    session: ports.Session, front_end: str, references: Sequence[str], *, is_locked: bool = False
+) -> list[Kept]:
+    """Return the payments of references in their order, without legs."""
+    rows = await session.fetch(_LOCK_BY_REFERENCE if is_locked else _BY_REFERENCE, front_end, list(references))
+    return sorted((_kept(row, ()) for row in rows), key=lambda one: list(references).index(one.payment.reference))
+
+
+async def refund_parts(session: ports.Session, front_end: str, payment_ids: Sequence[UUID]) -> list[RefundPart]:
+    """Return what was promised to be given back from payments."""
+    rows = await session.fetch(_REFUND_PARTS, front_end, list(payment_ids))
+    return [RefundPart(row["reference"], row["payment_id"], row["amount_minor"]) for row in rows]
+
+
+async def promise_refund(
+    session: ports.Session, front_end: str, reference: str, parts: Sequence[tuple[UUID, int]], now: datetime
+) -> None:
+    await session.execute(
+        """insert into payment.refund_part (front_end, reference, payment_id, amount_minor, at)
+           select $1, $2, payment_id, minor, $5 from unnest($3::uuid[], $4::bigint[]) as given (payment_id, minor)""",
+        front_end,
+        reference,
+        [payment_id for payment_id, _ in parts],
+        [minor for _, minor in parts],
+        now,
     )
 
 
