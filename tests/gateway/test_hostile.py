@@ -131,7 +131,11 @@ def test_what_the_api_document_leads_to(north_served: httpx.Client) -> None:
         def send(case: Any) -> None:
             case.call_and_validate(
                 base_url=str(north_served.base_url),
-                headers={"Isthmus-Deadline-Ms": "60000", **(case.headers or {}), "Authorization": key},  # a busy machine
+                headers={
+                    "Isthmus-Deadline-Ms": "60000",
+                    **(case.headers or {}),
+                    "Authorization": key,
+                },  # a busy machine
                 excluded_checks=[whole_numbers_have_no_point],
             )
 

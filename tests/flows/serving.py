@@ -1,0 +1,46 @@
+"""A server process of its own, which a test may kill."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+STARTS_WITHIN_S = 30
+
+
+class Server:
+    """An `isthmus serve` of its own, on the database of a shop; killed without a word, it can be started again."""
+
+    def __init__(self, folder: Path, database_url: str) -> None:
+        self._folder = folder
+        self._environment = {**os.environ, "ISTHMUS_DATABASE_URL": database_url}
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        command = [sys.executable, "-m", "isthmus.cli", "serve", "--port", str(self.port)]
+        self._process = subprocess.Popen(command, cwd=self._folder, env=self._environment)  # noqa: ASYNC220 - at once
+        async with httpx.AsyncClient() as client:
+            for _ in range(STARTS_WITHIN_S * 10):
+                await asyncio.sleep(0.1)
+                try:
+                    if (await client.get(f"http://127.0.0.1:{self.port}/ready")).status_code == 200:
+                        return
+                except httpx.TransportError:
+                    continue
+        raise AssertionError("the server did not start")
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
