@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 from rich.progress import Progress
 
+from demo import shelf
 from demo.source import Source
 from isthmus.app import Running
 from isthmus.kernel import Caller
 from isthmus.packs.catalog import api as catalog
-from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.member import api as member
 from isthmus.packs.pricing import api as pricing
@@ -26,6 +26,7 @@ CURRENCY = "USD"
 YEAR_BEGINS = datetime(2016, 12, 31, tzinfo=UTC)
 ONLINE_STOCK = 50  # units of each SKU that was sold, in the warehouse, for whoever tries the API afterwards
 WAREHOUSE = "warehouse"
+BY_WEIGHT = "fresh"  # who sells by weight too, and brings goods in booked windows
 
 
 def caller(front_end: str) -> Caller:
@@ -75,7 +76,7 @@ async def _products(running: Running, source: Source, progress: Progress) -> Non
 
 
 def _draft(row: tuple[Any, ...]) -> catalog.ProductDraft:
-    _, sku, seller, department, category, kind, brand, size = row
+    front_end, sku, seller, department, category, kind, brand, size = row
     department = department or "OTHER"
     title = " ".join(part for part in (kind or category, size) if part)
     return catalog.ProductDraft(
@@ -86,7 +87,10 @@ def _draft(row: tuple[Any, ...]) -> catalog.ProductDraft:
         seller=str(seller),
         tax_category=department.replace(" ", "-").replace("&", "and").replace("/", "-"),
         attributes={"department": department},
-        variants=(catalog.Variant(sku=sku, attributes={"size": size} if size else {}),),
+        variants=(
+            catalog.Variant(sku=sku, attributes={"size": size} if size else {}),
+            *(shelf.loose(sku, size) if front_end == BY_WEIGHT else ()),
+        ),
     )
 
 
@@ -128,6 +132,9 @@ async def _prices(running: Running, source: Source, progress: Progress) -> None:
         known = latest.get((front_end, sku))
         if known is None or known.valid_from < entry.valid_from:
             latest[front_end, sku] = entry
+    packs = {row[1]: found for row in source.products() if row[0] == BY_WEIGHT and (found := shelf.pounds(row[7]))}
+    loose = [entry for (front_end, _), entry in latest.items() if front_end == BY_WEIGHT]
+    await shelf.put_loose(running, caller(BY_WEIGHT), packs, loose, YEAR_BEGINS)
     for (front_end, _), entry in latest.items():  # sold online at the last price of any shop
         by_front_end[front_end].append(
             pricing.PriceEntry(
@@ -175,20 +182,8 @@ async def _stock(running: Running, source: Source, progress: Progress) -> None:
 
 
 async def _delivery(running: Running, source: Source) -> None:
-    rates = (
-        fulfilment.Rate(
-            zone="us",
-            currency=CURRENCY,
-            country="US",
-            base_minor=499,
-            free_from_minor=7_500,
-            after_minutes=1_440,
-            within_minutes=4_320,
-        ),
-    )
-    methods = (fulfilment.Method(code="post", name="By post", rates=rates),)
     for front_end in source.front_ends():
-        await running.platform.call(fulfilment.put_methods, fulfilment.PutMethods(items=methods), caller(front_end))
+        await shelf.put_delivery(running, caller(front_end), by_van=front_end == BY_WEIGHT)
 
 
 def _parts(items: Sequence[T]) -> list[tuple[T, ...]]:

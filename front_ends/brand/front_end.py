@@ -1,8 +1,10 @@
 """What the brand's shop is, what it uses, and what it answers."""
 
 from isthmus.kernel import FrontEnd
+from isthmus.packs.pricing import api as pricing
 from isthmus.products.member_price import MEMBER_PRICE
 from isthmus.products.presale import PRESALE
+from isthmus.products.wholesale import WHOLESALE, wholesale_list
 
 from . import answers
 
@@ -24,7 +26,8 @@ FRONT_END = FrontEnd(
         "promotion.*",
         "tax.*",
     ),
-    products=(PRESALE, MEMBER_PRICE),
+    products=(PRESALE, MEMBER_PRICE, WHOLESALE),
+    order={pricing.choose_price_lists: (wholesale_list, answers.gold_has_its_own_list)},
     answers=(
         answers.gold_has_its_own_list,
         answers.members_only,

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from isthmus import kernel
-from isthmus.kernel import Registry, errors
+from isthmus.kernel import FrontEnd, Registry, errors
 from isthmus.kernel.errors import kebab
+from isthmus.runtime.loading import front_end_folders, load_front_end
 
 from . import debt
 from .tree import ROOT, SRC, functions, packs, parsed, sources, texts, tracked, where, words
@@ -24,6 +25,11 @@ FUNCTION_LINES_MAX = 70
 PACK_LINES_MAX = 1_200  # of code, as with the kernel: what documents it is not counted
 KERNEL_LINES_MAX = 2_000
 KERNEL_NAMES_MAX = 30
+
+
+def ours() -> list[FrontEnd]:
+    """Return the front ends that ship with the platform."""
+    return [load_front_end(folder) for folder in front_end_folders(ROOT / "front_ends")]
 
 
 def lines(path: Path) -> int:
@@ -92,6 +98,25 @@ def test_everything_that_packs_declare_fits_together():
     """Names that do not derive both ways, missing documentation or implementations: all of it stops a release."""
     assert packs()
     Registry().add(*packs()).freeze()
+
+
+def test_every_extension_point_has_two_real_answers_or_a_day_on_which_it_goes():
+    answered: dict[str, set[str]] = {}
+    for front_end in ours():
+        own = [(front_end.code, answer) for part in (front_end, *front_end.children) for answer in part.answers]
+        bundled = [(product.name, answer) for product in front_end.products for answer in product.answers]
+        for owner, answer in (*own, *bundled):
+            answered.setdefault(answer.point.name, set()).add(owner)
+    points = [point for pack in packs() for point in pack.extension_points().values()]
+    lonely = [one.name for one in points if len(answered.get(one.name, ())) < 2 and one.until is None]
+    assert lonely == [], "a point lives by its use: two who answer, or until=date(...)"
+
+
+def test_every_product_is_switched_on_by_two_front_ends():
+    used = [product.name for front_end in ours() for product in set(front_end.products)]
+    declared = {product.name for front_end in ours() for product in front_end.products}
+    assert declared == {name for name in declared if used.count(name) >= 2}
+    assert len(declared) == len([path for path in SRC.glob("products/*.py") if path.name != "__init__.py"])
 
 
 def test_every_capability_and_extension_point_is_named_by_a_test():
