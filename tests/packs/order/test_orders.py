@@ -310,6 +310,10 @@ async def test_orders_are_listed_latest_first_page_by_page(shop: Shop):
     named = await shop.call(api.list_orders, api.ListOrders(number="3"))
     assert [order.number for order in named.items] == ["3"]
     assert (await shop.call(api.list_orders, api.ListOrders(number="no"))).items == ()
+    await shop.call(api.place_order, draft(line("a"), contact_email="Ada@example.org"))
+    of_ada = await shop.call(api.list_orders, api.ListOrders(contact_email="ada@EXAMPLE.org"))
+    assert [order.number for order in of_ada.items] == ["6"]
+    assert (await shop.call(api.list_orders, api.ListOrders(contact_email="ada@example"))).items == ()
     with pytest.raises(api.BadCursor) as bad:
         await shop.call(api.list_orders, api.ListOrders(cursor="zz"))
     assert bad.value.path == "$.cursor"

@@ -57,6 +57,9 @@ async def test_a_rejected_return_leaves_its_goods_returnable(shop: Shop):
     first, second = [await shop.ask_back(order.order_id, (0, 1)) for _ in range(2)]
     assert (await shop.decide(first.return_id, is_approved=False)).state is State.REJECTED
     rest = await shop.ask_back(order.order_id, (0, 2))
+    listed = await shop.call(api.list_returns, api.ListReturns(order_id=order.order_id))
+    assert [one.return_id for one in listed.items] == [first.return_id, second.return_id, rest.return_id]
+    assert listed.items[2] == rest
     assert second.refund + rest.refund == eur(200)
 
 

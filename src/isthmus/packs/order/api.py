@@ -48,6 +48,7 @@ from .api_model import (
     Draft,
     DraftChecked,
     DraftLine,
+    Email,
     Order,
     OrderLine,
     OrderState,
@@ -88,10 +89,11 @@ class GetGroup(Value):
 
 
 class ListOrders(Value):
-    """List orders, the latest first: all, or of a member, or in a state."""
+    """List orders, the latest first: all, or of a member, or of an address (whole, in any case), or in a state."""
 
     member_id: UUID | None = None
     merged_ids: Annotated[tuple[UUID, ...], Meta(max_length=MERGED_MAX)] = ()  # what the member was called before
+    contact_email: Email | None = None
     state: OrderState | None = None
     number: Annotated[str, Meta(max_length=40)] | None = None
     limit: PageSize = 50

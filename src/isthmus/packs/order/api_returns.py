@@ -90,6 +90,18 @@ class GetReturn(Value):
     return_id: UUID
 
 
+class ListReturns(Value):
+    """Ask for the returns of an order."""
+
+    order_id: UUID
+
+
+class Returns(Value):
+    """The returns of an order, the first first."""
+
+    items: tuple[Return, ...]
+
+
 @event("order.return-moved", version="1.0", subject="order_id")
 class ReturnMoved(Value):
     """A return is in another state."""
@@ -139,4 +151,10 @@ def settle_return(ask: SettleReturn) -> Return:
 @capability("order.get-return", version="1.0", effect=Effect.READ, raises=[UnknownReturn])
 def get_return(ask: GetReturn) -> Return:
     """Return a return."""
+    ...
+
+
+@capability("order.list-returns", version="1.0", effect=Effect.READ)
+def list_returns(ask: ListReturns) -> Returns:
+    """List the returns of an order; none where the order is not known."""
     ...

@@ -70,6 +70,11 @@ async def get_return(ask: api.GetReturn, ctx: Context) -> api.Return:
     return await _found(ask.return_id, ctx)
 
 
+@implements(api.list_returns)
+async def list_returns(ask: api.ListReturns, ctx: Context) -> api.Returns:
+    return api.Returns(items=tuple(await storage_returns.of_order(ctx.session, ctx.front_end, ask.order_id)))
+
+
 def _requested(order: api.Order, ask: api.RequestReturn, shares: list[rules.Share], return_id: UUID) -> api.Return:
     currency = order.currency
     return api.Return(

@@ -29,7 +29,12 @@ _RETURN = """
 select "return".*, orders.group_id, orders.currency from "order".return
 join "order".orders using (front_end, order_id) where "return".front_end = $1 and return_id = $2
 """
-_LINES = 'select * from "order".return_line where front_end = $1 and return_id = $2 order by at'
+_OF_ORDER = """
+select "return".*, orders.group_id, orders.currency from "order".return
+join "order".orders using (front_end, order_id) where "return".front_end = $1 and order_id = $2
+order by asked_at, return_id
+"""
+_LINES = 'select * from "order".return_line where front_end = $1 and return_id = any($2) order by return_id, at'
 
 _GIVEN_BACK = """
 select line, sum(quantity)::int as quantity, sum(worth_minor)::bigint as worth, sum(worth_tax_minor)::bigint as tax,
@@ -93,7 +98,16 @@ async def find(session: ports.Session, front_end: str, return_id: UUID) -> api.R
     row = await session.fetch_row(_RETURN, front_end, return_id)
     if row is None:
         return None
-    lines = await session.fetch(_LINES, front_end, return_id)
+    return _return(row, await session.fetch(_LINES, front_end, [return_id]))
+
+
+async def of_order(session: ports.Session, front_end: str, order_id: UUID) -> list[api.Return]:
+    rows = await session.fetch(_OF_ORDER, front_end, order_id)
+    lines = await session.fetch(_LINES, front_end, [row["return_id"] for row in rows]) if rows else []
+    return [_return(row, [one for one in lines if one["return_id"] == row["return_id"]]) for row in rows]
+
+
+def _return(row: ports.Row, lines: Sequence[ports.Row]) -> api.Return:
     currency = row["currency"]
     return api.Return(
         return_id=row["return_id"],
