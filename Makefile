@@ -13,7 +13,7 @@ EXTRAS := data,test
 WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS)
 
-.PHONY: help check test test-slow demo bench screenshots clean
+.PHONY: help check browser test test-slow demo bench screenshots clean
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -42,8 +42,11 @@ check: $(STAMP)
 	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/basedpyright
 
-test: check ## Check style, imports and types, and run every test but the slow ones
+test: check browser ## Check style, imports and types, and run every test but the slow ones
 	$(PYTEST) -m 'not slow'
+
+browser: $(STAMP)
+	@$(PY) -m tests.browser
 
 test-slow: $(STAMP) ## Run the tests that take minutes
 	$(PY) -m pytest -m slow

@@ -46,18 +46,23 @@ class Shop:
 @pytest.fixture
 async def shop(database: Database) -> AsyncIterator[Shop]:
     """Give a shop that sells tea at 10.00 and jam at 4.00, 20 of each, in both front ends."""
-    provider = payment.TestProvider()
-    resources = {payment.Providers: payment.Providers([provider]), order.Numbers: order.Numbers(database)}
-    platform = Platform(app.build([NORTH, SOUTH]), database, resources=resources)
-    shop = Shop(
-        platform, database, provider, Caller(front_end="north", client="n"), Caller(front_end="south", client="s")
-    )
-    await _stocked(shop)
+    shop = shop_of(database)
+    await stocked(shop)
     yield shop
     assert await shop.broken() == []
 
 
-async def _stocked(shop: Shop) -> None:
+def shop_of(database: Database) -> Shop:
+    """Return the platform as it ships over a database, with two front ends that answer nothing themselves."""
+    provider = payment.TestProvider()
+    resources = {payment.Providers: payment.Providers([provider]), order.Numbers: order.Numbers(database)}
+    platform = Platform(app.build([NORTH, SOUTH]), database, resources=resources)
+    return Shop(
+        platform, database, provider, Caller(front_end="north", client="n"), Caller(front_end="south", client="s")
+    )
+
+
+async def stocked(shop: Shop) -> None:
     platform = shop.platform
     categories = (catalog.CategoryDraft(code="food", name="Food"),)
     await platform.call(catalog.put_categories, catalog.PutCategories(categories=categories), shop.north)

@@ -18,9 +18,9 @@ STARTS_WITHIN_S = 30
 class Server:
     """An `isthmus serve` of its own, on the database of a shop; killed without a word, it can be started again."""
 
-    def __init__(self, folder: Path, database_url: str) -> None:
+    def __init__(self, folder: Path, database_url: str, **environment: str) -> None:
         self._folder = folder
-        self._environment = {**os.environ, "ISTHMUS_DATABASE_URL": database_url}
+        self._environment = {**os.environ, "ISTHMUS_DATABASE_URL": database_url, **environment}
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]

@@ -108,7 +108,7 @@ def console(pages: Sequence[Page], token: str) -> Starlette:
     made = Starlette(
         routes=[*routes, Mount("/static", StaticFiles(directory=str(_STATIC)))],
         middleware=[Middleware(BaseHTTPMiddleware, dispatch=signed_in)],
-        exception_handlers={errors.IsthmusError: _refused, HTTPException: _not_there},
+        exception_handlers={errors.IsthmusError: _refused, HTTPException: _not_there, Exception: _failed},
     )
     made.state.templates = _templates()
     made.state.menu = _menu(pages)
@@ -169,3 +169,9 @@ def _not_there(request: Request, error: Exception) -> Response:
         remedy="begin at the map, or search at the top",
     )
     return render(request, "problem.html", status=status, problem=missing)
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    """Say that a page failed; what failed is in the server's log, and no stranger's business."""
+    fault = errors.Fault("this page failed", remedy=f"look into the server's log for {type(error).__name__}")
+    return render(request, "problem.html", status=500, problem=fault)

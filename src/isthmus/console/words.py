@@ -87,6 +87,8 @@ def glance(value: object) -> str:
     if isinstance(value, Mapping):
         inner = [f"{name} {_brief(one)}" for name, one in value.items() if one not in (None, "", [], {})]
         return _cut(", ".join(inner))
+    if isinstance(value, list | tuple) and not value:
+        return "none"
     if isinstance(value, list | tuple):
         return f"{len(value)} × {_cut(glance(value[0]), 80)}" if len(value) != 1 else glance(value[0])
     return _cut(_brief(value))

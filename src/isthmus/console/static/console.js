@@ -52,8 +52,20 @@ function drawAll(root) {
   for (const place of root.querySelectorAll("[data-from]")) draw(place);
 }
 
-document.addEventListener("DOMContentLoaded", () => drawAll(document));
-document.addEventListener("htmx:afterSettle", (event) => drawAll(event.target));
+// Whatever scrolls sideways must be reached by the keyboard too; what does not scroll is no stop on the way.
+function reachable(root) {
+  for (const place of root.querySelectorAll(".scroll:not([tabindex]), pre:not([tabindex])")) {
+    if (place.scrollWidth > place.clientWidth || place.scrollHeight > place.clientHeight) place.tabIndex = 0;
+  }
+}
+
+function begin(root) {
+  drawAll(root);
+  reachable(root);
+}
+
+document.addEventListener("DOMContentLoaded", () => begin(document));
+document.addEventListener("htmx:afterSettle", (event) => begin(event.target));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll(document));
 let settling;
 window.addEventListener("resize", () => {
@@ -84,4 +96,14 @@ document.addEventListener("submit", (event) => {
   if (event.target.method !== "post") return;
   if (event.target.dataset.sent) event.preventDefault();
   event.target.dataset.sent = "yes";
+});
+
+// Leave what was not filled in out of an address that people share.
+document.addEventListener("formdata", (event) => {
+  if (event.target.method !== "get") return;
+  for (const name of new Set(event.formData.keys())) {
+    const kept = event.formData.getAll(name).filter((value) => value !== "");
+    event.formData.delete(name);
+    for (const value of kept) event.formData.append(name, value);
+  }
 });

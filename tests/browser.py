@@ -1,0 +1,64 @@
+"""The browser that tests drive: Debian's Chromium, found or installed; `python -m tests.browser` says which.
+
+Where there is none and none may be installed, browser tests are skipped, and say so with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+MISSING = "browser tests were NOT run: no Chromium is here; on Debian, apt-get install chromium, or set CHROMIUM"
+INSTALLS_WITHIN_S = 300
+
+
+def find() -> str | None:
+    """Return the path of a Chromium: the one that CHROMIUM names, else the first on the path."""
+    if named := os.environ.get("CHROMIUM"):
+        return named if os.access(named, os.X_OK) else None
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+def install() -> bool:
+    """Install Debian's Chromium where that is allowed, and say whether there is one now."""
+    if find() is None and hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
+        for command in (
+            ["apt-get", "update", "-q"],
+            ["apt-get", "install", "-qy", "--no-install-recommends", NAMES[0]],
+        ):
+            try:
+                subprocess.run(command.split(), check=True, capture_output=True, timeout=INSTALLS_WITHIN_S)
+            except (subprocess.SubprocessError, OSError):
+                return False
+    return find() is not None
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[Browser]:
+    """Open a headless browser; skips the test that asks where there is none."""
+    path = find()
+    if path is None:
+        pytest.skip(MISSING)
+    async with async_playwright() as playwright:
+        # A container has no user namespaces for the browser's sandbox; the pages that it opens are our own.
+        browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+def main() -> int:
+    """Say on one line which browser tests will use."""
+    print(f"browser tests use {find()}" if install() else MISSING, file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,115 @@
+"""A served platform with two front ends, and a browser that is signed in to its console."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page
+
+from isthmus.gateway import auth
+from isthmus.store import Database
+from tests import browser as browsers
+from tests.flows.conftest import NORTH, Shop, shop_of, stocked
+from tests.flows.serving import Server
+
+FreshDatabase = Callable[[], AbstractAsyncContextManager[str]]
+TOKEN = "an-operator"
+
+FRONT_ENDS = {
+    "north": """
+from isthmus.kernel import PASS, FrontEnd, answers
+from isthmus.packs.pricing import api as pricing
+from isthmus.values import money
+
+
+@answers(pricing.adjust_unit_price)
+def one_euro_off(lines, buyer):
+    off = [money(line.amount.minor - 100, line.amount.currency) for line in lines]
+    return [pricing.UnitPrice(amount=price, by="north", reason="a euro off for all") for price in off]
+
+
+FRONT_END = FrontEnd(
+    code="north", name="North", owner="north team", doc="Sells in the north.", uses={uses}, answers=(one_euro_off,)
+)
+""",
+    "south": """
+from isthmus.kernel import FrontEnd
+
+FRONT_END = FrontEnd(code="south", name="South", owner="south team", doc="Sells in the south.", uses={uses})
+""",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running server: where its console is, its folder, and a client of its API."""
+
+    address: str
+    folder: Path
+    shop: Shop
+    client: httpx.AsyncClient
+
+    async def call(self, capability: str, ask: dict[str, Any]) -> dict[str, Any]:
+        """Call a capability for north, as a client does."""
+        answer = await self.client.post(f"/v1/{capability}", json=ask, headers={"Idempotency-Key": str(uuid.uuid4())})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def sell(self, *skus: str, **facts: Any) -> dict[str, Any]:
+        """Sell one of each, paid in a shop and handed over unless the facts say otherwise, and return the order."""
+        lines = [{"sku": sku, "quantity": 1} for sku in skus]
+        ask = {"lines": lines, "currency": "EUR", "paid_at_till": "cash", "channel": "store", **facts}
+        placed = await self.call("checkout.place-order", {name: one for name, one in ask.items() if one is not None})
+        return placed["orders"][0]
+
+
+@pytest.fixture(scope="module")
+async def served(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """Give a server process over a stocked database of its own, with the front ends north and south."""
+    folder = tmp_path_factory.mktemp("served")
+    for code, text in FRONT_ENDS.items():
+        (folder / "front_ends" / code).mkdir(parents=True)
+        (folder / "front_ends" / code / "front_end.py").write_text(text.replace("{uses}", repr(NORTH.uses)))
+    async with fresh_database() as url, await Database.open(url) as database:
+        shop = shop_of(database)
+        await stocked(shop)
+        server = Server(folder, url, ISTHMUS_CONSOLE_TOKEN=TOKEN, ISTHMUS_DATA=str(folder / ".isthmus"))
+        await server.start()
+        key = await auth.create_client(database, "north", "shop")
+        base = f"http://127.0.0.1:{server.port}"
+        async with httpx.AsyncClient(base_url=base, headers={"Authorization": f"Bearer {key}"}, timeout=30) as client:
+            yield Served(f"{base}/console", folder, shop, client)
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Give a headless Chromium, or skip with the reason."""
+    async with browsers.opened() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def operator(browser: Browser, served: Served) -> AsyncIterator[BrowserContext]:
+    """Give a browser that has opened the address with the token; what its pages complain of fails the test."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 900})
+    complaints: list[str] = []
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    page = await context.new_page()
+    await page.goto(f"{served.address}/?token={TOKEN}")
+    await page.close()
+    yield context
+    await context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+async def page(operator: BrowserContext) -> Page:
+    return await operator.new_page()

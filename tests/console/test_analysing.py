@@ -1,0 +1,51 @@
+"""An analyst at work: asks a metric, reads chart, table and receipt, and passes the address on."""
+
+from __future__ import annotations
+
+from playwright.async_api import Page, expect
+
+from .conftest import Served
+
+
+async def test_an_analyst_asks_a_metric_and_passes_the_address_on(page: Page, served: Served) -> None:
+    for _ in range(2):
+        await served.sell("tea", "jam")
+    await page.goto(f"{served.address}/quality")
+    await page.get_by_role("button", name="Land now").click()
+    await page.goto(f"{served.address}/metrics")
+    await page.get_by_label("order.sales", exact=True).check()
+    await page.get_by_label("order.orders").check()
+    await page.get_by_label("Over time").select_option("day")
+    await page.get_by_role("button", name="Ask", exact=True).click()
+    row = page.get_by_role("region", name="Rows").locator("tbody tr")
+    await expect(row).to_have_count(1)
+    orders, sales = (await row.locator("td.number").all_text_contents())[:2]
+    assert float(sales) >= 24
+    assert int(orders) >= 2
+    await expect(page.locator(".chart canvas")).to_be_visible()
+    await expect(page.get_by_role("columnheader", name="order.sales (EUR)")).to_be_visible()
+    assert "where=" not in page.url
+    passed_on = await page.context.new_page()
+    await passed_on.goto(page.url)
+    await expect(passed_on.get_by_role("region", name="Rows").locator("tbody tr")).to_contain_text(sales)
+    await passed_on.get_by_role("link", name="Where it comes from").click()
+    await expect(passed_on.locator("svg.lineage")).to_contain_text("order_id")
+    await page.locator("a[href*='/receipts/']").click()
+    await expect(page.locator("h1")).to_contain_text("the same number today")
+    await expect(page.locator("pre")).to_contain_text("select")
+
+
+async def test_a_question_that_has_no_answer_says_why(page: Page, served: Served) -> None:
+    await page.goto(f"{served.address}/metrics?metrics=order.sales&by=order.order.contact_email")
+    await expect(page.get_by_role("alert")).to_contain_text("What to do")
+
+
+async def test_quality_is_checked_on_what_has_landed(page: Page, served: Served) -> None:
+    await page.goto(f"{served.address}/quality")
+    await page.get_by_role("button", name="Land now").click()
+    await page.get_by_role("button", name="Check now").click()
+    rules = page.get_by_role("region", name="All rules")
+    await expect(rules).to_contain_text("the key of order.order holds")
+    await expect(rules.locator(".state.good").first).to_be_visible()
+    await page.goto(f"{served.address}/quarantine")
+    await expect(page.locator(".empty")).to_contain_text("Nothing is in quarantine")

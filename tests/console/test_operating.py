@@ -1,0 +1,123 @@
+"""An operator at work: finds an order, reads why it cost what it did, acts on it, tries a capability."""
+
+from __future__ import annotations
+
+import uuid
+
+from playwright.async_api import Page, expect
+
+from .conftest import Served
+
+
+async def test_an_operator_finds_an_order_and_reads_why_it_cost_what_it_did(page: Page, served: Served) -> None:
+    sold = await served.sell("tea", "jam")
+    await page.goto(served.address + "/")
+    await page.get_by_role("searchbox").fill(f"#{sold['number']}")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1")).to_contain_text(f"Order #{sold['number']}")
+    tea = page.locator("tbody.line").filter(has_text="Tea")
+    await expect(tea).to_contain_text("€10.00")
+    await expect(tea).to_contain_text("a euro off for all by north")
+    await expect(tea).to_contain_text("−€1.00")
+    await expect(tea).to_contain_text("€9.00")
+    await expect(page.locator("tr.sum")).to_contain_text("€12.00")
+    await expect(page.locator(".history")).to_contain_text("completed")
+
+
+async def test_a_guests_order_is_found_by_the_address(page: Page, served: Served) -> None:
+    address = f"guest-{uuid.uuid4().hex[:6]}@example.org"
+    sold = await served.sell("jam", contact_email=address)
+    await page.goto(f"{served.address}/orders")
+    await page.get_by_label("Number, e-mail address or id").fill(address.upper())
+    await page.get_by_role("button", name="Find").click()
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    await expect(page.locator("tbody tr")).to_contain_text(f"#{sold['number']}")
+
+
+async def test_an_unpaid_order_is_cancelled_once_and_its_history_says_by_whom(page: Page, served: Served) -> None:
+    sold = await served.sell("tea", paid_at_till=None, channel="online", contact_email="late@example.org")
+    await page.goto(f"{served.address}/orders/north/{sold['order_id']}")
+    cancel = page.locator("section.act").filter(has_text="Cancel")
+    await cancel.get_by_label("Reason").fill("asked by phone")
+    await cancel.get_by_role("button").dblclick()
+    await expect(page.get_by_role("status")).to_contain_text("cancelled")
+    await expect(page.locator("h1 .state")).to_have_text("cancelled")
+    entry = page.locator(".history li").filter(has_text="asked by phone")
+    await expect(entry).to_have_count(1)
+    await expect(entry).to_contain_text("by console")
+    await expect(page.locator("section.act").filter(has_text="Cancel")).to_have_count(0)
+
+
+async def test_goods_come_back_and_the_money_goes_back(page: Page, served: Served) -> None:
+    sold = await served.sell("tea")
+    await page.goto(f"{served.address}/orders/north/{sold['order_id']}")
+    await page.get_by_text("Take goods back").click()
+    await page.get_by_label("Tea, of 1").fill("1")
+    await page.get_by_role("button", name="Ask for the return").click()
+    await page.get_by_role("button", name="Approve").click()
+    await page.get_by_role("button", name="Take back and refund €9.00").click()
+    await expect(page.get_by_role("heading", name="Return")).to_contain_text("refunded")
+    await expect(page.locator(".tile").filter(has_text="Given back")).to_contain_text("€9.00")
+
+
+async def test_a_refused_act_says_why_and_what_to_do(page: Page, served: Served) -> None:
+    sold = await served.sell("tea")
+    await page.goto(f"{served.address}/orders/north/{sold['order_id']}")
+    await page.get_by_text("Take goods back").click()
+    await page.get_by_role("button", name="Ask for the return").click()
+    await expect(page.get_by_role("alert")).to_contain_text("Refused")
+    await expect(page.get_by_role("alert")).to_contain_text("What to do")
+
+
+async def test_stock_is_corrected_and_the_movement_says_why(page: Page, served: Served) -> None:
+    await page.goto(f"{served.address}/stock?q=jam&front_end=south")
+    await page.get_by_role("link", name="jam", exact=True).click()
+    await page.get_by_text("Correct by a difference").click()
+    act = page.locator("section.act").filter(has_text="Correct by a difference")
+    await act.get_by_label("Units").fill("-3")
+    await act.get_by_role("button", name="Correct").click()
+    await expect(page.get_by_role("status")).to_contain_text("corrected")
+    await expect(page.locator(".tile").filter(has_text="On hand")).to_contain_text("17")
+    movement = page.get_by_role("row").filter(has_text="damaged")
+    await expect(movement).to_contain_text("-3")
+    await expect(movement).to_contain_text("console")
+
+
+async def test_a_capability_is_tried_by_its_contract_and_its_story_has_an_address(page: Page, served: Served) -> None:
+    await page.goto(f"{served.address}/capabilities/checkout.preview-order")
+    await page.get_by_label("currency").fill("EUR")
+    await page.get_by_label("lines").fill('[{"sku": "tea", "quantity": 2}]')
+    await page.get_by_role("button", name="Call checkout.preview-order").click()
+    answer = page.locator("#answer")
+    await expect(answer).to_contain_text("a euro off for all")
+    await expect(answer).to_contain_text("pricing.adjust-unit-price")
+    await answer.get_by_role("link", name="has an address of its own").click()
+    await expect(page.locator("#why")).to_be_visible()
+    await expect(page.get_by_role("row").filter(has_text="a euro off for all")).to_contain_text("−€2.00")
+    await expect(page.locator(".story")).to_contain_text("north.one_euro_off")
+    address = page.url
+    await page.goto(f"{served.address}/calls?capability=checkout.preview-order")
+    assert address.removeprefix(served.address) in await page.content()
+
+
+async def test_what_does_not_fit_the_contract_is_refused_with_its_path(page: Page, served: Served) -> None:
+    await page.goto(f"{served.address}/capabilities/inventory.get-availability")
+    await page.get_by_label("skus").fill("[7]")
+    await page.get_by_role("button", name="Call inventory.get-availability").click()
+    await expect(page.get_by_role("alert")).to_contain_text("$.skus[0]")
+    await expect(page.get_by_label("skus")).to_have_value("[7]")
+
+
+async def test_a_member_is_found_and_put_into_a_segment(page: Page, served: Served) -> None:
+    address = f"ada-{uuid.uuid4().hex[:6]}@example.org"
+    ask = {"identities": [{"kind": "email", "value": address, "is_verified": True}], "profile": {"given_name": "Ada"}}
+    await served.call("member.register", ask)
+    await page.goto(f"{served.address}/")
+    await page.keyboard.press("/")
+    await page.keyboard.type(address)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1")).to_contain_text("Ada")
+    await page.get_by_label("Segments").fill("reseller")
+    await page.get_by_role("button", name="Set").click()
+    await expect(page.get_by_role("status")).to_contain_text("segments are set")
+    await expect(page.get_by_label("Segments")).to_have_value("reseller")

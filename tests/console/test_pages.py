@@ -1,0 +1,124 @@
+"""What holds of every page of the console: who may see it, that all can read it, that it is light."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, expect
+
+from .conftest import TOKEN, Served
+
+BYTES_MAX = 300_000
+WIDTHS = ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark"))
+PAGES = (
+    "/",
+    "/front-ends",
+    "/front-ends/north",
+    "/front-ends/north/points/pricing.adjust-unit-price",
+    "/capabilities",
+    "/capabilities/checkout.place-order",
+    "/orders",
+    "/members",
+    "/stock",
+    "/stock/north/tea",
+    "/calls",
+    "/metrics",
+    "/metrics?metrics=order.sales&grain=day&by=front_end",
+    "/lineage?metric=order.net-sales",
+    "/quality",
+    "/quarantine",
+    "/find?q=price",
+    "/find?q=nothing-is-called-so",
+    "/no-such-page",
+)
+
+
+async def test_nobody_sees_a_page_without_the_token(served: Served) -> None:
+    async with httpx.AsyncClient() as stranger:
+        for path in PAGES:
+            answer = await stranger.get(served.address + path)
+            assert (answer.status_code, "Sign in" in answer.text) == (401, True), path
+        wrong = await stranger.get(f"{served.address}/?token=guessed")
+    assert wrong.status_code == 401
+    assert "not the token of this server" in wrong.text
+    assert TOKEN not in wrong.text
+
+
+async def test_a_form_from_elsewhere_carries_no_sign_in(served: Served) -> None:
+    async with httpx.AsyncClient() as browser:
+        signed = await browser.get(f"{served.address}/?token={TOKEN}")
+    cookie = signed.headers["set-cookie"].lower()
+    assert signed.status_code == 303
+    assert "samesite=strict" in cookie
+    assert "httponly" in cookie
+
+
+@pytest.mark.parametrize(("width", "scheme"), WIDTHS)
+async def test_everybody_can_read_every_page(browser: Browser, served: Served, width: int, scheme: str) -> None:
+    sold = await served.sell("tea", "jam")
+    await served.call("inventory.list-stock", {})
+    context = await browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = await context.new_page()
+    await page.goto(f"{served.address}/?token={TOKEN}")
+    broken: dict[str, object] = {}
+    for path in (*PAGES, f"/orders/north/{sold['order_id']}"):
+        await page.goto(served.address + path)
+        found = (await Axe().run(page)).response["violations"]
+        serious = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
+        overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if serious or overflow > 0:
+            broken[path] = (serious, overflow)
+    await context.close()
+    assert broken == {}
+
+
+async def test_no_page_is_heavy_and_none_loads_anything_from_elsewhere(page: Page, served: Served) -> None:
+    heavy: dict[str, int] = {}
+    for path in PAGES:
+        sizes: list[int] = []
+        strange: list[str] = []
+        await page.goto("about:blank")
+
+        async def weigh(response, sizes=sizes, strange=strange) -> None:
+            if not response.url.startswith(served.address):
+                strange.append(response.url)
+            sizes.append(len(await response.body()))
+
+        page.on("response", weigh)
+        await page.goto(served.address + path, wait_until="networkidle")
+        page.remove_listener("response", weigh)
+        assert strange == []
+        if sum(sizes) > BYTES_MAX:
+            heavy[path] = sum(sizes)
+    assert heavy == {}
+
+
+async def test_every_page_of_the_menu_is_there_and_says_where_one_is(page: Page, served: Served) -> None:
+    await page.goto(served.address + "/")
+    links = await page.locator("nav.side a").evaluate_all("all => all.map(one => [one.textContent, one.href])")
+    assert len(links) > 8
+    for name, address in links:
+        answer = await page.goto(address)
+        assert answer is not None
+        assert answer.status == 200, address
+        await expect(page.locator("nav.side a[aria-current=page]")).to_have_text(name)
+        await expect(page.locator("h1")).to_have_text(name)
+
+
+async def test_the_keyboard_reaches_search_and_content(page: Page, served: Served) -> None:
+    await page.goto(served.address + "/front-ends")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    assert await page.evaluate("document.activeElement.id") == "content"
+    await page.keyboard.press("/")
+    await page.keyboard.type("grant-sale-price")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1")).to_have_text("pricing.grant-sale-price")
+
+
+async def test_what_is_not_there_is_said_with_a_way_on(page: Page, served: Served) -> None:
+    missing = await page.goto(served.address + "/capabilities/order.list-ordres")
+    assert missing is not None
+    assert missing.status == 404
+    await expect(page.locator(".empty")).to_contain_text("did you mean 'order.list-orders'")
