@@ -39,7 +39,7 @@ class Row(TypedDict):
 def main() -> int:
     """Run what was named; exit 1 where an aim is missed and --strict was given."""
     names = sorted(
-        found.name for found in pkgutil.iter_modules([str(Path(__file__).parent)]) if found.name != "__main__"
+        found.name for found in pkgutil.iter_modules([str(Path(__file__).parent)]) if not found.name.startswith("_")
     )
     parser = argparse.ArgumentParser(prog="bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("only", nargs="*", metavar="NAME", help=f"one or more of: {', '.join(names)}")

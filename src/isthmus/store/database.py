@@ -186,7 +186,8 @@ def _from_jsonb(value: bytes) -> bytes:
 
 async def _take(pool: asyncpg.Pool, limit_s: float) -> Connection:
     try:
-        return await pool.acquire(timeout=limit_s)
+        async with asyncio.timeout(limit_s):  # the pool's own limit makes a task for each connection taken
+            return await pool.acquire()
     except TimeoutError as error:
         raise errors.Unavailable(
             f"all {pool.get_max_size()} connections to the database were busy for {limit_s:g} s",

@@ -34,6 +34,10 @@ _OUTLIVES: Final = re.compile(
 )
 _BROKEN: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
+# Statements of a write know their rows by key, so one plan serves all of them: PostgreSQL need not weigh each time
+# whether another would be cheaper. Lists, whose filters come and go, are read outside of a write.
+_BEGIN_WRITE: Final = "begin read write; set local plan_cache_mode = force_generic_plan"
+
 _FIND_ANSWER: Final = (
     "select capability, ask_hash, answer from isthmus.idempotency where digest = $1 and front_end = $2"
 )
@@ -254,7 +258,7 @@ class Write(Transaction):
         return (self._digest, self._front_end, claim.key, claim.capability, claim.ask_hash, answer)
 
     async def _make_ready(self, connection: Connection) -> None:
-        opening = "begin read write"
+        opening = _BEGIN_WRITE
         self._tenant = connection.tenant
         if self._tenant.code != self._front_end:
             opening += "; " + _set_tenant(self._front_end)

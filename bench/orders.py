@@ -1,0 +1,191 @@
+"""Placing an order over HTTP against hand-written asyncpg, and what an order costs as it grows.
+
+The platform: `checkout.place-order` with an Idempotency-Key, one `isthmus serve` process, 16 connections that are kept
+alive. The limit: the same statements with the same rows, events and key, written by hand in the order that was found
+best, called in process by 16 tasks on 16 connections; it answers no HTTP, checks nothing and asks nobody. Both buy
+baskets of 5 of 2,000 goods, and take turns on one PostgreSQL with fsync and synchronous commit on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import time
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from bench import _shop as shop
+from bench._by_hand import ByHand
+from isthmus.flows.checkout import api as checkout
+from isthmus.store.session import Write
+from isthmus.values import LineAsk
+
+GOODS = [f"good-{number:05}" for number in range(2_000)]
+UNITS = 10_000_000  # of each: nothing runs out
+CLIENTS = 16
+LINES = 5
+SIZES = (1, 20, 200, 1_000)
+PART_S = 1.0  # of one side in one turn: short, so that what else the machine does disturbs both
+TURNS = 3  # in one round
+
+Row = dict[str, Any]
+Buying = Callable[[], Awaitable[object]]
+
+
+def rows(rounds: int) -> list[Row]:
+    """Measure everything and return the table's rows."""
+    return shop.run(_rows(rounds))
+
+
+async def _rows(rounds: int) -> list[Row]:
+    async with shop.database("orders") as url:
+        key = await shop.stocked(url, GOODS, UNITS)
+        counted = await _statements(url)
+        async with shop.serving(url) as server, _buyers(server, key) as buyers, ByHand.open(url, CLIENTS) as by_hand:
+            (ours, limit), ratio = await _in_turns(
+                rounds, _over_http(buyers), [by_hand.buyer(_basket) for _ in range(CLIENTS)]
+            )
+            sizes = await _sizes(buyers[0])
+    return [
+        {
+            "name": f"orders of {LINES} lines over HTTP, {CLIENTS} clients, one process",
+            "value": ours,
+            "unit": "orders/s",
+            "against": f"asyncpg by hand, in process: {limit:,.0f} orders/s",
+            "ratio": ratio,
+            "aim": ">= 0.5 x",
+            "met": ratio >= 0.5,
+        },
+        {
+            "name": f"statements of an order of {LINES} lines",
+            "value": counted[LINES],
+            "unit": "round trips",
+            "against": f"by hand: {by_hand.round_trips}",
+            "ratio": counted[LINES] / by_hand.round_trips,
+            "aim": "reported",
+            "met": None,
+        },
+        {
+            "name": "statements of an order of 1,000 lines",
+            "value": counted[1_000],
+            "unit": "round trips",
+            "against": f"of {LINES} lines: {counted[LINES]}",
+            "ratio": counted[1_000] / counted[LINES],
+            "aim": "1 x: whatever the number of lines",
+            "met": counted[1_000] == counted[LINES],
+        },
+        *sizes,
+    ]
+
+
+def _basket(lines: int = LINES) -> list[str]:
+    return random.sample(GOODS, lines)
+
+
+def _ask(skus: Sequence[str]) -> bytes:
+    lines = tuple(LineAsk(sku=sku, quantity=1) for sku in skus)
+    return msgspec.json.encode({"currency": shop.CURRENCY, "lines": lines})
+
+
+@asynccontextmanager
+async def _buyers(server: shop.Server, key: str) -> AsyncGenerator[list[shop.Buyer]]:
+    buyers = [await shop.Buyer.connect(server.port, key) for _ in range(CLIENTS)]
+    yield buyers
+    for buyer in buyers:
+        buyer.close()
+
+
+def _over_http(buyers: Sequence[shop.Buyer]) -> list[Buying]:
+    def buying(buyer: shop.Buyer) -> Buying:
+        async def buy() -> None:
+            status, body = await buyer.call("checkout.place-order", _ask(_basket()), uuid.uuid4().hex)
+            if status != 200:
+                raise RuntimeError(f"an order was refused: {body[:400]!r}")
+
+        return buy
+
+    return [buying(buyer) for buyer in buyers]
+
+
+async def _in_turns(rounds: int, ours: Sequence[Buying], other: Sequence[Buying]) -> tuple[tuple[float, float], float]:
+    """Return how many a second each side does, and the ratio: medians over turns, one side right after the other."""
+    found: list[tuple[float, float]] = []
+    await _rate(ours, PART_S)  # statements are prepared, caches are warm
+    await _rate(other, PART_S)
+    for _ in range(rounds * TURNS):
+        found.append((await _rate(ours, PART_S), await _rate(other, PART_S)))
+    rates = statistics.median(one for one, _ in found), statistics.median(one for _, one in found)
+    return rates, statistics.median(one / by_hand for one, by_hand in found)
+
+
+async def _rate(side: Sequence[Buying], lasts_s: float) -> float:
+    began = time.perf_counter()
+
+    async def client(buy: Buying) -> int:
+        done = 0
+        while time.perf_counter() - began < lasts_s:
+            await buy()
+            done += 1
+        return done
+
+    done = sum(await asyncio.gather(*map(client, side)))
+    return done / (time.perf_counter() - began)
+
+
+async def _statements(url: str) -> dict[int, int]:
+    """Return the round trips of an order by the number of its lines, commit included."""
+    counted: dict[int, int] = {}
+    send = Write._send
+    trips = 0
+
+    async def counting(self: Write, statement: Any) -> Any:
+        nonlocal trips
+        trips += 1
+        return await send(self, statement)
+
+    async with shop.running(url) as running:
+        for lines in (LINES, *SIZES):
+            ask = checkout.PlaceOrder(
+                currency=shop.CURRENCY, lines=tuple(LineAsk(sku=sku, quantity=1) for sku in _basket(lines))
+            )
+            await running.platform.call(checkout.place_order, ask, shop.CALLER, key=uuid.uuid4().hex)
+            trips, Write._send = 0, counting
+            try:
+                await running.platform.call(checkout.place_order, ask, shop.CALLER, key=uuid.uuid4().hex)
+            finally:
+                Write._send = send
+            counted[lines] = trips
+    return counted
+
+
+async def _sizes(buyer: shop.Buyer) -> list[Row]:
+    """Time one order after the other at several sizes, against one line."""
+    took_ms: dict[int, float] = {}
+    for lines in SIZES:
+        times: list[float] = []
+        for _ in range(30):
+            ask = _ask(_basket(lines))
+            began = time.perf_counter()
+            status, body = await buyer.call("checkout.place-order", ask, uuid.uuid4().hex)
+            times.append(1000 * (time.perf_counter() - began))
+            if status != 200:
+                raise RuntimeError(f"an order was refused: {body[:400]!r}")
+        took_ms[lines] = statistics.median(times)
+    first = took_ms[SIZES[0]]
+    return [
+        {
+            "name": f"one order of {lines:,} line{'s' if lines > 1 else ''} over HTTP",
+            "value": took_ms[lines],
+            "unit": "ms",
+            "against": f"one line {lines:,} times: {first * lines:,.1f} ms",
+            "ratio": took_ms[lines] / (first * lines),
+            "aim": "<= 1 x: no worse than in proportion",
+            "met": took_ms[lines] <= first * lines,
+        }
+        for lines in SIZES
+    ]
