@@ -168,7 +168,7 @@ async def test_a_read_again_on_the_same_connection_is_one_round_trip(
     writing = await shelf.write("north", None)
     await writing.fetch(ALL)
     await writing.commit([], None)
-    assert sent == ["begin read write", "commit"]
+    assert [statement.partition(";")[0] for statement in sent] == ["begin read write", "commit"]
 
 
 async def test_statements_of_two_tasks_on_one_session_wait_for_each_other(shelf: Database) -> None:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import asyncpg
+import msgspec
 from asyncpg.pool import PoolConnectionProxy
 
 from isthmus.kernel import errors, ports
@@ -44,17 +45,15 @@ _FIND_ANSWER: Final = (
 _INSERT_ANSWER: Final = """
     insert into isthmus.idempotency (digest, front_end, key, capability, ask_hash, answer)
     values ($1, $2, $3, $4, $5, $6)"""
+# Events come as JSON: for PostgreSQL and for Python it is less work than an array for each column.
 _INSERT_EVENTS: Final = """
     insert into isthmus.outbox (id, type, version, subject, front_end, box, time, trace, data)
-    select id, type, version, subject, front_end, box, time, trace, data
-    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
-                $8::text[], $9::json[])
-         with ordinality as e (id, type, version, subject, front_end, box, time, trace, data, place)
-    order by place"""
+    select * from json_to_recordset($1) as e (id text, type text, version text, subject text, front_end text, box text,
+                                              time timestamptz, trace text, data json)"""
 _INSERT_BOTH: Final = f"""
     with emitted as ({_INSERT_EVENTS})
     insert into isthmus.idempotency (digest, front_end, key, capability, ask_hash, answer)
-    values ($10, $11, $12, $13, $14, $15)"""
+    values ($2, $3, $4, $5, $6, $7)"""
 
 
 class TenantConnection(asyncpg.Connection):
@@ -238,9 +237,9 @@ class Write(Transaction):
         """
         record = self._record(answer)
         if events and record:
-            await self._send(lambda connection: connection.execute(_INSERT_BOTH, *_columns(events), *record))
+            await self._send(lambda connection: connection.execute(_INSERT_BOTH, _written(events), *record))
         elif events:
-            await self._send(lambda connection: connection.execute(_INSERT_EVENTS, *_columns(events)))
+            await self._send(lambda connection: connection.execute(_INSERT_EVENTS, _written(events)))
         elif record:
             await self._send(lambda connection: connection.execute(_INSERT_ANSWER, *record))
         await self.end()
@@ -309,17 +308,23 @@ def _lock_number(digest: str) -> int:
     return int.from_bytes(bytes.fromhex(digest[:16]), "big", signed=True)
 
 
-def _columns(events: Sequence[ports.EventRow]) -> tuple[list[object], ...]:
-    return (
-        [event.id for event in events],
-        [event.type for event in events],
-        [event.version for event in events],
-        [event.subject for event in events],
-        [event.front_end for event in events],
-        [event.box for event in events],
-        [event.time for event in events],
-        [event.trace for event in events],
-        [event.data for event in events],
+def _written(events: Sequence[ports.EventRow]) -> bytes:
+    """Return events as a JSON array, each with its data as it is."""
+    return msgspec.json.encode(
+        [
+            {
+                "id": event.id,
+                "type": event.type,
+                "version": event.version,
+                "subject": event.subject,
+                "front_end": event.front_end,
+                "box": event.box,
+                "time": event.time,
+                "trace": event.trace,
+                "data": msgspec.Raw(event.data),
+            }
+            for event in events
+        ]
     )
 
 

@@ -358,7 +358,16 @@ async def test_placing_takes_the_same_statements_for_any_number_of_lines(shop: S
     sold = [line(f"s{at}", 1, 100, discount=10) for at in range(lines)]
     shares = tuple((at, 10) for at in range(lines))
     await shop.place(*sold, discounts=(shared("each", 10 * lines, *shares),))
-    assert len(sent) == 2  # is the group there already, and the group whole
+    assert len(sent) == 1  # the group whole, if it is new
+
+
+async def test_a_group_that_is_placed_again_is_the_one_that_was_placed(shop: Shop):
+    group_id = uuid.uuid4()
+    placed = await shop.place(line("a"), group_id=group_id)
+    assert await shop.place(line("b"), line("c"), group_id=group_id) == placed
+    order = await shop.order(placed.orders[0].order_id)
+    assert [one.sku for one in order.lines] == ["a"]
+    assert len(order.history) == 1
 
 
 async def test_a_placed_order_cannot_be_put_into_a_state_that_is_none(shop: Shop):

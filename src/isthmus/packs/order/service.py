@@ -29,13 +29,10 @@ async def check_draft(ask: api.CheckDraft, ctx: Context) -> api.DraftChecked:
 
 @implements(api.place_order)
 async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
-    if placed := await storage.group(ctx.session, ctx.front_end, ask.group_id, is_locked=False):
-        return _grouped(ask.group_id, placed)
-    if wrong := rules.miscounted(ask, ask.discounts):
-        raise api.OrderRefused(reasons=[wrong], path="$.total")
-    verdict = ctx.answer(api.validate_order)(ask)
-    if not verdict.is_allowed:
-        raise api.OrderRefused(reasons=reasons_of(verdict), path=verdict.vetoes[0].path)
+    if refusal := _refusal(ask, ctx):
+        if placed := await storage.group(ctx.session, ctx.front_end, ask.group_id, is_locked=False):
+            return _grouped(ask.group_id, placed)
+        raise refusal
     commissions = _commissions(ask, ctx)
     by_key = rules.parted(_keys(ask, ctx))
     numbers = await ctx.resource(api.Numbers).take(ctx.front_end, len(by_key))
@@ -56,7 +53,8 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
     if ask.is_handed_over:
         state = State.COMPLETED
     facts = {"box": ctx.box, "now": ctx.now, "by": ctx.caller.client, "state": state}
-    await storage.place(ctx.session, ctx.front_end, ask, parts, facts)
+    if not await storage.place(ctx.session, ctx.front_end, ask, parts, facts):
+        return await _group(ask.group_id, ctx, is_locked=False)
     for part in parts:
         ctx.emit(_placed(ask, part))
     briefs = [
@@ -71,6 +69,15 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
         for part in parts
     ]
     return api.PlacedGroup(group_id=ask.group_id, orders=tuple(briefs), total=ask.total)
+
+
+def _refusal(ask: api.PlaceOrder, ctx: Context) -> api.OrderRefused | None:
+    if wrong := rules.miscounted(ask, ask.discounts):
+        return api.OrderRefused(reasons=[wrong], path="$.total")
+    verdict = ctx.answer(api.validate_order)(ask)
+    if verdict.is_allowed:
+        return None
+    return api.OrderRefused(reasons=reasons_of(verdict), path=verdict.vetoes[0].path)
 
 
 @implements(api.get_order)

@@ -12,33 +12,39 @@ from isthmus.values import Address, Applied, money
 
 from . import api
 
-# One statement for a whole group: its orders, lines, discounts with their shares, and the first entry of each history.
+# One statement for a whole group, if it is new: its orders, lines, discounts with their shares, and the first entry of
+# each history. Rows come as JSON: for PostgreSQL and for Python it is less work than an array for each column.
 _PLACE = """
-with placed as (
+with part as materialized (
+    select * from json_to_recordset($16)
+        as given (order_id uuid, number bigint, part text, line_count int, delivery_fee bigint, total bigint)
+    where not exists (select from "order".orders where front_end = $1 and group_id = $2)
+), placed as (
     insert into "order".orders (front_end, order_id, group_id, number, state, part, member_id, contact_email, address,
         order_kind, channel, box, plan, currency, line_count, delivery_fee_minor, delivery_method, total_minor,
         coupons, placed_at, pay_before)
-    select $1, given.order_id, $2, given.number, $3::text, given.part, $4, $5, $6, $7, $8, $9, $10, $11,
-        given.line_count, given.delivery_fee, $12, given.total, $13, $14::timestamptz, $15
-    from unnest($16::uuid[], $17::bigint[], $18::text[], $19::int[], $20::bigint[], $21::bigint[])
-        as given (order_id, number, part, line_count, delivery_fee, total)
+    select $1, order_id, $2, number, $3::text, part, $4, $5, $6, $7, $8, $9, $10, $11, line_count, delivery_fee, $12,
+        total, $13, $14::timestamptz, $15 from part
 ), told as (
     insert into "order".history (front_end, order_id, at, by, what, note)
-    select $1, order_id, $14::timestamptz, $22, $3::text, '' from unnest($16::uuid[]) as order_id
+    select $1, order_id, $14::timestamptz, $17, $3::text, '' from part
 ), taken_off as (
     insert into "order".discount (front_end, group_id, discount, promotion, coupon, reason, target, amount_minor)
-    select $1, $2, place - 1, promotion, coupon, reason, target, minor
-    from unnest($40::text[], $41::text[], $42::text[], $43::text[], $44::bigint[])
-        with ordinality as given (promotion, coupon, reason, target, minor, place)
+    select $1, $2, * from json_to_recordset($19)
+        as given (discount int, promotion text, coupon text, reason text, target text, minor bigint)
+    where exists (select from part)
 ), shared as (
     insert into "order".discount_share (front_end, group_id, discount, order_id, line, minor)
-    select $1, $2, * from unnest($45::int[], $46::uuid[], $47::int[], $48::bigint[])
+    select $1, $2, given.* from json_to_recordset($20) as given (discount int, order_id uuid, line int, minor bigint)
+    join part using (order_id)
 )
 insert into "order".lines (front_end, order_id, line, sku, title, quantity, unit, seller, location, tax_category,
     list_minor, amount_minor, discount_minor, tax_minor, total_minor, is_returnable, applied, shipped, commission_minor)
-select $1, * from unnest($23::uuid[], $24::int[], $25::text[], $26::text[], $27::int[], $28::text[], $29::text[],
-    $30::text[], $31::text[], $32::bigint[], $33::bigint[], $34::bigint[], $35::bigint[], $36::bigint[],
-    $37::boolean[], $38::jsonb[], $39::int[], $49::bigint[])
+select $1, given.* from json_to_recordset($18)
+    as given (order_id uuid, line int, sku text, title text, quantity int, unit text, seller text, location text,
+        tax_category text, list bigint, amount bigint, discount bigint, tax bigint, total bigint,
+        is_returnable boolean, applied jsonb, shipped int, commission bigint)
+where exists (select from part)
 """
 
 _ORDERS = """
@@ -139,10 +145,14 @@ class Part:
 
 async def place(
     session: ports.Session, front_end: str, ask: api.PlaceOrder, parts: Sequence[Part], facts: Mapping[str, object]
-) -> None:
-    """Write a group down in one statement, whatever the number of its lines."""
-    lines = [(part.order_id, at, ask.lines[line]) for part in parts for at, line in enumerate(part.lines)]
-    await session.execute(
+) -> bool:
+    """Write a group down in one statement, whatever the number of its lines; False where it is there already."""
+    lines = [
+        _given((part.order_id, at), ask.lines[line], commission, ask)
+        for part in parts
+        for at, (line, commission) in enumerate(zip(part.lines, part.commissions, strict=True))
+    ]
+    status = await session.execute(
         _PLACE,
         front_end,
         ask.group_id,
@@ -159,55 +169,73 @@ async def place(
         list(ask.coupons),
         facts["now"],
         ask.pay_before,
-        [part.order_id for part in parts],
-        [part.number for part in parts],
-        [part.key for part in parts],
-        [len(part.lines) for part in parts],
-        [part.delivery_fee for part in parts],
-        [part.total for part in parts],
+        encode([_part(part) for part in parts]),
         facts["by"],
-        *_line_columns(lines),
-        [line.quantity if ask.is_handed_over else 0 for _, _, line in lines],
-        *_discount_columns(ask.discounts, parts),
-        [minor for part in parts for minor in part.commissions],
+        encode(lines),
+        *_discounts(ask.discounts, parts),
     )
+    return status != "INSERT 0 0"
 
 
-def _line_columns(lines: Sequence[tuple[UUID, int, api.DraftLine]]) -> list[list[object]]:
-    return [
-        [order_id for order_id, _, _ in lines],
-        [at for _, at, _ in lines],
-        [line.sku for _, _, line in lines],
-        [line.title for _, _, line in lines],
-        [line.quantity for _, _, line in lines],
-        [line.unit for _, _, line in lines],
-        [line.seller for _, _, line in lines],
-        [line.location for _, _, line in lines],
-        [line.tax_category for _, _, line in lines],
-        [line.list_amount.minor for _, _, line in lines],
-        [line.amount.minor for _, _, line in lines],
-        [line.discount.minor for _, _, line in lines],
-        [line.tax.minor for _, _, line in lines],
-        [line.total.minor for _, _, line in lines],
-        [line.is_returnable for _, _, line in lines],
-        [encode(line.applied) for _, _, line in lines],
-    ]
+def _part(part: Part) -> dict[str, object]:
+    return {
+        "order_id": part.order_id,
+        "number": part.number,
+        "part": part.key,
+        "line_count": len(part.lines),
+        "delivery_fee": part.delivery_fee,
+        "total": part.total,
+    }
 
 
-def _discount_columns(discounts: Sequence[api.DraftDiscount], parts: Sequence[Part]) -> list[list[object]]:
+def _given(place: tuple[UUID, int], line: api.DraftLine, commission: int, ask: api.PlaceOrder) -> dict[str, object]:
+    return {
+        "order_id": place[0],
+        "line": place[1],
+        "sku": line.sku,
+        "title": line.title,
+        "quantity": line.quantity,
+        "unit": line.unit,
+        "seller": line.seller,
+        "location": line.location,
+        "tax_category": line.tax_category,
+        "list": line.list_amount.minor,
+        "amount": line.amount.minor,
+        "discount": line.discount.minor,
+        "tax": line.tax.minor,
+        "total": line.total.minor,
+        "is_returnable": line.is_returnable,
+        "applied": line.applied,
+        "shipped": line.quantity if ask.is_handed_over else 0,
+        "commission": commission,
+    }
+
+
+def _discounts(discounts: Sequence[api.DraftDiscount], parts: Sequence[Part]) -> tuple[bytes, bytes]:
+    """Return the discounts and their shares, each share with the order and line that it came to."""
     placed = {line: (part.order_id, at) for part in parts for at, line in enumerate(part.lines)}
-    shares = [(number, share) for number, one in enumerate(discounts) for share in one.shares]
-    return [
-        [one.promotion for one in discounts],
-        [one.coupon or "" for one in discounts],
-        [one.reason for one in discounts],
-        [one.target for one in discounts],
-        [one.amount.minor for one in discounts],
-        [number for number, _ in shares],
-        [placed[share.line][0] for _, share in shares],
-        [placed[share.line][1] for _, share in shares],
-        [share.amount.minor for _, share in shares],
+    taken_off = [
+        {
+            "discount": number,
+            "promotion": one.promotion,
+            "coupon": one.coupon or "",
+            "reason": one.reason,
+            "target": one.target,
+            "minor": one.amount.minor,
+        }
+        for number, one in enumerate(discounts)
     ]
+    shares = [
+        {
+            "discount": number,
+            "order_id": placed[share.line][0],
+            "line": placed[share.line][1],
+            "minor": share.amount.minor,
+        }
+        for number, one in enumerate(discounts)
+        for share in one.shares
+    ]
+    return encode(taken_off), encode(shares)
 
 
 async def orders(session: ports.Session, front_end: str, order_ids: Sequence[UUID]) -> list[api.Order]:
