@@ -17,21 +17,22 @@ from . import api
 _PLACE = """
 with part as materialized (
     select * from json_to_recordset($16)
-        as given (order_id uuid, number bigint, part text, line_count int, delivery_fee bigint, total bigint)
+        as given (order_id uuid, number bigint, key text, lines json, delivery_fee bigint, total bigint)
     where not exists (select from "order".orders where front_end = $1 and group_id = $2)
 ), placed as (
     insert into "order".orders (front_end, order_id, group_id, number, state, part, member_id, contact_email, address,
         order_kind, channel, box, plan, currency, line_count, delivery_fee_minor, delivery_method, total_minor,
         coupons, placed_at, pay_before)
-    select $1, order_id, $2, number, $3::text, part, $4, $5, $6, $7, $8, $9, $10, $11, line_count, delivery_fee, $12,
-        total, $13, $14::timestamptz, $15 from part
+    select $1, order_id, $2, number, $3::text, key, $4, $5, $6, $7, $8, $9, $10, $11, json_array_length(lines),
+        delivery_fee, $12, total, $13, $14::timestamptz, $15 from part
 ), told as (
     insert into "order".history (front_end, order_id, at, by, what, note)
     select $1, order_id, $14::timestamptz, $17, $3::text, '' from part
 ), taken_off as (
     insert into "order".discount (front_end, group_id, discount, promotion, coupon, reason, target, amount_minor)
-    select $1, $2, * from json_to_recordset($19)
-        as given (discount int, promotion text, coupon text, reason text, target text, minor bigint)
+    select $1, $2, place - 1, promotion, coalesce(coupon, ''), reason, target, (amount ->> 'minor')::bigint
+    from rows from (json_to_recordset($19) as (promotion text, coupon text, reason text, target text, amount json))
+        with ordinality as given (promotion, coupon, reason, target, amount, place)
     where exists (select from part)
 ), shared as (
     insert into "order".discount_share (front_end, group_id, discount, order_id, line, minor)
@@ -40,12 +41,15 @@ with part as materialized (
 )
 insert into "order".lines (front_end, order_id, line, sku, title, quantity, unit, seller, location, tax_category,
     list_minor, amount_minor, discount_minor, tax_minor, total_minor, is_returnable, applied, shipped, commission_minor)
-select $1, given.* from json_to_recordset($18)
+select $1, given.*
+from json_to_recordset($18)
     as given (order_id uuid, line int, sku text, title text, quantity int, unit text, seller text, location text,
-        tax_category text, list bigint, amount bigint, discount bigint, tax bigint, total bigint,
+        tax_category text, list_amount bigint, amount bigint, discount bigint, tax bigint, total bigint,
         is_returnable boolean, applied jsonb, shipped int, commission bigint)
 where exists (select from part)
 """
+_AS_THEY_ARE = ("sku", "title", "quantity", "unit", "seller", "location", "tax_category", "is_returnable", "applied")
+_AMOUNTS = ("list_amount", "amount", "discount", "tax", "total")
 
 _ORDERS = """
 select * from "order".orders where front_end = $1 and order_id = any($2) order by placed_at desc, order_id desc
@@ -148,7 +152,7 @@ async def place(
 ) -> bool:
     """Write a group down in one statement, whatever the number of its lines; False where it is there already."""
     lines = [
-        _given((part.order_id, at), ask.lines[line], commission, ask)
+        _given(ask.lines[line], ask, order_id=part.order_id, line=at, commission=commission)
         for part in parts
         for at, (line, commission) in enumerate(zip(part.lines, part.commissions, strict=True))
     ]
@@ -169,73 +173,31 @@ async def place(
         list(ask.coupons),
         facts["now"],
         ask.pay_before,
-        encode([_part(part) for part in parts]),
+        encode(parts),
         facts["by"],
         encode(lines),
-        *_discounts(ask.discounts, parts),
+        encode(ask.discounts),
+        encode(_shares(ask.discounts, parts)),
     )
     return status != "INSERT 0 0"
 
 
-def _part(part: Part) -> dict[str, object]:
-    return {
-        "order_id": part.order_id,
-        "number": part.number,
-        "part": part.key,
-        "line_count": len(part.lines),
-        "delivery_fee": part.delivery_fee,
-        "total": part.total,
+def _given(draft: api.DraftLine, ask: api.PlaceOrder, **facts: object) -> dict[str, object]:
+    """Return a line as it is written, with what it is told besides."""
+    row = {name: getattr(draft, name) for name in _AS_THEY_ARE} | {
+        name: getattr(draft, name).minor for name in _AMOUNTS
     }
+    return row | facts | {"shipped": draft.quantity if ask.is_handed_over else 0}
 
 
-def _given(place: tuple[UUID, int], line: api.DraftLine, commission: int, ask: api.PlaceOrder) -> dict[str, object]:
-    return {
-        "order_id": place[0],
-        "line": place[1],
-        "sku": line.sku,
-        "title": line.title,
-        "quantity": line.quantity,
-        "unit": line.unit,
-        "seller": line.seller,
-        "location": line.location,
-        "tax_category": line.tax_category,
-        "list": line.list_amount.minor,
-        "amount": line.amount.minor,
-        "discount": line.discount.minor,
-        "tax": line.tax.minor,
-        "total": line.total.minor,
-        "is_returnable": line.is_returnable,
-        "applied": line.applied,
-        "shipped": line.quantity if ask.is_handed_over else 0,
-        "commission": commission,
-    }
-
-
-def _discounts(discounts: Sequence[api.DraftDiscount], parts: Sequence[Part]) -> tuple[bytes, bytes]:
-    """Return the discounts and their shares, each share with the order and line that it came to."""
+def _shares(discounts: Sequence[api.DraftDiscount], parts: Sequence[Part]) -> list[dict[str, object]]:
+    """Return the shares of discounts, each with the order and line that it came to."""
     placed = {line: (part.order_id, at) for part in parts for at, line in enumerate(part.lines)}
-    taken_off = [
-        {
-            "discount": number,
-            "promotion": one.promotion,
-            "coupon": one.coupon or "",
-            "reason": one.reason,
-            "target": one.target,
-            "minor": one.amount.minor,
-        }
-        for number, one in enumerate(discounts)
+    return [
+        dict(zip(("discount", "order_id", "line", "minor"), (number, *placed[one.line], one.amount.minor), strict=True))
+        for number, discount in enumerate(discounts)
+        for one in discount.shares
     ]
-    shares = [
-        {
-            "discount": number,
-            "order_id": placed[share.line][0],
-            "line": placed[share.line][1],
-            "minor": share.amount.minor,
-        }
-        for number, one in enumerate(discounts)
-        for share in one.shares
-    ]
-    return encode(taken_off), encode(shares)
 
 
 async def orders(session: ports.Session, front_end: str, order_ids: Sequence[UUID]) -> list[api.Order]:
