@@ -149,13 +149,18 @@ def served(running: Running) -> App:
     data, metrics = _data_pages(running)
     pages = every_page(running.platform, running.figures, stories, more=data, metrics=metrics)
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
-    return Gateway(
+    gateway = Gateway(
         running.platform,
         Clients(database),
         stories,
         Readiness(database, migration_sources()),
         mounts={"/console": cast(App, console(pages, token))},
     )
+    if importlib.util.find_spec("mcp") is not None:  # the extra `mcp`
+        from isthmus.gateway.mcp import Agents
+
+        gateway.mount("/mcp", Agents(running.platform, gateway.admit))
+    return gateway
 
 
 def _data_pages(running: Running) -> tuple[list[Page], Collection[str]]:

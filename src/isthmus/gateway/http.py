@@ -92,6 +92,10 @@ class Gateway:
         self._buckets: dict[tuple[str, str], Bucket] = {}  # as many as there are clients
         self._at_work = 0
 
+    def mount(self, prefix: str, app: App) -> None:
+        """Hand what is asked below a path to another application."""
+        self._mounts = sorted([*self._mounts, (prefix, app)], key=lambda mount: -len(mount[0]))
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         if scope["type"] == "http":
@@ -135,7 +139,7 @@ class Gateway:
             self._at_work -= 1
 
     async def _called(self, request: Request) -> Reply:
-        client = await self._identified(request)
+        client = await self._admitted(request.headers.get(b"authorization"), request.sent)
         if not self._is_call(request.path) and self._pages.find(request.path):
             raise MethodNotAllowed(request.method, request.path, PAGE_METHODS)
         headers = request.headers
@@ -162,16 +166,19 @@ class Gateway:
             request.sent.append((b"idempotency-replayed", b"true"))
         return Reply(body=answer)
 
-    async def _identified(self, request: Request) -> Known:
-        """Return who asks, and take one call from what the client has left."""
-        client = await self._clients.of(request.headers.get(b"authorization"))
+    async def admit(self, authorization: bytes | None) -> Known:
+        """Return who an Authorization header names, and take one call from what they have left."""
+        return await self._admitted(authorization, [])
+
+    async def _admitted(self, authorization: bytes | None, sent: Headers) -> Known:
+        client = await self._clients.of(authorization)
         now = self._clock()
         bucket = self._buckets.get((client.front_end, client.name))
         if bucket is None:
             bucket = self._buckets[client.front_end, client.name] = Bucket(self._limits.rate, now)
         is_free = bucket.take(now)
-        request.sent.append((b"ratelimit-policy", self._policy))
-        request.sent.append((b"ratelimit", bucket.field))
+        sent.append((b"ratelimit-policy", self._policy))
+        sent.append((b"ratelimit", bucket.field))
         if not is_free:
             raise RateExceeded(
                 f"client {client.name!r} has made all calls that it may make for now",
@@ -192,7 +199,9 @@ class Gateway:
             return Reply(status=204, headers=((b"allow", allowed.encode()),))
         if page is None or request.method not in ("GET", "HEAD"):
             raise MethodNotAllowed(request.method, path, allowed)
-        client = None if page.is_open else await self._identified(request)
+        client = None
+        if not page.is_open:
+            client = await self._admitted(request.headers.get(b"authorization"), request.sent)
         return await page.show(client)
 
     def _is_call(self, path: str) -> bool:
