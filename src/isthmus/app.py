@@ -6,7 +6,7 @@ import asyncio
 import importlib.util
 import os
 import secrets
-from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import cast
@@ -14,8 +14,8 @@ from typing import cast
 from isthmus.config import Config, load_config
 from isthmus.console.client import CLIENT as CONSOLE
 from isthmus.console.client import Client
-from isthmus.console.pages import every_page
-from isthmus.console.web import Page, console
+from isthmus.console.pages import Part, every_page
+from isthmus.console.web import console
 from isthmus.flows.after_sale.pack import AFTER_SALE
 from isthmus.flows.checkout import api as checkout
 from isthmus.flows.checkout.pack import CHECKOUT
@@ -146,8 +146,7 @@ def served(running: Running) -> App:
     """Return gateway and console over a running platform."""
     database = running.database
     stories = Stories(database)
-    data, metrics = _data_pages(running)
-    pages = every_page(running.platform, running.figures, stories, more=data, metrics=metrics)
+    pages = every_page(running.platform, running.figures, stories, _data_part(running))
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
     gateway = Gateway(
         running.platform,
@@ -163,12 +162,12 @@ def served(running: Running) -> App:
     return gateway
 
 
-def _data_pages(running: Running) -> tuple[list[Page], Collection[str]]:
-    """Return the console's pages of data and the metrics' names, where the extra `data` is installed."""
+def _data_part(running: Running) -> Part:
+    """Return what the console has of data, where the extra `data` is installed."""
     if importlib.util.find_spec("duckdb") is None:
-        return [], ()
-    from isthmus.console.data import data_pages
+        return Part()
+    from isthmus.console.data import data_part
     from isthmus.data.platform import open_platform
 
     data = open_platform((*PACKS, *FLOWS), running.config.data / "lake")
-    return data_pages(Client(running.platform), data, data.lander(running.database).land), data.model.metrics
+    return data_part(Client(running.platform), data, data.lander(running.database).land)

@@ -21,6 +21,7 @@ from isthmus.kernel import errors
 
 from .client import Client
 from .metrics import Explorer
+from .pages import Part
 from .web import Page, redirect, render
 
 PAGE_SIZE: Final = 50
@@ -54,9 +55,12 @@ class EntityBox:
     fields: tuple[FieldBox, ...]
 
 
-def data_pages(client: Client, data: DataPlatform, land: Land) -> list[Page]:
-    """Return all pages of the data platform."""
-    return [*Explorer(client, data).pages(), *Data(data, land).pages()]
+def data_part(client: Client, data: DataPlatform, land: Land) -> Part:
+    """Return what the data platform adds to the console, and begin to read what has landed."""
+    explorer = Explorer(client, data)
+    explorer.warm()
+    pages = [*explorer.pages(), *Data(data, land).pages()]
+    return Part(pages=pages, metrics=data.model.metrics, business=explorer.business)
 
 
 class Data:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,6 +15,10 @@ from isthmus.runtime.figures import Figures, Tally
 
 from .client import Client
 from .web import Page, render
+
+RECENT_MAX: Final = 10
+
+Business = Callable[[str], Awaitable[Sequence[Any]]]  # code → figures with metric, value, unit, doc
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +34,10 @@ class Point:
 class Lines:
     """The pages of front ends and their extension points."""
 
-    def __init__(self, client: Client, figures: Figures) -> None:
+    def __init__(self, client: Client, figures: Figures, business: Business | None) -> None:
         self._client = client
         self._figures = figures
+        self._business = business
 
     def pages(self) -> list[Page]:
         return [
@@ -63,6 +70,8 @@ class Lines:
             defaults=[one.point for one in explained if not (one.candidates or one.others)],
             calls=sorted(self._figures.of(front_end=code), key=lambda one: -one[2].calls),
             answers=_answers(line),
+            refusals=list(self._figures.refused(front_end=code))[:RECENT_MAX],
+            business=await self._business(code) if self._business else [],
         )
 
     async def point(self, request: Request) -> Response:

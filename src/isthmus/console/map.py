@@ -137,7 +137,7 @@ def _is_flow(pack: Pack) -> bool:
 
 
 def _size(pack: Pack) -> str:
-    return f"{len(pack.capabilities())} · {len(pack.extension_points())} points"
+    return f"{len(pack.capabilities())} capabilities"
 
 
 def _own(lines: Any) -> dict[tuple[str, str], int]:

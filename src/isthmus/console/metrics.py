@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
@@ -31,7 +32,19 @@ SERIES_MAX: Final = 6  # of a chart: more can't be told apart
 BARS_MAX: Final = 25
 TEXTS_MAX: Final = 8  # conditions in one question
 
+BUSINESS: Final = ("order.orders", "order.sales", "order.refunds", "order.basket-value")
+
 Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number of a business line: the metric, its value and unit, and what the metric says."""
+
+    metric: str
+    value: float | None
+    unit: str
+    doc: str
 
 
 class Explorer:
@@ -40,6 +53,8 @@ class Explorer:
     def __init__(self, client: Client, data: DataPlatform) -> None:
         self._client = client
         self._data = data
+        self._known: dict[str, tuple[int, list[Figure]]] = {}
+        self._renewing: dict[str, asyncio.Task[list[Figure]]] = {}
 
     def pages(self) -> list[Page]:
         return [
@@ -78,6 +93,44 @@ class Explorer:
             bars=_bars(answer, rows) if answer else [],
             has_landed=bool(self._data.lake.head().number),
         )
+
+    def warm(self) -> None:
+        """Begin to read the newest snapshot, so that nobody waits for the first look at it."""
+        for code in self._client.release.lines:
+            self._renew(code)
+
+    async def business(self, code: str) -> list[Figure]:
+        """Return how a front end fares, as its own metrics of what has landed say; nothing where nothing has.
+
+        Where more has landed since the last look, that one's figures are shown once more while new ones are asked.
+        """
+        known = self._known.get(code)
+        if known is None:
+            return await self._renew(code)
+        if known[0] != self._data.lake.head().number:
+            self._renew(code)
+        return known[1]
+
+    def _renew(self, code: str) -> asyncio.Task[list[Figure]]:
+        running = self._renewing.get(code)
+        if running is None or running.done():
+            running = self._renewing[code] = asyncio.create_task(asyncio.to_thread(self._figures, code))
+        return running
+
+    def _figures(self, code: str) -> list[Figure]:
+        names = tuple(name for name in BUSINESS if name in self._data.model.metrics)
+        number, found = self._data.lake.head().number, list[Figure]()
+        if names and number:
+            try:
+                policy = self._policy(code)
+                answer = self._data.metrics.ask(Ask(metrics=names), policy)
+                units = self._units(answer, policy)
+            except errors.IsthmusError:
+                return found
+            row = _scaled(answer.rows[0], units)
+            found += [Figure(name, row[name], units[name][0], self._data.model.metric(name).doc) for name in names]
+        self._known[code] = number, found
+        return found
 
     async def download(self, request: Request) -> Response:
         """Return all rows of an answer as CSV, amounts in whole units of their currency."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from isthmus.kernel import Platform
 from isthmus.runtime.figures import Figures
@@ -11,7 +12,7 @@ from .calls import Calls, Told
 from .capabilities import Capabilities
 from .client import Client
 from .find import Find
-from .lines import Lines
+from .lines import Business, Lines
 from .map import Map
 from .members import Members
 from .orders import Orders
@@ -19,22 +20,26 @@ from .stock import Stock
 from .web import Page
 
 
-def every_page(
-    platform: Platform, figures: Figures, told: Told, *, more: Sequence[Page] = (), metrics: Collection[str] = ()
-) -> list[Page]:
-    """Return the pages for what this platform has; what it does not have is in no menu.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What a part that is not always there adds: pages, metrics that can be found, figures of a front end."""
 
-    more: pages of parts that are not always there, such as the data platform, whose `metrics` can then be found.
-    """
+    pages: Sequence[Page] = ()
+    metrics: Collection[str] = ()
+    business: Business | None = None
+
+
+def every_page(platform: Platform, figures: Figures, told: Told, data: Part) -> list[Page]:
+    """Return the pages for what this platform has; what it does not have is in no menu."""
     client = Client(platform)
     return [
         *Map(client, figures).pages(),
-        *Lines(client, figures).pages(),
+        *Lines(client, figures, data.business).pages(),
         *Capabilities(client, figures, told).pages(),
         *Orders(client).pages(),
         *Members(client).pages(),
         *Stock(client).pages(),
         *Calls(client, told).pages(),
-        *Find(client, told, metrics).pages(),
-        *more,
+        *Find(client, told, data.metrics).pages(),
+        *data.pages,
     ]

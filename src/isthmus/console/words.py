@@ -86,7 +86,7 @@ def glance(value: object) -> str:
     """Write any value on one line: what it is at a glance."""
     if isinstance(value, Mapping):
         inner = [f"{name} {_brief(one)}" for name, one in value.items() if one not in (None, "", [], {})]
-        return _cut(", ".join(inner))
+        return _cut(", ".join(inner)) or "nothing"
     if isinstance(value, list | tuple) and not value:
         return "none"
     if isinstance(value, list | tuple):

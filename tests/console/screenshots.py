@@ -1,0 +1,164 @@
+"""Take the console's pictures again, on the demo's data with some traffic: `make screenshots`.
+
+ARGS="--keep" goes on with the demo's database of an earlier run, and "--only orders" takes one picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import re
+import socket
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests import browser as browsers
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGES = ROOT / "docs" / "images"
+DATA = ROOT / "build" / "screenshots"
+TOKEN = "pictures"
+ORDERS = 3_000
+STARTS_WITHIN_S = 600
+TRAFFIC = {"market": 90, "fresh": 60, "brand": 35}  # calls of each business line, so that the map has something to show
+
+# What each picture is called, and how one gets there.
+PICTURES = {
+    "map": "/",
+    "front-end": "/front-ends/market",
+    "explain": "/front-ends/fresh/points/pricing.adjust-unit-price",
+    "orders": "/orders",
+    "order": "an order of several lines",
+    "metrics": "/metrics?metrics=order.sales&grain=day&by=front_end&to=2018-01-01",
+    "lineage": "/lineage?metric=order.net-sales",
+    "call": "a told call",
+    "capability": "/capabilities/checkout.preview-order",
+    "stock": "/stock?q=strawberries&front_end=fresh",
+}
+DARK = ("map", "metrics")
+NARROW = ("order", "map")
+
+
+async def main() -> int:
+    parser = argparse.ArgumentParser(prog="make screenshots", description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="go on with the demo's database of an earlier run")
+    parser.add_argument("--only", choices=PICTURES, help="take this picture only")
+    chosen = parser.parse_args()
+    path = browsers.find() if browsers.install() else None
+    if path is None:
+        print("no pictures were taken: no Chromium is here; on Debian, apt-get install chromium", file=sys.stderr)
+        return 1
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "ISTHMUS_CONSOLE_TOKEN": TOKEN}
+    data = DATA / "demo" if chosen.keep else DATA  # the demo makes a folder of its own there
+    command = ["serve"] if chosen.keep else ["demo", "--orders", str(ORDERS)]
+    server = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, "-m", "isthmus.cli", *command, "--port", str(port)],
+        cwd=ROOT,
+        env={**environment, "ISTHMUS_DATA": str(data)},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        await _ready(f"http://127.0.0.1:{port}", server)
+        found = await _trade(f"http://127.0.0.1:{port}", environment)
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+            await _take(browser, f"http://127.0.0.1:{port}/console", found, chosen.only)
+            await browser.close()
+    finally:
+        server.terminate()
+        server.wait()
+    return 0
+
+
+async def _ready(address: str, server: subprocess.Popen[bytes]) -> None:
+    async with httpx.AsyncClient() as client:
+        for _ in range(STARTS_WITHIN_S):
+            await asyncio.sleep(1)
+            if server.poll() is not None:
+                raise SystemExit("the demo has stopped; run `make demo` to see why")
+            try:
+                if (await client.get(f"{address}/ready")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                continue
+    raise SystemExit("the demo did not start")
+
+
+async def _trade(address: str, environment: dict[str, str]) -> dict[str, str]:
+    """Have each business line look, preview and order for a while; return the paths of pages worth a picture."""
+    chance = random.Random(1)
+    paths = {}
+    for code, calls in TRAFFIC.items():
+        key = await asyncio.to_thread(_key, code, environment | {"ISTHMUS_DATA": str(DATA / "demo")})
+        headers = {"Authorization": f"Bearer {key}"}
+        async with httpx.AsyncClient(base_url=address, headers=headers, timeout=30) as client:
+            skus = [one["sku"] for one in await _sold(client)]
+            for _ in range(calls):
+                wanted = chance.sample(skus, min(3, len(skus)))
+                ask = {"currency": "USD", "lines": [{"sku": sku, "quantity": 1} for sku in wanted]}
+                told = {"Isthmus-Explain": "true" if chance.random() < 0.2 else "false"}
+                answer = await client.post("/v1/checkout.preview-order", json=ask, headers=told)
+                await client.post("/v1/catalog.search", json={"text": "milk", "limit": 5})
+                if answer.status_code == 200 and chance.random() < 0.3:
+                    placed = {"Idempotency-Key": str(uuid.uuid4())}
+                    till = {**ask, "paid_at_till": "card", "channel": "store"}
+                    await client.post("/v1/checkout.place-order", json=till, headers=placed)
+                if answer.status_code == 200 and told["Isthmus-Explain"] == "true":
+                    paths["call"] = f"/calls/{answer.headers['isthmus-call']}"
+            longest = max(await _orders(client), key=lambda one: len(one["lines"]))
+            paths["order"] = f"/orders/{code}/{longest['order_id']}"
+    return paths
+
+
+def _key(code: str, environment: dict[str, str]) -> str:
+    command = [sys.executable, "-m", "isthmus.cli", "client", "create", code, "--name", "pictures"]
+    made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    return re.findall(r"isth_[\w-]{43}", made.stdout)[0]
+
+
+async def _orders(client: httpx.AsyncClient) -> list[dict[str, Any]]:
+    return (await client.post("/v1/order.list-orders", json={"limit": 100})).json()["items"]
+
+
+async def _sold(client: httpx.AsyncClient) -> list[dict[str, Any]]:
+    """Return lines of the latest orders: goods that are sold, and in stock."""
+    return [line for order in await _orders(client) for line in order["lines"]]
+
+
+async def _take(browser: Browser, address: str, found: dict[str, str], only: str | None) -> None:
+    for scheme, width, names in (("light", 1280, list(PICTURES)), ("dark", 1280, DARK), ("light", 390, NARROW)):
+        context = await browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
+        page = await context.new_page()
+        await page.goto(f"{address}/?token={TOKEN}")
+        if (scheme, width) == ("light", 1280):
+            await _landed(page, address)
+        for name in names:
+            if only in (None, name):
+                await page.goto(address + found.get(name, PICTURES[name]))
+                await page.wait_for_timeout(400)  # a chart draws itself after the page is there
+                suffix = "-dark" if scheme == "dark" else "-390" if width == 390 else ""
+                await page.screenshot(path=IMAGES / f"console-{name}{suffix}.png")
+                print(f"docs/images/console-{name}{suffix}.png")
+        await context.close()
+
+
+async def _landed(page: Page, address: str) -> None:
+    await page.goto(f"{address}/quality")
+    await page.get_by_role("button", name="Land now").click()
+    await page.get_by_role("button", name="Check now").click()
+
+
+if __name__ == "__main__":
+    raise SystemExit(asyncio.run(main()))
