@@ -24,6 +24,8 @@ from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
+from isthmus.governance import served as served_contracts
+from isthmus.governance.contracts import contracts_of
 from isthmus.kernel import Caller, FrontEnd, Pack, Platform, Registry
 from isthmus.kernel.release import Release
 from isthmus.packs.catalog.pack import PACK as CATALOG
@@ -49,6 +51,7 @@ FLOWS: tuple[Pack, ...] = (CHECKOUT, AFTER_SALE)
 
 EXPIRE_EVERY_S = 15  # an unpaid order gives its stock back at most so much later than promised
 SETTLE_EVERY_S = 60  # a payment whose provider was silent is looked up at most so much later
+CONTRACTS_EVERY_S = 600  # so that what was served last is known, also where two versions were served at once
 PRUNE_EVERY_S = 3_600
 TOKEN_VARIABLE = "ISTHMUS_CONSOLE_TOKEN"  # shared by all workers of one server
 
@@ -76,7 +79,7 @@ def load_front_ends(config: Config) -> list[FrontEnd]:
 def migration_sources() -> list[MigrationSource]:
     """Return every migration of packs, flows and gateway, in the order in which they are applied."""
     packs = [MigrationSource.of_pack(pack.name, pack.migrations) for pack in (*PACKS, *FLOWS) if pack.migrations]
-    return [*packs, MigrationSource.of_pack("gateway", "isthmus.gateway:migrations")]
+    return [*packs, served_contracts.MIGRATIONS, MigrationSource.of_pack("gateway", "isthmus.gateway:migrations")]
 
 
 @asynccontextmanager
@@ -114,6 +117,10 @@ def jobs(running: Running) -> list[Job]:
                 caller = Caller(front_end=code, client="platform")
                 await running.platform.call(checkout.settle_payments, payment.Reconcile(), caller)
 
+    async def remember_contracts() -> None:
+        contracts = await asyncio.to_thread(contracts_of, running.platform.release)
+        await served_contracts.remember(running.database, contracts)
+
     async def prune() -> None:
         await prune_events(running.database)
         await prune_answers(running.database)
@@ -121,6 +128,7 @@ def jobs(running: Running) -> list[Job]:
     return [
         Job(name="expire", every_s=EXPIRE_EVERY_S, run=expire),
         Job(name="settle", every_s=SETTLE_EVERY_S, run=settle),
+        Job(name="contracts", every_s=CONTRACTS_EVERY_S, run=remember_contracts),
         Job(name="prune", every_s=PRUNE_EVERY_S, run=prune),
     ]
 

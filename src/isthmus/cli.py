@@ -15,12 +15,17 @@ from rich.table import Table
 
 from isthmus import app as composition
 from isthmus.config import Config, load_config
+from isthmus.governance import contracts
+from isthmus.governance.compat import compare, undeclared, users_of
+from isthmus.governance.contracts import read
+from isthmus.governance.served import last_served
 from isthmus.kernel import errors
 from isthmus.kernel.release import Release
 from isthmus.runtime import doctor as doctors
 from isthmus.runtime import scaffold
 
 out = Console()
+CONTRACTS = "contracts.json"  # what was agreed last; CI compares the working tree with it
 problems = Console(stderr=True)
 
 main_app = typer.Typer(
@@ -164,6 +169,36 @@ def explain(
         table.add_row(str(one.place), one.by, condition, one.fate, one.source)
     table.add_row("last", "default", "where nobody has an opinion", "", found.default)
     out.print(table)
+
+
+@main_app.command()
+def compat(
+    served: Annotated[bool, typer.Option(help="Compare with what the database was last served with.")] = False,
+    lock: Annotated[bool, typer.Option(help=f"Write the contracts as they are now into {CONTRACTS}.")] = False,
+) -> None:
+    """Compare contracts with those locked or served; name each breaking change, its rule, and whom it breaks."""
+    config = load_config()
+    release, kept = _release(), config.root / CONTRACTS
+    now = contracts.contracts_of(release)
+    if lock:
+        kept.write_bytes(contracts.written(now))
+        out.print(f"wrote {kept}")
+        return
+    if not served and not kept.exists():
+        _stop(f"there is no {kept}; write it with `isthmus compat --lock`, or compare with --served")
+    before = _with_platform(lambda running: last_served(running.database)) if served else read(kept.read_bytes())
+    if before is None:
+        _stop("nothing was served from this database yet; start it once with `isthmus serve`")
+    changes = compare(before, now, users_of(release))
+    table = Table("", "contract", "rule", "where", "was", "is", "breaks")
+    for one in changes:
+        mark = ("[yellow]declared" if one.is_declared else "[red]breaks") if one.is_breaking else "[green]fits"
+        table.add_row(mark, one.name, one.rule, one.path, one.was, one.now, ", ".join(one.breaks))
+    out.print(table if changes else "no contract has changed")
+    broken = undeclared(changes)
+    for one in broken:
+        out.print(f"[red]{one.name}[/red] {one.rule} {one.path}: {one.remedy}", soft_wrap=True)
+    raise typer.Exit(1 if broken else 0)
 
 
 @new_app.command("front-end")

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +42,7 @@ from isthmus.kernel import (
     extension_point,
     implements,
 )
+from isthmus.kernel.capability import Deprecated
 from isthmus.store import Database, MigrationSource, migrate
 
 FreshDatabase = Callable[[], AbstractAsyncContextManager[str]]
@@ -146,6 +147,14 @@ def pay(ask: Wait) -> Wait:
     """Fail, since the till is down."""
 
 
+LEAVING = Deprecated(since=date(2026, 1, 1), sunset=date(2026, 7, 1), instead="shop.wait")
+
+
+@capability("shop.doze", version="1.0", effect=Effect.READ, deprecated=LEAVING)
+def doze(ask: Wait) -> Wait:
+    """Wait, as it was done before."""
+
+
 @capability("shop.crash", version="1.0", effect=Effect.READ)
 def crash(ask: Wait) -> Wait:
     """Crash with a secret in the message."""
@@ -189,6 +198,11 @@ async def _write_note(ask: WriteNote, ctx: Context) -> WriteNote:
 @implements(wait)
 async def _wait(ask: Wait, ctx: Context) -> Wait:
     await asyncio.sleep(ask.seconds)
+    return ask
+
+
+@implements(doze)
+async def _doze(ask: Wait, ctx: Context) -> Wait:
     return ask
 
 

@@ -229,3 +229,14 @@ async def test_sixty_four_buyers_of_twenty_items_get_twenty(north: httpx.AsyncCl
     slugs = [problem_of(response)["slug"] for response in responses if response.status_code != 200]
     assert slugs == ["shop.stock-short"] * 44
     assert (await north.post("/v1/shop.show-item", json={"sku": "tea"})).json()["stock"] == 0
+
+
+async def test_what_is_deprecated_says_so_and_until_when_and_what_comes_after(south: httpx.AsyncClient) -> None:
+    answer = await south.post("/v1/shop.doze", json={})
+    assert answer.status_code == 200
+    assert answer.headers["deprecation"] == "@1767225600"  # 2026-01-01, as RFC 9745 writes it
+    assert answer.headers["sunset"] == "Wed, 01 Jul 2026 00:00:00 GMT"
+    assert answer.headers["link"] == '</v1/shop.wait>; rel="successor-version"'
+    document = (await south.get("/v1/openapi.json")).json()
+    assert document["paths"]["/v1/shop.doze"]["post"]["deprecated"] is True
+    assert "deprecation" not in (await south.post("/v1/shop.wait", json={})).headers

@@ -12,6 +12,6 @@ PACK_LINES = {  # counted as code since the kernel is; before, every line was
     "promotion": 1_750,
 }
 
-KERNEL_LINES = 2_230  # docs/decisions/0005 says what they are for
+KERNEL_LINES = 2_240  # docs/decisions/0005 says what they are for
 
 UNTESTED: set[str] = set()

@@ -13,6 +13,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any, Final
 
 from isthmus.kernel import Caller, Platform, errors
@@ -164,7 +166,21 @@ class Gateway:
                 await self._stories.keep(story)
         if is_replay:
             request.sent.append((b"idempotency-replayed", b"true"))
+        request.sent += self._leaving(client.front_end, request.path[len(CALLS) :])
         return Reply(body=answer)
+
+    def _leaving(self, front_end: str, name: str) -> Headers:
+        """Return what a caller of a deprecated capability is told (RFC 9745, RFC 8594)."""
+        gone = self.platform.release.line(front_end).find(name).capability.deprecated
+        if gone is None:
+            return []
+        since = datetime.combine(gone.since, datetime.min.time(), UTC)
+        sunset = datetime.combine(gone.sunset, datetime.min.time(), UTC)
+        return [
+            (b"deprecation", b"@%d" % since.timestamp()),
+            (b"sunset", format_datetime(sunset, usegmt=True).encode()),
+            (b"link", f'<{CALLS}{gone.instead}>; rel="successor-version"'.encode()),
+        ]
 
     async def admit(self, authorization: bytes | None) -> Known:
         """Return who an Authorization header names, and take one call from what they have left."""

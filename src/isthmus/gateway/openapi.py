@@ -138,6 +138,7 @@ def _operation(one: Offered, line: Line, ask: Json, answer: Json, components: Ma
         "tags": [capability.pack],
         "summary": summary,
         "description": rest.strip(),
+        "deprecated": capability.deprecated is not None,
         "x-isthmus-version": capability.version,
         "x-isthmus-effect": capability.effect.value,
         "x-isthmus-deadline-ms": capability.deadline_ms,

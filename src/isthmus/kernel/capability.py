@@ -6,6 +6,7 @@ import enum
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_type_hints
 
 from .contract import Value
@@ -29,6 +30,15 @@ class Effect(enum.Enum):
     STEPS = "steps"  # several transactions and outside calls in order, each exactly once in effect
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deprecated:
+    """Since when a capability is to be left, on which day it goes, and what to use instead."""
+
+    since: date
+    sunset: date
+    instead: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Capability(Generic[A, R]):
     """A typed, versioned operation: one ask in, one answer or one declared error out."""
@@ -44,6 +54,7 @@ class Capability(Generic[A, R]):
     is_internal: bool  # only flows call it: no front end may, whatever it uses
     doc: str
     source: str
+    deprecated: Deprecated | None = None
 
     @property
     def pack(self) -> str:
@@ -58,12 +69,14 @@ def capability(
     raises: Sequence[type[IsthmusError]] = (),
     deadline_ms: int = DEADLINE_MS,
     is_internal: bool = False,
+    deprecated: Deprecated | None = None,
 ) -> Callable[[Callable[[A], R]], Capability[A, R]]:
     """Declare a capability; the decorated function gives the types and the documentation, its body is `...`.
 
-    is_internal: only flows may call it, such as "mark as paid", which would be a lie from anyone else.
+    is_internal: only flows may call it, such as "mark as paid", which would be a lie from anyone else. deprecated:
+    every answer over HTTP says so, and until when it is there; the next version is a capability beside it.
     """
-    return _declared(name, version, effect, tuple(raises), (), deadline_ms, is_internal)
+    return _declared(name, version, effect, tuple(raises), (), deadline_ms, is_internal, deprecated)
 
 
 def flow(
@@ -90,6 +103,7 @@ def _declared(
     uses: tuple[Capability[Any, Any], ...],
     deadline_ms: int,
     is_internal: bool,
+    deprecated: Deprecated | None = None,
 ) -> Callable[[Callable[[A], R]], Capability[A, R]]:
     def declare(function: Callable[[A], R]) -> Capability[A, R]:
         hints = get_type_hints(function, include_extras=True)
@@ -107,6 +121,7 @@ def _declared(
             is_internal=is_internal,
             doc=inspect.getdoc(function) or "",
             source=source_of(function),
+            deprecated=deprecated,
         )
 
     return declare

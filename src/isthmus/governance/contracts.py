@@ -1,0 +1,190 @@
+"""The contracts of a release as plain values: what they were can be kept, and compared with what they are."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from isthmus.kernel import Pass, Value, decode
+from isthmus.kernel.capability import Capability, event_kind
+from isthmus.kernel.contract import json_schema
+from isthmus.kernel.extension import ExtensionPoint
+from isthmus.kernel.release import Release
+
+Schema = dict[str, Any]
+UNSAID = ("title", "description", "examples", "default")  # what does not decide whether a value fits
+DEPTH_MAX = 12  # a contract that contains itself is compared so deep
+
+
+class CapabilityContract(Value):
+    """What a client relies on. `deprecated`: since when, until when, and what to use instead."""
+
+    version: str
+    effect: str
+    ask: Schema
+    answer: Schema
+    errors: tuple[str, ...]
+    is_internal: bool = False
+    deprecated: tuple[str, str, str] | None = None
+
+
+class PointContract(Value):
+    """What a front end's answer relies on."""
+
+    combine: str
+    stages: tuple[str, ...]
+    is_async: bool
+    order: tuple[str, ...]  # of the parameters
+    parameters: dict[str, Schema]
+    answer: Schema
+    dimensions: dict[str, tuple[str, ...]]
+
+
+class EventContract(Value):
+    """What a subscriber relies on."""
+
+    version: str
+    data: Schema
+
+
+class Contracts(Value):
+    """All contracts of a release, by name; `schemas` are the types that they refer to."""
+
+    capabilities: dict[str, CapabilityContract]
+    points: dict[str, PointContract]
+    events: dict[str, EventContract]
+    schemas: dict[str, Schema]
+
+
+def contracts_of(release: Release) -> Contracts:
+    """Return the contracts that a release offers: of its packs and flows, not of front ends' own capabilities."""
+    capabilities = [one.capability for _, one in sorted(release.offered.items())]
+    points = [point for _, point in sorted(release.points.items())]
+    events = sorted(
+        (kind for pack in release.packs.values() for kind in pack.events().values()),
+        key=lambda kind: event_kind(kind).name,
+    )
+    hints = [_hints(point) for point in points]
+    kinds = [kind for one in capabilities for kind in (one.ask, one.answer)]
+    kinds += [kind for found in hints for kind in found.values()]
+    said, schemas = _schemas([*kinds, *events])
+    return Contracts(
+        capabilities={one.name: _capability(one, next(said), next(said)) for one in capabilities},
+        points={
+            point.name: _point(point, {name: next(said) for name in found})
+            for point, found in zip(points, hints, strict=True)
+        },
+        events={
+            event_kind(kind).name: EventContract(version=event_kind(kind).version, data=next(said)) for kind in events
+        },
+        schemas=schemas,
+    )
+
+
+def expanded(contracts: Contracts) -> Contracts:
+    """Return contracts with every reference followed, so that two can be compared part by part."""
+    plain: Schema = msgspec.to_builtins(contracts)
+    schemas = plain.pop("schemas")
+    return msgspec.convert({**_followed(plain, schemas, 0), "schemas": {}}, Contracts)
+
+
+def written(contracts: Contracts) -> bytes:
+    """Return contracts as text that a person can review: the same contracts give the same bytes."""
+    return msgspec.json.format(msgspec.json.encode(contracts, order="deterministic"), indent=1) + b"\n"
+
+
+def read(text: bytes) -> Contracts:
+    """Read contracts that were written. Raises BadAsk where this is none."""
+    return decode(text, Contracts)
+
+
+def _capability(capability: Capability[Any, Any], ask: Schema, answer: Schema) -> CapabilityContract:
+    gone = capability.deprecated
+    return CapabilityContract(
+        version=capability.version,
+        effect=capability.effect.value,
+        ask=ask,
+        answer=answer,
+        errors=tuple(sorted(error.slug for error in capability.raises)),
+        is_internal=capability.is_internal,
+        deprecated=(gone.since.isoformat(), gone.sunset.isoformat(), gone.instead) if gone else None,
+    )
+
+
+def _hints(point: ExtensionPoint[..., Any]) -> dict[str, Any]:
+    """Return the types of a point's parameters in their order, and of its answer under `return`."""
+    hints = get_type_hints(point.default, include_extras=True)
+    return {**{name: hints[name] for name in point.parameters}, "return": _without_pass(hints["return"])}
+
+
+def _point(point: ExtensionPoint[..., Any], said: dict[str, Schema]) -> PointContract:
+    answer = said.pop("return")
+    return PointContract(
+        combine=point.combine.name,
+        stages=point.combine.stages,
+        is_async=point.is_async,
+        order=point.parameters,
+        parameters=said,
+        answer=answer,
+        dimensions={one.name: one.values for one in point.dimensions},
+    )
+
+
+def _without_pass(kind: Any) -> Any:
+    """Take "no opinion" out of an annotation, wherever it stands: it is the kernel's and part of no contract."""
+    if get_origin(kind) in (types.UnionType, Union):
+        parts = [_without_pass(part) for part in get_args(kind) if part is not Pass]
+        return Union[tuple(parts)]  # noqa: UP007 - made at run time
+    if arguments := get_args(kind):
+        try:
+            return get_origin(kind)[tuple(_without_pass(one) for one in arguments)]  # pyright: ignore[reportOptionalSubscript]
+        except TypeError:
+            return kind
+    return kind
+
+
+def _schemas(kinds: Sequence[Any]) -> tuple[Iterator[Schema], dict[str, Schema]]:
+    """Return what fits each type, in their order, and the schemas that they refer to.
+
+    All are made in one go, since types of one name in two packs are told apart then only.
+    """
+    sayable = [kind for kind in kinds if _is_sayable(kind)]
+    made, components = json_schema(tuple(sayable), "{name}")
+    found = iter(made)
+    said = [cast(Schema, _said(next(found))) if _is_sayable(kind) else {"python": str(kind)} for kind in kinds]
+    return iter(said), {name: _said(one) for name, one in components.items()}
+
+
+def _is_sayable(kind: Any) -> bool:
+    try:
+        json_schema((kind,), "{name}")
+    except TypeError:
+        return False
+    return True
+
+
+def _said(part: Any) -> Any:
+    """Leave out what does not decide whether a value fits."""
+    if isinstance(part, list):
+        return [_said(one) for one in cast("list[Any]", part)]
+    if not isinstance(part, dict):
+        return part
+    found = cast(Schema, part)
+    fields: Schema = {name: _said(one) for name, one in found.get("properties", {}).items()}
+    rest = {name: _said(one) for name, one in found.items() if name not in (*UNSAID, "properties")}
+    return {**rest, "properties": fields} if fields else rest
+
+
+def _followed(part: Any, schemas: Mapping[str, Any], depth: int) -> Any:
+    if isinstance(part, list):
+        return [_followed(one, schemas, depth) for one in cast("list[Any]", part)]
+    if not isinstance(part, dict):
+        return part
+    found = cast(Schema, part)
+    name = found.get("$ref")
+    if isinstance(name, str):
+        return {"ref": name} if depth >= DEPTH_MAX else _followed(schemas[name], schemas, depth + 1)
+    return {name: _followed(one, schemas, depth) for name, one in found.items()}
