@@ -104,9 +104,17 @@ async def stocked(url: str, skus: Sequence[str], units: int) -> str:
             await call(pricing.put_prices, pricing.PutPrices(prices=prices), CALLER)
             receipts = tuple(inventory.Receipt(sku=sku, quantity=units, location="main") for sku in part)
             await call(inventory.receive, inventory.Receive(reference=f"first-{at}", lines=receipts), CALLER)
-        async with shop.database.platform() as session:
-            await session.execute("analyze")
         return await auth.create_client(shop.database, FRONT_END, "bench")
+
+
+async def analyse(url: str) -> None:
+    """Gather statistics, as autovacuum does of a database at work: call it when every table has rows.
+
+    PostgreSQL would check foreign keys with plans for empty tables otherwise, and get slower with each row.
+    """
+    connection = await asyncpg.connect(url)
+    await connection.execute("analyze")
+    await connection.close()
 
 
 @dataclass(frozen=True, slots=True)

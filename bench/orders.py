@@ -112,11 +112,14 @@ def _over_http(buyers: Sequence[shop.Buyer]) -> list[Buying]:
     return [buying(buyer) for buyer in buyers]
 
 
-async def _in_turns(rounds: int, ours: Sequence[Buying], other: Sequence[Buying]) -> tuple[tuple[float, float], float]:
+async def _in_turns(
+    url: str, rounds: int, ours: Sequence[Buying], other: Sequence[Buying]
+) -> tuple[tuple[float, float], float]:
     """Return how many a second each side does, and the ratio: medians over turns, one side right after the other."""
     found: list[tuple[float, float]] = []
     await _rate(ours, PART_S)  # statements are prepared, caches are warm
     await _rate(other, PART_S)
+    await shop.analyse(url)
     for _ in range(rounds * TURNS):
         found.append((await _rate(ours, PART_S), await _rate(other, PART_S)))
     rates = statistics.median(one for one, _ in found), statistics.median(one for _, one in found)

@@ -178,15 +178,8 @@ class Platform:
         finally:
             if self.observe is not None:
                 took = time.perf_counter_ns() - began
-                self.observe(
-                    Outcome(
-                        capability=capability.name,
-                        box=call.plan.box,
-                        client=call.caller.client,
-                        took_ns=took,
-                        error=error,
-                    )
-                )
+                box, client = call.plan.box, call.caller.client
+                self.observe(Outcome(capability=capability.name, box=box, client=client, took_ns=took, error=error))
 
     async def _told(self, call: Call, story: Story) -> Answered:
         token = story_now.set(story)
@@ -232,6 +225,13 @@ async def _read(call: Call) -> Answered:
 
 
 async def _write(call: Call) -> Answered:
+    together = call.offered.implementation.together
+    joined = together(call) if together else None
+    return await (write_alone(call) if joined is None else joined)
+
+
+async def write_alone(call: Call) -> Answered:
+    """Answer a call in a transaction of its own."""
     try:
         answer = await within(call.limit_ms / 1000, _written(call))
         if call.doomed:

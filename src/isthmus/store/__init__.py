@@ -6,8 +6,11 @@ from .migrate import Migration, MigrationSource, migrate
 from .outbox import Batch, ConsumerState, Event, Outbox
 from .relay import Consumer, Relay
 from .retention import prune_answers, prune_events
+from .together import ALONE, Alone, Together
 
 __all__ = [
+    "ALONE",
+    "Alone",
     "Batch",
     "ConstraintBroken",
     "Consumer",
@@ -18,6 +21,7 @@ __all__ = [
     "MigrationSource",
     "Outbox",
     "Relay",
+    "Together",
     "migrate",
     "prune_answers",
     "prune_events",

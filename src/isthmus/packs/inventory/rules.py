@@ -111,12 +111,15 @@ def _short(at: int, line: LineAsk, source: api.Sourcing, left: Sequence[Sequence
     }
 
 
-def held_changes(allocations: Iterable[api.Allocation]) -> list[Change]:
-    """Return what holding these allocations does to each stock."""
-    return merged(
-        Change(sku=one.sku, location=one.location, reserved=one.quantity, back_ordered=one.back_ordered)
-        for one in allocations
-    )
+def promised(stocks: Sequence[api.StockAt], allocations: Sequence[api.Allocation]) -> list[api.StockAt]:
+    """Return stocks as they are when these allocations are held."""
+    found = {(stock.sku, stock.location): stock for stock in stocks}
+    for one in allocations:
+        stock = found[one.sku, one.location]
+        reserved = stock.reserved + one.quantity
+        back_ordered = min(stock.back_ordered + one.back_ordered, max(0, reserved - stock.on_hand))
+        found[one.sku, one.location] = replace(stock, reserved=reserved, back_ordered=back_ordered)  # pyright: ignore[reportArgumentType]
+    return list(found.values())
 
 
 def merged(changes: Iterable[Change]) -> list[Change]:

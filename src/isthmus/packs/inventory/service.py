@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from isthmus.kernel import Context, implements
+from isthmus.kernel import Context, implements, ports
+from isthmus.store import ALONE, Alone, Together
 from isthmus.values import LineAsk
 
 from . import api, rules, storage, storage_stock
@@ -13,23 +14,65 @@ from . import api, rules, storage, storage_stock
 _ENDED = (api.ReservationState.SHIPPED, api.ReservationState.RELEASED, api.ReservationState.EXPIRED)
 
 
-@implements(api.reserve)
+async def _reserve_together(
+    asks: Sequence[tuple[api.Reserve, Context]], session: ports.Session
+) -> list[api.Reservation | api.StockShort | Alone]:
+    """Decide asks for one SKU in their order, each on what those before it have left, and write them at once."""
+    first, front_end = asks[0][0], asks[0][1].front_end
+    stocks = await storage.stocks(session, front_end, [first.lines[0].sku], first.location, locks=True)
+    decided: list[api.Reservation | api.StockShort | Alone] = []
+    holdings: dict[str, storage.Holding] = {}
+    for ask, ctx in asks:
+        allocations, short = _allocated(ask, stocks, ctx)
+        if ask.reference in holdings:
+            decided.append(ALONE)
+        elif short:
+            decided.append(api.StockShort(lines=short))
+        else:
+            stocks = rules.promised(stocks, allocations)
+            holdings[ask.reference] = _holding(ask, allocations, ctx)
+            decided.append(holdings[ask.reference].reservation)
+            ctx.emit(api.GoodsReserved(reference=ask.reference, allocations=allocations))
+    if holdings and await storage.hold(session, front_end, list(holdings.values())) < len(holdings):
+        return [ALONE] * len(asks)  # a repetition took goods that it holds already: no other answer can be trusted
+    short_of = [ask.reference for (ask, _), one in zip(asks, decided, strict=True) if isinstance(one, api.StockShort)]
+    known = await storage.known(session, front_end, short_of) if short_of else ()
+    return [ALONE if ask.reference in known else one for (ask, _), one in zip(asks, decided, strict=True)]
+
+
+def _one_sku(ask: api.Reserve) -> object:
+    """Return what asks for one SKU have in common; larger baskets go alone, as they would wait for one another."""
+    return (ask.lines[0].sku, ask.location) if len(ask.lines) == 1 else None
+
+
+@implements(api.reserve, together=Together(_one_sku, _reserve_together))
 async def reserve(ask: api.Reserve, ctx: Context) -> api.Reservation:
     skus = sorted({line.sku for line in ask.lines})
     stocks = await storage.stocks(ctx.session, ctx.front_end, skus, ask.location, locks=True)
-    offers = _offers(skus, stocks, ctx)
-    allocations, short = rules.allocated(ask.lines, offers, _sourcing(ask, offers, ctx))
-    asked = storage.digest(ask.lines, ask.location)
+    allocations, short = _allocated(ask, stocks, ctx)
+    holding = _holding(ask, allocations, ctx)
+    if short or not await storage.hold(ctx.session, ctx.front_end, [holding]):
+        return await _held_before(ask.reference, holding.asked, short, ctx)
+    ctx.emit(api.GoodsReserved(reference=ask.reference, allocations=allocations))
+    return holding.reservation
+
+
+def _allocated(
+    ask: api.Reserve, stocks: Sequence[api.StockAt], ctx: Context
+) -> tuple[tuple[api.Allocation, ...], list[dict[str, object]]]:
+    offers = _offers([line.sku for line in ask.lines], stocks, ctx)
+    return rules.allocated(ask.lines, offers, _sourcing(ask, offers, ctx))
+
+
+def _holding(ask: api.Reserve, allocations: tuple[api.Allocation, ...], ctx: Context) -> storage.Holding:
     reservation = api.Reservation(
         reference=ask.reference,
         state=api.ReservationState.HELD,
         allocations=allocations,
         expires_at=ask.expires_at,
     )
-    if short or not await storage.hold(ctx.session, ctx.front_end, reservation, asked, ctx.now, ctx.caller.client):
-        return await _held_before(ask.reference, asked, short, ctx)
-    ctx.emit(api.GoodsReserved(reference=ask.reference, allocations=allocations))
-    return reservation
+    asked = storage.digest(ask.lines, ask.location)
+    return storage.Holding(reservation=reservation, asked=asked, at=ctx.now, by=ctx.caller.client)
 
 
 def _offers(skus: Sequence[str], stocks: Sequence[api.StockAt], ctx: Context) -> dict[str, list[api.Offer]]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from isthmus.kernel import ports
+from isthmus.kernel import encode, ports
 
 from . import api, rules
 
@@ -35,27 +35,37 @@ _CHANGE_STOCKS: Final = """
     from {source}
     where s.front_end = $1 and s.sku = c.sku and s.location = c.location"""
 
+# All new reservations of a group in one statement. Only what is new is held: a reference that is there already, or is
+# being written by somebody else, changes nothing.
 _HOLD: Final = f"""
-    with made as (
+    with asked as materialized (
+        select * from json_to_recordset($2)
+            as a (reference text, expires_at timestamptz, asked text, at timestamptz, by text)
+    ), made as (
         insert into inventory.reservation (front_end, reference, state, expires_at, asked)
-        values ($1, $2, 'held', $3, $4)
+        select $1, reference, 'held', expires_at, decode(asked, 'hex') from asked
         on conflict do nothing
         returning reference
     ), step as (
         insert into inventory.reservation_step (front_end, reference, state, at, by)
-        select $1, reference, 'held', $5, $6 from made
+        select $1, reference, 'held', at, by from asked join made using (reference)
     ), held as (
         insert into inventory.reservation_line (front_end, reference, line, sku, location, quantity, back_ordered)
-        select $1, made.reference, l.line, l.sku, l.location, l.quantity, l.back_ordered
-        from made, unnest($7::integer[], $8::text[], $9::text[], $10::bigint[], $11::bigint[])
-             as l (line, sku, location, quantity, back_ordered)
+        select $1, l.* from json_to_recordset($3)
+            as l (reference text, line int, sku text, location text, quantity bigint, back_ordered bigint)
+        join made using (reference)
+        returning sku, location, quantity, back_ordered
     ), changed as ({
     _CHANGE_STOCKS.format(
-        source='''made, unnest($12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::bigint[])
-         as c (sku, location, on_hand, reserved, back_ordered)'''
+        source='''(select sku, location, 0 as on_hand, sum(quantity)::bigint as reserved,
+                        sum(back_ordered)::bigint as back_ordered from held group by sku, location) c'''
     )
 })
     select count(*) from made"""
+
+_HELD: Final = ("reference", "line", "sku", "location", "quantity", "back_ordered")
+
+_KNOWN: Final = "select reference from inventory.reservation where front_end = $1 and reference = any ($2::text[])"
 
 _RESERVATION: Final = """
     select r.reference, r.state, r.expires_at, r.asked,
@@ -154,27 +164,44 @@ def stock_of(row: ports.Row) -> api.StockAt:
     )
 
 
-async def hold(
-    session: ports.Session, front_end: str, reservation: api.Reservation, asked: bytes, now: datetime, by: str
-) -> bool:
-    """Write a new reservation and what it holds of locked stocks; False, with nothing written, where it exists."""
-    held = reservation.allocations
-    made = await session.fetch_value(
-        _HOLD,
-        front_end,
-        reservation.reference,
-        reservation.expires_at,
-        asked,
-        now,
-        by,
-        [one.line for one in held],
-        [one.sku for one in held],
-        [one.location for one in held],
-        [one.quantity for one in held],
-        [one.back_ordered for one in held],
-        *change_columns(rules.held_changes(held)),
-    )
-    return made == 1
+class Holding(api.Value):
+    """A reservation that is to be made, what it was asked for with, when and by whom."""
+
+    reservation: api.Reservation
+    asked: bytes
+    at: datetime
+    by: str
+
+
+async def hold(session: ports.Session, front_end: str, holdings: Sequence[Holding]) -> int:
+    """Write new reservations and what they hold of locked stocks; return how many. The others are there already."""
+    heads = [
+        {
+            "reference": one.reservation.reference,
+            "expires_at": one.reservation.expires_at,
+            "asked": one.asked.hex(),
+            "at": one.at,
+            "by": one.by,
+        }
+        for one in holdings
+    ]
+    lines = [
+        dict(
+            zip(
+                _HELD,
+                (one.reservation.reference, held.line, held.sku, held.location, held.quantity, held.back_ordered),
+                strict=True,
+            )
+        )
+        for one in holdings
+        for held in one.reservation.allocations
+    ]
+    return await session.fetch_value(_HOLD, front_end, encode(heads), encode(lines))
+
+
+async def known(session: ports.Session, front_end: str, references: Sequence[str]) -> set[str]:
+    """Return those of the references that there is a reservation of."""
+    return {row["reference"] for row in await session.fetch(_KNOWN, front_end, references)}
 
 
 def change_columns(changes: Sequence[rules.Change]) -> tuple[list[str], list[str], list[int], list[int], list[int]]:
