@@ -7,14 +7,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import random
-import re
-import socket
-import subprocess
 import sys
 import uuid
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,12 +17,11 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from tests import browser as browsers
 
-ROOT = Path(__file__).resolve().parents[2]
+from .demo_server import ROOT, TOKEN, Demo, demo
+
 IMAGES = ROOT / "docs" / "images"
 DATA = ROOT / "build" / "screenshots"
-TOKEN = "pictures"
 ORDERS = 3_000
-STARTS_WITHIN_S = 600
 TRAFFIC = {"market": 90, "fresh": 60, "brand": 35}  # calls of each business line, so that the map has something to show
 
 # What each picture is called, and how one gets there.
@@ -57,53 +51,21 @@ async def main() -> int:
         print("no pictures were taken: no Chromium is here; on Debian, apt-get install chromium", file=sys.stderr)
         return 1
     IMAGES.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "ISTHMUS_CONSOLE_TOKEN": TOKEN}
-    data = DATA / "demo" if chosen.keep else DATA  # the demo makes a folder of its own there
-    command = ["serve"] if chosen.keep else ["demo", "--orders", str(ORDERS)]
-    server = subprocess.Popen(  # noqa: ASYNC220
-        [sys.executable, "-m", "isthmus.cli", *command, "--port", str(port)],
-        cwd=ROOT,
-        env={**environment, "ISTHMUS_DATA": str(data)},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        await _ready(f"http://127.0.0.1:{port}", server)
-        found = await _trade(f"http://127.0.0.1:{port}", environment)
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-            await _take(browser, f"http://127.0.0.1:{port}/console", found, chosen.only)
-            await browser.close()
-    finally:
-        server.terminate()
-        server.wait()
+    async with demo(DATA, ORDERS, is_kept=chosen.keep) as served, async_playwright() as playwright:
+        found = await _trade(served)
+        browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        await _take(browser, f"{served.address}/console", found, chosen.only)
+        await browser.close()
     return 0
 
 
-async def _ready(address: str, server: subprocess.Popen[bytes]) -> None:
-    async with httpx.AsyncClient() as client:
-        for _ in range(STARTS_WITHIN_S):
-            await asyncio.sleep(1)
-            if server.poll() is not None:
-                raise SystemExit("the demo has stopped; run `make demo` to see why")
-            try:
-                if (await client.get(f"{address}/ready")).status_code == 200:
-                    return
-            except httpx.TransportError:
-                continue
-    raise SystemExit("the demo did not start")
-
-
-async def _trade(address: str, environment: dict[str, str]) -> dict[str, str]:
+async def _trade(served: Demo) -> dict[str, str]:
     """Have each business line look, preview and order for a while; return the paths of pages worth a picture."""
     chance = random.Random(1)
     paths = {}
     for code, calls in TRAFFIC.items():
-        key = await asyncio.to_thread(_key, code, environment | {"ISTHMUS_DATA": str(DATA / "demo")})
-        headers = {"Authorization": f"Bearer {key}"}
-        async with httpx.AsyncClient(base_url=address, headers=headers, timeout=30) as client:
+        headers = {"Authorization": f"Bearer {await asyncio.to_thread(served.key, code)}"}
+        async with httpx.AsyncClient(base_url=served.address, headers=headers, timeout=30) as client:
             skus = [one["sku"] for one in await _sold(client)]
             for _ in range(calls):
                 wanted = chance.sample(skus, min(3, len(skus)))
@@ -120,12 +82,6 @@ async def _trade(address: str, environment: dict[str, str]) -> dict[str, str]:
             longest = max(await _orders(client), key=lambda one: len(one["lines"]))
             paths["order"] = f"/orders/{code}/{longest['order_id']}"
     return paths
-
-
-def _key(code: str, environment: dict[str, str]) -> str:
-    command = [sys.executable, "-m", "isthmus.cli", "client", "create", code, "--name", "pictures"]
-    made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    return re.findall(r"isth_[\w-]{43}", made.stdout)[0]
 
 
 async def _orders(client: httpx.AsyncClient) -> list[dict[str, Any]]:

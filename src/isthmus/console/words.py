@@ -118,14 +118,18 @@ def first(text: str) -> str:
     return text.strip().splitlines()[0] if text.strip() else ""
 
 
+def inline(text: str) -> Markup:
+    """Write a sentence; names in backticks as code."""
+    pieces = str(escape(text)).split("`")
+    return Markup("".join(f"<code>{one}</code>" if at % 2 else one for at, one in enumerate(pieces)))
+
+
 def prose(text: str) -> Markup:
     """Write a documentation as paragraphs; indented parts as they are, names in backticks as code."""
     parts: list[Markup] = []
     for part in text.strip().split("\n\n"):
         tag = "pre" if any(line.startswith("    ") for line in part.splitlines()) else "p"
-        pieces = str(escape(part)).split("`")
-        coded = "".join(f"<code>{one}</code>" if at % 2 else one for at, one in enumerate(pieces))
-        parts.append(Markup(f"<{tag}>{coded}</{tag}>"))
+        parts.append(Markup(f"<{tag}>") + inline(part) + Markup(f"</{tag}>"))
     return Markup("").join(parts)
 
 
@@ -140,5 +144,6 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "glance": glance,
     "short": short,
     "first_line": first,
+    "inline": inline,
     "prose": prose,
 }
