@@ -25,7 +25,7 @@ async def test_the_document_is_valid_and_shows_exactly_what_the_front_end_may_ca
         OpenAPIV31SpecValidator(document).validate()
     calls = [{path for path, methods in document["paths"].items() if "post" in methods} for document in documents]
     assert calls[0] == {"/v1/shop.show-item", "/v1/shop.take-items", "/v1/shop.write-note"}
-    assert calls[1] == {*calls[0], "/v1/shop.wait", "/v1/shop.pay", "/v1/shop.crash"}
+    assert calls[1] == {*calls[0], "/v1/shop.wait", "/v1/shop.pay", "/v1/shop.doze", "/v1/shop.crash"}
 
 
 async def test_a_client_with_scopes_is_shown_what_it_may_call(
