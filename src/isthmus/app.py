@@ -26,7 +26,8 @@ from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
 from isthmus.governance import served as served_contracts
 from isthmus.governance.contracts import contracts_of
-from isthmus.kernel import Caller, FrontEnd, Pack, Platform, Registry
+from isthmus.kernel import Caller, FrontEnd, Outcome, Pack, Platform, Registry, errors
+from isthmus.kernel.lines import compile_lines
 from isthmus.kernel.release import Release
 from isthmus.packs.catalog.pack import PACK as CATALOG
 from isthmus.packs.fulfilment.pack import PACK as FULFILMENT
@@ -40,9 +41,12 @@ from isthmus.packs.payment.pack import PACK as PAYMENT
 from isthmus.packs.pricing.pack import PACK as PRICING
 from isthmus.packs.promotion.pack import PACK as PROMOTION
 from isthmus.packs.tax.pack import PACK as TAX
+from isthmus.runtime.deploy import Ground
+from isthmus.runtime.deploy_bounds import Watch
 from isthmus.runtime.figures import Figures
 from isthmus.runtime.loading import front_end_folders, load_front_end
 from isthmus.runtime.schedule import Job, keep_running
+from isthmus.runtime.switch_follow import Follower
 from isthmus.store import Database, MigrationSource, embedded, migrate, prune_answers, prune_events
 
 PACKS: tuple[Pack, ...] = (MEMBER, CATALOG, INVENTORY, PRICING, PROMOTION, TAX, ORDER, PAYMENT, FULFILMENT)
@@ -64,6 +68,7 @@ class Running:
     platform: Platform
     database: Database
     figures: Figures
+    follower: Follower
 
 
 def build(front_ends: Iterable[FrontEnd]) -> Release:
@@ -79,12 +84,26 @@ def load_front_ends(config: Config) -> list[FrontEnd]:
 def migration_sources() -> list[MigrationSource]:
     """Return every migration of packs, flows and gateway, in the order in which they are applied."""
     packs = [MigrationSource.of_pack(pack.name, pack.migrations) for pack in (*PACKS, *FLOWS) if pack.migrations]
-    return [*packs, served_contracts.MIGRATIONS, MigrationSource.of_pack("gateway", "isthmus.gateway:migrations")]
+    own = [MigrationSource.of_pack(name, f"isthmus.{name}:migrations") for name in ("gateway", "runtime")]
+    return [*packs, served_contracts.MIGRATIONS, *own]
+
+
+def deploy_ground(running: Running) -> Ground:
+    """Return where front ends are deployed: beside what is whole of the folder, whoever else has broken theirs."""
+    release = build([])
+    for folder in front_end_folders(running.config.front_ends):
+        with suppress(errors.IsthmusError):
+            lines, problems = compile_lines(release, [load_front_end(folder)])
+            release = release if problems else release.replacing(*lines)
+    return Ground(database=running.database, release=release, cache=running.config.versions)
 
 
 @asynccontextmanager
 async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) -> AsyncGenerator[Running]:
-    """Start everything, the embedded PostgreSQL included where no database is configured, and stop it in the end."""
+    """Start everything, the embedded PostgreSQL included where no database is configured, and stop it in the end.
+
+    What is deployed takes the place of what the folder holds, unless front_ends says what is to run.
+    """
     release = build(load_front_ends(config) if front_ends is None else front_ends)
     server = None if config.database_url else await asyncio.to_thread(embedded.start, config.data)
     url = config.database_url or (server.url if server else "")
@@ -93,8 +112,17 @@ async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) 
         async with await Database.open(url) as database:
             figures = Figures(unseen=[CONSOLE])  # looking at it is not traffic
             resources = {payment.Providers: payment.Providers.built_in(), order.Numbers: order.Numbers(database)}
-            platform = Platform(release, database, resources=resources, observe=figures.see)
-            yield Running(config=config, platform=platform, database=database, figures=figures)
+            watch = Watch()
+
+            def observe(outcome: Outcome) -> None:
+                figures.see(outcome)
+                watch.see(outcome)
+
+            platform = Platform(release, database, resources=resources, observe=observe)
+            follower = Follower(platform, database, config.versions, watch)
+            if front_ends is None:
+                await follower.catch_up()
+            yield Running(config=config, platform=platform, database=database, figures=figures, follower=follower)
     finally:
         if server is not None:
             await asyncio.to_thread(server.stop)
@@ -139,13 +167,14 @@ def asgi() -> App:
     @asynccontextmanager
     async def start() -> AsyncGenerator[App]:
         async with running(load_config()) as platform:
-            background = asyncio.create_task(keep_running(jobs(platform)))
+            at_work = [keep_running(jobs(platform)), platform.follower.run()]
+            background = [asyncio.create_task(work) for work in at_work]
             try:
                 yield served(platform)
             finally:
-                background.cancel()
-                with suppress(asyncio.CancelledError):
-                    await background
+                for task in background:
+                    task.cancel()
+                await asyncio.gather(*background, return_exceptions=True)
 
     return opened(start)
 

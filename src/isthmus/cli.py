@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, Never
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from isthmus import app as composition
@@ -21,8 +24,9 @@ from isthmus.governance.contracts import read
 from isthmus.governance.served import last_served
 from isthmus.kernel import errors
 from isthmus.kernel.release import Release
+from isthmus.runtime import deploy_commands, scaffold
 from isthmus.runtime import doctor as doctors
-from isthmus.runtime import scaffold
+from isthmus.runtime.deploy import Ground
 
 out = Console()
 CONTRACTS = "contracts.json"  # what was agreed last; CI compares the working tree with it
@@ -40,6 +44,18 @@ new_app = typer.Typer(no_args_is_help=True, help="Make a new part of your own.")
 main_app.add_typer(client_app, name="client")
 main_app.add_typer(new_app, name="new")
 
+
+def _say(sentence: str) -> None:
+    problems.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
+@asynccontextmanager
+async def _deploy_ground() -> AsyncGenerator[Ground]:
+    async with composition.running(load_config(), front_ends=[]) as running:
+        yield dataclasses.replace(composition.deploy_ground(running), say=_say)
+
+
+deploy_commands.add_to(main_app, _deploy_ground)
 
 if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without it, the rest of the platform works
     from isthmus.data import commands as data_commands
@@ -272,7 +288,7 @@ def _first(doc: str) -> str:
 
 
 def _stop(sentence: str) -> Never:
-    problems.print(f"[red]isthmus:[/red] {sentence}", soft_wrap=True, highlight=False)
+    problems.print(f"[red]isthmus:[/red] {escape(sentence)}", soft_wrap=True, highlight=False)
     raise SystemExit(2)
 
 

@@ -35,6 +35,11 @@ class Config:
     port: int = 8080
     demo_entry: str | None = None
 
+    @property
+    def versions(self) -> Path:
+        """Where deployed versions are unpacked; it can be emptied at any time."""
+        return self.data / "versions"
+
 
 _KNOWN = {
     "platform": {"front_ends", "data"},

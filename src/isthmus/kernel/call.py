@@ -50,6 +50,7 @@ class Outcome(Value):
     client: str
     took_ns: int
     error: str  # slug, or nothing
+    version: str = ""  # of the front end: the fingerprint of what answered
 
 
 class Recorder(Protocol):
@@ -143,6 +144,8 @@ class Platform:
         return new_call_id(self.clock())
 
     def _begun(self, line: Line, offered: Offered, ask: Any, caller: Caller, now: datetime, key: str | None) -> Call:
+        if line.choose:
+            line, offered, ask = line.choose(offered, ask, caller)
         claim = None if key is None else _claim(offered, ask, key)
         return Call(self, offered, line.plan_for(offered, ask), ask, caller, now, claim)
 
@@ -177,9 +180,11 @@ class Platform:
             raise
         finally:
             if self.observe is not None:
-                took = time.perf_counter_ns() - began
-                box, client = call.plan.box, call.caller.client
-                self.observe(Outcome(capability=capability.name, box=box, client=client, took_ns=took, error=error))
+                took, name = time.perf_counter_ns() - began, capability.name
+                box, client, version = call.plan.box, call.caller.client, call.plan.fingerprint
+                self.observe(
+                    Outcome(capability=name, box=box, client=client, took_ns=took, error=error, version=version)
+                )
 
     async def _told(self, call: Call, story: Story) -> Answered:
         token = story_now.set(story)

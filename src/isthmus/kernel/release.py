@@ -77,6 +77,7 @@ class Line:
     points: Mapping[str, Point]
     dimensions: Mapping[str, Dimension]  # with the values that its products add
     compiler: Compiler
+    choose: Callable[[Offered, Any, Any], tuple[Line, Offered, Any]] | None = None  # of two versions, for each call
     _plans: dict[tuple[tuple[str, str], ...], Plan] = field(default_factory=dict[tuple[tuple[str, str], ...], Plan])
     _met: dict[tuple[object, ...], Plan] = field(default_factory=dict[tuple[object, ...], Plan])
 

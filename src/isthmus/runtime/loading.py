@@ -12,6 +12,7 @@ from isthmus.kernel import FrontEnd, errors
 
 MANIFEST = "front_end.py"
 NAME = "FRONT_END"
+PACKAGE = "isthmus_front_end_"
 
 
 class NotAFrontEnd(errors.BadAsk):
@@ -32,7 +33,7 @@ def load_front_end(folder: Path) -> FrontEnd:
             f"{folder} has no {MANIFEST}",
             remedy="make one with `isthmus new front-end NAME`, or name the folder that has it",
         )
-    package = f"isthmus_front_end_{folder.name.replace('-', '_')}_{content_hash(folder)[:12]}"
+    package = f"{PACKAGE}{folder.name.replace('-', '_')}_{content_hash(folder)[:12]}"
     try:
         _import_package(package, folder)
         found = getattr(_import_module(f"{package}.front_end", manifest), NAME, None)

@@ -1,0 +1,262 @@
+"""A front end is deployed alone: checked, tested, compared, and put in place everywhere at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from isthmus.kernel import errors
+from isthmus.runtime import deploy as deploys
+from isthmus.runtime import switch as switches
+from isthmus.runtime import versions
+from isthmus.runtime.deploy_check import TestsFailed
+from isthmus.runtime.loading import NotAFrontEnd
+from isthmus.store import Database
+
+from .deployed import WISH, Node, ground, said, write
+
+
+@pytest.fixture
+async def nodes(database: Database, tmp_path: Path) -> AsyncIterator[list[Node]]:
+    """Give two nodes at work, each with a cache of its own."""
+    made = [Node(database, tmp_path / f"cache-{number}") for number in range(2)]
+    tasks = [asyncio.create_task(node.follower.run()) for node in made]
+    await _are_seen(database, len(made))
+    yield made
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _are_seen(database: Database, count: int) -> None:
+    for _ in range(500):
+        async with database.platform() as session:
+            if await session.fetch_value(switches._COUNT) == count:
+                return
+        await asyncio.sleep(0.02)
+    raise AssertionError("the nodes were never seen")
+
+
+async def _deploy(database: Database, tmp_path: Path, version: str, **more: object) -> deploys.Deployed:
+    folder = write(tmp_path / "work", version)
+    return await deploys.deploy(ground(database, tmp_path / "own"), folder, msgspec.structs.replace(WISH, **more))
+
+
+async def test_a_deployed_version_answers_in_every_node_when_the_command_returns(database, nodes, tmp_path):
+    done = await _deploy(database, tmp_path, "first")
+    assert (done.outcome, done.workers, done.behind) == ("live", 2, ())
+    assert [await node.which() for node in nodes] == [said("first")] * 2
+    await _deploy(database, tmp_path, "second")
+    assert [await node.which() for node in nodes] == [said("second")] * 2
+
+
+async def test_a_version_deployed_twice_is_kept_once_and_switched_once(database, nodes, tmp_path):
+    first = await _deploy(database, tmp_path, "first")
+    again = await _deploy(database, tmp_path, "first")
+    assert again.outcome == "already-there"
+    assert again.version == first.version
+    assert len(await versions.versions(database, "north")) == 1
+    assert len(await switches.history(database, "north")) == 1
+
+
+async def test_a_call_keeps_the_version_that_it_began_with(database, nodes, tmp_path):
+    await _deploy(database, tmp_path, "first")
+    running = asyncio.create_task(nodes[0].which(ask=b'{"wait_ms": 3000}'))
+    await _deploy(database, tmp_path, "second")
+    assert await nodes[0].which() == said("second")
+    assert not running.done()
+    assert await running == said("first")
+
+
+async def test_a_rollback_goes_back_a_step_each_time_and_never_forward(database, nodes, tmp_path):
+    for version in ("first", "second", "third"):
+        await _deploy(database, tmp_path, version)
+    for version in ("second", "first"):
+        assert await switches.roll_back(database, "north", "ada") is not None
+        assert [await node.which() for node in nodes] == [said(version)] * 2
+    await switches.roll_back(database, "north", "ada")  # to what the folder of the servers holds: nothing
+    with pytest.raises(errors.NotPermitted):
+        await nodes[0].which()
+    with pytest.raises(switches.NothingBefore):
+        await switches.roll_back(database, "north", "ada")
+
+
+async def test_a_staged_version_answers_a_sticky_share_of_members_alone(database, nodes, tmp_path):
+    await _deploy(database, tmp_path, "first")
+    await _deploy(database, tmp_path, "second", percent=25)
+    asks = [b'{"member_id": "00000000-0000-0000-0000-%012d"}' % number for number in range(200)]
+    one, other = [[await node.which(ask=ask) for ask in asks] for node in nodes]
+    assert one == other, "each member gets the same version from every node"
+    assert set(one) == {said("first"), said("second")}
+    assert 20 <= one.count(said("second")) <= 80  # binomial(200, 1/4): 5 sigma around 50
+    await _deploy(database, tmp_path, "second", percent=60)
+    wider = [await nodes[0].which(ask=ask) for ask in asks]
+    assert all(now == said("second") for before, now in zip(one, wider, strict=True) if before == said("second"))
+    assert wider.count(said("second")) > one.count(said("second"))
+    await switches.promote(database, "north", "ada")
+    assert {await node.which(ask=ask) for node in nodes for ask in asks} == {said("second")}
+
+
+async def test_where_no_member_is_known_the_client_decides(database, nodes, tmp_path):
+    await _deploy(database, tmp_path, "first")
+    await _deploy(database, tmp_path, "second", percent=50)
+    for client in ("a", "b", "c", "d", "e", "f"):
+        assert len({await node.which(client=client) for node in nodes for _ in range(3)}) == 1
+    assert len({await nodes[0].which(client=str(number)) for number in range(40)}) == 2
+
+
+async def test_a_rollback_of_a_staged_version_leaves_the_stable_one(database, nodes, tmp_path):
+    await _deploy(database, tmp_path, "first")
+    await _deploy(database, tmp_path, "second", percent=50)
+    await switches.roll_back(database, "north", "ada")
+    assert {await nodes[0].which(client=str(number)) for number in range(40)} == {said("first")}
+    with pytest.raises(switches.NothingStaged):
+        await switches.promote(database, "north", "ada")
+
+
+async def test_nothing_can_be_staged_beside_nothing(database, nodes, tmp_path):
+    with pytest.raises(deploys.NothingBeside):
+        await _deploy(database, tmp_path, "first", percent=10)
+
+
+async def test_other_front_ends_keep_the_very_same_line(database, nodes, tmp_path):
+    south = write(tmp_path / "work", "south-first", code="south")
+    await deploys.deploy(ground(database, tmp_path / "own"), south, WISH)
+    before = [node.platform.release.lines["south"] for node in nodes]
+    for version in ("first", "second"):
+        await _deploy(database, tmp_path, version)
+    await switches.roll_back(database, "north", "ada")
+    assert all(node.platform.release.lines["south"] is line for node, line in zip(nodes, before, strict=True))
+
+
+async def test_a_node_that_was_away_has_caught_up_when_it_starts(database, nodes, tmp_path):
+    for version in ("first", "second"):
+        await _deploy(database, tmp_path, version)
+    late = Node(database, tmp_path / "late")
+    await late.follower.catch_up()
+    assert await late.which() == said("second")
+
+
+async def test_a_node_that_lost_the_word_looks_for_itself(database, nodes, tmp_path):
+    deaf = Node(database, tmp_path / "deaf")
+    await _deploy(database, tmp_path, "first")
+    looking = asyncio.create_task(deaf.follower._keep_up())  # no connection that listens
+    try:
+        for _ in range(500):
+            await asyncio.sleep(0.02)
+            with suppress(errors.NotPermitted):
+                if await deaf.which() == said("first"):
+                    break
+        assert await deaf.which() == said("first")
+    finally:
+        looking.cancel()
+
+
+async def test_a_deploy_while_another_is_under_way_is_refused(database, nodes, tmp_path):
+    async with switches.alone(database, "north"):
+        with pytest.raises(switches.DeployUnderWay):
+            await _deploy(database, tmp_path, "first")
+        south = write(tmp_path / "work", "south-first", code="south")
+        done = await deploys.deploy(ground(database, tmp_path / "own"), south, WISH)
+        assert done.outcome == "live", "another front end ships meanwhile"
+    assert (await _deploy(database, tmp_path, "first")).outcome == "live"
+
+
+async def test_what_was_compared_with_another_version_is_not_put_in_place(database, nodes, tmp_path):
+    await _deploy(database, tmp_path, "first")
+    held = await switches.current(database, "north")
+    assert held is not None
+    assert held.stable is not None
+    await _deploy(database, tmp_path, "second")
+    with pytest.raises(switches.Overtaken):
+        await switches.put(database, "north", held.stable, percent=100, made_by="bob", expected=held.id)
+    assert await nodes[0].which() == said("second")
+
+
+async def test_a_folder_that_is_no_front_end_is_refused_and_nothing_is_kept(database, nodes, tmp_path):
+    for text in (None, "import nothing_of_this_name\n", "FRONT_END = 7\n", "raise SystemExit(3)\n", "1 / 0\n"):
+        folder = tmp_path / "broken"
+        folder.mkdir(exist_ok=True)
+        if text is not None:
+            (folder / "front_end.py").write_text(text)
+        with pytest.raises(NotAFrontEnd):
+            await deploys.deploy(ground(database, tmp_path / "own"), folder, WISH)
+    assert await versions.versions(database) == ()
+
+
+async def test_every_problem_with_the_contract_is_named_at_once(database, nodes, tmp_path):
+    folder = write(tmp_path / "work", "first", settings='{"deploy.p99-max-ms": "soon"}')
+    manifest = folder / "front_end.py"
+    manifest.write_text(manifest.read_text().replace('"catalog.*"', '"catalogue.*", "stock.take"'))
+    answers = folder / "answers.py"
+    answers.write_text(answers.read_text().replace("def where(location: str)", "def where(location: str, more: int)"))
+    with pytest.raises(errors.BuildProblems) as found:
+        await deploys.deploy(ground(database, tmp_path / "own"), folder, WISH)
+    text = str(found.value)
+    for part in ("'catalogue.*'", "did you mean", "'stock.take'", "write def where(location)", "deploy.p99-max-ms"):
+        assert part in text
+    assert await switches.history(database) == ()
+
+
+async def test_a_front_end_whose_tests_fail_is_refused_with_what_they_say(database, nodes, tmp_path):
+    folder = write(tmp_path / "work", "first", expected="another")
+    with pytest.raises(TestsFailed, match="test_it_says_its_version"):
+        await deploys.deploy(ground(database, tmp_path / "own"), folder, WISH)
+    assert await switches.history(database) == ()
+
+
+async def test_tests_see_no_credentials_of_the_platform(database, nodes, tmp_path, monkeypatch):
+    monkeypatch.setenv("ISTHMUS_DATABASE_URL", "postgresql://secret")
+    folder = write(tmp_path / "work", "first")
+    (folder / "test_secrets.py").write_text(
+        "import os\n\n\ndef test_none():\n    assert not [one for one in os.environ if 'ISTHMUS' in one]\n"
+    )
+    assert (await deploys.deploy(ground(database, tmp_path / "own"), folder, WISH)).outcome == "live"
+
+
+class Found:
+    """What a replay says."""
+
+    def __init__(self, is_same: bool) -> None:
+        self.is_same = is_same
+
+    def __str__(self) -> str:
+        return "181 of 60,000 differ"
+
+
+async def test_differences_need_a_word(database, nodes, tmp_path):
+    await _deploy(database, tmp_path, "first")
+    asked: list[tuple[str, str]] = []
+
+    async def replay(_, old, new, code):
+        lines = [release.lines[code] for release in (old, new)]
+        asked.append(tuple(line.plan({}).answer(line.points["pricing.choose-locations"])("x")[0] for line in lines))
+        return Found(is_same=False)
+
+    folder = write(tmp_path / "work", "second")
+    where = ground(database, tmp_path / "own", replay)
+    with pytest.raises(deploys.NotAccepted, match="181 of 60,000"):
+        await deploys.deploy(where, folder, WISH)
+    assert await nodes[0].which() == said("first")
+    done = await deploys.deploy(where, folder, msgspec.structs.replace(WISH, is_accepted=True))
+    assert done.differences == "181 of 60,000 differ"
+    assert asked == [("first", "second")] * 2
+    assert (await switches.history(database, "north"))[0].reason == "differences accepted"
+
+
+async def test_what_a_worker_cannot_load_is_switched_nowhere(database, nodes, tmp_path):
+    await _deploy(database, tmp_path, "first")
+    blocked = tmp_path / "cache-1" / "north-blocked"
+    nodes[1].follower._cache = blocked
+    blocked.write_text("a file where the node wants to unpack")
+    with pytest.raises(switches.WorkersNotReady):
+        await _deploy(database, tmp_path, "second")
+    assert [await node.which() for node in nodes] == [said("first")] * 2
+    nodes[1].follower._cache = tmp_path / "cache-1"
+    assert (await _deploy(database, tmp_path, "second")).outcome == "live"
