@@ -180,11 +180,9 @@ class Platform:
             raise
         finally:
             if self.observe is not None:
-                took, name = time.perf_counter_ns() - began, capability.name
-                box, client, version = call.plan.box, call.caller.client, call.plan.fingerprint
-                self.observe(
-                    Outcome(capability=name, box=box, client=client, took_ns=took, error=error, version=version)
-                )
+                took, name, who = time.perf_counter_ns() - began, capability.name, call.caller.client
+                box, version = call.plan.box, call.plan.fingerprint
+                self.observe(Outcome(capability=name, box=box, client=who, took_ns=took, error=error, version=version))
 
     async def _told(self, call: Call, story: Story) -> Answered:
         token = story_now.set(story)
