@@ -14,6 +14,7 @@ from typing import cast
 from isthmus.config import Config, load_config
 from isthmus.console.client import CLIENT as CONSOLE
 from isthmus.console.client import Client
+from isthmus.console.deploys import Deploys
 from isthmus.console.pages import Part, every_page
 from isthmus.console.web import console
 from isthmus.flows.after_sale.pack import AFTER_SALE
@@ -183,7 +184,8 @@ def served(running: Running) -> App:
     """Return gateway and console over a running platform."""
     database = running.database
     stories = Stories(database)
-    pages = every_page(running.platform, running.figures, stories, _data_part(running))
+    deploys = Deploys(deploy_ground(running))
+    pages = every_page(running.platform, running.figures, stories, _data_part(running), deploys.pages())
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
     gateway = Gateway(
         running.platform,

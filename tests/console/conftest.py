@@ -56,6 +56,10 @@ class Served:
     shop: Shop
     client: httpx.AsyncClient
 
+    @property
+    def data(self) -> Path:
+        return self.folder / ".isthmus"
+
     async def call(self, capability: str, ask: dict[str, Any]) -> dict[str, Any]:
         """Call a capability for north, as a client does."""
         answer = await self.client.post(f"/v1/{capability}", json=ask, headers={"Idempotency-Key": str(uuid.uuid4())})

@@ -23,6 +23,8 @@ PAGES = (
     "/stock",
     "/stock/north/tea",
     "/calls",
+    "/deploys",
+    "/deploys/north",
     "/metrics",
     "/metrics?metrics=order.sales&grain=day&by=front_end",
     "/lineage?metric=order.net-sales",

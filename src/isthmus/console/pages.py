@@ -29,13 +29,16 @@ class Part:
     business: Business | None = None
 
 
-def every_page(platform: Platform, figures: Figures, told: Told, data: Part) -> list[Page]:
+def every_page(
+    platform: Platform, figures: Figures, told: Told, data: Part, deploys: Sequence[Page] = ()
+) -> list[Page]:
     """Return the pages for what this platform has; what it does not have is in no menu."""
     client = Client(platform)
     return [
         *Map(client, figures).pages(),
         *Lines(client, figures, data.business).pages(),
         *Capabilities(client, figures, told).pages(),
+        *deploys,
         *Orders(client).pages(),
         *Members(client).pages(),
         *Stock(client).pages(),

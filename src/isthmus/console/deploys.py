@@ -1,0 +1,178 @@
+"""Deploys: what runs of each front end, what a version would change, and putting one in place or back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from isthmus.kernel import errors
+from isthmus.kernel.fingerprint import code_hash
+from isthmus.kernel.release import Line
+from isthmus.runtime import switch as switches
+from isthmus.runtime import versions
+from isthmus.runtime.deploy import Ground, checked
+from isthmus.runtime.deploy_report import report
+from isthmus.runtime.switch import Switched
+
+from .client import CLIENT
+from .web import Page, form, redirect, render
+
+HISTORY_MAX: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An answer that a version adds, removes or changes; `before` and `after` are hashes of its code."""
+
+    point: str
+    answer: str
+    what: str
+    where: str
+
+
+class Deploys:
+    """The pages of versions and deploys."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+
+    def pages(self) -> list[Page]:
+        return [
+            Page("/deploys", "Deploys", self.list),
+            Page("/deploys/{code}", "", self.show),
+            Page("/deploys/{code}", "", self.decide, ("POST",)),
+            Page("/deploys/{code}/{hash}", "", self.candidate),
+        ]
+
+    async def list(self, request: Request) -> Response:
+        lines = await report(self._ground)
+        history = await switches.history(self._ground.database, limit=HISTORY_MAX)
+        names = {one.hash: one.name for line in lines for one in line.versions}
+        return render(request, "deploys.html", lines=lines, history=history, names=names)
+
+    async def show(self, request: Request) -> Response:
+        return await self._shown(request)
+
+    async def _shown(self, request: Request, refused: errors.IsthmusError | None = None) -> Response:
+        code = request.path_params["code"]
+        (line,) = await report(self._ground, code)
+        return render(
+            request,
+            "deploy.html",
+            status=409 if refused else 200,
+            code=code,
+            line=line,
+            history=await switches.history(self._ground.database, code, limit=HISTORY_MAX),
+            names={one.hash: one.name for one in line.versions},
+            refused=refused,
+            done=request.query_params.get("done", ""),
+        )
+
+    async def decide(self, request: Request) -> Response:
+        """Put a version in place for all or for a share, promote the staged one, or go back."""
+        code, fields = request.path_params["code"], await form(request)
+        try:
+            async with switches.alone(self._ground.database, code):
+                done = await self._decided(code, fields)
+        except errors.IsthmusError as refused:
+            return await self._shown(request, refused)
+        took = (
+            f"{done.switch.kind} followed by {done.workers} workers in {done.took_ms} ms" if done else "nothing changed"
+        )
+        return redirect(request, f"/deploys/{code}", done=took)
+
+    async def _decided(self, code: str, fields: Mapping[str, str]) -> Switched | None:
+        database = self._ground.database
+        match fields.get("act"):
+            case "promote":
+                return await switches.promote(database, code, CLIENT)
+            case "rollback":
+                return await switches.roll_back(database, code, CLIENT, reason=fields.get("reason", ""))
+            case "put":
+                percent = fields.get("percent", "100")
+                if not percent.isdigit() or not 1 <= int(percent) <= 100:
+                    raise errors.BadAsk(f"{percent!r} is no share", remedy="choose 1 to 100 of 100 members")
+                held = await switches.current(database, code)
+                return await switches.put(
+                    database,
+                    code,
+                    fields.get("hash", ""),
+                    percent=int(percent),
+                    made_by=CLIENT,
+                    expected=held.id if held else None,
+                    reason=fields.get("reason", ""),
+                )
+            case other:
+                raise errors.BadAsk(f"{other!r} cannot be done", remedy="promote, rollback or put")
+
+    async def candidate(self, request: Request) -> Response:
+        """Show what a version would change: the answers that differ, and recorded calls answered by both."""
+        code, hash_ = request.path_params["code"], request.path_params["hash"]
+        version = await versions.chosen(self._ground.database, code, hash_)
+        held = await switches.current(self._ground.database, code)
+        refused: errors.Refusal | errors.BuildProblems | None = None
+        changes: list[Change] = []
+        found: Any = None
+        try:
+            new = await self._line(code, version.hash)
+            old = await self._line(code, held.stable) if held and held.stable else self._ground.release.lines.get(code)
+            changes = compared(old, new)
+            if old is not None and self._ground.replay is not None and changes:
+                release = self._ground.release
+                found = await self._ground.replay(
+                    self._ground.database, release.replacing(old), release.replacing(new), code
+                )
+        except (errors.Refusal, errors.BuildProblems) as error:
+            refused = error
+        return render(
+            request,
+            "candidate.html",
+            code=code,
+            version=version,
+            held=held,
+            changes=changes,
+            found=found,
+            refused=refused,
+            is_replayed=self._ground.replay is not None,
+        )
+
+    async def _line(self, code: str, hash_: str) -> Line:
+        front_end = await versions.load(self._ground.database, code, hash_, self._ground.cache)
+        return await asyncio.to_thread(checked, self._ground.release, front_end)
+
+
+def _said(done: Switched) -> str:
+    workers = f"{done.workers} worker{'s' * (done.workers != 1)} in {done.took_ms} ms"
+    behind = f"; not yet by {', '.join(done.behind)}" if done.behind else ""
+    return f"{done.switch.kind}: followed by {workers}{behind}"
+
+
+def compared(old: Line | None, new: Line) -> list[Change]:
+    """Return the answers that one line has and the other has not, or has otherwise; nothing else can differ."""
+    before, after = _written(old) if old else {}, _written(new)
+    changes: list[Change] = []
+    for key in sorted(before.keys() | after.keys()):
+        was, will = before.get(key), after.get(key)
+        if was == will:
+            continue
+        what = "new" if was is None else "gone" if will is None else "changed"
+        changes.append(Change(key[0], key[1], what, (will or was or ("", ""))[1]))
+    return changes
+
+
+def _written(line: Line) -> dict[tuple[str, str, str], tuple[str, str]]:
+    """Return the hash and the place of each answer, by point, name and condition."""
+    return {
+        (point.name, answer.label, repr(sorted((name, sorted(values)) for name, values in answer.when.items()))): (
+            code_hash(answer.function) + (code_hash(answer.applies) if answer.applies else ""),
+            "/".join(answer.source.split("/")[-2:]),
+        )
+        for node in line.nodes
+        for point, found in node.candidates.items()
+        for answer in found.answers
+    }

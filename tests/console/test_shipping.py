@@ -1,0 +1,68 @@
+"""A front-end owner at work: ships a changed rule, sees what it changes, gives it to everybody, takes it back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from playwright.async_api import Page, expect
+
+from .conftest import Served
+
+
+async def ship(served: Served, *options: str) -> None:
+    """Deploy north from its folder by the command line, as its team does."""
+    command = [sys.executable, "-m", "isthmus.cli", "deploy", "front_ends/north", "--by", "north-team", *options]
+    environment = {**os.environ, "ISTHMUS_DATABASE_URL": served.shop.database.url, "ISTHMUS_DATA": str(served.data)}
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=served.folder, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+
+
+async def price_of_tea(served: Served) -> int:
+    ask = {"currency": "EUR", "lines": [{"sku": "tea", "quantity": 1}]}
+    return (await served.call("checkout.preview-order", ask))["bill"]["total"]["minor"]
+
+
+async def test_a_changed_rule_is_seen_given_to_all_and_taken_back(page: Page, served: Served) -> None:
+    rule = served.folder / "front_ends" / "north" / "front_end.py"
+    await ship(served)
+    assert await price_of_tea(served) == 900
+    rule.write_text(rule.read_text().replace("amount.minor - 100", "amount.minor - 200"))
+    await ship(served, "--percent", "1", "--accept")
+
+    await page.goto(f"{served.address}/front-ends/north")
+    await page.get_by_role("link", name="Versions and deploys").click()
+    versions = page.get_by_role("region", name="Versions")
+    await expect(versions.locator("tbody tr")).to_have_count(2)
+    await versions.get_by_role("link", name="v2").click()
+    changed = page.get_by_role("region", name="Changed answers").locator("tbody tr")
+    await expect(changed).to_have_count(1)
+    await expect(changed).to_contain_text("pricing.adjust-unit-price")
+    await expect(changed).to_contain_text("north.one_euro_off")
+    await expect(changed).to_contain_text("changed")
+
+    await page.goto(f"{served.address}/deploys/north")
+    await page.get_by_role("button", name="Promote").click()
+    await expect(page.get_by_role("status")).to_contain_text("promote: followed by 1 worker")
+    assert await price_of_tea(served) == 800
+
+    await page.get_by_label("Why, for the record").fill("too cheap")
+    await page.get_by_role("button", name="Roll back").click()
+    await expect(page.get_by_role("status")).to_contain_text("rollback")
+    assert await price_of_tea(served) == 900
+    told = page.get_by_role("region", name="Decisions").locator("tbody tr").first
+    await expect(told).to_contain_text("too cheap")
+    await expect(told).to_contain_text("console")
+
+
+async def test_a_share_that_is_none_is_refused_and_nothing_changes(page: Page, served: Served) -> None:
+    await page.goto(f"{served.address}/deploys/north")
+    await page.get_by_role("region", name="Versions").get_by_role("link", name="v2").click()
+    await page.get_by_label("Of 100 members").evaluate("one => { one.type = 'text'; one.value = 'half'; }")
+    await page.get_by_role("button", name="Put in place").click()
+    await expect(page.get_by_role("alert")).to_contain_text("choose 1 to 100")
+    assert await price_of_tea(served) == 900
