@@ -81,10 +81,7 @@ class Deploys:
                 done = await self._decided(code, fields)
         except errors.IsthmusError as refused:
             return await self._shown(request, refused)
-        took = (
-            f"{done.switch.kind} followed by {done.workers} workers in {done.took_ms} ms" if done else "nothing changed"
-        )
-        return redirect(request, f"/deploys/{code}", done=took)
+        return redirect(request, f"/deploys/{code}", done=_said(done) if done else "nothing has changed")
 
     async def _decided(self, code: str, fields: Mapping[str, str]) -> Switched | None:
         database = self._ground.database
