@@ -48,7 +48,7 @@ async def _rows(rounds: int) -> list[Row]:
         counted = await _statements(url)
         async with shop.serving(url) as server, _buyers(server, key) as buyers, ByHand.open(url, CLIENTS) as by_hand:
             (ours, limit), ratio = await _in_turns(
-                rounds, _over_http(buyers), [by_hand.buyer(_basket) for _ in range(CLIENTS)]
+                url, rounds, _over_http(buyers), [by_hand.buyer(_basket) for _ in range(CLIENTS)]
             )
             sizes = await _sizes(buyers[0])
     return [
