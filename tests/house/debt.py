@@ -7,7 +7,7 @@ FILE_LINES: dict[str, int] = {}
 
 PACK_LINES = {  # counted as code since the kernel is; before, every line was
     "fulfilment": 1_540,
-    "inventory": 1_420,  # who wants one SKU is answered together: docs/decisions/order-path-group-commit.md
+    "inventory": 1_436,  # who wants one SKU is answered together: docs/decisions/order-path-group-commit.md
     "order": 1_745,  # an order is found by address, and its returns are listed: the console and the shops need both
     "promotion": 1_750,
 }

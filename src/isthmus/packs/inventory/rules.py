@@ -122,6 +122,14 @@ def promised(stocks: Sequence[api.StockAt], allocations: Sequence[api.Allocation
     return list(found.values())
 
 
+def held_changes(allocations: Iterable[api.Allocation]) -> list[Change]:
+    """Return what holding these allocations does to each stock."""
+    return merged(
+        Change(sku=one.sku, location=one.location, reserved=one.quantity, back_ordered=one.back_ordered)
+        for one in allocations
+    )
+
+
 def merged(changes: Iterable[Change]) -> list[Change]:
     """Add up the changes of each stock, in the order in which stocks are locked."""
     sums: dict[Place, list[int]] = defaultdict(lambda: [0, 0, 0])

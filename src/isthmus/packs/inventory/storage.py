@@ -35,8 +35,9 @@ _CHANGE_STOCKS: Final = """
     from {source}
     where s.front_end = $1 and s.sku = c.sku and s.location = c.location"""
 
-# All new reservations of a group in one statement. Only what is new is held: a reference that is there already, or is
-# being written by somebody else, changes nothing.
+# Reservations with their lines and what they change, if all of them are new. Stocks come as arrays: PostgreSQL expects
+# fewer rows of those than of JSON, and so looks stocks up by their key.
+_IS_NEW: Final = "(select count(*) from made) = $4"
 _HOLD: Final = f"""
     with asked as materialized (
         select * from json_to_recordset($2)
@@ -48,21 +49,19 @@ _HOLD: Final = f"""
         returning reference
     ), step as (
         insert into inventory.reservation_step (front_end, reference, state, at, by)
-        select $1, reference, 'held', at, by from asked join made using (reference)
+        select $1, reference, 'held', at, by from asked where {_IS_NEW}
     ), held as (
         insert into inventory.reservation_line (front_end, reference, line, sku, location, quantity, back_ordered)
         select $1, l.* from json_to_recordset($3)
             as l (reference text, line int, sku text, location text, quantity bigint, back_ordered bigint)
-        join made using (reference)
-        returning sku, location, quantity, back_ordered
+        where {_IS_NEW}
     ), changed as ({
     _CHANGE_STOCKS.format(
-        source='''(select sku, location, 0 as on_hand, sum(quantity)::bigint as reserved,
-                        sum(back_ordered)::bigint as back_ordered from held group by sku, location) c'''
+        source='''unnest($5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[])
+         as c (sku, location, on_hand, reserved, back_ordered)'''
     )
-})
+} and {_IS_NEW})
     select count(*) from made"""
-
 _HELD: Final = ("reference", "line", "sku", "location", "quantity", "back_ordered")
 
 _KNOWN: Final = "select reference from inventory.reservation where front_end = $1 and reference = any ($2::text[])"
@@ -174,7 +173,10 @@ class Holding(api.Value):
 
 
 async def hold(session: ports.Session, front_end: str, holdings: Sequence[Holding]) -> int:
-    """Write new reservations and what they hold of locked stocks; return how many. The others are there already."""
+    """Write new reservations and what they hold of locked stocks; return how many are new.
+
+    Where some are and some are not, nothing is held: the transaction must not be committed.
+    """
     heads = [
         {
             "reference": one.reservation.reference,
@@ -196,7 +198,10 @@ async def hold(session: ports.Session, front_end: str, holdings: Sequence[Holdin
         for one in holdings
         for held in one.reservation.allocations
     ]
-    return await session.fetch_value(_HOLD, front_end, encode(heads), encode(lines))
+    changes = rules.held_changes(held for one in holdings for held in one.reservation.allocations)
+    return await session.fetch_value(
+        _HOLD, front_end, encode(heads), encode(lines), len(holdings), *change_columns(changes)
+    )
 
 
 async def known(session: ports.Session, front_end: str, references: Sequence[str]) -> set[str]:

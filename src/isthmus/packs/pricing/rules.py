@@ -13,6 +13,7 @@ from isthmus.values import Applied, LineAsk, Money, money, rounded
 
 from . import api
 
+_UNROUNDED = api.LineRounding()  # to the whole minor unit, and no further
 CHARGED_MAX = 10**15  # minor units: the most that Money can say
 
 
@@ -53,7 +54,7 @@ def priced_line(
         quantity=line.quantity,
         list_amount=shelf,
         amount=amount,
-        unit_price=money(rounded(Fraction(unit.amount.minor, unit.per)), unit.amount.currency),
+        unit_price=line_amount(unit.amount, unit.per, 1, _UNROUNDED),
         price_id=str(price_id),
         price_list=line.price_list,
         applied=applied,
@@ -62,6 +63,8 @@ def priced_line(
 
 def line_amount(amount: Money, per: int, quantity: int, rounding: api.LineRounding) -> Money:
     """Multiply exactly, then round once to whole steps."""
+    if per == rounding.step == 1:  # most prices: a whole number needs no rounding
+        return money(amount.minor * quantity, amount.currency)
     exact = Fraction(amount.minor * quantity, per * rounding.step)
     return money(rounded(exact, rounding.rounding) * rounding.step, amount.currency)
 
