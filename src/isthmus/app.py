@@ -42,6 +42,7 @@ from isthmus.packs.payment.pack import PACK as PAYMENT
 from isthmus.packs.pricing.pack import PACK as PRICING
 from isthmus.packs.promotion.pack import PACK as PROMOTION
 from isthmus.packs.tax.pack import PACK as TAX
+from isthmus.runtime.adopt import Adoption, adopted_pack
 from isthmus.runtime.deploy import Ground
 from isthmus.runtime.deploy_bounds import Watch
 from isthmus.runtime.figures import Figures
@@ -72,9 +73,25 @@ class Running:
     follower: Follower
 
 
-def build(front_ends: Iterable[FrontEnd]) -> Release:
+def build(front_ends: Iterable[FrontEnd], adopted: Iterable[Pack] = ()) -> Release:
     """Check all packs, flows and these front ends together. Raises BuildProblems with everything that is wrong."""
-    return Registry().add(*PACKS, *FLOWS, *front_ends).freeze()
+    return Registry().add(*PACKS, *FLOWS, *adopted, *front_ends).freeze()
+
+
+def adopted_packs(config: Config) -> list[Pack]:
+    """Return the packs of the existing services that the settings name."""
+    return [
+        adopted_pack(
+            Adoption(
+                name=name,
+                document=config.root / said["document"],
+                url=said["url"],
+                secret=said.get("secret", ""),
+                leave_out=tuple(said.get("leave_out", ())),
+            )
+        )
+        for name, said in config.adopted.items()
+    ]
 
 
 def load_front_ends(config: Config) -> list[FrontEnd]:
@@ -105,7 +122,7 @@ async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) 
 
     What is deployed takes the place of what the folder holds, unless front_ends says what is to run.
     """
-    release = build(load_front_ends(config) if front_ends is None else front_ends)
+    release = build(load_front_ends(config) if front_ends is None else front_ends, adopted_packs(config))
     server = None if config.database_url else await asyncio.to_thread(embedded.start, config.data)
     url = config.database_url or (server.url if server else "")
     try:

@@ -9,15 +9,17 @@ import importlib.util
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated, Any, Never
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from isthmus import app as composition
-from isthmus.config import Config, load_config
+from isthmus.config import FILE, Config, load_config
 from isthmus.governance import contracts
 from isthmus.governance.compat import compare, undeclared, users_of
 from isthmus.governance.contracts import read
@@ -26,6 +28,7 @@ from isthmus.kernel import errors
 from isthmus.kernel.release import Release
 from isthmus.runtime import deploy_commands, scaffold
 from isthmus.runtime import doctor as doctors
+from isthmus.runtime.adopt import Adoption, adopted_pack, read_document
 from isthmus.runtime.deploy import Ground
 
 out = Console()
@@ -217,6 +220,34 @@ def compat(
     raise typer.Exit(1 if broken else 0)
 
 
+@main_app.command()
+def adopt(
+    document: Annotated[Path, typer.Argument(help="OpenAPI 3 document of the service, JSON or YAML.")],
+    name: Annotated[str, typer.Option(help="What its pack is to be called.")],
+    url: Annotated[str, typer.Option(help="Where the service is.")],
+    secret: Annotated[str, typer.Option(help="Environment variable with its credential.")] = "",
+) -> None:
+    """Make a pack of an existing HTTP service: each operation of its document becomes a capability."""
+    config = load_config()
+    pack = adopted_pack(Adoption(name=name, document=document, url=url, secret=secret))
+    if name in config.adopted:
+        _stop(f"{name!r} is adopted already; change [adopted.{name}] in isthmus.toml")
+    composition.build([], [*composition.adopted_packs(config), pack])
+    kept = config.root / "adopted" / f"{name}.json"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_bytes(msgspec.json.format(msgspec.json.encode(read_document(document))) + b"\n")
+    lines = ["", f"[adopted.{name}]", f'document = "adopted/{name}.json"', f'url = "{url}"']
+    lines += [f'secret = "{secret}"'] if secret else []
+    with (config.root / FILE).open("a") as settings:
+        settings.write("\n".join(lines) + "\n")
+    table = Table("capability", "effect", "what it gives", title=f"adopted {name}")
+    for found in sorted(pack.capabilities().values(), key=lambda one: one.name):
+        table.add_row(found.name, found.effect.value, _first(found.doc))
+    out.print(table)
+    out.print(f"kept {kept.relative_to(config.root)} and added [adopted.{name}] to {FILE}", markup=False)
+    out.print(f"next: add '{name}.*' to uses=(...) of a front end, then call it as any other capability", markup=False)
+
+
 @new_app.command("front-end")
 def new_front_end(
     name: Annotated[str, typer.Argument(help="Code of the front end: lower-case letters and digits.")],
@@ -280,7 +311,8 @@ def _with_platform(work: Callable[[composition.Running], Coroutine[Any, Any, Any
 
 
 def _release() -> Release:
-    return composition.build(composition.load_front_ends(load_config()))
+    config = load_config()
+    return composition.build(composition.load_front_ends(config), composition.adopted_packs(config))
 
 
 def _first(doc: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +25,8 @@ class Config:
     """What a process is told about where it runs.
 
     database_url: PostgreSQL to use; None starts the embedded one in `data`. front_ends: the folder whose
-    folders are front ends; it may be missing. demo_entry: `module:function` that `isthmus demo` calls.
+    folders are front ends; it may be missing. demo_entry: `module:function` that `isthmus demo` calls. adopted:
+    existing services that are packs here, by name.
     """
 
     root: Path
@@ -34,6 +36,7 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8080
     demo_entry: str | None = None
+    adopted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
 
     @property
     def versions(self) -> Path:
@@ -65,7 +68,11 @@ def load_config(path: Path | None = None) -> Config:
         host=server.get("host", "127.0.0.1"),
         port=int(os.environ.get("ISTHMUS_PORT") or server.get("port", 8080)),
         demo_entry=demo.get("entry"),
+        adopted=found.get("adopted", {}),
     )
+
+
+ADOPTED = {"document", "url", "secret", "leave_out"}
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -73,7 +80,15 @@ def _read(file: Path) -> dict[str, Any]:
         found = tomllib.loads(file.read_text())
     except tomllib.TOMLDecodeError as error:
         raise WrongConfig(f"{file} is not TOML: {error}", remedy="mend that line") from error
+    for name, values in found.get("adopted", {}).items():
+        if not isinstance(values, dict) or not {"document", "url"} <= values.keys() or values.keys() - ADOPTED:
+            raise WrongConfig(
+                f"{file} says of the adopted service {name!r}: {values}",
+                remedy=f"an adopted service has document and url, and may have {', '.join(sorted(ADOPTED))}",
+            )
     for section, values in found.items():
+        if section == "adopted":
+            continue
         unknown = (
             [section] if section not in _KNOWN else [f"{section}.{key}" for key in values if key not in _KNOWN[section]]
         )
