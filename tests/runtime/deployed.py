@@ -93,7 +93,7 @@ TEST = """from front_ends.{folder} import answers
 
 
 def test_it_says_its_version() -> None:
-    assert answers.where.function("x") == ("{expected}",)
+    assert answers.where.function("y") == ("{expected}",)
 """
 
 

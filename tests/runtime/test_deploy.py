@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,29 +17,8 @@ from isthmus.runtime.deploy_check import TestsFailed
 from isthmus.runtime.loading import NotAFrontEnd
 from isthmus.store import Database
 
-from .deployed import WISH, Node, ground, said, write
-
-
-@pytest.fixture
-async def nodes(database: Database, tmp_path: Path) -> AsyncIterator[list[Node]]:
-    """Give two nodes at work, each with a cache of its own."""
-    made = [Node(database, tmp_path / f"cache-{number}") for number in range(2)]
-    tasks = [asyncio.create_task(node.follower.run()) for node in made]
-    await _are_seen(database, len(made))
-    yield made
-    for task in tasks:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def _are_seen(database: Database, count: int) -> None:
-    for _ in range(500):
-        async with database.platform() as session:
-            if await session.fetch_value(switches._COUNT) == count:
-                return
-        await asyncio.sleep(0.02)
-    raise AssertionError("the nodes were never seen")
+from . import deployed
+from .deployed import WISH, ground, said, write
 
 
 async def _deploy(database: Database, tmp_path: Path, version: str, **more: object) -> deploys.Deployed:
@@ -138,13 +116,13 @@ async def test_other_front_ends_keep_the_very_same_line(database, nodes, tmp_pat
 async def test_a_node_that_was_away_has_caught_up_when_it_starts(database, nodes, tmp_path):
     for version in ("first", "second"):
         await _deploy(database, tmp_path, version)
-    late = Node(database, tmp_path / "late")
+    late = deployed.Node(database, tmp_path / "late")
     await late.follower.catch_up()
     assert await late.which() == said("second")
 
 
 async def test_a_node_that_lost_the_word_looks_for_itself(database, nodes, tmp_path):
-    deaf = Node(database, tmp_path / "deaf")
+    deaf = deployed.Node(database, tmp_path / "deaf")
     await _deploy(database, tmp_path, "first")
     looking = asyncio.create_task(deaf.follower._keep_up())  # no connection that listens
     try:

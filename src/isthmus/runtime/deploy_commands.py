@@ -58,7 +58,7 @@ def _add_deploy(main: typer.Typer, open_: Open) -> None:
         to: To = "",
         key: Key = "",
         by: Annotated[str, typer.Option(help="Who deploys, for the record.")] = "",
-        only: Annotated[str | None, typer.Option(hidden=True)] = None,
+        only: Annotated[str | None, typer.Option(help="Refuse a folder that is another front end's.")] = None,
         json: Annotated[bool, typer.Option("--json", help="Say what came of it as JSON.")] = False,
     ) -> None:
         """Check, test, compare and put a front end in place, for all or a share of its members."""

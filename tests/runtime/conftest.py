@@ -1,0 +1,37 @@
+"""Two nodes at work on one database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from isthmus.runtime import switch as switches
+from isthmus.store import Database
+
+from .deployed import Node
+
+
+@pytest.fixture
+async def nodes(database: Database, tmp_path: Path) -> AsyncIterator[list[Node]]:
+    """Give two nodes at work, each with a cache of its own."""
+    made = [Node(database, tmp_path / f"cache-{number}") for number in range(2)]
+    tasks = [asyncio.create_task(node.follower.run()) for node in made]
+    await _are_seen(database, len(made))
+    yield made
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _are_seen(database: Database, count: int) -> None:
+    for _ in range(500):
+        async with database.platform() as session:
+            if await session.fetch_value(switches._COUNT) == count:
+                return
+        await asyncio.sleep(0.02)
+    raise AssertionError("the nodes were never seen")
