@@ -18,8 +18,9 @@ STARTS_WITHIN_S = 30
 class Server:
     """An `isthmus serve` of its own, on the database of a shop; killed without a word, it can be started again."""
 
-    def __init__(self, folder: Path, database_url: str, **environment: str) -> None:
+    def __init__(self, folder: Path, database_url: str, *, workers: int = 1, **environment: str) -> None:
         self._folder = folder
+        self._workers = str(workers)
         self._environment = {**os.environ, "ISTHMUS_DATABASE_URL": database_url, **environment}
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -27,7 +28,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
-        command = [sys.executable, "-m", "isthmus.cli", "serve", "--port", str(self.port)]
+        command = [sys.executable, "-m", "isthmus.cli", "serve", "--port", str(self.port), "--workers", self._workers]
         self._process = subprocess.Popen(command, cwd=self._folder, env=self._environment)  # noqa: ASYNC220 - at once
         async with httpx.AsyncClient() as client:
             for _ in range(STARTS_WITHIN_S * 10):
@@ -38,6 +39,13 @@ class Server:
                 except httpx.TransportError:
                     continue
         raise AssertionError("the server did not start")
+
+    def stop(self) -> None:
+        """End it, and the workers that it started."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(STARTS_WITHIN_S)
+            self._process = None
 
     def kill(self) -> None:
         if self._process is not None:

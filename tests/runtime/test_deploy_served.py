@@ -1,0 +1,160 @@
+"""Deploys under real server processes: switched under load, killed in the middle, sent over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from isthmus.gateway.auth import create_client
+from isthmus.runtime import deploy as deploys
+from isthmus.runtime import switch as switches
+from isthmus.runtime import versions
+from isthmus.runtime.deploy_remote import Refused, Remote
+from isthmus.store import Database
+from tests.flows.serving import Server
+
+from .deployed import WISH, ground, said, write
+
+CLIENTS = 8
+SWITCHES = 12  # bench/deploy.py makes 250
+
+
+@dataclass
+class Load:
+    """Clients that call all the time, and what they were answered."""
+
+    url: str
+    key: str
+    answers: set[str] = field(default_factory=set)
+    failures: list[str] = field(default_factory=list)
+    calls: int = 0
+
+    async def run(self) -> None:
+        known = {"authorization": f"Bearer {self.key}"}
+        async with httpx.AsyncClient(headers=known, timeout=30) as client, asyncio.TaskGroup() as clients:
+            for _ in range(CLIENTS):
+                clients.create_task(self._call(client))
+
+    async def _call(self, client: httpx.AsyncClient) -> None:
+        for number in itertools.count():
+            ask = b'{"wait_ms": %d}' % (number % 3 * 5)
+            sent = {"content-type": "application/json"}
+            try:
+                answer = await client.post(f"{self.url}/v1/north.which", content=ask, headers=sent)
+            except httpx.HTTPError as error:
+                self.failures.append(repr(error))
+                continue
+            self.calls += 1
+            if answer.status_code != 200:
+                self.failures.append(answer.text)
+            else:
+                self.answers.add(answer.text)
+
+
+@pytest.fixture
+async def served(database: Database, database_url: str, tmp_path: Path) -> AsyncIterator[list[Server]]:
+    """Give two nodes of two workers each, which run the first version."""
+    nodes = [Server(_placed(tmp_path / f"node-{number}"), database_url, workers=2) for number in range(2)]
+    await deploys.deploy(ground(database, tmp_path / "own"), write(tmp_path / "work", "first"), WISH)
+    for node in nodes:
+        await node.start()
+    await _workers(database, 4)
+    yield nodes
+    for node in nodes:
+        node.stop()
+
+
+def _placed(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+async def _workers(database: Database, count: int) -> list[int]:
+    for _ in range(500):
+        async with database.platform() as session:
+            rows = await session.fetch(switches._LIVE)
+        if len(rows) == count:
+            return [row["pid"] for row in rows]
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"there were never {count} workers")
+
+
+async def test_no_request_fails_and_none_sees_two_versions_while_versions_are_switched(database, served, tmp_path):
+    key = await create_client(database, "north", "shop")
+    loads = [Load(f"http://127.0.0.1:{node.port}", key) for node in served]
+    tasks = [asyncio.create_task(load.run()) for load in loads]
+    where, folder = ground(database, tmp_path / "own"), write(tmp_path / "work", "second")
+    await deploys.deploy(where, folder, WISH)
+    hashes = [one.hash for one in await versions.versions(database, "north")]
+    for number in range(SWITCHES):
+        held = await switches.current(database, "north")
+        assert held is not None
+        done = await switches.put(
+            database, "north", hashes[1 - number % 2], percent=100, made_by="ada", expected=held.id
+        )
+        assert (done.workers, done.behind) == (4, ())
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    for load in loads:
+        assert load.failures == []
+        assert load.answers == {said("first"), said("second")}, "a mixed answer would be a third kind"
+        assert load.calls > SWITCHES
+
+
+async def test_a_worker_killed_in_the_middle_of_a_switch_stops_nothing(database, served, tmp_path):
+    pids = await _workers(database, 4)
+    folder = write(tmp_path / "work", "second")
+    deploying = asyncio.create_task(deploys.deploy(ground(database, tmp_path / "own"), folder, WISH))
+    os.kill(pids[0], signal.SIGSTOP)  # it hears of the version, and does nothing
+    await asyncio.sleep(1)
+    os.kill(pids[0], signal.SIGKILL)
+    done = await deploying
+    assert done.outcome == "live"
+    assert done.behind == ()
+    key = await create_client(database, "north", "shop")
+    async with httpx.AsyncClient(headers={"authorization": f"Bearer {key}"}, timeout=30) as client:
+        for node in served:
+            for _ in range(10):
+                sent = {"content-type": "application/json"}
+                answer = await client.post(f"http://127.0.0.1:{node.port}/v1/north.which", content=b"{}", headers=sent)
+                assert answer.text == said("second")
+
+
+async def test_a_team_deploys_over_http_with_a_key_of_its_own(database, served, tmp_path):
+    url = f"http://127.0.0.1:{served[0].port}"
+    shop = await create_client(database, "north", "shop")
+    team = await create_client(database, "north", "team", ["deploy.*"])
+    others = await create_client(database, "south", "team", ["deploy.*"])
+    folder = write(tmp_path / "work", "second")
+
+    def send(key: str) -> deploys.Deployed:
+        return Remote(url, key).deploy(folder, WISH)
+
+    with pytest.raises(Refused, match="may not deploy"):
+        await asyncio.to_thread(send, shop)
+    with pytest.raises(Refused, match="this key is of 'south'"):
+        await asyncio.to_thread(send, others)
+    done = await asyncio.to_thread(send, team)
+    assert (done.outcome, done.workers) == ("live", 4)
+    broken = folder / "front_end.py"
+    broken.write_text(broken.read_text().replace('"catalog.*"', '"catalogue.*"'))
+    with pytest.raises(Refused, match="did you mean"):
+        await asyncio.to_thread(send, team)
+    (line,) = await asyncio.to_thread(Remote(url, team).versions)
+    assert [line.runs(one.hash) for one in line.versions] == ["live", ""]
+    assert line.switch is not None
+    assert line.switch.made_by == "team"
+    back = await asyncio.to_thread(Remote(url, team).decide, "rollback", reason="too dear")
+    assert back.switch.stable == line.versions[1].hash
+    assert back.workers == 4
