@@ -21,7 +21,7 @@ from isthmus.flows.after_sale.pack import AFTER_SALE
 from isthmus.flows.checkout import api as checkout
 from isthmus.flows.checkout.pack import CHECKOUT
 from isthmus.gateway.auth import Clients
-from isthmus.gateway.deploys import Deploys
+from isthmus.gateway.deploys import DeployEndpoint
 from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
 from isthmus.gateway.ready import Readiness
@@ -212,7 +212,7 @@ def served(running: Running) -> App:
         Readiness(database, migration_sources()),
         mounts={"/console": cast(App, console(pages, token))},
     )
-    gateway.mount("/deploy", Deploys(deploy_ground(running), gateway.admit, running.config.root))
+    gateway.mount("/deploy", DeployEndpoint(deploy_ground(running), gateway.admit, running.config.root))
     if importlib.util.find_spec("mcp") is not None:  # the extra `mcp`
         from isthmus.gateway.mcp import Agents
 

@@ -56,7 +56,7 @@ class DeployRefused(errors.RuleBroken):
     slug = "gateway.deploy-refused"
 
 
-class Deploys:
+class DeployEndpoint:
     """The ASGI application of the endpoint. `admit` returns who a credential names, or refuses."""
 
     def __init__(self, ground: Ground, admit: Admit, place: Path) -> None:
