@@ -155,6 +155,26 @@ async def test_an_earlier_snapshot_keeps_its_rows(deli: Deli) -> None:
     assert deli.rows("select cast(sum(price_minor) as int) from deli.meal") == [(10,)]
 
 
+@entity("deli.person", table="deli.person")
+class PersonWithCity(Value):
+    """Somebody, of whom more is known since yesterday."""
+
+    id: Annotated[UUID, Key()]
+    name: Annotated[str, Pii("name")]
+    is_known: Annotated[bool, Dimension()]
+    city: Annotated[str | None, Dimension()]
+
+
+async def test_a_column_that_an_entity_has_since_yesterday_is_empty_until_it_lands(deli: Deli) -> None:
+    await deli.land(0)
+    deli.lake = Lake(deli.lake.folder, build([(PersonWithCity, "people-team"), (Meal, "deli-team")], ()), {})
+    assert deli.rows("select is_known, city from deli.person order by name") == [(False, None), (True, None)]
+    await deli.run("alter table deli.person add column city text")
+    await deli.run("update deli.person set city = 'Ulm' where is_known")
+    assert (await deli.land(1)).changed == {"deli.person": 1, "deli.meal": 0}
+    assert deli.rows("select is_known, city from deli.person order by name") == [(False, None), (True, "Ulm")]
+
+
 async def test_events_land_once_in_their_order_also_when_landed_again(deli: Deli) -> None:
     await deli.emit(1, 2, 3)
     assert (await deli.land()).events == 3

@@ -175,13 +175,17 @@ class Lake:
         return connection
 
     def scan(self, manifest: Manifest, dataset: str, columns: Mapping[str, str]) -> str:
-        """Return a dataset as SQL, with these columns whether or not it has any file."""
+        """Return a dataset as SQL, with these columns whether or not its files have them.
+
+        A column that an entity has since yesterday is empty in rows that landed before, until they land again.
+        """
+        empty = ", ".join(f"cast(null as {kind}) as {quoted(name)}" for name, kind in columns.items())
         files = manifest.datasets.get(dataset, ())
         if not files:
-            empty = ", ".join(f"cast(null as {kind}) as {quoted(name)}" for name, kind in columns.items())
             return f"(select {empty} where false)"
         paths = ", ".join("'" + str(self.folder / "files" / file.path).replace("'", "''") + "'" for file in files)
-        return f"read_parquet([{paths}], union_by_name = true)"
+        written = f"select * from read_parquet([{paths}], union_by_name = true)"
+        return f"(select {empty} where false union all by name {written})"
 
     def drop_before(self, number: int, reason: str, *, rubbish_age_s: float = RUBBISH_AGE_S) -> int:
         """Forget all states older than one, and delete files that no other names; return how many files.
