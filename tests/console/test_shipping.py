@@ -44,6 +44,8 @@ async def test_a_changed_rule_is_seen_given_to_all_and_taken_back(page: Page, se
     await expect(changed).to_contain_text("pricing.adjust-unit-price")
     await expect(changed).to_contain_text("north.one_euro_off")
     await expect(changed).to_contain_text("changed")
+    await expect(page.locator(".diff .less").last).to_contain_text("amount.minor - 100")
+    await expect(page.locator(".diff .more").last).to_contain_text("amount.minor - 200")
 
     await page.goto(f"{served.address}/deploys/north")
     await page.get_by_role("button", name="Promote").click()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +24,8 @@ from .client import CLIENT
 from .web import Page, form, redirect, render
 
 HISTORY_MAX: Final = 30
+LINES_MAX: Final = 400  # of rewritten text: more is read in the team's own repository
+FILE_MAX: Final = 200_000  # bytes of a file that is compared line by line
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +117,13 @@ class Deploys:
         held = await switches.current(self._ground.database, code)
         refused: errors.Refusal | errors.BuildProblems | None = None
         changes: list[Change] = []
+        written: list[str] = []
         found: Any = None
         try:
             new = await self._line(code, version.hash)
             old = await self._line(code, held.stable) if held and held.stable else self._ground.release.lines.get(code)
             changes = compared(old, new)
+            written = await asyncio.to_thread(self._rewritten, code, held.stable if held else None, version.hash)
             if old is not None and self._ground.replay is not None and changes:
                 release = self._ground.release
                 found = await self._ground.replay(
@@ -133,10 +138,31 @@ class Deploys:
             version=version,
             held=held,
             changes=changes,
+            written=written[:LINES_MAX],
+            is_cut=len(written) > LINES_MAX,
             found=found,
             refused=refused,
             is_replayed=self._ground.replay is not None,
         )
+
+    def _rewritten(self, code: str, old: str | None, new: str) -> list[str]:
+        """Return what was rewritten between two versions, as a unified diff of their files."""
+        before, after = (self._files(code, hash_) if hash_ else {} for hash_ in (old, new))
+        return [
+            line
+            for name in sorted(before.keys() | after.keys())
+            if old and before.get(name) != after.get(name)
+            for line in difflib.unified_diff(before.get(name, []), after.get(name, []), name, name, lineterm="")
+        ]
+
+    def _files(self, code: str, hash_: str) -> dict[str, list[str]]:
+        """Return the lines of a version's files, as they were unpacked to be loaded."""
+        parent = self._ground.cache / f"{code}-{hash_[: versions.SHORT]}"
+        return {
+            path.relative_to(parent).as_posix(): path.read_text(errors="replace").splitlines()
+            for path in parent.rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts and path.stat().st_size < FILE_MAX
+        }
 
     async def _line(self, code: str, hash_: str) -> Line:
         front_end = await versions.load(self._ground.database, code, hash_, self._ground.cache)
