@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import tarfile
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from isthmus import app
 from isthmus.kernel import errors
 from isthmus.runtime import deploy as deploys
 from isthmus.runtime import switch as switches
@@ -238,3 +242,61 @@ async def test_what_a_worker_cannot_load_is_switched_nowhere(database, nodes, tm
     assert [await node.which() for node in nodes] == [said("first")] * 2
     nodes[1].follower._cache = tmp_path / "cache-1"
     assert (await _deploy(database, tmp_path, "second")).outcome == "live"
+
+
+async def test_a_deploy_names_each_answer_that_is_new_gone_or_otherwise(database, nodes, tmp_path):
+    await _deploy(database, tmp_path, "first")
+    heard: list[str] = []
+    folder = write(tmp_path / "work", "second")
+    answers = folder / "answers.py"
+    answers.write_text(answers.read_text() + ANOTHER)
+    manifest = folder / "front_end.py"
+    manifest.write_text(manifest.read_text().replace("(answers.where,)", "(answers.where, answers.exact)"))
+    where = deploys.Ground(database=database, release=app.build([]), cache=tmp_path / "own", say=heard.append)
+    await deploys.deploy(where, folder, WISH)
+    named = [line.rpartition(" (")[0] for line in heard if "answers" in line]
+    assert named == [
+        "north: changed: north.where answers pricing.choose-locations",
+        "north: new: north.exact answers pricing.round-line",
+    ]
+
+
+ANOTHER = """
+
+@answers(pricing.round_line)
+def exact(currency: str) -> pricing.LineRounding:
+    return pricing.LineRounding(step=5)
+"""
+
+
+async def test_the_same_content_is_the_same_version_wherever_it_lies(tmp_path):
+    one, other = (versions.pack(write(tmp_path / name, "first")) for name in ("here", "there"))
+    assert (one.hash, one.content) == (other.hash, other.content)
+    (tmp_path / "there" / "north" / "__pycache__").mkdir()
+    (tmp_path / "there" / "north" / "__pycache__" / "answers.pyc").write_bytes(b"cached")
+    assert versions.pack(tmp_path / "there" / "north").hash == one.hash
+    versions.unpack(one.content, tmp_path / "again" / "north")
+    assert versions.pack(tmp_path / "again" / "north").hash == one.hash
+
+
+async def test_a_folder_that_is_too_large_or_leads_elsewhere_is_refused(tmp_path):
+    folder = write(tmp_path, "first")
+    (folder / "secret").symlink_to("/etc/passwd")
+    with pytest.raises(NotAFrontEnd, match="leads out"):
+        versions.pack(folder)
+    (folder / "secret").unlink()
+    (folder / "data.bin").write_bytes(bytes(versions.UNPACKED_MAX))
+    with pytest.raises(versions.TooLarge):
+        versions.pack(folder)
+
+
+async def test_an_archive_that_leads_elsewhere_or_is_none_is_refused(tmp_path):
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("../../escaped"))
+    for content in (zlib.compress(written.getvalue()), b"nothing of the kind", zlib.compress(b"no archive" * 200)):
+        with pytest.raises(versions.NotAnArchive):
+            versions.unpack(content, tmp_path / "deep" / "inside" / "north")
+    with pytest.raises(versions.TooLarge):
+        versions.unpack(zlib.compress(bytes(3 * versions.UNPACKED_MAX)), tmp_path / "deep" / "bomb")
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []

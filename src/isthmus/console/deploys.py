@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel import errors
-from isthmus.kernel.fingerprint import code_hash
 from isthmus.kernel.release import Line
 from isthmus.runtime import switch as switches
 from isthmus.runtime import versions
 from isthmus.runtime.deploy import Ground, checked
+from isthmus.runtime.deploy_changes import Change, compared
 from isthmus.runtime.deploy_report import report
 from isthmus.runtime.switch import Switched
 
@@ -26,16 +25,6 @@ from .web import Page, form, redirect, render
 HISTORY_MAX: Final = 30
 LINES_MAX: Final = 400  # of rewritten text: more is read in the team's own repository
 FILE_MAX: Final = 200_000  # bytes of a file that is compared line by line
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """An answer that a version adds, removes or changes; `before` and `after` are hashes of its code."""
-
-    point: str
-    answer: str
-    what: str
-    where: str
 
 
 class Deploys:
@@ -173,29 +162,3 @@ def _said(done: Switched) -> str:
     workers = f"{done.workers} worker{'s' * (done.workers != 1)} in {done.took_ms} ms"
     behind = f"; not yet by {', '.join(done.behind)}" if done.behind else ""
     return f"{done.switch.kind}: followed by {workers}{behind}"
-
-
-def compared(old: Line | None, new: Line) -> list[Change]:
-    """Return the answers that one line has and the other has not, or has otherwise; nothing else can differ."""
-    before, after = _written(old) if old else {}, _written(new)
-    changes: list[Change] = []
-    for key in sorted(before.keys() | after.keys()):
-        was, will = before.get(key), after.get(key)
-        if was == will:
-            continue
-        what = "new" if was is None else "gone" if will is None else "changed"
-        changes.append(Change(key[0], key[1], what, (will or was or ("", ""))[1]))
-    return changes
-
-
-def _written(line: Line) -> dict[tuple[str, str, str], tuple[str, str]]:
-    """Return the hash and the place of each answer, by point, name and condition."""
-    return {
-        (point.name, answer.label, repr(sorted((name, sorted(values)) for name, values in answer.when.items()))): (
-            code_hash(answer.function) + (code_hash(answer.applies) if answer.applies else ""),
-            "/".join(answer.source.split("/")[-2:]),
-        )
-        for node in line.nodes
-        for point, found in node.candidates.items()
-        for answer in found.answers
-    }

@@ -23,6 +23,7 @@ from isthmus.store import Database
 from . import switch as switches
 from . import versions
 from .deploy_bounds import bounds_of
+from .deploy_changes import compared
 from .deploy_check import code_of, laid_out, run_tests
 from .switch import Switch, Switched
 
@@ -135,6 +136,8 @@ async def _deployed(
     old = await _running(ground, code, held)
     if old is None and wish.percent < 100:
         raise NothingBeside(f"nothing of {code!r} runs yet", remedy="deploy it to everybody first: no --percent")
+    for change in compared(old, new):
+        say(f"{code}: {change.what}: {change.answer} answers {change.point} ({change.where})")
     differences = await _compared(ground, code, old, new)
     if differences and not wish.is_accepted:
         raise NotAccepted(

@@ -1,0 +1,44 @@
+"""Which answers one version of a front end has and another has not, or has otherwise: found without running any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from isthmus.kernel.fingerprint import code_hash
+from isthmus.kernel.release import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An answer that a version adds, removes or changes, and the place where it stands."""
+
+    point: str
+    answer: str
+    what: str
+    where: str
+
+
+def compared(old: Line | None, new: Line) -> list[Change]:
+    """Return the answers that one line has and the other has not, or has otherwise; nothing else can differ."""
+    before, after = _written(old) if old else {}, _written(new)
+    changes: list[Change] = []
+    for key in sorted(before.keys() | after.keys()):
+        was, will = before.get(key), after.get(key)
+        if was == will:
+            continue
+        what = "new" if was is None else "gone" if will is None else "changed"
+        changes.append(Change(key[0], key[1], what, (will or was or ("", ""))[1]))
+    return changes
+
+
+def _written(line: Line) -> dict[tuple[str, str, str], tuple[str, str]]:
+    """Return the hash and the place of each answer, by point, name and condition."""
+    return {
+        (point.name, answer.label, repr(sorted((name, sorted(values)) for name, values in answer.when.items()))): (
+            code_hash(answer.function) + (code_hash(answer.applies) if answer.applies else ""),
+            "/".join(answer.source.split("/")[-2:]),
+        )
+        for node in line.nodes
+        for point, found in node.candidates.items()
+        for answer in found.answers
+    }

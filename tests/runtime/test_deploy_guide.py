@@ -1,0 +1,80 @@
+"""The guide is followed word for word, by somebody who knows nothing else: docs/guides/ship-alone.md."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = ROOT / "docs" / "guides" / "ship-alone.md"
+BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.M | re.S)
+STARTS_WITHIN_S = 60
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the guide calls with curl")
+async def test_the_guide_does_what_it_says(database_url: str, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    (tmp_path / "bin").mkdir()
+    command = tmp_path / "bin" / "isthmus"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m isthmus.cli "$@"\n')
+    command.chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}",
+        "ISTHMUS_DATABASE_URL": database_url,
+        "ISTHMUS_PORT": port,
+        "COLUMNS": "200",
+    }
+    serve, steps = _read(GUIDE.read_text().replace("8080", port))
+    server = subprocess.Popen(["bash", "-c", f"exec {serve}"], cwd=tmp_path, env=environment)  # noqa: ASYNC220
+    try:
+        _wait(int(port))
+        parts = (f"{{ {text}\n}} 2>&1\necho '=== {number}'\n" for number, (text, _) in enumerate(steps))
+        script = "set -e\n" + "".join(parts)
+        ran = subprocess.run(  # noqa: ASYNC221 - a person would wait too
+            ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        said = re.split(r"^=== \d+\n", ran.stdout, flags=re.M)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        for (text, expected), output in zip(steps, said, strict=False):
+            for line in expected:
+                pattern = ".*".join(re.escape(part) for part in line.split("…"))
+                assert re.search(pattern, output), f"{text}\nshould say\n{line}\nand said\n{output}"
+    finally:
+        server.terminate()
+        server.wait(STARTS_WITHIN_S)
+
+
+def _read(text: str) -> tuple[str, list[tuple[str, list[str]]]]:
+    """Return the command that serves, and each block to run with the lines that it should print."""
+    serve, steps = "", []
+    for language, what, body in BLOCK.findall(text):
+        if what == "serve":
+            serve = body.strip()
+        elif what == "run":
+            steps.append((body.strip(), []))
+        elif language == "text":
+            steps[-1] = (steps[-1][0], body.strip().splitlines())
+    assert serve
+    assert len(steps) > 5
+    return serve, steps
+
+
+def _wait(port: int) -> None:
+    until = time.monotonic() + STARTS_WITHIN_S
+    while time.monotonic() < until:
+        with socket.socket() as trying:
+            if trying.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise AssertionError("the server did not start")
