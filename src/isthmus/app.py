@@ -16,6 +16,7 @@ from isthmus.console.client import CLIENT as CONSOLE
 from isthmus.console.client import Client
 from isthmus.console.deploys import Deploys
 from isthmus.console.pages import Part, every_page
+from isthmus.console.traffic import Traffic
 from isthmus.console.web import console
 from isthmus.flows.after_sale.pack import AFTER_SALE
 from isthmus.flows.checkout import api as checkout
@@ -56,6 +57,8 @@ PACKS: tuple[Pack, ...] = (MEMBER, CATALOG, INVENTORY, PRICING, PROMOTION, TAX, 
 FLOWS: tuple[Pack, ...] = (CHECKOUT, AFTER_SALE)
 
 
+HOUSEKEEPING = "platform"  # the client that the platform's own work is done by
+TRAFFIC_EVERY_S = 5
 EXPIRE_EVERY_S = 15  # an unpaid order gives its stock back at most so much later than promised
 SETTLE_EVERY_S = 60  # a payment whose provider was silent is looked up at most so much later
 CONTRACTS_EVERY_S = 600  # so that what was served last is known, also where two versions were served at once
@@ -70,7 +73,7 @@ class Running:
     config: Config
     platform: Platform
     database: Database
-    figures: Figures
+    traffic: Traffic
     follower: Follower
 
 
@@ -103,7 +106,7 @@ def load_front_ends(config: Config) -> list[FrontEnd]:
 def migration_sources() -> list[MigrationSource]:
     """Return every migration of packs, flows and gateway, in the order in which they are applied."""
     packs = [MigrationSource.of_pack(pack.name, pack.migrations) for pack in (*PACKS, *FLOWS) if pack.migrations]
-    own = [MigrationSource.of_pack(name, f"isthmus.{name}:migrations") for name in ("gateway", "runtime")]
+    own = [MigrationSource.of_pack(name, f"isthmus.{name}:migrations") for name in ("gateway", "runtime", "console")]
     return [*packs, served_contracts.MIGRATIONS, *own]
 
 
@@ -129,7 +132,7 @@ async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) 
     try:
         await migrate(url, migration_sources())
         async with await Database.open(url) as database:
-            figures = Figures(unseen=[CONSOLE])  # looking at it is not traffic
+            figures = Figures(unseen=[CONSOLE, HOUSEKEEPING])  # looking at it is not traffic
             resources = {payment.Providers: payment.Providers.built_in(), order.Numbers: order.Numbers(database)}
             watch = Watch()
 
@@ -141,7 +144,11 @@ async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) 
             follower = Follower(platform, database, config.versions, watch)
             if front_ends is None:
                 await follower.catch_up()
-            yield Running(config=config, platform=platform, database=database, figures=figures, follower=follower)
+            traffic = Traffic(database, figures)
+            try:
+                yield Running(config=config, platform=platform, database=database, traffic=traffic, follower=follower)
+            finally:
+                await traffic.keep()
     finally:
         if server is not None:
             await asyncio.to_thread(server.stop)
@@ -152,7 +159,7 @@ def jobs(running: Running) -> list[Job]:
 
     async def expire() -> None:
         for code, line in running.platform.release.lines.items():
-            caller = Caller(front_end=code, client="platform")
+            caller = Caller(front_end=code, client=HOUSEKEEPING)
             if checkout.expire_orders.name in line.permitted:
                 await running.platform.call(checkout.expire_orders, checkout.ExpireOrders(), caller)
             if inventory.expire.name in line.permitted:
@@ -161,7 +168,7 @@ def jobs(running: Running) -> list[Job]:
     async def settle() -> None:
         for code, line in running.platform.release.lines.items():
             if checkout.settle_payments.name in line.permitted:
-                caller = Caller(front_end=code, client="platform")
+                caller = Caller(front_end=code, client=HOUSEKEEPING)
                 await running.platform.call(checkout.settle_payments, payment.Reconcile(), caller)
 
     async def remember_contracts() -> None:
@@ -171,11 +178,13 @@ def jobs(running: Running) -> list[Job]:
     async def prune() -> None:
         await prune_events(running.database)
         await prune_answers(running.database)
+        await running.traffic.prune()
 
     return [
         Job(name="expire", every_s=EXPIRE_EVERY_S, run=expire),
         Job(name="settle", every_s=SETTLE_EVERY_S, run=settle),
         Job(name="contracts", every_s=CONTRACTS_EVERY_S, run=remember_contracts),
+        Job(name="traffic", every_s=TRAFFIC_EVERY_S, run=running.traffic.keep),
         Job(name="prune", every_s=PRUNE_EVERY_S, run=prune),
     ]
 
@@ -203,7 +212,7 @@ def served(running: Running) -> App:
     database = running.database
     stories = Stories(database)
     deploys = Deploys(deploy_ground(running))
-    pages = every_page(running.platform, running.figures, stories, _data_part(running), deploys.pages())
+    pages = every_page(running.platform, running.traffic, stories, _data_part(running), deploys.pages())
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
     gateway = Gateway(
         running.platform,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,23 +12,21 @@ from starlette.responses import Response
 
 from isthmus.kernel import Caller, Capability, Effect, errors
 from isthmus.kernel.story import Story
-from isthmus.runtime.figures import Figures
 
 from . import forms
 from .calls import Told, plain
 from .client import CLIENT, Client
+from .traffic import Traffic
 from .web import Page, form, render
-
-RECENT_MAX = 10
 
 
 class Capabilities:
     """The pages of capabilities."""
 
-    def __init__(self, client: Client, figures: Figures, told: Told) -> None:
+    def __init__(self, client: Client, traffic: Traffic, told: Told) -> None:
         self._client = client
         self._told = told
-        self._figures = figures
+        self._traffic = traffic
 
     def pages(self) -> list[Page]:
         return [
@@ -40,8 +39,11 @@ class Capabilities:
         wanted = request.query_params.get("q", "").strip().lower()
         front_end = request.query_params.get("front_end", "")
         permitted = self._client.release.line(front_end).permitted if front_end else None
+        calls: Counter[str] = Counter()
+        for (_, name), tally in (await self._traffic.of()).items():
+            calls[name] += tally.calls
         found = [
-            (offered.capability, sum(tally.calls for _, _, tally in self._figures.of(capability=name)))
+            (offered.capability, calls[name])
             for name, offered in sorted(self._client.release.offered.items())
             if (permitted is None or name in permitted)
             and all(word in f"{name} {offered.capability.doc}".lower() for word in wanted.split())
@@ -50,7 +52,7 @@ class Capabilities:
         return render(request, "capabilities.html", found=found, wanted=wanted, front_end=front_end, codes=codes)
 
     async def show(self, request: Request) -> Response:
-        return self._shown(request)
+        return await self._shown(request)
 
     async def attempt(self, request: Request) -> Response:
         """Call the capability with what was typed in, and show the answer and its story.
@@ -66,13 +68,13 @@ class Capabilities:
             key = typed.get("key") if capability.effect is not Effect.READ else None
             answer, _ = await self._client.platform.call_wire(name, ask, caller, key=key, tell=stories.append)
         except errors.IsthmusError as refused:
-            return self._shown(request, typed, refused=refused, stories=stories)
+            return await self._shown(request, typed, refused=refused, stories=stories)
         finally:
             for story in stories:
                 await self._told.keep(story)
-        return self._shown(request, typed, answer=msgspec.json.decode(answer), stories=stories)
+        return await self._shown(request, typed, answer=msgspec.json.decode(answer), stories=stories)
 
-    def _shown(
+    async def _shown(
         self,
         request: Request,
         typed: Mapping[str, str] | None = None,
@@ -100,8 +102,8 @@ class Capabilities:
             used_by=sorted(used_by),
             points=sorted(one for one in self._client.release.points if one.startswith(f"{found.pack}.")),
             owner=self._client.release.packs[found.pack].owner if found.pack in self._client.release.packs else "",
-            calls=list(self._figures.of(capability=name)),
-            refusals=list(self._figures.refused(capability=name))[:RECENT_MAX],
+            calls=[(code, one) for (code, _), one in (await self._traffic.of(capability=name)).items()],
+            refusals=await self._traffic.refused(capability=name),
             typed=typed or dict(request.query_params),
             front_end=(typed or request.query_params).get("front_end") or next(iter(consumers), ""),
             answer=answer,

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel.release import Candidate, Line, Release
-from isthmus.runtime.figures import Figures, Tally
 
 from .client import Client
+from .traffic import Traffic, together
 from .web import Page, render
-
-RECENT_MAX: Final = 10
 
 Business = Callable[[str], Awaitable[Sequence[Any]]]  # code → figures with metric, value, unit, doc
 
@@ -34,9 +32,9 @@ class Point:
 class Lines:
     """The pages of front ends and their extension points."""
 
-    def __init__(self, client: Client, figures: Figures, business: Business | None) -> None:
+    def __init__(self, client: Client, traffic: Traffic, business: Business | None) -> None:
         self._client = client
-        self._figures = figures
+        self._traffic = traffic
         self._business = business
 
     def pages(self) -> list[Page]:
@@ -47,8 +45,13 @@ class Lines:
         ]
 
     async def list(self, request: Request) -> Response:
+        seen = await self._traffic.of()
         cards = [
-            {"line": line, "tally": self._together(code), "answers": _answers(line)}
+            {
+                "line": line,
+                "tally": together({key: one for key, one in seen.items() if key[0] == code}),
+                "answers": _answers(line),
+            }
             for code, line in sorted(self._client.release.lines.items())
         ]
         return render(request, "front_ends.html", cards=cards)
@@ -57,20 +60,21 @@ class Lines:
         code = request.path_params["code"]
         line = self._client.release.line(code)
         explained = [_asked(self._client.release, code, name) for name in sorted(self._client.release.points)]
+        calls = await self._traffic.of(front_end=code)
         packs = Counter(name.partition(".")[0] for name in line.permitted)
         return render(
             request,
             "front_end.html",
             code=code,
             line=line,
-            tally=self._together(code),
+            tally=together(calls),
             packs=sorted(packs.items()),
             point_count=len(explained),
             points=[one for one in explained if one.candidates or one.others],
             defaults=[one.point for one in explained if not (one.candidates or one.others)],
-            calls=sorted(self._figures.of(front_end=code), key=lambda one: -one[2].calls),
+            calls=sorted(((name, one) for (_, name), one in calls.items()), key=lambda pair: -pair[1].calls),
             answers=_answers(line),
-            refusals=list(self._figures.refused(front_end=code))[:RECENT_MAX],
+            refusals=await self._traffic.refused(front_end=code),
             business=await self._business(code) if self._business else [],
         )
 
@@ -90,16 +94,6 @@ class Lines:
             others=[(other, release.explain(other, name)) for other in sorted(release.lines) if other != code],
             fate_class=_fate_class,
         )
-
-    def _together(self, code: str) -> Tally:
-        """Return all calls of a front end as one tally."""
-        whole = Tally()
-        for _, _, tally in self._figures.of(front_end=code):
-            whole.calls += tally.calls
-            whole.took_us += tally.took_us
-            whole.errors.update(tally.errors)
-            whole.by_bound = [one + other for one, other in zip(whole.by_bound, tally.by_bound, strict=True)]
-        return whole
 
 
 def _asked(release: Release, code: str, name: str) -> Point:

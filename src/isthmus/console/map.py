@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from isthmus.kernel import Pack
 from isthmus.kernel.release import Line
-from isthmus.runtime.figures import Figures
 
 from .client import Client
+from .traffic import Traffic
 from .web import Page, render
 
 WIDTH: Final = 1160
@@ -47,9 +47,9 @@ class Thread:
 class Map:
     """The first page."""
 
-    def __init__(self, client: Client, figures: Figures) -> None:
+    def __init__(self, client: Client, traffic: Traffic) -> None:
         self._client = client
-        self._figures = figures
+        self._traffic = traffic
 
     def pages(self) -> list[Page]:
         return [Page("/", "Map", self.show)]
@@ -58,7 +58,7 @@ class Map:
         release = self._client.release
         flows = {name: pack for name, pack in release.packs.items() if _is_flow(pack)}
         packs = {name: pack for name, pack in release.packs.items() if name not in flows}
-        calls = self._calls()
+        calls = await self._calls()
         boxes = [
             _row(list(release.lines), TOP_Y, 150, "/front-ends/", self._line_notes(calls)),
             _row(list(flows), FLOW_Y, 150, "/capabilities?q=", dict.fromkeys(flows, "flow")),
@@ -79,9 +79,9 @@ class Map:
             calls=calls.total(),
         )
 
-    def _calls(self) -> Counter[tuple[str, str]]:
+    async def _calls(self) -> Counter[tuple[str, str]]:
         seen: Counter[tuple[str, str]] = Counter()
-        for front_end, name, tally in self._figures.of():
+        for (front_end, name), tally in (await self._traffic.of()).items():
             seen[front_end, name.partition(".")[0]] += tally.calls
         return seen
 

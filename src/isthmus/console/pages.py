@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from isthmus.kernel import Platform
-from isthmus.runtime.figures import Figures
 
 from .calls import Calls, Told
 from .capabilities import Capabilities
@@ -17,6 +16,7 @@ from .map import Map
 from .members import Members
 from .orders import Orders
 from .stock import Stock
+from .traffic import Traffic
 from .web import Page
 
 
@@ -30,14 +30,14 @@ class Part:
 
 
 def every_page(
-    platform: Platform, figures: Figures, told: Told, data: Part, deploys: Sequence[Page] = ()
+    platform: Platform, traffic: Traffic, told: Told, data: Part, deploys: Sequence[Page] = ()
 ) -> list[Page]:
     """Return the pages for what this platform has; what it does not have is in no menu."""
     client = Client(platform)
     return [
-        *Map(client, figures).pages(),
-        *Lines(client, figures, data.business).pages(),
-        *Capabilities(client, figures, told).pages(),
+        *Map(client, traffic).pages(),
+        *Lines(client, traffic, data.business).pages(),
+        *Capabilities(client, traffic, told).pages(),
         *deploys,
         *Orders(client).pages(),
         *Members(client).pages(),

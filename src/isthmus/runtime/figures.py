@@ -1,10 +1,10 @@
-"""What this process has seen of its calls: how many, how long, what was refused; by front end and capability."""
+"""What this process has seen of its calls since it last told: how many, how long, what was refused."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -24,6 +24,12 @@ class Tally:
     took_us: int = 0
     errors: Counter[str] = field(default_factory=Counter[str])
     by_bound: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_US) + 1))
+
+    def add(self, other: Tally) -> None:
+        self.calls += other.calls
+        self.took_us += other.took_us
+        self.errors.update(other.errors)
+        self.by_bound = [one + more for one, more in zip(self.by_bound, other.by_bound, strict=True)]
 
     def percentile_us(self, share: float) -> int:
         """Return the bound below which this share of the calls ended."""
@@ -71,14 +77,15 @@ class Figures:
             tally.errors[outcome.error] += 1
             self._refused.append(Refused(self._clock(), front_end, outcome))
 
-    def of(self, *, front_end: str | None = None, capability: str | None = None) -> Iterator[tuple[str, str, Tally]]:
-        """Go through (front end, capability, tally) of those named, or all, in order of name."""
-        for (seen_by, name), tally in sorted(self._tallies.items()):
-            if front_end in (None, seen_by) and capability in (None, name):
-                yield seen_by, name, tally
+    def take(self) -> tuple[dict[tuple[str, str], Tally], list[Refused]]:
+        """Return what was counted by (front end, capability), and the latest refusals, and begin anew."""
+        counted, refused = self._tallies, list(self._refused)
+        self._tallies = {}
+        self._refused.clear()
+        return counted, refused
 
-    def refused(self, *, front_end: str | None = None, capability: str | None = None) -> Iterator[Refused]:
-        """Go through the refused calls of those named, or all, the latest first."""
-        for one in reversed(self._refused):
-            if front_end in (None, one.front_end) and capability in (None, one.outcome.capability):
-                yield one
+    def put_back(self, counted: Mapping[tuple[str, str], Tally], refused: Iterable[Refused]) -> None:
+        """Count again what was taken and could not be kept."""
+        for key, tally in counted.items():
+            self._tallies.setdefault(key, Tally()).add(tally)
+        self._refused.extendleft(refused)

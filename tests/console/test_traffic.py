@@ -1,0 +1,84 @@
+"""Traffic of several server processes, kept by hour and shown as one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from isthmus.console.traffic import Traffic, together
+from isthmus.kernel import errors
+from isthmus.kernel.call import Outcome
+from isthmus.runtime.figures import Figures
+from isthmus.store import Database
+
+NOON = datetime(2030, 5, 1, 12, 30, tzinfo=UTC)
+
+
+def outcome(box: str, took_ms: int, error: str = "", client: str = "shop") -> Outcome:
+    return Outcome(capability="shop.buy", box=box, client=client, took_ns=took_ms * 1_000_000, error=error)
+
+
+async def test_what_several_processes_count_is_one_sum(database: Database) -> None:
+    for _ in range(2):
+        figures = Figures(clock=lambda: NOON)
+        traffic = Traffic(database, figures, clock=lambda: NOON)
+        for took_ms in (1, 3, 30):
+            figures.see(outcome("north?channel=app", took_ms))
+        figures.see(outcome("north.outlet", 1, error="shop.sold-out"))
+        figures.see(outcome("south", 2))
+        await traffic.keep()
+        await traffic.keep()  # nothing new: nothing is added
+    seen = await traffic.of()
+    assert {key: tally.calls for key, tally in seen.items()} == {("north", "shop.buy"): 8, ("south", "shop.buy"): 2}
+    north = seen["north", "shop.buy"]
+    assert (north.took_us, dict(north.errors), north.percentile_us(0.99)) == (70_000, {"shop.sold-out": 2}, 50_000)
+    assert together(seen).calls == 10
+    assert list(await traffic.of(front_end="south")) == [("south", "shop.buy")]
+    assert await traffic.of(capability="shop.sell") == {}
+
+
+async def test_refused_calls_are_shown_the_latest_first(database: Database) -> None:
+    times = iter(NOON + timedelta(minutes=minute) for minute in range(20))
+    figures = Figures(clock=lambda: next(times))
+    traffic = Traffic(database, figures, clock=lambda: NOON)
+    for at in range(12):
+        figures.see(outcome("north", at, error=f"shop.no-{at}"))
+    await traffic.keep()
+    latest = await traffic.refused(front_end="north")
+    assert [one.error for one in latest] == [f"shop.no-{at}" for at in range(11, 1, -1)]
+    assert (latest[0].box, latest[0].client, latest[0].took_us) == ("north", "shop", 11_000)
+    assert await traffic.refused(front_end="south") == []
+
+
+async def test_yesterday_is_not_today_and_last_month_is_forgotten(database: Database) -> None:
+    now = NOON
+    figures = Figures()
+    traffic = Traffic(database, figures, clock=lambda: now)
+    figures.see(outcome("north", 1))
+    await traffic.keep()
+    now = NOON + timedelta(days=2)
+    assert await traffic.of() == {}
+    now = NOON + timedelta(days=40)
+    await traffic.prune()
+    now = NOON
+    assert await traffic.of() == {}
+
+
+async def test_the_consoles_own_calls_are_no_traffic() -> None:
+    figures = Figures(unseen=["console"])
+    figures.see(outcome("north", 1, client="console"))
+    assert figures.take() == ({}, [])
+
+
+async def test_what_cannot_be_kept_is_counted_again_later(database: Database) -> None:
+    class Down:
+        def platform_transaction(self) -> object:
+            raise errors.Unavailable("the database does not answer", remedy="wait")
+
+    figures = Figures(clock=lambda: NOON)
+    figures.see(outcome("north", 1, error="shop.sold-out"))
+    await Traffic(Down(), figures, clock=lambda: NOON).keep()  # type: ignore[arg-type]
+    figures.see(outcome("north", 1))
+    traffic = Traffic(database, figures, clock=lambda: NOON)
+    await traffic.keep()
+    assert (await traffic.of())["north", "shop.buy"].calls == 2
+    assert len(await traffic.refused()) == 1
