@@ -168,6 +168,9 @@ async def _stock(running: Running, source: Source, progress: Progress) -> None:
             inventory.Receipt(sku=sku, quantity=ONLINE_STOCK, location=WAREHOUSE) for sku in sorted(skus)
         ]
     for front_end, receipts in by_front_end.items():
+        places = tuple(_place(code) for code in sorted({receipt.location for receipt in receipts}))
+        for part in _parts(places):
+            await running.platform.call(inventory.put_locations, inventory.PutLocations(items=part), caller(front_end))
         numbered = list(enumerate(_parts(receipts)))
         await _each(
             progress,
@@ -179,6 +182,11 @@ async def _stock(running: Running, source: Source, progress: Progress) -> None:
                 caller(code),
             ),
         )
+
+
+def _place(code: str) -> inventory.Location:
+    name = "Warehouse" if code == WAREHOUSE else f"Shop {code.partition('-')[2]}"
+    return inventory.Location(code=code, name=name, country="US")
 
 
 async def _delivery(running: Running, source: Source) -> None:

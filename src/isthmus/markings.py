@@ -67,9 +67,13 @@ class Dimension(Struct, frozen=True):
 
 
 class Time(Struct, frozen=True):
-    """The field says when the row's fact happened; of several, the default one is meant by `time`."""
+    """The field says when the row's fact happened; of several, the default one is meant by `time`.
+
+    `is_planned`: it may lie ahead, as the beginning of a window that can be booked; other times never do.
+    """
 
     is_default: bool = True
+    is_planned: bool = False
 
 
 class EntityMarking(Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from isthmus import app
@@ -17,12 +17,20 @@ from isthmus.data.platform import open_platform
 from isthmus.data.proof import Proofs
 from isthmus.data.receipt import Receipts
 from isthmus.packs.catalog import entities as catalog
+from isthmus.packs.fulfilment import entities as fulfilment
 from isthmus.packs.inventory import entities as inventory
 from isthmus.packs.member import entities as member
 from isthmus.packs.order import entities as order
+from isthmus.packs.payment import entities as payment
+from isthmus.packs.pricing import entities as pricing
+from isthmus.packs.promotion import entities as promotion
+from isthmus.packs.tax import entities as tax
 from isthmus.store import Database, MigrationSource, Outbox, migrate
 
-PACKS = {"member": member, "catalog": catalog, "inventory": inventory, "order": order}
+PACKS = {
+    "member": member, "catalog": catalog, "inventory": inventory, "pricing": pricing, "promotion": promotion,
+    "tax": tax, "order": order, "payment": payment, "fulfilment": fulfilment,
+}  # fmt: skip
 NOW = datetime(2030, 1, 15, tzinfo=UTC)
 U = "00000000-0000-0000-0000-0000000000"
 ROWS = f"""
@@ -50,6 +58,39 @@ insert into "order".lines (front_end, order_id, line, sku, title, quantity, unit
     ('north', '{U}31', 2, 'basmati', '', 1, 'each', 'own', 'x', 's', 400, 400, 0, 0, 400, true, '[]'),
     ('south', '{U}32', 1, 'green', '', 1, 'each', 'own', 'x', 's', 700, 700, 0, 0, 700, true, '[]'),
     ('north', '{U}33', 1, 'green', '', 1, 'each', 'own', 'x', 's', 9, 9, 0, 0, 9, true, '[]');
+insert into pricing.price (front_end, price_id, price_list, sku, currency, location, min_quantity, valid_from, amount,
+    per, put_at, put_by, ended_at, ended_as) values
+    ('north', '{U}41', '', 'green', 'EUR', '', 1, '2030-01-01', 500, 1, '2030-01-01', 'a', '2030-01-02', 'superseded'),
+    ('north', '{U}42', '', 'green', 'EUR', '', 1, '2030-01-01', 600, 1, '2030-01-02', 'a', null, '');
+insert into promotion.promotion (front_end, code, version, is_running, definition, valid_from, needs_coupon) values
+    ('north', 'spring', 1, true, '{{}}', '2030-01-01', true);
+insert into promotion.redemption (front_end, reference, digest, member_id, redeemed_at, redeemed_by) values
+    ('north', 'a', '', '{U}11', '2030-01-02', 'c'), ('north', 'b', '', null, '2030-01-03', 'c');
+insert into promotion.use (front_end, reference, promotion, coupon, amount, currency, returned_at) values
+    ('north', 'a', 'spring', 'SECRET', 50, 'EUR', null), ('north', 'a', 'extra:loyal', '', 20, 'EUR', null),
+    ('north', 'b', 'spring', 'OTHER', 30, 'EUR', '2030-01-04');
+insert into tax.jurisdiction values ('north', 'DE', true, 'half-up', 'line', '2030-01-01', 'a');
+insert into tax.rate (front_end, jurisdiction, name, tax_category, rate_ppm, valid_from, put_at, put_by) values
+    ('north', 'DE', 'VAT', 'food', 70000, '2030-01-01', '2030-01-01', 'a'),
+    ('north', 'DE', 'VAT', '', 190000, '2030-01-01', '2030-01-01', 'a');
+insert into payment.payment (front_end, payment_id, reference, currency, amount_minor, authorised_minor, captured_minor,
+    refunded_minor, state, opened_at) values
+    ('north', '{U}51', 'a', 'EUR', 1500, 1500, 1500, 300, 'part-refunded', '2030-01-02');
+insert into payment.leg values
+    ('north', '{U}52', '{U}51', 'capture', 1500, 'card', '2030-01-02'),
+    ('north', '{U}53', '{U}51', 'refund', -300, 'card', '2030-01-08');
+insert into payment.attempt (front_end, attempt_id, payment_id, kind, key, provider, method, amount_minor, state, begun_at,
+    ended_at) values
+    ('north', '{U}54', '{U}51', 'authorise', 'k1', 'p', 'card', 1500, 'refused', '2030-01-02', '2030-01-02'),
+    ('north', '{U}55', '{U}51', 'authorise', 'k2', 'p', 'card', 1500, 'done', '2030-01-02', '2030-01-02');
+insert into fulfilment.method values ('north', 'post', 'Post', 'delivery', true, 0, true);
+insert into fulfilment.slot (front_end, slot_id, method, zone, starts_at, ends_at, closes_at, capacity, booked, fee_minor)
+    values ('north', '{U}61', 'post', 'z', '2030-01-03', '2030-01-04', '2030-01-03', 4, 1, 0);
+insert into fulfilment.plan values ('north', 'a', '');
+insert into fulfilment.shipment (front_end, shipment_id, reference, part, location, method, state, slot_id, planned_at)
+    values ('north', '{U}62', 'a', '', 'x', 'post', 'delivered', '{U}61', '2030-01-02');
+insert into fulfilment.shipment_line values
+    ('north', '{U}62', 1, 'green', 2, 2, 2, 0), ('north', '{U}62', 2, 'basmati', 1, 1, 0, 0);
 """  # noqa: E501
 
 
@@ -80,6 +121,17 @@ async def test_the_packs_tables_land_and_their_metrics_answer_across_them(empty_
         ("north", 1500, 2, 2), ("south", 700, 1, 1),
     ]  # fmt: skip
     assert rows("member.persons", "order.net-sales", "order.basket-value") == [(2, 2200, 1100)]
+    assert rows("payment.captured", "payment.refunded", "payment.net", "payment.refusal-rate") == [
+        (1500, 300, 1200, 0.5)
+    ]
+    assert rows("payment.net", by=("time:week",)) == [(date(2029, 12, 31), 1500), (date(2030, 1, 7), -300)]
+    assert rows("promotion.given", by=("promotion.use.promotion",)) == [("extra:loyal", 20), ("spring", 50)]
+    assert rows("promotion.uses", by=("member.membership.tier",)) == [("", 2)]
+    assert rows("pricing.put", "pricing.live", "pricing.skus-priced", "tax.rates", "tax.highest-rate") == [
+        (2, 1, 1, 2, 190000)
+    ]
+    assert rows("fulfilment.units-shipped", by=("catalog.category.name",)) == [("Rice", 0), ("Tea", 2)]
+    assert rows("fulfilment.slot-use", "fulfilment.shipments", "fulfilment.delivered") == [(0.25, 1, 1)]
     assert broken(metrics, policy.owner()) == []
     assert all(proof.holds for proof in Proofs(model).all(lake.newest()))
 

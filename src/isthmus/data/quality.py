@@ -113,7 +113,7 @@ def _conditions(field: Field) -> Iterator[tuple[RuleKind, str, str]]:
         yield "range", f"{field.name} is at least {field.least}", f"{name} < {field.least}"
     if field.greatest is not None:
         yield "range", f"{field.name} is at most {field.greatest}", f"{name} > {field.greatest}"
-    if field.time is not None and field.kind == "timestamp":
+    if field.time is not None and not field.time.is_planned and field.kind == "timestamp":
         yield "clock", f"{field.name} is not ahead of the clock", f"{name} > cast($1 as timestamptz)"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, service, service_shipments
+from . import api, entities, service, service_shipments
 
 PACK = Pack(
     name="fulfilment",
@@ -12,6 +12,8 @@ PACK = Pack(
     api=api,
     service=(service, service_shipments),
     migrations="isthmus.packs.fulfilment:migrations",
+    entities=entities.ENTITIES,
+    metrics=entities.METRICS,
     conditions=(
         Condition(
             name="fulfilment.carrier",

@@ -2,7 +2,7 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, service, service_providers
+from . import api, entities, service, service_providers
 
 PACK = Pack(
     name="payment",
@@ -10,6 +10,8 @@ PACK = Pack(
     api=api,
     service=(service, service_providers),
     migrations="isthmus.packs.payment:migrations",
+    entities=entities.ENTITIES,
+    metrics=entities.METRICS,
     conditions=(
         Condition(
             name="payment.money-is-its-legs",

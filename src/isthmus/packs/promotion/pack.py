@@ -2,7 +2,7 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, service, service_keeping
+from . import api, entities, service, service_keeping
 
 PACK = Pack(
     name="promotion",
@@ -10,6 +10,8 @@ PACK = Pack(
     api=api,
     service=(service, service_keeping),
     migrations="isthmus.packs.promotion:migrations",
+    entities=entities.ENTITIES,
+    metrics=entities.METRICS,
     conditions=(
         Condition(
             name="promotion.uses-within-limits",

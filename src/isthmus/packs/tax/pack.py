@@ -2,7 +2,7 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, service
+from . import api, entities, service
 
 PACK = Pack(
     name="tax",
@@ -10,6 +10,8 @@ PACK = Pack(
     api=api,
     service=(service,),
     migrations="isthmus.packs.tax:migrations",
+    entities=entities.ENTITIES,
+    metrics=entities.METRICS,
     conditions=(
         Condition(
             name="tax.one-rate-per-key",
