@@ -39,6 +39,7 @@ FRONT_END = FrontEnd(
         answers.one_price_online,
         answers.round_to_even,
         answers.many_sellers_bonus,
+        answers.frequent_buyers_bonus,
         answers.most_for_the_buyer,
         answers.budget_is_named,
         answers.no_heavy_parcels,

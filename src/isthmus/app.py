@@ -9,7 +9,7 @@ import secrets
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from isthmus.config import Config, load_config
 from isthmus.console.client import CLIENT as CONSOLE
@@ -52,6 +52,11 @@ from isthmus.runtime.loading import front_end_folders, load_front_end
 from isthmus.runtime.schedule import Job, keep_running
 from isthmus.runtime.switch_follow import Follower
 from isthmus.store import Database, MigrationSource, embedded, migrate, prune_answers, prune_events
+from isthmus.store.relay import Relay
+
+if TYPE_CHECKING:
+    from isthmus.data.platform import DataPlatform
+    from isthmus.dual import Dual
 
 PACKS: tuple[Pack, ...] = (MEMBER, CATALOG, INVENTORY, PRICING, PROMOTION, TAX, ORDER, PAYMENT, FULFILMENT)
 FLOWS: tuple[Pack, ...] = (CHECKOUT, AFTER_SALE)
@@ -63,6 +68,8 @@ EXPIRE_EVERY_S = 15  # an unpaid order gives its stock back at most so much late
 SETTLE_EVERY_S = 60  # a payment whose provider was silent is looked up at most so much later
 CONTRACTS_EVERY_S = 600  # so that what was served last is known, also where two versions were served at once
 PRUNE_EVERY_S = 3_600
+LAND_EVERY_S = 60  # how far the lake is behind the business at most, when nothing is wrong
+LEARN_EVERY_S = 900  # segments are for the next visit, not for the next click
 TOKEN_VARIABLE = "ISTHMUS_CONSOLE_TOKEN"  # shared by all workers of one server
 
 
@@ -154,7 +161,7 @@ async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) 
             await asyncio.to_thread(server.stop)
 
 
-def jobs(running: Running) -> list[Job]:
+def jobs(running: Running, both: Dual | None = None) -> list[Job]:
     """Return the work that comes round, for every front end of the release."""
 
     async def expire() -> None:
@@ -186,6 +193,16 @@ def jobs(running: Running) -> list[Job]:
         Job(name="contracts", every_s=CONTRACTS_EVERY_S, run=remember_contracts),
         Job(name="traffic", every_s=TRAFFIC_EVERY_S, run=running.traffic.keep),
         Job(name="prune", every_s=PRUNE_EVERY_S, run=prune),
+        *_data_jobs(both),
+    ]
+
+
+def _data_jobs(both: Dual | None) -> list[Job]:
+    if both is None:
+        return []
+    return [
+        Job(name="land", every_s=LAND_EVERY_S, run=both.land),
+        Job(name="learn", every_s=LEARN_EVERY_S, run=both.learn),
     ]
 
 
@@ -195,10 +212,13 @@ def asgi() -> App:
     @asynccontextmanager
     async def start() -> AsyncGenerator[App]:
         async with running(load_config()) as platform:
-            at_work = [keep_running(jobs(platform)), platform.follower.run()]
+            data = await asyncio.to_thread(_opened_data, platform.config)
+            both = _dual(platform, data)
+            at_work = [keep_running(jobs(platform, both)), platform.follower.run()]
+            at_work += [Relay(platform.database, both.consumers()).run()] if both else []
             background = [asyncio.create_task(work) for work in at_work]
             try:
-                yield served(platform)
+                yield served(platform, data)
             finally:
                 for task in background:
                     task.cancel()
@@ -207,12 +227,12 @@ def asgi() -> App:
     return opened(start)
 
 
-def served(running: Running) -> App:
-    """Return gateway and console over a running platform."""
+def served(running: Running, data: DataPlatform | None = None) -> App:
+    """Return gateway and console over a running platform, with the data platform where there is one."""
     database = running.database
     stories = Stories(database)
     deploys = Deploys(deploy_ground(running))
-    pages = every_page(running.platform, running.traffic, stories, _data_part(running), deploys.pages())
+    pages = every_page(running.platform, running.traffic, stories, _data_part(running, data), deploys.pages())
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
     gateway = Gateway(
         running.platform,
@@ -222,6 +242,10 @@ def served(running: Running) -> App:
         mounts={"/console": cast(App, console(pages, token))},
     )
     gateway.mount("/deploy", DeployEndpoint(deploy_ground(running), gateway.admit, running.config.root))
+    if data is not None:
+        from isthmus.gateway.metrics import MetricsService
+
+        gateway.mount("/data", MetricsService(running.platform, data, gateway.admit))
     if importlib.util.find_spec("mcp") is not None:  # the extra `mcp`
         from isthmus.gateway.mcp import Agents
 
@@ -229,12 +253,28 @@ def served(running: Running) -> App:
     return gateway
 
 
-def _data_part(running: Running) -> Part:
+def _data_part(running: Running, data: DataPlatform | None) -> Part:
     """Return what the console has of data, where the extra `data` is installed."""
-    if importlib.util.find_spec("duckdb") is None:
+    if data is None:
         return Part()
     from isthmus.console.data import data_part
+
+    return data_part(Client(running.platform), data, data.lander(running.database).land)
+
+
+def _opened_data(config: Config) -> DataPlatform | None:
+    """Open the data platform over the lake's folder, where the extra `data` is installed."""
+    if importlib.util.find_spec("duckdb") is None:
+        return None
     from isthmus.data.platform import open_platform
 
-    data = open_platform((*PACKS, *FLOWS), running.config.data / "lake")
-    return data_part(Client(running.platform), data, data.lander(running.database).land)
+    return open_platform((*PACKS, *FLOWS), config.data / "lake")
+
+
+def _dual(running: Running, data: DataPlatform | None) -> Dual | None:
+    """Return what keeps lake and business in step, where the extra `data` is installed."""
+    if data is None:
+        return None
+    from isthmus.dual import Dual
+
+    return Dual(running.platform, running.database, data, running.config.data / "lake" / "segments")

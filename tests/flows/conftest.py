@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -24,6 +27,18 @@ ALL = tuple(f"{pack.name}.*" for pack in (*app.PACKS, *app.FLOWS))
 NORTH = FrontEnd(code="north", name="North", owner="north team", uses=ALL)
 SOUTH = FrontEnd(code="south", name="South", owner="south team", uses=ALL)
 UNITS = 20
+
+
+@asynccontextmanager
+async def at_work(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Keep something running for as long as a block runs."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ The data platform knows no pack: `deliver` is the composition root's, which call
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
@@ -88,7 +89,7 @@ class Segments:
         failures: list[str] = []
         for segment in self._segments:
             try:
-                found = _members(segment, metrics, policy, now)
+                found = await asyncio.to_thread(_members, segment, metrics, policy, now)
             except errors.IsthmusError as failed:
                 failures.append(f"{segment.code}: {failed}")
                 found = [one for one in known.values() if one.segment == segment.code and one.until > now]

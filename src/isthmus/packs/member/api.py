@@ -168,10 +168,14 @@ class RemoveAddress(Value):
 
 
 class SetSegments(Value):
-    """Say which segments a member is in, such as resellers whose certificate was checked."""
+    """Say which segments a member is in, such as resellers whose certificate was checked.
+
+    prefix: replace only those that begin with it; others stay, whoever set them.
+    """
 
     member_id: UUID
     segments: Annotated[tuple[Code, ...], Meta(max_length=50)]
+    prefix: Annotated[str, Meta(max_length=20)] = ""
 
 
 class Merge(Value):

@@ -1,0 +1,88 @@
+"""The two platforms together: what the business does lands in the lake, and what is learnt there goes back.
+
+    rows and events → landing → metrics → segments → `member.set-segments` → rules that read a buyer's segments
+    `member.member-erased` → the lake forgets the person too
+
+Every process may run this: what one has landed the other finds landed, and a list of segments is whole each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from isthmus.data.erasure import erase
+from isthmus.data.landing import Landing
+from isthmus.data.platform import DataPlatform
+from isthmus.data.policy import owner
+from isthmus.data.segments import PREFIX, Refreshed, Segment, Segments
+from isthmus.kernel import Caller, Platform, decode, errors
+from isthmus.kernel.capability import event_kind
+from isthmus.packs.member import api as member
+from isthmus.store import Database
+from isthmus.store.outbox import Event
+from isthmus.store.relay import Consumer
+
+FREQUENT_ORDERS: Final = 10
+SEGMENTS: Final = (
+    Segment(
+        code="frequent-buyer",
+        version=1,
+        metric="order.orders",
+        member="order.order.member_id",
+        least=FREQUENT_ORDERS,
+    ),
+)
+ERASED: Final = event_kind(member.MemberErased).name
+
+
+class Dual:
+    """Keeps lake and business in step. `segments` are what members are sorted into by metrics."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        database: Database,
+        data: DataPlatform,
+        folder: Path,
+        *,
+        segments: Sequence[Segment] = SEGMENTS,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._platform = platform
+        self._data = data
+        self._lander = data.lander(database)
+        self._segments = Segments(folder, segments)
+        self._clock = clock
+
+    def consumers(self) -> list[Consumer]:
+        """Return who must be told of events for the lake to forget whom the business forgot."""
+        return [Consumer(name="lake-erasure", deliver=self._forget, types=(ERASED,))]
+
+    async def land(self) -> Landing | None:
+        """Bring what is new into the lake; None where another process was doing so at this moment."""
+        with suppress(errors.Conflict):
+            return await self._lander.land()
+        return None
+
+    async def learn(self) -> Refreshed:
+        """Sort members into segments by what has landed, and tell the business of every change."""
+        return await self._segments.refresh(self._data.metrics, owner("segments"), self._clock(), self._deliver)
+
+    async def _deliver(self, front_end: str, member_id: str, segments: tuple[str, ...]) -> None:
+        """Set what the lake says of one member. Who has left, or is of no front end here, needs no telling."""
+        ask = member.SetSegments(member_id=UUID(member_id), segments=segments, prefix=PREFIX)
+        with suppress(errors.Refusal):
+            await self._platform.call(member.set_segments, ask, Caller(front_end=front_end, client="data platform"))
+
+    async def _forget(self, events: Sequence[Event]) -> None:
+        await self.land()  # what the business still held when it forgot them is there first, and goes now
+        for event in events:
+            gone = decode(event.data, member.MemberErased)
+            key = {"front_end": event.front_end, "member_id": str(gone.member_id)}
+            await asyncio.to_thread(erase, self._data.lake, "member.membership", key, self._clock())

@@ -1,0 +1,111 @@
+"""Metrics over HTTP: asked with the same API keys, answered from the lake, each front end its own rows only.
+
+    POST /data/ask               a question in JSON → rows and their receipt, as JSON or as an Arrow stream (Accept)
+    GET  /data/metrics?words=    the metrics in which all words occur
+    GET  /data/receipts/{id}     what an answer was computed from
+
+A key may ask where its scopes allow `data.ask`. It sees rows of its own front end, and of what belongs to the whole
+group; personal data leaves as pseudonyms, and numbers that fewer than five rows stand behind are hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from isthmus.data import serve
+from isthmus.data.model import Model
+from isthmus.data.platform import DataPlatform
+from isthmus.data.policy import Opened, Policy
+from isthmus.kernel import Platform, encode, errors
+from isthmus.markings import Where
+
+from .auth import Known
+from .body import ClientGone, check_is_json, read_body
+from .problem import CONTENT_TYPE, MethodNotAllowed, NoSuchPath, problem
+
+SCOPE: Final = "data.ask"
+CELLS_MIN: Final = 5  # people behind a number that leaves; the least that statistical offices commonly publish
+QUESTION_BYTES_MAX: Final = 64 << 10
+QUESTION_LIMIT_S: Final = 10.0
+
+Admit = Callable[[bytes | None], Awaitable[Known]]
+Reply = tuple[bytes, bytes, list[tuple[bytes, bytes]]]  # content type, body, further headers
+
+
+class MetricsService:
+    """The ASGI application below `/data`. `admit` returns who a credential names, or refuses."""
+
+    def __init__(self, platform: Platform, data: DataPlatform, admit: Admit) -> None:
+        self._platform = platform
+        self._data = data
+        self._admit = admit
+        self._policies: dict[str, Policy] = {}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        call_id = self._platform.new_call_id()
+        try:
+            kind, body, headers = await self._answered(scope, receive)
+            status = 200
+        except ClientGone:
+            return
+        except Exception as error:
+            found = problem(error, call_id)
+            status, kind, body, headers = found.status, CONTENT_TYPE, found.body, list(found.headers)
+        sent = [(b"content-type", kind), (b"isthmus-call", call_id.encode()), (b"cache-control", b"no-store")]
+        await send({"type": "http.response.start", "status": status, "headers": [*sent, *headers]})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    async def _answered(self, scope: Any, receive: Any) -> Reply:
+        headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        known = await self._admit(headers.get(b"authorization"))
+        if not known.may(SCOPE):
+            raise errors.NotPermitted(
+                f"client {known.name!r} may not ask for metrics", remedy=f"use a key whose scopes have {SCOPE!r}"
+            )
+        path = scope["path"].removeprefix("/data")
+        if path == "/ask":
+            self._check_method(scope, "POST")
+            return await self._ask(known, headers, receive)
+        self._check_method(scope, "GET")
+        if path == "/metrics":
+            words = parse_qs(scope["query_string"].decode("latin-1")).get("words", [""])[0]
+            return b"application/json", serve.catalogue(self._data.metrics, words), []
+        if path.startswith("/receipts/"):
+            return b"application/json", self._receipt(known, path.removeprefix("/receipts/")), []
+        raise NoSuchPath(f"there is nothing at {scope['path']}", remedy="ask /data/ask or /data/metrics", path=path)
+
+    async def _ask(self, known: Known, headers: Mapping[bytes, bytes], receive: Any) -> Reply:
+        check_is_json(headers)
+        body = await read_body(receive, headers, bytes_max=QUESTION_BYTES_MAX, limit_s=QUESTION_LIMIT_S)
+        accept = headers.get(b"accept", b"").decode("latin-1")
+        reply = await serve.ask(self._data.metrics, self._policy(known), body, accept)
+        further = [(name.encode(), value.encode()) for name, value in reply.headers]
+        return reply.content_type.encode(), reply.body, further
+
+    def _receipt(self, known: Known, id: str) -> bytes:
+        receipt = self._data.receipts.get(id)
+        if receipt.policy != self._policy(known).name:
+            raise errors.NotFound(
+                f"there is no receipt {id!r} of front end {known.front_end!r}", remedy="ask with the key that asked"
+            )
+        return encode(receipt)
+
+    def _policy(self, known: Known) -> Policy:
+        if known.front_end not in self._policies:
+            self._policies[known.front_end] = policy_of(known.front_end, self._data.model)
+        return self._policies[known.front_end]
+
+    def _check_method(self, scope: Any, allowed: str) -> None:
+        if scope["method"] != allowed and not (allowed == "GET" and scope["method"] == "HEAD"):
+            raise MethodNotAllowed(scope["method"], scope["path"], allowed)
+
+
+def policy_of(front_end: str, model: Model) -> Policy:
+    """Return what a front end may see: its own rows, and those of the whole group; of people only numbers."""
+    own = Where("front_end", "=", front_end)
+    opens = {
+        name: Opened(rows=own) if "front_end" in entity.fields else Opened() for name, entity in model.entities.items()
+    }
+    return Policy(name=f"front-end:{front_end}", opens=opens, cells_min=CELLS_MIN)

@@ -1,0 +1,191 @@
+"""Each platform feeds the other: orders land, metrics are asked over HTTP, segments come back and change a price."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pytest
+
+from isthmus import app
+from isthmus.data import policy
+from isthmus.data.ask import Ask
+from isthmus.data.platform import DataPlatform, open_platform
+from isthmus.data.segments import Segment
+from isthmus.dual import Dual
+from isthmus.flows.checkout import api as checkout
+from isthmus.gateway import auth
+from isthmus.gateway.auth import Clients
+from isthmus.gateway.http import Gateway
+from isthmus.gateway.metrics import MetricsService
+from isthmus.gateway.ready import Readiness
+from isthmus.gateway.stories import Stories
+from isthmus.kernel import FrontEnd, answers
+from isthmus.packs.member import api as member
+from isthmus.packs.promotion import api as promotion
+from isthmus.store.relay import Relay
+from isthmus.values import Buyer, LineAsk, money
+
+from .conftest import ALL, SOUTH, Shop, at_work
+
+REGULAR = Segment(code="regular", version=1, metric="order.orders", member="order.order.member_id", least=2)
+
+
+@answers(promotion.extra_benefits)
+def a_tenth_for_regulars(
+    lines: tuple[promotion.PromotionLine, ...], buyer: Buyer, now: datetime
+) -> tuple[promotion.ExtraBenefit, ...]:
+    """Take a tenth off for who is in the segment that the lake keeps."""
+    if "data:regular" not in buyer.segments:
+        return ()
+    shares = tuple(
+        promotion.ExtraShare(line=at, amount=line.amount.times(Fraction(1, 10))) for at, line in enumerate(lines)
+    )
+    return (promotion.ExtraBenefit(code="regular", title="Regular", reason="two orders", shares=shares),)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A shop, its data platform, and what keeps the two in step."""
+
+    shop: Shop
+    data: DataPlatform
+    dual: Dual
+
+    async def joined(self, email: str) -> Any:
+        identity = member.Identity(kind="email", value=email, is_verified=True)
+        ask = member.Register(identities=(identity,))
+        return (await self.shop.platform.call(member.register, ask, self.shop.north)).member_id
+
+    async def buy(self, member_id: Any = None) -> checkout.PlacedOrder:
+        ask = checkout.PlaceOrder(
+            currency="EUR", lines=(LineAsk(sku="tea", quantity=1),), member_id=member_id, paid_at_till="cash"
+        )
+        return await self.shop.platform.call(checkout.place_order, ask, self.shop.north)
+
+
+@pytest.fixture
+async def world(shop: Shop, tmp_path: Path) -> World:
+    """Give a shop in which regulars pay a tenth less."""
+    north = FrontEnd(code="north", name="North", owner="n", uses=ALL, answers=(a_tenth_for_regulars,))
+    shop.platform.release = app.build([north, SOUTH])
+    data = open_platform((*app.PACKS, *app.FLOWS), tmp_path / "lake")
+    dual = Dual(shop.platform, shop.database, data, tmp_path / "segments", segments=(REGULAR,))
+    return World(shop, data, dual)
+
+
+def asked(world: World, *metrics: str, by: tuple[str, ...] = ()) -> list[tuple[object, ...]]:
+    answer = world.data.metrics.ask(Ask(metrics=metrics, by=by), policy.owner())
+    return [tuple(row.values()) for row in answer.rows]
+
+
+async def test_what_was_bought_sorts_its_buyer_and_the_next_price_knows(world: World) -> None:
+    ada, bob = await world.joined("ada@example.org"), await world.joined("bob@example.org")
+    for member_id in (ada, ada, bob):
+        assert (await world.buy(member_id)).bill.total == money(1000, "EUR")
+    await world.shop.platform.call(
+        member.set_segments, member.SetSegments(member_id=ada, segments=("reseller",)), world.shop.north
+    )
+    landing = await world.dual.land()
+    assert landing is not None
+    assert asked(world, "order.orders", "order.sales", by=("front_end",)) == [("north", 3, 3000)]
+    learnt = await world.dual.learn()
+    assert (learnt.delivered, learnt.joined, learnt.failures) == (1, 1, ())
+    found = await world.shop.platform.call(member.get_member, member.GetMember(member_id=ada), world.shop.north)
+    assert found.segments == ("data:regular", "reseller")
+    ask = checkout.PreviewOrder(currency="EUR", lines=(LineAsk(sku="tea", quantity=1),), member_id=ada)
+    bill = (await world.shop.platform.call(checkout.preview_order, ask, world.shop.north)).bill
+    assert [(one.promotion, one.reason) for one in bill.discounts] == [("extra:regular", "two orders")]
+    assert (await world.dual.learn()).delivered == 0
+
+
+async def test_who_is_erased_in_the_business_is_erased_in_the_lake(world: World) -> None:
+    ada = await world.joined("ada@example.org")
+    await world.buy(ada)
+    await world.dual.land()
+    before = world.data.metrics.ask(Ask(metrics=("order.sales",)), policy.owner()).receipt
+    assert world.data.metrics.rerun(before.id, world.data.policies).is_same
+    async with at_work(Relay(world.shop.database, world.dual.consumers()).run()):
+        await world.shop.platform.call(member.erase, member.Erase(member_id=ada), world.shop.north)
+        for _ in range(100):
+            await asyncio.sleep(0.1)
+            again = world.data.metrics.rerun(before.id, world.data.policies)
+            if any("to erase a person" in reason for reason in again.reasons):
+                break
+        else:
+            raise AssertionError(again)
+    assert asked(world, "order.sales") == [(1000,)]
+
+
+@pytest.fixture
+async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client of the metrics over HTTP, with a key of north."""
+    shop = world.shop
+    gateway = Gateway(shop.platform, Clients(shop.database), Stories(shop.database), Readiness(shop.database, []))
+    gateway.mount("/data", MetricsService(shop.platform, world.data, gateway.admit))
+    key = await auth.create_client(shop.database, "north", "analyst")
+    transport = httpx.ASGITransport(app=gateway)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://shop", headers={"Authorization": f"Bearer {key}"}
+    ) as client:
+        yield client
+
+
+async def test_metrics_are_asked_over_http_with_the_same_keys_and_show_ones_own_rows_only(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    for _ in range(6):
+        await world.buy()
+    south = checkout.PlaceOrder(currency="EUR", lines=(LineAsk(sku="tea", quantity=1),), paid_at_till="cash")
+    await world.shop.platform.call(checkout.place_order, south, world.shop.south)
+    await world.dual.land()
+    question = {"metrics": ["order.sales"], "by": ["front_end"]}
+    answer = await client.post("/data/ask", json=question)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["rows"] == [["north", 6000]]
+    receipt = (await client.get(f"/data/receipts/{answer.headers['isthmus-receipt']}")).json()
+    assert receipt["policy"] == "front-end:north"
+    arrow = await client.post("/data/ask", json=question, headers={"Accept": "application/vnd.apache.arrow.stream"})
+    assert pa.ipc.open_stream(arrow.content).read_all().to_pylist() == [{"front_end": "north", "order.sales": 6000}]
+    listed = (await client.get("/data/metrics", params={"words": "refunds"})).json()
+    assert "order.net-sales" in {one["name"] for one in listed["metrics"]}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "slug"),
+    [
+        ("POST", "/data/ask", {"metrics": ["order.salez"]}, 404, "data.unknown-name"),
+        ("POST", "/data/ask", {"metrix": []}, 400, "bad-ask"),
+        ("GET", "/data/ask", None, 405, "gateway.method-not-allowed"),
+        ("GET", "/data/receipts/0123456789abcdef", None, 404, "not-found"),
+        ("GET", "/data/nothing", None, 404, "gateway.no-such-path"),
+    ],
+)
+async def test_a_wrong_question_is_a_problem_document(
+    world: World, client: httpx.AsyncClient, method: str, path: str, body: object, status: int, slug: str
+) -> None:
+    await world.dual.land()
+    answer = await client.request(method, path, json=body)
+    assert (answer.status_code, answer.json()["slug"]) == (status, slug)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_key_without_the_scope_may_not_ask(world: World, client: httpx.AsyncClient) -> None:
+    narrow = await auth.create_client(world.shop.database, "north", "till", ("order.*",))
+    answer = await client.post("/data/ask", json={"metrics": []}, headers={"Authorization": f"Bearer {narrow}"})
+    assert (answer.status_code, answer.json()["slug"]) == (403, "not-permitted")
+
+
+async def test_small_numbers_are_hidden_over_http(world: World, client: httpx.AsyncClient) -> None:
+    await world.buy()
+    await world.dual.land()
+    answer = await client.post("/data/ask", json={"metrics": ["order.sales"], "by": ["front_end"]})
+    assert answer.json()["rows"] in ([["north", None]], [])
+    assert answer.json()["receipt"]["hidden_cells"] >= 1
