@@ -6,9 +6,10 @@ import asyncio
 import importlib.util
 import os
 import secrets
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from isthmus.config import Config, load_config
@@ -48,6 +49,8 @@ from isthmus.runtime.adopt import Adoption, adopted_pack
 from isthmus.runtime.deploy import Ground
 from isthmus.runtime.deploy_bounds import Watch
 from isthmus.runtime.figures import Figures
+from isthmus.runtime.isolate import load_isolated, points_of
+from isthmus.runtime.isolate_waiting import IsolatingPlatform
 from isthmus.runtime.loading import front_end_folders, load_front_end
 from isthmus.runtime.schedule import Job, keep_running
 from isthmus.runtime.switch_follow import Follower
@@ -107,7 +110,15 @@ def adopted_packs(config: Config) -> list[Pack]:
 
 def load_front_ends(config: Config) -> list[FrontEnd]:
     """Return the front ends in the configured folder."""
-    return [load_front_end(folder) for folder in front_end_folders(config.front_ends)]
+    services = {config.front_ends / name for name, chosen in config.isolation.items() if chosen.mode == "http"}
+    load = loads(config)
+    return [load(folder) for folder in sorted({*front_end_folders(config.front_ends), *services})]
+
+
+def loads(config: Config) -> Callable[[Path], FrontEnd]:
+    """Return what loads a front end's folder, to answer where its settings say."""
+    points = points_of((*PACKS, *FLOWS))
+    return lambda folder: load_isolated(folder, config.isolation_of(folder), points)
 
 
 def migration_sources() -> list[MigrationSource]:
@@ -147,7 +158,7 @@ async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) 
                 figures.see(outcome)
                 watch.see(outcome)
 
-            platform = Platform(release, database, resources=resources, observe=observe)
+            platform = IsolatingPlatform(release, database, resources=resources, observe=observe)
             follower = Follower(platform, database, config.versions, watch)
             if front_ends is None:
                 await follower.catch_up()

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from isthmus.kernel import errors
 
@@ -21,12 +21,28 @@ class WrongConfig(errors.BadAsk):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Isolation:
+    """Where a front end's answers run, and what they may take.
+
+    budget_ms: of one answer, inline. deadline_ms: of one ask to a worker; of all asks of one call to a service.
+    memory_mb: of a worker, beyond what Python takes. url: of the service.
+    """
+
+    mode: Literal["inline", "process", "http"] = "inline"
+    budget_ms: int = 100  # a thousand times what a rule takes, and short enough that others hardly notice
+    deadline_ms: int = 200
+    memory_mb: int = 256
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """What a process is told about where it runs.
 
     database_url: PostgreSQL to use; None starts the embedded one in `data`. front_ends: the folder whose
     folders are front ends; it may be missing. demo_entry: `module:function` that `isthmus demo` calls. adopted:
-    existing services that are packs here, by name.
+    existing services that are packs here, by name. isolation: for those front ends that do not run `inline` with its
+    defaults, by the name of their folder, which is their code.
     """
 
     root: Path
@@ -37,11 +53,16 @@ class Config:
     port: int = 8080
     demo_entry: str | None = None
     adopted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    isolation: Mapping[str, Isolation] = field(default_factory=dict[str, Isolation])
 
     @property
     def versions(self) -> Path:
         """Where deployed versions are unpacked; it can be emptied at any time."""
         return self.data / "versions"
+
+    def isolation_of(self, folder: Path) -> Isolation:
+        """Return where the answers of the front end in this folder run."""
+        return self.isolation.get(folder.name, Isolation())
 
 
 _KNOWN = {
@@ -49,6 +70,7 @@ _KNOWN = {
     "server": {"host", "port"},
     "demo": {"entry"},
 }
+_PER_FRONT_END = {"isolation", "budget_ms", "deadline_ms", "memory_mb", "url"}
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -69,6 +91,7 @@ def load_config(path: Path | None = None) -> Config:
         port=int(os.environ.get("ISTHMUS_PORT") or server.get("port", 8080)),
         demo_entry=demo.get("entry"),
         adopted=found.get("adopted", {}),
+        isolation={name: _isolation(file, name, chosen) for name, chosen in found.get("front_ends", {}).items()},
     )
 
 
@@ -87,7 +110,7 @@ def _read(file: Path) -> dict[str, Any]:
                 remedy=f"an adopted service has document and url, and may have {', '.join(sorted(ADOPTED))}",
             )
     for section, values in found.items():
-        if section == "adopted":
+        if section in ("adopted", "front_ends"):
             continue
         unknown = (
             [section] if section not in _KNOWN else [f"{section}.{key}" for key in values if key not in _KNOWN[section]]
@@ -96,3 +119,23 @@ def _read(file: Path) -> dict[str, Any]:
             known = ", ".join(f"{name}.{key}" for name, keys in _KNOWN.items() for key in sorted(keys))
             raise WrongConfig(f"{file} has an unknown setting {unknown[0]!r}", remedy=f"the settings are {known}")
     return found
+
+
+def _isolation(file: Path, name: str, chosen: Any) -> Isolation:
+    where = f"{file} [front_ends.{name}]"
+    if not isinstance(chosen, dict) or chosen.keys() - _PER_FRONT_END:
+        known = ", ".join(sorted(_PER_FRONT_END))
+        raise WrongConfig(f"{where} has an unknown setting", remedy=f"the settings are {known}")
+    found: dict[str, Any] = {("mode" if key == "isolation" else key): value for key, value in chosen.items()}
+    mode = found.get("mode", "inline")
+    if mode not in ("inline", "process", "http"):
+        raise WrongConfig(f"{where} has isolation = {mode!r}", remedy="use inline, process or http")
+    for key in ("budget_ms", "deadline_ms", "memory_mb"):
+        if type(found.get(key, 1)) is not int or found.get(key, 1) < 1:
+            raise WrongConfig(f"{where} has {key} = {found[key]!r}", remedy="give a whole number above 0")
+    if (mode == "http") != bool(found.get("url")):
+        raise WrongConfig(
+            f"{where} has isolation = {mode!r} and url = {found.get('url', '')!r}",
+            remedy="a url belongs to isolation = 'http', which needs one",
+        )
+    return Isolation(**found)

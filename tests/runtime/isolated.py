@@ -1,0 +1,55 @@
+"""Front ends for the tests of isolation: folders written on the spot, with answers that do what the test is about."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from isthmus import app
+from isthmus.config import Isolation
+from isthmus.kernel import FrontEnd
+from isthmus.kernel.plan import Point
+from isthmus.runtime.isolate import load_isolated, points_of
+
+POINTS = points_of((*app.PACKS, *app.FLOWS))
+
+HEAD = """
+from collections.abc import Sequence
+from isthmus.kernel import PASS, FrontEnd, Pass, answers
+from isthmus.packs.member import api as member
+from isthmus.packs.payment import api as payment
+from isthmus.packs.pricing import api as pricing
+from isthmus.packs.tax import api as tax
+from isthmus.values import Buyer, Money
+"""
+
+
+def front_end_folder(parent: Path, body: str, *names: str, code: str = "north", more: str = "") -> Path:
+    """Write a front end with these answers and return its folder."""
+    folder = parent / code
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = f"""
+FRONT_END = FrontEnd(
+    code={code!r}, name={code.title()!r}, owner="its team", uses=("member.*", "pricing.*"),
+    answers=({"".join(f"{name}, " for name in names)}), {more}
+)
+"""
+    (folder / "front_end.py").write_text(HEAD + textwrap.dedent(body) + manifest)
+    return folder
+
+
+def loaded(folder: Path, mode: str = "process", **settings: Any) -> FrontEnd:
+    """Load a folder as `app` does."""
+    return load_isolated(folder, Isolation(mode=mode, **settings), POINTS)  # pyright: ignore[reportArgumentType]
+
+
+def asked(front_end: FrontEnd, point: Point) -> Callable[..., Any]:
+    """Return what `ctx.answer(point)` is for this front end."""
+    plan = app.build([front_end]).line(front_end.code).plan({})
+
+    def ask(*args: Any, **kwargs: Any) -> Any:
+        return plan.answer(point)(*args, **kwargs)  # as in a call, which holds its plan and so its front end
+
+    return ask
