@@ -229,7 +229,7 @@ def asgi() -> App:
             at_work += [Relay(platform.database, both.consumers()).run()] if both else []
             background = [asyncio.create_task(work) for work in at_work]
             try:
-                yield served(platform, data)
+                yield served(platform, data, both)
             finally:
                 for task in background:
                     task.cancel()
@@ -238,12 +238,12 @@ def asgi() -> App:
     return opened(start)
 
 
-def served(running: Running, data: DataPlatform | None = None) -> App:
+def served(running: Running, data: DataPlatform | None = None, both: Dual | None = None) -> App:
     """Return gateway and console over a running platform, with the data platform where there is one."""
     database = running.database
     stories = Stories(database)
     deploys = Deploys(deploy_ground(running))
-    pages = every_page(running.platform, running.traffic, stories, _data_part(running, data), deploys.pages())
+    pages = every_page(running.platform, running.traffic, stories, _data_part(running, data, both), deploys.pages())
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
     gateway = Gateway(
         running.platform,
@@ -264,13 +264,13 @@ def served(running: Running, data: DataPlatform | None = None) -> App:
     return gateway
 
 
-def _data_part(running: Running, data: DataPlatform | None) -> Part:
+def _data_part(running: Running, data: DataPlatform | None, both: Dual | None) -> Part:
     """Return what the console has of data, where the extra `data` is installed."""
-    if data is None:
+    if data is None or both is None:
         return Part()
     from isthmus.console.data import data_part
 
-    return data_part(Client(running.platform), data, data.lander(running.database).land)
+    return data_part(Client(running.platform), data, both.land)
 
 
 def _opened_data(config: Config) -> DataPlatform | None:

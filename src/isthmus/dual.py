@@ -29,6 +29,8 @@ from isthmus.store.outbox import Event
 from isthmus.store.relay import Consumer
 
 FREQUENT_ORDERS: Final = 10
+LAND_TRIES: Final = 5
+LAND_WAIT_S: Final = 0.5
 SEGMENTS: Final = (
     Segment(
         code="frequent-buyer",
@@ -64,11 +66,13 @@ class Dual:
         """Return who must be told of events for the lake to forget whom the business forgot."""
         return [Consumer(name="lake-erasure", deliver=self._forget, types=(ERASED,))]
 
-    async def land(self) -> Landing | None:
-        """Bring what is new into the lake; None where another process was doing so at this moment."""
-        with suppress(errors.Conflict):
-            return await self._lander.land()
-        return None
+    async def land(self) -> Landing:
+        """Bring what is new into the lake, again where another process was first. Raises Conflict after some tries."""
+        for _ in range(LAND_TRIES - 1):
+            with suppress(errors.Conflict):
+                return await self._lander.land()
+            await asyncio.sleep(LAND_WAIT_S)
+        return await self._lander.land()
 
     async def learn(self) -> Refreshed:
         """Sort members into segments by what has landed, and tell the business of every change."""
