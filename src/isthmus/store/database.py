@@ -18,7 +18,8 @@ import asyncpg
 
 from isthmus.kernel import errors, ports
 
-from .session import Connection, Reading, Statements, TenantConnection, Transaction, Write, checked_code
+from .connections import Connections
+from .session import Reading, Statements, TenantConnection, Transaction, Write, checked_code
 
 CONNECTIONS_MAX: Final = 16  # two per core serve most; more connections only wait for each other
 PLATFORM_CONNECTIONS_MAX: Final = 4
@@ -54,9 +55,8 @@ class Database:
 
     def __init__(self, url: str, calls: asyncpg.Pool, platform: asyncpg.Pool, take_limit_s: float) -> None:
         self.url = url
-        self._calls = calls
-        self._platform = platform
-        self._take_limit_s = take_limit_s
+        self._calls = Connections(calls, take_limit_s=take_limit_s, unused_limit_s=UNUSED_LIMIT_S)
+        self._platform = Connections(platform, take_limit_s=take_limit_s, unused_limit_s=UNUSED_LIMIT_S)
         self._announcing: asyncio.Task[None] | None = None
 
     @classmethod
@@ -88,11 +88,8 @@ class Database:
         """Let running calls end, for a while, and disconnect."""
         if self._announcing is not None:
             await self._announcing
-        for pool in (self._calls, self._platform):
-            try:
-                await asyncio.wait_for(pool.close(), CLOSE_LIMIT_S)
-            except TimeoutError:
-                pool.terminate()
+        for connections in (self._calls, self._platform):
+            await connections.close(CLOSE_LIMIT_S)
 
     async def __aenter__(self) -> Self:
         return self
@@ -102,21 +99,21 @@ class Database:
 
     def read(self, front_end: str) -> Reading:
         """Return a session that takes a connection with its first statement; the database refuses it any write."""
-        return Reading(self._take_for_call, self._calls.release, checked_code(front_end))
+        return Reading(self._calls.take, self._calls.give, checked_code(front_end))
 
     async def write(self, front_end: str, claim: ports.Claim | None) -> Write:
         """Begin a transaction and claim the key, in one round trip.
 
         Raises AlreadyAnswered, KeyReused; and Unavailable where no connection is free in time.
         """
-        writing = Write(self._take_for_call, self._calls.release, checked_code(front_end), claim, self._announce_events)
+        writing = Write(self._calls.take, self._calls.give, checked_code(front_end), claim, self._announce_events)
         await writing.begin()
         return writing
 
     @asynccontextmanager
     async def platform(self) -> AsyncGenerator[ports.Session]:
         """Give a session of the platform's own, over all front ends; each statement is committed by itself."""
-        session = Statements(self._take_for_platform, self._platform.release)
+        session = Statements(self._platform.take, self._platform.give)
         try:
             yield session
         finally:
@@ -125,18 +122,12 @@ class Database:
     @asynccontextmanager
     async def platform_transaction(self) -> AsyncGenerator[ports.Session]:
         """Give a transaction of the platform's own, over all front ends; committed where the block ends well."""
-        session = Transaction(self._take_for_platform, self._platform.release)
+        session = Transaction(self._platform.take, self._platform.give)
         try:
             yield session
             await session.end()
         finally:
             await session.close()
-
-    async def _take_for_call(self) -> Connection:
-        return await _take(self._calls, self._take_limit_s)
-
-    async def _take_for_platform(self) -> Connection:
-        return await _take(self._platform, self._take_limit_s)
 
     def _announce_events(self) -> None:
         """Wake the relays, a moment after the commit and once for all commits of that moment."""
@@ -182,14 +173,3 @@ def _to_json(value: bytes | str) -> bytes:
 
 def _from_jsonb(value: bytes) -> bytes:
     return value[1:]
-
-
-async def _take(pool: asyncpg.Pool, limit_s: float) -> Connection:
-    try:
-        async with asyncio.timeout(limit_s):  # the pool's own limit makes a task for each connection taken
-            return await pool.acquire()
-    except TimeoutError as error:
-        raise errors.Unavailable(
-            f"all {pool.get_max_size()} connections to the database were busy for {limit_s:g} s",
-            remedy="send it again in a moment; if it lasts, raise connections_max or look for slow statements",
-        ) from error

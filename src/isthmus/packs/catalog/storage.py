@@ -172,15 +172,10 @@ async def search(
             arguments.append(value)
             filters.append(f"and {condition.format(f'${len(arguments)}')}")
     return [
-        api.Found(
-            product_id=row["product_id"],
-            sku=row["sku"],
-            title=row["title"],
-            category=row["category"],
-            brand=row["brand"],
-            seller=row["seller"],
+        api.Found(product_id=product_id, sku=sku, title=title, category=category, brand=brand, seller=seller)
+        for sku, title, category, brand, seller, product_id in await session.fetch(
+            _SEARCH.format(filters="\n  ".join(filters)), *arguments
         )
-        for row in await session.fetch(_SEARCH.format(filters="\n  ".join(filters)), *arguments)
     ]
 
 
