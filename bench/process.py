@@ -1,0 +1,109 @@
+"""What one server process takes: time until its first answer, memory at rest, and memory while it sells.
+
+Cold start is from the command `isthmus serve` to the first answer over HTTP, with the database up and migrated. Memory
+is the process's unique set (what would be free if it ended). It sells baskets of 5 to 16 clients for `SELLS_S`; the
+second half of that time must not add to what the first half took. `ISTHMUS_BENCH_MINUTES=10` sells for ten minutes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import time
+from typing import Any
+
+from bench import _shop as shop
+from bench.orders import CLIENTS, GOODS, UNITS, _buyers, _over_http
+
+SELLS_S = 60 * float(os.environ.get("ISTHMUS_BENCH_MINUTES", "0.75"))
+LOOKS = 40  # at the memory, over the whole time
+GROWTH_MAX = 1.05  # of the second half's median over the first half's last quarter: what an allocator keeps is no leak
+START_MAX_S = 1.5
+
+Row = dict[str, Any]
+
+
+def rows(rounds: int) -> list[Row]:
+    """Measure everything and return the table's rows."""
+    return shop.run(_rows(rounds))
+
+
+async def _rows(rounds: int) -> list[Row]:
+    async with shop.database("process") as url:
+        key = await shop.stocked(url, GOODS, UNITS)
+        started = statistics.median([await _started_s(url) for _ in range(rounds)])
+        async with shop.serving(url) as server:
+            at_rest = _memory_mb(server)
+            sold, seen = await _sell(server, key)
+    before, after = seen[LOOKS // 4 : LOOKS // 2], seen[-LOOKS // 4 :]
+    growth = statistics.median(after) / statistics.median(before)
+    return [
+        {
+            "name": "cold start to the first answer, database up",
+            "value": started,
+            "unit": "s",
+            "against": f"the limit of {START_MAX_S} s",
+            "ratio": started / START_MAX_S,
+            "aim": "<= 1.5 s",
+            "met": started <= START_MAX_S,
+        },
+        {
+            "name": "memory of a server process at rest",
+            "value": at_rest,
+            "unit": "MB",
+            "against": "",
+            "ratio": None,
+            "aim": "reported",
+            "met": None,
+        },
+        {
+            "name": f"memory after {sold:,} orders in {SELLS_S / 60:g} minutes",
+            "value": seen[-1],
+            "unit": "MB",
+            "against": f"at rest: {at_rest:.0f} MB",
+            "ratio": seen[-1] / at_rest,
+            "aim": "reported",
+            "met": None,
+        },
+        {
+            "name": "memory in the last quarter of that time",
+            "value": statistics.median(after),
+            "unit": "MB",
+            "against": f"in the second quarter: {statistics.median(before):.0f} MB",
+            "ratio": growth,
+            "aim": "no growth (<= 1.05 x)",
+            "met": growth <= GROWTH_MAX,
+        },
+    ]
+
+
+async def _started_s(url: str) -> float:
+    async with shop.serving(url) as server:
+        return server.started_s
+
+
+def _memory_mb(server: shop.Server) -> float:
+    return server.process.memory_full_info().uss / 2**20
+
+
+async def _sell(server: shop.Server, key: str) -> tuple[int, list[float]]:
+    """Return how many orders were placed, and the memory at equal distances of time."""
+    ends = time.perf_counter() + SELLS_S
+    sold = 0
+    seen: list[float] = []
+    async with _buyers(server, key) as buyers:
+
+        async def client(at: int) -> None:
+            nonlocal sold
+            buy = _over_http(buyers)[at]
+            while time.perf_counter() < ends:
+                await buy()
+                sold += 1
+
+        selling = asyncio.gather(*map(client, range(CLIENTS)))
+        for _ in range(LOOKS):
+            await asyncio.sleep(SELLS_S / LOOKS)
+            seen.append(_memory_mb(server))
+        await selling
+    return sold, seen
