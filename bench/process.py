@@ -32,7 +32,8 @@ def rows(rounds: int) -> list[Row]:
 async def _rows(rounds: int) -> list[Row]:
     async with shop.database("process") as url:
         key = await shop.stocked(url, GOODS, UNITS)
-        started = statistics.median([await _started_s(url) for _ in range(rounds)])
+        starts = [await _started_s(url) for _ in range(rounds)]
+        started, worked = (statistics.median(column) for column in zip(*starts, strict=True))
         async with shop.serving(url) as server:
             at_rest = _memory_mb(server)
             sold, seen = await _sell(server, key)
@@ -47,6 +48,15 @@ async def _rows(rounds: int) -> list[Row]:
             "ratio": started / START_MAX_S,
             "aim": "<= 1.5 s",
             "met": started <= START_MAX_S,
+        },
+        {
+            "name": "processor time of that start",
+            "value": worked,
+            "unit": "s",
+            "against": f"by the clock: {started:.2f} s",
+            "ratio": worked / started,
+            "aim": "reported: what a machine with nothing else to do would take",
+            "met": None,
         },
         {
             "name": "memory of a server process at rest",
@@ -78,9 +88,11 @@ async def _rows(rounds: int) -> list[Row]:
     ]
 
 
-async def _started_s(url: str) -> float:
+async def _started_s(url: str) -> tuple[float, float]:
+    """Return the time until the first answer, and the processor's time in it."""
     async with shop.serving(url) as server:
-        return server.started_s
+        used = server.process.cpu_times()
+        return server.started_s, used.user + used.system
 
 
 def _memory_mb(server: shop.Server) -> float:

@@ -61,18 +61,24 @@ async def _deploy_ground() -> AsyncGenerator[Ground]:
 deploy_commands.add_to(main_app, _deploy_ground)
 
 if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without it, the rest of the platform works
-    from isthmus.data import commands as data_commands
-    from isthmus.data.landing import Landing
-    from isthmus.data.platform import DataPlatform, open_platform
 
-    def _open_data() -> DataPlatform:
-        return open_platform((*composition.PACKS, *composition.FLOWS), load_config().data / "lake")
+    @main_app.command(
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+    )
+    def data(context: typer.Context) -> None:
+        """The data platform: one model, one number, proved (see `isthmus data --help`)."""
+        from isthmus.data import commands  # here: a server that starts needs none of it, and it takes half a second
+        from isthmus.data.landing import Landing
+        from isthmus.data.platform import DataPlatform, open_platform
 
-    async def _land(platform: DataPlatform) -> Landing:
-        async with composition.running(load_config(), front_ends=[]) as running:
-            return await platform.lander(running.database).land()
+        def open_data() -> DataPlatform:
+            return open_platform((*composition.PACKS, *composition.FLOWS), load_config().data / "lake")
 
-    main_app.add_typer(data_commands.commands(_open_data, _land), name="data")
+        async def land(platform: DataPlatform) -> Landing:
+            async with composition.running(load_config(), front_ends=[]) as running:
+                return await platform.lander(running.database).land()
+
+        typer.main.get_command(commands.commands(open_data, land))(context.args, prog_name="isthmus data")
 
 
 def main() -> None:

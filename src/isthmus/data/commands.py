@@ -49,7 +49,9 @@ PolicyOption = Annotated[str, typer.Option("--as", help="Policy to ask under.")]
 
 def commands(open_platform: Open, land: Land) -> typer.Typer:
     """Return the commands over a platform that is opened when one runs; `land` has the database that is landed."""
-    app = typer.Typer(no_args_is_help=True, help="The data platform: one model, one number, proved.")
+    app = typer.Typer(
+        add_completion=False, no_args_is_help=True, help="The data platform: one model, one number, proved."
+    )
     _add_asking(app, open_platform)
     _add_looking_up(app, open_platform)
     _add_locking(app, open_platform)
