@@ -6,10 +6,9 @@ import asyncio
 import importlib.util
 import os
 import secrets
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from isthmus.config import Config, load_config
@@ -51,7 +50,7 @@ from isthmus.runtime.deploy_bounds import Watch
 from isthmus.runtime.figures import Figures
 from isthmus.runtime.isolate import load_isolated, points_of
 from isthmus.runtime.isolate_waiting import IsolatingPlatform
-from isthmus.runtime.loading import front_end_folders, load_front_end
+from isthmus.runtime.loading import Load, front_end_folders
 from isthmus.runtime.schedule import Job, keep_running
 from isthmus.runtime.switch_follow import Follower
 from isthmus.store import Database, MigrationSource, embedded, migrate, prune_answers, prune_events
@@ -115,7 +114,7 @@ def load_front_ends(config: Config) -> list[FrontEnd]:
     return [load(folder) for folder in sorted({*front_end_folders(config.front_ends), *services})]
 
 
-def loads(config: Config) -> Callable[[Path], FrontEnd]:
+def loads(config: Config) -> Load:
     """Return what loads a front end's folder, to answer where its settings say."""
     points = points_of((*PACKS, *FLOWS))
     return lambda folder: load_isolated(folder, config.isolation_of(folder), points)
@@ -130,12 +129,12 @@ def migration_sources() -> list[MigrationSource]:
 
 def deploy_ground(running: Running) -> Ground:
     """Return where front ends are deployed: beside what is whole of the folder, whoever else has broken theirs."""
-    release = build([])
+    release, load = build([]), loads(running.config)
     for folder in front_end_folders(running.config.front_ends):
         with suppress(errors.IsthmusError):
-            lines, problems = compile_lines(release, [load_front_end(folder)])
+            lines, problems = compile_lines(release, [load(folder)])
             release = release if problems else release.replacing(*lines)
-    return Ground(database=running.database, release=release, cache=running.config.versions)
+    return Ground(database=running.database, release=release, cache=running.config.versions, load=load)
 
 
 @asynccontextmanager
@@ -159,7 +158,7 @@ async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) 
                 watch.see(outcome)
 
             platform = IsolatingPlatform(release, database, resources=resources, observe=observe)
-            follower = Follower(platform, database, config.versions, watch)
+            follower = Follower(platform, database, config.versions, watch, loads(config))
             if front_ends is None:
                 await follower.catch_up()
             traffic = Traffic(database, figures)

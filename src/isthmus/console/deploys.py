@@ -154,7 +154,7 @@ class Deploys:
         }
 
     async def _line(self, code: str, hash_: str) -> Line:
-        front_end = await versions.load(self._ground.database, code, hash_, self._ground.cache)
+        front_end = await versions.load(self._ground.database, code, hash_, self._ground.cache, self._ground.load)
         return await asyncio.to_thread(checked, self._ground.release, front_end)
 
 

@@ -25,6 +25,7 @@ from . import versions
 from .deploy_bounds import bounds_of
 from .deploy_changes import compared
 from .deploy_check import code_of, laid_out, run_tests
+from .loading import Load, load_front_end
 from .switch import Switch, Switched
 
 
@@ -62,13 +63,14 @@ class Ground:
     """Where deploys happen.
 
     release: packs, and what the servers' folder holds. cache: a folder for unpacked versions. replay: compares two
-    releases over recorded calls.
+    releases over recorded calls. load: loads a folder.
     """
 
     database: Database
     release: Release
     cache: Path
     replay: Replay | None = None
+    load: Load = load_front_end
     say: Say = lambda _: None
 
 
@@ -172,7 +174,7 @@ def _loaded(ground: Ground, code: str, packed: versions.Packed) -> FrontEnd:
     folder = ground.cache / f"{code}-{packed.hash[: versions.SHORT]}" / packed.folder
     if not folder.exists():
         versions.unpack(packed.content, folder)
-    return versions.load_checked(folder, code, packed.hash)
+    return versions.load_checked(folder, code, packed.hash, ground.load)
 
 
 def _is_there(held: Switch | None, hash_: str, percent: int) -> bool:
@@ -188,7 +190,7 @@ async def _running(ground: Ground, code: str, held: Switch | None) -> Line | Non
     if held is None or held.stable is None:
         return ground.release.lines.get(code)
     try:
-        front_end = await versions.load(ground.database, code, held.stable, ground.cache)
+        front_end = await versions.load(ground.database, code, held.stable, ground.cache, ground.load)
         return checked(ground.release, front_end)
     except (errors.Refusal, errors.BuildProblems) as error:  # an old version that no longer fits: nothing to compare
         ground.say(f"{code}: what runs now cannot be loaded here, so nothing is compared: {error}")

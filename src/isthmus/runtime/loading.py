@@ -6,6 +6,7 @@ import hashlib
 import importlib.machinery
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from isthmus.kernel import FrontEnd, errors
@@ -13,6 +14,8 @@ from isthmus.kernel import FrontEnd, errors
 MANIFEST = "front_end.py"
 NAME = "FRONT_END"
 PACKAGE = "isthmus_front_end_"
+
+Load = Callable[[Path], FrontEnd]  # from a folder, to answer wherever that front end answers
 
 
 class NotAFrontEnd(errors.BadAsk):

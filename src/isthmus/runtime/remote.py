@@ -60,13 +60,12 @@ class Service:
         """Return the function that asks one answer of this service."""
         who, wire = f"{owner}.{told.name}", wire_of(point, is_total=told.is_total)
         path = f"{self._url}/{point.name}/{told.name}"
+        limit_s = min(self._deadline_s, point.deadline_ms / 1000) if point.is_async else self._deadline_s
         code = told.code  # in the closure, so that the fingerprint of the release has it
 
         async def ask_later(*args: Any, **kwargs: Any) -> Any:
             arguments = (*args, *(kwargs[name] for name in point.parameters[len(args) :]))
-            body = await self._ask(
-                path, wire.pack_json(arguments), who, min(self._deadline_s, point.deadline_ms / 1000)
-            )
+            body = await self._ask(path, wire.pack_json(arguments), who, limit_s)
             return wire.read_json(body, f"{who} {code}".rstrip())
 
         def ask(*args: Any, **kwargs: Any) -> Any:

@@ -28,6 +28,7 @@ from isthmus.store import Database
 from . import switch as switches
 from . import versions
 from .deploy_bounds import WATCH_S, Watch, bounds_of, reason_to_go_back
+from .loading import Load, load_front_end
 from .switch import APPLICATION, CHANNEL, LIVE_S, Switch
 from .switch_share import beside
 
@@ -53,13 +54,21 @@ log = logging.getLogger("isthmus.runtime")
 
 
 class Follower:
-    """Keeps the release of one platform as it was decided. cache: a folder for unpacked versions."""
+    """Keeps the release of one platform as it was decided. cache: a folder for unpacked versions. load: loads one."""
 
-    def __init__(self, platform: Platform, database: Database, cache: Path, watch: Watch | None = None) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        database: Database,
+        cache: Path,
+        watch: Watch | None = None,
+        load: Load = load_front_end,
+    ) -> None:
         self.id = uuid4()
         self._platform = platform
         self._database = database
         self._cache = cache
+        self._load = load
         self._watch = watch or Watch()
         self._base = platform.release  # what the folder on disk holds
         self._lines: dict[tuple[str, str], Line] = {}  # those used last are last
@@ -93,7 +102,7 @@ class Follower:
         """Return a version's line, loaded where it is not yet. Raises NotAFrontEnd, BuildProblems."""
         found = self._lines.pop((code, hash_), None)
         if found is None:
-            front_end = await versions.load(self._database, code, hash_, self._cache)
+            front_end = await versions.load(self._database, code, hash_, self._cache, self._load)
             (found,), problems = await asyncio.to_thread(compile_lines, self._base, [front_end])
             if problems:
                 raise errors.BuildProblems(problems)

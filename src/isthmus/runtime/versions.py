@@ -17,7 +17,7 @@ from typing import Final
 from isthmus.kernel import FrontEnd, Value, errors
 from isthmus.store import Database
 
-from .loading import MANIFEST, PACKAGE, NotAFrontEnd, content_hash, load_front_end
+from .loading import MANIFEST, PACKAGE, Load, NotAFrontEnd, content_hash, load_front_end
 
 PACKED_MAX: Final = 8 << 20  # rules and pages, no data sets: the three that ship have 20 kB each
 UNPACKED_MAX: Final = 32 << 20  # so that a small archive cannot fill a disk
@@ -190,7 +190,7 @@ async def chosen(database: Database, code: str, wanted: str) -> Version:
     return alike[0]
 
 
-async def load(database: Database, code: str, hash_: str, cache: Path) -> FrontEnd:
+async def load(database: Database, code: str, hash_: str, cache: Path, load_folder: Load = load_front_end) -> FrontEnd:
     """Return a version's front end, unpacked below `cache` where it is not there yet; loaded in a thread.
 
     Raises NoSuchVersion, and NotAFrontEnd where it cannot be imported here.
@@ -198,7 +198,7 @@ async def load(database: Database, code: str, hash_: str, cache: Path) -> FrontE
     parent = cache / f"{code}-{hash_[:SHORT]}"
     found = next(parent.glob(f"*/{MANIFEST}"), None) if parent.is_dir() else None
     folder = found.parent if found else await _fetched(database, code, hash_, parent)
-    return await asyncio.to_thread(load_checked, folder, code, hash_)
+    return await asyncio.to_thread(load_checked, folder, code, hash_, load_folder)
 
 
 def forget(hash_: str) -> None:
@@ -218,13 +218,13 @@ async def _fetched(database: Database, code: str, hash_: str, parent: Path) -> P
     return folder
 
 
-def load_checked(folder: Path, code: str, hash_: str) -> FrontEnd:
+def load_checked(folder: Path, code: str, hash_: str, load_folder: Load = load_front_end) -> FrontEnd:
     """Load a folder that must be this version. Raises NotAFrontEnd where it is not, whatever is wrong with it."""
     if content_hash(folder) != hash_:  # somebody edited the cache: what runs must be what was deployed
         shutil.rmtree(folder, ignore_errors=True)
         raise NotAFrontEnd(f"{folder} is not what was deployed", remedy="try again: it is fetched anew")
     try:
-        front_end = load_front_end(folder)
+        front_end = load_folder(folder)
     except errors.IsthmusError:
         raise
     except Exception as error:
