@@ -12,6 +12,6 @@ PACK_LINES = {  # counted as code since the kernel is; before, every line was
     "promotion": 1_791,  # the same
 }
 
-KERNEL_LINES = 2_240  # docs/decisions/0005 says what they are for
+KERNEL_LINES = 2_245  # docs/decisions/0005 says what they are for; an event is held to its contract where it is emitted
 
 UNTESTED: set[str] = set()

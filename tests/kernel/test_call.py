@@ -264,6 +264,20 @@ async def test_a_part_that_refused_and_was_caught_dooms_the_transaction(is_told)
     assert [row.subject for row in store.events] == ["kept"]
 
 
+async def test_an_event_that_breaks_its_contract_is_never_committed():
+    async def write(ask, ctx: Context) -> Said:
+        ctx.emit(Noted(text="good"))
+        ctx.emit(Noted(text=5))  # type: ignore[arg-type]
+        return Said(text="")
+
+    declared, bound = doing("write", Effect.WRITE, write)
+    store = MemoryStore()
+    with pytest.raises(errors.Fault, match="'shop.noted' breaks its contract") as fault:
+        await a_platform(declared, bound, store=store).call(declared, Number(), NORTH)
+    assert fault.value.path == "$.text"
+    assert store.events == []
+
+
 async def test_a_read_calls_no_write_and_emits_nothing():
     async def write(ask, ctx: Context) -> Said:
         return Said(text="written")

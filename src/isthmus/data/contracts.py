@@ -1,7 +1,7 @@
 """Data contracts as ODCS 3.1 (Open Data Contract Standard), written from the model: nothing is declared twice.
 
-A transaction can't emit an event that breaks its contract, since events are typed values, and what lands is checked
-against the same type; the contract is that type in the words of the standard.
+A transaction can't emit an event that breaks its contract: `Context.emit` reads it as its type, and the call fails
+where it does not fit. What lands is checked against the same type; the contract is that type in the standard's words.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
 
 from .capability import Capability, Effect, event_kind
-from .contract import Value, encode
-from .errors import Fault, Refusal
+from .contract import Value, decode, encode
+from .errors import BadAsk, Fault, Refusal
 from .extension import ExtensionPoint
 from .plan import Plan
 from .ports import Claim, EventRow, Session
@@ -169,11 +169,19 @@ class Context:
         return cast(T, found)
 
     def emit(self, event: Value) -> None:
-        """Put an event into the outbox with the transaction of this call; it is sent if and only if that commits."""
+        """Put an event into the outbox with the transaction of this call; it is sent if and only if that commits.
+
+        Raises Fault for an event that breaks its own contract, so that nobody commits what readers cannot read.
+        """
         call = self._call
         if call.effect is not Effect.WRITE:
             raise Fault(f"{type(event).__name__} emitted outside a transaction", remedy="emit in a WRITE capability")
-        kind = event_kind(event)
+        kind, data = event_kind(event), encode(event)
+        try:
+            decode(data, type(event))
+        except BadAsk as wrong:
+            fact = f"event {kind.name!r} breaks its contract: {wrong.message}"
+            raise Fault(fact, remedy="emit what the contract says, or publish a new version", path=wrong.path) from None
         call.events.append(
             EventRow(
                 id=str(self.new_id()),
@@ -184,7 +192,7 @@ class Context:
                 box=self.plan.box,
                 time=call.now,
                 trace=call.id,
-                data=encode(event),
+                data=data,
             )
         )
         if call.story is not None:
