@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
+
+from isthmus.store import Database
+from tests.flows.serving import Server
 
 from .conftest import TOKEN, Served
 
@@ -124,3 +129,19 @@ async def test_what_is_not_there_is_said_with_a_way_on(page: Page, served: Serve
     assert missing is not None
     assert missing.status == 404
     await expect(page.locator(".empty")).to_contain_text("did you mean 'order.list-orders'")
+
+
+async def test_an_empty_platform_says_on_every_page_what_to_do_first(database: Database, tmp_path: Path) -> None:
+    server = Server(tmp_path, database.url, ISTHMUS_CONSOLE_TOKEN=TOKEN, ISTHMUS_DATA=str(tmp_path / "data"))
+    await server.start()
+    try:
+        address = f"http://127.0.0.1:{server.port}/console"
+        async with httpx.AsyncClient(follow_redirects=True) as client:
+            await client.get(f"{address}/?token={TOKEN}")
+            for path in ("/", "/front-ends", "/deploys", "/orders", "/members", "/stock", "/calls", "/metrics"):
+                page = await client.get(address + path)
+                assert (page.status_code, 'class="empty"' in page.text) == (200, True), path
+            assert (await client.get(f"{address}/front-ends/nobody")).status_code == 404
+            assert (await client.get(f"{address}/deploys/nobody")).status_code == 404
+    finally:
+        server.kill()

@@ -53,6 +53,8 @@ class Deploys:
     async def _shown(self, request: Request, refused: errors.IsthmusError | None = None) -> Response:
         code = request.path_params["code"]
         (line,) = await report(self._ground, code)
+        if not line.versions and not line.is_in_folder:
+            raise errors.NotFound(f"front end {code!r} was never here", remedy="deploy it: isthmus deploy FOLDER")
         return render(
             request,
             "deploy.html",
