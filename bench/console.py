@@ -72,6 +72,7 @@ async def _measured(folder: Path, browser_path: str, rounds: int) -> tuple[dict[
         await page.goto(f"{address}/?token={TOKEN}")
         await page.goto(f"{address}/quality")
         await page.get_by_role("button", name="Land now").click()
+        await page.get_by_role("status").first.wait_for()
         for path in PATHS:
             await page.goto(address + path, wait_until="networkidle")
             weights[path] = await page.evaluate(_WEIGHT) / 1_000

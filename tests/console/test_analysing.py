@@ -12,6 +12,7 @@ async def test_an_analyst_asks_a_metric_and_passes_the_address_on(page: Page, se
         await served.sell("tea", "jam")
     await page.goto(f"{served.address}/quality")
     await page.get_by_role("button", name="Land now").click()
+    await expect(page.get_by_role("status").first).to_contain_text("in the lake")
     await page.goto(f"{served.address}/metrics")
     await page.get_by_label("order.sales", exact=True).check()
     await page.get_by_label("order.orders").check()
@@ -43,7 +44,9 @@ async def test_a_question_that_has_no_answer_says_why(page: Page, served: Served
 async def test_quality_is_checked_on_what_has_landed(page: Page, served: Served) -> None:
     await page.goto(f"{served.address}/quality")
     await page.get_by_role("button", name="Land now").click()
+    await expect(page.get_by_role("status").first).to_contain_text("in the lake")
     await page.get_by_role("button", name="Check now").click()
+    await expect(page.get_by_role("status").first).to_contain_text("was checked")
     rules = page.get_by_role("region", name="All rules")
     await expect(rules).to_contain_text("the key of order.order holds")
     await expect(rules.locator(".state.good").first).to_be_visible()

@@ -15,7 +15,12 @@ from tests.flows.serving import Server
 from .conftest import TOKEN, Served
 
 BYTES_MAX = 300_000
-WIDTHS = ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark"))
+WIDTHS = (
+    (1280, "light"),
+    (390, "dark"),
+    pytest.param(1280, "dark", marks=pytest.mark.slow),
+    pytest.param(390, "light", marks=pytest.mark.slow),
+)
 PAGES = (
     "/",
     "/front-ends",
