@@ -51,6 +51,8 @@ from isthmus.runtime.figures import Figures
 from isthmus.runtime.isolate import load_isolated, points_of
 from isthmus.runtime.isolate_waiting import IsolatingPlatform
 from isthmus.runtime.loading import Load, front_end_folders
+from isthmus.runtime.record import Recorder, Recording
+from isthmus.runtime.replay import replay_answers
 from isthmus.runtime.schedule import Job, keep_running
 from isthmus.runtime.switch_follow import Follower
 from isthmus.store import Database, MigrationSource, embedded, migrate, prune_answers, prune_events
@@ -84,6 +86,7 @@ class Running:
     database: Database
     traffic: Traffic
     follower: Follower
+    recorder: Recorder
 
 
 def build(front_ends: Iterable[FrontEnd], adopted: Iterable[Pack] = ()) -> Release:
@@ -134,7 +137,13 @@ def deploy_ground(running: Running) -> Ground:
         with suppress(errors.IsthmusError):
             lines, problems = compile_lines(release, [load(folder)])
             release = release if problems else release.replacing(*lines)
-    return Ground(database=running.database, release=release, cache=running.config.versions, load=load)
+    return Ground(
+        database=running.database,
+        release=release,
+        cache=running.config.versions,
+        replay=replay_answers,
+        load=load,
+    )
 
 
 @asynccontextmanager
@@ -152,19 +161,30 @@ async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) 
             figures = Figures(unseen=[CONSOLE, HOUSEKEEPING])  # looking at it is not traffic
             resources = {payment.Providers: payment.Providers.built_in(), order.Numbers: order.Numbers(database)}
             watch = Watch()
+            recorder = Recorder(database, release.points, Recording.of(config.record))
 
             def observe(outcome: Outcome) -> None:
                 figures.see(outcome)
                 watch.see(outcome)
 
-            platform = IsolatingPlatform(release, database, resources=resources, observe=observe)
+            platform = IsolatingPlatform(release, database, resources=resources, recorder=recorder, observe=observe)
             follower = Follower(platform, database, config.versions, watch, loads(config))
             if front_ends is None:
                 await follower.catch_up()
             traffic = Traffic(database, figures)
+            recording = asyncio.create_task(recorder.run())
             try:
-                yield Running(config=config, platform=platform, database=database, traffic=traffic, follower=follower)
+                yield Running(
+                    config=config,
+                    platform=platform,
+                    database=database,
+                    traffic=traffic,
+                    follower=follower,
+                    recorder=recorder,
+                )
             finally:
+                recording.cancel()
+                await recorder.flush()
                 await traffic.keep()
     finally:
         if server is not None:
@@ -195,6 +215,7 @@ def jobs(running: Running, both: Dual | None = None) -> list[Job]:
     async def prune() -> None:
         await prune_events(running.database)
         await prune_answers(running.database)
+        await running.recorder.prune()
         await running.traffic.prune()
 
     return [

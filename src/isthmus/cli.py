@@ -26,7 +26,7 @@ from isthmus.governance.contracts import read
 from isthmus.governance.served import last_served
 from isthmus.kernel import errors
 from isthmus.kernel.release import Release
-from isthmus.runtime import deploy_commands, scaffold
+from isthmus.runtime import deploy_commands, record_commands, scaffold
 from isthmus.runtime import doctor as doctors
 from isthmus.runtime.adopt import Adoption, adopted_pack, read_document
 from isthmus.runtime.deploy import Ground
@@ -58,7 +58,14 @@ async def _deploy_ground() -> AsyncGenerator[Ground]:
         yield dataclasses.replace(composition.deploy_ground(running), say=_say)
 
 
+@asynccontextmanager
+async def _replay_stage() -> AsyncGenerator[record_commands.Stage]:
+    async with composition.running(load_config(), front_ends=[]) as running:
+        yield record_commands.Stage(ground=composition.deploy_ground(running), running=running)
+
+
 deploy_commands.add_to(main_app, _deploy_ground)
+record_commands.add_to(main_app, _replay_stage)
 
 if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without it, the rest of the platform works
 

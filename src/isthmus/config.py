@@ -42,7 +42,8 @@ class Config:
     database_url: PostgreSQL to use; None starts the embedded one in `data`. front_ends: the folder whose
     folders are front ends; it may be missing. demo_entry: `module:function` that `isthmus demo` calls. adopted:
     existing services that are packs here, by name. isolation: for those front ends that do not run `inline` with its
-    defaults, by the name of their folder, which is their code.
+    defaults, by the name of their folder, which is their code. record: which calls are recorded, and how long
+    they are kept.
     """
 
     root: Path
@@ -54,6 +55,7 @@ class Config:
     demo_entry: str | None = None
     adopted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     isolation: Mapping[str, Isolation] = field(default_factory=dict[str, Isolation])
+    record: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def versions(self) -> Path:
@@ -69,6 +71,7 @@ _KNOWN = {
     "platform": {"front_ends", "data"},
     "server": {"host", "port"},
     "demo": {"entry"},
+    "record": {"share", "shares", "kept", "kept_mb", "kept_days"},
 }
 _PER_FRONT_END = {"isolation", "budget_ms", "deadline_ms", "memory_mb", "url"}
 
@@ -81,7 +84,8 @@ def load_config(path: Path | None = None) -> Config:
     file = named or Path(FILE)
     found = _read(file) if file.is_file() else {}
     root = file.absolute().parent
-    platform, server, demo = (cast("dict[str, Any]", found.get(section, {})) for section in _KNOWN)
+    sections = ("platform", "server", "demo", "record")
+    platform, server, demo, record = (cast("dict[str, Any]", found.get(section, {})) for section in sections)
     return Config(
         root=root,
         data=root / (os.environ.get("ISTHMUS_DATA") or platform.get("data", ".isthmus")),
@@ -92,6 +96,7 @@ def load_config(path: Path | None = None) -> Config:
         demo_entry=demo.get("entry"),
         adopted=found.get("adopted", {}),
         isolation={name: _isolation(file, name, chosen) for name, chosen in found.get("front_ends", {}).items()},
+        record=record,
     )
 
 

@@ -1,0 +1,145 @@
+"""Run recorded calls again, whole, by two versions on the same state: which answers change?
+
+Each call runs inside one transaction: by the old version, the new one and the old one again, each under a savepoint
+that is rolled back. So all three meet the same rows, nothing stays, and no event leaves. What the old version answers
+otherwise the second time is noise, and so is what others changed meanwhile. Time and ids are those of the recording.
+
+Rows are locked until the transaction ends, which is one call later. Constraints that are checked at the commit only
+are not. Calls in steps ask the outside world, so they are not run.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from isthmus.kernel import Caller, Effect, Platform, decode, errors
+from isthmus.kernel.context import Call
+from isthmus.kernel.deadline import DeadlinePassed, within
+from isthmus.kernel.release import Offered, Release
+from isthmus.kernel.story import Story, story_now
+from isthmus.store import Database
+
+from . import recorded
+from .differences import differences, is_equal, plain
+from .recorded import RecordedCall
+from .replay import EXAMPLES_MAX, Count, Raised, cause_of, example, raised
+from .replay_report import FrontEndReport, Report, report
+
+CALLS: Final = 1_000  # each takes three runs and some round trips
+CLIENT: Final = "replay"
+
+
+class _Undone(Exception):
+    """Leaves the savepoint, so that what was written inside is undone."""
+
+
+async def replay_capabilities(
+    database: Database,
+    old: Release,
+    new: Release,
+    front_end: str,
+    *,
+    limit: int = CALLS,
+    capability: str = "",
+    platform: Platform | None = None,
+) -> Report:
+    """Run a front end's recorded calls by both releases, and report where answers or errors differ.
+
+    platform: gives what implementations need from outside. The database may be a copy of the one at work.
+    """
+    resources = platform.resources if platform else {}
+    before, after = (Platform(release, database, resources=resources) for release in (old, new))
+    counts: dict[str, Count] = {}
+    calls = changed = 0
+    async for call in recorded.recent(database, front_end, limit=limit, capability=capability):
+        calls += 1
+        count = counts.setdefault(call.capability, Count())
+        changed += not await _compared(database, (before, after), call, count)
+    tallies = sorted(
+        (count.tally(name) for name, count in counts.items()), key=lambda one: (-one.changed.low, one.name)
+    )
+    found = FrontEndReport(front_end=front_end, calls=calls, changed_calls=changed, tallies=tuple(tallies))
+    return report("capabilities", [found])
+
+
+async def _compared(database: Database, platforms: tuple[Platform, Platform], call: RecordedCall, count: Count) -> bool:
+    """Return whether both answer the same; also where they cannot be asked, which is counted apart."""
+    before, after = platforms
+    try:
+        asked = [_ready(platform, call) for platform in (before, after)]
+    except errors.Refusal as refused:
+        count.unreadable += 1
+        count.note(f"{call.capability} {call.version}: {refused}")
+        return True
+    writing = await database.write(call.front_end, None)
+    try:
+        was, told = await _run(writing, before, call, asked[0])
+        now, told_now = await _run(writing, after, call, asked[1])
+        again, _ = await _run(writing, before, call, asked[0])
+    finally:
+        await writing.close()
+    if is_equal(was, now):
+        count.same += 1
+        count.refused += isinstance(was, Raised)
+        return True
+    found = count.quiet(differences(plain(was), plain(now)), differences(plain(was), plain(again)))
+    if not found:
+        count.same += 1
+        return True
+    if isinstance(now, Raised) and not isinstance(was, Raised):
+        count.failing += 1
+    else:
+        count.differing += 1
+    if len(count.examples) < EXAMPLES_MAX:
+        count.examples.append(example(call, found, cause=_cause(told, told_now)))
+    return False
+
+
+def _ready(platform: Platform, call: RecordedCall) -> tuple[Offered, Any]:
+    """Return a recorded ask as the contract of today reads it. Raises Refusal where that does not fit any more."""
+    line = platform.release.line(call.front_end)
+    offered = line.find(call.capability)
+    now = offered.capability.version
+    if now.partition(".")[0] != call.version.partition(".")[0]:
+        raise errors.Conflict(f"it was recorded in version {call.version}, and is {now}", remedy="record it anew")
+    if offered.capability.effect is Effect.STEPS:
+        raise errors.RuleBroken("it asks the outside world, so it is not run again", remedy="replay its parts")
+    ask = decode(bytes(call.ask), offered.capability.ask)
+    line.plan_for(offered, ask)
+    return offered, ask
+
+
+async def _run(session: Any, platform: Platform, recorded_call: RecordedCall, ready: tuple[Offered, Any]) -> Any:
+    """Return the answer or the error of one run, and its story; what it wrote is undone."""
+    offered, ask = ready
+    plan = platform.release.line(recorded_call.front_end).plan_for(offered, ask)
+    caller = Caller(front_end=recorded_call.front_end, client=CLIENT)
+    story = Story(recorded_call.call_id, recorded_call.capability, "", plan.front_end, plan.box, "", ask, "")
+    call = Call(platform, offered, plan, ask, caller, recorded_call.now, given_id=recorded_call.call_id, story=story)
+    call.session = session
+    token = story_now.set(story)
+    said: Any = None
+    try:
+        async with session.savepoint():
+            said = await within(call.limit_ms / 1000, call.answering())
+            raise _Undone
+    except _Undone:
+        if call.doomed:
+            said = Raised(f"raised fault: {call.doomed!r} refused inside, and it went on")
+    except DeadlinePassed:
+        said = Raised(f"raised deadline-exceeded: no answer within {call.limit_ms} ms")
+    except Exception as error:
+        said = raised(error)
+    finally:
+        story_now.reset(token)
+    return said, story
+
+
+def _cause(before: Story, after: Story) -> str:
+    """Return the first rule that spoke otherwise, over all questions of the call."""
+    for was, now in zip(before.asked, after.asked, strict=False):
+        if was.point != now.point:
+            return f"{now.point} is asked where {was.point} was"
+        if not is_equal(was.result, now.result):
+            return f"{now.point}: {cause_of(was, now)}"
+    return "" if len(before.asked) == len(after.asked) else "another number of questions is asked"
