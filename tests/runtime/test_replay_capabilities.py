@@ -1,0 +1,92 @@
+"""Whole calls run again by two versions on the same rows, and nothing of it stays."""
+
+from __future__ import annotations
+
+import asyncpg
+import msgspec
+
+from isthmus.runtime import recorded
+from isthmus.runtime.replay_capabilities import replay_capabilities
+
+from .recorded_shop import CREATE, Buy, Line, baskets, broken, cheaper, listed, record, release, sell
+
+
+async def _with_till(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(CREATE)
+    await connection.close()
+
+
+async def _sold(database) -> int:
+    async with database.platform() as session:
+        return await session.fetch_value("select count(*) from till.sold")
+
+
+async def test_a_read_is_run_by_both_versions_and_the_differing_field_is_shown_with_its_rule(database):
+    old = release(north=listed)
+    await record(database, old, baskets("north", 4))
+    found = await replay_capabilities(database, old, release(north=cheaper), "north")
+    (tally,) = found.front_ends[0].tallies
+    assert (tally.name, tally.differing, tally.noise) == ("till.total", 4, ())
+    assert [one.path for one in tally.examples[0].differences] == ["$.minor"]  # ids and chance are the same again
+    assert "till.price" in tally.examples[0].cause
+    assert "north.cheaper" in tally.examples[0].cause
+
+
+async def test_the_same_rules_are_the_same_also_where_both_refuse(database):
+    old = release(north=listed)
+    refused = ("north", Buy(lines=(Line(sku="gone", minor=1),)))
+    await record(database, old, [*baskets("north", 2), refused])
+    found = await replay_capabilities(database, old, release(north=listed), "north")
+    assert found.is_same
+    assert (found.front_ends[0].same, found.front_ends[0].tallies[0].refused) == (3, 1)
+
+
+async def test_what_a_replayed_write_does_is_undone_and_both_meet_the_same_rows(database_url, database):
+    await _with_till(database_url)
+    old = release(north=listed)
+    await record(database, old, baskets("north", 3), which=sell)
+    async with database.platform() as session:
+        await session.execute("delete from till.sold where minor = 300")
+    found = await replay_capabilities(database, old, release(north=cheaper), "north")
+    assert await _sold(database) == 2
+    (tally,) = found.front_ends[0].tallies
+    # The ids of two sales are still taken, so both versions are refused alike; of the third, only the price differs.
+    assert (tally.refused, tally.differing) == (2, 1)
+    assert [one.path for one in tally.examples[0].differences] == ["$.minor"]
+
+
+async def test_a_field_that_differs_from_itself_is_named_as_noise(database_url, database):
+    await _with_till(database_url)
+    old = release(north=listed)
+    await record(database, old, baskets("north", 2), which=sell)
+    async with database.platform() as session:
+        await session.execute("delete from till.sold")
+    found = await replay_capabilities(database, old, release(north=listed), "north")
+    assert found.is_same
+    assert found.front_ends[0].tallies[0].noise == ("$.luck",)  # a number that a sequence gave
+    assert "noise: $.luck" in str(found)
+
+
+async def test_a_version_that_raises_is_failing(database):
+    old = release(north=listed)
+    await record(database, old, baskets("north", 2))
+    found = await replay_capabilities(database, old, release(north=broken), "north")
+    assert found.front_ends[0].failing == 2
+    assert "margin" in str(found)
+
+
+async def test_a_call_recorded_under_an_older_contract_is_reported_as_such(database):
+    old = release(north=listed)
+    await record(database, old, baskets("north", 1))
+    kept = await anext(recorded.recent(database, "north", limit=1))
+    other_version = msgspec.structs.replace(kept, call_id="a", version="0.9")
+    other_fields = msgspec.structs.replace(kept, call_id="b", ask=msgspec.Raw(b'{"skus":[]}'))
+    gone = msgspec.structs.replace(kept, call_id="c", capability="till.lend")
+    await recorded.write(database, [other_version, other_fields, gone])
+    found = await replay_capabilities(database, old, release(north=listed), "north")
+    assert found.is_same
+    assert (found.front_ends[0].same, found.front_ends[0].unreadable) == (1, 3)
+    assert "recorded in version 0.9" in str(found)
+    assert "unknown field 'skus'" in str(found)
+    assert "no capability is called 'till.lend'" in str(found)
