@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import importlib.util
 import os
 import secrets
@@ -22,8 +23,9 @@ from isthmus.flows.after_sale.pack import AFTER_SALE
 from isthmus.flows.checkout import api as checkout
 from isthmus.flows.checkout.pack import CHECKOUT
 from isthmus.gateway.auth import Clients
+from isthmus.gateway.body import Receive
 from isthmus.gateway.deploys import DeployEndpoint
-from isthmus.gateway.http import App, Gateway
+from isthmus.gateway.http import App, Gateway, Scope, Send
 from isthmus.gateway.http import asgi as opened
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
@@ -278,10 +280,21 @@ def served(running: Running, data: DataPlatform | None = None, both: Dual | None
 
         gateway.mount("/data", MetricsService(running.platform, data, gateway.admit))
     if importlib.util.find_spec("mcp") is not None:  # the extra `mcp`
-        from isthmus.gateway.mcp import Agents
-
-        gateway.mount("/mcp", Agents(running.platform, gateway.admit))
+        gateway.mount("/mcp", _agents(running.platform, gateway))
     return gateway
+
+
+def _agents(platform: Platform, gateway: Gateway) -> App:
+    """Return the endpoint of agents; it is made when the first one comes, as its library takes a second to import."""
+    made: list[App] = []
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if not made:
+            module = await asyncio.to_thread(importlib.import_module, "isthmus.gateway.mcp")
+            made.append(module.Agents(platform, gateway.admit))
+        await made[0](scope, receive, send)
+
+    return serve
 
 
 def _data_part(running: Running, data: DataPlatform | None, both: Dual | None) -> Part:

@@ -87,3 +87,16 @@ async def test_a_killed_server_loses_no_order_and_sells_nothing_twice(shop: Shop
     assert len(sold) == UNITS
     assert all(again[key] is not None and again[key].content == content for key, content in first.items())  # type: ignore[union-attr]
     assert await on_hand_and_reserved(shop) == (UNITS, UNITS)
+
+
+async def test_a_server_has_an_endpoint_for_agents_which_admits_by_key(shop: Shop, server: Server) -> None:
+    pytest.importorskip("mcp")
+    ask = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    headers = {"Accept": "application/json, text/event-stream"}
+    api_key = await auth.create_client(shop.database, "north", "agent")
+    async with connected(server, "nobody") as stranger:
+        assert (await stranger.post("/mcp", json=ask, headers=headers)).status_code == 401
+    async with connected(server, api_key) as agent:
+        answers = await asyncio.gather(*(agent.post("/mcp", json=ask, headers=headers) for _ in range(2)))
+    names = {tool["name"] for tool in answers[0].json()["result"]["tools"]}
+    assert "checkout_place-order" in names

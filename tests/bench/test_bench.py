@@ -1,0 +1,45 @@
+"""The benchmarks still run, and what is written by hand leaves a database in which everything holds."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bench import _shop as shop
+from bench import catalogue, hot_sku, orders, process
+from bench._by_hand import ByHand
+from isthmus.runtime import doctor
+
+FIGURES = {"name", "value", "unit", "against", "ratio", "aim", "met"}
+
+
+@pytest.mark.slow
+def test_orders_written_by_hand_leave_the_rows_that_the_platform_leaves() -> None:
+    async def examine() -> list[str]:
+        goods = orders.GOODS[:20]
+        async with shop.database("by_hand") as url:
+            await shop.stocked(url, goods, 1_000)
+            async with ByHand.open(url, 4) as by_hand:
+                await asyncio.gather(*(by_hand.buyer(lambda: goods[:5])() for _ in range(4)))
+            async with shop.running(url) as running, running.database.platform() as session:
+                findings = await doctor.examine(session, running.platform.release.packs.values(), 5)
+                events = await session.fetch_value("select count(*) from isthmus.outbox where type like 'order.%'")
+                assert events == 4
+        return [found.name for found in findings if not found.holds]
+
+    assert shop.run(examine()) == ["order.numbers-are-explained"]  # by hand, nobody leases numbers
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", [catalogue, hot_sku, orders, process], ids=lambda module: module.__name__)
+def test_each_figure_says_against_what_and_whether_its_aim_is_met(
+    module: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, short in (("PART_S", 0.1), ("TURN_S", 0.1), ("SELLS_S", 2.0)):
+        if hasattr(module, name):
+            monkeypatch.setattr(module, name, short)
+    rows = module.rows(1)  # pyright: ignore[reportAttributeAccessIssue]
+    assert rows
+    assert all(set(row) == FIGURES for row in rows)
+    assert len({row["name"] for row in rows}) == len(rows)
