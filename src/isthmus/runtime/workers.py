@@ -53,6 +53,7 @@ class Workers:
         self._memory_mb = memory_mb
         self._numbers = itertools.count(1)
         self._idle: deque[_Copy] = deque()
+        self._is_quick = True  # the last answer came at once: the next one is worth a moment of the event loop
         self._starting = threading.Lock()
         self.breaker = Breaker(f"the worker of {folder.name!r}")
         self.told = self._start()
@@ -63,9 +64,11 @@ class Workers:
         limit_s = min(deadline_s or self._deadline_s, self._deadline_s)
         ends = time.monotonic() + limit_s
         copy = self._taken(ends)
+        began = time.monotonic()
         try:
-            reply = copy.exchange(index, arguments, ends)
+            reply = copy.exchange(index, arguments, ends, at_once=self._is_quick)
         except TimeoutError:
+            self._is_quick = False
             self._replace(copy)
             self.breaker.failed()
             raise WorkerFailed(
@@ -89,6 +92,7 @@ class Workers:
                 f"{who} needs more memory than the {self._memory_mb} MB that it may take",
                 remedy="keep less at once, or raise memory_mb in isthmus.toml",
             )
+        self._is_quick = time.monotonic() - began < 2 * AT_ONCE_S
         self._idle.append(copy)
         self.breaker.succeeded()
         if reply[0] != ANSWERED:
@@ -197,16 +201,17 @@ class _Copy:
         # a time limit of the socket itself: no second system call for each ask
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, int(AT_ONCE_S * 1_000_000)))
 
-    def exchange(self, index: int, arguments: bytes, ends: float) -> memoryview:
+    def exchange(self, index: int, arguments: bytes, ends: float, *, at_once: bool) -> memoryview:
         """Send and read. Raises TimeoutError, or another OSError where the process is gone."""
         size = len(arguments) + 2
         sent = self.sock.send(b"%b%b%b" % (size.to_bytes(4, "big"), index.to_bytes(2, "big"), arguments))
         if sent < size + 4:
             raise ConnectionError("it reads too slowly")
+        flags = 0 if at_once else socket.MSG_DONTWAIT
         data = b""
         while len(data) < 4 or len(data) < 4 + int.from_bytes(data[:4], "big"):
             try:
-                more = self.sock.recv(READ_BYTES)
+                more = self.sock.recv(READ_BYTES, flags)
             except BlockingIOError:  # not at once: let others run
                 self._readable(ends)
                 continue
