@@ -9,7 +9,7 @@ import os
 import secrets
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from isthmus.config import Config, load_config
@@ -38,6 +38,7 @@ from isthmus.packs.catalog.pack import PACK as CATALOG
 from isthmus.packs.fulfilment.pack import PACK as FULFILMENT
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.inventory.pack import PACK as INVENTORY
+from isthmus.packs.member.pack import ONE_ID_RECORDS
 from isthmus.packs.member.pack import PACK as MEMBER
 from isthmus.packs.order import api as order
 from isthmus.packs.order.pack import PACK as ORDER
@@ -61,6 +62,7 @@ from isthmus.store import Database, MigrationSource, embedded, migrate, prune_an
 from isthmus.store.relay import Relay
 
 if TYPE_CHECKING:
+    from isthmus.data.one_id import OneId
     from isthmus.data.platform import DataPlatform
     from isthmus.dual import Dual
 
@@ -302,8 +304,10 @@ def _data_part(running: Running, data: DataPlatform | None, both: Dual | None) -
     if data is None or both is None:
         return Part()
     from isthmus.console.data import data_part
+    from isthmus.console.one_id import OneIdPages
 
-    return data_part(Client(running.platform), data, both.land)
+    part = data_part(Client(running.platform), data, both.land)
+    return replace(part, pages=[*part.pages, *OneIdPages(_one_id(running)).pages()])
 
 
 def _opened_data(config: Config) -> DataPlatform | None:
@@ -321,4 +325,11 @@ def _dual(running: Running, data: DataPlatform | None) -> Dual | None:
         return None
     from isthmus.dual import Dual
 
-    return Dual(running.platform, running.database, data, running.config.data / "lake" / "segments")
+    folder = running.config.data / "lake" / "segments"
+    return Dual(running.platform, running.database, data, folder, one_id=_one_id(running))
+
+
+def _one_id(running: Running) -> OneId:
+    from isthmus.data.one_id import OneId
+
+    return OneId(running.config.data / "one-id", running.database, ONE_ID_RECORDS)

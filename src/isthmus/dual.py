@@ -18,6 +18,7 @@ from uuid import UUID
 
 from isthmus.data.erasure import erase
 from isthmus.data.landing import Landing
+from isthmus.data.one_id import OneId
 from isthmus.data.platform import DataPlatform
 from isthmus.data.policy import owner
 from isthmus.data.segments import PREFIX, Refreshed, Segment, Segments
@@ -54,12 +55,14 @@ class Dual:
         folder: Path,
         *,
         segments: Sequence[Segment] = SEGMENTS,
+        one_id: OneId | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._platform = platform
         self._data = data
         self._lander = data.lander(database)
         self._segments = Segments(folder, segments)
+        self._one_id = one_id
         self._clock = clock
 
     def consumers(self) -> list[Consumer]:
@@ -90,3 +93,5 @@ class Dual:
             gone = decode(event.data, member.MemberErased)
             key = {"front_end": event.front_end, "member_id": str(gone.member_id)}
             await asyncio.to_thread(erase, self._data.lake, "member.membership", key, self._clock())
+            if self._one_id is not None:
+                self._one_id.forget(f"{event.front_end}/{gone.member_id}")

@@ -46,3 +46,26 @@ METRICS = (
         doc="Points that members hold now.", unit="point",
     ),
 )  # fmt: skip
+
+# What One ID compares of active members, read when it runs and landed nowhere; who left nothing to compare is left out.
+RECORDS = """
+    select front_end || '/' || member_id as record, front_end,
+           nullif(profile ->> 'given_name', '') as given_name, nullif(profile ->> 'family_name', '') as surname,
+           nullif(replace(profile ->> 'birthday', '-', ''), '') as date_of_birth,
+           nullif(home.address ->> 'street', '') as street, nullif(home.address ->> 'city', '') as suburb,
+           nullif(home.address ->> 'postcode', '') as postcode, nullif(home.address ->> 'region', '') as region,
+           known.email, coalesce(known.phone, nullif(home.address ->> 'phone', '')) as phone
+    from member.membership
+    left join lateral (
+        select min(value) filter (where kind = 'email') as email, min(value) filter (where kind = 'phone') as phone
+        from member.identity
+        where identity.front_end = membership.front_end and identity.member_id = membership.member_id
+    ) as known on true
+    left join lateral (
+        select address from member.address
+        where address.front_end = membership.front_end and address.member_id = membership.member_id
+        order by label limit 1
+    ) as home on true
+    where state = 'active'
+      and coalesce(known.email, known.phone, nullif(profile ->> 'family_name', ''), home.address ->> 'street')
+          is not null"""

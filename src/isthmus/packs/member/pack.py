@@ -4,6 +4,8 @@ from isthmus.kernel import Condition, Pack
 
 from . import api, entities, service, service_points
 
+ONE_ID_RECORDS = entities.RECORDS
+
 PACK = Pack(
     name="member",
     owner="members",
