@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from isthmus.config import Config, load_config
+from isthmus.console.calls import Everything
 from isthmus.console.client import CLIENT as CONSOLE
 from isthmus.console.client import Client
 from isthmus.console.deploys import Deploys
@@ -267,7 +268,13 @@ def served(running: Running, data: DataPlatform | None = None, both: Dual | None
     database = running.database
     stories = Stories(database)
     deploys = Deploys(deploy_ground(running))
-    pages = every_page(running.platform, running.traffic, stories, _data_part(running, data, both), deploys.pages())
+    pages = every_page(
+        running.platform,
+        running.traffic,
+        Everything(stories, database),
+        _data_part(running, data, both),
+        deploys.pages(),
+    )
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
     gateway = Gateway(
         running.platform,

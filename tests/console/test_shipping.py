@@ -10,6 +10,8 @@ from playwright.async_api import Page, expect
 
 from .conftest import Served
 
+TRIES_MAX = 40
+
 
 async def ship(served: Served, *options: str) -> None:
     """Deploy north from its folder by the command line, as its team does."""
@@ -46,6 +48,18 @@ async def test_a_changed_rule_is_seen_given_to_all_and_taken_back(page: Page, se
     await expect(changed).to_contain_text("changed")
     await expect(page.locator(".diff .less").last).to_contain_text("amount.minor - 100")
     await expect(page.locator(".diff .more").last).to_contain_text("amount.minor - 200")
+
+    replayed = page.get_by_text("recorded calls come out otherwise")
+    for _ in range(TRIES_MAX):  # calls are recorded a moment after they were answered
+        if await replayed.count():
+            break
+        await asyncio.sleep(0.5)
+        await page.reload()
+    await expect(replayed).to_be_visible()
+    await expect(page.locator("del").first).to_contain_text("900")
+    await expect(page.locator("ins").first).to_contain_text("800")
+    await page.locator("a[href*='/calls/']").first.click()
+    await expect(page.locator(".story")).to_contain_text("a euro off for all")
 
     await page.goto(f"{served.address}/deploys/north")
     await page.get_by_role("button", name="Promote").click()

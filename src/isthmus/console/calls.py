@@ -9,7 +9,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from isthmus.kernel import encode, errors
 from isthmus.kernel.story import Story
+from isthmus.runtime import recorded
+from isthmus.store import Database
 
 from .client import Client
 from .web import Page, render
@@ -25,6 +28,37 @@ class Told(Protocol):
     async def latest(
         self, front_end: str, capability: str, cursor: str, limit: int
     ) -> tuple[list[dict[str, Any]], str | None]: ...
+
+
+class Everything:
+    """The stories that were asked for, and the calls that were recorded, as one."""
+
+    def __init__(self, asked_for: Told, database: Database) -> None:
+        self._asked_for = asked_for
+        self._database = database
+
+    async def keep(self, story: Story) -> None:
+        await self._asked_for.keep(story)
+
+    async def open(self, call_id: str) -> bytes:
+        """Return a story, or a recorded call, as JSON. Raises NotFound."""
+        try:
+            return await self._asked_for.open(call_id)
+        except errors.NotFound as missing:
+            try:
+                return encode(await recorded.find(self._database, call_id))
+            except errors.NotFound:
+                raise missing from None
+
+    async def latest(
+        self, front_end: str, capability: str, cursor: str, limit: int
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """Return the latest of both, each once, and the cursor of the next page: ids are in the order of time."""
+        told, _ = await self._asked_for.latest(front_end, capability, cursor, limit + 1)
+        kept = await recorded.latest(self._database, front_end, capability, cursor, limit + 1)
+        both = {str(one["call_id"]): one for one in (*kept, *told)}
+        ids = sorted(both, reverse=True)
+        return [both[id] for id in ids[:limit]], ids[limit - 1] if len(ids) > limit else None
 
 
 class Calls:
