@@ -51,6 +51,7 @@ from isthmus.packs.tax.pack import PACK as TAX
 from isthmus.runtime.adopt import Adoption, adopted_pack
 from isthmus.runtime.deploy import Ground
 from isthmus.runtime.deploy_bounds import Watch
+from isthmus.runtime.durable import DurableCalls
 from isthmus.runtime.figures import Figures
 from isthmus.runtime.isolate import load_isolated, points_of
 from isthmus.runtime.isolate_waiting import IsolatingPlatform
@@ -58,8 +59,9 @@ from isthmus.runtime.loading import Load, front_end_folders
 from isthmus.runtime.record import Recorder, Recording
 from isthmus.runtime.replay import replay_answers
 from isthmus.runtime.schedule import Job, keep_running
+from isthmus.runtime.subscriptions import problems_of as own_problems
 from isthmus.runtime.switch_follow import Follower
-from isthmus.store import Database, MigrationSource, embedded, migrate, prune_answers, prune_events
+from isthmus.store import Database, MigrationSource, embedded, migrate, migrate_own, prune_answers, prune_events
 from isthmus.store.relay import Relay
 
 if TYPE_CHECKING:
@@ -96,7 +98,10 @@ class Running:
 
 def build(front_ends: Iterable[FrontEnd], adopted: Iterable[Pack] = ()) -> Release:
     """Check all packs, flows and these front ends together. Raises BuildProblems with everything that is wrong."""
-    return Registry().add(*PACKS, *FLOWS, *adopted, *front_ends).freeze()
+    release = Registry().add(*PACKS, *FLOWS, *adopted, *front_ends).freeze()
+    if problems := [wrong for line in release.lines.values() for wrong in own_problems(line.front_end)]:
+        raise errors.BuildProblems(problems)
+    return release
 
 
 def adopted_packs(config: Config) -> list[Pack]:
@@ -135,6 +140,14 @@ def migration_sources() -> list[MigrationSource]:
     return [*packs, served_contracts.MIGRATIONS, *own]
 
 
+async def migrate_folders(url: str, config: Config) -> None:
+    """Bring the own tables of the configured folder's front ends to the shape that their files say."""
+    for folder in front_end_folders(config.front_ends):
+        is_inline = config.isolation_of(folder).mode == "inline"  # who answers elsewhere has no statements here
+        if is_inline and (folder / "migrations").is_dir():
+            await migrate_own(url, loads(config)(folder).code, folder / "migrations")
+
+
 def deploy_ground(running: Running) -> Ground:
     """Return where front ends are deployed: beside what is whole of the folder, whoever else has broken theirs."""
     release, load = build([]), loads(running.config)
@@ -162,6 +175,8 @@ async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) 
     url = config.database_url or (server.url if server else "")
     try:
         await migrate(url, migration_sources())
+        if front_ends is None:
+            await migrate_folders(url, config)
         async with await Database.open(url) as database:
             figures = Figures(unseen=[CONSOLE, HOUSEKEEPING])  # looking at it is not traffic
             resources = {payment.Providers: payment.Providers.built_in(), order.Numbers: order.Numbers(database)}
@@ -250,7 +265,8 @@ def asgi() -> App:
         async with running(load_config()) as platform:
             data = await asyncio.to_thread(_opened_data, platform.config)
             both = _dual(platform, data)
-            at_work = [keep_running(jobs(platform, both)), platform.follower.run()]
+            told = DurableCalls(platform.platform, platform.database)
+            at_work = [keep_running(jobs(platform, both)), platform.follower.run(), told.run()]
             at_work += [Relay(platform.database, both.consumers()).run()] if both else []
             background = [asyncio.create_task(work) for work in at_work]
             try:

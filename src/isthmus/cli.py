@@ -24,9 +24,9 @@ from isthmus.governance import contracts
 from isthmus.governance.compat import compare, undeclared, users_of
 from isthmus.governance.contracts import read
 from isthmus.governance.served import last_served
-from isthmus.kernel import errors
+from isthmus.kernel import errors, ports
 from isthmus.kernel.release import Release
-from isthmus.runtime import deploy_commands, record_commands, scaffold
+from isthmus.runtime import deploy_commands, own_commands, record_commands, scaffold
 from isthmus.runtime import doctor as doctors
 from isthmus.runtime.adopt import Adoption, adopted_pack, read_document
 from isthmus.runtime.deploy import Ground
@@ -66,6 +66,15 @@ async def _replay_stage() -> AsyncGenerator[record_commands.Stage]:
 
 deploy_commands.add_to(main_app, _deploy_ground)
 record_commands.add_to(main_app, _replay_stage)
+
+
+@asynccontextmanager
+async def _platform_session() -> AsyncGenerator[ports.Session]:
+    async with composition.running(load_config(), front_ends=[]) as running, running.database.platform() as session:
+        yield session
+
+
+main_app.add_typer(own_commands.commands(_platform_session), name="dead-letters")
 
 if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without it, the rest of the platform works
 

@@ -84,7 +84,7 @@ _PARAMETERS: Final[Json] = {
 def document(release: Release, code: str, scopes: tuple[str, ...] | None = None) -> Json:
     """Return the OpenAPI document of a front end, or of its client with these scopes."""
     line = release.line(code)
-    offered = [one for name, one in sorted(release.offered.items()) if name in line.permitted and _in(scopes, name)]
+    offered = [one for name, one in sorted(line.offered.items()) if name in line.permitted and _in(scopes, name)]
     types = tuple(kind for one in offered for kind in (one.capability.ask, one.capability.answer))
     schemas, components = json_schema(types, _REF)
     plain = cast(Json, msgspec.json.decode(msgspec.json.encode([schemas, components])))

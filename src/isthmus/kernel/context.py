@@ -29,8 +29,6 @@ R = TypeVar("R")
 T = TypeVar("T")
 P = ParamSpec("P")
 
-Uses = tuple[Capability[Any, Any], ...]
-
 _MAY_CALL = {
     Effect.READ: (Effect.READ,),
     Effect.WRITE: (Effect.READ, Effect.WRITE),
@@ -102,7 +100,7 @@ class Call:
 
     def answering(self) -> Coroutine[Any, Any, Any]:
         """Return the run of the implementation, ready to be awaited."""
-        ctx = Context(self, self.plan, self.offered.capability.uses)
+        ctx = Context(self, self.plan, self.offered.capability)
         return self.offered.implementation.function(self.ask, ctx)
 
     def chance(self) -> random.Random:
@@ -114,11 +112,11 @@ class Call:
 class Context:
     """What an implementation is given. Its front end, time, ids and chance come from here and from nowhere else."""
 
-    __slots__ = ("_call", "_uses", "answer", "plan")
+    __slots__ = ("_call", "_capability", "answer", "plan")
 
-    def __init__(self, call: Call, plan: Plan, uses: Uses) -> None:
+    def __init__(self, call: Call, plan: Plan, capability: Capability[Any, Any]) -> None:
         self._call = call
-        self._uses = uses  # what a flow may call; empty for a pack's own capability, which may call its pack's
+        self._capability = capability
         self.plan = plan
         self.answer: Ask = cast(Ask, plan.answer if call.story is None else plan.told)
 
@@ -134,7 +132,8 @@ class Context:
 
     @property
     def session(self) -> Session:
-        return self._call.session
+        """The statements of this call: over the platform's tables, or a front end's own for its own capabilities."""
+        return self._call.session.own() if self._capability.pack == self.plan.front_end else self._call.session
 
     @property
     def now(self) -> datetime:
@@ -207,7 +206,7 @@ class Context:
             return self
         if box.partition("?")[0].partition(".")[0] != self.front_end:
             raise Fault(f"box {box!r} is not of {self.front_end!r}", remedy="call the platform for that front end")
-        return Context(self._call, self.plan.line.plan_of_box(box), self._uses)
+        return Context(self._call, self.plan.line.plan_of_box(box), self._capability)
 
     async def call(self, capability: Capability[A, R], ask: A) -> R:
         """Call another capability as part of this call: in its transaction, or as its next step."""
@@ -215,16 +214,13 @@ class Context:
         call = self._call
         if call.trail is not None:
             return await call.trail.step(call, offered, ask)
-        ctx = Context(call, self.plan, capability.uses) if self._uses or capability.uses else self
-        answering = offered.implementation.function(ask, ctx)
+        answering = offered.implementation.function(ask, Context(call, self.plan, capability))
         if call.story is not None:
             answering = telling_part(call.story, capability.name, ask, answering)
-        if capability.effect is Effect.READ:
-            return await answering
         try:
             return await answering
         except BaseException:
-            call.doomed = capability.name
+            call.doomed = call.doomed if capability.effect is Effect.READ else capability.name
             raise
 
     async def attempt(self, capability: Capability[A, R], ask: A) -> R:
@@ -254,7 +250,8 @@ class Context:
         self._call.trail.undo.append((self._part(capability), ask))
 
     def _part(self, capability: Capability[Any, Any]) -> Offered:
-        if self._uses and capability not in self._uses:
+        uses = self._capability.uses  # empty for a pack's own capability, which may call its pack's
+        if uses and capability not in uses:
             raise Fault(f"this flow does not declare {capability.name!r}", remedy="add it to uses=[...]")
         if capability.effect not in _MAY_CALL[self._call.effect]:
             raise Fault(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .capability import Capability, Implementation
+from .contract import Value
 from .extension import Answer, ExtensionPoint
 
 Order = Mapping[ExtensionPoint[..., Any], Sequence[Answer]]
@@ -34,7 +35,8 @@ class FrontEnd:
     switched on; their order means nothing. order: for a point, which of its answers goes first, where
     narrower conditions and ownership leave that open. children: parts of the line with answers of their
     own, each chosen by the dimension values in its `when`. capabilities and implementations: its own flows.
-    settings: plain values that its own answers and the packs may read.
+    settings: plain values that its own answers and the packs may read. subscriptions: for an event, its own
+    capabilities that are called with it.
     """
 
     code: str
@@ -50,3 +52,4 @@ class FrontEnd:
     capabilities: tuple[Capability[Any, Any], ...] = ()
     implementations: tuple[Implementation, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    subscriptions: Mapping[type[Value], Sequence[Capability[Any, Any]]] = field(default_factory=dict[Any, Any])

@@ -168,8 +168,7 @@ async def _at(call: Call, place: str, offered: Offered, ask: Any, *, is_kept: bo
 
 
 async def _answer(call: Call) -> Any:
-    answer, _ = await call.platform.run(call)
-    return answer
+    return (await call.platform.run(call))[0]
 
 
 def _claim(call: Call, place: str, run_id: str = "") -> Claim:

@@ -9,7 +9,7 @@ One deploy of a front end at a time; others deploy theirs meanwhile, and notice 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Literal, Protocol
 from isthmus.kernel import FrontEnd, Value, errors
 from isthmus.kernel.lines import compile_lines
 from isthmus.kernel.release import Line, Release
-from isthmus.store import Database
+from isthmus.store import Database, Migration, migrate_own
 
 from . import switch as switches
 from . import versions
@@ -26,6 +26,7 @@ from .deploy_bounds import bounds_of
 from .deploy_changes import compared
 from .deploy_check import code_of, laid_out, run_tests
 from .loading import Load, load_front_end
+from .subscriptions import problems_of as own_problems
 from .switch import Switch, Switched
 
 
@@ -146,6 +147,8 @@ async def _deployed(
             f"{named} of {code!r} answers recorded calls differently:\n{differences}\n",
             remedy="if that is meant, deploy again with --accept",
         )
+    for file in await migrate_own_of(ground, code, packed):
+        say(f"{code}: applied {file.name}")
     done = await switches.put(
         database,
         code,
@@ -161,6 +164,7 @@ async def _deployed(
 def checked(release: Release, front_end: FrontEnd) -> Line:
     """Return a front end's line. Raises BuildProblems with every problem, each with the line to write."""
     (line,), problems = compile_lines(release, [front_end])
+    problems += own_problems(front_end)
     try:
         bounds_of(front_end.settings)
     except errors.BadAsk as wrong:
@@ -170,11 +174,21 @@ def checked(release: Release, front_end: FrontEnd) -> Line:
     return line
 
 
+def _folder(ground: Ground, code: str, packed: versions.Packed) -> Path:
+    return ground.cache / f"{code}-{packed.hash[: versions.SHORT]}" / packed.folder
+
+
 def _loaded(ground: Ground, code: str, packed: versions.Packed) -> FrontEnd:
-    folder = ground.cache / f"{code}-{packed.hash[: versions.SHORT]}" / packed.folder
+    folder = _folder(ground, code, packed)
     if not folder.exists():
         versions.unpack(packed.content, folder)
     return versions.load_checked(folder, code, packed.hash, ground.load)
+
+
+async def migrate_own_of(ground: Ground, code: str, packed: versions.Packed) -> Sequence[Migration]:
+    """Bring the front end's own tables to the shape of this version, before any server runs it."""
+    folder = _folder(ground, code, packed) / "migrations"
+    return await migrate_own(ground.database.url, code, folder) if folder.is_dir() else ()
 
 
 def _is_there(held: Switch | None, hash_: str, percent: int) -> bool:

@@ -4,6 +4,7 @@ from .database import Database
 from .errors import ConstraintBroken
 from .migrate import Migration, MigrationSource, migrate
 from .outbox import Batch, ConsumerState, Event, Outbox
+from .own import migrate_own, schema_of
 from .relay import Consumer, Relay
 from .retention import prune_answers, prune_events
 from .together import ALONE, Alone, Together
@@ -23,6 +24,8 @@ __all__ = [
     "Relay",
     "Together",
     "migrate",
+    "migrate_own",
     "prune_answers",
     "prune_events",
+    "schema_of",
 ]

@@ -89,7 +89,24 @@ async def migrate(url: str, sources: Sequence[MigrationSource] = ()) -> list[Mig
     with everything that is wrong with the files before the first is applied, Fault where one fails (those before
     it stay applied), and Unavailable where the database cannot be reached.
     """
-    all_sources = (STORE, *sources)
+    return await _migrate(url, (STORE, *sources))
+
+
+async def migrate_only(url: str, source: MigrationSource, opening: str, role: str) -> list[Migration]:
+    """Apply one source beside those of `migrate`: after `opening`, each file as `role`."""
+    return await _migrate(url, (source,), opening, role)
+
+
+def fingerprint(sources: Iterable[MigrationSource] = ()) -> str:
+    """Return a hash of all migrations, the store's with them: databases of the same one have the same shape."""
+    files, _ = _read((STORE, *sources))
+    parts = "\n".join(f"{file} {file.checksum}" for file in files)
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]
+
+
+async def _migrate(
+    url: str, all_sources: Sequence[MigrationSource], opening: str = "", role: str = ""
+) -> list[Migration]:
     files, problems = _read(all_sources)
     try:
         connection = await asyncpg.connect(url, server_settings={"lock_timeout": f"{LOCK_LIMIT_S}s"})
@@ -100,6 +117,8 @@ async def migrate(url: str, sources: Sequence[MigrationSource] = ()) -> list[Mig
     try:
         await connection.execute(f"select pg_advisory_lock({_LOCK})")
         await connection.execute(_RECORD)
+        if opening:
+            await connection.execute(opening)
         applied = await connection.fetch("select pack, number, name, checksum from isthmus.migration")
         problems += _differences(files, applied)
         if problems:
@@ -108,19 +127,12 @@ async def migrate(url: str, sources: Sequence[MigrationSource] = ()) -> list[Mig
         new = [file for file in files if (file.pack, file.number) not in known]
         schemas = {source.pack: source.schema for source in all_sources}
         for file in new:
-            await _apply(connection, file, schemas[file.pack])
+            await _apply(connection, file, schemas[file.pack], role)
         return new
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise translated(error) from error
     finally:
         await connection.close()
-
-
-def fingerprint(sources: Iterable[MigrationSource] = ()) -> str:
-    """Return a hash of all migrations, the store's with them: databases of the same one have the same shape."""
-    files, _ = _read((STORE, *sources))
-    parts = "\n".join(f"{file} {file.checksum}" for file in files)
-    return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
 def _read(sources: Iterable[MigrationSource]) -> tuple[list[Migration], list[str]]:
@@ -176,11 +188,14 @@ def _differences(files: Sequence[Migration], applied: Sequence[asyncpg.Record]) 
     return problems
 
 
-async def _apply(connection: asyncpg.Connection, file: Migration, schema: str) -> None:
+async def _apply(connection: asyncpg.Connection, file: Migration, schema: str, role: str) -> None:
     try:
         async with connection.transaction():
             await connection.execute(f'create schema if not exists "{schema}"')  # `order` is a word of SQL
+            if role:
+                await connection.execute(f'set local role "{role}"; set local search_path = "{schema}"')
             await connection.execute(file.sql)
+            await connection.execute("reset role")
             await connection.execute(
                 "insert into isthmus.migration (pack, number, name, checksum) values ($1, $2, $3, $4)",
                 file.pack,

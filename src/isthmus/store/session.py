@@ -22,6 +22,7 @@ from asyncpg.pool import PoolConnectionProxy
 from isthmus.kernel import errors, ports
 
 from .errors import translated
+from .own import Own
 
 STATEMENTS_REMEMBERED: Final = 4096  # texts already checked: more than all packs have together
 
@@ -119,6 +120,9 @@ class Statements:
         """Undo nothing: outside a transaction nothing was written."""
         yield
 
+    def own(self) -> ports.Session:
+        raise errors.Fault("this session is of no front end", remedy="use the session of a call")
+
     async def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -160,6 +164,9 @@ class Reading(Statements):
     def __init__(self, take: Take, give: Give, front_end: str) -> None:
         super().__init__(take, give)
         self._front_end = front_end
+
+    def own(self) -> ports.Session:
+        return Own(self, self._front_end)
 
     async def _make_ready(self, connection: Connection) -> None:
         tenant: Tenant = connection.tenant
@@ -225,6 +232,9 @@ class Write(Transaction):
         self._digest = _digest(front_end, claim.key) if claim else ""
         self._announce = announce
         self._tenant = Tenant()
+
+    def own(self) -> ports.Session:
+        return Own(self, self._front_end)
 
     async def begin(self) -> None:
         """Begin and claim now. Raises AlreadyAnswered and KeyReused."""

@@ -136,4 +136,4 @@ class Together(Generic[A, R]):
 
 def _context(call: Call, session: ports.Session) -> Context:
     call.session = session
-    return Context(call, call.plan, call.offered.capability.uses)
+    return Context(call, call.plan, call.offered.capability)

@@ -1,0 +1,168 @@
+"""Durable calls: what was put down is called until it is done, whoever is killed meanwhile.
+
+Each call goes through the pipeline under a key that follows from its event, so it is exactly once in effect: a
+transaction that committed answers again, and a flow in steps goes on where a killed run stopped. A flow that fails
+has undone its steps, last first, before it is tried again. Who calls holds the row by a lease, and renews it; a
+process that was killed loses it, and any other takes over. Calls of one subject keep the order of their events. Each
+subscription has slots of its own, so one that fails or hangs holds up no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from contextlib import suppress
+from typing import Final
+from uuid import uuid4
+
+from isthmus.kernel import Caller, Platform, errors, ports
+from isthmus.store import Database, Relay
+
+from .subscriptions import consumer, subscribed
+
+LEASE_S: Final = 10.0  # a killed process's work waits for so long
+RETRY_FIRST_S: Final = 1.0
+RETRY_LAST_S: Final = 600.0
+ATTEMPTS_MAX: Final = 10  # some twenty minutes: what a deploy or a person on call may take to mend it
+SLOTS: Final = 2  # calls of one subscription at once in one process
+POLL_S: Final = 1.0
+CLIENT: Final = "subscription"
+
+# The first of each subject that is due; a later one of the same subject waits for it, in whatever state of retry.
+_TAKE: Final = """
+    with due as (
+        select taken.id
+        from unnest($2::text[], $3::text[], $4::int[]) as free (front_end, capability, slots)
+        cross join lateral (
+            select id from runtime.delivery d
+            where d.front_end = free.front_end and d.capability = free.capability and d.state = 'waiting'
+              and d.due_at <= now() and d.held_until < now()
+              and not exists (
+                  select from runtime.delivery earlier
+                  where earlier.front_end = d.front_end and earlier.capability = d.capability
+                    and earlier.subject = d.subject and earlier.state = 'waiting' and earlier.id < d.id)
+            order by d.id limit free.slots for update skip locked) taken
+    )
+    update runtime.delivery d set held_by = $1, held_until = now() + make_interval(secs => $5), attempts = attempts + 1
+    from due where d.id = due.id and d.held_until < now()
+    returning d.id, d.front_end, d.capability, d.event_id, d.ask, d.attempts"""
+_RENEW: Final = """
+    update runtime.delivery set held_until = now() + make_interval(secs => $2) where held_by = $1 and id = any($3)"""
+_DONE: Final = "delete from runtime.delivery where id = $1 and held_by = $2"
+_FAILED: Final = """
+    update runtime.delivery
+    set state = case when $4 then 'dead' else 'waiting' end, due_at = now() + make_interval(secs => $3),
+        held_by = '', held_until = '-infinity', last_error = left($5, 2000)
+    where id = $1 and held_by = $2"""
+
+log = logging.getLogger("isthmus.runtime")
+
+
+class DurableCalls:
+    """Tells front ends of events and makes the calls; any number of processes may run one on the same database."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        database: Database,
+        *,
+        lease_s: float = LEASE_S,
+        retry_first_s: float = RETRY_FIRST_S,
+        attempts_max: int = ATTEMPTS_MAX,
+    ) -> None:
+        self._platform = platform
+        self._database = database
+        self._lease_s = lease_s
+        self._retry_first_s = retry_first_s
+        self._attempts_max = attempts_max
+        self._holder = uuid4().hex
+        self._running: dict[int, tuple[str, str]] = {}  # what is called now, by row
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._bell = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until cancelled. Outlives a database that is away for a while."""
+        relay = Relay(self._database, [consumer(self._platform, self._database, self._bell.set)])
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(relay.run())
+            tasks.create_task(self._renew())
+            tasks.create_task(self._take())
+
+    async def _take(self) -> None:
+        try:
+            while True:
+                self._bell.clear()
+                try:
+                    rows = await self._next()
+                except errors.IsthmusError as error:
+                    log.warning("deliveries cannot be read, again in %.0f s: %s", POLL_S, error)
+                    rows = ()
+                for row in rows:
+                    self._running[row["id"]] = (row["front_end"], row["capability"])
+                    task = asyncio.create_task(self._deliver(row))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_S):
+                        await self._bell.wait()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def _next(self) -> tuple[ports.Row, ...]:
+        taken = Counter(self._running.values())
+        free = [
+            (code, name, SLOTS - taken[code, name])
+            for code, line in self._platform.release.lines.items()
+            for name in {name for names in subscribed(line.front_end).values() for name in names}
+            if taken[code, name] < SLOTS
+        ]
+        if not free:
+            return ()
+        async with self._database.platform() as session:
+            columns = map(list, zip(*free, strict=True))
+            return tuple(await session.fetch(_TAKE, self._holder, *columns, self._lease_s))
+
+    async def _deliver(self, row: ports.Row) -> None:
+        try:
+            error = await self._called(row)
+            async with self._database.platform() as session:
+                if error is None:
+                    await session.execute(_DONE, row["id"], self._holder)
+                else:
+                    await self._failed(session, row, error)
+        except errors.IsthmusError as away:  # the lease runs out, and it is called again with the same key
+            log.warning("what came of delivery %s is not written down: %s", row["id"], away)
+        finally:
+            del self._running[row["id"]]
+            self._bell.set()
+
+    async def _called(self, row: ports.Row) -> Exception | None:
+        caller = Caller(front_end=row["front_end"], client=CLIENT)
+        key = f"{CLIENT}/{row['event_id']}/{row['capability']}"
+        try:
+            await self._platform.call_wire(row["capability"], row["ask"], caller, key=key)
+        except Exception as error:
+            return error
+        return None
+
+    async def _failed(self, session: ports.Session, row: ports.Row, error: Exception) -> None:
+        attempts: int = row["attempts"]
+        is_dead = attempts >= self._attempts_max or isinstance(error, errors.BadAsk)  # what does not fit never will
+        pause_s = min(self._retry_first_s * 2 ** (attempts - 1), RETRY_LAST_S)
+        log.log(
+            logging.ERROR if is_dead else logging.WARNING,
+            "%s of %s failed (%d): %s", row["capability"], row["event_id"], attempts, error,
+        )  # fmt: skip
+        told = str(error) if isinstance(error, errors.IsthmusError) else repr(error)
+        await session.execute(_FAILED, row["id"], self._holder, pause_s, is_dead, told)
+
+    async def _renew(self) -> None:
+        """Keep what is called here from being taken over."""
+        while True:
+            await asyncio.sleep(self._lease_s / 3)
+            if self._running:
+                with suppress(errors.IsthmusError):
+                    async with self._database.platform() as session:
+                        await session.execute(_RENEW, self._holder, self._lease_s, list(self._running))

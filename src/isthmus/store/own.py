@@ -1,0 +1,141 @@
+"""Tables of a front end's own: a schema and a role for each, so that its statements can touch nothing else.
+
+The role sees `fe_CODE` and no other table, the platform's and other front ends' included. A front end's session takes
+it on for each of its statements and gives it back after, so that packs called in the same transaction work as ever.
+This keeps honest code to its own; it is no wall against code that means harm, which runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from isthmus.kernel import errors, ports
+
+from .migrate import Migration, MigrationSource, migrate_only
+
+if TYPE_CHECKING:
+    from .session import Statements
+
+T = TypeVar("T")
+Connection = PoolConnectionProxy
+
+_BACK: Final = "set role isthmus_app"
+_NO_ROLE: Final = (asyncpg.InvalidParameterValueError, asyncpg.UndefinedObjectError)
+_LEAVES: Final = re.compile(r"\b(set|reset)\b[^;]*\b(role|authorization)\b|\bsecurity\s+definer\b", re.IGNORECASE)
+
+# Roles belong to the whole server, so another database may have made it already, or at this moment.
+_PREPARE: Final = """
+do $$ begin
+    if not exists (select from pg_roles where rolname = '{role}') then
+        create role "{role}" nologin nosuperuser nocreatedb nocreaterole nobypassrls;
+    end if;
+exception when duplicate_object or unique_violation then null;
+end $$;
+do $$ begin
+    if not pg_has_role(current_user, '{role}', 'set') then
+        execute format('grant "{role}" to %I with set true', current_user);
+    end if;
+end $$;
+create schema if not exists "{schema}" authorization "{role}";
+"""
+
+
+def schema_of(front_end: str) -> str:
+    """Return the schema of a front end's own tables."""
+    return "fe_" + front_end.replace("-", "_")
+
+
+def role_of(front_end: str) -> str:
+    """Return the role that a front end's own statements run as."""
+    return "isthmus_" + schema_of(front_end)
+
+
+async def migrate_own(url: str, front_end: str, folder: Path) -> list[Migration]:
+    """Bring a front end's own tables to the shape that its folder says, as its role: it can change nothing else.
+
+    Raises what `migrate` raises; Fault for a file that would leave the role.
+    """
+    source = MigrationSource(pack=schema_of(front_end), schema=schema_of(front_end), folder=folder)
+    if leaving := await asyncio.to_thread(_leaving, folder):
+        raise errors.Fault(
+            f"{leaving} of front end {front_end!r} changes the role that it runs as",
+            remedy="leave role, session authorization and security definer out of a front end's own SQL",
+        )
+    opening = _PREPARE.format(role=role_of(front_end), schema=schema_of(front_end))
+    return await migrate_only(url, source, opening, role_of(front_end))
+
+
+def _leaving(folder: Path) -> str:
+    """Return the name of a file that would leave the role, or nothing."""
+    return next((file.name for file in sorted(folder.glob("*.sql")) if _LEAVES.search(file.read_text())), "")
+
+
+class Own:
+    """A session that runs each statement as the front end's own role."""
+
+    def __init__(self, under: Statements, front_end: str) -> None:
+        self._under = under
+        self._front_end = front_end
+        self._take = f'set role "{role_of(front_end)}"'
+
+    async def fetch(self, sql: str, *args: object) -> Sequence[ports.Row]:
+        return await self._as_own(sql, lambda connection: connection.fetch(sql, *args))
+
+    async def fetch_row(self, sql: str, *args: object) -> ports.Row | None:
+        return await self._as_own(sql, lambda connection: connection.fetchrow(sql, *args))
+
+    async def fetch_value(self, sql: str, *args: object) -> Any:
+        return await self._as_own(sql, lambda connection: connection.fetchval(sql, *args))
+
+    async def execute(self, sql: str, *args: object) -> str:
+        return await self._as_own(sql, lambda connection: connection.execute(sql, *args))
+
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        await self._as_own(sql, lambda connection: connection.executemany(sql, rows))
+
+    def own(self) -> Own:
+        return self
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncGenerator[None]:
+        """Undo what was written inside when an error leaves the block."""
+        async with self._under.savepoint():
+            yield
+
+    async def close(self) -> None:
+        await self._under.close()
+
+    async def _as_own(self, sql: str, statement: Callable[[Connection], Awaitable[T]]) -> T:
+        async def run(connection: Connection) -> T:
+            try:
+                await connection.execute(self._take)
+            except _NO_ROLE:
+                raise errors.Fault(
+                    f"front end {self._front_end!r} has no tables of its own",
+                    remedy="put their SQL into its folder as migrations/0001_create.sql and start or deploy again",
+                ) from None
+            try:
+                return await statement(connection)
+            finally:
+                await _give_back(connection)
+
+        return await self._under._run(sql, run)
+
+
+async def _give_back(connection: Connection) -> None:
+    """Take the calls' role again. A connection of which that is not known is lost: it must serve nobody else."""
+    try:
+        await connection.execute(_BACK)
+    except asyncpg.InFailedSQLTransactionError:
+        pass  # the rollback that follows takes the role back as well
+    except BaseException:
+        connection.terminate()
+        raise
