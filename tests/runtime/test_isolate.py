@@ -250,6 +250,20 @@ def test_a_worker_that_ends_in_the_middle_of_an_answer_is_replaced(tmp_path: Pat
         pytest.fail("no worker came back")
 
 
+def test_the_same_folder_is_loaded_once_and_its_next_version_apart(tmp_path: Path):
+    body = """
+        import os
+        @answers(member.tier_for)
+        def tier(points: int) -> str:
+            return str(os.getppid())
+    """
+    folder = front_end_folder(tmp_path, body, "tier")
+    first, again = (asked(loaded(folder), member.tier_for) for _ in range(2))
+    assert first(1) == again(1)
+    folder.joinpath("front_end.py").write_text(folder.joinpath("front_end.py").read_text() + "\n")
+    assert asked(loaded(folder), member.tier_for)(1) != first(1)
+
+
 def test_workers_end_with_the_front_end_that_they_belong_to(tmp_path: Path):
     body = """
         import os

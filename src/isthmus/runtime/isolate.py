@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from isthmus.config import Isolation
 from isthmus.kernel import FrontEnd, Pack, errors
@@ -15,10 +16,12 @@ from isthmus.kernel.plan import Point
 from .isolate_manifest import ToldAnswer, restore
 from .isolate_waiting import can_wait, waitable
 from .isolate_wire import wire_of
-from .loading import load_front_end
+from .loading import content_hash, load_front_end
 from .remote import Service, read_manifest
 from .watchdog import guarded
 from .workers import Workers
+
+_at_work: WeakValueDictionary[tuple[Path, str, Isolation], Workers] = WeakValueDictionary()
 
 
 def points_of(packs: Iterable[Pack]) -> dict[str, Point]:
@@ -41,8 +44,12 @@ def load_isolated(folder: Path, isolation: Isolation, points: Mapping[str, Point
 
 
 def in_workers(folder: Path, isolation: Isolation, points: Mapping[str, Point]) -> FrontEnd:
-    """Load a folder in worker processes and return a front end that asks them."""
-    workers = Workers(folder.absolute(), deadline_ms=isolation.deadline_ms, memory_mb=isolation.memory_mb)
+    """Load a folder in worker processes and return a front end that asks them; the same content shares them."""
+    key = (folder.absolute(), content_hash(folder), isolation)
+    workers = _at_work.get(key)
+    if workers is None:
+        workers = Workers(folder.absolute(), deadline_ms=isolation.deadline_ms, memory_mb=isolation.memory_mb)
+        _at_work[key] = workers
 
     held = weakref.ref(workers)  # functions are remembered by their hash longer than the front end lives
 
