@@ -77,7 +77,7 @@ def guard(ask: Buy) -> Any:
     return PASS
 
 
-@extension_point("till.extra", combine=combine.first_answer)
+@extension_point("till.extra", combine=combine.first_answer, on_failure="default")
 def extra(minor: int, where: Annotated[str, Pii("free-text")]) -> int | Pass:
     """Add to a total."""
     return 0
@@ -127,18 +127,18 @@ def pack() -> Pack:
 
 
 def release(**rules: Callable[..., Any]) -> Release:
-    """Return a release; each front end's code with its rule for prices, or with none where it is `None`."""
+    """Return a release; each front end's code with its rule for prices."""
     lines = [
-        FrontEnd(
-            code=code,
-            name=code,
-            owner=code,
-            uses=("till.*",),
-            answers=(answers(price)(rule),) if rule else (),
-        )
+        FrontEnd(code=code, name=code, owner=code, uses=("till.*",), answers=(answers(price)(rule),))
         for code, rule in rules.items()
     ]
     return Registry().add(pack(), *lines).freeze()
+
+
+def with_extra(rule: Callable[..., Any]) -> Release:
+    """Return a release whose `north` adds to totals by a rule."""
+    north = FrontEnd(code="north", name="north", owner="north", uses=("till.*",), answers=(answers(extra)(rule),))
+    return Registry().add(pack(), north).freeze()
 
 
 def listed(lines: Sequence[Line]) -> Sequence[int | Pass]:
@@ -147,6 +147,10 @@ def listed(lines: Sequence[Line]) -> Sequence[int | Pass]:
 
 def cheaper(lines: Sequence[Line]) -> Sequence[int | Pass]:
     return [line.minor - 10 for line in lines]
+
+
+def broken_extra(minor: int, where: str) -> int | Pass:
+    raise KeyError("fee")
 
 
 def broken(lines: Sequence[Line]) -> Sequence[int | Pass]:

@@ -16,7 +16,7 @@ from isthmus.runtime.differences import differences, rate
 from isthmus.runtime.replay import compare_answers, replay_answers
 from isthmus.runtime.replay_report import report
 
-from .recorded_shop import Line, baskets, broken, cheaper, listed, record, release
+from .recorded_shop import Line, baskets, broken, broken_extra, cheaper, listed, record, release, with_extra
 
 
 async def test_the_same_rules_answer_recorded_calls_as_before(database):
@@ -48,6 +48,14 @@ async def test_a_rule_that_raises_is_failing_and_its_error_is_shown(database):
     found = await replay_answers(database, old, release(north=broken), "north")
     assert found.front_ends[0].failing == 7
     assert "raised KeyError: 'margin'" in str(found)
+
+
+async def test_a_rule_that_raises_is_failing_also_where_the_default_would_stand_in_and_hide_it(database):
+    old = release(north=listed)
+    await record(database, old, baskets("north", 4))
+    found = await replay_answers(database, with_extra(lambda minor, where: 0), with_extra(broken_extra), "north")
+    assert {one.name: one.failing for one in found.front_ends[0].tallies} == {"till.extra": 4, "till.price": 0}
+    assert "north.broken_extra" in str(found)
 
 
 async def test_a_limit_takes_every_capability_in_turn(database):

@@ -7,6 +7,7 @@ old one is asked again, and what differs from itself is noise.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,7 +17,7 @@ import msgspec
 
 from isthmus.kernel import PASS, errors
 from isthmus.kernel.extension import ExtensionPoint
-from isthmus.kernel.plan import Plan
+from isthmus.kernel.plan import Plan, compile_answers
 from isthmus.kernel.release import Line, Release
 from isthmus.kernel.story import Asked, Story, story_now
 from isthmus.store import Database
@@ -188,7 +189,7 @@ class Comparison:
         except (TypeError, NameError) as error:
             return f"the arguments of {name} cannot be read back: {error}"
         old, new = self._old.plan_of_box(box), self._new.plan_of_box(box)
-        return _Pair(old=old.answer(was), new=new.answer(point), plans=(old, new), points=(was, point), decoder=decoder)
+        return _Pair(old=_bare(old, was), new=_bare(new, point), plans=(old, new), points=(was, point), decoder=decoder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +257,13 @@ def cause_of(before: Asked | None, after: Asked | None) -> str:
             return f"{by} ({spoken.source}) {'speaks now' if old is None else 'speaks no more'}"
         return f"{by} ({new.source}) says {_text(new.value)}, and said {_text(old.value)}"
     return "the order of the answers, or how they are combined, has changed"
+
+
+def _bare(plan: Plan, point: Point) -> Function:
+    """Compile a point's answers so that one that raises is seen: at work, a default may stand in and hide it."""
+    ranked = plan.find(point)
+    bare = dataclasses.replace(point, on_failure="refuse")
+    return compile_answers(bare, ranked, [answer.function for answer in ranked], point.default)
 
 
 def _told(plan: Plan, point: Point, arguments: tuple[Any, ...]) -> Asked | None:
