@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import io
 import tarfile
 import zlib
@@ -300,3 +301,27 @@ async def test_an_archive_that_leads_elsewhere_or_is_none_is_refused(tmp_path):
     with pytest.raises(versions.TooLarge):
         versions.unpack(zlib.compress(bytes(3 * versions.UNPACKED_MAX)), tmp_path / "deep" / "bomb")
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+async def test_a_cache_that_somebody_edited_is_fetched_anew(database, nodes, tmp_path):
+    await _deploy(database, tmp_path, "first")
+    (rules,) = (tmp_path / "cache-0").glob("*/north/answers.py")
+    rules.write_text(rules.read_text().replace("first", "edited"))
+    again = deployed.Node(database, tmp_path / "cache-0")
+    await again.follower.catch_up()
+    assert await again.which() == said("first")
+
+
+async def test_a_version_that_a_new_platform_cannot_run_is_not_replaced_by_another(database, nodes, tmp_path):
+    await _deploy(database, tmp_path, "first")
+    await _deploy(database, tmp_path, "second")
+    late = deployed.Node(database, tmp_path / "late")
+    catalog = {name: pack for name, pack in late.platform.release.packs.items() if name != "catalog"}
+    late.follower._base = dataclasses.replace(late.platform.release, packs=catalog)
+    south = late.follower._base.replacing(nodes[0].platform.release.lines["north"])
+    late.platform.release = dataclasses.replace(south, lines={"south": south.lines["north"], **south.lines})
+    await late.follower.catch_up()
+    assert "'catalog.*', which nobody offers" in late.follower.troubles["north"]
+    with pytest.raises(errors.NotPermitted):
+        await late.which()
+    assert "south" in late.platform.release.lines

@@ -139,7 +139,7 @@ async def _deployed(
     old = await _running(ground, code, held)
     if old is None and wish.percent < 100:
         raise NothingBeside(f"nothing of {code!r} runs yet", remedy="deploy it to everybody first: no --percent")
-    for change in compared(old, new):
+    for change in compared(old, new) if old else ():
         say(f"{code}: {change.what}: {change.answer} answers {change.point} ({change.where})")
     differences = await _compared(ground, code, old, new)
     if differences and not wish.is_accepted:

@@ -41,6 +41,9 @@ _BEAT: Final = f"""
     on conflict (id) do update set seen_at = now()
     where runtime.worker.seen_at < now() - make_interval(secs => {POLL_S / 2})"""
 _FORGET: Final = f"delete from runtime.worker where seen_at < now() - make_interval(secs => {100 * LIVE_S})"
+_FORGET_COUNTS: Final = """
+    delete from runtime.watched w using runtime.switch s
+    where s.id = w.switch and s.made_at < now() - interval '7 days'"""
 _READY: Final = """
     insert into runtime.ready (worker, front_end, hash, trouble) values ($1, $2, $3, $4)
     on conflict (worker, front_end, hash) do update set trouble = excluded.trouble"""
@@ -192,6 +195,7 @@ class Follower:
     async def _listen(self) -> None:
         async with self._database.platform() as session:
             await session.execute(_FORGET)
+            await session.execute(_FORGET_COUNTS)
         while True:
             try:
                 connection = await asyncpg.connect(

@@ -197,7 +197,12 @@ async def load(database: Database, code: str, hash_: str, cache: Path, load_fold
     """
     parent = cache / f"{code}-{hash_[:SHORT]}"
     found = next(parent.glob(f"*/{MANIFEST}"), None) if parent.is_dir() else None
-    folder = found.parent if found else await _fetched(database, code, hash_, parent)
+    folder = found.parent if found else None
+    if folder is not None and await asyncio.to_thread(content_hash, folder) != hash_:
+        await asyncio.to_thread(shutil.rmtree, parent, ignore_errors=True)  # edited, or half gone: fetched anew
+        folder = None
+    if folder is None:
+        folder = await _fetched(database, code, hash_, parent)
     return await asyncio.to_thread(load_checked, folder, code, hash_, load_folder)
 
 
@@ -220,9 +225,8 @@ async def _fetched(database: Database, code: str, hash_: str, parent: Path) -> P
 
 def load_checked(folder: Path, code: str, hash_: str, load_folder: Load = load_front_end) -> FrontEnd:
     """Load a folder that must be this version. Raises NotAFrontEnd where it is not, whatever is wrong with it."""
-    if content_hash(folder) != hash_:  # somebody edited the cache: what runs must be what was deployed
-        shutil.rmtree(folder, ignore_errors=True)
-        raise NotAFrontEnd(f"{folder} is not what was deployed", remedy="try again: it is fetched anew")
+    if content_hash(folder) != hash_:  # what runs must be what was deployed
+        raise NotAFrontEnd(f"{folder} is not what was deployed", remedy="remove it and deploy again")
     try:
         front_end = load_folder(folder)
     except errors.IsthmusError:
