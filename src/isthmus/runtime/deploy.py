@@ -221,7 +221,7 @@ async def _compared(ground: Ground, code: str, old: Line | None, new: Line) -> s
     before, after = ground.release.replacing(old), ground.release.replacing(new)
     found = await ground.replay(ground.database, before, after, code)
     if found.is_same:
-        ground.say(f"{code}: recorded calls are answered as before")
+        ground.say(str(found))
         return ""
     return str(found)
 
