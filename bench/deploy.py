@@ -5,8 +5,8 @@ replays 10,000 recorded answers and switches), and the clock stops with the firs
 gets from a server with two workers. The limit is 5 s.
 
 Switches: buyers of two front ends keep the server busy; one of the two is switched to and fro, a moment
-after the last worker has followed. A call asks its rule before, inside and after another call, so an answer of two versions would
-show. What the other front end notices is its p99 with switches over its p99 without, taken in turns.
+after the last worker has followed. A call asks its rule before, inside and after another call, so an answer of two
+versions would show. What the other front end notices is its p99 with switches over its p99 without, taken in turns.
 """
 
 from __future__ import annotations
