@@ -31,6 +31,7 @@ from .ossie import ossie
 from .platform import DataPlatform
 from .policy import Policy
 from .proof import Proofs
+from .publish import publish
 from .show import show
 
 LOCK: Final = Path("metrics.lock.json")
@@ -246,6 +247,21 @@ def _add_publishing(app: typer.Typer, open_platform: Open) -> None:
         out.print(
             contract(platform.model, platform.model.entity(entity)), highlight=False, soft_wrap=True, markup=False
         )
+
+    @app.command("publish")
+    def publish_tables(
+        url: Annotated[str, typer.Option(help="Address of the PostgreSQL that BI tools read.")],
+        policy: PolicyOption = "owner",
+    ) -> None:
+        """Write each metric as a table of the schema `metrics`, for BI tools; exit code 1 where one has no answer."""
+        platform = open_platform()
+        found = asyncio.run(publish(platform.metrics, _policy(platform, policy), url))
+        table = Table("metric", "table", "by", "rows")
+        for one in found:
+            rows = f"[red]{one.failure}" if one.failure else str(one.rows)
+            table.add_row(one.metric, f"metrics.{one.table}", ", ".join(one.by), rows)
+        out.print(table)
+        raise typer.Exit(1 if any(one.failure for one in found) else 0)
 
     @app.command("ossie")
     def show_ossie(name: Annotated[str, typer.Argument(help="What to call the model.")] = "isthmus") -> None:

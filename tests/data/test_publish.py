@@ -1,0 +1,48 @@
+"""Metrics as tables that any client of PostgreSQL reads."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import asyncpg
+
+from isthmus.data import policy
+from isthmus.data.publish import publish
+
+from .conftest import World
+
+
+async def test_each_metric_is_a_table_with_the_numbers_of_the_service(shop: World, empty_url: str) -> None:
+    found = {one.metric: one for one in await publish(shop.metrics, policy.owner(), empty_url)}
+    connection = await asyncpg.connect(empty_url)
+    try:
+        rows = [tuple(row) for row in await connection.fetch("select * from metrics.sales where sales > 0")]
+        assert sorted(rows) == sorted(shop.rows("sales", by=("time:day", "front_end", "currency")))
+        assert (date(2024, 3, 1), "north", "EUR", 1000) in rows
+        said = await connection.fetchval("select obj_description('metrics.sales'::regclass)")
+        assert "By time:day, front_end, currency; snapshot state-0, receipt " in said
+        await _refreshed(shop, empty_url, connection)
+    finally:
+        await connection.close()
+    assert found["basket_value"].by == ("time:day", "front_end", "currency")
+    assert [one.failure for one in found.values() if one.failure] == []
+
+
+async def _refreshed(shop: World, url: str, connection: asyncpg.Connection) -> None:
+    shop.change("update shop.orders set currency = 'USD' where id = 1")
+    await publish(shop.metrics, policy.owner(), url)
+    totals = await connection.fetch("select currency, sum(sales)::bigint from metrics.sales group by 1 order by 1")
+    assert [tuple(row) for row in totals] == [("EUR", 3140), ("USD", 1000)]
+    shop.change("insert into shop.orders select * from shop.orders where id = 4")
+    broken = {one.metric: one.failure for one in await publish(shop.metrics, policy.owner(), url)}
+    assert "is not unique" in broken["sales"]
+    assert await connection.fetchval("select to_regclass('metrics.sales')") is None
+
+
+async def test_a_policy_holds_for_what_is_published(shop: World, empty_url: str) -> None:
+    await publish(shop.metrics, policy.of_front_end(shop.model, "south"), empty_url)
+    connection = await asyncpg.connect(empty_url)
+    try:
+        assert [row[0] for row in await connection.fetch("select distinct front_end from metrics.sales")] == ["south"]
+    finally:
+        await connection.close()
