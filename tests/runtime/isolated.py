@@ -41,8 +41,9 @@ FRONT_END = FrontEnd(
 
 
 def loaded(folder: Path, mode: str = "process", **settings: Any) -> FrontEnd:
-    """Load a folder as `app` does."""
-    return load_isolated(folder, Isolation(mode=mode, **settings), POINTS)  # pyright: ignore[reportArgumentType]
+    """Load a folder as `app` does; patiently, where a test is not about deadlines and the machine is busy."""
+    chosen = {"deadline_ms": 10_000, **settings}
+    return load_isolated(folder, Isolation(mode=mode, **chosen), POINTS)  # pyright: ignore[reportArgumentType]
 
 
 def asked(front_end: FrontEnd, point: Point) -> Callable[..., Any]:

@@ -20,6 +20,7 @@ from isthmus.kernel import PASS, errors
 from isthmus.packs.member import api as member
 from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
+from isthmus.packs.tax import api as tax
 from isthmus.runtime.isolate_manifest import WrongManifest
 from isthmus.runtime.isolate_waiting import can_wait, wait, waitable
 from isthmus.runtime.isolate_wire import WrongAnswer
@@ -112,9 +113,9 @@ def test_a_worker_has_nothing_of_the_platforms_environment(tmp_path: Path, monke
 
 @BOTH
 def test_a_loop_without_an_end_is_stopped_and_the_next_ask_is_answered(tmp_path: Path, mode: str):
-    front_end = loaded(front_end_folder(tmp_path, LOOP, "tier"), mode, budget_ms=60, deadline_ms=60)
+    front_end = loaded(front_end_folder(tmp_path, LOOP, "tier"), mode, budget_ms=300, deadline_ms=300)
     tier = asked(front_end, member.tier_for)
-    with pytest.raises((TooSlow, WorkerFailed), match=r"north\.tier.* 60 ms"):
+    with pytest.raises((TooSlow, WorkerFailed), match=r"north\.tier.* 300 ms"):
         tier(0)
     assert tier(1) == "gold"
 
@@ -297,8 +298,27 @@ def test_a_front_end_that_keeps_failing_is_not_asked_for_a_while(tmp_path: Path)
         tier(1)
 
 
+@BOTH
+async def test_an_async_point_is_answered_and_falls_back_to_its_default(tmp_path: Path, mode: str):
+    body = """
+        import asyncio
+        @answers(tax.choose_rates)
+        async def rates(lines, jurisdiction, buyer):
+            await asyncio.sleep(0.001)
+            while jurisdiction == "loop":
+                pass
+            return ("no rates",) if jurisdiction == "wrong" else ()
+    """
+    front_end = loaded(front_end_folder(tmp_path, body, "rates"), mode, deadline_ms=400)
+    rates = asked(front_end, tax.choose_rates)
+    assert await rates((), "de", Buyer()) == ()
+    assert await rates((), "loop", Buyer()) is PASS  # the default's word: the platform's own rates
+    assert await rates((), "wrong", Buyer()) is PASS
+    assert await rates((), "de", Buyer()) == ()
+
+
 async def test_while_one_front_end_loops_others_are_answered_first(tmp_path: Path):
-    looping = asked(loaded(front_end_folder(tmp_path, LOOP, "tier"), deadline_ms=400), member.tier_for)
+    looping = asked(loaded(front_end_folder(tmp_path, LOOP, "tier"), deadline_ms=2_000), member.tier_for)
     quick = asked(loaded(front_end_folder(tmp_path, TIER, "tier", code="south")), member.tier_for)
     ended: list[str] = []
 

@@ -127,10 +127,10 @@ def test_a_service_answers_line_by_line_and_wrong_types_are_refused(tmp_path: Pa
 
 
 async def test_all_asks_of_one_call_share_one_deadline(tmp_path: Path, service_url: str):
-    platform = platform_of(remote(tmp_path, service_url, deadline_ms=600))
+    platform = platform_of(remote(tmp_path, service_url, deadline_ms=2_000))
     assert await told(platform, "remote", -1, 1) == ("silver", "silver")
     with pytest.raises(ServiceFailed, match=r"no answer from its service within \d+ ms"):
-        await told(platform, "remote", -350, -350)  # each of them alone would be in time
+        await told(platform, "remote", -1_200, -1_200)  # each of them alone would be in time
 
 
 async def test_a_service_that_fails_is_told_and_then_left_alone(tmp_path: Path, service_url: str):
@@ -156,7 +156,7 @@ async def test_more_calls_than_may_wait_at_once_queue_and_are_all_answered(tmp_p
 
 
 async def test_calls_of_others_end_before_a_looping_one_is_given_up(tmp_path: Path):
-    platform = platform_of(process(tmp_path, LOOP, "north", deadline_ms=500), process(tmp_path, TIER, "south"))
+    platform = platform_of(process(tmp_path, LOOP, "north", deadline_ms=2_000), process(tmp_path, TIER, "south"))
     looping = [asyncio.create_task(told(platform, "north", 0)) for _ in range(20)]
     await asyncio.sleep(0)
     for _ in range(100):
