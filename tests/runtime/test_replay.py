@@ -119,8 +119,17 @@ async def test_recordings_made_under_an_older_contract_are_counted_and_named(dat
     assert found.is_same
     assert found.front_ends[0].unreadable == 2
     assert "1 recorded under another contract" in str(found)
-    assert "cents" in str(found)
+    assert "missing required field `minor`" in str(found)
     assert "till.rounding is asked no more" in str(found)
+
+
+async def test_what_an_argument_knew_beyond_its_contract_is_left_out(database):
+    old = release(north=listed)
+    kept = (await _kept(database, old, ["north"]))["north"]
+    asked = msgspec.structs.replace(kept.asked[0], arguments=msgspec.Raw(b'[[{"sku":"a","minor":1,"more":2}]]'))
+    await recorded.write(database, [msgspec.structs.replace(kept, call_id="more", asked=(asked,))])
+    found = await replay_answers(database, old, release(north=cheaper), "north")
+    assert (found.front_ends[0].differing, found.front_ends[0].unreadable) == (2, 0)
 
 
 @given(count=st.integers(0, 500), more=st.integers(0, 500))

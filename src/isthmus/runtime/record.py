@@ -35,7 +35,7 @@ _PRUNE: Final = """
     with ranked as (
         select front_end, call_id, recorded_at, row_number() over newest as place,
                sum(pg_column_size(story)) over newest as bytes
-        from runtime.recorded_call window newest as (partition by front_end order by recorded_at desc, call_id)
+        from runtime.recorded_call window newest as (partition by front_end order by recorded_at desc, call_id desc)
     )
     delete from runtime.recorded_call old using ranked
     where old.front_end = ranked.front_end and old.call_id = ranked.call_id

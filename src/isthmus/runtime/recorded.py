@@ -32,7 +32,7 @@ MASK: Final = "***"
 # Each capability has its turn, so that a rare one is among the first thousand as well as a frequent one.
 _RECENT: Final = """
     with turn as (
-        select call_id, row_number() over (partition by capability order by recorded_at desc, call_id) as place
+        select call_id, row_number() over (partition by capability order by recorded_at desc, call_id desc) as place
         from runtime.recorded_call where front_end = $1 and ($2 = '' or capability = $2)
     )
     select r.story from turn join runtime.recorded_call r on r.front_end = $1 and r.call_id = turn.call_id
@@ -47,11 +47,14 @@ _COUNTED: Final = """
     select front_end, capability, count(*) as calls, count(*) filter (where error <> '') as refused,
            min(recorded_at) as first_at, max(recorded_at) as last_at, sum(pg_column_size(story))::bigint as bytes
     from runtime.recorded_call where $1 = '' or front_end = $1 group by 1, 2 order by 1, 2"""
+# Kept since now, whenever the call says that it happened: what is loaded from last year is not too old.
 _INSERT: Final = """
     insert into runtime.recorded_call
         (call_id, front_end, capability, version, box, fingerprint, recorded_at, took_us, error, story)
-    select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
-                         $8::integer[], $9::text[], $10::json[])
+    select call_id, front_end, capability, version, box, fingerprint, now(), took_us, error, story
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::integer[], $8::text[],
+                $9::json[])
+         as kept (call_id, front_end, capability, version, box, fingerprint, took_us, error, story)
     on conflict do nothing"""
 
 
@@ -224,7 +227,7 @@ async def counted(database: Database, front_end: str = "") -> tuple[Kept, ...]:
 
 async def write(database: Database, calls: Sequence[RecordedCall]) -> None:
     """Write recorded calls; one that is there already stays as it is."""
-    columns = ("call_id", "front_end", "capability", "version", "box", "fingerprint", "now", "took_us", "error")
+    columns = ("call_id", "front_end", "capability", "version", "box", "fingerprint", "took_us", "error")
     values = [[getattr(call, name) for call in calls] for name in columns]
     async with database.platform() as session:
         await session.execute(_INSERT, *values, [_encoder.encode(call) for call in calls])

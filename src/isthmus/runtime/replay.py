@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -142,7 +142,7 @@ class Comparison:
             count.note(pair)
             return True
         try:
-            arguments = pair.decoder.decode(ask.arguments)
+            arguments = _read(pair, ask.arguments)
         except msgspec.MsgspecError as error:
             count.unreadable += 1
             count.note(f"recorded under another contract of {ask.point}: {error}")
@@ -201,6 +201,36 @@ class _Pair:
     plans: tuple[Plan, Plan]
     points: tuple[Point, Point]
     decoder: msgspec.json.Decoder[tuple[Any, ...]]
+
+
+def _read(pair: _Pair, arguments: msgspec.Raw) -> tuple[Any, ...]:
+    """Return recorded arguments as values. Raises MsgspecError where they do not fit the contract any more.
+
+    What was asked with may have known more than the contract of the point says: no rule can name that.
+    """
+    try:
+        return pair.decoder.decode(arguments)
+    except msgspec.ValidationError:
+        kind = pair.decoder.type
+        return msgspec.convert(_known(msgspec.json.decode(arguments), kind), kind)
+
+
+def _known(value: Any, hint: Any) -> Any:
+    """Return a JSON value without the fields that a type does not have."""
+    kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    inner = get_args(kind)
+    if isinstance(value, list):
+        items = cast("list[Any]", value)
+        kinds = inner if inner and inner[-1] is not Ellipsis else inner[:1] * len(items)
+        return [_known(*pair) for pair in zip(items, kinds, strict=True)] if len(kinds) == len(items) else items
+    if not isinstance(value, dict):
+        return value
+    fields = cast("dict[str, Any]", value)
+    structs = [one for one in (kind, *inner) if isinstance(one, type) and issubclass(one, msgspec.Struct)]
+    if len(structs) != 1:
+        return fields
+    hints = get_type_hints(structs[0], include_extras=True)
+    return {name: _known(part, hints[name]) for name, part in fields.items() if name in structs[0].__struct_fields__}
 
 
 class Raised(str):
