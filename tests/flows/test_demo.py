@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from demo.source import Source
+
+BASKETS = 60
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "build" / "test-demo"  # not below pytest's own folder: PostgreSQL's account may not pass through that
 
@@ -15,11 +18,34 @@ DATA = ROOT / "build" / "test-demo"  # not below pytest's own folder: PostgreSQL
 def test_the_first_baskets_of_the_year_come_to_what_the_source_says() -> None:
     environment = {**os.environ, "ISTHMUS_DATA": str(DATA)}
     environment.pop("ISTHMUS_DATABASE_URL", None)
-    command = [sys.executable, "-m", "isthmus.cli", "demo", "--orders", "60", "--exit", "--json"]
-    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert ran.returncode == 0, ran.stderr[-2000:]
-    report = json.loads(ran.stdout)
+    report = json.loads(said(environment, "demo", "--orders", str(BASKETS), "--exit", "--json"))
     assert report["equal"] is True
     assert report["total"]["minor"] == report["total"]["source_minor"] > 0
     sold = sum(found["orders"] for found in report["front_ends"].values())
-    assert sold >= 60  # a basket is an order in each business line that it has goods of
+    assert sold >= BASKETS  # a basket is an order in each business line that it has goods of
+    metrics_equal_the_source_by_front_end_department_and_week(environment)
+
+
+def metrics_equal_the_source_by_front_end_department_and_week(environment: dict[str, str]) -> None:
+    environment = {**environment, "ISTHMUS_DATA": str(DATA / "demo")}
+    said(environment, "data", "land")
+    by = ("front_end", "catalog.category.parent", "time:week")
+    grouped = [word for name in by for word in ("--by", name)]
+    answer = json.loads(said(environment, "data", "ask", "order.line-sales", *grouped, "--form", "json"))
+    found = [(*(row[name] for name in by), row["order.line-sales"]) for row in answer["rows"]]
+    source = Source(BASKETS).rows(
+        """select front_end, coalesce(department, 'OTHER') as department,
+                  strftime(date_trunc('week', first.at), '%Y-%m-%d') as week, sum(paid)::bigint
+           from chosen join products on product_id = sku
+           join (select front_end, basket_id, min(sold_at) as at from chosen group by all) as first
+               using (front_end, basket_id)
+           where is_known and quantity > 0 group by all order by all"""
+    )
+    assert sorted(found) == source
+
+
+def said(environment: dict[str, str], *words: str) -> str:
+    command = [sys.executable, "-m", "isthmus.cli", *words]
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert ran.returncode == 0, ran.stdout[-1000:] + ran.stderr[-2000:]
+    return ran.stdout
