@@ -2,11 +2,12 @@
 
 from isthmus.kernel import FrontEnd
 from isthmus.packs.inventory import api as inventory
+from isthmus.packs.order import api as order
 from isthmus.packs.pricing import api as pricing
 from isthmus.products.group_buy import GROUP_BUY, from_one_place, group_price
 from isthmus.products.member_price import MEMBER_PRICE, member_price
 
-from . import answers
+from . import answers, picking
 
 FRONT_END = FrontEnd(
     code="fresh",
@@ -58,4 +59,7 @@ FRONT_END = FrontEnd(
         answers.the_last_by_name,
         answers.at_most_a_basket,
     ),
+    capabilities=(picking.list_for_picking, picking.to_pick, picking.picked),
+    implementations=(picking.put_on_list, picking.read_list, picking.take_off_list),
+    subscriptions={order.OrderPlaced: (picking.list_for_picking,)},
 )

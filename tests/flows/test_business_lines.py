@@ -25,8 +25,9 @@ from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.runtime import doctor
 from isthmus.runtime.loading import front_end_folders, load_front_end
-from isthmus.store import Database
+from isthmus.store import Database, migrate_own
 from isthmus.values import Address, LineAsk, Money, money
+from tests.runtime.own_line import becomes, telling
 
 FOLDERS = Path(__file__).parents[2] / "front_ends"
 CODES = ("market", "brand", "fresh")
@@ -332,3 +333,24 @@ async def test_the_brand_offers_its_own_goods_only_instead_and_the_marketplace_n
     preview = await lines.preview("brand", ("cup", 60))
     assert [one.offer.sku for one in preview.substitutes] == ["mug"]
     assert (await lines.preview("market", ("cup", 60))).substitutes == ()
+
+
+async def test_the_grocers_picking_list_has_each_online_order_until_it_is_picked(lines: Lines) -> None:
+    await migrate_own(lines.database.url, "fresh", FOLDERS / "fresh" / "migrations")
+    own = lines.platform.release.lines["fresh"].offered
+
+    async def call(name: str, **fields: Any) -> Any:
+        capability = own[f"fresh.{name}"].capability
+        return await lines.call("fresh", capability, capability.ask(**fields))
+
+    async def listed() -> list[str]:
+        return [one.number for one in (await call("to-pick")).orders]
+
+    async with telling(lines.platform, lines.database):
+        in_shop = await lines.place("fresh", ("cup", 1), paid_at_till="cash", channel="store")
+        await lines.place("market", ("cup", 1))
+        online = await lines.place("fresh", ("cup", 2))
+        await becomes(listed, [one.number for one in online.orders])
+        assert in_shop.orders[0].number not in await listed()
+        await call("picked", order_id=online.orders[0].order_id)
+        assert await listed() == []
