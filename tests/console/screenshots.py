@@ -35,7 +35,6 @@ PICTURES = {
     "lineage": "/lineage?metric=order.net-sales",
     "call": "a told call",
     "capability": "/capabilities/checkout.preview-order",
-    "deploys": "/deploys",
     "stock": "/stock?q=strawberries&front_end=fresh",
 }
 DARK = ("map", "metrics")
