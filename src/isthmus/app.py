@@ -16,6 +16,7 @@ from isthmus.config import Config, load_config
 from isthmus.console.calls import Everything
 from isthmus.console.client import CLIENT as CONSOLE
 from isthmus.console.client import Client
+from isthmus.console.dead_letters import DeadLetters
 from isthmus.console.deploys import Deploys
 from isthmus.console.pages import Part, every_page
 from isthmus.console.traffic import Traffic
@@ -289,7 +290,7 @@ def served(running: Running, data: DataPlatform | None = None, both: Dual | None
         running.traffic,
         Everything(stories, database),
         _data_part(running, data, both),
-        deploys.pages(),
+        [*deploys.pages(), *DeadLetters(database).pages()],
     )
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
     gateway = Gateway(

@@ -33,6 +33,7 @@ PAGES = (
     "/stock",
     "/stock/north/tea",
     "/calls",
+    "/dead-letters",
     "/deploys",
     "/deploys/north",
     "/metrics",

@@ -1,0 +1,55 @@
+"""Dead letters: events that a subscription failed on too often; to be read, and sent again once it is mended."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from isthmus.kernel import errors
+from isthmus.runtime import dead_letters
+from isthmus.store import Database
+
+from .web import Page, form, redirect, render
+
+PAGE_SIZE: Final = 50
+
+
+class DeadLetters:
+    """The pages of dead letters."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def pages(self) -> list[Page]:
+        return [
+            Page("/dead-letters", "Dead letters", self.list, group="Operate"),
+            Page("/dead-letters", "", self.send_again, ("POST",)),
+        ]
+
+    async def list(self, request: Request) -> Response:
+        front_end = request.query_params.get("front_end") or None
+        async with self._database.platform() as session:
+            found = await dead_letters.listed(session, front_end)
+        at = int(text) if (text := request.query_params.get("cursor", "")).isdigit() and len(text) < 9 else 0
+        return render(
+            request,
+            "dead_letters.html",
+            found=found[at : at + PAGE_SIZE],
+            whole=len(found),
+            front_end=front_end,
+            codes=sorted({one.front_end for one in found}),
+            next_cursor=str(at + PAGE_SIZE) if len(found) > at + PAGE_SIZE else None,
+            done=request.query_params.get("done", ""),
+        )
+
+    async def send_again(self, request: Request) -> Response:
+        """Have one dead letter, or all of a front end, delivered again."""
+        fields = await form(request)
+        front_end, number = fields.get("front_end") or None, fields.get("number", "")
+        if not number.isdigit() and front_end is None:
+            raise errors.BadAsk("nothing was chosen", remedy="send one again, or all of a front end")
+        async with self._database.platform() as session:
+            count = await dead_letters.send_again(session, front_end, int(number) if number.isdigit() else None)
+        return redirect(request, "/dead-letters", done=str(count))
