@@ -31,7 +31,7 @@ async def price_of_tea(served: Served) -> int:
 
 async def test_a_changed_rule_is_seen_given_to_all_and_taken_back(page: Page, served: Served) -> None:
     rule = served.folder / "front_ends" / "north" / "front_end.py"
-    await ship(served)
+    await ship(served, "--accept")
     assert await price_of_tea(served) == 900
     rule.write_text(rule.read_text().replace("amount.minor - 100", "amount.minor - 200"))
     await ship(served, "--percent", "1", "--accept")
@@ -76,7 +76,7 @@ async def test_a_changed_rule_is_seen_given_to_all_and_taken_back(page: Page, se
 
 
 async def test_a_share_that_is_none_is_refused_and_nothing_changes(page: Page, served: Served) -> None:
-    await ship(served)
+    await ship(served, "--accept")
     before = await price_of_tea(served)
     rule = served.folder / "front_ends" / "north" / "front_end.py"
     rule.write_text(rule.read_text().replace("off for all", "off for everybody"))
