@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from isthmus import app
+from isthmus.data import lock as locks
 from isthmus.data import policy
 from isthmus.data.ask import Ask
 from isthmus.data.lake import Lake
@@ -142,3 +143,10 @@ def test_the_markings_of_all_shipped_packs_make_one_sound_model(tmp_path: Path) 
     assert all(platform.model.owners[name] and metric.doc for name, metric in platform.model.metrics.items())
     assert {event.partition(".")[0] for event in platform.lake.events} >= {"member", "order", "inventory"}
     assert platform.metrics.ask(Ask(metrics=("order.sales",)), platform.policies["owner"]).rows == [{"order.sales": 0}]
+
+
+def test_the_locked_model_and_metrics_are_those_that_ship(tmp_path: Path) -> None:
+    """Review what has changed with `isthmus data diff`, then lock anew with `isthmus data lock`."""
+    locks.check(
+        open_platform((*app.PACKS, *app.FLOWS), tmp_path).model, Path(__file__).parents[2] / "metrics.lock.json"
+    )

@@ -129,7 +129,7 @@ async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
     shop = world.shop
     gateway = Gateway(shop.platform, Clients(shop.database), Stories(shop.database), Readiness(shop.database, []))
     gateway.mount("/data", MetricsService(shop.platform, world.data, gateway.admit))
-    key = await auth.create_client(shop.database, "north", "analyst")
+    key = await auth.create_client(shop.database, "north", "analyst", ("data.ask",))
     transport = httpx.ASGITransport(app=gateway)  # type: ignore[arg-type]
     async with httpx.AsyncClient(
         transport=transport, base_url="http://shop", headers={"Authorization": f"Bearer {key}"}
@@ -177,9 +177,10 @@ async def test_a_wrong_question_is_a_problem_document(
 
 
 async def test_a_key_without_the_scope_may_not_ask(world: World, client: httpx.AsyncClient) -> None:
-    narrow = await auth.create_client(world.shop.database, "north", "till", ("order.*",))
-    answer = await client.post("/data/ask", json={"metrics": []}, headers={"Authorization": f"Bearer {narrow}"})
-    assert (answer.status_code, answer.json()["slug"]) == (403, "not-permitted")
+    for name, scopes in (("till", ("order.*",)), ("shop", None)):
+        key = await auth.create_client(world.shop.database, "north", name, scopes)
+        answer = await client.post("/data/ask", json={"metrics": []}, headers={"Authorization": f"Bearer {key}"})
+        assert (answer.status_code, answer.json()["slug"]) == (403, "not-permitted")
 
 
 async def test_small_numbers_are_hidden_over_http(world: World, client: httpx.AsyncClient) -> None:

@@ -4,8 +4,9 @@
     GET  /data/metrics?words=    the metrics in which all words occur
     GET  /data/receipts/{id}     what an answer was computed from
 
-A key may ask where its scopes allow `data.ask`. It sees rows of its own front end, and of what belongs to the whole
-group; personal data leaves as pseudonyms, and numbers that fewer than five rows stand behind are hidden.
+A key may ask where its scopes name `data.ask`; one without scopes may not. It sees rows of its own front end, and of
+what belongs to the whole group; personal data leaves as pseudonyms, and numbers that fewer than five rows stand behind
+are hidden.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class MetricsService:
     async def _answered(self, scope: Any, receive: Any) -> Reply:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         known = await self._admit(headers.get(b"authorization"))
-        if not known.may(SCOPE):
+        if known.scopes is None or not known.may(SCOPE):  # named, or not: a shop's own key is no analyst's
             raise errors.NotPermitted(
                 f"client {known.name!r} may not ask for metrics", remedy=f"use a key whose scopes have {SCOPE!r}"
             )
