@@ -292,10 +292,16 @@ async def test_a_folder_that_is_too_large_or_leads_elsewhere_is_refused(tmp_path
 
 
 async def test_an_archive_that_leads_elsewhere_or_is_none_is_refused(tmp_path):
-    written = io.BytesIO()
-    with tarfile.open(fileobj=written, mode="w") as tar:
-        tar.addfile(tarfile.TarInfo("../../escaped"))
-    for content in (zlib.compress(written.getvalue()), b"nothing of the kind", zlib.compress(b"no archive" * 200)):
+    link = tarfile.TarInfo("rules.py")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    entries = [tarfile.TarInfo("../../escaped"), tarfile.TarInfo("/escaped"), link]
+    archives = []
+    for entry in entries:
+        written = io.BytesIO()
+        with tarfile.open(fileobj=written, mode="w") as tar:
+            tar.addfile(entry)
+        archives.append(zlib.compress(written.getvalue()))
+    for content in (*archives, b"nothing of the kind", zlib.compress(b"no archive" * 200)):
         with pytest.raises(versions.NotAnArchive):
             versions.unpack(content, tmp_path / "deep" / "inside" / "north")
     with pytest.raises(versions.TooLarge):

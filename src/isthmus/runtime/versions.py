@@ -11,7 +11,7 @@ import tempfile
 import zlib
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from isthmus.kernel import FrontEnd, Value, errors
@@ -151,7 +151,19 @@ def _extract(content: bytes, inside: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(_unpressed(content))) as tar:
         if len(tar.getmembers()) > FILES_MAX:
             raise TooLarge(f"more than {FILES_MAX} files", remedy="leave data out of the folder")
-        tar.extractall(inside, filter="data")
+        for entry in tar:
+            _write(tar, entry, inside)
+
+
+def _write(tar: tarfile.TarFile, entry: tarfile.TarInfo, inside: Path) -> None:
+    """Write one file of an archive: a plain one, within the folder. Links and devices are in none that we pack."""
+    place = PurePosixPath(entry.name)
+    content = tar.extractfile(entry) if entry.isreg() else None
+    if content is None or place.is_absolute() or ".." in place.parts or not place.parts:
+        raise tarfile.TarError(f"{entry.name!r} is no plain file within the folder")
+    target = inside / place
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content.read())
 
 
 def _unpressed(content: bytes) -> bytes:
