@@ -349,7 +349,7 @@ def rank_candidates(candidates: Sequence[Candidate], buyer: Buyer) -> tuple[str,
 
 
 @extension_point("promotion.extra-benefits", combine=combine.collect(), dimensions=[ORDER_KIND, CHANNEL])
-def extra_benefits(lines: Sequence[PromotionLine], buyer: Buyer, now: datetime) -> tuple[ExtraBenefit, ...]:
+def extra_benefits(lines: Sequence[PromotionLine], buyer: Buyer, now: datetime) -> tuple[ExtraBenefit, ...] | Pass:
     """Give discounts that no stored promotion can express; their codes are reported with "extra:" before them.
 
     Default: none.
