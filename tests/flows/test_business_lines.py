@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 
 from isthmus import app
+from isthmus.config import Isolation
 from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import Caller, Capability, Platform
@@ -24,7 +25,8 @@ from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.runtime import doctor
-from isthmus.runtime.loading import front_end_folders, load_front_end
+from isthmus.runtime.isolate import load_isolated, points_of
+from isthmus.runtime.loading import front_end_folders
 from isthmus.store import Database, migrate_own
 from isthmus.values import Address, LineAsk, Money, money
 from tests.runtime.own_line import becomes, telling
@@ -90,7 +92,8 @@ def usd(minor: int) -> Money:
 @pytest.fixture
 async def lines(database: Database) -> AsyncIterator[Lines]:
     """Give the three, each with the same goods, and look at every condition in the end."""
-    found = [load_front_end(folder) for folder in front_end_folders(FOLDERS)]
+    points = points_of((*app.PACKS, *app.FLOWS))
+    found = [load_isolated(folder, Isolation(), points) for folder in front_end_folders(FOLDERS)]
     release = app.build([one for one in found if one.code in CODES])
     resources = {payment.Providers: payment.Providers.built_in(), order.Numbers: order.Numbers(database)}
     lines = Lines(Platform(release, database, resources=resources), database)
