@@ -12,6 +12,7 @@ from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import errors
 from isthmus.packs.catalog import api as catalog
+from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
@@ -65,6 +66,21 @@ async def test_a_buyer_pays_and_the_goods_are_sent_and_the_order_completes(shop:
     assert sent.state is order.OrderState.SHIPPED
     done = await shop.platform.call(order.complete_order, order.Complete(order_id=order_id), shop.north)
     assert [entry.what for entry in done.history] == ["placed", "paid", "shipped", "completed"]
+
+
+async def test_a_line_that_is_held_in_two_places_leaves_both(shop: Shop) -> None:
+    more = inventory.Receive(reference="more", lines=(inventory.Receipt(sku="tea", quantity=5, location="shed"),))
+    await shop.platform.call(inventory.receive, more, shop.north)
+    bought = await placed(shop, UNITS + 3, address=HOME)
+    pay = checkout.PayOrder(payment_id=bought.payment_id, method="card", token="ok")
+    await shop.platform.call(checkout.pay_order, pay, shop.north)
+    order_id = bought.orders[0].order_id
+    asked = fulfilment.ListShipments(reference=str(order_id))
+    planned = (await shop.platform.call(fulfilment.list_shipments, asked, shop.north)).items
+    leaving = {one.location: sum(line.quantity for line in one.lines) for one in planned}
+    assert leaving == {"main": UNITS, "shed": 3}
+    sent = await shop.platform.call(after_sale.ship_order, after_sale.ShipOrder(order_id=order_id), shop.north)
+    assert sent.state is order.OrderState.SHIPPED
 
 
 async def test_free_goods_are_paid_for_with_nothing(shop: Shop) -> None:

@@ -167,6 +167,41 @@ def locations_of(allocations: Sequence[inventory.Allocation], lines: int) -> lis
     return found
 
 
+def sent_from(
+    orders: Sequence[order.Order], allocations: Sequence[inventory.Allocation]
+) -> list[tuple[fulfilment.PlanLine, ...]]:
+    """Return what leaves which place for each order of a group: a line that is held in two places leaves both.
+
+    A line takes what is held of its SKU where the order says that it comes from, then where else it is held. What is
+    held nowhere any more is planned where the order says.
+    """
+    left: dict[tuple[str, str], int] = {}
+    for held in allocations:
+        here = (held.sku, held.location)
+        left[here] = left.get(here, 0) + held.quantity - held.shipped - held.released
+    return [tuple(part for line in one.lines for part in _parts(line, left)) for one in orders]
+
+
+def _parts(line: order.OrderLine, left: dict[tuple[str, str], int]) -> list[fulfilment.PlanLine]:
+    told = line.location or "main"
+    others = sorted(place for sku, place in left if sku == line.sku and place != told)
+    taken: dict[str, int] = {}
+    wanted = line.quantity
+    for place in (told, *others):
+        units = min(wanted, left.get((line.sku, place), 0))
+        if units:
+            left[line.sku, place] -= units
+            taken[place] = units
+            wanted -= units
+    if wanted:
+        taken[told] = taken.get(told, 0) + wanted
+    attributes = {"seller": line.seller} if line.seller else {}
+    return [
+        fulfilment.PlanLine(sku=line.sku, quantity=units, location=place, attributes=attributes)
+        for place, units in taken.items()
+    ]
+
+
 def shortages(lines: Sequence[LineAsk], available: inventory.Availability) -> tuple[api.Shortage, ...]:
     """Return the lines for which there is too little, counting every line of the same SKU."""
     left = {one.sku: one.available + one.back_order for one in available.items}

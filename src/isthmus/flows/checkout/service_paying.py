@@ -88,29 +88,21 @@ async def confirm_payment(ask: api.ConfirmPayment, ctx: Context) -> api.Paid:
         await ctx.call(order.record_deposit, deposit)
         return stands
     group = await ctx.call(order.mark_paid, order.MarkPaid(group_id=group_id))
-    await ctx.call(inventory.confirm, inventory.Confirm(reference=str(group_id)))
-    for brief in group.orders:
-        if brief.state is order.OrderState.PAID:
-            await _follow_up(brief.order_id, ctx)
+    held = await ctx.call(inventory.confirm, inventory.Confirm(reference=str(group_id)))
+    asked = [order.GetOrder(order_id=one.order_id) for one in group.orders if one.state is order.OrderState.PAID]
+    paid = [await ctx.call(order.get_order, one) for one in asked]
+    for sold, lines in zip(paid, rules.sent_from(paid, held.allocations), strict=True):
+        await _follow_up(sold, lines, ctx)
     return api.Paid(group_id=group_id, payment_id=ask.payment_id, state=found.state, orders=group.orders)
 
 
-async def _follow_up(order_id: UUID, ctx: Context) -> None:
+async def _follow_up(sold: order.Order, lines: tuple[fulfilment.PlanLine, ...], ctx: Context) -> None:
     """Plan what is to be sent of a paid order, and credit its points; as it was sold."""
-    sold = await ctx.call(order.get_order, order.GetOrder(order_id=order_id))
     own = ctx.acting_for(sold.box)
     if sold.delivery_method:
         plan = fulfilment.Plan(
-            reference=str(order_id),
-            lines=tuple(
-                fulfilment.PlanLine(
-                    sku=line.sku,
-                    quantity=line.quantity,
-                    location=line.location or "main",
-                    attributes={"seller": line.seller} if line.seller else {},
-                )
-                for line in sold.lines
-            ),
+            reference=str(sold.order_id),
+            lines=lines,
             method=sold.delivery_method,
             address=sold.address,
             order_kind=sold.order_kind,
