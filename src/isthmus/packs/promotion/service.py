@@ -101,7 +101,8 @@ def _floor(floor: Money | Pass, basket: Basket) -> int:
 
 
 def _extra_offers(basket: Basket, ctx: Context) -> list[Offer]:
-    extras = ctx.answer(api.extra_benefits)(basket.lines, basket.buyer, ctx.now)
+    said = ctx.answer(api.extra_benefits)(basket.lines, basket.buyer, ctx.now)
+    extras = () if isinstance(said, Pass) else said
     codes = [extra.code for extra in extras]
     for code in codes:
         if codes.count(code) > 1:
