@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from demo import load, replay
+from demo import load, replay, shops
 from demo.source import Source
 from isthmus import app
 from isthmus.config import Config
@@ -40,7 +40,7 @@ def demo(config: Config, args: Sequence[str]) -> int:
     if config.database_url is None and not chosen.keep:
         shutil.rmtree(own.data, ignore_errors=True)  # its own database, made anew each time; --keep leaves it
     screen = Console(stderr=True, quiet=chosen.json and not sys.stderr.isatty())
-    report, key = asyncio.run(_sell(own, chosen, screen))
+    report, key, shop_keys = asyncio.run(_sell(own, chosen, screen))
     if chosen.json:
         print(json.dumps(report, indent=2))
     else:
@@ -51,7 +51,8 @@ def demo(config: Config, args: Sequence[str]) -> int:
     os.environ["ISTHMUS_DATA"] = str(own.data)
     os.environ.setdefault(app.TOKEN_VARIABLE, secrets.token_urlsafe(16))
     _say_what_next(Console(), f"http://{config.host}:{port}", key)
-    server.run("isthmus.app:asgi", host=config.host, port=port, log_level="warning")
+    with shops.serving(config.host, port, shop_keys, Console()):
+        server.run("isthmus.app:asgi", host=config.host, port=port, log_level="warning")
     return 0
 
 
@@ -73,7 +74,9 @@ def _arguments(args: Sequence[str]) -> argparse.Namespace:
     return chosen
 
 
-async def _sell(config: Config, chosen: argparse.Namespace, screen: Console) -> tuple[dict[str, Any], str]:
+async def _sell(
+    config: Config, chosen: argparse.Namespace, screen: Console
+) -> tuple[dict[str, Any], str, dict[str, str]]:
     source = Source(chosen.orders)
     async with app.running(config) as running:
         with _progress(screen) as progress:
@@ -85,7 +88,8 @@ async def _sell(config: Config, chosen: argparse.Namespace, screen: Console) -> 
         report = await replay.report(running, source, refused)
         report["seconds"] = {"load": round(loaded - began, 1), "sell": round(ended - loaded, 1)}
         key = await auth.create_client(running.database, "fresh", "demo", None)
-    return report, key
+        shop_keys = {code: await auth.create_client(running.database, code, "shop", None) for code in shops.CODES}
+    return report, key, shop_keys
 
 
 def _progress(screen: Console) -> Progress:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def make(address: str, key: str, secret: bytes) -> Starlette:
     """Make the app over a platform's address."""
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
         app.state.platform, app.state.secret = Platform(address, key), secret
         yield
         await app.state.platform.close()
@@ -56,9 +56,14 @@ def make(address: str, key: str, secret: bytes) -> Starlette:
         Route("/orders/{order_id}", one_order),
         Route("/orders/{order_id}/return", send_back, methods=["POST"]),
         Route("/sign-in", sign_in, methods=["GET", "POST"]),
-        Route("/shop.css", lambda _: FileResponse(HERE / "shop.css")),
+        Route("/shop.css", style),
     ]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={Refused: _refused})
+
+
+async def style(request: Request) -> Response:
+    """Give the shop's style sheet."""
+    return FileResponse(HERE / "shop.css")
 
 
 async def shelf(request: Request) -> Response:
@@ -71,8 +76,8 @@ async def shelf(request: Request) -> Response:
         platform.call("catalog.search", ask), platform.call("catalog.list-categories", {"limit": 100})
     )
     prices = await _prices(platform, [one["sku"] for one in found["items"]])
-    facts = {"found": found, "prices": prices, "categories": top["items"]}
-    return _page(request, "shelf.html", **facts, text=ask["text"], category=ask.get("category", ""))
+    facts: dict[str, Any] = {"found": found, "prices": prices, "categories": top["items"]}
+    return _page(request, "shelf.html", None, **facts, text=ask["text"], category=ask.get("category", ""))
 
 
 async def product(request: Request) -> Response:
@@ -213,7 +218,8 @@ async def _basket_page(request: Request, form: Mapping[str, str], refused: Refus
     if "basket_id" not in kept:
         return _page(request, "basket.html", refused, basket=None)
     held = await platform.call("order.get-basket", {"basket_id": kept["basket_id"]})
-    preview, notes = None, {}
+    preview: dict[str, Any] | None = None
+    notes: dict[str, list[str]] = {}
     if held["lines"]:
         try:
             preview = await _preview(request, _ask(form, kept), kept)
@@ -225,10 +231,11 @@ async def _basket_page(request: Request, form: Mapping[str, str], refused: Refus
     known = {one["item"]["sku"]: one["item"] for one in described["items"]}
     bills = {(one["instead_of"] or one["sku"]): one for one in preview["bill"]["lines"]} if preview else {}
     lines = [
-        one | {"title": known[one["sku"]]["title"], "by": from_whom(known[one["sku"]]), "unit": known[one["sku"]]["unit"],
-               "bill": bills.get(one["sku"]), "notes": notes.get(one["sku"], [])}
+        one
+        | {name: known[one["sku"]][name] for name in ("title", "unit")}
+        | {"by": from_whom(known[one["sku"]]), "bill": bills.get(one["sku"]), "notes": notes.get(one["sku"], [])}
         for one in held["lines"]
-    ]  # fmt: skip
+    ]
     extra = await _options(platform, form)
     return _page(request, "basket.html", refused, basket=held, lines=lines, preview=preview, form=form, **extra)
 
@@ -345,7 +352,5 @@ def _capital(text: str) -> str:
 
 PAGES = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
 PAGES.filters["capitalize_first"] = _capital
-PAGES.globals.update(
-    shop=NAME, motto=MOTTO, fields=FIELDS, seller=seller, from_whom=from_whom,
-    amount=look.amount, tile=look.tile, named=look.named,
-)  # fmt: skip
+SHOWN: dict[str, Any] = {"shop": NAME, "motto": MOTTO, "fields": FIELDS, "seller": seller, "from_whom": from_whom}
+PAGES.globals |= SHOWN | {"amount": look.amount, "tile": look.tile, "named": look.named}

@@ -41,7 +41,7 @@ class Platform:
             )
         except httpx.HTTPError:
             raise Refused({"slug": "shop.no-answer", "detail": "the shop is not reachable just now"}) from None
-        if answer.status_code == httpx.codes.OK:
+        if answer.is_success:
             return answer.json()
         try:
             raise Refused(answer.json())

@@ -1,0 +1,1 @@
+"""The brand's own shop: a client of the public API, like any other."""

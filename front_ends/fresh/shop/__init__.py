@@ -1,0 +1,1 @@
+"""The grocer's own shop: a client of the public API, like any other."""

@@ -1,0 +1,360 @@
+"""The grocer's shop, for shoppers: browse, basket, checkout, orders and returns, over the public API.
+
+Run it with SHOP_API (the platform's address), SHOP_KEY (the shop's API key) and SHOP_SECRET (signs its cookie):
+`uvicorn --factory front_ends.fresh.shop.app:shop`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from . import look, session
+from .platform import Platform, Refused
+
+HERE = Path(__file__).parent
+CURRENCY = "USD"
+PAGE = 24  # products of a page: four rows of six
+FIELDS = (("recipient", "Name"), ("street", "Street"), ("city", "City"), ("region", "State"), ("postcode", "ZIP"))
+RETURNED = ("shipped", "part-shipped", "completed")  # states in which goods may come back
+NAME, MOTTO = "Fresh", "Weighed today, at your door tomorrow; 30 % off after 19:00 UTC"
+
+
+def shop() -> Starlette:
+    """Make the app from the environment."""
+    return make(os.environ["SHOP_API"], os.environ["SHOP_KEY"], os.environ["SHOP_SECRET"].encode())
+
+
+def make(address: str, key: str, secret: bytes) -> Starlette:
+    """Make the app over a platform's address."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
+        app.state.platform, app.state.secret = Platform(address, key), secret
+        yield
+        await app.state.platform.close()
+
+    routes = [
+        Route("/", shelf),
+        Route("/product/{sku}", product),
+        Route("/basket", basket),
+        Route("/basket", change, methods=["POST"]),
+        Route("/checkout", checkout, methods=["POST"]),
+        Route("/pay/{payment_id}", pay, methods=["GET", "POST"]),
+        Route("/orders", orders),
+        Route("/orders/{order_id}", one_order),
+        Route("/orders/{order_id}/return", send_back, methods=["POST"]),
+        Route("/sign-in", sign_in, methods=["GET", "POST"]),
+        Route("/shop.css", style),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={Refused: _refused})
+
+
+async def style(request: Request) -> Response:
+    """Give the shop's style sheet."""
+    return FileResponse(HERE / "shop.css")
+
+
+async def shelf(request: Request) -> Response:
+    """Show what is offered, by department or words, each with its price."""
+    platform: Platform = request.app.state.platform
+    query = request.query_params
+    ask: dict[str, Any] = {"text": query.get("text", ""), "limit": PAGE}
+    ask |= {name: query[name] for name in ("category", "cursor") if query.get(name)}
+    found, top = await asyncio.gather(
+        platform.call("catalog.search", ask), platform.call("catalog.list-categories", {"limit": 100})
+    )
+    prices = await _prices(platform, [one["sku"] for one in found["items"]])
+    facts: dict[str, Any] = {"found": found, "prices": prices, "categories": top["items"]}
+    return _page(request, "shelf.html", None, **facts, text=ask["text"], category=ask.get("category", ""))
+
+
+async def product(request: Request) -> Response:
+    """Show one product, and what each of its variants costs now."""
+    platform: Platform = request.app.state.platform
+    sku = request.path_params["sku"]
+    shown = await platform.call("catalog.get-product", {"sku": sku})
+    offers = {one["sku"]: one for one in shown["offers"] if one["is_open"]}
+    variants = [one for one in shown["variants"] if one["sku"] in offers]
+    choices = [await _choice(request, one, offers[one["sku"]]) for one in variants]
+    return _page(request, "product.html", product=shown, choices=choices)
+
+
+async def basket(request: Request) -> Response:
+    """Show the basket, what it costs and why."""
+    return await _basket_page(request, {})
+
+
+async def change(request: Request) -> Response:
+    """Set a quantity, and remember what it was shown to cost: a later price is pointed out before it is charged."""
+    platform: Platform = request.app.state.platform
+    form, kept = await request.form(), _session(request)
+    if "basket_id" not in kept:
+        kept["basket_id"] = (await platform.call("order.open-basket", {"currency": CURRENCY}))["basket_id"]
+    quantity = form.getlist("quantity")[-1]  # the button "take out" comes after the field
+    if not str(quantity).isdecimal():
+        raise Refused({"detail": "a quantity is a whole number"})
+    line = {"sku": form["sku"], "quantity": int(str(quantity))}
+    held = await platform.call("order.set-lines", {"basket_id": kept["basket_id"], "lines": [line]})
+    try:
+        preview = await _preview(request, {"basket_id": kept["basket_id"], "currency": CURRENCY}, kept)
+        wanted = {one["sku"]: one["quantity"] for one in held["lines"]}
+        known = [
+            {"sku": one["sku"], "quantity": one["quantity"], "shown": one["amount"]}
+            for one in preview["bill"]["lines"]
+            if wanted.get(one["sku"]) == one["quantity"]
+        ]
+        if known:
+            await platform.call("order.set-lines", {"basket_id": kept["basket_id"], "lines": known})
+    except Refused:
+        pass  # the basket's page says why, beside the line
+    return _keep(request, RedirectResponse("/basket", status_code=303), kept)
+
+
+async def checkout(request: Request) -> Response:
+    """Show the total for an address, or order for the total that was shown."""
+    platform: Platform = request.app.state.platform
+    form = {name: str(value) for name, value in (await request.form()).items()}
+    kept = _session(request)
+    if form.get("see") or not form.get("expected") or not kept.get("member_id"):
+        return await _basket_page(request, form)
+    ask = _ask(form, kept) | {"expected_total": {"currency": CURRENCY, "minor": int(form["expected"])}}
+    try:
+        placed = await platform.call("checkout.place-order", ask, key=form["key"])
+    except Refused as refused:
+        return await _basket_page(request, form, refused)
+    kept.pop("basket_id", None)
+    kept["payments"] = [*kept.get("payments", []), placed["payment_id"]][-5:]
+    return _keep(request, RedirectResponse(f"/pay/{placed['payment_id']}", status_code=303), kept)
+
+
+async def pay(request: Request) -> Response:
+    """Take a payment, once however often the button is pressed; one that was declined can be tried again."""
+    platform: Platform = request.app.state.platform
+    payment_id = request.path_params["payment_id"]
+    if payment_id not in _session(request).get("payments", []):
+        raise Refused({"detail": "this payment is not one of yours"})
+    refused = None
+    if request.method == "POST":
+        form = await request.form()
+        ask = {"payment_id": payment_id, "method": "card", "token": str(form["token"])}
+        try:
+            await platform.call("checkout.pay-order", ask, key=str(form["key"]))
+            return RedirectResponse("/orders", status_code=303)
+        except Refused as problem:
+            refused = problem
+    payment = await platform.call("payment.get-payment", {"payment_id": payment_id})
+    if payment["state"] in ("authorised", "captured"):
+        return RedirectResponse("/orders", status_code=303)
+    return _page(request, "pay.html", refused, payment=payment)
+
+
+async def orders(request: Request) -> Response:
+    """List the shopper's orders, the latest first."""
+    kept = _session(request)
+    if not kept.get("member_id"):
+        return RedirectResponse("/sign-in", status_code=303)
+    found = await request.app.state.platform.call("order.list-orders", {"member_id": kept["member_id"]})
+    return _page(request, "orders.html", orders=found["items"])
+
+
+async def one_order(request: Request) -> Response:
+    """Show one order of the shopper's."""
+    return await _order_page(request)
+
+
+async def send_back(request: Request) -> Response:
+    """Ask to return goods of an order."""
+    form = await request.form()
+    lines = [
+        {"line": int(name.removeprefix("line-")), "quantity": int(str(value))}
+        for name, value in form.items()
+        if name.startswith("line-") and str(value).isdecimal() and int(str(value)) > 0
+    ]
+    order = await _own_order(request)
+    try:
+        if not lines:
+            raise Refused({"detail": "say how many of which goods come back"})
+        ask = {"order_id": order["order_id"], "lines": lines}
+        await request.app.state.platform.call("order.request-return", ask, key=str(form["key"]))
+    except Refused as refused:
+        return await _order_page(request, refused)
+    return RedirectResponse(f"/orders/{order['order_id']}", status_code=303)
+
+
+async def sign_in(request: Request) -> Response:
+    """Know a shopper by e-mail; who is new becomes a member."""
+    if request.method == "GET":
+        return _page(request, "sign_in.html")
+    platform: Platform = request.app.state.platform
+    form = await request.form()
+    identity = {"kind": "email", "value": str(form["email"])}
+    try:
+        found = await platform.call("member.find-member", identity)
+    except Refused as refused:
+        if refused.document.get("status") != 404:
+            return _page(request, "sign_in.html", refused)
+        ask = {"identities": [identity], "profile": {"given_name": str(form["name"])}, "consents": ["terms"]}
+        found = await platform.call("member.register", ask)
+    member = await platform.call("member.get-member", {"member_id": found["member_id"]})
+    kept = _session(request) | {"member_id": member["member_id"], "name": str(form["name"]), "tier": member["tier"]}
+    return _keep(request, RedirectResponse("/basket" if kept.get("basket_id") else "/", status_code=303), kept)
+
+
+async def _basket_page(request: Request, form: Mapping[str, str], refused: Refused | None = None) -> Response:
+    platform: Platform = request.app.state.platform
+    kept = _session(request)
+    if "basket_id" not in kept:
+        return _page(request, "checkout.html", refused, basket=None)
+    held = await platform.call("order.get-basket", {"basket_id": kept["basket_id"]})
+    preview: dict[str, Any] | None = None
+    notes: dict[str, list[str]] = {}
+    if held["lines"]:
+        try:
+            preview = await _preview(request, _ask(form, kept), kept)
+            notes = _notes(preview)
+        except Refused as problem:
+            refused = refused or problem
+    skus = [one["sku"] for one in held["lines"]]
+    described = await platform.call("catalog.describe-skus", {"skus": skus}) if skus else {"items": []}
+    known = {one["item"]["sku"]: one["item"] for one in described["items"]}
+    bills = {(one["instead_of"] or one["sku"]): one for one in preview["bill"]["lines"]} if preview else {}
+    lines = [
+        one
+        | {name: known[one["sku"]][name] for name in ("title", "unit")}
+        | {"by": from_whom(known[one["sku"]]), "bill": bills.get(one["sku"]), "notes": notes.get(one["sku"], [])}
+        for one in held["lines"]
+    ]
+    extra = await _options(platform, form)
+    return _page(request, "checkout.html", refused, basket=held, lines=lines, preview=preview, form=form, **extra)
+
+
+def _notes(preview: dict[str, Any]) -> dict[str, list[str]]:
+    notes: dict[str, list[str]] = {}
+    for one in preview["shortages"]:
+        notes.setdefault(one["sku"], []).append(f"Only {one['available']} left of {one['wanted']} wanted")
+    for one in preview["drifted"]:
+        was, now = look.amount(one["shown"]), look.amount(one["now"])
+        notes.setdefault(one["sku"], []).append(f"The price changed: {was} before, {now} now")
+    for one in preview["substitutes"]:
+        notes.setdefault(one["instead_of"], []).append(f"We could bring {one['offer']['title']} instead")
+    return notes
+
+
+async def _preview(request: Request, ask: dict[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {name: value for name, value in ask.items() if name not in ("contact_email", "expected_total")}
+    if kept.get("member_id"):
+        shown["member_id"] = kept["member_id"]
+    return await request.app.state.platform.call("checkout.preview-order", shown)
+
+
+def _ask(form: Mapping[str, str], kept: Mapping[str, Any]) -> dict[str, Any]:
+    ask: dict[str, Any] = {"currency": CURRENCY, "basket_id": kept["basket_id"]}
+    if kept.get("member_id"):
+        ask["member_id"] = kept["member_id"]
+    if form:
+        ask["address"] = {"country": "US"} | {name: form.get(name, "") for name, _ in FIELDS}
+        ask["delivery_method"] = "van" if form.get("slot_id") else "post"
+        ask["accepts_substitutes"] = form.get("accepts_substitutes") == "yes"
+        if form.get("slot_id"):
+            ask["slot_id"] = form["slot_id"]
+    return ask
+
+
+async def _options(platform: Platform, form: Mapping[str, str]) -> dict[str, Any]:
+    slots = await platform.call("fulfilment.list-slots", {"method": "van", "limit": 28})
+    return {"slots": slots["items"]}
+
+
+async def _choice(request: Request, variant: dict[str, Any], offer: dict[str, Any]) -> dict[str, Any]:
+    choice = {"sku": variant["sku"], "offer": offer, "unit": variant["unit"], "line": None, "problem": ""}
+    choice["label"] = ", ".join(variant["attributes"].values()) or variant["unit"]
+    line = {"sku": variant["sku"], "quantity": offer["min_quantity"]}
+    try:
+        preview = await _preview(request, {"currency": CURRENCY, "lines": [line]}, _session(request))
+        choice["line"] = preview["bill"]["lines"][0]
+        choice["problem"] = "Out of stock" if preview["shortages"] else ""
+    except Refused as refused:
+        choice["problem"] = "Not sold now" if refused.slug == "pricing.no-list-price" else str(refused)
+    return choice
+
+
+async def _prices(platform: Platform, skus: list[str]) -> dict[str, str]:
+    for _ in range(2):  # goods without a price refuse the whole ask, and are named
+        if not skus:
+            return {}
+        lines = [{"sku": sku, "quantity": 1} for sku in skus]
+        try:
+            quote = await platform.call("pricing.quote", {"currency": CURRENCY, "lines": lines})
+            return {one["sku"]: look.amount(one["amount"]) for one in quote["lines"]}
+        except Refused as refused:
+            unpriced = {one["sku"] for one in refused.document.get("lines", [])}
+            skus = [sku for sku in skus if sku not in unpriced] if unpriced else []
+    return {}
+
+
+async def _own_order(request: Request) -> dict[str, Any]:
+    order = await request.app.state.platform.call("order.get-order", {"order_id": request.path_params["order_id"]})
+    member_id = _session(request).get("member_id")
+    if member_id is None or order["member_id"] != member_id:
+        raise Refused({"detail": "this order is not one of yours"})
+    return order
+
+
+async def _order_page(request: Request, refused: Refused | None = None) -> Response:
+    order = await _own_order(request)
+    returns = await request.app.state.platform.call("order.list-returns", {"order_id": order["order_id"]})
+    can_return = order["state"] in RETURNED
+    return _page(request, "order.html", refused, order=order, returns=returns["items"], can_return=can_return)
+
+
+def from_whom(goods: Mapping[str, Any]) -> str:
+    """Say whose goods they are."""
+    return str(goods["brand"])
+
+
+def seller(code: str) -> str:
+    """Name a part of an order for people."""
+    return code
+
+
+def _page(request: Request, name: str, refused: Refused | None = None, **facts: Any) -> Response:
+    status = 200 if refused is None else int(refused.document.get("status", 422))
+    facts = {"form": {}, "session": _session(request), "key": str(uuid.uuid4())} | facts
+    wrong, problem = (refused.field, str(refused)) if refused else ("", "")
+    return HTMLResponse(PAGES.get_template(name).render(**facts, wrong=wrong, problem=problem), status_code=status)
+
+
+async def _refused(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Refused)
+    return _page(request, "layout.html", problem)
+
+
+def _session(request: Request) -> dict[str, Any]:
+    return session.read(request, request.app.state.secret)
+
+
+def _keep(request: Request, response: Response, kept: dict[str, Any]) -> Response:
+    session.write(response, kept, request.app.state.secret)
+    return response
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+PAGES = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
+PAGES.filters["capitalize_first"] = _capital
+SHOWN: dict[str, Any] = {"shop": NAME, "motto": MOTTO, "fields": FIELDS, "seller": seller, "from_whom": from_whom}
+PAGES.globals |= SHOWN | {"amount": look.amount, "tile": look.tile, "named": look.named}

@@ -1,0 +1,52 @@
+"""What the shop asks of the platform: the public HTTP API, with the shop's own key."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import httpx
+
+TIMEOUT_S = 20.0  # longer than any capability that a page asks for may take
+
+
+class Refused(Exception):
+    """The platform said no. `path` is where in the ask, `document` the whole problem document."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        super().__init__(str(document.get("detail", "the shop cannot do this now")))
+        self.document = document
+        self.slug = str(document.get("slug", ""))
+        self.path = str(document.get("path", "$"))
+
+    @property
+    def field(self) -> str:
+        """The form's field that it is about; empty where it is about no one field."""
+        return self.path.rpartition(".")[2].partition("[")[0].lstrip("$")
+
+
+class Platform:
+    """Calls capabilities by name."""
+
+    def __init__(self, address: str, key: str) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT_S
+        )
+
+    async def call(self, capability: str, ask: dict[str, Any], key: str | None = None) -> dict[str, Any]:
+        """Return the answer; with the same `key` a second call does nothing again. Raises Refused."""
+        try:
+            answer = await self._client.post(
+                f"/v1/{capability}", json=ask, headers={"Idempotency-Key": key or str(uuid.uuid4())}
+            )
+        except httpx.HTTPError:
+            raise Refused({"slug": "shop.no-answer", "detail": "the shop is not reachable just now"}) from None
+        if answer.is_success:
+            return answer.json()
+        try:
+            raise Refused(answer.json())
+        except ValueError:
+            raise Refused({"slug": "shop.no-answer", "detail": "the shop did not understand its answer"}) from None
+
+    async def close(self) -> None:
+        await self._client.aclose()
