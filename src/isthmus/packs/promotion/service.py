@@ -104,9 +104,8 @@ def _extra_offers(basket: Basket, ctx: Context) -> list[Offer]:
     said = ctx.answer(api.extra_benefits)(basket.lines, basket.buyer, ctx.now)
     extras = () if isinstance(said, Pass) else said
     codes = [extra.code for extra in extras]
-    for code in codes:
-        if codes.count(code) > 1:
-            raise AnswerFailed(f"two extra benefits have the code {code!r}", remedy="give each a code of its own")
+    if twice := [code for code in codes if codes.count(code) > 1]:
+        raise AnswerFailed(f"two extra benefits have the code {twice[0]!r}", remedy="give each a code of its own")
     return [rules.offer_of_extra(extra, basket) for extra in extras]
 
 
