@@ -352,6 +352,6 @@ def _capital(text: str) -> str:
 
 PAGES = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
 PAGES.filters["capitalize_first"] = _capital
-PAGES_KNOW: dict[str, Any] = {"shop": NAME, "motto": MOTTO, "fields": FIELDS, "seller": seller, "from_whom": from_whom}
-PAGES_KNOW |= {"amount": look.amount, "tile": look.tile, "named": look.named}
-PAGES.globals.update(PAGES_KNOW)
+KNOWN: dict[str, Any] = {"shop": NAME, "motto": MOTTO, "fields": FIELDS, "seller": seller, "from_whom": from_whom}
+LOOK: dict[str, Any] = {"amount": look.amount, "tile": look.tile, "named": look.named}
+PAGES.globals.update(KNOWN | LOOK)
