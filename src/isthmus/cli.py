@@ -23,6 +23,7 @@ from isthmus.config import FILE, Config, load_config
 from isthmus.governance import contracts
 from isthmus.governance.compat import compare, undeclared, users_of
 from isthmus.governance.contracts import read
+from isthmus.governance.explain import explain as who_answers
 from isthmus.governance.served import last_served
 from isthmus.kernel import errors, ports
 from isthmus.kernel.release import Release
@@ -199,11 +200,11 @@ def explain(
     if point is None:
         table = Table("point", "rule", "asked in this order, then the default")
         for name in sorted(release.points):
-            found = release.explain(front_end, name, dims)
+            found = who_answers(release, front_end, name, dims)
             table.add_row(name, found.rule, ", ".join(one.by for one in found.candidates) or "[dim]default only")
         out.print(table)
         return
-    found = release.explain(front_end, point, dims)
+    found = who_answers(release, front_end, point, dims)
     table = Table("place", "answer", "when", "fate", "where", title=f"{point} for {found.front_end} ({found.rule})")
     for one in found.candidates:
         condition = ", ".join(f"{name} in {'|'.join(values)}" for name, values in one.when.items()) or "always"

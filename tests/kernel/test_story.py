@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from isthmus.governance.explain import explain
 from isthmus.kernel import PASS, Caller, Context, Effect, Pass, answers, combine, extension_point
 from isthmus.kernel.story import Story
 
@@ -188,7 +189,7 @@ def test_explain_says_who_answers_in_which_order_and_why():
         return 2
 
     north = a_front_end("north", many, plain, order={price: [many, plain]})
-    found = a_platform(points=[price], front_ends=[north]).release.explain("north", "shop.price")
+    found = explain(a_platform(points=[price], front_ends=[north]).release, "north", "shop.price")
     assert [(one.by, one.place, one.fate, one.has_predicate) for one in found.candidates] == [
         ("north.many", 1, "asked, may pass", True),
         ("north.plain", 2, "answers", False),

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from isthmus import app
+from isthmus.governance.explain import explain
 from isthmus.kernel import PASS, errors
 from isthmus.packs.member import api as member
 from isthmus.packs.payment import api as payment
@@ -88,7 +89,7 @@ def test_process_answers_are_compiled_like_those_of_the_same_folder_inline():
     for folder in apart_too:
         apart, here = (app.build([loaded(folder, mode)]) for mode in ("process", "inline"))
         for point in POINTS:
-            told = [apart.explain(folder.name, point), here.explain(folder.name, point)]
+            told = [explain(apart, folder.name, point), explain(here, folder.name, point)]
             assert [(one.by, one.when, one.has_predicate, one.is_total, one.fate) for one in told[0].candidates] == [
                 (one.by, one.when, one.has_predicate, one.is_total, one.fate) for one in told[1].candidates
             ]

@@ -10,7 +10,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from isthmus.kernel.release import Candidate, Line, Release
+from isthmus.governance import explain
+from isthmus.governance.explain import Candidate
+from isthmus.kernel.release import Line, Release
 
 from .client import Client
 from .traffic import Traffic, together
@@ -82,7 +84,7 @@ class Lines:
         code, name = request.path_params["code"], request.path_params["point"]
         release = self._client.release
         chosen = {key: value for key, value in request.query_params.items() if value}
-        explanation = release.explain(code, name, chosen)
+        explanation = explain.explain(release, code, name, chosen)
         known = release.line(code).dimensions
         return render(
             request,
@@ -91,14 +93,14 @@ class Lines:
             point=release.points[name],
             found=explanation,
             dimensions=[(one.name, known[one.name].values) for one in release.points[name].dimensions],
-            others=[(other, release.explain(other, name)) for other in sorted(release.lines) if other != code],
+            others=[(other, explain.explain(release, other, name)) for other in sorted(release.lines) if other != code],
             fate_class=_fate_class,
         )
 
 
 def _asked(release: Release, code: str, name: str) -> Point:
     """Return who is asked for a point by default, and who only under some condition."""
-    explained = release.explain(code, name)
+    explained = explain.explain(release, code, name)
     answers = {
         one.label: ", ".join(f"{dimension} {' or '.join(sorted(values))}" for dimension, values in one.when.items())
         for node in release.line(code).nodes

@@ -11,7 +11,6 @@ from types import CodeType
 from typing import Any
 
 from .capability import Capability, Implementation
-from .contract import Value
 from .errors import NotPermitted, UnknownCapability, UnknownDimensionValue, near
 from .extension import Answer, Dimension
 from .fingerprint import code_hash
@@ -21,29 +20,6 @@ from .pack import Pack
 from .plan import Compiler, Plan, Point
 
 Read = Callable[[Any], tuple[str | None, ...]]
-
-
-class Candidate(Value):
-    """One answer that could speak, and how it fares."""
-
-    by: str
-    source: str
-    when: dict[str, tuple[str, ...]]
-    has_predicate: bool
-    is_total: bool
-    place: int  # 1 is asked first
-    fate: str  # "answers", "asked, may pass", "behind …"
-
-
-class Explanation(Value):
-    """Who answers a point for a front end, in one situation."""
-
-    front_end: str
-    point: str
-    rule: str
-    situation: dict[str, str]
-    candidates: tuple[Candidate, ...]
-    default: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,29 +152,6 @@ class Release:
         """Return a release in which these lines are new and every other one is the very same."""
         return dataclasses.replace(self, lines={**self.lines, **{line.front_end.code: line for line in lines}})
 
-    def explain(self, code: str, point_name: str, dims: Dims | None = None) -> Explanation:
-        """Say who answers a point for a front end, in which order, and why.
-
-        Raises UnknownCapability where there is no such point.
-        """
-        if point_name not in self.points:
-            raise UnknownCapability(
-                f"no extension point is called {point_name!r}{near(point_name, self.points)}",
-                remedy="list the points with `isthmus catalogue`",
-            )
-        point = self.points[point_name]
-        line = self.line(code)
-        plan = line.plan(line.checked(dims or {}))
-        ranked = plan.find(point)
-        return Explanation(
-            front_end=plan.box,
-            point=point_name,
-            rule=point.combine.name,
-            situation={dimension.name: plan.dims[dimension.name] for dimension in point.dimensions},
-            candidates=tuple(_candidate(answer, place, ranked) for place, answer in enumerate(ranked, 1)),
-            default=f"{point.doc.splitlines()[0]} ({point.source})",
-        )
-
 
 def _find(offered: Mapping[str, Offered], name: str) -> Offered:
     found = offered.get(name)
@@ -208,27 +161,6 @@ def _find(offered: Mapping[str, Offered], name: str) -> Offered:
             remedy="see the API document for what this front end may call",
         )
     return found
-
-
-def _candidate(answer: Answer, place: int, ranked: Sequence[Answer]) -> Candidate:
-    earlier = [one for one in ranked[: place - 1] if one.is_total]
-    if not answer.point.combine.is_ordered:
-        fate = "asked with the others"
-    elif answer.point.combine.name == "fold":
-        fate = f"step {place}"
-    elif earlier:
-        fate = f"behind {earlier[0].label}"
-    else:
-        fate = "answers" if answer.is_total else "asked, may pass"
-    return Candidate(
-        by=answer.label,
-        source=answer.source,
-        when={name: tuple(sorted(values)) for name, values in answer.when.items()},
-        has_predicate=answer.applies is not None,
-        is_total=answer.is_total,
-        place=place,
-        fate=fate,
-    )
 
 
 def _fingerprint(line: Line) -> str:
