@@ -23,7 +23,6 @@ from bench import _shop as shop
 from bench._by_hand import ByHand
 from isthmus.flows.checkout import api as checkout
 from isthmus.store.session import Write
-from isthmus.values import LineAsk
 
 GOODS = [f"good-{number:05}" for number in range(2_000)]
 UNITS = 10_000_000  # of each: nothing runs out
@@ -88,7 +87,7 @@ def _basket(lines: int = LINES) -> list[str]:
 
 
 def _ask(skus: Sequence[str]) -> bytes:
-    lines = tuple(LineAsk(sku=sku, quantity=1) for sku in skus)
+    lines = tuple(checkout.BuyLine(sku=sku, quantity=1) for sku in skus)
     return msgspec.json.encode({"currency": shop.CURRENCY, "lines": lines})
 
 
@@ -154,7 +153,7 @@ async def _statements(url: str) -> dict[int, int]:
     async with shop.running(url) as running:
         for lines in (LINES, *SIZES):
             ask = checkout.PlaceOrder(
-                currency=shop.CURRENCY, lines=tuple(LineAsk(sku=sku, quantity=1) for sku in _basket(lines))
+                currency=shop.CURRENCY, lines=tuple(checkout.BuyLine(sku=sku, quantity=1) for sku in _basket(lines))
             )
             await running.platform.call(checkout.place_order, ask, shop.CALLER, key=uuid.uuid4().hex)
             trips, Write._send = 0, counting

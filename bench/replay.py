@@ -24,7 +24,6 @@ from isthmus.packs.pricing import api as pricing
 from isthmus.runtime import recorded
 from isthmus.runtime.record import SHARE, Recorder
 from isthmus.runtime.replay import Comparison, replay_answers
-from isthmus.values import LineAsk
 
 GOODS = [f"good-{number:05}" for number in range(200)]
 LINES = 5
@@ -118,7 +117,7 @@ async def _previews(running: app.Running, count: int) -> float:
     began = time.process_time()
     for number in range(count):
         skus = [GOODS[(number * LINES + place) % len(GOODS)] for place in range(LINES)]
-        lines = tuple(LineAsk(sku=sku, quantity=1) for sku in skus)
+        lines = tuple(checkout.BuyLine(sku=sku, quantity=1) for sku in skus)
         ask = checkout.PreviewOrder(currency=shop.CURRENCY, lines=lines)
         await running.platform.call(checkout.preview_order, ask, shop.CALLER)
     return (time.process_time() - began) / count

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from isthmus.kernel import Dimension, Meta, Value, errors
+from isthmus.kernel.contract import fit
+
+V = TypeVar("V", bound=Value)
 
 # ISO 4217 codes whose minor unit is not a hundredth; every other code has two decimals.
 _NO_DECIMALS = frozenset(
@@ -168,6 +171,24 @@ class LineAsk(Value):
 
 
 Lines = Annotated[tuple[LineAsk, ...], Meta(min_length=1, max_length=LINES_MAX)]
+
+
+ATTRIBUTES_OF = "x-attributes-of"  # in the JSON Schema of a contract: the entity whose attributes stand there
+
+
+def attributes_of(entity: str) -> Meta:
+    """Mark a field of a contract, `dict[str, Any]`, as what a front end says of an entity by attributes of its own."""
+    return Meta(extra_json_schema={ATTRIBUTES_OF: entity})
+
+
+def read_attributes(type_: type[V], attributes: Mapping[str, Any]) -> V:
+    """Return attributes of an entity as the Value by which a front end declares them now.
+
+    A field that only an earlier version declared is left out. Raises BadAsk where what was written then does not fit
+    any more: give a new field a default, and a changed one a new name.
+    """
+    known = {name: value for name, value in attributes.items() if name in type_.__struct_fields__}
+    return fit(known, type_, "$.attributes")
 
 
 class Applied(Value):

@@ -28,7 +28,7 @@ from isthmus.runtime import doctor
 from isthmus.runtime.isolate import load_isolated, points_of
 from isthmus.runtime.loading import front_end_folders
 from isthmus.store import Database, migrate_own
-from isthmus.values import Address, LineAsk, Money, money
+from isthmus.values import Address, Money, money
 from tests.runtime.own_line import becomes, telling
 
 FOLDERS = Path(__file__).parents[2] / "front_ends"
@@ -59,12 +59,12 @@ class Lines:
         return await self.platform.call(capability, ask, Caller(front_end=code, client=f"{code}-site"), now=now)
 
     async def place(self, code: str, *lines: tuple[str, int], now: datetime = NOON, **facts: Any) -> Any:
-        asked = tuple(LineAsk(sku=sku, quantity=quantity) for sku, quantity in lines)
+        asked = tuple(checkout.BuyLine(sku=sku, quantity=quantity) for sku, quantity in lines)
         ask = checkout.PlaceOrder(currency="USD", lines=asked, **facts)
         return await self.call(code, checkout.place_order, ask, now)
 
     async def preview(self, code: str, *lines: tuple[str, int], now: datetime = NOON, **facts: Any) -> Any:
-        asked = tuple(LineAsk(sku=sku, quantity=quantity) for sku, quantity in lines)
+        asked = tuple(checkout.BuyLine(sku=sku, quantity=quantity) for sku, quantity in lines)
         ask = checkout.PreviewOrder(currency="USD", lines=asked, **facts)
         return await self.call(code, checkout.preview_order, ask, now)
 

@@ -19,7 +19,7 @@ from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
-from isthmus.values import Address, LineAsk, money
+from isthmus.values import Address, money
 
 from .conftest import UNITS, Shop
 
@@ -27,7 +27,7 @@ HOME = Address(country="DE", city="Kiel")
 
 
 def tea(quantity: int = 1, **facts: object) -> checkout.PlaceOrder:
-    return checkout.PlaceOrder(currency="EUR", lines=(LineAsk(sku="tea", quantity=quantity),), **facts)  # type: ignore[arg-type]
+    return checkout.PlaceOrder(currency="EUR", lines=(checkout.BuyLine(sku="tea", quantity=quantity),), **facts)  # type: ignore[arg-type]
 
 
 async def available(shop: Shop, sku: str = "tea") -> int:
@@ -40,7 +40,7 @@ async def placed(shop: Shop, quantity: int = 1, **facts: object) -> checkout.Pla
 
 
 async def test_a_preview_says_what_placing_would_cost_and_writes_nothing(shop: Shop) -> None:
-    ask = checkout.PreviewOrder(currency="EUR", lines=(LineAsk(sku="tea", quantity=2),), address=HOME)
+    ask = checkout.PreviewOrder(currency="EUR", lines=(checkout.BuyLine(sku="tea", quantity=2),), address=HOME)
     preview = await shop.platform.call(checkout.preview_order, ask, shop.north)
     assert (preview.bill.total, preview.can_be_placed) == (money(2500, "EUR"), True)
     assert await available(shop) == UNITS
@@ -49,7 +49,7 @@ async def test_a_preview_says_what_placing_would_cost_and_writes_nothing(shop: S
 
 
 async def test_a_preview_names_the_line_that_is_short(shop: Shop) -> None:
-    ask = checkout.PreviewOrder(currency="EUR", lines=(LineAsk(sku="tea", quantity=UNITS + 1),))
+    ask = checkout.PreviewOrder(currency="EUR", lines=(checkout.BuyLine(sku="tea", quantity=UNITS + 1),))
     preview = await shop.platform.call(checkout.preview_order, ask, shop.north)
     assert not preview.can_be_placed
     assert [(one.path, one.available) for one in preview.shortages] == [("$.lines[0].sku", UNITS)]
@@ -151,7 +151,7 @@ async def test_another_total_than_was_shown_is_refused_and_nothing_is_held(shop:
 
 
 async def test_all_lines_or_none_are_held(shop: Shop) -> None:
-    lines = (LineAsk(sku="jam", quantity=1), LineAsk(sku="tea", quantity=UNITS + 1))
+    lines = (checkout.BuyLine(sku="jam", quantity=1), checkout.BuyLine(sku="tea", quantity=UNITS + 1))
     with pytest.raises(inventory.StockShort) as refused:
         await shop.platform.call(checkout.place_order, checkout.PlaceOrder(currency="EUR", lines=lines), shop.north)
     assert refused.value.path == "$.lines[1].sku"
@@ -159,7 +159,7 @@ async def test_all_lines_or_none_are_held(shop: Shop) -> None:
 
 
 async def test_an_unknown_sku_is_refused_with_its_line(shop: Shop) -> None:
-    lines = (LineAsk(sku="tea", quantity=1), LineAsk(sku="ghost", quantity=1))
+    lines = (checkout.BuyLine(sku="tea", quantity=1), checkout.BuyLine(sku="ghost", quantity=1))
     with pytest.raises(catalog.UnknownSku, match="'ghost'") as refused:
         await shop.platform.call(checkout.place_order, checkout.PlaceOrder(currency="EUR", lines=lines), shop.north)
     assert refused.value.path == "$.lines[1].sku"

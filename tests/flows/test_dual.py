@@ -31,7 +31,7 @@ from isthmus.kernel import FrontEnd, answers
 from isthmus.packs.member import api as member
 from isthmus.packs.promotion import api as promotion
 from isthmus.store.relay import Relay
-from isthmus.values import Buyer, LineAsk, money
+from isthmus.values import Buyer, money
 
 from .conftest import ALL, SOUTH, Shop, at_work
 
@@ -66,7 +66,7 @@ class World:
 
     async def buy(self, member_id: Any = None) -> checkout.PlacedOrder:
         ask = checkout.PlaceOrder(
-            currency="EUR", lines=(LineAsk(sku="tea", quantity=1),), member_id=member_id, paid_at_till="cash"
+            currency="EUR", lines=(checkout.BuyLine(sku="tea", quantity=1),), member_id=member_id, paid_at_till="cash"
         )
         return await self.shop.platform.call(checkout.place_order, ask, self.shop.north)
 
@@ -99,7 +99,7 @@ async def test_what_was_bought_sorts_its_buyer_and_the_next_price_knows(world: W
     assert (learnt.delivered, learnt.joined, learnt.failures) == (1, 1, ())
     found = await world.shop.platform.call(member.get_member, member.GetMember(member_id=ada), world.shop.north)
     assert found.segments == ("data:regular", "reseller")
-    ask = checkout.PreviewOrder(currency="EUR", lines=(LineAsk(sku="tea", quantity=1),), member_id=ada)
+    ask = checkout.PreviewOrder(currency="EUR", lines=(checkout.BuyLine(sku="tea", quantity=1),), member_id=ada)
     bill = (await world.shop.platform.call(checkout.preview_order, ask, world.shop.north)).bill
     assert [(one.promotion, one.reason) for one in bill.discounts] == [("extra:regular", "two orders")]
     assert (await world.dual.learn()).delivered == 0
@@ -142,7 +142,7 @@ async def test_metrics_are_asked_over_http_with_the_same_keys_and_show_ones_own_
 ) -> None:
     for _ in range(6):
         await world.buy()
-    south = checkout.PlaceOrder(currency="EUR", lines=(LineAsk(sku="tea", quantity=1),), paid_at_till="cash")
+    south = checkout.PlaceOrder(currency="EUR", lines=(checkout.BuyLine(sku="tea", quantity=1),), paid_at_till="cash")
     await world.shop.platform.call(checkout.place_order, south, world.shop.south)
     await world.dual.land()
     question = {"metrics": ["order.sales"], "by": ["front_end"]}

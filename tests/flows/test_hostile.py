@@ -21,7 +21,7 @@ from isthmus.gateway import auth
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
-from isthmus.values import Address, LineAsk
+from isthmus.values import Address
 
 from .conftest import ALL, Shop
 from .serving import Server
@@ -62,7 +62,7 @@ async def _live(shop: Shop) -> dict[str, str]:
     call, north = shop.platform.call, shop.north
     identity = member.Identity(kind="email", value="ada@example.org", is_verified=True)
     joined = await call(member.register, member.Register(identities=(identity,)), north)
-    tea = (LineAsk(sku="tea", quantity=1),)
+    tea = (checkout.BuyLine(sku="tea", quantity=1),)
     home = Address(country="DE", city="Kiel")
     bought = [
         await call(

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
 
 from .capability import Capability, Effect, event_kind
-from .contract import Value, decode, encode
+from .contract import Value, decode, encode, fit
 from .errors import BadAsk, Fault, Refusal
 from .extension import ExtensionPoint
 from .plan import Plan
@@ -28,6 +28,8 @@ A = TypeVar("A")
 R = TypeVar("R")
 T = TypeVar("T")
 P = ParamSpec("P")
+
+ATTRIBUTES_MAX = 4096  # bytes of one entity: a row stays within a page of PostgreSQL (8 kB) with its other columns
 
 _MAY_CALL = {
     Effect.READ: (Effect.READ,),
@@ -166,6 +168,23 @@ class Context:
         if found is None:
             raise Fault(f"nothing provides {type_.__name__}", remedy="pass it in the resources of the Platform")
         return cast(T, found)
+
+    def attributes(self, entity: str, given: dict[str, Any], path: str) -> dict[str, Any]:
+        """Return attributes of an entity as the front end declares them: checked, with defaults filled in, as JSON.
+
+        Raises BadAsk, with `path` in front, for what does not fit, and for any where it declares none.
+        """
+        declared = self.plan.line.front_end.attributes.get(entity)
+        if declared is None and not given:
+            return given
+        if declared is None:
+            fact = f"front end {self.front_end!r} has no attributes of {entity!r}, and {', '.join(sorted(given))} came"
+            raise BadAsk(fact, remedy="leave them out, or declare them in FrontEnd(attributes={...})", path=path)
+        written = encode(fit(given, declared, path))
+        if len(written) > ATTRIBUTES_MAX:
+            fact = f"attributes of {entity!r} have {len(written)} bytes, and {ATTRIBUTES_MAX} is the limit"
+            raise BadAsk(fact, remedy="keep what is long in a table of your own, and its key here", path=path)
+        return decode(written, dict[str, Any])
 
     def emit(self, event: Value) -> None:
         """Put an event into the outbox with the transaction of this call; it is sent if and only if that commits.

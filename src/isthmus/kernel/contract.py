@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
@@ -63,6 +64,15 @@ def decode(body: bytes, type_: type[V]) -> V:
         raise _explained(str(wrong), type_) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
         raise BadAsk(f"the body is not JSON: {wrong}", remedy="send one JSON object", path="$") from None
+
+
+def fit(fields: Mapping[str, Any], type_: type[V], path: str) -> V:
+    """Read a value out of the fields of a JSON object that stands at `path`. Raises BadAsk as `decode` does."""
+    try:
+        return msgspec.convert(fields, type_)
+    except msgspec.ValidationError as wrong:
+        found = _explained(str(wrong), type_)
+        raise BadAsk(found.message, remedy=found.remedy, path=path + (found.path or "$")[1:]) from None
 
 
 def json_schema(types: tuple[type, ...], ref_template: str) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:

@@ -36,7 +36,8 @@ class FrontEnd:
     narrower conditions and ownership leave that open. children: parts of the line with answers of their
     own, each chosen by the dimension values in its `when`. capabilities and implementations: its own flows.
     settings: plain values that its own answers and the packs may read. subscriptions: for an event, its own
-    capabilities that are called with it.
+    capabilities that are called with it. attributes: for an entity that takes some, such as `order.order`, the
+    Value whose fields are this front end's own; nobody else sees them.
     """
 
     code: str
@@ -53,3 +54,4 @@ class FrontEnd:
     implementations: tuple[Implementation, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     subscriptions: Mapping[type[Value], Sequence[Capability[Any, Any]]] = field(default_factory=dict[Any, Any])
+    attributes: Mapping[str, type[Value]] = field(default_factory=dict[str, type[Value]])

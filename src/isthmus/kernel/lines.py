@@ -9,11 +9,13 @@ from collections import defaultdict
 from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .contract import Value, json_schema
 from .errors import near
 from .extension import Answer, Dimension
 from .front_end import FrontEnd, Product
 from .offering import bind
 from .ordering import PRODUCT_RANK, Candidates, dead_answer, problems_of, reached
+from .pack import Pack
 from .plan import Compiler, Point
 from .release import Line, Node, Offered, Release
 
@@ -48,7 +50,7 @@ def compile_lines(release: Release, front_ends: Iterable[FrontEnd]) -> tuple[lis
 def _line(shared: _Shared, root: FrontEnd) -> tuple[Line, list[str]]:
     release = shared.release
     paths = list(_paths(root, ()))
-    problems = list(_identity_problems(root, paths, release.packs))
+    problems = [*_identity_problems(root, paths, release.packs), *_attribute_problems(root, release.packs.values())]
     permitted, offered, unknown = _capabilities(shared, root)
     dimensions, mistaken = _with_added_values(release, paths)
     problems += [*unknown, *mistaken, *_choice_problems(paths, dimensions)]
@@ -98,6 +100,23 @@ def _identity_problems(root: FrontEnd, paths: Sequence[Path], packs: Container[s
             yield f"child {code!r} has no when={{...}}, so nothing would choose it"
         if path[-1].uses or path[-1].capabilities or path[-1].implementations:
             yield f"child {code!r} has capabilities of its own; list them with {root.code!r}: it is who may call"
+        if path[-1].attributes:
+            yield f"child {code!r} has attributes of its own; list them with {root.code!r}: its rows carry them"
+
+
+def _attribute_problems(root: FrontEnd, packs: Iterable[Pack]) -> Iterator[str]:
+    known = sorted(name for pack in packs for name in pack.extendable()) if root.attributes else []
+    for entity, type_ in root.attributes.items():
+        where = f"front end {root.code!r} gives {entity!r} attributes"
+        if entity not in known:
+            yield f"{where}, which takes none{near(entity, known)}; those that do are {', '.join(known) or 'none'}"
+        elif not (isinstance(type_, type) and issubclass(type_, Value)):
+            yield f"{where} by {type_!r}, which is no Value; write `class …(Value)`"
+        else:
+            try:
+                json_schema((type_,), "{name}")
+            except TypeError as wrong:
+                yield f"{where} by {type_.__name__}, which JSON cannot carry: {str(wrong).splitlines()[0]}"
 
 
 def _choice_problems(paths: Sequence[Path], dimensions: Mapping[str, Dimension]) -> Iterator[str]:

@@ -58,6 +58,11 @@ class Pack:
     def events(self) -> dict[str, type[Value]]:
         return {name: found for name, found in vars(self.api).items() if hasattr(found, "__isthmus_event__")}
 
+    def extendable(self) -> list[str]:
+        """Return the entities that front ends may give attributes of their own: those with such a field."""
+        having = (one for one in self.entities if "attributes" in one.__struct_fields__)
+        return [getattr(one, "__isthmus_entity__").name for one in having]  # noqa: B009 - set by markings.entity
+
     def implemented(self) -> Iterable[Implementation]:
         for module in self.service:
             yield from (found for found in vars(module).values() if isinstance(found, Implementation))

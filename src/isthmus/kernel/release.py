@@ -11,6 +11,7 @@ from types import CodeType
 from typing import Any
 
 from .capability import Capability, Implementation
+from .contract import json_schema
 from .errors import NotPermitted, UnknownCapability, UnknownDimensionValue, near
 from .extension import Answer, Dimension
 from .fingerprint import code_hash
@@ -165,6 +166,8 @@ def _find(offered: Mapping[str, Offered], name: str) -> Offered:
 
 def _fingerprint(line: Line) -> str:
     digest = hashlib.sha256(line.front_end.code.encode())
+    for entity, declared in sorted(line.front_end.attributes.items()):
+        digest.update(repr((entity, json_schema((declared,), "{name}"))).encode())
     for name, point in sorted(line.points.items()):
         digest.update(f"{name}={code_hash(point.default)}".encode())
     for node in sorted(line.nodes, key=lambda node: node.code):

@@ -32,11 +32,15 @@ _PLAIN: dict[str, type] = {"string": str, "integer": int, "number": float, "bool
 
 
 class Types:
-    """Makes types out of the schemas of one document, for one direction."""
+    """Makes types out of the schemas of one document, for one direction.
 
-    def __init__(self, document: Mapping[str, Any], *, is_strict: bool) -> None:
+    fills_in: a field that is left out has the document's default; otherwise it stays out, for the service to decide.
+    """
+
+    def __init__(self, document: Mapping[str, Any], *, is_strict: bool, fills_in: bool = False) -> None:
         self._document = document
         self._is_strict = is_strict
+        self._fills_in = fills_in
         self._made: dict[str, Any] = {}
 
     def of(self, schema: Schema, name: str, depth: int = 0) -> Any:
@@ -61,8 +65,10 @@ class Types:
         made = [self._one(kind, schema, name, depth) for kind in kinds]
         return made[0] if len(made) == 1 else Union[tuple(made)]  # noqa: UP007 - made at run time
 
-    def struct(self, name: str, fields: Mapping[str, tuple[Any, bool]], doc: str) -> type[Value]:
-        """Return a Value of fields by their names on the wire: (type, is it needed)."""
+    def struct(
+        self, name: str, fields: Mapping[str, tuple[Any, bool]], doc: str, filled: Mapping[str, Any] | None = None
+    ) -> type[Value]:
+        """Return a Value of fields by their names on the wire: (type, is it needed), and what fills some in."""
         namespace: dict[str, Any] = {
             "__doc__": doc or f"{name}, as the service's document has it.",
             "__module__": __name__,
@@ -73,7 +79,8 @@ class Types:
             python = identifier(wire)
             namespace["__annotations__"][python] = kind if is_needed else Union[kind, msgspec.UnsetType]  # noqa: UP007
             if not is_needed:
-                namespace[python] = msgspec.UNSET
+                default = (filled or {}).get(wire, msgspec.UNSET)
+                namespace[python] = tuple(cast("list[Any]", default)) if isinstance(default, list) else default
             if python != wire:
                 renamed[python] = wire
         struct: Any = type(Value)  # msgspec's own way to make one knows no keywords of Value's
@@ -162,7 +169,8 @@ class Types:
             wire: (self.of(one, f"{name}{type_name(wire)}", depth + 1), wire in needed)
             for wire, one in properties.items()
         }
-        return self.struct(name, fields, str(schema.get("description", "")))
+        filled = {wire: one["default"] for wire, one in properties.items() if self._fills_in and "default" in one}
+        return self.struct(name, fields, str(schema.get("description", "")), filled)
 
 
 def identifier(wire: str) -> str:

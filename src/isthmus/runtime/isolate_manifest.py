@@ -14,10 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from isthmus.kernel import FrontEnd, Product, Value, errors
+from isthmus.kernel.contract import json_schema
 from isthmus.kernel.extension import Answer
 from isthmus.kernel.fingerprint import code_hash
 from isthmus.kernel.plan import Point
 
+from .adopt_types import Types
+
+_TYPES = "types"
 OURS = "isthmus."  # names outside this are not looked up: a manifest may come from a stranger
 
 
@@ -54,6 +58,7 @@ class ToldFrontEnd(Value):
     children: tuple[ToldFrontEnd, ...] = ()
     when: dict[str, str] = {}
     settings: dict[str, str] = {}
+    attributes: dict[str, dict[str, Any]] = {}  # by entity, as JSON Schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,7 +108,13 @@ def _described(part: FrontEnd, names: Mapping[Any, str]) -> ToldFrontEnd:
         children=tuple(_described(child, names) for child in part.children),
         when=dict(part.when),
         settings=dict(part.settings),
+        attributes={entity: _schema(declared) for entity, declared in part.attributes.items()},
     )
+
+
+def _schema(declared: type[Value]) -> dict[str, Any]:
+    (schema,), components = json_schema((declared,), f"#/{_TYPES}/{{name}}")
+    return {**schema, _TYPES: components}
 
 
 def _told(answer: Answer) -> ToldAnswer:
@@ -166,6 +177,10 @@ def restore(told: ToldFrontEnd, points: Mapping[str, Point], asking: Asking) -> 
             children=tuple(build(child) for child in part.children),
             when=part.when,
             settings=part.settings,
+            attributes={
+                entity: Types(schema, is_strict=True, fills_in=True).of(schema, "Attributes")
+                for entity, schema in part.attributes.items()
+            },
         )
 
     return build(told)

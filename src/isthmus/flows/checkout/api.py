@@ -26,7 +26,7 @@ from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.tax import api as tax
-from isthmus.values import Address, Code, CurrencyCode, Lines, Moment, Money
+from isthmus.values import LINES_MAX, Address, Code, CurrencyCode, LineAsk, Moment, Money
 
 from .api_bill import *  # noqa: F403 - one api in two files
 from .api_bill import Bill, OrderPreview
@@ -39,11 +39,20 @@ EXPIRE_MAX = 200
 CouponCodes = Annotated[tuple[Code, ...], Meta(max_length=COUPONS_MAX)]
 
 
+class BuyLine(LineAsk):
+    """So much of one SKU, with what the front end says of the line."""
+
+    attributes: order.LineAttributes = {}
+
+
+BuyLines = Annotated[tuple[BuyLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
+
+
 class PreviewOrder(Value):
     """Ask what ordering these goods, or what is in a basket, would do."""
 
     currency: CurrencyCode
-    lines: Lines | None = None
+    lines: BuyLines | None = None
     basket_id: UUID | None = None
     member_id: UUID | None = None
     address: Address | None = None
@@ -54,13 +63,14 @@ class PreviewOrder(Value):
     accepts_substitutes: bool = False  # True: what is short is replaced, and the bill says by what
     order_kind: str = "standard"
     channel: str = "online"
+    attributes: order.OrderAttributes = {}
 
 
 class PlaceOrder(Value):
     """Order these goods, or what is in a basket."""
 
     currency: CurrencyCode
-    lines: Lines | None = None
+    lines: BuyLines | None = None
     basket_id: UUID | None = None
     member_id: UUID | None = None
     contact_email: Annotated[str, Pii("email"), Meta(max_length=254)] = ""
@@ -74,6 +84,7 @@ class PlaceOrder(Value):
     paid_at_till: Code | None = None  # how it was paid on the spot (cash, card); None: payment is still to come
     order_kind: str = "standard"
     channel: str = "online"
+    attributes: order.OrderAttributes = {}
 
 
 class PlacedOrder(Value):

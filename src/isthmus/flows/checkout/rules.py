@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from isthmus.packs.catalog import api as catalog
@@ -94,7 +95,10 @@ def bill(
 
 
 def draft_lines(
-    drawn: api.Bill, sellable: Sequence[catalog.Sellable], locations: Sequence[str]
+    drawn: api.Bill,
+    sellable: Sequence[catalog.Sellable],
+    locations: Sequence[str],
+    attributes: Sequence[dict[str, Any]],
 ) -> tuple[order.DraftLine, ...]:
     """Return the lines of an order as they are written down."""
     return tuple(
@@ -113,8 +117,9 @@ def draft_lines(
             total=line.total,
             is_returnable=good.is_returnable,
             applied=line.applied,
+            attributes=own,
         )
-        for line, good, location in zip(drawn.lines, sellable, locations, strict=True)
+        for line, good, location, own in zip(drawn.lines, sellable, locations, attributes, strict=True)
     )
 
 

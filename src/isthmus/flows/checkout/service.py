@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from isthmus.kernel import Context, implements
@@ -31,6 +32,7 @@ class Drawn:
 
     bill: api.Bill
     lines: tuple[LineAsk, ...]
+    attributes: tuple[dict[str, Any], ...]  # of each line
     basket: tuple[order.BasketLine, ...]
     buyer: Buyer
     sellable: tuple[catalog.Sellable, ...]
@@ -43,7 +45,7 @@ async def preview_order(ask: api.PreviewOrder, ctx: Context) -> api.OrderPreview
     offered = await service_substitutes.substitutes(ask, drawn.lines, short, drawn.buyer, ctx)
     locations = [ask.location or ""] * len(drawn.lines)
     draft = order.CheckDraft(
-        lines=rules.draft_lines(drawn.bill, drawn.sellable, locations),
+        lines=rules.draft_lines(drawn.bill, drawn.sellable, locations, drawn.attributes),
         currency=ask.currency,
         delivery_fee=drawn.bill.delivery_fee,
         total=drawn.bill.total,
@@ -52,6 +54,7 @@ async def preview_order(ask: api.PreviewOrder, ctx: Context) -> api.OrderPreview
         coupons=ask.coupons,
         order_kind=ask.order_kind,
         channel=ask.channel,
+        attributes=ask.attributes,
     )
     checked = await ctx.call(order.check_draft, draft)
     refusals = (*checked.refusals, *(str(one) for one in _slot_refusals(drawn.bill, ask.slot_id)))
@@ -97,7 +100,10 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedOrder:
         order.PlaceOrder(
             group_id=group_id,
             lines=rules.draft_lines(
-                bill, drawn.sellable, rules.locations_of(reservation.allocations, len(drawn.lines))
+                bill,
+                drawn.sellable,
+                rules.locations_of(reservation.allocations, len(drawn.lines)),
+                drawn.attributes,
             ),
             currency=ask.currency,
             delivery_fee=bill.delivery_fee,
@@ -114,6 +120,7 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedOrder:
             pay_before=pay_before,
             is_handed_over=ask.paid_at_till is not None,
             plan=ctx.plan.fingerprint,
+            attributes=ask.attributes,
         ),
     )
     due_now, opened = await _opened(group_id, bill.total, ask.paid_at_till, ctx)
@@ -155,7 +162,8 @@ def _slot_refusals(bill: api.Bill, slot_id: UUID | None) -> list[api.SlotNeeded]
 
 async def _drawn(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> Drawn:
     """Draw up the bill: everything before the transaction's first lock, and nothing that depends on chance."""
-    basket, lines, coupons = await _wanted(ask, ctx)
+    basket, wanted, coupons = await _wanted(ask, ctx)
+    lines = tuple(LineAsk(sku=line.sku, quantity=line.quantity) for line in wanted)
     buyer = (
         GUEST if ask.member_id is None else await ctx.call(member.get_buyer, member.GetMember(member_id=ask.member_id))
     )
@@ -191,12 +199,13 @@ async def _drawn(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> Drawn:
     )
     taxed = await _taxed(ask, sellable, quote, evaluation, delivery, buyer, ctx)
     bill = rules.bill(instead_of, sellable, quote, evaluation, delivery, taxed)
-    return Drawn(bill=bill, lines=lines, basket=basket, buyer=buyer, sellable=sellable)
+    attributes = tuple(line.attributes for line in wanted)
+    return Drawn(bill=bill, lines=lines, attributes=attributes, basket=basket, buyer=buyer, sellable=sellable)
 
 
 async def _wanted(
     ask: api.PreviewOrder | api.PlaceOrder, ctx: Context
-) -> tuple[tuple[order.BasketLine, ...], tuple[LineAsk, ...], tuple[str, ...]]:
+) -> tuple[tuple[order.BasketLine, ...], Sequence[api.BuyLine | order.BasketLine], tuple[str, ...]]:
     if ask.basket_id is None:
         if not ask.lines:
             raise api.NothingToBuy
@@ -204,8 +213,7 @@ async def _wanted(
     basket = await ctx.call(order.get_basket, order.GetBasket(basket_id=ask.basket_id))
     if not basket.lines:
         raise api.NothingToBuy
-    lines = tuple(LineAsk(sku=line.sku, quantity=line.quantity) for line in basket.lines)
-    return basket.lines, lines, tuple(dict.fromkeys([*basket.coupons, *ask.coupons]))
+    return basket.lines, basket.lines, tuple(dict.fromkeys([*basket.coupons, *ask.coupons]))
 
 
 async def _delivery(

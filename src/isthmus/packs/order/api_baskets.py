@@ -12,6 +12,7 @@ from uuid import UUID
 from isthmus.kernel import Effect, Meta, Value, capability
 from isthmus.values import LINES_MAX, Code, CurrencyCode, Money, Quantity, Sku
 
+from .api_model import LineAttributes
 from .refusals import BasketFull, BasketsDiffer, UnknownBasket
 
 
@@ -21,6 +22,7 @@ class BasketLine(Value):
     sku: Sku
     quantity: Quantity
     shown: Money | None = None
+    attributes: LineAttributes = {}
 
 
 class Basket(Value):
@@ -47,6 +49,7 @@ class SetLine(Value):
     sku: Sku
     quantity: Annotated[int, Meta(ge=0, le=1_000_000)]
     shown: Money | None = None
+    attributes: LineAttributes | None = None  # None: as they are
 
 
 class SetLines(Value):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import enum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from isthmus.kernel import Meta, Value
 from isthmus.markings import Pii
-from isthmus.values import LINES_MAX, Address, Applied, CurrencyCode, Moment, Money, Quantity, Sku
+from isthmus.values import LINES_MAX, Address, Applied, CurrencyCode, Moment, Money, Quantity, Sku, attributes_of
 
 DISCOUNTS_MAX = 100
 
+OrderAttributes = Annotated[dict[str, Any], attributes_of("order.order")]
+LineAttributes = Annotated[dict[str, Any], attributes_of("order.line")]
 Email = Annotated[str, Pii("email"), Meta(max_length=254)]
 
 
@@ -42,6 +44,7 @@ class DraftLine(Value):
     total: Money
     is_returnable: bool = True
     applied: tuple[Applied, ...] = ()
+    attributes: LineAttributes = {}
 
 
 class Draft(Value):
@@ -59,6 +62,7 @@ class Draft(Value):
     coupons: tuple[str, ...] = ()
     order_kind: str = "standard"
     channel: str = "online"
+    attributes: OrderAttributes = {}
 
 
 class DiscountShare(Value):
@@ -166,3 +170,4 @@ class Order(Value):
     placed_at: Moment
     pay_before: Moment | None
     history: tuple[HistoryEntry, ...]
+    attributes: OrderAttributes = {}

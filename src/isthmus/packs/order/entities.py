@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from isthmus.kernel import Meta, Value
@@ -45,6 +45,7 @@ class Order(Value):
     total_minor: Minor
     refunded_minor: Minor
     placed_at: Annotated[datetime, Time()]
+    attributes: dict[str, Any]
 
 
 @entity("order.line", table="order.lines", time="order.order.placed_at")
@@ -64,6 +65,7 @@ class Line(Value):
     total_minor: Minor
     commission_minor: Minor
     refunded_minor: Minor
+    attributes: dict[str, Any]
 
 
 @entity("order.return", table="order.return")

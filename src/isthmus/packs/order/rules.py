@@ -149,7 +149,9 @@ def changed_lines(have: Sequence[api.BasketLine], wanted: Sequence[api.SetLine])
         if one.quantity == 0:
             lines.pop(one.sku, None)
         else:
-            lines[one.sku] = api.BasketLine(sku=one.sku, quantity=one.quantity, shown=one.shown)
+            stand = lines[one.sku].attributes if one.sku in lines else {}
+            told = stand if one.attributes is None else one.attributes
+            lines[one.sku] = api.BasketLine(sku=one.sku, quantity=one.quantity, shown=one.shown, attributes=told)
     return list(lines.values())
 
 
@@ -159,5 +161,8 @@ def merged_lines(one: Sequence[api.BasketLine], other: Sequence[api.BasketLine])
     for line in other:
         have = lines.get(line.sku)
         quantity = min(line.quantity + (have.quantity if have else 0), 1_000_000)
-        lines[line.sku] = api.BasketLine(sku=line.sku, quantity=quantity, shown=have.shown if have else line.shown)
+        first = have or line
+        lines[line.sku] = api.BasketLine(
+            sku=line.sku, quantity=quantity, shown=first.shown, attributes=first.attributes
+        )
     return list(lines.values())

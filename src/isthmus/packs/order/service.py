@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
+
+from msgspec import structs
 
 from isthmus.kernel import Context, Verdict, decode, encode, errors, implements
 from isthmus.values import Money, money
 
 from . import api, rules, storage
+
+D = TypeVar("D", bound=api.Draft)
 
 State = api.OrderState
 DEPOSIT_PAID = "deposit-paid"  # what the history says of it
@@ -23,12 +28,14 @@ _LATEST = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 
 @implements(api.check_draft)
 async def check_draft(ask: api.CheckDraft, ctx: Context) -> api.DraftChecked:
+    ask = _with_attributes(ask, ctx)
     verdict = ctx.answer(api.validate_order)(ask)
     return api.DraftChecked(refusals=tuple(reasons_of(verdict)), parts=tuple(rules.parted(_keys(ask, ctx))))
 
 
 @implements(api.place_order)
 async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
+    ask = _with_attributes(ask, ctx)
     if refusal := _refusal(ask, ctx):
         if placed := await storage.group(ctx.session, ctx.front_end, ask.group_id, is_locked=False):
             return _grouped(ask.group_id, placed)
@@ -69,6 +76,19 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
         for part in parts
     ]
     return api.PlacedGroup(group_id=ask.group_id, orders=tuple(briefs), total=ask.total)
+
+
+def _with_attributes(draft: D, ctx: Context) -> D:
+    """Return a draft with the attributes of it and its lines as the front end declares them."""
+    own = ctx.attributes("order.order", draft.attributes, "$.attributes")
+    lines = [
+        ctx.attributes("order.line", line.attributes, f"$.lines[{at}].attributes")
+        for at, line in enumerate(draft.lines)
+    ]
+    if not own and not any(lines):
+        return draft
+    told = tuple(structs.replace(line, attributes=told) for line, told in zip(draft.lines, lines, strict=True))  # pyright: ignore[reportArgumentType] - a Value is a struct
+    return structs.replace(draft, attributes=own, lines=told)  # pyright: ignore[reportArgumentType]
 
 
 def _refusal(ask: api.PlaceOrder, ctx: Context) -> api.OrderRefused | None:

@@ -25,6 +25,8 @@ async def set_lines(ask: api.SetLines, ctx: Context) -> api.Basket:
         if line.shown is not None and line.shown.currency != basket.currency:
             path = f"$.lines[{at}].shown.currency"
             raise api.BasketsDiffer(what="currency", one=basket.currency, other=line.shown.currency, path=path)
+        if line.attributes:
+            ctx.attributes("order.line", line.attributes, f"$.lines[{at}].attributes")
     return await _saved(basket, lines=tuple(rules.changed_lines(basket.lines, ask.lines)), ctx=ctx)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from isthmus.kernel import decode, encode, ports
@@ -22,9 +23,9 @@ with part as materialized (
 ), placed as (
     insert into "order".orders (front_end, order_id, group_id, number, state, part, member_id, contact_email, address,
         order_kind, channel, box, plan, currency, line_count, delivery_fee_minor, delivery_method, total_minor,
-        coupons, placed_at, pay_before)
+        coupons, placed_at, pay_before, attributes)
     select $1, order_id, $2, number, $3::text, key, $4, $5, $6, $7, $8, $9, $10, $11, json_array_length(lines),
-        delivery_fee, $12, total, $13, $14::timestamptz, $15 from part
+        delivery_fee, $12, total, $13, $14::timestamptz, $15, $21 from part
 ), told as (
     insert into "order".history (front_end, order_id, at, by, what, note)
     select $1, order_id, $14::timestamptz, $17, $3::text, '' from part
@@ -40,15 +41,18 @@ with part as materialized (
     join part using (order_id)
 )
 insert into "order".lines (front_end, order_id, line, sku, title, quantity, unit, seller, location, tax_category,
-    list_minor, amount_minor, discount_minor, tax_minor, total_minor, is_returnable, applied, shipped, commission_minor)
+    list_minor, amount_minor, discount_minor, tax_minor, total_minor, is_returnable, applied, attributes, shipped,
+    commission_minor)
 select $1, given.*
 from json_to_recordset($18)
     as given (order_id uuid, line int, sku text, title text, quantity int, unit text, seller text, location text,
         tax_category text, list_amount bigint, amount bigint, discount bigint, tax bigint, total bigint,
-        is_returnable boolean, applied jsonb, shipped int, commission bigint)
+        is_returnable boolean, applied jsonb, attributes jsonb, shipped int, commission bigint)
 where exists (select from part)
 """
-_AS_THEY_ARE = ("sku", "title", "quantity", "unit", "seller", "location", "tax_category", "is_returnable", "applied")
+_AS_THEY_ARE = (
+    "sku", "title", "quantity", "unit", "seller", "location", "tax_category", "is_returnable", "applied", "attributes"
+)  # fmt: skip
 _AMOUNTS = ("list_amount", "amount", "discount", "tax", "total")
 
 _ORDERS = """
@@ -178,6 +182,7 @@ async def place(
         encode(lines),
         encode(ask.discounts),
         encode(_shares(ask.discounts, parts)),
+        encode(ask.attributes),
     )
     return status != "INSERT 0 0"
 
@@ -311,6 +316,7 @@ def _order(row: ports.Row, lines: Sequence[ports.Row], told: Sequence[api.Histor
         placed_at=row["placed_at"],
         pay_before=row["pay_before"],
         history=tuple(told),
+        attributes=decode(row["attributes"], dict[str, Any]),
     )
 
 
@@ -331,6 +337,7 @@ def _line(row: ports.Row, currency: str) -> api.OrderLine:
         total=money(row["total_minor"], currency),
         is_returnable=row["is_returnable"],
         applied=decode(row["applied"], tuple[Applied, ...]),
+        attributes=decode(row["attributes"], dict[str, Any]),
         commission=money(row["commission_minor"], currency),
         shipped=row["shipped"],
         returned=row["returned"],

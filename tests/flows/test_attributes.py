@@ -1,0 +1,145 @@
+"""What a front end says of orders, lines, members and goods by attributes of its own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+import pytest
+
+from isthmus import app
+from isthmus.flows.checkout import api as checkout
+from isthmus.kernel import Caller, FrontEnd, Meta, Platform, Value, errors
+from isthmus.packs.order import api as order
+from isthmus.packs.payment import api as payment
+from isthmus.store import Database
+from isthmus.values import read_attributes
+
+from .conftest import NORTH, Shop, stocked
+
+
+class Gift(Value):
+    """How an order is given away."""
+
+    note: Annotated[str, Meta(max_length=40)] = ""
+    wrap: Literal["none", "paper", "box"] = "none"
+
+
+class Engraving(Value):
+    """What is engraved into a line's goods."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=20)] = "-"
+
+
+SOUTH = FrontEnd(
+    code="south",
+    name="South",
+    owner="south team",
+    uses=NORTH.uses,
+    attributes={"order.order": Gift, "order.line": Engraving},
+)
+
+
+@pytest.fixture
+async def shop(database: Database) -> Shop:
+    """Give a shop in which south has attributes of its own, and north has none."""
+    provider = payment.TestProvider()
+    resources = {payment.Providers: payment.Providers([provider]), order.Numbers: order.Numbers(database)}
+    platform = Platform(app.build([NORTH, SOUTH]), database, resources=resources)
+    callers = (Caller(front_end=code, client=code) for code in ("north", "south"))
+    made = Shop(platform, database, provider, *callers)
+    await stocked(made)
+    return made
+
+
+def bought(attributes: dict[str, object], **line: object) -> checkout.PlaceOrder:
+    lines = (checkout.BuyLine(sku="tea", quantity=1, attributes=line), checkout.BuyLine(sku="jam", quantity=1))
+    return checkout.PlaceOrder(currency="EUR", lines=lines, attributes=attributes)
+
+
+async def placed(shop: Shop, ask: checkout.PlaceOrder, caller: Caller) -> order.Order:
+    order_id: UUID = (await shop.platform.call(checkout.place_order, ask, caller)).orders[0].order_id
+    return await shop.platform.call(order.get_order, order.GetOrder(order_id=order_id), caller)
+
+
+async def test_what_a_front_end_declares_is_kept_with_the_order_and_given_back(shop: Shop) -> None:
+    sold = await placed(shop, bought({"note": "for Ada"}, text="A."), shop.south)
+    assert sold.attributes == {"note": "for Ada", "wrap": "none"}
+    assert [line.attributes for line in sold.lines] == [{"text": "A."}, {"text": "-"}]
+    assert read_attributes(Gift, sold.attributes) == Gift(note="for Ada")
+    asked = order.ListOrders(number=sold.number)
+    assert (await shop.platform.call(order.list_orders, asked, shop.south)).items == (sold,)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "line", "path", "words"),
+    [
+        ({"note": "x" * 41}, {}, "$.attributes.note", "<= 40"),
+        ({"wrap": "gold"}, {}, "$.attributes.wrap", "'gold' is not an allowed value"),
+        ({"notes": "x"}, {}, "$.attributes.notes", "did you mean 'note'"),
+        ({"note": 3}, {}, "$.attributes.note", "expected `str`"),
+        ({}, {"text": ""}, "$.lines[0].attributes.text", ">= 1"),
+    ],
+)
+async def test_what_does_not_fit_is_refused_with_its_path_and_nothing_is_sold(
+    shop: Shop, attributes: dict[str, object], line: dict[str, object], path: str, words: str
+) -> None:
+    for ask in (bought(attributes, **line), preview(bought(attributes, **line))):
+        with pytest.raises(errors.BadAsk, match=words) as refused:
+            capability = checkout.place_order if isinstance(ask, checkout.PlaceOrder) else checkout.preview_order
+            await shop.platform.call(capability, ask, shop.south)
+        assert refused.value.path == path
+    assert (await shop.platform.call(order.list_orders, order.ListOrders(), shop.south)).items == ()
+
+
+def preview(ask: checkout.PlaceOrder) -> checkout.PreviewOrder:
+    return checkout.PreviewOrder(currency=ask.currency, lines=ask.lines, attributes=ask.attributes)
+
+
+async def test_attributes_are_refused_where_a_front_end_declares_none(shop: Shop) -> None:
+    with pytest.raises(errors.BadAsk, match="'north' has no attributes of 'order.order', and note came") as refused:
+        await placed(shop, bought({"note": "for Ada"}), shop.north)
+    assert "FrontEnd(attributes" in refused.value.remedy
+    assert (await placed(shop, bought({}), shop.north)).attributes == {}
+
+
+async def test_more_than_a_row_should_hold_is_refused(shop: Shop) -> None:
+    class Long(Value):
+        text: str
+
+    release = app.build([FrontEnd(code="south", name="S", owner="s", uses=NORTH.uses, attributes={"order.order": Long})])
+    shop.platform.release = release
+    with pytest.raises(errors.BadAsk, match="4096 is the limit"):
+        await placed(shop, bought({"text": "x" * 5000}), shop.south)
+    with pytest.raises(errors.BadAsk, match="'text' is missing") as refused:
+        await placed(shop, bought({}), shop.south)
+    assert refused.value.path == "$.attributes.text"
+
+
+async def test_what_is_engraved_is_said_in_the_basket_and_stays_when_the_quantity_changes(shop: Shop) -> None:
+    call, south = shop.platform.call, shop.south
+    basket = await call(order.open_basket, order.OpenBasket(currency="EUR"), south)
+    for quantity, attributes in ((1, {"text": "Ada"}), (2, None)):
+        line = order.SetLine(sku="tea", quantity=quantity, attributes=attributes)
+        basket = await call(order.set_lines, order.SetLines(basket_id=basket.basket_id, lines=(line,)), south)
+    assert basket.lines[0].attributes == {"text": "Ada"}
+    sold = await placed(shop, checkout.PlaceOrder(currency="EUR", basket_id=basket.basket_id), south)
+    assert sold.lines[0].attributes == {"text": "Ada"}
+    wrong = order.SetLine(sku="tea", quantity=1, attributes={"txt": "Ada"})
+    with pytest.raises(errors.BadAsk, match="unknown field 'txt'"):
+        await call(order.set_lines, order.SetLines(basket_id=basket.basket_id, lines=(wrong,)), south)
+
+
+def test_what_takes_no_attributes_and_what_json_cannot_carry_are_refused_together() -> None:
+    class Odd(Value):
+        what: type
+
+    attributes = {"order.ordr": Gift, "payment.payment": Gift, "order.line": Odd, "order.order": dict}
+    wrong = FrontEnd(code="west", name="W", owner="w", uses=NORTH.uses, attributes=attributes)  # type: ignore[arg-type]
+    with pytest.raises(errors.BuildProblems) as refused:
+        app.build([wrong])
+    told = "\n".join(refused.value.problems)
+    assert "'order.ordr' attributes, which takes none (did you mean 'order.order'?)" in told
+    assert "'payment.payment' attributes, which takes none" in told
+    assert "by Odd, which JSON cannot carry" in told
+    assert "which is no Value" in told
