@@ -22,8 +22,9 @@ class Ask(Value):
 
     `by` names fields (`order.order.status`), with a grain where they are times (`time:month`: each metric's own
     time). A name without an entity (`front_end`) is the field of that name on each metric's own entity. `order`
-    names metrics or dimensions, `-` in front for downwards. `accept` takes a flagged answer where keys are not
-    unique; `is_whole` refuses where references lead nowhere.
+    names metrics or dimensions, `-` in front for downwards. With a `currency`, amounts are converted to it, by
+    the rate of each row's day. `accept` takes a flagged answer where keys are not unique; `is_whole` refuses where
+    references lead nowhere.
     """
 
     metrics: Annotated[tuple[str, ...], Meta(min_length=1, max_length=METRICS_MAX)]
@@ -33,6 +34,7 @@ class Ask(Value):
     limit: Annotated[int, Meta(ge=1, le=ROWS_MAX)] = ROWS_MAX
     as_of: datetime | None = None
     timezone: str = "UTC"
+    currency: Annotated[str, Meta(pattern=r"^([A-Z]{3})?\Z")] = ""
     accept: tuple[Literal["duplicates"], ...] = ()
     is_whole: bool = False
 

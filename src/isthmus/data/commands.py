@@ -32,6 +32,7 @@ from .platform import DataPlatform
 from .policy import Policy
 from .proof import Proofs
 from .publish import publish
+from .rates import keep_rates
 from .show import show
 
 LOCK: Final = Path("metrics.lock.json")
@@ -86,6 +87,7 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         order: Annotated[list[str] | None, typer.Option(help="Sort by this; '-' in front for downwards.")] = None,
         limit: Annotated[int, typer.Option(min=1, max=100_000, help="Rows at most.")] = 100_000,
         timezone: Annotated[str, typer.Option("--tz", help="Where days begin.")] = "UTC",
+        currency: Annotated[str, typer.Option("--in", help="Convert amounts to this currency, such as EUR.")] = "",
         policy: PolicyOption = "owner",
         form: FormOption = "table",
         accept: Annotated[bool, typer.Option("--accept-duplicates", help="Answer also over broken keys.")] = False,
@@ -99,6 +101,7 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
             order=tuple(order or ()),
             limit=limit,
             timezone=timezone,
+            currency=currency,
             accept=("duplicates",) if accept else (),
             is_whole=whole,
         )
@@ -122,6 +125,8 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         for proof in kept.proofs:
             found = "holds" if proof.holds else f"[red]broken {proof.count}: {', '.join(proof.examples)}"
             table.add_row(f"{proof.kind} {proof.subject}", found)
+        for rates in kept.rates:
+            table.add_row("rates", rates)
         table.add_row("hidden cells", str(kept.hidden_cells))
         table.add_row("again", "[green]the same number" if again.is_same else "[red]another number")
         for reason in again.reasons:
@@ -262,6 +267,19 @@ def _add_publishing(app: typer.Typer, open_platform: Open) -> None:
             table.add_row(one.metric, f"metrics.{one.table}", ", ".join(one.by), rows)
         out.print(table)
         raise typer.Exit(1 if any(one.failure for one in found) else 0)
+
+    @app.command("rates")
+    def bring_rates(
+        file: Annotated[
+            Path, typer.Argument(help="day,base,currency,rate; or the ECB's eurofxref-hist.csv.", exists=True)
+        ],
+        name: Annotated[str, typer.Option("--source", help="Who published them; the file's name where empty.")] = "",
+        carry: Annotated[int, typer.Option(help="So many following days a rate stands where none is published.")] = 0,
+    ) -> None:
+        """Bring daily exchange rates into the lake, for questions with --in; a rate that is there is replaced."""
+        found = keep_rates(open_platform().lake, file, datetime.now(UTC), name=name, carry_days=carry)
+        shown = f"{found.rates} rates of {len(found.currencies)} currencies on {found.days} days"
+        out.print(f"{shown}, from {found.source}; snapshot {found.snapshot}")
 
     @app.command("ossie")
     def show_ossie(name: Annotated[str, typer.Argument(help="What to call the model.")] = "isthmus") -> None:

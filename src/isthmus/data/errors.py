@@ -94,6 +94,26 @@ class MixedCurrencies(errors.BadAsk):
     slug = "data.mixed-currencies"
 
 
+class NoRate(errors.Conflict):
+    """Amounts were to be converted, and the lake has no rate for the day of a row."""
+
+    slug = "data.no-rate"
+
+    def __init__(self, currency: str, lacking: Sequence[str]) -> None:
+        more = f", and {len(lacking) - SHOWN_MAX} more" if len(lacking) > SHOWN_MAX else ""
+        super().__init__(
+            f"no rate to {currency} for {', '.join(lacking[:SHOWN_MAX])}{more}",
+            remedy="bring them with `isthmus data rates FILE`; `--carry 4` lets a rate stand over days without one",
+            lacking=tuple(lacking),
+        )
+
+
+class BadRates(errors.BadAsk):
+    """A file of exchange rates is not as it must be."""
+
+    slug = "data.bad-rates"
+
+
 class NotAnswered(errors.NotPermitted):
     """The asker's policy does not open this entity, field or metric."""
 

@@ -32,6 +32,7 @@ READERS_MAX: Final = 4  # open states; each holds little beyond the columns that
 RUBBISH_AGE_S: Final = 3_600.0  # longer than any landing takes
 EVENTS: Final = "events"
 QUARANTINE: Final = "quarantine"
+RATES: Final = "rates"
 
 EVENT_COLUMNS: Final[Mapping[str, str]] = {
     "position": "bigint", "id": "varchar", "type": "varchar", "version": "varchar", "subject": "varchar",
@@ -41,6 +42,10 @@ EVENT_COLUMNS: Final[Mapping[str, str]] = {
 QUARANTINE_COLUMNS: Final[Mapping[str, str]] = {
     "source": "varchar", "owner": "varchar", "reason": "varchar", "row": "varchar", "digest": "varchar",
     "position": "bigint", "landed_at": "timestamptz",
+}  # fmt: skip
+RATE_COLUMNS: Final[Mapping[str, str]] = {
+    "day": "date", "base": "varchar", "currency": "varchar", "rate": "decimal(20, 10)", "decimals": "bigint",
+    "published": "date", "source": "varchar",
 }  # fmt: skip
 
 
@@ -216,6 +221,7 @@ class Lake:
         yield from (f"create schema if not exists {quoted(name)}" for name in sorted(schemas | {"lake", "events"}))
         yield f"create view lake.events as select * from {self.scan(manifest, EVENTS, EVENT_COLUMNS)}"
         yield f"create view lake.quarantine as select * from {self.scan(manifest, QUARANTINE, QUARANTINE_COLUMNS)}"
+        yield f"create view lake.rates as select * from {self.scan(manifest, RATES, RATE_COLUMNS)}"
         for name, contract in self.events.items():
             yield _event_view(name, contract)
         for entity in self.model.entities.values():

@@ -18,6 +18,7 @@ from isthmus.kernel import errors
 from isthmus.markings import AnyMetric
 
 from . import policy as policies
+from . import rates
 from .ask import Ask
 from .errors import MixedCurrencies
 from .expression import cells
@@ -150,6 +151,7 @@ class Metrics:
         self, ask: Ask, planned: Plan, written: Statement, policy: Policy, reader: Reader, asked_at: datetime
     ) -> _Left:
         proofs = self._proofs.check(reader, relied_on(self.model, planned), ask)
+        rates.check_rates(reader, written.lacking, written.parameters, ask.currency)
         rows = reader.read(written.sql, written.parameters).to_pylist()
         _check_currencies(planned, rows)
         hidden = self._hide_small(planned, policy, reader, rows, asked_at) if policy.cells_min else 0
@@ -169,6 +171,8 @@ class Metrics:
         """Return the currency fields that have one value in this snapshot."""
         every = (currency_field(self.model, cell) for one in planned.metrics.values() for cell in cells(one))
         names = dict.fromkeys(name for name in every if name)
+        if planned.ask.currency:  # amounts of all are converted to one
+            return frozenset(names)
         return frozenset(name for name in names if self._proofs.one_currency(reader, name).holds)
 
     def _hide_small(self, planned: Plan, policy: Policy, reader: Reader, rows: Rows, asked_at: datetime) -> int:
@@ -227,6 +231,7 @@ class Metrics:
             proofs=left.proofs,
             newest=newest,
             lag_s=(asked_at - min(times)).total_seconds() if times else None,
+            rates=rates.sources(reader) if written.lacking else (),
             hidden_cells=left.hidden_cells,
             masked=tuple(policies.masks(planned, policy, self._secret)),
             non_additive={name: over for name, over in planned.non_additive.items() if over},
@@ -274,7 +279,8 @@ def _check_currencies(planned: Plan, rows: Rows) -> None:
                 field = pairs[0][0].field
                 raise MixedCurrencies(
                     f"metric {name!r} would add up amounts in {', '.join(sorted(codes))}",
-                    remedy=f"group by {field}, or filter by one currency",
+                    remedy=f"group by {field}, filter by one currency, or have them converted: --in {min(codes)} "
+                    f"(over HTTP `currency`), by the rates of the lake",
                 )
 
 

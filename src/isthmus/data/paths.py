@@ -9,7 +9,7 @@ than one way is found the asker must say which, since they mean different things
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -155,3 +155,23 @@ def _step(model: Model, at: str, text: str) -> Step:
     if text not in ups:
         raise UnknownName(f"reference of {at}", text, ups)
     return Step(ups[text], is_up=True)
+
+
+def following(model: Model, restricted: Container[str]) -> list[Entity]:
+    """Return the restricted entities and all that refer to them, each after what it refers to."""
+    ordered: list[Entity] = []
+    seen: set[str] = set()
+
+    def visit(entity: Entity) -> bool:
+        if entity.name in seen:
+            return entity in ordered
+        seen.add(entity.name)
+        follows = [visit(model.entities[ref.target]) for ref in entity.references if ref.target != entity.name]
+        if entity.name in restricted or any(follows):
+            ordered.append(entity)
+            return True
+        return False
+
+    for entity in model.entities.values():
+        visit(entity)
+    return ordered

@@ -12,7 +12,7 @@ from .errors import SHOWN_MAX, BrokenReference, DuplicateKey
 from .expression import Cell, Within, cells
 from .model import Entity, Model, Reference
 from .paths import Path, reach
-from .plan import Plan
+from .plan import Plan, currency_field
 from .reader import Reader
 from .scope import quoted, table_name
 
@@ -144,6 +144,8 @@ def _paths(model: Model, plan: Plan) -> Iterable[tuple[str, Path]]:
     for expression in plan.metrics.values():
         for cell in cells(expression):
             yield from _cell_paths(model, cell)
+            if plan.ask.currency and (currency := currency_field(model, cell)):
+                yield cell.root, _path(model, cell.root, currency)
 
 
 def _cell_paths(model: Model, cell: Cell) -> Iterable[tuple[str, Path]]:

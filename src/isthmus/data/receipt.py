@@ -42,6 +42,7 @@ class Receipt(Value):
     rows: int
     is_cut: bool  # there are more rows than the asker's limit
     digest: str
+    rates: tuple[str, ...] = ()  # files that amounts were converted by, each with a hash; they are in the snapshot
 
 
 class Rerun(Value):

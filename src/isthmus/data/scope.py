@@ -18,7 +18,7 @@ from isthmus.kernel import errors
 from isthmus.markings import AllOf, AnyOf, Filter, Grain, Not, Scalar, Where
 
 from .errors import NotADimension
-from .expression import Within
+from .expression import Goal, Within
 from .model import Entity, Field, FieldKind, Model
 from .paths import Path, Reach, Step, reach
 
@@ -70,12 +70,20 @@ class Scope:
     shift: tuple[int, Grain] | None = None
     joins: list[str] = field(default_factory=list[str])
     _aliases: dict[Path, str] = field(default_factory=dict[Path, str])
+    _rates: dict[str, str] = field(default_factory=dict[str, str])
 
     def column(self, found: Reach) -> str:
         return f"{self._joined(found.path)}.{quoted(found.field.name)}"
 
     def clause(self) -> str:
         return "\n        ".join([f"from {self.shared.relation(self.entity)} as {self.alias}", *self.joins])
+
+    def rate(self, own: str, day: str) -> str:
+        """Return the alias of the exchange rate from a currency on a day, joined once."""
+        if own not in self._rates:
+            alias = self._rates[own] = self.shared.alias("q")
+            self.joins.append(f"left join rates as {alias} on {alias}.day = {day} and {alias}.currency = {own}")
+        return self._rates[own]
 
     def label(self, found: Reach, grain: Grain) -> str:
         """Return the first day (or hour) of the period that a time field lies in, in the asker's time zone."""
@@ -135,6 +143,23 @@ def conjunction(scope: Scope, filters: Iterable[Filter | Within], reason: str) -
                 continue
         conditions.append(condition(scope, one, reason))
     return conditions + [_exists(scope, path, found, reason) for path, found in on_many.items()]
+
+
+def reaching(scope: Scope, goal: Goal | None) -> list[str]:
+    """Return the condition that a goal is reached by the subject of a row, in its days."""
+    if goal is None or scope.time is None:
+        return []
+    time = reach(scope.shared.model, goal.entity, goal.time, "a conversion")
+    inner = Scope(scope.shared, goal.entity, scope.shared.alias("g"), time)
+    start, end = scope.column(scope.time), inner.column(time)
+    reached = inner.column(inner.reach(goal.other, "a conversion"))
+    started = scope.column(scope.reach(goal.own, "a conversion"))
+    conditions = [
+        f"{reached} = {started}",
+        f"{end} between {start} and {start} + interval '{goal.days} day'",
+        *conjunction(inner, goal.filters, "a conversion"),
+    ]
+    return [f"exists (select 1 {inner.clause()} where {' and '.join(conditions)})"]
 
 
 def condition(scope: Scope, one: Filter | Within, reason: str) -> str:

@@ -12,13 +12,14 @@ from typing import Final
 
 from isthmus.markings import Filter, Where
 
+from . import rates
 from .ask import Ask, leaves, zone
 from .errors import NeedsTime
 from .expression import Cell, Expression, Quotient, Total
-from .model import Entity, Model
-from .paths import Step, reach
-from .plan import Leg, Plan
-from .scope import SQL_TYPES, Parameters, Scope, conjunction, interval, matching, quoted
+from .model import Model
+from .paths import Step, following, reach
+from .plan import Leg, Plan, currency_field
+from .scope import SQL_TYPES, Parameters, Scope, conjunction, interval, matching, quoted, reaching
 
 _ADDED: Final = frozenset(["sum", "count", "distinct"])  # nothing to add up is nought, not unknown
 
@@ -27,13 +28,15 @@ _ADDED: Final = frozenset(["sum", "count", "distinct"])  # nothing to add up is 
 class Statement:
     """SQL in DuckDB's dialect with numbered parameters, and its columns in order.
 
-    `hidden` are columns that do not leave: counts of people and currencies.
+    `hidden` are columns that do not leave: counts of people and currencies. `lacking` lists, with the same parameters,
+    what rows lack to be converted; it is empty where nothing is.
     """
 
     sql: str
     parameters: tuple[object, ...]
     columns: tuple[str, ...]
     hidden: tuple[str, ...]
+    lacking: str = ""
 
 
 def statement(
@@ -55,6 +58,8 @@ class _Writer:
     shared: Parameters = field(init=False)
     ctes: list[str] = field(default_factory=list[str])
     places: dict[Cell, str] = field(default_factory=dict[Cell, str])
+    currency: str = ""
+    lacks: list[str] = field(default_factory=list[str])
     is_recursive: bool = False
 
     def __post_init__(self) -> None:
@@ -62,6 +67,9 @@ class _Writer:
 
     def written(self, is_whole_table: bool) -> Statement:
         self._write_visible()
+        if self.plan.ask.currency:
+            self.currency = self.shared.add(self.plan.ask.currency, "varchar")
+            self.ctes.append(f"rates as (\n    {rates.table_to(self.plan.ask.currency, self.currency)})")
         names = [self._write_leg(number, leg) for number, leg in enumerate(self.plan.legs)]
         source = names[0] if len(names) == 1 else self._write_together(names)
         outputs = [f"d{at} as {quoted(by.asked)}" for at, by in enumerate(self.plan.by)]
@@ -72,18 +80,19 @@ class _Writer:
         ending = "" if is_whole_table else _ending(self.plan.ask, columns)
         keyword = "with recursive" if self.is_recursive else "with"
         shown = f"\n{self._not_after(names)}" if any(leg.shift for leg in self.plan.legs) else ""
-        sql = f"{keyword} " + ",\n".join(self.ctes) + f"\nselect {', '.join(outputs)}\nfrom {source}{shown}{ending}"
+        written = f"{keyword} " + ",\n".join(self.ctes)
         return Statement(
-            sql=sql,
+            sql=f"{written}\nselect {', '.join(outputs)}\nfrom {source}{shown}{ending}",
             parameters=tuple(self.shared.values),
             columns=columns,
             hidden=tuple(hidden),
+            lacking=f"{written}\n{' union '.join(self.lacks)}\norder by lacking" if self.lacks else "",
         )
 
     def _write_visible(self) -> None:
         """Write the rows that the asker may see; rows that refer to unseen rows are unseen."""
         names: dict[str, str] = {}
-        for entity in _following(self.model, self.visible):
+        for entity in following(self.model, self.visible):
             scope = Scope(Parameters(self.model, self.shared.zone, names, self.shared.values), entity.name, "v")
             conditions: list[str] = []
             if entity.name in self.visible:
@@ -122,12 +131,13 @@ class _Writer:
         scope = Scope(self.shared, leg.root, "r", leg.time, leg.shift)
         reason = f"a metric on {leg.root}"
         outputs = [f"{self._dimension(scope, leg, at)} as d{at}" for at in range(len(self.plan.by))]
-        outputs += [f"{self._input(scope, cell)} as {self.places[cell]}" for cell in leg.cells if cell.field]
-        conditions = conjunction(scope, self._row_filters(leg), reason)
-        is_shared = len({(cell.filters, cell.goal) for cell in leg.cells}) == 1 and leg.series is None
         for cell in leg.cells:
-            passing = conjunction(scope, cell.filters, reason) + self._goal(scope, cell)
-            if is_shared:
+            if cell.field:
+                outputs += self._inputs(scope, leg, cell, f"{name}_rows")
+        conditions = conjunction(scope, self._row_filters(leg), reason)
+        for cell in leg.cells:
+            passing = conjunction(scope, cell.filters, reason) + reaching(scope, cell.goal)
+            if _is_shared(leg):
                 conditions += passing
                 break
             if passing:
@@ -258,14 +268,29 @@ class _Writer:
         fine = leg.window is not None and at == self.plan.time_at and leg.window.size > 0
         return scope.label(found, leg.window.unit if fine and leg.window else by.grain)
 
-    def _input(self, scope: Scope, cell: Cell) -> str:
-        return scope.column(scope.reach(cell.field, f"a metric on {cell.root}"))
+    def _inputs(self, scope: Scope, leg: Leg, cell: Cell, rows: str) -> list[str]:
+        """Return what is aggregated; where it is money of an asked currency, also what a row lacks for that."""
+        reason, place, currency = f"a metric on {cell.root}", self.places[cell], self.currency
+        found = scope.reach(cell.field, reason)
+        amount, own = scope.column(found), currency_field(self.model, cell) if currency else ""
+        if not own:
+            return [f"{amount} as {place}"]
+        rates.check_is_minor(found.name, found.field)
+        if leg.time is None:
+            raise NeedsTime(f"{found.name} has no day to take a rate of", remedy="mark a field of its entity Time()")
+        own = scope.column(scope.reach(own, reason))
+        day = rates.day_of(scope.column(leg.time), leg.time.field)
+        rate = scope.rate(own, day)
+        passing = f" and f{place}" if self._is_flagged(leg, cell) else ""
+        self.lacks.append(f"select l{place} as lacking from {rows} where l{place} is not null{passing}")
+        return [
+            f"{rates.converted(amount, own, rate, currency)} as {place}",
+            f"{rates.lacking(amount, own, day, rate, currency)} as l{place}",
+        ]
 
     def _aggregate(self, leg: Leg, cell: Cell) -> str:
         place = self.places[cell]
-        is_shared = len({(one.filters, one.goal) for one in leg.cells}) == 1 and leg.series is None
-        is_filtered = (cell.filters or cell.goal) and not is_shared
-        passing = f" filter (where f{place})" if is_filtered else ""
+        passing = f" filter (where f{place})" if self._is_flagged(leg, cell) else ""
         if not cell.field:
             return f"count(*){passing}"
         return f"count(distinct {place}){passing}" if cell.agg == "distinct" else f"{cell.agg}({place}){passing}"
@@ -311,21 +336,9 @@ class _Writer:
             conditions.append(f"s.t {one.op} cast({local} as date)")
         return _where(conditions)
 
-    def _goal(self, scope: Scope, cell: Cell) -> list[str]:
-        goal = cell.goal
-        if goal is None or scope.time is None:
-            return []
-        time = reach(self.model, goal.entity, goal.time, "a conversion")
-        inner = Scope(self.shared, goal.entity, self.shared.alias("g"), time)
-        start, end = scope.column(scope.time), inner.column(time)
-        reached = inner.column(inner.reach(goal.other, "a conversion"))
-        started = scope.column(scope.reach(goal.own, "a conversion"))
-        conditions = [
-            f"{reached} = {started}",
-            f"{end} between {start} and {start} + interval '{goal.days} day'",
-            *conjunction(inner, goal.filters, "a conversion"),
-        ]
-        return [f"exists (select 1 {inner.clause()} where {' and '.join(conditions)})"]
+    def _is_flagged(self, leg: Leg, cell: Cell) -> bool:
+        """Return whether a row says for itself if it counts in this cell."""
+        return bool(cell.filters or cell.goal) and not _is_shared(leg)
 
     def _series(self, leg: Leg) -> list[str]:
         return [f"s{at}" for at in range(len(leg.series.per))] if leg.series else []
@@ -334,8 +347,7 @@ class _Writer:
         dimensions = [f"d{at}" for at in range(len(self.plan.by))]
         if is_grouped:
             return dimensions + [self.places[cell] for cell in leg.cells]
-        is_shared = len({(one.filters, one.goal) for one in leg.cells}) == 1 and leg.series is None
-        flags = [f"f{self.places[cell]}" for cell in leg.cells if (cell.filters or cell.goal) and not is_shared]
+        flags = [f"f{self.places[cell]}" for cell in leg.cells if self._is_flagged(leg, cell)]
         return dimensions + [self.places[cell] for cell in leg.cells if cell.field] + flags + self._series(leg)
 
     def _type(self, cell: Cell) -> str:
@@ -369,24 +381,9 @@ class _Writer:
         return found
 
 
-def _following(model: Model, visible: Mapping[str, Filter]) -> list[Entity]:
-    """Return the restricted entities and all that refer to them, each after what it refers to."""
-    ordered: list[Entity] = []
-    seen: set[str] = set()
-
-    def visit(entity: Entity) -> bool:
-        if entity.name in seen:
-            return entity in ordered
-        seen.add(entity.name)
-        follows = [visit(model.entities[ref.target]) for ref in entity.references if ref.target != entity.name]
-        if entity.name in visible or any(follows):
-            ordered.append(entity)
-            return True
-        return False
-
-    for entity in model.entities.values():
-        visit(entity)
-    return ordered
+def _is_shared(leg: Leg) -> bool:
+    """Return whether all cells count the same rows, so that others need not be read."""
+    return len({(cell.filters, cell.goal) for cell in leg.cells}) == 1 and leg.series is None
 
 
 def _ending(ask: Ask, columns: Sequence[str]) -> str:
