@@ -121,8 +121,13 @@ async def test_a_question_over_http_is_answered_as_json_or_arrow_with_its_receip
         await serve.ask(shop.metrics, policy.owner(), b'{"metrics": ["sales"]}')
 
 
-def test_the_catalogue_lists_metrics_with_kind_and_owner(traps: World) -> None:
-    found = json.loads(serve.catalogue(traps.metrics, "worth"))
-    assert found["metrics"] == [
-        {"name": "ltv", "kind": "atomic", "unit": "", "owner": "", "doc": "What customers are worth."}
-    ]
+def test_the_catalogue_lists_metrics_with_kind_owner_and_usage(traps: World) -> None:
+    traps.answer("ltv", as_=policy.owner("north"))
+    one = {"name": "ltv", "kind": "atomic", "unit": "", "owner": "", "doc": "What customers are worth."}
+    last = traps.now.isoformat().replace("+00:00", "Z")
+    for asking, used in (
+        ("", {"asked": 1, "last": last, "askers": {"north": 1}}),
+        ("north", {"asked": 1, "last": last, "askers": {"north": 1}}),
+        ("south", {"asked": 0, "last": None, "askers": {}}),
+    ):
+        assert json.loads(serve.catalogue(traps.metrics, "worth", asking))["metrics"] == [one | {"usage": used}]

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
+from isthmus.data.ask import Ask
 from isthmus.data.commands import commands
 from isthmus.data.lake import Lake
 from isthmus.data.landing import Landing
@@ -101,11 +102,26 @@ def test_a_receipt_is_computed_again(terminal: Terminal) -> None:
 
 
 def test_metrics_are_listed_searched_and_described(terminal: Terminal) -> None:
-    assert "ltv" in terminal.run("list", "customers", "worth")
-    assert "amount_growth" not in terminal.run("list", "customers", "worth")
+    assert "ltv" in terminal.run("metrics", "customers", "worth")
+    assert "amount_growth" not in terminal.run("metrics", "customers", "worth")
     assert "customers.region" in terminal.run("describe", "qty")
     assert "orders.customer_id" not in terminal.run("describe", "tickets")
     assert "data-team" in terminal.run("describe", "orders")
+
+
+def test_usage_says_who_asked_how_often_and_when_last_and_checks_are_no_usage(terminal: Terminal) -> None:
+    for _ in range(2):
+        terminal.run("ask", "amount", "orders")
+    terminal.platform().metrics.ask(Ask(metrics=("amount",)), owner(), asker="ada")
+    terminal.run("check", code=1)
+    rows = [line.split("│")[1:-1] for line in terminal.run("metrics", "--usage").splitlines() if "│" in line]
+    shown = [[cell.strip() for cell in row] for row in rows]
+    assert [row[:2] + row[3:] for row in shown[:2]] == [
+        ["amount", "3", "terminal 2, ada 1"],
+        ["orders", "2", "terminal 2"],
+    ]
+    assert shown[0][2].startswith(str(datetime.now(UTC).year))
+    assert ["tickets", "0", "never", ""] in shown
 
 
 def test_a_stale_lock_fails_and_the_difference_is_shown_in_numbers(terminal: Terminal) -> None:

@@ -33,7 +33,7 @@ from .policy import Policy
 from .proof import Proofs
 from .publish import publish
 from .rates import keep_rates
-from .show import show
+from .show import show, usage_table
 
 LOCK: Final = Path("metrics.lock.json")
 
@@ -106,7 +106,7 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
             is_whole=whole,
         )
         platform = open_platform()
-        show(platform.metrics.ask(question, _policy(platform, policy)), form, out)
+        show(platform.metrics.ask(question, _policy(platform, policy), asker="terminal"), form, out)
 
     @app.command("receipt")
     def receipt(
@@ -138,12 +138,19 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
 
 
 def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
-    @app.command("list")
-    def list_metrics(words: Annotated[list[str] | None, typer.Argument(help="All must occur.")] = None) -> None:
+    @app.command("metrics")
+    def list_metrics(
+        words: Annotated[list[str] | None, typer.Argument(help="All must occur.")] = None,
+        usage: Annotated[bool, typer.Option("--usage", help="Who asked, how often, and when last.")] = False,
+    ) -> None:
         """List metrics: all, or those in whose name, unit or description all words occur."""
         platform = open_platform()
+        named = platform.metrics.search(" ".join(words or ()))
+        if usage:
+            out.print(usage_table(platform.metrics.usage.of(metric.name for metric in named)))
+            return
         table = Table("metric", "kind", "unit", "owner", "what it says")
-        for metric in platform.metrics.search(" ".join(words or ())):
+        for metric in named:
             kind = str(metric.__struct_config__.tag)
             table.add_row(metric.name, kind, metric.unit, platform.model.owners.get(metric.name, ""), metric.doc)
         out.print(table)

@@ -119,7 +119,7 @@ def _statement(model: Model, name: str, now: datetime) -> object:
 def _value(metrics: Metrics, name: str, policy: Policy, now: datetime) -> object:
     ask = _ask(name, now, metrics.plan)
     try:
-        rows = metrics.ask(ask, policy).rows
+        rows = metrics.ask(ask, policy, is_kept=False).rows
     except errors.IsthmusError as wrong:
         return wrong.message
     if not ask.by:

@@ -142,7 +142,7 @@ class _Asker:
     def _rows(self, ask: Ask) -> list[dict[str, Any]]:
         if self.is_forced:
             ask = msgspec.structs.replace(cast(Any, ask), accept=("duplicates",))
-        return self.metrics.ask(ask, self.policy).rows
+        return self.metrics.ask(ask, self.policy, is_kept=False).rows
 
     def _same(self, truth: str, asks: tuple[Ask, ...], one: float, other: float) -> Broken | None:
         if isclose(one, other, rel_tol=1e-9, abs_tol=1e-9):

@@ -31,6 +31,7 @@ from .receipt import Receipt, Receipts, Rerun, digest_of, receipt_id
 from .scope import quoted, table_name
 from .small_cells import hidden_cells
 from .sql import Statement, statement
+from .usage import Usage
 
 CACHED_MAX: Final = 256  # answers kept in memory
 CACHED_ROWS_MAX: Final = 10_000  # larger answers are computed again
@@ -77,14 +78,16 @@ class Metrics:
         self._now = now
         self._proofs = Proofs(model)
         self._known: OrderedDict[tuple[object, ...], _Left] = OrderedDict()
+        self.usage = Usage(receipts)
         self._newest: dict[tuple[str, str], datetime | None] = {}
 
-    def ask(self, ask: Ask, policy: Policy) -> Answer:
-        """Answer a question as far as a policy opens it, and keep the receipt.
+    def ask(self, ask: Ask, policy: Policy, *, asker: str = "", is_kept: bool = True) -> Answer:
+        """Answer a question as far as a policy opens it, and keep the receipt in the name of the asker.
 
-        Raises the errors of `errors.py`. An answer that relies on a broken key is refused, not inflated.
+        `is_kept=False` is for checks: nobody will read their numbers, and they are no usage. Raises the errors of
+        `errors.py`. An answer that relies on a broken key is refused, not inflated.
         """
-        return self._answered(ask, policy, self._snapshots.newest(), self._now())
+        return self._answered(ask, policy, self._snapshots.newest(), self._now(), asker=asker, is_kept=is_kept)
 
     def reader(self) -> Reader:
         """Return the newest snapshot."""
@@ -129,7 +132,7 @@ class Metrics:
         ]
 
     def _answered(
-        self, ask: Ask, policy: Policy, reader: Reader, asked_at: datetime, *, is_kept: bool = True
+        self, ask: Ask, policy: Policy, reader: Reader, asked_at: datetime, *, asker: str = "", is_kept: bool = True
     ) -> Answer:
         person = policy.person if policy.cells_min else None
         first = plan(self.model, ask, asked_at, person=person)
@@ -142,7 +145,7 @@ class Metrics:
             left = self._left(ask, planned, written, policy, reader, asked_at)
             self._remember(place, left)
         table = pa.Table.from_pylist(left.rows, schema=self._schema(planned, left.rows, written.columns))
-        receipt = self._receipt(ask, planned, written, policy, reader, asked_at, left)
+        receipt = self._receipt(ask, planned, written, policy, reader, asked_at, left, asker)
         if is_kept:
             self._receipts.keep(receipt)
         return Answer(columns=written.columns, rows=left.rows, table=table, receipt=receipt)
@@ -214,6 +217,7 @@ class Metrics:
         reader: Reader,
         asked_at: datetime,
         left: _Left,
+        asker: str,
     ) -> Receipt:
         newest = {leg.root: self._newest_row(reader, leg.root) for leg in planned.legs}
         times = [found for found in newest.values() if found is not None]
@@ -225,6 +229,7 @@ class Metrics:
             model=self.model.version,
             snapshot=reader.snapshot,
             policy=policy.name,
+            asker=asker,
             policy_version=policy.version,
             sql=written.sql,
             parameters=tuple(map(str, written.parameters)),

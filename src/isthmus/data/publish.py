@@ -69,7 +69,7 @@ def _finest(metrics: Metrics, policy: Policy, name: str) -> tuple[Published, Ans
     failure = ""
     for by in GRAINS:
         try:
-            answer = metrics.ask(Ask(metrics=(name,), by=by), policy)
+            answer = metrics.ask(Ask(metrics=(name,), by=by), policy, asker="publish")
         except errors.IsthmusError as refused:
             failure = str(refused)
             continue

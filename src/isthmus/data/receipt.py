@@ -42,7 +42,21 @@ class Receipt(Value):
     rows: int
     is_cut: bool  # there are more rows than the asker's limit
     digest: str
+    asker: str = ""  # a person or client where it is known; else the policy says what kind
     rates: tuple[str, ...] = ()  # files that amounts were converted by, each with a hash; they are in the snapshot
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    metrics: tuple[str, ...]
+
+
+class Heading(msgspec.Struct, frozen=True):
+    """Who asked for what and when: the part of a receipt that usage is counted by; the rest is not decoded."""
+
+    asked_at: datetime
+    ask: _Asked
+    policy: str
+    asker: str = ""
 
 
 class Rerun(Value):
@@ -69,12 +83,23 @@ class Receipts:
 
     def get(self, id: str) -> Receipt:
         """Return a receipt. Raises NotFound."""
+        return msgspec.json.decode(self._place(id).read_bytes(), type=Receipt)
+
+    def heading(self, id: str) -> Heading:
+        """Return what a receipt says of its asker. Raises NotFound."""
+        return msgspec.json.decode(self._place(id).read_bytes(), type=Heading)
+
+    def ids(self) -> set[str]:
+        """Return the ids of all receipts."""
+        return {path.stem for path in self._folder.glob("*.json")}
+
+    def _place(self, id: str) -> Path:
         place = self._folder / f"{id}.json"
         if not re.fullmatch(r"[0-9a-f]{16}", id) or not place.is_file():
             raise errors.NotFound(
                 f"there is no receipt {id!r}", remedy="an answer shows the id of its receipt; it has 16 hex digits"
             )
-        return msgspec.json.decode(place.read_bytes(), type=Receipt)
+        return place
 
 
 def digest_of(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:

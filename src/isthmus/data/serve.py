@@ -27,13 +27,13 @@ class Reply:
     body: bytes
 
 
-async def ask(metrics: Metrics, policy: Policy, body: bytes, accept: str = JSON) -> Reply:
+async def ask(metrics: Metrics, policy: Policy, body: bytes, accept: str = JSON, asker: str = "") -> Reply:
     """Answer a question in JSON under a policy, in another thread, so that a long one holds up nobody.
 
     Raises BadAsk with the path of what is wrong, and the errors of `errors.py`; each has a slug for a problem document.
     """
     question = decode(body, Ask)
-    answer = await asyncio.to_thread(metrics.ask, question, policy)
+    answer = await asyncio.to_thread(metrics.ask, question, policy, asker=asker)
     headers = (("isthmus-receipt", answer.receipt.id), ("isthmus-snapshot", answer.receipt.snapshot))
     if ARROW in accept:
         return Reply(ARROW, headers, arrow(answer))
@@ -50,9 +50,14 @@ def arrow(answer: Answer) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def catalogue(metrics: Metrics, words: str = "") -> bytes:
-    """Return the metrics in which all words occur, as JSON: name, kind, unit, owner, description."""
+def catalogue(metrics: Metrics, words: str = "", policy: str = "") -> bytes:
+    """Return the metrics in which all words occur, as JSON: name, kind, unit, owner, description, usage.
+
+    Usage is that of all, or of those who ask under one policy. It reads a file for each receipt that is new to it.
+    """
     owners = metrics.model.owners
+    named = metrics.search(words)
+    used = metrics.usage.of((metric.name for metric in named), policy)
     found = [
         {
             "name": metric.name,
@@ -60,7 +65,8 @@ def catalogue(metrics: Metrics, words: str = "") -> bytes:
             "unit": metric.unit,
             "owner": owners.get(metric.name, ""),
             "doc": metric.doc,
+            "usage": used[metric.name],
         }
-        for metric in metrics.search(words)
+        for metric in named
     ]
     return encode({"model": metrics.model.version, "metrics": found})

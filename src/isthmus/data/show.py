@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from rich.table import Table
 from isthmus.kernel import encode, errors
 
 from .metrics import Answer
+from .usage import Used
 
 BAR_MAX: Final = 40  # characters of the longest bar
 
@@ -43,6 +45,16 @@ def show(answer: Answer, form: str, out: Console) -> None:
             raise errors.BadAsk(
                 f"{form!r} is no form", remedy="use table, chart, json, sql, or a file ending in .arrow"
             )
+
+
+def usage_table(used: Mapping[str, Used]) -> Table:
+    """Return a table of metrics by how often they were asked for, with those that nobody asked for last."""
+    table = Table("metric", "asked", "last", "by whom")
+    for name, found in sorted(used.items(), key=lambda one: (-one[1].asked, one[0])):
+        askers = sorted(found.askers.items(), key=lambda one: (-one[1], one[0]))
+        last = f"{found.last:%Y-%m-%d %H:%M}" if found.last else "never"
+        table.add_row(name, str(found.asked), last, ", ".join(f"{asker} {count}" for asker, count in askers))
+    return table
 
 
 def _draw(answer: Answer, out: Console) -> None:

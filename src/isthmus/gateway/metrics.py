@@ -1,7 +1,7 @@
 """Metrics over HTTP: asked with the same API keys, answered from the lake, each front end its own rows only.
 
     POST /data/ask               a question in JSON → rows and their receipt, as JSON or as an Arrow stream (Accept)
-    GET  /data/metrics?words=    the metrics in which all words occur
+    GET  /data/metrics?words=    the metrics in which all words occur, and how often this front end asked for each
     GET  /data/receipts/{id}     what an answer was computed from
 
 A key may ask where its scopes name `data.ask`; one without scopes may not. It sees rows of its own front end, and of
@@ -11,6 +11,7 @@ are hidden.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -72,7 +73,9 @@ class MetricsService:
         self._check_method(scope, "GET")
         if path == "/metrics":
             words = parse_qs(scope["query_string"].decode("latin-1")).get("words", [""])[0]
-            return b"application/json", serve.catalogue(self._data.metrics, words), []
+            policy = self._policy(known).name
+            found = await asyncio.to_thread(serve.catalogue, self._data.metrics, words, policy)
+            return b"application/json", found, []
         if path.startswith("/receipts/"):
             return b"application/json", self._receipt(known, path.removeprefix("/receipts/")), []
         raise NoSuchPath(f"there is nothing at {scope['path']}", remedy="ask /data/ask or /data/metrics", path=path)
@@ -81,7 +84,7 @@ class MetricsService:
         check_is_json(headers)
         body = await read_body(receive, headers, bytes_max=QUESTION_BYTES_MAX, limit_s=QUESTION_LIMIT_S)
         accept = headers.get(b"accept", b"").decode("latin-1")
-        reply = await serve.ask(self._data.metrics, self._policy(known), body, accept)
+        reply = await serve.ask(self._data.metrics, self._policy(known), body, accept, known.name)
         further = [(name.encode(), value.encode()) for name, value in reply.headers]
         return reply.content_type.encode(), reply.body, further
 

@@ -1,0 +1,58 @@
+"""Who asks for which metric, how often, and when last: read from the receipts, so that nothing is counted twice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from datetime import datetime
+
+from isthmus.kernel import Value
+
+from .receipt import Receipts
+
+
+class Used(Value):
+    """What became of one metric: how often it was answered, when last, and how often for whom."""
+
+    asked: int = 0
+    last: datetime | None = None
+    askers: dict[str, int] = {}
+
+
+class Usage:
+    """Counts receipts by metric and asker. A receipt never changes, so each is read once."""
+
+    def __init__(self, receipts: Receipts) -> None:
+        self._receipts = receipts
+        self._seen: set[str] = set()
+        self._counts: dict[tuple[str, str, str], tuple[int, datetime]] = {}  # by policy, metric, asker
+        self._lock = threading.Lock()
+
+    def of(self, metrics: Iterable[str], policy: str = "") -> dict[str, Used]:
+        """Return the usage of metrics: of all askers, or of those who asked under one policy.
+
+        A metric that nobody asked for is there with nought: it may be one to delete.
+        """
+        with self._lock:
+            self._read_new()
+            counts = list(self._counts.items())
+        found = {name: Used() for name in metrics}
+        for (under, metric, asker), (count, last) in sorted(counts):
+            if metric in found and policy in ("", under):
+                used = found[metric]
+                found[metric] = Used(
+                    asked=used.asked + count,
+                    last=max(used.last or last, last),
+                    askers={**used.askers, asker: used.askers.get(asker, 0) + count},
+                )
+        return found
+
+    def _read_new(self) -> None:
+        new = self._receipts.ids() - self._seen
+        for id in new:
+            receipt = self._receipts.heading(id)
+            for metric in receipt.ask.metrics:
+                place = (receipt.policy, metric, receipt.asker or receipt.policy)
+                count, last = self._counts.get(place, (0, receipt.asked_at))
+                self._counts[place] = (count + 1, max(last, receipt.asked_at))
+        self._seen |= new
