@@ -16,9 +16,9 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.requests import Request
 
-from isthmus.kernel import Caller, Effect, Platform, errors
-from isthmus.kernel.contract import json_schema
-from isthmus.kernel.release import Offered
+from isthmus.governance.schema import schemas
+from isthmus.kernel import Caller, Effect, Platform, Value, errors
+from isthmus.kernel.release import Line, Offered
 
 from .auth import Known
 from .problem import CONTENT_TYPE, problem
@@ -39,6 +39,7 @@ _SCHEMA_KEY = {
 
 Admit = Callable[[bytes | None], Awaitable[Known]]
 Scope = Any
+Attributes = Mapping[str, type[Value]]  # what a front end declares, by entity
 
 
 class Agents:
@@ -47,7 +48,7 @@ class Agents:
     def __init__(self, platform: Platform, admit: Admit) -> None:
         self._platform = platform
         self._admit = admit
-        self._schemas: dict[int, types.Tool] = {}
+        self._schemas: dict[tuple[int, str], types.Tool] = {}
         self._server: Server[Any] = Server(
             "isthmus", instructions=INSTRUCTIONS, on_list_tools=self._list, on_call_tool=self._call
         )
@@ -71,13 +72,15 @@ class Agents:
         known = _known(ctx)
         line = self._platform.release.line(known.front_end)
         offered = [line.offered[name] for name in sorted(line.permitted) if known.may(name)]
-        return types.ListToolsResult(tools=[self._tool(one) for one in offered])
+        return types.ListToolsResult(tools=[self._tool(one, line) for one in offered])
 
-    def _tool(self, offered: Offered) -> types.Tool:
-        """Return a tool; its schemas are made once for each capability of a release."""
-        made = self._schemas.get(id(offered.capability))
+    def _tool(self, offered: Offered, line: Line) -> types.Tool:
+        """Return a tool; its schemas are made once for each capability, and for each line with attributes of its own."""
+        own = line.front_end.attributes
+        shape = (id(offered.capability), line.fingerprint if own else "")
+        made = self._schemas.get(shape)
         if made is None:
-            made = self._schemas[id(offered.capability)] = _tool(offered)
+            made = self._schemas[shape] = _tool(offered, own)
         return made
 
     async def _call(self, ctx: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
@@ -99,7 +102,7 @@ class Agents:
         )
 
 
-def _tool(offered: Offered) -> types.Tool:
+def _tool(offered: Offered, own: Attributes) -> types.Tool:
     capability = offered.capability
     is_write = capability.effect is not Effect.READ
     summary, _, rest = capability.doc.partition("\n")
@@ -107,15 +110,15 @@ def _tool(offered: Offered) -> types.Tool:
         name=capability.name.replace(".", "_", 1),
         title=summary,
         description=f"{summary}\n{rest}".strip(),
-        input_schema=_schema(capability.ask, {KEY: _SCHEMA_KEY} if is_write else {}),
-        output_schema=_schema(capability.answer, {}),
+        input_schema=_schema(capability.ask, {KEY: _SCHEMA_KEY} if is_write else {}, own),
+        output_schema=_schema(capability.answer, {}, own),
         annotations=types.ToolAnnotations(read_only_hint=not is_write, idempotent_hint=not is_write),
     )
 
 
-def _schema(kind: type, more: Mapping[str, Any]) -> dict[str, Any]:
+def _schema(kind: type, more: Mapping[str, Any], own: Attributes) -> dict[str, Any]:
     """Return the JSON Schema of a contract with all that it refers to, as an object of its own."""
-    (schema,), components = json_schema((kind,), "#/$defs/{name}")
+    (schema,), components = schemas((kind,), "#/$defs/{name}", own)
     plain = cast("list[dict[str, Any]]", msgspec.json.decode(msgspec.json.encode([schema, components])))
     root, definitions = plain
     found = definitions[root["$ref"].rpartition("/")[2]] if "$ref" in root else root

@@ -9,8 +9,8 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from isthmus.governance.schema import schemas as schemas_of
 from isthmus.kernel import Effect, errors
-from isthmus.kernel.contract import json_schema
 from isthmus.kernel.release import Line, Offered, Release
 
 from . import problem
@@ -86,7 +86,7 @@ def document(release: Release, code: str, scopes: tuple[str, ...] | None = None)
     line = release.line(code)
     offered = [one for name, one in sorted(line.offered.items()) if name in line.permitted and _in(scopes, name)]
     types = tuple(kind for one in offered for kind in (one.capability.ask, one.capability.answer))
-    schemas, components = json_schema(types, _REF)
+    schemas, components = schemas_of(types, _REF, line.front_end.attributes)
     plain = cast(Json, msgspec.json.decode(msgspec.json.encode([schemas, components])))
     schemas, components = cast("tuple[list[Json], Json]", plain)
     _polish([schemas, components])
