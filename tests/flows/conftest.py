@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,7 +77,8 @@ def shop_of(database: Database) -> Shop:
     )
 
 
-async def stocked(shop: Shop) -> None:
+async def stocked(shop: Shop, attributes: Mapping[str, dict[str, Any]] = {}) -> None:
+    """Put goods, prices and stock into both front ends; `attributes` are what each says of what it lists."""
     platform = shop.platform
     categories = (catalog.CategoryDraft(code="food", name="Food"),)
     await platform.call(catalog.put_categories, catalog.PutCategories(categories=categories), shop.north)
@@ -89,7 +90,8 @@ async def stocked(shop: Shop) -> None:
     )
     await platform.call(catalog.import_products, catalog.ImportProducts(products=drafts), shop.north)
     for caller in (shop.north, shop.south):
-        listings = tuple(catalog.Listing(sku=sku, offered_from=LONG_AGO) for sku in ("tea", "jam"))
+        own = attributes.get(caller.front_end, {})
+        listings = tuple(catalog.Listing(sku=sku, offered_from=LONG_AGO, attributes=own) for sku in ("tea", "jam"))
         await platform.call(catalog.publish, catalog.Publish(listings=listings), caller)
         prices = tuple(
             pricing.PriceEntry(sku=sku, currency="EUR", amount=amount, valid_from=LONG_AGO)

@@ -6,16 +6,19 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from isthmus import app
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import Caller, FrontEnd, Meta, Platform, Value, errors
+from isthmus.packs.catalog import api as catalog
+from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.store import Database
 from isthmus.values import read_attributes
 
-from .conftest import NORTH, Shop, stocked
+from .conftest import LONG_AGO, NORTH, Shop, stocked
 
 
 class Gift(Value):
@@ -31,12 +34,25 @@ class Engraving(Value):
     text: Annotated[str, Meta(min_length=1, max_length=20)] = "-"
 
 
+class Taste(Value):
+    """What a member likes."""
+
+    likes: tuple[Literal["green", "black"], ...] = ()
+    newsletter: bool = False
+
+
+class Shelf(Value):
+    """Where goods stand."""
+
+    aisle: Annotated[int, Meta(ge=1, le=99)]
+
+
 SOUTH = FrontEnd(
     code="south",
     name="South",
     owner="south team",
     uses=NORTH.uses,
-    attributes={"order.order": Gift, "order.line": Engraving},
+    attributes={"order.order": Gift, "order.line": Engraving, "member.membership": Taste, "catalog.listing": Shelf},
 )
 
 
@@ -48,7 +64,7 @@ async def shop(database: Database) -> Shop:
     platform = Platform(app.build([NORTH, SOUTH]), database, resources=resources)
     callers = (Caller(front_end=code, client=code) for code in ("north", "south"))
     made = Shop(platform, database, provider, *callers)
-    await stocked(made)
+    await stocked(made, {"south": {"aisle": 1}})
     return made
 
 
@@ -85,8 +101,8 @@ async def test_what_does_not_fit_is_refused_with_its_path_and_nothing_is_sold(
     shop: Shop, attributes: dict[str, object], line: dict[str, object], path: str, words: str
 ) -> None:
     for ask in (bought(attributes, **line), preview(bought(attributes, **line))):
+        capability = checkout.place_order if isinstance(ask, checkout.PlaceOrder) else checkout.preview_order
         with pytest.raises(errors.BadAsk, match=words) as refused:
-            capability = checkout.place_order if isinstance(ask, checkout.PlaceOrder) else checkout.preview_order
             await shop.platform.call(capability, ask, shop.south)
         assert refused.value.path == path
     assert (await shop.platform.call(order.list_orders, order.ListOrders(), shop.south)).items == ()
@@ -107,7 +123,9 @@ async def test_more_than_a_row_should_hold_is_refused(shop: Shop) -> None:
     class Long(Value):
         text: str
 
-    release = app.build([FrontEnd(code="south", name="S", owner="s", uses=NORTH.uses, attributes={"order.order": Long})])
+    release = app.build(
+        [FrontEnd(code="south", name="S", owner="s", uses=NORTH.uses, attributes={"order.order": Long})]
+    )
     shop.platform.release = release
     with pytest.raises(errors.BadAsk, match="4096 is the limit"):
         await placed(shop, bought({"text": "x" * 5000}), shop.south)
@@ -128,6 +146,48 @@ async def test_what_is_engraved_is_said_in_the_basket_and_stays_when_the_quantit
     wrong = order.SetLine(sku="tea", quantity=1, attributes={"txt": "Ada"})
     with pytest.raises(errors.BadAsk, match="unknown field 'txt'"):
         await call(order.set_lines, order.SetLines(basket_id=basket.basket_id, lines=(wrong,)), south)
+
+
+async def test_a_member_and_a_sku_are_each_front_ends_own(shop: Shop) -> None:
+    call = shop.platform.call
+    joins = member.Register(
+        identities=(member.Identity(kind="email", value="a@example.org", is_verified=True),),
+        attributes={"likes": ["green"]},
+    )
+    known = await call(member.register, joins, shop.south)
+    also = await call(member.register, structs.replace(joins, attributes={}), shop.north)
+    assert also.person_id == known.person_id
+    update = member.UpdateMember(member_id=known.member_id, attributes={"newsletter": True})
+    changed = await call(member.update_member, update, shop.south)
+    assert changed.attributes == {"likes": [], "newsletter": True}
+    seen = await call(member.get_member, member.GetMember(member_id=also.member_id), shop.north)
+    assert seen.attributes == {}
+    listing = catalog.Listing(sku="tea", offered_from=LONG_AGO, attributes={"aisle": 7})
+    await call(catalog.publish, catalog.Publish(listings=(listing,)), shop.south)
+    for caller, own in ((shop.south, {"aisle": 7}), (shop.north, {})):
+        shown = await call(catalog.get_product, catalog.GetProduct(sku="tea"), caller)
+        described = await call(catalog.describe_skus, catalog.DescribeSkus(skus=("tea",)), caller)
+        assert shown.offers[0].attributes == own
+        assert described.items[0].offer is not None
+        assert described.items[0].offer.attributes == own
+    wrong = structs.replace(listing, attributes={"aisle": 100})
+    with pytest.raises(errors.BadAsk, match="<= 99") as refused:
+        await call(catalog.publish, catalog.Publish(listings=(listing, wrong)), shop.south)
+    assert refused.value.path == "$.listings[1].attributes.aisle"
+
+
+async def test_an_erased_member_has_no_attributes_and_a_merged_one_keeps_those_of_who_stays(shop: Shop) -> None:
+    call = shop.platform.call
+    ids: list[UUID] = []
+    for name, likes in (("ann", ["green"]), ("bob", ["black"])):
+        identity = member.Identity(kind="email", value=f"{name}@example.org")
+        joins = member.Register(identities=(identity,), attributes={"likes": likes})
+        ids.append((await call(member.register, joins, shop.south)).member_id)
+    merged = await call(member.merge, member.Merge(member_id=ids[0], other_id=ids[1], evidence="said so"), shop.south)
+    assert merged.attributes["likes"] == ["green"]
+    await call(member.erase, member.Erase(member_id=ids[0]), shop.south)
+    async with shop.database.platform() as session:
+        assert await session.fetch("select from member.membership where attributes <> '{}'") == []
 
 
 def test_what_takes_no_attributes_and_what_json_cannot_carry_are_refused_together() -> None:

@@ -75,7 +75,7 @@ class Agents:
         return types.ListToolsResult(tools=[self._tool(one, line) for one in offered])
 
     def _tool(self, offered: Offered, line: Line) -> types.Tool:
-        """Return a tool; its schemas are made once for each capability, and for each line with attributes of its own."""
+        """Return a tool; its schemas are made once, and for a line with attributes of its own once more."""
         own = line.front_end.attributes
         shape = (id(offered.capability), line.fingerprint if own else "")
         made = self._schemas.get(shape)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from isthmus.kernel import (
@@ -28,14 +28,16 @@ from isthmus.kernel import (
     event,
     extension_point,
 )
-from isthmus.values import CHANNEL, ORDER_KIND, Lines, Moment, Money, PageSize, Quantity, Sku
+from isthmus.values import CHANNEL, ORDER_KIND, Lines, Moment, Money, PageSize, Quantity, Sku, attributes_of
 
 from .api_products import *  # noqa: F403 - one api in two files
 from .api_products import BULK_MAX, Attributes, BadCursor, CategoryCode, Cursor, SchemaViolation, SellerCode, Variant
 
+ListingAttributes = Annotated[dict[str, Any], attributes_of("catalog.listing")]
+
 
 class Listing(Value):
-    """Offer a SKU, from when until when, and in which quantities."""
+    """Offer a SKU, from when until when, in which quantities, and what the front end says of it."""
 
     sku: Sku
     offered_from: Moment | None = None  # None: from now
@@ -43,6 +45,7 @@ class Listing(Value):
     min_quantity: Quantity = 1
     max_quantity: Quantity = 1_000_000
     step: Quantity = 1
+    attributes: ListingAttributes = {}
 
 
 class Publish(Value):
@@ -109,6 +112,7 @@ class Offer(Value):
     min_quantity: int
     max_quantity: int
     step: int
+    attributes: ListingAttributes = {}  # the front end's own; what the SKU has for everybody is with the product
 
 
 class DescribeSkus(Value):

@@ -1,12 +1,13 @@
-"""What the data platform may read of the catalogue: SKUs, their products, and the categories that these are in."""
+"""What the data platform may read of the catalogue: SKUs, where they are listed, their products and categories."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
 from isthmus.kernel import Value
-from isthmus.markings import Count, Dimension, Key, Ref, entity
+from isthmus.markings import Count, Dimension, Key, Ref, Time, entity
 
 
 @entity("catalog.category", table="catalog.category")
@@ -40,6 +41,17 @@ class Sku(Value):
     is_current: Annotated[bool, Dimension()]
 
 
-ENTITIES = (Category, Product, Sku)
+@entity("catalog.listing", table="catalog.listing")
+class Listing(Value):
+    """A SKU as a front end offers it."""
+
+    front_end: Annotated[str, Key(), Dimension()]
+    sku: Annotated[str, Key(), Ref("catalog.sku")]
+    is_current: Annotated[bool, Dimension()]
+    offered_from: Annotated[datetime, Time()]
+    attributes: dict[str, Any]
+
+
+ENTITIES = (Category, Product, Sku, Listing)
 
 METRICS = (Count(name="catalog.skus", of="catalog.sku", doc="SKUs of the group, sold or not.", unit="SKU"),)

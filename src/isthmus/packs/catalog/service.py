@@ -24,7 +24,11 @@ async def publish(ask: api.Publish, ctx: Context) -> api.Published:
         if not verdict.is_allowed:
             reason = "; ".join(f"{no.reason} ({no.by})" for no in verdict.vetoes)
             raise api.SchemaViolation(reason=f"SKU {ask.listings[at].sku!r}: {reason}", path=f"$.listings[{at}]")
-    await storage.publish(ctx.session, ctx.front_end, list(latest.values()), ctx.now)
+    own = {
+        one.sku: ctx.attributes("catalog.listing", one.attributes, f"$.listings[{at}].attributes")
+        for at, one in enumerate(ask.listings)
+    }
+    await storage.publish(ctx.session, ctx.front_end, list(latest.values()), own, ctx.now)
     ctx.emit(api.AssortmentChanged(front_end=ctx.front_end, published=tuple(sorted(latest))))
     return api.Published(skus=len(latest))
 

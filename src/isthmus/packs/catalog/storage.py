@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from isthmus.kernel import decode, encode, ports
 
@@ -22,6 +23,7 @@ _KNOWN = """
 select given.place, sku.sku, product.product_id, product.title, product.category, tax_category, product.seller,
        product.brand, unit, weight_grams, is_returnable, all_attributes, sku.is_current,
        listing.sku is not null as is_listed, offered_from, offered_to, min_quantity, max_quantity, step,
+       listing.attributes as own,
        exists (select from catalog.seller where code = product.seller and is_suspended) as is_suspended
 from unnest($2::text[]) with ordinality as given (sku, place)
 join catalog.sku on sku.sku = given.sku join catalog.product using (product_id)
@@ -31,17 +33,17 @@ order by given.place
 
 _PUBLISH = """
 insert into catalog.listing (front_end, sku, product_id, title, category, brand, seller, offered_from, offered_to,
-                             min_quantity, max_quantity, step)
+                             min_quantity, max_quantity, step, attributes)
 select $1, given.sku, product.product_id, product.title, product.category, product.brand, product.seller,
-       offered_from, offered_to, min_quantity, max_quantity, step
-from unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::integer[], $6::integer[], $7::integer[])
-     as given (sku, offered_from, offered_to, min_quantity, max_quantity, step)
+       offered_from, offered_to, min_quantity, max_quantity, step, given.attributes
+from unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::integer[], $6::integer[], $7::integer[], $8::jsonb[])
+     as given (sku, offered_from, offered_to, min_quantity, max_quantity, step, attributes)
 join catalog.sku on sku.sku = given.sku join catalog.product using (product_id) order by given.sku
 on conflict (front_end, sku) do update set
     product_id = excluded.product_id, title = excluded.title, category = excluded.category, brand = excluded.brand,
     seller = excluded.seller, is_current = true, offered_from = excluded.offered_from,
     offered_to = excluded.offered_to, min_quantity = excluded.min_quantity, max_quantity = excluded.max_quantity,
-    step = excluded.step
+    step = excluded.step, attributes = excluded.attributes
 """
 
 _WITHDRAW = """
@@ -57,8 +59,8 @@ from catalog.product where product_id = (select product_id from catalog.sku wher
 """
 
 _VARIANTS = """
-select sku.sku, unit, weight_grams, attributes, sku.is_current, listing.sku is not null as is_listed, offered_from,
-       offered_to, min_quantity, max_quantity, step,
+select sku.sku, unit, weight_grams, sku.attributes, sku.is_current, listing.sku is not null as is_listed, offered_from,
+       offered_to, min_quantity, max_quantity, step, listing.attributes as own,
        exists (select from catalog.seller where code = listing.seller and is_suspended) as is_suspended
 from catalog.sku left join catalog.listing on listing.front_end = $1 and listing.sku = sku.sku
 where sku.product_id = $2 and sku.is_current order by sku.sku
@@ -109,7 +111,14 @@ async def known(session: ports.Session, front_end: str, skus: Sequence[str], now
     }
 
 
-async def publish(session: ports.Session, front_end: str, listings: Sequence[api.Listing], now: datetime) -> None:
+async def publish(
+    session: ports.Session,
+    front_end: str,
+    listings: Sequence[api.Listing],
+    attributes: Mapping[str, dict[str, Any]],
+    now: datetime,
+) -> None:
+    """Write listings down, with attributes by SKU."""
     await session.execute(
         _PUBLISH,
         front_end,
@@ -119,6 +128,7 @@ async def publish(session: ports.Session, front_end: str, listings: Sequence[api
         [one.min_quantity for one in listings],
         [one.max_quantity for one in listings],
         [one.step for one in listings],
+        [encode(attributes[one.sku]) for one in listings],
     )
 
 
@@ -191,6 +201,7 @@ def _offer(row: ports.Row, now: datetime) -> api.Offer | None:
         min_quantity=row["min_quantity"],
         max_quantity=row["max_quantity"],
         step=row["step"],
+        attributes=decode(row["own"], dict[str, Any]),
     )
 
 

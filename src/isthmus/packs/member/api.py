@@ -13,7 +13,7 @@ The id of a merged membership goes on to mean the one that it went into, whereve
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from isthmus.kernel import (
@@ -29,7 +29,7 @@ from isthmus.kernel import (
     extension_point,
 )
 from isthmus.markings import Pii
-from isthmus.values import Address, Buyer, Code, Moment
+from isthmus.values import Address, Buyer, Code, Moment, attributes_of
 
 from .api_points import *  # noqa: F403 - one api in two files
 from .api_points import NotAMember
@@ -41,6 +41,7 @@ ADDRESSES_MAX = 50
 Name = Annotated[str, Pii("name"), Meta(max_length=120)]
 IdentityKind = Literal["email", "phone", "card", "external"]
 IdentityValue = Annotated[str, Pii("identifier"), Meta(min_length=1, max_length=254)]
+MemberAttributes = Annotated[dict[str, Any], attributes_of("member.membership")]
 
 
 class Identity(Value):
@@ -66,6 +67,7 @@ class Registration(Value):
     identities: Annotated[tuple[Identity, ...], Meta(min_length=1, max_length=IDENTITIES_MAX)]
     profile: Profile = Profile()
     consents: Annotated[tuple[Code, ...], Meta(max_length=50)] = ()
+    attributes: MemberAttributes = {}
 
 
 class Register(Registration):
@@ -127,14 +129,16 @@ class Member(Value):
     segments: tuple[str, ...]
     points: int
     joined_at: Moment
+    attributes: MemberAttributes = {}
 
 
 class UpdateMember(Value):
-    """Replace profile and consents of a member; what is none stays."""
+    """Replace profile, consents or the front end's own attributes of a member; what is none stays."""
 
     member_id: UUID
     profile: Profile | None = None
     consents: Annotated[tuple[Code, ...], Meta(max_length=50)] | None = None
+    attributes: MemberAttributes | None = None
 
 
 class PutIdentity(Value):
@@ -302,7 +306,7 @@ def get_buyer(ask: GetMember) -> Buyer:
 
 @capability("member.update-member", version="1.0", effect=Effect.WRITE, raises=[NotAMember])
 def update_member(ask: UpdateMember) -> Member:
-    """Replace profile or consents."""
+    """Replace profile, consents or attributes."""
     ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from isthmus.kernel import Meta, Value
@@ -29,6 +29,7 @@ class Membership(Value):
     tier: Annotated[str, Dimension()]
     points: Annotated[int, Meta(ge=0), Measure(unit="point")]
     joined_at: Annotated[datetime, Time()]
+    attributes: dict[str, Any]
 
 
 ENTITIES = (Person, Membership)

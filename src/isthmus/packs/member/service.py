@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from isthmus.kernel import Context, implements
@@ -10,6 +11,8 @@ from isthmus.store import ConstraintBroken
 from isthmus.values import Buyer
 
 from . import api, rules, storage
+
+OWN = "member.membership"  # the entity that front ends may say more of
 
 
 @implements(api.register)
@@ -33,7 +36,8 @@ async def _registered(asks: Sequence[api.Registration], path: str, ctx: Context)
     await _refuse_taken(identities, path, ctx)
     verified = [one for found in identities for one in found if one.is_verified]
     persons = await storage.persons(ctx.session, verified)
-    drafts = [_draft(ask, found, persons, ctx) for ask, found in zip(asks, identities, strict=True)]
+    own = [ctx.attributes(OWN, ask.attributes, f"{path.format(at)}.attributes") for at, ask in enumerate(asks)]
+    drafts = [_draft(*one, persons, ctx) for one in zip(asks, identities, own, strict=True)]
     tier = ctx.answer(api.tier_for)(0)
     try:
         await storage.register(ctx.session, ctx.front_end, drafts, tier if isinstance(tier, str) else "", ctx.now)
@@ -63,11 +67,13 @@ async def _refuse_taken(identities: Sequence[Sequence[api.Identity]], path: str,
 def _draft(
     ask: api.Registration,
     identities: tuple[api.Identity, ...],
+    attributes: dict[str, Any],
     persons: dict[tuple[str, str], UUID],
     ctx: Context,
 ) -> storage.Draft:
     known = [persons[one.kind, one.value] for one in identities if (one.kind, one.value) in persons]
-    return storage.Draft(ctx.new_id(), known[0] if known else ctx.new_id(), not known, identities, ask)
+    person_id = known[0] if known else ctx.new_id()
+    return storage.Draft(ctx.new_id(), person_id, not known, identities, ask, attributes)
 
 
 @implements(api.get_member)
@@ -96,7 +102,10 @@ async def get_buyer(ask: api.GetMember, ctx: Context) -> Buyer:
 @implements(api.update_member)
 async def update_member(ask: api.UpdateMember, ctx: Context) -> api.Member:
     locked = await _locked(ask.member_id, ctx)
-    await storage.update(ctx.session, ctx.front_end, locked.member_id, ask.profile, ask.consents)
+    own = None if ask.attributes is None else ctx.attributes(OWN, ask.attributes, "$.attributes")
+    await storage.update(
+        ctx.session, ctx.front_end, locked.member_id, profile=ask.profile, consents=ask.consents, attributes=own
+    )
     return await _member(locked.member_id, ctx)
 
 
@@ -178,8 +187,9 @@ async def merge(ask: api.Merge, ctx: Context) -> api.Member:
         ctx.session,
         ctx.front_end,
         stays.member_id,
-        rules.filled(one.profile, other.profile),
-        sorted({*one.consents, *other.consents}),
+        profile=rules.filled(one.profile, other.profile),
+        consents=sorted({*one.consents, *other.consents}),
+        attributes=one.attributes or other.attributes,
     )
     await storage.set_segments(ctx.session, ctx.front_end, stays.member_id, sorted({*one.segments, *other.segments}))
     tier = answered if isinstance(answered, str) else stays.tier

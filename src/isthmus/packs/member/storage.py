@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from isthmus.kernel import decode, encode, errors, ports
@@ -35,10 +36,11 @@ on conflict (kind, value) do nothing
 """
 
 _ADD_MEMBERSHIPS = """
-insert into member.membership (front_end, member_id, person_id, state, profile, consents, tier, joined_at)
+insert into member.membership (front_end, member_id, person_id, state, profile, consents, tier, joined_at, attributes)
 select $1, member_id, person_id, 'active', profile,
-       coalesce(string_to_array(nullif(consents, ''), chr(31)), '{}'), $6, $7
-from unnest($2::uuid[], $3::uuid[], $4::jsonb[], $5::text[]) as given (member_id, person_id, profile, consents)
+       coalesce(string_to_array(nullif(consents, ''), chr(31)), '{}'), $6, $7, attributes
+from unnest($2::uuid[], $3::uuid[], $4::jsonb[], $5::text[], $8::jsonb[])
+     as given (member_id, person_id, profile, consents, attributes)
 """
 
 _ADD_IDENTITIES = """
@@ -50,7 +52,7 @@ on conflict (front_end, kind, value) do update
 """
 
 _MEMBER = """
-select member_id, person_id, state, profile, consents, segments, tier, points, joined_at,
+select member_id, person_id, state, profile, consents, segments, tier, points, joined_at, attributes,
     array(select member_id from member.membership one
           where one.front_end = $1 and one.merged_into = membership.member_id order by 1) as merged_ids,
     (select coalesce(json_agg(json_build_object('kind', kind, 'value', value, 'is_verified', is_verified)
@@ -80,7 +82,8 @@ where asked.front_end = $1 and asked.member_id = any($2) order by one.member_id 
 """
 
 _UPDATE = """
-update member.membership set profile = coalesce($3, profile), consents = coalesce($4, consents)
+update member.membership set profile = coalesce($3, profile), consents = coalesce($4, consents),
+    attributes = coalesce($5, attributes)
 where front_end = $1 and member_id = $2 and state = 'active'
 """
 
@@ -94,7 +97,7 @@ _MERGE = (
     "update member.identity set member_id = $2 where front_end = $1 and member_id = $3",
     "delete from member.address where front_end = $1 and member_id = $2",
     """update member.membership set points = 0, points_earned = 0, state = 'merged', merged_into = $2,
-           profile = '{}', consents = '{}', segments = '{}'
+           profile = '{}', consents = '{}', segments = '{}', attributes = '{}'
        where front_end = $1 and member_id = $3""",
     "update member.membership set merged_into = $2 where front_end = $1 and merged_into = $3",
     """update member.membership set points = points + $3, points_earned = points_earned + $4, tier = $5
@@ -107,7 +110,8 @@ _MERGE = (
 _ERASE = (
     "delete from member.identity where front_end = $1 and member_id = $2",
     "delete from member.address where front_end = $1 and member_id = $2",
-    """update member.membership set state = 'erased', profile = '{}', consents = '{}', segments = '{}'
+    """update member.membership set state = 'erased', profile = '{}', consents = '{}', segments = '{}',
+           attributes = '{}'
        where front_end = $1 and member_id = $2""",
 )
 
@@ -125,6 +129,7 @@ class Draft:
     is_new_person: bool
     identities: tuple[api.Identity, ...]
     registration: api.Registration
+    attributes: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +177,7 @@ async def register(session: ports.Session, front_end: str, drafts: Sequence[Draf
         ["\x1f".join(draft.registration.consents) for draft in drafts],
         tier,
         now,
+        [encode(draft.attributes) for draft in drafts],
     )
     tag = await session.execute(
         _ADD_IDENTITIES,
@@ -218,11 +224,14 @@ async def update(
     session: ports.Session,
     front_end: str,
     member_id: UUID,
-    profile: api.Profile | None,
-    consents: Sequence[str] | None,
+    *,
+    profile: api.Profile | None = None,
+    consents: Sequence[str] | None = None,
+    attributes: dict[str, Any] | None = None,
 ) -> None:
-    written = None if profile is None else encode(profile)
-    await session.execute(_UPDATE, front_end, member_id, written, None if consents is None else list(consents))
+    written = [None if one is None else encode(one) for one in (profile, attributes)]
+    agreed = None if consents is None else list(consents)
+    await session.execute(_UPDATE, front_end, member_id, written[0], agreed, written[1])
 
 
 async def put_identity(session: ports.Session, front_end: str, member_id: UUID, identity: api.Identity) -> bool:
@@ -348,4 +357,5 @@ def _member(row: ports.Row) -> api.Member:
         segments=tuple(row["segments"]),
         points=row["points"],
         joined_at=row["joined_at"],
+        attributes=decode(row["attributes"], dict[str, Any]),
     )
