@@ -14,13 +14,15 @@ from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
-from isthmus.packs.order.api import Order, ReturnLine
+from isthmus.packs.order.api import Order, OrderLine, ReturnLine
 from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.promotion.api import PercentOff, Promotion
 from isthmus.packs.tax import api as tax
-from isthmus.values import Buyer, Money, money
+from isthmus.values import Buyer, Money, money, read_attributes
+
+from .attributes import Engraving
 
 REMOTE = ("online", "app")
 PIECES_MAX = 50
@@ -125,15 +127,23 @@ def what_comes_later_apart(lines: Sequence[order.DraftLine]) -> Sequence[str]:
 
 @answers(order.guard_cancellation)
 def not_while_engraved(order: Order) -> Verdict:
-    """Refuse to cancel what is being engraved."""
-    is_engraved = any(applied.by == "engraving" for line in order.lines for applied in line.applied)
+    """Refuse to cancel what is paid for and being engraved."""
+    is_engraved = order.state == "paid" and any(map(_is_engraved, order.lines))
     return veto("it is being engraved") if is_engraved else ALLOW
+
+
+def _is_engraved(line: OrderLine) -> bool:
+    return read_attributes(Engraving, line.attributes).engraving != ""
 
 
 @answers(order.guard_return)
 def within_thirty_days(order: Order, lines: tuple[ReturnLine, ...], now: datetime) -> Verdict:
-    """Take goods back for thirty days."""
-    return ALLOW if now <= order.placed_at + RETURNED_WITHIN else veto(f"more than {RETURNED_WITHIN.days} days ago")
+    """Take goods back for thirty days, unless a name is cut into them."""
+    if now > order.placed_at + RETURNED_WITHIN:
+        return veto(f"more than {RETURNED_WITHIN.days} days ago")
+    asked = {one.line for one in lines}
+    engraved = [line.title for line in order.lines if line.line in asked and _is_engraved(line)]
+    return veto(f"{engraved[0]!r} is engraved") if engraved else ALLOW
 
 
 @answers(order.cancellation_fee)

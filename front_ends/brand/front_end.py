@@ -7,6 +7,7 @@ from isthmus.products.presale import PRESALE
 from isthmus.products.wholesale import WHOLESALE, wholesale_list
 
 from . import answers
+from .attributes import Engraving, Gift
 
 FRONT_END = FrontEnd(
     code="brand",
@@ -52,4 +53,5 @@ FRONT_END = FrontEnd(
         answers.always_the_first,
         answers.taxed_at_the_counter,
     ),
+    attributes={"order.order": Gift, "order.line": Engraving},
 )

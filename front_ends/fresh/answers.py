@@ -18,7 +18,9 @@ from isthmus.packs.payment.api import Payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.tax import api as tax
-from isthmus.values import Address, Buyer, Money, Rounding
+from isthmus.values import Address, Buyer, Money, Rounding, read_attributes
+
+from .attributes import Doorstep
 
 REMOTE = ("online", "app")
 SMALLEST = 1_000  # minor units
@@ -165,6 +167,14 @@ def worth_the_way(draft: order.Draft) -> Verdict:
     """Refuse to drive for less than 10.00."""
     goods = draft.total - draft.delivery_fee
     return ALLOW if goods.minor >= SMALLEST or draft.address is None else veto(f"delivered from 10.00 on, not {goods}")
+
+
+@answers(order.validate_order, when={"channel": REMOTE})
+def not_left_in_the_sun(draft: order.Draft) -> Verdict:
+    """Refuse to leave fish and meat at a door."""
+    is_left = read_attributes(Doorstep, draft.attributes).leave_at == "door"
+    cold = [line.title for line in draft.lines if line.tax_category in COLD] if is_left else []
+    return veto(f"{cold[0]!r} is not left at a door", path="$.attributes.leave_at") if cold else ALLOW
 
 
 @answers(order.commission)

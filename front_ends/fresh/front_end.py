@@ -8,6 +8,7 @@ from isthmus.products.group_buy import GROUP_BUY, from_one_place, group_price
 from isthmus.products.member_price import MEMBER_PRICE, member_price
 
 from . import answers, picking
+from .attributes import Doorstep
 
 FRONT_END = FrontEnd(
     code="fresh",
@@ -48,6 +49,7 @@ FRONT_END = FrontEnd(
         answers.soonest_first,
         answers.groceries_are_food,
         answers.worth_the_way,
+        answers.not_left_in_the_sun,
         answers.a_share_of_the_concessions,
         answers.not_once_picked,
         answers.on_the_same_day,
@@ -62,4 +64,5 @@ FRONT_END = FrontEnd(
     capabilities=(picking.list_for_picking, picking.to_pick, picking.picked),
     implementations=(picking.put_on_list, picking.read_list, picking.take_off_list),
     subscriptions={order.OrderPlaced: (picking.list_for_picking,)},
+    attributes={"order.order": Doorstep},
 )

@@ -7,9 +7,11 @@ from uuid import UUID
 
 import pytest
 from msgspec import structs
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from isthmus import app
 from isthmus.flows.checkout import api as checkout
+from isthmus.gateway import openapi
 from isthmus.kernel import Caller, FrontEnd, Meta, Platform, Value, errors
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.member import api as member
@@ -85,6 +87,18 @@ async def test_what_a_front_end_declares_is_kept_with_the_order_and_given_back(s
     assert read_attributes(Gift, sold.attributes) == Gift(note="for Ada")
     asked = order.ListOrders(number=sold.number)
     assert (await shop.platform.call(order.list_orders, asked, shop.south)).items == (sold,)
+
+
+async def test_the_api_document_shows_a_front_end_its_own_attributes_and_nobody_elses(shop: Shop) -> None:
+    south, north = (openapi.document(shop.platform.release, code) for code in ("south", "north"))
+    for document in (south, north):
+        OpenAPIV31SpecValidator(document).validate()
+    shown = south["components"]["schemas"]
+    assert shown["Gift"]["properties"]["note"]["maxLength"] == 40
+    for name, own in (("BuyLine", "Engraving"), ("Order", "Gift"), ("Offer", "Shelf"), ("Member", "Taste")):
+        assert shown[name]["properties"]["attributes"] == {"$ref": f"#/components/schemas/{own}"}
+    assert "Gift" not in north["components"]["schemas"]
+    assert north["components"]["schemas"]["Order"]["properties"]["attributes"]["maxProperties"] == 0
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from isthmus import app
 from isthmus.config import Isolation
 from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.checkout import api as checkout
-from isthmus.kernel import Caller, Capability, Platform
+from isthmus.kernel import Caller, Capability, Platform, errors
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
@@ -193,6 +193,38 @@ async def test_gold_members_of_the_brand_pay_the_member_price_and_lose_points_fo
     returned = asked.refund.minor / bought.bill.total.minor
     assert before - after > 0
     assert abs((before - after) - earned * returned) <= 0.5
+
+
+async def test_what_the_brand_engraves_is_neither_cancelled_nor_taken_back(lines: Lines) -> None:
+    async def bought(**own: Any) -> order.Order:
+        ask = checkout.PlaceOrder(
+            currency="USD",
+            lines=(checkout.BuyLine(sku="cup", quantity=1, attributes=own),),
+            attributes={"wrap": "box", "note": "for Ada"},
+        )
+        placed = await lines.call("brand", checkout.place_order, ask)
+        await lines.pay("brand", placed.payment_id)
+        return await lines.order("brand", placed.orders[0].order_id)
+
+    plain, engraved = await bought(), await bought(engraving="A. L.")
+    assert engraved.attributes == {"wrap": "box", "note": "for Ada"}
+    await lines.call("brand", checkout.cancel_order, checkout.CancelOrder(order_id=plain.order_id, reason="too many"))
+    cancel = checkout.CancelOrder(order_id=engraved.order_id, reason="too many")
+    with pytest.raises(order.CancelRefused, match="it is being engraved"):
+        await lines.call("brand", checkout.cancel_order, cancel)
+    await lines.call("brand", after_sale.ship_order, after_sale.ShipOrder(order_id=engraved.order_id))
+    wanted = order.RequestReturn(order_id=engraved.order_id, lines=(order.ReturnLine(line=0, quantity=1),))
+    with pytest.raises(order.NotReturnable, match="'Cup' is engraved"):
+        await lines.call("brand", order.request_return, wanted)
+
+
+async def test_the_grocer_leaves_no_fish_at_a_door_and_the_market_knows_no_doors(lines: Lines) -> None:
+    slot = {"address": HOME, "attributes": {"leave_at": "door"}}
+    told = await lines.preview("fresh", ("cod", 1), **slot)
+    assert "'Cod' is not left at a door" in told.refusals[0]
+    assert (await lines.preview("fresh", ("mug", 2), **slot)).refusals == ()
+    with pytest.raises(errors.BadAsk, match="'market' has no attributes of 'order.order', and leave_at came"):
+        await lines.preview("market", ("mug", 2), attributes={"leave_at": "door"})
 
 
 async def test_presold_goods_take_a_deposit_now_and_the_balance_before_they_are_sent(lines: Lines) -> None:

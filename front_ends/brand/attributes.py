@@ -1,0 +1,19 @@
+"""What the brand says of its orders and their lines beyond what every shop does."""
+
+from typing import Annotated, Literal
+
+from isthmus.kernel import Meta, Value
+from isthmus.markings import Pii
+
+
+class Gift(Value):
+    """How an order is given away."""
+
+    wrap: Literal["none", "paper", "box"] = "none"
+    note: Annotated[str, Pii("free-text"), Meta(max_length=200)] = ""
+
+
+class Engraving(Value):
+    """What the workshop cuts into a piece: letters, figures, spaces and full stops."""
+
+    engraving: Annotated[str, Pii("free-text"), Meta(max_length=24, pattern=r"^[\w .]*\Z")] = ""
