@@ -9,6 +9,7 @@ Every process may run this: what one has landed the other finds landed, and a li
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+from isthmus.data import quality
 from isthmus.data.erasure import erase
 from isthmus.data.landing import Landing
 from isthmus.data.one_id import OneId
@@ -28,6 +30,8 @@ from isthmus.packs.member import api as member
 from isthmus.store import Database
 from isthmus.store.outbox import Event
 from isthmus.store.relay import Consumer
+
+log = logging.getLogger("isthmus.data")
 
 FREQUENT_ORDERS: Final = 10
 LAND_TRIES: Final = 5
@@ -64,6 +68,7 @@ class Dual:
         self._segments = Segments(folder, segments)
         self._one_id = one_id
         self._clock = clock
+        self._stale: frozenset[str] = frozenset()
 
     def consumers(self) -> list[Consumer]:
         """Return who must be told of events for the lake to forget whom the business forgot."""
@@ -73,9 +78,23 @@ class Dual:
         """Bring what is new into the lake, again where another process was first. Raises Conflict after some tries."""
         for _ in range(LAND_TRIES - 1):
             with suppress(errors.Conflict):
-                return await self._lander.land()
+                return await self._alerted(await self._lander.land())
             await asyncio.sleep(LAND_WAIT_S)
-        return await self._lander.land()
+        return await self._alerted(await self._lander.land())
+
+    async def _alerted(self, landing: Landing) -> Landing:
+        """Log what an operator must see of a landing: sides that differ, bad rows, and once what became too old."""
+        for alert in landing.alerts:
+            log.error("the lake is not what the business is: %s", alert)
+        for source, count in landing.quarantined.items():
+            log.warning("%d row(s) of %s are in quarantine", count, source)
+        newest = self._data.lake.newest()
+        stale = await asyncio.to_thread(quality.stale, self._data.model, newest, self._clock())
+        for sentence in stale:
+            if sentence not in self._stale:
+                log.warning("the lake is too old: %s", sentence)
+        self._stale = frozenset(stale)
+        return landing
 
     async def learn(self) -> Refreshed:
         """Sort members into segments by what has landed, and tell the business of every change."""

@@ -83,17 +83,20 @@ class EntityMarking(Struct, frozen=True, kw_only=True):
     table: str
     owner: str = ""
     time: str = ""
+    fresh_hours: float = 0
 
 
-def entity(name: str, *, table: str, owner: str = "", time: str = "") -> Callable[[E], E]:
+def entity(name: str, *, table: str, owner: str = "", time: str = "", fresh_hours: float = 0) -> Callable[[E], E]:
     """Declare a Value as an entity that lives in a table: its fields are the columns, by name.
 
     `owner` is who repairs wrong rows; the pack's owner where it is empty. `time` is the field of another entity,
-    reached by references, that dates rows which have no time of their own (a line is dated by its order).
+    reached by references, that dates rows which have no time of their own (a line is dated by its order). Where the
+    newest row is older than `fresh_hours`, answers are flagged; without it any age will do.
     """
 
     def declare(cls: E) -> E:
-        cls.__isthmus_entity__ = EntityMarking(name=name, table=table, owner=owner, time=time)  # pyright: ignore[reportAttributeAccessIssue]
+        marking = EntityMarking(name=name, table=table, owner=owner, time=time, fresh_hours=fresh_hours)
+        cls.__isthmus_entity__ = marking  # pyright: ignore[reportAttributeAccessIssue]
         return cls
 
     return declare
@@ -130,12 +133,16 @@ Filter = Where | Not | AllOf | AnyOf
 
 
 class Metric(Struct, frozen=True, kw_only=True):
-    """A number with one definition. `doc` is what people read, `owner` who answers for it, `unit` what it counts."""
+    """A number with one definition. `doc` is what people read, `owner` who answers for it, `unit` what it counts.
+
+    `fresh_hours` is how old the newest row that it counts may be, where the entity's own limit is not meant.
+    """
 
     name: str
     doc: str = ""
     owner: str = ""
     unit: str = ""
+    fresh_hours: float = 0
 
 
 class Atomic(Metric, frozen=True, kw_only=True, tag="atomic"):

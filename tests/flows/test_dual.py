@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -189,3 +190,23 @@ async def test_small_numbers_are_hidden_over_http(world: World, client: httpx.As
     answer = await client.post("/data/ask", json={"metrics": ["order.sales"], "by": ["front_end"]})
     assert answer.json()["rows"] in ([["north", None]], [])
     assert answer.json()["receipt"]["hidden_cells"] >= 1
+
+
+async def test_what_a_landing_finds_wrong_is_logged_and_old_rows_once(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = world.data.model.entities["order.order"]
+    fresh = {**world.data.model.entities, "order.order": dataclasses.replace(found, fresh_hours=1)}
+    model = dataclasses.replace(world.data.model, entities=fresh)
+    dual = Dual(
+        world.shop.platform, world.shop.database, dataclasses.replace(world.data, model=model), Path("unused"),
+        clock=lambda: datetime.now(UTC),
+    )  # fmt: skip
+    await dual.land()
+    await dual.land()
+    said = [record.getMessage() for record in caplog.records if record.name == "isthmus.data"]
+    assert len(said) == 1
+    assert "the lake is too old: order.order: the newest placed_at is at most 1 h old" in said[0]
+    await world.buy()
+    await dual.land()
+    assert len([record for record in caplog.records if record.name == "isthmus.data"]) == 1

@@ -24,7 +24,7 @@ class Ask(Value):
     time). A name without an entity (`front_end`) is the field of that name on each metric's own entity. `order`
     names metrics or dimensions, `-` in front for downwards. With a `currency`, amounts are converted to it, by
     the rate of each row's day. `accept` takes a flagged answer where keys are not unique; `is_whole` refuses where
-    references lead nowhere.
+    references lead nowhere, `is_fresh` where the newest row is older than it may be (else the answer is flagged).
     """
 
     metrics: Annotated[tuple[str, ...], Meta(min_length=1, max_length=METRICS_MAX)]
@@ -37,6 +37,7 @@ class Ask(Value):
     currency: Annotated[str, Meta(pattern=r"^([A-Z]{3})?\Z")] = ""
     accept: tuple[Literal["duplicates"], ...] = ()
     is_whole: bool = False
+    is_fresh: bool = False
 
 
 def zone(ask: Ask) -> ZoneInfo:

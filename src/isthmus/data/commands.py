@@ -63,7 +63,8 @@ def commands(open_platform: Open, land: Land) -> typer.Typer:
     @app.command("land")
     def land_now() -> None:
         """Bring new events and changed rows into the lake, and compare both sides; exit code 1 where they differ."""
-        landing = asyncio.run(land(open_platform()))
+        platform = open_platform()
+        landing = asyncio.run(land(platform))
         table = Table("entity", "changed rows", title=f"snapshot {landing.snapshot}")
         for name, count in landing.changed.items():
             table.add_row(name, str(count))
@@ -73,6 +74,8 @@ def commands(open_platform: Open, land: Land) -> typer.Typer:
             out.print(f"[yellow]{count} row(s) of {source} are in quarantine[/yellow]")
         for alert in landing.alerts:
             out.print(f"[red]{alert}[/red]")
+        for stale in quality.stale(platform.model, platform.lake.newest(), datetime.now(UTC)):
+            out.print(f"[yellow]{stale}[/yellow]")
         raise typer.Exit(1 if landing.alerts else 0)
 
     return app
@@ -92,6 +95,7 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         form: FormOption = "table",
         accept: Annotated[bool, typer.Option("--accept-duplicates", help="Answer also over broken keys.")] = False,
         whole: Annotated[bool, typer.Option("--whole", help="Refuse where references lead nowhere.")] = False,
+        fresh: Annotated[bool, typer.Option("--fresh", help="Refuse where rows are older than they may be.")] = False,
     ) -> None:
         """Answer a question: a table, a chart, JSON, an Arrow file, or the SQL that it is computed by."""
         question = Ask(
@@ -104,6 +108,7 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
             currency=currency,
             accept=("duplicates",) if accept else (),
             is_whole=whole,
+            is_fresh=fresh,
         )
         platform = open_platform()
         show(platform.metrics.ask(question, _policy(platform, policy), asker="terminal"), form, out)
@@ -122,6 +127,8 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         table.add_row("metrics", ", ".join(kept.ask.metrics))
         table.add_row("snapshot, model", f"{kept.snapshot}, {kept.model}")
         table.add_row("newest row", f"{kept.lag_s:.0f} s old" if kept.lag_s is not None else "no time")
+        for stale in kept.stale:
+            table.add_row("too old", f"[yellow]{stale}")
         for proof in kept.proofs:
             found = "holds" if proof.holds else f"[red]broken {proof.count}: {', '.join(proof.examples)}"
             table.add_row(f"{proof.kind} {proof.subject}", found)

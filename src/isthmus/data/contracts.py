@@ -38,6 +38,7 @@ def content(model: Model, entity: Entity) -> dict[str, Any]:
         "domain": entity.name.partition(".")[0],
         "description": {"purpose": entity.doc or f"Rows of {entity.name}."},
         "team": {"name": entity.owner or "nobody"},
+        **_service_levels(entity),
         "schema": [
             {
                 "name": plain_name(entity.name),
@@ -48,6 +49,14 @@ def content(model: Model, entity: Entity) -> dict[str, Any]:
             }
         ],
     }
+
+
+def _service_levels(entity: Entity) -> dict[str, Any]:
+    owner, _, time = entity.time.rpartition(".")
+    if not entity.fresh_hours or owner != entity.name:
+        return {}
+    element = f"{plain_name(entity.name)}.{plain_name(time)}"
+    return {"slaProperties": [{"property": "freshness", "value": entity.fresh_hours, "unit": "h", "element": element}]}
 
 
 def _property(model: Model, entity: Entity, field: Field) -> dict[str, Any]:

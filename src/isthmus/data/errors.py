@@ -88,6 +88,19 @@ class BrokenReference(errors.Conflict):
         )
 
 
+class StaleData(errors.Conflict):
+    """The newest rows are older than they may be, and the asker wanted fresh ones only."""
+
+    slug = "data.stale"
+
+    def __init__(self, stale: Sequence[str]) -> None:
+        super().__init__(
+            "; ".join(stale),
+            remedy="see with `isthmus data land` why nothing new comes, or leave `is_fresh` out for a flagged answer",
+            stale=tuple(stale),
+        )
+
+
 class MixedCurrencies(errors.BadAsk):
     """Amounts of several currencies would be added up."""
 

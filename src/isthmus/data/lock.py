@@ -146,6 +146,7 @@ def _entity(entity: Entity) -> dict[str, object]:
         "doc": entity.doc,
         "key": entity.key,
         "time": entity.time,
+        "fresh_hours": entity.fresh_hours,
         "references": [asdict(reference) for reference in entity.references],
         "fields": {name: _field(field) for name, field in entity.fields.items()},
         "name": entity.name,
@@ -169,6 +170,7 @@ def _read_entity(found: Mapping[str, Any]) -> Entity:
         doc=found["doc"],
         key=tuple(found["key"]),
         time=found["time"],
+        fresh_hours=found.get("fresh_hours", 0),
         references=tuple(msgspec.convert(one, Reference) for one in found["references"]),
         fields={name: _read_field(name, one) for name, one in found["fields"].items()},
     )

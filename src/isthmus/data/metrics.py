@@ -17,10 +17,10 @@ from msgspec.structs import replace
 from isthmus.kernel import errors
 from isthmus.markings import AnyMetric
 
+from . import freshness, rates
 from . import policy as policies
-from . import rates
 from .ask import Ask
-from .errors import MixedCurrencies
+from .errors import MixedCurrencies, StaleData
 from .expression import cells
 from .model import Model
 from .plan import Plan, currency_field, plan
@@ -138,6 +138,10 @@ class Metrics:
         first = plan(self.model, ask, asked_at, person=person)
         policies.check(self.model, first, policy)
         planned = plan(self.model, ask, asked_at, person=person, settled=self._settled(reader, first))
+        newest = {leg.root: self._newest_row(reader, leg.root) for leg in planned.legs}
+        stale = freshness.stale(freshness.limits(self.model, planned), newest, asked_at)
+        if stale and ask.is_fresh:
+            raise StaleData(stale)
         written = self._written(planned, policy)
         place = (written.sql, written.parameters, reader.snapshot, policy.version, ask)
         left = self._known.get(place)
@@ -145,7 +149,7 @@ class Metrics:
             left = self._left(ask, planned, written, policy, reader, asked_at)
             self._remember(place, left)
         table = pa.Table.from_pylist(left.rows, schema=self._schema(planned, left.rows, written.columns))
-        receipt = self._receipt(ask, planned, written, policy, reader, asked_at, left, asker)
+        receipt = self._receipt(ask, planned, written, policy, reader, asked_at, left, newest, asker)
         if is_kept:
             self._receipts.keep(receipt)
         return Answer(columns=written.columns, rows=left.rows, table=table, receipt=receipt)
@@ -217,9 +221,9 @@ class Metrics:
         reader: Reader,
         asked_at: datetime,
         left: _Left,
+        newest: dict[str, datetime | None],
         asker: str,
     ) -> Receipt:
-        newest = {leg.root: self._newest_row(reader, leg.root) for leg in planned.legs}
         times = [found for found in newest.values() if found is not None]
         digest = digest_of(written.columns, left.rows)
         return Receipt(
@@ -235,6 +239,7 @@ class Metrics:
             parameters=tuple(map(str, written.parameters)),
             proofs=left.proofs,
             newest=newest,
+            stale=freshness.stale(freshness.limits(self.model, planned), newest, asked_at),
             lag_s=(asked_at - min(times)).total_seconds() if times else None,
             rates=rates.sources(reader) if written.lacking else (),
             hidden_cells=left.hidden_cells,

@@ -91,6 +91,7 @@ class Entity:
     key: tuple[str, ...]
     references: tuple[Reference, ...]
     time: str
+    fresh_hours: float = 0
     value: type | None = None
 
     def field(self, name: str) -> Field:
@@ -262,6 +263,8 @@ def _linked(reading: _Reading, readings: Mapping[str, _Reading], problems: list[
     if len(defaults) > 1:
         shown = ", ".join(field.name for field in defaults)
         problems.append(f"entity {name!r} has several default times: {shown}; mark all but one Time(is_default=False)")
+    if reading.marking.fresh_hours and not defaults:
+        problems.append(f"entity {name!r} may be {reading.marking.fresh_hours:g} h old and has no Time() to tell by")
     return Entity(
         name=name,
         table=reading.marking.table,
@@ -271,6 +274,7 @@ def _linked(reading: _Reading, readings: Mapping[str, _Reading], problems: list[
         key=key,
         references=tuple(ref for ref in references if ref is not None),
         time=f"{name}.{defaults[0].name}" if defaults else reading.marking.time,
+        fresh_hours=reading.marking.fresh_hours,
         value=reading.cls,
     )
 
@@ -347,4 +351,8 @@ def _shape(entity: Entity) -> list[object]:
 
 
 def _shorn(metric: Metric) -> object:
-    return {key: value for key, value in msgspec.to_builtins(metric).items() if key not in ("doc", "owner", "unit")}
+    return {
+        key: value
+        for key, value in msgspec.to_builtins(metric).items()
+        if key not in ("doc", "owner", "unit", "fresh_hours")
+    }

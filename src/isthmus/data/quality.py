@@ -14,6 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from isthmus.kernel import Value, encode
+from isthmus.markings import Atomic, Count, Distinct, Stock
 
 from .errors import SHOWN_MAX
 from .model import Entity, Field, Model
@@ -23,7 +24,7 @@ from .scope import quoted, table_name
 SKEW_MAX: Final = timedelta(minutes=5)  # what clocks of one company may differ by
 SHRINK_MAX: Final = 0.5  # a table that lost more of its rows since the last look needs a person
 
-RuleKind = Literal["values", "range", "not-empty", "clock", "volume"]
+RuleKind = Literal["values", "range", "not-empty", "clock", "freshness", "volume"]
 
 
 class Rule(Value):
@@ -35,6 +36,7 @@ class Rule(Value):
     kind: RuleKind
     sentence: str
     sql: str
+    fresh_hours: float = 0
 
 
 class Finding(Value):
@@ -77,7 +79,19 @@ class History:
 
 def rules(model: Model) -> list[Rule]:
     """Return the rules that a model implies."""
-    return [rule for entity in model.entities.values() for rule in _rules(entity)]
+    found = [rule for entity in model.entities.values() for rule in _rules(entity)]
+    for metric in model.metrics.values():  # a metric that is made of others is held to its limit in its answers
+        if metric.fresh_hours and isinstance(metric, Atomic | Count | Distinct | Stock):
+            field = metric.measure if isinstance(metric, Atomic | Stock) else getattr(metric, "field", "")
+            entity = model.entity(metric.of) if isinstance(metric, Count) else model.split(field.rpartition(">")[2])[0]
+            found += _freshness(entity, metric.fresh_hours)
+    return found
+
+
+def stale(model: Model, reader: Reader, now: datetime) -> list[str]:
+    """Return a sentence for each freshness rule that is broken."""
+    found = [rule for rule in rules(model) if rule.kind == "freshness"]
+    return [str(one) for one in examine(found, reader, now) if not one.holds]
 
 
 def examine(found: Sequence[Rule], reader: Reader, now: datetime, history: History | None = None) -> list[Finding]:
@@ -96,9 +110,26 @@ def _rules(entity: Entity) -> Iterator[Rule]:
                 f"from {table_name(entity.table)} where {condition} limit {SHOWN_MAX}"
             )
             yield Rule(entity=entity.name, field=field.name, owner=entity.owner, kind=kind, sentence=sentence, sql=sql)
+    yield from _freshness(entity, entity.fresh_hours)
     sql = f"select count(*) as broken_count from {table_name(entity.table)}"
     sentence = f"{entity.name} does not lose more than half of its rows at once"
     yield Rule(entity=entity.name, field="", owner=entity.owner, kind="volume", sentence=sentence, sql=sql)
+
+
+def _freshness(entity: Entity, hours: float) -> Iterator[Rule]:
+    owner, _, time = entity.time.rpartition(".")
+    if not hours or owner != entity.name:
+        return
+    newest = f"max({quoted(time)})"
+    sql = (
+        f"select coalesce(cast({newest} as varchar), 'no row') as example, 1 as broken_count "
+        f"from {table_name(entity.table)} having ({newest} < cast($1 as timestamptz)) is not false"
+    )
+    sentence = f"the newest {time} is at most {hours:g} h old"
+    yield Rule(
+        entity=entity.name, field=time, owner=entity.owner, kind="freshness", sentence=sentence, sql=sql,
+        fresh_hours=hours,
+    )  # fmt: skip
 
 
 def _conditions(field: Field) -> Iterator[tuple[RuleKind, str, str]]:
@@ -118,7 +149,8 @@ def _conditions(field: Field) -> Iterator[tuple[RuleKind, str, str]]:
 
 
 def _examined(rule: Rule, reader: Reader, now: datetime, history: History | None) -> Finding:
-    parameters = [now + SKEW_MAX] if rule.kind == "clock" else []
+    limits = {"clock": now + SKEW_MAX, "freshness": now - timedelta(hours=rule.fresh_hours)}
+    parameters = [limits[rule.kind]] if rule.kind in limits else []
     rows = reader.read(rule.sql, parameters).to_pylist()
     count = int(rows[0]["broken_count"]) if rows else 0
     holds = not rows

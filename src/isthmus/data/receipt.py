@@ -42,6 +42,7 @@ class Receipt(Value):
     rows: int
     is_cut: bool  # there are more rows than the asker's limit
     digest: str
+    stale: tuple[str, ...] = ()  # what is older than it may be, a sentence each
     asker: str = ""  # a person or client where it is known; else the policy says what kind
     rates: tuple[str, ...] = ()  # files that amounts were converted by, each with a hash; they are in the snapshot
 

@@ -82,6 +82,8 @@ def _say_what_to_know(answer: Answer, out: Console) -> None:
             out.print(
                 f"[yellow]{proof.kind} {proof.subject} is broken {proof.count}: {', '.join(proof.examples)}[/yellow]"
             )
+    for stale in receipt.stale:
+        out.print(f"[yellow]{stale}[/yellow]")
     if receipt.hidden_cells:
         out.print(f"[yellow]{receipt.hidden_cells} cell(s) are hidden: too few people stand behind them[/yellow]")
     if receipt.is_cut:
