@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import os
 import secrets
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
@@ -33,7 +33,7 @@ from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
 from isthmus.governance import served as served_contracts
 from isthmus.governance.contracts import contracts_of
-from isthmus.kernel import Caller, FrontEnd, Outcome, Pack, Platform, Registry, errors
+from isthmus.kernel import Caller, FrontEnd, Outcome, Pack, Platform, Registry, Value, errors
 from isthmus.kernel.lines import compile_lines
 from isthmus.kernel.release import Release
 from isthmus.packs.catalog.pack import PACK as CATALOG
@@ -182,7 +182,11 @@ async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) 
             figures = Figures(unseen=[CONSOLE, HOUSEKEEPING])  # looking at it is not traffic
             resources = {payment.Providers: payment.Providers.built_in(), order.Numbers: order.Numbers(database)}
             watch = Watch()
-            recorder = Recorder(database, release.points, Recording.of(config.record))
+
+            def own(code: str) -> Mapping[str, type[Value]]:
+                return platform.release.line(code).front_end.attributes
+
+            recorder = Recorder(database, release.points, Recording.of(config.record), own=own)
 
             def observe(outcome: Outcome) -> None:
                 figures.see(outcome)

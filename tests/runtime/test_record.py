@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
 
-from isthmus.kernel import Caller, Platform, errors
+from isthmus.kernel import Caller, Meta, Platform, Value, errors
 from isthmus.kernel.story import Story
+from isthmus.markings import Pii
 from isthmus.runtime import record as records
 from isthmus.runtime import recorded
 from isthmus.runtime.record import Recorder, Recording
-from isthmus.values import Address
+from isthmus.values import Address, attributes_of
 
 from .recorded_shop import NOON, Buy, Line, Total, baskets, listed, record, release, total
 
@@ -167,3 +169,26 @@ async def test_a_value_that_has_no_json_costs_its_own_story_only(database):
 async def test_a_call_that_is_not_recorded_is_not_found(database):
     with pytest.raises(recorded.NotRecorded, match="isthmus record list"):
         await recorded.find(database, "nobody")
+
+
+class Parcel(Value):
+    """An order as a contract has it, with what the front end says more of it."""
+
+    number: str
+    own: Annotated[dict[str, Any], attributes_of("order.order")] = {}
+
+
+class Gift(Value):
+    """What a front end says more of an order."""
+
+    wrap: Literal["none", "box"] = "none"
+    note: Annotated[str, Pii("free-text")] = ""
+    initials: Annotated[str, Pii("name"), Meta(pattern=r"^[A-Za-z]*\Z")] = ""
+
+
+def test_attributes_are_masked_as_the_front_end_marks_them_and_still_fit() -> None:
+    given = {"wrap": "box", "note": "Lovelace", "initials": "AL", "gone": "Garden Street"}
+    masked = recorded.masked(Parcel(number="1", own=given), {"order.order": Gift})
+    assert masked.own == {"wrap": "box", "note": "***", "initials": "x", "gone": "***"}
+    assert recorded.masked(Parcel(number="1", own={"note": "Ada"}), {}).own == {"note": "***"}
+    assert recorded.masked(Parcel(number="1", own={"note": ""}), {"order.order": Gift}).own == {"note": ""}

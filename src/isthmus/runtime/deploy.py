@@ -23,7 +23,7 @@ from isthmus.store import Database, Migration, migrate_own
 from . import switch as switches
 from . import versions
 from .deploy_bounds import bounds_of
-from .deploy_changes import compared
+from .deploy_changes import attributes_compared, compared
 from .deploy_check import code_of, laid_out, run_tests
 from .loading import Load, load_front_end
 from .subscriptions import problems_of as own_problems
@@ -141,6 +141,8 @@ async def _deployed(
         raise NothingBeside(f"nothing of {code!r} runs yet", remedy="deploy it to everybody first: no --percent")
     for change in compared(old, new) if old else ():
         say(f"{code}: {change.what}: {change.answer} answers {change.point} ({change.where})")
+    for sentence in attributes_compared(old, new) if old else ():
+        say(f"{code}: {sentence}")
     differences = await _compared(ground, code, old, new)
     if differences and not wish.is_accepted:
         raise NotAccepted(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from isthmus.kernel.contract import json_schema
 from isthmus.kernel.fingerprint import code_hash
 from isthmus.kernel.release import Line
 
@@ -29,6 +31,30 @@ def compared(old: Line | None, new: Line) -> list[Change]:
         what = "new" if was is None else "gone" if will is None else "changed"
         changes.append(Change(key[0], key[1], what, (will or was or ("", ""))[1]))
     return changes
+
+
+def attributes_compared(old: Line, new: Line) -> list[str]:
+    """Say which attributes a version adds, drops or shapes otherwise, one sentence for each."""
+    before, after = _fields(old), _fields(new)
+    added = [f"new: attribute {name}" for name in after.keys() - before.keys()]
+    gone = [f"gone: attribute {name}; what was written stays as it is" for name in before.keys() - after.keys()]
+    other = [
+        f"changed: attribute {name}; what was written before may not fit it: a new name is safer"
+        for name in before.keys() & after.keys()
+        if before[name] != after[name]
+    ]
+    return sorted(added) + sorted(gone) + sorted(other)
+
+
+def _fields(line: Line) -> dict[str, Any]:
+    """Return the schema of each attribute, by entity and name."""
+    found: dict[str, Any] = {}
+    for entity, declared in line.front_end.attributes.items():
+        (schema,), components = json_schema((declared,), "{name}")
+        shape = components.get(str(schema.get("$ref")), schema)
+        needed = shape.get("required", [])
+        found |= {f"{entity}.{name}": (one, name in needed) for name, one in shape.get("properties", {}).items()}
+    return found
 
 
 def _written(line: Line) -> dict[tuple[str, str, str], tuple[str, str]]:

@@ -19,7 +19,7 @@ from isthmus.kernel import errors
 from isthmus.kernel.story import Story
 from isthmus.store import Database
 
-from .recorded import STORY_MAX, Points, RecordedCall, recorded, write
+from .recorded import STORY_MAX, Own, Points, RecordedCall, recorded, write
 
 SHARE: Final = 0.01  # enough to see a difference in a hundred of ten thousand calls, and little enough to cost nothing
 BUFFER_MAX: Final = 10_000  # stories; some ten MB
@@ -77,7 +77,8 @@ class Figures:
 class Recorder:
     """Chooses calls, and writes their stories to the database in the background.
 
-    points: those of the release, whose arguments may be marked as personal data.
+    points: those of the release, whose arguments may be marked as personal data. own: what a front end declares as
+    attributes, by its code.
     """
 
     def __init__(
@@ -86,12 +87,14 @@ class Recorder:
         points: Points,
         recording: Recording | None = None,
         *,
+        own: Callable[[str], Own] = lambda _: {},
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.figures = Figures()
         self.recording = recording or Recording()
         self._database = database
         self._points = points
+        self._own = own
         self._chance = chance
         self._buffer: list[Story] = []
         self._known: dict[tuple[str, str], float] = {}
@@ -141,7 +144,7 @@ class Recorder:
 
     def _recorded(self, story: Story) -> list[RecordedCall]:
         try:
-            call = recorded(story, self._points)
+            call = recorded(story, self._points, self._own(story.front_end))
         except Exception as error:  # a value that has no JSON: the next story may have
             log.warning("call %s of %s cannot be recorded: %r", story.call_id, story.capability, error)
             self.figures.dropped += 1

@@ -14,13 +14,15 @@ from typing import Any, Final, cast, get_args, get_type_hints
 
 import msgspec
 
-from isthmus.kernel import PASS, Pass, Value, errors
+from isthmus.kernel import PASS, Meta, Pass, Value, errors
 from isthmus.kernel.extension import ExtensionPoint
 from isthmus.kernel.story import Asked, Said, Story
 from isthmus.markings import Pii
 from isthmus.store import Database
+from isthmus.values import ATTRIBUTES_OF
 
 Points = Mapping[str, ExtensionPoint[..., Any]]
+Own = Mapping[str, type[Value]]  # what a front end says of entities by attributes of its own
 
 STORY_MAX: Final = 256 * 1024  # bytes; a larger story is an export, and says little about a rule
 PAGE: Final = 500  # stories fetched at once: a few MB
@@ -135,8 +137,12 @@ _encoder = msgspec.json.Encoder(enc_hook=lambda value: "PASS" if isinstance(valu
 _decoder = msgspec.json.Decoder(RecordedCall)
 
 
-def recorded(story: Story, points: Points) -> RecordedCall:
-    """Turn a story into what is kept: JSON, personal data masked as the contracts mark it."""
+def recorded(story: Story, points: Points, own: Own | None = None) -> RecordedCall:
+    """Turn a story into what is kept: JSON, personal data masked as the contracts mark it, and the front end its own.
+
+    own: the attributes that the front end declares, by entity; of others, every text is masked.
+    """
+    own = own or {}
     return RecordedCall(
         call_id=story.call_id,
         capability=story.capability,
@@ -146,42 +152,69 @@ def recorded(story: Story, points: Points) -> RecordedCall:
         fingerprint=story.fingerprint,
         now=datetime.fromisoformat(story.now),
         took_us=story.took_us,
-        ask=_json(masked(story.ask)),
-        answer=_json(masked(story.answer)),
+        ask=_json(masked(story.ask, own)),
+        answer=_json(masked(story.answer, own)),
         error=story.error,
-        asked=tuple(_asked(one, points) for one in story.asked),
+        asked=tuple(_asked(one, points, own) for one in story.asked),
         parts=tuple(
             RecordedPart(
                 capability=part.capability,
                 took_us=part.took_us,
-                ask=_json(masked(part.ask)),
-                answer=_json(masked(part.answer)),
+                ask=_json(masked(part.ask, own)),
+                answer=_json(masked(part.answer, own)),
                 error=part.error,
             )
             for part in story.parts
         ),
-        events=tuple(_json(masked(event)) for event in story.events),
+        events=tuple(_json(masked(event, own)) for event in story.events),
     )
 
 
-def masked(value: Any) -> Any:
+def masked(value: Any, own: Own) -> Any:
     """Return a value with personal data replaced by what its contract also allows; everything else is the same."""
     if isinstance(value, msgspec.Struct):
-        kinds = _personal(type(value))
+        kinds, extended = _personal(type(value)), _extended(type(value))
         changed: dict[str, Any] = {}
         for name in value.__struct_fields__:
             was = getattr(value, name)
-            now = _hidden(was, kinds[name]) if name in kinds else masked(was)
+            if name in extended and was:
+                now = _attributes(was, own.get(extended[name]))
+            else:
+                now = _hidden(was, kinds[name]) if name in kinds else masked(was, own)
             if now is not was:
                 changed[name] = now
         return msgspec.structs.replace(value, **changed) if changed else value
     if isinstance(value, (tuple, list)):
         items = cast("Sequence[Any]", value)
-        found = [masked(item) for item in items]
+        found = [masked(item, own) for item in items]
         return value if all(a is b for a, b in zip(found, items, strict=True)) else tuple(found)
     if isinstance(value, dict):
-        return {key: masked(item) for key, item in cast("dict[Any, Any]", value).items()}
+        return {key: masked(item, own) for key, item in cast("dict[Any, Any]", value).items()}
     return value
+
+
+def _attributes(given: Mapping[str, Any], declared: type[Value] | None) -> dict[str, Any]:
+    """Mask attributes of an entity as the front end marks them; a text that nobody declares may be anybody's name."""
+    kinds = _personal(declared) if declared else {}
+    hints = get_type_hints(declared, include_extras=True) if declared else {}
+    return {
+        name: _fitting(value, kinds.get(name, ""), hints[name])
+        if name in kinds
+        else value
+        if name in hints
+        else _hidden(value, "")
+        for name, value in given.items()
+    }
+
+
+def _fitting(value: Any, kind: str, hint: Any) -> Any:
+    """Hide a value behind the first mask that its own contract takes; nothing stays nothing."""
+    for mask in (_hidden(value, kind), "x", "0") if value else ():
+        try:
+            return msgspec.convert(mask, hint)
+        except msgspec.ValidationError:
+            continue
+    return None if value else value
 
 
 async def recent(
@@ -270,21 +303,21 @@ def _read_line(file: Path, number: int, line: bytes) -> RecordedCall:
         ) from error
 
 
-def _asked(asked: Asked, points: Points) -> RecordedAsk:
+def _asked(asked: Asked, points: Points, own: Own) -> RecordedAsk:
     kinds = _argument_kinds(points[asked.point]) if asked.point in points else {}
     arguments = [
-        _hidden(argument, kinds[place]) if place in kinds else masked(argument)
+        _hidden(argument, kinds[place]) if place in kinds else masked(argument, own)
         for place, argument in enumerate(asked.arguments)
     ]
-    said = tuple(_said(one) for one in asked.said)
-    result = _json(masked(asked.result))
+    said = tuple(_said(one, own) for one in asked.said)
+    result = _json(masked(asked.result, own))
     return RecordedAsk(point=asked.point, rule=asked.rule, arguments=_json(arguments), said=said, result=result)
 
 
-def _said(said: Said) -> RecordedSaid:
+def _said(said: Said, own: Own) -> RecordedSaid:
     if said.raised:
         return RecordedSaid(by=said.by, source=said.source, value=msgspec.Raw(b"null"), error=repr(said.value))
-    value = _json(masked(said.value))
+    value = _json(masked(said.value, own))
     return RecordedSaid(by=said.by, source=said.source, value=value, passed=said.value is PASS)
 
 
@@ -318,6 +351,20 @@ def _personal(cls: type) -> dict[str, str]:
     """Return the kind of personal data in each marked field of a class."""
     hints = get_type_hints(cls, include_extras=True)
     return {name: kind for name, hint in hints.items() if (kind := _kind(hint))}
+
+
+@lru_cache(maxsize=CLASSES_REMEMBERED)
+def _extended(cls: type) -> dict[str, str]:
+    """Return the fields of a class that hold a front end's own attributes, each with the entity."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {name: entity for name, hint in hints.items() if (entity := _entity(hint))}
+
+
+def _entity(hint: Any) -> str:
+    for mark in getattr(hint, "__metadata__", ()):
+        if isinstance(mark, Meta):
+            return str((mark.extra_json_schema or {}).get(ATTRIBUTES_OF, ""))
+    return next((entity for part in get_args(hint) if (entity := _entity(part))), "")
 
 
 @lru_cache(maxsize=CLASSES_REMEMBERED)

@@ -1,0 +1,71 @@
+"""A front end's attributes, wherever it runs and whatever its next version makes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+
+from isthmus import app
+from isthmus.kernel import FrontEnd, Meta, Value, errors
+from isthmus.kernel.contract import fit
+from isthmus.runtime.deploy_changes import attributes_compared
+
+from .isolated import front_end_folder, loaded
+
+BODY = '''
+from typing import Annotated, Literal
+from isthmus.kernel import Meta, Value
+
+class Gift(Value):
+    """How an order is given away."""
+    wrap: Literal["none", "box"] = "none"
+    note: Annotated[str, Meta(max_length=5)] = ""
+    pages: tuple[int, ...] = (1, 2)
+    by: str
+
+@answers(member.tier_for)
+def tier(points: int) -> str:
+    return "gold"
+'''
+
+
+@pytest.mark.parametrize("mode", ["inline", "process"])
+def test_attributes_are_checked_alike_wherever_the_front_end_runs(tmp_path: Path, mode: str) -> None:
+    folder = front_end_folder(tmp_path, BODY, "tier", more='attributes={"order.order": Gift}')
+    gift = app.build([loaded(folder, mode)]).line("north").front_end.attributes["order.order"]
+    made = fit({"by": "Ada", "note": "hello"}, gift, "$.attributes")
+    assert [getattr(made, name) for name in ("by", "note", "wrap", "pages")] == ["Ada", "hello", "none", (1, 2)]
+    for wrong, path, words in (
+        ({"by": "Ada", "note": "too long"}, "$.attributes.note", "<= 5"),
+        ({"by": "Ada", "wrap": "gold"}, "$.attributes.wrap", "not an allowed value"),
+        ({"by": "Ada", "pages": ["x"]}, "$.attributes.pages[0]", "expected `int`"),
+        ({"by": "Ada", "notes": "x"}, "$.attributes.notes", "did you mean 'note'"),
+        ({}, "$.attributes.by", "is missing"),
+    ):
+        with pytest.raises(errors.BadAsk, match=words) as refused:
+            fit(wrong, gift, "$.attributes")
+        assert refused.value.path.replace("[...]", "[0]") == path
+
+
+def test_a_version_says_what_it_makes_of_attributes() -> None:
+    class First(Value):
+        note: str = ""
+        wrap: Literal["none", "box"] = "none"
+
+    class Second(Value):
+        note: Annotated[str, Meta(max_length=9)] = ""
+        ribbon: bool = False
+
+    old, new = (
+        app.build([FrontEnd(code="north", name="N", owner="n", attributes={"order.order": one})]).line("north")
+        for one in (First, Second)
+    )
+    assert attributes_compared(old, new) == [
+        "new: attribute order.order.ribbon",
+        "gone: attribute order.order.wrap; what was written stays as it is",
+        "changed: attribute order.order.note; what was written before may not fit it: a new name is safer",
+    ]
+    assert attributes_compared(old, old) == []
+    assert old.fingerprint != new.fingerprint
