@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import io
+import re
+import shutil
 import tarfile
 import zlib
 from contextlib import suppress
@@ -18,8 +20,10 @@ from isthmus.kernel import errors
 from isthmus.runtime import deploy as deploys
 from isthmus.runtime import switch as switches
 from isthmus.runtime import versions
+from isthmus.runtime.deploy import checked
+from isthmus.runtime.deploy_changes import compared
 from isthmus.runtime.deploy_check import TestsFailed
-from isthmus.runtime.loading import NotAFrontEnd
+from isthmus.runtime.loading import NotAFrontEnd, front_end_folders, load_front_end
 from isthmus.store import Database
 
 from . import deployed
@@ -268,6 +272,20 @@ ANOTHER = """
 def exact(currency: str) -> pricing.LineRounding:
     return pricing.LineRounding(step=5)
 """
+
+
+@pytest.mark.parametrize(
+    "folder", front_end_folders(Path(__file__).parents[2] / "front_ends"), ids=lambda one: one.name
+)
+def test_one_edited_rule_is_the_only_one_that_changed(folder, tmp_path):
+    release = app.build([])
+    shutil.copytree(folder, tmp_path / folder.name)
+    answers = tmp_path / folder.name / "answers.py"
+    first, rest = re.split(r"(?m)^(?=    return )", answers.read_text(), maxsplit=1)
+    edited = re.findall(r"^def (\w+)", first, re.M)[-1]
+    answers.write_text(first + "    # A line or two above the other rules,\n    assert 2 > 1\n" + rest)
+    old, new = (checked(release, load_front_end(one)) for one in (folder, tmp_path / folder.name))
+    assert [(change.what, change.answer) for change in compared(old, new)] == [("changed", f"{folder.name}.{edited}")]
 
 
 async def test_the_same_content_is_the_same_version_wherever_it_lies(tmp_path):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from isthmus.kernel.contract import json_schema
 from isthmus.kernel.fingerprint import code_hash
 from isthmus.kernel.release import Line
+
+NOWHERE: Final = ("", "")  # the hash and the place of an answer that a version has not
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,11 @@ def compared(old: Line | None, new: Line) -> list[Change]:
     before, after = _written(old) if old else {}, _written(new)
     changes: list[Change] = []
     for key in sorted(before.keys() | after.keys()):
-        was, will = before.get(key), after.get(key)
-        if was == will:
+        (was, stood), (will, stands) = before.get(key, NOWHERE), after.get(key, NOWHERE)
+        if was == will:  # a line written above moves an answer, and changes none
             continue
-        what = "new" if was is None else "gone" if will is None else "changed"
-        changes.append(Change(key[0], key[1], what, (will or was or ("", ""))[1]))
+        what = "new" if not was else "gone" if not will else "changed"
+        changes.append(Change(key[0], key[1], what, stands or stood))
     return changes
 
 
