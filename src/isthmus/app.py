@@ -151,7 +151,7 @@ async def migrate_folders(url: str, config: Config) -> None:
 
 def deploy_ground(running: Running) -> Ground:
     """Return where front ends are deployed: beside what is whole of the folder, whoever else has broken theirs."""
-    release, load = build([]), loads(running.config)
+    release, load = build([], adopted_packs(running.config)), loads(running.config)
     for folder in front_end_folders(running.config.front_ends):
         with suppress(errors.IsthmusError):
             lines, problems = compile_lines(release, [load(folder)])

@@ -20,10 +20,10 @@ from rich.table import Table
 
 from isthmus import app as composition
 from isthmus.config import FILE, Config, load_config
-from isthmus.governance import contracts
+from isthmus.governance import contracts, look_commands
 from isthmus.governance.compat import compare, undeclared, users_of
 from isthmus.governance.contracts import read
-from isthmus.governance.explain import explain as who_answers
+from isthmus.governance.look_commands import Asked
 from isthmus.governance.served import last_served
 from isthmus.kernel import errors, ports
 from isthmus.kernel.release import Release
@@ -31,6 +31,8 @@ from isthmus.runtime import deploy_commands, own_commands, record_commands, scaf
 from isthmus.runtime import doctor as doctors
 from isthmus.runtime.adopt import Adoption, adopted_pack, read_document
 from isthmus.runtime.deploy import Ground
+from isthmus.runtime.deploy_report import as_deployed
+from isthmus.store import embedded
 
 out = Console()
 CONTRACTS = "contracts.json"  # what was agreed last; CI compares the working tree with it
@@ -65,7 +67,20 @@ async def _replay_stage() -> AsyncGenerator[record_commands.Stage]:
         yield record_commands.Stage(ground=composition.deploy_ground(running), running=running)
 
 
+def _look(asked: Asked) -> tuple[Release, tuple[str, ...]]:
+    config = load_config()
+    if not asked.is_folder and (config.database_url or embedded.is_made(config.data)):
+        return asyncio.run(_deployed(asked))
+    return _release(), (f"of the folder {config.front_ends}, whatever is deployed",)
+
+
+async def _deployed(asked: Asked) -> tuple[Release, tuple[str, ...]]:
+    async with _deploy_ground() as ground:
+        return await as_deployed(ground, asked.front_end, asked.version)
+
+
 deploy_commands.add_to(main_app, _deploy_ground)
+look_commands.add_to(main_app, _look)
 record_commands.add_to(main_app, _replay_stage)
 
 
@@ -168,49 +183,6 @@ def doctor(
         for row in found.rows:
             out.print(f"  {row}")
     raise typer.Exit(1 if broken else 0)
-
-
-@main_app.command()
-def catalogue(
-    front_end: Annotated[str | None, typer.Option(help="Show only what this front end may use.")] = None,
-) -> None:
-    """List every capability and extension point, with its owner and its first sentence."""
-    release = _release()
-    permitted = release.line(front_end).permitted if front_end else None
-    table = Table("kind", "name", "version", "owner", "what it gives")
-    for name, offered in sorted(release.offered.items()):
-        if permitted is None or name in permitted:
-            found = offered.capability
-            table.add_row(found.effect.value, name, found.version, release.packs[found.pack].owner, _first(found.doc))
-    if permitted is None:
-        for name, point in sorted(release.points.items()):
-            table.add_row(f"point ({point.combine.name})", name, "", release.packs[point.pack].owner, _first(point.doc))
-    out.print(table)
-
-
-@main_app.command()
-def explain(
-    front_end: Annotated[str, typer.Argument(help="Code of the front end.")],
-    point: Annotated[str | None, typer.Argument(help="Extension point, such as pricing.adjust-unit-price.")] = None,
-    when: Annotated[list[str] | None, typer.Option(help="A dimension value, such as order_kind=presale.")] = None,
-) -> None:
-    """Say who answers an extension point for a front end, in which order, and why."""
-    release = _release()
-    dims = dict(pair.split("=", 1) for pair in when or [])
-    if point is None:
-        table = Table("point", "rule", "asked in this order, then the default")
-        for name in sorted(release.points):
-            found = who_answers(release, front_end, name, dims)
-            table.add_row(name, found.rule, ", ".join(one.by for one in found.candidates) or "[dim]default only")
-        out.print(table)
-        return
-    found = who_answers(release, front_end, point, dims)
-    table = Table("place", "answer", "when", "fate", "where", title=f"{point} for {found.front_end} ({found.rule})")
-    for one in found.candidates:
-        condition = ", ".join(f"{name} in {'|'.join(values)}" for name, values in one.when.items()) or "always"
-        table.add_row(str(one.place), one.by, condition, one.fate, one.source)
-    table.add_row("last", "default", "where nobody has an opinion", "", found.default)
-    out.print(table)
 
 
 @main_app.command()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from isthmus.kernel import Value
+from isthmus.kernel import Platform, Value
+from isthmus.kernel.release import Release
 
 from . import switch as switches
 from . import versions
-from .deploy import Ground
+from .deploy import Ground, checked
 from .switch import Switch
+from .switch_follow import Follower
 from .versions import Version
 
 _TROUBLES = """
@@ -57,6 +59,22 @@ async def report(ground: Ground, code: str | None = None) -> tuple[Line, ...]:
         )
         for one in codes
     )
+
+
+async def as_deployed(ground: Ground, code: str | None = None, version: str = "") -> tuple[Release, tuple[str, ...]]:
+    """Return the release as servers run it, or with one version of a front end, and what that is in sentences.
+
+    Raises NoSuchVersion, NotAFrontEnd, and BuildProblems where that version no longer fits.
+    """
+    if version and code:
+        one = await versions.chosen(ground.database, code, version)
+        front_end = await versions.load(ground.database, code, one.hash, ground.cache, ground.load)
+        return ground.release.replacing(checked(ground.release, front_end)), (f"{code}: {one.name}",)
+    platform = Platform(ground.release, ground.database)
+    follower = Follower(platform, ground.database, ground.cache, load=ground.load)
+    await follower.catch_up()
+    troubles = tuple(f"{name}: does not run as decided: {why}" for name, why in sorted(follower.troubles.items()))
+    return platform.release, (*(line.sentence for line in await report(ground, code)), *troubles)
 
 
 def _sentence(code: str, made: Switch | None, names: dict[str, str], is_in_folder: bool) -> str:

@@ -117,6 +117,11 @@ def start(folder: Path | None = None, *, connections_max: int = CONNECTIONS_MAX)
     return server
 
 
+def is_made(folder: Path) -> bool:
+    """Say whether a folder has a cluster, running or not."""
+    return (folder / "postgres" / "PG_VERSION").is_file()
+
+
 def database_url(folder: Path, database: str) -> str:
     """Return the address of one database of a folder's server."""
     return f"postgresql://{SUPERUSER}@/{database}?host={_socket_folder(folder.absolute())}"
