@@ -204,18 +204,18 @@ class Platform:
 
 def _permitted(line: Line, name: str, caller: Caller) -> Offered:
     offered = line.find(name)
-    if name not in line.permitted:
+    if name not in line.permitted and not (caller.is_told and offered.capability in line.front_end.told()):
+        if offered.capability in line.front_end.capabilities:
+            raise NotPermitted(f"{name!r} is called by events or flows only", remedy="cause what it reacts to")
         raise NotPermitted(
             f"front end {caller.front_end!r} does not use {name!r}{near(name, line.permitted)}",
             remedy=f"add {name!r} to uses=[...] of the front end",
         )
-    if caller.scopes is not None and name not in caller.scopes:
-        pack = offered.capability.pack
-        if f"{pack}.*" not in caller.scopes:
-            raise NotPermitted(
-                f"client {caller.client!r} is not allowed {name!r}",
-                remedy=f"use a key whose scopes have {name!r} or '{pack}.*'",
-            )
+    if caller.scopes is not None and name not in caller.scopes and f"{offered.capability.pack}.*" not in caller.scopes:
+        raise NotPermitted(
+            f"client {caller.client!r} is not allowed {name!r}",
+            remedy=f"use a key whose scopes have {name!r} or '{offered.capability.pack}.*'",
+        )
     return offered
 
 

@@ -45,12 +45,13 @@ class Ask(Protocol):
 
 
 class Caller(Value):
-    """Who calls, as the credential says: never taken from an ask."""
+    """Who calls, as the credential says: never taken from an ask. is_told: it is the platform, with an event."""
 
     front_end: str
     client: str = ""
     scopes: tuple[str, ...] | None = None  # capabilities the client is limited to; None: all of its front end
     trace: str = ""
+    is_told: bool = False
 
 
 class _NoSession:

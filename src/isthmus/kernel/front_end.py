@@ -55,3 +55,7 @@ class FrontEnd:
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     subscriptions: Mapping[type[Value], Sequence[Capability[Any, Any]]] = field(default_factory=dict[Any, Any])
     attributes: Mapping[str, type[Value]] = field(default_factory=dict[str, type[Value]])
+
+    def told(self) -> set[Capability[Any, Any]]:
+        """Return what is called with events: by the platform alone, since from anyone else an event is a claim."""
+        return {one for called in self.subscriptions.values() for one in called}

@@ -7,7 +7,7 @@ import itertools
 import re
 from collections import defaultdict
 from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .contract import Value, json_schema
 from .errors import near
@@ -153,7 +153,8 @@ def _capabilities(shared: _Shared, root: FrontEnd) -> tuple[frozenset[str], Mapp
         for name in declared
         if not name.startswith(f"{root.code}.")
     ]
-    return permitted | own.keys(), {**release.offered, **own}, [*problems, *wrong]
+    closed = {one.name for one in root.told()} | {name for name, found in declared.items() if found.is_internal}
+    return permitted | (own.keys() - closed), {**release.offered, **own}, [*problems, *wrong]
 
 
 def _permitted(release: Release, root: FrontEnd) -> tuple[frozenset[str], list[str]]:
@@ -188,11 +189,7 @@ def _with_added_values(release: Release, paths: Sequence[Path]) -> tuple[Mapping
     if not added:
         return release.dimensions, problems
     extended = {
-        name: Dimension(
-            name=name,
-            values=(*dimension.values, *sorted(added[name] - set(dimension.values))),
-            default=dimension.default,
-        )
+        name: replace(dimension, values=(*dimension.values, *sorted(added[name] - set(dimension.values))))
         for name, dimension in release.dimensions.items()
     }
     return extended, sorted(problems)

@@ -113,7 +113,7 @@ async def _run(session: Any, platform: Platform, recorded_call: RecordedCall, re
     """Return the answer or the error of one run, and its story; what it wrote is undone."""
     offered, ask = ready
     plan = platform.release.line(recorded_call.front_end).plan_for(offered, ask)
-    caller = Caller(front_end=recorded_call.front_end, client=CLIENT)
+    caller = Caller(front_end=recorded_call.front_end, client=CLIENT, is_told=True)
     story = Story(recorded_call.call_id, recorded_call.capability, "", plan.front_end, plan.box, "", ask, "")
     call = Call(platform, offered, plan, ask, caller, recorded_call.now, given_id=recorded_call.call_id, story=story)
     call.session = session
