@@ -126,17 +126,22 @@ RATIO_MAX = 1.3  # of what the same question by hand takes on the same engine
 def rows(rounds: int) -> list[dict[str, object]]:
     """Return each question's latency against hand-written SQL, at one million orders."""
     found: list[dict[str, object]] = []
+    slowest = (0.0, "")
     connection = duckdb.connect()
     connection.execute(f"set TimeZone = 'UTC'; {tables(ORDERS)}")
     reader = DuckReader(connection, "bench")
     with tempfile.TemporaryDirectory() as folder:
         for case in CASES:
-            _, asking, by_hand = timed(case, Proofs(MODEL), reader, folder, rounds)
+            compiling, asking, by_hand = timed(case, Proofs(MODEL), reader, folder, rounds)
+            slowest = max(slowest, (compiling, case.name))
             found.append({
                 "name": f"metric: {case.name}", "value": round(asking, 2), "unit": "ms", "against": "SQL by hand",
                 "ratio": asking / by_hand, "aim": f"at most {RATIO_MAX}", "met": asking / by_hand <= RATIO_MAX,
             })  # fmt: skip
     connection.close()
+    name = f"metric: compile once, {slowest[1]}"
+    found.append({"name": name, "value": round(slowest[0], 3), "unit": "ms", "against": "", "ratio": None, "aim": "",
+                  "met": None})  # fmt: skip
     return found
 
 
@@ -156,7 +161,10 @@ def main(orders: int) -> None:
 
 
 def timed(case: Case, proofs: Proofs, reader: DuckReader, folder: str, runs: int) -> tuple[float, float, float]:
-    """Return the milliseconds of compiling, of asking with proofs at hand, and of the same by hand."""
+    """Return the milliseconds of compiling, of asking with plan and proofs at hand, and of the same by hand.
+
+    By hand takes the shortest way through the same engine: SQL in, rows out, with no receipt.
+    """
     compiling = median(lambda: statement(MODEL, plan(MODEL, case.ask, NOW, settled=frozenset(["sale.currency"]))))
     fresh = Metrics(MODEL, reader, Receipts(Path(folder)), secret=b"bench", now=lambda: NOW)
     fresh._proofs = proofs  # proofs are kept for a snapshot; answers are not, here
@@ -166,7 +174,7 @@ def timed(case: Case, proofs: Proofs, reader: DuckReader, folder: str, runs: int
         fresh.ask(case.ask, policy.owner())
 
     ask()
-    return compiling, *interleaved(ask, lambda: reader.read(case.by_hand).to_pylist(), runs)
+    return compiling, *interleaved(ask, lambda: reader.rows(case.by_hand), runs)
 
 
 def interleaved(one: Callable[[], object], other: Callable[[], object], runs: int = RUNS) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -21,6 +22,7 @@ from isthmus.data.lake import Lake
 from isthmus.data.landing import Lander, Landing
 from isthmus.data.metrics import Metrics
 from isthmus.data.model import Model, build
+from isthmus.data.reader import DuckReader
 from isthmus.data.receipt import Receipts
 from isthmus.kernel import Meta, Value, errors, event, ports
 from isthmus.markings import Atomic, Count, Dimension, Key, Measure, Pii, Ref, Time, entity
@@ -331,3 +333,13 @@ async def test_landing_goes_on_after_an_erasure(deli: Deli) -> None:
     await deli.emit(6)
     landing = await deli.land(1)
     assert (landing.events, landing.changed["deli.person"], landing.alerts) == (1, 0, ())
+
+
+def test_rows_come_the_same_with_and_without_arrow() -> None:
+    sql = (
+        "select uuid '6f6e6520-6964-4f00-8000-697374686d75' as id, timestamptz '2024-01-01 01:00:00+01' as at, "
+        "date '2024-01-01' as day, timestamp '2024-01-01 05:00:00' as hour, 1.5::decimal(38, 6) as exact, $1 as text, "
+        "null::uuid as nobody, null::timestamptz as never"
+    )
+    reader = DuckReader(duckdb.connect(), "once")
+    assert reader.rows(sql, ["x"]) == reader.read(sql, ["x"]).to_pylist()

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import pyarrow as pa
 from msgspec.structs import replace
@@ -23,9 +23,9 @@ from .ask import Ask
 from .errors import MixedCurrencies, StaleData
 from .expression import cells
 from .model import Model
-from .plan import Plan, currency_field, plan
+from .plan import Plan, currency_field, is_timeless, plan
 from .policy import Policy
-from .proof import Proof, Proofs, relied_on
+from .proof import Proof, Proofs, Relied, relied_on
 from .reader import Reader, Snapshots, Table
 from .receipt import Receipt, Receipts, Rerun, digest_of, receipt_id
 from .scope import quoted, table_name
@@ -37,16 +37,22 @@ CACHED_MAX: Final = 256  # answers kept in memory
 CACHED_ROWS_MAX: Final = 10_000  # larger answers are computed again
 
 Rows = list[dict[str, Any]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """Rows that have left, and the receipt for them. `table` is a `pyarrow.Table`: `.to_pandas()`, Polars, IPC."""
+    """Rows that have left, and the receipt for them; `numbers` are the columns that metrics are in."""
 
     columns: tuple[str, ...]
     rows: Rows
-    table: Table
+    numbers: tuple[str, ...]
     receipt: Receipt
+
+    @property
+    def table(self) -> Table:
+        """Return the rows as a `pyarrow.Table`: `.to_pandas()`, Polars, IPC. It is made at each look."""
+        return pa.Table.from_pylist(self.rows, schema=_schema(self.numbers, self.rows, self.columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,26 @@ class _Left:
     hidden_cells: int
     is_cut: bool
     proofs: tuple[Proof, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A question planned, allowed and written: what is left to do is to prove and to read."""
+
+    plan: Plan
+    statement: Statement
+    relied: Relied
+    limits: Mapping[str, float]
+    policy_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a receipt says beside the numbers: how new the rows are, what is too old, and who asked."""
+
+    newest: dict[str, datetime | None]
+    stale: tuple[str, ...]
+    asker: str
 
 
 class Metrics:
@@ -78,6 +104,8 @@ class Metrics:
         self._now = now
         self._proofs = Proofs(model)
         self._known: OrderedDict[tuple[object, ...], _Left] = OrderedDict()
+        self._checked: OrderedDict[tuple[object, ...], tuple[str, ...]] = OrderedDict()
+        self._plans: OrderedDict[tuple[object, ...], _Ready] = OrderedDict()
         self.usage = Usage(receipts)
         self._newest: dict[tuple[str, str], datetime | None] = {}
 
@@ -134,32 +162,49 @@ class Metrics:
     def _answered(
         self, ask: Ask, policy: Policy, reader: Reader, asked_at: datetime, *, asker: str = "", is_kept: bool = True
     ) -> Answer:
-        person = policy.person if policy.cells_min else None
-        first = plan(self.model, ask, asked_at, person=person)
-        policies.check(self.model, first, policy)
-        planned = plan(self.model, ask, asked_at, person=person, settled=self._settled(reader, first))
+        ready = self._ready(ask, policy, reader, asked_at)
+        planned, written = ready.plan, ready.statement
         newest = {leg.root: self._newest_row(reader, leg.root) for leg in planned.legs}
-        stale = freshness.stale(freshness.limits(self.model, planned), newest, asked_at)
+        stale = freshness.stale(ready.limits, newest, asked_at)
         if stale and ask.is_fresh:
             raise StaleData(stale)
-        written = self._written(planned, policy)
-        place = (written.sql, written.parameters, reader.snapshot, policy.version, ask)
+        place = (written.sql, written.parameters, reader.snapshot, ready.policy_version, ask)
         left = self._known.get(place)
         if left is None:
-            left = self._left(ask, planned, written, policy, reader, asked_at)
+            left = self._left(ask, ready, policy, reader, asked_at)
             self._remember(place, left)
-        table = pa.Table.from_pylist(left.rows, schema=self._schema(planned, left.rows, written.columns))
-        receipt = self._receipt(ask, planned, written, policy, reader, asked_at, left, newest, asker)
+        seen = _Seen(newest, stale, asker)
+        receipt = self._receipt(ask, ready, policy, reader, asked_at, left, seen)
         if is_kept:
             self._receipts.keep(receipt)
-        return Answer(columns=written.columns, rows=left.rows, table=table, receipt=receipt)
+        return Answer(columns=written.columns, rows=left.rows, numbers=tuple(planned.metrics), receipt=receipt)
 
-    def _left(
-        self, ask: Ask, planned: Plan, written: Statement, policy: Policy, reader: Reader, asked_at: datetime
-    ) -> _Left:
-        proofs = self._proofs.check(reader, relied_on(self.model, planned), ask)
+    def _ready(self, ask: Ask, policy: Policy, reader: Reader, asked_at: datetime) -> _Ready:
+        """Return what is to be done for a question; the same one is planned, checked and written once."""
+        version = policy.version
+        place = (ask, version)
+        names = self._checked.get(place)
+        if names is None:
+            first = plan(self.model, ask, asked_at, person=_person(policy))
+            policies.check(self.model, first, policy)
+            names = _currencies(self.model, first)
+            self._keep(self._checked, place, names)
+        settled = self._settled(reader, ask, names)
+        ready = self._plans.get((*place, settled))
+        if ready is None:
+            planned = plan(self.model, ask, asked_at, person=_person(policy), settled=settled)
+            relied = relied_on(self.model, planned)
+            limits = freshness.limits(self.model, planned)
+            ready = _Ready(planned, self._written(planned, policy), relied, limits, version)
+            if ask.as_of is not None or is_timeless(planned):  # else it is of this moment
+                self._keep(self._plans, (*place, settled), ready)
+        return ready
+
+    def _left(self, ask: Ask, ready: _Ready, policy: Policy, reader: Reader, asked_at: datetime) -> _Left:
+        planned, written = ready.plan, ready.statement
+        proofs = self._proofs.check(reader, ready.relied, ask)
         rates.check_rates(reader, written.lacking, written.parameters, ask.currency)
-        rows = reader.read(written.sql, written.parameters).to_pylist()
+        rows = reader.rows(written.sql, written.parameters)
         _check_currencies(planned, rows)
         hidden = self._hide_small(planned, policy, reader, rows, asked_at) if policy.cells_min else 0
         for column, mask in policies.masks(planned, policy, self._secret).items():
@@ -174,11 +219,9 @@ class Metrics:
         visible = policies.visible_rows(self.model, policy)
         return statement(self.model, planned, visible, is_whole_table=policy.cells_min > 0)
 
-    def _settled(self, reader: Reader, planned: Plan) -> frozenset[str]:
+    def _settled(self, reader: Reader, ask: Ask, names: tuple[str, ...]) -> frozenset[str]:
         """Return the currency fields that have one value in this snapshot."""
-        every = (currency_field(self.model, cell) for one in planned.metrics.values() for cell in cells(one))
-        names = dict.fromkeys(name for name in every if name)
-        if planned.ask.currency:  # amounts of all are converted to one
+        if ask.currency:  # amounts of all are converted to one
             return frozenset(names)
         return frozenset(name for name in names if self._proofs.one_currency(reader, name).holds)
 
@@ -208,38 +251,37 @@ class Metrics:
         for filters in fewer if where else []:
             wider = plan(self.model, _changed(planned.ask, where=filters), asked_at, person=policy.person)
             written = self._written(wider, policy)
-            rows = reader.read(written.sql, written.parameters).to_pylist()
+            rows = reader.rows(written.sql, written.parameters)
             found.append({tuple(row[by.asked] for by in wider.by): row for row in rows})
         return found or [{}]
 
     def _receipt(
         self,
         ask: Ask,
-        planned: Plan,
-        written: Statement,
+        ready: _Ready,
         policy: Policy,
         reader: Reader,
         asked_at: datetime,
         left: _Left,
-        newest: dict[str, datetime | None],
-        asker: str,
+        seen: _Seen,
     ) -> Receipt:
-        times = [found for found in newest.values() if found is not None]
+        planned, written = ready.plan, ready.statement
+        times = [found for found in seen.newest.values() if found is not None]
         digest = digest_of(written.columns, left.rows)
         return Receipt(
-            id=receipt_id(asked_at, written.sql, digest, policy.version + reader.snapshot),
+            id=receipt_id(asked_at, written.sql, digest, ready.policy_version + reader.snapshot),
             asked_at=asked_at,
             ask=ask,
             model=self.model.version,
             snapshot=reader.snapshot,
             policy=policy.name,
-            asker=asker,
-            policy_version=policy.version,
+            asker=seen.asker,
+            policy_version=ready.policy_version,
             sql=written.sql,
             parameters=tuple(map(str, written.parameters)),
             proofs=left.proofs,
-            newest=newest,
-            stale=freshness.stale(freshness.limits(self.model, planned), newest, asked_at),
+            newest=seen.newest,
+            stale=seen.stale,
             lag_s=(asked_at - min(times)).total_seconds() if times else None,
             rates=rates.sources(reader) if written.lacking else (),
             hidden_cells=left.hidden_cells,
@@ -258,26 +300,40 @@ class Metrics:
             found: object = None
             if owner == name:
                 sql = f"select max({quoted(field)}) as newest from {table_name(entity.table)}"
-                found = reader.read(sql).to_pylist()[0]["newest"]
+                found = reader.rows(sql)[0]["newest"]
             self._newest[place] = _moment(found)
         return self._newest[place]
 
     def _remember(self, place: tuple[object, ...], left: _Left) -> None:
         if len(left.rows) <= CACHED_ROWS_MAX:
-            self._known[place] = left
-        while len(self._known) > CACHED_MAX:
-            self._known.popitem(last=False)
+            self._keep(self._known, place, left)
 
-    def _schema(self, planned: Plan, rows: Rows, columns: Sequence[str]) -> Any:
-        """Return Arrow types; a column without any value has a type too, so that readers need no special case."""
-        inferred = pa.Table.from_pylist(rows, schema=None) if rows else None
-        fields: list[Any] = []
-        for name in columns:
-            kind = inferred.schema.field(name).type if inferred is not None else pa.null()
-            if pa.types.is_null(kind):
-                kind = pa.float64() if name in planned.metrics else pa.string()
-            fields.append(pa.field(name, kind))
-        return pa.schema(fields)
+    def _keep(self, known: OrderedDict[tuple[object, ...], T], place: tuple[object, ...], value: T) -> None:
+        known[place] = value
+        while len(known) > CACHED_MAX:
+            known.popitem(last=False)
+
+
+def _schema(numbers: Sequence[str], rows: Rows, columns: Sequence[str]) -> Any:
+    """Return Arrow types; a column without any value has a type too, so that readers need no special case."""
+    inferred = pa.Table.from_pylist(rows, schema=None) if rows else None
+    fields: list[Any] = []
+    for name in columns:
+        kind = inferred.schema.field(name).type if inferred is not None else pa.null()
+        if pa.types.is_null(kind):
+            kind = pa.float64() if name in numbers else pa.string()
+        fields.append(pa.field(name, kind))
+    return pa.schema(fields)
+
+
+def _person(policy: Policy) -> str | None:
+    return policy.person if policy.cells_min else None
+
+
+def _currencies(model: Model, planned: Plan) -> tuple[str, ...]:
+    """Return the fields that say in which currencies a plan's amounts are."""
+    every = (currency_field(model, cell) for one in planned.metrics.values() for cell in cells(one))
+    return tuple(dict.fromkeys(name for name in every if name))
 
 
 def _check_currencies(planned: Plan, rows: Rows) -> None:

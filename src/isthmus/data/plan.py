@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from isthmus import markings as m
-from isthmus.markings import Grain
+from isthmus.markings import Filter, Grain
 
 from .ask import Ask, grained
 from .errors import BadMetric, NeedsTime, NotADimension, NotAnswered, UnknownName
-from .expression import COMBINABLE, Cell, Expression, Quotient, Resolver, Series, Window, cells
+from .expression import COMBINABLE, Cell, Expression, Quotient, Resolver, Series, Window, Within, cells
 from .model import Model
 from .paths import Reach, reach, ways_up, written
 
@@ -100,6 +100,16 @@ def plan(
         non_additive={name: _non_additive(found, by, legs) for name, found in metrics.items()},
         time_at=time_at,
     )
+
+
+def is_timeless(plan: Plan) -> bool:
+    """Return whether a plan is the same whenever it is made: no metric in it has a period up to now."""
+    asked = (one for expression in plan.metrics.values() for cell in cells(expression) for one in _all_filters(cell))
+    return not any(isinstance(one, Within) for one in asked)
+
+
+def _all_filters(cell: Cell) -> tuple[Filter | Within, ...]:
+    return cell.filters + (cell.goal.filters if cell.goal else ())
 
 
 def leg_key(cell: Cell) -> tuple[object, ...]:

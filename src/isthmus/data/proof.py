@@ -108,7 +108,7 @@ class Proofs:
     ) -> Proof:
         place = (reader.snapshot, kind, subject)
         if place not in self._known:
-            rows = reader.read(sql).to_pylist()
+            rows = reader.rows(sql)
             examples = tuple("/".join(str(value) for value in list(row.values())[:-1]) for row in rows)
             count = int(rows[0]["broken_count"]) if rows else 0
             while len(self._known) >= PROOFS_MAX:

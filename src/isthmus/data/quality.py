@@ -151,7 +151,7 @@ def _conditions(field: Field) -> Iterator[tuple[RuleKind, str, str]]:
 def _examined(rule: Rule, reader: Reader, now: datetime, history: History | None) -> Finding:
     limits = {"clock": now + SKEW_MAX, "freshness": now - timedelta(hours=rule.fresh_hours)}
     parameters = [limits[rule.kind]] if rule.kind in limits else []
-    rows = reader.read(rule.sql, parameters).to_pylist()
+    rows = reader.rows(rule.sql, parameters)
     count = int(rows[0]["broken_count"]) if rows else 0
     holds = not rows
     if rule.kind == "volume":

@@ -224,12 +224,12 @@ def check_is_minor(name: str, field: Field) -> None:
 
 def check_rates(reader: Reader, sql: str, parameters: Iterable[object], currency: str) -> None:
     """Raise NoRate with the days and currencies that the rows of an answer lack a rate for."""
-    rows = reader.read(sql, list(parameters)).to_pylist() if sql else []
+    rows = reader.rows(sql, list(parameters)) if sql else []
     if rows:
         raise NoRate(currency, [str(row["lacking"]) for row in rows])
 
 
 def sources(reader: Reader) -> tuple[str, ...]:
     """Return which files the rates of a snapshot are from, each with a hash of what was in it."""
-    rows = reader.read("select distinct source from lake.rates order by source").to_pylist()
+    rows = reader.rows("select distinct source from lake.rates order by source")
     return tuple(str(row["source"]) for row in rows)

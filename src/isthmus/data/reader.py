@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC
+from typing import Any, Final, Protocol, cast
 
 import duckdb
 
@@ -28,6 +29,7 @@ class Reader(Protocol):
     def snapshot(self) -> str: ...
 
     def read(self, sql: str, parameters: Sequence[object] = ()) -> Table: ...
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]: ...
 
 
 class Snapshots(Protocol):
@@ -48,6 +50,19 @@ class DuckReader:
     def read(self, sql: str, parameters: Sequence[object] = ()) -> Table:
         return cast(Table, self._connection.cursor().sql(sql, params=list(parameters)).to_arrow_table())
 
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """Return what `read(...).to_pylist()` would, without Arrow: a third of a short answer's time."""
+        cursor = self._connection.cursor().execute(sql, list(parameters))
+        names = [column[0] for column in cursor.description or ()]
+        turns = [_TURNS.get(str(column[1])) for column in cursor.description or ()]
+        found = cursor.fetchall()
+        if any(turns):
+            found = [
+                [turn(value) if turn and value is not None else value for turn, value in zip(turns, row, strict=True)]
+                for row in found
+            ]
+        return [dict(zip(names, row, strict=True)) for row in found]
+
     def newest(self) -> DuckReader:
         return self
 
@@ -55,3 +70,9 @@ class DuckReader:
         if snapshot != self.snapshot:
             raise errors.NotFound(f"snapshot {snapshot} is not here", remedy=f"the one that is here is {self.snapshot}")
         return self
+
+
+_TURNS: Final[Mapping[str, Callable[[Any], object]]] = {
+    "UUID": str,
+    "TIMESTAMP WITH TIME ZONE": lambda moment: moment.astimezone(UTC),
+}

@@ -76,11 +76,20 @@ class Receipts:
         self._folder = folder
 
     def keep(self, receipt: Receipt) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        place = self._folder / f"{receipt.id}.json"
-        draft = place.with_suffix(f".{os.getpid()}.draft")
-        draft.write_bytes(encode(receipt))
-        draft.replace(place)
+        """Write a receipt down with one call of the system, which no reader sees half of; the same one is kept once."""
+        place = f"{self._folder}/{receipt.id}.json"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        try:
+            descriptor = os.open(place, flags, 0o644)
+        except FileExistsError:
+            return
+        except FileNotFoundError:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(place, flags, 0o644)
+        try:
+            os.write(descriptor, encode(receipt))
+        finally:
+            os.close(descriptor)
 
     def get(self, id: str) -> Receipt:
         """Return a receipt. Raises NotFound."""

@@ -10,16 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from isthmus.markings import Filter, Where
+from isthmus.markings import Filter
 
 from . import rates
-from .ask import Ask, leaves, zone
+from .ask import Ask, zone
 from .errors import NeedsTime
 from .expression import Cell, Expression, Quotient, Total
 from .model import Model
-from .paths import Step, following, reach
+from .periods import row_filters, shown
 from .plan import Leg, Plan, currency_field
-from .scope import SQL_TYPES, Parameters, Scope, conjunction, interval, matching, quoted, reaching
+from .scope import SQL_TYPES, Parameters, Scope, conjunction, interval, quoted, reaching
+from .visible import visible_rows
 
 _ADDED: Final = frozenset(["sum", "count", "distinct"])  # nothing to add up is nought, not unknown
 
@@ -46,8 +47,7 @@ def statement(
 
     With `is_whole_table` order and limit are left out: small cells must be hidden before either.
     """
-    writer = _Writer(model, plan, visible=rows or {})
-    return writer.written(is_whole_table)
+    return _Writer(model, plan, visible=rows or {}).written(is_whole_table)
 
 
 @dataclass(slots=True)
@@ -66,53 +66,51 @@ class _Writer:
         self.shared = Parameters(self.model, zone(self.plan.ask), {})
 
     def written(self, is_whole_table: bool) -> Statement:
-        self._write_visible()
+        self.ctes += visible_rows(self.shared, self.visible)
         if self.plan.ask.currency:
             self.currency = self.shared.add(self.plan.ask.currency, "varchar")
             self.ctes.append(f"rates as (\n    {rates.table_to(self.plan.ask.currency, self.currency)})")
-        names = [self._write_leg(number, leg) for number, leg in enumerate(self.plan.legs)]
-        source = names[0] if len(names) == 1 else self._write_together(names)
-        outputs = [f"d{at} as {quoted(by.asked)}" for at, by in enumerate(self.plan.by)]
+        dimensions, source = self._written_legs()
+        outputs = [f"{sql} as {quoted(by.asked)}" for sql, by in zip(dimensions, self.plan.by, strict=True)]
         outputs += [f"{self._expression(found)} as {quoted(name)}" for name, found in self.plan.metrics.items()]
         hidden = self._hidden()
         outputs += [f"{sql} as {quoted(name)}" for name, sql in hidden.items()]
         columns = (*(by.asked for by in self.plan.by), *self.plan.metrics)
-        ending = "" if is_whole_table else _ending(self.plan.ask, columns)
-        keyword = "with recursive" if self.is_recursive else "with"
-        shown = f"\n{self._not_after(names)}" if any(leg.shift for leg in self.plan.legs) else ""
-        written = f"{keyword} " + ",\n".join(self.ctes)
+        is_one_row = not self.plan.by
+        ending = "" if is_whole_table or is_one_row else _ending(self.plan.ask, columns)
+        keyword = "with recursive " if self.is_recursive else "with "
+        written = keyword + ",\n".join(self.ctes) + "\n" if self.ctes else ""
         return Statement(
-            sql=f"{written}\nselect {', '.join(outputs)}\nfrom {source}{shown}{ending}",
+            sql=f"{written}select {', '.join(outputs)}\n{source}{ending}",
             parameters=tuple(self.shared.values),
             columns=columns,
             hidden=tuple(hidden),
-            lacking=f"{written}\n{' union '.join(self.lacks)}\norder by lacking" if self.lacks else "",
+            lacking=f"{written}{' union '.join(self.lacks)}\norder by lacking" if self.lacks else "",
         )
 
-    def _write_visible(self) -> None:
-        """Write the rows that the asker may see; rows that refer to unseen rows are unseen."""
-        names: dict[str, str] = {}
-        for entity in following(self.model, self.visible):
-            scope = Scope(Parameters(self.model, self.shared.zone, names, self.shared.values), entity.name, "v")
-            conditions: list[str] = []
-            if entity.name in self.visible:
-                conditions = conjunction(scope, [self.visible[entity.name]], f"the policy on {entity.name}")
-            for reference in entity.references:
-                if reference.target in names:
-                    step = Step(reference, is_up=True)
-                    conditions.append(
-                        f"(v.{quoted(reference.name)} is null or exists (select 1 from "
-                        f"{quoted(names[reference.target])} as p where {matching(step, 'v', 'p')}))"
-                    )
-            name = f"visible {entity.name}"
-            self.ctes.append(f"{quoted(name)} as (\n    select v.* {scope.clause()}\n    {_where(conditions)})")
-            names[entity.name] = name
-        self.shared.visible = names
+    def _written_legs(self) -> tuple[list[str], str]:
+        """Return the dimensions, and where they and all cells are selected from: for a plain leg alone, its rows."""
+        first = self.plan.legs[0]
+        if len(self.plan.legs) == 1 and self._is_plain(first):
+            dimensions, aggregates, source = self._plain(first)
+            self.places |= aggregates
+            return dimensions, source
+        names = [self._write_leg(number, leg) for number, leg in enumerate(self.plan.legs)]
+        source = f"from {names[0] if len(names) == 1 else self._write_together(names)}"
+        if any(leg.shift for leg in self.plan.legs):
+            source += f"\n{self._not_after(names)}"
+        return [f"d{at}" for at in range(len(self.plan.by))], source
 
     def _write_leg(self, number: int, leg: Leg) -> str:
         name = f"leg{number}"
         for at, cell in enumerate(leg.cells):
             self.places[cell] = f"c{number}_{at}"
+        if self._is_plain(leg):
+            dimensions, aggregates, source = self._plain(leg)
+            outputs = [f"{sql} as d{at}" for at, sql in enumerate(dimensions)]
+            outputs += [f"{sql} as {self.places[cell]}" for cell, sql in aggregates.items()]
+            self.ctes.append(f"{name} as (\n    select {', '.join(outputs)}\n    {source})")
+            return name
         rows = self._write_rows(name, leg)
         if leg.series is not None:
             rows = self._write_last(name, leg, rows)
@@ -126,15 +124,33 @@ class _Writer:
             self._write_running(name, leg, rows)
         return name
 
+    def _is_plain(self, leg: Leg) -> bool:
+        """Return whether rows can be aggregated as they are read, which spares the engine half of its planning."""
+        return _is_shared(leg) and leg.window is None and not (leg.many or self.currency)
+
+    def _plain(self, leg: Leg) -> tuple[list[str], dict[Cell, str], str]:
+        """Return dimensions, aggregates, and where they are selected from."""
+        scope, reason = Scope(self.shared, leg.root, "r", leg.time, leg.shift), f"a metric on {leg.root}"
+        dimensions = [self._dimension(scope, leg, at) for at in range(len(self.plan.by))]
+        aggregates: dict[Cell, str] = {}
+        for cell in leg.cells:
+            column = scope.column(scope.reach(cell.field, reason)) if cell.field else ""
+            aggregates[cell] = f"cast({_aggregated(cell, column)} as {self._type(cell)})"
+        first = leg.cells[0]
+        conditions = conjunction(scope, [*row_filters(self.model, self.plan.ask, leg), *first.filters], reason)
+        where = _where(conditions + reaching(scope, first.goal))
+        by = ", ".join(str(at + 1) for at in range(len(dimensions)))
+        ending = f"\n    group by {by}" if by else ""
+        return dimensions, aggregates, f"{scope.clause()}\n    {where}{ending}"
+
     def _write_rows(self, name: str, leg: Leg) -> str:
         """Write the rows of a leg: its dimensions, what is aggregated, and which cell's filter a row passes."""
-        scope = Scope(self.shared, leg.root, "r", leg.time, leg.shift)
-        reason = f"a metric on {leg.root}"
+        scope, reason = Scope(self.shared, leg.root, "r", leg.time, leg.shift), f"a metric on {leg.root}"
         outputs = [f"{self._dimension(scope, leg, at)} as d{at}" for at in range(len(self.plan.by))]
         for cell in leg.cells:
             if cell.field:
                 outputs += self._inputs(scope, leg, cell, f"{name}_rows")
-        conditions = conjunction(scope, self._row_filters(leg), reason)
+        conditions = conjunction(scope, row_filters(self.model, self.plan.ask, leg), reason)
         for cell in leg.cells:
             passing = conjunction(scope, cell.filters, reason) + reaching(scope, cell.goal)
             if _is_shared(leg):
@@ -206,9 +222,10 @@ class _Writer:
         )
         groups = f" cross join (select distinct {', '.join(dimensions)} from {rows}) as g" if dimensions else ""
         joined += [f"p.{one} is not distinct from g.{one}" for one in dimensions]
+        looked = _where(shown(self.shared, self.plan.ask, leg))
         self.ctes.append(
             f"{name}_seen as (\n    select s.t as d{at}{listed}\n"
-            f"    from {spine} as s{groups} left join {rows} as p on {' and '.join(joined)}\n    {self._shown(leg)})"
+            f"    from {spine} as s{groups} left join {rows} as p on {' and '.join(joined)}\n    {looked})"
         )
         self._write_groups(name, leg, f"{name}_seen", {cell: self._combined(leg, cell) for cell in leg.cells})
 
@@ -290,10 +307,7 @@ class _Writer:
 
     def _aggregate(self, leg: Leg, cell: Cell) -> str:
         place = self.places[cell]
-        passing = f" filter (where f{place})" if self._is_flagged(leg, cell) else ""
-        if not cell.field:
-            return f"count(*){passing}"
-        return f"count(distinct {place}){passing}" if cell.agg == "distinct" else f"{cell.agg}({place}){passing}"
+        return _aggregated(cell, place) + (f" filter (where f{place})" if self._is_flagged(leg, cell) else "")
 
     def _combined(self, leg: Leg, cell: Cell) -> str:
         """Return how parts of earlier periods make one number; over a window without rows nothing adds up to nought."""
@@ -301,40 +315,6 @@ class _Writer:
             return self._aggregate(leg, cell)
         place = self.places[cell]
         return f"coalesce(sum({place}), 0)" if cell.agg in ("sum", "count") else f"{cell.agg}({place})"
-
-    def _row_filters(self, leg: Leg) -> list[Filter]:
-        """Return the asker's filters on rows. A running metric looks back beyond the asker's first period."""
-        if leg.window is None and not (leg.series is not None and leg.series.is_carried):
-            return list(self.plan.ask.where)
-        return [one for one in self.plan.ask.where if not self._is_from(leg, one)]
-
-    def _is_from(self, leg: Leg, one: Filter) -> bool:
-        on_time = [leaf for leaf in leaves(one) if self._is_time(leg, leaf)]
-        if on_time and not isinstance(one, Where):
-            raise NeedsTime(
-                "a metric that runs over time cannot be filtered by time inside `any` or `not`",
-                remedy="write each bound on time as a filter of its own",
-            )
-        return bool(on_time) and isinstance(one, Where) and one.op in (">", ">=")
-
-    def _is_time(self, leg: Leg, leaf: Where) -> bool:
-        if leg.time is None:
-            return False
-        return leaf.field == "time" or reach(self.model, leg.root, leaf.field, "a filter").name == leg.time.name
-
-    def _shown(self, leg: Leg) -> str:
-        """Return which periods are shown: those from the asker's first on."""
-        scope = Scope(self.shared, leg.root, "r", leg.time)
-        bounds = [one for one in self.plan.ask.where if self._is_from(leg, one) and isinstance(one, Where)]
-        conditions: list[str] = []
-        for one in bounds:
-            if leg.time is None:
-                continue
-            compared = conjunction(scope, [one], "a filter")[0]
-            value = compared[compared.index("cast(") : -1]
-            local = f"({value} at time zone '{self.shared.zone.key}')" if leg.time.field.kind == "timestamp" else value
-            conditions.append(f"s.t {one.op} cast({local} as date)")
-        return _where(conditions)
 
     def _is_flagged(self, leg: Leg, cell: Cell) -> bool:
         """Return whether a row says for itself if it counts in this cell."""
@@ -381,6 +361,12 @@ class _Writer:
         return found
 
 
+def _aggregated(cell: Cell, column: str) -> str:
+    if not cell.field:
+        return "count(*)"
+    return f"count(distinct {column})" if cell.agg == "distinct" else f"{cell.agg}({column})"
+
+
 def _is_shared(leg: Leg) -> bool:
     """Return whether all cells count the same rows, so that others need not be read."""
     return len({(cell.filters, cell.goal) for cell in leg.cells}) == 1 and leg.series is None
@@ -389,7 +375,7 @@ def _is_shared(leg: Leg) -> bool:
 def _ending(ask: Ask, columns: Sequence[str]) -> str:
     asked = [(name.lstrip("-"), "desc" if name.startswith("-") else "asc") for name in ask.order]
     rest = [(name, "asc") for name in columns if name not in {found for found, _ in asked}]
-    order = ", ".join(f"{quoted(name)} {direction} nulls last" for name, direction in [*asked, *rest])
+    order = ", ".join(f"{columns.index(name) + 1} {direction} nulls last" for name, direction in [*asked, *rest])
     return f"\norder by {order}\nlimit {ask.limit + 1}"
 
 
