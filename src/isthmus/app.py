@@ -49,6 +49,7 @@ from isthmus.packs.payment.pack import PACK as PAYMENT
 from isthmus.packs.pricing.pack import PACK as PRICING
 from isthmus.packs.promotion.pack import PACK as PROMOTION
 from isthmus.packs.tax.pack import PACK as TAX
+from isthmus.runtime import dead_letters
 from isthmus.runtime.adopt import Adoption, adopted_pack
 from isthmus.runtime.deploy import Ground
 from isthmus.runtime.deploy_bounds import Watch
@@ -60,6 +61,7 @@ from isthmus.runtime.loading import Load, front_end_folders
 from isthmus.runtime.record import Recorder, Recording
 from isthmus.runtime.replay import replay_answers
 from isthmus.runtime.schedule import Job, keep_running
+from isthmus.runtime.subscriptions import called
 from isthmus.runtime.subscriptions import problems_of as own_problems
 from isthmus.runtime.switch_follow import Follower
 from isthmus.store import Database, MigrationSource, embedded, migrate, migrate_own, prune_answers, prune_events
@@ -241,6 +243,7 @@ def jobs(running: Running, both: Dual | None = None) -> list[Job]:
         await prune_events(running.database)
         await prune_answers(running.database)
         await running.recorder.prune()
+        await dead_letters.prune(running.database, called(running.platform.release))
         await running.traffic.prune()
 
     return [

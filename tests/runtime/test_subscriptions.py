@@ -14,6 +14,7 @@ import pytest
 from isthmus import app
 from isthmus.kernel import FrontEnd, Platform, errors
 from isthmus.runtime import dead_letters
+from isthmus.runtime.subscriptions import called
 from isthmus.store import Database, migrate_own
 
 from . import own_line
@@ -86,6 +87,23 @@ async def test_what_failed_too_often_is_a_dead_letter_that_can_be_read_and_sent_
             assert await dead_letters.send_again(session, number=letter.id) == 1
         await becomes(lambda: told(platform, "p1"), ["packed", "pick", "send", "wrap"])
         await becomes(lambda: waiting(database), 0)
+
+
+async def test_old_dead_letters_go_and_what_nobody_calls_any_more_becomes_one(
+    platform: Platform, database: Database
+) -> None:
+    put = """insert into runtime.delivery (front_end, capability, event_id, event_type, subject, ask, state, due_at)
+             values ('north', $1, $2, 'north.packed', $2, '{"subject": "p"}', $3, now() - $4 * interval '1 day')"""
+    rows = [("remember", "late", "waiting", 8), ("gone", "left", "waiting", 8), ("gone", "fresh", "waiting", 6)]
+    rows += [("remember", "old", "dead", 31), ("remember", "young", "dead", 29)]
+    async with database.platform() as session:
+        for name, event, state, days in rows:
+            await session.execute(put, f"north.{name}", event, state, days)
+    assert await dead_letters.prune(database, called(platform.release)) == (1, 1)
+    async with database.platform() as session:
+        letters = {letter.event_id: letter.last_error for letter in await dead_letters.listed(session)}
+    assert letters == {"left": dead_letters.NOBODY, "young": ""}
+    assert await waiting(database) == 4
 
 
 async def test_a_flow_that_fails_undoes_its_steps_last_first_before_it_is_tried_again(

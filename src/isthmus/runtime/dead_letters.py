@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 from isthmus.kernel import Value, errors, ports
+from isthmus.store import Database
+
+log = logging.getLogger("isthmus.runtime")
 
 LISTED_MAX: Final = 1_000
+LETTERS_KEPT: Final = timedelta(days=30)  # who has not missed its effect in a month will not send it again
+WAITING_KEPT: Final = timedelta(
+    days=7
+)  # retries end within half an hour: so long waits only what nobody calls any more
+PRUNE_MAX: Final = 10_000  # rows in one transaction: short enough that nobody waits for it
 
 _LIST: Final = """
     select id, front_end, capability, event_id, event_type, subject, attempts, last_error, made_at, ask
@@ -16,6 +26,17 @@ _LIST: Final = """
 _SEND_AGAIN: Final = """
     update runtime.delivery set state = 'waiting', attempts = 0, due_at = now()
     where state = 'dead' and ($1::text is null or front_end = $1) and ($2::bigint is null or id = $2)"""
+
+_BURY: Final = """
+    update runtime.delivery set state = 'dead', due_at = now(), last_error = $3
+    where id in (
+        select id from runtime.delivery
+        where state = 'waiting' and due_at < now() - $1::interval and held_until < now()
+          and (front_end, capability) not in (select * from unnest($4::text[], $5::text[])) order by id limit $2)"""
+_PRUNE: Final = """
+    delete from runtime.delivery where id in (
+        select id from runtime.delivery where state = 'dead' and due_at < now() - $1::interval order by id limit $2)"""
+NOBODY: Final = "nobody subscribed with this capability when it was due, nor in a week after"
 
 
 class NoSuchDeadLetter(errors.NotFound):
@@ -65,3 +86,29 @@ async def send_again(session: ports.Session, front_end: str | None = None, numbe
     if number is not None and not count:
         raise NoSuchDeadLetter(number)
     return count
+
+
+async def prune(database: Database, called: Sequence[tuple[str, str]]) -> tuple[int, int]:
+    """Make dead letters of what nobody calls any more, forget those that are too old; return how many of each.
+
+    called: front end and capability of what is subscribed with now.
+
+    A letter's age counts from when it died, and anew when it is sent again.
+    """
+    buried = await _by_parts(
+        database, _BURY, WAITING_KEPT, NOBODY, [code for code, _ in called], [name for _, name in called]
+    )
+    forgotten = await _by_parts(database, _PRUNE, LETTERS_KEPT)
+    if forgotten:
+        log.warning("%d dead letters older than %d days are deleted", forgotten, LETTERS_KEPT.days)
+    return buried, forgotten
+
+
+async def _by_parts(database: Database, sql: str, kept: timedelta, *more: object) -> int:
+    total = 0
+    while True:
+        async with database.platform() as session:
+            count = int((await session.execute(sql, kept, PRUNE_MAX, *more)).rpartition(" ")[2])
+        total += count
+        if count < PRUNE_MAX:
+            return total

@@ -19,7 +19,7 @@ from uuid import uuid4
 from isthmus.kernel import Caller, Platform, errors, ports
 from isthmus.store import Database, Relay
 
-from .subscriptions import consumer, subscribed
+from .subscriptions import called, consumer
 
 LEASE_S: Final = 10.0  # a killed process's work waits for so long
 RETRY_FIRST_S: Final = 1.0
@@ -114,8 +114,7 @@ class DurableCalls:
         taken = Counter(self._running.values())
         free = [
             (code, name, SLOTS - taken[code, name])
-            for code, line in self._platform.release.lines.items()
-            for name in {name for names in subscribed(line.front_end).values() for name in names}
+            for code, name in called(self._platform.release)
             if taken[code, name] < SLOTS
         ]
         if not free:

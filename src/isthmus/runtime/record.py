@@ -25,9 +25,9 @@ SHARE: Final = 0.01  # enough to see a difference in a hundred of ten thousand c
 BUFFER_MAX: Final = 10_000  # stories; some ten MB
 BATCH_MAX: Final = 500
 FLUSH_EVERY_S: Final = 1.0
-KEPT_PER_FRONT_END: Final = 50_000
+KEPT_PER_FRONT_END: Final = 50_000  # replayed in a second
 KEPT_MB: Final = 256  # of each front end, as they lie compressed in the table
-KEPT_DAYS: Final = 30
+KEPT_DAYS: Final = 30  # a month has every kind of day; older calls were answered by versions that are long gone
 
 log = logging.getLogger("isthmus.runtime")
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from isthmus.kernel import Effect, FrontEnd, Platform
 from isthmus.kernel.capability import event_kind
+from isthmus.kernel.release import Release
 from isthmus.store import Consumer, Database, Event
 
 CONSUMER: Final = "subscriptions"
@@ -41,6 +42,13 @@ def subscribed(front_end: FrontEnd) -> dict[str, tuple[str, ...]]:
     return {
         event_kind(event).name: tuple(one.name for one in called) for event, called in front_end.subscriptions.items()
     }
+
+
+def called(release: Release) -> list[tuple[str, str]]:
+    """Return who is told of events by what: front end and capability."""
+    return [
+        (code, name) for code, line in release.lines.items() for name in {one.name for one in line.front_end.told()}
+    ]
 
 
 def consumer(platform: Platform, database: Database, ring: Callable[[], None]) -> Consumer:

@@ -8,7 +8,7 @@ from typing import Final
 from .database import Database
 
 EVENTS_KEPT: Final = timedelta(days=7)  # a new consumer can start so far back
-ANSWERS_KEPT: Final = timedelta(hours=24)  # a key sent again after this is a new ask
+ANSWERS_KEPT: Final = timedelta(hours=24)  # a key sent again after this is a new ask; so are the trails of flows
 PRUNE_MAX: Final = 10_000  # rows in one transaction: short enough that nobody waits for it
 
 _PRUNE_EVENTS: Final = """
