@@ -50,8 +50,8 @@ def demo(config: Config, args: Sequence[str]) -> int:
     port = chosen.port or config.port
     os.environ["ISTHMUS_DATA"] = str(own.data)
     os.environ.setdefault(app.TOKEN_VARIABLE, secrets.token_urlsafe(16))
-    _say_what_next(Console(), f"http://{config.host}:{port}", key)
     with shops.serving(config.host, port, shop_keys, Console()):
+        _say_what_next(Console(), f"http://{config.host}:{port}", key)
         server.run("isthmus.app:asgi", host=config.host, port=port, log_level="warning")
     return 0
 

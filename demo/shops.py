@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ STOPS_WITHIN_S = 5
 def serving(host: str, port: int, keys: Mapping[str, str], screen: Console) -> Iterator[None]:
     """Serve each shop with its own key and print its address; stop them at the end."""
     running: list[subprocess.Popen[bytes]] = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that what follows is done then too
     try:
         for at, (code, key) in enumerate(keys.items(), start=1):
             facts = {"SHOP_API": f"http://{host}:{port}", "SHOP_KEY": key, "SHOP_SECRET": secrets.token_urlsafe(32)}

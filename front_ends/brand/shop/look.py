@@ -1,30 +1,54 @@
-"""How goods and amounts look: a drawn tile for each product, always the same, and money in words."""
+"""How goods and amounts look in the brand's shop: a line drawing for each product, and money in words.
+
+One hand draws everything that the brand makes: outlines in `goods/*.svg`, on 100 by 100.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup, escape
 
-HUES = 360
+GOODS = Path(__file__).parent / "goods"
+PAPERS, APART = 15, 24  # hues, and the degrees between two: papers differ, and still belong together
+
+# By words of the category or name; a box where none is there.
+WORDS = {
+    "wedge": ("cheese",),
+    "carton": ("milk", "egg", "juice", "cream"),
+    "loaf": ("bread", "bun", "roll", "bakery", "cake"),
+    "jar": ("jam", "jelly", "spice", "extract", "butter", "yogurt", "sauce", "dressing", "drsng", "condiment"),
+    "can": ("shelf stable", "soup", "bean", "canned", "vegetable", "fruit"),
+    "bottle": ("drink", "oil", "water", "syrup", "hygiene", "cold and flu"),
+}
 
 
 def tile(title: str, category: str) -> Markup:
-    """Draw a product: its category gives the colour, its name the shapes and the letters."""
-    hue = int(hashlib.sha256(category.encode()).hexdigest()[:4], 16) % HUES
-    bits = hashlib.sha256(title.encode()).digest()
-    shapes = "".join(
-        f'<circle cx="{bits[at] % 100}" cy="{bits[at + 1] % 100}" r="{14 + bits[at + 2] % 26}" '
-        f'fill="hsl({(hue + 18 * at) % HUES} 55% {52 + at * 3}%)" opacity=".55"/>'
-        for at in (0, 3, 6)
-    )
+    """Draw a product in one line on its category's paper."""
+    hue = int(hashlib.sha256(category.encode()).hexdigest()[:4], 16) % PAPERS * APART
+    bend = hashlib.sha256(title.encode()).digest()[0] % 7 - 3
     letters = escape("".join(word[0] for word in title.split()[:2]).upper())
     return Markup(
-        f'<svg viewBox="0 0 100 100" class="tile" aria-hidden="true"><rect width="100" height="100" '
-        f'fill="hsl({hue} 45% 88%)"/>{shapes}<text x="50" y="64" text-anchor="middle" font-size="40" '
-        f'font-weight="700" fill="hsl({hue} 60% 20%)">{letters}</text></svg>'
+        f'<svg viewBox="0 0 100 100" class="tile" aria-hidden="true" style="--ink:hsl({hue} 25% 18%)">'
+        f'<rect width="100" height="100" fill="hsl({hue} 22% 92%)"/><g transform="rotate({bend} 50 55)" fill="none" '
+        'stroke="var(--ink)" stroke-width="1.4" stroke-linejoin="round" stroke-linecap="round">'
+        f"{_drawn(_kind(title, category))}</g>"
+        '<text x="50" y="62" text-anchor="middle" font-size="8" letter-spacing="2" '
+        f'font-family="Georgia,serif" fill="var(--ink)">{letters}</text></svg>'
     )
+
+
+def _kind(title: str, category: str) -> str:
+    said = f"{category} {title}".lower()
+    return next((kind for kind, words in WORDS.items() if any(word in said for word in words)), "box")
+
+
+@cache
+def _drawn(kind: str) -> str:
+    return (GOODS / f"{kind}.svg").read_text()
 
 
 def amount(money: dict[str, Any]) -> str:
@@ -33,6 +57,6 @@ def amount(money: dict[str, Any]) -> str:
     return f"{sign}${abs(money['minor']) / 100:,.2f}"
 
 
-def named(category: str) -> str:
-    """Write a category's code for people: its lowest part."""
-    return category.rpartition("/")[2].capitalize()
+def named(text: str) -> str:
+    """Write a category's code, or a name that a till has in capitals, for people: its lowest part."""
+    return text.rpartition("/")[2].replace("-", " ").lower().capitalize()

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import time
 import uuid
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,10 @@ from .platform import Platform, Refused
 
 HERE = Path(__file__).parent
 CURRENCY = "USD"
-PAGE = 24  # products of a page: four rows of six
+PAGE = 24  # products of a page
+DEPARTMENTS_KEPT_S = 300.0
+RULE = re.compile(r" \([a-z-]+\.\w+\)")  # who refused: for the operator, not for the shopper
+EVENING_HOUR = 19  # as the shop's rule has it
 FIELDS = (("recipient", "Name"), ("street", "Street"), ("city", "City"), ("region", "State"), ("postcode", "ZIP"))
 RETURNED = ("shipped", "part-shipped", "completed")  # states in which goods may come back
 NAME, MOTTO = "Fresh", "Weighed today, at your door tomorrow; 30 % off after 19:00 UTC"
@@ -41,7 +47,7 @@ def make(address: str, key: str, secret: bytes) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
-        app.state.platform, app.state.secret = Platform(address, key), secret
+        app.state.platform, app.state.secret, app.state.departments = Platform(address, key), secret, {}
         yield
         await app.state.platform.close()
 
@@ -72,12 +78,15 @@ async def shelf(request: Request) -> Response:
     query = request.query_params
     ask: dict[str, Any] = {"text": query.get("text", ""), "limit": PAGE}
     ask |= {name: query[name] for name in ("category", "cursor") if query.get(name)}
-    found, top = await asyncio.gather(
-        platform.call("catalog.search", ask), platform.call("catalog.list-categories", {"limit": 100})
+    category = ask.get("category", "")
+    found, top, below = await asyncio.gather(
+        platform.call("catalog.search", ask),
+        departments(request.app.state, ""),
+        departments(request.app.state, category.partition("/")[0]) if category else _nothing(),
     )
-    prices = await _prices(platform, [one["sku"] for one in found["items"]])
-    facts: dict[str, Any] = {"found": found, "prices": prices, "categories": top["items"]}
-    return _page(request, "shelf.html", None, **facts, text=ask["text"], category=ask.get("category", ""))
+    cards = await _cards(request, found["items"])
+    facts: dict[str, Any] = {"cards": cards, "next_cursor": found["next_cursor"], "top": top, "below": below}
+    return _page(request, "shelf.html", None, **facts, text=ask["text"], category=category)
 
 
 async def product(request: Request) -> Response:
@@ -107,6 +116,7 @@ async def change(request: Request) -> Response:
         raise Refused({"detail": "a quantity is a whole number"})
     line = {"sku": form["sku"], "quantity": int(str(quantity))}
     held = await platform.call("order.set-lines", {"basket_id": kept["basket_id"], "lines": [line]})
+    kept["count"] = len(held["lines"])
     try:
         preview = await _preview(request, {"basket_id": kept["basket_id"], "currency": CURRENCY}, kept)
         wanted = {one["sku"]: one["quantity"] for one in held["lines"]}
@@ -134,7 +144,7 @@ async def checkout(request: Request) -> Response:
         placed = await platform.call("checkout.place-order", ask, key=form["key"])
     except Refused as refused:
         return await _basket_page(request, form, refused)
-    kept.pop("basket_id", None)
+    kept = {name: value for name, value in kept.items() if name not in ("basket_id", "count")}
     kept["payments"] = [*kept.get("payments", []), placed["payment_id"]][-5:]
     return _keep(request, RedirectResponse(f"/pay/{placed['payment_id']}", status_code=303), kept)
 
@@ -232,7 +242,7 @@ async def _basket_page(request: Request, form: Mapping[str, str], refused: Refus
     bills = {(one["instead_of"] or one["sku"]): one for one in preview["bill"]["lines"]} if preview else {}
     lines = [
         one
-        | {name: known[one["sku"]][name] for name in ("title", "unit")}
+        | {name: known[one["sku"]][name] for name in ("title", "unit", "category")}
         | {"by": from_whom(known[one["sku"]]), "bill": bills.get(one["sku"]), "notes": notes.get(one["sku"], [])}
         for one in held["lines"]
     ]
@@ -269,6 +279,7 @@ def _ask(form: Mapping[str, str], kept: Mapping[str, Any]) -> dict[str, Any]:
         ask["accepts_substitutes"] = form.get("accepts_substitutes") == "yes"
         if form.get("slot_id"):
             ask["slot_id"] = form["slot_id"]
+        ask["attributes"] = {"leave_at": form.get("leave_at", "hand"), "words": form.get("words", "")}
     return ask
 
 
@@ -290,18 +301,46 @@ async def _choice(request: Request, variant: dict[str, Any], offer: dict[str, An
     return choice
 
 
-async def _prices(platform: Platform, skus: list[str]) -> dict[str, str]:
-    for _ in range(2):  # goods without a price refuse the whole ask, and are named
-        if not skus:
-            return {}
-        lines = [{"sku": sku, "quantity": 1} for sku in skus]
-        try:
-            quote = await platform.call("pricing.quote", {"currency": CURRENCY, "lines": lines})
-            return {one["sku"]: look.amount(one["amount"]) for one in quote["lines"]}
-        except Refused as refused:
-            unpriced = {one["sku"] for one in refused.document.get("lines", [])}
-            skus = [sku for sku in skus if sku not in unpriced] if unpriced else []
-    return {}
+async def departments(state: Any, parent: str) -> list[dict[str, Any]]:
+    """Return the categories right below one in which something is offered; found anew every few minutes."""
+    kept: dict[str, tuple[float, list[dict[str, Any]]]] = state.departments
+    until, found = kept.get(parent, (0.0, []))
+    if until < time.monotonic():
+        platform: Platform = state.platform
+        ask = {"limit": 200} | ({"parent": parent} if parent else {})
+        listed = (await platform.call("catalog.list-categories", ask))["items"]
+        asks = [platform.call("catalog.search", {"category": one["code"], "limit": 1}) for one in listed]
+        full = await asyncio.gather(*asks)
+        found = [one for one, page in zip(listed, full, strict=True) if page["items"]]
+        kept[parent] = (time.monotonic() + DEPARTMENTS_KEPT_S, found)
+    return found
+
+
+async def _nothing() -> list[dict[str, Any]]:
+    return []
+
+
+async def _cards(request: Request, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return goods with what the least that can be bought of each costs this shopper; no price where it has none."""
+    platform: Platform = request.app.state.platform
+    if not items:
+        return []
+    described, buyer = await asyncio.gather(
+        platform.call("catalog.describe-skus", {"skus": [one["sku"] for one in items]}), _buyer(request)
+    )
+    known = {one["item"]["sku"]: one for one in described["items"]}
+    lines = [{"sku": sku, "quantity": one["offer"]["min_quantity"]} for sku, one in known.items() if one["offer"]]
+    ask = {"currency": CURRENCY, "lines": lines, "buyer": buyer, "is_partial": True}
+    quote = await platform.call("pricing.quote", ask) if lines else {"lines": []}
+    priced = {one["sku"]: one for one in quote["lines"]}
+    return [one | {"unit": known[one["sku"]]["item"]["unit"], "priced": priced.get(one["sku"])} for one in items]
+
+
+async def _buyer(request: Request) -> dict[str, Any]:
+    member_id = _session(request).get("member_id")
+    if member_id is None:
+        return {}
+    return await request.app.state.platform.call("member.get-buyer", {"member_id": member_id})
 
 
 async def _own_order(request: Request) -> dict[str, Any]:
@@ -317,6 +356,11 @@ async def _order_page(request: Request, refused: Refused | None = None) -> Respo
     returns = await request.app.state.platform.call("order.list-returns", {"order_id": order["order_id"]})
     can_return = order["state"] in RETURNED
     return _page(request, "order.html", refused, order=order, returns=returns["items"], can_return=can_return)
+
+
+def is_evening() -> bool:
+    """Say whether the evening markdown holds."""
+    return datetime.now(UTC).hour >= EVENING_HOUR
 
 
 def from_whom(goods: Mapping[str, Any]) -> str:
@@ -351,11 +395,14 @@ def _keep(request: Request, response: Response, kept: dict[str, Any]) -> Respons
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """Write a sentence for a shopper: with a capital, and without the name of the rule behind it."""
+    told = RULE.sub("", text)
+    return told[:1].upper() + told[1:]
 
 
 PAGES = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True)
 PAGES.filters["capitalize_first"] = _capital
 KNOWN: dict[str, Any] = {"shop": NAME, "motto": MOTTO, "fields": FIELDS, "seller": seller, "from_whom": from_whom}
-LOOK: dict[str, Any] = {"amount": look.amount, "tile": look.tile, "named": look.named}
+LOOK: dict[str, Any] = {"amount": look.amount, "tile": look.tile, "named": look.named, "per": look.per}
+LOOK["is_evening"] = is_evening
 PAGES.globals.update(KNOWN | LOOK)

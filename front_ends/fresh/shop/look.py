@@ -1,30 +1,60 @@
-"""How goods and amounts look: a drawn tile for each product, always the same, and money in words."""
+"""How goods and amounts look at the grocer's: what it is, as it lies on the counter, and money in words.
+
+Goods are drawn in `goods/*.svg`, on 100 by 100: --a is their colour, --b a darker one, --c the shine.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-HUES = 360
+GOODS = Path(__file__).parent / "goods"
+
+# By words of the name or category: what it is, and the hue that such goods have.
+WORDS: dict[tuple[str, int], tuple[str, ...]] = {
+    ("berries", 345): ("berr", "grape", "cherr"),
+    ("root", 24): ("carrot", "radish", "turnip"),
+    ("fruit", 34): ("citrus", "orange", "tropical", "stone fruit", "peach", "melon"),
+    ("fruit", 4): ("apple", "tomato", "pepper", "fruit"),
+    ("fruit", 42): ("potato", "onion", "squash", "pear"),
+    ("fish", 205): ("seafood", "fish", "shrimp", "salmon"),
+    ("cheese", 46): ("cheese",),
+    ("meat", 28): ("chicken", "poultry", "turkey"),
+    ("meat", 2): ("beef", "pork", "lamb", "veal", "meat", "bacon", "sausage", "ham", "hot dog"),
+    ("cake", 320): ("pastry", "cake", "cookie", "sweet", "pie", "bread", "roll", "donut"),
+    ("flower", 330): ("floral", "flower", "bouquet", "rose"),
+    ("bowl", 90): ("dip", "prepared", "salad bar", "deli", "chef", "restaurant", "sushi"),
+    ("leaf", 110): ("",),
+}
 
 
 def tile(title: str, category: str) -> Markup:
-    """Draw a product: its category gives the colour, its name the shapes and the letters."""
-    hue = int(hashlib.sha256(category.encode()).hexdigest()[:4], 16) % HUES
-    bits = hashlib.sha256(title.encode()).digest()
-    shapes = "".join(
-        f'<circle cx="{bits[at] % 100}" cy="{bits[at + 1] % 100}" r="{14 + bits[at + 2] % 26}" '
-        f'fill="hsl({(hue + 18 * at) % HUES} 55% {52 + at * 3}%)" opacity=".55"/>'
-        for at in (0, 3, 6)
-    )
-    letters = escape("".join(word[0] for word in title.split()[:2]).upper())
+    """Draw goods by what they are; the name turns the colour a little, so that neighbours differ."""
+    said = f"{title} {category}".lower()
+    kind, hue = next(found for found, words in WORDS.items() if any(word in said for word in words))
+    hue += hashlib.sha256(title.encode()).digest()[0] % 21 - 10
+    colours = f"--a:hsl({hue} 62% 56%);--b:hsl({hue} 55% 40%);--c:hsl({hue} 80% 88%)"
     return Markup(
-        f'<svg viewBox="0 0 100 100" class="tile" aria-hidden="true"><rect width="100" height="100" '
-        f'fill="hsl({hue} 45% 88%)"/>{shapes}<text x="50" y="64" text-anchor="middle" font-size="40" '
-        f'font-weight="700" fill="hsl({hue} 60% 20%)">{letters}</text></svg>'
+        f'<svg viewBox="0 0 100 100" class="tile" aria-hidden="true" style="{colours}">'
+        f'<rect width="100" height="100" fill="hsl({hue} 50% 94%)"/>'
+        f'<ellipse cx="50" cy="89" rx="28" ry="4" fill="rgb(0 0 0/.1)"/>{_drawn(kind)}</svg>'
     )
+
+
+@cache
+def _drawn(kind: str) -> str:
+    return (GOODS / f"{kind}.svg").read_text()
+
+
+def per(priced: dict[str, Any], unit: str) -> str:
+    """Say what goods by weight cost: `$12.99 a kilogram`; nothing of others."""
+    if unit != "gram":
+        return ""
+    return f"${priced['amount']['minor'] * 10 / priced['quantity']:,.2f} a kilogram"
 
 
 def amount(money: dict[str, Any]) -> str:
@@ -33,6 +63,6 @@ def amount(money: dict[str, Any]) -> str:
     return f"{sign}${abs(money['minor']) / 100:,.2f}"
 
 
-def named(category: str) -> str:
-    """Write a category's code for people: its lowest part."""
-    return category.rpartition("/")[2].capitalize()
+def named(text: str) -> str:
+    """Write a category's code, or a name that a till has in capitals, for people: its lowest part."""
+    return text.rpartition("/")[2].replace("-", " ").lower().capitalize()

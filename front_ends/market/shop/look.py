@@ -1,30 +1,56 @@
-"""How goods and amounts look: a drawn tile for each product, always the same, and money in words."""
+"""How goods and amounts look in the market: a poster for each product, always the same, and money in words.
+
+What goods come in is drawn in `goods/*.svg`, on 100 by 100, with --a, --b and --c as colours.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup, escape
 
-HUES = 360
+GOODS = Path(__file__).parent / "goods"
+LABELS = {"box": 43}  # where the label's middle is, if not in the middle
+
+# By words of the category or name; a box where none is there.
+WORDS = {
+    "bottle": ("drink", "water", "juice", "beer", "wine", "oil", "sauce", "dressing", "syrup", "detergent", "milk"),
+    "can": ("soup", "can", "shelf stable", "beans", "cat food", "dog food", "soda", "seafood"),
+    "bag": ("snack", "candy", "chips", "coffee", "bread", "buns", "flour", "sugar", "rice", "frzn", "frozen"),
+    "cup": ("yogurt", "ice", "dairy", "margarin", "baby", "hot cereal"),
+    "jar": ("jam", "butter", "spice", "condiment", "pickle", "salsa", "hispanic"),
+}
 
 
 def tile(title: str, category: str) -> Markup:
-    """Draw a product: its category gives the colour, its name the shapes and the letters."""
-    hue = int(hashlib.sha256(category.encode()).hexdigest()[:4], 16) % HUES
-    bits = hashlib.sha256(title.encode()).digest()
-    shapes = "".join(
-        f'<circle cx="{bits[at] % 100}" cy="{bits[at + 1] % 100}" r="{14 + bits[at + 2] % 26}" '
-        f'fill="hsl({(hue + 18 * at) % HUES} 55% {52 + at * 3}%)" opacity=".55"/>'
-        for at in (0, 3, 6)
-    )
+    """Draw a product: its category gives the colours, category and name what it comes in, the name the letters."""
+    hue = int(hashlib.sha256(category.encode()).hexdigest()[:4], 16) % 360
+    own = (hue + hashlib.sha256(title.encode()).digest()[0] % 40 - 20) % 360
+    colours = f"--a:hsl({own} 62% 52%);--b:hsl({own + 25} 58% 32%);--c:hsl({hue + 40} 80% 93%);--paper:{hue + 180}"
     letters = escape("".join(word[0] for word in title.split()[:2]).upper())
+    kind = _kind(title, category)
     return Markup(
-        f'<svg viewBox="0 0 100 100" class="tile" aria-hidden="true"><rect width="100" height="100" '
-        f'fill="hsl({hue} 45% 88%)"/>{shapes}<text x="50" y="64" text-anchor="middle" font-size="40" '
-        f'font-weight="700" fill="hsl({hue} 60% 20%)">{letters}</text></svg>'
+        f'<svg viewBox="0 0 100 100" class="tile" aria-hidden="true" style="{colours}">'
+        '<rect width="100" height="100" fill="hsl(var(--paper) 38% 90%)"/>'
+        '<circle cx="50" cy="54" r="40" fill="hsl(var(--paper) 45% 83%)"/>'
+        f'<ellipse cx="50" cy="89" rx="26" ry="4" fill="rgb(0 0 0/.18)"/>{_drawn(kind)}'
+        f'<text x="{LABELS.get(kind, 50)}" y="62" text-anchor="middle" font-size="13" font-weight="800" '
+        f'fill="var(--b)">{letters}</text>'
+        "</svg>"
     )
+
+
+def _kind(title: str, category: str) -> str:
+    said = f"{category} {title}".lower()
+    return next((kind for kind, words in WORDS.items() if any(word in said for word in words)), "box")
+
+
+@cache
+def _drawn(kind: str) -> str:
+    return (GOODS / f"{kind}.svg").read_text()
 
 
 def amount(money: dict[str, Any]) -> str:
@@ -33,6 +59,6 @@ def amount(money: dict[str, Any]) -> str:
     return f"{sign}${abs(money['minor']) / 100:,.2f}"
 
 
-def named(category: str) -> str:
-    """Write a category's code for people: its lowest part."""
-    return category.rpartition("/")[2].capitalize()
+def named(text: str) -> str:
+    """Write a category's code, or a name that a till has in capitals, for people: its lowest part."""
+    return text.rpartition("/")[2].replace("-", " ").lower().capitalize()
