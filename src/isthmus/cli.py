@@ -9,6 +9,7 @@ import importlib.util
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Never
 
@@ -20,8 +21,11 @@ from rich.table import Table
 
 from isthmus import app as composition
 from isthmus.config import FILE, Config, load_config
-from isthmus.governance import contracts, look_commands
-from isthmus.governance.compat import compare, undeclared, users_of
+from isthmus.console.traffic import KEPT as COUNTED
+from isthmus.governance import compat_report, contracts, look_commands
+from isthmus.governance.compat import compare, undeclared
+from isthmus.governance.compat_report import Consumption
+from isthmus.governance.consumers import Calls, last_consumers, users_of
 from isthmus.governance.contracts import read
 from isthmus.governance.look_commands import Asked
 from isthmus.governance.served import last_served
@@ -32,6 +36,7 @@ from isthmus.runtime import doctor as doctors
 from isthmus.runtime.adopt import Adoption, adopted_pack, read_document
 from isthmus.runtime.deploy import Ground
 from isthmus.runtime.deploy_report import as_deployed
+from isthmus.runtime.recorded import asked_shares
 from isthmus.store import embedded
 
 out = Console()
@@ -69,9 +74,13 @@ async def _replay_stage() -> AsyncGenerator[record_commands.Stage]:
 
 def _look(asked: Asked) -> tuple[Release, tuple[str, ...]]:
     config = load_config()
-    if not asked.is_folder and (config.database_url or embedded.is_made(config.data)):
+    if not asked.is_folder and _has_database(config):
         return asyncio.run(_deployed(asked))
     return _release(), (f"of the folder {config.front_ends}, whatever is deployed",)
+
+
+def _has_database(config: Config) -> bool:
+    return bool(config.database_url) or embedded.is_made(config.data)
 
 
 async def _deployed(asked: Asked) -> tuple[Release, tuple[str, ...]]:
@@ -190,29 +199,39 @@ def compat(
     served: Annotated[bool, typer.Option(help="Compare with what the database was last served with.")] = False,
     lock: Annotated[bool, typer.Option(help=f"Write the contracts as they are now into {CONTRACTS}.")] = False,
 ) -> None:
-    """Compare contracts with those locked or served; name each breaking change, its rule, and whom it breaks."""
+    """Compare contracts with those locked or served; name each breaking change, its rule, and whom it breaks.
+
+    Where there is a database, also which share of their calls, and who still calls what is deprecated.
+    """
     config = load_config()
-    release, kept = _release(), config.root / CONTRACTS
-    now = contracts.contracts_of(release)
+    kept = config.root / CONTRACTS
+    now = contracts.contracts_of(_release())
     if lock:
         kept.write_bytes(contracts.written(now))
         out.print(f"wrote {kept}")
         return
     if not served and not kept.exists():
         _stop(f"there is no {kept}; write it with `isthmus compat --lock`, or compare with --served")
-    before = _with_platform(lambda running: last_served(running.database)) if served else read(kept.read_bytes())
+    has_database = served or _has_database(config)
+    consumption = asyncio.run(_consumption()) if has_database else Consumption(users_of(_release()))
+    before = consumption.served if served else read(kept.read_bytes())
     if before is None:
         _stop("nothing was served from this database yet; start it once with `isthmus serve`")
-    changes = compare(before, now, users_of(release))
-    table = Table("", "contract", "rule", "where", "was", "is", "breaks")
-    for one in changes:
-        mark = ("[yellow]declared" if one.is_declared else "[red]breaks") if one.is_breaking else "[green]fits"
-        table.add_row(mark, one.name, one.rule, one.path, one.was, one.now, ", ".join(one.breaks))
-    out.print(table if changes else "no contract has changed")
-    broken = undeclared(changes)
-    for one in broken:
-        out.print(f"[red]{one.name}[/red] {one.rule} {one.path}: {one.remedy}", soft_wrap=True)
-    raise typer.Exit(1 if broken else 0)
+    changes = compare(before, now, consumption.users, datetime.now(UTC).date())
+    compat_report.show(out, changes, last_consumers(now, consumption.calls) if consumption.calls else [], consumption)
+    raise typer.Exit(1 if undeclared(changes) else 0)
+
+
+async def _consumption() -> Consumption:
+    async with composition.running(load_config(), front_ends=[]) as running:
+        release, said = await as_deployed(composition.deploy_ground(running))
+        tallies = await running.traffic.of(over=COUNTED)
+        calls = Calls(
+            days=COUNTED.days,
+            counted={key: tally.calls for key, tally in tallies.items()},
+            asked=await asked_shares(running.database),
+        )
+        return Consumption(users_of(release, calls), calls, await last_served(running.database), said)
 
 
 @main_app.command()

@@ -19,8 +19,8 @@ from isthmus.kernel import Caller, errors
 from isthmus.kernel.lines import compile_lines
 from isthmus.runtime.switch_share import beside
 from isthmus.store import Database
+from tests.runtime import own_line
 
-from ..runtime import own_line
 from .conftest import serving
 from .test_mcp import session
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from isthmus import app
 from isthmus.governance import served
-from isthmus.governance.compat import Change, compare, undeclared, users_of
+from isthmus.governance.compat import Change, compare, undeclared
+from isthmus.governance.consumers import users_of
 from isthmus.governance.contracts import Contracts, contracts_of, read, written
 from isthmus.kernel import (
     Context,

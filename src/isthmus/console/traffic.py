@@ -131,9 +131,11 @@ class Traffic:
             await session.execute(_FORGET, self._clock() - KEPT)
             await session.execute(_FORGET_REFUSED, self._clock() - REFUSED_KEPT)
 
-    async def of(self, *, front_end: str | None = None, capability: str | None = None) -> Tallies:
-        """Return the tallies of the last day by (front end, capability), of those named or all."""
-        since = self._clock() - SHOWN
+    async def of(
+        self, *, front_end: str | None = None, capability: str | None = None, over: timedelta = SHOWN
+    ) -> Tallies:
+        """Return the tallies of the last day, or as long, by (front end, capability), of those named or all."""
+        since = self._clock() - over
         async with self._database.platform() as session:
             rows = await session.fetch(_OF, since, front_end, capability)
             told = await session.fetch(_ERRORS_OF, since, front_end, capability)

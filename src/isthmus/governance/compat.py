@@ -7,17 +7,16 @@ must be. Fields that come on top of an answer break nobody: a client reads past 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, cast
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, cast
 
 from isthmus.kernel import Value
-from isthmus.kernel.release import Line, Release
 
+from .consumers import Kind, Users
 from .contracts import CapabilityContract, Contracts, EventContract, PointContract, Schema, expanded
 
-Kind = Literal["capability", "point", "event"]
 Reason = tuple[str, str, str, str]  # rule, path, what was, what is
-Users = Callable[[Kind, str], Sequence[str]]
 
 LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems")
 UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
@@ -38,32 +37,17 @@ class Change(Value):
     remedy: str = ""
 
 
-def compare(old: Contracts, new: Contracts, users: Users = lambda kind, name: ()) -> list[Change]:
+def compare(
+    old: Contracts, new: Contracts, users: Users = lambda kind, name: (), today: date = date.min
+) -> list[Change]:
     """Return every change, breaking ones first, with the front ends that use what changed.
 
     A break is declared where the version's first number has risen, or where what is gone had been deprecated and
-    nobody uses it any more.
+    either nobody uses it any more or its last day has passed.
     """
     old, new = expanded(old), expanded(new)
-    found = [*_capabilities(old, new, users), *_points(old, new, users), *_events(old, new, users)]
+    found = [*_capabilities(old, new, users, today), *_points(old, new, users), *_events(old, new, users)]
     return sorted(found, key=lambda one: (not one.is_breaking, one.kind, one.name, one.rule, one.path))
-
-
-def users_of(release: Release) -> Users:
-    """Return what says which front ends of a release use a capability, or answer a point; nobody names an event."""
-
-    def users(kind: Kind, name: str) -> Sequence[str]:
-        if kind == "capability":
-            return [code for code, line in release.lines.items() if name in line.permitted]
-        if kind == "point":
-            return [code for code, line in release.lines.items() if _answers(line, name)]
-        return ()
-
-    return users
-
-
-def _answers(line: Line, point: str) -> bool:
-    return any(one.name == point for node in line.nodes for one in node.candidates)
 
 
 def undeclared(changes: Sequence[Change]) -> list[Change]:
@@ -71,7 +55,7 @@ def undeclared(changes: Sequence[Change]) -> list[Change]:
     return [one for one in changes if one.is_breaking and not one.is_declared]
 
 
-def _capabilities(old: Contracts, new: Contracts, users: Users) -> Iterator[Change]:
+def _capabilities(old: Contracts, new: Contracts, users: Users, today: date) -> Iterator[Change]:
     for name, was in old.capabilities.items():
         breaks = tuple(users("capability", name))
         now = new.capabilities.get(name)
@@ -84,7 +68,8 @@ def _capabilities(old: Contracts, new: Contracts, users: Users) -> Iterator[Chan
                 was=was.version,
                 now="",
                 is_breaking=not was.is_internal,
-                is_declared=was.deprecated is not None and not breaks,
+                is_declared=was.deprecated is not None
+                and (not breaks or date.fromisoformat(was.deprecated[1]) < today),
                 breaks=breaks,
                 remedy="deprecate it first (deprecated=...), and remove it when no front end uses it any more",
             )

@@ -49,6 +49,14 @@ _COUNTED: Final = """
     select front_end, capability, count(*) as calls, count(*) filter (where error <> '') as refused,
            min(recorded_at) as first_at, max(recorded_at) as last_at, sum(pg_column_size(story))::bigint as bytes
     from runtime.recorded_call where $1 = '' or front_end = $1 group by 1, 2 order by 1, 2"""
+_ASKED: Final = """
+    with told as (
+        select front_end, capability, call_id,
+               (select array_agg(distinct one ->> 'point') from json_array_elements(story -> 'asked') one) as points
+        from runtime.recorded_call), counted as (select front_end, capability, count(*) calls from told group by 1, 2)
+    select c.front_end, c.capability, c.calls, point, count(point) as asked
+    from counted c join told t using (front_end, capability) left join lateral unnest(t.points) as point on true
+    group by 1, 2, 3, 4"""
 # Kept since now, whenever the call says that it happened: what is loaded from last year is not too old.
 _INSERT: Final = """
     insert into runtime.recorded_call
@@ -256,6 +264,17 @@ async def counted(database: Database, front_end: str = "") -> tuple[Kept, ...]:
     """Return how much is recorded, per front end and capability."""
     async with database.platform() as session:
         return tuple(Kept(**dict(row)) for row in await session.fetch(_COUNTED, front_end))
+
+
+async def asked_shares(database: Database) -> dict[tuple[str, str], dict[str, float]]:
+    """Return which share of the recorded calls asked each point, per front end and capability."""
+    shares: dict[tuple[str, str], dict[str, float]] = {}
+    async with database.platform() as session:
+        for row in await session.fetch(_ASKED):
+            points = shares.setdefault((row["front_end"], row["capability"]), {})
+            if row["point"] is not None:
+                points[row["point"]] = row["asked"] / row["calls"]
+    return shares
 
 
 async def write(database: Database, calls: Sequence[RecordedCall]) -> None:
