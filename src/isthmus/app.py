@@ -271,7 +271,7 @@ def asgi() -> App:
     @asynccontextmanager
     async def start() -> AsyncGenerator[App]:
         async with running(load_config()) as platform:
-            data = await asyncio.to_thread(_opened_data, platform.config)
+            data = await asyncio.to_thread(_opened_data, platform)
             both = _dual(platform, data)
             told = DurableCalls(platform.platform, platform.database)
             at_work = [keep_running(jobs(platform, both)), platform.follower.run(), told.run()]
@@ -341,13 +341,19 @@ def _data_part(running: Running, data: DataPlatform | None, both: Dual | None) -
     return replace(part, pages=[*part.pages, *OneIdPages(_one_id(running)).pages()])
 
 
-def _opened_data(config: Config) -> DataPlatform | None:
+def declared(release: Release) -> dict[str, Mapping[str, type[Value]]]:
+    """Return what each front end of a release declares as attributes of its own."""
+    return {code: line.front_end.attributes for code, line in release.lines.items()}
+
+
+def _opened_data(running: Running) -> DataPlatform | None:
     """Open the data platform over the lake's folder, where the extra `data` is installed."""
     if importlib.util.find_spec("duckdb") is None:
         return None
     from isthmus.data.platform import open_platform
 
-    return open_platform((*PACKS, *FLOWS), config.data / "lake")
+    platform = running.platform
+    return open_platform((*PACKS, *FLOWS), running.config.data / "lake", declared=lambda: declared(platform.release))
 
 
 def _dual(running: Running, data: DataPlatform | None) -> Dual | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import importlib
 import importlib.util
 import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,8 +113,14 @@ if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without 
         from isthmus.data.landing import Landing
         from isthmus.data.platform import DataPlatform, open_platform
 
+        @functools.cache
+        def declared() -> dict[str, Mapping[str, type[Any]]]:
+            release, _ = _look(Asked(is_folder=False))
+            return composition.declared(release)
+
         def open_data() -> DataPlatform:
-            return open_platform((*composition.PACKS, *composition.FLOWS), load_config().data / "lake")
+            packs = (*composition.PACKS, *composition.FLOWS)
+            return open_platform(packs, load_config().data / "lake", declared=declared)
 
         async def land(platform: DataPlatform) -> Landing:
             async with composition.running(load_config(), front_ends=[]) as running:

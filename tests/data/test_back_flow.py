@@ -126,8 +126,8 @@ def test_the_catalogue_lists_metrics_with_kind_owner_and_usage(traps: World) -> 
     one = {"name": "ltv", "kind": "atomic", "unit": "", "owner": "", "doc": "What customers are worth."}
     last = traps.now.isoformat().replace("+00:00", "Z")
     for asking, used in (
-        ("", {"asked": 1, "last": last, "askers": {"north": 1}}),
         ("north", {"asked": 1, "last": last, "askers": {"north": 1}}),
         ("south", {"asked": 0, "last": None, "askers": {}}),
     ):
-        assert json.loads(serve.catalogue(traps.metrics, "worth", asking))["metrics"] == [one | {"usage": used}]
+        said = json.loads(serve.catalogue(traps.metrics, policy.owner(asking), "worth"))
+        assert said["metrics"] == [one | {"usage": used}]

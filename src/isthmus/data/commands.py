@@ -20,6 +20,7 @@ from isthmus.markings import Filter
 from . import lock as locks
 from . import metamorphic, quality
 from .ask import Ask, read_filter
+from .attributes import attributes
 from .contracts import contract
 from .errors import SHOWN_MAX
 from .graduate import Postgres, Spark, acceptance, compare
@@ -29,7 +30,7 @@ from .lineage import lineage
 from .metrics import Metrics
 from .ossie import ossie
 from .platform import DataPlatform
-from .policy import Policy
+from .policy import Policy, of_front_end
 from .proof import Proofs
 from .publish import publish
 from .rates import keep_rates
@@ -46,7 +47,7 @@ Named = Annotated[list[str], typer.Argument(help="Metrics, such as order.sales."
 ByOption = Annotated[list[str] | None, typer.Option("--by", "-b", help="Group by a field or time:month; may repeat.")]
 WhereOption = Annotated[list[str] | None, typer.Option("--where", "-w", help="Keep rows, as in 'front_end = north'.")]
 FormOption = Annotated[str, typer.Option("--form", help="table, chart, json, sql, or a file ending in .arrow.")]
-PolicyOption = Annotated[str, typer.Option("--as", help="Policy to ask under.")]
+PolicyOption = Annotated[str, typer.Option("--as", help="Policy to ask under: owner, or a front end.")]
 
 
 def commands(open_platform: Open, land: Land) -> typer.Typer:
@@ -121,7 +122,7 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         """Show what a number was computed from, compute it again, and say whether it is the same, or why not."""
         platform = open_platform()
         kept = platform.receipts.get(id)
-        again = platform.metrics.rerun(id, platform.policies)
+        again = platform.metrics.rerun(id, {**platform.policies, kept.policy: _policy(platform, kept.policy)})
         table = Table("receipt", id)
         table.add_row("asked", f"{kept.asked_at:%Y-%m-%d %H:%M:%S} under policy {kept.policy}")
         table.add_row("metrics", ", ".join(kept.ask.metrics))
@@ -148,24 +149,35 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
     @app.command("metrics")
     def list_metrics(
         words: Annotated[list[str] | None, typer.Argument(help="All must occur.")] = None,
+        policy: PolicyOption = "owner",
         usage: Annotated[bool, typer.Option("--usage", help="Who asked, how often, and when last.")] = False,
     ) -> None:
-        """List metrics: all, or those in whose name, unit or description all words occur."""
+        """List metrics: all, or those in whose name, unit or description all words occur; and attributes to ask by."""
         platform = open_platform()
-        named = platform.metrics.search(" ".join(words or ()))
+        model = platform.metrics.seen_by(_policy(platform, policy))
+        named = platform.metrics.search(" ".join(words or ()), model)
         if usage:
             out.print(usage_table(platform.metrics.usage.of(metric.name for metric in named)))
             return
         table = Table("metric", "kind", "unit", "owner", "what it says")
         for metric in named:
             kind = str(metric.__struct_config__.tag)
-            table.add_row(metric.name, kind, metric.unit, platform.model.owners.get(metric.name, ""), metric.doc)
+            table.add_row(metric.name, kind, metric.unit, model.owners.get(metric.name, ""), metric.doc)
         out.print(table)
+        own = Table("attribute", "kind", "of", "what it says")
+        for entity, field in attributes(model):
+            if field.is_dimension:
+                own.add_row(f"{entity.name}.{field.name}", field.kind, ", ".join(field.front_ends), field.doc)
+        if own.row_count:
+            out.print(own)
 
     @app.command("describe")
-    def describe(name: Annotated[str, typer.Argument(help="A metric or an entity.")]) -> None:
+    def describe(
+        name: Annotated[str, typer.Argument(help="A metric or an entity.")], policy: PolicyOption = "owner"
+    ) -> None:
         """Say what a metric is made of and may be grouped by, or what an entity holds."""
-        model = open_platform().model
+        platform = open_platform()
+        model = platform.metrics.seen_by(_policy(platform, policy))
         if name in model.entities:
             entity = model.entities[name]
             out.print(f"[bold]{name}[/bold] in {entity.table}, owned by {entity.owner}: {entity.doc}")
@@ -174,13 +186,14 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
             for field in entity.fields.values():
                 marks = {"key": field.is_key, "measure": field.measure, "time": field.time, "personal": field.pii}
                 said = [word for word, holds in marks.items() if holds]
+                said += [f"of {', '.join(field.front_ends)}"] if field.front_ends else []
                 table.add_row(field.name, field.kind, ", ".join(said), refers.get(field.name, ""))
             out.print(table)
             return
         metric = model.metric(name)
         out.print(f"[bold]{name}[/bold], owned by {model.owners.get(name, '')}: {metric.doc}")
         out.print(msgspec.json.format(encode(metric), indent=2).decode())
-        roots = frozenset(found for found in model.entities if found in _roots(open_platform().metrics, name))
+        roots = frozenset(found for found in model.entities if found in _roots(platform.metrics, name))
         out.print("may be grouped by " + ", ".join(["time:<grain>", *metamorphic.dimensions(model, roots)]))
 
 
@@ -310,12 +323,14 @@ def _add_publishing(app: typer.Typer, open_platform: Open) -> None:
 
 
 def _policy(platform: DataPlatform, name: str) -> Policy:
-    if name not in platform.policies:
+    if name in platform.policies:
+        return platform.policies[name]
+    known = [*platform.policies, *platform.metrics.attributed.front_ends()]
+    if name not in known:
         raise errors.NotFound(
-            f"there is no policy {name!r}{errors.near(name, platform.policies)}",
-            remedy=f"the policies are {', '.join(platform.policies)}",
+            f"there is no policy {name!r}{errors.near(name, known)}", remedy=f"the policies are {', '.join(known)}"
         )
-    return platform.policies[name]
+    return of_front_end(platform.model, name)
 
 
 def _roots(metrics: Metrics, name: str) -> frozenset[str]:

@@ -73,9 +73,12 @@ def erase(lake: Lake, entity: str, key: Mapping[str, object], now: datetime) -> 
 
 
 def _holders(lake: Lake, name: str, key: Mapping[str, object]) -> Iterator[tuple[Entity, str]]:
-    """Yield each entity with personal data of the erased row, with the condition of its rows."""
+    """Yield each entity with personal data of the erased row, with the condition of its rows.
+
+    What front ends say of the row by attributes of their own may be personal, whatever they are marked as.
+    """
     entity = lake.model.entity(name)
-    if any(field.pii for field in entity.fields.values()):
+    if "attributes" in entity.fields or any(field.pii for field in entity.fields.values()):
         yield entity, " and ".join(_is(field, key[field]) for field in entity.key)
     for reference in lake.model.references_to(name):
         source = lake.model.entity(reference.source)
@@ -94,7 +97,7 @@ def _blanked(entity: Entity, columns: Mapping[str, str], condition: str) -> str:
         name: "null" if field.is_nullable else f"'{ERASED}'" if field.kind == "text" else "null"
         for name, field in entity.fields.items()
         if field.pii
-    }
+    } | ({"attributes": "'{}'"} if "attributes" in entity.fields else {})
     return ", ".join(
         f"case when {condition} then {blanks[name]} else {quoted(name)} end as {quoted(name)}"
         if name in blanks

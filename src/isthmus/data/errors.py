@@ -23,6 +23,22 @@ class UnknownName(errors.NotFound):
         )
 
 
+class NoAttribute(UnknownName):
+    """The asker sees no attribute of this name: nobody has it, or another front end does."""
+
+    slug = "data.no-attribute"
+
+    def __init__(self, entity: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        errors.NotFound.__init__(
+            self,
+            f"you have no attribute {name!r} of {entity}{errors.near(name, names)}",
+            remedy=f"yours are {', '.join(names) or 'none'}; a front end declares its own in "
+            "FrontEnd(attributes={...}), and asks for nobody else's",
+            name=name,
+        )
+
+
 class NotADimension(errors.BadAsk):
     """The field is not marked as something to group or filter by."""
 

@@ -19,10 +19,11 @@ from isthmus.markings import AnyMetric
 
 from . import freshness, rates
 from . import policy as policies
-from .ask import Ask
+from .ask import Ask, leaves
+from .attributes import Attributed, Declared
 from .errors import MixedCurrencies, StaleData
 from .expression import cells
-from .model import Model
+from .model import OWN, Model
 from .plan import Plan, currency_field, is_timeless, plan
 from .policy import Policy
 from .proof import Proof, Proofs, Relied, relied_on
@@ -96,8 +97,11 @@ class Metrics:
         *,
         secret: bytes,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        declared: Callable[[], Declared] = dict[str, Mapping[str, type[Any]]],
     ) -> None:
+        """Take what front ends declare at any moment as attributes of their own, where there are front ends."""
         self.model = model
+        self.attributed = Attributed(model, declared)
         self._snapshots = snapshots
         self._receipts = receipts
         self._secret = secret
@@ -122,20 +126,21 @@ class Metrics:
         return self._snapshots.newest()
 
     def plan(self, ask: Ask) -> Plan:
-        """Return how a question would be answered, without asking it."""
-        return plan(self.model, ask, self._now())
+        """Return how a question would be answered to somebody who sees everything, without asking it."""
+        return plan(self._model_for(ask, policies.owner()), ask, self._now())
 
     def rerun(self, id: str, policies: Mapping[str, Policy]) -> Rerun:
         """Ask a receipt's question again, of the same snapshot where it is kept, and compare."""
         receipt = self._receipts.get(id)
         reasons: list[str] = []
-        if receipt.model != self.model.version:
-            reasons.append(f"the model was {receipt.model} and is {self.model.version}")
         policy = policies.get(receipt.policy)
         if policy is None:
             raise errors.NotFound(
                 f"policy {receipt.policy!r} of receipt {id} is gone", remedy="restore it to ask again in its name"
             )
+        model = self._model_for(receipt.ask, policy)
+        if receipt.model != model.version:
+            reasons.append(f"the model was {receipt.model} and is {model.version}")
         if receipt.policy_version != policy.version:
             reasons.append(f"policy {policy.name!r} was {receipt.policy_version} and is {policy.version}")
         try:
@@ -150,14 +155,23 @@ class Metrics:
             reasons.append("model, policy and snapshot are the same: the data of this snapshot was changed by hand")
         return Rerun(receipt=id, is_same=is_same, reasons=tuple(reasons), digest=digest)
 
-    def search(self, text: str = "") -> list[AnyMetric]:
-        """Return the metrics in whose name, unit or description all words occur."""
+    def seen_by(self, policy: Policy) -> Model:
+        """Return the model with the attributes of front ends that somebody sees."""
+        return self.attributed.seen_by(policy.attributes)
+
+    def search(self, text: str = "", model: Model | None = None) -> list[AnyMetric]:
+        """Return the metrics (of what somebody sees) in whose name, unit or description all words occur."""
         words = text.lower().split()
         return [
             metric
-            for metric in self.model.metrics.values()
+            for metric in (model or self.model).metrics.values()
             if all(word in f"{metric.name} {metric.unit} {metric.doc}".lower() for word in words)
         ]
+
+    def _model_for(self, ask: Ask, policy: Policy) -> Model:
+        """Return the model that a question is about: attributes are looked for only where it names one."""
+        named = [*ask.metrics, *ask.by, *(leaf.field for one in ask.where for leaf in leaves(one))]
+        return self.seen_by(policy) if any(f"{OWN}." in name for name in named) else self.model
 
     def _answered(
         self, ask: Ask, policy: Policy, reader: Reader, asked_at: datetime, *, asker: str = "", is_kept: bool = True
@@ -168,7 +182,7 @@ class Metrics:
         stale = freshness.stale(ready.limits, newest, asked_at)
         if stale and ask.is_fresh:
             raise StaleData(stale)
-        place = (written.sql, written.parameters, reader.snapshot, ready.policy_version, ask)
+        place = (written.sql, written.parameters, reader.snapshot, ready.policy_version, planned.model.version, ask)
         left = self._known.get(place)
         if left is None:
             left = self._left(ask, ready, policy, reader, asked_at)
@@ -182,19 +196,20 @@ class Metrics:
     def _ready(self, ask: Ask, policy: Policy, reader: Reader, asked_at: datetime) -> _Ready:
         """Return what is to be done for a question; the same one is planned, checked and written once."""
         version = policy.version
-        place = (ask, version)
+        model = self._model_for(ask, policy)
+        place = (ask, version, model.version)
         names = self._checked.get(place)
         if names is None:
-            first = plan(self.model, ask, asked_at, person=_person(policy))
-            policies.check(self.model, first, policy)
-            names = _currencies(self.model, first)
+            first = plan(model, ask, asked_at, person=_person(policy))
+            policies.check(model, first, policy)
+            names = _currencies(model, first)
             self._keep(self._checked, place, names)
         settled = self._settled(reader, ask, names)
         ready = self._plans.get((*place, settled))
         if ready is None:
-            planned = plan(self.model, ask, asked_at, person=_person(policy), settled=settled)
-            relied = relied_on(self.model, planned)
-            limits = freshness.limits(self.model, planned)
+            planned = plan(model, ask, asked_at, person=_person(policy), settled=settled)
+            relied = relied_on(model, planned)
+            limits = freshness.limits(model, planned)
             ready = _Ready(planned, self._written(planned, policy), relied, limits, version)
             if ask.as_of is not None or is_timeless(planned):  # else it is of this moment
                 self._keep(self._plans, (*place, settled), ready)
@@ -216,8 +231,8 @@ class Metrics:
         return _Left(rows[: ask.limit], hidden, len(rows) > ask.limit, proofs)
 
     def _written(self, planned: Plan, policy: Policy) -> Statement:
-        visible = policies.visible_rows(self.model, policy)
-        return statement(self.model, planned, visible, is_whole_table=policy.cells_min > 0)
+        visible = policies.visible_rows(planned.model, policy)
+        return statement(planned.model, planned, visible, is_whole_table=policy.cells_min > 0)
 
     def _settled(self, reader: Reader, ask: Ask, names: tuple[str, ...]) -> frozenset[str]:
         """Return the currency fields that have one value in this snapshot."""
@@ -249,7 +264,7 @@ class Metrics:
         fewer = [()] if len(where) < 2 else [(), *(where[:at] + where[at + 1 :] for at in range(len(where)))]
         found: list[dict[tuple[object, ...], dict[str, Any]]] = []
         for filters in fewer if where else []:
-            wider = plan(self.model, _changed(planned.ask, where=filters), asked_at, person=policy.person)
+            wider = plan(planned.model, _changed(planned.ask, where=filters), asked_at, person=policy.person)
             written = self._written(wider, policy)
             rows = reader.rows(written.sql, written.parameters)
             found.append({tuple(row[by.asked] for by in wider.by): row for row in rows})
@@ -272,7 +287,7 @@ class Metrics:
             id=receipt_id(asked_at, written.sql, digest, ready.policy_version + reader.snapshot),
             asked_at=asked_at,
             ask=ask,
-            model=self.model.version,
+            model=planned.model.version,
             snapshot=reader.snapshot,
             policy=policy.name,
             asker=seen.asker,

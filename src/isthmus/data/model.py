@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -34,8 +34,9 @@ from isthmus.markings import (
 )
 
 from .ask import leaves
-from .errors import UnknownName
+from .errors import NoAttribute, UnknownName
 
+OWN: Final = ".attributes"  # between an entity and an attribute that a front end gives it
 FieldKind = Literal["text", "integer", "number", "decimal", "boolean", "date", "timestamp", "uuid", "json"]
 
 _KINDS: Mapping[type, FieldKind] = {
@@ -67,6 +68,7 @@ class Field:
     measure: Measure | None = None
     time: Time | None = None
     doc: str = ""
+    front_ends: tuple[str, ...] = ()  # whose own attribute it is; a column of everybody's where it is empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,12 @@ class Model:
     def split(self, field: str) -> tuple[Entity, Field]:
         """Return the entity and field that a name such as `order.order.status` stands for."""
         owner, _, name = field.rpartition(".")
+        if owner.endswith(OWN):
+            entity = self.entity(owner.removesuffix(OWN))
+            own = {found.name.rpartition(".")[2]: found for found in entity.fields.values() if found.front_ends}
+            if name not in own:
+                raise NoAttribute(entity.name, name, own)
+            return entity, own[name]
         if owner not in self.entities:
             raise UnknownName("entity", owner or field, self.entities)
         return self.entities[owner], self.entities[owner].field(name)
@@ -227,29 +235,34 @@ def _read(cls: type, owner: str, problems: list[str]) -> _Reading | None:
     fields: dict[str, Field] = {}
     refs: dict[str, Ref] = {}
     for name in cast(tuple[str, ...], getattr(cls, "__struct_fields__", ())):
-        marks = tuple(marks_of(hints[name]))
-        kind, values, is_nullable = _kind(_bare(hints[name]))
-        found = {type(mark): mark for mark in marks}
-        ref = cast(Ref | None, found.get(Ref))
-        if ref is not None:
-            refs[name] = ref
-        fields[name] = Field(
-            name=name,
-            kind=kind,
-            values=values,
-            is_nullable=is_nullable,
-            is_key=Key in found,
-            is_dimension=Dimension in found or Key in found or Time in found or ref is not None,
-            pii=cast(Pii, found[Pii]).kind if Pii in found else None,
-            measure=cast(Measure | None, found.get(Measure)),
-            time=cast(Time | None, found.get(Time)),
-            **_limits([mark for mark in marks if isinstance(mark, msgspec.Meta)]),
-        )
+        fields[name] = read_field(name, hints[name])
+        for mark in marks_of(hints[name]):
+            if isinstance(mark, Ref):
+                refs[name] = mark
     for found_field in fields.values():
         currency = found_field.measure.currency if found_field.measure else ""
         if currency and "." not in currency and currency not in fields:
             problems.append(f"{marking.name}.{found_field.name} names a currency field {currency!r} that is not there")
     return _Reading(cls, marking.owner or owner, marking, fields, refs)
+
+
+def read_field(name: str, hint: Any) -> Field:
+    """Return a field as the annotation of a class says it."""
+    marks = tuple(marks_of(hint))
+    kind, values, is_nullable = _kind(_bare(hint))
+    found = {type(mark): mark for mark in marks}
+    return Field(
+        name=name,
+        kind=kind,
+        values=values,
+        is_nullable=is_nullable,
+        is_key=Key in found,
+        is_dimension=any(mark in found for mark in (Dimension, Key, Time, Ref)),
+        pii=cast(Pii, found[Pii]).kind if Pii in found else None,
+        measure=cast(Measure | None, found.get(Measure)),
+        time=cast(Time | None, found.get(Time)),
+        **_limits([mark for mark in marks if isinstance(mark, msgspec.Meta)]),
+    )
 
 
 def _linked(reading: _Reading, readings: Mapping[str, _Reading], problems: list[str]) -> Entity:
@@ -323,7 +336,7 @@ def _is_union(hint: Any) -> bool:
 
 def _kind(hint: Any) -> tuple[FieldKind, tuple[str, ...], bool]:
     if _is_union(hint):
-        parts = [part for part in get_args(hint) if part is not type(None)]
+        parts = [part for part in get_args(hint) if part not in (type(None), msgspec.UnsetType)]
         kind, values, _ = _kind(_bare(parts[0])) if len(parts) == 1 else ("json", (), False)
         return kind, values, type(None) in get_args(hint)
     hint = _bare(hint)

@@ -60,6 +60,7 @@ class Leg:
 class Plan:
     """What is computed for a question; a pure value, the same for the same model and ask."""
 
+    model: Model
     ask: Ask
     by: tuple[By, ...]
     metrics: Mapping[str, Expression]
@@ -91,6 +92,7 @@ def plan(
     _add(legs, [cell for pairs in currencies.values() for pair in pairs for cell in pair])
     _add(legs, [cell for counted in people.values() for cell in counted])
     return Plan(
+        model=model,
         ask=ask,
         by=by,
         metrics=metrics,
@@ -186,7 +188,10 @@ def dimension(model: Model, root: str, by: By, time: Reach | None, metric: str) 
     found = reach(model, root, by.field if "." in by.field else f"{root}.{by.field}", metric)
     if not found.field.is_dimension and found.field.pii is None:
         raise NotADimension(
-            f"{found.name} is no dimension", remedy="mark it Dimension() in its pack, or group by another field"
+            f"{found.name} is no dimension",
+            remedy="group by an attribute that is a text, a choice, a whole number, true or false, or a date"
+            if found.field.front_ends
+            else "mark it Dimension() in its pack, or group by another field",
         )
     if by.grain and found.field.kind not in ("date", "timestamp"):
         raise NotADimension(f"{found.name} is no time, so it has no {by.grain}", remedy="leave the grain out")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from isthmus.kernel.capability import event_kind
 from isthmus.markings import AnyMetric
 from isthmus.store import Database, Outbox
 
+from .attributes import Declared
 from .lake import Lake
 from .landing import Lander
 from .metrics import Metrics
@@ -41,11 +42,17 @@ class DataPlatform:
 
 
 def open_platform(
-    packs: Iterable[Pack], folder: Path, *, metrics: Sequence[AnyMetric] = (), policies: Iterable[Policy] = ()
+    packs: Iterable[Pack],
+    folder: Path,
+    *,
+    metrics: Sequence[AnyMetric] = (),
+    policies: Iterable[Policy] = (),
+    declared: Callable[[], Declared] = dict[str, Mapping[str, type[Any]]],
 ) -> DataPlatform:
     """Put the data platform together over a folder, which is made where it is missing.
 
     `metrics` are those that front ends add. Without policies there is one, `owner`, that opens everything.
+    `declared` returns the attributes that all front ends declare by then; it is called when somebody asks for one.
     Raises BuildProblems with all that is wrong in the packs' markings and metrics.
     """
     packs = tuple(packs)
@@ -61,7 +68,7 @@ def open_platform(
     return DataPlatform(
         model=model,
         lake=lake,
-        metrics=Metrics(model, lake, receipts, secret=_secret(folder)),
+        metrics=Metrics(model, lake, receipts, secret=_secret(folder), declared=declared),
         receipts=receipts,
         policies={policy.name: policy for policy in (owner(), *policies)},
         event_owners=owners,

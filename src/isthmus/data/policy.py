@@ -13,6 +13,7 @@ from isthmus.kernel import Meta, Value
 from isthmus.markings import Filter, PersonalKind, Where
 
 from .ask import leaves
+from .attributes import EVERYBODY
 from .errors import NotAnswered
 from .expression import Within, cells
 from .model import Model
@@ -41,6 +42,7 @@ class Policy(Value):
     `personal` are the kinds of personal data shown as they are; others leave as a keyed pseudonym, and cannot
     be filtered by. `cells_min` hides numbers that fewer people stand behind, and so many others that the hidden
     ones can't be found by subtraction; `person` is the entity counted for that, or rows where it is empty.
+    `attributes` are the front ends whose own attributes it sees; `*` is all.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Policy(Value):
     personal: tuple[PersonalKind, ...] = ()
     cells_min: Annotated[int, Meta(ge=0, le=1_000)] = 0
     person: str = ""
+    attributes: tuple[str, ...] = ()
 
     @property
     def version(self) -> str:
@@ -57,7 +60,7 @@ class Policy(Value):
 
 def owner(name: str = "owner") -> Policy:
     """Return the policy of somebody who may see everything, as the company's own reports do."""
-    return Policy(name=name, opens={ALL: Opened()}, personal=EVERY_KIND)
+    return Policy(name=name, opens={ALL: Opened()}, personal=EVERY_KIND, attributes=(EVERYBODY,))
 
 
 def of_front_end(model: Model, code: str, *, shared: Sequence[str] = (), cells_min: int = 0) -> Policy:
@@ -70,7 +73,7 @@ def of_front_end(model: Model, code: str, *, shared: Sequence[str] = (), cells_m
         for name, entity in model.entities.items()
         if "front_end" in entity.fields
     }
-    return Policy(name=code, opens={name: Opened() for name in shared} | own, cells_min=cells_min)
+    return Policy(name=code, opens={name: Opened() for name in shared} | own, cells_min=cells_min, attributes=(code,))
 
 
 def visible_rows(model: Model, policy: Policy) -> dict[str, Filter]:
@@ -139,7 +142,7 @@ def _check_reach(found: Reach, policy: Policy) -> None:
     for name in [step.end for step in found.path] + [found.entity.name]:
         _check_entity(name, policy)
     opened = policy.opens.get(found.entity.name) or policy.opens[ALL]
-    if found.field.name in opened.hidden:
+    if {found.field.name, found.field.name.partition(".")[0]} & set(opened.hidden):
         raise NotAnswered(
             f"policy {policy.name!r} hides {found.name}", remedy="leave it out, or ask its owner to open it"
         )

@@ -73,7 +73,8 @@ class Scope:
     _rates: dict[str, str] = field(default_factory=dict[str, str])
 
     def column(self, found: Reach) -> str:
-        return f"{self._joined(found.path)}.{quoted(found.field.name)}"
+        alias = self._joined(found.path)
+        return self._own(alias, found.field) if found.field.front_ends else f"{alias}.{quoted(found.field.name)}"
 
     def clause(self) -> str:
         return "\n        ".join([f"from {self.shared.relation(self.entity)} as {self.alias}", *self.joins])
@@ -110,6 +111,17 @@ class Scope:
         if "." not in name:
             name = f"{self.entity}.{name}"
         return reach(self.shared.model, self.entity, name, reason)
+
+    def _own(self, alias: str, field: Field) -> str:
+        """Return an attribute out of the JSON that it is kept in, as far as a row is of those who declare it.
+
+        A row keeps what an earlier version wrote: what is of another type by now is empty.
+        """
+        column, _, name = field.name.partition(".")
+        codes = ", ".join(self.shared.add(code, "varchar") for code in field.front_ends)
+        text = f"json_extract_string({alias}.{quoted(column)}, '$.{name}')"
+        value = text if field.kind == "text" else f"try_cast({text} as {SQL_TYPES[field.kind]})"
+        return f"(case when {alias}.front_end in ({codes}) then {value} end)"
 
     def _joined(self, path: Path) -> str:
         if not path:
@@ -217,8 +229,8 @@ def _exists(scope: Scope, path: Path, wheres: Sequence[Where], reason: str) -> s
 
 
 def _ends(model: Model, name: str, end: str) -> tuple[Entity, Field]:
-    entity = model.entity(end)
-    return entity, entity.field(name.rpartition(">")[2].rpartition(".")[2])
+    written = name.rpartition(">")[2]
+    return model.split(written if "." in written else f"{end}.{written}")
 
 
 def _compare(scope: Scope, one: Where, found: Reach) -> str:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from isthmus.kernel import decode, encode
 
 from .ask import Ask
+from .attributes import attributes
 from .metrics import Answer, Metrics
 from .policy import Policy
 
@@ -50,14 +51,16 @@ def arrow(answer: Answer) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def catalogue(metrics: Metrics, words: str = "", policy: str = "") -> bytes:
+def catalogue(metrics: Metrics, policy: Policy, words: str = "") -> bytes:
     """Return the metrics in which all words occur, as JSON: name, kind, unit, owner, description, usage.
 
-    Usage is that of all, or of those who ask under one policy. It reads a file for each receipt that is new to it.
+    With them, the attributes that may be asked by. Both are as somebody sees them who asks under the policy, and
+    so is usage. It reads a file for each receipt that is new to it.
     """
-    owners = metrics.model.owners
-    named = metrics.search(words)
-    used = metrics.usage.of((metric.name for metric in named), policy)
+    model = metrics.seen_by(policy)
+    owners = model.owners
+    named = metrics.search(words, model)
+    used = metrics.usage.of((metric.name for metric in named), policy.name)
     found = [
         {
             "name": metric.name,
@@ -69,4 +72,9 @@ def catalogue(metrics: Metrics, words: str = "", policy: str = "") -> bytes:
         }
         for metric in named
     ]
-    return encode({"model": metrics.model.version, "metrics": found})
+    own = [
+        {"name": f"{entity.name}.{field.name}", "kind": field.kind, "values": field.values, "doc": field.doc}
+        for entity, field in attributes(model)
+        if field.is_dimension
+    ]
+    return encode({"model": metrics.model.version, "metrics": found, "attributes": own})

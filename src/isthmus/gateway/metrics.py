@@ -73,8 +73,8 @@ class MetricsService:
         self._check_method(scope, "GET")
         if path == "/metrics":
             words = parse_qs(scope["query_string"].decode("latin-1")).get("words", [""])[0]
-            policy = self._policy(known).name
-            found = await asyncio.to_thread(serve.catalogue, self._data.metrics, words, policy)
+            policy = self._policy(known)
+            found = await asyncio.to_thread(serve.catalogue, self._data.metrics, policy, words)
             return b"application/json", found, []
         if path.startswith("/receipts/"):
             return b"application/json", self._receipt(known, path.removeprefix("/receipts/")), []
@@ -112,4 +112,4 @@ def policy_of(front_end: str, model: Model) -> Policy:
     opens = {
         name: Opened(rows=own) if "front_end" in entity.fields else Opened() for name, entity in model.entities.items()
     }
-    return Policy(name=f"front-end:{front_end}", opens=opens, cells_min=CELLS_MIN)
+    return Policy(name=f"front-end:{front_end}", opens=opens, cells_min=CELLS_MIN, attributes=(front_end,))
