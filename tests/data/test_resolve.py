@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import tempfile
+from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from isthmus.data.matching import Pair, Record, _edits, pairs, told_apart
 from isthmus.data.resolve import Decision, Identities, resolve
@@ -135,3 +138,83 @@ def test_edits_count_swapped_neighbours_once() -> None:
 def test_two_records_with_one_id_are_refused() -> None:
     with pytest.raises(errors.BadAsk, match="same id"):
         pairs(people(("north:1", ANN), ("north:1", BOB)))
+
+
+names = st.lists(st.text("abcdefgh", min_size=1, max_size=3), min_size=2, max_size=7, unique=True)
+
+
+@settings(max_examples=150, deadline=None)
+@given(names=names, chosen=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=6))
+def test_undone_merges_give_every_id_back_however_many_there_were(
+    names: list[str], chosen: list[tuple[int, int]]
+) -> None:
+    records = [Record(record=name) for name in names]
+    with tempfile.TemporaryDirectory() as folder:
+        identities = Identities(Path(folder))
+        states = [identities.resolve(records, NOW).persons]
+        undone: list[str] = []
+        for number, (first, second) in enumerate(chosen, 1):
+            one, other = names[first % len(names)], names[second % len(names)]
+            if states[-1][one] == states[-1][other]:
+                continue
+            identities.decide(Decision(one=one, other=other, is_same=True, by="a steward", at=NOW))
+            found = identities.resolve(records, NOW + timedelta(seconds=number))
+            (merge,) = found.changes
+            states.append(found.persons)
+            undone.append(merge.id)
+            assert identities.resolve(records, NOW).changes == ()  # a rerun moves nobody
+        for number, change in enumerate(reversed(undone)):
+            identities.undo(change, "a steward", NOW)
+            states.pop()
+            assert identities.resolve(records, NOW + timedelta(days=1, seconds=number)).persons == states[-1]
+
+
+TWIN = {"surname": "archer", "date_of_birth": "19800102", "street": "elm street", "street_number": "5",
+        "suburb": "oxford", "postcode": "45056"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_one"),
+    [
+        ({"given_name": "ann"}, {"given_name": "ann"}, True),
+        ({"given_name": "ann"}, {"given_name": "zoe"}, False),  # twins
+        (
+            {"given_name": "ann", "email": "archers@example.org"},
+            {"given_name": "zoe", "email": "archers@example.org"},
+            False,
+        ),
+        ({"given_name": "ann"}, {"given_name": "zoe", "street": "oak road"}, False),
+        ({"given_name": "hannah"}, {"given_name": "hanah"}, True),  # a slip
+        ({"given_name": "ann", "national_id": "4383145"}, {"given_name": "zoe", "national_id": "4383145"}, True),
+        ({"given_name": "ann", "national_id": "4383145"}, {"given_name": "zoe", "national_id": "6640023"}, False),
+        ({"given_name": "ann", "person": "7"}, {"given_name": "zoe", "person": "7"}, True),  # the business knows
+    ],
+)
+def test_two_first_names_in_one_household_wait_for_a_person(
+    one: dict[str, str], other: dict[str, str], is_one: bool
+) -> None:
+    crowd = [(f"east:{at}", {"given_name": f"name{at}", "surname": f"other{at}"}) for at in range(6)]
+    found = resolve(people(("north:1", TWIN | one), ("south:1", TWIN | other), *crowd), {}, [], NOW)
+    assert (found.persons["north:1"] == found.persons["south:1"]) is is_one
+    whys = {doubt.why for doubt in found.doubts}
+    assert whys == (set() if is_one else {"another first name"}), found.doubts
+
+
+def test_who_lacks_a_first_name_does_not_join_twins() -> None:
+    none = {"email": "ann@example.org"}
+    records = people(
+        ("north:1", TWIN | {"given_name": "ann"} | none),
+        ("south:1", TWIN | {"given_name": "zoe"}),
+        ("east:1", TWIN | none),
+    )
+    persons = resolve(records, {}, [], NOW).persons
+    assert persons["north:1"] == persons["east:1"] != persons["south:1"]
+
+
+def test_what_the_business_verified_beats_likeness_and_a_persons_word_beats_both() -> None:
+    strangers = people(("north:1", ANN | {"person": "7"}), ("south:1", BOB | {"person": "7"}), ("south:2", BOB))
+    found = resolve(strangers, {}, [], NOW)
+    assert found.persons["north:1"] == found.persons["south:1"]
+    word = Decision(one="north:1", other="south:1", is_same=False, by="a steward", at=NOW)
+    parted = resolve(strangers, {}, [word], NOW)
+    assert parted.persons["north:1"] != parted.persons["south:1"]

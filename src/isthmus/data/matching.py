@@ -19,6 +19,7 @@ from isthmus.kernel import Value, errors
 
 SHARED_MAX: Final = 8  # an email or phone of more records than this is a desk's or a family's, not a person's
 TOLD_APART: Final = 2  # so many edits between two birth dates or national ids are a slip; more are two people
+SLIP_LETTERS: Final = 3  # one slip in so many letters of a first name leaves it the same
 POSSIBLE: Final = 0.05  # pairs below this are not looked at again
 U_PAIRS: Final = 3_000_000  # random pairs that chance agreement is counted in
 COUNTED_MIN: Final = 1_000  # with fewer records the shipped chances of agreement are better than counted ones
@@ -30,10 +31,14 @@ FIELDS: Final = (
 
 
 class Record(Value):
-    """What one front end knows of one member. Texts are compared as they are; `birth date` is eight digits."""
+    """What one front end knows of one member. Texts are compared as they are; `birth date` is eight digits.
+
+    `person` is whom the business itself takes the member for, by something that was verified.
+    """
 
     record: str
     front_end: str = ""
+    person: str | None = None
     given_name: str | None = None
     surname: str | None = None
     date_of_birth: str | None = None
@@ -82,6 +87,16 @@ def exact_pairs(records: Sequence[Record]) -> list[Pair]:
     return [Pair(1.0, one, other, tuple(evidence)) for (one, other), evidence in sorted(found.items())]
 
 
+def verified_pairs(records: Sequence[Record]) -> list[Pair]:
+    """Return pairs that the business has joined itself, by what was verified: no likeness speaks against them."""
+    holders: dict[str, list[Record]] = {}
+    for record in sorted(records, key=lambda one: one.record):
+        if record.person:
+            holders.setdefault(record.person, []).append(record)
+    said = ("one person to the business, by what was verified",)
+    return [Pair(1.0, same[0].record, other.record, said) for same in holders.values() for other in same[1:]]
+
+
 def told_apart(one: Record, other: Record) -> bool:
     """Return whether a birth date or a national id says that these are two people, whatever else they share."""
     return any(_differ(one, other, name) for name in ("date_of_birth", "national_id"))
@@ -97,13 +112,39 @@ def are_strangers(one: Record, other: Record) -> bool:
     return all(_differ(one, other, name) for name in names)
 
 
+def have_other_first_names(one: Record, other: Record) -> bool:
+    """Return whether first names say two people, and no national id says one: twins, siblings, parent and child.
+
+    They share a birth date or an address, a surname, often an email; what is alike in them is no evidence. A few
+    letters are a slip; a first name in the other's surname is a form that was filled in the wrong order. Where two
+    national ids are known and differ, only one and the same address counts: FEBRL's own truth has one in three hundred
+    such pairs for one person.
+    """
+    mine, theirs = _folded(one.given_name), _folded(other.given_name)
+    if not mine or not theirs or mine == _folded(other.surname) or theirs == _folded(one.surname):
+        return False
+    if (
+        one.national_id
+        and other.national_id
+        and not (_differ(one, other, "national_id") and _live_together(one, other))
+    ):
+        return False
+    return _edits(mine, theirs) > max(1, min(len(mine), len(theirs)) // SLIP_LETTERS)
+
+
+def _live_together(one: Record, other: Record) -> bool:
+    places = [(_folded(record.street), _folded(record.street_number)) for record in (one, other)]
+    return places[0] == places[1] and places[0][0] is not None
+
+
 def _differ(one: Record, other: Record, name: str) -> bool:
     mine, theirs = getattr(one, name), getattr(other, name)
     return bool(mine and theirs) and _edits(mine, theirs) > TOLD_APART
 
 
 def _likely_pairs(records: Sequence[Record]) -> list[Pair]:
-    if len(records) < 2:
+    known = [record for record in records if any(getattr(record, name) for name in FIELDS)]
+    if len(known) < 2:
         return []
     try:
         import pyarrow as pa
@@ -114,19 +155,19 @@ def _likely_pairs(records: Sequence[Record]) -> list[Pair]:
             "members can't be matched by likeness here", remedy="install isthmus[identity], which brings splink"
         ) from missing
     logging.getLogger("splink").setLevel(logging.ERROR)  # its progress is no news to an operator
-    table = pa.Table.from_pylist([_row(record) for record in records], schema=_schema(pa))
+    table = pa.Table.from_pylist([_row(record) for record in known], schema=_schema(pa))
     settings = SettingsCreator(
         link_type="dedupe_only",
         unique_id_column_name="record",
         comparisons=_comparisons(),
         blocking_rules_to_generate_predictions=_blocking(),
-        probability_two_random_records_match=1 / len(records),
+        probability_two_random_records_match=1 / len(known),
         retain_matching_columns=False,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         linker = Linker(DuckDBAPI().register(table), settings, log_level=logging.ERROR)
-        if len(records) >= COUNTED_MIN:
+        if len(known) >= COUNTED_MIN:
             linker.training.estimate_u_using_random_sampling(max_pairs=U_PAIRS, seed=1)
         predicted = linker.inference.predict(threshold_match_probability=POSSIBLE)
         rows = predicted.as_record_list()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal, TypeVar
@@ -18,9 +19,10 @@ import msgspec
 
 from isthmus.kernel import Value, encode, errors
 
-from .matching import Pair, Record, are_strangers, pairs
+from .matching import Pair, Record, are_strangers, have_other_first_names, pairs, verified_pairs
 
 V = TypeVar("V", bound=Value)
+Why = Literal["not sure", "another first name", "told apart", "too many"]
 
 SURE: Final = 0.9  # at and above, two records are joined without asking; both FEBRL sets have no wrong pair from 0.5 on
 CLUSTER_MAX: Final = 20  # nobody has more accounts than this; a larger cluster is a chain of mistakes
@@ -45,7 +47,7 @@ class Doubt(Value):
     other: str
     probability: float
     evidence: tuple[str, ...]
-    why: Literal["not sure", "told apart", "too many"]
+    why: Why
 
 
 class Change(Value):
@@ -72,6 +74,14 @@ class Resolution(Value):
     figures: dict[str, tuple[int, int]]
 
 
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A person that a record was given, and by the how many-th change; nought where it was there from the first."""
+
+    person: str
+    since: int
+
+
 class Identities:
     """The persons of a company, in a folder: decisions and changes are kept for good, one line of JSON each."""
 
@@ -81,8 +91,7 @@ class Identities:
     def resolve(self, records: Sequence[Record], now: datetime) -> Resolution:
         """Find out who is who, keep ids where they were, and record each merge and split with its evidence."""
         before = self.persons()
-        former = {record: change.other for change in self.changes() for record in change.records}
-        found = resolve(records, before, self.decisions(), now, former)
+        found = resolve(records, before, self.decisions(), now, _stays(self.changes()))
         self._folder.mkdir(parents=True, exist_ok=True)
         self._append("changes.jsonl", found.changes)
         draft = self._folder / f"{uuid.uuid4().hex}.draft"
@@ -151,17 +160,18 @@ def resolve(
     before: Mapping[str, str],
     decisions: Sequence[Decision],
     now: datetime,
-    former: Mapping[str, str] | None = None,
+    stays: Mapping[str, Sequence[Stay]] | None = None,
 ) -> Resolution:
     """Return who is who. Pure: the same records, ids before and decisions give the same persons.
 
-    `former` is the person that a record had before it was last moved: who is split off again gets that id back.
+    `stays` are the persons that moved records had, the present one last: who is split off again gets the id back that
+    they had before, and who was there first keeps theirs.
     """
     by_id = {record.record: record for record in records}
     clusters = _Clusters(by_id, decisions)
     doubts: list[Doubt] = []
     reasons: dict[str, tuple[str, ...]] = {}
-    for pair in pairs(records):
+    for pair in [*verified_pairs(records), *pairs(records)]:
         if clusters.is_decided(pair):
             continue
         obstacle = clusters.obstacle(pair) if pair.probability >= SURE else "not sure"
@@ -170,7 +180,7 @@ def resolve(
             reasons[pair.one] = reasons[pair.other] = (*pair.evidence, f"probability {pair.probability:.4f}")
         elif not clusters.are_joined(pair.one, pair.other):
             doubts.append(_doubt(pair, obstacle))
-    persons = _named(clusters.groups(), before, former or {})
+    persons = _named(clusters.groups(), before, stays or {})
     return Resolution(
         persons=persons,
         doubts=tuple(one for one in doubts if persons[one.one] != persons[one.other]),
@@ -179,7 +189,7 @@ def resolve(
     )
 
 
-def _doubt(pair: Pair, why: Literal["not sure", "told apart", "too many"]) -> Doubt:
+def _doubt(pair: Pair, why: Why) -> Doubt:
     return Doubt(one=pair.one, other=pair.other, probability=pair.probability, evidence=pair.evidence, why=why)
 
 
@@ -203,20 +213,22 @@ class _Clusters:
     def are_joined(self, one: str, other: str) -> bool:
         return self._group[one] is self._group[other]
 
-    def obstacle(self, pair: Pair) -> Literal["told apart", "too many"] | None:
-        """Return what forbids to join the groups of two records."""
+    def obstacle(self, pair: Pair) -> Why | None:
+        """Return what forbids to join the groups of two records; what was verified only a person's word forbids."""
         if self.are_joined(pair.one, pair.other):
             return None
         mine, theirs = self._group[pair.one], self._group[pair.other]
         if len(mine) + len(theirs) > CLUSTER_MAX:
             return "too many"
-        if any(self._are_apart(one, other) for one in mine for other in theirs):
+        sides = [(self._records[one], self._records[other]) for one in mine for other in theirs]
+        if any(tuple(sorted((one.record, other.record))) in self._apart for one, other in sides):
             return "told apart"
-        return None
-
-    def _are_apart(self, one: str, other: str) -> bool:
-        is_decided = tuple(sorted((one, other))) in self._apart
-        return is_decided or are_strangers(self._records[one], self._records[other])
+        one, other = self._records[pair.one], self._records[pair.other]
+        if one.person and one.person == other.person:
+            return None
+        if any(are_strangers(one, other) for one, other in sides):
+            return "told apart"
+        return "another first name" if any(have_other_first_names(one, other) for one, other in sides) else None
 
     def join(self, one: str, other: str) -> None:
         if not self.are_joined(one, other):
@@ -228,12 +240,31 @@ class _Clusters:
         return sorted(sorted(group) for group in {id(group): group for group in self._group.values()}.values())
 
 
-def _named(groups: Sequence[Sequence[str]], before: Mapping[str, str], former: Mapping[str, str]) -> dict[str, str]:
-    """Give each group an id: the one that most of its records had, where no larger group claims it."""
+def _stays(changes: Sequence[Change]) -> dict[str, list[Stay]]:
+    """Return the persons that moved records had, the present one last. Who is moved back was never away."""
+    found: dict[str, list[Stay]] = {}
+    for number, change in enumerate(changes, 1):
+        for record in change.records:
+            stays = found.setdefault(record, [Stay(change.other, 0)])
+            if len(stays) > 1 and stays[-2].person == change.person:
+                stays.pop()
+            else:
+                stays.append(Stay(change.person, number))
+    return found
+
+
+def _named(
+    groups: Sequence[Sequence[str]], before: Mapping[str, str], stays: Mapping[str, Sequence[Stay]]
+) -> dict[str, str]:
+    """Give each group an id: the one that most of its records had; of equals, the group that had it first.
+
+    A group that is left without one gets back what its records had before that, where nobody has it now.
+    """
     names: dict[int, str] = {}
     taken: set[str] = set()
+    former = {record: found[-2].person for record, found in stays.items() if len(found) > 1}
     for known, reserved in ((before, set[str]()), (former, set(before.values()))):
-        for _, person, at in sorted(_claims(groups, known)):
+        for _, _, person, at in sorted(_claims(groups, known, stays)):
             if at not in names and person not in taken | reserved:
                 names[at] = person
                 taken.add(person)
@@ -244,10 +275,21 @@ def _named(groups: Sequence[Sequence[str]], before: Mapping[str, str], former: M
     return {record: names[at] for at, group in enumerate(groups) for record in group}
 
 
-def _claims(groups: Sequence[Sequence[str]], known: Mapping[str, str]) -> Iterable[tuple[int, str, int]]:
+def _claims(
+    groups: Sequence[Sequence[str]], known: Mapping[str, str], stays: Mapping[str, Sequence[Stay]]
+) -> Iterable[tuple[int, int, str, int]]:
+    """Yield how many of a group have an id (negative), since which change, the id, and the group's place."""
     for at, group in enumerate(groups):
-        held = [known[record] for record in group if record in known]
-        yield from ((-held.count(person), person, at) for person in sorted(set(held)))
+        held: dict[str, list[str]] = {}
+        for record in group:
+            if record in known:
+                held.setdefault(known[record], []).append(record)
+        for person, records in held.items():
+            since = min(
+                next((one.since for one in reversed(stays.get(record, ())) if one.person == person), 0)
+                for record in records
+            )
+            yield -len(records), since, person, at
 
 
 def _new_id(group: Sequence[str], taken: set[str]) -> str:

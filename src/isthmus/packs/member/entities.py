@@ -50,7 +50,7 @@ METRICS = (
 
 # What One ID compares of active members, read when it runs and landed nowhere; who left nothing to compare is left out.
 RECORDS = """
-    select front_end || '/' || member_id as record, front_end,
+    select front_end || '/' || member_id as record, front_end, person_id::text as person,
            nullif(profile ->> 'given_name', '') as given_name, nullif(profile ->> 'family_name', '') as surname,
            nullif(replace(profile ->> 'birthday', '-', ''), '') as date_of_birth,
            nullif(home.address ->> 'street', '') as street, nullif(home.address ->> 'city', '') as suburb,
