@@ -97,14 +97,15 @@ async def lines(database: Database) -> AsyncIterator[Lines]:
     release = app.build([one for one in found if one.code in CODES])
     resources = {payment.Providers: payment.Providers.built_in(), order.Numbers: order.Numbers(database)}
     lines = Lines(Platform(release, database, resources=resources), database)
-    await _stocked(lines)
+    await stocked(lines)
     yield lines
     async with database.platform() as session:
         findings = await doctor.examine(session, release.packs.values(), 5)
     assert [one.name for one in findings if not one.holds] == []
 
 
-async def _stocked(lines: Lines) -> None:
+async def stocked(lines: Lines) -> None:
+    """Put the same goods, prices, stock and ways of delivery into each of the three."""
     categories = tuple(
         catalog.CategoryDraft(code=one, name=one) for one in sorted({good[0] for good in GOODS.values()})
     )

@@ -33,6 +33,7 @@ DEPARTMENTS_KEPT_S = 300.0
 RULE = re.compile(r" \([a-z-]+\.\w+\)")  # who refused: for the operator, not for the shopper
 EVENING_HOUR = 19  # as the shop's rule has it
 FIELDS = (("recipient", "Name"), ("street", "Street"), ("city", "City"), ("region", "State"), ("postcode", "ZIP"))
+NEAR = {name for name, _ in FIELDS} | {"slot_id"}  # fields that have room for what is wrong with them
 RETURNED = ("shipped", "part-shipped", "completed")  # states in which goods may come back
 NAME, MOTTO = "Fresh", "Weighed today, at your door tomorrow; 30 % off after 19:00 UTC"
 
@@ -376,7 +377,8 @@ def seller(code: str) -> str:
 def _page(request: Request, name: str, refused: Refused | None = None, **facts: Any) -> Response:
     status = 200 if refused is None else int(refused.document.get("status", 422))
     facts = {"form": {}, "session": _session(request), "key": str(uuid.uuid4())} | facts
-    wrong, problem = (refused.field, str(refused)) if refused else ("", "")
+    problem = str(refused) if refused else ""
+    wrong = refused.field if refused and refused.field in NEAR else ""  # else it stands at the top of the page
     return HTMLResponse(PAGES.get_template(name).render(**facts, wrong=wrong, problem=problem), status_code=status)
 
 

@@ -31,6 +31,7 @@ PAGE = 24  # products of a page
 DEPARTMENTS_KEPT_S = 300.0
 RULE = re.compile(r" \([a-z-]+\.\w+\)")  # who refused: for the operator, not for the shopper
 FIELDS = (("recipient", "Name"), ("street", "Street"), ("city", "City"), ("region", "State"), ("postcode", "ZIP"))
+NEAR = {name for name, _ in FIELDS}  # fields that have room for what is wrong with them
 RETURNED = ("shipped", "part-shipped", "completed")  # states in which goods may come back
 NAME, MOTTO = "Market", "Many sellers, one basket"
 
@@ -365,7 +366,8 @@ def seller(code: str) -> str:
 def _page(request: Request, name: str, refused: Refused | None = None, **facts: Any) -> Response:
     status = 200 if refused is None else int(refused.document.get("status", 422))
     facts = {"form": {}, "session": _session(request), "key": str(uuid.uuid4())} | facts
-    wrong, problem = (refused.field, str(refused)) if refused else ("", "")
+    problem = str(refused) if refused else ""
+    wrong = refused.field if refused and refused.field in NEAR else ""  # else it stands at the top of the page
     return HTMLResponse(PAGES.get_template(name).render(**facts, wrong=wrong, problem=problem), status_code=status)
 
 

@@ -1,0 +1,1 @@
+"""The three shops, in a real browser over a real server."""

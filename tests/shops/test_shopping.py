@@ -1,0 +1,220 @@
+"""A shopper at each of the three: finds goods, reads why they cost what they do, pays, and sends some back."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, expect
+
+from isthmus.flows.after_sale import api as after_sale
+from isthmus.packs.order import api as order
+from isthmus.packs.pricing import api as pricing
+from tests.flows.test_business_lines import LONG_AGO
+
+from .conftest import PATIENCE_MS, TOKEN, Mall
+
+expect.set_options(timeout=PATIENCE_MS)
+HOME = {"Name": "Ada Lovelace", "Street": "1 Elm Street", "City": "Oxford", "State": "OH", "ZIP": "45056"}
+
+
+async def put(page: Page, shop: str, sku: str, quantity: int = 1, **fields: str) -> None:
+    """Put goods into the basket from their own page."""
+    await page.goto(f"{shop}/product/{sku}")
+    await page.get_by_label(re.compile("How many|Grams")).fill(str(quantity))
+    for label, text in fields.items():
+        await page.get_by_label(re.compile(label)).fill(text)
+    await page.get_by_role("button", name="Put in basket").click()
+    await expect(page.get_by_role("heading", name="Basket")).to_be_visible()
+
+
+async def sign_in(page: Page, shop: str) -> None:
+    await page.goto(f"{shop}/sign-in")
+    await page.get_by_label("Name").fill("Ada")
+    await page.get_by_label("E-mail").fill(f"{uuid.uuid4().hex[:8]}@example.org")
+    await page.get_by_role("button", name="Go on").click()
+    await expect(page.get_by_text("Ada").first).to_be_visible()
+
+
+async def see_total(page: Page) -> None:
+    """Say where to, and look at the total."""
+    for label, text in HOME.items():
+        await page.get_by_label(label, exact=True).fill(text)
+    await page.get_by_role("button", name=re.compile("See the total")).click()
+
+
+async def order_and_pay(page: Page) -> None:
+    await page.get_by_role("button", name=re.compile("^Order for")).click()
+    await page.get_by_role("button", name=re.compile("^Pay")).click()
+    await expect(page.get_by_role("heading", name="My orders")).to_be_visible()
+
+
+async def test_a_basket_of_two_sellers_is_paid_once_and_comes_as_two_orders(page: Page, mall: Mall) -> None:
+    shop = mall.shops["market"]
+    await page.goto(shop)
+    await page.get_by_label("Search").fill("cup")
+    await page.get_by_role("button", name="Search").click()
+    await page.get_by_role("link", name=re.compile("Cup")).click()
+    await expect(page.get_by_text("Sold by ada")).to_be_visible()
+    await page.get_by_role("button", name="Put in basket").click()
+    await put(page, shop, "mug", 2)
+    await sign_in(page, shop)
+    await expect(page.get_by_role("heading", name=re.compile("Sold by ada"))).to_be_visible()
+    await expect(page.get_by_role("heading", name=re.compile("Sold by ben"))).to_be_visible()
+    await see_total(page)
+    await expect(page.get_by_role("row", name=re.compile("^Total"))).to_contain_text("$32.99")
+    await expect(page.get_by_text("Comes as 2 orders")).to_be_visible()
+    await order_and_pay(page)
+    await expect(page.get_by_text("paid")).to_have_count(2)
+
+
+async def test_a_declined_card_is_tried_again_and_two_presses_pay_once(page: Page, mall: Mall) -> None:
+    shop = mall.shops["market"]
+    await put(page, shop, "jar")
+    await sign_in(page, shop)
+    await see_total(page)
+    await page.get_by_role("button", name=re.compile("^Order for")).click()
+    await page.get_by_label("one that is declined").check()
+    await page.get_by_role("button", name=re.compile("^Pay")).click()
+    await expect(page.get_by_role("alert")).to_contain_text("insufficient funds")
+    await page.get_by_label("one that pays").check()
+    await page.get_by_role("button", name=re.compile("^Pay")).dblclick()
+    await expect(page.get_by_role("heading", name="My orders")).to_be_visible()
+    await expect(page.get_by_text("paid")).to_have_count(1)
+
+
+async def test_another_price_is_shown_before_it_is_charged(page: Page, mall: Mall) -> None:
+    shop = mall.shops["market"]
+    await put(page, shop, "soup")
+    await sign_in(page, shop)
+    await see_total(page)
+    dearer = pricing.PriceEntry(sku="soup", currency="USD", amount=650, valid_from=LONG_AGO.replace(year=2021))
+    await mall.call("market", pricing.put_prices, pricing.PutPrices(prices=(dearer,)))
+    await page.get_by_role("button", name=re.compile("^Order for")).click()
+    await expect(page.get_by_text("The price changed: $5.00 before, $6.50 now")).to_be_visible()
+    await expect(page.get_by_role("alert")).to_contain_text("The total is 11.49 USD, and 9.99 USD was shown")
+    await expect(page.get_by_role("button", name="Order for $11.49")).to_be_visible()
+
+
+async def test_what_is_short_is_said_beside_the_line(page: Page, mall: Mall) -> None:
+    await put(page, mall.shops["brand"], "mug", 49)
+    await put(page, mall.shops["brand"], "jar", 51)
+    await expect(page.get_by_text("Only 50 left of 51 wanted")).to_be_visible()
+    await expect(page.get_by_role("button", name=re.compile("^Order for"))).to_have_count(0)
+
+
+async def test_the_brand_engraves_wraps_and_takes_a_deposit_for_what_is_reserved(page: Page, mall: Mall) -> None:
+    shop = mall.shops["brand"]
+    await put(page, shop, "cup", 2, Engrave="A. L.")
+    await expect(page.get_by_text("Engraved “A. L.”")).to_be_visible()
+    await sign_in(page, shop)
+    await page.get_by_label(re.compile("Reserve it")).check()
+    await page.get_by_label("In a box with a ribbon").check()
+    await page.get_by_label("A note to go with it").fill("for Ada")
+    await see_total(page)
+    await expect(page.get_by_role("row", name=re.compile("Deposit, due now"))).to_contain_text("$5.00")
+    await page.get_by_role("button", name=re.compile("^Order for")).click()
+    await page.get_by_role("button", name="Pay $5.00").click()
+    await page.get_by_role("main").get_by_role("link", name=re.compile(r"\d+")).click()
+    await expect(page.get_by_text("deposit-paid")).to_be_visible()
+    sold = (await mall.call("brand", order.list_orders, order.ListOrders(limit=1))).items[0]
+    assert (sold.attributes, sold.lines[0].attributes) == (
+        {"wrap": "box", "note": "for Ada"},
+        {"engraving": "A. L."},
+    )
+
+
+async def test_the_grocer_weighs_replaces_what_is_short_and_comes_when_it_was_said(page: Page, mall: Mall) -> None:
+    shop = mall.shops["fresh"]
+    await page.goto(f"{shop}/?text=brie")
+    await expect(page.get_by_text("a kilogram")).to_be_visible()
+    await put(page, shop, "brie", 250)
+    await put(page, shop, "cheddar", 9_050)
+    await expect(page.get_by_text(re.compile(r"Only \d+ left of 9050 wanted"))).to_be_visible()
+    await put(page, shop, "cheddar", 500)
+    await put(page, shop, "cod")
+    await sign_in(page, shop)
+    await see_total(page)
+    await expect(page.get_by_text(re.compile("slot|window", re.I)).first).to_be_visible()
+    await expect(page.get_by_role("button", name=re.compile("^Order for"))).to_have_count(0)
+    await page.get_by_label(re.compile("12:00–14:00")).check()
+    await page.get_by_label("Leave it at the door").check()
+    await see_total(page)
+    await expect(page.get_by_text("'Cod' is not left at a door")).to_be_visible()
+    await page.get_by_label("Hand it to me").check()
+    await see_total(page)
+    await order_and_pay(page)
+    await expect(page.get_by_text("paid")).to_be_visible()
+
+
+async def test_goods_are_sent_back_and_the_operator_reads_why_the_order_cost_what_it_did(
+    page: Page, mall: Mall
+) -> None:
+    shop = mall.shops["market"]
+    for sku in ("cup", "jar", "cheddar"):  # of three sellers: the market takes something off
+        await put(page, shop, sku, 100 if sku == "cheddar" else 1)
+    await sign_in(page, shop)
+    await see_total(page)
+    why = page.get_by_text("From 3 sellers or more").first
+    await expect(why).to_be_visible()
+    await order_and_pay(page)
+    await page.get_by_role("main").get_by_role("link", name=re.compile(r"\d+")).first.click()
+    number = re.findall(r"\d+", await page.get_by_role("heading", level=1).inner_text())[0]
+    sold = (await mall.call("market", order.list_orders, order.ListOrders(number=number))).items[0]
+    await mall.call("market", after_sale.ship_order, after_sale.ShipOrder(order_id=sold.order_id))
+    await page.reload()
+    await page.get_by_label("Send back").fill("1")
+    await page.get_by_role("button", name="Ask to return these").click()
+    await expect(page.get_by_text("requested", exact=True)).to_be_visible()
+    await page.goto(f"{mall.console}/?token={TOKEN}")
+    await page.get_by_role("searchbox").fill(f"#{number}")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1")).to_contain_text(f"Order #{number}")
+    await expect(page.get_by_text(re.compile("from 3 sellers or more")).first).to_be_visible()
+
+
+async def test_nobody_sees_anothers_orders_and_a_forged_cookie_is_nobodys(
+    browser: Browser, page: Page, mall: Mall
+) -> None:
+    shop = mall.shops["brand"]
+    await put(page, shop, "jar")
+    await sign_in(page, shop)
+    await see_total(page)
+    await order_and_pay(page)
+    mine = await page.get_by_role("main").get_by_role("link", name=re.compile(r"\d+")).get_attribute("href")
+    other = await browser.new_context()
+    stranger = await other.new_page()
+    await sign_in(stranger, shop)
+    await stranger.goto(f"{shop}{mine}")
+    await expect(stranger.get_by_role("alert")).to_contain_text("not one of yours")
+    (kept,) = [one for one in await page.context.cookies() if one["name"] == "brand_shop"]
+    forged = kept["value"].rpartition(".")[0] + "." + "0" * 64
+    await other.clear_cookies()
+    await other.add_cookies([{"name": "brand_shop", "value": forged, "url": shop}])
+    await stranger.goto(f"{shop}/orders")
+    await expect(stranger.get_by_role("heading", name="Sign in")).to_be_visible()
+    await other.close()
+
+
+@pytest.mark.parametrize("code", ["market", "brand", "fresh"])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+async def test_its_pages_are_for_everybody(browser: Browser, mall: Mall, code: str, width: int, scheme: str) -> None:
+    context = await browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)  # type: ignore[arg-type]
+    page, shop = await context.new_page(), mall.shops[code]
+    page.set_default_timeout(PATIENCE_MS)
+    await put(page, shop, "mug")
+    await sign_in(page, shop)
+    await see_total(page)
+    broken: dict[str, object] = {}
+    for path in ("here", "/", "/?text=nothing-like-it", "/product/cup", "/orders", "/sign-in", "/product/none"):
+        if path != "here":
+            await page.goto(shop + path)
+        found = (await Axe().run(page)).response["violations"]
+        serious = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
+        overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if serious or overflow > 0:
+            broken[path] = (serious, overflow)
+    await context.close()
+    assert broken == {}
