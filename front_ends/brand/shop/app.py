@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import time
 import uuid
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -24,11 +23,10 @@ from starlette.routing import Route
 
 from . import look, session
 from .platform import Platform, Refused
+from .shelf import CURRENCY, cards, departments
 
 HERE = Path(__file__).parent
-CURRENCY = "USD"
 PAGE = 24  # products of a page
-DEPARTMENTS_KEPT_S = 300.0
 RULE = re.compile(r" \([a-z-]+\.\w+\)")  # who refused: for the operator, not for the shopper
 FIELDS = (("recipient", "Name"), ("street", "Street"), ("city", "City"), ("region", "State"), ("postcode", "ZIP"))
 NEAR = {name for name, _ in FIELDS}  # fields that have room for what is wrong with them
@@ -51,7 +49,7 @@ def make(address: str, key: str, secret: bytes) -> Starlette:
         await app.state.platform.close()
 
     routes = [
-        Route("/", shelf),
+        Route("/", browse),
         Route("/product/{sku}", product),
         Route("/basket", basket),
         Route("/basket", change, methods=["POST"]),
@@ -71,20 +69,18 @@ async def style(request: Request) -> Response:
     return FileResponse(HERE / "shop.css")
 
 
-async def shelf(request: Request) -> Response:
+async def browse(request: Request) -> Response:
     """Show what is offered, by department or words, each with its price."""
     platform: Platform = request.app.state.platform
     query = request.query_params
     ask: dict[str, Any] = {"text": query.get("text", ""), "limit": PAGE}
     ask |= {name: query[name] for name in ("category", "cursor") if query.get(name)}
     category = ask.get("category", "")
-    found, top, below = await asyncio.gather(
-        platform.call("catalog.search", ask),
-        departments(request.app.state, ""),
-        departments(request.app.state, category.partition("/")[0]) if category else _nothing(),
-    )
-    cards = await _cards(request, found["items"])
-    facts: dict[str, Any] = {"cards": cards, "next_cursor": found["next_cursor"], "top": top, "below": below}
+    kept = request.app.state.departments
+    found, top = await asyncio.gather(platform.call("catalog.search", ask), departments(platform, kept, ""))
+    below = await departments(platform, kept, category.partition("/")[0]) if category else []
+    shown = await cards(platform, _session(request).get("member_id"), found["items"])
+    facts: dict[str, Any] = {"cards": shown, "next_cursor": found["next_cursor"], "top": top, "below": below}
     return _page(request, "shelf.html", None, **facts, text=ask["text"], category=category)
 
 
@@ -297,48 +293,6 @@ async def _choice(request: Request, variant: dict[str, Any], offer: dict[str, An
     except Refused as refused:
         choice["problem"] = "Not sold now" if refused.slug == "pricing.no-list-price" else str(refused)
     return choice
-
-
-async def departments(state: Any, parent: str) -> list[dict[str, Any]]:
-    """Return the categories right below one in which something is offered; found anew every few minutes."""
-    kept: dict[str, tuple[float, list[dict[str, Any]]]] = state.departments
-    until, found = kept.get(parent, (0.0, []))
-    if until < time.monotonic():
-        platform: Platform = state.platform
-        ask = {"limit": 200} | ({"parent": parent} if parent else {})
-        listed = (await platform.call("catalog.list-categories", ask))["items"]
-        asks = [platform.call("catalog.search", {"category": one["code"], "limit": 1}) for one in listed]
-        full = await asyncio.gather(*asks)
-        found = [one for one, page in zip(listed, full, strict=True) if page["items"]]
-        kept[parent] = (time.monotonic() + DEPARTMENTS_KEPT_S, found)
-    return found
-
-
-async def _nothing() -> list[dict[str, Any]]:
-    return []
-
-
-async def _cards(request: Request, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return goods with what the least that can be bought of each costs this shopper; no price where it has none."""
-    platform: Platform = request.app.state.platform
-    if not items:
-        return []
-    described, buyer = await asyncio.gather(
-        platform.call("catalog.describe-skus", {"skus": [one["sku"] for one in items]}), _buyer(request)
-    )
-    known = {one["item"]["sku"]: one for one in described["items"]}
-    lines = [{"sku": sku, "quantity": one["offer"]["min_quantity"]} for sku, one in known.items() if one["offer"]]
-    ask = {"currency": CURRENCY, "lines": lines, "buyer": buyer, "is_partial": True}
-    quote = await platform.call("pricing.quote", ask) if lines else {"lines": []}
-    priced = {one["sku"]: one for one in quote["lines"]}
-    return [one | {"unit": known[one["sku"]]["item"]["unit"], "priced": priced.get(one["sku"])} for one in items]
-
-
-async def _buyer(request: Request) -> dict[str, Any]:
-    member_id = _session(request).get("member_id")
-    if member_id is None:
-        return {}
-    return await request.app.state.platform.call("member.get-buyer", {"member_id": member_id})
 
 
 async def _own_order(request: Request) -> dict[str, Any]:
