@@ -58,7 +58,7 @@ bench: $(STAMP) ## Measure against peers and limits, print a table, write build/
 	@$(PY) -c 'import zope.interface' 2>/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check '.[bench]'
 	@$(PY) -m bench $(ARGS)
 
-screenshots: $(STAMP) ## Take the console's pictures again (needs Chromium)
+screenshots: $(STAMP) ## Take the pictures of the console and the shops again (needs Chromium)
 	@$(PY) -m tests.console.screenshots $(ARGS)
 
 clean: ## Remove the environment and everything that was built

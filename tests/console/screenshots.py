@@ -1,4 +1,4 @@
-"""Take the console's pictures again, on the demo's data with some traffic: `make screenshots`.
+"""Take the pictures of the console and the shops again, on the demo's data with some traffic: `make screenshots`.
 
 ARGS="--keep" goes on with the demo's database of an earlier run, and "--only orders" takes one picture.
 """
@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 from playwright.async_api import Browser, Page, async_playwright
 
+from demo.shops import CODES
 from tests import browser as browsers
 
 from .demo_server import ROOT, TOKEN, Demo, demo
@@ -37,6 +38,7 @@ PICTURES = {
     "capability": "/capabilities/checkout.preview-order",
     "stock": "/stock?q=strawberries&front_end=fresh",
 }
+SEVERAL = 5  # goods, of three sellers at least
 DARK = ("map", "metrics")
 NARROW = ("order", "map")
 
@@ -55,8 +57,28 @@ async def main() -> int:
         found = await _trade(served)
         browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         await _take(browser, f"{served.address}/console", found, chosen.only)
+        if not chosen.keep and not chosen.only:  # what was sold before is served without its shops
+            await _take_shops(browser, served.address)
         await browser.close()
     return 0
+
+
+async def _take_shops(browser: Browser, address: str) -> None:
+    """Take each shop's first page, and a basket of several sellers with every discount explained."""
+    host, _, port = address.rpartition(":")
+    for at, code in enumerate(CODES, start=1):
+        context = await browser.new_context(viewport={"width": 1280, "height": 900})
+        page = await context.new_page()
+        shop = f"{host}:{int(port) + at}"
+        await page.goto(shop)
+        await page.screenshot(path=IMAGES / f"shop-{code}.png")
+        if code == CODES[0]:
+            links = page.get_by_role("main").get_by_role("listitem").get_by_role("link")
+            for path in [await one.get_attribute("href") for one in (await links.all())[:SEVERAL]]:
+                await page.goto(f"{shop}{path}")
+                await page.get_by_role("button", name="Put in basket").click()
+            await page.screenshot(path=IMAGES / "shop-basket.png")
+        await context.close()
 
 
 async def _trade(served: Demo) -> dict[str, str]:
