@@ -24,9 +24,13 @@ TOKEN = "an-operator"
 
 FRONT_ENDS = {
     "north": """
-from isthmus.kernel import PASS, FrontEnd, answers
+from isthmus.kernel import PASS, FrontEnd, Value, answers
 from isthmus.packs.pricing import api as pricing
 from isthmus.values import money
+
+
+class Gift(Value):
+    wrap: str = "none"
 
 
 @answers(pricing.adjust_unit_price)
@@ -36,7 +40,8 @@ def one_euro_off(lines, buyer):
 
 
 FRONT_END = FrontEnd(
-    code="north", name="North", owner="north team", doc="Sells in the north.", uses={uses}, answers=(one_euro_off,)
+    code="north", name="North", owner="north team", doc="Sells in the north.", uses={uses}, answers=(one_euro_off,),
+    attributes={"order.order": Gift},
 )
 """,
     "south": """

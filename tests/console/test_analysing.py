@@ -41,6 +41,24 @@ async def test_a_question_that_has_no_answer_says_why(page: Page, served: Served
     await expect(page.get_by_role("alert")).to_contain_text("What to do")
 
 
+async def test_a_front_end_splits_by_its_own_attributes_and_another_is_not_offered_them(
+    page: Page, served: Served
+) -> None:
+    await served.sell("tea", attributes={"wrap": "box"})
+    await page.goto(f"{served.address}/quality")
+    await page.get_by_role("button", name="Land now").click()
+    await expect(page.get_by_role("status").first).to_contain_text("in the lake")
+    asked = f"{served.address}/metrics?metrics=order.orders&policy"
+    await page.goto(f"{asked}=north")
+    await page.get_by_label("Split by").select_option("order.order.attributes.wrap")
+    await page.get_by_role("button", name="Ask", exact=True).click()
+    await expect(page.get_by_role("region", name="Rows").locator("tbody tr").first).to_contain_text("box")
+    await page.goto(f"{asked}=south")
+    await expect(page.get_by_label("Split by").locator("option", has_text="attributes")).to_have_count(0)
+    await page.goto(f"{asked}=south&by=order.order.attributes.wrap")
+    await expect(page.get_by_role("alert")).to_contain_text("data.no-attribute")
+
+
 async def test_quality_is_checked_on_what_has_landed(page: Page, served: Served) -> None:
     await page.goto(f"{served.address}/quality")
     await page.get_by_role("button", name="Land now").click()

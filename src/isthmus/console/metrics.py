@@ -17,6 +17,7 @@ from isthmus.data import metamorphic
 from isthmus.data.ask import GRAINS, Ask, grained, read_filter
 from isthmus.data.expression import cells
 from isthmus.data.metrics import Answer
+from isthmus.data.model import Model
 from isthmus.data.plan import currency_field
 from isthmus.data.platform import DataPlatform
 from isthmus.data.policy import Policy, of_front_end
@@ -76,13 +77,14 @@ class Explorer:
             except errors.IsthmusError as error:
                 refused = error
         rows = [_scaled(row, units) for row in answer.rows] if answer else []
+        model = self._seen(asked["policy"])
         return render(
             request,
             "metrics.html",
             status=400 if refused else 200,
             asked=asked,
-            metrics=sorted(self._data.model.metrics.values(), key=lambda one: one.name),
-            dimensions=self._dimensions(asked["metrics"]),
+            metrics=sorted(model.metrics.values(), key=lambda one: one.name),
+            dimensions=self._dimensions(model, asked["metrics"]),
             grains=GRAINS,
             policies=["owner", *sorted(self._client.release.lines)],
             answer=answer,
@@ -158,9 +160,16 @@ class Explorer:
         self._client.release.line(name)
         return of_front_end(self._data.model, name)
 
-    def _dimensions(self, metrics: Sequence[str]) -> list[str]:
+    def _seen(self, policy: str) -> Model:
+        """Return the model with the attributes of front ends that an asker sees; none where nobody is called so."""
+        try:
+            return self._data.metrics.seen_by(self._policy(policy))
+        except errors.IsthmusError:
+            return self._data.model
+
+    def _dimensions(self, model: Model, metrics: Sequence[str]) -> list[str]:
         """Return what the metrics can be split by: their own front end first, then all that they reach."""
-        known = [name for name in metrics if name in self._data.model.metrics]
+        known = [name for name in metrics if name in model.metrics]
         if not known:
             return ["front_end"]
         plan = self._data.metrics.plan
@@ -168,13 +177,13 @@ class Explorer:
             roots = frozenset(leg.root for name in known for leg in plan(_question({"metrics": [name]})).legs)
         except errors.IsthmusError:
             roots = frozenset[str]()
-        own = ["front_end"] if all("front_end" in self._data.model.entity(root).fields for root in roots) else []
-        return [*own, *(one for one in metamorphic.dimensions(self._data.model, roots) if "front_end" not in one)]
+        own = ["front_end"] if all("front_end" in model.entity(root).fields for root in roots) else []
+        return [*own, *(one for one in metamorphic.dimensions(model, roots) if "front_end" not in one)]
 
     def _units(self, answer: Answer, policy: Policy) -> dict[str, tuple[str, int]]:
         """Return the unit of each metric and its decimals; amounts are in the one currency that they have."""
-        model = self._data.model
-        plan = self._data.metrics.plan(answer.receipt.ask)
+        model = self._data.metrics.seen_by(policy)
+        plan = self._data.metrics.plan(answer.receipt.ask, policy)
         found = {name: (model.metric(name).unit, 0) for name in plan.metrics}
         for name, expression in plan.metrics.items():
             fields = {currency_field(model, cell) for cell in cells(expression)} - {""}

@@ -177,7 +177,8 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
     ) -> None:
         """Say what a metric is made of and may be grouped by, or what an entity holds."""
         platform = open_platform()
-        model = platform.metrics.seen_by(_policy(platform, policy))
+        asker = _policy(platform, policy)
+        model = platform.metrics.seen_by(asker)
         if name in model.entities:
             entity = model.entities[name]
             out.print(f"[bold]{name}[/bold] in {entity.table}, owned by {entity.owner}: {entity.doc}")
@@ -193,7 +194,7 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
         metric = model.metric(name)
         out.print(f"[bold]{name}[/bold], owned by {model.owners.get(name, '')}: {metric.doc}")
         out.print(msgspec.json.format(encode(metric), indent=2).decode())
-        roots = frozenset(found for found in model.entities if found in _roots(platform.metrics, name))
+        roots = frozenset(found for found in model.entities if found in _roots(platform.metrics, name, asker))
         out.print("may be grouped by " + ", ".join(["time:<grain>", *metamorphic.dimensions(model, roots)]))
 
 
@@ -333,11 +334,11 @@ def _policy(platform: DataPlatform, name: str) -> Policy:
     return of_front_end(platform.model, name)
 
 
-def _roots(metrics: Metrics, name: str) -> frozenset[str]:
+def _roots(metrics: Metrics, name: str, policy: Policy) -> frozenset[str]:
     by_month = Ask(metrics=(name,), by=("time:month",))
     for ask in (Ask(metrics=(name,)), by_month):
         try:
-            return frozenset(leg.root for leg in metrics.plan(ask).legs)
+            return frozenset(leg.root for leg in metrics.plan(ask, policy).legs)
         except errors.BadAsk:
             continue
     return frozenset()

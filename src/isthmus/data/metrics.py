@@ -125,9 +125,9 @@ class Metrics:
         """Return the newest snapshot."""
         return self._snapshots.newest()
 
-    def plan(self, ask: Ask) -> Plan:
-        """Return how a question would be answered to somebody who sees everything, without asking it."""
-        return plan(self._model_for(ask, policies.owner()), ask, self._now())
+    def plan(self, ask: Ask, policy: Policy | None = None) -> Plan:
+        """Return how a question would be answered, to the owner where nobody is named, without asking it."""
+        return plan(self._model_for(ask, policy or policies.owner()), ask, self._now())
 
     def rerun(self, id: str, policies: Mapping[str, Policy]) -> Rerun:
         """Ask a receipt's question again, of the same snapshot where it is kept, and compare."""
