@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -77,6 +78,16 @@ def test_front_ends_see_the_kernel_the_values_the_apis_and_products_only():
             is_allowed = name.startswith(FRONT_ENDS_MAY) or is_api
             if (parts[0] == "isthmus" and not is_allowed) or (parts[0] == "front_ends" and not is_own_test):
                 wrong.append(f"{where(path, line)} imports {name}")
+    assert wrong == []
+
+
+def test_a_shop_is_a_client_of_the_api_and_imports_its_own_folder_only():
+    wrong, shops = [], sorted(ROOT.glob("front_ends/*/shop"))
+    for path in (one for shop in shops for one in sources(shop)):
+        climbs = [node.lineno for node in ast.walk(parsed(path)) if isinstance(node, ast.ImportFrom) and node.level > 1]
+        ours = [line for name, line in imports(parsed(path)) if name.partition(".")[0] in ("isthmus", "front_ends")]
+        wrong += [where(path, line) for line in (*climbs, *ours)]
+    assert shops
     assert wrong == []
 
 

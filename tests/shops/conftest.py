@@ -70,8 +70,8 @@ async def mall(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathF
         base = f"http://127.0.0.1:{server.port}"
         keys = {code: await auth.create_client(database, code, "shop", None) for code in CODES}
         try:
-            with _shops(base, keys) as addresses:
-                await asyncio.gather(*map(_answers, addresses.values()))
+            with shops(base, keys) as addresses:
+                await asyncio.gather(*map(answers, addresses.values()))
                 yield Mall(addresses, f"{base}/console", platform)
         finally:
             server.kill()
@@ -83,7 +83,7 @@ def _slots() -> tuple[fulfilment.NewSlot, ...]:
 
 
 @contextmanager
-def _shops(api: str, keys: dict[str, str]) -> Iterator[dict[str, str]]:
+def shops(api: str, keys: dict[str, str]) -> Iterator[dict[str, str]]:
     running: list[subprocess.Popen[bytes]] = []
     addresses: dict[str, str] = {}
     try:
@@ -104,7 +104,7 @@ def _shops(api: str, keys: dict[str, str]) -> Iterator[dict[str, str]]:
             one.wait(STARTS_WITHIN_S)
 
 
-async def _answers(address: str) -> None:
+async def answers(address: str) -> None:
     async with httpx.AsyncClient(timeout=STARTS_WITHIN_S) as client:
         for _ in range(STARTS_WITHIN_S * 10):
             await asyncio.sleep(0.1)

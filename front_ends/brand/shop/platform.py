@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 TIMEOUT_S = 20.0  # longer than any capability that a page asks for may take
+NOT_NOW = "the shop cannot answer just now; nothing was lost, try again in a minute"
 
 
 class Refused(Exception):
@@ -40,13 +41,13 @@ class Platform:
                 f"/v1/{capability}", json=ask, headers={"Idempotency-Key": key or str(uuid.uuid4())}
             )
         except httpx.HTTPError:
-            raise Refused({"slug": "shop.no-answer", "detail": "the shop is not reachable just now"}) from None
+            raise Refused({"slug": "shop.no-answer", "status": 503, "detail": NOT_NOW}) from None
         if answer.is_success:
             return answer.json()
         try:
             raise Refused(answer.json())
         except ValueError:
-            raise Refused({"slug": "shop.no-answer", "detail": "the shop did not understand its answer"}) from None
+            raise Refused({"slug": "shop.no-answer", "status": 502, "detail": NOT_NOW}) from None
 
     async def close(self) -> None:
         await self._client.aclose()

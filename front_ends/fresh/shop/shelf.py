@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Any
 
+from . import look
 from .platform import Platform
 
 CURRENCY = "USD"
@@ -44,3 +45,16 @@ async def cards(platform: Platform, member_id: str | None, items: list[dict[str,
 
 async def _buyer(platform: Platform, member_id: str | None) -> dict[str, Any]:
     return {} if member_id is None else await platform.call("member.get-buyer", {"member_id": member_id})
+
+
+def remarks(preview: dict[str, Any]) -> dict[str, list[str]]:
+    """Return what is to be said beside each SKU of a basket: what is short, dearer, or could come instead."""
+    told: dict[str, list[str]] = {}
+    for one in preview["shortages"]:
+        told.setdefault(one["sku"], []).append(f"Only {one['available']} left of {one['wanted']} wanted")
+    for one in preview["drifted"]:
+        was, now = look.amount(one["shown"]), look.amount(one["now"])
+        told.setdefault(one["sku"], []).append(f"The price changed: {was} before, {now} now")
+    for one in preview["substitutes"]:
+        told.setdefault(one["instead_of"], []).append(f"We could bring {one['offer']['title']} instead")
+    return told

@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from . import look, session
 from .platform import Platform, Refused
-from .shelf import CURRENCY, cards, departments
+from .shelf import CURRENCY, cards, departments, remarks
 
 HERE = Path(__file__).parent
 PAGE = 24  # products of a page
@@ -32,6 +32,7 @@ FIELDS = (("recipient", "Name"), ("street", "Street"), ("city", "City"), ("regio
 NEAR = {name for name, _ in FIELDS}  # fields that have room for what is wrong with them
 RETURNED = ("shipped", "part-shipped", "completed")  # states in which goods may come back
 NAME, MOTTO = "Market", "Many sellers, one basket"
+PAYMENTS_KEPT = 5  # a cookie is small
 
 
 def shop() -> Starlette:
@@ -58,6 +59,7 @@ def make(address: str, key: str, secret: bytes) -> Starlette:
         Route("/orders", orders),
         Route("/orders/{order_id}", one_order),
         Route("/orders/{order_id}/return", send_back, methods=["POST"]),
+        Route("/orders/{order_id}/pay", pay_later, methods=["POST"]),
         Route("/sign-in", sign_in, methods=["GET", "POST"]),
         Route("/shop.css", style),
     ]
@@ -104,13 +106,11 @@ async def change(request: Request) -> Response:
     """Set a quantity, and remember what it was shown to cost: a later price is pointed out before it is charged."""
     platform: Platform = request.app.state.platform
     form, kept = await request.form(), _session(request)
-    if "basket_id" not in kept:
-        kept["basket_id"] = (await platform.call("order.open-basket", {"currency": CURRENCY}))["basket_id"]
     quantity = form.getlist("quantity")[-1]  # the button "take out" comes after the field
     if not str(quantity).isdecimal():
         raise Refused({"detail": "a quantity is a whole number"})
     line = {"sku": form["sku"], "quantity": int(str(quantity))}
-    held = await platform.call("order.set-lines", {"basket_id": kept["basket_id"], "lines": [line]})
+    held = await _put(platform, kept, line)
     kept["count"] = len(held["lines"])
     try:
         preview = await _preview(request, {"basket_id": kept["basket_id"], "currency": CURRENCY}, kept)
@@ -127,6 +127,17 @@ async def change(request: Request) -> Response:
     return _keep(request, RedirectResponse("/basket", status_code=303), kept)
 
 
+async def _put(platform: Platform, kept: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:
+    if "basket_id" in kept:
+        try:
+            return await platform.call("order.set-lines", {"basket_id": kept["basket_id"], "lines": [line]})
+        except Refused as refused:
+            if refused.slug != "order.unknown-basket":  # not kept for ever: the shopper begins another
+                raise
+    kept["basket_id"] = (await platform.call("order.open-basket", {"currency": CURRENCY}))["basket_id"]
+    return await platform.call("order.set-lines", {"basket_id": kept["basket_id"], "lines": [line]})
+
+
 async def checkout(request: Request) -> Response:
     """Show the total for an address, or order for the total that was shown."""
     platform: Platform = request.app.state.platform
@@ -140,7 +151,7 @@ async def checkout(request: Request) -> Response:
     except Refused as refused:
         return await _basket_page(request, form, refused)
     kept = {name: value for name, value in kept.items() if name not in ("basket_id", "count")}
-    kept["payments"] = [*kept.get("payments", []), placed["payment_id"]][-5:]
+    kept["payments"] = [*kept.get("payments", []), placed["payment_id"]][-PAYMENTS_KEPT:]
     return _keep(request, RedirectResponse(f"/pay/{placed['payment_id']}", status_code=303), kept)
 
 
@@ -177,6 +188,16 @@ async def orders(request: Request) -> Response:
 async def one_order(request: Request) -> Response:
     """Show one order of the shopper's."""
     return await _order_page(request)
+
+
+async def pay_later(request: Request) -> Response:
+    """Go on to what is still to be paid for one of the shopper's orders: who left before paying, or a balance."""
+    order, kept = await _own_order(request), _session(request)
+    due = await _due(request, order)
+    if due is None:
+        return RedirectResponse(f"/orders/{order['order_id']}", status_code=303)
+    kept["payments"] = [*kept.get("payments", []), due["payment_id"]][-PAYMENTS_KEPT:]
+    return _keep(request, RedirectResponse(f"/pay/{due['payment_id']}", status_code=303), kept)
 
 
 async def send_back(request: Request) -> Response:
@@ -222,13 +243,16 @@ async def _basket_page(request: Request, form: Mapping[str, str], refused: Refus
     kept = _session(request)
     if "basket_id" not in kept:
         return _page(request, "basket.html", refused, basket=None)
-    held = await platform.call("order.get-basket", {"basket_id": kept["basket_id"]})
+    try:
+        held = await platform.call("order.get-basket", {"basket_id": kept["basket_id"]})
+    except Refused as gone:
+        return _forget_basket(request, gone)
     preview: dict[str, Any] | None = None
     notes: dict[str, list[str]] = {}
     if held["lines"]:
         try:
             preview = await _preview(request, _ask(form, kept), kept)
-            notes = _notes(preview)
+            notes = remarks(preview)
         except Refused as problem:
             refused = refused or problem
     skus = [one["sku"] for one in held["lines"]]
@@ -246,16 +270,11 @@ async def _basket_page(request: Request, form: Mapping[str, str], refused: Refus
     return _page(request, "basket.html", refused, basket=held, lines=lines, preview=preview, form=form, **extra)
 
 
-def _notes(preview: dict[str, Any]) -> dict[str, list[str]]:
-    notes: dict[str, list[str]] = {}
-    for one in preview["shortages"]:
-        notes.setdefault(one["sku"], []).append(f"Only {one['available']} left of {one['wanted']} wanted")
-    for one in preview["drifted"]:
-        was, now = look.amount(one["shown"]), look.amount(one["now"])
-        notes.setdefault(one["sku"], []).append(f"The price changed: {was} before, {now} now")
-    for one in preview["substitutes"]:
-        notes.setdefault(one["instead_of"], []).append(f"We could bring {one['offer']['title']} instead")
-    return notes
+def _forget_basket(request: Request, refused: Refused) -> Response:
+    if refused.slug != "order.unknown-basket":
+        raise refused
+    kept = {name: value for name, value in _session(request).items() if name not in ("basket_id", "count")}
+    return _keep(request, _page(request, "basket.html", None, basket=None, session=kept), kept)
 
 
 async def _preview(request: Request, ask: dict[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
@@ -304,7 +323,16 @@ async def _order_page(request: Request, refused: Refused | None = None) -> Respo
     order = await _own_order(request)
     returns = await request.app.state.platform.call("order.list-returns", {"order_id": order["order_id"]})
     can_return = order["state"] in RETURNED
-    return _page(request, "order.html", refused, order=order, returns=returns["items"], can_return=can_return)
+    facts: dict[str, Any] = {"order": order, "returns": returns["items"], "can_return": can_return}
+    return _page(request, "order.html", refused, **facts, due=await _due(request, order))
+
+
+async def _due(request: Request, order: Mapping[str, Any]) -> dict[str, Any] | None:
+    if order["state"] != "placed":
+        return None
+    references = [order["group_id"], f"{order['group_id']}/balance"]
+    found = await request.app.state.platform.call("payment.list-payments", {"references": references})
+    return next((one for one in found["items"] if one["state"] == "open"), None)
 
 
 def from_whom(goods: Mapping[str, Any]) -> str:
