@@ -55,7 +55,7 @@ demo: $(STAMP) ## Sell a year of real baskets, check every total, keep serving; 
 	@$(VENV)/bin/isthmus demo $(ARGS)
 
 bench: $(STAMP) ## Measure against peers and limits, print a table, write build/bench.json; ARGS="kernel --rounds 7"
-	@$(PY) -c 'import zope.interface' 2>/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check '.[bench]'
+	@$(PY) -c 'import ibis, metricflow, zope.interface' 2>/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check '.[bench]'
 	@$(PY) -m bench $(ARGS)
 
 screenshots: $(STAMP) ## Take the pictures of the console and the shops again (needs Chromium)

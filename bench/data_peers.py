@@ -1,10 +1,11 @@
 """The same questions to Isthmus, three peers and hand-written SQL, in one run on one DuckDB.
 
-    pip install metricflow boring-semantic-layer "ibis-framework[duckdb]"     # in an environment of its own
-    PYTHONPATH=src python bench/data_peers.py [orders] [peer ...]
+    pip install '.[bench]'
+    python -m bench.data_peers [orders] [peer ...]
 
 Each answers "sales and buyers by the buyer's region" and "sales and quantity by region" (two facts: a chasm).
-A peer that says something else than the SQL by hand is marked.
+A peer that says something else than the SQL by hand is marked. `python -m bench data_peers` asks the first question
+of all of them in turns with Isthmus; the second one MetricFlow refuses, and another takes a minute for.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from data_metrics import MODEL, NOW, tables
 
+from bench.data_metrics import MODEL, NOW, interleaved, tables
 from isthmus.data import policy
 from isthmus.data.ask import Ask
 from isthmus.data.metrics import Metrics
@@ -77,6 +78,44 @@ project_configuration:
 """
 
 Run = Callable[[], list[tuple[Any, ...]]]
+
+ORDERS = 1_000_000
+QUESTION = "sales, buyers"
+
+
+def rows(rounds: int) -> list[dict[str, object]]:
+    """Return how long Isthmus takes against each peer, asked in turns; a peer that is not installed is named."""
+    connection = duckdb.connect()
+    connection.execute(f"set TimeZone = 'UTC'; {tables(ORDERS)}")
+    ours, wanted = isthmus(connection)[QUESTION], plain(by_hand(connection)[QUESTION]())
+    found: list[dict[str, object]] = []
+    for name, make in {"MetricFlow": metricflow, "Ibis": ibis, "Boring Semantic Layer": boring}.items():
+        row: dict[str, object] = {"name": f"metric: {QUESTION} by region, {ORDERS:,} orders", "unit": "ms"}
+        try:
+            theirs = make(connection)[QUESTION]
+        except ImportError:
+            row |= {
+                "value": 0.0,
+                "against": f"{name}: NOT RUN, it is not installed",
+                "ratio": None,
+                "aim": "",
+                "met": None,
+            }
+            found.append(row)
+            continue
+        if plain(ours()) != wanted:
+            raise AssertionError("Isthmus says something else than the SQL by hand")
+        is_right = plain(theirs()) == wanted
+        mine, other = interleaved(ours, theirs, rounds)
+        row |= {"value": round(mine, 1), "against": name if is_right else f"{name} (another number)"}
+        found.append(row | {"ratio": mine / other, "aim": "at most 1", "met": mine <= other})
+    connection.close()
+    return found
+
+
+def plain(found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return rows in order, whole floats as whole numbers: some peers pass through pandas."""
+    return sorted(tuple(map(_plain, row)) for row in found)
 
 
 def main(orders: int, chosen: list[str]) -> None:
