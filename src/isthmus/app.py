@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import importlib.util
 import os
@@ -277,8 +278,10 @@ def asgi() -> App:
             at_work = [keep_running(jobs(platform, both)), platform.follower.run(), told.run()]
             at_work += [Relay(platform.database, both.consumers()).run()] if both else []
             background = [asyncio.create_task(work) for work in at_work]
+            app = served(platform, data, both)
+            gc.freeze()  # what is loaded lasts: no collection looks through it again
             try:
-                yield served(platform, data, both)
+                yield app
             finally:
                 for task in background:
                     task.cancel()

@@ -22,6 +22,7 @@ from isthmus.gateway import auth
 from isthmus.gateway.http import App, Gateway, Limits, asgi
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
+from isthmus.gateway.whole import WholeAnswers
 from isthmus.kernel import (
     PASS,
     Context,
@@ -319,7 +320,7 @@ class serving:
     """Serve an application in a thread with an event loop of its own, as long as a block runs."""
 
     def __init__(self, app: App) -> None:
-        config = uvicorn.Config(app, lifespan="on", log_level="warning", loop="uvloop", http="httptools", ws="none")  # type: ignore[arg-type]
+        config = uvicorn.Config(app, lifespan="on", log_level="warning", loop="uvloop", http=WholeAnswers, ws="none")  # type: ignore[arg-type]
         self._server = uvicorn.Server(config)
 
     def __enter__(self) -> str:

@@ -6,6 +6,8 @@ from typing import Final
 
 import uvicorn
 
+from .whole import WholeAnswers
+
 KEEP_ALIVE_S: Final = 30  # longer than a load balancer's default between two requests of one client is
 SHUTDOWN_S: Final = 20  # a call has its own deadline, mostly 5 s; flows with outside steps have more
 BACKLOG: Final = 2_048
@@ -23,7 +25,7 @@ def run(factory: str, *, host: str, port: int, workers: int = 1, log_level: str 
         port=port,
         workers=workers,
         loop="uvloop",
-        http="httptools",
+        http=WholeAnswers,
         ws="none",
         lifespan="on",
         log_level=log_level,
