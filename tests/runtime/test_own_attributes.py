@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_type_hints
 
 import pytest
 
 from isthmus import app
+from isthmus.data.model import read_field
 from isthmus.kernel import FrontEnd, Meta, Value, errors
 from isthmus.kernel.contract import fit
+from isthmus.markings import Measure
 from isthmus.runtime.deploy_changes import attributes_compared
 
 from .isolated import front_end_folder, loaded
@@ -17,13 +19,15 @@ from .isolated import front_end_folder, loaded
 BODY = '''
 from typing import Annotated, Literal
 from isthmus.kernel import Meta, Value
+from isthmus.markings import Measure, Pii
 
 class Gift(Value):
     """How an order is given away."""
     wrap: Literal["none", "box"] = "none"
     note: Annotated[str, Meta(max_length=5)] = ""
     pages: tuple[int, ...] = (1, 2)
-    by: str
+    by: Annotated[str, Pii("name")]
+    ribbons: Annotated[int, Meta(ge=0), Measure(unit="ribbon")] = 0
 
 @answers(member.tier_for)
 def tier(points: int) -> str:
@@ -47,6 +51,9 @@ def test_attributes_are_checked_alike_wherever_the_front_end_runs(tmp_path: Path
         with pytest.raises(errors.BadAsk, match=words) as refused:
             fit(wrong, gift, "$.attributes")
         assert refused.value.path.replace("[...]", "[0]") == path
+    marked = {name: read_field(name, hint) for name, hint in get_type_hints(gift, include_extras=True).items()}
+    assert {name: one.pii for name, one in marked.items() if one.pii} == {"by": "name"}
+    assert {name: one.measure for name, one in marked.items() if one.measure} == {"ribbons": Measure(unit="ribbon")}
 
 
 def test_a_version_says_what_it_makes_of_attributes() -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Union, cast
+from typing import Annotated, Any, Literal, Union, cast, get_args
 
 import msgspec
 
 from isthmus.kernel import Meta, Value
+from isthmus.kernel.contract import fit
+from isthmus.markings import Measure, Pii
 
 Schema = Mapping[str, Any]
 DEPTH_MAX = 20  # what lies deeper, or contains itself, is passed on as it is
@@ -28,6 +30,7 @@ _BOUNDS = {
     "minItems": "min_length",
     "maxItems": "max_length",
 }
+PII, MEASURE = "x-pii", "x-measure"  # keywords beside a field's schema, for what `isthmus.markings` says of it
 _PLAIN: dict[str, type] = {"string": str, "integer": int, "number": float, "boolean": bool, "null": type(None)}
 
 
@@ -166,11 +169,30 @@ class Types:
             return dict[str, self.of(cast(Schema, more), name, depth + 1) if isinstance(more, dict) else Any]
         needed = set(cast("list[str]", schema.get("required", [])))
         fields = {
-            wire: (self.of(one, f"{name}{type_name(wire)}", depth + 1), wire in needed)
+            wire: (_marked(self.of(one, f"{name}{type_name(wire)}", depth + 1), one), wire in needed)
             for wire, one in properties.items()
         }
         filled = {wire: one["default"] for wire, one in properties.items() if self._fills_in and "default" in one}
         return self.struct(name, fields, str(schema.get("description", "")), filled)
+
+
+def marks_as_keywords(hint: Any) -> dict[str, Any]:
+    """Return what an annotation marks a field as, as keywords beside its JSON Schema."""
+    found: dict[str, Any] = {}
+    for part in get_args(hint):
+        found |= marks_as_keywords(part)
+    for mark in getattr(hint, "__metadata__", ()):
+        if isinstance(mark, Pii):
+            found[PII] = mark.kind
+        elif isinstance(mark, Measure):
+            found[MEASURE] = msgspec.to_builtins(mark)
+    return found
+
+
+def _marked(kind: Any, schema: Schema) -> Any:
+    marks = [fit({"kind": schema[PII]}, Pii, f"$.{PII}")] if PII in schema else []
+    marks += [fit(schema[MEASURE], Measure, f"$.{MEASURE}")] if MEASURE in schema else []
+    return Annotated[(kind, *marks)] if marks else kind
 
 
 def identifier(wire: str) -> str:

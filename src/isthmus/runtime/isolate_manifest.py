@@ -11,7 +11,9 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast, get_type_hints
+
+import msgspec
 
 from isthmus.kernel import FrontEnd, Product, Value, errors
 from isthmus.kernel.contract import json_schema
@@ -19,7 +21,7 @@ from isthmus.kernel.extension import Answer
 from isthmus.kernel.fingerprint import code_hash
 from isthmus.kernel.plan import Point
 
-from .adopt_types import Types
+from .adopt_types import Types, marks_as_keywords
 
 _TYPES = "types"
 OURS = "isthmus."  # names outside this are not looked up: a manifest may come from a stranger
@@ -114,6 +116,10 @@ def _described(part: FrontEnd, names: Mapping[Any, str]) -> ToldFrontEnd:
 
 def _schema(declared: type[Value]) -> dict[str, Any]:
     (schema,), components = json_schema((declared,), f"#/{_TYPES}/{{name}}")
+    own = components[schema["$ref"].rpartition("/")[2]]["properties"]
+    hints = get_type_hints(declared, include_extras=True)
+    for one in msgspec.structs.fields(cast(Any, declared)):
+        own[one.encode_name] |= marks_as_keywords(hints[one.name])
     return {**schema, _TYPES: components}
 
 
