@@ -17,6 +17,7 @@ from isthmus.config import Config, load_config
 from isthmus.console.calls import Everything
 from isthmus.console.client import CLIENT as CONSOLE
 from isthmus.console.client import Client
+from isthmus.console.cost import Cost
 from isthmus.console.dead_letters import DeadLetters
 from isthmus.console.deploys import Deploys
 from isthmus.console.pages import Part, every_page
@@ -294,13 +295,14 @@ def served(running: Running, data: DataPlatform | None = None, both: Dual | None
     """Return gateway and console over a running platform, with the data platform where there is one."""
     database = running.database
     stories = Stories(database)
-    deploys = Deploys(deploy_ground(running))
     pages = every_page(
         running.platform,
         running.traffic,
         Everything(stories, database),
         _data_part(running, data, both),
-        [*deploys.pages(), *DeadLetters(database).pages()],
+        Deploys(deploy_ground(running)),
+        DeadLetters(database),
+        Cost(database, running.traffic, running.config.cost_month),
     )
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
     gateway = Gateway(

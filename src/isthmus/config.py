@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ class Config:
     folders are front ends; it may be missing. demo_entry: `module:function` that `isthmus demo` calls. adopted:
     existing services that are packs here, by name. isolation: for those front ends that do not run `inline` with its
     defaults, by the name of their folder, which is their code. record: which calls are recorded, and how long
-    they are kept.
+    they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; empty where nobody said.
     """
 
     root: Path
@@ -56,6 +57,7 @@ class Config:
     adopted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     isolation: Mapping[str, Isolation] = field(default_factory=dict[str, Isolation])
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    cost_month: str = ""
 
     @property
     def versions(self) -> Path:
@@ -72,7 +74,9 @@ _KNOWN = {
     "server": {"host", "port"},
     "demo": {"entry"},
     "record": {"share", "shares", "kept", "kept_mb", "kept_days"},
+    "cost": {"month"},
 }
+_AMOUNT = re.compile(r"\d{1,12}(\.\d{1,2})? [A-Z]{3}")
 _PER_FRONT_END = {"isolation", "budget_ms", "deadline_ms", "memory_mb", "url"}
 
 
@@ -97,6 +101,7 @@ def load_config(path: Path | None = None) -> Config:
         adopted=found.get("adopted", {}),
         isolation={name: _isolation(file, name, chosen) for name, chosen in found.get("front_ends", {}).items()},
         record=record,
+        cost_month=_amount(file, found.get("cost", {}).get("month", "")),
     )
 
 
@@ -124,6 +129,14 @@ def _read(file: Path) -> dict[str, Any]:
             known = ", ".join(f"{name}.{key}" for name, keys in _KNOWN.items() for key in sorted(keys))
             raise WrongConfig(f"{file} has an unknown setting {unknown[0]!r}", remedy=f"the settings are {known}")
     return found
+
+
+def _amount(file: Path, text: Any) -> str:
+    if text and not (isinstance(text, str) and _AMOUNT.fullmatch(text)):
+        raise WrongConfig(
+            f"{file} has cost.month = {text!r}", remedy='give an amount and a currency of ISO 4217, such as "1200 EUR"'
+        )
+    return text
 
 
 def _isolation(file: Path, name: str, chosen: Any) -> Isolation:

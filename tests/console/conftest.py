@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -11,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Locator, Page
 
 from isthmus.gateway import auth
 from isthmus.store import Database
@@ -21,6 +22,7 @@ from tests.flows.serving import Server
 
 FreshDatabase = Callable[[], AbstractAsyncContextManager[str]]
 TOKEN = "an-operator"
+RELOADS_MAX = 120  # half a second each: a busy machine is slow, and no test says how fast it is
 
 FRONT_ENDS = {
     "north": """
@@ -79,6 +81,16 @@ class Served:
         return placed["orders"][0]
 
 
+async def eventually(page: Page, wanted: Locator) -> None:
+    """Reload a page until it shows what a background job of the server makes a moment later."""
+    for _ in range(RELOADS_MAX):
+        if await wanted.count():
+            return
+        await asyncio.sleep(0.5)
+        await page.reload()
+    raise AssertionError(f"{page.url} did not come to show {wanted}")
+
+
 @pytest.fixture(scope="module")
 async def served(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     """Give a server process over a stocked database of its own, with the front ends north and south."""
@@ -86,7 +98,7 @@ async def served(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPat
     for code, text in FRONT_ENDS.items():
         (folder / "front_ends" / code).mkdir(parents=True)
         (folder / "front_ends" / code / "front_end.py").write_text(text.replace("{uses}", repr(NORTH.uses)))
-    (folder / "isthmus.toml").write_text("[record]\nshare = 1.0\n")
+    (folder / "isthmus.toml").write_text('[record]\nshare = 1.0\n[cost]\nmonth = "1200 EUR"\n')
     async with fresh_database() as url, await Database.open(url) as database:
         shop = shop_of(database)
         await stocked(shop)

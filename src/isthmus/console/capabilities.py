@@ -16,6 +16,7 @@ from isthmus.kernel.story import Story
 from . import forms
 from .calls import Told, plain
 from .client import CLIENT, Client
+from .cost import Cost
 from .traffic import Traffic
 from .web import Page, form, render
 
@@ -23,10 +24,11 @@ from .web import Page, form, render
 class Capabilities:
     """The pages of capabilities."""
 
-    def __init__(self, client: Client, traffic: Traffic, told: Told) -> None:
+    def __init__(self, client: Client, traffic: Traffic, told: Told, cost: Cost) -> None:
         self._client = client
         self._told = told
         self._traffic = traffic
+        self._cost = cost
 
     def pages(self) -> list[Page]:
         return [
@@ -104,6 +106,7 @@ class Capabilities:
             owner=self._client.release.packs[found.pack].owner if found.pack in self._client.release.packs else "",
             calls=[(code, one) for (code, _), one in (await self._traffic.of(capability=name)).items()],
             refusals=await self._traffic.refused(capability=name),
+            cost=await self._cost.of_capability(name),
             typed=typed or dict(request.query_params),
             front_end=(typed or request.query_params).get("front_end") or next(iter(consumers), ""),
             answer=answer,

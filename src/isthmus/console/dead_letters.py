@@ -28,6 +28,11 @@ class DeadLetters:
             Page("/dead-letters", "", self.send_again, ("POST",)),
         ]
 
+    async def of(self, front_end: str) -> int:
+        """Return how many a front end has."""
+        async with self._database.platform() as session:
+            return len(await dead_letters.listed(session, front_end))
+
     async def list(self, request: Request) -> Response:
         front_end = request.query_params.get("front_end") or None
         async with self._database.platform() as session:

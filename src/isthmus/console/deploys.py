@@ -16,6 +16,7 @@ from isthmus.runtime import switch as switches
 from isthmus.runtime import versions
 from isthmus.runtime.deploy import Ground, checked
 from isthmus.runtime.deploy_changes import Change, compared
+from isthmus.runtime.deploy_report import Line as Deployed
 from isthmus.runtime.deploy_report import report
 from isthmus.runtime.switch import Switched
 
@@ -41,6 +42,11 @@ class Deploys:
             Page("/deploys/{code}/{hash}", "", self.candidate),
         ]
 
+    async def of(self, code: str) -> Deployed:
+        """Return how one front end stands, and its versions."""
+        (line,) = await report(self._ground, code)
+        return line
+
     async def list(self, request: Request) -> Response:
         lines = await report(self._ground)
         history = await switches.history(self._ground.database, limit=HISTORY_MAX)
@@ -52,7 +58,7 @@ class Deploys:
 
     async def _shown(self, request: Request, refused: errors.IsthmusError | None = None) -> Response:
         code = request.path_params["code"]
-        (line,) = await report(self._ground, code)
+        line = await self.of(code)
         if not line.versions and not line.is_in_folder:
             raise errors.NotFound(f"front end {code!r} was never here", remedy="deploy it: isthmus deploy FOLDER")
         return render(

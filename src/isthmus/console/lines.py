@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,8 +15,13 @@ from isthmus.governance.explain import Candidate
 from isthmus.kernel.release import Line, Release
 
 from .client import Client
+from .cost import Cost
+from .dead_letters import DeadLetters
+from .deploys import Deploys
 from .traffic import Traffic, together
 from .web import Page, render
+
+CALLS_SHOWN: Final = 12  # of its capabilities, those called most
 
 Business = Callable[[str], Awaitable[Sequence[Any]]]  # code → figures with metric, value, unit, doc
 
@@ -34,10 +39,21 @@ class Point:
 class Lines:
     """The pages of front ends and their extension points."""
 
-    def __init__(self, client: Client, traffic: Traffic, business: Business | None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        traffic: Traffic,
+        business: Business | None,
+        deploys: Deploys,
+        dead_letters: DeadLetters,
+        cost: Cost,
+    ) -> None:
         self._client = client
         self._traffic = traffic
         self._business = business
+        self._deploys = deploys
+        self._dead_letters = dead_letters
+        self._cost = cost
 
     def pages(self) -> list[Page]:
         return [
@@ -63,6 +79,7 @@ class Lines:
         line = self._client.release.line(code)
         explained = [_asked(self._client.release, code, name) for name in sorted(self._client.release.points)]
         calls = await self._traffic.of(front_end=code)
+        deployed = await self._deploys.of(code)
         packs = Counter(name.partition(".")[0] for name in line.permitted)
         return render(
             request,
@@ -77,6 +94,12 @@ class Lines:
             calls=sorted(((name, one) for (_, name), one in calls.items()), key=lambda pair: -pair[1].calls),
             answers=_answers(line),
             refusals=await self._traffic.refused(front_end=code),
+            deployed=deployed,
+            names={one.hash: one.name for one in deployed.versions},
+            calls_shown=CALLS_SHOWN,
+            dead=await self._dead_letters.of(code),
+            cost=await self._cost.of(code),
+            stored=(await self._cost.stored()).get(code),
             business=await self._business(code) if self._business else [],
         )
 

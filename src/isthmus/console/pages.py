@@ -10,6 +10,9 @@ from isthmus.kernel import Platform
 from .calls import Calls, Told
 from .capabilities import Capabilities
 from .client import Client
+from .cost import Cost
+from .dead_letters import DeadLetters
+from .deploys import Deploys
 from .find import Find
 from .lines import Business, Lines
 from .map import Map
@@ -30,19 +33,27 @@ class Part:
 
 
 def every_page(
-    platform: Platform, traffic: Traffic, told: Told, data: Part, deploys: Sequence[Page] = ()
+    platform: Platform,
+    traffic: Traffic,
+    told: Told,
+    data: Part,
+    deploys: Deploys,
+    dead_letters: DeadLetters,
+    cost: Cost,
 ) -> list[Page]:
     """Return the pages for what this platform has; what it does not have is in no menu."""
     client = Client(platform)
     return [
         *Map(client, traffic).pages(),
-        *Lines(client, traffic, data.business).pages(),
-        *Capabilities(client, traffic, told).pages(),
-        *deploys,
+        *Lines(client, traffic, data.business, deploys, dead_letters, cost).pages(),
+        *Capabilities(client, traffic, told, cost).pages(),
+        *deploys.pages(),
+        *cost.pages(),
         *Orders(client).pages(),
         *Members(client).pages(),
         *Stock(client).pages(),
         *Calls(client, told).pages(),
+        *dead_letters.pages(),
         *Find(client, told, data.metrics).pages(),
         *data.pages,
     ]

@@ -57,6 +57,20 @@ def duration(us: float) -> str:
     return f"{us / 1_000:.3g} ms" if us < 1_000_000 else f"{us / 1_000_000:.3g} s"
 
 
+def percent(share: float) -> str:
+    """Write a share of one in percent."""
+    return f"{100 * share:.1f} %" if share >= 0.001 or share == 0 else "< 0.1 %"
+
+
+def size(count: int | None) -> str:
+    """Write bytes in the unit that fits; units of 1,000."""
+    if count is None:
+        return "—"
+    places = ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB"))
+    unit, name = next((one for one in places if count >= one[0]), (1, "B"))
+    return f"{count / unit:.3g} {name}"
+
+
 def when(value: str | datetime | None) -> Markup:
     """Write a time, in UTC, so that every reader sees the same, and machines too."""
     if value is None or value == "":
@@ -137,6 +151,8 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "amount": amount,
     "number": number,
     "duration": duration,
+    "percent": percent,
+    "size": size,
     "when": when,
     "day": day,
     "state": state,
