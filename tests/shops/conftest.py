@@ -51,7 +51,7 @@ class Mall:
         return await self.platform.call(capability, ask, Caller(front_end=code, client="back-office"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 async def mall(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mall]:
     """Give the shops, each with the same few goods."""
     found = [load_isolated(one, Isolation(), points_of((*app.PACKS, *app.FLOWS))) for one in front_end_folders(FOLDERS)]
