@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import enum
+import json
+import tempfile
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from isthmus import markings as m
 from isthmus.data import policy
@@ -120,7 +124,9 @@ class Boxes:
     def metrics_by(self, declared: Callable[[], Declared]) -> Metrics:
         return Metrics(self.world.model, self.reader, self.receipts, secret=b"test", declared=declared)
 
-    def rows(self, metric: str, *by: str, as_: Policy | None = None, where: tuple[Where, ...] = ()) -> list[object]:
+    def rows(
+        self, metric: str, *by: str, as_: Policy | None = None, where: tuple[Where, ...] = ()
+    ) -> list[tuple[Any, ...]]:
         ask = Ask(metrics=(metric,), by=by, where=where)
         return [tuple(row.values()) for row in self.metrics.ask(ask, as_ or self.north).rows]
 
@@ -225,7 +231,7 @@ def test_who_sees_everything_sees_all_attributes_and_the_rows_of_others_as_empty
 
 def test_what_says_who_somebody_is_leaves_as_a_pseudonym_and_is_no_filter(boxes: Boxes) -> None:
     field = "box.order.attributes.note"
-    shown = [name for name, _ in boxes.rows("sales", field)]  # type: ignore[misc]
+    shown = [name for name, _ in boxes.rows("sales", field)]
     assert [str(name).startswith("masked:") for name in shown if name] == [True, True]
     with pytest.raises(NotAnswered, match="masks box.order.attributes.note"):
         boxes.rows("sales", where=(Where(field, "=", "for Ada"),))
@@ -241,7 +247,7 @@ def test_what_is_marked_as_personal_from_now_on_is_masked_from_now_on(boxes: Box
     field = "box.line.attributes.font"
     assert ("bold", 7) in boxes.rows("goods", field)
     boxes.declared = {**boxes.declared, "north": {**NORTH, "box.line": Marked}}
-    assert all(str(name).startswith("masked:") for name, _ in boxes.rows("goods", field) if name)  # type: ignore[misc]
+    assert all(str(name).startswith("masked:") for name, _ in boxes.rows("goods", field) if name)
 
 
 def test_a_version_deployed_a_second_ago_is_asked_at_once_and_one_that_dropped_a_field_no_more(boxes: Boxes) -> None:
@@ -290,3 +296,26 @@ def test_metrics_of_the_platform_ask_nobody_what_they_declare(boxes: Boxes) -> N
 
     metrics = boxes.metrics_by(asked)
     assert metrics.ask(Ask(metrics=("sales",), by=("front_end",)), policy.owner()).rows
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda part: st.lists(part, max_size=2) | st.dictionaries(st.text(), part, max_size=2),
+    max_leaves=4,
+)
+FIELDS = ("wrap", "is_hurried", "floor", "size", "due:year", "note")
+
+
+@given(st.lists(st.dictionaries(st.sampled_from([name.partition(":")[0] for name in FIELDS]), JSON), max_size=5))
+@settings(max_examples=25, deadline=None)
+def test_whatever_was_ever_written_groups_add_up_to_the_total(written: list[dict[str, Any]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        boxes = Boxes(Path(folder))
+        for at, one in enumerate(written):
+            text = json.dumps(one)
+            boxes.world.connection.execute(
+                "insert into box.orders values ($1, 'north', 'EUR', 1, $2)", [100 + at, text]
+            )
+        for name in FIELDS:
+            rows = boxes.rows("sales", f"box.order.attributes.{name}", as_=policy.owner())
+            assert sum(row[-1] for row in rows) == 1127 + len(written)
