@@ -89,6 +89,7 @@ async def test_the_grocer_brings_something_like_it_where_the_shopper_agrees(page
     await see_total(page)
     await order_and_pay(page)
     await first_order(page)
+    await expect(page.get_by_text("1 kg of Cheddar")).to_be_visible()
     assert [line.sku for line in (await the_order(page, mall, "fresh")).lines] == ["cheddar"]
 
 

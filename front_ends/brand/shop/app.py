@@ -380,4 +380,5 @@ PAGES = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True
 PAGES.filters["capitalize_first"] = _capital
 KNOWN: dict[str, Any] = {"shop": NAME, "motto": MOTTO, "fields": FIELDS, "seller": seller, "from_whom": from_whom}
 LOOK: dict[str, Any] = {"amount": look.amount, "tile": look.tile, "named": look.named}
-PAGES.globals.update(KNOWN | LOOK)
+FACTS: dict[str, Any] = {"portion": look.portion, "day": look.day, "state": look.state}
+PAGES.globals.update(KNOWN | LOOK | FACTS)

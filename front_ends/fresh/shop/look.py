@@ -6,12 +6,15 @@ Goods are drawn in `goods/*.svg`, on 100 by 100: --a is their colour, --b a dark
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+GRAMS = 1_000
+STATES = {"placed": "waiting for payment", "part-shipped": "partly on its way", "shipped": "on its way"}
 GOODS = Path(__file__).parent / "goods"
 
 # By words of the name or category: what it is, and the hue that such goods have.
@@ -66,3 +69,21 @@ def amount(money: dict[str, Any]) -> str:
 def named(text: str) -> str:
     """Write a category's code, or a name that a till has in capitals, for people: its lowest part."""
     return text.rpartition("/")[2].replace("-", " ").lower().capitalize()
+
+
+def portion(quantity: int, unit: str) -> str:
+    """Write how much of something: `3 ×`, `250 g of`, `1.25 kg of`."""
+    if unit != "gram":
+        return f"{quantity} ×"
+    return f"{quantity / GRAMS:g} kg of" if quantity >= GRAMS else f"{quantity} g of"
+
+
+def day(moment: str) -> str:
+    """Write the day of a moment: `Mon 4 May`."""
+    found = datetime.fromisoformat(moment)
+    return f"{found:%a} {found.day} {found:%b}"
+
+
+def state(code: str) -> str:
+    """Say how an order stands."""
+    return STATES.get(code, code.replace("-", " "))

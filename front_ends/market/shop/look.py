@@ -6,12 +6,15 @@ What goods come in is drawn in `goods/*.svg`, on 100 by 100, with --a, --b and -
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup, escape
 
+GRAMS = 1_000
+STATES = {"placed": "waiting for payment", "part-shipped": "partly on its way", "shipped": "on its way"}
 GOODS = Path(__file__).parent / "goods"
 LABELS = {"box": 43}  # where the label's middle is, if not in the middle
 
@@ -62,3 +65,21 @@ def amount(money: dict[str, Any]) -> str:
 def named(text: str) -> str:
     """Write a category's code, or a name that a till has in capitals, for people: its lowest part."""
     return text.rpartition("/")[2].replace("-", " ").lower().capitalize()
+
+
+def portion(quantity: int, unit: str) -> str:
+    """Write how much of something: `3 ×`, `250 g of`, `1.25 kg of`."""
+    if unit != "gram":
+        return f"{quantity} ×"
+    return f"{quantity / GRAMS:g} kg of" if quantity >= GRAMS else f"{quantity} g of"
+
+
+def day(moment: str) -> str:
+    """Write the day of a moment: `Mon 4 May`."""
+    found = datetime.fromisoformat(moment)
+    return f"{found:%a} {found.day} {found:%b}"
+
+
+def state(code: str) -> str:
+    """Say how an order stands."""
+    return STATES.get(code, code.replace("-", " "))
