@@ -17,6 +17,7 @@ from isthmus.config import Config, load_config
 from isthmus.console.calls import Everything
 from isthmus.console.client import CLIENT as CONSOLE
 from isthmus.console.client import Client
+from isthmus.console.contract_history import ContractHistory
 from isthmus.console.cost import Cost
 from isthmus.console.dead_letters import DeadLetters
 from isthmus.console.deploys import Deploys
@@ -303,6 +304,7 @@ def served(running: Running, data: DataPlatform | None = None, both: Dual | None
         Deploys(deploy_ground(running)),
         DeadLetters(database),
         Cost(database, running.traffic, running.config.cost_month),
+        ContractHistory(database),
     )
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
     gateway = Gateway(

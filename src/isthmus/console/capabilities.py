@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from isthmus.kernel.story import Story
 from . import forms
 from .calls import Told, plain
 from .client import CLIENT, Client
+from .contract_history import ContractHistory
 from .cost import Cost
 from .traffic import Traffic
 from .web import Page, form, render
@@ -24,11 +26,12 @@ from .web import Page, form, render
 class Capabilities:
     """The pages of capabilities."""
 
-    def __init__(self, client: Client, traffic: Traffic, told: Told, cost: Cost) -> None:
+    def __init__(self, client: Client, traffic: Traffic, told: Told, cost: Cost, history: ContractHistory) -> None:
         self._client = client
         self._told = told
         self._traffic = traffic
         self._cost = cost
+        self._history = history
 
     def pages(self) -> list[Page]:
         return [
@@ -106,6 +109,8 @@ class Capabilities:
             owner=self._client.release.packs[found.pack].owner if found.pack in self._client.release.packs else "",
             calls=[(code, one) for (code, _), one in (await self._traffic.of(capability=name)).items()],
             refusals=await self._traffic.refused(capability=name),
+            editions=await self._history.of(name),
+            beside=_beside(name, self._client.release.offered),
             cost=await self._cost.of_capability(name),
             typed=typed or dict(request.query_params),
             front_end=(typed or request.query_params).get("front_end") or next(iter(consumers), ""),
@@ -114,3 +119,9 @@ class Capabilities:
             story=plain(stories[0]) if stories else None,
             key=self._client.platform.new_call_id(),
         )
+
+
+def _beside(name: str, offered: Collection[str]) -> list[str]:
+    """Return the other contracts of a capability that are offered at the same time: `price`, `price-v2`."""
+    stem = re.compile(re.escape(re.sub(r"-v\d+$", "", name)) + r"(-v\d+)?")
+    return sorted(one for one in offered if one != name and stem.fullmatch(one))

@@ -10,6 +10,7 @@ from isthmus.kernel import Platform
 from .calls import Calls, Told
 from .capabilities import Capabilities
 from .client import Client
+from .contract_history import ContractHistory
 from .cost import Cost
 from .dead_letters import DeadLetters
 from .deploys import Deploys
@@ -40,13 +41,14 @@ def every_page(
     deploys: Deploys,
     dead_letters: DeadLetters,
     cost: Cost,
+    history: ContractHistory,
 ) -> list[Page]:
     """Return the pages for what this platform has; what it does not have is in no menu."""
     client = Client(platform)
     return [
         *Map(client, traffic).pages(),
         *Lines(client, traffic, data.business, deploys, dead_letters, cost).pages(),
-        *Capabilities(client, traffic, told, cost).pages(),
+        *Capabilities(client, traffic, told, cost, history).pages(),
         *deploys.pages(),
         *cost.pages(),
         *Orders(client).pages(),
