@@ -13,15 +13,16 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from dataclasses import replace
-from threading import get_ident
 from types import coroutine
-from typing import Any
+from typing import Any, Final
 
 from isthmus.kernel import FrontEnd, errors
 from isthmus.kernel.extension import Answer
 
 from .isolate_manifest import own_answers
 from .isolate_wire import wire_of
+
+Check = Callable[[Any, str], Any]
 
 TICKS = 4  # looks within one budget: a loop is stopped after one to one and a quarter budgets
 
@@ -42,17 +43,29 @@ class TooSlow(errors.AnswerFailed):
 class Watchdog:
     """One thread that looks a few times a budget whether the same answer is still running.
 
-    `running` has, for each thread, the call that it is in; the value is the call's own tuple of arguments, which no
-    other call shares. Who takes an entry out, decides: the call, which has then ended in time, or the watchdog.
+    `running` has, for each thread, the call that it is in, as an object that no other call shares. Who takes an entry
+    out, decides: the call, which has then ended in time, or the watchdog. A call that meets the exception is `noticed`
+    before anything else can interrupt it, and from then on gets no other one: it would come when its guard has ended.
     """
 
     def __init__(self, budget_ms: int) -> None:
         self.budget_ms = budget_ms
         self.running: dict[int, object] = {}
+        self.noticed: set[int] = set()
         self._overdue: set[int] = set()
         self._lock = threading.Lock()
-        self._seen: dict[int, tuple[object, int]] = {}
+        self._makers: dict[tuple[str, ...], Callable[..., Any]] = {}
         threading.Thread(target=self._watch, name=f"watchdog of {budget_ms} ms", daemon=True).start()
+
+    def make(
+        self, function: Callable[..., Any], parameters: tuple[str, ...], who: str, plain: object, check: Check
+    ) -> Callable[..., Any]:
+        """Return the function under guard; a value whose type is not `plain` is given to `check`."""
+        if parameters not in self._makers:
+            made: dict[str, Any] = {}
+            exec(_GUARD.replace("PARAMETERS", ", ".join(parameters)), dict(_NAMES), made)
+            self._makers[parameters] = made["maker"]
+        return self._makers[parameters](self, function, who, plain, check)
 
     def settled(self, ident: int) -> bool:
         """Return whether the watchdog stopped this thread's call, and take back what is still on its way to it."""
@@ -62,6 +75,7 @@ class Watchdog:
                     was_stopped = ident in self._overdue
                     _raise_in(ident, ctypes.py_object())
                     self._overdue.discard(ident)
+                    self.noticed.discard(ident)
                     self.running.pop(ident, None)
                 return was_stopped
             except BudgetPassed:
@@ -83,7 +97,9 @@ class Watchdog:
                 if ticks >= TICKS:  # counted in looks, so that a process that was put to sleep stops nobody
                     self._take(ident, call)
             with self._lock:
-                for ident in self._overdue:  # again and again: a bare `except:` may have eaten the last one
+                for ident in (
+                    self._overdue - self.noticed
+                ):  # again and again: a bare `except:` may have eaten the last one
                     _raise_in(ident, ctypes.py_object(BudgetPassed))
 
     def _ticks(self, seen: Mapping[int, tuple[object, int]], ident: int, call: object) -> int:
@@ -97,6 +113,46 @@ class Watchdog:
                 self._overdue.add(ident)
             elif taken is not None:  # another call had begun meanwhile
                 self.running[ident] = taken
+
+
+# Written out for each list of parameters: `*args` and `**kwargs` cost as much as all the rest of it.
+_GUARD: Final = """
+def maker(_dog, _function, _who, _plain, _check):
+    def guard(PARAMETERS):
+        _ident, _running = _get_ident(), _dog.running
+        try:
+            _running[_ident] = []
+            try:
+                _value = _function(PARAMETERS)
+            except Exception as _error:
+                if _dog.settled(_ident):
+                    raise _dog.too_slow(_who) from _error
+                if isinstance(_error, _errors.IsthmusError):
+                    raise
+                raise _errors.AnswerFailed(
+                    f"{_who} raised {_error!r}", remedy="mend the answer, or roll the front end back"
+                ) from _error
+            try:
+                del _running[_ident]
+            except KeyError:
+                if _dog.settled(_ident):
+                    raise _dog.too_slow(_who) from None
+        except _BudgetPassed:
+            try:
+                _dog.noticed.add(_ident)
+                _dog.settled(_ident)
+            except _BudgetPassed:  # one that was on its way already
+                _dog.settled(_ident)
+            raise _dog.too_slow(_who) from None
+        return _value if _type(_value) is _plain else _check(_value, _who)
+    return guard
+"""
+_NAMES: Final[dict[str, Any]] = {
+    "_get_ident": threading.get_ident,
+    "_errors": errors,
+    "_BudgetPassed": BudgetPassed,
+    "_type": type,
+}
 
 
 @functools.cache  # one thread for each budget in use
@@ -129,39 +185,10 @@ def _guarded(owner: str, answer: Answer, dog: Watchdog) -> Answer:
     return replace(answer, function=make(answer.function, answer, who, dog))
 
 
-def _guard(
-    function: Callable[..., Any], answer: Answer, who: str, dog: Watchdog, *, is_checked: bool = True
-) -> Callable[..., Any]:
-    running = dog.running
-    names = answer.point.parameters
+def _guard(function: Callable[..., Any], answer: Answer, who: str, dog: Watchdog) -> Callable[..., Any]:
     wire = wire_of(answer.point)
-    plain, check = wire.plain, wire.checked
-
-    @functools.wraps(function)
-    def guard(*args: Any, **kwargs: Any) -> Any:
-        if kwargs:
-            args = (*args, *(kwargs[name] for name in names[len(args) :]))
-        ident = get_ident()
-        try:
-            running[ident] = args
-            try:
-                value = function(*args)
-            except Exception as error:
-                if dog.settled(ident):
-                    raise dog.too_slow(who) from error
-                if isinstance(error, errors.IsthmusError):
-                    raise
-                raise errors.AnswerFailed(
-                    f"{who} raised {error!r}", remedy="mend the answer, or roll the front end back"
-                ) from error
-            if running.pop(ident, None) is None and dog.settled(ident):
-                raise dog.too_slow(who)
-        except BudgetPassed:
-            dog.settled(ident)
-            raise dog.too_slow(who) from None
-        return value if type(value) is plain or not is_checked else check(value, who)
-
-    return guard
+    guard = dog.make(function, tuple(answer.point.parameters), who, wire.plain, wire.checked)
+    return functools.wraps(function)(guard)
 
 
 def _guard_steps(function: Callable[..., Any], answer: Answer, who: str, dog: Watchdog) -> Callable[..., Any]:
@@ -173,7 +200,7 @@ def _guard_steps(function: Callable[..., Any], answer: Answer, who: str, dog: Wa
         except StopIteration as done:
             return True, done.value
 
-    guarded_step = _guard(step, answer, who, dog, is_checked=False)
+    guarded_step = dog.make(step, ("advance", "sent"), who, tuple, lambda value, _: value)
     check = wire_of(answer.point).checked
 
     @coroutine

@@ -1,0 +1,132 @@
+"""The watchdog of answers in this process: what it stops is the call that ran too long, and never anything else."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import threading
+import time
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+from isthmus.packs.member import api as member
+from isthmus.runtime.watchdog import BudgetPassed, TooSlow, Watchdog
+
+from .isolated import asked, front_end_folder, loaded
+
+BUDGET_MS = 2
+NEAR = 0.00025  # seconds around the moment at which the watchdog decides
+
+
+def spin(until: float) -> None:
+    while time.perf_counter() < until:
+        pass
+
+
+def guard_of(dog: Watchdog, function):
+    return dog.make(function, tuple(inspect.signature(function).parameters), "north.rule", str, lambda value, _: value)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_what_stops_a_call_lands_in_no_other_call_and_in_nothing_between(threads: int) -> None:
+    dog = Watchdog(BUDGET_MS)
+    outcomes = {"answered": 0, "stopped": 0}
+    wrong: list[str] = []
+
+    def rule(number: int, until: float) -> str:
+        spin(until)
+        return f"answer {number}"
+
+    guarded = guard_of(dog, rule)
+
+    def call(number: int) -> None:
+        # Ends when the watchdog is about to decide: some a little earlier, some a little later.
+        until = time.perf_counter() + BUDGET_MS / 1000 * 1.25 + (number % 41 - 20) / 20 * NEAR
+        try:
+            if guarded(number, until) != f"answer {number}":
+                wrong.append("another call's answer")
+            outcomes["answered"] += 1
+        except TooSlow:
+            outcomes["stopped"] += 1
+
+    def work() -> None:
+        try:
+            for number in range(1_500 // threads):
+                call(number)
+                spin(time.perf_counter() + 0.0001)  # here, between two calls, nothing may come
+        except BudgetPassed:
+            wrong.append("it came between two calls")
+
+    at_work = [threading.Thread(target=work) for _ in range(threads)]
+    for one in at_work:
+        one.start()
+    for one in at_work:
+        one.join()
+    assert wrong == []
+    assert all(outcomes.values()), outcomes
+    assert dog.running == {}
+
+
+def test_a_call_within_a_call_is_stopped_and_so_is_what_called_it() -> None:
+    dog = Watchdog(20)
+
+    def loop(number: int) -> str:
+        while number == 0:
+            pass
+        return "inner"
+
+    inner = guard_of(dog, loop)
+
+    def outer(number: int) -> str:
+        return inner(number)
+
+    with pytest.raises(TooSlow):
+        guard_of(dog, outer)(0)
+    assert guard_of(dog, outer)(1) == "inner"
+
+
+def test_an_answer_that_is_no_plain_function_is_guarded_as_well() -> None:
+    @lru_cache
+    def rule(number: int) -> str:
+        while number == 0:
+            pass
+        return "gold"
+
+    guarded = guard_of(Watchdog(20), rule)
+    assert guarded(1) == "gold"
+    with pytest.raises(TooSlow):
+        guarded(0)
+
+
+def test_an_answer_may_be_asked_by_name_as_by_place(tmp_path: Path) -> None:
+    body = """
+        @answers(member.tier_for)
+        def tier(earned: int) -> str:
+            return f"tier {earned}"
+    """
+    tier = asked(loaded(front_end_folder(tmp_path, body, "tier"), "inline"), member.tier_for)
+    assert tier(3) == tier(points=3) == "tier 3"
+
+
+def test_a_thread_that_waits_long_outside_of_answers_is_left_alone() -> None:
+    dog = Watchdog(BUDGET_MS)
+    guarded = guard_of(dog, lambda number: f"answer {number}")
+    assert guarded(1) == "answer 1"
+    spin(time.perf_counter() + 10 * BUDGET_MS / 1000)
+    assert guarded(2) == "answer 2"
+
+
+def test_a_worker_whose_answer_computes_long_lets_others_go_first(tmp_path: Path) -> None:
+    body = """
+        import os, time
+        @answers(member.tier_for)
+        def tier(points: int) -> str:
+            while time.process_time() < points:
+                pass
+            return str(os.getpriority(os.PRIO_PROCESS, 0))
+    """
+    tier = asked(loaded(front_end_folder(tmp_path, body, "tier"), deadline_ms=30_000), member.tier_for)
+    assert tier(0) == str(os.getpriority(os.PRIO_PROCESS, 0))
+    assert tier(2) == "19"
