@@ -121,6 +121,17 @@ async def test_a_question_over_http_is_answered_as_json_or_arrow_with_its_receip
         await serve.ask(shop.metrics, policy.owner(), b'{"metrics": ["sales"]}')
 
 
+def test_a_metric_is_described_as_far_as_the_asker_sees(shop: World) -> None:
+    said = json.loads(serve.describe(shop.metrics, policy.owner(), "basket_value"))
+    assert said["metric"] | {"type": "ratio", "numerator": "sales", "denominator": "baskets"} == said["metric"]
+    assert "shop.order.currency" in said["by"]
+    assert said["by"][0] == "time"
+    narrow = policy.Policy(name="narrow", opens={"shop.visit": policy.Opened()})
+    assert json.loads(serve.describe(shop.metrics, narrow, "basket_value"))["by"] == ["time"]
+    with pytest.raises(errors.NotFound, match="there is no metric 'basket'"):
+        serve.describe(shop.metrics, policy.owner(), "basket")
+
+
 def test_the_catalogue_lists_metrics_with_kind_owner_and_usage(traps: World) -> None:
     traps.answer("ltv", as_=policy.owner("north"))
     one = {"name": "ltv", "kind": "atomic", "unit": "", "owner": "", "doc": "What customers are worth."}

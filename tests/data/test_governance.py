@@ -67,6 +67,15 @@ def test_lineage_names_what_a_conversion_looks_at(shop: World) -> None:
     }  # fmt: skip
 
 
+def test_lineage_of_a_converted_amount_names_currency_and_day(shop: World) -> None:
+    by_column, _ = sources(shop.model, shop.metrics.plan(Ask(metrics=("sales",), currency="EUR")))
+    assert by_column["sales"] == (
+        Source("shop.order", "total_minor", True, "AGGREGATION"),
+        Source("shop.order", "currency", True, "TRANSFORMATION"),
+        Source("shop.order", "placed_at", False, "JOIN"),
+    )
+
+
 def test_a_lineage_event_is_read_by_the_openlineage_client(shop: World) -> None:
     plan = shop.metrics.plan(Ask(metrics=("sales",), by=("time:month", "front_end")))
     event = lineage(shop.model, plan, shop.now)

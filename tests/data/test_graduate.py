@@ -40,8 +40,9 @@ async def test_a_table_that_is_not_there_is_a_failure_and_no_agreement(traps: Wo
     assert 'relation "orders" does not exist' in found.failure
 
 
+@pytest.mark.slow
 async def test_all_acceptance_questions_agree_on_spark(shop: World, tmp_path: Path) -> None:
-    pytest.importorskip("pyspark")
+    pytest.importorskip("pyspark", reason="Spark is NOT tried here: it takes `pip install '.[spark]'` and Java 17")
     reader = shop.metrics.reader()
     spark = Spark(reader, shop.metrics, tmp_path)
     try:

@@ -156,6 +156,9 @@ async def test_metrics_are_asked_over_http_with_the_same_keys_and_show_ones_own_
     assert pa.ipc.open_stream(arrow.content).read_all().to_pylist() == [{"front_end": "north", "order.sales": 6000}]
     listed = (await client.get("/data/metrics", params={"words": "refunds"})).json()
     assert "order.net-sales" in {one["name"] for one in listed["metrics"]}
+    described = (await client.get("/data/metrics/order.net-sales")).json()
+    assert described["metric"]["name"] == "order.net-sales"
+    assert described["usage"]["asked"] == 0
 
 
 @pytest.mark.parametrize(

@@ -194,8 +194,9 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
         metric = model.metric(name)
         out.print(f"[bold]{name}[/bold], owned by {model.owners.get(name, '')}: {metric.doc}")
         out.print(msgspec.json.format(encode(metric), indent=2).decode())
-        roots = frozenset(found for found in model.entities if found in _roots(platform.metrics, name, asker))
-        out.print("may be grouped by " + ", ".join(["time:<grain>", *metamorphic.dimensions(model, roots)]))
+        out.print(
+            "may be grouped by " + ", ".join(["time:<grain>", *metamorphic.groupings(platform.metrics, name, asker)])
+        )
 
 
 def _add_locking(app: typer.Typer, open_platform: Open) -> None:
@@ -332,13 +333,3 @@ def _policy(platform: DataPlatform, name: str) -> Policy:
             f"there is no policy {name!r}{errors.near(name, known)}", remedy=f"the policies are {', '.join(known)}"
         )
     return of_front_end(platform.model, name)
-
-
-def _roots(metrics: Metrics, name: str, policy: Policy) -> frozenset[str]:
-    by_month = Ask(metrics=(name,), by=("time:month",))
-    for ask in (Ask(metrics=(name,)), by_month):
-        try:
-            return frozenset(leg.root for leg in metrics.plan(ask, policy).legs)
-        except errors.BadAsk:
-            continue
-    return frozenset()

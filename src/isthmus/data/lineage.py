@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from .ask import leaves
 from .expression import Cell, Within, cells
 from .model import Model
 from .paths import Path, reach
-from .plan import Leg, Plan
+from .plan import Leg, Plan, currency_field
 
 PRODUCER: Final = "urn:isthmus:data"
 NAMESPACE: Final = "isthmus"
@@ -40,7 +40,7 @@ def sources(model: Model, plan: Plan) -> tuple[dict[str, tuple[Source, ...]], tu
         how = "TRANSFORMATION" if by.grain else "IDENTITY"
         columns[by.asked] = {Source(one.entity.name, one.field.name, True, how): None for one in found}
     for name, expression in plan.metrics.items():
-        columns[name] = dict.fromkeys(one for cell in cells(expression) for one in _cell(model, cell))
+        columns[name] = dict.fromkeys(one for cell in cells(expression) for one in _cell(model, plan, cell))
     shared = dict.fromkeys(one for leg in plan.legs for one in _leg(model, plan, leg))
     return {name: tuple(found) for name, found in columns.items()}, tuple(shared)
 
@@ -69,13 +69,16 @@ def lineage(model: Model, plan: Plan, now: datetime, *, run: uuid.UUID | None = 
     }
 
 
-def _cell(model: Model, cell: Cell) -> Iterator[Source]:
+def _cell(model: Model, plan: Plan, cell: Cell) -> Iterator[Source]:
     if cell.field:
         found = reach(model, cell.root, cell.field, "lineage")
         yield Source(found.entity.name, found.field.name, True, "AGGREGATION")
     else:
         for part in model.entity(cell.root).key:
             yield Source(cell.root, part, True, "AGGREGATION")
+    if plan.ask.currency and (currency := currency_field(model, cell)):
+        yield replace(_reached(model, cell.root, currency, "TRANSFORMATION"), is_direct=True)
+        yield _reached(model, cell.root, cell.time, "JOIN")  # the day of the rate
     yield from _filters(model, cell.root, cell.time, [one for one in cell.filters if not isinstance(one, Within)])
     is_by_time = cell.window or cell.shift or cell.series or cell.goal
     if is_by_time or any(isinstance(one, Within) for one in cell.filters):

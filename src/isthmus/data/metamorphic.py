@@ -22,7 +22,7 @@ from .expression import Cell, Expression, Total, cells
 from .metrics import Metrics
 from .model import Model
 from .paths import ways_up
-from .policy import Policy
+from .policy import Policy, is_open
 
 VALUES_MAX: Final = 3  # values of a dimension that filters are tried with
 
@@ -64,6 +64,19 @@ def dimensions(model: Model, roots: frozenset[str]) -> list[str]:
         for field in entity.fields.values()
         if field.is_dimension and not field.is_key and field.time is None
     ]
+
+
+def groupings(metrics: Metrics, name: str, policy: Policy) -> list[str]:
+    """Return the dimensions that a metric may be grouped by as somebody sees it, each row at most once."""
+    model = metrics.seen_by(policy)
+    for ask in (Ask(metrics=(name,)), Ask(metrics=(name,), by=("time:month",))):
+        try:
+            roots = frozenset(leg.root for leg in metrics.plan(ask, policy).legs)
+        except errors.BadAsk:  # it has a meaning only by time
+            continue
+        opened = (found for found in dimensions(model, roots) if is_open(found.rpartition(".")[0], policy))
+        return list(opened)
+    return []
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,8 +131,13 @@ def _pseudonym(secret: bytes, field: str) -> Callable[[object], object]:
     return turn
 
 
+def is_open(name: str, policy: Policy) -> bool:
+    """Return whether a policy opens an entity, or some rows of it."""
+    return name in policy.opens or ALL in policy.opens
+
+
 def _check_entity(name: str, policy: Policy) -> None:
-    if name not in policy.opens and ALL not in policy.opens:
+    if not is_open(name, policy):
         raise NotAnswered(
             f"policy {policy.name!r} does not open {name}", remedy="ask for something else, or ask its owner to open it"
         )

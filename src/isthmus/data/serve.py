@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from isthmus.kernel import decode, encode
 
-from .ask import Ask
+from . import metamorphic
+from .ask import GRAINS, Ask
 from .attributes import attributes
 from .metrics import Answer, Metrics
 from .policy import Policy
@@ -49,6 +50,19 @@ def arrow(answer: Answer) -> bytes:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return sink.getvalue().to_pybytes()
+
+
+def describe(metrics: Metrics, policy: Policy, name: str) -> bytes:
+    """Return what a metric is made of, whose it is, and what it may be grouped by, as JSON. Raises UnknownName."""
+    model = metrics.seen_by(policy)
+    metric = model.metric(name)
+    return encode({
+        "metric": metric,
+        "owner": model.owners.get(name, ""),
+        "by": ["time", *metamorphic.groupings(metrics, name, policy)],
+        "grains": GRAINS,
+        "usage": metrics.usage.of([name], policy.name)[name],
+    })  # fmt: skip
 
 
 def catalogue(metrics: Metrics, policy: Policy, words: str = "") -> bytes:

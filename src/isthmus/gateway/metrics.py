@@ -2,6 +2,7 @@
 
     POST /data/ask               a question in JSON → rows and their receipt, as JSON or as an Arrow stream (Accept)
     GET  /data/metrics?words=    the metrics in which all words occur, and how often this front end asked for each
+    GET  /data/metrics/{name}    what a metric is made of, and what it may be grouped by
     GET  /data/receipts/{id}     what an answer was computed from
 
 A key may ask where its scopes name `data.ask`; one without scopes may not. It sees rows of its own front end, and of
@@ -76,6 +77,10 @@ class MetricsService:
             policy = self._policy(known)
             found = await asyncio.to_thread(serve.catalogue, self._data.metrics, policy, words)
             return b"application/json", found, []
+        if path.startswith("/metrics/"):
+            name = path.removeprefix("/metrics/")
+            said = await asyncio.to_thread(serve.describe, self._data.metrics, self._policy(known), name)
+            return b"application/json", said, []
         if path.startswith("/receipts/"):
             return b"application/json", self._receipt(known, path.removeprefix("/receipts/")), []
         raise NoSuchPath(f"there is nothing at {scope['path']}", remedy="ask /data/ask or /data/metrics", path=path)
