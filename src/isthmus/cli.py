@@ -115,7 +115,11 @@ if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without 
 
         @functools.cache
         def declared() -> dict[str, Mapping[str, type[Any]]]:
-            release, _ = _look(Asked(is_folder=False))
+            try:
+                release, _ = _look(Asked(is_folder=False))
+            except errors.Unavailable as gone:  # the lake can be asked without the business
+                problems.print(f"{gone.message}; attributes are those of the folder", markup=False)
+                release = _release()
             return composition.declared(release)
 
         def open_data() -> DataPlatform:

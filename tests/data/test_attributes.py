@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from isthmus import markings as m
 from isthmus.data import policy
 from isthmus.data.ask import Ask
-from isthmus.data.attributes import Declared, attributes
+from isthmus.data.attributes import Declared, dimensions
 from isthmus.data.errors import NoAttribute, NotADimension, NotAnswered
 from isthmus.data.metrics import Metrics
 from isthmus.data.model import Model, build
@@ -211,8 +211,8 @@ def test_nobody_asks_by_the_attributes_of_another_front_end_or_learns_that_they_
 
 def test_the_same_name_means_to_each_front_end_its_own(boxes: Boxes) -> None:
     assert boxes.rows("sales", "box.order.attributes.wrap", as_=boxes.south) == [(True, 1000)]
-    seen = {field.name: field.kind for _, field in attributes(boxes.metrics.seen_by(boxes.south))}
-    assert seen == {"attributes.wrap": "boolean", "attributes.locker": "text"}
+    seen = {name: field.kind for name, field in dimensions(boxes.metrics.seen_by(boxes.south))}
+    assert seen == {"box.order.attributes.wrap": "boolean", "box.order.attributes.locker": "text"}
 
 
 def test_who_sees_everything_sees_all_attributes_and_the_rows_of_others_as_empty(boxes: Boxes) -> None:
@@ -225,8 +225,8 @@ def test_who_sees_everything_sees_all_attributes_and_the_rows_of_others_as_empty
     assert boxes.rows("sales", "box.order.attributes.wrap", as_=every) == [
         ("box", 120), ("none", 4), ("true", 1000), (None, 3)
     ]  # fmt: skip
-    owners = {field.name: field.front_ends for _, field in attributes(boxes.metrics.seen_by(every))}
-    assert owners["attributes.wrap"] == ("north", "south")
+    owners = {name: field.front_ends for name, field in dimensions(boxes.metrics.seen_by(every))}
+    assert owners["box.order.attributes.wrap"] == ("north", "south")
 
 
 def test_what_says_who_somebody_is_leaves_as_a_pseudonym_and_is_no_filter(boxes: Boxes) -> None:
@@ -269,6 +269,11 @@ def test_a_version_deployed_a_second_ago_is_asked_at_once_and_one_that_dropped_a
 def test_what_has_no_few_values_is_no_dimension(boxes: Boxes, name: str) -> None:
     with pytest.raises(NotADimension, match=f"box.order.attributes.{name} is no dimension"):
         boxes.rows("sales", f"box.order.attributes.{name}")
+
+
+def test_attributes_are_found_by_words_and_say_what_their_class_says(boxes: Boxes) -> None:
+    found = dimensions(boxes.metrics.seen_by(boxes.north), "engraves font")
+    assert [(name, field.doc) for name, field in found] == [("box.line.attributes.font", "What north engraves.")]
 
 
 def test_a_policy_that_hides_attributes_hides_each_of_them(boxes: Boxes) -> None:

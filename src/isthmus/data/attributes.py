@@ -15,7 +15,7 @@ import msgspec
 
 from isthmus.markings import AnyMetric, Atomic
 
-from .model import OWN, Entity, Field, FieldKind, Model, read_field
+from .model import OWN, Field, FieldKind, Model, read_field
 
 EVERYBODY: Final = "*"  # in a policy: the attributes of all front ends
 DIMENSIONS: Final[frozenset[FieldKind]] = frozenset(["text", "integer", "boolean", "date", "timestamp", "uuid"])
@@ -44,17 +44,19 @@ class Attributed:
             return self._model
         if place not in self._known:
             while len(self._known) >= MODELS_MAX:
-                del self._known[next(iter(self._known))]
+                self._known.pop(next(iter(self._known)), None)  # another thread may have been first
             self._known[place] = _with(self._model, seen)
         return self._known[place]
 
 
-def attributes(model: Model) -> Iterator[tuple[Entity, Field]]:
-    """Yield the attributes in a model, each with its entity."""
+def dimensions(model: Model, text: str = "") -> Iterator[tuple[str, Field]]:
+    """Yield the attributes that may be asked by and in whose name or description all words occur, by full name."""
+    words = text.lower().split()
     for entity in model.entities.values():
         for field in entity.fields.values():
-            if field.front_ends:
-                yield entity, field
+            name = f"{entity.name}.{field.name}"
+            if field.front_ends and field.is_dimension and all(word in f"{name} {field.doc}".lower() for word in words):
+                yield name, field
 
 
 def _with(model: Model, seen: Declared) -> Model:
@@ -67,7 +69,7 @@ def _with(model: Model, seen: Declared) -> Model:
             continue
         own = _together(one for code, by_entity in seen.items() for one in _fields(by_entity.get(name), code))
         entities[name] = replace(entity, fields={**entity.fields, **own})
-        shape += [[name, *map(str, own.values())]]
+        shape += [[name, *(str(replace(field, doc="")) for field in own.values())]]
         for field in own.values():
             if field.measure is not None:
                 metric = Atomic(
@@ -93,6 +95,7 @@ def _fields(declared: type[Any] | None, code: str) -> Iterator[Field]:
                 is_dimension=found.kind in DIMENSIONS and not is_measure,
                 measure=found.measure if is_measure else None,
                 time=None,
+                doc=found.doc or (declared.__doc__ or "").strip().partition("\n")[0],
                 front_ends=(code,),
             )
 

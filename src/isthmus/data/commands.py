@@ -17,10 +17,9 @@ from rich.table import Table
 from isthmus.kernel import encode, errors
 from isthmus.markings import Filter
 
+from . import attributes, metamorphic, quality
 from . import lock as locks
-from . import metamorphic, quality
 from .ask import Ask, read_filter
-from .attributes import attributes
 from .contracts import contract
 from .errors import SHOWN_MAX
 from .graduate import Postgres, Spark, acceptance, compare
@@ -165,9 +164,8 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
             table.add_row(metric.name, kind, metric.unit, model.owners.get(metric.name, ""), metric.doc)
         out.print(table)
         own = Table("attribute", "kind", "of", "what it says")
-        for entity, field in attributes(model):
-            if field.is_dimension:
-                own.add_row(f"{entity.name}.{field.name}", field.kind, ", ".join(field.front_ends), field.doc)
+        for name, field in attributes.dimensions(model, " ".join(words or ())):
+            own.add_row(name, field.kind, ", ".join(field.front_ends), field.doc)
         if own.row_count:
             out.print(own)
 

@@ -10,9 +10,8 @@ import pyarrow as pa
 
 from isthmus.kernel import decode, encode
 
-from . import metamorphic
+from . import attributes, metamorphic
 from .ask import GRAINS, Ask
-from .attributes import attributes
 from .metrics import Answer, Metrics
 from .policy import Policy
 
@@ -68,8 +67,8 @@ def describe(metrics: Metrics, policy: Policy, name: str) -> bytes:
 def catalogue(metrics: Metrics, policy: Policy, words: str = "") -> bytes:
     """Return the metrics in which all words occur, as JSON: name, kind, unit, owner, description, usage.
 
-    With them, the attributes that may be asked by. Both are as somebody sees them who asks under the policy, and
-    so is usage. It reads a file for each receipt that is new to it.
+    With them, the attributes that may be asked by, found in the same way. Both are as somebody sees them who asks
+    under the policy, and so is usage. It reads a file for each receipt that is new to it.
     """
     model = metrics.seen_by(policy)
     owners = model.owners
@@ -87,8 +86,7 @@ def catalogue(metrics: Metrics, policy: Policy, words: str = "") -> bytes:
         for metric in named
     ]
     own = [
-        {"name": f"{entity.name}.{field.name}", "kind": field.kind, "values": field.values, "doc": field.doc}
-        for entity, field in attributes(model)
-        if field.is_dimension
+        {"name": name, "kind": field.kind, "values": field.values, "doc": field.doc}
+        for name, field in attributes.dimensions(model, words)
     ]
     return encode({"model": metrics.model.version, "metrics": found, "attributes": own})
