@@ -45,6 +45,8 @@ class Mall:
     shops: dict[str, str]
     console: str
     platform: Platform
+    api: str
+    keys: dict[str, str]
 
     async def call(self, code: str, capability: Capability[Any, Any], ask: Any) -> Any:
         """Do what somebody else than the shop does meanwhile: a price is changed, goods are sent."""
@@ -72,7 +74,7 @@ async def mall(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathF
         try:
             with shops(base, keys) as addresses:
                 await asyncio.gather(*map(answers, addresses.values()))
-                yield Mall(addresses, f"{base}/console", platform)
+                yield Mall(addresses, f"{base}/console", platform, base, keys)
         finally:
             server.kill()
 
@@ -83,7 +85,8 @@ def _slots() -> tuple[fulfilment.NewSlot, ...]:
 
 
 @contextmanager
-def shops(api: str, keys: dict[str, str]) -> Iterator[dict[str, str]]:
+def shops(api: str, keys: dict[str, str], root: Path = ROOT) -> Iterator[dict[str, str]]:
+    """Serve the shops below a folder, and give their addresses by front end."""
     running: list[subprocess.Popen[bytes]] = []
     addresses: dict[str, str] = {}
     try:
@@ -91,10 +94,10 @@ def shops(api: str, keys: dict[str, str]) -> Iterator[dict[str, str]]:
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
                 port = free.getsockname()[1]
-            facts = {"SHOP_API": api, "SHOP_KEY": key, "SHOP_SECRET": f"secret of {code}", "PYTHONPATH": str(ROOT)}
+            facts = {"SHOP_API": api, "SHOP_KEY": key, "SHOP_SECRET": f"secret of {code}", "PYTHONPATH": str(root)}
             made = ["--factory", f"front_ends.{code}.shop.app:shop", "--port", str(port), "--log-level", "warning"]
             command = [sys.executable, "-m", "uvicorn", *made]
-            running.append(subprocess.Popen(command, env={**os.environ, **facts}))
+            running.append(subprocess.Popen(command, cwd=root, env={**os.environ, **facts}))
             addresses[code] = f"http://127.0.0.1:{port}"
         yield addresses
     finally:

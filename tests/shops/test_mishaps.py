@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import socket
 import uuid
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,7 +21,7 @@ from isthmus.packs.inventory import api as inventory
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 
-from .conftest import CODES, Mall, answers, shops
+from .conftest import CODES, ROOT, Mall, answers, shops
 from .test_shopping import order_and_pay, put, see_total, sign_in
 
 NUMBER = re.compile(r"\d+")
@@ -185,6 +187,18 @@ async def test_a_shop_whose_platform_is_silent_says_so(page: Page) -> None:
             assert shown is not None
             assert shown.status == httpx.codes.SERVICE_UNAVAILABLE
             await expect(page.get_by_role("alert")).to_contain_text("cannot answer just now")
+
+
+async def test_a_shop_moves_elsewhere_with_its_folder_alone(page: Page, mall: Mall, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "front_ends" / "market" / "shop", tmp_path / "front_ends" / "market" / "shop")
+    moved = tmp_path / "front_ends" / "market" / "shop" / "app.py"
+    moved.write_text(moved.read_text().replace("Many sellers, one basket", "Moved, and open"))
+    with shops(mall.api, {"market": mall.keys["market"]}, tmp_path) as addresses:
+        await answers(addresses["market"])
+        await page.goto(addresses["market"])
+        await expect(page.get_by_role("heading", name="Moved, and open")).to_be_visible()
+        await put(page, addresses["market"], "jar")
+        await expect(page.get_by_role("main")).to_contain_text("$11.00")
 
 
 async def test_another_shops_key_sees_nothing_of_this_shops_orders(page: Page, mall: Mall) -> None:
