@@ -86,9 +86,11 @@ def own_answers(front_end: FrontEnd) -> Iterator[Answer]:
 def describe(front_end: FrontEnd) -> ToldFrontEnd:
     """Return the manifest as data. Raises WrongManifest for what cannot run apart."""
     if front_end.capabilities or front_end.implementations:
+        own = ", ".join(sorted(found.name for found in front_end.capabilities))
         raise WrongManifest(
-            f"front end {front_end.code!r} has flows of its own, which need the platform's transaction",
-            remedy="choose isolation = 'inline' for it, or move the flows out",
+            f"front end {front_end.code!r} has flows or capabilities of its own ({own}), and they run in the "
+            "platform's transactions, where a worker has no part: process and http are for answers alone",
+            remedy=f'write [front_ends.{front_end.code}] isolation = "inline" into isthmus.toml, or leave them out',
         )
     names = {answer.declaration: answer.name for answer in own_answers(front_end)}
     return _described(front_end, names)

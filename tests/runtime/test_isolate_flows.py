@@ -1,0 +1,33 @@
+"""A front end with flows of its own in a worker: refused at deploy, with the flows by name and the line to write."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from isthmus.config import Isolation
+from isthmus.kernel import errors
+from isthmus.runtime import deploy as deploys
+from isthmus.runtime import versions
+from isthmus.runtime.isolate import load_isolated
+from isthmus.store import Database
+
+from .deployed import WISH, ground, write
+from .isolated import POINTS
+
+
+async def test_a_front_end_with_flows_of_its_own_is_refused_in_a_worker_and_nothing_is_kept(
+    database: Database, tmp_path: Path
+) -> None:
+    where = dataclasses.replace(
+        ground(database, tmp_path / "own"),
+        load=lambda folder: load_isolated(folder, Isolation(mode="process"), POINTS),
+    )
+    with pytest.raises(errors.IsthmusError) as refused:
+        await deploys.deploy(where, write(tmp_path / "work", "first"), WISH)
+    said = str(refused.value)
+    assert "front end 'north' has flows or capabilities of its own (north.part, north.which)" in said
+    assert '[front_ends.north] isolation = "inline"' in said
+    assert await versions.versions(database, "north") == ()
