@@ -136,6 +136,9 @@ async def test_another_front_end_neither_sees_it_listed_nor_may_ask_by_it(sold: 
     }
     assert "order.order.attributes.ribbons" in {one["name"] for one in listed["north"]["metrics"]}
     assert listed["south"]["attributes"] == []
+    for code, is_named in (("north", True), ("south", False)):
+        said = await sold.client.get("/data/metrics/order.sales", headers=sold.keys[code])
+        assert (WRAP in said.json()["by"]) is is_named
     assert "attributes" not in str(listed["south"]["metrics"])
     for ask in ({"by": [WRAP]}, {"where": [{"type": "where", "field": WRAP, "op": "is null"}]}):
         refused = await sold.ask("south", "order.sales", **ask)

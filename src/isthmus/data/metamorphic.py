@@ -74,7 +74,7 @@ def groupings(metrics: Metrics, name: str, policy: Policy) -> list[str]:
             roots = frozenset(leg.root for leg in metrics.plan(ask, policy).legs)
         except errors.BadAsk:  # it has a meaning only by time
             continue
-        opened = (found for found in dimensions(model, roots) if is_open(found.rpartition(".")[0], policy))
+        opened = (found for found in dimensions(model, roots) if is_open(model.split(found)[0].name, policy))
         return list(opened)
     return []
 
