@@ -25,6 +25,7 @@ from isthmus.data.plan import plan
 from isthmus.data.platform import DataPlatform
 from isthmus.data.policy import owner
 from isthmus.data.rates import keep_rates, read_rates
+from isthmus.data.reader import DuckReader
 from isthmus.data.receipt import Receipts
 from isthmus.data.sql import statement
 from isthmus.kernel import Value, errors
@@ -109,6 +110,20 @@ def test_a_day_without_a_rate_refuses_the_answer_and_is_named(selling: Shop) -> 
     south = (Where("front_end", "=", "south"),)
     with pytest.raises(NoRate, match=r"for 2024-02-10 KWD;"):  # only what the answer counts
         selling.rows("sales", currency="EUR", where=south)
+
+
+def test_a_day_is_named_once_however_many_rows_lack_it() -> None:
+    with duckdb.connect() as connection:
+        connection.execute(
+            "set TimeZone = 'UTC'; create schema lake;" + SHOP_SQL + "update shop.orders set currency = 'USD'"
+        )
+        columns = ", ".join(f"{name} {kind}" for name, kind in RATE_COLUMNS.items())
+        connection.execute(f"create table lake.rates ({columns}); update shop.orders set placed_at = '2024-03-01'")
+        model = build([(one, "data-team") for one in (Member, Sale, Visit, Level)], METRICS)
+        written = statement(model, plan(model, Ask(metrics=("sales",), currency="EUR"), NOW))
+        assert DuckReader(connection, "one").rows(written.lacking, written.parameters) == [
+            {"lacking": "2024-03-01 USD"}
+        ]
 
 
 def test_amounts_are_converted_by_the_rate_of_their_day_and_groups_add_up(selling: Shop) -> None:
@@ -222,6 +237,7 @@ def test_rates_come_by_the_command_line_and_questions_are_asked_in_a_currency(
     run = CliRunner(env={"COLUMNS": "160"}).invoke
     shown = run(app, ["rates", str(tmp_path / "eurofxref-hist.csv"), "--carry", "4"]).output
     assert "of 4 currencies on 15 days, from eurofxref-hist.csv@" in shown.replace("\n", " ")
+    assert "amounts are in EUR, by the rates of eurofxref" in run(app, ["ask", "sales", "--in", "EUR"]).output
     answer = json.loads(run(app, ["ask", "sales", "--in", "EUR", "--form", "json"]).output)
     assert answer["rows"] == [{"sales": selling.rows("sales", currency="EUR")[0][0]}]
     assert "eurofxref-hist.csv@" in run(app, ["receipt", answer["receipt"]["id"]]).output

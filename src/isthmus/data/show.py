@@ -82,6 +82,8 @@ def _say_what_to_know(answer: Answer, out: Console) -> None:
             out.print(
                 f"[yellow]{proof.kind} {proof.subject} is broken {proof.count}: {', '.join(proof.examples)}[/yellow]"
             )
+    if receipt.rates:
+        out.print(f"amounts are in {receipt.ask.currency}, by the rates of {', '.join(receipt.rates)}")
     for stale in receipt.stale:
         out.print(f"[yellow]{stale}[/yellow]")
     if receipt.hidden_cells:

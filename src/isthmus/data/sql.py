@@ -299,7 +299,7 @@ class _Writer:
         day = rates.day_of(scope.column(leg.time), leg.time.field)
         rate = scope.rate(own, day)
         passing = f" and f{place}" if self._is_flagged(leg, cell) else ""
-        self.lacks.append(f"select l{place} as lacking from {rows} where l{place} is not null{passing}")
+        self.lacks.append(f"select distinct l{place} as lacking from {rows} where l{place} is not null{passing}")
         return [
             f"{rates.converted(amount, own, rate, currency)} as {place}",
             f"{rates.lacking(amount, own, day, rate, currency)} as l{place}",
