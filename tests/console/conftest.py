@@ -67,17 +67,20 @@ class Served:
     def data(self) -> Path:
         return self.folder / ".isthmus"
 
-    async def call(self, capability: str, ask: dict[str, Any]) -> dict[str, Any]:
-        """Call a capability for north, as a client does."""
-        answer = await self.client.post(f"/v1/{capability}", json=ask, headers={"Idempotency-Key": str(uuid.uuid4())})
+    async def call(self, capability: str, ask: dict[str, Any], *, key: str | None = None) -> dict[str, Any]:
+        """Call a capability for north, or for whom a key was given, as a client does."""
+        headers = {"Idempotency-Key": str(uuid.uuid4()), **({"Authorization": f"Bearer {key}"} if key else {})}
+        answer = await self.client.post(f"/v1/{capability}", json=ask, headers=headers)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def sell(self, *skus: str, **facts: Any) -> dict[str, Any]:
+    async def sell(self, *skus: str, key: str | None = None, **facts: Any) -> dict[str, Any]:
         """Sell one of each, paid in a shop and handed over unless the facts say otherwise, and return the order."""
         lines = [{"sku": sku, "quantity": 1} for sku in skus]
         ask = {"lines": lines, "currency": "EUR", "paid_at_till": "cash", "channel": "store", **facts}
-        placed = await self.call("checkout.place-order", {name: one for name, one in ask.items() if one is not None})
+        placed = await self.call(
+            "checkout.place-order", {name: one for name, one in ask.items() if one is not None}, key=key
+        )
         return placed["orders"][0]
 
 

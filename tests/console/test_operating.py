@@ -6,6 +6,8 @@ import uuid
 
 from playwright.async_api import Page, expect
 
+from isthmus.gateway import auth
+
 from .conftest import Served
 
 
@@ -121,3 +123,27 @@ async def test_a_member_is_found_and_put_into_a_segment(page: Page, served: Serv
     await page.get_by_role("button", name="Set").click()
     await expect(page.get_by_role("status")).to_contain_text("segments are set")
     await expect(page.get_by_label("Segments")).to_have_value("reseller")
+
+
+async def test_orders_of_all_front_ends_are_paged_through_and_none_is_missing_or_twice(
+    page: Page, served: Served
+) -> None:
+    south = await auth.create_client(served.shop.database, "south", "shop")
+    made: list[str] = []
+    for code, key in (("north", None), ("south", south)):
+        receipt = {"reference": f"paging-{code}", "lines": [{"sku": "jam", "quantity": 40, "location": "main"}]}
+        await served.call("inventory.receive", receipt, key=key)
+    for at in range(30):  # two of three in the north, so that neither fills the pages alone
+        made.append((await served.sell("jam", key=south if at % 3 == 2 else None))["order_id"])
+    await page.goto(f"{served.address}/orders")
+    seen: list[str] = []
+    while True:
+        rows = page.get_by_role("region", name="Orders").locator("tbody tr td:first-child a")
+        seen += [address.rpartition("/")[2] for address in await rows.evaluate_all("all => all.map(one => one.href)")]
+        if not await page.get_by_role("link", name="Next page").count():
+            break
+        address = page.url
+        await page.get_by_role("link", name="Next page").click()
+        await page.wait_for_url(lambda url, was=address: str(url) != was)
+    assert len(seen) == len(set(seen))
+    assert seen[: len(made)] == made[::-1]

@@ -13,7 +13,9 @@ from isthmus.store import Database
 from tests.flows.serving import Server
 
 from .conftest import TOKEN, Served
+from .test_shipping import ship
 
+FOCUS_MAX = 60  # presses of Tab from the top of a page to the first row of its list
 BYTES_MAX = 300_000
 WIDTHS = (
     (1280, "light"),
@@ -41,6 +43,13 @@ PAGES = (
     "/lineage?metric=order.net-sales",
     "/quality",
     "/quarantine",
+    "/one-id",
+    "/cost",
+    "/cost?front_end=north",
+    "/capabilities?q=order.",
+    "/orders?state=cancelled",
+    "/members?q=nobody@example.org",
+    "/dead-letters?front_end=north",
     "/find?q=price",
     "/find?q=nothing-is-called-so",
     "/no-such-page",
@@ -70,13 +79,23 @@ async def test_a_form_from_elsewhere_carries_no_sign_in(served: Served) -> None:
 @pytest.mark.parametrize(("width", "scheme"), WIDTHS)
 async def test_everybody_can_read_every_page(browser: Browser, served: Served, width: int, scheme: str) -> None:
     sold = await served.sell("tea", "jam")
-    await served.call("inventory.list-stock", {})
+    await ship(served, "--accept")
+    told = await served.client.post("/v1/inventory.list-stock", json={}, headers={"Isthmus-Explain": "true"})
     context = await browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
     page = await context.new_page()
     await page.goto(f"{served.address}/?token={TOKEN}")
     broken: dict[str, object] = {}
-    for path in (*PAGES, f"/orders/north/{sold['order_id']}"):
-        await page.goto(served.address + path)
+    await page.goto(f"{served.address}/deploys/north")
+    version = page.get_by_role("region", name="Versions").get_by_role("link").first
+    things = (
+        f"/orders/north/{sold['order_id']}",
+        f"/calls/{told.headers['isthmus-call']}",
+        (await version.get_attribute("href") or "").removeprefix("/console"),
+    )
+    for path in (*PAGES, *things):
+        answer = await page.goto(served.address + path)
+        assert answer is not None
+        assert answer.status == (404 if path == "/no-such-page" else 200), path
         found = (await Axe().run(page)).response["violations"]
         serious = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
         overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -128,6 +147,35 @@ async def test_the_keyboard_reaches_search_and_content(page: Page, served: Serve
     await page.keyboard.type("grant-sale-price")
     await page.keyboard.press("Enter")
     await expect(page.locator("h1")).to_have_text("pricing.grant-sale-price")
+
+
+async def test_every_row_of_a_list_is_reached_by_the_keyboard_and_focus_is_seen(page: Page, served: Served) -> None:
+    sold = await served.sell("tea")
+    await page.goto(f"{served.address}/orders?q={sold['number']}")
+    focused = "document.activeElement"
+    for _ in range(FOCUS_MAX):
+        await page.keyboard.press("Tab")
+        if await page.evaluate(f"{focused}.closest('tbody') !== null"):
+            break
+    assert sold["order_id"] in await page.evaluate(f"{focused}.href")
+    outline = await page.evaluate(f"getComputedStyle({focused})")
+    assert outline["outlineStyle"] == "solid"
+    assert float(outline["outlineWidth"].removesuffix("px")) >= 2
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1")).to_contain_text(f"Order #{sold['number']}")
+
+
+async def test_a_wide_list_is_scrolled_by_the_keyboard(browser: Browser, served: Served) -> None:
+    context = await browser.new_context(viewport={"width": 390, "height": 800})
+    page = await context.new_page()
+    await page.goto(f"{served.address}/?token={TOKEN}")
+    await served.sell("tea")
+    await page.goto(f"{served.address}/orders")
+    orders = page.get_by_role("region", name="Orders")
+    await orders.focus()
+    await page.keyboard.press("ArrowRight")
+    await page.wait_for_function("document.activeElement.scrollLeft > 0")
+    await context.close()
 
 
 async def test_what_is_not_there_is_said_with_a_way_on(page: Page, served: Served) -> None:

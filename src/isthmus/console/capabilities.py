@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
@@ -20,7 +20,9 @@ from .client import CLIENT, Client
 from .contract_history import ContractHistory
 from .cost import Cost
 from .traffic import Traffic
-from .web import Page, form, render
+from .web import Page, form, page_of, render
+
+PAGE_SIZE: Final = 40
 
 
 class Capabilities:
@@ -53,8 +55,17 @@ class Capabilities:
             if (permitted is None or name in permitted)
             and all(word in f"{name} {offered.capability.doc}".lower() for word in wanted.split())
         ]
-        codes = sorted(self._client.release.lines)
-        return render(request, "capabilities.html", found=found, wanted=wanted, front_end=front_end, codes=codes)
+        shown, next_cursor = page_of(request, found, PAGE_SIZE)
+        return render(
+            request,
+            "capabilities.html",
+            found=shown,
+            whole=len(found),
+            next_cursor=next_cursor,
+            wanted=wanted,
+            front_end=front_end,
+            codes=sorted(self._client.release.lines),
+        )
 
     async def show(self, request: Request) -> Response:
         return await self._shown(request)

@@ -21,7 +21,7 @@ from isthmus.store import Database
 from isthmus.values import decimals
 
 from .traffic import KEPT, Tallies, Traffic, together
-from .web import Page, render
+from .web import Page, page_of, render
 
 PAGE_SIZE: Final = 25
 
@@ -89,17 +89,15 @@ class Cost:
         stored = await self.stored()
         seen = {key: one for key, one in every.items() if code in ("", key[0])}
         capabilities = self._shares(seen, 1, together(every).took_us)
-        text = request.query_params.get("cursor", "")
-        at = int(text) if text.isdigit() and len(text) < 9 else 0
+        shown, next_cursor = page_of(request, capabilities, PAGE_SIZE)
         return render(
             request,
             "cost.html",
             code=code,
             lines=self._shares(every, 0, together(every).took_us),
             stored=stored,
-            capabilities=capabilities[at : at + PAGE_SIZE],
-            whole=len(capabilities),
-            next_cursor=str(at + PAGE_SIZE) if len(capabilities) > at + PAGE_SIZE else None,
+            capabilities=shown,
+            next_cursor=next_cursor,
             total=together(seen),
             price=self._price,
             days=KEPT // timedelta(days=1),

@@ -11,7 +11,7 @@ from isthmus.kernel import errors
 from isthmus.runtime import dead_letters
 from isthmus.store import Database
 
-from .web import Page, form, redirect, render
+from .web import Page, form, page_of, redirect, render
 
 PAGE_SIZE: Final = 50
 
@@ -37,15 +37,15 @@ class DeadLetters:
         front_end = request.query_params.get("front_end") or None
         async with self._database.platform() as session:
             found = await dead_letters.listed(session, front_end)
-        at = int(text) if (text := request.query_params.get("cursor", "")).isdigit() and len(text) < 9 else 0
+        shown, next_cursor = page_of(request, found, PAGE_SIZE)
         return render(
             request,
             "dead_letters.html",
-            found=found[at : at + PAGE_SIZE],
+            found=shown,
             whole=len(found),
             front_end=front_end,
             codes=sorted({one.front_end for one in found}),
-            next_cursor=str(at + PAGE_SIZE) if len(found) > at + PAGE_SIZE else None,
+            next_cursor=next_cursor,
             done=request.query_params.get("done", ""),
         )
 

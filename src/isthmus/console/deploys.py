@@ -21,8 +21,9 @@ from isthmus.runtime.deploy_report import report
 from isthmus.runtime.switch import Switched
 
 from .client import CLIENT
-from .web import Page, form, redirect, render
+from .web import Page, form, page_of, redirect, render
 
+PAGE_SIZE: Final = 25
 HISTORY_MAX: Final = 30
 LINES_MAX: Final = 400  # of rewritten text: more is read in the team's own repository
 FILE_MAX: Final = 200_000  # bytes of a file that is compared line by line
@@ -61,12 +62,15 @@ class Deploys:
         line = await self.of(code)
         if not line.versions and not line.is_in_folder:
             raise errors.NotFound(f"front end {code!r} was never here", remedy="deploy it: isthmus deploy FOLDER")
+        shown, next_cursor = page_of(request, line.versions, PAGE_SIZE)
         return render(
             request,
             "deploy.html",
             status=409 if refused else 200,
             code=code,
             line=line,
+            versions=shown,
+            next_cursor=next_cursor,
             history=await switches.history(self._ground.database, code, limit=HISTORY_MAX),
             names={one.hash: one.name for one in line.versions},
             refused=refused,

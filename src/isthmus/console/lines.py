@@ -19,8 +19,9 @@ from .cost import Cost
 from .dead_letters import DeadLetters
 from .deploys import Deploys
 from .traffic import Traffic, together
-from .web import Page, render
+from .web import Page, page_of, render
 
+PAGE_SIZE: Final = 48  # cards
 CALLS_SHOWN: Final = 12  # of its capabilities, those called most
 
 Business = Callable[[str], Awaitable[Sequence[Any]]]  # code → figures with metric, value, unit, doc
@@ -64,15 +65,16 @@ class Lines:
 
     async def list(self, request: Request) -> Response:
         seen = await self._traffic.of()
+        lines, next_cursor = page_of(request, sorted(self._client.release.lines.items()), PAGE_SIZE)
         cards = [
             {
                 "line": line,
                 "tally": together({key: one for key, one in seen.items() if key[0] == code}),
                 "answers": _answers(line),
             }
-            for code, line in sorted(self._client.release.lines.items())
+            for code, line in lines
         ]
-        return render(request, "front_ends.html", cards=cards)
+        return render(request, "front_ends.html", cards=cards, next_cursor=next_cursor)
 
     async def show(self, request: Request) -> Response:
         code = request.path_params["code"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,6 +21,9 @@ LIST: Final = "order.list-orders"
 GET: Final = "order.get-order"
 PAGE_SIZE: Final = 25
 STATES: Final = ("placed", "paid", "part-shipped", "shipped", "completed", "cancelled", "expired")
+
+
+Positions = dict[str, str | None]  # by front end: the cursor of its next page; none: from its latest order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,24 +96,45 @@ class Orders:
     async def list(self, request: Request) -> Response:
         asked = {name: request.query_params.get(name, "").strip() for name in ("q", "front_end", "state", "member_id")}
         codes = [asked["front_end"]] if asked["front_end"] else self._client.users(LIST)
-        pages = {code: await self._page(code, asked, request.query_params.get("cursor")) for code in codes}
-        found = [(code, one) for code, page in pages.items() for one in page["items"]]
-        found.sort(key=lambda pair: str(pair[1]["placed_at"]), reverse=True)
+        found, next_cursor = await self._together(asked, _positions(request.query_params.get("cursor"), codes))
         return render(
             request,
             "orders.html",
-            found=found[:PAGE_SIZE],
-            next_cursor=pages[codes[0]]["next_cursor"] if len(codes) == 1 else None,
-            is_cut=len(codes) > 1 and (len(found) > PAGE_SIZE or any(one["next_cursor"] for one in pages.values())),
+            found=found,
+            next_cursor=next_cursor,
             asked=asked,
             codes=self._client.users(LIST),
             states=STATES,
         )
 
-    async def _page(self, code: str, asked: Mapping[str, str], cursor: str | None) -> dict[str, Any]:
+    async def _together(
+        self, asked: Mapping[str, str], positions: Positions
+    ) -> tuple[list[tuple[str, Any]], str | None]:
+        """Return the latest orders of several front ends from where each was left, and where each is left now."""
+        pages = {code: await self._page(code, asked, at) for code, at in positions.items()}
+        every = [(code, one) for code, page in pages.items() for one in page["items"]]
+        every.sort(key=lambda pair: (datetime.fromisoformat(pair[1]["placed_at"]), pair[1]["order_id"]), reverse=True)
+        found = every[:PAGE_SIZE]
+        left: dict[str, str | None] = {}
+        for code, page in pages.items():
+            shown = sum(one == code for one, _ in found)
+            if shown == len(page["items"]):
+                after = page["next_cursor"]
+                if after is None:
+                    continue  # all of them were shown
+            elif shown:  # the cursor behind so many: that of a page which ends there
+                after = (await self._page(code, asked, positions[code], shown))["next_cursor"]
+            else:
+                after = positions[code]
+            left[code] = after
+        return found, msgspec.json.encode(left).hex() if left else None
+
+    async def _page(
+        self, code: str, asked: Mapping[str, str], cursor: str | None, limit: int = PAGE_SIZE
+    ) -> dict[str, Any]:
         """Return a front end's orders: by number, by an e-mail address, or of a member, the latest first."""
         text = asked["q"]
-        ask: dict[str, Any] = {"state": asked["state"], "member_id": asked["member_id"], "limit": PAGE_SIZE}
+        ask: dict[str, Any] = {"state": asked["state"], "member_id": asked["member_id"], "limit": limit}
         empty: dict[str, Any] = {"items": [], "next_cursor": None}
         if "@" in text:
             ask["contact_email"] = text
@@ -201,6 +227,18 @@ class Orders:
             refused=refused,
             done=_DONE.get(request.query_params.get("done", ""), ""),
         )
+
+
+def _positions(cursor: str | None, codes: Sequence[str]) -> Positions:
+    """Return where to go on with each front end; those of which all were shown are left out. Raises BadAsk."""
+    if not cursor:
+        return dict.fromkeys(codes)
+    try:
+        return {
+            code: at for code, at in msgspec.json.decode(bytes.fromhex(cursor), type=Positions).items() if code in codes
+        }
+    except (ValueError, msgspec.MsgspecError):
+        raise errors.BadAsk("the address has a cursor that is none", remedy="begin at the first page") from None
 
 
 _DONE: Final = {

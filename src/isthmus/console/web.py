@@ -8,7 +8,7 @@ import importlib.resources
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 import jinja2
@@ -24,6 +24,8 @@ from starlette.staticfiles import StaticFiles
 from isthmus.kernel import errors
 
 from . import words
+
+Item = TypeVar("Item")
 
 COOKIE: Final = "isthmus_operator"
 COOKIE_AGE_S: Final = 12 * 3600  # a working day
@@ -68,6 +70,13 @@ def redirect(request: Request, path: str, **query: str) -> Response:
     root = request.scope.get("root_path", "")
     asked = urlencode({name: value for name, value in query.items() if value})
     return RedirectResponse(f"{root}{path}{'?' if asked else ''}{asked}", status_code=303)
+
+
+def page_of(request: Request, found: Sequence[Item], size: int) -> tuple[Sequence[Item], str | None]:
+    """Return the part of a whole list that the address asks for, and the cursor of the next part."""
+    text = request.query_params.get("cursor", "")
+    at = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
+    return found[at : at + size], str(at + size) if len(found) > at + size else None
 
 
 async def form(request: Request) -> dict[str, str]:
