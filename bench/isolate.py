@@ -115,7 +115,7 @@ def _platform(*front_ends: FrontEnd) -> IsolatingPlatform:
 
 
 def _one_call(folder: Path, rounds: int) -> list[Row]:
-    platform = _platform(_front_end(folder, "north", Isolation(mode="process")))
+    platform = _platform(_front_end(folder, "north", Isolation(mode="process", deadline_ms=5_000)))
     ask = platform.release.line("north").plan({}).answer(member.tier_for)
     pipe = subprocess.Popen([sys.executable, "-S", "-c", ECHO], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert pipe.stdin is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.config import Isolation
-from isthmus.kernel import errors
+from isthmus.kernel import FrontEnd, errors
 from isthmus.runtime import deploy as deploys
 from isthmus.runtime import versions
 from isthmus.runtime.isolate import load_isolated
@@ -21,10 +21,10 @@ from .isolated import POINTS
 async def test_a_front_end_with_flows_of_its_own_is_refused_in_a_worker_and_nothing_is_kept(
     database: Database, tmp_path: Path
 ) -> None:
-    where = dataclasses.replace(
-        ground(database, tmp_path / "own"),
-        load=lambda folder: load_isolated(folder, Isolation(mode="process"), POINTS),
-    )
+    def load(folder: Path) -> FrontEnd:
+        return load_isolated(folder, Isolation(mode="process"), POINTS)
+
+    where = dataclasses.replace(ground(database, tmp_path / "own"), load=load)
     with pytest.raises(errors.IsthmusError) as refused:
         await deploys.deploy(where, write(tmp_path / "work", "first"), WISH)
     said = str(refused.value)
