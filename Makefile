@@ -13,7 +13,7 @@ EXTRAS := data,test
 WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS)
 
-.PHONY: help check browser test test-slow demo bench screenshots clean
+.PHONY: help check browser test test-slow demo bench bench-soak screenshots clean
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ demo: $(STAMP) ## Sell a year of real baskets, check every total, keep serving; 
 bench: $(STAMP) ## Measure against peers and limits, print a table, write build/bench.json; ARGS="kernel --rounds 7"
 	@$(PY) -c 'import ibis, metricflow, zope.interface' 2>/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check '.[bench]'
 	@$(PY) -m bench $(ARGS)
+
+bench-soak: $(STAMP) ## Sell for ten minutes and see whether memory grows over the second half
+	@ISTHMUS_BENCH_MINUTES=10 $(PY) -m bench process $(ARGS)
 
 screenshots: $(STAMP) ## Take the pictures of the console and the shops again (needs Chromium)
 	@$(PY) -m tests.console.screenshots $(ARGS)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 OUT = Path("build/bench.json")
@@ -55,14 +56,17 @@ def main() -> int:
 
 
 def measured(names: list[str], rounds: int) -> list[Row]:
-    """Run the benchmarks one after the other, saying which is at work."""
-    console = Console(stderr=True)
+    """Run the benchmarks one after the other, with a bar that says which is at work and how many are left."""
     rows: list[Row] = []
-    for name in names:
-        began = time.perf_counter()
-        with console.status(f"measuring {name}"):
+    shown = (TextColumn("measuring {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*shown, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=len(names))
+        for name in names:
+            progress.update(task, description=name)
+            began = time.perf_counter()
             rows += importlib.import_module(f"bench.{name}").rows(rounds)
-        console.print(f"{name}: {time.perf_counter() - began:.0f} s")
+            progress.advance(task)
+            progress.console.print(f"{name}: {time.perf_counter() - began:.0f} s")
     return rows
 
 

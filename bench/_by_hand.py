@@ -1,8 +1,8 @@
 """The limit of the order path: what a careful hand writes with nothing but asyncpg, to leave the same rows.
 
-Ten round trips an order: begin with the key, three readings, the locked stocks, three writings, events with the key's
-answer, commit. Readings come first, so that a stock is locked for the shortest time; stocks are locked in one order.
-The answer that is kept is prepared, and texts that do not vary are constants: nothing here waits for Python.
+Nine round trips an order: begin with the key, three readings, the locked stocks, three writings, events and the key's
+answer with the commit. Readings come first, so that a stock is locked for the shortest time; stocks are locked in one
+order. The answer that is kept is prepared, and texts that do not vary are constants: nothing here waits for Python.
 """
 
 from __future__ import annotations
@@ -67,19 +67,22 @@ _ORDER = """
 _PAYMENT = """
     insert into payment.payment (front_end, payment_id, reference, currency, amount_minor, state, opened_at)
     values ($1, $2, $3, 'EUR', $4, 'open', $5)"""
-_EVENTS = """
+# Called by name, so that it goes with the commit in one round trip, as the platform's does.
+_PREPARE = """
+    prepare told (timestamptz, text, text[], text[], text[], text[], uuid, bytea) as
     with emitted as (
         insert into isthmus.outbox (id, type, version, subject, front_end, box, time, trace, data)
-        select id, type, '1.0', subject, $1, $1, $2, $3, data::json
-        from unnest($4::text[], $5::text[], $6::text[], $7::text[]) as e (id, type, subject, data))
+        select id, type, '1.0', subject, 'north', 'north', $1, $2, data::json
+        from unnest($3::text[], $4::text[], $5::text[], $6::text[]) as e (id, type, subject, data))
     insert into isthmus.idempotency (digest, front_end, key, capability, ask_hash, answer)
-    values ($8::uuid, $1, $8::uuid::text, 'checkout.place-order', $3, $9)"""
+    values ($7, 'north', $7::text, 'checkout.place-order', $2, $8)"""
+_TELL = "execute told ('{now}', '{key.hex}', {events}, '{key}', '\\x{answer}'); commit"
 
 
 class ByHand:
     """Connections that place orders by hand."""
 
-    round_trips = 10
+    round_trips = 9
 
     def __init__(self, connections: Sequence[asyncpg.Connection], numbers: int) -> None:
         self._free = list(connections)
@@ -92,6 +95,8 @@ class ByHand:
         connections = [
             await asyncpg.connect(url, server_settings={"role": "isthmus_app", "jit": "off"}) for _ in range(count)
         ]
+        for connection in connections:
+            await connection.execute(_PREPARE)
         try:
             yield cls(connections, 10**12)  # far above what the platform numbers
         finally:
@@ -127,7 +132,11 @@ class ByHand:
         await connection.execute(_PAYMENT, front_end, uuid.uuid4(), reference, total, now)
         lines = [{"sku": sku, "quantity": 1, "total": price} for sku, price in zip(skus, prices, strict=True)]
         told = msgspec.json.encode({"group": reference, "total": total, "lines": lines})
-        events = [str(uuid.uuid4()), str(uuid.uuid4())], ["inventory.goods-reserved", "order.order-placed"]
-        subjects, data = [reference, str(order)], [told.decode()] * 2
-        await connection.execute(_EVENTS, front_end, now, key.hex, *events, subjects, data, key, told)
-        await connection.execute("commit")
+        events = [
+            [str(uuid.uuid4()), str(uuid.uuid4())],
+            ["inventory.goods-reserved", "order.order-placed"],
+            [reference, str(order)],
+            [told.decode()] * 2,
+        ]
+        columns_told = ", ".join(f"array['{one}', '{other}']" for one, other in events)
+        await connection.execute(_TELL.format(now=now, key=key, events=columns_told, answer=told.hex()))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
+import asyncpg
+import msgspec
 import pytest
 
 from isthmus.kernel import errors, ports
@@ -17,7 +19,7 @@ def claim(key: str, ask_hash: str = "a1", capability: str = "shelf.take") -> por
     return ports.Claim(key=key, capability=capability, ask_hash=ask_hash)
 
 
-def taken(stock: int) -> ports.EventRow:
+def taken(stock: int, note: str = "trace") -> ports.EventRow:
     return ports.EventRow(
         id=f"tea/{stock}",
         type="shelf.item-taken",
@@ -26,8 +28,8 @@ def taken(stock: int) -> ports.EventRow:
         front_end="north",
         box="north",
         time=datetime.now(UTC),
-        trace="trace",
-        data=b"{}",
+        trace=note,
+        data=msgspec.json.encode({"note": note}),
     )
 
 
@@ -100,3 +102,33 @@ async def test_a_refused_claim_gives_its_connection_back(database_url: str) -> N
         for _ in range(3):
             with pytest.raises(errors.AlreadyAnswered):
                 await database.write("north", claim("k1"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["it's", "''", "\\", "\\'; rollback; --", "$1", "$$", "\u00e9\u4e2d\U0001f375", '{"a": "\\""}', "x" * 100_000],
+)
+async def test_what_is_written_with_the_commit_comes_back_as_it_was(shelf: Database, text: str) -> None:
+    key, answer = text[:200], text.encode() + bytes(range(256))
+    writing = await shelf.write("north", claim(key, ask_hash=text))
+    await writing.commit([taken(9, note=text)], answer)
+    with pytest.raises(errors.AlreadyAnswered) as already:
+        await shelf.write("north", claim(key, ask_hash=text))
+    assert already.value.answer == answer
+    (event,) = await Outbox(shelf).read(0)
+    assert (event.trace, msgspec.json.decode(event.data)) == (text, {"note": text})
+
+
+async def test_begin_and_commit_take_a_round_trip_each(shelf: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    execute = asyncpg.Connection.execute
+
+    async def counting(self: asyncpg.Connection, sql: str, *args: object, **options: float) -> str:
+        sent.append(sql)
+        return await execute(self, sql, *args, **options)
+
+    await take(shelf, "k1")
+    monkeypatch.setattr(asyncpg.Connection, "execute", counting)
+    assert await take(shelf, "k2") == b'{"left":8}'
+    assert [sql.split(maxsplit=1)[0] for sql in sent] == ["begin", "execute"]
+    assert sent[-1].endswith("; commit")

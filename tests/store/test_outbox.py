@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import asyncpg
@@ -56,9 +56,10 @@ class HeldOpen:
 
     async def run(self) -> None:
         writing = await self.database.write("north", None)
-        end: Callable[[], object] = writing.end
+        end: Callable[[], Awaitable[None]] = writing.end
 
-        async def wait_and_end() -> None:
+        async def wait_and_end(last: str = "") -> None:
+            await writing._send(lambda connection: connection.execute(last))
             self.has_written.set()
             await self.release.wait()
             await end()

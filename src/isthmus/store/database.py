@@ -10,7 +10,7 @@ JSON columns are passed as bytes, both ways and unparsed: encode with the kernel
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Self
 
@@ -19,7 +19,7 @@ import asyncpg
 from isthmus.kernel import errors, ports
 
 from .connections import Connections
-from .session import Reading, Statements, TenantConnection, Transaction, Write, checked_code
+from .session import PREPARE_COMMIT, Reading, Statements, TenantConnection, Transaction, Write, checked_code
 
 CONNECTIONS_MAX: Final = 16  # two per core serve most; more connections only wait for each other
 PLATFORM_CONNECTIONS_MAX: Final = 4
@@ -67,8 +67,8 @@ class Database:
 
         Raises Unavailable where it does not answer, and Fault where it has not been migrated.
         """
-        platform = _pool(url, PLATFORM_CONNECTIONS_MAX, _PLATFORM_SETTINGS)
-        calls = _pool(url, connections_max, _APP_SETTINGS)
+        platform = _pool(url, PLATFORM_CONNECTIONS_MAX, _PLATFORM_SETTINGS, _pass_json_as_bytes)
+        calls = _pool(url, connections_max, _APP_SETTINGS, _make_ready_for_calls)
         try:
             await platform
             if not await platform.fetchval("select to_regclass('isthmus.event') is not null"):
@@ -142,7 +142,9 @@ class Database:
                 await session.execute(f"notify {EVENTS_CHANNEL}")
 
 
-def _pool(url: str, connections_max: int, settings: dict[str, str]) -> asyncpg.Pool:
+def _pool(
+    url: str, connections_max: int, settings: dict[str, str], init: Callable[[Any], Awaitable[None]]
+) -> asyncpg.Pool:
     return asyncpg.create_pool(
         url,
         min_size=1,
@@ -152,8 +154,13 @@ def _pool(url: str, connections_max: int, settings: dict[str, str]) -> asyncpg.P
         statement_cache_size=STATEMENTS_PREPARED_MAX,
         max_cached_statement_lifetime=0,
         server_settings=settings,
-        init=_pass_json_as_bytes,
+        init=init,
     )
+
+
+async def _make_ready_for_calls(connection: Any) -> None:
+    await _pass_json_as_bytes(connection)
+    await connection.execute(PREPARE_COMMIT)
 
 
 async def _pass_json_as_bytes(connection: Any) -> None:

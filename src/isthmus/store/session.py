@@ -43,18 +43,18 @@ _BEGIN_WRITE: Final = "begin read write; set local plan_cache_mode = force_gener
 _FIND_ANSWER: Final = (
     "select capability, ask_hash, answer from isthmus.idempotency where digest = $1 and front_end = $2"
 )
-_INSERT_ANSWER: Final = """
-    insert into isthmus.idempotency (digest, front_end, key, capability, ask_hash, answer)
-    values ($1, $2, $3, $4, $5, $6)"""
 # Events come as JSON: for PostgreSQL and for Python it is less work than an array for each column.
 _INSERT_EVENTS: Final = """
     insert into isthmus.outbox (id, type, version, subject, front_end, box, time, trace, data)
     select * from json_to_recordset($1) as e (id text, type text, version text, subject text, front_end text, box text,
                                               time timestamptz, trace text, data json)"""
-_INSERT_BOTH: Final = f"""
-    with emitted as ({_INSERT_EVENTS})
-    insert into isthmus.idempotency (digest, front_end, key, capability, ask_hash, answer)
-    values ($2, $3, $4, $5, $6, $7)"""
+_INSERT_ANSWER: Final = "insert into isthmus.idempotency (digest, front_end, key, capability, ask_hash, answer)"
+# What a commit writes has a name on each connection: called by it, it goes with the commit in one round trip.
+PREPARE_COMMIT: Final = f"""
+    prepare write_events (json) as {_INSERT_EVENTS};
+    prepare write_answer (uuid, text, text, text, text, bytea) as {_INSERT_ANSWER} values ($1, $2, $3, $4, $5, $6);
+    prepare write_both (json, uuid, text, text, text, text, bytea) as
+        with emitted as ({_INSERT_EVENTS}) {_INSERT_ANSWER} values ($2, $3, $4, $5, $6, $7)"""
 
 
 class TenantConnection(asyncpg.Connection):
@@ -197,9 +197,12 @@ class Transaction(Statements):
             raise
         await self._send(lambda connection: connection.execute(f"release savepoint {name}"))
 
-    async def end(self) -> None:
-        """Commit. Where the connection breaks meanwhile nobody knows whether it did: the key of a retry tells."""
-        tag = await self._send(lambda connection: connection.execute("commit"))
+    async def end(self, last: str = "") -> None:
+        """Send a last statement, if any, and commit, in one round trip.
+
+        Where the connection breaks meanwhile nobody knows whether it did: the key of a retry tells.
+        """
+        tag = await self._send(lambda connection: connection.execute(f"{last}; commit" if last else "commit"))
         if tag != "COMMIT":  # PostgreSQL answers ROLLBACK where a statement had failed
             raise errors.Fault(
                 "a statement had failed, and the call went on to commit; nothing was written",
@@ -241,24 +244,21 @@ class Write(Transaction):
         await self._send(_nothing)
 
     async def commit(self, events: Sequence[ports.EventRow], answer: bytes | None) -> None:
-        """Write events and answer in one statement, and commit.
+        """Write events and answer, and commit: one statement, one round trip.
 
         Raises Fault where a key was claimed and there is no answer to keep under it.
         """
         record = self._record(answer)
-        if events and record:
-            await self._send(lambda connection: connection.execute(_INSERT_BOTH, _written(events), *record))
-        elif events:
-            await self._send(lambda connection: connection.execute(_INSERT_EVENTS, _written(events)))
-        elif record:
-            await self._send(lambda connection: connection.execute(_INSERT_ANSWER, *record))
-        await self.end()
+        if events:
+            await self.end(_called("write_both" if record else "write_events", _written(events).decode(), *record))
+        else:
+            await self.end(_called("write_answer", *record) if record else "")
         self._tenant.code = self._front_end
         await self.close()
         if events:
             self._announce()
 
-    def _record(self, answer: bytes | None) -> tuple[object, ...]:
+    def _record(self, answer: bytes | None) -> tuple[str | bytes, ...]:
         if self._claim is None and answer is None:
             return ()
         if self._claim is None or answer is None:
@@ -316,6 +316,16 @@ def _digest(front_end: str, key: str) -> str:
 
 def _lock_number(digest: str) -> int:
     return int.from_bytes(bytes.fromhex(digest[:16]), "big", signed=True)
+
+
+def _called(prepared: str, *args: str | bytes) -> str:
+    """Return the call of a prepared statement, with its arguments in it."""
+    return f"execute {prepared} ({', '.join(map(_literal, args))})"
+
+
+def _literal(value: str | bytes) -> str:
+    """Write a value as SQL does; the connection's standard_conforming_strings makes the quote the only special sign."""
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else f"'\\x{value.hex()}'"
 
 
 def _written(events: Sequence[ports.EventRow]) -> bytes:
