@@ -89,7 +89,7 @@ def test_a_merge_says_on_what_evidence_and_which_counts_it_moved_and_can_be_undo
     second = identities.resolve(joined, NOW)
     (merge,) = second.changes
     assert (merge.kind, merge.evidence) == ("merged", ("same email", "probability 1.0000"))
-    assert second.figures == {"persons": (2, 1), "persons of several front ends": (0, 1)}
+    assert second.figures == merge.figures == {"persons": (2, 1), "persons of several front ends": (0, 1)}
     identities.undo(merge.id, "a steward", NOW)
     third = identities.resolve(joined, NOW)
     assert third.persons == first.persons
@@ -218,3 +218,20 @@ def test_what_the_business_verified_beats_likeness_and_a_persons_word_beats_both
     word = Decision(one="north:1", other="south:1", is_same=False, by="a steward", at=NOW)
     parted = resolve(strangers, {}, [word], NOW)
     assert parted.persons["north:1"] != parted.persons["south:1"]
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    was=st.lists(st.integers(0, 4), min_size=6, max_size=6), becomes=st.lists(st.integers(0, 4), min_size=6, max_size=6)
+)
+def test_the_counts_that_changes_moved_lead_from_the_old_figures_to_the_new(was: list[int], becomes: list[int]) -> None:
+    records = [Record(record=f"r{at}", front_end=("north", "south")[at % 2]) for at in range(6)]
+    before = {one.record: f"p{person}" for one, person in zip(records, was, strict=True)}
+    apart = [
+        Decision(one=f"r{one}", other=f"r{other}", is_same=becomes[one] == becomes[other], by="x", at=NOW)
+        for one, other in combinations(range(6), 2)
+    ]
+    found = resolve(records, before, apart, NOW)
+    for name, (old, new) in found.figures.items():
+        steps = [change.figures[name] for change in found.changes if name in change.figures]
+        assert [old, *(after for _, after in steps)] == [*(first for first, _ in steps), new]

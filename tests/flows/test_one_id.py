@@ -61,6 +61,7 @@ async def test_a_shared_email_joins_and_what_is_not_sure_waits_for_a_reviewer(sh
         page = (await browser.get("/one-id")).text
         change = re.findall(r'name="change" value="([0-9a-f]{16})"', page)[0]
         assert "a person decided" in page
+        assert "persons 3 → 2, persons of several front ends 1 → 2" in page
         await browser.post("/one-id/undo", data={"change": change})
         await browser.post("/one-id/run")
         apart = one_id.identities.persons()

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar, cast
 
 import msgspec
 
@@ -25,6 +25,7 @@ V = TypeVar("V", bound=Value)
 Why = Literal["not sure", "another first name", "told apart", "too many"]
 
 SURE: Final = 0.9  # at and above, two records are joined without asking; both FEBRL sets have no wrong pair from 0.5 on
+FIGURES: Final = ("persons", "persons of several front ends")
 CLUSTER_MAX: Final = 20  # nobody has more accounts than this; a larger cluster is a chain of mistakes
 _NAMESPACE: Final = uuid.UUID("6f6e6520-6964-4f00-8000-697374686d75")
 
@@ -51,7 +52,10 @@ class Doubt(Value):
 
 
 class Change(Value):
-    """A merge of persons or a split of one, with what it was decided on. `records` are those that moved."""
+    """A merge of persons or a split of one, with what it was decided on. `records` are those that moved.
+
+    `figures` are the published counts that it moved, as they were before it and after it.
+    """
 
     id: str
     kind: Literal["merged", "split"]
@@ -60,6 +64,7 @@ class Change(Value):
     records: tuple[str, ...]
     evidence: tuple[str, ...]
     at: datetime
+    figures: dict[str, tuple[int, int]] = {}
 
 
 class Resolution(Value):
@@ -184,7 +189,7 @@ def resolve(
     return Resolution(
         persons=persons,
         doubts=tuple(one for one in doubts if persons[one.one] != persons[one.other]),
-        changes=tuple(_changes(before, persons, reasons, now)),
+        changes=tuple(_with_figures(by_id, before, list(_changes(before, persons, reasons, now)))),
         figures=_figures(by_id, before, persons),
     )
 
@@ -324,6 +329,30 @@ def _changes(
         )
 
 
+def _with_figures(
+    records: Mapping[str, Record], before: Mapping[str, str], changes: Sequence[Change]
+) -> Iterable[Change]:
+    """Yield the changes one after the other, each with the counts that it moved; all together they move `_figures`."""
+    members: dict[str, set[str]] = {}
+    for record, person in before.items():
+        if record in records:
+            members.setdefault(person, set()).add(record)
+
+    def counted(*persons: str) -> tuple[int, int]:
+        lines = [{records[one].front_end for one in members.get(person, ())} for person in persons]
+        return sum(bool(found) for found in lines), sum(len(found) > 1 for found in lines)
+
+    now = counted(*members)
+    for change in changes:
+        was, without = now, counted(change.person, change.other)
+        members.setdefault(change.person, set()).update(change.records)
+        members[change.other] -= set(change.records)
+        after = counted(change.person, change.other)
+        now = (was[0] - without[0] + after[0], was[1] - without[1] + after[1])
+        moved = {name: (old, new) for name, old, new in zip(FIGURES, was, now, strict=True) if old != new}
+        yield msgspec.structs.replace(cast(Any, change), figures=moved)
+
+
 def _figures(
     records: Mapping[str, Record], before: Mapping[str, str], after: Mapping[str, str]
 ) -> dict[str, tuple[int, int]]:
@@ -337,4 +366,4 @@ def _figures(
         return len(lines), sum(len(found) > 1 for found in lines.values())
 
     was, now = counts(before), counts(after)
-    return {"persons": (was[0], now[0]), "persons of several front ends": (was[1], now[1])}
+    return {name: (old, new) for name, old, new in zip(FIGURES, was, now, strict=True)}
