@@ -19,6 +19,8 @@ WEIGHT_MAX_KB = 300
 PATHS = (
     "/",
     "/front-ends/market",
+    "/front-ends/fresh/points/pricing.adjust-unit-price",
+    "/cost",
     "/capabilities",
     "/capabilities/checkout.preview-order",
     "/orders",
@@ -26,9 +28,14 @@ PATHS = (
     "/stock",
     "/stock/fresh/1082185",
     "/calls",
+    "/dead-letters",
+    "/deploys",
+    "/deploys/market",
     "/metrics?metrics=order.sales&grain=day&by=front_end",
     "/lineage?metric=order.net-sales",
     "/quality",
+    "/quarantine",
+    "/one-id",
 )
 
 Row = dict[str, Any]

@@ -32,6 +32,7 @@ PICTURES = {
     "explain": "/front-ends/fresh/points/pricing.adjust-unit-price",
     "orders": "/orders",
     "order": "an order of several lines",
+    "cost": "/cost",
     "metrics": "/metrics?metrics=order.sales&grain=day&by=front_end&to=2018-01-01",
     "lineage": "/lineage?metric=order.net-sales",
     "call": "a told call",
@@ -125,7 +126,9 @@ async def _take(browser: Browser, address: str, found: dict[str, str], only: str
         for name in names:
             if only in (None, name):
                 await page.goto(address + found.get(name, PICTURES[name]))
-                await page.wait_for_timeout(400)  # a chart draws itself after the page is there
+                await page.wait_for_load_state("networkidle")
+                if await page.locator(".chart").count():
+                    await page.locator(".chart canvas").first.wait_for()  # it draws itself after the page is there
                 suffix = "-dark" if scheme == "dark" else "-390" if width == 390 else ""
                 await page.screenshot(path=IMAGES / f"console-{name}{suffix}.png")
                 print(f"docs/images/console-{name}{suffix}.png")

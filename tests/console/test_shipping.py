@@ -8,9 +8,7 @@ import sys
 
 from playwright.async_api import Page, expect
 
-from .conftest import Served
-
-TRIES_MAX = 40
+from .conftest import Served, eventually
 
 
 async def ship(served: Served, *options: str) -> None:
@@ -50,18 +48,15 @@ async def test_a_changed_rule_is_seen_given_to_all_and_taken_back(page: Page, se
     await expect(page.locator(".diff .more").last).to_contain_text("amount.minor - 200")
 
     replayed = page.get_by_text("recorded calls come out otherwise")
-    for _ in range(TRIES_MAX):  # calls are recorded a moment after they were answered
-        if await replayed.count():
-            break
-        await asyncio.sleep(0.5)
-        await page.reload()
+    await eventually(page, replayed)  # calls are recorded a moment after they were answered
     await expect(replayed).to_be_visible()
     await expect(page.locator("del").first).to_contain_text("900")
     await expect(page.locator("ins").first).to_contain_text("800")
     await page.locator("a[href*='/calls/']").first.click()
     await expect(page.locator(".story")).to_contain_text("a euro off for all")
 
-    await page.goto(f"{served.address}/deploys/north")
+    await page.goto(f"{served.address}/front-ends/north")  # where its owner looks, what runs is said and can be changed
+    await expect(page.get_by_role("complementary", name="What it is made of")).to_contain_text("for 1 of 100 members")
     await page.get_by_role("button", name="Promote").click()
     await expect(page.get_by_role("status")).to_contain_text("promote: followed by 1 worker")
     assert await price_of_tea(served) == 800

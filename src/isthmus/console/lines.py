@@ -102,6 +102,7 @@ class Lines:
             dead=await self._dead_letters.of(code),
             cost=await self._cost.of(code),
             stored=(await self._cost.stored()).get(code),
+            has_data=self._business is not None,
             business=await self._business(code) if self._business else [],
         )
 
