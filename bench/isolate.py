@@ -82,7 +82,7 @@ def tier(ask: Ask) -> Told:
 
 @implements(tier)
 async def tell_tier(ask: Ask, ctx: Context) -> Told:
-    return Told(tier=ctx.answer(member.tier_for)(ask.points))
+    return Told(tier=str(ctx.answer(member.tier_for)(ask.points)))
 
 
 class NoStore:
