@@ -6,6 +6,7 @@ import asyncio
 import gc
 import importlib
 import importlib.util
+import logging
 import os
 import secrets
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
@@ -79,7 +80,10 @@ PACKS: tuple[Pack, ...] = (MEMBER, CATALOG, INVENTORY, PRICING, PROMOTION, TAX, 
 FLOWS: tuple[Pack, ...] = (CHECKOUT, AFTER_SALE)
 
 
+log = logging.getLogger("isthmus.app")
+
 HOUSEKEEPING = "platform"  # the client that the platform's own work is done by
+
 TRAFFIC_EVERY_S = 5
 EXPIRE_EVERY_S = 15  # an unpaid order gives its stock back at most so much later than promised
 SETTLE_EVERY_S = 60  # a payment whose provider was silent is looked up at most so much later
@@ -87,6 +91,7 @@ CONTRACTS_EVERY_S = 600  # so that what was served last is known, also where two
 PRUNE_EVERY_S = 3_600
 LAND_EVERY_S = 60  # how far the lake is behind the business at most, when nothing is wrong
 LEARN_EVERY_S = 900  # segments are for the next visit, not for the next click
+STOPS_WITHIN_S = 10.0  # what background work gets to end when a server stops
 TOKEN_VARIABLE = "ISTHMUS_CONSOLE_TOKEN"  # shared by all workers of one server
 
 
@@ -287,7 +292,9 @@ def asgi() -> App:
             finally:
                 for task in background:
                     task.cancel()
-                await asyncio.gather(*background, return_exceptions=True)
+                _, late = await asyncio.wait(background, timeout=STOPS_WITHIN_S)
+                if late:
+                    log.warning("%d background task(s) did not end within %g s", len(late), STOPS_WITHIN_S)
 
     return opened(start)
 

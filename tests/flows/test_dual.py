@@ -213,3 +213,15 @@ async def test_what_a_landing_finds_wrong_is_logged_and_old_rows_once(
     await world.buy()
     await dual.land()
     assert len([record for record in caplog.records if record.name == "isthmus.data"]) == 1
+
+
+async def test_a_landing_that_is_cancelled_ends_and_the_next_one_lands(world: World) -> None:
+    await world.joined("ada@example.org")
+    for at in range(30):  # at any moment of it: while it connects, copies, writes
+        landing = asyncio.create_task(world.dual.land())
+        await asyncio.sleep(at / 100)
+        landing.cancel()
+        ended, _ = await asyncio.wait([landing], timeout=30)
+        assert ended == {landing}
+    await world.dual.land()
+    assert asked(world, "member.members") == [(1,)]

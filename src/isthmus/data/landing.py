@@ -103,14 +103,17 @@ class Lander:
         """Read all tables in one repeatable read, so that references between them are whole, with their figures."""
         connection = await asyncpg.connect(self._url, server_settings={"application_name": "isthmus lake"})
         try:
-            async with connection.transaction(isolation="repeatable_read", readonly=True):
-                return [
-                    await read_table(connection, entity, folder / f"{number}.csv")
-                    for number, entity in enumerate(self._lake.model.entities.values())
-                    if not entity.table.startswith("events.")
-                ]
-        finally:
+            await connection.execute("begin isolation level repeatable read read only")
+            found = [
+                await read_table(connection, entity, folder / f"{number}.csv")
+                for number, entity in enumerate(self._lake.model.entities.values())
+                if not entity.table.startswith("events.")
+            ]
             await connection.close()
+        except BaseException:
+            connection.terminate()  # after a COPY that was cancelled, a roll-back would wait for ever
+            raise
+        return found
 
     def _write(self, before: Manifest, events: Sequence[Event], tables: Sequence[Read], now: datetime) -> Landing:
         connection = self._lake.connect(before)
