@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
+from rich.console import Console
 from typer.testing import CliRunner
 
 from isthmus import app, cli
@@ -80,7 +81,8 @@ async def test_compat_says_whom_each_break_breaks_and_which_share_of_their_calls
                 with suppress(errors.IsthmusError):
                     await running.platform.call_wire(name, QUOTE if "quote" in name else b"{}", Caller(front_end=code))
         await served.remember(running.database, _wider(contracts_of(running.platform.release)))
-    said = await asyncio.to_thread(CliRunner(env={"COLUMNS": "250"}).invoke, cli.main_app, ["compat", "--served"])
+    monkeypatch.setattr(cli, "out", Console(width=250))
+    said = await asyncio.to_thread(CliRunner().invoke, cli.main_app, ["compat", "--served"])
     assert said.exit_code == 1, said.output
     lines = {line.split("│")[2].strip(): line for line in said.output.splitlines() if line.startswith("│")}
     assert "north (75.0% of 4 calls)" in lines["pricing.quote"]
