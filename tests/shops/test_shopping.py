@@ -10,6 +10,8 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from isthmus.flows.after_sale import api as after_sale
+from isthmus.flows.checkout import api as checkout
+from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.packs.pricing import api as pricing
 from tests.flows.test_business_lines import LONG_AGO
@@ -173,6 +175,25 @@ async def test_goods_are_sent_back_and_the_operator_reads_why_the_order_cost_wha
     await page.keyboard.press("Enter")
     await expect(page.locator("h1")).to_contain_text(f"Order #{number}")
     await expect(page.get_by_text(re.compile("from 3 sellers or more")).first).to_be_visible()
+
+
+async def test_a_long_list_of_orders_goes_on(page: Page, mall: Mall) -> None:
+    shop, email = mall.shops["market"], f"{uuid.uuid4().hex[:8]}@example.org"
+    ask = member.Register(identities=(member.Identity(kind="email", value=email),), consents=("terms",))
+    ada = (await mall.call("market", member.register, ask)).member_id
+    for _ in range(25):
+        lines = (checkout.BuyLine(sku="mug", quantity=1),)
+        bought = checkout.PlaceOrder(currency="USD", lines=lines, member_id=ada)
+        await mall.call("market", checkout.place_order, bought)
+    await page.goto(f"{shop}/sign-in")
+    await page.get_by_label("Name").fill("Ada")
+    await page.get_by_label("E-mail").fill(email)
+    await page.get_by_role("button", name="Go on").click()
+    await page.get_by_role("link", name="My orders").click()
+    links = page.get_by_role("link", name=re.compile("^Order "))
+    await expect(links).to_have_count(24)
+    await page.get_by_role("link", name="Earlier orders").click()
+    await expect(links).to_have_count(1)
 
 
 async def test_nobody_sees_anothers_orders_and_a_forged_cookie_is_nobodys(

@@ -27,7 +27,7 @@ from .platform import Platform, Refused
 from .shelf import CURRENCY, cards, departments, remarks
 
 HERE = Path(__file__).parent
-PAGE = 24  # products of a page
+PAGE = 24  # products of a page, and orders
 RULE = re.compile(r" \([a-z-]+\.\w+\)")  # who refused: for the operator, not for the shopper
 EVENING_HOUR = 19  # as the shop's rule has it
 FIELDS = (("recipient", "Name"), ("street", "Street"), ("city", "City"), ("region", "State"), ("postcode", "ZIP"))
@@ -145,7 +145,7 @@ async def checkout(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     form = {name: str(value) for name, value in (await request.form()).items()}
     kept = _session(request)
-    if form.get("see") or not form.get("expected") or not kept.get("member_id"):
+    if form.get("see") or not form.get("expected", "").isdecimal() or not kept.get("member_id"):
         return await _basket_page(request, form)
     ask = _ask(form, kept) | {"expected_total": {"currency": CURRENCY, "minor": int(form["expected"])}}
     try:
@@ -183,8 +183,9 @@ async def orders(request: Request) -> Response:
     kept = _session(request)
     if not kept.get("member_id"):
         return RedirectResponse("/sign-in", status_code=303)
-    found = await request.app.state.platform.call("order.list-orders", {"member_id": kept["member_id"]})
-    return _page(request, "orders.html", orders=found["items"])
+    ask = {"member_id": kept["member_id"], "limit": PAGE, "cursor": request.query_params.get("cursor")}
+    found = await request.app.state.platform.call("order.list-orders", ask)
+    return _page(request, "orders.html", orders=found["items"], next_cursor=found["next_cursor"])
 
 
 async def one_order(request: Request) -> Response:
