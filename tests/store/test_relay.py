@@ -8,10 +8,12 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
+import asyncpg
 import pytest
 
 from isthmus.kernel import errors, ports
 from isthmus.store import Consumer, Database, Event, Outbox, Relay, relay
+from isthmus.store.database import ANNOUNCE_EVERY_S, EVENTS_CHANNEL
 
 
 def event(number: int) -> ports.EventRow:
@@ -73,6 +75,53 @@ async def test_an_event_arrives_by_word_and_not_by_looking(database: Database, m
         await heard.has(2)
         assert time.perf_counter() - began < 2
     assert heard.ids == ["1", "2"]
+
+
+async def test_what_is_committed_while_a_batch_is_delivered_arrives_by_word_too(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "POLL_S", 60)
+    heard = Heard()
+
+    async def deliver(events: Sequence[Event]) -> None:
+        if not heard.ids:
+            await emit(database, 2)  # committed after the batch was read
+        await heard.deliver(events)
+
+    async with running(database, Consumer(name="reader", deliver=deliver)):
+        await emit(database, 1)
+        await heard.has(2)
+    assert heard.ids == ["1", "2"]
+
+
+async def test_more_than_a_batch_holds_arrives_without_another_word(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "POLL_S", 60)
+    monkeypatch.setattr(database, "_announce_events", lambda: None)
+    await emit(database, *range(1, 8))
+    heard = Heard()
+    async with running(database, Consumer(name="reader", deliver=heard.deliver, batch_max=3)):
+        await heard.has(7)
+    assert heard.ids == [str(number) for number in range(1, 8)]
+
+
+async def test_commits_that_follow_each_other_are_told_of_together(database: Database) -> None:
+    listening = await asyncpg.connect(database.url)
+    told: list[str] = []
+
+    def hear(*word: object) -> None:
+        told.append(str(word[-1]))
+
+    await listening.add_listener(EVENTS_CHANNEL, hear)
+    began = time.perf_counter()
+    for number in range(40):
+        await emit(database, number)
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    took = time.perf_counter() - began
+    await listening.close()
+    assert 1 <= len(told) <= took / ANNOUNCE_EVERY_S + 1  # and not one for each commit
 
 
 async def test_an_event_arrives_where_its_word_is_lost(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,9 @@ UNUSED_LIMIT_S: Final = 300
 CLOSE_LIMIT_S: Final = 10
 STATEMENTS_PREPARED_MAX: Final = 1024  # per connection: more than all packs have together
 EVENTS_CHANNEL: Final = "isthmus_event"
-ANNOUNCE_EVERY_S: Final = 0.02  # NOTIFY takes a lock of the whole server when it commits, so it is not for each order
+# NOTIFY takes a lock of the whole server when it commits, and wakes every relay: it is not for each order.
+ANNOUNCE_AFTER_S: Final = 0.02  # a first event is told of so soon, with what else was committed meanwhile
+ANNOUNCE_EVERY_S: Final = 0.1  # where one follows the other
 
 _APP_SETTINGS: Final = {
     "role": "isthmus_app",
@@ -58,6 +60,7 @@ class Database:
         self._calls = Connections(calls, take_limit_s=take_limit_s, unused_limit_s=UNUSED_LIMIT_S)
         self._platform = Connections(platform, take_limit_s=take_limit_s, unused_limit_s=UNUSED_LIMIT_S)
         self._announcing: asyncio.Task[None] | None = None
+        self._announced_at = 0.0
 
     @classmethod
     async def open(
@@ -130,13 +133,14 @@ class Database:
             await session.close()
 
     def _announce_events(self) -> None:
-        """Wake the relays, a moment after the commit and once for all commits of that moment."""
+        """Wake the relays, a moment after the commit and once for all commits of that moment; at work, less often."""
         if self._announcing is None or self._announcing.done():
             self._announcing = asyncio.create_task(self._announce_soon())
 
     async def _announce_soon(self) -> None:
-        await asyncio.sleep(ANNOUNCE_EVERY_S)
-        self._announcing = None
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(ANNOUNCE_AFTER_S, self._announced_at + ANNOUNCE_EVERY_S - loop.time()))
+        self._announcing, self._announced_at = None, loop.time()
         with suppress(errors.IsthmusError):  # relays also look by themselves
             async with self.platform() as session:
                 await session.execute(f"notify {EVENTS_CHANNEL}")

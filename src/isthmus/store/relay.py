@@ -69,23 +69,24 @@ class Relay:
                     is_subscribed = True
                 bell = self._bells[consumer.name]
                 bell.clear()  # before looking, so that no word is lost between looking and waiting
-                if await self._deliver_next(consumer):
-                    pause = RETRY_FIRST_S
-                    continue
-                await _heard(bell)
+                has_more = await self._deliver_next(consumer)
+                pause = RETRY_FIRST_S
+                if not has_more:
+                    await _heard(bell)
             except Exception as error:
                 _log.warning("consumer %s failed, again in %.1f s: %r", consumer.name, pause, error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, RETRY_LAST_S)
 
     async def _deliver_next(self, consumer: Consumer) -> bool:
+        """Deliver a batch; return whether more may wait already. What comes meanwhile rings the bell."""
         batch = await self._outbox.consume(consumer.name, consumer.batch_max, types=consumer.types)
         if batch is None:
             return False
         if batch.events:
             await self._deliver(consumer, batch)
         await self._outbox.acknowledge(batch)
-        return True
+        return batch.through - batch.after >= consumer.batch_max  # positions are dense: fewer are all there were
 
     async def _deliver(self, consumer: Consumer, batch: Batch) -> None:
         try:
