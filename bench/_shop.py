@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -55,7 +56,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 @asynccontextmanager
 async def database(name: str) -> AsyncGenerator[str]:
-    """Give a new, empty database on an embedded PostgreSQL with the settings that ship."""
+    """Give a new, empty database on an embedded PostgreSQL with the settings that ship, and an empty lake."""
+    shutil.rmtree(FOLDER / ".isthmus" / "lake", ignore_errors=True)
     server = await asyncio.to_thread(embedded.start, FOLDER)
     admin = await asyncpg.connect(embedded.database_url(FOLDER, "postgres"))
     try:

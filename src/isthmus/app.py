@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import importlib
 import importlib.util
@@ -268,7 +269,7 @@ def _data_jobs(both: Dual | None) -> list[Job]:
     if both is None:
         return []
     return [
-        Job(name="land", every_s=LAND_EVERY_S, run=both.land),
+        Job(name="land", every_s=LAND_EVERY_S, run=both.keep_up),
         Job(name="learn", every_s=LEARN_EVERY_S, run=both.learn),
     ]
 
@@ -374,10 +375,11 @@ def _dual(running: Running, data: DataPlatform | None) -> Dual | None:
     """Return what keeps lake and business in step, where the extra `data` is installed."""
     if data is None:
         return None
-    from isthmus.dual import Dual
+    from isthmus.dual import Dual, landed_apart
 
     folder = running.config.data / "lake" / "segments"
-    return Dual(running.platform, running.database, data, folder, one_id=_one_id(running))
+    apart = functools.partial(landed_apart, running.database.url)
+    return Dual(running.platform, running.database, data, folder, one_id=_one_id(running), land=apart)
 
 
 def _one_id(running: Running) -> OneId:

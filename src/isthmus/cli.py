@@ -112,6 +112,7 @@ if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without 
         from isthmus.data import commands  # here: a server that starts needs none of it, and it takes half a second
         from isthmus.data.landing import Landing
         from isthmus.data.platform import DataPlatform, open_platform
+        from isthmus.dual import landed
 
         @functools.cache
         def declared() -> dict[str, Mapping[str, type[Any]]]:
@@ -128,7 +129,7 @@ if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without 
 
         async def land(platform: DataPlatform) -> Landing:
             async with composition.running(load_config(), front_ends=[]) as running:
-                return await platform.lander(running.database).land()
+                return await landed(platform.lander(running.database))
 
         typer.main.get_command(commands.commands(open_data, land))(context.args, prog_name="isthmus data")
 

@@ -4,22 +4,26 @@
     `member.member-erased` → the lake forgets the person too
 
 Every process may run this: what one has landed the other finds landed, and a list of segments is whole each time.
+A server lands in a process of its own, which takes its memory along when it ends and yields to those who buy.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 from isthmus.data import quality
 from isthmus.data.erasure import erase
-from isthmus.data.landing import Landing
+from isthmus.data.landing import Lander, Landing
 from isthmus.data.one_id import OneId
 from isthmus.data.platform import DataPlatform
 from isthmus.data.policy import owner
@@ -27,7 +31,7 @@ from isthmus.data.segments import PREFIX, Refreshed, Segment, Segments
 from isthmus.kernel import Caller, Platform, decode, errors
 from isthmus.kernel.capability import event_kind
 from isthmus.packs.member import api as member
-from isthmus.store import Database
+from isthmus.store import Database, Outbox
 from isthmus.store.outbox import Event
 from isthmus.store.relay import Consumer
 
@@ -36,6 +40,8 @@ log = logging.getLogger("isthmus.data")
 FREQUENT_ORDERS: Final = 10
 LAND_TRIES: Final = 5
 LAND_WAIT_S: Final = 0.5
+LAND_ANYWAY: Final = timedelta(minutes=10)  # tables may change without an event
+LAND_NICENESS: Final = 10  # who buys goes first
 SEGMENTS: Final = (
     Segment(
         code="frequent-buyer",
@@ -61,26 +67,33 @@ class Dual:
         segments: Sequence[Segment] = SEGMENTS,
         one_id: OneId | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        land: Callable[[], Awaitable[Landing]] | None = None,
     ) -> None:
         self._platform = platform
         self._data = data
-        self._lander = data.lander(database)
+        self._outbox = Outbox(database)
+        self._land = land or partial(landed, data.lander(database))
         self._segments = Segments(folder, segments)
         self._one_id = one_id
         self._clock = clock
         self._stale: frozenset[str] = frozenset()
+        self._landed_at: datetime | None = None
 
     def consumers(self) -> list[Consumer]:
         """Return who must be told of events for the lake to forget whom the business forgot."""
         return [Consumer(name="lake-erasure", deliver=self._forget, types=(ERASED,))]
 
     async def land(self) -> Landing:
-        """Bring what is new into the lake, again where another process was first. Raises Conflict after some tries."""
-        for _ in range(LAND_TRIES - 1):
-            with suppress(errors.Conflict):
-                return await self._alerted(await self._lander.land())
-            await asyncio.sleep(LAND_WAIT_S)
-        return await self._alerted(await self._lander.land())
+        """Bring what is new into the lake."""
+        landing = await self._alerted(await self._land())
+        self._landed_at = self._clock()
+        return landing
+
+    async def keep_up(self) -> Landing | None:
+        """Land where something has happened since the last landing, and every ten minutes in any case."""
+        is_due = self._landed_at is None or self._landed_at + LAND_ANYWAY <= self._clock()
+        has_news = is_due or await self._outbox.newest() > self._data.lake.head().position
+        return await self.land() if has_news else None
 
     async def _alerted(self, landing: Landing) -> Landing:
         """Log what an operator must see of a landing: sides that differ, bad rows, and once what became too old."""
@@ -114,3 +127,35 @@ class Dual:
             await asyncio.to_thread(erase, self._data.lake, "member.membership", key, self._clock())
             if self._one_id is not None:
                 self._one_id.forget(f"{event.front_end}/{gone.member_id}")
+
+
+async def landed(lander: Lander) -> Landing:
+    """Land, again where another process was first. Raises Conflict after some tries."""
+    for _ in range(LAND_TRIES - 1):
+        with suppress(errors.Conflict):
+            return await lander.land()
+        await asyncio.sleep(LAND_WAIT_S)
+    return await lander.land()
+
+
+async def landed_apart(database_url: str) -> Landing:
+    """Land in a process of its own, with this one's folder and settings. Raises Unavailable with what it said."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "isthmus.cli", "data", "land", "--json"),
+        env={**os.environ, "ISTHMUS_DATABASE_URL": database_url},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        with suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, LAND_NICENESS)
+        told, complaint = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if not told:
+        said = complaint.decode(errors="replace").strip()[-500:]
+        raise errors.Unavailable(f"landing ended with {process.returncode}: {said}", remedy="it is tried again in time")
+    return decode(told, Landing)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pyarrow as pa
 import pytest
 
@@ -20,7 +21,7 @@ from isthmus.data import policy
 from isthmus.data.ask import Ask
 from isthmus.data.platform import DataPlatform, open_platform
 from isthmus.data.segments import Segment
-from isthmus.dual import Dual
+from isthmus.dual import Dual, landed_apart
 from isthmus.flows.checkout import api as checkout
 from isthmus.gateway import auth
 from isthmus.gateway.auth import Clients
@@ -28,9 +29,10 @@ from isthmus.gateway.http import Gateway
 from isthmus.gateway.metrics import MetricsService
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
-from isthmus.kernel import FrontEnd, answers
+from isthmus.kernel import FrontEnd, answers, errors
 from isthmus.packs.member import api as member
 from isthmus.packs.promotion import api as promotion
+from isthmus.store import Outbox
 from isthmus.store.relay import Relay
 from isthmus.values import Buyer, money
 
@@ -225,3 +227,49 @@ async def test_a_landing_that_is_cancelled_ends_and_the_next_one_lands(world: Wo
         assert ended == {landing}
     await world.dual.land()
     assert asked(world, "member.members") == [(1,)]
+
+
+async def test_a_job_that_keeps_up_lands_what_happened_and_nothing_twice(world: World) -> None:
+    first = await world.dual.keep_up()
+    assert first is not None
+    assert await world.dual.keep_up() is None
+    await world.buy()
+    again = await world.dual.keep_up()
+    assert again is not None
+    assert again.changed["order.order"] == 1
+    assert await world.dual.keep_up() is None
+
+
+async def test_a_landing_in_a_process_of_its_own_says_what_it_did(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    await world.buy()
+    landing = await landed_apart(world.shop.database.url)
+    assert landing.changed["order.order"] == 1
+    assert not landing.alerts
+    there = open_platform((*app.PACKS, *app.FLOWS), tmp_path / ".isthmus" / "lake").lake.head()
+    assert (there.name, there.position) == (landing.snapshot, await Outbox(world.shop.database).newest())
+
+
+async def test_a_landing_in_a_process_of_its_own_that_fails_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(errors.Unavailable, match="the database does not answer"):
+        await landed_apart("postgresql://nobody@127.0.0.1:1/nothing")
+
+
+async def test_a_landing_in_a_process_of_its_own_ends_with_the_server(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    known = {child.pid for child in psutil.Process().children()}
+    landing = asyncio.create_task(landed_apart(world.shop.database.url))
+    await asyncio.sleep(0.3)
+    begun = [child for child in psutil.Process().children() if child.pid not in known]
+    assert begun
+    landing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await landing
+    assert not any(child.is_running() for child in begun)

@@ -61,10 +61,15 @@ def commands(open_platform: Open, land: Land) -> typer.Typer:
     _add_publishing(app, open_platform)
 
     @app.command("land")
-    def land_now() -> None:
+    def land_now(
+        as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+    ) -> None:
         """Bring new events and changed rows into the lake, and compare both sides; exit code 1 where they differ."""
         platform = open_platform()
         landing = asyncio.run(land(platform))
+        if as_json:
+            typer.echo(encode(landing))
+            raise typer.Exit(1 if landing.alerts else 0)
         table = Table("entity", "changed rows", title=f"snapshot {landing.snapshot}")
         for name, count in landing.changed.items():
             table.add_row(name, str(count))

@@ -206,6 +206,12 @@ class Outbox:
         async with self._database.platform() as session:
             return tuple(_event(row) for row in await session.fetch(_READ, after, batch_max))
 
+    async def newest(self) -> int:
+        """Return the position of the newest event that is kept; 0 where there is none."""
+        await self.collect()
+        async with self._database.platform() as session:
+            return await session.fetch_value("select coalesce(max(position), 0) from isthmus.event")
+
     async def states(self) -> tuple[ConsumerState, ...]:
         """Return how far each consumer is."""
         async with self._database.platform() as session:
