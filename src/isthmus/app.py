@@ -66,6 +66,7 @@ from isthmus.runtime.loading import Load, front_end_folders
 from isthmus.runtime.record import Recorder, Recording
 from isthmus.runtime.replay import replay_answers
 from isthmus.runtime.schedule import Job, keep_running
+from isthmus.runtime.shadow_follow import Shadows
 from isthmus.runtime.subscriptions import called
 from isthmus.runtime.subscriptions import problems_of as own_problems
 from isthmus.runtime.switch_follow import Follower
@@ -92,6 +93,7 @@ CONTRACTS_EVERY_S = 600  # so that what was served last is known, also where two
 PRUNE_EVERY_S = 3_600
 LAND_EVERY_S = 60  # how far the lake is behind the business at most, when nothing is wrong
 LEARN_EVERY_S = 900  # segments are for the next visit, not for the next click
+UNUSED_FROM = 2**53  # further than order numbers ever come
 STOPS_WITHIN_S = 10.0  # what background work gets to end when a server stops
 TOKEN_VARIABLE = "ISTHMUS_CONSOLE_TOKEN"  # shared by all workers of one server
 
@@ -174,6 +176,16 @@ def deploy_ground(running: Running) -> Ground:
         replay=replay_answers,
         load=load,
     )
+
+
+class _UnusedNumbers:
+    async def take(self, _front_end: str, count: int) -> list[int]:
+        return list(range(UNUSED_FROM, UNUSED_FROM + count))
+
+
+def shadow_resources(running: Running) -> dict[type, object]:
+    """Return what a version in the shadow may take: its orders are rolled back, so they get numbers of nobody."""
+    return {**running.platform.resources, order.Numbers: _UnusedNumbers()}
 
 
 @asynccontextmanager
@@ -283,7 +295,8 @@ def asgi() -> App:
             data = await asyncio.to_thread(_opened_data, platform)
             both = _dual(platform, data)
             told = DurableCalls(platform.platform, platform.database)
-            at_work = [keep_running(jobs(platform, both)), platform.follower.run(), told.run()]
+            shadows = Shadows(platform.database, platform.recorder, platform.config.root)
+            at_work = [keep_running(jobs(platform, both)), platform.follower.run(), told.run(), shadows.run()]
             at_work += [Relay(platform.database, both.consumers()).run()] if both else []
             background = [asyncio.create_task(work) for work in at_work]
             app = served(platform, data, both)

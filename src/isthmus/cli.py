@@ -32,7 +32,7 @@ from isthmus.governance.look_commands import Asked
 from isthmus.governance.served import last_served
 from isthmus.kernel import errors, ports
 from isthmus.kernel.release import Release
-from isthmus.runtime import deploy_commands, own_commands, record_commands, scaffold
+from isthmus.runtime import deploy_commands, own_commands, record_commands, scaffold, shadow_commands
 from isthmus.runtime import doctor as doctors
 from isthmus.runtime.adopt import Adoption, adopted_pack, read_document
 from isthmus.runtime.deploy import Ground
@@ -73,6 +73,12 @@ async def _replay_stage() -> AsyncGenerator[record_commands.Stage]:
         yield record_commands.Stage(ground=composition.deploy_ground(running), running=running)
 
 
+@asynccontextmanager
+async def _shadow_ground() -> AsyncGenerator[tuple[Ground, Mapping[type, object]]]:
+    async with composition.running(load_config(), front_ends=[]) as running:
+        yield composition.deploy_ground(running), composition.shadow_resources(running)
+
+
 def _look(asked: Asked) -> tuple[Release, tuple[str, ...]]:
     config = load_config()
     if not asked.is_folder and _has_database(config):
@@ -92,6 +98,7 @@ async def _deployed(asked: Asked) -> tuple[Release, tuple[str, ...]]:
 deploy_commands.add_to(main_app, _deploy_ground)
 look_commands.add_to(main_app, _look)
 record_commands.add_to(main_app, _replay_stage)
+shadow_commands.add_to(main_app, _deploy_ground, _shadow_ground, deploy_commands.person)
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """Deploy over HTTP, with a key whose scopes name `deploy.*`: such a key is made for a team, and for nothing else.
 
-    POST /deploy?percent=&accept=    a packed folder → what came of it
+    POST /deploy?percent=&accept=&shadow=    a packed folder → what came of it
     POST /deploy/promote             the staged version for everybody
     POST /deploy/rollback?version=   the version before, or the one that is named
     GET  /deploy/versions            what there is, and what runs
@@ -107,14 +107,17 @@ class DeployEndpoint:
 
     async def _deployed(self, known: Known, asked: Mapping[str, str], packed: bytes) -> bytes:
         folder, percent = asked.get("folder", known.front_end), asked.get("percent", "100")
+        shadow = asked.get("shadow", "0")
         if not _FOLDER.fullmatch(folder):
             raise errors.BadAsk(f"folder {folder!r}", remedy="name it as a Python package is named", path="folder")
         if not percent.isdigit() or not 1 <= int(percent) <= 100:
             raise errors.BadAsk(f"percent {percent!r}", remedy="send a whole number from 1 to 100", path="percent")
+        if not shadow.isdigit() or int(shadow) > 100:
+            raise errors.BadAsk(f"shadow {shadow!r}", remedy="send a whole number from 0 to 100", path="shadow")
         with tempfile.TemporaryDirectory(prefix="isthmus-sent-") as made:
             inside = Path(made) / folder
             await asyncio.to_thread(versions.unpack, packed, inside)
-            command = ["deploy", str(inside), "--json", "--percent", percent]
+            command = ["deploy", str(inside), "--json", "--percent", percent, "--shadow", shadow]
             command += ["--only", known.front_end, "--by", known.name]
             command += ["--accept"] if asked.get("accept") == "true" else []
             async with self._free:

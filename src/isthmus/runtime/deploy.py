@@ -20,6 +20,7 @@ from isthmus.kernel.lines import compile_lines
 from isthmus.kernel.release import Line, Release
 from isthmus.store import Database, Migration, migrate_own
 
+from . import shadow as shadows
 from . import switch as switches
 from . import versions
 from .deploy_bounds import bounds_of
@@ -76,12 +77,16 @@ class Ground:
 
 
 class Wish(Value):
-    """What is to be done. percent: 100 for everybody. is_accepted: differences are meant. code: only this front end."""
+    """What is to be done. percent: 100 for everybody. is_accepted: differences are meant. code: only this front end.
+
+    shadow: run it on so many of 100 live calls, and give nobody its answers; 0 puts it in place.
+    """
 
     made_by: str
     percent: int = 100
     is_accepted: bool = False
     code: str | None = None
+    shadow: int = 0
 
 
 class Deployed(Value):
@@ -89,7 +94,7 @@ class Deployed(Value):
 
     front_end: str
     version: str
-    outcome: Literal["live", "staged", "already-there"]
+    outcome: Literal["live", "staged", "shadow", "already-there"]
     percent: int
     workers: int = 0
     took_ms: int = 0
@@ -137,13 +142,16 @@ async def _deployed(
     if _is_there(held, packed.hash, wish.percent):
         return Deployed(front_end=code, version=named, outcome="already-there", percent=wish.percent)
     old = await _running(ground, code, held)
-    if old is None and wish.percent < 100:
+    if old is None and (wish.percent < 100 or wish.shadow):
         raise NothingBeside(f"nothing of {code!r} runs yet", remedy="deploy it to everybody first: no --percent")
     for change in compared(old, new) if old else ():
         say(f"{code}: {change.what}: {change.answer} answers {change.point} ({change.where})")
     for sentence in attributes_compared(old, new) if old else ():
         say(f"{code}: {sentence}")
     differences = await _compared(ground, code, old, new)
+    if wish.shadow:
+        await shadows.declare(database, code, packed.hash, percent=wish.shadow, made_by=wish.made_by)
+        return Deployed(front_end=code, version=named, outcome="shadow", percent=wish.shadow, differences=differences)
     if differences and not wish.is_accepted:
         raise NotAccepted(
             f"{named} of {code!r} answers recorded calls differently:\n{differences}\n",

@@ -55,6 +55,9 @@ def _add_deploy(main: typer.Typer, open_: Open) -> None:
         folder: Annotated[Path, typer.Argument(help="Folder of the front end.")],
         percent: Annotated[int, typer.Option(min=1, max=100, help="Stage it for so many of 100 members.")] = 100,
         accept: Annotated[bool, typer.Option("--accept", help="Differences in recorded calls are meant.")] = False,
+        shadow: Annotated[
+            int, typer.Option(min=0, max=100, help="Run it on so many of 100 live calls, and answer nobody with it.")
+        ] = 0,
         to: To = "",
         key: Key = "",
         by: Annotated[str, typer.Option(help="Who deploys, for the record.")] = "",
@@ -62,7 +65,7 @@ def _add_deploy(main: typer.Typer, open_: Open) -> None:
         json: Annotated[bool, typer.Option("--json", help="Say what came of it as JSON.")] = False,
     ) -> None:
         """Check, test, compare and put a front end in place, for all or a share of its members."""
-        wish = Wish(made_by=by or _person(), percent=percent, is_accepted=accept, code=only)
+        wish = Wish(made_by=by or person(), percent=percent, is_accepted=accept, code=only, shadow=shadow)
         if json:
             _as_json(lambda: _on(open_, lambda ground: deploy(ground, folder, wish)))
             return
@@ -77,7 +80,7 @@ def _add_decisions(main: typer.Typer, open_: Open) -> None:
         done = (
             Remote(to, key).decide("promote")
             if to
-            else _on(open_, lambda ground: switches.promote(ground.database, code, _person()))
+            else _on(open_, lambda ground: switches.promote(ground.database, code, person()))
         )
         _show_switched(done)
 
@@ -93,7 +96,7 @@ def _add_decisions(main: typer.Typer, open_: Open) -> None:
 
         async def back(ground: Ground) -> Switched | None:
             named = (await kept.chosen(ground.database, code, version)).hash if version else None
-            return await switches.roll_back(ground.database, code, _person(), to=named, reason=reason)
+            return await switches.roll_back(ground.database, code, person(), to=named, reason=reason)
 
         done = Remote(to, key).decide("rollback", version=version, reason=reason) if to else _on(open_, back)
         if done is not None:
@@ -108,7 +111,8 @@ def _on(open_: Open, work: Callable[[Ground], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
-def _person() -> str:
+def person() -> str:
+    """Return who is at the keyboard, for the record."""
     try:
         return os.environ.get("ISTHMUS_PERSON") or getpass.getuser()
     except (KeyError, OSError):
@@ -116,6 +120,13 @@ def _person() -> str:
 
 
 def _show_deployed(done: Deployed) -> None:
+    if done.outcome == "shadow":
+        if done.differences:
+            out.print(f"differences in recorded calls:\n{done.differences}", markup=False)
+        share = f"{done.percent} % of live calls"
+        out.print(f"[green]{done.front_end}[/green]: {done.version} runs on {share}, in the shadow")
+        out.print(f"  found: isthmus shadow {done.front_end}; stop: isthmus shadow {done.front_end} --stop")
+        return
     if done.differences:
         out.print(f"accepted differences:\n{done.differences}", markup=False)
     if done.outcome == "already-there":

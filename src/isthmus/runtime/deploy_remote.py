@@ -40,6 +40,7 @@ class Remote:
         """Send a folder. Raises Refused with what the server said, NoServer."""
         packed = pack(folder)
         query = {"folder": packed.folder, "percent": str(wish.percent), "accept": str(wish.is_accepted).lower()}
+        query["shadow"] = str(wish.shadow)
         return decode(self._send("POST", "", query, packed.content), Deployed)
 
     def decide(self, what: str, **query: str) -> Switched:

@@ -98,6 +98,7 @@ class Recorder:
         self._chance = chance
         self._buffer: list[Story] = []
         self._known: dict[tuple[str, str], float] = {}
+        self._shadowed: dict[str, float] = {}
         self._writing = asyncio.Lock()
 
     def wants(self, capability: str, front_end: str) -> bool:
@@ -106,6 +107,12 @@ class Recorder:
         if share is None:
             share = self._known[capability, front_end] = self._share(capability, front_end)
         return self._chance() < share
+
+    def shadow(self, shares: Mapping[str, float]) -> None:
+        """Record at least this share of these front ends' calls, for the versions in their shadow."""
+        if shares != self._shadowed:
+            self._shadowed = dict(shares)
+            self._known.clear()
 
     def keep(self, story: Story) -> None:
         """Take a story; it is in the database within about a second."""
@@ -140,7 +147,8 @@ class Recorder:
     def _share(self, capability: str, front_end: str) -> float:
         shares = self.recording.shares
         names = (f"{front_end}/{capability}", capability, front_end)
-        return next((shares[name] for name in names if name in shares), self.recording.share)
+        said = next((shares[name] for name in names if name in shares), self.recording.share)
+        return max(said, self._shadowed.get(front_end, 0.0))
 
     def _recorded(self, story: Story) -> list[RecordedCall]:
         try:

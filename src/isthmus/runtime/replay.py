@@ -73,6 +73,20 @@ class Count:
     notes: dict[str, None] = field(default_factory=dict[str, None])
     examples: list[Example] = field(default_factory=list[Example])
 
+    @classmethod
+    def of(cls, tally: Tally) -> Count:
+        """Go on where a tally ended."""
+        return cls(
+            same=tally.same,
+            differing=tally.differing,
+            failing=tally.failing,
+            refused=tally.refused,
+            unreadable=tally.unreadable,
+            noise=dict.fromkeys(tally.noise),
+            notes=dict.fromkeys(tally.notes),
+            examples=list(tally.examples),
+        )
+
     def note(self, sentence: str) -> None:
         if len(self.notes) < NOTES_MAX:
             self.notes[sentence] = None

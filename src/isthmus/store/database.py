@@ -10,7 +10,7 @@ JSON columns are passed as bytes, both ways and unparsed: encode with the kernel
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Self
 
@@ -64,14 +64,19 @@ class Database:
 
     @classmethod
     async def open(
-        cls, url: str, *, connections_max: int = CONNECTIONS_MAX, take_limit_s: float = TAKE_LIMIT_S
+        cls,
+        url: str,
+        *,
+        connections_max: int = CONNECTIONS_MAX,
+        take_limit_s: float = TAKE_LIMIT_S,
+        settings: Mapping[str, str] | None = None,
     ) -> Self:
-        """Connect to a migrated database.
+        """Connect to a migrated database. settings: PostgreSQL's, for calls, where they are not the usual ones.
 
         Raises Unavailable where it does not answer, and Fault where it has not been migrated.
         """
         platform = _pool(url, PLATFORM_CONNECTIONS_MAX, _PLATFORM_SETTINGS, _pass_json_as_bytes)
-        calls = _pool(url, connections_max, _APP_SETTINGS, _make_ready_for_calls)
+        calls = _pool(url, connections_max, {**_APP_SETTINGS, **(settings or {})}, _make_ready_for_calls)
         try:
             await platform
             if not await platform.fetchval("select to_regclass('isthmus.event') is not null"):

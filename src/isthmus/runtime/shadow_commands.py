@@ -1,0 +1,81 @@
+"""`isthmus shadow`: start, show and stop a version in the shadow of the one that runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from isthmus.kernel import encode
+
+from . import shadow as shadows
+from . import versions
+from .deploy import Ground
+from .replay_report import report
+from .shadow import Shadow
+from .shadow_follow import COMMAND
+from .shadow_run import run_shadow
+
+DIFFERENT = 1  # exit code: something differs, for scripts
+
+OpenGround = Callable[[], AbstractAsyncContextManager[Ground]]
+OpenRun = Callable[[], AbstractAsyncContextManager[tuple[Ground, Mapping[type, object]]]]
+
+out = Console(soft_wrap=True, highlight=False, markup=False)
+
+Code = Annotated[str, typer.Argument(help="Code of the front end.")]
+
+
+def add_to(main: typer.Typer, open_: OpenGround, open_run: OpenRun, person: Callable[[], str]) -> None:
+    """Add the commands. open_run gives the ground and what calls take from outside without an effect of their own."""
+
+    @main.command()
+    def shadow(
+        code: Code,
+        version: Annotated[str, typer.Argument(help="A kept one, such as v3; else say what was found.")] = "",
+        percent: Annotated[int, typer.Option(min=1, max=100, help="Of 100 live calls, so many.")] = 5,
+        stop: Annotated[bool, typer.Option("--stop", help="Stop it; what it found stays.")] = False,
+        json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
+    ) -> None:
+        """Run a version on a share of live calls, give nobody its answers, and say what would be different."""
+
+        async def work() -> tuple[Shadow, str]:
+            async with open_() as ground:
+                database = ground.database
+                if version:
+                    one = await versions.chosen(database, code, version)
+                    await shadows.declare(database, code, one.hash, percent=percent, made_by=person())
+                if stop:
+                    await shadows.end(database, code, f"stopped by {person()}")
+                found = await shadows.find(database, code)
+                return found, (await versions.chosen(database, code, found.hash)).name
+
+        found, name = asyncio.run(work())
+        out.print(encode(found).decode() if json else told(found, name))
+        if found.report and not found.report.is_same:
+            raise typer.Exit(DIFFERENT)
+
+    @main.command(COMMAND, hidden=True)
+    def run(code: Code) -> None:
+        """Run what is in the shadow of a front end; servers start this."""
+
+        async def there() -> None:
+            async with open_run() as (ground, resources):
+                await run_shadow(ground, code, resources)
+
+        asyncio.run(there())
+
+
+def told(found: Shadow, name: str) -> str:
+    """Return in words what runs, and what it found."""
+    until = f"ended: {found.ended}" if found.ended else "runs"
+    begun = f"since {found.made_at:%Y-%m-%d %H:%M} by {found.made_by}"
+    lines = [f"{found.front_end}: {name} in the shadow of {found.percent} % of live calls {begun}; {until}"]
+    lines += [f"  {found.skipped} calls left out: they came faster than they could be run"] * bool(found.skipped)
+    lines += [f"  call {one} did not come back" for one in found.lost]
+    lines += [str(report("capabilities", [found.report]))] if found.report else ["  no call has been run yet"]
+    return "\n".join(lines)

@@ -1,0 +1,162 @@
+"""A version in the shadow of the one that runs, under a real server: it is compared, and nobody meets it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from isthmus.gateway.auth import create_client
+from isthmus.runtime import deploy as deploys
+from isthmus.runtime import shadow as shadows
+from isthmus.runtime import switch as switches
+from isthmus.runtime.shadow import Shadow
+from isthmus.store import Database
+from tests.flows.serving import Server
+
+from .deployed import WISH, ground, said, write
+
+SHADOW = deploys.Wish(made_by="ada", shadow=100)
+LOOPS_IN_C = "import re; re.match('(a+)+$', 'a' * 40 + 'b')"  # no watchdog of this process can stop it
+
+
+@pytest.fixture
+async def shop(database: Database, database_url: str, tmp_path: Path) -> AsyncIterator[Shop]:
+    """Give a server that runs the first version, and a client of it."""
+    await deploys.deploy(ground(database, tmp_path / "own"), write(tmp_path / "work", "first"), WISH)
+    place = tmp_path / "node"
+    place.mkdir()
+    server = Server(place, database_url, workers=2)
+    await server.start()
+    key = await create_client(database, "north", "shop")
+    async with httpx.AsyncClient(headers={"authorization": f"Bearer {key}"}, timeout=30) as client:
+        yield Shop(database, tmp_path, client, f"http://127.0.0.1:{server.port}")
+    server.stop()
+
+
+class Shop:
+    """A front end at work, and what deploys to it."""
+
+    def __init__(self, database: Database, folder: Path, client: httpx.AsyncClient, url: str) -> None:
+        self.database = database
+        self._folder = folder
+        self._client = client
+        self._url = url
+
+    async def shadow(self, version: str, *, body: str = "pass") -> deploys.Deployed:
+        folder = write(self._folder / "work", version, body=body)
+        if body != "pass":
+            (folder / "test_answers.py").unlink()  # what hangs would hang in its own test
+        return await deploys.deploy(ground(self.database, self._folder / "own"), folder, SHADOW)
+
+    async def live(self, version: str) -> deploys.Deployed:
+        folder = write(self._folder / "work", version)
+        return await deploys.deploy(ground(self.database, self._folder / "own"), folder, WISH)
+
+    async def calls(self, count: int, expected: str = "first") -> None:
+        for _ in range(count):
+            sent = {"content-type": "application/json"}
+            answer = await self._client.post(f"{self._url}/v1/north.which", content=b"{}", headers=sent)
+            assert answer.text == said(expected)
+
+    async def until(self, is_so: Callable[[Shadow], bool], *, calling: int = 1, expected: str = "first") -> Shadow:
+        """Return what the shadow has found as soon as it is so, with calls coming in all the time."""
+        found = None
+        for _ in range(240):
+            await self.calls(calling, expected)
+            found = await shadows.find(self.database, "north")
+            if is_so(found):
+                return found
+            await asyncio.sleep(0.25)
+        raise AssertionError(f"it never came: {found}")
+
+
+async def test_live_calls_are_run_by_the_shadow_too_and_the_shopper_gets_the_live_answer(shop: Shop) -> None:
+    done = await shop.shadow("second")
+    assert (done.outcome, done.percent) == ("shadow", 100)
+    found = await shop.until(lambda one: one.report is not None and one.report.calls > 20)
+    assert found.report is not None
+    (tally,) = found.report.tallies
+    assert (tally.name, tally.same, tally.failing) == ("north.which", 0, 0)
+    assert tally.differing == found.report.changed_calls == found.report.calls
+    assert tally.examples[0].differences[0].old == '"first"'
+    assert "north.where" in tally.examples[0].cause
+    assert tally.changed.low > 0.8
+    held = await switches.current(shop.database, "north")
+    assert held is not None
+    assert (held.kind, held.staged) == ("deploy", None), "it answers nobody"
+
+
+async def test_a_call_that_never_comes_back_ends_the_shadow_and_no_live_call(shop: Shop) -> None:
+    await shop.shadow("second", body=LOOPS_IN_C)
+    found = await shop.until(lambda one: bool(one.lost), calling=3)
+    assert found.lost[0].endswith("north.which")
+
+
+@pytest.mark.slow
+async def test_a_shadow_whose_process_is_killed_goes_on_where_it_was(shop: Shop, database_url: str) -> None:
+    await shop.shadow("second")
+    before = await shop.until(lambda one: one.report is not None)
+    calls = before.report.calls if before.report else 0
+    os.kill(_process_of_the_shadow(database_url), signal.SIGKILL)
+    found = await shop.until(lambda one: one.report is not None and one.report.calls > calls + 20)
+    assert found.ended == ""
+    assert found.report is not None
+    assert found.report.differing + found.report.failing == found.report.calls
+
+
+@pytest.mark.slow
+async def test_a_new_live_version_takes_its_place_in_the_comparison(shop: Shop) -> None:
+    await shop.shadow("third")
+    await shop.until(lambda one: one.report is not None)
+    await shop.live("second")
+
+    def is_beside_second(one: Shadow) -> bool:
+        examples = one.report.tallies[0].examples if one.report and one.report.tallies else ()
+        return bool(examples) and examples[0].differences[0].old == '"second"'
+
+    await shop.until(is_beside_second, expected="second")
+    await shop.live("third")
+    ended = await shop.until(lambda one: bool(one.ended), expected="third")
+    assert ended.ended == "it was deployed"
+
+
+async def test_without_a_shadow_no_process_runs_and_no_more_is_recorded(shop: Shop, database_url: str) -> None:
+    await shop.shadow("second")
+    await shop.until(lambda one: one.report is not None)
+    await shadows.end(shop.database, "north", "stopped by ada")
+    for _ in range(100):
+        if not _processes_of_the_shadow(database_url):
+            break
+        await asyncio.sleep(0.1)
+    assert _processes_of_the_shadow(database_url) == []
+    await asyncio.sleep(2)
+    async with shop.database.platform() as session:
+        count = "select count(*) from runtime.recorded_call"
+        before = await session.fetch_value(count)
+        await shop.calls(30)
+        await asyncio.sleep(2)
+        assert await session.fetch_value(count) < before + 10, "one in a hundred is recorded, and no more"
+
+
+def _process_of_the_shadow(database_url: str) -> int:
+    (found,) = _processes_of_the_shadow(database_url)
+    return found
+
+
+def _processes_of_the_shadow(database_url: str) -> list[int]:
+    """Return the processes that run a shadow on this test's database."""
+    found: list[int] = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            command, environment = (place / "cmdline").read_bytes(), (place / "environ").read_bytes()
+        except OSError:
+            continue
+        if b"shadow-run" in command and database_url.encode() in environment:
+            found.append(int(place.name))
+    return found
