@@ -81,7 +81,6 @@ if TYPE_CHECKING:
 PACKS: tuple[Pack, ...] = (MEMBER, CATALOG, INVENTORY, PRICING, PROMOTION, TAX, ORDER, PAYMENT, FULFILMENT)
 FLOWS: tuple[Pack, ...] = (CHECKOUT, AFTER_SALE)
 
-
 log = logging.getLogger("isthmus.app")
 
 HOUSEKEEPING = "platform"  # the client that the platform's own work is done by
