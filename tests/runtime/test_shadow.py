@@ -64,6 +64,19 @@ class Shop:
             answer = await self._client.post(f"{self._url}/v1/north.which", content=b"{}", headers=sent)
             assert answer.text == said(expected)
 
+    async def price(self, minor: int) -> None:
+        """Write and emit, for real."""
+        price = {"sku": "assam", "currency": "EUR", "amount": minor, "valid_from": "2026-01-01T00:00:00Z"}
+        answer = await self._client.post(f"{self._url}/v1/pricing.put-prices", json={"prices": [price]})
+        assert answer.status_code == 200, answer.text
+
+    async def written(self) -> tuple[int, int]:
+        """Return how many prices and events there are."""
+        async with self.database.platform() as session:
+            prices = await session.fetch_value("select count(*) from pricing.price")
+            events = "select count(*) from (select id from isthmus.outbox union select id from isthmus.event) known"
+            return prices, await session.fetch_value(events)
+
     async def until(self, is_so: Callable[[Shadow], bool], *, calling: int = 1, expected: str = "first") -> Shadow:
         """Return what the shadow has found as soon as it is so, with calls coming in all the time."""
         found = None
@@ -96,6 +109,30 @@ async def test_a_call_that_never_comes_back_ends_the_shadow_and_no_live_call(sho
     await shop.shadow("second", body=LOOPS_IN_C)
     found = await shop.until(lambda one: bool(one.lost), calling=3)
     assert found.lost[0].endswith("north.which")
+
+
+async def test_what_a_shadow_writes_emits_or_reaches_leaves_nothing_behind(shop: Shop) -> None:
+    reaches = """import contextlib, socket
+    with contextlib.suppress(Exception):
+        socket.create_connection(("192.0.2.1", 9), timeout=0.05)"""
+    await shop.shadow("first", body=reaches)
+    await shop.until(lambda one: one.report is not None)
+    for minor in range(900, 905):
+        await shop.price(minor)
+    written = await shop.written()
+
+    def has_run_some(one: Shadow) -> bool:
+        return one.report is not None and any(
+            tally.name == "pricing.put-prices" and tally.same >= 2 for tally in one.report.tallies
+        )
+
+    found = await shop.until(has_run_some)
+    assert written[1] == 5, "one event a call"
+    assert await shop.written() == written
+    assert found.report is not None
+    asked = next(tally for tally in found.report.tallies if tally.name == "north.which")
+    assert "192.0.2.1 was to be reached" in asked.notes[0]
+    assert found.report.is_same
 
 
 @pytest.mark.slow
