@@ -45,7 +45,7 @@ from isthmus.packs.catalog.pack import PACK as CATALOG
 from isthmus.packs.fulfilment.pack import PACK as FULFILMENT
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.inventory.pack import PACK as INVENTORY
-from isthmus.packs.member.pack import ONE_ID_RECORDS
+from isthmus.packs.member.pack import ONE_ID_RECORDS, RESOLVED
 from isthmus.packs.member.pack import PACK as MEMBER
 from isthmus.packs.order import api as order
 from isthmus.packs.order.pack import PACK as ORDER
@@ -76,6 +76,7 @@ from isthmus.store.relay import Relay
 if TYPE_CHECKING:
     from isthmus.data.one_id import OneId
     from isthmus.data.platform import DataPlatform
+    from isthmus.data.policy import Policy
     from isthmus.dual import Dual
 
 PACKS: tuple[Pack, ...] = (MEMBER, CATALOG, INVENTORY, PRICING, PROMOTION, TAX, ORDER, PAYMENT, FULFILMENT)
@@ -365,7 +366,7 @@ def _data_part(running: Running, data: DataPlatform | None, both: Dual | None) -
     from isthmus.console.one_id import OneIdPages
 
     part = data_part(Client(running.platform), data, both.land)
-    return replace(part, pages=[*part.pages, *OneIdPages(_one_id(running)).pages()])
+    return replace(part, pages=[*part.pages, *OneIdPages(one_id(running, data)).pages()])
 
 
 def declared(release: Release) -> dict[str, Mapping[str, type[Value]]]:
@@ -391,10 +392,18 @@ def _dual(running: Running, data: DataPlatform | None) -> Dual | None:
 
     folder = running.config.data / "lake" / "segments"
     apart = functools.partial(landed_apart, running.database.url)
-    return Dual(running.platform, running.database, data, folder, one_id=_one_id(running), land=apart)
+    return Dual(running.platform, running.database, data, folder, one_id=one_id(running, data), land=apart)
 
 
-def _one_id(running: Running) -> OneId:
+def one_id(running: Running, data: DataPlatform) -> OneId:
+    """Return the persons of a company: read from its members, landed in its lake."""
     from isthmus.data.one_id import OneId
+    from isthmus.data.published import Published
+    from isthmus.gateway.metrics import NAMED, policy_of
 
-    return OneId(running.config.data / "one-id", running.database, ONE_ID_RECORDS)
+    def policy(name: str) -> Policy:
+        code = name.removeprefix(NAMED)
+        return data.policy(name) if code == name else policy_of(code, data.model)
+
+    published = Published(data, RESOLVED, policy)
+    return OneId(running.config.data / "one-id", running.database, ONE_ID_RECORDS, published)

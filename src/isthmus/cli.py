@@ -118,6 +118,7 @@ if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without 
         """The data platform: one model, one number, proved (see `isthmus data --help`)."""
         from isthmus.data import commands  # here: a server that starts needs none of it, and it takes half a second
         from isthmus.data.landing import Landing
+        from isthmus.data.one_id import Review
         from isthmus.data.platform import DataPlatform, open_platform
         from isthmus.dual import landed
 
@@ -138,7 +139,14 @@ if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without 
             async with composition.running(load_config(), front_ends=[]) as running:
                 return await landed(platform.lander(running.database))
 
-        typer.main.get_command(commands.commands(open_data, land))(context.args, prog_name="isthmus data")
+        async def resolve(platform: DataPlatform, anew: bool) -> Review:
+            async with composition.running(load_config(), front_ends=[]) as running:
+                one_id = composition.one_id(running, platform)
+                if anew:
+                    await one_id.run(datetime.now(UTC))
+                return await one_id.review()
+
+        typer.main.get_command(commands.commands(open_data, land, resolve))(context.args, prog_name="isthmus data")
 
 
 def main() -> None:

@@ -126,7 +126,8 @@ class Dual:
             key = {"front_end": event.front_end, "member_id": str(gone.member_id)}
             await asyncio.to_thread(erase, self._data.lake, "member.membership", key, self._clock())
             if self._one_id is not None:
-                self._one_id.forget(f"{event.front_end}/{gone.member_id}")
+                record = f"{event.front_end}/{gone.member_id}"
+                await asyncio.to_thread(self._one_id.forget, record, self._clock())
 
 
 async def landed(lander: Lander) -> Landing:

@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
@@ -17,9 +18,12 @@ from isthmus.data.lake import Lake
 from isthmus.data.landing import Landing
 from isthmus.data.metrics import Metrics
 from isthmus.data.model import build
+from isthmus.data.one_id import Review
 from isthmus.data.platform import DataPlatform
 from isthmus.data.policy import owner
+from isthmus.data.published import Moved, Moves
 from isthmus.data.receipt import Receipts
+from isthmus.data.resolve import Change
 from isthmus.data.tables import Reconciled
 from isthmus.kernel import errors
 from isthmus.markings import Derived, Where
@@ -33,6 +37,7 @@ class Terminal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.metrics = list(TRAP_METRICS)
+        self.review = Review(questions=(), waiting=3, changes=(), persons=4, records=5, figures={})
         self.landing = Landing(
             snapshot="1-x", events=3, duplicates=0, quarantined={"orders": 1}, changed={"orders": 2}, figures=()
         )
@@ -50,7 +55,11 @@ class Terminal:
             await asyncio.sleep(0)
             return self.landing
 
-        result = CliRunner(env={"COLUMNS": "160"}).invoke(commands(self.platform, land), list(arguments))
+        async def resolve(_: DataPlatform, anew: bool) -> Review:
+            await asyncio.sleep(0)
+            return msgspec.structs.replace(self.review, waiting=0) if anew else self.review
+
+        result = CliRunner(env={"COLUMNS": "160"}).invoke(commands(self.platform, land, resolve), list(arguments))
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code == code, result.output
@@ -160,3 +169,21 @@ def test_a_landing_says_what_it_did_and_fails_where_the_sides_differ(terminal: T
     figure = Reconciled(entity="orders", figure="count", business="3", lake="2")
     terminal.landing = Landing(snapshot="1-x", events=0, duplicates=0, quarantined={}, changed={}, figures=(figure,))
     assert "count of orders is 3 in the business and 2 in the lake" in terminal.run("land", code=1)
+
+
+def test_merges_are_listed_with_the_published_figures_that_they_moved(terminal: Terminal) -> None:
+    moved = Moved(
+        receipt="0123456789abcdef", policy="owner", metric="people", group={"front_end": "north"}, old=2, new=1
+    )
+    moves = Moves(moved=(moved,), more=3, receipts=40, figures=6, left=1)
+    change = Change(
+        id="a", kind="merged", person="p", other="q", records=("north/1",), evidence=("same email",), published=moves,
+        at=datetime(2030, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    terminal.review = msgspec.structs.replace(terminal.review, changes=(change,))
+    said = " ".join(terminal.run("persons").replace("│", " ").split())
+    assert "5 members are 4 persons; 3 pairs wait for a decision" in said
+    assert "people, front_end north: 2 → 1" in said
+    assert "and 3 numbers more" in said
+    assert "6 figures of 40 receipts" in said
+    assert "0 pairs wait" in terminal.run("persons", "--resolve")

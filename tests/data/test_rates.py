@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import duckdb
 import pytest
@@ -233,7 +233,7 @@ def test_rates_come_by_the_command_line_and_questions_are_asked_in_a_currency(
 ) -> None:
     monkeypatch.setattr("isthmus.data.commands.out.width", 160)
     (tmp_path / "eurofxref-hist.csv").write_text(ECB)
-    app = commands(lambda: selling.platform, lambda _: (_ for _ in ()).throw(AssertionError))
+    app = commands(lambda: selling.platform, _unasked, _unasked)
     run = CliRunner(env={"COLUMNS": "160"}).invoke
     shown = run(app, ["rates", str(tmp_path / "eurofxref-hist.csv"), "--carry", "4"]).output
     assert "of 4 currencies on 15 days, from eurofxref-hist.csv@" in shown.replace("\n", " ")
@@ -284,3 +284,7 @@ def test_a_total_is_the_sum_of_rows_converted_by_exact_fractions(
             )
         expected = sum(minor if code == to else half_up(minor, code, to, by_day[day]) for code, day, minor in sold)
         assert converted_total(connection, to) == expected
+
+
+def _unasked(*_: object) -> NoReturn:
+    raise AssertionError

@@ -123,7 +123,7 @@ def test_an_erased_record_is_named_nowhere(tmp_path: Path) -> None:
     identities.resolve(people(("north:1", ANN), ("south:2", BOB)), NOW)
     identities.decide(Decision(one="north:1", other="south:2", is_same=True, by="x", at=NOW))
     identities.resolve(people(("north:1", ANN), ("south:2", BOB)), NOW)
-    identities.erase(["south:2"])
+    identities.erase(["south:2"], NOW)
     assert "south:2" not in "".join(path.read_text() for path in tmp_path.iterdir())
     assert "north:1" in identities.persons()
 

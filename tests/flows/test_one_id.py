@@ -9,12 +9,18 @@ from uuid import UUID
 
 import httpx
 
+from isthmus import app
 from isthmus.console.one_id import OneIdPages
 from isthmus.console.web import console
+from isthmus.data.ask import Ask
 from isthmus.data.one_id import OneId
+from isthmus.data.platform import open_platform
+from isthmus.data.policy import owner
+from isthmus.data.published import Published
 from isthmus.kernel import Caller
+from isthmus.markings import Where
 from isthmus.packs.member import api as member
-from isthmus.packs.member.pack import ONE_ID_RECORDS
+from isthmus.packs.member.pack import ONE_ID_RECORDS, RESOLVED
 from isthmus.values import Address
 
 from .conftest import Shop
@@ -71,11 +77,53 @@ async def test_a_shared_email_joins_and_what_is_not_sure_waits_for_a_reviewer(sh
         assert refused.status_code == 404
 
 
+async def test_a_merge_says_which_published_figures_it_moved_and_so_does_taking_it_back(
+    shop: Shop, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)  # receipts are dated by the clock
+    for caller, email, given in ((shop.north, "eve@example.org", "Eve"), (shop.south, "eva@example.net", "Zoe")):
+        await joined(shop, caller, email, given, "Ames", "", "7 Oak Road")
+    data = open_platform((*app.PACKS, *app.FLOWS), tmp_path / "lake")
+    await data.lander(shop.database).land(now)
+    one_id = OneId(tmp_path / "one-id", shop.database, ONE_ID_RECORDS, Published(data, RESOLVED, data.policy))
+    first = await one_id.run(now)
+    (doubt,) = first.doubts
+    people, active = "member.resolved-persons", Where("member.membership.state", "=", "active")
+    published = data.metrics.ask(Ask(metrics=(people,), where=(active,)), owner())
+    data.metrics.ask(Ask(metrics=(people,), where=(active,)), owner())  # the same question: the latest one counts
+    by_line = data.metrics.ask(Ask(metrics=(people, "member.members"), by=("front_end",)), owner())
+    data.metrics.ask(Ask(metrics=("member.members",)), owner())  # stands on no persons
+    assert published.rows == [{people: 2}]
+
+    one_id.decide(doubt.one, doubt.other, is_same=True, by="a steward", now=now)
+    (merge,) = (await one_id.run(now)).changes
+    assert merge.published is not None
+    ((moved,), counted) = merge.published.moved, merge.published
+    assert (moved.metric, moved.group, moved.old, moved.new, moved.policy) == (people, {}, 2, 1, "owner")
+    assert (counted.receipts, counted.figures, counted.left, counted.more) == (4, 2, 0, 0)
+    assert data.receipts.get(moved.receipt).ask == published.receipt.ask
+    again = data.metrics.ask(Ask(metrics=(people,), where=(active,)), owner())
+    assert again.rows == [{people: 1}]
+    assert data.metrics.ask(by_line.receipt.ask, owner()).rows == by_line.rows
+    assert data.metrics.rerun(published.receipt.id, data.policies).is_same
+
+    one_id.identities.undo(merge.id, "a steward", now)
+    (split,) = (await one_id.run(now)).changes
+    assert split.published is not None
+    assert [(one.receipt, one.old, one.new) for one in split.published.moved] == [(again.receipt.id, 1, 2)]
+    pages = console(OneIdPages(one_id).pages(), TOKEN)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=pages), base_url="http://console") as browser:
+        await browser.get(f"/one-id?token={TOKEN}")
+        page = (await browser.get("/one-id")).text
+    assert f"{people}: 1 → 2" in page
+    assert f"{people}: 2 → 1" in page
+
+
 async def test_who_is_erased_is_in_no_question_and_no_person(shop: Shop, tmp_path: Path) -> None:
     ann = await joined(shop, shop.north, "ann@example.org", "Ann", "Archer", "1980-02-03")
     one_id = OneId(tmp_path, shop.database, ONE_ID_RECORDS)
     await one_id.run(NOW)
     await shop.platform.call(member.erase, member.Erase(member_id=UUID(ann.partition("/")[2])), shop.north)
-    one_id.forget(ann)
+    one_id.forget(ann, NOW)
     assert one_id.identities.persons() == {}
     assert (await one_id.run(NOW)).persons == {}

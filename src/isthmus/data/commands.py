@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from isthmus.kernel import encode, errors
+from isthmus.kernel import encode
 from isthmus.markings import Filter
 
 from . import attributes, metamorphic, quality
@@ -27,13 +27,13 @@ from .lake import Lake
 from .landing import Landing
 from .lineage import lineage
 from .metrics import Metrics
+from .one_id import Review
 from .ossie import ossie
 from .platform import DataPlatform
-from .policy import Policy, of_front_end
 from .proof import Proofs
 from .publish import publish
 from .rates import keep_rates
-from .show import show, usage_table
+from .show import show, show_changes, usage_table
 
 LOCK: Final = Path("metrics.lock.json")
 
@@ -41,6 +41,7 @@ out = Console()
 
 Open = Callable[[], DataPlatform]
 Land = Callable[[DataPlatform], Coroutine[Any, Any, Landing]]
+Resolve = Callable[[DataPlatform, bool], Coroutine[Any, Any, Review]]
 
 Named = Annotated[list[str], typer.Argument(help="Metrics, such as order.sales.")]
 ByOption = Annotated[list[str] | None, typer.Option("--by", "-b", help="Group by a field or time:month; may repeat.")]
@@ -49,8 +50,8 @@ FormOption = Annotated[str, typer.Option("--form", help="table, chart, json, sql
 PolicyOption = Annotated[str, typer.Option("--as", help="Policy to ask under: owner, or a front end.")]
 
 
-def commands(open_platform: Open, land: Land) -> typer.Typer:
-    """Return the commands over a platform that is opened when one runs; `land` has the database that is landed."""
+def commands(open_platform: Open, land: Land, resolve: Resolve) -> typer.Typer:
+    """Return the commands over a platform that is opened when one runs; `land` and `resolve` have the database."""
     app = typer.Typer(
         add_completion=False, no_args_is_help=True, help="The data platform: one model, one number, proved."
     )
@@ -82,6 +83,13 @@ def commands(open_platform: Open, land: Land) -> typer.Typer:
         for stale in quality.stale(platform.model, platform.lake.newest(), datetime.now(UTC)):
             out.print(f"[yellow]{stale}[/yellow]")
         raise typer.Exit(1 if landing.alerts else 0)
+
+    @app.command("persons")
+    def persons(
+        anew: Annotated[bool, typer.Option("--resolve", help="Compare all members anew first.")] = False,
+    ) -> None:
+        """Show the latest merges and splits of persons: on what evidence, and which published figures each moved."""
+        show_changes(asyncio.run(resolve(open_platform(), anew)), out)
 
     return app
 
@@ -116,7 +124,7 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
             is_fresh=fresh,
         )
         platform = open_platform()
-        show(platform.metrics.ask(question, _policy(platform, policy), asker="terminal"), form, out)
+        show(platform.metrics.ask(question, platform.policy(policy), asker="terminal"), form, out)
 
     @app.command("receipt")
     def receipt(
@@ -126,7 +134,7 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         """Show what a number was computed from, compute it again, and say whether it is the same, or why not."""
         platform = open_platform()
         kept = platform.receipts.get(id)
-        again = platform.metrics.rerun(id, {**platform.policies, kept.policy: _policy(platform, kept.policy)})
+        again = platform.metrics.rerun(id, {**platform.policies, kept.policy: platform.policy(kept.policy)})
         table = Table("receipt", id)
         table.add_row("asked", f"{kept.asked_at:%Y-%m-%d %H:%M:%S} under policy {kept.policy}")
         table.add_row("metrics", ", ".join(kept.ask.metrics))
@@ -158,7 +166,7 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
     ) -> None:
         """List metrics: all, or those in whose name, unit or description all words occur; and attributes to ask by."""
         platform = open_platform()
-        model = platform.metrics.seen_by(_policy(platform, policy))
+        model = platform.metrics.seen_by(platform.policy(policy))
         named = platform.metrics.search(" ".join(words or ()), model)
         if usage:
             out.print(usage_table(platform.metrics.usage.of(metric.name for metric in named)))
@@ -180,7 +188,7 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
     ) -> None:
         """Say what a metric is made of and may be grouped by, or what an entity holds."""
         platform = open_platform()
-        asker = _policy(platform, policy)
+        asker = platform.policy(policy)
         model = platform.metrics.seen_by(asker)
         if name in model.entities:
             entity = model.entities[name]
@@ -260,7 +268,7 @@ def _add_checking(app: typer.Typer, open_platform: Open) -> None:
     ) -> None:
         """Ask an acceptance set of both engines and compare cell by cell; exit code 1 where a cell differs."""
         platform, now = open_platform(), datetime.now(UTC)
-        reader, asks = platform.lake.newest(), acceptance(platform.metrics, now)
+        reader, asks = platform.lake.newest(), acceptance(platform.metrics, now, has_found=to == "spark")
         with tempfile.TemporaryDirectory() as folder:
             other = Postgres(url) if to == "postgres" else Spark(reader, platform.metrics, Path(folder))
             found = asyncio.run(compare(platform.metrics, reader, other, asks, now))
@@ -292,7 +300,7 @@ def _add_publishing(app: typer.Typer, open_platform: Open) -> None:
     ) -> None:
         """Write each metric as a table of the schema `metrics`, for BI tools; exit code 1 where one has no answer."""
         platform = open_platform()
-        found = asyncio.run(publish(platform.metrics, _policy(platform, policy), url))
+        found = asyncio.run(publish(platform.metrics, platform.policy(policy), url))
         table = Table("metric", "table", "by", "rows")
         for one in found:
             rows = f"[red]{one.failure}" if one.failure else str(one.rows)
@@ -325,14 +333,3 @@ def _add_publishing(app: typer.Typer, open_platform: Open) -> None:
         plan = platform.metrics.plan(Ask(metrics=tuple(metrics), by=tuple(by or ())))
         event = lineage(platform.model, plan, datetime.now(UTC))
         out.print(msgspec.json.format(encode(event), indent=2).decode(), highlight=False, soft_wrap=True, markup=False)
-
-
-def _policy(platform: DataPlatform, name: str) -> Policy:
-    if name in platform.policies:
-        return platform.policies[name]
-    known = [*platform.policies, *platform.metrics.attributed.front_ends()]
-    if name not in known:
-        raise errors.NotFound(
-            f"there is no policy {name!r}{errors.near(name, known)}", remedy=f"the policies are {', '.join(known)}"
-        )
-    return of_front_end(platform.model, name)

@@ -17,6 +17,7 @@ from isthmus.kernel import errors
 
 from .ask import Ask
 from .dialect import Dialect, translated
+from .lake import FOUND
 from .metamorphic import dimensions
 from .metrics import Metrics
 from .plan import plan
@@ -121,8 +122,11 @@ def export(reader: Reader, metrics: Metrics, name: str, folder: Path) -> Path:
     return path
 
 
-def acceptance(metrics: Metrics, now: datetime) -> list[Ask]:
-    """Return the questions that decide: each metric in total, by month, and by some of its dimensions."""
+def acceptance(metrics: Metrics, now: datetime, *, has_found: bool = True) -> list[Ask]:
+    """Return the questions that decide: each metric in total, by month, and by some of its dimensions.
+
+    Without `has_found`, none is of what the lake itself found out: the business's own database has no such tables.
+    """
     asks: list[Ask] = []
     for name in metrics.model.metrics:
         for by in ((), ("time:month",)):
@@ -131,8 +135,10 @@ def acceptance(metrics: Metrics, now: datetime) -> list[Ask]:
                 planned = plan(metrics.model, ask, now)
             except errors.BadAsk:  # it has no total, or no time
                 continue
-            asks.append(ask)
             roots = frozenset(leg.root for leg in planned.legs)
+            if not has_found and any(metrics.model.entity(root).table.startswith(FOUND) for root in roots):
+                continue
+            asks.append(ask)
             for dimension in dimensions(metrics.model, roots)[:DIMENSIONS_MAX]:
                 asks.append(Ask(metrics=(name,), by=(*by, dimension), as_of=now))
     return asks

@@ -33,6 +33,7 @@ RUBBISH_AGE_S: Final = 3_600.0  # longer than any landing takes
 EVENTS: Final = "events"
 QUARANTINE: Final = "quarantine"
 RATES: Final = "rates"
+FOUND: Final = "lake."  # tables of entities that the lake itself finds out: they are read from no business database
 
 EVENT_COLUMNS: Final[Mapping[str, str]] = {
     "position": "bigint", "id": "varchar", "type": "varchar", "version": "varchar", "subject": "varchar",
@@ -99,13 +100,17 @@ class Lake:
 
     def at(self, snapshot: str) -> DuckReader:
         """Return an earlier state. Raises NotFound with the reason where its files are gone."""
+        return self._reader(self.state(snapshot))
+
+    def state(self, snapshot: str) -> Manifest:
+        """Return the manifest of a state. Raises NotFound with the reason where it is gone."""
         number = snapshot.partition("-")[0]
         if number.isdigit() and int(number) in self._manifests():
             manifest = self._manifest(int(number))
             if manifest.name == snapshot:
-                return self._reader(manifest)
+                return manifest
         if snapshot == EMPTY.name:
-            return self._reader(EMPTY)
+            return EMPTY
         notes = self.folder / "gone" / f"{number}.txt"
         reason = notes.read_text() if number.isdigit() and notes.is_file() else "it is not in this lake"
         raise errors.NotFound(f"snapshot {snapshot} is gone: {reason}", remedy="ask of the newest snapshot")

@@ -23,11 +23,12 @@ import pyarrow as pa
 from isthmus.kernel import Value, decode, errors
 from isthmus.store import Event, Outbox
 
-from .lake import EVENTS, QUARANTINE, File, Lake, Manifest, changes_of, current_of, rows_of
+from .lake import EVENTS, FOUND, QUARANTINE, File, Lake, Manifest, changes_of, current_of, rows_of
 from .scope import quoted, table_name
 from .tables import Read, Reconciled, load, quarantined, read_table, reconcile, set_aside, wrong_rows
 
 CONSUMER: Final = "lake"
+NOT_READ: Final = ("events.", FOUND)
 BATCH_MAX: Final = 5_000  # events read at once
 EVENTS_MAX: Final = 200_000  # events in one snapshot: bounds the memory of a landing after a long pause
 FILES_MAX: Final = 32  # files of one dataset before they are put together into one
@@ -107,7 +108,7 @@ class Lander:
             found = [
                 await read_table(connection, entity, folder / f"{number}.csv")
                 for number, entity in enumerate(self._lake.model.entities.values())
-                if not entity.table.startswith("events.")
+                if not entity.table.startswith(NOT_READ)
             ]
             await connection.close()
         except BaseException:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -19,6 +19,7 @@ from isthmus.kernel import Value, encode, errors
 from isthmus.store import Database
 
 from .matching import FIELDS, Record
+from .published import Moves, Published
 from .resolve import Change, Decision, Doubt, Identities, Resolution
 
 SHOWN_MAX: Final = 50  # pairs on one page: each takes a person a minute
@@ -49,6 +50,7 @@ class Review(Value):
     persons: int
     records: int
     figures: dict[str, tuple[int, int]]
+    published: Moves | None = None
 
 
 class _Left(Value):
@@ -56,13 +58,17 @@ class _Left(Value):
 
     doubts: tuple[Doubt, ...]
     figures: dict[str, tuple[int, int]]
+    published: Moves | None = None
 
 
 class OneId:
-    """The persons of a company. `records_sql` gives rows with the fields of `Record`, each `record` once."""
+    """The persons of a company. `records_sql` gives rows with the fields of `Record`, each `record` once.
 
-    def __init__(self, folder: Path, database: Database, records_sql: str) -> None:
-        self.identities = Identities(folder)
+    With `published`, persons land in the lake too, and each change says which answers that had left it moved.
+    """
+
+    def __init__(self, folder: Path, database: Database, records_sql: str, published: Published | None = None) -> None:
+        self.identities = Identities(folder, published)
         self._left = folder / "left.json"
         self._database = database
         self._sql = records_sql
@@ -71,7 +77,7 @@ class OneId:
         """Resolve all members anew: ids stay, each merge and split is kept with its evidence."""
         records = await self._records(f"select * from ({self._sql}) as record")
         found = await asyncio.to_thread(self.identities.resolve, records, now)
-        self._left.write_bytes(encode(_Left(doubts=found.doubts, figures=found.figures)))
+        self._left.write_bytes(encode(_Left(doubts=found.doubts, figures=found.figures, published=found.published)))
         return found
 
     async def review(self) -> Review:
@@ -92,6 +98,7 @@ class OneId:
             persons=len(set(persons.values())),
             records=len(persons),
             figures=left.figures,
+            published=left.published,
         )
 
     def decide(self, one: str, other: str, *, is_same: bool, by: str, now: datetime) -> None:
@@ -100,14 +107,14 @@ class OneId:
             raise errors.NotFound(f"no question about {one} and {other} is open", remedy="reload the page")
         self.identities.decide(Decision(one=one, other=other, is_same=is_same, by=by, at=now, reason="review"))
 
-    def forget(self, record: str) -> None:
+    def forget(self, record: str, now: datetime) -> None:
         """Take an erased member out of all that is kept of persons."""
         left = self._kept()
         doubts = tuple(one for one in left.doubts if record not in (one.one, one.other))
         if doubts != left.doubts:
-            self._left.write_bytes(encode(_Left(doubts=doubts, figures=left.figures)))
+            self._left.write_bytes(encode(msgspec.structs.replace(cast(Any, left), doubts=doubts)))
         if record in self.identities.persons():
-            self.identities.erase([record])
+            self.identities.erase([record], now)
 
     def _kept(self) -> _Left:
         if not self._left.is_file():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from isthmus.kernel import Pack
+from isthmus.kernel import Pack, errors
 from isthmus.kernel.capability import event_kind
 from isthmus.markings import AnyMetric
 from isthmus.store import Database, Outbox
@@ -21,7 +21,7 @@ from .lake import Lake
 from .landing import Lander
 from .metrics import Metrics
 from .model import Model, read_packs
-from .policy import Policy, owner
+from .policy import Policy, of_front_end, owner
 from .receipt import Receipts
 
 
@@ -35,10 +35,22 @@ class DataPlatform:
     receipts: Receipts
     policies: Mapping[str, Policy]
     event_owners: Mapping[str, str]
+    declared: Callable[[], Declared] = dict[str, Mapping[str, type[Any]]]
 
     def lander(self, database: Database) -> Lander:
         """Return what brings a database's events and tables into the lake."""
         return Lander(self.lake, database.url, Outbox(database), self.event_owners)
+
+    def policy(self, name: str) -> Policy:
+        """Return a policy by its name: one that was given, or that of a front end. Raises NotFound."""
+        if name in self.policies:
+            return self.policies[name]
+        known = [*self.policies, *self.metrics.attributed.front_ends()]
+        if name not in known:
+            raise errors.NotFound(
+                f"there is no policy {name!r}{errors.near(name, known)}", remedy=f"the policies are {', '.join(known)}"
+            )
+        return of_front_end(self.model, name)
 
 
 def open_platform(
@@ -72,6 +84,7 @@ def open_platform(
         receipts=receipts,
         policies={policy.name: policy for policy in (owner(), *policies)},
         event_owners=owners,
+        declared=declared,
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -102,6 +104,14 @@ class Receipts:
     def ids(self) -> set[str]:
         """Return the ids of all receipts."""
         return {path.stem for path in self._folder.glob("*.json")}
+
+    def newest(self, count: int, since: datetime) -> list[str]:
+        """Return the ids of at most so many receipts that were kept since a moment, the newest first."""
+        with suppress(FileNotFoundError), os.scandir(self._folder) as files:
+            dated = [(file.stat().st_mtime_ns, file.name) for file in files if file.name.endswith(".json")]
+            first = since.timestamp() * 1e9
+            return [name[:-5] for kept, name in heapq.nlargest(count, dated) if kept >= first]
+        return []
 
     def _place(self, id: str) -> Path:
         place = self._folder / f"{id}.json"

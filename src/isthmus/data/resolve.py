@@ -20,6 +20,7 @@ import msgspec
 from isthmus.kernel import Value, encode, errors
 
 from .matching import Pair, Record, are_strangers, have_other_first_names, pairs, verified_pairs
+from .published import Moves, Published, Step
 
 V = TypeVar("V", bound=Value)
 Why = Literal["not sure", "another first name", "told apart", "too many"]
@@ -54,7 +55,8 @@ class Doubt(Value):
 class Change(Value):
     """A merge of persons or a split of one, with what it was decided on. `records` are those that moved.
 
-    `figures` are the published counts that it moved, as they were before it and after it.
+    `figures` are the counts of persons that it moved, as they were before it and after it; `published` the answers that
+    had left with a receipt and that it moved, none where there is no lake to look in.
     """
 
     id: str
@@ -65,18 +67,20 @@ class Change(Value):
     evidence: tuple[str, ...]
     at: datetime
     figures: dict[str, tuple[int, int]] = {}
+    published: Moves | None = None
 
 
 class Resolution(Value):
     """Who is who: the person of each record, what is left to decide, and what changed since the last run.
 
-    `figures` are the published counts that the changes moved: before and after.
+    `figures` are the counts of persons that the changes moved, before and after; `published` the answers.
     """
 
     persons: dict[str, str]
     doubts: tuple[Doubt, ...]
     changes: tuple[Change, ...]
     figures: dict[str, tuple[int, int]]
+    published: Moves | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +94,23 @@ class Stay:
 class Identities:
     """The persons of a company, in a folder: decisions and changes are kept for good, one line of JSON each."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, published: Published | None = None) -> None:
         self._folder = folder
+        self._published = published
 
     def resolve(self, records: Sequence[Record], now: datetime) -> Resolution:
         """Find out who is who, keep ids where they were, and record each merge and split with its evidence."""
         before = self.persons()
         found = resolve(records, before, self.decisions(), now, _stays(self.changes()))
+        if self._published is not None:
+            found = _with_published(found, before, self._published, now)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._append("changes.jsonl", found.changes)
         draft = self._folder / f"{uuid.uuid4().hex}.draft"
         draft.write_bytes(encode(found.persons))
         draft.replace(self._folder / "persons.json")
+        if self._published is not None:
+            self._published.keep(found.persons, now)
         return found
 
     def decide(self, decision: Decision) -> None:
@@ -139,7 +148,7 @@ class Identities:
     def changes(self) -> list[Change]:
         return self._lines("changes.jsonl", Change)
 
-    def erase(self, records: Iterable[str]) -> None:
+    def erase(self, records: Iterable[str], now: datetime) -> None:
         """Forget records for good: their persons, and every line that names them."""
         gone = set(records)
         kept = {record: person for record, person in self.persons().items() if record not in gone}
@@ -148,6 +157,8 @@ class Identities:
         (self._folder / "persons.json").write_bytes(encode(kept))
         for name, rows in (("decisions.jsonl", decisions), ("changes.jsonl", changes)):
             (self._folder / name).write_bytes(b"".join(encode(row) + b"\n" for row in rows))
+        if self._published is not None:
+            self._published.keep(kept, now)
 
     def _append(self, name: str, rows: Iterable[Value]) -> None:
         with (self._folder / name).open("ab") as file:
@@ -351,6 +362,19 @@ def _with_figures(
         now = (was[0] - without[0] + after[0], was[1] - without[1] + after[1])
         moved = {name: (old, new) for name, old, new in zip(FIGURES, was, now, strict=True) if old != new}
         yield msgspec.structs.replace(cast(Any, change), figures=moved)
+
+
+def _with_published(found: Resolution, before: Mapping[str, str], published: Published, now: datetime) -> Resolution:
+    """Return what was found with the published figures that each change moved, and that all of them did."""
+    if not found.changes:
+        return found
+    steps = [Step(persons=dict.fromkeys(change.records, change.person)) for change in found.changes]
+    singly, together = published.moved(before, steps, now)
+    changes = tuple(
+        msgspec.structs.replace(cast(Any, change), published=moves)
+        for change, moves in zip(found.changes, singly, strict=True)
+    )
+    return msgspec.structs.replace(cast(Any, found), changes=changes, published=together)
 
 
 def _figures(

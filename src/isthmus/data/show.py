@@ -12,6 +12,8 @@ from rich.table import Table
 from isthmus.kernel import encode, errors
 
 from .metrics import Answer
+from .one_id import Review
+from .published import Moves
 from .usage import Used
 
 BAR_MAX: Final = 40  # characters of the longest bar
@@ -55,6 +57,37 @@ def usage_table(used: Mapping[str, Used]) -> Table:
         last = f"{found.last:%Y-%m-%d %H:%M}" if found.last else "never"
         table.add_row(name, str(found.asked), last, ", ".join(f"{asker} {count}" for asker, count in askers))
     return table
+
+
+def show_changes(review: Review, out: Console) -> None:
+    """Print merges and splits, the latest first, each with the published figures that it moved."""
+    out.print(
+        f"{review.records:,} members are {review.persons:,} persons; {review.waiting:,} pairs wait for a decision"
+    )
+    table = Table("when", "what", "members", "because", "published figures moved")
+    for one in review.changes:
+        counts = [f"{name} {before:,} → {after:,}" for name, (before, after) in one.figures.items()]
+        moved = "\n".join([*counts, *sentences(one.published)])
+        members = ", ".join(one.records)
+        table.add_row(f"{one.at:%Y-%m-%d %H:%M}", one.kind, members, ", ".join(one.evidence), moved)
+    if review.changes:
+        out.print(table)
+    for sentence in sentences(review.published):
+        out.print(f"the last run: {sentence}")
+
+
+def sentences(moves: Moves | None) -> list[str]:
+    """Return what became of published figures, a sentence each: those that moved, then how far was looked."""
+    if moves is None:
+        return []
+    moved = [
+        f"{one.metric}{''.join(f', {name} {value}' for name, value in one.group.items())}: "
+        f"{_cell(one.old) or 'none'} → {_cell(one.new) or 'none'} (receipt {one.receipt}, as {one.policy})"
+        for one in moves.moved
+    ]
+    more = [f"and {moves.more:,} numbers more"] if moves.more else []
+    left = f", {moves.left:,} of them not computed" if moves.left else ""
+    return [*moved, *more, f"{moves.figures:,} figures of {moves.receipts:,} receipts stand on persons{left}"]
 
 
 def _draw(answer: Answer, out: Console) -> None:

@@ -29,6 +29,7 @@ from .body import ClientGone, check_is_json, read_body
 from .problem import CONTENT_TYPE, MethodNotAllowed, NoSuchPath, problem
 
 SCOPE: Final = "data.ask"
+NAMED: Final = "front-end:"  # before a front end's code: the name of the policy that its keys ask under
 CELLS_MIN: Final = 5  # people behind a number that leaves; the least that statistical offices commonly publish
 QUESTION_BYTES_MAX: Final = 64 << 10
 QUESTION_LIMIT_S: Final = 10.0
@@ -117,4 +118,4 @@ def policy_of(front_end: str, model: Model) -> Policy:
     opens = {
         name: Opened(rows=own) if "front_end" in entity.fields else Opened() for name, entity in model.entities.items()
     }
-    return Policy(name=f"front-end:{front_end}", opens=opens, cells_min=CELLS_MIN, attributes=(front_end,))
+    return Policy(name=f"{NAMED}{front_end}", opens=opens, cells_min=CELLS_MIN, attributes=(front_end,))

@@ -32,7 +32,16 @@ class Membership(Value):
     attributes: dict[str, Any]
 
 
-ENTITIES = (Person, Membership)
+@entity("member.resolved", table="lake.resolved")
+class Resolved(Value):
+    """Which person One ID found behind a membership when it last ran; the lake has it, and the business has not."""
+
+    front_end: Annotated[str, Key(), Dimension()]
+    member_id: Annotated[UUID, Key(), Ref("member.membership")]
+    person_id: UUID
+
+
+ENTITIES = (Person, Membership, Resolved)
 
 _ACTIVE = Where("member.membership.state", "=", "active")
 
@@ -41,6 +50,12 @@ METRICS = (
     Distinct(
         name="member.persons", field="member.membership.person_id", where=_ACTIVE,
         doc="People with an active membership; one who shops with two front ends counts once.", unit="person",
+    ),
+    Distinct(
+        name="member.resolved-persons", field="member.resolved.person_id", where=_ACTIVE,
+        doc="People with an active membership, as One ID last resolved them: by likeness too, not only what was "
+        "verified.",
+        unit="person",
     ),
     Atomic(
         name="member.points", measure="member.membership.points", where=_ACTIVE,

@@ -5,6 +5,7 @@ from isthmus.kernel import Condition, Pack
 from . import api, entities, service, service_points
 
 ONE_ID_RECORDS = entities.RECORDS
+RESOLVED = "member.resolved"  # where the persons that One ID finds land
 
 PACK = Pack(
     name="member",
