@@ -19,7 +19,7 @@ from isthmus.data.metrics import Metrics
 from isthmus.data.model import build
 from isthmus.data.reader import DuckReader
 from isthmus.data.receipt import Receipts
-from isthmus.kernel import Value
+from isthmus.kernel import FrontEnd, Value
 from isthmus.markings import Atomic, Dimension, Key, Measure, entity
 
 ORDERS = 1_000_000
@@ -58,7 +58,7 @@ def rows(rounds: int) -> list[dict[str, object]]:
     connection.execute(TABLE)
     reader = DuckReader(connection, "bench")
     with tempfile.TemporaryDirectory() as folder:
-        declared = {"north": {"sale": Gift}}
+        declared = {"north": FrontEnd(code="north", name="North", owner="north team", attributes={"sale": Gift})}
         metrics = Metrics(
             MODEL, reader, Receipts(Path(folder)), secret=b"bench", now=lambda: NOW, declared=lambda: declared
         )

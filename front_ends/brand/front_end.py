@@ -8,6 +8,7 @@ from isthmus.products.wholesale import WHOLESALE, wholesale_list
 
 from . import answers
 from .attributes import Engraving, Gift
+from .metrics import METRICS
 
 FRONT_END = FrontEnd(
     code="brand",
@@ -54,4 +55,5 @@ FRONT_END = FrontEnd(
         answers.taxed_at_the_counter,
     ),
     attributes={"order.order": Gift, "order.line": Engraving},
+    metrics=METRICS,
 )

@@ -9,6 +9,7 @@ from isthmus.products.member_price import MEMBER_PRICE, member_price
 
 from . import answers, picking
 from .attributes import Doorstep
+from .metrics import METRICS
 
 FRONT_END = FrontEnd(
     code="fresh",
@@ -65,4 +66,5 @@ FRONT_END = FrontEnd(
     implementations=(picking.put_on_list, picking.read_list, picking.take_off_list),
     subscriptions={order.OrderPlaced: (picking.list_for_picking,)},
     attributes={"order.order": Doorstep},
+    metrics=METRICS,
 )

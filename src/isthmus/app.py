@@ -29,10 +29,10 @@ from isthmus.console.web import console
 from isthmus.flows.after_sale.pack import AFTER_SALE
 from isthmus.flows.checkout import api as checkout
 from isthmus.flows.checkout.pack import CHECKOUT
+from isthmus.gateway.agents import agents
 from isthmus.gateway.auth import Clients
-from isthmus.gateway.body import Receive
 from isthmus.gateway.deploys import DeployEndpoint
-from isthmus.gateway.http import App, Gateway, Scope, Send
+from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
@@ -56,6 +56,7 @@ from isthmus.packs.promotion.pack import PACK as PROMOTION
 from isthmus.packs.tax.pack import PACK as TAX
 from isthmus.runtime import dead_letters
 from isthmus.runtime.adopt import Adoption, adopted_pack
+from isthmus.runtime.declared import problems_of as own_problems
 from isthmus.runtime.deploy import Ground
 from isthmus.runtime.deploy_bounds import Watch
 from isthmus.runtime.durable import DurableCalls
@@ -68,7 +69,6 @@ from isthmus.runtime.replay import replay_answers
 from isthmus.runtime.schedule import Job, keep_running
 from isthmus.runtime.shadow_follow import Shadows
 from isthmus.runtime.subscriptions import called
-from isthmus.runtime.subscriptions import problems_of as own_problems
 from isthmus.runtime.switch_follow import Follower
 from isthmus.store import Database, MigrationSource, embedded, migrate, migrate_own, prune_answers, prune_events
 from isthmus.store.relay import Relay
@@ -113,7 +113,8 @@ class Running:
 def build(front_ends: Iterable[FrontEnd], adopted: Iterable[Pack] = ()) -> Release:
     """Check all packs, flows and these front ends together. Raises BuildProblems with everything that is wrong."""
     release = Registry().add(*PACKS, *FLOWS, *adopted, *front_ends).freeze()
-    if problems := [wrong for line in release.lines.values() for wrong in own_problems(line.front_end)]:
+    lines, packs = release.lines.values(), release.packs.values()
+    if problems := [wrong for line in lines for wrong in own_problems(line.front_end, packs)]:
         raise errors.BuildProblems(problems)
     return release
 
@@ -341,21 +342,8 @@ def served(running: Running, data: DataPlatform | None = None, both: Dual | None
 
         gateway.mount("/data", MetricsService(running.platform, data, gateway.admit))
     if importlib.util.find_spec("mcp") is not None:  # the extra `mcp`
-        gateway.mount("/mcp", _agents(running.platform, gateway))
+        gateway.mount("/mcp", agents(running.platform, gateway.admit))
     return gateway
-
-
-def _agents(platform: Platform, gateway: Gateway) -> App:
-    """Return the endpoint of agents; it is made when the first one comes, as its library takes a second to import."""
-    made: list[App] = []
-
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if not made:
-            module = await asyncio.to_thread(importlib.import_module, "isthmus.gateway.mcp")
-            made.append(module.Agents(platform, gateway.admit))
-        await made[0](scope, receive, send)
-
-    return serve
 
 
 def _data_part(running: Running, data: DataPlatform | None, both: Dual | None) -> Part:
@@ -369,9 +357,9 @@ def _data_part(running: Running, data: DataPlatform | None, both: Dual | None) -
     return replace(part, pages=[*part.pages, *OneIdPages(one_id(running, data)).pages()])
 
 
-def declared(release: Release) -> dict[str, Mapping[str, type[Value]]]:
-    """Return what each front end of a release declares as attributes of its own."""
-    return {code: line.front_end.attributes for code, line in release.lines.items()}
+def declared(release: Release) -> dict[str, FrontEnd]:
+    """Return what each front end of a release declares as its own."""
+    return {code: line.front_end for code, line in release.lines.items()}
 
 
 def _opened_data(running: Running) -> DataPlatform | None:

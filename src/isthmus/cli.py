@@ -30,7 +30,7 @@ from isthmus.governance.consumers import Calls, last_consumers, users_of
 from isthmus.governance.contracts import read
 from isthmus.governance.look_commands import Asked
 from isthmus.governance.served import last_served
-from isthmus.kernel import errors, ports
+from isthmus.kernel import FrontEnd, errors, ports
 from isthmus.kernel.release import Release
 from isthmus.runtime import deploy_commands, own_commands, record_commands, scaffold, shadow_commands
 from isthmus.runtime import doctor as doctors
@@ -123,7 +123,7 @@ if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without 
         from isthmus.dual import landed
 
         @functools.cache
-        def declared() -> dict[str, Mapping[str, type[Any]]]:
+        def declared() -> dict[str, FrontEnd]:
             try:
                 release, _ = _look(Asked(is_folder=False))
             except errors.Unavailable as gone:  # the lake can be asked without the business

@@ -24,7 +24,7 @@ from isthmus.data.model import Model, build
 from isthmus.data.policy import Policy
 from isthmus.data.reader import DuckReader
 from isthmus.data.receipt import Receipts
-from isthmus.kernel import Meta, Value
+from isthmus.kernel import FrontEnd, Meta, Value
 from isthmus.markings import Dimension, Key, Measure, Pii, Ref, Where, entity
 
 from .conftest import World
@@ -115,11 +115,18 @@ class Boxes:
     """A world whose front ends declare what `declared` holds at that moment."""
 
     def __init__(self, folder: Path) -> None:
-        self.declared: dict[str, Mapping[str, type[Any]]] = {"north": NORTH, "south": SOUTH, "west": {}}
+        self.declared: dict[str, FrontEnd] = {}
+        for code, attributes in (("north", NORTH), ("south", SOUTH), ("west", {})):
+            self.declare(code, attributes)
         self.world = World(box_model(), SQL, folder)
         self.receipts = Receipts(folder)
         self.reader = DuckReader(self.world.connection, "state-0")
         self.metrics = self.metrics_by(lambda: self.declared)
+
+    def declare(self, code: str, attributes: Mapping[str, type[Value]], *metrics: m.AnyMetric) -> None:
+        """Have a front end declare this from now on, as a deploy does."""
+        own = FrontEnd(code=code, name=code, owner=f"{code} team", attributes=attributes, metrics=metrics)
+        self.declared = {**self.declared, code: own}
 
     def metrics_by(self, declared: Callable[[], Declared]) -> Metrics:
         return Metrics(self.world.model, self.reader, self.receipts, secret=b"test", declared=declared)
@@ -246,7 +253,7 @@ def test_what_is_marked_as_personal_from_now_on_is_masked_from_now_on(boxes: Box
 
     field = "box.line.attributes.font"
     assert ("bold", 7) in boxes.rows("goods", field)
-    boxes.declared = {**boxes.declared, "north": {**NORTH, "box.line": Marked}}
+    boxes.declare("north", {**NORTH, "box.line": Marked})
     assert all(str(name).startswith("masked:") for name, _ in boxes.rows("goods", field) if name)
 
 
@@ -259,7 +266,7 @@ def test_a_version_deployed_a_second_ago_is_asked_at_once_and_one_that_dropped_a
 
     with pytest.raises(NoAttribute):
         boxes.rows("goods", "box.line.attributes.likes")
-    boxes.declared = {**boxes.declared, "north": {"box.line": Later}}
+    boxes.declare("north", {"box.line": Later})
     assert boxes.rows("goods", "box.line.attributes.likes") == [(None, 13)]
     with pytest.raises(NoAttribute):
         boxes.rows("sales", "box.order.attributes.wrap")
@@ -288,7 +295,7 @@ def test_a_receipt_says_whether_the_attributes_are_still_the_same(boxes: Boxes) 
     plain = boxes.metrics.ask(Ask(metrics=("sales",)), boxes.north).receipt
     policies = {"north": boxes.north}
     assert boxes.metrics.rerun(receipt.id, policies).is_same
-    boxes.declared = {**boxes.declared, "north": {"box.order": Parcel}}
+    boxes.declare("north", {"box.order": Parcel})
     again = boxes.metrics.rerun(receipt.id, policies)
     assert not again.is_same
     assert "the model was" in again.reasons[0]

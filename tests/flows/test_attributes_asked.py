@@ -25,7 +25,7 @@ from isthmus.gateway.metrics import MetricsService
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
 from isthmus.kernel import Caller, FrontEnd, Value
-from isthmus.markings import Measure, Pii
+from isthmus.markings import Derived, Measure, Metric, Pii, Ratio, Where
 from isthmus.packs.member import api as member
 
 from .conftest import ALL, LONG_AGO, SOUTH, Shop
@@ -53,9 +53,13 @@ class LaterGift(Value):
     colour: str = "red"
 
 
-def north(gift: type[Value] = Gift) -> FrontEnd:
+BOXED = Derived(name="north.boxed", of="order.orders", where=Where(WRAP, "=", "box"), doc="Orders in a box.")
+BOXED_SHARE = Ratio(name="north.boxed-share", numerator="north.boxed", denominator="order.orders")
+
+
+def north(gift: type[Value] = Gift, *metrics: Metric) -> FrontEnd:
     attributes = {"order.order": gift, "member.membership": Taste}
-    return FrontEnd(code="north", name="North", owner="n", uses=ALL, attributes=attributes)
+    return FrontEnd(code="north", name="North", owner="n", uses=ALL, attributes=attributes, metrics=metrics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +158,21 @@ async def test_a_version_that_is_switched_to_is_asked_at_once_and_the_lake_is_as
     assert answer.json()["rows"] == [[None, 12]], answer.text
     assert (await sold.ask("north", "order.orders", by=[WRAP])).json()["slug"] == "data.no-attribute"
     assert sold.data.lake.head().name == snapshot
+
+
+async def test_metrics_of_a_front_end_are_asked_from_the_deploy_on_by_itself_and_by_the_group(sold: World) -> None:
+    assert (await sold.ask("north", "north.boxed")).status_code == 404
+    sold.shop.platform.release = app.build([north(Gift, BOXED, BOXED_SHARE), SOUTH])
+    answer = await sold.ask("north", "north.boxed", "north.boxed-share", "order.orders")
+    assert answer.json()["rows"] == [[6, 0.5, 12]], answer.text
+    every = sold.data.metrics.ask(Ask(metrics=("north.boxed-share", "order.orders")), policy.owner())
+    assert [tuple(row.values()) for row in every.rows] == [(0.5, 18)]  # of north's twelve, and not of all
+    described = (await sold.client.get("/data/metrics/north.boxed", headers=sold.keys["north"])).json()
+    assert (described["metric"]["doc"], described["owner"]) == ("Orders in a box.", "n")
+    refused = await sold.ask("south", "north.boxed")
+    assert (refused.status_code, refused.json()["slug"]) == (404, "data.unknown-name")
+    listed = await sold.client.get("/data/metrics", headers=sold.keys["south"])
+    assert "north" not in listed.text
 
 
 async def test_who_is_erased_leaves_nothing_in_the_lake_of_what_the_front_end_said_of_them(world: World) -> None:

@@ -11,8 +11,9 @@ from isthmus import app
 from isthmus.data.model import read_field
 from isthmus.kernel import FrontEnd, Meta, Value, errors
 from isthmus.kernel.contract import fit
-from isthmus.markings import Measure
-from isthmus.runtime.deploy_changes import attributes_compared
+from isthmus.kernel.release import Line
+from isthmus.markings import Count, Derived, Measure, Metric, Where
+from isthmus.runtime.deploy_changes import attributes_compared, metrics_compared
 
 from .isolated import front_end_folder, loaded
 
@@ -54,6 +55,35 @@ def test_attributes_are_checked_alike_wherever_the_front_end_runs(tmp_path: Path
     marked = {name: read_field(name, hint) for name, hint in get_type_hints(gift, include_extras=True).items()}
     assert {name: one.pii for name, one in marked.items() if one.pii} == {"by": "name"}
     assert {name: one.measure for name, one in marked.items() if one.measure} == {"ribbons": Measure(unit="ribbon")}
+
+
+@pytest.mark.parametrize("mode", ["inline", "process"])
+def test_metrics_are_the_same_wherever_the_front_end_runs(tmp_path: Path, mode: str) -> None:
+    body = (
+        BODY
+        + """
+from isthmus.markings import Derived, Where
+
+BOXED = Derived(name="north.boxed", of="order.orders", where=Where("order.order.attributes.wrap", "=", "box"))
+"""
+    )
+    folder = front_end_folder(tmp_path, body, "tier", more='attributes={"order.order": Gift}, metrics=(BOXED,)')
+    boxed = Derived(name="north.boxed", of="order.orders", where=Where("order.order.attributes.wrap", "=", "box"))
+    assert app.build([loaded(folder, mode)]).line("north").front_end.metrics == (boxed,)
+
+
+def test_a_version_says_what_it_makes_of_metrics() -> None:
+    def line(*metrics: Metric) -> Line:
+        return app.build([FrontEnd(code="north", name="N", owner="n", metrics=metrics)]).line("north")
+
+    first, other = Count(name="north.a", of="order.order"), Derived(name="north.b", of="order.orders")
+    old, new = line(first, other), line(Count(name="north.a", of="order.line"), Count(name="north.c", of="order.order"))
+    assert metrics_compared(old, new) == [
+        "new: metric north.c",
+        "gone: metric north.b",
+        "changed: metric north.a; it says another number under its name, of the past too: a new name is safer",
+    ]
+    assert metrics_compared(old, line(Count(name="north.a", of="order.order", doc="In other words."), other)) == []
 
 
 def test_a_version_says_what_it_makes_of_attributes() -> None:

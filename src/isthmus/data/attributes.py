@@ -1,7 +1,8 @@
-"""Attributes of front ends as fields of the model, for whoever may ask for them.
+"""What front ends add to the model, for whoever may ask for it: attributes as fields, and metrics of their own.
 
-They are read out of the JSON that they landed in, so a version that was deployed a second ago is asked at once: there
-is no column to land, and nothing to fill in for older rows.
+Attributes are read out of the JSON that they landed in, so a version that was deployed a second ago is asked at once:
+there is no column to land, and nothing to fill in for older rows. A metric of a front end counts its own rows alone,
+whoever asks, so that the group reads the number that the front end reads.
 """
 
 from __future__ import annotations
@@ -9,23 +10,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, cast, get_type_hints
 
 import msgspec
 
+from isthmus.kernel import FrontEnd
 from isthmus.markings import AnyMetric, Atomic
 
-from .model import OWN, Field, FieldKind, Model, read_field
+from .model import OWN, Field, FieldKind, Model, fields_of, metric_problems, read_field, shorn
 
 EVERYBODY: Final = "*"  # in a policy: the attributes of all front ends
 DIMENSIONS: Final[frozenset[FieldKind]] = frozenset(["text", "integer", "boolean", "date", "timestamp", "uuid"])
 MODELS_MAX: Final = 64  # as many askers as there are front ends, and some versions of each
 
-Declared = Mapping[str, Mapping[str, type[Any]]]  # by front end (all of them are named), then by entity
+Declared = Mapping[str, FrontEnd]  # all front ends there are, by code
 
 
 class Attributed:
-    """A model with the attributes that an asker sees. `declared` returns what all front ends declare at that moment."""
+    """A model with what an asker sees of front ends' own. `declared` returns all of them as they are at that moment."""
 
     def __init__(self, model: Model, declared: Callable[[], Declared]) -> None:
         self._model = model
@@ -36,16 +38,18 @@ class Attributed:
         return tuple(self._declared())
 
     def seen_by(self, front_ends: Sequence[str]) -> Model:
-        """Return the model with the attributes of some front ends, or of all (`*`)."""
+        """Return the model with the attributes and metrics of some front ends, or of all (`*`)."""
         declared = self._declared()
-        seen = {code: own for code, own in declared.items() if EVERYBODY in front_ends or code in front_ends}
-        place = tuple((code, tuple(own.items())) for code, own in seen.items() if own)
-        if not place:
+        every = EVERYBODY in front_ends
+        adding = {code: own for code, own in declared.items() if own.attributes or own.metrics}
+        seen = {code: own for code, own in adding.items() if every or code in front_ends}
+        if not seen:
             return self._model
+        place = tuple(seen.values())  # a release that is deployed has front ends of its own
         if place not in self._known:
             while len(self._known) >= MODELS_MAX:
                 self._known.pop(next(iter(self._known)), None)  # another thread may have been first
-            self._known[place] = _with(self._model, seen)
+            self._known[place] = with_own(self._model, seen)
         return self._known[place]
 
 
@@ -59,7 +63,8 @@ def dimensions(model: Model, text: str = "") -> Iterator[tuple[str, Field]]:
                 yield name, field
 
 
-def _with(model: Model, seen: Declared) -> Model:
+def with_own(model: Model, seen: Declared) -> Model:
+    """Return the model with what these front ends add."""
     entities = dict(model.entities)
     shape: list[object] = [model.version]
     metrics: dict[str, AnyMetric] = dict(model.metrics)
@@ -67,7 +72,7 @@ def _with(model: Model, seen: Declared) -> Model:
     for name, entity in model.entities.items():
         if not {"attributes", "front_end"} <= entity.fields.keys():
             continue
-        own = _together(one for code, by_entity in seen.items() for one in _fields(by_entity.get(name), code))
+        own = _together(one for code, said in seen.items() for one in _fields(said.attributes.get(name), code))
         entities[name] = replace(entity, fields={**entity.fields, **own})
         shape += [[name, *(str(replace(field, doc="")) for field in own.values())]]
         for field in own.values():
@@ -76,8 +81,35 @@ def _with(model: Model, seen: Declared) -> Model:
                     name=f"{name}.{field.name}", measure=f"{name}.{field.name}", doc=field.doc, unit=field.measure.unit
                 )
                 metrics[metric.name], owners[metric.name] = metric, ", ".join(field.front_ends)
+    found = replace(model, entities=entities, metrics=metrics, owners=owners)
+    scopes: dict[str, str] = {}
+    for code, said in seen.items():
+        for metric in _own_metrics(found, said):
+            metrics[metric.name], owners[metric.name] = metric, metric.owner or said.owner
+            scopes[metric.name] = code
+            shape += [[code, metric.name, shorn(metric)]]
     hashed = hashlib.sha256(msgspec.json.encode(shape)).hexdigest()[:16]
-    return replace(model, entities=entities, metrics=dict(sorted(metrics.items())), owners=owners, version=hashed)
+    return replace(found, metrics=dict(sorted(metrics.items())), scopes=scopes, version=hashed)
+
+
+def _own_metrics(found: Model, said: FrontEnd) -> list[AnyMetric]:
+    """Return a front end's metrics, but for those over an attribute that another calls alike and means otherwise.
+
+    Those have an answer where the front end alone is seen, and none where all are.
+    """
+    own = {f"{name}.{one.name}": one.kind for name, kind in said.attributes.items() for one in _fields(kind, said.code)}
+    kept = [
+        metric
+        for metric in cast(tuple[AnyMetric, ...], said.metrics)
+        if metric.name not in found.metrics
+        and all(found.split(name)[1].kind == own[name] for name in fields_of(metric) if name in own)
+    ]
+    while True:
+        model = replace(found, metrics={**found.metrics, **{metric.name: metric for metric in kept}})
+        whole = [metric for metric in kept if not any(metric_problems(model, metric))]
+        if len(whole) == len(kept):
+            return kept
+        kept = whole
 
 
 def _fields(declared: type[Any] | None, code: str) -> Iterator[Field]:

@@ -112,6 +112,8 @@ class Resolver:
 
     def metric(self, name: str, filters: tuple[Filter | Within, ...]) -> Expression:
         metric = self.model.metric(name)
+        if name in self.model.scopes and (own := m.Where("front_end", "=", self.model.scopes[name])) not in filters:
+            filters = (*filters, own)
         match metric:
             case m.Atomic():
                 return self._atomic(metric, filters)
@@ -214,7 +216,8 @@ class Resolver:
                 )
 
     def _conversion(self, metric: m.Conversion, filters: tuple[Filter | Within, ...]) -> Expression:
-        start, goal = self.metric(metric.start, filters), self.metric(metric.goal, ())
+        own = tuple(one for one in filters if isinstance(one, m.Where) and one.field == "front_end")
+        start, goal = self.metric(metric.start, filters), self.metric(metric.goal, own)
         if not (isinstance(start, Cell) and isinstance(goal, Cell) and start.agg == goal.agg == "count"):
             raise BadMetric(
                 f"conversion {metric.name!r} needs two counts, and {metric.start} or {metric.goal} is none",

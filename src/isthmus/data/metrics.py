@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar, cast
 import pyarrow as pa
 from msgspec.structs import replace
 
-from isthmus.kernel import errors
+from isthmus.kernel import FrontEnd, errors
 from isthmus.markings import AnyMetric
 
 from . import freshness, rates
@@ -97,9 +97,9 @@ class Metrics:
         *,
         secret: bytes,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        declared: Callable[[], Declared] = dict[str, Mapping[str, type[Any]]],
+        declared: Callable[[], Declared] = dict[str, FrontEnd],
     ) -> None:
-        """Take what front ends declare at any moment as attributes of their own, where there are front ends."""
+        """Take what front ends declare at any moment as attributes and metrics of their own, where there are any."""
         self.model = model
         self.attributed = Attributed(model, declared)
         self._snapshots = snapshots
@@ -169,9 +169,10 @@ class Metrics:
         ]
 
     def _model_for(self, ask: Ask, policy: Policy) -> Model:
-        """Return the model that a question is about: attributes are looked for only where it names one."""
-        named = [*ask.metrics, *ask.by, *(leaf.field for one in ask.where for leaf in leaves(one))]
-        return self.seen_by(policy) if any(f"{OWN}." in name for name in named) else self.model
+        """Return the model that a question is about: what front ends add is looked for only where it is named."""
+        fields = [*ask.by, *(leaf.field for one in ask.where for leaf in leaves(one))]
+        is_added = any(f"{OWN}." in name for name in fields) or not self.model.metrics.keys() >= set(ask.metrics)
+        return self.seen_by(policy) if is_added else self.model
 
     def _answered(
         self, ask: Ask, policy: Policy, reader: Reader, asked_at: datetime, *, asker: str = "", is_kept: bool = True

@@ -104,12 +104,16 @@ class Entity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """All entities and metrics, checked together. `version` is a hash of everything that a number depends on."""
+    """All entities and metrics, checked together. `version` is a hash of everything that a number depends on.
+
+    `scopes` are the front ends whose own metrics some are: those count rows of theirs alone, whoever asks.
+    """
 
     entities: Mapping[str, Entity]
     metrics: Mapping[str, AnyMetric]
     version: str
     owners: Mapping[str, str] = field(default_factory=dict[str, str])
+    scopes: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def entity(self, name: str) -> Entity:
         if name not in self.entities:
@@ -180,18 +184,23 @@ def build(
         owners={name: (owners or {}).get(name, "") or metric.owner for name, metric in named.items()},
     )
     for metric in named.values():
-        problems += [f"metric {metric.name!r}: {problem}" for problem in _metric_problems(model, metric)]
+        problems += [f"metric {metric.name!r}: {problem}" for problem in metric_problems(model, metric)]
     if problems:
         raise errors.BuildProblems(problems)
     return model
 
 
-def _metric_problems(model: Model, metric: AnyMetric) -> Iterable[str]:
+def fields_of(metric: AnyMetric) -> list[str]:
+    """Return the fields that a metric names itself, by full name."""
+    named = [str(getattr(metric, name, "")) for name in ("measure", "field", "time")]
+    where = cast(Filter | None, getattr(metric, "where", None))
+    named += [leaf.field for leaf in leaves(where) if "." in leaf.field] if where is not None else []
+    return [field.rpartition(">")[2] for field in named if field]
+
+
+def metric_problems(model: Model, metric: AnyMetric) -> Iterable[str]:
     """Yield what a metric names and the model does not have."""
-    looks: list[Callable[[], object]] = []
-    for name in ("measure", "field", "time"):
-        if field := str(getattr(metric, name, "")):
-            looks.append(partial(model.split, field.rpartition(">")[2]))
+    looks: list[Callable[[], object]] = [partial(model.split, field) for field in fields_of(metric)]
     parts = [*getattr(metric, "plus", ()), *getattr(metric, "minus", ())]
     parts += [getattr(metric, name) for name in ("numerator", "denominator", "start", "goal") if hasattr(metric, name)]
     if isinstance(metric, Count):
@@ -199,10 +208,6 @@ def _metric_problems(model: Model, metric: AnyMetric) -> Iterable[str]:
     elif isinstance(metric, Derived | Cumulative | PeriodOverPeriod):
         parts.append(metric.of)
     looks += [partial(model.metric, part) for part in parts]
-    where = cast(Filter | None, getattr(metric, "where", None))
-    for leaf in leaves(where) if where is not None else ():
-        if "." in leaf.field:
-            looks.append(partial(model.split, leaf.field.rpartition(">")[2]))
     for look in looks:
         try:
             look()
@@ -354,7 +359,7 @@ def _version(entities: Mapping[str, Entity], metrics: Mapping[str, Metric]) -> s
             name: [entity.table, entity.key, entity.time, entity.references, _shape(entity)]
             for name, entity in sorted(entities.items())
         },
-        "metrics": {name: _shorn(metric) for name, metric in sorted(metrics.items())},
+        "metrics": {name: shorn(metric) for name, metric in sorted(metrics.items())},
     }
     return hashlib.sha256(msgspec.json.encode(shape, order="deterministic")).hexdigest()[:16]
 
@@ -363,7 +368,8 @@ def _shape(entity: Entity) -> list[object]:
     return [[f.name, f.kind, f.is_nullable, f.values, f.pii, f.measure] for f in entity.fields.values()]
 
 
-def _shorn(metric: Metric) -> object:
+def shorn(metric: Metric) -> object:
+    """Return what a metric's number depends on."""
     return {
         key: value
         for key, value in msgspec.to_builtins(metric).items()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from isthmus.kernel import Pack, errors
+from isthmus.kernel import FrontEnd, Pack, errors
 from isthmus.kernel.capability import event_kind
 from isthmus.markings import AnyMetric
 from isthmus.store import Database, Outbox
@@ -35,7 +35,7 @@ class DataPlatform:
     receipts: Receipts
     policies: Mapping[str, Policy]
     event_owners: Mapping[str, str]
-    declared: Callable[[], Declared] = dict[str, Mapping[str, type[Any]]]
+    declared: Callable[[], Declared] = dict[str, FrontEnd]
 
     def lander(self, database: Database) -> Lander:
         """Return what brings a database's events and tables into the lake."""
@@ -59,12 +59,13 @@ def open_platform(
     *,
     metrics: Sequence[AnyMetric] = (),
     policies: Iterable[Policy] = (),
-    declared: Callable[[], Declared] = dict[str, Mapping[str, type[Any]]],
+    declared: Callable[[], Declared] = dict[str, FrontEnd],
 ) -> DataPlatform:
     """Put the data platform together over a folder, which is made where it is missing.
 
-    `metrics` are those that front ends add. Without policies there is one, `owner`, that opens everything.
-    `declared` returns the attributes that all front ends declare by then; it is called when somebody asks for one.
+    `metrics` are of nobody's pack. Without policies there is one, `owner`, that opens everything.
+    `declared` returns all front ends of that moment, for their attributes and metrics; it is called when somebody asks
+    for one.
     Raises BuildProblems with all that is wrong in the packs' markings and metrics.
     """
     packs = tuple(packs)

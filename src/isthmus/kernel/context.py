@@ -107,8 +107,7 @@ class Call:
         return self.offered.implementation.function(self.ask, ctx)
 
     def chance(self) -> random.Random:
-        if self.drawn is None:
-            self.drawn = random.Random(self.id)
+        self.drawn = self.drawn or random.Random(self.id)
         return self.drawn
 
 

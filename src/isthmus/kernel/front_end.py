@@ -37,7 +37,7 @@ class FrontEnd:
     own, each chosen by the dimension values in its `when`. capabilities and implementations: its own flows.
     settings: plain values that its own answers and the packs may read. subscriptions: for an event, its own
     capabilities that are called with it. attributes: for an entity that takes some, such as `order.order`, the
-    Value whose fields are this front end's own; nobody else sees them.
+    Value whose fields are this front end's own; nobody else sees them. metrics: numbers of its own, over its own rows.
     """
 
     code: str
@@ -55,6 +55,7 @@ class FrontEnd:
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     subscriptions: Mapping[type[Value], Sequence[Capability[Any, Any]]] = field(default_factory=dict[Any, Any])
     attributes: Mapping[str, type[Value]] = field(default_factory=dict[str, type[Value]])
+    metrics: tuple[object, ...] = ()
 
     def told(self) -> set[Capability[Any, Any]]:
         """Return what is called with events: by the platform alone, since from anyone else an event is a claim."""

@@ -100,8 +100,8 @@ def _identity_problems(root: FrontEnd, paths: Sequence[Path], packs: Container[s
             yield f"child {code!r} has no when={{...}}, so nothing would choose it"
         if path[-1].uses or path[-1].capabilities or path[-1].implementations:
             yield f"child {code!r} has capabilities of its own; list them with {root.code!r}: it is who may call"
-        if path[-1].attributes:
-            yield f"child {code!r} has attributes of its own; list them with {root.code!r}: its rows carry them"
+        if path[-1].attributes or path[-1].metrics:
+            yield f"child {code!r} has attributes or metrics of its own; list them with {root.code!r}, as its rows"
 
 
 def _attribute_problems(root: FrontEnd, packs: Iterable[Pack]) -> Iterator[str]:

@@ -23,11 +23,11 @@ from isthmus.store import Database, Migration, migrate_own
 from . import shadow as shadows
 from . import switch as switches
 from . import versions
+from .declared import problems_of as own_problems
 from .deploy_bounds import bounds_of
-from .deploy_changes import attributes_compared, compared
+from .deploy_changes import attributes_compared, compared, metrics_compared
 from .deploy_check import code_of, laid_out, run_tests
 from .loading import Load, load_front_end
-from .subscriptions import problems_of as own_problems
 from .switch import Switch, Switched
 
 
@@ -146,7 +146,7 @@ async def _deployed(
         raise NothingBeside(f"nothing of {code!r} runs yet", remedy="deploy it to everybody first: no --percent")
     for change in compared(old, new) if old else ():
         say(f"{code}: {change.what}: {change.answer} answers {change.point} ({change.where})")
-    for sentence in attributes_compared(old, new) if old else ():
+    for sentence in [*attributes_compared(old, new), *metrics_compared(old, new)] if old else ():
         say(f"{code}: {sentence}")
     differences = await _compared(ground, code, old, new)
     if wish.shadow:
@@ -174,7 +174,7 @@ async def _deployed(
 def checked(release: Release, front_end: FrontEnd) -> Line:
     """Return a front end's line. Raises BuildProblems with every problem, each with the line to write."""
     (line,), problems = compile_lines(release, [front_end])
-    problems += own_problems(front_end)
+    problems += own_problems(front_end, release.packs.values())
     try:
         bounds_of(front_end.settings)
     except errors.BadAsk as wrong:

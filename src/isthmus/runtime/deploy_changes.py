@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from isthmus.data.model import shorn
 from isthmus.kernel.contract import json_schema
 from isthmus.kernel.fingerprint import code_hash
 from isthmus.kernel.release import Line
+from isthmus.markings import Metric
 
 NOWHERE: Final = ("", "")  # the hash and the place of an answer that a version has not
 
@@ -42,6 +44,21 @@ def attributes_compared(old: Line, new: Line) -> list[str]:
     gone = [f"gone: attribute {name}; what was written stays as it is" for name in before.keys() - after.keys()]
     other = [
         f"changed: attribute {name}; what was written before may not fit it: a new name is safer"
+        for name in before.keys() & after.keys()
+        if before[name] != after[name]
+    ]
+    return sorted(added) + sorted(gone) + sorted(other)
+
+
+def metrics_compared(old: Line, new: Line) -> list[str]:
+    """Say which metrics of its own a version adds, drops or defines otherwise, one sentence for each."""
+    before, after = (
+        {one.name: shorn(one) for one in cast(tuple[Metric, ...], line.front_end.metrics)} for line in (old, new)
+    )
+    added = [f"new: metric {name}" for name in after.keys() - before.keys()]
+    gone = [f"gone: metric {name}" for name in before.keys() - after.keys()]
+    other = [
+        f"changed: metric {name}; it says another number under its name, of the past too: a new name is safer"
         for name in before.keys() & after.keys()
         if before[name] != after[name]
     ]

@@ -20,6 +20,7 @@ from isthmus.kernel.contract import json_schema
 from isthmus.kernel.extension import Answer
 from isthmus.kernel.fingerprint import code_hash
 from isthmus.kernel.plan import Point
+from isthmus.markings import AnyMetric
 
 from .adopt_types import Types, marks_as_keywords
 
@@ -61,6 +62,7 @@ class ToldFrontEnd(Value):
     when: dict[str, str] = {}
     settings: dict[str, str] = {}
     attributes: dict[str, dict[str, Any]] = {}  # by entity, as JSON Schema
+    metrics: tuple[AnyMetric, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -113,6 +115,7 @@ def _described(part: FrontEnd, names: Mapping[Any, str]) -> ToldFrontEnd:
         when=dict(part.when),
         settings=dict(part.settings),
         attributes={entity: _schema(declared) for entity, declared in part.attributes.items()},
+        metrics=cast(tuple[AnyMetric, ...], part.metrics),
     )
 
 
@@ -189,6 +192,7 @@ def restore(told: ToldFrontEnd, points: Mapping[str, Point], asking: Asking) -> 
                 entity: Types(schema, is_strict=True, fills_in=True).of(schema, "Attributes")
                 for entity, schema in part.attributes.items()
             },
+            metrics=part.metrics,
         )
 
     return build(told)

@@ -1,0 +1,15 @@
+"""What is wrong with what a front end declares beside its answers: subscriptions, and metrics of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from isthmus.data import own_metrics
+from isthmus.kernel import FrontEnd, Pack
+
+from . import subscriptions
+
+
+def problems_of(front_end: FrontEnd, packs: Iterable[Pack]) -> list[str]:
+    """Return every problem, each with the line to write."""
+    return [*subscriptions.problems_of(front_end), *own_metrics.problems_of(packs, front_end)]

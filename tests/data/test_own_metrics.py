@@ -1,0 +1,127 @@
+"""Metrics that front ends add: over their own rows alone, whoever asks; unknown to others; checked before they run."""
+
+from __future__ import annotations
+
+import pytest
+
+from isthmus import app
+from isthmus import markings as m
+from isthmus.data import policy
+from isthmus.data.ask import Ask
+from isthmus.data.errors import UnknownName
+from isthmus.data.own_metrics import problems_of
+from isthmus.kernel import FrontEnd, Value, errors
+from isthmus.markings import Where
+
+from .test_attributes import NORTH, SOUTH, Boxes, boxes
+
+__all__ = ["boxes"]  # the fixture
+
+WRAPPED = Where("box.order.attributes.wrap", "in", ("paper", "box"))
+NORTHS = (
+    m.Count(name="north.gifts", of="box.order", where=WRAPPED, doc="Orders that are wrapped."),
+    m.Count(name="north.orders", of="box.order"),
+    m.Ratio(name="north.gift-share", numerator="north.gifts", denominator="north.orders"),
+    m.Ratio(name="north.goods-an-order", numerator="goods", denominator="north.orders"),
+    m.Combined(name="north.more", plus=("sales", "box.order.attributes.ribbons")),
+)
+
+
+def test_a_front_end_asks_its_own_metrics_and_the_group_reads_the_same_number(boxes: Boxes) -> None:
+    boxes.declare("north", NORTH, *NORTHS)
+    for asker in (boxes.north, policy.owner()):
+        assert boxes.rows("north.gifts", as_=asker) == [(2,)]
+        assert boxes.rows("north.orders", as_=asker) == [(4,)]  # and not the five of all front ends
+        assert boxes.rows("north.gift-share", as_=asker) == [(0.5,)]
+        assert boxes.rows("north.goods-an-order", as_=asker) == [(13 / 4,)]  # the packs' own metric, of north's rows
+        assert boxes.rows("north.more", as_=asker) == [(127 + 3,)]
+    assert boxes.rows("goods", as_=policy.owner()) == [(22,)]  # which stays everybody's where it is asked by its name
+
+
+def test_a_metric_stands_beside_others_as_it_stands_alone(boxes: Boxes) -> None:
+    boxes.declare("north", NORTH, *NORTHS)
+    boxes.declare("south", SOUTH, m.Derived(name="south.sales", of="sales"))
+    ask = Ask(metrics=("north.orders", "sales", "south.sales", "north.gift-share"))
+    assert [tuple(row.values()) for row in boxes.metrics.ask(ask, policy.owner()).rows] == [(4, 1127, 1000, 0.5)]
+
+
+def test_another_front_end_neither_finds_nor_asks_it(boxes: Boxes) -> None:
+    boxes.declare("north", NORTH, *NORTHS)
+    south = policy.of_front_end(boxes.world.model, "south")
+    assert [one.name for one in boxes.metrics.search("wrapped", boxes.metrics.seen_by(boxes.north))] == ["north.gifts"]
+    assert boxes.metrics.search("wrapped", boxes.metrics.seen_by(south)) == []
+    with pytest.raises(UnknownName, match="north.gifts"):
+        boxes.rows("north.gifts", as_=south)
+    assert boxes.metrics.seen_by(boxes.north).owners["north.gifts"] == "north team"
+
+
+def test_a_version_that_defines_it_otherwise_is_asked_at_once_and_a_receipt_says_so(boxes: Boxes) -> None:
+    boxes.declare("north", NORTH, *NORTHS)
+    receipt = boxes.metrics.ask(Ask(metrics=("north.gifts",)), boxes.north).receipt
+    boxes.declare("north", NORTH, m.Count(name="north.gifts", of="box.order"))
+    assert boxes.rows("north.gifts") == [(4,)]
+    again = boxes.metrics.rerun(receipt.id, {"north": boxes.north})
+    assert not again.is_same
+    assert "the model was" in again.reasons[0]
+
+
+def test_one_over_an_attribute_that_another_means_otherwise_is_asked_by_its_own_front_end(boxes: Boxes) -> None:
+    wrapped = m.Count(name="south.wrapped", of="box.order", where=Where("box.order.attributes.wrap", "=", True))
+    share = m.Ratio(name="south.wrapped-share", numerator="south.wrapped", denominator="sales")
+    boxes.declare("south", SOUTH, wrapped, share)
+    assert boxes.rows("south.wrapped", as_=policy.of_front_end(boxes.world.model, "south")) == [(1,)]
+    every = boxes.metrics.seen_by(policy.owner()).metrics
+    assert not {"south.wrapped", "south.wrapped-share"} & every.keys()  # of all, `wrap` is a text: no wrong number
+
+
+class Gift(Value):
+    """How an order is given away."""
+
+    wrap: bool = False
+
+
+def declaring(*metrics: object) -> FrontEnd:
+    return FrontEnd(code="north", name="North", owner="n", attributes={"order.order": Gift}, metrics=metrics)
+
+
+GIFTS = m.Count(name="north.gifts", of="order.order", where=Where("order.order.attributes.wrap", "=", True))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (m.Count(name="order.orders", of="order.order"), "call it 'north.orders'"),
+        (GIFTS, "'north.gifts' twice"),
+        ("north.gifts", "which is none; write one of"),
+        (m.Ratio(name="north.a", numerator="north.gift", denominator="order.orders"), "'north.gifts'"),
+        (m.Atomic(name="north.b", measure="order.order.attributes.ribbons"), "no attribute 'ribbons'"),
+        (m.Count(name="north.c", of="catalog.product"), "catalog.product, whose rows are everybody's"),
+        (m.Derived(name="north.d", of="north.d"), "it is made of itself"),
+        (m.Atomic(name="north.e", measure="order.order.state"), "is not marked as a measure"),
+        (m.Cumulative(name="north.f", of="order.sales-growth"), "runs over time"),
+        (m.Cumulative(name="north.g", of="order.sales", unit="minor"), "Invalid enum value 'minor' - at `$.unit`"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_wrong_is_said_before_it_goes_live(wrong: object, says: str) -> None:
+    found = problems_of((*app.PACKS, *app.FLOWS), declaring(GIFTS, wrong))
+    assert len(found) == 1, found
+    assert says in found[0]
+    with pytest.raises(errors.BuildProblems, match="north"):
+        app.build([declaring(GIFTS, wrong)])
+
+
+def test_what_is_right_is_built_also_what_runs_over_time() -> None:
+    growth = m.PeriodOverPeriod(name="north.growth", of="north.gifts", period="month")
+    running = m.Cumulative(name="north.running", of="order.sales", window=7)
+    back = m.Conversion(
+        name="north.again", start="north.gifts", goal="order.orders",
+        by=("order.order.member_id", "order.order.member_id"), within_days=30,
+    )  # fmt: skip
+    assert problems_of((*app.PACKS, *app.FLOWS), declaring(GIFTS, growth, running, back)) == []
+    app.build([declaring(GIFTS, growth, running, back)])
+
+
+def test_a_child_has_no_metrics_of_its_own() -> None:
+    child = FrontEnd(code="north.kiosk", name="Kiosk", owner="n", when={"channel": "till"}, metrics=(GIFTS,))
+    with pytest.raises(errors.BuildProblems, match=r"'north.kiosk' has attributes or metrics of its own"):
+        app.build([FrontEnd(code="north", name="North", owner="n", children=(child,))])
