@@ -12,7 +12,7 @@ import os
 import secrets
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from isthmus.config import Config, load_config
@@ -76,7 +76,6 @@ from isthmus.store.relay import Relay
 if TYPE_CHECKING:
     from isthmus.data.one_id import OneId
     from isthmus.data.platform import DataPlatform
-    from isthmus.data.policy import Policy
     from isthmus.dual import Dual
 
 PACKS: tuple[Pack, ...] = (MEMBER, CATALOG, INVENTORY, PRICING, PROMOTION, TAX, ORDER, PAYMENT, FULFILMENT)
@@ -316,8 +315,7 @@ def asgi() -> App:
 
 def served(running: Running, data: DataPlatform | None = None, both: Dual | None = None) -> App:
     """Return gateway and console over a running platform, with the data platform where there is one."""
-    database = running.database
-    stories = Stories(database)
+    database, stories = running.database, Stories(running.database)
     pages = every_page(
         running.platform,
         running.traffic,
@@ -351,10 +349,8 @@ def _data_part(running: Running, data: DataPlatform | None, both: Dual | None) -
     if data is None or both is None:
         return Part()
     from isthmus.console.data import data_part
-    from isthmus.console.one_id import OneIdPages
 
-    part = data_part(Client(running.platform), data, both.land)
-    return replace(part, pages=[*part.pages, *OneIdPages(one_id(running, data)).pages()])
+    return data_part(Client(running.platform), data, both.land, one_id(running, data))
 
 
 def declared(release: Release) -> dict[str, FrontEnd]:
@@ -368,8 +364,8 @@ def _opened_data(running: Running) -> DataPlatform | None:
         return None
     from isthmus.data.platform import open_platform
 
-    platform = running.platform
-    return open_platform((*PACKS, *FLOWS), running.config.data / "lake", declared=lambda: declared(platform.release))
+    packs, lake = (*PACKS, *FLOWS), running.config.data / "lake"
+    return open_platform(packs, lake, declared=lambda: declared(running.platform.release))
 
 
 def _dual(running: Running, data: DataPlatform | None) -> Dual | None:
@@ -378,20 +374,15 @@ def _dual(running: Running, data: DataPlatform | None) -> Dual | None:
         return None
     from isthmus.dual import Dual, landed_apart
 
-    folder = running.config.data / "lake" / "segments"
     apart = functools.partial(landed_apart, running.database.url)
-    return Dual(running.platform, running.database, data, folder, one_id=one_id(running, data), land=apart)
+    return Dual(running.platform, running.database, data, one_id=one_id(running, data), land=apart)
 
 
 def one_id(running: Running, data: DataPlatform) -> OneId:
     """Return the persons of a company: read from its members, landed in its lake."""
     from isthmus.data.one_id import OneId
     from isthmus.data.published import Published
-    from isthmus.gateway.metrics import NAMED, policy_of
+    from isthmus.gateway.metrics import policy_named
 
-    def policy(name: str) -> Policy:
-        code = name.removeprefix(NAMED)
-        return data.policy(name) if code == name else policy_of(code, data.model)
-
-    published = Published(data, RESOLVED, policy)
+    published = Published(data, RESOLVED, functools.partial(policy_named, data))
     return OneId(running.config.data / "one-id", running.database, ONE_ID_RECORDS, published)

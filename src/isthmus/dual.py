@@ -17,7 +17,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Final
 from uuid import UUID
 
@@ -62,7 +61,6 @@ class Dual:
         platform: Platform,
         database: Database,
         data: DataPlatform,
-        folder: Path,
         *,
         segments: Sequence[Segment] = SEGMENTS,
         one_id: OneId | None = None,
@@ -73,7 +71,7 @@ class Dual:
         self._data = data
         self._outbox = Outbox(database)
         self._land = land or partial(landed, data.lander(database))
-        self._segments = Segments(folder, segments)
+        self._segments = Segments(data.lake.folder / "segments", segments)
         self._one_id = one_id
         self._clock = clock
         self._stale: frozenset[str] = frozenset()

@@ -80,7 +80,7 @@ async def world(shop: Shop, tmp_path: Path) -> World:
     north = FrontEnd(code="north", name="North", owner="n", uses=ALL, answers=(a_tenth_for_regulars,))
     shop.platform.release = app.build([north, SOUTH])
     data = open_platform((*app.PACKS, *app.FLOWS), tmp_path / "lake")
-    dual = Dual(shop.platform, shop.database, data, tmp_path / "segments", segments=(REGULAR,))
+    dual = Dual(shop.platform, shop.database, data, segments=(REGULAR,))
     return World(shop, data, dual)
 
 
@@ -204,7 +204,7 @@ async def test_what_a_landing_finds_wrong_is_logged_and_old_rows_once(
     fresh = {**world.data.model.entities, "order.order": dataclasses.replace(found, fresh_hours=1)}
     model = dataclasses.replace(world.data.model, entities=fresh)
     dual = Dual(
-        world.shop.platform, world.shop.database, dataclasses.replace(world.data, model=model), Path("unused"),
+        world.shop.platform, world.shop.database, dataclasses.replace(world.data, model=model),
         clock=lambda: datetime.now(UTC),
     )  # fmt: skip
     await dual.land()

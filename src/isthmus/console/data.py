@@ -15,12 +15,14 @@ from isthmus.data import quality
 from isthmus.data.ask import Ask
 from isthmus.data.landing import Landing
 from isthmus.data.lineage import Source, sources
+from isthmus.data.one_id import OneId
 from isthmus.data.platform import DataPlatform
 from isthmus.data.proof import Proofs
 from isthmus.kernel import errors
 
 from .client import Client
 from .metrics import Explorer
+from .one_id import OneIdPages
 from .pages import Part
 from .web import Page, redirect, render
 
@@ -56,11 +58,11 @@ class EntityBox:
     fields: tuple[FieldBox, ...]
 
 
-def data_part(client: Client, data: DataPlatform, land: Land) -> Part:
+def data_part(client: Client, data: DataPlatform, land: Land, one_id: OneId) -> Part:
     """Return what the data platform adds to the console, and begin to read what has landed."""
     explorer = Explorer(client, data)
     explorer.warm()
-    pages = [*explorer.pages(), *Data(data, land).pages()]
+    pages = [*explorer.pages(), *Data(data, land).pages(), *OneIdPages(one_id).pages()]
     return Part(pages=pages, metrics=data.model.metrics, business=explorer.business)
 
 

@@ -119,3 +119,9 @@ def policy_of(front_end: str, model: Model) -> Policy:
         name: Opened(rows=own) if "front_end" in entity.fields else Opened() for name, entity in model.entities.items()
     }
     return Policy(name=f"{NAMED}{front_end}", opens=opens, cells_min=CELLS_MIN, attributes=(front_end,))
+
+
+def policy_named(data: DataPlatform, name: str) -> Policy:
+    """Return the policy that a receipt names: that of a front end's keys, or the platform's. Raises NotFound."""
+    code = name.removeprefix(NAMED)
+    return data.policy(name) if code == name else policy_of(code, data.model)
