@@ -27,6 +27,7 @@ from isthmus.runtime.isolate_waiting import CALLS_MAX, IsolatingPlatform
 from isthmus.runtime.isolate_wire import WrongAnswer
 from isthmus.runtime.remote import ServiceFailed
 from isthmus.runtime.switch_follow import Follower
+from isthmus.runtime.workers import COPIES
 from isthmus.store import Database
 from isthmus.values import GUEST
 from tests.runtime.deployed import WISH
@@ -231,3 +232,34 @@ def test_settings_of_isolation_are_read(tmp_path: Path):
     file.write_text('[front_ends.north]\nisolation = "process"\nmemory_mb = 64\n')
     assert load_config(file).isolation_of(tmp_path / "north") == Isolation(mode="process", memory_mb=64)
     assert load_config(file).isolation_of(tmp_path / "south").mode == "inline"
+
+
+SLOW = """
+import time
+
+@answers(member.tier_for)
+def tier(points: int) -> str:
+    time.sleep(points / 1000)
+    return "gold"
+"""
+
+
+async def test_a_worker_that_is_in_time_is_not_killed_for_what_a_call_waited_until_it_was_free(tmp_path):
+    platform = platform_of(process(tmp_path, SLOW, "north", deadline_ms=1_500))
+    calls = [told(platform, "north", 1_000) for _ in range(2 * COPIES)]
+    assert await asyncio.gather(*calls) == [("gold",)] * 2 * COPIES
+
+
+async def test_a_call_that_waits_for_a_worker_leaves_the_event_loop_to_others(tmp_path, monkeypatch):
+    platform = platform_of(process(tmp_path, SLOW, "north"))
+    loop, turns = asyncio.get_running_loop(), 0
+    select = loop._selector.select  # pyright: ignore[reportAttributeAccessIssue]
+
+    def counted(timeout: float | None) -> Any:
+        nonlocal turns
+        turns += 1
+        return select(timeout)
+
+    monkeypatch.setattr(loop._selector, "select", counted)  # pyright: ignore[reportAttributeAccessIssue]
+    await asyncio.gather(*(told(platform, "north", 1_000) for _ in range(CALLS_MAX - COPIES)))
+    assert turns < 1_000, "a look every millisecond by each of them would be thousands"

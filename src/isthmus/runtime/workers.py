@@ -14,6 +14,9 @@ import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -29,7 +32,8 @@ from .worker import ANSWERED, OUT_OF_MEMORY, READ_BYTES, receive
 COPIES = 2  # one answers while the other is being replaced; more would only hide that answers are slow
 LOAD_S = 20.0  # to start Python and import a folder; more than this is a loop in a module
 AT_ONCE_S = 0.001  # so long the event loop itself waits for a quick answer, which saves the way through it
-AGAIN_S = 0.001  # how soon a caller looks again whether a worker is free
+AGAIN_S = 0.001  # how soon a thread that cannot be woken looks again whether a worker is free
+MISSED_S = 0.05  # how soon one that can be woken looks by itself, should its word have gone to a call that was cut
 
 
 class WorkerFailed(errors.AnswerFailed):
@@ -53,6 +57,7 @@ class Workers:
         self._memory_mb = memory_mb
         self._numbers = itertools.count(1)
         self._idle: deque[_Copy] = deque()
+        self._waiting: deque[Callable[[], object]] = deque()  # wakes a call that waits; who came first is first
         self._is_quick = True  # the last answer came at once: the next one is worth a moment of the event loop
         self._starting = threading.Lock()
         self.breaker = Breaker(f"the worker of {folder.name!r}")
@@ -62,11 +67,10 @@ class Workers:
         """Return what answer number `index` says. Raises WorkerFailed; also Unavailable while it is not asked."""
         self.breaker.admit()
         limit_s = min(deadline_s or self._deadline_s, self._deadline_s)
-        ends = time.monotonic() + limit_s
-        copy = self._taken(ends)
+        copy = self._taken(time.monotonic() + limit_s)
         began = time.monotonic()
-        try:
-            reply = copy.exchange(index, arguments, ends, at_once=self._is_quick)
+        try:  # what it waited for others is not the answer's: a worker that is in time is not killed for it
+            reply = copy.exchange(index, arguments, began + limit_s, at_once=self._is_quick)
         except TimeoutError:
             self._is_quick = False
             self._replace(copy)
@@ -93,7 +97,7 @@ class Workers:
                 remedy="keep less at once, or raise memory_mb in isthmus.toml",
             )
         self._is_quick = time.monotonic() - began < 2 * AT_ONCE_S
-        self._idle.append(copy)
+        self._give(copy)
         self.breaker.succeeded()
         if reply[0] != ANSWERED:
             raise errors.AnswerFailed(
@@ -162,7 +166,7 @@ class Workers:
         copy.sock.close()
         try:
             self._control.sendall(b"k" + copy.number)
-            self._idle.append(self._forked())
+            self._give(self._forked())
         except OSError:
             threading.Thread(target=self._restart, name=f"restart of {self._folder.name}").start()
 
@@ -187,7 +191,26 @@ class Workers:
             if not can_wait():
                 time.sleep(AGAIN_S)
                 continue
-            wait(asyncio.sleep(AGAIN_S))
+            wait(self._freed(ends - time.monotonic()))
+
+    def _give(self, copy: _Copy) -> None:
+        self._idle.append(copy)
+        if self._waiting:
+            self._waiting.popleft()()
+
+    async def _freed(self, limit_s: float) -> None:
+        """Wait until a worker may be free; a look every millisecond by each call would slow everybody's down."""
+        freed = asyncio.Event()
+        wake = partial(asyncio.get_running_loop().call_soon_threadsafe, freed.set)
+        self._waiting.append(wake)
+        try:
+            async with asyncio.timeout(min(limit_s, MISSED_S)):
+                await freed.wait()
+        except TimeoutError:
+            pass
+        finally:
+            with suppress(ValueError):
+                self._waiting.remove(wake)
 
 
 class _Copy:
