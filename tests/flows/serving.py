@@ -40,6 +40,11 @@ class Server:
                     continue
         raise AssertionError("the server did not start")
 
+    @property
+    def pid(self) -> int:
+        """The process that the workers are children of."""
+        return self._process.pid if self._process else 0
+
     def stop(self) -> None:
         """End it, and the workers that it started."""
         if self._process is not None:

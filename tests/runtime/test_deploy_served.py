@@ -6,10 +6,11 @@ import asyncio
 import itertools
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -25,6 +26,10 @@ from tests.flows.serving import Server
 from .deployed import WISH, ground, said, write
 
 CLIENTS = 8
+READY = """
+    select w.pid from runtime.ready r join runtime.worker w on w.id = r.worker
+    where r.front_end = 'north' and r.hash = $1"""
+DEPLOYING = "select count(*) > 0 from pg_stat_activity where application_name = 'isthmus deploy'"
 SWITCHES = 12  # bench/deploy.py makes 250
 
 
@@ -88,6 +93,28 @@ async def _workers(database: Database, count: int) -> list[int]:
     raise AssertionError(f"there were never {count} workers")
 
 
+async def _pids_of(database: Database, node: Server) -> list[int]:
+    """Return the workers of one node: those whose parent is its process."""
+    return [pid for pid in await _workers(database, 4) if f"\nPPid:\t{node.pid}\n" in _status(pid)]
+
+
+def _status(pid: int) -> str:
+    return Path(f"/proc/{pid}/status").read_text()
+
+
+async def _answers(database: Database, nodes: Sequence[Server]) -> set[str]:
+    """Return what some calls of each node are answered, over connections of their own, so that every worker is met."""
+    key = await create_client(database, "north", f"shop {uuid4()}")
+    known = {"authorization": f"Bearer {key}", "content-type": "application/json", "connection": "close"}
+    found: set[str] = set()
+    async with httpx.AsyncClient(headers=known, timeout=30) as client:
+        for node in nodes:
+            for _ in range(20):
+                answer = await client.post(f"http://127.0.0.1:{node.port}/v1/north.which", content=b"{}")
+                found.add(answer.text)
+    return found
+
+
 async def test_no_request_fails_and_none_sees_two_versions_while_versions_are_switched(database, served, tmp_path):
     key = await create_client(database, "north", "shop")
     loads = [Load(f"http://127.0.0.1:{node.port}", key) for node in served]
@@ -129,6 +156,76 @@ async def test_a_worker_killed_in_the_middle_of_a_switch_stops_nothing(database,
                 sent = {"content-type": "application/json"}
                 answer = await client.post(f"http://127.0.0.1:{node.port}/v1/north.which", content=b"{}", headers=sent)
                 assert answer.text == said("second")
+
+
+async def test_a_worker_killed_between_being_ready_and_switching_stops_nothing(database, served, tmp_path):
+    pids = await _workers(database, 4)
+    folder = write(tmp_path / "work", "second")
+    deploying = asyncio.create_task(deploys.deploy(ground(database, tmp_path / "own"), folder, WISH))
+    async with database.platform() as session:
+        for _ in range(10_000):
+            if pids[0] in [row["pid"] for row in await session.fetch(READY, versions.pack(folder).hash)]:
+                break
+            await asyncio.sleep(0.001)
+    os.kill(pids[0], signal.SIGKILL)
+    done = await deploying
+    assert (done.outcome, done.behind) == ("live", ())
+    assert await _answers(database, served) == {said("second")}
+
+
+@pytest.mark.slow
+async def test_a_node_that_was_away_during_a_switch_answers_by_it_soon_after_and_never_mixed(
+    database, served, tmp_path
+):
+    pids = await _workers(database, 4)
+    before, after = served
+    frozen = await _pids_of(database, after)
+    assert len(frozen) == 2 < len(pids)
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)  # as a machine that was put to sleep: its connections stay
+    done = await deploys.deploy(ground(database, tmp_path / "own"), write(tmp_path / "work", "second"), WISH)
+    assert done.outcome == "live"
+    assert await _answers(database, [before]) == {said("second")}
+    for pid in frozen:
+        os.kill(pid, signal.SIGCONT)
+    seen: set[str] = set()
+    for _ in range(100):
+        found = await _answers(database, [after])
+        seen |= found
+        if found == {said("second")}:
+            break
+        await asyncio.sleep(0.1)
+    assert found == {said("second")}
+    assert seen <= {said("first"), said("second")}
+    after.stop()
+    await deploys.deploy(ground(database, tmp_path / "own"), write(tmp_path / "work", "third"), WISH)
+    await after.start()
+    assert await _answers(database, [after]) == {said("third")}, "ready is said when it has caught up"
+
+
+@pytest.mark.slow
+async def test_of_two_who_deploy_a_front_end_at_once_one_is_refused_and_another_front_end_ships(
+    database, served, tmp_path
+):
+    url = f"http://127.0.0.1:{served[0].port}"
+    other = f"http://127.0.0.1:{served[1].port}"
+    team = await create_client(database, "north", "team", ["deploy.*"])
+    southerners = await create_client(database, "south", "team", ["deploy.*"])
+    slow = write(tmp_path / "slow", "second")
+    (slow / "test_slow.py").write_text("import time\n\n\ndef test_slow():\n    time.sleep(8)\n")
+    first = asyncio.create_task(asyncio.to_thread(Remote(url, team).deploy, slow, WISH))
+    async with database.platform() as session:
+        while not await session.fetch_value(DEPLOYING):
+            assert not first.done()
+            await asyncio.sleep(0.01)
+    with pytest.raises(Refused, match="another deploy of 'north' is under way"):
+        await asyncio.to_thread(Remote(other, team).deploy, write(tmp_path / "work", "third"), WISH)
+    south = await asyncio.to_thread(
+        Remote(other, southerners).deploy, write(tmp_path / "work", "first", code="south"), WISH
+    )
+    assert south.outcome == "live"
+    assert (await first).outcome == "live"
+    assert await _answers(database, served) == {said("second")}
 
 
 async def test_a_team_deploys_over_http_with_a_key_of_its_own(database, served, tmp_path):

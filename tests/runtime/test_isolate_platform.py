@@ -244,13 +244,15 @@ def tier(points: int) -> str:
 """
 
 
-async def test_a_worker_that_is_in_time_is_not_killed_for_what_a_call_waited_until_it_was_free(tmp_path):
+async def test_a_worker_that_is_in_time_is_not_killed_for_what_a_call_waited_until_it_was_free(tmp_path: Path):
     platform = platform_of(process(tmp_path, SLOW, "north", deadline_ms=1_500))
     calls = [told(platform, "north", 1_000) for _ in range(2 * COPIES)]
     assert await asyncio.gather(*calls) == [("gold",)] * 2 * COPIES
 
 
-async def test_a_call_that_waits_for_a_worker_leaves_the_event_loop_to_others(tmp_path, monkeypatch):
+async def test_a_call_that_waits_for_a_worker_leaves_the_event_loop_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     platform = platform_of(process(tmp_path, SLOW, "north"))
     loop, turns = asyncio.get_running_loop(), 0
     select = loop._selector.select  # pyright: ignore[reportAttributeAccessIssue]
