@@ -44,7 +44,8 @@ class Config:
     folders are front ends; it may be missing. demo_entry: `module:function` that `isthmus demo` calls. adopted:
     existing services that are packs here, by name. isolation: for those front ends that do not run `inline` with its
     defaults, by the name of their folder, which is their code. record: which calls are recorded, and how long
-    they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; empty where nobody said.
+    they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; empty where nobody said. receipts: for
+    how many days, and how many, the receipts of answers are kept.
     """
 
     root: Path
@@ -58,6 +59,7 @@ class Config:
     isolation: Mapping[str, Isolation] = field(default_factory=dict[str, Isolation])
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])
     cost_month: str = ""
+    receipts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def versions(self) -> Path:
@@ -75,6 +77,7 @@ _KNOWN = {
     "demo": {"entry"},
     "record": {"share", "shares", "kept", "kept_mb", "kept_days"},
     "cost": {"month"},
+    "receipts": {"days", "count"},
 }
 _AMOUNT = re.compile(r"\d{1,12}(\.\d{1,2})? [A-Z]{3}")
 _PER_FRONT_END = {"isolation", "budget_ms", "deadline_ms", "memory_mb", "url"}
@@ -102,6 +105,7 @@ def load_config(path: Path | None = None) -> Config:
         isolation={name: _isolation(file, name, chosen) for name, chosen in found.get("front_ends", {}).items()},
         record=record,
         cost_month=_amount(file, found.get("cost", {}).get("month", "")),
+        receipts=found.get("receipts", {}),
     )
 
 

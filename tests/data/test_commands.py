@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from isthmus.data.ask import Ask
 from isthmus.data.commands import commands
+from isthmus.data.kept import Kept
 from isthmus.data.lake import Lake
 from isthmus.data.landing import Landing
 from isthmus.data.metrics import Metrics
@@ -37,6 +38,7 @@ class Terminal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.metrics = list(TRAP_METRICS)
+        self.kept = Kept()
         self.review = Review(questions=(), waiting=3, changes=(), persons=4, records=5, figures={})
         self.landing = Landing(
             snapshot="1-x", events=3, duplicates=0, quarantined={"orders": 1}, changed={"orders": 2}, figures=()
@@ -44,7 +46,7 @@ class Terminal:
 
     def platform(self) -> DataPlatform:
         model = build([(one, "data-team") for one in (Customer, Order, Item, Ticket)], self.metrics)
-        lake, receipts = Lake(self.folder, model), Receipts(self.folder / "receipts")
+        lake, receipts = Lake(self.folder, model), Receipts(self.folder / "receipts", self.kept)
         return DataPlatform(
             model=model, lake=lake, metrics=Metrics(model, lake, receipts, secret=b"x"), receipts=receipts,
             policies={"owner": owner()}, event_owners={},
@@ -187,3 +189,14 @@ def test_merges_are_listed_with_the_published_figures_that_they_moved(terminal: 
     assert "and 3 numbers more" in said
     assert "6 figures of 40 receipts" in said
     assert "0 pairs wait" in terminal.run("persons", "--resolve")
+
+
+def test_receipts_are_listed_a_page_at_a_time_and_landing_prunes_the_oldest(terminal: Terminal) -> None:
+    for _ in range(52):
+        terminal.run("ask", "amount")
+    assert terminal.run("receipts").count("amount") == 50
+    assert terminal.run("receipts", "--page", "2").count("amount") == 2
+    assert "no receipts on page 3" in terminal.run("receipts", "--page", "3")
+    terminal.kept = Kept(count=2)
+    assert "50 old receipts went" in terminal.run("land")
+    assert terminal.run("receipts").count("amount") == 2

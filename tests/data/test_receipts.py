@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import os
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from isthmus.data.kept import Kept, ReceiptPruned, kept_of
 from isthmus.data.model import build
 from isthmus.data.policy import Opened, Policy, owner
+from isthmus.data.receipt import Receipts
+from isthmus.data.usage import Usage, Used
 from isthmus.kernel import errors
 from isthmus.markings import Derived, Where
 
-from .conftest import TRAP_METRICS, Customer, Item, Order, Ticket, World
+from .conftest import NOW, TRAP_METRICS, Customer, Item, Order, Ticket, World
 
 POLICIES = {"owner": owner()}
 
@@ -62,6 +66,55 @@ def test_data_changed_by_hand_under_the_same_snapshot_is_found(traps: World) -> 
 def test_an_unknown_receipt_is_not_found(shop: World, id: str) -> None:
     with pytest.raises(errors.NotFound, match="there is no receipt"):
         shop.metrics.rerun(id, POLICIES)
+
+
+def test_receipts_go_by_number_and_age_and_one_that_went_says_so_and_when(traps: World) -> None:
+    ids = [asked(traps, days=days) for days in (9, 8, 7, 6, 5)]
+    receipts = Receipts(traps.folder, Kept(days=400, count=3))
+    assert receipts.prune(NOW) == 2
+    assert receipts.prune(NOW) == 0
+    assert receipts.ids() == set(ids[2:])
+    with pytest.raises(ReceiptPruned) as refused:
+        receipts.get(ids[0])
+    assert refused.value.message == (
+        f"receipt {ids[0]} was pruned on 2024-03-31: receipts are kept for 400 days, and at most 3"
+    )
+    assert (refused.value.slug, "[receipts]" in refused.value.remedy) == ("data.receipt-pruned", True)
+    with pytest.raises(errors.NotFound, match="there is no receipt"):
+        receipts.get("0123456789abcdef")
+    old = Receipts(traps.folder, Kept(days=6))
+    assert old.prune(NOW - timedelta(hours=1)) == 1
+    assert [one.id for one in old.page(1)] == [ids[4], ids[3]]
+    assert old.page(2) == []
+    with pytest.raises(ReceiptPruned):
+        traps.metrics.rerun(ids[2], POLICIES)
+
+
+def test_usage_counts_receipts_that_went_too_in_every_process(traps: World) -> None:
+    for _ in range(3):
+        asked(traps, days=9)
+    receipts = Receipts(traps.folder, Kept(count=1))
+    seen_before = Usage(receipts)
+    assert seen_before.of(["amount"])["amount"].asked == 3
+    assert receipts.prune(NOW) == 2
+    asked(traps, days=0)
+    for usage in (seen_before, Usage(Receipts(traps.folder))):
+        assert usage.of(["amount"])["amount"] == Used(asked=4, last=traps.now, askers={"owner": 4})
+
+
+def test_settings_of_receipts_that_make_no_sense_are_refused() -> None:
+    assert kept_of({"days": 30}) == Kept(days=30, count=100_000)
+    with pytest.raises(errors.BadAsk, match="receipts.*>= 1"):
+        kept_of({"count": 0})
+
+
+def asked(world: World, *, days: int) -> str:
+    """Ask, and date the receipt as if it had been kept so many days ago."""
+    world.now += timedelta(seconds=1)
+    id = world.answer("amount").receipt.id
+    moment = (NOW - timedelta(days=days)).timestamp()
+    os.utime(world.folder / f"{id}.json", (moment, moment))
+    return id
 
 
 def test_the_same_question_of_the_same_snapshot_is_answered_from_memory(traps: World) -> None:

@@ -68,6 +68,7 @@ def commands(open_platform: Open, land: Land, resolve: Resolve) -> typer.Typer:
         """Bring new events and changed rows into the lake, and compare both sides; exit code 1 where they differ."""
         platform = open_platform()
         landing = asyncio.run(land(platform))
+        pruned = platform.receipts.prune(datetime.now(UTC))
         if as_json:
             typer.echo(encode(landing))
             raise typer.Exit(1 if landing.alerts else 0)
@@ -76,6 +77,8 @@ def commands(open_platform: Open, land: Land, resolve: Resolve) -> typer.Typer:
             table.add_row(name, str(count))
         out.print(table)
         out.print(f"{landing.events} events, {landing.duplicates} duplicates dropped")
+        if pruned:
+            out.print(f"{pruned:,} old receipts went")
         for source, count in landing.quarantined.items():
             out.print(f"[yellow]{count} row(s) of {source} are in quarantine[/yellow]")
         for alert in landing.alerts:
@@ -125,6 +128,15 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         )
         platform = open_platform()
         show(platform.metrics.ask(question, platform.policy(policy), asker="terminal"), form, out)
+
+    @app.command("receipts")
+    def receipts(page: Annotated[int, typer.Option(min=1, help="The newest are on page 1.")] = 1) -> None:
+        """List the receipts of answers, the newest first, a page at a time."""
+        table = Table("receipt", "asked", "by", "metrics", "by what", "snapshot")
+        for one in open_platform().receipts.page(page):
+            asked, by = f"{one.asked_at:%Y-%m-%d %H:%M:%S}", ", ".join(one.ask.by)
+            table.add_row(one.id, asked, one.asker or one.policy, ", ".join(one.ask.metrics), by, one.snapshot)
+        out.print(table if table.row_count else f"there are no receipts on page {page}")
 
     @app.command("receipt")
     def receipt(

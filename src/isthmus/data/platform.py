@@ -17,6 +17,7 @@ from isthmus.markings import AnyMetric
 from isthmus.store import Database, Outbox
 
 from .attributes import Declared
+from .kept import Kept
 from .lake import Lake
 from .landing import Lander
 from .metrics import Metrics
@@ -60,6 +61,7 @@ def open_platform(
     metrics: Sequence[AnyMetric] = (),
     policies: Iterable[Policy] = (),
     declared: Callable[[], Declared] = dict[str, FrontEnd],
+    kept: Kept | None = None,
 ) -> DataPlatform:
     """Put the data platform together over a folder, which is made where it is missing.
 
@@ -77,7 +79,7 @@ def open_platform(
             name = event_kind(contract).name
             contracts[name], owners[name] = contract, pack.owner
     lake = Lake(folder, model, contracts)
-    receipts = Receipts(folder / "receipts")
+    receipts = Receipts(folder / "receipts", kept)
     return DataPlatform(
         model=model,
         lake=lake,

@@ -138,8 +138,7 @@ class Published:
         read = table_name(self._entity.table)
         found: dict[bytes, Receipt] = {}
         looked = 0
-        for id in self._data.receipts.newest(LOOKED_MAX, now - WINDOW):
-            receipt = self._data.receipts.get(id)
+        for receipt in self._data.receipts.all(self._data.receipts.newest(LOOKED_MAX, now - WINDOW)):
             looked += 1
             if read in receipt.sql:
                 question = encode([msgspec.structs.replace(cast(Any, receipt.ask), as_of=None), receipt.policy])

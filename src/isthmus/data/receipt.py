@@ -6,7 +6,7 @@ import hashlib
 import heapq
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
@@ -18,8 +18,11 @@ import msgspec
 from isthmus.kernel import Value, encode, errors
 
 from .ask import Ask
+from .kept import Kept, Pruned, ReceiptPruned
 from .proof import Proof
 
+PAGE: Final = 50  # receipts on a page
+PRUNED_MAX: Final = 5_000  # receipts that go in one landing, a second or so; the rest goes with the next
 FLOAT_DIGITS: Final = 10  # sums of floats differ in the last places with the order of adding; nothing else may
 
 
@@ -74,8 +77,10 @@ class Rerun(Value):
 class Receipts:
     """Receipts in a folder, one small file each, so that any number of processes may keep them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kept: Kept | None = None) -> None:
         self._folder = folder
+        self._kept = kept or Kept()
+        self.pruned = Pruned(folder / "pruned")
 
     def keep(self, receipt: Receipt) -> None:
         """Write a receipt down with one call of the system, which no reader sees half of; the same one is kept once."""
@@ -94,8 +99,14 @@ class Receipts:
             os.close(descriptor)
 
     def get(self, id: str) -> Receipt:
-        """Return a receipt. Raises NotFound."""
+        """Return a receipt. Raises ReceiptPruned, or NotFound where there never was one."""
         return msgspec.json.decode(self._place(id).read_bytes(), type=Receipt)
+
+    def all(self, ids: Iterable[str]) -> Iterator[Receipt]:
+        """Yield receipts, but for those that are pruned meanwhile."""
+        for id in ids:
+            with suppress(errors.NotFound):
+                yield self.get(id)
 
     def heading(self, id: str) -> Heading:
         """Return what a receipt says of its asker. Raises NotFound."""
@@ -107,15 +118,59 @@ class Receipts:
 
     def newest(self, count: int, since: datetime) -> list[str]:
         """Return the ids of at most so many receipts that were kept since a moment, the newest first."""
+        first = since.timestamp()
+        return [id for kept, id in heapq.nlargest(count, self._dated()) if kept >= first]
+
+    def page(self, number: int) -> list[Receipt]:
+        """Return one page of receipts, the newest first; the first page is number 1."""
+        found = heapq.nlargest(number * PAGE, self._dated())[(number - 1) * PAGE :]
+        return list(self.all(id for _, id in found))
+
+    def prune(self, now: datetime) -> int:
+        """Let the oldest go that are too many or too old, at most a batch of them; return how many.
+
+        Of each it stays known that it was there and when it went, and what it says of usage.
+        """
+        first = now.timestamp() - self._kept.days * 86_400
+        dated = sorted(self._dated())
+        too_many = max(0, len(dated) - self._kept.count)
+        going = [id for at, (kept, id) in enumerate(dated) if at < too_many or kept < first][:PRUNED_MAX]
+        if not going:
+            return 0
+        headings = dict(self._headings(going))
+        self.pruned.add(headings, now)
+        gone = [heading for id, heading in headings.items() if self._is_removed(id)]
+        askers = [(one.policy, one.asker or one.policy, one) for one in gone]
+        self.pruned.count((policy, name, who, one.asked_at) for policy, who, one in askers for name in one.ask.metrics)
+        return len(gone)
+
+    def _headings(self, ids: Iterable[str]) -> Iterator[tuple[str, Heading]]:
+        for id in ids:
+            with suppress(errors.NotFound):  # another process prunes too
+                yield id, self.heading(id)
+
+    def _is_removed(self, id: str) -> bool:
+        """Remove a receipt; another process may have been first, and counts it then."""
+        try:
+            (self._folder / f"{id}.json").unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _dated(self) -> Iterator[tuple[float, str]]:
+        """Yield when each receipt was kept, in seconds, and its id."""
         with suppress(FileNotFoundError), os.scandir(self._folder) as files:
-            dated = [(file.stat().st_mtime_ns, file.name) for file in files if file.name.endswith(".json")]
-            first = since.timestamp() * 1e9
-            return [name[:-5] for kept, name in heapq.nlargest(count, dated) if kept >= first]
-        return []
+            for file in files:
+                if file.name.endswith(".json"):
+                    with suppress(FileNotFoundError):  # pruned meanwhile
+                        yield file.stat().st_mtime, file.name[:-5]
 
     def _place(self, id: str) -> Path:
         place = self._folder / f"{id}.json"
-        if not re.fullmatch(r"[0-9a-f]{16}", id) or not place.is_file():
+        is_id = re.fullmatch(r"[0-9a-f]{16}", id) is not None
+        if is_id and not place.is_file() and (day := self.pruned.day_of(id)):
+            raise ReceiptPruned(id, day, self._kept)
+        if not is_id or not place.is_file():
             raise errors.NotFound(
                 f"there is no receipt {id!r}", remedy="an answer shows the id of its receipt; it has 16 hex digits"
             )

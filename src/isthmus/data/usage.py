@@ -1,4 +1,7 @@
-"""Who asks for which metric, how often, and when last: read from the receipts, so that nothing is counted twice."""
+"""Who asks for which metric, how often, and when last: read from the receipts, so that nothing is counted twice.
+
+What receipts said that are pruned by now is in their tally.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import threading
 from collections.abc import Iterable
 from datetime import datetime
 
-from isthmus.kernel import Value
+from isthmus.kernel import Value, errors
 
 from .receipt import Receipts
 
@@ -25,7 +28,7 @@ class Usage:
     def __init__(self, receipts: Receipts) -> None:
         self._receipts = receipts
         self._seen: set[str] = set()
-        self._counts: dict[tuple[str, str, str], tuple[int, datetime]] = {}  # by policy, metric, asker
+        self._counts: dict[tuple[str, str, str], tuple[int, datetime]] | None = None  # by policy, metric, asker
         self._lock = threading.Lock()
 
     def of(self, metrics: Iterable[str], policy: str = "") -> dict[str, Used]:
@@ -34,8 +37,7 @@ class Usage:
         A metric that nobody asked for is there with nought: it may be one to delete.
         """
         with self._lock:
-            self._read_new()
-            counts = list(self._counts.items())
+            counts = list(self._read().items())
         found = {name: Used() for name in metrics}
         for (under, metric, asker), (count, last) in sorted(counts):
             if metric in found and policy in ("", under):
@@ -47,12 +49,19 @@ class Usage:
                 )
         return found
 
-    def _read_new(self) -> None:
+    def _read(self) -> dict[tuple[str, str, str], tuple[int, datetime]]:
+        if self._counts is None:  # once: what goes later has been counted by then
+            tally = self._receipts.pruned.tally()
+            self._counts = {(policy, metric, asker): (count, last) for policy, metric, asker, count, last in tally.rows}
         new = self._receipts.ids() - self._seen
         for id in new:
-            receipt = self._receipts.heading(id)
+            try:
+                receipt = self._receipts.heading(id)
+            except errors.NotFound:  # pruned meanwhile
+                continue
             for metric in receipt.ask.metrics:
                 place = (receipt.policy, metric, receipt.asker or receipt.policy)
                 count, last = self._counts.get(place, (0, receipt.asked_at))
                 self._counts[place] = (count + 1, max(last, receipt.asked_at))
         self._seen |= new
+        return self._counts
