@@ -88,7 +88,9 @@ async def test_stock_is_corrected_and_the_movement_says_why(page: Page, served: 
 async def test_a_capability_is_tried_by_its_contract_and_its_story_has_an_address(page: Page, served: Served) -> None:
     await page.goto(f"{served.address}/capabilities/checkout.preview-order")
     await page.get_by_label("currency").fill("EUR")
-    await page.get_by_label("lines").fill('[{"sku": "tea", "quantity": 2}]')
+    lines = page.get_by_role("group", name="lines")
+    await lines.get_by_label("sku").fill("tea")
+    await lines.get_by_label("quantity").fill("2")
     await page.get_by_role("button", name="Call checkout.preview-order").click()
     answer = page.locator("#answer")
     await expect(answer).to_contain_text("a euro off for all")
@@ -147,3 +149,21 @@ async def test_orders_of_all_front_ends_are_paged_through_and_none_is_missing_or
         await page.wait_for_url(lambda url, was=address: str(url) != was)
     assert len(seen) == len(set(seen))
     assert seen[: len(made)] == made[::-1]
+
+
+async def test_an_ask_with_lines_is_typed_in_row_by_row(page: Page, served: Served) -> None:
+    await page.goto(f"{served.address}/capabilities/checkout.preview-order")
+    await page.get_by_label("currency").fill("EUR")
+    lines = page.get_by_role("group", name="lines")
+    await lines.get_by_label("sku").fill("tea")
+    await lines.get_by_label("quantity").fill("2")
+    await lines.get_by_role("button", name="Add a row to lines").click()
+    await page.keyboard.type("jam")  # the new row's first field has the focus
+    await lines.get_by_label("quantity").last.fill("many")
+    await page.get_by_role("button", name="Call checkout.preview-order").click()
+    await expect(page.get_by_role("alert")).to_contain_text("$.lines[1].quantity")
+    await lines.get_by_label("quantity").nth(1).fill("1")  # what was typed in is still there
+    await page.get_by_role("button", name="Call checkout.preview-order").click()
+    answer = page.locator("#answer pre").first
+    await expect(answer).to_contain_text('"sku": "jam"')
+    await expect(answer).to_contain_text('"sku": "tea"')

@@ -82,3 +82,24 @@ async def test_a_share_that_is_none_is_refused_and_nothing_changes(page: Page, s
     await page.get_by_role("button", name="Put in place").click()
     await expect(page.get_by_role("alert")).to_contain_text("choose 1 to 100")
     assert await price_of_tea(served) == before
+
+
+async def test_decisions_are_read_back_to_the_first(page: Page, served: Served) -> None:
+    await ship(served, "--accept")
+    async with served.shop.database.platform() as session:  # of a front end that has gone: nobody follows them
+        await session.execute(
+            """insert into runtime.switch (front_end, kind, made_by, reason)
+               select 'west', 'rollback', 'west-team', 'reason ' || number from generate_series(1, 70) as number"""
+        )
+    await page.goto(f"{served.address}/deploys")
+    told = page.get_by_role("region", name="Decisions").locator("tbody tr")
+    await expect(told).to_have_count(30)
+    await expect(told.first).to_contain_text("reason 70")
+    await page.get_by_role("link", name="Earlier decisions").click()
+    await expect(told.first).to_contain_text("reason 40")
+    await page.get_by_role("link", name="Earlier decisions").click()
+    await expect(told.first).to_contain_text("reason 10")
+    await expect(told.last).to_contain_text("north")
+    await expect(page.get_by_role("link", name="Earlier decisions")).to_have_count(0)
+    await page.get_by_role("link", name="Latest").click()
+    await expect(told.first).to_contain_text("reason 70")

@@ -114,6 +114,7 @@ class Capabilities:
             found=found,
             ask_fields=ask_fields,
             answer_fields=answer_fields,
+            rows_of=forms.rows_of,
             consumers=consumers,
             used_by=sorted(used_by),
             points=sorted(one for one in self._client.release.points if one.startswith(f"{found.pack}.")),

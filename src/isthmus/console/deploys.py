@@ -50,9 +50,8 @@ class Deploys:
 
     async def list(self, request: Request) -> Response:
         lines = await report(self._ground)
-        history = await switches.history(self._ground.database, limit=HISTORY_MAX)
         names = {one.hash: one.name for line in lines for one in line.versions}
-        return render(request, "deploys.html", lines=lines, history=history, names=names)
+        return render(request, "deploys.html", lines=lines, names=names, **await self._history(request))
 
     async def show(self, request: Request) -> Response:
         return await self._shown(request)
@@ -71,11 +70,19 @@ class Deploys:
             line=line,
             versions=shown,
             next_cursor=next_cursor,
-            history=await switches.history(self._ground.database, code, limit=HISTORY_MAX),
             names={one.hash: one.name for one in line.versions},
             refused=refused,
             done=request.query_params.get("done", ""),
+            **await self._history(request, code),
         )
+
+    async def _history(self, request: Request, code: str | None = None) -> dict[str, Any]:
+        """Return the part of the history that the address asks for, and where the next part begins."""
+        text = request.query_params.get("before", "")
+        before = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
+        found = await switches.history(self._ground.database, code, HISTORY_MAX + 1, before=before)
+        shown = found[:HISTORY_MAX]
+        return {"history": shown, "earlier": str(shown[-1].id) if len(found) > HISTORY_MAX else None}
 
     async def decide(self, request: Request) -> Response:
         """Put a version in place for all or for a share, promote the staged one, or go back."""

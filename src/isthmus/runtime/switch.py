@@ -36,7 +36,8 @@ _CURRENT: Final = f"select {_STATE} from runtime.switch where front_end = $1 ord
 _SINCE: Final = f"""
     select distinct on (front_end) {_STATE} from runtime.switch where id > $1 order by front_end, id desc"""
 _HISTORY: Final = f"""
-    select {_STATE} from runtime.switch where $1::text is null or front_end = $1 order by id desc limit $2"""
+    select {_STATE} from runtime.switch
+    where ($1::text is null or front_end = $1) and ($3::bigint is null or id < $3) order by id desc limit $2"""
 _BEFORE: Final = """
     select before from runtime.switch
     where front_end = $1 and stable = $2 and kind in ('deploy', 'promote') order by id desc limit 1"""
@@ -125,10 +126,12 @@ async def since(database: Database, id_: int) -> Sequence[Switch]:
         return [found for row in await session.fetch(_SINCE, id_) if (found := _read(row))]
 
 
-async def history(database: Database, code: str | None = None, limit: int = HISTORY_MAX) -> tuple[Switch, ...]:
-    """Return the decisions about one front end, or all, the latest first."""
+async def history(
+    database: Database, code: str | None = None, limit: int = HISTORY_MAX, *, before: int | None = None
+) -> tuple[Switch, ...]:
+    """Return the decisions about one front end, or all, the latest first; `before` one, by its id."""
     async with database.platform() as session:
-        rows = await session.fetch(_HISTORY, code, min(limit, HISTORY_MAX))
+        rows = await session.fetch(_HISTORY, code, min(limit, HISTORY_MAX), before)
     return tuple(found for row in rows if (found := _read(row)))
 
 

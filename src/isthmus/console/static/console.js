@@ -60,6 +60,7 @@ function reachable(root) {
 }
 
 function begin(root) {
+  for (const button of root.querySelectorAll("[data-add-row]")) button.hidden = false;
   drawAll(root);
   reachable(root);
 }
@@ -76,6 +77,23 @@ window.addEventListener("resize", () => {
 // A select marked so sends its form at once; the button stays for the keyboard and for pages without scripts.
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-at-once]")) event.target.form.requestSubmit();
+});
+
+// A list in a form gets another row; without scripts there is one empty row at its end, and another after each call.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-add-row]");
+  if (!button) return;
+  const list = button.parentElement;
+  const last = Array.from(list.querySelectorAll("[name]"), (one) => Number(one.name.split(".")[1])).reduce((a, b) => Math.max(a, b), -1);
+  const row = list.querySelector("template").content.cloneNode(true);
+  for (const one of row.querySelectorAll("[name], [for]")) {
+    for (const which of ["name", "id", "for"]) {
+      if (one.hasAttribute(which)) one.setAttribute(which, one.getAttribute(which).replace(".0000.", `.${last + 1}.`));
+    }
+  }
+  const first = row.querySelector("[name]");
+  list.insertBefore(row, list.querySelector("template"));
+  first.focus();
 });
 
 // "/" goes to the search, as in most consoles; Escape leaves it.
