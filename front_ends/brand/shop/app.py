@@ -61,6 +61,7 @@ def make(address: str, key: str, secret: bytes) -> Starlette:
         Route("/orders/{order_id}/return", send_back, methods=["POST"]),
         Route("/orders/{order_id}/pay", pay_later, methods=["POST"]),
         Route("/sign-in", sign_in, methods=["GET", "POST"]),
+        Route("/sign-out", session.end, methods=["POST"]),
         Route("/shop.css", style),
     ]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={Refused: _refused})

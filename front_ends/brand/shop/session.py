@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 COOKIE = "brand_shop"
 KEPT_S = 30 * 24 * 3600
@@ -33,6 +33,13 @@ def write(response: Response, session: dict[str, Any], secret: bytes) -> None:
     response.set_cookie(
         COOKIE, f"{text}.{_sign(text, secret)}", max_age=KEPT_S, httponly=True, samesite="lax", path="/"
     )
+
+
+async def end(request: Request) -> Response:
+    """Forget who was shopping and what was in the basket, as on a computer that others use."""
+    response = RedirectResponse("/", status_code=303)
+    response.delete_cookie(COOKIE)
+    return response
 
 
 def _sign(text: str, secret: bytes) -> str:
