@@ -8,6 +8,9 @@ import sys
 
 from playwright.async_api import Page, expect
 
+from isthmus.runtime import shadow as shadows
+from isthmus.runtime.replay_report import FrontEndReport, Tally
+
 from .conftest import Served, eventually
 
 
@@ -103,3 +106,26 @@ async def test_decisions_are_read_back_to_the_first(page: Page, served: Served) 
     await expect(page.get_by_role("link", name="Earlier decisions")).to_have_count(0)
     await page.get_by_role("link", name="Latest").click()
     await expect(told.first).to_contain_text("reason 70")
+
+
+async def test_a_version_in_the_shadow_is_shown_with_what_it_found_and_answers_nobody(
+    page: Page, served: Served
+) -> None:
+    await ship(served, "--accept")
+    rule = served.folder / "front_ends" / "north" / "front_end.py"
+    rule.write_text(rule.read_text().replace("amount.minor - 100", "amount.minor - 300"))
+    await ship(served, "--shadow", "100")
+    await page.goto(f"{served.address}/deploys/north")
+    versions = page.get_by_role("region", name="Versions")
+    await expect(versions.locator("tbody tr").first).to_contain_text("shadow 100 %")
+    await versions.get_by_role("link").first.click()
+    await expect(page.get_by_text("No call has been run yet")).to_be_visible()
+    database = served.shop.database
+    tally = Tally(name="pricing.quote", same=388, differing=24)
+    found = FrontEndReport(front_end="north", calls=412, changed_calls=24, tallies=(tally,))
+    shadow = await shadows.find(database, "north")
+    await shadows.keep(database, shadow, found, (shadow.made_at, ""), 7)
+    await page.reload()
+    await expect(page.get_by_text("24 of 412 recorded calls come out otherwise")).to_be_visible()
+    await expect(page.get_by_text("7 came faster than they could be run")).to_be_visible()
+    assert await price_of_tea(served) == 900

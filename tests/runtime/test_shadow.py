@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -58,6 +59,13 @@ class Shop:
         folder = write(self._folder / "work", version)
         return await deploys.deploy(ground(self.database, self._folder / "own"), folder, WISH)
 
+    async def command(self, *words: str) -> str:
+        """Return what a team's own command prints, from another machine."""
+        key = await create_client(self.database, "north", "team", ["deploy.*"])
+        command = [sys.executable, "-m", "isthmus.cli", *words, "--to", self._url, "--key", key]
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        return (await process.communicate())[0].decode()
+
     async def calls(self, count: int, expected: str = "first") -> None:
         for _ in range(count):
             sent = {"content-type": "application/json"}
@@ -94,6 +102,10 @@ async def test_live_calls_are_run_by_the_shadow_too_and_the_shopper_gets_the_liv
     assert (done.outcome, done.percent) == ("shadow", 100)
     found = await shop.until(lambda one: one.report is not None and one.report.calls > 20)
     assert found.report is not None
+    said_of_it = await shop.command("shadow", "north")
+    assert "in the shadow of 100 % of live calls" in said_of_it
+    assert "because pricing.choose-locations: north.where" in said_of_it
+    assert "shadow 100 %" in await shop.command("versions", "north")
     (tally,) = found.report.tallies
     assert (tally.name, tally.same, tally.failing) == ("north.which", 0, 0)
     assert tally.differing == found.report.changed_calls == found.report.calls
@@ -166,7 +178,7 @@ async def test_a_new_live_version_takes_its_place_in_the_comparison(shop: Shop) 
 async def test_without_a_shadow_no_process_runs_and_no_more_is_recorded(shop: Shop, database_url: str) -> None:
     await shop.shadow("second")
     await shop.until(lambda one: one.report is not None)
-    await shadows.end(shop.database, "north", "stopped by ada")
+    assert "ended: stopped by team" in await shop.command("shadow", "north", "--stop")
     for _ in range(100):
         if not _processes_of_the_shadow(database_url):
             break

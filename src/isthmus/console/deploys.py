@@ -12,12 +12,14 @@ from starlette.responses import Response
 
 from isthmus.kernel import errors
 from isthmus.kernel.release import Line
+from isthmus.runtime import shadow as shadows
 from isthmus.runtime import switch as switches
 from isthmus.runtime import versions
 from isthmus.runtime.deploy import Ground, checked
 from isthmus.runtime.deploy_changes import Change, compared
 from isthmus.runtime.deploy_report import Line as Deployed
 from isthmus.runtime.deploy_report import report
+from isthmus.runtime.replay_report import report as report_of
 from isthmus.runtime.switch import Switched
 
 from .client import CLIENT
@@ -123,6 +125,7 @@ class Deploys:
         code, hash_ = request.path_params["code"], request.path_params["hash"]
         version = await versions.chosen(self._ground.database, code, hash_)
         held = await switches.current(self._ground.database, code)
+        shadow = (await shadows.declared(self._ground.database, code)).get(code)
         refused: errors.Refusal | errors.BuildProblems | None = None
         changes: list[Change] = []
         written: list[str] = []
@@ -150,6 +153,8 @@ class Deploys:
             is_cut=len(written) > LINES_MAX,
             found=found,
             refused=refused,
+            shadow=shadow if shadow and shadow.hash == version.hash else None,
+            shadowed=report_of("capabilities", [shadow.report]) if shadow and shadow.report else None,
             is_replayed=self._ground.replay is not None,
         )
 

@@ -3,6 +3,7 @@
     POST /deploy?percent=&accept=&shadow=    a packed folder → what came of it
     POST /deploy/promote             the staged version for everybody
     POST /deploy/rollback?version=   the version before, or the one that is named
+    POST /deploy/shadow?version=&percent=&stop=    a kept version on a share of live calls, answering nobody; or no more
     GET  /deploy/versions            what there is, and what runs
 
 The key decides which front end: a folder of another one is refused. A folder is tried, tested and compared in a process
@@ -25,6 +26,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from isthmus.kernel import encode, errors
+from isthmus.runtime import shadow as shadows
 from isthmus.runtime import switch as switches
 from isthmus.runtime import versions
 from isthmus.runtime.deploy import Ground
@@ -88,7 +90,7 @@ class DeployEndpoint:
         asked = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
         if (method, path) == ("GET", "/versions"):
             return encode(await report(self._ground, known.front_end))
-        if path not in ("", "/promote", "/rollback", "/versions"):
+        if path not in ("", "/promote", "/rollback", "/shadow", "/versions"):
             raise NoSuchPath(f"there is nothing at /deploy{path}", remedy="see `isthmus deploy --help`", path=path)
         if method != "POST" or path == "/versions":
             raise MethodNotAllowed(method, f"/deploy{path}", "GET" if path == "/versions" else "POST")
@@ -96,7 +98,20 @@ class DeployEndpoint:
             return encode(await switches.promote(self._ground.database, known.front_end, known.name))
         if path == "/rollback":
             return encode(await self._rolled_back(known, asked))
+        if path == "/shadow":
+            return await self._shadowed(known, asked)
         return await self._deployed(known, asked, await _received(receive))
+
+    async def _shadowed(self, known: Known, asked: Mapping[str, str]) -> bytes:
+        database, code = self._ground.database, known.front_end
+        if asked.get("stop") == "true":
+            await shadows.end(database, code, f"stopped by {known.name}")
+        else:
+            one = await versions.chosen(database, code, asked.get("version", ""))
+            percent = asked.get("percent", "")
+            wanted = int(percent) if percent.isdigit() else 0
+            await shadows.declare(database, code, one.hash, percent=wanted, made_by=known.name)
+        return encode(await shadows.find(database, code))
 
     async def _rolled_back(self, known: Known, asked: Mapping[str, str]) -> switches.Switched | None:
         database, named = self._ground.database, asked.get("version")

@@ -47,6 +47,11 @@ class Remote:
         """Promote or roll back."""
         return decode(self._send("POST", f"/{what}", query), Switched)
 
+    def shadow(self, version: str, percent: int, is_stopped: bool) -> None:
+        """Have a kept version run in the shadow, or stop the one that does."""
+        query = {"stop": "true"} if is_stopped else {"version": version, "percent": str(percent)}
+        self._send("POST", "/shadow", query)
+
     def versions(self) -> tuple[Line, ...]:
         """Return how the key's front end stands."""
         return decode(self._send("GET", "/versions", {}), tuple[Line, ...])

@@ -5,9 +5,11 @@ from __future__ import annotations
 from isthmus.kernel import Platform, Value
 from isthmus.kernel.release import Release
 
+from . import shadow as shadows
 from . import switch as switches
 from . import versions
 from .deploy import Ground, checked
+from .shadow import Shadow
 from .switch import Switch
 from .switch_follow import Follower
 from .versions import Version
@@ -27,10 +29,13 @@ class Line(Value):
     is_in_folder: bool
     sentence: str
     troubles: tuple[str, ...]
+    shadow: Shadow | None = None
 
     def runs(self, hash_: str) -> str:
-        """Return who gets a version: everybody, a share, or nobody (empty)."""
-        made = self.switch
+        """Return who gets a version: everybody, a share, nobody but the shadow, or nobody (empty)."""
+        made, shadow = self.switch, self.shadow
+        if shadow is not None and shadow.hash == hash_ and not shadow.ended:
+            return f"shadow {shadow.percent} %"
         if made is None:
             return ""
         if made.staged == hash_:
@@ -44,6 +49,7 @@ async def report(ground: Ground, code: str | None = None) -> tuple[Line, ...]:
     """Return how each front end stands, deployed or in the folder, or the one that is named."""
     kept = await versions.versions(ground.database, code)
     held = {made.front_end: made for made in await switches.since(ground.database, 0)}
+    shadowed = await shadows.declared(ground.database, code)
     async with ground.database.platform() as session:
         troubled = await session.fetch(_TROUBLES, float(switches.LIVE_S))
     folder = ground.release.lines
@@ -56,6 +62,7 @@ async def report(ground: Ground, code: str | None = None) -> tuple[Line, ...]:
             is_in_folder=one in folder,
             sentence=_sentence(one, held.get(one), {version.hash: version.name for version in kept}, one in folder),
             troubles=tuple(f"{row['worker']}: {row['trouble']}" for row in troubled if row["front_end"] == one),
+            shadow=shadowed.get(one),
         )
         for one in codes
     )

@@ -30,7 +30,7 @@ _DECLARE: Final = """
         beside = '', ended = '', through_at = clock_timestamp(), through_id = '', skipped = 0, lost = '{}',
         report = null"""
 _END: Final = "update runtime.shadow set ended = $2 where front_end = $1 and ended = ''"
-_FIND: Final = f"select {_FIELDS} from runtime.shadow where front_end = $1"
+_ALL: Final = f"select {_FIELDS} from runtime.shadow where $1::text is null or front_end = $1"
 _AT_WORK: Final = "select front_end, percent from runtime.shadow where ended = ''"
 _HOLD: Final = f"""
     update runtime.shadow set held_by = $2, held_until = now() + make_interval(secs => {HELD_S})
@@ -74,6 +74,12 @@ class NoShadow(errors.NotFound):
 
     slug = "runtime.no-shadow"
 
+    def __init__(self, code: str) -> None:
+        super().__init__(
+            f"no version of front end {code!r} runs in the shadow",
+            remedy="send one with `isthmus deploy DIR --shadow 5`, or name one that is kept: `isthmus shadow CODE v3`",
+        )
+
 
 async def declare(database: Database, code: str, hash_: str, *, percent: int, made_by: str) -> None:
     """Have a version run on `percent` of 100 live calls of its front end, in the shadow."""
@@ -91,14 +97,16 @@ async def end(database: Database, code: str, why: str) -> None:
 
 async def find(database: Database, code: str) -> Shadow:
     """Return what was declared last, and what it found. Raises NoShadow."""
+    found = (await declared(database, code)).get(code)
+    if found is None:
+        raise NoShadow(code)
+    return found
+
+
+async def declared(database: Database, code: str | None = None) -> dict[str, Shadow]:
+    """Return what was declared last of each front end, or of one, whether it runs or has ended."""
     async with database.platform() as session:
-        row = await session.fetch_row(_FIND, code)
-    if row is None:
-        raise NoShadow(
-            f"no version of front end {code!r} runs in the shadow",
-            remedy="send one with `isthmus deploy DIR --shadow 5`, or name one that is kept: `isthmus shadow CODE v3`",
-        )
-    return _read(row)
+        return {row["front_end"]: _read(row) for row in await session.fetch(_ALL, code)}
 
 
 async def begin(database: Database, code: str, beside: str) -> Shadow:

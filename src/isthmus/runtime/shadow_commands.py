@@ -12,9 +12,12 @@ from rich.console import Console
 
 from isthmus.kernel import encode
 
+from . import deploy_report, versions
 from . import shadow as shadows
-from . import versions
-from .deploy import Ground
+from .deploy import Ground, NotYours
+from .deploy_commands import Key, To
+from .deploy_remote import Remote
+from .deploy_report import Line
 from .replay_report import report
 from .shadow import Shadow
 from .shadow_follow import COMMAND
@@ -39,22 +42,37 @@ def add_to(main: typer.Typer, open_: OpenGround, open_run: OpenRun, person: Call
         version: Annotated[str, typer.Argument(help="A kept one, such as v3; else say what was found.")] = "",
         percent: Annotated[int, typer.Option(min=1, max=100, help="Of 100 live calls, so many.")] = 5,
         stop: Annotated[bool, typer.Option("--stop", help="Stop it; what it found stays.")] = False,
+        to: To = "",
+        key: Key = "",
         json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
     ) -> None:
         """Run a version on a share of live calls, give nobody its answers, and say what would be different."""
 
-        async def work() -> tuple[Shadow, str]:
+        async def here() -> Line:
             async with open_() as ground:
-                database = ground.database
                 if version:
-                    one = await versions.chosen(database, code, version)
-                    await shadows.declare(database, code, one.hash, percent=percent, made_by=person())
+                    one = await versions.chosen(ground.database, code, version)
+                    await shadows.declare(ground.database, code, one.hash, percent=percent, made_by=person())
                 if stop:
-                    await shadows.end(database, code, f"stopped by {person()}")
-                found = await shadows.find(database, code)
-                return found, (await versions.chosen(database, code, found.hash)).name
+                    await shadows.end(ground.database, code, f"stopped by {person()}")
+                (line,) = await deploy_report.report(ground, code)
+                return line
 
-        found, name = asyncio.run(work())
+        def there() -> Line:
+            remote = Remote(to, key)
+            (line,) = remote.versions()
+            if line.front_end != code:
+                raise NotYours(f"the key is of {line.front_end!r}, not of {code!r}", remedy="use one of that front end")
+            if version or stop:
+                remote.shadow(version, percent, stop)
+                (line,) = remote.versions()
+            return line
+
+        line = there() if to else asyncio.run(here())
+        found = line.shadow
+        if found is None:
+            raise shadows.NoShadow(code)
+        name = next(one.name for one in line.versions if one.hash == found.hash)
         out.print(encode(found).decode() if json else told(found, name))
         if found.report and not found.report.is_same:
             raise typer.Exit(DIFFERENT)
