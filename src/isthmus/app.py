@@ -183,9 +183,9 @@ class _UnusedNumbers:
         return list(range(UNUSED_FROM, UNUSED_FROM + count))
 
 
-def shadow_resources(running: Running) -> dict[type, object]:
+def shadow_resources(platform: Platform) -> dict[type, object]:
     """Return what a version in the shadow may take: its orders are rolled back, so they get numbers of nobody."""
-    return {**running.platform.resources, order.Numbers: _UnusedNumbers()}
+    return {**platform.resources, order.Numbers: _UnusedNumbers()}
 
 
 @asynccontextmanager

@@ -76,7 +76,7 @@ async def _replay_stage() -> AsyncGenerator[record_commands.Stage]:
 @asynccontextmanager
 async def _shadow_ground() -> AsyncGenerator[tuple[Ground, Mapping[type, object]]]:
     async with composition.running(load_config(), front_ends=[]) as running:
-        yield composition.deploy_ground(running), composition.shadow_resources(running)
+        yield composition.deploy_ground(running), composition.shadow_resources(running.platform)
 
 
 def _look(asked: Asked) -> tuple[Release, tuple[str, ...]]:

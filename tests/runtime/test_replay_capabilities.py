@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+
 import asyncpg
 import msgspec
 
+from isthmus.kernel import Pass, Platform
 from isthmus.runtime import recorded
-from isthmus.runtime.replay_capabilities import replay_capabilities
+from isthmus.runtime.replay import Count
+from isthmus.runtime.replay_capabilities import compared, replay_capabilities
+from isthmus.runtime.shadow_run import SETTINGS, WRITE_MS
+from isthmus.store import Database
 
 from .recorded_shop import CREATE, Buy, Line, baskets, broken, cheaper, listed, record, release, sell
 
@@ -90,3 +97,24 @@ async def test_a_call_recorded_under_an_older_contract_is_reported_as_such(datab
     assert "recorded in version 0.9" in str(found)
     assert "unknown field 'skus'" in str(found)
     assert "no capability is called 'till.lend'" in str(found)
+
+
+async def test_a_shadow_that_sleeps_in_a_transaction_loses_it_and_the_rows_with_it(database_url, database):
+    await _with_till(database_url)
+    old = release(north=listed)
+    await record(database, old, baskets("north", 1), which=sell)
+    call = await anext(recorded.recent(database, "north", limit=1))
+    async with await Database.open(database_url, settings=SETTINGS) as impatient:
+        count = Count()
+        both = Platform(old, impatient), Platform(release(north=sleepy), impatient)
+        assert not await compared(impatient, both, call, count, as_id="another")
+        assert (count.failing, count.same) == (1, 0)
+        assert "the database" in count.examples[0].differences[0].new
+        assert await compared(impatient, (both[0], both[0]), call, count, as_id="another"), "the next call is well"
+        assert count.same == 1
+    assert await _sold(database) == 1
+
+
+def sleepy(lines: Sequence[Line]) -> Sequence[int | Pass]:
+    time.sleep(1.5 * WRITE_MS / 1000)  # as a loop in C would: nothing in this process can end it
+    return listed(lines)

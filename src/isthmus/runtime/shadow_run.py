@@ -47,7 +47,7 @@ LOOK_EVERY_S: Final = 0.5
 MEMORY: Final = 1 << 30  # bytes beyond what it starts with
 BEHIND: Final = 10  # nice: live calls come first
 
-_SETTINGS: Final = {"lock_timeout": f"{LOCK_MS}ms", "idle_in_transaction_session_timeout": f"{WRITE_MS}ms"}
+SETTINGS: Final = {"lock_timeout": f"{LOCK_MS}ms", "idle_in_transaction_session_timeout": f"{WRITE_MS}ms"}
 _LATE: Final = """
     select count(*) from runtime.recorded_call
     where front_end = $1 and (recorded_at, call_id) > ($2, $3) and recorded_at < now() - make_interval(secs => $4)"""
@@ -89,7 +89,7 @@ async def run_shadow(ground: Ground, code: str, resources: Mapping[type, object]
         await shadows.end(ground.database, code, f"it cannot be loaded: {error}")
         return
     signal.setitimer(signal.ITIMER_REAL, 0)
-    async with await Database.open(ground.database.url, connections_max=2, settings=_SETTINGS) as database:
+    async with await Database.open(ground.database.url, connections_max=2, settings=SETTINGS) as database:
         platforms = [Platform(ground.release.replacing(line), database, resources=resources) for line in lines]
         running = _Running(ground.database, database, shadow, (platforms[0], platforms[1]))
         _stand_apart(ground.database.url, running.wanted)
