@@ -15,7 +15,7 @@ import asyncpg
 
 from isthmus.kernel import errors
 
-from .ask import Ask
+from .ask import GRAINS, Ask
 from .dialect import Dialect, translated
 from .lake import FOUND
 from .metamorphic import dimensions
@@ -125,23 +125,32 @@ def export(reader: Reader, metrics: Metrics, name: str, folder: Path) -> Path:
 def acceptance(metrics: Metrics, now: datetime, *, has_found: bool = True) -> list[Ask]:
     """Return the questions that decide: each metric in total, by month, and by some of its dimensions.
 
-    Without `has_found`, none is of what the lake itself found out: the business's own database has no such tables.
+    What has neither a total nor months, such as a growth by weeks, is asked by the first grain that it has. Without
+    `has_found`, none is of what the lake itself found out: the business's own database has no such tables.
     """
     asks: list[Ask] = []
     for name in metrics.model.metrics:
-        for by in ((), ("time:month",)):
-            ask = Ask(metrics=(name,), by=by, as_of=now)
-            try:
-                planned = plan(metrics.model, ask, now)
-            except errors.BadAsk:  # it has no total, or no time
-                continue
-            roots = frozenset(leg.root for leg in planned.legs)
+        for by, roots in _ways(metrics, name, now):
             if not has_found and any(metrics.model.entity(root).table.startswith(FOUND) for root in roots):
                 continue
-            asks.append(ask)
+            asks.append(Ask(metrics=(name,), by=by, as_of=now))
             for dimension in dimensions(metrics.model, roots)[:DIMENSIONS_MAX]:
                 asks.append(Ask(metrics=(name,), by=(*by, dimension), as_of=now))
     return asks
+
+
+def _ways(metrics: Metrics, name: str, now: datetime) -> list[tuple[tuple[str, ...], frozenset[str]]]:
+    """Return what a metric can be asked by, in total and by time, with the entities that it then counts."""
+    found: list[tuple[tuple[str, ...], frozenset[str]]] = []
+    for by in ((), ("time:month",), *((f"time:{grain}",) for grain in GRAINS)):
+        if found and by not in ((), ("time:month",)):
+            break
+        try:
+            planned = plan(metrics.model, Ask(metrics=(name,), by=by, as_of=now), now)
+        except errors.BadAsk:  # it has no total, or no time
+            continue
+        found.append((by, frozenset(leg.root for leg in planned.legs)))
+    return found
 
 
 async def compare(metrics: Metrics, reader: Reader, other: Other, asks: Sequence[Ask], now: datetime) -> list[Compared]:

@@ -1,6 +1,7 @@
 """The manifest of after-sale, with the condition that lies between its domains."""
 
 from isthmus.kernel import Condition, Pack
+from isthmus.markings import Conversion
 
 from . import api, service
 
@@ -9,6 +10,26 @@ AFTER_SALE = Pack(
     owner="checkout",
     api=api,
     service=(service,),
+    metrics=(
+        Conversion(
+            name="after-sale.returned",
+            start="order.orders",
+            goal="order.returns",
+            by=("order.order.order_id", "order.return.order_id"),
+            within_days=30,
+            doc="Orders of which something is asked to be taken back within thirty days, of those that stand.",
+        ),
+        Conversion(
+            name="after-sale.returned-orders",
+            start="order.orders",
+            goal="order.returns",
+            by=("order.order.order_id", "order.return.order_id"),
+            within_days=30,
+            show="count",
+            doc="How many orders that is.",
+            unit="order",
+        ),
+    ),
     conditions=(
         Condition(
             name="after-sale.refunds-are-paid-out",
