@@ -364,8 +364,8 @@ def _opened_data(running: Running) -> DataPlatform | None:
         return None
     from isthmus.data.platform import open_platform
 
-    packs, lake = (*PACKS, *FLOWS), running.config.data / "lake"
-    return open_platform(packs, lake, declared=lambda: declared(running.platform.release))
+    packs, lake, own = (*PACKS, *FLOWS), running.config.data / "lake", running.config.lake
+    return open_platform(packs, lake, declared=lambda: declared(running.platform.release), settings=own)
 
 
 def _dual(running: Running, data: DataPlatform | None) -> Dual | None:

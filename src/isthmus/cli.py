@@ -117,7 +117,6 @@ if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without 
     def data(context: typer.Context) -> None:
         """The data platform: one model, one number, proved (see `isthmus data --help`)."""
         from isthmus.data import commands  # here: a server that starts needs none of it, and it takes half a second
-        from isthmus.data.kept import kept_of
         from isthmus.data.landing import Landing
         from isthmus.data.one_id import Review
         from isthmus.data.platform import DataPlatform, open_platform
@@ -135,7 +134,7 @@ if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without 
         def open_data() -> DataPlatform:
             packs = (*composition.PACKS, *composition.FLOWS)
             config = load_config()
-            return open_platform(packs, config.data / "lake", declared=declared, kept=kept_of(config.receipts))
+            return open_platform(packs, config.data / "lake", declared=declared, settings=config.lake)
 
         async def land(platform: DataPlatform) -> Landing:
             async with composition.running(load_config(), front_ends=[]) as running:

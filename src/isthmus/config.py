@@ -44,8 +44,8 @@ class Config:
     folders are front ends; it may be missing. demo_entry: `module:function` that `isthmus demo` calls. adopted:
     existing services that are packs here, by name. isolation: for those front ends that do not run `inline` with its
     defaults, by the name of their folder, which is their code. record: which calls are recorded, and how long
-    they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; empty where nobody said. receipts: for
-    how many days, and how many, the receipts of answers are kept.
+    they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; empty where nobody said. lake:
+    `receipts` (how many are kept, for how many days) and `fresh_hours` (after how many an entity is too old).
     """
 
     root: Path
@@ -59,7 +59,7 @@ class Config:
     isolation: Mapping[str, Isolation] = field(default_factory=dict[str, Isolation])
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])
     cost_month: str = ""
-    receipts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    lake: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def versions(self) -> Path:
@@ -105,7 +105,7 @@ def load_config(path: Path | None = None) -> Config:
         isolation={name: _isolation(file, name, chosen) for name, chosen in found.get("front_ends", {}).items()},
         record=record,
         cost_month=_amount(file, found.get("cost", {}).get("month", "")),
-        receipts=found.get("receipts", {}),
+        lake={section: found[section] for section in ("receipts", "fresh_hours") if section in found},
     )
 
 
@@ -124,7 +124,7 @@ def _read(file: Path) -> dict[str, Any]:
                 remedy=f"an adopted service has document and url, and may have {', '.join(sorted(ADOPTED))}",
             )
     for section, values in found.items():
-        if section in ("adopted", "front_ends"):
+        if section in ("adopted", "front_ends", "fresh_hours"):
             continue
         unknown = (
             [section] if section not in _KNOWN else [f"{section}.{key}" for key in values if key not in _KNOWN[section]]

@@ -72,7 +72,7 @@ def test_no_row_at_all_is_too_old(make_world: MakeWorld) -> None:
     empty = make_world(build([(Sale, "tills")], METRICS), SQL)
     assert "has no row with a time" in empty.answer("sales").receipt.stale[0]
     assert [found.split(" (")[0] for found in quality.stale(empty.model, empty.metrics.reader(), NOW)] == [
-        "till.sale: the newest rung_at is at most 24 h old", "till.sale: the newest rung_at is at most 2 h old",
+        "till.sale: the newest row is at most 24 h old", "till.sale: the newest row is at most 2 h old",
     ]  # fmt: skip
 
 
@@ -84,7 +84,11 @@ def test_the_answer_on_a_terminal_says_that_it_is_old(till: World, capsys: pytes
 def test_quality_finds_what_is_too_old(till: World) -> None:
     broken = [one for one in quality.examine(quality.rules(till.model), till.metrics.reader(), NOW) if not one.holds]
     assert [(one.rule, one.owner, one.examples) for one in broken] == [
-        ("till.sale: the newest rung_at is at most 2 h old", "tills", ("2024-03-31 07:00:00+00",))
+        (
+            "till.sale: the newest row is at most 2 h old",
+            "tills",
+            ("the newest row of till.sale is 5.0 h old, and may be 2 h",),
+        )
     ]
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from isthmus.data.kept import Kept, ReceiptPruned, kept_of
+from isthmus.data.kept import Kept, ReceiptPruned
 from isthmus.data.model import build
 from isthmus.data.policy import Opened, Policy, owner
 from isthmus.data.receipt import Receipts
@@ -100,12 +100,6 @@ def test_usage_counts_receipts_that_went_too_in_every_process(traps: World) -> N
     asked(traps, days=0)
     for usage in (seen_before, Usage(Receipts(traps.folder))):
         assert usage.of(["amount"])["amount"] == Used(asked=4, last=traps.now, askers={"owner": 4})
-
-
-def test_settings_of_receipts_that_make_no_sense_are_refused() -> None:
-    assert kept_of({"days": 30}) == Kept(days=30, count=100_000)
-    with pytest.raises(errors.BadAsk, match="receipts.*>= 1"):
-        kept_of({"count": 0})
 
 
 def asked(world: World, *, days: int) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ import pyarrow as pa
 import pytest
 
 from isthmus import app
-from isthmus.data import policy
+from isthmus.data import policy, quality
 from isthmus.data.ask import Ask
+from isthmus.data.errors import UnknownName
 from isthmus.data.platform import DataPlatform, open_platform
 from isthmus.data.segments import Segment
 from isthmus.dual import Dual, landed_apart
@@ -197,24 +197,56 @@ async def test_small_numbers_are_hidden_over_http(world: World, client: httpx.As
     assert answer.json()["receipt"]["hidden_cells"] >= 1
 
 
-async def test_what_a_landing_finds_wrong_is_logged_and_old_rows_once(
-    world: World, caplog: pytest.LogCaptureFixture
+async def test_a_business_gone_silent_is_logged_once_and_last_years_orders_are_not_late(
+    world: World, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    found = world.data.model.entities["order.order"]
-    fresh = {**world.data.model.entities, "order.order": dataclasses.replace(found, fresh_hours=1)}
-    model = dataclasses.replace(world.data.model, entities=fresh)
-    dual = Dual(
-        world.shop.platform, world.shop.database, dataclasses.replace(world.data, model=model),
-        clock=lambda: datetime.now(UTC),
-    )  # fmt: skip
-    await dual.land()
+    now = datetime.now(UTC)
+    dual = Dual(world.shop.platform, world.shop.database, world.data, clock=lambda: now)
+    rules = [one for one in quality.rules(world.data.model) if one.kind == "freshness"]
+    history = quality.History(tmp_path / "history.jsonl")
+
+    async def landed() -> list[str]:
+        await dual.land()
+        found = quality.examine(rules, world.data.lake.newest(), now, history)
+        assert [record.getMessage() for record in caplog.records if record.name == "isthmus.data"] == said
+        return [one.examples[0] for one in found if not one.holds and one.rule.startswith("order.order")]
+
+    said: list[str] = []
+    assert await landed() == []  # nothing has begun: nothing is late
+    await world.buy()
+    async with world.shop.database.platform() as session:
+        await session.execute("update \"order\".orders set placed_at = placed_at - interval '8 years'")
+    assert await landed() == []
+    answer = world.data.metrics.ask(Ask(metrics=("order.orders",), is_fresh=True), policy.owner())
+    assert (answer.rows, answer.receipt.stale) == ([{"order.orders": 1}], ())
+    assert answer.receipt.lag_s is not None
+    assert answer.receipt.lag_s > 7 * 365 * 86_400  # how old its rows are is said all the same
+    now += timedelta(hours=49)
+    quiet = "the newest row of order.order came 49.0 h ago, and may be 48 h"
+    kinds = ("inventory.movement", "order.order", "payment.payment")  # the till took cash: no provider was asked
     await dual.land()
     said = [record.getMessage() for record in caplog.records if record.name == "isthmus.data"]
-    assert len(said) == 1
-    assert "the lake is too old: order.order: the newest placed_at is at most 1 h old" in said[0]
+    assert [next(kind for kind in kinds if kind in one) for one in sorted(said)] == list(kinds)
+    assert any(one.startswith("the lake is too old: order.order: the newest row is at most 48 h old") for one in said)
+    assert await landed() == [quiet]  # and it is logged once
+    assert [one.holds for one in history.all() if one.rule.startswith("order.order")] == [True, True, False]
+    now = datetime.now(UTC)
     await world.buy()
-    await dual.land()
-    assert len([record for record in caplog.records if record.name == "isthmus.data"]) == 1
+    assert await landed() == []
+
+
+async def test_a_company_says_itself_how_long_it_may_be_quiet(tmp_path: Path) -> None:
+    packs = (*app.PACKS, *app.FLOWS)
+    limits = {"order.order": 4, "payment.leg": 0, "order.return": 720}
+    model = open_platform(packs, tmp_path, settings={"fresh_hours": limits}).model
+    assert {name: model.entity(name).fresh_hours for name in limits} == limits
+    assert model.entity("payment.payment").fresh_hours == 48
+    assert model.version == open_platform(packs, tmp_path).model.version  # no number depends on it
+    for wrong, said in (({"order.ordr": 4}, "ordr"), ({"order.order": -1}, ">= 0"), ({"order.line": 4}, "no time")):
+        with pytest.raises((errors.BadAsk, UnknownName), match=said):
+            open_platform(packs, tmp_path, settings={"fresh_hours": wrong})
+    with pytest.raises(errors.BadAsk, match="receipts.*count"):
+        open_platform(packs, tmp_path, settings={"receipts": {"count": 0}})
 
 
 async def test_a_landing_that_is_cancelled_ends_and_the_next_one_lands(world: World) -> None:

@@ -1,7 +1,8 @@
 """How old an answer may be: entities and metrics say it, answers and quality are held to it.
 
-What counts is the newest row's own time against the clock. That the lake lands is not enough: a till that went silent
-lands nothing, punctually.
+What counts is when a row that was not known before last came into the lake, against the clock: not the landing, since a
+till that went silent lands nothing, punctually; and not the row's own time, since last year's sales, brought in today,
+are old and not late. How old they are is in the receipt all the same.
 """
 
 from __future__ import annotations
@@ -26,14 +27,26 @@ def limits(model: Model, plan: Plan) -> dict[str, float]:
     return found
 
 
-def stale(limits: Mapping[str, float], newest: Mapping[str, datetime | None], now: datetime) -> tuple[str, ...]:
-    """Return a sentence for each entity that is older than its limit; one without any row is."""
+def stale(
+    limits: Mapping[str, float],
+    newest: Mapping[str, datetime | None],
+    arrived: Mapping[str, datetime] | None,
+    now: datetime,
+) -> tuple[str, ...]:
+    """Return a sentence for each entity whose newest row is older than its limit.
+
+    A row is as old as it has been here; where that was not kept (`arrived` is None, or older than the row's landing),
+    as its own time says. Of a lake, what never had a row has not begun, and is not late.
+    """
     found: list[str] = []
     for entity, hours in sorted(limits.items()):
-        moment = newest[entity]
+        came = (arrived or {}).get(entity)
+        moment = came or newest[entity]
         if moment is None:
-            found.append(f"{entity} has no row with a time, and its newest may be {hours:g} h old")
+            if arrived is None:
+                found.append(f"{entity} has no row with a time, and its newest may be {hours:g} h old")
         elif (now - moment).total_seconds() > hours * 3600:
             age = (now - moment).total_seconds() / 3600
-            found.append(f"the newest row of {entity} is {age:.1f} h old, and may be {hours:g} h")
+            said = f"came {age:.1f} h ago" if came else f"is {age:.1f} h old"
+            found.append(f"the newest row of {entity} {said}, and may be {hours:g} h")
     return tuple(found)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -29,16 +29,6 @@ class Kept(Value):
 
     days: Annotated[int, Meta(ge=1)] = KEPT_DAYS
     count: Annotated[int, Meta(ge=1)] = KEPT_COUNT
-
-
-def kept_of(settings: Mapping[str, Any]) -> Kept:
-    """Return what the section [receipts] of the settings says. Raises BadAsk."""
-    try:
-        return msgspec.convert(settings, Kept)
-    except msgspec.ValidationError as wrong:
-        raise errors.BadAsk(
-            f"[receipts] of the settings: {wrong}", remedy="give whole numbers above 0 as days and count"
-        ) from None
 
 
 class ReceiptPruned(errors.NotFound):

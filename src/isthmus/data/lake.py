@@ -58,14 +58,18 @@ class File(Value):
     bytes: int
 
 
-class Manifest(Value):
-    """A state of the lake: its files by dataset, and the last event that is in them."""
+class Manifest(Value, omit_defaults=True):  # pyright: ignore  # so states without `arrived` keep their names
+    """A state of the lake: its files by dataset, and the last event that is in them.
+
+    `arrived` says of an entity when a row that was not known before last came.
+    """
 
     number: int
     parent: str
     committed_at: datetime
     position: int
     datasets: dict[str, tuple[File, ...]]
+    arrived: dict[str, datetime] = {}
 
     @property
     def name(self) -> str:
@@ -144,9 +148,15 @@ class Lake:
         return File(path=path.name, rows=int(copied[0]), bytes=path.stat().st_size)
 
     def commit(
-        self, before: Manifest, position: int, datasets: Mapping[str, Sequence[File]], now: datetime
+        self,
+        before: Manifest,
+        position: int,
+        datasets: Mapping[str, Sequence[File]],
+        now: datetime,
+        *,
+        arrived: Iterable[str] = (),
     ) -> Manifest:
-        """Make files part of the lake, together with the offset.
+        """Make files part of the lake, together with the offset; `arrived` are the entities with rows that are new.
 
         Raises Conflict where another process has committed since `before`: its events are there; begin again.
         """
@@ -156,6 +166,7 @@ class Lake:
             committed_at=now,
             position=position,
             datasets={name: tuple(files) for name, files in sorted(datasets.items()) if files},
+            arrived=dict(sorted({**before.arrived, **dict.fromkeys(arrived, now)}.items())),
         )
         folder = self.folder / "snapshots"
         folder.mkdir(parents=True, exist_ok=True)
@@ -243,7 +254,7 @@ class Lake:
     def _reader(self, manifest: Manifest) -> DuckReader:
         name = manifest.name
         if name not in self._readers:
-            self._readers[name] = DuckReader(self.connect(manifest), name)
+            self._readers[name] = DuckReader(self.connect(manifest), name, manifest.arrived)
         self._readers.move_to_end(name)
         while len(self._readers) > READERS_MAX:
             self._readers.popitem(last=False)

@@ -61,6 +61,7 @@ class _Batch:
     position: int
     files: dict[str, list[File]]
     replaced: dict[str, list[File]]
+    arrived: list[str]
 
 
 class Lander:
@@ -119,7 +120,7 @@ class Lander:
     def _write(self, before: Manifest, events: Sequence[Event], tables: Sequence[Read], now: datetime) -> Landing:
         connection = self._lake.connect(before)
         try:
-            batch = _Batch(events[-1].position if events else before.position, {}, {})
+            batch = _Batch(events[-1].position if events else before.position, {}, {}, [])
             bad: list[dict[str, object]] = []
             fresh = self._fresh(connection, events)
             self._write_events(connection, fresh, batch, bad, now)
@@ -133,7 +134,9 @@ class Lander:
             self._add(batch, QUARANTINE, _written(self._lake, connection, new_bad, _QUARANTINE_SCHEMA))
             manifest = before
             if batch.files or batch.replaced or batch.position != before.position:
-                manifest = self._lake.commit(before, batch.position, self._datasets(before, batch), now)
+                manifest = self._lake.commit(
+                    before, batch.position, self._datasets(before, batch), now, arrived=batch.arrived
+                )
         finally:
             connection.close()
         return Landing(
@@ -217,6 +220,9 @@ class Lander:
         changed[entity.name] = int(count[0]) if count else 0
         if not changed[entity.name]:
             return wrong
+        new = f"select 1 from changed anti join {table_name(entity.table)} as c using ({key}) limit 1"
+        if connection.execute(new).fetchone() is not None:
+            batch.arrived.append(entity.name)
         stamp = "cast($1 as timestamptz) as lake_at, cast($2 as bigint) as lake_batch"
         moves = self._lake.write(
             connection,

@@ -180,7 +180,7 @@ class Metrics:
         ready = self._ready(ask, policy, reader, asked_at)
         planned, written = ready.plan, ready.statement
         newest = {leg.root: self._newest_row(reader, leg.root) for leg in planned.legs}
-        stale = freshness.stale(ready.limits, newest, asked_at)
+        stale = freshness.stale(ready.limits, newest, reader.arrived, asked_at)
         if stale and ask.is_fresh:
             raise StaleData(stale)
         place = (written.sql, written.parameters, reader.snapshot, ready.policy_version, planned.model.version, ask)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import secrets
 import uuid
@@ -9,9 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from isthmus.kernel import FrontEnd, Pack, errors
+import msgspec
+
+from isthmus.kernel import FrontEnd, Meta, Pack, Value, errors
 from isthmus.kernel.capability import event_kind
 from isthmus.markings import AnyMetric
 from isthmus.store import Database, Outbox
@@ -54,6 +57,16 @@ class DataPlatform:
         return of_front_end(self.model, name)
 
 
+class Settings(Value):
+    """What a company says of its lake: how long receipts are kept, and after how many hours an entity is too old.
+
+    An entity that is not named keeps the limit that its pack ships; nought takes it away.
+    """
+
+    receipts: Kept = Kept()
+    fresh_hours: dict[str, Annotated[float, Meta(ge=0)]] = {}
+
+
 def open_platform(
     packs: Iterable[Pack],
     folder: Path,
@@ -61,17 +74,19 @@ def open_platform(
     metrics: Sequence[AnyMetric] = (),
     policies: Iterable[Policy] = (),
     declared: Callable[[], Declared] = dict[str, FrontEnd],
-    kept: Kept | None = None,
+    settings: Mapping[str, Any] = {},
 ) -> DataPlatform:
     """Put the data platform together over a folder, which is made where it is missing.
 
     `metrics` are of nobody's pack. Without policies there is one, `owner`, that opens everything.
     `declared` returns all front ends of that moment, for their attributes and metrics; it is called when somebody asks
     for one.
-    Raises BuildProblems with all that is wrong in the packs' markings and metrics.
+    `settings` are those of `Settings`, as a file says them.
+    Raises BuildProblems with all that is wrong in the packs' markings and metrics, and BadAsk for a wrong setting.
     """
     packs = tuple(packs)
-    model = read_packs(packs, metrics)
+    chosen = _settings(settings)
+    model = _with_limits(read_packs(packs, metrics), chosen.fresh_hours)
     contracts: dict[str, type[Any]] = {}
     owners: dict[str, str] = {}
     for pack in packs:
@@ -79,7 +94,7 @@ def open_platform(
             name = event_kind(contract).name
             contracts[name], owners[name] = contract, pack.owner
     lake = Lake(folder, model, contracts)
-    receipts = Receipts(folder / "receipts", kept)
+    receipts = Receipts(folder / "receipts", chosen.receipts)
     return DataPlatform(
         model=model,
         lake=lake,
@@ -89,6 +104,27 @@ def open_platform(
         event_owners=owners,
         declared=declared,
     )
+
+
+def _settings(found: Mapping[str, Any]) -> Settings:
+    try:
+        return msgspec.convert(found, Settings)
+    except msgspec.ValidationError as wrong:
+        raise errors.BadAsk(
+            f"settings of the lake: {wrong}", remedy="give numbers: [receipts] days, count; [fresh_hours] by entity"
+        ) from None
+
+
+def _with_limits(model: Model, fresh_hours: Mapping[str, float]) -> Model:
+    """Return the model with a company's own limits in place of those that packs ship. Raises UnknownName, BadAsk."""
+    own = {name: dataclasses.replace(model.entity(name), fresh_hours=hours) for name, hours in fresh_hours.items()}
+    for name, entity in own.items():
+        if entity.fresh_hours and entity.time.rpartition(".")[0] != name:
+            raise errors.BadAsk(
+                f"[fresh_hours] names {name!r}, whose rows have no time of their own",
+                remedy=f"name the entity that dates them: {entity.time or 'none does'}",
+            )
+    return dataclasses.replace(model, entities={**model.entities, **own})
 
 
 def _secret(folder: Path) -> bytes:

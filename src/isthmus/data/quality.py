@@ -16,6 +16,7 @@ import msgspec
 from isthmus.kernel import Value, encode
 from isthmus.markings import Atomic, Count, Distinct, Stock
 
+from . import freshness
 from .errors import SHOWN_MAX
 from .model import Entity, Field, Model
 from .reader import Reader
@@ -120,12 +121,8 @@ def _freshness(entity: Entity, hours: float) -> Iterator[Rule]:
     owner, _, time = entity.time.rpartition(".")
     if not hours or owner != entity.name:
         return
-    newest = f"max({quoted(time)})"
-    sql = (
-        f"select coalesce(cast({newest} as varchar), 'no row') as example, 1 as broken_count "
-        f"from {table_name(entity.table)} having ({newest} < cast($1 as timestamptz)) is not false"
-    )
-    sentence = f"the newest {time} is at most {hours:g} h old"
+    sql = f"select cast(max({quoted(time)}) as timestamptz) as newest from {table_name(entity.table)}"
+    sentence = f"the newest row is at most {hours:g} h old"
     yield Rule(
         entity=entity.name, field=time, owner=entity.owner, kind="freshness", sentence=sentence, sql=sql,
         fresh_hours=hours,
@@ -149,9 +146,10 @@ def _conditions(field: Field) -> Iterator[tuple[RuleKind, str, str]]:
 
 
 def _examined(rule: Rule, reader: Reader, now: datetime, history: History | None) -> Finding:
-    limits = {"clock": now + SKEW_MAX, "freshness": now - timedelta(hours=rule.fresh_hours)}
-    parameters = [limits[rule.kind]] if rule.kind in limits else []
-    rows = reader.rows(rule.sql, parameters)
+    rows = reader.rows(rule.sql, [now + SKEW_MAX] if rule.kind == "clock" else [])
+    if rule.kind == "freshness":
+        said = freshness.stale({rule.entity: rule.fresh_hours}, {rule.entity: rows[0]["newest"]}, reader.arrived, now)
+        rows = [{"example": sentence, "broken_count": 1} for sentence in said]
     count = int(rows[0]["broken_count"]) if rows else 0
     holds = not rows
     if rule.kind == "volume":

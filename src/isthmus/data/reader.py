@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol, cast
 
 import duckdb
@@ -23,10 +23,15 @@ class Table(Protocol):
 
 
 class Reader(Protocol):
-    """A consistent state of the data, read with DuckDB's SQL. The same `snapshot` always holds the same rows."""
+    """A consistent state of the data, read with DuckDB's SQL. The same `snapshot` always holds the same rows.
+
+    `arrived` says of an entity when its newest row came; None where nobody kept that.
+    """
 
     @property
     def snapshot(self) -> str: ...
+    @property
+    def arrived(self) -> Mapping[str, datetime] | None: ...
 
     def read(self, sql: str, parameters: Sequence[object] = ()) -> Table: ...
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]: ...
@@ -42,10 +47,16 @@ class Snapshots(Protocol):
 class DuckReader:
     """A DuckDB connection whose rows do not change, under a name for its state."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, snapshot: str) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        snapshot: str,
+        arrived: Mapping[str, datetime] | None = None,
+    ) -> None:
         self._connection = connection
         self._connection.execute("set TimeZone = 'UTC'; set python_enable_replacements = false")
         self.snapshot = snapshot
+        self.arrived = arrived
 
     def read(self, sql: str, parameters: Sequence[object] = ()) -> Table:
         return cast(Table, self._connection.cursor().sql(sql, params=list(parameters)).to_arrow_table())

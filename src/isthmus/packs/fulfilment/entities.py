@@ -12,7 +12,7 @@ from isthmus.markings import Atomic, Count, Dimension, Key, Measure, Ratio, Ref,
 Units = Annotated[int, Meta(ge=0), Measure(unit="unit")]
 
 
-@entity("fulfilment.shipment", table="fulfilment.shipment")
+@entity("fulfilment.shipment", table="fulfilment.shipment", fresh_hours=96)
 class Shipment(Value):
     """What leaves one location for one order."""
 

@@ -31,7 +31,7 @@ class Stock(Value):
     reserved: Annotated[int, Meta(ge=0), Measure(unit="unit")]
 
 
-@entity("inventory.movement", table="inventory.movement")
+@entity("inventory.movement", table="inventory.movement", fresh_hours=48)
 class Movement(Value):
     """What came or went."""
 

@@ -26,7 +26,7 @@ from isthmus.markings import (
 Minor = Annotated[int, Meta(ge=0), Measure(unit="minor", currency="order.order.currency")]
 
 
-@entity("order.order", table="order.orders")
+@entity("order.order", table="order.orders", fresh_hours=48)
 class Order(Value):
     """A basket that was bought, at one front end."""
 

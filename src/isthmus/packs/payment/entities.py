@@ -12,7 +12,7 @@ from isthmus.markings import Atomic, Combined, Count, Dimension, Key, Measure, R
 Minor = Annotated[int, Meta(ge=0), Measure(unit="minor", currency="payment.payment.currency")]
 
 
-@entity("payment.payment", table="payment.payment")
+@entity("payment.payment", table="payment.payment", fresh_hours=48)
 class Payment(Value):
     """What is to be paid at once, with how much of it was held, taken and given back."""
 
@@ -29,7 +29,7 @@ class Payment(Value):
     opened_at: Annotated[datetime, Time()]
 
 
-@entity("payment.leg", table="payment.leg")
+@entity("payment.leg", table="payment.leg", fresh_hours=96)
 class Leg(Value):
     """Money that moved: taken where positive, given back where negative."""
 
@@ -42,7 +42,7 @@ class Leg(Value):
     at: Annotated[datetime, Time()]
 
 
-@entity("payment.attempt", table="payment.attempt")
+@entity("payment.attempt", table="payment.attempt", fresh_hours=48)
 class Attempt(Value):
     """One request to a provider, and what came of it."""
 
