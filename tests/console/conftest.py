@@ -27,6 +27,7 @@ RELOADS_MAX = 120  # half a second each: a busy machine is slow, and no test say
 FRONT_ENDS = {
     "north": """
 from isthmus.kernel import PASS, FrontEnd, Value, answers
+from isthmus.markings import Cumulative
 from isthmus.packs.pricing import api as pricing
 from isthmus.values import money
 
@@ -44,6 +45,7 @@ def one_euro_off(lines, buyer):
 FRONT_END = FrontEnd(
     code="north", name="North", owner="north team", doc="Sells in the north.", uses={uses}, answers=(one_euro_off,),
     attributes={"order.order": Gift},
+    metrics=(Cumulative(name="north.week", of="order.sales", window=7, doc="Sales of seven days."),),
 )
 """,
     "south": """

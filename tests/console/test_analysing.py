@@ -59,6 +59,23 @@ async def test_a_front_end_splits_by_its_own_attributes_and_another_is_not_offer
     await expect(page.get_by_role("alert")).to_contain_text("data.no-attribute")
 
 
+async def test_a_metric_of_a_front_ends_own_is_asked_traced_and_in_whole_units(page: Page, served: Served) -> None:
+    await served.sell("tea")
+    await page.goto(f"{served.address}/quality")
+    await page.get_by_role("button", name="Land now").click()
+    await expect(page.get_by_role("status").first).to_contain_text("in the lake")
+    await page.goto(f"{served.address}/metrics?metrics=north.week&metrics=order.sales&grain=day&policy=north")
+    await expect(page.get_by_role("columnheader", name="north.week (EUR)")).to_be_visible()
+    week, sales = (await page.get_by_role("region", name="Rows").locator("td.number").all_text_contents())[:2]
+    assert week == sales  # all of it was sold today
+    await page.goto(f"{served.address}/metrics?metrics=north.week&grain=day&policy=north")
+    await page.get_by_role("link", name="Where it comes from").click()
+    await expect(page.locator("svg.lineage")).to_contain_text("north.week")
+    await expect(page.locator("svg.lineage")).to_contain_text("front_end")
+    await page.goto(f"{served.address}/metrics?policy=south")
+    await expect(page.get_by_label("north.week")).to_have_count(0)
+
+
 async def test_quality_is_checked_on_what_has_landed(page: Page, served: Served) -> None:
     await page.goto(f"{served.address}/quality")
     await page.get_by_role("button", name="Land now").click()

@@ -45,6 +45,14 @@ def test_a_metric_stands_beside_others_as_it_stands_alone(boxes: Boxes) -> None:
     assert [tuple(row.values()) for row in boxes.metrics.ask(ask, policy.owner()).rows] == [(4, 1127, 1000, 0.5)]
 
 
+def test_a_metric_counts_what_that_one_counts_that_it_is_made_of(boxes: Boxes) -> None:
+    sums = m.Cumulative(name="north.week", of="box.order.attributes.ribbons", window=7)
+    boxes.declare("north", NORTH, sums, m.Derived(name="north.sold", of="north.week"), *NORTHS)
+    model = boxes.metrics.seen_by(boxes.north)
+    assert (model.unit("north.week"), model.unit("north.sold")) == ("ribbon", "ribbon")  # and not days: its window
+    assert model.unit("north.gift-share") == ""
+
+
 def test_another_front_end_neither_finds_nor_asks_it(boxes: Boxes) -> None:
     boxes.declare("north", NORTH, *NORTHS)
     south = policy.of_front_end(boxes.world.model, "south")

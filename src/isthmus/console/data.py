@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -13,10 +14,12 @@ from starlette.responses import Response
 
 from isthmus.data import quality
 from isthmus.data.ask import Ask
+from isthmus.data.errors import NeedsTime
 from isthmus.data.landing import Landing
 from isthmus.data.lineage import Source, sources
 from isthmus.data.one_id import OneId
 from isthmus.data.platform import DataPlatform
+from isthmus.data.policy import owner
 from isthmus.data.proof import Proofs
 from isthmus.kernel import errors
 
@@ -83,9 +86,10 @@ class Data:
         ]
 
     async def lineage(self, request: Request) -> Response:
-        names = sorted(self._data.model.metrics)
+        model = self._data.metrics.seen_by(owner())  # with what front ends add
+        names = sorted(model.metrics)
         name = request.query_params.get("metric") or next(iter(names), "")
-        columns, shared = sources(self._data.model, self._data.metrics.plan(_plain_ask(self._data, name)))
+        columns, shared = sources(model, self._data.metrics.plan(_plain_ask(self._data, name)))
         found = list(dict.fromkeys((*columns[name], *shared)))
         boxes = self._boxes(found)
         places = {(box.name, field.name): field.y for box in boxes for field in box.fields}
@@ -94,8 +98,9 @@ class Data:
             request,
             "lineage.html",
             names=names,
-            metric=self._data.model.metric(name),
-            owner=self._data.model.owners.get(name, ""),
+            metric=model.metric(name),
+            unit=model.unit(name),
+            owner=model.owners.get(name, ""),
             boxes=boxes,
             height=height,
             found=found,
@@ -183,11 +188,12 @@ class Data:
 
 
 def _plain_ask(data: DataPlatform, name: str) -> Ask:
-    """Return a question for a metric alone, by month where it can't be asked without a time."""
-    try:
-        data.metrics.plan(Ask(metrics=(name,)))
-    except errors.BadAsk:
-        return Ask(metrics=(name,), by=("time:month",))
+    """Return a question for a metric alone, by a grain of time where it can't be asked without one."""
+    for by in ((), ("time:month",), ("time:day",), ("time:week",)):
+        ask = Ask(metrics=(name,), by=by)
+        with suppress(NeedsTime):
+            data.metrics.plan(ask)
+            return ask
     return Ask(metrics=(name,))
 
 

@@ -84,6 +84,7 @@ class Explorer:
             status=400 if refused else 200,
             asked=asked,
             metrics=sorted(model.metrics.values(), key=lambda one: one.name),
+            unit_of=model.unit,
             dimensions=self._dimensions(model, asked["metrics"]),
             grains=GRAINS,
             policies=["owner", *sorted(self._client.release.lines)],
@@ -184,18 +185,20 @@ class Explorer:
         """Return the unit of each metric and its decimals; amounts are in the one currency that they have."""
         model = self._data.metrics.seen_by(policy)
         plan = self._data.metrics.plan(answer.receipt.ask, policy)
-        found = {name: (model.metric(name).unit, 0) for name in plan.metrics}
+        found = {name: (model.unit(name), 0) for name in plan.metrics}
         for name, expression in plan.metrics.items():
             fields = {currency_field(model, cell) for cell in cells(expression)} - {""}
             if found[name][0] != "minor" or not fields:
                 continue
-            ask = Ask(metrics=(name,), by=(min(fields),), limit=2)
+            times = [by for by in answer.receipt.ask.by if by.partition(":")[0] == "time"]  # some run over time
+            ask = Ask(metrics=(name,), by=(min(fields), *times))
             try:
-                codes = [row[min(fields)] for row in self._data.metrics.ask(ask, policy).rows]
+                rows = self._data.metrics.ask(ask, policy, is_kept=False).rows
             except errors.IsthmusError:
                 continue
-            if len(codes) == 1 and codes[0]:
-                found[name] = (str(codes[0]), decimals(str(codes[0])))
+            codes = {row[min(fields)] for row in rows if row[name]}
+            if len(codes) == 1 and (code := codes.pop()):
+                found[name] = (str(code), decimals(str(code)))
         return found
 
 

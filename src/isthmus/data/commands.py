@@ -186,7 +186,7 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
         table = Table("metric", "kind", "unit", "owner", "what it says")
         for metric in named:
             kind = str(metric.__struct_config__.tag)
-            table.add_row(metric.name, kind, metric.unit, model.owners.get(metric.name, ""), metric.doc)
+            table.add_row(metric.name, kind, model.unit(metric.name), model.owners.get(metric.name, ""), metric.doc)
         out.print(table)
         own = Table("attribute", "kind", "of", "what it says")
         for name, field in attributes.dimensions(model, " ".join(words or ())):
@@ -343,5 +343,5 @@ def _add_publishing(app: typer.Typer, open_platform: Open) -> None:
         """Print where each column of an answer comes from, as an OpenLineage event."""
         platform = open_platform()
         plan = platform.metrics.plan(Ask(metrics=tuple(metrics), by=tuple(by or ())))
-        event = lineage(platform.model, plan, datetime.now(UTC))
+        event = lineage(plan.model, plan, datetime.now(UTC))
         out.print(msgspec.json.format(encode(event), indent=2).decode(), highlight=False, soft_wrap=True, markup=False)

@@ -125,6 +125,12 @@ class Model:
             raise UnknownName("metric", name, self.metrics)
         return self.metrics[name]
 
+    def unit(self, name: str) -> str:
+        """Return what a metric counts: what it says, or what that one counts that it narrows or runs over."""
+        metric = self.metric(name)
+        said = "" if isinstance(metric, Cumulative) else metric.unit  # whose `unit` is the length of its window
+        return said or (self.unit(metric.of) if isinstance(metric, Cumulative | Derived) else "")
+
     def split(self, field: str) -> tuple[Entity, Field]:
         """Return the entity and field that a name such as `order.order.status` stands for."""
         owner, _, name = field.rpartition(".")

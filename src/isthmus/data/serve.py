@@ -78,7 +78,7 @@ def catalogue(metrics: Metrics, policy: Policy, words: str = "") -> bytes:
         {
             "name": metric.name,
             "kind": metric.__struct_config__.tag,
-            "unit": metric.unit,
+            "unit": model.unit(metric.name),
             "owner": owners.get(metric.name, ""),
             "doc": metric.doc,
             "usage": used[metric.name],
