@@ -121,6 +121,15 @@ async def test_a_call_that_never_comes_back_ends_the_shadow_and_no_live_call(sho
     await shop.shadow("second", body=LOOPS_IN_C)
     found = await shop.until(lambda one: bool(one.lost), calling=3)
     assert found.lost[0].endswith("north.which")
+    assert not found.is_same
+
+
+@pytest.mark.slow
+async def test_a_version_that_ends_its_process_is_given_up_after_some_calls(shop: Shop) -> None:
+    await shop.shadow("second", body="import os, sys; 'shadow-run' in sys.argv and os._exit(3)")
+    found = await shop.until(lambda one: bool(one.ended))
+    assert found.ended.startswith("5 calls did not come back, the last one: its process ended with 3")
+    assert len(set(found.lost)) == len(found.lost) == 5, "no call is tried twice"
 
 
 async def test_what_a_shadow_writes_emits_or_reaches_leaves_nothing_behind(shop: Shop) -> None:

@@ -68,6 +68,10 @@ class Shadow(Value):
     lost: tuple[str, ...]
     report: FrontEndReport | None
 
+    @property
+    def is_same(self) -> bool:
+        return not self.lost and (self.report is None or self.report.is_same)
+
 
 class NoShadow(errors.NotFound):
     """No version of the front end runs in the shadow."""

@@ -74,7 +74,7 @@ def add_to(main: typer.Typer, open_: OpenGround, open_run: OpenRun, person: Call
             raise shadows.NoShadow(code)
         name = next(one.name for one in line.versions if one.hash == found.hash)
         out.print(encode(found).decode() if json else told(found, name))
-        if found.report and not found.report.is_same:
+        if not found.is_same:
             raise typer.Exit(DIFFERENT)
 
     @main.command(COMMAND, hidden=True)
