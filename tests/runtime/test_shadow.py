@@ -17,6 +17,7 @@ from isthmus.runtime import deploy as deploys
 from isthmus.runtime import shadow as shadows
 from isthmus.runtime import switch as switches
 from isthmus.runtime.shadow import Shadow
+from isthmus.runtime.shadow_run import reachable
 from isthmus.store import Database
 from tests.flows.serving import Server
 
@@ -218,3 +219,18 @@ def _processes_of_the_shadow(database_url: str) -> list[int]:
         if b"shadow-run" in command and database_url.encode() in environment:
             found.append(int(place.name))
     return found
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts"),
+    [
+        ("postgresql://ada:secret@127.0.0.1:5432/shop", {"127.0.0.1"}),
+        ("postgresql://127.0.0.1:5432,127.0.0.2/shop", {"127.0.0.1", "127.0.0.2"}),
+        ("postgresql://[::1]:5432/shop", {"::1"}),
+        ("postgresql://ada@[::1]/shop", {"::1"}),
+        ("postgresql://ada@/shop?host=127.0.0.3", {"127.0.0.3"}),
+    ],
+)
+def test_a_shadow_reaches_its_database_wherever_that_is_and_nothing_else(url: str, hosts: set[str]) -> None:
+    assert reachable(url) == hosts
+    assert reachable("postgresql:///shop?host=/run/postgresql") <= {"localhost", "127.0.0.1", "::1"}

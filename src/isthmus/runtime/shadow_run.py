@@ -16,8 +16,9 @@ import socket
 import sys
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -186,13 +187,10 @@ class _Running:
 def _stand_apart(url: str, wanted: set[str]) -> None:
     """Limit this process to what a shadow may take, and its sockets to the database. No wall against malice."""
     os.nice(BEHIND)
-    with open("/proc/self/statm") as pages:
-        most = int(pages.read().split()[0]) * resource.getpagesize() + MEMORY
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    place = urlsplit(url)
-    hosts = {place.hostname or "localhost"}
-    if place.hostname and "/" not in unquote(place.hostname):
-        hosts |= {str(found[4][0]) for found in socket.getaddrinfo(place.hostname, place.port)}
+    if sys.platform == "linux":  # elsewhere nobody tells what it has
+        most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    hosts = reachable(url)
 
     def look(event: str, args: tuple[Any, ...]) -> None:
         if event == "socket.getaddrinfo":
@@ -206,3 +204,14 @@ def _stand_apart(url: str, wanted: set[str]) -> None:
             raise Outside(f"{where} is outside", remedy="leave it: a version in the shadow reaches nothing outside")
 
     sys.addaudithook(look)
+
+
+def reachable(url: str) -> frozenset[str]:
+    """Return names and addresses of a database's hosts; none where it listens on a socket of this machine."""
+    place = urlsplit(url)
+    placed = place.netloc.rpartition("@")[2].split(",")
+    named = [one.partition("]")[0] if one.startswith("[") else one.partition(":")[0] for one in placed]
+    named += dict(parse_qsl(place.query)).get("host", "").split(",")
+    hosts = {one.lstrip("[") for one in named if one and not one.startswith("/")} or {"localhost"}
+    found = [each for one in hosts for each in socket.getaddrinfo(one, None)]
+    return frozenset({*hosts, *(str(each[4][0]) for each in found)})
