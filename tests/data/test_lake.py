@@ -242,41 +242,6 @@ async def test_of_two_who_land_at_once_one_begins_again(deli: Deli) -> None:
     assert deli.rows("select count(*), count(distinct id) from lake.events") == [(50, 50)]
 
 
-async def test_a_landing_killed_before_its_commit_has_landed_nothing(
-    deli: Deli, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await deli.emit(1)
-
-    class Killed(Exception):
-        pass
-
-    def killed(*_: object) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr("isthmus.data.lake.os.link", killed)
-        with pytest.raises(Killed):
-            await deli.land()
-    assert deli.lake.snapshots() == []
-    assert (await deli.land()).events == 1
-    assert (
-        deli.lake.drop_before(2, "tidied", rubbish_age_s=0) == 5
-    )  # what the killed one had written: events, changes, current rows
-    assert deli.rows("select count(*) from lake.events") == [(1,)]
-
-
-async def test_a_full_disk_is_said_and_leaves_nothing_behind(deli: Deli, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("isthmus.data.lake._flush", full)
-        with pytest.raises(errors.Unavailable, match="No space left on device"):
-            await deli.land()
-    assert list((deli.lake.folder / "files").iterdir()) == []
-    assert deli.lake.snapshots() == []
-
-
 async def test_metrics_are_asked_of_a_lake_and_an_empty_one_answers_too(deli: Deli, tmp_path: Path) -> None:
     metrics = Metrics(deli.lake.model, deli.lake, Receipts(tmp_path / "receipts"), secret=b"x")
     ask = Ask(metrics=("spent", "people"))

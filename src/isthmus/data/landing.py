@@ -9,6 +9,7 @@ commit   files and position, in one manifest
 from __future__ import annotations
 
 import asyncio
+import errno
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ CONSUMER: Final = "lake"
 NOT_READ: Final = ("events.", FOUND)
 BATCH_MAX: Final = 5_000  # events read at once
 EVENTS_MAX: Final = 200_000  # events in one snapshot: bounds the memory of a landing after a long pause
+FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FILES_MAX: Final = 32  # files of one dataset before they are put together into one
 
 
@@ -112,8 +114,13 @@ class Lander:
                 if not entity.table.startswith(NOT_READ)
             ]
             await connection.close()
-        except BaseException:
+        except BaseException as failed:
             connection.terminate()  # after a COPY that was cancelled, a roll-back would wait for ever
+            if isinstance(failed, OSError) and failed.errno in FULL:
+                raise errors.Unavailable(
+                    f"{folder} takes no more of what is read to be landed: {failed}",
+                    remedy="free space, or name a larger folder in TMPDIR; landing goes on where it was",
+                ) from failed
             raise
         return found
 
