@@ -127,7 +127,7 @@ if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without 
             try:
                 release, _ = _look(Asked(is_folder=False))
             except errors.Unavailable as gone:  # the lake can be asked without the business
-                problems.print(f"{gone.message}; attributes are those of the folder", markup=False)
+                problems.print(f"{gone.message}; what front ends declare is the folder's", markup=False)
                 release = _release()
             return composition.declared(release)
 
@@ -147,7 +147,11 @@ if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without 
                     await one_id.run(datetime.now(UTC))
                 return await one_id.review()
 
-        typer.main.get_command(commands.commands(open_data, land, resolve))(context.args, prog_name="isthmus data")
+        def written() -> dict[str, FrontEnd]:
+            return composition.declared(_release())
+
+        command = typer.main.get_command(commands.commands(open_data, land, resolve, written))
+        command(context.args, prog_name="isthmus data")
 
 
 def main() -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from pathlib import Path
+
 import pytest
 
 from isthmus import app
 from isthmus import markings as m
-from isthmus.data import policy
+from isthmus.data import metamorphic, policy
 from isthmus.data.ask import Ask
 from isthmus.data.errors import UnknownName
+from isthmus.data.lock import differences
 from isthmus.data.own_metrics import problems_of
 from isthmus.kernel import FrontEnd, Value, errors
 from isthmus.markings import Where
 
+from .conftest import NOW
 from .test_attributes import NORTH, SOUTH, Boxes, boxes
 
 __all__ = ["boxes"]  # the fixture
@@ -73,13 +79,62 @@ def test_a_version_that_defines_it_otherwise_is_asked_at_once_and_a_receipt_says
     assert "the model was" in again.reasons[0]
 
 
-def test_one_over_an_attribute_that_another_means_otherwise_is_asked_by_its_own_front_end(boxes: Boxes) -> None:
-    wrapped = m.Count(name="south.wrapped", of="box.order", where=Where("box.order.attributes.wrap", "=", True))
-    share = m.Ratio(name="south.wrapped-share", numerator="south.wrapped", denominator="sales")
-    boxes.declare("south", SOUTH, wrapped, share)
-    assert boxes.rows("south.wrapped", as_=policy.of_front_end(boxes.world.model, "south")) == [(1,)]
-    every = boxes.metrics.seen_by(policy.owner()).metrics
-    assert not {"south.wrapped", "south.wrapped-share"} & every.keys()  # of all, `wrap` is a text: no wrong number
+SOUTHS_WRAPPED = m.Count(name="south.wrapped", of="box.order", where=Where("box.order.attributes.wrap", "=", True))
+LOCKED = m.Count(name="south.locked", of="box.order", where=Where("box.order.attributes.locker", "is not null"))
+
+
+def test_one_over_an_attribute_that_another_means_otherwise_is_the_same_number_to_the_group(boxes: Boxes) -> None:
+    """To the group `wrap` is a text, since north chooses it of three and south answers yes or no."""
+    share = m.Ratio(name="south.share", numerator="south.wrapped", denominator="sales")
+    boxes.declare("south", SOUTH, SOUTHS_WRAPPED, share)
+    south = policy.of_front_end(boxes.world.model, "south")
+    for asker in (south, policy.owner()):
+        assert boxes.rows("south.wrapped", as_=asker) == [(1,)]
+        assert boxes.rows("south.share", "box.order.attributes.wrap", as_=asker)[0] == (True, 0.001)
+
+
+def test_two_of_front_ends_that_mean_otherwise_are_asked_apart(boxes: Boxes) -> None:
+    boxes.declare("north", NORTH, *NORTHS)
+    share = m.Ratio(name="south.share", numerator="south.wrapped", denominator="sales")
+    boxes.declare("south", SOUTH, SOUTHS_WRAPPED, LOCKED, share)
+    with pytest.raises(errors.BadAsk, match=r"south.wrapped is over box.order.attributes.wrap, .* of 'south' apart"):
+        boxes.metrics.ask(Ask(metrics=("north.gifts", "south.share")), policy.owner())
+    both = Ask(metrics=("north.gifts", "south.locked"))
+    assert boxes.metrics.ask(both, policy.owner()).rows == [{"north.gifts": 2, "south.locked": 1}]
+
+
+def test_every_truth_of_the_model_holds_for_the_metrics_of_front_ends(boxes: Boxes) -> None:
+    boxes.declare("north", NORTH, *NORTHS)
+    boxes.declare("south", SOUTH, SOUTHS_WRAPPED, LOCKED)
+    assert metamorphic.broken(boxes.metrics, policy.owner(), ["north.gifts", "south.wrapped", "south.locked"]) == []
+
+
+def test_a_diff_shows_what_a_version_would_move_before_it_is_deployed(boxes: Boxes, tmp_path: Path) -> None:
+    boxes.declare("north", NORTH, *NORTHS)
+    after = Boxes(tmp_path / "after")
+    after.declare(
+        "north", NORTH, m.Count(name="north.gifts", of="box.order"), m.Count(name="north.lines", of="box.line")
+    )
+    found = differences(boxes.metrics, after.metrics, policy.owner(), NOW)
+    moved = {one.metric: (one.kind, one.old, one.new) for one in found}
+    assert moved["north.gifts"] == ("changed", 2, 4)
+    assert moved["north.orders"] == ("removed", 4, None)
+    assert moved["north.lines"] == ("added", None, 3)
+    assert "sales" not in moved
+
+
+def test_a_version_that_is_no_more_is_held_by_no_question(boxes: Boxes) -> None:
+    """Whoever holds a front end that answers in a process of its own holds the process."""
+
+    class Held(FrontEnd):
+        """One that a reference can be weak to."""
+
+    boxes.declared = {"north": Held(code="north", name="North", owner="n", attributes=NORTH, metrics=NORTHS)}
+    held = weakref.ref(boxes.declared["north"])
+    assert boxes.rows("north.gifts") == [(2,)]
+    boxes.declare("north", NORTH)
+    gc.collect()
+    assert held() is None
 
 
 class Gift(Value):
@@ -105,6 +160,10 @@ GIFTS = m.Count(name="north.gifts", of="order.order", where=Where("order.order.a
         (m.Atomic(name="north.b", measure="order.order.attributes.ribbons"), "no attribute 'ribbons'"),
         (m.Count(name="north.c", of="catalog.product"), "catalog.product, whose rows are everybody's"),
         (m.Derived(name="north.d", of="north.d"), "it is made of itself"),
+        (
+            m.Derived(name="north.h", of="order.orders", where=Where("order.order.state", "=", "done")),
+            "'done' is no value",
+        ),
         (m.Atomic(name="north.e", measure="order.order.state"), "is not marked as a measure"),
         (m.Cumulative(name="north.f", of="order.sales-growth"), "runs over time"),
         (m.Cumulative(name="north.g", of="order.sales", unit="minor"), "Invalid enum value 'minor' - at `$.unit`"),  # type: ignore[arg-type]

@@ -14,10 +14,10 @@ from typing import Any, Final, cast, get_type_hints
 
 import msgspec
 
-from isthmus.kernel import FrontEnd
+from isthmus.kernel import FrontEnd, errors
 from isthmus.markings import AnyMetric, Atomic
 
-from .model import OWN, Field, FieldKind, Model, fields_of, metric_problems, read_field, shorn
+from .model import OWN, Field, FieldKind, Model, fields_of, parts_of, read_field, shorn
 
 EVERYBODY: Final = "*"  # in a policy: the attributes of all front ends
 DIMENSIONS: Final[frozenset[FieldKind]] = frozenset(["text", "integer", "boolean", "date", "timestamp", "uuid"])
@@ -31,25 +31,34 @@ class Attributed:
 
     def __init__(self, model: Model, declared: Callable[[], Declared]) -> None:
         self._model = model
-        self._declared = declared
+        self.declared = declared
         self._known: dict[object, Model] = {}
 
     def front_ends(self) -> tuple[str, ...]:
-        return tuple(self._declared())
+        return tuple(self.declared())
 
-    def seen_by(self, front_ends: Sequence[str]) -> Model:
-        """Return the model with the attributes and metrics of some front ends, or of all (`*`)."""
-        declared = self._declared()
-        every = EVERYBODY in front_ends
-        adding = {code: own for code, own in declared.items() if own.attributes or own.metrics}
-        seen = {code: own for code, own in adding.items() if every or code in front_ends}
+    def seen_by(self, front_ends: Sequence[str], metrics: Sequence[str] = ()) -> Model:
+        """Return the model with the attributes and metrics of some front ends, or of all (`*`).
+
+        metrics: those of front ends that are asked for. One front end's stand among its attributes alone, where each
+        means what it means at home; several's raise BadAsk where they are over one that means something else to each.
+        """
+        declared = self.declared()
+        adding = {code: one for code, one in declared.items() if one.attributes or one.metrics}
+        seen = {code: one for code, one in adding.items() if EVERYBODY in front_ends or code in front_ends}
+        of = {name.partition(".")[0] for name in metrics}
+        if len(of) == 1 and seen.keys() >= of:
+            seen = {code: seen[code] for code in of}
         if not seen:
             return self._model
-        place = tuple(seen.values())  # a release that is deployed has front ends of its own
+        # not the front ends themselves: whoever holds one that answers in a process of its own holds the process
+        place = tuple((code, tuple(one.attributes.items()), one.metrics) for code, one in seen.items())
         if place not in self._known:
             while len(self._known) >= MODELS_MAX:
                 self._known.pop(next(iter(self._known)), None)  # another thread may have been first
             self._known[place] = with_own(self._model, seen)
+        if len(of) > 1:
+            _check_alike(self._known[place], seen, metrics)
         return self._known[place]
 
 
@@ -81,35 +90,44 @@ def with_own(model: Model, seen: Declared) -> Model:
                     name=f"{name}.{field.name}", measure=f"{name}.{field.name}", doc=field.doc, unit=field.measure.unit
                 )
                 metrics[metric.name], owners[metric.name] = metric, ", ".join(field.front_ends)
-    found = replace(model, entities=entities, metrics=metrics, owners=owners)
     scopes: dict[str, str] = {}
     for code, said in seen.items():
-        for metric in _own_metrics(found, said):
+        for metric in cast(tuple[AnyMetric, ...], said.metrics):
             metrics[metric.name], owners[metric.name] = metric, metric.owner or said.owner
             scopes[metric.name] = code
             shape += [[code, metric.name, shorn(metric)]]
-    hashed = hashlib.sha256(msgspec.json.encode(shape)).hexdigest()[:16]
-    return replace(found, metrics=dict(sorted(metrics.items())), scopes=scopes, version=hashed)
+    return replace(
+        model,
+        entities=entities,
+        metrics=dict(sorted(metrics.items())),
+        owners=owners,
+        scopes=scopes,
+        version=hashlib.sha256(msgspec.json.encode(shape)).hexdigest()[:16],
+    )
 
 
-def _own_metrics(found: Model, said: FrontEnd) -> list[AnyMetric]:
-    """Return a front end's metrics, but for those over an attribute that another calls alike and means otherwise.
-
-    Those have an answer where the front end alone is seen, and none where all are.
-    """
-    own = {f"{name}.{one.name}": one.kind for name, kind in said.attributes.items() for one in _fields(kind, said.code)}
-    kept = [
-        metric
-        for metric in cast(tuple[AnyMetric, ...], said.metrics)
-        if metric.name not in found.metrics
-        and all(found.split(name)[1].kind == own[name] for name in fields_of(metric) if name in own)
-    ]
-    while True:
-        model = replace(found, metrics={**found.metrics, **{metric.name: metric for metric in kept}})
-        whole = [metric for metric in kept if not any(metric_problems(model, metric))]
-        if len(whole) == len(kept):
-            return kept
-        kept = whole
+def _check_alike(model: Model, seen: Declared, metrics: Iterable[str]) -> None:
+    """Raise BadAsk where one of these is over an attribute that is something else among those of all."""
+    todo, done = list(metrics), set[str]()
+    while todo:
+        name = todo.pop()
+        if name in done or name not in model.scopes:
+            continue
+        done.add(name)
+        metric, code = model.metrics[name], model.scopes[name]
+        parts = parts_of(metric)
+        todo += parts
+        own = {
+            f"{entity}.{one.name}": one.kind
+            for entity, kind in seen[code].attributes.items()
+            for one in _fields(kind, code)
+        }
+        for field in (*fields_of(metric), *parts):
+            if field in own and model.split(field)[1].kind != own[field]:
+                raise errors.BadAsk(
+                    f"{name} is over {field}, which is something else to other front ends",
+                    remedy=f"ask for the metrics of {code!r} apart",
+                )
 
 
 def _fields(declared: type[Any] | None, code: str) -> Iterator[Field]:

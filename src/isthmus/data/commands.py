@@ -14,12 +14,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from isthmus.kernel import encode
+from isthmus.kernel import FrontEnd, encode
 from isthmus.markings import Filter
 
 from . import attributes, metamorphic, quality
 from . import lock as locks
 from .ask import Ask, read_filter
+from .attributes import Declared
 from .contracts import contract
 from .errors import SHOWN_MAX
 from .graduate import Postgres, Spark, acceptance, compare
@@ -50,14 +51,19 @@ FormOption = Annotated[str, typer.Option("--form", help="table, chart, json, sql
 PolicyOption = Annotated[str, typer.Option("--as", help="Policy to ask under: owner, or a front end.")]
 
 
-def commands(open_platform: Open, land: Land, resolve: Resolve) -> typer.Typer:
-    """Return the commands over a platform that is opened when one runs; `land` and `resolve` have the database."""
+def commands(
+    open_platform: Open, land: Land, resolve: Resolve, folder: Callable[[], Declared] = dict[str, FrontEnd]
+) -> typer.Typer:
+    """Return the commands over a platform that is opened when one runs; `land` and `resolve` have the database.
+
+    folder: the front ends as they are written, where the platform knows those that are deployed.
+    """
     app = typer.Typer(
         add_completion=False, no_args_is_help=True, help="The data platform: one model, one number, proved."
     )
     _add_asking(app, open_platform)
     _add_looking_up(app, open_platform)
-    _add_locking(app, open_platform)
+    _add_locking(app, open_platform, folder)
     _add_checking(app, open_platform)
     _add_publishing(app, open_platform)
 
@@ -222,13 +228,16 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
         )
 
 
-def _add_locking(app: typer.Typer, open_platform: Open) -> None:
+def _add_locking(app: typer.Typer, open_platform: Open, folder: Callable[[], Declared]) -> None:
     @app.command("lock")
     def lock(
         check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 where it is stale.")] = False,
         place: Annotated[Path, typer.Option(help="The file that people review.")] = LOCK,
     ) -> None:
-        """Write the model and all metrics as text for review, or check that the text is up to date."""
+        """Write the packs' model and metrics as text for review, or check that the text is up to date.
+
+        A front end's own are not in it: it is deployed without the packs, and its folder is the text.
+        """
         model = open_platform().model
         if check:
             locks.check(model, place)
@@ -241,12 +250,18 @@ def _add_locking(app: typer.Typer, open_platform: Open) -> None:
 
     @app.command("diff")
     def diff(place: Annotated[Path, typer.Option(help="The text of the model before the change.")] = LOCK) -> None:
-        """Show the old and the new number of every metric that the change since the lock can move."""
+        """Show the old and the new number of every metric that a change can move.
+
+        Packs: what is declared, against the lock. Front ends: what their folders say, against what is deployed.
+        """
         platform, now = open_platform(), datetime.now(UTC)
-        old = locks.read(place.read_text())
-        before = Metrics(old, Lake(platform.lake.folder, old, platform.lake.events), platform.receipts, secret=b"")
+        lake, deployed = platform.lake, platform.metrics.attributed.declared
+        is_locked = place.is_file() or place != LOCK  # who writes a front end needs no lock of the packs
+        model = locks.read(place.read_text()) if is_locked else platform.model
+        before = Metrics(model, Lake(lake.folder, model, lake.events), platform.receipts, secret=b"", declared=deployed)
+        after = Metrics(platform.model, lake, platform.receipts, secret=b"", declared=folder)
         table = Table("metric", "change", "old", "new")
-        found = locks.differences(before, platform.metrics, platform.policies["owner"], now)
+        found = locks.differences(before, after, platform.policies["owner"], now)
         for one in found:
             colour = "red" if one.is_moved else "green"
             table.add_row(one.metric, one.kind, str(one.old), f"[{colour}]{one.new}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,6 @@ from isthmus.markings import AnyMetric, Measure, Time
 from .ask import Ask
 from .metrics import Metrics
 from .model import Entity, Field, Model, Reference
-from .plan import plan
 from .policy import Policy
 from .sql import statement
 
@@ -94,30 +93,33 @@ def check(model: Model, place: Path) -> None:
 def differences(old: Metrics, new: Metrics, policy: Policy, now: datetime) -> list[Difference]:
     """Return each metric that computes something else under the new model, with both values on the same snapshot."""
     found: list[Difference] = []
-    for name in sorted({*old.model.metrics, *new.model.metrics}):
-        before, after = (_statement(side.model, name, now) for side in (old, new))
+    known, now_known = (side.seen_by(policy).metrics for side in (old, new))
+    for name in sorted({*known, *now_known}):
+        before, after = (_statement(side, name, policy, now) for side in (old, new))
         if before == after:
             continue
-        kind = "added" if name not in old.model.metrics else "removed" if name not in new.model.metrics else "changed"
-        values = [_value(side, name, policy, now) if name in side.model.metrics else None for side in (old, new)]
+        kind = "added" if name not in known else "removed" if name not in now_known else "changed"
+        values = [_value(side, name, policy, now) for side in (old, new)]
         found.append(Difference(metric=name, kind=kind, old=values[0], new=values[1]))
     return found
 
 
-def _statement(model: Model, name: str, now: datetime) -> object:
+def _statement(metrics: Metrics, name: str, policy: Policy, now: datetime) -> object:
     """Return what would be computed, as far as it can differ: SQL and its values."""
-    if name not in model.metrics:
+    if name not in metrics.seen_by(policy).metrics:
         return None
-    ask = _ask(name, now, lambda found: plan(model, found, now))
     try:
-        written = statement(model, plan(model, ask, now))
+        planned = metrics.plan(_ask(metrics, name, policy, now), policy)
+        written = statement(planned.model, planned)
     except errors.IsthmusError as wrong:
         return str(wrong)
     return written.sql, written.parameters
 
 
 def _value(metrics: Metrics, name: str, policy: Policy, now: datetime) -> object:
-    ask = _ask(name, now, metrics.plan)
+    if name not in metrics.seen_by(policy).metrics:
+        return None
+    ask = _ask(metrics, name, policy, now)
     try:
         rows = metrics.ask(ask, policy, is_kept=False).rows
     except errors.IsthmusError as wrong:
@@ -127,11 +129,11 @@ def _value(metrics: Metrics, name: str, policy: Policy, now: datetime) -> object
     return {str(row[ask.by[0]]): row[name] for row in rows}
 
 
-def _ask(name: str, now: datetime, planned: Callable[[Ask], object]) -> Ask:
+def _ask(metrics: Metrics, name: str, policy: Policy, now: datetime) -> Ask:
     """Return the question for a metric's total, or by month where it has no total."""
     total = Ask(metrics=(name,), as_of=now)
     try:
-        planned(total)
+        metrics.plan(total, policy)
     except errors.BadAsk:
         return Ask(metrics=(name,), by=("time:month",), as_of=now)
     except errors.IsthmusError:

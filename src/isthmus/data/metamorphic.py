@@ -47,11 +47,13 @@ def broken(metrics: Metrics, policy: Policy, names: Sequence[str] = (), *, is_fo
     With `is_forced` answers that rely on broken keys are taken as they come, to see what they would say.
     """
     found: list[Broken] = []
-    for name in names or metrics.model.metrics:
+    for name in names or metrics.seen_by(policy).metrics:
         asker = _Asker(metrics, policy, name, is_forced)
         roots = asker.additive_roots()
         if roots:
-            found += [one for one in asker.checks(dimensions(metrics.model, roots)) if one is not None]
+            found += [
+                one for one in asker.checks(dimensions(metrics.seen_by(policy, [name]), roots)) if one is not None
+            ]
     return found
 
 
@@ -68,7 +70,7 @@ def dimensions(model: Model, roots: frozenset[str]) -> list[str]:
 
 def groupings(metrics: Metrics, name: str, policy: Policy) -> list[str]:
     """Return the dimensions that a metric may be grouped by as somebody sees it, each row at most once."""
-    model = metrics.seen_by(policy)
+    model = metrics.seen_by(policy, [name])
     for ask in (Ask(metrics=(name,)), Ask(metrics=(name,), by=("time:month",))):
         try:
             roots = frozenset(leg.root for leg in metrics.plan(ask, policy).legs)

@@ -155,9 +155,10 @@ class Metrics:
             reasons.append("model, policy and snapshot are the same: the data of this snapshot was changed by hand")
         return Rerun(receipt=id, is_same=is_same, reasons=tuple(reasons), digest=digest)
 
-    def seen_by(self, policy: Policy) -> Model:
-        """Return the model with the attributes of front ends that somebody sees."""
-        return self.attributed.seen_by(policy.attributes)
+    def seen_by(self, policy: Policy, metrics: Sequence[str] = ()) -> Model:
+        """Return the model with what front ends add, as somebody sees it; as it stands beside these metrics."""
+        added = [name for name in metrics if name not in self.model.metrics and f"{OWN}." not in name]
+        return self.attributed.seen_by(policy.attributes, added)
 
     def search(self, text: str = "", model: Model | None = None) -> list[AnyMetric]:
         """Return the metrics (of what somebody sees) in whose name, unit or description all words occur."""
@@ -172,7 +173,7 @@ class Metrics:
         """Return the model that a question is about: what front ends add is looked for only where it is named."""
         fields = [*ask.by, *(leaf.field for one in ask.where for leaf in leaves(one))]
         is_added = any(f"{OWN}." in name for name in fields) or not self.model.metrics.keys() >= set(ask.metrics)
-        return self.seen_by(policy) if is_added else self.model
+        return self.seen_by(policy, ask.metrics) if is_added else self.model
 
     def _answered(
         self, ask: Ask, policy: Policy, reader: Reader, asked_at: datetime, *, asker: str = "", is_kept: bool = True

@@ -204,16 +204,19 @@ def fields_of(metric: AnyMetric) -> list[str]:
     return [field.rpartition(">")[2] for field in named if field]
 
 
+def parts_of(metric: AnyMetric) -> list[str]:
+    """Return the metrics that a metric is made of, by name."""
+    parts = [*getattr(metric, "plus", ()), *getattr(metric, "minus", ())]
+    parts += [getattr(metric, name) for name in ("numerator", "denominator", "start", "goal") if hasattr(metric, name)]
+    return [*parts, metric.of] if isinstance(metric, Derived | Cumulative | PeriodOverPeriod) else parts
+
+
 def metric_problems(model: Model, metric: AnyMetric) -> Iterable[str]:
     """Yield what a metric names and the model does not have."""
     looks: list[Callable[[], object]] = [partial(model.split, field) for field in fields_of(metric)]
-    parts = [*getattr(metric, "plus", ()), *getattr(metric, "minus", ())]
-    parts += [getattr(metric, name) for name in ("numerator", "denominator", "start", "goal") if hasattr(metric, name)]
     if isinstance(metric, Count):
         looks.append(partial(model.entity, metric.of))
-    elif isinstance(metric, Derived | Cumulative | PeriodOverPeriod):
-        parts.append(metric.of)
-    looks += [partial(model.metric, part) for part in parts]
+    looks += [partial(model.metric, part) for part in parts_of(metric)]
     for look in looks:
         try:
             look()

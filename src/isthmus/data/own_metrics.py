@@ -13,12 +13,13 @@ import msgspec
 from isthmus.kernel import FrontEnd, Pack, errors
 from isthmus.markings import AnyMetric, Metric
 
-from .ask import GRAINS, Ask
+from .ask import GRAINS, Ask, zone
 from .attributes import with_own
 from .errors import NeedsTime
 from .expression import cells
 from .model import Model, metric_problems, read_packs
 from .plan import Plan, plan
+from .scope import Parameters, Scope, conjunction, reaching
 
 _ANY_TIME = datetime(2020, 1, 1, tzinfo=UTC)  # periods end somewhere; whether they fit does not depend on it
 
@@ -73,6 +74,7 @@ def _unanswered(model: Model, metric: AnyMetric) -> Iterator[str]:
     """Yield why a metric could not be answered, or not for one front end."""
     try:
         planned = _planned(model, metric)
+        _write_conditions(planned)
     except (errors.IsthmusError, RecursionError) as wrong:
         yield "it is made of itself" if isinstance(wrong, RecursionError) else f"{wrong}"
         return
@@ -93,3 +95,13 @@ def _planned(model: Model, metric: AnyMetric) -> Plan:
             except NeedsTime:
                 continue
         raise first
+
+
+def _write_conditions(planned: Plan) -> None:
+    """Raise what is wrong with the filters of a plan: a field that is none, a value that it cannot have."""
+    for leg in planned.legs:
+        scope = Scope(Parameters(planned.model, zone(planned.ask), {}), leg.root, "r", leg.time, leg.shift)
+        for cell in leg.cells:
+            if "front_end" in planned.model.entity(leg.root).fields:
+                conjunction(scope, cell.filters, "a metric")
+                reaching(scope, cell.goal)

@@ -50,7 +50,8 @@ async def publish(metrics: Metrics, policy: Policy, url: str) -> list[Published]
 
     A metric that cannot be answered loses its table: no number is better than one that nobody stands behind.
     """
-    found = [await asyncio.to_thread(_finest, metrics, policy, name) for name in metrics.model.metrics]
+    model = metrics.seen_by(policy)
+    found = [await asyncio.to_thread(_finest, metrics, policy, name) for name in model.metrics]
     connection = await asyncpg.connect(url, server_settings={"application_name": "isthmus metrics"})
     try:
         async with connection.transaction():
@@ -58,7 +59,7 @@ async def publish(metrics: Metrics, policy: Policy, url: str) -> list[Published]
             for one, answer in found:
                 await connection.execute(f"drop table if exists {SCHEMA}.{quoted(one.table)}")
                 if answer is not None:
-                    await _put(connection, one, answer, metrics.model.metric(one.metric).doc)
+                    await _put(connection, one, answer, model.metric(one.metric).doc)
     finally:
         await connection.close()
     return [one for one, _ in found]
