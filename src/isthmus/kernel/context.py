@@ -103,8 +103,7 @@ class Call:
 
     def answering(self) -> Coroutine[Any, Any, Any]:
         """Return the run of the implementation, ready to be awaited."""
-        ctx = Context(self, self.plan, self.offered.capability)
-        return self.offered.implementation.function(self.ask, ctx)
+        return self.offered.implementation.function(self.ask, Context(self, self.plan, self.offered.capability))
 
     def chance(self) -> random.Random:
         self.drawn = self.drawn or random.Random(self.id)
@@ -189,14 +188,14 @@ class Context:
     def emit(self, event: Value) -> None:
         """Put an event into the outbox with the transaction of this call; it is sent if and only if that commits.
 
-        Raises Fault for an event that breaks its own contract, so that nobody commits what readers cannot read.
+        Raises Fault for one that breaks its contract, the one that a pack publishes under its name where one does.
         """
         call = self._call
         if call.effect is not Effect.WRITE:
             raise Fault(f"{type(event).__name__} emitted outside a transaction", remedy="emit in a WRITE capability")
         kind, data = event_kind(event), encode(event)
         try:
-            decode(data, type(event))
+            decode(data, call.platform.release.events.get(kind.name, type(event)))
         except BadAsk as wrong:
             fact = f"event {kind.name!r} breaks its contract: {wrong.message}"
             raise Fault(fact, remedy="emit what the contract says, or publish a new version", path=wrong.path) from None
@@ -229,8 +228,7 @@ class Context:
 
     async def call(self, capability: Capability[A, R], ask: A) -> R:
         """Call another capability as part of this call: in its transaction, or as its next step."""
-        offered = self._part(capability)
-        call = self._call
+        call, offered = self._call, self._part(capability)
         if call.trail is not None:
             return await call.trail.step(call, offered, ask)
         answering = offered.implementation.function(ask, Context(call, self.plan, capability))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .capability import Capability
+from .capability import Capability, event_kind
 from .errors import BuildProblems, kebab
 from .extension import Dimension
 from .front_end import FrontEnd
@@ -44,11 +44,10 @@ class Registry:
         points = {point.name: point for pack in packs for point in pack.extension_points().values()}
         dimensions, differing = _dimensions(points.values())
         declared = {found.name: found for pack in packs for found in pack.capabilities().values()}
-        implemented = [implementation for pack in packs for implementation in pack.implemented()]
-        offered, unbound = bind(declared, implemented, dimensions, declared)
-        release = Release(
-            packs={pack.name: pack for pack in packs}, offered=offered, points=points, lines={}, dimensions=dimensions
-        )
+        offered, unbound = bind(declared, [one for pack in packs for one in pack.implemented()], dimensions, declared)
+        events = {event_kind(one).name: one for pack in packs for one in pack.events().values()}
+        named = {pack.name: pack for pack in packs}
+        release = Release(packs=named, events=events, offered=offered, points=points, lines={}, dimensions=dimensions)
         lines, wrong = compile_lines(release, sorted(self._front_ends, key=lambda front_end: front_end.code))
         if problems := [*problems, *differing, *unbound, *wrong]:
             raise BuildProblems(problems)

@@ -130,6 +130,7 @@ class Release:
     """Packs, lines and their plans; immutable but for what is compiled on first use."""
 
     packs: Mapping[str, Pack]
+    events: Mapping[str, type[Any]]  # the contract that a pack publishes, by the event's name
     offered: Mapping[str, Offered]
     points: Mapping[str, Point]
     lines: Mapping[str, Line]
