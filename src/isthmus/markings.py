@@ -229,7 +229,8 @@ class PeriodOverPeriod(Metric, frozen=True, kw_only=True, tag="period-over-perio
 class Conversion(Metric, frozen=True, kw_only=True, tag="conversion"):
     """The share of `start` rows that a `goal` row of the same subject follows within so many days.
 
-    `by` names the subject's field on each side (start first). A funnel is one conversion for each step.
+    `by` names the subject's field on each side (start first). A row never follows itself, so orders after orders are
+    who came back. A funnel is one conversion for each step.
     """
 
     start: str

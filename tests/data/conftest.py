@@ -188,6 +188,10 @@ SHOP_METRICS = [
         name="visit_to_basket", start="visits", goal="baskets", within_days=7,
         by=("shop.visit.member_id", "shop.order.buyer_id"),
     ),
+    m.Conversion(
+        name="came_back", start="baskets", goal="baskets", within_days=30, show="count",
+        by=("shop.order.buyer_id", "shop.order.buyer_id"),
+    ),
     m.Stock(name="stock", measure="shop.level.on_hand", per=("front_end", "sku")),
     m.Stock(name="counted_stock", measure="shop.level.on_hand", per=("front_end", "sku"), is_carried=False),
     m.Derived(name="sales_7_days", of="sales", period=m.Period(last=7, unit="day")),

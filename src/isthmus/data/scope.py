@@ -171,6 +171,10 @@ def reaching(scope: Scope, goal: Goal | None) -> list[str]:
         f"{end} between {start} and {start} + interval '{goal.days} day'",
         *conjunction(inner, goal.filters, "a conversion"),
     ]
+    if goal.entity == scope.entity:  # who buys once has not bought again: a row does not follow itself
+        key = scope.shared.model.entity(goal.entity).key
+        same = " and ".join(f"{inner.alias}.{quoted(part)} = {scope.alias}.{quoted(part)}" for part in key)
+        conditions.append(f"not ({same})")
     return [f"exists (select 1 {inner.clause()} where {' and '.join(conditions)})"]
 
 
