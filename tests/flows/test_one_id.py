@@ -127,3 +127,13 @@ async def test_who_is_erased_is_in_no_question_and_no_person(shop: Shop, tmp_pat
     one_id.forget(ann, NOW)
     assert one_id.identities.persons() == {}
     assert (await one_id.run(NOW)).persons == {}
+
+
+async def test_members_who_left_nothing_to_compare_are_persons_too(shop: Shop, tmp_path: Path) -> None:
+    for caller in (shop.north, shop.south):
+        card = member.Identity(kind="card", value="7", is_verified=True)
+        await shop.platform.call(member.register, member.Register(identities=(card,)), caller)
+    other = member.Identity(kind="card", value="8", is_verified=True)
+    await shop.platform.call(member.register, member.Register(identities=(other,)), shop.north)
+    found = await OneId(tmp_path, shop.database, ONE_ID_RECORDS).run(NOW)
+    assert (len(found.persons), len(set(found.persons.values()))) == (3, 2)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, cast
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from isthmus.kernel import FrontEnd, encode
 from isthmus.markings import Filter
@@ -138,7 +138,7 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
     @app.command("receipts")
     def receipts(page: Annotated[int, typer.Option(min=1, help="The newest are on page 1.")] = 1) -> None:
         """List the receipts of answers, the newest first, a page at a time."""
-        table = Table("receipt", "asked", "by", "metrics", "by what", "snapshot")
+        table = Table(Column("receipt", no_wrap=True), "asked", "by", "metrics", "by what", "snapshot")
         for one in open_platform().receipts.page(page):
             asked, by = f"{one.asked_at:%Y-%m-%d %H:%M:%S}", ", ".join(one.ask.by)
             table.add_row(one.id, asked, one.asker or one.policy, ", ".join(one.ask.metrics), by, one.snapshot)

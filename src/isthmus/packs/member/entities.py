@@ -63,7 +63,8 @@ METRICS = (
     ),
 )  # fmt: skip
 
-# What One ID compares of active members, read when it runs and landed nowhere; who left nothing to compare is left out.
+# What One ID compares of active members, read when it runs and landed nowhere. Who left nothing is in it too:
+# the persons whom it finds are then all persons.
 RECORDS = """
     select front_end || '/' || member_id as record, front_end, person_id::text as person,
            nullif(profile ->> 'given_name', '') as given_name, nullif(profile ->> 'family_name', '') as surname,
@@ -82,6 +83,4 @@ RECORDS = """
         where address.front_end = membership.front_end and address.member_id = membership.member_id
         order by label limit 1
     ) as home on true
-    where state = 'active'
-      and coalesce(known.email, known.phone, nullif(profile ->> 'family_name', ''), home.address ->> 'street')
-          is not null"""
+    where state = 'active'"""
