@@ -105,10 +105,11 @@ class Explorer:
     async def business(self, code: str) -> list[Figure]:
         """Return how a front end fares, as its own metrics of what has landed say; nothing where nothing has.
 
-        Where more has landed since the last look, that one's figures are shown once more while new ones are asked.
+        Where more has landed since the last look, that one's figures are shown once more while new ones are asked;
+        where there were none, they are waited for.
         """
         known = self._known.get(code)
-        if known is None:
+        if known is None or (not known[1] and known[0] != self._data.lake.head().number):
             return await self._renew(code)
         if known[0] != self._data.lake.head().number:
             self._renew(code)
@@ -199,7 +200,11 @@ class Explorer:
             codes = {row[min(fields)] for row in rows if row[name]}
             if len(codes) == 1 and (code := codes.pop()):
                 found[name] = (str(code), decimals(str(code)))
-        return found
+        others = {unit for unit in found.values() if unit[1]}
+        nothing = {
+            name for name, unit in found.items() if unit[0] == "minor" and not any(row[name] for row in answer.rows)
+        }
+        return found | dict.fromkeys(nothing, others.pop()) if len(others) == 1 else found  # nought of the same money
 
 
 def _asked(request: Request) -> dict[str, Any]:
