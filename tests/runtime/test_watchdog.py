@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 import threading
 import time
 from functools import lru_cache
@@ -17,7 +18,9 @@ from isthmus.runtime.watchdog import BudgetPassed, TooSlow, Watchdog
 from .isolated import asked, front_end_folder, loaded
 
 BUDGET_MS = 2
-NEAR = 0.00025  # seconds around the moment at which the watchdog decides
+NEAR = 0.001  # seconds around the moment at which the watchdog decides
+LONG = 41  # each such call is long past it, however late the watchdog comes to look
+SWITCH_S = 0.0001  # threads take turns so often that the watchdog looks as often as it would with a longer budget
 
 
 def spin(until: float) -> None:
@@ -43,7 +46,8 @@ def test_what_stops_a_call_lands_in_no_other_call_and_in_nothing_between(threads
 
     def call(number: int) -> None:
         # Ends when the watchdog is about to decide: some a little earlier, some a little later.
-        until = time.perf_counter() + BUDGET_MS / 1000 * 1.25 + (number % 41 - 20) / 20 * NEAR
+        lasts_s = BUDGET_MS / 1000 * 1.25 + (number % LONG - 20) / 20 * NEAR
+        until = time.perf_counter() + (lasts_s if number % LONG else 20 * BUDGET_MS / 1000)
         try:
             if guarded(number, until) != f"answer {number}":
                 wrong.append("another call's answer")
@@ -60,10 +64,15 @@ def test_what_stops_a_call_lands_in_no_other_call_and_in_nothing_between(threads
             wrong.append("it came between two calls")
 
     at_work = [threading.Thread(target=work) for _ in range(threads)]
-    for one in at_work:
-        one.start()
-    for one in at_work:
-        one.join()
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        for one in at_work:
+            one.start()
+        for one in at_work:
+            one.join()
+    finally:
+        sys.setswitchinterval(before)
     assert wrong == []
     assert all(outcomes.values()), outcomes
     assert dog.running == {}
