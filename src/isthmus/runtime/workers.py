@@ -166,7 +166,8 @@ class Workers:
         copy.sock.close()
         try:
             self._control.sendall(b"k" + copy.number)
-            self._give(self._forked())
+            self._idle.appendleft(self._forked())  # the last to be asked: it is not there yet
+            self._wake()
         except OSError:
             threading.Thread(target=self._restart, name=f"restart of {self._folder.name}").start()
 
@@ -181,7 +182,7 @@ class Workers:
     def _taken(self, ends: float) -> _Copy:
         while True:
             try:
-                return self._idle.popleft()
+                return self._idle.pop()  # who answered last: its memory is warm, and often its core too
             except IndexError:
                 if time.monotonic() > ends:
                     raise errors.Unavailable(
@@ -195,6 +196,9 @@ class Workers:
 
     def _give(self, copy: _Copy) -> None:
         self._idle.append(copy)
+        self._wake()
+
+    def _wake(self) -> None:
         if self._waiting:
             self._waiting.popleft()()
 

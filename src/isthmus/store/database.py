@@ -33,7 +33,7 @@ STATEMENTS_PREPARED_MAX: Final = 1024  # per connection: more than all packs hav
 EVENTS_CHANNEL: Final = "isthmus_event"
 # NOTIFY takes a lock of the whole server when it commits, and wakes every relay: it is not for each order.
 ANNOUNCE_AFTER_S: Final = 0.02  # a first event is told of so soon, with what else was committed meanwhile
-ANNOUNCE_EVERY_S: Final = 0.1  # where one follows the other
+ANNOUNCE_EVERY_S: Final = 0.25  # where one follows the other
 
 _APP_SETTINGS: Final = {
     "role": "isthmus_app",
