@@ -214,7 +214,7 @@ async def test_an_event_that_breaks_its_contract_is_kept_with_the_reason_and_the
         "select source, owner, reason, json_extract_string(\"row\", '$.price_minor') from lake.quarantine"
     ) == [
         ("deli.meal-eaten", "deli-team", "expected `int`, got `str` at $.price_minor", "much"),
-        ("deli.unheard-of", "", "no pack declares this event", "1"),
+        ("deli.unheard-of", "", "neither a pack nor front end 'north' declares this event", "1"),
     ]
     assert deli.rows('select price_minor from events."deli.meal-eaten"') == [(2,)]
 

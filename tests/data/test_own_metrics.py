@@ -190,5 +190,5 @@ def test_what_is_right_is_built_also_what_runs_over_time() -> None:
 
 def test_a_child_has_no_metrics_of_its_own() -> None:
     child = FrontEnd(code="north.kiosk", name="Kiosk", owner="n", when={"channel": "till"}, metrics=(GIFTS,))
-    with pytest.raises(errors.BuildProblems, match=r"'north.kiosk' has attributes or metrics of its own"):
+    with pytest.raises(errors.BuildProblems, match=r"'north.kiosk' has attributes, metrics or events of its own"):
         app.build([FrontEnd(code="north", name="North", owner="n", children=(child,))])

@@ -106,7 +106,7 @@ async def own(shop: Shop) -> Shop:
     """Give a shop whose northern front end has flows of its own."""
     north = FrontEnd(
         code="north", name="North", owner="n", uses=ALL, capabilities=(note, note_in_one, note_in_steps),
-        implementations=(do_note, do_note_in_one, do_note_in_steps),
+        implementations=(do_note, do_note_in_one, do_note_in_steps), events=(Noted,),
     )  # fmt: skip
     shop.platform.release = app.build([north, SOUTH])
     return shop

@@ -93,7 +93,7 @@ def a_front_end(code: str = "north", *answers: Any, **more: Any) -> FrontEnd:
 
 def a_release(points: Iterable[Any], *front_ends: FrontEnd, parts: Iterable[Any] = ()) -> Release:
     """Freeze one pack with these points and parts, and the front ends."""
-    return Registry().add(a_pack("shop", *points, *parts), *front_ends).freeze()
+    return Registry().add(a_pack("shop", *points, *parts, Noted=Noted), *front_ends).freeze()
 
 
 def problems(points: Iterable[Any], *front_ends: FrontEnd, parts: Iterable[Any] = ()) -> list[str]:

@@ -1,7 +1,5 @@
 """Two front ends with tables, subscriptions and a flow of their own."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import signal
@@ -48,16 +46,15 @@ class Notes(Value):
     what: tuple[str, ...]
 
 
-@event("north.packed", version="1.0", subject="subject")
-class Packed(Value):
-    """A parcel was packed."""
-
-    subject: str
-
-
 def line(code: str) -> FrontEnd:
     """Return a front end that is told when something is packed, and writes it into its own table."""
     table = f"fe_{code}.note"
+
+    @event(f"{code}.packed", version="1.0", subject="subject")
+    class Packed(Value):
+        """A parcel was packed."""
+
+        subject: str
 
     class Unwritable(errors.RuleBroken):
         slug = "tests.unwritable"
@@ -139,6 +136,7 @@ def line(code: str) -> FrontEnd:
         capabilities=(pack, remember, write, notes, look, send_off),
         implementations=(do_pack, do_remember, do_write, do_read, do_look, do_send_off),
         subscriptions={Packed: (remember, send_off)},
+        events=(Packed,),
     )
 
 

@@ -18,7 +18,7 @@ from isthmus.runtime.subscriptions import called
 from isthmus.store import Database, migrate_own
 
 from . import own_line
-from .own_line import BROKEN, HANGING, KILL_AT, NORTH, SOUTH, Note, Packed, becomes, notes, of, packed, telling
+from .own_line import BROKEN, HANGING, KILL_AT, NORTH, SOUTH, Note, becomes, notes, of, packed, telling
 
 
 @pytest.fixture
@@ -169,6 +169,7 @@ async def test_a_front_end_without_tables_is_told_how_to_make_them(database: Dat
 
 def test_a_subscription_that_cannot_work_is_refused_with_what_to_write() -> None:
     right = own_line.line("north")
+    (Packed,) = right.events
     wrong = FrontEnd(
         code="north", name="n", owner="n",
         subscriptions={Note: right.capabilities[:1], Packed: right.capabilities[3:4]},
@@ -180,6 +181,7 @@ def test_a_subscription_that_cannot_work_is_refused_with_what_to_write() -> None
     assert "'north.notes', which is not its own" in said
     assert "which asks with Note; make its ask Packed" in said
     assert "which has no effect" in said
+    assert "subscribes to 'north.packed', which it does not declare; add events=(Packed,)" in said
 
 
 async def told(platform: Platform, subject: str, caller: own_line.Caller = NORTH) -> list[str]:

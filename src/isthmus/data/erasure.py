@@ -17,6 +17,7 @@ import pyarrow as pa
 from isthmus.kernel import Value, encode
 from isthmus.markings import Pii, Ref
 
+from . import own_events
 from .lake import (
     CHANGE_COLUMNS,
     EVENT_COLUMNS,
@@ -132,10 +133,14 @@ def _rewrite_events(
     entity: str,
     values: set[str],
 ) -> None:
-    """Blank the personal fields of events whose subject, or whose reference to the entity, is the erased row."""
+    """Blank the personal fields of events whose subject, or whose reference to the entity, is the erased row.
+
+    An event that no front end declares any more is emptied where it names the row: what it holds nobody can tell.
+    """
     scan = lake.scan(before, EVENTS, EVENT_COLUMNS)
     found: list[dict[str, Any]] = []
-    for name, contract in lake.events.items():
+    contracts = {**own_events.contracts_of(lake.declared() if before.own else {}), **lake.events}
+    for name, contract in contracts.items():
         fields = [*_marked(contract, entity)]
         is_theirs = " or ".join(
             ["subject in (select unnest($2))"]
@@ -147,6 +152,9 @@ def _rewrite_events(
         for row in rows:
             data = blank(msgspec.json.decode(row["data"]), contract)
             found.append({"id": row["id"], "blank": encode(data).decode()})
+    is_named = "exists (select 1 from unnest($2) as given(value) where subject = value or contains(data, value))"
+    orphans = f"select id from {scan} where not list_contains($1, type) and {is_named}"
+    found += [{**row, "blank": "{}"} for row in rows_of(connection, orphans, [list(contracts), sorted(values)])]
     if not found:
         return
     connection.register("blanks", pa.Table.from_pylist(found))

@@ -14,7 +14,7 @@ import os
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -22,9 +22,10 @@ from typing import Any, Final
 import duckdb
 import msgspec
 
-from isthmus.kernel import Value, encode, errors
+from isthmus.kernel import FrontEnd, Value, encode, errors
 
-from .model import Entity, Model, event_columns
+from .attributes import Declared
+from .model import Entity, FieldKind, Model, event_columns
 from .reader import DuckReader
 from .scope import SQL_TYPES, quoted, table_name
 
@@ -58,10 +59,11 @@ class File(Value):
     bytes: int
 
 
-class Manifest(Value, omit_defaults=True):  # pyright: ignore  # so states without `arrived` keep their names
+class Manifest(Value, omit_defaults=True):  # pyright: ignore  # so states without the last two keep their names
     """A state of the lake: its files by dataset, and the last event that is in them.
 
-    `arrived` says of an entity when a row that was not known before last came.
+    `arrived` says of an entity when a row that was not known before last came. `own` has the columns of the events
+    that front ends declare, by event: who reads the lake needs no front end to show them.
     """
 
     number: int
@@ -70,6 +72,7 @@ class Manifest(Value, omit_defaults=True):  # pyright: ignore  # so states witho
     position: int
     datasets: dict[str, tuple[File, ...]]
     arrived: dict[str, datetime] = {}
+    own: dict[str, dict[str, FieldKind]] = {}
 
     @property
     def name(self) -> str:
@@ -86,12 +89,20 @@ class Lake:
     """The files of one company's data, and the states that they have been in.
 
     `events` are the event types that are known, with the class that is their contract: each has a typed view.
+    `declared` returns the front ends of that moment, for the events of their own.
     """
 
-    def __init__(self, folder: Path, model: Model, events: Mapping[str, type] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        model: Model,
+        events: Mapping[str, type] | None = None,
+        declared: Callable[[], Declared] = dict[str, FrontEnd],
+    ) -> None:
         self.folder = folder
         self.model = model
         self.events = dict(events or {})
+        self.declared = declared
         self._readers: OrderedDict[str, DuckReader] = OrderedDict()
 
     def head(self) -> Manifest:
@@ -155,8 +166,11 @@ class Lake:
         now: datetime,
         *,
         arrived: Iterable[str] = (),
+        own: Mapping[str, Mapping[str, FieldKind]] = {},
     ) -> Manifest:
-        """Make files part of the lake, together with the offset; `arrived` are the entities with rows that are new.
+        """Make files part of the lake, together with the offset.
+
+        `arrived` are the entities with rows that are new, `own` the columns of front ends' own events that came.
 
         Raises Conflict where another process has committed since `before`: its events are there; begin again.
         """
@@ -167,6 +181,7 @@ class Lake:
             position=position,
             datasets={name: tuple(files) for name, files in sorted(datasets.items()) if files},
             arrived=dict(sorted({**before.arrived, **dict.fromkeys(arrived, now)}.items())),
+            own=dict(sorted({**before.own, **{name: dict(columns) for name, columns in own.items()}}.items())),
         )
         folder = self.folder / "snapshots"
         folder.mkdir(parents=True, exist_ok=True)
@@ -238,8 +253,9 @@ class Lake:
         yield f"create view lake.events as select * from {self.scan(manifest, EVENTS, EVENT_COLUMNS)}"
         yield f"create view lake.quarantine as select * from {self.scan(manifest, QUARANTINE, QUARANTINE_COLUMNS)}"
         yield f"create view lake.rates as select * from {self.scan(manifest, RATES, RATE_COLUMNS)}"
-        for name, contract in self.events.items():
-            yield _event_view(name, contract)
+        published = {name: event_columns(contract) for name, contract in self.events.items()}
+        for name, columns in {**manifest.own, **published}.items():
+            yield _event_view(name, columns)
         for entity in self.model.entities.values():
             if entity.table.startswith("events."):
                 continue
@@ -283,11 +299,11 @@ def changes_of(entity: Entity) -> str:
     return f"changes/{entity.name}"
 
 
-def _event_view(name: str, contract: type) -> str:
+def _event_view(name: str, columns: Mapping[str, FieldKind]) -> str:
     """Return a view that shows an event's fields as columns, beside what its envelope says."""
     fields = ", ".join(
         f"cast(json_extract_string(data, '$.{field}') as {SQL_TYPES[kind]}) as {quoted(field)}"
-        for field, kind in event_columns(contract).items()
+        for field, kind in columns.items()
         if field not in ("event_id", "event_time", "event_front_end")
     )
     return (

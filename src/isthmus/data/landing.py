@@ -24,7 +24,9 @@ import pyarrow as pa
 from isthmus.kernel import Value, decode, errors
 from isthmus.store import Event, Outbox
 
+from . import own_events
 from .lake import EVENTS, FOUND, QUARANTINE, File, Lake, Manifest, changes_of, current_of, rows_of
+from .model import FieldKind, event_columns
 from .scope import quoted, table_name
 from .tables import Read, Reconciled, load, quarantined, read_table, reconcile, set_aside, wrong_rows
 
@@ -64,6 +66,7 @@ class _Batch:
     files: dict[str, list[File]]
     replaced: dict[str, list[File]]
     arrived: list[str]
+    own: dict[str, dict[str, FieldKind]]  # columns, by event of a front end's own
 
 
 class Lander:
@@ -127,7 +130,7 @@ class Lander:
     def _write(self, before: Manifest, events: Sequence[Event], tables: Sequence[Read], now: datetime) -> Landing:
         connection = self._lake.connect(before)
         try:
-            batch = _Batch(events[-1].position if events else before.position, {}, {}, [])
+            batch = _Batch(events[-1].position if events else before.position, {}, {}, [], {})
             bad: list[dict[str, object]] = []
             fresh = self._fresh(connection, events)
             self._write_events(connection, fresh, batch, bad, now)
@@ -142,7 +145,12 @@ class Lander:
             manifest = before
             if batch.files or batch.replaced or batch.position != before.position:
                 manifest = self._lake.commit(
-                    before, batch.position, self._datasets(before, batch), now, arrived=batch.arrived
+                    before,
+                    batch.position,
+                    self._datasets(before, batch),
+                    now,
+                    arrived=batch.arrived,
+                    own=own_events.together(before.own, batch.own),
                 )
         finally:
             connection.close()
@@ -179,25 +187,27 @@ class Lander:
         now: datetime,
     ) -> None:
         good: list[dict[str, object]] = []
+        # loading front ends takes a second: only where there is an event that may be theirs
+        declared = {} if all(event.type in self._lake.events for event in events) else self._lake.declared()
+        own = own_events.contracts_of(declared)
         for event in events:
-            reason = self._broken_event(event)
+            contract = self._contract(event, own)
+            reason = _broken(event, contract)
             if reason is None:
                 row: dict[str, object] = {name: getattr(event, name) for name in _EVENT_FIELDS}
                 good.append({**row, "data": event.data.decode(), "landed_at": now})
+                if event.type not in self._lake.events:
+                    batch.own[event.type] = event_columns(own[event.type])
             else:
-                owner = self._owners.get(event.type, "")
+                line = declared.get(event.front_end)
+                owner = self._owners.get(event.type, line.owner if line else "")
                 bad.append(quarantined(event.type, owner, reason, event.data.decode(), now, event.position))
         self._add(batch, EVENTS, _written(self._lake, connection, good, _EVENT_SCHEMA))
 
-    def _broken_event(self, event: Event) -> str | None:
-        contract = self._lake.events.get(event.type)
-        if contract is None:
-            return "no pack declares this event"
-        try:
-            decode(event.data, contract)
-        except errors.BadAsk as wrong:
-            return f"{wrong.message} at {wrong.path}"
-        return None
+    def _contract(self, event: Event, own: Mapping[str, type[Value]]) -> type[Any] | None:
+        """Return what an event must fit: a front end's own is its own alone, so nobody else lands under it."""
+        found = own.get(event.type) if own_events.whose(event.type) == event.front_end else None
+        return self._lake.events.get(event.type, found)
 
     def _write_entity(
         self,
@@ -262,6 +272,16 @@ class Lander:
             connection.execute("set TimeZone = 'UTC'")
             one = self._lake.write(connection, f"select * from read_parquet([{paths}], union_by_name = true)")
         return [one] if one else []
+
+
+def _broken(event: Event, contract: type[Any] | None) -> str | None:
+    if contract is None:
+        return f"neither a pack nor front end {event.front_end!r} declares this event"
+    try:
+        decode(event.data, contract)
+    except errors.BadAsk as wrong:
+        return f"{wrong.message} at {wrong.path}"
+    return None
 
 
 _EVENT_FIELDS: Final = ("position", "id", "type", "version", "subject", "front_end", "box", "time", "trace")

@@ -93,7 +93,7 @@ def open_platform(
         for contract in pack.events().values():
             name = event_kind(contract).name
             contracts[name], owners[name] = contract, pack.owner
-    lake = Lake(folder, model, contracts)
+    lake = Lake(folder, model, contracts, declared)
     receipts = Receipts(folder / "receipts", chosen.receipts)
     return DataPlatform(
         model=model,

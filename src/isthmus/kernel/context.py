@@ -163,8 +163,7 @@ class Context:
 
     def resource(self, type_: type[T]) -> T:
         """Return what the composition root provides under this type, such as payment providers."""
-        found = self._call.platform.resources.get(type_)
-        if found is None:
+        if (found := self._call.platform.resources.get(type_)) is None:
             raise Fault(f"nothing provides {type_.__name__}", remedy="pass it in the resources of the Platform")
         return cast(T, found)
 
@@ -188,14 +187,19 @@ class Context:
     def emit(self, event: Value) -> None:
         """Put an event into the outbox with the transaction of this call; it is sent if and only if that commits.
 
-        Raises Fault for one that breaks its contract, the one that a pack publishes under its name where one does.
+        Raises Fault for one that breaks the contract that a pack or this front end declares under its name, and for
+        one that neither declares: nobody could read it.
         """
         call = self._call
         if call.effect is not Effect.WRITE:
             raise Fault(f"{type(event).__name__} emitted outside a transaction", remedy="emit in a WRITE capability")
         kind, data = event_kind(event), encode(event)
+        own = (one for one in self.plan.line.front_end.events if event_kind(one).name == kind.name)
+        if (contract := call.platform.release.events.get(kind.name) or next(own, None)) is None:
+            fact = f"{self.front_end!r} emits {kind.name!r}, which neither a pack nor this front end declares"
+            raise Fault(fact, remedy=f"write FrontEnd(events=({type(event).__name__},), …)")
         try:
-            decode(data, call.platform.release.events.get(kind.name, type(event)))
+            decode(data, contract)
         except BadAsk as wrong:
             fact = f"event {kind.name!r} breaks its contract: {wrong.message}"
             raise Fault(fact, remedy="emit what the contract says, or publish a new version", path=wrong.path) from None

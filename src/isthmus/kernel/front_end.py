@@ -38,6 +38,7 @@ class FrontEnd:
     settings: plain values that its own answers and the packs may read. subscriptions: for an event, its own
     capabilities that are called with it. attributes: for an entity that takes some, such as `order.order`, the
     Value whose fields are this front end's own; nobody else sees them. metrics: numbers of its own, over its own rows.
+    events: what its own capabilities may emit beside the events of packs, each called `<code>.…`.
     """
 
     code: str
@@ -56,6 +57,7 @@ class FrontEnd:
     subscriptions: Mapping[type[Value], Sequence[Capability[Any, Any]]] = field(default_factory=dict[Any, Any])
     attributes: Mapping[str, type[Value]] = field(default_factory=dict[str, type[Value]])
     metrics: tuple[object, ...] = ()
+    events: tuple[type[Value], ...] = ()
 
     def told(self) -> set[Capability[Any, Any]]:
         """Return what is called with events: by the platform alone, since from anyone else an event is a claim."""

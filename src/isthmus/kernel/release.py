@@ -138,8 +138,7 @@ class Release:
 
     def line(self, code: str) -> Line:
         """Return a front end's line; codes are compared for equality and nothing else."""
-        found = self.lines.get(code)
-        if found is None:
+        if (found := self.lines.get(code)) is None:
             raise NotPermitted(
                 f"front end {code!r} is not known here{near(code, self.lines)}",
                 remedy="deploy the front end, or use a credential of one that is deployed",
@@ -156,8 +155,7 @@ class Release:
 
 
 def _find(offered: Mapping[str, Offered], name: str) -> Offered:
-    found = offered.get(name)
-    if found is None:
+    if (found := offered.get(name)) is None:
         raise UnknownCapability(
             f"no capability is called {name!r}{near(name, offered)}",
             remedy="see the API document for what this front end may call",

@@ -1,10 +1,10 @@
-"""What is wrong with what a front end declares beside its answers: subscriptions, and metrics of its own."""
+"""What is wrong with what a front end declares beside its answers: subscriptions, events and metrics of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from isthmus.data import own_metrics
+from isthmus.data import own_events, own_metrics
 from isthmus.kernel import FrontEnd, Pack
 
 from . import subscriptions
@@ -12,4 +12,8 @@ from . import subscriptions
 
 def problems_of(front_end: FrontEnd, packs: Iterable[Pack]) -> list[str]:
     """Return every problem, each with the line to write."""
-    return [*subscriptions.problems_of(front_end), *own_metrics.problems_of(packs, front_end)]
+    return [
+        *subscriptions.problems_of(front_end),
+        *own_events.problems_of(front_end),
+        *own_metrics.problems_of(packs, front_end),
+    ]
