@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import pyarrow as pa
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from isthmus.data.ask import Ask
@@ -52,7 +55,7 @@ class Terminal:
             policies={"owner": owner()}, event_owners={},
         )  # fmt: skip
 
-    def run(self, *arguments: str, code: int = 0) -> str:
+    def app(self) -> typer.Typer:
         async def land(_: DataPlatform) -> Landing:
             await asyncio.sleep(0)
             return self.landing
@@ -61,7 +64,10 @@ class Terminal:
             await asyncio.sleep(0)
             return msgspec.structs.replace(self.review, waiting=0) if anew else self.review
 
-        result = CliRunner(env={"COLUMNS": "160"}).invoke(commands(self.platform, land, resolve), list(arguments))
+        return commands(self.platform, land, resolve)
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        result = CliRunner(env={"COLUMNS": "160"}).invoke(self.app(), list(arguments))
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code == code, result.output
@@ -200,3 +206,18 @@ def test_receipts_are_listed_a_page_at_a_time_and_landing_prunes_the_oldest(term
     terminal.kept = Kept(count=2)
     assert "50 old receipts went" in terminal.run("land")
     assert terminal.run("receipts").count("amount") == 2
+
+
+def test_the_help_of_each_command_shows_an_example_that_its_options_take(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "eurofxref-hist.csv").touch()
+    group = cast(Any, typer.main.get_command(terminal.app()))
+    for name, command in group.commands.items():
+        examples = [line for line in (command.epilog or "").split("\n\n") if line.startswith(f"isthmus data {name}")]
+        assert examples, f"isthmus data {name} --help shows no example"
+        for example in examples:
+            arguments = shlex.split(example.partition(" > ")[0])
+            with command.make_context(name, arguments[3:]):  # raises for what is no option or argument of it
+                assert f"isthmus data {name}" in terminal.run(name, "--help")

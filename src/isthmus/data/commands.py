@@ -62,12 +62,13 @@ def commands(
         add_completion=False, no_args_is_help=True, help="The data platform: one model, one number, proved."
     )
     _add_asking(app, open_platform)
+    _add_receipts(app, open_platform)
     _add_looking_up(app, open_platform)
     _add_locking(app, open_platform, folder)
     _add_checking(app, open_platform)
     _add_publishing(app, open_platform)
 
-    @app.command("land")
+    @app.command("land", epilog=_tried("land", "land --json"))
     def land_now(
         as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
     ) -> None:
@@ -93,7 +94,7 @@ def commands(
             out.print(f"[yellow]{stale}[/yellow]")
         raise typer.Exit(1 if landing.alerts else 0)
 
-    @app.command("persons")
+    @app.command("persons", epilog=_tried("persons --resolve"))
     def persons(
         anew: Annotated[bool, typer.Option("--resolve", help="Compare all members anew first.")] = False,
     ) -> None:
@@ -103,8 +104,19 @@ def commands(
     return app
 
 
+def _tried(*examples: str) -> str:
+    """Return examples as help shows them, one a line."""
+    return "\n\n".join(["Try:", *(f"isthmus data {one}" for one in examples)])
+
+
 def _add_asking(app: typer.Typer, open_platform: Open) -> None:
-    @app.command("ask")
+    @app.command(
+        "ask",
+        epilog=_tried(
+            "ask order.sales --by front_end --by time:week --tz Europe/Berlin",
+            "ask order.orders --where 'front_end = north' --as north --form chart",
+        ),
+    )
     def ask(
         metrics: Named,
         by: ByOption = None,
@@ -135,7 +147,9 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         platform = open_platform()
         show(platform.metrics.ask(question, platform.policy(policy), asker="terminal"), form, out)
 
-    @app.command("receipts")
+
+def _add_receipts(app: typer.Typer, open_platform: Open) -> None:
+    @app.command("receipts", epilog=_tried("receipts --page 2"))
     def receipts(page: Annotated[int, typer.Option(min=1, help="The newest are on page 1.")] = 1) -> None:
         """List the receipts of answers, the newest first, a page at a time."""
         table = Table(Column("receipt", no_wrap=True), "asked", "by", "metrics", "by what", "snapshot")
@@ -144,7 +158,7 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
             table.add_row(one.id, asked, one.asker or one.policy, ", ".join(one.ask.metrics), by, one.snapshot)
         out.print(table if table.row_count else f"there are no receipts on page {page}")
 
-    @app.command("receipt")
+    @app.command("receipt", epilog=_tried("receipt 0123456789abcdef --sql"))
     def receipt(
         id: Annotated[str, typer.Argument(help="The id that an answer shows.")],
         sql: Annotated[bool, typer.Option("--sql", help="Show the SQL too.")] = False,
@@ -176,7 +190,7 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
 
 
 def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
-    @app.command("metrics")
+    @app.command("metrics", epilog=_tried("metrics sales", "metrics --usage"))
     def list_metrics(
         words: Annotated[list[str] | None, typer.Argument(help="All must occur.")] = None,
         policy: PolicyOption = "owner",
@@ -200,7 +214,7 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
         if own.row_count:
             out.print(own)
 
-    @app.command("describe")
+    @app.command("describe", epilog=_tried("describe order.sales", "describe order.order"))
     def describe(
         name: Annotated[str, typer.Argument(help="A metric or an entity.")], policy: PolicyOption = "owner"
     ) -> None:
@@ -229,7 +243,7 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
 
 
 def _add_locking(app: typer.Typer, open_platform: Open, folder: Callable[[], Declared]) -> None:
-    @app.command("lock")
+    @app.command("lock", epilog=_tried("lock", "lock --check"))
     def lock(
         check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 where it is stale.")] = False,
         place: Annotated[Path, typer.Option(help="The file that people review.")] = LOCK,
@@ -248,7 +262,7 @@ def _add_locking(app: typer.Typer, open_platform: Open, folder: Callable[[], Dec
             f"wrote {place}: {len(model.entities)} entities, {len(model.metrics)} metrics, version {model.version}"
         )
 
-    @app.command("diff")
+    @app.command("diff", epilog=_tried("diff", "diff --place last-release.lock.json"))
     def diff(place: Annotated[Path, typer.Option(help="The text of the model before the change.")] = LOCK) -> None:
         """Show the old and the new number of every metric that a change can move.
 
@@ -269,7 +283,7 @@ def _add_locking(app: typer.Typer, open_platform: Open, folder: Callable[[], Dec
 
 
 def _add_checking(app: typer.Typer, open_platform: Open) -> None:
-    @app.command("check")
+    @app.command("check", epilog=_tried("check"))
     def check() -> None:
         """Prove keys and references, check quality and every truth that the model implies; exit code 1 if one fails."""
         platform = open_platform()
@@ -288,7 +302,7 @@ def _add_checking(app: typer.Typer, open_platform: Open) -> None:
         out.print(f"{len(rules)} quality rules, {len(platform.model.metrics)} metrics, {len(failures)} failures")
         raise typer.Exit(1 if failures else 0)
 
-    @app.command("graduate")
+    @app.command("graduate", epilog=_tried("graduate --to postgres --url postgresql://reader@db/shop"))
     def graduate(
         to: Annotated[Literal["postgres", "spark"], typer.Option("--to", help="The other engine.")],
         url: Annotated[str, typer.Option(help="Address of the PostgreSQL that has the tables.")] = "",
@@ -312,7 +326,7 @@ def _add_checking(app: typer.Typer, open_platform: Open) -> None:
 
 
 def _add_publishing(app: typer.Typer, open_platform: Open) -> None:
-    @app.command("contract")
+    @app.command("contract", epilog=_tried("contract order.order > order.odcs.yaml"))
     def show_contract(entity: Annotated[str, typer.Argument(help="Entity to publish the contract of.")]) -> None:
         """Print an entity's data contract as ODCS 3.1."""
         platform = open_platform()
@@ -320,7 +334,7 @@ def _add_publishing(app: typer.Typer, open_platform: Open) -> None:
             contract(platform.model, platform.model.entity(entity)), highlight=False, soft_wrap=True, markup=False
         )
 
-    @app.command("publish")
+    @app.command("publish", epilog=_tried("publish --url postgresql://writer@bi/reports --as north"))
     def publish_tables(
         url: Annotated[str, typer.Option(help="Address of the PostgreSQL that BI tools read.")],
         policy: PolicyOption = "owner",
@@ -335,7 +349,7 @@ def _add_publishing(app: typer.Typer, open_platform: Open) -> None:
         out.print(table)
         raise typer.Exit(1 if any(one.failure for one in found) else 0)
 
-    @app.command("rates")
+    @app.command("rates", epilog=_tried("rates eurofxref-hist.csv --source ECB --carry 4"))
     def bring_rates(
         file: Annotated[
             Path, typer.Argument(help="day,base,currency,rate; or the ECB's eurofxref-hist.csv.", exists=True)
@@ -348,12 +362,12 @@ def _add_publishing(app: typer.Typer, open_platform: Open) -> None:
         shown = f"{found.rates} rates of {len(found.currencies)} currencies on {found.days} days"
         out.print(f"{shown}, from {found.source}; snapshot {found.snapshot}")
 
-    @app.command("ossie")
+    @app.command("ossie", epilog=_tried("ossie my-company > model.yaml"))
     def show_ossie(name: Annotated[str, typer.Argument(help="What to call the model.")] = "isthmus") -> None:
         """Print the model and its metrics as Apache Ossie (formerly OSI) YAML, for other semantic layers."""
         out.print(ossie(open_platform().model, name), highlight=False, soft_wrap=True, markup=False)
 
-    @app.command("lineage")
+    @app.command("lineage", epilog=_tried("lineage order.sales --by front_end"))
     def show_lineage(metrics: Named, by: ByOption = None) -> None:
         """Print where each column of an answer comes from, as an OpenLineage event."""
         platform = open_platform()

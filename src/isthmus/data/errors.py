@@ -76,6 +76,10 @@ class NeedsTime(errors.BadAsk):
     slug = "data.needs-time"
 
 
+def _such_as(examples: Sequence[object]) -> str:
+    return f", such as {', '.join(map(str, examples))}" if examples else "; its owner is shown which"
+
+
 class DuplicateKey(errors.Conflict):
     """A declared key is not unique in this snapshot, so numbers that rely on it would be inflated."""
 
@@ -84,7 +88,7 @@ class DuplicateKey(errors.Conflict):
     def __init__(self, entity: str, key: Sequence[str], table: str, count: int, examples: Sequence[object]) -> None:
         super().__init__(
             f"the key ({', '.join(key)}) of {entity} is not unique: {count} value(s) of it occur more than once or "
-            f"are empty, such as {', '.join(map(str, examples))}",
+            f"are empty{_such_as(examples)}",
             remedy=f"remove the duplicate rows of {table}, or accept a flagged answer with `accept: duplicates`",
             entity=entity,
             examples=tuple(examples),
@@ -98,7 +102,7 @@ class BrokenReference(errors.Conflict):
 
     def __init__(self, reference: str, count: int, examples: Sequence[object]) -> None:
         super().__init__(
-            f"{count} row(s) of {reference} refer to nothing, such as {', '.join(map(str, examples))}",
+            f"{count} row(s) of {reference} refer to nothing{_such_as(examples)}",
             remedy="land what is missing, or leave `whole` out: such rows then stand in the group without a value",
             examples=tuple(examples),
         )

@@ -14,7 +14,7 @@ from .ask import Ask, zone
 from .errors import BadMetric, NeedsTime
 from .model import Model
 
-CellAggregate = Literal["sum", "count", "min", "max", "distinct"]
+CellAggregate = Literal["sum", "count", "min", "max", "distinct", "people"]
 COMBINABLE: Final = frozenset(["sum", "count", "min", "max"])  # parts can be put together; distinct values cannot
 
 # Which periods are whole numbers of a grain, so that a row of the earlier period has its place in the later one.
@@ -103,12 +103,16 @@ Expression = Cell | Quotient | Total
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Turns metrics into expressions, carrying filters down to the cells."""
+    """Turns metrics into expressions, carrying filters down to the cells.
+
+    Of metrics that are derived from others, as many as `widened` says are taken for those, from the outermost on.
+    """
 
     model: Model
     now: datetime
     ask: Ask
     grain: Grain | None
+    widened: int = 0
 
     def metric(self, name: str, filters: tuple[Filter | Within, ...]) -> Expression:
         metric = self.model.metric(name)
@@ -122,6 +126,8 @@ class Resolver:
             case m.Distinct():
                 entity, _ = self.model.split(metric.field.rpartition(">")[2])
                 return self._cell(entity.name, "distinct", metric.field, metric.time, _with(filters, metric.where))
+            case m.Derived() if self.widened:
+                return replace(self, widened=self.widened - 1).metric(metric.of, filters)
             case m.Derived():
                 period = (self._period(metric.period),) if metric.period else ()
                 return self.metric(metric.of, (*_with(filters, metric.where), *period))

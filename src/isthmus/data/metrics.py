@@ -30,8 +30,8 @@ from .proof import Proof, Proofs, Relied, relied_on
 from .reader import Reader, Snapshots, Table
 from .receipt import Receipt, Receipts, Rerun, digest_of, receipt_id
 from .scope import quoted, table_name
-from .small_cells import hidden_cells
 from .sql import Statement, statement
+from .suppression import hide_small
 from .usage import Usage
 
 CACHED_MAX: Final = 256  # answers kept in memory
@@ -219,11 +219,11 @@ class Metrics:
 
     def _left(self, ask: Ask, ready: _Ready, policy: Policy, reader: Reader, asked_at: datetime) -> _Left:
         planned, written = ready.plan, ready.statement
-        proofs = self._proofs.check(reader, ready.relied, ask)
+        proofs = self._proofs.check(reader, ready.relied, ask, shows_keys=policies.sees_all(policy))
         rates.check_rates(reader, written.lacking, written.parameters, ask.currency)
         rows = reader.rows(written.sql, written.parameters)
         _check_currencies(planned, rows)
-        hidden = self._hide_small(planned, policy, reader, rows, asked_at) if policy.cells_min else 0
+        hidden = self._hide_small(ready, policy, reader, rows, asked_at) if policy.cells_min else 0
         for column, mask in policies.masks(planned, policy, self._secret).items():
             for row in rows:
                 row[column] = mask(row[column])
@@ -242,35 +242,15 @@ class Metrics:
             return frozenset(names)
         return frozenset(name for name in names if self._proofs.one_currency(reader, name).holds)
 
-    def _hide_small(self, planned: Plan, policy: Policy, reader: Reader, rows: Rows, asked_at: datetime) -> int:
-        """Empty the numbers that few people stand behind, and what would give them away; return how many."""
-        groups = [tuple(row[by.asked] for by in planned.by) for row in rows]
-        unfiltered = self._unfiltered(planned, policy, reader, asked_at)
-        count = 0
-        for name, counted in planned.people.items():
-            columns = [f"people {at} of {name}" for at in range(len(counted))]
-            people = [_fewest([row[column] for column in columns]) for row in rows]
-            for before in unfiltered:
-                wider = [_fewest([before[group][column] for column in columns]) if group in before else None
-                         for group in groups]  # fmt: skip
-                for at in hidden_cells(groups, people, policy.cells_min, wider):
-                    count += rows[at][name] is not None
-                    rows[at][name] = None
-        return count
+    def _hide_small(self, ready: _Ready, policy: Policy, reader: Reader, rows: Rows, asked_at: datetime) -> int:
+        """Empty what few people stand behind, and what would give it away; return how many numbers."""
 
-    def _unfiltered(
-        self, planned: Plan, policy: Policy, reader: Reader, asked_at: datetime
-    ) -> list[dict[tuple[object, ...], dict[str, Any]]]:
-        """Return the same cells without the asker's filters, and without each single one; once empty for none."""
-        where = planned.ask.where
-        fewer = [()] if len(where) < 2 else [(), *(where[:at] + where[at + 1 :] for at in range(len(where)))]
-        found: list[dict[tuple[object, ...], dict[str, Any]]] = []
-        for filters in fewer if where else []:
-            wider = plan(planned.model, _changed(planned.ask, where=filters), asked_at, person=policy.person)
+        def read(ask: Ask, levels: int) -> Rows:
+            wider = plan(ready.plan.model, ask, asked_at, person=policy.person, widened=levels)
             written = self._written(wider, policy)
-            rows = reader.rows(written.sql, written.parameters)
-            found.append({tuple(row[by.asked] for by in wider.by): row for row in rows})
-        return found or [{}]
+            return reader.rows(written.sql, written.parameters)
+
+        return hide_small(ready.plan, rows, policy.cells_min, read)
 
     def _receipt(
         self,
@@ -365,11 +345,6 @@ def _check_currencies(planned: Plan, rows: Rows) -> None:
                     remedy=f"group by {field}, filter by one currency, or have them converted: --in {min(codes)} "
                     f"(over HTTP `currency`), by the rates of the lake",
                 )
-
-
-def _fewest(counts: Sequence[int]) -> int:
-    """Return the least number of people behind a number's parts; parts that nobody stands behind show nobody."""
-    return min((count for count in counts if count > 0), default=0)
 
 
 def _ordered(rows: Rows, order: Sequence[str], columns: Sequence[str]) -> Rows:

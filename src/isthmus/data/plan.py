@@ -72,18 +72,25 @@ class Plan:
 
 
 def plan(
-    model: Model, ask: Ask, now: datetime, *, person: str | None = None, settled: frozenset[str] = frozenset()
+    model: Model,
+    ask: Ask,
+    now: datetime,
+    *,
+    person: str | None = None,
+    settled: frozenset[str] = frozenset(),
+    widened: int = 0,
 ) -> Plan:
     """Return how to answer an ask.
 
     `settled` are currency fields that have one value in all rows, so that amounts can't meet in two. `person` is
     the entity whose members are counted behind each cell, for the suppression of small ones; an empty text counts
-    rows, None counts nothing. Raises the errors of `errors.py`, each with what to do next.
+    rows, None counts nothing. `widened` takes so many levels of derived metrics off. Raises the errors of `errors.py`,
+    each with what to do next.
     """
     by = _dimensions(model, ask)
     _check_order(ask, by)
     time_at = next((at for at, one in enumerate(by) if one.is_own_time), None)
-    resolver = Resolver(model, ask.as_of or now, ask, by[time_at].grain if time_at is not None else None)
+    resolver = Resolver(model, ask.as_of or now, ask, by[time_at].grain if time_at is not None else None, widened)
     metrics = {name: resolver.metric(name, ()) for name in dict.fromkeys(ask.metrics)}
     asked = settled | {one.field for one in by}
     currencies = {name: tuple(_currencies(model, found, asked)) for name, found in metrics.items()}
@@ -226,11 +233,16 @@ def currency_field(model: Model, cell: Cell) -> str:
 def _people(model: Model, expression: Expression, person: str | None) -> Iterator[Cell]:
     if person is None:
         return
-    for cell in dict.fromkeys(cells(expression)):
+    for cell in cells(expression):
         if cell.window is not None:
             raise NotAnswered(
                 "a running total of one period less that of the one before shows a single period",
                 remedy="ask for the metric that it is made of: small cells are hidden there",
+            )
+        if cell.agg in ("min", "max") and _is_of_people(model, cell.root):
+            raise NotAnswered(
+                f"the least or greatest {cell.field} of many people is the number of one of them",
+                remedy="ask for a sum or an average",
             )
         ways = ways_up(model, cell.root, person) if person else []
         if not ways:
@@ -238,8 +250,16 @@ def _people(model: Model, expression: Expression, person: str | None) -> Iterato
             continue
         *before, last = ways[0]
         yield replace(
-            cell, agg="distinct", field=written(tuple(before), f"{last.reference.source}.{last.reference.name}")
+            cell, agg="people", field=written(tuple(before), f"{last.reference.source}.{last.reference.name}")
         )
+
+
+def _is_of_people(model: Model, name: str, *seen: str) -> bool:
+    """Return whether rows of an entity say something personal, or lead to one that does."""
+    entity = model.entity(name)
+    targets = {reference.target for reference in entity.references} - {name, *seen}
+    own = any(field.pii for field in entity.fields.values())
+    return own or any(_is_of_people(model, target, name, *seen) for target in targets)
 
 
 def _non_additive(

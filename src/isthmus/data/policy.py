@@ -76,6 +76,12 @@ def of_front_end(model: Model, code: str, *, shared: Sequence[str] = (), cells_m
     return Policy(name=code, opens={name: Opened() for name in shared} | own, cells_min=cells_min, attributes=(code,))
 
 
+def sees_all(policy: Policy) -> bool:
+    """Return whether a policy opens every row and every personal field: nothing has to be kept from its asker."""
+    is_open = ALL in policy.opens and not any(one.rows or one.hidden for one in policy.opens.values())
+    return is_open and set(EVERY_KIND) <= set(policy.personal)
+
+
 def visible_rows(model: Model, policy: Policy) -> dict[str, Filter]:
     """Return which rows of which entities the asker sees, for those that are restricted."""
     every = policy.opens.get(ALL)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Any, Final, Literal, cast
+
+from msgspec import structs
 
 from isthmus.kernel import Value
 
@@ -43,21 +45,22 @@ class Proofs:
         self._model = model
         self._known: dict[tuple[str, str, str], Proof] = {}
 
-    def check(self, reader: Reader, relied: Relied, ask: Ask) -> tuple[Proof, ...]:
+    def check(self, reader: Reader, relied: Relied, ask: Ask, *, shows_keys: bool = True) -> tuple[Proof, ...]:
         """Return the proofs of all that is relied on.
 
         Raises DuplicateKey with offending keys unless the ask accepts them, and BrokenReference where the ask
-        wants whole references; otherwise rows that refer to nothing stand in the group without a value.
+        wants whole references; otherwise rows that refer to nothing stand in the group without a value. Who does
+        not see everything is told how many keys offend, and not which: they may be of rows that are not theirs.
         """
         found: list[Proof] = []
         for name in relied.keys:
-            proof = self.key(reader, self._model.entity(name))
+            proof = _shown(self.key(reader, self._model.entity(name)), shows_keys)
             if not proof.holds and "duplicates" not in ask.accept:
                 entity = self._model.entity(name)
                 raise DuplicateKey(name, entity.key, entity.table, proof.count, proof.examples)
             found.append(proof)
         for name in relied.references:
-            proof = self.reference(reader, self._reference(name))
+            proof = _shown(self.reference(reader, self._reference(name)), shows_keys)
             if not proof.holds and ask.is_whole:
                 raise BrokenReference(name, proof.count, proof.examples)
             found.append(proof)
@@ -119,6 +122,10 @@ class Proofs:
     def _reference(self, name: str) -> Reference:
         owner, _, field = name.rpartition(".")
         return next(ref for ref in self._model.entity(owner).references if ref.name == field)
+
+
+def _shown(proof: Proof, shows_keys: bool) -> Proof:
+    return proof if shows_keys or proof.holds else structs.replace(cast(Any, proof), examples=())
 
 
 def relied_on(model: Model, plan: Plan) -> Relied:

@@ -1,64 +1,100 @@
 """Hide numbers that few people stand behind, and so many others that no hidden one can be found by subtraction.
 
-Whoever sees a group's total and all its cells but one knows the hidden one. So along every dimension, in every
-line of cells that is summed by leaving that dimension out, the hidden cells stand for at least `least` people
-together, or nothing is hidden there. Times are also lines of their coarser periods. It is a rule for
-tables, not differential privacy: who may ask many differently filtered questions must be trusted with the answers.
+Whoever sees a group's total and all its cells but one knows the hidden one. So in every line of cells that another
+table sums up (one with a dimension left out, or a time by a coarser period), the hidden cells stand for at least
+`least` people together, or nothing is hidden there; and a cell that such a table hides is not shown by its parts here.
+What is hidden depends on the numbers of people alone, not on the order of rows or columns: asked again, it is the same.
+
+It is a rule for tables, not differential privacy: who asks for many overlapping periods, in many time zones, must be
+trusted with the answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
+from typing import Final
 
 Group = tuple[object, ...]
+Place = tuple[int, ...]  # a table: how coarse it is along each dimension
 
 
-def hidden_cells(
-    groups: Sequence[Group], people: Sequence[int], least: int, without: Sequence[int | None] = ()
-) -> set[int]:
-    """Return the places of the cells to hide.
+def hidden_cells(groups: Sequence[Group], people: Sequence[int], least: int, given: Collection[int] = ()) -> set[int]:
+    """Return the places of the cells to hide: small ones, those `given` and what would give either away.
 
-    `people` are those behind each cell; `without` are those behind the same cell before the asker's filters: where
-    the filter leaves only a few out, the cell is hidden as well, since the unfiltered one less it shows them.
+    `people` are those behind each cell. The columns of groups come in an order that does not depend on the asker's.
     """
-    hidden = {at for at, count in enumerate(people) if 0 < count < least}
-    for at, before in enumerate(without):
-        if before is not None and 0 < before - people[at] < least:
-            hidden.add(at)
-    lines = list(_lines(groups))
-    is_changed = bool(hidden)
+    if not given and not any(0 < count < least for count in people):
+        return set()
+    axes = [_levels([group[axis] for group in groups]) for axis in range(len(groups[0]))]
+    cells: dict[Place, list[Group]] = {}
+    hidden: dict[Place, set[Group]] = {}
+    for place in sorted(itertools.product(*(range(len(levels)) for levels in axes)), key=lambda one: (-sum(one), one)):
+        turn = [levels[level] for levels, level in zip(axes, place, strict=True)]
+        cells[place] = [tuple(cut(value) for cut, value in zip(turn, group, strict=True)) for group in groups]
+        behind: dict[Group, int] = {}
+        for cell, count in zip(cells[place], people, strict=True):
+            behind[cell] = behind.get(cell, 0) + count
+        hidden[place] = {cell for cell, count in behind.items() if 0 < count < least}
+        if not any(place):
+            hidden[place] |= {cells[place][at] for at in given}
+        _close(hidden[place], behind, _lines(place, cells, hidden), least)
+    finest = (0,) * len(axes)
+    return {at for at, cell in enumerate(cells[finest]) if cell in hidden[finest]}
+
+
+def _lines(
+    place: Place, cells: dict[Place, list[Group]], hidden: dict[Place, set[Group]]
+) -> list[tuple[list[Group], bool]]:
+    """Return the cells that a coarser table sums up, line by line, and whether it hides the sum."""
+    found: list[tuple[list[Group], bool]] = []
+    for coarser in cells:
+        differing = [at for at, (level, own) in enumerate(zip(coarser, place, strict=True)) if level != own]
+        if len(differing) != 1 or coarser[differing[0]] < place[differing[0]]:
+            continue
+        lines: dict[Group, dict[Group, None]] = {}
+        for total, cell in zip(cells[coarser], cells[place], strict=True):
+            lines.setdefault(total, {})[cell] = None
+        found += [(list(line), total in hidden[coarser]) for total, line in lines.items()]
+    return found
+
+
+def _close(hidden: set[Group], behind: dict[Group, int], lines: Sequence[tuple[list[Group], bool]], least: int) -> None:
+    """Hide more until no line gives a hidden cell away, nor the sum that another table hides."""
+    alone = {line[0] for line, is_sum_hidden in lines if len(line) == 1 and not is_sum_hidden}  # the sum shows it
+    is_changed = True
     while is_changed:
         is_changed = False
-        for line in lines:
-            if (more := _one_more(line, hidden, people, least)) is not None:
-                hidden.add(more)
+        for line, is_sum_hidden in lines:
+            if not is_sum_hidden and hidden.isdisjoint(line):
+                continue
+            inside = [cell for cell in line if cell in hidden and cell not in alone]
+            if len(inside) > 1 and sum(behind[cell] for cell in inside) >= least:
+                continue
+            rest = [cell for cell in line if cell not in hidden and behind[cell] > 0]
+            if rest:
+                hidden.add(min(rest, key=lambda cell: (cell in alone, behind[cell], str(cell))))
                 is_changed = True
-    return hidden
 
 
-def _one_more(line: Sequence[int], hidden: set[int], people: Sequence[int], least: int) -> int | None:
-    """Return the cell with the fewest people that must be hidden too, if the hidden ones of a line give one away."""
-    inside = [at for at in line if at in hidden]
-    if not inside or (len(inside) > 1 and sum(people[at] for at in inside) >= least):
-        return None
-    rest = [at for at in line if at not in hidden and people[at] > 0]
-    return min(rest, key=lambda at: (people[at], at), default=None)
+def _levels(values: Sequence[object]) -> list[Callable[[object], object]]:
+    """Return how a dimension is made coarser, step by step: not at all, by periods, and left out."""
+    levels: list[Callable[[object], object]] = [_same]
+    known = len(set(values))
+    for cut in _PERIODS if any(isinstance(value, date) for value in values) else ():
+        if (fewer := len({cut(value) for value in values})) < known:
+            levels.append(cut)
+            known = fewer
+    return [*levels, _none] if known > 1 else levels
 
 
-def _lines(groups: Sequence[Group]) -> Iterator[list[int]]:
-    """Yield the places of the cells that are summed together when a dimension is left out, or made coarser."""
-    if not groups:
-        return
-    for axis in range(len(groups[0])):
-        coarser: list[Callable[[object], object]] = [lambda _: None]
-        if any(isinstance(group[axis], date) for group in groups):
-            coarser += [_day, _month, _quarter, _year]
-        for period in coarser:
-            lines: dict[Group, list[int]] = {}
-            for at, group in enumerate(groups):
-                lines.setdefault((*group[:axis], period(group[axis]), *group[axis + 1 :]), []).append(at)
-            yield from lines.values()
+def _same(value: object) -> object:
+    return value
+
+
+def _none(_: object) -> object:
+    return None
 
 
 def _day(value: object) -> object:
@@ -75,3 +111,6 @@ def _quarter(value: object) -> object:
 
 def _year(value: object) -> object:
     return value.year if isinstance(value, date) else value
+
+
+_PERIODS: Final = (_day, _month, _quarter, _year)

@@ -307,7 +307,7 @@ class _Writer:
 
     def _aggregate(self, leg: Leg, cell: Cell) -> str:
         place = self.places[cell]
-        return _aggregated(cell, place) + (f" filter (where f{place})" if self._is_flagged(leg, cell) else "")
+        return _aggregated(cell, place, f"f{place}" if self._is_flagged(leg, cell) else "")
 
     def _combined(self, leg: Leg, cell: Cell) -> str:
         """Return how parts of earlier periods make one number; over a window without rows nothing adds up to nought."""
@@ -331,7 +331,7 @@ class _Writer:
         return dimensions + [self.places[cell] for cell in leg.cells if cell.field] + flags + self._series(leg)
 
     def _type(self, cell: Cell) -> str:
-        if cell.agg in ("count", "distinct"):
+        if cell.agg in ("count", "distinct", "people"):
             return "bigint"
         _, found = self.model.split(cell.field.rpartition(">")[2])
         return SQL_TYPES[found.kind]
@@ -361,10 +361,14 @@ class _Writer:
         return found
 
 
-def _aggregated(cell: Cell, column: str) -> str:
+def _aggregated(cell: Cell, column: str, passing: str = "") -> str:
+    kept = f" filter (where {passing})" if passing else ""
     if not cell.field:
-        return "count(*)"
-    return f"count(distinct {column})" if cell.agg == "distinct" else f"{cell.agg}({column})"
+        return f"count(*){kept}"
+    if cell.agg == "people":  # a row of nobody counts as one: it may be anybody's
+        nobody = f"{passing} and {column} is null" if passing else f"{column} is null"
+        return f"count(distinct {column}){kept} + count(*) filter (where {nobody})"
+    return f"{f'count(distinct {column})' if cell.agg == 'distinct' else f'{cell.agg}({column})'}{kept}"
 
 
 def _is_shared(leg: Leg) -> bool:
