@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from playwright.async_api import Page, expect
 
+from isthmus.console.receipts import PAGE_SIZE
+
 from .conftest import Served
 
 
@@ -34,6 +36,37 @@ async def test_an_analyst_asks_a_metric_and_passes_the_address_on(page: Page, se
     await page.locator("a[href*='/receipts/']").click()
     await expect(page.locator("h1")).to_contain_text("the same number today")
     await expect(page.locator("pre")).to_contain_text("select")
+
+
+async def test_receipts_are_found_by_metric_and_asker_and_a_page_ends_where_the_next_begins(
+    page: Page, served: Served
+) -> None:
+    await served.sell("tea")
+    await page.goto(f"{served.address}/quality")
+    await page.get_by_role("button", name="Land now").click()
+    await expect(page.get_by_role("status").first).to_contain_text("in the lake")
+    asked = f"{served.address}/metrics?metrics=order.buyers&policy=south"
+    for _ in range(PAGE_SIZE + 2):
+        assert (await page.request.get(asked)).ok
+    await page.goto(f"{served.address}/metrics?metrics=order.sales&where=order.order.channel+in+online,store")
+    newest = await page.locator("a[href*='/receipts/']").text_content() or ""
+    await page.locator("nav.side").get_by_role("link", name="Receipts").click()
+    rows = page.get_by_role("region", name="Receipts").locator("tbody tr")
+    await expect(rows.first).to_contain_text(newest)
+    await expect(rows.first).to_contain_text("order.order.channel in online, store")
+    await page.get_by_label("Metric").select_option("order.buyers")
+    await page.get_by_label("As seen by").select_option("south")
+    await page.get_by_role("button", name="Find", exact=True).click()
+    await expect(rows).to_have_count(PAGE_SIZE)
+    first = await rows.locator("a").all_text_contents()
+    await page.request.get(asked)  # one more meanwhile moves no page
+    await page.get_by_role("link", name="Next page").click()
+    await expect(page.get_by_role("link", name="First page")).to_be_visible()
+    second = await rows.locator("a").all_text_contents()
+    assert (len(second), set(first) & set(second)) == (2, set())
+    await rows.first.get_by_role("link").click()
+    await expect(page.locator("h1")).to_contain_text("the same number today")
+    await expect(page.locator("nav.side a[aria-current=page]")).to_have_text(["Receipts"])
 
 
 async def test_a_question_that_has_no_answer_says_why(page: Page, served: Served) -> None:

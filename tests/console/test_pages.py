@@ -40,6 +40,8 @@ PAGES = (
     "/deploys/north",
     "/metrics",
     "/metrics?metrics=order.sales&grain=day&by=front_end",
+    "/metrics/receipts",
+    "/metrics/receipts?metric=order.margin&policy=south",
     "/lineage?metric=order.net-sales",
     "/quality",
     "/quarantine",

@@ -27,6 +27,7 @@ from .client import Client
 from .metrics import Explorer
 from .one_id import OneIdPages
 from .pages import Part
+from .receipts import ReceiptPages
 from .web import Page, redirect, render
 
 PAGE_SIZE: Final = 50
@@ -65,7 +66,8 @@ def data_part(client: Client, data: DataPlatform, land: Land, one_id: OneId) -> 
     """Return what the data platform adds to the console, and begin to read what has landed."""
     explorer = Explorer(client, data)
     explorer.warm()
-    pages = [*explorer.pages(), *Data(data, land).pages(), *OneIdPages(one_id).pages()]
+    receipts = ReceiptPages(data, explorer.policy, client.release.lines)
+    pages = [*explorer.pages(), *receipts.pages(), *Data(data, land).pages(), *OneIdPages(one_id).pages()]
     return Part(pages=pages, metrics=data.model.metrics, business=explorer.business)
 
 

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.data import metamorphic
-from isthmus.data.ask import GRAINS, Ask, grained, read_filter
+from isthmus.data.ask import GRAINS, Ask, read_filter
 from isthmus.data.expression import cells
 from isthmus.data.metrics import Answer
 from isthmus.data.model import Model
@@ -61,7 +61,6 @@ class Explorer:
         return [
             Page("/metrics", "Metrics", self.show, group="Data"),
             Page("/metrics/answer.csv", "", self.download),
-            Page("/metrics/receipts/{id}", "", self.receipt),
         ]
 
     async def show(self, request: Request) -> Response:
@@ -71,7 +70,7 @@ class Explorer:
         units: dict[str, tuple[str, int]] = {}
         if asked["metrics"]:
             try:
-                policy = self._policy(asked["policy"])
+                policy = self.policy(asked["policy"])
                 answer = await asyncio.to_thread(self._data.metrics.ask, _question(asked), policy)
                 units = await asyncio.to_thread(self._units, answer, policy)
             except errors.IsthmusError as error:
@@ -126,7 +125,7 @@ class Explorer:
         number, found = self._data.lake.head().number, list[Figure]()
         if names and number:
             try:
-                policy = self._policy(code)
+                policy = self.policy(code)
                 answer = self._data.metrics.ask(Ask(metrics=names), policy)
                 units = self._units(answer, policy)
             except errors.IsthmusError:
@@ -139,7 +138,7 @@ class Explorer:
     async def download(self, request: Request) -> Response:
         """Return all rows of an answer as CSV, amounts in whole units of their currency."""
         asked = _asked(request)
-        policy = self._policy(asked["policy"])
+        policy = self.policy(asked["policy"])
         answer = await asyncio.to_thread(self._data.metrics.ask, _question(asked), policy)
         units = await asyncio.to_thread(self._units, answer, policy)
         text = io.StringIO()
@@ -149,14 +148,8 @@ class Explorer:
         headers = {"content-disposition": f'attachment; filename="metrics-{answer.receipt.id}.csv"'}
         return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
-    async def receipt(self, request: Request) -> Response:
-        """Show a receipt, and whether its question has the same answer today."""
-        found = self._data.receipts.get(request.path_params["id"])
-        policies = {**self._data.policies, found.policy: self._policy(found.policy)}
-        again = await asyncio.to_thread(self._data.metrics.rerun, found.id, policies)
-        return render(request, "receipt.html", receipt=found, again=again, address=_address(found.ask, found.policy))
-
-    def _policy(self, name: str) -> Policy:
+    def policy(self, name: str) -> Policy:
+        """Return what an asker may see: a front end, or whoever else is known by a policy. Raises NotFound."""
         if name in self._data.policies:
             return self._data.policies[name]
         self._client.release.line(name)
@@ -165,7 +158,7 @@ class Explorer:
     def _seen(self, policy: str) -> Model:
         """Return the model with the attributes of front ends that an asker sees; none where nobody is called so."""
         try:
-            return self._data.metrics.seen_by(self._policy(policy))
+            return self._data.metrics.seen_by(self.policy(policy))
         except errors.IsthmusError:
             return self._data.model
 
@@ -238,19 +231,6 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise errors.BadAsk(f"{text!r} is no day", remedy="write it like 2026-01-31") from None
-
-
-def _address(ask: Ask, policy: str) -> list[tuple[str, str]]:
-    """Return the fields of the address that asks the same, as far as the explorer can say it."""
-    found = [("metrics", name) for name in ask.metrics]
-    for one in ask.by:
-        name, grain = grained(one)
-        found.append(("grain", grain) if grain and name == "time" else ("by", one))
-    for one in ask.where:
-        if isinstance(one, Where):
-            name = {">=": "from", "<": "to"}.get(one.op, "") if one.field == "time" else ""
-            found.append((name, str(one.value)) if name else ("where", f"{one.field} {one.op} {one.value}"))
-    return [*found, ("policy", policy)]
 
 
 def _scaled(row: Row, units: Mapping[str, tuple[str, int]]) -> dict[str, Any]:

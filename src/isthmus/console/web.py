@@ -61,7 +61,11 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
     root = request.scope.get("root_path", "")
     here = request.scope["path"].removeprefix(root)
     found: jinja2.Template = request.app.state.templates.get_template(template)
-    text = found.render(root=root, here=here, menu=request.app.state.menu, query=request.query_params, **values)
+    menu = request.app.state.menu
+    above = [page.path for _, pages in menu for page in pages if f"{here}/".startswith(f"{page.path}/")]
+    current = max(above, key=len, default="")  # of pages below one another, the one that is nearest
+    names = {"root": root, "here": here, "menu": menu, "current": current, "query": request.query_params}
+    text = found.render(**names, **values)
     return HTMLResponse(text, status_code=status)
 
 
