@@ -394,7 +394,6 @@ def one_id(running: Running, data: DataPlatform) -> OneId:
     """Return the persons of a company: read from its members, landed in its lake."""
     from isthmus.data.one_id import OneId
     from isthmus.data.published import Published
-    from isthmus.gateway.metrics import policy_named
 
-    published = Published(data, RESOLVED, functools.partial(policy_named, data))
+    published = Published(data, RESOLVED, data.policy)
     return OneId(running.config.data / "one-id", running.database, ONE_ID_RECORDS, published)

@@ -24,7 +24,7 @@ from isthmus.gateway.http import Gateway
 from isthmus.gateway.metrics import MetricsService
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
-from isthmus.kernel import Caller, FrontEnd, Value
+from isthmus.kernel import Caller, FrontEnd, Value, errors
 from isthmus.markings import Derived, Measure, Metric, Pii, Ratio, Where
 from isthmus.packs.member import api as member
 
@@ -126,6 +126,14 @@ async def test_a_front_end_asks_by_what_it_declares_over_http(sold: World) -> No
     answer = await sold.ask("north", "order.orders", by=["order.order.attributes.note"])
     assert answer.json()["receipt"]["masked"] == ["order.order.attributes.note"]
     assert "Ada" not in answer.text
+
+
+async def test_what_a_key_was_answered_is_computed_again_by_the_name_of_its_policy(sold: World) -> None:
+    receipt = (await sold.ask("north", "order.sales", by=[WRAP])).json()["receipt"]
+    keys = sold.data.policy(receipt["policy"])
+    assert sold.data.metrics.rerun(receipt["id"], {keys.name: keys}).is_same
+    with pytest.raises(errors.NotFound, match=r"no policy 'front-end:nroth' \(did you mean 'north'\?\)"):
+        sold.data.policy("front-end:nroth")
 
 
 async def test_another_front_end_neither_sees_it_listed_nor_may_ask_by_it(sold: World) -> None:

@@ -48,7 +48,7 @@ Named = Annotated[list[str], typer.Argument(help="Metrics, such as order.sales."
 ByOption = Annotated[list[str] | None, typer.Option("--by", "-b", help="Group by a field or time:month; may repeat.")]
 WhereOption = Annotated[list[str] | None, typer.Option("--where", "-w", help="Keep rows, as in 'front_end = north'.")]
 FormOption = Annotated[str, typer.Option("--form", help="table, chart, json, sql, or a file ending in .arrow.")]
-PolicyOption = Annotated[str, typer.Option("--as", help="Policy to ask under: owner, or a front end.")]
+PolicyOption = Annotated[str, typer.Option("--as", help="Ask as owner, a front end, or front-end:CODE (its keys).")]
 
 
 def commands(

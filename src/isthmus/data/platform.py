@@ -25,7 +25,7 @@ from .lake import Lake
 from .landing import Lander
 from .metrics import Metrics
 from .model import Model, read_packs
-from .policy import Policy, of_front_end, owner
+from .policy import KEYS, Policy, of_front_end, of_keys, owner
 from .receipt import Receipts
 
 
@@ -46,15 +46,17 @@ class DataPlatform:
         return Lander(self.lake, database.url, Outbox(database), self.event_owners)
 
     def policy(self, name: str) -> Policy:
-        """Return a policy by its name: one that was given, or that of a front end. Raises NotFound."""
+        """Return a policy by its name: one that was given, a front end's, or that of its keys. Raises NotFound."""
         if name in self.policies:
             return self.policies[name]
+        code = name.removeprefix(KEYS)
         known = [*self.policies, *self.metrics.attributed.front_ends()]
-        if name not in known:
+        if code not in known[len(self.policies) :]:
             raise errors.NotFound(
-                f"there is no policy {name!r}{errors.near(name, known)}", remedy=f"the policies are {', '.join(known)}"
+                f"there is no policy {name!r}{errors.near(code, known)}",
+                remedy=f"the policies are {', '.join(known)}, and {KEYS}<code> as a front end's keys see it",
             )
-        return of_front_end(self.model, name)
+        return of_front_end(self.model, code) if code == name else of_keys(self.model, code)
 
 
 class Settings(Value):

@@ -23,6 +23,8 @@ from .plan import Plan
 EVERY_KIND: Final[tuple[PersonalKind, ...]] = (
     "name", "email", "phone", "address", "birth-date", "identifier", "free-text"
 )  # fmt: skip
+KEYS: Final = "front-end:"  # before a front end's code: the name of the policy that its keys ask under over HTTP
+CELLS_MIN: Final = 5  # people behind a number that leaves so; the least that statistical offices commonly publish
 ALL: Final = "*"  # stands for every entity in `opens`, where the policy means that
 
 
@@ -74,6 +76,15 @@ def of_front_end(model: Model, code: str, *, shared: Sequence[str] = (), cells_m
         if "front_end" in entity.fields
     }
     return Policy(name=code, opens={name: Opened() for name in shared} | own, cells_min=cells_min, attributes=(code,))
+
+
+def of_keys(model: Model, code: str) -> Policy:
+    """Return what a front end's keys see: its own rows, and those of the whole group; of people only numbers."""
+    own = Where("front_end", "=", code)
+    opens = {
+        name: Opened(rows=own) if "front_end" in entity.fields else Opened() for name, entity in model.entities.items()
+    }
+    return Policy(name=f"{KEYS}{code}", opens=opens, cells_min=CELLS_MIN, attributes=(code,))
 
 
 def sees_all(policy: Policy) -> bool:

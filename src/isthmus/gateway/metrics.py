@@ -18,19 +18,15 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from isthmus.data import serve
-from isthmus.data.model import Model
 from isthmus.data.platform import DataPlatform
-from isthmus.data.policy import Opened, Policy
+from isthmus.data.policy import Policy, of_keys
 from isthmus.kernel import Platform, encode, errors
-from isthmus.markings import Where
 
 from .auth import Known
 from .body import ClientGone, check_is_json, read_body
 from .problem import CONTENT_TYPE, MethodNotAllowed, NoSuchPath, problem
 
 SCOPE: Final = "data.ask"
-NAMED: Final = "front-end:"  # before a front end's code: the name of the policy that its keys ask under
-CELLS_MIN: Final = 5  # people behind a number that leaves; the least that statistical offices commonly publish
 QUESTION_BYTES_MAX: Final = 64 << 10
 QUESTION_LIMIT_S: Final = 10.0
 
@@ -104,24 +100,9 @@ class MetricsService:
 
     def _policy(self, known: Known) -> Policy:
         if known.front_end not in self._policies:
-            self._policies[known.front_end] = policy_of(known.front_end, self._data.model)
+            self._policies[known.front_end] = of_keys(self._data.model, known.front_end)
         return self._policies[known.front_end]
 
     def _check_method(self, scope: Any, allowed: str) -> None:
         if scope["method"] != allowed and not (allowed == "GET" and scope["method"] == "HEAD"):
             raise MethodNotAllowed(scope["method"], scope["path"], allowed)
-
-
-def policy_of(front_end: str, model: Model) -> Policy:
-    """Return what a front end may see: its own rows, and those of the whole group; of people only numbers."""
-    own = Where("front_end", "=", front_end)
-    opens = {
-        name: Opened(rows=own) if "front_end" in entity.fields else Opened() for name, entity in model.entities.items()
-    }
-    return Policy(name=f"{NAMED}{front_end}", opens=opens, cells_min=CELLS_MIN, attributes=(front_end,))
-
-
-def policy_named(data: DataPlatform, name: str) -> Policy:
-    """Return the policy that a receipt names: that of a front end's keys, or the platform's. Raises NotFound."""
-    code = name.removeprefix(NAMED)
-    return data.policy(name) if code == name else policy_of(code, data.model)
