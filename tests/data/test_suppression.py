@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -54,6 +54,8 @@ METRICS = (
     m.Derived(name="cost_flu", of="cost", where=Where("illness", "=", "flu")),
     m.Derived(name="cost_flu_in_east", of="cost_flu", where=Where("town", "=", "east")),
     m.Ratio(name="flu_share", numerator="cost_flu", denominator="cost"),
+    m.PeriodOverPeriod(name="cost_before", of="cost", period="month", show="before"),
+    m.PeriodOverPeriod(name="cost_growth", of="cost", period="month"),
     m.Combined(name="cost_of_the_rest", plus=("cost",), minus=("cost_flu",)),
 )
 
@@ -117,6 +119,25 @@ def test_two_periods_that_differ_by_one_visit_are_not_both_answered(small_town: 
     assert None in (until("2024-02-10"), until("2024-02-11"))
     assert None in (until("2024-02-10T09:00:00Z"), until("2024-02-10T09:00:01Z"))
     assert until("2024-02-01") == sum(100 + at * at for at in range(31))  # whole months are many people
+
+
+def test_a_month_that_is_hidden_is_not_shown_as_the_one_before_the_next(make_world: Made) -> None:
+    world = make_world(clinic(), sql([]))
+    months = (("01", 3), ("02", 50), ("03", 40), ("04", 60))
+    each = [month for month, count in months for _ in range(count)]
+    rows = [f"({at}, null, 'east', 'flu', {at * at}, '2024-{month}-15')" for at, month in enumerate(each)]
+    world.change(f"insert into clinic.visit values {', '.join(rows)}")
+
+    def shown(metric: str, **ask: object) -> list[int]:
+        found = world.rows(metric, by=("time:month",), as_=ROWS, **ask)
+        return [cast(date, month).month for month, number in found if number is not None]
+
+    assert shown("cost") == [2, 4]
+    assert shown("cost_before") == [1, 3]  # before January there is nothing
+    assert shown("cost_growth") == []
+    assert not {2, 4} & set(shown("cost_before", **where("time", ">=", "2024-02-01")))  # what lies before counts too
+    whole = {cast(date, month).month: number for month, number in world.rows("cost_before", by=("time:month",))}
+    assert (whole[2], whole[4]) == (5, sum(at * at for at in range(53, 93)))
 
 
 def test_a_filter_by_a_number_of_ones_own_is_refused_since_it_picks_people_out(small_town: World) -> None:

@@ -231,9 +231,10 @@ def currency_field(model: Model, cell: Cell) -> str:
 
 
 def _people(model: Model, expression: Expression, person: str | None) -> Iterator[Cell]:
+    """Yield who stands behind each cell; for one of an earlier period, who stands behind the period shown."""
     if person is None:
         return
-    for cell in cells(expression):
+    for cell in (replace(cell, shift=None) for cell in cells(expression)):
         if cell.window is not None:
             raise NotAnswered(
                 "a running total of one period less that of the one before shows a single period",

@@ -22,7 +22,7 @@ from isthmus.markings import Derived, Grain, Where
 
 from .ask import GRAINS, Ask, leaves
 from .errors import NeedsTime, NotADimension, NotAnswered
-from .expression import truncated
+from .expression import cells, earlier, truncated
 from .model import Model, parts_of
 from .paths import reach
 from .plan import Plan
@@ -40,22 +40,42 @@ def hide_small(planned: Plan, rows: Rows, least: int, read: Read) -> int:
     parted = _parted(planned, names, least, read) if planned.ask.where else {}
     wider = [dict(zip(_groups(found, names), found, strict=True)) for found in _wider(planned, read)]
     count = 0
-    for name, counted in planned.people.items():
+    for name in planned.people:
         hidden: set[int] = set()
-        for column in dict.fromkeys(_column(at, name) for at in range(len(counted))):
+        for at, cell in enumerate(cells(planned.metrics[name])):
+            column = _column(at, name)
             people = [int(row[column]) for row in rows]
-            given = {at for at, group in enumerate(groups) if group in parted.get(column, ())}
+            given = {place for place, group in enumerate(groups) if group in parted.get(column, ())}
             for before in wider:
                 given |= {
-                    at
-                    for at, group in enumerate(groups)
-                    if group in before and 0 < before[group][column] - people[at] < least
+                    place
+                    for place, group in enumerate(groups)
+                    if group in before and 0 < before[group][column] - people[place] < least
                 }
-            hidden |= hidden_cells(groups, people, least, given)
-        for at in hidden:
-            count += rows[at][name] is not None
-            rows[at][name] = None
+            found = hidden_cells(groups, people, least, given)
+            hidden |= _later(planned, names, groups, found, cell.shift) if cell.shift else found
+        for place in hidden:
+            count += rows[place][name] is not None
+            rows[place][name] = None
     return count
+
+
+def _later(
+    planned: Plan, names: Sequence[str], groups: Sequence[Group], hidden: set[int], shift: tuple[int, Grain]
+) -> set[int]:
+    """Return the places in which what is hidden stands as the earlier period, or one that the filters leave out."""
+    axis = names.index(next(by.asked for by in planned.by if by.is_own_time))
+    shown = {group for place, group in enumerate(groups) if place not in hidden}
+    kept = shown if planned.ask.where else shown.union({_back(group, axis, shift) for group in groups} - set(groups))
+    return {place for place, group in enumerate(groups) if _back(group, axis, shift) not in kept}
+
+
+def _back(group: Group, axis: int, shift: tuple[int, Grain]) -> Group:
+    value = group[axis]
+    if not isinstance(value, date):
+        return group
+    moment = earlier(value if isinstance(value, datetime) else datetime.combine(value, time()), *shift)
+    return (*group[:axis], moment if isinstance(value, datetime) else moment.date(), *group[axis + 1 :])
 
 
 def _column(at: int, name: str) -> str:
