@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timedelta
 
 from playwright.async_api import Page, expect
 
@@ -102,6 +103,52 @@ async def test_a_capability_is_tried_by_its_contract_and_its_story_has_an_addres
     address = page.url
     await page.goto(f"{served.address}/calls?capability=checkout.preview-order")
     assert address.removeprefix(served.address) in await page.content()
+
+
+async def test_calls_are_picked_by_outcome_error_and_time(page: Page, served: Served) -> None:
+    asked = {"order_id": str(uuid.uuid4())}
+    refused = await served.client.post("/v1/order.get-order", json=asked, headers={"Isthmus-Explain": "true"})
+    sold = await served.sell("tea")
+    asked = {"order_id": sold["order_id"]}
+    answered = await served.client.post("/v1/order.get-order", json=asked, headers={"Isthmus-Explain": "true"})
+    good, bad = (page.locator(f"a[href$='/calls/{one.headers['isthmus-call']}']") for one in (answered, refused))
+
+    await page.goto(f"{served.address}/calls?capability=order.get-order")
+    await expect(good.or_(bad)).to_have_count(2)
+    await page.get_by_label("Outcome").select_option("refused or failed")
+    await page.get_by_role("button", name="Find").click()
+    await expect(bad).to_have_count(1)
+    await expect(good).to_have_count(0)
+    await page.get_by_label("Outcome").select_option("answered")
+    await page.get_by_role("button", name="Find").click()
+    await expect(good).to_have_count(1)
+    await expect(bad).to_have_count(0)
+    await page.goto(f"{served.address}/calls?capability=order.get-order")
+    await page.get_by_role("link", name="order.unknown-order").first.click()
+    await expect(page.get_by_label("Outcome")).to_have_value("order.unknown-order")
+    await expect(bad).to_have_count(1)
+    await expect(good).to_have_count(0)
+
+    await page.get_by_label("From, UTC").fill("2001-01-01T00:00")
+    await page.get_by_label("Up to").fill("2001-01-02T00:00")
+    await page.get_by_role("button", name="Find").click()
+    await expect(page.get_by_text("No story is kept that fits.")).to_be_visible()
+    await page.goto(f"{served.address}/calls?from=yesterday")
+    await expect(page.locator("main")).to_contain_text("From = 'yesterday' is no time")
+
+
+async def test_orders_are_picked_by_when_they_were_placed(page: Page, served: Served) -> None:
+    sold = await served.sell("tea")
+    order = await served.call("order.get-order", {"order_id": sold["order_id"]})
+    placed = datetime.fromisoformat(order["placed_at"])
+    row = page.get_by_role("row").filter(has_text=f"#{sold['number']}")
+    await page.goto(f"{served.address}/orders")
+    await page.get_by_label("Placed from").fill(f"{placed - timedelta(minutes=1):%Y-%m-%dT%H:%M}")
+    await page.get_by_role("button", name="Find").click()
+    await expect(row).to_have_count(1)
+    await page.get_by_label("Up to").fill(f"{placed - timedelta(minutes=1):%Y-%m-%dT%H:%M}")
+    await page.get_by_role("button", name="Find").click()
+    await expect(page.get_by_text("No order fits.")).to_be_visible()
 
 
 async def test_what_does_not_fit_the_contract_is_refused_with_its_path(page: Page, served: Served) -> None:

@@ -12,12 +12,15 @@ from starlette.responses import Response
 from isthmus.kernel import encode, errors
 from isthmus.kernel.story import Story
 from isthmus.runtime import recorded
+from isthmus.runtime.latest import Wanted
+from isthmus.runtime.latest import latest as recorded_latest
 from isthmus.store import Database
 
 from .client import Client
-from .web import Page, render
+from .web import Page, moment_of, render
 
 PAGE_SIZE: Final = 30
+ASKED: Final = ("front_end", "capability", "outcome", "from", "until", "cursor")
 
 
 class Told(Protocol):
@@ -25,9 +28,7 @@ class Told(Protocol):
 
     async def keep(self, story: Story) -> None: ...
     async def open(self, call_id: str) -> bytes: ...
-    async def latest(
-        self, front_end: str, capability: str, cursor: str, limit: int
-    ) -> tuple[list[dict[str, Any]], str | None]: ...
+    async def latest(self, wanted: Wanted, cursor: str, limit: int) -> tuple[list[dict[str, Any]], str | None]: ...
 
 
 class Everything:
@@ -50,12 +51,10 @@ class Everything:
             except errors.NotFound:
                 raise missing from None
 
-    async def latest(
-        self, front_end: str, capability: str, cursor: str, limit: int
-    ) -> tuple[list[dict[str, Any]], str | None]:
+    async def latest(self, wanted: Wanted, cursor: str, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Return the latest of both, each once, and the cursor of the next page: ids are in the order of time."""
-        told, _ = await self._asked_for.latest(front_end, capability, cursor, limit + 1)
-        kept = await recorded.latest(self._database, front_end, capability, cursor, limit + 1)
+        told, _ = await self._asked_for.latest(wanted, cursor, limit + 1)
+        kept = await recorded_latest(self._database, wanted, cursor, limit + 1)
         both = {str(one["call_id"]): one for one in (*kept, *told)}
         ids = sorted(both, reverse=True)
         return [both[id] for id in ids[:limit]], ids[limit - 1] if len(ids) > limit else None
@@ -75,10 +74,15 @@ class Calls:
         ]
 
     async def list(self, request: Request) -> Response:
-        asked = {name: request.query_params.get(name, "").strip() for name in ("front_end", "capability", "cursor")}
-        found, next_cursor = await self._told.latest(
-            asked["front_end"], asked["capability"], asked["cursor"], PAGE_SIZE
+        asked = {name: request.query_params.get(name, "").strip() for name in ASKED}
+        wanted = Wanted(
+            front_end=asked["front_end"],
+            capability=asked["capability"],
+            outcome=asked["outcome"],
+            since=moment_of(request, "from"),
+            until=moment_of(request, "until"),
         )
+        found, next_cursor = await self._told.latest(wanted, asked["cursor"], PAGE_SIZE)
         return render(
             request,
             "calls.html",

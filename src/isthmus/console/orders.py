@@ -15,11 +15,12 @@ from starlette.responses import Response
 from isthmus.kernel import errors
 
 from .client import Client
-from .web import Page, form, redirect, render
+from .web import Page, form, moment_of, redirect, render
 
 LIST: Final = "order.list-orders"
 GET: Final = "order.get-order"
 PAGE_SIZE: Final = 25
+ASKED: Final = ("q", "front_end", "state", "member_id", "from", "until")
 STATES: Final = ("placed", "paid", "part-shipped", "shipped", "completed", "cancelled", "expired")
 
 
@@ -94,9 +95,10 @@ class Orders:
         ]
 
     async def list(self, request: Request) -> Response:
-        asked = {name: request.query_params.get(name, "").strip() for name in ("q", "front_end", "state", "member_id")}
+        asked = {name: request.query_params.get(name, "").strip() for name in ASKED}
+        span = {"placed_from": moment_of(request, "from"), "placed_until": moment_of(request, "until")}
         codes = [asked["front_end"]] if asked["front_end"] else self._client.users(LIST)
-        found, next_cursor = await self._together(asked, _positions(request.query_params.get("cursor"), codes))
+        found, next_cursor = await self._together(asked, span, _positions(request.query_params.get("cursor"), codes))
         return render(
             request,
             "orders.html",
@@ -108,10 +110,10 @@ class Orders:
         )
 
     async def _together(
-        self, asked: Mapping[str, str], positions: Positions
+        self, asked: Mapping[str, str], span: Mapping[str, datetime | None], positions: Positions
     ) -> tuple[list[tuple[str, Any]], str | None]:
         """Return the latest orders of several front ends from where each was left, and where each is left now."""
-        pages = {code: await self._page(code, asked, at) for code, at in positions.items()}
+        pages = {code: await self._page(code, asked, span, at) for code, at in positions.items()}
         every = [(code, one) for code, page in pages.items() for one in page["items"]]
         every.sort(key=lambda pair: (datetime.fromisoformat(pair[1]["placed_at"]), pair[1]["order_id"]), reverse=True)
         found = every[:PAGE_SIZE]
@@ -123,18 +125,23 @@ class Orders:
                 if after is None:
                     continue  # all of them were shown
             elif shown:  # the cursor behind so many: that of a page which ends there
-                after = (await self._page(code, asked, positions[code], shown))["next_cursor"]
+                after = (await self._page(code, asked, span, positions[code], shown))["next_cursor"]
             else:
                 after = positions[code]
             left[code] = after
         return found, msgspec.json.encode(left).hex() if left else None
 
     async def _page(
-        self, code: str, asked: Mapping[str, str], cursor: str | None, limit: int = PAGE_SIZE
+        self,
+        code: str,
+        asked: Mapping[str, str],
+        span: Mapping[str, datetime | None],
+        cursor: str | None,
+        limit: int = PAGE_SIZE,
     ) -> dict[str, Any]:
         """Return a front end's orders: by number, by an e-mail address, or of a member, the latest first."""
         text = asked["q"]
-        ask: dict[str, Any] = {"state": asked["state"], "member_id": asked["member_id"], "limit": limit}
+        ask: dict[str, Any] = {"state": asked["state"], "member_id": asked["member_id"], "limit": limit, **span}
         empty: dict[str, Any] = {"items": [], "next_cursor": None}
         if "@" in text:
             ask["contact_email"] = text

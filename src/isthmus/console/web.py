@@ -7,6 +7,7 @@ import hmac
 import importlib.resources
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlencode
@@ -81,6 +82,18 @@ def page_of(request: Request, found: Sequence[Item], size: int) -> tuple[Sequenc
     text = request.query_params.get("cursor", "")
     at = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
     return found[at : at + size], str(at + size) if len(found) > at + size else None
+
+
+def moment_of(request: Request, name: str) -> datetime | None:
+    """Return a time of the address, in UTC where it names no zone; a day is its beginning. Raises BadAsk."""
+    text = request.query_params.get(name, "").strip()
+    try:
+        at = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        raise errors.BadAsk(
+            f"{name} = {text!r} is no time", remedy="write it like 2026-01-31 or 2026-01-31T18:00", path=name
+        ) from None
+    return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
 
 
 async def form(request: Request) -> dict[str, str]:

@@ -6,6 +6,7 @@ They are in the database, so any server process can show what another one told.
 from __future__ import annotations
 
 import logging
+from dataclasses import astuple
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,6 +14,7 @@ import msgspec
 
 from isthmus.kernel import errors
 from isthmus.kernel.story import Story
+from isthmus.runtime.latest import Wanted
 from isthmus.store import Database
 
 from .auth import Known
@@ -36,8 +38,12 @@ _OPEN: Final = "select story from gateway.story where call_id = $1"
 _LATEST: Final = """
     select call_id, front_end, capability, told_at, story ->> 'error' as error, (story ->> 'took_us')::bigint as took_us
     from gateway.story
-    where ($1 = '' or front_end = $1) and ($2 = '' or capability = $2) and ($3::uuid is null or call_id < $3)
-    order by call_id desc limit $4"""
+    where ($1 = '' or front_end = $1) and ($2 = '' or capability = $2)
+      and ($3 = '' or ($3 = 'answered') = (story ->> 'error' = '')
+           and $3 in ('answered', 'refused', split_part(story ->> 'error', ':', 1)))
+      and ($4::timestamptz is null or told_at >= $4) and ($5::timestamptz is null or told_at < $5)
+      and ($6::uuid is null or call_id < $6)
+    order by call_id desc limit $7"""
 
 
 class NoSuchStory(errors.NotFound):
@@ -80,13 +86,11 @@ class Stories:
             raise NoSuchStory(call_id)
         return row["story"]
 
-    async def latest(
-        self, front_end: str, capability: str, cursor: str, limit: int
-    ) -> tuple[list[dict[str, Any]], str | None]:
-        """Return the latest stories in short, of all or of those named, and the cursor of the next page."""
+    async def latest(self, wanted: Wanted, cursor: str, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+        """Return the latest stories that are wanted, in short, and the cursor of the next page."""
         after = _uuid(cursor) if cursor else None
         async with self._database.platform() as session:
-            rows = await session.fetch(_LATEST, front_end, capability, after, limit + 1)
+            rows = await session.fetch(_LATEST, *astuple(wanted), after, limit + 1)
         found = [dict(row) for row in rows[:limit]]
         return found, str(found[-1]["call_id"]) if len(rows) > limit else None
 

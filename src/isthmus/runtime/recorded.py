@@ -40,10 +40,6 @@ _RECENT: Final = """
     select r.story from turn join runtime.recorded_call r on r.front_end = $1 and r.call_id = turn.call_id
     order by turn.place, r.capability offset $3 limit $4"""
 _ONE: Final = "select story from runtime.recorded_call where call_id = $1"
-_LATEST: Final = """
-    select call_id, front_end, capability, recorded_at as told_at, error, took_us from runtime.recorded_call
-    where ($1 = '' or front_end = $1) and ($2 = '' or capability = $2) and ($3 = '' or call_id < $3)
-    order by call_id desc limit $4"""
 _CODES: Final = "select distinct front_end from runtime.recorded_call order by 1"
 _COUNTED: Final = """
     select front_end, capability, count(*) as calls, count(*) filter (where error <> '') as refused,
@@ -246,12 +242,6 @@ async def find(database: Database, call_id: str) -> RecordedCall:
     if row is None:
         raise NotRecorded(f"call {call_id!r} is not recorded", remedy="see what is with `isthmus record list`")
     return _decoder.decode(row["story"])
-
-
-async def latest(database: Database, front_end: str, capability: str, before: str, limit: int) -> list[dict[str, Any]]:
-    """Return the latest recorded calls in short, of all front ends and capabilities or of those named."""
-    async with database.platform() as session:
-        return [dict(row) for row in await session.fetch(_LATEST, front_end, capability, before, limit)]
 
 
 async def codes(database: Database) -> tuple[str, ...]:

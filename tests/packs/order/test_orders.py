@@ -307,6 +307,11 @@ async def test_orders_are_listed_latest_first_page_by_page(shop: Shop):
     assert seen == ["5", "4", "3", "2", "1"]
     mine = await shop.call(api.list_orders, api.ListOrders(member_id=member, state=State.PAID))
     assert [order.number for order in mine.items] == ["4", "2"]
+    span = {"placed_from": NOON + timedelta(hours=1), "placed_until": NOON + timedelta(hours=4)}
+    first = await shop.call(api.list_orders, api.ListOrders(limit=2, **span))
+    rest = await shop.call(api.list_orders, api.ListOrders(limit=2, cursor=first.next_cursor, **span))
+    assert [order.number for order in (*first.items, *rest.items)] == ["4", "3", "2"]
+    assert rest.next_cursor is None
     named = await shop.call(api.list_orders, api.ListOrders(number="3"))
     assert [order.number for order in named.items] == ["3"]
     assert (await shop.call(api.list_orders, api.ListOrders(number="no"))).items == ()

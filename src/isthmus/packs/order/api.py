@@ -89,13 +89,15 @@ class GetGroup(Value):
 
 
 class ListOrders(Value):
-    """List orders, the latest first: all, or of a member, or of an address (whole, in any case), or in a state."""
+    """List orders, the latest first: all, or of a member, of an address (whole, in any case), in a state, in a time."""
 
     member_id: UUID | None = None
     merged_ids: Annotated[tuple[UUID, ...], Meta(max_length=MERGED_MAX)] = ()  # what the member was called before
     contact_email: Email | None = None
     state: OrderState | None = None
     number: Annotated[str, Meta(max_length=40)] | None = None
+    placed_from: Moment | None = None
+    placed_until: Moment | None = None  # not with it
     limit: PageSize = 50
     cursor: str | None = None
 

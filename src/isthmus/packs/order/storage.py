@@ -83,6 +83,7 @@ select order_id from "order".orders
 where front_end = $1 and ($2::uuid[] = '{}' or member_id = any($2)) and ($3::text is null or state = $3)
   and ($4::bigint is null or number = $4) and (placed_at, order_id) < ($5, $6)
   and ($8::text is null or contact_email <> '' and lower(contact_email) = lower($8))
+  and ($9::timestamptz is null or placed_at >= $9) and ($10::timestamptz is null or placed_at < $10)
 order by placed_at desc, order_id desc limit $7
 """
 
@@ -240,7 +241,8 @@ async def page(
 ) -> list[UUID]:
     number = int(ask.number) if ask.number is not None else None
     members = [] if ask.member_id is None else [ask.member_id, *ask.merged_ids]
-    rows = await session.fetch(_PAGE, front_end, members, ask.state, number, *before, ask.limit + 1, ask.contact_email)
+    which = (members, ask.state, number, *before, ask.limit + 1, ask.contact_email, ask.placed_from, ask.placed_until)
+    rows = await session.fetch(_PAGE, front_end, *which)
     return [row["order_id"] for row in rows]
 
 
