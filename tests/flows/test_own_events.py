@@ -13,6 +13,7 @@ from isthmus.data.erasure import erase
 from isthmus.data.platform import DataPlatform, open_platform
 from isthmus.kernel import Caller, Context, Effect, FrontEnd, Value, capability, errors, event, implements, ports
 from isthmus.markings import Pii, Ref
+from isthmus.runtime.deploy_changes import events_compared
 from isthmus.store import Outbox
 
 from .conftest import SOUTH, Shop
@@ -145,6 +146,21 @@ async def test_an_erased_person_is_in_no_front_ends_own_events(
     assert rows(data, "select sku, words from events.\"north.praised\" where words like 'good%'") == [
         ("jam", "good jam")
     ]
+
+
+def test_a_deploy_says_which_events_a_version_adds_drops_and_shapes_otherwise() -> None:
+    none, first, other = (
+        app.build([front_end]).line("north")
+        for front_end in (line("north", is_declared=False), line("north"), line("north", scale=str))
+    )
+    assert events_compared(none, first) == ["new: event north.praised"]
+    assert events_compared(first, other) == [
+        "changed: event north.praised; what was emitted before may not fit it: a new name is safer"
+    ]
+    assert events_compared(first, none) == [
+        "gone: event north.praised; what was emitted and has not landed goes to quarantine"
+    ]
+    assert events_compared(first, first) == []
 
 
 def test_an_event_that_cannot_land_is_refused_with_what_to_write() -> None:

@@ -25,7 +25,7 @@ from . import switch as switches
 from . import versions
 from .declared import problems_of as own_problems
 from .deploy_bounds import bounds_of
-from .deploy_changes import attributes_compared, compared, metrics_compared
+from .deploy_changes import attributes_compared, compared, events_compared, metrics_compared
 from .deploy_check import code_of, laid_out, run_tests
 from .loading import Load, load_front_end
 from .switch import Switch, Switched
@@ -146,7 +146,9 @@ async def _deployed(
         raise NothingBeside(f"nothing of {code!r} runs yet", remedy="deploy it to everybody first: no --percent")
     for change in compared(old, new) if old else ():
         say(f"{code}: {change.what}: {change.answer} answers {change.point} ({change.where})")
-    for sentence in [*attributes_compared(old, new), *metrics_compared(old, new)] if old else ():
+    for sentence in (
+        [*attributes_compared(old, new), *metrics_compared(old, new), *events_compared(old, new)] if old else ()
+    ):
         say(f"{code}: {sentence}")
     differences = await _compared(ground, code, old, new)
     if wish.shadow:

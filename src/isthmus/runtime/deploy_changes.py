@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from isthmus.data.model import shorn
+from isthmus.kernel.capability import event_kind
 from isthmus.kernel.contract import json_schema
 from isthmus.kernel.fingerprint import code_hash
 from isthmus.kernel.release import Line
@@ -40,14 +42,9 @@ def compared(old: Line | None, new: Line) -> list[Change]:
 def attributes_compared(old: Line, new: Line) -> list[str]:
     """Say which attributes a version adds, drops or shapes otherwise, one sentence for each."""
     before, after = _fields(old), _fields(new)
-    added = [f"new: attribute {name}" for name in after.keys() - before.keys()]
-    gone = [f"gone: attribute {name}; what was written stays as it is" for name in before.keys() - after.keys()]
-    other = [
-        f"changed: attribute {name}; what was written before may not fit it: a new name is safer"
-        for name in before.keys() & after.keys()
-        if before[name] != after[name]
-    ]
-    return sorted(added) + sorted(gone) + sorted(other)
+    return _sentences(
+        "attribute", before, after, "what was written stays as it is", "what was written before may not fit it"
+    )
 
 
 def metrics_compared(old: Line, new: Line) -> list[str]:
@@ -55,14 +52,31 @@ def metrics_compared(old: Line, new: Line) -> list[str]:
     before, after = (
         {one.name: shorn(one) for one in cast(tuple[Metric, ...], line.front_end.metrics)} for line in (old, new)
     )
-    added = [f"new: metric {name}" for name in after.keys() - before.keys()]
-    gone = [f"gone: metric {name}" for name in before.keys() - after.keys()]
-    other = [
-        f"changed: metric {name}; it says another number under its name, of the past too: a new name is safer"
-        for name in before.keys() & after.keys()
-        if before[name] != after[name]
+    return _sentences("metric", before, after, "", "it says another number under its name, of the past too")
+
+
+def events_compared(old: Line, new: Line) -> list[str]:
+    """Say which events of its own a version adds, drops or shapes otherwise, one sentence for each."""
+    before, after = (
+        {event_kind(one).name: json_schema((one,), "{name}")[1] for one in line.front_end.events} for line in (old, new)
+    )
+    gone = "what was emitted and has not landed goes to quarantine"
+    return _sentences("event", before, after, gone, "what was emitted before may not fit it")
+
+
+def _sentences(
+    kind: str, before: Mapping[str, object], after: Mapping[str, object], gone: str, changed: str
+) -> list[str]:
+    """Say what is new, gone or changed, and what that means for what there is already."""
+    return [
+        *(f"new: {kind} {name}" for name in sorted(after.keys() - before.keys())),
+        *(f"gone: {kind} {name}" + (f"; {gone}" if gone else "") for name in sorted(before.keys() - after.keys())),
+        *(
+            f"changed: {kind} {name}; {changed}: a new name is safer"
+            for name in sorted(before.keys() & after.keys())
+            if before[name] != after[name]
+        ),
     ]
-    return sorted(added) + sorted(gone) + sorted(other)
 
 
 def _fields(line: Line) -> dict[str, Any]:
