@@ -13,6 +13,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 from isthmus.data.ask import Ask
@@ -28,11 +29,12 @@ from isthmus.data.policy import owner
 from isthmus.data.published import Moved, Moves
 from isthmus.data.receipt import Receipts
 from isthmus.data.resolve import Change
+from isthmus.data.show import show
 from isthmus.data.tables import Reconciled
 from isthmus.kernel import errors
 from isthmus.markings import Derived, Where
 
-from .conftest import TRAP_METRICS, TRAPS_SQL, Customer, Item, Order, Ticket
+from .conftest import TRAP_METRICS, TRAPS_SQL, Customer, Item, Order, Ticket, World
 
 
 class Terminal:
@@ -98,6 +100,18 @@ def test_a_question_is_answered_as_a_table_with_what_to_know(terminal: Terminal)
     assert [line.split("│")[1:3] for line in shown.splitlines() if line.startswith("│")] == [
         [" A         ", " 60.00  "], [" B         ", " 70.00  "], ["           ", " 50.00  "],
     ]  # fmt: skip
+
+
+def test_a_terminal_shows_names_as_they_are_and_says_which_amounts_are_cents(
+    traps: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    traps.change("update customers set region = '[red] tea [large]' where region = 'W'")
+    show(traps.answer("amount", by=("customers.region",)), "table", Console(width=120), {"amount": "minor"})
+    shown = capsys.readouterr().out
+    assert "[red] tea [large]" in shown
+    assert "amount in minor units of the currency, such as cents" in shown
+    show(traps.answer("orders"), "table", Console(width=120), {"orders": "order"})
+    assert "minor" not in capsys.readouterr().out
 
 
 def test_a_question_is_answered_as_bars_json_sql_and_arrow(terminal: Terminal, tmp_path: Path) -> None:

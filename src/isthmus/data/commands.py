@@ -34,7 +34,7 @@ from .platform import DataPlatform
 from .proof import Proofs
 from .publish import publish
 from .rates import keep_rates
-from .show import show, show_changes, usage_table
+from .show import broken, show, show_changes, usage_table
 
 LOCK: Final = Path("metrics.lock.json")
 
@@ -145,7 +145,10 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
             is_fresh=fresh,
         )
         platform = open_platform()
-        show(platform.metrics.ask(question, platform.policy(policy), asker="terminal"), form, out)
+        asker = platform.policy(policy)
+        answer = platform.metrics.ask(question, asker, asker="terminal")
+        model = platform.metrics.seen_by(asker, question.metrics)
+        show(answer, form, out, {name: model.unit(name) for name in answer.numbers})
 
 
 def _add_receipts(app: typer.Typer, open_platform: Open) -> None:
@@ -175,7 +178,7 @@ def _add_receipts(app: typer.Typer, open_platform: Open) -> None:
         for stale in kept.stale:
             table.add_row("too old", f"[yellow]{stale}")
         for proof in kept.proofs:
-            found = "holds" if proof.holds else f"[red]broken {proof.count}: {', '.join(proof.examples)}"
+            found = "holds" if proof.holds else f"[red]{broken(proof)}"
             table.add_row(f"{proof.kind} {proof.subject}", found)
         for rates in kept.rates:
             table.add_row("rates", rates)
@@ -298,7 +301,7 @@ def _add_checking(app: typer.Typer, open_platform: Open) -> None:
         failures += [str(one) for one in quality.examine(rules, reader, datetime.now(UTC), history) if not one.holds]
         failures += map(str, metamorphic.broken(platform.metrics, platform.policies["owner"]))
         for failure in failures:
-            out.print(f"[red]{failure}[/red]")
+            out.print(failure, style="red", markup=False)
         out.print(f"{len(rules)} quality rules, {len(platform.model.metrics)} metrics, {len(failures)} failures")
         raise typer.Exit(1 if failures else 0)
 

@@ -7,20 +7,22 @@ from typing import Any, Final, cast
 
 import pyarrow as pa
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from isthmus.kernel import encode, errors
 
 from .metrics import Answer
 from .one_id import Review
+from .proof import Proof
 from .published import Moves
 from .usage import Used
 
 BAR_MAX: Final = 40  # characters of the longest bar
 
 
-def show(answer: Answer, form: str, out: Console) -> None:
-    """Print an answer in a form: table, chart, json, sql, or into an Arrow file."""
+def show(answer: Answer, form: str, out: Console, units: Mapping[str, str] = {}) -> None:
+    """Print an answer in a form: table, chart, json, sql, or into an Arrow file. `units` are those of its metrics."""
     match form:
         case "json":
             out.print(
@@ -33,12 +35,13 @@ def show(answer: Answer, form: str, out: Console) -> None:
             out.print(answer.receipt.sql, highlight=False, soft_wrap=True, markup=False)
         case "chart":
             _draw(answer, out)
+            _say_what_to_know(answer, out, units)
         case "table":
             table = Table(*answer.columns)
             for row in answer.rows:
                 table.add_row(*(_cell(row[name]) for name in answer.columns))
             out.print(table)
-            _say_what_to_know(answer, out)
+            _say_what_to_know(answer, out, units)
         case name if name.endswith(".arrow"):
             with pa.OSFile(name, "wb") as file, pa.ipc.new_file(file, cast(Any, answer.table).schema) as writer:
                 writer.write_table(answer.table)
@@ -90,6 +93,11 @@ def sentences(moves: Moves | None) -> list[str]:
     return [*moved, *more, f"{moves.figures:,} figures of {moves.receipts:,} receipts stand on persons{left}"]
 
 
+def broken(proof: Proof) -> str:
+    """Return how often something proved is broken, and by what where the asker may know."""
+    return f"broken {proof.count}" + escape(f": {', '.join(proof.examples)}" if proof.examples else "")
+
+
 def _draw(answer: Answer, out: Console) -> None:
     """Draw the last column as bars, one a row."""
     *groups, metric = answer.columns
@@ -102,19 +110,18 @@ def _draw(answer: Answer, out: Console) -> None:
             *(_cell(row[name]) for name in groups), _cell(row[metric]), f"[{'red' if value < 0 else 'cyan'}]{bar}"
         )
     out.print(table)
-    _say_what_to_know(answer, out)
 
 
-def _say_what_to_know(answer: Answer, out: Console) -> None:
+def _say_what_to_know(answer: Answer, out: Console, units: Mapping[str, str]) -> None:
     receipt = answer.receipt
+    if minor := [name for name in answer.numbers if units.get(name) == "minor"]:
+        out.print(f"{', '.join(minor)} in minor units of the currency, such as cents")
     for metric, over in receipt.non_additive.items():
         if over:
             out.print(f"[yellow]{metric} does not add up over {', '.join(over)}[/yellow]")
     for proof in receipt.proofs:
         if not proof.holds:
-            out.print(
-                f"[yellow]{proof.kind} {proof.subject} is broken {proof.count}: {', '.join(proof.examples)}[/yellow]"
-            )
+            out.print(f"[yellow]{proof.kind} {proof.subject} is {broken(proof)}[/yellow]")
     if receipt.rates:
         out.print(f"amounts are in {receipt.ask.currency}, by the rates of {', '.join(receipt.rates)}")
     for stale in receipt.stale:
@@ -133,4 +140,4 @@ def _cell(value: object) -> str:
 def _grouped(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.2f}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else escape(str(value))
