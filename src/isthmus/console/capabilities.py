@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -20,9 +20,15 @@ from .client import CLIENT, Client
 from .contract_history import ContractHistory
 from .cost import Cost
 from .traffic import Traffic
-from .web import Page, form, page_of, render
+from .web import Page, form, ordered, page_of, render
 
 PAGE_SIZE: Final = 40
+COLUMNS: Final[Mapping[str, Callable[[tuple[Capability[Any, Any], int]], Any]]] = {
+    "name": lambda pair: pair[0].name,
+    "effect": lambda pair: pair[0].effect.value,
+    "version": lambda pair: [int(part) for part in pair[0].version.split(".")],
+    "calls": lambda pair: pair[1],
+}
 
 
 class Capabilities:
@@ -55,7 +61,7 @@ class Capabilities:
             if (permitted is None or name in permitted)
             and all(word in f"{name} {offered.capability.doc}".lower() for word in wanted.split())
         ]
-        shown, next_cursor = page_of(request, found, PAGE_SIZE)
+        shown, next_cursor = page_of(request, ordered(request, found, COLUMNS), PAGE_SIZE)
         return render(
             request,
             "capabilities.html",

@@ -8,7 +8,7 @@ waiting for the database included; what it calls inside is part of it and is not
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -21,7 +21,7 @@ from isthmus.store import Database
 from isthmus.values import decimals
 
 from .traffic import KEPT, Tallies, Traffic, together
-from .web import Page, page_of, render
+from .web import Page, ordered, page_of, render
 
 PAGE_SIZE: Final = 25
 
@@ -72,6 +72,14 @@ class Share:
     cost: dict[str, Any] | None
 
 
+COLUMNS: Final[Mapping[str, Callable[[Share], Any]]] = {
+    "name": lambda one: one.name,
+    "share": lambda one: one.took_us,
+    "calls": lambda one: one.calls,
+    "mean": lambda one: one.took_us / one.calls,
+}
+
+
 class Cost:
     """The page of costs, and the figures that the pages of front ends and capabilities show of them."""
 
@@ -89,12 +97,17 @@ class Cost:
         stored = await self.stored()
         seen = {key: one for key, one in every.items() if code in ("", key[0])}
         capabilities = self._shares(seen, 1, together(every).took_us)
-        shown, next_cursor = page_of(request, capabilities, PAGE_SIZE)
+        shown, next_cursor = page_of(request, ordered(request, capabilities, COLUMNS, "sort_by"), PAGE_SIZE)
+        lines = self._shares(every, 0, together(every).took_us)
+        kept: dict[str, Callable[[Share], Any]] = {
+            "rows": lambda one: stored[one.name].rows if one.name in stored else None,
+            "stored": lambda one: stored[one.name].bytes if one.name in stored else None,
+        }
         return render(
             request,
             "cost.html",
             code=code,
-            lines=self._shares(every, 0, together(every).took_us),
+            lines=ordered(request, lines, {**COLUMNS, **kept}),
             stored=stored,
             capabilities=shown,
             next_cursor=next_cursor,

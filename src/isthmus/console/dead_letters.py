@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel import errors
 from isthmus.runtime import dead_letters
+from isthmus.runtime.dead_letters import DeadLetter
 from isthmus.store import Database
 
-from .web import Page, form, page_of, redirect, render
+from .web import Page, form, ordered, page_of, redirect, render
 
 PAGE_SIZE: Final = 50
+COLUMNS: Final[Mapping[str, Callable[[DeadLetter], Any]]] = {
+    "event": lambda one: one.event_type,
+    "for": lambda one: (one.front_end, one.capability),
+    "made": lambda one: one.made_at,
+    "tries": lambda one: one.attempts,
+    "failed": lambda one: one.last_error,
+}
 
 
 class DeadLetters:
@@ -37,7 +46,7 @@ class DeadLetters:
         front_end = request.query_params.get("front_end") or None
         async with self._database.platform() as session:
             found = await dead_letters.listed(session, front_end)
-        shown, next_cursor = page_of(request, found, PAGE_SIZE)
+        shown, next_cursor = page_of(request, ordered(request, found, COLUMNS), PAGE_SIZE)
         return render(
             request,
             "dead_letters.html",

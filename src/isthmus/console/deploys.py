@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -21,13 +21,21 @@ from isthmus.runtime.deploy_report import Line as Deployed
 from isthmus.runtime.deploy_report import report
 from isthmus.runtime.replay_report import report as report_of
 from isthmus.runtime.switch import Switched
+from isthmus.runtime.versions import Version
 
 from .client import CLIENT
-from .web import Page, form, page_of, redirect, render
+from .web import Page, form, ordered, page_of, redirect, render
 
 PAGE_SIZE: Final = 25
 HISTORY_MAX: Final = 30
 LINES_MAX: Final = 400  # of rewritten text: more is read in the team's own repository
+COLUMNS: Final[Mapping[str, Callable[[Version], Any]]] = {
+    "version": lambda one: one.number,
+    "made": lambda one: one.made_at,
+    "by": lambda one: one.made_by,
+    "files": lambda one: one.files,
+    "size": lambda one: one.size,
+}
 FILE_MAX: Final = 200_000  # bytes of a file that is compared line by line
 
 
@@ -63,7 +71,7 @@ class Deploys:
         line = await self.of(code)
         if not line.versions and not line.is_in_folder:
             raise errors.NotFound(f"front end {code!r} was never here", remedy="deploy it: isthmus deploy FOLDER")
-        shown, next_cursor = page_of(request, line.versions, PAGE_SIZE)
+        shown, next_cursor = page_of(request, ordered(request, line.versions, COLUMNS), PAGE_SIZE)
         return render(
             request,
             "deploy.html",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,10 +18,10 @@ from .client import Client
 from .cost import Cost
 from .dead_letters import DeadLetters
 from .deploys import Deploys
-from .traffic import Traffic, together
-from .web import Page, page_of, render
+from .traffic import Tally, Traffic, together
+from .web import Page, ordered, page_of, render
 
-PAGE_SIZE: Final = 48  # cards
+PAGE_SIZE: Final = 50
 CALLS_SHOWN: Final = 12  # of its capabilities, those called most
 
 Business = Callable[[str], Awaitable[Sequence[Any]]]  # code → figures with metric, value, unit, doc
@@ -35,6 +35,26 @@ class Point:
     rule: str
     candidates: tuple[Candidate, ...]
     others: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A front end in the list: what it is, the traffic of a day, and how many points it answers itself."""
+
+    line: Line
+    tally: Tally
+    answers: int
+
+
+COLUMNS: Final[Mapping[str, Callable[[Row], Any]]] = {
+    "name": lambda row: row.line.front_end.name.lower(),
+    "owner": lambda row: row.line.front_end.owner.lower(),
+    "answers": lambda row: row.answers,
+    "products": lambda row: len(row.line.front_end.products),
+    "calls": lambda row: row.tally.calls,
+    "refused": lambda row: row.tally.errors.total(),
+    "half": lambda row: row.tally.percentile_us(0.5) if row.tally.calls else None,
+}
 
 
 class Lines:
@@ -65,16 +85,12 @@ class Lines:
 
     async def list(self, request: Request) -> Response:
         seen = await self._traffic.of()
-        lines, next_cursor = page_of(request, sorted(self._client.release.lines.items()), PAGE_SIZE)
-        cards = [
-            {
-                "line": line,
-                "tally": together({key: one for key, one in seen.items() if key[0] == code}),
-                "answers": _answers(line),
-            }
-            for code, line in lines
+        rows = [
+            Row(line, together({key: one for key, one in seen.items() if key[0] == code}), _answers(line))
+            for code, line in sorted(self._client.release.lines.items())
         ]
-        return render(request, "front_ends.html", cards=cards, next_cursor=next_cursor)
+        shown, next_cursor = page_of(request, ordered(request, rows, COLUMNS), PAGE_SIZE)
+        return render(request, "front_ends.html", rows=shown, next_cursor=next_cursor)
 
     async def show(self, request: Request) -> Response:
         code = request.path_params["code"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -11,12 +13,22 @@ from starlette.responses import Response
 from isthmus.kernel import errors
 
 from .client import Client
-from .web import Page, form, redirect, render
+from .web import Page, form, ordered, redirect, render
 
 FIND: Final = "member.find-member"
 GET: Final = "member.get-member"
 KINDS: Final = ("email", "phone", "card", "external")
 LATEST: Final = 12
+COLUMNS: Final[Mapping[str, Callable[[tuple[str, Any]], Any]]] = {
+    "name": lambda pair: (
+        f"{pair[1]['profile']['given_name']} {pair[1]['profile']['family_name']}".strip().lower() or None
+    ),
+    "front_end": lambda pair: pair[0],
+    "state": lambda pair: pair[1]["state"],
+    "tier": lambda pair: pair[1]["tier"] or None,
+    "points": lambda pair: pair[1]["points"],
+    "joined": lambda pair: datetime.fromisoformat(pair[1]["joined_at"]),
+}
 
 
 class Members:
@@ -45,8 +57,8 @@ class Members:
             asked=asked,
             codes=self._client.users(FIND),
             kinds=KINDS,
-            found=found,
-            latest=[] if asked["q"] else await self._latest(codes),
+            found=ordered(request, found, COLUMNS),
+            latest=[] if asked["q"] else ordered(request, await self._latest(codes), COLUMNS),
         )
 
     async def _found(self, text: str, kind: str, codes: list[str]) -> list[tuple[str, Any]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
@@ -26,7 +27,7 @@ from isthmus.markings import Where
 from isthmus.values import decimals
 
 from .client import Client
-from .web import Page, render
+from .web import Page, ordered, render
 
 ROWS_MAX: Final = 500  # of the table; the file that can be downloaded has all
 SERIES_MAX: Final = 6  # of a chart: more can't be told apart
@@ -89,7 +90,7 @@ class Explorer:
             policies=["owner", *sorted(self._client.release.lines)],
             answer=answer,
             refused=refused,
-            rows=rows[:ROWS_MAX],
+            rows=(ordered(request, rows, _columns(answer)) if answer else rows)[:ROWS_MAX],
             units={name: unit for name, (unit, _) in units.items()},
             chart=_chart(answer, rows, units) if answer else None,
             bars=_bars(answer, rows) if answer else [],
@@ -239,6 +240,10 @@ def _scaled(row: Row, units: Mapping[str, tuple[str, int]]) -> dict[str, Any]:
         name: value / 10 ** units[name][1] if name in units and units[name][1] and value is not None else value
         for name, value in row.items()
     }
+
+
+def _columns(answer: Answer) -> dict[str, Callable[[Row], Any]]:
+    return {name: operator.itemgetter(name) for name in answer.columns}
 
 
 def _chart(answer: Answer, rows: Sequence[Row], units: Mapping[str, tuple[str, int]]) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -10,10 +11,18 @@ from starlette.responses import Response
 from isthmus.kernel import errors
 
 from .client import Client
-from .web import Page, form, redirect, render
+from .web import Page, form, ordered, redirect, render
 
 LIST: Final = "inventory.list-stock"
 PAGE_SIZE: Final = 30
+COLUMNS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
+    "sku": lambda one: one["sku"],
+    "location": lambda one: one["location"],
+    "on_hand": lambda one: one["on_hand"],
+    "reserved": lambda one: one["reserved"],
+    "safety": lambda one: one["safety"],
+    "free": lambda one: one["on_hand"] - one["reserved"] - one["safety"],
+}
 SKUS_MAX: Final = 20  # found by words: more is a search to be narrowed
 
 
@@ -50,7 +59,19 @@ class Stock:
             page = await self._client.call(
                 code, LIST, {"location": asked["location"], "cursor": asked["cursor"], "limit": PAGE_SIZE}
             )
-        return render(request, "stocks.html", asked=asked, code=code, codes=codes, page=page, titles=titles)
+        is_whole = not (page["next_cursor"] or asked["cursor"])
+        if is_whole:
+            page["items"] = ordered(request, page["items"], {**COLUMNS, "product": lambda one: titles.get(one["sku"])})
+        return render(
+            request,
+            "stocks.html",
+            asked=asked,
+            code=code,
+            codes=codes,
+            page=page,
+            titles=titles,
+            is_whole=is_whole,
+        )
 
     async def _titles(self, code: str, text: str) -> dict[str, str]:
         """Return SKUs whose products are found by words, with their titles."""
@@ -97,7 +118,7 @@ class Stock:
             code=code,
             sku=sku,
             product=product,
-            stocks=page["items"],
+            stocks=ordered(request, page["items"], COLUMNS),
             available=(available or {"items": []})["items"],
             moved=moved or {"items": [], "next_cursor": None},
             acts=[name for name in ("receive", "count", "adjust") if client.may(code, f"inventory.{name}")],

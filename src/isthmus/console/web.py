@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import importlib.resources
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import jinja2
 from starlette.applications import Starlette
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
@@ -96,6 +97,23 @@ def moment_of(request: Request, name: str) -> datetime | None:
     return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
 
 
+def ordered(
+    request: Request, found: Iterable[Item], columns: Mapping[str, Callable[[Item], Any]], name: str = "sort"
+) -> list[Item]:
+    """Return a whole list by the column that the address names, `-` in front for downwards; what has none stands last.
+
+    A list of which the page has a part only can't be sorted so: it would pretend that the part is the whole.
+    """
+    text = request.query_params.get(name, "")
+    column = columns.get(text.removeprefix("-"))
+    if column is None:
+        return list(found)
+    keyed = [(column(one), one) for one in found]
+    there = [pair for pair in keyed if pair[0] is not None]
+    there.sort(key=lambda pair: pair[0], reverse=text.startswith("-"))
+    return [one for _, one in there] + [one for key, one in keyed if key is None]
+
+
 async def form(request: Request) -> dict[str, str]:
     """Return the fields of a form that was sent; of several with one name, the last. Raises BadAsk."""
     body = b""
@@ -175,10 +193,10 @@ def _asset_names() -> dict[str, str]:
     }
 
 
-def _with_query(query: Mapping[str, str], **changed: str | None) -> str:
+def _with_query(query: QueryParams, **changed: str | None) -> str:
     """Return a query as it is but for what is changed; None leaves a name out."""
-    pairs = {**dict(query), **changed}
-    return "?" + urlencode({name: value for name, value in pairs.items() if value})
+    pairs = [(name, value) for name, value in query.multi_items() if name not in changed]
+    return "?" + urlencode([(name, value) for name, value in (*pairs, *changed.items()) if value])
 
 
 def _refused(request: Request, error: Exception) -> Response:
