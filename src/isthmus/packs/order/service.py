@@ -117,8 +117,7 @@ async def list_orders(ask: api.ListOrders, ctx: Context) -> api.OrderPage:
     before = _position(ask.cursor) if ask.cursor else _LATEST
     found = await storage.page(ctx.session, ctx.front_end, ask, before)
     items = await storage.orders(ctx.session, ctx.front_end, found[: ask.limit])
-    more = len(found) > ask.limit
-    cursor = encode((items[-1].placed_at, items[-1].order_id)).hex() if more else None
+    cursor = encode((items[-1].placed_at, items[-1].order_id)).hex() if len(found) > ask.limit else None
     return api.OrderPage(items=tuple(items), next_cursor=cursor)
 
 
@@ -310,8 +309,7 @@ def _guarded(order: api.Order, wanted: State, ctx: Context) -> Verdict:
 def _check_guard(order: api.Order, wanted: State, path: str, ctx: Context) -> None:
     verdict = _guarded(order, wanted, ctx)
     if not verdict.is_allowed:
-        reasons = reasons_of(verdict)
-        raise api.TransitionRefused(number=order.number, wanted=wanted, reasons=reasons, path=path)
+        raise api.TransitionRefused(number=order.number, wanted=wanted, reasons=reasons_of(verdict), path=path)
 
 
 def _position(cursor: str) -> tuple[datetime, UUID]:

@@ -190,9 +190,8 @@ async def place(
 
 def _given(draft: api.DraftLine, ask: api.PlaceOrder, **facts: object) -> dict[str, object]:
     """Return a line as it is written, with what it is told besides."""
-    row = {name: getattr(draft, name) for name in _AS_THEY_ARE} | {
-        name: getattr(draft, name).minor for name in _AMOUNTS
-    }
+    row = {name: getattr(draft, name) for name in _AS_THEY_ARE}
+    row |= {name: getattr(draft, name).minor for name in _AMOUNTS}
     return row | facts | {"shipped": draft.quantity if ask.is_handed_over else 0}
 
 
@@ -242,8 +241,7 @@ async def page(
     number = int(ask.number) if ask.number is not None else None
     members = [] if ask.member_id is None else [ask.member_id, *ask.merged_ids]
     which = (members, ask.state, number, *before, ask.limit + 1, ask.contact_email, ask.placed_from, ask.placed_until)
-    rows = await session.fetch(_PAGE, front_end, *which)
-    return [row["order_id"] for row in rows]
+    return [row["order_id"] for row in await session.fetch(_PAGE, front_end, *which)]
 
 
 async def move(
