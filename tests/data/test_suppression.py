@@ -53,6 +53,7 @@ METRICS = (
     m.Atomic(name="dearest", measure="clinic.visit.cost", agg="max"),
     m.Derived(name="cost_flu", of="cost", where=Where("illness", "=", "flu")),
     m.Derived(name="cost_flu_in_east", of="cost_flu", where=Where("town", "=", "east")),
+    m.Derived(name="cost_this_month", of="cost", period=m.Period(unit="month", is_to_date=True)),
     m.Ratio(name="flu_share", numerator="cost_flu", denominator="cost"),
     m.PeriodOverPeriod(name="cost_before", of="cost", period="month", show="before"),
     m.PeriodOverPeriod(name="cost_growth", of="cost", period="month"),
@@ -138,6 +139,18 @@ def test_a_month_that_is_hidden_is_not_shown_as_the_one_before_the_next(make_wor
     assert not {2, 4} & set(shown("cost_before", **where("time", ">=", "2024-02-01")))  # what lies before counts too
     whole = {cast(date, month).month: number for month, number in world.rows("cost_before", by=("time:month",))}
     assert (whole[2], whole[4]) == (5, sum(at * at for at in range(53, 93)))
+
+
+def test_a_period_does_not_end_where_the_asker_says(small_town: World) -> None:
+    small_town.now = datetime(2024, 2, 29, 12, tzinfo=UTC)
+    day_before = datetime(2024, 2, 28, 12, tzinfo=UTC)
+    with pytest.raises(NotAnswered, match="leave `as_of` out"):
+        small_town.rows("cost_this_month", as_=ROWS, as_of=day_before)
+    assert small_town.rows("cost_this_month", as_of=day_before) != small_town.rows("cost_this_month")
+    answer = small_town.answer("cost_this_month", as_=ROWS)
+    assert answer.rows[0]["cost_this_month"] == sum(100 + at * at for at in range(31, 60))
+    assert small_town.metrics.rerun(answer.receipt.id, {ROWS.name: ROWS}).is_same
+    assert small_town.rows("cost", as_=ROWS, as_of=day_before) == small_town.rows("cost", as_=ROWS)
 
 
 def test_a_filter_by_a_number_of_ones_own_is_refused_since_it_picks_people_out(small_town: World) -> None:

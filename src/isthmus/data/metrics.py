@@ -21,7 +21,7 @@ from . import freshness, rates
 from . import policy as policies
 from .ask import Ask, leaves
 from .attributes import Attributed, Declared
-from .errors import MixedCurrencies, StaleData
+from .errors import MixedCurrencies, NotAnswered, StaleData
 from .expression import cells
 from .model import OWN, Model
 from .plan import Plan, currency_field, is_timeless, plan
@@ -180,6 +180,11 @@ class Metrics:
     ) -> Answer:
         ready = self._ready(ask, policy, reader, asked_at)
         planned, written = ready.plan, ready.statement
+        if is_kept and policy.cells_min and ask.as_of is not None and not is_timeless(planned):
+            raise NotAnswered(
+                "a period up to one moment less that up to another shows what few did in between",
+                remedy="leave `as_of` out, or ask for the metric that it is made of, by whole months",
+            )
         newest = {leg.root: self._newest_row(reader, leg.root) for leg in planned.legs}
         stale = freshness.stale(ready.limits, newest, reader.arrived, asked_at)
         if stale and ask.is_fresh:
