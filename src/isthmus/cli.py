@@ -34,7 +34,7 @@ from isthmus.kernel import FrontEnd, errors, ports
 from isthmus.kernel.release import Release
 from isthmus.runtime import deploy_commands, own_commands, record_commands, scaffold, shadow_commands
 from isthmus.runtime import doctor as doctors
-from isthmus.runtime.adopt import Adoption, adopted_pack, read_document
+from isthmus.runtime.adopt import adopted_pack, adoption_of, left_out, read_document
 from isthmus.runtime.deploy import Ground
 from isthmus.runtime.deploy_report import as_deployed
 from isthmus.runtime.recorded import asked_shares
@@ -269,20 +269,21 @@ async def _consumption() -> Consumption:
 @main_app.command()
 def adopt(
     document: Annotated[Path, typer.Argument(help="OpenAPI 3 document of the service, JSON or YAML.")],
-    name: Annotated[str, typer.Option(help="What its pack is to be called.")],
-    url: Annotated[str, typer.Option(help="Where the service is.")],
+    name: Annotated[str, typer.Option(help="What its pack is to be called; else the document's title.")] = "",
+    url: Annotated[str, typer.Option(help="Where the service is; else the document's first server.")] = "",
     secret: Annotated[str, typer.Option(help="Environment variable with its credential.")] = "",
 ) -> None:
     """Make a pack of an existing HTTP service: each operation of its document becomes a capability."""
     config = load_config()
-    pack = adopted_pack(Adoption(name=name, document=document, url=url, secret=secret))
+    adoption = adoption_of(document, name=name, url=url, secret=secret)
+    name, pack = adoption.name, adopted_pack(adoption)
     if name in config.adopted:
         _stop(f"{name!r} is adopted already; change [adopted.{name}] in isthmus.toml")
     composition.build([], [*composition.adopted_packs(config), pack])
     kept = config.root / "adopted" / f"{name}.json"
     kept.parent.mkdir(exist_ok=True)
     kept.write_bytes(msgspec.json.format(msgspec.json.encode(read_document(document))) + b"\n")
-    lines = ["", f"[adopted.{name}]", f'document = "adopted/{name}.json"', f'url = "{url}"']
+    lines = ["", f"[adopted.{name}]", f'document = "adopted/{name}.json"', f'url = "{adoption.url}"']
     lines += [f'secret = "{secret}"'] if secret else []
     with (config.root / FILE).open("a") as settings:
         settings.write("\n".join(lines) + "\n")
@@ -290,6 +291,8 @@ def adopt(
     for found in sorted(pack.capabilities().values(), key=lambda one: one.name):
         table.add_row(found.name, found.effect.value, _first(found.doc))
     out.print(table)
+    for one in left_out(read_document(document)):
+        out.print(f"left out: {one}, which is neither JSON nor a form", markup=False)
     out.print(f"kept {kept.relative_to(config.root)} and added [adopted.{name}] to {FILE}", markup=False)
     out.print(f"next: add '{name}.*' to uses=(...) of a front end, then call it as any other capability", markup=False)
 

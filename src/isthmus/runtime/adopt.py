@@ -18,15 +18,15 @@ import types
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypedDict, cast
 
 import msgspec
 
-from isthmus.kernel import Context, Effect, Pack, Value, errors
+from isthmus.kernel import Context, Effect, Pack, Value
 from isthmus.kernel.capability import Capability, Implementation
 
-from .adopt_service import Auth, InTheWay, NotThere, Operation, Service, ServiceDown, ServiceRefused
-from .adopt_types import Types, type_name
+from .adopt_service import Auth, Body, InTheWay, NotThere, Operation, Service, ServiceDown, ServiceRefused
+from .adopt_types import NoDocument, Types, type_name
 
 METHODS: Final = ("get", "head", "post", "put", "patch", "delete")
 DEADLINE_MS: Final = 10_000
@@ -37,10 +37,32 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 Document = Mapping[str, Any]
 
 
-class NoDocument(errors.BadAsk):
-    """The file is no OpenAPI document that can be adopted."""
+class _Said(TypedDict, total=False):
+    """What is relied on of an operation; schemas are looked at where they are read."""
 
-    slug = "runtime.no-document"
+    operationId: str
+    summary: str
+    description: str
+    parameters: list[dict[str, Any]]
+    requestBody: dict[str, Any]
+    responses: dict[str, dict[str, Any]]
+
+
+class _Path(TypedDict, total=False):
+    parameters: list[dict[str, Any]]
+    get: _Said
+    head: _Said
+    post: _Said
+    put: _Said
+    patch: _Said
+    delete: _Said
+
+
+class _Shape(TypedDict, total=False):
+    info: dict[str, Any]
+    servers: list[dict[str, Any]]
+    paths: dict[str, _Path]
+    components: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +88,38 @@ def read_document(path: Path) -> Document:
     version = str(found.get("openapi", "")) if isinstance(found, dict) else ""
     if not version.startswith("3.") or not found.get("paths"):
         raise NoDocument(f"{path} is no OpenAPI 3 document with paths", remedy="export one from the service")
+    found = msgspec.json.decode(msgspec.json.encode(found))  # YAML has numbers as names of answers, and dates
+    try:
+        msgspec.convert(found, _Shape)
+    except msgspec.ValidationError as wrong:
+        raise NoDocument(f"{path} is no OpenAPI document: {wrong}", remedy="mend it there, then try again") from None
     return cast(Document, found)
+
+
+def adoption_of(path: Path, *, name: str = "", url: str = "", secret: str = "") -> Adoption:
+    """Return the settings of a service: what is not said is the document's title and its first server's address.
+
+    Raises NoDocument where the document does not say it either.
+    """
+    document = read_document(path)
+    title = re.sub(r"[^a-z0-9]+", "-", str(document.get("info", {}).get("title", "")).lower()).strip("-")
+    servers = [str(one.get("url", "")) for one in document.get("servers", ())]
+    if not (name or _NAME.fullmatch(title)):
+        raise NoDocument(f"the title {title!r} makes no name for a pack", remedy="give one with --name")
+    if not (url or (servers and re.match(r"https?://[^{]*$", servers[0]))):
+        raise NoDocument(
+            f"{path} names no address to call (servers: {', '.join(servers) or 'none'})", remedy="give it with --url"
+        )
+    return Adoption(name=name or title, document=path, url=url or servers[0], secret=secret)
+
+
+def left_out(document: Document) -> list[str]:
+    """Return what of a service cannot be adopted, and why, in words."""
+    found: list[str] = []
+    for path, method, said in _operations(document):
+        if (kind := _strange(said)) is not None:
+            found.append(f"{method.upper()} {path} takes {kind}")
+    return found
 
 
 def adopted_pack(adoption: Adoption) -> Pack:
@@ -109,23 +162,40 @@ def auth_of(document: Document, secret: str) -> Auth:
 
 
 def _capabilities(document: Document, adoption: Adoption) -> Iterator[tuple[str, Operation, Capability[Any, Any]]]:
-    asked, answered = Types(document, is_strict=True), Types(document, is_strict=False)
-    count = 0
+    kinds = Types(document, is_strict=True), Types(document, is_strict=False)
+    for count, (path, method, said) in enumerate(_operations(document)):
+        if count == OPERATIONS_MAX:
+            raise NoDocument(f"more than {OPERATIONS_MAX} operations", remedy="adopt a part of the document")
+        name = capability_name(said.get("operationId", ""), method, path)
+        if name in adoption.leave_out or _strange(said) is not None:
+            continue
+        parameters = [*document["paths"][path].get("parameters", ()), *said.get("parameters", ())]
+        try:
+            yield _declared(said, method, path, parameters, kinds, adoption.name)
+        except (AttributeError, LookupError, TypeError, ValueError) as wrong:  # what a schema may have for a schema
+            raise NoDocument(
+                f"{method.upper()} {path} cannot be read: {wrong!r}", remedy="mend its schemas, or leave it out"
+            ) from None
+
+
+def _operations(document: Document) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     for path, found in cast("Mapping[str, Any]", document["paths"]).items():
-        shared = list(found.get("parameters", ()))
         for method in METHODS:
-            if method not in found:
-                continue
-            count += 1
-            if count > OPERATIONS_MAX:
-                raise NoDocument(f"more than {OPERATIONS_MAX} operations", remedy="adopt a part of the document")
-            said = found[method]
-            name = capability_name(said.get("operationId", ""), method, path)
-            if name in adoption.leave_out:
-                continue
-            yield _declared(
-                said, method, path, [*shared, *said.get("parameters", ())], (asked, answered), adoption.name
-            )
+            if method in found:
+                yield path, method, found[method]
+
+
+def _strange(said: Mapping[str, Any]) -> str | None:
+    """Return what an operation takes, where that can be sent neither as JSON nor as a form."""
+    content = said.get("requestBody", {}).get("content", {})
+    return ", ".join(content) if content and not any(map(_body_kind, content)) else None
+
+
+def _body_kind(kind: str) -> Body:
+    kind = kind.partition(";")[0].strip().lower()
+    if kind == "application/json" or kind.endswith("+json") or kind == "*/*":
+        return "json"
+    return "form" if kind == "application/x-www-form-urlencoded" else ""
 
 
 def _declared(
@@ -135,14 +205,17 @@ def _declared(
     name = capability_name(said.get("operationId", ""), method, path)
     fields: dict[str, tuple[Any, bool]] = {}
     places: dict[str, str] = {}
+    joined: set[str] = set()
     for one in map(asked.resolved, parameters):
         if one["in"] in ("path", "query", "header"):
             places[one["name"]] = one["in"]
+            if not one.get("explode", one.get("style", "form") == "form"):
+                joined.add(one["name"])
             is_needed = bool(one.get("required")) or one["in"] == "path"
             fields[one["name"]] = (asked.of(one.get("schema", {}), type_name(f"{name} {one['name']}")), is_needed)
     body = asked.resolved(said.get("requestBody", {}))
-    schema = _json(body.get("content", {}))
-    if schema is not None:
+    sent, schema = _content(body.get("content", {}))
+    if sent:
         fields |= _body_fields(asked, schema, type_name(name), fields, is_needed=bool(body.get("required")))
     answer, is_wrapped = _answer(answered, said, type_name(name))
     summary = str(said.get("summary") or said.get("description") or f"{method.upper()} {path}").strip()
@@ -161,7 +234,12 @@ def _declared(
         source=f"{method.upper()} {path}",
     )
     operation = Operation(
-        method=method.upper(), path=path, places=places, has_body=schema is not None, is_wrapped=is_wrapped
+        method=method.upper(),
+        path=path,
+        places=places,
+        joined=frozenset(joined),
+        body=sent,
+        is_wrapped=is_wrapped,
     )
     return name.replace("-", "_"), operation, capability
 
@@ -181,9 +259,9 @@ def _body_fields(
 def _answer(types_: Types, said: Mapping[str, Any], name: str) -> tuple[type[Value], bool]:
     """Return the type of the answer, and whether it is `value` with what is no object."""
     responses = cast("Mapping[str, Any]", said.get("responses", {}))
-    good = next((responses[code] for code in sorted(responses) if str(code).startswith("2")), {})
-    schema = _json(types_.resolved(good).get("content", {}))
-    if schema is None:
+    good = next((responses[code] for code in sorted(responses) if code.startswith("2")), responses.get("default", {}))
+    kind, schema = _content(types_.resolved(good).get("content", {}))
+    if kind != "json":
         return types_.struct(f"{name}Done", {}, "The service has done it."), False
     found = types_.of(schema, f"{name}Answer")
     if isinstance(found, type) and issubclass(found, Value):
@@ -191,11 +269,11 @@ def _answer(types_: Types, said: Mapping[str, Any], name: str) -> tuple[type[Val
     return types_.struct(f"{name}Answer", {"value": (found, True)}, "What the service answers."), True
 
 
-def _json(content: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    for kind, said in content.items():
-        if kind.partition(";")[0] == "application/json" or kind.endswith("+json"):
-            return cast("Mapping[str, Any]", said.get("schema", {}))
-    return None
+def _content(content: Mapping[str, Any]) -> tuple[Body, Mapping[str, Any]]:
+    """Return how a body is written, JSON rather than a form, and its schema."""
+    found = {_body_kind(kind): said.get("schema", {}) for kind, said in content.items()}
+    kind: Body = "json" if "json" in found else "form" if "form" in found else ""
+    return kind, found.get(kind, {})
 
 
 def capability_name(operation_id: str, method: str, path: str) -> str:

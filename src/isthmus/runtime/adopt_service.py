@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Literal, cast
 from urllib.parse import quote
 
 import httpx
@@ -55,7 +55,7 @@ class Auth:
     name: str = ""
     secret: str = ""
 
-    def signed(self, headers: dict[str, str], query: dict[str, str]) -> None:
+    def signed(self, headers: dict[str, str], query: dict[str, str | list[str]]) -> None:
         """Add the credential. Raises ServiceDown where its variable is not set."""
         if self.kind == "none":
             return
@@ -72,14 +72,21 @@ class Auth:
             query[self.name] = value
 
 
+Body = Literal["json", "form", ""]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One operation of the service, as its document has it; `places` says where each field of an ask goes."""
+    """One operation of the service, as its document has it; `places` says where each field of an ask goes.
+
+    `joined` are the parameters whose values stand in one text with commas; of others, each is a parameter of its own.
+    """
 
     method: str
     path: str
     places: Mapping[str, str]  # field on the wire → "path", "query" or "header"; the body is what is left
-    has_body: bool
+    joined: frozenset[str]
+    body: Body
     is_wrapped: bool  # True where the answer is no object: it stands in `value`
 
     @property
@@ -136,7 +143,7 @@ class Service:
             self._rests_until = self.clock() + REST_S
 
     def _request(self, operation: Operation, ask: Mapping[str, Any], key: str) -> httpx.Request:
-        path, query = operation.path, dict[str, str]()
+        path, query = operation.path, dict[str, str | list[str]]()
         headers = {"Accept": "application/json"}
         if not operation.is_safe:
             headers["Idempotency-Key"] = key
@@ -145,19 +152,23 @@ class Service:
             place = operation.places.get(name)
             if place == "path":
                 path = path.replace(f"{{{name}}}", quote(_text(value), safe=""))
+            elif value is None and place in ("query", "header"):
+                continue
             elif place == "query":
-                query[name] = _text(value)
+                query[name] = _texts(value) if name not in operation.joined else _text(value)
             elif place == "header":
                 headers[name] = _text(value)
             else:
                 rest[name] = value
         self.auth.signed(headers, query)
-        content = None
-        if operation.has_body:
+        content = form = None
+        if operation.body == "json":
             headers["Content-Type"] = "application/json"
             content = msgspec.json.encode(rest.get("body", rest))
+        elif operation.body == "form":
+            form = {name: _texts(value) for name, value in rest.get("body", rest).items() if value is not None}
         return httpx.Request(
-            operation.method, f"{self.url.rstrip('/')}{path}", params=query, headers=headers, content=content
+            operation.method, f"{self.url.rstrip('/')}{path}", params=query, headers=headers, content=content, data=form
         )
 
     async def _sent(self, request: httpx.Request, left: float) -> httpx.Response:
@@ -190,6 +201,10 @@ class Service:
             path=path,
             status_of_service=answer.status_code,
         )
+
+
+def _texts(value: object) -> str | list[str]:
+    return [*map(_text, cast("list[object]", value))] if isinstance(value, (list, tuple)) else _text(value)
 
 
 def _text(value: object) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, cast, get_args
 
 import msgspec
 
-from isthmus.kernel import Meta, Value
+from isthmus.kernel import Meta, Value, errors
 from isthmus.kernel.contract import fit
 from isthmus.markings import Measure, Pii
 
@@ -34,6 +34,12 @@ PII, MEASURE = "x-pii", "x-measure"  # keywords beside a field's schema, for wha
 _PLAIN: dict[str, type] = {"string": str, "integer": int, "number": float, "boolean": bool, "null": type(None)}
 
 
+class NoDocument(errors.BadAsk):
+    """The file is no OpenAPI document that can be adopted."""
+
+    slug = "runtime.no-document"
+
+
 class Types:
     """Makes types out of the schemas of one document, for one direction.
 
@@ -48,7 +54,7 @@ class Types:
 
     def of(self, schema: Schema, name: str, depth: int = 0) -> Any:
         """Return the type of what fits a schema; Any where the schema says nothing that can be checked."""
-        if depth > DEPTH_MAX:
+        if depth > DEPTH_MAX or isinstance(schema, bool):  # `true` fits anything
             return Any
         if "$ref" in schema:
             return self._named(str(schema["$ref"]), depth)
@@ -99,8 +105,13 @@ class Types:
 
     def _at(self, ref: str) -> Schema:
         found: Any = self._document
-        for step in ref.removeprefix("#/").split("/"):
-            found = found[step.replace("~1", "/").replace("~0", "~")]
+        try:
+            for step in ref.removeprefix("#/").split("/"):
+                found = found[step.replace("~1", "/").replace("~0", "~")]
+        except (LookupError, TypeError):
+            raise NoDocument(
+                f"the document refers to {ref!r}, which is not in it", remedy="bundle it into one file first"
+            ) from None
         return cast(Schema, found)
 
     def _named(self, ref: str, depth: int) -> Any:
