@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -59,6 +59,7 @@ class Stock:
             page = await self._client.call(
                 code, LIST, {"location": asked["location"], "cursor": asked["cursor"], "limit": PAGE_SIZE}
             )
+        titles = titles or await self._described(code, {one["sku"] for one in page["items"]})
         is_whole = not (page["next_cursor"] or asked["cursor"])
         if is_whole:
             page["items"] = ordered(request, page["items"], {**COLUMNS, "product": lambda one: titles.get(one["sku"])})
@@ -77,6 +78,11 @@ class Stock:
         """Return SKUs whose products are found by words, with their titles."""
         found = await self._client.find(code, "catalog.search", {"text": text, "limit": SKUS_MAX})
         return {one["sku"]: one.get("title", "") for one in (found or {"items": []})["items"] if "sku" in one}
+
+    async def _described(self, code: str, skus: Collection[str]) -> dict[str, str]:
+        """Return the titles of SKUs, as far as they are known."""
+        found = await self._client.find(code, "catalog.describe-skus", {"skus": sorted(skus)}) if skus else None
+        return {one["item"]["sku"]: one["item"]["title"] for one in (found or {"items": []})["items"]}
 
     async def show(self, request: Request) -> Response:
         return await self._shown(request)
