@@ -1,4 +1,4 @@
-"""Documents as services write them: forms, repeated parameters, YAML's numbers, references to nowhere, what is no JSON."""
+"""Documents as services write them: forms, repeated parameters, numbers for names, references to nowhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import JSONResponse
 from typer.testing import CliRunner
 
 from isthmus.cli import main_app
@@ -73,15 +74,12 @@ async def test_forms_and_repeated_parameters_reach_the_service_as_its_document_s
 
     async def heard(request: Any) -> Any:
         seen.append((request.url.query, (await request.body()).decode(), request.headers.get("content-type")))
-        from starlette.responses import JSONResponse
-
         return JSONResponse({"id": 7, "parent": {"id": 6}} if request.method == "POST" else [7])
 
     monkeypatch.setattr(service, "_known", heard)
     monkeypatch.setenv("ERP_KEY", "s3cret")
-    text = SERVICE.replace(
-        "components:", "components:\n  securitySchemes: {k: {type: apiKey, in: header, name: X-Key}}"
-    )
+    scheme = "securitySchemes: {key: {type: apiKey, in: header, name: X-Key}}"
+    text = SERVICE.replace("components:", f"components:\n  {scheme}")
     adoption = adoption_of(document(tmp_path, text, address), secret="ERP_KEY")
     assert (adoption.name, adoption.url) == ("the-old-erp", address)
     north = FrontEnd(code="north", name="North", owner="n", uses=("the-old-erp.*",))
