@@ -158,8 +158,8 @@ async def test_a_cancelled_order_says_what_is_kept_and_whether_it_was_the_last(m
     assert first.order.history[-1].note == "changed my mind"
     second = await shop.cancel(placed.orders[1].order_id)
     assert second.is_last_of_group
-    with pytest.raises(api.IllegalTransition, match="is cancelled and cannot become cancelled"):
-        await shop.cancel(placed.orders[1].order_id)
+    again = await shop.cancel(placed.orders[1].order_id)  # its money may still be on its way
+    assert (again.is_news, again.fee, again.was_paid, again.order) == (False, second.fee, True, second.order)
     free = await unpaid(shop, line("c"))
     assert (await shop.cancel(free.orders[0].order_id)).fee == eur(0)  # nothing was paid, so nothing is kept
 

@@ -7,7 +7,8 @@
     cancel-order     before shipping: money, stock, coupons and points go back
     expire-orders    unpaid orders run out and give back what they held
 
-A flow owns no table. The total that was shown is charged, or the order is refused with `checkout.price-changed`.
+A flow owns no table. The total that was shown is charged, or the order is refused with `checkout.price-changed`: the
+`expected_total` where one is sent, and otherwise each line that the basket says was shown.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ class Cancelled(Value):
     """What cancelling gave back."""
 
     order: order.OrderBrief
-    refunded: Money
+    refunded: Money  # by this call: nothing where all of it went back before
     fee: Money  # kept by the shop's cancellation policy
 
 
@@ -152,15 +153,15 @@ class Expired(Value):
 
 
 class PriceChanged(errors.Conflict):
-    """The total is not the one that the buyer was shown."""
+    """The total, or a line of the basket, costs something else than the buyer was shown."""
 
     slug = "checkout.price-changed"
 
-    def __init__(self, *, shown: Money, now: Money) -> None:
+    def __init__(self, *, shown: Money, now: Money, what: str = "the total", path: str = "$.expected_total") -> None:
         super().__init__(
-            f"the total is {now}, and {shown} was shown",
-            remedy="show the new total with checkout.preview-order and ask the buyer again",
-            path="$.expected_total",
+            f"{what} is {now}, and {shown} was shown",
+            remedy="show the new total with checkout.preview-order, and send it as expected_total if the buyer agrees",
+            path=path,
             shown=str(shown),
             now=str(now),
         )
@@ -207,7 +208,7 @@ class NothingToBuy(errors.BadAsk):
         inventory.get_availability,
         order.check_draft,
     ],
-    raises=[NothingToBuy],
+    raises=[NothingToBuy, order.BasketsDiffer],
 )
 def preview_order(ask: PreviewOrder) -> OrderPreview:
     """Say what placing an order would do: its bill with every reason, what is short, what refuses it, how it splits.
@@ -240,7 +241,7 @@ def preview_order(ask: PreviewOrder) -> OrderPreview:
         order.place_order,
         payment.open_payment,
     ],
-    raises=[NothingToBuy, PriceChanged, SlotNeeded],
+    raises=[NothingToBuy, order.BasketsDiffer, PriceChanged, SlotNeeded],
 )
 def place_order(ask: PlaceOrder) -> PlacedOrder:
     """Place an order: number, stock, coupons, slot, receivable and events in one transaction, or nothing at all.
@@ -285,7 +286,10 @@ def confirm_payment(ask: ConfirmPayment) -> Paid:
     deadline_ms=60_000,
 )
 def pay_order(ask: PayOrder) -> Paid:
-    """Pay: hold the money, confirm the orders, take the money. Where confirming fails the money is let go."""
+    """Pay: hold the money, confirm the orders, take the money. Where confirming fails the money is let go.
+
+    Where nobody knows yet whether it was taken the answer says `authorised`, and `settle_payments` looks it up.
+    """
     ...
 
 
@@ -349,11 +353,14 @@ def give_back(ask: CancelOrder) -> order.CancelledOrder:
     "checkout.cancel-order",
     version="1.0",
     effect=Effect.STEPS,
-    uses=[give_back, order.get_group, payment.list_payments, payment.void, payment.refund_from],
+    uses=[give_back, order.get_group, order.get_order, payment.list_payments, payment.void, payment.refund_from],
     deadline_ms=60_000,
 )
 def cancel_order(ask: CancelOrder) -> Cancelled:
     """Cancel an order before it leaves: goods, coupons and points go back at once, then the money, less the fee.
+
+    Safe to repeat: where the money could not go back yet, since a provider owes an answer, it does when asked again.
+    A coupon goes back with the last order of its group, unless another was carried out with it.
 
     Of a deposit, what the other orders of the group do not come to goes back.
     """

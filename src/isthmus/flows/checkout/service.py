@@ -76,6 +76,9 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedOrder:
     bill = drawn.bill
     if ask.expected_total is not None and ask.expected_total != bill.total:
         raise api.PriceChanged(shown=ask.expected_total, now=bill.total)
+    if ask.expected_total is None and (changed := rules.drifted(drawn.basket, bill)):
+        one = changed[0]
+        raise api.PriceChanged(shown=one.shown, now=one.now, what=f"{one.sku!r} in the basket", path=one.path)
     for refusal in _slot_refusals(bill, ask.slot_id):
         raise refusal
     group_id = ctx.new_id()
@@ -213,6 +216,10 @@ async def _wanted(
     basket = await ctx.call(order.get_basket, order.GetBasket(basket_id=ask.basket_id))
     if not basket.lines:
         raise api.NothingToBuy
+    if basket.currency != ask.currency:
+        raise order.BasketsDiffer(what="currency", one=basket.currency, other=ask.currency, path="$.currency")
+    if basket.member_id is not None and ask.member_id not in (None, basket.member_id):
+        raise order.BasketsDiffer(what="member", one=basket.member_id, other=ask.member_id, path="$.member_id")
     return basket.lines, basket.lines, tuple(dict.fromkeys([*basket.coupons, *ask.coupons]))
 
 

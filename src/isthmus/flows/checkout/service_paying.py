@@ -49,7 +49,10 @@ async def _confirmed_and_captured(payment_id: UUID, ctx: Context) -> api.Paid:
         return _paid(confirmed, voided.state)
     amount = money(due, confirmed.orders[0].total.currency)
     capture = payment.Capture(payment_id=payment_id, amount=amount if due else None)  # free goods: all of it
-    return _paid(confirmed, (await ctx.call(payment.capture, capture)).state)
+    try:
+        return _paid(confirmed, (await ctx.call(payment.capture, capture)).state)
+    except payment.OutcomeUnknown:  # it may have been taken, so nothing is undone: `settle_payments` looks it up
+        return _paid(confirmed, confirmed.state)
 
 
 def _paid(confirmed: api.Paid, state: str) -> api.Paid:
@@ -115,6 +118,8 @@ async def _follow_up(sold: order.Order, lines: tuple[fulfilment.PlanLine, ...], 
 @implements(api.give_back)
 async def give_back(ask: api.CancelOrder, ctx: Context) -> order.CancelledOrder:
     cancelled = await ctx.call(order.cancel_order, order.Cancel(order_id=ask.order_id, reason=ask.reason))
+    if not cancelled.is_news:
+        return cancelled
     sold = cancelled.order
     reference = str(sold.group_id)
     if not cancelled.was_paid and not cancelled.is_last_of_group:
@@ -145,9 +150,16 @@ async def _expect_less(sold: order.Order, ctx: Context) -> None:
 
 
 async def _standing(group_id: UUID, ctx: Context) -> int:
-    """Return what the orders of a group come to that have not ended, in minor units."""
+    """Return what the orders of a group come to that are not gone, in minor units."""
     group = await ctx.call(order.get_group, order.GetGroup(group_id=group_id))
     return sum(one.total.minor for one in group.orders if one.state not in _GONE)
+
+
+async def _returned(group_id: UUID, ctx: Context) -> int:
+    """Return what was given back for goods of the orders that stand, in minor units."""
+    group = await ctx.call(order.get_group, order.GetGroup(group_id=group_id))
+    standing = [order.GetOrder(order_id=one.order_id) for one in group.orders if one.state not in _GONE]
+    return sum([(await ctx.call(order.get_order, one)).refunded.minor for one in standing])
 
 
 @implements(api.cancel_order)
@@ -155,24 +167,33 @@ async def cancel_order(ask: api.CancelOrder, ctx: Context) -> api.Cancelled:
     cancelled = await ctx.call(api.give_back, ask)
     sold = cancelled.order
     payments = await _payments(sold.group_id, ctx)
-    if cancelled.was_paid:
-        back = sold.total - cancelled.fee
-    else:  # of a deposit, what is left over
-        had = sum(one.captured.minor - one.refunded.minor for one in payments)
-        back = money(max(0, had - await _standing(sold.group_id, ctx)) if had else 0, sold.currency)
-    await _money_back(payments, back, str(sold.order_id), ctx)
+    back = await _money_back(payments, cancelled, ctx)
     return api.Cancelled(order=rules.brief(sold), refunded=back, fee=cancelled.fee)
 
 
-async def _money_back(payments: Sequence[payment.Payment], amount: Money, reference: str, ctx: Context) -> None:
+async def _money_back(payments: Sequence[payment.Payment], cancelled: order.CancelledOrder, ctx: Context) -> Money:
+    """Give back what was paid for an order, and never what others of its group are paid with. Safe to repeat."""
+    sold = cancelled.order
     first = payments[0]
-    if first.state is payment.PaymentState.AUTHORISED and amount == first.amount:
+    back = sold.total - cancelled.fee
+    is_untaken = first.state in (payment.PaymentState.AUTHORISED, payment.PaymentState.VOIDED)
+    if cancelled.was_paid and is_untaken and back == first.amount:
         await ctx.call(payment.void, payment.Void(payment_id=first.payment_id))
-    elif amount.minor:
+        return back
+    is_held_only = cancelled.was_paid and first.state is payment.PaymentState.AUTHORISED
+    if not is_held_only:  # of what is only held, nothing can be given back until it is known whether it was taken
+        has = sum(one.captured.minor - one.refunded.minor for one in payments)
+        needed = await _standing(sold.group_id, ctx) - await _returned(sold.group_id, ctx)
+        back = money(max(0, min(back.minor, has - needed)), sold.currency)
+    if back.minor:
         refund = payment.RefundFrom(
-            payments=tuple(one.reference for one in payments), amount=amount, reference=reference, reason="cancelled"
+            payments=tuple(one.reference for one in payments),
+            amount=back,
+            reference=str(sold.order_id),
+            reason="cancelled",
         )
         await ctx.call(payment.refund_from, refund)
+    return back
 
 
 @implements(api.expire_orders)

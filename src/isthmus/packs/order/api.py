@@ -135,7 +135,8 @@ class CancelledOrder(Value):
     order: Order
     fee: Money
     was_paid: bool
-    is_last_of_group: bool  # True where every other order of the group has ended too
+    is_last_of_group: bool  # True where nothing of the group stands any more
+    is_news: bool = True  # False where it was cancelled before, and only its money may still be on its way
 
 
 class ExpireDue(Value):
@@ -259,7 +260,7 @@ def record_deposit(ask: RecordDeposit) -> PlacedGroup:
     raises=[UnknownOrder, IllegalTransition, CancelRefused],
 )
 def cancel_order(ask: Cancel) -> CancelledOrder:
-    """Cancel an order before anything of it has left, as far as its front end lets it."""
+    """Cancel an order before anything of it has left, as far as its front end lets it. Safe to repeat."""
     ...
 
 

@@ -22,7 +22,7 @@ LEADS_TO: Mapping[State, frozenset[State]] = {
     State.CANCELLED: frozenset(),
     State.EXPIRED: frozenset(),
 }
-ENDED = frozenset({State.COMPLETED, State.CANCELLED, State.EXPIRED})
+GONE = frozenset({State.CANCELLED, State.EXPIRED})
 
 RETURN_LEADS_TO: Mapping[api.ReturnState, frozenset[api.ReturnState]] = {
     api.ReturnState.REQUESTED: frozenset({api.ReturnState.APPROVED, api.ReturnState.REJECTED}),

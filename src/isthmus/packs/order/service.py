@@ -125,10 +125,10 @@ async def list_orders(ask: api.ListOrders, ctx: Context) -> api.OrderPage:
 async def mark_paid(ask: api.MarkPaid, ctx: Context) -> api.PlacedGroup:
     group = await _group(ask.group_id, ctx, is_locked=True)
     unpaid = [one for one in group.orders if one.state is State.PLACED]
-    lost = [one for one in group.orders if one.state in (State.EXPIRED, State.CANCELLED)]
-    if len(lost) == len(group.orders):
+    if all(one.state in rules.GONE for one in group.orders):
+        first = group.orders[0]
         raise api.IllegalTransition(
-            what=f"order {lost[0].number}", state=lost[0].state, wanted=State.PAID, path="$.group_id"
+            what=f"order {first.number}", state=first.state, wanted=State.PAID, path="$.group_id"
         )
     if not unpaid:
         return group
@@ -150,20 +150,24 @@ async def record_deposit(ask: api.RecordDeposit, ctx: Context) -> api.PlacedGrou
 async def cancel_order(ask: api.Cancel, ctx: Context) -> api.CancelledOrder:
     siblings = await storage.lock_siblings(ctx.session, ctx.front_end, ask.order_id)
     order = await found_order(ask.order_id, ctx)
+    is_news = order.state is not State.CANCELLED
+    was_paid = any(one.what == State.PAID for one in order.history)
+    if not is_news:  # asked again: the same answer, drawn from the order as it was
+        order = structs.replace(order, state=State.PAID if was_paid else State.PLACED)  # pyright: ignore[reportArgumentType]
     _check_leads(order, State.CANCELLED)
     own = ctx.acting_for(order.box)  # cancelled as it was sold
-    verdict = own.answer(api.guard_cancellation)(order)
-    if not verdict.is_allowed:
+    if is_news and not (verdict := own.answer(api.guard_cancellation)(order)).is_allowed:
         raise api.CancelRefused(reasons=reasons_of(verdict))
-    was_paid = order.state is State.PAID
     fee = own.answer(api.cancellation_fee)(order)
     kept = max(0, min(getattr(fee, "minor", 0), order.total.minor)) if was_paid else 0
-    await move([order.order_id], order.group_id, State.CANCELLED, ask.reason, ctx)
+    if is_news:
+        await move([order.order_id], order.group_id, State.CANCELLED, ask.reason, ctx)
     return api.CancelledOrder(
         order=await found_order(ask.order_id, ctx),
         fee=money(kept, order.currency),
         was_paid=was_paid,
-        is_last_of_group=all(one.state in rules.ENDED or one.order_id == ask.order_id for one in siblings),
+        is_last_of_group=all(one.state in rules.GONE or one.order_id == ask.order_id for one in siblings),
+        is_news=is_news,
     )
 
 
@@ -181,15 +185,12 @@ async def expire_due(ask: api.ExpireDue, ctx: Context) -> api.ExpiredGroups:
     if kept:
         await storage.pay_later(ctx.session, ctx.front_end, kept, ctx.now + KEPT_FOR)
     over = {group_id: orders for group_id, orders in groups.items() if group_id not in kept}
-    ids = [order.order_id for orders in over.values() for order in orders]
-    if ids:
-        told = (ctx.now, ctx.caller.client, "not paid in time")
-        await storage.move(ctx.session, ctx.front_end, ids, State.EXPIRED, told)
-    for group_id, orders in over.items():
-        for order in orders:
-            ctx.emit(
-                api.OrderMoved(order_id=order.order_id, group_id=group_id, state=State.EXPIRED, note="not paid in time")
-            )
+    gone = {order.order_id: group_id for group_id, orders in over.items() for order in orders}
+    if gone:
+        told = (ctx.now, ctx.caller.client, note := "not paid in time")
+        await storage.move(ctx.session, ctx.front_end, list(gone), State.EXPIRED, told)
+        for order_id, group_id in gone.items():
+            ctx.emit(api.OrderMoved(order_id=order_id, group_id=group_id, state=State.EXPIRED, note=note))
     return api.ExpiredGroups(group_ids=tuple(over))
 
 
