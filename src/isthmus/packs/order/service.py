@@ -124,17 +124,16 @@ async def list_orders(ask: api.ListOrders, ctx: Context) -> api.OrderPage:
 @implements(api.mark_paid)
 async def mark_paid(ask: api.MarkPaid, ctx: Context) -> api.PlacedGroup:
     group = await _group(ask.group_id, ctx, is_locked=True)
-    unpaid = [one for one in group.orders if one.state is State.PLACED]
     if all(one.state in rules.GONE for one in group.orders):
         first = group.orders[0]
         raise api.IllegalTransition(
             what=f"order {first.number}", state=first.state, wanted=State.PAID, path="$.group_id"
         )
-    if not unpaid:
+    if not (unpaid := [one.order_id for one in group.orders if one.state is State.PLACED]):
         return group
-    for order in await storage.orders(ctx.session, ctx.front_end, [one.order_id for one in unpaid]):
+    for order in await storage.orders(ctx.session, ctx.front_end, unpaid):
         _check_guard(order, State.PAID, "$.group_id", ctx)
-    await move([one.order_id for one in unpaid], ask.group_id, State.PAID, "", ctx)
+    await move(unpaid, ask.group_id, State.PAID, "", ctx)
     return await _group(ask.group_id, ctx, is_locked=False)
 
 
@@ -158,13 +157,12 @@ async def cancel_order(ask: api.Cancel, ctx: Context) -> api.CancelledOrder:
     own = ctx.acting_for(order.box)  # cancelled as it was sold
     if is_news and not (verdict := own.answer(api.guard_cancellation)(order)).is_allowed:
         raise api.CancelRefused(reasons=reasons_of(verdict))
-    fee = own.answer(api.cancellation_fee)(order)
-    kept = max(0, min(getattr(fee, "minor", 0), order.total.minor)) if was_paid else 0
+    kept = getattr(own.answer(api.cancellation_fee)(order), "minor", 0) if was_paid else 0
     if is_news:
         await move([order.order_id], order.group_id, State.CANCELLED, ask.reason, ctx)
     return api.CancelledOrder(
         order=await found_order(ask.order_id, ctx),
-        fee=money(kept, order.currency),
+        fee=money(max(0, min(kept, order.total.minor)), order.currency),
         was_paid=was_paid,
         is_last_of_group=all(one.state in rules.GONE or one.order_id == ask.order_id for one in siblings),
         is_news=is_news,
