@@ -68,7 +68,8 @@ def data_part(client: Client, data: DataPlatform, land: Land, one_id: OneId) -> 
     explorer.warm()
     receipts = ReceiptPages(data, explorer.policy, client.release.lines)
     pages = [*explorer.pages(), *receipts.pages(), *Data(data, land).pages(), *OneIdPages(one_id).pages()]
-    return Part(pages=pages, metrics=data.model.metrics, business=explorer.business)
+    said = {name: one.doc for name, one in data.model.metrics.items()}
+    return Part(pages=pages, metrics=said, business=explorer.business)
 
 
 class Data:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 from uuid import UUID
@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from isthmus.kernel import errors
 
+from . import words
 from .calls import Told
 from .client import Client
 from .web import Page, redirect, render
@@ -32,7 +33,7 @@ class Hit:
 class Find:
     """The search over everything that has a page."""
 
-    def __init__(self, client: Client, told: Told, metrics: Collection[str] = ()) -> None:
+    def __init__(self, client: Client, told: Told, metrics: Mapping[str, str]) -> None:
         self._client = client
         self._told = told
         self._metrics = metrics
@@ -55,13 +56,14 @@ class Find:
                 yield Hit("front end", line.front_end.name, f"/front-ends/{code}", line.front_end.owner)
         named = [name for name in sorted(release.offered) if text in name]
         for name in named[:EACH_MAX]:
-            doc = release.offered[name].capability.doc
-            yield Hit("capability", name, f"/capabilities/{name}", doc.splitlines()[0] if doc else "")
+            yield Hit("capability", name, f"/capabilities/{name}", words.first(release.offered[name].capability.doc))
         first = next(iter(sorted(release.lines)), "")
         for name in [one for one in sorted(release.points) if text in one][:EACH_MAX] if first else []:
-            yield Hit("extension point", name, f"/front-ends/{first}/points/{name}", release.points[name].combine.name)
+            yield Hit(
+                "extension point", name, f"/front-ends/{first}/points/{name}", words.first(release.points[name].doc)
+            )
         for name in [one for one in sorted(self._metrics) if text in one][:EACH_MAX]:
-            yield Hit("metric", name, f"/metrics?metrics={name}&grain=month")
+            yield Hit("metric", name, f"/metrics?metrics={name}&grain=month", words.first(self._metrics[name]))
 
     async def _things(self, text: str) -> list[Hit]:
         """Return orders, members, stocks and calls that are known by the text, each found whole."""

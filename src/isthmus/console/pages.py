@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from isthmus.kernel import Platform
 
@@ -26,10 +26,10 @@ from .web import Page
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What a part that is not always there adds: pages, metrics that can be found, figures of a front end."""
+    """What a part that is not always there adds: pages, metrics with what they say, figures of a front end."""
 
     pages: Sequence[Page] = ()
-    metrics: Collection[str] = ()
+    metrics: Mapping[str, str] = field(default_factory=dict[str, str])
     business: Business | None = None
 
 
