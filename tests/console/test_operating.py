@@ -137,6 +137,15 @@ async def test_calls_are_picked_by_outcome_error_and_time(page: Page, served: Se
     await expect(page.locator("main")).to_contain_text("From = 'yesterday' is no time")
 
 
+async def test_a_story_names_the_events_that_were_written(page: Page, served: Served) -> None:
+    asked = {"lines": [{"sku": "jam", "quantity": 1}], "currency": "EUR", "paid_at_till": "cash", "channel": "store"}
+    told = {"Isthmus-Explain": "true", "Idempotency-Key": uuid.uuid4().hex}
+    placed = await served.client.post("/v1/checkout.place-order", json=asked, headers=told)
+    assert placed.status_code == 200, placed.text
+    await page.goto(f"{served.address}/calls/{placed.headers['isthmus-call']}")
+    await expect(page.locator(".story .wrote").filter(has_text="order.order-placed")).to_have_count(1)
+
+
 async def test_orders_are_picked_by_when_they_were_placed(page: Page, served: Served) -> None:
     sold = await served.sell("tea")
     order = await served.call("order.get-order", {"order_id": sold["order_id"]})

@@ -85,7 +85,7 @@ async def test_a_story_tells_who_said_what_by_which_rule():
     assert asked_word.result == "default"
     assert [(said.by, said.raised) for said in asked_word.said] == [("north.broken", True), ("default", False)]
     assert [(part.capability, part.answer) for part in story.parts] == [("shop.part", Said(text="default"))]
-    assert story.events == [Noted(text="a")]
+    assert story.events == [("shop.noted", Noted(text="a"))]
     assert story.took_us > 0
     assert story.fingerprint == platform.release.line("north").fingerprint
 

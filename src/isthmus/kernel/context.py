@@ -217,7 +217,7 @@ class Context:
             )
         )
         if call.story is not None:
-            call.story.events.append(event)
+            call.story.events.append((kind.name, event))
 
     def acting_for(self, box: str) -> Context:
         """Return this context with the answers of a stored entity's box, so that it is treated as it was sold.

@@ -66,7 +66,7 @@ class Story:
     took_us: int = 0
     asked: list[Asked] = field(default_factory=list[Asked])
     parts: list[Part] = field(default_factory=list[Part])
-    events: list[object] = field(default_factory=list[object])
+    events: list[tuple[str, object]] = field(default_factory=list[tuple[str, object]])  # name and data
 
 
 # Plans are shared by all calls, so what a told answer says finds its story by the task that runs it.

@@ -170,7 +170,7 @@ def recorded(story: Story, points: Points, own: Own | None = None) -> RecordedCa
             )
             for part in story.parts
         ),
-        events=tuple(_json(masked(event, own)) for event in story.events),
+        events=tuple(_json((name, masked(event, own))) for name, event in story.events),
     )
 
 
