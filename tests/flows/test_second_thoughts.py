@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -48,6 +49,18 @@ class NeverArrives(payment.TestProvider):
             self.is_lost = False
             raise ConnectionError
         return await super().capture(key=key, authorisation=authorisation, amount=amount)
+
+
+class RefusesAtLast(payment.TestProvider):
+    """The test provider, which holds the money and then refuses to take it; the first time it says so late, or not."""
+
+    is_silent = False
+
+    async def capture(self, *, key: str, authorisation: str, amount: Money) -> payment.Outcome:
+        if self.is_silent:
+            self.is_silent = False
+            raise TimeoutError
+        return payment.Outcome(state="refused", reason="closed account")
 
 
 @answers(order.split_key)
@@ -97,6 +110,26 @@ async def test_who_cancels_while_the_capture_is_unknown_has_the_money_back_when_
     assert (await kept(shop, bought.payment_id), await available(shop)) == (0, UNITS)
 
 
+@pytest.mark.parametrize("is_silent", [False, True])
+@pytest.mark.parametrize("own", [(), (by_seller,)])
+async def test_orders_whose_money_is_refused_at_last_do_not_stand(
+    shop: Shop, own: tuple[Answer, ...], is_silent: bool
+) -> None:
+    provider = RefusesAtLast()
+    provider.is_silent = is_silent
+    shop = over(shop, provider, *own)
+    bought = await placed(shop, 3)
+    paid = await pay(shop, bought.payment_id)
+    if is_silent:
+        assert paid.state == "authorised"
+        await settle(shop)
+    else:
+        assert (paid.state, {one.state for one in paid.orders}) == ("voided", {order.OrderState.CANCELLED})
+    found = await shop.platform.call(order.get_group, order.GetGroup(group_id=bought.group_id), shop.north)
+    assert {one.state for one in found.orders} == {order.OrderState.CANCELLED}
+    assert (await kept(shop, bought.payment_id), await available(shop)) == (0, UNITS)
+
+
 @pytest.mark.parametrize("provider", [SilentAtLast, NeverArrives])
 async def test_one_of_two_orders_is_cancelled_while_the_capture_is_unknown_and_the_other_is_paid_for(
     shop: Shop, provider: type[payment.TestProvider]
@@ -129,6 +162,24 @@ async def test_a_basket_that_costs_something_else_than_was_shown_is_not_charged_
     assert (refused.value.path, await available(shop)) == ("$.lines[0]", UNITS)
     seen = checkout.PlaceOrder(currency="EUR", basket_id=basket.basket_id, expected_total=money(1000, "EUR"))
     assert (await shop.platform.call(checkout.place_order, seen, shop.north)).bill.total == money(1000, "EUR")
+
+
+async def test_a_basket_becomes_one_order_however_often_it_is_ordered_at_once(shop: Shop) -> None:
+    opened = await shop.platform.call(order.open_basket, order.OpenBasket(currency="EUR"), shop.north, key="open")
+    lines = (order.SetLine(sku="tea", quantity=1),)
+    basket_id = opened.basket_id
+    await shop.platform.call(order.set_lines, order.SetLines(basket_id=basket_id, lines=lines), shop.north, key="set")
+    ask = checkout.PlaceOrder(basket_id=basket_id, currency="EUR")
+    tabs = [shop.platform.call(checkout.place_order, ask, shop.north, key=f"tab-{tab}") for tab in range(6)]
+    came = await asyncio.gather(*tabs, return_exceptions=True)
+    bought = [one for one in came if isinstance(one, checkout.PlacedOrder)]
+    assert len(bought) == 1
+    assert {type(one) for one in came} <= {checkout.PlacedOrder, checkout.BasketChanged, checkout.NothingToBuy}
+    assert await available(shop) == UNITS - 1
+    again = came.index(bought[0])
+    assert await shop.platform.call(checkout.place_order, ask, shop.north, key=f"tab-{again}") == bought[0]
+    left = await shop.platform.call(order.get_basket, order.GetBasket(basket_id=basket_id), shop.north)
+    assert left.lines == ()
 
 
 async def test_a_basket_is_ordered_in_its_own_currency_and_by_its_own_member(shop: Shop) -> None:

@@ -13,7 +13,7 @@ A flow owns no table. The total that was shown is charged, or the order is refus
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from isthmus.kernel import Effect, Meta, Value, errors, flow
@@ -30,7 +30,7 @@ from isthmus.packs.tax import api as tax
 from isthmus.values import LINES_MAX, Address, Code, CurrencyCode, LineAsk, Moment, Money
 
 from .api_bill import *  # noqa: F403 - one api in two files
-from .api_bill import Bill, OrderPreview
+from .api_bill import BasketChanged, Bill, OrderPreview
 
 COUPONS_MAX = 10
 SUBSTITUTED_MAX = 10  # lines for which substitutes are looked for
@@ -224,6 +224,8 @@ def preview_order(ask: PreviewOrder) -> OrderPreview:
     effect=Effect.WRITE,
     uses=[
         order.get_basket,
+        order.set_lines,
+        order.set_coupons,
         member.get_buyer,
         member.earn_points,
         catalog.check_lines,
@@ -241,13 +243,13 @@ def preview_order(ask: PreviewOrder) -> OrderPreview:
         order.place_order,
         payment.open_payment,
     ],
-    raises=[NothingToBuy, order.BasketsDiffer, PriceChanged, SlotNeeded],
+    raises=[NothingToBuy, BasketChanged, order.BasketsDiffer, PriceChanged, SlotNeeded],
 )
 def place_order(ask: PlaceOrder) -> PlacedOrder:
     """Place an order: number, stock, coupons, slot, receivable and events in one transaction, or nothing at all.
 
     Sold in a shop (`paid_at_till`), it is paid and handed over in the same transaction. Otherwise stock is held
-    until `pay_before`.
+    until `pay_before`. A basket that is ordered is empty then.
     """
     ...
 
@@ -279,55 +281,6 @@ def confirm_payment(ask: ConfirmPayment) -> Paid:
 
 
 @flow(
-    "checkout.pay-order",
-    version="1.0",
-    effect=Effect.STEPS,
-    uses=[payment.authorise, payment.list_payments, payment.capture, payment.void, confirm_payment],
-    deadline_ms=60_000,
-)
-def pay_order(ask: PayOrder) -> Paid:
-    """Pay: hold the money, confirm the orders, take the money. Where confirming fails the money is let go.
-
-    Where nobody knows yet whether it was taken the answer says `authorised`, and `settle_payments` looks it up.
-    """
-    ...
-
-
-@flow(
-    "checkout.receive-notification",
-    version="1.0",
-    effect=Effect.STEPS,
-    uses=[payment.notify, payment.list_payments, payment.capture, payment.void, confirm_payment],
-    deadline_ms=60_000,
-)
-def receive_notification(ask: payment.Notify) -> Paid:
-    """Take in what a payment provider says, and carry out what follows, whether or not the buyer came back."""
-    ...
-
-
-@flow(
-    "checkout.settle-payments",
-    version="1.0",
-    effect=Effect.STEPS,
-    uses=[
-        payment.reconcile,
-        payment.get_payment,
-        payment.list_payments,
-        payment.capture,
-        payment.void,
-        confirm_payment,
-    ],
-    deadline_ms=60_000,
-)
-def settle_payments(ask: payment.Reconcile) -> payment.Reconciled:
-    """Look up payments without an outcome, and carry out what follows from what their providers say.
-
-    For a job that comes round: who paid while a provider was silent has their order, without paying twice.
-    """
-    ...
-
-
-@flow(
     "checkout.give-back",
     version="1.0",
     effect=Effect.WRITE,
@@ -346,6 +299,61 @@ def settle_payments(ask: payment.Reconcile) -> payment.Reconciled:
 )
 def give_back(ask: CancelOrder) -> order.CancelledOrder:
     """Cancel an order and give back its goods, coupons, slot and points, in one transaction."""
+    ...
+
+
+# What taking the money of a confirmed group may come to.
+TAKING: Final = (
+    payment.list_payments,
+    payment.capture,
+    payment.void,
+    payment.refund_from,
+    order.get_group,
+    confirm_payment,
+    give_back,
+)
+
+
+@flow(
+    "checkout.pay-order",
+    version="1.0",
+    effect=Effect.STEPS,
+    uses=[payment.authorise, *TAKING],
+    deadline_ms=60_000,
+)
+def pay_order(ask: PayOrder) -> Paid:
+    """Pay: hold the money, confirm the orders, take the money. Where confirming fails the money is let go.
+
+    Where nobody knows yet whether it was taken the answer says `authorised`, and `settle_payments` looks it up.
+    Where the provider refuses it at last the orders are cancelled, and the answer says `voided`.
+    """
+    ...
+
+
+@flow(
+    "checkout.receive-notification",
+    version="1.0",
+    effect=Effect.STEPS,
+    uses=[payment.notify, *TAKING],
+    deadline_ms=60_000,
+)
+def receive_notification(ask: payment.Notify) -> Paid:
+    """Take in what a payment provider says, and carry out what follows, whether or not the buyer came back."""
+    ...
+
+
+@flow(
+    "checkout.settle-payments",
+    version="1.0",
+    effect=Effect.STEPS,
+    uses=[payment.reconcile, payment.get_payment, *TAKING],
+    deadline_ms=60_000,
+)
+def settle_payments(ask: payment.Reconcile) -> payment.Reconciled:
+    """Look up payments without an outcome, and carry out what follows from what their providers say.
+
+    For a job that comes round: who paid while a provider was silent has their order, without paying twice.
+    """
     ...
 
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from isthmus.kernel import Value
+from uuid import UUID
+
+from isthmus.kernel import Value, errors
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.tax import api as tax
 from isthmus.values import Applied, CurrencyCode, Money, Quantity, Sku
+
+
+class BasketChanged(errors.Conflict):
+    """The basket was changed, or ordered, while this order was being placed."""
+
+    slug = "checkout.basket-changed"
+
+    def __init__(self, *, basket_id: UUID) -> None:
+        super().__init__(
+            f"basket {basket_id} was changed or ordered meanwhile",
+            remedy="show it again with order.get-basket, and place the order if there is something in it",
+            path="$.basket_id",
+            basket_id=basket_id,
+        )
 
 
 class BillLine(Value):

@@ -33,7 +33,7 @@ class Drawn:
     bill: api.Bill
     lines: tuple[LineAsk, ...]
     attributes: tuple[dict[str, Any], ...]  # of each line
-    basket: tuple[order.BasketLine, ...]
+    basket: order.Basket | None
     buyer: Buyer
     sellable: tuple[catalog.Sellable, ...]
 
@@ -65,7 +65,7 @@ async def preview_order(ask: api.PreviewOrder, ctx: Context) -> api.OrderPreview
         refusals=refusals,
         due_now=rules.due_now(ctx.answer(payment.deposit)(drawn.bill.total), drawn.bill.total),
         parts=checked.parts,
-        drifted=rules.drifted(drawn.basket, drawn.bill),
+        drifted=rules.drifted(drawn.basket.lines if drawn.basket else (), drawn.bill),
         can_be_placed=not short and not refusals,
     )
 
@@ -76,8 +76,8 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedOrder:
     bill = drawn.bill
     if ask.expected_total is not None and ask.expected_total != bill.total:
         raise api.PriceChanged(shown=ask.expected_total, now=bill.total)
-    if ask.expected_total is None and (changed := rules.drifted(drawn.basket, bill)):
-        one = changed[0]
+    shown = drawn.basket.lines if drawn.basket and ask.expected_total is None else ()
+    for one in rules.drifted(shown, bill):
         raise api.PriceChanged(shown=one.shown, now=one.now, what=f"{one.sku!r} in the basket", path=one.path)
     for refusal in _slot_refusals(bill, ask.slot_id):
         raise refusal
@@ -126,6 +126,7 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedOrder:
             attributes=ask.attributes,
         ),
     )
+    await _emptied(drawn.basket, ctx)
     due_now, opened = await _opened(group_id, bill.total, ask.paid_at_till, ctx)
     if ask.paid_at_till is not None:
         await ctx.call(inventory.ship, inventory.Ship(reference=str(group_id)))
@@ -158,6 +159,18 @@ async def _opened(
     return due, tuple(one.payment_id for one in opened)
 
 
+async def _emptied(basket: order.Basket | None, ctx: Context) -> None:
+    """Empty the basket that was ordered: it becomes one order, and what came into it meanwhile is not lost."""
+    if basket is None:
+        return
+    nothing = tuple(order.SetLine(sku=line.sku, quantity=0) for line in basket.lines)
+    emptied = await ctx.call(order.set_lines, order.SetLines(basket_id=basket.basket_id, lines=nothing))
+    if emptied.version != basket.version + 1:
+        raise api.BasketChanged(basket_id=basket.basket_id)
+    if emptied.coupons:
+        await ctx.call(order.set_coupons, order.SetCoupons(basket_id=basket.basket_id, coupons=()))
+
+
 def _slot_refusals(bill: api.Bill, slot_id: UUID | None) -> list[api.SlotNeeded]:
     is_missing = bill.delivery is not None and bill.delivery.needs_slot and slot_id is None
     return [api.SlotNeeded(method=bill.delivery.method)] if bill.delivery and is_missing else []
@@ -165,7 +178,8 @@ def _slot_refusals(bill: api.Bill, slot_id: UUID | None) -> list[api.SlotNeeded]
 
 async def _drawn(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> Drawn:
     """Draw up the bill: everything before the transaction's first lock, and nothing that depends on chance."""
-    basket, wanted, coupons = await _wanted(ask, ctx)
+    basket, coupons = await _wanted(ask, ctx)
+    wanted = basket.lines if basket else ask.lines or ()
     lines = tuple(LineAsk(sku=line.sku, quantity=line.quantity) for line in wanted)
     buyer = (
         GUEST if ask.member_id is None else await ctx.call(member.get_buyer, member.GetMember(member_id=ask.member_id))
@@ -206,13 +220,12 @@ async def _drawn(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> Drawn:
     return Drawn(bill=bill, lines=lines, attributes=attributes, basket=basket, buyer=buyer, sellable=sellable)
 
 
-async def _wanted(
-    ask: api.PreviewOrder | api.PlaceOrder, ctx: Context
-) -> tuple[tuple[order.BasketLine, ...], Sequence[api.BuyLine | order.BasketLine], tuple[str, ...]]:
+async def _wanted(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> tuple[order.Basket | None, tuple[str, ...]]:
+    """Return the basket, where one is ordered, and the coupons."""
     if ask.basket_id is None:
         if not ask.lines:
             raise api.NothingToBuy
-        return (), ask.lines, ask.coupons
+        return None, ask.coupons
     basket = await ctx.call(order.get_basket, order.GetBasket(basket_id=ask.basket_id))
     if not basket.lines:
         raise api.NothingToBuy
@@ -220,7 +233,7 @@ async def _wanted(
         raise order.BasketsDiffer(what="currency", one=basket.currency, other=ask.currency, path="$.currency")
     if basket.member_id is not None and ask.member_id not in (None, basket.member_id):
         raise order.BasketsDiffer(what="member", one=basket.member_id, other=ask.member_id, path="$.member_id")
-    return basket.lines, basket.lines, tuple(dict.fromkeys([*basket.coupons, *ask.coupons]))
+    return basket, tuple(dict.fromkeys([*basket.coupons, *ask.coupons]))
 
 
 async def _delivery(

@@ -53,6 +53,29 @@ async def _confirmed_and_captured(payment_id: UUID, ctx: Context) -> api.Paid:
         return _paid(confirmed, (await ctx.call(payment.capture, capture)).state)
     except payment.OutcomeUnknown:  # it may have been taken, so nothing is undone: `settle_payments` looks it up
         return _paid(confirmed, confirmed.state)
+    except payment.Declined as declined:  # held and confirmed, and not to be had after all
+        return await _unpaid(confirmed, declined, ctx)
+
+
+async def _unpaid(confirmed: api.Paid, declined: payment.Declined, ctx: Context) -> api.Paid:
+    """Cancel the orders of a group whose money was refused at last, let go what is held and give back what was paid."""
+    for one in confirmed.orders:
+        if one.state not in _GONE:
+            await ctx.call(api.give_back, api.CancelOrder(order_id=one.order_id, reason=str(declined)))
+    voided = await ctx.call(payment.void, payment.Void(payment_id=confirmed.payment_id))
+    payments = await _payments(confirmed.group_id, ctx)
+    if has := sum(one.captured.minor - one.refunded.minor for one in payments):  # a deposit
+        refund = payment.RefundFrom(
+            payments=tuple(one.reference for one in payments),
+            amount=money(has, voided.amount.currency),
+            reference=str(confirmed.group_id),
+            reason="cancelled",
+        )
+        await ctx.call(payment.refund_from, refund)
+    group = await ctx.call(order.get_group, order.GetGroup(group_id=confirmed.group_id))
+    return api.Paid(
+        group_id=confirmed.group_id, payment_id=confirmed.payment_id, state=voided.state, orders=group.orders
+    )
 
 
 def _paid(confirmed: api.Paid, state: str) -> api.Paid:

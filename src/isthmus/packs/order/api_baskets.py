@@ -1,6 +1,6 @@
 """Baskets, as others may name them: what a buyer is about to buy, and what it was last shown to cost.
 
-A basket is opened, filled, merged and read; placing an order leaves it as it is. It holds no prices: `shown` is what
+A basket is opened, filled, merged and read; ordering it empties it. It holds no prices: `shown` is what
 the buyer saw, so that a preview can say what has changed since.
 """
 
