@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
@@ -119,6 +120,36 @@ async def test_one_reference_with_two_asks_at_once_holds_one_of_them(shop: Shop,
     came = await asyncio.gather(*(outcome(shop, "order-1", ("apple", quantity)) for quantity in (1, 2)))
     assert came == ["held", "inventory.reference-used"]
     assert await shop.at("apple") == (9, 1)
+
+
+async def test_a_reference_short_at_first_and_held_after_is_told_of(shop: Shop, database_url: str) -> None:
+    await shop.stock(("apple", "shop", 3))
+    asks = [("order-1", 4), ("order-1", 2), ("order-2", 1)]
+    came = await asyncio.gather(*(outcome(shop, reference, ("apple", quantity)) for reference, quantity in asks))
+    assert came[1:] == ["held", "held"]
+    assert came[0] in ("inventory.stock-short", "inventory.reference-used")
+    assert sorted(await events(database_url)) == ["order-1", "order-2"]
+    assert await shop.at("apple") == (3, 3)
+
+
+async def test_groups_with_the_same_references_the_other_way_round_never_wait_in_a_circle(
+    shop: Shop, database_url: str
+) -> None:
+    await shop.stock(("apple", "shop", 90), ("apple", "store", 90))
+    references = [f"order-{number}" for number in range(9)]
+    other = await asyncpg.connect(database_url)
+    between = other.transaction()
+    await between.start()  # both groups have written half of theirs when they come to this one
+    await other.execute("insert into inventory.reservation values ('north', 'order-4', 'held', null, '')")
+    there = (outcome(shop, reference, ("apple", 1), location="shop") for reference in references)
+    back = (outcome(shop, reference, ("apple", 2), location="store") for reference in reversed(references))
+    asking = asyncio.gather(*there, *back)
+    waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    while await other.fetchval(waits) < 2:
+        await other.execute("select pg_stat_clear_snapshot()")
+    await between.rollback()
+    await other.close()
+    assert Counter(await asking) == {"held": 9, "inventory.reference-used": 9}
 
 
 async def test_what_is_sold_out_is_refused_to_all_and_told_to_nobody(shop: Shop, database_url: str) -> None:

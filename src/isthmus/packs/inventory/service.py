@@ -37,7 +37,10 @@ async def _reserve_together(
         return [ALONE] * len(asks)  # a repetition took goods that it holds already: no other answer can be trusted
     short_of = [ask.reference for (ask, _), one in zip(asks, decided, strict=True) if isinstance(one, api.StockShort)]
     known = await storage.known(session, front_end, short_of) if short_of else ()
-    return [ALONE if ask.reference in known else one for (ask, _), one in zip(asks, decided, strict=True)]
+    return [
+        ALONE if isinstance(one, api.StockShort) and ask.reference in known else one
+        for (ask, _), one in zip(asks, decided, strict=True)
+    ]
 
 
 def _one_sku(ask: api.Reserve) -> object:

@@ -1,7 +1,8 @@
 """Reservations and the stock that they hold: SQL, and rows as values.
 
 Rows of stock are locked in the order of SKU and location, in every statement that locks or changes several; that
-order is what keeps two baskets with the same goods from waiting for each other in a circle.
+order is what keeps two baskets with the same goods from waiting for each other in a circle. Reservations are written
+in the order of their references, for the same reason.
 """
 
 from __future__ import annotations
@@ -185,7 +186,7 @@ async def hold(session: ports.Session, front_end: str, holdings: Sequence[Holdin
             "at": one.at,
             "by": one.by,
         }
-        for one in holdings
+        for one in sorted(holdings, key=lambda one: one.reservation.reference)
     ]
     lines = [
         dict(
