@@ -138,7 +138,7 @@ if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without 
 
         async def land(platform: DataPlatform) -> Landing:
             async with composition.running(load_config(), front_ends=[]) as running:
-                return await landed(platform.lander(running.database))
+                return await landed(platform, running.database)
 
         async def resolve(platform: DataPlatform, anew: bool) -> Review:
             async with composition.running(load_config(), front_ends=[]) as running:

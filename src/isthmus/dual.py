@@ -20,6 +20,8 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from isthmus.data import quality
 from isthmus.data.erasure import erase
 from isthmus.data.landing import Lander, Landing
@@ -70,7 +72,7 @@ class Dual:
         self._platform = platform
         self._data = data
         self._outbox = Outbox(database)
-        self._land = land or partial(landed, data.lander(database))
+        self._land = land or partial(landed, data, database, clock)
         self._segments = Segments(data.lake.folder / "segments", segments)
         self._one_id = one_id
         self._clock = clock
@@ -99,12 +101,10 @@ class Dual:
             log.error("the lake is not what the business is: %s", alert)
         for source, count in landing.quarantined.items():
             log.warning("%d row(s) of %s are in quarantine", count, source)
-        newest = self._data.lake.newest()
-        stale = await asyncio.to_thread(quality.stale, self._data.model, newest, self._clock())
-        for sentence in stale:
+        for sentence in landing.stale:
             if sentence not in self._stale:
                 log.warning("the lake is too old: %s", sentence)
-        self._stale = frozenset(stale)
+        self._stale = frozenset(landing.stale)
         return landing
 
     async def learn(self) -> Refreshed:
@@ -128,8 +128,16 @@ class Dual:
                 await asyncio.to_thread(self._one_id.forget, record, self._clock())
 
 
-async def landed(lander: Lander) -> Landing:
-    """Land, again where another process was first. Raises Conflict after some tries."""
+async def landed(
+    data: DataPlatform, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Landing:
+    """Land, again where another process was first, and look what is too old. Raises Conflict after some tries."""
+    landing = await _landed(data.lander(database))
+    stale = await asyncio.to_thread(lambda: quality.stale(data.model, data.lake.newest(), clock()))
+    return replace(landing, stale=tuple(stale))  # pyright: ignore[reportArgumentType]
+
+
+async def _landed(lander: Lander) -> Landing:
     for _ in range(LAND_TRIES - 1):
         with suppress(errors.Conflict):
             return await lander.land()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from isthmus import app
 from isthmus.data import policy, quality
 from isthmus.data.ask import Ask
 from isthmus.data.errors import UnknownName
+from isthmus.data.lake import Lake
 from isthmus.data.platform import DataPlatform, open_platform
 from isthmus.data.segments import Segment
 from isthmus.dual import Dual, landed_apart
@@ -282,6 +284,23 @@ async def test_a_landing_in_a_process_of_its_own_says_what_it_did(
     assert not landing.alerts
     there = open_platform((*app.PACKS, *app.FLOWS), tmp_path / ".isthmus" / "lake").lake.head()
     assert (there.name, there.position) == (landing.snapshot, await Outbox(world.shop.database).newest())
+
+
+async def test_a_server_opens_no_lake_of_its_own_to_learn_that_it_is_too_old(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    await world.buy()
+    (tmp_path / "isthmus.toml").write_text('[fresh_hours]\n"inventory.movement" = 0.000001\n')
+    dual = Dual(
+        world.shop.platform, world.shop.database, world.data, land=partial(landed_apart, world.shop.database.url)
+    )
+    monkeypatch.setattr(Lake, "connect", lambda *_: pytest.fail("the event loop would wait while it opens"))
+    landing = await dual.land()
+    assert [one.split(":")[0] for one in landing.stale] == ["inventory.movement"]
+    assert [record.getMessage() for record in caplog.records if record.name == "isthmus.data"] == [
+        f"the lake is too old: {landing.stale[0]}"
+    ]
 
 
 async def test_a_landing_in_a_process_of_its_own_that_fails_says_why(

@@ -174,13 +174,15 @@ class Data:
 
     async def quarantine(self, request: Request) -> Response:
         source, at = request.query_params.get("source", ""), _whole(request.query_params.get("cursor"))
-        read = self._data.lake.newest().read
-        reasons = await asyncio.to_thread(lambda: read(_REASONS).to_pylist())
-        rows = await asyncio.to_thread(lambda: read(_QUARANTINED, [source, PAGE_SIZE + 1, at]).to_pylist())
+        reasons, rows = await asyncio.to_thread(self._set_aside, source, at)
         following = str(at + PAGE_SIZE) if len(rows) > PAGE_SIZE else None
         return render(
             request, "quarantine.html", reasons=reasons, rows=rows[:PAGE_SIZE], source=source, next_cursor=following
         )
+
+    def _set_aside(self, source: str, at: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        reader = self._data.lake.newest()
+        return reader.rows(_REASONS), reader.rows(_QUARANTINED, [source, PAGE_SIZE + 1, at])
 
     def _history(self) -> quality.History:
         return quality.History(self._data.lake.folder / "quality.jsonl")

@@ -90,7 +90,7 @@ def commands(
             out.print(f"[yellow]{count} row(s) of {source} are in quarantine[/yellow]")
         for alert in landing.alerts:
             out.print(f"[red]{alert}[/red]")
-        for stale in quality.stale(platform.model, platform.lake.newest(), datetime.now(UTC)):
+        for stale in landing.stale:
             out.print(f"[yellow]{stale}[/yellow]")
         raise typer.Exit(1 if landing.alerts else 0)
 

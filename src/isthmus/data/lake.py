@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 import uuid
 from collections import OrderedDict
@@ -104,6 +105,7 @@ class Lake:
         self.events = dict(events or {})
         self.declared = declared
         self._readers: OrderedDict[str, DuckReader] = OrderedDict()
+        self._opening = threading.Lock()  # many ask at once of a state that nobody has opened yet
 
     def head(self) -> Manifest:
         """Return the newest state; an empty one where nothing has landed."""
@@ -244,7 +246,8 @@ class Lake:
         rubbish = [path for path in unnamed if path.stat().st_mtime <= oldest_kept]
         for path in rubbish:
             path.unlink()
-        self._readers.clear()
+        with self._opening:
+            self._readers.clear()
         return len(rubbish)
 
     def _views(self, manifest: Manifest) -> Iterable[str]:
@@ -269,12 +272,13 @@ class Lake:
 
     def _reader(self, manifest: Manifest) -> DuckReader:
         name = manifest.name
-        if name not in self._readers:
-            self._readers[name] = DuckReader(self.connect(manifest), name, manifest.arrived)
-        self._readers.move_to_end(name)
-        while len(self._readers) > READERS_MAX:
-            self._readers.popitem(last=False)
-        return self._readers[name]
+        with self._opening:
+            if name not in self._readers:
+                self._readers[name] = DuckReader(self.connect(manifest), name, manifest.arrived)
+            self._readers.move_to_end(name)
+            while len(self._readers) > READERS_MAX:
+                self._readers.popitem(last=False)
+            return self._readers[name]
 
     def _manifests(self) -> set[int]:
         return {int(path.stem) for path in (self.folder / "snapshots").glob("*.json")}

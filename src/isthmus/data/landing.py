@@ -47,6 +47,7 @@ class Landing(Value):
     quarantined: dict[str, int]
     changed: dict[str, int]
     figures: tuple[Reconciled, ...]
+    stale: tuple[str, ...] = ()  # what is older than it may be, a sentence each, where somebody looked
 
     @property
     def alerts(self) -> tuple[str, ...]:
