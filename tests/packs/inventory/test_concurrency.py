@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import asyncpg
@@ -136,21 +137,23 @@ async def test_killed_connections_lose_no_reservation_and_keep_none_that_was_not
                 came = await outcome(shop, reference, ("pear", 1), ("apple", 1))
             answered[reference] = came
 
-    clients = asyncio.gather(*map(client, range(16)))
-    kills = await _kill_until(clients, database_url)
-    await clients
-    assert kills > 0
+    assert await kill_during(lambda: asyncio.gather(*map(client, range(16))), database_url) > 0
     outcomes = Counter(answered.values())
     assert outcomes == {"held": 30, "inventory.stock-short": 34}
     assert (await shop.at("apple"), await shop.at("pear")) == ((30, 30), (500, 30))
     assert not await broken_conditions(database_url)
 
 
-async def _kill_until(done: asyncio.Future[list[None]], database_url: str) -> int:
-    """End connections of calls, while they are in a transaction, until the work is done; return how many."""
+async def kill_during(work: Callable[[], Awaitable[object]], database_url: str) -> int:
+    """Do work while connections of calls are ended in their transactions; return how many were, at least one.
+
+    Stock is locked until the first has been ended: work that is done in a moment would be missed else.
+    """
+    connection, holding = await asyncpg.connect(database_url), await asyncpg.connect(database_url)
     killed = 0
-    connection = await asyncpg.connect(database_url)
     try:
+        await holding.execute("begin; lock table inventory.stock in exclusive mode")
+        done = asyncio.ensure_future(work())
         while not done.done():
             killed += await connection.fetchval(
                 """select count(pg_terminate_backend(pid)) from (
@@ -158,8 +161,12 @@ async def _kill_until(done: asyncio.Future[list[None]], database_url: str) -> in
                        where datname = current_database() and application_name = 'isthmus' and xact_start is not null
                        order by random() limit 2) victim"""
             )
+            if killed and holding.is_in_transaction():
+                await holding.execute("rollback")
             await asyncio.sleep(0.02)
+        await done
     finally:
+        await holding.close()
         await connection.close()
     return killed
 

@@ -18,7 +18,7 @@ from isthmus.packs.inventory.pack import PACK
 from isthmus.store import Database
 
 from .conftest import NORTH, Shop, asked, broken_conditions, front_end
-from .test_concurrency import _kill_until, outcome
+from .test_concurrency import kill_during, outcome
 
 MakePlatform = Callable[..., Awaitable[Platform]]
 numbers = itertools.count()
@@ -145,8 +145,9 @@ async def test_groups_with_the_same_references_the_other_way_round_never_wait_in
     back = (outcome(shop, reference, ("apple", 2), location="store") for reference in reversed(references))
     asking = asyncio.gather(*there, *back)
     waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-    while await other.fetchval(waits) < 2:
-        await other.execute("select pg_stat_clear_snapshot()")
+    async with asyncio.timeout(20):
+        while await other.fetchval(waits) < 2:
+            await other.execute("select pg_stat_clear_snapshot()")
     await between.rollback()
     await other.close()
     assert Counter(await asking) == {"held": 9, "inventory.reference-used": 9}
@@ -231,10 +232,7 @@ async def test_connections_killed_under_a_group_lose_no_reservation_and_double_n
                 came = await outcome(shop, reference, ("apple", 1))
             answered[reference] = came
 
-    clients = asyncio.gather(*map(client, range(24)))
-    kills = await _kill_until(clients, database_url)
-    await clients
-    assert kills > 0
+    assert await kill_during(lambda: asyncio.gather(*map(client, range(24))), database_url) > 0
     held = sorted(reference for reference, came in answered.items() if came == "held")
     assert len(held) == 150
     assert sorted(await events(database_url)) == held
