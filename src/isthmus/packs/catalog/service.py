@@ -106,8 +106,11 @@ async def get_product(ask: api.GetProduct, ctx: Context) -> api.ProductView:
 
 @implements(api.search)
 async def search(ask: api.Search, ctx: Context) -> api.FoundPage:
-    after = cursors.read(ask.cursor, tuple[str, str], first=("", ""))
-    found = await storage.search(ctx.session, ctx.front_end, ask, after, ctx.now)
+    title, sku, is_wide = cursors.read(ask.cursor, tuple[str, str, bool], first=("", "", False))
+    found = await storage.search(ctx.session, ctx.front_end, ask, (title, sku), ctx.now, is_wide=is_wide)
+    if not found and ask.text.strip() and ask.cursor is None:  # nothing is called so: then what begins like it
+        is_wide = True
+        found = await storage.search(ctx.session, ctx.front_end, ask, (title, sku), ctx.now, is_wide=is_wide)
     items = tuple(found[: ask.limit])
-    more = cursors.written((items[-1].title, items[-1].sku)) if len(found) > ask.limit else None
+    more = cursors.written((items[-1].title, items[-1].sku, is_wide)) if len(found) > ask.limit else None
     return api.FoundPage(items=ctx.answer(api.found_items)(items), next_cursor=more)

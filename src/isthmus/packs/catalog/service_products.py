@@ -14,6 +14,7 @@ LATEST = 2**31 - 1  # no version is higher
 
 @implements(api.put_categories)
 async def put_categories(ask: api.PutCategories, ctx: Context) -> api.CategoriesPut:
+    ask = api.PutCategories(categories=tuple(map(rules.composed_category, ask.categories)))
     repeated = rules.repeated_code([one.code for one in ask.categories])
     if repeated is not None:
         raise api.NoTree(
@@ -27,6 +28,7 @@ async def put_categories(ask: api.PutCategories, ctx: Context) -> api.Categories
     if deep is not None:
         reason = f"would be its own ancestor, or lie more than {api.DEPTH_MAX} levels deep"
         raise api.NoTree(code=deep, reason=reason, path=f"$.categories[{codes.index(deep)}].parent")
+    await storage_products.write_paths(ctx.session, codes)
     return api.CategoriesPut(categories=len(codes))
 
 
@@ -62,6 +64,7 @@ async def list_sellers(ask: api.ListSellers, ctx: Context) -> api.Sellers:
 
 @implements(api.import_products)
 async def import_products(ask: api.ImportProducts, ctx: Context) -> api.Imported:
+    ask = api.ImportProducts(products=tuple(map(rules.composed_product, ask.products)))
     _refuse_repeated(ask)
     ways = await storage_products.ways(ctx.session, [one.category for one in ask.products])
     for at, draft in enumerate(ask.products):

@@ -116,7 +116,7 @@ def ranks_of(lines: Sequence[api.PromotionLine], floors: Sequence[int]) -> list[
 
 
 def matching(lines: Sequence[api.PromotionLine], goods: api.Selector) -> list[int]:
-    """Return which lines are of these goods."""
+    """Return which lines are of these goods; a category means itself and all below it."""
     wanted = [
         (field, frozenset(names))
         for field, names in (
@@ -138,12 +138,16 @@ def matching(lines: Sequence[api.PromotionLine], goods: api.Selector) -> list[in
     ]
     found = [(at, line) for at, line in enumerate(lines)]
     for field, names in wanted:
-        found = [(at, line) for at, line in found if getattr(line, field) in names]
+        found = [(at, line) for at, line in found if not names.isdisjoint(_said(line, field))]
     for field, names in unwanted:
-        found = [(at, line) for at, line in found if getattr(line, field) not in names]
+        found = [(at, line) for at, line in found if names.isdisjoint(_said(line, field))]
     for name, value in goods.attributes.items():
         found = [(at, line) for at, line in found if line.attributes.get(name) == value]
     return [at for at, _ in found]
+
+
+def _said(line: api.PromotionLine, field: str) -> tuple[str, ...]:
+    return (line.category, *line.categories) if field == "category" else (getattr(line, field),)
 
 
 def cuts(benefit: object, selected: Sequence[int], state: State) -> list[Cut]:
