@@ -14,7 +14,7 @@ import pytest
 
 from isthmus.gateway import connections
 from isthmus.gateway.http import App, asgi
-from isthmus.gateway.whole import WholeAnswers
+from isthmus.gateway.transport import WholeAnswers
 
 from .conftest import serving
 

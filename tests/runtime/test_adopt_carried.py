@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.kernel import Caller, FrontEnd, Platform, Registry, errors
-from isthmus.runtime import adopt_service
-from isthmus.runtime.adopt import Adoption, adopted_pack
+from isthmus.runtime.adopt import service as adopt_service
+from isthmus.runtime.adopt.adopt import Adoption, adopted_pack
 from isthmus.runtime.adopt_request import CannotCarry, Operation, filled
 from isthmus.store import Database
 

@@ -17,7 +17,7 @@ import pytest
 
 from isthmus.gateway.auth import Known
 from isthmus.gateway.deploys import SCOPE, WAITING_MAX, DeployEndpoint
-from isthmus.runtime import versions
+from isthmus.runtime.deploy import versions
 from isthmus.store import Database
 
 from .deployed import ground, write
