@@ -25,7 +25,7 @@ import msgspec
 from isthmus.kernel import Context, Effect, Pack, Value
 from isthmus.kernel.declare.capability import Capability, Implementation
 
-from ..adopt_request import Body, CannotCarry, Operation
+from .request import Body, CannotCarry, Operation
 from .service import Auth, InTheWay, NotThere, Service, ServiceDown, ServiceRefused
 from .types import NoDocument, Types, type_name
 

@@ -15,7 +15,7 @@ import msgspec
 
 from isthmus.kernel import errors
 
-from ..adopt_request import Operation, Query, filled
+from .request import Operation, Query, filled
 
 TRIES_MAX = 3  # of what is safe to repeat, within the call's deadline
 WAIT_S = 0.1  # before the second try, twice as long before the third
