@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from isthmus.kernel import Caller, FrontEnd, Platform, Registry, errors
 from isthmus.runtime.adopt import service as adopt_service
 from isthmus.runtime.adopt.adopt import Adoption, adopted_pack
-from isthmus.runtime.adopt_request import CannotCarry, Operation, filled
+from isthmus.runtime.adopt.request import CannotCarry, Operation, filled
 from isthmus.store import Database
 
 TEXT = {"type": "string"}
