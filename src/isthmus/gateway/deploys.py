@@ -18,7 +18,6 @@ import re
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +26,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from isthmus.kernel import encode, errors
+from isthmus.runtime.children import run_child
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy import versions
 from isthmus.runtime.deploy.deploy import Ground
@@ -181,28 +181,21 @@ class DeployEndpoint:
         raise DeployRefused(str(found["detail"]), remedy=str(found["remedy"]), cause=cause, problems=problems)
 
     async def _run(self, command: list[str]) -> bytes:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "isthmus.cli",
-            *command,
+        ended = await run_child(
+            [sys.executable, "-m", "isthmus.cli", *command],
             cwd=self._place,
             env={**os.environ, "ISTHMUS_DATABASE_URL": self._ground.database.url},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            limit_s=LIMIT_S,
         )
-        try:
-            said, why = await asyncio.wait_for(process.communicate(), LIMIT_S)
-        except BaseException:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-            raise
-        line = said.strip().rpartition(b"\n")[2]
+        if ended.is_late:
+            raise errors.DeadlineExceeded(
+                f"the deploy did not end within {LIMIT_S} s", remedy="see what its tests wait for; nothing was switched"
+            )
+        line = ended.out.strip().rpartition(b"\n")[2]
         if not line.startswith(b"{"):
+            said = ended.complaint[-2_000:].decode(errors="replace")
             raise errors.Fault(
-                f"the process that deploys ended with {process.returncode}: {why[-2_000:].decode(errors='replace')}",
+                f"the process that deploys ended with {ended.code}: {said}",
                 remedy="look at the server's log",
             )
         return line
