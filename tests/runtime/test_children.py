@@ -66,7 +66,8 @@ async def test_a_child_ends_with_its_time_and_takes_along_what_it_started(tmp_pa
 
 
 async def test_a_child_says_how_it_ended_and_no_end_of_words_costs_no_memory(tmp_path: Path) -> None:
-    code = f"import os, sys; sys.stdout.write('x' * {2 * CHILD_OUTPUT_MAX} + 'end'); sys.stderr.write(os.getcwd()); sys.exit(3)"
+    code = f"import os, sys; sys.stdout.write('x' * {2 * CHILD_OUTPUT_MAX} + 'end')"
+    code += "; sys.stderr.write(os.getcwd()); sys.exit(3)"
     ended = await run_child(python(code), limit_s=LIMIT_S, env=dict(os.environ), cwd=tmp_path, niceness=1)
     assert (ended.code, len(ended.out), ended.out[-3:]) == (3, CHILD_OUTPUT_MAX, b"end")
     assert ended.complaint.decode() == str(tmp_path)

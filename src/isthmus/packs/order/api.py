@@ -63,8 +63,11 @@ from .refusals import BasketFull as BasketFull
 from .refusals import BasketsDiffer as BasketsDiffer
 from .refusals import CancelRefused as CancelRefused
 from .refusals import IllegalTransition as IllegalTransition
+from .refusals import LineUnclear as LineUnclear
 from .refusals import NotReturnable as NotReturnable
 from .refusals import OrderRefused as OrderRefused
+from .refusals import QuantityTooLarge as QuantityTooLarge
+from .refusals import TooManyCoupons as TooManyCoupons
 from .refusals import TransitionRefused as TransitionRefused
 from .refusals import UnknownBasket as UnknownBasket
 from .refusals import UnknownOrder as UnknownOrder
