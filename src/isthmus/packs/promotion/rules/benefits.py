@@ -28,6 +28,30 @@ class Cut:
     reason: str
 
 
+class Ranks:
+    """The place of each line in an order that depends on what the lines are and not on where they stand.
+
+    Made when it is first asked for: most baskets have no discount to share out.
+    """
+
+    __slots__ = ("_floors", "_lines", "_ranks")
+
+    def __init__(self, lines: Sequence[api.PromotionLine], floors: Sequence[int]) -> None:
+        self._lines, self._floors = lines, floors
+        self._ranks: dict[int, int] = {}
+
+    def __getitem__(self, at: int) -> int:
+        if not self._ranks:
+            self._ranks = {line: rank for rank, line in enumerate(sorted(range(len(self._lines)), key=self._said))}
+        return self._ranks[at]
+
+    def _said(self, at: int) -> tuple[object, ...]:
+        line = self._lines[at]
+        attributes = sorted(line.attributes.items())
+        what = (line.sku, line.quantity, line.amount.minor, line.category, line.brand, line.seller)
+        return *what, attributes, self._floors[at]
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """A basket in the middle of being discounted; indexes are those of the ask's lines."""
@@ -36,7 +60,7 @@ class State:
     left: Sequence[int]
     room: Sequence[int]
     delivery_left: int
-    ranks: Sequence[int]  # the place of each line in an order that does not depend on how the basket is written
+    ranks: Ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,29 +114,6 @@ class Places:
                         came[to] = (one, part)
                         reached.append(to)
         return []
-
-
-def ranks_of(lines: Sequence[api.PromotionLine], floors: Sequence[int]) -> list[int]:
-    """Return the place of each line in an order that depends on what the lines are and not on where they stand."""
-
-    def said(at: int) -> tuple[object, ...]:
-        line = lines[at]
-        attributes = sorted(line.attributes.items())
-        return (
-            line.sku,
-            line.quantity,
-            line.amount.minor,
-            line.category,
-            line.brand,
-            line.seller,
-            attributes,
-            floors[at],
-        )
-
-    ranks = [0] * len(lines)
-    for rank, at in enumerate(sorted(range(len(lines)), key=said)):
-        ranks[at] = rank
-    return ranks
 
 
 def matching(lines: Sequence[api.PromotionLine], goods: api.Selector) -> list[int]:
