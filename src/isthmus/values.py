@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from isthmus.kernel import Dimension, Meta, Value, errors
-from isthmus.kernel.contract import fit
+from isthmus.kernel import Dimension, Meta, Value, decode, encode, errors
+from isthmus.kernel.contract import check, fit
 
 V = TypeVar("V", bound=Value)
+P = TypeVar("P")
 
 # ISO 4217 codes whose minor unit is not a hundredth; every other code has two decimals.
 _NO_DECIMALS = frozenset(
@@ -161,6 +162,24 @@ def allocated(minor: int, weights: Sequence[int]) -> tuple[int, ...]:
     for at in by_remainder[: size - sum(parts)]:
         parts[at] += 1
     return tuple(sign * part for part in parts)
+
+
+def cursor_at(place: object) -> str:
+    """Return the cursor that goes on after a place of a list."""
+    return encode(place).hex()
+
+
+def place_at(cursor: str, type_: type[P], refusal: Callable[[], errors.BadAsk]) -> P:
+    """Return the place that a cursor stands for. Raises `refusal` for one that `cursor_at` cannot have written."""
+    try:
+        written = bytes.fromhex(cursor)
+        place = decode(written, type_)
+        check(place)
+    except (ValueError, errors.BadAsk):
+        raise refusal() from None
+    if b"\\u0000" in written:  # no text in the database has it
+        raise refusal()
+    return place
 
 
 class LineAsk(Value):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
-import msgspec
-
-from isthmus.values import Address, Applied, LineAsk, money
+from isthmus.values import Address, Applied, LineAsk, Moment, money, place_at
 
 from . import api
 
@@ -248,19 +245,8 @@ def closing(item: api.NewSlot) -> datetime:
     return item.starts_at if item.closes_at is None else item.closes_at
 
 
-def cursor_at(time: datetime, id_: UUID) -> str:
-    """Return the cursor that goes on after an item."""
-    return base64.urlsafe_b64encode(msgspec.json.encode((time, id_))).decode()
-
-
 def place_of(cursor: str | None) -> tuple[datetime, UUID] | None:
     """Return where a list goes on. Raises BadCursor."""
     if cursor is None:
         return None
-    try:
-        time, id_ = msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode()), type=tuple[datetime, UUID])
-    except (msgspec.DecodeError, binascii.Error, UnicodeError) as wrong:
-        raise api.BadCursor(cursor=cursor) from wrong
-    if time.tzinfo is None:
-        raise api.BadCursor(cursor=cursor)
-    return time, id_
+    return place_at(cursor, tuple[Moment, UUID], partial(api.BadCursor, cursor=cursor))

@@ -7,7 +7,7 @@ from typing import cast
 from uuid import UUID
 
 from isthmus.kernel import Context, Verdict, errors, implements
-from isthmus.values import Applied, Money, money
+from isthmus.values import Applied, Money, cursor_at, money
 
 from . import api, rules, storage
 
@@ -166,9 +166,7 @@ async def list_slots(ask: api.ListSlots, ctx: Context) -> api.SlotPage:
     found = await storage.list_slots(ctx.session, ctx.front_end, ask, after, ctx.now)
     items = tuple(found[: ask.limit])
     more = len(found) > ask.limit
-    return api.SlotPage(
-        items=items, next_cursor=rules.cursor_at(items[-1].starts_at, items[-1].slot_id) if more else None
-    )
+    return api.SlotPage(items=items, next_cursor=cursor_at((items[-1].starts_at, items[-1].slot_id)) if more else None)
 
 
 @implements(api.book_slot)

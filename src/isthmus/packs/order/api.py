@@ -67,6 +67,7 @@ from .refusals import NotReturnable as NotReturnable
 from .refusals import OrderRefused as OrderRefused
 from .refusals import TransitionRefused as TransitionRefused
 from .refusals import UnknownBasket as UnknownBasket
+from .refusals import UnknownMember as UnknownMember
 from .refusals import UnknownOrder as UnknownOrder
 from .refusals import UnknownReturn as UnknownReturn
 

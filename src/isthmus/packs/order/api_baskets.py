@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from isthmus.kernel import Effect, Meta, Value, capability
+from isthmus.kernel import Effect, Meta, Value, capability, event
 from isthmus.values import LINES_MAX, Code, CurrencyCode, Money, Quantity, Sku
 
 from .api_model import LineAttributes
-from .refusals import BasketFull, BasketsDiffer, UnknownBasket
+from .refusals import BasketFull, BasketsDiffer, UnknownBasket, UnknownMember
 
 
 class BasketLine(Value):
@@ -79,7 +79,16 @@ class GetBasket(Value):
     basket_id: UUID
 
 
-@capability("order.open-basket", version="1.0", effect=Effect.WRITE)
+@event("order.basket-opened", version="1.0", subject="basket_id")
+class BasketOpened(Value):
+    """A basket was opened for a member."""
+
+    basket_id: UUID
+    member_id: UUID
+    currency: CurrencyCode
+
+
+@capability("order.open-basket", version="1.0", effect=Effect.WRITE, raises=[UnknownMember])
 def open_basket(ask: OpenBasket) -> Basket:
     """Open an empty basket for a member, or a guest."""
     ...

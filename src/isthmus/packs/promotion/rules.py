@@ -70,6 +70,9 @@ class Offer:
     budget_left: int | None = None
 
 
+_NO_DELIVERY = "it comes off the delivery fee, and the goods are taken along or picked up without one"
+
+
 @dataclass(slots=True)
 class _Taking:
     """The basket while discounts are taken."""
@@ -265,7 +268,8 @@ def _member_fault(uses_max: int | None, usage: Usage, buyer: Buyer) -> str:
 
 def _lacks(promotion: api.Promotion, usage: Usage, verdict: Verdict, basket: Basket, state: State) -> Iterator[_Lack]:
     if not is_about(promotion, basket):
-        yield _Lack("none of its goods are in the basket")
+        is_off_delivery = isinstance(promotion.benefit, api.DeliveryOff) and basket.delivery_fee is None
+        yield _Lack(_NO_DELIVERY if is_off_delivery else "none of its goods are in the basket")
         return
     if promotion.uses_max is not None and usage.uses >= promotion.uses_max:
         yield _Lack("it is used up")
