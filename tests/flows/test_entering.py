@@ -18,13 +18,14 @@ from isthmus.values import cursor_at
 from .conftest import Shop
 
 END, BEGINNING = "9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z"
+TEA = {"sku": "tea", "quantity": 1}
 SLOT = {"method": "post", "zone": "all", "capacity": 1}
 MOMENTS: list[tuple[str, dict[str, Any], str]] = [
     ("catalog.publish", {"listings": [{"sku": "tea", "offered_to": "{}"}]}, "$.listings[0].offered_to"),
     ("catalog.publish", {"listings": [{"sku": "tea", "offered_from": "{}"}]}, "$.listings[0].offered_from"),
     ("fulfilment.open-slots", {"items": [{**SLOT, "starts_at": "{}", "ends_at": END}]}, "$.items[0].starts_at"),
     ("fulfilment.list-slots", {"starts_from": "{}"}, "$.starts_from"),
-    ("inventory.reserve", {"reference": "r", "lines": [{"sku": "tea", "quantity": 1}], "expires_at": "{}"}, "$.expires_at"),
+    ("inventory.reserve", {"reference": "r", "lines": [TEA], "expires_at": "{}"}, "$.expires_at"),
     ("order.list-orders", {"placed_until": "{}"}, "$.placed_until"),
     (
         "pricing.put-prices",

@@ -15,7 +15,7 @@ from ..storage import stock as storage_stock
 
 _ID_MAX = 2**63 - 1
 
-Id = Annotated[int, Meta(ge=0, le=_ID_MAX)]
+Id = tuple[Annotated[int, Meta(ge=0, le=_ID_MAX)]]
 Moves = list[tuple[str, api.Adjustment]]
 
 
@@ -98,12 +98,12 @@ async def list_stock(ask: api.ListStock, ctx: Context) -> api.StockPage:
 
 @implements(api.list_movements)
 async def list_movements(ask: api.ListMovements, ctx: Context) -> api.MovementPage:
-    before = place_at(ask.cursor, Id, partial(api.BadCursor, cursor=ask.cursor)) if ask.cursor else _ID_MAX
+    before = place_at(ask.cursor, Id, partial(api.BadCursor, cursor=ask.cursor))[0] if ask.cursor else _ID_MAX
     found = await storage_stock.list_movements(ctx.session, ctx.front_end, ask, before)
     items = found[: ask.limit]
     more = len(found) > ask.limit
     return api.MovementPage(
-        items=tuple(item for _, item in items), next_cursor=cursor_at(items[-1][0]) if more else None
+        items=tuple(item for _, item in items), next_cursor=cursor_at((items[-1][0],)) if more else None
     )
 
 
