@@ -13,9 +13,10 @@ from isthmus.kernel import encode, errors
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
-from isthmus.values import cursor_at
+from isthmus.packs.tax import api as tax
+from isthmus.values import cursor_at, money
 
-from .conftest import Shop
+from .conftest import LONG_AGO, Shop
 
 END, BEGINNING = "9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z"
 TEA = {"sku": "tea", "quantity": 1}
@@ -90,3 +91,97 @@ async def _joined(shop: Shop) -> UUID:
     identity = member.Identity(kind="email", value="ada@example.org", is_verified=True)
     joined = await shop.platform.call(member.register, member.Register(identities=(identity,)), shop.north)
     return joined.member_id
+
+
+async def _taxed_ohio(shop: Shop) -> None:
+    """Have the northern shop charge 7.25 % in Ohio and nothing elsewhere in the country, and more to send far away."""
+    call, north = shop.platform.call, shop.north
+    places = (tax.Jurisdiction(code="US"), tax.Jurisdiction(code="US-OH"))
+    await call(tax.put_jurisdictions, tax.PutJurisdictions(jurisdictions=places), north)
+    rates = tuple(
+        tax.RateEntry(jurisdiction=code, name="sales", rate_ppm=ppm, valid_from=LONG_AGO)
+        for code, ppm in (("US", 0), ("US-OH", 72_500))
+    )
+    await call(tax.put_rates, tax.PutRates(rates=rates), north)
+    zones = (
+        fulfilment.Rate(zone="all", currency="EUR", base_minor=500),
+        fulfilment.Rate(zone="islands", currency="EUR", country="US", region="Hawaii", base_minor=4_000),
+        fulfilment.Rate(zone="hebrides", currency="EUR", country="GB", postcode_prefix="hs", base_minor=3_000),
+    )
+    methods = (fulfilment.Method(code="post", name="Post", rates=zones),)
+    await call(fulfilment.put_methods, fulfilment.PutMethods(items=methods), north)
+
+
+async def _preview(shop: Shop, **address: str) -> dict[str, Any]:
+    ask = {"currency": "EUR", "lines": [{"sku": "tea", "quantity": 10}], "address": address}
+    answer, _ = await shop.platform.call_wire("checkout.preview-order", json.dumps(ask).encode(), shop.north)
+    return json.loads(answer)["bill"]
+
+
+@pytest.mark.parametrize("region", ["OH", "oh", "Ohio", " OH", "US-OH", "OHIO "])
+async def test_a_region_is_taxed_as_what_it_is_however_it_is_typed(shop: Shop, region: str) -> None:
+    await _taxed_ohio(shop)
+    bill = await _preview(shop, country="US", region=region)
+    assert bill["tax"]["minor"] == 761  # 7.25 % of 100.00 and of 5.00 delivery, each rounded
+    assert bill["total"]["minor"] == 10_000 + 500 + 761
+
+
+@pytest.mark.parametrize(
+    ("address", "fee"),
+    [
+        ({"country": "US", "region": "hi"}, 4_000),
+        ({"country": "US", "region": "Hawai‘i"}, 4_000),
+        ({"country": "GB", "postcode": "hs1 2aa"}, 3_000),
+        ({"country": "GB", "postcode": " HS12AA"}, 3_000),
+        ({"country": "GB", "postcode": "sw1a 1aa"}, 500),
+        ({"country": "FR"}, 500),
+    ],
+)
+async def test_a_zone_is_found_however_the_address_is_typed(shop: Shop, address: dict[str, str], fee: int) -> None:
+    await _taxed_ohio(shop)
+    ask = {
+        "lines": [{"sku": "tea", "quantity": 1}],
+        "amount": {"currency": "EUR", "minor": 1000},
+        "address": address,
+    }
+    answer, _ = await shop.platform.call_wire("fulfilment.quote-delivery", json.dumps(ask).encode(), shop.north)
+    assert json.loads(answer)["fee"]["minor"] == fee
+
+
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        ({"country": "US", "region": "Ohoi"}, "$.address.region"),
+        ({"country": "US", "region": "XX"}, "$.address.region"),
+        ({"country": "ZZ"}, "$.address.country"),
+        ({"country": "US"}, "$.address"),  # the fee depends on the region
+        ({"country": "GB", "region": "SCT"}, "$.address"),  # on the postcode
+    ],
+)
+async def test_what_is_not_understood_or_left_out_is_refused_and_never_taken_for_something_broader(
+    shop: Shop, address: dict[str, str], path: str
+) -> None:
+    await _taxed_ohio(shop)
+    with pytest.raises(errors.IsthmusError) as refused:
+        await _preview(shop, **address)
+    assert refused.value.path == path
+
+
+async def test_tax_that_depends_on_the_region_needs_one(shop: Shop) -> None:
+    await _taxed_ohio(shop)
+    rate = fulfilment.Rate(zone="all", currency="EUR", base_minor=500)
+    methods = (fulfilment.Method(code="post", name="Post", rates=(rate,)),)
+    await shop.platform.call(fulfilment.put_methods, fulfilment.PutMethods(items=methods), shop.north)
+    with pytest.raises(tax.RegionNeeded) as refused:
+        await _preview(shop, country="US", city="Oxford")
+    assert refused.value.path == "$.address.region"
+
+
+async def test_a_jurisdiction_whose_region_is_none_is_not_taxed_as_its_country(shop: Shop) -> None:
+    await _taxed_ohio(shop)
+    line = tax.TaxLine(sku="tea", quantity=1, tax_category="", amount=money(1000, "EUR"))
+    for code, minor in (("US-OH", 73), ("US-NY", 0), ("US-OH-CUYAHOGA", 73)):
+        quote = await shop.platform.call(tax.calculate, tax.Calculate(lines=(line,), jurisdiction=code), shop.north)
+        assert quote.tax.minor == minor
+    with pytest.raises(tax.UnknownJurisdiction):
+        await shop.platform.call(tax.calculate, tax.Calculate(lines=(line,), jurisdiction="US-OHIO"), shop.north)

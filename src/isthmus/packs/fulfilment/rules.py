@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
+from isthmus import places
 from isthmus.values import Address, Applied, LineAsk, Moment, money, place_at
 
 from . import api
@@ -38,22 +39,34 @@ def narrowest(rates: Sequence[api.Rate], address: Address | None, currency: str)
 
     A longer postcode counts more than a region, and a region more than a country; of equals the first.
     """
-    holding = [rate for rate in rates if rate.currency == currency and _holds(rate, address)]
-    return max(holding, key=_narrowness, default=None)
+    regions = places.within(address.country, address.region) if address else ()
+    holding = [rate for rate in rates if rate.currency == currency and _holds(rate, address, regions)]
+    return max(holding, key=lambda rate: _narrowness(rate, regions), default=None)
 
 
-def _holds(rate: api.Rate, address: Address | None) -> bool:
+def lacks(rates: Sequence[api.Rate], address: Address | None) -> str:
+    """Say what an address leaves out that decides between rates of its country, or nothing."""
+    if address is None:
+        return ""
+    here = [rate for rate in rates if rate.country in ("", address.country)]
+    if not address.region and any(rate.region for rate in here):
+        return "region"
+    return "postcode" if not address.postcode and any(rate.postcode_prefix for rate in here) else ""
+
+
+def _holds(rate: api.Rate, address: Address | None, regions: Sequence[str]) -> bool:
     if address is None:
         return not (rate.country or rate.region or rate.postcode_prefix)
     return (
         rate.country in ("", address.country)
-        and rate.region in ("", address.region)
-        and address.postcode.startswith(rate.postcode_prefix)
+        and rate.region in ("", *regions)
+        and places.closed(address.postcode).startswith(places.closed(rate.postcode_prefix))
     )
 
 
-def _narrowness(rate: api.Rate) -> tuple[int, bool, bool]:
-    return (len(rate.postcode_prefix), bool(rate.region), bool(rate.country))
+def _narrowness(rate: api.Rate, regions: Sequence[str]) -> tuple[int, int, bool]:
+    depth = len(regions) - regions.index(rate.region) if rate.region in regions else 0
+    return (len(places.closed(rate.postcode_prefix)), depth, bool(rate.country))
 
 
 def option(

@@ -319,6 +319,7 @@ async def _taxed(
                 for at, (good, priced) in enumerate(zip(sellable, quote.lines, strict=True))
             ),
             jurisdiction=where,
+            is_address=ask.address is not None,
             delivery_fee=fee,
             buyer=buyer,
             order_kind=ask.order_kind,

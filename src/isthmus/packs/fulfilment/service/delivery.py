@@ -88,6 +88,8 @@ def _option(
 ) -> tuple[api.DeliveryOption | None, list[str]]:
     if method.max_grams and rules.weight(ask.lines) > method.max_grams:
         return None, [f"{method.code} takes at most {method.max_grams} grams, and the goods weigh more"]
+    if lacking := rules.lacks(method.rates, ask.address):
+        return None, [f"{method.code} depends on the {lacking}, and the address has none"]
     rate = rules.narrowest(method.rates, ask.address, ask.amount.currency)
     if rate is None:
         return None, [f"{method.code} has no zone for the address in {ask.amount.currency}"]
