@@ -77,6 +77,7 @@ async def test_a_cursor_with_a_moment_out_of_bounds_is_none_of_its_list(shop: Sh
 
 
 async def test_a_basket_is_opened_for_members_of_its_own_front_end_only(shop: Shop) -> None:
+    """`checkout.check-basket` reacts to the basket in its transaction."""
     northern = await _joined(shop)
     ask = order.OpenBasket(currency="EUR", member_id=northern)
     assert (await shop.platform.call(order.open_basket, ask, shop.north)).member_id == northern
