@@ -103,7 +103,7 @@ async def test_members_are_known_in_one_form_and_the_doctor_names_who_is_known_t
             ('north', 'external', '{CAFE}', '{U}13', true),
             ('north', 'card', '4711', '{U}14', true);
         insert into member.person_identity values ('email', 'jose\u0301@example.org', '{U}01')"""
-    connection = await migrated(empty_url, MEMBER, 4, rows, tmp_path)
+    connection = await migrated(empty_url, MEMBER, 5, rows, tmp_path)
     try:
         known = {row["member_id"].hex[-2:]: row["value"] for row in await connection.fetch("table member.identity")}
         assert known == {"11": "josé@example.org", "12": ODD, "13": CAFE, "14": "4711"}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
+from fractions import Fraction
 
 from msgspec import structs
 
-from isthmus.values import Address, composed, folded
+from isthmus.values import Address, composed, folded, rounded
 
 from . import api
 
@@ -37,12 +39,9 @@ def named(profile: api.Profile) -> api.Profile:
     return structs.replace(profile, **names)  # pyright: ignore[reportArgumentType] - a Value is a struct
 
 
-def shared(credited: int, share: api.Share | None) -> int:
-    """Return how many of the credited points a share stands for: to the nearest, of halves up; all without a share."""
-    if share is None or share.out_of.minor <= 0:
-        return credited
-    part = share.amount - (share.out_of - share.out_of)  # refuses another currency
-    return min(credited, (2 * credited * max(0, part.minor) + share.out_of.minor) // (2 * share.out_of.minor))
+def due_back(credited: int, parts: Sequence[tuple[int, int]]) -> int:
+    """Return how many of the credited points all parts that came back stand for: rounded once, of halves up."""
+    return min(credited, rounded(credited * sum((Fraction(part, out_of) for part, out_of in parts), Fraction(0))))
 
 
 def filled(profile: api.Profile, other: api.Profile) -> api.Profile:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from isthmus.kernel import Context, implements
+from isthmus.values import cursor_at, place_at
 
-from .. import api, cursors, rules
+from .. import api, rules
 from ..storage import assortment as storage
 from ..storage import products as storage_products
 
@@ -108,11 +109,11 @@ async def get_product(ask: api.GetProduct, ctx: Context) -> api.ProductView:
 
 @implements(api.search)
 async def search(ask: api.Search, ctx: Context) -> api.FoundPage:
-    title, sku, is_wide = cursors.read(ask.cursor, tuple[str, str, bool], first=("", "", False))
+    title, sku, is_wide = place_at(ask.cursor, tuple[str, str, bool], api.BadCursor) if ask.cursor else ("", "", False)
     found = await storage.search(ctx.session, ctx.front_end, ask, (title, sku), ctx.now, is_wide=is_wide)
-    if not found and ask.text.strip() and ask.cursor is None:  # nothing is called so: then what begins like it
+    if not found and ask.text.strip() and not ask.cursor:  # nothing is called so: then what begins like it
         is_wide = True
         found = await storage.search(ctx.session, ctx.front_end, ask, (title, sku), ctx.now, is_wide=is_wide)
     items = tuple(found[: ask.limit])
-    more = cursors.written((items[-1].title, items[-1].sku, is_wide)) if len(found) > ask.limit else None
+    more = cursor_at((items[-1].title, items[-1].sku, is_wide)) if len(found) > ask.limit else None
     return api.FoundPage(items=ctx.answer(api.found_items)(items), next_cursor=more)
