@@ -109,9 +109,11 @@ async def get_product(ask: api.GetProduct, ctx: Context) -> api.ProductView:
 
 @implements(api.search)
 async def search(ask: api.Search, ctx: Context) -> api.FoundPage:
-    title, sku, is_wide = place_at(ask.cursor, tuple[str, str, bool], api.BadCursor) if ask.cursor else ("", "", False)
+    title, sku, is_wide = (
+        place_at(ask.cursor, tuple[str, str, bool], api.BadCursor) if ask.cursor is not None else ("", "", False)
+    )
     found = await storage.search(ctx.session, ctx.front_end, ask, (title, sku), ctx.now, is_wide=is_wide)
-    if not found and ask.text.strip() and not ask.cursor:  # nothing is called so: then what begins like it
+    if not found and ask.text.strip() and ask.cursor is None:  # nothing is called so: then what begins like it
         is_wide = True
         found = await storage.search(ctx.session, ctx.front_end, ask, (title, sku), ctx.now, is_wide=is_wide)
     items = tuple(found[: ask.limit])

@@ -36,7 +36,7 @@ async def put_categories(ask: api.PutCategories, ctx: Context) -> api.Categories
 
 @implements(api.list_categories)
 async def list_categories(ask: api.ListCategories, ctx: Context) -> api.Categories:
-    after = place_at(ask.cursor, tuple[str, str], api.BadCursor) if ask.cursor else ("", "")
+    after = place_at(ask.cursor, tuple[str, str], api.BadCursor) if ask.cursor is not None else ("", "")
     found = await storage_products.categories(ctx.session, ask, after, ask.limit + 1)
     items = found[: ask.limit]
     more = cursor_at((items[-1].name, items[-1].code)) if len(found) > ask.limit else None
@@ -59,7 +59,7 @@ async def put_sellers(ask: api.PutSellers, ctx: Context) -> api.SellersPut:
 @implements(api.list_sellers)
 async def list_sellers(ask: api.ListSellers, ctx: Context) -> api.Sellers:
     found = await storage_products.sellers(
-        ctx.session, place_at(ask.cursor, str, api.BadCursor) if ask.cursor else "", ask.limit + 1
+        ctx.session, place_at(ask.cursor, str, api.BadCursor) if ask.cursor is not None else "", ask.limit + 1
     )
     items = found[: ask.limit]
     more = cursor_at(items[-1].code) if len(found) > ask.limit else None
@@ -102,7 +102,7 @@ async def _put_skus(ask: api.ImportProducts, changed: Mapping[str, tuple[UUID, i
 
 @implements(api.list_versions)
 async def list_versions(ask: api.ListVersions, ctx: Context) -> api.ProductVersions:
-    before = place_at(ask.cursor, int, api.BadCursor) if ask.cursor else LATEST
+    before = place_at(ask.cursor, int, api.BadCursor) if ask.cursor is not None else LATEST
     found = await storage_products.versions(ctx.session, ask.code, max(0, min(before, LATEST)), ask.limit + 1)
     if not found and not await storage_products.is_known(ctx.session, ask.code):
         raise api.NoSuchProduct(code=ask.code)
