@@ -18,6 +18,7 @@ import msgspec
 from isthmus.kernel import Pack, errors
 from isthmus.markings import (
     AnyMetric,
+    Atomic,
     Count,
     Cumulative,
     Derived,
@@ -27,13 +28,17 @@ from isthmus.markings import (
     Key,
     Measure,
     Metric,
+    Percentile,
     PeriodOverPeriod,
     Pii,
     Ref,
+    Scaled,
+    Stock,
     Time,
 )
 
 from .ask import leaves
+from .calendars import PERIODS
 from .errors import NoAttribute, UnknownName
 
 OWN: Final = ".attributes"  # between an entity and an attribute that a front end gives it
@@ -128,7 +133,8 @@ class Model:
     def unit(self, name: str) -> str:
         """Return what a metric counts: what it says, or what that one counts that it narrows or runs over."""
         metric = self.metric(name)
-        said = "" if isinstance(metric, Cumulative) else metric.unit  # whose `unit` is the length of its window
+        is_window = isinstance(metric, Cumulative) and not metric.window_unit and metric.unit in PERIODS
+        said = "" if is_window else metric.unit
         return said or (self.unit(metric.of) if isinstance(metric, Cumulative | Derived) else "")
 
     def split(self, field: str) -> tuple[Entity, Field]:
@@ -208,11 +214,27 @@ def parts_of(metric: AnyMetric) -> list[str]:
     """Return the metrics that a metric is made of, by name."""
     parts = [*getattr(metric, "plus", ()), *getattr(metric, "minus", ())]
     parts += [getattr(metric, name) for name in ("numerator", "denominator", "start", "goal") if hasattr(metric, name)]
-    return [*parts, metric.of] if isinstance(metric, Derived | Cumulative | PeriodOverPeriod) else parts
+    is_made_of_one = isinstance(metric, Derived | Cumulative | PeriodOverPeriod | Scaled)
+    return [*parts, metric.of] if is_made_of_one else parts
+
+
+_SUMMED: Final = frozenset(["integer", "number", "decimal"])
+
+
+def malformed(marking: msgspec.Struct) -> str:
+    """Return what a part of a metric or marking cannot be: its class does not look when it is made."""
+    try:
+        msgspec.convert(msgspec.to_builtins(marking), type(marking))
+    except msgspec.ValidationError as wrong:
+        return str(wrong)
+    return ""
 
 
 def metric_problems(model: Model, metric: AnyMetric) -> Iterable[str]:
-    """Yield what a metric names and the model does not have."""
+    """Yield what a metric says that cannot be, and what it names that the model does not have."""
+    if wrong := malformed(metric):
+        yield wrong
+        return
     looks: list[Callable[[], object]] = [partial(model.split, field) for field in fields_of(metric)]
     if isinstance(metric, Count):
         looks.append(partial(model.entity, metric.of))
@@ -222,6 +244,20 @@ def metric_problems(model: Model, metric: AnyMetric) -> Iterable[str]:
             look()
         except UnknownName as unknown:
             yield unknown.message
+            return
+    yield from _sums_of_no_numbers(model, metric)
+
+
+def _sums_of_no_numbers(model: Model, metric: AnyMetric) -> Iterable[str]:
+    if not isinstance(metric, Atomic | Percentile | Stock):
+        return
+    _, found = model.split(metric.measure.rpartition(">")[2])
+    said = metric.agg if isinstance(metric, Atomic) else "sum" if isinstance(metric, Stock) else "percentile"
+    agg = said or (found.measure.agg if found.measure else None)
+    if agg in ("sum", "avg", "median", "percentile") and found.kind not in _SUMMED:
+        yield f"{metric.measure} is a {found.kind}, and there is no {agg} of that"
+    if isinstance(metric, Percentile) and not 0 <= metric.share <= 1:
+        yield f"share is {metric.share:g}, and lies between 0 and 1"
 
 
 def event_columns(contract: type) -> dict[str, FieldKind]:
@@ -250,14 +286,27 @@ def _read(cls: type, owner: str, problems: list[str]) -> _Reading | None:
     refs: dict[str, Ref] = {}
     for name in cast(tuple[str, ...], getattr(cls, "__struct_fields__", ())):
         fields[name] = read_field(name, hints[name])
-        for mark in marks_of(hints[name]):
-            if isinstance(mark, Ref):
-                refs[name] = mark
+        problems += [f"{marking.name}.{name} {wrong}" for wrong in _wrong_marks(hints[name])]
+        if found := [mark for mark in marks_of(hints[name]) if isinstance(mark, Ref)]:
+            refs[name] = found[0]
     for found_field in fields.values():
         currency = found_field.measure.currency if found_field.measure else ""
         if currency and "." not in currency and currency not in fields:
             problems.append(f"{marking.name}.{found_field.name} names a currency field {currency!r} that is not there")
     return _Reading(cls, marking.owner or owner, marking, fields, refs)
+
+
+def _wrong_marks(hint: Any) -> Iterable[str]:
+    """Yield what is wrong with the markings of a field: a part that cannot be, or two of a kind, of which one would
+    win in silence."""
+    said: dict[type, object] = {}
+    for mark in marks_of(hint):
+        if not isinstance(mark, Key | Ref | Dimension | Measure | Pii | Time):
+            continue
+        if wrong := malformed(mark):
+            yield f"is marked {mark!r}: {wrong}"
+        if said.setdefault(type(mark), mark) != mark:
+            yield f"is marked {said[type(mark)]!r} and {mark!r}; leave one of them, or make it two fields"
 
 
 def read_field(name: str, hint: Any) -> Field:

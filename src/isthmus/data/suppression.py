@@ -21,8 +21,9 @@ from msgspec.structs import replace
 from isthmus.markings import Derived, Grain, Where
 
 from .ask import GRAINS, Ask, leaves
+from .calendars import Calendar, earlier
 from .errors import NeedsTime, NotADimension, NotAnswered
-from .expression import cells, earlier, truncated
+from .expression import cells
 from .model import Model, parts_of
 from .paths import reach
 from .plan import Plan
@@ -204,7 +205,7 @@ def _group(planned: Plan, atom: Mapping[str, object], names: Sequence[str]) -> G
 def _coarser(value: object, grain: Grain) -> object:
     if not isinstance(value, date):
         return value
-    cut = truncated(value if isinstance(value, datetime) else datetime.combine(value, time()), grain)
+    cut = Calendar().truncated(value if isinstance(value, datetime) else datetime.combine(value, time()), grain)
     return cut if grain == "hour" else cut.date()
 
 
