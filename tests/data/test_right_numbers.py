@@ -10,9 +10,9 @@ from typing import Annotated
 import pytest
 
 from isthmus import markings as m
-from isthmus.data import policy
 from isthmus.data.errors import DuplicateKey, MixedCurrencies, NumberTooLarge, TiedLevels
-from isthmus.data.model import Model, build
+from isthmus.data.model.model import Model, build
+from isthmus.data.privacy import policy
 from isthmus.kernel import Value, errors
 from isthmus.markings import AllOf, AnyOf, Dimension, Key, Measure, Not, Pii, Ref, Time, Where, entity
 

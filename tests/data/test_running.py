@@ -10,7 +10,7 @@ import pytest
 
 from isthmus import markings as m
 from isthmus.data.errors import NeedsTime
-from isthmus.data.model import Model, build
+from isthmus.data.model.model import Model, build
 from isthmus.kernel import Value, errors
 from isthmus.markings import AllOf, AnyOf, Dimension, Key, Measure, Not, Time, Where, entity
 

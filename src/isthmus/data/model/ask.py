@@ -1,0 +1,105 @@
+"""A question to the metrics, as it comes over HTTP, from the command line or from Python."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final, Literal, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from isthmus.kernel import Meta, Value, errors
+from isthmus.markings import AllOf, AnyOf, Cut, Filter, Not, Operator, Scalar, Where
+
+from ..calendars import PERIODS, WEEKDAYS, Calendar
+
+METRICS_MAX: Final = 50
+DIMENSIONS_MAX: Final = 12
+ROWS_MAX: Final = 100_000  # what one answer holds; more is an export, asked for in parts
+
+GRAINS: Final[tuple[Cut, ...]] = (*PERIODS, "weekday")
+_OPERATORS: Final[tuple[Operator, ...]] = ("is not null", "is null", "not in", "!=", "<=", ">=", "in", "=", "<", ">")
+
+
+class Ask(Value):
+    """Ask for metrics, grouped and filtered.
+
+    `by` names fields (`order.order.status`), with a grain where they are times (`time:month`: each metric's own
+    time). A name without an entity (`front_end`) is the field of that name on each metric's own entity. `order`
+    names metrics or dimensions, `-` in front for downwards. With a `currency`, amounts are converted to it, by
+    the rate of each row's day. `accept` takes a flagged answer where keys are not unique; `is_whole` refuses where
+    references lead nowhere, `is_fresh` where the newest row is older than it may be (else the answer is flagged).
+    `is_filled` shows periods without rows too. Weeks and years begin where `week_starts` and `year_starts` (a month)
+    say.
+    """
+
+    metrics: Annotated[tuple[str, ...], Meta(min_length=1, max_length=METRICS_MAX)]
+    by: Annotated[tuple[str, ...], Meta(max_length=DIMENSIONS_MAX)] = ()
+    where: tuple[Filter, ...] = ()
+    order: tuple[str, ...] = ()
+    limit: Annotated[int, Meta(ge=1, le=ROWS_MAX)] = ROWS_MAX
+    as_of: datetime | None = None
+    timezone: str = "UTC"
+    currency: Annotated[str, Meta(pattern=r"^([A-Z]{3})?\Z")] = ""
+    accept: tuple[Literal["duplicates"], ...] = ()
+    is_whole: bool = False
+    is_fresh: bool = False
+    is_filled: bool = False
+    week_starts: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
+    year_starts: Annotated[int, Meta(ge=1, le=12)] = 1
+
+
+def zone(ask: Ask) -> ZoneInfo:
+    """Return the time zone that the asker's days begin in. Raises BadAsk."""
+    try:
+        return ZoneInfo(ask.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        hint = errors.near(ask.timezone, available_timezones())
+        raise errors.BadAsk(
+            f"{ask.timezone!r} is no time zone{hint}", remedy="use a name such as Europe/Berlin", path="$.timezone"
+        ) from None
+
+
+def calendar(ask: Ask) -> Calendar:
+    """Return when the asker's weeks and years begin."""
+    return Calendar(WEEKDAYS.index(ask.week_starts), ask.year_starts - 1)
+
+
+def grained(name: str) -> tuple[str, Cut | None]:
+    """Split `time:month` into the field and the grain. Raises BadAsk for a grain that is none."""
+    field, colon, grain = name.partition(":")
+    if colon and grain not in GRAINS:
+        hint = errors.near(grain, GRAINS)
+        raise errors.BadAsk(f"{grain!r} is no grain of time{hint}", remedy=f"use one of {', '.join(GRAINS)}")
+    return field, cast(Cut | None, grain or None)
+
+
+def read_filter(text: str) -> Where:
+    """Read a condition as people type it: `order.order.status = done`, `customers.region is null`, `x in a,b`.
+
+    Raises BadAsk with the operators that there are.
+    """
+    for op in _OPERATORS:
+        field, found, rest = text.partition(f" {op}" if op.startswith("is") else f" {op} ")
+        if found:
+            value = rest.strip()
+            if op in ("in", "not in"):
+                return Where(field.strip(), op, tuple(_scalar(part.strip()) for part in value.split(",")))
+            return Where(field.strip(), op, None if op.startswith("is") else _scalar(value))
+    raise errors.BadAsk(
+        f"{text!r} is no condition", remedy=f"write field, operator, value; operators: {', '.join(_OPERATORS)}"
+    )
+
+
+def leaves(where: Filter) -> list[Where]:
+    """Return all conditions on single fields inside a filter."""
+    match where:
+        case Where():
+            return [where]
+        case Not(of=inner):
+            return leaves(inner)
+        case AllOf(parts=parts) | AnyOf(parts=parts):
+            return [leaf for part in parts for leaf in leaves(part)]
+
+
+def _scalar(text: str) -> Scalar:
+    """Read text as it is; which kind of value it must be is the field's matter."""
+    return text.strip("'\"")

@@ -1,0 +1,428 @@
+"""Fields and conditions as SQL: the joins that a field needs, typed parameters, and conditions on the many side.
+
+The text is DuckDB's dialect; `dialect.py` turns it into others. Values are never in the text.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, cast
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from isthmus.kernel import errors
+from isthmus.markings import AllOf, AnyOf, Filter, Grain, Not, Operator, Scalar, Where
+
+from ..calendars import Calendar
+from ..errors import NotADimension
+from ..model.expression import Goal, Within
+from ..model.model import Field, FieldKind, Model
+from ..model.paths import Path, Reach, Step
+from ..moments import Day, read_moment
+from ..names import Names
+
+SQL_TYPES: Final[Mapping[FieldKind, str]] = {
+    "text": "varchar",
+    "integer": "bigint",
+    "number": "double",
+    "decimal": "decimal(38, 6)",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp": "timestamptz",
+    "uuid": "uuid",
+    "json": "varchar",
+}
+
+
+_SQL_OPERATORS: Final[Mapping[Operator, str]] = {
+    "=": "=", "!=": "is distinct from", "<": "<", "<=": "<=", ">": ">", ">=": ">=",
+    "in": "in", "not in": "not in", "is null": "is null", "is not null": "is not null",
+}  # fmt: skip
+UTC_ZONE: Final = ZoneInfo("UTC")
+BIGINT: Final = range(-(2**63), 2**63)
+TEXT_SHOWN_MAX: Final = 80  # of a value that is refused
+DIGITS_MAX: Final = 38  # of a number that an engine keeps exactly
+
+
+@dataclass(slots=True)
+class Joined:
+    """What a statement reads, noted as each part of it is written: so no join is made that no proof is asked for."""
+
+    keys: dict[str, None] = field(default_factory=dict[str, None])
+    references: dict[str, None] = field(default_factory=dict[str, None])
+
+    def add(self, path: Path) -> None:
+        for step in path:
+            self.keys[step.end] = None
+            self.references[f"{step.reference.source}.{step.reference.name}"] = None
+
+    def take(self, other: Joined) -> None:
+        self.keys |= other.keys
+        self.references |= other.references
+
+
+@dataclass(slots=True)
+class Parameters:
+    """The values of a statement, numbered as they come; and what all parts of the statement share."""
+
+    model: Model
+    zone: ZoneInfo
+    visible: Mapping[str, str]  # the name of the rows that the asker may see, by entity; absent: all rows
+    values: list[object] = field(default_factory=list[object])
+    joined: Joined = field(default_factory=Joined)
+    behind: dict[str, Joined] = field(default_factory=dict[str, Joined])  # what was joined to tell visible rows
+    calendar: Calendar = field(default_factory=Calendar)
+    names: Names = field(default=cast(Names, None))
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        if cast(Names | None, self.names) is None:
+            self.names = Names(self.model)
+
+    def add(self, value: object, sql_type: str) -> str:
+        self.values.append(value)
+        return f"cast(${len(self.values)} as {sql_type})"
+
+    def alias(self, letter: str) -> str:
+        return f"{letter}{next(self._numbers)}"
+
+    def relation(self, entity: str) -> str:
+        """Return where an entity's rows come from: its table, or those of its rows that the asker may see."""
+        self.joined.keys[entity] = None
+        if entity in self.behind:
+            self.joined.take(self.behind[entity])
+        if entity in self.visible:
+            return quoted(self.visible[entity])
+        return table_name(self.model.entity(entity).table)
+
+
+@dataclass(slots=True)
+class Scope:
+    """One FROM clause: rows of an entity, with what is joined to them. Every path is joined once."""
+
+    shared: Parameters
+    entity: str
+    alias: str
+    time: Reach | None = None
+    shift: tuple[int, Grain] | None = None
+    outer: tuple[Scope, int] | None = None  # whose names these rows are asked by, and how many steps lead here
+    joins: list[str] = field(default_factory=list[str])
+    _aliases: dict[Path, str] = field(default_factory=dict[Path, str])
+    _rates: dict[str, str] = field(default_factory=dict[str, str])
+
+    def column(self, found: Reach) -> str:
+        alias = self.at(found.path)
+        return self._own(alias, found.field) if found.field.front_ends else f"{alias}.{quoted(found.field.name)}"
+
+    def clause(self) -> str:
+        return "\n        ".join([f"from {self.shared.relation(self.entity)} as {self.alias}", *self.joins])
+
+    def rate(self, own: str, day: str) -> str:
+        """Return the alias of the exchange rate from a currency on a day, joined once."""
+        if own not in self._rates:
+            alias = self._rates[own] = self.shared.alias("q")
+            self.joins.append(f"left join rates as {alias} on {alias}.day = {day} and {alias}.currency = {own}")
+        return self._rates[own]
+
+    def label(self, found: Reach, grain: Grain) -> str:
+        """Return the first day (or hour) of the period that a time field lies in, in the asker's time zone."""
+        return self.shared.calendar.label(self.local(found), grain)
+
+    def local(self, found: Reach) -> str:
+        """Return a time as the asker's clock shows it, moved where this scan stands in for a later period."""
+        column = self.column(found)
+        if found.field.kind == "timestamp":
+            column = f"({column} at time zone '{self.shared.zone.key}')"
+        if self.shift is not None and self.is_own_time(found):
+            count, grain = self.shift
+            return f"({column} + {interval(count, grain)})"
+        return column
+
+    def is_own_time(self, found: Reach) -> bool:
+        return self.time is not None and found.place == self.time.place
+
+    def reach(self, name: str, reason: str) -> Reach:
+        """Return the way from this scope's rows to a field; `time` is their own time, a bare name their own field."""
+        if self.outer is not None:
+            scope, steps = self.outer
+            found = scope.reach(name, reason)
+            return Reach(found.path[steps:], found.entity, found.field)
+        if name == "time" and self.time is not None:
+            return self.time
+        return self.shared.names.of(self.entity, name, reason)
+
+    def _own(self, alias: str, field: Field) -> str:
+        """Return an attribute out of the JSON that it is kept in, as far as a row is of those who declare it.
+
+        A row keeps what an earlier version wrote: what is of another type by now is empty.
+        """
+        column, _, name = field.name.partition(".")
+        codes = ", ".join(self.shared.add(code, "varchar") for code in field.front_ends)
+        text = f"json_extract_string({alias}.{quoted(column)}, '$.{name}')"
+        value = text if field.kind == "text" else f"try_cast({text} as {SQL_TYPES[field.kind]})"
+        return f"(case when {alias}.front_end in ({codes}) then {value} end)"
+
+    def at(self, path: Path) -> str:
+        """Return the alias of the row at the end of a path, joined once."""
+        if not path:
+            return self.alias
+        if path not in self._aliases:
+            before = self.at(path[:-1])
+            alias = self.shared.alias("j")
+            step = path[-1]
+            self.shared.joined.add((step,))
+            self.joins.append(
+                f"left join {self.shared.relation(step.end)} as {alias} on {matching(step, before, alias)}"
+            )
+            self._aliases[path] = alias
+        return self._aliases[path]
+
+
+def matching(step: Step, near: str, far: str) -> str:
+    """Return the condition that a step's two rows belong together."""
+    pairs = step.reference.pairs if step.is_up else [(there, own) for own, there in step.reference.pairs]
+    return " and ".join(f"{far}.{quoted(there)} = {near}.{quoted(own)}" for own, there in pairs)
+
+
+def conjunction(scope: Scope, filters: Iterable[Filter | Within], reason: str) -> list[str]:
+    """Return the conditions that hold together. Those on the many side that begin with the same step down are about
+    the same row there, wherever they lead from it."""
+    conditions: list[str] = []
+    on_many: dict[Path, list[Filter]] = {}
+    for one in _flat(filters):
+        way = () if isinstance(one, Within | Not) else _way_down(scope, one, reason)
+        if way and not isinstance(one, Within):
+            on_many.setdefault(way, []).append(one)
+        else:
+            conditions.append(condition(scope, one, reason))
+    return conditions + [_some_row(scope, way, found, reason) for way, found in on_many.items()]
+
+
+def reaching(scope: Scope, goal: Goal | None) -> list[str]:
+    """Return the condition that a goal is reached by the subject of a row, in its days."""
+    if goal is None or scope.time is None:
+        return []
+    time = scope.shared.names.of(goal.entity, goal.time, "a conversion")
+    inner = Scope(scope.shared, goal.entity, scope.shared.alias("g"), time)
+    start, end = scope.column(scope.time), inner.column(time)
+    reached = inner.column(inner.reach(goal.other, "a conversion"))
+    started = scope.column(scope.reach(goal.own, "a conversion"))
+    conditions = [
+        f"{reached} = {started}",
+        f"{end} between {start} and {start} + interval '{goal.days} day'",
+        *conjunction(inner, goal.filters, "a conversion"),
+    ]
+    if goal.entity == scope.entity:  # who buys once has not bought again: a row does not follow itself
+        key = scope.shared.model.entity(goal.entity).key
+        same = " and ".join(f"{inner.alias}.{quoted(part)} = {scope.alias}.{quoted(part)}" for part in key)
+        conditions.append(f"not ({same})")
+    return [f"exists (select 1 {inner.clause()} where {' and '.join(conditions)})"]
+
+
+def condition(scope: Scope, one: Filter | Within, reason: str) -> str:
+    """Return one filter as SQL."""
+    match one:
+        case Within():
+            return _within(scope, one)
+        case Not(of=inner):
+            return f"(({condition(scope, inner, reason)}) is not true)"
+        case AnyOf(parts=parts):
+            return "(" + (" or ".join(condition(scope, part, reason) for part in parts) or "false") + ")"
+        case AllOf():
+            return "(" + (" and ".join(conjunction(scope, [one], reason)) or "true") + ")"
+        case Where():
+            found = scope.reach(one.field, reason)
+            return _some_row(scope, found.way_down, [one], reason) if found.is_many else _compare(scope, one, found)
+
+
+def interval(count: int, grain: Grain) -> str:
+    """Return so many periods as SQL; not every database knows quarters."""
+    return f"interval '{count * 3} month'" if grain == "quarter" else f"interval '{count} {grain}'"
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def table_name(table: str) -> str:
+    """Return `order.orders` as SQL reads it: what stands before the first dot is the schema."""
+    schema, dot, name = table.partition(".")
+    return f"{quoted(schema)}.{quoted(name)}" if dot else quoted(schema)
+
+
+def _flat(filters: Iterable[Filter | Within]) -> Iterable[Filter | Within]:
+    for one in filters:
+        if isinstance(one, AllOf):
+            yield from _flat(one.parts)
+        else:
+            yield one
+
+
+def _way_down(scope: Scope, one: Filter, reason: str) -> Path:
+    """Return the steps up to the first one down that all fields of a filter share; none where they do not."""
+    match one:
+        case Where():
+            return scope.reach(one.field, reason).way_down
+        case Not():
+            return ()  # "no such row", which another filter's row says nothing about
+        case AllOf(parts=parts) | AnyOf(parts=parts):
+            ways = {_way_down(scope, part, reason) for part in parts}
+            return ways.pop() if len(ways) == 1 else ()
+
+
+def _some_row(scope: Scope, way: Path, filters: Sequence[Filter], reason: str) -> str:
+    """Return that some row on the many side fulfils all these filters."""
+    *ups, down = way
+    inner = Scope(scope.shared, down.end, scope.shared.alias("e"), outer=(scope, len(way)))
+    scope.shared.joined.add((down,))
+    near = scope.at(tuple(ups))
+    matched = " and ".join([matching(down, near, inner.alias), *conjunction(inner, filters, reason)])
+    return f"exists (select 1 {inner.clause()} where {matched})"
+
+
+def _compare(scope: Scope, one: Where, found: Reach) -> str:
+    column = scope.column(found)
+    values = read_values(found.field, one, scope.shared.zone)
+    if one.op in ("is null", "is not null"):
+        return f"({column} {one.op})"
+    if not found.field.is_dimension and found.field.measure is None and found.field.pii is None:
+        raise NotADimension(
+            f"{found.name} is neither a dimension nor a measure",
+            remedy="mark it Dimension() in its pack, or filter by another field",
+        )
+    if scope.shift is not None and scope.is_own_time(found):
+        column = scope.local(found)
+    if one.op in ("in", "not in"):
+        is_in = _any_of(scope, found, column, values)
+        return is_in if one.op == "in" else f"({is_in} is not true)"
+    value = values[0]
+    if isinstance(value, Day) and found.field.kind == "timestamp":
+        return _compare_day(scope, one.op, found, column, value)
+    return f"({column} {_SQL_OPERATORS[one.op]} {_parameter(scope, found, value)})"
+
+
+def read_values(field: Field, one: Where, zone: ZoneInfo) -> list[Any]:
+    """Return what a condition compares with, as its field's type; a `Day` where a day is named. Raises BadAsk."""
+    if one.op not in _SQL_OPERATORS:
+        raise errors.BadAsk(
+            f"{one.op!r} is no operator", remedy=f"use one of {', '.join(_SQL_OPERATORS)}", path="$.where"
+        )
+    if one.op in ("is null", "is not null"):
+        return []
+    options = one.value if isinstance(one.value, tuple) else () if one.value is None else (one.value,)
+    if one.op not in ("in", "not in") and (len(options) != 1 or isinstance(one.value, tuple)):
+        raise errors.BadAsk(
+            f"{one.field} {one.op} needs one value", remedy="give one, or use `in`, `is null`", path="$.where"
+        )
+    return [read_value(field, option, zone, one.field) for option in options]
+
+
+def _any_of(scope: Scope, found: Reach, column: str, values: Sequence[object]) -> str:
+    """Return that a column has one of these values; a day of a time is any moment of it."""
+    days = [value for value in values if isinstance(value, Day) and found.field.kind == "timestamp"]
+    listed = ", ".join(_parameter(scope, found, value) for value in values if value not in days)
+    parts = [f"{column} in ({listed})"] if listed else []
+    parts += [_compare_day(scope, "=", found, column, day) for day in days]
+    return f"({' or '.join(parts) or 'false'})"
+
+
+def _compare_day(scope: Scope, op: Operator, found: Reach, column: str, day: Day) -> str:
+    """Return how a time compares with a day: with all of it, from its first moment in the asker's zone to its last."""
+    start, end = day.moments(scope.shared.zone)
+    match op:
+        case "<" | ">=":
+            return f"({column} {op} {_parameter(scope, found, start)})"
+        case "<=" | ">":
+            return f"({column} {'<' if op == '<=' else '>='} {_parameter(scope, found, end)})"
+        case _:
+            within = f"{column} >= {_parameter(scope, found, start)} and {column} < {_parameter(scope, found, end)}"
+            return f"(({within}) is not true)" if op == "!=" else f"({within})"
+
+
+def _parameter(scope: Scope, found: Reach, value: object) -> str:
+    if isinstance(value, Day):
+        value = value.date
+    sql_type = SQL_TYPES[found.field.kind]
+    if isinstance(value, Decimal):  # as many places as it was written with
+        sql_type = f"decimal({DIGITS_MAX}, {max(0, -int(value.as_tuple().exponent))})"
+    elif isinstance(value, int) and not isinstance(value, bool) and value not in BIGINT:
+        sql_type = "hugeint"
+    sql = scope.shared.add(value, sql_type)
+    is_moved = scope.shift is not None and scope.is_own_time(found) and found.field.kind == "timestamp"
+    return f"({sql} at time zone '{scope.shared.zone.key}')" if is_moved else sql
+
+
+def before_end(scope: Scope, period: Within) -> str:
+    """Return that a row is not after a period, whenever before: what a level of that time comes from."""
+    if scope.time is None:
+        return "true"
+    column, add = scope.column(scope.time), scope.shared.add
+    if scope.time.field.kind == "date":
+        return f"({column} <= {add(period.last_day, 'date')})"
+    return f"({column} < {add(period.end, 'timestamptz')})"
+
+
+def _within(scope: Scope, period: Within) -> str:
+    if scope.time is None:
+        raise errors.BadAsk(f"{scope.entity} has no time to take a period of", remedy="mark a field Time()")
+    column = scope.local(scope.time) if scope.shift else scope.column(scope.time)
+    add = scope.shared.add
+    if scope.time.field.kind == "date":
+        return f"({column} between {add(period.first_day, 'date')} and {add(period.last_day, 'date')})"
+    start, end = add(period.start, "timestamptz"), add(period.end, "timestamptz")
+    if scope.shift:
+        key = scope.shared.zone.key
+        return f"({column} >= {start} at time zone '{key}' and {column} < {end} at time zone '{key}')"
+    return f"({column} >= {start} and {column} < {end})"
+
+
+def read_value(field: Field, value: Scalar, zone: ZoneInfo, name: str) -> object:
+    """Return a value of a filter as its field's type, a `Day` where a day is named. Raises BadAsk where it is none."""
+    try:
+        read = _converted(field, value, zone)
+    except (ValueError, InvalidOperation, OverflowError, KeyError):
+        raise errors.BadAsk(
+            f"{_short(value)!r} is no value of {name}, which is a {field.kind}",
+            remedy="write times as 2026-01-31T08:00:00Z, days as 2026-01-31, and numbers with at most 38 digits",
+            path="$.where",
+        ) from None
+    if field.values and read not in field.values:
+        raise errors.BadAsk(
+            f"{_short(value)!r} is no value of {name}{errors.near(_short(value), field.values)}",
+            remedy=f"use one of {', '.join(field.values)}",
+            path="$.where",
+        )
+    return read
+
+
+def _converted(field: Field, value: Scalar, zone: ZoneInfo) -> object:
+    match field.kind:
+        case "integer" | "decimal":
+            return _exact(value, is_whole=field.kind == "integer")
+        case "number":
+            return float(value)
+        case "boolean":
+            return value if isinstance(value, bool) else {"true": True, "false": False}[str(value).lower()]
+        case "date" | "timestamp":
+            return read_moment(str(value), zone, is_date=field.kind == "date")
+        case "uuid":
+            return UUID(str(value))
+        case "text" | "json":
+            return str(value)
+
+
+def _exact(value: Scalar, *, is_whole: bool) -> int | Decimal:
+    """Return a number as it was written: nothing of it is rounded off. Raises ValueError beyond 38 digits."""
+    read = Decimal(str(value))
+    sign, digits, exponent = read.as_tuple()
+    if not isinstance(exponent, int) or max(len(digits) + max(exponent, 0), -exponent) > DIGITS_MAX:
+        raise ValueError(sign)
+    return int(read) if is_whole and read == read.to_integral_value() else read
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= TEXT_SHOWN_MAX else text[:TEXT_SHOWN_MAX] + "…"
