@@ -17,12 +17,12 @@ from msgspec.structs import replace
 from isthmus.kernel import FrontEnd, errors
 from isthmus.markings import AnyMetric
 
-from ..calendars import Calendar
 from ..errors import MixedCurrencies, NotAnswered, StaleData
 from ..lake import rates
 from ..lake.reader import Reader, Snapshots, Table
 from ..model.ask import Ask, calendar, leaves
 from ..model.attributes import Attributed, Declared
+from ..model.calendars import Calendar
 from ..model.expression import cells
 from ..model.model import OWN, Model
 from ..privacy import policy as policies

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from isthmus.kernel import Meta, Value, errors
 from isthmus.markings import AllOf, AnyOf, Cut, Filter, Not, Operator, Scalar, Where
 
-from ..calendars import PERIODS, WEEKDAYS, Calendar
+from .calendars import PERIODS, WEEKDAYS, Calendar
 
 METRICS_MAX: Final = 50
 DIMENSIONS_MAX: Final = 12

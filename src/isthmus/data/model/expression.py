@@ -10,11 +10,11 @@ from typing import Final, Literal, cast
 from isthmus import markings as m
 from isthmus.markings import Cut, Filter, Grain
 
-from ..calendars import PERIODS, earlier
 from ..errors import BadMetric, NeedsTime
-from ..names import Names
 from .ask import Ask, calendar, leaves, zone
+from .calendars import PERIODS, earlier
 from .model import Model
+from .names import Names
 
 CellAggregate = Literal["sum", "count", "min", "max", "distinct", "people", "percentile", "least-code", "greatest-code"]
 COMBINABLE: Final = frozenset(

@@ -37,9 +37,9 @@ from isthmus.markings import (
     Time,
 )
 
-from ..calendars import PERIODS
 from ..errors import NoAttribute, UnknownName
 from .ask import leaves
+from .calendars import PERIODS
 
 OWN: Final = ".attributes"  # between an entity and an attribute that a front end gives it
 FieldKind = Literal["text", "integer", "number", "decimal", "boolean", "date", "timestamp", "uuid", "json"]

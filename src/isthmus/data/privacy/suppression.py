@@ -20,9 +20,9 @@ from msgspec.structs import replace
 
 from isthmus.markings import Derived, Grain, Where
 
-from ..calendars import Calendar, earlier
 from ..errors import NeedsTime, NotADimension, NotAnswered
 from ..model.ask import GRAINS, Ask, leaves
+from ..model.calendars import Calendar, earlier
 from ..model.expression import cells
 from ..model.model import Model, parts_of
 from ..model.paths import reach

@@ -17,12 +17,12 @@ from zoneinfo import ZoneInfo
 from isthmus.kernel import errors
 from isthmus.markings import AllOf, AnyOf, Filter, Grain, Not, Where
 
-from ..calendars import Calendar
 from ..errors import NeedsTime
 from ..model.ask import Ask, leaves, zone
+from ..model.calendars import Calendar
+from ..model.names import Names
 from ..model.paths import Reach
-from ..moments import ALWAYS, INSTANT, Stretch, Stretches, complement, intersection, stretches, union
-from ..names import Names
+from .moments import ALWAYS, INSTANT, Stretch, Stretches, complement, intersection, stretches, union
 from .scope import interval, read_values
 
 PERIODS_MAX: Final = 100_000  # in one answer, as many as it may have rows

@@ -32,9 +32,9 @@ from ..model.expression import (
     cells,
 )
 from ..model.model import Model
+from ..model.names import Names
 from ..model.paths import Reach, ways_up, written
-from ..moments import ALWAYS
-from ..names import Names
+from .moments import ALWAYS
 from .periods import Bounds, Spine, bounds, check_length
 
 

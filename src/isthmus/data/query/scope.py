@@ -16,13 +16,13 @@ from zoneinfo import ZoneInfo
 from isthmus.kernel import errors
 from isthmus.markings import AllOf, AnyOf, Filter, Grain, Not, Operator, Scalar, Where
 
-from ..calendars import Calendar
 from ..errors import NotADimension
+from ..model.calendars import Calendar
 from ..model.expression import Goal, Within
 from ..model.model import Field, FieldKind, Model
+from ..model.names import Names
 from ..model.paths import Path, Reach, Step
-from ..moments import Day, read_moment
-from ..names import Names
+from .moments import Day, read_moment
 
 SQL_TYPES: Final[Mapping[FieldKind, str]] = {
     "text": "varchar",

@@ -14,10 +14,10 @@ from typing import Final
 
 from isthmus.markings import Filter, Grain
 
-from ..calendars import Calendar, nested
 from ..errors import NeedsTime
 from ..lake import rates
 from ..model.ask import Ask, calendar, leaves, zone
+from ..model.calendars import Calendar, nested
 from ..model.expression import Cell, Expression, Quotient, Scaled, Total, Within
 from ..model.model import Model
 from .periods import drawn, is_whole, until

@@ -2,14 +2,13 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api
-from .service import order, pay
+from . import api, service, service_paying
 
 CHECKOUT = Pack(
     name="checkout",
     owner="checkout",
     api=api,
-    service=(order, pay),
+    service=(service, service_paying),
     conditions=(
         Condition(
             name="checkout.revenue-is-the-payment-legs",

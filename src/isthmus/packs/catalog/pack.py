@@ -2,14 +2,13 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities
-from .service import assortment, products
+from . import api, entities, service, service_products
 
 PACK = Pack(
     name="catalog",
     owner="catalogue",
     api=api,
-    service=(assortment, products),
+    service=(service, service_products),
     migrations="isthmus.packs.catalog:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities
-from .service import delivery, shipments
+from . import api, entities, service, service_shipments
 
 PACK = Pack(
     name="fulfilment",
     owner="delivery",
     api=api,
-    service=(delivery, shipments),
+    service=(service, service_shipments),
     migrations="isthmus.packs.fulfilment:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities
-from .service import reservations, stock
+from . import api, entities, service, service_stock
 
 PACK = Pack(
     name="inventory",
     owner="supply",
     api=api,
-    service=(reservations, stock),
+    service=(service, service_stock),
     migrations="isthmus.packs.inventory:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

@@ -2,8 +2,7 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities
-from .service import members, points
+from . import api, entities, service, service_points
 
 ONE_ID_RECORDS = entities.RECORDS
 RESOLVED = "member.resolved"  # where the persons that One ID finds land
@@ -12,7 +11,7 @@ PACK = Pack(
     name="member",
     owner="members",
     api=api,
-    service=(members, points),
+    service=(service, service_points),
     migrations="isthmus.packs.member:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

@@ -2,14 +2,13 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities
-from .service import baskets, orders, returns
+from . import api, entities, service, service_baskets, service_returns
 
 PACK = Pack(
     name="order",
     owner="orders",
     api=api,
-    service=(orders, baskets, returns),
+    service=(service, service_baskets, service_returns),
     migrations="isthmus.packs.order:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

@@ -2,14 +2,13 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities
-from .service import payments, providers
+from . import api, entities, service, service_providers
 
 PACK = Pack(
     name="payment",
     owner="payments",
     api=api,
-    service=(payments, providers),
+    service=(service, service_providers),
     migrations="isthmus.packs.payment:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

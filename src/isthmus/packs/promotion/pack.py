@@ -2,14 +2,13 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities
-from .service import keeping, promotions
+from . import api, entities, service, service_keeping
 
 PACK = Pack(
     name="promotion",
     owner="promotion team",
     api=api,
-    service=(promotions, keeping),
+    service=(service, service_keeping),
     migrations="isthmus.packs.promotion:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

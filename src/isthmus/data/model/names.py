@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .model.model import Model
-from .model.paths import Reach, reach
+from .model import Model
+from .paths import Reach, reach
 
 
 @dataclass(frozen=True, slots=True)
