@@ -13,8 +13,8 @@ from uuid import UUID
 from isthmus.kernel import Effect, Meta, Value, capability
 from isthmus.values import LINES_MAX, QUANTITY_MAX, Code, CurrencyCode, Money, Quantity, Sku
 
-from .api_model import LineAttributes
-from .refusals import BasketFull, BasketsDiffer, LineUnclear, QuantityTooLarge, TooManyCoupons, UnknownBasket
+from .errors import BasketFull, BasketsDiffer, LineUnclear, QuantityTooLarge, TooManyCoupons, UnknownBasket
+from .model import LineAttributes
 
 COUPONS_MAX = 10  # of a basket: more than that nobody can explain
 

@@ -1,14 +1,4 @@
-"""Orders, as others may name them: baskets, orders in groups, and what becomes of them.
-
-    order:   place ──▶ placed ──mark-paid──▶ paid ──mark-shipped──▶ part-shipped ──▶ shipped ──complete──▶ completed
-                         │ └─expire─▶ expired   │
-                         └──────cancel──────────┴──▶ cancelled        (handed over in a shop: completed at once)
-
-What is placed together is one group; each order of it is what one seller or place sends. The total of a group is
-the sum of its orders'. An order is kept as it was sold: prices, discounts, tax, the version of the rules. Numbers
-count up within a front end: each server leases a block of them, so that no order waits for another, and a number
-that was never used can be explained by its lease.
-"""
+"""Orders, as others may name them: placed in groups, paid, sent, cancelled."""
 
 from __future__ import annotations
 
@@ -41,9 +31,8 @@ from isthmus.values import (
     money,
 )
 
-from .api_baskets import *  # noqa: F403 - one api in three files
-from .api_model import *  # noqa: F403
-from .api_model import (
+from .errors import BadCursor, CancelRefused, IllegalTransition, OrderRefused, TransitionRefused, UnknownOrder
+from .model import (
     CheckDraft,
     Draft,
     DraftChecked,
@@ -55,23 +44,7 @@ from .api_model import (
     PlacedGroup,
     PlaceOrder,
 )
-from .api_returns import *  # noqa: F403
-from .api_returns import ReturnLine
-from .numbers import Numbers as Numbers
-from .refusals import BadCursor as BadCursor
-from .refusals import BasketFull as BasketFull
-from .refusals import BasketsDiffer as BasketsDiffer
-from .refusals import CancelRefused as CancelRefused
-from .refusals import IllegalTransition as IllegalTransition
-from .refusals import LineUnclear as LineUnclear
-from .refusals import NotReturnable as NotReturnable
-from .refusals import OrderRefused as OrderRefused
-from .refusals import QuantityTooLarge as QuantityTooLarge
-from .refusals import TooManyCoupons as TooManyCoupons
-from .refusals import TransitionRefused as TransitionRefused
-from .refusals import UnknownBasket as UnknownBasket
-from .refusals import UnknownOrder as UnknownOrder
-from .refusals import UnknownReturn as UnknownReturn
+from .returns import ReturnLine
 
 EXPIRE_MAX = 200  # groups in one transaction: it holds the lock of each
 MERGED_MAX = 100
