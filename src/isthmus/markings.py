@@ -236,7 +236,7 @@ class Scaled(Metric, frozen=True, kw_only=True, tag="scaled"):
 
     of: str
     times: int | float = 1
-    plus: int | float = 0
+    add: int | float = 0
 
 
 class PeriodOverPeriod(Metric, frozen=True, kw_only=True, tag="period-over-period"):

@@ -343,3 +343,31 @@ def test_two_levels_of_one_series_at_one_moment_are_not_chosen_between_in_silenc
     answer = levels.answer("stock", accept=("duplicates",))
     assert answer.rows == [{"stock": 103}]
     assert [one.holds for one in answer.receipt.proofs if one.kind == "level"] == [False]
+
+
+# --- metrics that are new here
+
+
+def test_a_median_and_a_percentile_lie_among_the_rows(world: World) -> None:
+    more = [
+        m.Atomic(name="middle", measure="line.qty", agg="median"),
+        m.Percentile(name="most", measure="line.qty", share=0.9, where=Where("line.shop", "=", "north")),
+        m.Cumulative(name="middle_so_far", of="middle"),
+    ]
+    world.metrics = world.over(build([(one, "") for one in (Member, Bought, Product, Part)], [*METRICS, *more]))
+    assert world.rows("middle") == [(1.5,)]  # of 1, 1, 2, 3
+    assert world.rows("middle", "lines", by=("shop",)) == [("north", 1, 3), ("south", 3, 1)]
+    assert world.rows("most") == [(pytest.approx(1.8),)]  # of 1, 1, 2
+    assert world.rows("middle_so_far", by=("time:day",))[1] == (date(2024, 1, 2), 2)  # of 1, 2, 3
+    assert world.answer("middle", by=("shop",)).receipt.non_additive == {"middle": ("shop",)}
+
+
+def test_a_metric_times_a_constant_and_one_added_is_exact_in_whole_numbers(world: World) -> None:
+    more = [
+        m.Scaled(name="thrice", of="qty", times=3, add=1),
+        m.Scaled(name="hours", of="lines", times=0.25),
+        m.Ratio(name="share", numerator="thrice", denominator="lines"),
+    ]
+    world.metrics = world.over(build([(one, "") for one in (Member, Bought, Product, Part)], [*METRICS, *more]))
+    assert world.rows("thrice", "hours", "share") == [(22, 1.0, 5.5)]
+    assert world.rows("thrice", by=("shop",)) == [("north", 13), ("south", 10)]

@@ -31,8 +31,9 @@ from ..privacy.suppression import hide_small
 from ..query import freshness
 from ..query.plan import Money, Plan, is_timeless, money_of, plan
 from ..query.proof import Proof, Proofs
-from ..query.scope import BIGINT, DIGITS_MAX, quoted, table_name
+from ..query.scope import quoted, table_name
 from ..query.sql import Statement, statement
+from ..query.values import BIGINT, DIGITS_MAX
 from .receipt import Receipt, Receipts, Rerun, digest_of, receipt_id
 from .usage import Usage
 
@@ -195,10 +196,10 @@ class Metrics:
                 "a period up to one moment less that up to another shows what few did in between",
                 remedy="leave `as_of` out, or ask for the metric that it is made of, by whole months",
             )
-        if policy.cells_min and calendar(ask) != Calendar():
+        if policy.cells_min and (calendar(ask) != Calendar() or any(by.grain == "weekday" for by in planned.by)):
             raise NotAnswered(
-                "periods that begin on other days would show, beside those of everybody, single days",
-                remedy="leave `week_starts` and `year_starts` out",
+                "periods that are cut otherwise than everybody's would show, beside those, single days",
+                remedy="leave `week_starts`, `year_starts` and weekdays out",
             )
         newest = {leg.root: self._newest_row(reader, leg.root) for leg in planned.legs}
         stale = freshness.stale(ready.limits, newest, reader.arrived, asked_at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, cast
@@ -89,7 +89,7 @@ class DuckReader:
 
 
 @contextmanager
-def _exactly() -> Iterator[None]:
+def _exactly() -> Generator[None]:
     """Say in the words of the platform that a number does not fit, instead of the engine's."""
     try:
         yield

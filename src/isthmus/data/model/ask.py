@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from isthmus.kernel import Meta, Value, errors
 from isthmus.markings import AllOf, AnyOf, Cut, Filter, Not, Operator, Scalar, Where
 
-from .calendars import PERIODS, WEEKDAYS, Calendar
+from .calendars import PERIODS, WEEKDAYS, Calendar, Weekday
 
 METRICS_MAX: Final = 50
 DIMENSIONS_MAX: Final = 12
@@ -43,7 +43,7 @@ class Ask(Value):
     is_whole: bool = False
     is_fresh: bool = False
     is_filled: bool = False
-    week_starts: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
+    week_starts: Weekday = "monday"
     year_starts: Annotated[int, Meta(ge=1, le=12)] = 1
 
 
@@ -61,6 +61,16 @@ def zone(ask: Ask) -> ZoneInfo:
 def calendar(ask: Ask) -> Calendar:
     """Return when the asker's weeks and years begin."""
     return Calendar(WEEKDAYS.index(ask.week_starts), ask.year_starts - 1)
+
+
+def week_day(text: str) -> Weekday:
+    """Return the day of the week that a text names. Raises BadAsk."""
+    for day in WEEKDAYS:
+        if day == text.lower():
+            return day
+    raise errors.BadAsk(
+        f"{text!r} is no day of the week{errors.near(text, WEEKDAYS)}", remedy=f"use one of {', '.join(WEEKDAYS)}"
+    )
 
 
 def grained(name: str) -> tuple[str, Cut | None]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from isthmus.markings import Cut, Grain
 
-WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: Final[tuple[Weekday, ...]] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 PERIODS: Final[tuple[Grain, ...]] = ("hour", "day", "week", "month", "quarter", "year")  # from the shortest
 _MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
 
@@ -27,7 +28,7 @@ class Calendar:
             return f"cast(extract(isodow from {moment}) as bigint)"
         return f"cast({self.start(moment, grain)} as {'timestamp' if grain == 'hour' else 'date'})"
 
-    def start(self, moment: str, grain: Grain) -> str:
+    def start(self, moment: str, grain: Cut) -> str:
         """Return SQL of the moment at which the period begins that a local time lies in."""
         if grain == "week" and self.week_days:
             step = f"interval '{self.week_days} day'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Final, Literal, cast
+from typing import Final, Literal
 
 from isthmus import markings as m
 from isthmus.markings import Cut, Filter, Grain
@@ -184,7 +184,7 @@ class Resolver:
                     self._cell(entity.name, "percentile", metric.measure, metric.time, where), share=metric.share
                 )
             case m.Scaled():
-                return Scaled(self.metric(metric.of, filters), metric.times, metric.plus)
+                return Scaled(self.metric(metric.of, filters), metric.times, metric.add)
             case m.Cumulative():
                 return self._cumulative(metric, self.metric(metric.of, filters))
             case m.PeriodOverPeriod():
@@ -227,7 +227,7 @@ class Resolver:
         return Within(start.astimezone(UTC), end.astimezone(UTC), start.date() + timedelta(days=1), end.date())
 
     def _cumulative(self, metric: m.Cumulative, inner: Expression) -> Expression:
-        unit = metric.window_unit or cast(Grain, metric.unit if metric.unit in PERIODS else "day")
+        unit = metric.window_unit or next((one for one in PERIODS if one == metric.unit), "day")
         if metric.window or metric.reset:
             self._need_grain(metric.name, inner)
         elif not any(self._looks_back(cell) for cell in cells(inner)):

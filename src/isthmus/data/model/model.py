@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import enum
 import hashlib
-import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any, Final, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -40,6 +39,7 @@ from isthmus.markings import (
 from ..errors import NoAttribute, UnknownName
 from .ask import leaves
 from .calendars import PERIODS
+from .marks import bare, is_union, limits, malformed, marks_of, wrong_marks
 
 OWN: Final = ".attributes"  # between an entity and an attribute that a front end gives it
 FieldKind = Literal["text", "integer", "number", "decimal", "boolean", "date", "timestamp", "uuid", "json"]
@@ -221,15 +221,6 @@ def parts_of(metric: AnyMetric) -> list[str]:
 _SUMMED: Final = frozenset(["integer", "number", "decimal"])
 
 
-def malformed(marking: msgspec.Struct) -> str:
-    """Return what a part of a metric or marking cannot be: its class does not look when it is made."""
-    try:
-        msgspec.convert(msgspec.to_builtins(marking), type(marking))
-    except msgspec.ValidationError as wrong:
-        return str(wrong)
-    return ""
-
-
 def metric_problems(model: Model, metric: AnyMetric) -> Iterable[str]:
     """Yield what a metric says that cannot be, and what it names that the model does not have."""
     if wrong := malformed(metric):
@@ -264,7 +255,7 @@ def event_columns(contract: type) -> dict[str, FieldKind]:
     """Return the fields of an event's contract with their kinds."""
     hints = get_type_hints(contract, include_extras=True)
     names = cast(tuple[str, ...], getattr(contract, "__struct_fields__", ()))
-    return {name: _kind(_bare(hints[name]))[0] for name in names}
+    return {name: _kind(bare(hints[name]))[0] for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +277,7 @@ def _read(cls: type, owner: str, problems: list[str]) -> _Reading | None:
     refs: dict[str, Ref] = {}
     for name in cast(tuple[str, ...], getattr(cls, "__struct_fields__", ())):
         fields[name] = read_field(name, hints[name])
-        problems += [f"{marking.name}.{name} {wrong}" for wrong in _wrong_marks(hints[name])]
+        problems += [f"{marking.name}.{name} {wrong}" for wrong in wrong_marks(hints[name])]
         if found := [mark for mark in marks_of(hints[name]) if isinstance(mark, Ref)]:
             refs[name] = found[0]
     for found_field in fields.values():
@@ -296,23 +287,10 @@ def _read(cls: type, owner: str, problems: list[str]) -> _Reading | None:
     return _Reading(cls, marking.owner or owner, marking, fields, refs)
 
 
-def _wrong_marks(hint: Any) -> Iterable[str]:
-    """Yield what is wrong with the markings of a field: a part that cannot be, or two of a kind, of which one would
-    win in silence."""
-    said: dict[type, object] = {}
-    for mark in marks_of(hint):
-        if not isinstance(mark, Key | Ref | Dimension | Measure | Pii | Time):
-            continue
-        if wrong := malformed(mark):
-            yield f"is marked {mark!r}: {wrong}"
-        if said.setdefault(type(mark), mark) != mark:
-            yield f"is marked {said[type(mark)]!r} and {mark!r}; leave one of them, or make it two fields"
-
-
 def read_field(name: str, hint: Any) -> Field:
     """Return a field as the annotation of a class says it."""
     marks = tuple(marks_of(hint))
-    kind, values, is_nullable = _kind(_bare(hint))
+    kind, values, is_nullable = _kind(bare(hint))
     found = {type(mark): mark for mark in marks}
     return Field(
         name=name,
@@ -324,7 +302,7 @@ def read_field(name: str, hint: Any) -> Field:
         pii=cast(Pii, found[Pii]).kind if Pii in found else None,
         measure=cast(Measure | None, found.get(Measure)),
         time=cast(Time | None, found.get(Time)),
-        **_limits([mark for mark in marks if isinstance(mark, msgspec.Meta)]),
+        **limits([mark for mark in marks if isinstance(mark, msgspec.Meta)]),
     )
 
 
@@ -373,36 +351,12 @@ def _reference(
     return Reference(name=name, source=reading.marking.name, target=ref.to, pairs=((name, rest[0]), *same))
 
 
-def marks_of(hint: Any) -> Iterable[object]:
-    """Yield the markings of an annotation, also those inside `X | None`."""
-    yield from getattr(hint, "__metadata__", ())
-    for part in get_args(hint):
-        if hasattr(part, "__metadata__") or _is_union(part):
-            yield from marks_of(part)
-
-
-def _limits(metas: Sequence[msgspec.Meta]) -> dict[str, Any]:
-    """Return what constraints say; of several, the outermost that says it."""
-    asked = {"least": "ge", "greatest": "le", "pattern": "pattern", "doc": "description"}
-    said = {ours: [getattr(meta, theirs) for meta in metas] for ours, theirs in asked.items()}
-    firsts = {ours: next((one for one in values if one is not None), None) for ours, values in said.items()}
-    return {ours: first for ours, first in firsts.items() if first is not None}
-
-
-def _bare(hint: Any) -> Any:
-    return get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
-
-
-def _is_union(hint: Any) -> bool:
-    return get_origin(hint) in (Union, types.UnionType)
-
-
 def _kind(hint: Any) -> tuple[FieldKind, tuple[str, ...], bool]:
-    if _is_union(hint):
+    if is_union(hint):
         parts = [part for part in get_args(hint) if part not in (type(None), msgspec.UnsetType)]
-        kind, values, _ = _kind(_bare(parts[0])) if len(parts) == 1 else ("json", (), False)
+        kind, values, _ = _kind(bare(parts[0])) if len(parts) == 1 else ("json", (), False)
         return kind, values, type(None) in get_args(hint)
-    hint = _bare(hint)
+    hint = bare(hint)
     if get_origin(hint) is Literal:
         return "text", tuple(map(str, get_args(hint))), False
     if isinstance(hint, type) and issubclass(hint, enum.Enum):

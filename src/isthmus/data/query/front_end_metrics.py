@@ -15,7 +15,8 @@ from ..errors import NeedsTime
 from ..model.ask import GRAINS, Ask, zone
 from ..model.attributes import with_own
 from ..model.expression import cells
-from ..model.model import Model, malformed, metric_problems, read_packs
+from ..model.marks import malformed
+from ..model.model import Model, metric_problems, read_packs
 from .plan import Plan, plan
 from .scope import Parameters, Scope, conjunction, reaching
 

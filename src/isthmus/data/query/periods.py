@@ -23,7 +23,8 @@ from ..model.calendars import Calendar
 from ..model.names import Names
 from ..model.paths import Reach
 from .moments import ALWAYS, INSTANT, Stretch, Stretches, complement, intersection, stretches, union
-from .scope import interval, read_values
+from .scope import interval
+from .values import read_values
 
 PERIODS_MAX: Final = 100_000  # in one answer, as many as it may have rows
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
-from typing import Any, Final, cast
-from uuid import UUID
+from decimal import Decimal
+from typing import Final, cast
 from zoneinfo import ZoneInfo
 
 from isthmus.kernel import errors
-from isthmus.markings import AllOf, AnyOf, Filter, Grain, Not, Operator, Scalar, Where
+from isthmus.markings import AllOf, AnyOf, Cut, Filter, Grain, Not, Operator, Where
 
 from ..errors import NotADimension
 from ..model.calendars import Calendar
@@ -22,8 +21,10 @@ from ..model.expression import Goal, Within
 from ..model.model import Field, FieldKind, Model
 from ..model.names import Names
 from ..model.paths import Path, Reach, Step
-from .moments import Day, read_moment
+from .moments import Day
+from .values import BIGINT, DIGITS_MAX, SQL_OPERATORS, read_values
 
+UTC_ZONE: Final = ZoneInfo("UTC")
 SQL_TYPES: Final[Mapping[FieldKind, str]] = {
     "text": "varchar",
     "integer": "bigint",
@@ -35,16 +36,6 @@ SQL_TYPES: Final[Mapping[FieldKind, str]] = {
     "uuid": "uuid",
     "json": "varchar",
 }
-
-
-_SQL_OPERATORS: Final[Mapping[Operator, str]] = {
-    "=": "=", "!=": "is distinct from", "<": "<", "<=": "<=", ">": ">", ">=": ">=",
-    "in": "in", "not in": "not in", "is null": "is null", "is not null": "is not null",
-}  # fmt: skip
-UTC_ZONE: Final = ZoneInfo("UTC")
-BIGINT: Final = range(-(2**63), 2**63)
-TEXT_SHOWN_MAX: Final = 80  # of a value that is refused
-DIGITS_MAX: Final = 38  # of a number that an engine keeps exactly
 
 
 @dataclass(slots=True)
@@ -127,7 +118,7 @@ class Scope:
             self.joins.append(f"left join rates as {alias} on {alias}.day = {day} and {alias}.currency = {own}")
         return self._rates[own]
 
-    def label(self, found: Reach, grain: Grain) -> str:
+    def label(self, found: Reach, grain: Cut) -> str:
         """Return the first day (or hour) of the period that a time field lies in, in the asker's time zone."""
         return self.shared.calendar.label(self.local(found), grain)
 
@@ -301,23 +292,7 @@ def _compare(scope: Scope, one: Where, found: Reach) -> str:
     value = values[0]
     if isinstance(value, Day) and found.field.kind == "timestamp":
         return _compare_day(scope, one.op, found, column, value)
-    return f"({column} {_SQL_OPERATORS[one.op]} {_parameter(scope, found, value)})"
-
-
-def read_values(field: Field, one: Where, zone: ZoneInfo) -> list[Any]:
-    """Return what a condition compares with, as its field's type; a `Day` where a day is named. Raises BadAsk."""
-    if one.op not in _SQL_OPERATORS:
-        raise errors.BadAsk(
-            f"{one.op!r} is no operator", remedy=f"use one of {', '.join(_SQL_OPERATORS)}", path="$.where"
-        )
-    if one.op in ("is null", "is not null"):
-        return []
-    options = one.value if isinstance(one.value, tuple) else () if one.value is None else (one.value,)
-    if one.op not in ("in", "not in") and (len(options) != 1 or isinstance(one.value, tuple)):
-        raise errors.BadAsk(
-            f"{one.field} {one.op} needs one value", remedy="give one, or use `in`, `is null`", path="$.where"
-        )
-    return [read_value(field, option, zone, one.field) for option in options]
+    return f"({column} {SQL_OPERATORS[one.op]} {_parameter(scope, found, value)})"
 
 
 def _any_of(scope: Scope, found: Reach, column: str, values: Sequence[object]) -> str:
@@ -377,52 +352,3 @@ def _within(scope: Scope, period: Within) -> str:
         key = scope.shared.zone.key
         return f"({column} >= {start} at time zone '{key}' and {column} < {end} at time zone '{key}')"
     return f"({column} >= {start} and {column} < {end})"
-
-
-def read_value(field: Field, value: Scalar, zone: ZoneInfo, name: str) -> object:
-    """Return a value of a filter as its field's type, a `Day` where a day is named. Raises BadAsk where it is none."""
-    try:
-        read = _converted(field, value, zone)
-    except (ValueError, InvalidOperation, OverflowError, KeyError):
-        raise errors.BadAsk(
-            f"{_short(value)!r} is no value of {name}, which is a {field.kind}",
-            remedy="write times as 2026-01-31T08:00:00Z, days as 2026-01-31, and numbers with at most 38 digits",
-            path="$.where",
-        ) from None
-    if field.values and read not in field.values:
-        raise errors.BadAsk(
-            f"{_short(value)!r} is no value of {name}{errors.near(_short(value), field.values)}",
-            remedy=f"use one of {', '.join(field.values)}",
-            path="$.where",
-        )
-    return read
-
-
-def _converted(field: Field, value: Scalar, zone: ZoneInfo) -> object:
-    match field.kind:
-        case "integer" | "decimal":
-            return _exact(value, is_whole=field.kind == "integer")
-        case "number":
-            return float(value)
-        case "boolean":
-            return value if isinstance(value, bool) else {"true": True, "false": False}[str(value).lower()]
-        case "date" | "timestamp":
-            return read_moment(str(value), zone, is_date=field.kind == "date")
-        case "uuid":
-            return UUID(str(value))
-        case "text" | "json":
-            return str(value)
-
-
-def _exact(value: Scalar, *, is_whole: bool) -> int | Decimal:
-    """Return a number as it was written: nothing of it is rounded off. Raises ValueError beyond 38 digits."""
-    read = Decimal(str(value))
-    sign, digits, exponent = read.as_tuple()
-    if not isinstance(exponent, int) or max(len(digits) + max(exponent, 0), -exponent) > DIGITS_MAX:
-        raise ValueError(sign)
-    return int(read) if is_whole and read == read.to_integral_value() else read
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= TEXT_SHOWN_MAX else text[:TEXT_SHOWN_MAX] + "…"
