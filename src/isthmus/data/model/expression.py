@@ -227,7 +227,7 @@ class Resolver:
         return Within(start.astimezone(UTC), end.astimezone(UTC), start.date() + timedelta(days=1), end.date())
 
     def _cumulative(self, metric: m.Cumulative, inner: Expression) -> Expression:
-        unit = metric.window_unit or next((one for one in PERIODS if one == metric.unit), "day")
+        unit = metric.window_unit or (metric.unit if metric.unit in PERIODS else "day")
         if metric.window or metric.reset:
             self._need_grain(metric.name, inner)
         elif not any(self._looks_back(cell) for cell in cells(inner)):
