@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from isthmus.kernel import ALLOW, errors
-from isthmus.packs.promotion import api, benefits, rules
+from isthmus.packs.promotion import api
+from isthmus.packs.promotion.rules import benefits
+from isthmus.packs.promotion.rules import promotions as rules
 from isthmus.values import Buyer, Money, money, rounded
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
