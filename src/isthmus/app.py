@@ -71,7 +71,7 @@ from isthmus.runtime.replay.answers import replay_answers
 from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.runtime.schedule import Job, keep_running
 from isthmus.runtime.shadow.follower import Shadows
-from isthmus.store import Database, MigrationSource, embedded, prune_answers, prune_events
+from isthmus.store import Database, MigrationSource, prune_answers, prune_events
 from isthmus.store.relay import Relay
 
 if TYPE_CHECKING:
@@ -193,9 +193,7 @@ async def running(
     """
     tables.check_database(config, allowed)
     release = build(load_front_ends(config) if front_ends is None else front_ends, adopted_packs(config))
-    server = None if config.database_url else await asyncio.to_thread(embedded.start, config.data)
-    url = config.database_url or (server.url if server else "")
-    try:
+    async with tables.database_of(config) as url:
         folders = tables.of_folders(config, loads(config)) if front_ends is None else []
         await tables.bring(url, config, [*migration_sources(), *folders], allowed)
         async with await Database.open(url) as database:
@@ -231,9 +229,6 @@ async def running(
                 recording.cancel()
                 await recorder.flush()
                 await traffic.keep()
-    finally:
-        if server is not None:
-            await asyncio.to_thread(server.stop)
 
 
 def jobs(running: Running, both: Dual | None = None) -> list[Job]:

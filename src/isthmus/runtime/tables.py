@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from typing import Literal
 
 from isthmus.config import Config
@@ -22,6 +24,19 @@ def of_folders(config: Config, load: Load) -> list[MigrationSource]:
         if config.isolation_of(folder).mode == "inline"  # who answers elsewhere has no statements here
         and (folder / "migrations").is_dir()
     ]
+
+
+@asynccontextmanager
+async def database_of(config: Config) -> AsyncGenerator[str]:
+    """Give the address of the configured database, or of the embedded one, which is started and in the end stopped."""
+    if config.database_url:
+        yield config.database_url
+        return
+    server = await asyncio.to_thread(embedded.start, config.data)
+    try:
+        yield server.url
+    finally:
+        await asyncio.to_thread(server.stop)
 
 
 def check_database(config: Config, allowed: Allowed) -> None:
