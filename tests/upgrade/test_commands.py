@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -123,4 +124,4 @@ async def test_a_server_makes_the_tables_of_an_empty_database(empty_url: str, tm
 @pytest.mark.skipif(shutil.which("psql") is None and embedded.program("psql") is None, reason="there is no psql here")
 def test_psql_opens_on_the_configured_database(older: str, capfd: pytest.CaptureFixture[str]) -> None:
     run("psql", "-Atc", "select 'this is ' || current_database()")
-    assert f"this is {older.rpartition('/')[2].partition('?')[0]}" in capfd.readouterr().out
+    assert f"this is {urlsplit(older).path.removeprefix('/')}" in capfd.readouterr().out
