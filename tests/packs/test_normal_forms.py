@@ -14,6 +14,7 @@ from isthmus.kernel import Pack
 from isthmus.packs.catalog.pack import PACK as CATALOG
 from isthmus.packs.member.pack import PACK as MEMBER
 from isthmus.packs.promotion.pack import PACK as PROMOTION
+from isthmus.packs.promotion.storage.promotions import by_asked
 from isthmus.store import MigrationSource, migrate
 
 U = "00000000-0000-0000-0000-0000000000"
@@ -84,7 +85,11 @@ async def test_coupons_that_differ_in_case_alone_stay_two(empty_url: str, tmp_pa
     connection = await migrated(empty_url, PROMOTION, 2, rows, tmp_path)
     try:
         keys = dict(await connection.fetch("select code, key from promotion.coupon"))
-        assert keys == {"TEN": "ten", "Ten": "=Ten", "Five": "five"}
+        assert keys == {"TEN": "ten", "Ten": "ten", "Five": "five"}
+        rows = await connection.fetch("select code, key from promotion.coupon order by issued_at, code")
+        known = [(row["code"], row["key"], row["code"]) for row in rows]
+        asked = ("Ten", "TEN ", "ten", "five", "six")
+        assert by_asked(asked, known) == {"Ten": "Ten", "TEN ": "TEN", "ten": "TEN", "five": "Five"}
     finally:
         await connection.close()
 

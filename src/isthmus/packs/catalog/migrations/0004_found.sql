@@ -11,6 +11,7 @@ update catalog.product set title = catalog.composed(title), category = catalog.c
     brand = catalog.composed(brand), seller = catalog.composed(seller)
 where (title, category, brand, seller) is distinct from
     (catalog.composed(title), catalog.composed(category), catalog.composed(brand), catalog.composed(seller));
+-- contract: products and categories below them were moved to the code that they are composed to, and nobody names them
 delete from catalog.category where code <> catalog.composed(code);
 update catalog.seller set code = catalog.composed(code), name = catalog.composed(name)
 where code = catalog.composed(code)

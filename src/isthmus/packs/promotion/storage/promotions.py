@@ -39,7 +39,7 @@ _FIND_COUPONS = f"""
     select {_COUPON}, key, coalesce(member_use.uses, 0) as member_uses from promotion.coupon
     left join promotion.member_use on member_use.front_end = $1 and member_use.promotion = coupon.promotion
         and member_use.coupon = coupon.code and member_use.member_id = $2
-    where coupon.front_end = $1 and key = any ($3::text[])"""
+    where coupon.front_end = $1 and key = any ($3::text[]) order by issued_at, coupon.code"""
 
 # Claims the reference, writes its uses, and holds what they use against being put, stopped or revoked meanwhile.
 # Readers of one row do not wait for each other. Rows that are held are read in their latest version.
@@ -165,17 +165,22 @@ async def find_coupons(
 ) -> dict[str, HeldCoupon]:
     """Return coupons by how they are asked for."""
     rows = await session.fetch(_FIND_COUPONS, front_end, buyer.member_id, keys_of(codes))
-    return by_asked(codes, {row["key"]: _coupon(row) for row in rows})
+    return by_asked(codes, [(row["coupon"], row["key"], _coupon(row)) for row in rows])
 
 
 def keys_of(codes: Sequence[str]) -> list[str]:
-    """Return the keys under which codes may be known: folded, and as written where two were issued alike before."""
-    return [key for code in codes for key in (f"={code.strip()}", folded(code))]
+    """Return the keys under which codes are known."""
+    return [folded(code) for code in codes]
 
 
-def by_asked(codes: Sequence[str], known: Mapping[str, K]) -> dict[str, K]:
-    """Return what is known of codes, by how they are asked for."""
-    found = {code: known.get(f"={code.strip()}", known.get(folded(code))) for code in codes}
+def by_asked(codes: Sequence[str], known: Sequence[tuple[str, str, K]]) -> dict[str, K]:
+    """Return what is known of codes, by how they are asked for; known are code, key and what is known, the first first.
+
+    Of several that differ in case alone, the one that is written so is meant, and otherwise the first.
+    """
+    written = {code: one for code, _, one in known}
+    first = {key: one for _, key, one in reversed(known)}
+    found = {code: written.get(code.strip(), first.get(folded(code))) for code in codes}
     return {code: one for code, one in found.items() if one is not None}
 
 
