@@ -7,7 +7,6 @@ after failures, since the lock that says who uses it is the operating system's.
 
 from __future__ import annotations
 
-import importlib
 import os
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -18,8 +17,10 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from isthmus.app import platform as app_platform
 from isthmus.store import Database, MigrationSource, embedded, migrate
 from isthmus.store.migrate import fingerprint
+from tests import shipped
 
 FOLDER = Path(__file__).resolve().parents[1] / "build" / "test-postgres"
 CONNECTIONS_MAX = 500  # several runs at once, each with a pool or two
@@ -105,11 +106,7 @@ async def empty_url(server_url: str) -> AsyncGenerator[str]:
 
 def migration_sources() -> Sequence[MigrationSource]:
     """Return the migrations of all packs that ship."""
-    try:
-        app = importlib.import_module("isthmus.app")
-    except ModuleNotFoundError:
-        return ()
-    return app.migration_sources()
+    return app_platform.migration_sources(shipped.PACKS)
 
 
 def with_database(url: str, name: str) -> str:

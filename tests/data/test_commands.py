@@ -16,8 +16,8 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
+from isthmus.cli.data import commands
 from isthmus.data.ask import Ask
-from isthmus.data.commands import commands
 from isthmus.data.kept import Kept
 from isthmus.data.lake import Lake
 from isthmus.data.landing import Landing
@@ -80,7 +80,7 @@ class Terminal:
 def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """Give the commands in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("isthmus.data.commands.out.width", 160)
+    monkeypatch.setattr("isthmus.cli.data.out.width", 160)
     found = Terminal(tmp_path / "lake")
     _fill(found.platform().lake)
     return found

@@ -53,8 +53,13 @@ def test_functions_can_be_seen_at_once():
     assert long == {}, f"a function has at most {FUNCTION_LINES_MAX} lines"
 
 
+def domain_lines(pack: Path) -> int:
+    """Count what works in a pack's domain: its manifest and its pages are not read to know what it does."""
+    return sum(code_lines(path) for path in sources(pack) if path.stem != "pack" and "pages" not in path.stem)
+
+
 def test_packs_stay_small():
-    sizes = {path.parent.name: sum(map(code_lines, sources(path.parent))) for path in SRC.glob("packs/*/pack.py")}
+    sizes = {path.parent.name: domain_lines(path.parent) for path in SRC.glob("packs/*/pack.py")}
     assert {name: size for name, size in sizes.items() if size > debt.PACK_LINES.get(name, PACK_LINES_MAX)} == {}
 
 

@@ -23,7 +23,8 @@ from isthmus.markings import Derived, Grain, Where
 from .ask import GRAINS, Ask, leaves
 from .errors import NeedsTime, NotADimension, NotAnswered
 from .expression import cells, earlier, truncated
-from .model import Model, parts_of
+from .model import Model
+from .named import parts_of
 from .paths import reach
 from .plan import Plan
 from .small_cells import Group, hidden_cells

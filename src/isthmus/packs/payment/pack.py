@@ -1,8 +1,9 @@
 """The manifest of payments."""
 
 from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Resource
 
-from . import api, entities, service, service_providers
+from . import api, entities, providers, service, service_providers
 
 PACK = Pack(
     name="payment",
@@ -12,6 +13,14 @@ PACK = Pack(
     migrations="isthmus.packs.payment:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
+    brings=(
+        Resource(
+            kind=api.Providers,
+            make=providers.connected,
+            providers="payment",
+            built_in={"test": "isthmus.packs.payment.providers:TEST"},
+        ),
+    ),
     conditions=(
         Condition(
             name="payment.money-is-its-legs",

@@ -14,27 +14,26 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from isthmus.data import attributes, metamorphic, quality
+from isthmus.data import lock as locks
+from isthmus.data.ask import Ask, read_filter
+from isthmus.data.attributes import Declared
+from isthmus.data.contracts import contract
+from isthmus.data.errors import SHOWN_MAX
+from isthmus.data.graduate import Postgres, Spark, acceptance, compare
+from isthmus.data.lake import Lake
+from isthmus.data.landing import Landing
+from isthmus.data.lineage import lineage
+from isthmus.data.metrics import Metrics
+from isthmus.data.one_id import Review
+from isthmus.data.ossie import ossie
+from isthmus.data.platform import DataPlatform
+from isthmus.data.proof import Proofs
+from isthmus.data.publish import publish
+from isthmus.data.rates import keep_rates
+from isthmus.data.show import broken, show, show_changes, usage_table
 from isthmus.kernel import FrontEnd, encode
 from isthmus.markings import Filter
-
-from . import attributes, metamorphic, quality
-from . import lock as locks
-from .ask import Ask, read_filter
-from .attributes import Declared
-from .contracts import contract
-from .errors import SHOWN_MAX
-from .graduate import Postgres, Spark, acceptance, compare
-from .lake import Lake
-from .landing import Landing
-from .lineage import lineage
-from .metrics import Metrics
-from .one_id import Review
-from .ossie import ossie
-from .platform import DataPlatform
-from .proof import Proofs
-from .publish import publish
-from .rates import keep_rates
-from .show import broken, show, show_changes, usage_table
 
 LOCK: Final = Path("metrics.lock.json")
 

@@ -1,7 +1,9 @@
 """The two platforms together: what the business does lands in the lake, and what is learnt there goes back.
 
-    rows and events → landing → metrics → segments → `member.set-segments` → rules that read a buyer's segments
-    `member.member-erased` → the lake forgets the person too
+    rows and events → landing → metrics → segments → the pack that has persons → rules that read a buyer's segments
+    that pack's event of an erased person → the lake forgets the person too
+
+Which pack has persons its manifest says (`Persons`); where none does, rows land and nothing goes back.
 
 Every process may run this: what one has landed the other finds landed, and a list of segments is whole each time.
 A server lands in a process of its own, which takes its memory along when it ends and yields to those who buy.
@@ -12,12 +14,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -28,35 +29,50 @@ from isthmus.data.landing import Lander, Landing
 from isthmus.data.one_id import OneId
 from isthmus.data.platform import DataPlatform
 from isthmus.data.policy import owner
-from isthmus.data.segments import PREFIX, Refreshed, Segment, Segments
-from isthmus.kernel import Caller, Platform, decode, errors
+from isthmus.data.published import Published
+from isthmus.data.segments import PREFIX, Refreshed, Segments
+from isthmus.kernel import Caller, Pack, Platform, decode, errors
 from isthmus.kernel.capability import event_kind
-from isthmus.packs.member import api as member
+from isthmus.manifest import Persons, brought
+from isthmus.markings import Segment
 from isthmus.store import Database, Outbox
 from isthmus.store.outbox import Event
 from isthmus.store.relay import Consumer
 
+from . import process
+
+if TYPE_CHECKING:
+    from .platform import Running
+
 log = logging.getLogger("isthmus.data")
 
-FREQUENT_ORDERS: Final = 10
 LAND_TRIES: Final = 5
 LAND_WAIT_S: Final = 0.5
 LAND_ANYWAY: Final = timedelta(minutes=10)  # tables may change without an event
 LAND_NICENESS: Final = 10  # who buys goes first
-SEGMENTS: Final = (
-    Segment(
-        code="frequent-buyer",
-        version=1,
-        metric="order.orders",
-        member="order.order.member_id",
-        least=FREQUENT_ORDERS,
-    ),
-)
-ERASED: Final = event_kind(member.MemberErased).name
 
 
-class Dual:
-    """Keeps lake and business in step. `segments` are what members are sorted into by metrics."""
+def persons_of(packs: Iterable[Pack]) -> Persons | None:
+    """Return what the pack that has persons says of them, or None where no pack has any."""
+    return next(iter(brought(packs, Persons)), None)
+
+
+def segments_of(packs: Iterable[Pack], data: DataPlatform) -> list[Segment]:
+    """Return the segments that packs bring; those whose metric is not here go with it."""
+    return [one for one in brought(packs, Segment) if one.metric in data.model.metrics]
+
+
+def one_id(running: Running, data: DataPlatform) -> OneId | None:
+    """Return the persons of a company: read where the pack that has them says, landed in its lake."""
+    persons = persons_of(running.packs)
+    if persons is None:
+        return None
+    published = Published(data, persons.resolved, data.policy)
+    return OneId(running.config.data / "one-id", running.database, persons.records, published)
+
+
+class LakeSync:
+    """Keeps lake and business in step. segments: what members are sorted into by metrics; without, what packs bring."""
 
     def __init__(
         self,
@@ -64,7 +80,7 @@ class Dual:
         database: Database,
         data: DataPlatform,
         *,
-        segments: Sequence[Segment] = SEGMENTS,
+        segments: Sequence[Segment] | None = None,
         one_id: OneId | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         land: Callable[[], Awaitable[Landing]] | None = None,
@@ -73,15 +89,21 @@ class Dual:
         self._data = data
         self._outbox = Outbox(database)
         self._land = land or partial(landed, data, database, clock)
-        self._segments = Segments(data.lake.folder / "segments", segments)
-        self._one_id = one_id
+        packs = platform.release.packs.values()
+        self._persons = persons_of(packs)
+        chosen = segments_of(packs, data) if segments is None else segments
+        self._segments = Segments(data.lake.folder / "segments", chosen if self._persons else ())
+        self.one_id = one_id
         self._clock = clock
         self._stale: frozenset[str] = frozenset()
         self._landed_at: datetime | None = None
 
     def consumers(self) -> list[Consumer]:
         """Return who must be told of events for the lake to forget whom the business forgot."""
-        return [Consumer(name="lake-erasure", deliver=self._forget, types=(ERASED,))]
+        if self._persons is None:
+            return []
+        erased = event_kind(self._persons.erased).name
+        return [Consumer(name="lake-erasure", deliver=partial(self._forget, self._persons), types=(erased,))]
 
     async def land(self) -> Landing:
         """Bring what is new into the lake."""
@@ -107,25 +129,28 @@ class Dual:
         self._stale = frozenset(landing.stale)
         return landing
 
-    async def learn(self) -> Refreshed:
+    async def refresh_segments(self) -> Refreshed:
         """Sort members into segments by what has landed, and tell the business of every change."""
         return await self._segments.refresh(self._data.metrics, owner("segments"), self._clock(), self._deliver)
 
     async def _deliver(self, front_end: str, member_id: str, segments: tuple[str, ...]) -> None:
         """Set what the lake says of one member. Who has left, or is of no front end here, needs no telling."""
-        ask = member.SetSegments(member_id=UUID(member_id), segments=segments, prefix=PREFIX)
+        persons = self._persons
+        if persons is None:
+            return
+        ask = persons.ask(UUID(member_id), segments, PREFIX)
         with suppress(errors.Refusal):
-            await self._platform.call(member.set_segments, ask, Caller(front_end=front_end, client="data platform"))
+            await self._platform.call(persons.set_segments, ask, Caller(front_end=front_end, client="data platform"))
 
-    async def _forget(self, events: Sequence[Event]) -> None:
+    async def _forget(self, persons: Persons, events: Sequence[Event]) -> None:
         await self.land()  # what the business still held when it forgot them is there first, and goes now
         for event in events:
-            gone = decode(event.data, member.MemberErased)
+            gone: Any = decode(event.data, persons.erased)
             key = {"front_end": event.front_end, "member_id": str(gone.member_id)}
-            await asyncio.to_thread(erase, self._data.lake, "member.membership", key, self._clock())
-            if self._one_id is not None:
+            await asyncio.to_thread(erase, self._data.lake, persons.entity, key, self._clock())
+            if self.one_id is not None:
                 record = f"{event.front_end}/{gone.member_id}"
-                await asyncio.to_thread(self._one_id.forget, record, self._clock())
+                await asyncio.to_thread(self.one_id.forget, record, self._clock())
 
 
 async def landed(
@@ -147,8 +172,8 @@ async def _landed(lander: Lander) -> Landing:
 
 async def landed_apart(database_url: str) -> Landing:
     """Land in a process of its own, with this one's folder and settings. Raises Unavailable with what it said."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "isthmus.cli", "data", "land", "--json"),
+    landing = await asyncio.create_subprocess_exec(
+        *process.command("land"),
         env={**os.environ, "ISTHMUS_DATABASE_URL": database_url},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -156,13 +181,13 @@ async def landed_apart(database_url: str) -> Landing:
     )
     try:
         with suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, process.pid, LAND_NICENESS)
-        told, complaint = await process.communicate()
+            os.setpriority(os.PRIO_PROCESS, landing.pid, LAND_NICENESS)
+        told, complaint = await landing.communicate()
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        if landing.returncode is None:
+            landing.kill()
+            await landing.wait()
     if not told:
         said = complaint.decode(errors="replace").strip()[-500:]
-        raise errors.Unavailable(f"landing ended with {process.returncode}: {said}", remedy="it is tried again in time")
+        raise errors.Unavailable(f"landing ended with {landing.returncode}: {said}", remedy="it is tried again in time")
     return decode(told, Landing)

@@ -1,0 +1,34 @@
+"""Front ends as the settings have them: loaded from their folder, to answer where it is said; their own tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from isthmus.kernel import FrontEnd, Pack
+from isthmus.runtime.isolate import load_isolated, points_of
+from isthmus.runtime.loading import Load, front_end_folders
+from isthmus.store import migrate_own
+
+from .config import Config
+
+
+def load_front_ends(config: Config, packs: Iterable[Pack]) -> list[FrontEnd]:
+    """Return the front ends in the configured folder."""
+    services = {config.front_ends / name for name, chosen in config.isolation.items() if chosen.mode == "http"}
+    load = loads(config, packs)
+    return [load(folder) for folder in sorted({*front_end_folders(config.front_ends), *services})]
+
+
+def loads(config: Config, packs: Iterable[Pack]) -> Load:
+    """Return what loads a front end's folder, to answer where its settings say."""
+    points = points_of(packs)
+    return lambda folder: load_isolated(folder, config.isolation_of(folder), points)
+
+
+async def migrate_folders(url: str, config: Config, packs: Iterable[Pack]) -> None:
+    """Bring the own tables of the configured folder's front ends to the shape that their files say."""
+    load = loads(config, packs)
+    for folder in front_end_folders(config.front_ends):
+        is_inline = config.isolation_of(folder).mode == "inline"  # who answers elsewhere has no statements here
+        if is_inline and (folder / "migrations").is_dir():
+            await migrate_own(url, load(folder).code, folder / "migrations")
