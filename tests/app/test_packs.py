@@ -13,7 +13,7 @@ import pytest
 from isthmus.app.config import Config, WrongConfig, load_config
 from isthmus.app.packs import plugged, plugging
 from isthmus.app.platform import build, composed, migration_sources
-from isthmus.data.model import read_packs
+from isthmus.data.model.model import read_packs
 from isthmus.kernel import FrontEnd, errors
 from tests import shipped
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from isthmus.governance import doctor
 from isthmus.kernel import Caller, FrontEnd, Platform
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
@@ -18,7 +19,6 @@ from isthmus.packs.inventory import api as inventory
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
-from isthmus.runtime import doctor
 from isthmus.store import Database
 from tests import shipped
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from isthmus.kernel import Caller, Platform
-from isthmus.runtime import deploy
-from isthmus.runtime.deploy_bounds import Watch
-from isthmus.runtime.switch_follow import Follower
+from isthmus.runtime.deploy import deploy
+from isthmus.runtime.deploy.follower import Follower
+from isthmus.runtime.deploy.guardrails import Watch
 from isthmus.store import Database
 from tests import shipped
 

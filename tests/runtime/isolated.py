@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from isthmus.kernel import FrontEnd
-from isthmus.kernel.plan import Point
-from isthmus.runtime.isolate import Isolation, load_isolated, points_of
+from isthmus.kernel.compile.plan import Point
+from isthmus.runtime.isolation.isolate import Isolation, load_isolated, points_of
 from tests import shipped
 
 POINTS = points_of(shipped.PACKS)

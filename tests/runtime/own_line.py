@@ -21,7 +21,7 @@ from isthmus.kernel import (
     flow,
     implements,
 )
-from isthmus.runtime.durable import DurableCalls
+from isthmus.runtime.events.durable import DurableCalls
 from isthmus.store import Database, migrate_own
 from tests import shipped
 

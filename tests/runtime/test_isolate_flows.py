@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from isthmus.kernel import FrontEnd, errors
-from isthmus.runtime import deploy as deploys
-from isthmus.runtime import versions
-from isthmus.runtime.isolate import Isolation, load_isolated
+from isthmus.runtime.deploy import deploy as deploys
+from isthmus.runtime.deploy import versions
+from isthmus.runtime.isolation.isolate import Isolation, load_isolated
 from isthmus.store import Database
 
 from .deployed import WISH, ground, write

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from isthmus.kernel import FrontEnd, Platform, errors
-from isthmus.runtime import dead_letters
-from isthmus.runtime.subscriptions import called
+from isthmus.runtime.events import dead_letters
+from isthmus.runtime.events.subscriptions import called
 from isthmus.store import Database, migrate_own
 from tests import shipped
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from isthmus.kernel import errors
-from isthmus.runtime.isolate import Isolation
+from isthmus.runtime.isolation.isolate import Isolation
 
 FILE = "isthmus.toml"
 PACKS = ("isthmus.packs",)  # all that ship, so that settings which name none go on working

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from isthmus.kernel import FrontEnd, Pack
-from isthmus.runtime.isolate import load_isolated, points_of
-from isthmus.runtime.loading import Load, front_end_folders
+from isthmus.runtime.deploy.loading import Load, front_end_folders
+from isthmus.runtime.isolation.isolate import load_isolated, points_of
 from isthmus.store import migrate_own
 
 from .config import Config

@@ -9,9 +9,9 @@ from isthmus.governance import served as served_contracts
 from isthmus.governance.contracts import contracts_of
 from isthmus.kernel import Caller, Platform
 from isthmus.manifest import Job, brought
-from isthmus.runtime import dead_letters
+from isthmus.runtime.events import dead_letters
+from isthmus.runtime.events.subscriptions import called
 from isthmus.runtime.schedule import Periodic
-from isthmus.runtime.subscriptions import called
 from isthmus.store import prune_answers, prune_events
 
 from .platform import HOUSEKEEPING, Running

@@ -23,16 +23,16 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from isthmus.data import quality
-from isthmus.data.erasure import erase
-from isthmus.data.landing import Lander, Landing
-from isthmus.data.one_id import OneId
+from isthmus.data.answers.segments import PREFIX, Refreshed, Segments
+from isthmus.data.checks import quality
+from isthmus.data.lake.erasure import erase
+from isthmus.data.lake.landing import Lander, Landing
+from isthmus.data.persons.one_id import OneId
+from isthmus.data.persons.published import Published
 from isthmus.data.platform import DataPlatform
-from isthmus.data.policy import owner
-from isthmus.data.published import Published
-from isthmus.data.segments import PREFIX, Refreshed, Segments
+from isthmus.data.privacy.policy import owner
 from isthmus.kernel import Caller, Pack, Platform, decode, errors
-from isthmus.kernel.capability import event_kind
+from isthmus.kernel.declare.capability import event_kind
 from isthmus.manifest import Persons, brought
 from isthmus.markings import Segment
 from isthmus.store import Database, Outbox

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from isthmus.console.client import CLIENT as CONSOLE
 from isthmus.console.traffic import Traffic
 from isthmus.governance import served as served_contracts
+from isthmus.governance.counters import Figures
 from isthmus.kernel import FrontEnd, Outcome, Pack, Platform, Registry, Value, errors
-from isthmus.kernel.lines import compile_lines
-from isthmus.kernel.release import Release
-from isthmus.runtime.adopt import Adoption, adopted_pack
-from isthmus.runtime.declared import problems_of as own_problems
-from isthmus.runtime.deploy import Ground
-from isthmus.runtime.deploy_bounds import Watch
-from isthmus.runtime.figures import Figures
-from isthmus.runtime.isolate_waiting import IsolatingPlatform
-from isthmus.runtime.loading import front_end_folders
-from isthmus.runtime.record import Recorder, Recording
-from isthmus.runtime.replay import replay_answers
-from isthmus.runtime.switch_follow import Follower
+from isthmus.kernel.compile.front_ends import compile_lines
+from isthmus.kernel.compile.release import Release
+from isthmus.runtime.adopt.adopt import Adoption, adopted_pack
+from isthmus.runtime.deploy.declared import problems_of as own_problems
+from isthmus.runtime.deploy.deploy import Ground
+from isthmus.runtime.deploy.follower import Follower
+from isthmus.runtime.deploy.guardrails import Watch
+from isthmus.runtime.deploy.loading import front_end_folders
+from isthmus.runtime.isolation.waiting import IsolatingPlatform
+from isthmus.runtime.replay.answers import replay_answers
+from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.store import Database, MigrationSource, embedded, migrate
 
 from .config import Config

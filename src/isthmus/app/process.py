@@ -18,16 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isthmus.kernel import encode, errors
-from isthmus.runtime.deploy import Deployed, Wish, deploy
-from isthmus.runtime.deploy_report import as_deployed
-from isthmus.runtime.shadow_run import run_shadow
+from isthmus.runtime.deploy.deploy import Deployed, Wish, deploy
+from isthmus.runtime.deploy.report import as_deployed
+from isthmus.runtime.shadow.run import run_shadow
 
 from .config import load_config
 from .platform import declared, deploy_ground, running
 from .resources import shadow_resources
 
 if TYPE_CHECKING:
-    from isthmus.data.landing import Landing
+    from isthmus.data.lake.landing import Landing
 
 FAILED = 2  # exit code: something was refused or is missing
 

@@ -28,9 +28,9 @@ from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
-from isthmus.runtime.durable import DurableCalls
+from isthmus.runtime.events.durable import DurableCalls
 from isthmus.runtime.schedule import keep_running
-from isthmus.runtime.shadow_follow import Shadows
+from isthmus.runtime.shadow.follower import Shadows
 from isthmus.store.relay import Relay
 
 from . import process

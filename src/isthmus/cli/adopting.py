@@ -12,7 +12,7 @@ from rich.table import Table
 from isthmus.app.config import FILE, load_config
 from isthmus.app.packs import plugged
 from isthmus.app.platform import adopted_packs, build
-from isthmus.runtime.adopt import adopted_pack, adoption_of, left_out, read_document
+from isthmus.runtime.adopt.adopt import adopted_pack, adoption_of, left_out, read_document
 
 from .screen import first, out, stop
 

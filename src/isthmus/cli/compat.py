@@ -15,8 +15,8 @@ from isthmus.governance.compat import compare, undeclared
 from isthmus.governance.consumers import Calls, last_consumers, users_of
 from isthmus.governance.contracts import read
 from isthmus.governance.served import last_served
-from isthmus.runtime.deploy_report import as_deployed
-from isthmus.runtime.recorded import asked_shares
+from isthmus.runtime.deploy.report import as_deployed
+from isthmus.runtime.replay.recorded import asked_shares
 
 from . import compat_report
 from .compat_report import Consumption

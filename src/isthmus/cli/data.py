@@ -14,23 +14,24 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from isthmus.data import attributes, metamorphic, quality
-from isthmus.data import lock as locks
-from isthmus.data.ask import Ask, read_filter
-from isthmus.data.attributes import Declared
-from isthmus.data.contracts import contract
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.checks import lock as locks
+from isthmus.data.checks import metamorphic, quality
 from isthmus.data.errors import SHOWN_MAX
-from isthmus.data.graduate import Postgres, Spark, acceptance, compare
-from isthmus.data.lake import Lake
-from isthmus.data.landing import Landing
-from isthmus.data.lineage import lineage
-from isthmus.data.metrics import Metrics
-from isthmus.data.one_id import Review
-from isthmus.data.ossie import ossie
+from isthmus.data.exchange.contracts import contract
+from isthmus.data.exchange.graduate import Postgres, Spark, acceptance, compare
+from isthmus.data.exchange.lineage import lineage
+from isthmus.data.exchange.ossie import ossie
+from isthmus.data.exchange.publish import publish
+from isthmus.data.lake.lake import Lake
+from isthmus.data.lake.landing import Landing
+from isthmus.data.lake.rates import keep_rates
+from isthmus.data.model import attributes
+from isthmus.data.model.ask import Ask, read_filter
+from isthmus.data.model.attributes import Declared
+from isthmus.data.persons.one_id import Review
 from isthmus.data.platform import DataPlatform
-from isthmus.data.proof import Proofs
-from isthmus.data.publish import publish
-from isthmus.data.rates import keep_rates
+from isthmus.data.query.proof import Proofs
 from isthmus.data.show import broken, show, show_changes, usage_table
 from isthmus.kernel import FrontEnd, encode
 from isthmus.markings import Filter

@@ -13,8 +13,8 @@ from isthmus.app.lake_sync import landed, one_id
 from isthmus.app.packs import plugged
 from isthmus.app.platform import declared as declared_by
 from isthmus.app.platform import written
-from isthmus.data.landing import Landing
-from isthmus.data.one_id import Review
+from isthmus.data.lake.landing import Landing
+from isthmus.data.persons.one_id import Review
 from isthmus.data.platform import DataPlatform, open_platform
 from isthmus.kernel import FrontEnd, errors
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from isthmus.runtime import dead_letters
+from isthmus.runtime.events import dead_letters
 
 from .opening import on, session
 

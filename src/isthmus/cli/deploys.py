@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.table import Table
 
 from isthmus.app.process import deploy_as_json
-from isthmus.runtime import switch as switches
-from isthmus.runtime import versions as kept
-from isthmus.runtime.deploy import Deployed, Ground, Wish, deploy
-from isthmus.runtime.deploy_remote import Remote
-from isthmus.runtime.deploy_report import Line, report
-from isthmus.runtime.switch import Switched
+from isthmus.runtime.deploy import rollout as switches
+from isthmus.runtime.deploy import versions as kept
+from isthmus.runtime.deploy.deploy import Deployed, Ground, Wish, deploy
+from isthmus.runtime.deploy.remote import Remote
+from isthmus.runtime.deploy.report import Line, report
+from isthmus.runtime.deploy.rollout import Switched
 
 from .opening import ground, on
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from isthmus.app.config import load_config
-from isthmus.runtime import scaffold
+from isthmus.runtime.deploy import scaffold
 
 from .screen import out
 

@@ -11,9 +11,9 @@ from typing import TypeVar
 from isthmus.app.config import Config, load_config
 from isthmus.app.platform import Running, deploy_ground, running, written
 from isthmus.kernel import Value, ports
-from isthmus.kernel.release import Release
-from isthmus.runtime.deploy import Ground
-from isthmus.runtime.deploy_report import as_deployed
+from isthmus.kernel.compile.release import Release
+from isthmus.runtime.deploy.deploy import Ground
+from isthmus.runtime.deploy.report import as_deployed
 from isthmus.store import embedded
 
 from .screen import say

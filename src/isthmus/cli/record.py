@@ -14,15 +14,15 @@ from rich.table import Table
 
 from isthmus.app.platform import Running, deploy_ground
 from isthmus.kernel import encode
-from isthmus.kernel.release import Line
-from isthmus.runtime import recorded
-from isthmus.runtime import switch as switches
-from isthmus.runtime import versions as kept
-from isthmus.runtime.deploy import Ground, checked
-from isthmus.runtime.loading import MANIFEST, NotAFrontEnd, front_end_folders, load_front_end
-from isthmus.runtime.replay import LIMIT, replay_answers
-from isthmus.runtime.replay_capabilities import replay_capabilities
-from isthmus.runtime.replay_report import Report, report
+from isthmus.kernel.compile.release import Line
+from isthmus.runtime.deploy import rollout as switches
+from isthmus.runtime.deploy import versions as kept
+from isthmus.runtime.deploy.deploy import Ground, checked
+from isthmus.runtime.deploy.loading import MANIFEST, NotAFrontEnd, front_end_folders, load_front_end
+from isthmus.runtime.replay import recorded
+from isthmus.runtime.replay.answers import LIMIT, replay_answers
+from isthmus.runtime.replay.capabilities import replay_capabilities
+from isthmus.runtime.replay.report import Report, report
 
 from .opening import on, standing
 

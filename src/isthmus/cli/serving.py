@@ -12,7 +12,7 @@ from rich.table import Table
 
 from isthmus.app.config import Config, load_config
 from isthmus.app.platform import Running
-from isthmus.runtime import doctor as doctors
+from isthmus.governance import doctor as doctors
 
 from .opening import on, standing
 from .screen import out, stop

@@ -8,13 +8,14 @@ import typer
 from rich.console import Console
 
 from isthmus.kernel import encode
-from isthmus.runtime import deploy_report, versions
-from isthmus.runtime import shadow as shadows
-from isthmus.runtime.deploy import Ground, NotYours
-from isthmus.runtime.deploy_remote import Remote
-from isthmus.runtime.deploy_report import Line
-from isthmus.runtime.replay_report import report
-from isthmus.runtime.shadow import Shadow
+from isthmus.runtime.deploy import report as deploy_report
+from isthmus.runtime.deploy import versions
+from isthmus.runtime.deploy.deploy import Ground, NotYours
+from isthmus.runtime.deploy.remote import Remote
+from isthmus.runtime.deploy.report import Line
+from isthmus.runtime.replay.report import report
+from isthmus.runtime.shadow import shadow as shadows
+from isthmus.runtime.shadow.shadow import Shadow
 
 from .deploys import Key, To, person
 from .opening import ground, on

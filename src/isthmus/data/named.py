@@ -7,7 +7,7 @@ from typing import cast
 
 from isthmus.markings import AnyMetric, Count, Cumulative, Derived, Filter, PeriodOverPeriod
 
-from .ask import leaves
+from .model.ask import leaves
 
 
 def answerable(metrics: Iterable[AnyMetric], packs: Container[str]) -> list[AnyMetric]:
