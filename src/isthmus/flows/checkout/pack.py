@@ -4,13 +4,14 @@ from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Every, Job
 from isthmus.packs.payment import api as payment
 
-from . import api, service, service_paying
+from . import api
+from .service import order, pay
 
 CHECKOUT = Pack(
     name="checkout",
     owner="checkout",
     api=api,
-    service=(service, service_paying),
+    service=(order, pay),
     brings=(
         # an unpaid order gives its stock back at most so much later than promised
         Job(name="checkout.expire-orders", when=Every(seconds=15), calls=api.expire_orders),

@@ -7,7 +7,8 @@ from uuid import UUID
 from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Persons
 
-from . import api, entities, service, service_points
+from . import api, entities
+from .service import members, points
 
 
 def ask_segments(member_id: UUID, segments: tuple[str, ...], prefix: str) -> api.SetSegments:
@@ -28,7 +29,7 @@ PACK = Pack(
     name="member",
     owner="members",
     api=api,
-    service=(service, service_points),
+    service=(members, points),
     migrations="isthmus.packs.member:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

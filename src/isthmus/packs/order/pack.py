@@ -4,13 +4,15 @@ from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Resource
 from isthmus.markings import Segment
 
-from . import api, entities, numbers, service, service_baskets, service_returns
+from . import api, entities
+from .api import numbers
+from .service import baskets, orders, returns
 
 PACK = Pack(
     name="order",
     owner="orders",
     api=api,
-    service=(service, service_baskets, service_returns),
+    service=(orders, baskets, returns),
     migrations="isthmus.packs.order:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

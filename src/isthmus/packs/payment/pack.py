@@ -3,13 +3,15 @@
 from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Resource
 
-from . import api, entities, providers, service, service_providers
+from . import api, entities
+from .api import providers
+from .service import payments, providers
 
 PACK = Pack(
     name="payment",
     owner="payments",
     api=api,
-    service=(service, service_providers),
+    service=(payments, providers),
     migrations="isthmus.packs.payment:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
@@ -18,7 +20,7 @@ PACK = Pack(
             kind=api.Providers,
             make=providers.connected,
             providers="payment",
-            built_in={"test": "isthmus.packs.payment.providers:TEST"},
+            built_in={"test": "isthmus.packs.payment.api.providers:TEST"},
         ),
     ),
     conditions=(
