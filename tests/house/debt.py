@@ -12,6 +12,6 @@ PACK_LINES = {  # code without the manifest and the pages, which nobody reads to
     "promotion": 1_731,  # the same
 }
 
-KERNEL_LINES = 2_235  # docs/decisions/0005 says what they are for
+KERNEL_LINES = 2_327  # docs/decisions/0005 says what they are for; group commit runs calls, so it is the kernel's
 
 UNTESTED: set[str] = set()

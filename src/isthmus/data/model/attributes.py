@@ -17,7 +17,7 @@ import msgspec
 from isthmus.kernel import FrontEnd, errors
 from isthmus.markings import AnyMetric, Atomic
 
-from ..named import fields_of, parts_of
+from .named import fields_of, parts_of
 from .model import OWN, Field, FieldKind, Model, read_field, shorn
 
 EVERYBODY: Final = "*"  # in a policy: the attributes of all front ends

@@ -32,7 +32,7 @@ from isthmus.markings import (
 )
 
 from ..errors import NoAttribute, UnknownName
-from ..named import answerable, fields_of, pack_of, parts_of
+from .named import answerable, fields_of, pack_of, parts_of
 
 OWN: Final = ".attributes"  # between an entity and an attribute that a front end gives it
 FieldKind = Literal["text", "integer", "number", "decimal", "boolean", "date", "timestamp", "uuid", "json"]

@@ -24,8 +24,8 @@ from ..errors import NeedsTime, NotADimension, NotAnswered
 from ..model.ask import GRAINS, Ask, leaves
 from ..model.expression import cells, earlier, truncated
 from ..model.model import Model
+from ..model.named import parts_of
 from ..model.paths import reach
-from ..named import parts_of
 from ..query.plan import Plan
 from .small_cells import Group, hidden_cells
 

@@ -7,7 +7,7 @@ from typing import cast
 
 from isthmus.markings import AnyMetric, Count, Cumulative, Derived, Filter, PeriodOverPeriod
 
-from .model.ask import leaves
+from .ask import leaves
 
 
 def answerable(metrics: Iterable[AnyMetric], packs: Container[str]) -> list[AnyMetric]:
