@@ -78,8 +78,8 @@ class ProviderType:
 class Persons:
     """Whom the platform knows as a person: what One ID compares, who is erased in the lake, how segments come back.
 
-    records: SQL with the fields of `isthmus.data.persons.matching.Record`. resolved: where persons land in the lake. entity:
-    the lake's entity that goes when the event `erased` says so, `member_id` being its field and the event's.
+    records: SQL with the fields of `isthmus.data.persons.matching.Record`. resolved: where persons land in the lake.
+    entity: the lake's entity that goes when the event `erased` says so; `member_id` is its field and the event's.
     set_segments: the capability that is told of a member's segments; `ask` makes its ask of the member, the segments,
     and the prefix of those that are replaced.
     """

@@ -17,8 +17,8 @@ import msgspec
 from isthmus.kernel import FrontEnd, errors
 from isthmus.markings import AnyMetric, Atomic
 
-from .named import fields_of, parts_of
 from .model import OWN, Field, FieldKind, Model, read_field, shorn
+from .named import fields_of, parts_of
 
 EVERYBODY: Final = "*"  # in a policy: the attributes of all front ends
 DIMENSIONS: Final[frozenset[FieldKind]] = frozenset(["text", "integer", "boolean", "date", "timestamp", "uuid"])

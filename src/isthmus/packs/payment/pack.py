@@ -4,7 +4,7 @@ from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Resource
 
 from . import api, entities
-from .api import providers
+from .api.providers import connected
 from .service import payments, providers
 
 PACK = Pack(
@@ -18,7 +18,7 @@ PACK = Pack(
     brings=(
         Resource(
             kind=api.Providers,
-            make=providers.connected,
+            make=connected,
             providers="payment",
             built_in={"test": "isthmus.packs.payment.api.providers:TEST"},
         ),

@@ -27,7 +27,7 @@ SHOWN_MAX: Final = 6_000  # characters of what tests said: their end is what mat
 _LOAD: Final = """
 import sys
 from pathlib import Path
-from isthmus.runtime.loading import load_front_end
+from isthmus.runtime.deploy.loading import load_front_end
 print("code", load_front_end(Path(sys.argv[1])).code)
 """
 _PASSED_ON: Final = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "VIRTUAL_ENV")

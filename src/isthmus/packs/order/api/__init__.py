@@ -59,7 +59,7 @@ from .model import (
     PlacedGroup,
     PlaceOrder,
 )
-from .numbers import BLOCK, GRACE_S, LASTS_S, UNUSED_FROM, Numbers, NumberSettings, UnusedNumbers, made
+from .numbers import BLOCK, GRACE_S, LASTS_S, Numbers
 from .orders import (
     EXPIRE_MAX,
     MERGED_MAX,

@@ -87,4 +87,4 @@ from .payments import (
     refund_from,
     void,
 )
-from .providers import TEST, Notification, Outcome, Provider, Providers, TestProvider, connected
+from .providers import Notification, Outcome, Provider, Providers, TestProvider
