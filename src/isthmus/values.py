@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -14,6 +15,8 @@ from isthmus.kernel import Dimension, Meta, Value, errors
 from isthmus.kernel.contract import fit
 
 V = TypeVar("V", bound=Value)
+
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 # ISO 4217, List One (current currencies and funds) as its maintenance agency SIX published it on 2026-01-01, by how
 # many decimals a code's minor unit has. Metals, bond units and codes of no currency have none: they count whole.
@@ -112,6 +115,18 @@ class Money(Value):
                 remedy="convert one of them, or split the ask",
             )
         return other
+
+
+def whole_number(text: object, least: int, most: int) -> int | None:
+    """Return the whole number that a text says in plain digits, within bounds; nothing where it says none.
+
+    `²` and `٣` are digits to Python, and five thousand digits are more than it reads: what people and programs send in
+    addresses, forms and headers is read by this.
+    """
+    if not isinstance(text, str) or not _WHOLE_NUMBER.fullmatch(text):
+        return None
+    found = int(text)
+    return found if least <= found <= most else None
 
 
 def money(minor: int, currency: str) -> Money:
