@@ -21,6 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+import asyncpg
 from msgspec.structs import replace
 
 from isthmus.data.answers.segments import PREFIX, Refreshed, Segments
@@ -55,7 +56,6 @@ LAND_LIMIT_S: Final = 3_600  # a year of orders at once takes minutes
 LAND_TURN_S: Final = 120.0  # so long a landing waits for another one to end
 _LANDING: Final = 0x6C616E64696E67
 _TAKE_LANDING: Final = f"select pg_try_advisory_lock({_LANDING})"
-_GIVE_LANDING: Final = f"select pg_advisory_unlock({_LANDING})"
 _IS_FREE: Final = f"select pg_try_advisory_xact_lock({_LANDING})"  # for as long as the statement takes
 
 
@@ -178,17 +178,20 @@ async def landed(
 
 @asynccontextmanager
 async def _alone(database: Database) -> AsyncGenerator[None]:
-    """Hold the one landing of the platform; the database lets go of it with whoever held it and was killed."""
+    """Hold the one landing of the platform; the database lets go of it with whoever held it and was killed.
+
+    The lock lasts as long as its connection, so it has one of its own: those of the pool are given to others.
+    """
     ends = asyncio.get_running_loop().time() + LAND_TURN_S
-    async with database.platform() as session:
-        while not await session.fetch_value(_TAKE_LANDING):
+    connection = await asyncpg.connect(database.url, server_settings={"application_name": "isthmus landing"})
+    try:
+        while not await connection.fetchval(_TAKE_LANDING):
             if asyncio.get_running_loop().time() > ends:
                 raise errors.Conflict("another landing of this platform is at work", remedy="look again when it ends")
             await asyncio.sleep(LAND_WAIT_S)
-        try:
-            yield
-        finally:
-            await session.fetch_value(_GIVE_LANDING)
+        yield
+    finally:
+        await connection.close()
 
 
 async def _landed(lander: Lander) -> Landing:
