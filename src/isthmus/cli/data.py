@@ -27,7 +27,7 @@ from isthmus.data.lake.lake import Lake
 from isthmus.data.lake.landing import Landing
 from isthmus.data.lake.rates import keep_rates
 from isthmus.data.model import attributes
-from isthmus.data.model.ask import Ask, read_filter
+from isthmus.data.model.ask import Ask, read_filter, week_day
 from isthmus.data.model.attributes import Declared
 from isthmus.data.persons.one_id import Review
 from isthmus.data.platform import DataPlatform
@@ -130,6 +130,9 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         accept: Annotated[bool, typer.Option("--accept-duplicates", help="Answer also over broken keys.")] = False,
         whole: Annotated[bool, typer.Option("--whole", help="Refuse where references lead nowhere.")] = False,
         fresh: Annotated[bool, typer.Option("--fresh", help="Refuse where rows are older than they may be.")] = False,
+        fill: Annotated[bool, typer.Option("--fill", help="Show periods without rows too.")] = False,
+        week_starts: Annotated[str, typer.Option(help="The day that weeks begin on.")] = "monday",
+        year_starts: Annotated[int, typer.Option(help="The month that years begin in.", min=1, max=12)] = 1,
     ) -> None:
         """Answer a question: a table, a chart, JSON, an Arrow file, or the SQL that it is computed by."""
         question = Ask(
@@ -143,6 +146,9 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
             accept=("duplicates",) if accept else (),
             is_whole=whole,
             is_fresh=fresh,
+            is_filled=fill,
+            week_starts=week_day(week_starts),
+            year_starts=year_starts,
         )
         platform = open_platform()
         asker = platform.policy(policy)

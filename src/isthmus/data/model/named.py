@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from typing import cast
 
-from isthmus.markings import AnyMetric, Count, Cumulative, Derived, Filter, PeriodOverPeriod
+from isthmus.markings import AnyMetric, Count, Cumulative, Derived, Filter, PeriodOverPeriod, Scaled
 
 from .ask import leaves
 
@@ -43,4 +43,5 @@ def parts_of(metric: AnyMetric) -> list[str]:
     """Return the metrics that a metric is made of, by name."""
     parts = [*getattr(metric, "plus", ()), *getattr(metric, "minus", ())]
     parts += [getattr(metric, name) for name in ("numerator", "denominator", "start", "goal") if hasattr(metric, name)]
-    return [*parts, metric.of] if isinstance(metric, Derived | Cumulative | PeriodOverPeriod) else parts
+    is_made_of_one = isinstance(metric, Derived | Cumulative | PeriodOverPeriod | Scaled)
+    return [*parts, metric.of] if is_made_of_one else parts
