@@ -81,7 +81,7 @@ def config(url: str) -> Config:
 async def running(url: str) -> AsyncGenerator[app_platform.Running]:
     """Give the whole platform in this process, with one front end that uses everything."""
     north = FrontEnd(code=FRONT_END, name="North", owner="north team", uses=USES)
-    async with app_platform.running(config(url), [north]) as platform:
+    async with app_platform.running(config(url), [north], allowed="migrate") as platform:
         yield platform
 
 

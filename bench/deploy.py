@@ -121,7 +121,7 @@ def rows(rounds: int) -> list[Row]:
 async def _measured(rounds: int) -> list[Row]:
     shutil.rmtree(PLACE, ignore_errors=True)
     PLACE.mkdir(parents=True)
-    async with _shop.database("deploy") as url, app_platform.running(_shop.config(url), []) as shop:
+    async with _shop.database("deploy") as url, app_platform.running(_shop.config(url), [], allowed="migrate") as shop:
         ground = deploys.Ground(
             database=shop.database, release=app_platform.build(_shop.PACKS, []), cache=PLACE / "own"
         )

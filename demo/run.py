@@ -79,7 +79,7 @@ async def _sell(
     config: Config, chosen: argparse.Namespace, screen: Console
 ) -> tuple[dict[str, Any], str, dict[str, str]]:
     source = Source(chosen.orders)
-    async with app_platform.running(config) as running:
+    async with app_platform.running(config, allowed="migrate") as running:
         with _progress(screen) as progress:
             began = time.perf_counter()
             members = await load.everything(running, source, progress)

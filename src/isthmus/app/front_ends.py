@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from isthmus.kernel import FrontEnd, Pack
 from isthmus.runtime.deploy.loading import Load, front_end_folders
 from isthmus.runtime.isolation.isolate import load_isolated, points_of
-from isthmus.store import migrate_own
 
 from .config import Config
 
@@ -23,12 +22,3 @@ def loads(config: Config, packs: Iterable[Pack]) -> Load:
     """Return what loads a front end's folder, to answer where its settings say."""
     points = points_of(packs)
     return lambda folder: load_isolated(folder, config.isolation_of(folder), points)
-
-
-async def migrate_folders(url: str, config: Config, packs: Iterable[Pack]) -> None:
-    """Bring the own tables of the configured folder's front ends to the shape that their files say."""
-    load = loads(config, packs)
-    for folder in front_end_folders(config.front_ends):
-        is_inline = config.isolation_of(folder).mode == "inline"  # who answers elsewhere has no statements here
-        if is_inline and (folder / "migrations").is_dir():
-            await migrate_own(url, load(folder).code, folder / "migrations")

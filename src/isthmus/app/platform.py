@@ -23,10 +23,11 @@ from isthmus.runtime.deploy.loading import front_end_folders
 from isthmus.runtime.isolation.waiting import IsolatingPlatform
 from isthmus.runtime.replay.answers import replay_answers
 from isthmus.runtime.replay.record import Recorder, Recording
-from isthmus.store import Database, MigrationSource, embedded, migrate
+from isthmus.store import Database, MigrationSource
 
+from . import tables
 from .config import Config
-from .front_ends import load_front_ends, loads, migrate_folders
+from .front_ends import load_front_ends, loads
 from .packs import plugging
 from .resources import resources
 
@@ -117,18 +118,19 @@ def deploy_ground(running: Running) -> Ground:
 
 
 @asynccontextmanager
-async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) -> AsyncGenerator[Running]:
+async def running(
+    config: Config, front_ends: Sequence[FrontEnd] | None = None, *, allowed: tables.Allowed = "check"
+) -> AsyncGenerator[Running]:
     """Start everything, the embedded PostgreSQL included where no database is configured, and stop it in the end.
 
-    What is deployed takes the place of what the folder holds, unless front_ends says what is to run.
+    What is deployed takes the place of what the folder holds, unless front_ends says what is to run. allowed: what may
+    be done to the database's tables.
     """
+    tables.check_database(config, allowed)
     packs, release = composed(config, front_ends)
-    server = None if config.database_url else await asyncio.to_thread(embedded.start, config.data)
-    url = config.database_url or (server.url if server else "")
-    try:
-        await migrate(url, migration_sources(packs))
-        if front_ends is None:
-            await migrate_folders(url, config, packs)
+    async with tables.database_of(config) as url:
+        folders = tables.of_folders(config, loads(config, packs)) if front_ends is None else []
+        await tables.bring(url, config, [*migration_sources(packs), *folders], allowed)
         async with await Database.open(url) as database:
             figures = Figures(unseen=[CONSOLE, HOUSEKEEPING])  # looking at it is not traffic
             watch = Watch()
@@ -163,9 +165,6 @@ async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) 
                 recording.cancel()
                 await recorder.flush()
                 await traffic.keep()
-    finally:
-        if server is not None:
-            await asyncio.to_thread(server.stop)
 
 
 def declared(release: Release) -> dict[str, FrontEnd]:

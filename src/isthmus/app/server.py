@@ -66,7 +66,7 @@ def asgi() -> App:
 
     @asynccontextmanager
     async def start() -> AsyncGenerator[App]:
-        async with running(load_config()) as platform:
+        async with running(load_config(), allowed="serve") as platform:
             data = await asyncio.to_thread(_opened_data, platform)
             sync = _lake_sync(platform, data)
             deliveries = DurableCalls(platform.platform, platform.database)

@@ -8,7 +8,7 @@ import typer
 
 from isthmus.kernel import errors
 
-from . import adopting, clients, compat, dead_letters, deploys, look, new, record, serving, shadows
+from . import adopting, clients, compat, dead_letters, deploys, look, new, record, serving, shadows, tables
 from .screen import stop
 
 main_app = typer.Typer(
@@ -21,7 +21,7 @@ main_app = typer.Typer(
 main_app.add_typer(clients.commands(), name="client")
 main_app.add_typer(new.commands(), name="new")
 main_app.add_typer(dead_letters.commands(), name="dead-letters")
-for part in (deploys, look, record, shadows, serving, compat, adopting):
+for part in (deploys, look, record, shadows, serving, compat, adopting, tables):
     part.add_to(main_app)
 
 if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without it, the rest of the platform works

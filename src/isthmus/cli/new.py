@@ -30,7 +30,7 @@ def commands() -> typer.Typer:
         folder = scaffold.front_end(config.front_ends, name, owner)
         out.print(f"made [bold]{folder}[/bold]; next:")
         out.print(f"  pytest {folder}")
-        out.print(f"  isthmus client create {name}     # a key to call with")
         out.print("  isthmus serve")
+        out.print(f"  isthmus client create {name}     # a key to call with, in another terminal")
 
     return app

@@ -1,4 +1,4 @@
-"""The commands that run a platform: serve, demo, migrate, doctor."""
+"""The commands that run a platform: serve, demo, doctor."""
 
 from __future__ import annotations
 
@@ -43,15 +43,6 @@ def add_to(main: typer.Typer) -> None:
         sys.path.insert(0, str(config.root))
         entry: Callable[[Config, list[str]], int] = getattr(importlib.import_module(module), function)
         raise typer.Exit(entry(config, context.args))
-
-    @main.command()
-    def migrate() -> None:
-        """Bring the database to the shape that this version expects. Safe to run again, and by several at once."""
-
-        async def bring(_: Running) -> None:
-            out.print("the database is up to date")
-
-        on(standing, bring)
 
     @main.command()
     def doctor(
