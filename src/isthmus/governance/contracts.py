@@ -104,8 +104,11 @@ def by_pack(contracts: Contracts) -> dict[str, Contracts]:
     homes = {name: found[0] if len(found) == 1 else SHARED for name, found in owner.items()}
     parts[SHARED] = Contracts(capabilities={}, points={}, events={}, schemas={})
     return {
-        pack: msgspec.structs.replace(
-            part, schemas={name: one for name, one in contracts.schemas.items() if homes[name] == pack}
+        pack: Contracts(
+            capabilities=part.capabilities,
+            points=part.points,
+            events=part.events,
+            schemas={name: one for name, one in contracts.schemas.items() if homes[name] == pack},
         )
         for pack, part in parts.items()
     }
