@@ -31,6 +31,7 @@ from isthmus.flows.checkout import api as checkout
 from isthmus.flows.checkout.pack import CHECKOUT
 from isthmus.gateway.agents import agents
 from isthmus.gateway.auth import Clients
+from isthmus.gateway.cors import with_cors
 from isthmus.gateway.deploys import DeployEndpoint
 from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
@@ -311,7 +312,7 @@ def asgi() -> App:
             at_work = [keep_running(jobs(platform, both)), platform.follower.run(), told.run(), shadows.run()]
             at_work += [Relay(platform.database, both.consumers()).run()] if both else []
             background = [asyncio.create_task(work) for work in at_work]
-            app = served(platform, data, both)
+            app = with_cors(served(platform, data, both), platform.config.cors)
             settle_memory()
             try:
                 yield app

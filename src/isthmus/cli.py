@@ -7,6 +7,8 @@ import dataclasses
 import functools
 import importlib
 import importlib.util
+import os
+import secrets
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
@@ -173,7 +175,19 @@ def serve(
     from isthmus.gateway import server
 
     config = load_config()
-    server.run("isthmus.app:asgi", host=host or config.host, port=port or config.port, workers=workers)
+    place = host or config.host, port or config.port
+    _say_way_in(*place)
+    server.run("isthmus.app:asgi", host=place[0], port=place[1], workers=workers)
+
+
+def _say_way_in(host: str, port: int) -> None:
+    """Say where the console is, with a token that all workers of this server share."""
+    address = f"http://{host}:{port}/console/"
+    if composition.TOKEN_VARIABLE in os.environ:
+        out.print(f"console: {address} (its token: {composition.TOKEN_VARIABLE})", soft_wrap=True, highlight=False)
+        return
+    os.environ[composition.TOKEN_VARIABLE] = token = secrets.token_urlsafe(16)
+    out.print(f"console: {address}?token={token}", soft_wrap=True, highlight=False, markup=False)
 
 
 @main_app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})

@@ -24,6 +24,7 @@ from .versions import Packed, unpack
 
 LOAD_LIMIT_S: Final = 30
 TESTS_LIMIT_S: Final = 300  # a team that needs more runs the rest of them before it deploys
+SEEN_AFTER_S: Final = 60
 SHOWN_MAX: Final = 6_000  # characters of what tests said: their end is what matters
 
 _LOAD: Final = """
@@ -75,11 +76,16 @@ async def run_tests(folder: Path) -> bool:
         raise TestsFailed("the tests cannot run: pytest is not installed", remedy="pip install pytest")
     command = [sys.executable, "-m", "pytest", "-q", "--import-mode=importlib", "-p", "no:cacheprovider"]
     command += ["-c", os.devnull, "--rootdir", str(folder.parent.parent), "--color=no", "--disable-warnings"]
+    command += ["-o", f"faulthandler_timeout={SEEN_AFTER_S}"]  # then pytest prints where a test is
     if importlib.util.find_spec("pytest_asyncio") is not None:
         command += ["-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto"]
     status, said = await _run([*command, str(folder)], folder.parent.parent, TESTS_LIMIT_S)
     if status is None:
-        raise TestsFailed(f"the tests of {folder.name} do not end within {TESTS_LIMIT_S} s", remedy="mend them")
+        raise TestsFailed(
+            f"the tests of {folder.name} do not end within {TESTS_LIMIT_S} s; where one was last seen:\n"
+            f"{said.strip()[-SHOWN_MAX:]}\n",
+            remedy="mend the test that does not end",
+        )
     if status not in (0, _NO_TESTS):
         raise TestsFailed(
             f"the tests of {folder.name} do not pass:\n{said.strip()[-SHOWN_MAX:]}\n",

@@ -24,7 +24,7 @@ import msgspec
 import isthmus
 from isthmus.kernel import errors
 
-from .breaker import Breaker
+from .breaker import Breaker, FrontEndAway
 from .manifest import ToldFrontEnd
 from .waiting import can_wait, wait
 from .worker import ANSWERED, OUT_OF_MEMORY, READ_BYTES, receive
@@ -185,7 +185,7 @@ class Workers:
                 return self._idle.pop()  # who answered last: its memory is warm, and often its core too
             except IndexError:
                 if time.monotonic() > ends:
-                    raise errors.Unavailable(
+                    raise FrontEndAway(
                         f"every worker of {self._folder.name!r} was busy for the whole deadline",
                         remedy="make its answers faster, or send less at once",
                     ) from None
