@@ -42,7 +42,8 @@ class Config:
 
     database_url: PostgreSQL to use; None starts the embedded one in `data`. front_ends: the folder whose
     folders are front ends; it may be missing. demo_entry: `module:function` that `isthmus demo` calls. adopted:
-    existing services that are packs here, by name. cors: origins whose pages may call. isolation: for those front ends that do not run `inline` with its
+    existing services that are packs here, by name. cors:
+    origins whose pages may call. isolation: for those front ends that do not run `inline` with its
     defaults, by the name of their folder, which is their code. record: which calls are recorded, and how long
     they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; empty where nobody said. lake:
     `receipts` (how many are kept, for how many days) and `fresh_hours` (after how many an entity is too old).
