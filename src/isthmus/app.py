@@ -66,6 +66,7 @@ from isthmus.runtime.events import dead_letters
 from isthmus.runtime.events.durable import DurableCalls
 from isthmus.runtime.events.subscriptions import called
 from isthmus.runtime.isolation.isolate import load_isolated, points_of
+from isthmus.runtime.isolation.sandbox import hide_this_process
 from isthmus.runtime.isolation.waiting import IsolatingPlatform
 from isthmus.runtime.replay.answers import replay_answers
 from isthmus.runtime.replay.record import Recorder, Recording
@@ -177,6 +178,7 @@ def deploy_ground(running: Running) -> Ground:
         cache=running.config.versions,
         replay=replay_answers,
         load=load,
+        hidden=running.config.hidden,
     )
 
 
@@ -196,9 +198,11 @@ async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) 
 
     What is deployed takes the place of what the folder holds, unless front_ends says what is to run.
     """
+    hide_this_process()  # it has the database's address and the secrets of services
     release = build(load_front_ends(config) if front_ends is None else front_ends, adopted_packs(config))
     server = None if config.database_url else await asyncio.to_thread(embedded.start, config.data)
     url = config.database_url or (server.url if server else "")
+    mending = asyncio.create_task(embedded.keep_alive(server)) if server else None
     try:
         await migrate(url, migration_sources())
         if front_ends is None:
@@ -237,6 +241,8 @@ async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) 
                 await recorder.flush()
                 await traffic.keep()
     finally:
+        if mending is not None:
+            mending.cancel()
         if server is not None:
             await asyncio.to_thread(server.stop)
 
@@ -344,7 +350,7 @@ def served(running: Running, data: DataPlatform | None = None, both: Dual | None
         running.platform,
         Clients(database),
         stories,
-        Readiness(database, migration_sources()),
+        Readiness(database, migration_sources(), running.config.data),
         mounts={"/console": cast(App, console(pages, token))},
     )
     gateway.mount("/deploy", DeployEndpoint(deploy_ground(running), gateway.admit, running.config.root))

@@ -6,9 +6,10 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, cast
+from urllib.parse import parse_qs, urlsplit
 
 from isthmus.kernel import errors
 
@@ -26,7 +27,7 @@ class Isolation:
     """Where a front end's answers run, and what they may take.
 
     budget_ms: of one answer, inline. deadline_ms: of one ask to a worker; of all asks of one call to a service.
-    memory_mb: of a worker, beyond what Python takes. url: of the service.
+    memory_mb: of a worker, beyond what Python takes. url: of the service. hidden: folders that a worker finds empty.
     """
 
     mode: Literal["inline", "process", "http"] = "inline"
@@ -34,6 +35,7 @@ class Isolation:
     deadline_ms: int = 200
     memory_mb: int = 256
     url: str = ""
+    hidden: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,13 @@ class Config:
 
     def isolation_of(self, folder: Path) -> Isolation:
         """Return where the answers of the front end in this folder run."""
-        return self.isolation.get(folder.name, Isolation())
+        return replace(self.isolation.get(folder.name, Isolation()), hidden=self.hidden)
+
+    @property
+    def hidden(self) -> tuple[Path, ...]:
+        """Folders that code of front ends finds empty where it runs apart: the data, and a database's socket."""
+        socket = parse_qs(urlsplit(self.database_url or "").query).get("host", [""])[0]
+        return (self.data, *([Path(socket)] if socket.startswith("/") else ()))
 
 
 _KNOWN = {

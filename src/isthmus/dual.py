@@ -47,9 +47,7 @@ LAND_NICENESS: Final = 10  # who buys goes first
 LAND_LIMIT_S: Final = 3_600  # a year of orders at once takes minutes
 LAND_TURN_S: Final = 120.0  # so long a landing waits for another one to end
 _LANDING: Final = 0x6C616E64696E67
-_TAKE_LANDING: Final = f"select pg_try_advisory_lock({_LANDING})"
-_GIVE_LANDING: Final = f"select pg_advisory_unlock({_LANDING})"
-_IS_FREE: Final = f"select pg_try_advisory_xact_lock({_LANDING})"  # for as long as the statement takes
+_TAKE_LANDING: Final = f"select pg_try_advisory_xact_lock({_LANDING})"
 SEGMENTS: Final = (
     Segment(
         code="frequent-buyer",
@@ -106,7 +104,7 @@ class Dual:
     async def _is_free(self) -> bool:
         """Say whether nobody lands: a process is started for a landing, and not for waiting until it is its turn."""
         async with self._database.platform() as session:
-            return await session.fetch_value(_IS_FREE)
+            return await session.fetch_value(_TAKE_LANDING)  # for as long as the statement takes
 
     async def _alerted(self, landing: Landing) -> Landing:
         """Log what an operator must see of a landing: sides that differ, bad rows, and once what became too old."""
@@ -155,15 +153,12 @@ async def landed(
 async def _alone(database: Database) -> AsyncGenerator[None]:
     """Hold the one landing of the platform; the database lets go of it with whoever held it and was killed."""
     ends = asyncio.get_running_loop().time() + LAND_TURN_S
-    async with database.platform() as session:
+    async with database.platform_transaction() as session:  # which writes nothing, and has the lock until it ends
         while not await session.fetch_value(_TAKE_LANDING):
             if asyncio.get_running_loop().time() > ends:
                 raise errors.Conflict("another landing of this platform is at work", remedy="look again when it ends")
             await asyncio.sleep(LAND_WAIT_S)
-        try:
-            yield
-        finally:
-            await session.fetch_value(_GIVE_LANDING)
+        yield
 
 
 async def _landed(lander: Lander) -> Landing:

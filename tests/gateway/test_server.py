@@ -25,6 +25,7 @@ from starlette.routing import Route
 
 from isthmus.gateway import auth
 from isthmus.gateway.http import Gateway, Limits, asgi
+from isthmus.gateway.ready import NotReady, Readiness
 from isthmus.kernel import errors
 from isthmus.store import Database
 
@@ -217,3 +218,17 @@ def _answered(address: str, workers: int) -> set[str]:
             seen.add(httpx.get(f"{address}/").text)
         time.sleep(0.02)
     return seen
+
+
+async def test_a_full_disk_and_a_database_that_takes_no_writes_are_not_ready(
+    gateway: Gateway, shop: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readiness = Readiness(shop, (), tmp_path)
+    await readiness.check()
+    monkeypatch.setattr("isthmus.gateway.ready.free_bytes", lambda folder: 1 << 20)
+    with pytest.raises(NotReady, match="has 1 MB left, and 64 MB are needed"):
+        await readiness.check()
+    monkeypatch.undo()
+    monkeypatch.setattr("isthmus.gateway.ready._WRITE", "insert into isthmus.migration select 1/0")
+    with pytest.raises(NotReady, match="takes no writes"):
+        await readiness.check()

@@ -67,7 +67,7 @@ class Ground:
     """Where deploys happen.
 
     release: packs, and what the servers' folder holds. cache: a folder for unpacked versions. replay: compares two
-    releases over recorded calls. load: loads a folder.
+    releases over recorded calls. load: loads a folder. hidden: folders that its tests find empty.
     """
 
     database: Database
@@ -76,6 +76,7 @@ class Ground:
     replay: Replay | None = None
     load: Load = load_front_end
     say: Say = lambda _: None
+    hidden: tuple[Path, ...] = ()
 
 
 class Wish(Value):
@@ -114,9 +115,9 @@ async def deploy(ground: Ground, folder: Path, wish: Wish) -> Deployed:
         raise errors.BadAsk(f"{wish.percent} percent", remedy="stage for 1 to 99 percent, or leave it out for all")
     packed = await asyncio.to_thread(versions.pack, folder)
     async with laid_out(packed) as inside:
-        testing = asyncio.create_task(run_tests(inside))
+        testing = asyncio.create_task(run_tests(inside, ground.hidden))
         try:
-            code = await code_of(inside)
+            code = await code_of(inside, ground.hidden)
             if wish.code not in (None, code):
                 raise NotYours(
                     f"the folder is front end {code!r}, and this key is of {wish.code!r}",

@@ -48,7 +48,12 @@ def in_workers(folder: Path, isolation: Isolation, points: Mapping[str, Point]) 
     key = (folder.absolute(), content_hash(folder), isolation)
     workers = _at_work.get(key)
     if workers is None:
-        workers = Workers(folder.absolute(), deadline_ms=isolation.deadline_ms, memory_mb=isolation.memory_mb)
+        workers = Workers(
+            folder.absolute(),
+            deadline_ms=isolation.deadline_ms,
+            memory_mb=isolation.memory_mb,
+            hidden=isolation.hidden,
+        )
         _at_work[key] = workers
 
     held = weakref.ref(workers)  # functions are remembered by their hash longer than the front end lives
