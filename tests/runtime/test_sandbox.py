@@ -1,4 +1,4 @@
-"""Every cell of the table in docs/guides/isolation.md, tried by code of a front end that looks for what it must not see."""
+"""Every cell of the table in docs/guides/isolation.md, tried by code that looks for what it must not see."""
 
 from __future__ import annotations
 
