@@ -8,8 +8,7 @@
 Locks are the operating system's, so a killed process leaves none behind: the next one finds the server
 still running and uses it, or finds the cluster of a dead server and starts it again. Processes at work look
 every two seconds, and the first that finds the server dead starts it again. The last process to leave stops it.
-Everything that PostgreSQL promises about an answered commit holds here as well: fsync and synchronous_commit
-stay on.
+What PostgreSQL promises about an answered commit holds here too: fsync and synchronous_commit stay on.
 """
 
 from __future__ import annotations
@@ -105,10 +104,9 @@ class EmbeddedPostgres:
         if self._in_use is None or _is_alive(cluster):
             return False
         with _starting(self.folder):
-            if _is_alive(cluster):
-                return False  # another process was faster
-            _run_server(self.folder, self._connections_max)
-        return True
+            if is_dead := not _is_alive(cluster):  # and no other process was faster
+                _run_server(self.folder, self._connections_max)
+            return is_dead
 
     def __enter__(self) -> Self:
         return self
@@ -144,9 +142,9 @@ async def keep_alive(server: EmbeddedPostgres) -> None:
         await asyncio.sleep(LOOK_EVERY_S)
         try:
             if await asyncio.to_thread(server.mend):
-                log.error("the embedded PostgreSQL of %s had died and was started again", server.folder)
+                log.error("the embedded PostgreSQL had died and was started again")
         except errors.Unavailable as gone:
-            log.error("the embedded PostgreSQL of %s has died and does not come up: %s", server.folder, gone)
+            log.error("the embedded PostgreSQL does not come up: %s", gone)
 
 
 def is_made(folder: Path) -> bool:
