@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from isthmus.config import WrongConfig, load_config
+from isthmus.app.config import WrongConfig, load_config
 from isthmus.gateway.cors import with_cors
 
 SHOP = "https://shop.example"

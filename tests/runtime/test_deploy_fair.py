@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from isthmus import app
-from isthmus.config import Isolation
 from isthmus.kernel import Outcome, errors
 from isthmus.runtime.deploy.changes import compared
 from isthmus.runtime.deploy.check import TestsFailed, run_tests
 from isthmus.runtime.deploy.deploy import checked
 from isthmus.runtime.deploy.guardrails import REMEMBERED_S, TROUBLED_S, Bounds, Watch
 from isthmus.runtime.isolation.breaker import FrontEndAway
-from isthmus.runtime.isolation.isolate import load_isolated, points_of
+from isthmus.runtime.isolation.isolate import Isolation, load_isolated
+from tests import shipped
 
 from .deployed import write
+from .isolated import POINTS
 
 
 class Clock:
@@ -90,7 +90,6 @@ def test_a_database_that_restarts_is_held_against_nobody(watch: Watch, clock: Cl
 
 @pytest.mark.parametrize("mode", ["inline", "process"])
 def test_the_same_rules_elsewhere_are_the_same_rules(tmp_path: Path, mode: str) -> None:
-    points = points_of((*app.PACKS, *app.FLOWS))
     lines = []
     for place in ("here", "there"):
         folder = write(tmp_path / place, "first")
@@ -101,8 +100,8 @@ def test_the_same_rules_elsewhere_are_the_same_rules(tmp_path: Path, mode: str) 
             )
             lines_kept = [one for one in manifest.splitlines() if "flows." not in one]
             (folder / "front_end.py").write_text("\n".join(lines_kept))
-        front_end = load_isolated(folder, Isolation(mode=mode), points)  # type: ignore[arg-type]
-        lines.append(checked(app.build([]), front_end))
+        front_end = load_isolated(folder, Isolation(mode=mode), POINTS)  # type: ignore[arg-type]
+        lines.append(checked(shipped.build([]), front_end))
     assert compared(*lines) == []
     assert lines[0].fingerprint == lines[1].fingerprint
 

@@ -70,10 +70,10 @@ def test_nothing_is_seen():
 PLATFORM = """
 import asyncio, re, sys
 from pathlib import Path
-from isthmus.config import Config, Isolation
+from isthmus.app.config import Config
 from isthmus.packs.member import api as member
 from isthmus.runtime.deploy.check import TestsFailed, run_tests
-from isthmus.runtime.isolation.isolate import load_isolated
+from isthmus.runtime.isolation.isolate import Isolation, load_isolated
 from isthmus.runtime.isolation.sandbox import hide_this_process
 from tests.runtime.isolated import POINTS, asked
 import os
