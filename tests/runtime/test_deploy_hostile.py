@@ -104,7 +104,7 @@ async def team(database: Database, tmp_path: Path) -> httpx.AsyncClient:
     async def admit(_: bytes | None) -> Known:
         return Known(front_end="north", name="team", scopes=(SCOPE,), until=0)
 
-    endpoint = DeployEndpoint(ground(database, tmp_path / "cache"), admit, tmp_path)
+    endpoint = DeployEndpoint(ground(database, tmp_path / "cache"), admit, tmp_path, ("false",))
     return httpx.AsyncClient(transport=httpx.ASGITransport(cast(Any, endpoint)), base_url="http://deploy")
 
 
@@ -135,7 +135,7 @@ async def test_no_more_folders_wait_than_memory_is_for(database: Database, tmp_p
     async def admit(_: bytes | None) -> Known:
         return Known(front_end="north", name="team", scopes=(SCOPE,), until=0)
 
-    endpoint = DeployEndpoint(ground(database, tmp_path / "cache"), admit, tmp_path)
+    endpoint = DeployEndpoint(ground(database, tmp_path / "cache"), admit, tmp_path, ("false",))
     endpoint._waiting = WAITING_MAX
     sent: list[Any] = []
 
