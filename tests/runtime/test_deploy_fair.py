@@ -10,7 +10,7 @@ from isthmus.kernel import Outcome, errors
 from isthmus.runtime.deploy.changes import compared
 from isthmus.runtime.deploy.check import TestsFailed, run_tests
 from isthmus.runtime.deploy.deploy import checked
-from isthmus.runtime.deploy.guardrails import REMEMBERED_S, TROUBLED_S, Bounds, Watch
+from isthmus.runtime.deploy.guardrails import REMEMBERED_S, TROUBLED_S, Bounds, RolloutMonitor
 from isthmus.runtime.isolation.breaker import FrontEndAway
 from isthmus.runtime.isolation.isolate import Isolation, load_isolated
 from tests import shipped
@@ -32,29 +32,31 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def watch(clock: Clock) -> Watch:
-    return Watch(clock)
+def watch(clock: Clock) -> RolloutMonitor:
+    return RolloutMonitor(clock)
 
 
-def seen(watch: Watch, error: str, *, by: str = "north", capability: str = "checkout.place-order", ms: int = 1) -> None:
+def seen(
+    watch: RolloutMonitor, error: str, *, by: str = "north", capability: str = "checkout.place-order", ms: int = 1
+) -> None:
     watch.see(
         Outcome(capability=capability, box=f"{by}?kind=x", client="c", took_ns=ms * 10**6, error=error, version="new")
     )
 
 
-def faults(watch: Watch) -> int:
+def faults(watch: RolloutMonitor) -> int:
     return watch.at_work()["north"].tallies.get("new", [0, 0, 0])[1]
 
 
 @pytest.mark.parametrize("error", [errors.AnswerFailed.slug, "runtime.worker-failed", FrontEndAway.slug])
-def test_what_its_own_answers_do_counts_whoever_else_fails(watch: Watch, error: str) -> None:
+def test_what_its_own_answers_do_counts_whoever_else_fails(watch: RolloutMonitor, error: str) -> None:
     seen(watch, error, by="south")
     watch.begin("north", 1, "new", Bounds())
     seen(watch, error)
     assert faults(watch) == 1
 
 
-def test_a_fault_of_its_own_flow_counts_and_of_a_shared_pack_where_it_is_new(watch: Watch) -> None:
+def test_a_fault_of_its_own_flow_counts_and_of_a_shared_pack_where_it_is_new(watch: RolloutMonitor) -> None:
     watch.begin("north", 1, "new", Bounds())
     seen(watch, errors.Fault.slug, capability="north.pick")
     seen(watch, errors.Fault.slug)  # nobody else has it: a wrong answer may well have caused it
@@ -62,7 +64,7 @@ def test_a_fault_of_its_own_flow_counts_and_of_a_shared_pack_where_it_is_new(wat
 
 
 def test_a_fault_that_others_have_as_well_or_that_was_there_before_is_not_the_versions(
-    watch: Watch, clock: Clock
+    watch: RolloutMonitor, clock: Clock
 ) -> None:
     seen(watch, errors.Fault.slug, capability="stock.count")
     watch.begin("north", 1, "new", Bounds())
@@ -76,7 +78,7 @@ def test_a_fault_that_others_have_as_well_or_that_was_there_before_is_not_the_ve
     assert faults(watch) == 1
 
 
-def test_a_database_that_restarts_is_held_against_nobody(watch: Watch, clock: Clock) -> None:
+def test_a_database_that_restarts_is_held_against_nobody(watch: RolloutMonitor, clock: Clock) -> None:
     watch.begin("north", 1, "new", Bounds())
     for _ in range(100):
         seen(watch, errors.Unavailable.slug, ms=9_000)

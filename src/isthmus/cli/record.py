@@ -12,12 +12,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from isthmus.app.platform import Running, deploy_ground
+from isthmus.app.platform import Running, deploy_context
 from isthmus.kernel import encode
-from isthmus.kernel.compile.release import Line
+from isthmus.kernel.host import CompiledFrontEnd
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy import versions as kept
-from isthmus.runtime.deploy.deploy import Ground, checked
+from isthmus.runtime.deploy.deploy import DeployContext, checked
 from isthmus.runtime.deploy.loading import MANIFEST, NotAFrontEnd, front_end_folders, load_front_end
 from isthmus.runtime.replay import recorded
 from isthmus.runtime.replay.answers import LIMIT, replay_answers
@@ -113,22 +113,22 @@ def _add_replay(main: typer.Typer) -> None:
 async def _replayed(running: Running, folder: Path, capabilities: bool, capability: str, limit: int) -> Report:
     """Compare a folder with what runs of that front end."""
     front_end = await asyncio.to_thread(load_front_end, folder)
-    ground, code = deploy_ground(running), front_end.code
-    new = checked(ground.release, front_end)
-    old = await _live(ground, code)
-    before, after = ground.release.replacing(old), ground.release.replacing(new)
+    context, code = deploy_context(running), front_end.code
+    new = checked(context.release, front_end)
+    old = await _live(context, code)
+    before, after = context.release.replacing(old), context.release.replacing(new)
     if not capabilities:
-        return await replay_answers(ground.database, before, after, code, limit=limit)
+        return await replay_answers(context.database, before, after, code, limit=limit)
     return await replay_capabilities(
         running.database, before, after, code, limit=limit, capability=capability, platform=running.platform
     )
 
 
-async def _live(ground: Ground, code: str) -> Line:
-    held = await switches.current(ground.database, code)
+async def _live(context: DeployContext, code: str) -> CompiledFrontEnd:
+    held = await switches.current(context.database, code)
     if held is not None and held.stable is not None:
-        return checked(ground.release, await kept.load(ground.database, code, held.stable, ground.cache))
-    return ground.release.line(code)
+        return checked(context.release, await kept.load(context.database, code, held.stable, context.cache))
+    return context.release.line(code)
 
 
 def _folders(folder: Path) -> Sequence[Path]:

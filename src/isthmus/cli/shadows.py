@@ -10,7 +10,7 @@ from rich.console import Console
 from isthmus.kernel import encode
 from isthmus.runtime.deploy import report as deploy_report
 from isthmus.runtime.deploy import versions
-from isthmus.runtime.deploy.deploy import Ground, NotYours
+from isthmus.runtime.deploy.deploy import DeployContext, NotYours
 from isthmus.runtime.deploy.remote import Remote
 from isthmus.runtime.deploy.report import Line
 from isthmus.runtime.replay.report import report
@@ -18,7 +18,7 @@ from isthmus.runtime.shadow import shadow as shadows
 from isthmus.runtime.shadow.shadow import Shadow
 
 from .deploys import Key, To, person
-from .opening import ground, on
+from .opening import deploy_site, on
 
 DIFFERENT = 1  # exit code: something differs, for scripts
 
@@ -42,7 +42,7 @@ def add_to(main: typer.Typer) -> None:
     ) -> None:
         """Run a version on a share of live calls, give nobody its answers, and say what would be different."""
 
-        async def here(opened: Ground) -> Line:
+        async def here(opened: DeployContext) -> Line:
             if version:
                 one = await versions.chosen(opened.database, code, version)
                 await shadows.declare(opened.database, code, one.hash, percent=percent, made_by=person())
@@ -61,7 +61,7 @@ def add_to(main: typer.Typer) -> None:
                 (line,) = remote.versions()
             return line
 
-        line = there() if to else on(ground, here)
+        line = there() if to else on(deploy_site, here)
         found = line.shadow
         if found is None:
             raise shadows.NoShadow(code)
