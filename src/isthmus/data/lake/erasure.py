@@ -18,7 +18,8 @@ from isthmus.kernel import Value, encode
 from isthmus.markings import Pii, Ref
 
 from ..model import front_end_events
-from ..model.model import Entity, marks_of
+from ..model.marks import marks_of
+from ..model.model import Entity
 from ..query.scope import quoted
 from .lake import (
     CHANGE_COLUMNS,
