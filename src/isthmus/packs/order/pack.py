@@ -92,10 +92,12 @@ PACK = Pack(
         ),
         Condition(
             name="order.nothing-left-is-sent",
-            sentence="An order that waits to be sent has something left to send.",
+            sentence="An order that waits to be sent has something left to send; no line is sent and closed beyond it.",
             sql="""select orders.front_end, order_id, orders.state from "order".orders
-                   join "order".lines using (front_end, order_id) where state in ('paid', 'part-shipped')
-                   group by orders.front_end, order_id, orders.state having sum(quantity - shipped - closed) = 0""",
+                   join "order".lines using (front_end, order_id)
+                   group by orders.front_end, order_id, orders.state
+                   having (state in ('paid', 'part-shipped') and sum(quantity - shipped - closed) = 0)
+                       or bool_or(shipped + closed > quantity)""",
         ),
         Condition(
             name="order.returns-are-within-what-was-paid",

@@ -19,8 +19,7 @@ create index on "order".refund (front_end, order_id);
 alter table "order".lines
     add column closed integer not null default 0 check (closed >= 0),
     add column commission_returned_minor bigint not null default 0
-        check (commission_returned_minor between 0 and commission_minor),
-    add check (shipped + closed <= quantity);
+        check (commission_returned_minor between 0 and commission_minor);
 alter table "order".return add column kind text not null default 'return' check (kind in ('return', 'closing'));
 update "order".lines set commission_returned_minor = (2 * commission_minor * returned + quantity) / (2 * quantity)
 where returned > 0 and commission_minor > 0;
