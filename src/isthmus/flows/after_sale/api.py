@@ -97,7 +97,7 @@ def close_goods(ask: CloseLines) -> order.Return:
 @flow(
     "after-sale.close-lines",
     version="1.0",
-    effect=Effect.STEPS,
+    effect=Effect.SAGA,
     uses=[close_goods, order.get_order, payment.refund_from, order.settle_return],
     deadline_ms=60_000,
 )
@@ -113,7 +113,7 @@ def close_lines(ask: CloseLines) -> order.Return:
 @flow(
     "after-sale.refund-return",
     version="1.0",
-    effect=Effect.STEPS,
+    effect=Effect.SAGA,
     uses=[take_back, order.get_order, payment.refund_from, order.settle_return],
     deadline_ms=60_000,
 )

@@ -85,7 +85,7 @@ async def settle_return(ask: api.SettleReturn, ctx: Context) -> api.Return:
 async def book_refund(ask: api.BookRefund, ctx: Context) -> api.BookedRefund:
     group = await storage.group(ctx.session, ctx.front_end, ask.group_id, is_locked=True)
     orders = await storage.orders(ctx.session, ctx.front_end, [one.order_id for one in group]) if group else []
-    left = [(one.order_id, (one.total - one.refunded).minor, one.state not in rules.GONE) for one in orders]
+    left = [(one.order_id, (one.total - one.refunded).minor, one.state not in rules.TERMINAL) for one in orders]
     found = rules.booked(ask.amount.minor, left, await _meant(ask.cause, ctx))
     if found:
         refunds = [(ctx.new_id(), order_id, minor) for order_id, minor in found]
