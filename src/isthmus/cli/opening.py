@@ -9,7 +9,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
 from isthmus.app.config import Config, load_config
-from isthmus.app.platform import Running, deploy_context, running, written
+from isthmus.app.platform import Running, running, written
+from isthmus.app.platform import deploy_context as deploy_context_of
 from isthmus.kernel import Value, ports
 from isthmus.kernel.host import Release
 from isthmus.runtime.deploy.deploy import DeployContext
@@ -36,10 +37,10 @@ def standing() -> AbstractAsyncContextManager[Running]:
 
 
 @asynccontextmanager
-async def ground() -> AsyncGenerator[DeployContext]:
+async def deploy_context() -> AsyncGenerator[DeployContext]:
     """Open where front ends are deployed."""
     async with standing() as platform:
-        yield dataclasses.replace(deploy_context(platform), say=say)
+        yield dataclasses.replace(deploy_context_of(platform), say=say)
 
 
 @asynccontextmanager
@@ -63,7 +64,7 @@ def look(asked: Asked) -> tuple[Release, tuple[str, ...]]:
     """Return a release, and what it is in sentences: what is deployed, or the folder where there is no database."""
     config = load_config()
     if not asked.is_folder and has_database(config):
-        return on(ground, lambda found: as_deployed(found, asked.front_end, asked.version))
+        return on(deploy_context, lambda found: as_deployed(found, asked.front_end, asked.version))
     return written(config), (f"of the folder {config.front_ends}, whatever is deployed",)
 
 
