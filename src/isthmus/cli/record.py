@@ -124,13 +124,11 @@ async def _replayed(running: Running, folder: Path, capabilities: bool, capabili
     )
 
 
-async def _live(deploy_context: DeployContext, code: str) -> CompiledFrontEnd:
-    held = await switches.current(deploy_context.database, code)
+async def _live(context: DeployContext, code: str) -> CompiledFrontEnd:
+    held = await switches.current(context.database, code)
     if held is not None and held.stable is not None:
-        return checked(
-            deploy_context.release, await kept.load(deploy_context.database, code, held.stable, deploy_context.cache)
-        )
-    return deploy_context.release.line(code)
+        return checked(context.release, await kept.load(context.database, code, held.stable, context.cache))
+    return context.release.line(code)
 
 
 def _folders(folder: Path) -> Sequence[Path]:
