@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from isthmus.values import QUANTITY_MAX, allocated, rounded
+from isthmus.values import QUANTITY_MAX, allocated, distinct_codes, rounded
 
 from . import api
 
@@ -264,7 +264,7 @@ def _added(one: api.BasketLine, other: api.BasketLine) -> api.BasketLine:
 
 def merged_coupons(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
     """Return the coupons of two baskets, each once. Raises TooManyCoupons for more than a basket may have."""
-    coupons = tuple(dict.fromkeys([*one, *other]))
+    coupons = distinct_codes([*one, *other])
     if len(coupons) > api.COUPONS_MAX:
         raise api.TooManyCoupons(coupons=len(coupons), most=api.COUPONS_MAX, path="$.from_basket_id")
     return coupons
