@@ -59,7 +59,8 @@ _CLAIM: Final = """
         from due where not is_missed on conflict (front_end, capability, event_id) do nothing
     ), skipped as (
         insert into runtime.job_run as run (front_end, job, ran_at, outcome)
-        select distinct front_end, job, $7::timestamptz, 'skipped: no server ran when it was due' from due where is_missed
+        select distinct front_end, job, $7::timestamptz, 'skipped: no server ran when it was due'
+        from due where is_missed
         on conflict (front_end, job) do update set ran_at = excluded.ran_at, outcome = excluded.outcome
     )
     select count(*)::int from due"""
