@@ -66,7 +66,7 @@ class _Writer:
         self.shared = Parameters(self.model, zone(self.plan.ask), {})
 
     def written(self, is_whole_table: bool) -> Statement:
-        self.ctes += visible_rows(self.shared, self.visible)
+        self.ctes, self.is_recursive = visible_rows(self.shared, self.visible)
         if self.plan.ask.currency:
             self.currency = self.shared.add(self.plan.ask.currency, "varchar")
             self.ctes.append(f"rates as (\n    {rates.table_to(self.plan.ask.currency, self.currency)})")
