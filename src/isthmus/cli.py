@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,7 +83,8 @@ async def _shadow_ground() -> AsyncGenerator[tuple[Ground, Mapping[type, object]
 def _look(asked: Asked) -> tuple[Release, tuple[str, ...]]:
     config = load_config()
     if not asked.is_folder and _has_database(config):
-        return asyncio.run(_deployed(asked))
+        with ThreadPoolExecutor(1) as apart:  # who asks may be in an event loop, and there is one a thread
+            return apart.submit(asyncio.run, _deployed(asked)).result()
     return _release(), (f"of the folder {config.front_ends}, whatever is deployed",)
 
 

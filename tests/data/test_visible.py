@@ -124,7 +124,9 @@ maybe = st.one_of(st.none(), ids)
 shops = st.sampled_from(["north", "south"])
 accounts_of = st.lists(st.tuples(shops, ids, maybe), max_size=6, unique_by=lambda row: row[:2])
 payments_of = st.lists(
-    st.tuples(ids, st.one_of(st.none(), shops), maybe, maybe, st.integers(1, 9)), max_size=5, unique_by=lambda row: row[0]
+    st.tuples(ids, st.one_of(st.none(), shops), maybe, maybe, st.integers(1, 9)),
+    max_size=5,
+    unique_by=lambda row: row[0],
 )
 
 

@@ -162,7 +162,7 @@ def following(model: Model, restricted: Collection[str]) -> list[tuple[Entity, .
 
     Entities that refer to one another in a cycle stand together: none of them is before the others.
     """
-    above = {name: _above(model, name) for name in model.entities}
+    above = {name: _above(model, name) for name in model.entities} if restricted else {}
     rings: dict[frozenset[str], None] = {}
     for name, reached in above.items():
         if name in restricted or not reached.isdisjoint(restricted):

@@ -1,9 +1,9 @@
 """Rows that the asker may see, as SQL: restricted ones, and with them all that refer to rows that are not seen.
 
-    open     rows that pass the policy's filter, and refer to nothing unseen outside of their own cycle of references
-    links    within a cycle: which open row refers to which row
-    lost     those that refer to a row that is not open, and all that refer to lost ones, until no more come
-    visible  open and not lost
+open     rows that pass the policy's filter, and refer to nothing unseen outside of their own cycle of references
+links    within a cycle: which open row refers to which row
+lost     those that refer to a row that is not open, and all that refer to lost ones, until no more come
+visible  open and not lost
 """
 
 from __future__ import annotations
@@ -100,9 +100,7 @@ def _link(model: Model, entity: Entity, reference: Reference, name: str, width: 
     )
 
 
-def _texts(
-    entity: Entity, fields: Sequence[str], alias: str, columns: Sequence[str] = ()
-) -> list[str]:
+def _texts(entity: Entity, fields: Sequence[str], alias: str, columns: Sequence[str] = ()) -> list[str]:
     """Return fields as text, so that rows of all kinds in a cycle stand in one table; `columns` stand in for them."""
     return [
         f"cast(cast({alias}.{quoted(column)} as {SQL_TYPES[entity.fields[field].kind]}) as varchar)"
