@@ -45,7 +45,8 @@ class Config:
     existing services that are packs here, by name. isolation: for those front ends that do not run `inline` with its
     defaults, by the name of their folder, which is their code. record: which calls are recorded, and how long
     they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; empty where nobody said. lake:
-    `receipts` (how many are kept, for how many days) and `fresh_hours` (after how many an entity is too old).
+    `receipts` (how many are kept, for how many days), `snapshots` (for how many days states are kept that receipts
+    name) and `fresh_hours` (after how many an entity is too old).
     """
 
     root: Path
@@ -78,6 +79,7 @@ _KNOWN = {
     "record": {"share", "shares", "kept", "kept_mb", "kept_days"},
     "cost": {"month"},
     "receipts": {"days", "count"},
+    "snapshots": {"days"},
 }
 _AMOUNT = re.compile(r"\d{1,12}(\.\d{1,2})? [A-Z]{3}")
 _PER_FRONT_END = {"isolation", "budget_ms", "deadline_ms", "memory_mb", "url"}
@@ -105,7 +107,7 @@ def load_config(path: Path | None = None) -> Config:
         isolation={name: _isolation(file, name, chosen) for name, chosen in found.get("front_ends", {}).items()},
         record=record,
         cost_month=_amount(file, found.get("cost", {}).get("month", "")),
-        lake={section: found[section] for section in ("receipts", "fresh_hours") if section in found},
+        lake={section: found[section] for section in ("receipts", "snapshots", "fresh_hours") if section in found},
     )
 
 

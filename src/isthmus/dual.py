@@ -23,7 +23,6 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from isthmus.data import quality
-from isthmus.data.erasure import erase
 from isthmus.data.landing import Lander, Landing
 from isthmus.data.one_id import OneId
 from isthmus.data.platform import DataPlatform
@@ -52,6 +51,7 @@ SEGMENTS: Final = (
         least=FREQUENT_ORDERS,
     ),
 )
+FORGETTING: Final = "lake-erasure"
 ERASED: Final = event_kind(member.MemberErased).name
 
 
@@ -80,11 +80,15 @@ class Dual:
         self._landed_at: datetime | None = None
 
     def consumers(self) -> list[Consumer]:
-        """Return who must be told of events for the lake to forget whom the business forgot."""
-        return [Consumer(name="lake-erasure", deliver=self._forget, types=(ERASED,))]
+        """Return who must be told of events for the lake to forget whom the business forgot.
+
+        Each lake has a consumer of its own: where servers do not share one, each forgets.
+        """
+        return [Consumer(name=f"{FORGETTING}-{self._data.lake.id}", deliver=self._forget, types=(ERASED,))]
 
     async def land(self) -> Landing:
         """Bring what is new into the lake."""
+        await self._outbox.forget(FORGETTING)  # of before each lake had its own: events would be kept for it for ever
         landing = await self._alerted(await self._land())
         self._landed_at = self._clock()
         return landing
@@ -121,11 +125,19 @@ class Dual:
         await self.land()  # what the business still held when it forgot them is there first, and goes now
         for event in events:
             gone = decode(event.data, member.MemberErased)
-            key = {"front_end": event.front_end, "member_id": str(gone.member_id)}
-            await asyncio.to_thread(erase, self._data.lake, "member.membership", key, self._clock())
+            key: dict[str, object] = {"front_end": event.front_end, "member_id": str(gone.member_id)}
+            await self._erased(key)
             if self._one_id is not None:
                 record = f"{event.front_end}/{gone.member_id}"
                 await asyncio.to_thread(self._one_id.forget, record, self._clock())
+
+    async def _erased(self, key: dict[str, object]) -> None:
+        """Erase a member from the lake, again where another process landed meanwhile."""
+        for _ in range(LAND_TRIES - 1):
+            with suppress(errors.Conflict):
+                await asyncio.to_thread(self._data.erase, "member.membership", key, self._clock())
+                return
+        await asyncio.to_thread(self._data.erase, "member.membership", key, self._clock())
 
 
 async def landed(

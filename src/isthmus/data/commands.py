@@ -76,7 +76,7 @@ def commands(
         """Bring new events and changed rows into the lake, and compare both sides; exit code 1 where they differ."""
         platform = open_platform()
         landing = asyncio.run(land(platform))
-        pruned = platform.receipts.prune(datetime.now(UTC))
+        pruned = platform.prune(datetime.now(UTC))
         if as_json:
             typer.echo(encode(landing))
             raise typer.Exit(1 if landing.alerts else 0)
