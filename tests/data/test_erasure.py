@@ -12,15 +12,15 @@ import pyarrow as pa
 import pytest
 
 from isthmus import markings as m
-from isthmus.data import policy
-from isthmus.data.ask import Ask
-from isthmus.data.erasure import KEY, erase
-from isthmus.data.lake import EVENTS, QUARANTINE, Lake, changes_of, current_of
-from isthmus.data.landing import _EVENT_SCHEMA, _QUARANTINE_SCHEMA
-from isthmus.data.metrics import Metrics
-from isthmus.data.model import build
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.answers.receipt import Receipts
+from isthmus.data.lake.erasure import KEY, erase
+from isthmus.data.lake.lake import EVENTS, QUARANTINE, Lake, changes_of, current_of
+from isthmus.data.lake.landing import _EVENT_SCHEMA, _QUARANTINE_SCHEMA
+from isthmus.data.model.ask import Ask
+from isthmus.data.model.model import build
+from isthmus.data.privacy import policy
 from isthmus.data.pseudonyms import MASKED, pseudonym
-from isthmus.data.receipt import Receipts
 from isthmus.kernel import FrontEnd, Value, errors, event
 from isthmus.markings import AnyOf, Count, Dimension, Distinct, Key, Measure, Not, Pii, Ref, Where, entity
 

@@ -12,11 +12,11 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from isthmus.data import policy
-from isthmus.data.ask import Ask
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.checks.metamorphic import broken
 from isthmus.data.errors import DuplicateKey
-from isthmus.data.metamorphic import broken
-from isthmus.data.metrics import Metrics
+from isthmus.data.model.ask import Ask
+from isthmus.data.privacy import policy
 
 from .conftest import SHOP_SQL, TRAPS_SQL, World, shop_model, trap_model
 

@@ -7,10 +7,10 @@ from datetime import date
 
 import asyncpg
 
-from isthmus.data import policy
-from isthmus.data.metrics import Metrics
-from isthmus.data.publish import publish
-from isthmus.data.receipt import Receipts
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.answers.receipt import Receipts
+from isthmus.data.exchange.publish import publish
+from isthmus.data.privacy import policy
 from isthmus.kernel import FrontEnd
 
 from .conftest import World

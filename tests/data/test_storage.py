@@ -13,15 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from isthmus.data import policy
-from isthmus.data.ask import Ask
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.answers.receipt import Receipts
 from isthmus.data.deltas import FILES_MAX
-from isthmus.data.kept import KeptSnapshots
-from isthmus.data.lake import Lake
-from isthmus.data.landing import Lander
-from isthmus.data.metrics import Metrics
+from isthmus.data.lake.lake import Lake
+from isthmus.data.lake.landing import Lander
+from isthmus.data.lake.retention import KeptSnapshots
+from isthmus.data.model.ask import Ask
 from isthmus.data.platform import DataPlatform
-from isthmus.data.receipt import Receipts
+from isthmus.data.privacy import policy
 from isthmus.kernel import errors
 from isthmus.store import Database, Outbox
 

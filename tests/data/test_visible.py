@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus import markings as m
-from isthmus.data.ask import Ask
-from isthmus.data.dialect import translated
-from isthmus.data.model import Model, build
-from isthmus.data.plan import plan
-from isthmus.data.policy import ALL, Opened, Policy, visible_rows
-from isthmus.data.sql import statement
+from isthmus.data.model.ask import Ask
+from isthmus.data.model.model import Model, build
+from isthmus.data.privacy.policy import ALL, Opened, Policy, visible_rows
+from isthmus.data.query.dialect import translated
+from isthmus.data.query.plan import plan
+from isthmus.data.query.sql import statement
 from isthmus.kernel import Value
 from isthmus.markings import Dimension, Key, Measure, Ref, Where, entity
 

@@ -12,13 +12,13 @@ import pyarrow as pa
 from isthmus.kernel import encode
 from isthmus.markings import Ref
 
-from . import own_events
 from .held import Held, keys_table
-from .lake import File, Lake, Manifest, rows_of
-from .model import Entity, Field, marks_of
+from .lake.lake import File, Lake, Manifest, rows_of
+from .model import front_end_events as own_events
+from .model.model import Entity, Field, marks_of
 from .personal import Hide, blank, hidden_attributes
 from .pseudonyms import ERASED, erased, pseudonym_sql
-from .scope import quoted
+from .query.scope import quoted
 
 ErasedValues = dict[tuple[str, str], str]  # (field, value) → what stands for it now
 

@@ -13,9 +13,9 @@ import duckdb
 import pyarrow as pa
 
 from .deltas import delta_of
-from .lake import Lake, Manifest, changes_of, current_of, entity_columns
-from .model import Entity, Reference
-from .scope import quoted
+from .lake.lake import Lake, Manifest, changes_of, current_of, entity_columns
+from .model.model import Entity, Reference
+from .query.scope import quoted
 
 Key = tuple[str, ...]
 _NAMES: Final = ("text", "uuid")  # kinds of keys that are long enough to be looked for in text
