@@ -2,13 +2,14 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities, service, service_providers
+from . import api, entities
+from .service import payments, providers
 
 PACK = Pack(
     name="payment",
     owner="payments",
     api=api,
-    service=(service, service_providers),
+    service=(payments, providers),
     migrations="isthmus.packs.payment:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
