@@ -13,8 +13,8 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -31,6 +31,7 @@ from isthmus.data.privacy.policy import owner
 from isthmus.kernel import Caller, Platform, decode, errors
 from isthmus.kernel.declare.capability import event_kind
 from isthmus.packs.member import api as member
+from isthmus.runtime.children import run_child
 from isthmus.store import Database, Outbox
 from isthmus.store.outbox import Event
 from isthmus.store.relay import Consumer
@@ -42,6 +43,12 @@ LAND_TRIES: Final = 5
 LAND_WAIT_S: Final = 0.5
 LAND_ANYWAY: Final = timedelta(minutes=10)  # tables may change without an event
 LAND_NICENESS: Final = 10  # who buys goes first
+LAND_LIMIT_S: Final = 3_600  # a year of orders at once takes minutes
+LAND_TURN_S: Final = 120.0  # so long a landing waits for another one to end
+_LANDING: Final = 0x6C616E64696E67
+_TAKE_LANDING: Final = f"select pg_try_advisory_lock({_LANDING})"
+_GIVE_LANDING: Final = f"select pg_advisory_unlock({_LANDING})"
+_IS_FREE: Final = f"select pg_try_advisory_xact_lock({_LANDING})"  # for as long as the statement takes
 SEGMENTS: Final = (
     Segment(
         code="frequent-buyer",
@@ -71,6 +78,7 @@ class Dual:
     ) -> None:
         self._platform = platform
         self._data = data
+        self._database = database
         self._outbox = Outbox(database)
         self._land = land or partial(landed, data, database, clock)
         self._segments = Segments(data.lake.folder / "segments", segments)
@@ -97,7 +105,12 @@ class Dual:
         """Land where something has happened since the last landing, and every ten minutes in any case."""
         is_due = self._landed_at is None or self._landed_at + LAND_ANYWAY <= self._clock()
         has_news = is_due or await self._outbox.newest() > self._data.lake.head().position
-        return await self.land() if has_news else None
+        return await self.land() if has_news and await self._is_free() else None
+
+    async def _is_free(self) -> bool:
+        """Say whether nobody lands: a process is started for a landing, and not for waiting until it is its turn."""
+        async with self._database.platform() as session:
+            return await session.fetch_value(_IS_FREE)
 
     async def _alerted(self, landing: Landing) -> Landing:
         """Log what an operator must see of a landing: sides that differ, bad rows, and once what became too old."""
@@ -143,10 +156,26 @@ class Dual:
 async def landed(
     data: DataPlatform, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> Landing:
-    """Land, again where another process was first, and look what is too old. Raises Conflict after some tries."""
-    landing = await _landed(data.lander(database))
+    """Land when no other process of the platform does, and look what is too old. Raises Conflict after some tries."""
+    async with _alone(database):
+        landing = await _landed(data.lander(database))
     stale = await asyncio.to_thread(lambda: quality.stale(data.model, data.lake.newest(), clock()))
     return replace(landing, stale=tuple(stale))  # pyright: ignore[reportArgumentType]
+
+
+@asynccontextmanager
+async def _alone(database: Database) -> AsyncGenerator[None]:
+    """Hold the one landing of the platform; the database lets go of it with whoever held it and was killed."""
+    ends = asyncio.get_running_loop().time() + LAND_TURN_S
+    async with database.platform() as session:
+        while not await session.fetch_value(_TAKE_LANDING):
+            if asyncio.get_running_loop().time() > ends:
+                raise errors.Conflict("another landing of this platform is at work", remedy="look again when it ends")
+            await asyncio.sleep(LAND_WAIT_S)
+        try:
+            yield
+        finally:
+            await session.fetch_value(_GIVE_LANDING)
 
 
 async def _landed(lander: Lander) -> Landing:
@@ -159,22 +188,15 @@ async def _landed(lander: Lander) -> Landing:
 
 async def landed_apart(database_url: str) -> Landing:
     """Land in a process of its own, with this one's folder and settings. Raises Unavailable with what it said."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "isthmus.cli", "data", "land", "--json"),
+    ended = await run_child(
+        [sys.executable, "-m", "isthmus.cli", "data", "land", "--json"],
         env={**os.environ, "ISTHMUS_DATABASE_URL": database_url},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        limit_s=LAND_LIMIT_S,
+        niceness=LAND_NICENESS,
     )
-    try:
-        with suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, process.pid, LAND_NICENESS)
-        told, complaint = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if not told:
-        said = complaint.decode(errors="replace").strip()[-500:]
-        raise errors.Unavailable(f"landing ended with {process.returncode}: {said}", remedy="it is tried again in time")
-    return decode(told, Landing)
+    if ended.is_late:
+        raise errors.Unavailable(f"landing did not end within {LAND_LIMIT_S} s", remedy="it is tried again in time")
+    if not ended.out:
+        said = ended.complaint.decode(errors="replace").strip()[-500:]
+        raise errors.Unavailable(f"landing ended with {ended.code}: {said}", remedy="it is tried again in time")
+    return decode(ended.out, Landing)

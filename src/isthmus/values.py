@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -15,36 +16,32 @@ from isthmus.kernel.contract import fit
 
 V = TypeVar("V", bound=Value)
 
-# ISO 4217 codes whose minor unit is not a hundredth; every other code has two decimals.
-_NO_DECIMALS = frozenset(
-    [
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "ISK",
-        "JPY",
-        "KMF",
-        "KRW",
-        "PYG",
-        "RWF",
-        "UGX",
-        "UYI",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    ]
-)
-_THREE_DECIMALS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+
+# ISO 4217, List One (current currencies and funds) as its maintenance agency SIX published it on 2026-01-01, by how
+# many decimals a code's minor unit has. Metals, bond units and codes of no currency have none: they count whole.
+_CODES_BY_DECIMALS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF "
+    "XAG XAU XBA XBB XBC XBD XDR XPD XPT XSU XTS XUA " + "X" * 3,
+    2: "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW "
+    "CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF "
+    "IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK "
+    "MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP "
+    "SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XAD XCD XCG "
+    "YER ZAR ZMW ZWG",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+CURRENCIES = {code: places for places, codes in _CODES_BY_DECIMALS.items() for code in codes.split()}
+_DECIMALS_OTHERWISE = 2  # of codes that were withdrawn, which old rows have, and of those that came later
 
 Moment = Annotated[datetime, Meta(tz=True)]  # a time without a zone is nobody's time
 CurrencyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z", description="ISO 4217 currency code")]
 Sku = Annotated[str, Meta(min_length=1, max_length=64, description="stock keeping unit")]
 Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}\Z", description="a code that people choose")]
 Text = Annotated[str, Meta(max_length=2000)]
-Quantity = Annotated[int, Meta(ge=1, le=1_000_000, description="whole number of the SKU's unit of measure")]
+QUANTITY_MAX = 1_000_000  # of one line: above any order, and quantities of a thousand lines still add up
+Quantity = Annotated[int, Meta(ge=1, le=QUANTITY_MAX, description="whole number of the SKU's unit of measure")]
 PageSize = Annotated[int, Meta(ge=1, le=200, description="how many to return at most")]
 Minor = Annotated[int, Meta(ge=-(10**15), le=10**15, description="minor units of the currency, such as cents")]
 
@@ -120,16 +117,26 @@ class Money(Value):
         return other
 
 
+def whole_number(text: object, least: int, most: int) -> int | None:
+    """Return the whole number that a text says in plain digits, within bounds; nothing where it says none.
+
+    `²` and `٣` are digits to Python, and five thousand digits are more than it reads: what people and programs send in
+    addresses, forms and headers is read by this.
+    """
+    if not isinstance(text, str) or not _WHOLE_NUMBER.fullmatch(text):
+        return None
+    found = int(text)
+    return found if least <= found <= most else None
+
+
 def money(minor: int, currency: str) -> Money:
     """Make an amount of minor units."""
     return Money(currency=currency, minor=minor)
 
 
 def decimals(currency: str) -> int:
-    """Return how many decimals a currency's minor unit has: 0, 2 or 3 (ISO 4217)."""
-    if currency in _NO_DECIMALS:
-        return 0
-    return 3 if currency in _THREE_DECIMALS else 2
+    """Return how many decimals a currency's minor unit has: 0, 2, 3 or 4 (ISO 4217)."""
+    return CURRENCIES.get(currency, _DECIMALS_OTHERWISE)
 
 
 def rounded(exact: Fraction, rounding: Rounding = Rounding.HALF_UP) -> int:

@@ -17,10 +17,10 @@ from isthmus.data.answers.receipt import Receipts
 from isthmus.data.lake.erasure import KEY, erase
 from isthmus.data.lake.lake import EVENTS, QUARANTINE, Lake, changes_of, current_of
 from isthmus.data.lake.landing import _EVENT_SCHEMA, _QUARANTINE_SCHEMA
+from isthmus.data.lake.pseudonyms import MASKED, pseudonym
 from isthmus.data.model.ask import Ask
 from isthmus.data.model.model import build
 from isthmus.data.privacy import policy
-from isthmus.data.pseudonyms import MASKED, pseudonym
 from isthmus.kernel import FrontEnd, Value, errors, event
 from isthmus.markings import AnyOf, Count, Dimension, Distinct, Key, Measure, Not, Pii, Ref, Where, entity
 

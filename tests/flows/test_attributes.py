@@ -162,6 +162,24 @@ async def test_what_is_engraved_is_said_in_the_basket_and_stays_when_the_quantit
         await call(order.set_lines, order.SetLines(basket_id=basket.basket_id, lines=(wrong,)), south)
 
 
+async def test_two_rings_with_two_engravings_are_ordered_as_they_were_put_in(shop: Shop) -> None:
+    call, south = shop.platform.call, shop.south
+
+    async def opened(*texts: str) -> order.Basket:
+        basket = await call(order.open_basket, order.OpenBasket(currency="EUR"), south)
+        lines = tuple(order.SetLine(sku="tea", quantity=1, attributes={"text": text}) for text in texts)
+        return await call(order.set_lines, order.SetLines(basket_id=basket.basket_id, lines=lines), south)
+
+    mine, guests = await opened("Ada"), await opened("Bob", "Ada")
+    assert [line.attributes["text"] for line in guests.lines] == ["Bob", "Ada"]
+    merge = order.MergeBasket(basket_id=mine.basket_id, from_basket_id=guests.basket_id)
+    await call(order.merge_basket, merge, south)
+    sold = await placed(shop, checkout.PlaceOrder(currency="EUR", basket_id=mine.basket_id), south)
+    assert [(line.attributes["text"], line.quantity) for line in sold.lines] == [("Ada", 2), ("Bob", 1)]
+    left = await call(order.get_basket, order.GetBasket(basket_id=mine.basket_id), south)
+    assert left.lines == ()
+
+
 async def test_a_member_and_a_sku_are_each_front_ends_own(shop: Shop) -> None:
     call = shop.platform.call
     joins = member.Register(

@@ -19,9 +19,9 @@ from msgspec import structs
 from isthmus.kernel import Value, encode, errors
 from isthmus.markings import AllOf, AnyOf, Filter, Not, Scalar, Where
 
+from ..lake.pseudonyms import MASKED, pseudonym
 from ..lake.retention import Kept, Pruned, ReceiptPruned
 from ..model.ask import Ask
-from ..pseudonyms import MASKED, pseudonym
 from ..query.proof import Proof
 
 PAGE: Final = 50  # receipts on a page

@@ -19,11 +19,11 @@ from typing import Final
 from isthmus.kernel import Value
 
 from ..answers.receipt import Receipts
-from ..deltas import delta_of
-from ..erased_files import Files
-from ..held import held_by
-from ..pseudonyms import secret_of
+from .deltas import delta_of
+from .erased_files import Files
+from .held import held_by
 from .lake import EVENTS, QUARANTINE, File, Lake, Manifest, changes_of, current_of
+from .pseudonyms import secret_of
 
 KEY: Final = "erasing.key"  # the key of an erasure's pseudonyms, until it is done: a killed one goes on with the same
 

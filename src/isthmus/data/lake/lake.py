@@ -26,12 +26,13 @@ import duckdb
 import msgspec
 
 from isthmus.kernel import FrontEnd, Value, encode, errors
+from isthmus.values import whole_number
 
-from ..deltas import DELTA_COLUMNS, current_sql, delta_of
 from ..model.attributes import Declared
 from ..model.model import Entity, FieldKind, Model, event_columns
-from ..pseudonyms import SECRET, secret_of
 from ..query.scope import SQL_TYPES, quoted, table_name
+from .deltas import DELTA_COLUMNS, current_sql, delta_of
+from .pseudonyms import SECRET, secret_of
 from .reader import DuckReader
 
 READERS_MAX: Final = 4  # open states; each holds little beyond the columns that it has read
@@ -139,16 +140,16 @@ class Lake:
 
     def state(self, snapshot: str) -> Manifest:
         """Return the manifest of a state. Raises NotFound with the reason where it is gone."""
-        number = snapshot.partition("-")[0]
-        if number.isdigit() and int(number) in self._manifests():
-            manifest = self._manifest(int(number))
+        number = whole_number(snapshot.partition("-")[0], 0, 10**18)
+        if number is not None and number in self._manifests():
+            manifest = self._manifest(number)
             if manifest.name == snapshot:
                 return manifest
         if snapshot == EMPTY.name:
             return EMPTY
-        notes = self.folder / "gone" / f"{number}.txt"
-        reason = notes.read_text() if number.isdigit() and notes.is_file() else "it is not in this lake"
-        if number.isdigit() and not notes.is_file() and 0 < int(number) < self.head().number:
+        notes = self.folder / "gone" / f"{snapshot.partition('-')[0]}.txt"
+        reason = notes.read_text() if number is not None and notes.is_file() else "it is not in this lake"
+        if number is not None and not notes.is_file() and 0 < number < self.head().number:
             reason = "states are kept for a time where receipts name them, and an hour where none does"
         raise errors.NotFound(f"snapshot {snapshot} is gone: {reason}", remedy="ask of the newest snapshot")
 

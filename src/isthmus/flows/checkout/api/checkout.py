@@ -20,7 +20,7 @@ from isthmus.values import LINES_MAX, Address, Code, CurrencyCode, LineAsk, Mome
 
 from .bill import BasketChanged, Bill, OrderPreview
 
-COUPONS_MAX = 10
+COUPONS_MAX = order.COUPONS_MAX  # those of the basket and those of the ask together
 SUBSTITUTED_MAX = 10  # lines for which substitutes are looked for
 OFFERS_MAX = 20  # goods of one category that a front end chooses a substitute from
 EXPIRE_MAX = 200
@@ -196,7 +196,7 @@ class NothingToBuy(errors.BadAsk):
         inventory.get_availability,
         order.check_draft,
     ],
-    raises=[NothingToBuy, order.BasketsDiffer],
+    raises=[NothingToBuy, order.BasketsDiffer, order.TooManyCoupons],
 )
 def preview_order(ask: PreviewOrder) -> OrderPreview:
     """Say what placing an order would do: its bill with every reason, what is short, what refuses it, how it splits.
@@ -231,7 +231,7 @@ def preview_order(ask: PreviewOrder) -> OrderPreview:
         order.place_order,
         payment.open_payment,
     ],
-    raises=[NothingToBuy, BasketChanged, order.BasketsDiffer, PriceChanged, SlotNeeded],
+    raises=[NothingToBuy, BasketChanged, order.BasketsDiffer, order.TooManyCoupons, PriceChanged, SlotNeeded],
 )
 def place_order(ask: PlaceOrder) -> PlacedOrder:
     """Place an order: number, stock, coupons, slot, receivable and events in one transaction, or nothing at all.

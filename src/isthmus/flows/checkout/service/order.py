@@ -234,7 +234,10 @@ async def _wanted(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> tuple
         raise order.BasketsDiffer(what="currency", one=basket.currency, other=ask.currency, path="$.currency")
     if basket.member_id is not None and ask.member_id not in (None, basket.member_id):
         raise order.BasketsDiffer(what="member", one=basket.member_id, other=ask.member_id, path="$.member_id")
-    return basket, tuple(dict.fromkeys([*basket.coupons, *ask.coupons]))
+    coupons = tuple(dict.fromkeys([*basket.coupons, *ask.coupons]))
+    if len(coupons) > api.COUPONS_MAX:
+        raise order.TooManyCoupons(coupons=len(coupons), most=api.COUPONS_MAX, path="$.coupons")
+    return basket, coupons
 
 
 async def _delivery(

@@ -13,6 +13,7 @@ that was never used can be explained by its lease.
 # pyright: reportUnusedImport=false
 
 from .baskets import (
+    COUPONS_MAX,
     Basket,
     BasketLine,
     GetBasket,
@@ -33,8 +34,11 @@ from .errors import (
     BasketsDiffer,
     CancelRefused,
     IllegalTransition,
+    LineUnclear,
     NotReturnable,
     OrderRefused,
+    QuantityTooLarge,
+    TooManyCoupons,
     TransitionRefused,
     UnknownBasket,
     UnknownOrder,

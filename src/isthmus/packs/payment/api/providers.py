@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Literal, Protocol
 
 from isthmus.kernel import Value, decode, encode, errors
-from isthmus.values import Money
+from isthmus.values import Money, whole_number
 
 
 class Outcome(Value):
@@ -16,6 +16,9 @@ class Outcome(Value):
     state: Literal["done", "refused", "unknown"]
     provider_reference: str = ""
     reason: str = ""
+
+
+SLOW_MAX_MS = 600_000  # longer than any call may take
 
 
 class Provider(Protocol):
@@ -99,8 +102,8 @@ class TestProvider:
             raise TimeoutError("the test provider was told not to answer")
         if word == "twice":
             self.notifications.append(self.notifications[-1])
-        if word == "slow" and rest.isdigit():
-            await asyncio.sleep(int(rest) / 1000)
+        if word == "slow" and (wait_ms := whole_number(rest, 0, SLOW_MAX_MS)) is not None:
+            await asyncio.sleep(wait_ms / 1000)
         return outcome
 
     async def capture(self, *, key: str, authorisation: str, amount: Money) -> Outcome:

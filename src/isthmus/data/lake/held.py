@@ -12,10 +12,10 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from ..model.model import Entity, Reference
+from ..query.scope import quoted
 from .deltas import delta_of
-from .lake.lake import Lake, Manifest, changes_of, current_of, entity_columns
-from .model.model import Entity, Reference
-from .query.scope import quoted
+from .lake import Lake, Manifest, changes_of, current_of, entity_columns
 
 Key = tuple[str, ...]
 _NAMES: Final = ("text", "uuid")  # kinds of keys that are long enough to be looked for in text

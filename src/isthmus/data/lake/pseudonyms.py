@@ -16,8 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from .model.model import Entity, Field
-from .query.scope import quoted
+from ..model.model import Entity, Field
+from ..query.scope import quoted
 
 MASKED: Final = "masked:"
 ERASED: Final = "erased:"

@@ -12,13 +12,13 @@ import pyarrow as pa
 from isthmus.kernel import encode
 from isthmus.markings import Ref
 
+from ..model import front_end_events
+from ..model.model import Entity, Field, marks_of
+from ..query.scope import quoted
 from .held import Held, keys_table
-from .lake.lake import File, Lake, Manifest, rows_of
-from .model import front_end_events as own_events
-from .model.model import Entity, Field, marks_of
+from .lake import File, Lake, Manifest, rows_of
 from .personal import Hide, blank, hidden_attributes
 from .pseudonyms import ERASED, erased, pseudonym_sql
-from .query.scope import quoted
 
 ErasedValues = dict[tuple[str, str], str]  # (field, value) → what stands for it now
 
@@ -155,7 +155,7 @@ class Files:
         types = {str(row[0]) for row in connection.execute(f"select distinct type from {scan}").fetchall()}
         contracts: dict[str, Any] = dict(self._lake.events)
         if types - contracts.keys():
-            contracts = {**own_events.contracts_of(self._front_ends()), **contracts}
+            contracts = {**front_end_events.contracts_of(self._front_ends()), **contracts}
         found: list[dict[str, str]] = []
         for name in sorted(types & contracts.keys()):
             sql, values = self._theirs(contracts[name])

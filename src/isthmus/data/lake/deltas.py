@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
-from .model.model import Entity
-from .query.scope import SQL_TYPES, quoted
+from ..model.model import Entity
+from ..query.scope import SQL_TYPES, quoted
 
 if TYPE_CHECKING:
-    from .lake.lake import File, Lake, Manifest
+    from .lake import File, Lake, Manifest
 
 NEW_BASE_AT: Final = 4  # a base is written anew when one in so many of its rows has changed
 FILES_MAX: Final = 16  # files of one dataset before the small ones are put together
