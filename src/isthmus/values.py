@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from isthmus.kernel import Dimension, Meta, Value, errors
-from isthmus.kernel.contract import fit
+from msgspec.structs import force_setattr
+
+from isthmus import places
+from isthmus.kernel import Dimension, Meta, Value, decode, encode, errors
+from isthmus.kernel.contract import check, fit
 
 V = TypeVar("V", bound=Value)
+P = TypeVar("P")
 
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
@@ -170,6 +174,24 @@ def allocated(minor: int, weights: Sequence[int]) -> tuple[int, ...]:
     return tuple(sign * part for part in parts)
 
 
+def cursor_at(place: object) -> str:
+    """Return the cursor that goes on after a place of a list."""
+    return encode(place).hex()
+
+
+def place_at(cursor: str, type_: type[P], refusal: Callable[[], errors.BadAsk]) -> P:
+    """Return the place that a cursor stands for. Raises `refusal` for one that `cursor_at` cannot have written."""
+    try:
+        written = bytes.fromhex(cursor)
+        place = decode(written, type_)
+        check(place)
+    except (ValueError, errors.BadAsk):
+        raise refusal() from None
+    if b"\\u0000" in written:  # no text in the database has it
+        raise refusal()
+    return place
+
+
 class LineAsk(Value):
     """So much of one SKU."""
 
@@ -217,13 +239,61 @@ class Buyer(Value):
 GUEST = Buyer()
 
 
+class UnknownPlace(errors.BadAsk):
+    """A country or a region that is not known, which must not be taken for something broader."""
+
+    slug = "unknown-place"
+
+
 class Address(Value):
-    """Where something goes; `country` is ISO 3166-1 alpha-2, `region` the part after the dash in ISO 3166-2."""
+    """Where something goes; `country` is ISO 3166-1 alpha-2, `region` the part after the dash in ISO 3166-2.
+
+    A region may come by its name and in any case, a postcode with any gaps: both are kept in one form.
+    """
 
     country: Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
-    region: Annotated[str, Meta(max_length=16)] = ""
+    region: Annotated[str, Meta(max_length=80)] = ""
     city: Annotated[str, Meta(max_length=120)] = ""
     postcode: Annotated[str, Meta(max_length=16)] = ""
     street: Annotated[str, Meta(max_length=240)] = ""
     recipient: Annotated[str, Meta(max_length=120)] = ""
     phone: Annotated[str, Meta(max_length=40)] = ""
+
+    def __post_init__(self) -> None:
+        put_in_form(self, region=region_in_form(self.country, self.region), postcode=places.postcode(self.postcode))
+
+    def __check__(self, path: str) -> None:
+        check_place(self.country, self.region, path)
+
+
+_FORM_MAX = 16  # characters: what every such field can hold
+
+
+def put_in_form(value: Value, **fields: str) -> None:
+    """Set fields of a value that is being made to the form in which they are compared, where that is no longer."""
+    for name, form in fields.items():
+        typed = getattr(value, name)
+        if typed != form and len(form) <= max(len(typed), _FORM_MAX):
+            force_setattr(value, name, form)  # pyright: ignore[reportArgumentType] - a Value is a struct
+
+
+def region_in_form(country: str, typed: str) -> str:
+    """Return a region's code, or what was typed where it is none of the country's: who takes it in refuses that."""
+    found = places.region(country, typed)
+    return typed.strip() if found is None else found
+
+
+def check_place(country: str, region: str, path: str) -> None:
+    """Refuse a country or region that is not known. Raises UnknownPlace with the path."""
+    if not places.is_country(country):
+        raise UnknownPlace(
+            f"{country!r} is no country", remedy="send its code of ISO 3166-1, such as US", path=f"{path}.country"
+        )
+    if places.region(country, region) is None:
+        known = places.regions(country)
+        nearest = errors.near(region, [*known.values(), *known])
+        raise UnknownPlace(
+            f"{country} has no region {region!r}{nearest}",
+            remedy=f"send its code of ISO 3166-2 without {country!r} and dash, or its name",
+            path=f"{path}.region",
+        )

@@ -167,7 +167,7 @@ GIFTS = m.Count(name="north.gifts", of="order.order", where=Where("order.order.a
         ),
         (m.Atomic(name="north.e", measure="order.order.state"), "is not marked as a measure"),
         (m.Cumulative(name="north.f", of="order.sales-growth"), "runs over time"),
-        (m.Cumulative(name="north.g", of="order.sales", unit="minor"), "Invalid enum value 'minor' - at `$.unit`"),  # type: ignore[arg-type]
+        (m.Cumulative(name="north.g", of="order.sales", window_unit="minor"), "Invalid enum value 'minor'"),  # type: ignore[arg-type]
     ],
 )
 def test_what_is_wrong_is_said_before_it_goes_live(wrong: object, says: str) -> None:

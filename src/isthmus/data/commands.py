@@ -30,7 +30,7 @@ from .lake.lake import Lake
 from .lake.landing import Landing
 from .lake.rates import keep_rates
 from .model import attributes
-from .model.ask import Ask, read_filter
+from .model.ask import Ask, read_filter, week_day
 from .model.attributes import Declared
 from .persons.one_id import Review
 from .platform import DataPlatform
@@ -132,6 +132,9 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         accept: Annotated[bool, typer.Option("--accept-duplicates", help="Answer also over broken keys.")] = False,
         whole: Annotated[bool, typer.Option("--whole", help="Refuse where references lead nowhere.")] = False,
         fresh: Annotated[bool, typer.Option("--fresh", help="Refuse where rows are older than they may be.")] = False,
+        fill: Annotated[bool, typer.Option("--fill", help="Show periods without rows too.")] = False,
+        week_starts: Annotated[str, typer.Option(help="The day that weeks begin on.")] = "monday",
+        year_starts: Annotated[int, typer.Option(help="The month that years begin in.", min=1, max=12)] = 1,
     ) -> None:
         """Answer a question: a table, a chart, JSON, an Arrow file, or the SQL that it is computed by."""
         question = Ask(
@@ -145,6 +148,9 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
             accept=("duplicates",) if accept else (),
             is_whole=whole,
             is_fresh=fresh,
+            is_filled=fill,
+            week_starts=week_day(week_starts),
+            year_starts=year_starts,
         )
         platform = open_platform()
         asker = platform.policy(policy)

@@ -13,7 +13,8 @@ from isthmus.kernel import encode
 from isthmus.markings import Ref
 
 from ..model import front_end_events
-from ..model.model import Entity, Field, marks_of
+from ..model.marks import marks_of
+from ..model.model import Entity, Field
 from ..query.scope import quoted
 from .held import Held, keys_table
 from .lake import File, Lake, Manifest, rows_of

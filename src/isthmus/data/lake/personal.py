@@ -10,7 +10,7 @@ import msgspec
 from isthmus.kernel import encode
 from isthmus.markings import Pii
 
-from ..model.model import marks_of
+from ..model.marks import marks_of
 
 Hide = Callable[[str, Any], Any]  # a field's name and value → what stands for it
 

@@ -40,7 +40,8 @@ def visible_rows(shared: Parameters, visible: Mapping[str, Filter]) -> tuple[lis
 
 
 def _open(shared: Parameters, names: Mapping[str, str], entity: Entity, name: str, rows: Filter | None) -> str:
-    scope = Scope(Parameters(shared.model, shared.zone, dict(names), shared.values), entity.name, "v")
+    inner = Parameters(shared.model, shared.zone, dict(names), shared.values, behind=shared.behind)
+    scope = Scope(inner, entity.name, "v")
     conditions = conjunction(scope, [rows], f"the policy on {entity.name}") if rows is not None else []
     for reference in entity.references:
         if reference.target in names:
@@ -49,6 +50,7 @@ def _open(shared: Parameters, names: Mapping[str, str], entity: Entity, name: st
                 f"(v.{quoted(reference.name)} is null or exists (select 1 from "
                 f"{quoted(names[reference.target])} as p where {matching(step, 'v', 'p')}))"
             )
+    shared.behind[entity.name] = inner.joined
     where = "where " + " and ".join(conditions) if conditions else ""
     return f"{quoted(name)} as (\n    select v.* {scope.clause()}\n    {where})"
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from isthmus import places
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
@@ -250,6 +251,5 @@ def is_drift(was: order.BasketLine, shown: Money, now: Money) -> bool:
 
 
 def jurisdiction_of(country: str, region: str) -> str:
-    """Write where goods go as tax knows places: `US-OH`; the country alone where the region is no code."""
-    is_code = region.isalnum() and region.isascii() and region == region.upper() and region
-    return f"{country}-{region}" if is_code else country
+    """Write where goods go as tax knows places: `US-OH`; the country alone where it has no regions."""
+    return f"{country}-{region}" if region and places.regions(country) else country

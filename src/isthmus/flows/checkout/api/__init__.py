@@ -37,6 +37,7 @@ from .checkout import (
     PriceChanged,
     SlotNeeded,
     cancel_order,
+    check_basket,
     confirm_payment,
     expire_orders,
     give_back,

@@ -243,6 +243,19 @@ def place_order(ask: PlaceOrder) -> PlacedOrder:
 
 
 @flow(
+    "checkout.check-basket",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[member.get_buyer],
+    raises=[order.UnknownMember],
+    is_internal=True,
+)
+def check_basket(ask: order.BasketOpened) -> order.BasketOpened:
+    """Refuse a basket that is opened for somebody who is no member of this front end."""
+    ...
+
+
+@flow(
     "checkout.confirm-payment",
     version="1.0",
     effect=Effect.WRITE,

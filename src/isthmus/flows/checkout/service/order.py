@@ -160,6 +160,15 @@ async def _opened(
     return due, tuple(one.payment_id for one in opened)
 
 
+@implements(api.check_basket)
+async def check_basket(ask: order.BasketOpened, ctx: Context) -> order.BasketOpened:
+    try:
+        await ctx.call(member.get_buyer, member.GetMember(member_id=ask.member_id))
+    except member.NotAMember:
+        raise order.UnknownMember(member_id=ask.member_id) from None
+    return ask
+
+
 async def _emptied(basket: order.Basket | None, ctx: Context) -> None:
     """Empty the basket that was ordered: it becomes one order, and what came into it meanwhile is not lost."""
     if basket is None:
@@ -313,6 +322,7 @@ async def _taxed(
                 for at, (good, priced) in enumerate(zip(sellable, quote.lines, strict=True))
             ),
             jurisdiction=where,
+            is_address=ask.address is not None,
             delivery_fee=fee,
             buyer=buyer,
             order_kind=ask.order_kind,

@@ -16,6 +16,7 @@ from .baskets import (
     COUPONS_MAX,
     Basket,
     BasketLine,
+    BasketOpened,
     GetBasket,
     MergeBasket,
     OpenBasket,
@@ -41,6 +42,7 @@ from .errors import (
     TooManyCoupons,
     TransitionRefused,
     UnknownBasket,
+    UnknownMember,
     UnknownOrder,
     UnknownReturn,
 )

@@ -10,10 +10,18 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from isthmus.kernel import Effect, Meta, Value, capability
+from isthmus.kernel import Effect, Meta, Value, capability, event
 from isthmus.values import LINES_MAX, QUANTITY_MAX, Code, CurrencyCode, Money, Quantity, Sku
 
-from .errors import BasketFull, BasketsDiffer, LineUnclear, QuantityTooLarge, TooManyCoupons, UnknownBasket
+from .errors import (
+    BasketFull,
+    BasketsDiffer,
+    LineUnclear,
+    QuantityTooLarge,
+    TooManyCoupons,
+    UnknownBasket,
+    UnknownMember,
+)
 from .model import LineAttributes
 
 COUPONS_MAX = 10  # of a basket: more than that nobody can explain
@@ -86,7 +94,16 @@ class GetBasket(Value):
     basket_id: UUID
 
 
-@capability("order.open-basket", version="1.0", effect=Effect.WRITE)
+@event("order.basket-opened", version="1.0", subject="basket_id")
+class BasketOpened(Value):
+    """A basket was opened for a member."""
+
+    basket_id: UUID
+    member_id: UUID
+    currency: CurrencyCode
+
+
+@capability("order.open-basket", version="1.0", effect=Effect.WRITE, raises=[UnknownMember])
 def open_basket(ask: OpenBasket) -> Basket:
     """Open an empty basket for a member, or a guest."""
     ...

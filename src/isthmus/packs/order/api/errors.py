@@ -37,6 +37,19 @@ class UnknownReturn(errors.NotFound):
         )
 
 
+class UnknownMember(errors.NotFound):
+    """Who a basket is opened for is no member of this front end."""
+
+    slug = "order.unknown-member"
+
+    def __init__(self, *, member_id: UUID) -> None:
+        super().__init__(
+            f"{member_id} is no active member here",
+            remedy="register them with member.register, or open the basket for a guest",
+            path="$.member_id",
+        )
+
+
 class BasketFull(errors.TooMany):
     """The basket would have more lines than an order may have."""
 

@@ -16,6 +16,9 @@ async def open_basket(ask: api.OpenBasket, ctx: Context) -> api.Basket:
         basket_id=ctx.new_id(), member_id=ask.member_id, currency=ask.currency, lines=(), coupons=(), version=1
     )
     await storage_baskets.open_basket(ctx.session, ctx.front_end, basket, ctx.now)
+    if ask.member_id is not None:
+        opened = api.BasketOpened(basket_id=basket.basket_id, member_id=ask.member_id, currency=ask.currency)
+        ctx.emit(opened)
     return basket
 
 
