@@ -34,6 +34,7 @@ from ..query.scope import SQL_TYPES, quoted, table_name
 from .deltas import DELTA_COLUMNS, current_sql, delta_of
 from .pseudonyms import SECRET, secret_of
 from .reader import DuckReader
+from .views import event_view, history_view
 
 READERS_MAX: Final = 4  # open states; each holds little beyond the columns that it has read
 RUBBISH_AGE_S: Final = 3_600.0  # longer than any landing takes, and than any question to a state that was the newest
@@ -334,13 +335,13 @@ class Lake:
         yield f"create view lake.rates as select * from {self.scan(manifest, RATES, RATE_COLUMNS)}"
         published = {name: event_columns(contract) for name, contract in self.events.items()}
         for name, columns in {**manifest.own, **published}.items():
-            yield _event_view(name, columns)
+            yield event_view(name, columns)
         for entity in self.model.entities.values():
             if entity.table.startswith("events."):
                 continue
             columns = entity_columns(entity)
             yield f"create view {table_name(entity.table)} as {self.current(manifest, entity)}"
-            yield _history_view(entity, self.scan(manifest, changes_of(entity), {**CHANGE_COLUMNS, **columns}))
+            yield history_view(entity, self.scan(manifest, changes_of(entity), {**CHANGE_COLUMNS, **columns}))
 
     def _reader(self, manifest: Manifest) -> DuckReader:
         place = encode(manifest)  # not its name, which it keeps when an erasure writes its files anew
@@ -374,31 +375,6 @@ def current_of(entity: Entity) -> str:
 
 def changes_of(entity: Entity) -> str:
     return f"changes/{entity.name}"
-
-
-def _event_view(name: str, columns: Mapping[str, FieldKind]) -> str:
-    """Return a view that shows an event's fields as columns, beside what its envelope says."""
-    fields = ", ".join(
-        f"cast(json_extract_string(data, '$.{field}') as {SQL_TYPES[kind]}) as {quoted(field)}"
-        for field, kind in columns.items()
-        if field not in ("event_id", "event_time", "event_front_end")
-    )
-    return (
-        f"create view events.{quoted(name)} as select id as event_id, time as event_time, "
-        f"front_end as event_front_end, {fields} from lake.events where type = '{name}'"
-    )
-
-
-def _history_view(entity: Entity, changes: str) -> str:
-    key = ", ".join(map(quoted, entity.key))
-    listed = ", ".join(map(quoted, entity_columns(entity)))
-    schema, dot, table = entity.table.partition(".")
-    name = f"{schema}.{table}_history" if dot else f"{schema}_history"
-    return (
-        f"create view {table_name(name)} as select {listed}, lake_at as valid_from, valid_to from ("
-        f"select *, lead(lake_at) over (partition by {key} order by lake_batch) as valid_to from {changes}) "
-        "where lake_op = 'put'"
-    )
 
 
 def _flush(path: Path) -> None:
