@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 import duckdb
 
+from isthmus.data.model.columns import SQL_TYPES, quoted
+
 from ..model.model import Entity
-from ..query.scope import SQL_TYPES, quoted
 
 if TYPE_CHECKING:
     from .lake import File, Lake, Manifest

@@ -9,13 +9,13 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
+from isthmus.data.model.columns import quoted
 from isthmus.kernel import encode
 from isthmus.markings import Ref
 
 from ..model import front_end_events
 from ..model.marks import marks_of
 from ..model.model import Entity, Field
-from ..query.scope import quoted
 from .held import Held, keys_table
 from .lake import File, Lake, Manifest, rows_of
 from .personal import Hide, blank, hidden_attributes

@@ -12,8 +12,9 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from isthmus.data.model.columns import quoted
+
 from ..model.model import Entity, Reference
-from ..query.scope import quoted
 from .deltas import delta_of
 from .lake import Lake, Manifest, changes_of, current_of, entity_columns
 

@@ -25,12 +25,12 @@ from typing import Any, Final
 import duckdb
 import msgspec
 
+from isthmus.data.model.columns import SQL_TYPES, quoted, table_name
 from isthmus.kernel import FrontEnd, Value, encode, errors
 from isthmus.values import whole_number
 
 from ..model.attributes import Declared
 from ..model.model import Entity, FieldKind, Model, event_columns
-from ..query.scope import SQL_TYPES, quoted, table_name
 from .deltas import DELTA_COLUMNS, current_sql, delta_of
 from .pseudonyms import SECRET, secret_of
 from .reader import DuckReader

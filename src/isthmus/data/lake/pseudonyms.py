@@ -16,8 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from isthmus.data.model.columns import quoted
+
 from ..model.model import Entity, Field
-from ..query.scope import quoted
 
 MASKED: Final = "masked:"
 ERASED: Final = "erased:"

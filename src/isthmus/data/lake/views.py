@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from isthmus.data.model.columns import SQL_TYPES, quoted, table_name
+
 from ..model.model import Entity, FieldKind
-from ..query.scope import SQL_TYPES, quoted, table_name
 
 
 def event_view(name: str, columns: Mapping[str, FieldKind]) -> str:

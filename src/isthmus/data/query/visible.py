@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from isthmus.data.model.columns import SQL_TYPES, quoted
 from isthmus.markings import Filter
 
 from ..model.model import Entity, Model, Reference
 from ..model.paths import Step, following
-from .scope import SQL_TYPES, Parameters, Scope, conjunction, matching, quoted
+from .scope import Parameters, Scope, conjunction, matching
 
 
 def visible_rows(shared: Parameters, visible: Mapping[str, Filter]) -> tuple[list[str], bool]:
