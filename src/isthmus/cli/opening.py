@@ -37,7 +37,7 @@ def standing() -> AbstractAsyncContextManager[Running]:
 
 
 @asynccontextmanager
-async def ground() -> AsyncGenerator[DeployContext]:
+async def deploy_site() -> AsyncGenerator[DeployContext]:
     """Open where front ends are deployed."""
     async with standing() as platform:
         yield dataclasses.replace(deploy_context(platform), say=say)
@@ -65,7 +65,7 @@ def look(asked: Asked) -> tuple[Release, tuple[str, ...]]:
     config = load_config()
     if not asked.is_folder and has_database(config):
         with ThreadPoolExecutor(1) as apart:  # who asks may be in an event loop, and there is one a thread
-            return apart.submit(on, ground, lambda found: as_deployed(found, asked.front_end, asked.version)).result()
+            return apart.submit(on, deploy_site, lambda at: as_deployed(at, asked.front_end, asked.version)).result()
     return written(config), (f"of the folder {config.front_ends}, whatever is deployed",)
 
 
