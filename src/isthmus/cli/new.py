@@ -6,9 +6,6 @@ from typing import Annotated
 
 import typer
 
-from isthmus.app.config import load_config
-from isthmus.runtime.deploy import scaffold
-
 from .screen import out
 
 
@@ -26,6 +23,9 @@ def commands() -> typer.Typer:
         owner: Annotated[str, typer.Option(help="Team that owns it.")] = "your-team",
     ) -> None:
         """Make a front end's folder with a manifest, one answer, a test and a README; it runs at once."""
+        from isthmus.app.config import load_config
+        from isthmus.runtime.deploy import scaffold
+
         config = load_config()
         folder = scaffold.front_end(config.front_ends, name, owner)
         out.print(f"made [bold]{folder}[/bold]; next:")

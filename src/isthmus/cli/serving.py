@@ -5,17 +5,18 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from isthmus.app.config import Config, load_config
-from isthmus.app.platform import Running
-from isthmus.governance import doctor as doctors
-
 from .opening import on, standing
 from .screen import out, stop
+
+if TYPE_CHECKING:
+    from isthmus.app.config import Config
+    from isthmus.app.platform import Running
+    from isthmus.governance import doctor as doctors
 
 
 def add_to(main: typer.Typer) -> None:
@@ -28,6 +29,7 @@ def add_to(main: typer.Typer) -> None:
         workers: Annotated[int, typer.Option(min=1, max=64, help="Server processes.")] = 1,
     ) -> None:
         """Serve the API of every front end until interrupted."""
+        from isthmus.app.config import load_config
         from isthmus.gateway import server
 
         config = load_config()
@@ -36,6 +38,8 @@ def add_to(main: typer.Typer) -> None:
     @main.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
     def demo(context: typer.Context) -> None:
         """Load real data, sell a year of real baskets, check every total, keep serving (see `isthmus demo --help`)."""
+        from isthmus.app.config import load_config
+
         config = load_config()
         if config.demo_entry is None:
             stop("no demo is configured here; run this where isthmus.toml has [demo] entry = 'module:function'")
@@ -51,6 +55,8 @@ def add_to(main: typer.Typer) -> None:
         """Check the conditions that always hold, over the whole database; name each, and any row that breaks it."""
 
         async def examine(running: Running) -> list[doctors.Finding]:
+            from isthmus.governance import doctor as doctors
+
             async with running.database.platform() as session:
                 return await doctors.examine(session, running.platform.release.packs.values(), rows)
 
