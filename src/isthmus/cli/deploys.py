@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from .opening import deploy_context, on
+from .opening import deploy_site, on
 
 if TYPE_CHECKING:
     from isthmus.runtime.deploy.deploy import DeployContext, Deployed
@@ -41,7 +41,7 @@ def add_to(main: typer.Typer) -> None:
         from isthmus.runtime.deploy.remote import Remote
         from isthmus.runtime.deploy.report import report
 
-        lines = Remote(to, key).versions() if to else on(deploy_context, lambda opened: report(opened, code))
+        lines = Remote(to, key).versions() if to else on(deploy_site, lambda opened: report(opened, code))
         _show_versions(lines)
 
 
@@ -67,13 +67,11 @@ def _add_deploy(main: typer.Typer) -> None:
 
         wish = DeployRequest(made_by=by or person(), percent=percent, is_accepted=accept, code=only, shadow=shadow)
         if json:
-            said, is_done = deploy_as_json(lambda: on(deploy_context, lambda opened: deploy(opened, folder, wish)))
+            said, is_done = deploy_as_json(lambda: on(deploy_site, lambda opened: deploy(opened, folder, wish)))
             print(said.decode())
             raise typer.Exit(0 if is_done else 2)
         done = (
-            Remote(to, key).deploy(folder, wish)
-            if to
-            else on(deploy_context, lambda opened: deploy(opened, folder, wish))
+            Remote(to, key).deploy(folder, wish) if to else on(deploy_site, lambda opened: deploy(opened, folder, wish))
         )
         _show_deployed(done)
 
@@ -88,7 +86,7 @@ def _add_decisions(main: typer.Typer) -> None:
         done = (
             Remote(to, key).decide("promote")
             if to
-            else on(deploy_context, lambda opened: switches.promote(opened.database, code, person()))
+            else on(deploy_site, lambda opened: switches.promote(opened.database, code, person()))
         )
         _show_switched(done)
 
@@ -110,7 +108,7 @@ def _add_decisions(main: typer.Typer) -> None:
             named = (await kept.chosen(opened.database, code, version)).hash if version else None
             return await switches.roll_back(opened.database, code, person(), to=named, reason=reason)
 
-        done = Remote(to, key).decide("rollback", version=version, reason=reason) if to else on(deploy_context, back)
+        done = Remote(to, key).decide("rollback", version=version, reason=reason) if to else on(deploy_site, back)
         if done is not None:
             _show_switched(done)
 

@@ -40,7 +40,7 @@ def standing() -> AbstractAsyncContextManager[Running]:
 
 
 @asynccontextmanager
-async def deploy_context() -> AsyncGenerator[DeployContext]:
+async def deploy_site() -> AsyncGenerator[DeployContext]:
     """Open where front ends are deployed."""
     from isthmus.app.platform import deploy_context as of_platform
 
@@ -73,7 +73,7 @@ def look(asked: Asked) -> tuple[Release, tuple[str, ...]]:
 
     config = load_config()
     if not asked.is_folder and has_database(config):
-        return on(deploy_context, lambda found: as_deployed(found, asked.front_end, asked.version))
+        return on(deploy_site, lambda found: as_deployed(found, asked.front_end, asked.version))
     return written(config), (f"of the folder {config.front_ends}, whatever is deployed",)
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from isthmus.kernel import encode
 
 from .deploys import Key, To, person
-from .opening import deploy_context, on
+from .opening import deploy_site, on
 
 if TYPE_CHECKING:
     from isthmus.runtime.deploy.deploy import DeployContext
@@ -66,7 +66,7 @@ def add_to(main: typer.Typer) -> None:
                 (line,) = remote.versions()
             return line
 
-        line = there() if to else on(deploy_context, here)
+        line = there() if to else on(deploy_site, here)
         found = line.shadow
         if found is None:
             raise shadows.NoShadow(code)
