@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
 import typer
+from rich.console import Console
 from rich.table import Column, Table
 
-from isthmus.kernel import FrontEnd, encode
+from isthmus.kernel import FrontEnd, encode, errors
 
 from .data_publishing import add_publishing
 from .data_screen import ByOption, Named, PolicyOption, out, tried
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 
 LOCK: Final = Path("metrics.lock.json")
+
+progress = Console(stderr=True)  # what a long command is at, apart from what it finds
 
 
 WhereOption = Annotated[list[str] | None, typer.Option("--where", "-w", help="Keep rows, as in 'front_end = north'.")]
@@ -59,7 +62,7 @@ def commands(
         """Bring new events and changed rows into the lake, and compare both sides; exit code 1 where they differ."""
         platform = open_platform()
         landing = asyncio.run(land(platform))
-        pruned = platform.receipts.prune(datetime.now(UTC))
+        pruned = platform.prune(datetime.now(UTC))
         if as_json:
             typer.echo(encode(landing))
             raise typer.Exit(1 if landing.alerts else 0)
@@ -289,6 +292,10 @@ def _add_locking(app: typer.Typer, open_platform: Open, folder: Callable[[], Dec
         out.print(table if found else "no metric computes anything else")
 
 
+def _show_progress(at: int, count: int, name: str) -> None:
+    progress.print(f"metric {at + 1} of {count}: {name}", markup=False, highlight=False)
+
+
 def _add_checking(app: typer.Typer, open_platform: Open) -> None:
     @app.command("check", epilog=tried("check"))
     def check() -> None:
@@ -298,15 +305,17 @@ def _add_checking(app: typer.Typer, open_platform: Open) -> None:
 
         platform = open_platform()
         reader, proofs = platform.lake.newest(), Proofs(platform.model)
+        progress.print("keys and references")
         failures = [
             f"the {proof.kind} of {proof.subject} is broken {proof.count} times: {', '.join(proof.examples)}"
             for proof in proofs.all(reader)
             if not proof.holds
         ]
         rules = quality.rules(platform.model)
+        progress.print(f"{len(rules)} quality rules")
         history = quality.History(platform.lake.folder / "quality.jsonl")
         failures += [str(one) for one in quality.examine(rules, reader, datetime.now(UTC), history) if not one.holds]
-        failures += map(str, metamorphic.broken(platform.metrics, platform.policies["owner"]))
+        failures += map(str, metamorphic.broken(platform.metrics, platform.policies["owner"], began=_show_progress))
         for failure in failures:
             out.print(failure, style="red", markup=False)
         out.print(f"{len(rules)} quality rules, {len(platform.model.metrics)} metrics, {len(failures)} failures")
@@ -321,6 +330,12 @@ def _add_checking(app: typer.Typer, open_platform: Open) -> None:
         from isthmus.data.errors import SHOWN_MAX
         from isthmus.data.exchange.graduate import Postgres, Spark, acceptance, compare
 
+        if to == "postgres" and not url:
+            raise errors.BadAsk(
+                "graduate --to postgres was given no address of a PostgreSQL to compare with",
+                remedy="give one: --url postgresql://reader@host/database, of the business's own or of a copy",
+                path="--url",
+            )
         platform, now = open_platform(), datetime.now(UTC)
         reader, asks = platform.lake.newest(), acceptance(platform.metrics, now, has_found=to == "spark")
         with tempfile.TemporaryDirectory() as folder:
