@@ -21,9 +21,9 @@ from pathlib import Path
 
 import msgspec
 
-import isthmus
 from isthmus.kernel import errors
 
+from ..deploy.loading import import_path
 from .breaker import Breaker
 from .manifest import ToldFrontEnd
 from .waiting import can_wait, wait
@@ -114,7 +114,6 @@ class Workers:
     def _start(self) -> ToldFrontEnd:
         """Start the process that loads the folder, and two copies of it."""
         ours, theirs = socket.socketpair()
-        source = Path(isthmus.__file__).parents[1]
         # -P and no more of the environment than this: what the platform knows of its database is not for the answers
         process = subprocess.Popen(
             [
@@ -126,7 +125,7 @@ class Workers:
                 self._folder,
                 str(self._memory_mb),
             ],
-            env={"PYTHONPATH": str(source), "PATH": os.defpath, "LANG": "C.UTF-8"},
+            env={"PYTHONPATH": import_path(), "PATH": os.defpath, "LANG": "C.UTF-8"},
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno() if _has_descriptor(sys.stderr) else subprocess.DEVNULL,
