@@ -12,6 +12,7 @@ import hashlib
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
 
@@ -30,9 +31,9 @@ from .errors import (
     Refusal,
     near,
 )
-from .ports import Claim, Store, Writing
+from .ports import Claim, Saga, Stepping, Store, Writing
 from .release import Line, Offered, Release
-from .steps import run_steps
+from .steps import OWN_KEY, run_steps
 from .story import Story, story_now
 
 A = TypeVar("A")
@@ -139,6 +140,23 @@ class Platform:
                 tell(call.story)
         return written or encode(answer), False
 
+    async def go_on(self, saga: Saga) -> None:
+        """Finish or undo what a flow in steps began whose caller is gone; raise as the flow does.
+
+        Permission was asked for when it began. What it answers nobody hears, but whoever sends its key again.
+        """
+        caller = decode(saga.caller, Caller)
+        line = self.release.line(caller.front_end)
+        offered = line.find(saga.claim.capability)
+        call = self._begun(line, offered, decode(saga.ask, offered.capability.ask), caller, self.clock(), None)
+        call.is_taken_over = True
+        if saga.is_kept:
+            call.claim = saga.claim
+        else:
+            call.given_id = saga.claim.key.removeprefix(OWN_KEY)
+        with suppress(AlreadyAnswered):
+            await self._answered(call)
+
     def new_call_id(self) -> str:
         """Return an id for a call that begins now (UUID version 7)."""
         return new_call_id(self.clock())
@@ -244,7 +262,10 @@ async def write_alone(call: Call) -> Answered:
             )
         answer_bytes = encode(answer) if call.claim else None
         # Outside the deadline: a commit that is cut would leave it unknown whether it was one.
-        await cast(Writing, call.session).commit(call.events, answer_bytes)
+        if call.step is not None:
+            await call.step.commit(cast(Stepping, call.session), call.events, answer)
+        else:
+            await cast(Writing, call.session).commit(call.events, answer_bytes)
         return answer, answer_bytes
     finally:
         if call.session is not NO_SESSION:
@@ -252,7 +273,8 @@ async def write_alone(call: Call) -> Answered:
 
 
 async def _written(call: Call) -> Any:
-    call.session = await call.platform.store.write(call.plan.front_end, call.claim)
+    store = call.platform.store
+    call.session = call.step.open() if call.step else await store.write(call.plan.front_end, call.claim)
     return await call.answering()
 
 

@@ -22,7 +22,7 @@ from .story import Story, telling_part
 
 if TYPE_CHECKING:
     from .call import Platform
-    from .steps import Trail
+    from .steps import Step, Trail
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -83,6 +83,8 @@ class Call:
     ids: int = 0
     doomed: str = ""  # the part that refused inside this transaction and was caught
     trail: Trail | None = None
+    step: Step | None = None  # it is one of a flow's, and committed with its place in the log
+    is_taken_over: bool = False  # by the platform: who had called it is gone
     drawn: random.Random | None = None
 
     @property
@@ -230,11 +232,27 @@ class Context:
             raise Fault(f"box {box!r} is not of {self.front_end!r}", remedy="call the platform for that front end")
         return Context(self._call, self.plan.line.plan_of_box(box), self._capability)
 
-    async def call(self, capability: Capability[A, R], ask: A) -> R:
-        """Call another capability as part of this call: in its transaction, or as its next step."""
+    @property
+    def is_again(self) -> bool:
+        """Whether an earlier run of this flow came as far as this: what lies outside may have been asked already."""
+        return self._call.trail is not None and self._call.trail.is_again
+
+    @property
+    def is_taken_over(self) -> bool:
+        """Whether the platform goes on with this flow by itself, since whoever ran it is gone."""
+        return self._call.is_taken_over
+
+    async def call(
+        self, capability: Capability[A, R], ask: A, *, ends: Callable[[R], object | None] | None = None
+    ) -> R:
+        """Call another capability as part of this call: in its transaction, or as its next step.
+
+        ends: says from the answer of a step what the flow answers if this was its last step, and None if it goes on.
+        That answer is then kept in the transaction of the step, and the flow has to return it.
+        """
         call, offered = self._call, self._part(capability)
         if call.trail is not None:
-            return await call.trail.step(call, offered, ask)
+            return await call.trail.step(call, offered, ask, ends)
         answering = offered.implementation.function(ask, Context(call, self.plan, capability))
         if call.story is not None:
             answering = telling_part(call.story, capability.name, ask, answering)
