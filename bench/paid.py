@@ -71,9 +71,7 @@ async def _rows(rounds: int) -> list[Row]:
             await meter.turn(hands)
             await shop.analyse(url)
             for clients in CLIENTS:
-                turns = [
-                    (await meter.turn(buyers[:clients]), await meter.turn(hands[:clients])) for _ in range(rounds)
-                ]
+                turns = [(await meter.turn(buyers[:clients]), await meter.turn(hands[:clients])) for _ in range(rounds)]
                 found += _told(clients, turns)
             await meter.close()
     return [_row("round trips of a paid order", trips, "round trips", f"by hand: {ROUND_TRIPS}", aim=16), *found]

@@ -33,7 +33,11 @@ async def coins(url: str) -> list[int]:
 
 async def test_each_is_applied_once(empty_url: str, tmp_path: Path) -> None:
     till = source(tmp_path, m0001_coin=FIRST)
-    assert [str(file) for file in await migrate(empty_url, [till])] == ["isthmus/0001_store.sql", "isthmus/0002_saga.sql", "till/0001_coin.sql"]
+    assert [str(file) for file in await migrate(empty_url, [till])] == [
+        "isthmus/0001_store.sql",
+        "isthmus/0002_saga.sql",
+        "till/0001_coin.sql",
+    ]
     till = source(tmp_path, m0002_more=SECOND)
     assert [str(file) for file in await migrate(empty_url, [till])] == ["till/0002_more.sql"]
     assert await migrate(empty_url, [till]) == []

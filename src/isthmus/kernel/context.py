@@ -81,6 +81,7 @@ class Call:
     session: Session = NO_SESSION
     events: list[EventRow] = field(default_factory=list)
     ids: int = 0
+    made: set[str] = field(default_factory=set[str])  # the ids, as text
     doomed: str = ""  # the part that refused inside this transaction and was caught
     trail: Trail | None = None
     step: Step | None = None  # it is one of a flow's, and committed with its place in the log
@@ -161,7 +162,13 @@ class Context:
         call = self._call
         call.ids += 1
         chance = hashlib.blake2b(f"{call.id}/{call.ids}".encode(), digest_size=8).digest()
-        return uuid.UUID(int=_uuid7(call.now, call.ids, chance))
+        made = uuid.UUID(int=_uuid7(call.now, call.ids, chance))
+        call.made.add(str(made))
+        return made
+
+    def is_new(self, reference: str) -> bool:
+        """Whether this call has made this id: then nothing of it is there yet that would have to be looked up."""
+        return reference in self._call.made
 
     def resource(self, type_: type[T]) -> T:
         """Return what the composition root provides under this type, such as payment providers."""

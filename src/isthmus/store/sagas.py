@@ -1,7 +1,7 @@
 """Sagas in the database: the transaction of a step, and those that were left.
 
-A step is one transaction with its place in the log. `BEGIN`, the front end, the hold of the saga's row and what the step
-sends ahead (`later`) are one round trip, and so are what it sends last, its events, its place in the log and the commit.
+A step is one transaction with its place in the log. `BEGIN`, the front end, the hold of the saga's row and what the
+step sends ahead (`later`) are one round trip; what it sends last, its events, its place in the log and the commit another.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import asyncpg
 
 from isthmus.kernel import ports
 
-from .session import Connection, Give, Take, Write, answered, events_text, lock_number
+from .session import Connection, Give, Take, Write, answered, events_text, lock_number, set_tenant
 from .written_out import execute, literal
 
 TRIES_MAX: Final = 10  # of going on with one saga: then it is for a person, and the doctor says so
@@ -23,7 +23,8 @@ _MOVED: Final = "IS001"
 
 PREPARE_SAGAS: Final = """
     prepare write_saga (uuid, text, text, boolean, text, text, bytea, bytea, jsonb, double precision) as
-        insert into isthmus.saga (digest, front_end, key, is_kept, capability, ask_hash, ask, caller, version, log, left_at)
+        insert into isthmus.saga (digest, front_end, key, is_kept, capability, ask_hash, ask, caller, version, log,
+            left_at)
         values ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, now() + make_interval(secs => $10))
         on conflict (digest) do update set version = saga.version + 1, log = saga.log || excluded.log,
             ask = excluded.ask, left_at = excluded.left_at;
@@ -100,13 +101,16 @@ class Step(Write):
         return f"select pg_advisory_xact_lock({lock_number(self._digest)}); {hold}"
 
     async def _make_ready(self, connection: Connection) -> None:
-        ahead = await self._written_out(connection)
+        opening = f"{self._begin_text(connection)}; {self._opening()}"
+        # A statement that is not prepared yet is prepared within the transaction: asyncpg leaves one open after it.
+        ahead = await self._written_out(connection) if self._is_prepared(connection) else ""
         try:
-            await connection.execute("; ".join(filter(None, (self._begin_text(connection), self._opening(), ahead))))
+            await connection.execute(f"{opening}; {ahead}" if ahead else opening)
         except asyncpg.PostgresError as moved:
             if moved.sqlstate != _MOVED:
                 raise
-            await connection.execute("rollback")
+            await connection.execute(f"rollback; {set_tenant(self._front_end)}")  # the rollback took it back
+            self._tenant.code = self._front_end
             row = await connection.fetchrow(FIND_SAGA, self._digest, self._front_end)
             raise standing(row, self._saga.claim) from None
 
@@ -129,4 +133,3 @@ async def take_left(
         )
         for row in rows
     ]
-

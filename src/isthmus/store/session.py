@@ -176,7 +176,7 @@ class Reading(Statements):
         tenant: Tenant = connection.tenant
         if tenant.code != self._front_end:
             tenant.code = ""  # a cut statement leaves it unknown
-            await connection.execute(_set_tenant(self._front_end))
+            await connection.execute(set_tenant(self._front_end))
             tenant.code = self._front_end
 
 
@@ -201,6 +201,9 @@ class Transaction(Statements):
         if ahead := await self._written_out(connection):
             await connection.execute(ahead)
         return await statement(connection)
+
+    def _is_prepared(self, connection: Connection) -> bool:
+        return all(sql in connection.named for sql, _ in self._waiting)
 
     async def _written_out(self, connection: Connection) -> str:
         """Return what waits as one text, and let nothing wait any more."""
@@ -304,7 +307,7 @@ class Write(Transaction):
         if self._tenant.code == self._front_end:
             return _BEGIN_WRITE
         self._tenant.code = ""  # known again when it commits: a rollback takes the setting back
-        return f"{_BEGIN_WRITE}; {_set_tenant(self._front_end)}"
+        return f"{_BEGIN_WRITE}; {set_tenant(self._front_end)}"
 
     async def _make_ready(self, connection: Connection) -> None:
         opening = self._begin_text(connection)
@@ -335,7 +338,8 @@ def answered(claim: ports.Claim, row: ports.Row) -> Exception:
     )
 
 
-def _set_tenant(front_end: str) -> str:
+def set_tenant(front_end: str) -> str:
+    """Return what sets a connection to a front end, for row-level security."""
     return f"set isthmus.front_end = '{front_end}'"
 
 

@@ -2,13 +2,13 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities, service, service_providers
+from . import api, entities, service, service_attempts, service_providers
 
 PACK = Pack(
     name="payment",
     owner="payments",
     api=api,
-    service=(service, service_providers),
+    service=(service, service_attempts, service_providers),
     migrations="isthmus.packs.payment:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from msgspec import structs
+
 from . import api
 
 State = api.PaymentState
@@ -58,6 +60,28 @@ def from_the_last(minor: int, left: Sequence[tuple[UUID, int]]) -> list[tuple[UU
             taken.append((payment_id, part))
             minor -= part
     return taken if minor == 0 else None
+
+
+def dues(payments: Sequence[api.Payment], standing: int) -> dict[UUID, int]:
+    """Say how much each payment of something is to bring when it comes to so much: the first one first."""
+    found: dict[UUID, int] = {}
+    for one in payments:
+        found[one.payment_id] = min(one.amount.minor, standing)
+        standing -= found[one.payment_id]
+    return found
+
+
+def after(payment: api.Payment, attempt: api.Attempt) -> api.Payment:
+    """Return a payment as it is once an attempt has been done."""
+    kind, amount = attempt.kind, attempt.amount
+    return structs.replace(  # pyright: ignore[reportArgumentType] - a Value is a struct
+        payment,
+        state=state_after(kind, payment, amount.minor),
+        authorised=payment.authorised + amount if kind is Kind.AUTHORISE else payment.authorised,
+        captured=payment.captured + amount if kind is Kind.CAPTURE else payment.captured,
+        refunded=payment.refunded + amount if kind is Kind.REFUND else payment.refunded,
+        method=attempt.method or payment.method,
+    )
 
 
 def state_after(kind: Kind, payment: api.Payment, minor: int) -> State:

@@ -36,3 +36,13 @@ begin
     end if;
     raise exception 'saga % is not at %', wanted, known using errcode = 'IS001';
 end $$;
+
+-- Break off a transaction whose statement, sent ahead of its checks, did not do what it was to do.
+create function isthmus.expect(is_so boolean, what text) returns void
+    language plpgsql
+as $$
+begin
+    if not coalesce(is_so, false) then
+        raise exception 'expected otherwise: %', what using errcode = 'check_violation', constraint = what;
+    end if;
+end $$;
