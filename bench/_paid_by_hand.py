@@ -2,8 +2,8 @@
 
 Ten round trips and four transactions. Placing: begin with the key; one reading of goods, prices, promotions and locked
 stocks; every row, event and the key's answer with the commit. Paying: an attempt is written down before the provider is
-asked and after it has answered, so there are three transactions: begin the attempt (3); record it, confirm the order and
-begin the capture (3); record that, in one go (1). Here the provider is nobody: it always says yes.
+asked and after it has answered, so there are three transactions: begin the attempt (3); record it, confirm the order
+and begin the capture (3); record that, in one go (1). Here the provider is nobody: it always says yes.
 """
 
 from __future__ import annotations

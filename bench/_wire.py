@@ -1,7 +1,7 @@
 """The wire between a server and PostgreSQL, tapped: a socket that passes all on, and counts round trips.
 
-PostgreSQL says `ready for query` (Z) once for each round trip, whatever was in it; that is what is counted, so nothing is
-asked of either side. `heard` is told of each before its answer is passed on: what ends a process there leaves the
+PostgreSQL says `ready for query` (Z) once for each round trip, whatever was in it; that is what is counted, so nothing
+is asked of either side. `heard` is told of each before its answer is passed on: what ends a process there leaves the
 statement done and unheard, which is where a kill between two statements falls.
 """
 

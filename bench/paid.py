@@ -1,12 +1,12 @@
 """Placing and paying an order over HTTP, from basket to money, against the same promises by hand.
 
-The platform: `checkout.place-order` and `checkout.pay-order`, each with an Idempotency-Key, one `isthmus serve` process,
-the built-in provider, 1, 8 and 16 connections that are kept alive. The limit: `_paid_by_hand.py`, called in process; it
-answers no HTTP, checks little and asks nobody. Both buy baskets of 5 of 2,000 goods and take turns on one PostgreSQL with
-fsync and synchronous commit on. The driver is this process, on the same cores: it takes from both sides alike.
+The platform: `checkout.place-order` and `checkout.pay-order`, each with an Idempotency-Key, one `isthmus serve`
+process, the built-in provider, 1, 8 and 16 connections that are kept alive. The limit: `_paid_by_hand.py`, called in
+process; it answers no HTTP, checks little and asks nobody. Both buy baskets of 5 of 2,000 goods and take turns on one
+PostgreSQL with fsync and synchronous commit on. The driver is this process, on the same cores as both.
 
-Round trips are counted on the wire of one order; transactions, write-ahead log and processor time are those of the whole
-server, divided by the orders of the turn: what the relay and other work of the server take is in them.
+Round trips are counted on the wire of one order; transactions, write-ahead log and processor time are those of the
+whole server, divided by the orders of the turn: what the relay and other work of the server take is in them.
 """
 
 from __future__ import annotations

@@ -282,7 +282,7 @@ async def run_steps(call: Call) -> tuple[Any, bytes | None]:
     if call.claim is not None:  # an id that follows from the key, so that any run of it has the same
         call.given_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{call.plan.front_end}/{call.claim.key}"))
     log, asked_id, asked_at = Log(call, call.claim), call.id, call.now
-    while True:
+    for _ in range(RUNS_MAX):
         call.given_id, call.now = asked_id, asked_at
         try:
             if call.is_taken_over and not log.is_known:
@@ -293,6 +293,8 @@ async def run_steps(call: Call) -> tuple[Any, bytes | None]:
         except _Elsewhere as elsewhere:
             if elsewhere.answer is not None:
                 raise AlreadyAnswered(elsewhere.answer) from None
+    else:
+        raise Unavailable("this flow is being gone on with elsewhere", remedy="send it again with the same key")
     if log.ended is None:
         await log.end(encode(answer))
     return answer, log.ended

@@ -1,7 +1,7 @@
 """Sagas in the database: the transaction of a step, and those that were left.
 
 A step is one transaction with its place in the log. `BEGIN`, the front end, the hold of the saga's row and what the
-step sends ahead (`later`) are one round trip; what it sends last, its events, its place in the log and the commit another.
+step sends ahead (`later`) are one round trip; what it sends last, its events, its place in the log and commit another.
 """
 
 from __future__ import annotations

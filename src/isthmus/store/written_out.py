@@ -1,7 +1,7 @@
 """Statements with their arguments in them, so that several go in one round trip.
 
-asyncpg sends one statement at a time, or a text of many without arguments. So a statement is prepared under a name, once
-on each connection, and called by it: `execute w3 ('…', '…')`. PostgreSQL reads each argument as the type of its place.
+asyncpg sends one statement at a time, or a text of many without arguments. So a statement is prepared under a name,
+once on each connection, and called by it: `execute w3 ('…', '…')`. PostgreSQL reads each argument as its place's type.
 """
 
 from __future__ import annotations

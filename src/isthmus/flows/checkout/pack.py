@@ -2,13 +2,13 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, service, service_paying
+from . import api, service, service_carrying, service_paying
 
 CHECKOUT = Pack(
     name="checkout",
     owner="checkout",
     api=api,
-    service=(service, service_paying),
+    service=(service, service_carrying, service_paying),
     conditions=(
         Condition(
             name="checkout.revenue-is-the-payment-legs",

@@ -42,6 +42,7 @@ from .api_attempts import (
     Begin,
     End,
     ListOpenAttempts,
+    Notify,
 )
 from .api_model import *  # noqa: F403
 from .api_model import Payment, Payments, PaymentState
@@ -111,13 +112,6 @@ class Refund(Value):
     amount: Money
     reference: Reference
     reason: Annotated[str, Meta(max_length=240)] = ""
-
-
-class Notify(Value):
-    """What a provider says of its own accord, as it sent it."""
-
-    provider: Code
-    payload: Annotated[str, Meta(max_length=20_000)]
 
 
 class Reconcile(Value):

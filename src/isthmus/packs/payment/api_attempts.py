@@ -15,6 +15,7 @@ from .api_parts import Reference
 from .providers import Outcome
 from .refusals import (
     AmountExceeded,
+    BadNotification,
     IllegalStep,
     MethodRefused,
     ReferenceUsed,
@@ -47,6 +48,13 @@ class Authorise(Value):
     token: Token
     order_kind: str = "standard"
     channel: str = "online"
+
+
+class Notify(Value):
+    """What a provider says of its own accord, as it sent it."""
+
+    provider: Code
+    payload: Annotated[str, Meta(max_length=20_000)]
 
 
 class GetAttempt(Value):
@@ -175,6 +183,30 @@ def ask_provider(ask: AskProvider) -> Outcome:
     Gone on with after a kill, it says what is known of the attempt by now. Nobody is asked to hold money again once its
     buyer has gone: then the provider says what became of it.
     """
+    ...
+
+
+@capability(
+    "payment.look-up",
+    version="1.0",
+    effect=Effect.STEPS,
+    deadline_ms=PROVIDER_DEADLINE_MS,
+    is_internal=True,
+)
+def look_up(ask: AskProvider) -> Outcome:
+    """Have a provider say what became of an attempt; what it cannot say stays unknown."""
+    ...
+
+
+@capability(
+    "payment.read-notification",
+    version="1.0",
+    effect=Effect.STEPS,
+    raises=[BadNotification, UnknownProvider],
+    is_internal=True,
+)
+def read_notification(ask: Notify) -> End:
+    """Read what a provider says of its own accord: of which attempt, and how it ended."""
     ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
@@ -46,3 +47,12 @@ class Payments(Value):
     """The payments that there are, in the order of the references."""
 
     items: tuple[Payment, ...]
+
+
+def dues(payments: Sequence[Payment], standing: int) -> dict[UUID, int]:
+    """Say how much each payment of something is to bring when it comes to so much: the first one first."""
+    found: dict[UUID, int] = {}
+    for one in payments:
+        found[one.payment_id] = min(one.amount.minor, standing)
+        standing -= found[one.payment_id]
+    return found

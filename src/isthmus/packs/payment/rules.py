@@ -62,15 +62,6 @@ def from_the_last(minor: int, left: Sequence[tuple[UUID, int]]) -> list[tuple[UU
     return taken if minor == 0 else None
 
 
-def dues(payments: Sequence[api.Payment], standing: int) -> dict[UUID, int]:
-    """Say how much each payment of something is to bring when it comes to so much: the first one first."""
-    found: dict[UUID, int] = {}
-    for one in payments:
-        found[one.payment_id] = min(one.amount.minor, standing)
-        standing -= found[one.payment_id]
-    return found
-
-
 def after(payment: api.Payment, attempt: api.Attempt) -> api.Payment:
     """Return a payment as it is once an attempt has been done."""
     kind, amount = attempt.kind, attempt.amount

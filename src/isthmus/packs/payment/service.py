@@ -14,7 +14,9 @@ from . import api, rules, storage
 @implements(api.open_payment)
 async def open_payment(ask: api.OpenPayment, ctx: Context) -> api.Payment:
     payment_id = ctx.new_id()
-    if not await storage.open_payment(ctx.session, ctx.front_end, payment_id, ctx.new_id(), ask, ctx.now):
+    is_new = ctx.is_new(api.purpose_of(ask.reference))
+    ids = payment_id, ctx.new_id()
+    if not await storage.open_payment(ctx.session, ctx.front_end, ids, ask, ctx.now, is_new=is_new):
         known = await _found(None, ask.reference, ctx)
         if known.amount != ask.amount:
             raise api.ReferenceUsed(reference=ask.reference, known=known.amount, wanted=ask.amount)
@@ -103,7 +105,7 @@ async def list_open_attempts(ask: api.ListOpenAttempts, ctx: Context) -> api.Att
 async def get_attempt(ask: api.GetAttempt, ctx: Context) -> api.Attempt:
     found = await storage.attempt(ctx.session, ctx.front_end, ask.key)
     if found is None:
-        raise api.UnknownPayment(what=f"with an attempt {ask.key!r}", path="$.key")
+        raise api.UnknownPayment(what=f"with an attempt {ask.key!r}", path="$.payload")
     return found
 
 

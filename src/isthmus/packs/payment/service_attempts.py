@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from isthmus.kernel import Context, implements
-from isthmus.values import Money, money
+from isthmus.values import money
 
 from . import api, rules, storage
 
@@ -61,25 +61,26 @@ async def settle_attempt(ask: api.Settle, ctx: Context) -> api.Settled:
     if not ask.is_held:
         await storage.hold(ctx.session, ctx.front_end, "references", references)
     standing = await storage.standing(ctx.session, ctx.front_end, "references", references)
-    attempt, payment_id = None, ask.payment_id
+    attempt = None
     if ask.ended is not None:
         attempt, standing = await _ended(standing, ask.ended, ctx)
-        payment_id = attempt.payment_id
-    follows = await _following(standing, payment_id, ask.wanted, ctx)
+    follows = await _following(standing, attempt, ask, ctx)
     return api.Settled(attempt=attempt, payments=tuple(one.kept.payment for one in standing), follows=follows)
 
 
 async def _following(
-    standing: Sequence[storage.Standing], payment_id: object, wanted: Money | None, ctx: Context
+    standing: Sequence[storage.Standing], ended: api.Attempt | None, ask: api.Settle, ctx: Context
 ) -> api.Attempt | None:
     """Begin to take what is due of a payment that is held, or to let it go; nothing while something is under way."""
+    wanted, payment_id = ask.wanted, ended.payment_id if ended else ask.payment_id
     found = next((one for one in standing if one.kept.payment.payment_id == payment_id), None)
     if found is None:
         raise api.UnknownPayment(what=str(payment_id))
     payment = found.kept.payment
-    if payment.state is not api.PaymentState.AUTHORISED or found.under_way():
+    is_refused = ended is not None and (ended.kind, ended.state) == (Kind.CAPTURE, "refused")
+    if payment.state is not api.PaymentState.AUTHORISED or found.under_way() or is_refused:
         return None
-    due = rules.dues([one.kept.payment for one in standing], wanted.minor if wanted else 0)[payment.payment_id]
+    due = api.dues([one.kept.payment for one in standing], wanted.minor if wanted else 0)[payment.payment_id]
     is_wanted = wanted is not None and (due > 0 or wanted.minor == 0)
     if not is_wanted:
         key = f"{payment.payment_id}/void"

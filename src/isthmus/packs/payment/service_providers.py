@@ -88,28 +88,40 @@ async def refund_from(ask: api.RefundFrom, ctx: Context) -> api.RefundParts:
 
 @implements(api.notify)
 async def notify(ask: api.Notify, ctx: Context) -> api.Payment:
-    provider = _provider(ask.provider, ctx)
+    ended = await ctx.call(api.end_attempt, _read(ask, ctx))
+    return await ctx.call(api.get_payment, api.GetPayment(payment_id=ended.payment_id))
+
+
+@implements(api.read_notification)
+async def read_notification(ask: api.Notify, ctx: Context) -> api.End:
+    return _read(ask, ctx)
+
+
+def _read(ask: api.Notify, ctx: Context) -> api.End:
     try:
-        key, outcome = provider.read(ask.payload)
+        key, outcome = _provider(ask.provider, ctx).read(ask.payload)
     except errors.BadAsk:
         raise api.BadNotification(provider=ask.provider) from None
-    ended = await ctx.call(api.end_attempt, api.End(key=key, outcome=outcome))
-    return await ctx.call(api.get_payment, api.GetPayment(payment_id=ended.payment_id))
+    return api.End(key=key, outcome=outcome)
+
+
+@implements(api.look_up)
+async def look_up(ask: api.AskProvider, ctx: Context) -> api.Outcome:
+    attempt = ask.attempt
+    if not attempt.provider:
+        return BY_HAND
+    if provider := ctx.resource(api.Providers).by_name.get(attempt.provider):
+        return await _asked(provider.look_up(key=attempt.key))
+    log.warning("%r is not connected, so its payments cannot be looked up", attempt.provider)
+    return api.Outcome(state="unknown", reason="not connected")
 
 
 @implements(api.reconcile)
 async def reconcile(ask: api.Reconcile, ctx: Context) -> api.Reconciled:
     found = await ctx.call(api.list_open_attempts, api.ListOpenAttempts(limit=ask.limit))
-    providers = ctx.resource(api.Providers).by_name
     settled: list[UUID] = []
     for attempt in found.items:
-        if not attempt.provider:
-            outcome = BY_HAND
-        elif provider := providers.get(attempt.provider):
-            outcome = await _asked(provider.look_up(key=attempt.key))
-        else:
-            log.warning("%r is not connected, so its payments cannot be looked up", attempt.provider)
-            outcome = api.Outcome(state="unknown", reason="not connected")
+        outcome = await ctx.call(api.look_up, api.AskProvider(attempt=attempt))
         await ctx.call(api.end_attempt, api.End(key=attempt.key, outcome=outcome))
         if outcome.state != "unknown":
             settled.append(attempt.payment_id)

@@ -26,6 +26,9 @@ with opened as (
 )
 select count(*) from opened
 """
+_OPEN_NEW = _OPEN.replace(
+    "select count(*) from opened", "select isthmus.expect(exists (select from opened), 'payment_is_new')"
+)
 _COLUMNS = """payment_id, reference, currency, amount_minor, authorised_minor, captured_minor, refunded_minor, state,
     method, provider, authorisation"""
 _LOCK = f"select {_COLUMNS} from payment.payment where front_end = $1 and payment_id = $2 for update"
@@ -147,23 +150,24 @@ class Beginning:
 
 
 async def open_payment(
-    session: ports.Session, front_end: str, payment_id: UUID, leg_id: UUID, ask: api.OpenPayment, now: datetime
+    session: ports.Session,
+    front_end: str,
+    ids: tuple[UUID, UUID],
+    ask: api.OpenPayment,
+    now: datetime,
+    *,
+    is_new: bool,
 ) -> bool:
-    """Write a payment, and its leg where it was taken on the spot; False where its reference has one."""
-    amount, received_as = ask.amount, ask.received_as or ""
-    return bool(
-        await session.fetch_value(
-            _OPEN,
-            front_end,
-            payment_id,
-            ask.reference,
-            amount.currency,
-            amount.minor,
-            received_as,
-            now,
-            leg_id,
-        )
-    )
+    """Write a payment, and its leg where it was taken on the spot; False where its reference has one.
+
+    Where it is known to be new, the statement goes with what is sent next, and breaks the transaction off if it is not.
+    """
+    (payment_id, leg_id), amount, received_as = ids, ask.amount, ask.received_as or ""
+    row = (front_end, payment_id, ask.reference, amount.currency, amount.minor, received_as, now, leg_id)
+    if is_new:
+        await session.later(_OPEN_NEW, *row)
+        return True
+    return bool(await session.fetch_value(_OPEN, *row))
 
 
 async def by_references(
