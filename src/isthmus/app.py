@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import gc
 import importlib
 import importlib.util
@@ -13,6 +12,7 @@ import secrets
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from isthmus.config import Config, load_config
@@ -54,7 +54,7 @@ from isthmus.packs.payment.pack import PACK as PAYMENT
 from isthmus.packs.pricing.pack import PACK as PRICING
 from isthmus.packs.promotion.pack import PACK as PROMOTION
 from isthmus.packs.tax.pack import PACK as TAX
-from isthmus.runtime import dead_letters
+from isthmus.runtime import dead_letters, left_flows
 from isthmus.runtime.adopt import Adoption, adopted_pack
 from isthmus.runtime.declared import problems_of as own_problems
 from isthmus.runtime.deploy import Ground
@@ -269,6 +269,7 @@ def jobs(running: Running, both: Dual | None = None) -> list[Job]:
         await running.traffic.prune()
 
     return [
+        Job(name="left", every_s=left_flows.EVERY_S, run=partial(left_flows.go_on, running.platform, running.database)),
         Job(name="expire", every_s=EXPIRE_EVERY_S, run=expire),
         Job(name="settle", every_s=SETTLE_EVERY_S, run=settle),
         Job(name="contracts", every_s=CONTRACTS_EVERY_S, run=remember_contracts),
@@ -386,7 +387,7 @@ def _dual(running: Running, data: DataPlatform | None) -> Dual | None:
         return None
     from isthmus.dual import Dual, landed_apart
 
-    apart = functools.partial(landed_apart, running.database.url)
+    apart = partial(landed_apart, running.database.url)
     return Dual(running.platform, running.database, data, one_id=one_id(running, data), land=apart)
 
 
