@@ -1,8 +1,8 @@
 """Buyers as processes of their own, which a test kills at a statement of its choice.
 
-Run as a program it forks one for each line that it reads, so that Python need not start for each of them. A buyer opens the
-database, says `go`, waits for a line, does what it came for and ends. The provider keeps what it did in a folder, as
-another company would: it outlives whoever asked it.
+Run as a program it forks one for each line that it reads, so that Python need not start for each of them. A buyer opens
+the database, says `go`, waits for a line, does what it came for and ends. The provider keeps what it did in a folder,
+as another company would: it outlives whoever asked it.
 """
 
 from __future__ import annotations

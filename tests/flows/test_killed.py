@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import pytest
 from bench._wire import Tap, tapped
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import Platform, errors
+from isthmus.packs.inventory import api as inventory
 from isthmus.packs.payment import api as payment
 from isthmus.runtime import doctor, left_flows
 from isthmus.store import Database
@@ -47,7 +49,17 @@ class Market:
         await self.buyers.start(story, self.tap.url, str(self.folder), str(what), key)
         self.tap.round_trips = 0
         self.tap.heard = lambda number: self.buyers.kill() if number == statements else None
-        return await self.buyers.run()
+        has_ended = await self.buyers.run()
+        await self._rolled_back()
+        return has_ended
+
+    async def _rolled_back(self) -> None:
+        """Let PostgreSQL notice that who was killed is gone: until then their transaction holds its rows."""
+        async with self.database.platform() as session:
+            sql = """select count(*) from pg_stat_activity where datname = current_database()
+                     and xact_start is not null and pid <> pg_backend_pid()"""
+            while await session.fetch_value(sql):
+                await asyncio.sleep(0)
 
     async def settled(self) -> None:
         """Let the work that comes round be done by another process, when its time has come."""
@@ -83,6 +95,8 @@ class Market:
 async def market(shop: Shop, database_url: str, tmp_path: Path) -> AsyncIterator[Market]:
     folder = tmp_path / "provider"
     folder.mkdir()
+    more = inventory.Receipt(sku="tea", quantity=1_000, location="main")
+    await shop.platform.call(inventory.receive, inventory.Receive(reference="more", lines=(more,)), shop.north)
     async with tapped(database_url) as tap:
         with Buyers() as buyers:
             platform = program.platform_of(shop.database, folder)

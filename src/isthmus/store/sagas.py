@@ -14,6 +14,7 @@ import asyncpg
 
 from isthmus.kernel import ports
 
+from .errors import said
 from .session import Connection, Give, Take, Write, answered, events_text, lock_number, set_tenant
 from .written_out import execute, literal
 
@@ -107,7 +108,7 @@ class Step(Write):
         try:
             await connection.execute(f"{opening}; {ahead}" if ahead else opening)
         except asyncpg.PostgresError as moved:
-            if moved.sqlstate != _MOVED:
+            if said(moved, "sqlstate") != _MOVED:
                 raise
             await connection.execute(f"rollback; {set_tenant(self._front_end)}")  # the rollback took it back
             self._tenant.code = self._front_end

@@ -130,9 +130,7 @@ async def hold_group(ask: api.GetGroup, ctx: Context) -> api.HeldGroup:
 
 @implements(api.get_group_orders)
 async def get_group_orders(ask: api.GetGroup, ctx: Context) -> api.GroupOrders:
-    if not (orders := await storage.orders_of(ctx.session, ctx.front_end, ask.group_id)):
-        raise api.UnknownOrder(what=f"of group {ask.group_id}", path="$.group_id")
-    return api.GroupOrders(orders=tuple(orders))
+    return api.GroupOrders(orders=await _orders_of(ask.group_id, ctx))
 
 
 @implements(api.mark_paid)
@@ -140,7 +138,7 @@ async def mark_paid(ask: api.MarkPaid, ctx: Context) -> api.PlacedGroup:
     orders = ask.held
     if not orders:
         await storage.hold_group(ctx.session, ctx.front_end, ask.group_id)
-        orders = (await get_group_orders(api.GetGroup(group_id=ask.group_id), ctx)).orders
+        orders = await _orders_of(ask.group_id, ctx)
     if all(one.state in rules.GONE for one in orders):
         first = orders[0]
         raise api.IllegalTransition(
@@ -243,6 +241,12 @@ async def complete_order(ask: api.Complete, ctx: Context) -> api.Order:
     _check_guard(order, State.COMPLETED, "$.order_id", ctx)
     await move([order.order_id], order.group_id, State.COMPLETED, "", ctx)
     return await found_order(ask.order_id, ctx)
+
+
+async def _orders_of(group_id: UUID, ctx: Context) -> tuple[api.Order, ...]:
+    if not (orders := await storage.orders_of(ctx.session, ctx.front_end, group_id)):
+        raise api.UnknownOrder(what=f"of group {group_id}", path="$.group_id")
+    return tuple(orders)
 
 
 async def found_order(order_id: UUID, ctx: Context) -> api.Order:

@@ -139,8 +139,8 @@ async def _ended(
             _contradict(attempt, outcome.state, ctx)
         return attempt, list(standing)
     await storage.end(ctx.session, ctx.front_end, ask, ctx.now)
-    ended = structs.replace(  # pyright: ignore[reportArgumentType] - a Value is a struct
-        attempt,
+    ended = structs.replace(
+        attempt,  # pyright: ignore[reportArgumentType] - a Value is a struct
         state=outcome.state,
         provider_reference=outcome.provider_reference or attempt.provider_reference,
         reason=outcome.reason,
