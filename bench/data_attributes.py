@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal
 import duckdb
 
 from bench.data_metrics import RATIO_MAX, interleaved
-from isthmus.data import policy
-from isthmus.data.ask import Ask
-from isthmus.data.metrics import Metrics
-from isthmus.data.model import build
-from isthmus.data.reader import DuckReader
-from isthmus.data.receipt import Receipts
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.answers.receipt import Receipts
+from isthmus.data.lake.reader import DuckReader
+from isthmus.data.model.ask import Ask
+from isthmus.data.model.model import build
+from isthmus.data.privacy import policy
 from isthmus.kernel import FrontEnd, Value
 from isthmus.markings import Atomic, Dimension, Key, Measure, entity
 

@@ -20,9 +20,9 @@ from typing import Annotated
 import asyncpg
 import duckdb
 
-from isthmus.data.lake import Lake
-from isthmus.data.landing import Lander
-from isthmus.data.model import build
+from isthmus.data.lake.lake import Lake
+from isthmus.data.lake.landing import Lander
+from isthmus.data.model.model import build
 from isthmus.kernel import Value, event, ports
 from isthmus.markings import Dimension, Key, Measure, Time, entity
 from isthmus.store import Database, Outbox, embedded, migrate

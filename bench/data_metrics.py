@@ -17,15 +17,15 @@ from typing import Annotated
 
 import duckdb
 
-from isthmus.data import policy
-from isthmus.data.ask import Ask
-from isthmus.data.metrics import Metrics
-from isthmus.data.model import build
-from isthmus.data.plan import plan
-from isthmus.data.proof import Proofs
-from isthmus.data.reader import DuckReader
-from isthmus.data.receipt import Receipts
-from isthmus.data.sql import statement
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.answers.receipt import Receipts
+from isthmus.data.lake.reader import DuckReader
+from isthmus.data.model.ask import Ask
+from isthmus.data.model.model import build
+from isthmus.data.privacy import policy
+from isthmus.data.query.plan import plan
+from isthmus.data.query.proof import Proofs
+from isthmus.data.query.sql import statement
 from isthmus.kernel import Value
 from isthmus.markings import Atomic, Count, Dimension, Distinct, Filter, Key, Measure, Ref, Time, Where, entity
 

@@ -21,11 +21,11 @@ from typing import Any
 import duckdb
 
 from bench.data_metrics import MODEL, NOW, interleaved, tables
-from isthmus.data import policy
-from isthmus.data.ask import Ask
-from isthmus.data.metrics import Metrics
-from isthmus.data.reader import DuckReader
-from isthmus.data.receipt import Receipts
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.answers.receipt import Receipts
+from isthmus.data.lake.reader import DuckReader
+from isthmus.data.model.ask import Ask
+from isthmus.data.privacy import policy
 
 RUNS = 9
 SLOW_S = 5.0  # a question that takes longer is asked once

@@ -30,10 +30,11 @@ import msgspec
 from isthmus import app
 from isthmus.gateway import auth
 from isthmus.kernel import Caller
-from isthmus.kernel.story import Story
-from isthmus.runtime import deploy as deploys
-from isthmus.runtime import recorded, versions
-from isthmus.runtime import switch as switches
+from isthmus.kernel.trace import Story
+from isthmus.runtime.deploy import deploy as deploys
+from isthmus.runtime.deploy import rollout as switches
+from isthmus.runtime.deploy import versions
+from isthmus.runtime.replay import recorded
 
 from . import _shop
 

@@ -24,8 +24,8 @@ from isthmus import app
 from isthmus.config import Isolation
 from isthmus.kernel import Caller, Context, Effect, FrontEnd, Pack, Registry, Value, capability, implements
 from isthmus.packs.member import api as member
-from isthmus.runtime.isolate import load_isolated, points_of
-from isthmus.runtime.isolate_waiting import IsolatingPlatform
+from isthmus.runtime.isolation.isolate import load_isolated, points_of
+from isthmus.runtime.isolation.waiting import IsolatingPlatform
 
 ASKS = 3_000
 TURNS = 8  # of each kind in a round, one after the other, so that what else the machine does meets both alike

@@ -39,10 +39,10 @@ from isthmus.kernel import (
     extension_point,
     implements,
 )
-from isthmus.kernel.capability import Implementation
-from isthmus.kernel.context import Call
-from isthmus.kernel.extension import ExtensionPoint
-from isthmus.kernel.release import Offered, Release
+from isthmus.kernel.compile.release import Offered, Release
+from isthmus.kernel.declare.capability import Implementation
+from isthmus.kernel.declare.extension import ExtensionPoint
+from isthmus.kernel.run.call import Call
 
 CALLS = 20_000  # in one measurement of a call, each written out ten times so that the loop hardly counts
 MANY = 10_000  # front ends

@@ -18,12 +18,12 @@ from bench import _shop as shop
 from isthmus import app
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import PASS, FrontEnd, Pass, answers
-from isthmus.kernel.lines import compile_lines
-from isthmus.kernel.release import Release
+from isthmus.kernel.compile.front_ends import compile_lines
+from isthmus.kernel.compile.release import Release
 from isthmus.packs.pricing import api as pricing
-from isthmus.runtime import recorded
-from isthmus.runtime.record import SHARE, Recorder
-from isthmus.runtime.replay import Comparison, replay_answers
+from isthmus.runtime.replay import recorded
+from isthmus.runtime.replay.answers import Comparison, replay_answers
+from isthmus.runtime.replay.record import SHARE, Recorder
 
 GOODS = [f"good-{number:05}" for number in range(200)]
 LINES = 5

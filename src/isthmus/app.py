@@ -38,9 +38,10 @@ from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
 from isthmus.governance import served as served_contracts
 from isthmus.governance.contracts import contracts_of
+from isthmus.governance.counters import Figures
 from isthmus.kernel import Caller, FrontEnd, Outcome, Pack, Platform, Registry, Value, errors
-from isthmus.kernel.lines import compile_lines
-from isthmus.kernel.release import Release
+from isthmus.kernel.compile.front_ends import compile_lines
+from isthmus.kernel.compile.release import Release
 from isthmus.packs.catalog.pack import PACK as CATALOG
 from isthmus.packs.fulfilment.pack import PACK as FULFILMENT
 from isthmus.packs.inventory import api as inventory
@@ -54,27 +55,27 @@ from isthmus.packs.payment.pack import PACK as PAYMENT
 from isthmus.packs.pricing.pack import PACK as PRICING
 from isthmus.packs.promotion.pack import PACK as PROMOTION
 from isthmus.packs.tax.pack import PACK as TAX
-from isthmus.runtime import dead_letters, left_flows
-from isthmus.runtime.adopt import Adoption, adopted_pack
-from isthmus.runtime.declared import problems_of as own_problems
-from isthmus.runtime.deploy import Ground
-from isthmus.runtime.deploy_bounds import Watch
-from isthmus.runtime.durable import DurableCalls
-from isthmus.runtime.figures import Figures
-from isthmus.runtime.isolate import load_isolated, points_of
-from isthmus.runtime.isolate_waiting import IsolatingPlatform
-from isthmus.runtime.loading import Load, front_end_folders
-from isthmus.runtime.record import Recorder, Recording
-from isthmus.runtime.replay import replay_answers
+from isthmus.runtime import left_flows
+from isthmus.runtime.adopt.adopt import Adoption, adopted_pack
+from isthmus.runtime.deploy.declared import problems_of as own_problems
+from isthmus.runtime.deploy.deploy import Ground
+from isthmus.runtime.deploy.follower import Follower
+from isthmus.runtime.deploy.guardrails import Watch
+from isthmus.runtime.deploy.loading import Load, front_end_folders
+from isthmus.runtime.events import dead_letters
+from isthmus.runtime.events.durable import DurableCalls
+from isthmus.runtime.events.subscriptions import called
+from isthmus.runtime.isolation.isolate import load_isolated, points_of
+from isthmus.runtime.isolation.waiting import IsolatingPlatform
+from isthmus.runtime.replay.answers import replay_answers
+from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.runtime.schedule import Job, keep_running
-from isthmus.runtime.shadow_follow import Shadows
-from isthmus.runtime.subscriptions import called
-from isthmus.runtime.switch_follow import Follower
+from isthmus.runtime.shadow.follower import Shadows
 from isthmus.store import Database, MigrationSource, embedded, migrate, migrate_own, prune_answers, prune_events
 from isthmus.store.relay import Relay
 
 if TYPE_CHECKING:
-    from isthmus.data.one_id import OneId
+    from isthmus.data.persons.one_id import OneId
     from isthmus.data.platform import DataPlatform
     from isthmus.dual import Dual
 
@@ -393,8 +394,8 @@ def _dual(running: Running, data: DataPlatform | None) -> Dual | None:
 
 def one_id(running: Running, data: DataPlatform) -> OneId:
     """Return the persons of a company: read from its members, landed in its lake."""
-    from isthmus.data.one_id import OneId
-    from isthmus.data.published import Published
+    from isthmus.data.persons.one_id import OneId
+    from isthmus.data.persons.published import Published
 
     published = Published(data, RESOLVED, data.policy)
     return OneId(running.config.data / "one-id", running.database, ONE_ID_RECORDS, published)

@@ -24,6 +24,7 @@ from isthmus import app as composition
 from isthmus.config import FILE, Config, load_config
 from isthmus.console.traffic import KEPT as COUNTED
 from isthmus.governance import compat_report, contracts, look_commands
+from isthmus.governance import doctor as doctors
 from isthmus.governance.compat import compare, undeclared
 from isthmus.governance.compat_report import Consumption
 from isthmus.governance.consumers import Calls, last_consumers, users_of
@@ -31,13 +32,13 @@ from isthmus.governance.contracts import read
 from isthmus.governance.look_commands import Asked
 from isthmus.governance.served import last_served
 from isthmus.kernel import FrontEnd, errors, ports
-from isthmus.kernel.release import Release
-from isthmus.runtime import deploy_commands, own_commands, record_commands, scaffold, shadow_commands
-from isthmus.runtime import doctor as doctors
-from isthmus.runtime.adopt import adopted_pack, adoption_of, left_out, read_document
-from isthmus.runtime.deploy import Ground
-from isthmus.runtime.deploy_report import as_deployed
-from isthmus.runtime.recorded import asked_shares
+from isthmus.kernel.compile.release import Release
+from isthmus.runtime import deploy_commands, own_commands, record_commands, shadow_commands
+from isthmus.runtime.adopt.adopt import adopted_pack, adoption_of, left_out, read_document
+from isthmus.runtime.deploy import scaffold
+from isthmus.runtime.deploy.deploy import Ground
+from isthmus.runtime.deploy.report import as_deployed
+from isthmus.runtime.replay.recorded import asked_shares
 from isthmus.store import embedded
 
 out = Console()
@@ -117,8 +118,8 @@ if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without 
     def data(context: typer.Context) -> None:
         """The data platform: one model, one number, proved (see `isthmus data --help`)."""
         from isthmus.data import commands  # here: a server that starts needs none of it, and it takes half a second
-        from isthmus.data.landing import Landing
-        from isthmus.data.one_id import Review
+        from isthmus.data.lake.landing import Landing
+        from isthmus.data.persons.one_id import Review
         from isthmus.data.platform import DataPlatform, open_platform
         from isthmus.dual import landed
 

@@ -22,15 +22,15 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from isthmus.data import quality
-from isthmus.data.erasure import erase
-from isthmus.data.landing import Lander, Landing
-from isthmus.data.one_id import OneId
+from isthmus.data.answers.segments import PREFIX, Refreshed, Segment, Segments
+from isthmus.data.checks import quality
+from isthmus.data.lake.erasure import erase
+from isthmus.data.lake.landing import Lander, Landing
+from isthmus.data.persons.one_id import OneId
 from isthmus.data.platform import DataPlatform
-from isthmus.data.policy import owner
-from isthmus.data.segments import PREFIX, Refreshed, Segment, Segments
+from isthmus.data.privacy.policy import owner
 from isthmus.kernel import Caller, Platform, decode, errors
-from isthmus.kernel.capability import event_kind
+from isthmus.kernel.declare.capability import event_kind
 from isthmus.packs.member import api as member
 from isthmus.store import Database, Outbox
 from isthmus.store.outbox import Event

@@ -9,7 +9,7 @@ import pytest
 from bench import _shop as shop
 from bench import catalogue, hot_sku, orders, process
 from bench._by_hand import ByHand
-from isthmus.runtime import doctor
+from isthmus.governance import doctor
 
 FIGURES = {"name", "value", "unit", "against", "ratio", "aim", "met"}
 

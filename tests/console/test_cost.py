@@ -15,8 +15,8 @@ from playwright.async_api import Page, expect
 from isthmus.config import WrongConfig, load_config
 from isthmus.console.cost import Cost, price
 from isthmus.console.traffic import Traffic
-from isthmus.kernel.call import Outcome
-from isthmus.runtime.figures import Figures
+from isthmus.governance.counters import Figures
+from isthmus.kernel.run.pipeline import Outcome
 from isthmus.store import Database
 
 from .conftest import Served, eventually

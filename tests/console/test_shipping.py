@@ -9,8 +9,8 @@ import sys
 
 from playwright.async_api import Page, expect
 
-from isthmus.runtime import shadow as shadows
-from isthmus.runtime.replay_report import FrontEndReport, Tally
+from isthmus.runtime.replay.report import FrontEndReport, Tally
+from isthmus.runtime.shadow import shadow as shadows
 
 from .conftest import Served, eventually
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from isthmus.console.traffic import Traffic, together
+from isthmus.governance.counters import Figures
 from isthmus.kernel import errors
-from isthmus.kernel.call import Outcome
-from isthmus.runtime.figures import Figures
+from isthmus.kernel.run.pipeline import Outcome
 from isthmus.store import Database
 
 NOON = datetime(2030, 5, 1, 12, 30, tzinfo=UTC)

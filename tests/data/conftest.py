@@ -12,12 +12,12 @@ import duckdb
 import pytest
 
 from isthmus import markings as m
-from isthmus.data import policy
-from isthmus.data.ask import Ask
-from isthmus.data.metrics import Answer, Metrics
-from isthmus.data.model import Model, build
-from isthmus.data.reader import DuckReader
-from isthmus.data.receipt import Receipts
+from isthmus.data.answers.metrics import Answer, Metrics
+from isthmus.data.answers.receipt import Receipts
+from isthmus.data.lake.reader import DuckReader
+from isthmus.data.model.ask import Ask
+from isthmus.data.model.model import Model, build
+from isthmus.data.privacy import policy
 from isthmus.kernel import Value
 from isthmus.markings import Dimension, Key, Measure, Pii, Ref, Time, Where, entity
 

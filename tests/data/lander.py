@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from isthmus.data.lake import Lake
-from isthmus.data.landing import Lander
+from isthmus.data.lake.lake import Lake
+from isthmus.data.lake.landing import Lander
 from isthmus.kernel import errors
 from isthmus.store import Database, Outbox
 

@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus import markings as m
-from isthmus.data import policy
-from isthmus.data.ask import Ask
-from isthmus.data.attributes import Declared, dimensions
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.answers.receipt import Receipts
 from isthmus.data.errors import NoAttribute, NotADimension, NotAnswered
-from isthmus.data.metrics import Metrics
-from isthmus.data.model import Model, build
-from isthmus.data.policy import Policy
-from isthmus.data.reader import DuckReader
-from isthmus.data.receipt import Receipts
+from isthmus.data.lake.reader import DuckReader
+from isthmus.data.model.ask import Ask
+from isthmus.data.model.attributes import Declared, dimensions
+from isthmus.data.model.model import Model, build
+from isthmus.data.privacy import policy
+from isthmus.data.privacy.policy import Policy
 from isthmus.kernel import FrontEnd, Meta, Value
 from isthmus.markings import Dimension, Key, Measure, Pii, Ref, Where, entity
 

@@ -10,10 +10,11 @@ import asyncpg
 import pyarrow as pa
 import pytest
 
-from isthmus.data import policy, serve
+from isthmus.data.answers import serve
+from isthmus.data.answers.segments import Segment, Segments
 from isthmus.data.errors import BadMetric, MixedCurrencies
-from isthmus.data.lookup import Lookup
-from isthmus.data.segments import Segment, Segments
+from isthmus.data.privacy import policy
+from isthmus.data.query.lookup import Lookup
 from isthmus.kernel import errors
 from isthmus.markings import Scalar
 

@@ -16,13 +16,13 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from isthmus.data.ask import Ask
-from isthmus.data.lake import Lake
-from isthmus.data.landing import Lander
-from isthmus.data.metrics import Metrics
-from isthmus.data.model import build
-from isthmus.data.policy import owner
-from isthmus.data.receipt import Receipts
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.answers.receipt import Receipts
+from isthmus.data.lake.lake import Lake
+from isthmus.data.lake.landing import Lander
+from isthmus.data.model.ask import Ask
+from isthmus.data.model.model import build
+from isthmus.data.privacy.policy import owner
 from isthmus.kernel import Value
 from isthmus.markings import Atomic, Dimension, Key, Measure, Ref, Time, entity
 from isthmus.store import Outbox

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.data.ask import Ask
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.answers.receipt import Receipts
 from isthmus.data.errors import DuplicateKey, MixedCurrencies, NotAnswered
-from isthmus.data.metrics import Metrics
-from isthmus.data.policy import Opened, Policy, of_front_end, owner
-from isthmus.data.reader import DuckReader
-from isthmus.data.receipt import Receipts
+from isthmus.data.lake.reader import DuckReader
+from isthmus.data.model.ask import Ask
+from isthmus.data.privacy.policy import Opened, Policy, of_front_end, owner
 
 from .conftest import World
 

@@ -16,21 +16,21 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from isthmus.data.ask import Ask
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.answers.receipt import Receipts
 from isthmus.data.commands import commands
-from isthmus.data.kept import Kept
-from isthmus.data.lake import Lake
-from isthmus.data.landing import Landing
-from isthmus.data.metrics import Metrics
-from isthmus.data.model import build
-from isthmus.data.one_id import Review
+from isthmus.data.lake.lake import Lake
+from isthmus.data.lake.landing import Landing
+from isthmus.data.lake.retention import Kept
+from isthmus.data.lake.tables import Reconciled
+from isthmus.data.model.ask import Ask
+from isthmus.data.model.model import build
+from isthmus.data.persons.one_id import Review
+from isthmus.data.persons.published import Moved, Moves
+from isthmus.data.persons.resolve import Change
 from isthmus.data.platform import DataPlatform
-from isthmus.data.policy import owner
-from isthmus.data.published import Moved, Moves
-from isthmus.data.receipt import Receipts
-from isthmus.data.resolve import Change
+from isthmus.data.privacy.policy import owner
 from isthmus.data.show import show
-from isthmus.data.tables import Reconciled
 from isthmus.kernel import errors
 from isthmus.markings import Derived, Where
 

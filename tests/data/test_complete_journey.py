@@ -9,13 +9,13 @@ from typing import Annotated
 import duckdb
 import pytest
 
-from isthmus.data import policy
-from isthmus.data.ask import Ask
-from isthmus.data.metamorphic import broken
-from isthmus.data.metrics import Metrics
-from isthmus.data.model import build
-from isthmus.data.reader import DuckReader
-from isthmus.data.receipt import Receipts
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.answers.receipt import Receipts
+from isthmus.data.checks.metamorphic import broken
+from isthmus.data.lake.reader import DuckReader
+from isthmus.data.model.ask import Ask
+from isthmus.data.model.model import build
+from isthmus.data.privacy import policy
 from isthmus.kernel import Value
 from isthmus.markings import Atomic, Count, Dimension, Distinct, Key, Measure, Ratio, Ref, Time, entity
 

@@ -7,11 +7,11 @@ from decimal import Decimal
 import asyncpg
 import pytest
 
-from isthmus.data.ask import Ask
-from isthmus.data.dialect import translated
-from isthmus.data.plan import plan
-from isthmus.data.policy import Opened, Policy, visible_rows
-from isthmus.data.sql import statement
+from isthmus.data.model.ask import Ask
+from isthmus.data.privacy.policy import Opened, Policy, visible_rows
+from isthmus.data.query.dialect import translated
+from isthmus.data.query.plan import plan
+from isthmus.data.query.sql import statement
 from isthmus.markings import Not, Where
 
 from .conftest import SHOP_SQL, TRAPS_SQL, World

@@ -12,10 +12,10 @@ import jsonschema
 import pytest
 from rich.console import Console
 
-from isthmus.data import lock, quality
-from isthmus.data.contracts import content
+from isthmus.data.checks import lock, quality
 from isthmus.data.errors import StaleData
-from isthmus.data.model import Model, build
+from isthmus.data.exchange.contracts import content
+from isthmus.data.model.model import Model, build
 from isthmus.data.show import show
 from isthmus.kernel import Value, errors
 from isthmus.markings import Atomic, Count, Dimension, Key, Measure, Ratio, Time, entity

@@ -13,11 +13,11 @@ import yaml
 from openlineage.client import event_v2
 from openlineage.client.facet_v2 import column_lineage_dataset as columns
 
-from isthmus.data.ask import Ask
-from isthmus.data.contracts import content, contract
-from isthmus.data.lineage import Source, lineage, sources
-from isthmus.data.ossie import document, ossie
-from isthmus.data.quality import History, examine, rules
+from isthmus.data.checks.quality import History, examine, rules
+from isthmus.data.exchange.contracts import content, contract
+from isthmus.data.exchange.lineage import Source, lineage, sources
+from isthmus.data.exchange.ossie import document, ossie
+from isthmus.data.model.ask import Ask
 from isthmus.markings import Where
 
 from .conftest import World

@@ -7,8 +7,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from isthmus.data.ask import Ask
-from isthmus.data.graduate import Postgres, Spark, acceptance, compare
+from isthmus.data.exchange.graduate import Postgres, Spark, acceptance, compare
+from isthmus.data.model.ask import Ask
 
 from .conftest import SHOP_SQL, TRAPS_SQL, World
 

@@ -15,15 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from isthmus.data import policy
-from isthmus.data.ask import Ask
-from isthmus.data.erasure import erase
-from isthmus.data.lake import Lake
-from isthmus.data.landing import Lander, Landing
-from isthmus.data.metrics import Metrics
-from isthmus.data.model import Model, build
-from isthmus.data.reader import DuckReader
-from isthmus.data.receipt import Receipts
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.answers.receipt import Receipts
+from isthmus.data.lake.erasure import erase
+from isthmus.data.lake.lake import Lake
+from isthmus.data.lake.landing import Lander, Landing
+from isthmus.data.lake.reader import DuckReader
+from isthmus.data.model.ask import Ask
+from isthmus.data.model.model import Model, build
+from isthmus.data.privacy import policy
 from isthmus.kernel import Meta, Value, errors, event, ports
 from isthmus.markings import Atomic, Count, Dimension, Key, Measure, Pii, Ref, Time, entity
 from isthmus.store import Database, Outbox

@@ -9,9 +9,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from isthmus.data import policy
+from isthmus.data.checks.metamorphic import broken
 from isthmus.data.errors import DuplicateKey
-from isthmus.data.metamorphic import broken
+from isthmus.data.privacy import policy
 
 from .conftest import SHOP_SQL, TRAPS_SQL, World, shop_model, trap_model
 

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from isthmus.data.errors import BadMetric, MixedCurrencies, NeedsTime, NotADimension, UnknownName
-from isthmus.data.model import build
+from isthmus.data.model.model import build
 from isthmus.kernel import errors
 from isthmus.markings import AnyOf, Atomic, Cumulative, Not, Where
 

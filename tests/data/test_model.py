@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import pytest
 
 from isthmus.data.errors import AmbiguousPath, NoPath, UnknownName
-from isthmus.data.model import build
-from isthmus.data.paths import reach
+from isthmus.data.model.model import build
+from isthmus.data.model.paths import reach
 from isthmus.kernel import Value, errors
 from isthmus.markings import Atomic, Count, Dimension, Key, Ref, Time, entity
 

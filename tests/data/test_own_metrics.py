@@ -10,11 +10,12 @@ import pytest
 
 from isthmus import app
 from isthmus import markings as m
-from isthmus.data import metamorphic, policy
-from isthmus.data.ask import Ask
+from isthmus.data.checks import metamorphic
+from isthmus.data.checks.lock import differences
 from isthmus.data.errors import UnknownName
-from isthmus.data.lock import differences
-from isthmus.data.own_metrics import problems_of
+from isthmus.data.model.ask import Ask
+from isthmus.data.privacy import policy
+from isthmus.data.query.front_end_metrics import problems_of
 from isthmus.kernel import FrontEnd, Value, errors
 from isthmus.markings import Where
 

@@ -9,18 +9,18 @@ from typing import Any, cast
 import pytest
 
 from isthmus import app
-from isthmus.data import lock as locks
-from isthmus.data import policy
-from isthmus.data.ask import Ask
-from isthmus.data.graduate import Postgres, acceptance, compare
-from isthmus.data.lake import Lake
-from isthmus.data.landing import Lander
-from isthmus.data.metamorphic import broken
-from isthmus.data.metrics import Metrics
-from isthmus.data.model import build
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.answers.receipt import Receipts
+from isthmus.data.checks import lock as locks
+from isthmus.data.checks.metamorphic import broken
+from isthmus.data.exchange.graduate import Postgres, acceptance, compare
+from isthmus.data.lake.lake import Lake
+from isthmus.data.lake.landing import Lander
+from isthmus.data.model.ask import Ask
+from isthmus.data.model.model import build
 from isthmus.data.platform import open_platform
-from isthmus.data.proof import Proofs
-from isthmus.data.receipt import Receipts
+from isthmus.data.privacy import policy
+from isthmus.data.query.proof import Proofs
 from isthmus.flows.after_sale.pack import AFTER_SALE
 from isthmus.packs.catalog import entities as catalog
 from isthmus.packs.fulfilment import entities as fulfilment

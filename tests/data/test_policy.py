@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.data.errors import NotAnswered
-from isthmus.data.policy import ALL, Opened, Policy, of_front_end, owner
-from isthmus.data.small_cells import hidden_cells
+from isthmus.data.privacy.policy import ALL, Opened, Policy, of_front_end, owner
+from isthmus.data.privacy.small_cells import hidden_cells
 from isthmus.markings import Where
 
 from .conftest import World

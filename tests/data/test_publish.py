@@ -6,8 +6,8 @@ from datetime import date
 
 import asyncpg
 
-from isthmus.data import policy
-from isthmus.data.publish import publish
+from isthmus.data.exchange.publish import publish
+from isthmus.data.privacy import policy
 
 from .conftest import World
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from isthmus import markings as m
-from isthmus.data.model import Model, build
+from isthmus.data.model.model import Model, build
 from isthmus.kernel import Value
 from isthmus.markings import Dimension, Key, Measure, Ref, entity
 

@@ -15,19 +15,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from isthmus.data.ask import Ask
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.answers.receipt import Receipts
 from isthmus.data.commands import commands
 from isthmus.data.errors import BadMetric, BadRates, MixedCurrencies, NeedsTime, NoRate
-from isthmus.data.lake import RATE_COLUMNS, Lake
-from isthmus.data.metrics import Metrics
-from isthmus.data.model import build
-from isthmus.data.plan import plan
+from isthmus.data.lake.lake import RATE_COLUMNS, Lake
+from isthmus.data.lake.rates import keep_rates, read_rates
+from isthmus.data.lake.reader import DuckReader
+from isthmus.data.model.ask import Ask
+from isthmus.data.model.model import build
 from isthmus.data.platform import DataPlatform
-from isthmus.data.policy import owner
-from isthmus.data.rates import keep_rates, read_rates
-from isthmus.data.reader import DuckReader
-from isthmus.data.receipt import Receipts
-from isthmus.data.sql import statement
+from isthmus.data.privacy.policy import owner
+from isthmus.data.query.plan import plan
+from isthmus.data.query.sql import statement
 from isthmus.kernel import Value, errors
 from isthmus.markings import Atomic, Cumulative, Dimension, Key, Measure, PeriodOverPeriod, Where, entity
 from isthmus.values import decimals, rounded

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from isthmus.data.kept import Kept, ReceiptPruned
-from isthmus.data.model import build
-from isthmus.data.policy import Opened, Policy, owner
-from isthmus.data.receipt import Receipts
-from isthmus.data.usage import Usage, Used
+from isthmus.data.answers.receipt import Receipts
+from isthmus.data.answers.usage import Usage, Used
+from isthmus.data.lake.retention import Kept, ReceiptPruned
+from isthmus.data.model.model import build
+from isthmus.data.privacy.policy import Opened, Policy, owner
 from isthmus.kernel import errors
 from isthmus.markings import Derived, Where
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isthmus.data.matching import Pair, Record, _edits, pairs, told_apart
-from isthmus.data.resolve import Decision, Identities, resolve
+from isthmus.data.persons.matching import Pair, Record, _edits, pairs, told_apart
+from isthmus.data.persons.resolve import Decision, Identities, resolve
 from isthmus.kernel import errors
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from isthmus import markings as m
 from isthmus.data.errors import DuplicateKey, NotAnswered
-from isthmus.data.model import Model, build
-from isthmus.data.policy import ALL, Opened, Policy
-from isthmus.data.small_cells import hidden_cells
+from isthmus.data.model.model import Model, build
+from isthmus.data.privacy.policy import ALL, Opened, Policy
+from isthmus.data.privacy.small_cells import hidden_cells
 from isthmus.kernel import Value
 from isthmus.markings import Dimension, Key, Measure, Pii, Ref, Time, Where, entity
 

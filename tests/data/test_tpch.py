@@ -20,13 +20,13 @@ import duckdb
 import pytest
 
 from isthmus import markings as m
-from isthmus.data import policy
-from isthmus.data.ask import Ask
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.answers.receipt import Receipts
 from isthmus.data.errors import AmbiguousPath
-from isthmus.data.metrics import Metrics
-from isthmus.data.model import build
-from isthmus.data.reader import DuckReader
-from isthmus.data.receipt import Receipts
+from isthmus.data.lake.reader import DuckReader
+from isthmus.data.model.ask import Ask
+from isthmus.data.model.model import build
+from isthmus.data.privacy import policy
 from isthmus.kernel import Value
 from isthmus.markings import AllOf, AnyOf, Dimension, Key, Measure, Ref, Time, Where, entity
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from isthmus import app
+from isthmus.governance import doctor
 from isthmus.kernel import Caller, FrontEnd, Platform
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
@@ -19,7 +20,6 @@ from isthmus.packs.inventory import api as inventory
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
-from isthmus.runtime import doctor
 from isthmus.store import Database
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

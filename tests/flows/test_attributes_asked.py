@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from isthmus import app
-from isthmus.data import policy
-from isthmus.data.ask import Ask
-from isthmus.data.erasure import erase
+from isthmus.data.lake.erasure import erase
+from isthmus.data.model.ask import Ask
 from isthmus.data.platform import DataPlatform, open_platform
+from isthmus.data.privacy import policy
 from isthmus.flows.checkout import api as checkout
 from isthmus.gateway import auth
 from isthmus.gateway.auth import Clients

@@ -16,6 +16,7 @@ from isthmus import app
 from isthmus.config import Isolation
 from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.checkout import api as checkout
+from isthmus.governance import doctor
 from isthmus.kernel import Caller, Capability, Platform, errors
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
@@ -24,9 +25,8 @@ from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
-from isthmus.runtime import doctor
-from isthmus.runtime.isolate import load_isolated, points_of
-from isthmus.runtime.loading import front_end_folders
+from isthmus.runtime.deploy.loading import front_end_folders
+from isthmus.runtime.isolation.isolate import load_isolated, points_of
 from isthmus.store import Database, migrate_own
 from isthmus.values import Address, Money, money
 from tests.runtime.own_line import becomes, telling

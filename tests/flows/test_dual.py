@@ -17,12 +17,13 @@ import pyarrow as pa
 import pytest
 
 from isthmus import app
-from isthmus.data import policy, quality
-from isthmus.data.ask import Ask
+from isthmus.data.answers.segments import Segment
+from isthmus.data.checks import quality
 from isthmus.data.errors import UnknownName
-from isthmus.data.lake import Lake
+from isthmus.data.lake.lake import Lake
+from isthmus.data.model.ask import Ask
 from isthmus.data.platform import DataPlatform, open_platform
-from isthmus.data.segments import Segment
+from isthmus.data.privacy import policy
 from isthmus.dual import Dual, landed_apart
 from isthmus.flows.checkout import api as checkout
 from isthmus.gateway import auth

@@ -13,10 +13,11 @@ import pytest
 
 from bench._wire import Tap, tapped
 from isthmus.flows.checkout import api as checkout
+from isthmus.governance import doctor
 from isthmus.kernel import Platform, errors
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.payment import api as payment
-from isthmus.runtime import doctor, left_flows
+from isthmus.runtime import left_flows
 from isthmus.store import Database
 from isthmus.values import Address
 

@@ -12,11 +12,11 @@ import httpx
 from isthmus import app
 from isthmus.console.one_id import OneIdPages
 from isthmus.console.web import console
-from isthmus.data.ask import Ask
-from isthmus.data.one_id import OneId
+from isthmus.data.model.ask import Ask
+from isthmus.data.persons.one_id import OneId
+from isthmus.data.persons.published import Published
 from isthmus.data.platform import open_platform
-from isthmus.data.policy import owner
-from isthmus.data.published import Published
+from isthmus.data.privacy.policy import owner
 from isthmus.kernel import Caller
 from isthmus.markings import Where
 from isthmus.packs.member import api as member

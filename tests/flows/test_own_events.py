@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from isthmus import app
-from isthmus.data.erasure import erase
+from isthmus.data.lake.erasure import erase
 from isthmus.data.platform import DataPlatform, open_platform
 from isthmus.kernel import Caller, Context, Effect, FrontEnd, Value, capability, errors, event, implements, ports
 from isthmus.markings import Pii, Ref
-from isthmus.runtime.deploy_changes import events_compared
+from isthmus.runtime.deploy.changes import events_compared
 from isthmus.store import Outbox
 
 from .conftest import SOUTH, Shop

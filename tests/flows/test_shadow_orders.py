@@ -5,12 +5,12 @@ from __future__ import annotations
 from isthmus import app
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import Platform
-from isthmus.kernel.context import new_call_id
-from isthmus.runtime import recorded
-from isthmus.runtime.record import Recorder
-from isthmus.runtime.replay import Count
-from isthmus.runtime.replay_capabilities import compared
-from isthmus.runtime.shadow_run import SETTINGS
+from isthmus.kernel.run.call import new_call_id
+from isthmus.runtime.replay import recorded
+from isthmus.runtime.replay.answers import Count
+from isthmus.runtime.replay.capabilities import compared
+from isthmus.runtime.replay.record import Recorder
+from isthmus.runtime.shadow.run import SETTINGS
 from isthmus.store import Database
 
 from .conftest import Shop

@@ -22,7 +22,7 @@ from isthmus.gateway import auth
 from isthmus.gateway.http import App, Gateway, Limits, asgi
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
-from isthmus.gateway.whole import WholeAnswers
+from isthmus.gateway.transport import WholeAnswers
 from isthmus.kernel import (
     PASS,
     Context,
@@ -43,7 +43,7 @@ from isthmus.kernel import (
     extension_point,
     implements,
 )
-from isthmus.kernel.capability import Deprecated
+from isthmus.kernel.declare.capability import Deprecated
 from isthmus.store import Database, MigrationSource, migrate
 
 FreshDatabase = Callable[[], AbstractAsyncContextManager[str]]

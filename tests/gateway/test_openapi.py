@@ -11,7 +11,7 @@ from isthmus.gateway import auth, openapi
 from isthmus.gateway.examples import example
 from isthmus.gateway.http import Gateway
 from isthmus.kernel import decode, encode
-from isthmus.kernel.release import Line
+from isthmus.kernel.compile.release import Line
 from isthmus.store import Database
 
 Connect = Callable[..., httpx.AsyncClient]

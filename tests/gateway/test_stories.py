@@ -11,10 +11,10 @@ import pytest
 
 from isthmus.gateway import auth
 from isthmus.gateway.http import Gateway
-from isthmus.gateway.plain import plain
 from isthmus.gateway.stories import Stories
+from isthmus.gateway.to_json import plain
 from isthmus.kernel import PASS
-from isthmus.kernel.story import Story
+from isthmus.kernel.trace import Story
 from isthmus.store import Database
 
 EXPLAIN = {"Isthmus-Explain": "true"}

@@ -16,8 +16,8 @@ from isthmus.gateway.mcp import Agents
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
 from isthmus.kernel import Caller, errors
-from isthmus.kernel.lines import compile_lines
-from isthmus.runtime.switch_share import beside
+from isthmus.kernel.compile.front_ends import compile_lines
+from isthmus.runtime.deploy.canary import beside
 from isthmus.store import Database
 from tests.runtime import own_line
 

@@ -35,7 +35,7 @@ from isthmus.kernel import (
     extension_point,
     implements,
 )
-from isthmus.kernel.capability import Deprecated
+from isthmus.kernel.declare.capability import Deprecated
 from isthmus.store import Database, migrate
 
 LOCKED = Path(__file__).parents[2] / "contracts.json"

@@ -13,7 +13,7 @@ import pytest
 from isthmus import kernel
 from isthmus.kernel import FrontEnd, Registry, errors
 from isthmus.kernel.errors import kebab
-from isthmus.runtime.loading import front_end_folders, load_front_end
+from isthmus.runtime.deploy.loading import front_end_folders, load_front_end
 
 from . import debt
 from .tree import ROOT, SRC, functions, packs, parsed, sources, texts, tracked, where, words

@@ -6,7 +6,7 @@ import pytest
 
 from isthmus.governance.explain import explain
 from isthmus.kernel import PASS, Caller, Context, Effect, Pass, answers, combine, extension_point
-from isthmus.kernel.story import Story
+from isthmus.kernel.trace import Story
 
 from .world import NORTH, Noted, Number, Refused, Said, a_front_end, a_platform, doing
 

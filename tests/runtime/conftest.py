@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.runtime import switch as switches
+from isthmus.runtime.deploy import rollout as switches
 from isthmus.store import Database
 
 from .deployed import Node

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from isthmus import app
 from isthmus.kernel import Caller, Platform
-from isthmus.runtime import deploy
-from isthmus.runtime.deploy_bounds import Watch
-from isthmus.runtime.switch_follow import Follower
+from isthmus.runtime.deploy import deploy
+from isthmus.runtime.deploy.follower import Follower
+from isthmus.runtime.deploy.guardrails import Watch
 from isthmus.store import Database
 
 MANIFEST = '''"""Says which version it is."""

@@ -10,8 +10,8 @@ from typing import Any
 from isthmus import app
 from isthmus.config import Isolation
 from isthmus.kernel import FrontEnd
-from isthmus.kernel.plan import Point
-from isthmus.runtime.isolate import load_isolated, points_of
+from isthmus.kernel.compile.plan import Point
+from isthmus.runtime.isolation.isolate import load_isolated, points_of
 
 POINTS = points_of((*app.PACKS, *app.FLOWS))
 

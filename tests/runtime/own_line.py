@@ -22,7 +22,7 @@ from isthmus.kernel import (
     flow,
     implements,
 )
-from isthmus.runtime.durable import DurableCalls
+from isthmus.runtime.events.durable import DurableCalls
 from isthmus.store import Database, migrate_own
 
 MIGRATIONS = Path(__file__).parent / "own_migrations"

@@ -27,9 +27,9 @@ from isthmus.kernel import (
     extension_point,
     implements,
 )
-from isthmus.kernel.release import Release
+from isthmus.kernel.compile.release import Release
 from isthmus.markings import Pii
-from isthmus.runtime.record import Recorder
+from isthmus.runtime.replay.record import Recorder
 from isthmus.store import Database
 from isthmus.values import Address
 

@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 
 from isthmus.cli import main_app
 from isthmus.kernel import Caller, FrontEnd, Pack, Platform, Registry, errors
-from isthmus.runtime import adopt_service
-from isthmus.runtime.adopt import Adoption, NoDocument, adopted_pack, capability_name
+from isthmus.runtime.adopt import service as adopt_service
+from isthmus.runtime.adopt.adopt import Adoption, NoDocument, adopted_pack, capability_name
 from isthmus.store import Database
 
 NORTH = Caller(front_end="north", client="n")

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from isthmus.cli import main_app
 from isthmus.kernel import Caller, FrontEnd, Platform, Registry
-from isthmus.runtime.adopt import NoDocument, adopted_pack, adoption_of, left_out, read_document
+from isthmus.runtime.adopt.adopt import NoDocument, adopted_pack, adoption_of, left_out, read_document
 from isthmus.store import Database
 
 from .test_adopt import Erp, erp

@@ -17,13 +17,13 @@ import pytest
 
 from isthmus import app
 from isthmus.kernel import errors
-from isthmus.runtime import deploy as deploys
-from isthmus.runtime import switch as switches
-from isthmus.runtime import versions
-from isthmus.runtime.deploy import checked
-from isthmus.runtime.deploy_changes import compared
-from isthmus.runtime.deploy_check import TestsFailed
-from isthmus.runtime.loading import NotAFrontEnd, front_end_folders, load_front_end
+from isthmus.runtime.deploy import deploy as deploys
+from isthmus.runtime.deploy import rollout as switches
+from isthmus.runtime.deploy import versions
+from isthmus.runtime.deploy.changes import compared
+from isthmus.runtime.deploy.check import TestsFailed
+from isthmus.runtime.deploy.deploy import checked
+from isthmus.runtime.deploy.loading import NotAFrontEnd, front_end_folders, load_front_end
 from isthmus.store import Database
 
 from . import deployed

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from isthmus.kernel import errors
-from isthmus.runtime import deploy as deploys
-from isthmus.runtime import switch as switches
-from isthmus.runtime.deploy_bounds import CALLS_MIN, Bounds, Count, WrongBounds, bounds_of, judged
+from isthmus.runtime.deploy import deploy as deploys
+from isthmus.runtime.deploy import rollout as switches
+from isthmus.runtime.deploy.guardrails import CALLS_MIN, Bounds, Count, WrongBounds, bounds_of, judged
 
 from .deployed import WISH, ground, said, write
 

@@ -16,10 +16,10 @@ import httpx
 import pytest
 
 from isthmus.gateway.auth import create_client
-from isthmus.runtime import deploy as deploys
-from isthmus.runtime import switch as switches
-from isthmus.runtime import versions
-from isthmus.runtime.deploy_remote import Refused, Remote
+from isthmus.runtime.deploy import deploy as deploys
+from isthmus.runtime.deploy import rollout as switches
+from isthmus.runtime.deploy import versions
+from isthmus.runtime.deploy.remote import Refused, Remote
 from isthmus.store import Database
 from tests.flows.serving import Server
 

@@ -22,12 +22,12 @@ from isthmus.packs.member import api as member
 from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.tax import api as tax
-from isthmus.runtime.isolate_manifest import WrongManifest
-from isthmus.runtime.isolate_waiting import can_wait, wait, waitable
-from isthmus.runtime.isolate_wire import WrongAnswer
-from isthmus.runtime.loading import front_end_folders, load_front_end
-from isthmus.runtime.watchdog import TooSlow
-from isthmus.runtime.workers import CannotLoad, WorkerFailed
+from isthmus.runtime.deploy.loading import front_end_folders, load_front_end
+from isthmus.runtime.isolation.manifest import WrongManifest
+from isthmus.runtime.isolation.waiting import can_wait, wait, waitable
+from isthmus.runtime.isolation.watchdog import TooSlow
+from isthmus.runtime.isolation.wire import WrongAnswer
+from isthmus.runtime.isolation.workers import CannotLoad, WorkerFailed
 from isthmus.values import Buyer, Money
 from tests.runtime.isolated import POINTS, asked, front_end_folder, loaded
 

@@ -20,14 +20,14 @@ from isthmus.kernel import Caller, Context, Effect, FrontEnd, Pack, Registry, Va
 from isthmus.packs.member import api as member
 from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
-from isthmus.runtime import deploy as deploys
-from isthmus.runtime.deploy_bounds import Watch
-from isthmus.runtime.isolate_manifest import WrongManifest
-from isthmus.runtime.isolate_waiting import CALLS_MAX, IsolatingPlatform
-from isthmus.runtime.isolate_wire import WrongAnswer
-from isthmus.runtime.remote import ServiceFailed
-from isthmus.runtime.switch_follow import Follower
-from isthmus.runtime.workers import COPIES
+from isthmus.runtime.deploy import deploy as deploys
+from isthmus.runtime.deploy.follower import Follower
+from isthmus.runtime.deploy.guardrails import Watch
+from isthmus.runtime.isolation.manifest import WrongManifest
+from isthmus.runtime.isolation.remote import ServiceFailed
+from isthmus.runtime.isolation.waiting import CALLS_MAX, IsolatingPlatform
+from isthmus.runtime.isolation.wire import WrongAnswer
+from isthmus.runtime.isolation.workers import COPIES
 from isthmus.store import Database
 from isthmus.values import GUEST
 from tests.runtime.deployed import WISH

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from isthmus import cli
 from isthmus.kernel import errors
-from isthmus.runtime import deploy as deploys
+from isthmus.runtime.deploy import deploy as deploys
 from isthmus.store import Database
 
 from .deployed import WISH, ground, write

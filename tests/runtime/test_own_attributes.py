@@ -8,12 +8,12 @@ from typing import Annotated, Literal, get_type_hints
 import pytest
 
 from isthmus import app
-from isthmus.data.model import read_field
+from isthmus.data.model.model import read_field
 from isthmus.kernel import FrontEnd, Meta, Value, errors
+from isthmus.kernel.compile.release import Line
 from isthmus.kernel.contract import fit
-from isthmus.kernel.release import Line
 from isthmus.markings import Count, Derived, Measure, Metric, Where
-from isthmus.runtime.deploy_changes import attributes_compared, metrics_compared
+from isthmus.runtime.deploy.changes import attributes_compared, metrics_compared
 
 from .isolated import front_end_folder, loaded
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from isthmus import app, cli
 from isthmus.kernel import Caller, Platform
 from isthmus.packs.member import api as member
-from isthmus.runtime.loading import load_front_end
+from isthmus.runtime.deploy.loading import load_front_end
 from isthmus.store import Database, migrate_own
 
 from .own_line import becomes, telling

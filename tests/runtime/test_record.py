@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from isthmus.kernel import Caller, Meta, Platform, Value, errors
-from isthmus.kernel.story import Story
+from isthmus.kernel.trace import Story
 from isthmus.markings import Pii
-from isthmus.runtime import record as records
-from isthmus.runtime import recorded
-from isthmus.runtime.record import Recorder, Recording
+from isthmus.runtime.replay import record as records
+from isthmus.runtime.replay import recorded
+from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.values import Address, attributes_of
 
 from .recorded_shop import NOON, Buy, Line, Total, baskets, listed, record, release, total

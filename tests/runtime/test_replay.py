@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.kernel import Pass
-from isthmus.runtime import recorded
-from isthmus.runtime.differences import differences, rate
-from isthmus.runtime.replay import compare_answers, replay_answers
-from isthmus.runtime.replay_report import report
+from isthmus.runtime.replay import recorded
+from isthmus.runtime.replay.answers import compare_answers, replay_answers
+from isthmus.runtime.replay.differences import differences, rate
+from isthmus.runtime.replay.report import report
 
 from .recorded_shop import Line, baskets, broken, broken_extra, cheaper, listed, record, release, with_extra
 

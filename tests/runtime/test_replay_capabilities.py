@@ -9,10 +9,10 @@ import asyncpg
 import msgspec
 
 from isthmus.kernel import Pass, Platform
-from isthmus.runtime import recorded
-from isthmus.runtime.replay import Count
-from isthmus.runtime.replay_capabilities import compared, replay_capabilities
-from isthmus.runtime.shadow_run import SETTINGS, WRITE_MS
+from isthmus.runtime.replay import recorded
+from isthmus.runtime.replay.answers import Count
+from isthmus.runtime.replay.capabilities import compared, replay_capabilities
+from isthmus.runtime.shadow.run import SETTINGS, WRITE_MS
 from isthmus.store import Database
 
 from .recorded_shop import CREATE, Buy, Line, baskets, broken, cheaper, listed, record, release, sell

@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from isthmus.kernel import Caller
-from isthmus.runtime import deploy as deploys
-from isthmus.runtime.record import Recorder
+from isthmus.runtime.deploy import deploy as deploys
+from isthmus.runtime.replay.record import Recorder
 from isthmus.store import Database
 
 from .deployed import WISH, Node, ground, write

@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from isthmus.gateway.auth import create_client
-from isthmus.runtime import deploy as deploys
-from isthmus.runtime import shadow as shadows
-from isthmus.runtime import switch as switches
-from isthmus.runtime.shadow import Shadow
-from isthmus.runtime.shadow_run import reachable
+from isthmus.runtime.deploy import deploy as deploys
+from isthmus.runtime.deploy import rollout as switches
+from isthmus.runtime.shadow import shadow as shadows
+from isthmus.runtime.shadow.run import reachable
+from isthmus.runtime.shadow.shadow import Shadow
 from isthmus.store import Database
 from tests.flows.serving import Server
 

@@ -13,8 +13,8 @@ import pytest
 
 from isthmus import app
 from isthmus.kernel import FrontEnd, Platform, errors
-from isthmus.runtime import dead_letters
-from isthmus.runtime.subscriptions import called
+from isthmus.runtime.events import dead_letters
+from isthmus.runtime.events.subscriptions import called
 from isthmus.store import Database, migrate_own
 
 from . import own_line

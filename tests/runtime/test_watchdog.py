@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.packs.member import api as member
-from isthmus.runtime.watchdog import BudgetPassed, TooSlow, Watchdog
+from isthmus.runtime.isolation.watchdog import BudgetPassed, TooSlow, Watchdog
 
 from .isolated import asked, front_end_folder, loaded
 

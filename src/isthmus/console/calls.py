@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel import encode, errors
-from isthmus.kernel.story import Story
-from isthmus.runtime import recorded
-from isthmus.runtime.latest import Wanted
-from isthmus.runtime.latest import latest as recorded_latest
+from isthmus.kernel.trace import Story
+from isthmus.runtime.replay import recorded
+from isthmus.runtime.replay.latest import Wanted
+from isthmus.runtime.replay.latest import latest as recorded_latest
 from isthmus.store import Database
 
 from .client import Client

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel import Caller, Capability, Effect, errors
-from isthmus.kernel.story import Story
+from isthmus.kernel.trace import Story
 
 from . import forms
 from .calls import Told, plain

@@ -12,15 +12,15 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from isthmus.data import quality
-from isthmus.data.ask import Ask
+from isthmus.data.checks import quality
 from isthmus.data.errors import NeedsTime
-from isthmus.data.landing import Landing
-from isthmus.data.lineage import Source, sources
-from isthmus.data.one_id import OneId
+from isthmus.data.exchange.lineage import Source, sources
+from isthmus.data.lake.landing import Landing
+from isthmus.data.model.ask import Ask
+from isthmus.data.persons.one_id import OneId
 from isthmus.data.platform import DataPlatform
-from isthmus.data.policy import owner
-from isthmus.data.proof import Proofs
+from isthmus.data.privacy.policy import owner
+from isthmus.data.query.proof import Proofs
 from isthmus.kernel import errors
 
 from .client import Client

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel import errors
-from isthmus.runtime import dead_letters
-from isthmus.runtime.dead_letters import DeadLetter
+from isthmus.runtime.events import dead_letters
+from isthmus.runtime.events.dead_letters import DeadLetter
 from isthmus.store import Database
 
 from .web import Page, form, ordered, page_of, redirect, render

@@ -11,17 +11,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel import errors
-from isthmus.kernel.release import Line
-from isthmus.runtime import shadow as shadows
-from isthmus.runtime import switch as switches
-from isthmus.runtime import versions
-from isthmus.runtime.deploy import Ground, checked
-from isthmus.runtime.deploy_changes import Change, compared
-from isthmus.runtime.deploy_report import Line as Deployed
-from isthmus.runtime.deploy_report import report
-from isthmus.runtime.replay_report import report as report_of
-from isthmus.runtime.switch import Switched
-from isthmus.runtime.versions import Version
+from isthmus.kernel.compile.release import Line
+from isthmus.runtime.deploy import rollout as switches
+from isthmus.runtime.deploy import versions
+from isthmus.runtime.deploy.changes import Change, compared
+from isthmus.runtime.deploy.deploy import Ground, checked
+from isthmus.runtime.deploy.report import Line as Deployed
+from isthmus.runtime.deploy.report import report
+from isthmus.runtime.deploy.rollout import Switched
+from isthmus.runtime.deploy.versions import Version
+from isthmus.runtime.replay.report import report as report_of
+from isthmus.runtime.shadow import shadow as shadows
 
 from .client import CLIENT
 from .web import Page, form, ordered, page_of, redirect, render

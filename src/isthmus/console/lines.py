@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from isthmus.governance import explain
 from isthmus.governance.explain import Candidate
-from isthmus.kernel.release import Line, Release
+from isthmus.kernel.compile.release import Line, Release
 
 from .client import Client
 from .cost import Cost

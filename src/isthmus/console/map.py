@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel import Pack
-from isthmus.kernel.release import Line
+from isthmus.kernel.compile.release import Line
 
 from .client import Client
 from .traffic import Traffic

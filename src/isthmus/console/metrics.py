@@ -14,14 +14,14 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from isthmus.data import metamorphic
-from isthmus.data.ask import GRAINS, Ask, read_filter
-from isthmus.data.expression import cells
-from isthmus.data.metrics import Answer
-from isthmus.data.model import Model
-from isthmus.data.plan import currency_field
+from isthmus.data.answers.metrics import Answer
+from isthmus.data.checks import metamorphic
+from isthmus.data.model.ask import GRAINS, Ask, read_filter
+from isthmus.data.model.expression import cells
+from isthmus.data.model.model import Model
 from isthmus.data.platform import DataPlatform
-from isthmus.data.policy import Policy, of_front_end
+from isthmus.data.privacy.policy import Policy, of_front_end
+from isthmus.data.query.plan import currency_field
 from isthmus.kernel import errors
 from isthmus.markings import Where
 from isthmus.values import decimals

@@ -8,7 +8,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from isthmus.data.one_id import OneId
+from isthmus.data.persons.one_id import OneId
 from isthmus.kernel import errors
 
 from .web import Page, form, redirect, render

@@ -10,10 +10,10 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from isthmus.data.ask import Ask, grained
+from isthmus.data.answers.receipt import Receipt
+from isthmus.data.model.ask import Ask, grained
 from isthmus.data.platform import DataPlatform
-from isthmus.data.policy import Policy
-from isthmus.data.receipt import Receipt
+from isthmus.data.privacy.policy import Policy
 from isthmus.markings import AllOf, AnyOf, Filter, Not, Where
 
 from .web import Page, render

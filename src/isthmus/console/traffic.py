@@ -13,8 +13,8 @@ from typing import Final
 
 import msgspec
 
+from isthmus.governance.counters import BOUNDS_US, Figures, Tally
 from isthmus.kernel import errors
-from isthmus.runtime.figures import BOUNDS_US, Figures, Tally
 from isthmus.store import Database, MigrationSource
 
 MIGRATIONS: Final = MigrationSource.of_pack("console", "isthmus.console:migrations")

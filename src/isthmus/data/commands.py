@@ -17,23 +17,24 @@ from rich.table import Column, Table
 from isthmus.kernel import FrontEnd, encode
 from isthmus.markings import Filter
 
-from . import attributes, metamorphic, quality
-from . import lock as locks
-from .ask import Ask, read_filter
-from .attributes import Declared
-from .contracts import contract
+from .answers.metrics import Metrics
+from .checks import lock as locks
+from .checks import metamorphic, quality
 from .errors import SHOWN_MAX
-from .graduate import Postgres, Spark, acceptance, compare
-from .lake import Lake
-from .landing import Landing
-from .lineage import lineage
-from .metrics import Metrics
-from .one_id import Review
-from .ossie import ossie
+from .exchange.contracts import contract
+from .exchange.graduate import Postgres, Spark, acceptance, compare
+from .exchange.lineage import lineage
+from .exchange.ossie import ossie
+from .exchange.publish import publish
+from .lake.lake import Lake
+from .lake.landing import Landing
+from .lake.rates import keep_rates
+from .model import attributes
+from .model.ask import Ask, read_filter
+from .model.attributes import Declared
+from .persons.one_id import Review
 from .platform import DataPlatform
-from .proof import Proofs
-from .publish import publish
-from .rates import keep_rates
+from .query.proof import Proofs
 from .show import broken, show, show_changes, usage_table
 
 LOCK: Final = Path("metrics.lock.json")

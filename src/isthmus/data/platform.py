@@ -15,18 +15,18 @@ from typing import Annotated, Any
 import msgspec
 
 from isthmus.kernel import FrontEnd, Meta, Pack, Value, errors
-from isthmus.kernel.capability import event_kind
+from isthmus.kernel.declare.capability import event_kind
 from isthmus.markings import AnyMetric
 from isthmus.store import Database, Outbox
 
-from .attributes import Declared
-from .kept import Kept
-from .lake import Lake
-from .landing import Lander
-from .metrics import Metrics
-from .model import Model, read_packs
-from .policy import KEYS, Policy, of_front_end, of_keys, owner
-from .receipt import Receipts
+from .answers.metrics import Metrics
+from .answers.receipt import Receipts
+from .lake.lake import Lake
+from .lake.landing import Lander
+from .lake.retention import Kept
+from .model.attributes import Declared
+from .model.model import Model, read_packs
+from .privacy.policy import KEYS, Policy, of_front_end, of_keys, owner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,11 +12,11 @@ from rich.table import Table
 
 from isthmus.kernel import encode, errors
 
-from .metrics import Answer
-from .one_id import Review
-from .proof import Proof
-from .published import Moves
-from .usage import Used
+from .answers.metrics import Answer
+from .answers.usage import Used
+from .persons.one_id import Review
+from .persons.published import Moves
+from .query.proof import Proof
 
 BAR_MAX: Final = 40  # characters of the longest bar
 

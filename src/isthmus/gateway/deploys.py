@@ -26,11 +26,11 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from isthmus.kernel import encode, errors
-from isthmus.runtime import shadow as shadows
-from isthmus.runtime import switch as switches
-from isthmus.runtime import versions
-from isthmus.runtime.deploy import Ground
-from isthmus.runtime.deploy_report import report
+from isthmus.runtime.deploy import rollout as switches
+from isthmus.runtime.deploy import versions
+from isthmus.runtime.deploy.deploy import Ground
+from isthmus.runtime.deploy.report import report
+from isthmus.runtime.shadow import shadow as shadows
 
 from .auth import Known
 from .problem import CONTENT_TYPE, BodyTooLarge, MethodNotAllowed, NoSuchPath, problem

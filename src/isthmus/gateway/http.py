@@ -18,7 +18,7 @@ from email.utils import format_datetime
 from typing import Any, Final
 
 from isthmus.kernel import Caller, Platform, errors
-from isthmus.kernel.story import Story
+from isthmus.kernel.trace import Story
 
 from .auth import Clients, Known
 from .body import ClientGone, Receive, check_is_json, read_body

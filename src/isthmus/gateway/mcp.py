@@ -18,7 +18,7 @@ from starlette.requests import Request
 
 from isthmus.governance.schema import schemas
 from isthmus.kernel import Caller, Effect, Platform, Value, errors
-from isthmus.kernel.release import Line, Offered
+from isthmus.kernel.compile.release import Line, Offered
 
 from .auth import Known
 from .problem import CONTENT_TYPE, problem

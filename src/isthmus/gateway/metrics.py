@@ -17,9 +17,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from isthmus.data import serve
+from isthmus.data.answers import serve
 from isthmus.data.platform import DataPlatform
-from isthmus.data.policy import Policy, of_keys
+from isthmus.data.privacy.policy import Policy, of_keys
 from isthmus.kernel import Platform, encode, errors
 
 from .auth import Known

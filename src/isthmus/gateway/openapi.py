@@ -11,7 +11,7 @@ import msgspec
 
 from isthmus.governance.schema import schemas as schemas_of
 from isthmus.kernel import Effect, errors
-from isthmus.kernel.release import Line, Offered, Release
+from isthmus.kernel.compile.release import Line, Offered, Release
 
 from . import problem
 from .examples import example

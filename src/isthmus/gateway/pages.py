@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from isthmus.kernel import Platform, errors
-from isthmus.kernel.release import Line
+from isthmus.kernel.compile.release import Line
 
 from . import docs, openapi
 from .auth import Known

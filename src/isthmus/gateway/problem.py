@@ -21,7 +21,7 @@ import msgspec
 
 from isthmus.kernel import errors
 
-from .plain import plain
+from .to_json import plain
 
 CONTENT_TYPE: Final = b"application/problem+json"
 RETRY_AFTER_S: Final = 1  # for trouble that does not say when it will be over: it mostly is at once

@@ -6,7 +6,7 @@ from typing import Final
 
 import uvicorn
 
-from .whole import WholeAnswers
+from .transport import WholeAnswers
 
 KEEP_ALIVE_S: Final = 30  # longer than a load balancer's default between two requests of one client is
 SHUTDOWN_S: Final = 20  # a call has its own deadline, mostly 5 s; flows with outside steps have more

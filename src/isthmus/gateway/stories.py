@@ -13,12 +13,12 @@ from uuid import UUID
 import msgspec
 
 from isthmus.kernel import errors
-from isthmus.kernel.story import Story
-from isthmus.runtime.latest import Wanted
+from isthmus.kernel.trace import Story
+from isthmus.runtime.replay.latest import Wanted
 from isthmus.store import Database
 
 from .auth import Known
-from .plain import plain
+from .to_json import plain
 
 KEPT: Final = 200  # told calls of each front end: enough to look at, too few to be an archive
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from isthmus.kernel import Value
-from isthmus.kernel.capability import event_kind
-from isthmus.kernel.release import Line, Release
+from isthmus.kernel.compile.release import Line, Release
+from isthmus.kernel.declare.capability import event_kind
 
 from .contracts import Contracts
 

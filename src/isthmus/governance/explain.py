@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from isthmus.kernel import Value, errors
-from isthmus.kernel.extension import Answer
-from isthmus.kernel.release import Release
+from isthmus.kernel.compile.release import Release
+from isthmus.kernel.declare.extension import Answer
 
 
 class Candidate(Value):

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from isthmus.kernel import Value
-from isthmus.kernel.release import Release
+from isthmus.kernel.compile.release import Release
 
 from .explain import explain as who_answers
 

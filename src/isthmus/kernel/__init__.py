@@ -1,15 +1,16 @@
 """The kernel: declare, answer, compile, call. Everything public is here; it imports msgspec and nothing else."""
 
-from . import combine, errors, ports
-from .call import Outcome, Platform
-from .capability import Capability, Effect, capability, event, flow, implements
-from .combine import ALLOW, PASS, Pass, Verdict, veto
-from .context import Caller, Context
+from . import errors, ports
+from .compile.registry import Registry
 from .contract import Meta, Value, decode, encode
-from .extension import Dimension, answers, extension_point
-from .front_end import FrontEnd, Product
-from .pack import Condition, Pack
-from .registry import Registry
+from .declare import combine
+from .declare.capability import Capability, Effect, capability, event, flow, implements
+from .declare.combine import ALLOW, PASS, Pass, Verdict, veto
+from .declare.extension import Dimension, answers, extension_point
+from .declare.front_end import FrontEnd, Product
+from .declare.pack import Condition, Pack
+from .run.call import Caller, Context
+from .run.pipeline import Outcome, Platform
 
 __all__ = [
     "ALLOW",

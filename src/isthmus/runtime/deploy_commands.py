@@ -16,12 +16,12 @@ from rich.table import Table
 
 from isthmus.kernel import encode, errors
 
-from . import switch as switches
-from . import versions as kept
-from .deploy import Deployed, Ground, Wish, deploy
-from .deploy_remote import Remote
-from .deploy_report import Line, report
-from .switch import Switched
+from .deploy import rollout as switches
+from .deploy import versions as kept
+from .deploy.deploy import Deployed, Ground, Wish, deploy
+from .deploy.remote import Remote
+from .deploy.report import Line, report
+from .deploy.rollout import Switched
 
 T = TypeVar("T")
 Open = Callable[[], AbstractAsyncContextManager[Ground]]

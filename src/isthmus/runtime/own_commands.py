@@ -15,7 +15,7 @@ from rich.table import Table
 
 from isthmus.kernel import ports
 
-from . import dead_letters
+from .events import dead_letters
 
 T = TypeVar("T")
 Open = Callable[[], AbstractAsyncContextManager[ports.Session]]

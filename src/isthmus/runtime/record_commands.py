@@ -15,17 +15,17 @@ from rich.console import Console
 from rich.table import Table
 
 from isthmus.kernel import Platform, encode
-from isthmus.kernel.release import Line
+from isthmus.kernel.compile.release import Line
 from isthmus.store import Database
 
-from . import recorded
-from . import switch as switches
-from . import versions as kept
-from .deploy import Ground, checked
-from .loading import MANIFEST, NotAFrontEnd, front_end_folders, load_front_end
-from .replay import LIMIT, replay_answers
-from .replay_capabilities import replay_capabilities
-from .replay_report import Report, report
+from .deploy import rollout as switches
+from .deploy import versions as kept
+from .deploy.deploy import Ground, checked
+from .deploy.loading import MANIFEST, NotAFrontEnd, front_end_folders, load_front_end
+from .replay import recorded
+from .replay.answers import LIMIT, replay_answers
+from .replay.capabilities import replay_capabilities
+from .replay.report import Report, report
 
 T = TypeVar("T")
 

@@ -12,16 +12,17 @@ from rich.console import Console
 
 from isthmus.kernel import encode
 
-from . import deploy_report, versions
-from . import shadow as shadows
-from .deploy import Ground, NotYours
+from .deploy import report as deploy_report
+from .deploy import versions
+from .deploy.deploy import Ground, NotYours
+from .deploy.remote import Remote
+from .deploy.report import Line
 from .deploy_commands import Key, To
-from .deploy_remote import Remote
-from .deploy_report import Line
-from .replay_report import report
-from .shadow import Shadow
-from .shadow_follow import COMMAND
-from .shadow_run import run_shadow
+from .replay.report import report
+from .shadow import shadow as shadows
+from .shadow.follower import COMMAND
+from .shadow.run import run_shadow
+from .shadow.shadow import Shadow
 
 DIFFERENT = 1  # exit code: something differs, for scripts
 

@@ -1,13 +1,14 @@
 """PostgreSQL: rows, transactions, events, idempotency records, migrations. It knows no pack."""
 
+from isthmus.kernel.run.group_commit import ALONE, Alone, Together
+
 from .database import Database
 from .errors import ConstraintBroken
+from .front_end_tables import migrate_own, schema_of
 from .migrate import Migration, MigrationSource, migrate
 from .outbox import Batch, ConsumerState, Event, Outbox
-from .own import migrate_own, schema_of
 from .relay import Consumer, Relay
 from .retention import prune_answers, prune_events
-from .together import ALONE, Alone, Together
 
 __all__ = [
     "ALONE",

@@ -22,7 +22,7 @@ from asyncpg.pool import PoolConnectionProxy
 from isthmus.kernel import errors, ports
 
 from .errors import translated
-from .own import Own
+from .front_end_tables import Own
 from .written_out import called, execute, literal
 
 STATEMENTS_REMEMBERED: Final = 4096  # texts already checked: more than all packs have together

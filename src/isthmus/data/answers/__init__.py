@@ -1,0 +1,1 @@
+"""Where answers leave: metrics, receipts, usage, segments, over HTTP too."""

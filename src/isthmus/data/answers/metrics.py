@@ -1,0 +1,373 @@
+"""Ask the metrics: one definition, one number, in the one place where answers leave.
+
+plan → policy → proofs → SQL → currencies → small cells hidden → masked → order and limit → receipt
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Any, Final, TypeVar, cast
+
+import pyarrow as pa
+from msgspec.structs import replace
+
+from isthmus.kernel import FrontEnd, errors
+from isthmus.markings import AnyMetric
+
+from ..errors import MixedCurrencies, NotAnswered, StaleData
+from ..lake import rates
+from ..lake.reader import Reader, Snapshots, Table
+from ..model.ask import Ask, leaves
+from ..model.attributes import Attributed, Declared
+from ..model.expression import cells
+from ..model.model import OWN, Model
+from ..privacy import policy as policies
+from ..privacy.policy import Policy
+from ..privacy.suppression import hide_small
+from ..query import freshness
+from ..query.plan import Plan, currency_field, is_timeless, plan
+from ..query.proof import Proof, Proofs, Relied, relied_on
+from ..query.scope import quoted, table_name
+from ..query.sql import Statement, statement
+from .receipt import Receipt, Receipts, Rerun, digest_of, receipt_id
+from .usage import Usage
+
+CACHED_MAX: Final = 256  # answers kept in memory
+CACHED_ROWS_MAX: Final = 10_000  # larger answers are computed again
+
+Rows = list[dict[str, Any]]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Rows that have left, and the receipt for them; `numbers` are the columns that metrics are in."""
+
+    columns: tuple[str, ...]
+    rows: Rows
+    numbers: tuple[str, ...]
+    receipt: Receipt
+
+    @property
+    def table(self) -> Table:
+        """Return the rows as a `pyarrow.Table`: `.to_pandas()`, Polars, IPC. It is made at each look."""
+        return pa.Table.from_pylist(self.rows, schema=_schema(self.numbers, self.rows, self.columns))
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What may leave of one plan, snapshot and policy; kept for the next one who asks."""
+
+    rows: Rows
+    hidden_cells: int
+    is_cut: bool
+    proofs: tuple[Proof, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A question planned, allowed and written: what is left to do is to prove and to read."""
+
+    plan: Plan
+    statement: Statement
+    relied: Relied
+    limits: Mapping[str, float]
+    policy_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a receipt says beside the numbers: how new the rows are, what is too old, and who asked."""
+
+    newest: dict[str, datetime | None]
+    stale: tuple[str, ...]
+    asker: str
+
+
+class Metrics:
+    """The metrics of a model over the snapshots of a lake, asked from Python, HTTP or the command line."""
+
+    def __init__(
+        self,
+        model: Model,
+        snapshots: Snapshots,
+        receipts: Receipts,
+        *,
+        secret: bytes,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        declared: Callable[[], Declared] = dict[str, FrontEnd],
+    ) -> None:
+        """Take what front ends declare at any moment as attributes and metrics of their own, where there are any."""
+        self.model = model
+        self.attributed = Attributed(model, declared)
+        self._snapshots = snapshots
+        self._receipts = receipts
+        self._secret = secret
+        self._now = now
+        self._proofs = Proofs(model)
+        self._known: OrderedDict[tuple[object, ...], _Left] = OrderedDict()
+        self._checked: OrderedDict[tuple[object, ...], tuple[str, ...]] = OrderedDict()
+        self._plans: OrderedDict[tuple[object, ...], _Ready] = OrderedDict()
+        self.usage = Usage(receipts)
+        self._newest: dict[tuple[str, str], datetime | None] = {}
+
+    def ask(self, ask: Ask, policy: Policy, *, asker: str = "", is_kept: bool = True) -> Answer:
+        """Answer a question as far as a policy opens it, and keep the receipt in the name of the asker.
+
+        `is_kept=False` is for checks: nobody will read their numbers, and they are no usage. Raises the errors of
+        `errors.py`. An answer that relies on a broken key is refused, not inflated.
+        """
+        return self._answered(ask, policy, self._snapshots.newest(), self._now(), asker=asker, is_kept=is_kept)
+
+    def reader(self) -> Reader:
+        """Return the newest snapshot."""
+        return self._snapshots.newest()
+
+    def plan(self, ask: Ask, policy: Policy | None = None) -> Plan:
+        """Return how a question would be answered, to the owner where nobody is named, without asking it."""
+        return plan(self._model_for(ask, policy or policies.owner()), ask, self._now())
+
+    def rerun(self, id: str, policies: Mapping[str, Policy]) -> Rerun:
+        """Ask a receipt's question again, of the same snapshot where it is kept, and compare."""
+        receipt = self._receipts.get(id)
+        reasons: list[str] = []
+        policy = policies.get(receipt.policy)
+        if policy is None:
+            raise errors.NotFound(
+                f"policy {receipt.policy!r} of receipt {id} is gone", remedy="restore it to ask again in its name"
+            )
+        model = self._model_for(receipt.ask, policy)
+        if receipt.model != model.version:
+            reasons.append(f"the model was {receipt.model} and is {model.version}")
+        if receipt.policy_version != policy.version:
+            reasons.append(f"policy {policy.name!r} was {receipt.policy_version} and is {policy.version}")
+        try:
+            reader = self._snapshots.at(receipt.snapshot)
+        except errors.NotFound as gone:
+            reader = self._snapshots.newest()
+            reasons.append(f"{gone.message}; asked of {reader.snapshot} instead")
+        ask = receipt.ask if receipt.ask.as_of else _changed(receipt.ask, as_of=receipt.asked_at)
+        digest = self._answered(ask, policy, reader, receipt.asked_at, is_kept=False).receipt.digest
+        is_same = digest == receipt.digest
+        if not is_same and not reasons:
+            reasons.append("model, policy and snapshot are the same: the data of this snapshot was changed by hand")
+        return Rerun(receipt=id, is_same=is_same, reasons=tuple(reasons), digest=digest)
+
+    def seen_by(self, policy: Policy, metrics: Sequence[str] = ()) -> Model:
+        """Return the model with what front ends add, as somebody sees it; as it stands beside these metrics."""
+        added = [name for name in metrics if name not in self.model.metrics and f"{OWN}." not in name]
+        return self.attributed.seen_by(policy.attributes, added)
+
+    def search(self, text: str = "", model: Model | None = None) -> list[AnyMetric]:
+        """Return the metrics (of what somebody sees) in whose name, unit or description all words occur."""
+        words = text.lower().split()
+        return [
+            metric
+            for metric in (model or self.model).metrics.values()
+            if all(word in f"{metric.name} {metric.unit} {metric.doc}".lower() for word in words)
+        ]
+
+    def _model_for(self, ask: Ask, policy: Policy) -> Model:
+        """Return the model that a question is about: what front ends add is looked for only where it is named."""
+        fields = [*ask.by, *(leaf.field for one in ask.where for leaf in leaves(one))]
+        is_added = any(f"{OWN}." in name for name in fields) or not self.model.metrics.keys() >= set(ask.metrics)
+        return self.seen_by(policy, ask.metrics) if is_added else self.model
+
+    def _answered(
+        self, ask: Ask, policy: Policy, reader: Reader, asked_at: datetime, *, asker: str = "", is_kept: bool = True
+    ) -> Answer:
+        ready = self._ready(ask, policy, reader, asked_at)
+        planned, written = ready.plan, ready.statement
+        if is_kept and policy.cells_min and ask.as_of is not None and not is_timeless(planned):
+            raise NotAnswered(
+                "a period up to one moment less that up to another shows what few did in between",
+                remedy="leave `as_of` out, or ask for the metric that it is made of, by whole months",
+            )
+        newest = {leg.root: self._newest_row(reader, leg.root) for leg in planned.legs}
+        stale = freshness.stale(ready.limits, newest, reader.arrived, asked_at)
+        if stale and ask.is_fresh:
+            raise StaleData(stale)
+        place = (written.sql, written.parameters, reader.snapshot, ready.policy_version, planned.model.version, ask)
+        left = self._known.get(place)
+        if left is None:
+            left = self._left(ask, ready, policy, reader, asked_at)
+            self._remember(place, left)
+        seen = _Seen(newest, stale, asker)
+        receipt = self._receipt(ask, ready, policy, reader, asked_at, left, seen)
+        if is_kept:
+            self._receipts.keep(receipt)
+        return Answer(columns=written.columns, rows=left.rows, numbers=tuple(planned.metrics), receipt=receipt)
+
+    def _ready(self, ask: Ask, policy: Policy, reader: Reader, asked_at: datetime) -> _Ready:
+        """Return what is to be done for a question; the same one is planned, checked and written once."""
+        version = policy.version
+        model = self._model_for(ask, policy)
+        place = (ask, version, model.version)
+        names = self._checked.get(place)
+        if names is None:
+            first = plan(model, ask, asked_at, person=_person(policy))
+            policies.check(model, first, policy)
+            names = _currencies(model, first)
+            self._keep(self._checked, place, names)
+        settled = self._settled(reader, ask, names)
+        ready = self._plans.get((*place, settled))
+        if ready is None:
+            planned = plan(model, ask, asked_at, person=_person(policy), settled=settled)
+            relied = relied_on(model, planned)
+            limits = freshness.limits(model, planned)
+            ready = _Ready(planned, self._written(planned, policy), relied, limits, version)
+            if ask.as_of is not None or is_timeless(planned):  # else it is of this moment
+                self._keep(self._plans, (*place, settled), ready)
+        return ready
+
+    def _left(self, ask: Ask, ready: _Ready, policy: Policy, reader: Reader, asked_at: datetime) -> _Left:
+        planned, written = ready.plan, ready.statement
+        proofs = self._proofs.check(reader, ready.relied, ask, shows_keys=policies.sees_all(policy))
+        rates.check_rates(reader, written.lacking, written.parameters, ask.currency)
+        rows = reader.rows(written.sql, written.parameters)
+        _check_currencies(planned, rows)
+        hidden = self._hide_small(ready, policy, reader, rows, asked_at) if policy.cells_min else 0
+        for column, mask in policies.masks(planned, policy, self._secret).items():
+            for row in rows:
+                row[column] = mask(row[column])
+        rows = [{name: row[name] for name in written.columns} for row in rows]
+        if policy.cells_min:
+            rows = _ordered(rows, ask.order, written.columns)
+        return _Left(rows[: ask.limit], hidden, len(rows) > ask.limit, proofs)
+
+    def _written(self, planned: Plan, policy: Policy) -> Statement:
+        visible = policies.visible_rows(planned.model, policy)
+        return statement(planned.model, planned, visible, is_whole_table=policy.cells_min > 0)
+
+    def _settled(self, reader: Reader, ask: Ask, names: tuple[str, ...]) -> frozenset[str]:
+        """Return the currency fields that have one value in this snapshot."""
+        if ask.currency:  # amounts of all are converted to one
+            return frozenset(names)
+        return frozenset(name for name in names if self._proofs.one_currency(reader, name).holds)
+
+    def _hide_small(self, ready: _Ready, policy: Policy, reader: Reader, rows: Rows, asked_at: datetime) -> int:
+        """Empty what few people stand behind, and what would give it away; return how many numbers."""
+
+        def read(ask: Ask, levels: int) -> Rows:
+            wider = plan(ready.plan.model, ask, asked_at, person=policy.person, widened=levels)
+            written = self._written(wider, policy)
+            return reader.rows(written.sql, written.parameters)
+
+        return hide_small(ready.plan, rows, policy.cells_min, read)
+
+    def _receipt(
+        self,
+        ask: Ask,
+        ready: _Ready,
+        policy: Policy,
+        reader: Reader,
+        asked_at: datetime,
+        left: _Left,
+        seen: _Seen,
+    ) -> Receipt:
+        planned, written = ready.plan, ready.statement
+        times = [found for found in seen.newest.values() if found is not None]
+        digest = digest_of(written.columns, left.rows)
+        return Receipt(
+            id=receipt_id(asked_at, written.sql, digest, ready.policy_version + reader.snapshot),
+            asked_at=asked_at,
+            ask=ask,
+            model=planned.model.version,
+            snapshot=reader.snapshot,
+            policy=policy.name,
+            asker=seen.asker,
+            policy_version=ready.policy_version,
+            sql=written.sql,
+            parameters=tuple(map(str, written.parameters)),
+            proofs=left.proofs,
+            newest=seen.newest,
+            stale=seen.stale,
+            lag_s=(asked_at - min(times)).total_seconds() if times else None,
+            rates=rates.sources(reader) if written.lacking else (),
+            hidden_cells=left.hidden_cells,
+            masked=tuple(policies.masks(planned, policy, self._secret)),
+            non_additive={name: over for name, over in planned.non_additive.items() if over},
+            rows=len(left.rows),
+            is_cut=left.is_cut,
+            digest=digest,
+        )
+
+    def _newest_row(self, reader: Reader, name: str) -> datetime | None:
+        place = (reader.snapshot, name)
+        if place not in self._newest:
+            entity = self.model.entity(name)
+            owner, _, field = entity.time.rpartition(".")
+            found: object = None
+            if owner == name:
+                sql = f"select max({quoted(field)}) as newest from {table_name(entity.table)}"
+                found = reader.rows(sql)[0]["newest"]
+            self._newest[place] = _moment(found)
+        return self._newest[place]
+
+    def _remember(self, place: tuple[object, ...], left: _Left) -> None:
+        if len(left.rows) <= CACHED_ROWS_MAX:
+            self._keep(self._known, place, left)
+
+    def _keep(self, known: OrderedDict[tuple[object, ...], T], place: tuple[object, ...], value: T) -> None:
+        known[place] = value
+        while len(known) > CACHED_MAX:
+            known.popitem(last=False)
+
+
+def _schema(numbers: Sequence[str], rows: Rows, columns: Sequence[str]) -> Any:
+    """Return Arrow types; a column without any value has a type too, so that readers need no special case."""
+    inferred = pa.Table.from_pylist(rows, schema=None) if rows else None
+    fields: list[Any] = []
+    for name in columns:
+        kind = inferred.schema.field(name).type if inferred is not None else pa.null()
+        if pa.types.is_null(kind):
+            kind = pa.float64() if name in numbers else pa.string()
+        fields.append(pa.field(name, kind))
+    return pa.schema(fields)
+
+
+def _person(policy: Policy) -> str | None:
+    return policy.person if policy.cells_min else None
+
+
+def _currencies(model: Model, planned: Plan) -> tuple[str, ...]:
+    """Return the fields that say in which currencies a plan's amounts are."""
+    every = (currency_field(model, cell) for one in planned.metrics.values() for cell in cells(one))
+    return tuple(dict.fromkeys(name for name in every if name))
+
+
+def _check_currencies(planned: Plan, rows: Rows) -> None:
+    for name, pairs in planned.currencies.items():
+        for row in rows:
+            codes = {row[f"{end} currency {at} of {name}"] for at in range(len(pairs)) for end in ("least", "greatest")}
+            codes.discard(None)
+            if len(codes) > 1:
+                field = pairs[0][0].field
+                raise MixedCurrencies(
+                    f"metric {name!r} would add up amounts in {', '.join(sorted(codes))}",
+                    remedy=f"group by {field}, filter by one currency, or have them converted: --in {min(codes)} "
+                    f"(over HTTP `currency`), by the rates of the lake",
+                )
+
+
+def _ordered(rows: Rows, order: Sequence[str], columns: Sequence[str]) -> Rows:
+    """Sort as SQL would have, with hidden and empty values last, so that a hidden number's rank does not show."""
+    rest = [name for name in columns if name not in {one.lstrip("-") for one in order}]
+    for one in reversed([*order, *rest]):
+        name = one.lstrip("-")
+        known = sorted((row for row in rows if row[name] is not None), key=lambda row: row[name], reverse=one[0] == "-")
+        rows = known + [row for row in rows if row[name] is None]
+    return rows
+
+
+def _moment(found: object) -> datetime | None:
+    if isinstance(found, datetime):
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return datetime.combine(found, time(), UTC) if isinstance(found, date) else None
+
+
+def _changed(ask: Ask, **fields: object) -> Ask:
+    return replace(cast(Any, ask), **fields)

@@ -1,0 +1,1 @@
+"""What is checked of model and data: quality rules, general truths, the reviewed lock file."""

@@ -1,0 +1,184 @@
+"""Truths that hold on any data, generated from the model: what breaks one is a fault of the compiler, or of the data.
+
+groups add up to the total · a filter and its complement add up · days add up to months ·
+leaving a dimension out is summing over it · a metric beside another is the metric alone
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import isclose
+from typing import Any, Final, cast
+
+import msgspec
+
+from isthmus.kernel import errors
+from isthmus.markings import Not, Scalar, Where
+
+from ..answers.metrics import Metrics
+from ..model.ask import Ask
+from ..model.expression import Cell, Expression, Total, cells
+from ..model.model import Model
+from ..model.paths import ways_up
+from ..privacy.policy import Policy, is_open
+
+VALUES_MAX: Final = 3  # values of a dimension that filters are tried with
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A truth that does not hold: both sides, and the asks that gave them."""
+
+    truth: str
+    metric: str
+    asks: tuple[Ask, ...]
+    one: float
+    other: float
+
+    def __str__(self) -> str:
+        return f"{self.metric}: {self.truth}: {self.one} is not {self.other}; asked {self.asks}"
+
+
+def broken(metrics: Metrics, policy: Policy, names: Sequence[str] = (), *, is_forced: bool = False) -> list[Broken]:
+    """Return every truth that does not hold for the metrics named, or for all; empty is the good case.
+
+    With `is_forced` answers that rely on broken keys are taken as they come, to see what they would say.
+    """
+    found: list[Broken] = []
+    for name in names or metrics.seen_by(policy).metrics:
+        asker = _Asker(metrics, policy, name, is_forced)
+        roots = asker.additive_roots()
+        if roots:
+            found += [
+                one for one in asker.checks(dimensions(metrics.seen_by(policy, [name]), roots)) if one is not None
+            ]
+    return found
+
+
+def dimensions(model: Model, roots: frozenset[str]) -> list[str]:
+    """Return the dimensions that every row of these entities has at most one value of."""
+    return [
+        f"{entity.name}.{field.name}"
+        for entity in model.entities.values()
+        if all(root == entity.name or len(ways_up(model, root, entity.name)) == 1 for root in roots)
+        for field in entity.fields.values()
+        if field.is_dimension and not field.is_key and field.time is None
+    ]
+
+
+def groupings(metrics: Metrics, name: str, policy: Policy) -> list[str]:
+    """Return the dimensions that a metric may be grouped by as somebody sees it, each row at most once."""
+    model = metrics.seen_by(policy, [name])
+    for ask in (Ask(metrics=(name,)), Ask(metrics=(name,), by=("time:month",))):
+        try:
+            roots = frozenset(leg.root for leg in metrics.plan(ask, policy).legs)
+        except errors.BadAsk:  # it has a meaning only by time
+            continue
+        opened = (found for found in dimensions(model, roots) if is_open(model.split(found)[0].name, policy))
+        return list(opened)
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    metrics: Metrics
+    policy: Policy
+    metric: str
+    is_forced: bool
+
+    def additive_roots(self) -> frozenset[str]:
+        """Return the entities that the metric counts, or none where it does not add up by nature."""
+        roots: set[str] = set()
+        for by in ((), ("time:month",)):
+            try:
+                expression = self.metrics.plan(Ask(metrics=(self.metric,), by=by)).metrics[self.metric]
+            except errors.BadAsk:  # it has a meaning only by time, or no time at all
+                if not by:
+                    return frozenset()
+                continue
+            if not _is_additive(expression):
+                return frozenset()
+            roots |= {cell.root for cell in cells(expression)}
+        return frozenset(roots)
+
+    def checks(self, names: Sequence[str]) -> Iterator[Broken | None]:
+        total = Ask(metrics=(self.metric,))
+        whole = self._sum(total)
+        for name in names:
+            by = Ask(metrics=(self.metric,), by=(name,))
+            yield self._same("groups add up to the total", (total, by), whole, self._sum(by))
+            for value in self._values(by, name):
+                where = Where(name, "=", value) if value is not None else Where(name, "is null")
+                inside = Ask(metrics=(self.metric,), where=(where,))
+                outside = Ask(metrics=(self.metric,), where=(Not(where),))
+                both = self._sum(inside) + self._sum(outside)
+                yield self._same("a filter and its complement add up", (total, inside, outside), whole, both)
+        for one, other in itertools.pairwise(names):
+            both_by, one_by = Ask(metrics=(self.metric,), by=(one, other)), Ask(metrics=(self.metric,), by=(one,))
+            yield from self._regrouped("leaving a dimension out is summing over it", both_by, one_by, _same_value)
+        yield from self._times()
+        yield from self._beside(whole)
+
+    def _times(self) -> Iterator[Broken | None]:
+        days, months = (Ask(metrics=(self.metric,), by=(f"time:{grain}",)) for grain in ("day", "month"))
+        try:
+            yield from self._regrouped("days add up to months", days, months, _month)
+        except errors.BadAsk:  # it has no time
+            return
+
+    def _beside(self, whole: float) -> Iterator[Broken | None]:
+        for other in self.metrics.model.metrics:
+            together = Ask(metrics=(self.metric, other))
+            try:
+                yield self._same("beside another it is the same", (together,), whole, self._sum(together))
+            except errors.IsthmusError:  # the other one can't be asked in total
+                continue
+
+    def _regrouped(self, truth: str, fine: Ask, coarse: Ask, turn: Any) -> Iterator[Broken | None]:
+        sums: dict[object, float] = {}
+        for row in self._rows(fine):
+            group = turn(row[fine.by[0]])
+            sums[group] = sums.get(group, 0) + float(row[self.metric] or 0)
+        for row in self._rows(coarse):
+            yield self._same(truth, (fine, coarse), float(row[self.metric] or 0), sums.pop(row[coarse.by[0]], 0.0))
+        for rest in sums.values():
+            yield self._same(truth, (fine, coarse), 0.0, rest)
+
+    def _values(self, by: Ask, name: str) -> list[Scalar | None]:
+        values = [row[name] for row in self._rows(by)][:VALUES_MAX]
+        plain = (bool, int, float, str, type(None))
+        return [value if isinstance(value, plain) else str(value) for value in values]
+
+    def _sum(self, ask: Ask) -> float:
+        return float(sum(row[self.metric] or 0 for row in self._rows(ask)))
+
+    def _rows(self, ask: Ask) -> list[dict[str, Any]]:
+        if self.is_forced:
+            ask = msgspec.structs.replace(cast(Any, ask), accept=("duplicates",))
+        return self.metrics.ask(ask, self.policy, is_kept=False).rows
+
+    def _same(self, truth: str, asks: tuple[Ask, ...], one: float, other: float) -> Broken | None:
+        if isclose(one, other, rel_tol=1e-9, abs_tol=1e-9):
+            return None
+        return Broken(truth, self.metric, asks, one, other)
+
+
+def _is_additive(expression: Expression) -> bool:
+    match expression:
+        case Cell():
+            is_running = expression.window or expression.series or expression.shift
+            return expression.agg in ("sum", "count") and not is_running
+        case Total(plus=plus, minus=minus):
+            return all(_is_additive(part) for part in (*plus, *minus))
+        case _:
+            return False
+
+
+def _same_value(value: object) -> object:
+    return value
+
+
+def _month(value: Any) -> object:
+    return None if value is None else value.replace(day=1)

@@ -1,0 +1,1 @@
+"""The data platform in the formats of others: ODCS, Ossie, OpenLineage, BI tables, another engine."""

@@ -1,0 +1,105 @@
+"""Metrics as tables of a PostgreSQL, for BI tools: any of them speaks its protocol, and no driver of ours is needed.
+
+    each metric → answered by day, front end and currency, as far as it can be → metrics.order_sales, in one transaction
+
+Answers leave through the same place as all others, so a policy holds, and the comment of each table names its receipt.
+A table has its metric at the grain that it is answered in: a ratio or a count of different members is not to be added
+up any further. That is why the comment says by what it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any, Final
+
+import asyncpg
+import pyarrow as pa
+
+from isthmus.kernel import Value, errors
+
+from ..answers.metrics import Answer, Metrics
+from ..model.ask import Ask
+from ..privacy.policy import Policy
+from ..query.scope import quoted
+
+SCHEMA: Final = "metrics"
+GRAINS: Final = (  # the finest that a metric can be answered in is taken
+    ("time:day", "front_end", "currency"),
+    ("time:day", "front_end"),
+    ("time:week", "front_end"),
+    ("time:month", "front_end"),
+    ("time:day",),
+    ("front_end",),
+    (),
+)
+
+
+class Published(Value):
+    """One metric's table, or why it has none."""
+
+    metric: str
+    table: str
+    by: tuple[str, ...] = ()
+    rows: int = 0
+    failure: str = ""
+
+
+async def publish(metrics: Metrics, policy: Policy, url: str) -> list[Published]:
+    """Replace the tables of all metrics; readers see all of the old ones or all of the new ones.
+
+    A metric that cannot be answered loses its table: no number is better than one that nobody stands behind.
+    """
+    model = metrics.seen_by(policy)
+    found = [await asyncio.to_thread(_finest, metrics, policy, name) for name in model.metrics]
+    connection = await asyncpg.connect(url, server_settings={"application_name": "isthmus metrics"})
+    try:
+        async with connection.transaction():
+            await connection.execute(f"create schema if not exists {SCHEMA}")
+            for one, answer in found:
+                await connection.execute(f"drop table if exists {SCHEMA}.{quoted(one.table)}")
+                if answer is not None:
+                    await _put(connection, one, answer, model.metric(one.metric).doc)
+    finally:
+        await connection.close()
+    return [one for one, _ in found]
+
+
+def _finest(metrics: Metrics, policy: Policy, name: str) -> tuple[Published, Answer | None]:
+    table = re.sub(r"\W", "_", name)
+    failure = ""
+    for by in GRAINS:
+        try:
+            answer = metrics.ask(Ask(metrics=(name,), by=by), policy, asker="publish")
+        except errors.IsthmusError as refused:
+            failure = str(refused)
+            continue
+        if not answer.receipt.is_cut:
+            return Published(metric=name, table=table, by=by, rows=len(answer.rows)), answer
+    return Published(metric=name, table=table, failure=failure or "it has too many rows in every grain"), None
+
+
+async def _put(connection: asyncpg.Connection, one: Published, answer: Answer, doc: str) -> None:
+    table: Any = answer.table
+    names = [re.sub(r"\W", "_", column.removeprefix("time:")) for column in answer.columns]
+    types = [_type(field.type) for field in table.schema]
+    listed = ", ".join(f"{quoted(name)} {type_}" for name, type_ in zip(names, types, strict=True))
+    await connection.execute(f"create table {SCHEMA}.{quoted(one.table)} ({listed})")
+    rows = [tuple(row[name] for name in answer.columns) for row in table.to_pylist()]
+    await connection.copy_records_to_table(one.table, schema_name=SCHEMA, columns=names, records=rows)
+    said = f"{doc} By {', '.join(one.by) or 'nothing'}; snapshot {answer.receipt.snapshot}, receipt {answer.receipt.id}"
+    literal = "'" + said.replace("'", "''") + "'"
+    await connection.execute(f"comment on table {SCHEMA}.{quoted(one.table)} is {literal}")
+
+
+def _type(found: Any) -> str:
+    """Return PostgreSQL's type for an Arrow type."""
+    kinds = (
+        (pa.types.is_boolean, "boolean"),
+        (pa.types.is_integer, "bigint"),
+        (pa.types.is_floating, "double precision"),
+        (pa.types.is_decimal, "numeric"),
+        (pa.types.is_date, "date"),
+        (pa.types.is_timestamp, "timestamptz"),
+    )
+    return next((name for is_kind, name in kinds if is_kind(found)), "text")

@@ -1,0 +1,1 @@
+"""Where the data lies: landing, snapshots, erasure, retention."""

@@ -1,0 +1,165 @@
+"""Tables on their way into the lake: read as the business has them, checked row by row, compared in figures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import duckdb
+import msgspec
+
+from isthmus.kernel import Value, encode
+
+from ..model.model import Entity, Field
+from ..query.scope import quoted, table_name
+from .lake import entity_columns, rows_of
+
+CHECKED_MAX: Final = 10_000  # rows checked against their contract at once
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A table as the business had it: its rows in a file, and its figures."""
+
+    entity: Entity
+    rows: Path
+    figures: dict[str, str]
+
+
+class Reconciled(Value):
+    """One figure of an entity on both sides. Rows in quarantine count as landed: they are kept, and shown."""
+
+    entity: str
+    figure: str
+    business: str
+    lake: str
+
+    @property
+    def agrees(self) -> bool:
+        return self.business == self.lake
+
+
+async def read_table(connection: asyncpg.Connection, entity: Entity, path: Path) -> Read:
+    columns = ", ".join(_exported(field) for field in entity.fields.values())
+    await connection.copy_from_query(
+        f"select {columns} from {table_name(entity.table)}", output=path, format="csv", header=True
+    )
+    figures = _figures(entity)
+    listed = ", ".join(f"({sql})::text" for sql in figures.values())
+    row = await connection.fetchrow(f"select {listed} from {table_name(entity.table)}")
+    return Read(entity, path, {name: str(value) for name, value in zip(figures, row or (), strict=True)})
+
+
+def _exported(field: Field) -> str:
+    name = quoted(field.name)
+    if field.kind == "json":
+        return f"to_jsonb({name})::text as {name}"
+    return f"{name}::text as {name}" if field.kind == "text" else name
+
+
+def _figures(entity: Entity) -> dict[str, str]:
+    """Return the figures that both sides must have alike, in SQL that PostgreSQL and DuckDB read the same."""
+    figures = {"count": "count(*)"}
+    for field in entity.fields.values():
+        name = quoted(field.name)
+        if field.measure is not None and field.kind == "integer":
+            figures[f"sum of {field.name}"] = f"cast(coalesce(sum({name}), 0) as bigint)"
+        if field.is_key and field.kind in ("integer", "text", "uuid"):
+            text = f"cast({name} as varchar)" if field.kind != "integer" else name
+            collated = f'{text} collate "C"' if field.kind != "integer" else text
+            figures[f"least {field.name}"] = f"min({collated})"
+            figures[f"greatest {field.name}"] = f"max({collated})"
+    return figures
+
+
+def reconcile(connection: duckdb.DuckDBPyConnection, read: Read) -> Iterable[Reconciled]:
+    """Yield each figure on both sides: the lake's over what it now holds, and what it set aside."""
+    listed = ", ".join(
+        f"cast({sql.replace(' collate ' + chr(34) + 'C' + chr(34), '')} as varchar) as f{at}"
+        for at, sql in enumerate(_figures(read.entity).values())
+    )
+    columns = ", ".join(map(quoted, entity_columns(read.entity)))
+    found = rows_of(
+        connection,
+        f"select {listed} from (select {columns} from arrived union all select {columns} from set_aside)",
+    )[0]
+    for (name, business), lake in zip(read.figures.items(), found.values(), strict=True):
+        yield Reconciled(entity=read.entity.name, figure=name, business=business, lake=str(lake))
+
+
+def load(connection: duckdb.DuckDBPyConnection, read: Read) -> None:
+    kinds = ", ".join(f"'{name}': '{kind}'" for name, kind in entity_columns(read.entity).items())
+    connection.execute(
+        f"create or replace temp table arrived as select * from read_csv('{read.rows}', header = true, "
+        f"columns = {{{kinds}}}, delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, "
+        "auto_detect = false, strict_mode = true, max_line_size = 16777216)"
+    )
+
+
+def wrong_rows(connection: duckdb.DuckDBPyConnection, entity: Entity, now: datetime) -> list[dict[str, object]]:
+    """Return the changed rows that break the entity's contract, as they are kept in quarantine."""
+    wrong: list[dict[str, object]] = []
+    result = connection.execute("select * from changed")
+    names = [column[0] for column in result.description or ()]
+    json_fields = [field.name for field in entity.fields.values() if field.kind == "json"]
+    while rows := result.fetchmany(CHECKED_MAX):
+        read = [_decoded(dict(zip(names, row, strict=True)), json_fields) for row in rows]
+        if _breaks(read, list[entity.value] if entity.value else list[Any]) is None:
+            continue
+        for row in read:
+            if (reason := _breaks(row, entity.value or dict)) is not None:
+                text = json.dumps(row, default=str, sort_keys=True)
+                wrong.append(quarantined(entity.name, entity.owner, reason, text, now) | {"key": _key(entity, row)})
+    return wrong
+
+
+def _decoded(row: dict[str, Any], json_fields: Sequence[str]) -> dict[str, Any]:
+    for name in json_fields:
+        if row[name] is not None:
+            row[name] = msgspec.json.decode(row[name])
+    return row
+
+
+def _breaks(value: object, type_: Any) -> str | None:
+    try:
+        msgspec.convert(value, type_, strict=False)
+    except msgspec.ValidationError as wrong:
+        return str(wrong)
+    return None
+
+
+def _key(entity: Entity, row: Mapping[str, object]) -> tuple[object, ...]:
+    return tuple(row[name] for name in entity.key)
+
+
+def set_aside(connection: duckdb.DuckDBPyConnection, entity: Entity, wrong: list[dict[str, object]]) -> None:
+    """Take wrong rows out of what arrived: the lake keeps none of them as current."""
+    connection.execute("create or replace temp table set_aside as select * from arrived where false")
+    matched = " and ".join(f"{quoted(name)} is not distinct from ${at}" for at, name in enumerate(entity.key, 1))
+    for row in wrong:
+        key = row.pop("key")
+        parameters = list(key) if isinstance(key, tuple) else []
+        connection.execute(f"insert into set_aside select * from arrived where {matched}", parameters)
+        connection.execute(f"delete from arrived where {matched}", parameters)
+        connection.execute(f"delete from changed where {matched}", parameters)
+
+
+def quarantined(
+    source: str, owner: str, reason: str, row: str, now: datetime, position: int | None = None
+) -> dict[str, object]:
+    digest = hashlib.sha256(encode([source, row, position])).hexdigest()[:32]
+    return {
+        "source": source,
+        "owner": owner,
+        "reason": reason,
+        "row": row,
+        "digest": digest,
+        "position": position,
+        "landed_at": now,
+    }

@@ -1,0 +1,386 @@
+"""The model: entities, references and metrics of all packs, read from their contract types and checked together."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any, Final, Literal, Union, cast, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+import msgspec
+
+from isthmus.kernel import Pack, errors
+from isthmus.markings import (
+    AnyMetric,
+    Count,
+    Cumulative,
+    Derived,
+    Dimension,
+    EntityMarking,
+    Filter,
+    Key,
+    Measure,
+    Metric,
+    PeriodOverPeriod,
+    Pii,
+    Ref,
+    Time,
+)
+
+from ..errors import NoAttribute, UnknownName
+from .ask import leaves
+
+OWN: Final = ".attributes"  # between an entity and an attribute that a front end gives it
+FieldKind = Literal["text", "integer", "number", "decimal", "boolean", "date", "timestamp", "uuid", "json"]
+
+_KINDS: Mapping[type, FieldKind] = {
+    str: "text",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    Decimal: "decimal",
+    datetime: "timestamp",
+    date: "date",
+    UUID: "uuid",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A column, with what the pack says of it: `values` is its closed set, `least` to `greatest` its range."""
+
+    name: str
+    kind: FieldKind
+    is_nullable: bool
+    is_key: bool = False
+    is_dimension: bool = False
+    values: tuple[str, ...] = ()
+    least: float | None = None
+    greatest: float | None = None
+    pattern: str = ""
+    pii: str | None = None
+    measure: Measure | None = None
+    time: Time | None = None
+    doc: str = ""
+    front_ends: tuple[str, ...] = ()  # whose own attribute it is; a column of everybody's where it is empty
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """Many rows of `source` to at most one of `target`; `pairs` are (own field, key field there)."""
+
+    name: str
+    source: str
+    target: str
+    pairs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entity:
+    """Rows of one kind, in one table, told apart by `key`. `time` dates a row: an own field, or one by references."""
+
+    name: str
+    table: str
+    owner: str
+    doc: str
+    fields: Mapping[str, Field]
+    key: tuple[str, ...]
+    references: tuple[Reference, ...]
+    time: str
+    fresh_hours: float = 0
+    value: type | None = None
+
+    def field(self, name: str) -> Field:
+        if name not in self.fields:
+            raise UnknownName(f"field of {self.name}", name, self.fields)
+        return self.fields[name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """All entities and metrics, checked together. `version` is a hash of everything that a number depends on.
+
+    `scopes` are the front ends whose own metrics some are: those count rows of theirs alone, whoever asks.
+    """
+
+    entities: Mapping[str, Entity]
+    metrics: Mapping[str, AnyMetric]
+    version: str
+    owners: Mapping[str, str] = field(default_factory=dict[str, str])
+    scopes: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def entity(self, name: str) -> Entity:
+        if name not in self.entities:
+            raise UnknownName("entity", name, self.entities)
+        return self.entities[name]
+
+    def metric(self, name: str) -> AnyMetric:
+        if name not in self.metrics:
+            raise UnknownName("metric", name, self.metrics)
+        return self.metrics[name]
+
+    def unit(self, name: str) -> str:
+        """Return what a metric counts: what it says, or what that one counts that it narrows or runs over."""
+        metric = self.metric(name)
+        said = "" if isinstance(metric, Cumulative) else metric.unit  # whose `unit` is the length of its window
+        return said or (self.unit(metric.of) if isinstance(metric, Cumulative | Derived) else "")
+
+    def split(self, field: str) -> tuple[Entity, Field]:
+        """Return the entity and field that a name such as `order.order.status` stands for."""
+        owner, _, name = field.rpartition(".")
+        if owner.endswith(OWN):
+            entity = self.entity(owner.removesuffix(OWN))
+            own = {found.name.rpartition(".")[2]: found for found in entity.fields.values() if found.front_ends}
+            if name not in own:
+                raise NoAttribute(entity.name, name, own)
+            return entity, own[name]
+        if owner not in self.entities:
+            raise UnknownName("entity", owner or field, self.entities)
+        return self.entities[owner], self.entities[owner].field(name)
+
+    def references_to(self, name: str) -> list[Reference]:
+        return [ref for entity in self.entities.values() for ref in entity.references if ref.target == name]
+
+
+def read_packs(packs: Iterable[Pack], more: Sequence[AnyMetric] = ()) -> Model:
+    """Return the model of all packs, with metrics that front ends add. Raises BuildProblems with all that is wrong."""
+    marked: list[tuple[type, str]] = []
+    metrics: list[AnyMetric] = list(more)
+    owners: dict[str, str] = {}
+    for pack in packs:
+        marked += [(cls, pack.owner) for cls in pack.entities]
+        for metric in cast(tuple[AnyMetric, ...], pack.metrics):
+            metrics.append(metric)
+            owners[metric.name] = metric.owner or pack.owner
+    return build(marked, metrics, owners)
+
+
+def build(
+    marked: Iterable[tuple[type, str]], metrics: Iterable[AnyMetric], owners: Mapping[str, str] | None = None
+) -> Model:
+    """Return the model of these Value classes (each with its owner) and metrics.
+
+    Raises BuildProblems with everything that is wrong, not only the first thing.
+    """
+    problems: list[str] = []
+    readings: dict[str, _Reading] = {}
+    for cls, owner in marked:
+        reading = _read(cls, owner, problems)
+        if reading is None:
+            continue
+        if reading.marking.name in readings:
+            problems.append(f"two classes are entity {reading.marking.name!r}: {cls.__name__} is the second")
+        readings[reading.marking.name] = reading
+    entities = {name: _linked(reading, readings, problems) for name, reading in sorted(readings.items())}
+    named: dict[str, AnyMetric] = {}
+    for metric in metrics:
+        if metric.name in named:
+            problems.append(f"two metrics are called {metric.name!r}")
+        named[metric.name] = metric
+    model = Model(
+        entities=entities,
+        metrics=dict(sorted(named.items())),
+        version=_version(entities, named),
+        owners={name: (owners or {}).get(name, "") or metric.owner for name, metric in named.items()},
+    )
+    for metric in named.values():
+        problems += [f"metric {metric.name!r}: {problem}" for problem in metric_problems(model, metric)]
+    if problems:
+        raise errors.BuildProblems(problems)
+    return model
+
+
+def fields_of(metric: AnyMetric) -> list[str]:
+    """Return the fields that a metric names itself, by full name."""
+    named = [str(getattr(metric, name, "")) for name in ("measure", "field", "time")]
+    where = cast(Filter | None, getattr(metric, "where", None))
+    named += [leaf.field for leaf in leaves(where) if "." in leaf.field] if where is not None else []
+    return [field.rpartition(">")[2] for field in named if field]
+
+
+def parts_of(metric: AnyMetric) -> list[str]:
+    """Return the metrics that a metric is made of, by name."""
+    parts = [*getattr(metric, "plus", ()), *getattr(metric, "minus", ())]
+    parts += [getattr(metric, name) for name in ("numerator", "denominator", "start", "goal") if hasattr(metric, name)]
+    return [*parts, metric.of] if isinstance(metric, Derived | Cumulative | PeriodOverPeriod) else parts
+
+
+def metric_problems(model: Model, metric: AnyMetric) -> Iterable[str]:
+    """Yield what a metric names and the model does not have."""
+    looks: list[Callable[[], object]] = [partial(model.split, field) for field in fields_of(metric)]
+    if isinstance(metric, Count):
+        looks.append(partial(model.entity, metric.of))
+    looks += [partial(model.metric, part) for part in parts_of(metric)]
+    for look in looks:
+        try:
+            look()
+        except UnknownName as unknown:
+            yield unknown.message
+
+
+def event_columns(contract: type) -> dict[str, FieldKind]:
+    """Return the fields of an event's contract with their kinds."""
+    hints = get_type_hints(contract, include_extras=True)
+    names = cast(tuple[str, ...], getattr(contract, "__struct_fields__", ()))
+    return {name: _kind(_bare(hints[name]))[0] for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    cls: type
+    owner: str
+    marking: EntityMarking
+    fields: dict[str, Field]
+    refs: dict[str, Ref]
+
+
+def _read(cls: type, owner: str, problems: list[str]) -> _Reading | None:
+    marking = vars(cls).get("__isthmus_entity__")
+    if not isinstance(marking, EntityMarking):
+        problems.append(f"{cls.__name__} is listed as an entity and has no @entity")
+        return None
+    hints = get_type_hints(cls, include_extras=True)
+    fields: dict[str, Field] = {}
+    refs: dict[str, Ref] = {}
+    for name in cast(tuple[str, ...], getattr(cls, "__struct_fields__", ())):
+        fields[name] = read_field(name, hints[name])
+        for mark in marks_of(hints[name]):
+            if isinstance(mark, Ref):
+                refs[name] = mark
+    for found_field in fields.values():
+        currency = found_field.measure.currency if found_field.measure else ""
+        if currency and "." not in currency and currency not in fields:
+            problems.append(f"{marking.name}.{found_field.name} names a currency field {currency!r} that is not there")
+    return _Reading(cls, marking.owner or owner, marking, fields, refs)
+
+
+def read_field(name: str, hint: Any) -> Field:
+    """Return a field as the annotation of a class says it."""
+    marks = tuple(marks_of(hint))
+    kind, values, is_nullable = _kind(_bare(hint))
+    found = {type(mark): mark for mark in marks}
+    return Field(
+        name=name,
+        kind=kind,
+        values=values,
+        is_nullable=is_nullable,
+        is_key=Key in found,
+        is_dimension=any(mark in found for mark in (Dimension, Key, Time, Ref)),
+        pii=cast(Pii, found[Pii]).kind if Pii in found else None,
+        measure=cast(Measure | None, found.get(Measure)),
+        time=cast(Time | None, found.get(Time)),
+        **_limits([mark for mark in marks if isinstance(mark, msgspec.Meta)]),
+    )
+
+
+def _linked(reading: _Reading, readings: Mapping[str, _Reading], problems: list[str]) -> Entity:
+    name = reading.marking.name
+    key = tuple(field.name for field in reading.fields.values() if field.is_key)
+    if not key:
+        problems.append(f"entity {name!r} has no field marked Key(), so nothing tells its rows apart")
+    references = [_reference(reading, field, ref, readings, problems) for field, ref in reading.refs.items()]
+    times = [field for field in reading.fields.values() if field.time]
+    defaults = [field for field in times if field.time and field.time.is_default]
+    if len(defaults) > 1:
+        shown = ", ".join(field.name for field in defaults)
+        problems.append(f"entity {name!r} has several default times: {shown}; mark all but one Time(is_default=False)")
+    if reading.marking.fresh_hours and not defaults:
+        problems.append(f"entity {name!r} may be {reading.marking.fresh_hours:g} h old and has no Time() to tell by")
+    return Entity(
+        name=name,
+        table=reading.marking.table,
+        owner=reading.owner,
+        doc=(reading.cls.__doc__ or "").strip(),
+        fields=reading.fields,
+        key=key,
+        references=tuple(ref for ref in references if ref is not None),
+        time=f"{name}.{defaults[0].name}" if defaults else reading.marking.time,
+        fresh_hours=reading.marking.fresh_hours,
+        value=reading.cls,
+    )
+
+
+def _reference(
+    reading: _Reading, name: str, ref: Ref, readings: Mapping[str, _Reading], problems: list[str]
+) -> Reference | None:
+    where = f"{reading.marking.name}.{name}"
+    target = readings.get(ref.to)
+    if target is None:
+        problems.append(f"{where} refers to {ref.to!r}, which is no entity{errors.near(ref.to, readings)}")
+        return None
+    key = [field.name for field in target.fields.values() if field.is_key]
+    shared = {"front_end", *ref.also} & set(reading.fields) & set(key)
+    rest = [part for part in key if part not in shared or part == name]
+    if len(rest) != 1:
+        problems.append(f"{where} cannot match the key ({', '.join(key)}) of {ref.to}; name the other fields in `also`")
+        return None
+    same = tuple((part, part) for part in key if part in shared and part not in rest)
+    return Reference(name=name, source=reading.marking.name, target=ref.to, pairs=((name, rest[0]), *same))
+
+
+def marks_of(hint: Any) -> Iterable[object]:
+    """Yield the markings of an annotation, also those inside `X | None`."""
+    yield from getattr(hint, "__metadata__", ())
+    for part in get_args(hint):
+        if hasattr(part, "__metadata__") or _is_union(part):
+            yield from marks_of(part)
+
+
+def _limits(metas: Sequence[msgspec.Meta]) -> dict[str, Any]:
+    """Return what constraints say; of several, the outermost that says it."""
+    asked = {"least": "ge", "greatest": "le", "pattern": "pattern", "doc": "description"}
+    said = {ours: [getattr(meta, theirs) for meta in metas] for ours, theirs in asked.items()}
+    firsts = {ours: next((one for one in values if one is not None), None) for ours, values in said.items()}
+    return {ours: first for ours, first in firsts.items() if first is not None}
+
+
+def _bare(hint: Any) -> Any:
+    return get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
+
+
+def _is_union(hint: Any) -> bool:
+    return get_origin(hint) in (Union, types.UnionType)
+
+
+def _kind(hint: Any) -> tuple[FieldKind, tuple[str, ...], bool]:
+    if _is_union(hint):
+        parts = [part for part in get_args(hint) if part not in (type(None), msgspec.UnsetType)]
+        kind, values, _ = _kind(_bare(parts[0])) if len(parts) == 1 else ("json", (), False)
+        return kind, values, type(None) in get_args(hint)
+    hint = _bare(hint)
+    if get_origin(hint) is Literal:
+        return "text", tuple(map(str, get_args(hint))), False
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return "text", tuple(str(member.value) for member in hint), False
+    return _KINDS.get(hint, "json"), (), False
+
+
+def _version(entities: Mapping[str, Entity], metrics: Mapping[str, Metric]) -> str:
+    """Hash what numbers depend on: not documentation, not owners."""
+    shape = {
+        "entities": {
+            name: [entity.table, entity.key, entity.time, entity.references, _shape(entity)]
+            for name, entity in sorted(entities.items())
+        },
+        "metrics": {name: shorn(metric) for name, metric in sorted(metrics.items())},
+    }
+    return hashlib.sha256(msgspec.json.encode(shape, order="deterministic")).hexdigest()[:16]
+
+
+def _shape(entity: Entity) -> list[object]:
+    return [[f.name, f.kind, f.is_nullable, f.values, f.pii, f.measure] for f in entity.fields.values()]
+
+
+def shorn(metric: Metric) -> object:
+    """Return what a metric's number depends on."""
+    return {
+        key: value
+        for key, value in msgspec.to_builtins(metric).items()
+        if key not in ("doc", "owner", "unit", "fresh_hours")
+    }

@@ -1,0 +1,177 @@
+"""Ways from one entity to another: up along references (many to one), or down against them (one to many).
+
+    order_id>customer_id>customers.region      up, up: every item has at most one region
+    ~items.order_id>items.cat                  down: an order has many categories
+
+A name without steps is looked for: only up first, and only where nothing is found, down and then up. Where more
+than one way is found the asker must say which, since they mean different things (the buyer's region, the receiver's).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from ..errors import AmbiguousPath, NoPath, UnknownName
+from .model import Entity, Field, Model, Reference
+
+STEPS_MAX: Final = 6  # a longer chain is hardly what anybody means; it bounds the search
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One reference, followed as declared (up), or against its direction (down)."""
+
+    reference: Reference
+    is_up: bool
+
+    @property
+    def origin(self) -> str:
+        return self.reference.source if self.is_up else self.reference.target
+
+    @property
+    def end(self) -> str:
+        return self.reference.target if self.is_up else self.reference.source
+
+    def __str__(self) -> str:
+        return self.reference.name if self.is_up else f"~{self.reference.source}.{self.reference.name}"
+
+
+Path = tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A field and the way to it. `is_many` where one row of the origin can have several values."""
+
+    path: Path
+    entity: Entity
+    field: Field
+
+    @property
+    def is_many(self) -> bool:
+        return any(not step.is_up for step in self.path)
+
+    @property
+    def name(self) -> str:
+        return f"{self.entity.name}.{self.field.name}"
+
+
+def reach(model: Model, origin: str, name: str, metric: str) -> Reach:
+    """Return the one way from an entity to a field, written with its steps or without.
+
+    Raises AmbiguousPath with all ways where there are several, NoPath where there is none, UnknownName.
+    """
+    *steps, last = name.split(">")
+    entity, field = model.split(last)
+    if steps:
+        path = _followed(model, origin, steps)
+        end = path[-1].end if path else origin
+        if end != entity.name:
+            raise NoPath(origin, name, metric)
+        return Reach(path, entity, field)
+    if entity.name == origin:
+        return Reach((), entity, field)
+    found = ways_up(model, origin, entity.name) or ways_down(model, origin, entity.name)
+    if len(found) > 1:
+        raise AmbiguousPath(origin, last, [written(path, last) for path in found])
+    if not found:
+        across = [written(path, last) for path in _ways_across(model, origin, entity.name)]
+        raise NoPath(origin, last, metric, across)
+    return Reach(found[0], entity, field)
+
+
+def written(path: Path, field: str) -> str:
+    """Return a path as an asker writes it."""
+    return ">".join([*map(str, path), field])
+
+
+def ways_up(model: Model, origin: str, target: str) -> list[Path]:
+    """Return every chain of references from an entity to another, shortest first."""
+    return sorted(_climb(model, origin, target, (), frozenset([origin])), key=len)
+
+
+def ways_down(model: Model, origin: str, target: str) -> list[Path]:
+    """Return every chain that first goes down to rows that refer to this one, and then perhaps up from there."""
+    return sorted(_descend(model, origin, target, (), frozenset([origin])), key=len)
+
+
+def _climb(model: Model, at: str, target: str, so_far: Path, seen: frozenset[str]) -> Iterator[Path]:
+    if len(so_far) == STEPS_MAX:
+        return
+    for reference in model.entities[at].references:
+        path = (*so_far, Step(reference, is_up=True))
+        if reference.target == target:
+            yield path
+        elif reference.target not in seen:
+            yield from _climb(model, reference.target, target, path, seen | {reference.target})
+
+
+def _descend(model: Model, at: str, target: str, so_far: Path, seen: frozenset[str]) -> Iterator[Path]:
+    if len(so_far) == STEPS_MAX:
+        return
+    for reference in model.references_to(at):
+        if reference.source in seen:
+            continue
+        path = (*so_far, Step(reference, is_up=False))
+        if reference.source == target:
+            yield path
+            continue
+        seen_here = seen | {reference.source}
+        ups = list(_climb(model, reference.source, target, path, seen_here))
+        yield from (way for way in ups if not any(step.end in seen for step in way[len(path) :]))
+        yield from _descend(model, reference.source, target, path, seen_here)
+
+
+def _ways_across(model: Model, origin: str, target: str) -> list[Path]:
+    """Return ways through an entity that both refer to: many to many, so only on the asker's word."""
+    return [
+        (*up, *down)
+        for shared in model.entities
+        for up in ways_up(model, origin, shared)
+        for down in ways_down(model, shared, target)
+        if all(not step.is_up for step in down)
+    ][:STEPS_MAX]
+
+
+def _followed(model: Model, origin: str, steps: list[str]) -> Path:
+    path: list[Step] = []
+    at = origin
+    for text in steps:
+        step = _step(model, at, text)
+        path.append(step)
+        at = step.end
+    return tuple(path)
+
+
+def _step(model: Model, at: str, text: str) -> Step:
+    if text.startswith("~"):
+        downs = {f"~{ref.source}.{ref.name}": ref for ref in model.references_to(at)}
+        if text not in downs:
+            raise UnknownName(f"reference to {at}", text, downs)
+        return Step(downs[text], is_up=False)
+    ups = {ref.name: ref for ref in model.entities[at].references}
+    if text not in ups:
+        raise UnknownName(f"reference of {at}", text, ups)
+    return Step(ups[text], is_up=True)
+
+
+def following(model: Model, restricted: Container[str]) -> list[Entity]:
+    """Return the restricted entities and all that refer to them, each after what it refers to."""
+    ordered: list[Entity] = []
+    seen: set[str] = set()
+
+    def visit(entity: Entity) -> bool:
+        if entity.name in seen:
+            return entity in ordered
+        seen.add(entity.name)
+        follows = [visit(model.entities[ref.target]) for ref in entity.references if ref.target != entity.name]
+        if entity.name in restricted or any(follows):
+            ordered.append(entity)
+            return True
+        return False
+
+    for entity in model.entities.values():
+        visit(entity)
+    return ordered

@@ -1,0 +1,1 @@
+"""One ID: members of several front ends resolved to persons."""

@@ -1,0 +1,1 @@
+"""Who may see what: policies over rows and fields, and small cells that stay hidden."""

@@ -1,0 +1,281 @@
+"""A question becomes a plan: which cells to compute, each at its own grain, and how metrics are made of them.
+
+    Ask → expressions over cells → legs: the cells that one scan of one entity can answer → SQL (sql.py)
+
+A *cell* is one aggregate over the rows of one entity. Nothing else is ever aggregated, so a metric is the same
+number whatever stands beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from isthmus import markings as m
+from isthmus.markings import Filter, Grain
+
+from ..errors import BadMetric, NeedsTime, NotADimension, NotAnswered, UnknownName
+from ..model.ask import Ask, grained
+from ..model.expression import COMBINABLE, Cell, Expression, Quotient, Resolver, Series, Window, Within, cells
+from ..model.model import Model
+from ..model.paths import Reach, reach, ways_up, written
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """What answers are grouped by: a name as asked, with its grain where it is a time."""
+
+    asked: str
+    field: str
+    grain: Grain | None
+
+    @property
+    def is_own_time(self) -> bool:
+        return self.field == "time"
+
+
+@dataclass(slots=True, kw_only=True)
+class Leg:
+    """The cells that one scan of one entity answers, and how it reaches each dimension.
+
+    `many` are the dimensions on the many side: they are answered by distinct keys, and do not add up.
+    """
+
+    root: str
+    time: Reach | None
+    shift: tuple[int, Grain] | None
+    window: Window | None
+    series: Series | None
+    is_holistic: bool
+    cells: list[Cell] = field(default_factory=list[Cell])
+    dimensions: tuple[Reach, ...] = ()
+
+    @property
+    def many(self) -> tuple[int, ...]:
+        return tuple(at for at, found in enumerate(self.dimensions) if found.is_many)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is computed for a question; a pure value, the same for the same model and ask."""
+
+    model: Model
+    ask: Ask
+    by: tuple[By, ...]
+    metrics: Mapping[str, Expression]
+    legs: tuple[Leg, ...]
+    currencies: Mapping[str, tuple[tuple[Cell, Cell], ...]]  # by metric: least and greatest code in each cell
+    people: Mapping[str, tuple[Cell, ...]]  # by metric: how many stand behind each of its cells
+    non_additive: Mapping[str, tuple[str, ...]]  # by metric: dimensions that it does not add up over
+    time_at: int | None
+
+
+def plan(
+    model: Model,
+    ask: Ask,
+    now: datetime,
+    *,
+    person: str | None = None,
+    settled: frozenset[str] = frozenset(),
+    widened: int = 0,
+) -> Plan:
+    """Return how to answer an ask.
+
+    `settled` are currency fields that have one value in all rows, so that amounts can't meet in two. `person` is
+    the entity whose members are counted behind each cell, for the suppression of small ones; an empty text counts
+    rows, None counts nothing. `widened` takes so many levels of derived metrics off. Raises the errors of `errors.py`,
+    each with what to do next.
+    """
+    by = _dimensions(model, ask)
+    _check_order(ask, by)
+    time_at = next((at for at, one in enumerate(by) if one.is_own_time), None)
+    resolver = Resolver(model, ask.as_of or now, ask, by[time_at].grain if time_at is not None else None, widened)
+    metrics = {name: resolver.metric(name, ()) for name in dict.fromkeys(ask.metrics)}
+    asked = settled | {one.field for one in by}
+    currencies = {name: tuple(_currencies(model, found, asked)) for name, found in metrics.items()}
+    people = {name: tuple(_people(model, found, person)) for name, found in metrics.items()}
+    legs = _legs(model, by, metrics)
+    _add(legs, [cell for pairs in currencies.values() for pair in pairs for cell in pair])
+    _add(legs, [cell for counted in people.values() for cell in counted])
+    return Plan(
+        model=model,
+        ask=ask,
+        by=by,
+        metrics=metrics,
+        legs=tuple(legs.values()),
+        currencies=currencies,
+        people=people,
+        non_additive={name: _non_additive(found, by, legs) for name, found in metrics.items()},
+        time_at=time_at,
+    )
+
+
+def is_timeless(plan: Plan) -> bool:
+    """Return whether a plan is the same whenever it is made: no metric in it has a period up to now."""
+    asked = (one for expression in plan.metrics.values() for cell in cells(expression) for one in _all_filters(cell))
+    return not any(isinstance(one, Within) for one in asked)
+
+
+def _all_filters(cell: Cell) -> tuple[Filter | Within, ...]:
+    return cell.filters + (cell.goal.filters if cell.goal else ())
+
+
+def leg_key(cell: Cell) -> tuple[object, ...]:
+    """Return what cells must share to be answered by one scan."""
+    is_holistic = cell.window is not None and cell.agg not in COMBINABLE
+    return cell.root, cell.time, cell.shift, cell.window, cell.series, is_holistic
+
+
+def _dimensions(model: Model, ask: Ask) -> tuple[By, ...]:
+    asked = ask.by
+    if not asked:
+        metrics = [model.metric(name) for name in ask.metrics]
+        own = [name for metric in metrics if isinstance(metric, m.Derived) for name in metric.grain]
+        asked = tuple(dict.fromkeys(own))
+    found = tuple(By(name, *grained(name)) for name in dict.fromkeys(asked))
+    for one in found:
+        if one.is_own_time and one.grain is None:
+            raise NeedsTime("`time` was asked for without a grain", remedy="say which, as in time:day")
+    if sum(one.is_own_time for one in found) > 1:
+        raise NeedsTime("`time` was asked for with two grains", remedy="ask twice, or name the time field of one")
+    return found
+
+
+def _check_order(ask: Ask, by: tuple[By, ...]) -> None:
+    known = [*(one.asked for one in by), *ask.metrics]
+    for name in ask.order:
+        if name.lstrip("-") not in known:
+            raise UnknownName("column of this answer", name.lstrip("-"), known)
+
+
+def _legs(model: Model, by: tuple[By, ...], metrics: Mapping[str, Expression]) -> dict[tuple[object, ...], Leg]:
+    """Return the legs for all cells; a cell that looks back also gets its present twin, which says where time ends."""
+    legs: dict[tuple[object, ...], Leg] = {}
+    for name, expression in metrics.items():
+        for cell in cells(expression):
+            for one in (cell, replace(cell, shift=None)) if cell.shift else (cell,):
+                key = leg_key(one)
+                if key not in legs:
+                    legs[key] = _leg(model, by, one, name)
+                if one not in legs[key].cells:
+                    legs[key].cells.append(one)
+    return legs
+
+
+def _leg(model: Model, by: tuple[By, ...], cell: Cell, metric: str) -> Leg:
+    time = reach(model, cell.root, cell.time, metric) if cell.time else None
+    is_time_needed = any(one.is_own_time for one in by) or cell.series is not None
+    if time is None and is_time_needed:
+        raise NeedsTime(
+            f"metric {metric!r} was asked by time, and {cell.root} has none",
+            remedy="mark a field Time(), or give the entity or the metric a `time` by references",
+        )
+    dimensions = tuple(dimension(model, cell.root, one, time, metric) for one in by)
+    if cell.series is not None and any(found.is_many for found in dimensions):
+        raise BadMetric(
+            f"{metric!r} is a level, and a dimension on the many side would count one level several times",
+            remedy="group it by what each of its rows has one of",
+        )
+    return Leg(
+        root=cell.root,
+        time=time,
+        shift=cell.shift,
+        window=cell.window,
+        series=cell.series,
+        is_holistic=bool(leg_key(cell)[-1]),
+        dimensions=dimensions,
+    )
+
+
+def dimension(model: Model, root: str, by: By, time: Reach | None, metric: str) -> Reach:
+    """Return how rows of an entity reach a dimension: their own time, their own field, or one by references."""
+    if by.is_own_time and time is not None:
+        return time
+    found = reach(model, root, by.field if "." in by.field else f"{root}.{by.field}", metric)
+    if not found.field.is_dimension and found.field.pii is None:
+        raise NotADimension(
+            f"{found.name} is no dimension",
+            remedy="group by an attribute that is a text, a choice, a whole number, true or false, or a date"
+            if found.field.front_ends
+            else "mark it Dimension() in its pack, or group by another field",
+        )
+    if by.grain and found.field.kind not in ("date", "timestamp"):
+        raise NotADimension(f"{found.name} is no time, so it has no {by.grain}", remedy="leave the grain out")
+    return found
+
+
+def _add(legs: dict[tuple[object, ...], Leg], more: Iterable[Cell]) -> None:
+    """Add cells that stand beside asked ones to the legs that these have."""
+    for cell in more:
+        leg = legs[leg_key(cell)]
+        if cell not in leg.cells:
+            leg.cells.append(cell)
+
+
+def _currencies(model: Model, expression: Expression, settled: frozenset[str]) -> Iterator[tuple[Cell, Cell]]:
+    """Yield the cells that show whether amounts of several currencies are added up, where nothing rules it out."""
+    for cell in dict.fromkeys(cells(expression)):
+        name = currency_field(model, cell)
+        if name and not settled & {name, name.rpartition(".")[2]}:
+            yield replace(cell, agg="min", field=name), replace(cell, agg="max", field=name)
+
+
+def currency_field(model: Model, cell: Cell) -> str:
+    """Return the field that says in which currency a cell's amounts are; empty where they are no money."""
+    if not cell.field or cell.agg in ("count", "distinct"):
+        return ""
+    entity, found = model.split(cell.field)
+    name = found.measure.currency if found.measure else ""
+    return name if not name or "." in name else f"{entity.name}.{name}"
+
+
+def _people(model: Model, expression: Expression, person: str | None) -> Iterator[Cell]:
+    """Yield who stands behind each cell; for one of an earlier period, who stands behind the period shown."""
+    if person is None:
+        return
+    for cell in (replace(cell, shift=None) for cell in cells(expression)):
+        if cell.window is not None:
+            raise NotAnswered(
+                "a running total of one period less that of the one before shows a single period",
+                remedy="ask for the metric that it is made of: small cells are hidden there",
+            )
+        if cell.agg in ("min", "max") and _is_of_people(model, cell.root):
+            raise NotAnswered(
+                f"the least or greatest {cell.field} of many people is the number of one of them",
+                remedy="ask for a sum or an average",
+            )
+        ways = ways_up(model, cell.root, person) if person else []
+        if not ways:
+            yield replace(cell, agg="count", field="")
+            continue
+        *before, last = ways[0]
+        yield replace(
+            cell, agg="people", field=written(tuple(before), f"{last.reference.source}.{last.reference.name}")
+        )
+
+
+def _is_of_people(model: Model, name: str, *seen: str) -> bool:
+    """Return whether rows of an entity say something personal, or lead to one that does."""
+    entity = model.entity(name)
+    targets = {reference.target for reference in entity.references} - {name, *seen}
+    own = any(field.pii for field in entity.fields.values())
+    return own or any(_is_of_people(model, target, name, *seen) for target in targets)
+
+
+def _non_additive(
+    expression: Expression, by: tuple[By, ...], legs: Mapping[tuple[object, ...], Leg]
+) -> tuple[str, ...]:
+    """Return the dimensions that a metric must not be added up over."""
+    never = isinstance(expression, Quotient) or any(
+        cell.agg in ("min", "max", "distinct") for cell in cells(expression)
+    )
+    if never:
+        return tuple(one.asked for one in by)
+    found: set[str] = set()
+    for cell in cells(expression):
+        leg = legs[leg_key(cell)]
+        found |= {by[at].asked for at in leg.many}
+        if cell.window or cell.series or cell.shift:
+            found |= {one.asked for one in by if one.is_own_time}
+    return tuple(one.asked for one in by if one.asked in found)

@@ -1,0 +1,67 @@
+"""Bring capabilities and their implementations together, a pack's or a front end's own."""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ..contract import Value
+from ..declare.capability import Capability, Implementation
+from ..declare.extension import Dimension
+from ..errors import near
+from .release import Offered, Read
+
+
+def bind(
+    declared: Mapping[str, Capability[Any, Any]],
+    implementations: Iterable[Implementation],
+    dimensions: Mapping[str, Dimension],
+    known: Mapping[str, Capability[Any, Any]],
+) -> tuple[dict[str, Offered], list[str]]:
+    """Bring capabilities and implementations together, one to one; `known` are those that flows may use."""
+    bound: dict[str, list[Implementation]] = defaultdict(list)
+    for one in implementations:
+        bound[one.capability.name].append(one)
+    problems = [
+        f"{one.source} implements {name!r}, which is not declared here{near(name, declared)}"
+        for name in sorted(bound.keys() - declared.keys())
+        for one in bound[name]
+    ]
+    offered: dict[str, Offered] = {}
+    for name, found in sorted(declared.items()):
+        problems += _capability_problems(found, bound[name], known)
+        if bound[name]:
+            carried = tuple(one for one in getattr(found.ask, "__struct_fields__", ()) if one in dimensions)
+            offered[name] = Offered(
+                capability=found, implementation=bound[name][0], dimensions=carried, read=_reader(carried)
+            )
+    return offered, problems
+
+
+def _capability_problems(
+    found: Capability[Any, Any], bound: Sequence[Implementation], known: Mapping[str, Capability[Any, Any]]
+) -> Iterator[str]:
+    where = f"capability {found.name!r} ({found.source})"
+    if not found.doc:
+        yield f"{where} has no documentation; say what the caller gets"
+    if not (isinstance(found.ask, type) and issubclass(found.ask, Value)):
+        yield f"{where} asks with {found.ask!r}; make it a Value"
+    if len(bound) != 1:
+        places = ", ".join(sorted(one.source for one in bound)) or "nowhere"
+        yield f"{where} is implemented {len(bound)} times ({places}); bind exactly one function with @implements"
+    for one in bound:
+        if not inspect.iscoroutinefunction(one.function):
+            yield f"{where} is implemented by a plain function ({one.source}); write it with async def"
+    for part in found.uses:
+        if known.get(part.name) is not part:
+            yield f"{where} uses {part.name!r}, which nobody offers{near(part.name, known)}"
+
+
+def _reader(fields: Sequence[str]) -> Read | None:
+    if not fields:
+        return None
+    read: Any = operator.attrgetter(*fields)
+    return (lambda ask: (read(ask),)) if len(fields) == 1 else read  # attrgetter of one name gives no tuple

@@ -1,0 +1,186 @@
+"""Declare a capability or an event, and bind an implementation; all of it inert until a Registry reads it."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_type_hints
+
+from ..contract import Value
+from ..errors import IsthmusError
+
+if TYPE_CHECKING:
+    from ..run.call import Context
+
+A = TypeVar("A")
+R = TypeVar("R")
+E = TypeVar("E", bound=type)
+
+DEADLINE_MS = 5_000  # longer than any local capability needs, shorter than people wait
+
+
+class Effect(enum.Enum):
+    """What a capability does to the world, which decides how the pipeline runs it."""
+
+    READ = "read"  # changes nothing; no transaction
+    WRITE = "write"  # one transaction with its events and its idempotency record
+    STEPS = "steps"  # several transactions and outside calls in order, each exactly once in effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deprecated:
+    """Since when a capability is to be left, on which day it goes, and what to use instead."""
+
+    since: date
+    sunset: date
+    instead: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Capability(Generic[A, R]):
+    """A typed, versioned operation: one ask in, one answer or one declared error out."""
+
+    name: str
+    version: str
+    effect: Effect
+    ask: type[A]
+    answer: type[R]
+    raises: tuple[type[IsthmusError], ...]
+    uses: tuple[Capability[Any, Any], ...]  # a flow's parts; empty for a pack's own capability
+    deadline_ms: int
+    is_internal: bool  # only flows call it: no front end may, whatever it uses
+    doc: str
+    source: str
+    deprecated: Deprecated | None = None
+
+    @property
+    def pack(self) -> str:
+        return self.name.partition(".")[0]
+
+
+def capability(
+    name: str,
+    *,
+    version: str,
+    effect: Effect,
+    raises: Sequence[type[IsthmusError]] = (),
+    deadline_ms: int = DEADLINE_MS,
+    is_internal: bool = False,
+    deprecated: Deprecated | None = None,
+) -> Callable[[Callable[[A], R]], Capability[A, R]]:
+    """Declare a capability; the decorated function gives the types and the documentation, its body is `...`.
+
+    is_internal: only flows may call it, such as "mark as paid", which would be a lie from anyone else. deprecated:
+    every answer over HTTP says so, and until when it is there; the next version is a capability beside it.
+    """
+    return _declared(name, version, effect, tuple(raises), (), deadline_ms, is_internal, deprecated)
+
+
+def flow(
+    name: str,
+    *,
+    version: str,
+    effect: Effect,
+    uses: Sequence[Capability[Any, Any]],
+    raises: Sequence[type[IsthmusError]] = (),
+    deadline_ms: int = DEADLINE_MS,
+    is_internal: bool = False,
+) -> Callable[[Callable[[A], R]], Capability[A, R]]:
+    """Declare a flow: a capability made of others. It may call only those, and raises what they raise too."""
+    inherited = (error for part in uses for error in part.raises)
+    errors = tuple(dict.fromkeys([*raises, *inherited]))
+    return _declared(name, version, effect, errors, tuple(uses), deadline_ms, is_internal)
+
+
+def _declared(
+    name: str,
+    version: str,
+    effect: Effect,
+    raises: tuple[type[IsthmusError], ...],
+    uses: tuple[Capability[Any, Any], ...],
+    deadline_ms: int,
+    is_internal: bool,
+    deprecated: Deprecated | None = None,
+) -> Callable[[Callable[[A], R]], Capability[A, R]]:
+    def declare(function: Callable[[A], R]) -> Capability[A, R]:
+        hints = get_type_hints(function, include_extras=True)
+        answer = hints.pop("return")
+        (ask,) = hints.values()
+        return Capability(
+            name=name,
+            version=version,
+            effect=effect,
+            ask=ask,
+            answer=answer,
+            raises=raises,
+            uses=uses,
+            deadline_ms=deadline_ms,
+            is_internal=is_internal,
+            doc=inspect.getdoc(function) or "",
+            source=source_of(function),
+            deprecated=deprecated,
+        )
+
+    return declare
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Implementation:
+    """The function that does what a capability promises.
+
+    together: what may take a call up to answer it in one transaction with others; it gives None where it does not.
+    """
+
+    capability: Capability[Any, Any]
+    function: Callable[[Any, Context], Coroutine[Any, Any, Any]]
+    source: str
+    together: Callable[[Any], Coroutine[Any, Any, Any] | None] | None = None
+
+
+def implements(
+    capability: Capability[A, R], *, together: Callable[[Any], Coroutine[Any, Any, Any] | None] | None = None
+) -> Callable[[Callable[[A, Context], Coroutine[Any, Any, R]]], Implementation]:
+    """Bind a coroutine function `(ask, ctx) -> answer` to a capability."""
+
+    def bind(function: Callable[[A, Context], Coroutine[Any, Any, R]]) -> Implementation:
+        return Implementation(capability=capability, function=function, source=source_of(function), together=together)
+
+    return bind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventKind:
+    """What the outbox needs to know of an event type."""
+
+    name: str
+    version: str
+    subject: str  # the field that names what the event is about
+
+
+def event(name: str, *, version: str, subject: str) -> Callable[[E], E]:
+    """Declare a Value as an event; events with the same `subject` arrive in the order of their commits."""
+
+    def declare(cls: E) -> E:
+        if subject not in getattr(cls, "__struct_fields__", ()):
+            raise TypeError(f"{cls.__name__} has no field {subject!r} to be the subject of {name!r}")
+        cls.__isthmus_event__ = EventKind(name=name, version=version, subject=subject)
+        return cls
+
+    return declare
+
+
+def event_kind(value: Value | type[Value]) -> EventKind:
+    """Return what an event type was declared as; TypeError where it was not."""
+    kind = getattr(value, "__isthmus_event__", None)
+    if kind is None:
+        raise TypeError(f"{value!r} is not declared with @event")
+    return cast(EventKind, kind)
+
+
+def source_of(function: Callable[..., object]) -> str:
+    """Return `file:line` of a function, for messages that a person follows."""
+    code = inspect.unwrap(function).__code__
+    return f"{code.co_filename}:{code.co_firstlineno}"

@@ -1,0 +1,320 @@
+"""What an implementation works with: its front end's answers, its transaction, time, ids and the other parts."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import uuid
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
+
+from ..compile.plan import Plan
+from ..compile.release import Offered
+from ..contract import Value, decode, encode, fit
+from ..declare.capability import Capability, Effect, event_kind
+from ..declare.extension import ExtensionPoint
+from ..errors import BadAsk, Fault, Refusal
+from ..ports import Claim, EventRow, Session
+from ..trace import Story, telling_part
+
+if TYPE_CHECKING:
+    from .pipeline import Platform
+    from .saga import Step, Trail
+
+A = TypeVar("A")
+R = TypeVar("R")
+T = TypeVar("T")
+P = ParamSpec("P")
+
+ATTRIBUTES_MAX = 4096  # bytes of one entity: a row stays within a page of PostgreSQL (8 kB) with its other columns
+
+_MAY_CALL = {
+    Effect.READ: (Effect.READ,),
+    Effect.WRITE: (Effect.READ, Effect.WRITE),
+    Effect.STEPS: (Effect.READ, Effect.WRITE, Effect.STEPS),
+}
+
+
+class Ask(Protocol):
+    """`ctx.answer(point)(…)`: the plan's answer to an extension point, with the point's own signature."""
+
+    def __call__(self, point: ExtensionPoint[P, R], /) -> Callable[P, R]: ...
+
+
+class Caller(Value):
+    """Who calls, as the credential says: never taken from an ask. is_told: it is the platform, with an event."""
+
+    front_end: str
+    client: str = ""
+    scopes: tuple[str, ...] | None = None  # capabilities the client is limited to; None: all of its front end
+    trace: str = ""
+    is_told: bool = False
+
+
+class _NoSession:
+    """Stands where a session would: the flow between its steps has no transaction."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise Fault("a flow in steps has no transaction of its own", remedy="put statements into a capability")
+
+
+NO_SESSION = cast(Session, _NoSession())
+
+
+@dataclass(slots=True)
+class Call:
+    """One capability on its way through the pipeline, and what the parts that it calls share with it."""
+
+    platform: Platform
+    offered: Offered
+    plan: Plan  # and with it the release that the call began with, whatever is deployed meanwhile
+    ask: Any
+    caller: Caller
+    now: datetime
+    claim: Claim | None = None
+    given_id: str = ""
+    story: Story | None = None
+    asked_ms: int | None = None  # a deadline shorter than the capability's own
+    session: Session = NO_SESSION
+    events: list[EventRow] = field(default_factory=list)
+    ids: int = 0
+    made: set[str] = field(default_factory=set[str])  # the ids, as text
+    doomed: str = ""  # the part that refused inside this transaction and was caught
+    trail: Trail | None = None
+    step: Step | None = None  # it is one of a flow's, and committed with its place in the log
+    is_taken_over: bool = False  # by the platform: who had called it is gone
+    drawn: random.Random | None = None
+
+    @property
+    def id(self) -> str:
+        """The id of the call, made when it is first asked for."""
+        if not self.given_id:
+            self.given_id = new_call_id(self.now)
+        return self.given_id
+
+    @property
+    def effect(self) -> Effect:
+        return self.offered.capability.effect
+
+    @property
+    def limit_ms(self) -> int:
+        own_ms = self.offered.capability.deadline_ms
+        return own_ms if self.asked_ms is None else min(self.asked_ms, own_ms)
+
+    def answering(self) -> Coroutine[Any, Any, Any]:
+        """Return the run of the implementation, ready to be awaited."""
+        return self.offered.implementation.function(self.ask, Context(self, self.plan, self.offered.capability))
+
+    def chance(self) -> random.Random:
+        self.drawn = self.drawn or random.Random(self.id)
+        return self.drawn
+
+
+class Context:
+    """What an implementation is given. Its front end, time, ids and chance come from here and from nowhere else."""
+
+    __slots__ = ("_call", "_capability", "answer", "plan")
+
+    def __init__(self, call: Call, plan: Plan, capability: Capability[Any, Any]) -> None:
+        self._call = call
+        self._capability = capability
+        self.plan = plan
+        self.answer: Ask = cast(Ask, plan.answer if call.story is None else plan.told)
+
+    @property
+    def front_end(self) -> str:
+        """The front end on whose behalf this runs, which every row carries."""
+        return self.plan.front_end
+
+    @property
+    def box(self) -> str:
+        """Front end and dimension values; store it with an entity to act in its box later."""
+        return self.plan.box
+
+    @property
+    def session(self) -> Session:
+        """The statements of this call: over the platform's tables, or a front end's own for its own capabilities."""
+        return self._call.session.own() if self._capability.pack == self.plan.front_end else self._call.session
+
+    @property
+    def now(self) -> datetime:
+        """The time of this call, in UTC: the same wherever it is asked."""
+        return self._call.now
+
+    @property
+    def call_id(self) -> str:
+        return self._call.id
+
+    @property
+    def caller(self) -> Caller:
+        return self._call.caller
+
+    @property
+    def random(self) -> random.Random:
+        """Chance that a replay of the call meets again: seeded by the call's id."""
+        return self._call.chance()
+
+    def new_id(self) -> uuid.UUID:
+        """Return an id (UUID version 7, RFC 9562): ordered by time, and the same in a replay of the call."""
+        call = self._call
+        call.ids += 1
+        chance = hashlib.blake2b(f"{call.id}/{call.ids}".encode(), digest_size=8).digest()
+        made = uuid.UUID(int=_uuid7(call.now, call.ids, chance))
+        call.made.add(str(made))
+        return made
+
+    def is_new(self, reference: str) -> bool:
+        """Whether this call has made this id: then nothing of it is there yet that would have to be looked up."""
+        return reference in self._call.made
+
+    def resource(self, type_: type[T]) -> T:
+        """Return what the composition root provides under this type, such as payment providers."""
+        if (found := self._call.platform.resources.get(type_)) is None:
+            raise Fault(f"nothing provides {type_.__name__}", remedy="pass it in the resources of the Platform")
+        return cast(T, found)
+
+    def attributes(self, entity: str, given: dict[str, Any], path: str) -> dict[str, Any]:
+        """Return attributes of an entity as the front end declares them: checked, with defaults filled in, as JSON.
+
+        Raises BadAsk, with `path` in front, for what does not fit, and for any where it declares none.
+        """
+        declared = self.plan.line.front_end.attributes.get(entity)
+        if declared is None and not given:
+            return given
+        if declared is None:
+            fact = f"front end {self.front_end!r} has no attributes of {entity!r}, and {', '.join(sorted(given))} came"
+            raise BadAsk(fact, remedy="leave them out, or declare them in FrontEnd(attributes={...})", path=path)
+        written = encode(fit(given, declared, path))
+        if len(written) > ATTRIBUTES_MAX:
+            fact = f"attributes of {entity!r} have {len(written)} bytes, and {ATTRIBUTES_MAX} is the limit"
+            raise BadAsk(fact, remedy="keep what is long in a table of your own, and its key here", path=path)
+        return decode(written, dict[str, Any])
+
+    def emit(self, event: Value) -> None:
+        """Put an event into the outbox with the transaction of this call; it is sent if and only if that commits.
+
+        Raises Fault for one that breaks the contract that a pack or this front end declares under its name, and for
+        one that neither declares: nobody could read it.
+        """
+        call = self._call
+        if call.effect is not Effect.WRITE:
+            raise Fault(f"{type(event).__name__} emitted outside a transaction", remedy="emit in a WRITE capability")
+        kind, data = event_kind(event), encode(event)
+        own = (one for one in self.plan.line.front_end.events if event_kind(one).name == kind.name)
+        if (contract := call.platform.release.events.get(kind.name) or next(own, None)) is None:
+            fact = f"{self.front_end!r} emits {kind.name!r}, which neither a pack nor this front end declares"
+            raise Fault(fact, remedy=f"write FrontEnd(events=({type(event).__name__},), …)")
+        try:
+            decode(data, contract)
+        except BadAsk as wrong:
+            fact = f"event {kind.name!r} breaks its contract: {wrong.message}"
+            raise Fault(fact, remedy="emit what the contract says, or publish a new version", path=wrong.path) from None
+        call.events.append(
+            EventRow(
+                id=str(self.new_id()),
+                type=kind.name,
+                version=kind.version,
+                subject=str(getattr(event, kind.subject)),
+                front_end=self.plan.front_end,
+                box=self.plan.box,
+                time=call.now,
+                trace=call.id,
+                data=data,
+            )
+        )
+        if call.story is not None:
+            call.story.events.append((kind.name, event))
+
+    def acting_for(self, box: str) -> Context:
+        """Return this context with the answers of a stored entity's box, so that it is treated as it was sold.
+
+        Raises Fault for another front end's box: its rows are not in this transaction.
+        """
+        if box == self.plan.box:
+            return self
+        if box.partition("?")[0].partition(".")[0] != self.front_end:
+            raise Fault(f"box {box!r} is not of {self.front_end!r}", remedy="call the platform for that front end")
+        return Context(self._call, self.plan.line.plan_of_box(box), self._capability)
+
+    @property
+    def is_again(self) -> bool:
+        """Whether an earlier run of this flow came as far as this: what lies outside may have been asked already."""
+        return self._call.trail is not None and self._call.trail.is_again
+
+    @property
+    def is_taken_over(self) -> bool:
+        """Whether the platform goes on with this flow by itself, since whoever ran it is gone."""
+        return self._call.is_taken_over
+
+    async def call(
+        self, capability: Capability[A, R], ask: A, *, ends: Callable[[R], object | None] | None = None
+    ) -> R:
+        """Call another capability as part of this call: in its transaction, or as its next step.
+
+        ends: says from the answer of a step what the flow answers if this was its last step, and None if it goes on.
+        That answer is then kept in the transaction of the step, and the flow has to return it.
+        """
+        call, offered = self._call, self._part(capability)
+        if call.trail is not None:
+            return await call.trail.step(call, offered, ask, ends)
+        answering = offered.implementation.function(ask, Context(call, self.plan, capability))
+        if call.story is not None:
+            answering = telling_part(call.story, capability.name, ask, answering)
+        try:
+            return await answering
+        except BaseException:
+            call.doomed = call.doomed if capability.effect is Effect.READ else capability.name
+            raise
+
+    async def attempt(self, capability: Capability[A, R], ask: A) -> R:
+        """Call a capability so that its refusal can be caught: what it wrote is undone, the rest goes on."""
+        call = self._call
+        if call.trail is not None:
+            return await self.call(capability, ask)  # a step is a transaction of its own, undone where it refuses
+        doomed, emitted = call.doomed, len(call.events)
+        told = len(call.story.events) if call.story else 0
+        try:
+            async with call.session.savepoint():
+                return await self.call(capability, ask)
+        except Refusal:
+            call.doomed = doomed
+            del call.events[emitted:]
+            if call.story is not None:
+                del call.story.events[told:]
+            raise
+
+    def undo_with(self, capability: Capability[A, Any], ask: A) -> None:
+        """Have this capability called, last first, if a later step of this flow fails."""
+        if self._call.trail is None:
+            raise Fault(
+                f"{capability.name!r} is to undo a step, and this call has none",
+                remedy="leave it out: a transaction undoes itself; or declare the flow with Effect.STEPS",
+            )
+        self._call.trail.undo.append((self._part(capability), ask))
+
+    def _part(self, capability: Capability[Any, Any]) -> Offered:
+        uses = self._capability.uses  # empty for a pack's own capability, which may call its pack's
+        if uses and capability not in uses:
+            raise Fault(f"this flow does not declare {capability.name!r}", remedy="add it to uses=[...]")
+        if capability.effect not in _MAY_CALL[self._call.effect]:
+            raise Fault(
+                f"{capability.name!r} ({capability.effect.value}) cannot run inside a {self._call.effect.value}",
+                remedy="call it from a flow in steps",
+            )
+        return self.plan.line.find(capability.name)
+
+
+def new_call_id(now: datetime) -> str:
+    """Return an id for a call that begins now (UUID version 7)."""
+    digits = f"{_uuid7(now, 0, os.urandom(8)):032x}"  # a UUID object would cost three times this
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _uuid7(now: datetime, counter: int, chance: bytes) -> int:
+    """Lay out RFC 9562, 5.7: 48 bits of milliseconds, version, 12 bits of counter, variant, 62 bits of chance."""
+    milliseconds = int(now.timestamp() * 1000) + (counter >> 12)  # a full counter borrows from the time
+    low = int.from_bytes(chance, "big") & ((1 << 62) - 1)
+    return (milliseconds << 80) | (7 << 76) | ((counter & 0xFFF) << 64) | (2 << 62) | low

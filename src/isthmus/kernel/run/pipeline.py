@@ -1,0 +1,323 @@
+"""The one pipeline that every call passes.
+
+    permission → box → deadline → transaction and idempotency key → implementation → events, answer, commit
+
+A READ takes no transaction. A WRITE is one transaction with its events and its key's record, and so are the
+capabilities it calls. STEPS are several of those with calls to the outside in between: see `steps`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Protocol, TypeVar, cast
+
+from ..compile.release import Line, Offered, Release
+from ..contract import Value, decode, encode
+from ..deadline import DeadlinePassed, within
+from ..declare.capability import Capability, Effect
+from ..errors import (
+    AlreadyAnswered,
+    AnswerFailed,
+    BadAsk,
+    DeadlineExceeded,
+    Fault,
+    IsthmusError,
+    NotPermitted,
+    Refusal,
+    near,
+)
+from ..ports import Claim, Saga, Stepping, Store, Writing
+from ..trace import Story, story_now
+from .call import NO_SESSION, Call, Caller, new_call_id
+from .saga import OWN_KEY, run_steps
+
+A = TypeVar("A")
+R = TypeVar("R")
+Answered = tuple[Any, bytes | None]  # the answer, and its bytes where they were written under a key
+
+KEY_LENGTH_MAX = 255
+
+
+class Outcome(Value):
+    """What is known of a call when it has ended."""
+
+    capability: str
+    box: str
+    client: str
+    took_ns: int
+    error: str  # slug, or nothing
+    version: str = ""  # of the front end: the fingerprint of what answered
+
+
+class Recorder(Protocol):
+    """Keeps the stories of a share of the calls."""
+
+    def wants(self, capability: str, front_end: str) -> bool: ...
+    def keep(self, story: Story) -> None: ...
+
+
+class Platform:
+    """A release at work on a store.
+
+    clock gives the time of each call; resources are what implementations need from outside, by type;
+    recorder and observe see the calls.
+    """
+
+    def __init__(
+        self,
+        release: Release,
+        store: Store,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        resources: Mapping[type, object] | None = None,
+        recorder: Recorder | None = None,
+        observe: Callable[[Outcome], None] | None = None,
+    ) -> None:
+        self.release = release
+        self.store = store
+        self.clock = clock
+        self.resources = dict(resources or {})
+        self.recorder = recorder
+        self.observe = observe
+
+    async def call(
+        self,
+        capability: Capability[A, R],
+        ask: A,
+        caller: Caller,
+        *,
+        key: str | None = None,
+        deadline_ms: int | None = None,
+        now: datetime | None = None,
+    ) -> R:
+        """Call a capability for a front end and return its answer, or raise what it declares.
+
+        key makes a write exactly-once in effect. now sets the time of the call, for work that
+        happened earlier. Also raises NotPermitted, UnknownDimensionValue, KeyReused, DeadlineExceeded.
+        """
+        line = self.release.line(caller.front_end)
+        call = self._begun(line, _permitted(line, capability.name, caller), ask, caller, now or self.clock(), key)
+        call.asked_ms = deadline_ms
+        try:
+            answer, _ = await self._answered(call)
+        except AlreadyAnswered as already:
+            return decode(already.answer, capability.answer)
+        return answer
+
+    async def call_wire(
+        self,
+        name: str,
+        body: bytes,
+        caller: Caller,
+        *,
+        key: str | None = None,
+        deadline_ms: int | None = None,
+        call_id: str = "",
+        tell: Callable[[Story], None] | None = None,
+    ) -> tuple[bytes, bool]:
+        """Call a capability by name with a JSON ask; return the JSON answer, and whether it had been given before.
+
+        A repeated key gives the first answer again, byte for byte. call_id: an id from `new_call_id` where the
+        caller needs it before the answer. tell: is given the story of the call, also where it is refused.
+        """
+        line = self.release.line(caller.front_end)
+        offered = _permitted(line, name, caller)
+        call = self._begun(line, offered, decode(body, offered.capability.ask), caller, self.clock(), key)
+        call.asked_ms, call.given_id = deadline_ms, call_id
+        if tell:
+            call.story = _story(call)
+        try:
+            answer, written = await self._answered(call)
+        except AlreadyAnswered as already:
+            return already.answer, True
+        finally:
+            if tell and call.story:
+                tell(call.story)
+        return written or encode(answer), False
+
+    async def go_on(self, saga: Saga) -> None:
+        """Finish or undo what a flow in steps began whose caller is gone; raise as the flow does.
+
+        Permission was asked for when it began. What it answers nobody hears, but whoever sends its key again.
+        """
+        caller = decode(saga.caller, Caller)
+        line = self.release.line(caller.front_end)
+        offered = line.find(saga.claim.capability)
+        call = self._begun(line, offered, decode(saga.ask, offered.capability.ask), caller, self.clock(), None)
+        call.is_taken_over = True
+        if saga.is_kept:
+            call.claim = saga.claim
+        else:
+            call.given_id = saga.claim.key.removeprefix(OWN_KEY)
+        with suppress(AlreadyAnswered):
+            await self._answered(call)
+
+    def new_call_id(self) -> str:
+        """Return an id for a call that begins now (UUID version 7)."""
+        return new_call_id(self.clock())
+
+    def _begun(self, line: Line, offered: Offered, ask: Any, caller: Caller, now: datetime, key: str | None) -> Call:
+        if line.choose:
+            line, offered, ask = line.choose(offered, ask, caller)
+        claim = None if key is None else _claim(offered, ask, key)
+        return Call(self, offered, line.plan_for(offered, ask), ask, caller, now, claim)
+
+    async def run(self, call: Call) -> Answered:
+        """Run a call or a step of one, told or not, whatever has been checked before."""
+        try:
+            return await _BY_EFFECT[call.effect](call)
+        except DeadlinePassed:
+            undone = "its steps are undone" if call.effect is Effect.STEPS else "nothing was changed"
+            raise DeadlineExceeded(
+                f"{call.offered.capability.name!r} had no answer within {call.limit_ms} ms, and {undone}",
+                remedy="send it again with the same Idempotency-Key",
+            ) from None
+        except (IsthmusError, AlreadyAnswered):
+            raise
+        except Exception as error:
+            raise _fault(call, error) from error
+
+    async def _answered(self, call: Call) -> Answered:
+        """Run a call with all that looks on: recorder, observer, the warning of undeclared refusals."""
+        capability = call.offered.capability
+        recorder = self.recorder
+        if recorder and call.story is None and recorder.wants(capability.name, call.plan.front_end):
+            call.story = _story(call)
+        began = time.perf_counter_ns() if self.observe else 0
+        error = ""
+        try:
+            return await (self.run(call) if call.story is None else self._told(call, call.story))
+        except IsthmusError as refused:
+            error = refused.slug
+            _warn_undeclared(capability, refused)
+            raise
+        finally:
+            if self.observe is not None:
+                took, name, who = time.perf_counter_ns() - began, capability.name, call.caller.client
+                box, version = call.plan.box, call.plan.fingerprint
+                self.observe(Outcome(capability=name, box=box, client=who, took_ns=took, error=error, version=version))
+
+    async def _told(self, call: Call, story: Story) -> Answered:
+        token = story_now.set(story)
+        began = time.perf_counter_ns()
+        try:
+            answer, written = await self.run(call)
+            story.answer = answer
+        except IsthmusError as refused:
+            story.error = f"{refused.slug}: {refused}"
+            raise
+        finally:
+            story.took_us = (time.perf_counter_ns() - began) // 1_000
+            story.call_id, story.now = call.id, call.now.isoformat()  # a flow's second run has its first one's
+            story_now.reset(token)
+            if self.recorder is not None:
+                self.recorder.keep(story)
+        return answer, written
+
+
+def _permitted(line: Line, name: str, caller: Caller) -> Offered:
+    offered = line.find(name)
+    if name not in line.permitted and not (caller.is_told and offered.capability in line.front_end.told()):
+        if offered.capability in line.front_end.capabilities:
+            raise NotPermitted(f"{name!r} is called by events or flows only", remedy="cause what it reacts to")
+        raise NotPermitted(
+            f"front end {caller.front_end!r} does not use {name!r}{near(name, line.permitted)}",
+            remedy=f"add {name!r} to uses=[...] of the front end",
+        )
+    if caller.scopes is not None and name not in caller.scopes and f"{offered.capability.pack}.*" not in caller.scopes:
+        raise NotPermitted(
+            f"client {caller.client!r} is not allowed {name!r}",
+            remedy=f"use a key whose scopes have {name!r} or '{offered.capability.pack}.*'",
+        )
+    return offered
+
+
+async def _read(call: Call) -> Answered:
+    call.session = call.platform.store.read(call.plan.front_end)
+    try:
+        return await within(call.limit_ms / 1000, call.answering()), None
+    finally:
+        await call.session.close()
+
+
+async def _write(call: Call) -> Answered:
+    together = call.offered.implementation.together
+    joined = together(call) if together else None
+    return await (write_alone(call) if joined is None else joined)
+
+
+async def write_alone(call: Call) -> Answered:
+    """Answer a call in a transaction of its own."""
+    try:
+        answer = await within(call.limit_ms / 1000, _written(call))
+        if call.doomed:
+            raise Fault(
+                f"{call.doomed!r} refused inside {call.offered.capability.name!r}, which went on",
+                remedy="call it with ctx.attempt where a refusal may be caught",
+            )
+        answer_bytes = encode(answer) if call.claim else None
+        # Outside the deadline: a commit that is cut would leave it unknown whether it was one.
+        if call.step is not None:
+            await call.step.commit(cast(Stepping, call.session), call.events, answer)
+        else:
+            await cast(Writing, call.session).commit(call.events, answer_bytes)
+        return answer, answer_bytes
+    finally:
+        if call.session is not NO_SESSION:
+            await call.session.close()
+
+
+async def _written(call: Call) -> Any:
+    store = call.platform.store
+    call.session = call.step.open() if call.step else await store.write(call.plan.front_end, call.claim)
+    return await call.answering()
+
+
+_BY_EFFECT = {Effect.READ: _read, Effect.WRITE: _write, Effect.STEPS: run_steps}
+
+
+def _story(call: Call) -> Story:
+    capability, plan = call.offered.capability, call.plan
+    return Story(
+        call_id=call.id,
+        capability=capability.name,
+        version=capability.version,
+        front_end=plan.front_end,
+        box=plan.box,
+        fingerprint=plan.fingerprint,
+        ask=call.ask,
+        now=call.now.isoformat(),
+    )
+
+
+def _fault(call: Call, error: Exception) -> Fault:
+    trace = error.__traceback__
+    while trace is not None:
+        if who := call.plan.line.answerer(trace.tb_frame.f_code):
+            return AnswerFailed(f"{who} raised {error!r}", remedy="mend the answer, or roll the front end back")
+        trace = trace.tb_next
+    return Fault(f"{call.offered.capability.name!r} failed with {error!r}", remedy="report it with the call's id")
+
+
+def _claim(offered: Offered, ask: Any, key: str) -> Claim | None:
+    if offered.capability.effect is Effect.READ:
+        return None
+    if not 0 < len(key) <= KEY_LENGTH_MAX or not key.isprintable():
+        raise BadAsk(
+            f"an Idempotency-Key of {len(key)} characters",
+            remedy=f"send 1 to {KEY_LENGTH_MAX} printable characters, such as a UUID",
+            path="Idempotency-Key",
+        )
+    return Claim(key=key, capability=offered.capability.name, ask_hash=hashlib.sha256(encode(ask)).hexdigest())
+
+
+def _warn_undeclared(capability: Capability[Any, Any], refused: IsthmusError) -> None:
+    """Say so where a domain refuses in a way that its contract does not tell; the kernel's own need no telling."""
+    is_kernels = type(refused).__module__ == IsthmusError.__module__
+    if not is_kernels and isinstance(refused, Refusal) and not isinstance(refused, capability.raises):
+        warnings.warn(f"{capability.name!r} does not declare {type(refused).__name__}", RuntimeWarning, stacklevel=2)

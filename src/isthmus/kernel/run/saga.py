@@ -1,0 +1,358 @@
+"""Flows in steps (sagas): several transactions with calls to the outside between them, each exactly once in effect.
+
+A saga has a log: place 1 is its first step, place 2 the next, `1/2` the second step of a flow that is the first. What a
+step answers is written into the log in the step's own transaction, so each place is decided once, by the first run that
+commits there, and any later run is given that answer again. A run that was killed is gone on with where it stopped: by
+whoever sends the same key, or by any process once its time is over (`go_on`). Only what lies outside between two steps
+may be asked twice, which is why that takes keys too. The last step can write the flow's answer along (`ends`).
+
+When a run fails and there is something to undo, it first marks its next place as given up, with the list of what is to
+be undone, so that no other run can go on behind its back; then it undoes, last first. A later run that meets the mark
+sees to it that all is undone, and begins anew at places of its own.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from msgspec import Raw
+
+from ..compile.release import Offered
+from ..contract import decode, encode
+from ..deadline import within
+from ..declare.capability import Effect
+from ..errors import AlreadyAnswered, BadAsk, Fault, IsthmusError, Refusal, Unavailable
+from ..ports import Claim, Overtaken, Saga, Stepping
+from ..trace import telling_part
+from .call import Call
+
+OWN_KEY = "call/"  # before the id of a call that came without a key
+RUNS_MAX = 100  # of one flow, each given up before the next: it costs a look at every earlier one
+LEFT_AFTER_S = 30  # beyond a flow's deadline: who has not gone on by then is dead
+_MARK = b'{"given up":'  # no answer has a field of this name
+
+_Undo = list[tuple[Offered, Any]]
+Ends = Callable[[Any], Any]
+
+
+class _MetMark(BaseException):
+    """This way was given up by another run; no implementation catches it by accident."""
+
+    def __init__(self, undo: _Undo) -> None:
+        super().__init__("given up")
+        self.undo = undo
+
+
+class _Elsewhere(BaseException):
+    """The saga is not where this run thought: it begins again with what the log says, or there is an answer."""
+
+    def __init__(self, answer: bytes | None) -> None:
+        super().__init__("elsewhere")
+        self.answer = answer
+
+
+class Log:
+    """What a saga has decided so far, place by place, as this run knows it."""
+
+    def __init__(self, call: Call, claim: Claim | None) -> None:
+        self.is_kept = claim is not None  # under a key, whose answer is kept
+        self.version = 0
+        self.entries: dict[str, Raw] = {}
+        self.pending: dict[str, bytes] = {}  # written with the next step
+        self.ended: bytes | None = None
+        self.is_known = claim is None and not call.is_taken_over
+        self._store, self._front_end = call.platform.store, call.plan.front_end
+        self._saga = Saga(
+            claim=claim or Claim(key=f"{OWN_KEY}{call.id}", capability=call.offered.capability.name, ask_hash=""),
+            is_kept=self.is_kept,
+            ask=encode(call.ask),
+            caller=encode(call.caller),
+            left_after_s=call.limit_ms / 1000 + LEFT_AFTER_S,
+        )
+
+    async def look(self) -> None:
+        """Learn where the saga is, if that is not known. Raises _Elsewhere where it has begun."""
+        if not self.is_known:
+            found = await self._store.saga(self._front_end, self._saga.claim)
+            self.is_known = True
+            if found is not None:
+                self.catch_up(found)
+
+    def open(self) -> Stepping:
+        """Return the session of the next step; its first statement raises Overtaken where the saga has moved on."""
+        return self._store.step(self._front_end, self._saga, self.version)
+
+    def catch_up(self, moved: Overtaken) -> None:
+        """Take over what others have decided. Raises _Elsewhere where this run has to begin again with it."""
+        was_fresh, self.is_known = self.version == 0, True
+        self.version, self.entries = moved.version, decode(moved.log, dict[str, Raw]) if moved.log else {}
+        if was_fresh or moved.answer is not None:
+            raise _Elsewhere(moved.answer)
+
+    async def write(self, session: Stepping, events: Any, entries: dict[str, bytes]) -> None:
+        """Commit a step that decides places."""
+        written = {**self.pending, **entries}
+        await session.commit_step(events, encode({place: Raw(one) for place, one in written.items()}))
+        self.version, self.pending, self.is_known = self.version + 1, {}, True
+        self.entries |= {place: Raw(one) for place, one in written.items()}
+
+    async def end(self, answer: bytes) -> None:
+        """Write the saga's answer, and forget the saga. Raises AlreadyAnswered where another run was first."""
+        while self.ended is None and (self.is_kept or self.version):
+            session = self.open()
+            try:
+                await session.end_saga([], answer if self.is_kept else None)
+                self.ended = answer
+            except Overtaken as moved:
+                with suppress(_Elsewhere):
+                    self.catch_up(moved)
+                if moved.answer is not None:
+                    raise AlreadyAnswered(moved.answer) from None
+            finally:
+                await session.close()
+
+    async def leave(self) -> None:
+        """Let nobody go on with it by themselves: its caller was told how it ended. The same key still can."""
+        if not self.version:
+            return
+        session = self.open()
+        try:
+            with suppress(Overtaken, IsthmusError):  # then it is gone on with, and ends in the same way
+                await session.leave_saga()
+        finally:
+            await session.close()
+
+
+class Step:
+    """One step on its way: opens the saga's transaction, and commits its answer with what it did."""
+
+    __slots__ = ("_ends", "_log", "_place")
+
+    def __init__(self, log: Log, place: str, ends: Ends | None) -> None:
+        self._log, self._place, self._ends = log, place, ends
+
+    def open(self) -> Stepping:
+        return self._log.open()
+
+    async def commit(self, session: Stepping, events: Any, answer: Any) -> None:
+        """Commit: as the flow's last step where it says so, and otherwise as one of its steps."""
+        last = self._ends(answer) if self._ends else None
+        if last is None:
+            await self._log.write(session, events, {self._place: encode(answer)})
+        else:
+            ended = encode(last)
+            await session.end_saga(events, ended if self._log.is_kept else None)
+            self._log.ended = ended
+
+
+class Trail:
+    """The way of one flow through the log: its steps, and what is to be undone if it fails."""
+
+    __slots__ = ("done", "is_again", "is_first", "log", "prefix", "reads", "undo")
+
+    def __init__(self, log: Log, prefix: str, *, is_first: bool, is_again: bool = False) -> None:
+        self.log = log
+        self.prefix = prefix
+        self.is_first = is_first  # the flow that was called, and not a part of it
+        self.is_again = is_again  # an earlier run came as far as this: what lies outside may have been asked
+        self.done = 0
+        self.reads = 0
+        self.undo: _Undo = []
+
+    async def step(self, call: Call, offered: Offered, ask: Any, ends: Ends | None = None) -> Any:
+        """Run one step, in a transaction of its own, or return what an earlier run was answered at this place."""
+        effect = offered.capability.effect
+        if effect is Effect.READ:
+            await self.log.look()
+            self.reads += 1
+            return await _told(_inner(call, offered, ask, f"{self.done}.{self.reads}"))
+        place = self._place(self.done + 1)
+        if (found := self.log.entries.get(place)) is not None:
+            answer, self.is_again = self._known(call, offered, place, found), True
+        elif effect is Effect.STEPS:
+            answer = await self._nested(call, offered, ask, place)
+        else:
+            answer = await self._decided(call, offered, ask, place, ends if self.is_first else None)
+        self.done += 1
+        self.look_ahead(call)
+        return answer
+
+    def look_ahead(self, call: Call) -> None:
+        """Stop here, before anything is asked outside, where an earlier run has given up at the next place."""
+        if (found := self.log.entries.get(self._place(self.done + 1))) is not None:
+            self.is_again = True
+            self._check_mark(call, found)
+
+    async def give_up(self, call: Call) -> bool:
+        """Undo what was done, unless another run has gone on from here; say whether there was anything."""
+        if not self.undo:
+            return False
+        place = self._place(self.done + 1)
+        mark = encode({"given up": [(offered.capability.name, ask) for offered, ask in self.undo]})
+        while (found := self.log.entries.get(place)) is None:
+            session = self.log.open()
+            try:
+                await self.log.write(session, [], {place: mark})
+            except Overtaken as moved:
+                with suppress(_Elsewhere):
+                    self.log.catch_up(moved)
+                if moved.answer is not None:
+                    raise self._gone_on(call) from None
+            finally:
+                await session.close()
+        if not bytes(found).startswith(_MARK):
+            raise self._gone_on(call)
+        await self.undone(call, self.undo)
+        return True
+
+    async def undone(self, call: Call, undo: _Undo) -> None:
+        """See to it that all of a list is undone, last first. Raises Fault where some cannot be."""
+        left: list[str] = []
+        for number in range(len(undo), 0, -1):
+            offered, ask = undo[number - 1]
+            trail = Trail(self.log, f"{self.prefix}undo/{number}/", is_first=False, is_again=self.is_again)
+            try:
+                await trail.step(call, offered, ask)
+            except Exception as error:  # the others are to be undone all the same
+                left.append(f"{offered.capability.name!r} failed with {error!r}")
+        if left:
+            raise Fault(
+                f"{call.offered.capability.name!r} is not wholly undone: {'; '.join(left)}",
+                remedy="send it again with the same Idempotency-Key: what is undone already is not undone twice",
+            )
+
+    async def _nested(self, call: Call, offered: Offered, ask: Any, place: str) -> Any:
+        """Run a flow as a step of this one. Its answer goes into the log with the step that comes next."""
+        inner = _inner(call, offered, ask, place)
+        inner.trail = Trail(self.log, f"{place}/", is_first=False, is_again=self.is_again)
+        answer = await _told(inner)
+        self.is_again = inner.trail.is_again
+        self.log.pending[place] = encode(answer)
+        return answer
+
+    async def _decided(self, call: Call, offered: Offered, ask: Any, place: str, ends: Ends | None) -> Any:
+        """Run a step, unless another run does it first: then return what that was answered."""
+        while (found := self.log.entries.get(place)) is None:
+            inner = _inner(call, offered, ask, place)
+            inner.step = Step(self.log, place, ends)
+            try:
+                answer = await _told(inner)
+            except Overtaken as moved:
+                self.log.catch_up(moved)
+            else:
+                self.is_again = False
+                return answer
+        self.is_again = True
+        return self._known(call, offered, place, found)
+
+    def _known(self, call: Call, offered: Offered, place: str, found: Raw) -> Any:
+        self._check_mark(call, found)
+        try:
+            return decode(bytes(found), offered.capability.answer)
+        except BadAsk as wrong:
+            raise Fault(
+                f"{call.offered.capability.name!r} took another way at step {place} than in its first run: {wrong}",
+                remedy="let a flow's way follow from its ask and its steps' answers only",
+            ) from None
+
+    def _check_mark(self, call: Call, found: Raw) -> None:
+        if bytes(found).startswith(_MARK):
+            named = decode(bytes(found), dict[str, list[tuple[str, Raw]]])["given up"]
+            parts = [(call.plan.line.find(name), ask) for name, ask in named]
+            raise _MetMark([(part, decode(bytes(ask), part.capability.ask)) for part, ask in parts])
+
+    def _gone_on(self, call: Call) -> Unavailable:
+        return Unavailable(
+            f"another run of {call.offered.capability.name!r} with this key has gone on",
+            remedy="send it again with the same Idempotency-Key",
+        )
+
+    def _place(self, number: int) -> str:
+        return f"{self.prefix}{number}"
+
+
+async def run_steps(call: Call) -> tuple[Any, bytes | None]:
+    """Run a flow from its start, or go on with what an earlier run of it left."""
+    if call.trail is not None:  # it is a step of another flow, and keeps its log
+        return await _run(call, call.trail), None
+    if call.claim is not None:  # an id that follows from the key, so that any run of it has the same
+        call.given_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{call.plan.front_end}/{call.claim.key}"))
+    log, asked_id, asked_at = Log(call, call.claim), call.id, call.now
+    for _ in range(RUNS_MAX):
+        call.given_id, call.now = asked_id, asked_at
+        try:
+            if call.is_taken_over and not log.is_known:
+                await log.look()
+                raise AlreadyAnswered(b"")  # it has ended meanwhile
+            answer = await _run(call, Trail(log, "", is_first=True, is_again=log.version > 0))
+            break
+        except _Elsewhere as elsewhere:
+            if elsewhere.answer is not None:
+                raise AlreadyAnswered(elsewhere.answer) from None
+    else:
+        raise Unavailable("this flow is being gone on with elsewhere", remedy="send it again with the same key")
+    if log.ended is None:
+        await log.end(encode(answer))
+    return answer, log.ended
+
+
+async def _run(call: Call, first: Trail) -> Any:
+    """Run a flow, and once more after each time that it was given up, at places of its own."""
+    asked_id, asked_at, log = call.id, call.now, first.log
+    for number in range(RUNS_MAX):
+        trail = call.trail = _way(first, number)
+        call.given_id, call.ids, call.drawn = (f"{asked_id}/{number}" if number else asked_id), 0, None
+        if trail.is_first:
+            call.now = _begun_at(trail, asked_at)
+        try:
+            trail.look_ahead(call)
+            return await within(call.limit_ms / 1000, call.answering())
+        except _Elsewhere:
+            raise
+        except _MetMark as met:
+            await trail.undone(call, max(trail.undo, met.undo, key=len))
+            if trail.is_first and call.is_taken_over:
+                await log.leave()
+                raise AlreadyAnswered(b"") from None  # its caller was told that it failed
+        except BaseException as error:
+            was_undone = await trail.give_up(call)
+            if trail.is_first and (was_undone or isinstance(error, (Refusal, call.offered.capability.raises))):
+                await log.leave()
+            raise
+    raise Fault(f"{RUNS_MAX} runs of this key were given up", remedy="send the ask with a new Idempotency-Key")
+
+
+def _way(first: Trail, number: int) -> Trail:
+    prefix = f"{first.prefix}again-{number}/" if number else first.prefix
+    return Trail(first.log, prefix, is_first=first.is_first, is_again=first.is_again and not number)
+
+
+def _begun_at(trail: Trail, now: datetime) -> datetime:
+    """Return the time of the first run on this way, so that times, ids and chance come out as they did then."""
+    place = f"{trail.prefix}begin"
+    if (began := trail.log.entries.get(place)) is not None:
+        return decode(bytes(began), datetime)
+    trail.log.pending[place] = encode(now)
+    return now
+
+
+def _inner(call: Call, offered: Offered, ask: Any, place: str) -> Call:
+    """Return the call of a capability at a place, with an id that follows from it."""
+    inner = Call(call.platform, offered, call.plan, ask, call.caller, call.now, None, f"{call.id}/{place}", call.story)
+    inner.is_taken_over = call.is_taken_over
+    return inner
+
+
+async def _told(call: Call) -> Any:
+    answering = _answer(call)
+    if call.story is None:
+        return await answering
+    return await telling_part(call.story, call.offered.capability.name, call.ask, answering)
+
+
+async def _answer(call: Call) -> Any:
+    return (await call.platform.run(call))[0]

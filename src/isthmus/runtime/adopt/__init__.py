@@ -1,0 +1,1 @@
+"""Existing HTTP services as packs, from their OpenAPI documents."""

@@ -1,0 +1,251 @@
+"""Deploy a front end: packed, loaded elsewhere, checked, tested, replayed, and then put in place.
+
+    folder ──▶ packed ──▶ loads? ──▶ contract ──▶ tests ──▶ replay ──▶ accepted? ──▶ prepared ──▶ switched
+                            └ nothing has changed anywhere until here ┘
+
+One deploy of a front end at a time; others deploy theirs meanwhile, and notice nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from isthmus.kernel import FrontEnd, Value, errors
+from isthmus.kernel.compile.front_ends import compile_lines
+from isthmus.kernel.compile.release import Line, Release
+from isthmus.store import Database, Migration, migrate_own
+
+from ..shadow import shadow as shadows
+from . import rollout as switches
+from . import versions
+from .changes import attributes_compared, compared, events_compared, metrics_compared
+from .check import code_of, laid_out, run_tests
+from .declared import problems_of as own_problems
+from .guardrails import bounds_of
+from .loading import Load, load_front_end
+from .rollout import Switch, Switched
+
+
+class Comparison(Protocol):
+    """What a replay found; `str` of it is for people."""
+
+    @property
+    def is_same(self) -> bool: ...
+
+
+Replay = Callable[[Database, Release, Release, str], Awaitable[Comparison]]
+Say = Callable[[str], None]
+
+
+class NotAccepted(errors.RuleBroken):
+    """The version answers recorded calls differently, and nobody said that this is meant."""
+
+    slug = "runtime.not-accepted"
+
+
+class NothingBeside(errors.Conflict):
+    """A version can be staged only beside another one."""
+
+    slug = "runtime.nothing-beside"
+
+
+class NotYours(errors.NotPermitted):
+    """The folder is another front end's."""
+
+    slug = "runtime.not-yours"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """Where deploys happen.
+
+    release: packs, and what the servers' folder holds. cache: a folder for unpacked versions. replay: compares two
+    releases over recorded calls. load: loads a folder.
+    """
+
+    database: Database
+    release: Release
+    cache: Path
+    replay: Replay | None = None
+    load: Load = load_front_end
+    say: Say = lambda _: None
+
+
+class Wish(Value):
+    """What is to be done. percent: 100 for everybody. is_accepted: differences are meant. code: only this front end.
+
+    shadow: run it on so many of 100 live calls, and give nobody its answers; 0 puts it in place.
+    """
+
+    made_by: str
+    percent: int = 100
+    is_accepted: bool = False
+    code: str | None = None
+    shadow: int = 0
+
+
+class Deployed(Value):
+    """What came of a deploy. fingerprint: equal to the one before means that nothing can differ."""
+
+    front_end: str
+    version: str
+    outcome: Literal["live", "staged", "shadow", "already-there"]
+    percent: int
+    workers: int = 0
+    took_ms: int = 0
+    behind: tuple[str, ...] = ()
+    differences: str = ""
+
+
+async def deploy(ground: Ground, folder: Path, wish: Wish) -> Deployed:
+    """Deploy a folder; nothing runs it before all has gone well.
+
+    Raises NotAFrontEnd, TooLarge, NotYours, BuildProblems with every problem at once, TestsFailed, NotAccepted with the
+    differences, DeployUnderWay, Overtaken, WorkersNotReady, NothingBeside.
+    """
+    if not 1 <= wish.percent <= 100:
+        raise errors.BadAsk(f"{wish.percent} percent", remedy="stage for 1 to 99 percent, or leave it out for all")
+    packed = await asyncio.to_thread(versions.pack, folder)
+    async with laid_out(packed) as inside:
+        testing = asyncio.create_task(run_tests(inside))
+        try:
+            code = await code_of(inside)
+            if wish.code not in (None, code):
+                raise NotYours(
+                    f"the folder is front end {code!r}, and this key is of {wish.code!r}",
+                    remedy="use a key of that front end whose scopes have deploy.*",
+                )
+            async with switches.alone(ground.database, code):
+                return await _deployed(ground, code, packed, wish, testing)
+        finally:
+            testing.cancel()
+            with suppress(asyncio.CancelledError, errors.IsthmusError):
+                await testing
+
+
+async def _deployed(
+    ground: Ground, code: str, packed: versions.Packed, wish: Wish, testing: asyncio.Task[bool]
+) -> Deployed:
+    database, say = ground.database, ground.say
+    held = await switches.current(database, code)
+    front_end = await asyncio.to_thread(_loaded, ground, code, packed)
+    new = checked(ground.release, front_end)
+    say(f"{code}: fits the contracts of this platform")
+    say(f"{code}: its tests pass" if await testing else f"{code}: it has no tests")
+    number = await versions.keep(database, code, packed, wish.made_by)
+    named = versions.named(number, packed.hash)
+    if _is_there(held, packed.hash, wish.percent):
+        return Deployed(front_end=code, version=named, outcome="already-there", percent=wish.percent)
+    old = await _running(ground, code, held)
+    if old is None and (wish.percent < 100 or wish.shadow):
+        raise NothingBeside(f"nothing of {code!r} runs yet", remedy="deploy it to everybody first: no --percent")
+    for change in compared(old, new) if old else ():
+        say(f"{code}: {change.what}: {change.answer} answers {change.point} ({change.where})")
+    for sentence in (
+        [*attributes_compared(old, new), *metrics_compared(old, new), *events_compared(old, new)] if old else ()
+    ):
+        say(f"{code}: {sentence}")
+    differences = await _compared(ground, code, old, new)
+    if wish.shadow:
+        await shadows.declare(database, code, packed.hash, percent=wish.shadow, made_by=wish.made_by)
+        return Deployed(front_end=code, version=named, outcome="shadow", percent=wish.shadow, differences=differences)
+    if differences and not wish.is_accepted:
+        raise NotAccepted(
+            f"{named} of {code!r} answers recorded calls differently:\n{differences}\n",
+            remedy="if that is meant, deploy again with --accept",
+        )
+    for file in await migrate_own_of(ground, code, packed):
+        say(f"{code}: applied {file.name}")
+    done = await switches.put(
+        database,
+        code,
+        packed.hash,
+        percent=wish.percent,
+        made_by=wish.made_by,
+        expected=held.id if held else None,
+        reason="differences accepted" if differences else "",
+    )
+    return _said(done, named, wish.percent, differences)
+
+
+def checked(release: Release, front_end: FrontEnd) -> Line:
+    """Return a front end's line. Raises BuildProblems with every problem, each with the line to write."""
+    (line,), problems = compile_lines(release, [front_end])
+    problems += own_problems(front_end, release.packs.values())
+    try:
+        bounds_of(front_end.settings)
+    except errors.BadAsk as wrong:
+        problems.append(str(wrong))
+    if problems:
+        raise errors.BuildProblems(problems)
+    return line
+
+
+def _folder(ground: Ground, code: str, packed: versions.Packed) -> Path:
+    return ground.cache / f"{code}-{packed.hash[: versions.SHORT]}" / packed.folder
+
+
+def _loaded(ground: Ground, code: str, packed: versions.Packed) -> FrontEnd:
+    folder = _folder(ground, code, packed)
+    if not folder.exists():
+        versions.unpack(packed.content, folder)
+    return versions.load_checked(folder, code, packed.hash, ground.load)
+
+
+async def migrate_own_of(ground: Ground, code: str, packed: versions.Packed) -> Sequence[Migration]:
+    """Bring the front end's own tables to the shape of this version, before any server runs it."""
+    folder = _folder(ground, code, packed) / "migrations"
+    return await migrate_own(ground.database.url, code, folder) if folder.is_dir() else ()
+
+
+def _is_there(held: Switch | None, hash_: str, percent: int) -> bool:
+    if held is None:
+        return False
+    if percent == 100:
+        return held.stable == hash_ and held.staged is None
+    return (held.staged == hash_ and held.percent == percent) or (held.stable == hash_ and held.staged is None)
+
+
+async def _running(ground: Ground, code: str, held: Switch | None) -> Line | None:
+    """Return the line that most members get now."""
+    if held is None or held.stable is None:
+        return ground.release.lines.get(code)
+    try:
+        front_end = await versions.load(ground.database, code, held.stable, ground.cache, ground.load)
+        return checked(ground.release, front_end)
+    except (errors.Refusal, errors.BuildProblems) as error:  # an old version that no longer fits: nothing to compare
+        ground.say(f"{code}: what runs now cannot be loaded here, so nothing is compared: {error}")
+        return None
+
+
+async def _compared(ground: Ground, code: str, old: Line | None, new: Line) -> str:
+    """Return the differences in recorded calls, as text; nothing where there are none."""
+    if old is None or ground.replay is None:
+        return ""
+    if old.fingerprint == new.fingerprint:
+        ground.say(f"{code}: the same rules as those that run (fingerprint {new.fingerprint})")
+        return ""
+    before, after = ground.release.replacing(old), ground.release.replacing(new)
+    found = await ground.replay(ground.database, before, after, code)
+    if found.is_same:
+        ground.say(str(found))
+        return ""
+    return str(found)
+
+
+def _said(done: Switched, named: str, percent: int, differences: str) -> Deployed:
+    return Deployed(
+        front_end=done.switch.front_end,
+        version=named,
+        outcome="live" if percent == 100 else "staged",
+        percent=percent,
+        workers=done.workers,
+        took_ms=done.took_ms,
+        behind=done.behind,
+        differences=differences,
+    )

@@ -1,0 +1,72 @@
+"""Deploy to a running server over HTTP, with a deployer's key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, cast
+
+import httpx
+
+from isthmus.kernel import decode, errors
+
+from .deploy import Deployed, Wish
+from .report import Line
+from .rollout import Switched
+from .versions import pack
+
+LIMIT_S: Final = 600  # the server runs the front end's tests
+
+
+class Refused(errors.RuleBroken):
+    """The server refused."""
+
+    slug = "runtime.refused-by-server"
+
+
+class NoServer(errors.Unavailable):
+    """The server does not answer."""
+
+    slug = "runtime.no-server"
+
+
+class Remote:
+    """A server to deploy to; the key decides for which front end."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._url = url.rstrip("/") + "/deploy"
+        self._key = key
+
+    def deploy(self, folder: Path, wish: Wish) -> Deployed:
+        """Send a folder. Raises Refused with what the server said, NoServer."""
+        packed = pack(folder)
+        query = {"folder": packed.folder, "percent": str(wish.percent), "accept": str(wish.is_accepted).lower()}
+        query["shadow"] = str(wish.shadow)
+        return decode(self._send("POST", "", query, packed.content), Deployed)
+
+    def decide(self, what: str, **query: str) -> Switched:
+        """Promote or roll back."""
+        return decode(self._send("POST", f"/{what}", query), Switched)
+
+    def shadow(self, version: str, percent: int, is_stopped: bool) -> None:
+        """Have a kept version run in the shadow, or stop the one that does."""
+        query = {"stop": "true"} if is_stopped else {"version": version, "percent": str(percent)}
+        self._send("POST", "/shadow", query)
+
+    def versions(self) -> tuple[Line, ...]:
+        """Return how the key's front end stands."""
+        return decode(self._send("GET", "/versions", {}), tuple[Line, ...])
+
+    def _send(self, method: str, path: str, query: dict[str, str], content: bytes = b"") -> bytes:
+        headers = {"authorization": f"Bearer {self._key}", "content-type": "application/octet-stream"}
+        try:
+            answer = httpx.request(
+                method, self._url + path, params=query, content=content, headers=headers, timeout=LIMIT_S
+            )
+        except httpx.HTTPError as error:
+            raise NoServer(f"{self._url} does not answer: {error}", remedy="start it, or mend --to") from error
+        if answer.status_code == 200:
+            return answer.content
+        if "problem+json" in answer.headers.get("content-type", ""):
+            said = cast("dict[str, Any]", answer.json())
+            raise Refused(str(said.get("detail")), remedy=str(said.get("remedy")), cause=said.get("cause"))
+        raise Refused(f"{self._url} answered {answer.status_code}", remedy="see whether it is an Isthmus server")

@@ -1,0 +1,1 @@
+"""Events to the capabilities of front ends: subscriptions, durable delivery, dead letters."""

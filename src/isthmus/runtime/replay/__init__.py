@@ -1,0 +1,1 @@
+"""Recorded calls, and what a change would have made of them."""

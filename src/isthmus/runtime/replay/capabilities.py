@@ -1,0 +1,208 @@
+"""Run recorded calls again, whole, by two versions on the same state: which answers change?
+
+Each call runs inside one transaction: by the old version, the new one and, where they differ, the old one again, each
+under a savepoint that is rolled back. So all three meet the same rows, nothing stays, and no event leaves. What the old
+version answers otherwise the second time is noise, and so is what others changed meanwhile. Time and ids are those of
+the recording.
+
+A run's rows are locked until its savepoint is rolled back. Constraints that are checked at the commit only
+are not. Calls in steps ask the outside world, so they are not run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from isthmus.kernel import Caller, Effect, Platform, decode, errors
+from isthmus.kernel.compile.release import Offered, Release
+from isthmus.kernel.deadline import DeadlinePassed, within
+from isthmus.kernel.run.call import Call
+from isthmus.kernel.trace import Story, story_now
+from isthmus.store import Database
+
+from . import recorded
+from .answers import EXAMPLES_MAX, Count, Raised, cause_of, example, raised
+from .differences import differences, is_equal, plain
+from .recorded import RecordedCall
+from .report import FrontEndReport, Report, report
+
+CALLS: Final = 1_000  # each takes three runs and some round trips
+CLIENT: Final = "replay"
+
+
+class _Undone(Exception):
+    """Leaves the savepoint, so that what was written inside is undone."""
+
+
+async def replay_capabilities(
+    database: Database,
+    old: Release,
+    new: Release,
+    front_end: str,
+    *,
+    limit: int = CALLS,
+    capability: str = "",
+    platform: Platform | None = None,
+) -> Report:
+    """Run a front end's recorded calls by both releases, and report where answers or errors differ.
+
+    platform: gives what implementations need from outside. The database may be a copy of the one at work.
+    """
+    resources = platform.resources if platform else {}
+    before, after = (Platform(release, database, resources=resources) for release in (old, new))
+    counts: dict[str, Count] = {}
+    calls = changed = 0
+    async for call in recorded.recent(database, front_end, limit=limit, capability=capability):
+        calls += 1
+        count = counts.setdefault(call.capability, Count())
+        changed += not await compared(database, (before, after), call, count)
+    tallies = sorted(
+        (count.tally(name) for name, count in counts.items()), key=lambda one: (-one.changed.low, one.name)
+    )
+    found = FrontEndReport(front_end=front_end, calls=calls, changed_calls=changed, tallies=tuple(tallies))
+    return report("capabilities", [found])
+
+
+async def compared(
+    database: Database,
+    platforms: tuple[Platform, Platform],
+    call: RecordedCall,
+    count: Count,
+    *,
+    as_id: str = "",
+    limit_ms: int | None = None,
+) -> bool:
+    """Return whether both answer the same; also where they cannot be asked, which is counted apart.
+
+    as_id: another id than the recorded one, where the rows of the recorded call are there already. limit_ms: for each
+    run, where that is shorter than its deadline.
+    """
+    try:
+        asked = [_ready(platform, call) for platform in platforms]
+    except errors.Refusal as refused:
+        count.unreadable += 1
+        count.note(f"{call.capability} {call.version}: {refused}")
+        return True
+    runs = await _runs(database, platforms, call, asked, as_id or call.call_id, limit_ms)
+    if _is_away(runs.now) and not _is_away(runs.was):  # a moment's lock, or the version itself: once more tells
+        runs = await _runs(database, platforms, call, asked, as_id or call.call_id, limit_ms)
+    if _is_away(runs.was):
+        count.unreadable += 1
+        count.note(f"{call.capability}: not compared, {runs.was}")
+        return True
+    return _counted(count, call, runs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Runs:
+    """What came of one call by the old version and the new one, and by the old one again where they differ."""
+
+    was: Any
+    now: Any
+    again: Any
+    told: Story
+    told_now: Story
+
+
+async def _runs(
+    database: Database,
+    platforms: tuple[Platform, Platform],
+    call: RecordedCall,
+    asked: list[tuple[Offered, Any]],
+    call_id: str,
+    limit_ms: int | None,
+) -> _Runs:
+    before, after = platforms
+    writing = await database.write(call.front_end, None)
+    try:
+        was, told = await _run(writing, before, call, asked[0], call_id, limit_ms)
+        now, told_now = await _run(writing, after, call, asked[1], call_id, limit_ms)
+        again = was
+        if not is_equal(was, now) and not _is_away(now):
+            again, _ = await _run(writing, before, call, asked[0], call_id, limit_ms)
+    finally:
+        await writing.close()
+    return _Runs(was=was, now=now, again=again, told=told, told_now=told_now)
+
+
+def _counted(count: Count, call: RecordedCall, runs: _Runs) -> bool:
+    was, now = runs.was, runs.now
+    if is_equal(was, now):
+        count.same += 1
+        count.refused += isinstance(was, Raised)
+        return True
+    found = count.quiet(differences(plain(was), plain(now)), differences(plain(was), plain(runs.again)))
+    if not found:
+        count.same += 1
+        return True
+    if isinstance(now, Raised) and not isinstance(was, Raised):
+        count.failing += 1
+    else:
+        count.differing += 1
+    if len(count.examples) < EXAMPLES_MAX:
+        count.examples.append(example(call, found, cause=_cause(runs.told, runs.told_now)))
+    return False
+
+
+def _is_away(said: Any) -> bool:
+    """Tell whether the database broke a run off: a row that was locked, or a transaction that idled too long."""
+    return isinstance(said, Raised) and said.startswith(f"raised {errors.Unavailable.slug}:")
+
+
+def _ready(platform: Platform, call: RecordedCall) -> tuple[Offered, Any]:
+    """Return a recorded ask as the contract of today reads it. Raises Refusal where that does not fit any more."""
+    line = platform.release.line(call.front_end)
+    offered = line.find(call.capability)
+    now = offered.capability.version
+    if now.partition(".")[0] != call.version.partition(".")[0]:
+        raise errors.Conflict(f"it was recorded in version {call.version}, and is {now}", remedy="record it anew")
+    if offered.capability.effect is Effect.STEPS:
+        raise errors.RuleBroken("it asks the outside world, so it is not run again", remedy="replay its parts")
+    ask = decode(bytes(call.ask), offered.capability.ask)
+    line.plan_for(offered, ask)
+    return offered, ask
+
+
+async def _run(
+    session: Any,
+    platform: Platform,
+    recorded_call: RecordedCall,
+    ready: tuple[Offered, Any],
+    call_id: str,
+    limit_ms: int | None,
+) -> tuple[Any, Story]:
+    """Return the answer or the error of one run, and its story; what it wrote is undone."""
+    offered, ask = ready
+    plan = platform.release.line(recorded_call.front_end).plan_for(offered, ask)
+    caller = Caller(front_end=recorded_call.front_end, client=CLIENT, is_told=True)
+    story = Story(call_id, recorded_call.capability, "", plan.front_end, plan.box, "", ask, "")
+    call = Call(platform, offered, plan, ask, caller, recorded_call.now, given_id=call_id, story=story)
+    call.asked_ms = limit_ms
+    call.session = session
+    token = story_now.set(story)
+    said: Any = None
+    try:
+        async with session.savepoint():
+            said = await within(call.limit_ms / 1000, call.answering())
+            raise _Undone
+    except _Undone:
+        if call.doomed:
+            said = Raised(f"raised fault: {call.doomed!r} refused inside, and it went on")
+    except DeadlinePassed:
+        said = Raised(f"raised deadline-exceeded: no answer within {call.limit_ms} ms")
+    except Exception as error:
+        said = raised(error)
+    finally:
+        story_now.reset(token)
+    return said, story
+
+
+def _cause(before: Story, after: Story) -> str:
+    """Return the first rule that spoke otherwise, over all questions of the call."""
+    for was, now in zip(before.asked, after.asked, strict=False):
+        if was.point != now.point:
+            return f"{now.point} is asked where {was.point} was"
+        if not is_equal(was.result, now.result):
+            return f"{now.point}: {cause_of(was, now)}"
+    return "" if len(before.asked) == len(after.asked) else "another number of questions is asked"

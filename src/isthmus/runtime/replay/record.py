@@ -1,0 +1,180 @@
+"""Keep the stories of a share of the calls, so that a change can be tried on them before it goes live.
+
+Choosing costs one random number a call. What is chosen waits in memory and is written by a background task in
+batches. A full buffer drops the newest and counts them: recording never slows a call down. Personal data, as the
+contracts mark it, is masked before anything is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from isthmus.kernel import errors
+from isthmus.kernel.trace import Story
+from isthmus.store import Database
+
+from .recorded import STORY_MAX, Own, Points, RecordedCall, recorded, write
+
+SHARE: Final = 0.01  # enough to see a difference in a hundred of ten thousand calls, and little enough to cost nothing
+BUFFER_MAX: Final = 10_000  # stories; some ten MB
+BATCH_MAX: Final = 500
+FLUSH_EVERY_S: Final = 1.0
+KEPT_PER_FRONT_END: Final = 50_000  # replayed in a second
+KEPT_MB: Final = 256  # of each front end, as they lie compressed in the table
+KEPT_DAYS: Final = 30  # a month has every kind of day; older calls were answered by versions that are long gone
+
+log = logging.getLogger("isthmus.runtime")
+
+_PRUNE: Final = """
+    with ranked as (
+        select front_end, call_id, recorded_at, row_number() over newest as place,
+               sum(pg_column_size(story)) over newest as bytes
+        from runtime.recorded_call window newest as (partition by front_end order by recorded_at desc, call_id desc)
+    )
+    delete from runtime.recorded_call old using ranked
+    where old.front_end = ranked.front_end and old.call_id = ranked.call_id
+      and (ranked.place > $1 or ranked.bytes > $2 or ranked.recorded_at < now() - $3::interval)"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What is recorded, and how long it stays.
+
+    share: of all calls, from 0 to 1. shares: where it differs, by front end (`north`), capability
+    (`pricing.price-lines`) or both (`north/pricing.price-lines`); the narrowest counts.
+    """
+
+    share: float = SHARE
+    shares: Mapping[str, float] = field(default_factory=dict[str, float])
+    kept: int = KEPT_PER_FRONT_END
+    kept_mb: int = KEPT_MB
+    kept_days: int = KEPT_DAYS
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Recording:
+        """Read the section `[record]` of the settings. Raises BadAsk."""
+        found = cls(**said)
+        for name, share in (("share", found.share), *found.shares.items()):
+            if not isinstance(share, (int, float)) or not 0 <= share <= 1:
+                raise errors.BadAsk(f"[record] {name} = {share!r}", remedy="a share is a number from 0 to 1")
+        return found
+
+
+@dataclass(slots=True)
+class Figures:
+    """What the recorder has done since it started."""
+
+    kept: int = 0
+    dropped: int = 0
+
+
+class Recorder:
+    """Chooses calls, and writes their stories to the database in the background.
+
+    points: those of the release, whose arguments may be marked as personal data. own: what a front end declares as
+    attributes, by its code.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        points: Points,
+        recording: Recording | None = None,
+        *,
+        own: Callable[[str], Own] = lambda _: {},
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.figures = Figures()
+        self.recording = recording or Recording()
+        self._database = database
+        self._points = points
+        self._own = own
+        self._chance = chance
+        self._buffer: list[Story] = []
+        self._known: dict[tuple[str, str], float] = {}
+        self._shadowed: dict[str, float] = {}
+        self._writing = asyncio.Lock()
+
+    def wants(self, capability: str, front_end: str) -> bool:
+        """Decide whether this call is one of the share."""
+        share = self._known.get((capability, front_end))
+        if share is None:
+            share = self._known[capability, front_end] = self._share(capability, front_end)
+        return self._chance() < share
+
+    def shadow(self, shares: Mapping[str, float]) -> None:
+        """Record at least this share of these front ends' calls, for the versions in their shadow."""
+        if shares != self._shadowed:
+            self._shadowed = dict(shares)
+            self._known.clear()
+
+    def keep(self, story: Story) -> None:
+        """Take a story; it is in the database within about a second."""
+        if len(self._buffer) >= BUFFER_MAX:
+            self.figures.dropped += 1
+        else:
+            self._buffer.append(story)
+
+    async def run(self) -> None:
+        """Write what comes, until cancelled."""
+        while True:
+            await asyncio.sleep(FLUSH_EVERY_S)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what is buffered now. Where the database refuses it, that is logged and it is lost."""
+        async with self._writing:
+            while self._buffer:
+                batch, self._buffer = self._buffer[:BATCH_MAX], self._buffer[BATCH_MAX:]
+                calls: list[RecordedCall] = []
+                for story in batch:
+                    calls += self._recorded(story)
+                    await asyncio.sleep(0)  # calls come first: one story at a time
+                await self._write(calls)
+
+    async def prune(self) -> None:
+        """Delete what is too old, and of each front end what is too much."""
+        kept = self.recording
+        async with self._database.platform() as session:
+            await session.execute(_PRUNE, kept.kept, kept.kept_mb * 1_000_000, timedelta(days=kept.kept_days))
+
+    def _share(self, capability: str, front_end: str) -> float:
+        shares = self.recording.shares
+        names = (f"{front_end}/{capability}", capability, front_end)
+        said = next((shares[name] for name in names if name in shares), self.recording.share)
+        return max(said, self._shadowed.get(front_end, 0.0))
+
+    def _recorded(self, story: Story) -> list[RecordedCall]:
+        try:
+            call = recorded(story, self._points, self._own(story.front_end))
+        except Exception as error:  # a value that has no JSON: the next story may have
+            log.warning("call %s of %s cannot be recorded: %r", story.call_id, story.capability, error)
+            self.figures.dropped += 1
+            return []
+        if _size(call) > STORY_MAX:
+            self.figures.dropped += 1
+            return []
+        return [call]
+
+    async def _write(self, calls: list[RecordedCall]) -> None:
+        if not calls:
+            return
+        try:
+            await write(self._database, calls)
+            self.figures.kept += len(calls)
+        except errors.IsthmusError as error:
+            log.warning("%d recorded calls are lost: %s", len(calls), error)
+            self.figures.dropped += len(calls)
+
+
+def _size(call: RecordedCall) -> int:
+    """Return about how many bytes a call takes: what it asked, and what was said."""
+    asked = sum(len(bytes(one.arguments)) + len(bytes(one.result)) for one in call.asked)
+    parts = sum(len(bytes(one.ask)) + len(bytes(one.answer)) for one in call.parts)
+    return asked + parts + len(bytes(call.ask)) + len(bytes(call.answer))

@@ -1,0 +1,390 @@
+"""Recorded calls: their shape in the database and in files, and how personal data is masked in them.
+
+The time of a call and its id are kept. Every id and random number that the call drew follows from those two
+(`ctx.new_id`, `ctx.random`), so a replay draws the same ones again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, cast, get_args, get_type_hints
+
+import msgspec
+
+from isthmus.kernel import PASS, Meta, Pass, Value, errors
+from isthmus.kernel.declare.extension import ExtensionPoint
+from isthmus.kernel.trace import Asked, Said, Story
+from isthmus.markings import Pii
+from isthmus.store import Database
+from isthmus.values import ATTRIBUTES_OF
+
+Points = Mapping[str, ExtensionPoint[..., Any]]
+Own = Mapping[str, type[Value]]  # what a front end says of entities by attributes of its own
+
+STORY_MAX: Final = 256 * 1024  # bytes; a larger story is an export, and says little about a rule
+PAGE: Final = 500  # stories fetched at once: a few MB
+CLASSES_REMEMBERED: Final = 4096  # more contracts than any installation has
+COARSE: Final = frozenset({"country", "region"})  # of an address: rules decide by them, and they name nobody
+MASKS: Final = {"email": "masked@example.invalid", "phone": "+10000000000", "birth-date": "1900-01-01"}
+MASK: Final = "***"
+
+# Each capability has its turn, so that a rare one is among the first thousand as well as a frequent one.
+_RECENT: Final = """
+    with turn as (
+        select call_id, row_number() over (partition by capability order by recorded_at desc, call_id desc) as place
+        from runtime.recorded_call where front_end = $1 and ($2 = '' or capability = $2)
+    )
+    select r.story from turn join runtime.recorded_call r on r.front_end = $1 and r.call_id = turn.call_id
+    order by turn.place, r.capability offset $3 limit $4"""
+_ONE: Final = "select story from runtime.recorded_call where call_id = $1"
+_CODES: Final = "select distinct front_end from runtime.recorded_call order by 1"
+_COUNTED: Final = """
+    select front_end, capability, count(*) as calls, count(*) filter (where error <> '') as refused,
+           min(recorded_at) as first_at, max(recorded_at) as last_at, sum(pg_column_size(story))::bigint as bytes
+    from runtime.recorded_call where $1 = '' or front_end = $1 group by 1, 2 order by 1, 2"""
+_ASKED: Final = """
+    with told as (
+        select front_end, capability, call_id,
+               (select array_agg(distinct one ->> 'point') from json_array_elements(story -> 'asked') one) as points
+        from runtime.recorded_call), counted as (select front_end, capability, count(*) calls from told group by 1, 2)
+    select c.front_end, c.capability, c.calls, point, count(point) as asked
+    from counted c join told t using (front_end, capability) left join lateral unnest(t.points) as point on true
+    group by 1, 2, 3, 4"""
+# Kept since now, whenever the call says that it happened: what is loaded from last year is not too old.
+_INSERT: Final = """
+    insert into runtime.recorded_call
+        (call_id, front_end, capability, version, box, fingerprint, recorded_at, took_us, error, story)
+    select call_id, front_end, capability, version, box, fingerprint, now(), took_us, error, story
+    from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::integer[], $8::text[],
+                $9::json[])
+         as kept (call_id, front_end, capability, version, box, fingerprint, took_us, error, story)
+    on conflict do nothing"""
+
+
+class RecordedSaid(Value):
+    """One answer's word, as JSON; `passed` where it had no opinion, `error` where it raised."""
+
+    by: str
+    source: str
+    value: msgspec.Raw
+    passed: bool = False
+    error: str = ""
+
+
+class RecordedAsk(Value):
+    """One question to a front end: arguments (a JSON array, in the order of the point) and result."""
+
+    point: str
+    rule: str
+    arguments: msgspec.Raw
+    said: tuple[RecordedSaid, ...]
+    result: msgspec.Raw
+
+
+class RecordedPart(Value):
+    """One capability called inside the call."""
+
+    capability: str
+    took_us: int
+    ask: msgspec.Raw
+    answer: msgspec.Raw
+    error: str = ""
+
+
+class RecordedCall(Value):
+    """One call, whole: enough to tell its story and to run it again."""
+
+    call_id: str
+    capability: str
+    version: str
+    front_end: str
+    box: str
+    fingerprint: str  # of the front end's version that answered
+    now: datetime
+    took_us: int
+    ask: msgspec.Raw
+    answer: msgspec.Raw
+    error: str
+    asked: tuple[RecordedAsk, ...]
+    parts: tuple[RecordedPart, ...]
+    events: tuple[msgspec.Raw, ...]
+
+
+class Kept(Value):
+    """How much of one capability of one front end is recorded."""
+
+    front_end: str
+    capability: str
+    calls: int
+    refused: int
+    first_at: datetime
+    last_at: datetime
+    bytes: int
+
+
+class NotRecorded(errors.NotFound):
+    """No call of this id is recorded."""
+
+    slug = "runtime.not-recorded"
+
+
+class NotARecording(errors.BadAsk):
+    """The file holds something else than recorded calls."""
+
+    slug = "runtime.not-a-recording"
+
+
+_encoder = msgspec.json.Encoder(enc_hook=lambda value: "PASS" if isinstance(value, Pass) else repr(value))
+_decoder = msgspec.json.Decoder(RecordedCall)
+
+
+def recorded(story: Story, points: Points, own: Own | None = None) -> RecordedCall:
+    """Turn a story into what is kept: JSON, personal data masked as the contracts mark it, and the front end its own.
+
+    own: the attributes that the front end declares, by entity; of others, every text is masked.
+    """
+    own = own or {}
+    return RecordedCall(
+        call_id=story.call_id,
+        capability=story.capability,
+        version=story.version,
+        front_end=story.front_end,
+        box=story.box,
+        fingerprint=story.fingerprint,
+        now=datetime.fromisoformat(story.now),
+        took_us=story.took_us,
+        ask=_json(masked(story.ask, own)),
+        answer=_json(masked(story.answer, own)),
+        error=story.error,
+        asked=tuple(_asked(one, points, own) for one in story.asked),
+        parts=tuple(
+            RecordedPart(
+                capability=part.capability,
+                took_us=part.took_us,
+                ask=_json(masked(part.ask, own)),
+                answer=_json(masked(part.answer, own)),
+                error=part.error,
+            )
+            for part in story.parts
+        ),
+        events=tuple(_json((name, masked(event, own))) for name, event in story.events),
+    )
+
+
+def masked(value: Any, own: Own) -> Any:
+    """Return a value with personal data replaced by what its contract also allows; everything else is the same."""
+    if isinstance(value, msgspec.Struct):
+        kinds, extended = _personal(type(value)), _extended(type(value))
+        changed: dict[str, Any] = {}
+        for name in value.__struct_fields__:
+            was = getattr(value, name)
+            if name in extended and was:
+                now = _attributes(was, own.get(extended[name]))
+            else:
+                now = _hidden(was, kinds[name]) if name in kinds else masked(was, own)
+            if now is not was:
+                changed[name] = now
+        return msgspec.structs.replace(value, **changed) if changed else value
+    if isinstance(value, (tuple, list)):
+        items = cast("Sequence[Any]", value)
+        found = [masked(item, own) for item in items]
+        return value if all(a is b for a, b in zip(found, items, strict=True)) else tuple(found)
+    if isinstance(value, dict):
+        return {key: masked(item, own) for key, item in cast("dict[Any, Any]", value).items()}
+    return value
+
+
+def _attributes(given: Mapping[str, Any], declared: type[Value] | None) -> dict[str, Any]:
+    """Mask attributes of an entity as the front end marks them; a text that nobody declares may be anybody's name."""
+    kinds = _personal(declared) if declared else {}
+    hints = get_type_hints(declared, include_extras=True) if declared else {}
+    return {
+        name: _fitting(value, kinds.get(name, ""), hints[name])
+        if name in kinds
+        else value
+        if name in hints
+        else _hidden(value, "")
+        for name, value in given.items()
+    }
+
+
+def _fitting(value: Any, kind: str, hint: Any) -> Any:
+    """Hide a value behind the first mask that its own contract takes; nothing stays nothing."""
+    for mask in (_hidden(value, kind), "x", "0") if value else ():
+        try:
+            return msgspec.convert(mask, hint)
+        except msgspec.ValidationError:
+            continue
+    return None if value else value
+
+
+async def recent(
+    database: Database, front_end: str, *, limit: int, capability: str = ""
+) -> AsyncGenerator[RecordedCall]:
+    """Give a front end's recorded calls, newest first, its capabilities in turn."""
+    for start in range(0, limit, PAGE):
+        count = min(PAGE, limit - start)
+        async with database.platform() as session:
+            rows = await session.fetch(_RECENT, front_end, capability, start, count)
+        for row in rows:
+            yield _decoder.decode(row["story"])
+        if len(rows) < count:
+            return
+
+
+async def find(database: Database, call_id: str) -> RecordedCall:
+    """Return one recorded call. Raises NotRecorded."""
+    async with database.platform() as session:
+        row = await session.fetch_row(_ONE, call_id)
+    if row is None:
+        raise NotRecorded(f"call {call_id!r} is not recorded", remedy="see what is with `isthmus record list`")
+    return _decoder.decode(row["story"])
+
+
+async def codes(database: Database) -> tuple[str, ...]:
+    """Return the front ends of which calls are recorded."""
+    async with database.platform() as session:
+        return tuple(row["front_end"] for row in await session.fetch(_CODES))
+
+
+async def counted(database: Database, front_end: str = "") -> tuple[Kept, ...]:
+    """Return how much is recorded, per front end and capability."""
+    async with database.platform() as session:
+        return tuple(Kept(**dict(row)) for row in await session.fetch(_COUNTED, front_end))
+
+
+async def asked_shares(database: Database) -> dict[tuple[str, str], dict[str, float]]:
+    """Return which share of the recorded calls asked each point, per front end and capability."""
+    shares: dict[tuple[str, str], dict[str, float]] = {}
+    async with database.platform() as session:
+        for row in await session.fetch(_ASKED):
+            points = shares.setdefault((row["front_end"], row["capability"]), {})
+            if row["point"] is not None:
+                points[row["point"]] = row["asked"] / row["calls"]
+    return shares
+
+
+async def write(database: Database, calls: Sequence[RecordedCall]) -> None:
+    """Write recorded calls; one that is there already stays as it is."""
+    columns = ("call_id", "front_end", "capability", "version", "box", "fingerprint", "took_us", "error")
+    values = [[getattr(call, name) for call in calls] for name in columns]
+    async with database.platform() as session:
+        await session.execute(_INSERT, *values, [_encoder.encode(call) for call in calls])
+
+
+async def export_to(database: Database, file: Path, front_ends: Iterable[str], *, limit: int) -> int:
+    """Write recorded calls to a file, one JSON object a line, and return how many."""
+    count = 0
+    with file.open("wb") as out:
+        for code in front_ends:
+            async for call in recent(database, code, limit=limit):
+                out.write(_encoder.encode(call) + b"\n")
+                count += 1
+    return count
+
+
+async def import_from(database: Database, file: Path) -> int:
+    """Read an exported file into the database, and return how many calls it held. Raises NotARecording."""
+    calls = read_file(file)
+    for start in range(0, len(calls), PAGE):
+        await write(database, calls[start : start + PAGE])
+    return len(calls)
+
+
+def read_file(file: Path) -> list[RecordedCall]:
+    """Return the calls of an exported file. Raises NotARecording with the line."""
+    try:
+        lines = [line for line in file.read_bytes().splitlines() if line.strip()]
+    except OSError as error:
+        raise NotARecording(f"{file} cannot be read: {error.strerror}", remedy="name an exported file") from error
+    return [_read_line(file, number, line) for number, line in enumerate(lines, 1)]
+
+
+def _read_line(file: Path, number: int, line: bytes) -> RecordedCall:
+    try:
+        return _decoder.decode(line)
+    except msgspec.DecodeError as error:
+        raise NotARecording(
+            f"line {number} of {file} is no recorded call: {error}", remedy="export it with `isthmus record export`"
+        ) from error
+
+
+def _asked(asked: Asked, points: Points, own: Own) -> RecordedAsk:
+    kinds = _argument_kinds(points[asked.point]) if asked.point in points else {}
+    arguments = [
+        _hidden(argument, kinds[place]) if place in kinds else masked(argument, own)
+        for place, argument in enumerate(asked.arguments)
+    ]
+    said = tuple(_said(one, own) for one in asked.said)
+    result = _json(masked(asked.result, own))
+    return RecordedAsk(point=asked.point, rule=asked.rule, arguments=_json(arguments), said=said, result=result)
+
+
+def _said(said: Said, own: Own) -> RecordedSaid:
+    if said.raised:
+        return RecordedSaid(by=said.by, source=said.source, value=msgspec.Raw(b"null"), error=repr(said.value))
+    value = _json(masked(said.value, own))
+    return RecordedSaid(by=said.by, source=said.source, value=value, passed=said.value is PASS)
+
+
+def _json(value: object) -> msgspec.Raw:
+    return msgspec.Raw(_encoder.encode(value))
+
+
+def _hidden(value: Any, kind: str) -> Any:
+    """Replace personal data; nothing stays nothing, for rules ask whether it is there."""
+    if isinstance(value, str):
+        return MASKS.get(kind, MASK) if value else value
+    if isinstance(value, msgspec.Struct):
+        fields = {name: getattr(value, name) for name in value.__struct_fields__ if name not in COARSE}
+        hidden = {name: _hidden_part(name, field, kind) for name, field in fields.items()}
+        return msgspec.structs.replace(value, **hidden)
+    if isinstance(value, (tuple, list)):
+        return tuple(_hidden(item, kind) for item in cast("Sequence[Any]", value))
+    if isinstance(value, dict):
+        return {key: _hidden(item, kind) for key, item in cast("dict[Any, Any]", value).items()}
+    return None if not isinstance(value, (bool, int, float)) else type(value)(0)
+
+
+def _hidden_part(name: str, value: Any, kind: str) -> Any:
+    if name == "postcode" and isinstance(value, str):
+        return value and value[:2] + MASK  # delivery zones go by its beginning
+    return _hidden(value, kind)
+
+
+@lru_cache(maxsize=CLASSES_REMEMBERED)
+def _personal(cls: type) -> dict[str, str]:
+    """Return the kind of personal data in each marked field of a class."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {name: kind for name, hint in hints.items() if (kind := _kind(hint))}
+
+
+@lru_cache(maxsize=CLASSES_REMEMBERED)
+def _extended(cls: type) -> dict[str, str]:
+    """Return the fields of a class that hold a front end's own attributes, each with the entity."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {name: entity for name, hint in hints.items() if (entity := _entity(hint))}
+
+
+def _entity(hint: Any) -> str:
+    for mark in getattr(hint, "__metadata__", ()):
+        if isinstance(mark, Meta):
+            return str((mark.extra_json_schema or {}).get(ATTRIBUTES_OF, ""))
+    return next((entity for part in get_args(hint) if (entity := _entity(part))), "")
+
+
+@lru_cache(maxsize=CLASSES_REMEMBERED)
+def _argument_kinds(point: ExtensionPoint[..., Any]) -> dict[int, str]:
+    hints = get_type_hints(point.default, include_extras=True)
+    found = {place: _kind(hints.get(name)) for place, name in enumerate(point.parameters)}
+    return {place: kind for place, kind in found.items() if kind}
+
+
+def _kind(hint: Any) -> str:
+    for mark in getattr(hint, "__metadata__", ()):
+        if isinstance(mark, Pii):
+            return mark.kind
+    return next((kind for part in get_args(hint) if (kind := _kind(part))), "")
