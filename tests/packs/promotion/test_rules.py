@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.kernel import ALLOW, errors
-from isthmus.packs.promotion import api, rules
+from isthmus.packs.promotion import api
+from isthmus.packs.promotion.rules import promotions as rules
 from isthmus.values import Buyer, Money, money
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)

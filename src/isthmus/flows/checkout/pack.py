@@ -2,13 +2,14 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, service, service_carrying, service_paying
+from . import api, service_carrying
+from .service import order, pay
 
 CHECKOUT = Pack(
     name="checkout",
     owner="checkout",
     api=api,
-    service=(service, service_carrying, service_paying),
+    service=(order, service_carrying, pay),
     conditions=(
         Condition(
             name="checkout.revenue-is-the-payment-legs",

@@ -17,7 +17,7 @@ from isthmus.packs.payment import api as payment
 from isthmus.values import money
 
 from . import api, rules
-from .service import credit
+from .service.order import credit
 
 BALANCE_WITHIN = timedelta(days=30)  # presold goods come within four weeks, and are paid for before they are sent
 _HELD = (payment.PaymentState.AUTHORISED, payment.PaymentState.CAPTURED)

@@ -2,13 +2,14 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities, service, service_products
+from . import api, entities
+from .service import assortment, products
 
 PACK = Pack(
     name="catalog",
     owner="catalogue",
     api=api,
-    service=(service, service_products),
+    service=(assortment, products),
     migrations="isthmus.packs.catalog:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

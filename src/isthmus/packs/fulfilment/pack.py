@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities, service, service_shipments
+from . import api, entities
+from .service import delivery, shipments
 
 PACK = Pack(
     name="fulfilment",
     owner="delivery",
     api=api,
-    service=(service, service_shipments),
+    service=(delivery, shipments),
     migrations="isthmus.packs.fulfilment:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities, service, service_stock
+from . import api, entities
+from .service import reservations, stock
 
 PACK = Pack(
     name="inventory",
     owner="supply",
     api=api,
-    service=(service, service_stock),
+    service=(reservations, stock),
     migrations="isthmus.packs.inventory:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

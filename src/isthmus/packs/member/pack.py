@@ -2,7 +2,8 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities, service, service_points
+from . import api, entities
+from .service import members, points
 
 ONE_ID_RECORDS = entities.RECORDS
 RESOLVED = "member.resolved"  # where the persons that One ID finds land
@@ -11,7 +12,7 @@ PACK = Pack(
     name="member",
     owner="members",
     api=api,
-    service=(service, service_points),
+    service=(members, points),
     migrations="isthmus.packs.member:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

@@ -2,13 +2,14 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities, service, service_baskets, service_returns
+from . import api, entities
+from .service import baskets, orders, returns
 
 PACK = Pack(
     name="order",
     owner="orders",
     api=api,
-    service=(service, service_baskets, service_returns),
+    service=(orders, baskets, returns),
     migrations="isthmus.packs.order:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

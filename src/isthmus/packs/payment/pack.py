@@ -2,13 +2,14 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities, service, service_attempts, service_providers
+from . import api, entities, service_attempts
+from .service import payments, providers
 
 PACK = Pack(
     name="payment",
     owner="payments",
     api=api,
-    service=(service, service_attempts, service_providers),
+    service=(payments, service_attempts, providers),
     migrations="isthmus.packs.payment:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

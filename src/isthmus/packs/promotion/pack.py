@@ -2,13 +2,14 @@
 
 from isthmus.kernel import Condition, Pack
 
-from . import api, entities, service, service_keeping
+from . import api, entities
+from .service import keeping, promotions
 
 PACK = Pack(
     name="promotion",
     owner="promotion team",
     api=api,
-    service=(service, service_keeping),
+    service=(promotions, keeping),
     migrations="isthmus.packs.promotion:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

@@ -1,0 +1,126 @@
+"""The catalogue at work: what exists in the group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from isthmus.kernel import Context, implements
+
+from .. import api, cursors, rules
+from ..storage import products as storage_products
+
+LATEST = 2**31 - 1  # no version is higher
+
+
+@implements(api.put_categories)
+async def put_categories(ask: api.PutCategories, ctx: Context) -> api.CategoriesPut:
+    repeated = rules.repeated_code([one.code for one in ask.categories])
+    if repeated is not None:
+        raise api.NoTree(
+            code=ask.categories[repeated].code, reason="stands twice in this ask", path=f"$.categories[{repeated}].code"
+        )
+    orphan = await storage_products.put_categories(ctx.session, ask.categories)
+    if orphan is not None:
+        raise api.UnknownCategory(code=str(ask.categories[orphan].parent), path=f"$.categories[{orphan}].parent")
+    codes = [one.code for one in ask.categories]
+    deep = await storage_products.too_deep(ctx.session, codes)
+    if deep is not None:
+        reason = f"would be its own ancestor, or lie more than {api.DEPTH_MAX} levels deep"
+        raise api.NoTree(code=deep, reason=reason, path=f"$.categories[{codes.index(deep)}].parent")
+    return api.CategoriesPut(categories=len(codes))
+
+
+@implements(api.list_categories)
+async def list_categories(ask: api.ListCategories, ctx: Context) -> api.Categories:
+    after = cursors.read(ask.cursor, tuple[str, str], first=("", ""))
+    found = await storage_products.categories(ctx.session, ask, after, ask.limit + 1)
+    items = found[: ask.limit]
+    more = cursors.written((items[-1].name, items[-1].code)) if len(found) > ask.limit else None
+    return api.Categories(items=tuple(items), next_cursor=more)
+
+
+@implements(api.get_category)
+async def get_category(ask: api.GetCategory, ctx: Context) -> api.CategoryView:
+    way = (await storage_products.ways(ctx.session, [ask.code])).get(ask.code)
+    if way is None:
+        raise api.UnknownCategory(code=ask.code, path="$.code")
+    return api.CategoryView(category=way.steps[-1], path=way.steps[:-1], attributes=rules.inherited(way.rules))
+
+
+@implements(api.put_sellers)
+async def put_sellers(ask: api.PutSellers, ctx: Context) -> api.SellersPut:
+    return api.SellersPut(sellers=await storage_products.put_sellers(ctx.session, ask.sellers))
+
+
+@implements(api.list_sellers)
+async def list_sellers(ask: api.ListSellers, ctx: Context) -> api.Sellers:
+    found = await storage_products.sellers(ctx.session, cursors.read(ask.cursor, str, first=""), ask.limit + 1)
+    items = found[: ask.limit]
+    more = cursors.written(items[-1].code) if len(found) > ask.limit else None
+    return api.Sellers(items=tuple(items), next_cursor=more)
+
+
+@implements(api.import_products)
+async def import_products(ask: api.ImportProducts, ctx: Context) -> api.Imported:
+    _refuse_repeated(ask)
+    ways = await storage_products.ways(ctx.session, [one.category for one in ask.products])
+    for at, draft in enumerate(ask.products):
+        if draft.category not in ways:
+            raise api.UnknownCategory(code=draft.category, path=f"$.products[{at}].category")
+    _refuse_incomplete(ask, {code: rules.inherited(way.rules) for code, way in ways.items()})
+    ids = [ctx.new_id() for _ in ask.products]
+    changed = await storage_products.put_products(
+        ctx.session, ask.products, ids, ctx.now, ctx.caller.client, ctx.front_end
+    )
+    if changed:
+        await _put_skus(ask, changed, ctx)
+        ctx.emit(api.ProductsChanged(batch=ctx.new_id(), codes=tuple(sorted(changed))))
+    created = sum(version == 1 for _, version in changed.values())
+    return api.Imported(created=created, replaced=len(changed) - created, unchanged=len(ask.products) - len(changed))
+
+
+async def _put_skus(ask: api.ImportProducts, changed: Mapping[str, tuple[UUID, int]], ctx: Context) -> None:
+    variants = [
+        (variant, changed[draft.code][0])
+        for draft in ask.products
+        if draft.code in changed
+        for variant in draft.variants
+    ]
+    put = await storage_products.put_skus(ctx.session, variants)
+    if len(put) < len(variants):
+        foreign = {variant.sku for variant, _ in variants} - put
+        sku, path = next(found for found in rules.sku_paths(ask.products) if found[0] in foreign)
+        raise api.DuplicateSku(sku=sku, path=path)
+
+
+@implements(api.list_versions)
+async def list_versions(ask: api.ListVersions, ctx: Context) -> api.ProductVersions:
+    before = cursors.read(ask.cursor, int, first=LATEST)
+    found = await storage_products.versions(ctx.session, ask.code, max(0, min(before, LATEST)), ask.limit + 1)
+    if not found and not await storage_products.is_known(ctx.session, ask.code):
+        raise api.NoSuchProduct(code=ask.code)
+    items = found[: ask.limit]
+    more = cursors.written(items[-1].version) if len(found) > ask.limit else None
+    return api.ProductVersions(items=tuple(items), next_cursor=more)
+
+
+def _refuse_repeated(ask: api.ImportProducts) -> None:
+    repeated = rules.repeated_code([one.code for one in ask.products])
+    if repeated is not None:
+        raise api.DuplicateCode(code=ask.products[repeated].code, path=f"$.products[{repeated}].code")
+    twice = rules.repeated_sku(ask.products)
+    if twice is not None:
+        raise api.DuplicateSku(sku=twice[0], path=twice[1])
+
+
+def _refuse_incomplete(ask: api.ImportProducts, demanded: Mapping[str, tuple[api.AttributeRule, ...]]) -> None:
+    for at, draft in enumerate(ask.products):
+        for place, variant in enumerate(draft.variants):
+            for name, reason in rules.attribute_faults(
+                demanded[draft.category], {**draft.attributes, **variant.attributes}
+            ):
+                raise api.SchemaViolation(
+                    reason=f"SKU {variant.sku!r} of category {draft.category!r}: {reason}",
+                    path=f"$.products[{at}].variants[{place}].attributes.{name}",
+                )

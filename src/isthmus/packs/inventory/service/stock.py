@@ -1,0 +1,185 @@
+"""Keeping stock: what comes in, goes out, moves and is counted, each booked once under its reference."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import TypeVar, cast
+
+import msgspec
+
+from isthmus.kernel import Context, implements
+
+from .. import api, rules
+from ..storage import reservations as storage
+from ..storage import stock as storage_stock
+
+_ID_MAX = 2**63 - 1
+
+T = TypeVar("T")
+Moves = list[tuple[str, api.Adjustment]]
+
+
+@implements(api.receive)
+async def receive(ask: api.Receive, ctx: Context) -> api.Booked:
+    lines = [_move(line.sku, line.quantity, line.location) for line in ask.lines]
+    if repeated := await _booked_before("receive", ask.reference, storage.digest(ask.lines), lines, ctx):
+        return repeated
+    return await _book(api.MovementKind.RECEIVE, ask.reference, "", lines, ctx)
+
+
+@implements(api.adjust)
+async def adjust(ask: api.Adjust, ctx: Context) -> api.Booked:
+    lines = list(ask.lines)
+    if repeated := await _booked_before("adjust", ask.reference, storage.digest(lines, ask.reason), lines, ctx):
+        return repeated
+    return await _book(api.MovementKind.ADJUST, ask.reference, ask.reason, lines, ctx)
+
+
+@implements(api.transfer)
+async def transfer(ask: api.Transfer, ctx: Context) -> api.Booked:
+    lines = [
+        *(_move(line.sku, -line.quantity, ask.from_location) for line in ask.lines),
+        *(_move(line.sku, line.quantity, ask.to_location) for line in ask.lines),
+    ]
+    if repeated := await _booked_before("transfer", ask.reference, storage.digest(lines), lines, ctx):
+        return repeated
+    return await _book(api.MovementKind.TRANSFER, ask.reference, "", lines, ctx)
+
+
+@implements(api.restock)
+async def restock(ask: api.Restock, ctx: Context) -> api.Booked:
+    lines = [_move(line.sku, line.quantity, line.location) for line in ask.lines]
+    if repeated := await _booked_before("restock", ask.reference, storage.digest(ask.lines), lines, ctx):
+        return repeated
+    fates = cast("Sequence[api.RestockFate]", ctx.answer(api.restock_as)(ask.lines))
+    lost = [
+        _move(line.sku, -line.quantity, line.location)
+        for line, fate in zip(ask.lines, fates, strict=True)
+        if fate == "written-off"
+    ]
+    stocks = await _locked(lines, ctx)
+    moves = [*_of_kind(api.MovementKind.RESTOCK, lines), *_of_kind(api.MovementKind.WRITE_OFF, lost)]
+    changes = rules.merged(_change(move) for _, move in moves)
+    return await _post(ask.reference, "returned", changes, moves, stocks, ctx)
+
+
+@implements(api.count)
+async def count(ask: api.Count, ctx: Context) -> api.Booked:
+    places = [_move(line.sku, 0, line.location) for line in ask.lines]
+    asked = storage.digest(ask.lines, ask.may_fall_short)
+    if repeated := await _booked_before("count", ask.reference, asked, places, ctx):
+        return repeated
+    stocks = await _locked(places, ctx)
+    changes, below = rules.counted(ask.lines, stocks, ask.may_fall_short)
+    if below:
+        raise api.CountBelowReserved(lines=below)
+    found = [_move(change.sku, change.on_hand, change.location) for change in changes]
+    return await _post(ask.reference, "counted", changes, _of_kind(api.MovementKind.COUNT, found), stocks, ctx)
+
+
+@implements(api.set_limits)
+async def set_limits(ask: api.SetLimits, ctx: Context) -> api.LimitsSet:
+    return api.LimitsSet(stocks=await storage_stock.set_limits(ctx.session, ctx.front_end, ask.items))
+
+
+@implements(api.put_locations)
+async def put_locations(ask: api.PutLocations, ctx: Context) -> api.LocationsPut:
+    return api.LocationsPut(locations=await storage_stock.put_locations(ctx.session, ctx.front_end, ask.items))
+
+
+@implements(api.list_stock)
+async def list_stock(ask: api.ListStock, ctx: Context) -> api.StockPage:
+    after = _read_cursor(ask.cursor, tuple[str, str]) if ask.cursor else ("", "")
+    found = await storage_stock.list_stock(ctx.session, ctx.front_end, ask, after)
+    items = tuple(found[: ask.limit])
+    more = len(found) > ask.limit
+    return api.StockPage(items=items, next_cursor=_cursor((items[-1].sku, items[-1].location)) if more else None)
+
+
+@implements(api.list_movements)
+async def list_movements(ask: api.ListMovements, ctx: Context) -> api.MovementPage:
+    before = _read_cursor(ask.cursor, int) if ask.cursor else _ID_MAX
+    found = await storage_stock.list_movements(ctx.session, ctx.front_end, ask, before)
+    items = found[: ask.limit]
+    more = len(found) > ask.limit
+    return api.MovementPage(items=tuple(item for _, item in items), next_cursor=_cursor(items[-1][0]) if more else None)
+
+
+async def _booked_before(
+    kind: str, reference: str, asked: bytes, lines: Sequence[api.Adjustment], ctx: Context
+) -> api.Booked | None:
+    """Claim the reference; where it was booked before with the same ask, return how its stocks stand now."""
+    before = await storage_stock.claim(ctx.session, ctx.front_end, kind, reference, asked, ctx.now)
+    if before is None:
+        return None
+    if before != asked:
+        raise api.ReferenceUsed(reference=reference, what=kind)
+    return api.Booked(reference=reference, stocks=tuple((await _locked(lines, ctx)).values()))
+
+
+async def _book(
+    kind: api.MovementKind, reference: str, reason: str, lines: Sequence[api.Adjustment], ctx: Context
+) -> api.Booked:
+    stocks = await _locked(lines, ctx)
+    changes = rules.merged(_change(line) for line in lines)
+    if missing := rules.not_on_hand(changes, stocks, [line.sku for line in lines]):
+        raise api.NotOnHand(lines=missing)
+    return await _post(reference, reason, changes, _of_kind(kind, lines), stocks, ctx)
+
+
+async def _post(
+    reference: str,
+    reason: str,
+    changes: Sequence[rules.Change],
+    moves: Moves,
+    stocks: dict[rules.Place, api.StockAt],
+    ctx: Context,
+) -> api.Booked:
+    for change in changes:
+        if stocks[change.place].on_hand + change.on_hand > api.UNITS_MAX:
+            at = [move.sku for _, move in moves].index(change.sku)
+            raise api.TooManyUnits(sku=change.sku, location=change.location, path=f"$.lines[{at}].quantity")
+    await storage_stock.post(ctx.session, ctx.front_end, changes, moves, reference, reason, ctx.now, ctx.caller.client)
+    ctx.emit(
+        api.StockChanged(
+            reference=reference,
+            kind=api.MovementKind(moves[0][0]),
+            lines=tuple(move for _, move in moves),
+            depleted=rules.depleted(changes, stocks),
+        )
+    )
+    return api.Booked(reference=reference, stocks=rules.changed(changes, stocks))
+
+
+async def _locked(lines: Sequence[api.Adjustment], ctx: Context) -> dict[rules.Place, api.StockAt]:
+    places = [(line.sku, line.location) for line in lines]
+    return await storage_stock.lock_or_make(ctx.session, ctx.front_end, places)
+
+
+def _move(sku: str, quantity: int, location: str) -> api.Adjustment:
+    return api.Adjustment(sku=sku, quantity=quantity, location=location)
+
+
+def _of_kind(kind: api.MovementKind, lines: Sequence[api.Adjustment]) -> Moves:
+    return [(kind.value, line) for line in lines]
+
+
+def _change(line: api.Adjustment) -> rules.Change:
+    return rules.Change(sku=line.sku, location=line.location, on_hand=line.quantity)
+
+
+def _cursor(place: object) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode()
+
+
+def _read_cursor(cursor: str, type_: type[T]) -> T:
+    try:
+        written = base64.urlsafe_b64decode(cursor.encode())
+        place = msgspec.json.decode(written, type=type_)
+    except (msgspec.DecodeError, binascii.Error, UnicodeError) as wrong:
+        raise api.BadCursor(cursor=cursor) from wrong
+    if b"\\u0000" in written:  # no text in the database has it
+        raise api.BadCursor(cursor=cursor)
+    return place

@@ -1,0 +1,120 @@
+"""Points at work."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from isthmus.kernel import Context, decode, encode, errors, implements
+
+from .. import api, rules
+from ..storage import points as storage_points
+from ..storage.points import Account
+
+_LATEST = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
+
+
+@implements(api.earn_points)
+async def earn_points(ask: api.EarnPoints, ctx: Context) -> api.PointsMoved:
+    account = await _account(ask.member_id, ctx)
+    earned = ask.points
+    if earned is None:
+        earned = _whole(ctx.answer(api.points_earned)(ask.amount)) if ask.amount is not None else 0
+    already = await storage_points.moved(ctx.session, ctx.front_end, account.ids, ask.reference, ask.reason)
+    if account.state == "erased" or already is not None or earned <= 0:
+        return _still(account)
+    return await _moved(account, earned, earned, _Cause(ask.reason, ask.reference), ctx)
+
+
+@implements(api.spend_points)
+async def spend_points(ask: api.SpendPoints, ctx: Context) -> api.PointsMoved:
+    account = await _account(ask.member_id, ctx)
+    if account.state == "erased":
+        raise api.NotAMember(what=str(ask.member_id))
+    already = await storage_points.moved(ctx.session, ctx.front_end, account.ids, ask.reference, ask.reason)
+    if already is not None:
+        return _still(account)
+    if account.points < ask.points:
+        raise api.PointsShort(balance=account.points, points=ask.points)
+    return await _moved(account, -ask.points, 0, _Cause(ask.reason, ask.reference), ctx)
+
+
+@implements(api.reverse_points)
+async def reverse_points(ask: api.ReversePoints, ctx: Context) -> api.PointsMoved:
+    account = await _account(ask.member_id, ctx)
+    cause = _Cause(f"{ask.reason}-reversed", ask.part or ask.reference, reverses=ask.reference)
+    ids = account.ids
+    credited = await storage_points.moved(ctx.session, ctx.front_end, ids, ask.reference, ask.reason)
+    done = await storage_points.moved(ctx.session, ctx.front_end, ids, cause.reference, cause.reason)
+    if account.state == "erased" or credited is None or done is not None:
+        return _still(account)
+    left = credited + await storage_points.reversed_so_far(ctx.session, ctx.front_end, ids, ask.reference, cause.reason)
+    points = min(rules.shared(credited, ask.share), left, account.points)
+    return await _moved(account, -points, -points, cause, ctx) if points > 0 else _still(account)
+
+
+@implements(api.list_points)
+async def list_points(ask: api.ListPoints, ctx: Context) -> api.PointsPage:
+    ids = await storage_points.ids_of(ctx.session, ctx.front_end, ask.member_id)
+    if not ids:
+        raise api.NotAMember(what=str(ask.member_id))
+    before = _position(ask.cursor) if ask.cursor else _LATEST
+    found = await storage_points.movements(ctx.session, ctx.front_end, ids, before, ask.limit + 1)
+    page = found[: ask.limit]
+    cursor = encode((page[-1][1].at, page[-1][0])).hex() if len(found) > ask.limit else None
+    return api.PointsPage(items=tuple(one for _, one in page), next_cursor=cursor)
+
+
+class _Cause:
+    """Why points move."""
+
+    def __init__(self, reason: str, reference: str, reverses: str | None = None) -> None:
+        self.reason, self.reference, self.reverses = reason, reference, reverses
+
+
+async def _account(member_id: UUID, ctx: Context) -> Account:
+    found = await storage_points.lock(ctx.session, ctx.front_end, member_id)
+    if found is None:
+        raise api.NotAMember(what=str(member_id))
+    return found
+
+
+async def _moved(account: Account, points: int, earned: int, cause: _Cause, ctx: Context) -> api.PointsMoved:
+    balance, all_earned = account.points + points, max(0, account.earned + earned)
+    answered = ctx.answer(api.tier_for)(all_earned)
+    tier = answered if isinstance(answered, str) else account.tier
+    movement = storage_points.Movement(
+        movement_id=ctx.new_id(),
+        member_id=account.member_id,
+        points=points,
+        earned=all_earned - account.earned,
+        reason=cause.reason,
+        reference=cause.reference,
+        reverses=cause.reverses,
+        at=ctx.now,
+        by=ctx.caller.client,
+    )
+    await storage_points.move(ctx.session, ctx.front_end, movement, tier)
+    ctx.emit(
+        api.PointsWereMoved(
+            member_id=account.member_id, points=points, reason=cause.reason, reference=cause.reference, balance=balance
+        )
+    )
+    if tier != account.tier:
+        ctx.emit(api.TierChanged(member_id=account.member_id, before=account.tier, after=tier))
+    return api.PointsMoved(member_id=account.member_id, moved=points, balance=balance, tier=tier)
+
+
+def _still(account: Account) -> api.PointsMoved:
+    return api.PointsMoved(member_id=account.member_id, moved=0, balance=account.points, tier=account.tier)
+
+
+def _whole(answered: object) -> int:
+    return answered if isinstance(answered, int) else 0
+
+
+def _position(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        return decode(bytes.fromhex(cursor), tuple[datetime, UUID])
+    except (ValueError, errors.BadAsk):
+        raise api.BadCursor from None

@@ -1,0 +1,144 @@
+"""Rows of points. A movement stays with the membership that it was written for, whatever that is merged into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from isthmus.kernel import errors, ports
+
+from .. import api
+
+LOCK_TRIES_MAX = 5  # each further one means that the membership was merged while the lock was waited for
+
+_LOCK = """
+select one.member_id, one.state, one.tier, one.points, one.points_earned
+from member.membership asked
+join member.membership one
+    on one.front_end = $1 and one.member_id = coalesce(asked.merged_into, asked.member_id)
+where asked.front_end = $1 and asked.member_id = $2 for update of one
+"""
+
+_IDS = """
+select one.member_id from member.membership asked
+join member.membership one on one.front_end = $1 and coalesce(asked.merged_into, asked.member_id)
+    in (one.member_id, one.merged_into)
+where asked.front_end = $1 and asked.member_id = $2
+"""
+
+_MOVE = """
+with moved as (
+    insert into member.points_movement
+        (front_end, movement_id, member_id, points, reason, reference, reverses, at, by)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+)
+update member.membership set points = points + $4, points_earned = points_earned + $10, tier = $11
+where front_end = $1 and member_id = $3
+"""
+
+_MOVED = """
+select sum(points)::bigint from member.points_movement
+where front_end = $1 and member_id = any($2) and reference = $3 and reason = $4
+"""
+
+_REVERSED = """
+select coalesce(sum(points), 0)::bigint from member.points_movement
+where front_end = $1 and member_id = any($2) and reverses = $3 and reason = $4
+"""
+
+_MOVEMENTS = """
+select movement_id, points, reason, reference, at, by from member.points_movement
+where front_end = $1 and member_id = any($2) and (at, movement_id) < ($3, $4)
+order by at desc, movement_id desc limit $5
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A membership's points, which nobody else can change until the end of the call."""
+
+    member_id: UUID
+    state: str
+    tier: str
+    points: int
+    earned: int
+    ids: Sequence[UUID]  # its own, and those of the memberships that went into it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """Points that come or go."""
+
+    movement_id: UUID
+    member_id: UUID
+    points: int
+    earned: int
+    reason: str
+    reference: str
+    reverses: str | None
+    at: datetime
+    by: str
+
+
+async def lock(session: ports.Session, front_end: str, member_id: UUID) -> Account | None:
+    """Lock the membership that an id means; None where it means none."""
+    for _ in range(LOCK_TRIES_MAX):
+        row = await session.fetch_row(_LOCK, front_end, member_id)
+        if row is None:
+            return None
+        if row["state"] != "merged":
+            ids = await ids_of(session, front_end, row["member_id"])
+            return Account(row["member_id"], row["state"], row["tier"], row["points"], row["points_earned"], ids)
+    raise errors.Conflict(f"membership {member_id} is being merged again and again", remedy="try again")
+
+
+async def ids_of(session: ports.Session, front_end: str, member_id: UUID) -> list[UUID]:
+    """Return the ids of a membership and of those that went into it; none where the id means none."""
+    return [row["member_id"] for row in await session.fetch(_IDS, front_end, member_id)]
+
+
+async def moved(session: ports.Session, front_end: str, ids: Sequence[UUID], reference: str, reason: str) -> int | None:
+    """Return the points moved for a reference and reason, or None where none were."""
+    return await session.fetch_value(_MOVED, front_end, ids, reference, reason)
+
+
+async def reversed_so_far(
+    session: ports.Session, front_end: str, ids: Sequence[UUID], reference: str, reason: str
+) -> int:
+    """Return what was taken back of a credit: 0 or less."""
+    return await session.fetch_value(_REVERSED, front_end, ids, reference, reason)
+
+
+async def move(session: ports.Session, front_end: str, movement: Movement, tier: str) -> None:
+    """Write a movement and the balance and tier that follow, in one statement."""
+    await session.execute(
+        _MOVE,
+        front_end,
+        movement.movement_id,
+        movement.member_id,
+        movement.points,
+        movement.reason,
+        movement.reference,
+        movement.reverses,
+        movement.at,
+        movement.by,
+        movement.earned,
+        tier,
+    )
+
+
+async def movements(
+    session: ports.Session, front_end: str, ids: Sequence[UUID], before: tuple[datetime, UUID], limit: int
+) -> list[tuple[UUID, api.PointsMovement]]:
+    rows = await session.fetch(_MOVEMENTS, front_end, ids, *before, limit)
+    return [
+        (
+            row["movement_id"],
+            api.PointsMovement(
+                points=row["points"], reason=row["reason"], reference=row["reference"], at=row["at"], by=row["by"]
+            ),
+        )
+        for row in rows
+    ]

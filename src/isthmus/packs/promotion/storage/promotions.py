@@ -1,0 +1,296 @@
+"""Rows that baskets and orders touch: promotions in force, coupons, and what is used of them.
+
+Locks are taken in one order everywhere: promotions by code, coupons by code, members' counts by promotion and coupon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from uuid import UUID
+
+from isthmus.kernel import decode, ports
+from isthmus.values import Buyer, Money
+
+from .. import api
+from ..rules.checks import Held
+from ..rules.promotions import HeldCoupon, Usage
+
+Uses = Mapping[tuple[str, str], tuple[int, Money]]  # by promotion and coupon: place in the ask, and amount
+
+DEFINITIONS_REMEMBERED = 4_096  # promotions already read: more than all front ends run at once
+
+_FIND_PROMOTIONS = """
+    select definition, promotion.uses, spent, coalesce(member_use.uses, 0) as member_uses
+    from promotion.promotion
+    left join promotion.member_use on member_use.front_end = $1 and member_use.promotion = promotion.code
+        and member_use.coupon = '' and member_use.member_id = $2
+    where promotion.front_end = $1 and is_running and valid_from <= $3 and (valid_to is null or valid_to > $3)
+        and (not needs_coupon or code in (
+            select promotion from promotion.coupon where front_end = $1 and coupon.code = any ($4::text[])))"""
+
+_COUPON = """coupon.code as coupon, coupon.promotion as coupons_promotion, coupon.uses_max, coupon.uses_per_member_max,
+    coupon.member_id, coupon.valid_from, coupon.valid_to, coupon.revoked_at, coupon.uses"""
+
+_FIND_COUPONS = f"""
+    select {_COUPON}, coalesce(member_use.uses, 0) as member_uses from promotion.coupon
+    left join promotion.member_use on member_use.front_end = $1 and member_use.promotion = coupon.promotion
+        and member_use.coupon = coupon.code and member_use.member_id = $2
+    where coupon.front_end = $1 and coupon.code = any ($3::text[])"""
+
+# Claims the reference, writes its uses, and holds what they use against being put, stopped or revoked meanwhile.
+# Readers of one row do not wait for each other. Rows that are held are read in their latest version.
+_BEGIN = f"""
+    with begun as (
+        insert into promotion.redemption (front_end, reference, digest, member_id, redeemed_at, redeemed_by)
+        values ($1, $2, $3, $4, $5, $6) on conflict do nothing returning reference),
+    asked as (
+        select * from unnest($7::text[], $8::text[], $9::bigint[]) as a (promotion, coupon, amount)),
+    held as (
+        select code, definition, is_running from promotion.promotion
+        where front_end = $1 and code = any ($7::text[]) order by code for key share),
+    held_coupon as (
+        select * from promotion.coupon where front_end = $1 and code = any ($8::text[]) order by code for key share),
+    written as (
+        insert into promotion.use (front_end, reference, promotion, coupon, amount, currency)
+        select $1, reference, promotion, coupon, amount, $10 from begun, asked
+        where promotion like 'extra:%' or exists (select from held where code = promotion)
+        order by promotion, coupon)
+    select asked.promotion, held.definition, held.is_running, {_COUPON}, asked.coupon as asked_coupon,
+        exists (select from begun) as is_begun, 0 as member_uses
+    from asked left join held on held.code = asked.promotion
+    left join held_coupon as coupon on coupon.code = asked.coupon"""
+
+_FIND_REDEMPTION = """
+    select digest, returned_at from promotion.redemption where front_end = $1 and reference = $2"""
+
+_COUNT_PROMOTIONS = """
+    with asked as (
+        select promotion, count(*) as uses, sum(amount) as amount
+        from unnest($2::text[], $3::bigint[]) as a (promotion, amount) group by promotion),
+    held as (
+        select code, uses_max is null or uses < uses_max as has_uses_left from promotion.promotion
+        where front_end = $1 and code = any ($2::text[]) and (uses_max is not null or budget is not null)
+        order by code for no key update),
+    counted as (
+        update promotion.promotion set uses = promotion.uses + asked.uses, spent = spent + asked.amount
+        from held join asked on asked.promotion = held.code
+        where front_end = $1 and promotion.code = held.code
+            and (uses_max is null or promotion.uses + asked.uses <= uses_max)
+            and (budget is null or spent + asked.amount <= budget)
+        returning promotion.code)
+    select code, has_uses_left from held where code not in (select code from counted) order by 1"""
+
+_COUNT_COUPONS = """
+    with held as (
+        select code from promotion.coupon
+        where front_end = $1 and code = any ($2::text[]) and uses_max is not null order by code for no key update),
+    counted as (
+        update promotion.coupon set uses = uses + 1 from held
+        where front_end = $1 and coupon.code = held.code and uses < uses_max returning coupon.code)
+    select code from held where code not in (select code from counted) order by 1"""
+
+_COUNT_MEMBER = """
+    with counted as (
+        insert into promotion.member_use as known (front_end, promotion, coupon, member_id, uses)
+        select $1, promotion, coupon, $2, uses
+        from unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[]) as a (promotion, coupon, uses, uses_max)
+        where uses <= coalesce(uses_max, uses)
+        order by promotion, coupon
+        on conflict (front_end, promotion, coupon, member_id) do update set uses = known.uses + excluded.uses
+            where known.uses + excluded.uses <= coalesce(
+                (select uses_max from unnest($3::text[], $4::text[], $6::bigint[]) as a (promotion, coupon, uses_max)
+                 where (a.promotion, a.coupon) = (known.promotion, known.coupon)), known.uses + excluded.uses)
+        returning promotion, coupon)
+    select promotion, coupon from unnest($3::text[], $4::text[]) as a (promotion, coupon)
+    where (promotion, coupon) not in (select promotion, coupon from counted) order by 1, 2"""
+
+_END = """
+    with ended as (
+        update promotion.redemption set returned_at = $3, returned_by = $4
+        where front_end = $1 and reference = $2 and returned_at is null returning reference, member_id),
+    returned as (
+        update promotion.use set returned_at = $3 from ended
+        where front_end = $1 and use.reference = ended.reference
+        returning promotion, coupon, amount, currency, member_id)
+    select * from returned order by promotion, coupon"""
+
+_HOLD = """
+    select code from promotion.promotion where front_end = $1 and code = any ($2::text[]) order by code for key share"""
+
+_UNCOUNT_PROMOTIONS = """
+    with asked as (
+        select promotion, currency, count(*) as uses, sum(amount) as amount
+        from unnest($2::text[], $3::bigint[], $4::text[]) as a (promotion, amount, currency)
+        group by promotion, currency),
+    held as (
+        select code from promotion.promotion
+        where front_end = $1 and code = any ($2::text[]) and (uses_max is not null or budget is not null)
+        order by code for no key update)
+    update promotion.promotion set uses = promotion.uses - asked.uses,
+        spent = spent - case when budget_currency is distinct from asked.currency and budget is not null then 0
+            else asked.amount end
+    from held join asked on asked.promotion = held.code where front_end = $1 and promotion.code = held.code"""
+
+_UNCOUNT_COUPONS = """
+    with held as (
+        select code from promotion.coupon
+        where front_end = $1 and code = any ($2::text[]) and uses_max is not null order by code for no key update)
+    update promotion.coupon set uses = uses - 1 from held where front_end = $1 and coupon.code = held.code"""
+
+_UNCOUNT_MEMBER = """
+    with asked as (
+        select * from unnest($3::text[], $4::text[], $5::bigint[]) as a (promotion, coupon, uses)),
+    held as (
+        select known.promotion, known.coupon, asked.uses as back from promotion.member_use as known
+        join asked using (promotion, coupon)
+        where front_end = $1 and member_id = $2 order by 1, 2 for no key update of known)
+    update promotion.member_use as known set uses = uses - back from held
+    where front_end = $1 and member_id = $2 and (known.promotion, known.coupon) = (held.promotion, held.coupon)"""
+
+
+async def find_promotions(
+    session: ports.Session, front_end: str, buyer: Buyer, coupons: Sequence[str], now: datetime
+) -> list[tuple[api.Promotion, Usage]]:
+    """Return the promotions in force that need no coupon, or one of these."""
+    rows = await session.fetch(_FIND_PROMOTIONS, front_end, buyer.member_id, now, coupons)
+    return [(promotion_of(row["definition"]), Usage(row["uses"], row["spent"], row["member_uses"])) for row in rows]
+
+
+async def find_coupons(
+    session: ports.Session, front_end: str, buyer: Buyer, codes: Sequence[str]
+) -> dict[str, HeldCoupon]:
+    """Return coupons by code."""
+    rows = await session.fetch(_FIND_COUPONS, front_end, buyer.member_id, codes)
+    return {row["coupon"]: _coupon(row) for row in rows}
+
+
+async def begin_redemption(
+    session: ports.Session,
+    front_end: str,
+    ask: api.Redeem,
+    digest: str,
+    uses: Uses,
+    now: datetime,
+    by: str,
+) -> tuple[bool, list[Held]]:
+    """Claim the reference and write its uses; return whether it was free, and what each use holds."""
+    rows = await session.fetch(
+        _BEGIN,
+        front_end,
+        ask.reference,
+        digest,
+        ask.buyer.member_id,
+        now,
+        by,
+        [promotion for promotion, _ in uses],
+        [coupon for _, coupon in uses],
+        [amount.minor for _, amount in uses.values()],
+        ask.discounts[0].amount.currency,
+    )
+    held = {(row["promotion"], row["asked_coupon"]): _held(row) for row in rows}
+    return rows[0]["is_begun"], [held[key] for key in uses]
+
+
+async def find_redemption(session: ports.Session, front_end: str, reference: str) -> tuple[str, bool]:
+    """Return the digest of what a reference uses, and whether that was returned."""
+    row = await session.fetch_row(_FIND_REDEMPTION, front_end, reference)
+    return ("", False) if row is None else (row["digest"], row["returned_at"] is not None)
+
+
+async def count_promotions(session: ports.Session, front_end: str, uses: Uses) -> dict[str, bool]:
+    """Count uses of limited promotions; return those with too little left, and whether uses are left."""
+    codes = [promotion for promotion, _ in uses]
+    rows = await session.fetch(_COUNT_PROMOTIONS, front_end, codes, [amount.minor for _, amount in uses.values()])
+    return {row["code"]: row["has_uses_left"] for row in rows}
+
+
+async def count_coupons(session: ports.Session, front_end: str, codes: Sequence[str]) -> list[str]:
+    """Count uses of limited coupons; return those that were used up."""
+    return [row["code"] for row in await session.fetch(_COUNT_COUPONS, front_end, codes)]
+
+
+async def count_member(
+    session: ports.Session, front_end: str, member_id: UUID, limits: Mapping[tuple[str, str], tuple[int, int | None]]
+) -> list[tuple[str, str]]:
+    """Count a member's uses, given each with its limit; return those that were used up."""
+    rows = await session.fetch(
+        _COUNT_MEMBER,
+        front_end,
+        member_id,
+        [promotion for promotion, _ in limits],
+        [coupon for _, coupon in limits],
+        [uses for uses, _ in limits.values()],
+        [most for _, most in limits.values()],
+    )
+    return [(row["promotion"], row["coupon"]) for row in rows]
+
+
+async def end_redemption(
+    session: ports.Session, front_end: str, reference: str, now: datetime, by: str
+) -> tuple[UUID | None, list[api.DiscountUse]]:
+    """Mark a reference's uses as returned; give them and their member, nothing where that was done before."""
+    rows = await session.fetch(_END, front_end, reference, now, by)
+    uses = [
+        api.DiscountUse(
+            promotion=row["promotion"],
+            coupon=row["coupon"] or None,
+            amount=Money(currency=row["currency"], minor=row["amount"]),
+        )
+        for row in rows
+    ]
+    return (rows[0]["member_id"] if rows else None), uses
+
+
+async def uncount(
+    session: ports.Session, front_end: str, member_id: UUID | None, uses: Sequence[api.DiscountUse]
+) -> None:
+    """Give uses back to promotions, coupons and the member."""
+    promotions = [use.promotion for use in uses]
+    coupons = [use.coupon for use in uses if use.coupon]
+    await session.fetch(_HOLD, front_end, promotions)  # whoever puts one now counts again, after this
+    amounts, currencies = [use.amount.minor for use in uses], [use.amount.currency for use in uses]
+    await session.execute(_UNCOUNT_PROMOTIONS, front_end, promotions, amounts, currencies)
+    if coupons:
+        await session.execute(_UNCOUNT_COUPONS, front_end, coupons)
+    if member_id is not None:
+        keys = members_keys([(use.promotion, use.coupon or "") for use in uses])
+        columns = ([key[0] for key in keys], [key[1] for key in keys], list(keys.values()))
+        await session.execute(_UNCOUNT_MEMBER, front_end, member_id, *columns)
+
+
+def members_keys(uses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Return how often each of a member's counts is met by uses: a promotion's own, and its coupons'."""
+    met: dict[tuple[str, str], int] = {}
+    for promotion, coupon in uses:
+        for key in {(promotion, ""), (promotion, coupon)}:
+            met[key] = met.get(key, 0) + 1
+    return dict(sorted(met.items()))
+
+
+@lru_cache(maxsize=DEFINITIONS_REMEMBERED)
+def promotion_of(definition: bytes) -> api.Promotion:
+    """Read a promotion; the same bytes are the same promotion."""
+    return decode(definition, api.Promotion)
+
+
+def _held(row: ports.Row) -> Held:
+    return Held(
+        promotion=None if row["definition"] is None else promotion_of(row["definition"]),
+        is_running=bool(row["is_running"]),
+        coupon=None if row["coupon"] is None else _coupon(row),
+    )
+
+
+def _coupon(row: ports.Row) -> HeldCoupon:
+    draft = api.CouponDraft(
+        code=row["coupon"],
+        uses_max=row["uses_max"],
+        uses_per_member_max=row["uses_per_member_max"],
+        member_id=row["member_id"],
+        valid_from=row["valid_from"],
+        valid_to=row["valid_to"],
+    )
+    usage = Usage(uses=row["uses"], member_uses=row["member_uses"])
+    return HeldCoupon(row["coupon"], row["coupons_promotion"], usage, draft, row["revoked_at"] is not None)
