@@ -1,14 +1,18 @@
 """A real PostgreSQL for tests: one server for all runs of this checkout, a fresh database for each test.
 
-The server is embedded, in `build/test-postgres`, or the one at ISTHMUS_TEST_DATABASE_URL. A test's database is
-copied from a template that has all migrations applied. The last run to end stops the embedded server, also
-after failures, since the lock that says who uses it is the operating system's.
+The server is embedded, or the one at ISTHMUS_TEST_DATABASE_URL. A test's database is copied from a template that has
+all migrations applied. The last run to end stops the embedded server, also after failures, since the lock that says
+who uses it is the operating system's. Its data is gone with it, so it does not wait for a disk: it lies in memory
+where there is enough, and flushes nothing. What a server keeps through a kill, `tests/store/test_embedded.py` tries on
+servers of its own, which flush. Folders of tests lie in memory too.
 """
 
 from __future__ import annotations
 
-import importlib
+import asyncio
+import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -16,14 +20,36 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import psutil
 import pytest
 
+from isthmus.app import platform as app_platform
 from isthmus.store import Database, MigrationSource, embedded, migrate
 from isthmus.store.migrate import fingerprint
+from tests import shipped
 
-FOLDER = Path(__file__).resolve().parents[1] / "build" / "test-postgres"
+ROOT = Path(__file__).resolve().parents[1]
+MEMORY = Path("/dev/shm")  # Linux keeps it in memory: a database of 300 files is copied there in a tenth of the time
+ROOM_MIN = 4 * 2**30  # a whole run uses one; the rest is for others
 CONNECTIONS_MAX = 500  # several runs at once, each with a pool or two
 TEMPLATE_LOCK = 0x74656D706C617465
+UNSAFE = ("fsync", "full_page_writes")  # off: nobody wants this server's data after a crash
+
+
+def _folder() -> Path:
+    """Return where the server and the tests have their files: in memory, or in the checkout where that is full."""
+    try:
+        room = min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available)
+    except OSError:
+        room = 0
+    if room < ROOM_MIN or not os.access(MEMORY, os.W_OK):
+        return ROOT / "build"
+    return MEMORY / f"isthmus-tests-{os.geteuid()}-{hashlib.sha256(bytes(ROOT)).hexdigest()[:12]}"
+
+
+FOLDER = Path(os.environ.setdefault("ISTHMUS_TEST_FOLDER", str(_folder())))  # workers have their run's
+FOLDER.mkdir(parents=True, exist_ok=True)
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(FOLDER))
 
 FreshDatabase = Callable[[], AbstractAsyncContextManager[str]]
 
@@ -34,9 +60,23 @@ def server_url() -> Iterator[str]:
     if url := os.environ.get("ISTHMUS_TEST_DATABASE_URL"):
         yield url
         return
-    server = embedded.start(FOLDER, connections_max=CONNECTIONS_MAX)
-    yield embedded.database_url(FOLDER, "postgres")
+    folder = FOLDER / "test-postgres"
+    server = embedded.start(folder, connections_max=CONNECTIONS_MAX)
+    url = embedded.database_url(folder, "postgres")
+    asyncio.run(_hasten(url))
+    yield url
     server.stop(is_wiped=True)
+
+
+async def _hasten(url: str) -> None:
+    """Let a server flush nothing."""
+    connection = await asyncpg.connect(url)
+    try:
+        for setting in UNSAFE:
+            await connection.execute(f"alter system set {setting} = off")
+        await connection.execute("select pg_reload_conf()")
+    finally:
+        await connection.close()
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +107,8 @@ def fresh_database(server_url: str, template: str) -> FreshDatabase:
         name = f"isthmus_test_{uuid.uuid4().hex}"
         connection = await asyncpg.connect(server_url)
         try:
-            await connection.execute(f"create database {name} template {template}")
+            copied = " strategy file_copy" if connection.get_server_version().major >= 15 else ""
+            await connection.execute(f"create database {name} template {template}{copied}")
             yield with_database(server_url, name)
         finally:
             await connection.execute(f"drop database if exists {name} with (force)")
@@ -105,11 +146,7 @@ async def empty_url(server_url: str) -> AsyncGenerator[str]:
 
 def migration_sources() -> Sequence[MigrationSource]:
     """Return the migrations of all packs that ship."""
-    try:
-        app = importlib.import_module("isthmus.app")
-    except ModuleNotFoundError:
-        return ()
-    return app.migration_sources()
+    return app_platform.migration_sources(shipped.PACKS)
 
 
 def with_database(url: str, name: str) -> str:

@@ -20,7 +20,7 @@ from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.promotion.api import PercentOff, Promotion
 from isthmus.packs.tax import api as tax
-from isthmus.values import Buyer, Money, money, read_attributes
+from isthmus.values import Buyer, Money, decimals, money, read_attributes
 
 from .attributes import Engraving
 
@@ -161,7 +161,7 @@ def silver_and_gold(points: int) -> str:
 @answers(member.points_earned)
 def a_point_for_each_unit(amount: Money) -> int:
     """Give a point for each 1.00."""
-    return amount.minor // 100
+    return amount.minor // 10 ** decimals(amount.currency)
 
 
 @answers(catalog.product_view)

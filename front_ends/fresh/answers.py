@@ -18,7 +18,7 @@ from isthmus.packs.payment.api import Payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.tax import api as tax
-from isthmus.values import Address, Buyer, Money, Rounding, read_attributes
+from isthmus.values import Address, Buyer, Money, Rounding, decimals, read_attributes
 
 from .attributes import Doorstep
 
@@ -210,7 +210,7 @@ def regulars(points: int) -> str:
 @answers(member.points_earned, when={"channel": REMOTE})
 def a_point_for_each_two(amount: Money) -> int:
     """Give a point for each 2.00 that was ordered from home."""
-    return amount.minor // 200
+    return amount.minor // (2 * 10 ** decimals(amount.currency))
 
 
 @answers(member.validate_registration)

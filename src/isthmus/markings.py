@@ -16,14 +16,15 @@ SALES = Atomic(name="order.sales", measure="order.order.total_minor", where=Wher
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 E = TypeVar("E", bound=type)
 
-Aggregate = Literal["sum", "count", "min", "max", "avg", "distinct"]
+Aggregate = Literal["sum", "count", "min", "max", "avg", "distinct", "median"]
 Grain = Literal["hour", "day", "week", "month", "quarter", "year"]
+Cut = Grain | Literal["weekday"]  # what times are grouped by; weekdays come round: Monday is 1
 PersonalKind = Literal["name", "email", "phone", "address", "birth-date", "identifier", "free-text"]
 Scalar = bool | int | float | str  # times, dates, decimals and UUIDs are written as ISO text
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "is null", "is not null"]
@@ -208,13 +209,34 @@ class Combined(Metric, frozen=True, kw_only=True, tag="combined"):
 class Cumulative(Metric, frozen=True, kw_only=True, tag="cumulative"):
     """A metric over all time up to the end of each period, or over the last `window` `unit`s, or since `reset` began.
 
-    Asked by a time grain; without a window it goes back to the first row.
+    Asked by a time grain; without a window it goes back to the first row. `window_unit` is what the window is counted
+    in, days where it is left out. (A `unit` that is a period, as in window=7, unit="day", is read as the window's.)
     """
 
     of: str
     window: int = 0
-    unit: Grain = "day"
+    window_unit: Grain | None = None
     reset: Grain | None = None
+
+
+class Percentile(Metric, frozen=True, kw_only=True, tag="percentile"):
+    """The value that so great a share of the rows does not exceed: 0.5 is the median, 0.9 what nine of ten stay under.
+
+    Between two rows it lies where the share says. It does not add up over anything.
+    """
+
+    measure: str
+    share: float
+    where: Filter | None = None
+    time: str = ""
+
+
+class Scaled(Metric, frozen=True, kw_only=True, tag="scaled"):
+    """A metric times a constant, with another one added: minutes as hours, a target that is 1.1 times last year's."""
+
+    of: str
+    times: int | float = 1
+    add: int | float = 0
 
 
 class PeriodOverPeriod(Metric, frozen=True, kw_only=True, tag="period-over-period"):
@@ -252,4 +274,25 @@ class Stock(Metric, frozen=True, kw_only=True, tag="stock"):
     where: Filter | None = None
 
 
-AnyMetric = Atomic | Count | Distinct | Derived | Ratio | Combined | Cumulative | PeriodOverPeriod | Conversion | Stock
+AnyMetric = (
+    Atomic | Count | Distinct | Derived | Ratio | Combined | Cumulative | PeriodOverPeriod | Conversion | Stock
+    | Percentile | Scaled
+)  # fmt: skip
+
+
+class Segment(Struct, frozen=True, kw_only=True):
+    """Those whose metric lies within bounds. `member` and `front_end` are the fields that say who and where.
+
+    A segment that can't be computed keeps its members for `days` after the last run that found them, and is empty
+    then: a decision on numbers that nobody can compute any more is worse than none.
+    """
+
+    code: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,50}\Z")]
+    version: int
+    metric: str
+    member: str
+    front_end: str = "front_end"
+    least: float | None = None
+    greatest: float | None = None
+    where: tuple[Filter, ...] = ()
+    days: Annotated[int, Meta(ge=1, le=400)] = 7

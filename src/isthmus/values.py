@@ -3,48 +3,49 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from isthmus.kernel import Dimension, Meta, Value, errors
-from isthmus.kernel.contract import fit
+from msgspec.structs import force_setattr
+
+from isthmus import places
+from isthmus.kernel import Dimension, Meta, Value, decode, encode, errors
+from isthmus.kernel.contract import check, fit
 
 V = TypeVar("V", bound=Value)
+P = TypeVar("P")
 
-# ISO 4217 codes whose minor unit is not a hundredth; every other code has two decimals.
-_NO_DECIMALS = frozenset(
-    [
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "ISK",
-        "JPY",
-        "KMF",
-        "KRW",
-        "PYG",
-        "RWF",
-        "UGX",
-        "UYI",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    ]
-)
-_THREE_DECIMALS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+
+# ISO 4217, List One (current currencies and funds) as its maintenance agency SIX published it on 2026-01-01, by how
+# many decimals a code's minor unit has. Metals, bond units and codes of no currency have none: they count whole.
+_CODES_BY_DECIMALS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF "
+    "XAG XAU XBA XBB XBC XBD XDR XPD XPT XSU XTS XUA " + "X" * 3,
+    2: "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW "
+    "CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF "
+    "IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK "
+    "MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP "
+    "SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XAD XCD XCG "
+    "YER ZAR ZMW ZWG",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+CURRENCIES = {code: places for places, codes in _CODES_BY_DECIMALS.items() for code in codes.split()}
+_DECIMALS_OTHERWISE = 2  # of codes that were withdrawn, which old rows have, and of those that came later
 
 Moment = Annotated[datetime, Meta(tz=True)]  # a time without a zone is nobody's time
 CurrencyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z", description="ISO 4217 currency code")]
 Sku = Annotated[str, Meta(min_length=1, max_length=64, description="stock keeping unit")]
 Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}\Z", description="a code that people choose")]
 Text = Annotated[str, Meta(max_length=2000)]
-Quantity = Annotated[int, Meta(ge=1, le=1_000_000, description="whole number of the SKU's unit of measure")]
+QUANTITY_MAX = 1_000_000  # of one line: above any order, and quantities of a thousand lines still add up
+Quantity = Annotated[int, Meta(ge=1, le=QUANTITY_MAX, description="whole number of the SKU's unit of measure")]
 PageSize = Annotated[int, Meta(ge=1, le=200, description="how many to return at most")]
 Minor = Annotated[int, Meta(ge=-(10**15), le=10**15, description="minor units of the currency, such as cents")]
 
@@ -120,16 +121,26 @@ class Money(Value):
         return other
 
 
+def whole_number(text: object, least: int, most: int) -> int | None:
+    """Return the whole number that a text says in plain digits, within bounds; nothing where it says none.
+
+    `²` and `٣` are digits to Python, and five thousand digits are more than it reads: what people and programs send in
+    addresses, forms and headers is read by this.
+    """
+    if not isinstance(text, str) or not _WHOLE_NUMBER.fullmatch(text):
+        return None
+    found = int(text)
+    return found if least <= found <= most else None
+
+
 def money(minor: int, currency: str) -> Money:
     """Make an amount of minor units."""
     return Money(currency=currency, minor=minor)
 
 
 def decimals(currency: str) -> int:
-    """Return how many decimals a currency's minor unit has: 0, 2 or 3 (ISO 4217)."""
-    if currency in _NO_DECIMALS:
-        return 0
-    return 3 if currency in _THREE_DECIMALS else 2
+    """Return how many decimals a currency's minor unit has: 0, 2, 3 or 4 (ISO 4217)."""
+    return CURRENCIES.get(currency, _DECIMALS_OTHERWISE)
 
 
 def rounded(exact: Fraction, rounding: Rounding = Rounding.HALF_UP) -> int:
@@ -161,6 +172,24 @@ def allocated(minor: int, weights: Sequence[int]) -> tuple[int, ...]:
     for at in by_remainder[: size - sum(parts)]:
         parts[at] += 1
     return tuple(sign * part for part in parts)
+
+
+def cursor_at(place: object) -> str:
+    """Return the cursor that goes on after a place of a list."""
+    return encode(place).hex()
+
+
+def place_at(cursor: str, type_: type[P], refusal: Callable[[], errors.BadAsk]) -> P:
+    """Return the place that a cursor stands for. Raises `refusal` for one that `cursor_at` cannot have written."""
+    try:
+        written = bytes.fromhex(cursor)
+        place = decode(written, type_)
+        check(place)
+    except (ValueError, errors.BadAsk):
+        raise refusal() from None
+    if b"\\u0000" in written:  # no text in the database has it
+        raise refusal()
+    return place
 
 
 class LineAsk(Value):
@@ -210,13 +239,61 @@ class Buyer(Value):
 GUEST = Buyer()
 
 
+class UnknownPlace(errors.BadAsk):
+    """A country or a region that is not known, which must not be taken for something broader."""
+
+    slug = "unknown-place"
+
+
 class Address(Value):
-    """Where something goes; `country` is ISO 3166-1 alpha-2, `region` the part after the dash in ISO 3166-2."""
+    """Where something goes; `country` is ISO 3166-1 alpha-2, `region` the part after the dash in ISO 3166-2.
+
+    A region may come by its name and in any case, a postcode with any gaps: both are kept in one form.
+    """
 
     country: Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
-    region: Annotated[str, Meta(max_length=16)] = ""
+    region: Annotated[str, Meta(max_length=80)] = ""
     city: Annotated[str, Meta(max_length=120)] = ""
     postcode: Annotated[str, Meta(max_length=16)] = ""
     street: Annotated[str, Meta(max_length=240)] = ""
     recipient: Annotated[str, Meta(max_length=120)] = ""
     phone: Annotated[str, Meta(max_length=40)] = ""
+
+    def __post_init__(self) -> None:
+        put_in_form(self, region=region_in_form(self.country, self.region), postcode=places.postcode(self.postcode))
+
+    def __check__(self, path: str) -> None:
+        check_place(self.country, self.region, path)
+
+
+_FORM_MAX = 16  # characters: what every such field can hold
+
+
+def put_in_form(value: Value, **fields: str) -> None:
+    """Set fields of a value that is being made to the form in which they are compared, where that is no longer."""
+    for name, form in fields.items():
+        typed = getattr(value, name)
+        if typed != form and len(form) <= max(len(typed), _FORM_MAX):
+            force_setattr(value, name, form)  # pyright: ignore[reportArgumentType] - a Value is a struct
+
+
+def region_in_form(country: str, typed: str) -> str:
+    """Return a region's code, or what was typed where it is none of the country's: who takes it in refuses that."""
+    found = places.region(country, typed)
+    return typed.strip() if found is None else found
+
+
+def check_place(country: str, region: str, path: str) -> None:
+    """Refuse a country or region that is not known. Raises UnknownPlace with the path."""
+    if not places.is_country(country):
+        raise UnknownPlace(
+            f"{country!r} is no country", remedy="send its code of ISO 3166-1, such as US", path=f"{path}.country"
+        )
+    if places.region(country, region) is None:
+        known = places.regions(country)
+        nearest = errors.near(region, [*known.values(), *known])
+        raise UnknownPlace(
+            f"{country} has no region {region!r}{nearest}",
+            remedy=f"send its code of ISO 3166-2 without {country!r} and dash, or its name",
+            path=f"{path}.region",
+        )

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Self
 from uuid import UUID
 
-from isthmus import app
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import Caller, FrontEnd, Platform, decode, encode
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.store import Database
+from tests import shipped
 
-USES = tuple(f"{pack.name}.*" for pack in (*app.PACKS, *app.FLOWS))
+USES = tuple(f"{pack.name}.*" for pack in shipped.PACKS)
 NORTH = FrontEnd(code="north", name="North", owner="north team", uses=USES)
 BUYER = Caller(front_end="north", client="buyer")
 
@@ -62,7 +62,7 @@ def platform_of(database: Database, folder: Path) -> Platform:
     provider = payment.TestProvider()
     provider.outcomes = Told(folder)  # type: ignore[assignment]
     resources = {payment.Providers: payment.Providers([provider]), order.Numbers: order.Numbers(database)}
-    return Platform(app.build([NORTH]), database, resources=resources)
+    return Platform(shipped.build([NORTH]), database, resources=resources)
 
 
 async def buy(story: str, url: str, folder: str, what: str, key: str) -> None:

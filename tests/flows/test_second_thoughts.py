@@ -10,7 +10,6 @@ from uuid import UUID
 
 import pytest
 
-from isthmus import app
 from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import FrontEnd, Platform, answers
@@ -19,6 +18,7 @@ from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.promotion import api as promotion
 from isthmus.values import Money, money
+from tests import shipped
 
 from .conftest import ALL, LONG_AGO, SOUTH, UNITS, Shop
 from .test_checkout import available, placed
@@ -73,7 +73,7 @@ def over(shop: Shop, provider: payment.TestProvider, *own: Answer) -> Shop:
     """Return the same shop with another provider, whose northern front end answers more."""
     north = FrontEnd(code="north", name="North", owner="north team", uses=ALL, answers=own)
     resources = {payment.Providers: payment.Providers([provider]), order.Numbers: order.Numbers(shop.database)}
-    return replace(shop, platform=Platform(app.build([north, SOUTH]), shop.database, resources=resources))
+    return replace(shop, platform=Platform(shipped.build([north, SOUTH]), shop.database, resources=resources))
 
 
 async def pay(shop: Shop, payment_id: UUID) -> checkout.Paid:
@@ -162,6 +162,42 @@ async def test_a_basket_that_costs_something_else_than_was_shown_is_not_charged_
     assert (refused.value.path, await available(shop)) == ("$.lines[0]", UNITS)
     seen = checkout.PlaceOrder(currency="EUR", basket_id=basket.basket_id, expected_total=money(1000, "EUR"))
     assert (await shop.platform.call(checkout.place_order, seen, shop.north)).bill.total == money(1000, "EUR")
+
+
+async def opened(shop: Shop, *lines: order.SetLine, coupons: tuple[str, ...] = ()) -> UUID:
+    basket = await shop.platform.call(order.open_basket, order.OpenBasket(currency="EUR"), shop.north)
+    put = order.SetLines(basket_id=basket.basket_id, lines=lines)
+    await shop.platform.call(order.set_lines, put, shop.north)
+    if coupons:
+        named = order.SetCoupons(basket_id=basket.basket_id, coupons=coupons)
+        await shop.platform.call(order.set_coupons, named, shop.north)
+    return basket.basket_id
+
+
+def shown_tea(quantity: int, minor: int) -> order.SetLine:
+    return order.SetLine(sku="tea", quantity=quantity, shown=money(minor, "EUR"))
+
+
+async def test_baskets_that_came_together_are_refused_only_where_a_price_really_changed(shop: Shop) -> None:
+    for minor, is_refused in ((1000, False), (900, True)):
+        guests, members = await opened(shop, shown_tea(2, 2 * minor)), await opened(shop, shown_tea(1, 1000))
+        merge = order.MergeBasket(basket_id=members, from_basket_id=guests)
+        await shop.platform.call(order.merge_basket, merge, shop.north)
+        ask = checkout.PlaceOrder(currency="EUR", basket_id=members)
+        if is_refused:
+            with pytest.raises(checkout.PriceChanged, match=r"30\.00 EUR, and 28\.00 EUR was shown"):
+                await shop.platform.call(checkout.place_order, ask, shop.north)
+        else:
+            bought = await shop.platform.call(checkout.place_order, ask, shop.north)
+            assert bought.bill.total == money(3000, "EUR")
+
+
+async def test_the_coupons_of_a_basket_and_of_the_ask_are_no_more_than_a_purchase_may_have(shop: Shop) -> None:
+    basket_id = await opened(shop, shown_tea(1, 1000), coupons=tuple(f"C{at}" for at in range(8)))
+    ask = checkout.PreviewOrder(currency="EUR", basket_id=basket_id, coupons=("C0", "D1", "D2", "D3"))
+    with pytest.raises(order.TooManyCoupons, match="11 coupons") as refused:
+        await shop.platform.call(checkout.preview_order, ask, shop.north)
+    assert refused.value.path == "$.coupons"
 
 
 async def test_a_basket_becomes_one_order_however_often_it_is_ordered_at_once(shop: Shop) -> None:

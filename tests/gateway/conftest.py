@@ -319,8 +319,8 @@ async def served(fresh_database: FreshDatabase) -> AsyncIterator[tuple[str, str]
 class serving:
     """Serve an application in a thread with an event loop of its own, as long as a block runs."""
 
-    def __init__(self, app: App) -> None:
-        config = uvicorn.Config(app, lifespan="on", log_level="warning", loop="uvloop", http=WholeAnswers, ws="none")  # type: ignore[arg-type]
+    def __init__(self, app: App, http: type[WholeAnswers] = WholeAnswers) -> None:
+        config = uvicorn.Config(app, lifespan="on", log_level="warning", loop="uvloop", http=http, ws="none")  # type: ignore[arg-type]
         self._server = uvicorn.Server(config)
 
     def __enter__(self) -> str:

@@ -66,7 +66,7 @@ async def test_a_refusal_says_what_is_wrong_where_and_what_to_do(north: httpx.As
         (b'{"lines":[{"sku":"tea","quantity":1e999}]}', "$.lines[0].quantity"),
         (b'{"lines":[{"sku":"tea","quantity":1,"note":1}]}', "$.lines[0].note"),
         (b'{"lines":[{"sku":"t\\u0000a","quantity":1}]}', "$.lines[0].sku"),
-        (b'{"lines":' + b"[" * 100_000, "$.lines[0]"),
+        (b'{"lines":' + b"[" * 100_000, "$"),
     ],
 )
 async def test_a_wrong_ask_is_refused_with_its_path(north: httpx.AsyncClient, body: bytes, path: str) -> None:

@@ -9,12 +9,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -28,12 +30,22 @@ from isthmus.store import Database
 Connect = Callable[..., httpx.AsyncClient]
 
 FACTORY = """
-import asyncio, os
+import asyncio, ctypes, os, time
 from contextlib import asynccontextmanager
+from pathlib import Path
 from isthmus.gateway.http import asgi
 
+HERE = Path(__file__).parent
+time.sleep(float(os.environ.get("IMPORTS_FOR_S", "0")))
+
 async def answer(scope, receive, send):
-    await asyncio.sleep(float(scope["path"].strip("/") or 0))
+    path = scope["path"].strip("/")
+    if path == "wait":  # until the test says so
+        (HERE / "begun").touch()
+        while not (HERE / "go").exists():
+            await asyncio.sleep(0.01)
+    if path == "lock":  # a call into C that keeps the lock of the interpreter
+        ctypes.PyDLL(None).usleep(6_500_000)
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
 
@@ -44,6 +56,8 @@ async def start():
 def make():
     return asgi(start)
 """
+PATIENCE_S = 120  # of a busy machine
+SUPERVISED_S = "6.5"  # longer than the five seconds after which uvicorn's own supervisor gives a worker up
 
 
 async def test_health_needs_no_key_and_no_database(gateway: Gateway, shop: Database, connect: Connect) -> None:
@@ -115,37 +129,80 @@ def port() -> int:
         return int(free.getsockname()[1])
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_running_calls_end_when_the_server_is_stopped(tmp_path: Path, port: int, workers: int) -> None:
-    (tmp_path / "factory.py").write_text(FACTORY)
+@contextmanager
+def running(folder: Path, port: int, workers: int, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server of the factory above in a process of its own."""
+    (folder / "factory.py").write_text(FACTORY)
     options = f"host='127.0.0.1', port={port}, workers={workers}"
     code = f"from isthmus.gateway import server; server.run('factory:make', {options})"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
-    process = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
+    known = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]), **environment}
+    process = subprocess.Popen([sys.executable, "-c", code], env=known, stderr=subprocess.DEVNULL)
     try:
-        address = f"http://127.0.0.1:{port}"
-        seen = _answered(address, workers)
-        assert len(seen) == workers
-        with httpx.Client() as client, client.stream("GET", f"{address}/0") as warm:
-            assert warm.status_code == 200
-        slow = subprocess.Popen(
-            [sys.executable, "-c", f"import httpx; print(httpx.get('{address}/1.5', timeout=20).status_code)"],
-            stdout=subprocess.PIPE,
-        )
-        time.sleep(1)
-        process.send_signal(signal.SIGTERM)
-        assert slow.communicate(timeout=20)[0].strip() == b"200"
-        process.wait(20)
+        yield process
     finally:
         process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_running_calls_end_when_the_server_is_stopped_and_nobody_else_is_left_waiting(
+    tmp_path: Path, port: int, workers: int
+) -> None:
+    address = f"http://127.0.0.1:{port}"
+    with running(tmp_path, port, workers) as process, ThreadPoolExecutor() as threads:
+        assert len(_answered(address, workers)) == workers
+        slow = threads.submit(httpx.get, f"{address}/wait", timeout=PATIENCE_S)
+        _wait_for((tmp_path / "begun").exists)
+        process.send_signal(signal.SIGTERM)
+        _wait_for(lambda: not _is_open(port))
+        for _ in range(5):  # refused at once; before, they hung until the running call had ended
+            with pytest.raises(httpx.TransportError) as refused:
+                httpx.get(f"{address}/", timeout=PATIENCE_S)
+            assert not isinstance(refused.value, httpx.TimeoutException)
+        (tmp_path / "go").touch()
+        assert slow.result(PATIENCE_S).status_code == 200
+        process.wait(PATIENCE_S)
+
+
+def test_workers_that_import_for_long_or_are_busy_in_c_are_left_alone(tmp_path: Path, port: int) -> None:
+    address = f"http://127.0.0.1:{port}"
+    with running(tmp_path, port, 2, IMPORTS_FOR_S=SUPERVISED_S):
+        before = _answered(address, 2)
+        busy = httpx.get(f"{address}/lock", timeout=PATIENCE_S).text
+        assert busy in before
+        assert _answered(address, 2) == before
+
+
+def test_workers_end_with_their_supervisor_and_one_that_ends_is_replaced(tmp_path: Path, port: int) -> None:
+    address = f"http://127.0.0.1:{port}"
+    with running(tmp_path, port, 2) as process:
+        first, other = sorted(map(int, _answered(address, 2)))
+        os.kill(first, signal.SIGKILL)
+        _wait_for(lambda: len({str(first), str(other), *_answered(address, 2)}) == 3)
+        workers = [psutil.Process(int(pid)) for pid in _answered(address, 2)]
+        process.kill()
+        process.wait()
+        assert psutil.wait_procs(workers, PATIENCE_S)[1] == []
+
+
+def _wait_for(fact: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not fact():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _answered(address: str, workers: int) -> set[str]:
     """Ask until every worker has answered, and return their process ids."""
     seen: set[str] = set()
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE_S
     while len(seen) < workers and time.monotonic() < until:
         with suppress(httpx.TransportError):
-            seen.add(httpx.get(f"{address}/0").text)
+            seen.add(httpx.get(f"{address}/").text)
         time.sleep(0.02)
     return seen

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from isthmus import kernel
-from isthmus.kernel import FrontEnd, Registry, errors
+from isthmus.kernel import FrontEnd, Pack, Registry, errors
 from isthmus.kernel.errors import kebab
 from isthmus.runtime.deploy.loading import front_end_folders, load_front_end
 
@@ -53,8 +55,14 @@ def test_functions_can_be_seen_at_once():
     assert long == {}, f"a function has at most {FUNCTION_LINES_MAX} lines"
 
 
+def domain_lines(pack: Path) -> int:
+    """Count what works in a pack's domain: its manifest and its pages are not read to know what it does."""
+    counted = (path for path in sources(pack) if path.stem not in ("pack", "__init__") and "pages" not in path.parts)
+    return sum(map(code_lines, counted))
+
+
 def test_packs_stay_small():
-    sizes = {path.parent.name: sum(map(code_lines, sources(path.parent))) for path in SRC.glob("packs/*/pack.py")}
+    sizes = {path.parent.name: domain_lines(path.parent) for path in SRC.glob("packs/*/pack.py")}
     assert {name: size for name, size in sizes.items() if size > debt.PACK_LINES.get(name, PACK_LINES_MAX)} == {}
 
 
@@ -133,17 +141,38 @@ def test_every_capability_and_extension_point_is_named_by_a_test():
     assert untested == []
 
 
+def pack_modules(pack: Pack) -> list[ModuleType]:
+    """Return every module of a pack or of a set of flows, whatever folder it lies in."""
+    package = pack.api.__name__.removesuffix(".api")
+    folder = SRC.parent / package.replace(".", "/")
+    inside = (path.relative_to(SRC.parent).with_suffix("").parts for path in sources(folder))
+    return [importlib.import_module(".".join(parts).removesuffix(".__init__")) for parts in inside]
+
+
 def test_errors_are_called_as_their_classes_are():
     wrong = []
     for pack in packs():
-        for name, found in vars(pack.api).items():
-            is_error = isinstance(found, type) and issubclass(found, errors.IsthmusError)
-            if is_error and found.__module__ == pack.api.__name__:
+        for module in pack_modules(pack):
+            for name, found in vars(module).items():
+                is_error = isinstance(found, type) and issubclass(found, errors.IsthmusError)
+                if not is_error or found.__module__ != module.__name__ or name.startswith("_"):
+                    continue
                 right = f"{pack.name}.{kebab(name)}"
                 if found.slug != right:
                     wrong.append(f"{found.__module__}.{name} has slug {found.slug!r}; make it {right!r}")
                 assert found.__doc__, f"{found.__module__}.{name} says nothing"
     assert wrong == []
+
+
+PACK_FILES = {"api", "rules", "service", "storage", "entities", "pack", "migrations"}
+
+
+def test_every_pack_has_the_same_names():
+    """A file, or a folder by subject, of these names; whoever knows one pack finds his way in the next."""
+    folders = [path.parent for path in [*SRC.glob("packs/*/pack.py"), *SRC.glob("flows/*/pack.py")]]
+    inside = [path for folder in folders for path in folder.iterdir() if path.name != "__pycache__"]
+    unknown = [where(path) for path in inside if path.stem not in {*PACK_FILES, "__init__"}]
+    assert sorted(unknown) == sorted(debt.PACK_FILES)
 
 
 TABLE = re.compile(
@@ -156,9 +185,9 @@ def statements(pack: Path) -> list[tuple[str, str]]:
     return found + [(path.read_text(), where(path)) for path in pack.glob("migrations/*.sql")]
 
 
-@pytest.mark.parametrize("pack", sorted(path.parent.name for path in SRC.glob("packs/*/api.py")))
+@pytest.mark.parametrize("pack", sorted(path.parent.name for path in SRC.glob("packs/*/pack.py")))
 def test_a_pack_names_its_own_tables_only(pack):
-    known = {path.parent.name.replace("-", "_") for path in SRC.glob("packs/*/api.py")}
+    known = {path.parent.name.replace("-", "_") for path in SRC.glob("packs/*/pack.py")}
     known |= {path.name for path in SRC.glob("flows/*") if path.is_dir()} | {"gateway", "runtime", "data"}
     wrong = [
         f"{place} names {schema}.{table}"

@@ -47,6 +47,17 @@ def imports(tree: ast.Module) -> Iterator[tuple[str, int]]:
             yield from ((f"{node.module}.{name.name}", node.lineno) for name in node.names)
 
 
+def resolved_imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield every module that a file under `src/` imports, relative imports by their full name, with its line."""
+    package = path.relative_to(SRC.parent).parts[:-1]
+    for node in ast.walk(parsed(path)):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            above = package[: len(package) - node.level + 1]
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield from ((f"{module}.{name.name}", node.lineno) for name in node.names)
+    yield from imports(parsed(path))
+
+
 def texts(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """Yield every string in the code, parts of f-strings included, without docstrings."""
     documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef

@@ -36,6 +36,7 @@ from .world import (
     a_front_end,
     a_platform,
     doing,
+    problems,
 )
 
 
@@ -473,3 +474,35 @@ async def test_a_passing_answer_leaves_the_default_and_none_is_a_value():
     assert (await platform.call(say, Number(number=1), NORTH)).text == "default"
     ask = platform.release.line("north").plan({}).answer(word)
     assert ask(0) is None
+
+
+async def test_a_flow_reacts_to_an_event_in_the_transaction_that_emits_it_and_may_refuse_it():
+    heard: list[str] = []
+
+    async def note(ask: Number, ctx: Context) -> Said:
+        ctx.emit(Noted(text=str(ask.number)))
+        return Said(text="noted")
+
+    async def react(ask: Noted, ctx: Context) -> Said:
+        if ask.text == "13":
+            raise Refused("not this number", remedy="note another")
+        heard.append(ask.text)
+        return Said(text="heard")
+
+    say, bound = doing("note", Effect.WRITE, note, raises=[Refused])
+    hear, hearing = doing("hear", Effect.WRITE, react, ask=Noted, is_internal=True, raises=[Refused])
+    store = MemoryStore()
+    platform = a_platform(say, bound, hear, hearing, store=store)
+    assert (await platform.call(say, Number(number=7), NORTH)).text == "noted"
+    assert (heard, store.commits) == (["7"], 1)
+    with pytest.raises(Refused):
+        await platform.call(say, Number(number=13), NORTH)
+    assert (heard, store.commits, len(store.events)) == (["7"], 1, 1)
+
+
+def test_what_reacts_to_an_event_runs_in_its_transaction():
+    async def react(ask: Noted, ctx: Context) -> Said:
+        return Said(text="heard")
+
+    wrong = problems([], a_front_end(), parts=doing("hear", Effect.STEPS, react, ask=Noted, is_internal=True))
+    assert any("declare it with Effect.WRITE" in one for one in wrong)

@@ -2,7 +2,7 @@
 
 import enum
 import json
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Annotated, Literal
 
 import msgspec
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.kernel import Meta, Value, decode, encode, errors
+from isthmus.kernel.contract import check
 
 
 class Colour(enum.StrEnum):
@@ -182,3 +183,45 @@ def test_values_are_made_by_keyword_and_never_change():
     with pytest.raises(AttributeError):
         Part(sku="a", quantity=1).sku = "b"  # pyright: ignore[reportAttributeAccessIssue]
     assert msgspec.structs.fields(Part)[0].name == "sku"
+
+
+class Slot(Value):
+    """A time with more of its kind inside."""
+
+    at: datetime | None = None
+    day: date | None = None
+    after: tuple["Slot", ...] = ()
+    names: dict[str, "Slot"] = {}
+    free: dict[str, str] = {}
+
+
+FIRST, LAST = datetime(1800, 1, 1, tzinfo=UTC), datetime(2199, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+OUT_OF_BOUNDS = [
+    datetime.max.replace(tzinfo=UTC),
+    datetime.min.replace(tzinfo=UTC),
+    datetime(9999, 12, 31, tzinfo=timezone(timedelta(hours=-14))),
+    datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))),
+    FIRST - timedelta(microseconds=1),
+    LAST + timedelta(microseconds=1),
+    datetime(2199, 12, 31, 23, tzinfo=timezone(timedelta(hours=-2))),
+]
+
+
+@pytest.mark.parametrize("moment", OUT_OF_BOUNDS)
+def test_a_moment_that_not_every_part_can_carry_is_refused_with_its_path(moment: datetime):
+    for ask, path in (
+        (Slot(at=moment), "$.at"),
+        (Slot(day=date(moment.year, moment.month, moment.day) if moment.year != 2199 else date.max), "$.day"),
+        (Slot(after=(Slot(), Slot(at=moment))), "$.after[1].at"),
+        (Slot(names={"a": Slot(after=(Slot(at=moment),))}), "$.names.a.after[0].at"),
+    ):
+        with pytest.raises(errors.BadAsk) as found:
+            check(ask)
+        assert (found.value.path, bool(found.value.remedy)) == (path, True)
+
+
+@given(
+    moment=st.datetimes(FIRST.replace(tzinfo=None), LAST.replace(tzinfo=None)).map(lambda one: one.replace(tzinfo=UTC))
+)
+def test_a_moment_within_the_bounds_passes(moment: datetime):
+    check(Slot(at=moment, day=moment.date(), after=(Slot(at=moment),)))

@@ -1,13 +1,16 @@
 """Money loses nothing: not when it is split, not when it is rounded, not in any currency."""
 
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.values import CurrencyMismatch, Rounding, allocated, decimals, money, rounded
+from isthmus import values
+from isthmus.values import CURRENCIES, CurrencyMismatch, Rounding, allocated, decimals, money, rounded
 
+LIST_ONE = 178  # codes in ISO 4217, List One of 2026-01-01
 AMOUNTS = st.integers(-(10**12), 10**12)
 WEIGHTS = st.lists(st.integers(0, 10**6), min_size=1, max_size=30)
 
@@ -79,12 +82,34 @@ def test_rounding_moves_less_than_one_unit(exact, mode):
 
 @pytest.mark.parametrize(
     ("currency", "places", "text"),
-    [("JPY", 0, "1234 JPY"), ("USD", 2, "12.34 USD"), ("KWD", 3, "1.234 KWD"), ("TND", 3, "1.234 TND")],
+    [
+        ("JPY", 0, "1234 JPY"),
+        ("USD", 2, "12.34 USD"),
+        ("KWD", 3, "1.234 KWD"),
+        ("TND", 3, "1.234 TND"),
+        ("CLF", 4, "0.1234 CLF"),
+        ("UYW", 4, "0.1234 UYW"),
+        ("XCG", 2, "12.34 XCG"),
+        ("XAU", 0, "1234 XAU"),
+    ],
 )
 def test_minor_units_are_those_of_the_currency(currency, places, text):
     assert decimals(currency) == places
     assert str(money(1234, currency)) == text
     assert str(money(-5, currency)).startswith("-")
+
+
+def test_the_table_of_currencies_is_the_whole_of_iso_4217_and_each_code_stands_once():
+    listed = [code for codes in values._CODES_BY_DECIMALS.values() for code in codes.split()]
+    assert len(listed) == len(set(listed)) == len(CURRENCIES) == LIST_ONE
+    assert all(len(code) == 3 and code.isascii() and code.isupper() for code in listed)
+
+
+@given(currency=st.sampled_from(sorted(CURRENCIES)), minor=AMOUNTS)
+def test_an_amount_that_is_written_reads_back_to_the_last_minor_unit(currency, minor):
+    written, _, code = str(money(minor, currency)).partition(" ")
+    assert code == currency
+    assert Decimal(written).scaleb(decimals(currency)) == minor
 
 
 def test_amounts_multiply_exactly_and_round_once():

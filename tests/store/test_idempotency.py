@@ -124,7 +124,8 @@ async def test_begin_and_commit_take_a_round_trip_each(shelf: Database, monkeypa
     execute = asyncpg.Connection.execute
 
     async def counting(self: asyncpg.Connection, sql: str, *args: object, **options: float) -> str:
-        sent.append(sql)
+        if not sql.startswith("notify"):  # the relays are told of the first call's event, a moment later
+            sent.append(sql)
         return await execute(self, sql, *args, **options)
 
     await take(shelf, "k1")

@@ -117,11 +117,10 @@ async def change(request: Request) -> Response:
     kept["count"] = len(held["lines"])
     try:
         preview = await _preview(request, {"basket_id": kept["basket_id"], "currency": CURRENCY}, kept)
-        wanted = {one["sku"]: one["quantity"] for one in held["lines"]}
         known = [
-            {"sku": one["sku"], "quantity": one["quantity"], "shown": one["amount"]}
-            for one in preview["bill"]["lines"]
-            if wanted.get(one["sku"]) == one["quantity"]
+            {"sku": one["sku"], "quantity": one["quantity"], "shown": priced["amount"], "attributes": one["attributes"]}
+            for one, priced in zip(held["lines"], preview["bill"]["lines"], strict=True)
+            if one["sku"] == priced["sku"]
         ]
         if known:
             await platform.call("order.set-lines", {"basket_id": kept["basket_id"], "lines": known})
@@ -262,12 +261,12 @@ async def _basket_page(request: Request, form: Mapping[str, str], refused: Refus
     skus = [one["sku"] for one in held["lines"]]
     described = await platform.call("catalog.describe-skus", {"skus": skus}) if skus else {"items": []}
     known = {one["item"]["sku"]: one["item"] for one in described["items"]}
-    bills = {(one["instead_of"] or one["sku"]): one for one in preview["bill"]["lines"]} if preview else {}
+    bills = preview["bill"]["lines"] if preview else [None] * len(held["lines"])  # a line of each, in its order
     lines = [
         one
         | {name: known[one["sku"]][name] for name in ("title", "unit", "category")}
-        | {"by": from_whom(known[one["sku"]]), "bill": bills.get(one["sku"]), "notes": notes.get(one["sku"], [])}
-        for one in held["lines"]
+        | {"by": from_whom(known[one["sku"]]), "bill": bill, "notes": notes.get(one["sku"], [])}
+        for one, bill in zip(held["lines"], bills, strict=True)
     ]
     extra = await _options(platform, form)
     return _page(request, "checkout.html", refused, basket=held, lines=lines, preview=preview, form=form, **extra)

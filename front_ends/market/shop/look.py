@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup, escape
 
+SIGN, DECIMALS = "$", 2  # of the one currency that this shop sells in; yen have none, dinars have three
 GRAMS = 1_000
 STATES = {"placed": "waiting for payment", "part-shipped": "partly on its way", "shipped": "on its way"}
 GOODS = Path(__file__).parent / "goods"
@@ -59,7 +61,11 @@ def _drawn(kind: str) -> str:
 def amount(money: dict[str, Any]) -> str:
     """Write money: `$3.49`. The shop sells in dollars only."""
     sign = "−" if money["minor"] < 0 else ""
-    return f"{sign}${abs(money['minor']) / 100:,.2f}"
+    return f"{sign}{SIGN}{_units(abs(money['minor'])):,.{DECIMALS}f}"
+
+
+def _units(minor: int) -> Decimal:
+    return Decimal(minor).scaleb(-DECIMALS)
 
 
 def named(text: str) -> str:

@@ -22,13 +22,14 @@ from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import owner
 from isthmus.data.query.proof import Proofs
 from isthmus.kernel import errors
+from isthmus.values import whole_number
 
 from .client import Client
 from .metrics import Explorer
 from .one_id import OneIdPages
 from .pages import Part
 from .receipts import ReceiptPages
-from .web import Page, redirect, render
+from .web import ROWS_MAX, Page, redirect, render
 
 PAGE_SIZE: Final = 50
 LAND_MAX: Final = 5  # every process lands by itself as well, and of two at once one begins again
@@ -62,12 +63,13 @@ class EntityBox:
     fields: tuple[FieldBox, ...]
 
 
-def data_part(client: Client, data: DataPlatform, land: Land, one_id: OneId) -> Part:
+def data_part(client: Client, data: DataPlatform, land: Land, one_id: OneId | None) -> Part:
     """Return what the data platform adds to the console, and begin to read what has landed."""
     explorer = Explorer(client, data)
     explorer.warm()
     receipts = ReceiptPages(data, explorer.policy, client.release.lines)
-    pages = [*explorer.pages(), *receipts.pages(), *Data(data, land).pages(), *OneIdPages(one_id).pages()]
+    pages = [*explorer.pages(), *receipts.pages(), *Data(data, land).pages()]
+    pages += OneIdPages(one_id).pages() if one_id else []
     said = {name: one.doc for name, one in data.model.metrics.items()}
     return Part(pages=pages, metrics=said, business=explorer.business)
 
@@ -203,4 +205,4 @@ def _plain_ask(data: DataPlatform, name: str) -> Ask:
 
 
 def _whole(text: Any) -> int:
-    return int(text) if text and str(text).isdigit() and len(str(text)) < 9 else 0
+    return whole_number(text, 0, ROWS_MAX) or 0

@@ -12,8 +12,9 @@ from isthmus.kernel import errors
 from isthmus.runtime.events import dead_letters
 from isthmus.runtime.events.dead_letters import DeadLetter
 from isthmus.store import Database
+from isthmus.values import whole_number
 
-from .web import Page, form, ordered, page_of, redirect, render
+from .web import BIGINT_MAX, Page, form, ordered, page_of, redirect, render
 
 PAGE_SIZE: Final = 50
 COLUMNS: Final[Mapping[str, Callable[[DeadLetter], Any]]] = {
@@ -61,9 +62,9 @@ class DeadLetters:
     async def send_again(self, request: Request) -> Response:
         """Have one dead letter, or all of a front end, delivered again."""
         fields = await form(request)
-        front_end, number = fields.get("front_end") or None, fields.get("number", "")
-        if not number.isdigit() and front_end is None:
+        front_end, number = fields.get("front_end") or None, whole_number(fields.get("number"), 0, BIGINT_MAX)
+        if number is None and front_end is None:
             raise errors.BadAsk("nothing was chosen", remedy="send one again, or all of a front end")
         async with self._database.platform() as session:
-            count = await dead_letters.send_again(session, front_end, int(number) if number.isdigit() else None)
+            count = await dead_letters.send_again(session, front_end, number)
         return redirect(request, "/dead-letters", done=str(count))

@@ -22,9 +22,10 @@ from isthmus.runtime.deploy.rollout import Switched
 from isthmus.runtime.deploy.versions import Version
 from isthmus.runtime.replay.report import report as report_of
 from isthmus.runtime.shadow import shadow as shadows
+from isthmus.values import whole_number
 
 from .client import CLIENT
-from .web import Page, form, ordered, page_of, redirect, render
+from .web import BIGINT_MAX, Page, form, ordered, page_of, redirect, render
 
 PAGE_SIZE: Final = 25
 HISTORY_MAX: Final = 30
@@ -88,8 +89,7 @@ class Deploys:
 
     async def _history(self, request: Request, code: str | None = None) -> dict[str, Any]:
         """Return the part of the history that the address asks for, and where the next part begins."""
-        text = request.query_params.get("before", "")
-        before = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
+        before = whole_number(request.query_params.get("before"), 0, BIGINT_MAX)
         found = await switches.history(self._ground.database, code, HISTORY_MAX + 1, before=before)
         shown = found[:HISTORY_MAX]
         return {"history": shown, "earlier": str(shown[-1].id) if len(found) > HISTORY_MAX else None}
@@ -112,15 +112,19 @@ class Deploys:
             case "rollback":
                 return await switches.roll_back(database, code, CLIENT, reason=fields.get("reason", ""))
             case "put":
-                percent = fields.get("percent", "100")
-                if not percent.isdigit() or not 1 <= int(percent) <= 100:
-                    raise errors.BadAsk(f"{percent!r} is no share", remedy="choose 1 to 100 of 100 members")
+                percent = whole_number(fields.get("percent", "100"), 1, 100)
+                if percent is None:
+                    raise errors.BadAsk(
+                        f"{fields['percent'][:100]!r} is no share",
+                        remedy="choose 1 to 100 of 100 members",
+                        path="percent",
+                    )
                 held = await switches.current(database, code)
                 return await switches.put(
                     database,
                     code,
                     fields.get("hash", ""),
-                    percent=int(percent),
+                    percent=percent,
                     made_by=CLIENT,
                     expected=held.id if held else None,
                     reason=fields.get("reason", ""),

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel import errors
+from isthmus.values import whole_number
 
 from . import words
 from .calls import Told
@@ -71,7 +72,7 @@ class Find:
         client = self._client
         number = text.lstrip("#")
         for code in sorted(client.release.lines):
-            if number.isdigit() and len(number) < 16:
+            if whole_number(number, 0, 10**15) is not None:
                 page = await client.find(code, "order.list-orders", {"number": number, "limit": EACH_MAX})
                 for one in (page or {"items": []})["items"]:
                     hits.append(Hit("order", f"#{one['number']}", f"/orders/{code}/{one['order_id']}", code))

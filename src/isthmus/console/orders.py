@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel import errors
+from isthmus.values import whole_number
 
 from .client import Client
-from .web import Page, form, moment_of, redirect, render
+from .web import BIGINT_MAX, Page, form, moment_of, redirect, render
 
 LIST: Final = "order.list-orders"
 GET: Final = "order.get-order"
@@ -145,7 +146,7 @@ class Orders:
         empty: dict[str, Any] = {"items": [], "next_cursor": None}
         if "@" in text:
             ask["contact_email"] = text
-        elif text.lstrip("#").isdigit():
+        elif whole_number(text.lstrip("#"), 0, BIGINT_MAX) is not None:
             ask["number"] = text.lstrip("#")
         elif text:
             if not _is_id(text):
@@ -177,12 +178,14 @@ class Orders:
         fields = await form(request)
         lines = [
             {
-                "line": int(name.removeprefix("line-")),
-                "quantity": int(value),
+                "line": line,
+                "quantity": quantity,
                 "reason": fields.get("reason", "unwanted"),
             }
             for name, value in fields.items()
-            if name.startswith("line-") and value.isdigit() and int(value) > 0
+            if name.startswith("line-")
+            and (line := whole_number(name.removeprefix("line-"), 0, BIGINT_MAX)) is not None
+            and (quantity := whole_number(value, 1, BIGINT_MAX)) is not None
         ]
         ask = {"order_id": request.path_params["order_id"], "lines": lines}
         return await self._done(request, "order.request-return", ask, fields, "return")

@@ -9,9 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel import errors
+from isthmus.values import whole_number
 
 from .client import Client
-from .web import Page, form, ordered, redirect, render
+from .web import BIGINT_MAX, Page, form, ordered, redirect, render
 
 LIST: Final = "inventory.list-stock"
 PAGE_SIZE: Final = 30
@@ -95,7 +96,8 @@ class Stock:
         if name not in ("receive", "count", "adjust"):
             raise errors.NotFound(f"stock has no act {name!r}", remedy="receive, count or adjust it")
         typed = fields.get("quantity", "")
-        quantity = int(typed) if typed.lstrip("-").isdigit() else typed
+        found = whole_number(typed, -BIGINT_MAX, BIGINT_MAX)
+        quantity = typed if found is None else found
         line = {"sku": sku, "quantity": quantity, "location": fields.get("location", "")}
         ask = {"reference": fields.get("reference", ""), "lines": [line]}
         if name == "adjust":

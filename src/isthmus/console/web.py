@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import importlib.resources
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,14 +23,16 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from isthmus.kernel import errors
+from isthmus.values import whole_number
 
 from . import words
+from .sign_in import SAFE, FromElsewhere, Operators, check_origin, kept_here
 
 Item = TypeVar("Item")
 
-COOKIE: Final = "isthmus_operator"
-COOKIE_AGE_S: Final = 12 * 3600  # a working day
 FORM_MAX: Final = 256 * 1024  # bytes of a form: an ask of a thousand lines fits
+ROWS_MAX: Final = 10**8  # no list here is longer
+BIGINT_MAX: Final = 10**18 - 1  # of a number that a column of 64 bits holds
 STATIC_AGE_S: Final = 30 * 86_400  # addresses of static files carry a hash of what is in them
 SECURITY: Final = {
     "content-security-policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; "
@@ -80,8 +81,7 @@ def redirect(request: Request, path: str, **query: str) -> Response:
 
 def page_of(request: Request, found: Sequence[Item], size: int) -> tuple[Sequence[Item], str | None]:
     """Return the part of a whole list that the address asks for, and the cursor of the next part."""
-    text = request.query_params.get("cursor", "")
-    at = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
+    at = whole_number(request.query_params.get("cursor"), 0, ROWS_MAX) or 0
     return found[at : at + size], str(at + size) if len(found) > at + size else None
 
 
@@ -130,23 +130,24 @@ async def form(request: Request) -> dict[str, str]:
 def console(pages: Sequence[Page], token: str) -> Starlette:
     """Return the console; whoever opens an address with `?token=` is signed in for a working day."""
 
+    operators = Operators(token)
+
     async def signed_in(request: Request, call_next: RequestResponseEndpoint) -> Response:
         root = request.scope.get("root_path", "")
         given = request.query_params.get("token")
-        if given is not None and hmac.compare_digest(given.encode(), token.encode()):
-            reply: Response = RedirectResponse(request.url.remove_query_params("token"), status_code=303)
-            reply.set_cookie(COOKIE, token, max_age=COOKIE_AGE_S, httponly=True, samesite="strict", path=root or "/")
-            return reply
         if request.scope["path"].startswith(f"{root}/static/"):
             reply = await call_next(request)
             reply.headers["cache-control"] = f"public, max-age={STATIC_AGE_S}, immutable"
-            return reply
-        if hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), token.encode()):
-            reply = await call_next(request)
+            return kept_here(reply)
+        if given is not None and request.method in SAFE and operators.is_token(given):
+            reply = RedirectResponse(request.url.remove_query_params("token"), status_code=303)
+            operators.sign_in(request, reply)
+        elif operators.is_signed_in(request):
+            reply = await _from_here(request, call_next)
         else:
             reply = render(request, "sign_in.html", status=401, is_wrong=given is not None)
         reply.headers.update(SECURITY)
-        return reply
+        return kept_here(reply)
 
     routes = [Route(page.path, page.make, methods=list(page.methods)) for page in pages]
     made = Starlette(
@@ -157,6 +158,14 @@ def console(pages: Sequence[Page], token: str) -> Starlette:
     made.state.templates = _templates()
     made.state.menu = _menu(pages)
     return made
+
+
+async def _from_here(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    try:
+        check_origin(request)
+    except FromElsewhere as refused:
+        return render(request, "problem.html", status=403, problem=refused)
+    return await call_next(request)
 
 
 def _templates() -> jinja2.Environment:

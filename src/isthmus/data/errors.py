@@ -95,6 +95,27 @@ class DuplicateKey(errors.Conflict):
         )
 
 
+class TiedLevels(errors.Conflict):
+    """A series of levels has two rows at one moment, so that its last level is not known."""
+
+    slug = "data.tied-levels"
+
+    def __init__(self, entity: str, per: Sequence[str], count: int, examples: Sequence[object]) -> None:
+        super().__init__(
+            f"{count} time(s) {entity} has two rows of one series ({', '.join(per)}) at one moment{_such_as(examples)}",
+            remedy="name in `per` all fields that tell its series apart, or give each row a time of its own; "
+            "`accept: duplicates` takes the row with the greatest key",
+            entity=entity,
+            examples=tuple(examples),
+        )
+
+
+class NumberTooLarge(errors.BadAsk):
+    """A number of the answer has more digits than are kept exactly."""
+
+    slug = "data.number-too-large"
+
+
 class BrokenReference(errors.Conflict):
     """Rows refer to rows that are not there, and the asker wanted whole references only."""
 

@@ -1,8 +1,9 @@
-"""Reading a body: within limits of size and time, and refused where it holds what no column can."""
+"""Reading a body: within limits of size, time and depth, and refused where it holds what no column can."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -10,10 +11,14 @@ import msgspec
 
 from isthmus.kernel import errors
 
-from .problem import BodyTooLarge, BodyTooSlow, NotJson
+from .problem import BodyTooDeep, BodyTooLarge, BodyTooSlow, NotJson
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
+DEPTH_MAX: Final = 64  # the deepest contract has eight, and attributes of front ends a few more
+
+_TEXTS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NO_BRACKETS: Final = bytes(code for code in range(256) if code not in b"[]{}")
 _INTEGER_DIGITS: Final = 19  # of the largest 64-bit integer
 _INTEGER_MAX: Final = 2**63 - 1
 _AS_ZEROS: Final = bytes(ord("0") if chr(code) in "0123456789" else ord(" ") for code in range(256))
@@ -37,16 +42,38 @@ def check_is_json(headers: Mapping[bytes, bytes]) -> None:
 
 async def read_body(receive: Receive, headers: Mapping[bytes, bytes], *, bytes_max: int, limit_s: float) -> bytes:
     """Return the whole body. Raises BodyTooLarge, BodyTooSlow, ClientGone, and BadAsk for what no column can hold."""
+    body = await read_bytes(receive, headers, bytes_max=bytes_max, limit_s=limit_s)
+    check_depth(body)
+    check_can_be_stored(body)
+    return body
+
+
+async def read_bytes(receive: Receive, headers: Mapping[bytes, bytes], *, bytes_max: int, limit_s: float) -> bytes:
+    """Return a whole body of any kind. Raises BodyTooLarge, BodyTooSlow, ClientGone."""
     announced = headers.get(b"content-length", b"")
     if announced.isdigit() and (len(announced) > _INTEGER_DIGITS or int(announced) > bytes_max):
         raise _too_large(bytes_max)
     try:
         async with asyncio.timeout(limit_s):
-            body = await _received(receive, bytes_max)
+            return await _received(receive, bytes_max)
     except TimeoutError:
         raise BodyTooSlow(f"the body did not arrive within {limit_s:g} s", remedy="send it faster", path="$") from None
-    check_can_be_stored(body)
-    return body
+
+
+def check_depth(body: bytes) -> None:
+    """Raise BodyTooDeep where JSON is nested deeper than any ask is: what goes through it would go as deep."""
+    if body.count(b"{") + body.count(b"[") <= DEPTH_MAX:
+        return  # most asks
+    depth = deepest = 0
+    for bracket in _TEXTS.sub(b"", body).translate(None, _NO_BRACKETS):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(depth, deepest)
+    if deepest > DEPTH_MAX:
+        raise BodyTooDeep(
+            f"the body is nested {deepest} deep",
+            remedy=f"send at most {DEPTH_MAX} lists and objects in one another",
+            path="$",
+        )
 
 
 def check_can_be_stored(body: bytes) -> None:

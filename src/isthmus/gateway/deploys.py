@@ -15,10 +15,9 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -26,17 +25,21 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from isthmus.kernel import encode, errors
+from isthmus.runtime.children import run_child
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy import versions
 from isthmus.runtime.deploy.deploy import Ground
 from isthmus.runtime.deploy.report import report
 from isthmus.runtime.shadow import shadow as shadows
+from isthmus.values import whole_number
 
 from .auth import Known
-from .problem import CONTENT_TYPE, BodyTooLarge, MethodNotAllowed, NoSuchPath, problem
+from .body import ClientGone, read_bytes
+from .problem import CONTENT_TYPE, Busy, MethodNotAllowed, NoSuchPath, problem
 
 SCOPE: Final = "deploy.*"
 DEPLOYS_MAX: Final = 2  # at once in one server process: each is a Python of its own
+WAITING_MAX: Final = 8  # with those at work: a folder of 8 MB is kept in memory for each
 LIMIT_S: Final = 590  # the tests of a front end have most of it
 RECEIVE_S: Final = 60
 
@@ -58,19 +61,52 @@ class DeployRefused(errors.RuleBroken):
     slug = "gateway.deploy-refused"
 
 
-class DeployEndpoint:
-    """The ASGI application of the endpoint. `admit` returns who a credential names, or refuses."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What is asked for with a folder."""
 
-    def __init__(self, ground: Ground, admit: Admit, place: Path) -> None:
+    folder: str
+    percent: int
+    shadow: int
+    is_accepted: bool
+
+
+def _wish(known: Known, asked: Mapping[str, str]) -> _Wish:
+    folder = asked.get("folder", known.front_end)
+    if not _FOLDER.fullmatch(folder):
+        raise errors.BadAsk(f"folder {folder[:100]!r}", remedy="name it as a Python package is named", path="folder")
+    percent = _share(asked, "percent", "100", least=1)
+    shadow = _share(asked, "shadow", "0", least=0)
+    return _Wish(folder=folder, percent=percent, shadow=shadow, is_accepted=asked.get("accept") == "true")
+
+
+def _share(asked: Mapping[str, str], name: str, default: str, *, least: int) -> int:
+    text = asked.get(name, default)
+    if (found := whole_number(text, least, 100)) is None:
+        raise errors.BadAsk(f"{name} {text[:100]!r}", remedy=f"send a whole number from {least} to 100", path=name)
+    return found
+
+
+class DeployEndpoint:
+    """The ASGI application of the endpoint. `admit` returns who a credential names, or refuses.
+
+    place: where the settings are, which the process that deploys reads too. command: what starts it.
+    """
+
+    def __init__(self, ground: Ground, admit: Admit, place: Path, command: Sequence[str]) -> None:
         self._ground = ground
         self._admit = admit
-        self._place = place  # where the settings are: the process that deploys reads them too
+        self._place = place
+        self._command = tuple(command)
         self._free = asyncio.Semaphore(DEPLOYS_MAX)
+        self._waiting = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
             body = await self._answered(scope, receive)
             status, headers = 200, [(b"content-type", b"application/json")]
+        except ClientGone:
+            return
         except Exception as error:
             found = problem(error, "deploy")
             status, body, headers = found.status, found.body, [(b"content-type", CONTENT_TYPE), *found.headers]
@@ -100,7 +136,21 @@ class DeployEndpoint:
             return encode(await self._rolled_back(known, asked))
         if path == "/shadow":
             return await self._shadowed(known, asked)
-        return await self._deployed(known, asked, await _received(receive))
+        return await self._admitted(known, asked, scope, receive)
+
+    async def _admitted(self, known: Known, asked: Mapping[str, str], scope: Scope, receive: Any) -> bytes:
+        """Deploy what is sent, where not too many wait already: what waits is kept in memory."""
+        wish = _wish(known, asked)
+        if self._waiting >= WAITING_MAX:
+            raise Busy(f"{self._waiting} deploys wait already", remedy="send it again in a minute", retry_after_s=60)
+        self._waiting += 1
+        try:
+            headers = dict(scope["headers"])
+            packed = await read_bytes(receive, headers, bytes_max=versions.PACKED_MAX, limit_s=RECEIVE_S)
+            async with self._free:
+                return await self._deployed(known, wish, packed)
+        finally:
+            self._waiting -= 1
 
     async def _shadowed(self, known: Known, asked: Mapping[str, str]) -> bytes:
         database, code = self._ground.database, known.front_end
@@ -108,8 +158,7 @@ class DeployEndpoint:
             await shadows.end(database, code, f"stopped by {known.name}")
         else:
             one = await versions.chosen(database, code, asked.get("version", ""))
-            percent = asked.get("percent", "")
-            wanted = int(percent) if percent.isdigit() else 0
+            wanted = _share(asked, "percent", "0", least=0)
             await shadows.declare(database, code, one.hash, percent=wanted, made_by=known.name)
         return encode(await shadows.find(database, code))
 
@@ -120,68 +169,36 @@ class DeployEndpoint:
             database, known.front_end, known.name, to=to, reason=asked.get("reason", "")[:200]
         )
 
-    async def _deployed(self, known: Known, asked: Mapping[str, str], packed: bytes) -> bytes:
-        folder, percent = asked.get("folder", known.front_end), asked.get("percent", "100")
-        shadow = asked.get("shadow", "0")
-        if not _FOLDER.fullmatch(folder):
-            raise errors.BadAsk(f"folder {folder!r}", remedy="name it as a Python package is named", path="folder")
-        if not percent.isdigit() or not 1 <= int(percent) <= 100:
-            raise errors.BadAsk(f"percent {percent!r}", remedy="send a whole number from 1 to 100", path="percent")
-        if not shadow.isdigit() or int(shadow) > 100:
-            raise errors.BadAsk(f"shadow {shadow!r}", remedy="send a whole number from 0 to 100", path="shadow")
+    async def _deployed(self, known: Known, wish: _Wish, packed: bytes) -> bytes:
         with tempfile.TemporaryDirectory(prefix="isthmus-sent-") as made:
-            inside = Path(made) / folder
+            inside = Path(made) / wish.folder
             await asyncio.to_thread(versions.unpack, packed, inside)
-            command = ["deploy", str(inside), "--json", "--percent", percent, "--shadow", shadow]
-            command += ["--only", known.front_end, "--by", known.name]
-            command += ["--accept"] if asked.get("accept") == "true" else []
-            async with self._free:
-                said = await self._run(command)
+            arguments = [str(inside), "--percent", str(wish.percent), "--shadow", str(wish.shadow)]
+            arguments += ["--only", known.front_end, f"--by={known.name}"]
+            arguments += ["--accept"] if wish.is_accepted else []
+            said = await self._run(arguments)
         found: dict[str, Any] = msgspec.json.decode(said)
         if "outcome" in found:
             return said
         cause, problems = found["slug"], found.get("problems", [])
         raise DeployRefused(str(found["detail"]), remedy=str(found["remedy"]), cause=cause, problems=problems)
 
-    async def _run(self, command: list[str]) -> bytes:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "isthmus.cli",
-            *command,
+    async def _run(self, arguments: list[str]) -> bytes:
+        ended = await run_child(
+            [*self._command, *arguments],
             cwd=self._place,
             env={**os.environ, "ISTHMUS_DATABASE_URL": self._ground.database.url},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            limit_s=LIMIT_S,
         )
-        try:
-            said, why = await asyncio.wait_for(process.communicate(), LIMIT_S)
-        except BaseException:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-            raise
-        line = said.strip().rpartition(b"\n")[2]
+        if ended.is_late:
+            raise errors.DeadlineExceeded(
+                f"the deploy did not end within {LIMIT_S} s", remedy="see what its tests wait for; nothing was switched"
+            )
+        line = ended.out.strip().rpartition(b"\n")[2]
         if not line.startswith(b"{"):
+            said = ended.complaint[-2_000:].decode(errors="replace")
             raise errors.Fault(
-                f"the process that deploys ended with {process.returncode}: {why[-2_000:].decode(errors='replace')}",
+                f"the process that deploys ended with {ended.code}: {said}",
                 remedy="look at the server's log",
             )
         return line
-
-
-async def _received(receive: Any) -> bytes:
-    parts: list[bytes] = []
-    size, more = 0, True
-    async with asyncio.timeout(RECEIVE_S):
-        while more:
-            message = await receive()
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            more = message["type"] == "http.request" and message.get("more_body", False)
-            if size > versions.PACKED_MAX:
-                raise BodyTooLarge(
-                    f"the folder is over {versions.PACKED_MAX >> 20} MB", remedy="leave data out of it", path="$"
-                )
-    return b"".join(parts)

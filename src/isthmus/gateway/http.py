@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from isthmus.kernel import Caller, Platform, errors
 from isthmus.kernel.trace import Story
+from isthmus.values import whole_number
 
 from .auth import Clients, Known
 from .body import ClientGone, Receive, check_is_json, read_body
@@ -278,13 +279,14 @@ def _deadline_ms(headers: Mapping[bytes, bytes]) -> int | None:
     sent = headers.get(b"isthmus-deadline-ms")
     if sent is None:
         return None
-    if not sent.isdigit() or len(sent) > 9 or not DEADLINE_MIN_MS <= int(sent) <= DEADLINE_MAX_MS:
+    found = whole_number(sent.decode("latin-1"), DEADLINE_MIN_MS, DEADLINE_MAX_MS)
+    if found is None:
         raise WrongHeader(
             f"Isthmus-Deadline-Ms is {sent.decode('latin-1')!r}",
             remedy=f"send a whole number from {DEADLINE_MIN_MS} to {DEADLINE_MAX_MS}, or leave it out",
             path="Isthmus-Deadline-Ms",
         )
-    return int(sent)
+    return found
 
 
 def _is_told(headers: Mapping[bytes, bytes]) -> bool:

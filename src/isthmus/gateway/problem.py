@@ -59,6 +59,18 @@ class BodyTooLarge(errors.BadAsk):
     slug = "gateway.body-too-large"
 
 
+class HeadTooLarge(errors.BadAsk):
+    """The request line and headers are larger than any may be."""
+
+    slug = "gateway.head-too-large"
+
+
+class BodyTooDeep(errors.BadAsk):
+    """The body has lists and objects nested deeper than any ask has."""
+
+    slug = "gateway.body-too-deep"
+
+
 class BodyTooSlow(errors.BadAsk):
     """The body did not arrive in time."""
 
@@ -96,6 +108,7 @@ _STATUS: Final[dict[type, int]] = {
     errors.KeyReused: 422,  # draft-ietf-httpapi-idempotency-key-header, 2.7
     errors.RuleBroken: 422,
     errors.TooMany: 429,
+    HeadTooLarge: 431,
     errors.Refusal: 400,
     errors.Fault: 500,
     errors.Unavailable: 503,
@@ -175,7 +188,7 @@ def _headers(error: errors.IsthmusError) -> tuple[tuple[bytes, bytes], ...]:
         return ((b"allow", error.allowed.encode()),)
     if isinstance(error, NotJson):
         return ((b"accept", b"application/json"),)
-    if isinstance(error, (BodyTooLarge, BodyTooSlow)):
+    if isinstance(error, (BodyTooLarge, BodyTooSlow, HeadTooLarge)):
         return ((b"connection", b"close"),)  # the rest of the body is not read
     if isinstance(error, (errors.Trouble, errors.TooMany)):
         wait = error.facts.get("retry_after_s", RETRY_AFTER_S if isinstance(error, errors.Trouble) else None)

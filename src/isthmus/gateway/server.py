@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import resource
+from contextlib import suppress
 from typing import Final
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
+from .supervisor import Supervisor
 from .transport import WholeAnswers
 
 KEEP_ALIVE_S: Final = 30  # longer than a load balancer's default between two requests of one client is
@@ -18,7 +22,7 @@ def run(factory: str, *, host: str, port: int, workers: int = 1, log_level: str 
 
     Each worker is a process that calls the factory for itself, and all of them listen on the same port.
     """
-    uvicorn.run(
+    config = uvicorn.Config(
         factory,
         factory=True,
         host=host,
@@ -35,3 +39,18 @@ def run(factory: str, *, host: str, port: int, workers: int = 1, log_level: str 
         timeout_graceful_shutdown=SHUTDOWN_S,
         backlog=BACKLOG,
     )
+    _allow_connections()
+    if workers > 1:
+        Supervisor(config, sockets=[config.bind_socket()]).run()
+        return
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise SystemExit(STARTUP_FAILURE)
+
+
+def _allow_connections() -> None:
+    """Let this process and its workers open as many files as they may: each connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

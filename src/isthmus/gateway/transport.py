@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from .connections import LimitedConnection
 
 GATHERED_MAX: Final = 1 << 16  # bytes that wait: a body in pieces is not kept in memory until it ends
 
@@ -41,7 +41,7 @@ class Gathering:
             self._size = 0
 
 
-class WholeAnswers(HttpToolsProtocol):
+class WholeAnswers(LimitedConnection):
     """HTTP/1.1 as uvicorn speaks it, with each answer in one write."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # type: ignore[override]

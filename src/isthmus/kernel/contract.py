@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
@@ -23,6 +24,10 @@ _MISSING_FIELD = re.compile(r"missing required field `(?P<name>[^`]*)`")
 _STEP = re.compile(r"\.(?P<name>[A-Za-z_]\w*)|\[(?:\.\.\.|\d+|\S+?)\]")
 
 _encoder = msgspec.json.Encoder()
+
+# What comes in lies within these years: a database takes the last moment that Python knows for infinity, a time zone
+# leads out of the first and the last year, and nanoseconds in 64 bits, as tables in memory count, end in 2262.
+YEARS = range(1800, 2200)
 
 
 if TYPE_CHECKING:
@@ -73,6 +78,56 @@ def fit(fields: Mapping[str, Any], type_: type[V], path: str) -> V:
     except msgspec.ValidationError as wrong:
         found = _explained(str(wrong), type_)
         raise BadAsk(found.message, remedy=found.remedy, path=path + (found.path or "$")[1:]) from None
+
+
+def check(value: object, path: str = "$") -> None:
+    """Refuse in what comes in what no type can say: a moment out of all bounds, and what a value itself refuses.
+
+    A Value refuses by a method `__check__(path)` that raises BadAsk. Raises BadAsk with the path.
+    """
+    match value:
+        case date():
+            _check_moment(value, path)
+        case Struct():
+            for name in _looked_at(type(value)):
+                check(getattr(value, name), f"{path}.{name}")
+            if own := getattr(value, "__check__", None):
+                own(path)
+        case tuple() | list():
+            items: tuple[object, ...] | list[object] = value
+            for at, item in enumerate(items):
+                check(item, f"{path}[{at}]")
+        case dict():
+            fields: dict[object, object] = value
+            for name, field in fields.items():
+                check(field, f"{path}.{name}")
+        case _:
+            pass
+
+
+def _check_moment(value: date, path: str) -> None:
+    year = value.astimezone(UTC).year if isinstance(value, datetime) and 1 < value.year < 9999 else value.year
+    if year not in YEARS:
+        raise BadAsk(
+            f"{value.isoformat()} is not within the years {YEARS[0]} to {YEARS[-1]}",
+            remedy="send a time within those years; for one that never comes, leave the field out",
+            path=path,
+        )
+
+
+@lru_cache(maxsize=4096)
+def _looked_at(type_: type) -> tuple[str, ...]:
+    """Return the fields of a contract in which something may be refused that no type can say."""
+    return tuple(name for name, hint in _hints(type_).items() if _is_looked_at(hint, frozenset()))
+
+
+def _is_looked_at(hint: Any, above: frozenset[type]) -> bool:
+    if not isinstance(hint, type):
+        return any(_is_looked_at(part, above) for part in get_args(hint))
+    if hint in above or not issubclass(hint, Struct):
+        return issubclass(hint, date) or any(_is_looked_at(part, above) for part in get_args(hint))
+    inside = _hints(hint).values()
+    return hasattr(hint, "__check__") or any(_is_looked_at(part, above | {hint}) for part in inside)
 
 
 def json_schema(types: tuple[type, ...], ref_template: str) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:

@@ -5,6 +5,7 @@
 | connection lost or refused, server stopping           | Unavailable       | send again                     |
 | serialization failure, deadlock, lock or query limit  | Unavailable       | send again                     |
 | a value out of the range of its column                | BadAsk            | send a smaller one             |
+| a text with NUL                                       | BadAsk            | leave it out                   |
 | unique, check, foreign key, not null, exclusion       | ConstraintBroken  | nothing, unless a pack says so |
 | permission, row-level security, write in a read       | Fault             | nothing: mend the code         |
 | any other                                             | Fault             | nothing: mend the code         |
@@ -66,6 +67,8 @@ def translated(error: Exception) -> errors.IsthmusError:
         )
     if isinstance(error, _PASSING):
         return errors.Unavailable(f"the database broke off: {error}", remedy=AGAIN)
+    if isinstance(error, (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)):
+        return errors.BadAsk("a text holds a character that no column can: NUL", remedy="leave it out", path="$")
     if isinstance(error, asyncpg.DataError) and "out of" in str(error):  # out of range, out of int32 range
         return errors.BadAsk(
             "a value is beyond what its column can hold", remedy="send one within the limits of its kind", path="$"

@@ -167,3 +167,87 @@ def test_merged_baskets_hold_what_both_held(one, other):
     assert {line.sku: line.quantity for line in found} == {
         sku: one.get(sku, 0) + other.get(sku, 0) for sku in one | other
     }
+
+
+def rings(*lines: tuple[str, int]) -> list[api.BasketLine]:
+    return [
+        api.BasketLine(sku="ring", quantity=quantity, shown=eur(100 * quantity), attributes={"text": text})
+        for text, quantity in lines
+    ]
+
+
+def held(lines: Sequence[api.BasketLine]) -> list[tuple[str, int]]:
+    return [(line.attributes.get("text", ""), line.quantity) for line in lines]
+
+
+def ring(quantity: int, text: str | None = None) -> api.SetLine:
+    return api.SetLine(sku="ring", quantity=quantity, attributes=None if text is None else {"text": text})
+
+
+def test_two_rings_with_two_engravings_are_two_lines():
+    both = rules.changed_lines([], [ring(1, "Ada"), ring(2, "Bob")])
+    assert held(both) == [("Ada", 1), ("Bob", 2)]
+    assert held(rules.changed_lines(both, [ring(5, "Bob")])) == [("Ada", 1), ("Bob", 5)]
+    assert held(rules.changed_lines(both, [ring(0, "Ada")])) == [("Bob", 2)]
+    assert held(rules.changed_lines(both, [ring(0, "Ada"), ring(1, "Eve")])) == [("Bob", 2), ("Eve", 1)]
+    assert held(rules.merged_lines(rings(("Ada", 1)), rings(("Bob", 2)))) == [("Ada", 1), ("Bob", 2)]
+
+
+def test_attributes_are_the_same_in_whichever_order_they_are_written():
+    one = [api.BasketLine(sku="ring", quantity=1, attributes={"text": "Ada", "font": {"size": 1, "name": "x"}})]
+    other = [api.BasketLine(sku="ring", quantity=2, attributes={"font": {"name": "x", "size": 1}, "text": "Ada"})]
+    assert held(rules.merged_lines(one, other)) == [("Ada", 3)]
+
+
+def test_a_sku_alone_means_its_one_line_and_never_one_of_several():
+    assert held(rules.changed_lines(rings(("Ada", 1)), [ring(4)])) == [("Ada", 4)]
+    with pytest.raises(api.LineUnclear, match="'ring' stands in 2 lines") as refused:
+        rules.changed_lines(rings(("Ada", 1), ("Bob", 1)), [ring(1, "Eve"), ring(4)][1:])
+    assert refused.value.path == "$.lines[0].attributes"
+    assert held(rules.changed_lines(rings(("Ada", 1), ("Bob", 1)), [ring(0)])) == []
+
+
+LINES = st.dictionaries(
+    st.tuples(st.sampled_from(["ring", "cup"]), st.sampled_from(["", "Ada", "Bob"])), st.integers(1, 99), max_size=6
+)
+
+
+def as_lines(of: dict[tuple[str, str], int]) -> list[api.BasketLine]:
+    return [
+        api.BasketLine(sku=sku, quantity=units, shown=eur(100 * units), attributes={"text": text} if text else {})
+        for (sku, text), units in of.items()
+    ]
+
+
+@given(one=LINES, other=LINES)
+def test_merging_loses_no_piece_and_no_engraving_and_adds_up_what_was_shown(one, other):
+    found = rules.merged_lines(as_lines(one), as_lines(other))
+    assert {(line.sku, line.attributes.get("text", "")): line.quantity for line in found} == {
+        key: one.get(key, 0) + other.get(key, 0) for key in one | other
+    }
+    assert all(line.shown == eur(100 * line.quantity) for line in found)
+
+
+@given(have=LINES, wanted=LINES)
+def test_setting_lines_sets_each_as_asked_and_leaves_the_others(have, wanted):
+    asked = [
+        api.SetLine(sku=sku, quantity=units, attributes={"text": text} if text else {})
+        for (sku, text), units in wanted.items()
+    ]
+    found = rules.changed_lines(as_lines(have), asked)
+    assert {(line.sku, line.attributes.get("text", "")): line.quantity for line in found} == have | wanted
+
+
+def test_a_sum_above_what_a_line_holds_is_refused_and_never_cut():
+    most = [api.BasketLine(sku="tea", quantity=600_000)]
+    with pytest.raises(api.QuantityTooLarge, match="would be 1200000 in one line, and a line holds 1000000") as no:
+        rules.merged_lines(most, most)
+    assert no.value.path == "$.from_basket_id"
+
+
+def test_coupons_of_two_baskets_are_no_more_than_one_may_have():
+    ten = [f"C{at}" for at in range(10)]
+    assert rules.merged_coupons(ten, ten[:3]) == tuple(ten)
+    with pytest.raises(api.TooManyCoupons, match="11 coupons come together, and a purchase has at most 10") as no:
+        rules.merged_coupons(ten, ["another"])
+    assert no.value.path == "$.from_basket_id"

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from fractions import Fraction
+from functools import cache
+from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from isthmus.kernel import ALLOW, errors
 from isthmus.packs.promotion import api
+from isthmus.packs.promotion.rules import benefits
 from isthmus.packs.promotion.rules import promotions as rules
-from isthmus.values import Buyer, Money, money
+from isthmus.values import Buyer, Money, money, rounded
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 TEA, JAM = api.Selector(categories=("tea",)), api.Selector(categories=("jam",))
@@ -178,6 +183,91 @@ def test_an_extra_benefit_that_is_wrong_is_a_fault(wrong: tuple[int, Money]) -> 
         rules.offer_of_extra(extra, basket(line("tea", 1, 100)))
 
 
+HALF = api.PercentOff(basis_points=5000)
+TEA_OR_JAM = api.Selector(categories=("tea", "jam"))
+
+
+def bundle(price: int, *parts: api.BundlePart, **fields: object) -> api.Bundle:
+    return api.Bundle(parts=parts, price=usd(price), **fields)  # type: ignore[arg-type]
+
+
+def off(benefit: object, *lines: api.PromotionLine) -> int:
+    return sum(minor for _, minor in shares(benefit, basket(*lines)))
+
+
+def test_parts_that_share_goods_are_filled_as_is_best_for_the_buyer_however_they_are_written() -> None:
+    tea, either = api.BundlePart(goods=TEA), api.BundlePart(goods=TEA_OR_JAM)
+    dear_tea, cheap_tea, jam = line("tea", 1, 900), line("tea", 1, 300), line("jam", 1, 800)
+    for lines in ((dear_tea, cheap_tea, jam), (jam, cheap_tea, dear_tea), (cheap_tea, jam, dear_tea)):
+        assert off(bundle(1000, tea, either), *lines) == off(bundle(1000, either, tea), *lines) == 700
+
+
+def test_a_bundle_that_would_cost_more_than_its_goods_is_not_made() -> None:
+    part = api.BundlePart(goods=TEA, quantity=2)
+    lines = (line("tea", 2, 2000), line("tea", 2, 600))
+    assert off(bundle(1000, part), *lines) == 1000
+    assert off(bundle(3000, part), *lines) == 0
+
+
+def best_by_trying(benefit: api.Bundle, lines: Sequence[api.PromotionLine]) -> int:
+    """Return what the best bundles take off, by trying every unit in every place."""
+    units = [(Fraction(one.amount.minor, one.quantity), one) for one in lines for _ in range(one.quantity)]
+    state = rules.untouched(basket(*lines), [0] * len(lines))
+    fits = [{id(lines[at]) for at in benefits.matching(state.lines, part.goods)} for part in benefit.parts]
+
+    @cache
+    def worth(left: frozenset[int], places: tuple[int, ...]) -> Fraction | None:
+        if not places:
+            return Fraction(0)
+        rests = [
+            units[at][0] + rest
+            for at in left
+            if id(units[at][1]) in fits[places[0]] and (rest := worth(left - {at}, places[1:])) is not None
+        ]
+        return max(rests, default=None)
+
+    best, times = Fraction(0), 1
+    each = tuple(part for part, one in enumerate(benefit.parts) for _ in range(one.quantity))
+    while (value := worth(frozenset(range(len(units))), each * times)) is not None:
+        assert benefit.price is not None
+        if benefit.times_max is None or times <= benefit.times_max:
+            best = max(best, value - times * benefit.price.minor)
+        times += 1
+    return rounded(best)
+
+
+FEW_LINES = st.lists(
+    st.builds(line, st.sampled_from(["tea", "jam", "rum"]), st.integers(1, 2), st.integers(0, 12)),
+    min_size=1,
+    max_size=4,
+)
+PARTS = st.lists(
+    st.builds(
+        api.BundlePart,
+        goods=st.sampled_from([TEA, JAM, TEA_OR_JAM, api.Selector(), api.Selector(except_categories=("tea",))]),
+        quantity=st.integers(1, 2),
+    ),
+    min_size=1,
+    max_size=3,
+).map(tuple)
+
+
+@settings(max_examples=300, deadline=None)
+@given(parts=PARTS, lines=FEW_LINES, price=st.integers(0, 30), times=st.none() | st.integers(1, 2))
+def test_a_bundle_takes_off_the_most_that_any_matching_does(
+    parts: tuple[api.BundlePart, ...], lines: list[api.PromotionLine], price: int, times: int | None
+) -> None:
+    benefit = bundle(price, *parts, times_max=times)
+    assert off(benefit, *lines) == best_by_trying(benefit, lines)
+
+
+def test_bundles_of_a_million_units_and_twenty_parts_that_share_goods_are_matched_at_once() -> None:
+    parts = tuple(api.BundlePart(goods=api.Selector(except_skus=(f"tea-{at}",)), quantity=3) for at in range(20))
+    lines = [line("tea", 50_000, at, sku=f"tea-{at}") for at in range(1, 200)]
+    state = rules.untouched(basket(*lines), [0] * len(lines))
+    assert benefits.bundles_there(api.Bundle(parts=parts, price=usd(0)), state) == 50_000 * 199 // 60
+
+
 SELECTORS = st.sampled_from(
     [api.Selector(), TEA, JAM, api.Selector(brands=("b",)), api.Selector(except_categories=("tea",))]
 )
@@ -263,6 +353,61 @@ def test_the_order_in_which_promotions_are_given_changes_nothing(
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
     held = basket(*lines, fee=500)
     assert evaluated(promotions, held) == evaluated(shuffled, held)
+
+
+def bill_of(promotions: Sequence[api.Promotion], lines: Sequence[api.PromotionLine]) -> object:
+    """Return what comes off and what is missed, by what lines are and not by where they stand."""
+    discounts, missed = evaluated(promotions, basket(*lines, fee=500))
+    taken = [
+        (one.promotion, one.amount.minor, sorted((repr(lines[share.line]), share.amount.minor) for share in one.shares))
+        for one in discounts
+    ]
+    return taken, missed
+
+
+@given(promotions=PROMOTIONS, lines=LINES, chance=st.randoms(use_true_random=False))
+def test_the_order_of_lines_and_of_the_parts_of_bundles_changes_nothing(
+    promotions: list[api.Promotion], lines: list[api.PromotionLine], chance: Random
+) -> None:
+    shuffled = list(lines)
+    chance.shuffle(shuffled)
+    turned = [
+        structs.replace(one, benefit=structs.replace(one.benefit, parts=one.benefit.parts[::-1]))
+        if isinstance(one.benefit, api.Bundle)
+        else one
+        for one in promotions
+    ]
+    assert bill_of(promotions, lines) == bill_of(turned, shuffled)
+
+
+@pytest.mark.parametrize(
+    ("benefit", "fields", "reason"),
+    [
+        (api.DeliveryOff(), {}, "delivery is free already"),
+        (bundle(900, api.BundlePart(goods=TEA)), {}, "its goods cost no more one by one"),
+        (api.BuyGet(buy=1, get=1, gets=JAM), {"goods": TEA}, "none of what comes with it is in the basket"),
+        (api.PercentOff(basis_points=1), {"goods": TEA}, "what it takes off comes to nothing"),
+        (
+            api.PercentOff(basis_points=5000),
+            {"goods": api.Selector(categories=("rum",))},
+            "its goods may not cost less",
+        ),
+        (
+            api.PercentOff(basis_points=5000),
+            {"goods": api.Selector(categories=("gift",))},
+            "its goods cost nothing already",
+        ),
+    ],
+)
+def test_a_promotion_that_takes_nothing_off_says_why(benefit: object, fields: dict[str, object], reason: str) -> None:
+    held = basket(line("tea", 1, 900), line("rum", 1, 500), line("gift", 1, 0), fee=0)
+    state = rules.untouched(held, [0, 500, 0])
+    one = promotion("p", benefit, **fields)
+    assert rules.lacking(one, rules.Usage(), ALLOW, None, held, state) is None
+    offer = rules.offer_of(one, "TEN", rules.Usage())
+    assert rules.worth(offer, held, state) == usd(0)
+    missed = rules.missed_worthless(offer, one, held, state)
+    assert (missed.coupon, missed.reasons) == ("TEN", (reason,))
 
 
 @given(promotions=PROMOTIONS, lines=LINES)

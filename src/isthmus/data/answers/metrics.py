@@ -20,18 +20,20 @@ from isthmus.markings import AnyMetric
 from ..errors import MixedCurrencies, NotAnswered, StaleData
 from ..lake import rates
 from ..lake.reader import Reader, Snapshots, Table
-from ..model.ask import Ask, leaves
+from ..model.ask import Ask, calendar, leaves
 from ..model.attributes import Attributed, Declared
+from ..model.calendars import Calendar
 from ..model.expression import cells
 from ..model.model import OWN, Model
 from ..privacy import policy as policies
 from ..privacy.policy import Policy
 from ..privacy.suppression import hide_small
 from ..query import freshness
-from ..query.plan import Plan, currency_field, is_timeless, plan
-from ..query.proof import Proof, Proofs, Relied, relied_on
+from ..query.plan import Money, Plan, is_timeless, money_of, plan
+from ..query.proof import Proof, Proofs
 from ..query.scope import quoted, table_name
 from ..query.sql import Statement, statement
+from ..query.values import BIGINT, DIGITS_MAX
 from .receipt import Receipt, Receipts, Rerun, digest_of, receipt_id
 from .usage import Usage
 
@@ -73,7 +75,6 @@ class _Ready:
 
     plan: Plan
     statement: Statement
-    relied: Relied
     limits: Mapping[str, float]
     policy_version: str
 
@@ -109,7 +110,7 @@ class Metrics:
         self._now = now
         self._proofs = Proofs(model)
         self._known: OrderedDict[tuple[object, ...], _Left] = OrderedDict()
-        self._checked: OrderedDict[tuple[object, ...], tuple[str, ...]] = OrderedDict()
+        self._checked: OrderedDict[tuple[object, ...], tuple[Money, ...]] = OrderedDict()
         self._plans: OrderedDict[tuple[object, ...], _Ready] = OrderedDict()
         self.usage = Usage(receipts)
         self._newest: dict[tuple[str, str], datetime | None] = {}
@@ -139,6 +140,19 @@ class Metrics:
             raise errors.NotFound(
                 f"policy {receipt.policy!r} of receipt {id} is gone", remedy="restore it to ask again in its name"
             )
+        try:
+            digest = self._digest(receipt, policy, reasons)
+        except errors.IsthmusError as refused:  # a metric or field that is gone, a key that is broken by now
+            return Rerun(
+                receipt=id, is_same=False, reasons=(*reasons, f"it has no answer any more: {refused}"), digest=""
+            )
+        is_same = digest == receipt.digest
+        if not is_same and not reasons:
+            reasons.append("model, policy and snapshot are the same: the data of this snapshot was changed by hand")
+        return Rerun(receipt=id, is_same=is_same, reasons=tuple(reasons), digest=digest)
+
+    def _digest(self, receipt: Receipt, policy: Policy, reasons: list[str]) -> str:
+        """Return the hash of the answer that a receipt's question has now, and add why it may be another."""
         model = self._model_for(receipt.ask, policy)
         if receipt.model != model.version:
             reasons.append(f"the model was {receipt.model} and is {model.version}")
@@ -150,11 +164,7 @@ class Metrics:
             reader = self._snapshots.newest()
             reasons.append(f"{gone.message}; asked of {reader.snapshot} instead")
         ask = receipt.ask if receipt.ask.as_of else _changed(receipt.ask, as_of=receipt.asked_at)
-        digest = self._answered(ask, policy, reader, receipt.asked_at, is_kept=False).receipt.digest
-        is_same = digest == receipt.digest
-        if not is_same and not reasons:
-            reasons.append("model, policy and snapshot are the same: the data of this snapshot was changed by hand")
-        return Rerun(receipt=id, is_same=is_same, reasons=tuple(reasons), digest=digest)
+        return self._answered(ask, policy, reader, receipt.asked_at, is_kept=False).receipt.digest
 
     def seen_by(self, policy: Policy, metrics: Sequence[str] = ()) -> Model:
         """Return the model with what front ends add, as somebody sees it; as it stands beside these metrics."""
@@ -186,6 +196,11 @@ class Metrics:
                 "a period up to one moment less that up to another shows what few did in between",
                 remedy="leave `as_of` out, or ask for the metric that it is made of, by whole months",
             )
+        if policy.cells_min and (calendar(ask) != Calendar() or any(by.grain == "weekday" for by in planned.by)):
+            raise NotAnswered(
+                "periods that are cut otherwise than everybody's would show, beside those, single days",
+                remedy="leave `week_starts`, `year_starts` and weekdays out",
+            )
         newest = {leg.root: self._newest_row(reader, leg.root) for leg in planned.legs}
         stale = freshness.stale(ready.limits, newest, reader.arrived, asked_at)
         if stale and ask.is_fresh:
@@ -216,16 +231,15 @@ class Metrics:
         ready = self._plans.get((*place, settled))
         if ready is None:
             planned = plan(model, ask, asked_at, person=_person(policy), settled=settled)
-            relied = relied_on(model, planned)
             limits = freshness.limits(model, planned)
-            ready = _Ready(planned, self._written(planned, policy), relied, limits, version)
+            ready = _Ready(planned, self._written(planned, policy), limits, version)
             if ask.as_of is not None or is_timeless(planned):  # else it is of this moment
                 self._keep(self._plans, (*place, settled), ready)
         return ready
 
     def _left(self, ask: Ask, ready: _Ready, policy: Policy, reader: Reader, asked_at: datetime) -> _Left:
         planned, written = ready.plan, ready.statement
-        proofs = self._proofs.check(reader, ready.relied, ask, shows_keys=policies.sees_all(policy))
+        proofs = self._proofs.check(reader, written.relied, ask, shows_keys=policies.sees_all(policy))
         rates.check_rates(reader, written.lacking, written.parameters, ask.currency)
         rows = reader.rows(written.sql, written.parameters)
         _check_currencies(planned, rows)
@@ -242,11 +256,11 @@ class Metrics:
         visible = policies.visible_rows(planned.model, policy)
         return statement(planned.model, planned, visible, is_whole_table=policy.cells_min > 0)
 
-    def _settled(self, reader: Reader, ask: Ask, names: tuple[str, ...]) -> frozenset[str]:
-        """Return the currency fields that have one value in this snapshot."""
+    def _settled(self, reader: Reader, ask: Ask, amounts: tuple[Money, ...]) -> frozenset[Money]:
+        """Return the amounts that are all in one currency in this snapshot."""
         if ask.currency:  # amounts of all are converted to one
-            return frozenset(names)
-        return frozenset(name for name in names if self._proofs.one_currency(reader, name).holds)
+            return frozenset(amounts)
+        return frozenset(money for money in amounts if self._proofs.one_currency(reader, money).holds)
 
     def _hide_small(self, ready: _Ready, policy: Policy, reader: Reader, rows: Rows, asked_at: datetime) -> int:
         """Empty what few people stand behind, and what would give it away; return how many numbers."""
@@ -254,6 +268,7 @@ class Metrics:
         def read(ask: Ask, levels: int) -> Rows:
             wider = plan(ready.plan.model, ask, asked_at, person=policy.person, widened=levels)
             written = self._written(wider, policy)
+            self._proofs.check(reader, written.relied, ask, shows_keys=policies.sees_all(policy))
             return reader.rows(written.sql, written.parameters)
 
         return hide_small(ready.plan, rows, policy.cells_min, read)
@@ -319,10 +334,11 @@ class Metrics:
 
 def _schema(numbers: Sequence[str], rows: Rows, columns: Sequence[str]) -> Any:
     """Return Arrow types; a column without any value has a type too, so that readers need no special case."""
-    inferred = pa.Table.from_pylist(rows, schema=None) if rows else None
     fields: list[Any] = []
     for name in columns:
-        kind = inferred.schema.field(name).type if inferred is not None else pa.null()
+        values = [row[name] for row in rows]
+        is_long = any(isinstance(value, int) and value not in BIGINT for value in values)
+        kind = pa.decimal128(DIGITS_MAX, 0) if is_long else pa.array(values).type
         if pa.types.is_null(kind):
             kind = pa.float64() if name in numbers else pa.string()
         fields.append(pa.field(name, kind))
@@ -333,10 +349,10 @@ def _person(policy: Policy) -> str | None:
     return policy.person if policy.cells_min else None
 
 
-def _currencies(model: Model, planned: Plan) -> tuple[str, ...]:
-    """Return the fields that say in which currencies a plan's amounts are."""
-    every = (currency_field(model, cell) for one in planned.metrics.values() for cell in cells(one))
-    return tuple(dict.fromkeys(name for name in every if name))
+def _currencies(model: Model, planned: Plan) -> tuple[Money, ...]:
+    """Return a plan's amounts of money."""
+    every = (money_of(model, cell) for one in planned.metrics.values() for cell in cells(one))
+    return tuple(dict.fromkeys(money for money in every if money))
 
 
 def _check_currencies(planned: Plan, rows: Rows) -> None:
@@ -346,11 +362,11 @@ def _check_currencies(planned: Plan, rows: Rows) -> None:
             codes.discard(None)
             if len(codes) > 1:
                 field = pairs[0][0].field
-                raise MixedCurrencies(
-                    f"metric {name!r} would add up amounts in {', '.join(sorted(codes))}",
-                    remedy=f"group by {field}, filter by one currency, or have them converted: --in {min(codes)} "
-                    f"(over HTTP `currency`), by the rates of the lake",
-                )
+                shown = ", ".join(sorted(codes - {""})) + (" and without a currency" if "" in codes else "")
+                remedy = f"group by {field}, or filter by one currency"
+                if "" not in codes:
+                    remedy += f", or have them converted: --in {min(codes)} (over HTTP `currency`), by the lake's rates"
+                raise MixedCurrencies(f"metric {name!r} would add up amounts in {shown}", remedy=remedy)
 
 
 def _ordered(rows: Rows, order: Sequence[str], columns: Sequence[str]) -> Rows:

@@ -14,7 +14,7 @@ from isthmus.kernel import encode, errors
 from isthmus.markings import AllOf, AnyMetric, AnyOf, Filter, Not, Where
 
 from ..model.ask import Ask
-from ..model.expression import Cell, Expression, Quotient, Within, cells
+from ..model.expression import Cell, Expression, Quotient, Scaled, Within, cells
 from ..model.model import Entity, Field, FieldKind, Model
 from ..model.paths import reach
 from ..query.plan import plan
@@ -95,7 +95,7 @@ def _metric(model: Model, metric: AnyMetric) -> dict[str, Any] | None:
 
 
 def _is_plain(cell: Cell) -> bool:
-    runs = cell.window or cell.shift or cell.series or cell.goal
+    runs = cell.window or cell.shift or cell.series or cell.goal or cell.agg == "percentile"
     return not runs and not any(isinstance(one, Within) for one in cell.filters)
 
 
@@ -104,6 +104,8 @@ def _sql(model: Model, expression: Expression) -> str:
         return _cell(model, expression)
     if isinstance(expression, Quotient):
         return f"{_sql(model, expression.over)} / NULLIF({_sql(model, expression.under)}, 0)"
+    if isinstance(expression, Scaled):
+        return f"({_sql(model, expression.of)} * {expression.times} + {expression.plus})"
     plus = " + ".join(_sql(model, part) for part in expression.plus)
     return f"({plus}{''.join(f' - {_sql(model, part)}' for part in expression.minus)})"
 

@@ -17,8 +17,9 @@ import pyarrow as pa
 from isthmus.kernel import Value, encode
 from isthmus.markings import Pii, Ref
 
-from ..model import front_end_events as own_events
-from ..model.model import Entity, marks_of
+from ..model import front_end_events
+from ..model.marks import marks_of
+from ..model.model import Entity
 from ..query.scope import quoted
 from .lake import (
     CHANGE_COLUMNS,
@@ -139,7 +140,7 @@ def _rewrite_events(
     """
     scan = lake.scan(before, EVENTS, EVENT_COLUMNS)
     found: list[dict[str, Any]] = []
-    contracts = {**own_events.contracts_of(lake.declared() if before.own else {}), **lake.events}
+    contracts = {**front_end_events.contracts_of(lake.declared() if before.own else {}), **lake.events}
     for name, contract in contracts.items():
         fields = [*_marked(contract, entity)]
         is_theirs = " or ".join(

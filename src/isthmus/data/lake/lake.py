@@ -24,6 +24,7 @@ import duckdb
 import msgspec
 
 from isthmus.kernel import FrontEnd, Value, encode, errors
+from isthmus.values import whole_number
 
 from ..model.attributes import Declared
 from ..model.model import Entity, FieldKind, Model, event_columns
@@ -121,15 +122,15 @@ class Lake:
 
     def state(self, snapshot: str) -> Manifest:
         """Return the manifest of a state. Raises NotFound with the reason where it is gone."""
-        number = snapshot.partition("-")[0]
-        if number.isdigit() and int(number) in self._manifests():
-            manifest = self._manifest(int(number))
+        number = whole_number(snapshot.partition("-")[0], 0, 10**18)
+        if number is not None and number in self._manifests():
+            manifest = self._manifest(number)
             if manifest.name == snapshot:
                 return manifest
         if snapshot == EMPTY.name:
             return EMPTY
-        notes = self.folder / "gone" / f"{number}.txt"
-        reason = notes.read_text() if number.isdigit() and notes.is_file() else "it is not in this lake"
+        notes = self.folder / "gone" / f"{snapshot.partition('-')[0]}.txt"
+        reason = notes.read_text() if number is not None and notes.is_file() else "it is not in this lake"
         raise errors.NotFound(f"snapshot {snapshot} is gone: {reason}", remedy="ask of the newest snapshot")
 
     def snapshots(self) -> list[str]:

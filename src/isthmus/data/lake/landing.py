@@ -24,7 +24,7 @@ import pyarrow as pa
 from isthmus.kernel import Value, decode, errors
 from isthmus.store import Event, Outbox
 
-from ..model import front_end_events as own_events
+from ..model import front_end_events
 from ..model.model import FieldKind, event_columns
 from ..query.scope import quoted, table_name
 from .lake import EVENTS, FOUND, QUARANTINE, File, Lake, Manifest, changes_of, current_of, rows_of
@@ -151,7 +151,7 @@ class Lander:
                     self._datasets(before, batch),
                     now,
                     arrived=batch.arrived,
-                    own=own_events.together(before.own, batch.own),
+                    own=front_end_events.together(before.own, batch.own),
                 )
         finally:
             connection.close()
@@ -190,7 +190,7 @@ class Lander:
         good: list[dict[str, object]] = []
         # loading front ends takes a second: only where there is an event that may be theirs
         declared = {} if all(event.type in self._lake.events for event in events) else self._lake.declared()
-        own = own_events.contracts_of(declared)
+        own = front_end_events.contracts_of(declared)
         for event in events:
             contract = self._contract(event, own)
             reason = _broken(event, contract)
@@ -207,7 +207,7 @@ class Lander:
 
     def _contract(self, event: Event, own: Mapping[str, type[Value]]) -> type[Any] | None:
         """Return what an event must fit: a front end's own is its own alone, so nobody else lands under it."""
-        found = own.get(event.type) if own_events.whose(event.type) == event.front_end else None
+        found = own.get(event.type) if front_end_events.whose(event.type) == event.front_end else None
         return self._lake.events.get(event.type, found)
 
     def _write_entity(

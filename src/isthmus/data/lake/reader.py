@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, cast
 
 import duckdb
 
 from isthmus.kernel import errors
+
+from ..errors import NumberTooLarge
 
 
 class Table(Protocol):
@@ -59,14 +62,16 @@ class DuckReader:
         self.arrived = arrived
 
     def read(self, sql: str, parameters: Sequence[object] = ()) -> Table:
-        return cast(Table, self._connection.cursor().sql(sql, params=list(parameters)).to_arrow_table())
+        with _exactly():
+            return cast(Table, self._connection.cursor().sql(sql, params=list(parameters)).to_arrow_table())
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Return what `read(...).to_pylist()` would, without Arrow: a third of a short answer's time."""
-        cursor = self._connection.cursor().execute(sql, list(parameters))
+        with _exactly():
+            cursor = self._connection.cursor().execute(sql, list(parameters))
+            found = cursor.fetchall()
         names = [column[0] for column in cursor.description or ()]
         turns = [_TURNS.get(str(column[1])) for column in cursor.description or ()]
-        found = cursor.fetchall()
         if any(turns):
             found = [
                 [turn(value) if turn and value is not None else value for turn, value in zip(turns, row, strict=True)]
@@ -81,6 +86,18 @@ class DuckReader:
         if snapshot != self.snapshot:
             raise errors.NotFound(f"snapshot {snapshot} is not here", remedy=f"the one that is here is {self.snapshot}")
         return self
+
+
+@contextmanager
+def _exactly() -> Generator[None]:
+    """Say in the words of the platform that a number does not fit, instead of the engine's."""
+    try:
+        yield
+    except (duckdb.OutOfRangeException, duckdb.ConversionException) as beyond:
+        raise NumberTooLarge(
+            f"a number of this answer is beyond what is kept exactly: {str(beyond).strip().splitlines()[0]}",
+            remedy="narrow the question by filters or groups; whole numbers are kept up to 38 digits",
+        ) from beyond
 
 
 _TURNS: Final[Mapping[str, Callable[[Any], object]]] = {

@@ -7,13 +7,15 @@ from typing import Annotated, Final, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from isthmus.kernel import Meta, Value, errors
-from isthmus.markings import AllOf, AnyOf, Filter, Grain, Not, Operator, Scalar, Where
+from isthmus.markings import AllOf, AnyOf, Cut, Filter, Not, Operator, Scalar, Where
+
+from .calendars import PERIODS, WEEKDAYS, Calendar, Weekday
 
 METRICS_MAX: Final = 50
 DIMENSIONS_MAX: Final = 12
 ROWS_MAX: Final = 100_000  # what one answer holds; more is an export, asked for in parts
 
-GRAINS: Final[tuple[Grain, ...]] = ("hour", "day", "week", "month", "quarter", "year")
+GRAINS: Final[tuple[Cut, ...]] = (*PERIODS, "weekday")
 _OPERATORS: Final[tuple[Operator, ...]] = ("is not null", "is null", "not in", "!=", "<=", ">=", "in", "=", "<", ">")
 
 
@@ -25,6 +27,8 @@ class Ask(Value):
     names metrics or dimensions, `-` in front for downwards. With a `currency`, amounts are converted to it, by
     the rate of each row's day. `accept` takes a flagged answer where keys are not unique; `is_whole` refuses where
     references lead nowhere, `is_fresh` where the newest row is older than it may be (else the answer is flagged).
+    `is_filled` shows periods without rows too. Weeks and years begin where `week_starts` and `year_starts` (a month)
+    say.
     """
 
     metrics: Annotated[tuple[str, ...], Meta(min_length=1, max_length=METRICS_MAX)]
@@ -38,6 +42,9 @@ class Ask(Value):
     accept: tuple[Literal["duplicates"], ...] = ()
     is_whole: bool = False
     is_fresh: bool = False
+    is_filled: bool = False
+    week_starts: Weekday = "monday"
+    year_starts: Annotated[int, Meta(ge=1, le=12)] = 1
 
 
 def zone(ask: Ask) -> ZoneInfo:
@@ -51,13 +58,28 @@ def zone(ask: Ask) -> ZoneInfo:
         ) from None
 
 
-def grained(name: str) -> tuple[str, Grain | None]:
+def calendar(ask: Ask) -> Calendar:
+    """Return when the asker's weeks and years begin."""
+    return Calendar(WEEKDAYS.index(ask.week_starts), ask.year_starts - 1)
+
+
+def week_day(text: str) -> Weekday:
+    """Return the day of the week that a text names. Raises BadAsk."""
+    for day in WEEKDAYS:
+        if day == text.lower():
+            return day
+    raise errors.BadAsk(
+        f"{text!r} is no day of the week{errors.near(text, WEEKDAYS)}", remedy=f"use one of {', '.join(WEEKDAYS)}"
+    )
+
+
+def grained(name: str) -> tuple[str, Cut | None]:
     """Split `time:month` into the field and the grain. Raises BadAsk for a grain that is none."""
     field, colon, grain = name.partition(":")
     if colon and grain not in GRAINS:
         hint = errors.near(grain, GRAINS)
         raise errors.BadAsk(f"{grain!r} is no grain of time{hint}", remedy=f"use one of {', '.join(GRAINS)}")
-    return field, cast(Grain | None, grain or None)
+    return field, cast(Cut | None, grain or None)
 
 
 def read_filter(text: str) -> Where:

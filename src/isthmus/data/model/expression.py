@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal
 
 from isthmus import markings as m
-from isthmus.markings import Filter, Grain
+from isthmus.markings import Cut, Filter, Grain
 
 from ..errors import BadMetric, NeedsTime
-from .ask import Ask, zone
+from .ask import Ask, calendar, leaves, zone
+from .calendars import PERIODS, earlier
 from .model import Model
+from .names import Names
 
-CellAggregate = Literal["sum", "count", "min", "max", "distinct", "people"]
-COMBINABLE: Final = frozenset(["sum", "count", "min", "max"])  # parts can be put together; distinct values cannot
+CellAggregate = Literal["sum", "count", "min", "max", "distinct", "people", "percentile", "least-code", "greatest-code"]
+COMBINABLE: Final = frozenset(
+    ["sum", "count", "min", "max", "least-code", "greatest-code"]
+)  # parts can be put together; distinct values cannot
 
 # Which periods are whole numbers of a grain, so that a row of the earlier period has its place in the later one.
 _WHOLE_PERIODS: Final[Mapping[Grain, frozenset[Grain]]] = {
@@ -69,7 +73,10 @@ class Within:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One aggregate over the rows of one entity; `field` is empty for the rows themselves."""
+    """One aggregate over the rows of one entity; `field` is empty for the rows themselves.
+
+    `share` is how much lies below a percentile; `amount` is the field whose currency codes are looked at.
+    """
 
     root: str
     agg: CellAggregate
@@ -80,6 +87,8 @@ class Cell:
     window: Window | None = None
     series: Series | None = None
     goal: Goal | None = None
+    share: float = 0
+    amount: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,33 @@ class Total:
     minus: tuple[Expression, ...] = ()
 
 
-Expression = Cell | Quotient | Total
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """An expression times a constant, and another added: exact where both are whole."""
+
+    of: Expression
+    times: float
+    plus: float
+
+
+Expression = Cell | Quotient | Total | Scaled
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """What answers are grouped by: a name as asked, with its grain where it is a time.
+
+    `is_axis`: by its own name it is the time that metrics of the question run over.
+    """
+
+    asked: str
+    field: str
+    grain: Cut | None
+    is_axis: bool = False
+
+    @property
+    def is_own_time(self) -> bool:
+        return self.field == "time" or self.is_axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +143,15 @@ class Resolver:
     Of metrics that are derived from others, as many as `widened` says are taken for those, from the outermost on.
     """
 
-    model: Model
+    names: Names
     now: datetime
     ask: Ask
-    grain: Grain | None
+    by: tuple[By, ...]
     widened: int = 0
+
+    @property
+    def model(self) -> Model:
+        return self.names.model
 
     def metric(self, name: str, filters: tuple[Filter | Within, ...]) -> Expression:
         metric = self.model.metric(name)
@@ -138,6 +177,14 @@ class Resolver:
                     tuple(self.metric(part, filters) for part in metric.plus),
                     tuple(self.metric(part, filters) for part in metric.minus),
                 )
+            case m.Percentile():
+                entity, _ = self.model.split(metric.measure)
+                where = _with(filters, metric.where)
+                return replace(
+                    self._cell(entity.name, "percentile", metric.measure, metric.time, where), share=metric.share
+                )
+            case m.Scaled():
+                return Scaled(self.metric(metric.of, filters), metric.times, metric.add)
             case m.Cumulative():
                 return self._cumulative(metric, self.metric(metric.of, filters))
             case m.PeriodOverPeriod():
@@ -164,6 +211,8 @@ class Resolver:
                 self._cell(entity.name, "sum", metric.measure, metric.time, where),
                 self._cell(entity.name, "count", metric.measure, metric.time, where),
             )
+        if agg == "median":
+            return replace(self._cell(entity.name, "percentile", metric.measure, metric.time, where), share=0.5)
         return self._cell(entity.name, agg, metric.measure, metric.time, where)
 
     def _cell(self, root: str, agg: CellAggregate, field: str, time: str, filters: tuple[Filter | Within, ...]) -> Cell:
@@ -172,27 +221,23 @@ class Resolver:
     def _period(self, period: m.Period) -> Within:
         end = self.now.astimezone(zone(self.ask))
         if period.is_to_date:
-            start = truncated(end, period.unit)
+            start = calendar(self.ask).truncated(end, period.unit)
             return Within(start.astimezone(UTC), end.astimezone(UTC), start.date(), end.date())
         start = earlier(end, period.last, period.unit)
         return Within(start.astimezone(UTC), end.astimezone(UTC), start.date() + timedelta(days=1), end.date())
 
     def _cumulative(self, metric: m.Cumulative, inner: Expression) -> Expression:
-        is_total = metric.window == 0 and metric.reset is None
-        if self.grain is None and is_total:
+        unit = metric.window_unit or (metric.unit if metric.unit in PERIODS else "day")
+        if metric.window or metric.reset:
+            self._need_grain(metric.name, inner)
+        elif not any(self._looks_back(cell) for cell in cells(inner)):
             return inner
-        self._need_grain(metric.name)
-        if metric.window and metric.unit not in (self.grain, "day"):
-            raise NeedsTime(
-                f"metric {metric.name!r} runs over {metric.window} {metric.unit}s and was asked by {self.grain}",
-                remedy=f"ask for it by time:{metric.unit}",
-            )
-        window = Window(metric.window, metric.unit, metric.reset)
+        window = Window(metric.window, unit, metric.reset)
         return self._changed(metric.name, inner, lambda cell: replace(cell, window=window))
 
     def _against_before(self, metric: m.PeriodOverPeriod, inner: Expression) -> Expression:
-        grain = self._need_grain(metric.name)
-        if metric.period not in _WHOLE_PERIODS[grain]:
+        grain = self._need_grain(metric.name, inner)
+        if grain == "weekday" or metric.period not in _WHOLE_PERIODS[grain]:
             raise NeedsTime(
                 f"metric {metric.name!r} compares with {metric.offset} {metric.period} before, which is no whole "
                 f"number of {grain}s",
@@ -220,6 +265,8 @@ class Resolver:
                     tuple(self._changed(name, part, change) for part in plus),
                     tuple(self._changed(name, part, change) for part in minus),
                 )
+            case Scaled(of=of):
+                return replace(inner, of=self._changed(name, of, change))
 
     def _conversion(self, metric: m.Conversion, filters: tuple[Filter | Within, ...]) -> Expression:
         own = tuple(one for one in filters if isinstance(one, m.Where) and one.field == "front_end")
@@ -236,10 +283,22 @@ class Resolver:
         )
         return reached if metric.show == "count" else Quotient(reached, start)
 
-    def _need_grain(self, name: str) -> Grain:
-        if self.grain is None:
-            raise NeedsTime(f"metric {name!r} runs over time", remedy="group it by time with a grain, as in time:month")
-        return self.grain
+    def _looks_back(self, cell: Cell) -> bool:
+        """Return whether a total up to the end of what is asked for differs from one over it."""
+        if axis_of(self.names, cell.root, cell.time, self.by) is not None or not cell.time:
+            return True
+        time = self.names.of(cell.root, cell.time, "a metric")
+        if any(one.grain and self.names.of(cell.root, one.field, "a metric").path == time.path for one in self.by):
+            return True  # by another time of the same row, which is refused
+        asked = (leaf.field for one in self.ask.where for leaf in leaves(one))
+        return any(name == "time" or self.names.of(cell.root, name, "a filter").place == time.place for name in asked)
+
+    def _need_grain(self, name: str, inner: Expression) -> Cut:
+        for cell in cells(inner):
+            at = axis_of(self.names, cell.root, cell.time, self.by)
+            if at is not None and (grain := self.by[at].grain) is not None:
+                return grain
+        raise NeedsTime(f"metric {name!r} runs over time", remedy="group it by time with a grain, as in time:month")
 
     def _check_time(self, name: str, cell: Cell) -> None:
         if not cell.time:
@@ -260,29 +319,20 @@ def cells(expression: Expression) -> Iterator[Cell]:
         case Total(plus=plus, minus=minus):
             for part in (*plus, *minus):
                 yield from cells(part)
+        case Scaled(of=of):
+            yield from cells(of)
 
 
-def truncated(moment: datetime, grain: Grain) -> datetime:
-    """Return the beginning of the period that a moment lies in; weeks begin on Monday."""
-    day = moment.replace(minute=0, second=0, microsecond=0)
-    if grain == "hour":
-        return day
-    day = day.replace(hour=0)
-    months = {"month": day.month, "quarter": (day.month - 1) // 3 * 3 + 1, "year": 1}
-    if grain in months:
-        return day.replace(month=months[grain], day=1)
-    return day - timedelta(days=day.weekday()) if grain == "week" else day
-
-
-def earlier(moment: datetime, count: int, unit: Grain) -> datetime:
-    """Return the moment so many units before; a day that the month lacks becomes its last."""
-    fixed = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
-    if unit in fixed:
-        return moment - count * fixed[unit]
-    months = moment.year * 12 + moment.month - 1 - count * {"month": 1, "quarter": 3, "year": 12}[unit]
-    first = moment.replace(year=months // 12, month=months % 12 + 1, day=1)
-    days = ((first + timedelta(days=32)).replace(day=1) - first).days
-    return first.replace(day=min(moment.day, days))
+def axis_of(names: Names, root: str, time: str, by: Sequence[By]) -> int | None:
+    """Return which dimension is a cell's own time by periods: `time`, or its field by name."""
+    for at, one in enumerate(by):
+        if one.field == "time":
+            return at
+    found = names.of(root, time, "a metric") if time else None
+    for at, one in enumerate(by):
+        if found and one.grain and names.of(root, one.field, "a metric").place == found.place:
+            return at
+    return None
 
 
 def _with(filters: tuple[Filter | Within, ...], where: Filter | None) -> tuple[Filter | Within, ...]:

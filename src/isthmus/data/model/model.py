@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import enum
 import hashlib
-import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
-from typing import Any, Final, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -18,23 +17,26 @@ import msgspec
 from isthmus.kernel import Pack, errors
 from isthmus.markings import (
     AnyMetric,
+    Atomic,
     Count,
     Cumulative,
     Derived,
     Dimension,
     EntityMarking,
-    Filter,
     Key,
     Measure,
     Metric,
-    PeriodOverPeriod,
+    Percentile,
     Pii,
     Ref,
+    Stock,
     Time,
 )
 
 from ..errors import NoAttribute, UnknownName
-from .ask import leaves
+from .calendars import PERIODS
+from .marks import bare, is_union, limits, malformed, marks_of, wrong_marks
+from .named import answerable, fields_of, pack_of, parts_of
 
 OWN: Final = ".attributes"  # between an entity and an attribute that a front end gives it
 FieldKind = Literal["text", "integer", "number", "decimal", "boolean", "date", "timestamp", "uuid", "json"]
@@ -128,7 +130,8 @@ class Model:
     def unit(self, name: str) -> str:
         """Return what a metric counts: what it says, or what that one counts that it narrows or runs over."""
         metric = self.metric(name)
-        said = "" if isinstance(metric, Cumulative) else metric.unit  # whose `unit` is the length of its window
+        is_window = isinstance(metric, Cumulative) and not metric.window_unit and metric.unit in PERIODS
+        said = "" if is_window else metric.unit
         return said or (self.unit(metric.of) if isinstance(metric, Cumulative | Derived) else "")
 
     def split(self, field: str) -> tuple[Entity, Field]:
@@ -150,22 +153,28 @@ class Model:
 
 def read_packs(packs: Iterable[Pack], more: Sequence[AnyMetric] = ()) -> Model:
     """Return the model of all packs, with metrics that front ends add. Raises BuildProblems with all that is wrong."""
+    packs = tuple(packs)
     marked: list[tuple[type, str]] = []
-    metrics: list[AnyMetric] = list(more)
+    metrics: list[AnyMetric] = []
     owners: dict[str, str] = {}
     for pack in packs:
         marked += [(cls, pack.owner) for cls in pack.entities]
         for metric in cast(tuple[AnyMetric, ...], pack.metrics):
             metrics.append(metric)
             owners[metric.name] = metric.owner or pack.owner
-    return build(marked, metrics, owners)
+    here = {pack.name for pack in packs}
+    return build(marked, [*more, *answerable(metrics, here)], owners, here)
 
 
 def build(
-    marked: Iterable[tuple[type, str]], metrics: Iterable[AnyMetric], owners: Mapping[str, str] | None = None
+    marked: Iterable[tuple[type, str]],
+    metrics: Iterable[AnyMetric],
+    owners: Mapping[str, str] | None = None,
+    packs: Container[str] | None = None,
 ) -> Model:
     """Return the model of these Value classes (each with its owner) and metrics.
 
+    packs: those that are plugged in. A reference to another pack goes with it: packs do without one another.
     Raises BuildProblems with everything that is wrong, not only the first thing.
     """
     problems: list[str] = []
@@ -177,7 +186,7 @@ def build(
         if reading.marking.name in readings:
             problems.append(f"two classes are entity {reading.marking.name!r}: {cls.__name__} is the second")
         readings[reading.marking.name] = reading
-    entities = {name: _linked(reading, readings, problems) for name, reading in sorted(readings.items())}
+    entities = {name: _linked(reading, readings, problems, packs) for name, reading in sorted(readings.items())}
     named: dict[str, AnyMetric] = {}
     for metric in metrics:
         if metric.name in named:
@@ -196,23 +205,14 @@ def build(
     return model
 
 
-def fields_of(metric: AnyMetric) -> list[str]:
-    """Return the fields that a metric names itself, by full name."""
-    named = [str(getattr(metric, name, "")) for name in ("measure", "field", "time")]
-    where = cast(Filter | None, getattr(metric, "where", None))
-    named += [leaf.field for leaf in leaves(where) if "." in leaf.field] if where is not None else []
-    return [field.rpartition(">")[2] for field in named if field]
-
-
-def parts_of(metric: AnyMetric) -> list[str]:
-    """Return the metrics that a metric is made of, by name."""
-    parts = [*getattr(metric, "plus", ()), *getattr(metric, "minus", ())]
-    parts += [getattr(metric, name) for name in ("numerator", "denominator", "start", "goal") if hasattr(metric, name)]
-    return [*parts, metric.of] if isinstance(metric, Derived | Cumulative | PeriodOverPeriod) else parts
+_SUMMED: Final = frozenset(["integer", "number", "decimal"])
 
 
 def metric_problems(model: Model, metric: AnyMetric) -> Iterable[str]:
-    """Yield what a metric names and the model does not have."""
+    """Yield what a metric says that cannot be, and what it names that the model does not have."""
+    if wrong := malformed(metric):
+        yield wrong
+        return
     looks: list[Callable[[], object]] = [partial(model.split, field) for field in fields_of(metric)]
     if isinstance(metric, Count):
         looks.append(partial(model.entity, metric.of))
@@ -222,13 +222,27 @@ def metric_problems(model: Model, metric: AnyMetric) -> Iterable[str]:
             look()
         except UnknownName as unknown:
             yield unknown.message
+            return
+    yield from _sums_of_no_numbers(model, metric)
+
+
+def _sums_of_no_numbers(model: Model, metric: AnyMetric) -> Iterable[str]:
+    if not isinstance(metric, Atomic | Percentile | Stock):
+        return
+    _, found = model.split(metric.measure.rpartition(">")[2])
+    said = metric.agg if isinstance(metric, Atomic) else "sum" if isinstance(metric, Stock) else "percentile"
+    agg = said or (found.measure.agg if found.measure else None)
+    if agg in ("sum", "avg", "median", "percentile") and found.kind not in _SUMMED:
+        yield f"{metric.measure} is a {found.kind}, and there is no {agg} of that"
+    if isinstance(metric, Percentile) and not 0 <= metric.share <= 1:
+        yield f"share is {metric.share:g}, and lies between 0 and 1"
 
 
 def event_columns(contract: type) -> dict[str, FieldKind]:
     """Return the fields of an event's contract with their kinds."""
     hints = get_type_hints(contract, include_extras=True)
     names = cast(tuple[str, ...], getattr(contract, "__struct_fields__", ()))
-    return {name: _kind(_bare(hints[name]))[0] for name in names}
+    return {name: _kind(bare(hints[name]))[0] for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +264,9 @@ def _read(cls: type, owner: str, problems: list[str]) -> _Reading | None:
     refs: dict[str, Ref] = {}
     for name in cast(tuple[str, ...], getattr(cls, "__struct_fields__", ())):
         fields[name] = read_field(name, hints[name])
-        for mark in marks_of(hints[name]):
-            if isinstance(mark, Ref):
-                refs[name] = mark
+        problems += [f"{marking.name}.{name} {wrong}" for wrong in wrong_marks(hints[name])]
+        if found := [mark for mark in marks_of(hints[name]) if isinstance(mark, Ref)]:
+            refs[name] = found[0]
     for found_field in fields.values():
         currency = found_field.measure.currency if found_field.measure else ""
         if currency and "." not in currency and currency not in fields:
@@ -263,7 +277,7 @@ def _read(cls: type, owner: str, problems: list[str]) -> _Reading | None:
 def read_field(name: str, hint: Any) -> Field:
     """Return a field as the annotation of a class says it."""
     marks = tuple(marks_of(hint))
-    kind, values, is_nullable = _kind(_bare(hint))
+    kind, values, is_nullable = _kind(bare(hint))
     found = {type(mark): mark for mark in marks}
     return Field(
         name=name,
@@ -275,16 +289,19 @@ def read_field(name: str, hint: Any) -> Field:
         pii=cast(Pii, found[Pii]).kind if Pii in found else None,
         measure=cast(Measure | None, found.get(Measure)),
         time=cast(Time | None, found.get(Time)),
-        **_limits([mark for mark in marks if isinstance(mark, msgspec.Meta)]),
+        **limits([mark for mark in marks if isinstance(mark, msgspec.Meta)]),
     )
 
 
-def _linked(reading: _Reading, readings: Mapping[str, _Reading], problems: list[str]) -> Entity:
+def _linked(
+    reading: _Reading, readings: Mapping[str, _Reading], problems: list[str], packs: Container[str] | None
+) -> Entity:
     name = reading.marking.name
     key = tuple(field.name for field in reading.fields.values() if field.is_key)
     if not key:
         problems.append(f"entity {name!r} has no field marked Key(), so nothing tells its rows apart")
-    references = [_reference(reading, field, ref, readings, problems) for field, ref in reading.refs.items()]
+    here = {field: ref for field, ref in reading.refs.items() if packs is None or pack_of(ref.to) in packs}
+    references = [_reference(reading, field, ref, readings, problems) for field, ref in here.items()]
     times = [field for field in reading.fields.values() if field.time]
     defaults = [field for field in times if field.time and field.time.is_default]
     if len(defaults) > 1:
@@ -324,36 +341,12 @@ def _reference(
     return Reference(name=name, source=reading.marking.name, target=ref.to, pairs=((name, rest[0]), *same))
 
 
-def marks_of(hint: Any) -> Iterable[object]:
-    """Yield the markings of an annotation, also those inside `X | None`."""
-    yield from getattr(hint, "__metadata__", ())
-    for part in get_args(hint):
-        if hasattr(part, "__metadata__") or _is_union(part):
-            yield from marks_of(part)
-
-
-def _limits(metas: Sequence[msgspec.Meta]) -> dict[str, Any]:
-    """Return what constraints say; of several, the outermost that says it."""
-    asked = {"least": "ge", "greatest": "le", "pattern": "pattern", "doc": "description"}
-    said = {ours: [getattr(meta, theirs) for meta in metas] for ours, theirs in asked.items()}
-    firsts = {ours: next((one for one in values if one is not None), None) for ours, values in said.items()}
-    return {ours: first for ours, first in firsts.items() if first is not None}
-
-
-def _bare(hint: Any) -> Any:
-    return get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
-
-
-def _is_union(hint: Any) -> bool:
-    return get_origin(hint) in (Union, types.UnionType)
-
-
 def _kind(hint: Any) -> tuple[FieldKind, tuple[str, ...], bool]:
-    if _is_union(hint):
+    if is_union(hint):
         parts = [part for part in get_args(hint) if part not in (type(None), msgspec.UnsetType)]
-        kind, values, _ = _kind(_bare(parts[0])) if len(parts) == 1 else ("json", (), False)
+        kind, values, _ = _kind(bare(parts[0])) if len(parts) == 1 else ("json", (), False)
         return kind, values, type(None) in get_args(hint)
-    hint = _bare(hint)
+    hint = bare(hint)
     if get_origin(hint) is Literal:
         return "text", tuple(map(str, get_args(hint))), False
     if isinstance(hint, type) and issubclass(hint, enum.Enum):

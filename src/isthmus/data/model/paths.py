@@ -54,8 +54,19 @@ class Reach:
         return any(not step.is_up for step in self.path)
 
     @property
+    def way_down(self) -> Path:
+        """Return the steps up to the first one down, to the rows that there may be several of; none where there is."""
+        first = next((at for at, step in enumerate(self.path) if not step.is_up), None)
+        return () if first is None else self.path[: first + 1]
+
+    @property
     def name(self) -> str:
         return f"{self.entity.name}.{self.field.name}"
+
+    @property
+    def place(self) -> tuple[Path, str]:
+        """Return what two ways to the same field have alike."""
+        return self.path, self.name
 
 
 def reach(model: Model, origin: str, name: str, metric: str) -> Reach:

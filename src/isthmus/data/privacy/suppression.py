@@ -21,9 +21,11 @@ from msgspec.structs import replace
 from isthmus.markings import Derived, Grain, Where
 
 from ..errors import NeedsTime, NotADimension, NotAnswered
-from ..model.ask import GRAINS, Ask, leaves
-from ..model.expression import cells, earlier, truncated
-from ..model.model import Model, parts_of
+from ..model.ask import Ask, leaves
+from ..model.calendars import Calendar, earlier, nested
+from ..model.expression import cells
+from ..model.model import Model
+from ..model.named import parts_of
 from ..model.paths import reach
 from ..query.plan import Plan
 from .small_cells import Group, hidden_cells
@@ -162,7 +164,7 @@ def _hidden(people: Mapping[Group, int], least: int) -> set[Group]:
 def _by(planned: Plan, grain: Grain) -> tuple[str, ...]:
     """Return the dimensions of an answer with those that its filters choose by; times as fine as both need."""
     found = {by.asked: None for by in planned.by if not by.is_own_time}
-    own: Grain | None = next((by.grain for by in planned.by if by.is_own_time), None)
+    own: Grain | None = next((by.grain for by in planned.by if by.is_own_time and by.grain != "weekday"), None)
     for leaf in (leaf for one in planned.ask.where for leaf in leaves(one)):
         if leaf.field == "time":
             own = _finer(own, grain)
@@ -187,11 +189,7 @@ def _full(root: str, leaf: Where) -> str:
 
 def _finer(one: Grain | None, other: Grain) -> Grain:
     """Return a grain whose periods both are made of; weeks begin and end inside months."""
-    if one is None or one == other:
-        return other
-    if "week" in (one, other) and "hour" not in (one, other):
-        return "day"
-    return one if GRAINS.index(one) < GRAINS.index(other) else other
+    return other if one is None else nested([one, other])
 
 
 def _group(planned: Plan, atom: Mapping[str, object], names: Sequence[str]) -> Group:
@@ -204,7 +202,7 @@ def _group(planned: Plan, atom: Mapping[str, object], names: Sequence[str]) -> G
 def _coarser(value: object, grain: Grain) -> object:
     if not isinstance(value, date):
         return value
-    cut = truncated(value if isinstance(value, datetime) else datetime.combine(value, time()), grain)
+    cut = Calendar().truncated(value if isinstance(value, datetime) else datetime.combine(value, time()), grain)
     return cut if grain == "hour" else cut.date()
 
 

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import cast
 
-import msgspec
-
 from isthmus.kernel import FrontEnd, Pack, errors
 from isthmus.markings import AnyMetric, Metric
 
@@ -17,6 +15,7 @@ from ..errors import NeedsTime
 from ..model.ask import GRAINS, Ask, zone
 from ..model.attributes import with_own
 from ..model.expression import cells
+from ..model.marks import malformed
 from ..model.model import Model, metric_problems, read_packs
 from .plan import Plan, plan
 from .scope import Parameters, Scope, conjunction, reaching
@@ -45,7 +44,7 @@ def _problems(model: Model, front_end: FrontEnd) -> Iterator[str]:
             yield f"{where}; call it {code + '.' + metric.name.rpartition('.')[2]!r}: the other names are the packs'"
         elif metric.name in {one.name for one in sound}:
             yield f"{where} twice; give one of them another name"
-        elif wrong := _malformed(metric):
+        elif wrong := malformed(metric):
             yield f"{where}: {wrong}"
         else:
             sound.append(cast(AnyMetric, metric))
@@ -59,15 +58,6 @@ def _problems(model: Model, front_end: FrontEnd) -> Iterator[str]:
         unknown = list(metric_problems(seen, metric))
         for problem in unknown or _unanswered(seen, metric):
             yield f"front end {code!r} has the metric {metric.name!r}: {problem}"
-
-
-def _malformed(metric: Metric) -> str:
-    """Return what a field of it cannot be, which its class does not look at when it is made."""
-    try:
-        msgspec.convert(msgspec.to_builtins(metric), type(metric))
-    except msgspec.ValidationError as wrong:
-        return str(wrong)
-    return ""
 
 
 def _unanswered(model: Model, metric: AnyMetric) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
 from isthmus.markings import Scalar, Where
@@ -51,7 +52,7 @@ class Lookup:
         if written.sql not in self._texts:
             self._texts[written.sql], _ = translated(written.sql, written.parameters, "postgres")
         row = await session.fetch_row(self._texts[written.sql], *written.parameters)
-        return {name: row[name] for name in self._metrics}
+        return {name: _number(row[name]) for name in self._metrics}
 
     def _check(self, leg: Leg) -> None:
         if leg.many:
@@ -60,3 +61,9 @@ class Lookup:
                 f"{field} is on the many side of {leg.root}, so a look-up by it would read far more than its key",
                 remedy="look up by a field that each counted row has one of",
             )
+
+
+def _number(value: Any) -> Any:
+    """Return a whole number as one: PostgreSQL adds them up as decimals."""
+    is_whole = isinstance(value, Decimal) and value.as_tuple().exponent == 0
+    return int(value) if is_whole else value

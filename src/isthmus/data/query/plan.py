@@ -16,30 +16,43 @@ from isthmus import markings as m
 from isthmus.markings import Filter, Grain
 
 from ..errors import BadMetric, NeedsTime, NotADimension, NotAnswered, UnknownName
-from ..model.ask import Ask, grained
-from ..model.expression import COMBINABLE, Cell, Expression, Quotient, Resolver, Series, Window, Within, cells
+from ..model.ask import Ask, calendar, grained
+from ..model.expression import (
+    COMBINABLE,
+    By,
+    Cell,
+    Expression,
+    Quotient,
+    Resolver,
+    Scaled,
+    Series,
+    Window,
+    Within,
+    axis_of,
+    cells,
+)
 from ..model.model import Model
-from ..model.paths import Reach, reach, ways_up, written
+from ..model.names import Names
+from ..model.paths import Reach, ways_up, written
+from .moments import ALWAYS
+from .periods import Bounds, Spine, bounds, check_length
 
 
 @dataclass(frozen=True, slots=True)
-class By:
-    """What answers are grouped by: a name as asked, with its grain where it is a time."""
+class Money:
+    """Amounts of an entity, and the field that says in which currency each is."""
 
-    asked: str
-    field: str
-    grain: Grain | None
-
-    @property
-    def is_own_time(self) -> bool:
-        return self.field == "time"
+    root: str
+    amount: str
+    currency: str
 
 
 @dataclass(slots=True, kw_only=True)
 class Leg:
     """The cells that one scan of one entity answers, and how it reaches each dimension.
 
-    `many` are the dimensions on the many side: they are answered by distinct keys, and do not add up.
+    `axis` is the dimension that is its own time by periods. `many` are the dimensions on the many side: they are
+    answered by distinct keys, and do not add up.
     """
 
     root: str
@@ -48,12 +61,19 @@ class Leg:
     window: Window | None
     series: Series | None
     is_holistic: bool
+    axis: int | None
+    bounds: Bounds | None  # where it looks back, or takes the last row of something
     cells: list[Cell] = field(default_factory=list[Cell])
     dimensions: tuple[Reach, ...] = ()
 
     @property
     def many(self) -> tuple[int, ...]:
         return tuple(at for at, found in enumerate(self.dimensions) if found.is_many)
+
+    @property
+    def looks_back(self) -> bool:
+        """Return whether rows of earlier periods count in later ones."""
+        return self.window is not None or (self.series is not None and self.series.is_carried)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +82,7 @@ class Plan:
 
     model: Model
     ask: Ask
+    names: Names
     by: tuple[By, ...]
     metrics: Mapping[str, Expression]
     legs: tuple[Leg, ...]
@@ -69,6 +90,7 @@ class Plan:
     people: Mapping[str, tuple[Cell, ...]]  # by metric: how many stand behind each of its cells
     non_additive: Mapping[str, tuple[str, ...]]  # by metric: dimensions that it does not add up over
     time_at: int | None
+    spine: Spine | None
 
 
 def plan(
@@ -77,30 +99,32 @@ def plan(
     now: datetime,
     *,
     person: str | None = None,
-    settled: frozenset[str] = frozenset(),
+    settled: frozenset[Money] = frozenset(),
     widened: int = 0,
 ) -> Plan:
     """Return how to answer an ask.
 
-    `settled` are currency fields that have one value in all rows, so that amounts can't meet in two. `person` is
+    `settled` are amounts that are all in one currency, so that none can meet in two. `person` is
     the entity whose members are counted behind each cell, for the suppression of small ones; an empty text counts
     rows, None counts nothing. `widened` takes so many levels of derived metrics off. Raises the errors of `errors.py`,
     each with what to do next.
     """
+    names = Names(model)
     by = _dimensions(model, ask)
     _check_order(ask, by)
-    time_at = next((at for at, one in enumerate(by) if one.is_own_time), None)
-    resolver = Resolver(model, ask.as_of or now, ask, by[time_at].grain if time_at is not None else None, widened)
+    resolver = Resolver(names, ask.as_of or now, ask, by, widened)
     metrics = {name: resolver.metric(name, ()) for name in dict.fromkeys(ask.metrics)}
-    asked = settled | {one.field for one in by}
-    currencies = {name: tuple(_currencies(model, found, asked)) for name, found in metrics.items()}
+    legs = _legs(names, ask, by, metrics)
+    currencies = {name: tuple(_codes(names, found, by, settled)) for name, found in metrics.items()}
     people = {name: tuple(_people(model, found, person)) for name, found in metrics.items()}
-    legs = _legs(model, by, metrics)
     _add(legs, [cell for pairs in currencies.values() for pair in pairs for cell in pair])
     _add(legs, [cell for counted in people.values() for cell in counted])
+    time_at = _time_at(by, legs.values())
+    by = tuple(replace(one, is_axis=at == time_at) for at, one in enumerate(by))
     return Plan(
         model=model,
         ask=ask,
+        names=names,
         by=by,
         metrics=metrics,
         legs=tuple(legs.values()),
@@ -108,7 +132,48 @@ def plan(
         people=people,
         non_additive={name: _non_additive(found, by, legs) for name, found in metrics.items()},
         time_at=time_at,
+        spine=_spine(names, ask, by, tuple(legs.values()), time_at),
     )
+
+
+def _time_at(by: tuple[By, ...], legs: Iterable[Leg]) -> int | None:
+    """Return the dimension that time runs along. Raises NeedsTime where two metrics run along two."""
+    found = {leg.axis for leg in legs if leg.axis is not None and (leg.looks_back or leg.shift)}
+    found |= {at for at, one in enumerate(by) if one.field == "time"}
+    if len(found) > 1:
+        shown = ", ".join(by[at].asked for at in sorted(found))
+        raise NeedsTime(f"the metrics run over different times: {shown}", remedy="ask for them one by one")
+    return found.pop() if found else None
+
+
+def _spine(names: Names, ask: Ask, by: tuple[By, ...], legs: tuple[Leg, ...], time_at: int | None) -> Spine | None:
+    """Return the periods that are shown with rows or without; None where only those with rows are."""
+    running = [leg for leg in legs if leg.looks_back and leg.axis is not None]
+    if ask.is_filled and time_at is None:
+        raise NeedsTime("empty periods were asked for, and no periods", remedy="group by time, as in time:day")
+    if not (running or ask.is_filled) or time_at is None:
+        return None
+    grain = by[time_at].grain
+    if grain is None or grain == "weekday":
+        raise NeedsTime(
+            "weekdays come round, so that nothing runs on from one to the next and none is missing",
+            remedy="group by time:day, or ask for a metric that does not run over time",
+        )
+    found = {_bounds(names, ask, leg).stretches for leg in running or legs if leg.shift is None}
+    if len(found) > 1:
+        raise NeedsTime(
+            "a filter is on the time of some of the metrics only, and they are to show the same periods",
+            remedy="filter by `time`, which is each metric's own, or ask for them one by one",
+        )
+    spine = Spine(time_at, grain, found.pop() if found else ALWAYS)
+    check_length(spine, calendar(ask))
+    return spine
+
+
+def _bounds(names: Names, ask: Ask, leg: Leg) -> Bounds:
+    if leg.time is None:
+        return Bounds((), ALWAYS, ask.where)
+    return leg.bounds or bounds(names, ask, leg.root, leg.time)
 
 
 def is_timeless(plan: Plan) -> bool:
@@ -124,7 +189,8 @@ def _all_filters(cell: Cell) -> tuple[Filter | Within, ...]:
 def leg_key(cell: Cell) -> tuple[object, ...]:
     """Return what cells must share to be answered by one scan."""
     is_holistic = cell.window is not None and cell.agg not in COMBINABLE
-    return cell.root, cell.time, cell.shift, cell.window, cell.series, is_holistic
+    period = tuple(one for one in cell.filters if isinstance(one, Within)) if cell.series else ()
+    return cell.root, cell.time, cell.shift, cell.window, cell.series, period, is_holistic
 
 
 def _dimensions(model: Model, ask: Ask) -> tuple[By, ...]:
@@ -149,7 +215,9 @@ def _check_order(ask: Ask, by: tuple[By, ...]) -> None:
             raise UnknownName("column of this answer", name.lstrip("-"), known)
 
 
-def _legs(model: Model, by: tuple[By, ...], metrics: Mapping[str, Expression]) -> dict[tuple[object, ...], Leg]:
+def _legs(
+    names: Names, ask: Ask, by: tuple[By, ...], metrics: Mapping[str, Expression]
+) -> dict[tuple[object, ...], Leg]:
     """Return the legs for all cells; a cell that looks back also gets its present twin, which says where time ends."""
     legs: dict[tuple[object, ...], Leg] = {}
     for name, expression in metrics.items():
@@ -157,26 +225,29 @@ def _legs(model: Model, by: tuple[By, ...], metrics: Mapping[str, Expression]) -
             for one in (cell, replace(cell, shift=None)) if cell.shift else (cell,):
                 key = leg_key(one)
                 if key not in legs:
-                    legs[key] = _leg(model, by, one, name)
+                    legs[key] = _leg(names, ask, by, one, name)
                 if one not in legs[key].cells:
                     legs[key].cells.append(one)
     return legs
 
 
-def _leg(model: Model, by: tuple[By, ...], cell: Cell, metric: str) -> Leg:
-    time = reach(model, cell.root, cell.time, metric) if cell.time else None
-    is_time_needed = any(one.is_own_time for one in by) or cell.series is not None
+def _leg(names: Names, ask: Ask, by: tuple[By, ...], cell: Cell, metric: str) -> Leg:
+    time = names.of(cell.root, cell.time, metric) if cell.time else None
+    is_time_needed = any(one.field == "time" for one in by) or cell.series is not None
     if time is None and is_time_needed:
         raise NeedsTime(
             f"metric {metric!r} was asked by time, and {cell.root} has none",
             remedy="mark a field Time(), or give the entity or the metric a `time` by references",
         )
-    dimensions = tuple(dimension(model, cell.root, one, time, metric) for one in by)
+    dimensions = tuple(dimension(names, cell.root, one, time, metric) for one in by)
     if cell.series is not None and any(found.is_many for found in dimensions):
         raise BadMetric(
             f"{metric!r} is a level, and a dimension on the many side would count one level several times",
             remedy="group it by what each of its rows has one of",
         )
+    is_running = cell.window is not None or cell.series is not None
+    if is_running and time is not None:
+        _check_times(by, dimensions, time, metric)
     return Leg(
         root=cell.root,
         time=time,
@@ -184,15 +255,34 @@ def _leg(model: Model, by: tuple[By, ...], cell: Cell, metric: str) -> Leg:
         window=cell.window,
         series=cell.series,
         is_holistic=bool(leg_key(cell)[-1]),
+        axis=axis_of(names, cell.root, cell.time, by),
+        bounds=bounds(names, ask, cell.root, time) if is_running and time is not None else None,
         dimensions=dimensions,
     )
 
 
-def dimension(model: Model, root: str, by: By, time: Reach | None, metric: str) -> Reach:
+def _check_times(by: tuple[By, ...], dimensions: tuple[Reach, ...], time: Reach, metric: str) -> None:
+    """Raise NeedsTime where a metric that runs over time is asked by its time twice, or by another one of its rows."""
+    graded = [(one, found) for one, found in zip(by, dimensions, strict=True) if one.grain]
+    own = [one.asked for one, found in graded if found.place == time.place]
+    other = [one.asked for one, found in graded if found.place != time.place and found.path == time.path]
+    if len(own) > 1:
+        raise NeedsTime(
+            f"metric {metric!r} runs over time, and was asked by {' and '.join(own)}, which cut it twice",
+            remedy="leave one of them out",
+        )
+    if other and not own:
+        raise NeedsTime(
+            f"metric {metric!r} runs over {time.name}, and was asked by {other[0]}",
+            remedy="ask for it by time, as in time:month",
+        )
+
+
+def dimension(names: Names, root: str, by: By, time: Reach | None, metric: str) -> Reach:
     """Return how rows of an entity reach a dimension: their own time, their own field, or one by references."""
-    if by.is_own_time and time is not None:
+    if by.field == "time" and time is not None:
         return time
-    found = reach(model, root, by.field if "." in by.field else f"{root}.{by.field}", metric)
+    found = names.of(root, by.field, metric)
     if not found.field.is_dimension and found.field.pii is None:
         raise NotADimension(
             f"{found.name} is no dimension",
@@ -213,19 +303,32 @@ def _add(legs: dict[tuple[object, ...], Leg], more: Iterable[Cell]) -> None:
             leg.cells.append(cell)
 
 
-def _currencies(model: Model, expression: Expression, settled: frozenset[str]) -> Iterator[tuple[Cell, Cell]]:
+def _codes(
+    names: Names, expression: Expression, by: tuple[By, ...], settled: frozenset[Money]
+) -> Iterator[tuple[Cell, Cell]]:
     """Yield the cells that show whether amounts of several currencies are added up, where nothing rules it out."""
     for cell in dict.fromkeys(cells(expression)):
-        name = currency_field(model, cell)
-        if name and not settled & {name, name.rpartition(".")[2]}:
-            yield replace(cell, agg="min", field=name), replace(cell, agg="max", field=name)
+        money = money_of(names.model, cell)
+        if money is None or money in settled:
+            continue
+        place = names.of(cell.root, money.currency, "a currency").place
+        plain = (one for one in by if one.grain is None and one.field != "time")
+        if not any(names.of(cell.root, one.field, "a currency").place == place for one in plain):
+            shown = replace(cell, field=money.currency, amount=cell.field, share=0)
+            yield replace(shown, agg="least-code"), replace(shown, agg="greatest-code")
+
+
+def money_of(model: Model, cell: Cell) -> Money | None:
+    """Return the amounts that a cell is made of; None where they are no money."""
+    name = currency_field(model, cell)
+    return Money(cell.root, cell.field, name) if name else None
 
 
 def currency_field(model: Model, cell: Cell) -> str:
     """Return the field that says in which currency a cell's amounts are; empty where they are no money."""
-    if not cell.field or cell.agg in ("count", "distinct"):
+    if not cell.field or cell.agg in ("count", "distinct", "least-code", "greatest-code", "people"):
         return ""
-    entity, found = model.split(cell.field)
+    entity, found = model.split(cell.field.rpartition(">")[2])
     name = found.measure.currency if found.measure else ""
     return name if not name or "." in name else f"{entity.name}.{name}"
 
@@ -240,9 +343,9 @@ def _people(model: Model, expression: Expression, person: str | None) -> Iterato
                 "a running total of one period less that of the one before shows a single period",
                 remedy="ask for the metric that it is made of: small cells are hidden there",
             )
-        if cell.agg in ("min", "max") and _is_of_people(model, cell.root):
+        if cell.agg in ("min", "max", "percentile") and _is_of_people(model, cell.root):
             raise NotAnswered(
-                f"the least or greatest {cell.field} of many people is the number of one of them",
+                f"the least, greatest or middle {cell.field} of many people is the number of one of them",
                 remedy="ask for a sum or an average",
             )
         ways = ways_up(model, cell.root, person) if person else []
@@ -267,8 +370,8 @@ def _non_additive(
     expression: Expression, by: tuple[By, ...], legs: Mapping[tuple[object, ...], Leg]
 ) -> tuple[str, ...]:
     """Return the dimensions that a metric must not be added up over."""
-    never = isinstance(expression, Quotient) or any(
-        cell.agg in ("min", "max", "distinct") for cell in cells(expression)
+    never = isinstance(expression, Quotient | Scaled) or any(
+        cell.agg in ("min", "max", "distinct", "percentile") for cell in cells(expression)
     )
     if never:
         return tuple(one.asked for one in by)
@@ -276,6 +379,6 @@ def _non_additive(
     for cell in cells(expression):
         leg = legs[leg_key(cell)]
         found |= {by[at].asked for at in leg.many}
-        if cell.window or cell.series or cell.shift:
-            found |= {one.asked for one in by if one.is_own_time}
+        if (cell.window or cell.series or cell.shift) and leg.axis is not None:
+            found.add(by[leg.axis].asked)
     return tuple(one.asked for one in by if one.asked in found)

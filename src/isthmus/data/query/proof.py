@@ -9,33 +9,43 @@ from msgspec import structs
 
 from isthmus.kernel import Value
 
-from ..errors import SHOWN_MAX, BrokenReference, DuplicateKey
+from ..errors import SHOWN_MAX, BrokenReference, DuplicateKey, TiedLevels
 from ..lake.reader import Reader
-from ..model.ask import Ask, leaves
-from ..model.expression import Cell, Within, cells
+from ..model.ask import Ask
 from ..model.model import Entity, Model, Reference
-from ..model.paths import Path, reach
-from .plan import Plan, currency_field
-from .scope import quoted, table_name
+from .plan import Money
+from .scope import UTC_ZONE, Joined, Parameters, Scope, quoted, table_name
 
 PROOFS_MAX: Final = 4_096  # kept in memory; a model has a few hundred keys and references
+
+
+Kind = Literal["key", "reference", "one-currency", "level"]
 
 
 class Proof(Value):
     """What was checked, and what was found: `count` cases that break it, some of them as examples."""
 
-    kind: Literal["key", "reference", "one-currency"]
+    kind: Kind
     subject: str
     holds: bool
     count: int = 0
     examples: tuple[str, ...] = ()
 
 
+class Levels(Value):
+    """Series of an entity whose last row in time is taken: `time` is the field that says which is the last."""
+
+    entity: str
+    per: tuple[str, ...]
+    time: str
+
+
 class Relied(Value):
-    """What an answer relies on: keys of entities, and references, by `entity.field`."""
+    """What an answer relies on: keys of entities, references by `entity.field`, and one row at a time in a series."""
 
     keys: tuple[str, ...]
     references: tuple[str, ...]
+    levels: tuple[Levels, ...] = ()
 
 
 class Proofs:
@@ -63,6 +73,11 @@ class Proofs:
             proof = _shown(self.reference(reader, self._reference(name)), shows_keys)
             if not proof.holds and ask.is_whole:
                 raise BrokenReference(name, proof.count, proof.examples)
+            found.append(proof)
+        for levels in relied.levels:
+            proof = _shown(self.level(reader, levels), shows_keys)
+            if not proof.holds and "duplicates" not in ask.accept:
+                raise TiedLevels(levels.entity, levels.per, proof.count, proof.examples)
             found.append(proof)
         return tuple(found)
 
@@ -96,27 +111,45 @@ class Proofs:
         )
         return self._proved(reader, "reference", f"{reference.source}.{reference.name}", sql)
 
-    def one_currency(self, reader: Reader, name: str) -> Proof:
-        """Prove that all rows have the same currency; the examples are the least and the greatest code."""
-        entity, found = self._model.split(name)
-        column = quoted(found.name)
+    def level(self, reader: Reader, levels: Levels) -> Proof:
+        """Prove that no series has two rows at one moment: which of them is the last nobody could say."""
+        scope = self._scope(levels.entity)
+        per = [f"r.{quoted(part)}" for part in levels.per]
+        columns = ", ".join([*per, scope.column(scope.reach(levels.time, "a level"))])
         sql = (
-            f"with ends as (select min({column}) as least, max({column}) as greatest from {table_name(entity.table)})\n"
+            f"with tied as (select {columns} {scope.clause()} group by {columns} having count(*) > 1)\n"
+            f"select *, count(*) over () as broken_count from tied order by all limit {SHOWN_MAX}"
+        )
+        return self._proved(reader, "level", f"{levels.entity} by {', '.join(levels.per)}", sql)
+
+    def one_currency(self, reader: Reader, money: Money) -> Proof:
+        """Prove that all amounts are in one currency; the examples are the least and the greatest code, empty for none.
+
+        It looks at the amounts themselves, on the way that leads to their currency: one that leads nowhere has none.
+        """
+        scope = self._scope(money.root)
+        amount, own = (scope.column(scope.reach(name, "a currency")) for name in (money.amount, money.currency))
+        code = f"coalesce({own}, '')"
+        sql = (
+            f"with ends as (select min({code}) as least, max({code}) as greatest {scope.clause()} "
+            f"where {amount} is not null)\n"
             "select *, 2 as broken_count from ends where least <> greatest"
         )
-        return self._proved(reader, "one-currency", name, sql)
+        return self._proved(reader, "one-currency", f"{money.amount} in {money.currency}", sql)
 
-    def _proved(
-        self, reader: Reader, kind: Literal["key", "reference", "one-currency"], subject: str, sql: str
-    ) -> Proof:
+    def _scope(self, entity: str) -> Scope:
+        return Scope(Parameters(self._model, UTC_ZONE, {}), entity, "r")
+
+    def _proved(self, reader: Reader, kind: Kind, subject: str, sql: str) -> Proof:
         place = (reader.snapshot, kind, subject)
         if place not in self._known:
             rows = reader.rows(sql)
             examples = tuple("/".join(str(value) for value in list(row.values())[:-1]) for row in rows)
             count = int(rows[0]["broken_count"]) if rows else 0
             while len(self._known) >= PROOFS_MAX:
-                del self._known[next(iter(self._known))]
+                self._known.pop(next(iter(self._known)), None)  # another thread may have been first
             self._known[place] = Proof(kind=kind, subject=subject, holds=not rows, count=count, examples=examples)
+            return self._known[place]
         return self._known[place]
 
     def _reference(self, name: str) -> Reference:
@@ -128,42 +161,6 @@ def _shown(proof: Proof, shows_keys: bool) -> Proof:
     return proof if shows_keys or proof.holds else structs.replace(cast(Any, proof), examples=())
 
 
-def relied_on(model: Model, plan: Plan) -> Relied:
-    """Return the keys and references that the answers of a plan rely on: of what it counts, joins and filters by."""
-    keys: dict[str, None] = {}
-    references: dict[str, None] = {}
-    for origin, path in _paths(model, plan):
-        keys[origin] = None
-        for step in path:
-            keys[step.end] = None
-            references[f"{step.reference.source}.{step.reference.name}"] = None
-    return Relied(keys=tuple(keys), references=tuple(references))
-
-
-def _paths(model: Model, plan: Plan) -> Iterable[tuple[str, Path]]:
-    for leg in plan.legs:
-        yield leg.root, leg.time.path if leg.time else ()
-        for dimension in leg.dimensions:
-            yield leg.root, dimension.path
-        for one in plan.ask.where:
-            for leaf in leaves(one):
-                yield leg.root, _path(model, leg.root, leaf.field)
-    for expression in plan.metrics.values():
-        for cell in cells(expression):
-            yield from _cell_paths(model, cell)
-            if plan.ask.currency and (currency := currency_field(model, cell)):
-                yield cell.root, _path(model, cell.root, currency)
-
-
-def _cell_paths(model: Model, cell: Cell) -> Iterable[tuple[str, Path]]:
-    if cell.field:
-        yield cell.root, _path(model, cell.root, cell.field)
-    for one in cell.filters:
-        for leaf in () if isinstance(one, Within) else leaves(one):
-            yield cell.root, _path(model, cell.root, leaf.field)
-    if cell.goal is not None:
-        yield cell.goal.entity, ()
-
-
-def _path(model: Model, root: str, field: str) -> Path:
-    return reach(model, root, field, "a filter").path if "." in field else ()
+def relied_on(joined: Joined, levels: Iterable[Levels] = ()) -> Relied:
+    """Return what a statement relies on: the keys and references of all that was joined while it was written."""
+    return Relied(keys=tuple(joined.keys), references=tuple(joined.references), levels=tuple(levels))

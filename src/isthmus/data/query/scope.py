@@ -8,20 +8,23 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
-from typing import Final
-from uuid import UUID
+from decimal import Decimal
+from typing import Final, cast
 from zoneinfo import ZoneInfo
 
 from isthmus.kernel import errors
-from isthmus.markings import AllOf, AnyOf, Filter, Grain, Not, Scalar, Where
+from isthmus.markings import AllOf, AnyOf, Cut, Filter, Grain, Not, Operator, Where
 
 from ..errors import NotADimension
+from ..model.calendars import Calendar
 from ..model.expression import Goal, Within
-from ..model.model import Entity, Field, FieldKind, Model
-from ..model.paths import Path, Reach, Step, reach
+from ..model.model import Field, FieldKind, Model
+from ..model.names import Names
+from ..model.paths import Path, Reach, Step
+from .moments import Day
+from .values import BIGINT, DIGITS_MAX, SQL_OPERATORS, read_values
 
+UTC_ZONE: Final = ZoneInfo("UTC")
 SQL_TYPES: Final[Mapping[FieldKind, str]] = {
     "text": "varchar",
     "integer": "bigint",
@@ -36,6 +39,23 @@ SQL_TYPES: Final[Mapping[FieldKind, str]] = {
 
 
 @dataclass(slots=True)
+class Joined:
+    """What a statement reads, noted as each part of it is written: so no join is made that no proof is asked for."""
+
+    keys: dict[str, None] = field(default_factory=dict[str, None])
+    references: dict[str, None] = field(default_factory=dict[str, None])
+
+    def add(self, path: Path) -> None:
+        for step in path:
+            self.keys[step.end] = None
+            self.references[f"{step.reference.source}.{step.reference.name}"] = None
+
+    def take(self, other: Joined) -> None:
+        self.keys |= other.keys
+        self.references |= other.references
+
+
+@dataclass(slots=True)
 class Parameters:
     """The values of a statement, numbered as they come; and what all parts of the statement share."""
 
@@ -43,7 +63,15 @@ class Parameters:
     zone: ZoneInfo
     visible: Mapping[str, str]  # the name of the rows that the asker may see, by entity; absent: all rows
     values: list[object] = field(default_factory=list[object])
+    joined: Joined = field(default_factory=Joined)
+    behind: dict[str, Joined] = field(default_factory=dict[str, Joined])  # what was joined to tell visible rows
+    calendar: Calendar = field(default_factory=Calendar)
+    names: Names = field(default=cast(Names, None))
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        if cast(Names | None, self.names) is None:
+            self.names = Names(self.model)
 
     def add(self, value: object, sql_type: str) -> str:
         self.values.append(value)
@@ -54,6 +82,9 @@ class Parameters:
 
     def relation(self, entity: str) -> str:
         """Return where an entity's rows come from: its table, or those of its rows that the asker may see."""
+        self.joined.keys[entity] = None
+        if entity in self.behind:
+            self.joined.take(self.behind[entity])
         if entity in self.visible:
             return quoted(self.visible[entity])
         return table_name(self.model.entity(entity).table)
@@ -68,12 +99,13 @@ class Scope:
     alias: str
     time: Reach | None = None
     shift: tuple[int, Grain] | None = None
+    outer: tuple[Scope, int] | None = None  # whose names these rows are asked by, and how many steps lead here
     joins: list[str] = field(default_factory=list[str])
     _aliases: dict[Path, str] = field(default_factory=dict[Path, str])
     _rates: dict[str, str] = field(default_factory=dict[str, str])
 
     def column(self, found: Reach) -> str:
-        alias = self._joined(found.path)
+        alias = self.at(found.path)
         return self._own(alias, found.field) if found.field.front_ends else f"{alias}.{quoted(found.field.name)}"
 
     def clause(self) -> str:
@@ -86,10 +118,9 @@ class Scope:
             self.joins.append(f"left join rates as {alias} on {alias}.day = {day} and {alias}.currency = {own}")
         return self._rates[own]
 
-    def label(self, found: Reach, grain: Grain) -> str:
+    def label(self, found: Reach, grain: Cut) -> str:
         """Return the first day (or hour) of the period that a time field lies in, in the asker's time zone."""
-        truncated = f"date_trunc('{grain}', {self.local(found)})"
-        return f"cast({truncated} as timestamp)" if grain == "hour" else f"cast({truncated} as date)"
+        return self.shared.calendar.label(self.local(found), grain)
 
     def local(self, found: Reach) -> str:
         """Return a time as the asker's clock shows it, moved where this scan stands in for a later period."""
@@ -102,15 +133,17 @@ class Scope:
         return column
 
     def is_own_time(self, found: Reach) -> bool:
-        return self.time is not None and (found.path, found.name) == (self.time.path, self.time.name)
+        return self.time is not None and found.place == self.time.place
 
     def reach(self, name: str, reason: str) -> Reach:
         """Return the way from this scope's rows to a field; `time` is their own time, a bare name their own field."""
+        if self.outer is not None:
+            scope, steps = self.outer
+            found = scope.reach(name, reason)
+            return Reach(found.path[steps:], found.entity, found.field)
         if name == "time" and self.time is not None:
             return self.time
-        if "." not in name:
-            name = f"{self.entity}.{name}"
-        return reach(self.shared.model, self.entity, name, reason)
+        return self.shared.names.of(self.entity, name, reason)
 
     def _own(self, alias: str, field: Field) -> str:
         """Return an attribute out of the JSON that it is kept in, as far as a row is of those who declare it.
@@ -123,13 +156,15 @@ class Scope:
         value = text if field.kind == "text" else f"try_cast({text} as {SQL_TYPES[field.kind]})"
         return f"(case when {alias}.front_end in ({codes}) then {value} end)"
 
-    def _joined(self, path: Path) -> str:
+    def at(self, path: Path) -> str:
+        """Return the alias of the row at the end of a path, joined once."""
         if not path:
             return self.alias
         if path not in self._aliases:
-            before = self._joined(path[:-1])
+            before = self.at(path[:-1])
             alias = self.shared.alias("j")
             step = path[-1]
+            self.shared.joined.add((step,))
             self.joins.append(
                 f"left join {self.shared.relation(step.end)} as {alias} on {matching(step, before, alias)}"
             )
@@ -144,24 +179,24 @@ def matching(step: Step, near: str, far: str) -> str:
 
 
 def conjunction(scope: Scope, filters: Iterable[Filter | Within], reason: str) -> list[str]:
-    """Return the conditions that hold together. Those on one way to the many side are about the same row there."""
+    """Return the conditions that hold together. Those on the many side that begin with the same step down are about
+    the same row there, wherever they lead from it."""
     conditions: list[str] = []
-    on_many: dict[Path, list[Where]] = {}
+    on_many: dict[Path, list[Filter]] = {}
     for one in _flat(filters):
-        if isinstance(one, Where):
-            found = scope.reach(one.field, reason)
-            if found.is_many:
-                on_many.setdefault(found.path, []).append(one)
-                continue
-        conditions.append(condition(scope, one, reason))
-    return conditions + [_exists(scope, path, found, reason) for path, found in on_many.items()]
+        way = () if isinstance(one, Within | Not) else _way_down(scope, one, reason)
+        if way and not isinstance(one, Within):
+            on_many.setdefault(way, []).append(one)
+        else:
+            conditions.append(condition(scope, one, reason))
+    return conditions + [_some_row(scope, way, found, reason) for way, found in on_many.items()]
 
 
 def reaching(scope: Scope, goal: Goal | None) -> list[str]:
     """Return the condition that a goal is reached by the subject of a row, in its days."""
     if goal is None or scope.time is None:
         return []
-    time = reach(scope.shared.model, goal.entity, goal.time, "a conversion")
+    time = scope.shared.names.of(goal.entity, goal.time, "a conversion")
     inner = Scope(scope.shared, goal.entity, scope.shared.alias("g"), time)
     start, end = scope.column(scope.time), inner.column(time)
     reached = inner.column(inner.reach(goal.other, "a conversion"))
@@ -191,7 +226,7 @@ def condition(scope: Scope, one: Filter | Within, reason: str) -> str:
             return "(" + (" and ".join(conjunction(scope, [one], reason)) or "true") + ")"
         case Where():
             found = scope.reach(one.field, reason)
-            return _exists(scope, found.path, [one], reason) if found.is_many else _compare(scope, one, found)
+            return _some_row(scope, found.way_down, [one], reason) if found.is_many else _compare(scope, one, found)
 
 
 def interval(count: int, grain: Grain) -> str:
@@ -217,28 +252,31 @@ def _flat(filters: Iterable[Filter | Within]) -> Iterable[Filter | Within]:
             yield one
 
 
-def _exists(scope: Scope, path: Path, wheres: Sequence[Where], reason: str) -> str:
-    """Return that some row at the end of a path fulfils all these conditions."""
-    first = path[0]
-    inner = Scope(scope.shared, first.end, scope.shared.alias("e"))
-    rest = path[1:]
-    compared = [
-        _compare(
-            inner, one, Reach(rest, *_ends(scope.shared.model, one.field, first.end if not rest else rest[-1].end))
-        )
-        for one in wheres
-    ]
-    matched = " and ".join([matching(first, scope.alias, inner.alias), *compared])
+def _way_down(scope: Scope, one: Filter, reason: str) -> Path:
+    """Return the steps up to the first one down that all fields of a filter share; none where they do not."""
+    match one:
+        case Where():
+            return scope.reach(one.field, reason).way_down
+        case Not():
+            return ()  # "no such row", which another filter's row says nothing about
+        case AllOf(parts=parts) | AnyOf(parts=parts):
+            ways = {_way_down(scope, part, reason) for part in parts}
+            return ways.pop() if len(ways) == 1 else ()
+
+
+def _some_row(scope: Scope, way: Path, filters: Sequence[Filter], reason: str) -> str:
+    """Return that some row on the many side fulfils all these filters."""
+    *ups, down = way
+    inner = Scope(scope.shared, down.end, scope.shared.alias("e"), outer=(scope, len(way)))
+    scope.shared.joined.add((down,))
+    near = scope.at(tuple(ups))
+    matched = " and ".join([matching(down, near, inner.alias), *conjunction(inner, filters, reason)])
     return f"exists (select 1 {inner.clause()} where {matched})"
-
-
-def _ends(model: Model, name: str, end: str) -> tuple[Entity, Field]:
-    written = name.rpartition(">")[2]
-    return model.split(written if "." in written else f"{end}.{written}")
 
 
 def _compare(scope: Scope, one: Where, found: Reach) -> str:
     column = scope.column(found)
+    values = read_values(found.field, one, scope.shared.zone)
     if one.op in ("is null", "is not null"):
         return f"({column} {one.op})"
     if not found.field.is_dimension and found.field.measure is None and found.field.pii is None:
@@ -246,28 +284,60 @@ def _compare(scope: Scope, one: Where, found: Reach) -> str:
             f"{found.name} is neither a dimension nor a measure",
             remedy="mark it Dimension() in its pack, or filter by another field",
         )
-    if one.op in ("in", "not in"):
-        options = one.value if isinstance(one.value, tuple) else () if one.value is None else (one.value,)
-        listed = ", ".join(_parameter(scope, one, found.field, option) for option in options)
-        is_in = f"{column} in ({listed})" if listed else "false"
-        return f"({is_in})" if one.op == "in" else f"(({is_in}) is not true)"
-    if one.value is None or isinstance(one.value, tuple):
-        raise errors.BadAsk(
-            f"{one.field} {one.op} needs one value", remedy="give one, or use `in`, `is null`", path="$.where"
-        )
-    operator = "is distinct from" if one.op == "!=" else one.op
     if scope.shift is not None and scope.is_own_time(found):
-        return f"({scope.local(found)} {operator} {_local_parameter(scope, one, found.field, one.value)})"
-    return f"({column} {operator} {_parameter(scope, one, found.field, one.value)})"
+        column = scope.local(found)
+    if one.op in ("in", "not in"):
+        is_in = _any_of(scope, found, column, values)
+        return is_in if one.op == "in" else f"({is_in} is not true)"
+    value = values[0]
+    if isinstance(value, Day) and found.field.kind == "timestamp":
+        return _compare_day(scope, one.op, found, column, value)
+    return f"({column} {SQL_OPERATORS[one.op]} {_parameter(scope, found, value)})"
 
 
-def _parameter(scope: Scope, one: Where, field: Field, value: Scalar) -> str:
-    return scope.shared.add(read_value(field, value, scope.shared.zone, one.field), SQL_TYPES[field.kind])
+def _any_of(scope: Scope, found: Reach, column: str, values: Sequence[object]) -> str:
+    """Return that a column has one of these values; a day of a time is any moment of it."""
+    days = [value for value in values if isinstance(value, Day) and found.field.kind == "timestamp"]
+    listed = ", ".join(_parameter(scope, found, value) for value in values if value not in days)
+    parts = [f"{column} in ({listed})"] if listed else []
+    parts += [_compare_day(scope, "=", found, column, day) for day in days]
+    return f"({' or '.join(parts) or 'false'})"
 
 
-def _local_parameter(scope: Scope, one: Where, field: Field, value: Scalar) -> str:
-    sql = _parameter(scope, one, field, value)
-    return f"({sql} at time zone '{scope.shared.zone.key}')" if field.kind == "timestamp" else sql
+def _compare_day(scope: Scope, op: Operator, found: Reach, column: str, day: Day) -> str:
+    """Return how a time compares with a day: with all of it, from its first moment in the asker's zone to its last."""
+    start, end = day.moments(scope.shared.zone)
+    match op:
+        case "<" | ">=":
+            return f"({column} {op} {_parameter(scope, found, start)})"
+        case "<=" | ">":
+            return f"({column} {'<' if op == '<=' else '>='} {_parameter(scope, found, end)})"
+        case _:
+            within = f"{column} >= {_parameter(scope, found, start)} and {column} < {_parameter(scope, found, end)}"
+            return f"(({within}) is not true)" if op == "!=" else f"({within})"
+
+
+def _parameter(scope: Scope, found: Reach, value: object) -> str:
+    if isinstance(value, Day):
+        value = value.date
+    sql_type = SQL_TYPES[found.field.kind]
+    if isinstance(value, Decimal):  # as many places as it was written with
+        sql_type = f"decimal({DIGITS_MAX}, {max(0, -int(value.as_tuple().exponent))})"
+    elif isinstance(value, int) and not isinstance(value, bool) and value not in BIGINT:
+        sql_type = "hugeint"
+    sql = scope.shared.add(value, sql_type)
+    is_moved = scope.shift is not None and scope.is_own_time(found) and found.field.kind == "timestamp"
+    return f"({sql} at time zone '{scope.shared.zone.key}')" if is_moved else sql
+
+
+def before_end(scope: Scope, period: Within) -> str:
+    """Return that a row is not after a period, whenever before: what a level of that time comes from."""
+    if scope.time is None:
+        return "true"
+    column, add = scope.column(scope.time), scope.shared.add
+    if scope.time.field.kind == "date":
+        return f"({column} <= {add(period.last_day, 'date')})"
+    return f"({column} < {add(period.end, 'timestamptz')})"
 
 
 def _within(scope: Scope, period: Within) -> str:
@@ -282,43 +352,3 @@ def _within(scope: Scope, period: Within) -> str:
         key = scope.shared.zone.key
         return f"({column} >= {start} at time zone '{key}' and {column} < {end} at time zone '{key}')"
     return f"({column} >= {start} and {column} < {end})"
-
-
-def read_value(field: Field, value: Scalar, zone: ZoneInfo, name: str) -> object:
-    """Return a value of a filter as its field's type. Raises BadAsk where it is none, with what is allowed."""
-    try:
-        read = _converted(field, value, zone)
-    except (ValueError, InvalidOperation):
-        raise errors.BadAsk(
-            f"{value!r} is no value of {name}, which is a {field.kind}",
-            remedy="write times as 2026-01-31T08:00:00Z and dates as 2026-01-31",
-            path="$.where",
-        ) from None
-    if field.values and read not in field.values:
-        raise errors.BadAsk(
-            f"{value!r} is no value of {name}{errors.near(str(value), field.values)}",
-            remedy=f"use one of {', '.join(field.values)}",
-            path="$.where",
-        )
-    return read
-
-
-def _converted(field: Field, value: Scalar, zone: ZoneInfo) -> object:
-    match field.kind:
-        case "integer":
-            return int(value)
-        case "number":
-            return float(value)
-        case "decimal":
-            return Decimal(str(value))
-        case "boolean":
-            return value if isinstance(value, bool) else {"true": True, "false": False}[str(value).lower()]
-        case "date":
-            return date.fromisoformat(str(value)[:10])
-        case "timestamp":
-            moment = datetime.fromisoformat(str(value))
-            return moment if moment.tzinfo else moment.replace(tzinfo=zone)
-        case "uuid":
-            return UUID(str(value))
-        case "text" | "json":
-            return str(value)

@@ -18,7 +18,8 @@ def visible_rows(shared: Parameters, visible: Mapping[str, Filter]) -> list[str]
     written: list[str] = []
     names: dict[str, str] = {}
     for entity in following(shared.model, visible):
-        scope = Scope(Parameters(shared.model, shared.zone, names, shared.values), entity.name, "v")
+        inner = Parameters(shared.model, shared.zone, names, shared.values, behind=shared.behind)
+        scope = Scope(inner, entity.name, "v")
         conditions: list[str] = []
         if entity.name in visible:
             conditions = conjunction(scope, [visible[entity.name]], f"the policy on {entity.name}")
@@ -33,5 +34,6 @@ def visible_rows(shared: Parameters, visible: Mapping[str, Filter]) -> list[str]
         where = "where " + " and ".join(conditions) if conditions else ""
         written.append(f"{quoted(name)} as (\n    select v.* {scope.clause()}\n    {where})")
         names[entity.name] = name
+        shared.behind[entity.name] = inner.joined
     shared.visible = names
     return written

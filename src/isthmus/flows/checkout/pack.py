@@ -1,15 +1,25 @@
 """The manifest of checkout, with the conditions that lie between domains."""
 
 from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Every, Job
+from isthmus.packs.payment import api as payment
 
-from . import api, service_carrying
-from .service import order, pay
+from . import api
+from .service import carrying, order, pay
 
 CHECKOUT = Pack(
     name="checkout",
     owner="checkout",
     api=api,
-    service=(order, service_carrying, pay),
+    service=(order, carrying, pay),
+    brings=(
+        # an unpaid order gives its stock back at most so much later than promised
+        Job(name="checkout.expire-orders", when=Every(seconds=15), calls=api.expire_orders),
+        # a payment whose provider was silent is looked up at most so much later
+        Job(
+            name="checkout.settle-payments", when=Every(seconds=60), calls=api.settle_payments, ask=payment.Reconcile()
+        ),
+    ),
     conditions=(
         Condition(
             name="checkout.revenue-is-the-payment-legs",

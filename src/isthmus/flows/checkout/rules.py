@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from isthmus import places
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
@@ -225,11 +226,21 @@ def drifted(basket: Sequence[order.BasketLine], drawn: api.Bill) -> tuple[api.Dr
     return tuple(
         api.Drift(path=f"$.lines[{at}]", sku=line.sku, shown=was.shown, now=line.amount)
         for at, (was, line) in enumerate(zip(basket, drawn.lines, strict=False))  # no basket: nothing was shown
-        if was.shown is not None and was.sku == line.sku and was.shown != line.amount
+        if was.shown is not None and was.sku == line.sku and is_drift(was, was.shown, line.amount)
     )
 
 
+def is_drift(was: order.BasketLine, shown: Money, now: Money) -> bool:
+    """Say whether a line costs something else than it was shown to.
+
+    Lines that were put together were each rounded by itself, and may cost less together, as many pieces do: only what
+    is dearer by more than that rounding is another price.
+    """
+    if was.shown_lines == 1:
+        return now != shown
+    return now.minor - shown.minor >= was.shown_lines
+
+
 def jurisdiction_of(country: str, region: str) -> str:
-    """Write where goods go as tax knows places: `US-OH`; the country alone where the region is no code."""
-    is_code = region.isalnum() and region.isascii() and region == region.upper() and region
-    return f"{country}-{region}" if is_code else country
+    """Write where goods go as tax knows places: `US-OH`; the country alone where it has no regions."""
+    return f"{country}-{region}" if region and places.regions(country) else country

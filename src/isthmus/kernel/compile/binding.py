@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..contract import Value
-from ..declare.capability import Capability, Implementation
+from ..declare.capability import Capability, Effect, Implementation
 from ..declare.extension import Dimension
 from ..errors import near
 from .release import Offered, Read
@@ -49,6 +49,8 @@ def _capability_problems(
         yield f"{where} has no documentation; say what the caller gets"
     if not (isinstance(found.ask, type) and issubclass(found.ask, Value)):
         yield f"{where} asks with {found.ask!r}; make it a Value"
+    if found.is_internal and hasattr(found.ask, "__isthmus_event__") and found.effect is not Effect.WRITE:
+        yield f"{where} reacts to {found.ask.__name__} in its transaction; declare it with Effect.WRITE"
     if len(bound) != 1:
         places = ", ".join(sorted(one.source for one in bound)) or "nowhere"
         yield f"{where} is implemented {len(bound)} times ({places}); bind exactly one function with @implements"

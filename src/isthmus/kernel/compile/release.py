@@ -63,6 +63,16 @@ class Line:
         """Hash answers, order, defaults and the code they reach: equal means that nothing can differ."""
         return _fingerprint(self)
 
+    @cached_property
+    def reactions(self) -> Mapping[str, tuple[Offered, ...]]:
+        """Return the internal flows whose ask is an event, by its name: each runs where the event is emitted."""
+        found: dict[str, tuple[Offered, ...]] = {}
+        for _, one in sorted(self.offered.items()):
+            reacts_to = getattr(one.capability.ask, "__isthmus_event__", None)
+            if reacts_to is not None and one.capability.is_internal:
+                found[reacts_to.name] = (*found.get(reacts_to.name, ()), one)
+        return found
+
     def find(self, name: str) -> Offered:
         """Return a capability, a shared one or the front end's own. Raises UnknownCapability."""
         return _find(self.offered, name)

@@ -89,7 +89,11 @@ def flow(
     deadline_ms: int = DEADLINE_MS,
     is_internal: bool = False,
 ) -> Callable[[Callable[[A], R]], Capability[A, R]]:
-    """Declare a flow: a capability made of others. It may call only those, and raises what they raise too."""
+    """Declare a flow: a capability made of others. It may call only those, and raises what they raise too.
+
+    An internal flow whose ask is an event reacts to it: it runs in each transaction that emits one, after what that
+    does and before it commits, and its refusal undoes all of it. (Not where calls are answered together.)
+    """
     inherited = (error for part in uses for error in part.raises)
     errors = tuple(dict.fromkeys([*raises, *inherited]))
     return _declared(name, version, effect, errors, tuple(uses), deadline_ms, is_internal)

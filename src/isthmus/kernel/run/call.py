@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
 
 from ..compile.plan import Plan
 from ..compile.release import Offered
-from ..contract import Value, decode, encode, fit
+from ..contract import Value, check, decode, encode, fit
 from ..declare.capability import Capability, Effect, event_kind
 from ..declare.extension import ExtensionPoint
 from ..errors import BadAsk, Fault, Refusal
@@ -108,6 +108,17 @@ class Call:
         """Return the run of the implementation, ready to be awaited."""
         return self.offered.implementation.function(self.ask, Context(self, self.plan, self.offered.capability))
 
+    async def react(self) -> None:
+        """Run the flows that react to the events of this call, in its transaction; one that refuses undoes the call."""
+        reactions = self.plan.line.reactions
+        for event in self.events:  # what a reaction emits comes behind them
+            for offered in reactions.get(event.type, ()):
+                ask = decode(event.data, offered.capability.ask)
+                answering = offered.implementation.function(ask, Context(self, self.plan, offered.capability))
+                if self.story is not None:
+                    answering = telling_part(self.story, offered.capability.name, ask, answering)
+                await answering
+
     def chance(self) -> random.Random:
         self.drawn = self.drawn or random.Random(self.id)
         return self.drawn
@@ -187,7 +198,9 @@ class Context:
         if declared is None:
             fact = f"front end {self.front_end!r} has no attributes of {entity!r}, and {', '.join(sorted(given))} came"
             raise BadAsk(fact, remedy="leave them out, or declare them in FrontEnd(attributes={...})", path=path)
-        written = encode(fit(given, declared, path))
+        fitting = fit(given, declared, path)
+        check(fitting, path)
+        written = encode(fitting)
         if len(written) > ATTRIBUTES_MAX:
             fact = f"attributes of {entity!r} have {len(written)} bytes, and {ATTRIBUTES_MAX} is the limit"
             raise BadAsk(fact, remedy="keep what is long in a table of your own, and its key here", path=path)

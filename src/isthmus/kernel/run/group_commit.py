@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from isthmus.kernel import Context, Platform, errors, ports
-from isthmus.kernel.deadline import DeadlinePassed, within
-from isthmus.kernel.run.call import Call
-from isthmus.kernel.run.pipeline import Answered, write_alone
+from .. import errors, ports
+from ..deadline import DeadlinePassed, within
+from .call import Call, Context
+from .pipeline import Answered, Platform, write_alone
 
 A = TypeVar("A")
 R = TypeVar("R")

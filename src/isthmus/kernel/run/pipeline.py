@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
 
 from ..compile.release import Line, Offered, Release
-from ..contract import Value, decode, encode
+from ..contract import Value, check, decode, encode
 from ..deadline import DeadlinePassed, within
 from ..declare.capability import Capability, Effect
 from ..errors import (
@@ -162,6 +162,7 @@ class Platform:
         return new_call_id(self.clock())
 
     def _begun(self, line: Line, offered: Offered, ask: Any, caller: Caller, now: datetime, key: str | None) -> Call:
+        check(ask)
         if line.choose:
             line, offered, ask = line.choose(offered, ask, caller)
         claim = None if key is None else _claim(offered, ask, key)
@@ -275,7 +276,9 @@ async def write_alone(call: Call) -> Answered:
 async def _written(call: Call) -> Any:
     store = call.platform.store
     call.session = call.step.open() if call.step else await store.write(call.plan.front_end, call.claim)
-    return await call.answering()
+    answer = await call.answering()
+    await call.react()
+    return answer
 
 
 _BY_EFFECT = {Effect.READ: _read, Effect.WRITE: _write, Effect.STEPS: run_steps}

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
-import msgspec
-
-from isthmus.values import Address, Applied, LineAsk, money
+from isthmus import places
+from isthmus.values import Address, Applied, LineAsk, Moment, money, place_at
 
 from . import api
 
@@ -41,22 +39,34 @@ def narrowest(rates: Sequence[api.Rate], address: Address | None, currency: str)
 
     A longer postcode counts more than a region, and a region more than a country; of equals the first.
     """
-    holding = [rate for rate in rates if rate.currency == currency and _holds(rate, address)]
-    return max(holding, key=_narrowness, default=None)
+    regions = places.within(address.country, address.region) if address else ()
+    holding = [rate for rate in rates if rate.currency == currency and _holds(rate, address, regions)]
+    return max(holding, key=lambda rate: _narrowness(rate, regions), default=None)
 
 
-def _holds(rate: api.Rate, address: Address | None) -> bool:
+def lacks(rates: Sequence[api.Rate], address: Address | None) -> str:
+    """Say what an address leaves out that decides between rates of its country, or nothing."""
+    if address is None:
+        return ""
+    here = [rate for rate in rates if rate.country in ("", address.country)]
+    if not address.region and any(rate.region for rate in here):
+        return "region"
+    return "postcode" if not address.postcode and any(rate.postcode_prefix for rate in here) else ""
+
+
+def _holds(rate: api.Rate, address: Address | None, regions: Sequence[str]) -> bool:
     if address is None:
         return not (rate.country or rate.region or rate.postcode_prefix)
     return (
         rate.country in ("", address.country)
-        and rate.region in ("", address.region)
-        and address.postcode.startswith(rate.postcode_prefix)
+        and rate.region in ("", *regions)
+        and places.closed(address.postcode).startswith(places.closed(rate.postcode_prefix))
     )
 
 
-def _narrowness(rate: api.Rate) -> tuple[int, bool, bool]:
-    return (len(rate.postcode_prefix), bool(rate.region), bool(rate.country))
+def _narrowness(rate: api.Rate, regions: Sequence[str]) -> tuple[int, int, bool]:
+    depth = len(regions) - regions.index(rate.region) if rate.region in regions else 0
+    return (len(places.closed(rate.postcode_prefix)), depth, bool(rate.country))
 
 
 def option(
@@ -248,19 +258,8 @@ def closing(item: api.NewSlot) -> datetime:
     return item.starts_at if item.closes_at is None else item.closes_at
 
 
-def cursor_at(time: datetime, id_: UUID) -> str:
-    """Return the cursor that goes on after an item."""
-    return base64.urlsafe_b64encode(msgspec.json.encode((time, id_))).decode()
-
-
 def place_of(cursor: str | None) -> tuple[datetime, UUID] | None:
     """Return where a list goes on. Raises BadCursor."""
     if cursor is None:
         return None
-    try:
-        time, id_ = msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode()), type=tuple[datetime, UUID])
-    except (msgspec.DecodeError, binascii.Error, UnicodeError) as wrong:
-        raise api.BadCursor(cursor=cursor) from wrong
-    if time.tzinfo is None:
-        raise api.BadCursor(cursor=cursor)
-    return time, id_
+    return place_at(cursor, tuple[Moment, UUID], partial(api.BadCursor, cursor=cursor))

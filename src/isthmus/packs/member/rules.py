@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fractions import Fraction
+
 from msgspec import structs
 
-from isthmus.values import Address
+from isthmus.values import Address, rounded
 
 from . import api
 
@@ -29,12 +32,9 @@ def joined(registration: api.Registration) -> tuple[api.Identity, ...]:
     return tuple(found.values())
 
 
-def shared(credited: int, share: api.Share | None) -> int:
-    """Return how many of the credited points a share stands for: to the nearest, of halves up; all without a share."""
-    if share is None or share.out_of.minor <= 0:
-        return credited
-    part = share.amount - (share.out_of - share.out_of)  # refuses another currency
-    return min(credited, (2 * credited * max(0, part.minor) + share.out_of.minor) // (2 * share.out_of.minor))
+def due_back(credited: int, parts: Sequence[tuple[int, int]]) -> int:
+    """Return how many of the credited points all parts that came back stand for: rounded once, of halves up."""
+    return min(credited, rounded(credited * sum((Fraction(part, out_of) for part, out_of in parts), Fraction(0))))
 
 
 def filled(profile: api.Profile, other: api.Profile) -> api.Profile:

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from isthmus.values import rounded
+import msgspec
+
+from isthmus.values import QUANTITY_MAX, rounded
 
 from . import api
 
 State = api.OrderState
+LineKey = tuple[str, bytes]  # a SKU, and what is said of it
 BASKET_LINES_MAX = 1_000
 
 LEADS_TO: Mapping[State, frozenset[State]] = {
@@ -153,27 +156,69 @@ def unshippable(order: api.Order, wanted: Mapping[int, int]) -> tuple[int, int] 
     return next(((line, left.get(line, 0)) for line, count in wanted.items() if count > left.get(line, 0)), None)
 
 
+def line_key(line: api.BasketLine) -> LineKey:
+    """Return what tells a basket's line from others: its SKU and all that is said of it."""
+    return line.sku, msgspec.json.encode(line.attributes, order="deterministic")
+
+
 def changed_lines(have: Sequence[api.BasketLine], wanted: Sequence[api.SetLine]) -> list[api.BasketLine]:
-    """Return a basket's lines after quantities were set; 0 takes a line out."""
-    lines = {line.sku: line for line in have}
-    for one in wanted:
-        if one.quantity == 0:
-            lines.pop(one.sku, None)
-        else:
-            stand = lines[one.sku].attributes if one.sku in lines else {}
-            told = stand if one.attributes is None else one.attributes
-            lines[one.sku] = api.BasketLine(sku=one.sku, quantity=one.quantity, shown=one.shown, attributes=told)
+    """Return a basket's lines after quantities were set; 0 takes a line out.
+
+    What says no attributes means the line of its SKU, whatever is said of that; to be taken out, all of them. Raises
+    LineUnclear where it would set one of several.
+    """
+    lines = {line_key(line): line for line in have}
+    of_sku: dict[str, list[LineKey]] = {}
+    for key in lines:
+        of_sku.setdefault(key[0], []).append(key)
+    for at, one in enumerate(wanted):
+        keys = of_sku.setdefault(one.sku, [])
+        own = line_key(api.BasketLine(sku=one.sku, quantity=1, attributes=one.attributes or {}))
+        meant = list(keys) if one.attributes is None and keys else [own]
+        if one.quantity and len(meant) > 1:
+            raise api.LineUnclear(sku=one.sku, lines=len(meant), path=f"$.lines[{at}].attributes")
+        for key in meant:
+            if not one.quantity:
+                lines.pop(key, None)
+                keys[:] = [kept for kept in keys if kept != key]
+                continue
+            if key not in lines:
+                keys.append(key)
+            told = lines[key].attributes if key in lines else one.attributes or {}
+            lines[key] = api.BasketLine(sku=one.sku, quantity=one.quantity, shown=one.shown, attributes=told)
     return list(lines.values())
 
 
 def merged_lines(one: Sequence[api.BasketLine], other: Sequence[api.BasketLine]) -> list[api.BasketLine]:
-    """Return the lines of two baskets; quantities of the same SKU add up."""
-    lines = {line.sku: line for line in one}
+    """Return the lines of two baskets; quantities of what is the same in all that is said of it add up.
+
+    What both were shown to cost adds up too; nothing was shown where one of them was not. Raises QuantityTooLarge for
+    more than a line may hold.
+    """
+    lines = {line_key(line): line for line in one}
     for line in other:
-        have = lines.get(line.sku)
-        quantity = min(line.quantity + (have.quantity if have else 0), 1_000_000)
-        first = have or line
-        lines[line.sku] = api.BasketLine(
-            sku=line.sku, quantity=quantity, shown=first.shown, attributes=first.attributes
-        )
+        have = lines.get(line_key(line))
+        lines[line_key(line)] = line if have is None else _added(have, line)
     return list(lines.values())
+
+
+def _added(one: api.BasketLine, other: api.BasketLine) -> api.BasketLine:
+    quantity = one.quantity + other.quantity
+    if quantity > QUANTITY_MAX:
+        raise api.QuantityTooLarge(sku=one.sku, quantity=quantity, most=QUANTITY_MAX, path="$.from_basket_id")
+    shown = None if one.shown is None or other.shown is None else one.shown + other.shown
+    return api.BasketLine(
+        sku=one.sku,
+        quantity=quantity,
+        shown=shown,
+        shown_lines=one.shown_lines + other.shown_lines,
+        attributes=one.attributes,
+    )
+
+
+def merged_coupons(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
+    """Return the coupons of two baskets, each once. Raises TooManyCoupons for more than a basket may have."""
+    coupons = tuple(dict.fromkeys([*one, *other]))
+    if len(coupons) > api.COUPONS_MAX:
+        raise api.TooManyCoupons(coupons=len(coupons), most=api.COUPONS_MAX, path="$.from_basket_id")
+    return coupons

@@ -1,18 +1,28 @@
 """The manifest of payments."""
 
 from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Resource
 
-from . import api, entities, service_attempts
-from .service import payments, providers
+from . import api, entities
+from .api.providers import connected
+from .service import attempts, payments, providers
 
 PACK = Pack(
     name="payment",
     owner="payments",
     api=api,
-    service=(payments, service_attempts, providers),
+    service=(payments, attempts, providers),
     migrations="isthmus.packs.payment:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
+    brings=(
+        Resource(
+            kind=api.Providers,
+            make=connected,
+            providers="payment",
+            built_in={"test": "isthmus.packs.payment.api.providers:TEST"},
+        ),
+    ),
     conditions=(
         Condition(
             name="payment.money-is-its-legs",

@@ -150,6 +150,7 @@ class Calculate(Value):
     lines: Annotated[tuple[TaxLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
     jurisdiction: JurisdictionCode
     delivery_fee: Money | None = None
+    is_address: bool = False  # True: it is where goods go, so it must say the region where that decides
     buyer: Buyer = Buyer()
     order_kind: str = "standard"
     channel: str = "online"
@@ -233,6 +234,20 @@ class UnknownJurisdiction(errors.NotFound):
         )
 
 
+class RegionNeeded(errors.BadAsk):
+    """The tax depends on the region within the country, and the address has none."""
+
+    slug = "tax.region-needed"
+
+    def __init__(self, *, country: str) -> None:
+        super().__init__(
+            f"the tax in {country} depends on the region, and the address has none",
+            remedy="send the region of the address, by its code or its name",
+            path="$.address.region",
+            country=country,
+        )
+
+
 class NoRate(errors.NotFound):
     """Lines of the ask have a category that no rate is in force for."""
 
@@ -291,13 +306,14 @@ class BadCursor(errors.BadAsk):
     "tax.calculate",
     version="1.0",
     effect=Effect.READ,
-    raises=[UnknownJurisdiction, NoRate, NegativeAmount, CurrencyMismatch],
+    raises=[UnknownJurisdiction, RegionNeeded, NoRate, NegativeAmount, CurrencyMismatch],
 )
 def calculate(ask: Calculate) -> TaxQuote:
     """Calculate the tax of lines and delivery in a jurisdiction.
 
     A front end without any jurisdiction charges no tax: gross = net, and `is_configured` is false. One that has some
-    is refused for a jurisdiction that it says nothing of, and for a category that has no rate. Delivery has the
+    is refused for a jurisdiction that it says nothing of or whose region is not known, and for a category that has no
+    rate. Delivery has the
     category "delivery"; what costs nothing needs no rate. One statement, however many lines.
     """
     ...

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 
+from isthmus import places
 from isthmus.values import Money, Rounding, allocated, money, rounded
 
 from . import api
@@ -26,9 +27,18 @@ class Rated:
 
 
 def chain(jurisdiction: str) -> tuple[str, ...]:
-    """Return a jurisdiction and all that it lies in, the narrowest first."""
-    parts = jurisdiction.split("-")
-    return tuple("-".join(parts[:length]) for length in range(len(parts), 0, -1))
+    """Return a jurisdiction and all that it lies in, the narrowest first; a province lies in its region."""
+    country, *parts = jurisdiction.split("-")
+    finer = ["-".join((country, *parts[:length])) for length in range(len(parts), 1, -1)]
+    regions = places.within(country, parts[0]) if parts else ()
+    return (*finer, *(f"{country}-{region}" for region in regions), country)
+
+
+def is_understood(jurisdiction: str) -> bool:
+    """Say whether a jurisdiction names a region that its country has; of what is no country nothing is known."""
+    country, *parts = jurisdiction.split("-")
+    known = places.regions(country)
+    return not parts or not known or parts[0] in known
 
 
 def by_category(

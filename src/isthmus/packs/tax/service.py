@@ -20,12 +20,15 @@ async def calculate(ask: api.Calculate, ctx: Context) -> api.TaxQuote:
     lines = _categorised(lines, ask, ctx)
     scope = rules.chain(code)
     categories = sorted({line.tax_category for line in lines})
-    is_configured, known, entries = await storage.find_rates(ctx.session, ctx.front_end, scope, categories, ctx.now)
+    found = await storage.find_rates(ctx.session, ctx.front_end, scope, categories, ctx.now)
+    is_configured, known, entries = found.is_configured, found.known, found.entries
     if not is_configured:
         return _quoted(ask, False, _UNTAXED, rules.taxed([rules.Rated(line, ()) for line in lines], _UNTAXED))
     place = next((known[one] for one in scope if one in known), None)
-    if place is None:
+    if place is None or (place.code != code and not rules.is_understood(code)):
         raise api.UnknownJurisdiction(code=code, path="$.jurisdiction")
+    if ask.is_address and code == ask.jurisdiction and "-" not in code and found.has_regions:
+        raise api.RegionNeeded(country=code)
     exempt = ctx.answer(api.exempt_line)(lines, ask.buyer)
     chosen = await ctx.answer(api.choose_rates)(lines, code, ask.buyer)
     rated = _rated(lines, exempt, _own_rates(lines, entries, scope) if isinstance(chosen, Pass) else chosen)

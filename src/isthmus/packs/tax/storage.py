@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from isthmus.kernel import ports
@@ -15,7 +16,8 @@ from . import api
 _FIND_RATES = """
     select known.code, known.prices_include_tax, known.rounding, known.rounded_per,
         rate.name, rate.tax_category, rate.rate_ppm, rate.valid_from, rate.valid_to,
-        exists (select from tax.jurisdiction where front_end = $1) as is_configured
+        exists (select from tax.jurisdiction where front_end = $1) as is_configured,
+        exists (select from tax.jurisdiction where front_end = $1 and starts_with(code, $5)) as has_regions
     from (select 1) as one
     left join tax.jurisdiction as known on known.front_end = $1 and known.code = any ($2::text[])
     left join tax.rate on rate.front_end = $1 and rate.jurisdiction = known.code and rate.superseded_at is null
@@ -76,14 +78,24 @@ _LIST_JURISDICTIONS = """
     select * from tax.jurisdiction where front_end = $1 and code > $2 order by code limit $3"""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a front end has configured for a scope of jurisdictions."""
+
+    is_configured: bool  # any at all
+    has_regions: bool  # some within the country
+    known: dict[str, api.Jurisdiction]  # of the scope, by code
+    entries: list[api.RateEntry]
+
+
 async def find_rates(
     session: ports.Session, front_end: str, scope: Sequence[str], categories: Sequence[str], now: datetime
-) -> tuple[bool, dict[str, api.Jurisdiction], list[api.RateEntry]]:
-    """Return whether any jurisdiction is configured, those of the scope by code, and their rates in force."""
-    rows = await session.fetch(_FIND_RATES, front_end, scope, ["", *categories], now)
+) -> Found:
+    """Return what is configured for a scope, with the rates in force."""
+    rows = await session.fetch(_FIND_RATES, front_end, scope, ["", *categories], now, f"{scope[-1]}-")
     known = {row["code"]: _jurisdiction(row) for row in rows if row["code"] is not None}
     rates = [_entry(row, row["code"]) for row in rows if row["name"] is not None]
-    return rows[0]["is_configured"], known, rates
+    return Found(rows[0]["is_configured"], rows[0]["has_regions"], known, rates)
 
 
 async def put_jurisdictions(

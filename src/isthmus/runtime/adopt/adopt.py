@@ -25,13 +25,36 @@ import msgspec
 from isthmus.kernel import Context, Effect, Pack, Value
 from isthmus.kernel.declare.capability import Capability, Implementation
 
-from .service import Auth, Body, InTheWay, NotThere, Operation, Service, ServiceDown, ServiceRefused
+from .request import Body, CannotCarry, Operation
+from .service import Auth, InTheWay, NotThere, Service, ServiceDown, ServiceRefused
 from .types import NoDocument, Types, type_name
 
 METHODS: Final = ("get", "head", "post", "put", "patch", "delete")
 DEADLINE_MS: Final = 10_000
 OPERATIONS_MAX: Final = 500  # more than that is not one service
 BODY: Final = "body"
+# Headers that no caller sets: they sign the call, frame its body or say whom it is for.
+OURS: Final = frozenset(
+    [
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "cookie",
+        "expect",
+        "host",
+        "idempotency-key",
+        "keep-alive",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ]
+)
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 Document = Mapping[str, Any]
@@ -207,7 +230,7 @@ def _declared(
     places: dict[str, str] = {}
     joined: set[str] = set()
     for one in map(asked.resolved, parameters):
-        if one["in"] in ("path", "query", "header"):
+        if one["in"] in ("path", "query") or (one["in"] == "header" and one["name"].lower() not in OURS):
             places[one["name"]] = one["in"]
             if not one.get("explode", one.get("style", "form") == "form"):
                 joined.add(one["name"])
@@ -226,7 +249,7 @@ def _declared(
         effect=Effect.READ if method in ("get", "head") else Effect.STEPS,
         ask=ask,
         answer=answer,
-        raises=(ServiceRefused, NotThere, InTheWay, ServiceDown),
+        raises=(ServiceRefused, NotThere, InTheWay, ServiceDown, CannotCarry),
         uses=(),
         deadline_ms=DEADLINE_MS,
         is_internal=False,
@@ -292,7 +315,7 @@ def _implementation(capability: Capability[Any, Any], operation: Operation, serv
             wire: value for python, wire in ask_names.items() if (value := getattr(ask, python)) is not msgspec.UNSET
         }
         plain = cast("dict[str, Any]", msgspec.to_builtins(sent))
-        body = await service.call(operation, plain, str(ctx.call_id), capability.deadline_ms / 1000)
+        body = await service.call(operation, plain, str(ctx.call_id), capability.deadline_ms / 1000, ctx.front_end)
         return _read(body, capability, is_wrapped=operation.is_wrapped, service=service.name)
 
     return Implementation(capability=capability, function=cast("Callable[..., Any]", adopted), source=capability.source)
@@ -306,7 +329,7 @@ def _read(body: bytes, capability: Capability[Any, Any], *, is_wrapped: bool, se
     try:
         found: Any = msgspec.json.decode(body) if body.strip() else {}
         return msgspec.convert({"value": found} if is_wrapped else found, capability.answer, strict=False)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ServiceDown(
             f"{service} answered {capability.name!r} otherwise than its document says: {error}",
             remedy="adopt the document that the service has now",

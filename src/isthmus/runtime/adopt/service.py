@@ -8,19 +8,21 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
-from urllib.parse import quote
+from typing import Any, cast
 
 import httpx
 import msgspec
 
 from isthmus.kernel import errors
 
+from .request import Operation, Query, filled
+
 TRIES_MAX = 3  # of what is safe to repeat, within the call's deadline
 WAIT_S = 0.1  # before the second try, twice as long before the third
 FAILURES_MAX = 5  # in a row: then the service is left alone …
 REST_S = 10.0  # … for so long, and one call finds out whether it is back
 ANSWER_BYTES_MAX = 8 << 20
+EVERYONE = ""  # whose breaker opens where nobody listens at the address
 
 
 class ServiceRefused(errors.RuleBroken):
@@ -55,7 +57,7 @@ class Auth:
     name: str = ""
     secret: str = ""
 
-    def signed(self, headers: dict[str, str], query: dict[str, str | list[str]]) -> None:
+    def signed(self, headers: dict[str, str], query: Query) -> None:
         """Add the credential. Raises ServiceDown where its variable is not set."""
         if self.kind == "none":
             return
@@ -72,108 +74,139 @@ class Auth:
             query[self.name] = value
 
 
-Body = Literal["json", "form", ""]
+@dataclass(slots=True)
+class _Breaker:
+    """Failures in a row, and until when nobody is let through for them."""
+
+    failures: int = 0
+    rests_until: float = 0.0
+
+    def failed(self, now: float) -> None:
+        self.failures += 1
+        if self.failures >= FAILURES_MAX:
+            self.rests_until = now + REST_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One operation of the service, as its document has it; `places` says where each field of an ask goes.
+class _Answer:
+    """What the service answered, read within the limit."""
 
-    `joined` are the parameters whose values stand in one text with commas; of others, each is a parameter of its own.
-    """
-
-    method: str
-    path: str
-    places: Mapping[str, str]  # field on the wire → "path", "query" or "header"; the body is what is left
-    joined: frozenset[str]
-    body: Body
-    is_wrapped: bool  # True where the answer is no object: it stands in `value`
-
-    @property
-    def is_safe(self) -> bool:
-        return self.method in ("GET", "HEAD")
+    status: int
+    content: bytes
 
 
 @dataclass(slots=True)
 class Service:
-    """A service at an address. One breaker for all of it: it is one thing that is down or not."""
+    """A service at an address.
+
+    Where nobody listens at it, it is left alone for everyone. Where it listens and fails, for those whose calls fail:
+    what one front end asks may break it, and then another's calls go on.
+    """
 
     name: str
     url: str
     auth: Auth
     clock: Callable[[], float] = time.monotonic
-    _failures: int = 0
-    _rests_until: float = 0.0
+    _breakers: dict[str, _Breaker] = field(default_factory=dict[str, _Breaker])  # by front end; `""` is everyone
     _clients: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = field(
         default_factory=dict[asyncio.AbstractEventLoop, httpx.AsyncClient]
     )
 
-    async def call(self, operation: Operation, ask: Mapping[str, Any], key: str, limit_s: float) -> bytes:
-        """Send an ask and return the answer's body. Raises ServiceRefused, NotThere, InTheWay or ServiceDown."""
+    async def call(
+        self, operation: Operation, ask: Mapping[str, Any], key: str, limit_s: float, front_end: str
+    ) -> bytes:
+        """Send an ask of a front end and return the answer's body.
+
+        Raises ServiceRefused, NotThere, InTheWay, ServiceDown, and CannotCarry for a value that cannot be sent.
+        """
         request = self._request(operation, ask, key)
         ends = self.clock() + limit_s
         for again in range(TRIES_MAX if operation.is_safe else 1):
-            if self._failures >= FAILURES_MAX and self.clock() < self._rests_until:
-                raise ServiceDown(
-                    f"{self.name} failed {self._failures} times in a row and is left alone",
-                    remedy="try again in some seconds",
-                    retry_after_s=max(1, round(self._rests_until - self.clock())),
-                )
+            self._check_rest(front_end)
             if again:
                 await asyncio.sleep(min(WAIT_S * 2 ** (again - 1), max(0.0, ends - self.clock())))
             left = ends - self.clock()
             if left <= 0:
                 break
-            try:
-                answer = await self._sent(request, left)
-            except (httpx.HTTPError, OSError, TimeoutError):
-                self._failed()
-                continue
-            if answer.status_code < 500:
-                self._failures = 0
+            if (answer := await self._tried(request, left, front_end)) is not None:
                 return self._body(answer)
-            self._failed()
         raise ServiceDown(
             f"{self.name} gave no answer to {operation.method} {operation.path}", remedy="try again later"
         )
 
-    def _failed(self) -> None:
-        self._failures += 1
-        if self._failures >= FAILURES_MAX:
-            self._rests_until = self.clock() + REST_S
+    async def _tried(self, request: httpx.Request, left: float, front_end: str) -> _Answer | None:
+        """Return the service's answer, or nothing where it failed; whose failure it was is counted."""
+        try:
+            answer = await self._sent(request, left)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            self._breaker(EVERYONE).failed(self.clock())
+            return None
+        except (httpx.LocalProtocolError, httpx.UnsupportedProtocol) as wrong:  # nothing was sent
+            raise ServiceDown(
+                f"{request.method} {request.url.path} cannot be sent to {self.name}: {wrong}",
+                remedy="mend its document or its url",
+            ) from None
+        except (httpx.HTTPError, OSError, TimeoutError):
+            self._breaker(front_end).failed(self.clock())
+            return None
+        self._breaker(EVERYONE).failures = 0
+        if answer.status >= 500:
+            self._breaker(front_end).failed(self.clock())
+            return None
+        self._breaker(front_end).failures = 0
+        return answer
+
+    def _breaker(self, whose: str) -> _Breaker:
+        return self._breakers.setdefault(whose, _Breaker())
+
+    def _check_rest(self, front_end: str) -> None:
+        now = self.clock()
+        for whose in (EVERYONE, front_end):
+            found = self._breaker(whose)
+            if found.failures >= FAILURES_MAX and now < found.rests_until:
+                calls = "in a row" if whose == EVERYONE else f"in a row for calls of {front_end!r}"
+                raise ServiceDown(
+                    f"{self.name} failed {found.failures} times {calls} and is left alone",
+                    remedy="try again in some seconds",
+                    retry_after_s=max(1, round(found.rests_until - now)),
+                )
 
     def _request(self, operation: Operation, ask: Mapping[str, Any], key: str) -> httpx.Request:
-        path, query = operation.path, dict[str, str | list[str]]()
-        headers = {"Accept": "application/json"}
+        found = filled(operation, ask)
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", **found.headers}
         if not operation.is_safe:
             headers["Idempotency-Key"] = key
-        rest: dict[str, Any] = {}
-        for name, value in ask.items():
-            place = operation.places.get(name)
-            if place == "path":
-                path = path.replace(f"{{{name}}}", quote(_text(value), safe=""))
-            elif value is None and place in ("query", "header"):
-                continue
-            elif place == "query":
-                query[name] = _texts(value) if name not in operation.joined else _text(value)
-            elif place == "header":
-                headers[name] = _text(value)
-            else:
-                rest[name] = value
-        self.auth.signed(headers, query)
-        content = form = None
-        if operation.body == "json":
+        if found.content is not None:
             headers["Content-Type"] = "application/json"
-            content = msgspec.json.encode(rest.get("body", rest))
-        elif operation.body == "form":
-            form = {name: _texts(value) for name, value in rest.get("body", rest).items() if value is not None}
-        return httpx.Request(
-            operation.method, f"{self.url.rstrip('/')}{path}", params=query, headers=headers, content=content, data=form
-        )
+        self.auth.signed(headers, found.query)
+        url = f"{self.url.rstrip('/')}{found.path}"
+        try:
+            return httpx.Request(
+                operation.method, url, params=found.query, headers=headers, content=found.content, data=found.form
+            )
+        except httpx.InvalidURL as wrong:
+            raise errors.BadAsk(f"the ask makes no address: {wrong}", remedy="send shorter values", path="$") from None
 
-    async def _sent(self, request: httpx.Request, left: float) -> httpx.Response:
+    async def _sent(self, request: httpx.Request, left: float) -> _Answer:
         async with asyncio.timeout(left):
-            return await self._client().send(request)
+            response = await self._client().send(request, stream=True)
+            try:
+                return _Answer(status=response.status_code, content=await self._read(response))
+            finally:
+                await response.aclose()
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        """Return the body, read no further than its limit; compressed, it could grow to any size."""
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise ServiceDown(f"{self.name} answers compressed, unasked", remedy="have it obey Accept-Encoding")
+        found = bytearray()
+        async for part in response.aiter_raw():
+            found += part
+            if len(found) > ANSWER_BYTES_MAX:
+                raise ServiceDown(
+                    f"{self.name} answered more than {ANSWER_BYTES_MAX} bytes", remedy="ask for less at once"
+                )
+        return bytes(found)
 
     def _client(self) -> httpx.AsyncClient:
         loop = asyncio.get_running_loop()
@@ -182,44 +215,30 @@ class Service:
             self._clients[loop] = httpx.AsyncClient(timeout=None, follow_redirects=False)
         return self._clients[loop]
 
-    def _body(self, answer: httpx.Response) -> bytes:
-        if answer.status_code < 300:
-            if len(answer.content) > ANSWER_BYTES_MAX:
-                raise ServiceDown(f"{self.name} answered {len(answer.content)} bytes", remedy="ask for less at once")
+    def _body(self, answer: _Answer) -> bytes:
+        if answer.status < 300:
             return answer.content
-        if answer.status_code in (401, 403):
+        if answer.status in (401, 403):
             raise ServiceDown(
-                f"{self.name} does not take our credential ({answer.status_code})", remedy=f"check {self.auth.secret}"
+                f"{self.name} does not take our credential ({answer.status})", remedy=f"check {self.auth.secret}"
             )
-        if answer.status_code < 400:
-            raise ServiceDown(f"{self.name} redirects ({answer.status_code})", remedy="adopt it at the address it has")
-        kind = {404: NotThere, 409: InTheWay}.get(answer.status_code, ServiceRefused)
+        if answer.status < 400:
+            raise ServiceDown(f"{self.name} redirects ({answer.status})", remedy="adopt it at the address it has")
+        kind = {404: NotThere, 409: InTheWay}.get(answer.status, ServiceRefused)
         detail, path = _told(answer.content)
         raise kind(
-            f"{self.name} refuses ({answer.status_code}): {detail}",
+            f"{self.name} refuses ({answer.status}): {detail}",
             remedy="change what it names, and send it again",
             path=path,
-            status_of_service=answer.status_code,
+            status_of_service=answer.status,
         )
-
-
-def _texts(value: object) -> str | list[str]:
-    return [*map(_text, cast("list[object]", value))] if isinstance(value, (list, tuple)) else _text(value)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return ",".join(map(_text, cast("list[object]", value)))
-    return str(value)
 
 
 def _told(content: bytes) -> tuple[str, str | None]:
     """Return what a refusal says, and where; problem documents and the usual words are understood."""
     try:
         found: Any = msgspec.json.decode(content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return content[:200].decode("utf-8", "replace") or "without a word", None
     if isinstance(found, dict):
         fields = cast("dict[str, Any]", found)

@@ -11,12 +11,14 @@ import os
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import isthmus
 from isthmus.kernel import errors
 
+from ..children import run_child
 from .loading import NotAFrontEnd
 from .versions import Packed, unpack
 
@@ -27,7 +29,7 @@ SHOWN_MAX: Final = 6_000  # characters of what tests said: their end is what mat
 _LOAD: Final = """
 import sys
 from pathlib import Path
-from isthmus.runtime.loading import load_front_end
+from isthmus.runtime.deploy.loading import load_front_end
 print("code", load_front_end(Path(sys.argv[1])).code)
 """
 _PASSED_ON: Final = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "VIRTUAL_ENV")
@@ -95,28 +97,11 @@ async def _run(command: Sequence[str], place: Path, limit_s: float) -> tuple[int
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     environment |= {"PYTHONPATH": _path(place), "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(place)}
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # plugins of the platform's own tests take a second to load
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=place,
-        env=environment,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
-        said, _ = await asyncio.wait_for(process.communicate(), limit_s)
-    except BaseException as error:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, 9)
-        await process.wait()
-        if isinstance(error, TimeoutError):
-            return None, ""
-        raise
-    return process.returncode, said.decode(errors="replace")
+    ended = await run_child(command, limit_s=limit_s, env=environment, cwd=place, is_merged=True)
+    return ended.code, ended.out.decode(errors="replace")
 
 
 def _path(place: Path) -> str:
     """The front end first, then the platform that this process runs: installed, or from its source."""
-    source = str(Path(__file__).resolve().parents[2])
+    source = str(Path(isthmus.__file__).parents[1])
     return os.pathsep.join([str(place), source])

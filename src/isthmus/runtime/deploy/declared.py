@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from isthmus.data.model import front_end_events as own_events
-from isthmus.data.query import front_end_metrics as own_metrics
+from isthmus.data.model import front_end_events
+from isthmus.data.query import front_end_metrics
 from isthmus.kernel import FrontEnd, Pack
 
 from ..events import subscriptions
@@ -15,6 +15,6 @@ def problems_of(front_end: FrontEnd, packs: Iterable[Pack]) -> list[str]:
     """Return every problem, each with the line to write."""
     return [
         *subscriptions.problems_of(front_end),
-        *own_events.problems_of(front_end),
-        *own_metrics.problems_of(packs, front_end),
+        *front_end_events.problems_of(front_end),
+        *front_end_metrics.problems_of(packs, front_end),
     ]

@@ -16,12 +16,14 @@ from typing import Final
 
 from isthmus.kernel import FrontEnd, Value, errors
 from isthmus.store import Database
+from isthmus.values import whole_number
 
 from .loading import MANIFEST, PACKAGE, Load, NotAFrontEnd, content_hash, load_front_end
 
 PACKED_MAX: Final = 8 << 20  # rules and pages, no data sets: the three that ship have 20 kB each
 UNPACKED_MAX: Final = 32 << 20  # so that a small archive cannot fill a disk
 FILES_MAX: Final = 2_000
+DEPTH_MAX: Final = 16  # folders in folders: a path of a front end has three or four
 SHORT: Final = 12  # digits of a hash that people read
 LISTED_MAX: Final = 1_000
 
@@ -106,15 +108,12 @@ def pack(folder: Path) -> Packed:
             if not path.resolve().is_relative_to(root):
                 raise NotAFrontEnd(f"{inside} leads out of {folder}", remedy="copy the file into the folder")
             files, size = files + 1, size + path.stat().st_size
-            if files > FILES_MAX or size > UNPACKED_MAX:
+            if files > FILES_MAX or size > UNPACKED_MAX or len(inside.parts) > DEPTH_MAX:
                 raise TooLarge(
-                    f"{folder} has more than {FILES_MAX} files or {UNPACKED_MAX >> 20} MB",
+                    f"{folder} has over {FILES_MAX} files, {UNPACKED_MAX >> 20} MB or {DEPTH_MAX} folders in folders",
                     remedy="leave data out of the folder: a front end is its rules and pages",
                 )
-            entry = tarfile.TarInfo(inside.as_posix())
-            entry.size = path.stat().st_size
-            with path.open("rb") as content:
-                tar.addfile(entry, content)
+            _add(tar, inside, path)
     packed = zlib.compress(written.getvalue())
     if len(packed) > PACKED_MAX:
         raise TooLarge(
@@ -122,6 +121,16 @@ def pack(folder: Path) -> Packed:
             remedy="leave data out of the folder: a front end is its rules and pages",
         )
     return Packed(folder=root.name, hash=content_hash(root), files=files, content=packed)
+
+
+def _add(tar: tarfile.TarFile, inside: Path, path: Path) -> None:
+    entry = tarfile.TarInfo(inside.as_posix())
+    entry.size = path.stat().st_size
+    try:
+        with path.open("rb") as content:
+            tar.addfile(entry, content)
+    except ValueError as error:  # the format has room for 100 bytes of a name, and 155 of the folders before it
+        raise NotAFrontEnd(f"{inside} cannot be packed: {error}", remedy="give it a shorter name") from error
 
 
 def unpack(content: bytes, folder: Path) -> None:
@@ -136,7 +145,7 @@ def unpack(content: bytes, folder: Path) -> None:
             _extract(content, inside)
             with suppress(OSError):  # another process was faster, with the same content
                 inside.rename(folder)
-    except (tarfile.TarError, zlib.error) as error:
+    except (tarfile.TarError, zlib.error, UnicodeDecodeError) as error:
         raise NotAnArchive(
             f"what was sent cannot be unpacked: {error}", remedy="send what `isthmus deploy --to` sends"
         ) from error
@@ -148,29 +157,55 @@ def unpack(content: bytes, folder: Path) -> None:
 
 def _extract(content: bytes, inside: Path) -> None:
     inside.mkdir()
-    with tarfile.open(fileobj=io.BytesIO(_unpressed(content))) as tar:
-        if len(tar.getmembers()) > FILES_MAX:
-            raise TooLarge(f"more than {FILES_MAX} files", remedy="leave data out of the folder")
-        for entry in tar:
-            _write(tar, entry, inside)
+    archive = memoryview(_unpressed(content))
+    at, files, size = 0, 0, 0
+    while at + tarfile.BLOCKSIZE <= len(archive):
+        header = bytes(archive[at : at + tarfile.BLOCKSIZE])
+        if not any(header):
+            return  # two blocks of nothing end an archive
+        entry = _entry(header)
+        files, size, at = files + 1, size + entry.size, at + tarfile.BLOCKSIZE
+        if files > FILES_MAX or size > UNPACKED_MAX:
+            raise TooLarge(f"more than {FILES_MAX} files or {UNPACKED_MAX >> 20} MB", remedy="leave data out")
+        if at + entry.size > len(archive):
+            raise tarfile.TarError(f"{entry.name!r} ends before its {entry.size} bytes")
+        _write(entry.name, archive[at : at + entry.size], inside)
+        at += -(-entry.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
 
 
-def _write(tar: tarfile.TarFile, entry: tarfile.TarInfo, inside: Path) -> None:
-    """Write one file of an archive: a plain one, within the folder. Links and devices are in none that we pack."""
-    place = PurePosixPath(entry.name)
-    content = tar.extractfile(entry) if entry.isreg() else None
-    if content is None or place.is_absolute() or ".." in place.parts or not place.parts:
+def _entry(header: bytes) -> tarfile.TarInfo:
+    """Read a header as `pack` writes it: a plain file of the size that follows.
+
+    The general reader also opens archives in archives, sparse files and headers that extend the next one, each of
+    a size that the sender chooses; none is in an archive of ours.
+    """
+    entry = tarfile.TarInfo.frombuf(header, "utf-8", "strict")
+    if entry.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or entry.size < 0:
         raise tarfile.TarError(f"{entry.name!r} is no plain file within the folder")
+    return entry
+
+
+def _write(name: str, content: memoryview, inside: Path) -> None:
+    """Write one file of an archive: within the folder, not too deep in it, and once."""
+    place = PurePosixPath(name)
+    if place.is_absolute() or ".." in place.parts or not 1 <= len(place.parts) <= DEPTH_MAX or "\0" in name:
+        raise tarfile.TarError(f"{name!r} is no plain file within the folder, or over {DEPTH_MAX} folders deep")
     target = inside / place
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(content.read())
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as file:
+            file.write(content)
+    except (FileExistsError, NotADirectoryError):
+        raise tarfile.TarError(f"{name!r} stands where another file is") from None
 
 
 def _unpressed(content: bytes) -> bytes:
     reader = zlib.decompressobj()
-    found = reader.decompress(content, UNPACKED_MAX + FILES_MAX * tarfile.BLOCKSIZE * 2)
+    found = reader.decompress(content, UNPACKED_MAX + (FILES_MAX + 2) * tarfile.BLOCKSIZE * 2)
     if reader.unconsumed_tail:
         raise TooLarge(f"more than {UNPACKED_MAX >> 20} MB when unpacked", remedy="leave data out of the folder")
+    if not reader.eof or reader.unused_data:
+        raise tarfile.TarError("it ends early, or something follows it")
     return found
 
 
@@ -192,7 +227,7 @@ async def chosen(database: Database, code: str, wanted: str) -> Version:
     """Return the version that people mean by `3`, `v3` or the first digits of a hash. Raises NoSuchVersion."""
     found = await versions(database, code)
     number = wanted.removeprefix("v")
-    exact = [one for one in found if number.isdigit() and len(number) < SHORT and one.number == int(number)]
+    exact = [one for one in found if one.number == whole_number(number, 1, 10**SHORT)]
     alike = exact or [one for one in found if len(wanted) >= 4 and one.hash.startswith(wanted)]
     if len(alike) != 1:
         raise NoSuchVersion(

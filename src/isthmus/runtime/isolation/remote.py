@@ -114,14 +114,17 @@ class Service:
 
     async def _post(self, path: str, body: bytes, who: str, left_s: float) -> bytes:
         headers = {"Content-Type": "application/json", "Isthmus-Deadline-Ms": str(int(left_s * 1000))}
+        headers["Accept-Encoding"] = "identity"  # compressed, an answer could be of any size
         async with self._client().stream("POST", path, content=body, headers=headers) as response:
             found = b""
-            async for part in response.aiter_bytes():
+            async for part in response.aiter_raw():
                 found += part
                 if len(found) > ANSWER_BYTES_MAX:
                     raise ServiceFailed(
                         f"{who} answered with more than {ANSWER_BYTES_MAX} bytes", remedy="answer what was asked only"
                     )
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise ServiceFailed(f"the service of {who} answers compressed, unasked", remedy="obey Accept-Encoding")
         if response.status_code != 200:
             words = found[:WORDS_MAX].decode(errors="replace")
             raise ServiceFailed(

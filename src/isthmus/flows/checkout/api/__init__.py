@@ -14,6 +14,7 @@ A flow owns no table. The total that was shown is charged, or the order is refus
 # pyright: reportUnusedImport=false
 
 from .bill import BasketChanged, Bill, BillLine, Drift, OrderPreview, Shortage, Substitute
+from .carrying import CarriedOn, CarryOn, Paid, carry_on
 from .checkout import (
     COUPONS_MAX,
     EXPIRE_MAX,
@@ -36,6 +37,7 @@ from .checkout import (
     PriceChanged,
     SlotNeeded,
     cancel_order,
+    check_basket,
     confirm_payment,
     expire_orders,
     give_back,

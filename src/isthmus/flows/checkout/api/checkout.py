@@ -18,10 +18,10 @@ from isthmus.packs.promotion import api as promotion
 from isthmus.packs.tax import api as tax
 from isthmus.values import LINES_MAX, Address, Code, CurrencyCode, LineAsk, Moment, Money
 
-from ..api_carrying import Paid, carry_on
 from .bill import BasketChanged, Bill, OrderPreview
+from .carrying import Paid, carry_on
 
-COUPONS_MAX = 10
+COUPONS_MAX = order.COUPONS_MAX  # those of the basket and those of the ask together
 SUBSTITUTED_MAX = 10  # lines for which substitutes are looked for
 OFFERS_MAX = 20  # goods of one category that a front end chooses a substitute from
 EXPIRE_MAX = 200
@@ -188,7 +188,7 @@ class NothingToBuy(errors.BadAsk):
         inventory.get_availability,
         order.check_draft,
     ],
-    raises=[NothingToBuy, order.BasketsDiffer],
+    raises=[NothingToBuy, order.BasketsDiffer, order.TooManyCoupons],
 )
 def preview_order(ask: PreviewOrder) -> OrderPreview:
     """Say what placing an order would do: its bill with every reason, what is short, what refuses it, how it splits.
@@ -223,7 +223,7 @@ def preview_order(ask: PreviewOrder) -> OrderPreview:
         order.place_order,
         payment.open_payment,
     ],
-    raises=[NothingToBuy, BasketChanged, order.BasketsDiffer, PriceChanged, SlotNeeded],
+    raises=[NothingToBuy, BasketChanged, order.BasketsDiffer, order.TooManyCoupons, PriceChanged, SlotNeeded],
 )
 def place_order(ask: PlaceOrder) -> PlacedOrder:
     """Place an order: number, stock, coupons, slot, receivable and events in one transaction, or nothing at all.
@@ -231,6 +231,19 @@ def place_order(ask: PlaceOrder) -> PlacedOrder:
     Sold in a shop (`paid_at_till`), it is paid and handed over in the same transaction. Otherwise stock is held
     until `pay_before`. A basket that is ordered is empty then.
     """
+    ...
+
+
+@flow(
+    "checkout.check-basket",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[member.get_buyer],
+    raises=[order.UnknownMember],
+    is_internal=True,
+)
+def check_basket(ask: order.BasketOpened) -> order.BasketOpened:
+    """Refuse a basket that is opened for somebody who is no member of this front end."""
     ...
 
 

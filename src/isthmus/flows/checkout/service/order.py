@@ -160,6 +160,15 @@ async def _opened(
     return due, tuple(one.payment_id for one in opened)
 
 
+@implements(api.check_basket)
+async def check_basket(ask: order.BasketOpened, ctx: Context) -> order.BasketOpened:
+    try:
+        await ctx.call(member.get_buyer, member.GetMember(member_id=ask.member_id))
+    except member.NotAMember:
+        raise order.UnknownMember(member_id=ask.member_id) from None
+    return ask
+
+
 async def _emptied(basket: order.Basket | None, ctx: Context) -> None:
     """Empty the basket that was ordered: it becomes one order, and what came into it meanwhile is not lost."""
     if basket is None:
@@ -234,7 +243,10 @@ async def _wanted(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> tuple
         raise order.BasketsDiffer(what="currency", one=basket.currency, other=ask.currency, path="$.currency")
     if basket.member_id is not None and ask.member_id not in (None, basket.member_id):
         raise order.BasketsDiffer(what="member", one=basket.member_id, other=ask.member_id, path="$.member_id")
-    return basket, tuple(dict.fromkeys([*basket.coupons, *ask.coupons]))
+    coupons = tuple(dict.fromkeys([*basket.coupons, *ask.coupons]))
+    if len(coupons) > api.COUPONS_MAX:
+        raise order.TooManyCoupons(coupons=len(coupons), most=api.COUPONS_MAX, path="$.coupons")
+    return basket, coupons
 
 
 async def _delivery(
@@ -310,6 +322,7 @@ async def _taxed(
                 for at, (good, priced) in enumerate(zip(sellable, quote.lines, strict=True))
             ),
             jurisdiction=where,
+            is_address=ask.address is not None,
             delivery_fee=fee,
             buyer=buyer,
             order_kind=ask.order_kind,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from isthmus.kernel import Context, implements
+from isthmus.values import cursor_at, place_at
 
-from .. import api, cursors, rules
+from .. import api, rules
 from ..storage import assortment as storage
 from ..storage import products as storage_products
 
@@ -108,8 +109,8 @@ async def get_product(ask: api.GetProduct, ctx: Context) -> api.ProductView:
 
 @implements(api.search)
 async def search(ask: api.Search, ctx: Context) -> api.FoundPage:
-    after = cursors.read(ask.cursor, tuple[str, str], first=("", ""))
+    after = place_at(ask.cursor, tuple[str, str], api.BadCursor) if ask.cursor else ("", "")
     found = await storage.search(ctx.session, ctx.front_end, ask, after, ctx.now)
     items = tuple(found[: ask.limit])
-    more = cursors.written((items[-1].title, items[-1].sku)) if len(found) > ask.limit else None
+    more = cursor_at((items[-1].title, items[-1].sku)) if len(found) > ask.limit else None
     return api.FoundPage(items=ctx.answer(api.found_items)(items), next_cursor=more)

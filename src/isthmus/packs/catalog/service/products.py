@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from isthmus.kernel import Context, implements
+from isthmus.values import cursor_at, place_at
 
-from .. import api, cursors, rules
+from .. import api, rules
 from ..storage import products as storage_products
 
 LATEST = 2**31 - 1  # no version is higher
@@ -33,10 +34,10 @@ async def put_categories(ask: api.PutCategories, ctx: Context) -> api.Categories
 
 @implements(api.list_categories)
 async def list_categories(ask: api.ListCategories, ctx: Context) -> api.Categories:
-    after = cursors.read(ask.cursor, tuple[str, str], first=("", ""))
+    after = place_at(ask.cursor, tuple[str, str], api.BadCursor) if ask.cursor else ("", "")
     found = await storage_products.categories(ctx.session, ask, after, ask.limit + 1)
     items = found[: ask.limit]
-    more = cursors.written((items[-1].name, items[-1].code)) if len(found) > ask.limit else None
+    more = cursor_at((items[-1].name, items[-1].code)) if len(found) > ask.limit else None
     return api.Categories(items=tuple(items), next_cursor=more)
 
 
@@ -55,9 +56,11 @@ async def put_sellers(ask: api.PutSellers, ctx: Context) -> api.SellersPut:
 
 @implements(api.list_sellers)
 async def list_sellers(ask: api.ListSellers, ctx: Context) -> api.Sellers:
-    found = await storage_products.sellers(ctx.session, cursors.read(ask.cursor, str, first=""), ask.limit + 1)
+    found = await storage_products.sellers(
+        ctx.session, place_at(ask.cursor, str, api.BadCursor) if ask.cursor else "", ask.limit + 1
+    )
     items = found[: ask.limit]
-    more = cursors.written(items[-1].code) if len(found) > ask.limit else None
+    more = cursor_at(items[-1].code) if len(found) > ask.limit else None
     return api.Sellers(items=tuple(items), next_cursor=more)
 
 
@@ -96,12 +99,12 @@ async def _put_skus(ask: api.ImportProducts, changed: Mapping[str, tuple[UUID, i
 
 @implements(api.list_versions)
 async def list_versions(ask: api.ListVersions, ctx: Context) -> api.ProductVersions:
-    before = cursors.read(ask.cursor, int, first=LATEST)
+    before = place_at(ask.cursor, int, api.BadCursor) if ask.cursor else LATEST
     found = await storage_products.versions(ctx.session, ask.code, max(0, min(before, LATEST)), ask.limit + 1)
     if not found and not await storage_products.is_known(ctx.session, ask.code):
         raise api.NoSuchProduct(code=ask.code)
     items = found[: ask.limit]
-    more = cursors.written(items[-1].version) if len(found) > ask.limit else None
+    more = cursor_at(items[-1].version) if len(found) > ask.limit else None
     return api.ProductVersions(items=tuple(items), next_cursor=more)
 
 

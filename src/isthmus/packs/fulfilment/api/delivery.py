@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+from isthmus import places
 from isthmus.kernel import (
     ALLOW,
     Effect,
@@ -33,6 +34,9 @@ from isthmus.values import (
     PageSize,
     Quantity,
     Sku,
+    check_place,
+    put_in_form,
+    region_in_form,
 )
 
 METHODS_MAX = 100  # of one front end: all of them are weighed for each quote
@@ -57,13 +61,21 @@ class Rate(Value):
     currency: CurrencyCode
     base_minor: Fee
     country: Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z", description="empty: every country")] = ""
-    region: Annotated[str, Meta(max_length=16, description="empty: every region")] = ""
+    region: Annotated[str, Meta(max_length=80, description="empty: every region")] = ""
     postcode_prefix: Annotated[str, Meta(max_length=16, description="empty: every postcode")] = ""
     included_grams: Grams = 0
     kilogram_minor: Fee = 0  # for each kilogram begun above what is included
     free_from_minor: Fee | None = None  # goods for so much and more travel free
     after_minutes: Minutes = 0  # promised between so long after the order …
     within_minutes: Minutes | None = None  # … and so long; None: no promise
+
+    def __post_init__(self) -> None:
+        prefix = places.postcode(self.postcode_prefix)
+        put_in_form(self, region=region_in_form(self.country, self.region), postcode_prefix=prefix)
+
+    def __check__(self, path: str) -> None:
+        if self.country:
+            check_place(self.country, self.region, path)
 
 
 class Method(Value):

@@ -7,7 +7,7 @@ from typing import cast
 from uuid import UUID
 
 from isthmus.kernel import Context, Verdict, errors, implements
-from isthmus.values import Applied, Money, money
+from isthmus.values import Applied, Money, cursor_at, money
 
 from .. import api, rules
 from ..storage import delivery as storage
@@ -88,6 +88,8 @@ def _option(
 ) -> tuple[api.DeliveryOption | None, list[str]]:
     if method.max_grams and rules.weight(ask.lines) > method.max_grams:
         return None, [f"{method.code} takes at most {method.max_grams} grams, and the goods weigh more"]
+    if lacking := rules.lacks(method.rates, ask.address):
+        return None, [f"{method.code} depends on the {lacking}, and the address has none"]
     rate = rules.narrowest(method.rates, ask.address, ask.amount.currency)
     if rate is None:
         return None, [f"{method.code} has no zone for the address in {ask.amount.currency}"]
@@ -167,9 +169,7 @@ async def list_slots(ask: api.ListSlots, ctx: Context) -> api.SlotPage:
     found = await storage.list_slots(ctx.session, ctx.front_end, ask, after, ctx.now)
     items = tuple(found[: ask.limit])
     more = len(found) > ask.limit
-    return api.SlotPage(
-        items=items, next_cursor=rules.cursor_at(items[-1].starts_at, items[-1].slot_id) if more else None
-    )
+    return api.SlotPage(items=items, next_cursor=cursor_at((items[-1].starts_at, items[-1].slot_id)) if more else None)
 
 
 @implements(api.book_slot)

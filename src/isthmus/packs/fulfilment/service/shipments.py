@@ -8,7 +8,7 @@ from typing import cast
 from uuid import UUID
 
 from isthmus.kernel import Context, encode, implements
-from isthmus.values import LineAsk
+from isthmus.values import LineAsk, cursor_at
 
 from .. import api, rules
 from ..storage import delivery as storage
@@ -128,7 +128,7 @@ async def list_shipments(ask: api.ListShipments, ctx: Context) -> api.ShipmentPa
     items = tuple(found[: ask.limit])
     more = len(found) > ask.limit
     return api.ShipmentPage(
-        items=items, next_cursor=rules.cursor_at(items[-1].planned_at, items[-1].shipment_id) if more else None
+        items=items, next_cursor=cursor_at((items[-1].planned_at, items[-1].shipment_id)) if more else None
     )
 
 

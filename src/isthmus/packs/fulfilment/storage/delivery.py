@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from isthmus import places
 from isthmus.kernel import ports
 
 from .. import api, rules
@@ -22,7 +23,8 @@ _METHODS_FOR: Final = f"""
     select {_METHOD_COLUMNS}, {_RATE_COLUMNS}
     from fulfilment.method m
     left join fulfilment.rate r on r.front_end = m.front_end and r.method = m.code and r.currency = $2
-        and r.country in ('', $3) and r.region in ('', $4) and starts_with($5, r.postcode_prefix)
+        and r.country in ('', $3) and (cardinality($4::text[]) = 0 or r.region = '' or r.region = any ($4))
+        and ($5 = '' or starts_with($5, regexp_replace(r.postcode_prefix, '[ -]', '', 'g')))
     where m.front_end = $1
     order by m.code, r.place"""
 
@@ -107,10 +109,14 @@ _RELEASE: Final = """
 
 
 async def methods_for(session: ports.Session, front_end: str, ask: api.QuoteDelivery) -> list[api.Method]:
-    """Return all methods, each with those of its rates that hold for the address and currency."""
+    """Return all methods, each with those of its rates that may hold for the address and currency.
+
+    Of what an address leaves out, all rates come: they say whether it matters.
+    """
     where = ask.address
-    country, region, postcode = (where.country, where.region, where.postcode) if where else ("", "", "")
-    rows = await session.fetch(_METHODS_FOR, front_end, ask.amount.currency, country, region, postcode)
+    regions = list(places.within(where.country, where.region)) if where else []
+    country, postcode = (where.country, places.closed(where.postcode)) if where else ("", "")
+    rows = await session.fetch(_METHODS_FOR, front_end, ask.amount.currency, country, regions, postcode)
     return _methods(rows)
 
 

@@ -11,7 +11,19 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from isthmus.kernel import Effect, Meta, Pass, Value, capability, combine, errors, event, extension_point
-from isthmus.values import LINES_MAX, ORDER_KIND, Code, Lines, Moment, PageSize, Quantity, Sku
+from isthmus.values import (
+    LINES_MAX,
+    ORDER_KIND,
+    Code,
+    Lines,
+    Moment,
+    PageSize,
+    Quantity,
+    Sku,
+    check_place,
+    put_in_form,
+    region_in_form,
+)
 
 UNITS_MAX = 1_000_000_000  # of one stock; far from where 64 bits end
 
@@ -152,9 +164,16 @@ class Location(Value):
     code: Code
     name: Annotated[str, Meta(max_length=120)] = ""
     country: Annotated[str, Meta(max_length=2)] = ""
-    region: Annotated[str, Meta(max_length=16)] = ""
+    region: Annotated[str, Meta(max_length=80)] = ""
     priority: Annotated[int, Meta(ge=-1000, le=1000)] = 0
     is_open: bool = True  # False: what lies there is not sold
+
+    def __post_init__(self) -> None:
+        put_in_form(self, region=region_in_form(self.country, self.region))
+
+    def __check__(self, path: str) -> None:
+        if self.country:
+            check_place(self.country, self.region, path)
 
 
 class PutLocations(Value):

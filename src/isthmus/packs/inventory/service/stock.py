@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
-from typing import TypeVar, cast
+from functools import partial
+from typing import Annotated, cast
 
-import msgspec
-
-from isthmus.kernel import Context, implements
+from isthmus.kernel import Context, Meta, implements
+from isthmus.values import cursor_at, place_at
 
 from .. import api, rules
 from ..storage import reservations as storage
@@ -17,7 +15,7 @@ from ..storage import stock as storage_stock
 
 _ID_MAX = 2**63 - 1
 
-T = TypeVar("T")
+Id = tuple[Annotated[int, Meta(ge=0, le=_ID_MAX)]]
 Moves = list[tuple[str, api.Adjustment]]
 
 
@@ -91,20 +89,22 @@ async def put_locations(ask: api.PutLocations, ctx: Context) -> api.LocationsPut
 
 @implements(api.list_stock)
 async def list_stock(ask: api.ListStock, ctx: Context) -> api.StockPage:
-    after = _read_cursor(ask.cursor, tuple[str, str]) if ask.cursor else ("", "")
+    after = place_at(ask.cursor, tuple[str, str], partial(api.BadCursor, cursor=ask.cursor)) if ask.cursor else ("", "")
     found = await storage_stock.list_stock(ctx.session, ctx.front_end, ask, after)
     items = tuple(found[: ask.limit])
     more = len(found) > ask.limit
-    return api.StockPage(items=items, next_cursor=_cursor((items[-1].sku, items[-1].location)) if more else None)
+    return api.StockPage(items=items, next_cursor=cursor_at((items[-1].sku, items[-1].location)) if more else None)
 
 
 @implements(api.list_movements)
 async def list_movements(ask: api.ListMovements, ctx: Context) -> api.MovementPage:
-    before = _read_cursor(ask.cursor, int) if ask.cursor else _ID_MAX
+    before = place_at(ask.cursor, Id, partial(api.BadCursor, cursor=ask.cursor))[0] if ask.cursor else _ID_MAX
     found = await storage_stock.list_movements(ctx.session, ctx.front_end, ask, before)
     items = found[: ask.limit]
     more = len(found) > ask.limit
-    return api.MovementPage(items=tuple(item for _, item in items), next_cursor=_cursor(items[-1][0]) if more else None)
+    return api.MovementPage(
+        items=tuple(item for _, item in items), next_cursor=cursor_at((items[-1][0],)) if more else None
+    )
 
 
 async def _booked_before(
@@ -168,18 +168,3 @@ def _of_kind(kind: api.MovementKind, lines: Sequence[api.Adjustment]) -> Moves:
 
 def _change(line: api.Adjustment) -> rules.Change:
     return rules.Change(sku=line.sku, location=line.location, on_hand=line.quantity)
-
-
-def _cursor(place: object) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode()
-
-
-def _read_cursor(cursor: str, type_: type[T]) -> T:
-    try:
-        written = base64.urlsafe_b64decode(cursor.encode())
-        place = msgspec.json.decode(written, type=type_)
-    except (msgspec.DecodeError, binascii.Error, UnicodeError) as wrong:
-        raise api.BadCursor(cursor=cursor) from wrong
-    if b"\\u0000" in written:  # no text in the database has it
-        raise api.BadCursor(cursor=cursor)
-    return place

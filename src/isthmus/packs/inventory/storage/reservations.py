@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from isthmus.kernel import encode, ports
+from isthmus.kernel import Value, encode, ports
 
 from .. import api, rules
 
@@ -178,7 +178,7 @@ def stock_of(row: ports.Row) -> api.StockAt:
     )
 
 
-class Holding(api.Value):
+class Holding(Value):
     """A reservation that is to be made, what it was asked for with, when and by whom."""
 
     reservation: api.Reservation
@@ -241,7 +241,7 @@ def change_columns(changes: Sequence[rules.Change]) -> tuple[list[str], list[str
     )
 
 
-class Found(api.Value):
+class Found(Value):
     """A reservation as the database has it, with the stocks that its lines are in."""
 
     reservation: api.Reservation

@@ -165,7 +165,8 @@ def spend_points(ask: SpendPoints) -> PointsMoved:
 def reverse_points(ask: ReversePoints) -> PointsMoved:
     """Take back what was credited for a reference, or a share of it, as far as the balance goes. Safe to repeat.
 
-    Points of a share are rounded to the nearest; of halves, up. Who was erased keeps what stands: nothing is moved.
+    What all shares so far stand for is rounded once, of halves up, and what went before is taken off it: so the parts
+    come to the whole, however small they are. Who was erased keeps what stands: nothing is moved.
     """
     ...
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-from isthmus.kernel import Context, decode, encode, errors, implements
+from isthmus.kernel import Context, implements
+from isthmus.values import Moment, cursor_at, place_at
 
 from .. import api, rules
 from ..storage import points as storage_points
-from ..storage.points import Account
+from ..storage.points import Account, Cause
 
 _LATEST = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 
@@ -23,7 +24,7 @@ async def earn_points(ask: api.EarnPoints, ctx: Context) -> api.PointsMoved:
     already = await storage_points.moved(ctx.session, ctx.front_end, account.ids, ask.reference, ask.reason)
     if account.state == "erased" or already is not None or earned <= 0:
         return _still(account)
-    return await _moved(account, earned, earned, _Cause(ask.reason, ask.reference), ctx)
+    return await _moved(account, earned, earned, Cause(ask.reason, ask.reference), ctx)
 
 
 @implements(api.spend_points)
@@ -36,20 +37,26 @@ async def spend_points(ask: api.SpendPoints, ctx: Context) -> api.PointsMoved:
         return _still(account)
     if account.points < ask.points:
         raise api.PointsShort(balance=account.points, points=ask.points)
-    return await _moved(account, -ask.points, 0, _Cause(ask.reason, ask.reference), ctx)
+    return await _moved(account, -ask.points, 0, Cause(ask.reason, ask.reference), ctx)
 
 
 @implements(api.reverse_points)
 async def reverse_points(ask: api.ReversePoints, ctx: Context) -> api.PointsMoved:
     account = await _account(ask.member_id, ctx)
-    cause = _Cause(f"{ask.reason}-reversed", ask.part or ask.reference, reverses=ask.reference)
+    cause = Cause(f"{ask.reason}-reversed", ask.part or ask.reference, reverses=ask.reference)
     ids = account.ids
     credited = await storage_points.moved(ctx.session, ctx.front_end, ids, ask.reference, ask.reason)
     done = await storage_points.moved(ctx.session, ctx.front_end, ids, cause.reference, cause.reason)
     if account.state == "erased" or credited is None or done is not None:
         return _still(account)
-    left = credited + await storage_points.reversed_so_far(ctx.session, ctx.front_end, ids, ask.reference, cause.reason)
-    points = min(rules.shared(credited, ask.share), left, account.points)
+    due = credited
+    if ask.share is not None:
+        _ = ask.share.amount <= ask.share.out_of  # refuses two currencies
+        await storage_points.note_return(ctx.session, ctx.front_end, account.member_id, cause, ask.share, ctx.now)
+        parts = await storage_points.returned_so_far(ctx.session, ctx.front_end, ids, cause)
+        due = rules.due_back(credited, parts)
+    taken = -await storage_points.reversed_so_far(ctx.session, ctx.front_end, ids, ask.reference, cause.reason)
+    points = min(due - taken, account.points)
     return await _moved(account, -points, -points, cause, ctx) if points > 0 else _still(account)
 
 
@@ -58,18 +65,11 @@ async def list_points(ask: api.ListPoints, ctx: Context) -> api.PointsPage:
     ids = await storage_points.ids_of(ctx.session, ctx.front_end, ask.member_id)
     if not ids:
         raise api.NotAMember(what=str(ask.member_id))
-    before = _position(ask.cursor) if ask.cursor else _LATEST
+    before = place_at(ask.cursor, tuple[Moment, UUID], api.BadCursor) if ask.cursor else _LATEST
     found = await storage_points.movements(ctx.session, ctx.front_end, ids, before, ask.limit + 1)
     page = found[: ask.limit]
-    cursor = encode((page[-1][1].at, page[-1][0])).hex() if len(found) > ask.limit else None
+    cursor = cursor_at((page[-1][1].at, page[-1][0])) if len(found) > ask.limit else None
     return api.PointsPage(items=tuple(one for _, one in page), next_cursor=cursor)
-
-
-class _Cause:
-    """Why points move."""
-
-    def __init__(self, reason: str, reference: str, reverses: str | None = None) -> None:
-        self.reason, self.reference, self.reverses = reason, reference, reverses
 
 
 async def _account(member_id: UUID, ctx: Context) -> Account:
@@ -79,7 +79,7 @@ async def _account(member_id: UUID, ctx: Context) -> Account:
     return found
 
 
-async def _moved(account: Account, points: int, earned: int, cause: _Cause, ctx: Context) -> api.PointsMoved:
+async def _moved(account: Account, points: int, earned: int, cause: Cause, ctx: Context) -> api.PointsMoved:
     balance, all_earned = account.points + points, max(0, account.earned + earned)
     answered = ctx.answer(api.tier_for)(all_earned)
     tier = answered if isinstance(answered, str) else account.tier
@@ -111,10 +111,3 @@ def _still(account: Account) -> api.PointsMoved:
 
 def _whole(answered: object) -> int:
     return answered if isinstance(answered, int) else 0
-
-
-def _position(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        return decode(bytes.fromhex(cursor), tuple[datetime, UUID])
-    except (ValueError, errors.BadAsk):
-        raise api.BadCursor from None

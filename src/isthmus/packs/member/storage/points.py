@@ -48,6 +48,16 @@ select coalesce(sum(points), 0)::bigint from member.points_movement
 where front_end = $1 and member_id = any($2) and reverses = $3 and reason = $4
 """
 
+_NOTE_RETURN = """
+insert into member.points_return (front_end, member_id, reference, reason, part, minor, out_of_minor, at)
+values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing
+"""
+
+_RETURNED = """
+select minor, out_of_minor from member.points_return
+where front_end = $1 and member_id = any($2) and reference = $3 and reason = $4
+"""
+
 _MOVEMENTS = """
 select movement_id, points, reason, reference, at, by from member.points_movement
 where front_end = $1 and member_id = any($2) and (at, movement_id) < ($3, $4)
@@ -65,6 +75,15 @@ class Account:
     points: int
     earned: int
     ids: Sequence[UUID]  # its own, and those of the memberships that went into it
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why points move."""
+
+    reason: str
+    reference: str
+    reverses: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +128,25 @@ async def reversed_so_far(
 ) -> int:
     """Return what was taken back of a credit: 0 or less."""
     return await session.fetch_value(_REVERSED, front_end, ids, reference, reason)
+
+
+async def note_return(
+    session: ports.Session, front_end: str, member_id: UUID, cause: Cause, share: api.Share, now: datetime
+) -> None:
+    """Write down which share of what was credited came back, also where no whole point is due for it yet."""
+    out_of = max(1, share.out_of.minor)
+    part = min(max(0, share.amount.minor), out_of) if share.out_of.minor > 0 else out_of
+    await session.execute(
+        _NOTE_RETURN, front_end, member_id, cause.reverses, cause.reason, cause.reference, part, out_of, now
+    )
+
+
+async def returned_so_far(
+    session: ports.Session, front_end: str, ids: Sequence[UUID], cause: Cause
+) -> list[tuple[int, int]]:
+    """Return all parts that came back of what was credited: each so much, and out of how much."""
+    rows = await session.fetch(_RETURNED, front_end, ids, cause.reverses, cause.reason)
+    return [(row["minor"], row["out_of_minor"]) for row in rows]
 
 
 async def move(session: ports.Session, front_end: str, movement: Movement, tier: str) -> None:

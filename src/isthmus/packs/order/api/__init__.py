@@ -13,8 +13,10 @@ that was never used can be explained by its lease.
 # pyright: reportUnusedImport=false
 
 from .baskets import (
+    COUPONS_MAX,
     Basket,
     BasketLine,
+    BasketOpened,
     GetBasket,
     MergeBasket,
     OpenBasket,
@@ -33,10 +35,14 @@ from .errors import (
     BasketsDiffer,
     CancelRefused,
     IllegalTransition,
+    LineUnclear,
     NotReturnable,
     OrderRefused,
+    QuantityTooLarge,
+    TooManyCoupons,
     TransitionRefused,
     UnknownBasket,
+    UnknownMember,
     UnknownOrder,
     UnknownReturn,
 )

@@ -1,7 +1,8 @@
 """Baskets, as others may name them: what a buyer is about to buy, and what it was last shown to cost.
 
 A basket is opened, filled, merged and read; ordering it empties it. It holds no prices: `shown` is what
-the buyer saw, so that a preview can say what has changed since.
+the buyer saw, so that a preview can say what has changed since. Lines are the same where SKU and attributes are:
+a ring with another engraving is a line of its own.
 """
 
 from __future__ import annotations
@@ -9,11 +10,21 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from isthmus.kernel import Effect, Meta, Value, capability
-from isthmus.values import LINES_MAX, Code, CurrencyCode, Money, Quantity, Sku
+from isthmus.kernel import Effect, Meta, Value, capability, event
+from isthmus.values import LINES_MAX, QUANTITY_MAX, Code, CurrencyCode, Money, Quantity, Sku
 
-from .errors import BasketFull, BasketsDiffer, UnknownBasket
+from .errors import (
+    BasketFull,
+    BasketsDiffer,
+    LineUnclear,
+    QuantityTooLarge,
+    TooManyCoupons,
+    UnknownBasket,
+    UnknownMember,
+)
 from .model import LineAttributes
+
+COUPONS_MAX = 10  # of a basket: more than that nobody can explain
 
 
 class BasketLine(Value):
@@ -22,6 +33,7 @@ class BasketLine(Value):
     sku: Sku
     quantity: Quantity
     shown: Money | None = None
+    shown_lines: int = 1  # of so many lines `shown` is the sum, each rounded by itself
     attributes: LineAttributes = {}
 
 
@@ -44,16 +56,19 @@ class OpenBasket(Value):
 
 
 class SetLine(Value):
-    """A quantity to set; `shown` is what the line was shown to cost."""
+    """A quantity to set; `shown` is what the line was shown to cost.
+
+    With attributes it is the line that has just these. Without, it is the one line of its SKU, as it is.
+    """
 
     sku: Sku
-    quantity: Annotated[int, Meta(ge=0, le=1_000_000)]
+    quantity: Annotated[int, Meta(ge=0, le=QUANTITY_MAX)]
     shown: Money | None = None
-    attributes: LineAttributes | None = None  # None: as they are
+    attributes: LineAttributes | None = None
 
 
 class SetLines(Value):
-    """Set quantities in a basket: of these SKUs so much, 0 to take one out; others stay."""
+    """Set quantities in a basket: of these lines so much, 0 to take one out; others stay."""
 
     basket_id: UUID
     lines: Annotated[tuple[SetLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
@@ -63,7 +78,7 @@ class SetCoupons(Value):
     """Set the coupons of a basket."""
 
     basket_id: UUID
-    coupons: Annotated[tuple[Code, ...], Meta(max_length=10)]
+    coupons: Annotated[tuple[Code, ...], Meta(max_length=COUPONS_MAX)]
 
 
 class MergeBasket(Value):
@@ -79,15 +94,33 @@ class GetBasket(Value):
     basket_id: UUID
 
 
-@capability("order.open-basket", version="1.0", effect=Effect.WRITE)
+@event("order.basket-opened", version="1.0", subject="basket_id")
+class BasketOpened(Value):
+    """A basket was opened for a member."""
+
+    basket_id: UUID
+    member_id: UUID
+    currency: CurrencyCode
+
+
+@capability("order.open-basket", version="1.0", effect=Effect.WRITE, raises=[UnknownMember])
 def open_basket(ask: OpenBasket) -> Basket:
     """Open an empty basket for a member, or a guest."""
     ...
 
 
-@capability("order.set-lines", version="1.0", effect=Effect.WRITE, raises=[UnknownBasket, BasketFull, BasketsDiffer])
+@capability(
+    "order.set-lines",
+    version="1.0",
+    effect=Effect.WRITE,
+    raises=[UnknownBasket, BasketFull, BasketsDiffer, LineUnclear],
+)
 def set_lines(ask: SetLines) -> Basket:
-    """Add, change and take out lines, all or none."""
+    """Add, change and take out lines, all or none.
+
+    Where a SKU stands in several lines, attributes say which one is meant; 0 without any takes out all of them. To
+    change what is said of a line, take it out and add it as it is to be, in one ask.
+    """
     ...
 
 
@@ -97,11 +130,18 @@ def set_coupons(ask: SetCoupons) -> Basket:
     ...
 
 
-@capability("order.merge-basket", version="1.0", effect=Effect.WRITE, raises=[UnknownBasket, BasketFull, BasketsDiffer])
+@capability(
+    "order.merge-basket",
+    version="1.0",
+    effect=Effect.WRITE,
+    raises=[UnknownBasket, BasketFull, BasketsDiffer, QuantityTooLarge, TooManyCoupons],
+)
 def merge_basket(ask: MergeBasket) -> Basket:
     """Put a guest's basket into a member's: quantities add up, coupons come together, the other is empty after.
 
-    Refused for baskets of two currencies, and for those of two members: one would pay for the other's goods.
+    Lines add up where they are the same in all that is said of them, and so does what they were shown to cost.
+    Refused for baskets of two currencies, and for those of two members: one would pay for the other's goods; and
+    where both together are more than one may hold.
     """
     ...
 

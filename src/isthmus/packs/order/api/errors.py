@@ -37,6 +37,19 @@ class UnknownReturn(errors.NotFound):
         )
 
 
+class UnknownMember(errors.NotFound):
+    """Who a basket is opened for is no member of this front end."""
+
+    slug = "order.unknown-member"
+
+    def __init__(self, *, member_id: UUID) -> None:
+        super().__init__(
+            f"{member_id} is no active member here",
+            remedy="register them with member.register, or open the basket for a guest",
+            path="$.member_id",
+        )
+
+
 class BasketFull(errors.TooMany):
     """The basket would have more lines than an order may have."""
 
@@ -53,6 +66,45 @@ class BasketsDiffer(errors.Conflict):
 
     def __init__(self, *, what: str, one: object, other: object, path: str) -> None:
         super().__init__(f"the {what} of the basket is {one}, not {other}", remedy="use a basket for each", path=path)
+
+
+class LineUnclear(errors.Conflict):
+    """A SKU stands in several lines of the basket, and the ask does not say which of them it means."""
+
+    slug = "order.line-unclear"
+
+    def __init__(self, *, sku: str, lines: int, path: str) -> None:
+        super().__init__(
+            f"SKU {sku!r} stands in {lines} lines of the basket",
+            remedy="send the attributes of the line that is meant; order.get-basket shows them",
+            path=path,
+        )
+
+
+class QuantityTooLarge(errors.TooMany):
+    """Two quantities of the same line come to more than a line may hold."""
+
+    slug = "order.quantity-too-large"
+
+    def __init__(self, *, sku: str, quantity: int, most: int, path: str) -> None:
+        super().__init__(
+            f"SKU {sku!r} would be {quantity} in one line, and a line holds {most}",
+            remedy="set a smaller quantity in one of the baskets with order.set-lines",
+            path=path,
+        )
+
+
+class TooManyCoupons(errors.TooMany):
+    """More coupons come together than a purchase may have."""
+
+    slug = "order.too-many-coupons"
+
+    def __init__(self, *, coupons: int, most: int, path: str) -> None:
+        super().__init__(
+            f"{coupons} coupons come together, and a purchase has at most {most}",
+            remedy="choose those to keep with order.set-coupons",
+            path=path,
+        )
 
 
 class OrderRefused(errors.RuleBroken):

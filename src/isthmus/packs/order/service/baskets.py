@@ -16,6 +16,9 @@ async def open_basket(ask: api.OpenBasket, ctx: Context) -> api.Basket:
         basket_id=ctx.new_id(), member_id=ask.member_id, currency=ask.currency, lines=(), coupons=(), version=1
     )
     await storage_baskets.open_basket(ctx.session, ctx.front_end, basket, ctx.now)
+    if ask.member_id is not None:
+        opened = api.BasketOpened(basket_id=basket.basket_id, member_id=ask.member_id, currency=ask.currency)
+        ctx.emit(opened)
     return basket
 
 
@@ -26,9 +29,16 @@ async def set_lines(ask: api.SetLines, ctx: Context) -> api.Basket:
         if line.shown is not None and line.shown.currency != basket.currency:
             path = f"$.lines[{at}].shown.currency"
             raise api.BasketsDiffer(what="currency", one=basket.currency, other=line.shown.currency, path=path)
-        if line.attributes:
-            ctx.attributes("order.line", line.attributes, f"$.lines[{at}].attributes")
-    return await _saved(basket, lines=tuple(rules.changed_lines(basket.lines, ask.lines)), ctx=ctx)
+    wanted = [_checked(line, f"$.lines[{at}].attributes", ctx) for at, line in enumerate(ask.lines)]
+    return await _saved(basket, lines=tuple(rules.changed_lines(basket.lines, wanted)), ctx=ctx)
+
+
+def _checked(line: api.SetLine, path: str, ctx: Context) -> api.SetLine:
+    """Return a line with its attributes as they are kept; what is still to be said may be lacking altogether."""
+    if not line.attributes:
+        return line
+    own = ctx.attributes("order.line", line.attributes, path)
+    return api.SetLine(sku=line.sku, quantity=line.quantity, shown=line.shown, attributes=own)
 
 
 @implements(api.set_coupons)
@@ -51,7 +61,7 @@ async def merge_basket(ask: api.MergeBasket, ctx: Context) -> api.Basket:
     merged = await _saved(
         into,
         lines=tuple(rules.merged_lines(into.lines, other.lines)),
-        coupons=tuple(dict.fromkeys([*into.coupons, *other.coupons])),
+        coupons=rules.merged_coupons(into.coupons, other.coupons),
         ctx=ctx,
     )
     await _saved(other, lines=(), coupons=(), ctx=ctx)

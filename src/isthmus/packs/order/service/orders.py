@@ -13,8 +13,8 @@ from uuid import UUID
 
 from msgspec import structs
 
-from isthmus.kernel import Context, Verdict, decode, encode, errors, implements
-from isthmus.values import Money, money
+from isthmus.kernel import Context, Verdict, implements
+from isthmus.values import Moment, Money, cursor_at, money, place_at
 
 from .. import api, rules
 from ..storage import orders as storage
@@ -116,10 +116,10 @@ async def get_group(ask: api.GetGroup, ctx: Context) -> api.PlacedGroup:
 async def list_orders(ask: api.ListOrders, ctx: Context) -> api.OrderPage:
     if ask.number is not None and not (ask.number.isascii() and ask.number.isdigit() and len(ask.number) < 19):
         return api.OrderPage(items=(), next_cursor=None)
-    before = _position(ask.cursor) if ask.cursor else _LATEST
+    before = place_at(ask.cursor, tuple[Moment, UUID], api.BadCursor) if ask.cursor else _LATEST
     found = await storage.page(ctx.session, ctx.front_end, ask, before)
     items = await storage.orders(ctx.session, ctx.front_end, found[: ask.limit])
-    cursor = encode((items[-1].placed_at, items[-1].order_id)).hex() if len(found) > ask.limit else None
+    cursor = cursor_at((items[-1].placed_at, items[-1].order_id)) if len(found) > ask.limit else None
     return api.OrderPage(items=tuple(items), next_cursor=cursor)
 
 
@@ -330,10 +330,3 @@ def _check_guard(order: api.Order, wanted: State, path: str, ctx: Context) -> No
     verdict = _guarded(order, wanted, ctx)
     if not verdict.is_allowed:
         raise api.TransitionRefused(number=order.number, wanted=wanted, reasons=reasons_of(verdict), path=path)
-
-
-def _position(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        return decode(bytes.fromhex(cursor), tuple[datetime, UUID])
-    except (ValueError, errors.BadAsk):
-        raise api.BadCursor from None

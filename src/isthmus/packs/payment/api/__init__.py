@@ -57,6 +57,7 @@ from .errors import (
     UnknownProvider,
     WrongAmount,
 )
+from .model import Leg, Payment, Payments, PaymentState, dues
 from .parts import (
     BALANCE,
     PARTS_MAX,

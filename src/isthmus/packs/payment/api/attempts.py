@@ -10,7 +10,6 @@ from isthmus.kernel import Effect, Meta, Value, capability
 from isthmus.markings import Pii
 from isthmus.values import Code, Money, PageSize
 
-from ..api_model import Payment, Payments
 from .errors import (
     AmountExceeded,
     BadNotification,
@@ -22,6 +21,7 @@ from .errors import (
     UnknownProvider,
     WrongAmount,
 )
+from .model import Payment, Payments
 from .parts import Reference
 from .providers import Outcome
 

@@ -19,7 +19,6 @@ from isthmus.kernel import (
 )
 from isthmus.values import CHANNEL, ORDER_KIND, Code, Money
 
-from ..api_model import Payment, Payments, PaymentState
 from .attempts import (
     BEGIN_ERRORS,
     PROVIDER_DEADLINE_MS,
@@ -42,6 +41,7 @@ from .errors import (
     UnknownProvider,
     WrongAmount,
 )
+from .model import Payment, Payments, PaymentState
 from .parts import Reference, References, RefundFrom, RefundParts, RefundTooLarge
 
 RECONCILE_MAX = 50

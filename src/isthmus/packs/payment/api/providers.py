@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Literal, Protocol
 
 from isthmus.kernel import Value, decode, encode, errors
-from isthmus.values import Money
+from isthmus.manifest import NoSettings, Place, ProviderType
+from isthmus.values import Money, whole_number
 
 
 class Outcome(Value):
@@ -16,6 +17,9 @@ class Outcome(Value):
     state: Literal["done", "refused", "unknown"]
     provider_reference: str = ""
     reason: str = ""
+
+
+SLOW_MAX_MS = 600_000  # longer than any call may take
 
 
 class Provider(Protocol):
@@ -47,17 +51,17 @@ class Providers:
     def __init__(self, providers: Iterable[Provider]) -> None:
         self.by_name = {provider.name: provider for provider in providers}
 
-    @classmethod
-    def built_in(cls) -> Providers:
-        """Connect the test provider only."""
-        return cls([TestProvider()])
-
     def taking(self, method: str) -> tuple[str, ...]:
         """Return the names of those who take a method."""
         return tuple(name for name, provider in sorted(self.by_name.items()) if method in provider.methods)
 
     def methods(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(method for one in self.by_name.values() for method in one.methods))
+
+
+def connected(place: Place) -> Providers:
+    """Connect the providers that the settings chose."""
+    return Providers(place.providers.values())
 
 
 class Notification(Value):
@@ -77,11 +81,11 @@ class TestProvider:
     Whatever it did it also puts into `notifications`, so that an answer can be met by its own notification.
     """
 
-    name: str = "test"
     methods: tuple[str, ...] = ("card", "wallet")
     __test__ = False  # no test case, whatever pytest thinks of its name
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "test") -> None:
+        self.name = name
         self.outcomes: dict[str, Outcome] = {}
         self.notifications: list[str] = []
         self.effects = 0  # how often money was moved or held: what must never be counted twice
@@ -99,8 +103,8 @@ class TestProvider:
             raise TimeoutError("the test provider was told not to answer")
         if word == "twice":
             self.notifications.append(self.notifications[-1])
-        if word == "slow" and rest.isdigit():
-            await asyncio.sleep(int(rest) / 1000)
+        if word == "slow" and (wait_ms := whole_number(rest, 0, SLOW_MAX_MS)) is not None:
+            await asyncio.sleep(wait_ms / 1000)
         return outcome
 
     async def capture(self, *, key: str, authorisation: str, amount: Money) -> Outcome:
@@ -132,3 +136,10 @@ class TestProvider:
             self.effects += outcome.state == "done"
             self.notifications.append(encode(Notification(key=key, outcome=outcome)).decode())
         return self.outcomes[key]
+
+
+def _test_provider(name: str, _: NoSettings) -> TestProvider:
+    return TestProvider(name)
+
+
+TEST = ProviderType(settings=NoSettings, make=_test_provider)

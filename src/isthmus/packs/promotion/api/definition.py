@@ -84,7 +84,7 @@ class BundlePart(Value):
 
 
 class Bundle(Value, tag="bundle"):
-    """Goods together for a price, or for so much less; as often as all parts are there, dearest units first."""
+    """Goods together for a price, or for so much less; as often as it pays, with the units for which most comes off."""
 
     parts: Annotated[tuple[BundlePart, ...], Meta(min_length=1, max_length=20)]
     price: Money | None = None

@@ -1,7 +1,8 @@
 """What one benefit takes off, line by line: pure, exact until one rounding for each discount.
 
 `left` is what each line still costs, `room` what may still come off it (down to its floor). A discount is the sum of
-its cuts, and no cut is larger than the room of its line.
+its cuts, and no cut is larger than the room of its line. Where lines are equal in price, what they are decides and
+never where they stand: `ranks` puts them in an order of their own.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class State:
     left: Sequence[int]
     room: Sequence[int]
     delivery_left: int
+    ranks: Sequence[int]  # the place of each line in an order that does not depend on how the basket is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,73 @@ class Units:
     line: int
     count: int
     price: Fraction
+
+
+Kind = tuple[int, ...]  # the parts of a bundle that a unit fits
+
+
+@dataclass(slots=True)
+class Places:
+    """Places of the parts of bundles: how many are free in each, and by kind how many units stand in each."""
+
+    free: list[int]
+    held: dict[Kind, list[int]]
+
+    def take(self, kind: Kind, count: int) -> int:
+        """Take in up to so many units of a kind, moving others to parts that they fit as well; return how many."""
+        taken = 0
+        while taken < count and (way := self._way(kind)):
+            moved = min(count - taken, self.free[way[-1][2]], *(self.held[one][at] for one, at, _ in way[1:]))
+            for one, at, to in way:
+                held = self.held.setdefault(one, [0] * len(self.free))
+                held[to] += moved
+                if at >= 0:
+                    held[at] -= moved
+            self.free[way[-1][2]] -= moved
+            taken += moved
+        return taken
+
+    def _way(self, kind: Kind) -> list[tuple[Kind, int, int]]:
+        """Return the shortest row of moves (kind, from, to) that ends in a free place, the first from outside."""
+        came: dict[int, tuple[Kind, int]] = dict.fromkeys(kind, (kind, -1))
+        reached = list(kind)
+        for part in reached:
+            if self.free[part]:
+                way: list[tuple[Kind, int, int]] = []
+                while part >= 0:
+                    one, at = came[part]
+                    way.append((one, at, part))
+                    part = at
+                return way[::-1]
+            for one, held in self.held.items():
+                for to in one if held[part] else ():
+                    if to not in came:
+                        came[to] = (one, part)
+                        reached.append(to)
+        return []
+
+
+def ranks_of(lines: Sequence[api.PromotionLine], floors: Sequence[int]) -> list[int]:
+    """Return the place of each line in an order that depends on what the lines are and not on where they stand."""
+
+    def said(at: int) -> tuple[object, ...]:
+        line = lines[at]
+        attributes = sorted(line.attributes.items())
+        return (
+            line.sku,
+            line.quantity,
+            line.amount.minor,
+            line.category,
+            line.brand,
+            line.seller,
+            attributes,
+            floors[at],
+        )
+
+    ranks = [0] * len(lines)
+    for rank, at in enumerate(sorted(range(len(lines)), key=said)):
+        ranks[at] = rank
+    return ranks
 
 
 def matching(lines: Sequence[api.PromotionLine], goods: api.Selector) -> list[int]:
@@ -112,27 +181,32 @@ def sets_of(benefit: api.BuyGet, selected: Sequence[int], state: State) -> int:
     return min(bought // size, benefit.times_max or bought)
 
 
-def bundles_of(benefit: api.Bundle, state: State) -> list[list[Units]]:
-    """Return the units that make up as many bundles as there are, the dearest first, for each part."""
-    pools = [_units(matching(state.lines, part.goods), state) for part in benefit.parts]
-    most = min(
-        sum(units.count for units in pool) // part.quantity for pool, part in zip(pools, benefit.parts, strict=True)
-    )
-    fewest, found = 0, [[] for _ in benefit.parts]
+def bundles_there(benefit: api.Bundle, state: State) -> int:
+    """Return how many bundles the goods are enough for, whatever they cost."""
+    pool = _pool(benefit, state)
+    wanted = sum(part.quantity for part in benefit.parts)
+    fewest, most = 0, sum(units.count for units, _ in pool) // wanted
     most = min(most, benefit.times_max or most)
     while fewest < most:  # halving: a basket may hold a million units
         times = (fewest + most + 1) // 2
-        filled = _filled(pools, [part.quantity * times for part in benefit.parts])
-        if filled is None:
-            most = times - 1
-        else:
-            fewest, found = times, filled
-    return found
+        fewest, most = (fewest, times - 1) if _dearest(benefit, times, pool) is None else (times, most)
+    return fewest
 
 
-def times_of(benefit: api.Bundle, found: Sequence[Sequence[Units]]) -> int:
-    """Return how many bundles these units make up."""
-    return sum(units.count for units in found[0]) // benefit.parts[0].quantity
+def bundles_of(benefit: api.Bundle, state: State) -> tuple[int, list[Units]]:
+    """Return as many bundles as take most off together, and the units that make them up.
+
+    It is the best there is, however parts share goods. For so many bundles the dearest units count that fill their
+    places (taken dearest first, moving others aside, no other choice is worth more); and each further bundle is worth
+    no more than the one before, so that the first that does not pay is where to stop.
+    """
+    pool = _pool(benefit, state)
+    fewest, most = 0, bundles_there(benefit, state)
+    while benefit.price is not None and fewest < most:
+        times = (fewest + most) // 2
+        one_more = _worth(_dearest(benefit, times + 1, pool)) - _worth(_dearest(benefit, times, pool))
+        fewest, most = (times + 1, most) if one_more > benefit.price.minor else (fewest, times)
+    return most, _dearest(benefit, most, pool) or []
 
 
 def amounts_in(promotion: api.Promotion) -> Iterator[Money]:
@@ -153,13 +227,13 @@ def amounts_in(promotion: api.Promotion) -> Iterator[Money]:
     yield from (amount for amount in named if amount is not None)
 
 
-def spread(total: int, exact: Mapping[int, Fraction], room: Sequence[int], reason: str) -> list[Cut]:
+def spread(total: int, exact: Mapping[int, Fraction], state: State, reason: str) -> list[Cut]:
     """Share out a total over lines in proportion to what is exactly due on each, and within the room of each.
 
     Where a line has too little room, the rest falls on the others; where all have, less than the total comes off.
     """
-    lines = sorted(exact)
-    rooms = [room[line] for line in lines]
+    lines = sorted(exact, key=state.ranks.__getitem__)
+    rooms = [state.room[line] for line in lines]
     total = min(total, sum(rooms))
     if total <= 0:
         return []
@@ -169,7 +243,24 @@ def spread(total: int, exact: Mapping[int, Fraction], room: Sequence[int], reaso
     if rest := total - sum(within):
         more = allocated(rest, [most - part for part, most in zip(within, rooms, strict=True)])
         within = [part + one for part, one in zip(within, more, strict=True)]
-    return [Cut(line, part, reason) for line, part in zip(lines, within, strict=True) if part]
+    return [Cut(line, part, reason) for line, part in sorted(zip(lines, within, strict=True)) if part]
+
+
+def why_worthless(benefit: object, selected: Sequence[int], state: State) -> str:
+    """Say why a benefit takes nothing off goods that it is about."""
+    if isinstance(benefit, api.DeliveryOff):
+        return "what it takes off delivery comes to nothing" if state.delivery_left else "delivery is free already"
+    if isinstance(benefit, api.Bundle):
+        return "its goods cost no more one by one" if any(state.room) else "its goods may not cost less"
+    if isinstance(benefit, api.BuyGet) and benefit.gets is not None:
+        selected = _also_selected(benefit.gets, selected, state)
+        if not selected:
+            return "none of what comes with it is in the basket"
+    if not any(state.left[line] for line in selected):
+        return "its goods cost nothing already"
+    if not any(state.room[line] for line in selected):
+        return "its goods may not cost less"
+    return "what it takes off comes to nothing"
 
 
 def _percent_off(benefit: api.PercentOff, selected: Sequence[int], state: State) -> list[Cut]:
@@ -177,12 +268,12 @@ def _percent_off(benefit: api.PercentOff, selected: Sequence[int], state: State)
     total = rounded(sum(exact.values(), Fraction(0)))
     if benefit.at_most is not None:
         total = min(total, benefit.at_most.minor)
-    return spread(total, exact, state.room, f"{benefit.basis_points / 100:g}% off")
+    return spread(total, exact, state, f"{benefit.basis_points / 100:g}% off")
 
 
 def _amount_off(benefit: api.AmountOff, selected: Sequence[int], state: State) -> list[Cut]:
     if benefit.each == "order":
-        return spread(benefit.amount.minor, _share_of_left(WHOLE, selected, state), state.room, f"{benefit.amount} off")
+        return spread(benefit.amount.minor, _share_of_left(WHOLE, selected, state), state, f"{benefit.amount} off")
     reason = f"{benefit.amount} off each"
     found = [
         Cut(line, min(benefit.amount.minor * state.lines[line].quantity, state.room[line]), reason) for line in selected
@@ -204,20 +295,18 @@ def _threshold(benefit: api.Threshold, selected: Sequence[int], state: State) ->
         return []
     exact = _share_of_left(step.basis_points or WHOLE, selected, state)
     total = rounded(sum(exact.values(), Fraction(0))) if step.off is None else step.off.minor
-    return spread(total, exact, state.room, f"from {step.at_least} on")
+    return spread(total, exact, state, f"from {step.at_least} on")
 
 
 def _bundle(benefit: api.Bundle, state: State) -> list[Cut]:
-    found = bundles_of(benefit, state)
-    exact: dict[int, Fraction] = {}
-    for units in (one for part in found for one in part):
-        exact[units.line] = exact.get(units.line, Fraction(0)) + units.count * units.price
-    value = sum(exact.values(), Fraction(0))
+    times, found = bundles_of(benefit, state)
+    exact = {units.line: units.count * units.price for units in found}
+    value = _worth(found)
     if benefit.price is not None:
-        off = value - times_of(benefit, found) * benefit.price.minor
+        off = value - times * benefit.price.minor
     else:
         off = value * Fraction(benefit.basis_points or 0, WHOLE)
-    return spread(rounded(off), exact, state.room, f"{times_of(benefit, found)} bundle(s)") if off > 0 else []
+    return spread(rounded(off), exact, state, f"{times} bundle(s)") if off > 0 else []
 
 
 def _share_of_left(basis_points: int, selected: Sequence[int], state: State) -> dict[int, Fraction]:
@@ -232,7 +321,7 @@ def _also_selected(goods: api.Selector, selected: Sequence[int], state: State) -
 def _units(lines: Sequence[int], state: State) -> list[Units]:
     """Return the units of lines, the dearest first."""
     units = [Units(at, state.lines[at].quantity, Fraction(state.left[at], state.lines[at].quantity)) for at in lines]
-    return sorted(units, key=lambda one: (-one.price, one.line))
+    return sorted(units, key=lambda one: (-one.price, state.ranks[one.line]))
 
 
 def _taken(pool: Sequence[Units], wanted: int) -> tuple[list[Units], list[Units]]:
@@ -249,18 +338,27 @@ def _taken(pool: Sequence[Units], wanted: int) -> tuple[list[Units], list[Units]
     return taken, rest
 
 
-def _filled(pools: Sequence[Sequence[Units]], wanted: Sequence[int]) -> list[list[Units]] | None:
-    """Fill each part from its pool, a unit for one part only; the part with the fewest units chooses first."""
-    used: dict[int, int] = {}
-    found: list[list[Units]] = [[] for _ in pools]
-    for at in sorted(range(len(pools)), key=lambda at: (sum(units.count for units in pools[at]), at)):
-        free = [Units(one.line, one.count - used.get(one.line, 0), one.price) for one in pools[at]]
-        found[at], _ = _taken(free, wanted[at])
-        if sum(units.count for units in found[at]) < wanted[at]:
-            return None
-        for units in found[at]:
-            used[units.line] = used.get(units.line, 0) + units.count
-    return found
+def _pool(benefit: api.Bundle, state: State) -> list[tuple[Units, Kind]]:
+    """Return the units that fit a part of a bundle, the dearest first, each with the parts that it fits."""
+    fits: dict[int, list[int]] = {}
+    for part, one in enumerate(benefit.parts):
+        for line in matching(state.lines, one.goods):
+            fits.setdefault(line, []).append(part)
+    return [(units, tuple(fits[units.line])) for units in _units(list(fits), state)]
+
+
+def _dearest(benefit: api.Bundle, times: int, pool: Sequence[tuple[Units, Kind]]) -> list[Units] | None:
+    """Return the dearest units that make up so many bundles; None where there are too few."""
+    places = Places([part.quantity * times for part in benefit.parts], {})
+    found: list[Units] = []
+    for units, kind in pool:
+        if count := places.take(kind, units.count):
+            found.append(Units(units.line, count, units.price))
+    return None if any(places.free) else found
+
+
+def _worth(units: Sequence[Units] | None) -> Fraction:
+    return sum((one.count * one.price for one in units or ()), Fraction(0))
 
 
 def _off_units(taken: Sequence[Units], basis_points: int, state: State, reason: str) -> list[Cut]:
@@ -270,5 +368,5 @@ def _off_units(taken: Sequence[Units], basis_points: int, state: State, reason: 
     total = rounded(sum(exact.values(), Fraction(0)))
     return [
         Cut(cut.line, cut.minor, reason.format(counts[cut.line], state.lines[cut.line].quantity))
-        for cut in spread(total, exact, state.room, reason)
+        for cut in spread(total, exact, state, reason)
     ]

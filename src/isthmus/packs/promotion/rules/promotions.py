@@ -164,7 +164,7 @@ def untouched(basket: Basket, floors: Sequence[int]) -> State:
     amounts = [line.amount.minor for line in basket.lines]
     room = [max(0, amount - floor) for amount, floor in zip(amounts, floors, strict=True)]
     fee = basket.delivery_fee.minor if basket.delivery_fee is not None else 0
-    return State(basket.lines, amounts, room, fee)
+    return State(basket.lines, amounts, room, fee, benefits.ranks_of(basket.lines, floors))
 
 
 def lacking(
@@ -224,6 +224,11 @@ def missed_offer(offer: Offer, reason: str) -> api.Missed:
     return api.Missed(promotion=offer.code, coupon=offer.coupon, title=offer.title, reasons=(reason,))
 
 
+def missed_worthless(offer: Offer, promotion: api.Promotion, basket: Basket, state: State) -> api.Missed:
+    """Tell why an offer that applies takes nothing off this basket."""
+    return missed_offer(offer, benefits.why_worthless(promotion.benefit, selected_lines(promotion, basket), state))
+
+
 def in_order(missed: Sequence[api.Missed]) -> list[api.Missed]:
     """Put what was missed in an order that does not depend on where it comes from."""
     return sorted(missed, key=lambda one: (one.promotion, one.coupon or "", one.reasons))
@@ -237,7 +242,7 @@ def take(offers: Sequence[Offer], basket: Basket, state: State) -> tuple[list[ap
     for offer in offers:
         reason = _conflict(offer, taking, bool(discounts))
         if not reason:
-            now = State(basket.lines, taking.left, taking.room, taking.delivery_left)
+            now = replace(state, left=taking.left, room=taking.room, delivery_left=taking.delivery_left)
             cuts, delivery = _cuts(offer, basket, now, _closed_lines(offer, taking))
             amount = sum(cut.minor for cut in cuts) + delivery
             reason = _unpaid(offer, amount)
@@ -266,7 +271,8 @@ def _member_fault(uses_max: int | None, usage: Usage, buyer: Buyer) -> str:
 
 def _lacks(promotion: api.Promotion, usage: Usage, verdict: Verdict, basket: Basket, state: State) -> Iterator[_Lack]:
     if not is_about(promotion, basket):
-        yield _Lack("none of its goods are in the basket")
+        is_of_delivery = isinstance(promotion.benefit, api.DeliveryOff) and basket.delivery_fee is None
+        yield _Lack("nothing is delivered" if is_of_delivery else "none of its goods are in the basket")
         return
     if promotion.uses_max is not None and usage.uses >= promotion.uses_max:
         yield _Lack("it is used up")
@@ -313,7 +319,7 @@ def _goods_lacks(promotion: api.Promotion, basket: Basket, state: State) -> Iter
         case api.BuyGet() as benefit if not benefits.sets_of(benefit, selected, state):
             more = (benefit.buy + benefit.get if benefit.gets is None else benefit.buy) - count
             yield _Lack(f"{more} more of its goods are needed", quantity=more)
-        case api.Bundle() as benefit if not benefits.bundles_of(benefit, state)[0]:
+        case api.Bundle() as benefit if not benefits.bundles_there(benefit, state):
             yield _Lack("not all parts of the bundle are there")
         case _:
             pass

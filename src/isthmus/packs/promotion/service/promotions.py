@@ -115,18 +115,20 @@ def _extra_offers(basket: Basket, ctx: Context) -> list[Offer]:
 def _ranked(
     offers: Sequence[Offer], basket: Basket, state: rules.State, ctx: Context
 ) -> tuple[list[Offer], list[api.Missed]]:
-    """Order the offers that take something off as the front end ranks them; tell of those that it leaves out."""
+    """Order the offers that take something off as the front end ranks them; tell of those that do not come to it."""
     by_code = {offer.code: offer for offer in offers}
-    candidates = tuple(
-        rules.candidate(by_code[code], amount)
-        for code in sorted(by_code)
-        if (amount := rules.worth(by_code[code], basket, state)).minor
-    )
+    worth = {code: rules.worth(by_code[code], basket, state) for code in sorted(by_code)}
+    candidates = tuple(rules.candidate(by_code[code], amount) for code, amount in worth.items() if amount.minor)
     said = ctx.answer(api.rank_candidates)(candidates, basket.buyer)
     known = {one.code for one in candidates}
     taken = [code for code in dict.fromkeys(() if isinstance(said, Pass) else said) if code in known]
     left_out = [rules.missed_offer(by_code[code], "the shop takes others first") for code in known - set(taken)]
-    return [by_code[code] for code in taken], left_out
+    worthless = [
+        rules.missed_worthless(offer, offer.promotion, basket, state)
+        for code, offer in by_code.items()
+        if offer.promotion is not None and code not in known
+    ]
+    return [by_code[code] for code in taken], [*left_out, *worthless]
 
 
 def _digest(ask: api.Redeem, uses: storage.Uses) -> str:

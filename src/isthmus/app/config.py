@@ -1,0 +1,181 @@
+"""Settings: one file, and the environment for what differs between machines."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from isthmus.kernel import errors
+from isthmus.runtime.isolation.isolate import Isolation
+
+FILE = "isthmus.toml"
+PACKS = ("isthmus.packs",)  # all that ship, so that settings which name none go on working
+FLOWS = ("isthmus.flows",)
+
+
+class WrongConfig(errors.BadAsk):
+    """The settings file says something that cannot be."""
+
+    slug = "wrong-config"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What a process is told about where it runs.
+
+    database_url: PostgreSQL to use; None starts the embedded one in `data`. front_ends: the folder whose
+    folders are front ends; it may be missing. demo_entry: `module:function` that `isthmus demo` calls. adopted:
+    existing services that are packs here, by name. isolation: for those front ends that do not run `inline` with its
+    defaults, by the name of their folder, which is their code. record: which calls are recorded, and how long
+    they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; empty where nobody said. lake:
+    `receipts` (how many are kept, for how many days) and `fresh_hours` (after how many an entity is too old).
+
+    packs, flows: what the platform is made of, `module:NAME`, or a package for all below it. leave_out: of those,
+    what is not wanted, by name. providers: by seam and name. settings: of packs, by name.
+    """
+
+    root: Path
+    data: Path
+    front_ends: Path
+    database_url: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8080
+    demo_entry: str | None = None
+    adopted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    isolation: Mapping[str, Isolation] = field(default_factory=dict[str, Isolation])
+    record: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    cost_month: str = ""
+    lake: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    packs: tuple[str, ...] = PACKS
+    flows: tuple[str, ...] = FLOWS
+    leave_out: tuple[str, ...] = ()
+    providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+
+    @property
+    def versions(self) -> Path:
+        """Where deployed versions are unpacked; it can be emptied at any time."""
+        return self.data / "versions"
+
+    def isolation_of(self, folder: Path) -> Isolation:
+        """Return where the answers of the front end in this folder run."""
+        return self.isolation.get(folder.name, Isolation())
+
+
+_KNOWN = {
+    "platform": {"front_ends", "data", "packs", "flows", "leave_out"},
+    "server": {"host", "port"},
+    "demo": {"entry"},
+    "record": {"share", "shares", "kept", "kept_mb", "kept_days"},
+    "cost": {"month"},
+    "receipts": {"days", "count"},
+}
+_AMOUNT = re.compile(r"\d{1,12}(\.\d{1,2})? [A-Z]{3}")
+_PER_FRONT_END = {"isolation", "budget_ms", "deadline_ms", "memory_mb", "url"}
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Read the settings; without a file, everything has its default. Raises WrongConfig."""
+    named = path or (Path(os.environ["ISTHMUS_CONFIG"]) if "ISTHMUS_CONFIG" in os.environ else None)
+    if named is not None and not named.is_file():
+        raise WrongConfig(f"{named} is not there", remedy="name an existing file, or leave ISTHMUS_CONFIG unset")
+    file = named or Path(FILE)
+    found = _read(file) if file.is_file() else {}
+    root = file.absolute().parent
+    sections = ("platform", "server", "demo", "record")
+    platform, server, demo, record = (cast("dict[str, Any]", found.get(section, {})) for section in sections)
+    return Config(
+        root=root,
+        data=root / (os.environ.get("ISTHMUS_DATA") or platform.get("data", ".isthmus")),
+        front_ends=root / platform.get("front_ends", "front_ends"),
+        database_url=os.environ.get("ISTHMUS_DATABASE_URL") or None,
+        host=server.get("host", "127.0.0.1"),
+        port=int(os.environ.get("ISTHMUS_PORT") or server.get("port", 8080)),
+        demo_entry=demo.get("entry"),
+        adopted=found.get("adopted", {}),
+        isolation={name: _isolation(file, name, chosen) for name, chosen in found.get("front_ends", {}).items()},
+        record=record,
+        cost_month=_amount(file, found.get("cost", {}).get("month", "")),
+        lake={section: found[section] for section in ("receipts", "fresh_hours") if section in found},
+        packs=_names(file, platform, "packs", PACKS),
+        flows=_names(file, platform, "flows", FLOWS),
+        leave_out=_names(file, platform, "leave_out", ()),
+        providers=_tables(file, found, "providers"),
+        settings=_tables(file, found, "settings"),
+    )
+
+
+ADOPTED = {"document", "url", "secret", "leave_out"}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(file.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise WrongConfig(f"{file} is not TOML: {error}", remedy="mend that line") from error
+    for name, values in found.get("adopted", {}).items():
+        if not isinstance(values, dict) or not {"document", "url"} <= values.keys() or values.keys() - ADOPTED:
+            raise WrongConfig(
+                f"{file} says of the adopted service {name!r}: {values}",
+                remedy=f"an adopted service has document and url, and may have {', '.join(sorted(ADOPTED))}",
+            )
+    for section, values in found.items():
+        if section in ("adopted", "front_ends", "fresh_hours", "providers", "settings"):
+            continue
+        unknown = (
+            [section] if section not in _KNOWN else [f"{section}.{key}" for key in values if key not in _KNOWN[section]]
+        )
+        if unknown:
+            known = ", ".join(f"{name}.{key}" for name, keys in _KNOWN.items() for key in sorted(keys))
+            raise WrongConfig(f"{file} has an unknown setting {unknown[0]!r}", remedy=f"the settings are {known}")
+    return found
+
+
+def _names(file: Path, platform: Mapping[str, Any], key: str, otherwise: tuple[str, ...]) -> tuple[str, ...]:
+    found = platform.get(key, list(otherwise))
+    if not (isinstance(found, list) and all(isinstance(one, str) for one in cast("list[object]", found))):
+        example = '["isthmus.packs", "acme.packs.loyalty:PACK"]' if key != "leave_out" else '["promotion"]'
+        raise WrongConfig(f"{file} has platform.{key} = {found!r}", remedy=f"give a list of names, such as {example}")
+    return tuple(cast("list[str]", found))
+
+
+def _tables(file: Path, found: Mapping[str, Any], section: str) -> Mapping[str, Mapping[str, Any]]:
+    for name, values in found.get(section, {}).items():
+        if not isinstance(values, dict):
+            raise WrongConfig(
+                f"{file} has {section}.{name} = {values!r}", remedy=f"write it as a table: [{section}.{name}]"
+            )
+    return found.get(section, {})
+
+
+def _amount(file: Path, text: Any) -> str:
+    if text and not (isinstance(text, str) and _AMOUNT.fullmatch(text)):
+        raise WrongConfig(
+            f"{file} has cost.month = {text!r}", remedy='give an amount and a currency of ISO 4217, such as "1200 EUR"'
+        )
+    return text
+
+
+def _isolation(file: Path, name: str, chosen: Any) -> Isolation:
+    where = f"{file} [front_ends.{name}]"
+    if not isinstance(chosen, dict) or chosen.keys() - _PER_FRONT_END:
+        known = ", ".join(sorted(_PER_FRONT_END))
+        raise WrongConfig(f"{where} has an unknown setting", remedy=f"the settings are {known}")
+    found: dict[str, Any] = {("mode" if key == "isolation" else key): value for key, value in chosen.items()}
+    mode = found.get("mode", "inline")
+    if mode not in ("inline", "process", "http"):
+        raise WrongConfig(f"{where} has isolation = {mode!r}", remedy="use inline, process or http")
+    for key in ("budget_ms", "deadline_ms", "memory_mb"):
+        if type(found.get(key, 1)) is not int or found.get(key, 1) < 1:
+            raise WrongConfig(f"{where} has {key} = {found[key]!r}", remedy="give a whole number above 0")
+    if (mode == "http") != bool(found.get("url")):
+        raise WrongConfig(
+            f"{where} has isolation = {mode!r} and url = {found.get('url', '')!r}",
+            remedy="a url belongs to isolation = 'http', which needs one",
+        )
+    return Isolation(**found)

@@ -1,0 +1,218 @@
+"""The two platforms together: what the business does lands in the lake, and what is learnt there goes back.
+
+    rows and events → landing → metrics → segments → the pack that has persons → rules that read a buyer's segments
+    that pack's event of an erased person → the lake forgets the person too
+
+Which pack has persons its manifest says (`Persons`); where none does, rows land and nothing goes back.
+
+Every process may run this: what one has landed the other finds landed, and a list of segments is whole each time.
+A server lands in a process of its own, which takes its memory along when it ends and yields to those who buy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import asyncpg
+from msgspec.structs import replace
+
+from isthmus.data.answers.segments import PREFIX, Refreshed, Segments
+from isthmus.data.checks import quality
+from isthmus.data.lake.erasure import erase
+from isthmus.data.lake.landing import Lander, Landing
+from isthmus.data.persons.one_id import OneId
+from isthmus.data.persons.published import Published
+from isthmus.data.platform import DataPlatform
+from isthmus.data.privacy.policy import owner
+from isthmus.kernel import Caller, Pack, Platform, decode, errors
+from isthmus.kernel.declare.capability import event_kind
+from isthmus.manifest import Persons, brought
+from isthmus.markings import Segment
+from isthmus.runtime.children import run_child
+from isthmus.store import Database, Outbox
+from isthmus.store.outbox import Event
+from isthmus.store.relay import Consumer
+
+from . import process
+
+if TYPE_CHECKING:
+    from .platform import Running
+
+log = logging.getLogger("isthmus.data")
+
+LAND_TRIES: Final = 5
+LAND_WAIT_S: Final = 0.5
+LAND_ANYWAY: Final = timedelta(minutes=10)  # tables may change without an event
+LAND_NICENESS: Final = 10  # who buys goes first
+LAND_LIMIT_S: Final = 3_600  # a year of orders at once takes minutes
+LAND_TURN_S: Final = 120.0  # so long a landing waits for another one to end
+_LANDING: Final = 0x6C616E64696E67
+_TAKE_LANDING: Final = f"select pg_try_advisory_lock({_LANDING})"
+_IS_FREE: Final = f"select pg_try_advisory_xact_lock({_LANDING})"  # for as long as the statement takes
+
+
+def persons_of(packs: Iterable[Pack]) -> Persons | None:
+    """Return what the pack that has persons says of them, or None where no pack has any."""
+    return next(iter(brought(packs, Persons)), None)
+
+
+def segments_of(packs: Iterable[Pack], data: DataPlatform) -> list[Segment]:
+    """Return the segments that packs bring; those whose metric is not here go with it."""
+    return [one for one in brought(packs, Segment) if one.metric in data.model.metrics]
+
+
+def one_id(running: Running, data: DataPlatform) -> OneId | None:
+    """Return the persons of a company: read where the pack that has them says, landed in its lake."""
+    persons = persons_of(running.packs)
+    if persons is None:
+        return None
+    published = Published(data, persons.resolved, data.policy)
+    return OneId(running.config.data / "one-id", running.database, persons.records, published)
+
+
+class LakeSync:
+    """Keeps lake and business in step. segments: what members are sorted into by metrics; without, what packs bring."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        database: Database,
+        data: DataPlatform,
+        *,
+        segments: Sequence[Segment] | None = None,
+        one_id: OneId | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        land: Callable[[], Awaitable[Landing]] | None = None,
+    ) -> None:
+        self._platform = platform
+        self._data = data
+        self._database = database
+        self._outbox = Outbox(database)
+        self._land = land or partial(landed, data, database, clock)
+        packs = platform.release.packs.values()
+        self._persons = persons_of(packs)
+        chosen = segments_of(packs, data) if segments is None else segments
+        self._segments = Segments(data.lake.folder / "segments", chosen if self._persons else ())
+        self.one_id = one_id
+        self._clock = clock
+        self._stale: frozenset[str] = frozenset()
+        self._landed_at: datetime | None = None
+
+    def consumers(self) -> list[Consumer]:
+        """Return who must be told of events for the lake to forget whom the business forgot."""
+        if self._persons is None:
+            return []
+        erased = event_kind(self._persons.erased).name
+        return [Consumer(name="lake-erasure", deliver=partial(self._forget, self._persons), types=(erased,))]
+
+    async def land(self) -> Landing:
+        """Bring what is new into the lake."""
+        landing = await self._alerted(await self._land())
+        self._landed_at = self._clock()
+        return landing
+
+    async def keep_up(self) -> Landing | None:
+        """Land where something has happened since the last landing, and every ten minutes in any case."""
+        is_due = self._landed_at is None or self._landed_at + LAND_ANYWAY <= self._clock()
+        has_news = is_due or await self._outbox.newest() > self._data.lake.head().position
+        return await self.land() if has_news and await self._is_free() else None
+
+    async def _is_free(self) -> bool:
+        """Say whether nobody lands: a process is started for a landing, and not for waiting until it is its turn."""
+        async with self._database.platform() as session:
+            return await session.fetch_value(_IS_FREE)
+
+    async def _alerted(self, landing: Landing) -> Landing:
+        """Log what an operator must see of a landing: sides that differ, bad rows, and once what became too old."""
+        for alert in landing.alerts:
+            log.error("the lake is not what the business is: %s", alert)
+        for source, count in landing.quarantined.items():
+            log.warning("%d row(s) of %s are in quarantine", count, source)
+        for sentence in landing.stale:
+            if sentence not in self._stale:
+                log.warning("the lake is too old: %s", sentence)
+        self._stale = frozenset(landing.stale)
+        return landing
+
+    async def refresh_segments(self) -> Refreshed:
+        """Sort members into segments by what has landed, and tell the business of every change."""
+        return await self._segments.refresh(self._data.metrics, owner("segments"), self._clock(), self._deliver)
+
+    async def _deliver(self, front_end: str, member_id: str, segments: tuple[str, ...]) -> None:
+        """Set what the lake says of one member. Who has left, or is of no front end here, needs no telling."""
+        persons = self._persons
+        if persons is None:
+            return
+        ask = persons.ask(UUID(member_id), segments, PREFIX)
+        with suppress(errors.Refusal):
+            await self._platform.call(persons.set_segments, ask, Caller(front_end=front_end, client="data platform"))
+
+    async def _forget(self, persons: Persons, events: Sequence[Event]) -> None:
+        await self.land()  # what the business still held when it forgot them is there first, and goes now
+        for event in events:
+            gone: Any = decode(event.data, persons.erased)
+            key = {"front_end": event.front_end, "member_id": str(gone.member_id)}
+            await asyncio.to_thread(erase, self._data.lake, persons.entity, key, self._clock())
+            if self.one_id is not None:
+                record = f"{event.front_end}/{gone.member_id}"
+                await asyncio.to_thread(self.one_id.forget, record, self._clock())
+
+
+async def landed(
+    data: DataPlatform, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Landing:
+    """Land when no other process of the platform does, and look what is too old. Raises Conflict after some tries."""
+    async with _alone(database):
+        landing = await _landed(data.lander(database))
+    stale = await asyncio.to_thread(lambda: quality.stale(data.model, data.lake.newest(), clock()))
+    return replace(landing, stale=tuple(stale))  # pyright: ignore[reportArgumentType]
+
+
+@asynccontextmanager
+async def _alone(database: Database) -> AsyncGenerator[None]:
+    """Hold the one landing of the platform; the database lets go of it with whoever held it and was killed.
+
+    The lock lasts as long as its connection, so it has one of its own: those of the pool are given to others.
+    """
+    ends = asyncio.get_running_loop().time() + LAND_TURN_S
+    connection = await asyncpg.connect(database.url, server_settings={"application_name": "isthmus landing"})
+    try:
+        while not await connection.fetchval(_TAKE_LANDING):
+            if asyncio.get_running_loop().time() > ends:
+                raise errors.Conflict("another landing of this platform is at work", remedy="look again when it ends")
+            await asyncio.sleep(LAND_WAIT_S)
+        yield
+    finally:
+        await connection.close()
+
+
+async def _landed(lander: Lander) -> Landing:
+    for _ in range(LAND_TRIES - 1):
+        with suppress(errors.Conflict):
+            return await lander.land()
+        await asyncio.sleep(LAND_WAIT_S)
+    return await lander.land()
+
+
+async def landed_apart(database_url: str) -> Landing:
+    """Land in a process of its own, with this one's folder and settings. Raises Unavailable with what it said."""
+    ended = await run_child(
+        process.command("land"),
+        env={**os.environ, "ISTHMUS_DATABASE_URL": database_url},
+        limit_s=LAND_LIMIT_S,
+        niceness=LAND_NICENESS,
+    )
+    if ended.is_late:
+        raise errors.Unavailable(f"landing did not end within {LAND_LIMIT_S} s", remedy="it is tried again in time")
+    if not ended.out:
+        said = ended.complaint.decode(errors="replace").strip()[-500:]
+        raise errors.Unavailable(f"landing ended with {ended.code}: {said}", remedy="it is tried again in time")
+    return decode(ended.out, Landing)

@@ -1,0 +1,162 @@
+"""The commands by which a front-end team ships: deploy, versions, promote, rollback; here or over HTTP."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from isthmus.app.process import deploy_as_json
+from isthmus.runtime.deploy import rollout as switches
+from isthmus.runtime.deploy import versions as kept
+from isthmus.runtime.deploy.deploy import Deployed, Ground, Wish, deploy
+from isthmus.runtime.deploy.remote import Remote
+from isthmus.runtime.deploy.report import Line, report
+from isthmus.runtime.deploy.rollout import Switched
+
+from .opening import ground, on
+
+out = Console(soft_wrap=True, highlight=False)
+
+To = Annotated[str, typer.Option("--to", help="A running server's address; without it, the database of isthmus.toml.")]
+Key = Annotated[str, typer.Option("--key", envvar="ISTHMUS_KEY", help="With --to: a key whose scopes have deploy.*")]
+Code = Annotated[str, typer.Argument(help="Code of the front end.")]
+
+
+def add_to(main: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    _add_deploy(main)
+    _add_decisions(main)
+
+    @main.command()
+    def versions(
+        code: Annotated[str | None, typer.Argument(help="Code of a front end; all without it.")] = None,
+        to: To = "",
+        key: Key = "",
+    ) -> None:
+        """List every version that was ever deployed, and say which runs."""
+        lines = Remote(to, key).versions() if to else on(ground, lambda opened: report(opened, code))
+        _show_versions(lines)
+
+
+def _add_deploy(main: typer.Typer) -> None:
+    @main.command("deploy")
+    def deploy_folder(
+        folder: Annotated[Path, typer.Argument(help="Folder of the front end.")],
+        percent: Annotated[int, typer.Option(min=1, max=100, help="Stage it for so many of 100 members.")] = 100,
+        accept: Annotated[bool, typer.Option("--accept", help="Differences in recorded calls are meant.")] = False,
+        shadow: Annotated[
+            int, typer.Option(min=0, max=100, help="Run it on so many of 100 live calls, and answer nobody with it.")
+        ] = 0,
+        to: To = "",
+        key: Key = "",
+        by: Annotated[str, typer.Option(help="Who deploys, for the record.")] = "",
+        only: Annotated[str | None, typer.Option(help="Refuse a folder that is another front end's.")] = None,
+        json: Annotated[bool, typer.Option("--json", help="Say what came of it as JSON.")] = False,
+    ) -> None:
+        """Check, test, compare and put a front end in place, for all or a share of its members."""
+        wish = Wish(made_by=by or person(), percent=percent, is_accepted=accept, code=only, shadow=shadow)
+        if json:
+            said, is_done = deploy_as_json(lambda: on(ground, lambda opened: deploy(opened, folder, wish)))
+            print(said.decode())
+            raise typer.Exit(0 if is_done else 2)
+        done = Remote(to, key).deploy(folder, wish) if to else on(ground, lambda opened: deploy(opened, folder, wish))
+        _show_deployed(done)
+
+
+def _add_decisions(main: typer.Typer) -> None:
+    @main.command()
+    def promote(code: Code, to: To = "", key: Key = "") -> None:
+        """Give the staged version of a front end to everybody."""
+        done = (
+            Remote(to, key).decide("promote")
+            if to
+            else on(ground, lambda opened: switches.promote(opened.database, code, person()))
+        )
+        _show_switched(done)
+
+    @main.command()
+    def rollback(
+        code: Code,
+        version: Annotated[str, typer.Option(help="Go to this one, such as v3, instead of the one before.")] = "",
+        reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+        to: To = "",
+        key: Key = "",
+    ) -> None:
+        """Go back, at once: take back what is staged, or run the version that ran before."""
+
+        async def back(opened: Ground) -> Switched | None:
+            named = (await kept.chosen(opened.database, code, version)).hash if version else None
+            return await switches.roll_back(opened.database, code, person(), to=named, reason=reason)
+
+        done = Remote(to, key).decide("rollback", version=version, reason=reason) if to else on(ground, back)
+        if done is not None:
+            _show_switched(done)
+
+
+def person() -> str:
+    """Return who is at the keyboard, for the record."""
+    try:
+        return os.environ.get("ISTHMUS_PERSON") or getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _show_deployed(done: Deployed) -> None:
+    if done.outcome == "shadow":
+        if done.differences:
+            out.print(f"differences in recorded calls:\n{done.differences}", markup=False)
+        share = f"{done.percent} % of live calls"
+        out.print(f"[green]{done.front_end}[/green]: {done.version} runs on {share}, in the shadow")
+        out.print(f"  found: isthmus shadow {done.front_end}; stop: isthmus shadow {done.front_end} --stop")
+        return
+    if done.differences:
+        out.print(f"accepted differences:\n{done.differences}", markup=False)
+    if done.outcome == "already-there":
+        out.print(f"{done.front_end}: {done.version} is in place already; nothing was done")
+        return
+    who = "everybody" if done.outcome == "live" else f"{done.percent} of 100 members"
+    out.print(f"[green]{done.front_end}[/green]: {done.version} answers {who}{_in_workers(done.workers, done.took_ms)}")
+    _show_behind(done.behind)
+    back = f"isthmus rollback {done.front_end}"
+    out.print(f"  back: {back}" if done.outcome == "live" else f"  all: isthmus promote {done.front_end}; back: {back}")
+
+
+def _show_switched(done: Switched) -> None:
+    made = done.switch
+    now = f"version {made.stable[: kept.SHORT]}" if made.stable else "what the servers' folder holds"
+    out.print(f"[green]{made.front_end}[/green]: {made.kind} to {now}{_in_workers(done.workers, done.took_ms)}")
+    _show_behind(done.behind)
+
+
+def _in_workers(workers: int, took_ms: int) -> str:
+    if not workers:
+        return "; no server runs now, the next one starts with it"
+    return f", in every worker ({workers}) after {took_ms} ms"
+
+
+def _show_behind(behind: tuple[str, ...]) -> None:
+    for worker in behind:
+        out.print(f"  [red]not in worker {worker}[/red]")
+
+
+def _show_versions(lines: tuple[Line, ...]) -> None:
+    table = Table("front end", "version", "runs", "deployed", "by", "files", "kB", title="isthmus versions")
+    for line in lines:
+        for one in line.versions:
+            at = f"{one.made_at:%Y-%m-%d %H:%M}"
+            runs = line.runs(one.hash)
+            table.add_row(line.front_end, one.name, runs, at, one.made_by, str(one.files), f"{one.size / 1024:.1f}")
+    if table.rows:
+        out.print(table)
+    for line in lines:
+        out.print(line.sentence, markup=False)
+        for trouble in line.troubles:
+            out.print(f"  [red]{trouble}[/red]")
+    if not lines:
+        out.print("no front end is deployed, and the folder holds none")

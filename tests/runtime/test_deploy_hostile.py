@@ -1,0 +1,148 @@
+"""What a sender chooses costs what it is allowed to, whatever it says of itself: archives, numbers, names."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import tarfile
+import tracemalloc
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import msgspec
+import pytest
+
+from isthmus.gateway.auth import Known
+from isthmus.gateway.deploys import SCOPE, WAITING_MAX, DeployEndpoint
+from isthmus.runtime.deploy import versions
+from isthmus.store import Database
+
+from .deployed import ground, write
+
+MEMORY_MAX = 4 * versions.UNPACKED_MAX  # what is unpacked, its files and what a Python takes to write them
+
+
+def archive(*entries: tuple[tarfile.TarInfo, bytes], mode: str = "w", form: int = tarfile.USTAR_FORMAT) -> bytes:
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode=cast(Any, mode), format=form) as tar:
+        for entry, content in entries:
+            tar.addfile(entry, io.BytesIO(content))
+    return written.getvalue()
+
+
+def file(name: str, size: int = 0) -> tarfile.TarInfo:
+    found = tarfile.TarInfo(name)
+    found.size = size
+    return found
+
+
+def sparse(size: int) -> bytes:
+    """Return an archive of one sparse file that is all hole, as GNU tar writes it."""
+    entry = tarfile.TarInfo("rules.py")
+    entry.type = tarfile.GNUTYPE_SPARSE
+    header = bytearray(entry.tobuf(tarfile.GNU_FORMAT))
+    header[483:495] = b"%011o\0" % size
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header) + bytes(1024)
+
+
+def hostile() -> Iterator[tuple[str, bytes]]:
+    """Yield archives that say more than they are, by what is wrong with them."""
+    bomb = archive((file("a.bin", 300 << 20), bytes(300 << 20)))
+    yield "a sparse file", zlib.compress(sparse(1 << 40))
+    yield "an archive in an archive", zlib.compress(lzma.compress(bomb, preset=0))
+    pax = tarfile.TarInfo("b.py")
+    pax.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(1 << 40)}
+    yield "a sparse file in headers", zlib.compress(archive((pax, b""), form=tarfile.PAX_FORMAT))
+    yield "names in headers", zlib.compress(archive((file("c" * 9_000), b""), form=tarfile.GNU_FORMAT))
+    yield "a size beyond its content", zlib.compress(file("d.py", 30 << 20).tobuf(tarfile.USTAR_FORMAT) + bytes(1024))
+    yield "a size beyond all bounds", zlib.compress(file("d.py", 1 << 60).tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    yield "folders in folders", zlib.compress(archive((file("d/" * 40 + "e.py"), b"")))
+    yield "too many files", zlib.compress(archive(*((file(f"{n}.py"), b"") for n in range(versions.FILES_MAX + 1))))
+    yield "a file twice", zlib.compress(archive((file("f.py"), b""), (file("f.py"), b"")))
+    yield "a file in a file", zlib.compress(archive((file("g"), b""), (file("g/h.py"), b"")))
+    yield "no name", zlib.compress(archive((file("."), b"")))
+    yield "half of it", zlib.compress(archive((file("i.py", 3), b"abc")))[:-9]
+    yield "something after it", zlib.compress(archive((file("i.py", 3), b"abc"))) + b"more"
+
+
+@pytest.mark.parametrize(("name", "content"), [pytest.param(*one, id=one[0]) for one in hostile()])
+def test_an_archive_takes_the_memory_that_it_is_allowed_and_is_refused(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises((versions.NotAnArchive, versions.TooLarge)):
+            versions.unpack(content, tmp_path / "north")
+        assert tracemalloc.get_traced_memory()[1] < MEMORY_MAX
+    finally:
+        tracemalloc.stop()
+    assert not (tmp_path / "north").exists()
+
+
+def test_what_is_packed_here_is_unpacked_byte_for_byte(tmp_path: Path) -> None:
+    folder = write(tmp_path / "work", "first")
+    (folder / "deep" / "deeper").mkdir(parents=True)
+    (folder / "deep" / "deeper" / ("n" * 90 + ".txt")).write_bytes(bytes(range(256)) * 9)
+    (folder / "\u00e9.txt").write_text("\u00e9")
+    packed = versions.pack(folder)
+    versions.unpack(packed.content, tmp_path / "out" / "north")
+    assert versions.content_hash(tmp_path / "out" / "north") == packed.hash
+    (folder / ("m" * 150 + ".txt")).touch()
+    with pytest.raises(versions.NotAFrontEnd, match="shorter name"):
+        versions.pack(folder)
+
+
+@pytest.fixture
+async def team(database: Database, tmp_path: Path) -> httpx.AsyncClient:
+    """Give a client of a team that may deploy."""
+
+    async def admit(_: bytes | None) -> Known:
+        return Known(front_end="north", name="team", scopes=(SCOPE,), until=0)
+
+    endpoint = DeployEndpoint(ground(database, tmp_path / "cache"), admit, tmp_path)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(cast(Any, endpoint)), base_url="http://deploy")
+
+
+@pytest.mark.parametrize("number", ["\u00b2", "9" * 5_000, "1e1", "-1", "101", " 1", "", "\u0663", "1\0"])
+@pytest.mark.parametrize("name", ["percent", "shadow"])
+async def test_digits_that_are_no_number_are_refused_with_their_name(
+    team: httpx.AsyncClient, name: str, number: str
+) -> None:
+    if number == "":
+        return  # an empty value is none
+    answer = await team.post("/", params={name: number}, content=b"x")
+    assert (answer.status_code, answer.json()["path"]) == (400, name)
+    for path, query in (("/rollback", {"version": number}), ("/shadow", {"version": "v1", name: number})):
+        assert 400 <= (await team.post(path, params=query)).status_code < 500
+
+
+@pytest.mark.parametrize("reason", ["a\0b", "x" * 10_000])
+async def test_a_reason_that_no_column_holds_is_no_defect(team: httpx.AsyncClient, reason: str) -> None:
+    assert (await team.post("/rollback", params={"reason": reason})).status_code < 500
+
+
+async def test_what_is_no_archive_is_told_to_the_sender(team: httpx.AsyncClient) -> None:
+    answer = await team.post("/", content=zlib.compress(sparse(1 << 40)))
+    assert (answer.status_code, answer.json()["slug"]) == (400, "runtime.not-an-archive")
+
+
+async def test_no_more_folders_wait_than_memory_is_for(database: Database, tmp_path: Path) -> None:
+    async def admit(_: bytes | None) -> Known:
+        return Known(front_end="north", name="team", scopes=(SCOPE,), until=0)
+
+    endpoint = DeployEndpoint(ground(database, tmp_path / "cache"), admit, tmp_path)
+    endpoint._waiting = WAITING_MAX
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "path": "/", "method": "POST", "headers": [], "query_string": b""}
+    await endpoint(scope, None, send)
+    assert sent[0]["status"] == 503
+    assert msgspec.json.decode(sent[1]["body"])["slug"] == "gateway.busy"
