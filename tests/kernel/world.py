@@ -149,14 +149,14 @@ class MemoryStore:
     def step(self, front_end: str, saga: ports.Saga, version: int) -> "MemoryStep":
         return MemoryStep(self, front_end, saga, version)
 
-    async def saga(self, front_end: str, claim: ports.Claim) -> ports.Overtaken | None:
+    async def saga(self, front_end: str, claim: ports.Claim) -> ports.Superseded | None:
         if known := self.answers.get((front_end, claim.key)):
             first, answer = known
             if (first.capability, first.ask_hash) == (claim.capability, claim.ask_hash):
-                return ports.Overtaken(answer=answer)
+                return ports.Superseded(answer=answer)
             raise errors.KeyReused(f"key {claim.key!r} belongs to another ask", remedy="send a new key")
         if found := self.sagas.get((front_end, claim.key)):
-            return ports.Overtaken(version=found.version, log=encode(found.log))
+            return ports.Superseded(version=found.version, log=encode(found.log))
         return None
 
     async def write(self, front_end: str, claim: ports.Claim | None) -> "MemorySession":
@@ -256,7 +256,7 @@ class MemoryStep(MemorySession):
         found = await self.store.saga(self.front_end, self.claim)
         if (found.version if found else 0) != self.version or (found and found.answer is not None):
             self.lock.release()
-            raise found or ports.Overtaken()
+            raise found or ports.Superseded()
         self.store.open += 1
         self.is_open = True
 

@@ -14,8 +14,8 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from isthmus.data.answers.groupings import dimensions
 from isthmus.data.answers.metrics import Answer
-from isthmus.data.checks import metamorphic
 from isthmus.data.model.ask import GRAINS, Ask, read_filter
 from isthmus.data.model.expression import cells
 from isthmus.data.model.model import Model
@@ -174,7 +174,7 @@ class Explorer:
         except errors.IsthmusError:
             roots = frozenset[str]()
         own = ["front_end"] if all("front_end" in model.entity(root).fields for root in roots) else []
-        return [*own, *(one for one in metamorphic.dimensions(model, roots) if "front_end" not in one)]
+        return [*own, *(one for one in dimensions(model, roots) if "front_end" not in one)]
 
     def _units(self, answer: Answer, policy: Policy) -> dict[str, tuple[str, int]]:
         """Return the unit of each metric and its decimals; amounts are in the one currency that they have."""

@@ -61,7 +61,7 @@ class Saga(Value):
     left_after_s: float  # from its last step on: then any process goes on with it
 
 
-class Overtaken(BaseException):
+class Superseded(BaseException):
     """The store's word to a saga: it is somewhere else than this run thought. No implementation catches it."""
 
     def __init__(self, *, version: int = 0, log: bytes = b"", answer: bytes | None = None) -> None:
@@ -128,6 +128,6 @@ class Store(Protocol):
         """Return the transaction of a saga's next step, which begins with its first statement."""
         ...
 
-    async def saga(self, front_end: str, claim: Claim) -> Overtaken | None:
+    async def saga(self, front_end: str, claim: Claim) -> Superseded | None:
         """Return where a saga is; None where it has not begun. Raises KeyReused."""
         ...

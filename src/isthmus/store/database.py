@@ -123,7 +123,7 @@ class Database:
         """Return the transaction of a saga's next step; it begins, and takes a connection, with its first statement."""
         return Step(self._calls.take, self._calls.give, checked_code(front_end), saga, version, self._announce_events)
 
-    async def saga(self, front_end: str, claim: ports.Claim) -> ports.Overtaken | None:
+    async def saga(self, front_end: str, claim: ports.Claim) -> ports.Superseded | None:
         """Return where a saga is; None where it has not begun. Raises KeyReused."""
         session = self.read(front_end)
         try:

@@ -45,13 +45,13 @@ _TAKE_LEFT: Final = f"""
     returning front_end, key, is_kept, capability, ask_hash, ask, caller"""
 
 
-def standing(row: ports.Row | None, claim: ports.Claim) -> ports.Overtaken:
+def standing(row: ports.Row | None, claim: ports.Claim) -> ports.Superseded:
     """Return where a saga is, from what FIND_SAGA found. Raises KeyReused where the key is another ask's."""
     if row is None:
-        return ports.Overtaken()
+        return ports.Superseded()
     if (row["capability"], row["ask_hash"]) != (claim.capability, claim.ask_hash):
         raise answered(claim, row)
-    return ports.Overtaken(version=row["version"], log=row["log"] or b"", answer=row["answer"])
+    return ports.Superseded(version=row["version"], log=row["log"] or b"", answer=row["answer"])
 
 
 class Step(Write):

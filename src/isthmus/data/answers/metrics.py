@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar, cast
 import pyarrow as pa
 from msgspec.structs import replace
 
+from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import FrontEnd, errors
 from isthmus.markings import AnyMetric
 
@@ -31,7 +32,6 @@ from ..privacy.suppression import hide_small
 from ..query import freshness
 from ..query.plan import Money, Plan, is_timeless, money_of, plan
 from ..query.proof import Proof, Proofs
-from ..query.scope import quoted, table_name
 from ..query.sql import Statement, statement
 from ..query.values import BIGINT, DIGITS_MAX
 from .receipt import Receipt, Receipts, Rerun, digest_of, receipt_id

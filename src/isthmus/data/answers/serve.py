@@ -8,9 +8,9 @@ from typing import Any, Final, cast
 
 import pyarrow as pa
 
+from isthmus.data.answers.groupings import groupings
 from isthmus.kernel import decode, encode
 
-from ..checks import metamorphic
 from ..model import attributes
 from ..model.ask import GRAINS, Ask
 from ..privacy.policy import Policy
@@ -59,7 +59,7 @@ def describe(metrics: Metrics, policy: Policy, name: str) -> bytes:
     return encode({
         "metric": metric,
         "owner": model.owners.get(name, ""),
-        "by": ["time", *metamorphic.groupings(metrics, name, policy)],
+        "by": ["time", *groupings(metrics, name, policy)],
         "grains": GRAINS,
         "usage": metrics.usage.of([name], policy.name)[name],
     })  # fmt: skip

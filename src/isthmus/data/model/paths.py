@@ -42,7 +42,7 @@ Path = tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class JoinPath:
     """A field and the way to it. `is_many` where one row of the origin can have several values."""
 
     path: Path
@@ -69,7 +69,7 @@ class Reach:
         return self.path, self.name
 
 
-def reach(model: Model, origin: str, name: str, metric: str) -> Reach:
+def join_path(model: Model, origin: str, name: str, metric: str) -> JoinPath:
     """Return the one way from an entity to a field, written with its steps or without.
 
     Raises AmbiguousPath with all ways where there are several, NoPath where there is none, UnknownName.
@@ -81,16 +81,16 @@ def reach(model: Model, origin: str, name: str, metric: str) -> Reach:
         end = path[-1].end if path else origin
         if end != entity.name:
             raise NoPath(origin, name, metric)
-        return Reach(path, entity, field)
+        return JoinPath(path, entity, field)
     if entity.name == origin:
-        return Reach((), entity, field)
+        return JoinPath((), entity, field)
     found = ways_up(model, origin, entity.name) or ways_down(model, origin, entity.name)
     if len(found) > 1:
         raise AmbiguousPath(origin, last, [written(path, last) for path in found])
     if not found:
         across = [written(path, last) for path in _ways_across(model, origin, entity.name)]
         raise NoPath(origin, last, metric, across)
-    return Reach(found[0], entity, field)
+    return JoinPath(found[0], entity, field)
 
 
 def written(path: Path, field: str) -> str:

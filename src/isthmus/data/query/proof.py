@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, cast
 
 from msgspec import structs
 
+from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import Value
 
 from ..errors import SHOWN_MAX, BrokenReference, DuplicateKey, TiedLevels
@@ -14,7 +15,7 @@ from ..lake.reader import Reader
 from ..model.ask import Ask
 from ..model.model import Entity, Model, Reference
 from .plan import Money
-from .scope import UTC_ZONE, Joined, Parameters, Scope, quoted, table_name
+from .scope import UTC_ZONE, Joined, Parameters, Scope
 
 PROOFS_MAX: Final = 4_096  # kept in memory; a model has a few hundred keys and references
 
@@ -115,7 +116,7 @@ class Proofs:
         """Prove that no series has two rows at one moment: which of them is the last nobody could say."""
         scope = self._scope(levels.entity)
         per = [f"r.{quoted(part)}" for part in levels.per]
-        columns = ", ".join([*per, scope.column(scope.reach(levels.time, "a level"))])
+        columns = ", ".join([*per, scope.column(scope.join_path(levels.time, "a level"))])
         sql = (
             f"with tied as (select {columns} {scope.clause()} group by {columns} having count(*) > 1)\n"
             f"select *, count(*) over () as broken_count from tied order by all limit {SHOWN_MAX}"
@@ -128,7 +129,7 @@ class Proofs:
         It looks at the amounts themselves, on the way that leads to their currency: one that leads nowhere has none.
         """
         scope = self._scope(money.root)
-        amount, own = (scope.column(scope.reach(name, "a currency")) for name in (money.amount, money.currency))
+        amount, own = (scope.column(scope.join_path(name, "a currency")) for name in (money.amount, money.currency))
         code = f"coalesce({own}, '')"
         sql = (
             f"with ends as (select min({code}) as least, max({code}) as greatest {scope.clause()} "

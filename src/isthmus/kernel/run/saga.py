@@ -21,13 +21,13 @@ from typing import Any
 
 from msgspec import Raw
 
-from ..compile.release import Offered
+from ..compile.release import BoundCapability
 from ..contract import decode, encode
 from ..deadline import within
 from ..declare.capability import Effect
 from ..errors import AlreadyAnswered, BadAsk, Fault, IsthmusError, Refusal, Unavailable
-from ..ports import Claim, Overtaken, Saga, Stepping
-from ..trace import telling_part
+from ..ports import Claim, Saga, Stepping, Superseded
+from ..trace import tracing_part
 from .call import Call
 
 OWN_KEY = "call/"  # before the id of a call that came without a key
@@ -35,7 +35,7 @@ RUNS_MAX = 100  # of one flow, each given up before the next: it costs a look at
 LEFT_AFTER_S = 30  # beyond a flow's deadline: who has not gone on by then is dead
 _MARK = b'{"given up":'  # no answer has a field of this name
 
-_Undo = list[tuple[Offered, Any]]
+_Undo = list[tuple[BoundCapability, Any]]
 Ends = Callable[[Any], Any]
 
 
@@ -86,7 +86,7 @@ class Log:
         """Return the session of the next step; its first statement raises Overtaken where the saga has moved on."""
         return self._store.step(self._front_end, self._saga, self.version)
 
-    def catch_up(self, moved: Overtaken) -> None:
+    def catch_up(self, moved: Superseded) -> None:
         """Take over what others have decided. Raises _Elsewhere where this run has to begin again with it."""
         was_fresh, self.is_known = self.version == 0, True
         self.version, self.entries = moved.version, decode(moved.log, dict[str, Raw]) if moved.log else {}
@@ -107,7 +107,7 @@ class Log:
             try:
                 await session.end_saga([], answer if self.is_kept else None)
                 self.ended = answer
-            except Overtaken as moved:
+            except Superseded as moved:
                 with suppress(_Elsewhere):
                     self.catch_up(moved)
                 if moved.answer is not None:
@@ -121,7 +121,7 @@ class Log:
             return
         session = self.open()
         try:
-            with suppress(Overtaken, IsthmusError):  # then it is gone on with, and ends in the same way
+            with suppress(Superseded, IsthmusError):  # then it is gone on with, and ends in the same way
                 await session.leave_saga()
         finally:
             await session.close()
@@ -149,7 +149,7 @@ class Step:
             self._log.ended = ended
 
 
-class Trail:
+class SagaLog:
     """The way of one flow through the log: its steps, and what is to be undone if it fails."""
 
     __slots__ = ("done", "is_again", "is_first", "log", "prefix", "reads", "undo")
@@ -163,7 +163,7 @@ class Trail:
         self.reads = 0
         self.undo: _Undo = []
 
-    async def step(self, call: Call, offered: Offered, ask: Any, ends: Ends | None = None) -> Any:
+    async def step(self, call: Call, offered: BoundCapability, ask: Any, ends: Ends | None = None) -> Any:
         """Run one step, in a transaction of its own, or return what an earlier run was answered at this place."""
         effect = offered.capability.effect
         if effect is Effect.READ:
@@ -173,21 +173,21 @@ class Trail:
         place = self._place(self.done + 1)
         if (found := self.log.entries.get(place)) is not None:
             answer, self.is_again = self._known(call, offered, place, found), True
-        elif effect is Effect.STEPS:
+        elif effect is Effect.SAGA:
             answer = await self._nested(call, offered, ask, place)
         else:
             answer = await self._decided(call, offered, ask, place, ends if self.is_first else None)
         self.done += 1
-        self.look_ahead(call)
+        self.check_abandoned(call)
         return answer
 
-    def look_ahead(self, call: Call) -> None:
+    def check_abandoned(self, call: Call) -> None:
         """Stop here, before anything is asked outside, where an earlier run has given up at the next place."""
         if (found := self.log.entries.get(self._place(self.done + 1))) is not None:
             self.is_again = True
             self._check_mark(call, found)
 
-    async def give_up(self, call: Call) -> bool:
+    async def abandon(self, call: Call) -> bool:
         """Undo what was done, unless another run has gone on from here; say whether there was anything."""
         if not self.undo:
             return False
@@ -197,7 +197,7 @@ class Trail:
             session = self.log.open()
             try:
                 await self.log.write(session, [], {place: mark})
-            except Overtaken as moved:
+            except Superseded as moved:
                 with suppress(_Elsewhere):
                     self.log.catch_up(moved)
                 if moved.answer is not None:
@@ -214,7 +214,7 @@ class Trail:
         left: list[str] = []
         for number in range(len(undo), 0, -1):
             offered, ask = undo[number - 1]
-            trail = Trail(self.log, f"{self.prefix}undo/{number}/", is_first=False, is_again=self.is_again)
+            trail = SagaLog(self.log, f"{self.prefix}undo/{number}/", is_first=False, is_again=self.is_again)
             try:
                 await trail.step(call, offered, ask)
             except Exception as error:  # the others are to be undone all the same
@@ -225,23 +225,23 @@ class Trail:
                 remedy="send it again with the same Idempotency-Key: what is undone already is not undone twice",
             )
 
-    async def _nested(self, call: Call, offered: Offered, ask: Any, place: str) -> Any:
+    async def _nested(self, call: Call, offered: BoundCapability, ask: Any, place: str) -> Any:
         """Run a flow as a step of this one. Its answer goes into the log with the step that comes next."""
         inner = _inner(call, offered, ask, place)
-        inner.trail = Trail(self.log, f"{place}/", is_first=False, is_again=self.is_again)
+        inner.trail = SagaLog(self.log, f"{place}/", is_first=False, is_again=self.is_again)
         answer = await _told(inner)
         self.is_again = inner.trail.is_again
         self.log.pending[place] = encode(answer)
         return answer
 
-    async def _decided(self, call: Call, offered: Offered, ask: Any, place: str, ends: Ends | None) -> Any:
+    async def _decided(self, call: Call, offered: BoundCapability, ask: Any, place: str, ends: Ends | None) -> Any:
         """Run a step, unless another run does it first: then return what that was answered."""
         while (found := self.log.entries.get(place)) is None:
             inner = _inner(call, offered, ask, place)
             inner.step = Step(self.log, place, ends)
             try:
                 answer = await _told(inner)
-            except Overtaken as moved:
+            except Superseded as moved:
                 self.log.catch_up(moved)
             else:
                 self.is_again = False
@@ -249,7 +249,7 @@ class Trail:
         self.is_again = True
         return self._known(call, offered, place, found)
 
-    def _known(self, call: Call, offered: Offered, place: str, found: Raw) -> Any:
+    def _known(self, call: Call, offered: BoundCapability, place: str, found: Raw) -> Any:
         self._check_mark(call, found)
         try:
             return decode(bytes(found), offered.capability.answer)
@@ -275,7 +275,7 @@ class Trail:
         return f"{self.prefix}{number}"
 
 
-async def run_steps(call: Call) -> tuple[Any, bytes | None]:
+async def run_saga(call: Call) -> tuple[Any, bytes | None]:
     """Run a flow from its start, or go on with what an earlier run of it left."""
     if call.trail is not None:  # it is a step of another flow, and keeps its log
         return await _run(call, call.trail), None
@@ -288,7 +288,7 @@ async def run_steps(call: Call) -> tuple[Any, bytes | None]:
             if call.is_taken_over and not log.is_known:
                 await log.look()
                 raise AlreadyAnswered(b"")  # it has ended meanwhile
-            answer = await _run(call, Trail(log, "", is_first=True, is_again=log.version > 0))
+            answer = await _run(call, SagaLog(log, "", is_first=True, is_again=log.version > 0))
             break
         except _Elsewhere as elsewhere:
             if elsewhere.answer is not None:
@@ -300,7 +300,7 @@ async def run_steps(call: Call) -> tuple[Any, bytes | None]:
     return answer, log.ended
 
 
-async def _run(call: Call, first: Trail) -> Any:
+async def _run(call: Call, first: SagaLog) -> Any:
     """Run a flow, and once more after each time that it was given up, at places of its own."""
     asked_id, asked_at, log = call.id, call.now, first.log
     for number in range(RUNS_MAX):
@@ -309,7 +309,7 @@ async def _run(call: Call, first: Trail) -> Any:
         if trail.is_first:
             call.now = _begun_at(trail, asked_at)
         try:
-            trail.look_ahead(call)
+            trail.check_abandoned(call)
             return await within(call.limit_ms / 1000, call.answering())
         except _Elsewhere:
             raise
@@ -319,19 +319,19 @@ async def _run(call: Call, first: Trail) -> Any:
                 await log.leave()
                 raise AlreadyAnswered(b"") from None  # its caller was told that it failed
         except BaseException as error:
-            was_undone = await trail.give_up(call)
+            was_undone = await trail.abandon(call)
             if trail.is_first and (was_undone or isinstance(error, (Refusal, call.offered.capability.raises))):
                 await log.leave()
             raise
     raise Fault(f"{RUNS_MAX} runs of this key were given up", remedy="send the ask with a new Idempotency-Key")
 
 
-def _way(first: Trail, number: int) -> Trail:
+def _way(first: SagaLog, number: int) -> SagaLog:
     prefix = f"{first.prefix}again-{number}/" if number else first.prefix
-    return Trail(first.log, prefix, is_first=first.is_first, is_again=first.is_again and not number)
+    return SagaLog(first.log, prefix, is_first=first.is_first, is_again=first.is_again and not number)
 
 
-def _begun_at(trail: Trail, now: datetime) -> datetime:
+def _begun_at(trail: SagaLog, now: datetime) -> datetime:
     """Return the time of the first run on this way, so that times, ids and chance come out as they did then."""
     place = f"{trail.prefix}begin"
     if (began := trail.log.entries.get(place)) is not None:
@@ -340,7 +340,7 @@ def _begun_at(trail: Trail, now: datetime) -> datetime:
     return now
 
 
-def _inner(call: Call, offered: Offered, ask: Any, place: str) -> Call:
+def _inner(call: Call, offered: BoundCapability, ask: Any, place: str) -> Call:
     """Return the call of a capability at a place, with an id that follows from it."""
     inner = Call(call.platform, offered, call.plan, ask, call.caller, call.now, None, f"{call.id}/{place}", call.story)
     inner.is_taken_over = call.is_taken_over
@@ -351,7 +351,7 @@ async def _told(call: Call) -> Any:
     answering = _answer(call)
     if call.story is None:
         return await answering
-    return await telling_part(call.story, call.offered.capability.name, call.ask, answering)
+    return await tracing_part(call.story, call.offered.capability.name, call.ask, answering)
 
 
 async def _answer(call: Call) -> Any:

@@ -314,7 +314,7 @@ TAKING: Final = (
 @flow(
     "checkout.pay-order",
     version="1.0",
-    effect=Effect.STEPS,
+    effect=Effect.SAGA,
     uses=[payment.begin_authorisation, *TAKING],
     deadline_ms=60_000,
 )
@@ -330,7 +330,7 @@ def pay_order(ask: PayOrder) -> Paid:
 @flow(
     "checkout.receive-notification",
     version="1.0",
-    effect=Effect.STEPS,
+    effect=Effect.SAGA,
     uses=[payment.read_notification, payment.get_attempt, payment.get_payment, *TAKING],
     deadline_ms=60_000,
 )
@@ -342,7 +342,7 @@ def receive_notification(ask: payment.Notify) -> Paid:
 @flow(
     "checkout.settle-payments",
     version="1.0",
-    effect=Effect.STEPS,
+    effect=Effect.SAGA,
     uses=[payment.list_open_attempts, payment.list_held, payment.look_up, payment.get_payment, *TAKING],
     deadline_ms=60_000,
 )
@@ -358,7 +358,7 @@ def settle_payments(ask: payment.Reconcile) -> payment.Reconciled:
 @flow(
     "checkout.cancel-order",
     version="1.0",
-    effect=Effect.STEPS,
+    effect=Effect.SAGA,
     uses=[give_back, order.get_group, order.get_order, payment.list_payments, payment.void, payment.refund_from],
     deadline_ms=60_000,
 )

@@ -31,7 +31,7 @@ _LATEST = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 async def check_draft(ask: api.CheckDraft, ctx: Context) -> api.DraftChecked:
     ask = _with_attributes(ask, ctx)
     verdict = ctx.answer(api.validate_order)(ask)
-    return api.DraftChecked(refusals=tuple(reasons_of(verdict)), parts=tuple(rules.parted(_keys(ask, ctx))))
+    return api.DraftChecked(refusals=tuple(reasons_of(verdict)), parts=tuple(rules.split(_keys(ask, ctx))))
 
 
 @implements(api.place_order)
@@ -42,7 +42,7 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
             return _grouped(ask.group_id, placed)
         raise refusal
     commissions = _commissions(ask, ctx)
-    by_key = rules.parted(_keys(ask, ctx))
+    by_key = rules.split(_keys(ask, ctx))
     numbers = await ctx.resource(api.Numbers).take(ctx.front_end, len(by_key))
     totals = rules.totals(ask, by_key)
     parts = [
@@ -94,7 +94,7 @@ def _with_attributes(draft: D, ctx: Context) -> D:
 
 
 def _refusal(ask: api.PlaceOrder, ctx: Context) -> api.OrderRefused | None:
-    if wrong := rules.miscounted(ask, ask.discounts):
+    if wrong := rules.amounts_mismatch(ask, ask.discounts):
         return api.OrderRefused(reasons=[wrong], path="$.total")
     verdict = ctx.answer(api.validate_order)(ask)
     if verdict.is_allowed:
@@ -140,7 +140,7 @@ async def mark_paid(ask: api.MarkPaid, ctx: Context) -> api.PlacedGroup:
     if not orders:
         await storage.hold_group(ctx.session, ctx.front_end, ask.group_id)
         orders = await _orders_of(ask.group_id, ctx)
-    if all(one.state in rules.GONE for one in orders):
+    if all(one.state in rules.TERMINAL for one in orders):
         first = orders[0]
         raise api.IllegalTransition(
             what=f"order {first.number}", state=first.state, wanted=State.PAID, path="$.group_id"
@@ -179,7 +179,7 @@ async def cancel_order(ask: api.Cancel, ctx: Context) -> api.CancelledOrder:
         order=await found_order(ask.order_id, ctx),
         fee=money(max(0, min(kept, order.total.minor)), order.currency),
         was_paid=was_paid,
-        is_last_of_group=all(one.state in rules.GONE or one.order_id == ask.order_id for one in siblings),
+        is_last_of_group=all(one.state in rules.TERMINAL or one.order_id == ask.order_id for one in siblings),
         is_news=is_news,
     )
 
@@ -318,7 +318,7 @@ def _grouped(group_id: UUID, orders: Sequence[api.OrderBrief]) -> api.PlacedGrou
 
 
 def _check_leads(order: api.Order, wanted: State) -> None:
-    if wanted not in rules.LEADS_TO[order.state]:
+    if wanted not in rules.TRANSITIONS[order.state]:
         raise api.IllegalTransition(what=f"order {order.number}", state=order.state, wanted=wanted)
 
 

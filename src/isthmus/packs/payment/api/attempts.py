@@ -172,7 +172,7 @@ def begin_authorisation(ask: Authorise) -> Attempt:
 @capability(
     "payment.ask-provider",
     version="1.0",
-    effect=Effect.STEPS,
+    effect=Effect.SAGA,
     raises=[UnknownProvider],
     deadline_ms=PROVIDER_DEADLINE_MS,
     is_internal=True,
@@ -189,7 +189,7 @@ def ask_provider(ask: AskProvider) -> Outcome:
 @capability(
     "payment.look-up",
     version="1.0",
-    effect=Effect.STEPS,
+    effect=Effect.SAGA,
     deadline_ms=PROVIDER_DEADLINE_MS,
     is_internal=True,
 )
@@ -201,7 +201,7 @@ def look_up(ask: AskProvider) -> Outcome:
 @capability(
     "payment.read-notification",
     version="1.0",
-    effect=Effect.STEPS,
+    effect=Effect.SAGA,
     raises=[BadNotification, UnknownProvider],
     is_internal=True,
 )
