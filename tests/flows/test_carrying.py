@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from bench._wire import tapped
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import encode, errors
-from isthmus.kernel.trace import Story
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.payment import api as payment
 from isthmus.store import Database
@@ -33,7 +33,7 @@ async def test_a_payment_is_begun_carried_on_and_settled(shop: Shop) -> None:
     """Each of the three writes down what was said before it, and begins what is asked next."""
     placed = await shop.platform.call(checkout.place_order, TEA, shop.north)
     pay = checkout.PayOrder(payment_id=placed.payment_id, method="card", token="ok")
-    stories: list[Story] = []
+    stories: list[Any] = []
     await shop.platform.call_wire("checkout.pay-order", encode(pay), shop.north, key="k", tell=stories.append)
     assert [part.capability for part in stories[0].parts] == [
         "payment.begin-authorisation",

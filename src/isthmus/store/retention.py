@@ -30,7 +30,7 @@ async def prune_events(database: Database, kept: timedelta = EVENTS_KEPT) -> int
 
 
 async def prune_answers(database: Database, kept: timedelta = ANSWERS_KEPT) -> int:
-    """Delete answers, and flows that ended without one, older than `kept`; return how many. Their keys may be used anew."""
+    """Delete answers, and flows that ended without one, that are older than `kept`. Their keys may be used anew."""
     return await _prune(database, _PRUNE_ANSWERS, kept) + await _prune(database, _PRUNE_SAGAS, kept)
 
 
