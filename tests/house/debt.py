@@ -10,7 +10,7 @@ PACK_LINES = {  # code without the manifest and the pages, which nobody reads to
     "inventory": 1_416,  # who wants one SKU is answered together: docs/decisions/order-path-group-commit.md
     "order": 1_804,  # lines of a basket are told apart by all that is said of them, and say what they cannot be
     "payment": 1_412,  # what a provider says is written with what follows (docs/decisions/0016), and one over HTTP
-    "promotion": 1_802,  # parts of bundles that share goods are matched for the best; what comes to nothing says why
+    "promotion": 1_840,  # parts of bundles that share goods are matched for the best; what comes to nothing says why
 }
 
 KERNEL_LINES = 2_545  # docs/decisions/0005 says what they are for; group commit runs calls, so it is the kernel's

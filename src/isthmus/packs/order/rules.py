@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import msgspec
 
-from isthmus.values import QUANTITY_MAX, rounded
+from isthmus.values import QUANTITY_MAX, distinct_codes, rounded
 
 from . import api
 
@@ -218,7 +218,7 @@ def _added(one: api.BasketLine, other: api.BasketLine) -> api.BasketLine:
 
 def merged_coupons(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
     """Return the coupons of two baskets, each once. Raises TooManyCoupons for more than a basket may have."""
-    coupons = tuple(dict.fromkeys([*one, *other]))
+    coupons = distinct_codes([*one, *other])
     if len(coupons) > api.COUPONS_MAX:
         raise api.TooManyCoupons(coupons=len(coupons), most=api.COUPONS_MAX, path="$.from_basket_id")
     return coupons
