@@ -367,6 +367,7 @@ def _line(row: Mapping[str, Any], currency: str) -> api.OrderLine:
         attributes=row["attributes"],
         commission=money(row["commission_minor"], currency),
         shipped=row["shipped"],
+        closed=row["closed"],
         returned=row["returned"],
         refunded=money(row["refunded_minor"], currency),
     )

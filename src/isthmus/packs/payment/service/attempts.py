@@ -113,7 +113,9 @@ async def _begun(standing: storage.Standing, ask: api.Begin, ctx: Context) -> ap
     under_way = standing.under_way()
     if first := rules.in_the_way(ask.kind, under_way):
         raise api.StepUnderWay(kind=first, wanted=ask.kind)
-    left = money(rules.left_for(ask.kind, payment) - under_way.get(ask.kind, 0), payment.amount.currency)
+    promised = await _promised(ask, ctx) if ask.kind is Kind.REFUND else 0
+    free = rules.left_for(ask.kind, payment) - under_way.get(ask.kind, 0) - promised
+    left = money(max(0, free), payment.amount.currency)
     wanted = left if ask.amount is None else ask.amount
     if wanted.currency != left.currency or (ask.amount is not None and wanted.minor <= 0):
         raise api.WrongAmount(wanted=wanted, currency=left.currency)
@@ -121,6 +123,13 @@ async def _begun(standing: storage.Standing, ask: api.Begin, ctx: Context) -> ap
         raise api.AmountExceeded(wanted=wanted, left=left)
     begin = storage.Beginning(attempt_id=ctx.new_id(), key=keys[len(known)], minor=wanted.minor, at=ctx.now)
     return await storage.begin(ctx.session, ctx.front_end, standing.kept, ask, begin)
+
+
+async def _promised(ask: api.Begin, ctx: Context) -> int:
+    """Return what others were promised of a payment and have not been given yet: nobody else has that."""
+    known = await storage.refund_parts(ctx.session, ctx.front_end, [ask.payment_id])
+    keys = {one.reference: f"{ask.payment_id}/refund/{one.reference}" for one in known}
+    return sum(one.minor for one in known if not one.is_begun and keys[one.reference] != ask.key)
 
 
 async def _ended(
@@ -169,6 +178,7 @@ async def _applied(kept: storage.Kept, attempt: api.Attempt, authorisation: str,
             state=after.state,
             kind=attempt.kind,
             amount=attempt.amount,
+            cause=rules.cause_of(attempt),
         )
     )
     held = authorisation if attempt.kind is Kind.AUTHORISE and authorisation else kept.authorisation

@@ -76,14 +76,21 @@ async def split_refund(ask: api.SplitRefund, ctx: Context) -> api.RefundParts:
         return api.RefundParts(
             parts=tuple(api.RefundPart(payment_id=part.payment_id, amount=money(part.minor, currency)) for part in done)
         )
-    promised = {one.payment.payment_id: 0 for one in found}
-    for part in known:
-        promised[part.payment_id] += part.minor
-    left = [(one.payment.payment_id, one.payment.captured.minor - promised[one.payment.payment_id]) for one in found]
-    parts = rules.from_the_last(ask.amount.minor, left)
+    left: list[tuple[UUID, int]] = []
+    for one in found:
+        if ask.at_most and one.payment.state is api.PaymentState.AUTHORISED:  # how much is left is not known yet
+            raise api.IllegalStep(state=one.payment.state, wanted="asked to refund")
+        under_way = await storage.under_way(ctx.session, ctx.front_end, one.payment.payment_id)
+        promised = sum(part.minor for part in known if part.payment_id == one.payment.payment_id and not part.is_begun)
+        has = rules.left_for(api.Kind.REFUND, one.payment) - under_way.get(api.Kind.REFUND, 0) - promised
+        left.append((one.payment.payment_id, has))
+    all_left = sum(max(0, minor) for _, minor in left)
+    wanted = min(ask.amount.minor, all_left) if ask.at_most else ask.amount.minor
+    parts = rules.from_the_last(wanted, left)
     if parts is None:
-        raise api.RefundTooLarge(wanted=ask.amount, left=money(sum(minor for _, minor in left), ask.amount.currency))
-    await storage.promise_refund(ctx.session, ctx.front_end, ask.reference, parts, ctx.now)
+        raise api.RefundTooLarge(wanted=ask.amount, left=money(all_left, ask.amount.currency))
+    if parts:
+        await storage.promise_refund(ctx.session, ctx.front_end, ask.reference, parts, ctx.now)
     return api.RefundParts(
         parts=tuple(api.RefundPart(payment_id=one, amount=money(minor, ask.amount.currency)) for one, minor in parts)
     )
