@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from isthmus.governance import served as served_contracts
 from isthmus.governance.contracts import contracts_of
 from isthmus.kernel import Caller, Platform, errors
 from isthmus.manifest import Every, Job, brought
+from isthmus.runtime import left_flows
 from isthmus.runtime.events import dead_letters, timers
 from isthmus.runtime.events.subscriptions import called
 from isthmus.runtime.schedule import Periodic
@@ -53,6 +55,11 @@ def jobs(running: Running, lake_sync: LakeSync | None = None) -> list[Periodic]:
             if isinstance(job.when, Every)
         ),
         Periodic(name="timers", every_s=TIMERS_EVERY_S, run=run_timers),
+        Periodic(
+            name="left flows",
+            every_s=left_flows.EVERY_S,
+            run=partial(left_flows.go_on, running.platform, running.database),
+        ),
         Periodic(name="contracts", every_s=CONTRACTS_EVERY_S, run=remember_contracts),
         Periodic(name="traffic", every_s=TRAFFIC_EVERY_S, run=running.traffic.keep),
         Periodic(name="prune", every_s=PRUNE_EVERY_S, run=prune),
