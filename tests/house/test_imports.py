@@ -64,7 +64,7 @@ def test_the_kernel_imports_the_standard_library_and_msgspec_and_nothing_else():
     assert [(name, place) for name, place in found if name != "msgspec" and name not in sys.stdlib_module_names] == []
 
 
-FRONT_ENDS_MAY = ("isthmus.kernel", "isthmus.values", "isthmus.markings", "isthmus.products")
+FRONT_ENDS_MAY = ("isthmus.kernel", "isthmus.manifest", "isthmus.values", "isthmus.markings", "isthmus.products")
 
 
 def test_front_ends_see_the_kernel_the_values_the_apis_and_products_only():

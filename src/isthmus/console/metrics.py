@@ -24,10 +24,11 @@ from isthmus.data.privacy.policy import Policy, of_front_end
 from isthmus.data.query.plan import currency_field
 from isthmus.kernel import errors
 from isthmus.markings import Where
+from isthmus.pages import ordered
 from isthmus.values import decimals
 
 from .client import Client
-from .web import Page, ordered, render
+from .web import Page, render
 
 ROWS_MAX: Final = 500  # of the table; the file that can be downloaded has all
 SERIES_MAX: Final = 6  # of a chart: more can't be told apart
