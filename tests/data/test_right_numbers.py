@@ -371,3 +371,31 @@ def test_a_metric_times_a_constant_and_one_added_is_exact_in_whole_numbers(world
     world.metrics = world.over(build([(one, "") for one in (Member, Bought, Product, Part)], [*METRICS, *more]))
     assert world.rows("thrice", "hours", "share") == [(22, 1.0, 5.5)]
     assert world.rows("thrice", by=("shop",)) == [("north", 13), ("south", 10)]
+
+
+def test_what_nobody_measured_is_not_nought(world: World) -> None:
+    @entity("line", table="line")
+    class Measured(Value):
+        """A line with a weight, where somebody weighed it."""
+
+        id: Annotated[int, Key()]
+        shop: Annotated[str, Dimension()]
+        qty: Annotated[int | None, Measure()]
+        ts: Annotated[datetime, Time()]
+
+    metrics = [
+        m.Atomic(name="qty", measure="line.qty"),
+        m.Count(name="lines", of="line"),
+        m.Count(name="southern", of="line", where=Where("line.shop", "=", "south")),
+        m.Atomic(name="southern_qty", measure="line.qty", where=Where("line.shop", "=", "south")),
+    ]
+    world.model = build([(Measured, "")], metrics)
+    world.change("update line set qty = null where shop = 'south'")
+    assert world.rows("qty", by=("shop",)) == [("north", 4), ("south", None)]
+    assert world.rows("qty", "lines", by=("time:day",)) == [
+        (date(2024, 1, 1), 3, 2), (date(2024, 1, 2), None, 1), (date(2024, 1, 3), 1, 1),
+    ]  # fmt: skip
+    assert world.rows("southern_qty", "lines", by=("time:day",)) == [
+        (date(2024, 1, 1), 0, 2), (date(2024, 1, 2), None, 1), (date(2024, 1, 3), 0, 1),
+    ]  # fmt: skip
+    assert world.rows("qty", where=(Where("shop", "=", "nowhere"),)) == [(0,)]  # no row is a known nought

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import typer
@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from isthmus.kernel import FrontEnd, encode
-from isthmus.markings import Filter
 
 from .answers.metrics import Metrics
+from .answers.units import codes_in, units_of
 from .checks import lock as locks
 from .checks import metamorphic, quality
 from .errors import SHOWN_MAX
@@ -30,7 +30,7 @@ from .lake.lake import Lake
 from .lake.landing import Landing
 from .lake.rates import keep_rates
 from .model import attributes
-from .model.ask import Ask, read_filter, week_day
+from .model.ask import Ask, read_condition, read_filter, week_day
 from .model.attributes import Declared
 from .persons.one_id import Review
 from .platform import DataPlatform
@@ -131,6 +131,7 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         accept: Annotated[bool, typer.Option("--accept-duplicates", help="Answer also over broken keys.")] = False,
         whole: Annotated[bool, typer.Option("--whole", help="Refuse where references lead nowhere.")] = False,
         fresh: Annotated[bool, typer.Option("--fresh", help="Refuse where rows are older than they may be.")] = False,
+        having: Annotated[list[str] | None, typer.Option(help="Condition on a metric: 'order.sales > 100000'.")] = None,
         fill: Annotated[bool, typer.Option("--fill", help="Show periods without rows too.")] = False,
         week_starts: Annotated[str, typer.Option(help="The day that weeks begin on.")] = "monday",
         year_starts: Annotated[int, typer.Option(help="The month that years begin in.", min=1, max=12)] = 1,
@@ -139,7 +140,8 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         question = Ask(
             metrics=tuple(metrics),
             by=tuple(by or ()),
-            where=cast(tuple[Filter, ...], tuple(map(read_filter, where or ()))),
+            where=tuple(map(read_condition, where or ())),
+            having=tuple(map(read_filter, having or ())),
             order=tuple(order or ()),
             limit=limit,
             timezone=timezone,
@@ -154,8 +156,8 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         platform = open_platform()
         asker = platform.policy(policy)
         answer = platform.metrics.ask(question, asker, asker="terminal")
-        model = platform.metrics.seen_by(asker, question.metrics)
-        show(answer, form, out, {name: model.unit(name) for name in answer.numbers})
+        units = units_of(platform.metrics, answer, asker)
+        show(answer, form, out, units, codes_in(platform.metrics, answer, asker))
 
 
 def _add_receipts(app: typer.Typer, open_platform: Open) -> None:

@@ -271,10 +271,11 @@ class Resolver:
     def _conversion(self, metric: m.Conversion, filters: tuple[Filter | Within, ...]) -> Expression:
         own = tuple(one for one in filters if isinstance(one, m.Where) and one.field == "front_end")
         start, goal = self.metric(metric.start, filters), self.metric(metric.goal, own)
-        if not (isinstance(start, Cell) and isinstance(goal, Cell) and start.agg == goal.agg == "count"):
+        are_cells = isinstance(start, Cell) and isinstance(goal, Cell)
+        if not are_cells or start.agg not in ("count", "distinct") or goal.agg != "count":
             raise BadMetric(
                 f"conversion {metric.name!r} needs two counts, and {metric.start} or {metric.goal} is none",
-                remedy="name metrics of kind Count",
+                remedy="name metrics of kind Count; the start may be a Distinct, which counts whoever went on",
             )
         self._check_time(metric.name, start)
         self._check_time(metric.name, goal)

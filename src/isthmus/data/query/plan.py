@@ -117,6 +117,7 @@ def plan(
     legs = _legs(names, ask, by, metrics)
     currencies = {name: tuple(_codes(names, found, by, settled)) for name, found in metrics.items()}
     people = {name: tuple(_people(model, found, person)) for name, found in metrics.items()}
+    _add(legs, [one for found in metrics.values() for cell in cells(found) if (one := rows_behind(model, cell))])
     _add(legs, [cell for pairs in currencies.values() for pair in pairs for cell in pair])
     _add(legs, [cell for counted in people.values() for cell in counted])
     time_at = _time_at(by, legs.values())
@@ -210,6 +211,9 @@ def _dimensions(model: Model, ask: Ask) -> tuple[By, ...]:
 
 def _check_order(ask: Ask, by: tuple[By, ...]) -> None:
     known = [*(one.asked for one in by), *ask.metrics]
+    for one in ask.having:
+        if one.field not in ask.metrics:
+            raise UnknownName("metric of this answer", one.field, ask.metrics)
     for name in ask.order:
         if name.lstrip("-") not in known:
             raise UnknownName("column of this answer", name.lstrip("-"), known)
@@ -316,6 +320,14 @@ def _codes(
         if not any(names.of(cell.root, one.field, "a currency").place == place for one in plain):
             shown = replace(cell, field=money.currency, amount=cell.field, share=0)
             yield replace(shown, agg="least-code"), replace(shown, agg="greatest-code")
+
+
+def rows_behind(model: Model, cell: Cell) -> Cell | None:
+    """Return the count of rows behind a sum whose rows may all lack a value: then it is not known, and not nought."""
+    if cell.agg != "sum" or cell.window or cell.series or not cell.field:
+        return None
+    _, found = model.split(cell.field.rpartition(">")[2])
+    return replace(cell, agg="count", field="") if found.is_nullable and not found.front_ends else None
 
 
 def money_of(model: Model, cell: Cell) -> Money | None:

@@ -29,7 +29,7 @@ from .over_time import (
     write_periods,
     write_running,
 )
-from .plan import Leg, Plan, currency_field
+from .plan import Leg, Plan, currency_field, rows_behind
 from .proof import Relied, relied_on
 from .scope import Scope, conjunction, quoted, reaching
 from .visible import visible_rows
@@ -247,8 +247,11 @@ class _Writer(Writing):
         match expression:
             case Cell():
                 place = self.places[expression]
-                is_known = expression.agg not in _ADDED or expression.series is not None
-                return place if is_known else f"coalesce({place}, 0)"
+                if expression.agg not in _ADDED or expression.series is not None:
+                    return place
+                rows = rows_behind(self.model, expression)
+                known = f"coalesce({place}, 0)"
+                return f"(case when {self.places[rows]} > 0 then {place} else {known} end)" if rows else known
             case Quotient(over=over, under=under):
                 divisor = f"nullif(cast({self._expression(under)} as double), 0)"
                 return f"(cast({self._expression(over)} as double) / {divisor})"
