@@ -79,7 +79,7 @@ def config(url: str) -> Config:
 async def running(url: str) -> AsyncGenerator[app.Running]:
     """Give the whole platform in this process, with one front end that uses everything."""
     north = FrontEnd(code=FRONT_END, name="North", owner="north team", uses=USES)
-    async with app.running(config(url), [north]) as platform:
+    async with app.running(config(url), [north], allowed="migrate") as platform:
         yield platform
 
 

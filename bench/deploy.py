@@ -121,7 +121,7 @@ def rows(rounds: int) -> list[Row]:
 async def _measured(rounds: int) -> list[Row]:
     shutil.rmtree(PLACE, ignore_errors=True)
     PLACE.mkdir(parents=True)
-    async with _shop.database("deploy") as url, app.running(_shop.config(url), []) as shop:
+    async with _shop.database("deploy") as url, app.running(_shop.config(url), [], allowed="migrate") as shop:
         ground = deploys.Ground(database=shop.database, release=app.build([]), cache=PLACE / "own")
         keys = {
             code: [await auth.create_client(shop.database, code, f"bench {number}") for number in range(BUYERS)]

@@ -78,7 +78,7 @@ async def _sell(
     config: Config, chosen: argparse.Namespace, screen: Console
 ) -> tuple[dict[str, Any], str, dict[str, str]]:
     source = Source(chosen.orders)
-    async with app.running(config) as running:
+    async with app.running(config, allowed="migrate") as running:
         with _progress(screen) as progress:
             began = time.perf_counter()
             members = await load.everything(running, source, progress)

@@ -55,6 +55,7 @@ from isthmus.packs.payment.pack import PACK as PAYMENT
 from isthmus.packs.pricing.pack import PACK as PRICING
 from isthmus.packs.promotion.pack import PACK as PROMOTION
 from isthmus.packs.tax.pack import PACK as TAX
+from isthmus.runtime import tables
 from isthmus.runtime.adopt.adopt import Adoption, adopted_pack
 from isthmus.runtime.deploy.declared import problems_of as own_problems
 from isthmus.runtime.deploy.deploy import Ground
@@ -70,7 +71,7 @@ from isthmus.runtime.replay.answers import replay_answers
 from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.runtime.schedule import Job, keep_running
 from isthmus.runtime.shadow.follower import Shadows
-from isthmus.store import Database, MigrationSource, embedded, migrate, migrate_own, prune_answers, prune_events
+from isthmus.store import Database, MigrationSource, prune_answers, prune_events
 from isthmus.store.relay import Relay
 
 if TYPE_CHECKING:
@@ -155,14 +156,6 @@ def migration_sources() -> list[MigrationSource]:
     return [*packs, served_contracts.MIGRATIONS, *own]
 
 
-async def migrate_folders(url: str, config: Config) -> None:
-    """Bring the own tables of the configured folder's front ends to the shape that their files say."""
-    for folder in front_end_folders(config.front_ends):
-        is_inline = config.isolation_of(folder).mode == "inline"  # who answers elsewhere has no statements here
-        if is_inline and (folder / "migrations").is_dir():
-            await migrate_own(url, loads(config)(folder).code, folder / "migrations")
-
-
 def deploy_ground(running: Running) -> Ground:
     """Return where front ends are deployed: beside what is whole of the folder, whoever else has broken theirs."""
     release, load = build([], adopted_packs(running.config)), loads(running.config)
@@ -190,18 +183,19 @@ def shadow_resources(platform: Platform) -> dict[type, object]:
 
 
 @asynccontextmanager
-async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) -> AsyncGenerator[Running]:
+async def running(
+    config: Config, front_ends: Sequence[FrontEnd] | None = None, *, allowed: tables.Allowed = "check"
+) -> AsyncGenerator[Running]:
     """Start everything, the embedded PostgreSQL included where no database is configured, and stop it in the end.
 
-    What is deployed takes the place of what the folder holds, unless front_ends says what is to run.
+    What is deployed takes the place of what the folder holds, unless front_ends says what is to run. allowed: what may
+    be done to the database's tables.
     """
+    tables.check_database(config, allowed)
     release = build(load_front_ends(config) if front_ends is None else front_ends, adopted_packs(config))
-    server = None if config.database_url else await asyncio.to_thread(embedded.start, config.data)
-    url = config.database_url or (server.url if server else "")
-    try:
-        await migrate(url, migration_sources())
-        if front_ends is None:
-            await migrate_folders(url, config)
+    async with tables.database_of(config) as url:
+        folders = tables.of_folders(config, loads(config)) if front_ends is None else []
+        await tables.bring(url, config, [*migration_sources(), *folders], allowed)
         async with await Database.open(url) as database:
             figures = Figures(unseen=[CONSOLE, HOUSEKEEPING])  # looking at it is not traffic
             resources = {payment.Providers: payment.Providers.built_in(), order.Numbers: order.Numbers(database)}
@@ -235,9 +229,6 @@ async def running(config: Config, front_ends: Sequence[FrontEnd] | None = None) 
                 recording.cancel()
                 await recorder.flush()
                 await traffic.keep()
-    finally:
-        if server is not None:
-            await asyncio.to_thread(server.stop)
 
 
 def jobs(running: Running, both: Dual | None = None) -> list[Job]:
@@ -303,7 +294,7 @@ def asgi() -> App:
 
     @asynccontextmanager
     async def start() -> AsyncGenerator[App]:
-        async with running(load_config()) as platform:
+        async with running(load_config(), allowed="serve") as platform:
             data = await asyncio.to_thread(_opened_data, platform)
             both = _dual(platform, data)
             told = DurableCalls(platform.platform, platform.database)

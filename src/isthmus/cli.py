@@ -33,13 +33,13 @@ from isthmus.governance.look_commands import Asked
 from isthmus.governance.served import last_served
 from isthmus.kernel import FrontEnd, errors, ports
 from isthmus.kernel.compile.release import Release
-from isthmus.runtime import deploy_commands, own_commands, record_commands, shadow_commands
+from isthmus.runtime import deploy_commands, own_commands, record_commands, shadow_commands, tables, tables_commands
 from isthmus.runtime.adopt.adopt import adopted_pack, adoption_of, left_out, read_document
 from isthmus.runtime.deploy import scaffold
 from isthmus.runtime.deploy.deploy import Ground
 from isthmus.runtime.deploy.report import as_deployed
 from isthmus.runtime.replay.recorded import asked_shares
-from isthmus.store import embedded
+from isthmus.store import MigrationSource, embedded
 
 out = Console()
 CONTRACTS = "contracts.json"  # what was agreed last; CI compares the working tree with it
@@ -109,6 +109,14 @@ async def _platform_session() -> AsyncGenerator[ports.Session]:
 
 
 main_app.add_typer(own_commands.commands(_platform_session), name="dead-letters")
+
+
+def _migrations() -> tuple[Config, list[MigrationSource]]:
+    config = load_config()
+    return config, [*composition.migration_sources(), *tables.of_folders(config, composition.loads(config))]
+
+
+tables_commands.add_to(main_app, _migrations)
 
 if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without it, the rest of the platform works
 
@@ -186,17 +194,6 @@ def demo(context: typer.Context) -> None:
     sys.path.insert(0, str(config.root))
     entry: Callable[[Config, list[str]], int] = getattr(importlib.import_module(module), function)
     raise typer.Exit(entry(config, context.args))
-
-
-@main_app.command()
-def migrate() -> None:
-    """Bring the database to the shape that this version expects. Safe to run again, and by several at once."""
-
-    async def bring() -> None:
-        async with composition.running(load_config(), front_ends=[]):
-            out.print("the database is up to date")
-
-    asyncio.run(bring())
 
 
 @main_app.command()
@@ -308,8 +305,8 @@ def new_front_end(
     folder = scaffold.front_end(config.front_ends, name, owner)
     out.print(f"made [bold]{folder}[/bold]; next:")
     out.print(f"  pytest {folder}")
-    out.print(f"  isthmus client create {name}     # a key to call with")
     out.print("  isthmus serve")
+    out.print(f"  isthmus client create {name}     # a key to call with, in another terminal")
 
 
 @client_app.command("create")

@@ -9,7 +9,17 @@ import asyncpg
 import pytest
 
 from isthmus.kernel import errors
-from isthmus.store import MigrationSource, migrate
+from isthmus.store import (
+    MigrationSource,
+    NoTables,
+    TablesNewer,
+    TablesOlder,
+    UnsupportedPostgres,
+    check_tables,
+    look,
+    migrate,
+)
+from isthmus.store.versions import check_version
 
 FIRST = "create table till.coin (n int primary key); insert into till.coin values (1);"
 SECOND = "insert into till.coin values (2);"
@@ -64,11 +74,96 @@ async def test_all_problems_come_at_once_and_nothing_is_applied(empty_url: str, 
     assert await coins(empty_url) == [1]
 
 
-async def test_a_database_that_is_newer_than_the_code_is_refused(empty_url: str, tmp_path: Path) -> None:
-    await migrate(empty_url, [source(tmp_path, m0001_coin=FIRST, m0002_more=SECOND)])
-    (tmp_path / "till" / "0002_more.sql").unlink()
-    with pytest.raises(errors.BuildProblems, match="this code is too old"):
-        await migrate(empty_url, [source(tmp_path)])
+async def newer_database(url: str, folder: Path, second: str) -> MigrationSource:
+    """Apply two files, and return the source as the release before has it: with the first of them."""
+    await migrate(url, [source(folder, m0001_coin=FIRST, m0002_more=second)])
+    (folder / "till" / "0002_more.sql").unlink()
+    return source(folder)
+
+
+async def test_a_database_that_a_later_release_took_something_from_is_refused(empty_url: str, tmp_path: Path) -> None:
+    before = await newer_database(empty_url, tmp_path, "alter table till.coin rename n to minor")
+    for works in (migrate, check_tables):
+        with pytest.raises(TablesNewer, match=r"newer than this code.*first till/0002_more\.sql") as refused:
+            await works(empty_url, [before])
+        assert (refused.value.slug, refused.value.facts["newer"]) == ("store.tables-newer", ["till/0002_more.sql"])
+        assert "run the release that applied them" in refused.value.remedy
+
+
+async def test_a_database_that_a_later_release_only_added_to_is_worked_with(
+    empty_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = await newer_database(empty_url, tmp_path, "alter table till.coin add column metal text")
+    await check_tables(empty_url, [before])
+    assert await migrate(empty_url, [before]) == []
+    assert "a later release has added to the tables" in caplog.text
+    assert "till/0002_more.sql" in caplog.text
+
+
+async def test_what_a_release_applied_that_did_not_say_what_it_does_is_refused(empty_url: str, tmp_path: Path) -> None:
+    before = await newer_database(empty_url, tmp_path, SECOND)
+    connection = await asyncpg.connect(empty_url)
+    await connection.execute("alter table isthmus.migration drop column contracts")
+    with pytest.raises(TablesNewer):
+        await check_tables(empty_url, [before])
+    await connection.execute("delete from isthmus.migration where number = 2")
+    assert await migrate(empty_url, [source(tmp_path, m0002_more=SECOND.replace("2", "3"))])  # and says so from now on
+    assert await connection.fetchval("select contracts from isthmus.migration where number = 2") is False
+    await connection.close()
+
+
+async def test_looking_changes_nothing(empty_url: str, tmp_path: Path) -> None:
+    till = source(tmp_path, m0001_coin=FIRST)
+    tables = await look(empty_url, [till])
+    assert [str(file) for file in tables.pending] == ["isthmus/0001_store.sql", "till/0001_coin.sql"]
+    assert (tables.applied, tables.is_empty) == (0, True)
+    with pytest.raises(NoTables, match="no tables of Isthmus yet"):
+        await check_tables(empty_url, [till])
+    assert (await look(empty_url, [till])).is_empty
+
+
+async def test_tables_that_are_older_are_named_and_left_as_they_are(empty_url: str, tmp_path: Path) -> None:
+    till = source(tmp_path, m0001_coin=FIRST)
+    assert len(await migrate(empty_url, [till], only_empty=True)) == 2
+    till = source(tmp_path, m0002_more=SECOND)
+    for refuses in (check_tables(empty_url, [till]), migrate(empty_url, [till], only_empty=True)):
+        with pytest.raises(TablesOlder, match=r"older than this code: 1 .* first till/0002_more\.sql") as refused:
+            await refuses
+        assert (refused.value.slug, refused.value.facts["pending"]) == ("store.tables-older", ["till/0002_more.sql"])
+        assert "isthmus migrate --plan" in refused.value.remedy
+    assert await coins(empty_url) == [1]
+    assert len(await migrate(empty_url, [till])) == 1
+    assert await migrate(empty_url, [till], only_empty=True) == []
+
+
+async def test_ten_servers_at_once_make_the_tables_of_an_empty_database(empty_url: str, tmp_path: Path) -> None:
+    till = source(tmp_path, m0001_coin=FIRST, m0002_more=SECOND)
+    applied = await asyncio.gather(*(migrate(empty_url, [till], only_empty=True) for _ in range(10)))
+    assert sorted(map(len, applied)) == [0] * 9 + [3]
+
+
+async def test_a_database_with_tables_of_somebody_else_is_not_empty(empty_url: str, tmp_path: Path) -> None:
+    connection = await asyncpg.connect(empty_url)
+    await connection.execute("create table theirs (n int)")
+    await connection.close()
+    with pytest.raises(NoTables):
+        await migrate(empty_url, [source(tmp_path, m0001_coin=FIRST)], only_empty=True)
+
+
+@pytest.mark.parametrize("major", [9, 13])
+def test_a_postgresql_that_is_too_old_is_named_with_what_to_do(major: int) -> None:
+    with pytest.raises(UnsupportedPostgres, match=f"is PostgreSQL {major}, and Isthmus runs on 14 to 18") as refused:
+        check_version(major)
+    assert refused.value.slug == "store.unsupported-postgres"
+    assert "upgrade it" in refused.value.remedy
+
+
+def test_a_postgresql_that_nobody_tried_is_named_and_used(caplog: pytest.LogCaptureFixture) -> None:
+    for major in (14, 15, 16, 17, 18):
+        check_version(major)
+    assert caplog.text == ""
+    check_version(19)
+    assert "PostgreSQL 19" in caplog.text
 
 
 async def test_one_that_fails_leaves_nothing_and_names_its_line(empty_url: str, tmp_path: Path) -> None:

@@ -127,6 +127,15 @@ def database_url(folder: Path, database: str) -> str:
     return f"postgresql://{SUPERUSER}@/{database}?host={_socket_folder(folder.absolute())}"
 
 
+def program(name: str) -> str | None:
+    """Return the path of one of PostgreSQL's programs: the package's, else the system's, or None."""
+    try:
+        own = _binaries() / name
+    except errors.Unavailable:
+        return shutil.which(name)
+    return str(own) if own.is_file() else shutil.which(name)
+
+
 def _prepare(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)

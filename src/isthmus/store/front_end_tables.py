@@ -31,22 +31,6 @@ _BACK: Final = "set role isthmus_app"
 _NO_ROLE: Final = (asyncpg.InvalidParameterValueError, asyncpg.UndefinedObjectError)
 _LEAVES: Final = re.compile(r"\b(set|reset)\b[^;]*\b(role|authorization)\b|\bsecurity\s+definer\b", re.IGNORECASE)
 
-# Roles belong to the whole server, so another database may have made it already, or at this moment.
-_PREPARE: Final = """
-do $$ begin
-    if not exists (select from pg_roles where rolname = '{role}') then
-        create role "{role}" nologin nosuperuser nocreatedb nocreaterole nobypassrls;
-    end if;
-exception when duplicate_object or unique_violation then null;
-end $$;
-do $$ begin
-    if not pg_has_role(current_user, '{role}', 'set') then
-        execute format('grant "{role}" to %I with set true', current_user);
-    end if;
-end $$;
-create schema if not exists "{schema}" authorization "{role}";
-"""
-
 
 def schema_of(front_end: str) -> str:
     """Return the schema of a front end's own tables."""
@@ -63,14 +47,18 @@ async def migrate_own(url: str, front_end: str, folder: Path) -> list[Migration]
 
     Raises what `migrate` raises; Fault for a file that would leave the role.
     """
-    source = MigrationSource(pack=schema_of(front_end), schema=schema_of(front_end), folder=folder)
-    if leaving := await asyncio.to_thread(_leaving, folder):
+    return await migrate_only(url, await asyncio.to_thread(front_end_source, front_end, folder))
+
+
+def front_end_source(front_end: str, folder: Path) -> MigrationSource:
+    """Return a front end's own migrations, which run as its role. Raises Fault for a file that would leave it."""
+    if leaving := _leaving(folder):
         raise errors.Fault(
             f"{leaving} of front end {front_end!r} changes the role that it runs as",
             remedy="leave role, session authorization and security definer out of a front end's own SQL",
         )
-    opening = _PREPARE.format(role=role_of(front_end), schema=schema_of(front_end))
-    return await migrate_only(url, source, opening, role_of(front_end))
+    schema = schema_of(front_end)
+    return MigrationSource(pack=schema, schema=schema, folder=folder, role=role_of(front_end))
 
 
 def _leaving(folder: Path) -> str:

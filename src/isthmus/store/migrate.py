@@ -10,14 +10,18 @@ schema exists when the first one runs. A table is opened to calls by one line un
 
 A file runs in one transaction with its record in `isthmus.migration`, so it is applied whole or not at all. An
 applied file is never edited: write the next one.
+
+`migrate` is the one function here that changes a database; `look` and `check_tables` read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.resources
+import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 from typing import Final
@@ -27,6 +31,11 @@ import asyncpg
 from isthmus.kernel import errors
 
 from .errors import said, translated
+from .migration_steps import steps_of
+from .tables import Tables, newer, older
+from .versions import check_version, for_server
+
+log = logging.getLogger("isthmus.store")
 
 LOCK_LIMIT_S: Final = 300  # another process may be applying a long migration
 
@@ -41,18 +50,46 @@ create table if not exists isthmus.migration (
     name text not null,
     checksum text not null,
     applied_at timestamptz not null default now(),
+    contracts boolean,                              -- null: applied by a release that did not say
     primary key (pack, number)
 );
+"""
+_RECORD_SAYS_KIND: Final = """
+    select exists (
+        select from pg_attribute where attrelid = 'isthmus.migration'::regclass and attname = 'contracts')"""
+_APPLIED: Final = "insert into isthmus.migration (pack, number, name, checksum, contracts) values ($1, $2, $3, $4, $5)"
+_WHAT_IS_APPLIED: Final = """
+    select pack, number, name, checksum, to_jsonb(one) ->> 'contracts' as contracts  -- a column that may not be there
+    from isthmus.migration one order by pack, number"""
+_HAS_TABLES: Final = """
+    select exists (select from pg_class where relkind in ('r', 'p', 'v', 'm', 'f')
+        and relnamespace::regnamespace::text not in ('pg_catalog', 'information_schema', 'pg_toast'))"""
+
+# Roles belong to the whole server, so another database may have made it already, or at this moment.
+_PREPARE_ROLE: Final = """
+do $$ begin
+    if not exists (select from pg_roles where rolname = '{role}') then
+        create role "{role}" nologin nosuperuser nocreatedb nocreaterole nobypassrls;
+    end if;
+exception when duplicate_object or unique_violation then null;
+end $$;
+do $$ begin
+    if not pg_has_role(current_user, '{role}', 'set') then
+        execute format('grant "{role}" to %I with set true', current_user);
+    end if;
+end $$;
+create schema if not exists "{schema}" authorization "{role}";
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationSource:
-    """Where the migrations of one pack are, and the schema that is its own."""
+    """Where the migrations of one pack are, the schema that is its own, and the role that its files run as, if any."""
 
     pack: str
     schema: str
     folder: Traversable
+    role: str = ""
 
     @classmethod
     def of_pack(cls, pack: str, location: str) -> MigrationSource:
@@ -66,10 +103,14 @@ class MigrationSource:
 class Migration:
     """One file."""
 
-    pack: str
+    source: MigrationSource = field(repr=False)
     number: int
     name: str
     sql: str = field(repr=False)
+
+    @property
+    def pack(self) -> str:
+        return self.source.pack
 
     @property
     def checksum(self) -> str:
@@ -82,19 +123,34 @@ class Migration:
 STORE: Final = MigrationSource.of_pack("isthmus", "isthmus.store:migrations")
 
 
-async def migrate(url: str, sources: Sequence[MigrationSource] = ()) -> list[Migration]:
+async def migrate(url: str, sources: Sequence[MigrationSource] = (), *, only_empty: bool = False) -> list[Migration]:
     """Apply what a database has not seen yet, the store's own first, and return it.
 
-    Of several processes at once, one applies and the others wait, then find nothing to do. Raises BuildProblems
-    with everything that is wrong with the files before the first is applied, Fault where one fails (those before
-    it stay applied), and Unavailable where the database cannot be reached.
+    Of several processes at once, one applies and the others wait, then find nothing to do. only_empty: a database that
+    has tables already is left as it is, and TablesOlder says what it lacks. Raises BuildProblems with everything that
+    is wrong with the files before the first is applied, Fault where one fails (those before it stay applied),
+    TablesNewer, UnsupportedPostgres, and Unavailable where the database cannot be reached.
     """
-    return await _migrate(url, (STORE, *sources))
+    return await _migrate(url, (STORE, *sources), only_empty=only_empty)
 
 
-async def migrate_only(url: str, source: MigrationSource, opening: str, role: str) -> list[Migration]:
-    """Apply one source beside those of `migrate`: after `opening`, each file as `role`."""
-    return await _migrate(url, (source,), opening, role)
+async def migrate_only(url: str, source: MigrationSource) -> list[Migration]:
+    """Apply one source beside those of `migrate`."""
+    return await _migrate(url, (source,))
+
+
+async def look(url: str, sources: Sequence[MigrationSource] = ()) -> Tables:
+    """Return how a database stands to these files, and change nothing. Raises what `migrate` raises of the files."""
+    files, problems = _read((STORE, *sources))
+    async with _connected(url) as connection:
+        return await _tables(connection, files, problems)
+
+
+async def check_tables(url: str, sources: Sequence[MigrationSource] = ()) -> None:
+    """Return where a database has what the files say. Raises NoTables, TablesOlder and TablesNewer; changes nothing."""
+    tables = await look(url, sources)
+    if tables.pending:
+        raise older(tables)
 
 
 def fingerprint(sources: Iterable[MigrationSource] = ()) -> str:
@@ -104,10 +160,22 @@ def fingerprint(sources: Iterable[MigrationSource] = ()) -> str:
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
-async def _migrate(
-    url: str, all_sources: Sequence[MigrationSource], opening: str = "", role: str = ""
-) -> list[Migration]:
-    files, problems = _read(all_sources)
+async def _migrate(url: str, sources: Sequence[MigrationSource], *, only_empty: bool = False) -> list[Migration]:
+    files, problems = _read(sources)
+    async with _connected(url) as connection:
+        await connection.execute(f"select pg_advisory_lock({_LOCK})")
+        tables = await _tables(connection, files, problems)
+        if only_empty and tables.pending and not tables.is_empty:
+            raise older(tables)
+        await _prepare(connection, sources)
+        for file in tables.pending:
+            await _apply(connection, file)
+        return list(tables.pending)
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncGenerator[asyncpg.Connection]:
+    """Give a connection to a PostgreSQL that Isthmus knows; what it says against statements are the kernel's errors."""
     try:
         connection = await asyncpg.connect(url, server_settings={"lock_timeout": f"{LOCK_LIMIT_S}s"})
     except (OSError, asyncpg.PostgresError) as error:
@@ -115,24 +183,43 @@ async def _migrate(
             f"the database does not answer: {error}", remedy="start it, or mend ISTHMUS_DATABASE_URL"
         ) from error
     try:
-        await connection.execute(f"select pg_advisory_lock({_LOCK})")
-        await connection.execute(_RECORD)
-        if opening:
-            await connection.execute(opening)
-        applied = await connection.fetch("select pack, number, name, checksum from isthmus.migration")
-        problems += _differences(files, applied)
-        if problems:
-            raise errors.BuildProblems(problems)
-        known = {(row["pack"], row["number"]) for row in applied}
-        new = [file for file in files if (file.pack, file.number) not in known]
-        schemas = {source.pack: source.schema for source in all_sources}
-        for file in new:
-            await _apply(connection, file, schemas[file.pack], role)
-        return new
+        check_version(connection.get_server_version().major)
+        yield connection
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise translated(error) from error
     finally:
         await connection.close()
+
+
+async def _tables(connection: asyncpg.Connection, files: Sequence[Migration], problems: list[str]) -> Tables:
+    """Return what is applied and what is not. Raises BuildProblems, and TablesNewer where this code cannot serve."""
+    is_known = await connection.fetchval("select to_regclass('isthmus.migration') is not null")
+    applied = await connection.fetch(_WHAT_IS_APPLIED) if is_known else []
+    if problems := [*problems, *_edited(files, applied)]:
+        raise errors.BuildProblems(problems)
+    by_number = {(row["pack"], row["number"]) for row in applied}
+    tables = Tables(
+        applied=len(applied),
+        pending=tuple(file for file in files if (file.pack, file.number) not in by_number),
+        newer=_newer(files, applied),
+        is_empty=not await connection.fetchval(_HAS_TABLES),
+    )
+    if any(contracts != "false" for contracts in tables.newer.values()):
+        raise newer(tables)
+    if tables.newer:
+        log.warning("a later release has added to the tables, which this code works with: %s", ", ".join(tables.newer))
+    return tables
+
+
+async def _prepare(connection: asyncpg.Connection, sources: Sequence[MigrationSource]) -> None:
+    """Make the record of what is applied, and the roles that files run as."""
+    await connection.execute(_RECORD)
+    if not await connection.fetchval(_RECORD_SAYS_KIND):
+        await connection.execute("alter table isthmus.migration add column contracts boolean")
+    for source in sources:
+        if source.role:
+            prepare = _PREPARE_ROLE.format(role=source.role, schema=source.schema)
+            await connection.execute(for_server(prepare, connection.get_server_version().major))
 
 
 def _read(sources: Iterable[MigrationSource]) -> tuple[list[Migration], list[str]]:
@@ -161,7 +248,8 @@ def _files(source: MigrationSource, problems: list[str]) -> list[Migration]:
             continue
         if named := _NAME.fullmatch(file.name):
             sql = file.read_text(encoding="utf-8")
-            found.append(Migration(pack=source.pack, number=int(named["number"]), name=file.name, sql=sql))
+            number = int(named["number"])
+            found.append(Migration(source=source, number=number, name=file.name, sql=sql))
         else:
             problems.append(f"{source.pack}/{file.name} is no name of a migration: use 0001_small_letters.sql")
     return found
@@ -175,34 +263,34 @@ def _gaps(source: MigrationSource, found: Sequence[Migration]) -> list[str]:
     ][:1]
 
 
-def _differences(files: Sequence[Migration], applied: Sequence[asyncpg.Record]) -> list[str]:
+def _edited(files: Sequence[Migration], applied: Sequence[asyncpg.Record]) -> list[str]:
     by_number = {(file.pack, file.number): file for file in files}
-    packs = {file.pack for file in files}
-    problems: list[str] = []
-    for row in applied:
-        file = by_number.get((row["pack"], row["number"]))
-        if file is None and row["pack"] in packs:
-            problems.append(f"{row['pack']}/{row['name']} is applied, and its file is gone: this code is too old")
-        elif file is not None and file.checksum != row["checksum"]:
-            problems.append(f"{file} was edited after it was applied: restore it, and write the change as a new one")
-    return problems
+    checksums = {(row["pack"], row["number"]): row["checksum"] for row in applied}
+    return [
+        f"{file} was edited after it was applied: restore it, and write the change as a new one"
+        for number, file in by_number.items()
+        if checksums.get(number, file.checksum) != file.checksum
+    ]
 
 
-async def _apply(connection: asyncpg.Connection, file: Migration, schema: str, role: str) -> None:
+def _newer(files: Sequence[Migration], applied: Sequence[asyncpg.Record]) -> dict[str, str | None]:
+    """Return what is applied of these packs and has no file here, and whether it contracts, as far as that is known."""
+    packs, known = {file.pack for file in files}, {(file.pack, file.number) for file in files}
+    rows = [row for row in applied if row["pack"] in packs and (row["pack"], row["number"]) not in known]
+    return {f"{row['pack']}/{row['name']}": row["contracts"] for row in rows}
+
+
+async def _apply(connection: asyncpg.Connection, file: Migration) -> None:
+    source, sql = file.source, for_server(file.sql, connection.get_server_version().major)
+    contracts = any(step.kind == "contract" for step in steps_of(file.sql))
     try:
         async with connection.transaction():
-            await connection.execute(f'create schema if not exists "{schema}"')  # `order` is a word of SQL
-            if role:
-                await connection.execute(f'set local role "{role}"; set local search_path = "{schema}"')
-            await connection.execute(file.sql)
+            await connection.execute(f'create schema if not exists "{source.schema}"')  # `order` is a word of SQL
+            if source.role:
+                await connection.execute(f'set local role "{source.role}"; set local search_path = "{source.schema}"')
+            await connection.execute(sql)
             await connection.execute("reset role")
-            await connection.execute(
-                "insert into isthmus.migration (pack, number, name, checksum) values ($1, $2, $3, $4)",
-                file.pack,
-                file.number,
-                file.name,
-                file.checksum,
-            )
+            await connection.execute(_APPLIED, file.pack, file.number, file.name, file.checksum, contracts)
     except asyncpg.PostgresConnectionError:
         raise
     except asyncpg.PostgresError as error:

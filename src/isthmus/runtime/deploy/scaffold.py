@@ -92,8 +92,8 @@ A front end on the platform, owned by {owner}. Its rules are in `answers.py`, it
 
     pytest front_ends/{name}                      # its tests
     isthmus explain {name}                        # who answers each extension point
-    isthmus client create {name}                  # a key to call with
     isthmus serve                                 # serve it with all others
+    isthmus client create {name}                  # a key to call with, in another terminal
 """,
 }
 

@@ -1,0 +1,115 @@
+"""The commands for the database's tables: `migrate`, which says with `--plan` what it would do, and `psql`."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from isthmus.config import Config
+from isthmus.kernel import errors
+from isthmus.store import Migration, MigrationSource, Tables, embedded, look, migrate
+from isthmus.store.migration_steps import MARK, Step, steps_of
+from isthmus.store.tables import no_tables
+
+from . import tables
+
+Migrations = Callable[[], tuple[Config, list[MigrationSource]]]
+
+SHOWN_MAX = 100  # characters of a statement
+
+out = Console(soft_wrap=True, highlight=False)
+
+
+class NoPsql(errors.NotFound):
+    """There is no psql to open."""
+
+    slug = "cli.no-psql"
+
+
+def add_to(app: typer.Typer, migrations: Migrations) -> None:
+    """Add the commands. migrations gives the settings, and all files of packs and front ends."""
+
+    @app.command("migrate")
+    def migrate_(
+        plan: Annotated[bool, typer.Option("--plan", help="Change nothing: show each statement and its lock.")] = False,
+    ) -> None:
+        """Bring the database to the shape that this version expects. Safe to run again, and by several at once."""
+        config, sources = migrations()
+        if plan:
+            _show(asyncio.run(_look(config, sources)))
+        else:
+            _say(asyncio.run(_migrate(config, sources)))
+
+    @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+    def psql(context: typer.Context) -> None:
+        """Open psql on the database; what follows is for psql, as in `isthmus psql -c 'select 1'`."""
+        config, _ = migrations()
+        tables.check_database(config, "check")
+        raise typer.Exit(asyncio.run(_psql(config, context.args)))
+
+
+async def _look(config: Config, sources: Sequence[MigrationSource]) -> Tables:
+    if not config.database_url and not embedded.is_made(config.data):
+        raise no_tables()
+    async with tables.database_of(config) as url:
+        return await look(url, sources)
+
+
+async def _migrate(config: Config, sources: Sequence[MigrationSource]) -> list[Migration]:
+    async with tables.database_of(config) as url:
+        return await migrate(url, sources)
+
+
+async def _psql(config: Config, arguments: Sequence[str]) -> int:
+    program = embedded.program("psql")
+    if program is None:
+        raise NoPsql(
+            "psql is not installed here",
+            remedy="on Debian, apt-get install postgresql-client, or give ISTHMUS_DATABASE_URL to another client",
+        )
+    async with tables.database_of(config) as url:
+        ended = await asyncio.to_thread(subprocess.run, [program, url, *arguments], check=False)
+        return ended.returncode
+
+
+def _say(applied: Sequence[Migration]) -> None:
+    for file in applied:
+        out.print(f"applied {file}", markup=False)
+    out.print("the database is up to date")
+
+
+def _show(found: Tables) -> None:
+    """Print each pending file with its statements, whether they contract, and the locks that they take."""
+    if not found.pending:
+        out.print(f"the database is up to date: {found.applied} migration(s) are applied")
+        return
+    out.print(f"{len(found.pending)} migration(s) are pending, {found.applied} are applied; nothing was changed")
+    contracting = 0
+    for file in found.pending:
+        steps = steps_of(file.sql)
+        contracts = [step for step in steps if step.kind == "contract"]
+        contracting += len(contracts)
+        out.print(f"{file}: {'CONTRACTS' if contracts else 'expands'}", style="bold", markup=False)
+        for step in steps:
+            out.print(_shown(step), markup=False)
+    if contracting:
+        out.print(
+            f"{contracting} statement(s) contract: end every server of the release before first, or wait until none "
+            f"runs (docs/guides/migrations.md)"
+        )
+    out.print("next: isthmus migrate")
+
+
+def _shown(step: Step) -> str:
+    text = step.text if len(step.text) <= SHOWN_MAX else f"{step.text[:SHOWN_MAX]}…"
+    said = [f"  line {step.line:<4} {step.kind:<9} {text}"]
+    if step.lock:
+        said.append(f"{'':12}locks {step.table or 'it'}: {step.lock}")
+    if step.because:
+        said.append(f"{'':12}{step.because}" + (f"; {MARK.strip('- ')} {step.mark}" if step.mark else ""))
+    return "\n".join(said)
