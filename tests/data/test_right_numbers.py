@@ -244,6 +244,28 @@ def test_an_amount_without_a_currency_is_added_to_no_other(world: World) -> None
     assert world.rows("amount", where=north) == [(150,)]
 
 
+def test_two_amounts_that_are_each_in_one_currency_are_not_added_up_if_it_is_another(world: World) -> None:
+    @entity("refund", table="refund")
+    class Refund(Value):
+        """Money given back."""
+
+        id: Annotated[int, Key()]
+        code: Annotated[str, Dimension()]
+        back: Annotated[int, Measure(unit="minor", currency="code")]
+
+    world.change("create table refund(id bigint, code varchar, back bigint); insert into refund values (1, 'USD', 5)")
+    world.change("update ord set currency = 'EUR'")
+    metrics = [
+        *METRICS,
+        m.Atomic(name="back", measure="refund.back"),
+        m.Combined(name="net", plus=("amount",), minus=("back",)),
+    ]
+    world.metrics = world.over(build([(one, "") for one in (Member, Bought, Product, Part, Refund)], metrics))
+    assert world.rows("amount", "back") == [(187, 5)]
+    with pytest.raises(MixedCurrencies, match="metric 'net' would add up amounts in EUR, USD"):
+        world.rows("net")
+
+
 def test_an_amount_whose_order_is_not_there_has_no_currency(world: World) -> None:
     world.change("delete from ord where id <> 1")
     with pytest.raises(MixedCurrencies, match="EUR and without a currency"):

@@ -24,13 +24,13 @@ from ..lake.reader import Reader, Snapshots, Table
 from ..model.ask import ROWS, Ask, calendar, leaves
 from ..model.attributes import Attributed, Declared
 from ..model.calendars import Calendar
-from ..model.expression import cells
 from ..model.model import OWN, Model
 from ..privacy import policy as policies
 from ..privacy.policy import Policy
 from ..privacy.suppression import hide_small
 from ..query import freshness
-from ..query.plan import Money, Plan, is_timeless, money_of, plan
+from ..query.money import Money
+from ..query.plan import Plan, amounts, is_timeless, plan, settled
 from ..query.proof import Proof, Proofs
 from ..query.scope import quoted, table_name
 from ..query.sql import Statement, statement
@@ -80,6 +80,7 @@ class _Ready:
     plan: Plan
     statement: Statement
     limits: Mapping[str, float]
+    masks: Mapping[str, Callable[[object], object]]
     policy_version: str
 
 
@@ -114,7 +115,7 @@ class Metrics:
         self._now = now
         self._proofs = Proofs(model)
         self._known: OrderedDict[tuple[object, ...], _Left] = OrderedDict()
-        self._checked: OrderedDict[tuple[object, ...], tuple[Money, ...]] = OrderedDict()
+        self._checked: OrderedDict[tuple[object, ...], tuple[tuple[Money, ...], ...]] = OrderedDict()
         self._plans: OrderedDict[tuple[object, ...], _Ready] = OrderedDict()
         self.usage = Usage(receipts)
         self._newest: dict[tuple[str, str], datetime | None] = {}
@@ -227,20 +228,23 @@ class Metrics:
         version = policy.version
         model = self._model_for(ask, policy)
         place = (ask, version, model.version)
-        names = self._checked.get(place)
-        if names is None:
-            first = plan(model, ask, asked_at, person=_person(policy))
-            policies.check(model, first, policy)
-            names = _currencies(model, first)
-            self._keep(self._checked, place, names)
-        settled = self._settled(reader, ask, names)
-        ready = self._plans.get((*place, settled))
+        known = self._checked.get(place)
+        drafted = None
+        if known is None:
+            drafted = plan(model, ask, asked_at, person=_person(policy))
+            policies.check(model, drafted, policy)
+            known = amounts(drafted)
+            self._keep(self._checked, place, known)
+        one_currency = self._settled(reader, ask, known)
+        ready = self._plans.get((*place, one_currency))
         if ready is None:
-            planned = plan(model, ask, asked_at, person=_person(policy), settled=settled)
+            drafted = drafted or plan(model, ask, asked_at, person=_person(policy))
+            planned = settled(drafted, one_currency)
             limits = freshness.limits(model, planned)
-            ready = _Ready(planned, self._written(planned, policy), limits, version)
+            masks = policies.masks(planned, policy, self._secret)
+            ready = _Ready(planned, self._written(planned, policy), limits, masks, version)
             if ask.as_of is not None or is_timeless(planned):  # else it is of this moment
-                self._keep(self._plans, (*place, settled), ready)
+                self._keep(self._plans, (*place, one_currency), ready)
         return ready
 
     def _left(self, ask: Ask, ready: _Ready, policy: Policy, reader: Reader, asked_at: datetime) -> _Left:
@@ -250,7 +254,7 @@ class Metrics:
         rows = reader.rows(written.sql, written.parameters)
         leaving.check_currencies(planned, rows)
         hidden = self._hide_small(ready, policy, reader, rows, asked_at) if policy.cells_min else 0
-        for column, mask in policies.masks(planned, policy, self._secret).items():
+        for column, mask in ready.masks.items():
             for row in rows:
                 row[column] = mask(row[column])
         rows = leaving.kept([{name: row[name] for name in written.columns} for row in rows], ask.having)
@@ -269,11 +273,14 @@ class Metrics:
         is_whole_table = policy.cells_min > 0 or bool(planned.ask.having)
         return statement(planned.model, planned, visible, is_whole_table=is_whole_table)
 
-    def _settled(self, reader: Reader, ask: Ask, amounts: tuple[Money, ...]) -> frozenset[Money]:
-        """Return the amounts that are all in one currency in this snapshot."""
-        if ask.currency:  # amounts of all are converted to one
-            return frozenset(amounts)
-        return frozenset(money for money in amounts if self._proofs.one_currency(reader, money).holds)
+    def _settled(self, reader: Reader, ask: Ask, known: tuple[tuple[Money, ...], ...]) -> frozenset[Money]:
+        """Return the amounts that, with all that they are added to, are in one currency in this snapshot."""
+        found: set[Money] = set()
+        for together in known:
+            codes = {code for money in together for code in self._proofs.codes(reader, money)}
+            if ask.currency or len(codes) <= 1:  # amounts of all are converted to one, or are in one
+                found |= set(together)
+        return frozenset(found)
 
     def _hide_small(self, ready: _Ready, policy: Policy, reader: Reader, rows: Rows, asked_at: datetime) -> int:
         """Empty what few people stand behind, and what would give it away; return how many numbers."""
@@ -316,7 +323,7 @@ class Metrics:
             lag_s=(asked_at - min(times)).total_seconds() if times else None,
             rates=rates.sources(reader) if written.lacking else (),
             hidden_cells=left.hidden_cells,
-            masked=tuple(policies.masks(planned, policy, self._secret)),
+            masked=tuple(ready.masks),
             non_additive={name: over for name, over in planned.non_additive.items() if over},
             rows=len(left.rows),
             is_cut=left.is_cut,
@@ -374,12 +381,6 @@ def _schema(numbers: Sequence[str], rows: Rows, columns: Sequence[str]) -> Any:
 
 def _person(policy: Policy) -> str | None:
     return policy.person if policy.cells_min else None
-
-
-def _currencies(model: Model, planned: Plan) -> tuple[Money, ...]:
-    """Return a plan's amounts of money."""
-    every = (money_of(model, cell) for one in planned.metrics.values() for cell in cells(one))
-    return tuple(dict.fromkeys(money for money in every if money))
 
 
 def _moment(found: object) -> datetime | None:

@@ -53,9 +53,9 @@ class _Written(Ask):
 def _read(body: bytes) -> Ask:
     """Return a question, with conditions that are text read as the command line reads them. Raises BadAsk."""
     written = decode(body, _Written)
-    where = tuple(read_condition(one) if isinstance(one, str) else one for one in written.where)
     fields: dict[str, Any] = {name: getattr(written, name) for name in Ask.__struct_fields__}
-    return Ask(**{**fields, "where": where})
+    fields["where"] = tuple(read_condition(one) if isinstance(one, str) else one for one in written.where)
+    return Ask(**fields)
 
 
 def arrow(answer: Answer) -> bytes:

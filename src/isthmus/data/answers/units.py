@@ -12,7 +12,8 @@ from isthmus.values import decimals
 from ..model.ask import Ask
 from ..model.expression import cells
 from ..privacy.policy import Policy
-from ..query.plan import Plan, currency_field
+from ..query.money import currency_field
+from ..query.plan import Plan
 from .metrics import Answer, Metrics
 
 MINOR: Final = "minor"  # the unit of an amount whose currency is not known to be one

@@ -15,7 +15,8 @@ from ..model.ask import leaves
 from ..model.expression import Cell, Within, cells
 from ..model.model import Model
 from ..model.paths import Path, reach
-from ..query.plan import Leg, Plan, currency_field
+from ..query.money import currency_field
+from ..query.plan import Leg, Plan
 
 PRODUCER: Final = "urn:isthmus:data"
 NAMESPACE: Final = "isthmus"

@@ -19,8 +19,7 @@ from ..errors import NotADimension
 from ..model.calendars import Calendar
 from ..model.expression import Goal, Within
 from ..model.model import Field, FieldKind, Model
-from ..model.names import Names
-from ..model.paths import Path, Reach, Step
+from ..model.paths import Names, Path, Reach, Step
 from .moments import Day
 from .values import BIGINT, DIGITS_MAX, SQL_OPERATORS, read_values
 

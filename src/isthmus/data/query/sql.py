@@ -19,6 +19,7 @@ from ..lake import rates
 from ..model.ask import Ask
 from ..model.expression import Cell, Expression, Quotient, Scaled, Total
 from ..model.model import Model
+from .money import currency_field, rows_behind
 from .over_time import (
     finest,
     levels,
@@ -29,7 +30,7 @@ from .over_time import (
     write_periods,
     write_running,
 )
-from .plan import Leg, Plan, currency_field, rows_behind
+from .plan import Leg, Plan
 from .proof import Relied, relied_on
 from .scope import Scope, conjunction, quoted, reaching
 from .visible import visible_rows
@@ -202,6 +203,8 @@ class _Writer(Writing):
     def _not_after(self, names: Sequence[str]) -> str:
         """Return that no period is shown for which there is only an earlier one to compare with."""
         at = self.plan.time_at
+        if self.plan.spine is not None:
+            return f"where d{at} <= (select max(t) from periods)"
         ends = [f"select d{at} from {name}" for name, leg in zip(names, self.plan.legs, strict=True) if not leg.shift]
         return f"where d{at} <= (select max(d{at}) from ({' union all '.join(ends)}) as ends)"
 
