@@ -23,8 +23,9 @@ import asyncpg
 import psutil
 import uvloop
 
-from isthmus import app
-from isthmus.config import Config
+from isthmus.app import platform as app_platform
+from isthmus.app.config import Config, load_config
+from isthmus.app.packs import plugged
 from isthmus.gateway import auth
 from isthmus.kernel import Caller, FrontEnd
 from isthmus.packs.catalog import api as catalog
@@ -37,7 +38,8 @@ T = TypeVar("T")
 FOLDER = Path(__file__).resolve().parents[1] / "build" / "bench"
 FRONT_END = "north"
 CALLER = Caller(front_end=FRONT_END, client="bench")
-USES = tuple(f"{pack.name}.*" for pack in (*app.PACKS, *app.FLOWS))
+PACKS = plugged(load_config())
+USES = tuple(f"{pack.name}.*" for pack in PACKS)
 CURRENCY = "EUR"
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 BATCH = 1_000  # what one ask takes
@@ -76,10 +78,10 @@ def config(url: str) -> Config:
 
 
 @asynccontextmanager
-async def running(url: str) -> AsyncGenerator[app.Running]:
+async def running(url: str) -> AsyncGenerator[app_platform.Running]:
     """Give the whole platform in this process, with one front end that uses everything."""
     north = FrontEnd(code=FRONT_END, name="North", owner="north team", uses=USES)
-    async with app.running(config(url), [north], allowed="migrate") as platform:
+    async with app_platform.running(config(url), [north], allowed="migrate") as platform:
         yield platform
 
 

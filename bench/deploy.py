@@ -27,7 +27,7 @@ from typing import Any
 
 import msgspec
 
-from isthmus import app
+from isthmus.app import platform as app_platform
 from isthmus.gateway import auth
 from isthmus.kernel import Caller
 from isthmus.kernel.trace import Story
@@ -121,8 +121,10 @@ def rows(rounds: int) -> list[Row]:
 async def _measured(rounds: int) -> list[Row]:
     shutil.rmtree(PLACE, ignore_errors=True)
     PLACE.mkdir(parents=True)
-    async with _shop.database("deploy") as url, app.running(_shop.config(url), [], allowed="migrate") as shop:
-        ground = deploys.Ground(database=shop.database, release=app.build([]), cache=PLACE / "own")
+    async with _shop.database("deploy") as url, app_platform.running(_shop.config(url), [], allowed="migrate") as shop:
+        ground = deploys.Ground(
+            database=shop.database, release=app_platform.build(_shop.PACKS, []), cache=PLACE / "own"
+        )
         keys = {
             code: [await auth.create_client(shop.database, code, f"bench {number}") for number in range(BUYERS)]
             for code in ("north", "south")
@@ -136,7 +138,7 @@ async def _measured(rounds: int) -> list[Row]:
             return [_lead_row(lead), *await _switched(ground, port, keys)]
 
 
-async def _recorded(shop: app.Running) -> None:
+async def _recorded(shop: app_platform.Running) -> None:
     """Record calls with 10,000 answers of the rule, as the recorder keeps them."""
     await shop.follower.catch_up()
     stories: list[Story] = []
@@ -284,7 +286,7 @@ async def _serving(url: str) -> AsyncGenerator[int]:
             await asyncio.to_thread(process.wait, 30)
 
 
-async def _until_live(shop: app.Running) -> None:
+async def _until_live(shop: app_platform.Running) -> None:
     for _ in range(900):
         async with shop.database.platform() as session:
             if await session.fetch_value(switches._COUNT) == WORKERS:

@@ -20,13 +20,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from isthmus import app
-from isthmus.config import Isolation
+from isthmus.app import server as app_server
+from isthmus.app.config import load_config
+from isthmus.app.packs import plugged
 from isthmus.kernel import Caller, Context, Effect, FrontEnd, Pack, Registry, Value, capability, implements
 from isthmus.packs.member import api as member
-from isthmus.runtime.isolation.isolate import load_isolated, points_of
+from isthmus.runtime.isolation.isolate import Isolation, load_isolated, points_of
 from isthmus.runtime.isolation.waiting import IsolatingPlatform
 
+PACKS = plugged(load_config())
 ASKS = 3_000
 TURNS = 8  # of each kind in a round, one after the other, so that what else the machine does meets both alike
 CALLS = 50  # of the others, in each turn
@@ -104,14 +106,14 @@ def _front_end(parent: Path, code: str, isolation: Isolation) -> FrontEnd:
     folder = parent / code
     folder.mkdir(exist_ok=True)
     (folder / "front_end.py").write_text(ANSWERS.replace("{code}", code))
-    return load_isolated(folder, isolation, points_of((*app.PACKS, *app.FLOWS)))
+    return load_isolated(folder, isolation, points_of(PACKS))
 
 
 def _platform(*front_ends: FrontEnd) -> IsolatingPlatform:
     api, service = ModuleType("api", "Tells tiers."), ModuleType("service")
     api.tier, service.tell_tier = tier, tell_tier  # pyright: ignore[reportAttributeAccessIssue]
     probe = Pack(name="probe", owner="bench", api=api, service=(service,))
-    return IsolatingPlatform(Registry().add(*app.PACKS, *app.FLOWS, probe, *front_ends).freeze(), NoStore())  # pyright: ignore[reportArgumentType]
+    return IsolatingPlatform(Registry().add(*PACKS, probe, *front_ends).freeze(), NoStore())  # pyright: ignore[reportArgumentType]
 
 
 def _one_call(folder: Path, rounds: int) -> list[Row]:
@@ -173,7 +175,7 @@ async def _p99_beside(folder: Path, name: str, points: int, rounds: int) -> Row:
         *(_front_end(folder, one, Isolation(mode="process", deadline_ms=100)) for one in (code, "well")),
         _front_end(folder, "south", Isolation(mode="process", deadline_ms=5_000)),  # a busy machine is no failure
     )
-    app.settle_memory()  # as a server does
+    app_server.settle_memory()  # as a server does
     p99s: dict[int, list[float]] = {WELL: [], points: []}
     for _ in range(rounds):
         took: dict[int, list[float]] = {WELL: [], points: []}

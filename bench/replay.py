@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench import _shop as shop
-from isthmus import app
+from isthmus.app import platform as app_platform
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import PASS, FrontEnd, Pass, answers
 from isthmus.kernel.compile.front_ends import compile_lines
@@ -85,7 +85,7 @@ def _changed(release: Release) -> Release:
     return release.replacing(line)
 
 
-async def _recording(running: app.Running, rounds: int) -> tuple[float, float]:
+async def _recording(running: app_platform.Running, rounds: int) -> tuple[float, float]:
     """Return the share of a call's CPU time that recording at SHARE takes, and the extra of a recorded call."""
     recorder = Recorder(running.database, running.platform.release.points, chance=lambda: 0.0)
     await _previews(running, CALLS)  # statements are prepared, plans compiled
@@ -112,7 +112,7 @@ def _choosing() -> float:
     return (time.process_time() - began) / 100_000
 
 
-async def _previews(running: app.Running, count: int) -> float:
+async def _previews(running: app_platform.Running, count: int) -> float:
     """Preview so many baskets, and return the CPU seconds of one."""
     began = time.process_time()
     for number in range(count):
@@ -132,7 +132,7 @@ def _replayed(calls: Sequence[recorded.RecordedCall], old: Release, new: Release
     return comparison.asked / (time.process_time() - began)
 
 
-async def _from_database(running: app.Running, old: Release, new: Release) -> float:
+async def _from_database(running: app_platform.Running, old: Release, new: Release) -> float:
     began = time.perf_counter()
     found = await replay_answers(running.database, old, new, shop.FRONT_END, limit=ANSWERS)
     took = time.perf_counter() - began

@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from demo import shelf
 from demo.source import Source
-from isthmus.app import Running
+from isthmus.app.platform import Running
 from isthmus.kernel import Caller
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.inventory import api as inventory

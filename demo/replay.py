@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from demo.load import CURRENCY, Members, caller
 from demo.source import Basket, Line, Source
-from isthmus.app import Running
+from isthmus.app.platform import Running
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import decode, encode, errors
 

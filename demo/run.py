@@ -20,8 +20,9 @@ from rich.table import Table
 
 from demo import load, replay, shops
 from demo.source import Source
-from isthmus import app
-from isthmus.config import Config
+from isthmus.app import platform as app_platform
+from isthmus.app import server as app_server
+from isthmus.app.config import Config
 from isthmus.gateway import auth, server
 from isthmus.values import money
 
@@ -49,10 +50,10 @@ def demo(config: Config, args: Sequence[str]) -> int:
         return 0 if report["equal"] else 1
     port = chosen.port or config.port
     os.environ["ISTHMUS_DATA"] = str(own.data)
-    os.environ.setdefault(app.TOKEN_VARIABLE, secrets.token_urlsafe(16))
+    os.environ.setdefault(app_server.TOKEN_VARIABLE, secrets.token_urlsafe(16))
     with shops.serving(config.host, port, shop_keys, Console()):
         _say_what_next(Console(), f"http://{config.host}:{port}", key)
-        server.run("isthmus.app:asgi", host=config.host, port=port, log_level="warning")
+        server.run("isthmus.app.server:asgi", host=config.host, port=port, log_level="warning")
     return 0
 
 
@@ -78,7 +79,7 @@ async def _sell(
     config: Config, chosen: argparse.Namespace, screen: Console
 ) -> tuple[dict[str, Any], str, dict[str, str]]:
     source = Source(chosen.orders)
-    async with app.running(config, allowed="migrate") as running:
+    async with app_platform.running(config, allowed="migrate") as running:
         with _progress(screen) as progress:
             began = time.perf_counter()
             members = await load.everything(running, source, progress)
@@ -138,7 +139,7 @@ def _show(report: dict[str, Any], screen: Console) -> None:
 
 def _say_what_next(screen: Console, address: str, key: str) -> None:
     screen.print(f"API documents  {address}/docs/fresh")
-    screen.print(f"Console        {address}/console/?token={os.environ[app.TOKEN_VARIABLE]}", soft_wrap=True)
+    screen.print(f"Console        {address}/console/?token={os.environ[app_server.TOKEN_VARIABLE]}", soft_wrap=True)
     screen.print("Three calls to paste:")
     for name, ask in EXAMPLES:
         screen.print(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from isthmus.app import Running
+from isthmus.app.platform import Running
 from isthmus.kernel import Caller
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment

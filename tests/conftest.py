@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib
 import os
 import shutil
 import uuid
@@ -24,8 +23,10 @@ import asyncpg
 import psutil
 import pytest
 
+from isthmus.app import platform as app_platform
 from isthmus.store import Database, MigrationSource, embedded, migrate
 from isthmus.store.migrate import fingerprint
+from tests import shipped
 
 ROOT = Path(__file__).resolve().parents[1]
 MEMORY = Path("/dev/shm")  # Linux keeps it in memory: a database of 300 files is copied there in a tenth of the time
@@ -145,11 +146,7 @@ async def empty_url(server_url: str) -> AsyncGenerator[str]:
 
 def migration_sources() -> Sequence[MigrationSource]:
     """Return the migrations of all packs that ship."""
-    try:
-        app = importlib.import_module("isthmus.app")
-    except ModuleNotFoundError:
-        return ()
-    return app.migration_sources()
+    return app_platform.migration_sources(shipped.PACKS)
 
 
 def with_database(url: str, name: str) -> str:

@@ -16,9 +16,9 @@ SALES = Atomic(name="order.sales", measure="order.order.total_minor", where=Wher
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 E = TypeVar("E", bound=type)
 
@@ -278,3 +278,21 @@ AnyMetric = (
     Atomic | Count | Distinct | Derived | Ratio | Combined | Cumulative | PeriodOverPeriod | Conversion | Stock
     | Percentile | Scaled
 )  # fmt: skip
+
+
+class Segment(Struct, frozen=True, kw_only=True):
+    """Those whose metric lies within bounds. `member` and `front_end` are the fields that say who and where.
+
+    A segment that can't be computed keeps its members for `days` after the last run that found them, and is empty
+    then: a decision on numbers that nobody can compute any more is worse than none.
+    """
+
+    code: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,50}\Z")]
+    version: int
+    metric: str
+    member: str
+    front_end: str = "front_end"
+    least: float | None = None
+    greatest: float | None = None
+    where: tuple[Filter, ...] = ()
+    days: Annotated[int, Meta(ge=1, le=400)] = 7

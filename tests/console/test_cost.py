@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from playwright.async_api import Page, expect
 
-from isthmus.config import WrongConfig, load_config
+from isthmus.app.config import WrongConfig, load_config
 from isthmus.console.cost import Cost, price
 from isthmus.console.traffic import Traffic
 from isthmus.governance.counters import Figures

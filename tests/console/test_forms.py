@@ -58,11 +58,11 @@ def test_more_rows_than_a_form_takes_are_refused() -> None:
 
 
 def test_every_contract_that_is_offered_has_a_form() -> None:
-    from isthmus import app
+    from tests import shipped
 
     kinds = {
         field.kind
-        for offered in app.build([]).offered.values()
+        for offered in shipped.build([]).offered.values()
         for field in forms.fields_of(offered.capability)[0]
     }  # fmt: skip
     assert kinds >= {"text", "number", "choice", "yes-no", "lines", "group", "rows"}

@@ -17,10 +17,10 @@ from msgspec.structs import replace
 from rich.console import Console
 from typer.testing import CliRunner
 
+from isthmus.cli.data import commands
 from isthmus.data.answers.metrics import Metrics
 from isthmus.data.answers.receipt import Receipts
 from isthmus.data.answers.units import codes_in, units_of
-from isthmus.data.commands import commands
 from isthmus.data.lake.lake import Lake
 from isthmus.data.lake.landing import Landing
 from isthmus.data.lake.retention import Kept
@@ -95,7 +95,7 @@ class Terminal:
 def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """Give the commands in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("isthmus.data.commands.out.width", 160)
+    monkeypatch.setattr("isthmus.cli.data.out.width", 160)
     found = Terminal(tmp_path / "lake")
     _fill(found.platform().lake)
     return found

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from isthmus import app
 from isthmus import markings as m
 from isthmus.data.checks import metamorphic
 from isthmus.data.checks.lock import differences
@@ -18,6 +17,7 @@ from isthmus.data.privacy import policy
 from isthmus.data.query.front_end_metrics import problems_of
 from isthmus.kernel import FrontEnd, Value, errors
 from isthmus.markings import Where
+from tests import shipped
 
 from .conftest import NOW
 from .test_attributes import NORTH, SOUTH, Boxes, boxes
@@ -171,11 +171,11 @@ GIFTS = m.Count(name="north.gifts", of="order.order", where=Where("order.order.a
     ],
 )
 def test_what_is_wrong_is_said_before_it_goes_live(wrong: object, says: str) -> None:
-    found = problems_of((*app.PACKS, *app.FLOWS), declaring(GIFTS, wrong))
+    found = problems_of(shipped.PACKS, declaring(GIFTS, wrong))
     assert len(found) == 1, found
     assert says in found[0]
     with pytest.raises(errors.BuildProblems, match="north"):
-        app.build([declaring(GIFTS, wrong)])
+        shipped.build([declaring(GIFTS, wrong)])
 
 
 def test_what_is_right_is_built_also_what_runs_over_time() -> None:
@@ -185,11 +185,11 @@ def test_what_is_right_is_built_also_what_runs_over_time() -> None:
         name="north.again", start="north.gifts", goal="order.orders",
         by=("order.order.member_id", "order.order.member_id"), within_days=30,
     )  # fmt: skip
-    assert problems_of((*app.PACKS, *app.FLOWS), declaring(GIFTS, growth, running, back)) == []
-    app.build([declaring(GIFTS, growth, running, back)])
+    assert problems_of(shipped.PACKS, declaring(GIFTS, growth, running, back)) == []
+    shipped.build([declaring(GIFTS, growth, running, back)])
 
 
 def test_a_child_has_no_metrics_of_its_own() -> None:
     child = FrontEnd(code="north.kiosk", name="Kiosk", owner="n", when={"channel": "till"}, metrics=(GIFTS,))
     with pytest.raises(errors.BuildProblems, match=r"'north.kiosk' has attributes, metrics or events of its own"):
-        app.build([FrontEnd(code="north", name="North", owner="n", children=(child,))])
+        shipped.build([FrontEnd(code="north", name="North", owner="n", children=(child,))])

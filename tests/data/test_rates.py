@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from isthmus.cli.data import commands
 from isthmus.data.answers.metrics import Metrics
 from isthmus.data.answers.receipt import Receipts
-from isthmus.data.commands import commands
 from isthmus.data.errors import BadMetric, BadRates, MixedCurrencies, NeedsTime, NoRate
 from isthmus.data.lake.lake import RATE_COLUMNS, Lake
 from isthmus.data.lake.rates import keep_rates, read_rates
@@ -231,7 +231,7 @@ def test_what_can_not_be_converted_says_why_and_counts_need_no_rate(selling: Sho
 def test_rates_come_by_the_command_line_and_questions_are_asked_in_a_currency(
     selling: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("isthmus.data.commands.out.width", 160)
+    monkeypatch.setattr("isthmus.cli.data.out.width", 160)
     (tmp_path / "eurofxref-hist.csv").write_text(ECB)
     app = commands(lambda: selling.platform, _unasked, _unasked)
     run = CliRunner(env={"COLUMNS": "160"}).invoke

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from isthmus import app
 from isthmus.governance import doctor
 from isthmus.kernel import Caller, FrontEnd, Platform
 from isthmus.packs.catalog import api as catalog
@@ -21,9 +20,10 @@ from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.store import Database
+from tests import shipped
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-ALL = tuple(f"{pack.name}.*" for pack in (*app.PACKS, *app.FLOWS))
+ALL = tuple(f"{pack.name}.*" for pack in shipped.PACKS)
 NORTH = FrontEnd(code="north", name="North", owner="north team", uses=ALL)
 SOUTH = FrontEnd(code="south", name="South", owner="south team", uses=ALL)
 UNITS = 20
@@ -71,7 +71,7 @@ def shop_of(database: Database) -> Shop:
     """Return the platform as it ships over a database, with two front ends that answer nothing themselves."""
     provider = payment.TestProvider()
     resources = {payment.Providers: payment.Providers([provider]), order.Numbers: order.Numbers(database)}
-    platform = Platform(app.build([NORTH, SOUTH]), database, resources=resources)
+    platform = Platform(shipped.build([NORTH, SOUTH]), database, resources=resources)
     return Shop(
         platform, database, provider, Caller(front_end="north", client="n"), Caller(front_end="south", client="s")
     )

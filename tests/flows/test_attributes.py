@@ -9,7 +9,6 @@ import pytest
 from msgspec import structs
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from isthmus import app
 from isthmus.flows.checkout import api as checkout
 from isthmus.gateway import openapi
 from isthmus.kernel import Caller, FrontEnd, Meta, Platform, Value, errors
@@ -19,6 +18,7 @@ from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.store import Database
 from isthmus.values import read_attributes
+from tests import shipped
 
 from .conftest import LONG_AGO, NORTH, Shop, stocked
 
@@ -63,7 +63,7 @@ async def shop(database: Database) -> Shop:
     """Give a shop in which south has attributes of its own, and north has none."""
     provider = payment.TestProvider()
     resources = {payment.Providers: payment.Providers([provider]), order.Numbers: order.Numbers(database)}
-    platform = Platform(app.build([NORTH, SOUTH]), database, resources=resources)
+    platform = Platform(shipped.build([NORTH, SOUTH]), database, resources=resources)
     callers = (Caller(front_end=code, client=code) for code in ("north", "south"))
     made = Shop(platform, database, provider, *callers)
     await stocked(made, {"south": {"aisle": 1}})
@@ -137,7 +137,7 @@ async def test_more_than_a_row_should_hold_is_refused(shop: Shop) -> None:
     class Long(Value):
         text: str
 
-    release = app.build(
+    release = shipped.build(
         [FrontEnd(code="south", name="S", owner="s", uses=NORTH.uses, attributes={"order.order": Long})]
     )
     shop.platform.release = release
@@ -229,7 +229,7 @@ def test_what_takes_no_attributes_and_what_json_cannot_carry_are_refused_togethe
     attributes = {"order.ordr": Gift, "payment.payment": Gift, "order.line": Odd, "order.order": dict}
     wrong = FrontEnd(code="west", name="W", owner="w", uses=NORTH.uses, attributes=attributes)  # type: ignore[arg-type]
     with pytest.raises(errors.BuildProblems) as refused:
-        app.build([wrong])
+        shipped.build([wrong])
     told = "\n".join(refused.value.problems)
     assert "'order.ordr' attributes, which takes none (did you mean 'order.order'?)" in told
     assert "'payment.payment' attributes, which takes none" in told

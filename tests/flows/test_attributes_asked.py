@@ -12,7 +12,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from isthmus import app
+from isthmus.app import platform as app_platform
 from isthmus.data.lake.erasure import erase
 from isthmus.data.model.ask import Ask
 from isthmus.data.platform import DataPlatform, open_platform
@@ -27,6 +27,7 @@ from isthmus.gateway.stories import Stories
 from isthmus.kernel import Caller, FrontEnd, Value, errors
 from isthmus.markings import Derived, Measure, Metric, Pii, Ratio, Where
 from isthmus.packs.member import api as member
+from tests import shipped
 
 from .conftest import ALL, LONG_AGO, SOUTH, Shop
 
@@ -92,9 +93,9 @@ class World:
 @pytest.fixture
 async def world(shop: Shop, tmp_path: Path) -> AsyncIterator[World]:
     platform = shop.platform
-    platform.release = app.build([north(), SOUTH])
-    packs, lake = (*app.PACKS, *app.FLOWS), tmp_path / "lake"
-    data = open_platform(packs, lake, declared=lambda: app.declared(platform.release))
+    platform.release = shipped.build([north(), SOUTH])
+    packs, lake = shipped.PACKS, tmp_path / "lake"
+    data = open_platform(packs, lake, declared=lambda: app_platform.declared(platform.release))
     gateway = Gateway(platform, Clients(shop.database), Stories(shop.database), Readiness(shop.database, []))
     gateway.mount("/data", MetricsService(platform, data, gateway.admit))
     keys = {
@@ -161,7 +162,7 @@ async def test_another_front_end_neither_sees_it_listed_nor_may_ask_by_it(sold: 
 
 async def test_a_version_that_is_switched_to_is_asked_at_once_and_the_lake_is_as_it_was(sold: World) -> None:
     snapshot = sold.data.lake.head().name
-    sold.shop.platform.release = app.build([north(LaterGift), SOUTH])
+    sold.shop.platform.release = shipped.build([north(LaterGift), SOUTH])
     answer = await sold.ask("north", "order.orders", by=["order.order.attributes.colour"])
     assert answer.json()["rows"] == [[None, 12]], answer.text
     assert (await sold.ask("north", "order.orders", by=[WRAP])).json()["slug"] == "data.no-attribute"
@@ -170,7 +171,7 @@ async def test_a_version_that_is_switched_to_is_asked_at_once_and_the_lake_is_as
 
 async def test_metrics_of_a_front_end_are_asked_from_the_deploy_on_by_itself_and_by_the_group(sold: World) -> None:
     assert (await sold.ask("north", "north.boxed")).status_code == 404
-    sold.shop.platform.release = app.build([north(Gift, BOXED, BOXED_SHARE), SOUTH])
+    sold.shop.platform.release = shipped.build([north(Gift, BOXED, BOXED_SHARE), SOUTH])
     answer = await sold.ask("north", "north.boxed", "north.boxed-share", "order.orders")
     assert answer.json()["rows"] == [[6, 0.5, 12]], answer.text
     every = sold.data.metrics.ask(Ask(metrics=("north.boxed-share", "order.orders")), policy.owner())

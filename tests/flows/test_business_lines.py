@@ -12,8 +12,6 @@ from uuid import UUID
 
 import pytest
 
-from isthmus import app
-from isthmus.config import Isolation
 from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.checkout import api as checkout
 from isthmus.governance import doctor
@@ -26,9 +24,10 @@ from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.runtime.deploy.loading import front_end_folders
-from isthmus.runtime.isolation.isolate import load_isolated, points_of
+from isthmus.runtime.isolation.isolate import Isolation, load_isolated, points_of
 from isthmus.store import Database, migrate_own
 from isthmus.values import Address, Money, money
+from tests import shipped
 from tests.runtime.own_line import becomes, telling
 
 FOLDERS = Path(__file__).parents[2] / "front_ends"
@@ -92,10 +91,10 @@ def usd(minor: int) -> Money:
 @pytest.fixture
 async def lines(database: Database) -> AsyncIterator[Lines]:
     """Give the three, each with the same goods, and look at every condition in the end."""
-    points = points_of((*app.PACKS, *app.FLOWS))
+    points = points_of(shipped.PACKS)
     found = [load_isolated(folder, Isolation(), points) for folder in front_end_folders(FOLDERS)]
-    release = app.build([one for one in found if one.code in CODES])
-    resources = {payment.Providers: payment.Providers.built_in(), order.Numbers: order.Numbers(database)}
+    release = shipped.build([one for one in found if one.code in CODES])
+    resources = {payment.Providers: payment.Providers([payment.TestProvider()]), order.Numbers: order.Numbers(database)}
     lines = Lines(Platform(release, database, resources=resources), database)
     await stocked(lines)
     yield lines

@@ -16,15 +16,13 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from isthmus import app
-from isthmus.data.answers.segments import Segment
+from isthmus.app.lake_sync import LakeSync, landed_apart
 from isthmus.data.checks import quality
 from isthmus.data.errors import UnknownName
 from isthmus.data.lake.lake import Lake
 from isthmus.data.model.ask import Ask
 from isthmus.data.platform import DataPlatform, open_platform
 from isthmus.data.privacy import policy
-from isthmus.dual import Dual, landed_apart
 from isthmus.flows.checkout import api as checkout
 from isthmus.gateway import auth
 from isthmus.gateway.auth import Clients
@@ -33,11 +31,13 @@ from isthmus.gateway.metrics import MetricsService
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
 from isthmus.kernel import FrontEnd, answers, errors
+from isthmus.markings import Segment
 from isthmus.packs.member import api as member
 from isthmus.packs.promotion import api as promotion
 from isthmus.store import Outbox
 from isthmus.store.relay import Relay
 from isthmus.values import Buyer, money
+from tests import shipped
 
 from .conftest import ALL, SOUTH, Shop, at_work
 
@@ -63,7 +63,7 @@ class World:
 
     shop: Shop
     data: DataPlatform
-    dual: Dual
+    dual: LakeSync
 
     async def joined(self, email: str) -> Any:
         identity = member.Identity(kind="email", value=email, is_verified=True)
@@ -81,9 +81,9 @@ class World:
 async def world(shop: Shop, tmp_path: Path) -> World:
     """Give a shop in which regulars pay a tenth less."""
     north = FrontEnd(code="north", name="North", owner="n", uses=ALL, answers=(a_tenth_for_regulars,))
-    shop.platform.release = app.build([north, SOUTH])
-    data = open_platform((*app.PACKS, *app.FLOWS), tmp_path / "lake")
-    dual = Dual(shop.platform, shop.database, data, segments=(REGULAR,))
+    shop.platform.release = shipped.build([north, SOUTH])
+    data = open_platform(shipped.PACKS, tmp_path / "lake")
+    dual = LakeSync(shop.platform, shop.database, data, segments=(REGULAR,))
     return World(shop, data, dual)
 
 
@@ -101,14 +101,14 @@ async def test_what_was_bought_sorts_its_buyer_and_the_next_price_knows(world: W
     )
     await world.dual.land()
     assert asked(world, "order.orders", "order.sales", by=("front_end",)) == [("north", 3, 3000)]
-    learnt = await world.dual.learn()
+    learnt = await world.dual.refresh_segments()
     assert (learnt.delivered, learnt.joined, learnt.failures) == (1, 1, ())
     found = await world.shop.platform.call(member.get_member, member.GetMember(member_id=ada), world.shop.north)
     assert found.segments == ("data:regular", "reseller")
     ask = checkout.PreviewOrder(currency="EUR", lines=(checkout.BuyLine(sku="tea", quantity=1),), member_id=ada)
     bill = (await world.shop.platform.call(checkout.preview_order, ask, world.shop.north)).bill
     assert [(one.promotion, one.reason) for one in bill.discounts] == [("extra:regular", "two orders")]
-    assert (await world.dual.learn()).delivered == 0
+    assert (await world.dual.refresh_segments()).delivered == 0
 
 
 async def test_who_is_erased_in_the_business_is_erased_in_the_lake(world: World) -> None:
@@ -204,7 +204,7 @@ async def test_a_business_gone_silent_is_logged_once_and_last_years_orders_are_n
     world: World, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     now = datetime.now(UTC)
-    dual = Dual(world.shop.platform, world.shop.database, world.data, clock=lambda: now)
+    dual = LakeSync(world.shop.platform, world.shop.database, world.data, clock=lambda: now)
     rules = [one for one in quality.rules(world.data.model) if one.kind == "freshness"]
     history = quality.History(tmp_path / "history.jsonl")
 
@@ -239,7 +239,7 @@ async def test_a_business_gone_silent_is_logged_once_and_last_years_orders_are_n
 
 
 async def test_a_company_says_itself_how_long_it_may_be_quiet(tmp_path: Path) -> None:
-    packs = (*app.PACKS, *app.FLOWS)
+    packs = shipped.PACKS
     limits = {"order.order": 4, "payment.leg": 0, "order.return": 720}
     model = open_platform(packs, tmp_path, settings={"fresh_hours": limits}).model
     assert {name: model.entity(name).fresh_hours for name in limits} == limits
@@ -283,7 +283,7 @@ async def test_a_landing_in_a_process_of_its_own_says_what_it_did(
     landing = await landed_apart(world.shop.database.url)
     assert landing.changed["order.order"] == 1
     assert not landing.alerts
-    there = open_platform((*app.PACKS, *app.FLOWS), tmp_path / ".isthmus" / "lake").lake.head()
+    there = open_platform(shipped.PACKS, tmp_path / ".isthmus" / "lake").lake.head()
     assert (there.name, there.position) == (landing.snapshot, await Outbox(world.shop.database).newest())
 
 
@@ -293,7 +293,7 @@ async def test_a_server_opens_no_lake_of_its_own_to_learn_that_it_is_too_old(
     monkeypatch.chdir(tmp_path)
     await world.buy()
     (tmp_path / "isthmus.toml").write_text('[fresh_hours]\n"inventory.movement" = 0.000001\n')
-    dual = Dual(
+    dual = LakeSync(
         world.shop.platform, world.shop.database, world.data, land=partial(landed_apart, world.shop.database.url)
     )
     monkeypatch.setattr(Lake, "connect", lambda *_: pytest.fail("the event loop would wait while it opens"))

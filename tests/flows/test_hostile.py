@@ -14,7 +14,6 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from isthmus import app
 from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.checkout import api as checkout
 from isthmus.gateway import auth
@@ -22,6 +21,7 @@ from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.values import Address
+from tests import shipped
 
 from .conftest import ALL, Shop
 from .serving import Server
@@ -132,12 +132,7 @@ async def send_everything(served: Served, shop: Shop, examples: int) -> None:
             )
 
         send()
-    offered = {
-        found.name
-        for pack in (*app.PACKS, *app.FLOWS)
-        for found in pack.capabilities().values()
-        if not found.is_internal
-    }
+    offered = {found.name for pack in shipped.PACKS for found in pack.capabilities().values() if not found.is_internal}
     assert {f"POST /v1/{name}" for name in offered} <= seen
     assert await shop.broken() == []
 

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import httpx
 
-from isthmus import app
 from isthmus.console.one_id import OneIdPages
 from isthmus.console.web import console
 from isthmus.data.model.ask import Ask
@@ -22,6 +21,7 @@ from isthmus.markings import Where
 from isthmus.packs.member import api as member
 from isthmus.packs.member.pack import ONE_ID_RECORDS, RESOLVED
 from isthmus.values import Address
+from tests import shipped
 
 from .conftest import Shop
 
@@ -83,7 +83,7 @@ async def test_a_merge_says_which_published_figures_it_moved_and_so_does_taking_
     now = datetime.now(UTC)  # receipts are dated by the clock
     for caller, email, given in ((shop.north, "eve@example.org", "Eve"), (shop.south, "eva@example.net", "Zoe")):
         await joined(shop, caller, email, given, "Ames", "", "7 Oak Road")
-    data = open_platform((*app.PACKS, *app.FLOWS), tmp_path / "lake")
+    data = open_platform(shipped.PACKS, tmp_path / "lake")
     await data.lander(shop.database).land(now)
     one_id = OneId(tmp_path / "one-id", shop.database, ONE_ID_RECORDS, Published(data, RESOLVED, data.policy))
     first = await one_id.run(now)

@@ -8,13 +8,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from isthmus import app
+from isthmus.app import platform as app_platform
 from isthmus.data.lake.erasure import erase
 from isthmus.data.platform import DataPlatform, open_platform
 from isthmus.kernel import Caller, Context, Effect, FrontEnd, Value, capability, errors, event, implements, ports
 from isthmus.markings import Pii, Ref
 from isthmus.runtime.deploy.changes import events_compared
 from isthmus.store import Outbox
+from tests import shipped
 
 from .conftest import SOUTH, Shop
 
@@ -61,9 +62,9 @@ def line(code: str, *, is_declared: bool = True, scale: Any = int) -> FrontEnd:
 @pytest.fixture
 def data(shop: Shop, tmp_path: Path) -> DataPlatform:
     """Give a data platform over a shop whose two front ends have events of their own."""
-    shop.platform.release = app.build([line("north"), line("south")])
-    packs = (*app.PACKS, *app.FLOWS)
-    return open_platform(packs, tmp_path / "lake", declared=lambda: app.declared(shop.platform.release))
+    shop.platform.release = shipped.build([line("north"), line("south")])
+    packs = shipped.PACKS
+    return open_platform(packs, tmp_path / "lake", declared=lambda: app_platform.declared(shop.platform.release))
 
 
 async def praised(shop: Shop, caller: Caller, sku: str, member: UUID | None = None, stars: int = 5) -> None:
@@ -101,7 +102,7 @@ async def test_nobody_else_lands_an_event_under_a_front_ends_contract(shop: Shop
 
 
 async def test_an_event_that_is_not_declared_is_refused_where_it_is_emitted_with_the_line_to_write(shop: Shop) -> None:
-    shop.platform.release = app.build([line("north", is_declared=False), SOUTH])
+    shop.platform.release = shipped.build([line("north", is_declared=False), SOUTH])
     before = await Outbox(shop.database).newest()
     said = r"'north' emits 'north.praised', which neither a pack .* declares; write FrontEnd\(events=\(Praised,\), …\)"
     with pytest.raises(errors.Fault, match=said):
@@ -114,7 +115,7 @@ async def test_what_landed_stays_when_a_later_version_shapes_the_event_otherwise
 ) -> None:
     await praised(shop, shop.north, "tea", stars=5)
     await data.lander(shop.database).land()
-    shop.platform.release = app.build([line("north", scale=str), SOUTH])
+    shop.platform.release = shipped.build([line("north", scale=str), SOUTH])
     await praised(shop, shop.north, "jam", stars=4)
     assert (await data.lander(shop.database).land()).quarantined == {}
     assert rows(data, 'select sku, stars from events."north.praised" order by sku') == [("jam", "4"), ("tea", "5")]
@@ -124,7 +125,7 @@ async def test_what_an_earlier_version_emitted_and_none_declares_any_more_is_kep
     shop: Shop, data: DataPlatform
 ) -> None:
     await praised(shop, shop.north, "tea")
-    shop.platform.release = app.build([line("north", is_declared=False), SOUTH])
+    shop.platform.release = shipped.build([line("north", is_declared=False), SOUTH])
     assert (await data.lander(shop.database).land()).quarantined == {"north.praised": 1}
     assert rows(data, "select owner from lake.quarantine") == [("north team",)]
 
@@ -137,7 +138,7 @@ async def test_an_erased_person_is_in_no_front_ends_own_events(
     await praised(shop, shop.north, "tea", gone)
     await praised(shop, shop.north, "jam", stays)
     await data.lander(shop.database).land()
-    shop.platform.release = app.build([line("north", is_declared=is_still_declared), SOUTH])
+    shop.platform.release = shipped.build([line("north", is_declared=is_still_declared), SOUTH])
     erase(data.lake, "member.membership", {"front_end": "north", "member_id": gone}, NOW)
     (kept,) = rows(
         data, "select count(*), count(*) filter (data like '%good tea%') from lake.events where type = 'north.praised'"
@@ -150,7 +151,7 @@ async def test_an_erased_person_is_in_no_front_ends_own_events(
 
 def test_a_deploy_says_which_events_a_version_adds_drops_and_shapes_otherwise() -> None:
     none, first, other = (
-        app.build([front_end]).line("north")
+        shipped.build([front_end]).line("north")
         for front_end in (line("north", is_declared=False), line("north"), line("north", scale=str))
     )
     assert events_compared(none, first) == ["new: event north.praised"]
@@ -192,7 +193,7 @@ def test_an_event_that_cannot_land_is_refused_with_what_to_write() -> None:
 
     wrong = FrontEnd(code="north", name="n", owner="n", events=(Praised, FoundOut, PutBack, Seen, SeenAgain, Praise))
     with pytest.raises(errors.BuildProblems) as told:
-        app.build([wrong])
+        shipped.build([wrong])
     said = str(told.value)
     assert "has the event Praised called 'south.praised'; call it 'north.praised'" in said
     assert "has the event FoundOut called \"north.found'; drop\"; call it 'north.found-out'" in said

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from isthmus import app
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import (
     Context,
@@ -24,6 +23,7 @@ from isthmus.kernel import (
 from isthmus.packs.promotion import api as promotion
 from isthmus.store import Outbox
 from isthmus.values import Buyer
+from tests import shipped
 
 from .conftest import ALL, SOUTH, Shop
 
@@ -108,7 +108,7 @@ async def own(shop: Shop) -> Shop:
         code="north", name="North", owner="n", uses=ALL, capabilities=(note, note_in_one, note_in_steps),
         implementations=(do_note, do_note_in_one, do_note_in_steps), events=(Noted,),
     )  # fmt: skip
-    shop.platform.release = app.build([north, SOUTH])
+    shop.platform.release = shipped.build([north, SOUTH])
     return shop
 
 
@@ -134,7 +134,7 @@ async def test_an_event_that_breaks_its_published_contract_fails_the_transaction
 async def test_a_rule_cannot_bring_a_wrong_value_into_an_event(shop: Shop) -> None:
     before = await Outbox(shop.database).newest()
     lying = FrontEnd(code="north", name="North", owner="n", uses=ALL, answers=(a_rule_that_lies,))
-    shop.platform.release = app.build([lying, SOUTH])
+    shop.platform.release = shipped.build([lying, SOUTH])
     ask = checkout.PlaceOrder(currency="EUR", lines=(checkout.BuyLine(sku="tea", quantity=1),), paid_at_till="cash")
     with pytest.raises(errors.IsthmusError):
         await shop.platform.call(checkout.place_order, ask, shop.north)

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import pytest
 
-from isthmus import app
 from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import FrontEnd, Platform, answers
@@ -19,6 +18,7 @@ from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.promotion import api as promotion
 from isthmus.values import Money, money
+from tests import shipped
 
 from .conftest import ALL, LONG_AGO, SOUTH, UNITS, Shop
 from .test_checkout import available, placed
@@ -73,7 +73,7 @@ def over(shop: Shop, provider: payment.TestProvider, *own: Answer) -> Shop:
     """Return the same shop with another provider, whose northern front end answers more."""
     north = FrontEnd(code="north", name="North", owner="north team", uses=ALL, answers=own)
     resources = {payment.Providers: payment.Providers([provider]), order.Numbers: order.Numbers(shop.database)}
-    return replace(shop, platform=Platform(app.build([north, SOUTH]), shop.database, resources=resources))
+    return replace(shop, platform=Platform(shipped.build([north, SOUTH]), shop.database, resources=resources))
 
 
 async def pay(shop: Shop, payment_id: UUID) -> checkout.Paid:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isthmus import app
+from isthmus.app import resources as app_resources
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import Platform
 from isthmus.kernel.run.call import new_call_id
@@ -42,7 +42,7 @@ async def test_what_was_ordered_is_ordered_again_by_both_versions_and_no_row_of_
     before = await everything(shop.database)
     counts: dict[str, Count] = {}
     async with await Database.open(database_url, settings=SETTINGS) as database:
-        platform = Platform(shop.platform.release, database, resources=app.shadow_resources(shop.platform))
+        platform = Platform(shop.platform.release, database, resources=app_resources.shadow_resources(shop.platform))
         async for call in recorded.recent(shop.database, "north", limit=10):
             count = counts.setdefault(call.capability, Count())
             assert await compared(database, (platform, platform), call, count, as_id=new_call_id(call.now))
@@ -62,7 +62,7 @@ async def test_what_asks_the_outside_world_is_left_out_and_named(shop: Shop, dat
     await shop.platform.call(checkout.pay_order, paying, shop.north)
     await recorder.flush()
     before, count = await everything(shop.database), Count()
-    platform = Platform(shop.platform.release, shop.database, resources=app.shadow_resources(shop.platform))
+    platform = Platform(shop.platform.release, shop.database, resources=app_resources.shadow_resources(shop.platform))
     async for call in recorded.recent(shop.database, "north", limit=10, capability="checkout.pay-order"):
         assert await compared(shop.database, (platform, platform), call, count)
     assert (count.same, count.unreadable) == (0, 1)

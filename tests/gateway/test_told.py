@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from isthmus import app
+from isthmus.app import platform as app_platform
 from isthmus.gateway import auth
 from isthmus.gateway.http import App, Gateway, asgi
 from isthmus.gateway.mcp import Agents
@@ -19,6 +19,7 @@ from isthmus.kernel import Caller, errors
 from isthmus.kernel.compile.front_ends import compile_lines
 from isthmus.runtime.deploy.canary import beside
 from isthmus.store import Database
+from tests import shipped
 from tests.runtime import own_line
 
 from .conftest import serving
@@ -36,7 +37,11 @@ async def served(database: Database) -> AsyncIterator[tuple[str, str]]:
         async with await Database.open(database.url) as own:
             platform = await own_line.platform_of(own)
             gateway = Gateway(
-                platform, auth.Clients(own), Stories(own), Readiness(own, app.migration_sources()), mounts={}
+                platform,
+                auth.Clients(own),
+                Stories(own),
+                Readiness(own, app_platform.migration_sources(shipped.PACKS)),
+                mounts={},
             )
             gateway.mount("/mcp", Agents(platform, gateway.admit))
             yield gateway
@@ -80,7 +85,7 @@ async def test_what_tells_one_capability_may_call_no_other(database: Database) -
 
 async def test_members_of_a_staged_version_are_told_by_events_and_by_nobody_else(database: Database) -> None:
     platform = await own_line.platform_of(database)
-    (staged,), _ = compile_lines(app.build([]), [own_line.line("north")])
+    (staged,), _ = compile_lines(shipped.build([]), [own_line.line("north")])
     platform.release = platform.release.replacing(beside(platform.release.lines["north"], staged, "2", 100))
     for name in ("remember", "send-off"):
         with pytest.raises(errors.NotPermitted):
@@ -99,7 +104,7 @@ async def test_what_only_flows_call_no_client_calls_where_it_is_a_front_ends_own
         capabilities=(inner, *mine.capabilities[1:]),
         implementations=(dataclasses.replace(mine.implementations[0], capability=inner), *kept),
     )
-    (line,), problems = compile_lines(app.build([]), [changed])
+    (line,), problems = compile_lines(shipped.build([]), [changed])
     assert not problems
     assert "north.pack" not in line.permitted
     assert "north.notes" in line.permitted

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus import app
 from isthmus.governance import served
 from isthmus.governance.compat import Change, compare, undeclared
 from isthmus.governance.consumers import users_of
@@ -37,6 +36,7 @@ from isthmus.kernel import (
 )
 from isthmus.kernel.declare.capability import Deprecated
 from isthmus.store import Database, migrate
+from tests import shipped
 
 LOCKED = Path(__file__).parents[2] / "contracts.json"
 
@@ -289,7 +289,7 @@ async def test_what_was_served_last_is_kept_and_found(database_url: str) -> None
 
 
 def test_contracts_are_the_same_after_they_were_written() -> None:
-    whole = contracts_of(app.build([]))
+    whole = contracts_of(shipped.build([]))
     assert read(written(whole)) == read(written(read(written(whole))))
     assert compare(read(written(whole)), whole) == []
     with pytest.raises(errors.BadAsk):
@@ -299,5 +299,5 @@ def test_contracts_are_the_same_after_they_were_written() -> None:
 def test_no_locked_contract_is_broken_without_saying_so() -> None:
     """Mend the contract, deprecate it, or raise its first number; then lock anew with `isthmus compat --lock`."""
     locked: Contracts = read(LOCKED.read_bytes())
-    broken = undeclared(compare(locked, contracts_of(app.build([]))))
+    broken = undeclared(compare(locked, contracts_of(shipped.build([]))))
     assert [f"{one.name} {one.rule} {one.path}: {one.remedy}" for one in broken] == []

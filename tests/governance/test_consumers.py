@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from rich.console import Console
 from typer.testing import CliRunner
 
-from isthmus import app, cli
-from isthmus.config import load_config
+from isthmus import cli
+from isthmus.app import platform as app_platform
+from isthmus.app.config import load_config
 from isthmus.governance import served
 from isthmus.governance.compat import compare, undeclared
 from isthmus.governance.consumers import Calls, last_consumers, users_of
@@ -71,7 +72,7 @@ async def test_compat_says_whom_each_break_breaks_and_which_share_of_their_calls
     (tmp_path / "isthmus.toml").write_text("[record]\nshare = 1.0\n")
     for code in ("north", "south"):
         write(tmp_path / "front_ends", "first", code=code)
-    async with app.running(load_config()) as running:
+    async with app_platform.running(load_config()) as running:
         for code, name, times in (
             ("north", "pricing.quote", 3),
             ("north", "north.which", 1),

@@ -5,11 +5,11 @@ A new entry needs a reason in the commit; a size may be lowered and never raised
 
 FILE_LINES: dict[str, int] = {}
 
-PACK_LINES = {  # counted as code since the kernel is; before, every line was
-    "fulfilment": 1_650,  # zones hold addresses in their form, and say what an address leaves out
-    "inventory": 1_445,  # who wants one SKU is answered together: docs/decisions/order-path-group-commit.md
-    "order": 1_860,  # lines of a basket are told apart by all that is said of them, and say what they cannot be
-    "promotion": 1_960,  # parts of bundles that share goods are matched for the best; what comes to nothing says why
+PACK_LINES = {  # code without the manifest and the pages, which nobody reads to know what the domain does
+    "fulfilment": 1_594,  # zones hold addresses in their form, and say what an address leaves out
+    "inventory": 1_382,  # who wants one SKU is answered together: docs/decisions/order-path-group-commit.md
+    "order": 1_780,  # lines of a basket are told apart by all that is said of them, and say what they cannot be
+    "promotion": 1_802,  # parts of bundles that share goods are matched for the best; what comes to nothing says why
 }
 
 KERNEL_LINES = 2_393  # docs/decisions/0005 says what they are for; group commit runs calls, so it is the kernel's

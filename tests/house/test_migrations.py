@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from isthmus import app
+from isthmus.app.platform import migration_sources
 from isthmus.store.migrate import STORE
 from isthmus.store.migration_steps import MARK, steps_of
+from tests import shipped
 
 from .debt import CONTRACTED_BEFORE
 from .tree import ROOT
@@ -14,7 +15,7 @@ from .tree import ROOT
 FILES = {
     f"{name}/{file.name}": file.read_text()
     for name, folder in (
-        *((source.pack, source.folder) for source in (STORE, *app.migration_sources())),
+        *((source.pack, source.folder) for source in (STORE, *migration_sources(shipped.PACKS))),
         *((folder.parent.name, folder) for folder in sorted(ROOT.glob("front_ends/*/migrations"))),
     )
     for file in folder.iterdir()

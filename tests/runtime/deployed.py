@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from isthmus import app
 from isthmus.kernel import Caller, Platform
 from isthmus.runtime.deploy import deploy
 from isthmus.runtime.deploy.follower import Follower
 from isthmus.runtime.deploy.guardrails import Watch
 from isthmus.store import Database
+from tests import shipped
 
 MANIFEST = '''"""Says which version it is."""
 
@@ -116,7 +116,7 @@ class Node:
 
     def __init__(self, database: Database, cache: Path) -> None:
         self.watch = Watch()
-        self.platform = Platform(app.build([]), database, observe=self.watch.see)
+        self.platform = Platform(shipped.build([]), database, observe=self.watch.see)
         self.follower = Follower(self.platform, database, cache, self.watch)
 
     async def which(self, code: str = "north", ask: bytes = b"{}", client: str = "shop") -> str:
@@ -127,7 +127,7 @@ class Node:
 
 
 def ground(database: Database, cache: Path, replay: deploy.Replay | None = None) -> deploy.Ground:
-    return deploy.Ground(database=database, release=app.build([]), cache=cache, replay=replay)
+    return deploy.Ground(database=database, release=shipped.build([]), cache=cache, replay=replay)
 
 
 def said(version: str) -> str:

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from isthmus import app
-from isthmus.config import Isolation
 from isthmus.kernel import FrontEnd
 from isthmus.kernel.compile.plan import Point
-from isthmus.runtime.isolation.isolate import load_isolated, points_of
+from isthmus.runtime.isolation.isolate import Isolation, load_isolated, points_of
+from tests import shipped
 
-POINTS = points_of((*app.PACKS, *app.FLOWS))
+POINTS = points_of(shipped.PACKS)
 
 HEAD = """
 from collections.abc import Sequence
@@ -48,7 +47,7 @@ def loaded(folder: Path, mode: str = "process", **settings: Any) -> FrontEnd:
 
 def asked(front_end: FrontEnd, point: Point) -> Callable[..., Any]:
     """Return what `ctx.answer(point)` is for this front end."""
-    plan = app.build([front_end]).line(front_end.code).plan({})
+    plan = shipped.build([front_end]).line(front_end.code).plan({})
 
     def ask(*args: Any, **kwargs: Any) -> Any:
         return plan.answer(point)(*args, **kwargs)  # as in a call, which holds its plan and so its front end

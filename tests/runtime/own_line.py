@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from isthmus import app
 from isthmus.kernel import (
     Caller,
     Capability,
@@ -24,6 +23,7 @@ from isthmus.kernel import (
 )
 from isthmus.runtime.events.durable import DurableCalls
 from isthmus.store import Database, migrate_own
+from tests import shipped
 
 MIGRATIONS = Path(__file__).parent / "own_migrations"
 NORTH = Caller(front_end="north")
@@ -144,7 +144,7 @@ async def platform_of(database: Database) -> Platform:
     """Return a platform of both, with their tables."""
     for code in ("north", "south"):
         await migrate_own(database.url, code, MIGRATIONS)
-    return Platform(app.build([line("north"), line("south")]), database)
+    return Platform(shipped.build([line("north"), line("south")]), database)
 
 
 def of(platform: Platform, name: str) -> Capability[Note, Notes]:

@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from isthmus import app
 from isthmus.kernel import errors
 from isthmus.runtime.deploy import deploy as deploys
 from isthmus.runtime.deploy import rollout as switches
@@ -25,6 +24,7 @@ from isthmus.runtime.deploy.check import TestsFailed
 from isthmus.runtime.deploy.deploy import checked
 from isthmus.runtime.deploy.loading import NotAFrontEnd, front_end_folders, load_front_end
 from isthmus.store import Database
+from tests import shipped
 
 from . import deployed
 from .deployed import WISH, ground, said, write
@@ -257,7 +257,7 @@ async def test_a_deploy_names_each_answer_that_is_new_gone_or_otherwise(database
     answers.write_text(answers.read_text() + ANOTHER)
     manifest = folder / "front_end.py"
     manifest.write_text(manifest.read_text().replace("(answers.where,)", "(answers.where, answers.exact)"))
-    where = deploys.Ground(database=database, release=app.build([]), cache=tmp_path / "own", say=heard.append)
+    where = deploys.Ground(database=database, release=shipped.build([]), cache=tmp_path / "own", say=heard.append)
     await deploys.deploy(where, folder, WISH)
     named = [line.rpartition(" (")[0] for line in heard if "answers" in line]
     assert named == [
@@ -278,7 +278,7 @@ def exact(currency: str) -> pricing.LineRounding:
     "folder", front_end_folders(Path(__file__).parents[2] / "front_ends"), ids=lambda one: one.name
 )
 def test_one_edited_rule_is_the_only_one_that_changed(folder, tmp_path):
-    release = app.build([])
+    release = shipped.build([])
     shutil.copytree(folder, tmp_path / folder.name)
     answers = tmp_path / folder.name / "answers.py"
     first, rest = re.split(r"(?m)^(?=    return )", answers.read_text(), maxsplit=1)

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from isthmus import app
 from isthmus.governance.explain import explain
 from isthmus.kernel import PASS, errors
 from isthmus.packs.member import api as member
@@ -29,6 +28,7 @@ from isthmus.runtime.isolation.watchdog import TooSlow
 from isthmus.runtime.isolation.wire import WrongAnswer
 from isthmus.runtime.isolation.workers import CannotLoad, WorkerFailed
 from isthmus.values import Buyer, Money
+from tests import shipped
 from tests.runtime.isolated import POINTS, asked, front_end_folder, loaded
 
 EUR = Money(minor=1_000, currency="EUR")
@@ -87,7 +87,7 @@ def test_process_answers_are_compiled_like_those_of_the_same_folder_inline():
     apart_too = [folder for folder in folders if not load_front_end(folder).implementations]  # own flows stay inline
     assert len(apart_too) >= 2
     for folder in apart_too:
-        apart, here = (app.build([loaded(folder, mode)]) for mode in ("process", "inline"))
+        apart, here = (shipped.build([loaded(folder, mode)]) for mode in ("process", "inline"))
         for point in POINTS:
             told = [explain(apart, folder.name, point), explain(here, folder.name, point)]
             assert [(one.by, one.when, one.has_predicate, one.is_total, one.fate) for one in told[0].candidates] == [

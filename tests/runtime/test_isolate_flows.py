@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.config import Isolation
 from isthmus.kernel import FrontEnd, errors
 from isthmus.runtime.deploy import deploy as deploys
 from isthmus.runtime.deploy import versions
-from isthmus.runtime.isolation.isolate import load_isolated
+from isthmus.runtime.isolation.isolate import Isolation, load_isolated
 from isthmus.store import Database
 
 from .deployed import WISH, ground, write

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from isthmus import app
-from isthmus.config import Config, Isolation, WrongConfig, load_config
+from isthmus.app import front_ends as app_front_ends
+from isthmus.app.config import Config, WrongConfig, load_config
 from isthmus.kernel import Caller, Context, Effect, FrontEnd, Pack, Registry, Value, capability, errors, implements
 from isthmus.packs.member import api as member
 from isthmus.packs.payment import api as payment
@@ -23,6 +23,7 @@ from isthmus.packs.pricing import api as pricing
 from isthmus.runtime.deploy import deploy as deploys
 from isthmus.runtime.deploy.follower import Follower
 from isthmus.runtime.deploy.guardrails import Watch
+from isthmus.runtime.isolation.isolate import Isolation
 from isthmus.runtime.isolation.manifest import WrongManifest
 from isthmus.runtime.isolation.remote import ServiceFailed
 from isthmus.runtime.isolation.waiting import CALLS_MAX, IsolatingPlatform
@@ -30,6 +31,7 @@ from isthmus.runtime.isolation.wire import WrongAnswer
 from isthmus.runtime.isolation.workers import COPIES
 from isthmus.store import Database
 from isthmus.values import GUEST
+from tests import shipped
 from tests.runtime.deployed import WISH
 from tests.runtime.isolated import front_end_folder, loaded
 from tests.runtime.test_isolate import EUR, LOOP, TIER, line
@@ -74,7 +76,7 @@ def platform_of(*front_ends: FrontEnd) -> IsolatingPlatform:
     api, service = ModuleType("api", "Tells tiers."), ModuleType("service")
     api.tiers, service.tell_tiers = tiers, tell_tiers  # pyright: ignore[reportAttributeAccessIssue]
     probe = Pack(name="probe", owner="tests", api=api, service=(service,))
-    release = Registry().add(*app.PACKS, *app.FLOWS, probe, *front_ends).freeze()
+    release = Registry().add(*shipped.PACKS, probe, *front_ends).freeze()
     return IsolatingPlatform(release, NoStore())  # pyright: ignore[reportArgumentType]
 
 
@@ -179,14 +181,14 @@ async def test_a_deployed_version_answers_in_workers_and_is_never_imported_here(
             return ("apart",)
     """
     folder = front_end_folder(tmp_path / "work", body, "where")
-    load = app.loads(
+    load = app_front_ends.loads(
         Config(root=tmp_path, data=tmp_path, front_ends=tmp_path, isolation={"north": Isolation(mode="process")})
     )
-    platform = IsolatingPlatform(app.build([]), database)
+    platform = IsolatingPlatform(shipped.build([]), database)
     follower = Follower(platform, database, tmp_path / "cache", Watch(), load)
     following = asyncio.create_task(follower.run())
     try:
-        ground = deploys.Ground(database=database, release=app.build([]), cache=tmp_path / "own", load=load)
+        ground = deploys.Ground(database=database, release=shipped.build([]), cache=tmp_path / "own", load=load)
         assert (await deploys.deploy(ground, folder, WISH)).outcome == "live"
         assert "north" in platform.release.lines
         plan = platform.release.line("north").plan({})

@@ -7,13 +7,13 @@ from typing import Annotated, Literal, get_type_hints
 
 import pytest
 
-from isthmus import app
 from isthmus.data.model.model import read_field
 from isthmus.kernel import FrontEnd, Meta, Value, errors
 from isthmus.kernel.compile.release import Line
 from isthmus.kernel.contract import fit
 from isthmus.markings import Count, Derived, Measure, Metric, Where
 from isthmus.runtime.deploy.changes import attributes_compared, metrics_compared
+from tests import shipped
 
 from .isolated import front_end_folder, loaded
 
@@ -39,7 +39,7 @@ def tier(points: int) -> str:
 @pytest.mark.parametrize("mode", ["inline", "process"])
 def test_attributes_are_checked_alike_wherever_the_front_end_runs(tmp_path: Path, mode: str) -> None:
     folder = front_end_folder(tmp_path, BODY, "tier", more='attributes={"order.order": Gift}')
-    gift = app.build([loaded(folder, mode)]).line("north").front_end.attributes["order.order"]
+    gift = shipped.build([loaded(folder, mode)]).line("north").front_end.attributes["order.order"]
     made = fit({"by": "Ada", "note": "hello"}, gift, "$.attributes")
     assert [getattr(made, name) for name in ("by", "note", "wrap", "pages")] == ["Ada", "hello", "none", (1, 2)]
     for wrong, path, words in (
@@ -69,12 +69,12 @@ BOXED = Derived(name="north.boxed", of="order.orders", where=Where("order.order.
     )
     folder = front_end_folder(tmp_path, body, "tier", more='attributes={"order.order": Gift}, metrics=(BOXED,)')
     boxed = Derived(name="north.boxed", of="order.orders", where=Where("order.order.attributes.wrap", "=", "box"))
-    assert app.build([loaded(folder, mode)]).line("north").front_end.metrics == (boxed,)
+    assert shipped.build([loaded(folder, mode)]).line("north").front_end.metrics == (boxed,)
 
 
 def test_a_version_says_what_it_makes_of_metrics() -> None:
     def line(*metrics: Metric) -> Line:
-        return app.build([FrontEnd(code="north", name="N", owner="n", metrics=metrics)]).line("north")
+        return shipped.build([FrontEnd(code="north", name="N", owner="n", metrics=metrics)]).line("north")
 
     first, other = Count(name="north.a", of="order.order"), Derived(name="north.b", of="order.orders")
     old, new = line(first, other), line(Count(name="north.a", of="order.line"), Count(name="north.c", of="order.order"))
@@ -96,7 +96,7 @@ def test_a_version_says_what_it_makes_of_attributes() -> None:
         ribbon: bool = False
 
     old, new = (
-        app.build([FrontEnd(code="north", name="N", owner="n", attributes={"order.order": one})]).line("north")
+        shipped.build([FrontEnd(code="north", name="N", owner="n", attributes={"order.order": one})]).line("north")
         for one in (First, Second)
     )
     assert attributes_compared(old, new) == [

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from isthmus import app, cli
+from isthmus import cli
 from isthmus.kernel import Caller, Platform
 from isthmus.packs.member import api as member
 from isthmus.runtime.deploy.loading import load_front_end
 from isthmus.store import Database, migrate_own
+from tests import shipped
 
 from .own_line import becomes, telling
 
@@ -27,7 +28,7 @@ async def test_the_guides_front_end_greets_whoever_registers(database: Database,
         path.write_text(file["text"])
     front_end = load_front_end(tmp_path / "corner")
     await migrate_own(database.url, "corner", tmp_path / "corner" / "migrations")
-    platform = Platform(app.build([front_end]), database)
+    platform = Platform(shipped.build([front_end]), database)
     async with telling(platform, database):
         caller = Caller(front_end="corner")
         joined = await platform.call(

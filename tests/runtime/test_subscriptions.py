@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from isthmus import app
 from isthmus.kernel import FrontEnd, Platform, errors
 from isthmus.runtime.events import dead_letters
 from isthmus.runtime.events.subscriptions import called
 from isthmus.store import Database, migrate_own
+from tests import shipped
 
 from . import own_line
 from .own_line import BROKEN, HANGING, KILL_AT, NORTH, SOUTH, Note, becomes, notes, of, packed, telling
@@ -162,7 +162,7 @@ async def test_a_front_ends_migration_can_change_nothing_of_the_platforms(databa
 
 
 async def test_a_front_end_without_tables_is_told_how_to_make_them(database: Database) -> None:
-    platform = Platform(app.build([own_line.line("bare")]), database)
+    platform = Platform(shipped.build([own_line.line("bare")]), database)
     with pytest.raises(errors.Fault, match="'bare' has no tables of its own.*migrations/0001_create.sql"):
         await platform.call(of(platform, "bare.write"), Note(subject="x"), own_line.Caller(front_end="bare"))
 
@@ -175,7 +175,7 @@ def test_a_subscription_that_cannot_work_is_refused_with_what_to_write() -> None
         subscriptions={Note: right.capabilities[:1], Packed: right.capabilities[3:4]},
     )  # fmt: skip
     with pytest.raises(errors.BuildProblems) as told:
-        app.build([wrong])
+        shipped.build([wrong])
     said = str(told.value)
     assert "subscribes to Note, which is not declared with @event" in said
     assert "'north.notes', which is not its own" in said

@@ -18,17 +18,16 @@ import httpx
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page
 
-from isthmus import app
-from isthmus.config import Isolation
 from isthmus.gateway import auth
 from isthmus.kernel import Caller, Capability, Platform
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.runtime.deploy.loading import front_end_folders
-from isthmus.runtime.isolation.isolate import load_isolated, points_of
+from isthmus.runtime.isolation.isolate import Isolation, load_isolated, points_of
 from isthmus.store import Database, migrate_own
 from tests import browser as browsers
+from tests import shipped
 from tests.flows.serving import STARTS_WITHIN_S, Server
 from tests.flows.test_business_lines import CODES, FOLDERS, Lines, stocked
 
@@ -56,14 +55,17 @@ class Mall:
 @pytest.fixture(scope="session")
 async def mall(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mall]:
     """Give the shops, each with the same few goods."""
-    found = [load_isolated(one, Isolation(), points_of((*app.PACKS, *app.FLOWS))) for one in front_end_folders(FOLDERS)]
-    release = app.build([one for one in found if one.code in CODES])
+    found = [load_isolated(one, Isolation(), points_of(shipped.PACKS)) for one in front_end_folders(FOLDERS)]
+    release = shipped.build([one for one in found if one.code in CODES])
     data = tmp_path_factory.mktemp("mall")
     async with fresh_database() as url, await Database.open(url) as database:
         for one in front_end_folders(FOLDERS):
             if (one / "migrations").is_dir():
                 await migrate_own(url, one.name, one / "migrations")
-        resources = {payment.Providers: payment.Providers.built_in(), order.Numbers: order.Numbers(database)}
+        resources = {
+            payment.Providers: payment.Providers([payment.TestProvider()]),
+            order.Numbers: order.Numbers(database),
+        }
         platform = Platform(release, database, resources=resources)
         await stocked(Lines(platform, database))
         await platform.call(fulfilment.open_slots, fulfilment.OpenSlots(items=_slots()), Caller(front_end="fresh"))

@@ -8,14 +8,16 @@ from typing import Any
 import asyncpg
 import pytest
 
-from isthmus import app
-from isthmus.config import Config
+from isthmus.app import platform as app_platform
+from isthmus.app import tables
+from isthmus.app.config import Config
+from isthmus.app.front_ends import loads
 from isthmus.flows.after_sale import api as after_sale
 from isthmus.governance import doctor
 from isthmus.kernel import Caller
 from isthmus.packs.order import api as order
-from isthmus.runtime import tables
 from isthmus.store import TablesOlder, check_tables, look, migrate
+from tests import shipped
 
 ROOT = Path(__file__).parents[2]
 TOTALS = 'select front_end, count(*), sum(total_minor) from "order".orders group by front_end order by front_end'
@@ -39,7 +41,7 @@ async def fetched(url: str, sql: str) -> list[dict[str, Any]]:
 
 async def test_a_database_of_the_release_before_is_migrated_and_keeps_its_orders(previous: str, tmp_path: Path) -> None:
     config = settings(previous, tmp_path)
-    sources = [*app.migration_sources(), *tables.of_folders(config, app.loads(config))]
+    sources = [*app_platform.migration_sources(shipped.PACKS), *tables.of_folders(config, loads(config, shipped.PACKS))]
     before, found = await fetched(previous, TOTALS), await look(previous, sources)
     assert [row["front_end"] for row in before] == ["brand", "fresh", "market"]
     if found.pending:
@@ -47,7 +49,7 @@ async def test_a_database_of_the_release_before_is_migrated_and_keeps_its_orders
             await check_tables(previous, sources)
     assert await migrate(previous, sources) == list(found.pending)
     assert await fetched(previous, TOTALS) == before
-    async with app.running(config, front_ends=[]) as running, running.database.platform() as session:
+    async with app_platform.running(config, front_ends=[]) as running, running.database.platform() as session:
         findings = await doctor.examine(session, running.platform.release.packs.values(), 5)
     assert [found.name for found in findings if not found.holds] == []
     assert len(findings) > 30
@@ -57,7 +59,7 @@ async def test_an_order_of_the_release_before_is_returned_and_its_money_given_ba
     previous: str, tmp_path: Path
 ) -> None:
     config = settings(previous, tmp_path)
-    async with app.running(config, allowed="migrate") as running:
+    async with app_platform.running(config, allowed="migrate") as running:
         (sold,) = await fetched(previous, A_SALE)
         caller = Caller(front_end=sold["front_end"], client="back-office")
         line = order.ReturnLine(line=sold["line"], quantity=1)

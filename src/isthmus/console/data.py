@@ -63,12 +63,13 @@ class EntityBox:
     fields: tuple[FieldBox, ...]
 
 
-def data_part(client: Client, data: DataPlatform, land: Land, one_id: OneId) -> Part:
+def data_part(client: Client, data: DataPlatform, land: Land, one_id: OneId | None) -> Part:
     """Return what the data platform adds to the console, and begin to read what has landed."""
     explorer = Explorer(client, data)
     explorer.warm()
     receipts = ReceiptPages(data, explorer.policy, client.release.lines)
-    pages = [*explorer.pages(), *receipts.pages(), *Data(data, land).pages(), *OneIdPages(one_id).pages()]
+    pages = [*explorer.pages(), *receipts.pages(), *Data(data, land).pages()]
+    pages += OneIdPages(one_id).pages() if one_id else []
     said = {name: one.doc for name, one in data.model.metrics.items()}
     return Part(pages=pages, metrics=said, business=explorer.business)
 

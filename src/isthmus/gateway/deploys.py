@@ -15,9 +15,8 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -89,12 +88,16 @@ def _share(asked: Mapping[str, str], name: str, default: str, *, least: int) -> 
 
 
 class DeployEndpoint:
-    """The ASGI application of the endpoint. `admit` returns who a credential names, or refuses."""
+    """The ASGI application of the endpoint. `admit` returns who a credential names, or refuses.
 
-    def __init__(self, ground: Ground, admit: Admit, place: Path) -> None:
+    place: where the settings are, which the process that deploys reads too. command: what starts it.
+    """
+
+    def __init__(self, ground: Ground, admit: Admit, place: Path, command: Sequence[str]) -> None:
         self._ground = ground
         self._admit = admit
-        self._place = place  # where the settings are: the process that deploys reads them too
+        self._place = place
+        self._command = tuple(command)
         self._free = asyncio.Semaphore(DEPLOYS_MAX)
         self._waiting = 0
 
@@ -170,19 +173,19 @@ class DeployEndpoint:
         with tempfile.TemporaryDirectory(prefix="isthmus-sent-") as made:
             inside = Path(made) / wish.folder
             await asyncio.to_thread(versions.unpack, packed, inside)
-            command = ["deploy", str(inside), "--json", "--percent", str(wish.percent), "--shadow", str(wish.shadow)]
-            command += ["--only", known.front_end, "--by", known.name]
-            command += ["--accept"] if wish.is_accepted else []
-            said = await self._run(command)
+            arguments = [str(inside), "--percent", str(wish.percent), "--shadow", str(wish.shadow)]
+            arguments += ["--only", known.front_end, f"--by={known.name}"]
+            arguments += ["--accept"] if wish.is_accepted else []
+            said = await self._run(arguments)
         found: dict[str, Any] = msgspec.json.decode(said)
         if "outcome" in found:
             return said
         cause, problems = found["slug"], found.get("problems", [])
         raise DeployRefused(str(found["detail"]), remedy=str(found["remedy"]), cause=cause, problems=problems)
 
-    async def _run(self, command: list[str]) -> bytes:
+    async def _run(self, arguments: list[str]) -> bytes:
         ended = await run_child(
-            [sys.executable, "-m", "isthmus.cli", *command],
+            [*self._command, *arguments],
             cwd=self._place,
             env={**os.environ, "ISTHMUS_DATABASE_URL": self._ground.database.url},
             limit_s=LIMIT_S,

@@ -11,7 +11,7 @@ log = logging.getLogger("isthmus.runtime")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Periodic:
     """Something to do every so often; it must be safe to run in several processes at once."""
 
     name: str
@@ -19,14 +19,14 @@ class Job:
     run: Callable[[], Awaitable[object]]
 
 
-async def keep_running(jobs: Sequence[Job]) -> None:
+async def keep_running(jobs: Sequence[Periodic]) -> None:
     """Run all jobs, each at its own pace, until cancelled; one that fails is logged and tried again in time."""
     async with asyncio.TaskGroup() as group:
         for job in jobs:
             group.create_task(_repeat(job), name=job.name)
 
 
-async def _repeat(job: Job) -> None:
+async def _repeat(job: Periodic) -> None:
     while True:
         try:
             await job.run()

@@ -12,12 +12,12 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 
-from isthmus.kernel import Meta, Value, encode, errors
-from isthmus.markings import Filter
+from isthmus.kernel import Value, encode, errors
+from isthmus.markings import Segment
 
 from ..model.ask import ROWS_MAX, Ask
 from ..privacy.policy import Policy
@@ -26,24 +26,6 @@ from .metrics import Metrics
 PREFIX: Final = "data:"  # segments that the lake gives; those that people give have no prefix, and are left alone
 
 Deliver = Callable[[str, str, tuple[str, ...]], Awaitable[None]]
-
-
-class Segment(Value):
-    """Those whose metric lies within bounds. `member` and `front_end` are the fields that say who and where.
-
-    A segment that can't be computed keeps its members for `days` after the last run that found them, and is empty
-    then: a decision on numbers that nobody can compute any more is worse than none.
-    """
-
-    code: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,50}\Z")]
-    version: int
-    metric: str
-    member: str
-    front_end: str = "front_end"
-    least: float | None = None
-    greatest: float | None = None
-    where: tuple[Filter, ...] = ()
-    days: Annotated[int, Meta(ge=1, le=400)] = 7
 
 
 class InSegment(Value):

@@ -17,7 +17,8 @@ import msgspec
 from isthmus.kernel import FrontEnd, errors
 from isthmus.markings import AnyMetric, Atomic
 
-from .model import OWN, Field, FieldKind, Model, fields_of, parts_of, read_field, shorn
+from .model import OWN, Field, FieldKind, Model, read_field, shorn
+from .named import fields_of, parts_of
 
 EVERYBODY: Final = "*"  # in a policy: the attributes of all front ends
 DIMENSIONS: Final[frozenset[FieldKind]] = frozenset(["text", "integer", "boolean", "date", "timestamp", "uuid"])

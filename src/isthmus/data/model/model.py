@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -23,23 +23,20 @@ from isthmus.markings import (
     Derived,
     Dimension,
     EntityMarking,
-    Filter,
     Key,
     Measure,
     Metric,
     Percentile,
-    PeriodOverPeriod,
     Pii,
     Ref,
-    Scaled,
     Stock,
     Time,
 )
 
 from ..errors import NoAttribute, UnknownName
-from .ask import leaves
 from .calendars import PERIODS
 from .marks import bare, is_union, limits, malformed, marks_of, wrong_marks
+from .named import answerable, fields_of, pack_of, parts_of
 
 OWN: Final = ".attributes"  # between an entity and an attribute that a front end gives it
 FieldKind = Literal["text", "integer", "number", "decimal", "boolean", "date", "timestamp", "uuid", "json"]
@@ -156,22 +153,28 @@ class Model:
 
 def read_packs(packs: Iterable[Pack], more: Sequence[AnyMetric] = ()) -> Model:
     """Return the model of all packs, with metrics that front ends add. Raises BuildProblems with all that is wrong."""
+    packs = tuple(packs)
     marked: list[tuple[type, str]] = []
-    metrics: list[AnyMetric] = list(more)
+    metrics: list[AnyMetric] = []
     owners: dict[str, str] = {}
     for pack in packs:
         marked += [(cls, pack.owner) for cls in pack.entities]
         for metric in cast(tuple[AnyMetric, ...], pack.metrics):
             metrics.append(metric)
             owners[metric.name] = metric.owner or pack.owner
-    return build(marked, metrics, owners)
+    here = {pack.name for pack in packs}
+    return build(marked, [*more, *answerable(metrics, here)], owners, here)
 
 
 def build(
-    marked: Iterable[tuple[type, str]], metrics: Iterable[AnyMetric], owners: Mapping[str, str] | None = None
+    marked: Iterable[tuple[type, str]],
+    metrics: Iterable[AnyMetric],
+    owners: Mapping[str, str] | None = None,
+    packs: Container[str] | None = None,
 ) -> Model:
     """Return the model of these Value classes (each with its owner) and metrics.
 
+    packs: those that are plugged in. A reference to another pack goes with it: packs do without one another.
     Raises BuildProblems with everything that is wrong, not only the first thing.
     """
     problems: list[str] = []
@@ -183,7 +186,7 @@ def build(
         if reading.marking.name in readings:
             problems.append(f"two classes are entity {reading.marking.name!r}: {cls.__name__} is the second")
         readings[reading.marking.name] = reading
-    entities = {name: _linked(reading, readings, problems) for name, reading in sorted(readings.items())}
+    entities = {name: _linked(reading, readings, problems, packs) for name, reading in sorted(readings.items())}
     named: dict[str, AnyMetric] = {}
     for metric in metrics:
         if metric.name in named:
@@ -200,22 +203,6 @@ def build(
     if problems:
         raise errors.BuildProblems(problems)
     return model
-
-
-def fields_of(metric: AnyMetric) -> list[str]:
-    """Return the fields that a metric names itself, by full name."""
-    named = [str(getattr(metric, name, "")) for name in ("measure", "field", "time")]
-    where = cast(Filter | None, getattr(metric, "where", None))
-    named += [leaf.field for leaf in leaves(where) if "." in leaf.field] if where is not None else []
-    return [field.rpartition(">")[2] for field in named if field]
-
-
-def parts_of(metric: AnyMetric) -> list[str]:
-    """Return the metrics that a metric is made of, by name."""
-    parts = [*getattr(metric, "plus", ()), *getattr(metric, "minus", ())]
-    parts += [getattr(metric, name) for name in ("numerator", "denominator", "start", "goal") if hasattr(metric, name)]
-    is_made_of_one = isinstance(metric, Derived | Cumulative | PeriodOverPeriod | Scaled)
-    return [*parts, metric.of] if is_made_of_one else parts
 
 
 _SUMMED: Final = frozenset(["integer", "number", "decimal"])
@@ -306,12 +293,15 @@ def read_field(name: str, hint: Any) -> Field:
     )
 
 
-def _linked(reading: _Reading, readings: Mapping[str, _Reading], problems: list[str]) -> Entity:
+def _linked(
+    reading: _Reading, readings: Mapping[str, _Reading], problems: list[str], packs: Container[str] | None
+) -> Entity:
     name = reading.marking.name
     key = tuple(field.name for field in reading.fields.values() if field.is_key)
     if not key:
         problems.append(f"entity {name!r} has no field marked Key(), so nothing tells its rows apart")
-    references = [_reference(reading, field, ref, readings, problems) for field, ref in reading.refs.items()]
+    here = {field: ref for field, ref in reading.refs.items() if packs is None or pack_of(ref.to) in packs}
+    references = [_reference(reading, field, ref, readings, problems) for field, ref in here.items()]
     times = [field for field in reading.fields.values() if field.time]
     defaults = [field for field in times if field.time and field.time.is_default]
     if len(defaults) > 1:

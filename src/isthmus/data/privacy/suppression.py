@@ -24,7 +24,8 @@ from ..errors import NeedsTime, NotADimension, NotAnswered
 from ..model.ask import Ask, leaves
 from ..model.calendars import Calendar, earlier, nested
 from ..model.expression import cells
-from ..model.model import Model, parts_of
+from ..model.model import Model
+from ..model.named import parts_of
 from ..model.paths import reach
 from ..query.plan import Plan
 from .small_cells import Group, hidden_cells

@@ -1,6 +1,8 @@
 """The manifest of checkout, with the conditions that lie between domains."""
 
 from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Every, Job
+from isthmus.packs.payment import api as payment
 
 from . import api
 from .service import order, pay
@@ -10,6 +12,14 @@ CHECKOUT = Pack(
     owner="checkout",
     api=api,
     service=(order, pay),
+    brings=(
+        # an unpaid order gives its stock back at most so much later than promised
+        Job(name="checkout.expire-orders", when=Every(seconds=15), calls=api.expire_orders),
+        # a payment whose provider was silent is looked up at most so much later
+        Job(
+            name="checkout.settle-payments", when=Every(seconds=60), calls=api.settle_payments, ask=payment.Reconcile()
+        ),
+    ),
     conditions=(
         Condition(
             name="checkout.revenue-is-the-payment-legs",

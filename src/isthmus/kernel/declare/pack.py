@@ -31,7 +31,8 @@ class Pack:
 
     api: the module that declares capabilities, extension points and events. service: the modules whose
     functions implement them. migrations: folder of the pack's SQL, `<package>:<folder>`, or none.
-    entities and metrics: what the data platform reads.
+    entities and metrics: what the data platform reads. brings: what the surfaces read, such as jobs, resources and
+    pages: values of `isthmus.manifest` and `isthmus.pages`.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Pack:
     entities: tuple[type[Value], ...] = ()
     metrics: tuple[object, ...] = ()
     implementations: tuple[Implementation, ...] = ()  # beyond those found in `service`
+    brings: tuple[object, ...] = ()
 
     @property
     def doc(self) -> str:
@@ -64,6 +66,5 @@ class Pack:
         return [getattr(one, "__isthmus_entity__").name for one in having]  # noqa: B009 - set by markings.entity
 
     def implemented(self) -> Iterable[Implementation]:
-        for module in self.service:
-            yield from (found for found in vars(module).values() if isinstance(found, Implementation))
-        yield from self.implementations
+        found = (one for module in self.service for one in vars(module).values())
+        return [*(one for one in found if isinstance(one, Implementation)), *self.implementations]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Every, Job
 
 from . import api, entities
 from .service import reservations, stock
@@ -15,6 +16,7 @@ PACK = Pack(
     migrations="isthmus.packs.inventory:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
+    brings=(Job(name="inventory.expire", when=Every(seconds=15), calls=api.expire),),
     conditions=(
         Condition(
             name="inventory.on-hand",

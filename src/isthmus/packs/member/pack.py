@@ -1,12 +1,29 @@
 """The manifest of members."""
 
+from __future__ import annotations
+
+from uuid import UUID
+
 from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Persons
 
 from . import api, entities
 from .service import members, points
 
-ONE_ID_RECORDS = entities.RECORDS
-RESOLVED = "member.resolved"  # where the persons that One ID finds land
+
+def ask_segments(member_id: UUID, segments: tuple[str, ...], prefix: str) -> api.SetSegments:
+    """Return the ask that replaces a member's segments of a prefix."""
+    return api.SetSegments(member_id=member_id, segments=segments, prefix=prefix)
+
+
+PERSONS = Persons(
+    records=entities.RECORDS,
+    resolved="member.resolved",
+    entity="member.membership",
+    erased=api.MemberErased,
+    set_segments=api.set_segments,
+    ask=ask_segments,
+)
 
 PACK = Pack(
     name="member",
@@ -16,6 +33,7 @@ PACK = Pack(
     migrations="isthmus.packs.member:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
+    brings=(PERSONS,),
     conditions=(
         Condition(
             name="member.points-are-their-movements",

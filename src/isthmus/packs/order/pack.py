@@ -1,8 +1,11 @@
 """The manifest of orders."""
 
 from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Resource
+from isthmus.markings import Segment
 
 from . import api, entities
+from .api import numbers
 from .service import baskets, orders, returns
 
 PACK = Pack(
@@ -13,6 +16,21 @@ PACK = Pack(
     migrations="isthmus.packs.order:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
+    brings=(
+        Resource(
+            kind=api.Numbers,
+            make=numbers.made,
+            settings=numbers.NumberSettings,
+            in_shadow=numbers.UnusedNumbers,
+        ),
+        Segment(
+            code="frequent-buyer",
+            version=1,
+            metric="order.orders",
+            member="order.order.member_id",
+            least=10,
+        ),
+    ),
     conditions=(
         Condition(
             name="order.numbers-are-explained",

@@ -1,8 +1,10 @@
 """The manifest of payments."""
 
 from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Resource
 
 from . import api, entities
+from .api.providers import connected
 from .service import payments, providers
 
 PACK = Pack(
@@ -13,6 +15,14 @@ PACK = Pack(
     migrations="isthmus.packs.payment:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
+    brings=(
+        Resource(
+            kind=api.Providers,
+            make=connected,
+            providers="payment",
+            built_in={"test": "isthmus.packs.payment.api.providers:TEST"},
+        ),
+    ),
     conditions=(
         Condition(
             name="payment.money-is-its-legs",

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from weakref import WeakValueDictionary
 
-from isthmus.config import Isolation
 from isthmus.kernel import FrontEnd, Pack, errors
 from isthmus.kernel.compile.plan import Point
 
@@ -20,6 +19,22 @@ from .waiting import can_wait, waitable
 from .watchdog import guarded
 from .wire import wire_of
 from .workers import Workers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Isolation:
+    """Where a front end's answers run, and what they may take.
+
+    budget_ms: of one answer, inline. deadline_ms: of one ask to a worker; of all asks of one call to a service.
+    memory_mb: of a worker, beyond what Python takes. url: of the service.
+    """
+
+    mode: Literal["inline", "process", "http"] = "inline"
+    budget_ms: int = 100  # a thousand times what a rule takes, and short enough that others hardly notice
+    deadline_ms: int = 200
+    memory_mb: int = 256
+    url: str = ""
+
 
 _at_work: WeakValueDictionary[tuple[Path, str, Isolation], Workers] = WeakValueDictionary()
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -20,19 +20,22 @@ from . import shadow as shadows
 
 LOOK_EVERY_S: Final = 1.0
 ENDS_WITHIN_S: Final = 5
-COMMAND: Final = "shadow-run"
 
 log = logging.getLogger("isthmus.runtime")
 
 
 class Shadows:
-    """Keeps the shadows of one server process. place: where the settings are, which the process reads too."""
+    """Keeps the shadows of one server process.
 
-    def __init__(self, database: Database, recorder: Recorder, place: Path) -> None:
+    place: where the settings are, which the process reads too. command: what starts it; the front end's code follows.
+    """
+
+    def __init__(self, database: Database, recorder: Recorder, place: Path, command: Sequence[str]) -> None:
         self.id = uuid4()
         self._database = database
         self._recorder = recorder
         self._place = place
+        self._command = tuple(command)
         self._tended: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -66,10 +69,7 @@ class Shadows:
     async def _tend(self, code: str) -> None:
         """Run the process once; what it was at when it died is noted."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "isthmus.cli",
-            COMMAND,
+            *self._command,
             code,
             cwd=self._place,
             env={**os.environ, "ISTHMUS_DATABASE_URL": self._database.url},

@@ -13,12 +13,28 @@ import socket
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
+from typing import Annotated
 
+from isthmus.kernel import Meta, Value
+from isthmus.manifest import Place
 from isthmus.store import Database
 
 BLOCK = 100  # one short transaction for so many orders; what a stopped process leaves over is at most this
 LASTS_S = 86_400  # a quiet shop skips one block a day for each process, and no more
 GRACE_S = 3_600  # before a lease is closed: far longer than a call lasts that took a number in its last second
+UNUSED_FROM = 2**53  # further than order numbers ever come
+
+
+class NumberSettings(Value):
+    """`[settings.order]`. number_block: how many order numbers a process leases at once."""
+
+    number_block: Annotated[int, Meta(ge=1, le=10_000)] = BLOCK
+
+
+def made(place: Place) -> Numbers:
+    """Return the numbers of one process."""
+    return Numbers(place.database, block=place.settings.number_block)
+
 
 _CLOSE = """
 update "order".number_lease lease set closed_at = now(), unused = coalesce((
@@ -84,3 +100,10 @@ class Numbers:
             row = await session.fetch_row(_LEASE, front_end, self._block, self._holder)
         assert row is not None  # the statement returns what it inserted
         self._free[front_end].extend((number, until) for number in range(row["first"], row["last"] + 1))
+
+
+class UnusedNumbers:
+    """Numbers for orders that are rolled back in the end: nobody else is given them, and no block is leased."""
+
+    async def take(self, _front_end: str, count: int) -> list[int]:
+        return list(range(UNUSED_FROM, UNUSED_FROM + count))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Literal, Protocol
 
 from isthmus.kernel import Value, decode, encode, errors
+from isthmus.manifest import NoSettings, Place, ProviderType
 from isthmus.values import Money, whole_number
 
 
@@ -50,17 +51,17 @@ class Providers:
     def __init__(self, providers: Iterable[Provider]) -> None:
         self.by_name = {provider.name: provider for provider in providers}
 
-    @classmethod
-    def built_in(cls) -> Providers:
-        """Connect the test provider only."""
-        return cls([TestProvider()])
-
     def taking(self, method: str) -> tuple[str, ...]:
         """Return the names of those who take a method."""
         return tuple(name for name, provider in sorted(self.by_name.items()) if method in provider.methods)
 
     def methods(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(method for one in self.by_name.values() for method in one.methods))
+
+
+def connected(place: Place) -> Providers:
+    """Connect the providers that the settings chose."""
+    return Providers(place.providers.values())
 
 
 class Notification(Value):
@@ -80,11 +81,11 @@ class TestProvider:
     Whatever it did it also puts into `notifications`, so that an answer can be met by its own notification.
     """
 
-    name: str = "test"
     methods: tuple[str, ...] = ("card", "wallet")
     __test__ = False  # no test case, whatever pytest thinks of its name
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "test") -> None:
+        self.name = name
         self.outcomes: dict[str, Outcome] = {}
         self.notifications: list[str] = []
         self.effects = 0  # how often money was moved or held: what must never be counted twice
@@ -135,3 +136,10 @@ class TestProvider:
             self.effects += outcome.state == "done"
             self.notifications.append(encode(Notification(key=key, outcome=outcome)).decode())
         return self.outcomes[key]
+
+
+def _test_provider(name: str, _: NoSettings) -> TestProvider:
+    return TestProvider(name)
+
+
+TEST = ProviderType(settings=NoSettings, make=_test_provider)

@@ -3,51 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from isthmus.kernel import Platform, encode
+from isthmus.app.platform import Running, deploy_ground
+from isthmus.kernel import encode
 from isthmus.kernel.compile.release import Line
-from isthmus.store import Database
+from isthmus.runtime.deploy import rollout as switches
+from isthmus.runtime.deploy import versions as kept
+from isthmus.runtime.deploy.deploy import Ground, checked
+from isthmus.runtime.deploy.loading import MANIFEST, NotAFrontEnd, front_end_folders, load_front_end
+from isthmus.runtime.replay import recorded
+from isthmus.runtime.replay.answers import LIMIT, replay_answers
+from isthmus.runtime.replay.capabilities import replay_capabilities
+from isthmus.runtime.replay.report import Report, report
 
-from .deploy import rollout as switches
-from .deploy import versions as kept
-from .deploy.deploy import Ground, checked
-from .deploy.loading import MANIFEST, NotAFrontEnd, front_end_folders, load_front_end
-from .replay import recorded
-from .replay.answers import LIMIT, replay_answers
-from .replay.capabilities import replay_capabilities
-from .replay.report import Report, report
-
-T = TypeVar("T")
-
-
-class Running(Protocol):
-    """A platform at work, as far as replaying needs it."""
-
-    @property
-    def platform(self) -> Platform: ...
-    @property
-    def database(self) -> Database: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """Where recorded calls are run again: the ground that front ends stand on, and the platform with its resources."""
-
-    ground: Ground
-    running: Running
-
-
-Open = Callable[[], AbstractAsyncContextManager[Stage]]
+from .opening import on, standing
 
 DIFFERENT = 1  # exit code: something differs, for scripts and CI
 EXPORTED_MAX = 1_000_000  # calls of one front end: more than are ever kept
@@ -58,20 +35,20 @@ Of = Annotated[str, typer.Option("--front-end", help="Only this front end.")]
 Capability = Annotated[str, typer.Option("--capability", help="Only this capability.")]
 
 
-def add_to(main: typer.Typer, open_: Open) -> None:
-    """Add the commands to the command line. open_ gives where calls are run again."""
+def add_to(main: typer.Typer) -> None:
+    """Add the commands to the command line."""
     record = typer.Typer(no_args_is_help=True, help="Recorded calls: what was asked, who said what, what came of it.")
     main.add_typer(record, name="record")
-    _add_list(record, open_)
-    _add_files(record, open_)
-    _add_replay(main, open_)
+    _add_list(record)
+    _add_files(record)
+    _add_replay(main)
 
 
-def _add_list(record: typer.Typer, open_: Open) -> None:
+def _add_list(record: typer.Typer) -> None:
     @record.command("list")
     def list_calls(front_end: Of = "") -> None:
         """Count the recorded calls of each front end and capability."""
-        found = _on(open_, lambda stage: recorded.counted(stage.running.database, front_end))
+        found = on(standing, lambda running: recorded.counted(running.database, front_end))
         table = Table("front end", "capability", "calls", "refused", "first", "last", "kB", title="recorded calls")
         for one in found:
             first, last = (f"{at:%Y-%m-%d %H:%M}" for at in (one.first_at, one.last_at))
@@ -82,31 +59,31 @@ def _add_list(record: typer.Typer, open_: Open) -> None:
     @record.command()
     def show(call_id: Annotated[str, typer.Argument(help="Id of the call.")]) -> None:
         """Tell the story of one recorded call: everything that was asked, who said what, and what came of it."""
-        call = _on(open_, lambda stage: recorded.find(stage.running.database, call_id))
+        call = on(standing, lambda running: recorded.find(running.database, call_id))
         out.print(msgspec.json.format(encode(call), indent=2).decode())
 
 
-def _add_files(record: typer.Typer, open_: Open) -> None:
+def _add_files(record: typer.Typer) -> None:
     @record.command("export")
     def export_calls(
         file: Annotated[Path, typer.Argument(help="File to write: one call a line, JSON.")], front_end: Of = ""
     ) -> None:
         """Write recorded calls to a file; personal data has been masked when they were recorded."""
 
-        async def export(stage: Stage) -> int:
-            database = stage.running.database
+        async def export(running: Running) -> int:
+            database = running.database
             of = (front_end,) if front_end else await recorded.codes(database)
             return await recorded.export_to(database, file, of, limit=EXPORTED_MAX)
 
-        out.print(f"{_on(open_, export)} recorded calls written to {file}")
+        out.print(f"{on(standing, export)} recorded calls written to {file}")
 
     @record.command("import")
     def import_calls(file: Annotated[Path, typer.Argument(help="An exported file.")]) -> None:
         """Add the calls of a file to those recorded here."""
-        out.print(f"{_on(open_, lambda stage: recorded.import_from(stage.running.database, file))} recorded calls read")
+        out.print(f"{on(standing, lambda running: recorded.import_from(running.database, file))} recorded calls read")
 
 
-def _add_replay(main: typer.Typer, open_: Open) -> None:
+def _add_replay(main: typer.Typer) -> None:
     @main.command()
     def replay(
         folder: Annotated[Path, typer.Argument(help="A front end's folder, or one that holds several.")],
@@ -119,35 +96,35 @@ def _add_replay(main: typer.Typer, open_: Open) -> None:
     ) -> None:
         """Show what a changed front end would have done to recorded calls; nothing is deployed or kept."""
 
-        async def run(stage: Stage) -> Report:
+        async def run(running: Running) -> Report:
             reports = [
-                await _replayed(stage, one, capabilities, capability, limit)
+                await _replayed(running, one, capabilities, capability, limit)
                 for one in await asyncio.to_thread(_folders, folder)
             ]
             kind = "capabilities" if capabilities else "answers"
             return report(kind, [found for one in reports for found in one.front_ends])
 
-        found = _on(open_, run)
+        found = on(standing, run)
         out.print(encode(found).decode() if json else str(found))
         if not found.is_same:
             raise typer.Exit(DIFFERENT)
 
 
-async def _replayed(stage: Stage, folder: Path, capabilities: bool, capability: str, limit: int) -> Report:
+async def _replayed(running: Running, folder: Path, capabilities: bool, capability: str, limit: int) -> Report:
     """Compare a folder with what runs of that front end."""
     front_end = await asyncio.to_thread(load_front_end, folder)
-    ground, code = stage.ground, front_end.code
+    ground, code = deploy_ground(running), front_end.code
     new = checked(ground.release, front_end)
-    old = await _running(ground, code)
+    old = await _live(ground, code)
     before, after = ground.release.replacing(old), ground.release.replacing(new)
     if not capabilities:
         return await replay_answers(ground.database, before, after, code, limit=limit)
     return await replay_capabilities(
-        stage.running.database, before, after, code, limit=limit, capability=capability, platform=stage.running.platform
+        running.database, before, after, code, limit=limit, capability=capability, platform=running.platform
     )
 
 
-async def _running(ground: Ground, code: str) -> Line:
+async def _live(ground: Ground, code: str) -> Line:
     held = await switches.current(ground.database, code)
     if held is not None and held.stable is not None:
         return checked(ground.release, await kept.load(ground.database, code, held.stable, ground.cache))
@@ -160,11 +137,3 @@ def _folders(folder: Path) -> Sequence[Path]:
     if not found:
         raise NotAFrontEnd(f"{folder} holds no front end", remedy="name a front end's folder, or one that holds some")
     return found
-
-
-def _on(open_: Open, work: Callable[[Stage], Coroutine[Any, Any, T]]) -> T:
-    async def there() -> T:
-        async with open_() as stage:
-            return await work(stage)
-
-    return asyncio.run(there())

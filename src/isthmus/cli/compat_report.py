@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from .compat import Change, undeclared
-from .consumers import Calls, Consumer, Users, said
-from .contracts import Contracts
+from isthmus.governance.compat import Change, undeclared
+from isthmus.governance.consumers import Calls, Consumer, Users, said
+from isthmus.governance.contracts import Contracts
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,28 +14,27 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.answers.units import codes_in, units_of
+from isthmus.data.checks import lock as locks
+from isthmus.data.checks import metamorphic, quality
+from isthmus.data.errors import SHOWN_MAX
+from isthmus.data.exchange.contracts import contract
+from isthmus.data.exchange.graduate import Postgres, Spark, acceptance, compare
+from isthmus.data.exchange.lineage import lineage
+from isthmus.data.exchange.ossie import ossie
+from isthmus.data.exchange.publish import publish
+from isthmus.data.lake.lake import Lake
+from isthmus.data.lake.landing import Landing
+from isthmus.data.lake.rates import keep_rates
+from isthmus.data.model import attributes
+from isthmus.data.model.ask import Ask, read_condition, read_filter, week_day
+from isthmus.data.model.attributes import Declared
+from isthmus.data.persons.one_id import Review
+from isthmus.data.platform import DataPlatform
+from isthmus.data.query.proof import Proofs
+from isthmus.data.show import broken, show, show_changes, usage_table
 from isthmus.kernel import FrontEnd, encode
-
-from .answers.metrics import Metrics
-from .answers.units import codes_in, units_of
-from .checks import lock as locks
-from .checks import metamorphic, quality
-from .errors import SHOWN_MAX
-from .exchange.contracts import contract
-from .exchange.graduate import Postgres, Spark, acceptance, compare
-from .exchange.lineage import lineage
-from .exchange.ossie import ossie
-from .exchange.publish import publish
-from .lake.lake import Lake
-from .lake.landing import Landing
-from .lake.rates import keep_rates
-from .model import attributes
-from .model.ask import Ask, read_condition, read_filter, week_day
-from .model.attributes import Declared
-from .persons.one_id import Review
-from .platform import DataPlatform
-from .query.proof import Proofs
-from .show import broken, show, show_changes, usage_table
 
 LOCK: Final = Path("metrics.lock.json")
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from isthmus.config import Config
+from isthmus.app import tables
+from isthmus.app.config import Config, load_config
+from isthmus.app.front_ends import loads
+from isthmus.app.packs import plugged
+from isthmus.app.platform import migration_sources
 from isthmus.kernel import errors
 from isthmus.store import Migration, MigrationSource, Tables, embedded, look, migrate
 from isthmus.store.migration_steps import MARK, Step, steps_of
 from isthmus.store.tables import no_tables
-
-from . import tables
-
-Migrations = Callable[[], tuple[Config, list[MigrationSource]]]
 
 SHOWN_MAX = 100  # characters of a statement
 
@@ -31,26 +31,33 @@ class NoPsql(errors.NotFound):
     slug = "cli.no-psql"
 
 
-def add_to(app: typer.Typer, migrations: Migrations) -> None:
-    """Add the commands. migrations gives the settings, and all files of packs and front ends."""
+def add_to(main: typer.Typer) -> None:
+    """Add the commands to the command line."""
 
-    @app.command("migrate")
+    @main.command("migrate")
     def migrate_(
         plan: Annotated[bool, typer.Option("--plan", help="Change nothing: show each statement and its lock.")] = False,
     ) -> None:
         """Bring the database to the shape that this version expects. Safe to run again, and by several at once."""
-        config, sources = migrations()
+        config, sources = _migrations()
         if plan:
             _show(asyncio.run(_look(config, sources)))
         else:
             _say(asyncio.run(_migrate(config, sources)))
 
-    @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+    @main.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
     def psql(context: typer.Context) -> None:
         """Open psql on the database; what follows is for psql, as in `isthmus psql -c 'select 1'`."""
-        config, _ = migrations()
+        config = load_config()
         tables.check_database(config, "check")
         raise typer.Exit(asyncio.run(_psql(config, context.args)))
+
+
+def _migrations() -> tuple[Config, list[MigrationSource]]:
+    """Return the settings, and all files of packs and front ends."""
+    config = load_config()
+    packs = plugged(config)
+    return config, [*migration_sources(packs), *tables.of_folders(config, loads(config, packs))]
 
 
 async def _look(config: Config, sources: Sequence[MigrationSource]) -> Tables:

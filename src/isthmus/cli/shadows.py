@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from isthmus.kernel import encode
+from isthmus.runtime.deploy import report as deploy_report
+from isthmus.runtime.deploy import versions
+from isthmus.runtime.deploy.deploy import Ground, NotYours
+from isthmus.runtime.deploy.remote import Remote
+from isthmus.runtime.deploy.report import Line
+from isthmus.runtime.replay.report import report
+from isthmus.runtime.shadow import shadow as shadows
+from isthmus.runtime.shadow.shadow import Shadow
 
-from .deploy import report as deploy_report
-from .deploy import versions
-from .deploy.deploy import Ground, NotYours
-from .deploy.remote import Remote
-from .deploy.report import Line
-from .deploy_commands import Key, To
-from .replay.report import report
-from .shadow import shadow as shadows
-from .shadow.follower import COMMAND
-from .shadow.run import run_shadow
-from .shadow.shadow import Shadow
+from .deploys import Key, To, person
+from .opening import ground, on
 
 DIFFERENT = 1  # exit code: something differs, for scripts
-
-OpenGround = Callable[[], AbstractAsyncContextManager[Ground]]
-OpenRun = Callable[[], AbstractAsyncContextManager[tuple[Ground, Mapping[type, object]]]]
 
 out = Console(soft_wrap=True, highlight=False, markup=False)
 
 Code = Annotated[str, typer.Argument(help="Code of the front end.")]
 
 
-def add_to(main: typer.Typer, open_: OpenGround, open_run: OpenRun, person: Callable[[], str]) -> None:
-    """Add the commands. open_run gives the ground and what calls take from outside without an effect of their own."""
+def add_to(main: typer.Typer) -> None:
+    """Add the command to the command line."""
 
     @main.command()
     def shadow(
@@ -49,15 +42,14 @@ def add_to(main: typer.Typer, open_: OpenGround, open_run: OpenRun, person: Call
     ) -> None:
         """Run a version on a share of live calls, give nobody its answers, and say what would be different."""
 
-        async def here() -> Line:
-            async with open_() as ground:
-                if version:
-                    one = await versions.chosen(ground.database, code, version)
-                    await shadows.declare(ground.database, code, one.hash, percent=percent, made_by=person())
-                if stop:
-                    await shadows.end(ground.database, code, f"stopped by {person()}")
-                (line,) = await deploy_report.report(ground, code)
-                return line
+        async def here(opened: Ground) -> Line:
+            if version:
+                one = await versions.chosen(opened.database, code, version)
+                await shadows.declare(opened.database, code, one.hash, percent=percent, made_by=person())
+            if stop:
+                await shadows.end(opened.database, code, f"stopped by {person()}")
+            (line,) = await deploy_report.report(opened, code)
+            return line
 
         def there() -> Line:
             remote = Remote(to, key)
@@ -69,7 +61,7 @@ def add_to(main: typer.Typer, open_: OpenGround, open_run: OpenRun, person: Call
                 (line,) = remote.versions()
             return line
 
-        line = there() if to else asyncio.run(here())
+        line = there() if to else on(ground, here)
         found = line.shadow
         if found is None:
             raise shadows.NoShadow(code)
@@ -77,16 +69,6 @@ def add_to(main: typer.Typer, open_: OpenGround, open_run: OpenRun, person: Call
         out.print(encode(found).decode() if json else told(found, name))
         if not found.is_same:
             raise typer.Exit(DIFFERENT)
-
-    @main.command(COMMAND, hidden=True)
-    def run(code: Code) -> None:
-        """Run what is in the shadow of a front end; servers start this."""
-
-        async def there() -> None:
-            async with open_run() as (ground, resources):
-                await run_shadow(ground, code, resources)
-
-        asyncio.run(there())
 
 
 def told(found: Shadow, name: str) -> str:

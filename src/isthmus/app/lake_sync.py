@@ -1,7 +1,9 @@
 """The two platforms together: what the business does lands in the lake, and what is learnt there goes back.
 
-    rows and events → landing → metrics → segments → `member.set-segments` → rules that read a buyer's segments
-    `member.member-erased` → the lake forgets the person too
+    rows and events → landing → metrics → segments → the pack that has persons → rules that read a buyer's segments
+    that pack's event of an erased person → the lake forgets the person too
+
+Which pack has persons its manifest says (`Persons`); where none does, rows land and nothing goes back.
 
 Every process may run this: what one has landed the other finds landed, and a list of segments is whole each time.
 A server lands in a process of its own, which takes its memory along when it ends and yields to those who buy.
@@ -12,34 +14,40 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+import asyncpg
 from msgspec.structs import replace
 
-from isthmus.data.answers.segments import PREFIX, Refreshed, Segment, Segments
+from isthmus.data.answers.segments import PREFIX, Refreshed, Segments
 from isthmus.data.checks import quality
 from isthmus.data.lake.erasure import erase
 from isthmus.data.lake.landing import Lander, Landing
 from isthmus.data.persons.one_id import OneId
+from isthmus.data.persons.published import Published
 from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import owner
-from isthmus.kernel import Caller, Platform, decode, errors
+from isthmus.kernel import Caller, Pack, Platform, decode, errors
 from isthmus.kernel.declare.capability import event_kind
-from isthmus.packs.member import api as member
+from isthmus.manifest import Persons, brought
+from isthmus.markings import Segment
 from isthmus.runtime.children import run_child
 from isthmus.store import Database, Outbox
 from isthmus.store.outbox import Event
 from isthmus.store.relay import Consumer
 
+from . import process
+
+if TYPE_CHECKING:
+    from .platform import Running
+
 log = logging.getLogger("isthmus.data")
 
-FREQUENT_ORDERS: Final = 10
 LAND_TRIES: Final = 5
 LAND_WAIT_S: Final = 0.5
 LAND_ANYWAY: Final = timedelta(minutes=10)  # tables may change without an event
@@ -48,22 +56,30 @@ LAND_LIMIT_S: Final = 3_600  # a year of orders at once takes minutes
 LAND_TURN_S: Final = 120.0  # so long a landing waits for another one to end
 _LANDING: Final = 0x6C616E64696E67
 _TAKE_LANDING: Final = f"select pg_try_advisory_lock({_LANDING})"
-_GIVE_LANDING: Final = f"select pg_advisory_unlock({_LANDING})"
 _IS_FREE: Final = f"select pg_try_advisory_xact_lock({_LANDING})"  # for as long as the statement takes
-SEGMENTS: Final = (
-    Segment(
-        code="frequent-buyer",
-        version=1,
-        metric="order.orders",
-        member="order.order.member_id",
-        least=FREQUENT_ORDERS,
-    ),
-)
-ERASED: Final = event_kind(member.MemberErased).name
 
 
-class Dual:
-    """Keeps lake and business in step. `segments` are what members are sorted into by metrics."""
+def persons_of(packs: Iterable[Pack]) -> Persons | None:
+    """Return what the pack that has persons says of them, or None where no pack has any."""
+    return next(iter(brought(packs, Persons)), None)
+
+
+def segments_of(packs: Iterable[Pack], data: DataPlatform) -> list[Segment]:
+    """Return the segments that packs bring; those whose metric is not here go with it."""
+    return [one for one in brought(packs, Segment) if one.metric in data.model.metrics]
+
+
+def one_id(running: Running, data: DataPlatform) -> OneId | None:
+    """Return the persons of a company: read where the pack that has them says, landed in its lake."""
+    persons = persons_of(running.packs)
+    if persons is None:
+        return None
+    published = Published(data, persons.resolved, data.policy)
+    return OneId(running.config.data / "one-id", running.database, persons.records, published)
+
+
+class LakeSync:
+    """Keeps lake and business in step. segments: what members are sorted into by metrics; without, what packs bring."""
 
     def __init__(
         self,
@@ -71,7 +87,7 @@ class Dual:
         database: Database,
         data: DataPlatform,
         *,
-        segments: Sequence[Segment] = SEGMENTS,
+        segments: Sequence[Segment] | None = None,
         one_id: OneId | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         land: Callable[[], Awaitable[Landing]] | None = None,
@@ -81,15 +97,21 @@ class Dual:
         self._database = database
         self._outbox = Outbox(database)
         self._land = land or partial(landed, data, database, clock)
-        self._segments = Segments(data.lake.folder / "segments", segments)
-        self._one_id = one_id
+        packs = platform.release.packs.values()
+        self._persons = persons_of(packs)
+        chosen = segments_of(packs, data) if segments is None else segments
+        self._segments = Segments(data.lake.folder / "segments", chosen if self._persons else ())
+        self.one_id = one_id
         self._clock = clock
         self._stale: frozenset[str] = frozenset()
         self._landed_at: datetime | None = None
 
     def consumers(self) -> list[Consumer]:
         """Return who must be told of events for the lake to forget whom the business forgot."""
-        return [Consumer(name="lake-erasure", deliver=self._forget, types=(ERASED,))]
+        if self._persons is None:
+            return []
+        erased = event_kind(self._persons.erased).name
+        return [Consumer(name="lake-erasure", deliver=partial(self._forget, self._persons), types=(erased,))]
 
     async def land(self) -> Landing:
         """Bring what is new into the lake."""
@@ -120,25 +142,28 @@ class Dual:
         self._stale = frozenset(landing.stale)
         return landing
 
-    async def learn(self) -> Refreshed:
+    async def refresh_segments(self) -> Refreshed:
         """Sort members into segments by what has landed, and tell the business of every change."""
         return await self._segments.refresh(self._data.metrics, owner("segments"), self._clock(), self._deliver)
 
     async def _deliver(self, front_end: str, member_id: str, segments: tuple[str, ...]) -> None:
         """Set what the lake says of one member. Who has left, or is of no front end here, needs no telling."""
-        ask = member.SetSegments(member_id=UUID(member_id), segments=segments, prefix=PREFIX)
+        persons = self._persons
+        if persons is None:
+            return
+        ask = persons.ask(UUID(member_id), segments, PREFIX)
         with suppress(errors.Refusal):
-            await self._platform.call(member.set_segments, ask, Caller(front_end=front_end, client="data platform"))
+            await self._platform.call(persons.set_segments, ask, Caller(front_end=front_end, client="data platform"))
 
-    async def _forget(self, events: Sequence[Event]) -> None:
+    async def _forget(self, persons: Persons, events: Sequence[Event]) -> None:
         await self.land()  # what the business still held when it forgot them is there first, and goes now
         for event in events:
-            gone = decode(event.data, member.MemberErased)
+            gone: Any = decode(event.data, persons.erased)
             key = {"front_end": event.front_end, "member_id": str(gone.member_id)}
-            await asyncio.to_thread(erase, self._data.lake, "member.membership", key, self._clock())
-            if self._one_id is not None:
+            await asyncio.to_thread(erase, self._data.lake, persons.entity, key, self._clock())
+            if self.one_id is not None:
                 record = f"{event.front_end}/{gone.member_id}"
-                await asyncio.to_thread(self._one_id.forget, record, self._clock())
+                await asyncio.to_thread(self.one_id.forget, record, self._clock())
 
 
 async def landed(
@@ -153,17 +178,20 @@ async def landed(
 
 @asynccontextmanager
 async def _alone(database: Database) -> AsyncGenerator[None]:
-    """Hold the one landing of the platform; the database lets go of it with whoever held it and was killed."""
+    """Hold the one landing of the platform; the database lets go of it with whoever held it and was killed.
+
+    The lock lasts as long as its connection, so it has one of its own: those of the pool are given to others.
+    """
     ends = asyncio.get_running_loop().time() + LAND_TURN_S
-    async with database.platform() as session:
-        while not await session.fetch_value(_TAKE_LANDING):
+    connection = await asyncpg.connect(database.url, server_settings={"application_name": "isthmus landing"})
+    try:
+        while not await connection.fetchval(_TAKE_LANDING):
             if asyncio.get_running_loop().time() > ends:
                 raise errors.Conflict("another landing of this platform is at work", remedy="look again when it ends")
             await asyncio.sleep(LAND_WAIT_S)
-        try:
-            yield
-        finally:
-            await session.fetch_value(_GIVE_LANDING)
+        yield
+    finally:
+        await connection.close()
 
 
 async def _landed(lander: Lander) -> Landing:
@@ -177,7 +205,7 @@ async def _landed(lander: Lander) -> Landing:
 async def landed_apart(database_url: str) -> Landing:
     """Land in a process of its own, with this one's folder and settings. Raises Unavailable with what it said."""
     ended = await run_child(
-        [sys.executable, "-m", "isthmus.cli", "data", "land", "--json"],
+        process.command("land"),
         env={**os.environ, "ISTHMUS_DATABASE_URL": database_url},
         limit_s=LAND_LIMIT_S,
         niceness=LAND_NICENESS,

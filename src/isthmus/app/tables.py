@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Literal
 
-from isthmus.config import Config
+from isthmus.runtime.deploy.loading import Load, front_end_folders
 from isthmus.store import MigrationSource, check_tables, embedded, front_end_source, migrate
 from isthmus.store.tables import no_tables
 
-from .deploy.loading import Load, front_end_folders
+from .config import Config
 
 Allowed = Literal["check", "serve", "migrate"]
 

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from isthmus.kernel import Value
+from isthmus.governance.explain import explain as who_answers
 from isthmus.kernel.compile.release import Release
 
-from .explain import explain as who_answers
-
-out = Console()
+from .opening import Asked, look
+from .screen import first, out
 
 Folder = Annotated[bool, typer.Option("--folder", help="Of the front ends' folder, not of what is deployed.")]
 Chosen = Annotated[str, typer.Option("--version", help="Of this version of the front end, such as v3.")]
 
 
-class Asked(Value):
-    """Of what: the folder, one version of a front end (its name, or nothing), or what is deployed."""
-
-    is_folder: bool
-    front_end: str | None = None
-    version: str = ""
-
-
-Look = Callable[[Asked], tuple[Release, tuple[str, ...]]]  # and what it is, in sentences
-
-
-def add_to(main: typer.Typer, look: Look) -> None:
+def add_to(main: typer.Typer) -> None:
     """Add the commands to the command line."""
 
     @main.command()
@@ -63,9 +49,9 @@ def _everything(release: Release) -> Table:
     table = Table("kind", "name", "version", "owner", "what it gives")
     for name, offered in sorted(release.offered.items()):
         found = offered.capability
-        table.add_row(found.effect.value, name, found.version, release.packs[found.pack].owner, _first(found.doc))
+        table.add_row(found.effect.value, name, found.version, release.packs[found.pack].owner, first(found.doc))
     for name, point in sorted(release.points.items()):
-        table.add_row(f"point ({point.combine.name})", name, "", release.packs[point.pack].owner, _first(point.doc))
+        table.add_row(f"point ({point.combine.name})", name, "", release.packs[point.pack].owner, first(point.doc))
     return table
 
 
@@ -76,7 +62,7 @@ def _used(release: Release, code: str) -> Table:
     for name in sorted(line.permitted):
         found = line.find(name).capability
         owner = release.packs[found.pack].owner if found.pack in release.packs else line.front_end.owner
-        table.add_row(found.effect.value, name, found.version, owner, _first(found.doc))
+        table.add_row(found.effect.value, name, found.version, owner, first(found.doc))
     return table
 
 
@@ -101,7 +87,3 @@ def _answers(release: Release, code: str, point: str, dims: dict[str, str]) -> T
 def _say(sentences: tuple[str, ...]) -> None:
     for sentence in sentences:
         out.print(sentence, markup=False, highlight=False, soft_wrap=True)
-
-
-def _first(doc: str) -> str:
-    return doc.splitlines()[0] if doc else ""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 import typer
@@ -13,12 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from isthmus.kernel import ports
+from isthmus.runtime.events import dead_letters
 
-from .events import dead_letters
-
-T = TypeVar("T")
-Open = Callable[[], AbstractAsyncContextManager[ports.Session]]
+from .opening import on, session
 
 out = Console(soft_wrap=True, highlight=False)
 
@@ -26,21 +20,14 @@ Number = Annotated[int, typer.Argument(help="Number of the dead letter, as the l
 Code = Annotated[str | None, typer.Option("--front-end", help="Only of this front end.")]
 
 
-def commands(open_: Open) -> typer.Typer:
-    """Return the commands. open_ gives a session of the platform's own."""
+def commands() -> typer.Typer:
+    """Return the commands."""
     app = typer.Typer(no_args_is_help=True, help="Events that a front end failed on too often.")
-
-    def on(work: Callable[[ports.Session], Awaitable[T]]) -> T:
-        async def run() -> T:
-            async with open_() as session:
-                return await work(session)
-
-        return asyncio.run(run())
 
     @app.command("list")
     def list_(front_end: Code = None) -> None:
         """List what failed too often, the oldest first."""
-        letters = on(lambda session: dead_letters.listed(session, front_end))
+        letters = on(session, lambda opened: dead_letters.listed(opened, front_end))
         if not letters:
             out.print("there are no dead letters")
             return
@@ -56,7 +43,7 @@ def commands(open_: Open) -> typer.Typer:
     @app.command()
     def show(number: Number) -> None:
         """Show one with its event and what went wrong."""
-        one = on(lambda session: dead_letters.found(session, number))
+        one = on(session, lambda opened: dead_letters.found(opened, number))
         out.print(f"{one.capability} of {one.front_end} failed {one.attempts} times: {one.last_error}", markup=False)
         out.print(f"event {one.event_id} ({one.event_type}) of {one.subject}, {one.made_at:%Y-%m-%d %H:%M:%S} UTC")
         out.print(msgspec.json.format(one.ask), markup=False)
@@ -67,7 +54,7 @@ def commands(open_: Open) -> typer.Typer:
         front_end: Code = None,
     ) -> None:
         """Deliver again, under the same keys: what had its effect has none again."""
-        count = on(lambda session: dead_letters.send_again(session, front_end, number))
+        count = on(session, lambda opened: dead_letters.send_again(opened, front_end, number))
         out.print(f"{count} dead letter(s) will be delivered again by the running servers")
 
     return app

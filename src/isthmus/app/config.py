@@ -8,32 +8,20 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from isthmus.kernel import errors
+from isthmus.runtime.isolation.isolate import Isolation
 
 FILE = "isthmus.toml"
+PACKS = ("isthmus.packs",)  # all that ship, so that settings which name none go on working
+FLOWS = ("isthmus.flows",)
 
 
 class WrongConfig(errors.BadAsk):
     """The settings file says something that cannot be."""
 
     slug = "wrong-config"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Isolation:
-    """Where a front end's answers run, and what they may take.
-
-    budget_ms: of one answer, inline. deadline_ms: of one ask to a worker; of all asks of one call to a service.
-    memory_mb: of a worker, beyond what Python takes. url: of the service.
-    """
-
-    mode: Literal["inline", "process", "http"] = "inline"
-    budget_ms: int = 100  # a thousand times what a rule takes, and short enough that others hardly notice
-    deadline_ms: int = 200
-    memory_mb: int = 256
-    url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +34,9 @@ class Config:
     defaults, by the name of their folder, which is their code. record: which calls are recorded, and how long
     they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; empty where nobody said. lake:
     `receipts` (how many are kept, for how many days) and `fresh_hours` (after how many an entity is too old).
+
+    packs, flows: what the platform is made of, `module:NAME`, or a package for all below it. leave_out: of those,
+    what is not wanted, by name. providers: by seam and name. settings: of packs, by name.
     """
 
     root: Path
@@ -60,6 +51,11 @@ class Config:
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])
     cost_month: str = ""
     lake: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    packs: tuple[str, ...] = PACKS
+    flows: tuple[str, ...] = FLOWS
+    leave_out: tuple[str, ...] = ()
+    providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
 
     @property
     def versions(self) -> Path:
@@ -72,7 +68,7 @@ class Config:
 
 
 _KNOWN = {
-    "platform": {"front_ends", "data"},
+    "platform": {"front_ends", "data", "packs", "flows", "leave_out"},
     "server": {"host", "port"},
     "demo": {"entry"},
     "record": {"share", "shares", "kept", "kept_mb", "kept_days"},
@@ -106,6 +102,11 @@ def load_config(path: Path | None = None) -> Config:
         record=record,
         cost_month=_amount(file, found.get("cost", {}).get("month", "")),
         lake={section: found[section] for section in ("receipts", "fresh_hours") if section in found},
+        packs=_names(file, platform, "packs", PACKS),
+        flows=_names(file, platform, "flows", FLOWS),
+        leave_out=_names(file, platform, "leave_out", ()),
+        providers=_tables(file, found, "providers"),
+        settings=_tables(file, found, "settings"),
     )
 
 
@@ -124,7 +125,7 @@ def _read(file: Path) -> dict[str, Any]:
                 remedy=f"an adopted service has document and url, and may have {', '.join(sorted(ADOPTED))}",
             )
     for section, values in found.items():
-        if section in ("adopted", "front_ends", "fresh_hours"):
+        if section in ("adopted", "front_ends", "fresh_hours", "providers", "settings"):
             continue
         unknown = (
             [section] if section not in _KNOWN else [f"{section}.{key}" for key in values if key not in _KNOWN[section]]
@@ -133,6 +134,23 @@ def _read(file: Path) -> dict[str, Any]:
             known = ", ".join(f"{name}.{key}" for name, keys in _KNOWN.items() for key in sorted(keys))
             raise WrongConfig(f"{file} has an unknown setting {unknown[0]!r}", remedy=f"the settings are {known}")
     return found
+
+
+def _names(file: Path, platform: Mapping[str, Any], key: str, otherwise: tuple[str, ...]) -> tuple[str, ...]:
+    found = platform.get(key, list(otherwise))
+    if not (isinstance(found, list) and all(isinstance(one, str) for one in cast("list[object]", found))):
+        example = '["isthmus.packs", "acme.packs.loyalty:PACK"]' if key != "leave_out" else '["promotion"]'
+        raise WrongConfig(f"{file} has platform.{key} = {found!r}", remedy=f"give a list of names, such as {example}")
+    return tuple(cast("list[str]", found))
+
+
+def _tables(file: Path, found: Mapping[str, Any], section: str) -> Mapping[str, Mapping[str, Any]]:
+    for name, values in found.get(section, {}).items():
+        if not isinstance(values, dict):
+            raise WrongConfig(
+                f"{file} has {section}.{name} = {values!r}", remedy=f"write it as a table: [{section}.{name}]"
+            )
+    return found.get(section, {})
 
 
 def _amount(file: Path, text: Any) -> str:

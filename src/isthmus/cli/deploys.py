@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import os
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from isthmus.kernel import encode, errors
+from isthmus.app.process import deploy_as_json
+from isthmus.runtime.deploy import rollout as switches
+from isthmus.runtime.deploy import versions as kept
+from isthmus.runtime.deploy.deploy import Deployed, Ground, Wish, deploy
+from isthmus.runtime.deploy.remote import Remote
+from isthmus.runtime.deploy.report import Line, report
+from isthmus.runtime.deploy.rollout import Switched
 
-from .deploy import rollout as switches
-from .deploy import versions as kept
-from .deploy.deploy import Deployed, Ground, Wish, deploy
-from .deploy.remote import Remote
-from .deploy.report import Line, report
-from .deploy.rollout import Switched
-
-T = TypeVar("T")
-Open = Callable[[], AbstractAsyncContextManager[Ground]]
+from .opening import ground, on
 
 out = Console(soft_wrap=True, highlight=False)
 
@@ -33,10 +28,10 @@ Key = Annotated[str, typer.Option("--key", envvar="ISTHMUS_KEY", help="With --to
 Code = Annotated[str, typer.Argument(help="Code of the front end.")]
 
 
-def add_to(main: typer.Typer, open_: Open) -> None:
-    """Add the commands to the command line. open_ gives the ground to deploy on."""
-    _add_deploy(main, open_)
-    _add_decisions(main, open_)
+def add_to(main: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    _add_deploy(main)
+    _add_decisions(main)
 
     @main.command()
     def versions(
@@ -45,11 +40,11 @@ def add_to(main: typer.Typer, open_: Open) -> None:
         key: Key = "",
     ) -> None:
         """List every version that was ever deployed, and say which runs."""
-        lines = Remote(to, key).versions() if to else _on(open_, lambda ground: report(ground, code))
+        lines = Remote(to, key).versions() if to else on(ground, lambda opened: report(opened, code))
         _show_versions(lines)
 
 
-def _add_deploy(main: typer.Typer, open_: Open) -> None:
+def _add_deploy(main: typer.Typer) -> None:
     @main.command("deploy")
     def deploy_folder(
         folder: Annotated[Path, typer.Argument(help="Folder of the front end.")],
@@ -67,20 +62,21 @@ def _add_deploy(main: typer.Typer, open_: Open) -> None:
         """Check, test, compare and put a front end in place, for all or a share of its members."""
         wish = Wish(made_by=by or person(), percent=percent, is_accepted=accept, code=only, shadow=shadow)
         if json:
-            _as_json(lambda: _on(open_, lambda ground: deploy(ground, folder, wish)))
-            return
-        done = Remote(to, key).deploy(folder, wish) if to else _on(open_, lambda ground: deploy(ground, folder, wish))
+            said, is_done = deploy_as_json(lambda: on(ground, lambda opened: deploy(opened, folder, wish)))
+            print(said.decode())
+            raise typer.Exit(0 if is_done else 2)
+        done = Remote(to, key).deploy(folder, wish) if to else on(ground, lambda opened: deploy(opened, folder, wish))
         _show_deployed(done)
 
 
-def _add_decisions(main: typer.Typer, open_: Open) -> None:
+def _add_decisions(main: typer.Typer) -> None:
     @main.command()
     def promote(code: Code, to: To = "", key: Key = "") -> None:
         """Give the staged version of a front end to everybody."""
         done = (
             Remote(to, key).decide("promote")
             if to
-            else _on(open_, lambda ground: switches.promote(ground.database, code, person()))
+            else on(ground, lambda opened: switches.promote(opened.database, code, person()))
         )
         _show_switched(done)
 
@@ -94,21 +90,13 @@ def _add_decisions(main: typer.Typer, open_: Open) -> None:
     ) -> None:
         """Go back, at once: take back what is staged, or run the version that ran before."""
 
-        async def back(ground: Ground) -> Switched | None:
-            named = (await kept.chosen(ground.database, code, version)).hash if version else None
-            return await switches.roll_back(ground.database, code, person(), to=named, reason=reason)
+        async def back(opened: Ground) -> Switched | None:
+            named = (await kept.chosen(opened.database, code, version)).hash if version else None
+            return await switches.roll_back(opened.database, code, person(), to=named, reason=reason)
 
-        done = Remote(to, key).decide("rollback", version=version, reason=reason) if to else _on(open_, back)
+        done = Remote(to, key).decide("rollback", version=version, reason=reason) if to else on(ground, back)
         if done is not None:
             _show_switched(done)
-
-
-def _on(open_: Open, work: Callable[[Ground], Awaitable[T]]) -> T:
-    async def run() -> T:
-        async with open_() as ground:
-            return await work(ground)
-
-    return asyncio.run(run())
 
 
 def person() -> str:
@@ -172,17 +160,3 @@ def _show_versions(lines: tuple[Line, ...]) -> None:
             out.print(f"  [red]{trouble}[/red]")
     if not lines:
         out.print("no front end is deployed, and the folder holds none")
-
-
-def _as_json(work: Callable[[], Deployed]) -> None:
-    """Print what came of it for a program; a refusal too, with exit code 2."""
-    try:
-        text: Any = encode(work())
-    except errors.BuildProblems as wrong:
-        facts = {"slug": "runtime.contract-broken", "detail": str(wrong), "remedy": "write the lines that it names"}
-        text = encode({**facts, "problems": list(wrong.problems)})
-    except errors.IsthmusError as wrong:
-        text = encode({"slug": wrong.slug, "detail": wrong.message, "remedy": wrong.remedy})
-    print(text.decode())
-    if b'"outcome"' not in text:
-        raise typer.Exit(2)

@@ -1,0 +1,1 @@
+"""A platform put together from its settings: packs, front ends, servers, jobs. No pack is named here."""

@@ -1,0 +1,24 @@
+"""Front ends as the settings have them: loaded from their folder, to answer where it is said; their own tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from isthmus.kernel import FrontEnd, Pack
+from isthmus.runtime.deploy.loading import Load, front_end_folders
+from isthmus.runtime.isolation.isolate import load_isolated, points_of
+
+from .config import Config
+
+
+def load_front_ends(config: Config, packs: Iterable[Pack]) -> list[FrontEnd]:
+    """Return the front ends in the configured folder."""
+    services = {config.front_ends / name for name, chosen in config.isolation.items() if chosen.mode == "http"}
+    load = loads(config, packs)
+    return [load(folder) for folder in sorted({*front_end_folders(config.front_ends), *services})]
+
+
+def loads(config: Config, packs: Iterable[Pack]) -> Load:
+    """Return what loads a front end's folder, to answer where its settings say."""
+    points = points_of(packs)
+    return lambda folder: load_isolated(folder, config.isolation_of(folder), points)

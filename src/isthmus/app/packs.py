@@ -1,0 +1,111 @@
+"""What is plugged in: the packs and flows that the settings name, checked together.
+
+isthmus.toml: [platform] packs, flows, leave_out → modules → manifests → what is missing, all of it at once
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import pkgutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import ModuleType
+
+from isthmus import manifest
+from isthmus.kernel import Pack, errors
+from isthmus.markings import Segment
+
+from .config import Config
+from .resources import setting_problems
+
+MANIFEST = "pack"  # the module of a pack's folder that holds its manifest
+KINDS = (*manifest.KINDS, Segment)  # what a surface reads of a manifest
+
+
+def plugged(config: Config) -> tuple[Pack, ...]:
+    """Return the packs and flows of a platform, as its settings name them.
+
+    Every process reads them here. Raises BuildProblems with everything that is missing or wrong, each with the line to
+    write.
+    """
+    packs, problems = plugging(config)
+    if problems:
+        raise errors.BuildProblems(problems)
+    return packs
+
+
+def plugging(config: Config) -> tuple[tuple[Pack, ...], list[str]]:
+    """Return the packs and flows that fit together, and what is wrong with the others and with the settings of all."""
+    if (root := str(config.root)) not in sys.path:
+        sys.path.append(root)  # a company's own packs lie beside its settings
+    problems: list[str] = []
+    named = [one for name in (*config.packs, *config.flows) for one in _found(name, problems)]
+    known = {pack.name: pack for pack in named}
+    problems += [
+        f"leave_out names {name!r}, which is not among the packs and flows{errors.near(name, known)}"
+        for name in config.leave_out
+        if name not in known
+    ]
+    kept = tuple(pack for pack in known.values() if pack.name not in config.leave_out)
+    problems += [wrong for pack in kept for wrong in manifest.check_kinds(pack, KINDS)]
+    lacking = dict(_lacking(kept))
+    problems += _missing(lacking, config.leave_out)
+    problems += setting_problems(kept, config)
+    return tuple(pack for pack in kept if pack.name not in lacking), problems
+
+
+def _found(name: str, problems: list[str]) -> Iterable[Pack]:
+    """Return the packs that one entry of the settings stands for."""
+    place, _, value = name.partition(":")
+    try:
+        module = importlib.import_module(place)
+        found = [getattr(module, value)] if value else list(_below(module))
+    except (ImportError, AttributeError, SyntaxError) as wrong:
+        problems.append(f"{name!r} cannot be plugged in: {wrong}; install it, or correct the name in [platform]")
+        return []
+    packs = [one for one in found if isinstance(one, Pack)]
+    if len(packs) < len(found) or not packs:
+        problems.append(f"{name!r} holds no pack; name a manifest as module:NAME, or a package with packs below it")
+    return packs
+
+
+def _below(package: ModuleType) -> Iterator[Pack]:
+    """Yield the manifests of a package: its own where it is a pack, and those of the packs below it."""
+    if not hasattr(package, "__path__"):
+        yield from _manifests(package)
+        return
+    if importlib.util.find_spec(f"{package.__name__}.{MANIFEST}") is not None:
+        yield from _manifests(importlib.import_module(f"{package.__name__}.{MANIFEST}"))
+    for one in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        if one.ispkg:
+            yield from _below(importlib.import_module(one.name))
+
+
+def _manifests(module: ModuleType) -> Iterator[Pack]:
+    yield from dict.fromkeys(found for found in vars(module).values() if isinstance(found, Pack))
+
+
+def _missing(lacking: Mapping[str, Mapping[str, set[str]]], left_out: Sequence[str]) -> Iterator[str]:
+    """Say which flows lack a pack that they use, and the lines of the settings that put it right."""
+    without = [*left_out, *sorted(lacking)]
+    for flow, uses in sorted(lacking.items()):
+        for pack, used in sorted(uses.items()):
+            back = f"take {pack!r} out of leave_out" if pack in left_out else f"name the pack of {pack!r} in packs"
+            line = f"leave_out = {json.dumps(without)}"
+            yield f"{flow!r} uses {', '.join(sorted(used))}, and {pack!r} is not plugged in; {back}, or write {line}"
+
+
+def _lacking(packs: Sequence[Pack]) -> Iterator[tuple[str, dict[str, set[str]]]]:
+    """Yield each set of flows that cannot run, with what it uses and nobody has, by pack; the flows upon it too."""
+    offered = {name for pack in packs for name in (one.name for one in pack.capabilities().values())}
+    for pack in packs:
+        uses: dict[str, set[str]] = {}
+        for part in (part for one in pack.capabilities().values() for part in one.uses):
+            if part.name not in offered:
+                uses.setdefault(part.pack, set()).add(part.name)
+        if uses:
+            yield pack.name, uses
+            yield from _lacking([one for one in packs if one is not pack])
+            return

@@ -1,0 +1,172 @@
+"""A platform at work: packs, front ends and database brought together, in order, from the settings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from isthmus.console.client import CLIENT as CONSOLE
+from isthmus.console.traffic import Traffic
+from isthmus.governance import served as served_contracts
+from isthmus.governance.counters import Figures
+from isthmus.kernel import FrontEnd, Outcome, Pack, Platform, Registry, Value, errors
+from isthmus.kernel.compile.front_ends import compile_lines
+from isthmus.kernel.compile.release import Release
+from isthmus.runtime.adopt.adopt import Adoption, adopted_pack
+from isthmus.runtime.deploy.declared import problems_of as own_problems
+from isthmus.runtime.deploy.deploy import Ground
+from isthmus.runtime.deploy.follower import Follower
+from isthmus.runtime.deploy.guardrails import Watch
+from isthmus.runtime.deploy.loading import front_end_folders
+from isthmus.runtime.isolation.waiting import IsolatingPlatform
+from isthmus.runtime.replay.answers import replay_answers
+from isthmus.runtime.replay.record import Recorder, Recording
+from isthmus.store import Database, MigrationSource
+
+from . import tables
+from .config import Config
+from .front_ends import load_front_ends, loads
+from .packs import plugging
+from .resources import resources
+
+HOUSEKEEPING = "platform"  # the client that the platform's own work is done by
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A platform at work, with what it stands on. packs: what is plugged in; what is adopted is in the release too."""
+
+    config: Config
+    packs: tuple[Pack, ...]
+    platform: Platform
+    database: Database
+    traffic: Traffic
+    follower: Follower
+    recorder: Recorder
+
+
+def build(packs: Iterable[Pack], front_ends: Iterable[FrontEnd]) -> Release:
+    """Check packs, flows and front ends together. Raises BuildProblems with everything that is wrong."""
+    release = Registry().add(*packs, *front_ends).freeze()
+    lines, known = release.lines.values(), release.packs.values()
+    if problems := [wrong for line in lines for wrong in own_problems(line.front_end, known)]:
+        raise errors.BuildProblems(problems)
+    return release
+
+
+def composed(config: Config, front_ends: Sequence[FrontEnd] | None = None) -> tuple[tuple[Pack, ...], Release]:
+    """Return what the settings plug in, and the release of it with these front ends, or with those of the folder.
+
+    Raises BuildProblems with what is wrong with settings, packs and front ends, all of it at once.
+    """
+    packs, problems = plugging(config)
+    try:
+        found = load_front_ends(config, packs) if front_ends is None else front_ends
+        release = build([*packs, *adopted_packs(config)], found)
+    except errors.BuildProblems as more:
+        raise errors.BuildProblems([*problems, *more.problems]) from None
+    if problems:
+        raise errors.BuildProblems(problems)
+    return packs, release
+
+
+def written(config: Config) -> Release:
+    """Return the release of what the settings name and the front ends' folder holds, whatever is deployed."""
+    return composed(config)[1]
+
+
+def adopted_packs(config: Config) -> list[Pack]:
+    """Return the packs of the existing services that the settings name."""
+    return [
+        adopted_pack(
+            Adoption(
+                name=name,
+                document=config.root / said["document"],
+                url=said["url"],
+                secret=said.get("secret", ""),
+                leave_out=tuple(said.get("leave_out", ())),
+            )
+        )
+        for name, said in config.adopted.items()
+    ]
+
+
+def migration_sources(packs: Iterable[Pack]) -> list[MigrationSource]:
+    """Return every migration of packs, flows and gateway, in the order in which they are applied."""
+    theirs = [MigrationSource.of_pack(pack.name, pack.migrations) for pack in packs if pack.migrations]
+    own = [MigrationSource.of_pack(name, f"isthmus.{name}:migrations") for name in ("gateway", "runtime", "console")]
+    return [*theirs, served_contracts.MIGRATIONS, *own]
+
+
+def deploy_ground(running: Running) -> Ground:
+    """Return where front ends are deployed: beside what is whole of the folder, whoever else has broken theirs."""
+    release = build([*running.packs, *adopted_packs(running.config)], [])
+    load = loads(running.config, running.packs)
+    for folder in front_end_folders(running.config.front_ends):
+        with suppress(errors.IsthmusError):
+            lines, problems = compile_lines(release, [load(folder)])
+            release = release if problems else release.replacing(*lines)
+    return Ground(
+        database=running.database,
+        release=release,
+        cache=running.config.versions,
+        replay=replay_answers,
+        load=load,
+    )
+
+
+@asynccontextmanager
+async def running(
+    config: Config, front_ends: Sequence[FrontEnd] | None = None, *, allowed: tables.Allowed = "check"
+) -> AsyncGenerator[Running]:
+    """Start everything, the embedded PostgreSQL included where no database is configured, and stop it in the end.
+
+    What is deployed takes the place of what the folder holds, unless front_ends says what is to run. allowed: what may
+    be done to the database's tables.
+    """
+    tables.check_database(config, allowed)
+    packs, release = composed(config, front_ends)
+    async with tables.database_of(config) as url:
+        folders = tables.of_folders(config, loads(config, packs)) if front_ends is None else []
+        await tables.bring(url, config, [*migration_sources(packs), *folders], allowed)
+        async with await Database.open(url) as database:
+            figures = Figures(unseen=[CONSOLE, HOUSEKEEPING])  # looking at it is not traffic
+            watch = Watch()
+
+            def own(code: str) -> Mapping[str, type[Value]]:
+                return platform.release.line(code).front_end.attributes
+
+            recorder = Recorder(database, release.points, Recording.of(config.record), own=own)
+
+            def observe(outcome: Outcome) -> None:
+                figures.see(outcome)
+                watch.see(outcome)
+
+            made = resources(packs, config, database)
+            platform = IsolatingPlatform(release, database, resources=made, recorder=recorder, observe=observe)
+            follower = Follower(platform, database, config.versions, watch, loads(config, packs))
+            if front_ends is None:
+                await follower.catch_up()
+            traffic = Traffic(database, figures)
+            recording = asyncio.create_task(recorder.run())
+            try:
+                yield Running(
+                    config=config,
+                    packs=packs,
+                    platform=platform,
+                    database=database,
+                    traffic=traffic,
+                    follower=follower,
+                    recorder=recorder,
+                )
+            finally:
+                recording.cancel()
+                await recorder.flush()
+                await traffic.keep()
+
+
+def declared(release: Release) -> dict[str, FrontEnd]:
+    """Return what each front end of a release declares as its own."""
+    return {code: line.front_end for code, line in release.lines.items()}

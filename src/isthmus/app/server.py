@@ -1,0 +1,149 @@
+"""One server process: gateway, console, deploys and the data platform over a running platform, and its work beside."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+import importlib.util
+import logging
+import os
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, cast
+
+from isthmus.console.calls import Everything
+from isthmus.console.client import Client
+from isthmus.console.contract_history import ContractHistory
+from isthmus.console.cost import Cost
+from isthmus.console.dead_letters import DeadLetters
+from isthmus.console.deploys import Deploys
+from isthmus.console.pages import Part, every_page
+from isthmus.console.web import console
+from isthmus.gateway.agents import agents
+from isthmus.gateway.auth import Clients
+from isthmus.gateway.deploys import DeployEndpoint
+from isthmus.gateway.http import App, Gateway
+from isthmus.gateway.http import asgi as opened
+from isthmus.gateway.ready import Readiness
+from isthmus.gateway.stories import Stories
+from isthmus.runtime.events.durable import DurableCalls
+from isthmus.runtime.schedule import keep_running
+from isthmus.runtime.shadow.follower import Shadows
+from isthmus.store.relay import Relay
+
+from . import process
+from .config import load_config
+from .jobs import jobs
+from .platform import Running, declared, deploy_ground, migration_sources, running
+
+if TYPE_CHECKING:
+    from isthmus.data.platform import DataPlatform
+
+    from .lake_sync import LakeSync
+
+log = logging.getLogger("isthmus.app")
+
+STOPS_WITHIN_S = 10.0  # what background work gets to end when a server stops
+YOUNG_OBJECTS = 10_000  # at about 20 a call that waits
+TOKEN_VARIABLE = "ISTHMUS_CONSOLE_TOKEN"  # shared by all workers of one server
+
+
+def settle_memory() -> None:
+    """Keep garbage collection out of the calls: once, when everything is loaded.
+
+    What is loaded lasts, so no collection looks through it again. Of what calls make, nearly all goes without a
+    collection, so the young are looked through after 10,000 and not after 700: calls that wait for a slow front end are
+    many young objects, and others would meet a collection of theirs in one of 40 calls.
+    """
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
+
+
+def asgi() -> App:
+    """Make the application of one server process; its lifespan starts and stops the platform."""
+
+    @asynccontextmanager
+    async def start() -> AsyncGenerator[App]:
+        async with running(load_config(), allowed="serve") as platform:
+            data = await asyncio.to_thread(_opened_data, platform)
+            sync = _lake_sync(platform, data)
+            deliveries = DurableCalls(platform.platform, platform.database)
+            shadows = Shadows(platform.database, platform.recorder, platform.config.root, process.command("shadow"))
+            work = [keep_running(jobs(platform, sync)), platform.follower.run(), deliveries.run(), shadows.run()]
+            work += [Relay(platform.database, sync.consumers()).run()] if sync else []
+            background = [asyncio.create_task(one) for one in work]
+            app = served(platform, data, sync)
+            settle_memory()
+            try:
+                yield app
+            finally:
+                for task in background:
+                    task.cancel()
+                _, late = await asyncio.wait(background, timeout=STOPS_WITHIN_S)
+                if late:
+                    log.warning("%d background task(s) did not end within %g s", len(late), STOPS_WITHIN_S)
+
+    return opened(start)
+
+
+def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | None = None) -> App:
+    """Return gateway and console over a running platform, with the data platform where there is one."""
+    database, stories = running.database, Stories(running.database)
+    pages = every_page(
+        running.platform,
+        running.traffic,
+        Everything(stories, database),
+        _data_part(running, data, sync),
+        Deploys(deploy_ground(running)),
+        DeadLetters(database),
+        Cost(database, running.traffic, running.config.cost_month),
+        ContractHistory(database),
+    )
+    token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
+    gateway = Gateway(
+        running.platform,
+        Clients(database),
+        stories,
+        Readiness(database, migration_sources(running.packs)),
+        mounts={"/console": cast(App, console(pages, token))},
+    )
+    deploying = DeployEndpoint(deploy_ground(running), gateway.admit, running.config.root, process.command("deploy"))
+    gateway.mount("/deploy", deploying)
+    if data is not None:
+        from isthmus.gateway.metrics import MetricsService
+
+        gateway.mount("/data", MetricsService(running.platform, data, gateway.admit))
+    if importlib.util.find_spec("mcp") is not None:  # the extra `mcp`
+        gateway.mount("/mcp", agents(running.platform, gateway.admit))
+    return gateway
+
+
+def _data_part(running: Running, data: DataPlatform | None, sync: LakeSync | None) -> Part:
+    """Return what the console has of data, where the extra `data` is installed."""
+    if data is None or sync is None:
+        return Part()
+    from isthmus.console.data import data_part
+
+    return data_part(Client(running.platform), data, sync.land, sync.one_id)
+
+
+def _opened_data(running: Running) -> DataPlatform | None:
+    """Open the data platform over the lake's folder, where the extra `data` is installed."""
+    if importlib.util.find_spec("duckdb") is None:
+        return None
+    from isthmus.data.platform import open_platform
+
+    lake, own = running.config.data / "lake", running.config.lake
+    return open_platform(running.packs, lake, declared=lambda: declared(running.platform.release), settings=own)
+
+
+def _lake_sync(running: Running, data: DataPlatform | None) -> LakeSync | None:
+    """Return what keeps lake and business in step, where the extra `data` is installed."""
+    if data is None:
+        return None
+    from .lake_sync import LakeSync, landed_apart, one_id
+
+    apart = functools.partial(landed_apart, running.database.url)
+    return LakeSync(running.platform, running.database, data, one_id=one_id(running, data), land=apart)

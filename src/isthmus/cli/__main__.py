@@ -1,0 +1,5 @@
+"""`python -m isthmus.cli` is `isthmus`."""
+
+from .main import main
+
+main()

@@ -1,0 +1,53 @@
+"""The command that makes a pack of an existing HTTP service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from isthmus.app.config import FILE, load_config
+from isthmus.app.packs import plugged
+from isthmus.app.platform import adopted_packs, build
+from isthmus.runtime.adopt.adopt import adopted_pack, adoption_of, left_out, read_document
+
+from .screen import first, out, stop
+
+
+def add_to(main: typer.Typer) -> None:
+    """Add the command to the command line."""
+
+    @main.command()
+    def adopt(
+        document: Annotated[Path, typer.Argument(help="OpenAPI 3 document of the service, JSON or YAML.")],
+        name: Annotated[str, typer.Option(help="What its pack is to be called; else the document's title.")] = "",
+        url: Annotated[str, typer.Option(help="Where the service is; else the document's first server.")] = "",
+        secret: Annotated[str, typer.Option(help="Environment variable with its credential.")] = "",
+    ) -> None:
+        """Make a pack of an existing HTTP service: each operation of its document becomes a capability."""
+        config = load_config()
+        adoption = adoption_of(document, name=name, url=url, secret=secret)
+        name, pack = adoption.name, adopted_pack(adoption)
+        if name in config.adopted:
+            stop(f"{name!r} is adopted already; change [adopted.{name}] in isthmus.toml")
+        build([*plugged(config), *adopted_packs(config), pack], [])
+        kept = config.root / "adopted" / f"{name}.json"
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_bytes(msgspec.json.format(msgspec.json.encode(read_document(document))) + b"\n")
+        lines = ["", f"[adopted.{name}]", f'document = "adopted/{name}.json"', f'url = "{adoption.url}"']
+        lines += [f'secret = "{secret}"'] if secret else []
+        with (config.root / FILE).open("a") as settings:
+            settings.write("\n".join(lines) + "\n")
+        table = Table("capability", "effect", "what it gives", title=f"adopted {name}")
+        for found in sorted(pack.capabilities().values(), key=lambda one: one.name):
+            table.add_row(found.name, found.effect.value, first(found.doc))
+        out.print(table)
+        for one in left_out(read_document(document)):
+            out.print(f"left out: {one}, which is neither JSON nor a form", markup=False)
+        out.print(f"kept {kept.relative_to(config.root)} and added [adopted.{name}] to {FILE}", markup=False)
+        out.print(
+            f"next: add '{name}.*' to uses=(...) of a front end, then call it as any other capability", markup=False
+        )

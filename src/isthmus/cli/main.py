@@ -1,0 +1,44 @@
+"""The command line put together; deliberate errors become one readable sentence."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import typer
+
+from isthmus.kernel import errors
+
+from . import adopting, clients, compat, dead_letters, deploys, look, new, record, serving, shadows, tables
+from .screen import stop
+
+main_app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Isthmus: a thin middle platform. Shared capabilities below, front ends that ship their own logic above.",
+)
+main_app.add_typer(clients.commands(), name="client")
+main_app.add_typer(new.commands(), name="new")
+main_app.add_typer(dead_letters.commands(), name="dead-letters")
+for part in (deploys, look, record, shadows, serving, compat, adopting, tables):
+    part.add_to(main_app)
+
+if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without it, the rest of the platform works
+
+    @main_app.command(
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+    )
+    def data(context: typer.Context) -> None:
+        """The data platform: one model, one number, proved (see `isthmus data --help`)."""
+        from .data_opening import run  # here: a server that starts needs none of it, and it takes half a second
+
+        run(context.args)
+
+
+def main() -> None:
+    """Run a command; deliberate errors become one readable sentence and exit code 2."""
+    try:
+        main_app()
+    except (errors.IsthmusError, errors.BuildProblems) as error:
+        stop(str(error))

@@ -1,0 +1,72 @@
+"""What commands work on, opened for as long as they run: the platform, where front ends are deployed, a session."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
+
+from isthmus.app.config import Config, load_config
+from isthmus.app.platform import Running, deploy_ground, running, written
+from isthmus.kernel import Value, ports
+from isthmus.kernel.compile.release import Release
+from isthmus.runtime.deploy.deploy import Ground
+from isthmus.runtime.deploy.report import as_deployed
+from isthmus.store import embedded
+
+from .screen import say
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Asked(Value):
+    """Of what: the folder, one version of a front end (its name, or nothing), or what is deployed."""
+
+    is_folder: bool
+    front_end: str | None = None
+    version: str = ""
+
+
+def standing() -> AbstractAsyncContextManager[Running]:
+    """Open the platform without front ends: for what works on its database."""
+    return running(load_config(), front_ends=[])
+
+
+@asynccontextmanager
+async def ground() -> AsyncGenerator[Ground]:
+    """Open where front ends are deployed."""
+    async with standing() as platform:
+        yield dataclasses.replace(deploy_ground(platform), say=say)
+
+
+@asynccontextmanager
+async def session() -> AsyncGenerator[ports.Session]:
+    """Open a session of the platform's own."""
+    async with standing() as platform, platform.database.platform() as opened:
+        yield opened
+
+
+def on(opening: Callable[[], AbstractAsyncContextManager[T]], work: Callable[[T], Awaitable[R]]) -> R:
+    """Do some work on what is opened for it, and return what came of it."""
+
+    async def run() -> R:
+        async with opening() as opened:
+            return await work(opened)
+
+    return asyncio.run(run())
+
+
+def look(asked: Asked) -> tuple[Release, tuple[str, ...]]:
+    """Return a release, and what it is in sentences: what is deployed, or the folder where there is no database."""
+    config = load_config()
+    if not asked.is_folder and has_database(config):
+        return on(ground, lambda found: as_deployed(found, asked.front_end, asked.version))
+    return written(config), (f"of the folder {config.front_ends}, whatever is deployed",)
+
+
+def has_database(config: Config) -> bool:
+    """Say whether there is a database, without making one."""
+    return bool(config.database_url) or embedded.is_made(config.data)

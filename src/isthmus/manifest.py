@@ -1,0 +1,145 @@
+"""What a pack brings beside its capabilities, as plain values: `Pack(brings=(Job(…), Resource(…), …))`.
+
+Each value is inert. The surface that it is meant for reads those of its own type when a process starts: the servers
+read jobs, timers and resources, the console reads pages, the command line reads commands, the lake reads segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from isthmus.kernel import Capability, Pack, Value, errors
+from isthmus.store import Database
+
+T = TypeVar("T")
+
+
+class NoSettings(Value):
+    """Nothing can be set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Every:
+    """Again and again, after so many seconds, in every server process: what runs must be safe in several at once."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Periodic work: `calls` is called for each front end that may call it, with `ask`, or with its ask's defaults."""
+
+    name: str
+    when: Every
+    calls: Capability[Any, Any]
+    ask: Value | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a resource is made: the database, the pack's settings in their own shape, the providers of its seam."""
+
+    database: Database
+    settings: Any = None
+    providers: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """What `ctx.resource(kind)` gives to this pack's service, made once a process.
+
+    settings: the shape of `[settings.<pack>]`; wrong or unknown values are refused at start. providers: the seam whose
+    providers `[providers.<seam>]` chooses; `built_in` are those that run where nothing is chosen, as `module:NAME`.
+    in_shadow: what a call takes instead that is rolled back in the end; it must have no effect outside the database.
+    """
+
+    kind: type[Any]
+    make: Callable[[Place], Any]
+    settings: type[Value] = NoSettings
+    providers: str = ""
+    built_in: Mapping[str, str] = field(default_factory=dict[str, str])
+    in_shadow: Callable[[], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderType:
+    """A kind of provider, as `use = "module:NAME"` names it: the shape of its settings, and what makes one."""
+
+    settings: type[Value]
+    make: Callable[[str, Any], Any]  # its name, its settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Persons:
+    """Whom the platform knows as a person: what One ID compares, who is erased in the lake, how segments come back.
+
+    records: SQL with the fields of `isthmus.data.persons.matching.Record`. resolved: where persons land in the lake.
+    entity: the lake's entity that goes when the event `erased` says so; `member_id` is its field and the event's.
+    set_segments: the capability that is told of a member's segments; `ask` makes its ask of the member, the segments,
+    and the prefix of those that are replaced.
+    """
+
+    records: str
+    resolved: str
+    entity: str
+    erased: type[Value]
+    set_segments: Capability[Any, Any]
+    ask: Callable[[UUID, tuple[str, ...], str], Value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commands:
+    """A group of commands of the pack: `isthmus <name> …`.
+
+    at: `module:function`, imported when one of them runs; it is given what opens the database for as long as an
+    `async with` lasts, and returns a `typer.Typer`.
+    """
+
+    name: str
+    help: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoData:
+    """Example data for one front end: `isthmus demo-data <front end>` loads it through the pack's capabilities."""
+
+    load: Callable[[Any, str], Awaitable[None]]  # the platform, the front end's code
+
+
+KINDS = (Job, Resource, Persons, Commands, DemoData)
+
+
+def brought(packs: Iterable[Pack], kind: type[T]) -> list[T]:
+    """Return what packs bring of one kind, in their order."""
+    return [one for pack in packs for one in pack.brings if isinstance(one, kind)]
+
+
+def check_kinds(pack: Pack, known: tuple[type, ...]) -> list[str]:
+    """Return what a pack brings that nobody reads, each with what could be meant."""
+    return [
+        f"pack {pack.name!r} brings a {type(one).__name__}, which nothing reads; "
+        f"what is read is {', '.join(sorted(kind.__name__ for kind in known))}"
+        for one in pack.brings
+        if not isinstance(one, known)
+    ]
+
+
+def checked_settings(shape: type[Value], given: Mapping[str, Any], where: str) -> Value:
+    """Return settings in their shape. Raises WrongSettings with what does not fit, and where."""
+    try:
+        return msgspec.convert(dict(given), shape)
+    except msgspec.ValidationError as wrong:
+        known = ", ".join(shape.__struct_fields__) or "none"
+        raise WrongSettings(f"{where}: {wrong}", remedy=f"its settings are {known}") from None
+
+
+class WrongSettings(errors.BadAsk):
+    """A setting of a pack or a provider does not fit its shape."""
+
+    slug = "wrong-settings"

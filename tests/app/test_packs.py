@@ -1,0 +1,207 @@
+"""What the settings plug in: all that ships, some of it, packs of one's own; what does not fit is said at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from isthmus.app.config import Config, WrongConfig, load_config
+from isthmus.app.packs import plugged, plugging
+from isthmus.app.platform import build, composed, migration_sources
+from isthmus.data.model.model import read_packs
+from isthmus.kernel import FrontEnd, errors
+from tests import shipped
+
+NINE = ("catalog", "fulfilment", "inventory", "member", "order", "payment", "pricing", "promotion", "tax")
+FLOWS = ("after-sale", "checkout")
+
+LOYALTY_API = '''"""Stamps for those who come back."""
+
+from isthmus.kernel import Effect, Value, capability
+
+
+class Stamp(Value):
+    """Ask for a stamp."""
+
+    card: str
+
+
+class Stamped(Value):
+    """How many there are."""
+
+    stamps: int
+
+
+@capability("stamps.stamp", version="1.0", effect=Effect.READ)
+def stamp(ask: Stamp) -> Stamped:
+    """Put a stamp on a card."""
+    ...
+'''
+LOYALTY_SERVICE = """from isthmus.kernel import implements
+
+from . import api
+
+
+@implements(api.stamp)
+async def stamp(ask, ctx):
+    return api.Stamped(stamps=1)
+"""
+LOYALTY_PACK = """from isthmus.kernel import Pack
+
+from . import api, service
+
+PACK = Pack(name="stamps", owner="loyalty", api=api, service=(service,), brings=({brings}))
+"""
+
+
+@pytest.fixture
+def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a company's folder with a pack of its own in `acmepacks/stamps`."""
+    folder = tmp_path / "acmepacks" / "stamps"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").write_text("")
+    (folder / "__init__.py").write_text("")
+    (folder / "api.py").write_text(LOYALTY_API)
+    (folder / "service.py").write_text(LOYALTY_SERVICE)
+    (folder / "pack.py").write_text(LOYALTY_PACK.format(brings=""))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    for name in [name for name in sys.modules if name.partition(".")[0] == "acmepacks"]:
+        del sys.modules[name]
+
+
+def settings(folder: Path, text: str) -> Config:
+    """Return the settings of a file with this text."""
+    file = folder / "isthmus.toml"
+    file.write_text(text)
+    return load_config(file)
+
+
+def names(config: Config) -> list[str]:
+    return sorted(pack.name for pack in plugged(config))
+
+
+def problems(config: Config) -> list[str]:
+    with pytest.raises(errors.BuildProblems) as wrong:
+        plugged(config)
+    return list(wrong.value.problems)
+
+
+def test_settings_that_name_no_pack_plug_in_all_that_ships(tmp_path: Path) -> None:
+    assert names(settings(tmp_path, "")) == sorted((*NINE, *FLOWS))
+
+
+def test_a_pack_of_ones_own_lies_beside_the_settings_and_is_named_by_its_manifest(company: Path) -> None:
+    config = settings(company, '[platform]\npacks = ["isthmus.packs", "acmepacks.stamps.pack:PACK"]')
+    packs, release = composed(config, [FrontEnd(code="north", name="N", owner="n", uses=("stamps.*",))])
+    assert {pack.name for pack in packs} == {*NINE, *FLOWS, "stamps"}
+    assert release.line("north").permitted == {"stamps.stamp"}
+
+
+def test_a_package_stands_for_every_pack_below_it(company: Path) -> None:
+    config = settings(company, '[platform]\npacks = ["acmepacks"]\nflows = []')
+    assert names(config) == ["stamps"]
+
+
+def test_shipped_packs_are_named_one_by_one_as_others_are(tmp_path: Path) -> None:
+    text = '[platform]\npacks = ["isthmus.packs.catalog.pack:PACK", "isthmus.packs.tax.pack:PACK"]\nflows = []'
+    assert names(settings(tmp_path, text)) == ["catalog", "tax"]
+
+
+def test_flows_that_lack_a_pack_are_refused_with_the_line_to_write(tmp_path: Path) -> None:
+    config = settings(tmp_path, '[platform]\nleave_out = ["promotion"]')
+    (problem,) = problems(config)
+    assert problem == (
+        "'checkout' uses promotion.evaluate, promotion.redeem, promotion.return_uses".replace(
+            "return_uses", "return-uses"
+        )
+        + ", and 'promotion' is not plugged in; take 'promotion' out of leave_out, "
+        'or write leave_out = ["promotion", "checkout"]'
+    )
+    assert "checkout" not in names(settings(tmp_path, '[platform]\nleave_out = ["promotion", "checkout"]'))
+
+
+def test_all_that_is_wrong_is_said_at_once_front_ends_included(company: Path) -> None:
+    text = """
+        [platform]
+        packs = ["isthmus.packs", "acmepacks.nothing:PACK", "acmepacks.stamps.api:stamp"]
+        leave_out = ["tax", "promotions"]
+        [settings.order]
+        number_block = 0
+        [settings.orders]
+        number_block = 1
+        [providers.payments.acme]
+        use = "acmepacks.pay:PAY"
+    """
+    front_end = FrontEnd(code="north", name="N", owner="n", uses=("tax.*",))
+    with pytest.raises(errors.BuildProblems) as wrong:
+        composed(settings(company, text), [front_end])
+    told = "\n".join(wrong.value.problems)
+    for said in (
+        "'acmepacks.nothing:PACK' cannot be plugged in: No module named 'acmepacks.nothing'",
+        "'acmepacks.stamps.api:stamp' holds no pack; name a manifest as module:NAME",
+        "leave_out names 'promotions', which is not among the packs and flows (did you mean 'promotion'?)",
+        "'checkout' uses tax.calculate, and 'tax' is not plugged in",
+        "[settings.order]: Expected `int` >= 1 - at `$.number_block`",
+        "[settings.orders] is of no pack that has settings (did you mean 'order'?)",
+        "[providers.payments] is of nobody (did you mean 'payment'?)",
+        "front end 'north' uses 'tax.*', which nobody offers",
+    ):
+        assert said in told
+
+
+def test_a_manifest_that_brings_what_nothing_reads_is_refused(company: Path) -> None:
+    (company / "acmepacks" / "stamps" / "pack.py").write_text(LOYALTY_PACK.format(brings='"a page",'))
+    (problem,) = problems(settings(company, '[platform]\npacks = ["acmepacks"]\nflows = []'))
+    assert problem.startswith("pack 'stamps' brings a str, which nothing reads; what is read is ")
+
+
+@pytest.mark.parametrize("text", ['packs = "isthmus.packs"', "leave_out = [1]", "pack = []"])
+def test_settings_of_another_shape_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(WrongConfig):
+        settings(tmp_path, f"[platform]\n{text}")
+
+
+def subsets() -> list[tuple[str, ...]]:
+    """Return every set of packs that can be left out: packs do without one another, so all of them."""
+    return [left_out for size in range(len(NINE) + 1) for left_out in itertools.combinations(NINE, size)]
+
+
+def test_every_subset_of_the_packs_makes_a_platform_and_flows_go_where_they_lack_one() -> None:
+    whole = load_config()
+    uses = {
+        pack.name: {part.pack for one in pack.capabilities().values() for part in one.uses} - {pack.name}
+        for pack in shipped.PACKS
+        if pack.name in FLOWS
+    }
+    for left_out in subsets():
+        fitting, wrong = plugging(dataclasses.replace(whole, leave_out=left_out))
+        expected = {name for name in NINE if name not in left_out}
+        expected |= {flow for flow, needed in uses.items() if not needed & set(left_out)}
+        assert {pack.name for pack in fitting} == expected, left_out
+        assert all("is not plugged in" in problem for problem in wrong), left_out
+        front_end = FrontEnd(code="north", name="N", owner="n", uses=tuple(f"{pack.name}.*" for pack in fitting))
+        build(fitting, [front_end])
+        assert len({source.pack for source in migration_sources(fitting)} & set(NINE)) == len(NINE) - len(left_out)
+
+
+def test_the_data_model_of_fewer_packs_holds_and_loses_what_refers_to_the_others() -> None:
+    by_name = {pack.name: pack for pack in shipped.PACKS}
+    for left_out in (one for one in subsets() if len(one) in (1, 2, 7)):
+        model = read_packs([by_name[name] for name in NINE if name not in left_out])
+        targets = {ref.target.partition(".")[0] for entity in model.entities.values() for ref in entity.references}
+        assert not targets & set(left_out), left_out
+        named = {name.partition(".")[0] for name in (*model.entities, *model.metrics)}
+        assert not named & set(left_out), left_out
+
+
+def test_a_reference_to_what_a_plugged_pack_does_not_have_is_still_a_mistake() -> None:
+    order = next(pack for pack in shipped.PACKS if pack.name == "order")
+    member = next(pack for pack in shipped.PACKS if pack.name == "member")
+    with pytest.raises(errors.BuildProblems, match="which is no entity"):
+        read_packs([order, dataclasses.replace(member, entities=())])
