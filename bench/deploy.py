@@ -30,7 +30,7 @@ import msgspec
 from isthmus.app import platform as app_platform
 from isthmus.gateway import auth
 from isthmus.kernel import Caller
-from isthmus.kernel.trace import Story
+from isthmus.kernel.host import Trace
 from isthmus.runtime.deploy import deploy as deploys
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy import versions
@@ -122,7 +122,7 @@ async def _measured(rounds: int) -> list[Row]:
     shutil.rmtree(PLACE, ignore_errors=True)
     PLACE.mkdir(parents=True)
     async with _shop.database("deploy") as url, app_platform.running(_shop.config(url), [], allowed="migrate") as shop:
-        ground = deploys.Ground(
+        ground = deploys.DeployContext(
             database=shop.database, release=app_platform.build(_shop.PACKS, []), cache=PLACE / "own"
         )
         keys = {
@@ -130,7 +130,7 @@ async def _measured(rounds: int) -> list[Row]:
             for code in ("north", "south")
         }  # a key for each buyer: what one client may do is limited
         for code in keys:
-            await deploys.deploy(ground, _written(code, "v0"), deploys.Wish(made_by="bench"))
+            await deploys.deploy(ground, _written(code, "v0"), deploys.DeployRequest(made_by="bench"))
         await _recorded(shop)
         async with _serving(url) as port:
             await _until_live(shop)
@@ -141,7 +141,7 @@ async def _measured(rounds: int) -> list[Row]:
 async def _recorded(shop: app_platform.Running) -> None:
     """Record calls with 10,000 answers of the rule, as the recorder keeps them."""
     await shop.follower.catch_up()
-    stories: list[Story] = []
+    stories: list[Trace] = []
     north = Caller(front_end="north", client="bench")
     await shop.platform.call_wire("north.which", b"{}", north, tell=stories.append)
     first = recorded.recorded(stories[0], shop.platform.release.points)
@@ -157,9 +157,9 @@ def _lead_row(lead: Sequence[float]) -> Row:
     return _row(name, seconds, "s", f"{LEAD_S:g} s, two workers", ratio, "< 1", ratio < 1)
 
 
-async def _switched(ground: deploys.Ground, port: int, keys: dict[str, list[str]]) -> list[Row]:
+async def _switched(ground: deploys.DeployContext, port: int, keys: dict[str, list[str]]) -> list[Row]:
     """Switch to and fro under load, with quiet times between for the other front end to be compared with."""
-    await deploys.deploy(ground, _written("north", "v1"), deploys.Wish(made_by="bench"))
+    await deploys.deploy(ground, _written("north", "v1"), deploys.DeployRequest(made_by="bench"))
     kept = await versions.versions(
         ground.database,
         "north",
@@ -195,7 +195,7 @@ def _said(answers: dict[bytes, int]) -> set[str]:
     return {answer.split(b'"')[3].decode() for answer in answers}
 
 
-async def _to_and_fro(ground: deploys.Ground, hashes: Sequence[str], count: int, took: list[float]) -> None:
+async def _to_and_fro(ground: deploys.DeployContext, hashes: Sequence[str], count: int, took: list[float]) -> None:
     for number in range(count):
         held = await switches.current(ground.database, "north")
         began = time.perf_counter()

@@ -39,10 +39,7 @@ from isthmus.kernel import (
     extension_point,
     implements,
 )
-from isthmus.kernel.compile.release import Offered, Release
-from isthmus.kernel.declare.capability import Implementation
-from isthmus.kernel.declare.extension import ExtensionPoint
-from isthmus.kernel.run.call import Call
+from isthmus.kernel.host import BoundCapability, Call, ExtensionPoint, Implementation, Release
 
 CALLS = 20_000  # in one measurement of a call, each written out ten times so that the loop hardly counts
 MANY = 10_000  # front ends
@@ -280,7 +277,7 @@ def _context(release: Release, code: str = "north") -> Context:
     """Return the context that an implementation would get, taken out of a call."""
     plan = release.line(code).plan({})
     read, bound = _capability("bench.read", Effect.READ)
-    offered = Offered(capability=read, implementation=bound, dimensions=(), read=None)
+    offered = BoundCapability(capability=read, implementation=bound, dimensions=(), read=None)
     call = Call(Platform(release, _NoStore()), offered, plan, None, Caller(front_end=code), datetime.now(UTC))
     return Context(call, plan, ())
 

@@ -18,8 +18,7 @@ from bench import _shop as shop
 from isthmus.app import platform as app_platform
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import PASS, FrontEnd, Pass, answers
-from isthmus.kernel.compile.front_ends import compile_lines
-from isthmus.kernel.compile.release import Release
+from isthmus.kernel.host import Release, compile_front_ends
 from isthmus.packs.pricing import api as pricing
 from isthmus.runtime.replay import recorded
 from isthmus.runtime.replay.answers import Comparison, replay_answers
@@ -79,7 +78,7 @@ def _row(name: str, value: float, unit: str, against: str, ratio: float, is_limi
 
 def _changed(release: Release) -> Release:
     north = FrontEnd(code=shop.FRONT_END, name="North", owner="north team", uses=shop.USES, answers=(cheap_on_even,))
-    (line,), problems = compile_lines(release, [north])
+    (line,), problems = compile_front_ends(release, [north])
     if problems:
         raise RuntimeError(problems)
     return release.replacing(line)

@@ -9,7 +9,7 @@ from isthmus.app import platform
 from isthmus.app.config import load_config
 from isthmus.app.packs import plugged
 from isthmus.kernel import FrontEnd, Pack
-from isthmus.kernel.compile.release import Release
+from isthmus.kernel.host import Release
 
 PACKS: Final[tuple[Pack, ...]] = plugged(load_config())
 

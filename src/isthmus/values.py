@@ -15,7 +15,7 @@ from msgspec.structs import force_setattr
 
 from isthmus import places
 from isthmus.kernel import Dimension, Meta, Value, decode, encode, errors
-from isthmus.kernel.contract import check, fit
+from isthmus.kernel.host import check, fit
 
 V = TypeVar("V", bound=Value)
 P = TypeVar("P")

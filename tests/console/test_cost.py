@@ -15,8 +15,8 @@ from playwright.async_api import Page, expect
 from isthmus.app.config import WrongConfig, load_config
 from isthmus.console.cost import Cost, price
 from isthmus.console.traffic import Traffic
-from isthmus.governance.counters import Figures
-from isthmus.kernel.run.pipeline import Outcome
+from isthmus.governance.counters import Counters
+from isthmus.kernel import Outcome
 from isthmus.store import Database
 
 from .conftest import Served, eventually
@@ -30,7 +30,7 @@ def outcome(box: str, capability: str, took_ms: int) -> Outcome:
 
 async def counted(database: Database, month: str = "", clock: datetime = NOON) -> Cost:
     """Give the costs where north took three quarters of the time with half of the calls."""
-    figures = Figures(clock=lambda: NOON)
+    figures = Counters(clock=lambda: NOON)
     for box, capability, took_ms in (
         ("north?channel=app", "shop.buy", 50),
         ("north.outlet", "shop.look", 25),
@@ -39,7 +39,7 @@ async def counted(database: Database, month: str = "", clock: datetime = NOON) -
     ):
         figures.see(outcome(box, capability, took_ms))
     await Traffic(database, figures, clock=lambda: NOON).keep()
-    return Cost(database, Traffic(database, Figures(), clock=lambda: clock), month)
+    return Cost(database, Traffic(database, Counters(), clock=lambda: clock), month)
 
 
 async def test_the_price_of_a_month_is_divided_by_measured_time(database: Database) -> None:
@@ -79,7 +79,7 @@ async def test_what_each_front_end_stores_is_told_apart(database: Database) -> N
             uuid.uuid4().hex,
         )
         await session.execute("analyze runtime.recorded_call")
-    stored = await Cost(database, Traffic(database, Figures())).stored()
+    stored = await Cost(database, Traffic(database, Counters())).stored()
     assert (stored["north"].rows, stored["south"].rows) == (300, 100)
     assert stored["north"].by_schema["runtime"] == pytest.approx(3 * stored["south"].by_schema["runtime"], rel=0.01)
 

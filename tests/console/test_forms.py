@@ -8,8 +8,7 @@ import pytest
 
 from isthmus.console import forms
 from isthmus.flows.checkout import api as checkout
-from isthmus.kernel import Capability, errors
-from isthmus.kernel.contract import decode, encode
+from isthmus.kernel import Capability, decode, encode, errors
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.member import api as member
 

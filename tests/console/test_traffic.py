@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from isthmus.console.traffic import Traffic, together
-from isthmus.governance.counters import Figures
-from isthmus.kernel import errors
-from isthmus.kernel.run.pipeline import Outcome
+from isthmus.governance.counters import Counters
+from isthmus.kernel import Outcome, errors
 from isthmus.store import Database
 
 NOON = datetime(2030, 5, 1, 12, 30, tzinfo=UTC)
@@ -19,7 +18,7 @@ def outcome(box: str, took_ms: int, error: str = "", client: str = "shop") -> Ou
 
 async def test_what_several_processes_count_is_one_sum(database: Database) -> None:
     for _ in range(2):
-        figures = Figures(clock=lambda: NOON)
+        figures = Counters(clock=lambda: NOON)
         traffic = Traffic(database, figures, clock=lambda: NOON)
         for took_ms in (1, 3, 30):
             figures.see(outcome("north?channel=app", took_ms))
@@ -38,7 +37,7 @@ async def test_what_several_processes_count_is_one_sum(database: Database) -> No
 
 async def test_refused_calls_are_shown_the_latest_first(database: Database) -> None:
     times = iter(NOON + timedelta(minutes=minute) for minute in range(20))
-    figures = Figures(clock=lambda: next(times))
+    figures = Counters(clock=lambda: next(times))
     traffic = Traffic(database, figures, clock=lambda: NOON)
     for at in range(12):
         figures.see(outcome("north", at, error=f"shop.no-{at}"))
@@ -51,7 +50,7 @@ async def test_refused_calls_are_shown_the_latest_first(database: Database) -> N
 
 async def test_yesterday_is_not_today_and_last_month_is_forgotten(database: Database) -> None:
     now = NOON
-    figures = Figures()
+    figures = Counters()
     traffic = Traffic(database, figures, clock=lambda: now)
     figures.see(outcome("north", 1))
     await traffic.keep()
@@ -64,7 +63,7 @@ async def test_yesterday_is_not_today_and_last_month_is_forgotten(database: Data
 
 
 async def test_the_consoles_own_calls_are_no_traffic() -> None:
-    figures = Figures(unseen=["console"])
+    figures = Counters(unseen=["console"])
     figures.see(outcome("north", 1, client="console"))
     assert figures.take() == ({}, [])
 
@@ -74,7 +73,7 @@ async def test_what_cannot_be_kept_is_counted_again_later(database: Database) ->
         def platform_transaction(self) -> object:
             raise errors.Unavailable("the database does not answer", remedy="wait")
 
-    figures = Figures(clock=lambda: NOON)
+    figures = Counters(clock=lambda: NOON)
     figures.see(outcome("north", 1, error="shop.sold-out"))
     await Traffic(Down(), figures, clock=lambda: NOON).keep()  # type: ignore[arg-type]
     figures.see(outcome("north", 1))

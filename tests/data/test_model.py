@@ -8,7 +8,7 @@ import pytest
 
 from isthmus.data.errors import AmbiguousPath, NoPath, UnknownName
 from isthmus.data.model.model import build
-from isthmus.data.model.paths import reach
+from isthmus.data.model.paths import join_path
 from isthmus.kernel import Value, errors
 from isthmus.markings import Atomic, Count, Dimension, Key, Ref, Time, entity
 
@@ -41,7 +41,7 @@ def test_many_to_many_is_answered_only_on_the_askers_word(traps: World) -> None:
 
 def test_a_wrong_step_is_named_with_the_steps_that_there_are(traps: World) -> None:
     with pytest.raises(UnknownName, match=r"no reference of orders 'costumer_id' \(did you mean 'customer_id'\?\)"):
-        reach(traps.model, "orders", "costumer_id>customers.region", "amount")
+        join_path(traps.model, "orders", "costumer_id>customers.region", "amount")
 
 
 def test_the_version_follows_what_numbers_depend_on_and_nothing_else() -> None:

@@ -26,7 +26,7 @@ def test_each_name_of_a_question_is_looked_for_once(shop: World) -> None:
         before = frame.f_back
         if event != "call" or before is None or HOUSE not in Path(frame.f_code.co_filename).parents:
             return
-        if frame.f_code is isthmus.data.model.paths.reach.__code__:
+        if frame.f_code is isthmus.data.model.paths.join_path.__code__:
             found[f"{frame.f_locals['origin']} {frame.f_locals['name']}"] += 1
         is_here = HOUSE in Path(before.f_code.co_filename).parents
         hops += is_here and before.f_code.co_filename != frame.f_code.co_filename

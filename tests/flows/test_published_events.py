@@ -68,7 +68,7 @@ def note_in_one(ask: Note) -> Note:
     ...
 
 
-@flow("north.note-in-steps", version="1.0", effect=Effect.STEPS, uses=[note])
+@flow("north.note-in-steps", version="1.0", effect=Effect.SAGA, uses=[note])
 def note_in_steps(ask: Note) -> Note:
     """Note something twice, a step each."""
     ...

@@ -13,7 +13,7 @@ import pytest
 from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import FrontEnd, Platform, answers
-from isthmus.kernel.declare.front_end import Answer
+from isthmus.kernel.host import Answer
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.promotion import api as promotion

@@ -5,7 +5,7 @@ from __future__ import annotations
 from isthmus.app import resources as app_resources
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import Platform
-from isthmus.kernel.run.call import new_call_id
+from isthmus.kernel.host import new_call_id
 from isthmus.runtime.replay import recorded
 from isthmus.runtime.replay.answers import Count
 from isthmus.runtime.replay.capabilities import compared

@@ -43,7 +43,7 @@ from isthmus.kernel import (
     extension_point,
     implements,
 )
-from isthmus.kernel.declare.capability import Deprecated
+from isthmus.kernel.host import Deprecated
 from isthmus.store import Database, MigrationSource, migrate
 
 FreshDatabase = Callable[[], AbstractAsyncContextManager[str]]

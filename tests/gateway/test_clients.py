@@ -125,7 +125,7 @@ async def test_guessing_keys_is_slowed_down_and_known_clients_go_on(shop: Databa
     clients = auth.Clients(shop, clock=clock)
     header = f"Bearer {await auth.create_client(shop, 'north', 'till')}".encode()
     await clients.of(header)
-    for number in range(auth.STRANGERS.burst - 1):
+    for number in range(auth.UNKNOWN_KEYS.burst - 1):
         with pytest.raises(errors.NotAuthenticated):
             await clients.of(b"Bearer isth_%043d" % number)
     with pytest.raises(errors.TooMany):

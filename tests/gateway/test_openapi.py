@@ -11,7 +11,7 @@ from isthmus.gateway import auth, openapi
 from isthmus.gateway.examples import example
 from isthmus.gateway.http import Gateway
 from isthmus.kernel import decode, encode
-from isthmus.kernel.compile.release import Line
+from isthmus.kernel.host import CompiledFrontEnd
 from isthmus.store import Database
 
 Connect = Callable[..., httpx.AsyncClient]
@@ -110,12 +110,12 @@ async def test_a_release_put_in_place_shows_at_once(gateway: Gateway, north: htt
     before = (await north.get("/v1/openapi.json")).json()
     release = gateway.platform.release
     gateway.platform.release = release.replacing(
-        Line(**{**_fields(release.line("north")), "permitted": frozenset(["shop.show-item"])})
+        CompiledFrontEnd(**{**_fields(release.line("north")), "permitted": frozenset(["shop.show-item"])})
     )
     after = (await north.get("/v1/openapi.json")).json()
     assert "/v1/shop.take-items" in before["paths"]
     assert "/v1/shop.take-items" not in after["paths"]
 
 
-def _fields(line: Line) -> dict[str, object]:
+def _fields(line: CompiledFrontEnd) -> dict[str, object]:
     return {name: getattr(line, name) for name in line.__dataclass_fields__}

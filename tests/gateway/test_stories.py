@@ -14,7 +14,7 @@ from isthmus.gateway.http import Gateway
 from isthmus.gateway.stories import Stories
 from isthmus.gateway.to_json import plain
 from isthmus.kernel import PASS
-from isthmus.kernel.trace import Story
+from isthmus.kernel.host import Trace
 from isthmus.store import Database
 
 EXPLAIN = {"Isthmus-Explain": "true"}
@@ -91,5 +91,5 @@ def test_every_value_has_a_plain_form() -> None:
     assert plain(lambda: 0).startswith("<function")
 
 
-def story(call_id: str, front_end: str) -> Story:
-    return Story(call_id, "shop.show-item", "1.0", front_end, front_end, "", {}, "")
+def story(call_id: str, front_end: str) -> Trace:
+    return Trace(call_id, "shop.show-item", "1.0", front_end, front_end, "", {}, "")

@@ -16,7 +16,7 @@ from isthmus.gateway.mcp import Agents
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
 from isthmus.kernel import Caller, errors
-from isthmus.kernel.compile.front_ends import compile_lines
+from isthmus.kernel.host import compile_front_ends
 from isthmus.runtime.deploy.canary import beside
 from isthmus.store import Database
 from tests import shipped
@@ -85,7 +85,7 @@ async def test_what_tells_one_capability_may_call_no_other(database: Database) -
 
 async def test_members_of_a_staged_version_are_told_by_events_and_by_nobody_else(database: Database) -> None:
     platform = await own_line.platform_of(database)
-    (staged,), _ = compile_lines(shipped.build([]), [own_line.line("north")])
+    (staged,), _ = compile_front_ends(shipped.build([]), [own_line.line("north")])
     platform.release = platform.release.replacing(beside(platform.release.lines["north"], staged, "2", 100))
     for name in ("remember", "send-off"):
         with pytest.raises(errors.NotPermitted):
@@ -104,7 +104,7 @@ async def test_what_only_flows_call_no_client_calls_where_it_is_a_front_ends_own
         capabilities=(inner, *mine.capabilities[1:]),
         implementations=(dataclasses.replace(mine.implementations[0], capability=inner), *kept),
     )
-    (line,), problems = compile_lines(shipped.build([]), [changed])
+    (line,), problems = compile_front_ends(shipped.build([]), [changed])
     assert not problems
     assert "north.pack" not in line.permitted
     assert "north.notes" in line.permitted

@@ -34,7 +34,7 @@ from isthmus.kernel import (
     extension_point,
     implements,
 )
-from isthmus.kernel.declare.capability import Deprecated
+from isthmus.kernel.host import Deprecated
 from isthmus.store import Database, migrate
 from tests import shipped
 

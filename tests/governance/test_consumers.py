@@ -21,7 +21,7 @@ from isthmus.governance.compat import compare, undeclared
 from isthmus.governance.consumers import Calls, last_consumers, users_of
 from isthmus.governance.contracts import Contracts, contracts_of
 from isthmus.kernel import Caller, FrontEnd, errors
-from isthmus.kernel.declare.capability import Deprecated
+from isthmus.kernel.host import Deprecated
 from tests.runtime.deployed import write
 
 from .test_compat import release

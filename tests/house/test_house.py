@@ -14,7 +14,7 @@ import pytest
 
 from isthmus import kernel
 from isthmus.kernel import FrontEnd, Pack, Registry, errors
-from isthmus.kernel.errors import kebab
+from isthmus.kernel.host import kebab
 from isthmus.runtime.deploy.loading import front_end_folders, load_front_end
 
 from . import debt

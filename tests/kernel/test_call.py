@@ -504,5 +504,5 @@ def test_what_reacts_to_an_event_runs_in_its_transaction():
     async def react(ask: Noted, ctx: Context) -> Said:
         return Said(text="heard")
 
-    wrong = problems([], a_front_end(), parts=doing("hear", Effect.STEPS, react, ask=Noted, is_internal=True))
+    wrong = problems([], a_front_end(), parts=doing("hear", Effect.SAGA, react, ask=Noted, is_internal=True))
     assert any("declare it with Effect.WRITE" in one for one in wrong)

@@ -44,7 +44,7 @@ class Shop:
         @flow(
             "shop.buy",
             version="1.0",
-            effect=Effect.STEPS,
+            effect=Effect.SAGA,
             uses=[self.reserve, self.release, self.confirm, self.look],
             raises=[Refused],
             deadline_ms=200,
@@ -57,7 +57,7 @@ class Shop:
         async def run(ask, ctx: Context) -> Said:
             looked = await ctx.call(self.look, ask)
             reserved = await ctx.call(self.reserve, ask)
-            ctx.undo_with(self.release, ask)
+            ctx.compensate_with(self.release, ask)
             await self.charge()
             confirmed = await ctx.call(self.confirm, ask)
             return Said(
@@ -292,7 +292,7 @@ async def test_a_flow_in_steps_has_no_transaction_and_emits_nothing_itself():
             ctx.emit(Noted(text="a"))
         return Said(text=await ctx.session.fetch_value("select 1"))
 
-    declared, bound = doing("wrong", Effect.STEPS, wrong)
+    declared, bound = doing("wrong", Effect.SAGA, wrong)
     platform = a_platform(declared, bound)
     with pytest.raises(errors.Fault, match="no transaction of its own"):
         await platform.call(declared, Number(), NORTH)
@@ -302,7 +302,7 @@ async def test_a_flow_in_steps_has_no_transaction_and_emits_nothing_itself():
 
 async def test_only_steps_are_undone_by_a_capability():
     async def write(ask, ctx: Context) -> Said:
-        ctx.undo_with(declared, ask)
+        ctx.compensate_with(declared, ask)
         return Said(text="")
 
     declared, bound = doing("write", Effect.WRITE, write)
@@ -322,7 +322,7 @@ async def test_a_refused_step_may_be_caught():
         except Refused:
             return Said(text="without")
 
-    declared, bound = doing("steps", Effect.STEPS, steps)
+    declared, bound = doing("steps", Effect.SAGA, steps)
     platform = a_platform(part, part_bound, declared, bound)
     assert (await platform.call(declared, Number(), NORTH, key="k")).text == "without"
 
@@ -330,7 +330,7 @@ async def test_a_refused_step_may_be_caught():
 async def test_a_flow_inside_a_flow_keeps_its_own_trail():
     shop = Shop()
 
-    @flow("shop.buy-twice", version="1.0", effect=Effect.STEPS, uses=[shop.buy])
+    @flow("shop.buy-twice", version="1.0", effect=Effect.SAGA, uses=[shop.buy])
     def buy_twice(ask: Number) -> Said:
         """Buy twice."""
         ...
@@ -377,7 +377,7 @@ async def test_a_flow_that_takes_another_way_is_told_so():
             raise no()
         return Said(text="")
 
-    declared, bound = doing("fickle", Effect.STEPS, fickle, raises=[Refused])
+    declared, bound = doing("fickle", Effect.SAGA, fickle, raises=[Refused])
     platform = a_platform(one, one_bound, other, other_bound, declared, bound)
     with pytest.raises(Refused):
         await platform.call(declared, Number(), NORTH, key="k")

@@ -6,7 +6,7 @@ import pytest
 
 from isthmus.governance.explain import explain
 from isthmus.kernel import PASS, Caller, Context, Effect, Pass, answers, combine, extension_point
-from isthmus.kernel.trace import Story
+from isthmus.kernel.trace import Trace
 
 from .world import NORTH, Noted, Number, Refused, Said, a_front_end, a_platform, doing
 
@@ -41,13 +41,13 @@ async def broken(number) -> str:
 
 class Recorder:
     def __init__(self, share=True) -> None:
-        self.kept: list[Story] = []
+        self.kept: list[Trace] = []
         self.share = share
 
     def wants(self, capability: str, front_end: str) -> bool:
         return self.share
 
-    def keep(self, story: Story) -> None:
+    def keep(self, story: Trace) -> None:
         self.kept.append(story)
 
 
@@ -72,7 +72,7 @@ def a_shop(**more):
 
 async def test_a_story_tells_who_said_what_by_which_rule():
     platform, _ = a_shop()
-    told: list[Story] = []
+    told: list[Trace] = []
     await platform.call_wire("shop.sell", b'{"number": 3}', NORTH, tell=told.append)
     [story] = told
     assert (story.capability, story.front_end, story.box, story.answer) == (
@@ -92,7 +92,7 @@ async def test_a_story_tells_who_said_what_by_which_rule():
 
 async def test_a_refused_call_has_a_story_too():
     platform, _ = a_shop()
-    told: list[Story] = []
+    told: list[Trace] = []
     with pytest.raises(Refused):
         await platform.call_wire("shop.sell", b'{"number": 11}', NORTH, tell=told.append)
     assert told[0].error == "shop.refused: too many; take fewer"
@@ -167,7 +167,7 @@ async def test_the_steps_of_a_flow_are_parts_of_its_story():
     async def steps(ask, ctx: Context) -> Said:
         return await ctx.call(part_declared, ask)
 
-    declared, bound = doing("steps", Effect.STEPS, steps)
+    declared, bound = doing("steps", Effect.SAGA, steps)
     recorder = Recorder()
     platform = a_platform(part_declared, part_bound, declared, bound, recorder=recorder)
     await platform.call(declared, Number(), NORTH, key="k")

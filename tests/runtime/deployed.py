@@ -7,7 +7,7 @@ from pathlib import Path
 from isthmus.kernel import Caller, Platform
 from isthmus.runtime.deploy import deploy
 from isthmus.runtime.deploy.follower import Follower
-from isthmus.runtime.deploy.guardrails import Watch
+from isthmus.runtime.deploy.guardrails import RolloutMonitor
 from isthmus.store import Database
 from tests import shipped
 
@@ -115,7 +115,7 @@ class Node:
     """A server process as far as switching goes: a platform, and what follows for it."""
 
     def __init__(self, database: Database, cache: Path) -> None:
-        self.watch = Watch()
+        self.watch = RolloutMonitor()
         self.platform = Platform(shipped.build([]), database, observe=self.watch.see)
         self.follower = Follower(self.platform, database, cache, self.watch)
 
@@ -126,8 +126,8 @@ class Node:
         return answer.decode()
 
 
-def ground(database: Database, cache: Path, replay: deploy.Replay | None = None) -> deploy.Ground:
-    return deploy.Ground(database=database, release=shipped.build([]), cache=cache, replay=replay)
+def ground(database: Database, cache: Path, replay: deploy.Replay | None = None) -> deploy.DeployContext:
+    return deploy.DeployContext(database=database, release=shipped.build([]), cache=cache, replay=replay)
 
 
 def said(version: str) -> str:
@@ -135,4 +135,4 @@ def said(version: str) -> str:
     return f'{{"said":["{version}","{version}","{version}"]}}'
 
 
-WISH = deploy.Wish(made_by="ada")
+WISH = deploy.DeployRequest(made_by="ada")

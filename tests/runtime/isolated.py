@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from isthmus.kernel import FrontEnd
-from isthmus.kernel.compile.plan import Point
+from isthmus.kernel.host import Point
 from isthmus.runtime.isolation.isolate import Isolation, load_isolated, points_of
 from tests import shipped
 

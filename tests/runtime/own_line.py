@@ -84,7 +84,7 @@ def line(code: str) -> FrontEnd:
         """Run a statement of whatever kind."""
         ...
 
-    @flow(f"{code}.send-off", version="1.0", effect=Effect.STEPS, uses=[write])
+    @flow(f"{code}.send-off", version="1.0", effect=Effect.SAGA, uses=[write])
     def send_off(ask: Packed) -> Note:
         """Pick, wrap and send, each a step; taken back in reverse order where sending fails."""
         ...
@@ -126,7 +126,7 @@ def line(code: str) -> FrontEnd:
             if os.environ.get(KILL_AT) == what:
                 os.kill(os.getpid(), signal.SIGKILL)
             await ctx.call(write, Note(subject=ask.subject, what=what))
-            ctx.undo_with(write, Note(subject=ask.subject, what=f"un{what}"))
+            ctx.compensate_with(write, Note(subject=ask.subject, what=f"un{what}"))
         return Note(subject=ask.subject)
 
     return FrontEnd(

@@ -27,7 +27,7 @@ from isthmus.kernel import (
     extension_point,
     implements,
 )
-from isthmus.kernel.compile.release import Release
+from isthmus.kernel.host import Release
 from isthmus.markings import Pii
 from isthmus.runtime.replay.record import Recorder
 from isthmus.store import Database

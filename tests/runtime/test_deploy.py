@@ -161,7 +161,7 @@ async def test_what_was_compared_with_another_version_is_not_put_in_place(databa
     assert held is not None
     assert held.stable is not None
     await _deploy(database, tmp_path, "second")
-    with pytest.raises(switches.Overtaken):
+    with pytest.raises(switches.Superseded):
         await switches.put(database, "north", held.stable, percent=100, made_by="bob", expected=held.id)
     assert await nodes[0].which() == said("second")
 
@@ -257,7 +257,9 @@ async def test_a_deploy_names_each_answer_that_is_new_gone_or_otherwise(database
     answers.write_text(answers.read_text() + ANOTHER)
     manifest = folder / "front_end.py"
     manifest.write_text(manifest.read_text().replace("(answers.where,)", "(answers.where, answers.exact)"))
-    where = deploys.Ground(database=database, release=shipped.build([]), cache=tmp_path / "own", say=heard.append)
+    where = deploys.DeployContext(
+        database=database, release=shipped.build([]), cache=tmp_path / "own", say=heard.append
+    )
     await deploys.deploy(where, folder, WISH)
     named = [line.rpartition(" (")[0] for line in heard if "answers" in line]
     assert named == [

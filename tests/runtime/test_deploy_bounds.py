@@ -27,7 +27,7 @@ async def _deploy(database, tmp_path, version, *, percent=100, **more) -> None:
     await deploys.deploy(ground(database, tmp_path / "own"), folder, msgspec.structs.replace(WISH, percent=percent))
 
 
-async def _taken_back(database) -> switches.Switch:
+async def _taken_back(database) -> switches.Rollout:
     for _ in range(500):
         held = await switches.current(database, "north")
         if held is not None and held.kind == "automatic-rollback":

@@ -22,7 +22,7 @@ from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.runtime.deploy import deploy as deploys
 from isthmus.runtime.deploy.follower import Follower
-from isthmus.runtime.deploy.guardrails import Watch
+from isthmus.runtime.deploy.guardrails import RolloutMonitor
 from isthmus.runtime.isolation.isolate import Isolation
 from isthmus.runtime.isolation.manifest import WrongManifest
 from isthmus.runtime.isolation.remote import ServiceFailed
@@ -185,10 +185,10 @@ async def test_a_deployed_version_answers_in_workers_and_is_never_imported_here(
         Config(root=tmp_path, data=tmp_path, front_ends=tmp_path, isolation={"north": Isolation(mode="process")})
     )
     platform = IsolatingPlatform(shipped.build([]), database)
-    follower = Follower(platform, database, tmp_path / "cache", Watch(), load)
+    follower = Follower(platform, database, tmp_path / "cache", RolloutMonitor(), load)
     following = asyncio.create_task(follower.run())
     try:
-        ground = deploys.Ground(database=database, release=shipped.build([]), cache=tmp_path / "own", load=load)
+        ground = deploys.DeployContext(database=database, release=shipped.build([]), cache=tmp_path / "own", load=load)
         assert (await deploys.deploy(ground, folder, WISH)).outcome == "live"
         assert "north" in platform.release.lines
         plan = platform.release.line("north").plan({})

@@ -61,7 +61,7 @@ async def test_explain_shows_a_staged_version_by_its_name_and_says_who_has_it(
     folder = write(tmp_path / "work", "second")
     for name in ("answers.py", "front_end.py", "test_answers.py"):
         (folder / name).write_text((folder / name).read_text().replace("where", "elsewhere"))
-    await deploys.deploy(where, folder, deploys.Wish(made_by="ada", percent=30))
+    await deploys.deploy(where, folder, deploys.DeployRequest(made_by="ada", percent=30))
     said = await run("explain", "north", POINT)
     assert "north.where" in said
     assert "for 30 of 100 members" in said

@@ -9,8 +9,7 @@ import pytest
 
 from isthmus.data.model.model import read_field
 from isthmus.kernel import FrontEnd, Meta, Value, errors
-from isthmus.kernel.compile.release import Line
-from isthmus.kernel.contract import fit
+from isthmus.kernel.host import CompiledFrontEnd, fit
 from isthmus.markings import Count, Derived, Measure, Metric, Where
 from isthmus.runtime.deploy.changes import attributes_compared, metrics_compared
 from tests import shipped
@@ -73,7 +72,7 @@ BOXED = Derived(name="north.boxed", of="order.orders", where=Where("order.order.
 
 
 def test_a_version_says_what_it_makes_of_metrics() -> None:
-    def line(*metrics: Metric) -> Line:
+    def line(*metrics: Metric) -> CompiledFrontEnd:
         return shipped.build([FrontEnd(code="north", name="N", owner="n", metrics=metrics)]).line("north")
 
     first, other = Count(name="north.a", of="order.order"), Derived(name="north.b", of="order.orders")

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from isthmus.kernel import Caller, Meta, Platform, Value, errors
-from isthmus.kernel.trace import Story
+from isthmus.kernel.host import Trace
 from isthmus.markings import Pii
 from isthmus.runtime.replay import record as records
 from isthmus.runtime.replay import recorded
@@ -157,7 +157,7 @@ def test_a_file_that_holds_something_else_is_refused_with_the_line(tmp_path: Pat
 async def test_a_value_that_has_no_json_costs_its_own_story_only(database):
     recorder = _recorder(database)
     good, bad = (
-        Story(id_, "till.total", "1.0", "north", "north", "f", Buy(lines=()), NOON.isoformat()) for id_ in "ab"
+        Trace(id_, "till.total", "1.0", "north", "north", "f", Buy(lines=()), NOON.isoformat()) for id_ in "ab"
     )
     good.answer, bad.now = Total(minor=1, ticket="", luck=0.0), "no time"
     recorder.keep(bad)

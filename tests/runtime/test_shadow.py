@@ -23,7 +23,7 @@ from tests.flows.serving import Server
 
 from .deployed import WISH, ground, said, write
 
-SHADOW = deploys.Wish(made_by="ada", shadow=100)
+SHADOW = deploys.DeployRequest(made_by="ada", shadow=100)
 LOOPS_IN_C = "import re; re.match('(a+)+$', 'a' * 40 + 'b')"  # no watchdog of this process can stop it
 
 

@@ -33,7 +33,7 @@ from isthmus.data.persons.published import Published
 from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import owner
 from isthmus.kernel import Caller, Pack, Platform, decode, errors
-from isthmus.kernel.declare.capability import event_kind
+from isthmus.kernel.host import event_kind
 from isthmus.manifest import Persons, brought
 from isthmus.markings import Segment
 from isthmus.runtime.children import run_child

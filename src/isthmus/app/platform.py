@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from isthmus.console.client import CLIENT as CONSOLE
 from isthmus.console.traffic import Traffic
 from isthmus.governance import served as served_contracts
-from isthmus.governance.counters import Figures
+from isthmus.governance.counters import Counters
 from isthmus.kernel import FrontEnd, Outcome, Pack, Platform, Registry, Value, errors
-from isthmus.kernel.compile.front_ends import compile_lines
-from isthmus.kernel.compile.release import Release
+from isthmus.kernel.host import Release, compile_front_ends
 from isthmus.runtime.adopt.adopt import Adoption, adopted_pack
 from isthmus.runtime.deploy.declared import problems_of as own_problems
-from isthmus.runtime.deploy.deploy import Ground
+from isthmus.runtime.deploy.deploy import DeployContext
 from isthmus.runtime.deploy.follower import Follower
-from isthmus.runtime.deploy.guardrails import Watch
+from isthmus.runtime.deploy.guardrails import RolloutMonitor
 from isthmus.runtime.deploy.loading import front_end_folders
 from isthmus.runtime.isolation.waiting import IsolatingPlatform
 from isthmus.runtime.replay.answers import replay_answers
@@ -100,15 +99,15 @@ def migration_sources(packs: Iterable[Pack]) -> list[MigrationSource]:
     return [*theirs, served_contracts.MIGRATIONS, *own]
 
 
-def deploy_ground(running: Running) -> Ground:
+def deploy_context(running: Running) -> DeployContext:
     """Return where front ends are deployed: beside what is whole of the folder, whoever else has broken theirs."""
     release = build([*running.packs, *adopted_packs(running.config)], [])
     load = loads(running.config, running.packs)
     for folder in front_end_folders(running.config.front_ends):
         with suppress(errors.IsthmusError):
-            lines, problems = compile_lines(release, [load(folder)])
+            lines, problems = compile_front_ends(release, [load(folder)])
             release = release if problems else release.replacing(*lines)
-    return Ground(
+    return DeployContext(
         database=running.database,
         release=release,
         cache=running.config.versions,
@@ -132,8 +131,8 @@ async def running(
         folders = tables.of_folders(config, loads(config, packs)) if front_ends is None else []
         await tables.bring(url, config, [*migration_sources(packs), *folders], allowed)
         async with await Database.open(url) as database:
-            figures = Figures(unseen=[CONSOLE, HOUSEKEEPING])  # looking at it is not traffic
-            watch = Watch()
+            figures = Counters(unseen=[CONSOLE, HOUSEKEEPING])  # looking at it is not traffic
+            watch = RolloutMonitor()
 
             def own(code: str) -> Mapping[str, type[Value]]:
                 return platform.release.line(code).front_end.attributes

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isthmus.kernel import encode, errors
-from isthmus.runtime.deploy.deploy import Deployed, Wish, deploy
+from isthmus.runtime.deploy.deploy import Deployed, DeployRequest, deploy
 from isthmus.runtime.deploy.report import as_deployed
 from isthmus.runtime.shadow.run import run_shadow
 
 from .config import load_config
-from .platform import declared, deploy_ground, running
+from .platform import declared, deploy_context, running
 from .resources import shadow_resources
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _land(_: argparse.Namespace) -> int:
 
     async def land() -> Landing:
         async with running(load_config(), front_ends=[]) as platform:
-            release, _ = await as_deployed(deploy_ground(platform))
+            release, _ = await as_deployed(deploy_context(platform))
             config, own = platform.config, declared(release)
             lake = open_platform(platform.packs, config.data / "lake", declared=lambda: own, settings=config.lake)
             landing = await landed(lake, platform.database)
@@ -92,13 +92,13 @@ def _land(_: argparse.Namespace) -> int:
 
 
 def _deploy(chosen: argparse.Namespace) -> int:
-    wish = Wish(
+    wish = DeployRequest(
         made_by=chosen.by, percent=chosen.percent, is_accepted=chosen.accept, code=chosen.only, shadow=chosen.shadow
     )
 
     async def there() -> Deployed:
         async with running(load_config(), front_ends=[]) as platform:
-            return await deploy(deploy_ground(platform), chosen.folder, wish)
+            return await deploy(deploy_context(platform), chosen.folder, wish)
 
     said, is_done = deploy_as_json(lambda: asyncio.run(there()))
     print(said.decode())
@@ -108,7 +108,7 @@ def _deploy(chosen: argparse.Namespace) -> int:
 def _shadow(chosen: argparse.Namespace) -> int:
     async def there() -> None:
         async with running(load_config(), front_ends=[]) as platform:
-            await run_shadow(deploy_ground(platform), chosen.code, shadow_resources(platform.platform))
+            await run_shadow(deploy_context(platform), chosen.code, shadow_resources(platform.platform))
 
     asyncio.run(there())
     return 0

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
-from isthmus.console.calls import Everything
+from isthmus.console.calls import CallLog
 from isthmus.console.client import Client
 from isthmus.console.contract_history import ContractHistory
 from isthmus.console.cost import Cost
@@ -36,7 +36,7 @@ from isthmus.store.relay import Relay
 from . import process
 from .config import load_config
 from .jobs import jobs
-from .platform import Running, declared, deploy_ground, migration_sources, running
+from .platform import Running, declared, deploy_context, migration_sources, running
 
 if TYPE_CHECKING:
     from isthmus.data.platform import DataPlatform
@@ -94,9 +94,9 @@ def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | 
     pages = every_page(
         running.platform,
         running.traffic,
-        Everything(stories, database),
+        CallLog(stories, database),
         _data_part(running, data, sync),
-        Deploys(deploy_ground(running)),
+        Deploys(deploy_context(running)),
         DeadLetters(database),
         Cost(database, running.traffic, running.config.cost_month),
         ContractHistory(database),
@@ -109,7 +109,7 @@ def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | 
         Readiness(database, migration_sources(running.packs)),
         mounts={"/console": cast(App, console(pages, token))},
     )
-    deploying = DeployEndpoint(deploy_ground(running), gateway.admit, running.config.root, process.command("deploy"))
+    deploying = DeployEndpoint(deploy_context(running), gateway.admit, running.config.root, process.command("deploy"))
     gateway.mount("/deploy", deploying)
     if data is not None:
         from isthmus.gateway.metrics import MetricsService

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from isthmus.app.config import load_config
-from isthmus.app.platform import Running, deploy_ground, written
+from isthmus.app.platform import Running, deploy_context, written
 from isthmus.console.traffic import KEPT as COUNTED
 from isthmus.governance import contracts
 from isthmus.governance.compat import compare, undeclared
@@ -60,7 +60,7 @@ def add_to(main: typer.Typer) -> None:
 
 
 async def _consumption(running: Running) -> Consumption:
-    release, said = await as_deployed(deploy_ground(running))
+    release, said = await as_deployed(deploy_context(running))
     tallies = await running.traffic.of(over=COUNTED)
     calls = Calls(
         days=COUNTED.days,

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from isthmus.data.answers.groupings import groupings
 from isthmus.data.answers.metrics import Metrics
 from isthmus.data.answers.units import codes_in, units_of
 from isthmus.data.checks import lock as locks
@@ -248,9 +249,7 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
         metric = model.metric(name)
         out.print(f"[bold]{name}[/bold], owned by {model.owners.get(name, '')}: {metric.doc}")
         out.print(msgspec.json.format(encode(metric), indent=2).decode())
-        out.print(
-            "may be grouped by " + ", ".join(["time:<grain>", *metamorphic.groupings(platform.metrics, name, asker)])
-        )
+        out.print("may be grouped by " + ", ".join(["time:<grain>", *groupings(platform.metrics, name, asker)]))
 
 
 def _add_locking(app: typer.Typer, open_platform: Open, folder: Callable[[], Declared]) -> None:

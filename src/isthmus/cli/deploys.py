@@ -14,7 +14,7 @@ from rich.table import Table
 from isthmus.app.process import deploy_as_json
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy import versions as kept
-from isthmus.runtime.deploy.deploy import Deployed, Ground, Wish, deploy
+from isthmus.runtime.deploy.deploy import DeployContext, Deployed, DeployRequest, deploy
 from isthmus.runtime.deploy.remote import Remote
 from isthmus.runtime.deploy.report import Line, report
 from isthmus.runtime.deploy.rollout import Switched
@@ -60,7 +60,7 @@ def _add_deploy(main: typer.Typer) -> None:
         json: Annotated[bool, typer.Option("--json", help="Say what came of it as JSON.")] = False,
     ) -> None:
         """Check, test, compare and put a front end in place, for all or a share of its members."""
-        wish = Wish(made_by=by or person(), percent=percent, is_accepted=accept, code=only, shadow=shadow)
+        wish = DeployRequest(made_by=by or person(), percent=percent, is_accepted=accept, code=only, shadow=shadow)
         if json:
             said, is_done = deploy_as_json(lambda: on(ground, lambda opened: deploy(opened, folder, wish)))
             print(said.decode())
@@ -90,7 +90,7 @@ def _add_decisions(main: typer.Typer) -> None:
     ) -> None:
         """Go back, at once: take back what is staged, or run the version that ran before."""
 
-        async def back(opened: Ground) -> Switched | None:
+        async def back(opened: DeployContext) -> Switched | None:
             named = (await kept.chosen(opened.database, code, version)).hash if version else None
             return await switches.roll_back(opened.database, code, person(), to=named, reason=reason)
 

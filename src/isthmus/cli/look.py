@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from isthmus.governance.explain import explain as who_answers
-from isthmus.kernel.compile.release import Release
+from isthmus.kernel.host import Release
 
 from .opening import Asked, look
 from .screen import first, out

@@ -9,10 +9,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
 from isthmus.app.config import Config, load_config
-from isthmus.app.platform import Running, deploy_ground, running, written
+from isthmus.app.platform import Running, deploy_context, running, written
 from isthmus.kernel import Value, ports
-from isthmus.kernel.compile.release import Release
-from isthmus.runtime.deploy.deploy import Ground
+from isthmus.kernel.host import Release
+from isthmus.runtime.deploy.deploy import DeployContext
 from isthmus.runtime.deploy.report import as_deployed
 from isthmus.store import embedded
 
@@ -36,10 +36,10 @@ def standing() -> AbstractAsyncContextManager[Running]:
 
 
 @asynccontextmanager
-async def ground() -> AsyncGenerator[Ground]:
+async def ground() -> AsyncGenerator[DeployContext]:
     """Open where front ends are deployed."""
     async with standing() as platform:
-        yield dataclasses.replace(deploy_ground(platform), say=say)
+        yield dataclasses.replace(deploy_context(platform), say=say)
 
 
 @asynccontextmanager

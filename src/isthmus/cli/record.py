@@ -12,12 +12,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from isthmus.app.platform import Running, deploy_ground
+from isthmus.app.platform import Running, deploy_context
 from isthmus.kernel import encode
-from isthmus.kernel.compile.release import Line
+from isthmus.kernel.host import CompiledFrontEnd
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy import versions as kept
-from isthmus.runtime.deploy.deploy import Ground, checked
+from isthmus.runtime.deploy.deploy import DeployContext, checked
 from isthmus.runtime.deploy.loading import MANIFEST, NotAFrontEnd, front_end_folders, load_front_end
 from isthmus.runtime.replay import recorded
 from isthmus.runtime.replay.answers import LIMIT, replay_answers
@@ -113,7 +113,7 @@ def _add_replay(main: typer.Typer) -> None:
 async def _replayed(running: Running, folder: Path, capabilities: bool, capability: str, limit: int) -> Report:
     """Compare a folder with what runs of that front end."""
     front_end = await asyncio.to_thread(load_front_end, folder)
-    ground, code = deploy_ground(running), front_end.code
+    ground, code = deploy_context(running), front_end.code
     new = checked(ground.release, front_end)
     old = await _live(ground, code)
     before, after = ground.release.replacing(old), ground.release.replacing(new)
@@ -124,7 +124,7 @@ async def _replayed(running: Running, folder: Path, capabilities: bool, capabili
     )
 
 
-async def _live(ground: Ground, code: str) -> Line:
+async def _live(ground: DeployContext, code: str) -> CompiledFrontEnd:
     held = await switches.current(ground.database, code)
     if held is not None and held.stable is not None:
         return checked(ground.release, await kept.load(ground.database, code, held.stable, ground.cache))

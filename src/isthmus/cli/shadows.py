@@ -10,7 +10,7 @@ from rich.console import Console
 from isthmus.kernel import encode
 from isthmus.runtime.deploy import report as deploy_report
 from isthmus.runtime.deploy import versions
-from isthmus.runtime.deploy.deploy import Ground, NotYours
+from isthmus.runtime.deploy.deploy import DeployContext, NotYours
 from isthmus.runtime.deploy.remote import Remote
 from isthmus.runtime.deploy.report import Line
 from isthmus.runtime.replay.report import report
@@ -42,7 +42,7 @@ def add_to(main: typer.Typer) -> None:
     ) -> None:
         """Run a version on a share of live calls, give nobody its answers, and say what would be different."""
 
-        async def here(opened: Ground) -> Line:
+        async def here(opened: DeployContext) -> Line:
             if version:
                 one = await versions.chosen(opened.database, code, version)
                 await shadows.declare(opened.database, code, one.hash, percent=percent, made_by=person())

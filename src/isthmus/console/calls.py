@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel import encode, errors
-from isthmus.kernel.trace import Story
+from isthmus.kernel.host import Trace
 from isthmus.runtime.replay import recorded
 from isthmus.runtime.replay.latest import Wanted
 from isthmus.runtime.replay.latest import latest as recorded_latest
@@ -26,19 +26,19 @@ ASKED: Final = ("front_end", "capability", "outcome", "from", "until", "cursor")
 class Told(Protocol):
     """Where stories are kept. `latest` returns rows with call_id, front_end, capability, told_at, error, took_us."""
 
-    async def keep(self, story: Story) -> None: ...
+    async def keep(self, story: Trace) -> None: ...
     async def open(self, call_id: str) -> bytes: ...
     async def latest(self, wanted: Wanted, cursor: str, limit: int) -> tuple[list[dict[str, Any]], str | None]: ...
 
 
-class Everything:
+class CallLog:
     """The stories that were asked for, and the calls that were recorded, as one."""
 
     def __init__(self, asked_for: Told, database: Database) -> None:
         self._asked_for = asked_for
         self._database = database
 
-    async def keep(self, story: Story) -> None:
+    async def keep(self, story: Trace) -> None:
         await self._asked_for.keep(story)
 
     async def open(self, call_id: str) -> bytes:
@@ -98,7 +98,7 @@ class Calls:
         return render(request, "call.html", story=story, changes=list(_changes(story["answer"])))
 
 
-def plain(story: Story) -> dict[str, Any]:
+def plain(story: Trace) -> dict[str, Any]:
     """Return a story as JSON would hold it; what has no form in JSON is written as Python shows it."""
     return msgspec.to_builtins(story, enc_hook=repr)
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel import Caller, Capability, Effect, errors
-from isthmus.kernel.trace import Story
+from isthmus.kernel.host import Trace
 
 from . import forms
 from .calls import Told, plain
@@ -84,7 +84,7 @@ class Capabilities:
         name, typed = request.path_params["name"], await form(request)
         capability = self._client.release.find(name).capability
         caller = Caller(front_end=typed.get("front_end", ""), client=CLIENT)
-        stories: list[Story] = []
+        stories: list[Trace] = []
         try:
             ask = msgspec.json.encode(forms.read(forms.fields_of(capability)[0], typed))
             key = typed.get("key") if capability.effect is not Effect.READ else None
@@ -103,7 +103,7 @@ class Capabilities:
         *,
         answer: Any = None,
         refused: errors.IsthmusError | None = None,
-        stories: list[Story] | None = None,
+        stories: list[Trace] | None = None,
     ) -> Response:
         name = request.path_params["name"]
         found: Capability[Any, Any] = self._client.release.find(name).capability

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from isthmus.kernel import Caller, Platform, errors
-from isthmus.kernel.compile.release import Release
+from isthmus.kernel.host import Release
 
 CLIENT: Final = "console"  # the name in histories of what an operator did
 

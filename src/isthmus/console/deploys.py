@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel import errors
-from isthmus.kernel.compile.release import Line
+from isthmus.kernel.host import CompiledFrontEnd
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy import versions
 from isthmus.runtime.deploy.changes import Change, compared
-from isthmus.runtime.deploy.deploy import Ground, checked
+from isthmus.runtime.deploy.deploy import DeployContext, checked
 from isthmus.runtime.deploy.report import Line as Deployed
 from isthmus.runtime.deploy.report import report
 from isthmus.runtime.deploy.rollout import Switched
@@ -43,7 +43,7 @@ FILE_MAX: Final = 200_000  # bytes of a file that is compared line by line
 class Deploys:
     """The pages of versions and deploys."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: DeployContext) -> None:
         self._ground = ground
 
     def pages(self) -> list[Page]:
@@ -189,7 +189,7 @@ class Deploys:
             if path.is_file() and "__pycache__" not in path.parts and path.stat().st_size < FILE_MAX
         }
 
-    async def _line(self, code: str, hash_: str) -> Line:
+    async def _line(self, code: str, hash_: str) -> CompiledFrontEnd:
         front_end = await versions.load(self._ground.database, code, hash_, self._ground.cache, self._ground.load)
         return await asyncio.to_thread(checked, self._ground.release, front_end)
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from isthmus.kernel import Capability, errors
-from isthmus.kernel.contract import json_schema
+from isthmus.kernel.host import json_schema
 
 Json = dict[str, Any]
 FieldKind = Literal["text", "number", "choice", "yes-no", "json", "lines", "group", "rows"]

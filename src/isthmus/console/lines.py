@@ -12,13 +12,13 @@ from starlette.responses import Response
 
 from isthmus.governance import explain
 from isthmus.governance.explain import Candidate
-from isthmus.kernel.compile.release import Line, Release
+from isthmus.kernel.host import CompiledFrontEnd, Release
 
 from .client import Client
 from .cost import Cost
 from .dead_letters import DeadLetters
 from .deploys import Deploys
-from .traffic import Tally, Traffic, together
+from .traffic import CallCount, Traffic, together
 from .web import Page, ordered, page_of, render
 
 PAGE_SIZE: Final = 50
@@ -41,8 +41,8 @@ class Point:
 class Row:
     """A front end in the list: what it is, the traffic of a day, and how many points it answers itself."""
 
-    line: Line
-    tally: Tally
+    line: CompiledFrontEnd
+    tally: CallCount
     answers: int
 
 
@@ -155,7 +155,7 @@ def _asked(release: Release, code: str, name: str) -> Point:
     return Point(name, explained.rule, explained.candidates, others)
 
 
-def _answers(line: Line) -> int:
+def _answers(line: CompiledFrontEnd) -> int:
     return len({id(one) for node in line.nodes for found in node.candidates.values() for one in found.answers})
 
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel import Pack
-from isthmus.kernel.compile.release import Line
+from isthmus.kernel.host import CompiledFrontEnd
 
 from .client import Client
 from .traffic import Traffic
@@ -148,7 +148,7 @@ def _own(lines: Any) -> dict[tuple[str, str], int]:
     return found
 
 
-def _own_of(line: Line) -> dict[tuple[str, str], int]:
+def _own_of(line: CompiledFrontEnd) -> dict[tuple[str, str], int]:
     answered = {point.name for node in line.nodes for point, found in node.candidates.items() if found.answers}
     counted = Counter(name.partition(".")[0] for name in answered)
     return {(line.front_end.code, pack): count for pack, count in counted.items()}

@@ -14,9 +14,9 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from isthmus.data.answers.groupings import dimensions
 from isthmus.data.answers.metrics import Answer
 from isthmus.data.answers.units import units_of
-from isthmus.data.checks import metamorphic
 from isthmus.data.model.ask import GRAINS, Ask, read_filter
 from isthmus.data.model.model import Model
 from isthmus.data.platform import DataPlatform
@@ -172,7 +172,7 @@ class Explorer:
         except errors.IsthmusError:
             roots = frozenset[str]()
         own = ["front_end"] if all("front_end" in model.entity(root).fields for root in roots) else []
-        return [*own, *(one for one in metamorphic.dimensions(model, roots) if "front_end" not in one)]
+        return [*own, *(one for one in dimensions(model, roots) if "front_end" not in one)]
 
 
 def _asked(request: Request) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from .contract_history import ContractHistory
 from .cost import Cost
 from .dead_letters import DeadLetters
 from .deploys import Deploys
-from .find import Find
+from .find import Search
 from .lines import Business, Lines
 from .map import Map
 from .members import Members
@@ -56,6 +56,6 @@ def every_page(
         *Stock(client).pages(),
         *Calls(client, told).pages(),
         *dead_letters.pages(),
-        *Find(client, told, data.metrics).pages(),
+        *Search(client, told, data.metrics).pages(),
         *data.pages,
     ]

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from isthmus.governance.counters import BOUNDS_US, Figures, Tally
+from isthmus.governance.counters import BOUNDS_US, CallCount, Counters
 from isthmus.kernel import errors
 from isthmus.store import Database, MigrationSource
 
@@ -80,14 +80,14 @@ class RefusedCall:
     took_us: int
 
 
-Tallies = Mapping[tuple[str, str], Tally]
+Tallies = Mapping[tuple[str, str], CallCount]
 
 
 class Traffic:
     """Keeps what this process counts, and shows what all have counted over the last day."""
 
     def __init__(
-        self, database: Database, figures: Figures, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, database: Database, figures: Counters, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._database = database
         self._figures = figures
@@ -140,7 +140,7 @@ class Traffic:
             rows = await session.fetch(_OF, since, front_end, capability)
             told = await session.fetch(_ERRORS_OF, since, front_end, capability)
         found = {
-            (row["front_end"], row["capability"]): Tally(
+            (row["front_end"], row["capability"]): CallCount(
                 calls=row["calls"], took_us=row["took_us"], by_bound=list(row["by_bound"])
             )
             for row in rows
@@ -158,9 +158,9 @@ class Traffic:
         return [RefusedCall(**{name: row[name] for name in RefusedCall.__slots__}) for row in rows]
 
 
-def together(tallies: Tallies) -> Tally:
+def together(tallies: Tallies) -> CallCount:
     """Return several tallies as one."""
-    whole = Tally()
+    whole = CallCount()
     for tally in tallies.values():
         whole.add(tally)
     return whole

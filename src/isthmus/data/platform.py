@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 
 from isthmus.kernel import FrontEnd, Meta, Pack, Value, errors
-from isthmus.kernel.declare.capability import event_kind
+from isthmus.kernel.host import event_kind
 from isthmus.markings import AnyMetric
 from isthmus.store import Database, Outbox
 

@@ -24,7 +24,7 @@ from .rate import Bucket, Rate
 MIGRATIONS: Final = MigrationSource.of_pack("gateway", "isthmus.gateway:migrations")
 TRUSTED_S: Final = 5.0  # how long a revoked key may go on: short for an operator, rare enough for the database
 KNOWN_MAX: Final = 10_000  # keys remembered at once
-STRANGERS: Final = Rate(per_s=50, burst=200)  # look-ups of unknown keys: guessing must not busy the database
+UNKNOWN_KEYS: Final = Rate(per_s=50, burst=200)  # look-ups of unknown keys: guessing must not busy the database
 
 _PREFIX: Final = "isth_"
 _KEY: Final = re.compile(rb"isth_[A-Za-z0-9_-]{43}")
@@ -59,7 +59,7 @@ class Client(Value):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Principal:
     """What a valid key says: the client's name, its front end, and what it is limited to."""
 
     front_end: str
@@ -78,11 +78,11 @@ class Clients:
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
         self._clock = clock
-        self._known: dict[bytes, Known] = {}
+        self._known: dict[bytes, Principal] = {}
         self._asking = asyncio.Lock()  # one look-up at a time: many requests with one new key ask once
-        self._strangers = Bucket(STRANGERS, clock())
+        self._strangers = Bucket(UNKNOWN_KEYS, clock())
 
-    async def of(self, authorization: bytes | None) -> Known:
+    async def of(self, authorization: bytes | None) -> Principal:
         """Return the client that an Authorization header names.
 
         Raises NotAuthenticated, and TooMany while too many unknown keys are tried.
@@ -97,7 +97,7 @@ class Clients:
                 return known
             return await self._looked_up(digest, is_stranger=known is None)
 
-    async def _looked_up(self, digest: bytes, *, is_stranger: bool) -> Known:
+    async def _looked_up(self, digest: bytes, *, is_stranger: bool) -> Principal:
         if is_stranger and not self._strangers.take(self._clock()):
             raise errors.TooMany(
                 "too many unknown keys are being tried", remedy="wait a second, then try again", path="Authorization"
@@ -109,7 +109,7 @@ class Clients:
             raise errors.NotAuthenticated("this key is not valid", remedy=_REMEDY, path="Authorization")
         if len(self._known) >= KNOWN_MAX:
             self._known.clear()
-        known = Known(
+        known = Principal(
             front_end=row["front_end"],
             name=row["name"],
             scopes=_scopes(row),

@@ -28,12 +28,12 @@ from isthmus.kernel import encode, errors
 from isthmus.runtime.children import run_child
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy import versions
-from isthmus.runtime.deploy.deploy import Ground
+from isthmus.runtime.deploy.deploy import DeployContext
 from isthmus.runtime.deploy.report import report
 from isthmus.runtime.shadow import shadow as shadows
 from isthmus.values import whole_number
 
-from .auth import Known
+from .auth import Principal
 from .body import ClientGone, read_bytes
 from .problem import CONTENT_TYPE, Busy, MethodNotAllowed, NoSuchPath, problem
 
@@ -45,7 +45,7 @@ RECEIVE_S: Final = 60
 
 _FOLDER: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
-Admit = Callable[[bytes | None], Awaitable[Known]]
+Admit = Callable[[bytes | None], Awaitable[Principal]]
 Scope = Mapping[str, Any]
 
 
@@ -71,7 +71,7 @@ class _Wish:
     is_accepted: bool
 
 
-def _wish(known: Known, asked: Mapping[str, str]) -> _Wish:
+def _wish(known: Principal, asked: Mapping[str, str]) -> _Wish:
     folder = asked.get("folder", known.front_end)
     if not _FOLDER.fullmatch(folder):
         raise errors.BadAsk(f"folder {folder[:100]!r}", remedy="name it as a Python package is named", path="folder")
@@ -93,7 +93,7 @@ class DeployEndpoint:
     place: where the settings are, which the process that deploys reads too. command: what starts it.
     """
 
-    def __init__(self, ground: Ground, admit: Admit, place: Path, command: Sequence[str]) -> None:
+    def __init__(self, ground: DeployContext, admit: Admit, place: Path, command: Sequence[str]) -> None:
         self._ground = ground
         self._admit = admit
         self._place = place
@@ -138,7 +138,7 @@ class DeployEndpoint:
             return await self._shadowed(known, asked)
         return await self._admitted(known, asked, scope, receive)
 
-    async def _admitted(self, known: Known, asked: Mapping[str, str], scope: Scope, receive: Any) -> bytes:
+    async def _admitted(self, known: Principal, asked: Mapping[str, str], scope: Scope, receive: Any) -> bytes:
         """Deploy what is sent, where not too many wait already: what waits is kept in memory."""
         wish = _wish(known, asked)
         if self._waiting >= WAITING_MAX:
@@ -152,7 +152,7 @@ class DeployEndpoint:
         finally:
             self._waiting -= 1
 
-    async def _shadowed(self, known: Known, asked: Mapping[str, str]) -> bytes:
+    async def _shadowed(self, known: Principal, asked: Mapping[str, str]) -> bytes:
         database, code = self._ground.database, known.front_end
         if asked.get("stop") == "true":
             await shadows.end(database, code, f"stopped by {known.name}")
@@ -162,14 +162,14 @@ class DeployEndpoint:
             await shadows.declare(database, code, one.hash, percent=wanted, made_by=known.name)
         return encode(await shadows.find(database, code))
 
-    async def _rolled_back(self, known: Known, asked: Mapping[str, str]) -> switches.Switched | None:
+    async def _rolled_back(self, known: Principal, asked: Mapping[str, str]) -> switches.Switched | None:
         database, named = self._ground.database, asked.get("version")
         to = (await versions.chosen(database, known.front_end, named)).hash if named else None
         return await switches.roll_back(
             database, known.front_end, known.name, to=to, reason=asked.get("reason", "")[:200]
         )
 
-    async def _deployed(self, known: Known, wish: _Wish, packed: bytes) -> bytes:
+    async def _deployed(self, known: Principal, wish: _Wish, packed: bytes) -> bytes:
         with tempfile.TemporaryDirectory(prefix="isthmus-sent-") as made:
             inside = Path(made) / wish.folder
             await asyncio.to_thread(versions.unpack, packed, inside)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import jinja2
 
-from isthmus.kernel.compile.release import Release
+from isthmus.kernel.host import Release
 
 Json = dict[str, Any]
 

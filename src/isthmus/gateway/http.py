@@ -18,10 +18,10 @@ from email.utils import format_datetime
 from typing import Any, Final
 
 from isthmus.kernel import Caller, Platform, errors
-from isthmus.kernel.trace import Story
+from isthmus.kernel.host import Trace
 from isthmus.values import whole_number
 
-from .auth import Clients, Known
+from .auth import Clients, Principal
 from .body import ClientGone, Receive, check_is_json, read_body
 from .pages import Pages, Reply
 from .problem import CONTENT_TYPE, Busy, MethodNotAllowed, NoSuchPath, RateExceeded, WrongHeader, problem
@@ -151,7 +151,7 @@ class Gateway:
         body = await read_body(request.receive, headers, bytes_max=limits.body_bytes_max, limit_s=limits.body_limit_s)
         trace = _traced(request)
         caller = Caller(front_end=client.front_end, client=client.name, scopes=client.scopes, trace=trace)
-        stories: list[Story] = []
+        stories: list[Trace] = []
         try:
             answer, is_replay = await self.platform.call_wire(
                 request.path[len(CALLS) :],
@@ -183,11 +183,11 @@ class Gateway:
             (b"link", f'<{CALLS}{gone.instead}>; rel="successor-version"'.encode()),
         ]
 
-    async def admit(self, authorization: bytes | None) -> Known:
+    async def admit(self, authorization: bytes | None) -> Principal:
         """Return who an Authorization header names, and take one call from what they have left."""
         return await self._admitted(authorization, [])
 
-    async def _admitted(self, authorization: bytes | None, sent: Headers) -> Known:
+    async def _admitted(self, authorization: bytes | None, sent: Headers) -> Principal:
         client = await self._clients.of(authorization)
         now = self._clock()
         bucket = self._buckets.get((client.front_end, client.name))

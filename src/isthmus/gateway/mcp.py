@@ -18,9 +18,9 @@ from starlette.requests import Request
 
 from isthmus.governance.schema import schemas
 from isthmus.kernel import Caller, Effect, Platform, Value, errors
-from isthmus.kernel.compile.release import Line, Offered
+from isthmus.kernel.host import BoundCapability, CompiledFrontEnd
 
-from .auth import Known
+from .auth import Principal
 from .problem import CONTENT_TYPE, problem
 
 BODY_BYTES_MAX = 1 << 20  # as of a call over HTTP
@@ -37,7 +37,7 @@ _SCHEMA_KEY = {
     "description": "Makes the call exactly-once in effect; choose a new one for each thing that is to be done.",
 }
 
-Admit = Callable[[bytes | None], Awaitable[Known]]
+Admit = Callable[[bytes | None], Awaitable[Principal]]
 Scope = Any
 Attributes = Mapping[str, type[Value]]  # what a front end declares, by entity
 
@@ -74,7 +74,7 @@ class Agents:
         offered = [line.offered[name] for name in sorted(line.permitted) if known.may(name)]
         return types.ListToolsResult(tools=[self._tool(one, line) for one in offered])
 
-    def _tool(self, offered: Offered, line: Line) -> types.Tool:
+    def _tool(self, offered: BoundCapability, line: CompiledFrontEnd) -> types.Tool:
         """Return a tool; its schemas are made once, and for a line with attributes of its own once more."""
         own = line.front_end.attributes
         shape = (id(offered.capability), line.fingerprint if own else "")
@@ -102,7 +102,7 @@ class Agents:
         )
 
 
-def _tool(offered: Offered, own: Attributes) -> types.Tool:
+def _tool(offered: BoundCapability, own: Attributes) -> types.Tool:
     capability = offered.capability
     is_write = capability.effect is not Effect.READ
     summary, _, rest = capability.doc.partition("\n")
@@ -126,9 +126,9 @@ def _schema(kind: type, more: Mapping[str, Any], own: Attributes) -> dict[str, A
     return {**found, "type": "object", "properties": properties, "$defs": definitions}
 
 
-def _known(ctx: Any) -> Known:
+def _known(ctx: Any) -> Principal:
     request = cast(Request, ctx.request)
-    return cast(Known, request.scope[_CLIENT])
+    return cast(Principal, request.scope[_CLIENT])
 
 
 def _text(key: object) -> str | None:

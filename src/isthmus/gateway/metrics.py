@@ -22,7 +22,7 @@ from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import Policy, of_keys
 from isthmus.kernel import Platform, encode, errors
 
-from .auth import Known
+from .auth import Principal
 from .body import ClientGone, check_is_json, read_body
 from .problem import CONTENT_TYPE, MethodNotAllowed, NoSuchPath, problem
 
@@ -30,7 +30,7 @@ SCOPE: Final = "data.ask"
 QUESTION_BYTES_MAX: Final = 64 << 10
 QUESTION_LIMIT_S: Final = 10.0
 
-Admit = Callable[[bytes | None], Awaitable[Known]]
+Admit = Callable[[bytes | None], Awaitable[Principal]]
 Reply = tuple[bytes, bytes, list[tuple[bytes, bytes]]]  # content type, body, further headers
 
 
@@ -82,7 +82,7 @@ class MetricsService:
             return b"application/json", self._receipt(known, path.removeprefix("/receipts/")), []
         raise NoSuchPath(f"there is nothing at {scope['path']}", remedy="ask /data/ask or /data/metrics", path=path)
 
-    async def _ask(self, known: Known, headers: Mapping[bytes, bytes], receive: Any) -> Reply:
+    async def _ask(self, known: Principal, headers: Mapping[bytes, bytes], receive: Any) -> Reply:
         check_is_json(headers)
         body = await read_body(receive, headers, bytes_max=QUESTION_BYTES_MAX, limit_s=QUESTION_LIMIT_S)
         accept = headers.get(b"accept", b"").decode("latin-1")
@@ -90,7 +90,7 @@ class MetricsService:
         further = [(name.encode(), value.encode()) for name, value in reply.headers]
         return reply.content_type.encode(), reply.body, further
 
-    def _receipt(self, known: Known, id: str) -> bytes:
+    def _receipt(self, known: Principal, id: str) -> bytes:
         receipt = self._data.receipts.get(id)
         if receipt.policy != self._policy(known).name:
             raise errors.NotFound(
@@ -98,7 +98,7 @@ class MetricsService:
             )
         return encode(receipt)
 
-    def _policy(self, known: Known) -> Policy:
+    def _policy(self, known: Principal) -> Policy:
         if known.front_end not in self._policies:
             self._policies[known.front_end] = of_keys(self._data.model, known.front_end)
         return self._policies[known.front_end]

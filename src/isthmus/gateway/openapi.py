@@ -11,7 +11,7 @@ import msgspec
 
 from isthmus.governance.schema import schemas as schemas_of
 from isthmus.kernel import Effect, errors
-from isthmus.kernel.compile.release import Line, Offered, Release
+from isthmus.kernel.host import BoundCapability, CompiledFrontEnd, Release
 
 from . import problem
 from .examples import example
@@ -119,12 +119,14 @@ def _in(scopes: tuple[str, ...] | None, name: str) -> bool:
     return scopes is None or name in scopes or f"{name.partition('.')[0]}.*" in scopes
 
 
-def _tags(release: Release, offered: Iterable[Offered]) -> list[Json]:
+def _tags(release: Release, offered: Iterable[BoundCapability]) -> list[Json]:
     packs = sorted({one.capability.pack for one in offered})
     return [{"name": name, "description": release.packs[name].doc if name in release.packs else ""} for name in packs]
 
 
-def _operation(one: Offered, line: Line, ask: Json, answer: Json, components: Mapping[str, Json]) -> Json:
+def _operation(
+    one: BoundCapability, line: CompiledFrontEnd, ask: Json, answer: Json, components: Mapping[str, Json]
+) -> Json:
     capability = one.capability
     summary, _, rest = capability.doc.partition("\n")
     ask = _narrowed(ask, one, line)
@@ -160,7 +162,7 @@ def _operation(one: Offered, line: Line, ask: Json, answer: Json, components: Ma
     }
 
 
-def _narrowed(ask: Json, one: Offered, line: Line) -> Json:
+def _narrowed(ask: Json, one: BoundCapability, line: CompiledFrontEnd) -> Json:
     """Say which values of a dimension this front end knows; the contract itself leaves that open."""
     known = {name: list(line.dimensions[name].values) for name in one.dimensions}
     if not known:

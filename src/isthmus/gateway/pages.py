@@ -12,10 +12,10 @@ from typing import Final
 import msgspec
 
 from isthmus.kernel import Platform, errors
-from isthmus.kernel.compile.release import Line
+from isthmus.kernel.host import CompiledFrontEnd
 
 from . import docs, openapi
-from .auth import Known
+from .auth import Principal
 from .problem import NoSuchPath, status_of, title_of
 from .ready import Readiness
 from .stories import Stories
@@ -39,7 +39,7 @@ class Reply:
 class Page:
     """Something to GET; `show` is given the client, or None where the page is open to all."""
 
-    show: Callable[[Known | None], Awaitable[Reply]]
+    show: Callable[[Principal | None], Awaitable[Reply]]
     is_open: bool = True
 
 
@@ -61,7 +61,7 @@ class Pages:
             "/problems/": (self._problem, True),
             "/v1/calls/": (self._story, False),
         }
-        self._documents: dict[tuple[str, tuple[str, ...] | None, str], tuple[Line, bytes]] = {}
+        self._documents: dict[tuple[str, tuple[str, ...] | None, str], tuple[CompiledFrontEnd, bytes]] = {}
 
     def find(self, path: str) -> Page | None:
         """Return the page at a path; whether what it is to show exists turns out when it is shown."""
@@ -72,33 +72,33 @@ class Pages:
                 return Page(show=functools.partial(show, path[len(prefix) :]), is_open=is_open)
         return None
 
-    async def _health(self, _: Known | None) -> Reply:
+    async def _health(self, _: Principal | None) -> Reply:
         return Reply(body=b'{"status":"up"}')
 
-    async def _ready(self, _: Known | None) -> Reply:
+    async def _ready(self, _: Principal | None) -> Reply:
         await self._readiness.check()
         return Reply(body=b'{"status":"ready"}')
 
-    async def _front_ends(self, _: Known | None) -> Reply:
+    async def _front_ends(self, _: Principal | None) -> Reply:
         return _html(docs.front_ends(self._platform.release))
 
-    async def _own_document(self, client: Known | None) -> Reply:
+    async def _own_document(self, client: Principal | None) -> Reply:
         if client is None:
             raise errors.Fault("an API document without a client", remedy="keep this page closed")
         return Reply(body=self._document(client.front_end, client.scopes, "json"))
 
-    async def _docs(self, rest: str, _: Known | None) -> Reply:
+    async def _docs(self, rest: str, _: Principal | None) -> Reply:
         code, _slash, file = rest.partition("/")
         if code not in self._platform.release.lines or file not in ("", "openapi.json"):
             raise NoSuchPath(f"there is nothing at /docs/{rest}", remedy="see /docs", path=f"/docs/{rest}")
         return Reply(body=self._document(code, None, "json")) if file else _html(self._document(code, None, "html"))
 
-    async def _story(self, call_id: str, client: Known | None) -> Reply:
+    async def _story(self, call_id: str, client: Principal | None) -> Reply:
         if client is None:
             raise errors.Fault("a story without a client", remedy="keep this page closed")
         return Reply(body=await self._stories.find(call_id, client))
 
-    async def _problem(self, slug: str, _: Known | None) -> Reply:
+    async def _problem(self, slug: str, _: Principal | None) -> Reply:
         kind = next((kind for kind in self._kinds() if kind.slug == slug), None)
         if kind is None:
             raise NoSuchPath(f"no problem is called {slug!r}", remedy="see /docs", path=f"/problems/{slug}")

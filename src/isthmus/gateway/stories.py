@@ -13,11 +13,11 @@ from uuid import UUID
 import msgspec
 
 from isthmus.kernel import errors
-from isthmus.kernel.trace import Story
+from isthmus.kernel.host import Trace
 from isthmus.runtime.replay.latest import Wanted
 from isthmus.store import Database
 
-from .auth import Known
+from .auth import Principal
 from .to_json import plain
 
 KEPT: Final = 200  # told calls of each front end: enough to look at, too few to be an archive
@@ -66,7 +66,7 @@ class Stories:
         self._database = database
         self._kept = kept
 
-    async def keep(self, story: Story) -> None:
+    async def keep(self, story: Trace) -> None:
         """Write a story down. The call is over by now: where this fails, that is logged and nothing else."""
         try:
             async with self._database.platform_transaction() as session:
@@ -94,7 +94,7 @@ class Stories:
         found = [dict(row) for row in rows[:limit]]
         return found, str(found[-1]["call_id"]) if len(rows) > limit else None
 
-    async def find(self, call_id: str, client: Known) -> bytes:
+    async def find(self, call_id: str, client: Principal) -> bytes:
         """Return a story as JSON. Raises NoSuchStory, also for another front end's or out of the client's scopes."""
         wanted = _uuid(call_id)
         async with self._database.platform() as session:

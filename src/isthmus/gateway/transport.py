@@ -10,7 +10,7 @@ from .connections import LimitedConnection
 GATHERED_MAX: Final = 1 << 16  # bytes that wait: a body in pieces is not kept in memory until it ends
 
 
-class Gathering:
+class CoalescingTransport:
     """A transport that writes at once what comes within one turn of the event loop."""
 
     def __init__(self, transport: asyncio.BaseTransport) -> None:
@@ -45,4 +45,4 @@ class WholeAnswers(LimitedConnection):
     """HTTP/1.1 as uvicorn speaks it, with each answer in one write."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # type: ignore[override]
-        super().connection_made(cast(asyncio.Transport, Gathering(transport)))
+        super().connection_made(cast(asyncio.Transport, CoalescingTransport(transport)))

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from isthmus.kernel import Value
-from isthmus.kernel.compile.release import Line, Release
-from isthmus.kernel.declare.capability import event_kind
+from isthmus.kernel.host import CompiledFrontEnd, Release, event_kind
 
 from .contracts import Contracts
 
@@ -100,7 +99,7 @@ def _share(share: float | None, calls: int) -> str:
     return f"(share of {calls:,} calls unknown)" if share is None else f"({share:.1%} of {calls:,} calls)"
 
 
-def _may_call(line: Line, name: str, calls: Calls | None) -> bool:
+def _may_call(line: CompiledFrontEnd, name: str, calls: Calls | None) -> bool:
     uses = line.front_end.uses
     if name in uses:
         return True
@@ -108,9 +107,9 @@ def _may_call(line: Line, name: str, calls: Calls | None) -> bool:
     return is_granted and (calls is None or calls.counted.get((line.front_end.code, name), 0) > 0)
 
 
-def _answers(line: Line, point: str) -> bool:
+def _answers(line: CompiledFrontEnd, point: str) -> bool:
     return any(one.name == point for node in line.nodes for one in node.candidates)
 
 
-def _is_told(line: Line, event: str) -> bool:
+def _is_told(line: CompiledFrontEnd, event: str) -> bool:
     return any(event_kind(one).name == event for one in line.front_end.subscriptions)

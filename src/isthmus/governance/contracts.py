@@ -8,11 +8,8 @@ from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from isthmus.kernel import Pass, Value, decode
-from isthmus.kernel.compile.release import Release
-from isthmus.kernel.contract import json_schema
-from isthmus.kernel.declare.capability import Capability, event_kind
-from isthmus.kernel.declare.extension import ExtensionPoint
+from isthmus.kernel import Capability, Pass, Value, decode
+from isthmus.kernel.host import ExtensionPoint, Release, event_kind, json_schema
 
 Schema = dict[str, Any]
 UNSAID = ("title", "description", "examples", "default")  # what does not decide whether a value fits

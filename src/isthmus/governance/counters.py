@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from isthmus.kernel.run.pipeline import Outcome
+from isthmus.kernel import Outcome
 
 RECENT_MAX = 200  # refused calls that are remembered: enough to look at, too few to be an archive
 
@@ -17,7 +17,7 @@ BOUNDS_US = (100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000
 
 
 @dataclass(slots=True)
-class Tally:
+class CallCount:
     """The calls of one front end to one capability."""
 
     calls: int = 0
@@ -25,7 +25,7 @@ class Tally:
     errors: Counter[str] = field(default_factory=Counter[str])
     by_bound: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_US) + 1))
 
-    def add(self, other: Tally) -> None:
+    def add(self, other: CallCount) -> None:
         self.calls += other.calls
         self.took_us += other.took_us
         self.errors.update(other.errors)
@@ -50,13 +50,13 @@ class Refused:
     outcome: Outcome
 
 
-class Figures:
+class Counters:
     """Counts outcomes; pass `see` as the platform's observer. Calls of `unseen` clients are not traffic."""
 
     def __init__(
         self, *, unseen: Collection[str] = (), clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self._tallies: dict[tuple[str, str], Tally] = {}
+        self._tallies: dict[tuple[str, str], CallCount] = {}
         self._refused: deque[Refused] = deque(maxlen=RECENT_MAX)
         self._unseen = frozenset(unseen)
         self._clock = clock
@@ -68,7 +68,7 @@ class Figures:
         front_end = outcome.box.partition("?")[0].partition(".")[0]
         tally = self._tallies.get((front_end, outcome.capability))
         if tally is None:
-            tally = self._tallies[front_end, outcome.capability] = Tally()
+            tally = self._tallies[front_end, outcome.capability] = CallCount()
         took_us = outcome.took_ns // 1_000
         tally.calls += 1
         tally.took_us += took_us
@@ -77,15 +77,15 @@ class Figures:
             tally.errors[outcome.error] += 1
             self._refused.append(Refused(self._clock(), front_end, outcome))
 
-    def take(self) -> tuple[dict[tuple[str, str], Tally], list[Refused]]:
+    def take(self) -> tuple[dict[tuple[str, str], CallCount], list[Refused]]:
         """Return what was counted by (front end, capability), and the latest refusals, and begin anew."""
         counted, refused = self._tallies, list(self._refused)
         self._tallies = {}
         self._refused.clear()
         return counted, refused
 
-    def put_back(self, counted: Mapping[tuple[str, str], Tally], refused: Iterable[Refused]) -> None:
+    def put_back(self, counted: Mapping[tuple[str, str], CallCount], refused: Iterable[Refused]) -> None:
         """Count again what was taken and could not be kept."""
         for key, tally in counted.items():
-            self._tallies.setdefault(key, Tally()).add(tally)
+            self._tallies.setdefault(key, CallCount()).add(tally)
         self._refused.extendleft(refused)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from isthmus.kernel import Value, errors
-from isthmus.kernel.compile.release import Release
-from isthmus.kernel.declare.extension import Answer
+from isthmus.kernel.host import Answer, Release
 
 
 class Candidate(Value):

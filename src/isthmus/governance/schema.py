@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from isthmus.kernel import Value
-from isthmus.kernel.contract import json_schema
+from isthmus.kernel.host import json_schema
 from isthmus.values import ATTRIBUTES_OF
 
 Json = dict[str, Any]

@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 
 @dataclass(slots=True)
-class Said:
+class AnswerRecord:
     """One candidate's word; `value` is the error where it raised."""
 
     by: str
@@ -34,7 +34,7 @@ class Asked:
     point: str
     rule: str
     arguments: tuple[object, ...]
-    said: list[Said]
+    said: list[AnswerRecord]
     result: object = None
 
 
@@ -50,7 +50,7 @@ class Part:
 
 
 @dataclass(slots=True)
-class Story:
+class Trace:
     """What happened in one call, kept only where someone asked for it or the call was sampled."""
 
     call_id: str
@@ -70,16 +70,16 @@ class Story:
 
 
 # Plans are shared by all calls, so what a told answer says finds its story by the task that runs it.
-story_now: ContextVar[Story | None] = ContextVar("isthmus_story", default=None)
-_said_now: ContextVar[list[Said] | None] = ContextVar("isthmus_said", default=None)
+trace_now: ContextVar[Trace | None] = ContextVar("isthmus_story", default=None)
+_said_now: ContextVar[list[AnswerRecord] | None] = ContextVar("isthmus_said", default=None)
 
 
 def telling(by: str, source: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap an answer so that what it says is written down; compiled into told plans only."""
 
     @contextmanager
-    def written() -> Generator[Said]:
-        said = Said(by, source, None)
+    def written() -> Generator[AnswerRecord]:
+        said = AnswerRecord(by, source, None)
         try:
             yield said
         except Exception as error:
@@ -104,7 +104,7 @@ def telling(by: str, source: str, function: Callable[..., Any]) -> Callable[...,
     return tell_later if inspect.iscoroutinefunction(function) else tell
 
 
-def told_answer(answer: Answer) -> Callable[..., Any]:
+def traced_answer(answer: Answer) -> Callable[..., Any]:
     return telling(answer.label, answer.source, answer.function)
 
 
@@ -115,7 +115,7 @@ def asking(point: ExtensionPoint[..., Any], compiled: Callable[..., Any]) -> Cal
     def written(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Generator[Asked]:
         in_order = (*args, *(kwargs[name] for name in point.parameters[len(args) :]))
         asked = Asked(point.name, point.combine.name, in_order, [])
-        if story := story_now.get():
+        if story := trace_now.get():
             story.asked.append(asked)
         token = _said_now.set(asked.said)
         try:
@@ -136,7 +136,7 @@ def asking(point: ExtensionPoint[..., Any], compiled: Callable[..., Any]) -> Cal
     return ask_later if point.is_async else ask
 
 
-async def telling_part(story: Story, capability: str, ask: object, answering: Awaitable[R]) -> R:
+async def tracing_part(story: Trace, capability: str, ask: object, answering: Awaitable[R]) -> R:
     """Await a capability called inside the call, and write down how it went."""
     part = Part(capability, ask)
     story.parts.append(part)

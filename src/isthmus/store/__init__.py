@@ -1,6 +1,6 @@
 """PostgreSQL: rows, transactions, events, idempotency records, migrations. It knows no pack."""
 
-from isthmus.kernel.run.group_commit import ALONE, Alone, Together
+from isthmus.kernel.host import NOT_BATCHABLE, GroupCommit, NotBatchable
 
 from .database import Database
 from .errors import ConstraintBroken
@@ -13,23 +13,23 @@ from .tables import NoTables, Tables, TablesNewer, TablesOlder
 from .versions import UnsupportedPostgres
 
 __all__ = [
-    "ALONE",
-    "Alone",
+    "NOT_BATCHABLE",
     "Batch",
     "ConstraintBroken",
     "Consumer",
     "ConsumerState",
     "Database",
     "Event",
+    "GroupCommit",
     "Migration",
     "MigrationSource",
     "NoTables",
+    "NotBatchable",
     "Outbox",
     "Relay",
     "Tables",
     "TablesNewer",
     "TablesOlder",
-    "Together",
     "UnsupportedPostgres",
     "check_tables",
     "front_end_source",

@@ -217,14 +217,14 @@ def _check_version(cluster: Path) -> None:
 
 def _start_server(cluster: Path) -> None:
     """Start it, again for a while where children of a killed server still hold its shared memory."""
-    give_up = time.monotonic() + START_LIMIT_S
+    abandon = time.monotonic() + START_LIMIT_S
     while True:
         try:
             log = str(cluster / "server.log")
             _run("pg_ctl", ["start", "-w", "-D", str(cluster), "-l", log, "-t", str(START_LIMIT_S)], START_LIMIT_S + 5)
         except errors.Unavailable as failed:
             tail = _tail(cluster / "server.log")
-            if "pre-existing shared memory block" not in tail or time.monotonic() > give_up:
+            if "pre-existing shared memory block" not in tail or time.monotonic() > abandon:
                 raise errors.Unavailable(
                     f"the embedded PostgreSQL did not start; its log ends: {tail}", remedy=failed.remedy
                 ) from failed
@@ -240,11 +240,11 @@ def _stop_server(cluster: Path) -> None:
 
 def _comes_up(cluster: Path) -> bool:
     """Tell whether the cluster has a server, which somebody else may have begun to start before being killed."""
-    give_up = time.monotonic() + START_LIMIT_S
+    abandon = time.monotonic() + START_LIMIT_S
     while _is_alive(cluster):
         if _lines_of_pid_file(cluster)[7:8] == ["ready"]:
             return True
-        if time.monotonic() > give_up:
+        if time.monotonic() > abandon:
             raise errors.Unavailable(
                 f"the server of {str(cluster)!r} runs and does not get ready",
                 remedy=f"look into {cluster / 'server.log'}",

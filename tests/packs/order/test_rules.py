@@ -82,18 +82,18 @@ def test_never_more_comes_back_than_was_paid_whatever_is_rejected_between(drawn,
 @given(st.lists(st.sampled_from(["", "a", "b", "c"]), min_size=1, max_size=20), st.integers(0, 500))
 def test_the_parts_of_a_group_have_each_line_once_and_its_whole_total(keys, fee):
     sold = draft(*(line(f"s{at}", 1, 10 + at) for at in range(len(keys))), fee=fee)
-    parts = rules.parted(keys)
+    parts = rules.split(keys)
     assert sorted(at for lines in parts.values() for at in lines) == list(range(len(keys)))
     assert all(keys[at] == key for key, lines in parts.items() for at in lines)
     assert sum(rules.totals(sold, parts)) == sold.total.minor
 
 
 def test_no_state_leads_back_and_what_has_ended_stays_so():
-    for state, nexts in rules.LEADS_TO.items():
-        assert (not nexts) == (state in {*rules.GONE, api.OrderState.COMPLETED})
+    for state, nexts in rules.TRANSITIONS.items():
+        assert (not nexts) == (state in {*rules.TERMINAL, api.OrderState.COMPLETED})
         if state is not State.PART_SHIPPED:  # one parcel after the other
             assert state not in _reachable(nexts)
-    assert set(rules.LEADS_TO) == set(State)
+    assert set(rules.TRANSITIONS) == set(State)
     assert set(rules.RETURN_LEADS_TO) == set(api.ReturnState)
 
 
@@ -104,7 +104,7 @@ def _reachable(states: frozenset[State]) -> set[State]:
         state = waiting.pop()
         if state not in found:
             found.add(state)
-            waiting += rules.LEADS_TO[state]
+            waiting += rules.TRANSITIONS[state]
     return found
 
 
@@ -121,8 +121,8 @@ def _reachable(states: frozenset[State]) -> set[State]:
 def test_amounts_that_do_not_add_up_are_named(wrong, said):
     facts = {"lines": (line("x", 1, 1000),), **wrong}
     lines = facts.pop("lines")
-    assert said in rules.miscounted(draft(*lines, **facts))
-    assert rules.miscounted(draft(line("x", 1, 1000))) == ""
+    assert said in rules.amounts_mismatch(draft(*lines, **facts))
+    assert rules.amounts_mismatch(draft(line("x", 1, 1000))) == ""
 
 
 def discount(amount: int, *shares: tuple[int, int], target: str = "lines") -> api.DraftDiscount:
@@ -143,7 +143,7 @@ def discount(amount: int, *shares: tuple[int, int], target: str = "lines") -> ap
 )
 def test_each_discount_is_the_sum_of_its_shares(discounts, said):
     sold = draft(line("a", 1, 1000, discount=60), line("b", 1, 1000, discount=40))
-    found = rules.miscounted(sold, discounts)
+    found = rules.amounts_mismatch(sold, discounts)
     assert said in found
     assert bool(said) == bool(found)
 

@@ -14,7 +14,7 @@ from isthmus.packs.payment import api, rules
 from .conftest import Till, broken_conditions, eur
 from .test_payments import later
 
-STEPS = st.one_of(
+SAGA = st.one_of(
     st.tuples(st.just("authorise"), st.sampled_from(["ok", "decline:no", "timeout", "lost", "pending", "twice"])),
     st.tuples(st.just("capture"), st.sampled_from([None, 1, 400, 1000])),
     st.tuples(st.just("void"), st.none()),
@@ -29,7 +29,7 @@ STEPS = st.one_of(
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(STEPS, min_size=3, max_size=14))
+@given(st.lists(SAGA, min_size=3, max_size=14))
 async def test_whatever_happens_the_books_and_the_provider_agree(till: Till, database_url: str, steps):
     till.bank.__init__()  # another buyer at the same counter
     payment_id = await till.opened(1000)

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar, cast
 import pyarrow as pa
 from msgspec.structs import replace
 
+from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import FrontEnd, errors
 from isthmus.markings import AnyMetric, Count
 
@@ -32,7 +33,6 @@ from ..query import freshness
 from ..query.money import Money
 from ..query.plan import Plan, amounts, is_timeless, plan, settled
 from ..query.proof import Proof, Proofs
-from ..query.scope import quoted, table_name
 from ..query.sql import Statement, statement
 from ..query.values import BIGINT, DIGITS_MAX
 from . import leaving

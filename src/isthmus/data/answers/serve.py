@@ -8,10 +8,10 @@ from typing import Any, Final, cast
 
 import pyarrow as pa
 
+from isthmus.data.answers.groupings import groupings
 from isthmus.kernel import decode, encode
 from isthmus.markings import Filter
 
-from ..checks import metamorphic
 from ..model import attributes
 from ..model.ask import GRAINS, Ask, read_condition
 from ..privacy.policy import Policy
@@ -74,7 +74,7 @@ def describe(metrics: Metrics, policy: Policy, name: str) -> bytes:
     return encode({
         "metric": metric,
         "owner": model.owners.get(name, ""),
-        "by": ["time", *metamorphic.groupings(metrics, name, policy)],
+        "by": ["time", *groupings(metrics, name, policy)],
         "grains": GRAINS,
         "usage": metrics.usage.of([name], policy.name)[name],
     })  # fmt: skip

@@ -10,7 +10,7 @@ from isthmus.markings import Filter, Where
 
 from ..lake.reader import Reader
 from ..model.ask import zone
-from ..model.paths import Reach
+from ..model.paths import JoinPath
 from ..query.plan import Plan
 from ..query.scope import Parameters, Scope
 from ..query.visible import visible_rows
@@ -30,11 +30,13 @@ def unmatched(planned: Plan, reader: Reader, visible: Mapping[str, Filter]) -> t
     return tuple(found)
 
 
-def _missing(planned: Plan, reader: Reader, visible: Mapping[str, Filter], one: Where, reached: Reach) -> Iterator[str]:
+def _missing(
+    planned: Plan, reader: Reader, visible: Mapping[str, Filter], one: Where, reached: JoinPath
+) -> Iterator[str]:
     shared = Parameters(planned.model, zone(planned.ask), {})
     ctes = visible_rows(shared, visible)
     scope = Scope(shared, reached.entity.name, "r")
-    column = scope.column(Reach((), reached.entity, reached.field))
+    column = scope.column(JoinPath((), reached.entity, reached.field))
     sql = f"select distinct {column} as value {scope.clause()} where {column} is not null limit {KNOWN_MAX}"
     rows = reader.rows(f"with {', '.join(ctes)} {sql}" if ctes else sql, shared.values)
     known = sorted(str(row["value"]) for row in rows)

@@ -14,15 +14,14 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from isthmus.data.answers.groupings import dimensions
 from isthmus.kernel import errors
 from isthmus.markings import Not, Scalar, Where
 
 from ..answers.metrics import Metrics
 from ..model.ask import Ask
-from ..model.expression import Cell, Expression, Total, cells
-from ..model.model import Model
-from ..model.paths import ways_up
-from ..privacy.policy import Policy, is_open
+from ..model.expression import Expression, Measured, Total, cells
+from ..privacy.policy import Policy
 
 VALUES_MAX: Final = 3  # values of a dimension that filters are tried with
 
@@ -55,30 +54,6 @@ def broken(metrics: Metrics, policy: Policy, names: Sequence[str] = (), *, is_fo
                 one for one in asker.checks(dimensions(metrics.seen_by(policy, [name]), roots)) if one is not None
             ]
     return found
-
-
-def dimensions(model: Model, roots: frozenset[str]) -> list[str]:
-    """Return the dimensions that every row of these entities has at most one value of."""
-    return [
-        f"{entity.name}.{field.name}"
-        for entity in model.entities.values()
-        if all(root == entity.name or len(ways_up(model, root, entity.name)) == 1 for root in roots)
-        for field in entity.fields.values()
-        if field.is_dimension and not field.is_key and field.time is None
-    ]
-
-
-def groupings(metrics: Metrics, name: str, policy: Policy) -> list[str]:
-    """Return the dimensions that a metric may be grouped by as somebody sees it, each row at most once."""
-    model = metrics.seen_by(policy, [name])
-    for ask in (Ask(metrics=(name,)), Ask(metrics=(name,), by=("time:month",))):
-        try:
-            roots = frozenset(leg.root for leg in metrics.plan(ask, policy).legs)
-        except errors.BadAsk:  # it has a meaning only by time
-            continue
-        opened = (found for found in dimensions(model, roots) if is_open(model.split(found)[0].name, policy))
-        return list(opened)
-    return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +142,7 @@ class _Asker:
 
 def _is_additive(expression: Expression) -> bool:
     match expression:
-        case Cell():
+        case Measured():
             is_running = expression.window or expression.series or expression.shift
             return expression.agg in ("sum", "count") and not is_running
         case Total(plus=plus, minus=minus):

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import Value, encode
 from isthmus.markings import Atomic, Count, Distinct, Stock
 
@@ -20,7 +21,6 @@ from ..errors import SHOWN_MAX
 from ..lake.reader import Reader
 from ..model.model import Entity, Field, Model
 from ..query import freshness
-from ..query.scope import quoted, table_name
 
 SKEW_MAX: Final = timedelta(minutes=5)  # what clocks of one company may differ by
 SHRINK_MAX: Final = 0.5  # a table that lost more of its rows since the last look needs a person

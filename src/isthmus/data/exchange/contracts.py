@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from isthmus.data.model.columns import SQL_TYPES
+
 from ..model.model import Entity, Field, FieldKind, Model
-from ..query.scope import SQL_TYPES
 
 STANDARD: Final = "v3.1.0"
 _LOGICAL: Final[Mapping[FieldKind, str]] = {

@@ -13,16 +13,16 @@ from typing import Any, Final, Protocol
 
 import asyncpg
 
+from isthmus.data.answers.groupings import dimensions
+from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import errors
 
 from ..answers.metrics import Metrics
-from ..checks.metamorphic import dimensions
 from ..lake.lake import FOUND
 from ..lake.reader import Reader
 from ..model.ask import GRAINS, Ask
 from ..query.dialect import Dialect, translated
 from ..query.plan import plan
-from ..query.scope import quoted, table_name
 from ..query.sql import statement
 
 DIMENSIONS_MAX: Final = 4  # that each metric is tried by: with totals and months some 150 asks for 30 metrics

@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from ..model.ask import leaves
-from ..model.expression import Cell, Within, cells
+from ..model.expression import Measured, Within, cells
 from ..model.model import Model
-from ..model.paths import Path, reach
+from ..model.paths import Path, join_path
 from ..query.money import currency_field
-from ..query.plan import Leg, Plan
+from ..query.plan import FactScan, Plan
 
 PRODUCER: Final = "urn:isthmus:data"
 NAMESPACE: Final = "isthmus"
@@ -70,9 +70,9 @@ def lineage(model: Model, plan: Plan, now: datetime, *, run: uuid.UUID | None = 
     }
 
 
-def _cell(model: Model, plan: Plan, cell: Cell) -> Iterator[Source]:
+def _cell(model: Model, plan: Plan, cell: Measured) -> Iterator[Source]:
     if cell.field:
-        found = reach(model, cell.root, cell.field, "lineage")
+        found = join_path(model, cell.root, cell.field, "lineage")
         yield Source(found.entity.name, found.field.name, True, "AGGREGATION")
     else:
         for part in model.entity(cell.root).key:
@@ -90,7 +90,7 @@ def _cell(model: Model, plan: Plan, cell: Cell) -> Iterator[Source]:
         yield _reached(model, cell.goal.entity, cell.goal.time, "FILTER")
 
 
-def _leg(model: Model, plan: Plan, leg: Leg) -> Iterator[Source]:
+def _leg(model: Model, plan: Plan, leg: FactScan) -> Iterator[Source]:
     for dimension in leg.dimensions:
         yield Source(dimension.entity.name, dimension.field.name, False, "GROUP_BY")
         yield from _joins(model, dimension.path)
@@ -100,7 +100,7 @@ def _leg(model: Model, plan: Plan, leg: Leg) -> Iterator[Source]:
 def _filters(model: Model, root: str, time: str, filters: Iterable[Any]) -> Iterator[Source]:
     for leaf in (leaf for one in filters for leaf in leaves(one)):
         name = time if leaf.field == "time" else leaf.field
-        found = reach(model, root, name if "." in name else f"{root}.{name}", "lineage")
+        found = join_path(model, root, name if "." in name else f"{root}.{name}", "lineage")
         yield Source(found.entity.name, found.field.name, False, "FILTER")
         yield from _joins(model, found.path)
 
@@ -113,7 +113,7 @@ def _joins(model: Model, path: Path) -> Iterator[Source]:
 
 
 def _reached(model: Model, root: str, name: str, how: str) -> Source:
-    found = reach(model, root, name, "lineage")
+    found = join_path(model, root, name, "lineage")
     return Source(found.entity.name, found.field.name, False, how)
 
 

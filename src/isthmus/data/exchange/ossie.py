@@ -14,9 +14,9 @@ from isthmus.kernel import encode, errors
 from isthmus.markings import AllOf, AnyMetric, AnyOf, Filter, Not, Where
 
 from ..model.ask import Ask
-from ..model.expression import Cell, Expression, Quotient, Scaled, Within, cells
+from ..model.expression import Expression, Measured, Quotient, Scaled, Within, cells
 from ..model.model import Entity, Field, FieldKind, Model
-from ..model.paths import reach
+from ..model.paths import join_path
 from ..query.plan import plan
 from .contracts import plain_name, yaml
 
@@ -94,13 +94,13 @@ def _metric(model: Model, metric: AnyMetric) -> dict[str, Any] | None:
     }
 
 
-def _is_plain(cell: Cell) -> bool:
+def _is_plain(cell: Measured) -> bool:
     runs = cell.window or cell.shift or cell.series or cell.goal or cell.agg == "percentile"
     return not runs and not any(isinstance(one, Within) for one in cell.filters)
 
 
 def _sql(model: Model, expression: Expression) -> str:
-    if isinstance(expression, Cell):
+    if isinstance(expression, Measured):
         return _cell(model, expression)
     if isinstance(expression, Quotient):
         return f"{_sql(model, expression.over)} / NULLIF({_sql(model, expression.under)}, 0)"
@@ -110,7 +110,7 @@ def _sql(model: Model, expression: Expression) -> str:
     return f"({plus}{''.join(f' - {_sql(model, part)}' for part in expression.minus)})"
 
 
-def _cell(model: Model, cell: Cell) -> str:
+def _cell(model: Model, cell: Measured) -> str:
     counted = cell.field or f"{cell.root}.{model.entity(cell.root).key[-1]}"
     column = _column(model, cell.root, counted)
     conditions = [_condition(model, cell.root, one) for one in cell.filters if not isinstance(one, Within)]
@@ -139,7 +139,7 @@ def _condition(model: Model, root: str, one: Filter) -> str:
 
 
 def _column(model: Model, root: str, field: str) -> str:
-    found = reach(model, root, field, "an Ossie metric")
+    found = join_path(model, root, field, "an Ossie metric")
     return f"{plain_name(found.entity.name)}.{found.field.name}"
 
 

@@ -17,13 +17,13 @@ from typing import Any, Final
 import asyncpg
 import pyarrow as pa
 
+from isthmus.data.model.columns import quoted
 from isthmus.kernel import Value, errors
 
 from ..answers.metrics import Answer, Metrics
 from ..answers.units import MINOR, Units, amount, codes_in, units_of
 from ..model.ask import Ask
 from ..privacy.policy import Policy
-from ..query.scope import quoted
 
 SCHEMA: Final = "metrics"
 GRAINS: Final = (  # the finest that a metric can be answered in is taken

@@ -14,13 +14,13 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
+from isthmus.data.model.columns import quoted
 from isthmus.kernel import Value, encode
 from isthmus.markings import Pii, Ref
 
 from ..model import front_end_events
 from ..model.marks import marks_of
 from ..model.model import Entity
-from ..query.scope import quoted
 from .lake import (
     CHANGE_COLUMNS,
     EVENT_COLUMNS,

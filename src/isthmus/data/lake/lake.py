@@ -23,12 +23,12 @@ from typing import Any, Final
 import duckdb
 import msgspec
 
+from isthmus.data.model.columns import SQL_TYPES, quoted, table_name
 from isthmus.kernel import FrontEnd, Value, encode, errors
 from isthmus.values import whole_number
 
 from ..model.attributes import Declared
 from ..model.model import Entity, FieldKind, Model, event_columns
-from ..query.scope import SQL_TYPES, quoted, table_name
 from .reader import DuckReader
 
 READERS_MAX: Final = 4  # open states; each holds little beyond the columns that it has read

@@ -21,12 +21,12 @@ import asyncpg
 import duckdb
 import pyarrow as pa
 
+from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import Value, decode, errors
 from isthmus.store import Event, Outbox
 
 from ..model import front_end_events
 from ..model.model import FieldKind, event_columns
-from ..query.scope import quoted, table_name
 from .lake import EVENTS, FOUND, QUARANTINE, File, Lake, Manifest, changes_of, current_of, rows_of
 from .tables import Read, Reconciled, load, quarantined, read_table, reconcile, set_aside, wrong_rows
 

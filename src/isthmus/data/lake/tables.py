@@ -14,10 +14,10 @@ import asyncpg
 import duckdb
 import msgspec
 
+from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import Value, encode
 
 from ..model.model import Entity, Field
-from ..query.scope import quoted, table_name
 from .lake import entity_columns, rows_of
 
 CHECKED_MAX: Final = 10_000  # rows checked against their contract at once

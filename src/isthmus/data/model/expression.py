@@ -72,7 +72,7 @@ class Within:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class Measured:
     """One aggregate over the rows of one entity; `field` is empty for the rows themselves.
 
     `share` is how much lies below a percentile; `amount` is the field whose currency codes are looked at.
@@ -116,7 +116,7 @@ class Scaled:
     plus: float
 
 
-Expression = Cell | Quotient | Total | Scaled
+Expression = Measured | Quotient | Total | Scaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +215,10 @@ class Resolver:
             return replace(self._cell(entity.name, "percentile", metric.measure, metric.time, where), share=0.5)
         return self._cell(entity.name, agg, metric.measure, metric.time, where)
 
-    def _cell(self, root: str, agg: CellAggregate, field: str, time: str, filters: tuple[Filter | Within, ...]) -> Cell:
-        return Cell(root=root, agg=agg, field=field, filters=filters, time=time or self.model.entity(root).time)
+    def _cell(
+        self, root: str, agg: CellAggregate, field: str, time: str, filters: tuple[Filter | Within, ...]
+    ) -> Measured:
+        return Measured(root=root, agg=agg, field=field, filters=filters, time=time or self.model.entity(root).time)
 
     def _period(self, period: m.Period) -> Within:
         end = self.now.astimezone(zone(self.ask))
@@ -248,9 +250,9 @@ class Resolver:
         difference = Total((inner,), (before,))
         return {"before": before, "difference": difference, "growth": Quotient(difference, before)}[metric.show]
 
-    def _changed(self, name: str, inner: Expression, change: Callable[[Cell], Cell]) -> Expression:
+    def _changed(self, name: str, inner: Expression, change: Callable[[Measured], Measured]) -> Expression:
         match inner:
-            case Cell():
+            case Measured():
                 if inner.window or inner.shift or inner.series:
                     raise BadMetric(
                         f"metric {name!r} runs over time, and what it is made of does so already",
@@ -271,7 +273,7 @@ class Resolver:
     def _conversion(self, metric: m.Conversion, filters: tuple[Filter | Within, ...]) -> Expression:
         own = tuple(one for one in filters if isinstance(one, m.Where) and one.field == "front_end")
         start, goal = self.metric(metric.start, filters), self.metric(metric.goal, own)
-        if not (isinstance(start, Cell) and isinstance(goal, Cell) and _leads(start, goal)):
+        if not (isinstance(start, Measured) and isinstance(goal, Measured) and _leads(start, goal)):
             raise BadMetric(
                 f"conversion {metric.name!r} needs two counts, and {metric.start} or {metric.goal} is none",
                 remedy="name metrics of kind Count; the start may be a Distinct, which counts whoever went on",
@@ -283,7 +285,7 @@ class Resolver:
         )
         return reached if metric.show == "count" else Quotient(reached, start)
 
-    def _looks_back(self, cell: Cell) -> bool:
+    def _looks_back(self, cell: Measured) -> bool:
         """Return whether a total up to the end of what is asked for differs from one over it."""
         if axis_of(self.names, cell.root, cell.time, self.by) is not None or not cell.time:
             return True
@@ -300,7 +302,7 @@ class Resolver:
                 return grain
         raise NeedsTime(f"metric {name!r} runs over time", remedy="group it by time with a grain, as in time:month")
 
-    def _check_time(self, name: str, cell: Cell) -> None:
+    def _check_time(self, name: str, cell: Measured) -> None:
         if not cell.time:
             raise NeedsTime(
                 f"metric {name!r} needs a time, and {cell.root} has none",
@@ -308,10 +310,10 @@ class Resolver:
             )
 
 
-def cells(expression: Expression) -> list[Cell]:
+def cells(expression: Expression) -> list[Measured]:
     """Return the cells that an expression is made of."""
     match expression:
-        case Cell():
+        case Measured():
             return [expression]
         case Quotient(over=over, under=under):
             return [*cells(over), *cells(under)]
@@ -331,7 +333,7 @@ def axis_of(names: Names, root: str, time: str, by: Sequence[By]) -> int | None:
     return next((at for at, field in by_time if names.of(root, field, "a metric").place == place), None)
 
 
-def _leads(start: Cell, goal: Cell) -> bool:
+def _leads(start: Measured, goal: Measured) -> bool:
     return start.agg in ("count", "distinct") and goal.agg == "count"
 
 

@@ -10,9 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from isthmus.kernel import FrontEnd, Value
-from isthmus.kernel.contract import json_schema
-from isthmus.kernel.declare.capability import event_kind
-from isthmus.kernel.errors import kebab
+from isthmus.kernel.host import event_kind, json_schema, kebab
 
 from .attributes import Declared
 from .model import FieldKind

@@ -42,7 +42,7 @@ Path = tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class JoinPath:
     """A field and the way to it. `is_many` where one row of the origin can have several values."""
 
     path: Path
@@ -74,28 +74,28 @@ class Names:
     """Every name of a question, found once: all that plans, checks, proves and writes it asks here."""
 
     model: Model
-    _known: dict[tuple[str, str], Reach] = field(default_factory=dict[tuple[str, str], Reach])
+    _known: dict[tuple[str, str], JoinPath] = field(default_factory=dict[tuple[str, str], JoinPath])
 
-    def of(self, root: str, name: str, reason: str) -> Reach:
+    def of(self, root: str, name: str, reason: str) -> JoinPath:
         """Return the way from an entity to a field; a name without an entity is the root's own.
 
         Raises AmbiguousPath, NoPath and UnknownName, with `reason` as what asked for it.
         """
         found = self._known.get((root, name))
         if found is None:
-            found = self._known[root, name] = self._own(root, name) or reach(
+            found = self._known[root, name] = self._own(root, name) or join_path(
                 self.model, root, name if "." in name else f"{root}.{name}", reason
             )
         return found
 
-    def _own(self, root: str, name: str) -> Reach | None:
+    def _own(self, root: str, name: str) -> JoinPath | None:
         """Return a column of the entity's own, which most names are."""
         entity = self.model.entities.get(root)
         own = entity and entity.fields.get(name.removeprefix(f"{root}."))
-        return Reach((), entity, own) if entity and own else None
+        return JoinPath((), entity, own) if entity and own else None
 
 
-def reach(model: Model, origin: str, name: str, metric: str) -> Reach:
+def join_path(model: Model, origin: str, name: str, metric: str) -> JoinPath:
     """Return the one way from an entity to a field, written with its steps or without.
 
     Raises AmbiguousPath with all ways where there are several, NoPath where there is none, UnknownName.
@@ -107,16 +107,16 @@ def reach(model: Model, origin: str, name: str, metric: str) -> Reach:
         end = path[-1].end if path else origin
         if end != entity.name:
             raise NoPath(origin, name, metric)
-        return Reach(path, entity, field)
+        return JoinPath(path, entity, field)
     if entity.name == origin:
-        return Reach((), entity, field)
+        return JoinPath((), entity, field)
     found = ways_up(model, origin, entity.name) or ways_down(model, origin, entity.name)
     if len(found) > 1:
         raise AmbiguousPath(origin, last, [written(path, last) for path in found])
     if not found:
         across = [written(path, last) for path in _ways_across(model, origin, entity.name)]
         raise NoPath(origin, last, metric, across)
-    return Reach(found[0], entity, field)
+    return JoinPath(found[0], entity, field)
 
 
 def written(path: Path, field: str) -> str:

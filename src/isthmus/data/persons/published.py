@@ -19,6 +19,7 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
+from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import Value, encode, errors
 
 from ..answers.metrics import Answer, Metrics
@@ -29,7 +30,6 @@ from ..model.ask import Ask
 from ..model.model import Entity
 from ..platform import DataPlatform
 from ..privacy.policy import Policy
-from ..query.scope import quoted, table_name
 
 WINDOW: Final = timedelta(days=30)  # a report that nobody has asked for in a month is no longer looked at
 LOOKED_MAX: Final = 5_000  # receipts read in one run, the newest first: half a second

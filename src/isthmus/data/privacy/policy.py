@@ -17,7 +17,7 @@ from ..model.ask import leaves
 from ..model.attributes import EVERYBODY
 from ..model.expression import Within, cells
 from ..model.model import Model
-from ..model.paths import Reach, reach
+from ..model.paths import JoinPath, join_path
 from ..query.plan import Plan
 
 EVERY_KIND: Final[tuple[PersonalKind, ...]] = (
@@ -110,20 +110,24 @@ def check(model: Model, plan: Plan, policy: Policy) -> None:
             _check_reach(dimension, policy)
         for leaf in (leaf for one in plan.ask.where for leaf in leaves(one)):
             found = (
-                reach(model, leg.root, _full(leg.root, leaf.field), "a filter") if leaf.field != "time" else leg.time
+                join_path(model, leg.root, _full(leg.root, leaf.field), "a filter")
+                if leaf.field != "time"
+                else leg.time
             )
             if found is not None:
                 _check_reach(found, policy)
                 _check_filter(found, policy)
     for cell in (cell for one in plan.metrics.values() for cell in cells(one)):
         if cell.field:
-            _check_reach(reach(model, cell.root, cell.field, "a metric"), policy)
+            _check_reach(join_path(model, cell.root, cell.field, "a metric"), policy)
         if cell.goal is not None:
             _check_entity(cell.goal.entity, policy)
         for one in cell.filters:  # a metric's own filters are its definition: their fields need not be open
             for leaf in () if isinstance(one, Within) or ALL in policy.opens else leaves(one):
                 if leaf.field != "time":
-                    _check_entity(reach(model, cell.root, _full(cell.root, leaf.field), "a filter").entity.name, policy)
+                    _check_entity(
+                        join_path(model, cell.root, _full(cell.root, leaf.field), "a filter").entity.name, policy
+                    )
 
 
 def masks(plan: Plan, policy: Policy, secret: bytes) -> dict[str, Callable[[object], object]]:
@@ -160,7 +164,7 @@ def _check_entity(name: str, policy: Policy) -> None:
         )
 
 
-def _check_reach(found: Reach, policy: Policy) -> None:
+def _check_reach(found: JoinPath, policy: Policy) -> None:
     for name in [step.end for step in found.path] + [found.entity.name]:
         _check_entity(name, policy)
     opened = policy.opens.get(found.entity.name) or policy.opens[ALL]
@@ -170,7 +174,7 @@ def _check_reach(found: Reach, policy: Policy) -> None:
         )
 
 
-def _check_filter(found: Reach, policy: Policy) -> None:
+def _check_filter(found: JoinPath, policy: Policy) -> None:
     if found.field.pii is not None and found.field.pii not in policy.personal:
         raise NotAnswered(
             f"policy {policy.name!r} masks {found.name}, and filtering by it would show it",

@@ -26,7 +26,7 @@ from ..model.calendars import Calendar, earlier, nested
 from ..model.expression import cells
 from ..model.model import Model
 from ..model.named import parts_of
-from ..model.paths import reach
+from ..model.paths import join_path
 from ..query.plan import Plan
 from .small_cells import Group, hidden_cells
 
@@ -175,12 +175,12 @@ def _by(planned: Plan, grain: Grain) -> tuple[str, ...]:
 
 def _is_many(planned: Plan, leaf: Where) -> bool:
     """Return whether a row may have several values of a field: then its values are no parts of a whole."""
-    return any(reach(planned.model, leg.root, _full(leg.root, leaf), "a filter").is_many for leg in planned.legs)
+    return any(join_path(planned.model, leg.root, _full(leg.root, leaf), "a filter").is_many for leg in planned.legs)
 
 
 def _is_time(planned: Plan, leaf: Where) -> bool:
     root = planned.legs[0].root
-    return reach(planned.model, root, _full(root, leaf), "a filter").field.kind in ("date", "timestamp")
+    return join_path(planned.model, root, _full(root, leaf), "a filter").field.kind in ("date", "timestamp")
 
 
 def _full(root: str, leaf: Where) -> str:

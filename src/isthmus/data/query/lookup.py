@@ -17,7 +17,7 @@ from ..errors import BadMetric
 from ..model.ask import Ask
 from ..model.model import Model
 from .dialect import translated
-from .plan import Leg, plan
+from .plan import FactScan, plan
 from .sql import statement
 
 
@@ -54,7 +54,7 @@ class Lookup:
         row = await session.fetch_row(self._texts[written.sql], *written.parameters)
         return {name: _number(row[name]) for name in self._metrics}
 
-    def _check(self, leg: Leg) -> None:
+    def _check(self, leg: FactScan) -> None:
         if leg.many:
             field = leg.dimensions[leg.many[0]].name
             raise BadMetric(

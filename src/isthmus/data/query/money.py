@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ..model.expression import By, Cell
+from ..model.expression import By, Measured
 from ..model.model import Model
 from ..model.paths import Names
 
@@ -19,7 +19,7 @@ class Money:
     currency: str
 
 
-def codes_beside(names: Names, found: list[Cell], by: tuple[By, ...]) -> Iterator[tuple[Cell, Cell]]:
+def codes_beside(names: Names, found: list[Measured], by: tuple[By, ...]) -> Iterator[tuple[Measured, Measured]]:
     """Yield the cells that show whether amounts of several currencies are added up, where no dimension rules it out."""
     for cell in dict.fromkeys(found):
         money = money_of(names.model, cell)
@@ -32,7 +32,7 @@ def codes_beside(names: Names, found: list[Cell], by: tuple[By, ...]) -> Iterato
             yield replace(shown, agg="least-code"), replace(shown, agg="greatest-code")
 
 
-def rows_behind(model: Model, cell: Cell) -> Cell | None:
+def rows_behind(model: Model, cell: Measured) -> Measured | None:
     """Return the count of rows behind a sum whose rows may all lack a value: then it is not known, and not nought."""
     if cell.agg != "sum" or cell.window or cell.series or not cell.field:
         return None
@@ -40,13 +40,13 @@ def rows_behind(model: Model, cell: Cell) -> Cell | None:
     return replace(cell, agg="count", field="") if found.is_nullable and not found.front_ends else None
 
 
-def money_of(model: Model, cell: Cell) -> Money | None:
+def money_of(model: Model, cell: Measured) -> Money | None:
     """Return the amounts that a cell is made of; None where they are no money."""
     name = currency_field(model, cell)
     return Money(cell.root, cell.field, name) if name else None
 
 
-def currency_field(model: Model, cell: Cell) -> str:
+def currency_field(model: Model, cell: Measured) -> str:
     """Return the field that says in which currency a cell's amounts are; empty where they are no money."""
     if not cell.field or cell.agg in ("count", "distinct", "least-code", "greatest-code", "people"):
         return ""

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from isthmus.data.model.columns import quoted
 from isthmus.markings import Grain
 
 from ..model.calendars import nested
 from ..model.expression import Within
 from .periods import drawn, is_whole, until
-from .plan import Leg
+from .plan import FactScan
 from .proof import Levels
-from .scope import Scope, before_end, conjunction, interval, quoted, reaching
+from .scope import Scope, before_end, conjunction, interval, reaching
 from .writing import Writing, is_of_series, is_shared, stated
 
 _INSTANT: Final = "interval '1 microsecond'"
@@ -27,7 +28,7 @@ def levels(to: Writing) -> list[Levels]:
     return [Levels(entity=root, per=per, time=time) for root, per, time in dict.fromkeys(found)]
 
 
-def read_level(to: Writing, scope: Scope, leg: Leg) -> tuple[list[str], list[str]]:
+def read_level(to: Writing, scope: Scope, leg: FactScan) -> tuple[list[str], list[str]]:
     """Return conditions on the rows that a level is looked for in, and what is to be known of the one found.
 
     Only time and what tells series apart may choose among rows: any other filter is about the row that is the
@@ -57,7 +58,7 @@ def read_level(to: Writing, scope: Scope, leg: Leg) -> tuple[list[str], list[str
     return conditions, [*outputs, f"({' and '.join(state)}) as w"] if state else outputs
 
 
-def write_last(to: Writing, name: str, leg: Leg, rows: str) -> str:
+def write_last(to: Writing, name: str, leg: FactScan, rows: str) -> str:
     """Keep the last row of each series (in each period, where asked by time)."""
     parts = to.series_columns(leg) + ([f"d{leg.axis}"] if leg.axis is not None else [])
     keys = [f"k{place} desc" for place in range(len(to.model.entity(leg.root).key))]
@@ -69,7 +70,7 @@ def write_last(to: Writing, name: str, leg: Leg, rows: str) -> str:
     return f"{name}_last"
 
 
-def write_carried(to: Writing, name: str, leg: Leg, rows: str) -> None:
+def write_carried(to: Writing, name: str, leg: FactScan, rows: str) -> None:
     """Give every later period the last level of each series, and add the levels up."""
     at = leg.axis
     others = [column for column in to.columns_of(leg) if column != f"d{at}"]
@@ -82,7 +83,7 @@ def write_carried(to: Writing, name: str, leg: Leg, rows: str) -> None:
     to.write_groups(name, leg, f"{name}_carried", {cell: to.aggregate(leg, cell) for cell in leg.cells})
 
 
-def write_running(to: Writing, name: str, leg: Leg, rows: str) -> None:
+def write_running(to: Writing, name: str, leg: FactScan, rows: str) -> None:
     """Let each period see the rows of the earlier ones in its window."""
     at, window = leg.axis, leg.window
     if window is None:
@@ -110,7 +111,7 @@ def write_running(to: Writing, name: str, leg: Leg, rows: str) -> None:
     to.write_groups(name, leg, f"{name}_seen", {cell: to.combined(leg, cell) for cell in leg.cells})
 
 
-def write_ends(to: Writing, name: str, leg: Leg, rows: str) -> str:
+def write_ends(to: Writing, name: str, leg: FactScan, rows: str) -> str:
     """Write up to when each period counts, where a total begins anew within it: there, up to the last row's part.
 
     So the month to date by years is, of the year that is going on, that of its last month with a row.
@@ -167,7 +168,7 @@ def write_filled(to: Writing, names: Sequence[str]) -> list[str]:
     return ["filled"]
 
 
-def finest(to: Writing, leg: Leg, grain: Grain) -> Grain | None:
+def finest(to: Writing, leg: FactScan, grain: Grain) -> Grain | None:
     """Return the periods that rows are put together by before they are added up over earlier ones; None for none.
 
     All that is cut, by periods, windows, beginnings and bounds, lies between them.

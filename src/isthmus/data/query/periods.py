@@ -20,7 +20,7 @@ from isthmus.markings import AllOf, AnyOf, Filter, Grain, Not, Where
 from ..errors import NeedsTime
 from ..model.ask import Ask, leaves, zone
 from ..model.calendars import Calendar
-from ..model.paths import Names, Reach
+from ..model.paths import JoinPath, Names
 from .moments import ALWAYS, INSTANT, Stretch, Stretches, complement, intersection, stretches, union
 from .scope import interval
 from .values import read_values
@@ -46,7 +46,7 @@ class Spine:
     stretches: Stretches
 
 
-def bounds(names: Names, ask: Ask, root: str, time: Reach) -> Bounds:
+def bounds(names: Names, ask: Ask, root: str, time: JoinPath) -> Bounds:
     """Part the asker's filters as seen by a metric with this time. Raises NeedsTime where one condition mixes both."""
     asker = zone(ask)
     on_time: list[Filter] = []
@@ -121,7 +121,7 @@ def _outer(left: Stretches) -> Stretch:
     return (left[0][0], left[-1][1]) if left else (None, None)
 
 
-def _stretches(one: Filter, time: Reach, asker: ZoneInfo) -> Stretches:
+def _stretches(one: Filter, time: JoinPath, asker: ZoneInfo) -> Stretches:
     match one:
         case Where():
             return stretches(one.op, read_values(time.field, one, asker), asker)
@@ -136,7 +136,7 @@ def _stretches(one: Filter, time: Reach, asker: ZoneInfo) -> Stretches:
             return left
 
 
-def _is_time(names: Names, root: str, time: Reach, leaf: Where) -> bool:
+def _is_time(names: Names, root: str, time: JoinPath, leaf: Where) -> bool:
     return leaf.field == "time" or names.of(root, leaf.field, "a filter").place == time.place
 
 

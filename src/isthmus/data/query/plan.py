@@ -20,8 +20,8 @@ from ..model.ask import Ask, calendar, grained
 from ..model.expression import (
     COMBINABLE,
     By,
-    Cell,
     Expression,
+    Measured,
     Quotient,
     Resolver,
     Scaled,
@@ -32,14 +32,14 @@ from ..model.expression import (
     cells,
 )
 from ..model.model import Model
-from ..model.paths import Names, Reach, ways_up, written
+from ..model.paths import JoinPath, Names, ways_up, written
 from .moments import ALWAYS
 from .money import Money, codes_beside, rows_behind
 from .periods import Bounds, Spine, bounds, check_length
 
 
 @dataclass(slots=True, kw_only=True)
-class Leg:
+class FactScan:
     """The cells that one scan of one entity answers, and how it reaches each dimension.
 
     `axis` is the dimension that is its own time by periods. `many` are the dimensions on the many side: they are
@@ -47,15 +47,15 @@ class Leg:
     """
 
     root: str
-    time: Reach | None
+    time: JoinPath | None
     shift: tuple[int, Grain] | None
     window: Window | None
     series: Series | None
     is_holistic: bool
     axis: int | None
     bounds: Bounds | None  # where it looks back, or takes the last row of something
-    cells: list[Cell] = field(default_factory=list[Cell])
-    dimensions: tuple[Reach, ...] = ()
+    cells: list[Measured] = field(default_factory=list[Measured])
+    dimensions: tuple[JoinPath, ...] = ()
 
     @property
     def many(self) -> tuple[int, ...]:
@@ -76,9 +76,9 @@ class Plan:
     names: Names
     by: tuple[By, ...]
     metrics: Mapping[str, Expression]
-    legs: tuple[Leg, ...]
-    currencies: Mapping[str, tuple[tuple[Cell, Cell], ...]]  # by metric: least and greatest code in each cell
-    people: Mapping[str, tuple[Cell, ...]]  # by metric: how many stand behind each of its cells
+    legs: tuple[FactScan, ...]
+    currencies: Mapping[str, tuple[tuple[Measured, Measured], ...]]  # by metric: least and greatest code in each cell
+    people: Mapping[str, tuple[Measured, ...]]  # by metric: how many stand behind each of its cells
     non_additive: Mapping[str, tuple[str, ...]]  # by metric: dimensions that it does not add up over
     time_at: int | None
     spine: Spine | None
@@ -127,7 +127,7 @@ def plan(
     )
 
 
-def _time_at(by: tuple[By, ...], legs: Iterable[Leg]) -> int | None:
+def _time_at(by: tuple[By, ...], legs: Iterable[FactScan]) -> int | None:
     """Return the dimension that time runs along. Raises NeedsTime where two metrics run along two."""
     found = {leg.axis for leg in legs if leg.axis is not None and (leg.looks_back or leg.shift)}
     found |= {at for at, one in enumerate(by) if one.field == "time"}
@@ -137,7 +137,7 @@ def _time_at(by: tuple[By, ...], legs: Iterable[Leg]) -> int | None:
     return found.pop() if found else None
 
 
-def _spine(names: Names, ask: Ask, by: tuple[By, ...], legs: tuple[Leg, ...], time_at: int | None) -> Spine | None:
+def _spine(names: Names, ask: Ask, by: tuple[By, ...], legs: tuple[FactScan, ...], time_at: int | None) -> Spine | None:
     """Return the periods that are shown with rows or without; None where only those with rows are."""
     running = [leg for leg in legs if leg.looks_back and leg.axis is not None]
     if ask.is_filled and time_at is None:
@@ -161,7 +161,7 @@ def _spine(names: Names, ask: Ask, by: tuple[By, ...], legs: tuple[Leg, ...], ti
     return spine
 
 
-def _bounds(names: Names, ask: Ask, leg: Leg) -> Bounds:
+def _bounds(names: Names, ask: Ask, leg: FactScan) -> Bounds:
     if leg.time is None:
         return Bounds((), ALWAYS, ask.where)
     return leg.bounds or bounds(names, ask, leg.root, leg.time)
@@ -184,7 +184,7 @@ def settled(plan: Plan, amounts: frozenset[Money]) -> Plan:
     return replace(plan, currencies=currencies, legs=legs)
 
 
-def _money(code: Cell) -> Money:
+def _money(code: Measured) -> Money:
     return Money(code.root, code.amount, code.field)
 
 
@@ -194,11 +194,11 @@ def is_timeless(plan: Plan) -> bool:
     return not any(isinstance(one, Within) for one in asked)
 
 
-def _all_filters(cell: Cell) -> tuple[Filter | Within, ...]:
+def _all_filters(cell: Measured) -> tuple[Filter | Within, ...]:
     return cell.filters + (cell.goal.filters if cell.goal else ())
 
 
-def leg_key(cell: Cell) -> tuple[object, ...]:
+def leg_key(cell: Measured) -> tuple[object, ...]:
     """Return what cells must share to be answered by one scan."""
     is_holistic = cell.window is not None and cell.agg not in COMBINABLE
     period = tuple(one for one in cell.filters if isinstance(one, Within)) if cell.series else ()
@@ -231,10 +231,10 @@ def _check_order(ask: Ask, by: tuple[By, ...]) -> None:
 
 
 def _legs(
-    names: Names, ask: Ask, by: tuple[By, ...], cells_of: Mapping[str, list[Cell]]
-) -> dict[tuple[object, ...], Leg]:
+    names: Names, ask: Ask, by: tuple[By, ...], cells_of: Mapping[str, list[Measured]]
+) -> dict[tuple[object, ...], FactScan]:
     """Return the legs for all cells; a cell that looks back also gets its present twin, which says where time ends."""
-    legs: dict[tuple[object, ...], Leg] = {}
+    legs: dict[tuple[object, ...], FactScan] = {}
     for name, found in cells_of.items():
         for cell in found:
             for one in (cell, replace(cell, shift=None)) if cell.shift else (cell,):
@@ -246,7 +246,7 @@ def _legs(
     return legs
 
 
-def _leg(names: Names, ask: Ask, by: tuple[By, ...], cell: Cell, metric: str) -> Leg:
+def _leg(names: Names, ask: Ask, by: tuple[By, ...], cell: Measured, metric: str) -> FactScan:
     time = names.of(cell.root, cell.time, metric) if cell.time else None
     is_time_needed = any(one.field == "time" for one in by) or cell.series is not None
     if time is None and is_time_needed:
@@ -263,7 +263,7 @@ def _leg(names: Names, ask: Ask, by: tuple[By, ...], cell: Cell, metric: str) ->
     is_running = cell.window is not None or cell.series is not None
     if is_running and time is not None:
         _check_times(by, dimensions, time, metric)
-    return Leg(
+    return FactScan(
         root=cell.root,
         time=time,
         shift=cell.shift,
@@ -276,7 +276,7 @@ def _leg(names: Names, ask: Ask, by: tuple[By, ...], cell: Cell, metric: str) ->
     )
 
 
-def _check_times(by: tuple[By, ...], dimensions: tuple[Reach, ...], time: Reach, metric: str) -> None:
+def _check_times(by: tuple[By, ...], dimensions: tuple[JoinPath, ...], time: JoinPath, metric: str) -> None:
     """Raise NeedsTime where a metric that runs over time is asked by its time twice, or by another one of its rows."""
     graded = [(one, found) for one, found in zip(by, dimensions, strict=True) if one.grain]
     own = [one.asked for one, found in graded if found.place == time.place]
@@ -293,7 +293,7 @@ def _check_times(by: tuple[By, ...], dimensions: tuple[Reach, ...], time: Reach,
         )
 
 
-def dimension(names: Names, root: str, by: By, time: Reach | None, metric: str) -> Reach:
+def dimension(names: Names, root: str, by: By, time: JoinPath | None, metric: str) -> JoinPath:
     """Return how rows of an entity reach a dimension: their own time, their own field, or one by references."""
     if by.field == "time" and time is not None:
         return time
@@ -310,7 +310,7 @@ def dimension(names: Names, root: str, by: By, time: Reach | None, metric: str) 
     return found
 
 
-def _add(legs: dict[tuple[object, ...], Leg], more: Iterable[Cell]) -> None:
+def _add(legs: dict[tuple[object, ...], FactScan], more: Iterable[Measured]) -> None:
     """Add cells that stand beside asked ones to the legs that these have."""
     for cell in more:
         leg = legs[leg_key(cell)]
@@ -318,7 +318,7 @@ def _add(legs: dict[tuple[object, ...], Leg], more: Iterable[Cell]) -> None:
             leg.cells.append(cell)
 
 
-def _people(model: Model, found: list[Cell], person: str | None) -> Iterator[Cell]:
+def _people(model: Model, found: list[Measured], person: str | None) -> Iterator[Measured]:
     """Yield who stands behind each cell; for one of an earlier period, who stands behind the period shown."""
     if person is None:
         return
@@ -352,7 +352,7 @@ def _is_of_people(model: Model, name: str, *seen: str) -> bool:
 
 
 def _non_additive(
-    expression: Expression, own: list[Cell], by: tuple[By, ...], legs: Mapping[tuple[object, ...], Leg]
+    expression: Expression, own: list[Measured], by: tuple[By, ...], legs: Mapping[tuple[object, ...], FactScan]
 ) -> tuple[str, ...]:
     """Return the dimensions that a metric must not be added up over."""
     never = isinstance(expression, Quotient | Scaled) or any(

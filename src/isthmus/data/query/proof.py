@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, cast
 
 from msgspec import structs
 
+from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import Value
 
 from ..errors import SHOWN_MAX, BrokenReference, DuplicateKey, TiedLevels
@@ -15,7 +16,7 @@ from ..lake.reader import Reader
 from ..model.ask import Ask
 from ..model.model import Entity, Model, Reference
 from .money import Money
-from .scope import UTC_ZONE, Joined, Parameters, Scope, quoted, table_name
+from .scope import UTC_ZONE, Joined, Parameters, Scope
 
 PROOFS_MAX: Final = 4_096  # kept in memory; a model has a few hundred keys and references
 
@@ -111,7 +112,7 @@ class Proofs:
         place = (reader.snapshot, money)
         if place not in self._codes:
             scope = self._scope(money.root)
-            amount, own = (scope.column(scope.reach(name, "a currency")) for name in (money.amount, money.currency))
+            amount, own = (scope.column(scope.join_path(name, "a currency")) for name in (money.amount, money.currency))
             code = f"coalesce({own}, '')"
             sql = f"select min({code}) as least, max({code}) as greatest {scope.clause()} where {amount} is not null"
             ends = reader.rows(sql)[0].values()
@@ -167,7 +168,7 @@ def _of_reference(model: Model, reference: Reference) -> str:
 
 def _of_level(scope: Scope, levels: Levels) -> str:
     per = [f"r.{quoted(part)}" for part in levels.per]
-    columns = ", ".join([*per, scope.column(scope.reach(levels.time, "a level"))])
+    columns = ", ".join([*per, scope.column(scope.join_path(levels.time, "a level"))])
     return (
         f"with tied as (select {columns} {scope.clause()} group by {columns} having count(*) > 1)\n"
         f"select *, count(*) over () as broken_count from tied order by all limit {SHOWN_MAX}"

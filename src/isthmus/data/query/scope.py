@@ -12,29 +12,19 @@ from decimal import Decimal
 from typing import Final, cast
 from zoneinfo import ZoneInfo
 
+from isthmus.data.model.columns import SQL_TYPES, quoted, table_name
 from isthmus.kernel import errors
 from isthmus.markings import AllOf, AnyOf, Cut, Filter, Grain, Not, Operator, Where
 
 from ..errors import NotADimension
 from ..model.calendars import Calendar
 from ..model.expression import Goal, Within
-from ..model.model import Field, FieldKind, Model
-from ..model.paths import Names, Path, Reach, Step
+from ..model.model import Field, Model
+from ..model.paths import JoinPath, Names, Path, Step
 from .moments import Day
 from .values import BIGINT, DIGITS_MAX, SQL_OPERATORS, read_values
 
 UTC_ZONE: Final = ZoneInfo("UTC")
-SQL_TYPES: Final[Mapping[FieldKind, str]] = {
-    "text": "varchar",
-    "integer": "bigint",
-    "number": "double",
-    "decimal": "decimal(38, 6)",
-    "boolean": "boolean",
-    "date": "date",
-    "timestamp": "timestamptz",
-    "uuid": "uuid",
-    "json": "varchar",
-}
 
 
 @dataclass(slots=True)
@@ -96,14 +86,14 @@ class Scope:
     shared: Parameters
     entity: str
     alias: str
-    time: Reach | None = None
+    time: JoinPath | None = None
     shift: tuple[int, Grain] | None = None
     outer: tuple[Scope, int] | None = None  # whose names these rows are asked by, and how many steps lead here
     joins: list[str] = field(default_factory=list[str])
     _aliases: dict[Path, str] = field(default_factory=dict[Path, str])
     _rates: dict[str, str] = field(default_factory=dict[str, str])
 
-    def column(self, found: Reach) -> str:
+    def column(self, found: JoinPath) -> str:
         alias = self.at(found.path)
         return self._own(alias, found.field) if found.field.front_ends else f"{alias}.{quoted(found.field.name)}"
 
@@ -117,11 +107,11 @@ class Scope:
             self.joins.append(f"left join rates as {alias} on {alias}.day = {day} and {alias}.currency = {own}")
         return self._rates[own]
 
-    def label(self, found: Reach, grain: Cut) -> str:
+    def label(self, found: JoinPath, grain: Cut) -> str:
         """Return the first day (or hour) of the period that a time field lies in, in the asker's time zone."""
         return self.shared.calendar.label(self.local(found), grain)
 
-    def local(self, found: Reach) -> str:
+    def local(self, found: JoinPath) -> str:
         """Return a time as the asker's clock shows it, moved where this scan stands in for a later period."""
         column = self.column(found)
         if found.field.kind == "timestamp":
@@ -131,15 +121,15 @@ class Scope:
             return f"({column} + {interval(count, grain)})"
         return column
 
-    def is_own_time(self, found: Reach) -> bool:
+    def is_own_time(self, found: JoinPath) -> bool:
         return self.time is not None and found.place == self.time.place
 
-    def reach(self, name: str, reason: str) -> Reach:
+    def join_path(self, name: str, reason: str) -> JoinPath:
         """Return the way from this scope's rows to a field; `time` is their own time, a bare name their own field."""
         if self.outer is not None:
             scope, steps = self.outer
-            found = scope.reach(name, reason)
-            return Reach(found.path[steps:], found.entity, found.field)
+            found = scope.join_path(name, reason)
+            return JoinPath(found.path[steps:], found.entity, found.field)
         if name == "time" and self.time is not None:
             return self.time
         return self.shared.names.of(self.entity, name, reason)
@@ -198,8 +188,8 @@ def reaching(scope: Scope, goal: Goal | None) -> list[str]:
     time = scope.shared.names.of(goal.entity, goal.time, "a conversion")
     inner = Scope(scope.shared, goal.entity, scope.shared.alias("g"), time)
     start, end = scope.column(scope.time), inner.column(time)
-    reached = inner.column(inner.reach(goal.other, "a conversion"))
-    started = scope.column(scope.reach(goal.own, "a conversion"))
+    reached = inner.column(inner.join_path(goal.other, "a conversion"))
+    started = scope.column(scope.join_path(goal.own, "a conversion"))
     conditions = [
         f"{reached} = {started}",
         f"{end} between {start} and {start} + interval '{goal.days} day'",
@@ -224,23 +214,13 @@ def condition(scope: Scope, one: Filter | Within, reason: str) -> str:
         case AllOf():
             return "(" + (" and ".join(conjunction(scope, [one], reason)) or "true") + ")"
         case Where():
-            found = scope.reach(one.field, reason)
+            found = scope.join_path(one.field, reason)
             return _some_row(scope, found.way_down, [one], reason) if found.is_many else _compare(scope, one, found)
 
 
 def interval(count: int, grain: Grain) -> str:
     """Return so many periods as SQL; not every database knows quarters."""
     return f"interval '{count * 3} month'" if grain == "quarter" else f"interval '{count} {grain}'"
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def table_name(table: str) -> str:
-    """Return `order.orders` as SQL reads it: what stands before the first dot is the schema."""
-    schema, dot, name = table.partition(".")
-    return f"{quoted(schema)}.{quoted(name)}" if dot else quoted(schema)
 
 
 def _flat(filters: Iterable[Filter | Within]) -> Iterable[Filter | Within]:
@@ -255,7 +235,7 @@ def _way_down(scope: Scope, one: Filter, reason: str) -> Path:
     """Return the steps up to the first one down that all fields of a filter share; none where they do not."""
     match one:
         case Where():
-            return scope.reach(one.field, reason).way_down
+            return scope.join_path(one.field, reason).way_down
         case Not():
             return ()  # "no such row", which another filter's row says nothing about
         case AllOf(parts=parts) | AnyOf(parts=parts):
@@ -273,7 +253,7 @@ def _some_row(scope: Scope, way: Path, filters: Sequence[Filter], reason: str) -
     return f"exists (select 1 {inner.clause()} where {matched})"
 
 
-def _compare(scope: Scope, one: Where, found: Reach) -> str:
+def _compare(scope: Scope, one: Where, found: JoinPath) -> str:
     column = scope.column(found)
     values = read_values(found.field, one, scope.shared.zone)
     if one.op in ("is null", "is not null"):
@@ -294,7 +274,7 @@ def _compare(scope: Scope, one: Where, found: Reach) -> str:
     return f"({column} {SQL_OPERATORS[one.op]} {_parameter(scope, found, value)})"
 
 
-def _any_of(scope: Scope, found: Reach, column: str, values: Sequence[object]) -> str:
+def _any_of(scope: Scope, found: JoinPath, column: str, values: Sequence[object]) -> str:
     """Return that a column has one of these values; a day of a time is any moment of it."""
     days = [value for value in values if isinstance(value, Day) and found.field.kind == "timestamp"]
     listed = ", ".join(_parameter(scope, found, value) for value in values if value not in days)
@@ -303,7 +283,7 @@ def _any_of(scope: Scope, found: Reach, column: str, values: Sequence[object]) -
     return f"({' or '.join(parts) or 'false'})"
 
 
-def _compare_day(scope: Scope, op: Operator, found: Reach, column: str, day: Day) -> str:
+def _compare_day(scope: Scope, op: Operator, found: JoinPath, column: str, day: Day) -> str:
     """Return how a time compares with a day: with all of it, from its first moment in the asker's zone to its last."""
     start, end = day.moments(scope.shared.zone)
     match op:
@@ -316,7 +296,7 @@ def _compare_day(scope: Scope, op: Operator, found: Reach, column: str, day: Day
             return f"(({within}) is not true)" if op == "!=" else f"({within})"
 
 
-def _parameter(scope: Scope, found: Reach, value: object) -> str:
+def _parameter(scope: Scope, found: JoinPath, value: object) -> str:
     if isinstance(value, Day):
         value = value.date
     sql_type = SQL_TYPES[found.field.kind]

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from isthmus.data.model.columns import quoted
 from isthmus.markings import Filter
 
 from ..errors import NeedsTime
 from ..lake import rates
 from ..model.ask import Ask
-from ..model.expression import Cell, Expression, Quotient, Scaled, Total
+from ..model.expression import Expression, Measured, Quotient, Scaled, Total
 from ..model.model import Model
 from .money import currency_field, rows_behind
 from .over_time import (
@@ -30,9 +31,9 @@ from .over_time import (
     write_periods,
     write_running,
 )
-from .plan import Leg, Plan
+from .plan import FactScan, Plan
 from .proof import Relied, relied_on
-from .scope import Scope, conjunction, quoted, reaching
+from .scope import Scope, conjunction, reaching
 from .visible import visible_rows
 from .writing import Writing, aggregated, is_shared, where_all
 
@@ -114,7 +115,7 @@ class _Writer(Writing):
             source += f"\n{self._not_after(names)}"
         return [f"d{at}" for at in range(len(self.plan.by))], source
 
-    def _read(self, name: str, leg: Leg) -> str:
+    def _read(self, name: str, leg: FactScan) -> str:
         """Write what is read of a leg's entity, and return its name; a plain leg is then done."""
         for at, cell in enumerate(leg.cells):
             self.places[cell] = f"c{name.removeprefix('leg')}_{at}"
@@ -127,7 +128,7 @@ class _Writer(Writing):
         self.ctes.append(f"{name} as (\n    select {', '.join(outputs)}\n    {source})")
         return name
 
-    def _write_leg(self, name: str, leg: Leg, rows: str) -> None:
+    def _write_leg(self, name: str, leg: FactScan, rows: str) -> None:
         if rows == name:
             return
         if not self.runs(leg):
@@ -137,16 +138,16 @@ class _Writer(Writing):
         else:
             write_running(self, name, leg, rows)
 
-    def _is_plain(self, leg: Leg) -> bool:
+    def _is_plain(self, leg: FactScan) -> bool:
         """Return whether rows can be aggregated as they are read, which spares the engine half of its planning."""
         is_whole = is_shared(leg) and leg.series is None
         return is_whole and not (leg.many or self.currency or self.runs(leg))
 
-    def _plain(self, leg: Leg) -> tuple[list[str], dict[Cell, str], str]:
+    def _plain(self, leg: FactScan) -> tuple[list[str], dict[Measured, str], str]:
         """Return dimensions, aggregates, and where they are selected from."""
         scope, reason = Scope(self.shared, leg.root, "r", leg.time, leg.shift), f"a metric on {leg.root}"
         dimensions = [self._dimension(scope, leg, at) for at in range(len(self.plan.by))]
-        aggregates: dict[Cell, str] = {}
+        aggregates: dict[Measured, str] = {}
         for cell in leg.cells:
             column = self._column(scope, cell, reason) if cell.field else ""
             aggregates[cell] = self.cast(aggregated(cell, column), cell)
@@ -157,7 +158,7 @@ class _Writer(Writing):
         ending = f"\n    group by {by}" if by else ""
         return dimensions, aggregates, f"{scope.clause()}\n    {where}{ending}"
 
-    def _write_rows(self, name: str, leg: Leg) -> str:
+    def _write_rows(self, name: str, leg: FactScan) -> str:
         """Write the rows of a leg: its dimensions, what is aggregated, and which cell's filter a row passes."""
         scope, reason = Scope(self.shared, leg.root, "r", leg.time, leg.shift), f"a metric on {leg.root}"
         outputs = [f"{self._dimension(scope, leg, at)} as d{at}" for at in range(len(self.plan.by))]
@@ -208,7 +209,7 @@ class _Writer(Writing):
         ends = [f"select d{at} from {name}" for name, leg in zip(names, self.plan.legs, strict=True) if not leg.shift]
         return f"where d{at} <= (select max(d{at}) from ({' union all '.join(ends)}) as ends)"
 
-    def _dimension(self, scope: Scope, leg: Leg, at: int) -> str:
+    def _dimension(self, scope: Scope, leg: FactScan, at: int) -> str:
         by, found = self.plan.by[at], leg.dimensions[at]
         if by.grain is None:
             return scope.column(found)
@@ -217,17 +218,17 @@ class _Writer(Writing):
         fine = finest(self, leg, self.plan.spine.grain)
         return scope.label(found, fine) if fine else f"cast({scope.local(found)} as timestamp)"
 
-    def _inputs(self, scope: Scope, leg: Leg, cell: Cell, rows: str) -> list[str]:
+    def _inputs(self, scope: Scope, leg: FactScan, cell: Measured, rows: str) -> list[str]:
         """Return what is aggregated; where it is money of an asked currency, also what a row lacks for that."""
         reason, place, currency = f"a metric on {cell.root}", self.places[cell], self.currency
-        found = scope.reach(cell.field, reason)
+        found = scope.join_path(cell.field, reason)
         amount, own = self._column(scope, cell, reason), currency_field(self.model, cell) if currency else ""
         if not own:
             return [f"{amount} as {place}"]
         rates.check_is_minor(found.name, found.field)
         if leg.time is None:
             raise NeedsTime(f"{found.name} has no day to take a rate of", remedy="mark a field of its entity Time()")
-        own = scope.column(scope.reach(own, reason))
+        own = scope.column(scope.join_path(own, reason))
         day = rates.day_of(scope.column(leg.time), leg.time.field)
         rate = scope.rate(own, day)
         passing = f" and f{place}" if self.is_flagged(leg, cell) else ""
@@ -237,18 +238,16 @@ class _Writer(Writing):
             f"{rates.lacking(amount, own, day, rate, currency)} as l{place}",
         ]
 
-    def _column(self, scope: Scope, cell: Cell, reason: str) -> str:
+    def _column(self, scope: Scope, cell: Measured, reason: str) -> str:
         """Return what is aggregated; of a currency, the code of each amount, which is empty where it has none."""
-        column = scope.column(scope.reach(cell.field, reason))
+        column = scope.column(scope.join_path(cell.field, reason))
         if not cell.amount:
             return column
-        return (
-            f"(case when {scope.column(scope.reach(cell.amount, reason))} is not null then coalesce({column}, '') end)"
-        )
+        return f"(case when {scope.column(scope.join_path(cell.amount, reason))} is not null then coalesce({column}, '') end)"
 
     def _expression(self, expression: Expression) -> str:
         match expression:
-            case Cell():
+            case Measured():
                 place = self.places[expression]
                 if expression.agg not in _ADDED or expression.series is not None:
                     return place

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from isthmus.data.model.columns import quoted
 from isthmus.markings import Filter
 
 from ..model.paths import Step, following
-from .scope import Parameters, Scope, conjunction, matching, quoted
+from .scope import Parameters, Scope, conjunction, matching
 
 
 def visible_rows(shared: Parameters, visible: Mapping[str, Filter]) -> list[str]:

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from isthmus.data.model.columns import SQL_TYPES
 from isthmus.markings import Filter
 
 from ..model.ask import calendar, leaves, zone
 from ..model.calendars import Calendar
-from ..model.expression import Cell, Within
+from ..model.expression import Measured, Within
 from ..model.model import Model
-from .plan import Leg, Plan
-from .scope import SQL_TYPES, Parameters, Scope, conjunction, reaching
+from .plan import FactScan, Plan
+from .scope import Parameters, Scope, conjunction, reaching
 
 CODES: Final[Mapping[str, str]] = {"least-code": "min", "greatest-code": "max"}
 
@@ -26,18 +27,18 @@ class Writing:
     plan: Plan
     shared: Parameters = field(init=False)
     ctes: list[str] = field(default_factory=list[str])
-    places: dict[Cell, str] = field(default_factory=dict[Cell, str])
+    places: dict[Measured, str] = field(default_factory=dict[Measured, str])
     is_recursive: bool = False
 
     def __post_init__(self) -> None:
         ask = self.plan.ask
         self.shared = Parameters(self.model, zone(ask), {}, calendar=calendar(ask), names=self.plan.names)
 
-    def runs(self, leg: Leg) -> bool:
+    def runs(self, leg: FactScan) -> bool:
         """Return whether a leg's rows count in later periods too, as far as those are asked for."""
         return leg.looks_back and leg.axis is not None
 
-    def conditions_asked(self, scope: Scope, leg: Leg) -> list[str]:
+    def conditions_asked(self, scope: Scope, leg: FactScan) -> list[str]:
         """Return the asker's filters on rows. Where earlier rows count too, time ends, and does not begin."""
         if leg.bounds is None or not leg.looks_back or leg.time is None:
             return conjunction(scope, self.plan.ask.where, "a filter")
@@ -48,7 +49,7 @@ class Writing:
         end = left[-1][1]
         return found if end is None else [*found, f"{scope.local(leg.time)} < {self.shared.add(end, 'timestamp')}"]
 
-    def flags(self, scope: Scope, leg: Leg) -> list[str]:
+    def flags(self, scope: Scope, leg: FactScan) -> list[str]:
         """Return for each cell with filters of its own whether a row passes them."""
         found: list[str] = []
         for cell in leg.cells:
@@ -58,7 +59,7 @@ class Writing:
         return found
 
     def write_groups(
-        self, name: str, leg: Leg, rows: str, aggregates: Mapping[Cell, str], *, is_cast: bool = True
+        self, name: str, leg: FactScan, rows: str, aggregates: Mapping[Measured, str], *, is_cast: bool = True
     ) -> None:
         groups = [f"d{at}" for at in range(len(self.plan.by))]
         outputs = groups + [
@@ -68,17 +69,17 @@ class Writing:
         where = "\n    where w" if leg.series is not None and self.has_state(leg) else ""
         self.ctes.append(f"{name} as (\n    select {', '.join(outputs)}\n    from {rows}{where}{by})")
 
-    def has_state(self, leg: Leg) -> bool:
+    def has_state(self, leg: FactScan) -> bool:
         """Return whether the last row of a series must be in some state to count."""
         series, rest = leg.series, leg.bounds.rest if leg.bounds else ()
         asked = series is not None and any(not is_of_series(one, leg.root, series.per) for one in rest)
         return asked or (is_shared(leg) and bool(stated(leg.cells[0]) or leg.cells[0].goal))
 
-    def aggregate(self, leg: Leg, cell: Cell) -> str:
+    def aggregate(self, leg: FactScan, cell: Measured) -> str:
         place = self.places[cell]
         return aggregated(cell, place, f"f{place}" if self.is_flagged(leg, cell) else "")
 
-    def combined(self, leg: Leg, cell: Cell) -> str:
+    def combined(self, leg: FactScan, cell: Measured) -> str:
         """Return how parts of earlier periods make one number; over a window without rows nothing adds up to nought."""
         if leg.is_holistic:
             return self.aggregate(leg, cell)
@@ -87,14 +88,14 @@ class Writing:
             return f"coalesce(sum({place}), 0)"
         return f"{CODES.get(cell.agg, cell.agg)}({place})"
 
-    def is_flagged(self, leg: Leg, cell: Cell) -> bool:
+    def is_flagged(self, leg: FactScan, cell: Measured) -> bool:
         """Return whether a row says for itself if it counts in this cell."""
         return bool(cell.filters or cell.goal) and not is_shared(leg)
 
-    def series_columns(self, leg: Leg) -> list[str]:
+    def series_columns(self, leg: FactScan) -> list[str]:
         return [f"s{at}" for at in range(len(leg.series.per))] if leg.series else []
 
-    def columns_of(self, leg: Leg, *, is_grouped: bool = False) -> list[str]:
+    def columns_of(self, leg: FactScan, *, is_grouped: bool = False) -> list[str]:
         dimensions = [f"d{at}" for at in range(len(self.plan.by))]
         if is_grouped:
             return dimensions + [self.places[cell] for cell in leg.cells]
@@ -102,14 +103,14 @@ class Writing:
         flags += ["w"] if leg.series is not None and self.has_state(leg) else []
         return dimensions + [self.places[cell] for cell in leg.cells if cell.field] + flags + self.series_columns(leg)
 
-    def cast(self, sql: str, cell: Cell) -> str:
+    def cast(self, sql: str, cell: Measured) -> str:
         """Return a number as its type; decimals keep the places that they have."""
         sql_type = self.type_of(cell)
         if sql_type != "decimal":
             return f"cast({sql} as {sql_type})"
         return "cast(null as decimal(1, 0))" if sql == "null" else sql
 
-    def type_of(self, cell: Cell) -> str:
+    def type_of(self, cell: Measured) -> str:
         if cell.agg in ("count", "distinct", "people"):
             return "bigint"
         if cell.agg == "percentile":
@@ -124,7 +125,7 @@ class Writing:
         return self.shared.calendar
 
 
-def aggregated(cell: Cell, column: str, passing: str = "") -> str:
+def aggregated(cell: Measured, column: str, passing: str = "") -> str:
     kept = f" filter (where {passing})" if passing else ""
     if not cell.field:
         return f"count(*){kept}"
@@ -138,7 +139,7 @@ def aggregated(cell: Cell, column: str, passing: str = "") -> str:
     return f"{CODES.get(cell.agg, cell.agg)}({column}){kept}"
 
 
-def stated(cell: Cell) -> list[Filter | Within]:
+def stated(cell: Measured) -> list[Filter | Within]:
     """Return a cell's filters on what its rows say; of a level, a period is no such filter."""
     return [one for one in cell.filters if not (cell.series and isinstance(one, Within))]
 
@@ -149,7 +150,7 @@ def is_of_series(one: Filter, root: str, per: Sequence[str]) -> bool:
     return all(leaf.field in known for leaf in leaves(one))
 
 
-def is_shared(leg: Leg) -> bool:
+def is_shared(leg: FactScan) -> bool:
     """Return whether all cells count the same rows, so that others need not be read."""
     return len({(cell.filters, cell.goal) for cell in leg.cells}) == 1
 

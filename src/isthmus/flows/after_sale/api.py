@@ -59,7 +59,7 @@ def take_back(ask: RefundReturn) -> order.Return:
 @flow(
     "after-sale.refund-return",
     version="1.0",
-    effect=Effect.STEPS,
+    effect=Effect.SAGA,
     uses=[take_back, payment.refund_from, order.settle_return],
     deadline_ms=60_000,
 )

@@ -12,7 +12,7 @@ from ..contract import Value
 from ..declare.capability import Capability, Effect, Implementation
 from ..declare.extension import Dimension
 from ..errors import near
-from .release import Offered, Read
+from .release import BoundCapability, Read
 
 
 def bind(
@@ -20,7 +20,7 @@ def bind(
     implementations: Iterable[Implementation],
     dimensions: Mapping[str, Dimension],
     known: Mapping[str, Capability[Any, Any]],
-) -> tuple[dict[str, Offered], list[str]]:
+) -> tuple[dict[str, BoundCapability], list[str]]:
     """Bring capabilities and implementations together, one to one; `known` are those that flows may use."""
     bound: dict[str, list[Implementation]] = defaultdict(list)
     for one in implementations:
@@ -30,12 +30,12 @@ def bind(
         for name in sorted(bound.keys() - declared.keys())
         for one in bound[name]
     ]
-    offered: dict[str, Offered] = {}
+    offered: dict[str, BoundCapability] = {}
     for name, found in sorted(declared.items()):
         problems += _capability_problems(found, bound[name], known)
         if bound[name]:
             carried = tuple(one for one in getattr(found.ask, "__struct_fields__", ()) if one in dimensions)
-            offered[name] = Offered(
+            offered[name] = BoundCapability(
                 capability=found, implementation=bound[name][0], dimensions=carried, read=_reader(carried)
             )
     return offered, problems

@@ -17,7 +17,7 @@ from ..errors import near
 from .binding import bind
 from .ordering import PRODUCT_RANK, Candidates, dead_answer, problems_of, reached
 from .plan import Compiler, Point
-from .release import Line, Node, Offered, Release
+from .release import BoundCapability, CompiledFrontEnd, Node, Release
 
 _CODE = re.compile(r"[a-z][a-z0-9-]{0,31}(\.[a-z][a-z0-9-]{0,31})*")
 
@@ -35,10 +35,10 @@ class _Shared:
     signatures: dict[Answer, list[str]] = field(default_factory=dict[Answer, list[str]])
 
 
-def compile_lines(release: Release, front_ends: Iterable[FrontEnd]) -> tuple[list[Line], list[str]]:
+def compile_front_ends(release: Release, front_ends: Iterable[FrontEnd]) -> tuple[list[CompiledFrontEnd], list[str]]:
     """Check front ends against a release and return their lines, with every problem found."""
     shared = _Shared(release)
-    lines: list[Line] = []
+    lines: list[CompiledFrontEnd] = []
     problems: list[str] = []
     for front_end in front_ends:
         line, wrong = _line(shared, front_end)
@@ -47,7 +47,7 @@ def compile_lines(release: Release, front_ends: Iterable[FrontEnd]) -> tuple[lis
     return lines, problems
 
 
-def _line(shared: _Shared, root: FrontEnd) -> tuple[Line, list[str]]:
+def _line(shared: _Shared, root: FrontEnd) -> tuple[CompiledFrontEnd, list[str]]:
     release = shared.release
     paths = list(_paths(root, ()))
     problems = [*_identity_problems(root, paths, release.packs), *_attribute_problems(root, release.packs.values())]
@@ -59,7 +59,7 @@ def _line(shared: _Shared, root: FrontEnd) -> tuple[Line, list[str]]:
     nodes = [_node(shared, path, dimensions) for path in paths]
     if not problems:  # an order means nothing among answers that are wrong in themselves
         problems += _order_problems(nodes)
-    return Line(
+    return CompiledFrontEnd(
         front_end=root,
         nodes=tuple(sorted(nodes, key=lambda node: (-node.code.count("."), node.code))),
         permitted=permitted,
@@ -137,7 +137,7 @@ def _choice_problems(paths: Sequence[Path], dimensions: Mapping[str, Dimension])
             yield f"{witness} leads to both {one[-1].code!r} and {other[-1].code!r}; give them when={{...}} that differ"
 
 
-def _capabilities(shared: _Shared, root: FrontEnd) -> tuple[frozenset[str], Mapping[str, Offered], list[str]]:
+def _capabilities(shared: _Shared, root: FrontEnd) -> tuple[frozenset[str], Mapping[str, BoundCapability], list[str]]:
     release = shared.release
     problems: list[str] = []
     if root.uses not in shared.permitted:

@@ -16,10 +16,10 @@ from ..deadline import DeadlinePassed, within
 from ..declare.combine import PASS, Rule
 from ..declare.extension import Answer, ExtensionPoint
 from ..errors import AnswerFailed, Unavailable
-from ..trace import asking, telling, told_answer
+from ..trace import asking, telling, traced_answer
 
 if TYPE_CHECKING:
-    from .release import Line
+    from .release import CompiledFrontEnd
 
 Point = ExtensionPoint[..., Any]
 Function = Callable[..., Any]
@@ -49,7 +49,7 @@ class Plan:
 
     def __init__(
         self,
-        line: Line,
+        line: CompiledFrontEnd,
         box: str,
         dims: Mapping[str, str],
         settings: Mapping[str, str],
@@ -93,7 +93,7 @@ class Compiler:
 
 def told(point: Point, ranked: Sequence[Answer]) -> Function:
     """Compile with every word written into the story of the call."""
-    functions = [told_answer(answer) for answer in ranked]
+    functions = [traced_answer(answer) for answer in ranked]
     return asking(point, compile_answers(point, ranked, functions, telling("default", point.source, point.default)))
 
 
@@ -160,7 +160,7 @@ def _end(rule: Rule, ending: str, parameters: Sequence[str]) -> list[str]:
     return ["if said:", "    return combine(said)", f"return {ending}"]
 
 
-Said = list[list[tuple[str, Any]]]  # for each line, what was said about it and by whom
+AnswerRecord = list[list[tuple[str, Any]]]  # for each line, what was said about it and by whom
 
 
 class _Words:
@@ -170,10 +170,10 @@ class _Words:
         self._point = point
         self._combine = point.combine.combine or _first
 
-    def open(self, lines: Sequence[Any]) -> Said:
+    def open(self, lines: Sequence[Any]) -> AnswerRecord:
         return [[] for _ in lines]
 
-    def hear(self, said: Said, who: str, values: Sequence[Any]) -> None:
+    def hear(self, said: AnswerRecord, who: str, values: Sequence[Any]) -> None:
         if len(values) != len(said):
             raise AnswerFailed(
                 f"{who} answered {self._point.name!r} with {len(values)} elements for {len(said)} lines",
@@ -183,7 +183,7 @@ class _Words:
             if value is not PASS:
                 heard.append((who, value))
 
-    def join(self, said: Said, defaults: Sequence[Any]) -> tuple[Any, ...]:
+    def join(self, said: AnswerRecord, defaults: Sequence[Any]) -> tuple[Any, ...]:
         combine = self._combine
         return tuple(combine(heard) if heard else value for heard, value in zip(said, defaults, strict=True))
 

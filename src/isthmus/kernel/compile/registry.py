@@ -13,7 +13,7 @@ from ..declare.front_end import FrontEnd
 from ..declare.pack import Pack
 from ..errors import BuildProblems, kebab
 from .binding import bind
-from .front_ends import compile_lines
+from .front_ends import compile_front_ends
 from .plan import Point
 from .release import Release
 
@@ -48,7 +48,7 @@ class Registry:
         events = {event_kind(one).name: one for pack in packs for one in pack.events().values()}
         named = {pack.name: pack for pack in packs}
         release = Release(packs=named, events=events, offered=offered, points=points, lines={}, dimensions=dimensions)
-        lines, wrong = compile_lines(release, sorted(self._front_ends, key=lambda front_end: front_end.code))
+        lines, wrong = compile_front_ends(release, sorted(self._front_ends, key=lambda front_end: front_end.code))
         if problems := [*problems, *differing, *unbound, *wrong]:
             raise BuildProblems(problems)
         return release.replacing(*lines)

@@ -34,7 +34,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offered:
+class BoundCapability:
     """A capability with its implementation and the dimensions that its ask carries."""
 
     capability: Capability[Any, Any]
@@ -44,17 +44,19 @@ class Offered:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class CompiledFrontEnd:
     """One front end of a release, compiled box by box as boxes are met."""
 
     front_end: FrontEnd
     nodes: tuple[Node, ...]  # children before their parents, so that the first that fits is the deepest
     permitted: frozenset[str]
-    offered: Mapping[str, Offered]  # the release's, and the front end's own
+    offered: Mapping[str, BoundCapability]  # the release's, and the front end's own
     points: Mapping[str, Point]
     dimensions: Mapping[str, Dimension]  # with the values that its products add
     compiler: Compiler
-    choose: Callable[[Offered, Any, Any], tuple[Line, Offered, Any]] | None = None  # of two versions, for each call
+    choose: Callable[[BoundCapability, Any, Any], tuple[CompiledFrontEnd, BoundCapability, Any]] | None = (
+        None  # of two versions, for each call
+    )
     _plans: dict[tuple[tuple[str, str], ...], Plan] = field(default_factory=dict[tuple[tuple[str, str], ...], Plan])
     _met: dict[tuple[object, ...], Plan] = field(default_factory=dict[tuple[object, ...], Plan])
 
@@ -64,20 +66,20 @@ class Line:
         return _fingerprint(self)
 
     @cached_property
-    def reactions(self) -> Mapping[str, tuple[Offered, ...]]:
+    def reactions(self) -> Mapping[str, tuple[BoundCapability, ...]]:
         """Return the internal flows whose ask is an event, by its name: each runs where the event is emitted."""
-        found: dict[str, tuple[Offered, ...]] = {}
+        found: dict[str, tuple[BoundCapability, ...]] = {}
         for _, one in sorted(self.offered.items()):
             reacts_to = getattr(one.capability.ask, "__isthmus_event__", None)
             if reacts_to is not None and one.capability.is_internal:
                 found[reacts_to.name] = (*found.get(reacts_to.name, ()), one)
         return found
 
-    def find(self, name: str) -> Offered:
+    def find(self, name: str) -> BoundCapability:
         """Return a capability, a shared one or the front end's own. Raises UnknownCapability."""
         return _find(self.offered, name)
 
-    def plan_for(self, offered: Offered, ask: Any) -> Plan:
+    def plan_for(self, offered: BoundCapability, ask: Any) -> Plan:
         """Return the plan for the dimension values in an ask.
 
         Raises UnknownDimensionValue with the allowed values where the ask names another.
@@ -141,12 +143,12 @@ class Release:
 
     packs: Mapping[str, Pack]
     events: Mapping[str, type[Any]]  # the contract that a pack publishes, by the event's name
-    offered: Mapping[str, Offered]
+    offered: Mapping[str, BoundCapability]
     points: Mapping[str, Point]
-    lines: Mapping[str, Line]
+    lines: Mapping[str, CompiledFrontEnd]
     dimensions: Mapping[str, Dimension]
 
-    def line(self, code: str) -> Line:
+    def line(self, code: str) -> CompiledFrontEnd:
         """Return a front end's line; codes are compared for equality and nothing else."""
         if (found := self.lines.get(code)) is None:
             raise NotPermitted(
@@ -155,16 +157,16 @@ class Release:
             )
         return found
 
-    def find(self, name: str) -> Offered:
+    def find(self, name: str) -> BoundCapability:
         """Return a shared capability. Raises UnknownCapability."""
         return _find(self.offered, name)
 
-    def replacing(self, *lines: Line) -> Release:
+    def replacing(self, *lines: CompiledFrontEnd) -> Release:
         """Return a release in which these lines are new and every other one is the very same."""
         return dataclasses.replace(self, lines={**self.lines, **{line.front_end.code: line for line in lines}})
 
 
-def _find(offered: Mapping[str, Offered], name: str) -> Offered:
+def _find(offered: Mapping[str, BoundCapability], name: str) -> BoundCapability:
     if (found := offered.get(name)) is None:
         raise UnknownCapability(
             f"no capability is called {name!r}{near(name, offered)}",
@@ -173,7 +175,7 @@ def _find(offered: Mapping[str, Offered], name: str) -> Offered:
     return found
 
 
-def _fingerprint(line: Line) -> str:
+def _fingerprint(line: CompiledFrontEnd) -> str:
     digest = hashlib.sha256(line.front_end.code.encode())
     for entity, declared in sorted(line.front_end.attributes.items()):
         digest.update(repr((entity, json_schema((declared,), "{name}"))).encode())

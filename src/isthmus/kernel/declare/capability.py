@@ -27,7 +27,7 @@ class Effect(enum.Enum):
 
     READ = "read"  # changes nothing; no transaction
     WRITE = "write"  # one transaction with its events and its idempotency record
-    STEPS = "steps"  # several transactions and outside calls in order, each exactly once in effect
+    SAGA = "steps"  # several transactions and outside calls in order, each exactly once in effect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,17 +12,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
 
 from ..compile.plan import Plan
-from ..compile.release import Offered
+from ..compile.release import BoundCapability
 from ..contract import Value, check, decode, encode, fit
 from ..declare.capability import Capability, Effect, event_kind
 from ..declare.extension import ExtensionPoint
 from ..errors import BadAsk, Fault, Refusal
 from ..ports import Claim, EventRow, Session
-from ..trace import Story, telling_part
+from ..trace import Trace, tracing_part
 
 if TYPE_CHECKING:
     from .pipeline import Platform
-    from .saga import Trail
+    from .saga import SagaLog
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -34,7 +34,7 @@ ATTRIBUTES_MAX = 4096  # bytes of one entity: a row stays within a page of Postg
 _MAY_CALL = {
     Effect.READ: (Effect.READ,),
     Effect.WRITE: (Effect.READ, Effect.WRITE),
-    Effect.STEPS: (Effect.READ, Effect.WRITE, Effect.STEPS),
+    Effect.SAGA: (Effect.READ, Effect.WRITE, Effect.SAGA),
 }
 
 
@@ -69,20 +69,20 @@ class Call:
     """One capability on its way through the pipeline, and what the parts that it calls share with it."""
 
     platform: Platform
-    offered: Offered
+    offered: BoundCapability
     plan: Plan  # and with it the release that the call began with, whatever is deployed meanwhile
     ask: Any
     caller: Caller
     now: datetime
     claim: Claim | None = None
     given_id: str = ""
-    story: Story | None = None
+    story: Trace | None = None
     asked_ms: int | None = None  # a deadline shorter than the capability's own
     session: Session = NO_SESSION
     events: list[EventRow] = field(default_factory=list)
     ids: int = 0
-    doomed: str = ""  # the part that refused inside this transaction and was caught
-    trail: Trail | None = None
+    rollback_only: str = ""  # the part that refused inside this transaction and was caught
+    trail: SagaLog | None = None
     drawn: random.Random | None = None
 
     @property
@@ -113,7 +113,7 @@ class Call:
                 ask = decode(event.data, offered.capability.ask)
                 answering = offered.implementation.function(ask, Context(self, self.plan, offered.capability))
                 if self.story is not None:
-                    answering = telling_part(self.story, offered.capability.name, ask, answering)
+                    answering = tracing_part(self.story, offered.capability.name, ask, answering)
                 await answering
 
     def chance(self) -> random.Random:
@@ -250,11 +250,11 @@ class Context:
             return await call.trail.step(call, offered, ask)
         answering = offered.implementation.function(ask, Context(call, self.plan, capability))
         if call.story is not None:
-            answering = telling_part(call.story, capability.name, ask, answering)
+            answering = tracing_part(call.story, capability.name, ask, answering)
         try:
             return await answering
         except BaseException:
-            call.doomed = call.doomed if capability.effect is Effect.READ else capability.name
+            call.rollback_only = call.rollback_only if capability.effect is Effect.READ else capability.name
             raise
 
     async def attempt(self, capability: Capability[A, R], ask: A) -> R:
@@ -262,19 +262,19 @@ class Context:
         call = self._call
         if call.trail is not None:
             return await self.call(capability, ask)  # a step is a transaction of its own, undone where it refuses
-        doomed, emitted = call.doomed, len(call.events)
+        rollback_only, emitted = call.rollback_only, len(call.events)
         told = len(call.story.events) if call.story else 0
         try:
             async with call.session.savepoint():
                 return await self.call(capability, ask)
         except Refusal:
-            call.doomed = doomed
+            call.rollback_only = rollback_only
             del call.events[emitted:]
             if call.story is not None:
                 del call.story.events[told:]
             raise
 
-    def undo_with(self, capability: Capability[A, Any], ask: A) -> None:
+    def compensate_with(self, capability: Capability[A, Any], ask: A) -> None:
         """Have this capability called, last first, if a later step of this flow fails."""
         if self._call.trail is None:
             raise Fault(
@@ -283,7 +283,7 @@ class Context:
             )
         self._call.trail.undo.append((self._part(capability), ask))
 
-    def _part(self, capability: Capability[Any, Any]) -> Offered:
+    def _part(self, capability: Capability[Any, Any]) -> BoundCapability:
         uses = self._capability.uses  # empty for a pack's own capability, which may call its pack's
         if uses and capability not in uses:
             raise Fault(f"this flow does not declare {capability.name!r}", remedy="add it to uses=[...]")

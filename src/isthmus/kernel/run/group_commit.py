@@ -32,14 +32,14 @@ R = TypeVar("R")
 GROUP_MAX: Final = 64  # calls in one transaction: more lengthens the wait of the first, and shortens no other's
 
 
-class Alone(Exception):
+class NotBatchable(Exception):
     """What `decide` gives for a call that needs a transaction of its own."""
 
 
-ALONE: Final = Alone()
+NOT_BATCHABLE: Final = NotBatchable()
 
 Asked = tuple[A, Context]
-Decide = Callable[[Sequence[Asked[A]], ports.Session], Coroutine[Any, Any, Sequence[R | errors.Refusal | Alone]]]
+Decide = Callable[[Sequence[Asked[A]], ports.Session], Coroutine[Any, Any, Sequence[R | errors.Refusal | NotBatchable]]]
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class Queue:
     work: asyncio.Task[None] | None = None
 
 
-class Together(Generic[A, R]):
+class GroupCommit(Generic[A, R]):
     """Answers calls of one capability together; pass it as `implements(..., together=...)`.
 
     by: what an ask wants that others want too; None where it goes alone. decide: answers asks on one session, each
@@ -78,7 +78,7 @@ class Together(Generic[A, R]):
         if queue.work is None:
             queue.work = asyncio.create_task(self._work(queues, key))
         outcome = await answered
-        if outcome is ALONE:
+        if outcome is NOT_BATCHABLE:
             call.events.clear()
             return await write_alone(call)
         if isinstance(outcome, BaseException):
@@ -124,7 +124,7 @@ class Together(Generic[A, R]):
         except (DeadlinePassed, errors.Unavailable) as error:
             return [error] * len(calls)  # alone they would only wait as long again
         except Exception:
-            return [ALONE] * len(calls)  # nothing was written; whose fault it is shows where each goes alone
+            return [NOT_BATCHABLE] * len(calls)  # nothing was written; whose fault it is shows where each goes alone
         kept = [call for call, outcome in zip(calls, outcomes, strict=True) if not isinstance(outcome, Exception)]
         try:
             if kept:  # who was answered has written; a refusal and who goes alone have not

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
 
-from ..compile.release import Line, Offered, Release
+from ..compile.release import BoundCapability, CompiledFrontEnd, Release
 from ..contract import Value, check, decode, encode
 from ..deadline import DeadlinePassed, within
 from ..declare.capability import Capability, Effect
@@ -31,9 +31,9 @@ from ..errors import (
     near,
 )
 from ..ports import Claim, Store, Writing
-from ..trace import Story, story_now
+from ..trace import Trace, trace_now
 from .call import NO_SESSION, Call, Caller, new_call_id
-from .saga import run_steps
+from .saga import run_saga
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -57,7 +57,7 @@ class Recorder(Protocol):
     """Keeps the stories of a share of the calls."""
 
     def wants(self, capability: str, front_end: str) -> bool: ...
-    def keep(self, story: Story) -> None: ...
+    def keep(self, story: Trace) -> None: ...
 
 
 class Platform:
@@ -117,7 +117,7 @@ class Platform:
         key: str | None = None,
         deadline_ms: int | None = None,
         call_id: str = "",
-        tell: Callable[[Story], None] | None = None,
+        tell: Callable[[Trace], None] | None = None,
     ) -> tuple[bytes, bool]:
         """Call a capability by name with a JSON ask; return the JSON answer, and whether it had been given before.
 
@@ -143,7 +143,9 @@ class Platform:
         """Return an id for a call that begins now (UUID version 7)."""
         return new_call_id(self.clock())
 
-    def _begun(self, line: Line, offered: Offered, ask: Any, caller: Caller, now: datetime, key: str | None) -> Call:
+    def _begun(
+        self, line: CompiledFrontEnd, offered: BoundCapability, ask: Any, caller: Caller, now: datetime, key: str | None
+    ) -> Call:
         check(ask)
         if line.choose:
             line, offered, ask = line.choose(offered, ask, caller)
@@ -155,7 +157,7 @@ class Platform:
         try:
             return await _BY_EFFECT[call.effect](call)
         except DeadlinePassed:
-            undone = "its steps are undone" if call.effect is Effect.STEPS else "nothing was changed"
+            undone = "its steps are undone" if call.effect is Effect.SAGA else "nothing was changed"
             raise DeadlineExceeded(
                 f"{call.offered.capability.name!r} had no answer within {call.limit_ms} ms, and {undone}",
                 remedy="send it again with the same Idempotency-Key",
@@ -185,8 +187,8 @@ class Platform:
                 box, version = call.plan.box, call.plan.fingerprint
                 self.observe(Outcome(capability=name, box=box, client=who, took_ns=took, error=error, version=version))
 
-    async def _told(self, call: Call, story: Story) -> Answered:
-        token = story_now.set(story)
+    async def _told(self, call: Call, story: Trace) -> Answered:
+        token = trace_now.set(story)
         began = time.perf_counter_ns()
         try:
             answer, written = await self.run(call)
@@ -197,13 +199,13 @@ class Platform:
         finally:
             story.took_us = (time.perf_counter_ns() - began) // 1_000
             story.call_id, story.now = call.id, call.now.isoformat()  # a flow's second run has its first one's
-            story_now.reset(token)
+            trace_now.reset(token)
             if self.recorder is not None:
                 self.recorder.keep(story)
         return answer, written
 
 
-def _permitted(line: Line, name: str, caller: Caller) -> Offered:
+def _permitted(line: CompiledFrontEnd, name: str, caller: Caller) -> BoundCapability:
     offered = line.find(name)
     if name not in line.permitted and not (caller.is_told and offered.capability in line.front_end.told()):
         if offered.capability in line.front_end.capabilities:
@@ -238,9 +240,9 @@ async def write_alone(call: Call) -> Answered:
     """Answer a call in a transaction of its own."""
     try:
         answer = await within(call.limit_ms / 1000, _written(call))
-        if call.doomed:
+        if call.rollback_only:
             raise Fault(
-                f"{call.doomed!r} refused inside {call.offered.capability.name!r}, which went on",
+                f"{call.rollback_only!r} refused inside {call.offered.capability.name!r}, which went on",
                 remedy="call it with ctx.attempt where a refusal may be caught",
             )
         answer_bytes = encode(answer) if call.claim else None
@@ -259,12 +261,12 @@ async def _written(call: Call) -> Any:
     return answer
 
 
-_BY_EFFECT = {Effect.READ: _read, Effect.WRITE: _write, Effect.STEPS: run_steps}
+_BY_EFFECT = {Effect.READ: _read, Effect.WRITE: _write, Effect.SAGA: run_saga}
 
 
-def _story(call: Call) -> Story:
+def _story(call: Call) -> Trace:
     capability, plan = call.offered.capability, call.plan
-    return Story(
+    return Trace(
         call_id=call.id,
         capability=capability.name,
         version=capability.version,
@@ -285,7 +287,7 @@ def _fault(call: Call, error: Exception) -> Fault:
     return Fault(f"{call.offered.capability.name!r} failed with {error!r}", remedy="report it with the call's id")
 
 
-def _claim(offered: Offered, ask: Any, key: str) -> Claim | None:
+def _claim(offered: BoundCapability, ask: Any, key: str) -> Claim | None:
     if offered.capability.effect is Effect.READ:
         return None
     if not 0 < len(key) <= KEY_LENGTH_MAX or not key.isprintable():

@@ -16,19 +16,19 @@ from typing import Any
 
 from msgspec import Raw
 
-from ..compile.release import Offered
+from ..compile.release import BoundCapability
 from ..contract import decode, encode
 from ..deadline import within
 from ..declare.capability import Effect
 from ..errors import AlreadyAnswered, BadAsk, Fault, Unavailable
 from ..ports import Claim
-from ..trace import telling_part
+from ..trace import tracing_part
 from .call import Call
 
 _MARK = b"!"  # no JSON begins with it
 RUNS_MAX = 100  # trails of one key: each costs a look at every earlier one
 
-_Undo = list[tuple[Offered, Any]]
+_Undo = list[tuple[BoundCapability, Any]]
 
 
 class _MetMark(BaseException):
@@ -39,7 +39,7 @@ class _MetMark(BaseException):
         self.marked = marked
 
 
-class Trail:
+class SagaLog:
     """The steps of one run."""
 
     __slots__ = ("done", "is_kept", "reads", "undo")
@@ -50,7 +50,7 @@ class Trail:
         self.reads = 0
         self.undo: _Undo = []
 
-    async def step(self, call: Call, offered: Offered, ask: Any) -> Any:
+    async def step(self, call: Call, offered: BoundCapability, ask: Any) -> Any:
         """Run one step, in a transaction of its own, or return what an earlier run was answered at this place."""
         if offered.capability.effect is Effect.READ:
             self.reads += 1
@@ -58,10 +58,10 @@ class Trail:
         answer, is_again = await _at(call, str(self.done + 1), offered, ask, is_kept=self.is_kept)
         self.done += 1
         if is_again:
-            await self.look_ahead(call)
+            await self.check_abandoned(call)
         return answer
 
-    async def look_ahead(self, call: Call) -> None:
+    async def check_abandoned(self, call: Call) -> None:
         """Stop here, before anything is called outside, where an earlier run has given up at the next place."""
         try:
             await (await call.platform.store.write(call.plan.front_end, _claim(call, str(self.done + 1)))).close()
@@ -69,7 +69,7 @@ class Trail:
             if already.answer.startswith(_MARK):
                 raise _MetMark(already.answer) from None
 
-    async def give_up(self, call: Call) -> None:
+    async def abandon(self, call: Call) -> None:
         """Undo what was done, unless another run of this key has gone on from here."""
         if not self.undo:
             return
@@ -84,10 +84,10 @@ class Trail:
         await _undo(call, self.undo, self.is_kept)
 
 
-async def run_steps(call: Call) -> tuple[Any, bytes | None]:
+async def run_saga(call: Call) -> tuple[Any, bytes | None]:
     """Run a flow from its start, or go on with what an earlier run of the same key left."""
     if call.claim is None:
-        call.trail = Trail(is_kept=False)
+        call.trail = SagaLog(is_kept=False)
         return await _run(call, call.trail), None
     await (await call.platform.store.write(call.plan.front_end, call.claim)).close()  # raises where it is answered
     run_id = uuid.uuid5(uuid.NAMESPACE_OID, f"{call.plan.front_end}/{call.claim.key}")
@@ -95,10 +95,10 @@ async def run_steps(call: Call) -> tuple[Any, bytes | None]:
         began, is_again = await _decided(call, _claim(call, "begin", str(run_id)), encode(call.now))
         # The id and time of the first run, so that ids and chance come out as they did then.
         call.given_id, call.now, call.ids, call.drawn = str(run_id), decode(began, datetime), 0, None
-        trail = call.trail = Trail(is_kept=True)
+        trail = call.trail = SagaLog(is_kept=True)
         try:
             if is_again:
-                await trail.look_ahead(call)
+                await trail.check_abandoned(call)
             answer = await _run(call, trail)
         except _MetMark as met:
             await _undo(call, max(trail.undo, _read(call, met.marked), key=len), is_kept=True)
@@ -112,13 +112,13 @@ async def run_steps(call: Call) -> tuple[Any, bytes | None]:
     raise Fault(f"{RUNS_MAX} runs of this key were given up", remedy="send the ask with a new Idempotency-Key")
 
 
-async def _run(call: Call, trail: Trail) -> Any:
+async def _run(call: Call, trail: SagaLog) -> Any:
     try:
         return await within(call.limit_ms / 1000, call.answering())
     except _MetMark:
         raise
     except BaseException:
-        await trail.give_up(call)
+        await trail.abandon(call)
         raise
 
 
@@ -143,7 +143,7 @@ def _read(call: Call, marked: bytes) -> _Undo:
     return [(offered, decode(bytes(ask), offered.capability.ask)) for offered, ask in found]
 
 
-async def _at(call: Call, place: str, offered: Offered, ask: Any, *, is_kept: bool) -> tuple[Any, bool]:
+async def _at(call: Call, place: str, offered: BoundCapability, ask: Any, *, is_kept: bool) -> tuple[Any, bool]:
     """Run a capability at a place of the trail, with an id and a key that follow from it.
 
     Returns its answer, and whether an earlier run had it already.
@@ -153,7 +153,7 @@ async def _at(call: Call, place: str, offered: Offered, ask: Any, *, is_kept: bo
     inner = Call(call.platform, offered, call.plan, ask, call.caller, call.now, claim, f"{call.id}/{place}", call.story)
     answering = _answer(inner)
     try:
-        answer = await (answering if call.story is None else telling_part(call.story, capability.name, ask, answering))
+        answer = await (answering if call.story is None else tracing_part(call.story, capability.name, ask, answering))
     except AlreadyAnswered as already:
         if already.answer.startswith(_MARK):
             raise _MetMark(already.answer) from None

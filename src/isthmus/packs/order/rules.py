@@ -16,7 +16,7 @@ State = api.OrderState
 LineKey = tuple[str, bytes]  # a SKU, and what is said of it
 BASKET_LINES_MAX = 1_000
 
-LEADS_TO: Mapping[State, frozenset[State]] = {
+TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.PLACED: frozenset({State.PAID, State.CANCELLED, State.EXPIRED}),
     State.PAID: frozenset({State.PART_SHIPPED, State.SHIPPED, State.CANCELLED}),
     State.PART_SHIPPED: frozenset({State.PART_SHIPPED, State.SHIPPED}),
@@ -25,7 +25,7 @@ LEADS_TO: Mapping[State, frozenset[State]] = {
     State.CANCELLED: frozenset(),
     State.EXPIRED: frozenset(),
 }
-GONE = frozenset({State.CANCELLED, State.EXPIRED})
+TERMINAL = frozenset({State.CANCELLED, State.EXPIRED})
 
 RETURN_LEADS_TO: Mapping[api.ReturnState, frozenset[api.ReturnState]] = {
     api.ReturnState.REQUESTED: frozenset({api.ReturnState.APPROVED, api.ReturnState.REJECTED}),
@@ -36,7 +36,7 @@ RETURN_LEADS_TO: Mapping[api.ReturnState, frozenset[api.ReturnState]] = {
 }
 
 
-def parted(keys: Sequence[str]) -> dict[str, list[int]]:
+def split(keys: Sequence[str]) -> dict[str, list[int]]:
     """Return the lines of each part, parts in the order of their first line."""
     parts: dict[str, list[int]] = {}
     for line, key in enumerate(keys):
@@ -50,7 +50,7 @@ def totals(draft: api.Draft, parts: Mapping[str, Sequence[int]]) -> list[int]:
     return [total + (draft.delivery_fee.minor if at == 0 else 0) for at, total in enumerate(sums)]
 
 
-def miscounted(draft: api.Draft, discounts: Sequence[api.DraftDiscount] = ()) -> str:
+def amounts_mismatch(draft: api.Draft, discounts: Sequence[api.DraftDiscount] = ()) -> str:
     """Say where the amounts of a draft do not add up, or nothing."""
     for at, line in enumerate(draft.lines):
         if not 0 <= line.discount.minor <= line.amount.minor:

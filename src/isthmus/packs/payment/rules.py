@@ -18,7 +18,7 @@ MAY: Mapping[Kind, frozenset[State]] = {
 }
 
 
-ALONE = frozenset({Kind.AUTHORISE, Kind.CAPTURE, Kind.VOID})  # of these a payment has one under way at a time
+NOT_BATCHABLE = frozenset({Kind.AUTHORISE, Kind.CAPTURE, Kind.VOID})  # of these a payment has one under way at a time
 TRIES_MAX = 9  # of a refund or a release that is refused again and again: then a person is needed
 
 
@@ -31,7 +31,7 @@ def leads_on(kind: Kind, payment: api.Payment) -> bool:
 
 def in_the_way(kind: Kind, under_way: Mapping[Kind, int]) -> Kind | None:
     """Return what has been asked of a provider and must be answered first."""
-    return next((one for one in under_way if one in ALONE), None) if kind in ALONE else None
+    return next((one for one in under_way if one in NOT_BATCHABLE), None) if kind in NOT_BATCHABLE else None
 
 
 def tries(key: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from uuid import UUID
 
 from isthmus.kernel import Pass, Verdict
-from isthmus.kernel.errors import AnswerFailed
+from isthmus.kernel.host import AnswerFailed
 from isthmus.values import Applied, LineAsk, Money, money, rounded
 
 from . import api

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from isthmus.kernel import Context, Pass, implements
-from isthmus.kernel.errors import AnswerFailed
+from isthmus.kernel.host import AnswerFailed
 from isthmus.values import CurrencyMismatch, money
 
 from . import api, rules, storage

@@ -22,8 +22,8 @@ from typing import Any, Final, TypedDict, cast
 
 import msgspec
 
-from isthmus.kernel import Context, Effect, Pack, Value
-from isthmus.kernel.declare.capability import Capability, Implementation
+from isthmus.kernel import Capability, Context, Effect, Pack, Value
+from isthmus.kernel.host import Implementation
 
 from .request import Body, CannotCarry, Operation
 from .service import Auth, InTheWay, NotThere, Service, ServiceDown, ServiceRefused
@@ -246,7 +246,7 @@ def _declared(
     capability: Capability[Any, Any] = Capability(
         name=f"{pack}.{name}",
         version="1.0",
-        effect=Effect.READ if method in ("get", "head") else Effect.STEPS,
+        effect=Effect.READ if method in ("get", "head") else Effect.SAGA,
         ask=ask,
         answer=answer,
         raises=(ServiceRefused, NotThere, InTheWay, ServiceDown, CannotCarry),

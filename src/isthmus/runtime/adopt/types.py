@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, cast, get_args
 import msgspec
 
 from isthmus.kernel import Meta, Value, errors
-from isthmus.kernel.contract import fit
+from isthmus.kernel.host import fit
 from isthmus.markings import Measure, Pii
 
 Schema = Mapping[str, Any]

@@ -7,17 +7,17 @@ import hashlib
 from typing import Any
 
 from isthmus.kernel import Caller, decode, encode, errors
-from isthmus.kernel.compile.release import Line, Offered
+from isthmus.kernel.host import BoundCapability, CompiledFrontEnd
 
 
-def beside(stable: Line, staged: Line, hash_: str, percent: int) -> Line:
+def beside(stable: CompiledFrontEnd, staged: CompiledFrontEnd, hash_: str, percent: int) -> CompiledFrontEnd:
     """Return a line that gives `percent` of 100 members the staged version, and everybody else the stable one.
 
     Who is among them follows from the version and the member alone: it is the same in every process, a larger
     share keeps those of a smaller one, and another version takes others.
     """
 
-    def choose(offered: Offered, ask: Any, caller: Caller) -> tuple[Line, Offered, Any]:
+    def choose(offered: BoundCapability, ask: Any, caller: Caller) -> tuple[CompiledFrontEnd, BoundCapability, Any]:
         line = staged if place(hash_, who(ask, caller)) < percent else stable
         mine = line.find(offered.capability.name)
         is_told = caller.is_told and mine.capability in line.front_end.told()

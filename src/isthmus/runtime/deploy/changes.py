@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from isthmus.data.model.model import shorn
-from isthmus.kernel.compile.fingerprint import code_hash
-from isthmus.kernel.compile.release import Line
-from isthmus.kernel.contract import json_schema
-from isthmus.kernel.declare.capability import event_kind
+from isthmus.kernel.host import CompiledFrontEnd, code_hash, event_kind, json_schema
 from isthmus.markings import Metric
 
 NOWHERE: Final = ("", "")  # the hash and the place of an answer that a version has not
@@ -26,7 +23,7 @@ class Change:
     where: str
 
 
-def compared(old: Line | None, new: Line) -> list[Change]:
+def compared(old: CompiledFrontEnd | None, new: CompiledFrontEnd) -> list[Change]:
     """Return the answers that one line has and the other has not, or has otherwise; nothing else can differ."""
     before, after = _written(old) if old else {}, _written(new)
     changes: list[Change] = []
@@ -39,7 +36,7 @@ def compared(old: Line | None, new: Line) -> list[Change]:
     return changes
 
 
-def attributes_compared(old: Line, new: Line) -> list[str]:
+def attributes_compared(old: CompiledFrontEnd, new: CompiledFrontEnd) -> list[str]:
     """Say which attributes a version adds, drops or shapes otherwise, one sentence for each."""
     before, after = _fields(old), _fields(new)
     return _sentences(
@@ -47,7 +44,7 @@ def attributes_compared(old: Line, new: Line) -> list[str]:
     )
 
 
-def metrics_compared(old: Line, new: Line) -> list[str]:
+def metrics_compared(old: CompiledFrontEnd, new: CompiledFrontEnd) -> list[str]:
     """Say which metrics of its own a version adds, drops or defines otherwise, one sentence for each."""
     before, after = (
         {one.name: shorn(one) for one in cast(tuple[Metric, ...], line.front_end.metrics)} for line in (old, new)
@@ -55,7 +52,7 @@ def metrics_compared(old: Line, new: Line) -> list[str]:
     return _sentences("metric", before, after, "", "it says another number under its name, of the past too")
 
 
-def events_compared(old: Line, new: Line) -> list[str]:
+def events_compared(old: CompiledFrontEnd, new: CompiledFrontEnd) -> list[str]:
     """Say which events of its own a version adds, drops or shapes otherwise, one sentence for each."""
     before, after = (
         {event_kind(one).name: json_schema((one,), "{name}")[1] for one in line.front_end.events} for line in (old, new)
@@ -79,7 +76,7 @@ def _sentences(
     ]
 
 
-def _fields(line: Line) -> dict[str, Any]:
+def _fields(line: CompiledFrontEnd) -> dict[str, Any]:
     """Return the schema of each attribute, by entity and name."""
     found: dict[str, Any] = {}
     for entity, declared in line.front_end.attributes.items():
@@ -90,7 +87,7 @@ def _fields(line: Line) -> dict[str, Any]:
     return found
 
 
-def _written(line: Line) -> dict[tuple[str, str, str], tuple[str, str]]:
+def _written(line: CompiledFrontEnd) -> dict[tuple[str, str, str], tuple[str, str]]:
     """Return the hash and the place of each answer, by point, name and condition."""
     return {
         (point.name, answer.label, repr(sorted((name, sorted(values)) for name, values in answer.when.items()))): (

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from isthmus.kernel import FrontEnd, Value, errors
-from isthmus.kernel.compile.front_ends import compile_lines
-from isthmus.kernel.compile.release import Line, Release
+from isthmus.kernel.host import CompiledFrontEnd, Release, compile_front_ends
 from isthmus.store import Database, Migration, migrate_own
 
 from ..shadow import shadow as shadows
@@ -28,7 +27,7 @@ from .check import code_of, laid_out, run_tests
 from .declared import problems_of as own_problems
 from .guardrails import bounds_of
 from .loading import Load, load_front_end
-from .rollout import Switch, Switched
+from .rollout import Rollout, Switched
 
 
 class Comparison(Protocol):
@@ -61,7 +60,7 @@ class NotYours(errors.NotPermitted):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class DeployContext:
     """Where deploys happen.
 
     release: packs, and what the servers' folder holds. cache: a folder for unpacked versions. replay: compares two
@@ -76,7 +75,7 @@ class Ground:
     say: Say = lambda _: None
 
 
-class Wish(Value):
+class DeployRequest(Value):
     """What is to be done. percent: 100 for everybody. is_accepted: differences are meant. code: only this front end.
 
     shadow: run it on so many of 100 live calls, and give nobody its answers; 0 puts it in place.
@@ -102,7 +101,7 @@ class Deployed(Value):
     differences: str = ""
 
 
-async def deploy(ground: Ground, folder: Path, wish: Wish) -> Deployed:
+async def deploy(ground: DeployContext, folder: Path, wish: DeployRequest) -> Deployed:
     """Deploy a folder; nothing runs it before all has gone well.
 
     Raises NotAFrontEnd, TooLarge, NotYours, BuildProblems with every problem at once, TestsFailed, NotAccepted with the
@@ -129,7 +128,7 @@ async def deploy(ground: Ground, folder: Path, wish: Wish) -> Deployed:
 
 
 async def _deployed(
-    ground: Ground, code: str, packed: versions.Packed, wish: Wish, testing: asyncio.Task[bool]
+    ground: DeployContext, code: str, packed: versions.Packed, wish: DeployRequest, testing: asyncio.Task[bool]
 ) -> Deployed:
     database, say = ground.database, ground.say
     held = await switches.current(database, code)
@@ -173,9 +172,9 @@ async def _deployed(
     return _said(done, named, wish.percent, differences)
 
 
-def checked(release: Release, front_end: FrontEnd) -> Line:
+def checked(release: Release, front_end: FrontEnd) -> CompiledFrontEnd:
     """Return a front end's line. Raises BuildProblems with every problem, each with the line to write."""
-    (line,), problems = compile_lines(release, [front_end])
+    (line,), problems = compile_front_ends(release, [front_end])
     problems += own_problems(front_end, release.packs.values())
     try:
         bounds_of(front_end.settings)
@@ -186,24 +185,24 @@ def checked(release: Release, front_end: FrontEnd) -> Line:
     return line
 
 
-def _folder(ground: Ground, code: str, packed: versions.Packed) -> Path:
+def _folder(ground: DeployContext, code: str, packed: versions.Packed) -> Path:
     return ground.cache / f"{code}-{packed.hash[: versions.SHORT]}" / packed.folder
 
 
-def _loaded(ground: Ground, code: str, packed: versions.Packed) -> FrontEnd:
+def _loaded(ground: DeployContext, code: str, packed: versions.Packed) -> FrontEnd:
     folder = _folder(ground, code, packed)
     if not folder.exists():
         versions.unpack(packed.content, folder)
     return versions.load_checked(folder, code, packed.hash, ground.load)
 
 
-async def migrate_own_of(ground: Ground, code: str, packed: versions.Packed) -> Sequence[Migration]:
+async def migrate_own_of(ground: DeployContext, code: str, packed: versions.Packed) -> Sequence[Migration]:
     """Bring the front end's own tables to the shape of this version, before any server runs it."""
     folder = _folder(ground, code, packed) / "migrations"
     return await migrate_own(ground.database.url, code, folder) if folder.is_dir() else ()
 
 
-def _is_there(held: Switch | None, hash_: str, percent: int) -> bool:
+def _is_there(held: Rollout | None, hash_: str, percent: int) -> bool:
     if held is None:
         return False
     if percent == 100:
@@ -211,7 +210,7 @@ def _is_there(held: Switch | None, hash_: str, percent: int) -> bool:
     return (held.staged == hash_ and held.percent == percent) or (held.stable == hash_ and held.staged is None)
 
 
-async def _running(ground: Ground, code: str, held: Switch | None) -> Line | None:
+async def _running(ground: DeployContext, code: str, held: Rollout | None) -> CompiledFrontEnd | None:
     """Return the line that most members get now."""
     if held is None or held.stable is None:
         return ground.release.lines.get(code)
@@ -223,7 +222,7 @@ async def _running(ground: Ground, code: str, held: Switch | None) -> Line | Non
         return None
 
 
-async def _compared(ground: Ground, code: str, old: Line | None, new: Line) -> str:
+async def _compared(ground: DeployContext, code: str, old: CompiledFrontEnd | None, new: CompiledFrontEnd) -> str:
     """Return the differences in recorded calls, as text; nothing where there are none."""
     if old is None or ground.replay is None:
         return ""

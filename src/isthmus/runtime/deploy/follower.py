@@ -21,16 +21,15 @@ from uuid import uuid4
 import asyncpg
 
 from isthmus.kernel import Platform, errors
-from isthmus.kernel.compile.front_ends import compile_lines
-from isthmus.kernel.compile.release import Line
+from isthmus.kernel.host import CompiledFrontEnd, compile_front_ends
 from isthmus.store import Database
 
 from . import rollout as switches
 from . import versions
 from .canary import beside
-from .guardrails import WATCH_S, Watch, bounds_of, reason_to_go_back
+from .guardrails import WATCH_S, RolloutMonitor, bounds_of, reason_to_go_back
 from .loading import Load, load_front_end
-from .rollout import APPLICATION, CHANNEL, LIVE_S, Switch
+from .rollout import APPLICATION, CHANNEL, LIVE_S, Rollout
 
 POLL_S: Final = 1.0
 KEPT_MAX: Final = 4  # versions of one front end that stay loaded: the present, the staged and two to go back to
@@ -64,7 +63,7 @@ class Follower:
         platform: Platform,
         database: Database,
         cache: Path,
-        watch: Watch | None = None,
+        watch: RolloutMonitor | None = None,
         load: Load = load_front_end,
     ) -> None:
         self.id = uuid4()
@@ -72,9 +71,9 @@ class Follower:
         self._database = database
         self._cache = cache
         self._load = load
-        self._watch = watch or Watch()
+        self._watch = watch or RolloutMonitor()
         self._base = platform.release  # what the folder on disk holds
-        self._lines: dict[tuple[str, str], Line] = {}  # those used last are last
+        self._lines: dict[tuple[str, str], CompiledFrontEnd] = {}  # those used last are last
         self._applied: dict[str, tuple[int, str]] = {}
         self._told: dict[str, tuple[int, str]] = {}
         self._seen = 0
@@ -101,12 +100,12 @@ class Follower:
             tasks.create_task(self._keep_up())
             tasks.create_task(self._judge())
 
-    async def line_of(self, code: str, hash_: str) -> Line:
+    async def line_of(self, code: str, hash_: str) -> CompiledFrontEnd:
         """Return a version's line, loaded where it is not yet. Raises NotAFrontEnd, BuildProblems."""
         found = self._lines.pop((code, hash_), None)
         if found is None:
             front_end = await versions.load(self._database, code, hash_, self._cache, self._load)
-            (found,), problems = await asyncio.to_thread(compile_lines, self._base, [front_end])
+            (found,), problems = await asyncio.to_thread(compile_front_ends, self._base, [front_end])
             if problems:
                 raise errors.BuildProblems(problems)
             await asyncio.to_thread(lambda: found.fingerprint)  # made here, not while a call waits
@@ -116,7 +115,7 @@ class Follower:
             versions.forget(old[1])
         return found
 
-    async def _apply(self, made: Switch) -> None:
+    async def _apply(self, made: Rollout) -> None:
         code = made.front_end
         trouble, line = "", None
         try:
@@ -136,7 +135,7 @@ class Follower:
         self._applied[code] = made.id, trouble
         self._begin_watch(made, line)
 
-    async def _decided(self, made: Switch) -> Line | None:
+    async def _decided(self, made: Rollout) -> CompiledFrontEnd | None:
         code = made.front_end
         stable = await self.line_of(code, made.stable) if made.stable else self._base.lines.get(code)
         if made.staged is None:
@@ -144,7 +143,7 @@ class Follower:
         staged = await self.line_of(code, made.staged)
         return beside(stable, staged, made.staged, made.percent) if stable else None
 
-    def _begin_watch(self, made: Switch, line: Line | None) -> None:
+    def _begin_watch(self, made: Rollout, line: CompiledFrontEnd | None) -> None:
         left_s = WATCH_S - (datetime.now(UTC) - made.made_at).total_seconds()
         new = self._lines.get((made.front_end, made.staged or made.stable or ""))
         self._watch.end(made.front_end)

@@ -66,7 +66,7 @@ class Watched:
     tallies: dict[str, list[int]] = field(default_factory=dict[str, list[int]])  # calls, faults, slow
 
 
-class Watch:
+class RolloutMonitor:
     """Counts the calls of front ends that were switched lately; pass `see` to the platform's observer."""
 
     def __init__(self) -> None:

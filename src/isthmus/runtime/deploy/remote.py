@@ -9,7 +9,7 @@ import httpx
 
 from isthmus.kernel import decode, errors
 
-from .deploy import Deployed, Wish
+from .deploy import Deployed, DeployRequest
 from .report import Line
 from .rollout import Switched
 from .versions import pack
@@ -36,7 +36,7 @@ class Remote:
         self._url = url.rstrip("/") + "/deploy"
         self._key = key
 
-    def deploy(self, folder: Path, wish: Wish) -> Deployed:
+    def deploy(self, folder: Path, wish: DeployRequest) -> Deployed:
         """Send a folder. Raises Refused with what the server said, NoServer."""
         packed = pack(folder)
         query = {"folder": packed.folder, "percent": str(wish.percent), "accept": str(wish.is_accepted).lower()}

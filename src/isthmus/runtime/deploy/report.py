@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from isthmus.kernel import Platform, Value
-from isthmus.kernel.compile.release import Release
+from isthmus.kernel.host import Release
 
 from ..shadow import shadow as shadows
 from ..shadow.shadow import Shadow
 from . import rollout as switches
 from . import versions
-from .deploy import Ground, checked
+from .deploy import DeployContext, checked
 from .follower import Follower
-from .rollout import Switch
+from .rollout import Rollout
 from .versions import Version
 
 _TROUBLES = """
@@ -25,7 +25,7 @@ class Line(Value):
 
     front_end: str
     versions: tuple[Version, ...]
-    switch: Switch | None
+    switch: Rollout | None
     is_in_folder: bool
     sentence: str
     troubles: tuple[str, ...]
@@ -45,7 +45,7 @@ class Line(Value):
         return ""
 
 
-async def report(ground: Ground, code: str | None = None) -> tuple[Line, ...]:
+async def report(ground: DeployContext, code: str | None = None) -> tuple[Line, ...]:
     """Return how each front end stands, deployed or in the folder, or the one that is named."""
     kept = await versions.versions(ground.database, code)
     held = {made.front_end: made for made in await switches.since(ground.database, 0)}
@@ -68,7 +68,9 @@ async def report(ground: Ground, code: str | None = None) -> tuple[Line, ...]:
     )
 
 
-async def as_deployed(ground: Ground, code: str | None = None, version: str = "") -> tuple[Release, tuple[str, ...]]:
+async def as_deployed(
+    ground: DeployContext, code: str | None = None, version: str = ""
+) -> tuple[Release, tuple[str, ...]]:
     """Return the release as servers run it, or with one version of a front end, and what that is in sentences.
 
     Raises NoSuchVersion, NotAFrontEnd, and BuildProblems where that version no longer fits.
@@ -84,7 +86,7 @@ async def as_deployed(ground: Ground, code: str | None = None, version: str = ""
     return platform.release, (*(line.sentence for line in await report(ground, code)), *troubles)
 
 
-def _sentence(code: str, made: Switch | None, names: dict[str, str], is_in_folder: bool) -> str:
+def _sentence(code: str, made: Rollout | None, names: dict[str, str], is_in_folder: bool) -> str:
     if made is None or (made.stable is None and made.staged is None):
         what = "the folder's own runs" if is_in_folder else "nothing runs"
         return f"{code}: not deployed; {what}"

@@ -66,7 +66,7 @@ class DeployUnderWay(errors.Conflict):
     slug = "runtime.deploy-under-way"
 
 
-class Overtaken(errors.Conflict):
+class Superseded(errors.Conflict):
     """Another version was put in place meanwhile."""
 
     slug = "runtime.overtaken"
@@ -90,7 +90,7 @@ class WorkersNotReady(errors.Unavailable):
     slug = "runtime.workers-not-ready"
 
 
-class Switch(Value):
+class Rollout(Value):
     """One decision; versions by hash. percent: the share of members who get `staged`."""
 
     id: int
@@ -108,19 +108,19 @@ class Switch(Value):
 class Switched(Value):
     """A decision, and how the workers follow it. behind: those who have not in time, with what they say."""
 
-    switch: Switch
+    switch: Rollout
     workers: int
     took_ms: int
     behind: tuple[str, ...]
 
 
-async def current(database: Database, code: str) -> Switch | None:
+async def current(database: Database, code: str) -> Rollout | None:
     """Return what holds for a front end, or nothing where it was never deployed."""
     async with database.platform() as session:
         return _read(await session.fetch_row(_CURRENT, code))
 
 
-async def since(database: Database, id_: int) -> Sequence[Switch]:
+async def since(database: Database, id_: int) -> Sequence[Rollout]:
     """Return what holds for each front end that was switched after `id_`; 0 for all."""
     async with database.platform() as session:
         return [found for row in await session.fetch(_SINCE, id_) if (found := _read(row))]
@@ -128,7 +128,7 @@ async def since(database: Database, id_: int) -> Sequence[Switch]:
 
 async def history(
     database: Database, code: str | None = None, limit: int = HISTORY_MAX, *, before: int | None = None
-) -> tuple[Switch, ...]:
+) -> tuple[Rollout, ...]:
     """Return the decisions about one front end, or all, the latest first; `before` one, by its id."""
     async with database.platform() as session:
         rows = await session.fetch(_HISTORY, code, min(limit, HISTORY_MAX), before)
@@ -147,7 +147,7 @@ async def put(
     async with database.platform_transaction() as session:
         held = await _holding(session, code)
         if (held.id if held else None) != expected:
-            raise Overtaken(
+            raise Superseded(
                 f"front end {code!r} was switched by {held.made_by if held else 'nobody'} meanwhile",
                 remedy="deploy again: it is compared with what runs now",
             )
@@ -191,7 +191,7 @@ async def roll_back(
     return await _followed(database, made)
 
 
-def _target(held: Switch | None, code: str) -> str | None:
+def _target(held: Rollout | None, code: str) -> str | None:
     """Return the version to go back to; None is what the servers' own folders hold."""
     if held is not None and held.staged is not None:
         return held.stable
@@ -200,12 +200,12 @@ def _target(held: Switch | None, code: str) -> str | None:
     return held.before
 
 
-async def _holding(session: ports.Session, code: str) -> Switch | None:
+async def _holding(session: ports.Session, code: str) -> Rollout | None:
     await session.execute(_IN_ORDER)
     return _read(await session.fetch_row(_CURRENT, code))
 
 
-async def _append(session: ports.Session, row: Sequence[object]) -> Switch:
+async def _append(session: ports.Session, row: Sequence[object]) -> Rollout:
     made = _read(await session.fetch_row(_APPEND, *row))
     if made is None:
         raise errors.Fault("a row that was written is not there", remedy="look at the database's log")
@@ -225,7 +225,7 @@ async def _prepare(database: Database, code: str, hash_: str) -> None:
         )
 
 
-async def _followed(database: Database, made: Switch) -> Switched:
+async def _followed(database: Database, made: Rollout) -> Switched:
     began = time.perf_counter()
     behind = await _until_none(database, _BEHIND, made.front_end, made.id, "switch")
     async with database.platform() as session:
@@ -264,5 +264,5 @@ async def alone(database: Database, code: str) -> AsyncGenerator[None]:
         connection.terminate()
 
 
-def _read(row: ports.Row | None) -> Switch | None:
-    return Switch(**{name: row[name] for name in Switch.__struct_fields__}) if row is not None else None
+def _read(row: ports.Row | None) -> Rollout | None:
+    return Rollout(**{name: row[name] for name in Rollout.__struct_fields__}) if row is not None else None

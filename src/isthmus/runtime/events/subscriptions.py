@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from isthmus.kernel import Effect, FrontEnd, Platform
-from isthmus.kernel.compile.release import Release
-from isthmus.kernel.declare.capability import event_kind
+from isthmus.kernel.host import Release, event_kind
 from isthmus.store import Consumer, Database, Event
 
 CONSUMER: Final = "subscriptions"

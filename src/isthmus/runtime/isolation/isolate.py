@@ -10,7 +10,7 @@ from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 from isthmus.kernel import FrontEnd, Pack, errors
-from isthmus.kernel.compile.plan import Point
+from isthmus.kernel.host import Point
 
 from ..deploy.loading import content_hash, load_front_end
 from .manifest import ToldAnswer, restore

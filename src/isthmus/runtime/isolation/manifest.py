@@ -16,10 +16,7 @@ from typing import Any, cast, get_type_hints
 import msgspec
 
 from isthmus.kernel import FrontEnd, Product, Value, errors
-from isthmus.kernel.compile.fingerprint import code_hash
-from isthmus.kernel.compile.plan import Point
-from isthmus.kernel.contract import json_schema
-from isthmus.kernel.declare.extension import Answer
+from isthmus.kernel.host import Answer, Point, code_hash, json_schema
 from isthmus.markings import AnyMetric
 
 from ..adopt.types import Types, marks_as_keywords

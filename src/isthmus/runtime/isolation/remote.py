@@ -16,11 +16,11 @@ from typing import Any
 import httpx
 
 from isthmus.kernel import decode, errors
-from isthmus.kernel.compile.plan import Point
+from isthmus.kernel.host import Point
 
 from .breaker import Breaker
 from .manifest import ToldAnswer, ToldFrontEnd, WrongManifest
-from .waiting import Spent, can_wait, spent_now, wait
+from .waiting import DeadlineUsed, can_wait, spent_now, wait
 from .wire import wire_of
 
 MANIFEST = "front_end.json"
@@ -82,7 +82,7 @@ class Service:
 
     async def _ask(self, path: str, body: bytes, who: str, limit_s: float) -> bytes:
         self.breaker.admit()
-        spent = spent_now.get() or Spent()
+        spent = spent_now.get() or DeadlineUsed()
         left_s = min(limit_s, self._deadline_s - spent.seconds)
         if left_s <= 0:
             raise ServiceFailed(

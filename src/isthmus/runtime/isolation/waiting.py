@@ -17,8 +17,7 @@ from typing import Any, TypeVar, cast
 from greenlet import getcurrent, greenlet
 
 from isthmus.kernel import Platform, errors
-from isthmus.kernel.run.call import Call
-from isthmus.kernel.run.pipeline import Answered
+from isthmus.kernel.host import Answered, Call
 
 from .manifest import IsolatedFrontEnd
 
@@ -29,7 +28,7 @@ CALLS_MAX = (
 )
 
 
-class Spent:
+class DeadlineUsed:
     """How much of its one deadline a call has used up while it waited for its front end."""
 
     __slots__ = ("seconds",)
@@ -38,7 +37,7 @@ class Spent:
         self.seconds = 0.0
 
 
-spent_now: ContextVar[Spent | None] = ContextVar("isthmus_spent", default=None)
+spent_now: ContextVar[DeadlineUsed | None] = ContextVar("isthmus_spent", default=None)
 
 
 class _Waiting(greenlet):
@@ -65,7 +64,7 @@ class IsolatingPlatform(Platform):
                 f"{CALLS_MAX} other calls of {front_end.code!r} were under way for {call.limit_ms} ms",
                 remedy="make its answers faster: they hold its own calls up, and nobody else's",
             ) from None
-        token = spent_now.set(Spent())
+        token = spent_now.set(DeadlineUsed())
         try:
             return await waitable(super().run(call))
         finally:

@@ -17,7 +17,7 @@ from types import coroutine
 from typing import Any, Final
 
 from isthmus.kernel import FrontEnd, errors
-from isthmus.kernel.declare.extension import Answer
+from isthmus.kernel.host import Answer
 
 from .manifest import own_answers
 from .wire import wire_of

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from isthmus.kernel import PASS, Pass, errors
-from isthmus.kernel.compile.plan import Point
+from isthmus.kernel.host import Point
 
 POINTS_MAX = 4_096  # wires remembered: more points than this is a fault elsewhere
 

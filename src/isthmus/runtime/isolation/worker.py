@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from isthmus.kernel import PASS, errors
-from isthmus.kernel.declare.extension import Answer
+from isthmus.kernel.host import Answer
 
 from ..deploy.loading import load_front_end
 from .manifest import describe, own_answers

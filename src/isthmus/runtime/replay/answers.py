@@ -16,10 +16,16 @@ from typing import Annotated, Any, Final, cast, get_args, get_origin, get_type_h
 import msgspec
 
 from isthmus.kernel import PASS, errors
-from isthmus.kernel.compile.plan import Plan, compile_answers
-from isthmus.kernel.compile.release import Line, Release
-from isthmus.kernel.declare.extension import ExtensionPoint
-from isthmus.kernel.trace import Asked, Story, story_now
+from isthmus.kernel.host import (
+    Asked,
+    CompiledFrontEnd,
+    ExtensionPoint,
+    Plan,
+    Release,
+    Trace,
+    compile_answers,
+    trace_now,
+)
 from isthmus.store import Database
 
 from . import recorded
@@ -49,7 +55,7 @@ async def replay_answers(
 
 
 async def compare_answers(
-    calls: AsyncIterable[RecordedCall], old: Line, new: Line, *, limit: int = LIMIT
+    calls: AsyncIterable[RecordedCall], old: CompiledFrontEnd, new: CompiledFrontEnd, *, limit: int = LIMIT
 ) -> FrontEndReport:
     """Ask two lines the questions in recorded calls, at most `limit` of them."""
     comparison = Comparison(old, new)
@@ -114,7 +120,7 @@ class Count:
 class Comparison:
     """Two versions of one front end, and what has been found so far."""
 
-    def __init__(self, old: Line, new: Line) -> None:
+    def __init__(self, old: CompiledFrontEnd, new: CompiledFrontEnd) -> None:
         self._old = old
         self._new = new
         self._counts: dict[str, Count] = {}
@@ -311,12 +317,12 @@ def _bare(plan: Plan, point: Point) -> Function:
 
 
 def _told(plan: Plan, point: Point, arguments: tuple[Any, ...]) -> Asked | None:
-    story = Story("", "", "", plan.front_end, plan.box, "", None, "")
-    token = story_now.set(story)
+    story = Trace("", "", "", plan.front_end, plan.box, "", None, "")
+    token = trace_now.set(story)
     try:
         said_by(plan.told(point), arguments)
     finally:
-        story_now.reset(token)
+        trace_now.reset(token)
     return story.asked[0] if story.asked else None
 
 

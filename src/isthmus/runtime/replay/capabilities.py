@@ -15,10 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from isthmus.kernel import Caller, Effect, Platform, decode, errors
-from isthmus.kernel.compile.release import Offered, Release
-from isthmus.kernel.deadline import DeadlinePassed, within
-from isthmus.kernel.run.call import Call
-from isthmus.kernel.trace import Story, story_now
+from isthmus.kernel.host import BoundCapability, Call, DeadlinePassed, Release, Trace, trace_now, within
 from isthmus.store import Database
 
 from . import recorded
@@ -101,15 +98,15 @@ class _Runs:
     was: Any
     now: Any
     again: Any
-    told: Story
-    told_now: Story
+    told: Trace
+    told_now: Trace
 
 
 async def _runs(
     database: Database,
     platforms: tuple[Platform, Platform],
     call: RecordedCall,
-    asked: list[tuple[Offered, Any]],
+    asked: list[tuple[BoundCapability, Any]],
     call_id: str,
     limit_ms: int | None,
 ) -> _Runs:
@@ -150,14 +147,14 @@ def _is_away(said: Any) -> bool:
     return isinstance(said, Raised) and said.startswith(f"raised {errors.Unavailable.slug}:")
 
 
-def _ready(platform: Platform, call: RecordedCall) -> tuple[Offered, Any]:
+def _ready(platform: Platform, call: RecordedCall) -> tuple[BoundCapability, Any]:
     """Return a recorded ask as the contract of today reads it. Raises Refusal where that does not fit any more."""
     line = platform.release.line(call.front_end)
     offered = line.find(call.capability)
     now = offered.capability.version
     if now.partition(".")[0] != call.version.partition(".")[0]:
         raise errors.Conflict(f"it was recorded in version {call.version}, and is {now}", remedy="record it anew")
-    if offered.capability.effect is Effect.STEPS:
+    if offered.capability.effect is Effect.SAGA:
         raise errors.RuleBroken("it asks the outside world, so it is not run again", remedy="replay its parts")
     ask = decode(bytes(call.ask), offered.capability.ask)
     line.plan_for(offered, ask)
@@ -168,37 +165,37 @@ async def _run(
     session: Any,
     platform: Platform,
     recorded_call: RecordedCall,
-    ready: tuple[Offered, Any],
+    ready: tuple[BoundCapability, Any],
     call_id: str,
     limit_ms: int | None,
-) -> tuple[Any, Story]:
+) -> tuple[Any, Trace]:
     """Return the answer or the error of one run, and its story; what it wrote is undone."""
     offered, ask = ready
     plan = platform.release.line(recorded_call.front_end).plan_for(offered, ask)
     caller = Caller(front_end=recorded_call.front_end, client=CLIENT, is_told=True)
-    story = Story(call_id, recorded_call.capability, "", plan.front_end, plan.box, "", ask, "")
+    story = Trace(call_id, recorded_call.capability, "", plan.front_end, plan.box, "", ask, "")
     call = Call(platform, offered, plan, ask, caller, recorded_call.now, given_id=call_id, story=story)
     call.asked_ms = limit_ms
     call.session = session
-    token = story_now.set(story)
+    token = trace_now.set(story)
     said: Any = None
     try:
         async with session.savepoint():
             said = await within(call.limit_ms / 1000, call.answering())
             raise _Undone
     except _Undone:
-        if call.doomed:
-            said = Raised(f"raised fault: {call.doomed!r} refused inside, and it went on")
+        if call.rollback_only:
+            said = Raised(f"raised fault: {call.rollback_only!r} refused inside, and it went on")
     except DeadlinePassed:
         said = Raised(f"raised deadline-exceeded: no answer within {call.limit_ms} ms")
     except Exception as error:
         said = raised(error)
     finally:
-        story_now.reset(token)
+        trace_now.reset(token)
     return said, story
 
 
-def _cause(before: Story, after: Story) -> str:
+def _cause(before: Trace, after: Trace) -> str:
     """Return the first rule that spoke otherwise, over all questions of the call."""
     for was, now in zip(before.asked, after.asked, strict=False):
         if was.point != now.point:

@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from isthmus.kernel import errors
-from isthmus.kernel.trace import Story
+from isthmus.kernel.host import Trace
 from isthmus.store import Database
 
 from .recorded import STORY_MAX, Own, Points, RecordedCall, recorded, write
@@ -96,7 +96,7 @@ class Recorder:
         self._points = points
         self._own = own
         self._chance = chance
-        self._buffer: list[Story] = []
+        self._buffer: list[Trace] = []
         self._known: dict[tuple[str, str], float] = {}
         self._shadowed: dict[str, float] = {}
         self._writing = asyncio.Lock()
@@ -114,7 +114,7 @@ class Recorder:
             self._shadowed = dict(shares)
             self._known.clear()
 
-    def keep(self, story: Story) -> None:
+    def keep(self, story: Trace) -> None:
         """Take a story; it is in the database within about a second."""
         if len(self._buffer) >= BUFFER_MAX:
             self.figures.dropped += 1
@@ -150,7 +150,7 @@ class Recorder:
         said = next((shares[name] for name in names if name in shares), self.recording.share)
         return max(said, self._shadowed.get(front_end, 0.0))
 
-    def _recorded(self, story: Story) -> list[RecordedCall]:
+    def _recorded(self, story: Trace) -> list[RecordedCall]:
         try:
             call = recorded(story, self._points, self._own(story.front_end))
         except Exception as error:  # a value that has no JSON: the next story may have

@@ -15,8 +15,7 @@ from typing import Any, Final, cast, get_args, get_type_hints
 import msgspec
 
 from isthmus.kernel import PASS, Meta, Pass, Value, errors
-from isthmus.kernel.declare.extension import ExtensionPoint
-from isthmus.kernel.trace import Asked, Said, Story
+from isthmus.kernel.host import AnswerRecord, Asked, ExtensionPoint, Trace
 from isthmus.markings import Pii
 from isthmus.store import Database
 from isthmus.values import ATTRIBUTES_OF
@@ -141,7 +140,7 @@ _encoder = msgspec.json.Encoder(enc_hook=lambda value: "PASS" if isinstance(valu
 _decoder = msgspec.json.Decoder(RecordedCall)
 
 
-def recorded(story: Story, points: Points, own: Own | None = None) -> RecordedCall:
+def recorded(story: Trace, points: Points, own: Own | None = None) -> RecordedCall:
     """Turn a story into what is kept: JSON, personal data masked as the contracts mark it, and the front end its own.
 
     own: the attributes that the front end declares, by entity; of others, every text is masked.
@@ -323,7 +322,7 @@ def _asked(asked: Asked, points: Points, own: Own) -> RecordedAsk:
     return RecordedAsk(point=asked.point, rule=asked.rule, arguments=_json(arguments), said=said, result=result)
 
 
-def _said(said: Said, own: Own) -> RecordedSaid:
+def _said(said: AnswerRecord, own: Own) -> RecordedSaid:
     if said.raised:
         return RecordedSaid(by=said.by, source=said.source, value=msgspec.Raw(b"null"), error=repr(said.value))
     value = _json(masked(said.value, own))

@@ -23,13 +23,12 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from isthmus.kernel import Effect, Platform, errors
-from isthmus.kernel.compile.release import Line
-from isthmus.kernel.run.call import new_call_id
+from isthmus.kernel.host import CompiledFrontEnd, new_call_id
 from isthmus.store import Database
 
 from ..deploy import rollout as switches
 from ..deploy import versions
-from ..deploy.deploy import Ground, checked
+from ..deploy.deploy import DeployContext, checked
 from ..replay.answers import Count
 from ..replay.capabilities import compared
 from ..replay.recorded import RecordedCall
@@ -64,13 +63,13 @@ log = logging.getLogger("isthmus.runtime")
 _decoder = msgspec.json.Decoder(RecordedCall)
 
 
-class Outside(errors.Fault):
+class SandboxViolation(errors.Fault):
     """A version in the shadow tried to reach something outside."""
 
     slug = "runtime.outside"
 
 
-async def run_shadow(ground: Ground, code: str, resources: Mapping[type, object]) -> None:
+async def run_shadow(ground: DeployContext, code: str, resources: Mapping[type, object]) -> None:
     """Run what is declared for a front end until that ends, is replaced, or the live version is another one.
 
     Says on standard output which call is about to run, for whoever tends it. resources: what calls may take from
@@ -108,11 +107,11 @@ async def run_shadow(ground: Ground, code: str, resources: Mapping[type, object]
             log.warning("the shadow of %s cannot go on for now: %s", code, away)
 
 
-async def _live(ground: Ground, code: str, hash_: str) -> Line:
+async def _live(ground: DeployContext, code: str, hash_: str) -> CompiledFrontEnd:
     return await _line(ground, code, hash_) if hash_ else ground.release.line(code)
 
 
-async def _line(ground: Ground, code: str, hash_: str) -> Line:
+async def _line(ground: DeployContext, code: str, hash_: str) -> CompiledFrontEnd:
     return checked(ground.release, await versions.load(ground.database, code, hash_, ground.cache, ground.load))
 
 
@@ -201,7 +200,9 @@ def _stand_apart(url: str, wanted: set[str]) -> None:
             return
         if where not in hosts:
             wanted.add(where)
-            raise Outside(f"{where} is outside", remedy="leave it: a version in the shadow reaches nothing outside")
+            raise SandboxViolation(
+                f"{where} is outside", remedy="leave it: a version in the shadow reaches nothing outside"
+            )
 
     sys.addaudithook(look)
 

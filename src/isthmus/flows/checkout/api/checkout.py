@@ -318,7 +318,7 @@ TAKING: Final = (
 @flow(
     "checkout.pay-order",
     version="1.0",
-    effect=Effect.STEPS,
+    effect=Effect.SAGA,
     uses=[payment.authorise, *TAKING],
     deadline_ms=60_000,
 )
@@ -334,7 +334,7 @@ def pay_order(ask: PayOrder) -> Paid:
 @flow(
     "checkout.receive-notification",
     version="1.0",
-    effect=Effect.STEPS,
+    effect=Effect.SAGA,
     uses=[payment.notify, *TAKING],
     deadline_ms=60_000,
 )
@@ -346,7 +346,7 @@ def receive_notification(ask: payment.Notify) -> Paid:
 @flow(
     "checkout.settle-payments",
     version="1.0",
-    effect=Effect.STEPS,
+    effect=Effect.SAGA,
     uses=[payment.reconcile, payment.get_payment, *TAKING],
     deadline_ms=60_000,
 )
@@ -361,7 +361,7 @@ def settle_payments(ask: payment.Reconcile) -> payment.Reconciled:
 @flow(
     "checkout.cancel-order",
     version="1.0",
-    effect=Effect.STEPS,
+    effect=Effect.SAGA,
     uses=[give_back, order.get_group, order.get_order, payment.list_payments, payment.void, payment.refund_from],
     deadline_ms=60_000,
 )

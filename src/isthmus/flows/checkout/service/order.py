@@ -28,7 +28,7 @@ JURISDICTION = "jurisdiction"  # the setting that says where a front end sells w
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
+class PricedCart:
     """A bill with the facts that it was drawn up from."""
 
     bill: api.Bill
@@ -186,7 +186,7 @@ def _slot_refusals(bill: api.Bill, slot_id: UUID | None) -> list[api.SlotNeeded]
     return [api.SlotNeeded(method=bill.delivery.method)] if bill.delivery and is_missing else []
 
 
-async def _drawn(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> Drawn:
+async def _drawn(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> PricedCart:
     """Draw up the bill: everything before the transaction's first lock, and nothing that depends on chance."""
     basket, coupons = await _wanted(ask, ctx)
     wanted = basket.lines if basket else ask.lines or ()
@@ -227,7 +227,7 @@ async def _drawn(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> Drawn:
     taxed = await _taxed(ask, sellable, quote, evaluation, delivery, buyer, ctx)
     bill = rules.bill(instead_of, sellable, quote, evaluation, delivery, taxed)
     attributes = tuple(line.attributes for line in wanted)
-    return Drawn(bill=bill, lines=lines, attributes=attributes, basket=basket, buyer=buyer, sellable=sellable)
+    return PricedCart(bill=bill, lines=lines, attributes=attributes, basket=basket, buyer=buyer, sellable=sellable)
 
 
 async def _wanted(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> tuple[order.Basket | None, tuple[str, ...]]:
@@ -331,7 +331,7 @@ async def _taxed(
     )
 
 
-async def _redeem(reference: str, drawn: Drawn, ctx: Context) -> None:
+async def _redeem(reference: str, drawn: PricedCart, ctx: Context) -> None:
     if not drawn.bill.discounts:
         return
     uses = tuple(

@@ -26,7 +26,7 @@ _HELD = (payment.PaymentState.AUTHORISED, payment.PaymentState.CAPTURED)
 @implements(api.pay_order)
 async def pay_order(ask: api.PayOrder, ctx: Context) -> api.Paid:
     await ctx.call(payment.authorise, payment.Authorise(payment_id=ask.payment_id, method=ask.method, token=ask.token))
-    ctx.undo_with(payment.void, payment.Void(payment_id=ask.payment_id))
+    ctx.compensate_with(payment.void, payment.Void(payment_id=ask.payment_id))
     return await _confirmed_and_captured(ask.payment_id, ctx)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from isthmus.kernel import Context, implements, ports
-from isthmus.store import ALONE, Alone, Together
+from isthmus.store import NOT_BATCHABLE, GroupCommit, NotBatchable
 from isthmus.values import LineAsk
 
 from .. import api, rules
@@ -18,16 +18,16 @@ _ENDED = (api.ReservationState.SHIPPED, api.ReservationState.RELEASED, api.Reser
 
 async def _reserve_together(
     asks: Sequence[tuple[api.Reserve, Context]], session: ports.Session
-) -> list[api.Reservation | api.StockShort | Alone]:
+) -> list[api.Reservation | api.StockShort | NotBatchable]:
     """Decide asks for one SKU in their order, each on what those before it have left, and write them at once."""
     first, front_end = asks[0][0], asks[0][1].front_end
     stocks = await storage.stocks(session, front_end, [first.lines[0].sku], first.location, locks=True)
-    decided: list[api.Reservation | api.StockShort | Alone] = []
+    decided: list[api.Reservation | api.StockShort | NotBatchable] = []
     holdings: dict[str, storage.Holding] = {}
     for ask, ctx in asks:
         allocations, short = _allocated(ask, stocks, ctx)
         if ask.reference in holdings:
-            decided.append(ALONE)
+            decided.append(NOT_BATCHABLE)
         elif short:
             decided.append(api.StockShort(lines=short))
         else:
@@ -36,11 +36,13 @@ async def _reserve_together(
             decided.append(holdings[ask.reference].reservation)
             ctx.emit(api.GoodsReserved(reference=ask.reference, allocations=allocations))
     if holdings and await storage.hold(session, front_end, list(holdings.values())) < len(holdings):
-        return [ALONE] * len(asks)  # a repetition took goods that it holds already: no other answer can be trusted
+        return [NOT_BATCHABLE] * len(
+            asks
+        )  # a repetition took goods that it holds already: no other answer can be trusted
     short_of = [ask.reference for (ask, _), one in zip(asks, decided, strict=True) if isinstance(one, api.StockShort)]
     known = await storage.known(session, front_end, short_of) if short_of else ()
     return [
-        ALONE if isinstance(one, api.StockShort) and ask.reference in known else one
+        NOT_BATCHABLE if isinstance(one, api.StockShort) and ask.reference in known else one
         for (ask, _), one in zip(asks, decided, strict=True)
     ]
 
@@ -50,7 +52,7 @@ def _one_sku(ask: api.Reserve) -> object:
     return (ask.lines[0].sku, ask.location) if len(ask.lines) == 1 else None
 
 
-@implements(api.reserve, together=Together(_one_sku, _reserve_together))
+@implements(api.reserve, together=GroupCommit(_one_sku, _reserve_together))
 async def reserve(ask: api.Reserve, ctx: Context) -> api.Reservation:
     skus = sorted({line.sku for line in ask.lines})
     stocks = await storage.stocks(ctx.session, ctx.front_end, skus, ask.location, locks=True)

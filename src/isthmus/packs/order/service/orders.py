@@ -31,7 +31,7 @@ _LATEST = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 async def check_draft(ask: api.CheckDraft, ctx: Context) -> api.DraftChecked:
     ask = _with_attributes(ask, ctx)
     verdict = ctx.answer(api.validate_order)(ask)
-    return api.DraftChecked(refusals=tuple(reasons_of(verdict)), parts=tuple(rules.parted(_keys(ask, ctx))))
+    return api.DraftChecked(refusals=tuple(reasons_of(verdict)), parts=tuple(rules.split(_keys(ask, ctx))))
 
 
 @implements(api.place_order)
@@ -42,7 +42,7 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
             return _grouped(ask.group_id, placed)
         raise refusal
     commissions = _commissions(ask, ctx)
-    by_key = rules.parted(_keys(ask, ctx))
+    by_key = rules.split(_keys(ask, ctx))
     numbers = await ctx.resource(api.Numbers).take(ctx.front_end, len(by_key))
     totals = rules.totals(ask, by_key)
     parts = [
@@ -93,7 +93,7 @@ def _with_attributes(draft: D, ctx: Context) -> D:
 
 
 def _refusal(ask: api.PlaceOrder, ctx: Context) -> api.OrderRefused | None:
-    if wrong := rules.miscounted(ask, ask.discounts):
+    if wrong := rules.amounts_mismatch(ask, ask.discounts):
         return api.OrderRefused(reasons=[wrong], path="$.total")
     verdict = ctx.answer(api.validate_order)(ask)
     if verdict.is_allowed:
@@ -125,7 +125,7 @@ async def list_orders(ask: api.ListOrders, ctx: Context) -> api.OrderPage:
 @implements(api.mark_paid)
 async def mark_paid(ask: api.MarkPaid, ctx: Context) -> api.PlacedGroup:
     group = await _group(ask.group_id, ctx, is_locked=True)
-    if all(one.state in rules.GONE for one in group.orders):
+    if all(one.state in rules.TERMINAL for one in group.orders):
         first = group.orders[0]
         raise api.IllegalTransition(
             what=f"order {first.number}", state=first.state, wanted=State.PAID, path="$.group_id"
@@ -165,7 +165,7 @@ async def cancel_order(ask: api.Cancel, ctx: Context) -> api.CancelledOrder:
         order=await found_order(ask.order_id, ctx),
         fee=money(max(0, min(kept, order.total.minor)), order.currency),
         was_paid=was_paid,
-        is_last_of_group=all(one.state in rules.GONE or one.order_id == ask.order_id for one in siblings),
+        is_last_of_group=all(one.state in rules.TERMINAL or one.order_id == ask.order_id for one in siblings),
         is_news=is_news,
     )
 
@@ -298,7 +298,7 @@ def _grouped(group_id: UUID, orders: Sequence[api.OrderBrief]) -> api.PlacedGrou
 
 
 def _check_leads(order: api.Order, wanted: State) -> None:
-    if wanted not in rules.LEADS_TO[order.state]:
+    if wanted not in rules.TRANSITIONS[order.state]:
         raise api.IllegalTransition(what=f"order {order.number}", state=order.state, wanted=wanted)
 
 

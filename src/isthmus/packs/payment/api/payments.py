@@ -270,7 +270,7 @@ def list_open_attempts(ask: ListOpenAttempts) -> Attempts:
 @capability(
     "payment.authorise",
     version="1.0",
-    effect=Effect.STEPS,
+    effect=Effect.SAGA,
     raises=[*_STEP_ERRORS, MethodRefused],
     deadline_ms=PROVIDER_DEADLINE_MS,
 )
@@ -279,15 +279,13 @@ def authorise(ask: Authorise) -> Payment:
     ...
 
 
-@capability(
-    "payment.capture", version="1.0", effect=Effect.STEPS, raises=_STEP_ERRORS, deadline_ms=PROVIDER_DEADLINE_MS
-)
+@capability("payment.capture", version="1.0", effect=Effect.SAGA, raises=_STEP_ERRORS, deadline_ms=PROVIDER_DEADLINE_MS)
 def capture(ask: Capture) -> Payment:
     """Take what was authorised."""
     ...
 
 
-@capability("payment.void", version="1.0", effect=Effect.STEPS, raises=_STEP_ERRORS, deadline_ms=PROVIDER_DEADLINE_MS)
+@capability("payment.void", version="1.0", effect=Effect.SAGA, raises=_STEP_ERRORS, deadline_ms=PROVIDER_DEADLINE_MS)
 def void(ask: Void) -> Payment:
     """Let go of what was authorised."""
     ...
@@ -296,7 +294,7 @@ def void(ask: Void) -> Payment:
 @capability(
     "payment.refund",
     version="1.0",
-    effect=Effect.STEPS,
+    effect=Effect.SAGA,
     raises=[*_STEP_ERRORS, RefundRefused],
     deadline_ms=PROVIDER_DEADLINE_MS,
 )
@@ -308,7 +306,7 @@ def refund(ask: Refund) -> Payment:
 @capability(
     "payment.refund-from",
     version="1.0",
-    effect=Effect.STEPS,
+    effect=Effect.SAGA,
     raises=[*_STEP_ERRORS, RefundRefused, RefundTooLarge],
     deadline_ms=PROVIDER_DEADLINE_MS,
 )
@@ -318,14 +316,14 @@ def refund_from(ask: RefundFrom) -> RefundParts:
 
 
 @capability(
-    "payment.notify", version="1.0", effect=Effect.STEPS, raises=[BadNotification, UnknownProvider, UnknownPayment]
+    "payment.notify", version="1.0", effect=Effect.SAGA, raises=[BadNotification, UnknownProvider, UnknownPayment]
 )
 def notify(ask: Notify) -> Payment:
     """Take in what a provider says of its own accord; each message counts once, in any order."""
     ...
 
 
-@capability("payment.reconcile", version="1.0", effect=Effect.STEPS, deadline_ms=PROVIDER_DEADLINE_MS)
+@capability("payment.reconcile", version="1.0", effect=Effect.SAGA, deadline_ms=PROVIDER_DEADLINE_MS)
 def reconcile(ask: Reconcile) -> Reconciled:
     """Look up attempts without an outcome at their providers, and write down what they say."""
     ...

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from isthmus.kernel import Verdict
-from isthmus.kernel.errors import AnswerFailed
+from isthmus.kernel.host import AnswerFailed
 from isthmus.values import Buyer, Money, money
 
 from .. import api

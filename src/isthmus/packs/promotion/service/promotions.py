@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from isthmus.kernel import Context, Pass, encode, implements
-from isthmus.kernel.errors import AnswerFailed
+from isthmus.kernel.host import AnswerFailed
 from isthmus.values import CurrencyMismatch, Money
 
 from .. import api

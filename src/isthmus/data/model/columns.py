@@ -1,0 +1,30 @@
+"""How entities and their fields are called and typed in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from .model import FieldKind
+
+SQL_TYPES: Final[Mapping[FieldKind, str]] = {
+    "text": "varchar",
+    "integer": "bigint",
+    "number": "double",
+    "decimal": "decimal(38, 6)",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp": "timestamptz",
+    "uuid": "uuid",
+    "json": "varchar",
+}
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def table_name(table: str) -> str:
+    """Return `order.orders` as SQL reads it: what stands before the first dot is the schema."""
+    schema, dot, name = table.partition(".")
+    return f"{quoted(schema)}.{quoted(name)}" if dot else quoted(schema)
