@@ -19,7 +19,7 @@ from isthmus.runtime.deploy.remote import Remote
 from isthmus.runtime.deploy.report import Line, report
 from isthmus.runtime.deploy.rollout import Switched
 
-from .opening import ground, on
+from .opening import deploy_context, on
 
 out = Console(soft_wrap=True, highlight=False)
 
@@ -40,7 +40,7 @@ def add_to(main: typer.Typer) -> None:
         key: Key = "",
     ) -> None:
         """List every version that was ever deployed, and say which runs."""
-        lines = Remote(to, key).versions() if to else on(ground, lambda opened: report(opened, code))
+        lines = Remote(to, key).versions() if to else on(deploy_context, lambda opened: report(opened, code))
         _show_versions(lines)
 
 
@@ -62,10 +62,14 @@ def _add_deploy(main: typer.Typer) -> None:
         """Check, test, compare and put a front end in place, for all or a share of its members."""
         wish = DeployRequest(made_by=by or person(), percent=percent, is_accepted=accept, code=only, shadow=shadow)
         if json:
-            said, is_done = deploy_as_json(lambda: on(ground, lambda opened: deploy(opened, folder, wish)))
+            said, is_done = deploy_as_json(lambda: on(deploy_context, lambda opened: deploy(opened, folder, wish)))
             print(said.decode())
             raise typer.Exit(0 if is_done else 2)
-        done = Remote(to, key).deploy(folder, wish) if to else on(ground, lambda opened: deploy(opened, folder, wish))
+        done = (
+            Remote(to, key).deploy(folder, wish)
+            if to
+            else on(deploy_context, lambda opened: deploy(opened, folder, wish))
+        )
         _show_deployed(done)
 
 
@@ -76,7 +80,7 @@ def _add_decisions(main: typer.Typer) -> None:
         done = (
             Remote(to, key).decide("promote")
             if to
-            else on(ground, lambda opened: switches.promote(opened.database, code, person()))
+            else on(deploy_context, lambda opened: switches.promote(opened.database, code, person()))
         )
         _show_switched(done)
 
@@ -94,7 +98,7 @@ def _add_decisions(main: typer.Typer) -> None:
             named = (await kept.chosen(opened.database, code, version)).hash if version else None
             return await switches.roll_back(opened.database, code, person(), to=named, reason=reason)
 
-        done = Remote(to, key).decide("rollback", version=version, reason=reason) if to else on(ground, back)
+        done = Remote(to, key).decide("rollback", version=version, reason=reason) if to else on(deploy_context, back)
         if done is not None:
             _show_switched(done)
 

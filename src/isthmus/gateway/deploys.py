@@ -62,7 +62,7 @@ class DeployRefused(errors.RuleBroken):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wish:
+class _DeployWanted:
     """What is asked for with a folder."""
 
     folder: str
@@ -71,13 +71,13 @@ class _Wish:
     is_accepted: bool
 
 
-def _wish(known: Principal, asked: Mapping[str, str]) -> _Wish:
+def _deploy_wanted(known: Principal, asked: Mapping[str, str]) -> _DeployWanted:
     folder = asked.get("folder", known.front_end)
     if not _FOLDER.fullmatch(folder):
         raise errors.BadAsk(f"folder {folder[:100]!r}", remedy="name it as a Python package is named", path="folder")
     percent = _share(asked, "percent", "100", least=1)
     shadow = _share(asked, "shadow", "0", least=0)
-    return _Wish(folder=folder, percent=percent, shadow=shadow, is_accepted=asked.get("accept") == "true")
+    return _DeployWanted(folder=folder, percent=percent, shadow=shadow, is_accepted=asked.get("accept") == "true")
 
 
 def _share(asked: Mapping[str, str], name: str, default: str, *, least: int) -> int:
@@ -140,7 +140,7 @@ class DeployEndpoint:
 
     async def _admitted(self, known: Principal, asked: Mapping[str, str], scope: Scope, receive: Any) -> bytes:
         """Deploy what is sent, where not too many wait already: what waits is kept in memory."""
-        wish = _wish(known, asked)
+        wish = _deploy_wanted(known, asked)
         if self._waiting >= WAITING_MAX:
             raise Busy(f"{self._waiting} deploys wait already", remedy="send it again in a minute", retry_after_s=60)
         self._waiting += 1
@@ -169,7 +169,7 @@ class DeployEndpoint:
             database, known.front_end, known.name, to=to, reason=asked.get("reason", "")[:200]
         )
 
-    async def _deployed(self, known: Principal, wish: _Wish, packed: bytes) -> bytes:
+    async def _deployed(self, known: Principal, wish: _DeployWanted, packed: bytes) -> bytes:
         with tempfile.TemporaryDirectory(prefix="isthmus-sent-") as made:
             inside = Path(made) / wish.folder
             await asyncio.to_thread(versions.unpack, packed, inside)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -88,6 +89,57 @@ def expanded(contracts: Contracts) -> Contracts:
     return msgspec.convert({**_followed(plain, schemas, 0), "schemas": {}}, Contracts)
 
 
+SHARED = "shared"  # the file of types that contracts of several packs refer to
+
+
+def by_pack(contracts: Contracts) -> dict[str, Contracts]:
+    """Return the contracts of each pack with the types that it alone refers to; the other types under `shared`."""
+    packs = sorted({name.partition(".")[0] for group in _groups(contracts) for name in group})
+    parts = {pack: _of_pack(contracts, pack) for pack in packs}
+    referred = {pack: _referred(msgspec.to_builtins(part), contracts.schemas, set()) for pack, part in parts.items()}
+    owner = {name: [pack for pack in packs if name in referred[pack]] for name in contracts.schemas}
+    homes = {name: found[0] if len(found) == 1 else SHARED for name, found in owner.items()}
+    parts[SHARED] = Contracts(capabilities={}, points={}, events={}, schemas={})
+    return {
+        pack: Contracts(
+            capabilities=part.capabilities,
+            points=part.points,
+            events=part.events,
+            schemas={name: one for name, one in contracts.schemas.items() if homes[name] == pack},
+        )
+        for pack, part in parts.items()
+    }
+
+
+def joined(parts: Iterable[Contracts]) -> Contracts:
+    """Return the contracts of several files as one."""
+    found = Contracts(capabilities={}, points={}, events={}, schemas={})
+    for part in parts:
+        found = Contracts(
+            capabilities=found.capabilities | part.capabilities,
+            points=found.points | part.points,
+            events=found.events | part.events,
+            schemas=found.schemas | part.schemas,
+        )
+    return found
+
+
+def write_folder(contracts: Contracts, folder: Path) -> list[Path]:
+    """Write one file a pack, so that a change names its team; remove the files of packs that are gone."""
+    folder.mkdir(exist_ok=True)
+    kept = {folder / f"{pack}.json": written(part) for pack, part in by_pack(contracts).items()}
+    for stale in set(folder.glob("*.json")) - kept.keys():
+        stale.unlink()
+    for path, text in kept.items():
+        path.write_bytes(text)
+    return sorted(kept)
+
+
+def read_folder(folder: Path) -> Contracts:
+    """Read the contracts that `write_folder` wrote. Raises BadAsk for a file that is none."""
+    return joined(read(path.read_bytes()) for path in sorted(folder.glob("*.json")))
+
+
 def written(contracts: Contracts) -> bytes:
     """Return contracts as text that a person can review: the same contracts give the same bytes."""
     return msgspec.json.format(msgspec.json.encode(contracts, order="deterministic"), indent=1) + b"\n"
@@ -96,6 +148,38 @@ def written(contracts: Contracts) -> bytes:
 def read(text: bytes) -> Contracts:
     """Read contracts that were written. Raises BadAsk where this is none."""
     return decode(text, Contracts)
+
+
+def _groups(contracts: Contracts) -> tuple[Mapping[str, Value], ...]:
+    return contracts.capabilities, contracts.points, contracts.events
+
+
+def _of_pack(contracts: Contracts, pack: str) -> Contracts:
+    capabilities, points, events = (
+        {name: one for name, one in group.items() if name.partition(".")[0] == pack} for group in _groups(contracts)
+    )
+    return Contracts(
+        capabilities=cast("dict[str, CapabilityContract]", capabilities),
+        points=cast("dict[str, PointContract]", points),
+        events=cast("dict[str, EventContract]", events),
+        schemas={},
+    )
+
+
+def _referred(part: Any, schemas: Mapping[str, Schema], found: set[str]) -> set[str]:
+    """Return the names of all types that a part refers to, through others too."""
+    if isinstance(part, list | tuple):
+        for one in cast("list[Any]", part):
+            _referred(one, schemas, found)
+    elif isinstance(part, dict):
+        values = cast(Schema, part)
+        name = values.get("$ref")
+        if isinstance(name, str) and name not in found:
+            found.add(name)
+            _referred(schemas[name], schemas, found)
+        for one in values.values():
+            _referred(one, schemas, found)
+    return found
 
 
 def _capability(capability: Capability[Any, Any], ask: Schema, answer: Schema) -> CapabilityContract:

@@ -243,7 +243,8 @@ class _Writer(Writing):
         column = scope.column(scope.join_path(cell.field, reason))
         if not cell.amount:
             return column
-        return f"(case when {scope.column(scope.join_path(cell.amount, reason))} is not null then coalesce({column}, '') end)"
+        amount = scope.column(scope.join_path(cell.amount, reason))
+        return f"(case when {amount} is not null then coalesce({column}, '') end)"
 
     def _expression(self, expression: Expression) -> str:
         match expression:

@@ -65,10 +65,10 @@ def amounts_mismatch(draft: api.Draft, discounts: Sequence[api.DraftDiscount] = 
     total = sum(line.total.minor for line in draft.lines) + draft.delivery_fee.minor
     if total != draft.total.minor:
         return f"the lines and delivery add up to {total}, not {draft.total.minor}"
-    return _misshared(draft, discounts) if discounts else ""
+    return _shares_mismatch(draft, discounts) if discounts else ""
 
 
-def _misshared(draft: api.Draft, discounts: Sequence[api.DraftDiscount]) -> str:
+def _shares_mismatch(draft: api.Draft, discounts: Sequence[api.DraftDiscount]) -> str:
     off = [0] * len(draft.lines)
     for one in discounts:
         if any(share.line >= len(off) or share.amount.currency != draft.currency for share in one.shares):

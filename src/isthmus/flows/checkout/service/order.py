@@ -41,7 +41,7 @@ class PricedCart:
 
 @implements(api.preview_order)
 async def preview_order(ask: api.PreviewOrder, ctx: Context) -> api.OrderPreview:
-    drawn = await _drawn(ask, ctx)
+    drawn = await _price_cart(ask, ctx)
     short = await service_substitutes.shortages(ask, drawn.lines, ctx)
     offered = await service_substitutes.substitutes(ask, drawn.lines, short, drawn.buyer, ctx)
     locations = [ask.location or ""] * len(drawn.lines)
@@ -73,7 +73,7 @@ async def preview_order(ask: api.PreviewOrder, ctx: Context) -> api.OrderPreview
 
 @implements(api.place_order)
 async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedOrder:
-    drawn = await _drawn(ask, ctx)
+    drawn = await _price_cart(ask, ctx)
     bill = drawn.bill
     if ask.expected_total is not None and ask.expected_total != bill.total:
         raise api.PriceChanged(shown=ask.expected_total, now=bill.total)
@@ -186,7 +186,7 @@ def _slot_refusals(bill: api.Bill, slot_id: UUID | None) -> list[api.SlotNeeded]
     return [api.SlotNeeded(method=bill.delivery.method)] if bill.delivery and is_missing else []
 
 
-async def _drawn(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> PricedCart:
+async def _price_cart(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> PricedCart:
     """Draw up the bill: everything before the transaction's first lock, and nothing that depends on chance."""
     basket, coupons = await _wanted(ask, ctx)
     wanted = basket.lines if basket else ask.lines or ()
