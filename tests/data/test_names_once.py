@@ -15,7 +15,7 @@ from isthmus.markings import Where
 from .conftest import World
 
 HOUSE = Path(isthmus.data.model.paths.__file__).parent.parent
-HOPS_MAX = (
+HOPS_MAX = 105  # calls from one file into another, for one metric by one dimension and a filter
     105  # calls from one file into another for one metric by one dimension and a filter, asked for the first time
 )
 

@@ -9,8 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
 from isthmus.app.config import Config, load_config
-from isthmus.app.platform import Running, running, written
-from isthmus.app.platform import deploy_context as context_of
+from isthmus.app.platform import Running, deploy_context, running, written
 from isthmus.kernel import Value, ports
 from isthmus.kernel.host import Release
 from isthmus.runtime.deploy.deploy import DeployContext
@@ -40,7 +39,7 @@ def standing() -> AbstractAsyncContextManager[Running]:
 async def deploy_context() -> AsyncGenerator[DeployContext]:
     """Open where front ends are deployed."""
     async with standing() as platform:
-        yield dataclasses.replace(context_of(platform), say=say)
+        yield dataclasses.replace(deploy_context(platform), say=say)
 
 
 @asynccontextmanager
