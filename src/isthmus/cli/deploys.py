@@ -19,7 +19,7 @@ from isthmus.runtime.deploy.remote import Remote
 from isthmus.runtime.deploy.report import Line, report
 from isthmus.runtime.deploy.rollout import Switched
 
-from .opening import deploy_context, on
+from .opening import deploy_site, on
 
 out = Console(soft_wrap=True, highlight=False)
 
@@ -40,7 +40,7 @@ def add_to(main: typer.Typer) -> None:
         key: Key = "",
     ) -> None:
         """List every version that was ever deployed, and say which runs."""
-        lines = Remote(to, key).versions() if to else on(deploy_context, lambda opened: report(opened, code))
+        lines = Remote(to, key).versions() if to else on(deploy_site, lambda opened: report(opened, code))
         _show_versions(lines)
 
 
@@ -62,13 +62,11 @@ def _add_deploy(main: typer.Typer) -> None:
         """Check, test, compare and put a front end in place, for all or a share of its members."""
         wish = DeployRequest(made_by=by or person(), percent=percent, is_accepted=accept, code=only, shadow=shadow)
         if json:
-            said, is_done = deploy_as_json(lambda: on(deploy_context, lambda opened: deploy(opened, folder, wish)))
+            said, is_done = deploy_as_json(lambda: on(deploy_site, lambda opened: deploy(opened, folder, wish)))
             print(said.decode())
             raise typer.Exit(0 if is_done else 2)
         done = (
-            Remote(to, key).deploy(folder, wish)
-            if to
-            else on(deploy_context, lambda opened: deploy(opened, folder, wish))
+            Remote(to, key).deploy(folder, wish) if to else on(deploy_site, lambda opened: deploy(opened, folder, wish))
         )
         _show_deployed(done)
 
@@ -80,7 +78,7 @@ def _add_decisions(main: typer.Typer) -> None:
         done = (
             Remote(to, key).decide("promote")
             if to
-            else on(deploy_context, lambda opened: switches.promote(opened.database, code, person()))
+            else on(deploy_site, lambda opened: switches.promote(opened.database, code, person()))
         )
         _show_switched(done)
 
@@ -98,7 +96,7 @@ def _add_decisions(main: typer.Typer) -> None:
             named = (await kept.chosen(opened.database, code, version)).hash if version else None
             return await switches.roll_back(opened.database, code, person(), to=named, reason=reason)
 
-        done = Remote(to, key).decide("rollback", version=version, reason=reason) if to else on(deploy_context, back)
+        done = Remote(to, key).decide("rollback", version=version, reason=reason) if to else on(deploy_site, back)
         if done is not None:
             _show_switched(done)
 

@@ -36,7 +36,7 @@ def standing() -> AbstractAsyncContextManager[Running]:
 
 
 @asynccontextmanager
-async def deploy_context() -> AsyncGenerator[DeployContext]:
+async def deploy_site() -> AsyncGenerator[DeployContext]:
     """Open where front ends are deployed."""
     async with standing() as platform:
         yield dataclasses.replace(deploy_context(platform), say=say)
@@ -63,7 +63,7 @@ def look(asked: Asked) -> tuple[Release, tuple[str, ...]]:
     """Return a release, and what it is in sentences: what is deployed, or the folder where there is no database."""
     config = load_config()
     if not asked.is_folder and has_database(config):
-        return on(deploy_context, lambda found: as_deployed(found, asked.front_end, asked.version))
+        return on(deploy_site, lambda found: as_deployed(found, asked.front_end, asked.version))
     return written(config), (f"of the folder {config.front_ends}, whatever is deployed",)
 
 

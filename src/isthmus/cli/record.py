@@ -113,24 +113,22 @@ def _add_replay(main: typer.Typer) -> None:
 async def _replayed(running: Running, folder: Path, capabilities: bool, capability: str, limit: int) -> Report:
     """Compare a folder with what runs of that front end."""
     front_end = await asyncio.to_thread(load_front_end, folder)
-    deploy_context, code = deploy_context(running), front_end.code
-    new = checked(deploy_context.release, front_end)
-    old = await _live(deploy_context, code)
-    before, after = deploy_context.release.replacing(old), deploy_context.release.replacing(new)
+    context, code = deploy_context(running), front_end.code
+    new = checked(context.release, front_end)
+    old = await _live(context, code)
+    before, after = context.release.replacing(old), context.release.replacing(new)
     if not capabilities:
-        return await replay_answers(deploy_context.database, before, after, code, limit=limit)
+        return await replay_answers(context.database, before, after, code, limit=limit)
     return await replay_capabilities(
         running.database, before, after, code, limit=limit, capability=capability, platform=running.platform
     )
 
 
-async def _live(deploy_context: DeployContext, code: str) -> CompiledFrontEnd:
-    held = await switches.current(deploy_context.database, code)
+async def _live(context: DeployContext, code: str) -> CompiledFrontEnd:
+    held = await switches.current(context.database, code)
     if held is not None and held.stable is not None:
-        return checked(
-            deploy_context.release, await kept.load(deploy_context.database, code, held.stable, deploy_context.cache)
-        )
-    return deploy_context.release.line(code)
+        return checked(context.release, await kept.load(context.database, code, held.stable, context.cache))
+    return context.release.line(code)
 
 
 def _folders(folder: Path) -> Sequence[Path]:

@@ -18,7 +18,7 @@ from isthmus.runtime.shadow import shadow as shadows
 from isthmus.runtime.shadow.shadow import Shadow
 
 from .deploys import Key, To, person
-from .opening import deploy_context, on
+from .opening import deploy_site, on
 
 DIFFERENT = 1  # exit code: something differs, for scripts
 
@@ -61,7 +61,7 @@ def add_to(main: typer.Typer) -> None:
                 (line,) = remote.versions()
             return line
 
-        line = there() if to else on(deploy_context, here)
+        line = there() if to else on(deploy_site, here)
         found = line.shadow
         if found is None:
             raise shadows.NoShadow(code)
