@@ -16,8 +16,6 @@ from .conftest import World
 
 HOUSE = Path(isthmus.data.model.paths.__file__).parent.parent
 HOPS_MAX = 105  # calls from one file into another, for one metric by one dimension and a filter
-    105  # calls from one file into another for one metric by one dimension and a filter, asked for the first time
-)
 
 
 def test_each_name_of_a_question_is_looked_for_once(shop: World) -> None:
