@@ -130,7 +130,7 @@ METRICS = (
     Ratio(name="order.discount-share", numerator="order.below-list", denominator="order.list-sales",
         doc="The share of the price list that price rules and discounts took off."),
     Conversion(name="order.returning-buyers", start="order.buyers", goal="order.orders", within_days=365, show="count",
-        by=("order.order.member_id",) * 2, unit="member",
+        by=("order.order.member_id", "order.order.member_id"), unit="member",
         doc="Members who bought, and bought again within a year of it."),
     PeriodOverPeriod(name="order.sales-growth", of="order.sales", period="week", doc="Sales against the week before."),
     Count(name="order.returns", of="order.return", doc="Returns asked for.", unit="return"),
