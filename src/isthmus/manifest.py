@@ -1,12 +1,12 @@
 """What a pack brings beside its capabilities, as plain values: `Pack(brings=(Job(…), Resource(…), …))`.
 
-Each value is inert. The surface that it is meant for reads those of its own type when a process starts: the servers
-read jobs, timers and resources, the console reads pages, the command line reads commands, the lake reads segments.
+Each value is inert. The surface that it is meant for reads those of its own type when a process starts: servers read
+jobs, resources and persons, the command line reads commands; the lake reads segments, which `isthmus.markings` has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
@@ -105,14 +105,7 @@ class Commands:
     at: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoData:
-    """Example data for one front end: `isthmus demo-data <front end>` loads it through the pack's capabilities."""
-
-    load: Callable[[Any, str], Awaitable[None]]  # the platform, the front end's code
-
-
-KINDS = (Job, Resource, Persons, Commands, DemoData)
+KINDS = (Job, Resource, Persons, Commands)
 
 
 def brought(packs: Iterable[Pack], kind: type[T]) -> list[T]:

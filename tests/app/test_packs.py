@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from isthmus.app.config import Config, WrongConfig, load_config
 from isthmus.app.packs import plugged, plugging
 from isthmus.app.platform import build, composed, migration_sources
+from isthmus.cli import main_app
 from isthmus.data.model.model import read_packs
 from isthmus.kernel import FrontEnd, errors
 from tests import shipped
@@ -153,6 +155,44 @@ def test_all_that_is_wrong_is_said_at_once_front_ends_included(company: Path) ->
         "front end 'north' uses 'tax.*', which nobody offers",
     ):
         assert said in told
+
+
+COMMANDS = '''import typer
+
+
+def commands(session):
+    app = typer.Typer()
+
+    @app.command()
+    def count():
+        """Count cards."""
+        typer.echo("7 cards")
+
+    @app.command()
+    def forget():
+        """Forget a card."""
+
+    return app
+'''
+
+
+def test_a_pack_brings_commands_that_stand_beside_the_platforms_own(
+    company: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = company / "acmepacks" / "stamps"
+    (folder / "commands.py").write_text(COMMANDS)
+    brings = 'Commands(name="stamps", help="Cards of stamps.", at="acmepacks.stamps.commands:commands"),'
+    text = LOYALTY_PACK.format(brings=brings).replace(
+        "from isthmus.kernel import Pack", "from isthmus.kernel import Pack\nfrom isthmus.manifest import Commands"
+    )
+    (folder / "pack.py").write_text(text)
+    settings(company, '[platform]\npacks = ["acmepacks"]\nflows = []')
+    monkeypatch.setenv("ISTHMUS_CONFIG", str(company / "isthmus.toml"))
+    said = CliRunner().invoke(main_app, ["stamps", "count"])
+    assert (said.exit_code, said.output) == (0, "7 cards\n")
+    assert "Cards of stamps." in CliRunner(env={"COLUMNS": "150"}).invoke(main_app, ["--help"]).output
+    (company / "isthmus.toml").write_text("[platform]\nflows = []")
+    assert CliRunner().invoke(main_app, ["stamps", "count"]).exit_code == 2
 
 
 def test_a_manifest_that_brings_what_nothing_reads_is_refused(company: Path) -> None:

@@ -53,7 +53,7 @@ def test_the_contracts_name_every_part_of_the_house():
     assert by_id["layers"]["exhaustive"], "a new part must be given its place"
     lower = {"isthmus.kernel", "isthmus.places", "isthmus.values", "isthmus.markings", "isthmus.store", "isthmus.data"}
     assert parts - lower - {"isthmus.packs"} == set(by_id["doors"]["source_modules"])
-    upper = {"isthmus.flows", "isthmus.packs", "isthmus.products"}
+    upper = {"isthmus.flows", "isthmus.packs", "isthmus.products", "isthmus.testing"}
     assert parts - upper == set(by_id["domains"]["source_modules"])
 
 

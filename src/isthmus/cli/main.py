@@ -9,9 +9,11 @@ import typer
 from isthmus.kernel import errors
 
 from . import adopting, clients, compat, dead_letters, deploys, look, new, record, serving, shadows, tables
+from .packs import WithPacksCommands
 from .screen import stop
 
 main_app = typer.Typer(
+    cls=WithPacksCommands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",

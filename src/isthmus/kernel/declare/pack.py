@@ -31,8 +31,8 @@ class Pack:
 
     api: the module that declares capabilities, extension points and events. service: the modules whose
     functions implement them. migrations: folder of the pack's SQL, `<package>:<folder>`, or none.
-    entities and metrics: what the data platform reads. brings: what the surfaces read, such as jobs, resources and
-    pages: values of `isthmus.manifest` and `isthmus.pages`.
+    entities and metrics: what the data platform reads. brings: what the surfaces read, such as jobs and
+    resources: values of `isthmus.manifest`.
     """
 
     name: str

@@ -1,0 +1,69 @@
+"""What a provider of anybody's has to keep, as tests: a subclass says how to make one, and pytest runs them all.
+
+class TestAcme(PaymentProviderContract):
+    async def provider(self):
+        return AcmeProvider(url=…)
+"""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from isthmus.kernel import errors
+from isthmus.packs.payment import api as payment
+from isthmus.values import money
+
+
+class PaymentProviderContract:
+    """The tests of a payment provider. GOOD is a token that it approves, BAD one that it refuses."""
+
+    GOOD = "good"
+    BAD = "decline:no"
+
+    async def provider(self) -> payment.Provider:
+        """Return a provider that nobody else uses."""
+        raise NotImplementedError
+
+    async def test_the_same_key_again_has_the_same_outcome(self) -> None:
+        provider, key = await self.provider(), uuid4().hex
+        first = await provider.authorise(key=key, amount=money(1200, "EUR"), token=self.GOOD)
+        again = await provider.authorise(key=key, amount=money(1200, "EUR"), token=self.GOOD)
+        assert first.state == "done", f"{self.GOOD!r} is to be approved: {first}"
+        assert first.provider_reference, "what was authorised has a reference, by which it is captured"
+        assert again == first, "the same key has another outcome: a retry would hold the money twice"
+
+    async def test_money_is_captured_and_given_back_by_its_reference(self) -> None:
+        provider = await self.provider()
+        held = await provider.authorise(key=uuid4().hex, amount=money(1200, "EUR"), token=self.GOOD)
+        reference = held.provider_reference
+        taken = await provider.capture(key=uuid4().hex, authorisation=reference, amount=money(1200, "EUR"))
+        given = await provider.refund(key=uuid4().hex, authorisation=reference, amount=money(200, "EUR"))
+        assert (taken.state, given.state) == ("done", "done"), (taken, given)
+
+    async def test_what_is_held_can_be_let_go(self) -> None:
+        provider = await self.provider()
+        held = await provider.authorise(key=uuid4().hex, amount=money(1200, "EUR"), token=self.GOOD)
+        gone = await provider.void(key=uuid4().hex, authorisation=held.provider_reference)
+        assert gone.state == "done", gone
+
+    async def test_a_refusal_says_why_and_is_looked_up_the_same(self) -> None:
+        provider, key = await self.provider(), uuid4().hex
+        refused = await provider.authorise(key=key, amount=money(1200, "EUR"), token=self.BAD)
+        assert refused.state == "refused", f"{self.BAD!r} is to be refused: {refused}"
+        assert refused.reason, "a refusal without a reason helps nobody"
+        assert (await provider.look_up(key=key)).state == "refused"
+
+    async def test_what_arrived_is_looked_up_and_what_never_did_is_refused(self) -> None:
+        provider, key = await self.provider(), uuid4().hex
+        done = await provider.authorise(key=key, amount=money(1200, "EUR"), token=self.GOOD)
+        assert await provider.look_up(key=key) == done
+        assert (await provider.look_up(key=uuid4().hex)).state == "refused"
+
+    async def test_what_it_did_not_send_is_no_notification(self) -> None:
+        provider = await self.provider()
+        for payload in ("", "{}", '{"key": "k", "outcome": {"state": "done"}}', "0." + '{"key": "k"}'):
+            try:
+                provider.read(payload)
+            except errors.BadAsk:
+                continue
+            raise AssertionError(f"{payload!r} was taken for a notification: anybody could say that money came")
