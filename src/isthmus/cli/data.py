@@ -131,7 +131,7 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         accept: Annotated[bool, typer.Option("--accept-duplicates", help="Answer also over broken keys.")] = False,
         whole: Annotated[bool, typer.Option("--whole", help="Refuse where references lead nowhere.")] = False,
         fresh: Annotated[bool, typer.Option("--fresh", help="Refuse where rows are older than they may be.")] = False,
-        having: Annotated[list[str] | None, typer.Option(help="Condition on a metric: 'order.sales > 100000'.")] = None,
+        having: Annotated[list[str] | None, typer.Option(help="Condition on a metric, as in 'METRIC > 100'.")] = None,
         fill: Annotated[bool, typer.Option("--fill", help="Show periods without rows too.")] = False,
         week_starts: Annotated[str, typer.Option(help="The day that weeks begin on.")] = "monday",
         year_starts: Annotated[int, typer.Option(help="The month that years begin in.", min=1, max=12)] = 1,

@@ -359,7 +359,7 @@ def _counting_rows(model: Model, ask: Ask) -> Model:
     if "." not in name:
         raise errors.BadAsk(
             "a question without metrics lists the values of a field, and none is named by its entity",
-            remedy="name one in `by`, such as order.order.state",
+            remedy="name one in `by` together with its entity, as in entity.field",
             path="$.by",
         )
     counted = Count(name=ROWS, of=model.split(name)[0].name, doc="How many rows have each value.")
