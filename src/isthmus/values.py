@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -43,6 +44,7 @@ Moment = Annotated[datetime, Meta(tz=True)]  # a time without a zone is nobody's
 CurrencyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z", description="ISO 4217 currency code")]
 Sku = Annotated[str, Meta(min_length=1, max_length=64, description="stock keeping unit")]
 Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}\Z", description="a code that people choose")]
+GivenCode = Annotated[str, Meta(max_length=200, description="a code as a person writes it: case says nothing")]
 Text = Annotated[str, Meta(max_length=2000)]
 QUANTITY_MAX = 1_000_000  # of one line: above any order, and quantities of a thousand lines still add up
 Quantity = Annotated[int, Meta(ge=1, le=QUANTITY_MAX, description="whole number of the SKU's unit of measure")]
@@ -60,6 +62,8 @@ class CurrencyMismatch(errors.BadAsk):
 ORDER_KIND = Dimension(name="order_kind", values=("standard",), default="standard")
 # Where the buyer is when buying.
 CHANNEL = Dimension(name="channel", values=("online", "app", "store", "phone"), default="online")
+
+_NOT_SEEN = ("Cc", "Cf")  # categories of Unicode: control signs, and marks such as a zero-width space
 
 LINES_MAX = 1_000  # a larger basket is two orders; it bounds the work of one call
 
@@ -172,6 +176,25 @@ def allocated(minor: int, weights: Sequence[int]) -> tuple[int, ...]:
     for at in by_remainder[: size - sum(parts)]:
         parts[at] += 1
     return tuple(sign * part for part in parts)
+
+
+def composed(name: str) -> str:
+    """Return a name as it is kept: its letters composed (NFC), and no space at either end."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def folded(code: str) -> str:
+    """Return what tells codes and e-mail addresses apart: without case, width, spaces around, or what is not seen."""
+    shown = [one for one in unicodedata.normalize("NFKC", code) if unicodedata.category(one) not in _NOT_SEEN]
+    return unicodedata.normalize("NFKC", "".join(shown).casefold()).strip()
+
+
+def distinct_codes(codes: Iterable[str]) -> tuple[str, ...]:
+    """Return codes as they were written first, each once, and nothing for what is empty."""
+    written: dict[str, str] = {}
+    for code in codes:
+        written.setdefault(folded(code), code.strip())
+    return tuple(code for key, code in written.items() if key)
 
 
 def cursor_at(place: object) -> str:

@@ -21,6 +21,7 @@ from isthmus.data.platform import open_platform
 from isthmus.data.privacy import policy
 from isthmus.data.query.proof import Proofs
 from isthmus.flows.after_sale.pack import AFTER_SALE
+from isthmus.markings import Where
 from isthmus.packs.catalog import entities as catalog
 from isthmus.packs.fulfilment import entities as fulfilment
 from isthmus.packs.inventory import entities as inventory
@@ -45,7 +46,8 @@ insert into member.membership (front_end, member_id, person_id, state, profile, 
     ('north', '{U}11', '{U}01', 'active', '{{}}', '{{}}', '2030-01-01'),
     ('south', '{U}12', '{U}01', 'active', '{{}}', '{{}}', '2030-01-01'),
     ('north', '{U}13', '{U}02', 'active', '{{}}', '{{}}', '2030-01-01');
-insert into catalog.category (code, name) values ('tea', 'Tea'), ('rice', 'Rice');
+insert into catalog.category (code, name, parent, path) values ('food', 'Food', null, '{{food}}'),
+    ('tea', 'Tea', 'food', '{{food,tea}}'), ('rice', 'Rice', 'food', '{{food,rice}}'), ('toys', 'Toys', null, '{{toys}}');
 insert into catalog.seller values ('own', 'Own');
 insert into catalog.product (product_id, code, title, description, category, brand, seller, tax_category,
     is_returnable, attributes, changed_at) values
@@ -147,6 +149,23 @@ async def test_a_basket_is_what_is_paid_at_once_and_a_discount_is_what_is_below_
     assert row("order.list-sales", "order.ruled-sales", "order.discounts", "order.below-list") == (3100, 2930, 30, 200)
     assert row("order.discount-share") == (pytest.approx(200 / 3100),)
     assert row("order.buyers", "order.returning-buyers") == (2, 1)
+
+
+WITHIN = "sku>product_id>category>~catalog.within.category>catalog.within.code"
+
+
+async def test_a_report_means_by_a_category_itself_and_all_below_it(landed: Metrics) -> None:
+    def rows(by: tuple[str, ...] = (), within: str = "") -> list[tuple[object, ...]]:
+        where = (Where(WITHIN, "=", within),) if within else ()
+        ask = Ask(metrics=("order.line-sales",), by=by, where=where)
+        return [tuple(row.values()) for row in landed.ask(ask, policy.owner()).rows]
+
+    assert rows(("catalog.category.level_1",)) == [("food", 2100)]
+    assert rows(("catalog.category.level_2",)) == [("rice", 400), ("tea", 1700)]
+    assert rows(within="food") == [(2100,)]
+    assert rows(within="tea") == [(1700,)]
+    assert rows(within="toys") in ([], [(None,)], [(0,)])
+    assert rows(("catalog.category.name",), within="food") == [("Rice", 400), ("Tea", 1700)]
 
 
 async def test_the_packs_tables_land_and_their_metrics_answer_across_them(landed: Metrics) -> None:

@@ -14,6 +14,7 @@ from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import FrontEnd, Platform, answers
 from isthmus.kernel.host import Answer
+from isthmus.packs.catalog import api as catalog
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.promotion import api as promotion
@@ -190,6 +191,24 @@ async def test_baskets_that_came_together_are_refused_only_where_a_price_really_
         else:
             bought = await shop.platform.call(checkout.place_order, ask, shop.north)
             assert bought.bill.total == money(3000, "EUR")
+
+
+async def test_a_promotion_on_a_category_holds_for_all_below_it_and_a_coupon_in_whichever_case(shop: Shop) -> None:
+    drafts = (
+        catalog.CategoryDraft(code="print", name="Print"),
+        catalog.CategoryDraft(code="food", name="Print novels", parent="print"),
+    )
+    await shop.platform.call(catalog.put_categories, catalog.PutCategories(categories=drafts), shop.north)
+    off, goods = promotion.PercentOff(basis_points=2500), promotion.Selector(categories=("print",))
+    quarter = promotion.Promotion(code="q", title="Q", benefit=off, valid_from=LONG_AGO, goods=goods, needs_coupon=True)
+    await shop.platform.call(promotion.put_promotion, promotion.PutPromotion(promotion=quarter), shop.north)
+    issue = promotion.IssueCoupons(promotion="q", coupons=(promotion.CouponDraft(code="NOVEL"),))
+    await shop.platform.call(promotion.issue_coupons, issue, shop.north)
+    lines = (checkout.BuyLine(sku="tea", quantity=2),)
+    ask = checkout.PlaceOrder(currency="EUR", lines=lines, coupons=("novel ",))
+    bought = await shop.platform.call(checkout.place_order, ask, shop.north)
+    assert bought.bill.total == money(1500, "EUR")
+    assert [one.coupon for one in bought.bill.discounts] == ["NOVEL"]
 
 
 async def test_the_coupons_of_a_basket_and_of_the_ask_are_no_more_than_a_purchase_may_have(shop: Shop) -> None:

@@ -176,6 +176,100 @@ async def test_search_finds_by_words_and_by_what_a_thing_is(shop: Shop, facts: d
     assert await shop.found(**facts, limit=1) == skus, "page by page it is the same"
 
 
+SHELF = {  # sku: (title, brand, description)
+    "AB-1234-X": ("It's On: a puzzle", "L'Oréal", ""),
+    "creme": ("Crème brûlée", "Maison", "Sweet, with caramel"),
+    "decomposed": ("Cafe\u0301 au lait", "Maison", ""),
+    "kids": ("阪神タイガースの絵本", "小学館", "子供のための本です"),
+    "tea": ("龙井绿茶 500g", "西湖", "来自杭州的新茶"),
+    "chocolate": ("Chocolate, dark", "Sørensen", "The best of all"),
+    "wifi": ("Wi-Fi router 2.4", "Größe", "Running shoes not included"),
+    "yo": ("Чай чёрный", "", ""),
+}
+
+ORDINARY_SEARCHES = [
+    ("Crème brûlée", "creme"),
+    ("creme brulee", "creme"),
+    ("CRÈME", "creme"),
+    ("Cre\u0300me bru\u0302le\u0301e", "creme"),
+    ("caramels", "creme"),
+    ("brul", "creme"),
+    ("café", "decomposed"),
+    ("cafe", "decomposed"),
+    ("It's On", "AB-1234-X"),
+    ("It’s On", "AB-1234-X"),
+    ("its on", "AB-1234-X"),
+    ("loreal", "AB-1234-X"),
+    ("l'oreal", "AB-1234-X"),
+    ("oréal puzzle", "AB-1234-X"),
+    ("AB-1234-X", "AB-1234-X"),
+    ("AB-12", "AB-1234-X"),
+    ("ab1234", "AB-1234-X"),
+    ("1234", "AB-1234-X"),
+    ("绿茶", "tea"),
+    ("井绿", "tea"),
+    ("杭州", "tea"),
+    ("茶", "tea"),
+    ("５００ｇ", "tea"),
+    ("500 g", "tea"),
+    ("タイガース", "kids"),
+    ("絵本", "kids"),
+    ("子供", "kids"),
+    ("choc", "chocolate"),
+    ("the chocolate", "chocolate"),
+    ("sorensen", "chocolate"),
+    ("wifi", "wifi"),
+    ("wi fi router", "wifi"),
+    ("grosse", "wifi"),
+    ("shoe", "wifi"),
+    ("черный", "yo"),
+    ("ЧАЙ", "yo"),
+]
+
+
+async def test_ordinary_searches_find_what_they_mean(shop: Shop):
+    await shop.imports(
+        *(
+            product(f"p{at}", title=title, brand=brand, description=text, variants=(api.Variant(sku=sku),))
+            for at, (sku, (title, brand, text)) in enumerate(SHELF.items())
+        )
+    )
+    await shop.publish(*SHELF)
+    assert {text: await shop.found(text=text) for text, _ in ORDINARY_SEARCHES} == {
+        text: [sku] for text, sku in ORDINARY_SEARCHES
+    }
+    for nothing in ("茶绿", "router caramel", "!!!", "'); drop table & | ! <->", "\\", "x" * 200):
+        assert await shop.found(text=nothing) == []
+
+
+async def test_whole_words_are_meant_before_what_begins_like_them_and_every_page_means_the_same(shop: Shop):
+    await shop.imports(*(product(code, title=title) for code, title in (("r1", "Rum"), ("r2", "Rump steak"))))
+    await shop.imports(*(product(f"c{at}", title=f"Chocolate {at}") for at in range(5)))
+    await shop.publish("r1", "r2", *(f"c{at}" for at in range(5)))
+    assert await shop.found(text="rum") == ["r1"]
+    assert await shop.found(text="choc", limit=2) == [f"c{at}" for at in range(5)]
+
+
+async def test_a_search_of_any_text_answers_and_finds_what_is_called_so(shop: Shop):
+    texts = ("a'b", '50% "off" (new)', "back\\slash", "a:*b", "日本", "e\u0301", "１２", "한국어", "ß", "...a...")
+    await shop.imports(*(product(f"p{at}", title=text) for at, text in enumerate(texts)))
+    await shop.publish(*(f"p{at}" for at in range(len(texts))))
+    for at, text in enumerate(texts):
+        assert f"p{at}" in await shop.found(text=text), text
+
+
+async def test_a_category_that_moves_takes_all_below_it_along(shop: Shop, database_url: str):
+    await shop.imports(product("green"))
+    await shop.publish("green")
+    await shop.categories(category("presents"))
+    assert (await shop.found(category="drinks"), await shop.found(category="presents")) == (["green"], [])
+    await shop.categories(category("drinks", "presents"))
+    assert (await shop.found(category="food"), await shop.found(category="presents")) == ([], ["green"])
+    bought = await checked(shop, ("green", 1))
+    assert bought.items[0].categories == ("presents", "drinks", "tea")
+    assert await broken_conditions(database_url) == {}
+
+
 async def test_what_is_not_offered_now_is_not_found(shop: Shop):
     await shop.imports(product("soon"), product("late"), product("now"))
     await shop.publish("soon", offered_from=NOW + DAY)

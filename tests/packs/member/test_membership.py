@@ -25,6 +25,34 @@ async def test_a_member_is_found_by_what_they_are_known_by_however_it_is_written
         await north.call(api.find_member, api.FindMember(kind="card", value="1"))
 
 
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        ("email", "jose\u0301@example.org", "JOSÉ@Example.org "),
+        ("email", "ada@example.org", "ａｄａ@example.org\u200b"),
+        ("external", "Jose\u0301", "José"),
+        ("phone", "+١٥١٣", "+1 513"),
+    ],
+)
+async def test_one_name_is_one_member_however_its_letters_are_written(
+    north: Club, kind: api.IdentityKind, one: str, other: str
+) -> None:
+    member_id = await north.joined(api.Identity(kind=kind, value=one, is_verified=True))
+    with pytest.raises(api.IdentityTaken):
+        await north.joined(api.Identity(kind=kind, value=other, is_verified=True))
+    found = await north.platform.call(api.find_member, api.FindMember(kind=kind, value=other), north.caller)
+    assert found.member_id == member_id
+
+
+async def test_a_name_is_kept_with_its_letters_composed(north: Club) -> None:
+    profile = api.Profile(given_name=" Jose\u0301 ", family_name="Mu\u0308ller")
+    member_id = await north.joined(email("jose@example.org"), profile=profile)
+    kept = (await north.member(member_id)).profile
+    assert (kept.given_name, kept.family_name) == ("José", "Müller")
+    changed = api.UpdateMember(member_id=member_id, profile=structs.replace(kept, given_name="Zoe\u0308"))
+    assert (await north.platform.call(api.update_member, changed, north.caller)).profile.given_name == "Zoë"
+
+
 async def test_joining_a_second_front_end_is_the_same_person_and_another_membership(north: Club, south: Club) -> None:
     first = await north.joined(email("ada@example.org"))
     ask = api.Register(identities=(email("ada@example.org"),))

@@ -246,6 +246,53 @@ async def test_a_budget_holds_under_concurrency(platform: Platform) -> None:
     assert reasons(large) == {"purse": ("its budget is used up",)}
 
 
+async def test_a_coupon_is_found_in_whichever_case_and_with_whatever_around_it(platform: Platform) -> None:
+    await put(platform, promotion("spring", needs_coupon=True))
+    await issue(platform, "spring", api.CouponDraft(code="Spring-10"))
+    for written in ("Spring-10", "SPRING-10 ", " spring-10", "ｓｐｒｉｎｇ-10", "spring\u200b-10"):
+        evaluation = await evaluated(platform, ("tea", 1, 1000), coupons=(written, "spring-10"))
+        assert [one.coupon for one in evaluation.discounts] == ["Spring-10"]
+        assert evaluation.missed == ()
+        found = await platform.call(api.get_coupon, api.GetCoupon(code=written), NORTH)
+        assert found.coupon.code == "Spring-10"
+    unknown = await evaluated(platform, ("tea", 1, 1000), coupons=("no such thing!", " "))
+    assert reasons(unknown) == {"no such thing!": ("there is no such coupon",)}
+    with pytest.raises(api.CouponTaken, match="it was issued as 'Spring-10'") as taken_code:
+        await issue(platform, "spring", api.CouponDraft(code="SPRING-10"))
+    assert taken_code.value.path == "$.coupons[0].code"
+    with pytest.raises(api.PromotionRefused, match="is issued twice"):
+        await issue(platform, "spring", api.CouponDraft(code="twice"), api.CouponDraft(code="TWICE"))
+    ask = api.RevokeCoupons(codes=("spring-10 ", "SPRING-10"))
+    assert (await platform.call(api.revoke_coupons, ask, NORTH)).revoked == 1
+
+
+async def test_a_coupon_that_comes_to_nothing_says_why(platform: Platform) -> None:
+    free = api.DeliveryOff()
+    await put(
+        platform,
+        promotion("free", free, needs_coupon=True),
+        promotion("little", api.PercentOff(basis_points=1), needs_coupon=True),
+    )
+    await issue(platform, "free", api.CouponDraft(code="FREE"))
+    await issue(platform, "little", api.CouponDraft(code="LITTLE"))
+    for fee, coupon, reason in (
+        (usd(0), "FREE", "delivery is free already"),
+        (None, "FREE", "nothing is delivered"),
+        (usd(500), "LITTLE", "what it takes off comes to nothing"),
+    ):
+        evaluation = await evaluated(platform, ("tea", 1, 1000), coupons=(coupon,), delivery_fee=fee)
+        assert (evaluation.discounts, reasons(evaluation)) == ((), {coupon: (reason,)})
+
+
+async def test_a_category_is_named_in_one_way_however_its_letters_are_composed(platform: Platform) -> None:
+    goods = api.Selector(categories=("cafe\u0301",))
+    parts = (api.BundlePart(goods=goods), api.BundlePart(goods=api.Selector(brands=("Mu\u0308ller",))))
+    await put(platform, promotion("c", goods=goods), promotion("b", api.Bundle(parts=parts, basis_points=100)))
+    line = api.PromotionLine(sku="x", quantity=2, amount=usd(1000), category="café", brand="Müller")
+    evaluation = await platform.call(api.evaluate, api.Evaluate(lines=(line,)), NORTH)
+    assert taken(evaluation) == {"c": 100, "b": 9}
+
+
 async def test_a_coupon_is_used_as_often_as_it_may_be_and_by_a_member_too(platform: Platform) -> None:
     await put(platform, promotion("spring", needs_coupon=True))
     await issue(

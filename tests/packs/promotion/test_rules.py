@@ -191,6 +191,25 @@ def bundle(price: int, *parts: api.BundlePart, **fields: object) -> api.Bundle:
     return api.Bundle(parts=parts, price=usd(price), **fields)  # type: ignore[arg-type]
 
 
+PRINT = api.Selector(categories=("print",))
+
+
+@pytest.mark.parametrize(
+    ("benefit", "fields", "expected"),
+    [
+        (api.PercentOff(basis_points=2500), {"goods": PRINT}, [(0, 500)]),
+        (api.PercentOff(basis_points=2500), {"goods": api.Selector(except_categories=("print",))}, [(1, 250)]),
+        (api.BuyGet(buy=1, get=1, gets=PRINT), {"goods": TEA}, [(0, 2000)]),
+        (bundle(2400, api.BundlePart(goods=PRINT), api.BundlePart(goods=TEA)), {}, [(0, 400), (1, 200)]),
+    ],
+)
+def test_a_category_means_itself_and_all_below_it(
+    benefit: object, fields: dict[str, object], expected: list[tuple[int, int]]
+) -> None:
+    novel = line("print-novels", 1, 2000, categories=("shop", "print", "print-novels"))
+    assert shares(benefit, basket(novel, line("tea", 1, 1000)), **fields) == expected
+
+
 def off(benefit: object, *lines: api.PromotionLine) -> int:
     return sum(minor for _, minor in shares(benefit, basket(*lines)))
 

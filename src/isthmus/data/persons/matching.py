@@ -16,6 +16,7 @@ from itertools import combinations
 from typing import Any, Final
 
 from isthmus.kernel import Value, errors
+from isthmus.values import folded
 
 SHARED_MAX: Final = 8  # an email or phone of more records than this is a desk's or a family's, not a person's
 TOLD_APART: Final = 2  # so many edits between two birth dates or national ids are a slip; more are two people
@@ -239,8 +240,8 @@ def _schema(pa: Any) -> Any:
 
 
 def _folded(value: str | None) -> str | None:
-    """Return a text without differences that say nothing: case, outer blanks; None where nothing is left."""
-    return (value or "").strip().casefold() or None
+    """Return a text without differences that say nothing: case, width, outer blanks; None where nothing is left."""
+    return folded(value or "") or None
 
 
 def _ordered(one: Record, other: Record) -> tuple[str, str]:

@@ -12,11 +12,23 @@ from isthmus.markings import Count, Dimension, Key, Ref, Time, entity
 
 @entity("catalog.category", table="catalog.category")
 class Category(Value):
-    """A place in the tree of categories."""
+    """A place in the tree of categories. Goods are grouped by a level with all that is below it."""
 
-    code: Annotated[str, Key()]
+    code: Annotated[str, Key(), Dimension()]
     name: Annotated[str, Dimension()]
     parent: Annotated[str | None, Ref("catalog.category")]
+    level_1: Annotated[str | None, Dimension()]  # the code of the top category that it is in
+    level_2: Annotated[str | None, Dimension()]  # none where goods are in a category above that level
+    level_3: Annotated[str | None, Dimension()]
+    level_4: Annotated[str | None, Dimension()]
+
+
+@entity("catalog.within", table="catalog.within")
+class Within(Value):
+    """That a category is within another: within itself, and within each above it. Filters mean a category by it."""
+
+    category: Annotated[str, Key(), Ref("catalog.category")]
+    code: Annotated[str, Key(), Dimension()]
 
 
 @entity("catalog.product", table="catalog.product")
@@ -52,6 +64,6 @@ class Listing(Value):
     attributes: dict[str, Any]
 
 
-ENTITIES = (Category, Product, Sku, Listing)
+ENTITIES = (Category, Within, Product, Sku, Listing)
 
 METRICS = (Count(name="catalog.skus", of="catalog.sku", doc="SKUs of the group, sold or not.", unit="SKU"),)

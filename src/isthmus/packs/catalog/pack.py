@@ -31,6 +31,13 @@ PACK = Pack(
                                         product.seller, sku.is_current) limit 20""",
         ),
         Condition(
+            name="catalog.paths-follow-parents",
+            sentence="The way to a category is the way to its parent and the category itself.",
+            sql="""select one.code, one.path, above.path as parents from catalog.category one
+                   left join catalog.category above on above.code = one.parent
+                   where one.path <> coalesce(above.path, '{}') || one.code limit 20""",
+        ),
+        Condition(
             name="catalog.versions-are-whole",
             sentence="A product's versions end with the one that it has.",
             sql="""select product.code, product.version, max(kept.version) as kept

@@ -7,6 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
+from msgspec import structs
+
+from isthmus.values import composed
+
 from . import api
 
 FLAGS = ("true", "false")
@@ -60,6 +64,25 @@ def sku_paths(drafts: Sequence[api.ProductDraft]) -> list[tuple[str, str]]:
         for product, draft in enumerate(drafts)
         for at, variant in enumerate(draft.variants)
     ]
+
+
+def composed_product(draft: api.ProductDraft) -> api.ProductDraft:
+    """Return a draft with the names in it as they are kept and compared; SKUs and codes stay as they are."""
+    return structs.replace(  # pyright: ignore[reportArgumentType] - a Value is a struct
+        draft,  # pyright: ignore[reportArgumentType]
+        title=composed(draft.title),
+        category=composed(draft.category),
+        brand=composed(draft.brand),
+        seller=composed(draft.seller),
+    )
+
+
+def composed_category(draft: api.CategoryDraft) -> api.CategoryDraft:
+    """Return a category with its code and name, and its parent's code, as they are kept and compared."""
+    parent = None if draft.parent is None else composed(draft.parent)
+    return api.CategoryDraft(
+        code=composed(draft.code), name=composed(draft.name), parent=parent, attributes=draft.attributes
+    )
 
 
 def range_fault(listing: api.Listing, now: datetime) -> tuple[str, str] | None:

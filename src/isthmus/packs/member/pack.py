@@ -48,6 +48,12 @@ PACK = Pack(
                    where one.points < 0 or one.points <> coalesce(moved.points, 0)""",
         ),
         Condition(
+            name="member.identities-in-one-form",
+            sentence="What members are known by is written in one form; merge those who are known by the same.",
+            sql="""select front_end, member_id, kind from member.identity
+                   where kind <> 'phone' and value <> member.normal(kind, value) limit 20""",
+        ),
+        Condition(
             name="member.merged-lead-to-one",
             sentence="A merged membership leads to one that has not been merged itself, and keeps nothing.",
             sql="""select gone.front_end, gone.member_id from member.membership gone

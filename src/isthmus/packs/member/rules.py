@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from fractions import Fraction
 
 from msgspec import structs
 
-from isthmus.values import Address, rounded
+from isthmus.values import Address, composed, folded, rounded
 
 from . import api
 
 
 def normalised(identity: api.Identity) -> api.Identity:
-    """Write an identity as it is compared: e-mail in small letters, phone as digits, others as they are."""
-    value = identity.value.strip()
+    """Write an identity as it is compared: e-mail folded, phone as digits of whatever script, others composed."""
+    value = composed(identity.value)
     if identity.kind == "email":
-        value = value.lower()
+        value = folded(identity.value)
     if identity.kind == "phone":
-        value = "".join(character for character in value if character.isdigit() or character == "+")
+        value = "".join(str(unicodedata.decimal(one, "+")) for one in folded(value) if one.isdecimal() or one == "+")
     return api.Identity(kind=identity.kind, value=value, is_verified=identity.is_verified)
 
 
@@ -30,6 +31,12 @@ def joined(registration: api.Registration) -> tuple[api.Identity, ...]:
         if key not in found or identity.is_verified:
             found[key] = identity
     return tuple(found.values())
+
+
+def named(profile: api.Profile) -> api.Profile:
+    """Return a profile with its names as they are kept: one name is written in one way."""
+    names = {"given_name": composed(profile.given_name), "family_name": composed(profile.family_name)}
+    return structs.replace(profile, **names)  # pyright: ignore[reportArgumentType] - a Value is a struct
 
 
 def due_back(credited: int, parts: Sequence[tuple[int, int]]) -> int:

@@ -16,7 +16,7 @@ from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.tax import api as tax
-from isthmus.values import LINES_MAX, Address, Code, CurrencyCode, LineAsk, Moment, Money
+from isthmus.values import LINES_MAX, Address, Code, CurrencyCode, GivenCode, LineAsk, Moment, Money
 
 from .bill import BasketChanged, Bill, OrderPreview
 
@@ -25,7 +25,7 @@ SUBSTITUTED_MAX = 10  # lines for which substitutes are looked for
 OFFERS_MAX = 20  # goods of one category that a front end chooses a substitute from
 EXPIRE_MAX = 200
 
-CouponCodes = Annotated[tuple[Code, ...], Meta(max_length=COUPONS_MAX)]
+CouponCodes = Annotated[tuple[GivenCode, ...], Meta(max_length=COUPONS_MAX)]
 
 
 class BuyLine(LineAsk):

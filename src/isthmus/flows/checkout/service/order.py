@@ -18,7 +18,7 @@ from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.tax import api as tax
-from isthmus.values import GUEST, Buyer, LineAsk, Money
+from isthmus.values import GUEST, Buyer, LineAsk, Money, composed, distinct_codes
 
 from .. import api, rules
 from . import substitutes as service_substitutes
@@ -114,7 +114,7 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedOrder:
             discounts=rules.draft_discounts(bill.discounts),
             total=bill.total,
             member_id=drawn.buyer.member_id,
-            contact_email=ask.contact_email,
+            contact_email=composed(ask.contact_email),
             address=ask.address,
             delivery_method=bill.delivery.method if bill.delivery else "",
             slot_id=ask.slot_id,
@@ -243,7 +243,7 @@ async def _wanted(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> tuple
         raise order.BasketsDiffer(what="currency", one=basket.currency, other=ask.currency, path="$.currency")
     if basket.member_id is not None and ask.member_id not in (None, basket.member_id):
         raise order.BasketsDiffer(what="member", one=basket.member_id, other=ask.member_id, path="$.member_id")
-    coupons = tuple(dict.fromkeys([*basket.coupons, *ask.coupons]))
+    coupons = distinct_codes([*basket.coupons, *ask.coupons])
     if len(coupons) > api.COUPONS_MAX:
         raise order.TooManyCoupons(coupons=len(coupons), most=api.COUPONS_MAX, path="$.coupons")
     return basket, coupons
@@ -290,6 +290,7 @@ def _promoted(good: catalog.Sellable, priced: pricing.PricedLine) -> promotion.P
         brand=good.brand,
         seller=good.seller,
         attributes=good.attributes,
+        categories=good.categories,
     )
 
 

@@ -77,6 +77,7 @@ class Sellable(Value):
     weight_grams: int
     is_returnable: bool
     attributes: dict[str, str]
+    categories: tuple[str, ...] = ()  # the way to its category from the top, itself included: it is in each of them
 
 
 class CheckLines(Value):
@@ -312,8 +313,10 @@ def get_product(ask: GetProduct) -> ProductView:
 def search(ask: Search) -> FoundPage:
     """Find what the front end offers now, in the order of title and SKU; without words, list it.
 
-    Words are matched by their stems (English), all of them, in title, brand, category and description; a SKU or a
-    product's code as it is. Filters narrow. Pages go on by cursor and cost the same however far they are.
+    All words are matched in title, brand, category, SKU, code and description: as they are written or by their English
+    stems, whatever their accents, case, width and signs; parts of words where a script has no spaces. Where nothing is
+    called so, words stand for all that begin like them, so that the first part of an article number finds it. Filters
+    narrow, and a category means itself and all below it. Pages go on by cursor and cost the same however far they are.
     """
     ...
 

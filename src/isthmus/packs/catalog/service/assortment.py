@@ -109,8 +109,13 @@ async def get_product(ask: api.GetProduct, ctx: Context) -> api.ProductView:
 
 @implements(api.search)
 async def search(ask: api.Search, ctx: Context) -> api.FoundPage:
-    after = place_at(ask.cursor, tuple[str, str], api.BadCursor) if ask.cursor else ("", "")
-    found = await storage.search(ctx.session, ctx.front_end, ask, after, ctx.now)
+    title, sku, is_wide = (
+        place_at(ask.cursor, tuple[str, str, bool], api.BadCursor) if ask.cursor is not None else ("", "", False)
+    )
+    found = await storage.search(ctx.session, ctx.front_end, ask, (title, sku), ctx.now, is_wide=is_wide)
+    if not found and ask.text.strip() and ask.cursor is None:  # nothing is called so: then what begins like it
+        is_wide = True
+        found = await storage.search(ctx.session, ctx.front_end, ask, (title, sku), ctx.now, is_wide=is_wide)
     items = tuple(found[: ask.limit])
-    more = cursor_at((items[-1].title, items[-1].sku)) if len(found) > ask.limit else None
+    more = cursor_at((items[-1].title, items[-1].sku, is_wide)) if len(found) > ask.limit else None
     return api.FoundPage(items=ctx.answer(api.found_items)(items), next_cursor=more)

@@ -16,6 +16,7 @@ LATEST = 2**31 - 1  # no version is higher
 
 @implements(api.put_categories)
 async def put_categories(ask: api.PutCategories, ctx: Context) -> api.CategoriesPut:
+    ask = api.PutCategories(categories=tuple(map(rules.composed_category, ask.categories)))
     repeated = rules.repeated_code([one.code for one in ask.categories])
     if repeated is not None:
         raise api.NoTree(
@@ -29,12 +30,13 @@ async def put_categories(ask: api.PutCategories, ctx: Context) -> api.Categories
     if deep is not None:
         reason = f"would be its own ancestor, or lie more than {api.DEPTH_MAX} levels deep"
         raise api.NoTree(code=deep, reason=reason, path=f"$.categories[{codes.index(deep)}].parent")
+    await storage_products.write_paths(ctx.session, codes)
     return api.CategoriesPut(categories=len(codes))
 
 
 @implements(api.list_categories)
 async def list_categories(ask: api.ListCategories, ctx: Context) -> api.Categories:
-    after = place_at(ask.cursor, tuple[str, str], api.BadCursor) if ask.cursor else ("", "")
+    after = place_at(ask.cursor, tuple[str, str], api.BadCursor) if ask.cursor is not None else ("", "")
     found = await storage_products.categories(ctx.session, ask, after, ask.limit + 1)
     items = found[: ask.limit]
     more = cursor_at((items[-1].name, items[-1].code)) if len(found) > ask.limit else None
@@ -57,7 +59,7 @@ async def put_sellers(ask: api.PutSellers, ctx: Context) -> api.SellersPut:
 @implements(api.list_sellers)
 async def list_sellers(ask: api.ListSellers, ctx: Context) -> api.Sellers:
     found = await storage_products.sellers(
-        ctx.session, place_at(ask.cursor, str, api.BadCursor) if ask.cursor else "", ask.limit + 1
+        ctx.session, place_at(ask.cursor, str, api.BadCursor) if ask.cursor is not None else "", ask.limit + 1
     )
     items = found[: ask.limit]
     more = cursor_at(items[-1].code) if len(found) > ask.limit else None
@@ -66,6 +68,7 @@ async def list_sellers(ask: api.ListSellers, ctx: Context) -> api.Sellers:
 
 @implements(api.import_products)
 async def import_products(ask: api.ImportProducts, ctx: Context) -> api.Imported:
+    ask = api.ImportProducts(products=tuple(map(rules.composed_product, ask.products)))
     _refuse_repeated(ask)
     ways = await storage_products.ways(ctx.session, [one.category for one in ask.products])
     for at, draft in enumerate(ask.products):
@@ -99,7 +102,7 @@ async def _put_skus(ask: api.ImportProducts, changed: Mapping[str, tuple[UUID, i
 
 @implements(api.list_versions)
 async def list_versions(ask: api.ListVersions, ctx: Context) -> api.ProductVersions:
-    before = place_at(ask.cursor, int, api.BadCursor) if ask.cursor else LATEST
+    before = place_at(ask.cursor, int, api.BadCursor) if ask.cursor is not None else LATEST
     found = await storage_products.versions(ctx.session, ask.code, max(0, min(before, LATEST)), ask.limit + 1)
     if not found and not await storage_products.is_known(ctx.session, ask.code):
         raise api.NoSuchProduct(code=ask.code)

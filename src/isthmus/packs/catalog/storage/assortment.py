@@ -8,25 +8,27 @@ from datetime import datetime
 from typing import Any
 
 from isthmus.kernel import decode, encode, ports
+from isthmus.values import composed
 
 from .. import api, rules
 
 # Shared locks, so that an import cannot change what is published meanwhile; in the order in which it takes its own.
 _PUBLISHED = """
 select sku.sku, product.product_id, title, category, tax_category, seller, brand, unit, weight_grams, is_returnable,
-       all_attributes
-from catalog.sku join catalog.product using (product_id)
+       all_attributes, place.path
+from catalog.sku join catalog.product using (product_id) join catalog.category as place on place.code = product.category
 where sku.sku = any($1) and is_current order by product.code for share of product
 """
 
 _KNOWN = """
 select given.place, sku.sku, product.product_id, product.title, product.category, tax_category, product.seller,
-       product.brand, unit, weight_grams, is_returnable, all_attributes, sku.is_current,
+       product.brand, unit, weight_grams, is_returnable, all_attributes, place.path, sku.is_current,
        listing.sku is not null as is_listed, offered_from, offered_to, min_quantity, max_quantity, step,
        listing.attributes as own,
        exists (select from catalog.seller where code = product.seller and is_suspended) as is_suspended
 from unnest($2::text[]) with ordinality as given (sku, place)
 join catalog.sku on sku.sku = given.sku join catalog.product using (product_id)
+join catalog.category as place on place.code = product.category
 left join catalog.listing on listing.front_end = $1 and listing.sku = given.sku
 order by given.place
 """
@@ -75,16 +77,8 @@ where front_end = $1 and is_current and offered_from <= $2 and (offered_to is nu
 order by title, sku limit $5
 """
 
-_OF_CATEGORY = """category = any (array(
-      with recursive below as (
-          select code from catalog.category where code = {}
-          union
-          select one.code from below join catalog.category one on one.parent = below.code
-      )
-      select code from below))"""
-_OF_WORDS = """sku in (
-      select sku from catalog.sku
-      where words @@ (plainto_tsquery('pg_catalog.english', {0}) || plainto_tsquery('pg_catalog.simple', {0})))"""
+_OF_CATEGORY = "category = any (array(select code from catalog.category where path @> array[{}]))"
+_OF_WORDS = "sku in (select sku from catalog.sku where words @@ catalog.sought({}, {is_wide}))"
 _OF_ATTRIBUTES = "sku in (select sku from catalog.sku where all_attributes @> {})"
 
 
@@ -165,22 +159,22 @@ async def product_of(session: ports.Session, front_end: str, sku: str, now: date
 
 
 async def search(
-    session: ports.Session, front_end: str, ask: api.Search, after: tuple[str, str], now: datetime
+    session: ports.Session, front_end: str, ask: api.Search, after: tuple[str, str], now: datetime, *, is_wide: bool
 ) -> list[api.Found]:
-    """Return one more than the limit where there is more."""
+    """Return one more than the limit where there is more; `is_wide`: words stand for all that begin like them."""
     arguments: list[object] = [front_end, now, *after, ask.limit + 1]
     filters: list[str] = []
     wanted = (
         (_OF_WORDS, ask.text.strip() or None),
-        (_OF_CATEGORY, ask.category),
-        ("brand = {}", ask.brand),
-        ("seller = {}", ask.seller),
+        (_OF_CATEGORY, ask.category and composed(ask.category)),
+        ("brand = {}", ask.brand and composed(ask.brand)),
+        ("seller = {}", ask.seller and composed(ask.seller)),
         (_OF_ATTRIBUTES, encode(ask.attributes) if ask.attributes else None),
     )
     for condition, value in wanted:
         if value is not None:
             arguments.append(value)
-            filters.append(f"and {condition.format(f'${len(arguments)}')}")
+            filters.append(f"and {condition.format(f'${len(arguments)}', is_wide=is_wide)}")
     return [
         api.Found(product_id=product_id, sku=sku, title=title, category=category, brand=brand, seller=seller)
         for sku, title, category, brand, seller, product_id in await session.fetch(
@@ -218,4 +212,5 @@ def _sellable(row: ports.Row) -> api.Sellable:
         weight_grams=row["weight_grams"],
         is_returnable=row["is_returnable"],
         attributes=decode(row["all_attributes"], dict[str, str]),
+        categories=tuple(row["path"]),
     )

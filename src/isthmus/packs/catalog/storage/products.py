@@ -39,6 +39,23 @@ with recursive up (start, parent, depth) as (
 select start from up where depth > $2 order by start limit 1
 """
 
+# A category's path is the way to it from the top: what is put carries all that is below it along.
+_WRITE_PATHS = """
+with recursive below (code) as (
+    select code from catalog.category where code = any($1)
+    union
+    select one.code from below join catalog.category one on one.parent = below.code
+), up (start, code, parent, depth) as (
+    select code, code, parent, 0 from catalog.category join below using (code)
+    union all
+    select start, above.code, above.parent, depth + 1 from up join catalog.category above on above.code = up.parent
+), way (start, path) as (
+    select start, array_agg(code order by depth desc) from up group by start
+)
+update catalog.category set path = way.path from way
+where category.code = way.start and category.path <> way.path
+"""
+
 _CATEGORIES = """
 select code, name, parent from catalog.category
 where parent is not distinct from $1 and (name, code) > ($2, $3) order by name, code limit $4
@@ -150,6 +167,11 @@ async def put_categories(session: ports.Session, categories: Sequence[api.Catego
 async def too_deep(session: ports.Session, codes: Sequence[str]) -> str | None:
     """Return a category that is further from the top than a tree goes, as one in a circle is."""
     return await session.fetch_value(_TOO_DEEP, list(codes), api.DEPTH_MAX)
+
+
+async def write_paths(session: ports.Session, codes: Sequence[str]) -> None:
+    """Write down the ways to categories that were put, and to all below them."""
+    await session.execute(_WRITE_PATHS, list(codes))
 
 
 async def categories(

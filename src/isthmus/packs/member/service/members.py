@@ -105,7 +105,12 @@ async def update_member(ask: api.UpdateMember, ctx: Context) -> api.Member:
     locked = await _locked(ask.member_id, ctx)
     own = None if ask.attributes is None else ctx.attributes(OWN, ask.attributes, "$.attributes")
     await storage.update(
-        ctx.session, ctx.front_end, locked.member_id, profile=ask.profile, consents=ask.consents, attributes=own
+        ctx.session,
+        ctx.front_end,
+        locked.member_id,
+        profile=ask.profile and rules.named(ask.profile),
+        consents=ask.consents,
+        attributes=own,
     )
     return await _member(locked.member_id, ctx)
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from isthmus.kernel import decode, encode, errors, ports
 from isthmus.values import Address
 
-from .. import api
+from .. import api, rules
 
 LOCK_TRIES_MAX = 5  # each further one means that a membership was merged while its lock was waited for
 
@@ -173,7 +173,7 @@ async def register(session: ports.Session, front_end: str, drafts: Sequence[Draf
         front_end,
         [draft.member_id for draft in drafts],
         [draft.person_id for draft in drafts],
-        [encode(draft.registration.profile) for draft in drafts],
+        [encode(rules.named(draft.registration.profile)) for draft in drafts],
         ["\x1f".join(draft.registration.consents) for draft in drafts],
         tier,
         now,

@@ -11,7 +11,7 @@ from typing import Annotated
 from uuid import UUID
 
 from isthmus.kernel import Effect, Meta, Value, capability, event
-from isthmus.values import LINES_MAX, QUANTITY_MAX, Code, CurrencyCode, Money, Quantity, Sku
+from isthmus.values import LINES_MAX, QUANTITY_MAX, CurrencyCode, GivenCode, Money, Quantity, Sku
 
 from .errors import (
     BasketFull,
@@ -78,7 +78,7 @@ class SetCoupons(Value):
     """Set the coupons of a basket."""
 
     basket_id: UUID
-    coupons: Annotated[tuple[Code, ...], Meta(max_length=COUPONS_MAX)]
+    coupons: Annotated[tuple[GivenCode, ...], Meta(max_length=COUPONS_MAX)]
 
 
 class MergeBasket(Value):

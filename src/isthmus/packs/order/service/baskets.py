@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from isthmus.kernel import Context, implements
+from isthmus.values import distinct_codes
 
 from .. import api, rules
 from ..storage import baskets as storage_baskets
@@ -44,7 +45,7 @@ def _checked(line: api.SetLine, path: str, ctx: Context) -> api.SetLine:
 @implements(api.set_coupons)
 async def set_coupons(ask: api.SetCoupons, ctx: Context) -> api.Basket:
     basket = await _basket(ask.basket_id, ctx, is_locked=True)
-    return await _saved(basket, coupons=tuple(dict.fromkeys(ask.coupons)), ctx=ctx)
+    return await _saved(basket, coupons=distinct_codes(ask.coupons), ctx=ctx)
 
 
 @implements(api.merge_basket)

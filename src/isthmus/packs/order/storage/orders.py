@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from isthmus.kernel import decode, encode, ports
-from isthmus.values import Address, Applied, money
+from isthmus.values import Address, Applied, composed, money
 
 from .. import api
 
@@ -240,7 +240,16 @@ async def page(
 ) -> list[UUID]:
     number = int(ask.number) if ask.number is not None else None
     members = [] if ask.member_id is None else [ask.member_id, *ask.merged_ids]
-    which = (members, ask.state, number, *before, ask.limit + 1, ask.contact_email, ask.placed_from, ask.placed_until)
+    which = (
+        members,
+        ask.state,
+        number,
+        *before,
+        ask.limit + 1,
+        ask.contact_email and composed(ask.contact_email),
+        ask.placed_from,
+        ask.placed_until,
+    )
     return [row["order_id"] for row in await session.fetch(_PAGE, front_end, *which)]
 
 
@@ -340,6 +349,7 @@ def _line(row: ports.Row, currency: str) -> api.OrderLine:
         attributes=decode(row["attributes"], dict[str, Any]),
         commission=money(row["commission_minor"], currency),
         shipped=row["shipped"],
+        closed=row["closed"],
         returned=row["returned"],
         refunded=money(row["refunded_minor"], currency),
     )

@@ -22,7 +22,10 @@ PromotionCode = Annotated[
 
 
 class Selector(Value):
-    """Which goods: those that match every list that is not empty, and no list of exceptions; all goods where empty."""
+    """Which goods: those that match every list that is not empty, and no list of exceptions; all goods where empty.
+
+    A category means itself and all categories below it.
+    """
 
     skus: Annotated[tuple[Sku, ...], Meta(max_length=NAMED_MAX)] = ()
     categories: Names = ()

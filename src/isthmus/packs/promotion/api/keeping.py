@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from isthmus.kernel import Meta, Value
-from isthmus.values import Code, Money, PageSize
+from isthmus.values import Code, GivenCode, Money, PageSize
 
 from .definition import Moment, Promotion, PromotionCode, UsesMax
 
@@ -97,7 +97,7 @@ class CouponsIssued(Value):
 class RevokeCoupons(Value):
     """Revoke coupons, so that they are not used from now on."""
 
-    codes: Annotated[tuple[Code, ...], Meta(min_length=1, max_length=COUPONS_MAX)]
+    codes: Annotated[tuple[GivenCode, ...], Meta(min_length=1, max_length=COUPONS_MAX)]
 
 
 class CouponsRevoked(Value):
@@ -109,7 +109,7 @@ class CouponsRevoked(Value):
 class GetCoupon(Value):
     """Ask how a coupon stands."""
 
-    code: Code
+    code: GivenCode
 
 
 class Coupon(Value):

@@ -26,6 +26,7 @@ from isthmus.values import (
     Buyer,
     Code,
     CurrencyMismatch,
+    GivenCode,
     Money,
     Quantity,
     Sku,
@@ -66,7 +67,7 @@ COUPONS_USED_MAX = 20  # per basket: more is a mistake
 DISCOUNTS_MAX = 200  # per basket: more promotions at once nobody can explain
 EXTRA = "extra:"  # how codes of what a front end's own rules give begin; no promotion has such a code
 
-CouponCodes = Annotated[tuple[Code, ...], Meta(max_length=COUPONS_USED_MAX)]
+CouponCodes = Annotated[tuple[GivenCode, ...], Meta(max_length=COUPONS_USED_MAX)]
 
 
 class PromotionLine(Value):
@@ -79,6 +80,7 @@ class PromotionLine(Value):
     brand: str = ""
     seller: str = ""
     attributes: dict[str, str] = {}
+    categories: tuple[str, ...] = ()  # the way to its category from the top: it is in each of them
 
 
 class Evaluate(Value):
@@ -217,9 +219,10 @@ class UsesWereReturned(Value):
 def evaluate(ask: Evaluate) -> Evaluation:
     """Say what comes off a basket, line by line and why, and what would have come off and is lacking.
 
-    Nothing is used up: `redeem` does that, and is refused where a limit was reached meanwhile. A coupon that
-    cannot be used is no error, and is named in `missed`. The result does not depend on the order in which promotions
-    were put or coupons are named. At most two statements, however many lines.
+    Nothing is used up: `redeem` does that, and is refused where a limit was reached meanwhile. A coupon that cannot be
+    used, or comes to nothing, is no error, and is named in `missed`. The case of coupons and spaces around them say
+    nothing; discounts name them as they were issued. The result does not depend on the order in which promotions were
+    put, coupons are named or lines are written. At most two statements, however many lines.
     """
     ...
 

@@ -28,6 +28,30 @@ class Cut:
     reason: str
 
 
+class Ranks:
+    """The place of each line in an order that depends on what the lines are and not on where they stand.
+
+    Made when it is first asked for: most baskets have no discount to share out.
+    """
+
+    __slots__ = ("_floors", "_lines", "_ranks")
+
+    def __init__(self, lines: Sequence[api.PromotionLine], floors: Sequence[int]) -> None:
+        self._lines, self._floors = lines, floors
+        self._ranks: dict[int, int] = {}
+
+    def __getitem__(self, at: int) -> int:
+        if not self._ranks:
+            self._ranks = {line: rank for rank, line in enumerate(sorted(range(len(self._lines)), key=self._said))}
+        return self._ranks[at]
+
+    def _said(self, at: int) -> tuple[object, ...]:
+        line = self._lines[at]
+        attributes = sorted(line.attributes.items())
+        what = (line.sku, line.quantity, line.amount.minor, line.category, line.brand, line.seller)
+        return *what, attributes, self._floors[at]
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """A basket in the middle of being discounted; indexes are those of the ask's lines."""
@@ -36,7 +60,7 @@ class State:
     left: Sequence[int]
     room: Sequence[int]
     delivery_left: int
-    ranks: Sequence[int]  # the place of each line in an order that does not depend on how the basket is written
+    ranks: Ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,31 +116,8 @@ class Places:
         return []
 
 
-def ranks_of(lines: Sequence[api.PromotionLine], floors: Sequence[int]) -> list[int]:
-    """Return the place of each line in an order that depends on what the lines are and not on where they stand."""
-
-    def said(at: int) -> tuple[object, ...]:
-        line = lines[at]
-        attributes = sorted(line.attributes.items())
-        return (
-            line.sku,
-            line.quantity,
-            line.amount.minor,
-            line.category,
-            line.brand,
-            line.seller,
-            attributes,
-            floors[at],
-        )
-
-    ranks = [0] * len(lines)
-    for rank, at in enumerate(sorted(range(len(lines)), key=said)):
-        ranks[at] = rank
-    return ranks
-
-
 def matching(lines: Sequence[api.PromotionLine], goods: api.Selector) -> list[int]:
-    """Return which lines are of these goods."""
+    """Return which lines are of these goods; a category means itself and all below it."""
     wanted = [
         (field, frozenset(names))
         for field, names in (
@@ -138,12 +139,16 @@ def matching(lines: Sequence[api.PromotionLine], goods: api.Selector) -> list[in
     ]
     found = [(at, line) for at, line in enumerate(lines)]
     for field, names in wanted:
-        found = [(at, line) for at, line in found if getattr(line, field) in names]
+        found = [(at, line) for at, line in found if not names.isdisjoint(_said(line, field))]
     for field, names in unwanted:
-        found = [(at, line) for at, line in found if getattr(line, field) not in names]
+        found = [(at, line) for at, line in found if names.isdisjoint(_said(line, field))]
     for name, value in goods.attributes.items():
         found = [(at, line) for at, line in found if line.attributes.get(name) == value]
     return [at for at, _ in found]
+
+
+def _said(line: api.PromotionLine, field: str) -> tuple[str, ...]:
+    return (line.category, *line.categories) if field == "category" else (getattr(line, field),)
 
 
 def cuts(benefit: object, selected: Sequence[int], state: State) -> list[Cut]:

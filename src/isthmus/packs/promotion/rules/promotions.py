@@ -164,7 +164,7 @@ def untouched(basket: Basket, floors: Sequence[int]) -> State:
     amounts = [line.amount.minor for line in basket.lines]
     room = [max(0, amount - floor) for amount, floor in zip(amounts, floors, strict=True)]
     fee = basket.delivery_fee.minor if basket.delivery_fee is not None else 0
-    return State(basket.lines, amounts, room, fee, benefits.ranks_of(basket.lines, floors))
+    return State(basket.lines, amounts, room, fee, benefits.Ranks(basket.lines, floors))
 
 
 def lacking(

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Literal
 
 from isthmus.kernel import Context, Pass, implements
+from isthmus.values import folded
 
 from .. import api
 from ..rules import checks
@@ -16,7 +17,7 @@ REVISIONS_SHOWN_MAX = 100  # the latest; more than that nobody reads
 
 @implements(api.put_promotion)
 async def put_promotion(ask: api.PutPromotion, ctx: Context) -> api.PromotionState:
-    promotion = ask.promotion
+    promotion = checks.composed_promotion(ask.promotion)
     for path, reason in checks.promotion_faults(promotion):
         raise api.PromotionRefused(code=promotion.code, reason=reason, path=path)
     verdict = ctx.answer(api.validate_promotion)(promotion)
@@ -83,7 +84,7 @@ async def revoke_coupons(ask: api.RevokeCoupons, ctx: Context) -> api.CouponsRev
     for place, code in enumerate(ask.codes):
         if code not in known:
             raise api.UnknownCoupon(code=code, path=f"$.codes[{place}]")
-    return api.CouponsRevoked(revoked=sum(known.values()))
+    return api.CouponsRevoked(revoked=sum({folded(code): known[code] for code in ask.codes}.values()))
 
 
 @implements(api.get_coupon)
@@ -125,10 +126,10 @@ async def _state(promotion: api.Promotion, version: int, is_running: bool, ctx: 
 
 
 def _refuse_wrong_drafts(ask: api.IssueCoupons) -> None:
-    codes = Counter(draft.code for draft in ask.coupons)
+    codes = Counter(folded(draft.code) for draft in ask.coupons)
     for place, draft in enumerate(ask.coupons):
         path = f"$.coupons[{place}]"
-        if codes[draft.code] > 1:
+        if codes[folded(draft.code)] > 1:
             raise api.PromotionRefused(
                 code=ask.promotion, reason=f"coupon {draft.code!r} is issued twice", path=f"{path}.code"
             )
@@ -144,9 +145,14 @@ async def _refuse_taken(ask: api.IssueCoupons, new: set[str], ctx: Context) -> N
         return
     found = await storage.get_coupons(ctx.session, ctx.front_end, old)
     taken = [
-        {"path": f"$.coupons[{place}].code", "coupon": draft.code, "reason": "it was issued with another content"}
+        {"path": f"$.coupons[{place}].code", "coupon": draft.code, "reason": _taken_as(found[draft.code], draft)}
         for place, draft in enumerate(ask.coupons)
         if draft.code in found and (found[draft.code].promotion, found[draft.code].coupon) != (ask.promotion, draft)
     ]
     if taken:
         raise api.CouponTaken(lines=taken)
+
+
+def _taken_as(known: api.Coupon, draft: api.CouponDraft) -> str:
+    issued = known.coupon.code
+    return "it was issued with another content" if issued == draft.code else f"it was issued as {issued!r}"

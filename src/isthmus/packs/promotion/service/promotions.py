@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from isthmus.kernel import Context, Pass, encode, implements
 from isthmus.kernel.host import AnswerFailed
-from isthmus.values import CurrencyMismatch, Money
+from isthmus.values import CurrencyMismatch, Money, distinct_codes
 
 from .. import api
 from ..rules import checks
@@ -21,8 +21,11 @@ async def evaluate(ask: api.Evaluate, ctx: Context) -> api.Evaluation:
     basket = _checked_basket(ask)
     stored = await storage.find_promotions(ctx.session, ctx.front_end, ask.buyer, ask.coupons, ctx.now)
     running = frozenset(promotion.code for promotion, _ in stored)
-    found = await storage.find_coupons(ctx.session, ctx.front_end, ask.buyer, ask.coupons) if ask.coupons else {}
-    coupons, missed = rules.usable_coupons(ask.coupons, found, running, ask.buyer, ctx.now)
+    named = distinct_codes(ask.coupons)
+    found = await storage.find_coupons(ctx.session, ctx.front_end, ask.buyer, named) if named else {}
+    issued = {coupon.code: coupon for coupon in found.values()}
+    asked = [found[code].code if code in found else code for code in named]
+    coupons, missed = rules.usable_coupons(asked, issued, running, ask.buyer, ctx.now)
     floors = ctx.answer(api.floor_amount)(ask.lines, ask.buyer)
     state = rules.untouched(basket, [_floor(floor, basket) for floor in floors])
     meant = [

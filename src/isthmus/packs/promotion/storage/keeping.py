@@ -10,7 +10,7 @@ from isthmus.values import Money
 
 from .. import api
 from ..rules.promotions import Usage
-from .promotions import promotion_of
+from .promotions import by_asked, keys_of, promotion_of
 
 # Waits for orders that use the promotion at this moment, so that what is counted after it is complete.
 _HOLD = """
@@ -58,24 +58,28 @@ _ISSUE = """
         member_id, valid_from, valid_to)
     select $1, $2, $3, $4, * from unnest($5::text[], $6::bigint[], $7::bigint[], $8::uuid[], $9::timestamptz[],
         $10::timestamptz[]) as a (code, uses_max, uses_per_member_max, member_id, valid_from, valid_to)
+    where not exists (select from promotion.coupon where front_end = $1 and key = lower(a.code))
     order by code
     on conflict do nothing returning code"""
 
 _REVOKE = """
     with known as (
-        select code, revoked_at is null as is_usable from promotion.coupon
-        where front_end = $1 and code = any ($2::text[]) order by code for update),
+        select code, key, revoked_at is null as is_usable from promotion.coupon
+        where front_end = $1 and key = any ($2::text[]) and (code = any ($5::text[]) or not exists (
+            select from promotion.coupon as same
+            where same.front_end = $1 and same.key = coupon.key and same.code = any ($5::text[])))
+        order by code for update),
     revoked as (
         update promotion.coupon set revoked_at = $3, revoked_by = $4 from known
         where front_end = $1 and coupon.code = known.code and known.is_usable)
-    select code, is_usable from known"""
+    select code, key, is_usable from known"""
 
 _COUPONS = """
     select coupon.*, (select count(*) from promotion.use
             where use.front_end = $1 and use.coupon = coupon.code and returned_at is null) as used
     from promotion.coupon where coupon.front_end = $1"""
 
-_GET_COUPONS = f"{_COUPONS} and coupon.code = any ($2::text[])"
+_GET_COUPONS = f"{_COUPONS} and key = any ($2::text[]) order by issued_at, code"
 
 _LIST_COUPONS = f"""{_COUPONS} and coupon.code > $2 and ($3::text is null or coupon.promotion = $3)
         and ($4::uuid is null or coupon.member_id = $4)
@@ -189,14 +193,15 @@ async def revoke(
     session: ports.Session, front_end: str, codes: Sequence[str], now: datetime, by: str
 ) -> dict[str, bool]:
     """Revoke coupons; return those that are known, and whether each could be used."""
-    rows = await session.fetch(_REVOKE, front_end, codes, now, by)
-    return {row["code"]: row["is_usable"] for row in rows}
+    written = [code.strip() for code in codes]
+    rows = await session.fetch(_REVOKE, front_end, keys_of(codes), now, by, written)
+    return by_asked(codes, [(row["code"], row["key"], row["is_usable"]) for row in rows])
 
 
 async def get_coupons(session: ports.Session, front_end: str, codes: Sequence[str]) -> dict[str, api.Coupon]:
-    """Return coupons by code."""
-    rows = await session.fetch(_GET_COUPONS, front_end, codes)
-    return {row["code"]: _coupon(row) for row in rows}
+    """Return coupons by how they are asked for."""
+    rows = await session.fetch(_GET_COUPONS, front_end, keys_of(codes))
+    return by_asked(codes, [(row["code"], row["key"], _coupon(row)) for row in rows])
 
 
 async def list_coupons(session: ports.Session, front_end: str, ask: api.ListCoupons, limit: int) -> list[api.Coupon]:

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
+from typing import TypeVar
 from uuid import UUID
 
 from isthmus.kernel import decode, ports
-from isthmus.values import Buyer, Money
+from isthmus.values import Buyer, Money, folded
 
 from .. import api
 from ..rules.checks import Held
 from ..rules.promotions import HeldCoupon, Usage
 
+K = TypeVar("K")
 Uses = Mapping[tuple[str, str], tuple[int, Money]]  # by promotion and coupon: place in the ask, and amount
 
 DEFINITIONS_REMEMBERED = 4_096  # promotions already read: more than all front ends run at once
@@ -28,16 +30,16 @@ _FIND_PROMOTIONS = """
         and member_use.coupon = '' and member_use.member_id = $2
     where promotion.front_end = $1 and is_running and valid_from <= $3 and (valid_to is null or valid_to > $3)
         and (not needs_coupon or code in (
-            select promotion from promotion.coupon where front_end = $1 and coupon.code = any ($4::text[])))"""
+            select promotion from promotion.coupon where front_end = $1 and key = any ($4::text[])))"""
 
 _COUPON = """coupon.code as coupon, coupon.promotion as coupons_promotion, coupon.uses_max, coupon.uses_per_member_max,
     coupon.member_id, coupon.valid_from, coupon.valid_to, coupon.revoked_at, coupon.uses"""
 
 _FIND_COUPONS = f"""
-    select {_COUPON}, coalesce(member_use.uses, 0) as member_uses from promotion.coupon
+    select {_COUPON}, key, coalesce(member_use.uses, 0) as member_uses from promotion.coupon
     left join promotion.member_use on member_use.front_end = $1 and member_use.promotion = coupon.promotion
         and member_use.coupon = coupon.code and member_use.member_id = $2
-    where coupon.front_end = $1 and coupon.code = any ($3::text[])"""
+    where coupon.front_end = $1 and key = any ($3::text[]) order by issued_at, coupon.code"""
 
 # Claims the reference, writes its uses, and holds what they use against being put, stopped or revoked meanwhile.
 # Readers of one row do not wait for each other. Rows that are held are read in their latest version.
@@ -154,16 +156,32 @@ async def find_promotions(
     session: ports.Session, front_end: str, buyer: Buyer, coupons: Sequence[str], now: datetime
 ) -> list[tuple[api.Promotion, Usage]]:
     """Return the promotions in force that need no coupon, or one of these."""
-    rows = await session.fetch(_FIND_PROMOTIONS, front_end, buyer.member_id, now, coupons)
+    rows = await session.fetch(_FIND_PROMOTIONS, front_end, buyer.member_id, now, keys_of(coupons))
     return [(promotion_of(row["definition"]), Usage(row["uses"], row["spent"], row["member_uses"])) for row in rows]
 
 
 async def find_coupons(
     session: ports.Session, front_end: str, buyer: Buyer, codes: Sequence[str]
 ) -> dict[str, HeldCoupon]:
-    """Return coupons by code."""
-    rows = await session.fetch(_FIND_COUPONS, front_end, buyer.member_id, codes)
-    return {row["coupon"]: _coupon(row) for row in rows}
+    """Return coupons by how they are asked for."""
+    rows = await session.fetch(_FIND_COUPONS, front_end, buyer.member_id, keys_of(codes))
+    return by_asked(codes, [(row["coupon"], row["key"], _coupon(row)) for row in rows])
+
+
+def keys_of(codes: Sequence[str]) -> list[str]:
+    """Return the keys under which codes are known."""
+    return [folded(code) for code in codes]
+
+
+def by_asked(codes: Sequence[str], known: Sequence[tuple[str, str, K]]) -> dict[str, K]:
+    """Return what is known of codes, by how they are asked for; known are code, key and what is known, the first first.
+
+    Of several that differ in case alone, the one that is written so is meant, and otherwise the first.
+    """
+    written = {code: one for code, _, one in known}
+    first = {key: one for _, key, one in reversed(known)}
+    found = {code: written.get(code.strip(), first.get(folded(code))) for code in codes}
+    return {code: one for code, one in found.items() if one is not None}
 
 
 async def begin_redemption(
