@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date
 
 import asyncpg
 from msgspec.structs import replace
 
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.answers.receipt import Receipts
 from isthmus.data.exchange.publish import publish
 from isthmus.data.model.model import build
 from isthmus.data.privacy import policy
+from isthmus.kernel import FrontEnd
 
 from .conftest import SHOP_METRICS, Level, Member, Sale, Visit, World
 
@@ -69,3 +73,18 @@ async def test_money_stands_in_whole_units_beside_its_currency(shop: World, empt
         assert "amount" not in dict(columns[0])
     finally:
         await connection.close()
+
+
+async def test_what_front_ends_declare_may_be_looked_up_in_an_event_loop_of_its_own(
+    shop: World, empty_url: str
+) -> None:
+    async def deployed() -> dict[str, FrontEnd]:
+        await asyncio.sleep(0)
+        return {}
+
+    metrics = Metrics(
+        shop.model, shop.metrics.reader().newest(), Receipts(shop.folder), secret=b"x",  # pyright: ignore
+        now=lambda: shop.now, declared=lambda: asyncio.run(deployed()),
+    )  # fmt: skip
+    found = await publish(metrics, policy.owner(), empty_url)
+    assert {one.metric for one in found if not one.failure} == set(shop.model.metrics)
