@@ -34,11 +34,13 @@ def _missing(
     planned: Plan, reader: Reader, visible: Mapping[str, Filter], one: Where, reached: JoinPath
 ) -> Iterator[str]:
     shared = Parameters(planned.model, zone(planned.ask), {})
-    ctes = visible_rows(shared, visible)
+    ctes, is_recursive = visible_rows(shared, visible)
     scope = Scope(shared, reached.entity.name, "r")
     column = scope.column(JoinPath((), reached.entity, reached.field))
     sql = f"select distinct {column} as value {scope.clause()} where {column} is not null limit {KNOWN_MAX}"
-    rows = reader.rows(f"with {', '.join(ctes)} {sql}" if ctes else sql, shared.values)
+    rows = reader.rows(
+        f"with {'recursive ' if is_recursive else ''}{', '.join(ctes)} {sql}" if ctes else sql, shared.values
+    )
     known = sorted(str(row["value"]) for row in rows)
     if len(known) == KNOWN_MAX:
         return
