@@ -18,11 +18,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from . import look, session
+from .browser import field, guarded, key_of, read_form, whole
 from .platform import Platform, Refused
 from .shelf import CURRENCY, cards, departments, remarks
 
@@ -66,7 +68,11 @@ def make(address: str, key: str, secret: bytes) -> Starlette:
         Route("/sign-out", session.end, methods=["POST"]),
         Route("/shop.css", style),
     ]
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={Refused: _refused})
+    made = Starlette(
+        routes=routes, lifespan=lifespan, exception_handlers={Refused: _refused}, middleware=[Middleware(guarded)]
+    )
+    made.router.redirect_slashes = False  # such a redirect would lead to whatever host the request names
+    return made
 
 
 async def style(request: Request) -> Response:
@@ -108,11 +114,11 @@ async def basket(request: Request) -> Response:
 async def change(request: Request) -> Response:
     """Set a quantity, and remember what it was shown to cost: a later price is pointed out before it is charged."""
     platform: Platform = request.app.state.platform
-    form, kept = await request.form(), _session(request)
-    quantity = form.getlist("quantity")[-1]  # the button "take out" comes after the field
-    if not str(quantity).isdecimal():
-        raise Refused({"detail": "a quantity is a whole number"})
-    line = {"sku": form["sku"], "quantity": int(str(quantity))}
+    form, kept = await read_form(request), _session(request)
+    quantity = whole(field(form, "quantity"))  # the button "take out" comes after the field: the last one counts
+    if quantity is None:
+        raise Refused({"status": 400, "detail": "a quantity is a whole number"})
+    line: dict[str, Any] = {"sku": field(form, "sku"), "quantity": quantity}
     held = await _put(platform, kept, line)
     kept["count"] = len(held["lines"])
     try:
@@ -143,13 +149,13 @@ async def _put(platform: Platform, kept: dict[str, Any], line: dict[str, Any]) -
 async def checkout(request: Request) -> Response:
     """Show the total for an address, or order for the total that was shown."""
     platform: Platform = request.app.state.platform
-    form = {name: str(value) for name, value in (await request.form()).items()}
-    kept = _session(request)
-    if form.get("see") or not form.get("expected", "").isdecimal() or not kept.get("member_id"):
+    form, kept = await read_form(request), _session(request)
+    expected = whole(form.get("expected", ""))
+    if form.get("see") or expected is None or not kept.get("member_id") or "basket_id" not in kept:
         return await _basket_page(request, form)
-    ask = _ask(form, kept) | {"expected_total": {"currency": CURRENCY, "minor": int(form["expected"])}}
+    ask = _ask(form, kept) | {"expected_total": {"currency": CURRENCY, "minor": expected}}
     try:
-        placed = await platform.call("checkout.place-order", ask, key=form["key"])
+        placed = await platform.call("checkout.place-order", ask, key=key_of(form))
     except Refused as refused:
         return await _basket_page(request, form, refused)
     kept = {name: value for name, value in kept.items() if name not in ("basket_id", "count")}
@@ -162,13 +168,14 @@ async def pay(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     payment_id = request.path_params["payment_id"]
     if payment_id not in _session(request).get("payments", []):
-        raise Refused({"detail": "this payment is not one of yours"})
+        raise Refused({"status": 404, "detail": "this payment is not one of yours"})
     refused = None
     if request.method == "POST":
-        form = await request.form()
-        ask = {"payment_id": payment_id, "method": "card", "token": str(form["token"])}
+        form = await read_form(request)
+        ask = {"payment_id": payment_id, "method": "card", "token": field(form, "token")}
+        key = key_of(form)
         try:
-            await platform.call("checkout.pay-order", ask, key=str(form["key"]))
+            await platform.call("checkout.pay-order", ask, key=key)
             return RedirectResponse("/orders", status_code=303)
         except Refused as problem:
             refused = problem
@@ -205,18 +212,19 @@ async def pay_later(request: Request) -> Response:
 
 async def send_back(request: Request) -> Response:
     """Ask to return goods of an order."""
-    form = await request.form()
+    form = await read_form(request)
     lines = [
-        {"line": int(name.removeprefix("line-")), "quantity": int(str(value))}
+        {"line": line, "quantity": quantity}
         for name, value in form.items()
-        if name.startswith("line-") and str(value).isdecimal() and int(str(value)) > 0
+        if name.startswith("line-") and (line := whole(name.removeprefix("line-"))) is not None
+        if (quantity := whole(value))
     ]
     order = await _own_order(request)
     try:
         if not lines:
-            raise Refused({"detail": "say how many of which goods come back"})
+            raise Refused({"status": 422, "detail": "say how many of which goods come back"})
         ask = {"order_id": order["order_id"], "lines": lines}
-        await request.app.state.platform.call("order.request-return", ask, key=str(form["key"]))
+        await request.app.state.platform.call("order.request-return", ask, key=key_of(form))
     except Refused as refused:
         return await _order_page(request, refused)
     return RedirectResponse(f"/orders/{order['order_id']}", status_code=303)
@@ -227,17 +235,17 @@ async def sign_in(request: Request) -> Response:
     if request.method == "GET":
         return _page(request, "sign_in.html")
     platform: Platform = request.app.state.platform
-    form = await request.form()
-    identity = {"kind": "email", "value": str(form["email"])}
+    form = await read_form(request)
+    identity, name = {"kind": "email", "value": field(form, "email")}, field(form, "name")
     try:
         found = await platform.call("member.find-member", identity)
     except Refused as refused:
         if refused.document.get("status") != 404:
             return _page(request, "sign_in.html", refused)
-        ask = {"identities": [identity], "profile": {"given_name": str(form["name"])}, "consents": ["terms"]}
+        ask = {"identities": [identity], "profile": {"given_name": name}, "consents": ["terms"]}
         found = await platform.call("member.register", ask)
     member = await platform.call("member.get-member", {"member_id": found["member_id"]})
-    kept = _session(request) | {"member_id": member["member_id"], "name": str(form["name"]), "tier": member["tier"]}
+    kept = _session(request) | {"member_id": member["member_id"], "name": name, "tier": member["tier"]}
     return _keep(request, RedirectResponse("/basket" if kept.get("basket_id") else "/", status_code=303), kept)
 
 
@@ -322,7 +330,7 @@ async def _own_order(request: Request) -> dict[str, Any]:
     order = await request.app.state.platform.call("order.get-order", {"order_id": request.path_params["order_id"]})
     member_id = _session(request).get("member_id")
     if member_id is None or order["member_id"] != member_id:
-        raise Refused({"detail": "this order is not one of yours"})
+        raise Refused({"status": 404, "detail": "this order is not one of yours"})
     return order
 
 

@@ -19,12 +19,13 @@ KEPT_S = 30 * 24 * 3600
 def read(request: Request, secret: bytes) -> dict[str, Any]:
     """Return what the cookie holds; nothing where there is none or its signature is another's."""
     text, _, signature = request.cookies.get(COOKIE, "").partition(".")
-    if not hmac.compare_digest(_sign(text, secret), signature):
+    if not hmac.compare_digest(_sign(text, secret).encode(), signature.encode()):
         return {}
     try:
-        return json.loads(base64.urlsafe_b64decode(text))
-    except (ValueError, binascii.Error):
+        found = json.loads(base64.urlsafe_b64decode(text))
+    except (ValueError, binascii.Error, RecursionError):
         return {}
+    return found if isinstance(found, dict) else {}
 
 
 def write(response: Response, session: dict[str, Any], secret: bytes) -> None:
