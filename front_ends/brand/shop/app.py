@@ -66,11 +66,8 @@ def make(address: str, key: str, secret: bytes) -> Starlette:
         Route("/sign-out", session.end, methods=["POST"]),
         Route("/shop.css", style),
     ]
-    made = Starlette(
-        routes=routes, lifespan=lifespan, exception_handlers={Refused: _refused}, middleware=[Middleware(guarded)]
-    )
-    made.router.redirect_slashes = False  # such a redirect would lead to whatever host the request names
-    return made
+    handlers, around = {Refused: _refused}, [Middleware(guarded)]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers, middleware=around)
 
 
 async def style(request: Request) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -82,7 +82,7 @@ def guarded(app: App) -> App:
 
         async def safe(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *SECURITY]
+                message["headers"] = [*map(_kept_here, message["headers"]), *SECURITY]
             await send(message)
 
         if scope["method"] not in SAFE and not _is_own(Request(scope)):
@@ -91,6 +91,15 @@ def guarded(app: App) -> App:
         return await app(scope, receive, safe)
 
     return guard
+
+
+def _kept_here(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """Return a header; a redirect leads to this shop, whatever host the request named."""
+    name, value = header
+    if name != b"location":
+        return header
+    found = urlsplit(value.decode("latin-1"))
+    return name, urlunsplit(("", "", "/" + found.path.lstrip("/"), found.query, "")).encode("latin-1")
 
 
 def _is_own(request: Request) -> bool:
