@@ -25,6 +25,8 @@ from starlette.routing import Route
 
 from isthmus.gateway import auth
 from isthmus.gateway.http import Gateway, Limits, asgi
+from isthmus.gateway.ready import NotReady, Readiness
+from isthmus.kernel import errors
 from isthmus.store import Database
 
 Connect = Callable[..., httpx.AsyncClient]
@@ -104,10 +106,19 @@ async def test_calls_beyond_what_a_process_bears_are_refused_at_once(
     assert (await client.post("/v1/shop.wait", json={})).status_code == 200
 
 
-async def test_a_start_that_fails_stops_the_server_with_its_reason() -> None:
+@pytest.mark.parametrize(
+    ("error", "told", "logged"),
+    [
+        (errors.Unavailable("no database", remedy="start it"), "the platform cannot start: no database; start it", 0),
+        (RuntimeError("a defect"), "", 1),
+    ],
+)
+async def test_a_start_that_fails_stops_the_server_with_its_reason_told_once(
+    error: Exception, told: str, logged: int, caplog: pytest.LogCaptureFixture
+) -> None:
     @asynccontextmanager
     async def start() -> AsyncIterator[Any]:
-        raise RuntimeError("no database")
+        raise error
         yield
 
     sent: list[Any] = []
@@ -119,7 +130,8 @@ async def test_a_start_that_fails_stops_the_server_with_its_reason() -> None:
         return {"type": "lifespan.startup"}
 
     await asgi(start)({"type": "lifespan"}, receive, send)
-    assert sent == [{"type": "lifespan.startup.failed", "message": "no database"}]
+    assert sent == [{"type": "lifespan.startup.failed", "message": told}]
+    assert len(caplog.records) == logged
 
 
 @pytest.fixture
@@ -206,3 +218,17 @@ def _answered(address: str, workers: int) -> set[str]:
             seen.add(httpx.get(f"{address}/").text)
         time.sleep(0.02)
     return seen
+
+
+async def test_a_full_disk_and_a_database_that_takes_no_writes_are_not_ready(
+    gateway: Gateway, shop: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readiness = Readiness(shop, (), tmp_path)
+    await readiness.check()
+    monkeypatch.setattr("isthmus.gateway.ready.free_bytes", lambda folder: 1 << 20)
+    with pytest.raises(NotReady, match="has 1 MB left, and 64 MB are needed"):
+        await readiness.check()
+    monkeypatch.undo()
+    monkeypatch.setattr("isthmus.gateway.ready._WRITE", "insert into isthmus.migration select 1/0")
+    with pytest.raises(NotReady, match="takes no writes"):
+        await readiness.check()

@@ -15,7 +15,7 @@ import httpx
 import msgspec
 import pytest
 
-from isthmus.gateway.auth import Known
+from isthmus.gateway.auth import Principal
 from isthmus.gateway.deploys import SCOPE, WAITING_MAX, DeployEndpoint
 from isthmus.runtime.deploy import versions
 from isthmus.store import Database
@@ -101,10 +101,10 @@ def test_what_is_packed_here_is_unpacked_byte_for_byte(tmp_path: Path) -> None:
 async def team(database: Database, tmp_path: Path) -> httpx.AsyncClient:
     """Give a client of a team that may deploy."""
 
-    async def admit(_: bytes | None) -> Known:
-        return Known(front_end="north", name="team", scopes=(SCOPE,), until=0)
+    async def admit(_: bytes | None) -> Principal:
+        return Principal(front_end="north", name="team", scopes=(SCOPE,), until=0)
 
-    endpoint = DeployEndpoint(ground(database, tmp_path / "cache"), admit, tmp_path)
+    endpoint = DeployEndpoint(ground(database, tmp_path / "cache"), admit, tmp_path, ("false",))
     return httpx.AsyncClient(transport=httpx.ASGITransport(cast(Any, endpoint)), base_url="http://deploy")
 
 
@@ -132,10 +132,10 @@ async def test_what_is_no_archive_is_told_to_the_sender(team: httpx.AsyncClient)
 
 
 async def test_no_more_folders_wait_than_memory_is_for(database: Database, tmp_path: Path) -> None:
-    async def admit(_: bytes | None) -> Known:
-        return Known(front_end="north", name="team", scopes=(SCOPE,), until=0)
+    async def admit(_: bytes | None) -> Principal:
+        return Principal(front_end="north", name="team", scopes=(SCOPE,), until=0)
 
-    endpoint = DeployEndpoint(ground(database, tmp_path / "cache"), admit, tmp_path)
+    endpoint = DeployEndpoint(ground(database, tmp_path / "cache"), admit, tmp_path, ("false",))
     endpoint._waiting = WAITING_MAX
     sent: list[Any] = []
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import signal
 import sys
 import threading
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from isthmus.governance.explain import explain
@@ -229,24 +227,25 @@ def test_a_worker_that_takes_too_much_memory_is_replaced(tmp_path: Path):
 def test_a_worker_that_ends_in_the_middle_of_an_answer_is_replaced(tmp_path: Path):
     body = """
         import os
+        LOADED = os.urandom(8).hex()
         @answers(member.tier_for)
         def tier(points: int) -> str:
             if points == 0:
                 os.kill(os.getpid(), 9)
-            if points == 1:
-                os.kill(os.getppid(), 9)
-            return str(os.getpid())
+            return f"{LOADED} {os.getpid()}"
     """
-    tier = asked(loaded(front_end_folder(tmp_path, body, "tier"), deadline_ms=5_000), member.tier_for)
+    front_end = loaded(front_end_folder(tmp_path, body, "tier"), deadline_ms=5_000)
+    tier = asked(front_end, member.tier_for)
     first = {tier(2)}
     assert tier(2) in first  # who answered last is warm
     with pytest.raises(WorkerFailed, match=r"worker of north\.tier ended in the middle"):
         tier(0)
     assert tier(2) not in first  # the other copy
     first.add(tier(2))
-    with suppress(WorkerFailed):
-        tier(1)  # now the process that makes copies is gone, and its copies go with it
-    for _ in range(50):
+    started = front_end.answering._process  # type: ignore[attr-defined]
+    started.kill()  # the process that makes copies: its copies go with it
+    started.wait()
+    for _ in range(600):
         try:
             if tier(2) not in first:
                 break
@@ -271,9 +270,10 @@ def test_an_answer_of_any_size_comes_back_whole(tmp_path: Path, size: int):
 def test_the_same_folder_is_loaded_once_and_its_next_version_apart(tmp_path: Path):
     body = """
         import os
+        LOADED = os.urandom(8).hex()
         @answers(member.tier_for)
         def tier(points: int) -> str:
-            return str(os.getppid())
+            return LOADED
     """
     folder = front_end_folder(tmp_path, body, "tier")
     first, again = (asked(loaded(folder), member.tier_for) for _ in range(2))
@@ -283,27 +283,14 @@ def test_the_same_folder_is_loaded_once_and_its_next_version_apart(tmp_path: Pat
 
 
 def test_workers_end_with_the_front_end_that_they_belong_to(tmp_path: Path):
-    body = """
-        import os
-        @answers(member.tier_for)
-        def tier(points: int) -> str:
-            return f"{os.getpid()} {os.getppid()}"
-    """
-    front_end = loaded(front_end_folder(tmp_path, body, "tier"))
-    worker, starter = map(int, asked(front_end, member.tier_for)(1).split())
-    os.kill(worker, 0)
+    front_end = loaded(front_end_folder(tmp_path, TIER, "tier"))
+    assert asked(front_end, member.tier_for)(1) == "silver"
+    starter = psutil.Process(front_end.answering._process.pid)  # type: ignore[attr-defined]
+    processes = [starter, *starter.children(recursive=True)]
+    assert len(processes) > 2  # it and its copies
     del front_end
     gc.collect()
-    for pid in (starter, worker):
-        for _ in range(50):
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
-                break
-            threading.Event().wait(0.05)
-        else:
-            os.kill(pid, signal.SIGKILL)
-            pytest.fail(f"process {pid} is still there")
+    assert psutil.wait_procs(processes, 60)[1] == []
 
 
 def test_a_front_end_that_keeps_failing_is_not_asked_for_a_while(tmp_path: Path):

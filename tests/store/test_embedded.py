@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -142,3 +144,24 @@ def test_starting_a_cluster_that_exists_is_quick(folder: Path) -> None:
     began = time.perf_counter()
     with embedded.start(folder):
         assert time.perf_counter() - began < 5  # 0.2 s here; the rest is for a busy machine
+
+
+async def test_a_server_that_was_killed_is_started_again_by_whoever_uses_it(tmp_path: Path) -> None:
+    with embedded.start(tmp_path) as server:
+        assert not server.mend()
+        number = int((tmp_path / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+        looking = asyncio.create_task(embedded.keep_alive(server))
+        killed = psutil.Process(number)
+        killed.kill()
+        await asyncio.to_thread(killed.wait)
+        for _ in range(600):  # until it is there; a look every 0.1 s
+            with suppress(OSError, asyncpg.PostgresError):
+                connection = await asyncpg.connect(server.url)
+                assert await connection.fetchval("select 1") == 1
+                await connection.close()
+                break
+            await asyncio.sleep(0.1)
+        else:
+            raise AssertionError("nobody started it")
+        looking.cancel()
+        assert not server.mend()

@@ -6,14 +6,16 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
 
 from isthmus.kernel import errors
 from isthmus.runtime.isolation.isolate import Isolation
 
 FILE = "isthmus.toml"
+TOKEN_VARIABLE = "ISTHMUS_CONSOLE_TOKEN"  # of the environment; shared by all workers of one server
 PACKS = ("isthmus.packs",)  # all that ship, so that settings which name none go on working
 FLOWS = ("isthmus.flows",)
 
@@ -30,10 +32,12 @@ class Config:
 
     database_url: PostgreSQL to use; None starts the embedded one in `data`. front_ends: the folder whose
     folders are front ends; it may be missing. demo_entry: `module:function` that `isthmus demo` calls. adopted:
-    existing services that are packs here, by name. isolation: for those front ends that do not run `inline` with its
+    existing services that are packs here, by name. cors:
+    origins whose pages may call. isolation: for those front ends that do not run `inline` with its
     defaults, by the name of their folder, which is their code. record: which calls are recorded, and how long
     they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; empty where nobody said. lake:
-    `receipts` (how many are kept, for how many days) and `fresh_hours` (after how many an entity is too old).
+    `receipts` (how many are kept, for how many days), `snapshots` (for how many days states are kept that receipts
+    name) and `fresh_hours` (after how many an entity is too old).
 
     packs, flows: what the platform is made of, `module:NAME`, or a package for all below it. leave_out: of those,
     what is not wanted, by name. providers: by seam and name. settings: of packs, by name.
@@ -46,6 +50,7 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8080
     demo_entry: str | None = None
+    cors: tuple[str, ...] = ()
     adopted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     isolation: Mapping[str, Isolation] = field(default_factory=dict[str, Isolation])
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -64,18 +69,26 @@ class Config:
 
     def isolation_of(self, folder: Path) -> Isolation:
         """Return where the answers of the front end in this folder run."""
-        return self.isolation.get(folder.name, Isolation())
+        return replace(self.isolation.get(folder.name, Isolation()), hidden=self.hidden)
+
+    @property
+    def hidden(self) -> tuple[Path, ...]:
+        """Folders that code of front ends finds empty where it runs apart: the data, and a database's socket."""
+        socket = parse_qs(urlsplit(self.database_url or "").query).get("host", [""])[0]
+        return (self.data, *([Path(socket)] if socket.startswith("/") else ()))
 
 
 _KNOWN = {
     "platform": {"front_ends", "data", "packs", "flows", "leave_out"},
-    "server": {"host", "port"},
+    "server": {"host", "port", "cors"},
     "demo": {"entry"},
     "record": {"share", "shares", "kept", "kept_mb", "kept_days"},
     "cost": {"month"},
     "receipts": {"days", "count"},
+    "snapshots": {"days"},
 }
 _AMOUNT = re.compile(r"\d{1,12}(\.\d{1,2})? [A-Z]{3}")
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 _PER_FRONT_END = {"isolation", "budget_ms", "deadline_ms", "memory_mb", "url"}
 
 
@@ -97,11 +110,12 @@ def load_config(path: Path | None = None) -> Config:
         host=server.get("host", "127.0.0.1"),
         port=int(os.environ.get("ISTHMUS_PORT") or server.get("port", 8080)),
         demo_entry=demo.get("entry"),
+        cors=_origins(file, server.get("cors", [])),
         adopted=found.get("adopted", {}),
         isolation={name: _isolation(file, name, chosen) for name, chosen in found.get("front_ends", {}).items()},
         record=record,
         cost_month=_amount(file, found.get("cost", {}).get("month", "")),
-        lake={section: found[section] for section in ("receipts", "fresh_hours") if section in found},
+        lake={section: found[section] for section in ("receipts", "snapshots", "fresh_hours") if section in found},
         packs=_names(file, platform, "packs", PACKS),
         flows=_names(file, platform, "flows", FLOWS),
         leave_out=_names(file, platform, "leave_out", ()),
@@ -159,6 +173,15 @@ def _amount(file: Path, text: Any) -> str:
             f"{file} has cost.month = {text!r}", remedy='give an amount and a currency of ISO 4217, such as "1200 EUR"'
         )
     return text
+
+
+def _origins(file: Path, given: Any) -> tuple[str, ...]:
+    if not isinstance(given, list) or not all(isinstance(one, str) and _ORIGIN.fullmatch(one) for one in given):
+        raise WrongConfig(
+            f"{file} has server.cors = {given!r}",
+            remedy='list the addresses whose pages may call, such as ["https://shop.example"], without a path',
+        )
+    return tuple(cast("list[str]", given))
 
 
 def _isolation(file: Path, name: str, chosen: Any) -> Isolation:

@@ -19,6 +19,7 @@ from isthmus.runtime.deploy.deploy import DeployContext
 from isthmus.runtime.deploy.follower import Follower
 from isthmus.runtime.deploy.guardrails import RolloutMonitor
 from isthmus.runtime.deploy.loading import front_end_folders
+from isthmus.runtime.isolation.sandbox import hide_this_process
 from isthmus.runtime.isolation.waiting import IsolatingPlatform
 from isthmus.runtime.replay.answers import replay_answers
 from isthmus.runtime.replay.record import Recorder, Recording
@@ -113,6 +114,7 @@ def deploy_context(running: Running) -> DeployContext:
         cache=running.config.versions,
         replay=replay_answers,
         load=load,
+        hidden=running.config.hidden,
     )
 
 
@@ -125,6 +127,7 @@ async def running(
     What is deployed takes the place of what the folder holds, unless front_ends says what is to run. allowed: what may
     be done to the database's tables.
     """
+    hide_this_process()  # it has the database's address and the secrets of services
     tables.check_database(config, allowed)
     packs, release = composed(config, front_ends)
     async with tables.database_of(config) as url:

@@ -23,6 +23,7 @@ from isthmus.console.pages import Part, every_page
 from isthmus.console.web import console
 from isthmus.gateway.agents import agents
 from isthmus.gateway.auth import Clients
+from isthmus.gateway.cors import with_cors
 from isthmus.gateway.deploys import DeployEndpoint
 from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
@@ -34,7 +35,7 @@ from isthmus.runtime.shadow.follower import Shadows
 from isthmus.store.relay import Relay
 
 from . import process
-from .config import load_config
+from .config import TOKEN_VARIABLE, load_config
 from .jobs import jobs
 from .platform import Running, declared, deploy_context, migration_sources, running
 
@@ -47,7 +48,6 @@ log = logging.getLogger("isthmus.app")
 
 STOPS_WITHIN_S = 10.0  # what background work gets to end when a server stops
 YOUNG_OBJECTS = 10_000  # at about 20 a call that waits
-TOKEN_VARIABLE = "ISTHMUS_CONSOLE_TOKEN"  # shared by all workers of one server
 
 
 def settle_memory() -> None:
@@ -74,7 +74,7 @@ def asgi() -> App:
             work = [keep_running(jobs(platform, sync)), platform.follower.run(), deliveries.run(), shadows.run()]
             work += [Relay(platform.database, sync.consumers()).run()] if sync else []
             background = [asyncio.create_task(one) for one in work]
-            app = served(platform, data, sync)
+            app = with_cors(served(platform, data, sync), platform.config.cors)
             settle_memory()
             try:
                 yield app
@@ -106,7 +106,7 @@ def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | 
         running.platform,
         Clients(database),
         stories,
-        Readiness(database, migration_sources(running.packs)),
+        Readiness(database, migration_sources(running.packs), running.config.data),
         mounts={"/console": cast(App, console(pages, token))},
     )
     deploying = DeployEndpoint(deploy_context(running), gateway.admit, running.config.root, process.command("deploy"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import secrets
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -10,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from isthmus.app.config import Config, load_config
+from isthmus.app.config import TOKEN_VARIABLE, Config, load_config
 from isthmus.app.platform import Running
 from isthmus.governance import doctor as doctors
 
@@ -31,7 +33,9 @@ def add_to(main: typer.Typer) -> None:
         from isthmus.gateway import server
 
         config = load_config()
-        server.run("isthmus.app.server:asgi", host=host or config.host, port=port or config.port, workers=workers)
+        address, number = host or config.host, port or config.port
+        say_way_in(address, number)
+        server.run("isthmus.app.server:asgi", host=address, port=number, workers=workers)
 
     @main.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
     def demo(context: typer.Context) -> None:
@@ -67,3 +71,13 @@ def add_to(main: typer.Typer) -> None:
             for row in found.rows:
                 out.print(f"  {row}")
         raise typer.Exit(1 if broken else 0)
+
+
+def say_way_in(host: str, port: int) -> None:
+    """Say where the console is, with a token that all workers of this server share."""
+    address = f"http://{host}:{port}/console/"
+    if TOKEN_VARIABLE in os.environ:
+        out.print(f"console: {address} (its token: {TOKEN_VARIABLE})", soft_wrap=True, highlight=False)
+        return
+    os.environ[TOKEN_VARIABLE] = token = secrets.token_urlsafe(16)
+    out.print(f"console: {address}?token={token}", soft_wrap=True, highlight=False, markup=False)

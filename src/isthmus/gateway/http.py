@@ -257,8 +257,11 @@ class _Opening:
             try:
                 self._app = await stack.enter_async_context(self._start())
             except Exception as error:
-                log.error("the platform cannot start: %s", error, exc_info=error)
-                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                is_told = isinstance(error, errors.IsthmusError | errors.BuildProblems)  # in words, with what to do
+                if not is_told:
+                    log.error("the platform cannot start", exc_info=error)
+                message = f"the platform cannot start: {error}" if is_told else ""  # the server prints it
+                await send({"type": "lifespan.startup.failed", "message": message})
                 return
             await send({"type": "lifespan.startup.complete"})
             await receive()

@@ -9,6 +9,8 @@ from typing import Final
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
+from isthmus.runtime.isolation.sandbox import hide_this_process
+
 from .supervisor import Supervisor
 from .transport import WholeAnswers
 
@@ -39,6 +41,7 @@ def run(factory: str, *, host: str, port: int, workers: int = 1, log_level: str 
         timeout_graceful_shutdown=SHUTDOWN_S,
         backlog=BACKLOG,
     )
+    hide_this_process()
     _allow_connections()
     if workers > 1:
         Supervisor(config, sockets=[config.bind_socket()]).run()

@@ -36,7 +36,7 @@ class Worker(Process):
     def __init__(self, config: Config, sockets: list[socket]) -> None:
         super().__init__(config, sockets)
         self.started_at = self.heard_at = time.monotonic()
-        self._is_asked = self._has_spoken = False
+        self._is_asked = self._has_spoken = self.is_serving = False
         self._parent = os.getpid()
 
     def target(self, sockets: list[socket] | None = None) -> None:
@@ -51,7 +51,7 @@ class Worker(Process):
                 pipe.send(b"ping")
                 self._is_asked = True
             if pipe.poll(0):
-                pipe.recv()
+                self.is_serving = bool(pipe.recv())
                 self.heard_at, self._is_asked, self._has_spoken = now, False, True
         except (OSError, EOFError):
             return False  # it has ended, or is about to: its process says so
@@ -67,10 +67,12 @@ class Supervisor(Multiprocess):
         self._starts_at = 0.0
 
     def init_processes(self) -> None:
-        for _ in range(self.processes_num):
-            self.processes.append(self._started())
+        """Start the first worker. The others follow when it serves: what keeps it from that is told once."""
+        self.processes.append(self._started())
 
     def keep_subprocess_alive(self) -> None:
+        if cast(Worker, self.processes[0]).is_serving:
+            self.processes += [self._started() for _ in range(self.processes_num - len(self.processes))]
         for place, process in enumerate(self.processes):
             worker = cast(Worker, process)
             now = time.monotonic()

@@ -65,16 +65,18 @@ async def run_child(
         stderr=asyncio.subprocess.STDOUT if is_merged else asyncio.subprocess.PIPE,
         start_new_session=True,
     )
+    out, complaint, code = bytearray(), bytearray(), None
     try:
         async with asyncio.timeout(limit_s):
-            out, complaint, _ = await asyncio.gather(_read(process.stdout), _read(process.stderr), process.wait())
-        return Ended(code=process.returncode, out=out, complaint=complaint)
+            await asyncio.gather(_read(process.stdout, out), _read(process.stderr, complaint))
+            code = await process.wait()
     except TimeoutError:
-        return Ended(code=None, out=b"", complaint=b"")
+        pass
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # with all that it has started
         await process.wait()
+    return Ended(code=code, out=bytes(out), complaint=bytes(complaint))
 
 
 def with_parent(command: Sequence[str], niceness: int = 0) -> list[str]:
@@ -82,9 +84,8 @@ def with_parent(command: Sequence[str], niceness: int = 0) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", _STUB, str(os.getpid()), str(niceness), *command]
 
 
-async def _read(stream: asyncio.StreamReader | None) -> bytes:
+async def _read(stream: asyncio.StreamReader | None, kept: bytearray) -> None:
     """Read to the end, and keep the last part: a program that says no end of things takes no memory for it."""
-    kept = b""
     while stream and (part := await stream.read(1 << 16)):
-        kept = (kept + part)[-CHILD_OUTPUT_MAX:]
-    return kept
+        kept += part
+        del kept[:-CHILD_OUTPUT_MAX]

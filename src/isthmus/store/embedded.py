@@ -6,17 +6,19 @@
       in-use.lock      held, shared, by every process that uses the server
 
 Locks are the operating system's, so a killed process leaves none behind: the next one finds the server
-still running and uses it, or finds the cluster of a dead server and starts it again. The last process to
-leave stops the server. Everything that PostgreSQL promises about an answered commit holds here as well:
-fsync and synchronous_commit stay on.
+still running and uses it, or finds the cluster of a dead server and starts it again. Processes at work look
+every two seconds, and the first that finds the server dead starts it again. The last process to leave stops it.
+What PostgreSQL promises about an answered commit holds here too: fsync and synchronous_commit stay on.
 """
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import fcntl
 import hashlib
 import importlib.util
+import logging
 import os
 import pwd
 import shutil
@@ -36,6 +38,8 @@ from isthmus.kernel import errors
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+log = logging.getLogger("isthmus.store")
+
 MAJOR: Final = 18
 DATABASE: Final = "isthmus"
 SUPERUSER: Final = "postgres"
@@ -44,6 +48,7 @@ START_LIMIT_S: Final = 60  # recovery after a crash replays the log since the la
 STOP_LIMIT_S: Final = 30
 SOCKET_PATH_MAX: Final = 100  # the kernel's limit for a Unix socket is 107 bytes with its ending zero
 CONNECTIONS_MAX: Final = 200
+LOOK_EVERY_S: Final = 2.0
 
 _SETTINGS: Final = """\
 # Written by Isthmus at each start; put your own settings into postgresql.conf after the include.
@@ -71,8 +76,9 @@ class EmbeddedPostgres:
     Make one with `start`. `url` is that of its database `isthmus`, as the superuser.
     """
 
-    def __init__(self, folder: Path, in_use: IO[str]) -> None:
+    def __init__(self, folder: Path, in_use: IO[str], connections_max: int = CONNECTIONS_MAX) -> None:
         self.folder = folder
+        self._connections_max = connections_max
         self.url = database_url(folder, DATABASE)
         self._in_use: IO[str] | None = in_use
 
@@ -88,6 +94,19 @@ class EmbeddedPostgres:
             self._in_use.close()
             self._in_use = None
         atexit.unregister(self.stop)
+
+    def mend(self) -> bool:
+        """Start the server again where it has died, and say whether it had. Raises Unavailable where it stays down.
+
+        Every process that uses it may: the first to hold the lock starts it, the others find it running.
+        """
+        cluster = self.folder / "postgres"
+        if self._in_use is None or _is_alive(cluster):
+            return False
+        with _starting(self.folder):
+            if is_dead := not _is_alive(cluster):  # and no other process was faster
+                _run_server(self.folder, self._connections_max)
+            return is_dead
 
     def __enter__(self) -> Self:
         return self
@@ -112,9 +131,20 @@ def start(folder: Path | None = None, *, connections_max: int = CONNECTIONS_MAX)
         except BaseException:
             in_use.close()
             raise
-    server = EmbeddedPostgres(folder, in_use)
+    server = EmbeddedPostgres(folder, in_use, connections_max)
     atexit.register(server.stop)
     return server
+
+
+async def keep_alive(server: EmbeddedPostgres) -> None:
+    """Look every few seconds whether the server lives, and start it again, until cancelled."""
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        try:
+            if await asyncio.to_thread(server.mend):
+                log.error("the embedded PostgreSQL had died and was started again")
+        except errors.Unavailable as gone:
+            log.error("the embedded PostgreSQL does not come up: %s", gone)
 
 
 def is_made(folder: Path) -> bool:

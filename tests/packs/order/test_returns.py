@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from isthmus.kernel import answers, errors, veto
+from isthmus.kernel import ALLOW, answers, errors, veto
 from isthmus.packs.order import api
 
 from .conftest import SOUTH, Shop, broken_conditions, eur, line
@@ -113,7 +113,7 @@ async def test_a_front_end_says_what_opened_goods_are_worth_and_what_may_come_ba
 
     @answers(api.guard_return)
     def not_after_noon(order: api.Order, lines: tuple[api.ReturnLine, ...], now: object):
-        return veto("too late") if order.lines[0].sku == "late" else veto("closed") if len(lines) > 1 else api.ALLOW
+        return veto("too late") if order.lines[0].sku == "late" else veto("closed") if len(lines) > 1 else ALLOW
 
     shop = await make_shop(opened_is_worth_less, not_after_noon)
     order = await shop.sold(line("mug", 3, 1000, tax=100))

@@ -85,7 +85,8 @@ def test_the_parts_of_a_group_have_each_line_once_and_its_whole_total(keys, fee)
     parts = rules.split(keys)
     assert sorted(at for lines in parts.values() for at in lines) == list(range(len(keys)))
     assert all(keys[at] == key for key, lines in parts.items() for at in lines)
-    assert sum(rules.totals(sold, parts)) == sold.total.minor
+    goods = rules.goods_of(sold, parts)
+    assert sum(goods.values()) + sum(rules.divided(fee, goods, list(goods.values()))) == sold.total.minor
 
 
 def test_no_state_leads_back_and_what_has_ended_stays_so():
@@ -251,3 +252,39 @@ def test_coupons_of_two_baskets_are_no_more_than_one_may_have():
     with pytest.raises(api.TooManyCoupons, match="11 coupons come together, and a purchase has at most 10") as no:
         rules.merged_coupons(ten, ["another"])
     assert no.value.path == "$.from_basket_id"
+
+
+LEFT = st.lists(st.tuples(st.uuids(), st.integers(0, 10**6), st.booleans()), min_size=1, max_size=6)
+
+
+@given(minor=st.integers(0, 10**7), orders=LEFT, at=st.integers(-1, 5))
+def test_a_refund_is_booked_to_the_cent_and_never_beyond_what_is_left_of_an_order(minor, orders, at):
+    first = orders[at][0] if 0 <= at < len(orders) else None
+    found = dict(rules.booked(minor, orders, first))
+    left = {order_id: has for order_id, has, _ in orders}
+    assert sum(found.values()) == min(minor, sum(left.values()))
+    assert all(0 < share <= left[order_id] for order_id, share in found.items())
+    if first is not None and minor:
+        assert found.get(first, 0) == min(minor, left[first])
+
+
+@given(planned=st.lists(st.integers(0, 10**6), min_size=1, max_size=6), part=st.floats(0, 1))
+def test_what_is_settled_of_a_return_is_shared_over_its_lines_to_the_cent(planned, part):
+    shares = [
+        api.RefundShare(line=at, quantity=1, worth=eur(minor), refund=eur(minor), tax=eur(minor // 5), discount=eur(0))
+        for at, minor in enumerate(planned)
+    ]
+    refunded = int(sum(planned) * part)
+    given_back = rules.settled(shares, refunded)
+    assert sum(refund for refund, _ in given_back) == refunded
+    assert all(0 <= tax <= refund <= most for (refund, tax), most in zip(given_back, planned, strict=True))
+
+
+@given(
+    fee=st.integers(0, 10**6), goods=st.dictionaries(st.text(max_size=3), st.integers(0, 10**6), min_size=1, max_size=5)
+)
+def test_a_delivery_fee_is_divided_to_the_cent_and_the_same_in_every_order_of_the_parts(fee, goods):
+    shares = dict(zip(goods, rules.divided(fee, goods, list(goods.values())), strict=True))
+    turned = dict(reversed(goods.items()))
+    assert sum(shares.values()) == fee
+    assert shares == dict(zip(turned, rules.divided(fee, turned, list(turned.values())), strict=True))

@@ -64,3 +64,28 @@ def test_parts_add_up_to_the_amount_and_no_payment_gives_more_than_it_has(amount
     if parts is not None:
         assert sum(minor for _, minor in parts) == amount
         assert all(0 < minor <= dict(payments)[one] for one, minor in parts)
+
+
+async def test_what_was_promised_to_a_return_is_not_given_by_hand_and_the_rest_is(till: Till) -> None:
+    deposit, balance = await paid_in_two_parts(till)
+    await till.call(api.split_refund, api.SplitRefund(payments=BOTH, amount=eur(6000), reference="return-1"))
+    with pytest.raises(api.AmountExceeded, match="10.00 EUR"):
+        await till.call(api.refund, api.Refund(payment_id=balance, amount=eur(2000), reference="by hand"))
+    await till.call(api.refund, api.Refund(payment_id=balance, amount=eur(1000), reference="by hand"))
+    await till.call(api.refund_from, api.RefundFrom(payments=BOTH, amount=eur(6000), reference="return-1"))
+    found = await till.call(api.list_payments, api.ListPayments(references=BOTH))
+    assert [one.refunded for one in found.items] == [eur(0), eur(7000)]
+    assert deposit
+
+
+async def test_what_is_asked_for_at_most_is_what_is_left_after_a_refund_by_hand(till: Till) -> None:
+    _, balance = await paid_in_two_parts(till)
+    await till.call(api.refund, api.Refund(payment_id=balance, amount=eur(6500), reference="by hand"))
+    ask = api.RefundFrom(payments=BOTH, amount=eur(9000), reference="return-1", at_most=True)
+    with pytest.raises(api.RefundTooLarge):
+        await till.call(api.refund_from, api.RefundFrom(payments=BOTH, amount=eur(9000), reference="return-2"))
+    for _ in range(2):
+        parts = (await till.call(api.refund_from, ask)).parts
+        assert sum(one.amount.minor for one in parts) == 3500
+    nothing = api.RefundFrom(payments=BOTH, amount=eur(100), reference="return-3", at_most=True)
+    assert (await till.call(api.refund_from, nothing)).parts == ()

@@ -3,6 +3,8 @@
 ship-order     goods leave stock and the order knows it, in one transaction
 take-back      the goods of an approved return are in stock again, or written off
 refund-return  taken back, the money returned, the return settled; each step once, however often it is asked
+close-lines    what will never come is closed: stock free, the money returned, the order done
+book-refund    whatever a payment gives back stands in the book of the order, in one transaction
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from typing import Annotated
 from uuid import UUID
 
 from isthmus.kernel import Effect, Meta, Value, flow
+from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
@@ -56,13 +59,67 @@ def take_back(ask: RefundReturn) -> order.Return:
     ...
 
 
+class CloseLines(order.CloseLines):
+    """Close what of an order will never come: so much of these lines, or all that is not sent."""
+
+
+@flow(
+    "after-sale.book-refund",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[order.book_refund],
+    is_internal=True,
+)
+def book_refund(ask: payment.PaymentMoved) -> order.BookedRefund:
+    """Write what a payment gave back into the book of the orders that it paid for, in the same transaction."""
+    ...
+
+
+@flow(
+    "after-sale.close-goods",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[
+        order.get_order,
+        order.close_lines,
+        inventory.release,
+        fulfilment.list_shipments,
+        fulfilment.cancel,
+        member.reverse_points,
+    ],
+    is_internal=True,
+)
+def close_goods(ask: CloseLines) -> order.Return:
+    """Close lines of an order: their stock is free again, their shipment is cancelled, their points go back."""
+    ...
+
+
+@flow(
+    "after-sale.close-lines",
+    version="1.0",
+    effect=Effect.SAGA,
+    uses=[close_goods, order.get_order, payment.refund_from, order.settle_return],
+    deadline_ms=60_000,
+)
+def close_lines(ask: CloseLines) -> order.Return:
+    """Close what of a paid order will never come, and return what was paid for it.
+
+    The rest of the order goes its way: where nothing is left to send, it is shipped, and can be completed. Stopped half
+    way, refund-return with the answer's `return_id` goes on.
+    """
+    ...
+
+
 @flow(
     "after-sale.refund-return",
     version="1.0",
     effect=Effect.SAGA,
-    uses=[take_back, payment.refund_from, order.settle_return],
+    uses=[take_back, order.get_order, payment.refund_from, order.settle_return],
     deadline_ms=60_000,
 )
 def refund_return(ask: RefundReturn) -> order.Return:
-    """Take back, refund and settle an approved return. Stopped half way, the same call goes on where it was."""
+    """Take back, refund and settle an approved return. Stopped half way, the same call goes on where it was.
+
+    Where money was given back by hand before, what is left of what was paid is returned.
+    """
     ...

@@ -10,6 +10,7 @@ AFTER_SALE = Pack(
     owner="checkout",
     api=api,
     service=(service,),
+    migrations="isthmus.flows.after_sale:migrations",
     metrics=(
         Conversion(
             name="after-sale.returned",
@@ -33,16 +34,16 @@ AFTER_SALE = Pack(
     conditions=(
         Condition(
             name="after-sale.refunds-are-paid-out",
-            sentence="What an order says was refunded was given back by its payment.",
+            sentence="What the orders of a group say was refunded is what their payments gave back, in whatever way.",
             sql="""with refunded as (
                        select front_end, group_id, sum(refunded_minor) as minor from "order".orders
-                       group by front_end, group_id having sum(refunded_minor) > 0)
-                   select refunded.front_end, group_id, minor, given from refunded
+                       group by front_end, group_id)
+                   select refunded.front_end, group_id, minor, coalesce(given, 0) as given from refunded
                    left join (
                        select front_end, split_part(reference, '/', 1) as paid_for, sum(refunded_minor) as given
                        from payment.payment group by front_end, paid_for) back
                        on back.front_end = refunded.front_end and paid_for = group_id::text
-                   where coalesce(given, 0) < minor""",
+                   where coalesce(given, 0) <> minor""",
         ),
     ),
 )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from uuid import UUID
+
 from isthmus.kernel import Context, implements
+from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
@@ -10,6 +14,8 @@ from isthmus.packs.payment import api as payment
 from isthmus.values import LineAsk
 
 from . import api
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @implements(api.ship_order)
@@ -53,15 +59,50 @@ async def take_back(ask: api.RefundReturn, ctx: Context) -> order.Return:
     )
     own = ctx.acting_for(sold.box)
     await own.call(inventory.restock, restock)
-    if sold.member_id is not None and received.refund.minor:
+    await _points_back(sold, received, own)
+    return received
+
+
+async def _points_back(sold: order.Order, back: order.Return, own: Context) -> None:
+    """Take back the points that goods earned which came back, or never came."""
+    if sold.member_id is not None and back.refund.minor:
         reverse = member.ReversePoints(
             member_id=sold.member_id,
             reference=str(sold.order_id),
-            share=member.Share(amount=received.refund, out_of=sold.total),
-            part=f"return/{ask.return_id}",
+            share=member.Share(amount=back.refund, out_of=sold.total),
+            part=f"return/{back.return_id}",
         )
         await own.call(member.reverse_points, reverse)
-    return received
+
+
+@implements(api.book_refund)
+async def book_refund(ask: payment.PaymentMoved, ctx: Context) -> order.BookedRefund:
+    purpose = payment.purpose_of(ask.reference)
+    if ask.kind != payment.Kind.REFUND or not _ID.fullmatch(purpose):  # a payment may be for something else
+        return order.BookedRefund(booked=ask.amount - ask.amount)
+    booking = order.BookRefund(group_id=UUID(purpose), cause=ask.cause, amount=ask.amount)
+    return await ctx.call(order.book_refund, booking)
+
+
+@implements(api.close_goods)
+async def close_goods(ask: api.CloseLines, ctx: Context) -> order.Return:
+    closed = await ctx.call(
+        order.close_lines, order.CloseLines(order_id=ask.order_id, reason=ask.reason, lines=ask.lines)
+    )
+    sold = await ctx.call(order.get_order, order.GetOrder(order_id=ask.order_id))
+    skus = {line.line: line.sku for line in sold.lines}
+    lines = tuple(LineAsk(sku=skus[one.line], quantity=one.quantity) for one in closed.lines)
+    await ctx.call(inventory.release, inventory.Release(reference=str(sold.group_id), lines=lines))
+    planned = fulfilment.ListShipments(reference=str(sold.order_id), limit=1)
+    if (await ctx.call(fulfilment.list_shipments, planned)).items:
+        await ctx.call(fulfilment.cancel, fulfilment.Cancel(reference=str(sold.order_id), lines=lines))
+    await _points_back(sold, closed, ctx.acting_for(sold.box))
+    return closed
+
+
+@implements(api.close_lines)
+async def close_lines(ask: api.CloseLines, ctx: Context) -> order.Return:
+    return await _money_back(await ctx.call(api.close_goods, ask), "never came", ctx)
 
 
 @implements(api.refund_return)
@@ -69,12 +110,22 @@ async def refund_return(ask: api.RefundReturn, ctx: Context) -> order.Return:
     taken = await ctx.call(api.take_back, ask)
     if taken.state is order.ReturnState.REFUNDED:
         return taken
-    if taken.refund.minor:
+    return await _money_back(taken, "returned goods", ctx)
+
+
+async def _money_back(back: order.Return, reason: str, ctx: Context) -> order.Return:
+    """Return what was paid for goods, as far as it was not given back by hand before, and settle it."""
+    sold = await ctx.call(order.get_order, order.GetOrder(order_id=back.order_id))
+    left = max(sold.total - sold.refunded, sold.total - sold.total)
+    given = back.refund - back.refund
+    if back.refund.minor:
         refund = payment.RefundFrom(
-            payments=payment.references_of(str(taken.group_id)),
-            amount=taken.refund,
-            reference=str(ask.return_id),
-            reason="returned goods",
+            payments=payment.references_of(str(back.group_id)),
+            amount=min(back.refund, left),
+            reference=str(back.return_id),
+            reason=reason,
+            at_most=True,
         )
-        await ctx.call(payment.refund_from, refund)
-    return await ctx.call(order.settle_return, order.SettleReturn(return_id=ask.return_id))
+        parts = (await ctx.call(payment.refund_from, refund)).parts  # those of before, where it was asked before
+        given = sum((part.amount for part in parts), start=given)
+    return await ctx.call(order.settle_return, order.SettleReturn(return_id=back.return_id, refunded=given))

@@ -64,6 +64,7 @@ class Line(Value):
     tax_minor: Minor
     total_minor: Minor
     commission_minor: Minor
+    commission_returned_minor: Minor
     refunded_minor: Minor
     attributes: dict[str, Any]
 
@@ -76,6 +77,7 @@ class Return(Value):
     return_id: Annotated[UUID, Key()]
     order_id: Annotated[UUID, Ref("order.order")]
     state: Annotated[Literal["requested", "approved", "rejected", "received", "refunded"], Dimension()]
+    kind: Annotated[Literal["return", "closing"], Dimension()]
     refund_minor: Minor
     asked_at: Annotated[datetime, Time()]
 
@@ -103,10 +105,21 @@ METRICS = (
         doc="Taken off lines.", unit="minor",
     ),
     Atomic(
-        name="order.commission", measure="order.line.commission_minor", where=_STANDS,
-        doc="Kept from those whose goods were sold.", unit="minor",
+        name="order.commission-agreed", measure="order.line.commission_minor", where=_STANDS,
+        doc="Commission on what was sold, whatever came back since.", unit="minor",
     ),
-    Atomic(name="order.refunds", measure="order.order.refunded_minor", doc="Paid back.", unit="minor"),
+    Atomic(
+        name="order.commission-returned", measure="order.line.commission_returned_minor", where=_STANDS,
+        doc="Commission on goods that came back, or never came.", unit="minor",
+    ),
+    Combined(
+        name="order.commission", plus=("order.commission-agreed",), minus=("order.commission-returned",),
+        doc="Kept from those whose goods were sold, less what went back with goods.", unit="minor",
+    ),
+    Atomic(
+        name="order.refunds", measure="order.order.refunded_minor", where=_STANDS,
+        doc="Paid back of orders that stand: for goods, for what never came, and by hand.", unit="minor",
+    ),
     Combined(
         name="order.net-sales", plus=("order.sales",), minus=("order.refunds",),
         doc="Sales less refunds.", unit="minor",
@@ -120,5 +133,8 @@ METRICS = (
         doc="What an order comes to on average.", unit="minor",
     ),
     PeriodOverPeriod(name="order.sales-growth", of="order.sales", period="week", doc="Sales against the week before."),
-    Count(name="order.returns", of="order.return", doc="Returns asked for.", unit="return"),
+    Count(
+        name="order.returns", of="order.return", where=Where("order.return.kind", "=", "return"),
+        doc="Returns asked for.", unit="return",
+    ),
 )  # fmt: skip

@@ -100,21 +100,31 @@ PACK = Pack(
         ),
         Condition(
             name="order.refund-is-its-lines",
-            sentence="What was refunded of an order is what was refunded of its lines, and no more than was paid.",
-            sql="""select orders.front_end, order_id, orders.refunded_minor from "order".orders
+            sentence="What was refunded of an order is what its book says, and no less than of its lines.",
+            sql="""select orders.front_end, orders.order_id, refunded_minor, booked, of_lines from "order".orders
+                   cross join lateral (select coalesce(sum(amount_minor), 0) as booked from "order".refund
+                       where refund.front_end = orders.front_end and refund.order_id = orders.order_id) book
+                   cross join lateral (select sum(lines.refunded_minor) as of_lines from "order".lines
+                       where lines.front_end = orders.front_end and lines.order_id = orders.order_id) goods
+                   where refunded_minor <> booked or refunded_minor < of_lines or refunded_minor > total_minor""",
+        ),
+        Condition(
+            name="order.nothing-left-is-sent",
+            sentence="An order that waits to be sent has something left to send; no line is sent and closed beyond it.",
+            sql="""select orders.front_end, order_id, orders.state from "order".orders
                    join "order".lines using (front_end, order_id)
-                   group by orders.front_end, order_id, orders.refunded_minor, orders.total_minor
-                   having orders.refunded_minor <> sum(lines.refunded_minor)
-                       or orders.refunded_minor > orders.total_minor""",
+                   group by orders.front_end, order_id, orders.state
+                   having (state in ('paid', 'part-shipped') and sum(quantity - shipped - closed) = 0)
+                       or bool_or(shipped + closed > quantity)""",
         ),
         Condition(
             name="order.returns-are-within-what-was-paid",
-            sentence="What comes back of a line is no more than was sent, and worth no more than was paid.",
+            sentence="What comes back or is closed of a line is no more than there was, worth no more than was paid.",
             sql="""select lines.front_end, order_id, line, sum(back.quantity) as quantity, sum(worth_minor) as worth
                    from "order".lines join "order".return_line back using (front_end, order_id, line)
                    join "order".return using (front_end, return_id, order_id) where state <> 'rejected'
-                   group by lines.front_end, order_id, line, shipped, total_minor, refunded_minor
-                   having sum(back.quantity) > shipped or sum(worth_minor) > total_minor
+                   group by lines.front_end, order_id, line, shipped, closed, total_minor, refunded_minor
+                   having sum(back.quantity) > shipped + closed or sum(worth_minor) > total_minor
                        or sum(back.refund_minor) filter (where state = 'refunded') <> lines.refunded_minor""",
         ),
     ),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from uuid import UUID
 
 import msgspec
 
-from isthmus.values import QUANTITY_MAX, distinct_codes, rounded
+from isthmus.values import QUANTITY_MAX, allocated, distinct_codes, rounded
 
 from . import api
 
@@ -44,10 +45,9 @@ def split(keys: Sequence[str]) -> dict[str, list[int]]:
     return parts
 
 
-def totals(draft: api.Draft, parts: Mapping[str, Sequence[int]]) -> list[int]:
-    """Return the total of each part in minor units; the delivery fee is on the first."""
-    sums = [sum(draft.lines[line].total.minor for line in lines) for lines in parts.values()]
-    return [total + (draft.delivery_fee.minor if at == 0 else 0) for at, total in enumerate(sums)]
+def goods_of(draft: api.Draft, parts: Mapping[str, Sequence[int]]) -> dict[str, int]:
+    """Return what the goods of each part come to, in minor units."""
+    return {key: sum(draft.lines[line].total.minor for line in lines) for key, lines in parts.items()}
 
 
 def amounts_mismatch(draft: api.Draft, discounts: Sequence[api.DraftDiscount] = ()) -> str:
@@ -136,12 +136,69 @@ def share_of(line: api.OrderLine, before: GivenBack, quantity: int, percent: int
 
 def left_to_return(line: api.OrderLine, before: GivenBack) -> int:
     """Return how much of a line can still be asked back: what was sent, less what returns that stand are about."""
-    return max(0, line.shipped - before.quantity)
+    return max(0, line.shipped + line.closed - before.quantity)
+
+
+def left_to_send(line: api.OrderLine) -> int:
+    """Return how much of a line is still to be sent."""
+    return line.quantity - line.shipped - line.closed
+
+
+def settled(shares: Sequence[api.RefundShare], refunded: int) -> list[tuple[int, int]]:
+    """Share out what was refunded over the lines of a return: each its refund and the tax in it.
+
+    Where all of it was, each line has what it comes to; where less was left, each has its part of that.
+    """
+    planned = [one.refund.minor for one in shares]
+    if refunded == sum(planned):
+        return [(one.refund.minor, one.tax.minor) for one in shares]
+    parts = allocated(refunded, planned)
+    return [
+        (part, rounded(Fraction(one.tax.minor * part, one.refund.minor)) if one.refund.minor else 0)
+        for part, one in zip(parts, shares, strict=True)
+    ]
+
+
+def booked(minor: int, orders: Sequence[tuple[UUID, int, bool]], first: UUID | None) -> list[tuple[UUID, int]]:
+    """Say which orders of a group an amount went back for: each order with what is left of it, and whether it stands.
+
+    The order that it was for comes first, then those that stand in proportion to what is left of them, then the rest.
+    It never comes to more than what is left of all.
+    """
+    tiers = [
+        [one for one in orders if one[0] == first],
+        [one for one in orders if one[0] != first and one[2]],
+        [one for one in orders if one[0] != first and not one[2]],
+    ]
+    found: list[tuple[UUID, int]] = []
+    for tier in tiers:
+        left = [max(0, has) for _, has, _ in tier]
+        part = min(minor, sum(left))
+        if part:
+            shares = allocated(part, left)
+            found += [(order_id, share) for (order_id, _, _), share in zip(tier, shares, strict=True) if share]
+            minor -= part
+    return found
+
+
+def divided(fee: int, goods: Mapping[str, int], weights: Sequence[int]) -> list[int]:
+    """Divide a delivery fee over the parts of a group in proportion to weights, to the last minor unit.
+
+    What is left over by rounding goes by the parts' names and not by their place, so that it is no matter which line
+    of the basket came first.
+    """
+    names = list(goods)
+    by_name = sorted(range(len(names)), key=lambda at: names[at])
+    shares = allocated(fee, [weights[at] for at in by_name])
+    found = [0] * len(names)
+    for at, share in zip(by_name, shares, strict=True):
+        found[at] = share
+    return found
 
 
 def unshippable(order: api.Order, wanted: Mapping[int, int]) -> tuple[int, int] | None:
     """Return the first line of which more is to be sent than is left, and what is left of it."""
-    left = {line.line: line.quantity - line.shipped for line in order.lines}
+    left = {line.line: left_to_send(line) for line in order.lines}
     return next(((line, left.get(line, 0)) for line, count in wanted.items() if count > left.get(line, 0)), None)
 
 

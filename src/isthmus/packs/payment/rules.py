@@ -39,6 +39,11 @@ def tries(key: str) -> tuple[str, ...]:
     return (key, *(f"{number}/{key}" for number in range(2, TRIES_MAX + 1)))
 
 
+def cause_of(attempt: api.Attempt) -> str:
+    """Return what a refund was for, as its key says; nothing for what is no refund."""
+    return attempt.key.partition("/refund/")[2] if attempt.kind is Kind.REFUND else ""
+
+
 def left_for(kind: Kind, payment: api.Payment) -> int:
     """Return how much of a payment can still be authorised, captured, let go or given back."""
     return {

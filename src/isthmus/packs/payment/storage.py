@@ -35,9 +35,14 @@ where front_end = $1 and ($2::uuid is null or payment_id = $2) and ($3::text is 
 """
 _BY_REFERENCE = f"select {_COLUMNS} from payment.payment where front_end = $1 and reference = any($2)"
 _LOCK_BY_REFERENCE = f"{_BY_REFERENCE} order by payment_id for update"
+# A part has begun where a provider was asked for it and has not refused: by the key itself, or a later try's.
 _REFUND_PARTS = """
-select reference, payment_id, amount_minor from payment.refund_part
-where front_end = $1 and payment_id = any($2) order by part
+select reference, payment_id, amount_minor, exists (
+    select from payment.attempt where attempt.front_end = part.front_end and attempt.payment_id = part.payment_id
+        and kind = 'refund' and state <> 'refused'
+        and (key = part.payment_id || '/refund/' || reference
+             or substr(key, 3) = part.payment_id || '/refund/' || reference)) as is_begun
+from payment.refund_part part where front_end = $1 and payment_id = any($2) order by part.part
 """
 _LEGS = """
 select kind, amount_minor, method, at from payment.leg where front_end = $1 and payment_id = $2 order by at, leg_id
@@ -98,6 +103,7 @@ class RefundPart:
     reference: str
     payment_id: UUID
     minor: int
+    is_begun: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +147,7 @@ async def by_references(
 async def refund_parts(session: ports.Session, front_end: str, payment_ids: Sequence[UUID]) -> list[RefundPart]:
     """Return what was promised to be given back from payments."""
     rows = await session.fetch(_REFUND_PARTS, front_end, list(payment_ids))
-    return [RefundPart(row["reference"], row["payment_id"], row["amount_minor"]) for row in rows]
+    return [RefundPart(row["reference"], row["payment_id"], row["amount_minor"], row["is_begun"]) for row in rows]
 
 
 async def promise_refund(

@@ -1,6 +1,7 @@
 """Try a front end in processes of its own before the platform touches it: does it load, and do its tests pass?
 
-They have no platform environment and no credentials, and an endless loop in them ends with their time.
+They have no platform environment and no credentials, run apart where the system can (`isolation/sandbox`), and an
+endless loop in them ends with their time.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import isthmus
 from isthmus.kernel import errors
 
 from ..children import run_child
-from .loading import NotAFrontEnd
+from ..isolation.sandbox import sandboxed
+from .loading import NotAFrontEnd, import_path
 from .versions import Packed, unpack
 
 LOAD_LIMIT_S: Final = 30
 TESTS_LIMIT_S: Final = 300  # a team that needs more runs the rest of them before it deploys
+SEEN_AFTER_S: Final = 60
 SHOWN_MAX: Final = 6_000  # characters of what tests said: their end is what matters
 
 _LOAD: Final = """
@@ -54,9 +56,9 @@ async def laid_out(packed: Packed) -> AsyncGenerator[Path]:
         yield inside
 
 
-async def code_of(folder: Path) -> str:
+async def code_of(folder: Path, hidden: Sequence[Path] = ()) -> str:
     """Load a front end elsewhere and return its code. Raises NotAFrontEnd with what it said."""
-    status, said = await _run([sys.executable, "-c", _LOAD, str(folder)], folder.parent.parent, LOAD_LIMIT_S)
+    status, said = await _run([sys.executable, "-c", _LOAD, str(folder)], folder.parent.parent, LOAD_LIMIT_S, hidden)
     last = said.strip().splitlines()[-1] if said.strip() else "nothing was said"
     if status is None:
         raise NotAFrontEnd(
@@ -67,7 +69,7 @@ async def code_of(folder: Path) -> str:
     return last.removeprefix("code ")
 
 
-async def run_tests(folder: Path) -> bool:
+async def run_tests(folder: Path, hidden: Sequence[Path] = ()) -> bool:
     """Run a front end's tests; return False where it has none. Raises TestsFailed with what they said."""
     if not await asyncio.to_thread(_has_tests, folder):
         return False
@@ -75,11 +77,16 @@ async def run_tests(folder: Path) -> bool:
         raise TestsFailed("the tests cannot run: pytest is not installed", remedy="pip install pytest")
     command = [sys.executable, "-m", "pytest", "-q", "--import-mode=importlib", "-p", "no:cacheprovider"]
     command += ["-c", os.devnull, "--rootdir", str(folder.parent.parent), "--color=no", "--disable-warnings"]
+    command += ["-o", f"faulthandler_timeout={SEEN_AFTER_S}"]  # then pytest prints where a test is
     if importlib.util.find_spec("pytest_asyncio") is not None:
         command += ["-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto"]
-    status, said = await _run([*command, str(folder)], folder.parent.parent, TESTS_LIMIT_S)
+    status, said = await _run([*command, str(folder)], folder.parent.parent, TESTS_LIMIT_S, hidden)
     if status is None:
-        raise TestsFailed(f"the tests of {folder.name} do not end within {TESTS_LIMIT_S} s", remedy="mend them")
+        raise TestsFailed(
+            f"the tests of {folder.name} do not end within {TESTS_LIMIT_S} s; where one was last seen:\n"
+            f"{said.strip()[-SHOWN_MAX:]}\n",
+            remedy="mend the test that does not end",
+        )
     if status not in (0, _NO_TESTS):
         raise TestsFailed(
             f"the tests of {folder.name} do not pass:\n{said.strip()[-SHOWN_MAX:]}\n",
@@ -92,16 +99,11 @@ def _has_tests(folder: Path) -> bool:
     return any(path.name.startswith("test_") or path.stem.endswith("_test") for path in folder.rglob("*.py"))
 
 
-async def _run(command: Sequence[str], place: Path, limit_s: float) -> tuple[int | None, str]:
+async def _run(command: Sequence[str], place: Path, limit_s: float, hidden: Sequence[Path]) -> tuple[int | None, str]:
     """Return exit code and what was said; no code where it was killed for taking too long."""
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    environment |= {"PYTHONPATH": _path(place), "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(place)}
+    environment |= {"PYTHONPATH": import_path(place), "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(place)}
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # plugins of the platform's own tests take a second to load
-    ended = await run_child(command, limit_s=limit_s, env=environment, cwd=place, is_merged=True)
+    apart = await asyncio.to_thread(sandboxed, command, hidden, [place])
+    ended = await run_child(apart, limit_s=limit_s, env=environment, cwd=place, is_merged=True)
     return ended.code, ended.out.decode(errors="replace")
-
-
-def _path(place: Path) -> str:
-    """The front end first, then the platform that this process runs: installed, or from its source."""
-    source = str(Path(isthmus.__file__).parents[1])
-    return os.pathsep.join([str(place), source])

@@ -9,6 +9,7 @@ One deploy of a front end at a time; others deploy theirs meanwhile, and notice 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from ..shadow import shadow as shadows
 from . import rollout as switches
 from . import versions
 from .changes import attributes_compared, compared, events_compared, metrics_compared
-from .check import code_of, laid_out, run_tests
+from .check import TESTS_LIMIT_S, code_of, laid_out, run_tests
 from .declared import problems_of as own_problems
 from .guardrails import bounds_of
 from .loading import Load, load_front_end
@@ -39,6 +40,7 @@ class Comparison(Protocol):
 
 Replay = Callable[[Database, Release, Release, str], Awaitable[Comparison]]
 Say = Callable[[str], None]
+SAY_EVERY_S = 10
 
 
 class NotAccepted(errors.RuleBroken):
@@ -64,7 +66,7 @@ class DeployContext:
     """Where deploys happen.
 
     release: packs, and what the servers' folder holds. cache: a folder for unpacked versions. replay: compares two
-    releases over recorded calls. load: loads a folder.
+    releases over recorded calls. load: loads a folder. hidden: folders that its tests find empty.
     """
 
     database: Database
@@ -73,6 +75,7 @@ class DeployContext:
     replay: Replay | None = None
     load: Load = load_front_end
     say: Say = lambda _: None
+    hidden: tuple[Path, ...] = ()
 
 
 class DeployRequest(Value):
@@ -111,9 +114,9 @@ async def deploy(ground: DeployContext, folder: Path, wish: DeployRequest) -> De
         raise errors.BadAsk(f"{wish.percent} percent", remedy="stage for 1 to 99 percent, or leave it out for all")
     packed = await asyncio.to_thread(versions.pack, folder)
     async with laid_out(packed) as inside:
-        testing = asyncio.create_task(run_tests(inside))
+        testing = asyncio.create_task(run_tests(inside, ground.hidden))
         try:
-            code = await code_of(inside)
+            code = await code_of(inside, ground.hidden)
             if wish.code not in (None, code):
                 raise NotYours(
                     f"the folder is front end {code!r}, and this key is of {wish.code!r}",
@@ -135,7 +138,7 @@ async def _deployed(
     front_end = await asyncio.to_thread(_loaded, ground, code, packed)
     new = checked(ground.release, front_end)
     say(f"{code}: fits the contracts of this platform")
-    say(f"{code}: its tests pass" if await testing else f"{code}: it has no tests")
+    say(f"{code}: its tests pass" if await _tested(testing, code, say) else f"{code}: it has no tests")
     number = await versions.keep(database, code, packed, wish.made_by)
     named = versions.named(number, packed.hash)
     if _is_there(held, packed.hash, wish.percent):
@@ -170,6 +173,16 @@ async def _deployed(
         reason="differences accepted" if differences else "",
     )
     return _said(done, named, wish.percent, differences)
+
+
+async def _tested(testing: asyncio.Task[bool], code: str, say: Say) -> bool:
+    """Wait for the tests, and say from time to time that they run."""
+    for times in itertools.count(1):
+        done, _ = await asyncio.wait([testing], timeout=SAY_EVERY_S)
+        if done:
+            break
+        say(f"{code}: its tests have run for {times * SAY_EVERY_S} s, and may for {TESTS_LIMIT_S} s")
+    return await testing
 
 
 def checked(release: Release, front_end: FrontEnd) -> CompiledFrontEnd:

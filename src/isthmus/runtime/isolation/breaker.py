@@ -12,6 +12,12 @@ PAUSE_MIN_S = 1.0
 PAUSE_MAX_S = 30.0  # so that a front end that was mended answers again half a minute later at most
 
 
+class FrontEndAway(errors.Unavailable):
+    """A front end's own answers cannot be asked now: they failed too often, or are all busy."""
+
+    slug = "runtime.front-end-away"
+
+
 class Breaker:
     """Counts failures in a row. Closed, open for a pause that doubles, then one trial."""
 
@@ -27,7 +33,7 @@ class Breaker:
         if self._failures >= FAILURES_MAX:
             now = self._clock()
             if now < self._until:
-                raise errors.Unavailable(
+                raise FrontEndAway(
                     f"{self._who} failed {self._failures} times in a row and is not asked for now",
                     remedy="mend it or roll it back; it is tried again by itself",
                 )

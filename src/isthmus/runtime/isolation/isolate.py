@@ -26,7 +26,7 @@ class Isolation:
     """Where a front end's answers run, and what they may take.
 
     budget_ms: of one answer, inline. deadline_ms: of one ask to a worker; of all asks of one call to a service.
-    memory_mb: of a worker, beyond what Python takes. url: of the service.
+    memory_mb: of a worker, beyond what Python takes. url: of the service. hidden: folders that a worker finds empty.
     """
 
     mode: Literal["inline", "process", "http"] = "inline"
@@ -34,6 +34,7 @@ class Isolation:
     deadline_ms: int = 200
     memory_mb: int = 256
     url: str = ""
+    hidden: tuple[Path, ...] = ()
 
 
 _at_work: WeakValueDictionary[tuple[Path, str, Isolation], Workers] = WeakValueDictionary()
@@ -63,7 +64,12 @@ def in_workers(folder: Path, isolation: Isolation, points: Mapping[str, Point]) 
     key = (folder.absolute(), content_hash(folder), isolation)
     workers = _at_work.get(key)
     if workers is None:
-        workers = Workers(folder.absolute(), deadline_ms=isolation.deadline_ms, memory_mb=isolation.memory_mb)
+        workers = Workers(
+            folder.absolute(),
+            deadline_ms=isolation.deadline_ms,
+            memory_mb=isolation.memory_mb,
+            hidden=isolation.hidden,
+        )
         _at_work[key] = workers
 
     held = weakref.ref(workers)  # functions are remembered by their hash longer than the front end lives

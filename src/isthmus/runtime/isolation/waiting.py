@@ -16,9 +16,10 @@ from typing import Any, TypeVar, cast
 
 from greenlet import getcurrent, greenlet
 
-from isthmus.kernel import Platform, errors
+from isthmus.kernel import Platform
 from isthmus.kernel.host import Answered, Call
 
+from .breaker import FrontEndAway
 from .manifest import IsolatedFrontEnd
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ class IsolatingPlatform(Platform):
             async with asyncio.timeout(call.limit_ms / 1000):
                 await turns.acquire()
         except TimeoutError:
-            raise errors.Unavailable(
+            raise FrontEndAway(
                 f"{CALLS_MAX} other calls of {front_end.code!r} were under way for {call.limit_ms} ms",
                 remedy="make its answers faster: they hold its own calls up, and nobody else's",
             ) from None

@@ -179,8 +179,17 @@ def guarded(front_end: FrontEnd, budget_ms: int) -> FrontEnd:
     return rebuilt(front_end)
 
 
+class _Who(str):
+    """The name of an answer in messages. A fingerprint has nothing of it: where a file lies is not what it does."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at 0x0>"
+
+
 def _guarded(owner: str, answer: Answer, dog: Watchdog) -> Answer:
-    who = f"{owner}.{answer.name} ({answer.source})"
+    who = _Who(f"{owner}.{answer.name} ({answer.source})")
     make = _guard_steps if inspect.iscoroutinefunction(answer.function) else _guard
     return replace(answer, function=make(answer.function, answer, who, dog))
 

@@ -14,18 +14,19 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-import isthmus
 from isthmus.kernel import errors
 
-from .breaker import Breaker
+from ..deploy.loading import import_path
+from .breaker import Breaker, FrontEndAway
 from .manifest import ToldFrontEnd
+from .sandbox import sandboxed
 from .waiting import can_wait, wait
 from .worker import ANSWERED, OUT_OF_MEMORY, READ_BYTES, receive
 
@@ -51,8 +52,9 @@ class CannotLoad(errors.BadAsk):
 class Workers:
     """The processes of one front end. They end with this object, or with the platform's process."""
 
-    def __init__(self, folder: Path, *, deadline_ms: int, memory_mb: int) -> None:
+    def __init__(self, folder: Path, *, deadline_ms: int, memory_mb: int, hidden: Sequence[Path] = ()) -> None:
         self._folder = folder
+        self._hidden = hidden
         self._deadline_s = deadline_ms / 1000
         self._memory_mb = memory_mb
         self._numbers = itertools.count(1)
@@ -114,19 +116,12 @@ class Workers:
     def _start(self) -> ToldFrontEnd:
         """Start the process that loads the folder, and two copies of it."""
         ours, theirs = socket.socketpair()
-        source = Path(isthmus.__file__).parents[1]
         # -P and no more of the environment than this: what the platform knows of its database is not for the answers
+        program = [sys.executable, "-P", "-m", "isthmus.runtime.isolation.worker"]
+        program += [str(theirs.fileno()), str(self._folder), str(self._memory_mb)]
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "isthmus.runtime.isolation.worker",
-                str(theirs.fileno()),
-                self._folder,
-                str(self._memory_mb),
-            ],
-            env={"PYTHONPATH": str(source), "PATH": os.defpath, "LANG": "C.UTF-8"},
+            sandboxed(program, self._hidden, [self._folder]),
+            env={"PYTHONPATH": import_path(), "PATH": os.defpath, "LANG": "C.UTF-8"},
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno() if _has_descriptor(sys.stderr) else subprocess.DEVNULL,
@@ -185,7 +180,7 @@ class Workers:
                 return self._idle.pop()  # who answered last: its memory is warm, and often its core too
             except IndexError:
                 if time.monotonic() > ends:
-                    raise errors.Unavailable(
+                    raise FrontEndAway(
                         f"every worker of {self._folder.name!r} was busy for the whole deadline",
                         remedy="make its answers faster, or send less at once",
                     ) from None

@@ -15,6 +15,7 @@ from uuid import uuid4
 from isthmus.kernel import errors
 from isthmus.store import Database
 
+from ..children import with_parent
 from ..replay.record import Recorder
 from . import shadow as shadows
 
@@ -69,8 +70,7 @@ class Shadows:
     async def _tend(self, code: str) -> None:
         """Run the process once; what it was at when it died is noted."""
         process = await asyncio.create_subprocess_exec(
-            *self._command,
-            code,
+            *with_parent([*self._command, code]),
             cwd=self._place,
             env={**os.environ, "ISTHMUS_DATABASE_URL": self._database.url},
             stdin=asyncio.subprocess.DEVNULL,

@@ -147,7 +147,8 @@ async def give_back(ask: api.CancelOrder, ctx: Context) -> order.CancelledOrder:
     reference = str(sold.group_id)
     if not cancelled.was_paid and not cancelled.is_last_of_group:
         await _expect_less(sold, ctx)
-    lines = tuple(LineAsk(sku=line.sku, quantity=line.quantity) for line in sold.lines)
+    held = [(line.sku, line.quantity - line.closed) for line in sold.lines]
+    lines = tuple(LineAsk(sku=sku, quantity=count) for sku, count in held if count)
     await ctx.call(
         inventory.release,
         inventory.Release(reference=reference, lines=None if cancelled.is_last_of_group else lines),

@@ -134,6 +134,7 @@ class OrderLine(DraftLine):
     shipped: int
     returned: int
     refunded: Money
+    closed: int = 0  # will never be sent
 
 
 class HistoryEntry(Value):

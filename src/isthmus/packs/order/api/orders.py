@@ -52,6 +52,14 @@ MERGED_MAX = 100
 Reason = Annotated[str, Meta(min_length=1, max_length=240)]
 
 
+class GroupPart(Value):
+    """An order of a group that is about to be placed: its split key, its lines, and what its goods come to."""
+
+    key: str
+    lines: tuple[DraftLine, ...]
+    goods: Money
+
+
 class GetOrder(Value):
     """Ask for an order."""
 
@@ -291,6 +299,17 @@ def commission(lines: Sequence[DraftLine]) -> Sequence[Money | Pass]:
     It is written down with the line and changes nothing for the buyer; 0 to the line's total.
     """
     return [money(0, line.total.currency) for line in lines]
+
+
+@extension_point(
+    "order.delivery-weights", combine=combine.first_answer, dimensions=[ORDER_KIND, CHANNEL], until=date(2027, 6, 30)
+)
+def delivery_weights(parts: tuple[GroupPart, ...], fee: Money) -> tuple[int, ...] | Pass:
+    """Say how the delivery fee of a group is divided over its orders: a weight for each, 0 or more.
+
+    Each order's share goes back with it when it is cancelled. Default: by what the goods of each come to.
+    """
+    return tuple(part.goods.minor for part in parts)
 
 
 @extension_point("order.cancellation-fee", combine=combine.highest, dimensions=[ORDER_KIND])

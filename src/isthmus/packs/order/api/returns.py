@@ -7,7 +7,7 @@ request ──▶ requested ──approve──▶ approved ──receive──�
 from __future__ import annotations
 
 import enum
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from isthmus.kernel import Effect, Meta, Value, capability, event
@@ -62,6 +62,7 @@ class Return(Value):
     refund: Money
     tax: Money
     note: str
+    kind: Literal["return", "closing"] = "return"  # a closing is of goods that were never sent
 
 
 class DecideReturn(Value):
@@ -79,9 +80,10 @@ class ReceiveReturn(Value):
 
 
 class SettleReturn(Value):
-    """Record that a received return was refunded."""
+    """Record that a received return was refunded; `refunded` says how much, where less was left than it comes to."""
 
     return_id: UUID
+    refunded: Money | None = None
 
 
 class GetReturn(Value):
@@ -100,6 +102,46 @@ class Returns(Value):
     """The returns of an order, the first first."""
 
     items: tuple[Return, ...]
+
+
+class BookRefund(Value):
+    """Write down that money of a group went back. `cause` is a return, an order of the group, or what a person said."""
+
+    group_id: UUID
+    cause: Annotated[str, Meta(max_length=128)]
+    amount: Money
+
+
+class BookedRefund(Value):
+    """How much of it was written down for orders of the group; nothing where there is no such group."""
+
+    booked: Money
+
+
+class CloseLines(Value):
+    """Close what of an order will never come: so much of these lines, or all that is not sent."""
+
+    order_id: UUID
+    reason: Annotated[str, Meta(min_length=1, max_length=240)]
+    lines: Annotated[tuple[CloseLine, ...], Meta(max_length=LINES_MAX)] = ()
+
+
+class CloseLine(Value):
+    """So much of a line will never come."""
+
+    line: int
+    quantity: Quantity
+
+
+@event("order.lines-closed", version="1.0", subject="order_id")
+class LinesClosed(Value):
+    """Goods of an order will not be sent; what they cost goes back."""
+
+    order_id: UUID
+    return_id: UUID
+    lines: tuple[CloseLine, ...]
+    refund: Money
+    reason: str
 
 
 @event("order.return-moved", version="1.0", subject="order_id")
@@ -145,6 +187,30 @@ def receive_return(ask: ReceiveReturn) -> Return:
 )
 def settle_return(ask: SettleReturn) -> Return:
     """Record that the money is back with the buyer. Safe to repeat."""
+    ...
+
+
+@capability("order.book-refund", version="1.0", is_internal=True, effect=Effect.WRITE)
+def book_refund(ask: BookRefund) -> BookedRefund:
+    """Write down that money of a group went back, on the order that it was for.
+
+    What was given by hand counts for all orders that stand, in proportion to what is left of each.
+    """
+    ...
+
+
+@capability(
+    "order.close-lines",
+    version="1.0",
+    is_internal=True,
+    effect=Effect.WRITE,
+    raises=[UnknownOrder, IllegalTransition],
+)
+def close_lines(ask: CloseLines) -> Return:
+    """Close what of a paid order will never come; the answer is what goes back for it, still to be settled.
+
+    An order of which something was sent and nothing is left to send is shipped by it.
+    """
     ...
 
 

@@ -6,14 +6,14 @@ in one direction only, and what was read under the lock is what is written on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
 from msgspec import structs
 
-from isthmus.kernel import Context, Verdict, implements
+from isthmus.kernel import Context, Verdict, errors, implements
 from isthmus.values import Moment, Money, cursor_at, money, place_at
 
 from .. import api, rules
@@ -44,15 +44,16 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
     commissions = _commissions(ask, ctx)
     by_key = rules.split(_keys(ask, ctx))
     numbers = await ctx.resource(api.Numbers).take(ctx.front_end, len(by_key))
-    totals = rules.totals(ask, by_key)
+    goods = rules.goods_of(ask, by_key)
+    fees = rules.divided(ask.delivery_fee.minor, goods, _weights(ask, by_key, goods, ctx))
     parts = [
         storage.Part(
             order_id=ctx.new_id(),
             number=numbers[at],
             key=key,
             lines=tuple(lines),
-            delivery_fee=ask.delivery_fee.minor if at == 0 else 0,
-            total=totals[at],
+            delivery_fee=fees[at],
+            total=goods[key] + fees[at],
             commissions=tuple(commissions[line] for line in lines),
         )
         for at, (key, lines) in enumerate(by_key.items())
@@ -200,7 +201,7 @@ async def mark_shipped(ask: api.MarkShipped, ctx: Context) -> api.Order:
         return order
     _check_leads(order, State.PART_SHIPPED)
     _check_guard(order, State.SHIPPED, "$.order_id", ctx)
-    left = {line.line: line.quantity - line.shipped for line in order.lines}
+    left = {line.line: rules.left_to_send(line) for line in order.lines}
     shipped: dict[int, int] = {}
     for one in ask.lines:  # a line may be named twice: what counts is the sum
         shipped[one.line] = shipped.get(one.line, 0) + one.quantity
@@ -264,6 +265,27 @@ def _commissions(ask: api.PlaceOrder, ctx: Context) -> list[int]:
             reason = f"a commission of {money(minor, ask.currency)} on a line of {line.total}"
             raise api.OrderRefused(reasons=[reason], path=f"$.lines[{at}]")
     return minors
+
+
+def _weights(
+    ask: api.PlaceOrder, parts: Mapping[str, Sequence[int]], goods: Mapping[str, int], ctx: Context
+) -> Sequence[int]:
+    """Return by which weights the delivery fee of a group is divided. Raises AnswerFailed for what are no weights."""
+    if len(parts) == 1:
+        return (1,)
+    known = tuple(
+        api.GroupPart(key=key, lines=tuple(ask.lines[line] for line in lines), goods=money(goods[key], ask.currency))
+        for key, lines in sorted(parts.items())
+    )
+    answered = ctx.answer(api.delivery_weights)(known, ask.delivery_fee)
+    weights = answered if isinstance(answered, tuple) else tuple(part.goods.minor for part in known)
+    if len(weights) != len(known) or min(weights) < 0:
+        raise errors.AnswerFailed(
+            f"order.delivery-weights was answered with {weights} for {len(known)} orders",
+            remedy="answer one weight of 0 or more for each",
+        )
+    by_key = {part.key: weight for part, weight in zip(known, weights, strict=True)}
+    return [by_key[key] for key in parts]
 
 
 def _keys(draft: api.Draft, ctx: Context) -> list[str]:

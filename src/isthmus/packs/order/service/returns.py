@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
+from msgspec import structs
+
 from isthmus.kernel import Context, implements
-from isthmus.values import money
+from isthmus.values import Money, money
 
 from .. import api, rules
 from ..storage import orders as storage
 from ..storage import returns as storage_returns
-from .orders import found_order, locked_order, reasons_of
+from .orders import found_order, locked_order, move, reasons_of
 
 ReturnState = api.ReturnState
 _PERCENT = 100
@@ -57,14 +60,110 @@ async def decide_return(ask: api.DecideReturn, ctx: Context) -> api.Return:
 async def receive_return(ask: api.ReceiveReturn, ctx: Context) -> api.Return:
     if await _moved(ask.return_id, ReturnState.RECEIVED, "", ctx):
         await storage_returns.come_back(ctx.session, ctx.front_end, ask.return_id)
+        known = await _found(ask.return_id, ctx)
+        await storage_returns.return_commission(ctx.session, ctx.front_end, known.order_id)
     return await _found(ask.return_id, ctx)
 
 
 @implements(api.settle_return)
 async def settle_return(ask: api.SettleReturn, ctx: Context) -> api.Return:
-    if await _moved(ask.return_id, ReturnState.REFUNDED, "", ctx):
-        await storage_returns.refund(ctx.session, ctx.front_end, ask.return_id)
+    known = await _found(ask.return_id, ctx)
+    refunded = known.refund if ask.refunded is None else min(ask.refunded, known.refund)
+    if await _moved(ask.return_id, ReturnState.REFUNDED, "", ctx, refunded):
+        given = rules.settled(known.shares, refunded.minor)
+        lines = [(one.line, *shared) for one, shared in zip(known.shares, given, strict=True)]
+        await storage_returns.refund(ctx.session, ctx.front_end, ask.return_id, lines)
+        cause = str(ask.return_id)
+        before = await storage_returns.booked(ctx.session, ctx.front_end, known.order_id, cause)
+        if missing := refunded.minor - before:  # the payment has not said it, such as where there is none
+            refunds = [(ctx.new_id(), known.order_id, missing)]
+            await storage_returns.book(ctx.session, ctx.front_end, cause, refunds, ctx.now)
     return await _found(ask.return_id, ctx)
+
+
+@implements(api.book_refund)
+async def book_refund(ask: api.BookRefund, ctx: Context) -> api.BookedRefund:
+    group = await storage.group(ctx.session, ctx.front_end, ask.group_id, is_locked=True)
+    orders = await storage.orders(ctx.session, ctx.front_end, [one.order_id for one in group]) if group else []
+    left = [(one.order_id, (one.total - one.refunded).minor, one.state not in rules.TERMINAL) for one in orders]
+    found = rules.booked(ask.amount.minor, left, await _meant(ask.cause, ctx))
+    if found:
+        refunds = [(ctx.new_id(), order_id, minor) for order_id, minor in found]
+        await storage_returns.book(ctx.session, ctx.front_end, ask.cause, refunds, ctx.now)
+    states = {one.order_id: one.state for one in orders}
+    for order_id, minor in found:
+        note = f"refund of {money(minor, ask.amount.currency)}: {ask.cause}"
+        await storage.move(ctx.session, ctx.front_end, [order_id], states[order_id], (ctx.now, ctx.caller.client, note))
+    return api.BookedRefund(booked=money(sum(minor for _, minor in found), ask.amount.currency))
+
+
+async def _meant(cause: str, ctx: Context) -> UUID | None:
+    """Return the order that a refund is for: that of a return, or the one whose id the cause is."""
+    try:
+        named = UUID(cause)
+    except ValueError:
+        return None
+    return await storage_returns.order_of(ctx.session, ctx.front_end, named) or named
+
+
+@implements(api.close_lines)
+async def close_lines(ask: api.CloseLines, ctx: Context) -> api.Return:
+    order = await locked_order(ask.order_id, ctx)
+    left = {line.line: rules.left_to_send(line) for line in order.lines}
+    closed: dict[int, int] = {}
+    for one in ask.lines:  # a line may be named twice: what counts is the sum
+        closed[one.line] = closed.get(one.line, 0) + one.quantity
+    closed = closed or {line: count for line, count in left.items() if count}
+    _check_closing(order, closed, left)
+    given = await storage_returns.given_back(ctx.session, ctx.front_end, ask.order_id)
+    lines = {line.line: line for line in order.lines}
+    shares = [
+        rules.share_of(lines[line], given.get(line, rules.GivenBack()), count, _PERCENT)
+        for line, count in sorted(closed.items())
+    ]
+    wanted = tuple(api.ReturnLine(line=one.line, quantity=one.quantity, reason="closed") for one in shares)
+    value = structs.replace(
+        _requested(order, api.RequestReturn(order_id=ask.order_id, lines=wanted), shares, ctx.new_id()),  # pyright: ignore[reportArgumentType] - a Value is a struct
+        state=ReturnState.RECEIVED,
+        kind="closing",
+        note=ask.reason,
+    )
+    await storage_returns.ask(ctx.session, ctx.front_end, value, shares, ctx.now)
+    await storage_returns.close(ctx.session, ctx.front_end, ask.order_id, closed)
+    await storage_returns.return_commission(ctx.session, ctx.front_end, ask.order_id)
+    is_whole = all(count == closed.get(line, 0) for line, count in left.items())
+    state = api.OrderState.SHIPPED if is_whole else order.state
+    await move([order.order_id], order.group_id, state, f"closed, {value.refund} to go back: {ask.reason}", ctx)
+    ctx.emit(
+        api.LinesClosed(
+            order_id=order.order_id,
+            return_id=value.return_id,
+            lines=tuple(api.CloseLine(line=line, quantity=count) for line, count in sorted(closed.items())),
+            refund=value.refund,
+            reason=ask.reason,
+        )
+    )
+    return value
+
+
+def _check_closing(order: api.Order, closed: Mapping[int, int], left: Mapping[int, int]) -> None:
+    """Refuse to close what is not there to be closed, and all of an order, which is to be cancelled."""
+    what = f"order {order.number}"
+    if order.state not in (api.OrderState.PAID, api.OrderState.PART_SHIPPED) or not closed:
+        raise api.IllegalTransition(what=what, state=order.state, wanted="closed in part")
+    for line, count in closed.items():
+        if count > left.get(line, 0):
+            raise api.IllegalTransition(
+                what=f"line {line} of {what}, with {left.get(line, 0)} left to send,",
+                state=order.state,
+                wanted=f"{count} closed",
+                path="$.lines",
+            )
+    is_nothing_sent = not any(line.shipped for line in order.lines)
+    if is_nothing_sent and all(count == closed.get(line, 0) for line, count in left.items()):
+        raise api.IllegalTransition(
+            what=f"{what}, of which nothing was sent,", state=order.state, wanted="closed whole"
+        )
 
 
 @implements(api.get_return)
@@ -109,7 +208,7 @@ async def _found(return_id: UUID, ctx: Context) -> api.Return:
     return found
 
 
-async def _moved(return_id: UUID, wanted: ReturnState, note: str, ctx: Context) -> bool:
+async def _moved(return_id: UUID, wanted: ReturnState, note: str, ctx: Context, refund: Money | None = None) -> bool:
     """Move a return on; False where it is there already."""
     known = await _found(return_id, ctx)
     await storage.lock(ctx.session, ctx.front_end, known.order_id)
@@ -119,12 +218,13 @@ async def _moved(return_id: UUID, wanted: ReturnState, note: str, ctx: Context) 
     if wanted not in rules.RETURN_LEADS_TO[value.state]:
         raise api.IllegalTransition(what=f"return {return_id}", state=value.state, wanted=wanted, path="$.return_id")
     await storage_returns.move(ctx.session, ctx.front_end, return_id, wanted, note)
-    await _tell(value, wanted, await found_order(value.order_id, ctx), ctx)
+    order = await found_order(value.order_id, ctx)
+    await _tell(value if refund is None else structs.replace(value, refund=refund), wanted, order, ctx)  # pyright: ignore[reportArgumentType]
     return True
 
 
 async def _tell(value: api.Return, state: ReturnState, order: api.Order, ctx: Context) -> None:
     """Write a step of a return into the history of its locked order, and send it."""
-    told = (ctx.now, ctx.caller.client, f"return {state} of {value.refund}")
+    told = (ctx.now, ctx.caller.client, f"{value.kind} {state} of {value.refund}")
     await storage.move(ctx.session, ctx.front_end, [value.order_id], order.state, told)
     ctx.emit(api.ReturnMoved(order_id=value.order_id, return_id=value.return_id, state=state, refund=value.refund))

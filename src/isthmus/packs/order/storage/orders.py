@@ -349,6 +349,7 @@ def _line(row: ports.Row, currency: str) -> api.OrderLine:
         attributes=decode(row["attributes"], dict[str, Any]),
         commission=money(row["commission_minor"], currency),
         shipped=row["shipped"],
+        closed=row["closed"],
         returned=row["returned"],
         refunded=money(row["refunded_minor"], currency),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -15,8 +15,8 @@ from ..rules import GivenBack, Share
 # One statement for a return and its lines.
 _ASK = """
 with asked as (
-    insert into "order".return (front_end, return_id, order_id, state, refund_minor, note, asked_at)
-    values ($1, $2, $3, 'requested', $4, '', $5)
+    insert into "order".return (front_end, return_id, order_id, state, kind, refund_minor, note, asked_at)
+    values ($1, $2, $3, $14, $15, $4, $16, $5)
 )
 insert into "order".return_line (front_end, return_id, order_id, at, line, quantity, reason, worth_minor,
     worth_tax_minor, worth_discount_minor, refund_minor, refund_tax_minor)
@@ -55,13 +55,51 @@ where lines.front_end = $1 and back.front_end = $1 and back.return_id = $2
 """
 
 _REFUND = """
-with lines as (
-    update "order".lines set refunded_minor = refunded_minor + back.refund_minor from "order".return_line back
-    where lines.front_end = $1 and back.front_end = $1 and back.return_id = $2
-      and lines.order_id = back.order_id and lines.line = back.line
+with given as (
+    select * from unnest($3::int[], $4::bigint[], $5::bigint[]) as given (line, refund, tax)
+), shared as (
+    update "order".return_line back set refund_minor = given.refund, refund_tax_minor = given.tax from given
+    where back.front_end = $1 and back.return_id = $2 and back.line = given.line
+), asked as (
+    update "order".return set refund_minor = (select coalesce(sum(refund), 0) from given)
+    where front_end = $1 and return_id = $2 returning order_id
 )
-update "order".orders set refunded_minor = orders.refunded_minor + "return".refund_minor from "order".return
-where orders.front_end = $1 and "return".front_end = $1 and return_id = $2 and orders.order_id = "return".order_id
+update "order".lines set refunded_minor = refunded_minor + given.refund from given, asked
+where lines.front_end = $1 and lines.order_id = asked.order_id and lines.line = given.line
+"""
+
+# What went back for an order and what it was for, in one statement with what the order says of all of it.
+_BOOK = """
+with given as (
+    insert into "order".refund (front_end, refund_id, order_id, cause, amount_minor, at)
+    select $1, refund_id, order_id, $2, minor, $3
+    from unnest($4::uuid[], $5::uuid[], $6::bigint[]) as given (refund_id, order_id, minor)
+    returning order_id, amount_minor
+)
+update "order".orders set refunded_minor = refunded_minor + given.amount_minor from given
+where orders.front_end = $1 and orders.order_id = given.order_id
+"""
+
+_BOOKED = """
+select coalesce(sum(amount_minor), 0)::bigint from "order".refund
+where front_end = $1 and order_id = $2 and cause = $3
+"""
+
+_CLOSE = """
+update "order".lines set closed = closed + given.quantity
+from unnest($3::int[], $4::int[]) as given (line, quantity)
+where front_end = $1 and order_id = $2 and lines.line = given.line
+"""
+
+_ORDER_OF = """
+select order_id from "order".return where front_end = $1 and return_id = $2
+"""
+
+# Of the commission goes back what is due for all goods that came back or were closed, rounded once.
+_COMMISSION = """
+update "order".lines set commission_returned_minor =
+    (2 * commission_minor * (returned + closed) + quantity) / (2 * quantity)
+where front_end = $1 and order_id = $2 and commission_minor > 0
 """
 
 
@@ -91,6 +129,9 @@ async def ask(
         [one.worth_discount for one in shares],
         [one.refund for one in shares],
         [one.refund_tax for one in shares],
+        value.state,
+        value.kind,
+        value.note,
     )
 
 
@@ -129,6 +170,7 @@ def _return(row: ports.Row, lines: Sequence[ports.Row]) -> api.Return:
         refund=money(row["refund_minor"], currency),
         tax=money(sum(one["refund_tax_minor"] for one in lines), currency),
         note=row["note"],
+        kind=row["kind"],
     )
 
 
@@ -140,6 +182,38 @@ async def come_back(session: ports.Session, front_end: str, return_id: UUID) -> 
     await session.execute(_COME_BACK, front_end, return_id)
 
 
-async def refund(session: ports.Session, front_end: str, return_id: UUID) -> None:
-    """Count what was refunded on the lines and on the order; the database refuses more than was paid."""
-    await session.execute(_REFUND, front_end, return_id)
+async def refund(
+    session: ports.Session, front_end: str, return_id: UUID, lines: Sequence[tuple[int, int, int]]
+) -> None:
+    """Count what was refunded on the lines, each with the tax in it; the database refuses more than was paid."""
+    await session.execute(_REFUND, front_end, return_id, *map(list, zip(*lines, strict=True)))
+
+
+async def book(
+    session: ports.Session,
+    front_end: str,
+    cause: str,
+    refunds: Sequence[tuple[UUID, UUID, int]],
+    now: datetime,
+) -> None:
+    """Write down what went back, each with an id and the order that it was for."""
+    await session.execute(_BOOK, front_end, cause, now, *map(list, zip(*refunds, strict=True)))
+
+
+async def booked(session: ports.Session, front_end: str, order_id: UUID, cause: str) -> int:
+    """Return how much is written down for a cause."""
+    return await session.fetch_value(_BOOKED, front_end, order_id, cause)
+
+
+async def order_of(session: ports.Session, front_end: str, return_id: UUID) -> UUID | None:
+    return await session.fetch_value(_ORDER_OF, front_end, return_id)
+
+
+async def close(session: ports.Session, front_end: str, order_id: UUID, lines: Mapping[int, int]) -> None:
+    """Count what of lines will never come."""
+    await session.execute(_CLOSE, front_end, order_id, list(lines), list(lines.values()))
+
+
+async def return_commission(session: ports.Session, front_end: str, order_id: UUID) -> None:
+    """Give back what is due of the commission for goods that came back or never come."""
+    await session.execute(_COMMISSION, front_end, order_id)

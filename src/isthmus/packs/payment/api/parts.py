@@ -12,6 +12,8 @@ from uuid import UUID
 from isthmus.kernel import Effect, Meta, Pass, Value, capability, combine, errors, extension_point
 from isthmus.values import CHANNEL, ORDER_KIND, Money
 
+from .errors import IllegalStep
+
 PARTS_MAX = 10
 BALANCE = "/balance"
 
@@ -30,11 +32,15 @@ def purpose_of(reference: str) -> str:
 
 
 class SplitRefund(Value):
-    """Give an amount back from several payments, the last of them first. `reference` is split once."""
+    """Give an amount back from several payments, the last of them first. `reference` is split once.
+
+    at_most: less is given where less is left, such as after a refund by hand.
+    """
 
     payments: References
     amount: Money
     reference: Reference
+    at_most: bool = False
 
 
 class RefundFrom(SplitRefund):
@@ -69,7 +75,9 @@ class RefundTooLarge(errors.RuleBroken):
         )
 
 
-@capability("payment.split-refund", version="1.0", effect=Effect.WRITE, raises=[RefundTooLarge], is_internal=True)
+@capability(
+    "payment.split-refund", version="1.0", effect=Effect.WRITE, raises=[RefundTooLarge, IllegalStep], is_internal=True
+)
 def split_refund(ask: SplitRefund) -> RefundParts:
     """Say which payment gives how much of a refund. Asked again, the answer is the same, whatever was given since."""
     ...

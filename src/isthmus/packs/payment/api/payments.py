@@ -191,6 +191,7 @@ class PaymentMoved(Value):
     state: PaymentState
     kind: str
     amount: Money
+    cause: str = ""  # of a refund: the reference that it was given for
 
 
 @event("payment.outcome-contradicted", version="1.0", subject="payment_id")

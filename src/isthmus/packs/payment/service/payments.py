@@ -73,14 +73,21 @@ async def split_refund(ask: api.SplitRefund, ctx: Context) -> api.RefundParts:
         return api.RefundParts(
             parts=tuple(api.RefundPart(payment_id=part.payment_id, amount=money(part.minor, currency)) for part in done)
         )
-    promised = {one.payment.payment_id: 0 for one in found}
-    for part in known:
-        promised[part.payment_id] += part.minor
-    left = [(one.payment.payment_id, one.payment.captured.minor - promised[one.payment.payment_id]) for one in found]
-    parts = rules.from_the_last(ask.amount.minor, left)
+    left: list[tuple[UUID, int]] = []
+    for one in found:
+        if ask.at_most and one.payment.state is api.PaymentState.AUTHORISED:  # how much is left is not known yet
+            raise api.IllegalStep(state=one.payment.state, wanted="asked to refund")
+        under_way = await storage.under_way(ctx.session, ctx.front_end, one.payment.payment_id)
+        promised = sum(part.minor for part in known if part.payment_id == one.payment.payment_id and not part.is_begun)
+        has = rules.left_for(Kind.REFUND, one.payment) - under_way.get(Kind.REFUND, 0) - promised
+        left.append((one.payment.payment_id, has))
+    all_left = sum(max(0, minor) for _, minor in left)
+    wanted = min(ask.amount.minor, all_left) if ask.at_most else ask.amount.minor
+    parts = rules.from_the_last(wanted, left)
     if parts is None:
-        raise api.RefundTooLarge(wanted=ask.amount, left=money(sum(minor for _, minor in left), ask.amount.currency))
-    await storage.promise_refund(ctx.session, ctx.front_end, ask.reference, parts, ctx.now)
+        raise api.RefundTooLarge(wanted=ask.amount, left=money(all_left, ask.amount.currency))
+    if parts:
+        await storage.promise_refund(ctx.session, ctx.front_end, ask.reference, parts, ctx.now)
     return api.RefundParts(
         parts=tuple(api.RefundPart(payment_id=one, amount=money(minor, ask.amount.currency)) for one, minor in parts)
     )
@@ -113,8 +120,9 @@ async def begin_attempt(ask: api.Begin, ctx: Context) -> api.Attempt:
     under_way = await storage.under_way(ctx.session, ctx.front_end, ask.payment_id)
     if first := rules.in_the_way(ask.kind, under_way):
         raise api.StepUnderWay(kind=first, wanted=ask.kind)
+    promised = await _promised(ask, ctx) if ask.kind is Kind.REFUND else 0
     left = money(
-        rules.left_for(ask.kind, payment) - under_way.get(ask.kind, 0),
+        max(0, rules.left_for(ask.kind, payment) - under_way.get(ask.kind, 0) - promised),
         payment.amount.currency,
     )
     wanted = left if ask.amount is None else ask.amount
@@ -124,6 +132,13 @@ async def begin_attempt(ask: api.Begin, ctx: Context) -> api.Attempt:
         raise api.AmountExceeded(wanted=wanted, left=left)
     begin = storage.Beginning(attempt_id=ctx.new_id(), key=keys[len(known)], minor=wanted.minor, at=ctx.now)
     return await storage.begin(ctx.session, ctx.front_end, kept, ask, begin)
+
+
+async def _promised(ask: api.Begin, ctx: Context) -> int:
+    """Return what others were promised of a payment and have not been given yet: nobody else has that."""
+    known = await storage.refund_parts(ctx.session, ctx.front_end, [ask.payment_id])
+    keys = {one.reference: f"{ask.payment_id}/refund/{one.reference}" for one in known}
+    return sum(one.minor for one in known if not one.is_begun and keys[one.reference] != ask.key)
 
 
 @implements(api.end_attempt)
@@ -139,7 +154,7 @@ async def end_attempt(ask: api.End, ctx: Context) -> api.Attempt:
         state = rules.state_after(attempt.kind, payment, attempt.amount.minor)
         await storage.apply(ctx.session, ctx.front_end, attempt, state, outcome.provider_reference)
         await _move_money(attempt, payment.method or attempt.method, ctx)
-        _tell(payment, state, attempt.kind, attempt.amount, ctx)
+        _tell(payment, state, attempt.kind, attempt.amount, ctx, rules.cause_of(attempt))
     elif not ended and outcome.state not in ("unknown", attempt.state):
         ctx.emit(
             api.OutcomeContradicted(
@@ -174,9 +189,16 @@ async def _locked(payment_id: UUID, ctx: Context) -> storage.Kept:
     return kept
 
 
-def _tell(payment: api.Payment, state: api.PaymentState, kind: str, amount: Money, ctx: Context) -> None:
+def _tell(
+    payment: api.Payment, state: api.PaymentState, kind: str, amount: Money, ctx: Context, cause: str = ""
+) -> None:
     ctx.emit(
         api.PaymentMoved(
-            payment_id=payment.payment_id, reference=payment.reference, state=state, kind=kind, amount=amount
+            payment_id=payment.payment_id,
+            reference=payment.reference,
+            state=state,
+            kind=kind,
+            amount=amount,
+            cause=cause,
         )
     )

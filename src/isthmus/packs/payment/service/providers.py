@@ -91,7 +91,7 @@ async def refund(ask: api.Refund, ctx: Context) -> api.Payment:
 
 @implements(api.refund_from)
 async def refund_from(ask: api.RefundFrom, ctx: Context) -> api.RefundParts:
-    wanted = api.SplitRefund(payments=ask.payments, amount=ask.amount, reference=ask.reference)
+    wanted = api.SplitRefund(payments=ask.payments, amount=ask.amount, reference=ask.reference, at_most=ask.at_most)
     split = await ctx.call(api.split_refund, wanted)
     for part in split.parts:
         given = api.Refund(payment_id=part.payment_id, amount=part.amount, reference=ask.reference, reason=ask.reason)
