@@ -18,7 +18,7 @@ PYTEST := $(PY) -m pytest -n $(WORKERS)
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml kits/storefront/pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \
 		echo "Isthmus needs Python 3.11 or newer: on Debian, apt-get install python3 python3-venv" >&2; exit 1; fi
 	@if ! [ -x $(PY) ] || ! $(PY) -m pip --version >/dev/null 2>&1; then \
@@ -32,8 +32,9 @@ $(STAMP): pyproject.toml
 				echo "$(PYTHON) can make no environment: on Debian, apt-get install python3-venv, and run this again" >&2; \
 				exit 1; }; \
 	fi
-	@echo "installing Isthmus and what it needs into $(VENV) (once, and again when pyproject.toml changes)"
-	@$(PY) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --editable '.[$(EXTRAS)]'
+	@echo "installing Isthmus and what it needs into $(VENV) (once, and again when a pyproject.toml changes)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --editable '.[$(EXTRAS)]' \
+		--editable kits/storefront
 	@touch $@
 
 check: $(STAMP)

@@ -33,6 +33,7 @@ from tests.flows.test_business_lines import CODES, FOLDERS, Lines, stocked
 
 FreshDatabase = Callable[[], AbstractAsyncContextManager[str]]
 ROOT = Path(__file__).parents[2]
+KIT = ROOT / "kits" / "storefront" / "src"
 TOKEN = "an-operator"
 PATIENCE_MS = 30_000  # a busy machine answers late; a test that fails waits this long
 
@@ -96,7 +97,8 @@ def shops(api: str, keys: dict[str, str], root: Path = ROOT) -> Iterator[dict[st
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
                 port = free.getsockname()[1]
-            facts = {"SHOP_API": api, "SHOP_KEY": key, "SHOP_SECRET": f"secret of {code}", "PYTHONPATH": str(root)}
+            facts = {"SHOP_API": api, "SHOP_KEY": key, "SHOP_SECRET": f"secret of {code}"}
+            facts["PYTHONPATH"] = os.pathsep.join((str(root), str(KIT)))
             made = ["--factory", f"front_ends.{code}.shop.app:shop", "--port", str(port), "--log-level", "warning"]
             command = [sys.executable, "-m", "uvicorn", *made]
             running.append(subprocess.Popen(command, cwd=root, env={**os.environ, **facts}))

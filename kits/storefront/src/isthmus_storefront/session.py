@@ -10,15 +10,14 @@ import json
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-COOKIE = "brand_shop"
 KEPT_S = 30 * 24 * 3600
 
 
-def read(request: Request, secret: bytes) -> dict[str, Any]:
+def read(request: Request, name: str, secret: bytes) -> dict[str, Any]:
     """Return what the cookie holds; nothing where there is none or its signature is another's."""
-    text, _, signature = request.cookies.get(COOKIE, "").partition(".")
+    text, _, signature = request.cookies.get(name, "").partition(".")
     if not hmac.compare_digest(_sign(text, secret).encode(), signature.encode()):
         return {}
     try:
@@ -28,19 +27,10 @@ def read(request: Request, secret: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def write(response: Response, session: dict[str, Any], secret: bytes) -> None:
+def write(response: Response, name: str, session: dict[str, Any], secret: bytes) -> None:
     """Set the cookie; other sites' forms do not carry it."""
     text = base64.urlsafe_b64encode(json.dumps(session, separators=(",", ":")).encode()).decode()
-    response.set_cookie(
-        COOKIE, f"{text}.{_sign(text, secret)}", max_age=KEPT_S, httponly=True, samesite="lax", path="/"
-    )
-
-
-async def end(request: Request) -> Response:
-    """Forget who was shopping and what was in the basket, as on a computer that others use."""
-    response = RedirectResponse("/", status_code=303)
-    response.delete_cookie(COOKIE)
-    return response
+    response.set_cookie(name, f"{text}.{_sign(text, secret)}", max_age=KEPT_S, httponly=True, samesite="lax", path="/")
 
 
 def _sign(text: str, secret: bytes) -> str:

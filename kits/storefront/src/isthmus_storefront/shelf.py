@@ -6,10 +6,9 @@ import asyncio
 import time
 from typing import Any
 
-from . import look
+from .currency import Currency
 from .platform import Platform
 
-CURRENCY = "USD"
 DEPARTMENTS_KEPT_S = 300.0
 
 Kept = dict[str, tuple[float, list[dict[str, Any]]]]  # departments by the one above them, each with its time
@@ -28,7 +27,9 @@ async def departments(platform: Platform, kept: Kept, parent: str) -> list[dict[
     return found
 
 
-async def cards(platform: Platform, member_id: str | None, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+async def cards(
+    platform: Platform, currency: Currency, member_id: str | None, items: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """Return goods with what the least that can be bought of each costs this shopper; no price where it has none."""
     if not items:
         return []
@@ -37,7 +38,7 @@ async def cards(platform: Platform, member_id: str | None, items: list[dict[str,
     )
     known = {one["item"]["sku"]: one for one in described["items"]}
     lines = [{"sku": sku, "quantity": one["offer"]["min_quantity"]} for sku, one in known.items() if one["offer"]]
-    ask = {"currency": CURRENCY, "lines": lines, "buyer": buyer, "is_partial": True}
+    ask = {"currency": currency.code, "lines": lines, "buyer": buyer, "is_partial": True}
     quote = await platform.call("pricing.quote", ask) if lines else {"lines": []}
     priced = {one["sku"]: one for one in quote["lines"]}
     return [one | {"unit": known[one["sku"]]["item"]["unit"], "priced": priced.get(one["sku"])} for one in items]
@@ -47,13 +48,13 @@ async def _buyer(platform: Platform, member_id: str | None) -> dict[str, Any]:
     return {} if member_id is None else await platform.call("member.get-buyer", {"member_id": member_id})
 
 
-def remarks(preview: dict[str, Any]) -> dict[str, list[str]]:
+def remarks(preview: dict[str, Any], currency: Currency) -> dict[str, list[str]]:
     """Return what is to be said beside each SKU of a basket: what is short, dearer, or could come instead."""
     told: dict[str, list[str]] = {}
     for one in preview["shortages"]:
         told.setdefault(one["sku"], []).append(f"Only {one['available']} left of {one['wanted']} wanted")
     for one in preview["drifted"]:
-        was, now = look.amount(one["shown"]), look.amount(one["now"])
+        was, now = currency.amount(one["shown"]), currency.amount(one["now"])
         told.setdefault(one["sku"], []).append(f"The price changed: {was} before, {now} now")
     for one in preview["substitutes"]:
         told.setdefault(one["instead_of"], []).append(f"We could bring {one['offer']['title']} instead")
