@@ -34,12 +34,13 @@ from isthmus.data.persons.one_id import Review
 from isthmus.data.platform import DataPlatform
 from isthmus.data.query.proof import Proofs
 from isthmus.data.show import broken, show, show_changes, usage_table
-from isthmus.kernel import FrontEnd, encode
+from isthmus.kernel import FrontEnd, encode, errors
 from isthmus.markings import Filter
 
 LOCK: Final = Path("metrics.lock.json")
 
 out = Console()
+progress = Console(stderr=True)  # what a long command is at, apart from what it finds
 
 Open = Callable[[], DataPlatform]
 Land = Callable[[DataPlatform], Coroutine[Any, Any, Landing]]
@@ -76,7 +77,7 @@ def commands(
         """Bring new events and changed rows into the lake, and compare both sides; exit code 1 where they differ."""
         platform = open_platform()
         landing = asyncio.run(land(platform))
-        pruned = platform.receipts.prune(datetime.now(UTC))
+        pruned = platform.prune(datetime.now(UTC))
         if as_json:
             typer.echo(encode(landing))
             raise typer.Exit(1 if landing.alerts else 0)
@@ -290,21 +291,27 @@ def _add_locking(app: typer.Typer, open_platform: Open, folder: Callable[[], Dec
         out.print(table if found else "no metric computes anything else")
 
 
+def _show_progress(at: int, count: int, name: str) -> None:
+    progress.print(f"metric {at + 1} of {count}: {name}", markup=False, highlight=False)
+
+
 def _add_checking(app: typer.Typer, open_platform: Open) -> None:
     @app.command("check", epilog=_tried("check"))
     def check() -> None:
         """Prove keys and references, check quality and every truth that the model implies; exit code 1 if one fails."""
         platform = open_platform()
         reader, proofs = platform.lake.newest(), Proofs(platform.model)
+        progress.print("keys and references")
         failures = [
             f"the {proof.kind} of {proof.subject} is broken {proof.count} times: {', '.join(proof.examples)}"
             for proof in proofs.all(reader)
             if not proof.holds
         ]
         rules = quality.rules(platform.model)
+        progress.print(f"{len(rules)} quality rules")
         history = quality.History(platform.lake.folder / "quality.jsonl")
         failures += [str(one) for one in quality.examine(rules, reader, datetime.now(UTC), history) if not one.holds]
-        failures += map(str, metamorphic.broken(platform.metrics, platform.policies["owner"]))
+        failures += map(str, metamorphic.broken(platform.metrics, platform.policies["owner"], began=_show_progress))
         for failure in failures:
             out.print(failure, style="red", markup=False)
         out.print(f"{len(rules)} quality rules, {len(platform.model.metrics)} metrics, {len(failures)} failures")
@@ -316,6 +323,12 @@ def _add_checking(app: typer.Typer, open_platform: Open) -> None:
         url: Annotated[str, typer.Option(help="Address of the PostgreSQL that has the tables.")] = "",
     ) -> None:
         """Ask an acceptance set of both engines and compare cell by cell; exit code 1 where a cell differs."""
+        if to == "postgres" and not url:
+            raise errors.BadAsk(
+                "graduate --to postgres was given no address of a PostgreSQL to compare with",
+                remedy="give one: --url postgresql://reader@host/database, of the business's own or of a copy",
+                path="--url",
+            )
         platform, now = open_platform(), datetime.now(UTC)
         reader, asks = platform.lake.newest(), acceptance(platform.metrics, now, has_found=to == "spark")
         with tempfile.TemporaryDirectory() as folder:

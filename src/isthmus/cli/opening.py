@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
@@ -63,7 +64,8 @@ def look(asked: Asked) -> tuple[Release, tuple[str, ...]]:
     """Return a release, and what it is in sentences: what is deployed, or the folder where there is no database."""
     config = load_config()
     if not asked.is_folder and has_database(config):
-        return on(deploy_site, lambda found: as_deployed(found, asked.front_end, asked.version))
+        with ThreadPoolExecutor(1) as apart:  # who asks may be in an event loop, and there is one a thread
+            return apart.submit(on, deploy_site, lambda at: as_deployed(at, asked.front_end, asked.version)).result()
     return written(config), (f"of the folder {config.front_ends}, whatever is deployed",)
 
 
