@@ -114,9 +114,7 @@ async def test_a_landing_that_takes_long_leaves_the_operator_free_and_says_when_
     await expect(page.get_by_role("button", name="Land now")).to_be_enabled()
 
 
-async def test_a_landing_that_fails_says_why_on_the_page(
-    page: Page, served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_landing_that_fails_says_why_on_the_page(page: Page, served: Served) -> None:
     work = Work(served.data / "work", "landing")
 
     async def fail() -> None:

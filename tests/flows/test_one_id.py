@@ -10,8 +10,8 @@ from uuid import UUID
 import httpx
 
 from isthmus.console.one_id import OneIdPages
-from isthmus.console.work import Work
 from isthmus.console.web import console
+from isthmus.console.work import Work
 from isthmus.data.model.ask import Ask
 from isthmus.data.persons.one_id import OneId
 from isthmus.data.persons.published import Published

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import msgspec
 import pytest
 from hypothesis import given
@@ -13,6 +11,7 @@ from isthmus.kernel import errors
 from isthmus.runtime.deploy import deploy as deploys
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy.guardrails import CALLS_MIN, Bounds, Count, WrongBounds, bounds_of, judged
+from tests.waiting import until
 
 from .deployed import WISH, ground, said, write
 
@@ -29,11 +28,15 @@ async def _deploy(database, tmp_path, version, *, percent=100, **more) -> None:
 
 async def _taken_back(database) -> switches.Rollout:
     """Return the switch that takes a version back, as soon as both nodes have put it in place."""
-    while True:
+
+    async def look() -> switches.Rollout | None:
         held = await switches.current(database, "north")
-        if held is not None and held.kind == "automatic-rollback" and await _is_in_place(database, held):
-            return held
-        await asyncio.sleep(0.02)
+        is_back = held is not None and held.kind == "automatic-rollback" and await _is_in_place(database, held)
+        return held if is_back else None
+
+    held = await until(look, "that it is taken back")
+    assert held is not None
+    return held
 
 
 async def _is_in_place(database, held: switches.Rollout) -> bool:
@@ -44,9 +47,12 @@ async def _is_in_place(database, held: switches.Rollout) -> bool:
 
 async def _judged(database, calls: int) -> None:
     """Wait until the nodes have looked at how so many calls fared: they add them up when they judge them."""
-    async with database.platform() as session:
-        while (await session.fetch_value("select sum(calls) from runtime.watched") or 0) < calls:
-            await asyncio.sleep(0.02)
+
+    async def are_judged() -> bool:
+        async with database.platform() as session:
+            return (await session.fetch_value("select sum(calls) from runtime.watched") or 0) >= calls
+
+    await until(are_judged, f"that {calls} calls are judged")
 
 
 async def test_a_version_that_fails_is_taken_back_with_the_reason_on_record(database, nodes, tmp_path):
