@@ -113,7 +113,7 @@ class Shop:
 async def test_live_calls_are_run_by_the_shadow_too_and_the_shopper_gets_the_live_answer(shop: Shop) -> None:
     done = await shop.shadow("second")
     assert (done.outcome, done.percent) == ("shadow", 100)
-    found = await shop.until(lambda one: one.report is not None and one.report.calls > 20)
+    found = await shop.until(lambda one: one.report is not None and one.report.changed_calls > 20)
     assert found.report is not None
     said_of_it = await shop.command("shadow", "north")
     assert "in the shadow of 100 % of live calls" in said_of_it
@@ -121,7 +121,8 @@ async def test_live_calls_are_run_by_the_shadow_too_and_the_shopper_gets_the_liv
     assert "shadow 100 %" in await shop.command("versions", "north")
     (tally,) = found.report.tallies
     assert (tally.name, tally.same, tally.failing) == ("north.which", 0, 0)
-    assert tally.differing == found.report.changed_calls == found.report.calls
+    assert tally.differing == found.report.changed_calls == tally.compared
+    assert tally.compared + tally.unreadable == found.report.calls  # a busy machine cuts a run off: it is not compared
     assert tally.examples[0].differences[0].old == '"first"'
     assert "north.where" in tally.examples[0].cause
     assert tally.changed.low > 0.8
@@ -178,7 +179,7 @@ async def test_a_shadow_whose_process_is_killed_goes_on_where_it_was(shop: Shop,
     found = await shop.until(lambda one: one.report is not None and one.report.calls > calls + 20)
     assert found.ended == ""
     assert found.report is not None
-    assert found.report.differing + found.report.failing == found.report.calls
+    assert found.report.differing + found.report.failing + found.report.unreadable == found.report.calls
 
 
 @pytest.mark.slow
