@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from msgspec.structs import replace
 
 from isthmus.kernel import decode, errors
 from isthmus.kernel.host import Point
@@ -40,9 +41,18 @@ def read_manifest(folder: Path) -> ToldFrontEnd:
     if not file.is_file():
         raise WrongManifest(f"{folder} has no {MANIFEST}", remedy="write one, see docs/guides/isolation.md")
     try:
-        return decode(file.read_bytes(), ToldFrontEnd)
+        return _placed(decode(file.read_bytes(), ToldFrontEnd), str(file))
     except errors.BadAsk as wrong:
         raise WrongManifest(f"{file}: {wrong.message}", remedy=wrong.remedy, path=wrong.path) from None
+
+
+def _placed(told: ToldFrontEnd, file: str) -> ToldFrontEnd:
+    """Say of each answer where it stands, for messages; a file of JSON has no lines to name, so its name must do."""
+    return replace(
+        told,
+        answers=tuple(replace(one, source=one.source or f"{file}: {one.name}") for one in told.answers),
+        children=tuple(_placed(child, file) for child in told.children),
+    )
 
 
 class Service:
