@@ -176,9 +176,16 @@ def test_a_check_names_what_fails(terminal: Terminal) -> None:
     shown = terminal.run("check", code=1)
     assert "the reference of orders.customer_id is broken 1 times: 99" in shown
     assert "1 failures" in shown
+    assert "metric 1 of 20: amount" in shown
     found = [json.loads(line) for line in (terminal.folder / "quality.jsonl").read_text().splitlines()]
     assert all(one["holds"] for one in found)
     assert any("does not lose more than half of its rows" in one["rule"] for one in found)
+
+
+def test_graduate_without_an_address_says_what_to_give(terminal: Terminal) -> None:
+    with pytest.raises(errors.BadAsk, match="no address") as refused:
+        terminal.run("graduate", "--to", "postgres")
+    assert "--url postgresql://" in refused.value.remedy
 
 
 def test_contracts_and_lineage_are_printed(terminal: Terminal) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from isthmus.data.exchange.graduate import Postgres, Spark, acceptance, compare
 from isthmus.data.model.ask import Ask
+from isthmus.kernel import errors
 
 from .conftest import SHOP_SQL, TRAPS_SQL, World
 
@@ -38,6 +39,14 @@ async def test_a_table_that_is_not_there_is_a_failure_and_no_agreement(traps: Wo
     )
     assert not found.agrees
     assert 'relation "orders" does not exist' in found.failure
+
+
+@pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/nothing", "not an address"])
+async def test_an_engine_that_is_not_there_is_one_error_and_no_difference(traps: World, url: str) -> None:
+    asks = acceptance(traps.metrics, traps.now)
+    with pytest.raises(errors.Unavailable, match="takes no connection") as refused:
+        await compare(traps.metrics, traps.metrics.reader(), Postgres(url), asks, traps.now)
+    assert "--url" in refused.value.remedy
 
 
 @pytest.mark.slow

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from isthmus.data.answers.metrics import Metrics
 from isthmus.data.checks.metamorphic import broken
 from isthmus.data.errors import DuplicateKey
+from isthmus.data.model.ask import Ask
 from isthmus.data.privacy import policy
 
 from .conftest import SHOP_SQL, TRAPS_SQL, World, shop_model, trap_model
@@ -58,6 +63,36 @@ def test_a_broken_truth_is_found(tmp_path: Path) -> None:
     world = World(trap_model(), TRAPS_SQL + "insert into customers values (1, 'E', 1)", tmp_path)
     found = broken(world.metrics, policy.owner(), ["amount"], is_forced=True)
     assert "groups add up to the total" in {one.truth for one in found}
+
+
+def test_a_check_asks_in_proportion_to_the_metrics_and_says_what_it_is_at(tmp_path: Path) -> None:
+    model = trap_model()
+    more = {f"again_{at}": msgspec.structs.replace(model.metric("tickets"), name=f"again_{at}") for at in range(30)}
+    asked: list[int] = []
+    for metrics in (model.metrics, {**model.metrics, **more}):
+        world = World(dataclasses.replace(model, metrics=metrics), TRAPS_SQL, tmp_path)
+        asks = Counting(world.metrics)
+        began: list[str] = []
+        assert broken(asks, policy.owner(), began=lambda at, count, name, began=began: began.append(name)) == []  # pyright: ignore
+        assert began == list(metrics)
+        asked.append(len(asks.asked))
+    each = asked[0] / len(model.metrics)
+    assert asked[1] - asked[0] <= 2 * each * len(more)
+
+
+class Counting:
+    """Metrics that keep what they were asked."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self.asked: set[Ask] = set()
+
+    def ask(self, ask: Ask, *args: Any, **settings: Any) -> Any:
+        self.asked.add(ask)
+        return self._metrics.ask(ask, *args, **settings)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._metrics, name)
 
 
 @settings(max_examples=15, deadline=None)

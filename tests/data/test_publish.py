@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date
 
 import asyncpg
 
+from isthmus.data.answers.metrics import Metrics
+from isthmus.data.answers.receipt import Receipts
 from isthmus.data.exchange.publish import publish
 from isthmus.data.privacy import policy
+from isthmus.kernel import FrontEnd
 
 from .conftest import World
 
@@ -46,3 +50,18 @@ async def test_a_policy_holds_for_what_is_published(shop: World, empty_url: str)
         assert [row[0] for row in await connection.fetch("select distinct front_end from metrics.sales")] == ["south"]
     finally:
         await connection.close()
+
+
+async def test_what_front_ends_declare_may_be_looked_up_in_an_event_loop_of_its_own(
+    shop: World, empty_url: str
+) -> None:
+    async def deployed() -> dict[str, FrontEnd]:
+        await asyncio.sleep(0)
+        return {}
+
+    metrics = Metrics(
+        shop.model, shop.metrics.reader().newest(), Receipts(shop.folder), secret=b"x",  # pyright: ignore
+        now=lambda: shop.now, declared=lambda: asyncio.run(deployed()),
+    )  # fmt: skip
+    found = await publish(metrics, policy.owner(), empty_url)
+    assert {one.metric for one in found if not one.failure} == set(shop.model.metrics)

@@ -36,7 +36,8 @@ class Config:
     origins whose pages may call. isolation: for those front ends that do not run `inline` with its
     defaults, by the name of their folder, which is their code. record: which calls are recorded, and how long
     they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; empty where nobody said. lake:
-    `receipts` (how many are kept, for how many days) and `fresh_hours` (after how many an entity is too old).
+    `receipts` (how many are kept, for how many days), `snapshots` (for how many days states are kept that receipts
+    name) and `fresh_hours` (after how many an entity is too old).
 
     packs, flows: what the platform is made of, `module:NAME`, or a package for all below it. leave_out: of those,
     what is not wanted, by name. providers: by seam and name. settings: of packs, by name.
@@ -84,6 +85,7 @@ _KNOWN = {
     "record": {"share", "shares", "kept", "kept_mb", "kept_days"},
     "cost": {"month"},
     "receipts": {"days", "count"},
+    "snapshots": {"days"},
 }
 _AMOUNT = re.compile(r"\d{1,12}(\.\d{1,2})? [A-Z]{3}")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
@@ -113,7 +115,7 @@ def load_config(path: Path | None = None) -> Config:
         isolation={name: _isolation(file, name, chosen) for name, chosen in found.get("front_ends", {}).items()},
         record=record,
         cost_month=_amount(file, found.get("cost", {}).get("month", "")),
-        lake={section: found[section] for section in ("receipts", "fresh_hours") if section in found},
+        lake={section: found[section] for section in ("receipts", "snapshots", "fresh_hours") if section in found},
         packs=_names(file, platform, "packs", PACKS),
         flows=_names(file, platform, "flows", FLOWS),
         leave_out=_names(file, platform, "leave_out", ()),

@@ -26,7 +26,6 @@ from msgspec.structs import replace
 
 from isthmus.data.answers.segments import PREFIX, Refreshed, Segments
 from isthmus.data.checks import quality
-from isthmus.data.lake.erasure import erase
 from isthmus.data.lake.landing import Lander, Landing
 from isthmus.data.persons.one_id import OneId
 from isthmus.data.persons.published import Published
@@ -57,6 +56,7 @@ LAND_TURN_S: Final = 120.0  # so long a landing waits for another one to end
 _LANDING: Final = 0x6C616E64696E67
 _TAKE_LANDING: Final = f"select pg_try_advisory_lock({_LANDING})"
 _IS_FREE: Final = f"select pg_try_advisory_xact_lock({_LANDING})"  # for as long as the statement takes
+FORGETTING: Final = "lake-erasure"
 
 
 def persons_of(packs: Iterable[Pack]) -> Persons | None:
@@ -107,14 +107,19 @@ class LakeSync:
         self._landed_at: datetime | None = None
 
     def consumers(self) -> list[Consumer]:
-        """Return who must be told of events for the lake to forget whom the business forgot."""
+        """Return who must be told of events for the lake to forget whom the business forgot.
+
+        Each lake has a consumer of its own: where servers do not share one, each forgets.
+        """
         if self._persons is None:
             return []
         erased = event_kind(self._persons.erased).name
-        return [Consumer(name="lake-erasure", deliver=partial(self._forget, self._persons), types=(erased,))]
+        name = f"{FORGETTING}-{self._data.lake.id}"
+        return [Consumer(name=name, deliver=partial(self._forget, self._persons), types=(erased,))]
 
     async def land(self) -> Landing:
         """Bring what is new into the lake."""
+        await self._outbox.forget(FORGETTING)  # of before each lake had its own: events would be kept for it for ever
         landing = await self._alerted(await self._land())
         self._landed_at = self._clock()
         return landing
@@ -159,11 +164,19 @@ class LakeSync:
         await self.land()  # what the business still held when it forgot them is there first, and goes now
         for event in events:
             gone: Any = decode(event.data, persons.erased)
-            key = {"front_end": event.front_end, "member_id": str(gone.member_id)}
-            await asyncio.to_thread(erase, self._data.lake, persons.entity, key, self._clock())
+            key: dict[str, object] = {"front_end": event.front_end, "member_id": str(gone.member_id)}
+            await self._erased(persons.entity, key)
             if self.one_id is not None:
                 record = f"{event.front_end}/{gone.member_id}"
                 await asyncio.to_thread(self.one_id.forget, record, self._clock())
+
+    async def _erased(self, entity: str, key: dict[str, object]) -> None:
+        """Erase a member from the lake, again where another process landed meanwhile."""
+        for _ in range(LAND_TRIES - 1):
+            with suppress(errors.Conflict):
+                await asyncio.to_thread(self._data.erase, entity, key, self._clock())
+                return
+        await asyncio.to_thread(self._data.erase, entity, key, self._clock())
 
 
 async def landed(

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from isthmus.app.config import load_config
-from isthmus.app.platform import Running, deploy_context, written
-from isthmus.console.traffic import KEPT as COUNTED
-from isthmus.governance import contracts
-from isthmus.governance.compat import compare, undeclared
-from isthmus.governance.consumers import Calls, last_consumers, users_of
-from isthmus.governance.contracts import read
-from isthmus.governance.served import last_served
-from isthmus.runtime.deploy.report import as_deployed
-from isthmus.runtime.replay.recorded import asked_shares
 
 from . import compat_report
 from .compat_report import Consumption
 from .opening import has_database, on, standing
 from .screen import out, stop
 
-CONTRACTS = "contracts.json"  # what was agreed last; CI compares the working tree with it
+if TYPE_CHECKING:
+    from isthmus.app.platform import Running
+
+
+CONTRACTS = "contracts"  # a file a pack: what was agreed last; CI compares the working tree with it
 
 
 def add_to(main: typer.Typer) -> None:
@@ -31,25 +24,32 @@ def add_to(main: typer.Typer) -> None:
 
     @main.command()
     def compat(
-        served: Annotated[bool, typer.Option(help="Compare with what the database was last served with.")] = False,
-        lock: Annotated[bool, typer.Option(help=f"Write the contracts as they are now into {CONTRACTS}.")] = False,
+        served: Annotated[bool, typer.Option(help="Compare with what the database was served with last.")] = False,
+        lock: Annotated[
+            bool, typer.Option(help=f"Write them as they are now into {CONTRACTS}/, a file a pack.")
+        ] = False,
     ) -> None:
         """Compare contracts with those locked or served; name each breaking change, its rule, and whom it breaks.
 
         Where there is a database, also which share of their calls, and who still calls what is deprecated.
         """
+        from isthmus.app.config import load_config
+        from isthmus.app.platform import written
+        from isthmus.governance import contracts
+        from isthmus.governance.compat import compare, undeclared
+        from isthmus.governance.consumers import last_consumers, users_of
+
         config = load_config()
         kept = config.root / CONTRACTS
         now = contracts.contracts_of(written(config))
         if lock:
-            kept.write_bytes(contracts.written(now))
-            out.print(f"wrote {kept}")
+            out.print(f"wrote {len(contracts.write_folder(now, kept))} files into {kept}")
             return
         if not served and not kept.exists():
             stop(f"there is no {kept}; write it with `isthmus compat --lock`, or compare with --served")
         is_counted = served or has_database(config)
         consumption = on(standing, _consumption) if is_counted else Consumption(users_of(written(config)))
-        before = consumption.served if served else read(kept.read_bytes())
+        before = consumption.served if served else contracts.read_folder(kept)
         if before is None:
             stop("nothing was served from this database yet; start it once with `isthmus serve`")
         changes = compare(before, now, consumption.users, datetime.now(UTC).date())
@@ -60,6 +60,13 @@ def add_to(main: typer.Typer) -> None:
 
 
 async def _consumption(running: Running) -> Consumption:
+    from isthmus.app.platform import deploy_context
+    from isthmus.console.traffic import KEPT as COUNTED
+    from isthmus.governance.consumers import Calls, users_of
+    from isthmus.governance.served import last_served
+    from isthmus.runtime.deploy.report import as_deployed
+    from isthmus.runtime.replay.recorded import asked_shares
+
     release, said = await as_deployed(deploy_context(running))
     tallies = await running.traffic.of(over=COUNTED)
     calls = Calls(

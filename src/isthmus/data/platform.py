@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import secrets
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,9 +18,10 @@ from isthmus.store import Database, Outbox
 
 from .answers.metrics import Metrics
 from .answers.receipt import Receipts
+from .lake.erasure import Erasure, erase
 from .lake.lake import Lake
 from .lake.landing import Lander
-from .lake.retention import Kept
+from .lake.retention import Kept, KeptSnapshots
 from .model.attributes import Declared
 from .model.model import Model, read_packs
 from .privacy.policy import KEYS, Policy, of_front_end, of_keys, owner
@@ -40,6 +38,19 @@ class DataPlatform:
     policies: Mapping[str, Policy]
     event_owners: Mapping[str, str]
     declared: Callable[[], Declared] = dict[str, FrontEnd]
+    kept: KeptSnapshots = field(default_factory=KeptSnapshots)
+
+    def prune(self, now: datetime) -> int:
+        """Let receipts go that are too many or too old, and states that no receipt needs; return how many receipts."""
+        pruned = self.receipts.prune(now)
+        days = self.kept.days
+        self.receipts.forget_snapshots((now - timedelta(days=days + 1)).date())
+        self.lake.retain(self.receipts.snapshots(), days)
+        return pruned
+
+    def erase(self, entity: str, key: Mapping[str, object], now: datetime) -> Erasure:
+        """Erase who one row of an entity is, from the lake and from what receipts keep of questions."""
+        return erase(self.lake, entity, key, now, self.receipts)
 
     def lander(self, database: Database) -> Lander:
         """Return what brings a database's events and tables into the lake."""
@@ -60,12 +71,13 @@ class DataPlatform:
 
 
 class Settings(Value):
-    """What a company says of its lake: how long receipts are kept, and after how many hours an entity is too old.
+    """What a company says of its lake: how long receipts and states are kept, when an entity is too old.
 
     An entity that is not named keeps the limit that its pack ships; nought takes it away.
     """
 
     receipts: Kept = Kept()
+    snapshots: KeptSnapshots = KeptSnapshots()
     fresh_hours: dict[str, Annotated[float, Meta(ge=0)]] = {}
 
 
@@ -100,11 +112,12 @@ def open_platform(
     return DataPlatform(
         model=model,
         lake=lake,
-        metrics=Metrics(model, lake, receipts, secret=_secret(folder), declared=declared),
+        metrics=Metrics(model, lake, receipts, secret=lake.secret, declared=declared),
         receipts=receipts,
         policies={policy.name: policy for policy in (owner(), *policies)},
         event_owners=owners,
         declared=declared,
+        kept=chosen.snapshots,
     )
 
 
@@ -113,7 +126,8 @@ def _settings(found: Mapping[str, Any]) -> Settings:
         return msgspec.convert(found, Settings)
     except msgspec.ValidationError as wrong:
         raise errors.BadAsk(
-            f"settings of the lake: {wrong}", remedy="give numbers: [receipts] days, count; [fresh_hours] by entity"
+            f"settings of the lake: {wrong}",
+            remedy="give numbers: [receipts] days, count; [snapshots] days; [fresh_hours] by entity",
         ) from None
 
 
@@ -127,17 +141,3 @@ def _with_limits(model: Model, fresh_hours: Mapping[str, float]) -> Model:
                 remedy=f"name the entity that dates them: {entity.time or 'none does'}",
             )
     return dataclasses.replace(model, entities={**model.entities, **own})
-
-
-def _secret(folder: Path) -> bytes:
-    """Return the key of pseudonyms, made once for each lake; whoever has it can tell which pseudonym is whose."""
-    place = folder / "pseudonym.key"
-    folder.mkdir(parents=True, exist_ok=True)
-    if not place.is_file():
-        draft = folder / f"{uuid.uuid4().hex}.draft"
-        draft.touch(mode=0o600)
-        draft.write_bytes(secrets.token_bytes(32))
-        with suppress(FileExistsError):  # another process was first: its key is the one
-            os.link(draft, place)
-        draft.unlink()
-    return place.read_bytes()

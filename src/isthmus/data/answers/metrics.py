@@ -163,6 +163,8 @@ class Metrics:
         except errors.NotFound as gone:
             reader = self._snapshots.newest()
             reasons.append(f"{gone.message}; asked of {reader.snapshot} instead")
+        if reader.rewritten:
+            reasons.append(f"snapshot {reader.snapshot} was {reader.rewritten}")
         ask = receipt.ask if receipt.ask.as_of else _changed(receipt.ask, as_of=receipt.asked_at)
         return self._answered(ask, policy, reader, receipt.asked_at, is_kept=False).receipt.digest
 

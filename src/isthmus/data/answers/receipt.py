@@ -6,17 +6,20 @@ import hashlib
 import heapq
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
+from msgspec import structs
 
 from isthmus.kernel import Value, encode, errors
+from isthmus.markings import AllOf, AnyOf, Filter, Not, Scalar, Where
 
+from ..lake.pseudonyms import MASKED, pseudonym
 from ..lake.retention import Kept, Pruned, ReceiptPruned
 from ..model.ask import Ask
 from ..query.proof import Proof
@@ -80,6 +83,7 @@ class Receipts:
     def __init__(self, folder: Path, kept: Kept | None = None) -> None:
         self._folder = folder
         self._kept = kept or Kept()
+        self._noted: set[tuple[date, str]] = set()
         self.pruned = Pruned(folder / "pruned")
 
     def keep(self, receipt: Receipt) -> None:
@@ -97,6 +101,33 @@ class Receipts:
             os.write(descriptor, encode(receipt))
         finally:
             os.close(descriptor)
+        self._note(receipt.snapshot, receipt.asked_at)
+
+    def snapshots(self) -> set[str]:
+        """Return the names of the states of data that receipts were computed from."""
+        folder = self._folder / "snapshots"
+        if not folder.is_dir():  # receipts of before these were noted
+            folder.mkdir(parents=True, exist_ok=True)
+            for receipt in self.all(self.ids()):
+                self._note(receipt.snapshot, receipt.asked_at)
+        return {name for place in folder.glob("*.txt") for name in place.read_text().splitlines()}
+
+    def forget_snapshots(self, before: date) -> None:
+        """Forget the names of states that receipts were computed from before a day; those states are gone."""
+        for place in (self._folder / "snapshots").glob("*.txt"):
+            if place.stem < str(before):
+                place.unlink(missing_ok=True)
+
+    def _note(self, snapshot: str, asked_at: datetime) -> None:
+        """Write down that a state has receipts: one line for each process and day."""
+        day = asked_at.astimezone(UTC).date()
+        if (day, snapshot) in self._noted:
+            return
+        folder = self._folder / "snapshots"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{day}.txt").open("a") as file:
+            file.write(f"{snapshot}\n")
+        self._noted = {one for one in self._noted if one[0] == day} | {(day, snapshot)}
 
     def get(self, id: str) -> Receipt:
         """Return a receipt. Raises ReceiptPruned, or NotFound where there never was one."""
@@ -120,6 +151,31 @@ class Receipts:
         """Return the ids of at most so many receipts that were kept since a moment, the newest first."""
         first = since.timestamp()
         return [id for kept, id in heapq.nlargest(count, self._dated()) if kept >= first]
+
+    def rewrite(self, erased: Mapping[tuple[str, str], str], secret: bytes) -> int:
+        """Put what stands for erased values in place of them in filters; return how many receipts had one.
+
+        The data that they were asked of has the same in their place, so they give the same number again. `secret` is
+        the key of the lake's pseudonyms: of a value that only history had, nothing else is known any more.
+        """
+        return sum(self._is_rewritten(self._folder / f"{id}.json", erased, secret) for id in self.ids() if erased)
+
+    def _is_rewritten(self, place: Path, erased: Mapping[tuple[str, str], str], secret: bytes) -> bool:
+        try:
+            found, kept = place.read_bytes(), place.stat().st_mtime
+        except FileNotFoundError:  # pruned meanwhile
+            return False
+        if b'"where":[]' in found:
+            return False
+        receipt = msgspec.json.decode(found, type=Receipt)
+        after = _without(receipt, erased, secret)
+        if after == receipt:
+            return False
+        draft = place.with_suffix(".draft")
+        draft.write_bytes(encode(after))
+        os.utime(draft, (kept, kept))  # how old a receipt is says its file
+        draft.replace(place)
+        return True
 
     def page(self, number: int) -> list[Receipt]:
         """Return one page of receipts, the newest first; the first page is number 1."""
@@ -175,6 +231,39 @@ class Receipts:
                 f"there is no receipt {id!r}", remedy="an answer shows the id of its receipt; it has 16 hex digits"
             )
         return place
+
+
+def _without(receipt: Receipt, erased: Mapping[tuple[str, str], str], secret: bytes) -> Receipt:
+    """Return a receipt whose filters name no erased value."""
+    fields = {field for field, _ in erased}
+    gone: dict[str, str] = {}
+
+    def value_of(named: str, value: Scalar) -> Scalar:
+        for field in fields if isinstance(value, str) else ():
+            if field == named or ("." not in named and field.endswith(f".{named}")):
+                was = str(value)
+                now = erased.get((field, was)) or erased.get((field, pseudonym(MASKED, secret, field, was)))
+                if now is not None:
+                    return gone.setdefault(was, now)
+        return value
+
+    def turned(where: Filter) -> Filter:
+        match where:
+            case Where(field=field, op=op, value=value):
+                named = field.rpartition(">")[2]
+                if isinstance(value, tuple):
+                    return Where(field, op, tuple(value_of(named, one) for one in value))
+                return where if value is None else Where(field, op, value_of(named, value))
+            case Not(of=inner):
+                return Not(turned(inner))
+            case AllOf(parts=parts):
+                return AllOf(tuple(map(turned, parts)))
+            case AnyOf(parts=parts):
+                return AnyOf(tuple(map(turned, parts)))
+
+    ask = structs.replace(cast(Any, receipt.ask), where=tuple(map(turned, receipt.ask.where)))
+    parameters = tuple(gone.get(one, one) for one in receipt.parameters)
+    return structs.replace(cast(Any, receipt), ask=ask, parameters=parameters)
 
 
 def digest_of(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:

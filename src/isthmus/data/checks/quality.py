@@ -106,8 +106,9 @@ def examine(found: Sequence[Rule], reader: Reader, now: datetime, history: Histo
 def _rules(entity: Entity) -> Iterator[Rule]:
     for field in entity.fields.values():
         for kind, sentence, condition in _conditions(field):
+            example = "'a personal value'" if field.pii else f"cast({quoted(field.name)} as varchar)"  # it is kept
             sql = (
-                f"select cast({quoted(field.name)} as varchar) as example, count(*) over () as broken_count "
+                f"select {example} as example, count(*) over () as broken_count "
                 f"from {table_name(entity.table)} where {condition} limit {SHOWN_MAX}"
             )
             yield Rule(entity=entity.name, field=field.name, owner=entity.owner, kind=kind, sentence=sentence, sql=sql)

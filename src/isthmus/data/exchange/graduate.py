@@ -53,6 +53,18 @@ class Compared:
         return not self.differing and not self.failure
 
 
+_NOT_THERE: Final = (
+    OSError,
+    TimeoutError,
+    ValueError,  # an address that is none
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ClientConfigurationError,
+)
+
+
 class Postgres:
     """PostgreSQL with the packs' own tables, or a copy of them."""
 
@@ -62,7 +74,14 @@ class Postgres:
         self._url = url
 
     async def rows(self, sql: str, parameters: Sequence[object]) -> list[Row]:
-        connection = await asyncpg.connect(self._url, server_settings={"timezone": "UTC"})
+        """Return what a query gives. Raises Unavailable where nobody answers at the address, or not with this name."""
+        try:
+            connection = await asyncpg.connect(self._url, server_settings={"timezone": "UTC"})
+        except _NOT_THERE as failed:
+            raise errors.Unavailable(
+                f"the PostgreSQL to compare with takes no connection: {failed}",
+                remedy="see that --url names its host, port, database and user; nothing was compared",
+            ) from failed
         try:
             async with connection.transaction(readonly=True):
                 return [tuple(row.values()) for row in await connection.fetch(sql, *parameters)]
@@ -154,7 +173,10 @@ def _ways(metrics: Metrics, name: str, now: datetime) -> list[tuple[tuple[str, .
 
 
 async def compare(metrics: Metrics, reader: Reader, other: Other, asks: Sequence[Ask], now: datetime) -> list[Compared]:
-    """Ask each question of both engines, and return where they agree and where not."""
+    """Ask each question of both engines, and return where they agree and where not.
+
+    Raises Unavailable where the other engine cannot be asked at all: that is no difference.
+    """
     return [await _compared(metrics, reader, other, ask, now) for ask in asks]
 
 
@@ -165,6 +187,8 @@ async def _compared(metrics: Metrics, reader: Reader, other: Other, ask: Ask, no
     here_rows = [tuple(row.values())[:width] for row in reader.read(written.sql, written.parameters).to_pylist()]
     try:
         there_rows = [row[:width] for row in await other.rows(sql, parameters)]
+    except errors.Unavailable:  # there is nothing to compare with, which says nothing of the numbers
+        raise
     except Exception as failure:  # another engine's errors are many; each is a reason not to switch
         return Compared(
             ask=ask, cells=len(here_rows) * width, differing=(), failure=f"{type(failure).__name__}: {failure}"

@@ -4,18 +4,20 @@
                                succeeds for one writer only: so files and offset become true together, or not at all
     files/*.parquet            written once, never changed; a file that no manifest names is rubbish of a crash
 
-A snapshot is a manifest: its name says its number and a hash of what it holds.
+A snapshot is a manifest: its name says its number and a hash of what it held first. An erasure writes files anew and
+puts them in place of the old ones, under the same name. States that no receipt names go soon (`retain`).
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -29,10 +31,14 @@ from isthmus.values import whole_number
 
 from ..model.attributes import Declared
 from ..model.model import Entity, FieldKind, Model, event_columns
+from .deltas import DELTA_COLUMNS, current_sql, delta_of
+from .pseudonyms import SECRET, secret_of
 from .reader import DuckReader
+from .views import event_view, history_view
 
 READERS_MAX: Final = 4  # open states; each holds little beyond the columns that it has read
-RUBBISH_AGE_S: Final = 3_600.0  # longer than any landing takes
+RUBBISH_AGE_S: Final = 3_600.0  # longer than any landing takes, and than any question to a state that was the newest
+SWEPT_EVERY_S: Final = 900.0  # old states and their files go so often: looking for them reads all manifests
 EVENTS: Final = "events"
 QUARANTINE: Final = "quarantine"
 RATES: Final = "rates"
@@ -61,11 +67,12 @@ class File(Value):
     bytes: int
 
 
-class Manifest(Value, omit_defaults=True):  # pyright: ignore  # so states without the last two keep their names
+class Manifest(Value, omit_defaults=True):  # pyright: ignore  # so states without the last ones keep their names
     """A state of the lake: its files by dataset, and the last event that is in them.
 
     `arrived` says of an entity when a row that was not known before last came. `own` has the columns of the events
-    that front ends declare, by event: who reads the lake needs no front end to show them.
+    that front ends declare, by event: who reads the lake needs no front end to show them. `rewritten` says why files
+    were written anew since, and `called` the name that the state had before.
     """
 
     number: int
@@ -75,10 +82,12 @@ class Manifest(Value, omit_defaults=True):  # pyright: ignore  # so states witho
     datasets: dict[str, tuple[File, ...]]
     arrived: dict[str, datetime] = {}
     own: dict[str, dict[str, FieldKind]] = {}
+    called: str = ""
+    rewritten: str = ""
 
     @property
     def name(self) -> str:
-        return f"{self.number:08d}-{hashlib.sha256(encode(self)).hexdigest()[:8]}"
+        return self.called or f"{self.number:08d}-{hashlib.sha256(encode(self)).hexdigest()[:8]}"
 
     def rows(self, dataset: str) -> int:
         return sum(file.rows for file in self.datasets.get(dataset, ()))
@@ -105,8 +114,18 @@ class Lake:
         self.model = model
         self.events = dict(events or {})
         self.declared = declared
-        self._readers: OrderedDict[str, DuckReader] = OrderedDict()
+        self._readers: OrderedDict[bytes, DuckReader] = OrderedDict()
         self._opening = threading.Lock()  # many ask at once of a state that nobody has opened yet
+
+    @functools.cached_property
+    def secret(self) -> bytes:
+        """Return the key of this lake's pseudonyms."""
+        return secret_of(self.folder / SECRET)
+
+    @functools.cached_property
+    def id(self) -> str:
+        """Return what tells this lake from others over the same database: the beginning of a key of its own."""
+        return secret_of(self.folder / "lake.id").hex()[:12]
 
     def head(self) -> Manifest:
         """Return the newest state; an empty one where nothing has landed."""
@@ -131,6 +150,8 @@ class Lake:
             return EMPTY
         notes = self.folder / "gone" / f"{snapshot.partition('-')[0]}.txt"
         reason = notes.read_text() if number is not None and notes.is_file() else "it is not in this lake"
+        if number is not None and not notes.is_file() and 0 < number < self.head().number:
+            reason = "states are kept for a time where receipts name them, and an hour where none does"
         raise errors.NotFound(f"snapshot {snapshot} is gone: {reason}", remedy="ask of the newest snapshot")
 
     def snapshots(self) -> list[str]:
@@ -170,10 +191,12 @@ class Lake:
         *,
         arrived: Iterable[str] = (),
         own: Mapping[str, Mapping[str, FieldKind]] = {},
+        rewritten: str = "",
     ) -> Manifest:
         """Make files part of the lake, together with the offset.
 
-        `arrived` are the entities with rows that are new, `own` the columns of front ends' own events that came.
+        `arrived` are the entities with rows that are new, `own` the columns of front ends' own events that came;
+        `rewritten` says why files that were there already were written anew.
 
         Raises Conflict where another process has committed since `before`: its events are there; begin again.
         """
@@ -185,6 +208,7 @@ class Lake:
             datasets={name: tuple(files) for name, files in sorted(datasets.items()) if files},
             arrived=dict(sorted({**before.arrived, **dict.fromkeys(arrived, now)}.items())),
             own=dict(sorted({**before.own, **{name: dict(columns) for name, columns in own.items()}}.items())),
+            rewritten=rewritten,
         )
         folder = self.folder / "snapshots"
         folder.mkdir(parents=True, exist_ok=True)
@@ -222,9 +246,35 @@ class Lake:
         files = manifest.datasets.get(dataset, ())
         if not files:
             return f"(select {empty} where false)"
+        return f"(select {empty} where false union all by name select * from {self.scan_files(files)})"
+
+    def scan_files(self, files: Sequence[File]) -> str:
+        """Return some files as SQL, with all columns that any of them has."""
         paths = ", ".join("'" + str(self.folder / "files" / file.path).replace("'", "''") + "'" for file in files)
-        written = f"select * from read_parquet([{paths}], union_by_name = true)"
-        return f"(select {empty} where false union all by name {written})"
+        return f"read_parquet([{paths}], union_by_name = true)"
+
+    def manifests(self) -> list[Manifest]:
+        """Return all states, oldest first."""
+        return [self._manifest(number) for number in sorted(self._manifests())]
+
+    def replace(self, manifest: Manifest) -> None:
+        """Put a state in place of the one of its number, unless that is gone. The newest is followed by a commit."""
+        place = self.folder / "snapshots" / f"{manifest.number:08d}.json"
+        if not place.is_file():
+            return
+        kept = place.stat().st_mtime
+        draft = place.with_name(f"{uuid.uuid4().hex}.draft")
+        draft.write_bytes(encode(manifest))
+        os.utime(draft, (kept, kept))  # how old a state is says its file
+        _flush(draft)
+        draft.replace(place)
+
+    def delete(self, paths: Iterable[str]) -> None:
+        """Delete files that no state names any more."""
+        for path in paths:
+            (self.folder / "files" / path).unlink(missing_ok=True)
+        with self._opening:
+            self._readers.clear()
 
     def drop_before(self, number: int, reason: str, *, rubbish_age_s: float = RUBBISH_AGE_S) -> int:
         """Forget all states older than one, and delete files that no other names; return how many files.
@@ -236,20 +286,46 @@ class Lake:
             notes.mkdir(exist_ok=True)
             (notes / f"{old:08d}.txt").write_text(reason)
             (self.folder / "snapshots" / f"{old:08d}.json").unlink()
-        named = {
-            file.path
-            for kept in self._manifests()
-            for files in self._manifest(kept).datasets.values()
-            for file in files
-        }
+        return self._swept(rubbish_age_s)
+
+    def retain(self, named: Collection[str], days: float) -> int:
+        """Forget states older than some days, and those older than an hour that are not in `named`.
+
+        Returns how many went. Files that no other state names go with them. Looks at most every quarter of an hour;
+        the newest state always stays.
+        """
+        mark, now = self.folder / "swept", time.time()
+        if mark.is_file() and mark.stat().st_mtime > now - SWEPT_EVERY_S:
+            return 0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        kept = {name.partition("-")[0] for name in named}
+        gone = 0
+        for place in sorted((self.folder / "snapshots").glob("*.json"))[:-1]:
+            age = now - place.stat().st_mtime
+            if age > days * 86_400 or (age > RUBBISH_AGE_S and place.stem not in kept):
+                place.unlink(missing_ok=True)
+                gone += 1
+        self._swept(RUBBISH_AGE_S)
+        return gone
+
+    def _swept(self, rubbish_age_s: float) -> int:
+        named = {file.path for kept in self.manifests() for files in kept.datasets.values() for file in files}
         oldest_kept = time.time() - rubbish_age_s
         unnamed = [path for path in (self.folder / "files").glob("*.parquet") if path.name not in named]
         rubbish = [path for path in unnamed if path.stat().st_mtime <= oldest_kept]
         for path in rubbish:
-            path.unlink()
+            path.unlink(missing_ok=True)
         with self._opening:
             self._readers.clear()
         return len(rubbish)
+
+    def current(self, manifest: Manifest, entity: Entity) -> str:
+        """Return an entity's rows in a state as SQL."""
+        columns = entity_columns(entity)
+        has_delta = bool(manifest.datasets.get(delta_of(entity)))
+        delta = self.scan(manifest, delta_of(entity), {**DELTA_COLUMNS, **columns}) if has_delta else ""
+        return current_sql(entity, self.scan(manifest, current_of(entity), columns), delta)
 
     def _views(self, manifest: Manifest) -> Iterable[str]:
         schemas = {entity.table.partition(".")[0] for entity in self.model.entities.values() if "." in entity.table}
@@ -259,27 +335,24 @@ class Lake:
         yield f"create view lake.rates as select * from {self.scan(manifest, RATES, RATE_COLUMNS)}"
         published = {name: event_columns(contract) for name, contract in self.events.items()}
         for name, columns in {**manifest.own, **published}.items():
-            yield _event_view(name, columns)
+            yield event_view(name, columns)
         for entity in self.model.entities.values():
             if entity.table.startswith("events."):
                 continue
             columns = entity_columns(entity)
-            listed = ", ".join(map(quoted, columns))
-            yield (
-                f"create view {table_name(entity.table)} as select {listed} "
-                f"from {self.scan(manifest, current_of(entity), columns)}"
-            )
-            yield _history_view(entity, self.scan(manifest, changes_of(entity), {**CHANGE_COLUMNS, **columns}))
+            yield f"create view {table_name(entity.table)} as {self.current(manifest, entity)}"
+            yield history_view(entity, self.scan(manifest, changes_of(entity), {**CHANGE_COLUMNS, **columns}))
 
     def _reader(self, manifest: Manifest) -> DuckReader:
-        name = manifest.name
+        place = encode(manifest)  # not its name, which it keeps when an erasure writes its files anew
         with self._opening:
-            if name not in self._readers:
-                self._readers[name] = DuckReader(self.connect(manifest), name, manifest.arrived)
-            self._readers.move_to_end(name)
+            if place not in self._readers:
+                opened = DuckReader(self.connect(manifest), manifest.name, manifest.arrived, manifest.rewritten)
+                self._readers[place] = opened
+            self._readers.move_to_end(place)
             while len(self._readers) > READERS_MAX:
                 self._readers.popitem(last=False)
-            return self._readers[name]
+            return self._readers[place]
 
     def _manifests(self) -> set[int]:
         return {int(path.stem) for path in (self.folder / "snapshots").glob("*.json")}
@@ -302,31 +375,6 @@ def current_of(entity: Entity) -> str:
 
 def changes_of(entity: Entity) -> str:
     return f"changes/{entity.name}"
-
-
-def _event_view(name: str, columns: Mapping[str, FieldKind]) -> str:
-    """Return a view that shows an event's fields as columns, beside what its envelope says."""
-    fields = ", ".join(
-        f"cast(json_extract_string(data, '$.{field}') as {SQL_TYPES[kind]}) as {quoted(field)}"
-        for field, kind in columns.items()
-        if field not in ("event_id", "event_time", "event_front_end")
-    )
-    return (
-        f"create view events.{quoted(name)} as select id as event_id, time as event_time, "
-        f"front_end as event_front_end, {fields} from lake.events where type = '{name}'"
-    )
-
-
-def _history_view(entity: Entity, changes: str) -> str:
-    key = ", ".join(map(quoted, entity.key))
-    listed = ", ".join(map(quoted, entity_columns(entity)))
-    schema, dot, table = entity.table.partition(".")
-    name = f"{schema}.{table}_history" if dot else f"{schema}_history"
-    return (
-        f"create view {table_name(name)} as select {listed}, lake_at as valid_from, valid_to from ("
-        f"select *, lead(lake_at) over (partition by {key} order by lake_batch) as valid_to from {changes}) "
-        "where lake_op = 'put'"
-    )
 
 
 def _flush(path: Path) -> None:

@@ -26,8 +26,11 @@ from isthmus.kernel import Value, decode, errors
 from isthmus.store import Event, Outbox
 
 from ..model import front_end_events
-from ..model.model import FieldKind, event_columns
-from .lake import EVENTS, FOUND, QUARANTINE, File, Lake, Manifest, changes_of, current_of, rows_of
+from ..model.model import Entity, FieldKind, event_columns
+from .deltas import delta_of, put_together, write_current
+from .lake import EVENTS, FOUND, QUARANTINE, File, Lake, Manifest, changes_of, rows_of
+from .personal import hidden_attributes
+from .pseudonyms import masked_columns, masking
 from .tables import Read, Reconciled, load, quarantined, read_table, reconcile, set_aside, wrong_rows
 
 CONSUMER: Final = "lake"
@@ -35,7 +38,6 @@ NOT_READ: Final = ("events.", FOUND)
 BATCH_MAX: Final = 5_000  # events read at once
 EVENTS_MAX: Final = 200_000  # events in one snapshot: bounds the memory of a landing after a long pause
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-FILES_MAX: Final = 32  # files of one dataset before they are put together into one
 
 
 class Landing(Value):
@@ -65,7 +67,7 @@ class _Batch:
 
     position: int
     files: dict[str, list[File]]
-    replaced: dict[str, list[File]]
+    replaced: dict[str, tuple[File, ...]]
     arrived: list[str]
     own: dict[str, dict[str, FieldKind]]  # columns, by event of a front end's own
 
@@ -138,7 +140,7 @@ class Lander:
             changed: dict[str, int] = {}
             figures: list[Reconciled] = []
             for read in tables:
-                wrong = self._write_entity(connection, read, batch, changed, now, before.number + 1)
+                wrong = self._write_entity(connection, read, batch, changed, now, before)
                 figures += reconcile(connection, read)
                 bad += wrong
             new_bad = _unseen(connection, bad)
@@ -217,12 +219,12 @@ class Lander:
         batch: _Batch,
         changed: dict[str, int],
         now: datetime,
-        number: int,
+        before: Manifest,
     ) -> list[dict[str, object]]:
-        """Write what changed of an entity, and the new current rows; return the rows that break their contract."""
-        entity = read.entity
+        """Write what changed of an entity, for its history and its rows; return those that break their contract."""
+        entity, number = read.entity, before.number + 1
         listed = ", ".join(map(quoted, entity.fields))
-        key = ", ".join(map(quoted, entity.key))
+        same = " and ".join(f"c.{quoted(part)} is not distinct from a.{quoted(part)}" for part in entity.key)
         load(connection, read)
         connection.execute(
             f"create or replace temp table changed as select * from arrived except all "
@@ -232,47 +234,56 @@ class Lander:
         set_aside(connection, entity, wrong)
         connection.execute(
             "create or replace temp table gone as "
-            f"select * from {table_name(entity.table)} as c anti join arrived using ({key})"
+            f"select * from {table_name(entity.table)} as c anti join arrived as a on {same}"
         )
         count = connection.execute("select (select count(*) from changed) + (select count(*) from gone)").fetchone()
         changed[entity.name] = int(count[0]) if count else 0
         if not changed[entity.name]:
             return wrong
-        new = f"select 1 from changed anti join {table_name(entity.table)} as c using ({key}) limit 1"
+        new = f"select 1 from changed as a anti join {table_name(entity.table)} as c on {same} limit 1"
         if connection.execute(new).fetchone() is not None:
             batch.arrived.append(entity.name)
         stamp = "cast($1 as timestamptz) as lake_at, cast($2 as bigint) as lake_batch"
+        kept = masked_columns(self._lake.secret, entity)
+        own = self._mask_attributes(connection, entity)
         moves = self._lake.write(
             connection,
-            f"select 'put' as lake_op, {stamp}, {listed} from changed "
-            f"union all select 'delete', cast($1 as timestamptz), cast($2 as bigint), {listed} from gone",
+            f"select 'put' as lake_op, {stamp}, {kept} from changed{own} "
+            f"union all select 'delete', cast($1 as timestamptz), cast($2 as bigint), {kept} from gone{own}",
             [now, number],
         )
         self._add(batch, changes_of(entity), moves)
-        rest = self._lake.write(connection, f"select {listed} from arrived order by {key}")
-        batch.replaced[current_of(entity)] = [rest] if rest else []
+        batch.replaced.update(write_current(self._lake, connection, before, entity, number))
         return wrong
+
+    def _mask_attributes(self, connection: duckdb.DuckDBPyConnection, entity: Entity) -> str:
+        """Return what to join changed rows with so that their attributes are masked where they are personal."""
+        if not {"attributes", "front_end"} <= entity.fields.keys():
+            return ""
+        both = "(select front_end, attributes from changed union select front_end, attributes from gone)"
+        rows = connection.execute(f"select * from {both} where attributes <> '{{}}'").fetchall()
+        declared = self._lake.declared() if rows else {}
+        masked: list[tuple[str, str, str]] = []
+        for code, text in rows:
+            front_end = declared.get(code)
+            contract = front_end.attributes.get(entity.name) if front_end is not None else None
+            hide = masking(self._lake.secret, f"{entity.name}.attributes")
+            masked.append((code, text, hidden_attributes(text, contract, hide, is_rest_kept=True)))
+        columns = list(zip(*masked, strict=True)) if masked else [(), (), ()]
+        arrays = [pa.array(column, pa.string()) for column in columns]
+        connection.register("own", pa.table(arrays, names=["own_front_end", "was", "masked"]))
+        return " left join own on own_front_end = front_end and was = attributes"
 
     def _add(self, batch: _Batch, dataset: str, file: File | None) -> None:
         if file is not None:
             batch.files.setdefault(dataset, []).append(file)
 
-    def _datasets(self, before: Manifest, batch: _Batch) -> dict[str, list[File]]:
-        datasets = {name: list(files) for name, files in before.datasets.items()}
+    def _datasets(self, before: Manifest, batch: _Batch) -> dict[str, tuple[File, ...]]:
+        datasets = {**before.datasets, **batch.replaced}
         for name, files in batch.files.items():
-            datasets[name] = [*datasets.get(name, []), *files]
-        for name, files in datasets.items():
-            if len(files) > FILES_MAX:
-                datasets[name] = self._together(files)
-        return datasets | batch.replaced
-
-    def _together(self, files: Sequence[File]) -> list[File]:
-        """Put many small files into one, in their order; readers of earlier snapshots keep the small ones."""
-        paths = ", ".join(f"'{self._lake.folder / 'files' / file.path}'" for file in files)
-        with duckdb.connect() as connection:
-            connection.execute("set TimeZone = 'UTC'")
-            one = self._lake.write(connection, f"select * from read_parquet([{paths}], union_by_name = true)")
-        return [one] if one else []
+            datasets[name] = (*datasets.get(name, ()), *files)
+        deltas = {delta_of(entity): entity for entity in self._lake.model.entities.values()}
+        return {name: put_together(self._lake, files, deltas.get(name)) for name, files in datasets.items()}
 
 
 def _broken(event: Event, contract: type[Any] | None) -> str | None:

@@ -28,13 +28,16 @@ class Table(Protocol):
 class Reader(Protocol):
     """A consistent state of the data, read with DuckDB's SQL. The same `snapshot` always holds the same rows.
 
-    `arrived` says of an entity when its newest row came; None where nobody kept that.
+    `arrived` says of an entity when its newest row came; None where nobody kept that. `rewritten` says why rows are
+    no longer as they were when the state was new; it is empty where they are.
     """
 
     @property
     def snapshot(self) -> str: ...
     @property
     def arrived(self) -> Mapping[str, datetime] | None: ...
+    @property
+    def rewritten(self) -> str: ...
 
     def read(self, sql: str, parameters: Sequence[object] = ()) -> Table: ...
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]: ...
@@ -55,11 +58,13 @@ class DuckReader:
         connection: duckdb.DuckDBPyConnection,
         snapshot: str,
         arrived: Mapping[str, datetime] | None = None,
+        rewritten: str = "",
     ) -> None:
         self._connection = connection
         self._connection.execute("set TimeZone = 'UTC'; set python_enable_replacements = false")
         self.snapshot = snapshot
         self.arrived = arrived
+        self.rewritten = rewritten
 
     def read(self, sql: str, parameters: Sequence[object] = ()) -> Table:
         with _exactly():

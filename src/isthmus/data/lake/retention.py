@@ -20,6 +20,7 @@ from isthmus.kernel import Meta, Value, encode, errors
 
 KEPT_DAYS: Final = 400  # this month can still be laid beside the same month of last year
 KEPT_COUNT: Final = 100_000  # some 400 MB of small files
+KEPT_SNAPSHOT_DAYS: Final = 90  # a quarter's figures can be laid open; each day costs what changed in it
 TOLD_DAYS: Final = 3_650  # so long a pruned id is known as one; a million of them are 8 MB
 ID_BYTES: Final = 8
 
@@ -29,6 +30,12 @@ class Kept(Value):
 
     days: Annotated[int, Meta(ge=1)] = KEPT_DAYS
     count: Annotated[int, Meta(ge=1)] = KEPT_COUNT
+
+
+class KeptSnapshots(Value):
+    """For how many days a state of the lake is kept that receipts name: so long they give the same number again."""
+
+    days: Annotated[int, Meta(ge=1)] = KEPT_SNAPSHOT_DAYS
 
 
 class ReceiptPruned(errors.NotFound):

@@ -9,7 +9,7 @@ than one way is found the asker must say which, since they mean different things
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -168,21 +168,26 @@ def _step(model: Model, at: str, text: str) -> Step:
     return Step(ups[text], is_up=True)
 
 
-def following(model: Model, restricted: Container[str]) -> list[Entity]:
-    """Return the restricted entities and all that refer to them, each after what it refers to."""
-    ordered: list[Entity] = []
-    seen: set[str] = set()
+def following(model: Model, restricted: Collection[str]) -> list[tuple[Entity, ...]]:
+    """Return the restricted entities and all that refer to them, each after what it refers to.
 
-    def visit(entity: Entity) -> bool:
-        if entity.name in seen:
-            return entity in ordered
-        seen.add(entity.name)
-        follows = [visit(model.entities[ref.target]) for ref in entity.references if ref.target != entity.name]
-        if entity.name in restricted or any(follows):
-            ordered.append(entity)
-            return True
-        return False
+    Entities that refer to one another in a cycle stand together: none of them is before the others.
+    """
+    above = {name: _above(model, name) for name in model.entities} if restricted else {}
+    rings: dict[frozenset[str], None] = {}
+    for name, reached in above.items():
+        if name in restricted or not reached.isdisjoint(restricted):
+            rings[frozenset([name, *(other for other in reached if name in above[other])])] = None
+    ordered = sorted(rings, key=lambda ring: len(frozenset().union(ring, *(above[name] for name in ring))))
+    return [tuple(model.entities[name] for name in sorted(ring)) for ring in ordered]
 
-    for entity in model.entities.values():
-        visit(entity)
-    return ordered
+
+def _above(model: Model, name: str) -> frozenset[str]:
+    """Return all entities that an entity refers to, directly or through others."""
+    found: set[str] = set()
+    todo = [name]
+    while todo:
+        targets = {reference.target for reference in model.entities[todo.pop()].references} - found
+        found |= targets
+        todo += targets
+    return frozenset(found)

@@ -72,7 +72,7 @@ class _Writer(Writing):
     lacks: list[str] = field(default_factory=list[str])
 
     def written(self, is_whole_table: bool) -> Statement:
-        self.ctes += visible_rows(self.shared, self.visible)
+        self.ctes, self.is_recursive = visible_rows(self.shared, self.visible)
         if self.plan.ask.currency:
             self.currency = self.shared.add(self.plan.ask.currency, "varchar")
             self.ctes.append(f"rates as (\n    {rates.table_to(self.plan.ask.currency, self.currency)})")
