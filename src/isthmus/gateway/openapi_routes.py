@@ -68,16 +68,13 @@ def _data(asked: Json) -> Json:
     metric = _operation("data.metric", "Say what a metric is made of, and what it may be grouped by.", *refused)
     receipt = _operation("data.receipt", "Say what an answer was computed from.", *refused)
     words = _parameter("words", "query", {"type": "string"})
-    body = {"required": True, "content": {"application/json": {"schema": asked, "example": _EXAMPLE}}}
+    body = {"required": True, "content": {"application/json": {"schema": asked}}}
     return {
         "/data/ask": {"post": {**ask, "requestBody": body}},
         "/data/metrics": {"get": {**metrics, "parameters": [words]}},
         "/data/metrics/{name}": {"get": {**metric, "parameters": [_parameter("name", "path", {"type": "string"})]}},
         "/data/receipts/{id}": {"get": {**receipt, "parameters": [_parameter("id", "path", {"type": "string"})]}},
     }
-
-
-_EXAMPLE: Final[Json] = {"metrics": ["order.net-sales"], "by": ["time:week"]}
 
 
 def _deploys() -> Json:

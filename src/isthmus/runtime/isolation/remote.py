@@ -11,10 +11,10 @@ import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
-from msgspec.structs import replace
+import msgspec
 
 from isthmus.kernel import decode, errors
 from isthmus.kernel.host import Point
@@ -48,9 +48,11 @@ def read_manifest(folder: Path) -> ToldFrontEnd:
 
 def _placed(told: ToldFrontEnd, file: str) -> ToldFrontEnd:
     """Say of each answer where it stands, for messages; a file of JSON has no lines to name, so its name must do."""
-    return replace(
-        told,
-        answers=tuple(replace(one, source=one.source or f"{file}: {one.name}") for one in told.answers),
+    return msgspec.structs.replace(
+        cast(Any, told),
+        answers=tuple(
+            msgspec.structs.replace(cast(Any, one), source=one.source or f"{file}: {one.name}") for one in told.answers
+        ),
         children=tuple(_placed(child, file) for child in told.children),
     )
 
