@@ -90,7 +90,7 @@ def context() -> str:
         "An implementation is given its ask and a `Context`, called `ctx`. What is not here is not there: time, ids "
         "and randomness come from it, so that a call can be replayed.",
         "```python\n@implements(api.note)\nasync def note(ask: api.Note, ctx: Context) -> api.Noted:\n"
-        "    seen = await ctx.session.fetch_value('select count(*) from note where sku = $1', ask.sku)\n"
+        "    seen = await ctx.session.fetch_value(\"select count(*) from note where sku = $1\", ask.sku)\n"
         "    product = await ctx.call(catalog.get_product, catalog.GetProduct(sku=ask.sku))\n"
         "    return api.Noted(seen=seen, title=product.title, at=ctx.now)\n```",
         "## ctx",
