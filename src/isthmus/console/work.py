@@ -14,8 +14,7 @@ from typing import IO, Any, Final
 
 from starlette.requests import Request
 
-from isthmus.kernel import Value, errors
-from isthmus.kernel.contract import decode, encode
+from isthmus.kernel import Value, decode, encode, errors
 
 FAILED: Final = errors.Fault("it failed", remedy="look into the server's log")
 CUT_OFF: Final = errors.Unavailable("it was cut off: its server has ended", remedy="begin it again")
