@@ -28,7 +28,9 @@ PACK_FILES: list[str] = []
 
 PACKS_NAMED: dict[str, int] = {  # strings outside packs and flows that name something of one
     "src/isthmus/cli/clients.py": 1,
-    "src/isthmus/cli/data.py": 8,
+    "src/isthmus/cli/data.py": 4,
+    "src/isthmus/cli/data_publishing.py": 3,
+    "src/isthmus/cli/data_screen.py": 1,
     "src/isthmus/cli/look.py": 1,
     "src/isthmus/console/find.py": 5,
     "src/isthmus/console/members.py": 8,
