@@ -15,12 +15,13 @@ from datetime import datetime
 from isthmus import markings as m
 from isthmus.markings import Filter, Grain
 
-from ..errors import BadMetric, NeedsTime, NotADimension, NotAnswered, UnknownName
+from ..errors import BadMetric, NeedsTime, NotADimension, UnknownName
 from ..model.ask import Ask, calendar, grained
 from ..model.expression import (
     COMBINABLE,
     By,
     Expression,
+    Flag,
     Measured,
     Quotient,
     Resolver,
@@ -33,8 +34,9 @@ from ..model.expression import (
 )
 from ..model.model import Model
 from ..model.names import Names
-from ..model.paths import JoinPath, ways_up, written
+from ..model.paths import JoinPath
 from .moments import ALWAYS
+from .people import people_behind
 from .periods import Bounds, Spine, bounds, check_length
 
 
@@ -100,23 +102,23 @@ def plan(
     *,
     person: str | None = None,
     settled: frozenset[Money] = frozenset(),
-    widened: int = 0,
+    is_divided: bool = False,
 ) -> Plan:
     """Return how to answer an ask.
 
     `settled` are amounts that are all in one currency, so that none can meet in two. `person` is
     the entity whose members are counted behind each cell, for the suppression of small ones; an empty text counts
-    rows, None counts nothing. `widened` takes so many levels of derived metrics off. Raises the errors of `errors.py`,
-    each with what to do next.
+    rows, None counts nothing. With `is_divided` they are counted without the metrics' own filters, in all parts that
+    `flags_of` divides rows into. Raises the errors of `errors.py`, each with what to do next.
     """
     names = Names(model)
     by = _dimensions(model, ask)
     _check_order(ask, by)
-    resolver = Resolver(names, ask.as_of or now, ask, by, widened)
+    resolver = Resolver(names, ask.as_of or now, ask, by)
     metrics = {name: resolver.metric(name, ()) for name in dict.fromkeys(ask.metrics)}
     legs = _legs(names, ask, by, metrics)
     currencies = {name: tuple(_codes(names, found, by, settled)) for name, found in metrics.items()}
-    people = {name: tuple(_people(model, found, person)) for name, found in metrics.items()}
+    people = {name: tuple(people_behind(names, found, person, is_divided)) for name, found in metrics.items()}
     _add(legs, [cell for pairs in currencies.values() for pair in pairs for cell in pair])
     _add(legs, [cell for counted in people.values() for cell in counted])
     time_at = _time_at(by, legs.values())
@@ -182,7 +184,7 @@ def is_timeless(plan: Plan) -> bool:
     return not any(isinstance(one, Within) for one in asked)
 
 
-def _all_filters(cell: Measured) -> tuple[Filter | Within, ...]:
+def _all_filters(cell: Measured) -> tuple[Filter | Within | Flag, ...]:
     return cell.filters + (cell.goal.filters if cell.goal else ())
 
 
@@ -331,39 +333,6 @@ def currency_field(model: Model, cell: Measured) -> str:
     entity, found = model.split(cell.field.rpartition(">")[2])
     name = found.measure.currency if found.measure else ""
     return name if not name or "." in name else f"{entity.name}.{name}"
-
-
-def _people(model: Model, expression: Expression, person: str | None) -> Iterator[Measured]:
-    """Yield who stands behind each cell; for one of an earlier period, who stands behind the period shown."""
-    if person is None:
-        return
-    for cell in (replace(cell, shift=None) for cell in cells(expression)):
-        if cell.window is not None:
-            raise NotAnswered(
-                "a running total of one period less that of the one before shows a single period",
-                remedy="ask for the metric that it is made of: small cells are hidden there",
-            )
-        if cell.agg in ("min", "max", "percentile") and _is_of_people(model, cell.root):
-            raise NotAnswered(
-                f"the least, greatest or middle {cell.field} of many people is the number of one of them",
-                remedy="ask for a sum or an average",
-            )
-        ways = ways_up(model, cell.root, person) if person else []
-        if not ways:
-            yield replace(cell, agg="count", field="")
-            continue
-        *before, last = ways[0]
-        yield replace(
-            cell, agg="people", field=written(tuple(before), f"{last.reference.source}.{last.reference.name}")
-        )
-
-
-def _is_of_people(model: Model, name: str, *seen: str) -> bool:
-    """Return whether rows of an entity say something personal, or lead to one that does."""
-    entity = model.entity(name)
-    targets = {reference.target for reference in entity.references} - {name, *seen}
-    own = any(field.pii for field in entity.fields.values())
-    return own or any(_is_of_people(model, target, name, *seen) for target in targets)
 
 
 def _non_additive(
