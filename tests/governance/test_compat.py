@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from isthmus.governance import served
 from isthmus.governance.compat import Change, compare, undeclared
 from isthmus.governance.consumers import users_of
-from isthmus.governance.contracts import Contracts, contracts_of, read, written
+from isthmus.governance.contracts import Contracts, contracts_of, read, read_folder, written
 from isthmus.kernel import (
     Context,
     Effect,
@@ -38,7 +38,7 @@ from isthmus.kernel.host import Deprecated
 from isthmus.store import Database, migrate
 from tests import shipped
 
-LOCKED = Path(__file__).parents[2] / "contracts.json"
+LOCKED = Path(__file__).parents[2] / "contracts"
 
 
 class Ask(Value):
@@ -298,6 +298,6 @@ def test_contracts_are_the_same_after_they_were_written() -> None:
 
 def test_no_locked_contract_is_broken_without_saying_so() -> None:
     """Mend the contract, deprecate it, or raise its first number; then lock anew with `isthmus compat --lock`."""
-    locked: Contracts = read(LOCKED.read_bytes())
+    locked: Contracts = read_folder(LOCKED)
     broken = undeclared(compare(locked, contracts_of(shipped.build([]))))
     assert [f"{one.name} {one.rule} {one.path}: {one.remedy}" for one in broken] == []

@@ -6,14 +6,13 @@ import msgspec
 import pytest
 
 from isthmus.governance.contracts import SHARED, Contracts, by_pack, contracts_of, joined, read_folder, write_folder
-from isthmus.kernel import Registry, errors
-
-from ..house.tree import packs
+from isthmus.kernel import errors
+from tests import shipped
 
 
 @pytest.fixture(scope="module")
 def contracts() -> Contracts:
-    return contracts_of(Registry().add(*packs()).freeze())
+    return contracts_of(shipped.build([]))
 
 
 def test_what_was_written_in_files_is_read_as_it_was(contracts, tmp_path):
@@ -23,7 +22,7 @@ def test_what_was_written_in_files_is_read_as_it_was(contracts, tmp_path):
 
 def test_each_file_has_the_contracts_of_its_pack_and_no_others(contracts, tmp_path):
     write_folder(contracts, tmp_path)
-    assert {path.stem for path in tmp_path.iterdir()} == {pack.name for pack in packs()} | {SHARED}
+    assert {path.stem for path in tmp_path.iterdir()} == {pack.name for pack in shipped.PACKS} | {SHARED}
     for pack, part in by_pack(contracts).items():
         named = {name.partition(".")[0] for name in (*part.capabilities, *part.points, *part.events)}
         assert named == (set() if pack == SHARED else {pack})

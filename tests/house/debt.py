@@ -36,5 +36,4 @@ PACKS_NAMED: dict[str, int] = {  # strings outside packs and flows that name som
     "src/isthmus/console/orders.py": 17,
     "src/isthmus/console/stock.py": 6,
     "src/isthmus/gateway/auth.py": 2,
-    "src/isthmus/runtime/deploy/scaffold.py": 12,
 }

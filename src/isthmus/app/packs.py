@@ -66,7 +66,8 @@ def _found(name: str, problems: list[str]) -> Iterable[Pack]:
         problems.append(f"{name!r} cannot be plugged in: {wrong}; install it, or correct the name in [platform]")
         return []
     packs = [one for one in found if isinstance(one, Pack)]
-    if len(packs) < len(found) or not packs:
+    is_package = not value and hasattr(module, "__path__")  # it may be empty: a new company has no pack of its own yet
+    if len(packs) < len(found) or (not packs and not is_package):
         problems.append(f"{name!r} holds no pack; name a manifest as module:NAME, or a package with packs below it")
     return packs
 

@@ -13,7 +13,6 @@ from isthmus.console.traffic import KEPT as COUNTED
 from isthmus.governance import contracts
 from isthmus.governance.compat import compare, undeclared
 from isthmus.governance.consumers import Calls, last_consumers, users_of
-from isthmus.governance.contracts import read
 from isthmus.governance.served import last_served
 from isthmus.runtime.deploy.report import as_deployed
 from isthmus.runtime.replay.recorded import asked_shares
@@ -23,7 +22,7 @@ from .compat_report import Consumption
 from .opening import has_database, on, standing
 from .screen import out, stop
 
-CONTRACTS = "contracts.json"  # what was agreed last; CI compares the working tree with it
+CONTRACTS = "contracts"  # a file a pack: what was agreed last; CI compares the working tree with it
 
 
 def add_to(main: typer.Typer) -> None:
@@ -31,8 +30,10 @@ def add_to(main: typer.Typer) -> None:
 
     @main.command()
     def compat(
-        served: Annotated[bool, typer.Option(help="Compare with what the database was last served with.")] = False,
-        lock: Annotated[bool, typer.Option(help=f"Write the contracts as they are now into {CONTRACTS}.")] = False,
+        served: Annotated[bool, typer.Option(help="Compare with what the database was served with last.")] = False,
+        lock: Annotated[
+            bool, typer.Option(help=f"Write them as they are now into {CONTRACTS}/, a file a pack.")
+        ] = False,
     ) -> None:
         """Compare contracts with those locked or served; name each breaking change, its rule, and whom it breaks.
 
@@ -42,14 +43,13 @@ def add_to(main: typer.Typer) -> None:
         kept = config.root / CONTRACTS
         now = contracts.contracts_of(written(config))
         if lock:
-            kept.write_bytes(contracts.written(now))
-            out.print(f"wrote {kept}")
+            out.print(f"wrote {len(contracts.write_folder(now, kept))} files into {kept}")
             return
         if not served and not kept.exists():
             stop(f"there is no {kept}; write it with `isthmus compat --lock`, or compare with --served")
         is_counted = served or has_database(config)
         consumption = on(standing, _consumption) if is_counted else Consumption(users_of(written(config)))
-        before = consumption.served if served else read(kept.read_bytes())
+        before = consumption.served if served else contracts.read_folder(kept)
         if before is None:
             stop("nothing was served from this database yet; start it once with `isthmus serve`")
         changes = compare(before, now, consumption.users, datetime.now(UTC).date())

@@ -16,12 +16,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import isthmus
 from isthmus.kernel import errors
 
 from ..children import run_child
 from ..isolation.sandbox import sandboxed
-from .loading import NotAFrontEnd
+from .loading import NotAFrontEnd, import_path
 from .versions import Packed, unpack
 
 LOAD_LIMIT_S: Final = 30
@@ -103,14 +102,8 @@ def _has_tests(folder: Path) -> bool:
 async def _run(command: Sequence[str], place: Path, limit_s: float, hidden: Sequence[Path]) -> tuple[int | None, str]:
     """Return exit code and what was said; no code where it was killed for taking too long."""
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    environment |= {"PYTHONPATH": _path(place), "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(place)}
+    environment |= {"PYTHONPATH": import_path(place), "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(place)}
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # plugins of the platform's own tests take a second to load
     apart = await asyncio.to_thread(sandboxed, command, hidden, [place])
     ended = await run_child(apart, limit_s=limit_s, env=environment, cwd=place, is_merged=True)
     return ended.code, ended.out.decode(errors="replace")
-
-
-def _path(place: Path) -> str:
-    """The front end first, then the platform that this process runs: installed, or from its source."""
-    source = str(Path(isthmus.__file__).parents[1])
-    return os.pathsep.join([str(place), source])

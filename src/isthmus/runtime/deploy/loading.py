@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import importlib.machinery
 import importlib.util
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import isthmus
 from isthmus.kernel import FrontEnd, errors
 
+SETTINGS = "isthmus.toml"  # whose folder holds a company's own packs
 MANIFEST = "front_end.py"
 NAME = "FRONT_END"
 PACKAGE = "isthmus_front_end_"
@@ -48,6 +51,13 @@ def load_front_end(folder: Path) -> FrontEnd:
     if not isinstance(found, FrontEnd):
         raise NotAFrontEnd(f"{manifest} defines no {NAME}", remedy=f"define {NAME} = FrontEnd(code=..., ...)")
     return found
+
+
+def import_path(*before: Path) -> str:
+    """Return the PYTHONPATH of a process that loads a front end: these folders, the platform, a company's own packs."""
+    source = Path(isthmus.__file__).parents[1]
+    companies = [one for one in sys.path if one and Path(one, SETTINGS).is_file()]
+    return os.pathsep.join(dict.fromkeys(map(str, (*before, source, *companies))))
 
 
 def front_end_folders(parent: Path) -> list[Path]:

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import msgspec
 
-import isthmus
 from isthmus.kernel import errors
 
+from ..deploy.loading import import_path
 from .breaker import Breaker, FrontEndAway
 from .manifest import ToldFrontEnd
 from .sandbox import sandboxed
@@ -116,13 +116,12 @@ class Workers:
     def _start(self) -> ToldFrontEnd:
         """Start the process that loads the folder, and two copies of it."""
         ours, theirs = socket.socketpair()
-        source = Path(isthmus.__file__).parents[1]
         # -P and no more of the environment than this: what the platform knows of its database is not for the answers
         program = [sys.executable, "-P", "-m", "isthmus.runtime.isolation.worker"]
         program += [str(theirs.fileno()), str(self._folder), str(self._memory_mb)]
         process = subprocess.Popen(
             sandboxed(program, self._hidden, [self._folder]),
-            env={"PYTHONPATH": str(source), "PATH": os.defpath, "LANG": "C.UTF-8"},
+            env={"PYTHONPATH": import_path(), "PATH": os.defpath, "LANG": "C.UTF-8"},
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno() if _has_descriptor(sys.stderr) else subprocess.DEVNULL,

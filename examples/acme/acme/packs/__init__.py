@@ -1,0 +1,1 @@
+"""Domains of Acme's own: each folder is a pack."""

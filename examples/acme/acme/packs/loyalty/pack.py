@@ -1,0 +1,26 @@
+"""The manifest of loyalty: all that the platform is told about this domain."""
+
+from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Every, Job
+
+from . import api, entities, service
+
+FORGET_EVERY_S = 3_600  # of 90 days an hour is nothing
+
+PACK = Pack(
+    name="loyalty",
+    owner="members",
+    api=api,
+    service=(service,),
+    migrations="acme.packs.loyalty:migrations",
+    entities=entities.ENTITIES,
+    metrics=entities.METRICS,
+    conditions=(
+        Condition(
+            name="loyalty.no-card-is-over-full",
+            sentence="An open card has fewer stamps than a full one.",
+            sql="select front_end, card, stamps from loyalty.card where stamps not between 0 and 9 limit 20",
+        ),
+    ),
+    brings=(Job(name="loyalty.forget-old", when=Every(seconds=FORGET_EVERY_S), calls=api.forget_old),),
+)

@@ -1,0 +1,49 @@
+"""Rows of `loyalty.card` and `loyalty.stamp`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from isthmus.kernel import ports
+
+from . import api
+
+# The card is locked, so that two purchases at once are stamped one after the other.
+_OPEN = """
+    insert into loyalty.card as card (front_end, card, stamps, filled, stamped_at) values ($1, $2, 0, 0, $3)
+    on conflict (front_end, card) do update set card = excluded.card
+    returning stamps, filled"""
+_STAMP = """
+    insert into loyalty.stamp (front_end, reference, card, stamps, stamped_at) values ($1, $2, $3, $4, $5)
+    on conflict (front_end, reference) do nothing returning reference"""
+_SAVE = """
+    update loyalty.card set (stamps, filled, stamped_at) = ($3, $4, $5) where front_end = $1 and card = $2"""
+_FIND = "select stamps, filled from loyalty.card where front_end = $1 and card = $2"
+_FORGET = """
+    with old as (
+        update loyalty.card set stamps = 0 where front_end = $1 and stamps > 0 and stamped_at < $2 returning card)
+    select count(*) from old"""
+
+
+async def opened(session: ports.Session, front_end: str, card: str, now: datetime) -> api.Balance:
+    row = await session.fetch_row(_OPEN, front_end, card, now)
+    assert row is not None
+    return api.Balance(card=card, stamps=row["stamps"], filled=row["filled"])
+
+
+async def stamp(session: ports.Session, front_end: str, ask: api.Stamp, stamps: int, now: datetime) -> bool:
+    """Write a stamp down; return False where its reference is known."""
+    return await session.fetch_value(_STAMP, front_end, ask.reference, ask.card, stamps, now) is not None
+
+
+async def save(session: ports.Session, front_end: str, card: api.Balance, now: datetime) -> None:
+    await session.execute(_SAVE, front_end, card.card, card.stamps, card.filled, now)
+
+
+async def find(session: ports.Session, front_end: str, card: str) -> api.Balance | None:
+    row = await session.fetch_row(_FIND, front_end, card)
+    return None if row is None else api.Balance(card=card, stamps=row["stamps"], filled=row["filled"])
+
+
+async def forget(session: ports.Session, front_end: str, before: datetime) -> int:
+    return await session.fetch_value(_FORGET, front_end, before)

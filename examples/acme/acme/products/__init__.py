@@ -1,0 +1,1 @@
+"""Bundles of answers that several front ends switch on."""

@@ -1,0 +1,1 @@
+"""Connections to the outside: payment providers and others."""

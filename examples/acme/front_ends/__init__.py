@@ -1,0 +1,1 @@
+"""Business lines: each folder is one."""

@@ -1,0 +1,1 @@
+"""Books: a front end of its own, owned by books."""

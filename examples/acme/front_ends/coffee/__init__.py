@@ -1,0 +1,1 @@
+"""Coffee: a front end of its own, owned by coffee."""

@@ -1,0 +1,56 @@
+"""Loyalty on a real PostgreSQL, through the platform that isthmus.toml names."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from acme.packs.loyalty import api, rules
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isthmus.app.platform import Running
+from isthmus.kernel import Caller
+
+COFFEE = Caller(front_end="coffee", client="till")
+BOOKS = Caller(front_end="books", client="till")
+
+
+async def stamp(platform: Running, caller: Caller, reference: str, spent: int = 350) -> api.Balance:
+    return await platform.platform.call(api.stamp, api.Stamp(card="7", spent_minor=spent, reference=reference), caller)
+
+
+async def test_a_purchase_is_stamped_once_however_often_it_is_told(platform: Running) -> None:
+    first = await stamp(platform, COFFEE, "order-1")
+    assert first.stamps == 1
+    assert await stamp(platform, COFFEE, "order-1") == first
+
+
+async def test_ten_purchases_at_once_fill_one_card(platform: Running) -> None:
+    await asyncio.gather(*(stamp(platform, COFFEE, f"order-{number}") for number in range(10)))
+    balance = await platform.platform.call(api.get_balance, api.GetBalance(card="7"), COFFEE)
+    assert (balance.stamps, balance.filled) == (0, 1)
+
+
+async def test_each_front_end_stamps_by_its_own_rule_and_has_cards_of_its_own(platform: Running) -> None:
+    assert (await stamp(platform, BOOKS, "order-1", spent=4_500)).stamps == 4  # a stamp for each ten euros
+    with pytest.raises(api.UnknownCard):
+        await platform.platform.call(api.get_balance, api.GetBalance(card="7"), COFFEE)
+
+
+async def test_stamps_go_after_ninety_days_without_one_and_filled_cards_stay(platform: Running) -> None:
+    then = datetime.now(UTC) - timedelta(days=91)
+    for number in range(12):
+        ask = api.Stamp(card="7", spent_minor=350, reference=f"order-{number}")
+        await platform.platform.call(api.stamp, ask, COFFEE, now=then)
+    assert (await platform.platform.call(api.forget_old, api.ForgetOld(), COFFEE)).cards == 1
+    balance = await platform.platform.call(api.get_balance, api.GetBalance(card="7"), COFFEE)
+    assert (balance.stamps, balance.filled) == (0, 1)
+
+
+@given(purchases=st.lists(st.integers(0, api.STAMPS_MAX), max_size=30))
+def test_no_stamp_is_lost_between_cards(purchases: list[int]) -> None:
+    card = api.Balance(card="7", stamps=0, filled=0)
+    for stamps in purchases:
+        card = rules.stamped(card, stamps)
+    assert card.filled * api.CARD_STAMPS + card.stamps == sum(purchases)
+    assert 0 <= card.stamps < api.CARD_STAMPS

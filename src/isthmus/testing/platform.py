@@ -1,0 +1,73 @@
+"""Fixtures for pytest: the platform that isthmus.toml names, each test on a fresh database of a real PostgreSQL.
+
+conftest.py: from isthmus.testing.platform import platform, server_url
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from isthmus.app.config import load_config
+from isthmus.app.platform import Running, running
+from isthmus.kernel import FrontEnd, errors
+from isthmus.kernel.host import compile_front_ends
+from isthmus.store import embedded
+
+VARIABLE = "ISTHMUS_TEST_DATABASE_URL"  # a PostgreSQL in which tests may make databases; else one comes along
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """Give the address of a PostgreSQL in which databases can be made, for as long as the tests run."""
+    if url := os.environ.get(VARIABLE):
+        yield url
+        return
+    folder = Path(tempfile.mkdtemp(prefix="isthmus-test-"))
+    server = embedded.start(folder)
+    try:
+        yield embedded.database_url(folder, "postgres")
+    finally:
+        server.stop(is_wiped=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def platform(server_url: str, tmp_path: Path) -> AsyncIterator[Running]:
+    """Give the platform of the settings, at work on a database that nobody else uses."""
+    name = f"test_{uuid.uuid4().hex}"
+    scheme, place, _, query, _ = urlsplit(server_url)
+    await _run(server_url, f'create database "{name}"')
+    try:
+        url = urlunsplit((scheme, place, f"/{name}", query, ""))
+        config = replace(load_config(), database_url=url, data=tmp_path)
+        async with running(config, allowed="migrate") as opened:
+            yield opened
+    finally:
+        await _run(server_url, f'drop database if exists "{name}" with (force)')
+
+
+def with_front_end(platform: Running, front_end: FrontEnd) -> Running:
+    """Put a front end into the platform, as a deploy would. Raises BuildProblems with all that is wrong with it."""
+    compiled, problems = compile_front_ends(platform.platform.release, [front_end])
+    if problems:
+        raise errors.BuildProblems(problems)
+    platform.platform.release = platform.platform.release.replacing(*compiled)
+    return platform
+
+
+async def _run(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
