@@ -195,6 +195,11 @@ class Buyer(asyncio.Protocol):
                 self._received = b""
                 self._answered.set_result(head[9:12] + body)
 
+    @property
+    def is_closed(self) -> bool:
+        """Say whether the server has hung up, as it does with who is silent for some seconds."""
+        return cast(asyncio.Transport, self._transport).is_closing()
+
     async def get(self, path: str) -> tuple[int, bytes]:
         return await self._sent(f"GET {path} HTTP/1.1\r\n".encode() + self._head + b"\r\n")
 

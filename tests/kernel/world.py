@@ -8,6 +8,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,8 @@ from isthmus.kernel import (
     Registry,
     Value,
     capability,
+    decode,
+    encode,
     errors,
     event,
     implements,
@@ -134,6 +137,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self.events: list[ports.EventRow] = []
         self.answers: dict[tuple[str, str], tuple[ports.Claim, bytes]] = {}
+        self.sagas: dict[tuple[str, str], KeptSaga] = {}
         self.commits = 0
         self.open = 0
         self.dies_after_commit = 0  # commits until the process is "killed" right after one
@@ -141,6 +145,19 @@ class MemoryStore:
 
     def read(self, front_end: str) -> "MemorySession":
         return MemorySession(self, front_end, None)
+
+    def step(self, front_end: str, saga: ports.Saga, version: int) -> "MemoryStep":
+        return MemoryStep(self, front_end, saga, version)
+
+    async def saga(self, front_end: str, claim: ports.Claim) -> ports.Superseded | None:
+        if known := self.answers.get((front_end, claim.key)):
+            first, answer = known
+            if (first.capability, first.ask_hash) == (claim.capability, claim.ask_hash):
+                return ports.Superseded(answer=answer)
+            raise errors.KeyReused(f"key {claim.key!r} belongs to another ask", remedy="send a new key")
+        if found := self.sagas.get((front_end, claim.key)):
+            return ports.Superseded(version=found.version, log=encode(found.log))
+        return None
 
     async def write(self, front_end: str, claim: ports.Claim | None) -> "MemorySession":
         session = MemorySession(self, front_end, claim)
@@ -186,15 +203,20 @@ class MemorySession:
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None: ...
 
+    async def later(self, sql: str, *args: object) -> None: ...
+
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None]:
         yield
 
     async def commit(self, events: Sequence[ports.EventRow], answer: bytes | None) -> None:
         assert (self.claim is None) == (answer is None), "an answer is kept under a key, and a key keeps an answer"
-        self.store.events += events
         if self.claim is not None and answer is not None:
             self.store.answers[(self.front_end, self.claim.key)] = (self.claim, answer)
+        self._commit(events)
+
+    def _commit(self, events: Sequence[ports.EventRow]) -> None:
+        self.store.events += events
         self.store.commits += 1
         if self.store.dies_after_commit:
             self.store.dies_after_commit -= 1
@@ -207,6 +229,61 @@ class MemorySession:
             self.store.open -= 1
             if self.lock is not None:
                 self.lock.release()
+
+
+@dataclass
+class KeptSaga:
+    """A saga in memory; left: who goes on with it by themselves, and none where its caller was told."""
+
+    left: ports.Saga | None
+    version: int = 0
+    log: dict[str, Any] = field(default_factory=dict)
+
+
+class MemoryStep(MemorySession):
+    """A step of a saga in memory: waits for the one before it, and finds out whether that went on."""
+
+    def __init__(self, store: MemoryStore, front_end: str, saga: ports.Saga, version: int) -> None:
+        super().__init__(store, front_end, saga.claim)
+        self.saga, self.version = saga, version
+
+    async def begin(self) -> None:
+        if self.is_open:
+            return
+        assert self.claim is not None
+        self.lock = self.store._locks.setdefault((self.front_end, self.claim.key), asyncio.Lock())
+        await self.lock.acquire()
+        found = await self.store.saga(self.front_end, self.claim)
+        if (found.version if found else 0) != self.version or (found and found.answer is not None):
+            self.lock.release()
+            raise found or ports.Superseded()
+        self.store.open += 1
+        self.is_open = True
+
+    async def execute(self, sql: str, *args: object) -> str:
+        await self.begin()
+        return await super().execute(sql, *args)
+
+    async def commit_step(self, events: Sequence[ports.EventRow], entries: bytes) -> None:
+        await self.begin()
+        assert self.claim is not None
+        kept = self.store.sagas.setdefault((self.front_end, self.claim.key), KeptSaga(None))
+        kept.left, kept.version = self.saga, kept.version + 1
+        kept.log |= decode(entries, dict[str, Any])
+        self._commit(events)
+
+    async def end_saga(self, events: Sequence[ports.EventRow], answer: bytes | None) -> None:
+        await self.begin()
+        assert self.claim is not None
+        self.store.sagas.pop((self.front_end, self.claim.key), None)
+        if answer is not None:
+            self.store.answers[(self.front_end, self.claim.key)] = (self.claim, answer)
+        self._commit(events)
+
+    async def leave_saga(self) -> None:
+        await self.begin()
+        assert self.claim is not None
+        self.store.sagas[(self.front_end, self.claim.key)].left = None
 
 
 def counting() -> Any:

@@ -43,7 +43,11 @@ async def coins(url: str) -> list[int]:
 
 async def test_each_is_applied_once(empty_url: str, tmp_path: Path) -> None:
     till = source(tmp_path, m0001_coin=FIRST)
-    assert [str(file) for file in await migrate(empty_url, [till])] == ["isthmus/0001_store.sql", "till/0001_coin.sql"]
+    assert [str(file) for file in await migrate(empty_url, [till])] == [
+        "isthmus/0001_store.sql",
+        "isthmus/0002_saga.sql",
+        "till/0001_coin.sql",
+    ]
     till = source(tmp_path, m0002_more=SECOND)
     assert [str(file) for file in await migrate(empty_url, [till])] == ["till/0002_more.sql"]
     assert await migrate(empty_url, [till]) == []
@@ -53,7 +57,7 @@ async def test_each_is_applied_once(empty_url: str, tmp_path: Path) -> None:
 async def test_ten_processes_at_once_apply_each_once(empty_url: str, tmp_path: Path) -> None:
     till = source(tmp_path, m0001_coin=FIRST, m0002_more=SECOND)
     applied = await asyncio.gather(*(migrate(empty_url, [till]) for _ in range(10)))
-    assert sorted(map(len, applied)) == [0] * 9 + [3]
+    assert sorted(map(len, applied)) == [0] * 9 + [4]
     assert await coins(empty_url) == [1, 2]
 
 
@@ -106,16 +110,22 @@ async def test_what_a_release_applied_that_did_not_say_what_it_does_is_refused(e
     await connection.execute("alter table isthmus.migration drop column contracts")
     with pytest.raises(TablesNewer):
         await check_tables(empty_url, [before])
-    await connection.execute("delete from isthmus.migration where number = 2")
+    await connection.execute("delete from isthmus.migration where number = 2 and pack = 'till'")
     assert await migrate(empty_url, [source(tmp_path, m0002_more=SECOND.replace("2", "3"))])  # and says so from now on
-    assert await connection.fetchval("select contracts from isthmus.migration where number = 2") is False
+    assert (
+        await connection.fetchval("select contracts from isthmus.migration where number = 2 and pack = 'till'") is False
+    )
     await connection.close()
 
 
 async def test_looking_changes_nothing(empty_url: str, tmp_path: Path) -> None:
     till = source(tmp_path, m0001_coin=FIRST)
     tables = await look(empty_url, [till])
-    assert [str(file) for file in tables.pending] == ["isthmus/0001_store.sql", "till/0001_coin.sql"]
+    assert [str(file) for file in tables.pending] == [
+        "isthmus/0001_store.sql",
+        "isthmus/0002_saga.sql",
+        "till/0001_coin.sql",
+    ]
     assert (tables.applied, tables.is_empty) == (0, True)
     with pytest.raises(NoTables, match="no tables of Isthmus yet"):
         await check_tables(empty_url, [till])
@@ -124,7 +134,7 @@ async def test_looking_changes_nothing(empty_url: str, tmp_path: Path) -> None:
 
 async def test_tables_that_are_older_are_named_and_left_as_they_are(empty_url: str, tmp_path: Path) -> None:
     till = source(tmp_path, m0001_coin=FIRST)
-    assert len(await migrate(empty_url, [till], only_empty=True)) == 2
+    assert len(await migrate(empty_url, [till], only_empty=True)) == 3
     till = source(tmp_path, m0002_more=SECOND)
     for refuses in (check_tables(empty_url, [till]), migrate(empty_url, [till], only_empty=True)):
         with pytest.raises(TablesOlder, match=r"older than this code: 1 .* first till/0002_more\.sql") as refused:
@@ -139,7 +149,7 @@ async def test_tables_that_are_older_are_named_and_left_as_they_are(empty_url: s
 async def test_ten_servers_at_once_make_the_tables_of_an_empty_database(empty_url: str, tmp_path: Path) -> None:
     till = source(tmp_path, m0001_coin=FIRST, m0002_more=SECOND)
     applied = await asyncio.gather(*(migrate(empty_url, [till], only_empty=True) for _ in range(10)))
-    assert sorted(map(len, applied)) == [0] * 9 + [3]
+    assert sorted(map(len, applied)) == [0] * 9 + [4]
 
 
 async def test_a_database_with_tables_of_somebody_else_is_not_empty(empty_url: str, tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from isthmus.governance import served as served_contracts
 from isthmus.governance.contracts import contracts_of
 from isthmus.kernel import Caller, Platform
 from isthmus.manifest import Job, brought
+from isthmus.runtime import left_flows
 from isthmus.runtime.events import dead_letters
 from isthmus.runtime.events.subscriptions import called
 from isthmus.runtime.schedule import Periodic
@@ -42,6 +44,11 @@ def jobs(running: Running, lake_sync: LakeSync | None = None) -> list[Periodic]:
 
     return [
         *(periodic(running.platform, job) for job in brought(running.packs, Job)),
+        Periodic(
+            name="left flows",
+            every_s=left_flows.EVERY_S,
+            run=partial(left_flows.go_on, running.platform, running.database),
+        ),
         Periodic(name="contracts", every_s=CONTRACTS_EVERY_S, run=remember_contracts),
         Periodic(name="traffic", every_s=TRAFFIC_EVERY_S, run=running.traffic.keep),
         Periodic(name="prune", every_s=PRUNE_EVERY_S, run=prune),

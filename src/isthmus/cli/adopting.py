@@ -5,14 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.table import Table
-
-from isthmus.app.config import FILE, load_config
-from isthmus.app.packs import plugged
-from isthmus.app.platform import adopted_packs, build
-from isthmus.runtime.adopt.adopt import adopted_pack, adoption_of, left_out, read_document
 
 from .screen import first, out, stop
 
@@ -28,6 +22,13 @@ def add_to(main: typer.Typer) -> None:
         secret: Annotated[str, typer.Option(help="Environment variable with its credential.")] = "",
     ) -> None:
         """Make a pack of an existing HTTP service: each operation of its document becomes a capability."""
+        import msgspec
+
+        from isthmus.app.config import FILE, load_config
+        from isthmus.app.packs import plugged
+        from isthmus.app.platform import adopted_packs, build
+        from isthmus.runtime.adopt.adopt import adopted_pack, adoption_of, left_out, read_document
+
         config = load_config()
         adoption = adoption_of(document, name=name, url=url, secret=secret)
         name, pack = adoption.name, adopted_pack(adoption)

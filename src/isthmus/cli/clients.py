@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from isthmus.app.config import load_config
-from isthmus.app.platform import Running, running, written
-from isthmus.gateway import auth
-
 from .opening import on
 from .screen import out
+
+if TYPE_CHECKING:
+    from isthmus.app.platform import Running
 
 
 def commands() -> typer.Typer:
@@ -27,9 +26,14 @@ def commands() -> typer.Typer:
         scope: Annotated[list[str] | None, typer.Option(help="Limit to capabilities, e.g. 'catalog.*'.")] = None,
     ) -> None:
         """Make an API key and print it once; only its hash is kept."""
+        from isthmus.app.config import load_config
+        from isthmus.app.platform import written
+
         written(load_config()).line(front_end)
 
         async def create(running: Running) -> str:
+            from isthmus.gateway import auth
+
             return await auth.create_client(running.database, front_end, name, tuple(scope) if scope else None)
 
         out.print(on(_whole, create), soft_wrap=True)
@@ -37,6 +41,8 @@ def commands() -> typer.Typer:
     @app.command("list")
     def list_clients() -> None:
         """List clients, without their keys."""
+        from isthmus.gateway import auth
+
         table = Table("front end", "client", "scopes", "created", "revoked")
         for one in on(_whole, lambda running: auth.list_clients(running.database)):
             scopes = ", ".join(one.scopes) if one.scopes else "all"
@@ -48,6 +54,8 @@ def commands() -> typer.Typer:
     @app.command("revoke")
     def revoke_client(front_end: str, name: str) -> None:
         """Revoke every key of a client; it stops working within seconds."""
+        from isthmus.gateway import auth
+
         count = on(_whole, lambda running: auth.revoke_client(running.database, front_end, name))
         out.print(f"revoked {count} key(s) of {name!r}")
 
@@ -55,4 +63,7 @@ def commands() -> typer.Typer:
 
 
 def _whole() -> AbstractAsyncContextManager[Running]:
+    from isthmus.app.config import load_config
+    from isthmus.app.platform import running
+
     return running(load_config())

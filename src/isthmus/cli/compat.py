@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-
-from isthmus.app.config import load_config
-from isthmus.app.platform import Running, deploy_context, written
-from isthmus.console.traffic import KEPT as COUNTED
-from isthmus.governance import contracts
-from isthmus.governance.compat import compare, undeclared
-from isthmus.governance.consumers import Calls, last_consumers, users_of
-from isthmus.governance.served import last_served
-from isthmus.runtime.deploy.report import as_deployed
-from isthmus.runtime.replay.recorded import asked_shares
 
 from . import compat_report
 from .compat_report import Consumption
 from .opening import has_database, on, standing
 from .screen import out, stop
+
+if TYPE_CHECKING:
+    from isthmus.app.platform import Running
+
 
 CONTRACTS = "contracts"  # a file a pack: what was agreed last; CI compares the working tree with it
 
@@ -39,6 +33,12 @@ def add_to(main: typer.Typer) -> None:
 
         Where there is a database, also which share of their calls, and who still calls what is deprecated.
         """
+        from isthmus.app.config import load_config
+        from isthmus.app.platform import written
+        from isthmus.governance import contracts
+        from isthmus.governance.compat import compare, undeclared
+        from isthmus.governance.consumers import last_consumers, users_of
+
         config = load_config()
         kept = config.root / CONTRACTS
         now = contracts.contracts_of(written(config))
@@ -60,6 +60,13 @@ def add_to(main: typer.Typer) -> None:
 
 
 async def _consumption(running: Running) -> Consumption:
+    from isthmus.app.platform import deploy_context
+    from isthmus.console.traffic import KEPT as COUNTED
+    from isthmus.governance.consumers import Calls, users_of
+    from isthmus.governance.served import last_served
+    from isthmus.runtime.deploy.report import as_deployed
+    from isthmus.runtime.replay.recorded import asked_shares
+
     release, said = await as_deployed(deploy_context(running))
     tallies = await running.traffic.of(over=COUNTED)
     calls = Calls(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from isthmus.governance.compat import Change, undeclared
-from isthmus.governance.consumers import Calls, Consumer, Users, said
-from isthmus.governance.contracts import Contracts
+if TYPE_CHECKING:
+    from isthmus.governance.compat import Change
+    from isthmus.governance.consumers import Calls, Consumer, Users
+    from isthmus.governance.contracts import Contracts
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,9 @@ class Consumption:
 
 def show(out: Console, changes: Sequence[Change], consumers: Sequence[Consumer], consumption: Consumption) -> None:
     """Print the changes, the breaks that nothing announces with what to do, and who still calls what is deprecated."""
+    from isthmus.governance.compat import undeclared
+    from isthmus.governance.consumers import said
+
     calls = consumption.calls
     table = Table("", "contract", "rule", "where", "was", "is", "breaks")
     for one in changes:

@@ -7,50 +7,35 @@ import tempfile
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from isthmus.data.answers.groupings import groupings
-from isthmus.data.answers.metrics import Metrics
-from isthmus.data.checks import lock as locks
-from isthmus.data.checks import metamorphic, quality
-from isthmus.data.errors import SHOWN_MAX
-from isthmus.data.exchange.contracts import contract
-from isthmus.data.exchange.graduate import Postgres, Spark, acceptance, compare
-from isthmus.data.exchange.lineage import lineage
-from isthmus.data.exchange.ossie import ossie
-from isthmus.data.exchange.publish import publish
-from isthmus.data.lake.lake import Lake
-from isthmus.data.lake.landing import Landing
-from isthmus.data.lake.rates import keep_rates
-from isthmus.data.model import attributes
-from isthmus.data.model.ask import Ask, read_filter, week_day
-from isthmus.data.model.attributes import Declared
-from isthmus.data.persons.one_id import Review
-from isthmus.data.platform import DataPlatform
-from isthmus.data.query.proof import Proofs
-from isthmus.data.show import broken, show, show_changes, usage_table
 from isthmus.kernel import FrontEnd, encode, errors
-from isthmus.markings import Filter
+
+from .data_publishing import add_publishing
+from .data_screen import ByOption, Named, PolicyOption, out, tried
+
+if TYPE_CHECKING:
+    from isthmus.data.lake.landing import Landing
+    from isthmus.data.model.attributes import Declared
+    from isthmus.data.persons.one_id import Review
+    from isthmus.data.platform import DataPlatform
+
+    Open = Callable[[], DataPlatform]
+    Land = Callable[[DataPlatform], Coroutine[Any, Any, Landing]]
+    Resolve = Callable[[DataPlatform, bool], Coroutine[Any, Any, Review]]
+
 
 LOCK: Final = Path("metrics.lock.json")
 
-out = Console()
 progress = Console(stderr=True)  # what a long command is at, apart from what it finds
 
-Open = Callable[[], DataPlatform]
-Land = Callable[[DataPlatform], Coroutine[Any, Any, Landing]]
-Resolve = Callable[[DataPlatform, bool], Coroutine[Any, Any, Review]]
 
-Named = Annotated[list[str], typer.Argument(help="Metrics, such as order.sales.")]
-ByOption = Annotated[list[str] | None, typer.Option("--by", "-b", help="Group by a field or time:month; may repeat.")]
 WhereOption = Annotated[list[str] | None, typer.Option("--where", "-w", help="Keep rows, as in 'front_end = north'.")]
 FormOption = Annotated[str, typer.Option("--form", help="table, chart, json, sql, or a file ending in .arrow.")]
-PolicyOption = Annotated[str, typer.Option("--as", help="Ask as owner, a front end, or front-end:CODE (its keys).")]
 
 
 def commands(
@@ -68,9 +53,9 @@ def commands(
     _add_looking_up(app, open_platform)
     _add_locking(app, open_platform, folder)
     _add_checking(app, open_platform)
-    _add_publishing(app, open_platform)
+    add_publishing(app, open_platform)
 
-    @app.command("land", epilog=_tried("land", "land --json"))
+    @app.command("land", epilog=tried("land", "land --json"))
     def land_now(
         as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
     ) -> None:
@@ -96,25 +81,22 @@ def commands(
             out.print(f"[yellow]{stale}[/yellow]")
         raise typer.Exit(1 if landing.alerts else 0)
 
-    @app.command("persons", epilog=_tried("persons --resolve"))
+    @app.command("persons", epilog=tried("persons --resolve"))
     def persons(
         anew: Annotated[bool, typer.Option("--resolve", help="Compare all members anew first.")] = False,
     ) -> None:
         """Show the latest merges and splits of persons: on what evidence, and which published figures each moved."""
+        from isthmus.data.show import show_changes
+
         show_changes(asyncio.run(resolve(open_platform(), anew)), out)
 
     return app
 
 
-def _tried(*examples: str) -> str:
-    """Return examples as help shows them, one a line."""
-    return "\n\n".join(["Try:", *(f"isthmus data {one}" for one in examples)])
-
-
 def _add_asking(app: typer.Typer, open_platform: Open) -> None:
     @app.command(
         "ask",
-        epilog=_tried(
+        epilog=tried(
             "ask order.sales --by front_end --by time:week --tz Europe/Berlin",
             "ask order.orders --where 'front_end = north' --as north --form chart",
         ),
@@ -137,6 +119,10 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         year_starts: Annotated[int, typer.Option(help="The month that years begin in.", min=1, max=12)] = 1,
     ) -> None:
         """Answer a question: a table, a chart, JSON, an Arrow file, or the SQL that it is computed by."""
+        from isthmus.data.model.ask import Ask, read_filter, week_day
+        from isthmus.data.show import show
+        from isthmus.markings import Filter
+
         question = Ask(
             metrics=tuple(metrics),
             by=tuple(by or ()),
@@ -160,7 +146,7 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
 
 
 def _add_receipts(app: typer.Typer, open_platform: Open) -> None:
-    @app.command("receipts", epilog=_tried("receipts --page 2"))
+    @app.command("receipts", epilog=tried("receipts --page 2"))
     def receipts(page: Annotated[int, typer.Option(min=1, help="The newest are on page 1.")] = 1) -> None:
         """List the receipts of answers, the newest first, a page at a time."""
         table = Table(Column("receipt", no_wrap=True), "asked", "by", "metrics", "by what", "snapshot")
@@ -169,12 +155,14 @@ def _add_receipts(app: typer.Typer, open_platform: Open) -> None:
             table.add_row(one.id, asked, one.asker or one.policy, ", ".join(one.ask.metrics), by, one.snapshot)
         out.print(table if table.row_count else f"there are no receipts on page {page}")
 
-    @app.command("receipt", epilog=_tried("receipt 0123456789abcdef --sql"))
+    @app.command("receipt", epilog=tried("receipt 0123456789abcdef --sql"))
     def receipt(
         id: Annotated[str, typer.Argument(help="The id that an answer shows.")],
         sql: Annotated[bool, typer.Option("--sql", help="Show the SQL too.")] = False,
     ) -> None:
         """Show what a number was computed from, compute it again, and say whether it is the same, or why not."""
+        from isthmus.data.show import broken
+
         platform = open_platform()
         kept = platform.receipts.get(id)
         again = platform.metrics.rerun(id, {**platform.policies, kept.policy: platform.policy(kept.policy)})
@@ -201,13 +189,16 @@ def _add_receipts(app: typer.Typer, open_platform: Open) -> None:
 
 
 def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
-    @app.command("metrics", epilog=_tried("metrics sales", "metrics --usage"))
+    @app.command("metrics", epilog=tried("metrics sales", "metrics --usage"))
     def list_metrics(
         words: Annotated[list[str] | None, typer.Argument(help="All must occur.")] = None,
         policy: PolicyOption = "owner",
         usage: Annotated[bool, typer.Option("--usage", help="Who asked, how often, and when last.")] = False,
     ) -> None:
         """List metrics: all, or those in whose name, unit or description all words occur; and attributes to ask by."""
+        from isthmus.data.model import attributes
+        from isthmus.data.show import usage_table
+
         platform = open_platform()
         model = platform.metrics.seen_by(platform.policy(policy))
         named = platform.metrics.search(" ".join(words or ()), model)
@@ -225,11 +216,15 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
         if own.row_count:
             out.print(own)
 
-    @app.command("describe", epilog=_tried("describe order.sales", "describe order.order"))
+    @app.command("describe", epilog=tried("describe order.sales", "describe order.order"))
     def describe(
         name: Annotated[str, typer.Argument(help="A metric or an entity.")], policy: PolicyOption = "owner"
     ) -> None:
         """Say what a metric is made of and may be grouped by, or what an entity holds."""
+        import msgspec
+
+        from isthmus.data.answers.groupings import groupings
+
         platform = open_platform()
         asker = platform.policy(policy)
         model = platform.metrics.seen_by(asker)
@@ -252,7 +247,7 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
 
 
 def _add_locking(app: typer.Typer, open_platform: Open, folder: Callable[[], Declared]) -> None:
-    @app.command("lock", epilog=_tried("lock", "lock --check"))
+    @app.command("lock", epilog=tried("lock", "lock --check"))
     def lock(
         check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 where it is stale.")] = False,
         place: Annotated[Path, typer.Option(help="The file that people review.")] = LOCK,
@@ -261,6 +256,8 @@ def _add_locking(app: typer.Typer, open_platform: Open, folder: Callable[[], Dec
 
         A front end's own are not in it: it is deployed without the packs, and its folder is the text.
         """
+        from isthmus.data.checks import lock as locks
+
         model = open_platform().model
         if check:
             locks.check(model, place)
@@ -271,12 +268,16 @@ def _add_locking(app: typer.Typer, open_platform: Open, folder: Callable[[], Dec
             f"wrote {place}: {len(model.entities)} entities, {len(model.metrics)} metrics, version {model.version}"
         )
 
-    @app.command("diff", epilog=_tried("diff", "diff --place last-release.lock.json"))
+    @app.command("diff", epilog=tried("diff", "diff --place last-release.lock.json"))
     def diff(place: Annotated[Path, typer.Option(help="The text of the model before the change.")] = LOCK) -> None:
         """Show the old and the new number of every metric that a change can move.
 
         Packs: what is declared, against the lock. Front ends: what their folders say, against what is deployed.
         """
+        from isthmus.data.answers.metrics import Metrics
+        from isthmus.data.checks import lock as locks
+        from isthmus.data.lake.lake import Lake
+
         platform, now = open_platform(), datetime.now(UTC)
         lake, deployed = platform.lake, platform.metrics.attributed.declared
         is_locked = place.is_file() or place != LOCK  # who writes a front end needs no lock of the packs
@@ -296,9 +297,12 @@ def _show_progress(at: int, count: int, name: str) -> None:
 
 
 def _add_checking(app: typer.Typer, open_platform: Open) -> None:
-    @app.command("check", epilog=_tried("check"))
+    @app.command("check", epilog=tried("check"))
     def check() -> None:
         """Prove keys and references, check quality and every truth that the model implies; exit code 1 if one fails."""
+        from isthmus.data.checks import metamorphic, quality
+        from isthmus.data.query.proof import Proofs
+
         platform = open_platform()
         reader, proofs = platform.lake.newest(), Proofs(platform.model)
         progress.print("keys and references")
@@ -317,12 +321,15 @@ def _add_checking(app: typer.Typer, open_platform: Open) -> None:
         out.print(f"{len(rules)} quality rules, {len(platform.model.metrics)} metrics, {len(failures)} failures")
         raise typer.Exit(1 if failures else 0)
 
-    @app.command("graduate", epilog=_tried("graduate --to postgres --url postgresql://reader@db/shop"))
+    @app.command("graduate", epilog=tried("graduate --to postgres --url postgresql://reader@db/shop"))
     def graduate(
         to: Annotated[Literal["postgres", "spark"], typer.Option("--to", help="The other engine.")],
         url: Annotated[str, typer.Option(help="Address of the PostgreSQL that has the tables.")] = "",
     ) -> None:
         """Ask an acceptance set of both engines and compare cell by cell; exit code 1 where a cell differs."""
+        from isthmus.data.errors import SHOWN_MAX
+        from isthmus.data.exchange.graduate import Postgres, Spark, acceptance, compare
+
         if to == "postgres" and not url:
             raise errors.BadAsk(
                 "graduate --to postgres was given no address of a PostgreSQL to compare with",
@@ -344,54 +351,3 @@ def _add_checking(app: typer.Typer, open_platform: Open) -> None:
             out.print(table)
         out.print(f"{len(found)} questions, {sum(one.cells for one in found)} cells, {wrong} questions differ")
         raise typer.Exit(1 if wrong else 0)
-
-
-def _add_publishing(app: typer.Typer, open_platform: Open) -> None:
-    @app.command("contract", epilog=_tried("contract order.order > order.odcs.yaml"))
-    def show_contract(entity: Annotated[str, typer.Argument(help="Entity to publish the contract of.")]) -> None:
-        """Print an entity's data contract as ODCS 3.1."""
-        platform = open_platform()
-        out.print(
-            contract(platform.model, platform.model.entity(entity)), highlight=False, soft_wrap=True, markup=False
-        )
-
-    @app.command("publish", epilog=_tried("publish --url postgresql://writer@bi/reports --as north"))
-    def publish_tables(
-        url: Annotated[str, typer.Option(help="Address of the PostgreSQL that BI tools read.")],
-        policy: PolicyOption = "owner",
-    ) -> None:
-        """Write each metric as a table of the schema `metrics`, for BI tools; exit code 1 where one has no answer."""
-        platform = open_platform()
-        found = asyncio.run(publish(platform.metrics, platform.policy(policy), url))
-        table = Table("metric", "table", "by", "rows")
-        for one in found:
-            rows = f"[red]{one.failure}" if one.failure else str(one.rows)
-            table.add_row(one.metric, f"metrics.{one.table}", ", ".join(one.by), rows)
-        out.print(table)
-        raise typer.Exit(1 if any(one.failure for one in found) else 0)
-
-    @app.command("rates", epilog=_tried("rates eurofxref-hist.csv --source ECB --carry 4"))
-    def bring_rates(
-        file: Annotated[
-            Path, typer.Argument(help="day,base,currency,rate; or the ECB's eurofxref-hist.csv.", exists=True)
-        ],
-        name: Annotated[str, typer.Option("--source", help="Who published them; the file's name where empty.")] = "",
-        carry: Annotated[int, typer.Option(help="So many following days a rate stands where none is published.")] = 0,
-    ) -> None:
-        """Bring daily exchange rates into the lake, for questions with --in; a rate that is there is replaced."""
-        found = keep_rates(open_platform().lake, file, datetime.now(UTC), name=name, carry_days=carry)
-        shown = f"{found.rates} rates of {len(found.currencies)} currencies on {found.days} days"
-        out.print(f"{shown}, from {found.source}; snapshot {found.snapshot}")
-
-    @app.command("ossie", epilog=_tried("ossie my-company > model.yaml"))
-    def show_ossie(name: Annotated[str, typer.Argument(help="What to call the model.")] = "isthmus") -> None:
-        """Print the model and its metrics as Apache Ossie (formerly OSI) YAML, for other semantic layers."""
-        out.print(ossie(open_platform().model, name), highlight=False, soft_wrap=True, markup=False)
-
-    @app.command("lineage", epilog=_tried("lineage order.sales --by front_end"))
-    def show_lineage(metrics: Named, by: ByOption = None) -> None:
-        """Print where each column of an answer comes from, as an OpenLineage event."""
-        platform = open_platform()
-        plan = platform.metrics.plan(Ask(metrics=tuple(metrics), by=tuple(by or ())))
-        event = lineage(plan.model, plan, datetime.now(UTC))
-        out.print(msgspec.json.format(encode(event), indent=2).decode(), highlight=False, soft_wrap=True, markup=False)

@@ -5,22 +5,20 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import typer
 
-from isthmus.app.config import load_config
-from isthmus.app.lake_sync import landed, one_id
-from isthmus.app.packs import plugged
-from isthmus.app.platform import declared as declared_by
-from isthmus.app.platform import written
-from isthmus.data.lake.landing import Landing
-from isthmus.data.persons.one_id import Review
-from isthmus.data.platform import DataPlatform, open_platform
 from isthmus.kernel import FrontEnd, errors
 
 from . import data
 from .opening import Asked, look, standing
 from .screen import say
+
+if TYPE_CHECKING:
+    from isthmus.data.lake.landing import Landing
+    from isthmus.data.persons.one_id import Review
+    from isthmus.data.platform import DataPlatform
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -31,6 +29,8 @@ def run(arguments: Sequence[str]) -> None:
 
 @functools.cache
 def _deployed() -> dict[str, FrontEnd]:
+    from isthmus.app.platform import declared as declared_by
+
     try:
         release, _ = look(Asked(is_folder=False))
     except errors.Unavailable as gone:  # the lake can be asked without the business
@@ -40,20 +40,32 @@ def _deployed() -> dict[str, FrontEnd]:
 
 
 def _in_folder() -> dict[str, FrontEnd]:
+    from isthmus.app.config import load_config
+    from isthmus.app.platform import declared as declared_by
+    from isthmus.app.platform import written
+
     return declared_by(written(load_config()))
 
 
 def _open() -> DataPlatform:
+    from isthmus.app.config import load_config
+    from isthmus.app.packs import plugged
+    from isthmus.data.platform import open_platform
+
     config = load_config()
     return open_platform(plugged(config), config.data / "lake", declared=_deployed, settings=config.lake)
 
 
 async def _land(platform: DataPlatform) -> Landing:
+    from isthmus.app.lake_sync import landed
+
     async with standing() as running:
         return await landed(platform, running.database)
 
 
 async def _resolve(platform: DataPlatform, anew: bool) -> Review:
+    from isthmus.app.lake_sync import one_id
+
     async with standing() as running:
         persons = one_id(running, platform)
         if persons is None:

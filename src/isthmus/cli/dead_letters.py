@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-
-from isthmus.runtime.events import dead_letters
 
 from .opening import on, session
 
@@ -27,6 +24,8 @@ def commands() -> typer.Typer:
     @app.command("list")
     def list_(front_end: Code = None) -> None:
         """List what failed too often, the oldest first."""
+        from isthmus.runtime.events import dead_letters
+
         letters = on(session, lambda opened: dead_letters.listed(opened, front_end))
         if not letters:
             out.print("there are no dead letters")
@@ -43,6 +42,10 @@ def commands() -> typer.Typer:
     @app.command()
     def show(number: Number) -> None:
         """Show one with its event and what went wrong."""
+        import msgspec
+
+        from isthmus.runtime.events import dead_letters
+
         one = on(session, lambda opened: dead_letters.found(opened, number))
         out.print(f"{one.capability} of {one.front_end} failed {one.attempts} times: {one.last_error}", markup=False)
         out.print(f"event {one.event_id} ({one.event_type}) of {one.subject}, {one.made_at:%Y-%m-%d %H:%M:%S} UTC")
@@ -54,6 +57,8 @@ def commands() -> typer.Typer:
         front_end: Code = None,
     ) -> None:
         """Deliver again, under the same keys: what had its effect has none again."""
+        from isthmus.runtime.events import dead_letters
+
         count = on(session, lambda opened: dead_letters.send_again(opened, front_end, number))
         out.print(f"{count} dead letter(s) will be delivered again by the running servers")
 

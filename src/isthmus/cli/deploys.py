@@ -5,21 +5,19 @@ from __future__ import annotations
 import getpass
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from isthmus.app.process import deploy_as_json
-from isthmus.runtime.deploy import rollout as switches
-from isthmus.runtime.deploy import versions as kept
-from isthmus.runtime.deploy.deploy import DeployContext, Deployed, DeployRequest, deploy
-from isthmus.runtime.deploy.remote import Remote
-from isthmus.runtime.deploy.report import Line, report
-from isthmus.runtime.deploy.rollout import Switched
-
 from .opening import deploy_site, on
+
+if TYPE_CHECKING:
+    from isthmus.runtime.deploy.deploy import DeployContext, Deployed
+    from isthmus.runtime.deploy.report import Line
+    from isthmus.runtime.deploy.rollout import Switched
+
 
 out = Console(soft_wrap=True, highlight=False)
 
@@ -40,6 +38,9 @@ def add_to(main: typer.Typer) -> None:
         key: Key = "",
     ) -> None:
         """List every version that was ever deployed, and say which runs."""
+        from isthmus.runtime.deploy.remote import Remote
+        from isthmus.runtime.deploy.report import report
+
         lines = Remote(to, key).versions() if to else on(deploy_site, lambda opened: report(opened, code))
         _show_versions(lines)
 
@@ -60,6 +61,10 @@ def _add_deploy(main: typer.Typer) -> None:
         json: Annotated[bool, typer.Option("--json", help="Say what came of it as JSON.")] = False,
     ) -> None:
         """Check, test, compare and put a front end in place, for all or a share of its members."""
+        from isthmus.app.process import deploy_as_json
+        from isthmus.runtime.deploy.deploy import DeployRequest, deploy
+        from isthmus.runtime.deploy.remote import Remote
+
         wish = DeployRequest(made_by=by or person(), percent=percent, is_accepted=accept, code=only, shadow=shadow)
         if json:
             said, is_done = deploy_as_json(lambda: on(deploy_site, lambda opened: deploy(opened, folder, wish)))
@@ -75,6 +80,9 @@ def _add_decisions(main: typer.Typer) -> None:
     @main.command()
     def promote(code: Code, to: To = "", key: Key = "") -> None:
         """Give the staged version of a front end to everybody."""
+        from isthmus.runtime.deploy import rollout as switches
+        from isthmus.runtime.deploy.remote import Remote
+
         done = (
             Remote(to, key).decide("promote")
             if to
@@ -91,8 +99,12 @@ def _add_decisions(main: typer.Typer) -> None:
         key: Key = "",
     ) -> None:
         """Go back, at once: take back what is staged, or run the version that ran before."""
+        from isthmus.runtime.deploy.remote import Remote
 
         async def back(opened: DeployContext) -> Switched | None:
+            from isthmus.runtime.deploy import rollout as switches
+            from isthmus.runtime.deploy import versions as kept
+
             named = (await kept.chosen(opened.database, code, version)).hash if version else None
             return await switches.roll_back(opened.database, code, person(), to=named, reason=reason)
 
@@ -130,6 +142,8 @@ def _show_deployed(done: Deployed) -> None:
 
 
 def _show_switched(done: Switched) -> None:
+    from isthmus.runtime.deploy import versions as kept
+
     made = done.switch
     now = f"version {made.stable[: kept.SHORT]}" if made.stable else "what the servers' folder holds"
     out.print(f"[green]{made.front_end}[/green]: {made.kind} to {now}{_in_workers(done.workers, done.took_ms)}")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from isthmus.governance.explain import explain as who_answers
-from isthmus.kernel.host import Release
-
 from .opening import Asked, look
 from .screen import first, out
+
+if TYPE_CHECKING:
+    from isthmus.kernel.host import Release
+
 
 Folder = Annotated[bool, typer.Option("--folder", help="Of the front ends' folder, not of what is deployed.")]
 Chosen = Annotated[str, typer.Option("--version", help="Of this version of the front end, such as v3.")]
@@ -67,6 +68,8 @@ def _used(release: Release, code: str) -> Table:
 
 
 def _points(release: Release, code: str, dims: dict[str, str]) -> Table:
+    from isthmus.governance.explain import explain as who_answers
+
     table = Table("point", "rule", "asked in this order, then the default")
     for name in sorted(release.points):
         found = who_answers(release, code, name, dims)
@@ -75,6 +78,8 @@ def _points(release: Release, code: str, dims: dict[str, str]) -> Table:
 
 
 def _answers(release: Release, code: str, point: str, dims: dict[str, str]) -> Table:
+    from isthmus.governance.explain import explain as who_answers
+
     found = who_answers(release, code, point, dims)
     table = Table("place", "answer", "when", "fate", "where", title=f"{point} for {found.front_end} ({found.rule})")
     for one in found.candidates:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
+from typing import Annotated
 
 import typer
 
@@ -25,6 +27,21 @@ main_app.add_typer(new.commands(), name="new")
 main_app.add_typer(dead_letters.commands(), name="dead-letters")
 for part in (deploys, look, record, shadows, serving, compat, adopting, tables):
     part.add_to(main_app)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(importlib.metadata.version("isthmus"))
+        raise typer.Exit
+
+
+@main_app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", is_eager=True, callback=_say_version)
+    ] = False,
+) -> None: ...
+
 
 if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without it, the rest of the platform works
 

@@ -7,17 +7,18 @@ import dataclasses
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from isthmus.app.config import Config, load_config
-from isthmus.app.platform import Running, deploy_context, running, written
 from isthmus.kernel import Value, ports
-from isthmus.kernel.host import Release
-from isthmus.runtime.deploy.deploy import DeployContext
-from isthmus.runtime.deploy.report import as_deployed
-from isthmus.store import embedded
 
 from .screen import say
+
+if TYPE_CHECKING:
+    from isthmus.app.config import Config
+    from isthmus.app.platform import Running
+    from isthmus.kernel.host import Release
+    from isthmus.runtime.deploy.deploy import DeployContext
+
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,14 +34,19 @@ class Asked(Value):
 
 def standing() -> AbstractAsyncContextManager[Running]:
     """Open the platform without front ends: for what works on its database."""
+    from isthmus.app.config import load_config
+    from isthmus.app.platform import running
+
     return running(load_config(), front_ends=[])
 
 
 @asynccontextmanager
 async def deploy_site() -> AsyncGenerator[DeployContext]:
     """Open where front ends are deployed."""
+    from isthmus.app.platform import deploy_context as of_platform
+
     async with standing() as platform:
-        yield dataclasses.replace(deploy_context(platform), say=say)
+        yield dataclasses.replace(of_platform(platform), say=say)
 
 
 @asynccontextmanager
@@ -62,6 +68,10 @@ def on(opening: Callable[[], AbstractAsyncContextManager[T]], work: Callable[[T]
 
 def look(asked: Asked) -> tuple[Release, tuple[str, ...]]:
     """Return a release, and what it is in sentences: what is deployed, or the folder where there is no database."""
+    from isthmus.app.config import load_config
+    from isthmus.app.platform import written
+    from isthmus.runtime.deploy.report import as_deployed
+
     config = load_config()
     if not asked.is_folder and has_database(config):
         with ThreadPoolExecutor(1) as apart:  # who asks may be in an event loop, and there is one a thread
@@ -71,4 +81,6 @@ def look(asked: Asked) -> tuple[Release, tuple[str, ...]]:
 
 def has_database(config: Config) -> bool:
     """Say whether there is a database, without making one."""
+    from isthmus.store import embedded
+
     return bool(config.database_url) or embedded.is_made(config.data)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
 
-from isthmus.app.config import load_config
-from isthmus.app.packs import plugging
-from isthmus.manifest import Commands, brought
-
 from .opening import session
+
+if TYPE_CHECKING:
+    from isthmus.manifest import Commands
 
 
 class WithPacksCommands(TyperGroup):
@@ -30,6 +29,10 @@ class WithPacksCommands(TyperGroup):
 
 
 def _brought() -> list[Commands]:
+    from isthmus.app.config import load_config
+    from isthmus.app.packs import plugging
+    from isthmus.manifest import Commands, brought
+
     packs, _ = plugging(load_config())  # what is wrong with them is said by the command that needs them
     return brought(packs, Commands)
 

@@ -7,17 +7,18 @@ import os
 import secrets
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from isthmus.app.config import TOKEN_VARIABLE, Config, load_config
-from isthmus.app.platform import Running
-from isthmus.governance import doctor as doctors
-
 from .opening import on, standing
 from .screen import out, stop
+
+if TYPE_CHECKING:
+    from isthmus.app.config import Config
+    from isthmus.app.platform import Running
+    from isthmus.governance import doctor as doctors
 
 
 def add_to(main: typer.Typer) -> None:
@@ -30,6 +31,7 @@ def add_to(main: typer.Typer) -> None:
         workers: Annotated[int, typer.Option(min=1, max=64, help="Server processes.")] = 1,
     ) -> None:
         """Serve the API of every front end until interrupted."""
+        from isthmus.app.config import load_config
         from isthmus.gateway import server
 
         config = load_config()
@@ -40,6 +42,8 @@ def add_to(main: typer.Typer) -> None:
     @main.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
     def demo(context: typer.Context) -> None:
         """Load real data, sell a year of real baskets, check every total, keep serving (see `isthmus demo --help`)."""
+        from isthmus.app.config import load_config
+
         config = load_config()
         if config.demo_entry is None:
             stop("no demo is configured here; run this where isthmus.toml has [demo] entry = 'module:function'")
@@ -55,6 +59,8 @@ def add_to(main: typer.Typer) -> None:
         """Check the conditions that always hold, over the whole database; name each, and any row that breaks it."""
 
         async def examine(running: Running) -> list[doctors.Finding]:
+            from isthmus.governance import doctor as doctors
+
             async with running.database.platform() as session:
                 return await doctors.examine(session, running.platform.release.packs.values(), rows)
 
@@ -75,6 +81,8 @@ def add_to(main: typer.Typer) -> None:
 
 def say_way_in(host: str, port: int) -> None:
     """Say where the console is, with a token that all workers of this server share."""
+    from isthmus.app.config import TOKEN_VARIABLE
+
     address = f"http://{host}:{port}/console/"
     if TOKEN_VARIABLE in os.environ:
         out.print(f"console: {address} (its token: {TOKEN_VARIABLE})", soft_wrap=True, highlight=False)

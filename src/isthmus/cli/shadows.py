@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from isthmus.kernel import encode
-from isthmus.runtime.deploy import report as deploy_report
-from isthmus.runtime.deploy import versions
-from isthmus.runtime.deploy.deploy import DeployContext, NotYours
-from isthmus.runtime.deploy.remote import Remote
-from isthmus.runtime.deploy.report import Line
-from isthmus.runtime.replay.report import report
-from isthmus.runtime.shadow import shadow as shadows
-from isthmus.runtime.shadow.shadow import Shadow
 
 from .deploys import Key, To, person
 from .opening import deploy_site, on
+
+if TYPE_CHECKING:
+    from isthmus.runtime.deploy.deploy import DeployContext
+    from isthmus.runtime.deploy.report import Line
+    from isthmus.runtime.shadow.shadow import Shadow
+
 
 DIFFERENT = 1  # exit code: something differs, for scripts
 
@@ -41,8 +39,12 @@ def add_to(main: typer.Typer) -> None:
         json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
     ) -> None:
         """Run a version on a share of live calls, give nobody its answers, and say what would be different."""
+        from isthmus.runtime.shadow import shadow as shadows
 
         async def here(opened: DeployContext) -> Line:
+            from isthmus.runtime.deploy import report as deploy_report
+            from isthmus.runtime.deploy import versions
+
             if version:
                 one = await versions.chosen(opened.database, code, version)
                 await shadows.declare(opened.database, code, one.hash, percent=percent, made_by=person())
@@ -52,6 +54,9 @@ def add_to(main: typer.Typer) -> None:
             return line
 
         def there() -> Line:
+            from isthmus.runtime.deploy.deploy import NotYours
+            from isthmus.runtime.deploy.remote import Remote
+
             remote = Remote(to, key)
             (line,) = remote.versions()
             if line.front_end != code:
@@ -73,6 +78,8 @@ def add_to(main: typer.Typer) -> None:
 
 def told(found: Shadow, name: str) -> str:
     """Return in words what runs, and what it found."""
+    from isthmus.runtime.replay.report import report
+
     until = f"ended: {found.ended}" if found.ended else "runs"
     begun = f"since {found.made_at:%Y-%m-%d %H:%M} by {found.made_by}"
     lines = [f"{found.front_end}: {name} in the shadow of {found.percent} % of live calls {begun}; {until}"]

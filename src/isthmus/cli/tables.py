@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from isthmus.app import tables
-from isthmus.app.config import Config, load_config
-from isthmus.app.front_ends import loads
-from isthmus.app.packs import plugged
-from isthmus.app.platform import migration_sources
 from isthmus.kernel import errors
-from isthmus.store import Migration, MigrationSource, Tables, embedded, look, migrate
-from isthmus.store.migration_steps import MARK, Step, steps_of
-from isthmus.store.tables import no_tables
+
+if TYPE_CHECKING:
+    from isthmus.app.config import Config
+    from isthmus.store import Migration, MigrationSource, Tables
+    from isthmus.store.migration_steps import Step
+
 
 SHOWN_MAX = 100  # characters of a statement
 
@@ -48,6 +46,9 @@ def add_to(main: typer.Typer) -> None:
     @main.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
     def psql(context: typer.Context) -> None:
         """Open psql on the database; what follows is for psql, as in `isthmus psql -c 'select 1'`."""
+        from isthmus.app import tables
+        from isthmus.app.config import load_config
+
         config = load_config()
         tables.check_database(config, "check")
         raise typer.Exit(asyncio.run(_psql(config, context.args)))
@@ -55,12 +56,22 @@ def add_to(main: typer.Typer) -> None:
 
 def _migrations() -> tuple[Config, list[MigrationSource]]:
     """Return the settings, and all files of packs and front ends."""
+    from isthmus.app import tables
+    from isthmus.app.config import load_config
+    from isthmus.app.front_ends import loads
+    from isthmus.app.packs import plugged
+    from isthmus.app.platform import migration_sources
+
     config = load_config()
     packs = plugged(config)
     return config, [*migration_sources(packs), *tables.of_folders(config, loads(config, packs))]
 
 
 async def _look(config: Config, sources: Sequence[MigrationSource]) -> Tables:
+    from isthmus.app import tables
+    from isthmus.store import embedded, look
+    from isthmus.store.tables import no_tables
+
     if not config.database_url and not embedded.is_made(config.data):
         raise no_tables()
     async with tables.database_of(config) as url:
@@ -68,11 +79,17 @@ async def _look(config: Config, sources: Sequence[MigrationSource]) -> Tables:
 
 
 async def _migrate(config: Config, sources: Sequence[MigrationSource]) -> list[Migration]:
+    from isthmus.app import tables
+    from isthmus.store import migrate
+
     async with tables.database_of(config) as url:
         return await migrate(url, sources)
 
 
 async def _psql(config: Config, arguments: Sequence[str]) -> int:
+    from isthmus.app import tables
+    from isthmus.store import embedded
+
     program = embedded.program("psql")
     if program is None:
         raise NoPsql(
@@ -92,6 +109,8 @@ def _say(applied: Sequence[Migration]) -> None:
 
 def _show(found: Tables) -> None:
     """Print each pending file with its statements, whether they contract, and the locks that they take."""
+    from isthmus.store.migration_steps import steps_of
+
     if not found.pending:
         out.print(f"the database is up to date: {found.applied} migration(s) are applied")
         return
@@ -113,6 +132,8 @@ def _show(found: Tables) -> None:
 
 
 def _shown(step: Step) -> str:
+    from isthmus.store.migration_steps import MARK
+
     text = step.text if len(step.text) <= SHOWN_MAX else f"{step.text[:SHOWN_MAX]}…"
     said = [f"  line {step.line:<4} {step.kind:<9} {text}"]
     if step.lock:

@@ -26,6 +26,13 @@ class Session(Protocol):
     async def execute(self, sql: str, *args: object) -> str: ...
     async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None: ...
 
+    async def later(self, sql: str, *args: object) -> None:
+        """Send a statement whose rows nobody needs together with the next one or the commit, in one round trip.
+
+        What it breaks is raised there. In a session that only reads it is sent at once.
+        """
+        ...
+
     def own(self) -> Session: ...  # with nothing in reach but the front end's own tables
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         """Undo what was written inside when an error leaves the block."""
@@ -42,6 +49,26 @@ class Claim(Value):
     key: str
     capability: str
     ask_hash: str
+
+
+class Saga(Value):
+    """A run of a flow in steps, as whoever goes on with it needs to know it."""
+
+    claim: Claim
+    is_kept: bool  # its answer is kept under the key of the claim; else nobody sends that key again
+    ask: bytes
+    caller: bytes
+    left_after_s: float  # from its last step on: then any process goes on with it
+
+
+class Superseded(BaseException):
+    """The store's word to a saga: it is somewhere else than this run thought. No implementation catches it."""
+
+    def __init__(self, *, version: int = 0, log: bytes = b"", answer: bytes | None = None) -> None:
+        super().__init__("overtaken")
+        self.version = version
+        self.log = log  # JSON: by place, what was decided
+        self.answer = answer
 
 
 class EventRow(Value):
@@ -66,6 +93,22 @@ class Writing(Session, Protocol):
         ...
 
 
+class Stepping(Session, Protocol):
+    """A transaction of a saga at a version; its first statement raises Overtaken where that is not the last one."""
+
+    async def commit_step(self, events: Sequence[EventRow], entries: bytes) -> None:
+        """Commit, with the events and what the log gains (JSON: by place) in the same transaction."""
+        ...
+
+    async def end_saga(self, events: Sequence[EventRow], answer: bytes | None) -> None:
+        """Commit, with the events and the key's answer; the saga is over and forgotten."""
+        ...
+
+    async def leave_saga(self) -> None:
+        """Commit, and let nobody go on with the saga but who sends its key."""
+        ...
+
+
 class Store(Protocol):
     """Where rows, events and idempotency records live."""
 
@@ -79,4 +122,12 @@ class Store(Protocol):
         Raises AlreadyAnswered where the key has been answered for the same ask, and KeyReused where it
         belongs to another one. Of two at once, the second waits until the first has ended.
         """
+        ...
+
+    def step(self, front_end: str, saga: Saga, version: int) -> Stepping:
+        """Return the transaction of a saga's next step, which begins with its first statement."""
+        ...
+
+    async def saga(self, front_end: str, claim: Claim) -> Superseded | None:
+        """Return where a saga is; None where it has not begun. Raises KeyReused."""
         ...

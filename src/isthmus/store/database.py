@@ -19,7 +19,8 @@ import asyncpg
 from isthmus.kernel import errors, ports
 
 from .connections import Connections
-from .session import PREPARE_COMMIT, Reading, Statements, TenantConnection, Transaction, Write, checked_code
+from .sagas import FIND_SAGA, PREPARE_SAGAS, Step, standing
+from .session import PREPARE_COMMIT, Reading, Statements, TenantConnection, Transaction, Write, checked_code, digest_of
 
 CONNECTIONS_MAX: Final = 16  # two per core serve most; more connections only wait for each other
 PLATFORM_CONNECTIONS_MAX: Final = 4
@@ -118,6 +119,19 @@ class Database:
         await writing.begin()
         return writing
 
+    def step(self, front_end: str, saga: ports.Saga, version: int) -> Step:
+        """Return the transaction of a saga's next step; it begins, and takes a connection, with its first statement."""
+        return Step(self._calls.take, self._calls.give, checked_code(front_end), saga, version, self._announce_events)
+
+    async def saga(self, front_end: str, claim: ports.Claim) -> ports.Superseded | None:
+        """Return where a saga is; None where it has not begun. Raises KeyReused."""
+        session = self.read(front_end)
+        try:
+            row = await session.fetch_row(FIND_SAGA, digest_of(front_end, claim.key), front_end)
+        finally:
+            await session.close()
+        return None if row is None else standing(row, claim)
+
     @asynccontextmanager
     async def platform(self) -> AsyncGenerator[ports.Session]:
         """Give a session of the platform's own, over all front ends; each statement is committed by itself."""
@@ -169,7 +183,7 @@ def _pool(
 
 async def _make_ready_for_calls(connection: Any) -> None:
     await _pass_json_as_bytes(connection)
-    await connection.execute(PREPARE_COMMIT)
+    await connection.execute(f"{PREPARE_COMMIT};{PREPARE_SAGAS}")
 
 
 async def _pass_json_as_bytes(connection: Any) -> None:

@@ -89,6 +89,10 @@ class Own:
     async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         await self._as_own(sql, lambda connection: connection.executemany(sql, rows))
 
+    async def later(self, sql: str, *args: object) -> None:
+        """Send it at once: the role is taken for one statement."""
+        await self.execute(sql, *args)
+
     def own(self) -> Own:
         return self
 

@@ -19,6 +19,9 @@ _PRUNE_EVENTS: Final = """
 _PRUNE_ANSWERS: Final = """
     delete from isthmus.idempotency where digest in (
         select digest from isthmus.idempotency where answered_at < now() - $1::interval limit $2)"""
+_PRUNE_SAGAS: Final = """
+    delete from isthmus.saga where digest in (
+        select digest from isthmus.saga where ask is null and left_at < now() - $1::interval limit $2)"""
 
 
 async def prune_events(database: Database, kept: timedelta = EVENTS_KEPT) -> int:
@@ -27,8 +30,8 @@ async def prune_events(database: Database, kept: timedelta = EVENTS_KEPT) -> int
 
 
 async def prune_answers(database: Database, kept: timedelta = ANSWERS_KEPT) -> int:
-    """Delete answers that are older than `kept`; return how many. Their keys may be used anew."""
-    return await _prune(database, _PRUNE_ANSWERS, kept)
+    """Delete answers, and flows that ended without one, that are older than `kept`. Their keys may be used anew."""
+    return await _prune(database, _PRUNE_ANSWERS, kept) + await _prune(database, _PRUNE_SAGAS, kept)
 
 
 async def _prune(database: Database, sql: str, kept: timedelta) -> int:

@@ -23,6 +23,7 @@ from isthmus.kernel import errors, ports
 
 from .errors import translated
 from .front_end_tables import Own
+from .written_out import called, execute, literal
 
 STATEMENTS_REMEMBERED: Final = 4096  # texts already checked: more than all packs have together
 
@@ -52,9 +53,7 @@ _INSERT_ANSWER: Final = "insert into isthmus.idempotency (digest, front_end, key
 # What a commit writes has a name on each connection: called by it, it goes with the commit in one round trip.
 PREPARE_COMMIT: Final = f"""
     prepare write_events (json) as {_INSERT_EVENTS};
-    prepare write_answer (uuid, text, text, text, text, bytea) as {_INSERT_ANSWER} values ($1, $2, $3, $4, $5, $6);
-    prepare write_both (json, uuid, text, text, text, text, bytea) as
-        with emitted as ({_INSERT_EVENTS}) {_INSERT_ANSWER} values ($2, $3, $4, $5, $6, $7)"""
+    prepare write_answer (uuid, text, text, text, text, bytea) as {_INSERT_ANSWER} values ($1, $2, $3, $4, $5, $6)"""
 
 
 class TenantConnection(asyncpg.Connection):
@@ -64,11 +63,12 @@ class TenantConnection(asyncpg.Connection):
     by the pool all the same.
     """
 
-    __slots__ = ("tenant",)
+    __slots__ = ("named", "tenant")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.tenant = Tenant()
+        self.named: dict[str, Any] = {}  # statements that are called by name, by their text
 
     def get_reset_query(self) -> str:
         return ""
@@ -114,6 +114,10 @@ class Statements:
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         await self._run(sql, lambda connection: connection.executemany(sql, rows))
+
+    async def later(self, sql: str, *args: object) -> None:
+        """Send it at once: outside a transaction there is nothing to send it with."""
+        await self.execute(sql, *args)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None]:
@@ -172,7 +176,7 @@ class Reading(Statements):
         tenant: Tenant = connection.tenant
         if tenant.code != self._front_end:
             tenant.code = ""  # a cut statement leaves it unknown
-            await connection.execute(_set_tenant(self._front_end))
+            await connection.execute(set_tenant(self._front_end))
             tenant.code = self._front_end
 
 
@@ -182,6 +186,29 @@ class Transaction(Statements):
     def __init__(self, take: Take, give: Give) -> None:
         super().__init__(take, give)
         self._savepoints = 0
+        self._waiting: list[tuple[str, tuple[object, ...]]] = []
+
+    async def later(self, sql: str, *args: object) -> None:
+        """Have a statement sent in one round trip with the next one, or with the commit."""
+        self._waiting.append((sql, args))
+
+    async def _send(self, statement: Callable[[Connection], Awaitable[T]]) -> T:
+        if not self._waiting:
+            return await super()._send(statement)
+        return await super()._send(lambda connection: self._after_waiting(connection, statement))
+
+    async def _after_waiting(self, connection: Connection, statement: Callable[[Connection], Awaitable[T]]) -> T:
+        if ahead := await self._written_out(connection):
+            await connection.execute(ahead)
+        return await statement(connection)
+
+    def _is_prepared(self, connection: Connection) -> bool:
+        return all(sql in connection.named for sql, _ in self._waiting)
+
+    async def _written_out(self, connection: Connection) -> str:
+        """Return what waits as one text, and let nothing wait any more."""
+        waiting, self._waiting = self._waiting, []
+        return "; ".join([await called(connection, sql, args) for sql, args in waiting])
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None]:
@@ -202,7 +229,12 @@ class Transaction(Statements):
 
         Where the connection breaks meanwhile nobody knows whether it did: the key of a retry tells.
         """
-        tag = await self._send(lambda connection: connection.execute(f"{last}; commit" if last else "commit"))
+
+        async def send(connection: Connection) -> str:
+            written = [await self._written_out(connection), last, "commit"]
+            return await connection.execute("; ".join(filter(None, written)))
+
+        tag = await super()._send(send)
         if tag != "COMMIT":  # PostgreSQL answers ROLLBACK where a statement had failed
             raise errors.Fault(
                 "a statement had failed, and the call went on to commit; nothing was written",
@@ -232,7 +264,7 @@ class Write(Transaction):
         super().__init__(take, give)
         self._front_end = front_end
         self._claim = claim
-        self._digest = _digest(front_end, claim.key) if claim else ""
+        self._digest = digest_of(front_end, claim.key) if claim else ""
         self._announce = announce
         self._tenant = Tenant()
 
@@ -248,46 +280,54 @@ class Write(Transaction):
 
         Raises Fault where a key was claimed and there is no answer to keep under it.
         """
-        record = self._record(answer)
-        if events:
-            await self.end(_called("write_both" if record else "write_events", _written(events).decode(), *record))
-        else:
-            await self.end(_called("write_answer", *record) if record else "")
+        self._check_answer(answer)
+        last = self._answer_text(answer) if answer is not None else ""
+        await self.end("; ".join(filter(None, (events_text(events), last))))
+        await self._done(events)
+
+    async def _done(self, events: Sequence[ports.EventRow]) -> None:
         self._tenant.code = self._front_end
         await self.close()
         if events:
             self._announce()
 
-    def _record(self, answer: bytes | None) -> tuple[str | bytes, ...]:
-        if self._claim is None and answer is None:
-            return ()
-        if self._claim is None or answer is None:
+    def _check_answer(self, answer: bytes | None) -> None:
+        if (self._claim is None) != (answer is None):
             raise errors.Fault("an answer is kept under a key, and a key keeps an answer", remedy="give both or none")
+
+    def _answer_text(self, answer: bytes) -> str:
         claim = self._claim
-        return (self._digest, self._front_end, claim.key, claim.capability, claim.ask_hash, answer)
+        kept = (claim.key, claim.capability, claim.ask_hash) if claim else ()
+        texts = map(literal, (self._digest, self._front_end, *kept))
+        return execute("write_answer", *texts, literal(answer, "bytea"))
+
+    def _begin_text(self, connection: Connection) -> str:
+        """Return what begins the transaction, and sets the front end where the connection is at another."""
+        self._tenant = connection.tenant
+        if self._tenant.code == self._front_end:
+            return _BEGIN_WRITE
+        self._tenant.code = ""  # known again when it commits: a rollback takes the setting back
+        return f"{_BEGIN_WRITE}; {set_tenant(self._front_end)}"
 
     async def _make_ready(self, connection: Connection) -> None:
-        opening = _BEGIN_WRITE
-        self._tenant = connection.tenant
-        if self._tenant.code != self._front_end:
-            opening += "; " + _set_tenant(self._front_end)
-            self._tenant.code = ""  # known again when it commits: a rollback takes the setting back
+        opening = self._begin_text(connection)
         if self._claim is None:
             await connection.execute(opening)
             return
-        opening += f"""; select pg_advisory_xact_lock({_lock_number(self._digest)});
+        opening += f"""; select pg_advisory_xact_lock({lock_number(self._digest)});
             select from isthmus.idempotency where digest = '{self._digest}' and front_end = '{self._front_end}'"""
         if await connection.execute(opening) != "SELECT 0":
             row = await connection.fetchrow(_FIND_ANSWER, self._digest, self._front_end)
             await connection.execute("rollback")
-            raise _answered(self._claim, row)
+            raise answered(self._claim, row)
 
 
 async def _nothing(_: Connection) -> None:
     """Have a session take its connection and no more."""
 
 
-def _answered(claim: ports.Claim, row: ports.Row) -> Exception:
+def answered(claim: ports.Claim, row: ports.Row) -> Exception:
+    """Return what to raise for a key that has an answer: for this ask, or for another."""
     if row["ask_hash"] == claim.ask_hash and row["capability"] == claim.capability:
         return errors.AlreadyAnswered(row["answer"])
     known = "another ask" if row["capability"] == claim.capability else repr(row["capability"])
@@ -298,7 +338,8 @@ def _answered(claim: ports.Claim, row: ports.Row) -> Exception:
     )
 
 
-def _set_tenant(front_end: str) -> str:
+def set_tenant(front_end: str) -> str:
+    """Return what sets a connection to a front end, for row-level security."""
     return f"set isthmus.front_end = '{front_end}'"
 
 
@@ -309,23 +350,19 @@ def checked_code(front_end: str) -> str:
     return front_end
 
 
-def _digest(front_end: str, key: str) -> str:
+def digest_of(front_end: str, key: str) -> str:
     """Return 32 hex digits for a key of a front end: short in the index, and safe in a statement."""
     return hashlib.sha256(f"{front_end}\0{key}".encode()).hexdigest()[:32]
 
 
-def _lock_number(digest: str) -> int:
+def lock_number(digest: str) -> int:
+    """Return what PostgreSQL locks for a digest."""
     return int.from_bytes(bytes.fromhex(digest[:16]), "big", signed=True)
 
 
-def _called(prepared: str, *args: str | bytes) -> str:
-    """Return the call of a prepared statement, with its arguments in it."""
-    return f"execute {prepared} ({', '.join(map(_literal, args))})"
-
-
-def _literal(value: str | bytes) -> str:
-    """Write a value as SQL does; the connection's standard_conforming_strings makes the quote the only special sign."""
-    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else f"'\\x{value.hex()}'"
+def events_text(events: Sequence[ports.EventRow]) -> str:
+    """Return the statement that writes events, or nothing where there are none."""
+    return execute("write_events", literal(_written(events))) if events else ""
 
 
 def _written(events: Sequence[ports.EventRow]) -> bytes:

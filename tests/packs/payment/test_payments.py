@@ -319,7 +319,7 @@ async def test_a_front_end_chooses_ways_to_pay_and_who_carries_them_out(make_til
     def the_last(method: str, amount: Money, providers: tuple[str, ...]) -> str:
         return "nobody" if amount.minor == 666 else providers[-1]
 
-    voucher = Voucher()
+    voucher = Voucher("voucher")
     till = await make_till(no_card_for_little, the_last, others=[voucher])
     listed = await till.call(api.list_methods, api.ListMethods(amount=eur(499)))
     assert listed.items == ("wallet", "voucher")

@@ -5,13 +5,13 @@ from isthmus.manifest import Every, Job
 from isthmus.packs.payment import api as payment
 
 from . import api
-from .service import order, pay
+from .service import carrying, order, pay
 
 CHECKOUT = Pack(
     name="checkout",
     owner="checkout",
     api=api,
-    service=(order, pay),
+    service=(order, carrying, pay),
     brings=(
         # an unpaid order gives its stock back at most so much later than promised
         Job(name="checkout.expire-orders", when=Every(seconds=15), calls=api.expire_orders),
@@ -59,6 +59,51 @@ CHECKOUT = Pack(
                        on paid.front_end = orders.front_end and paid_for = group_id::text
                    where orders.state in ('part-shipped', 'shipped', 'completed')
                      and coalesce(captured, 0) = 0 and total_minor > 0""",
+        ),
+        Condition(
+            name="checkout.held-money-is-under-way",
+            sentence="Money that is held for orders is being taken or let go; nobody has forgotten it.",
+            sql="""select payment.front_end, payment_id, reference, orders.state as orders from payment.payment
+                   join "order".orders on orders.front_end = payment.front_end
+                        and orders.group_id::text = split_part(reference, '/', 1)
+                   where payment.state = 'authorised' and not exists (
+                        select from payment.attempt where attempt.front_end = payment.front_end
+                        and attempt.payment_id = payment.payment_id
+                        and (attempt.state in ('pending', 'unknown')
+                             or attempt.ended_at > now() - interval '10 minutes'))""",
+        ),
+        Condition(
+            name="checkout.paid-orders-are-paid-for",
+            sentence="Of each order that is paid something was taken, or is being taken.",
+            sql="""select orders.front_end, order_id, group_id from "order".orders
+                   where state = 'paid' and total_minor > 0 and not exists (
+                        select from payment.payment where payment.front_end = orders.front_end
+                        and split_part(reference, '/', 1) = group_id::text
+                        and (captured_minor > 0 or state = 'authorised'))""",
+        ),
+        Condition(
+            name="checkout.attempts-have-an-end",
+            sentence="What a provider was asked has an outcome, or was looked up within the last ten minutes.",
+            sql="""select front_end, payment_id, key, begun_at from payment.attempt
+                   where state in ('pending', 'unknown')
+                     and coalesce(looked_up_at, begun_at) < now() - interval '10 minutes'""",
+        ),
+        Condition(
+            name="checkout.expired-orders-hold-nothing",
+            sentence="No order that ran out or was cancelled whole has goods reserved.",
+            sql="""select reservation.front_end, reservation.reference from inventory.reservation
+                   where state in ('held', 'confirmed') and exists (
+                        select from "order".orders where orders.front_end = reservation.front_end
+                        and group_id::text = reservation.reference)
+                     and not exists (
+                        select from "order".orders where orders.front_end = reservation.front_end
+                        and group_id::text = reservation.reference and orders.state not in ('cancelled', 'expired'))""",
+        ),
+        Condition(
+            name="checkout.flows-are-finished",
+            sentence="A flow in steps whose runner is gone is finished or undone by others within ten minutes.",
+            sql="""select front_end, capability, key, version, tries, left_at from isthmus.saga
+                   where ask is not null and (left_at < now() - interval '10 minutes' or tries >= 10)""",
         ),
         Condition(
             name="checkout.each-order-holds-its-goods",

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from isthmus import places
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.order import api as order
-from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.tax import api as tax
 from isthmus.values import Applied, LineAsk, Money, money
 
 from . import api
+
+GONE = (order.OrderState.CANCELLED, order.OrderState.EXPIRED)
 
 
 def taken_off(discounts: Sequence[promotion.Discount], lines: int, currency: str) -> tuple[Money, ...]:
@@ -143,15 +143,6 @@ def draft_discounts(discounts: Sequence[promotion.Discount]) -> tuple[order.Draf
 def due_now(answered: object, total: Money) -> Money:
     """Return what is due at once of a total: a deposit where there is one, and otherwise all of it."""
     return answered if isinstance(answered, Money) and 0 < answered.minor < total.minor else total
-
-
-def dues(payments: Sequence[payment.Payment], standing: int) -> dict[UUID, int]:
-    """Say how much each payment of a group is to bring when its orders come to so much: the first one first."""
-    found: dict[UUID, int] = {}
-    for one in payments:
-        found[one.payment_id] = min(one.amount.minor, standing)
-        standing -= found[one.payment_id]
-    return found
 
 
 def brief(sold: order.Order) -> order.OrderBrief:

@@ -22,7 +22,7 @@ from ..trace import Trace, tracing_part
 
 if TYPE_CHECKING:
     from .pipeline import Platform
-    from .saga import SagaLog
+    from .saga import SagaLog, Step
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -81,8 +81,11 @@ class Call:
     session: Session = NO_SESSION
     events: list[EventRow] = field(default_factory=list)
     ids: int = 0
+    made: set[str] = field(default_factory=set[str])  # the ids, as text
     rollback_only: str = ""  # the part that refused inside this transaction and was caught
     trail: SagaLog | None = None
+    step: Step | None = None  # it is one of a flow's, and committed with its place in the log
+    is_taken_over: bool = False  # by the platform: who had called it is gone
     drawn: random.Random | None = None
 
     @property
@@ -170,7 +173,13 @@ class Context:
         call = self._call
         call.ids += 1
         chance = hashlib.blake2b(f"{call.id}/{call.ids}".encode(), digest_size=8).digest()
-        return uuid.UUID(int=_uuid7(call.now, call.ids, chance))
+        made = uuid.UUID(int=_uuid7(call.now, call.ids, chance))
+        call.made.add(str(made))
+        return made
+
+    def is_new(self, reference: str) -> bool:
+        """Whether this call has made this id: then nothing of it is there yet that would have to be looked up."""
+        return reference in self._call.made
 
     def resource(self, type_: type[T]) -> T:
         """Return what the composition root provides under this type, such as payment providers."""
@@ -243,11 +252,27 @@ class Context:
             raise Fault(f"box {box!r} is not of {self.front_end!r}", remedy="call the platform for that front end")
         return Context(self._call, self.plan.line.plan_of_box(box), self._capability)
 
-    async def call(self, capability: Capability[A, R], ask: A) -> R:
-        """Call another capability as part of this call: in its transaction, or as its next step."""
+    @property
+    def is_again(self) -> bool:
+        """Whether an earlier run of this flow came as far as this: what lies outside may have been asked already."""
+        return self._call.trail is not None and self._call.trail.is_again
+
+    @property
+    def is_taken_over(self) -> bool:
+        """Whether the platform goes on with this flow by itself, since whoever ran it is gone."""
+        return self._call.is_taken_over
+
+    async def call(
+        self, capability: Capability[A, R], ask: A, *, ends: Callable[[R], object | None] | None = None
+    ) -> R:
+        """Call another capability as part of this call: in its transaction, or as its next step.
+
+        ends: says from the answer of a step what the flow answers if this was its last step, and None if it goes on.
+        That answer is then kept in the transaction of the step, and the flow has to return it.
+        """
         call, offered = self._call, self._part(capability)
         if call.trail is not None:
-            return await call.trail.step(call, offered, ask)
+            return await call.trail.step(call, offered, ask, ends)
         answering = offered.implementation.function(ask, Context(call, self.plan, capability))
         if call.story is not None:
             answering = tracing_part(call.story, capability.name, ask, answering)

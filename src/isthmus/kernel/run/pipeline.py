@@ -12,6 +12,7 @@ import hashlib
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
 
@@ -30,10 +31,10 @@ from ..errors import (
     Refusal,
     near,
 )
-from ..ports import Claim, Store, Writing
+from ..ports import Claim, Saga, Stepping, Store, Writing
 from ..trace import Trace, trace_now
 from .call import NO_SESSION, Call, Caller, new_call_id
-from .saga import run_saga
+from .saga import OWN_KEY, run_saga
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -138,6 +139,23 @@ class Platform:
             if tell and call.story:
                 tell(call.story)
         return written or encode(answer), False
+
+    async def go_on(self, saga: Saga) -> None:
+        """Finish or undo what a flow in steps began whose caller is gone; raise as the flow does.
+
+        Permission was asked for when it began. What it answers nobody hears, but whoever sends its key again.
+        """
+        caller = decode(saga.caller, Caller)
+        line = self.release.line(caller.front_end)
+        offered = line.find(saga.claim.capability)
+        call = self._begun(line, offered, decode(saga.ask, offered.capability.ask), caller, self.clock(), None)
+        call.is_taken_over = True
+        if saga.is_kept:
+            call.claim = saga.claim
+        else:
+            call.given_id = saga.claim.key.removeprefix(OWN_KEY)
+        with suppress(AlreadyAnswered):
+            await self._answered(call)
 
     def new_call_id(self) -> str:
         """Return an id for a call that begins now (UUID version 7)."""
@@ -247,7 +265,10 @@ async def write_alone(call: Call) -> Answered:
             )
         answer_bytes = encode(answer) if call.claim else None
         # Outside the deadline: a commit that is cut would leave it unknown whether it was one.
-        await cast(Writing, call.session).commit(call.events, answer_bytes)
+        if call.step is not None:
+            await call.step.commit(cast(Stepping, call.session), call.events, answer)
+        else:
+            await cast(Writing, call.session).commit(call.events, answer_bytes)
         return answer, answer_bytes
     finally:
         if call.session is not NO_SESSION:
@@ -255,7 +276,8 @@ async def write_alone(call: Call) -> Answered:
 
 
 async def _written(call: Call) -> Any:
-    call.session = await call.platform.store.write(call.plan.front_end, call.claim)
+    store = call.platform.store
+    call.session = call.step.open() if call.step else await store.write(call.plan.front_end, call.claim)
     answer = await call.answering()
     await call.react()
     return answer

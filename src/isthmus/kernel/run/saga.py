@@ -1,16 +1,21 @@
-"""Flows in steps: several transactions with calls to the outside between them, each exactly once in effect.
+"""Flows in steps (sagas): several transactions with calls to the outside between them, each exactly once in effect.
 
-A run with a key leaves a trail: place 1 is its first step, place 2 the next. Each place is decided once, by the
-first run that commits there, and any later run with the key is given that answer again. So a run that was killed
-goes on where it stopped; only a call to the outside between two steps may be made twice, which is why those take
-keys too. When a run fails and there is something to undo, it first marks its next place as given up, with the list
-of what is to be undone, so that no other run can go on behind its back; then it undoes, last first. A later run
-that meets the mark sees to it that all is undone, and begins on a new trail.
+A saga has a log: place 1 is its first step, place 2 the next, `1/2` the second step of a flow that is the first. What a
+step answers is written into the log in the step's own transaction, so each place is decided once, by the first run that
+commits there, and any later run is given that answer again. A run that was killed is gone on with where it stopped: by
+whoever sends the same key, or by any process once its time is over (`go_on`). Only what lies outside between two steps
+may be asked twice, which is why that takes keys too. The last step can write the flow's answer along (`ends`).
+
+When a run fails and there is something to undo, it first marks its next place as given up, with the list of what is to
+be undone, so that no other run can go on behind its back; then it undoes, last first. A later run that meets the mark
+sees to it that all is undone, and begins anew at places of its own.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -20,169 +25,334 @@ from ..compile.release import BoundCapability
 from ..contract import decode, encode
 from ..deadline import within
 from ..declare.capability import Effect
-from ..errors import AlreadyAnswered, BadAsk, Fault, Unavailable
-from ..ports import Claim
+from ..errors import AlreadyAnswered, BadAsk, Fault, IsthmusError, Refusal, Unavailable
+from ..ports import Claim, Saga, Stepping, Superseded
 from ..trace import tracing_part
 from .call import Call
 
-_MARK = b"!"  # no JSON begins with it
-RUNS_MAX = 100  # trails of one key: each costs a look at every earlier one
+OWN_KEY = "call/"  # before the id of a call that came without a key
+RUNS_MAX = 100  # of one flow, each given up before the next: it costs a look at every earlier one
+LEFT_AFTER_S = 30  # beyond a flow's deadline: who has not gone on by then is dead
+_MARK = b'{"given up":'  # no answer has a field of this name
 
 _Undo = list[tuple[BoundCapability, Any]]
+Ends = Callable[[Any], Any]
 
 
 class _MetMark(BaseException):
-    """This trail was given up by another run; no implementation catches it by accident."""
+    """This way was given up by another run; no implementation catches it by accident."""
 
-    def __init__(self, marked: bytes) -> None:
+    def __init__(self, undo: _Undo) -> None:
         super().__init__("given up")
-        self.marked = marked
+        self.undo = undo
+
+
+class _Elsewhere(BaseException):
+    """The saga is not where this run thought: it begins again with what the log says, or there is an answer."""
+
+    def __init__(self, answer: bytes | None) -> None:
+        super().__init__("elsewhere")
+        self.answer = answer
+
+
+class Log:
+    """What a saga has decided so far, place by place, as this run knows it."""
+
+    def __init__(self, call: Call, claim: Claim | None) -> None:
+        self.is_kept = claim is not None  # under a key, whose answer is kept
+        self.version = 0
+        self.entries: dict[str, Raw] = {}
+        self.pending: dict[str, bytes] = {}  # written with the next step
+        self.ended: bytes | None = None
+        self.is_known = claim is None and not call.is_taken_over
+        self._store, self._front_end = call.platform.store, call.plan.front_end
+        self._saga = Saga(
+            claim=claim or Claim(key=f"{OWN_KEY}{call.id}", capability=call.offered.capability.name, ask_hash=""),
+            is_kept=self.is_kept,
+            ask=encode(call.ask),
+            caller=encode(call.caller),
+            left_after_s=call.limit_ms / 1000 + LEFT_AFTER_S,
+        )
+
+    async def look(self) -> None:
+        """Learn where the saga is, if that is not known. Raises _Elsewhere where it has begun."""
+        if not self.is_known:
+            found = await self._store.saga(self._front_end, self._saga.claim)
+            self.is_known = True
+            if found is not None:
+                self.catch_up(found)
+
+    def open(self) -> Stepping:
+        """Return the session of the next step; its first statement raises Overtaken where the saga has moved on."""
+        return self._store.step(self._front_end, self._saga, self.version)
+
+    def catch_up(self, moved: Superseded) -> None:
+        """Take over what others have decided. Raises _Elsewhere where this run has to begin again with it."""
+        was_fresh, self.is_known = self.version == 0, True
+        self.version, self.entries = moved.version, decode(moved.log, dict[str, Raw]) if moved.log else {}
+        if was_fresh or moved.answer is not None:
+            raise _Elsewhere(moved.answer)
+
+    async def write(self, session: Stepping, events: Any, entries: dict[str, bytes]) -> None:
+        """Commit a step that decides places."""
+        written = {**self.pending, **entries}
+        await session.commit_step(events, encode({place: Raw(one) for place, one in written.items()}))
+        self.version, self.pending, self.is_known = self.version + 1, {}, True
+        self.entries |= {place: Raw(one) for place, one in written.items()}
+
+    async def end(self, answer: bytes) -> None:
+        """Write the saga's answer, and forget the saga. Raises AlreadyAnswered where another run was first."""
+        while self.ended is None and (self.is_kept or self.version):
+            session = self.open()
+            try:
+                await session.end_saga([], answer if self.is_kept else None)
+                self.ended = answer
+            except Superseded as moved:
+                with suppress(_Elsewhere):
+                    self.catch_up(moved)
+                if moved.answer is not None:
+                    raise AlreadyAnswered(moved.answer) from None
+            finally:
+                await session.close()
+
+    async def leave(self) -> None:
+        """Let nobody go on with it by themselves: its caller was told how it ended. The same key still can."""
+        if not self.version:
+            return
+        session = self.open()
+        try:
+            with suppress(Superseded, IsthmusError):  # then it is gone on with, and ends in the same way
+                await session.leave_saga()
+        finally:
+            await session.close()
+
+
+class Step:
+    """One step on its way: opens the saga's transaction, and commits its answer with what it did."""
+
+    __slots__ = ("_ends", "_log", "_place")
+
+    def __init__(self, log: Log, place: str, ends: Ends | None) -> None:
+        self._log, self._place, self._ends = log, place, ends
+
+    def open(self) -> Stepping:
+        return self._log.open()
+
+    async def commit(self, session: Stepping, events: Any, answer: Any) -> None:
+        """Commit: as the flow's last step where it says so, and otherwise as one of its steps."""
+        last = self._ends(answer) if self._ends else None
+        if last is None:
+            await self._log.write(session, events, {self._place: encode(answer)})
+        else:
+            ended = encode(last)
+            await session.end_saga(events, ended if self._log.is_kept else None)
+            self._log.ended = ended
 
 
 class SagaLog:
-    """The steps of one run."""
+    """The way of one flow through the log: its steps, and what is to be undone if it fails."""
 
-    __slots__ = ("done", "is_kept", "reads", "undo")
+    __slots__ = ("done", "is_again", "is_first", "log", "prefix", "reads", "undo")
 
-    def __init__(self, is_kept: bool) -> None:
-        self.is_kept = is_kept  # without a key nobody can come back for it
+    def __init__(self, log: Log, prefix: str, *, is_first: bool, is_again: bool = False) -> None:
+        self.log = log
+        self.prefix = prefix
+        self.is_first = is_first  # the flow that was called, and not a part of it
+        self.is_again = is_again  # an earlier run came as far as this: what lies outside may have been asked
         self.done = 0
         self.reads = 0
         self.undo: _Undo = []
 
-    async def step(self, call: Call, offered: BoundCapability, ask: Any) -> Any:
+    async def step(self, call: Call, offered: BoundCapability, ask: Any, ends: Ends | None = None) -> Any:
         """Run one step, in a transaction of its own, or return what an earlier run was answered at this place."""
-        if offered.capability.effect is Effect.READ:
+        effect = offered.capability.effect
+        if effect is Effect.READ:
+            await self.log.look()
             self.reads += 1
-            return (await _at(call, f"{self.done}.{self.reads}", offered, ask, is_kept=False))[0]
-        answer, is_again = await _at(call, str(self.done + 1), offered, ask, is_kept=self.is_kept)
+            return await _told(_inner(call, offered, ask, f"{self.done}.{self.reads}"))
+        place = self._place(self.done + 1)
+        if (found := self.log.entries.get(place)) is not None:
+            answer, self.is_again = self._known(call, offered, place, found), True
+        elif effect is Effect.SAGA:
+            answer = await self._nested(call, offered, ask, place)
+        else:
+            answer = await self._decided(call, offered, ask, place, ends if self.is_first else None)
         self.done += 1
-        if is_again:
-            await self.check_abandoned(call)
+        self.check_abandoned(call)
         return answer
 
-    async def check_abandoned(self, call: Call) -> None:
-        """Stop here, before anything is called outside, where an earlier run has given up at the next place."""
-        try:
-            await (await call.platform.store.write(call.plan.front_end, _claim(call, str(self.done + 1)))).close()
-        except AlreadyAnswered as already:
-            if already.answer.startswith(_MARK):
-                raise _MetMark(already.answer) from None
+    def check_abandoned(self, call: Call) -> None:
+        """Stop here, before anything is asked outside, where an earlier run has given up at the next place."""
+        if (found := self.log.entries.get(self._place(self.done + 1))) is not None:
+            self.is_again = True
+            self._check_mark(call, found)
 
-    async def abandon(self, call: Call) -> None:
-        """Undo what was done, unless another run of this key has gone on from here."""
+    async def abandon(self, call: Call) -> bool:
+        """Undo what was done, unless another run has gone on from here; say whether there was anything."""
         if not self.undo:
-            return
-        if self.is_kept:
-            mark = _MARK + encode([(offered.capability.name, ask) for offered, ask in self.undo])
-            decided, _ = await _decided(call, _claim(call, str(self.done + 1)), mark)
-            if not decided.startswith(_MARK):
-                raise Unavailable(
-                    f"another run of {call.offered.capability.name!r} with this key has gone on",
-                    remedy="send it again with the same Idempotency-Key",
-                )
-        await _undo(call, self.undo, self.is_kept)
+            return False
+        place = self._place(self.done + 1)
+        mark = encode({"given up": [(offered.capability.name, ask) for offered, ask in self.undo]})
+        while (found := self.log.entries.get(place)) is None:
+            session = self.log.open()
+            try:
+                await self.log.write(session, [], {place: mark})
+            except Superseded as moved:
+                with suppress(_Elsewhere):
+                    self.log.catch_up(moved)
+                if moved.answer is not None:
+                    raise self._gone_on(call) from None
+            finally:
+                await session.close()
+        if not bytes(found).startswith(_MARK):
+            raise self._gone_on(call)
+        await self.undone(call, self.undo)
+        return True
 
+    async def undone(self, call: Call, undo: _Undo) -> None:
+        """See to it that all of a list is undone, last first. Raises Fault where some cannot be."""
+        left: list[str] = []
+        for number in range(len(undo), 0, -1):
+            offered, ask = undo[number - 1]
+            trail = SagaLog(self.log, f"{self.prefix}undo/{number}/", is_first=False, is_again=self.is_again)
+            try:
+                await trail.step(call, offered, ask)
+            except Exception as error:  # the others are to be undone all the same
+                left.append(f"{offered.capability.name!r} failed with {error!r}")
+        if left:
+            raise Fault(
+                f"{call.offered.capability.name!r} is not wholly undone: {'; '.join(left)}",
+                remedy="send it again with the same Idempotency-Key: what is undone already is not undone twice",
+            )
 
-async def run_saga(call: Call) -> tuple[Any, bytes | None]:
-    """Run a flow from its start, or go on with what an earlier run of the same key left."""
-    if call.claim is None:
-        call.trail = SagaLog(is_kept=False)
-        return await _run(call, call.trail), None
-    await (await call.platform.store.write(call.plan.front_end, call.claim)).close()  # raises where it is answered
-    run_id = uuid.uuid5(uuid.NAMESPACE_OID, f"{call.plan.front_end}/{call.claim.key}")
-    for _ in range(RUNS_MAX):
-        began, is_again = await _decided(call, _claim(call, "begin", str(run_id)), encode(call.now))
-        # The id and time of the first run, so that ids and chance come out as they did then.
-        call.given_id, call.now, call.ids, call.drawn = str(run_id), decode(began, datetime), 0, None
-        trail = call.trail = SagaLog(is_kept=True)
+    async def _nested(self, call: Call, offered: BoundCapability, ask: Any, place: str) -> Any:
+        """Run a flow as a step of this one. Its answer goes into the log with the step that comes next."""
+        inner = _inner(call, offered, ask, place)
+        inner.trail = SagaLog(self.log, f"{place}/", is_first=False, is_again=self.is_again)
+        answer = await _told(inner)
+        self.is_again = inner.trail.is_again
+        self.log.pending[place] = encode(answer)
+        return answer
+
+    async def _decided(self, call: Call, offered: BoundCapability, ask: Any, place: str, ends: Ends | None) -> Any:
+        """Run a step, unless another run does it first: then return what that was answered."""
+        while (found := self.log.entries.get(place)) is None:
+            inner = _inner(call, offered, ask, place)
+            inner.step = Step(self.log, place, ends)
+            try:
+                answer = await _told(inner)
+            except Superseded as moved:
+                self.log.catch_up(moved)
+            else:
+                self.is_again = False
+                return answer
+        self.is_again = True
+        return self._known(call, offered, place, found)
+
+    def _known(self, call: Call, offered: BoundCapability, place: str, found: Raw) -> Any:
+        self._check_mark(call, found)
         try:
-            if is_again:
-                await trail.check_abandoned(call)
-            answer = await _run(call, trail)
-        except _MetMark as met:
-            await _undo(call, max(trail.undo, _read(call, met.marked), key=len), is_kept=True)
-            run_id = uuid.uuid5(run_id, "again")
-            continue
-        mine = encode(answer)
-        first, _ = await _decided(call, call.claim, mine)
-        if first != mine:
-            raise AlreadyAnswered(first)
-        return answer, mine
-    raise Fault(f"{RUNS_MAX} runs of this key were given up", remedy="send the ask with a new Idempotency-Key")
-
-
-async def _run(call: Call, trail: SagaLog) -> Any:
-    try:
-        return await within(call.limit_ms / 1000, call.answering())
-    except _MetMark:
-        raise
-    except BaseException:
-        await trail.abandon(call)
-        raise
-
-
-async def _undo(call: Call, undo: _Undo, is_kept: bool) -> None:
-    left: list[str] = []
-    for number in range(len(undo), 0, -1):
-        offered, ask = undo[number - 1]
-        try:
-            await _at(call, f"undo/{number}", offered, ask, is_kept=is_kept)
-        except Exception as error:  # the others are to be undone all the same
-            left.append(f"{offered.capability.name!r} failed with {error!r}")
-    if left:
-        raise Fault(
-            f"{call.offered.capability.name!r} is not wholly undone: {'; '.join(left)}",
-            remedy="send it again with the same Idempotency-Key: what is undone already is not undone twice",
-        )
-
-
-def _read(call: Call, marked: bytes) -> _Undo:
-    named = decode(marked.removeprefix(_MARK), list[tuple[str, Raw]])
-    found = [(call.plan.line.find(name), ask) for name, ask in named]
-    return [(offered, decode(bytes(ask), offered.capability.ask)) for offered, ask in found]
-
-
-async def _at(call: Call, place: str, offered: BoundCapability, ask: Any, *, is_kept: bool) -> tuple[Any, bool]:
-    """Run a capability at a place of the trail, with an id and a key that follow from it.
-
-    Returns its answer, and whether an earlier run had it already.
-    """
-    capability = offered.capability
-    claim = _claim(call, place) if is_kept else None
-    inner = Call(call.platform, offered, call.plan, ask, call.caller, call.now, claim, f"{call.id}/{place}", call.story)
-    answering = _answer(inner)
-    try:
-        answer = await (answering if call.story is None else tracing_part(call.story, capability.name, ask, answering))
-    except AlreadyAnswered as already:
-        if already.answer.startswith(_MARK):
-            raise _MetMark(already.answer) from None
-        try:
-            return decode(already.answer, capability.answer), True
+            return decode(bytes(found), offered.capability.answer)
         except BadAsk as wrong:
             raise Fault(
                 f"{call.offered.capability.name!r} took another way at step {place} than in its first run: {wrong}",
                 remedy="let a flow's way follow from its ask and its steps' answers only",
             ) from None
-    return answer, False
+
+    def _check_mark(self, call: Call, found: Raw) -> None:
+        if bytes(found).startswith(_MARK):
+            named = decode(bytes(found), dict[str, list[tuple[str, Raw]]])["given up"]
+            parts = [(call.plan.line.find(name), ask) for name, ask in named]
+            raise _MetMark([(part, decode(bytes(ask), part.capability.ask)) for part, ask in parts])
+
+    def _gone_on(self, call: Call) -> Unavailable:
+        return Unavailable(
+            f"another run of {call.offered.capability.name!r} with this key has gone on",
+            remedy="send it again with the same Idempotency-Key",
+        )
+
+    def _place(self, number: int) -> str:
+        return f"{self.prefix}{number}"
+
+
+async def run_saga(call: Call) -> tuple[Any, bytes | None]:
+    """Run a flow from its start, or go on with what an earlier run of it left."""
+    if call.trail is not None:  # it is a step of another flow, and keeps its log
+        return await _run(call, call.trail), None
+    if call.claim is not None:  # an id that follows from the key, so that any run of it has the same
+        call.given_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{call.plan.front_end}/{call.claim.key}"))
+    log, asked_id, asked_at = Log(call, call.claim), call.id, call.now
+    for _ in range(RUNS_MAX):
+        call.given_id, call.now = asked_id, asked_at
+        try:
+            if call.is_taken_over and not log.is_known:
+                await log.look()
+                raise AlreadyAnswered(b"")  # it has ended meanwhile
+            answer = await _run(call, SagaLog(log, "", is_first=True, is_again=log.version > 0))
+            break
+        except _Elsewhere as elsewhere:
+            if elsewhere.answer is not None:
+                raise AlreadyAnswered(elsewhere.answer) from None
+    else:
+        raise Unavailable("this flow is being gone on with elsewhere", remedy="send it again with the same key")
+    if log.ended is None:
+        await log.end(encode(answer))
+    return answer, log.ended
+
+
+async def _run(call: Call, first: SagaLog) -> Any:
+    """Run a flow, and once more after each time that it was given up, at places of its own."""
+    asked_id, asked_at, log = call.id, call.now, first.log
+    for number in range(RUNS_MAX):
+        trail = call.trail = _way(first, number)
+        call.given_id, call.ids, call.drawn = (f"{asked_id}/{number}" if number else asked_id), 0, None
+        if trail.is_first:
+            call.now = _begun_at(trail, asked_at)
+        try:
+            trail.check_abandoned(call)
+            return await within(call.limit_ms / 1000, call.answering())
+        except _Elsewhere:
+            raise
+        except _MetMark as met:
+            await trail.undone(call, max(trail.undo, met.undo, key=len))
+            if trail.is_first and call.is_taken_over:
+                await log.leave()
+                raise AlreadyAnswered(b"") from None  # its caller was told that it failed
+        except BaseException as error:
+            was_undone = await trail.abandon(call)
+            if trail.is_first and (was_undone or isinstance(error, (Refusal, call.offered.capability.raises))):
+                await log.leave()
+            raise
+    raise Fault(f"{RUNS_MAX} runs of this key were given up", remedy="send the ask with a new Idempotency-Key")
+
+
+def _way(first: SagaLog, number: int) -> SagaLog:
+    prefix = f"{first.prefix}again-{number}/" if number else first.prefix
+    return SagaLog(first.log, prefix, is_first=first.is_first, is_again=first.is_again and not number)
+
+
+def _begun_at(trail: SagaLog, now: datetime) -> datetime:
+    """Return the time of the first run on this way, so that times, ids and chance come out as they did then."""
+    place = f"{trail.prefix}begin"
+    if (began := trail.log.entries.get(place)) is not None:
+        return decode(bytes(began), datetime)
+    trail.log.pending[place] = encode(now)
+    return now
+
+
+def _inner(call: Call, offered: BoundCapability, ask: Any, place: str) -> Call:
+    """Return the call of a capability at a place, with an id that follows from it."""
+    inner = Call(call.platform, offered, call.plan, ask, call.caller, call.now, None, f"{call.id}/{place}", call.story)
+    inner.is_taken_over = call.is_taken_over
+    return inner
+
+
+async def _told(call: Call) -> Any:
+    answering = _answer(call)
+    if call.story is None:
+        return await answering
+    return await tracing_part(call.story, call.offered.capability.name, call.ask, answering)
 
 
 async def _answer(call: Call) -> Any:
     return (await call.platform.run(call))[0]
-
-
-def _claim(call: Call, place: str, run_id: str = "") -> Claim:
-    return Claim(key=f"{run_id or call.id}/{place}", capability=call.offered.capability.name, ask_hash="step")
-
-
-async def _decided(call: Call, claim: Claim, answer: bytes) -> tuple[bytes, bool]:
-    """Return what stands under a key, this answer unless there is an earlier one, and whether there was."""
-    try:
-        writing = await call.platform.store.write(call.plan.front_end, claim)
-    except AlreadyAnswered as already:
-        return already.answer, True
-    try:
-        await writing.commit([], answer)
-    finally:
-        await writing.close()
-    return answer, False

@@ -37,6 +37,17 @@ RETURN_LEADS_TO: Mapping[api.ReturnState, frozenset[api.ReturnState]] = {
 }
 
 
+def brief(order: api.Order, state: State) -> api.OrderBrief:
+    return api.OrderBrief(
+        order_id=order.order_id,
+        number=order.number,
+        state=state,
+        part=order.part,
+        lines=len(order.lines),
+        total=order.total,
+    )
+
+
 def split(keys: Sequence[str]) -> dict[str, list[int]]:
     """Return the lines of each part, parts in the order of their first line."""
     parts: dict[str, list[int]] = {}

@@ -5,13 +5,13 @@ from isthmus.manifest import Resource
 
 from . import api, entities
 from .api.providers import connected
-from .service import payments, providers
+from .service import attempts, payments, providers
 
 PACK = Pack(
     name="payment",
     owner="payments",
     api=api,
-    service=(payments, providers),
+    service=(payments, attempts, providers),
     migrations="isthmus.packs.payment:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from msgspec import structs
+
 from . import api
 
 State = api.PaymentState
@@ -63,6 +65,19 @@ def from_the_last(minor: int, left: Sequence[tuple[UUID, int]]) -> list[tuple[UU
             taken.append((payment_id, part))
             minor -= part
     return taken if minor == 0 else None
+
+
+def after(payment: api.Payment, attempt: api.Attempt) -> api.Payment:
+    """Return a payment as it is once an attempt has been done."""
+    kind, amount = attempt.kind, attempt.amount
+    return structs.replace(
+        payment,  # pyright: ignore[reportArgumentType] - a Value is a struct
+        state=state_after(kind, payment, amount.minor),
+        authorised=payment.authorised + amount if kind is Kind.AUTHORISE else payment.authorised,
+        captured=payment.captured + amount if kind is Kind.CAPTURE else payment.captured,
+        refunded=payment.refunded + amount if kind is Kind.REFUND else payment.refunded,
+        method=attempt.method or payment.method,
+    )
 
 
 def state_after(kind: Kind, payment: api.Payment, minor: int) -> State:

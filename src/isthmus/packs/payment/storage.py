@@ -26,6 +26,9 @@ with opened as (
 )
 select count(*) from opened
 """
+_OPEN_NEW = _OPEN.replace(
+    "select count(*) from opened", "select isthmus.expect(exists (select from opened), 'payment_is_new')"
+)
 _COLUMNS = """payment_id, reference, currency, amount_minor, authorised_minor, captured_minor, refunded_minor, state,
     method, provider, authorisation"""
 _LOCK = f"select {_COLUMNS} from payment.payment where front_end = $1 and payment_id = $2 for update"
@@ -48,15 +51,35 @@ _LEGS = """
 select kind, amount_minor, method, at from payment.leg where front_end = $1 and payment_id = $2 order by at, leg_id
 """
 _ATTEMPT_COLUMNS = """attempt_id, payment_id, kind, key, attempt.provider, attempt.method, attempt.amount_minor,
-    attempt.state, provider_reference, reason, currency"""
-_ATTEMPTS = f"""
-select {_ATTEMPT_COLUMNS} from payment.attempt join payment.payment using (front_end, payment_id)
-where front_end = $1 and key = any($2) order by array_position($2, key)
+    attempt.state, provider_reference, reason, currency, reference"""
+# Payments with what was asked of providers, once they are locked: a lock that had to be waited for shows new payments
+# beside old attempts, where one statement does both. The deposit comes before the balance: its reference is shorter.
+_OF_KEY = "payment_id = (select payment_id from payment.attempt where front_end = $1 and key = $2)"
+_HOLD = "select from payment.payment where front_end = $1 and {which} order by payment_id for update"
+_STANDING = """
+select payment_id, reference, currency, payment.amount_minor, authorised_minor, captured_minor, refunded_minor,
+    payment.state, payment.method, payment.provider, authorisation, attempt_id, kind, key, attempt.provider as asked,
+    attempt.method as asked_method, attempt.amount_minor as asked_minor, attempt.state as ended, provider_reference,
+    reason
+from payment.payment left join payment.attempt using (front_end, payment_id)
+where front_end = $1 and {which} order by length(reference), payment_id, begun_at, attempt_id
 """
+_WHICH = {
+    "payment_id": "payment_id = $2",
+    "references": "reference = any($2)",
+    "key": _OF_KEY,
+}
 _OPEN_ATTEMPTS = f"""
 select {_ATTEMPT_COLUMNS} from payment.attempt join payment.payment using (front_end, payment_id)
 where front_end = $1 and attempt.state in ('pending', 'unknown') and begun_at < $2
 order by coalesce(looked_up_at, begun_at), attempt_id limit $3
+"""
+_HELD = f"""
+select {_COLUMNS} from payment.payment
+where front_end = $1 and state = 'authorised' and not exists (
+    select from payment.attempt where attempt.front_end = $1 and attempt.payment_id = payment.payment_id
+    and (state in ('pending', 'unknown') or coalesce(ended_at, begun_at) >= $2))
+order by opened_at, payment_id limit $3
 """
 _UNDER_WAY = """
 select kind, sum(amount_minor)::bigint as minor from payment.attempt
@@ -96,6 +119,22 @@ class Kept:
     authorisation: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A payment that is locked, and all that was asked of providers about it, the first first."""
+
+    kept: Kept
+    attempts: tuple[api.Attempt, ...]
+
+    def under_way(self) -> dict[api.Kind, int]:
+        """Return how much attempts without an outcome are about: it may have moved, so it counts as gone."""
+        found: dict[api.Kind, int] = {}
+        for one in self.attempts:
+            if one.state in ("pending", "unknown"):
+                found[one.kind] = found.get(one.kind, 0) + one.amount.minor
+        return dict(sorted(found.items()))
+
+
 @dataclass(frozen=True, slots=True)
 class RefundPart:
     """What a payment gives of a refund."""
@@ -117,23 +156,24 @@ class Beginning:
 
 
 async def open_payment(
-    session: ports.Session, front_end: str, payment_id: UUID, leg_id: UUID, ask: api.OpenPayment, now: datetime
+    session: ports.Session,
+    front_end: str,
+    ids: tuple[UUID, UUID],
+    ask: api.OpenPayment,
+    now: datetime,
+    *,
+    is_new: bool,
 ) -> bool:
-    """Write a payment, and its leg where it was taken on the spot; False where its reference has one."""
-    amount, received_as = ask.amount, ask.received_as or ""
-    return bool(
-        await session.fetch_value(
-            _OPEN,
-            front_end,
-            payment_id,
-            ask.reference,
-            amount.currency,
-            amount.minor,
-            received_as,
-            now,
-            leg_id,
-        )
-    )
+    """Write a payment, and its leg where it was taken on the spot; False where its reference has one.
+
+    Where it is known to be new, the statement goes with what is sent next, and breaks the transaction off if it is not.
+    """
+    (payment_id, leg_id), amount, received_as = ids, ask.amount, ask.received_as or ""
+    row = (front_end, payment_id, ask.reference, amount.currency, amount.minor, received_as, now, leg_id)
+    if is_new:
+        await session.later(_OPEN_NEW, *row)
+        return True
+    return bool(await session.fetch_value(_OPEN, *row))
 
 
 async def by_references(
@@ -187,9 +227,31 @@ async def find(session: ports.Session, front_end: str, payment_id: UUID | None, 
     return _kept(row, legs)
 
 
-async def attempts(session: ports.Session, front_end: str, keys: Sequence[str]) -> list[api.Attempt]:
-    """Return the attempts with these keys, in the order of the keys."""
-    return [_attempt(row) for row in await session.fetch(_ATTEMPTS, front_end, list(keys))]
+async def hold(session: ports.Session, front_end: str, which: str, value: object) -> None:
+    """Lock payments until the transaction ends; goes along with what is sent next."""
+    await session.later(_HOLD.format(which=_WHICH[which]), front_end, value)
+
+
+async def standing(session: ports.Session, front_end: str, which: str, value: object) -> list[Standing]:
+    """Return payments that are locked already, the first due first."""
+    rows = await session.fetch(_STANDING.format(which=_WHICH[which]), front_end, value)
+    by_payment: dict[UUID, list[ports.Row]] = {}
+    for row in rows:
+        by_payment.setdefault(row["payment_id"], []).append(row)
+    return [
+        Standing(kept=_kept(told[0], ()), attempts=tuple(_asked(row) for row in told if row["attempt_id"] is not None))
+        for told in by_payment.values()
+    ]
+
+
+async def attempt(session: ports.Session, front_end: str, key: str) -> api.Attempt | None:
+    rows = await session.fetch(_STANDING.format(which=_WHICH["key"]), front_end, key)
+    return next((_asked(row) for row in rows if row["key"] == key), None)
+
+
+async def held(session: ports.Session, front_end: str, before: datetime, limit: int) -> list[api.Payment]:
+    """Return payments that are held, with nothing under way and nothing ended since a time."""
+    return [_kept(row, ()).payment for row in await session.fetch(_HELD, front_end, before, limit)]
 
 
 async def open_attempts(session: ports.Session, front_end: str, before: datetime, limit: int) -> list[api.Attempt]:
@@ -217,8 +279,9 @@ async def begin(
         state="pending",
         provider_reference=kept.authorisation,
         reason="",
+        reference=kept.payment.reference,
     )
-    await session.execute(
+    await session.later(
         _BEGIN,
         front_end,
         attempt.attempt_id,
@@ -234,13 +297,10 @@ async def begin(
     return attempt
 
 
-async def end(session: ports.Session, front_end: str, ask: api.End, now: datetime) -> bool:
-    """Write an attempt's outcome; False where it had ended."""
+async def end(session: ports.Session, front_end: str, ask: api.End, now: datetime) -> None:
+    """Write the outcome of an attempt that has not ended."""
     outcome = ask.outcome
-    tag = await session.execute(
-        _END, front_end, ask.key, outcome.state, outcome.provider_reference, outcome.reason, now
-    )
-    return tag.endswith(" 1")
+    await session.later(_END, front_end, ask.key, outcome.state, outcome.provider_reference, outcome.reason, now)
 
 
 async def apply(
@@ -249,7 +309,7 @@ async def apply(
     """Change a payment by what an attempt has done."""
     minor = attempt.amount.minor
     is_authorisation = attempt.kind is api.Kind.AUTHORISE
-    await session.execute(
+    await session.later(
         _APPLY,
         front_end,
         attempt.payment_id,
@@ -267,7 +327,7 @@ async def leg(
     session: ports.Session, front_end: str, leg_id: UUID, payment_id: UUID, moved: tuple[str, Money, str], now: datetime
 ) -> None:
     kind, amount, method = moved
-    await session.execute(_LEG, front_end, leg_id, payment_id, kind, amount.minor, method, now)
+    await session.later(_LEG, front_end, leg_id, payment_id, kind, amount.minor, method, now)
 
 
 def _kept(row: ports.Row, legs: Sequence[ports.Row]) -> Kept:
@@ -289,6 +349,22 @@ def _kept(row: ports.Row, legs: Sequence[ports.Row]) -> Kept:
     return Kept(payment=payment, provider=row["provider"], authorisation=row["authorisation"])
 
 
+def _asked(row: ports.Row) -> api.Attempt:
+    return api.Attempt(
+        attempt_id=row["attempt_id"],
+        payment_id=row["payment_id"],
+        kind=api.Kind(row["kind"]),
+        key=row["key"],
+        provider=row["asked"],
+        method=row["asked_method"],
+        amount=money(row["asked_minor"], row["currency"]),
+        state=row["ended"],
+        provider_reference=row["provider_reference"],
+        reason=row["reason"],
+        reference=row["reference"],
+    )
+
+
 def _attempt(row: ports.Row) -> api.Attempt:
     return api.Attempt(
         attempt_id=row["attempt_id"],
@@ -301,4 +377,5 @@ def _attempt(row: ports.Row) -> api.Attempt:
         state=row["state"],
         provider_reference=row["provider_reference"],
         reason=row["reason"],
+        reference=row["reference"],
     )

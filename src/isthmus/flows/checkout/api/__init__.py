@@ -14,6 +14,7 @@ A flow owns no table. The total that was shown is charged, or the order is refus
 # pyright: reportUnusedImport=false
 
 from .bill import BasketChanged, Bill, BillLine, Drift, OrderPreview, Shortage, Substitute
+from .carrying import CarriedOn, CarryOn, Paid, carry_on
 from .checkout import (
     COUPONS_MAX,
     EXPIRE_MAX,
@@ -29,7 +30,6 @@ from .checkout import (
     Expired,
     ExpireOrders,
     NothingToBuy,
-    Paid,
     PayOrder,
     PlacedOrder,
     PlaceOrder,

@@ -19,6 +19,7 @@ from isthmus.packs.tax import api as tax
 from isthmus.values import LINES_MAX, Address, Code, CurrencyCode, GivenCode, LineAsk, Moment, Money
 
 from .bill import BasketChanged, Bill, OrderPreview
+from .carrying import Paid, carry_on
 
 COUPONS_MAX = order.COUPONS_MAX  # those of the basket and those of the ask together
 SUBSTITUTED_MAX = 10  # lines for which substitutes are looked for
@@ -96,15 +97,6 @@ class PayOrder(Value):
     token: Annotated[
         str, Pii("identifier"), Meta(max_length=255)
     ]  # from the provider's own form; no card number passes here
-
-
-class Paid(Value):
-    """How a payment stands, and the orders that it pays for."""
-
-    group_id: UUID
-    payment_id: UUID
-    state: str
-    orders: tuple[order.OrderBrief, ...]
 
 
 class ConfirmPayment(Value):
@@ -264,8 +256,9 @@ def check_basket(ask: order.BasketOpened) -> order.BasketOpened:
         payment.list_payments,
         order.mark_paid,
         order.record_deposit,
-        order.get_group,
-        order.get_order,
+        order.hold_group,
+        order.get_group_orders,
+        inventory.keep,
         inventory.confirm,
         fulfilment.plan,
         member.earn_points,
@@ -303,10 +296,13 @@ def give_back(ask: CancelOrder) -> order.CancelledOrder:
     ...
 
 
-# What taking the money of a confirmed group may come to.
+# What carrying a payment through may come to.
 TAKING: Final = (
+    carry_on,
+    payment.ask_provider,
+    payment.settle_attempt,
+    payment.end_attempt,
     payment.list_payments,
-    payment.capture,
     payment.void,
     payment.refund_from,
     order.get_group,
@@ -319,7 +315,7 @@ TAKING: Final = (
     "checkout.pay-order",
     version="1.0",
     effect=Effect.SAGA,
-    uses=[payment.authorise, *TAKING],
+    uses=[payment.begin_authorisation, *TAKING],
     deadline_ms=60_000,
 )
 def pay_order(ask: PayOrder) -> Paid:
@@ -335,7 +331,7 @@ def pay_order(ask: PayOrder) -> Paid:
     "checkout.receive-notification",
     version="1.0",
     effect=Effect.SAGA,
-    uses=[payment.notify, *TAKING],
+    uses=[payment.read_notification, payment.get_attempt, payment.get_payment, *TAKING],
     deadline_ms=60_000,
 )
 def receive_notification(ask: payment.Notify) -> Paid:
@@ -347,13 +343,14 @@ def receive_notification(ask: payment.Notify) -> Paid:
     "checkout.settle-payments",
     version="1.0",
     effect=Effect.SAGA,
-    uses=[payment.reconcile, payment.get_payment, *TAKING],
+    uses=[payment.list_open_attempts, payment.list_held, payment.look_up, payment.get_payment, *TAKING],
     deadline_ms=60_000,
 )
 def settle_payments(ask: payment.Reconcile) -> payment.Reconciled:
     """Look up payments without an outcome, and carry out what follows from what their providers say.
 
-    For a job that comes round: who paid while a provider was silent has their order, without paying twice.
+    For a job that comes round: who paid while a provider was silent has their order, without paying twice. Payments
+    that are held while nobody goes on with them are taken, or let go where their orders are gone.
     """
     ...
 

@@ -308,6 +308,16 @@ def reserve(ask: Reserve) -> Reservation:
     ...
 
 
+class Kept(Value):
+    """The goods stay reserved."""
+
+
+@capability("inventory.keep", version="1.0", effect=Effect.WRITE, is_internal=True)
+def keep(ask: Confirm) -> Kept:
+    """Confirm a reservation that is held, without reading it. Where it is not, the whole transaction is broken off."""
+    ...
+
+
 @capability("inventory.confirm", version="1.0", effect=Effect.WRITE, raises=[UnknownReservation, ReservationEnded])
 def confirm(ask: Confirm) -> Reservation:
     """Keep a held reservation until it is shipped or released. Safe to repeat."""

@@ -58,7 +58,11 @@ async def reserve(ask: api.Reserve, ctx: Context) -> api.Reservation:
     stocks = await storage.stocks(ctx.session, ctx.front_end, skus, ask.location, locks=True)
     allocations, short = _allocated(ask, stocks, ctx)
     holding = _holding(ask, allocations, ctx)
-    if short or not await storage.hold(ctx.session, ctx.front_end, [holding]):
+    if short and ctx.is_new(ask.reference):
+        raise api.StockShort(lines=short)
+    if ctx.is_new(ask.reference):
+        await storage.hold_new(ctx.session, ctx.front_end, holding)
+    elif short or not await storage.hold(ctx.session, ctx.front_end, [holding]):
         return await _held_before(ask.reference, holding.asked, short, ctx)
     ctx.emit(api.GoodsReserved(reference=ask.reference, allocations=allocations))
     return holding.reservation
@@ -123,6 +127,13 @@ async def confirm(ask: api.Confirm, ctx: Context) -> api.Reservation:
     if is_new:
         ctx.emit(api.ReservationConfirmed(reference=ask.reference))
     return reservation
+
+
+@implements(api.keep)
+async def keep(ask: api.Confirm, ctx: Context) -> api.Kept:
+    await storage.keep(ctx.session, ctx.front_end, ask.reference, ctx.now, ctx.caller.client)
+    ctx.emit(api.ReservationConfirmed(reference=ask.reference))
+    return api.Kept()
 
 
 @implements(api.release)

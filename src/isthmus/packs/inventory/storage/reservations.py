@@ -63,6 +63,9 @@ _HOLD: Final = f"""
     )
 } and {_IS_NEW})
     select count(*) from made"""
+_HOLD_NEW: Final = (
+    f"{_HOLD.removesuffix('select count(*) from made')} select isthmus.expect({_IS_NEW}, 'reservation_is_new')"
+)
 _HELD: Final = ("reference", "line", "sku", "location", "quantity", "back_ordered")
 
 _KNOWN: Final = "select reference from inventory.reservation where front_end = $1 and reference = any ($2::text[])"
@@ -105,6 +108,17 @@ _CONFIRM: Final = """
     insert into inventory.reservation_step (front_end, reference, state, at, by)
     select $1, reference, 'confirmed', $3, $4 from confirmed
     returning reference"""
+
+_KEEP: Final = """
+    with confirmed as (
+        update inventory.reservation set state = 'confirmed', expires_at = null
+        where front_end = $1 and reference = $2 and state = 'held'
+        returning reference
+    ), step as (
+        insert into inventory.reservation_step (front_end, reference, state, at, by)
+        select $1, reference, 'confirmed', $3, $4 from confirmed
+    )
+    select isthmus.expect(exists (select from confirmed), 'reservation_is_held')"""
 
 _SETTLE: Final = f"""
     with lines as (
@@ -178,6 +192,15 @@ async def hold(session: ports.Session, front_end: str, holdings: Sequence[Holdin
 
     Where some are and some are not, nothing is held: the transaction must not be committed.
     """
+    return await session.fetch_value(_HOLD, front_end, *_rows_of(holdings))
+
+
+async def hold_new(session: ports.Session, front_end: str, holding: Holding) -> None:
+    """Write a reservation under a reference that is known to be new; goes along with what is sent next."""
+    await session.later(_HOLD_NEW, front_end, *_rows_of([holding]))
+
+
+def _rows_of(holdings: Sequence[Holding]) -> tuple[object, ...]:
     heads = [
         {
             "reference": one.reservation.reference,
@@ -200,9 +223,7 @@ async def hold(session: ports.Session, front_end: str, holdings: Sequence[Holdin
         for held in one.reservation.allocations
     ]
     changes = rules.held_changes(held for one in holdings for held in one.reservation.allocations)
-    return await session.fetch_value(
-        _HOLD, front_end, encode(heads), encode(lines), len(holdings), *change_columns(changes)
-    )
+    return encode(heads), encode(lines), len(holdings), *change_columns(changes)
 
 
 async def known(session: ports.Session, front_end: str, references: Sequence[str]) -> set[str]:
@@ -283,6 +304,11 @@ def _bare_stock(row: ports.Row) -> api.StockAt:
 async def confirm(session: ports.Session, front_end: str, reference: str, now: datetime, by: str) -> bool:
     """Confirm a held reservation; False where there is none that is held."""
     return await session.fetch_value(_CONFIRM, front_end, reference, now, by) is not None
+
+
+async def keep(session: ports.Session, front_end: str, reference: str, now: datetime, by: str) -> None:
+    """Confirm a reservation that is held; goes along with what is sent next, and breaks the transaction off if not."""
+    await session.later(_KEEP, front_end, reference, now, by)
 
 
 async def settle(

@@ -72,6 +72,16 @@ class GetGroup(Value):
     group_id: UUID
 
 
+class HeldGroup(Value):
+    """The group is held."""
+
+
+class GroupOrders(Value):
+    """The orders of a group, whole."""
+
+    orders: tuple[Order, ...]
+
+
 class ListOrders(Value):
     """List orders, the latest first: all, or of a member, of an address (whole, in any case), in a state, in a time."""
 
@@ -94,9 +104,10 @@ class OrderPage(Value):
 
 
 class MarkPaid(Value):
-    """Record that a group is paid."""
+    """Record that a group is paid. held: its orders, where this transaction holds and has read them."""
 
     group_id: UUID
+    held: tuple[Order, ...] = ()
 
 
 class RecordDeposit(Value):
@@ -203,6 +214,18 @@ def get_order(ask: GetOrder) -> Order:
 @capability("order.get-group", version="1.0", effect=Effect.READ, raises=[UnknownOrder])
 def get_group(ask: GetGroup) -> PlacedGroup:
     """Return the orders of a group."""
+    ...
+
+
+@capability("order.get-group-orders", version="1.0", effect=Effect.READ, raises=[UnknownOrder], is_internal=True)
+def get_group_orders(ask: GetGroup) -> GroupOrders:
+    """Return the orders of a group with their lines and histories."""
+    ...
+
+
+@capability("order.hold-group", version="1.0", effect=Effect.WRITE, is_internal=True)
+def hold_group(ask: GetGroup) -> HeldGroup:
+    """Lock the orders of a group until the transaction ends. Goes along with what is read next."""
     ...
 
 

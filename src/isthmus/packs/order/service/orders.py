@@ -62,7 +62,8 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
     if ask.is_handed_over:
         state = State.COMPLETED
     facts = {"box": ctx.box, "now": ctx.now, "by": ctx.caller.client, "state": state}
-    if not await storage.place(ctx.session, ctx.front_end, ask, parts, facts):
+    is_new = ctx.is_new(str(ask.group_id))
+    if not await storage.place(ctx.session, ctx.front_end, ask, parts, facts, is_new=is_new):
         return await _group(ask.group_id, ctx, is_locked=False)
     for part in parts:
         ctx.emit(_placed(ask, part))
@@ -123,20 +124,33 @@ async def list_orders(ask: api.ListOrders, ctx: Context) -> api.OrderPage:
     return api.OrderPage(items=tuple(items), next_cursor=cursor)
 
 
+@implements(api.hold_group)
+async def hold_group(ask: api.GetGroup, ctx: Context) -> api.HeldGroup:
+    await storage.hold_group(ctx.session, ctx.front_end, ask.group_id)
+    return api.HeldGroup()
+
+
+@implements(api.get_group_orders)
+async def get_group_orders(ask: api.GetGroup, ctx: Context) -> api.GroupOrders:
+    return api.GroupOrders(orders=await _orders_of(ask.group_id, ctx))
+
+
 @implements(api.mark_paid)
 async def mark_paid(ask: api.MarkPaid, ctx: Context) -> api.PlacedGroup:
-    group = await _group(ask.group_id, ctx, is_locked=True)
-    if all(one.state in rules.TERMINAL for one in group.orders):
-        first = group.orders[0]
+    orders = ask.held
+    if not orders:
+        await storage.hold_group(ctx.session, ctx.front_end, ask.group_id)
+        orders = await _orders_of(ask.group_id, ctx)
+    if all(one.state in rules.TERMINAL for one in orders):
+        first = orders[0]
         raise api.IllegalTransition(
             what=f"order {first.number}", state=first.state, wanted=State.PAID, path="$.group_id"
         )
-    if not (unpaid := [one.order_id for one in group.orders if one.state is State.PLACED]):
-        return group
-    for order in await storage.orders(ctx.session, ctx.front_end, unpaid):
-        _check_guard(order, State.PAID, "$.group_id", ctx)
-    await move(unpaid, ask.group_id, State.PAID, "", ctx)
-    return await _group(ask.group_id, ctx, is_locked=False)
+    if unpaid := [one for one in orders if one.state is State.PLACED]:
+        for one in unpaid:
+            _check_guard(one, State.PAID, "$.group_id", ctx)
+        await move([one.order_id for one in unpaid], ask.group_id, State.PAID, "", ctx)
+    return _grouped(ask.group_id, [rules.brief(one, State.PAID if one in unpaid else one.state) for one in orders])
 
 
 @implements(api.record_deposit)
@@ -229,6 +243,12 @@ async def complete_order(ask: api.Complete, ctx: Context) -> api.Order:
     _check_guard(order, State.COMPLETED, "$.order_id", ctx)
     await move([order.order_id], order.group_id, State.COMPLETED, "", ctx)
     return await found_order(ask.order_id, ctx)
+
+
+async def _orders_of(group_id: UUID, ctx: Context) -> tuple[api.Order, ...]:
+    if not (orders := await storage.orders_of(ctx.session, ctx.front_end, group_id)):
+        raise api.UnknownOrder(what=f"of group {group_id}", path="$.group_id")
+    return tuple(orders)
 
 
 async def found_order(order_id: UUID, ctx: Context) -> api.Order:

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from msgspec import convert
+
 from isthmus.kernel import decode, encode, ports
 from isthmus.values import Address, Applied, composed, money
 
@@ -55,14 +57,17 @@ _AS_THEY_ARE = (
 )  # fmt: skip
 _AMOUNTS = ("list_amount", "amount", "discount", "tax", "total")
 
+# An order whole is one row: its lines and its history come with it as JSON.
 _ORDERS = """
-select * from "order".orders where front_end = $1 and order_id = any($2) order by placed_at desc, order_id desc
+select orders.*,
+    (select json_agg(lines order by line) from "order".lines
+     where lines.front_end = $1 and lines.order_id = orders.order_id) as lines,
+    (select json_agg(json_build_object('at', at, 'by', by, 'what', what, 'note', note) order by entry)
+     from "order".history where history.front_end = $1 and history.order_id = orders.order_id) as told
+from "order".orders where front_end = $1 and {which} order by placed_at desc, order_id desc
 """
-_LINES = 'select * from "order".lines where front_end = $1 and order_id = any($2) order by order_id, line'
-_HISTORY = """
-select order_id, at, by, what, note from "order".history
-where front_end = $1 and order_id = any($2) order by order_id, entry
-"""
+_ORDERS_BY_ID = _ORDERS.format(which="order_id = any($2)")
+_ORDERS_OF_GROUP = _ORDERS.format(which="group_id = $2")
 _LOCK = 'select order_id, state from "order".orders where front_end = $1 and order_id = $2 for update'
 
 # A group is locked in the order of its ids, so that whoever works on a group begins with the same order of it.
@@ -153,16 +158,24 @@ class Part:
 
 
 async def place(
-    session: ports.Session, front_end: str, ask: api.PlaceOrder, parts: Sequence[Part], facts: Mapping[str, object]
+    session: ports.Session,
+    front_end: str,
+    ask: api.PlaceOrder,
+    parts: Sequence[Part],
+    facts: Mapping[str, object],
+    *,
+    is_new: bool,
 ) -> bool:
-    """Write a group down in one statement, whatever the number of its lines; False where it is there already."""
+    """Write a group down in one statement, whatever the number of its lines; False where it is there already.
+
+    Where it is known to be new, the statement goes with what is sent next: an index keeps it from being there twice.
+    """
     lines = [
         _given(ask.lines[line], ask, order_id=part.order_id, line=at, commission=commission)
         for part in parts
         for at, (line, commission) in enumerate(zip(part.lines, part.commissions, strict=True))
     ]
-    status = await session.execute(
-        _PLACE,
+    row = (
         front_end,
         ask.group_id,
         facts["state"],
@@ -185,7 +198,10 @@ async def place(
         encode(_shares(ask.discounts, parts)),
         encode(ask.attributes),
     )
-    return status != "INSERT 0 0"
+    if is_new:
+        await session.later(_PLACE, *row)
+        return True
+    return await session.execute(_PLACE, *row) != "INSERT 0 0"
 
 
 def _given(draft: api.DraftLine, ask: api.PlaceOrder, **facts: object) -> dict[str, object]:
@@ -206,17 +222,19 @@ def _shares(discounts: Sequence[api.DraftDiscount], parts: Sequence[Part]) -> li
 
 
 async def orders(session: ports.Session, front_end: str, order_ids: Sequence[UUID]) -> list[api.Order]:
-    """Return orders whole, the latest first, in three statements."""
-    wanted = list(order_ids)
-    rows = await session.fetch(_ORDERS, front_end, wanted)
-    lines: dict[UUID, list[ports.Row]] = {}
-    for row in await session.fetch(_LINES, front_end, wanted):
-        lines.setdefault(row["order_id"], []).append(row)
-    told: dict[UUID, list[api.HistoryEntry]] = {}
-    for row in await session.fetch(_HISTORY, front_end, wanted):
-        entry = api.HistoryEntry(at=row["at"], by=row["by"], what=row["what"], note=row["note"])
-        told.setdefault(row["order_id"], []).append(entry)
-    return [_order(row, lines[row["order_id"]], told.get(row["order_id"], [])) for row in rows]
+    """Return orders whole, the latest first."""
+    return [_order(row) for row in await session.fetch(_ORDERS_BY_ID, front_end, list(order_ids))]
+
+
+async def orders_of(session: ports.Session, front_end: str, group_id: UUID) -> list[api.Order]:
+    """Return the orders of a group whole, in the order of their numbers."""
+    rows = await session.fetch(_ORDERS_OF_GROUP, front_end, group_id)
+    return [_order(row) for row in sorted(rows, key=lambda one: one["number"])]
+
+
+async def hold_group(session: ports.Session, front_end: str, group_id: UUID) -> None:
+    """Lock the orders of a group until the transaction ends; goes along with what is sent next."""
+    await session.later(_LOCK_GROUP, front_end, group_id)
 
 
 async def lock(session: ports.Session, front_end: str, order_id: UUID) -> api.OrderState | None:
@@ -257,7 +275,7 @@ async def move(
     session: ports.Session, front_end: str, order_ids: Sequence[UUID], state: str, told: tuple[datetime, str, str]
 ) -> None:
     """Set the state of orders and write it into their histories: when, by whom, why."""
-    await session.execute(_MOVE, front_end, list(order_ids), state, *told)
+    await session.later(_MOVE, front_end, list(order_ids), state, *told)
 
 
 async def due(session: ports.Session, front_end: str, now: datetime, limit: int) -> list[UUID]:
@@ -300,7 +318,7 @@ def _briefs(rows: Sequence[ports.Row]) -> list[api.OrderBrief]:
     ]
 
 
-def _order(row: ports.Row, lines: Sequence[ports.Row], told: Sequence[api.HistoryEntry]) -> api.Order:
+def _order(row: ports.Row) -> api.Order:
     currency = row["currency"]
     return api.Order(
         order_id=row["order_id"],
@@ -316,7 +334,7 @@ def _order(row: ports.Row, lines: Sequence[ports.Row], told: Sequence[api.Histor
         box=row["box"],
         plan=row["plan"],
         currency=currency,
-        lines=tuple(_line(line, currency) for line in lines),
+        lines=tuple(_line(line, currency) for line in decode(row["lines"], list[dict[str, Any]])),
         delivery_fee=money(row["delivery_fee_minor"], currency),
         delivery_method=row["delivery_method"],
         total=money(row["total_minor"], currency),
@@ -324,12 +342,12 @@ def _order(row: ports.Row, lines: Sequence[ports.Row], told: Sequence[api.Histor
         coupons=tuple(row["coupons"]),
         placed_at=row["placed_at"],
         pay_before=row["pay_before"],
-        history=tuple(told),
+        history=decode(row["told"] or b"[]", tuple[api.HistoryEntry, ...]),
         attributes=decode(row["attributes"], dict[str, Any]),
     )
 
 
-def _line(row: ports.Row, currency: str) -> api.OrderLine:
+def _line(row: Mapping[str, Any], currency: str) -> api.OrderLine:
     return api.OrderLine(
         line=row["line"],
         sku=row["sku"],
@@ -345,8 +363,8 @@ def _line(row: ports.Row, currency: str) -> api.OrderLine:
         tax=money(row["tax_minor"], currency),
         total=money(row["total_minor"], currency),
         is_returnable=row["is_returnable"],
-        applied=decode(row["applied"], tuple[Applied, ...]),
-        attributes=decode(row["attributes"], dict[str, Any]),
+        applied=convert(row["applied"], tuple[Applied, ...]),
+        attributes=row["attributes"],
         commission=money(row["commission_minor"], currency),
         shipped=row["shipped"],
         closed=row["closed"],

@@ -15,7 +15,34 @@ Less than all can be captured, and the rest later. Money that moved is a leg; `c
 
 # pyright: reportUnusedImport=false
 
-from .attempts import Attempt, Attempts, Begin, End, Kind, ListOpenAttempts
+from .attempts import (
+    BEGIN_ERRORS,
+    PROVIDER_DEADLINE_MS,
+    AskProvider,
+    Attempt,
+    Attempts,
+    Authorise,
+    Begin,
+    End,
+    GetAttempt,
+    Held,
+    HoldPayments,
+    Kind,
+    ListHeld,
+    ListOpenAttempts,
+    Notify,
+    Settle,
+    Settled,
+    Token,
+    ask_provider,
+    begin_authorisation,
+    get_attempt,
+    hold_payments,
+    list_held,
+    look_up,
+    read_notification,
+    settle_attempt,
+)
 from .errors import (
     AmountExceeded,
     BadNotification,
@@ -30,6 +57,7 @@ from .errors import (
     UnknownProvider,
     WrongAmount,
 )
+from .model import Leg, Payment, Payments, PaymentState, dues
 from .parts import (
     BALANCE,
     PARTS_MAX,
@@ -46,27 +74,19 @@ from .parts import (
     split_refund,
 )
 from .payments import (
-    PROVIDER_DEADLINE_MS,
     RECONCILE_MAX,
-    Authorise,
     Capture,
     ExpectLess,
     GetPayment,
-    Leg,
     ListMethods,
     ListPayments,
     Methods,
-    Notify,
     OpenPayment,
     OutcomeContradicted,
-    Payment,
     PaymentMoved,
-    Payments,
-    PaymentState,
     Reconcile,
     Reconciled,
     Refund,
-    Token,
     Void,
     authorise,
     begin_attempt,

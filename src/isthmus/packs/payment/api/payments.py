@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import enum
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from isthmus.kernel import (
@@ -18,41 +17,34 @@ from isthmus.kernel import (
     event,
     extension_point,
 )
-from isthmus.markings import Pii
-from isthmus.values import CHANNEL, ORDER_KIND, Code, Moment, Money
+from isthmus.values import CHANNEL, ORDER_KIND, Code, Money
 
-from .attempts import Attempt, Attempts, Begin, End, ListOpenAttempts
+from .attempts import (
+    BEGIN_ERRORS,
+    PROVIDER_DEADLINE_MS,
+    Attempt,
+    Attempts,
+    Authorise,
+    Begin,
+    End,
+    ListOpenAttempts,
+    Notify,
+)
 from .errors import (
-    AmountExceeded,
     BadNotification,
     Declined,
-    IllegalStep,
     MethodRefused,
     OutcomeUnknown,
     ReferenceUsed,
     RefundRefused,
-    StepUnderWay,
     UnknownPayment,
     UnknownProvider,
     WrongAmount,
 )
+from .model import Payment, Payments, PaymentState
 from .parts import Reference, References, RefundFrom, RefundParts, RefundTooLarge
 
-PROVIDER_DEADLINE_MS = 30_000  # a flow waits no longer; what is unknown by then is reconciled
 RECONCILE_MAX = 50
-
-Token = Annotated[
-    str, Pii("identifier"), Meta(min_length=1, max_length=255, description="from the provider's own form")
-]
-
-
-class PaymentState(enum.StrEnum):
-    OPEN = "open"
-    AUTHORISED = "authorised"
-    CAPTURED = "captured"
-    PART_REFUNDED = "part-refunded"
-    REFUNDED = "refunded"
-    VOIDED = "voided"
 
 
 class OpenPayment(Value):
@@ -72,27 +64,11 @@ class ListPayments(Value):
     references: References
 
 
-class Payments(Value):
-    """The payments that there are, in the order of the references."""
-
-    items: tuple[Payment, ...]
-
-
 class ExpectLess(Value):
     """Expect a smaller amount for a reference, since some of what it was for is gone."""
 
     reference: Reference
     amount: Money
-
-
-class Authorise(Value):
-    """Have a provider hold the whole amount."""
-
-    payment_id: UUID
-    method: Code
-    token: Token
-    order_kind: str = "standard"
-    channel: str = "online"
 
 
 class Capture(Value):
@@ -117,13 +93,6 @@ class Refund(Value):
     reason: Annotated[str, Meta(max_length=240)] = ""
 
 
-class Notify(Value):
-    """What a provider says of its own accord, as it sent it."""
-
-    provider: Code
-    payload: Annotated[str, Meta(max_length=20_000)]
-
-
 class Reconcile(Value):
     """Look up attempts whose outcome is unknown, the oldest first."""
 
@@ -143,29 +112,6 @@ class GetPayment(Value):
 
     payment_id: UUID | None = None
     reference: Reference | None = None
-
-
-class Leg(Value):
-    """Money that moved: what was captured is positive, what was given back negative."""
-
-    kind: Literal["capture", "refund"]
-    amount: Money
-    method: str
-    at: Moment
-
-
-class Payment(Value):
-    """A payment and how it stands."""
-
-    payment_id: UUID
-    reference: str
-    state: PaymentState
-    amount: Money
-    authorised: Money
-    captured: Money
-    refunded: Money
-    method: str
-    legs: tuple[Leg, ...]
 
 
 class ListMethods(Value):
@@ -205,8 +151,7 @@ class OutcomeContradicted(Value):
     said: str
 
 
-_BEGIN_ERRORS = (UnknownPayment, IllegalStep, StepUnderWay, AmountExceeded, WrongAmount, ReferenceUsed)
-_STEP_ERRORS = (*_BEGIN_ERRORS, UnknownProvider, Declined, OutcomeUnknown)
+_STEP_ERRORS = (*BEGIN_ERRORS, UnknownProvider, Declined, OutcomeUnknown)
 
 
 @capability("payment.open-payment", version="1.0", effect=Effect.WRITE, raises=[ReferenceUsed], is_internal=True)
@@ -245,7 +190,7 @@ def list_methods(ask: ListMethods) -> Methods:
     "payment.begin-attempt",
     version="1.0",
     effect=Effect.WRITE,
-    raises=_BEGIN_ERRORS,
+    raises=BEGIN_ERRORS,
     is_internal=True,
 )
 def begin_attempt(ask: Begin) -> Attempt:

@@ -1,0 +1,52 @@
+"""Statements with their arguments in them, so that several go in one round trip.
+
+asyncpg sends one statement at a time, or a text of many without arguments. So a statement is prepared under a name,
+once on each connection, and called by it: `execute w3 ('…', '…')`. PostgreSQL reads each argument as its place's type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from asyncpg.pool import PoolConnectionProxy
+
+_ARRAY: Final = "[]"
+
+
+async def called(connection: PoolConnectionProxy, sql: str, args: Sequence[object]) -> str:
+    """Return the call of a statement, which is prepared where this connection does not know it yet."""
+    known: dict[str, tuple[Any, str, list[str]]] = connection.named
+    found = known.get(sql)
+    if found is None:
+        name = f"w{len(known)}"
+        statement = await connection.prepare(sql, name=name)
+        found = known[sql] = statement, name, [one.name for one in statement.get_parameters()]
+    _, name, types = found  # the statement is kept, since PostgreSQL forgets it with it
+    return execute(name, *map(literal, args, types)) if args else f"execute {name}"
+
+
+def execute(prepared: str, *literals: str) -> str:
+    """Return the call of a prepared statement, with its arguments in it."""
+    return f"execute {prepared} ({', '.join(literals)})"
+
+
+def literal(value: object, type_: str = "text") -> str:
+    """Write a value as SQL does; the connection's standard_conforming_strings makes the quote the only special sign."""
+    if value is None:
+        return "null"
+    return "'" + _plain(value, type_).replace("'", "''") + "'"
+
+
+def _plain(value: object, type_: str) -> str:
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}" if type_ == "bytea" else value.decode()
+    if type_.endswith(_ARRAY) and isinstance(value, Sequence) and not isinstance(value, str):
+        return "{" + ",".join(_element(one, type_.removesuffix(_ARRAY)) for one in value) + "}"
+    return str(value)  # numbers, ids, times and truth values are read as Python writes them
+
+
+def _element(value: object, type_: str) -> str:
+    if value is None:
+        return "null"
+    return '"' + _plain(value, type_).replace("\\", "\\\\").replace('"', '\\"') + '"'

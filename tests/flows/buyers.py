@@ -1,0 +1,144 @@
+"""Buyers as processes of their own, which a test kills at a statement of its choice.
+
+Run as a program it forks one for each line that it reads, so that Python need not start for each of them. A buyer opens
+the database, says `go`, waits for a line, does what it came for and ends. The provider keeps what it did in a folder,
+as another company would: it outlives whoever asked it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+from typing import Self
+from uuid import UUID
+
+from isthmus.flows.checkout import api as checkout
+from isthmus.kernel import Caller, FrontEnd, Platform, decode, encode
+from isthmus.packs.order import api as order
+from isthmus.packs.payment import api as payment
+from isthmus.store import Database
+from tests import shipped
+
+USES = tuple(f"{pack.name}.*" for pack in shipped.PACKS)
+NORTH = FrontEnd(code="north", name="North", owner="north team", uses=USES)
+BUYER = Caller(front_end="north", client="buyer")
+
+
+class Told(MutableMapping[str, payment.Outcome]):
+    """What a provider was asked and what it said, in files."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __getitem__(self, key: str) -> payment.Outcome:
+        try:
+            return decode(self._file(key).read_bytes(), payment.Outcome)
+        except FileNotFoundError:
+            raise KeyError(key) from None
+
+    def __setitem__(self, key: str, outcome: payment.Outcome) -> None:
+        self._file(key).write_bytes(encode(outcome))
+
+    def __delitem__(self, key: str) -> None:
+        self._file(key).unlink()
+
+    def __iter__(self) -> Iterator[str]:
+        return (bytes.fromhex(file.name).decode() for file in self._folder.iterdir())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _file(self, key: str) -> Path:
+        return self._folder / key.encode().hex()
+
+
+def platform_of(database: Database, folder: Path) -> Platform:
+    """Return the platform as it ships, with the provider of a folder."""
+    provider = payment.TestProvider()
+    provider.outcomes = Told(folder)  # type: ignore[assignment]
+    resources = {payment.Providers: payment.Providers([provider]), order.Numbers: order.Numbers(database)}
+    return Platform(shipped.build([NORTH]), database, resources=resources)
+
+
+async def buy(story: str, url: str, folder: str, what: str, key: str) -> None:
+    """Do what a buyer came for."""
+    async with await Database.open(url, connections_max=2) as database:
+        platform = platform_of(database, Path(folder))
+        print("go", os.getpid(), flush=True)
+        sys.stdin.readline()
+        known = None if key == "-" else key
+        if story == "pay":
+            pay = checkout.PayOrder(payment_id=UUID(what), method="card", token="ok")
+            await platform.call(checkout.pay_order, pay, BUYER, key=known)
+        if story == "cancel":
+            cancel = checkout.CancelOrder(order_id=UUID(what), reason="changed my mind")
+            await platform.call(checkout.cancel_order, cancel, BUYER, key=known)
+        if story == "place":
+            lines = (checkout.BuyLine(sku=what, quantity=1),)
+            await platform.call(
+                checkout.place_order, checkout.PlaceOrder(currency="EUR", lines=lines), BUYER, key=known
+            )
+
+
+class Buyers:
+    """The program, and the buyer who is at work."""
+
+    def __init__(self) -> None:
+        self._program = subprocess.Popen(
+            [sys.executable, "-m", "tests.flows.buyers"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.pid = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._program.stdin.close()  # type: ignore[union-attr]
+        self._program.wait()
+
+    async def start(self, *told: str) -> None:
+        """Start a buyer, who then waits."""
+        self._say(" ".join(told))
+        self.pid = int((await self._hear()).removeprefix("go "))
+
+    async def run(self) -> bool:
+        """Let the buyer go; return whether they came to the end."""
+        self._say("")
+        return (await self._hear()) == "ended 0"
+
+    def kill(self) -> None:
+        """Kill the buyer without a word."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def _say(self, line: str) -> None:
+        self._program.stdin.write(line + "\n")  # type: ignore[union-attr]
+        self._program.stdin.flush()  # type: ignore[union-attr]
+
+    async def _hear(self) -> str:
+        return (await asyncio.to_thread(self._program.stdout.readline)).strip()  # type: ignore[union-attr]
+
+
+def main() -> None:
+    """Fork a buyer for each line, and say how it ended."""
+    while line := sys.stdin.buffer.raw.readline():  # type: ignore[attr-defined] - unread by this process, for the buyer
+        if not line.strip():
+            continue
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                asyncio.run(buy(*line.decode().split()))  # type: ignore[arg-type]
+                status = 0
+            finally:
+                os._exit(status)
+        _, ended = os.waitpid(pid, 0)
+        print("ended", os.waitstatus_to_exitcode(ended), flush=True)
+
+
+if __name__ == "__main__":
+    main()
