@@ -6,14 +6,16 @@ jobs, resources and persons, the command line reads commands; the lake reads seg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from datetime import time
+from typing import Any, Literal, TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from isthmus.kernel import Capability, Pack, Value, errors
+from isthmus.kernel import Capability, Effect, FrontEnd, Pack, Value, errors
 from isthmus.store import Database
 
 T = TypeVar("T")
@@ -30,14 +32,49 @@ class Every:
     seconds: float
 
 
+Missed = Literal["run", "skip"]  # what becomes of a run that no server was there for: made up for, or left out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daily:
+    """Once a day at a time of a zone, over all servers: `Daily(at="02:00", zone="Europe/Berlin")`.
+
+    A time that the clock jumps over comes as much later as it jumps (02:30 is 03:30 on that day); of a time that comes
+    twice it is the first. However many days were missed, one run makes up for them.
+    """
+
+    at: str
+    zone: str = "UTC"
+    missed: Missed = "run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class After:
+    """So long after each event, once over all servers; `calls` asks with the event and sees whether it still matters.
+
+    A day has 24 hours. The event is of the pack itself, of one that a flow uses, or any that happens at a front end.
+    """
+
+    event: type[Value]
+    days: float
+    missed: Missed = "run"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Periodic work: `calls` is called for each front end that may call it, with `ask`, or with its ask's defaults."""
+    """Work at its time: `calls` is called for each front end that may call it, with `ask`, or with its ask's defaults.
+
+    A front end's own (`FrontEnd(jobs=(Job(…),))`) is called for that front end alone.
+    """
 
     name: str
-    when: Every
+    when: Every | Daily | After
     calls: Capability[Any, Any]
     ask: Value | None = None
+
+    def asked(self) -> Value:
+        """Return what it is called with where no event says it."""
+        return self.calls.ask() if self.ask is None else self.ask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +158,47 @@ def check_kinds(pack: Pack, known: tuple[type, ...]) -> list[str]:
         for one in pack.brings
         if not isinstance(one, known)
     ]
+
+
+def job_problems(owner: Pack | FrontEnd) -> Iterator[str]:
+    """Say which jobs of a pack or a front end cannot run, each with what to write."""
+    is_pack = isinstance(owner, Pack)
+    found = owner.brings if is_pack else owner.jobs
+    name = owner.name if is_pack else owner.code
+    for job in (one for one in found if isinstance(one, Job)):
+        where = f"job {job.name!r} of {name!r}"
+        if not job.name.startswith(f"{name}."):
+            yield f"{where} is called as another's; call it {name}.{job.name.rpartition('.')[2]}"
+        if isinstance(job.when, Every):
+            if not is_pack:
+                yield f"{where} runs every {job.when.seconds:g} s, which is for packs; use Daily or After"
+        elif job.calls.effect is Effect.READ:
+            yield f"{where} calls {job.calls.name!r}, which has no effect; declare it with Effect.WRITE or Effect.SAGA"
+        yield from _when_problems(job, where)
+        needed = [] if job.ask or isinstance(job.when, After) else list(_needed(job.calls.ask))
+        if needed:
+            yield f"{where} calls {job.calls.name!r} without {', '.join(needed)}; give ask={job.calls.ask.__name__}(…)"
+
+
+def _needed(ask: type[msgspec.Struct]) -> Iterator[str]:
+    """Return the fields without a default."""
+    return (one.name for one in msgspec.structs.fields(ask) if one.required)
+
+
+def _when_problems(job: Job, where: str) -> Iterator[str]:
+    when = job.when
+    if isinstance(when, Daily):
+        try:
+            _ = time.fromisoformat(when.at), ZoneInfo(when.zone)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            yield f'{where} is at {when.at!r} in {when.zone!r}; write at="02:00", zone="Europe/Berlin"'
+    if isinstance(when, After) and not hasattr(when.event, "__isthmus_event__"):
+        yield f"{where} is after {when.event.__name__}, which is not declared with @event"
+    elif isinstance(when, After) and job.calls.ask is not when.event:
+        asks = job.calls.ask.__name__
+        yield f"{where} calls {job.calls.name!r}, which asks with {asks}; make it {when.event.__name__}"
+    if not isinstance(when, Every) and when.missed not in ("run", "skip"):
+        yield f"{where} has missed={when.missed!r}; say what becomes of a missed run: 'run' or 'skip'"
 
 
 def checked_settings(shape: type[Value], given: Mapping[str, Any], where: str) -> Value:

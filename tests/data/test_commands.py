@@ -13,12 +13,14 @@ import msgspec
 import pyarrow as pa
 import pytest
 import typer
+from msgspec.structs import replace
 from rich.console import Console
 from typer.testing import CliRunner
 
 from isthmus.cli.data import commands
 from isthmus.data.answers.metrics import Metrics
 from isthmus.data.answers.receipt import Receipts
+from isthmus.data.answers.units import codes_in, units_of
 from isthmus.data.lake.lake import Lake
 from isthmus.data.lake.landing import Landing
 from isthmus.data.lake.retention import Kept
@@ -34,7 +36,20 @@ from isthmus.data.show import show
 from isthmus.kernel import errors
 from isthmus.markings import Derived, Where
 
-from .conftest import TRAP_METRICS, TRAPS_SQL, Customer, Item, Order, Ticket, World
+from .conftest import (
+    SHOP_METRICS,
+    TRAP_METRICS,
+    TRAPS_SQL,
+    Customer,
+    Item,
+    Level,
+    Member,
+    Order,
+    Sale,
+    Ticket,
+    Visit,
+    World,
+)
 
 
 class Terminal:
@@ -106,12 +121,36 @@ def test_a_terminal_shows_names_as_they_are_and_says_which_amounts_are_cents(
     traps: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     traps.change("update customers set region = '[red] tea [large]' where region = 'W'")
-    show(traps.answer("amount", by=("customers.region",)), "table", Console(width=120), {"amount": "minor"})
+    show(traps.answer("amount", by=("customers.region",)), "table", Console(width=120), {"amount": ("minor", 0)})
     shown = capsys.readouterr().out
     assert "[red] tea [large]" in shown
     assert "amount in minor units of the currency, such as cents" in shown
-    show(traps.answer("orders"), "table", Console(width=120), {"orders": "order"})
+    show(traps.answer("orders"), "table", Console(width=120), {"orders": ("order", 0)})
     assert "minor" not in capsys.readouterr().out
+
+
+def test_a_terminal_shows_amounts_in_whole_units_of_their_currency(
+    shop: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def shown(form: str, *names: str, **ask: object) -> str:
+        answer = shop.answer(*names, **ask)
+        units, codes = (of(shop.metrics, answer, owner()) for of in (units_of, codes_in))
+        show(answer, form, Console(width=120), units, codes)
+        return capsys.readouterr().out
+
+    metrics = [replace(one, unit="minor") if one.name in ("sales", "basket_value") else one for one in SHOP_METRICS]
+    shop.model = build([(one, "") for one in (Member, Sale, Visit, Level)], metrics)
+    shop.change("update shop.orders set total_minor = total_minor * 100 where id = 1")
+    table = shown("table", "sales", "basket_value", "baskets", by=("front_end",))
+    assert [one for one in ("sales (EUR)", "1,023.50", "341.17") if one not in table] == []
+    assert "minor units" not in table
+    assert "1,023.50" in shown("chart", "sales", by=("front_end",))
+    assert "102350" in shown("json", "sales", by=("front_end",))
+    shop.change(
+        "update shop.orders set currency = 'JPY' where id = 4; update shop.orders set currency = 'KWD' where id = 5"
+    )
+    table = shown("table", "sales", by=("currency",))
+    assert [one for one in ("1,023.50", "700 ", "0.090") if one not in table] == []
 
 
 def test_a_question_is_answered_as_bars_json_sql_and_arrow(terminal: Terminal, tmp_path: Path) -> None:

@@ -107,20 +107,48 @@ insert into fulfilment.shipment_line values
 @pytest.fixture
 async def landed(empty_url: str, tmp_path: Path) -> Metrics:
     """Give the metrics of all packs over a lake that a small business landed in."""
-    await migrate(empty_url, [MigrationSource.of_pack(name, f"isthmus.packs.{name}:migrations") for name in PACKS])
+    return await _landed(empty_url, tmp_path, ROWS)
+
+
+async def _landed(url: str, folder: Path, rows: str) -> Metrics:
+    await migrate(url, [MigrationSource.of_pack(name, f"isthmus.packs.{name}:migrations") for name in PACKS])
     model = build(
         [(one, name) for name, pack in PACKS.items() for one in pack.ENTITIES],
         [*(metric for pack in PACKS.values() for metric in pack.METRICS), *cast(Any, AFTER_SALE.metrics)],
     )
-    lake = Lake(tmp_path / "lake", model)
-    async with await Database.open(empty_url) as database:
+    lake = Lake(folder / "lake", model)
+    async with await Database.open(url) as database:
         async with database.platform() as session:
-            for statement in ROWS.split(";\n"):
+            for statement in rows.split(";\n"):
                 if statement.strip():
                     await session.execute(statement)
-        landing = await Lander(lake, empty_url, Outbox(database)).land(NOW)
+        landing = await Lander(lake, url, Outbox(database)).land(NOW)
     assert (landing.alerts, landing.quarantined) == ((), {})
-    return Metrics(model, lake, Receipts(tmp_path / "receipts"), secret=b"x", now=lambda: NOW)
+    return Metrics(model, lake, Receipts(folder / "receipts"), secret=b"x", now=lambda: NOW)
+
+
+PART_OF_A_BASKET = f"""
+insert into "order".orders (front_end, order_id, group_id, number, state, part, member_id, contact_email, order_kind,
+    channel, box, plan, currency, line_count, delivery_fee_minor, delivery_method, total_minor, coupons, placed_at) values
+    ('north', '{U}34', '{U}31', 3, 'paid', 'other', '{U}11', '', 'standard', 'app', 'north', '', 'EUR', 1, 0, 'post', 800, '{{}}', '2030-02-01');
+insert into "order".lines (front_end, order_id, line, sku, title, quantity, unit, seller, location, tax_category,
+    list_minor, amount_minor, discount_minor, tax_minor, total_minor, is_returnable, applied) values
+    ('north', '{U}34', 1, 'green', '', 1, 'each', 'other', 'x', 's', 1000, 830, 30, 0, 800, true, '[]');
+"""  # noqa: E501
+
+
+async def test_a_basket_is_what_is_paid_at_once_and_a_discount_is_what_is_below_the_price_list(
+    empty_url: str, tmp_path: Path
+) -> None:
+    metrics = await _landed(empty_url, tmp_path, ROWS + PART_OF_A_BASKET)
+
+    def row(*names: str) -> tuple[object, ...]:
+        return tuple(metrics.ask(Ask(metrics=names), policy.owner()).rows[0].values())
+
+    assert row("order.orders", "order.baskets", "order.sales", "order.basket-value") == (3, 2, 3000, 1500)
+    assert row("order.list-sales", "order.ruled-sales", "order.discounts", "order.below-list") == (3100, 2930, 30, 200)
+    assert row("order.discount-share") == (pytest.approx(200 / 3100),)
+    assert row("order.buyers", "order.returning-buyers") == (2, 1)
 
 
 WITHIN = "sku>product_id>category>~catalog.within.category>catalog.within.code"

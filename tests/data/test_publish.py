@@ -6,21 +6,28 @@ import asyncio
 from datetime import date
 
 import asyncpg
+from msgspec.structs import replace
 
 from isthmus.data.answers.metrics import Metrics
 from isthmus.data.answers.receipt import Receipts
 from isthmus.data.exchange.publish import publish
+from isthmus.data.model.model import build
 from isthmus.data.privacy import policy
 from isthmus.kernel import FrontEnd
 
-from .conftest import World
+from .conftest import SHOP_METRICS, Level, Member, Sale, Visit, World
 
 
 async def test_each_metric_is_a_table_with_the_numbers_of_the_service(shop: World, empty_url: str) -> None:
     found = {one.metric: one for one in await publish(shop.metrics, policy.owner(), empty_url)}
     connection = await asyncpg.connect(empty_url)
     try:
-        rows = [tuple(row) for row in await connection.fetch("select * from metrics.sales where sales > 0")]
+        rows = [
+            tuple(row)
+            for row in await connection.fetch(
+                "select day, front_end, currency, sales from metrics.sales where sales > 0"
+            )
+        ]
         assert sorted(rows) == sorted(shop.rows("sales", by=("time:day", "front_end", "currency")))
         assert (date(2024, 3, 1), "north", "EUR", 1000) in rows
         said = await connection.fetchval("select obj_description('metrics.sales'::regclass)")
@@ -48,6 +55,22 @@ async def test_a_policy_holds_for_what_is_published(shop: World, empty_url: str)
     connection = await asyncpg.connect(empty_url)
     try:
         assert [row[0] for row in await connection.fetch("select distinct front_end from metrics.sales")] == ["south"]
+    finally:
+        await connection.close()
+
+
+async def test_money_stands_in_whole_units_beside_its_currency(shop: World, empty_url: str) -> None:
+    metrics = [replace(one, unit="minor") if one.name in ("sales", "sales_7_days") else one for one in SHOP_METRICS]
+    shop.model = build([(one, "") for one in (Member, Sale, Visit, Level)], metrics)
+    shop.change("update shop.orders set currency = 'KWD' where id = 5")
+    await publish(shop.metrics, policy.owner(), empty_url)
+    connection = await asyncpg.connect(empty_url)
+    try:
+        found = await connection.fetch("select sales, amount, currency from metrics.sales order by sales")
+        first, *_, last = (tuple(map(str, row)) for row in found)
+        assert (first, last) == (("90", "0.090", "KWD"), ("2050", "20.50", "EUR"))
+        columns = await connection.fetch("select * from metrics.baskets limit 1")
+        assert "amount" not in dict(columns[0])
     finally:
         await connection.close()
 

@@ -26,7 +26,7 @@ from isthmus.data.model.ask import Ask
 from isthmus.data.model.model import build
 from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import owner
-from isthmus.data.query.plan import plan
+from isthmus.data.query.plan import amounts, plan, settled
 from isthmus.data.query.sql import statement
 from isthmus.kernel import Value, errors
 from isthmus.markings import Atomic, Cumulative, Dimension, Key, Measure, PeriodOverPeriod, Where, entity
@@ -251,7 +251,8 @@ amount = st.integers(min_value=-(10**9), max_value=10**9)
 
 def converted_total(connection: duckdb.DuckDBPyConnection, to: str) -> object:
     model = build([(one, "data-team") for one in (Member, Sale, Visit, Level)], METRICS)
-    planned = plan(model, Ask(metrics=("sales",), currency=to), NOW, settled=frozenset(["shop.order.currency"]))
+    drafted = plan(model, Ask(metrics=("sales",), currency=to), NOW)
+    planned = settled(drafted, frozenset(one for together in amounts(drafted) for one in together))
     written = statement(model, planned)
     return connection.execute(written.sql, list(written.parameters)).fetchall()[0][0]
 

@@ -244,6 +244,28 @@ def test_an_amount_without_a_currency_is_added_to_no_other(world: World) -> None
     assert world.rows("amount", where=north) == [(150,)]
 
 
+def test_two_amounts_that_are_each_in_one_currency_are_not_added_up_if_it_is_another(world: World) -> None:
+    @entity("refund", table="refund")
+    class Refund(Value):
+        """Money given back."""
+
+        id: Annotated[int, Key()]
+        code: Annotated[str, Dimension()]
+        back: Annotated[int, Measure(unit="minor", currency="code")]
+
+    world.change("create table refund(id bigint, code varchar, back bigint); insert into refund values (1, 'USD', 5)")
+    world.change("update ord set currency = 'EUR'")
+    metrics = [
+        *METRICS,
+        m.Atomic(name="back", measure="refund.back"),
+        m.Combined(name="net", plus=("amount",), minus=("back",)),
+    ]
+    world.metrics = world.over(build([(one, "") for one in (Member, Bought, Product, Part, Refund)], metrics))
+    assert world.rows("amount", "back") == [(187, 5)]
+    with pytest.raises(MixedCurrencies, match="metric 'net' would add up amounts in EUR, USD"):
+        world.rows("net")
+
+
 def test_an_amount_whose_order_is_not_there_has_no_currency(world: World) -> None:
     world.change("delete from ord where id <> 1")
     with pytest.raises(MixedCurrencies, match="EUR and without a currency"):
@@ -371,3 +393,31 @@ def test_a_metric_times_a_constant_and_one_added_is_exact_in_whole_numbers(world
     world.metrics = world.over(build([(one, "") for one in (Member, Bought, Product, Part)], [*METRICS, *more]))
     assert world.rows("thrice", "hours", "share") == [(22, 1.0, 5.5)]
     assert world.rows("thrice", by=("shop",)) == [("north", 13), ("south", 10)]
+
+
+def test_what_nobody_measured_is_not_nought(world: World) -> None:
+    @entity("line", table="line")
+    class Measured(Value):
+        """A line with a weight, where somebody weighed it."""
+
+        id: Annotated[int, Key()]
+        shop: Annotated[str, Dimension()]
+        qty: Annotated[int | None, Measure()]
+        ts: Annotated[datetime, Time()]
+
+    metrics = [
+        m.Atomic(name="qty", measure="line.qty"),
+        m.Count(name="lines", of="line"),
+        m.Count(name="southern", of="line", where=Where("line.shop", "=", "south")),
+        m.Atomic(name="southern_qty", measure="line.qty", where=Where("line.shop", "=", "south")),
+    ]
+    world.model = build([(Measured, "")], metrics)
+    world.change("update line set qty = null where shop = 'south'")
+    assert world.rows("qty", by=("shop",)) == [("north", 4), ("south", None)]
+    assert world.rows("qty", "lines", by=("time:day",)) == [
+        (date(2024, 1, 1), 3, 2), (date(2024, 1, 2), None, 1), (date(2024, 1, 3), 1, 1),
+    ]  # fmt: skip
+    assert world.rows("southern_qty", "lines", by=("time:day",)) == [
+        (date(2024, 1, 1), 0, 2), (date(2024, 1, 2), None, 1), (date(2024, 1, 3), 0, 1),
+    ]  # fmt: skip
+    assert world.rows("qty", where=(Where("shop", "=", "nowhere"),)) == [(0,)]  # no row is a known nought

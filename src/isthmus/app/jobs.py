@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from isthmus.governance import served as served_contracts
 from isthmus.governance.contracts import contracts_of
-from isthmus.kernel import Caller, Platform
-from isthmus.manifest import Job, brought
+from isthmus.kernel import Caller, Platform, errors
+from isthmus.manifest import Every, Job, brought
 from isthmus.runtime import left_flows
-from isthmus.runtime.events import dead_letters
+from isthmus.runtime.events import dead_letters, timers
 from isthmus.runtime.events.subscriptions import called
 from isthmus.runtime.schedule import Periodic
-from isthmus.store import prune_answers, prune_events
+from isthmus.store import Database, prune_answers, prune_events
 
 from .platform import HOUSEKEEPING, Running
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 TRAFFIC_EVERY_S: Final = 5
 CONTRACTS_EVERY_S: Final = 600  # so that what was served last is known, also where two versions were served at once
+TIMERS_EVERY_S: Final = 5  # how late a job at its time starts at most
 PRUNE_EVERY_S: Final = 3_600
 LAND_EVERY_S: Final = 60  # how far the lake is behind the business at most, when nothing is wrong
 SEGMENTS_EVERY_S: Final = 900  # segments are for the next visit, not for the next click
@@ -35,6 +38,9 @@ def jobs(running: Running, lake_sync: LakeSync | None = None) -> list[Periodic]:
         contracts = await asyncio.to_thread(contracts_of, running.platform.release)
         await served_contracts.remember(running.database, contracts)
 
+    async def run_timers() -> None:
+        await timers.tick(running.database, timers.timed(running.platform.release), datetime.now(UTC))
+
     async def prune() -> None:
         await prune_events(running.database)
         await prune_answers(running.database)
@@ -43,7 +49,12 @@ def jobs(running: Running, lake_sync: LakeSync | None = None) -> list[Periodic]:
         await running.traffic.prune()
 
     return [
-        *(periodic(running.platform, job) for job in brought(running.packs, Job)),
+        *(
+            periodic(running.platform, running.database, job)
+            for job in brought(running.packs, Job)
+            if isinstance(job.when, Every)
+        ),
+        Periodic(name="timers", every_s=TIMERS_EVERY_S, run=run_timers),
         Periodic(
             name="left flows",
             every_s=left_flows.EVERY_S,
@@ -56,16 +67,35 @@ def jobs(running: Running, lake_sync: LakeSync | None = None) -> list[Periodic]:
     ]
 
 
-def periodic(platform: Platform, job: Job) -> Periodic:
+def periodic(platform: Platform, database: Database, job: Job) -> Periodic:
     """Return a pack's job as periodic work: its capability called for each front end that may call it."""
-    ask = job.calls.ask() if job.ask is None else job.ask
+    if not isinstance(job.when, Every):
+        raise errors.Fault(f"{job.name} has its own time", remedy="runtime.events.timers runs it")
 
     async def run() -> None:
         for code, line in platform.release.lines.items():
             if job.calls.name in line.permitted:
-                await platform.call(job.calls, ask, Caller(front_end=code, client=HOUSEKEEPING))
+                await _noted(
+                    database,
+                    code,
+                    job,
+                    platform.call(job.calls, job.asked(), Caller(front_end=code, client=HOUSEKEEPING)),
+                )
 
     return Periodic(name=job.name, every_s=job.when.seconds, run=run)
+
+
+async def _noted(database: Database, code: str, job: Job, run: Awaitable[object]) -> None:
+    """Wait for a run and write down what came of it. Raises what it raises."""
+    failed: Exception | None = None
+    try:
+        await run
+    except Exception as error:
+        failed = error
+        raise
+    finally:
+        async with database.platform() as session:
+            await timers.note_run(session, code, job.name, failed)
 
 
 def _lake_jobs(lake_sync: LakeSync | None) -> list[Periodic]:

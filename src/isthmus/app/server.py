@@ -19,6 +19,7 @@ from isthmus.console.contract_history import ContractHistory
 from isthmus.console.cost import Cost
 from isthmus.console.dead_letters import DeadLetters
 from isthmus.console.deploys import Deploys
+from isthmus.console.jobs import Jobs
 from isthmus.console.pages import Part, every_page
 from isthmus.console.web import console
 from isthmus.gateway.agents import agents
@@ -100,6 +101,7 @@ def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | 
         DeadLetters(database),
         Cost(database, running.traffic, running.config.cost_month),
         ContractHistory(database),
+        Jobs(Client(running.platform), database),
     )
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
     gateway = Gateway(

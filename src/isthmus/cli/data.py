@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 from rich.console import Console
@@ -114,19 +114,21 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         accept: Annotated[bool, typer.Option("--accept-duplicates", help="Answer also over broken keys.")] = False,
         whole: Annotated[bool, typer.Option("--whole", help="Refuse where references lead nowhere.")] = False,
         fresh: Annotated[bool, typer.Option("--fresh", help="Refuse where rows are older than they may be.")] = False,
+        having: Annotated[list[str] | None, typer.Option(help="Condition on a metric, as in 'METRIC > 100'.")] = None,
         fill: Annotated[bool, typer.Option("--fill", help="Show periods without rows too.")] = False,
         week_starts: Annotated[str, typer.Option(help="The day that weeks begin on.")] = "monday",
         year_starts: Annotated[int, typer.Option(help="The month that years begin in.", min=1, max=12)] = 1,
     ) -> None:
         """Answer a question: a table, a chart, JSON, an Arrow file, or the SQL that it is computed by."""
-        from isthmus.data.model.ask import Ask, read_filter, week_day
+        from isthmus.data.answers.units import codes_in, units_of
+        from isthmus.data.model.ask import Ask, read_condition, read_filter, week_day
         from isthmus.data.show import show
-        from isthmus.markings import Filter
 
         question = Ask(
             metrics=tuple(metrics),
             by=tuple(by or ()),
-            where=cast(tuple[Filter, ...], tuple(map(read_filter, where or ()))),
+            where=tuple(map(read_condition, where or ())),
+            having=tuple(map(read_filter, having or ())),
             order=tuple(order or ()),
             limit=limit,
             timezone=timezone,
@@ -141,8 +143,8 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         platform = open_platform()
         asker = platform.policy(policy)
         answer = platform.metrics.ask(question, asker, asker="terminal")
-        model = platform.metrics.seen_by(asker, question.metrics)
-        show(answer, form, out, {name: model.unit(name) for name in answer.numbers})
+        units = units_of(platform.metrics, answer, asker)
+        show(answer, form, out, units, codes_in(platform.metrics, answer, asker))
 
 
 def _add_receipts(app: typer.Typer, open_platform: Open) -> None:

@@ -16,15 +16,13 @@ from starlette.responses import Response
 
 from isthmus.data.answers.groupings import dimensions
 from isthmus.data.answers.metrics import Answer
+from isthmus.data.answers.units import units_of
 from isthmus.data.model.ask import GRAINS, Ask, read_filter
-from isthmus.data.model.expression import cells
 from isthmus.data.model.model import Model
 from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import Policy, of_front_end
-from isthmus.data.query.plan import currency_field
 from isthmus.kernel import errors
 from isthmus.markings import Where
-from isthmus.values import decimals
 
 from .client import Client
 from .web import Page, ordered, render
@@ -73,7 +71,7 @@ class Explorer:
             try:
                 policy = self.policy(asked["policy"])
                 answer = await asyncio.to_thread(self._data.metrics.ask, _question(asked), policy)
-                units = await asyncio.to_thread(self._units, answer, policy)
+                units = await asyncio.to_thread(units_of, self._data.metrics, answer, policy)
             except errors.IsthmusError as error:
                 refused = error
         rows = [_scaled(row, units) for row in answer.rows] if answer else []
@@ -128,7 +126,7 @@ class Explorer:
             try:
                 policy = self.policy(code)
                 answer = self._data.metrics.ask(Ask(metrics=names), policy)
-                units = self._units(answer, policy)
+                units = units_of(self._data.metrics, answer, policy)
             except errors.IsthmusError:
                 return found
             row = _scaled(answer.rows[0], units)
@@ -141,7 +139,7 @@ class Explorer:
         asked = _asked(request)
         policy = self.policy(asked["policy"])
         answer = await asyncio.to_thread(self._data.metrics.ask, _question(asked), policy)
-        units = await asyncio.to_thread(self._units, answer, policy)
+        units = await asyncio.to_thread(units_of, self._data.metrics, answer, policy)
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow([f"{name} ({units[name][0]})" if name in units else name for name in answer.columns])
@@ -175,30 +173,6 @@ class Explorer:
             roots = frozenset[str]()
         own = ["front_end"] if all("front_end" in model.entity(root).fields for root in roots) else []
         return [*own, *(one for one in dimensions(model, roots) if "front_end" not in one)]
-
-    def _units(self, answer: Answer, policy: Policy) -> dict[str, tuple[str, int]]:
-        """Return the unit of each metric and its decimals; amounts are in the one currency that they have."""
-        model = self._data.metrics.seen_by(policy)
-        plan = self._data.metrics.plan(answer.receipt.ask, policy)
-        found = {name: (model.unit(name), 0) for name in plan.metrics}
-        for name, expression in plan.metrics.items():
-            fields = {currency_field(model, cell) for cell in cells(expression)} - {""}
-            if found[name][0] != "minor" or not fields:
-                continue
-            times = [by for by in answer.receipt.ask.by if by.partition(":")[0] == "time"]  # some run over time
-            ask = Ask(metrics=(name,), by=(min(fields), *times))
-            try:
-                rows = self._data.metrics.ask(ask, policy, is_kept=False).rows
-            except errors.IsthmusError:
-                continue
-            codes = {row[min(fields)] for row in rows if row[name]}
-            if len(codes) == 1 and (code := codes.pop()):
-                found[name] = (str(code), decimals(str(code)))
-        others = {unit for unit in found.values() if unit[1]}
-        nothing = {
-            name for name, unit in found.items() if unit[0] == "minor" and not any(row[name] for row in answer.rows)
-        }
-        return found | dict.fromkeys(nothing, others.pop()) if len(others) == 1 else found  # nought of the same money
 
 
 def _asked(request: Request) -> dict[str, Any]:
@@ -280,7 +254,8 @@ def _bars(answer: Answer, rows: Sequence[Row]) -> list[tuple[str, float, float]]
     groups = [name for name in answer.columns if name not in answer.receipt.ask.metrics]
     if not groups or any(name.startswith("time:") for name in groups):
         return []
-    ranked = sorted(rows, key=lambda row: -abs(row[metric] or 0))[:BARS_MAX]
+    known = [row for row in rows if row[metric] is not None]
+    ranked = sorted(known, key=lambda row: -abs(row[metric] or 0))[:BARS_MAX]
     most = max((abs(row[metric] or 0) for row in ranked), default=0) or 1
     return [
         (_label(row[name] for name in groups), row[metric] or 0, round(100 * abs(row[metric] or 0) / most, 1))

@@ -15,6 +15,7 @@ from .cost import Cost
 from .dead_letters import DeadLetters
 from .deploys import Deploys
 from .find import Search
+from .jobs import Jobs
 from .lines import Business, Lines
 from .map import Map
 from .members import Members
@@ -42,6 +43,7 @@ def every_page(
     dead_letters: DeadLetters,
     cost: Cost,
     history: ContractHistory,
+    jobs: Jobs,
 ) -> list[Page]:
     """Return the pages for what this platform has; what it does not have is in no menu."""
     client = Client(platform)
@@ -55,6 +57,7 @@ def every_page(
         *Members(client).pages(),
         *Stock(client).pages(),
         *Calls(client, told).pages(),
+        *jobs.pages(),
         *dead_letters.pages(),
         *Search(client, told, data.metrics).pages(),
         *data.pages,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final, cast
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from rich.table import Table
 from isthmus.kernel import encode, errors
 
 from .answers.metrics import Answer
+from .answers.units import Units, amount
 from .answers.usage import Used
 from .persons.one_id import Review
 from .persons.published import Moves
@@ -21,8 +23,18 @@ from .query.proof import Proof
 BAR_MAX: Final = 40  # characters of the longest bar
 
 
-def show(answer: Answer, form: str, out: Console, units: Mapping[str, str] = {}) -> None:
-    """Print an answer in a form: table, chart, json, sql, or into an Arrow file. `units` are those of its metrics."""
+def show(
+    answer: Answer,
+    form: str,
+    out: Console,
+    units: Mapping[str, tuple[str, int]] = {},
+    codes: Mapping[str, str] = {},
+) -> None:
+    """Print an answer in a form: table, chart, json, sql, or into an Arrow file.
+
+    Tables and charts show amounts in whole units of their currency: `units` are those of its metrics, `codes` the
+    columns that say it row by row. The other forms have the numbers as they are.
+    """
     match form:
         case "json":
             out.print(
@@ -34,14 +46,14 @@ def show(answer: Answer, form: str, out: Console, units: Mapping[str, str] = {})
         case "sql":
             out.print(answer.receipt.sql, highlight=False, soft_wrap=True, markup=False)
         case "chart":
-            _draw(answer, out)
-            _say_what_to_know(answer, out, units)
+            _draw(answer, out, units, codes)
+            _say_what_to_know(answer, out, units, codes)
         case "table":
-            table = Table(*answer.columns)
+            table = Table(*(_heading(name, units) for name in answer.columns))
             for row in answer.rows:
-                table.add_row(*(_cell(row[name]) for name in answer.columns))
+                table.add_row(*(_money(row, name, units, codes) for name in answer.columns))
             out.print(table)
-            _say_what_to_know(answer, out, units)
+            _say_what_to_know(answer, out, units, codes)
         case name if name.endswith(".arrow"):
             with pa.OSFile(name, "wb") as file, pa.ipc.new_file(file, cast(Any, answer.table).schema) as writer:
                 writer.write_table(answer.table)
@@ -98,23 +110,37 @@ def broken(proof: Proof) -> str:
     return f"broken {proof.count}" + escape(f": {', '.join(proof.examples)}" if proof.examples else "")
 
 
-def _draw(answer: Answer, out: Console) -> None:
+def _draw(answer: Answer, out: Console, units: Units, codes: Mapping[str, str]) -> None:
     """Draw the last column as bars, one a row."""
     *groups, metric = answer.columns
     values = [float(row[metric] or 0) for row in answer.rows]
     largest = max(map(abs, values), default=0.0) or 1.0
-    table = Table(*groups, metric, "", box=None)
+    table = Table(*groups, _heading(metric, units), "", box=None)
     for row, value in zip(answer.rows, values, strict=True):
         bar = "█" * round(BAR_MAX * abs(value) / largest)
         table.add_row(
-            *(_cell(row[name]) for name in groups), _cell(row[metric]), f"[{'red' if value < 0 else 'cyan'}]{bar}"
+            *(_cell(row[name]) for name in groups),
+            _money(row, metric, units, codes),
+            f"[{'red' if value < 0 else 'cyan'}]{bar}",
         )
     out.print(table)
 
 
-def _say_what_to_know(answer: Answer, out: Console, units: Mapping[str, str]) -> None:
+def _heading(name: str, units: Units) -> str:
+    """Return the heading of a column: of money in one currency, with its code."""
+    unit, places = units.get(name, ("", 0))
+    return f"{name} ({unit})" if places or (len(unit) == 3 and unit.isupper()) else name
+
+
+def _money(row: Mapping[str, Any], name: str, units: Units, codes: Mapping[str, str]) -> str:
+    value, _ = amount(row, name, units, codes)
+    return f"{value:,}" if isinstance(value, Decimal) else _cell(value)
+
+
+def _say_what_to_know(answer: Answer, out: Console, units: Units, codes: Mapping[str, str]) -> None:
     receipt = answer.receipt
-    if minor := [name for name in answer.numbers if units.get(name) == "minor"]:
+    minor = [name for name in answer.numbers if units.get(name, ("", 0))[0] == "minor" and name not in codes]
+    if minor:
         out.print(f"{', '.join(minor)} in minor units of the currency, such as cents")
     for metric, over in receipt.non_additive.items():
         if over:
@@ -126,6 +152,8 @@ def _say_what_to_know(answer: Answer, out: Console, units: Mapping[str, str]) ->
         out.print(f"amounts are in {receipt.ask.currency}, by the rates of {', '.join(receipt.rates)}")
     for stale in receipt.stale:
         out.print(f"[yellow]{stale}[/yellow]")
+    for note in receipt.notes:
+        out.print(f"[yellow]{escape(note)}[/yellow]")
     if receipt.hidden_cells:
         out.print(f"[yellow]{receipt.hidden_cells} cell(s) are hidden: too few people stand behind them[/yellow]")
     if receipt.is_cut:

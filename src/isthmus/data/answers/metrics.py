@@ -5,6 +5,7 @@ plan → policy → proofs → SQL → currencies → small cells hidden → mas
 
 from __future__ import annotations
 
+import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,25 +17,27 @@ from msgspec.structs import replace
 
 from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import FrontEnd, errors
-from isthmus.markings import AnyMetric
+from isthmus.markings import AnyMetric, Count
 
-from ..errors import MixedCurrencies, NotAnswered, StaleData
+from ..errors import NotAnswered, StaleData
 from ..lake import rates
 from ..lake.reader import Reader, Snapshots, Table
-from ..model.ask import Ask, calendar, leaves
+from ..model.ask import ROWS, Ask, calendar, leaves
 from ..model.attributes import Attributed, Declared
 from ..model.calendars import Calendar
-from ..model.expression import cells
 from ..model.model import OWN, Model
 from ..privacy import policy as policies
 from ..privacy.policy import Policy
 from ..privacy.suppression import hide_small
 from ..query import freshness
-from ..query.plan import Money, Plan, is_timeless, money_of, plan
+from ..query.money import Money
+from ..query.plan import Plan, amounts, is_timeless, plan, settled
 from ..query.proof import Proof, Proofs
 from ..query.sql import Statement, statement
 from ..query.values import BIGINT, DIGITS_MAX
+from . import leaving
 from .receipt import Receipt, Receipts, Rerun, digest_of, receipt_id
+from .unmatched import unmatched
 from .usage import Usage
 
 CACHED_MAX: Final = 256  # answers kept in memory
@@ -67,6 +70,7 @@ class _Left:
     hidden_cells: int
     is_cut: bool
     proofs: tuple[Proof, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class _Ready:
     plan: Plan
     statement: Statement
     limits: Mapping[str, float]
+    masks: Mapping[str, Callable[[object], object]]
     policy_version: str
 
 
@@ -110,7 +115,7 @@ class Metrics:
         self._now = now
         self._proofs = Proofs(model)
         self._known: OrderedDict[tuple[object, ...], _Left] = OrderedDict()
-        self._checked: OrderedDict[tuple[object, ...], tuple[Money, ...]] = OrderedDict()
+        self._checked: OrderedDict[tuple[object, ...], tuple[tuple[Money, ...], ...]] = OrderedDict()
         self._plans: OrderedDict[tuple[object, ...], _Ready] = OrderedDict()
         self.usage = Usage(receipts)
         self._newest: dict[tuple[str, str], datetime | None] = {}
@@ -184,6 +189,8 @@ class Metrics:
 
     def _model_for(self, ask: Ask, policy: Policy) -> Model:
         """Return the model that a question is about: what front ends add is looked for only where it is named."""
+        if ask.metrics == (ROWS,) and ROWS not in self.model.metrics:
+            return _counting_rows(self.seen_by(policy), ask)
         fields = [*ask.by, *(leaf.field for one in ask.where for leaf in leaves(one))]
         is_added = any(f"{OWN}." in name for name in fields) or not self.model.metrics.keys() >= set(ask.metrics)
         return self.seen_by(policy, ask.metrics) if is_added else self.model
@@ -223,20 +230,23 @@ class Metrics:
         version = policy.version
         model = self._model_for(ask, policy)
         place = (ask, version, model.version)
-        names = self._checked.get(place)
-        if names is None:
-            first = plan(model, ask, asked_at, person=_person(policy))
-            policies.check(model, first, policy)
-            names = _currencies(model, first)
-            self._keep(self._checked, place, names)
-        settled = self._settled(reader, ask, names)
-        ready = self._plans.get((*place, settled))
+        known = self._checked.get(place)
+        drafted = None
+        if known is None:
+            drafted = plan(model, ask, asked_at, person=_person(policy))
+            policies.check(model, drafted, policy)
+            known = amounts(drafted)
+            self._keep(self._checked, place, known)
+        one_currency = self._settled(reader, ask, known)
+        ready = self._plans.get((*place, one_currency))
         if ready is None:
-            planned = plan(model, ask, asked_at, person=_person(policy), settled=settled)
+            drafted = drafted or plan(model, ask, asked_at, person=_person(policy))
+            planned = settled(drafted, one_currency)
             limits = freshness.limits(model, planned)
-            ready = _Ready(planned, self._written(planned, policy), limits, version)
+            masks = policies.masks(planned, policy, self._secret)
+            ready = _Ready(planned, self._written(planned, policy), limits, masks, version)
             if ask.as_of is not None or is_timeless(planned):  # else it is of this moment
-                self._keep(self._plans, (*place, settled), ready)
+                self._keep(self._plans, (*place, one_currency), ready)
         return ready
 
     def _left(self, ask: Ask, ready: _Ready, policy: Policy, reader: Reader, asked_at: datetime) -> _Left:
@@ -244,25 +254,35 @@ class Metrics:
         proofs = self._proofs.check(reader, written.relied, ask, shows_keys=policies.sees_all(policy))
         rates.check_rates(reader, written.lacking, written.parameters, ask.currency)
         rows = reader.rows(written.sql, written.parameters)
-        _check_currencies(planned, rows)
+        leaving.check_currencies(planned, rows)
         hidden = self._hide_small(ready, policy, reader, rows, asked_at) if policy.cells_min else 0
-        for column, mask in policies.masks(planned, policy, self._secret).items():
+        for column, mask in ready.masks.items():
             for row in rows:
                 row[column] = mask(row[column])
-        rows = [{name: row[name] for name in written.columns} for row in rows]
-        if policy.cells_min:
-            rows = _ordered(rows, ask.order, written.columns)
-        return _Left(rows[: ask.limit], hidden, len(rows) > ask.limit, proofs)
+        rows = leaving.kept([{name: row[name] for name in written.columns} for row in rows], ask.having)
+        if policy.cells_min or ask.having:
+            rows = leaving.ordered(rows, ask.order, written.columns)
+        return _Left(rows[: ask.limit], hidden, len(rows) > ask.limit, proofs, self._notes(ready, policy, reader, rows))
+
+    def _notes(self, ready: _Ready, policy: Policy, reader: Reader, rows: Rows) -> tuple[str, ...]:
+        """Return which filters nothing can pass, where an answer is empty; not to whom small numbers are hidden."""
+        if policy.cells_min or any(row[name] for row in rows for name in ready.plan.metrics):
+            return ()
+        return unmatched(ready.plan, reader, policies.visible_rows(ready.plan.model, policy))
 
     def _written(self, planned: Plan, policy: Policy) -> Statement:
         visible = policies.visible_rows(planned.model, policy)
-        return statement(planned.model, planned, visible, is_whole_table=policy.cells_min > 0)
+        is_whole_table = policy.cells_min > 0 or bool(planned.ask.having)
+        return statement(planned.model, planned, visible, is_whole_table=is_whole_table)
 
-    def _settled(self, reader: Reader, ask: Ask, amounts: tuple[Money, ...]) -> frozenset[Money]:
-        """Return the amounts that are all in one currency in this snapshot."""
-        if ask.currency:  # amounts of all are converted to one
-            return frozenset(amounts)
-        return frozenset(money for money in amounts if self._proofs.one_currency(reader, money).holds)
+    def _settled(self, reader: Reader, ask: Ask, known: tuple[tuple[Money, ...], ...]) -> frozenset[Money]:
+        """Return the amounts that, with all that they are added to, are in one currency in this snapshot."""
+        found: set[Money] = set()
+        for together in known:
+            codes = {code for money in together for code in self._proofs.codes(reader, money)}
+            if ask.currency or len(codes) <= 1:  # amounts of all are converted to one, or are in one
+                found |= set(together)
+        return frozenset(found)
 
     def _hide_small(self, ready: _Ready, policy: Policy, reader: Reader, rows: Rows, asked_at: datetime) -> int:
         """Empty what few people stand behind, and what would give it away; return how many numbers."""
@@ -305,11 +325,12 @@ class Metrics:
             lag_s=(asked_at - min(times)).total_seconds() if times else None,
             rates=rates.sources(reader) if written.lacking else (),
             hidden_cells=left.hidden_cells,
-            masked=tuple(policies.masks(planned, policy, self._secret)),
+            masked=tuple(ready.masks),
             non_additive={name: over for name, over in planned.non_additive.items() if over},
             rows=len(left.rows),
             is_cut=left.is_cut,
             digest=digest,
+            notes=left.notes,
         )
 
     def _newest_row(self, reader: Reader, name: str) -> datetime | None:
@@ -334,6 +355,19 @@ class Metrics:
             known.popitem(last=False)
 
 
+def _counting_rows(model: Model, ask: Ask) -> Model:
+    """Return the model with a metric that counts the rows of what a question without metrics lists the values of."""
+    name = ask.by[0].partition(":")[0].rpartition(">")[2] if ask.by else ""
+    if "." not in name:
+        raise errors.BadAsk(
+            "a question without metrics lists the values of a field, and none is named by its entity",
+            remedy="name one in `by` together with its entity, as in entity.field",
+            path="$.by",
+        )
+    counted = Count(name=ROWS, of=model.split(name)[0].name, doc="How many rows have each value.")
+    return dataclasses.replace(model, metrics={**model.metrics, ROWS: counted})
+
+
 def _schema(numbers: Sequence[str], rows: Rows, columns: Sequence[str]) -> Any:
     """Return Arrow types; a column without any value has a type too, so that readers need no special case."""
     fields: list[Any] = []
@@ -349,36 +383,6 @@ def _schema(numbers: Sequence[str], rows: Rows, columns: Sequence[str]) -> Any:
 
 def _person(policy: Policy) -> str | None:
     return policy.person if policy.cells_min else None
-
-
-def _currencies(model: Model, planned: Plan) -> tuple[Money, ...]:
-    """Return a plan's amounts of money."""
-    every = (money_of(model, cell) for one in planned.metrics.values() for cell in cells(one))
-    return tuple(dict.fromkeys(money for money in every if money))
-
-
-def _check_currencies(planned: Plan, rows: Rows) -> None:
-    for name, pairs in planned.currencies.items():
-        for row in rows:
-            codes = {row[f"{end} currency {at} of {name}"] for at in range(len(pairs)) for end in ("least", "greatest")}
-            codes.discard(None)
-            if len(codes) > 1:
-                field = pairs[0][0].field
-                shown = ", ".join(sorted(codes - {""})) + (" and without a currency" if "" in codes else "")
-                remedy = f"group by {field}, or filter by one currency"
-                if "" not in codes:
-                    remedy += f", or have them converted: --in {min(codes)} (over HTTP `currency`), by the lake's rates"
-                raise MixedCurrencies(f"metric {name!r} would add up amounts in {shown}", remedy=remedy)
-
-
-def _ordered(rows: Rows, order: Sequence[str], columns: Sequence[str]) -> Rows:
-    """Sort as SQL would have, with hidden and empty values last, so that a hidden number's rank does not show."""
-    rest = [name for name in columns if name not in {one.lstrip("-") for one in order}]
-    for one in reversed([*order, *rest]):
-        name = one.lstrip("-")
-        known = sorted((row for row in rows if row[name] is not None), key=lambda row: row[name], reverse=one[0] == "-")
-        rows = known + [row for row in rows if row[name] is None]
-    return rows
 
 
 def _moment(found: object) -> datetime | None:

@@ -52,6 +52,7 @@ class Receipt(Value):
     digest: str
     stale: tuple[str, ...] = ()  # what is older than it may be, a sentence each
     asker: str = ""  # a person or client where it is known; else the policy says what kind
+    notes: tuple[str, ...] = ()  # what explains an empty answer, a sentence each
     rates: tuple[str, ...] = ()  # files that amounts were converted by, each with a hash; they are in the snapshot
 
 

@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from isthmus.data.answers.groupings import groupings
 from isthmus.kernel import decode, encode
+from isthmus.markings import Filter
 
 from ..model import attributes
-from ..model.ask import GRAINS, Ask
+from ..model.ask import GRAINS, Ask, read_condition
 from ..privacy.policy import Policy
 from .metrics import Answer, Metrics
 
@@ -34,13 +35,27 @@ async def ask(metrics: Metrics, policy: Policy, body: bytes, accept: str = JSON,
 
     Raises BadAsk with the path of what is wrong, and the errors of `errors.py`; each has a slug for a problem document.
     """
-    question = decode(body, Ask)
+    question = _read(body)
     answer = await asyncio.to_thread(metrics.ask, question, policy, asker=asker)
     headers = (("isthmus-receipt", answer.receipt.id), ("isthmus-snapshot", answer.receipt.snapshot))
     if ARROW in accept:
         return Reply(ARROW, headers, arrow(answer))
     columns = {"columns": answer.columns, "rows": [[row[name] for name in answer.columns] for row in answer.rows]}
     return Reply(JSON, headers, encode({**columns, "receipt": answer.receipt}))
+
+
+class _Written(Ask):
+    """A question as it is sent: conditions may be text too."""
+
+    where: tuple[Filter | str, ...] = ()  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+def _read(body: bytes) -> Ask:
+    """Return a question, with conditions that are text read as the command line reads them. Raises BadAsk."""
+    written = decode(body, _Written)
+    fields: dict[str, Any] = {name: getattr(written, name) for name in Ask.__struct_fields__}
+    fields["where"] = tuple(read_condition(one) if isinstance(one, str) else one for one in written.where)
+    return Ask(**fields)
 
 
 def arrow(answer: Answer) -> bytes:

@@ -15,7 +15,8 @@ from ..model.ask import leaves
 from ..model.expression import Measured, Within, cells
 from ..model.model import Model
 from ..model.paths import Path, join_path
-from ..query.plan import FactScan, Plan, currency_field
+from ..query.money import currency_field
+from ..query.plan import FactScan, Plan
 
 PRODUCER: Final = "urn:isthmus:data"
 NAMESPACE: Final = "isthmus"

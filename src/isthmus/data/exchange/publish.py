@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import asyncpg
@@ -20,6 +21,7 @@ from isthmus.data.model.columns import quoted
 from isthmus.kernel import Value, errors
 
 from ..answers.metrics import Answer, Metrics
+from ..answers.units import MINOR, Units, amount, codes_in, units_of
 from ..model.ask import Ask
 from ..privacy.policy import Policy
 
@@ -59,7 +61,8 @@ async def publish(metrics: Metrics, policy: Policy, url: str) -> list[Published]
             for one, answer in found:
                 await connection.execute(f"drop table if exists {SCHEMA}.{quoted(one.table)}")
                 if answer is not None:
-                    await _put(connection, one, answer, model.metric(one.metric).doc)
+                    units, codes = await asyncio.to_thread(_money, metrics, policy, answer)
+                    await _put(connection, one, answer, model.metric(one.metric).doc, units, codes)
     finally:
         await connection.close()
     return [one for one, _ in found]
@@ -79,13 +82,27 @@ def _finest(metrics: Metrics, policy: Policy, name: str) -> tuple[Published, Ans
     return Published(metric=name, table=table, failure=failure or "it has too many rows in every grain"), None
 
 
-async def _put(connection: asyncpg.Connection, one: Published, answer: Answer, doc: str) -> None:
+def _money(metrics: Metrics, policy: Policy, answer: Answer) -> tuple[Units, dict[str, str]]:
+    return units_of(metrics, answer, policy), codes_in(metrics, answer, policy)
+
+
+async def _put(
+    connection: asyncpg.Connection, one: Published, answer: Answer, doc: str, units: Units, codes: Mapping[str, str]
+) -> None:
+    """Write a metric's table; money stands in it in whole units too, as `amount` and `currency`."""
     table: Any = answer.table
     names = [re.sub(r"\W", "_", column.removeprefix("time:")) for column in answer.columns]
     types = [_type(field.type) for field in table.schema]
+    rows = [tuple(row[name] for name in answer.columns) for row in table.to_pylist()]
+    if any(unit == MINOR or places for unit, places in (units[name] for name in answer.numbers)):
+        money = [amount(row, answer.numbers[0], units, codes) for row in answer.rows]
+        rows = [(*row, number if code else None) for row, (number, code) in zip(rows, money, strict=True)]
+        names, types = [*names, "amount"], [*types, "numeric"]
+        if "currency" not in names:
+            rows = [(*row, code or None) for row, (_, code) in zip(rows, money, strict=True)]
+            names, types = [*names, "currency"], [*types, "text"]
     listed = ", ".join(f"{quoted(name)} {type_}" for name, type_ in zip(names, types, strict=True))
     await connection.execute(f"create table {SCHEMA}.{quoted(one.table)} ({listed})")
-    rows = [tuple(row[name] for name in answer.columns) for row in table.to_pylist()]
     await connection.copy_records_to_table(one.table, schema_name=SCHEMA, columns=names, records=rows)
     said = f"{doc} By {', '.join(one.by) or 'nothing'}; snapshot {answer.receipt.snapshot}, receipt {answer.receipt.id}"
     literal = "'" + said.replace("'", "''") + "'"

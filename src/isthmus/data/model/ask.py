@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Final, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+import msgspec
 
 from isthmus.kernel import Meta, Value, errors
 from isthmus.markings import AllOf, AnyOf, Cut, Filter, Not, Operator, Scalar, Where
 
 from .calendars import PERIODS, WEEKDAYS, Calendar, Weekday
 
+ROWS: Final = "rows"  # the metric of a question without one: how many rows there are of each value
 METRICS_MAX: Final = 50
 DIMENSIONS_MAX: Final = 12
 ROWS_MAX: Final = 100_000  # what one answer holds; more is an export, asked for in parts
@@ -27,13 +31,16 @@ class Ask(Value):
     names metrics or dimensions, `-` in front for downwards. With a `currency`, amounts are converted to it, by
     the rate of each row's day. `accept` takes a flagged answer where keys are not unique; `is_whole` refuses where
     references lead nowhere, `is_fresh` where the newest row is older than it may be (else the answer is flagged).
+    `having` keeps the groups whose metrics pass; a hidden number passes nothing. Without metrics the values of the
+    first field of `by` are listed, with how many rows have each.
     `is_filled` shows periods without rows too. Weeks and years begin where `week_starts` and `year_starts` (a month)
     say.
     """
 
-    metrics: Annotated[tuple[str, ...], Meta(min_length=1, max_length=METRICS_MAX)]
+    metrics: Annotated[tuple[str, ...], Meta(min_length=1, max_length=METRICS_MAX)] = (ROWS,)
     by: Annotated[tuple[str, ...], Meta(max_length=DIMENSIONS_MAX)] = ()
     where: tuple[Filter, ...] = ()
+    having: tuple[Where, ...] = ()
     order: tuple[str, ...] = ()
     limit: Annotated[int, Meta(ge=1, le=ROWS_MAX)] = ROWS_MAX
     as_of: datetime | None = None
@@ -82,21 +89,39 @@ def grained(name: str) -> tuple[str, Cut | None]:
     return field, cast(Cut | None, grain or None)
 
 
+_CONDITION: Final = re.compile(rf"\s*(\S+)\s+({'|'.join(map(re.escape, _OPERATORS))})(?:\s+(.*?))?\s*", re.DOTALL)
+
+
 def read_filter(text: str) -> Where:
     """Read a condition as people type it: `order.order.status = done`, `customers.region is null`, `x in a,b`.
 
     Raises BadAsk with the operators that there are.
     """
-    for op in _OPERATORS:
-        field, found, rest = text.partition(f" {op}" if op.startswith("is") else f" {op} ")
-        if found:
-            value = rest.strip()
-            if op in ("in", "not in"):
-                return Where(field.strip(), op, tuple(_scalar(part.strip()) for part in value.split(",")))
-            return Where(field.strip(), op, None if op.startswith("is") else _scalar(value))
-    raise errors.BadAsk(
-        f"{text!r} is no condition", remedy=f"write field, operator, value; operators: {', '.join(_OPERATORS)}"
-    )
+    found = _CONDITION.fullmatch(text)
+    if found is None or (found[3] is None) != found[2].startswith("is"):
+        raise errors.BadAsk(
+            f"{text!r} is no condition",
+            remedy=f"write field, operator, value; operators: {', '.join(_OPERATORS)}",
+            path="$.where",
+        )
+    field, op, value = found[1], cast(Operator, found[2]), found[3]
+    if op in ("in", "not in"):
+        return Where(field, op, tuple(_scalar(part.strip()) for part in value.split(",")))
+    return Where(field, op, None if value is None else _scalar(value.strip()))
+
+
+def read_condition(written: str) -> Filter:
+    """Read a condition as text (`read_filter`), or as the JSON object that it is over HTTP. Raises BadAsk."""
+    if not written.lstrip().startswith("{"):
+        return read_filter(written)
+    try:
+        return msgspec.json.decode(written, type=Filter)
+    except (msgspec.ValidationError, msgspec.DecodeError) as wrong:
+        raise errors.BadAsk(
+            f"{written!r} is no condition: {wrong}",
+            remedy='write {"type": "where", "field": …, "op": …, "value": …}, or text such as `front_end = north`',
+            path="$.where",
+        ) from None
 
 
 def leaves(where: Filter) -> list[Where]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal
@@ -14,7 +14,7 @@ from ..errors import BadMetric, NeedsTime
 from .ask import Ask, calendar, leaves, zone
 from .calendars import PERIODS, earlier
 from .model import Model
-from .names import Names
+from .paths import Names
 
 CellAggregate = Literal["sum", "count", "min", "max", "distinct", "people", "percentile", "least-code", "greatest-code"]
 COMBINABLE: Final = frozenset(
@@ -275,10 +275,10 @@ class Resolver:
     def _conversion(self, metric: m.Conversion, filters: tuple[Filter | Within, ...]) -> Expression:
         own = tuple(one for one in filters if isinstance(one, m.Where) and one.field == "front_end")
         start, goal = self.metric(metric.start, filters), self.metric(metric.goal, own)
-        if not (isinstance(start, Measured) and isinstance(goal, Measured) and start.agg == goal.agg == "count"):
+        if not (isinstance(start, Measured) and isinstance(goal, Measured) and _leads(start, goal)):
             raise BadMetric(
                 f"conversion {metric.name!r} needs two counts, and {metric.start} or {metric.goal} is none",
-                remedy="name metrics of kind Count",
+                remedy="name metrics of kind Count; the start may be a Distinct, which counts whoever went on",
             )
         self._check_time(metric.name, start)
         self._check_time(metric.name, goal)
@@ -312,19 +312,17 @@ class Resolver:
             )
 
 
-def cells(expression: Expression) -> Iterator[Measured]:
-    """Yield the cells that an expression is made of."""
+def cells(expression: Expression) -> list[Measured]:
+    """Return the cells that an expression is made of."""
     match expression:
         case Measured():
-            yield expression
+            return [expression]
         case Quotient(over=over, under=under):
-            yield from cells(over)
-            yield from cells(under)
+            return [*cells(over), *cells(under)]
         case Total(plus=plus, minus=minus):
-            for part in (*plus, *minus):
-                yield from cells(part)
+            return [cell for part in (*plus, *minus) for cell in cells(part)]
         case Scaled(of=of):
-            yield from cells(of)
+            return cells(of)
 
 
 def axis_of(names: Names, root: str, time: str, by: Sequence[By]) -> int | None:
@@ -332,11 +330,13 @@ def axis_of(names: Names, root: str, time: str, by: Sequence[By]) -> int | None:
     for at, one in enumerate(by):
         if one.field == "time":
             return at
-    found = names.of(root, time, "a metric") if time else None
-    for at, one in enumerate(by):
-        if found and one.grain and names.of(root, one.field, "a metric").place == found.place:
-            return at
-    return None
+    by_time = [(at, one.field) for at, one in enumerate(by) if one.grain] if time else []
+    place = names.of(root, time, "a metric").place if by_time else None
+    return next((at for at, field in by_time if names.of(root, field, "a metric").place == place), None)
+
+
+def _leads(start: Measured, goal: Measured) -> bool:
+    return start.agg in ("count", "distinct") and goal.agg == "count"
 
 
 def _with(filters: tuple[Filter | Within, ...], where: Filter | None) -> tuple[Filter | Within, ...]:

@@ -10,7 +10,7 @@ than one way is found the asker must say which, since they mean different things
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ..errors import AmbiguousPath, NoPath, UnknownName
@@ -67,6 +67,32 @@ class JoinPath:
     def place(self) -> tuple[Path, str]:
         """Return what two ways to the same field have alike."""
         return self.path, self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Every name of a question, found once: all that plans, checks, proves and writes it asks here."""
+
+    model: Model
+    _known: dict[tuple[str, str], JoinPath] = field(default_factory=dict[tuple[str, str], JoinPath])
+
+    def of(self, root: str, name: str, reason: str) -> JoinPath:
+        """Return the way from an entity to a field; a name without an entity is the root's own.
+
+        Raises AmbiguousPath, NoPath and UnknownName, with `reason` as what asked for it.
+        """
+        found = self._known.get((root, name))
+        if found is None:
+            found = self._known[root, name] = self._own(root, name) or join_path(
+                self.model, root, name if "." in name else f"{root}.{name}", reason
+            )
+        return found
+
+    def _own(self, root: str, name: str) -> JoinPath | None:
+        """Return a column of the entity's own, which most names are."""
+        entity = self.model.entities.get(root)
+        own = entity and entity.fields.get(name.removeprefix(f"{root}."))
+        return JoinPath((), entity, own) if entity and own else None
 
 
 def join_path(model: Model, origin: str, name: str, metric: str) -> JoinPath:

@@ -13,23 +13,22 @@ from isthmus.markings import Filter
 
 from ..errors import NotAnswered
 from ..model.ask import leaves
-from ..model.expression import Expression, Flag, Goal, Measured, Within, cells
+from ..model.expression import Flag, Goal, Measured, Within
 from ..model.model import Model
-from ..model.names import Names
-from ..model.paths import ways_up, written
+from ..model.paths import Names, ways_up, written
 
 FLAGS_MAX: Final = 4  # each doubles what is counted
 
 
-def people_behind(names: Names, expression: Expression, person: str | None, is_divided: bool) -> Iterator[Measured]:
+def people_behind(names: Names, found: list[Measured], person: str | None, is_divided: bool) -> Iterator[Measured]:
     """Yield who stands behind each cell; for one of an earlier period, who stands behind the period shown.
 
     Who has no value adds nothing to a sum, and stands behind none.
     """
     if person is None:
         return
-    roots = frozenset(cell.root for cell in cells(expression))
-    for cell in (replace(cell, shift=None) for cell in cells(expression)):
+    roots = frozenset(cell.root for cell in found)
+    for cell in (replace(cell, shift=None) for cell in found):
         _check_hideable(names.model, cell)
         counted = _counting(names.model, cell, person)
         present = _present(names.model, cell)

@@ -20,8 +20,7 @@ from isthmus.markings import AllOf, AnyOf, Filter, Grain, Not, Where
 from ..errors import NeedsTime
 from ..model.ask import Ask, leaves, zone
 from ..model.calendars import Calendar
-from ..model.names import Names
-from ..model.paths import JoinPath
+from ..model.paths import JoinPath, Names
 from .moments import ALWAYS, INSTANT, Stretch, Stretches, complement, intersection, stretches, union
 from .scope import interval
 from .values import read_values

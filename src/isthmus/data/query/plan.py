@@ -8,7 +8,7 @@ number whatever stands beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -33,20 +33,11 @@ from ..model.expression import (
     cells,
 )
 from ..model.model import Model
-from ..model.names import Names
-from ..model.paths import JoinPath
+from ..model.paths import JoinPath, Names
 from .moments import ALWAYS
+from .money import Money, codes_beside, rows_behind
 from .people import people_behind
 from .periods import Bounds, Spine, bounds, check_length
-
-
-@dataclass(frozen=True, slots=True)
-class Money:
-    """Amounts of an entity, and the field that says in which currency each is."""
-
-    root: str
-    amount: str
-    currency: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,24 +92,24 @@ def plan(
     now: datetime,
     *,
     person: str | None = None,
-    settled: frozenset[Money] = frozenset(),
     is_divided: bool = False,
 ) -> Plan:
     """Return how to answer an ask.
 
-    `settled` are amounts that are all in one currency, so that none can meet in two. `person` is
-    the entity whose members are counted behind each cell, for the suppression of small ones; an empty text counts
-    rows, None counts nothing. With `is_divided` they are counted without the metrics' own filters, in all parts that
-    `flags_of` divides rows into. Raises the errors of `errors.py`, each with what to do next.
+    `person` is the entity whose members are counted behind each cell, for the suppression of small ones; an empty text
+    counts rows, None counts nothing. With `is_divided` they are counted without the metrics' own filters, in all parts
+    that `flags_of` divides rows into. Raises the errors of `errors.py`, each with what to do next.
     """
     names = Names(model)
     by = _dimensions(model, ask)
     _check_order(ask, by)
     resolver = Resolver(names, ask.as_of or now, ask, by)
     metrics = {name: resolver.metric(name, ()) for name in dict.fromkeys(ask.metrics)}
-    legs = _legs(names, ask, by, metrics)
-    currencies = {name: tuple(_codes(names, found, by, settled)) for name, found in metrics.items()}
-    people = {name: tuple(people_behind(names, found, person, is_divided)) for name, found in metrics.items()}
+    cells_of = {name: cells(found) for name, found in metrics.items()}
+    legs = _legs(names, ask, by, cells_of)
+    currencies = {name: tuple(codes_beside(names, found, by)) for name, found in cells_of.items()}
+    people = {name: tuple(people_behind(names, found, person, is_divided)) for name, found in cells_of.items()}
+    _add(legs, [one for found in cells_of.values() for cell in found if (one := rows_behind(model, cell))])
     _add(legs, [cell for pairs in currencies.values() for pair in pairs for cell in pair])
     _add(legs, [cell for counted in people.values() for cell in counted])
     time_at = _time_at(by, legs.values())
@@ -132,7 +123,7 @@ def plan(
         legs=tuple(legs.values()),
         currencies=currencies,
         people=people,
-        non_additive={name: _non_additive(found, by, legs) for name, found in metrics.items()},
+        non_additive={name: _non_additive(found, cells_of[name], by, legs) for name, found in metrics.items()},
         time_at=time_at,
         spine=_spine(names, ask, by, tuple(legs.values()), time_at),
     )
@@ -178,9 +169,30 @@ def _bounds(names: Names, ask: Ask, leg: FactScan) -> Bounds:
     return leg.bounds or bounds(names, ask, leg.root, leg.time)
 
 
+def amounts(plan: Plan) -> tuple[tuple[Money, ...], ...]:
+    """Return the amounts that could meet in several currencies, those of each metric together."""
+    return tuple(tuple(_money(one) for one, _ in pairs) for pairs in plan.currencies.values() if pairs)
+
+
+def settled(plan: Plan, amounts: frozenset[Money]) -> Plan:
+    """Return the plan without what watches over amounts that turned out to be all in one currency."""
+    currencies = {
+        name: tuple(pair for pair in pairs if _money(pair[0]) not in amounts) for name, pairs in plan.currencies.items()
+    }
+    legs = tuple(
+        replace(leg, cells=[cell for cell in leg.cells if not cell.amount or _money(cell) not in amounts])
+        for leg in plan.legs
+    )
+    return replace(plan, currencies=currencies, legs=legs)
+
+
+def _money(code: Measured) -> Money:
+    return Money(code.root, code.amount, code.field)
+
+
 def is_timeless(plan: Plan) -> bool:
     """Return whether a plan is the same whenever it is made: no metric in it has a period up to now."""
-    asked = (one for expression in plan.metrics.values() for cell in cells(expression) for one in _all_filters(cell))
+    asked = (one for leg in plan.legs for cell in leg.cells for one in _all_filters(cell))
     return not any(isinstance(one, Within) for one in asked)
 
 
@@ -212,18 +224,21 @@ def _dimensions(model: Model, ask: Ask) -> tuple[By, ...]:
 
 def _check_order(ask: Ask, by: tuple[By, ...]) -> None:
     known = [*(one.asked for one in by), *ask.metrics]
+    for one in ask.having:
+        if one.field not in ask.metrics:
+            raise UnknownName("metric of this answer", one.field, ask.metrics)
     for name in ask.order:
         if name.lstrip("-") not in known:
             raise UnknownName("column of this answer", name.lstrip("-"), known)
 
 
 def _legs(
-    names: Names, ask: Ask, by: tuple[By, ...], metrics: Mapping[str, Expression]
+    names: Names, ask: Ask, by: tuple[By, ...], cells_of: Mapping[str, list[Measured]]
 ) -> dict[tuple[object, ...], FactScan]:
     """Return the legs for all cells; a cell that looks back also gets its present twin, which says where time ends."""
     legs: dict[tuple[object, ...], FactScan] = {}
-    for name, expression in metrics.items():
-        for cell in cells(expression):
+    for name, found in cells_of.items():
+        for cell in found:
             for one in (cell, replace(cell, shift=None)) if cell.shift else (cell,):
                 key = leg_key(one)
                 if key not in legs:
@@ -305,47 +320,17 @@ def _add(legs: dict[tuple[object, ...], FactScan], more: Iterable[Measured]) -> 
             leg.cells.append(cell)
 
 
-def _codes(
-    names: Names, expression: Expression, by: tuple[By, ...], settled: frozenset[Money]
-) -> Iterator[tuple[Measured, Measured]]:
-    """Yield the cells that show whether amounts of several currencies are added up, where nothing rules it out."""
-    for cell in dict.fromkeys(cells(expression)):
-        money = money_of(names.model, cell)
-        if money is None or money in settled:
-            continue
-        place = names.of(cell.root, money.currency, "a currency").place
-        plain = (one for one in by if one.grain is None and one.field != "time")
-        if not any(names.of(cell.root, one.field, "a currency").place == place for one in plain):
-            shown = replace(cell, field=money.currency, amount=cell.field, share=0)
-            yield replace(shown, agg="least-code"), replace(shown, agg="greatest-code")
-
-
-def money_of(model: Model, cell: Measured) -> Money | None:
-    """Return the amounts that a cell is made of; None where they are no money."""
-    name = currency_field(model, cell)
-    return Money(cell.root, cell.field, name) if name else None
-
-
-def currency_field(model: Model, cell: Measured) -> str:
-    """Return the field that says in which currency a cell's amounts are; empty where they are no money."""
-    if not cell.field or cell.agg in ("count", "distinct", "least-code", "greatest-code", "people"):
-        return ""
-    entity, found = model.split(cell.field.rpartition(">")[2])
-    name = found.measure.currency if found.measure else ""
-    return name if not name or "." in name else f"{entity.name}.{name}"
-
-
 def _non_additive(
-    expression: Expression, by: tuple[By, ...], legs: Mapping[tuple[object, ...], FactScan]
+    expression: Expression, own: list[Measured], by: tuple[By, ...], legs: Mapping[tuple[object, ...], FactScan]
 ) -> tuple[str, ...]:
     """Return the dimensions that a metric must not be added up over."""
     never = isinstance(expression, Quotient | Scaled) or any(
-        cell.agg in ("min", "max", "distinct", "percentile") for cell in cells(expression)
+        cell.agg in ("min", "max", "distinct", "percentile") for cell in own
     )
     if never:
         return tuple(one.asked for one in by)
     found: set[str] = set()
-    for cell in cells(expression):
+    for cell in own:
         leg = legs[leg_key(cell)]
         found |= {by[at].asked for at in leg.many}
         if (cell.window or cell.series or cell.shift) and leg.axis is not None:

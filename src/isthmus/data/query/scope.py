@@ -20,8 +20,7 @@ from ..errors import NotADimension
 from ..model.calendars import Calendar
 from ..model.expression import Flag, Goal, Within
 from ..model.model import Field, Model
-from ..model.names import Names
-from ..model.paths import JoinPath, Path, Step
+from ..model.paths import JoinPath, Names, Path, Step
 from .moments import Day
 from .values import BIGINT, DIGITS_MAX, SQL_OPERATORS, read_values
 

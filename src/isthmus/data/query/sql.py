@@ -20,6 +20,7 @@ from ..lake import rates
 from ..model.ask import Ask
 from ..model.expression import Expression, Measured, Quotient, Scaled, Total
 from ..model.model import Model
+from .money import currency_field, rows_behind
 from .over_time import (
     finest,
     levels,
@@ -30,7 +31,7 @@ from .over_time import (
     write_periods,
     write_running,
 )
-from .plan import FactScan, Plan, currency_field
+from .plan import FactScan, Plan
 from .proof import Relied, relied_on
 from .scope import Scope, conjunction, reaching
 from .visible import visible_rows
@@ -203,6 +204,8 @@ class _Writer(Writing):
     def _not_after(self, names: Sequence[str]) -> str:
         """Return that no period is shown for which there is only an earlier one to compare with."""
         at = self.plan.time_at
+        if self.plan.spine is not None:
+            return f"where d{at} <= (select max(t) from periods)"
         ends = [f"select d{at} from {name}" for name, leg in zip(names, self.plan.legs, strict=True) if not leg.shift]
         return f"where d{at} <= (select max(d{at}) from ({' union all '.join(ends)}) as ends)"
 
@@ -247,8 +250,11 @@ class _Writer(Writing):
         match expression:
             case Measured():
                 place = self.places[expression]
-                is_known = expression.agg not in _ADDED or expression.series is not None
-                return place if is_known else f"coalesce({place}, 0)"
+                if expression.agg not in _ADDED or expression.series is not None:
+                    return place
+                rows = rows_behind(self.model, expression)
+                known = f"coalesce({place}, 0)"
+                return f"(case when {self.places[rows]} > 0 then {place} else {known} end)" if rows else known
             case Quotient(over=over, under=under):
                 divisor = f"nullif(cast({self._expression(under)} as double), 0)"
                 return f"(cast({self._expression(over)} as double) / {divisor})"

@@ -10,6 +10,7 @@ from isthmus.kernel import Meta, Value
 from isthmus.markings import (
     Atomic,
     Combined,
+    Conversion,
     Count,
     Dimension,
     Distinct,
@@ -60,6 +61,7 @@ class Line(Value):
     location: Annotated[str, Dimension()]
     quantity: Annotated[int, Meta(ge=1), Measure(unit="unit")]
     list_minor: Minor
+    amount_minor: Minor
     discount_minor: Minor
     tax_minor: Minor
     total_minor: Minor
@@ -128,10 +130,21 @@ METRICS = (
         name="order.buyers", field="order.order.member_id", where=_STANDS,
         doc="Members who bought; guests are not known apart.", unit="member",
     ),
-    Ratio(
-        name="order.basket-value", numerator="order.sales", denominator="order.orders",
-        doc="What an order comes to on average.", unit="minor",
-    ),
+    Distinct(name="order.baskets", field="order.order.group_id", where=_STANDS, unit="basket",
+        doc="What was paid at once, of however many sellers."),
+    Ratio(name="order.basket-value", numerator="order.sales", denominator="order.baskets", unit="minor",
+        doc="What is paid at once comes to on average, of however many sellers."),
+    Atomic(name="order.list-sales", measure="order.line.list_minor", where=_STANDS, unit="minor",
+        doc="What lines would have come to by the price list."),
+    Atomic(name="order.ruled-sales", measure="order.line.amount_minor", where=_STANDS, unit="minor",
+        doc="What lines came to by the price rules, before discounts."),
+    Combined(name="order.below-list", plus=("order.list-sales", "order.discounts"), minus=("order.ruled-sales",),
+        doc="What price rules and discounts together took off the price list.", unit="minor"),
+    Ratio(name="order.discount-share", numerator="order.below-list", denominator="order.list-sales",
+        doc="The share of the price list that price rules and discounts took off."),
+    Conversion(name="order.returning-buyers", start="order.buyers", goal="order.orders", within_days=365, show="count",
+        by=("order.order.member_id", "order.order.member_id"), unit="member",
+        doc="Members who bought, and bought again within a year of it."),
     PeriodOverPeriod(name="order.sales-growth", of="order.sales", period="week", doc="Sales against the week before."),
     Count(
         name="order.returns", of="order.return", where=Where("order.return.kind", "=", "return"),

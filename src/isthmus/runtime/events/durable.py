@@ -19,6 +19,7 @@ from uuid import uuid4
 from isthmus.kernel import Caller, Platform, errors, ports
 from isthmus.store import Database, Relay
 
+from . import timers
 from .subscriptions import called, consumer
 
 LEASE_S: Final = 10.0  # a killed process's work waits for so long
@@ -46,7 +47,7 @@ _TAKE: Final = """
     )
     update runtime.delivery d set held_by = $1, held_until = now() + make_interval(secs => $5), attempts = attempts + 1
     from due where d.id = due.id and d.held_until < now()
-    returning d.id, d.front_end, d.capability, d.event_id, d.ask, d.attempts"""
+    returning d.id, d.front_end, d.capability, d.event_id, d.event_type, d.ask, d.attempts"""
 _RENEW: Final = """
     update runtime.delivery set held_until = now() + make_interval(secs => $2) where held_by = $1 and id = any($3)"""
 _DONE: Final = "delete from runtime.delivery where id = $1 and held_by = $2"
@@ -131,6 +132,8 @@ class DurableCalls:
                     await session.execute(_DONE, row["id"], self._holder)
                 else:
                     await self._failed(session, row, error)
+                if row["event_id"].startswith(timers.PREFIX):
+                    await timers.note_run(session, row["front_end"], row["event_type"], error)
         except errors.IsthmusError as away:  # the lease runs out, and it is called again with the same key
             log.warning("what came of delivery %s is not written down: %s", row["id"], away)
         finally:

@@ -13,6 +13,8 @@ from isthmus.kernel import Effect, FrontEnd, Platform
 from isthmus.kernel.host import Release, event_kind
 from isthmus.store import Consumer, Database, Event
 
+from . import timers
+
 CONSUMER: Final = "subscriptions"
 
 _PUT_DOWN: Final = """
@@ -44,10 +46,9 @@ def subscribed(front_end: FrontEnd) -> dict[str, tuple[str, ...]]:
 
 
 def called(release: Release) -> list[tuple[str, str]]:
-    """Return who is told of events by what: front end and capability."""
-    return [
-        (code, name) for code, line in release.lines.items() for name in {one.name for one in line.front_end.told()}
-    ]
+    """Return who is called with events and by timers: front end and capability."""
+    subscribers = {(code, one.name) for code, line in release.lines.items() for one in line.front_end.told()}
+    return sorted(subscribers | {(code, job.calls.name) for code, job in timers.timed(release)})
 
 
 def consumer(platform: Platform, database: Database, ring: Callable[[], None]) -> Consumer:
@@ -65,6 +66,7 @@ def consumer(platform: Platform, database: Database, ring: Callable[[], None]) -
             for event in events
             for name in wanted.get(event.front_end, {}).get(event.type, ())
         ]
+        await timers.arm_after(database, timers.timed(platform.release), events)
         if rows:
             async with database.platform() as session:
                 await session.execute(_PUT_DOWN, *map(list, zip(*rows, strict=True)))
