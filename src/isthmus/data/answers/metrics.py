@@ -287,8 +287,8 @@ class Metrics:
     def _hide_small(self, ready: _Ready, policy: Policy, reader: Reader, rows: Rows, asked_at: datetime) -> int:
         """Empty what few people stand behind, and what would give it away; return how many numbers."""
 
-        def read(ask: Ask, levels: int) -> Rows:
-            wider = plan(ready.plan.model, ask, asked_at, person=policy.person, widened=levels)
+        def read(ask: Ask, is_divided: bool) -> Rows:
+            wider = plan(ready.plan.model, ask, asked_at, person=policy.person, is_divided=is_divided)
             written = self._written(wider, policy)
             self._proofs.check(reader, written.relied, ask, shows_keys=policies.sees_all(policy))
             return reader.rows(written.sql, written.parameters)

@@ -58,7 +58,7 @@ class Goal:
     own: str
     other: str
     days: int
-    filters: tuple[Filter | Within, ...]
+    filters: tuple[Filter | Within | Flag, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,14 @@ class Within:
     last_day: date
 
 
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Rows for which a condition holds, or those for which it does not: the two parts that it divides rows into."""
+
+    of: Filter | Within | Goal
+    holds: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """One aggregate over the rows of one entity; `field` is empty for the rows themselves.
@@ -81,7 +89,7 @@ class Measured:
     root: str
     agg: CellAggregate
     field: str = ""
-    filters: tuple[Filter | Within, ...] = ()
+    filters: tuple[Filter | Within | Flag, ...] = ()
     time: str = ""
     shift: tuple[int, Grain] | None = None
     window: Window | None = None
@@ -138,16 +146,12 @@ class By:
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Turns metrics into expressions, carrying filters down to the cells.
-
-    Of metrics that are derived from others, as many as `widened` says are taken for those, from the outermost on.
-    """
+    """Turns metrics into expressions, carrying filters down to the cells."""
 
     names: Names
     now: datetime
     ask: Ask
     by: tuple[By, ...]
-    widened: int = 0
 
     @property
     def model(self) -> Model:
@@ -165,8 +169,6 @@ class Resolver:
             case m.Distinct():
                 entity, _ = self.model.split(metric.field.rpartition(">")[2])
                 return self._cell(entity.name, "distinct", metric.field, metric.time, _with(filters, metric.where))
-            case m.Derived() if self.widened:
-                return replace(self, widened=self.widened - 1).metric(metric.of, filters)
             case m.Derived():
                 period = (self._period(metric.period),) if metric.period else ()
                 return self.metric(metric.of, (*_with(filters, metric.where), *period))

@@ -15,7 +15,7 @@ from isthmus.markings import Filter, PersonalKind, Where
 from ..errors import NotAnswered
 from ..model.ask import leaves
 from ..model.attributes import EVERYBODY
-from ..model.expression import Within, cells
+from ..model.expression import Flag, Within, cells
 from ..model.model import Model
 from ..model.paths import JoinPath, join_path
 from ..query.plan import Plan
@@ -123,7 +123,7 @@ def check(model: Model, plan: Plan, policy: Policy) -> None:
         if cell.goal is not None:
             _check_entity(cell.goal.entity, policy)
         for one in cell.filters:  # a metric's own filters are its definition: their fields need not be open
-            for leaf in () if isinstance(one, Within) or ALL in policy.opens else leaves(one):
+            for leaf in () if isinstance(one, Within | Flag) or ALL in policy.opens else leaves(one):
                 if leaf.field != "time":
                     _check_entity(
                         join_path(model, cell.root, _full(cell.root, leaf.field), "a filter").entity.name, policy

@@ -8,19 +8,20 @@ number whatever stands beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from isthmus import markings as m
 from isthmus.markings import Filter, Grain
 
-from ..errors import BadMetric, NeedsTime, NotADimension, NotAnswered, UnknownName
+from ..errors import BadMetric, NeedsTime, NotADimension, UnknownName
 from ..model.ask import Ask, calendar, grained
 from ..model.expression import (
     COMBINABLE,
     By,
     Expression,
+    Flag,
     Measured,
     Quotient,
     Resolver,
@@ -32,9 +33,10 @@ from ..model.expression import (
     cells,
 )
 from ..model.model import Model
-from ..model.paths import JoinPath, Names, ways_up, written
+from ..model.paths import JoinPath, Names
 from .moments import ALWAYS
 from .money import Money, codes_beside, rows_behind
+from .people import people_behind
 from .periods import Bounds, Spine, bounds, check_length
 
 
@@ -90,23 +92,23 @@ def plan(
     now: datetime,
     *,
     person: str | None = None,
-    widened: int = 0,
+    is_divided: bool = False,
 ) -> Plan:
     """Return how to answer an ask.
 
     `person` is the entity whose members are counted behind each cell, for the suppression of small ones; an empty text
-    counts rows, None counts nothing. `widened` takes so many levels of derived metrics off. Raises the errors of
-    `errors.py`, each with what to do next.
+    counts rows, None counts nothing. With `is_divided` they are counted without the metrics' own filters, in all parts
+    that `flags_of` divides rows into. Raises the errors of `errors.py`, each with what to do next.
     """
     names = Names(model)
     by = _dimensions(model, ask)
     _check_order(ask, by)
-    resolver = Resolver(names, ask.as_of or now, ask, by, widened)
+    resolver = Resolver(names, ask.as_of or now, ask, by)
     metrics = {name: resolver.metric(name, ()) for name in dict.fromkeys(ask.metrics)}
     cells_of = {name: cells(found) for name, found in metrics.items()}
     legs = _legs(names, ask, by, cells_of)
     currencies = {name: tuple(codes_beside(names, found, by)) for name, found in cells_of.items()}
-    people = {name: tuple(_people(model, found, person)) for name, found in cells_of.items()}
+    people = {name: tuple(people_behind(names, found, person, is_divided)) for name, found in cells_of.items()}
     _add(legs, [one for found in cells_of.values() for cell in found if (one := rows_behind(model, cell))])
     _add(legs, [cell for pairs in currencies.values() for pair in pairs for cell in pair])
     _add(legs, [cell for counted in people.values() for cell in counted])
@@ -194,7 +196,7 @@ def is_timeless(plan: Plan) -> bool:
     return not any(isinstance(one, Within) for one in asked)
 
 
-def _all_filters(cell: Measured) -> tuple[Filter | Within, ...]:
+def _all_filters(cell: Measured) -> tuple[Filter | Within | Flag, ...]:
     return cell.filters + (cell.goal.filters if cell.goal else ())
 
 
@@ -316,39 +318,6 @@ def _add(legs: dict[tuple[object, ...], FactScan], more: Iterable[Measured]) -> 
         leg = legs[leg_key(cell)]
         if cell not in leg.cells:
             leg.cells.append(cell)
-
-
-def _people(model: Model, found: list[Measured], person: str | None) -> Iterator[Measured]:
-    """Yield who stands behind each cell; for one of an earlier period, who stands behind the period shown."""
-    if person is None:
-        return
-    for cell in (replace(cell, shift=None) for cell in found):
-        if cell.window is not None:
-            raise NotAnswered(
-                "a running total of one period less that of the one before shows a single period",
-                remedy="ask for the metric that it is made of: small cells are hidden there",
-            )
-        if cell.agg in ("min", "max", "percentile") and _is_of_people(model, cell.root):
-            raise NotAnswered(
-                f"the least, greatest or middle {cell.field} of many people is the number of one of them",
-                remedy="ask for a sum or an average",
-            )
-        ways = ways_up(model, cell.root, person) if person else []
-        if not ways:
-            yield replace(cell, agg="count", field="")
-            continue
-        *before, last = ways[0]
-        yield replace(
-            cell, agg="people", field=written(tuple(before), f"{last.reference.source}.{last.reference.name}")
-        )
-
-
-def _is_of_people(model: Model, name: str, *seen: str) -> bool:
-    """Return whether rows of an entity say something personal, or lead to one that does."""
-    entity = model.entity(name)
-    targets = {reference.target for reference in entity.references} - {name, *seen}
-    own = any(field.pii for field in entity.fields.values())
-    return own or any(_is_of_people(model, target, name, *seen) for target in targets)
 
 
 def _non_additive(

@@ -18,7 +18,7 @@ from isthmus.markings import AllOf, AnyOf, Cut, Filter, Grain, Not, Operator, Wh
 
 from ..errors import NotADimension
 from ..model.calendars import Calendar
-from ..model.expression import Goal, Within
+from ..model.expression import Flag, Goal, Within
 from ..model.model import Field, Model
 from ..model.paths import JoinPath, Names, Path, Step
 from .moments import Day
@@ -167,14 +167,14 @@ def matching(step: Step, near: str, far: str) -> str:
     return " and ".join(f"{far}.{quoted(there)} = {near}.{quoted(own)}" for own, there in pairs)
 
 
-def conjunction(scope: Scope, filters: Iterable[Filter | Within], reason: str) -> list[str]:
+def conjunction(scope: Scope, filters: Iterable[Filter | Within | Flag], reason: str) -> list[str]:
     """Return the conditions that hold together. Those on the many side that begin with the same step down are about
     the same row there, wherever they lead from it."""
     conditions: list[str] = []
     on_many: dict[Path, list[Filter]] = {}
     for one in _flat(filters):
-        way = () if isinstance(one, Within | Not) else _way_down(scope, one, reason)
-        if way and not isinstance(one, Within):
+        way = () if isinstance(one, Within | Flag | Not) else _way_down(scope, one, reason)
+        if way and not isinstance(one, Within | Flag):
             on_many.setdefault(way, []).append(one)
         else:
             conditions.append(condition(scope, one, reason))
@@ -202,11 +202,14 @@ def reaching(scope: Scope, goal: Goal | None) -> list[str]:
     return [f"exists (select 1 {inner.clause()} where {' and '.join(conditions)})"]
 
 
-def condition(scope: Scope, one: Filter | Within, reason: str) -> str:
+def condition(scope: Scope, one: Filter | Within | Flag, reason: str) -> str:
     """Return one filter as SQL."""
     match one:
         case Within():
             return _within(scope, one)
+        case Flag(of=of, holds=holds):
+            told = " and ".join(reaching(scope, of)) if isinstance(of, Goal) else condition(scope, of, reason)
+            return f"({told})" if holds else f"(({told}) is not true)"
         case Not(of=inner):
             return f"(({condition(scope, inner, reason)}) is not true)"
         case AnyOf(parts=parts):
@@ -223,7 +226,7 @@ def interval(count: int, grain: Grain) -> str:
     return f"interval '{count * 3} month'" if grain == "quarter" else f"interval '{count} {grain}'"
 
 
-def _flat(filters: Iterable[Filter | Within]) -> Iterable[Filter | Within]:
+def _flat(filters: Iterable[Filter | Within | Flag]) -> Iterable[Filter | Within | Flag]:
     for one in filters:
         if isinstance(one, AllOf):
             yield from _flat(one.parts)
