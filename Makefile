@@ -13,12 +13,12 @@ EXTRAS := data,test
 WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS)
 
-.PHONY: help check browser test test-slow demo bench bench-soak screenshots clean
+.PHONY: docs help check browser test test-slow demo bench bench-soak screenshots clean
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml kits/storefront/pyproject.toml
 	@if [ -z "$(PYTHON)" ]; then \
 		echo "Isthmus needs Python 3.11 or newer: on Debian, apt-get install python3 python3-venv" >&2; exit 1; fi
 	@if ! [ -x $(PY) ] || ! $(PY) -m pip --version >/dev/null 2>&1; then \
@@ -32,8 +32,9 @@ $(STAMP): pyproject.toml
 				echo "$(PYTHON) can make no environment: on Debian, apt-get install python3-venv, and run this again" >&2; \
 				exit 1; }; \
 	fi
-	@echo "installing Isthmus and what it needs into $(VENV) (once, and again when pyproject.toml changes)"
-	@$(PY) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --editable '.[$(EXTRAS)]'
+	@echo "installing Isthmus and what it needs into $(VENV) (once, and again when a pyproject.toml changes)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --editable '.[$(EXTRAS)]' \
+		--editable kits/storefront
 	@touch $@
 
 check: $(STAMP)
@@ -65,6 +66,12 @@ bench: $(STAMP) ## Measure against peers and limits, print a table, write build/
 
 bench-soak: $(STAMP) ## Sell for ten minutes and see whether memory grows over the second half
 	@ISTHMUS_BENCH_MINUTES=10 $(PY) -m bench process $(ARGS)
+
+docs: $(STAMP) ## Write the reference from the code and build the site, with search, into build/site
+	@$(PY) -c 'import material' 2>/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check '.[docs]'
+	@$(PY) -m docs.generate
+	@$(PY) -m mkdocs build --quiet
+	@echo "the site is in build/site; to read it: $(PY) -m http.server --directory build/site"
 
 screenshots: $(STAMP) ## Take the pictures of the console and the shops again (needs Chromium)
 	@$(PY) -m tests.console.screenshots $(ARGS)

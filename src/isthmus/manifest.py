@@ -142,7 +142,33 @@ class Commands:
     at: str
 
 
-KINDS = (Job, Resource, Persons, Commands)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of the console, at a path below it; in the menu where it has a name there, under its group.
+
+    at: `module:function`, an async function from `isthmus.pages.Asked` and a `Client` to what the template reads, or to
+    where the browser goes next. template: a file of that module's package, `name.html`. needs: the page is there where
+    this capability is. is_form: it takes what a form sends; two pages may have one path, one to be read, one a form.
+    """
+
+    path: str
+    at: str
+    template: str
+    menu: str = ""
+    group: str = "Operate"
+    needs: Capability[Any, Any] | None = None
+    is_form: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Things of the pack in the console's search: an async function from text, front end and `Client` to `Found`s."""
+
+    at: str
+    needs: Capability[Any, Any] | None = None
+
+
+KINDS = (Job, Resource, Persons, Commands, Page, Search)
 
 
 def brought(packs: Iterable[Pack], kind: type[T]) -> list[T]:

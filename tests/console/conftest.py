@@ -96,6 +96,20 @@ async def eventually(page: Page, wanted: Locator) -> None:
     raise AssertionError(f"{page.url} did not come to show {wanted}")
 
 
+async def land(page: Page, served: Served) -> None:
+    """Press *Land now* as an operator does, and wait until the landing has ended, however long it takes."""
+    await page.goto(f"{served.address}/quality")
+    await page.get_by_role("button", name="Land now").click()
+    await ended(page, "What the business has committed is in the lake.")
+
+
+async def ended(page: Page, said: str) -> None:
+    """Wait until work that runs beside its page has ended, and see that the page says this of it."""
+    notice = page.locator(".notice.good, .notice.bad").first
+    await notice.wait_for(timeout=0)  # the work has a limit of its own
+    assert await notice.text_content() == said
+
+
 @pytest.fixture(scope="module")
 async def served(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     """Give a server process over a stocked database of its own, with the front ends north and south."""

@@ -138,9 +138,9 @@ async def _take(browser: Browser, address: str, found: dict[str, str], only: str
 async def _landed(page: Page, address: str) -> None:
     await page.goto(f"{address}/quality")
     await page.get_by_role("button", name="Land now").click()
-    await page.get_by_role("status").first.wait_for()
+    await page.get_by_text("is in the lake").wait_for(timeout=0)
     await page.get_by_role("button", name="Check now").click()
-    await page.get_by_role("status").first.wait_for()
+    await page.get_by_text("was checked").wait_for(timeout=0)
 
 
 if __name__ == "__main__":

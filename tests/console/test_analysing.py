@@ -6,15 +6,13 @@ from playwright.async_api import Page, expect
 
 from isthmus.console.receipts import PAGE_SIZE
 
-from .conftest import Served
+from .conftest import Served, ended, land
 
 
 async def test_an_analyst_asks_a_metric_and_passes_the_address_on(page: Page, served: Served) -> None:
     for _ in range(2):
         await served.sell("tea", "jam")
-    await page.goto(f"{served.address}/quality")
-    await page.get_by_role("button", name="Land now").click()
-    await expect(page.get_by_role("status").first).to_contain_text("in the lake")
+    await land(page, served)
     await page.goto(f"{served.address}/metrics")
     await page.get_by_label("order.sales", exact=True).check()
     await page.get_by_label("order.orders").check()
@@ -42,9 +40,7 @@ async def test_receipts_are_found_by_metric_and_asker_and_a_page_ends_where_the_
     page: Page, served: Served
 ) -> None:
     await served.sell("tea")
-    await page.goto(f"{served.address}/quality")
-    await page.get_by_role("button", name="Land now").click()
-    await expect(page.get_by_role("status").first).to_contain_text("in the lake")
+    await land(page, served)
     asked = f"{served.address}/metrics?metrics=order.buyers&policy=south"
     for _ in range(PAGE_SIZE + 2):
         assert (await page.request.get(asked)).ok
@@ -78,9 +74,7 @@ async def test_a_front_end_splits_by_its_own_attributes_and_another_is_not_offer
     page: Page, served: Served
 ) -> None:
     await served.sell("tea", attributes={"wrap": "box"})
-    await page.goto(f"{served.address}/quality")
-    await page.get_by_role("button", name="Land now").click()
-    await expect(page.get_by_role("status").first).to_contain_text("in the lake")
+    await land(page, served)
     asked = f"{served.address}/metrics?metrics=order.orders&policy"
     await page.goto(f"{asked}=north")
     await page.get_by_label("Split by").select_option("order.order.attributes.wrap")
@@ -94,9 +88,7 @@ async def test_a_front_end_splits_by_its_own_attributes_and_another_is_not_offer
 
 async def test_a_metric_of_a_front_ends_own_is_asked_traced_and_in_whole_units(page: Page, served: Served) -> None:
     await served.sell("tea")
-    await page.goto(f"{served.address}/quality")
-    await page.get_by_role("button", name="Land now").click()
-    await expect(page.get_by_role("status").first).to_contain_text("in the lake")
+    await land(page, served)
     await page.goto(f"{served.address}/metrics?metrics=north.week&metrics=order.sales&grain=day&policy=north")
     await expect(page.get_by_role("columnheader", name="north.week (EUR)")).to_be_visible()
     week, sales = (await page.get_by_role("region", name="Rows").locator("td.number").all_text_contents())[:2]
@@ -110,11 +102,9 @@ async def test_a_metric_of_a_front_ends_own_is_asked_traced_and_in_whole_units(p
 
 
 async def test_quality_is_checked_on_what_has_landed(page: Page, served: Served) -> None:
-    await page.goto(f"{served.address}/quality")
-    await page.get_by_role("button", name="Land now").click()
-    await expect(page.get_by_role("status").first).to_contain_text("in the lake")
+    await land(page, served)
     await page.get_by_role("button", name="Check now").click()
-    await expect(page.get_by_role("status").first).to_contain_text("was checked")
+    await ended(page, "Every rule was checked on this snapshot.")
     rules = page.get_by_role("region", name="All rules")
     await expect(rules).to_contain_text("the key of order.order holds")
     await expect(rules.locator(".state.good").first).to_be_visible()

@@ -6,7 +6,7 @@ import re
 
 from playwright.async_api import Page, expect
 
-from .conftest import Served, eventually
+from .conftest import Served, eventually, land
 
 
 async def test_capabilities_are_sorted_by_their_calls_over_all_pages_and_a_search_keeps_the_order(
@@ -34,9 +34,7 @@ async def test_capabilities_are_sorted_by_their_calls_over_all_pages_and_a_searc
 
 async def test_an_answer_is_sorted_and_its_question_stays(page: Page, served: Served) -> None:
     await served.sell("tea")
-    await page.goto(f"{served.address}/quality")
-    await page.get_by_role("button", name="Land now").click()
-    await expect(page.get_by_role("status").first).to_contain_text("in the lake")
+    await land(page, served)
     asked = "metrics=order.orders&metrics=order.sales&by=order.order.order_id&by=front_end"
     await page.goto(f"{served.address}/metrics?{asked}")
     await page.get_by_role("link", name="order.order.order_id").click()

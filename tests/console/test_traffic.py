@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from isthmus.console.traffic import Traffic, together
 from isthmus.governance.counters import Counters
 from isthmus.kernel import Outcome, errors
 from isthmus.store import Database
 
+WAITS = "select count(*) > 0 from pg_locks where relation = 'console.traffic'::regclass and not granted"
 NOON = datetime(2030, 5, 1, 12, 30, tzinfo=UTC)
 
 
@@ -33,6 +37,24 @@ async def test_what_several_processes_count_is_one_sum(database: Database) -> No
     assert together(seen).calls == 10
     assert list(await traffic.of(front_end="south")) == [("south", "shop.buy")]
     assert await traffic.of(capability="shop.sell") == {}
+
+
+async def test_what_is_counted_while_whoever_keeps_it_is_cancelled_is_kept_by_the_next(database: Database) -> None:
+    figures = Counters(clock=lambda: NOON)
+    traffic = Traffic(database, figures, clock=lambda: NOON)
+    figures.see(outcome("north", 1, error="shop.sold-out"))
+    async with database.platform_transaction() as session:  # the table is another's while it is kept
+        await session.execute("lock table console.traffic in access exclusive mode")
+        keeping = asyncio.create_task(traffic.keep())
+        async with database.platform() as other:
+            while not await other.fetch_value(WAITS):
+                assert not keeping.done()
+        keeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await keeping
+    await traffic.keep()
+    assert [one.calls for one in (await traffic.of()).values()] == [1]
+    assert [one.error for one in await traffic.refused()] == ["shop.sold-out"]
 
 
 async def test_refused_calls_are_shown_the_latest_first(database: Database) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import socket
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-STARTS_WITHIN_S = 30
+from tests.waiting import PATIENCE_S, until
 
 
 class Server:
@@ -30,15 +29,16 @@ class Server:
     async def start(self) -> None:
         command = [sys.executable, "-m", "isthmus.cli", "serve", "--port", str(self.port), "--workers", self._workers]
         self._process = subprocess.Popen(command, cwd=self._folder, env=self._environment)  # noqa: ASYNC220 - at once
+        await until(self._is_ready, "that the server is ready")
+
+    async def _is_ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"the server has ended with {self._process.returncode}"
         async with httpx.AsyncClient() as client:
-            for _ in range(STARTS_WITHIN_S * 10):
-                await asyncio.sleep(0.1)
-                try:
-                    if (await client.get(f"http://127.0.0.1:{self.port}/ready")).status_code == 200:
-                        return
-                except httpx.TransportError:
-                    continue
-        raise AssertionError("the server did not start")
+            try:
+                return (await client.get(f"http://127.0.0.1:{self.port}/ready")).status_code == 200
+            except httpx.TransportError:
+                return False
 
     @property
     def pid(self) -> int:
@@ -49,7 +49,7 @@ class Server:
         """End it, and the workers that it started."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(STARTS_WITHIN_S)
+            self._process.wait(PATIENCE_S)
             self._process = None
 
     def kill(self) -> None:

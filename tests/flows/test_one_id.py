@@ -11,6 +11,7 @@ import httpx
 
 from isthmus.console.one_id import OneIdPages
 from isthmus.console.web import console
+from isthmus.console.work import Work
 from isthmus.data.model.ask import Ask
 from isthmus.data.persons.one_id import OneId
 from isthmus.data.persons.published import Published
@@ -19,7 +20,7 @@ from isthmus.data.privacy.policy import owner
 from isthmus.kernel import Caller
 from isthmus.markings import Where
 from isthmus.packs.member import api as member
-from isthmus.packs.member.pack import ONE_ID_RECORDS, RESOLVED
+from isthmus.packs.member.pack import PERSONS
 from isthmus.values import Address
 from tests import shipped
 
@@ -47,12 +48,13 @@ async def test_a_shared_email_joins_and_what_is_not_sure_waits_for_a_reviewer(sh
     # one surname at one address: one person with two given names, or two of a family
     eve = await joined(shop, shop.north, "eve@example.org", "Eve", "Ames", "", "7 Oak Road")
     eva = await joined(shop, shop.south, "eva@example.net", "Zoe", "Ames", "", "7 Oak Road")
-    one_id = OneId(tmp_path, shop.database, ONE_ID_RECORDS)
+    one_id = OneId(tmp_path, shop.database, PERSONS.records)
     found = await one_id.run(NOW)
     assert found.persons[ann] == found.persons[ann_too]
     one, other = sorted((eve, eva))
     assert [(doubt.one, doubt.other, doubt.why) for doubt in found.doubts] == [(one, other, "not sure")]
-    pages = console(OneIdPages(one_id).pages(), TOKEN)
+    resolving = Work(tmp_path, "resolving")
+    pages = console(OneIdPages(one_id, resolving).pages(), TOKEN)
     transport = httpx.ASGITransport(app=pages)
     async with httpx.AsyncClient(transport=transport, base_url="http://console", follow_redirects=True) as browser:
         page = (await browser.get(f"/one-id?token={TOKEN}")).text
@@ -62,6 +64,7 @@ async def test_a_shared_email_joins_and_what_is_not_sure_waits_for_a_reviewer(sh
         assert "holds from the next run on" in sent.text
         assert "Nothing waits" in sent.text
         await browser.post("/one-id/run")
+        await resolving.ended()
         persons = one_id.identities.persons()
         assert persons[eve] == persons[eva] != persons[ann]
         page = (await browser.get("/one-id")).text
@@ -70,6 +73,7 @@ async def test_a_shared_email_joins_and_what_is_not_sure_waits_for_a_reviewer(sh
         assert "persons 3 → 2, persons of several front ends 1 → 2" in page
         await browser.post("/one-id/undo", data={"change": change})
         await browser.post("/one-id/run")
+        await resolving.ended()
         apart = one_id.identities.persons()
         assert apart[eve] != apart[eva]
         assert apart[ann] == found.persons[ann]
@@ -85,7 +89,7 @@ async def test_a_merge_says_which_published_figures_it_moved_and_so_does_taking_
         await joined(shop, caller, email, given, "Ames", "", "7 Oak Road")
     data = open_platform(shipped.PACKS, tmp_path / "lake")
     await data.lander(shop.database).land(now)
-    one_id = OneId(tmp_path / "one-id", shop.database, ONE_ID_RECORDS, Published(data, RESOLVED, data.policy))
+    one_id = OneId(tmp_path / "one-id", shop.database, PERSONS.records, Published(data, PERSONS.resolved, data.policy))
     first = await one_id.run(now)
     (doubt,) = first.doubts
     people, active = "member.resolved-persons", Where("member.membership.state", "=", "active")
@@ -111,7 +115,8 @@ async def test_a_merge_says_which_published_figures_it_moved_and_so_does_taking_
     (split,) = (await one_id.run(now)).changes
     assert split.published is not None
     assert [(one.receipt, one.old, one.new) for one in split.published.moved] == [(again.receipt.id, 1, 2)]
-    pages = console(OneIdPages(one_id).pages(), TOKEN)
+    resolving = Work(tmp_path, "resolving")
+    pages = console(OneIdPages(one_id, resolving).pages(), TOKEN)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=pages), base_url="http://console") as browser:
         await browser.get(f"/one-id?token={TOKEN}")
         page = (await browser.get("/one-id")).text
@@ -121,7 +126,7 @@ async def test_a_merge_says_which_published_figures_it_moved_and_so_does_taking_
 
 async def test_who_is_erased_is_in_no_question_and_no_person(shop: Shop, tmp_path: Path) -> None:
     ann = await joined(shop, shop.north, "ann@example.org", "Ann", "Archer", "1980-02-03")
-    one_id = OneId(tmp_path, shop.database, ONE_ID_RECORDS)
+    one_id = OneId(tmp_path, shop.database, PERSONS.records)
     await one_id.run(NOW)
     await shop.platform.call(member.erase, member.Erase(member_id=UUID(ann.partition("/")[2])), shop.north)
     one_id.forget(ann, NOW)
@@ -135,5 +140,5 @@ async def test_members_who_left_nothing_to_compare_are_persons_too(shop: Shop, t
         await shop.platform.call(member.register, member.Register(identities=(card,)), caller)
     other = member.Identity(kind="card", value="8", is_verified=True)
     await shop.platform.call(member.register, member.Register(identities=(other,)), shop.north)
-    found = await OneId(tmp_path, shop.database, ONE_ID_RECORDS).run(NOW)
+    found = await OneId(tmp_path, shop.database, PERSONS.records).run(NOW)
     assert (len(found.persons), len(set(found.persons.values()))) == (3, 2)

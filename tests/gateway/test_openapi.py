@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import httpx
 from openapi_spec_validator import OpenAPIV31SpecValidator
@@ -10,11 +10,15 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from isthmus.gateway import auth, openapi
 from isthmus.gateway.examples import example
 from isthmus.gateway.http import Gateway
-from isthmus.kernel import decode, encode
+from isthmus.kernel import FrontEnd, Registry, decode, encode
 from isthmus.kernel.host import CompiledFrontEnd
 from isthmus.store import Database
+from tests import shipped
+
+from .conftest import NORTH, PACK
 
 Connect = Callable[..., httpx.AsyncClient]
+SHOP = FrontEnd(code="north", name="North", owner="n", uses=tuple(f"{pack.name}.*" for pack in shipped.PACKS))
 
 
 async def test_the_document_is_valid_and_shows_exactly_what_the_front_end_may_call(
@@ -56,7 +60,9 @@ async def test_writes_take_an_idempotency_key_and_reads_do_not(north: httpx.Asyn
 async def test_the_values_of_a_dimension_are_listed(north: httpx.AsyncClient) -> None:
     paths = (await north.get("/v1/openapi.json")).json()["paths"]
     ask = paths["/v1/shop.show-item"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert ask["allOf"][1]["properties"]["kind"]["enum"][:2] == ["standard", "presale"]
+    components = (await north.get("/v1/openapi.json")).json()["components"]["schemas"]
+    kind = components[ask["$ref"].rpartition("/")[2]]["properties"]["kind"]
+    assert (kind["type"], kind["enum"]) == ("string", ["standard", "presale"])
 
 
 async def test_every_example_fits_its_contract(gateway: Gateway) -> None:
@@ -115,6 +121,44 @@ async def test_a_release_put_in_place_shows_at_once(gateway: Gateway, north: htt
     after = (await north.get("/v1/openapi.json")).json()
     assert "/v1/shop.take-items" in before["paths"]
     assert "/v1/shop.take-items" not in after["paths"]
+
+
+async def test_data_and_deploys_are_in_the_document_where_the_server_has_them_and_the_key_may(shop: Database) -> None:
+    release = Registry().add(PACK, NORTH).freeze()
+    mounted = ("/console", "/deploy", "/data")
+    everything = openapi.document(release, "north", None, mounted)
+    OpenAPIV31SpecValidator(everything).validate()
+    assert {"/data/ask", "/data/metrics/{name}", "/deploy", "/deploy/rollback"} <= everything["paths"].keys()
+    shown = {
+        scope: openapi.document(release, "north", (scope,), mounted)["paths"] for scope in ("data.ask", "deploy.*")
+    }
+    assert ("/data/ask" in shown["data.ask"], "/deploy" in shown["data.ask"]) == (True, False)
+    assert ("/data/ask" in shown["deploy.*"], "/deploy" in shown["deploy.*"]) == (False, True)
+    assert not {"/data/ask", "/deploy"} & openapi.document(release, "north")["paths"].keys()
+
+
+def test_what_generators_stumble_over_is_said_in_other_words() -> None:
+    document = openapi.document(shipped.build([SHOP]), "north", None, ("/data", "/deploy"))
+    OpenAPIV31SpecValidator(document).validate()
+    components = document["components"]["schemas"]
+    assert {"PromotionStep", "TaxRate", "FulfilmentRate"} <= components.keys()
+    assert [name for name in components if "." in name] == []
+    assert [one for one in objects(document["paths"]) if "allOf" in one] == []
+    assert [one for one in objects(components) if "enum" in one and "type" not in one] == []
+    asked = components["PlaceOrder"]
+    assert not [name for name, field in asked["properties"].items() if "default" in field]
+    kind = asked["properties"]["order_kind"]
+    assert (kind["type"], kind["enum"]) == ("string", ["standard"])
+    assert components["BuyLine"]["required"] == ["sku", "quantity"]
+
+
+def objects(schema: object) -> Iterator[dict[str, object]]:
+    if isinstance(schema, dict):
+        yield schema
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for inner in schema:
+            yield from objects(inner)
 
 
 def _fields(line: CompiledFrontEnd) -> dict[str, object]:

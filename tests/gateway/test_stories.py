@@ -47,6 +47,20 @@ async def test_a_call_that_nobody_asked_to_explain_has_no_story(north: httpx.Asy
     assert (await north.get("/v1/calls/not-an-id")).status_code == 404
 
 
+async def test_the_reason_of_a_failure_is_kept_for_its_front_end_alone_though_nobody_asked_to_explain(
+    north: httpx.AsyncClient, south: httpx.AsyncClient
+) -> None:
+    failed = await south.post("/v1/shop.crash", json={})
+    assert failed.status_code == 500
+    assert "secret-of-the-shop" not in failed.text
+    path = f"/v1/calls/{failed.json()['call']}"
+    assert path in failed.json()["remedy"]
+    story = (await south.get(path)).json()
+    assert story["error"].startswith("fault: 'shop.crash' failed with RuntimeError('secret-of-the-shop')")
+    assert (story["capability"], story["ask"]) == ("shop.crash", None)
+    assert (await north.get(path)).status_code == 404
+
+
 async def test_a_story_is_for_its_front_end_and_for_clients_who_may_make_the_call(
     gateway: Gateway, shop: Database, north: httpx.AsyncClient, south: httpx.AsyncClient, connect: Connect
 ) -> None:

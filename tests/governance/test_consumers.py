@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any, cast
@@ -20,8 +19,9 @@ from isthmus.governance import served
 from isthmus.governance.compat import compare, undeclared
 from isthmus.governance.consumers import Calls, last_consumers, users_of
 from isthmus.governance.contracts import Contracts, contracts_of
-from isthmus.kernel import Caller, FrontEnd, errors
+from isthmus.kernel import Caller, FrontEnd
 from isthmus.kernel.host import Deprecated
+from isthmus.packs.pricing.api import CurrencyNotSold
 from tests.runtime.deployed import write
 
 from .test_compat import release
@@ -69,20 +69,18 @@ async def test_compat_says_whom_each_break_breaks_and_which_share_of_their_calls
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ISTHMUS_DATABASE_URL", database_url)
-    (tmp_path / "isthmus.toml").write_text("[record]\nshare = 1.0\n")
+    patient = "".join(f"[front_ends.{code}]\nbudget_ms = 60000\n" for code in ("north", "south"))
+    (tmp_path / "isthmus.toml").write_text(f"[record]\nshare = 1.0\n{patient}")  # a busy machine stops no answer
     for code in ("north", "south"):
         write(tmp_path / "front_ends", "first", code=code)
     async with app_platform.running(load_config()) as running:
-        for code, name, times in (
-            ("north", "pricing.quote", 3),
-            ("north", "north.which", 1),
-            ("south", "south.which", 4),
-        ):
-            for _ in range(times):
-                with suppress(errors.IsthmusError):
-                    await running.platform.call_wire(name, QUOTE if "quote" in name else b"{}", Caller(front_end=code))
+        for _ in range(3):
+            with pytest.raises(CurrencyNotSold):  # it has asked the point by then
+                await running.platform.call_wire("pricing.quote", QUOTE, Caller(front_end="north"))
+        for code in ("north", *["south"] * 4):
+            await running.platform.call_wire(f"{code}.which", b"{}", Caller(front_end=code))
         await served.remember(running.database, _wider(contracts_of(running.platform.release)))
-    monkeypatch.setattr(cli, "out", Console(width=250))
+    monkeypatch.setattr("isthmus.cli.compat.out", Console(width=250))
     said = await asyncio.to_thread(CliRunner().invoke, cli.main_app, ["compat", "--served"])
     assert said.exit_code == 1, said.output
     lines = {line.split("│")[2].strip(): line for line in said.output.splitlines() if line.startswith("│")}

@@ -33,10 +33,6 @@ PACKS_NAMED: dict[str, int] = {  # strings outside packs and flows that name som
     "src/isthmus/cli/data_publishing.py": 3,
     "src/isthmus/cli/data_screen.py": 1,
     "src/isthmus/cli/look.py": 1,
-    "src/isthmus/console/find.py": 5,
-    "src/isthmus/console/members.py": 8,
     "src/isthmus/console/metrics.py": 4,
-    "src/isthmus/console/orders.py": 17,
-    "src/isthmus/console/stock.py": 6,
     "src/isthmus/gateway/auth.py": 2,
 }

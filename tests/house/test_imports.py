@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def test_the_kernel_imports_the_standard_library_and_msgspec_and_nothing_else():
     assert [(name, place) for name, place in found if name != "msgspec" and name not in sys.stdlib_module_names] == []
 
 
-FRONT_ENDS_MAY = ("isthmus.kernel", "isthmus.values", "isthmus.markings", "isthmus.products")
+FRONT_ENDS_MAY = ("isthmus.kernel", "isthmus.manifest", "isthmus.values", "isthmus.markings", "isthmus.products")
 
 
 def test_front_ends_see_the_kernel_the_values_the_apis_and_products_only():
@@ -81,14 +82,38 @@ def test_front_ends_see_the_kernel_the_values_the_apis_and_products_only():
     assert wrong == []
 
 
-def test_a_shop_is_a_client_of_the_api_and_imports_its_own_folder_only():
-    wrong, shops = [], sorted(ROOT.glob("front_ends/*/shop"))
-    for path in (one for shop in shops for one in sources(shop)):
+HERE = {path.name for path in ROOT.iterdir() if path.is_dir()} | {"isthmus"}  # what a checkout has on the path
+
+
+def imported_from_the_house(folder: Path) -> list[str]:
+    """Return where a folder's files import what is neither of the folder nor installed by itself."""
+    wrong = []
+    for path in sources(folder):
         climbs = [node.lineno for node in ast.walk(parsed(path)) if isinstance(node, ast.ImportFrom) and node.level > 1]
-        ours = [line for name, line in imports(parsed(path)) if name.partition(".")[0] in ("isthmus", "front_ends")]
+        ours = [line for name, line in imports(parsed(path)) if name.partition(".")[0] in HERE]
         wrong += [where(path, line) for line in (*climbs, *ours)]
+    return wrong
+
+
+def test_a_shop_is_a_client_of_the_api_and_imports_its_own_folder_and_the_kit_only():
+    shops = sorted(ROOT.glob("front_ends/*/shop"))
     assert shops
-    assert wrong == []
+    assert [line for shop in shops for line in imported_from_the_house(shop)] == []
+
+
+def test_a_kit_imports_nothing_of_the_platform_and_of_no_front_end():
+    kits = sorted(path.parent for path in ROOT.glob("kits/*/src/*/__init__.py"))
+    assert kits
+    assert [line for kit in kits for line in imported_from_the_house(kit)] == []
+
+
+def test_a_kit_needs_what_it_imports_and_has_a_version_of_its_own():
+    for file in ROOT.glob("kits/*/pyproject.toml"):
+        project = tomllib.loads(file.read_text())["project"]
+        needed = {re.split(r"[^a-z0-9-]", one)[0] for one in project["dependencies"]} | {"markupsafe"}  # jinja2's own
+        found = {name.partition(".")[0] for path in sources(file.parent) for name, _ in imports(parsed(path))}
+        assert found - set(sys.stdlib_module_names) <= needed
+        assert project["version"] in (file.parent / "CHANGELOG.md").read_text()
 
 
 def test_ventures_import_nothing_of_the_platform():

@@ -11,6 +11,7 @@ import pytest
 
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.store import Database
+from tests.waiting import until
 
 from .deployed import Node
 
@@ -29,9 +30,8 @@ async def nodes(database: Database, tmp_path: Path) -> AsyncIterator[list[Node]]
 
 
 async def _are_seen(database: Database, count: int) -> None:
-    for _ in range(500):
+    async def look() -> bool:
         async with database.platform() as session:
-            if await session.fetch_value(switches._COUNT) == count:
-                return
-        await asyncio.sleep(0.02)
-    raise AssertionError("the nodes were never seen")
+            return await session.fetch_value(switches._COUNT) == count
+
+    await until(look, "that the nodes are seen")

@@ -24,6 +24,7 @@ from isthmus.kernel import (
 from isthmus.runtime.events.durable import DurableCalls
 from isthmus.store import Database, migrate_own
 from tests import shipped
+from tests.waiting import until
 
 MIGRATIONS = Path(__file__).parent / "own_migrations"
 NORTH = Caller(front_end="north")
@@ -176,11 +177,11 @@ async def telling(platform: Platform, database: Database):
 
 async def becomes(read: Callable[[], Awaitable[object]], wanted: object) -> None:
     """Wait until something is so; say what it is where it never comes."""
-    for _ in range(400):
-        if (found := await read()) == wanted:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{found!r} never became {wanted!r}")
+
+    async def is_so() -> bool:
+        return await read() == wanted
+
+    await until(is_so, f"that it becomes {wanted!r}")
 
 
 async def _is_known(database: Database) -> bool:

@@ -25,6 +25,7 @@ from isthmus.runtime.deploy.deploy import checked
 from isthmus.runtime.deploy.loading import NotAFrontEnd, front_end_folders, load_front_end
 from isthmus.store import Database
 from tests import shipped
+from tests.waiting import until
 
 from . import deployed
 from .deployed import WISH, ground, said, write
@@ -135,12 +136,13 @@ async def test_a_node_that_lost_the_word_looks_for_itself(database, nodes, tmp_p
     await _deploy(database, tmp_path, "first")
     looking = asyncio.create_task(deaf.follower._keep_up())  # no connection that listens
     try:
-        for _ in range(500):
-            await asyncio.sleep(0.02)
+
+        async def has_heard() -> bool:
             with suppress(errors.NotPermitted):
-                if await deaf.which() == said("first"):
-                    break
-        assert await deaf.which() == said("first")
+                return await deaf.which() == said("first")
+            return False
+
+        await until(has_heard, "that it has looked")
     finally:
         looking.cancel()
 

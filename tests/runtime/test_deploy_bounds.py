@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import msgspec
 import pytest
 from hypothesis import given
@@ -13,6 +11,7 @@ from isthmus.kernel import errors
 from isthmus.runtime.deploy import deploy as deploys
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy.guardrails import CALLS_MIN, Bounds, Count, WrongBounds, bounds_of, judged
+from tests.waiting import until
 
 from .deployed import WISH, ground, said, write
 
@@ -28,12 +27,32 @@ async def _deploy(database, tmp_path, version, *, percent=100, **more) -> None:
 
 
 async def _taken_back(database) -> switches.Rollout:
-    for _ in range(500):
+    """Return the switch that takes a version back, as soon as both nodes have put it in place."""
+
+    async def look() -> switches.Rollout | None:
         held = await switches.current(database, "north")
-        if held is not None and held.kind == "automatic-rollback":
-            return held
-        await asyncio.sleep(0.02)
-    raise AssertionError("it was not taken back")
+        is_back = held is not None and held.kind == "automatic-rollback" and await _is_in_place(database, held)
+        return held if is_back else None
+
+    held = await until(look, "that it is taken back")
+    assert held is not None
+    return held
+
+
+async def _is_in_place(database, held: switches.Rollout) -> bool:
+    async with database.platform() as session:
+        applied = "select count(*) from runtime.applied where front_end = $1 and switch >= $2 and trouble = ''"
+        return await session.fetch_value(applied, held.front_end, held.id) == 2
+
+
+async def _judged(database, calls: int) -> None:
+    """Wait until the nodes have looked at how so many calls fared: they add them up when they judge them."""
+
+    async def are_judged() -> bool:
+        async with database.platform() as session:
+            return (await session.fetch_value("select sum(calls) from runtime.watched") or 0) >= calls
+
+    await until(are_judged, f"that {calls} calls are judged")
 
 
 async def test_a_version_that_fails_is_taken_back_with_the_reason_on_record(database, nodes, tmp_path):
@@ -45,7 +64,6 @@ async def test_a_version_that_fails_is_taken_back_with_the_reason_on_record(data
     held = await _taken_back(database)
     assert held.reason == "20 of 20 calls failed (100.0 %), and 5 % may"
     assert held.made_by == "isthmus"
-    await asyncio.sleep(0.2)
     assert [await node.which() for node in nodes] == [said("first")] * 2
     assert [one.kind for one in await switches.history(database, "north")].count("automatic-rollback") == 1
 
@@ -69,7 +87,6 @@ async def test_a_staged_version_that_fails_goes_and_the_stable_one_stays(databas
             failed += 1
     held = await _taken_back(database)
     assert held.reason.startswith(f"{failed} of {failed} calls failed")
-    await asyncio.sleep(0.2)
     assert {await nodes[0].which(client=str(number)) for number in range(40)} == {said("first")}
 
 
@@ -79,7 +96,10 @@ async def test_refusals_are_no_faults(database, nodes, tmp_path):
     for _ in range(2 * CALLS_MIN):
         with pytest.raises(errors.RuleBroken):
             await nodes[0].which()
-    await asyncio.sleep(2.5)
+    await _judged(database, 2 * CALLS_MIN)
+    with pytest.raises(errors.RuleBroken):
+        await nodes[0].which()
+    await _judged(database, 2 * CALLS_MIN + 1)  # by then the first of them have been judged, and acted upon
     held = await switches.current(database, "north")
     assert held is not None
     assert held.kind == "deploy"

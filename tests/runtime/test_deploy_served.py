@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from isthmus.runtime.deploy import versions
 from isthmus.runtime.deploy.remote import Refused, Remote
 from isthmus.store import Database
 from tests.flows.serving import Server
+from tests.waiting import until
 
 from .deployed import WISH, ground, said, write
 
@@ -84,13 +86,12 @@ def _placed(folder: Path) -> Path:
 
 
 async def _workers(database: Database, count: int) -> list[int]:
-    for _ in range(500):
+    async def look() -> list[int]:
         async with database.platform() as session:
             rows = await session.fetch(switches._LIVE)
-        if len(rows) == count:
-            return [row["pid"] for row in rows]
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"there were never {count} workers")
+        return [row["pid"] for row in rows] if len(rows) == count else []
+
+    return await until(look, f"that there are {count} workers")
 
 
 async def _pids_of(database: Database, node: Server) -> list[int]:
@@ -100,6 +101,16 @@ async def _pids_of(database: Database, node: Server) -> list[int]:
 
 def _status(pid: int) -> str:
     return Path(f"/proc/{pid}/status").read_text()
+
+
+async def _ready(database: Database, folder: Path) -> list[int]:
+    async with database.platform() as session:
+        return [row["pid"] for row in await session.fetch(READY, versions.pack(folder).hash)]
+
+
+async def _others_are_ready(database: Database, folder: Path, stopped: int) -> bool:
+    ready = await _ready(database, folder)
+    return len(ready) == 3 and stopped not in ready
 
 
 async def _answers(database: Database, nodes: Sequence[Server]) -> set[str]:
@@ -144,7 +155,7 @@ async def test_a_worker_killed_in_the_middle_of_a_switch_stops_nothing(database,
     folder = write(tmp_path / "work", "second")
     deploying = asyncio.create_task(deploys.deploy(ground(database, tmp_path / "own"), folder, WISH))
     os.kill(pids[0], signal.SIGSTOP)  # it hears of the version, and does nothing
-    await asyncio.sleep(1)
+    await until(partial(_others_are_ready, database, folder, pids[0]), "that the others are ready")
     os.kill(pids[0], signal.SIGKILL)
     done = await deploying
     assert done.outcome == "live"
@@ -162,11 +173,11 @@ async def test_a_worker_killed_between_being_ready_and_switching_stops_nothing(d
     pids = await _workers(database, 4)
     folder = write(tmp_path / "work", "second")
     deploying = asyncio.create_task(deploys.deploy(ground(database, tmp_path / "own"), folder, WISH))
-    async with database.platform() as session:
-        for _ in range(10_000):
-            if pids[0] in [row["pid"] for row in await session.fetch(READY, versions.pack(folder).hash)]:
-                break
-            await asyncio.sleep(0.001)
+
+    async def is_ready() -> bool:
+        return deploying.done() or pids[0] in await _ready(database, folder)
+
+    await until(is_ready, "that it is ready")
     os.kill(pids[0], signal.SIGKILL)
     done = await deploying
     assert (done.outcome, done.behind) == ("live", ())
@@ -189,13 +200,13 @@ async def test_a_node_that_was_away_during_a_switch_answers_by_it_soon_after_and
     for pid in frozen:
         os.kill(pid, signal.SIGCONT)
     seen: set[str] = set()
-    for _ in range(100):
+
+    async def answers_by_it() -> bool:
         found = await _answers(database, [after])
-        seen |= found
-        if found == {said("second")}:
-            break
-        await asyncio.sleep(0.1)
-    assert found == {said("second")}
+        seen.update(found)
+        return found == {said("second")}
+
+    await until(answers_by_it, "that it answers by the second version")
     assert seen <= {said("first"), said("second")}
     after.stop()
     await deploys.deploy(ground(database, tmp_path / "own"), write(tmp_path / "work", "third"), WISH)

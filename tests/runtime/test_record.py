@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +20,7 @@ from isthmus.values import Address, attributes_of
 
 from .recorded_shop import NOON, Buy, Line, Total, baskets, listed, record, release, total
 
+WAITS = "select count(*) > 0 from pg_locks where relation = 'runtime.recorded_call'::regclass and not granted"
 SECRETS = ("ada@example.com", "Lovelace", "Garden Street", "+441234", "SW1A")
 HOME = Address(
     country="GB", region="LND", city="London", postcode="SW1A 1AA", street="Garden Street 7", recipient="Lovelace",
@@ -127,6 +129,25 @@ async def test_a_full_buffer_drops_and_counts_and_the_calls_go_on(database, monk
     monkeypatch.setattr(records, "BUFFER_MAX", 2)
     recorder = await record(database, release(north=listed), baskets("north", 5))
     assert (recorder.figures.kept, recorder.figures.dropped) == (2, 3)
+
+
+async def test_whoever_is_cancelled_while_it_writes_leaves_every_story_to_the_next(database):
+    recorder = await record(database, release(north=listed), baskets("north", 1))
+    platform = Platform(release(north=listed), database, clock=lambda: NOON, recorder=recorder)
+    for _, ask in baskets("north", 5):
+        await platform.call(total, ask, Caller(front_end="north"))
+    flushing = asyncio.create_task(recorder.flush())
+    async with database.platform_transaction() as session:  # the table is another's while it writes
+        await session.execute("lock table runtime.recorded_call in access exclusive mode")
+        async with database.platform() as other:
+            while not await other.fetch_value(WAITS):
+                assert not flushing.done()
+        flushing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await flushing
+    await recorder.flush()
+    assert [one.calls for one in await recorded.counted(database)] == [6]
+    assert recorder.figures.dropped == 0
 
 
 async def test_a_story_as_large_as_an_export_is_dropped_and_counted(database):

@@ -20,6 +20,7 @@ from isthmus.runtime.shadow.run import reachable
 from isthmus.runtime.shadow.shadow import Shadow
 from isthmus.store import Database
 from tests.flows.serving import Server
+from tests.waiting import until
 
 from .deployed import WISH, ground, said, write
 
@@ -37,18 +38,19 @@ async def shop(database: Database, database_url: str, tmp_path: Path) -> AsyncIt
     await server.start()
     key = await create_client(database, "north", "shop")
     async with httpx.AsyncClient(headers={"authorization": f"Bearer {key}"}, timeout=30) as client:
-        yield Shop(database, tmp_path, client, f"http://127.0.0.1:{server.port}")
+        yield Shop(database, tmp_path, client, server)
     server.stop()
 
 
 class Shop:
     """A front end at work, and what deploys to it."""
 
-    def __init__(self, database: Database, folder: Path, client: httpx.AsyncClient, url: str) -> None:
+    def __init__(self, database: Database, folder: Path, client: httpx.AsyncClient, server: Server) -> None:
         self.database = database
         self._folder = folder
         self._client = client
-        self._url = url
+        self._server = server
+        self._url = f"http://127.0.0.1:{server.port}"
 
     async def shadow(self, version: str, *, body: str = "pass") -> deploys.Deployed:
         folder = write(self._folder / "work", version, body=body)
@@ -79,6 +81,14 @@ class Shop:
         answer = await self._client.post(f"{self._url}/v1/pricing.put-prices", json={"prices": [price]})
         assert answer.status_code == 200, answer.text
 
+    async def restart(self) -> None:
+        self._server.stop()
+        await self._server.start()
+
+    async def recorded(self) -> int:
+        async with self.database.platform() as session:
+            return await session.fetch_value("select count(*) from runtime.recorded_call")
+
     async def written(self) -> tuple[int, int]:
         """Return how many prices and events there are."""
         async with self.database.platform() as session:
@@ -88,20 +98,22 @@ class Shop:
 
     async def until(self, is_so: Callable[[Shadow], bool], *, calling: int = 1, expected: str = "first") -> Shadow:
         """Return what the shadow has found as soon as it is so, with calls coming in all the time."""
-        found = None
-        for _ in range(240):
+        found = await shadows.find(self.database, "north")
+
+        async def look() -> bool:
+            nonlocal found
             await self.calls(calling, expected)
             found = await shadows.find(self.database, "north")
-            if is_so(found):
-                return found
-            await asyncio.sleep(0.25)
-        raise AssertionError(f"it never came: {found}")
+            return is_so(found)
+
+        await until(look, "what the shadow is to find")
+        return found
 
 
 async def test_live_calls_are_run_by_the_shadow_too_and_the_shopper_gets_the_live_answer(shop: Shop) -> None:
     done = await shop.shadow("second")
     assert (done.outcome, done.percent) == ("shadow", 100)
-    found = await shop.until(lambda one: one.report is not None and one.report.calls > 20)
+    found = await shop.until(lambda one: one.report is not None and one.report.changed_calls > 20)
     assert found.report is not None
     said_of_it = await shop.command("shadow", "north")
     assert "in the shadow of 100 % of live calls" in said_of_it
@@ -109,7 +121,8 @@ async def test_live_calls_are_run_by_the_shadow_too_and_the_shopper_gets_the_liv
     assert "shadow 100 %" in await shop.command("versions", "north")
     (tally,) = found.report.tallies
     assert (tally.name, tally.same, tally.failing) == ("north.which", 0, 0)
-    assert tally.differing == found.report.changed_calls == found.report.calls
+    assert tally.differing == found.report.changed_calls == tally.compared
+    assert tally.compared + tally.unreadable == found.report.calls  # a busy machine cuts a run off: it is not compared
     assert tally.examples[0].differences[0].old == '"first"'
     assert "north.where" in tally.examples[0].cause
     assert tally.changed.low > 0.8
@@ -166,7 +179,7 @@ async def test_a_shadow_whose_process_is_killed_goes_on_where_it_was(shop: Shop,
     found = await shop.until(lambda one: one.report is not None and one.report.calls > calls + 20)
     assert found.ended == ""
     assert found.report is not None
-    assert found.report.differing + found.report.failing == found.report.calls
+    assert found.report.differing + found.report.failing + found.report.unreadable == found.report.calls
 
 
 @pytest.mark.slow
@@ -189,18 +202,19 @@ async def test_without_a_shadow_no_process_runs_and_no_more_is_recorded(shop: Sh
     await shop.shadow("second")
     await shop.until(lambda one: one.report is not None)
     assert "ended: stopped by team" in await shop.command("shadow", "north", "--stop")
-    for _ in range(100):
-        if not _processes_of_the_shadow(database_url):
-            break
-        await asyncio.sleep(0.1)
-    assert _processes_of_the_shadow(database_url) == []
-    await asyncio.sleep(2)
-    async with shop.database.platform() as session:
-        count = "select count(*) from runtime.recorded_call"
-        before = await session.fetch_value(count)
+
+    async def no_process_runs() -> bool:
+        return not _processes_of_the_shadow(database_url)
+
+    await until(no_process_runs, "that its process ends")
+
+    async def is_unrecorded() -> bool:
+        before = await shop.recorded()
         await shop.calls(30)
-        await asyncio.sleep(2)
-        assert await session.fetch_value(count) < before + 10, "one in a hundred is recorded, and no more"
+        await shop.restart()  # a server that stops writes down all that it has recorded
+        return await shop.recorded() < before + 10
+
+    await until(is_unrecorded, "that one in a hundred is recorded, and no more")
 
 
 def _process_of_the_shadow(database_url: str) -> int:

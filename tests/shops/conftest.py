@@ -28,11 +28,13 @@ from isthmus.runtime.isolation.isolate import Isolation, load_isolated, points_o
 from isthmus.store import Database, migrate_own
 from tests import browser as browsers
 from tests import shipped
-from tests.flows.serving import STARTS_WITHIN_S, Server
+from tests.flows.serving import Server
 from tests.flows.test_business_lines import CODES, FOLDERS, Lines, stocked
+from tests.waiting import PATIENCE_S, until
 
 FreshDatabase = Callable[[], AbstractAsyncContextManager[str]]
 ROOT = Path(__file__).parents[2]
+KIT = ROOT / "kits" / "storefront" / "src"
 TOKEN = "an-operator"
 PATIENCE_MS = 30_000  # a busy machine answers late; a test that fails waits this long
 
@@ -96,7 +98,8 @@ def shops(api: str, keys: dict[str, str], root: Path = ROOT) -> Iterator[dict[st
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
                 port = free.getsockname()[1]
-            facts = {"SHOP_API": api, "SHOP_KEY": key, "SHOP_SECRET": f"secret of {code}", "PYTHONPATH": str(root)}
+            facts = {"SHOP_API": api, "SHOP_KEY": key, "SHOP_SECRET": f"secret of {code}"}
+            facts["PYTHONPATH"] = os.pathsep.join((str(root), str(KIT)))
             made = ["--factory", f"front_ends.{code}.shop.app:shop", "--port", str(port), "--log-level", "warning"]
             command = [sys.executable, "-m", "uvicorn", *made]
             running.append(subprocess.Popen(command, cwd=root, env={**os.environ, **facts}))
@@ -106,19 +109,19 @@ def shops(api: str, keys: dict[str, str], root: Path = ROOT) -> Iterator[dict[st
         for one in running:
             one.terminate()
         for one in running:
-            one.wait(STARTS_WITHIN_S)
+            one.wait(PATIENCE_S)
 
 
 async def answers(address: str) -> None:
-    async with httpx.AsyncClient(timeout=STARTS_WITHIN_S) as client:
-        for _ in range(STARTS_WITHIN_S * 10):
-            await asyncio.sleep(0.1)
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
+
+        async def is_there() -> bool:
             try:
-                if (await client.get(f"{address}/shop.css")).status_code == 200:
-                    return
+                return (await client.get(f"{address}/shop.css")).status_code == 200
             except httpx.TransportError:
-                continue
-    raise AssertionError(f"the shop at {address} did not start")
+                return False
+
+        await until(is_there, f"that the shop at {address} starts")
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 from starlette.responses import Response
+
+from isthmus_storefront import Refused, make, session
 
 CODES = ("brand", "fresh", "market")
 SECRET = b"secret"
@@ -22,8 +23,7 @@ DIGITS = ["\u00b2", "9" * 5_000, "\u0663", "-1", "1.0", "", " 1", "1e3", "0x1"]
 class Silent:
     """A platform that knows one order and one payment, and refuses the rest as the real one does."""
 
-    def __init__(self, refused: type[Exception]) -> None:
-        self._refused = refused
+    def __init__(self) -> None:
         self.keys: list[str | None] = []
 
     async def call(self, capability: str, ask: dict[str, Any], key: str | None = None) -> dict[str, Any]:
@@ -31,7 +31,7 @@ class Silent:
         self.keys.append(key)
         if capability == "order.get-order":
             return {"order_id": "one", "member_id": "ada", "state": "shipped", "group_id": "g"}
-        raise self._refused({"slug": "shop.test", "status": 422, "detail": f"{capability} was called"})
+        raise Refused({"slug": "shop.test", "status": 422, "detail": f"{capability} was called"})
 
     async def close(self) -> None: ...
 
@@ -39,23 +39,16 @@ class Silent:
 @asynccontextmanager
 async def opened(code: str, kept: Mapping[str, Any] | None = None) -> AsyncIterator[httpx.AsyncClient]:
     """Open a shop over a platform of few words, for a shopper who holds this in her cookie."""
-    app, session, platform = _parts(code)
-    made = app.make("http://127.0.0.1:9", "key", SECRET)
-    made.state.platform, made.state.secret, made.state.departments = Silent(platform.Refused), SECRET, {}
+    shop = importlib.import_module(f"front_ends.{code}.shop.app").SHOP
+    made = make(shop, "http://127.0.0.1:9", "key", SECRET)
+    made.state.platform, made.state.secret, made.state.departments = Silent(), SECRET, {}
     transport = httpx.ASGITransport(made, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://shop:8081") as client:
         if kept is not None:
             reply = Response()
-            session.write(reply, dict(kept), SECRET)
-            client.cookies.set(session.COOKIE, reply.headers["set-cookie"].partition("=")[2].partition(";")[0])
+            session.write(reply, shop.cookie, dict(kept), SECRET)
+            client.cookies.set(shop.cookie, reply.headers["set-cookie"].partition("=")[2].partition(";")[0])
         yield client
-
-
-def _parts(code: str) -> tuple[ModuleType, ModuleType, ModuleType]:
-    app, session, platform = (
-        importlib.import_module(f"front_ends.{code}.shop.{name}") for name in ("app", "session", "platform")
-    )
-    return app, session, platform
 
 
 SHOPPER = {"member_id": "ada", "basket_id": "b", "count": 1, "payments": ["p"]}
@@ -121,10 +114,9 @@ async def test_a_key_that_no_header_holds_is_refused(code: str, key: str) -> Non
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("cookie", ["\u00e9.\u00e9", ".", "a.b.c", "x" * 5_000, "W10=.", "\u00b2"])
 async def test_any_cookie_is_a_stranger(code: str, cookie: str) -> None:
-    _, session, _ = _parts(code)
     async with opened(code) as shop:
         for path in ("/orders", "/basket", "/pay/p", "/orders/one"):
-            reply = await shop.get(path, headers=[(b"cookie", f"{session.COOKIE}={cookie}".encode())])  # type: ignore[arg-type]
+            reply = await shop.get(path, headers=[(b"cookie", f"{code}_shop={cookie}".encode())])  # type: ignore[arg-type]
             check(reply)
 
 

@@ -14,12 +14,12 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 from starlette.responses import Response
 
-from front_ends.market.shop import session as market_session
 from isthmus.flows.after_sale import api as after_sale
 from isthmus.kernel import errors
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
+from isthmus_storefront import session
 
 from .conftest import CODES, ROOT, Mall, answers, shops
 from .test_shopping import order_and_pay, put, see_total, sign_in
@@ -152,10 +152,10 @@ async def test_what_is_wrong_with_a_field_is_said_beside_it(page: Page, mall: Ma
 
 async def test_a_basket_that_is_kept_no_longer_is_an_empty_one(shopper: BrowserContext, mall: Mall) -> None:
     shop, gone, page = mall.shops["market"], Response(), await shopper.new_page()
-    market_session.write(gone, {"basket_id": str(uuid.uuid4()), "count": 3}, b"secret of market")
+    session.write(gone, "market_shop", {"basket_id": str(uuid.uuid4()), "count": 3}, b"secret of market")
     kept = re.findall(r"market_shop=([^;]+)", gone.headers["set-cookie"])[0]
     for path, seen in (("/basket", "empty"), ("/product/jar", "Put in basket")):
-        await shopper.add_cookies([{"name": market_session.COOKIE, "value": kept, "url": shop}])
+        await shopper.add_cookies([{"name": "market_shop", "value": kept, "url": shop}])
         await page.goto(shop + path)
         await expect(page.get_by_role("main")).to_contain_text(re.compile(seen, re.I))
     await page.get_by_role("button", name="Put in basket").click()

@@ -228,18 +228,18 @@ async def test_its_pages_are_for_everybody(browser: Browser, mall: Mall, code: s
     await put(page, shop, "mug", 2)
     await sign_in(page, shop)
     await see_total(page)
-    broken = {"basket": await _unreadable(page)}
+    broken = {"basket": await unreadable(page)}
     await page.get_by_role("button", name=re.compile("^Order for")).click()
     await expect(page.get_by_role("button", name=re.compile("^Pay"))).to_be_visible()
-    broken["pay"] = await _unreadable(page)
+    broken["pay"] = await unreadable(page)
     await page.get_by_role("button", name=re.compile("^Pay")).click()
     await expect(page.get_by_role("heading", name="My orders")).to_be_visible()
-    broken["orders"] = await _unreadable(page)
+    broken["orders"] = await unreadable(page)
     await page.get_by_role("main").get_by_role("link", name=re.compile(r"\d+")).first.click()
-    broken["order"] = await _unreadable(page)
+    broken["order"] = await unreadable(page)
     for path in ("/", "/?text=nothing-like-it", "/product/cup", "/basket", "/sign-in", "/product/none"):
         await page.goto(shop + path)
-        broken[path] = await _unreadable(page)
+        broken[path] = await unreadable(page)
     await context.close()
     assert {path: found for path, found in broken.items() if found} == {}
 
@@ -260,7 +260,7 @@ async def test_who_signs_out_leaves_nothing_behind_for_the_next_at_the_screen(
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-async def _unreadable(page: Page) -> list[str]:
+async def unreadable(page: Page) -> list[str]:
     """Return what keeps somebody from reading a page: serious findings of axe, and what is wider than the screen."""
     found = (await Axe().run(page)).response["violations"]
     serious = [f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in ("serious", "critical")]

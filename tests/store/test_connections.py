@@ -11,6 +11,7 @@ import pytest
 from isthmus.kernel import errors
 from isthmus.store.connections import Connections
 from isthmus.store.session import TenantConnection
+from tests.waiting import until
 
 MAX = 2
 
@@ -47,10 +48,11 @@ async def test_one_that_broke_while_nobody_used_it_is_replaced(pool: asyncpg.Poo
     admin = await asyncpg.connect(empty_url)
     await admin.execute("select pg_terminate_backend($1)", broken)
     await admin.close()
-    for _ in range(100):
-        if pool.get_size() == 0:
-            break
-        await asyncio.sleep(0.02)
+
+    async def is_gone() -> bool:
+        return pool.get_size() == 0
+
+    await until(is_gone, "that the pool has lost it")
     taken = await connections.take()
     assert await backend(taken) != broken
     await connections.give(taken)

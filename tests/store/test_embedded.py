@@ -18,11 +18,13 @@ import pytest
 
 from isthmus.kernel import errors
 from isthmus.store import embedded
+from tests.waiting import until
 
 USER = """
 import sys, time
 from pathlib import Path
 from isthmus.store import embedded
+from tests.waiting import until
 server = embedded.start(Path(sys.argv[1]))
 print("started", flush=True)
 sys.stdin.readline()
@@ -154,14 +156,15 @@ async def test_a_server_that_was_killed_is_started_again_by_whoever_uses_it(tmp_
         killed = psutil.Process(number)
         killed.kill()
         await asyncio.to_thread(killed.wait)
-        for _ in range(600):  # until it is there; a look every 0.1 s
+
+        async def is_there() -> bool:
             with suppress(OSError, asyncpg.PostgresError):
                 connection = await asyncpg.connect(server.url)
                 assert await connection.fetchval("select 1") == 1
                 await connection.close()
-                break
-            await asyncio.sleep(0.1)
-        else:
-            raise AssertionError("nobody started it")
+                return True
+            return False
+
+        await until(is_there, "that somebody starts it")
         looking.cancel()
         assert not server.mend()

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from isthmus.kernel import errors, ports
 from isthmus.store import Database, Event, Outbox
+from tests.waiting import until
 
 
 def event(subject: str, number: int) -> ports.EventRow:
@@ -300,16 +301,16 @@ async def test_a_mover_never_starts_above_a_transaction_that_still_runs(database
     await outbox.collect()
     async with database.platform() as session:
         assert await session.fetch_value("select count(*) from isthmus.event where id = 'early/1'") == 1
-    assert await floor_above(database, 12_000)
+    await floor_above(database, 12_000)
 
 
-async def floor_above(database: Database, seq: int) -> bool:
+async def floor_above(database: Database, seq: int) -> None:
     """Move events until movers look no lower; transactions of other databases on this server hold them back too."""
-    for _ in range(20):
-        if await move_many(database) > seq:
-            return True
-        await asyncio.sleep(0.1)
-    return False
+
+    async def look() -> bool:
+        return await move_many(database) > seq
+
+    await until(look, f"that movers look no lower than {seq}")
 
 
 async def test_a_long_reader_does_not_make_movers_pass_over_all_that_was_moved(
@@ -318,5 +319,5 @@ async def test_a_long_reader_does_not_make_movers_pass_over_all_that_was_moved(
     dump = await asyncpg.connect(database_url)
     await dump.execute("begin isolation level repeatable read")
     await dump.fetch("select from isthmus.event")
-    assert await floor_above(database, 12_000)
+    await floor_above(database, 12_000)
     await dump.close()

@@ -11,13 +11,14 @@ from starlette.responses import Response
 
 from isthmus.kernel import encode, errors
 from isthmus.kernel.host import Trace
+from isthmus.pages import moment_of
 from isthmus.runtime.replay import recorded
 from isthmus.runtime.replay.latest import Wanted
 from isthmus.runtime.replay.latest import latest as recorded_latest
 from isthmus.store import Database
 
 from .client import Client
-from .web import Page, moment_of, render
+from .web import Page, render
 
 PAGE_SIZE: Final = 30
 ASKED: Final = ("front_end", "capability", "outcome", "from", "until", "cursor")

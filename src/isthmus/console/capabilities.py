@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from isthmus.kernel import Caller, Capability, Effect, errors
 from isthmus.kernel.host import Trace
+from isthmus.pages import ordered
 
 from . import forms
 from .calls import Told, plain
@@ -20,7 +21,7 @@ from .client import CLIENT, Client
 from .contract_history import ContractHistory
 from .cost import Cost
 from .traffic import Traffic
-from .web import Page, form, ordered, page_of, render
+from .web import Page, form, page_of, render
 
 PAGE_SIZE: Final = 40
 COLUMNS: Final[Mapping[str, Callable[[tuple[Capability[Any, Any], int]], Any]]] = {

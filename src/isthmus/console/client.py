@@ -33,6 +33,10 @@ class Client:
     def may(self, front_end: str, name: str) -> bool:
         return name in self.release.line(front_end).permitted
 
+    def new_id(self) -> str:
+        """Return an id that nothing has yet."""
+        return self.platform.new_call_id()
+
     async def call(self, front_end: str, name: str, ask: Mapping[str, Any], *, key: str | None = None) -> Any:
         """Call a capability with what JSON can say, and return what JSON says of the answer.
 

@@ -21,7 +21,6 @@ from isthmus.data.persons.one_id import OneId
 from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import owner
 from isthmus.data.query.proof import Proofs
-from isthmus.kernel import errors
 from isthmus.values import whole_number
 
 from .client import Client
@@ -30,9 +29,10 @@ from .one_id import OneIdPages
 from .pages import Part
 from .receipts import ReceiptPages
 from .web import ROWS_MAX, Page, redirect, render
+from .work import Work, shown
 
 PAGE_SIZE: Final = 50
-LAND_MAX: Final = 5  # every process lands by itself as well, and of two at once one begins again
+WORK: Final = "work"  # the folder beside the lake in which work beside the pages is written down
 ROW_Y: Final = 26  # of a field in the graph of lineage
 _QUARANTINED: Final = """
     select source, owner, reason, "row", landed_at, digest from lake.quarantine
@@ -69,7 +69,7 @@ def data_part(client: Client, data: DataPlatform, land: Land, one_id: OneId | No
     explorer.warm()
     receipts = ReceiptPages(data, explorer.policy, client.release.lines)
     pages = [*explorer.pages(), *receipts.pages(), *Data(data, land).pages()]
-    pages += OneIdPages(one_id).pages() if one_id else []
+    pages += OneIdPages(one_id, Work(data.lake.folder.parent / WORK, "resolving")).pages() if one_id else []
     said = {name: one.doc for name, one in data.model.metrics.items()}
     return Part(pages=pages, metrics=said, business=explorer.business)
 
@@ -80,6 +80,8 @@ class Data:
     def __init__(self, data: DataPlatform, land: Land) -> None:
         self._data = data
         self._land = land
+        folder = data.lake.folder.parent / WORK
+        self._work = {name: Work(folder, name) for name in ("landing", "checking")}
 
     def pages(self) -> list[Page]:
         return [
@@ -137,14 +139,14 @@ class Data:
             findings=findings,
             broken=[one for one in findings if not one.holds],
             rules=len(quality.rules(self._data.model)),
-            done=request.query_params.get("done", ""),
+            **shown(request, self._work.values()),
             datasets=sorted((name, head.rows(name)) for name in head.datasets if not name.startswith("changes/")),
         )
 
     async def check(self, request: Request) -> Response:
-        """Examine all rules, keys and references now, and keep what was found."""
-        await asyncio.to_thread(self._examine)
-        return redirect(request, "/quality", done="checked")
+        """Begin to examine all rules, keys and references, and keep what is found."""
+        self._work["checking"].begin(lambda: asyncio.to_thread(self._examine))
+        return redirect(request, "/quality", work="checking")
 
     def _examine(self) -> None:
         reader, now = self._data.lake.newest(), datetime.now(UTC)
@@ -164,15 +166,9 @@ class Data:
         quality.examine(quality.rules(self._data.model), reader, now, self._history())
 
     async def land(self, request: Request) -> Response:
-        """Land what is committed; where another landing was first, what it left."""
-        for attempt in range(LAND_MAX):
-            try:
-                await self._land()
-                break
-            except errors.Conflict:
-                if attempt == LAND_MAX - 1:
-                    raise
-        return redirect(request, "/quality", done="landed")
+        """Begin to land what is committed."""
+        self._work["landing"].begin(self._land)
+        return redirect(request, "/quality", work="landing")
 
     async def quarantine(self, request: Request) -> Response:
         source, at = request.query_params.get("source", ""), _whole(request.query_params.get("cursor"))

@@ -9,12 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel import errors
+from isthmus.pages import BIGINT_MAX, ordered
 from isthmus.runtime.events import dead_letters
 from isthmus.runtime.events.dead_letters import DeadLetter
 from isthmus.store import Database
 from isthmus.values import whole_number
 
-from .web import BIGINT_MAX, Page, form, ordered, page_of, redirect, render
+from .web import Page, form, page_of, redirect, render
 
 PAGE_SIZE: Final = 50
 COLUMNS: Final[Mapping[str, Callable[[DeadLetter], Any]]] = {

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from isthmus.kernel import errors
 from isthmus.kernel.host import CompiledFrontEnd
+from isthmus.pages import BIGINT_MAX, ordered
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy import versions
 from isthmus.runtime.deploy.changes import Change, compared
@@ -25,7 +26,7 @@ from isthmus.runtime.shadow import shadow as shadows
 from isthmus.values import whole_number
 
 from .client import CLIENT
-from .web import BIGINT_MAX, Page, form, ordered, page_of, redirect, render
+from .web import Page, form, page_of, redirect, render
 
 PAGE_SIZE: Final = 25
 HISTORY_MAX: Final = 30

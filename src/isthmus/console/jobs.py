@@ -8,12 +8,13 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from isthmus.pages import ordered
 from isthmus.runtime.events import timers
 from isthmus.runtime.events.timers import JobStatus
 from isthmus.store import Database
 
 from .client import Client
-from .web import Page, ordered, page_of, render
+from .web import Page, page_of, render
 
 PAGE_SIZE: Final = 100
 COLUMNS: Final[Mapping[str, Callable[[JobStatus], Any]]] = {

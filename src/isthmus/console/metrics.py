@@ -23,9 +23,10 @@ from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import Policy, of_front_end
 from isthmus.kernel import errors
 from isthmus.markings import Where
+from isthmus.pages import ordered
 
 from .client import Client
-from .web import Page, ordered, render
+from .web import Page, render
 
 ROWS_MAX: Final = 500  # of the table; the file that can be downloaded has all
 SERIES_MAX: Final = 6  # of a chart: more can't be told apart

@@ -12,6 +12,7 @@ from isthmus.data.persons.one_id import OneId
 from isthmus.kernel import errors
 
 from .web import Page, form, redirect, render
+from .work import Work, shown
 
 PATH: Final = "/one-id"
 REVIEWER: Final = "console"
@@ -20,8 +21,9 @@ REVIEWER: Final = "console"
 class OneIdPages:
     """The reviewer's page, and what its buttons do."""
 
-    def __init__(self, one_id: OneId) -> None:
+    def __init__(self, one_id: OneId, resolving: Work) -> None:
         self._one_id = one_id
+        self._work = resolving
 
     def pages(self) -> list[Page]:
         return [
@@ -33,11 +35,13 @@ class OneIdPages:
 
     async def show(self, request: Request) -> Response:
         review = await self._one_id.review()
-        return render(request, "one_id.html", review=review, done=request.query_params.get("done", ""))
+        done = request.query_params.get("done", "")
+        return render(request, "one_id.html", review=review, done=done, **shown(request, [self._work]))
 
     async def run(self, request: Request) -> Response:
-        await self._one_id.run(datetime.now(UTC))
-        return redirect(request, PATH, done="resolved")
+        """Begin to compare all members anew."""
+        self._work.begin(lambda: self._one_id.run(datetime.now(UTC)))
+        return redirect(request, PATH, work="resolving")
 
     async def decide(self, request: Request) -> Response:
         """Take a reviewer's word on one pair."""

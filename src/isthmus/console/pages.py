@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from isthmus.kernel import Platform
 
+from .brought import brought_pages, brought_searches
 from .calls import Calls, Told
 from .capabilities import Capabilities
 from .client import Client
@@ -18,9 +19,6 @@ from .find import Search
 from .jobs import Jobs
 from .lines import Business, Lines
 from .map import Map
-from .members import Members
-from .orders import Orders
-from .stock import Stock
 from .traffic import Traffic
 from .web import Page
 
@@ -53,12 +51,10 @@ def every_page(
         *Capabilities(client, traffic, told, cost, history).pages(),
         *deploys.pages(),
         *cost.pages(),
-        *Orders(client).pages(),
-        *Members(client).pages(),
-        *Stock(client).pages(),
+        *brought_pages(client),
         *Calls(client, told).pages(),
         *jobs.pages(),
         *dead_letters.pages(),
-        *Search(client, told, data.metrics).pages(),
+        *Search(client, told, data.metrics, brought_searches(client)).pages(),
         *data.pages,
     ]

@@ -5,6 +5,7 @@ Each process counts in memory and adds what it has counted every few seconds, so
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -121,6 +122,9 @@ class Traffic:
                     [call.error for call in calls],
                     [call.took_ns // 1_000 for call in calls],
                 )
+        except asyncio.CancelledError:
+            self._figures.put_back(counted, refused)
+            raise
         except errors.IsthmusError as error:
             self._figures.put_back(counted, refused)
             log.warning("traffic was not kept and will be tried again: %s", error)

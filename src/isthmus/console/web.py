@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, urlencode
@@ -32,7 +31,6 @@ Item = TypeVar("Item")
 
 FORM_MAX: Final = 256 * 1024  # bytes of a form: an ask of a thousand lines fits
 ROWS_MAX: Final = 10**8  # no list here is longer
-BIGINT_MAX: Final = 10**18 - 1  # of a number that a column of 64 bits holds
 STATIC_AGE_S: Final = 30 * 86_400  # addresses of static files carry a hash of what is in them
 SECURITY: Final = {
     "content-security-policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; "
@@ -83,35 +81,6 @@ def page_of(request: Request, found: Sequence[Item], size: int) -> tuple[Sequenc
     """Return the part of a whole list that the address asks for, and the cursor of the next part."""
     at = whole_number(request.query_params.get("cursor"), 0, ROWS_MAX) or 0
     return found[at : at + size], str(at + size) if len(found) > at + size else None
-
-
-def moment_of(request: Request, name: str) -> datetime | None:
-    """Return a time of the address, in UTC where it names no zone; a day is its beginning. Raises BadAsk."""
-    text = request.query_params.get(name, "").strip()
-    try:
-        at = datetime.fromisoformat(text) if text else None
-    except ValueError:
-        raise errors.BadAsk(
-            f"{name} = {text!r} is no time", remedy="write it like 2026-01-31 or 2026-01-31T18:00", path=name
-        ) from None
-    return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def ordered(
-    request: Request, found: Iterable[Item], columns: Mapping[str, Callable[[Item], Any]], name: str = "sort"
-) -> list[Item]:
-    """Return a whole list by the column that the address names, `-` in front for downwards; what has none stands last.
-
-    A list of which the page has a part only can't be sorted so: it would pretend that the part is the whole.
-    """
-    text = request.query_params.get(name, "")
-    column = columns.get(text.removeprefix("-"))
-    if column is None:
-        return list(found)
-    keyed = [(column(one), one) for one in found]
-    there = [pair for pair in keyed if pair[0] is not None]
-    there.sort(key=lambda pair: pair[0], reverse=text.startswith("-"))
-    return [one for _, one in there] + [one for key, one in keyed if key is None]
 
 
 async def form(request: Request) -> dict[str, str]:
@@ -170,7 +139,7 @@ async def _from_here(request: Request, call_next: RequestResponseEndpoint) -> Re
 
 def _templates() -> jinja2.Environment:
     made = jinja2.Environment(
-        loader=jinja2.PackageLoader("isthmus.console"),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader("isthmus.console"), jinja2.FunctionLoader(_of_package)]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -181,6 +150,13 @@ def _templates() -> jinja2.Environment:
     names: dict[str, Any] = {"asset": _asset_names().__getitem__, "with_query": _with_query}
     made.globals.update(names)
     return made
+
+
+def _of_package(name: str) -> str | None:
+    """Return a template that is named with its package, `package:name.html`."""
+    package, _, file = name.partition(":")
+    found = importlib.resources.files(package) / file if file else None
+    return found.read_text() if found is not None and found.is_file() else None
 
 
 def _menu(pages: Sequence[Page]) -> list[tuple[str, list[Page]]]:

@@ -87,7 +87,7 @@ class Gateway:
         self.platform = platform
         self._clients = clients
         self._stories = stories
-        self._pages = Pages(platform, stories, readiness)
+        self._pages = Pages(platform, stories, readiness, lambda: [prefix for prefix, _ in self._mounts])
         self._mounts = sorted((mounts or {}).items(), key=lambda mount: -len(mount[0]))
         self._limits = limits or Limits()
         self._clock = clock
@@ -162,6 +162,9 @@ class Gateway:
                 call_id=request.call_id,
                 tell=stories.append if _is_told(headers) else None,
             )
+        except errors.Fault as fault:
+            stories = stories or [self._failed(request, client, fault)]
+            raise
         finally:
             for story in stories:
                 await self._stories.keep(story)
@@ -169,6 +172,22 @@ class Gateway:
             request.sent.append((b"idempotency-replayed", b"true"))
         request.sent += self._leaving(client.front_end, request.path[len(CALLS) :])
         return Reply(body=answer)
+
+    def _failed(self, request: Request, client: Principal, fault: errors.Fault) -> Trace:
+        """Return what is kept of a call that failed: the reason, which its answer does not tell, without its ask."""
+        line, name = self.platform.release.line(client.front_end), request.path[len(CALLS) :]
+        version = line.find(name).capability.version
+        return Trace(
+            call_id=request.call_id,
+            capability=name,
+            version=version,
+            front_end=client.front_end,
+            box=client.front_end,
+            fingerprint=line.fingerprint,
+            ask=None,
+            now=self.platform.clock().isoformat(),
+            error=f"{fault.slug}: {fault}",
+        )
 
     def _leaving(self, front_end: str, name: str) -> Headers:
         """Return what a caller of a deprecated capability is told (RFC 9745, RFC 8594)."""

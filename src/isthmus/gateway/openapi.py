@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, cast
 
 import msgspec
@@ -13,8 +12,9 @@ from isthmus.governance.schema import schemas as schemas_of
 from isthmus.kernel import Effect, errors
 from isthmus.kernel.host import BoundCapability, CompiledFrontEnd, Release
 
-from . import problem
+from . import generators, problem
 from .examples import example
+from .openapi_routes import question, routes
 
 Json = dict[str, Any]
 
@@ -47,7 +47,7 @@ _HEADERS: Final[Json] = {
     "traceparent": {"description": "the call's place in the trace", "schema": {"type": "string"}},
     "Idempotency-Replayed": {
         "description": "true where the key had been answered before: this is the first answer again",
-        "schema": {"const": "true"},
+        "schema": {"type": "string", "const": "true"},
     },
     "Retry-After": {"description": "seconds to wait", "schema": {"type": "integer"}},
 }
@@ -81,19 +81,25 @@ _PARAMETERS: Final[Json] = {
 }
 
 
-def document(release: Release, code: str, scopes: tuple[str, ...] | None = None) -> Json:
-    """Return the OpenAPI document of a front end, or of its client with these scopes."""
+def document(release: Release, code: str, scopes: tuple[str, ...] | None = None, mounted: Collection[str] = ()) -> Json:
+    """Return the OpenAPI document of a front end, or of its client with these scopes.
+
+    mounted: the prefixes that the server hands on, such as `/data` and `/deploy`; what is there is in the document.
+    """
     line = release.line(code)
     offered = [one for name, one in sorted(line.offered.items()) if name in line.permitted and _in(scopes, name)]
     types = tuple(kind for one in offered for kind in (one.capability.ask, one.capability.answer))
-    schemas, components = schemas_of(types, _REF, line.front_end.attributes)
+    schemas, components = schemas_of((*types, *question(scopes, mounted)), _REF, line.front_end.attributes)
     plain = cast(Json, msgspec.json.decode(msgspec.json.encode([schemas, components])))
-    schemas, components = cast("tuple[list[Json], Json]", plain)
-    _polish([schemas, components])
+    schemas, components = generators.plain_names(*cast("tuple[list[Json], Json]", plain))
+    generators.polish([schemas, components])
+    _close_dimensions(offered, line, schemas, components)
+    generators.say_defaults(schemas[::2], components)
     paths: Json = {}
     for place, one in enumerate(offered):
         ask, answer = schemas[2 * place], schemas[2 * place + 1]
-        paths[f"/v1/{one.capability.name}"] = {"post": _operation(one, line, ask, answer, components)}
+        paths[f"/v1/{one.capability.name}"] = {"post": _operation(one, ask, answer, components)}
+    beside = routes(scopes, mounted, schemas[len(types) :])
     return {
         "openapi": "3.1.0",
         "info": {
@@ -103,8 +109,8 @@ def document(release: Release, code: str, scopes: tuple[str, ...] | None = None)
         },
         "servers": [{"url": "/"}],
         "security": [{"key": []}],
-        "tags": [*_tags(release, offered), {"name": "gateway", "description": "The gateway itself."}],
-        "paths": {**paths, **_own_paths()},
+        "tags": [*_tags(release, offered), *(_BESIDE[name] for name in _BESIDE if _is_tagged(beside, name))],
+        "paths": {**paths, **beside},
         "components": {
             "schemas": {**components, "Problem": problem.SCHEMA},
             "parameters": _PARAMETERS,
@@ -124,12 +130,34 @@ def _tags(release: Release, offered: Iterable[BoundCapability]) -> list[Json]:
     return [{"name": name, "description": release.packs[name].doc if name in release.packs else ""} for name in packs]
 
 
-def _operation(
-    one: BoundCapability, line: CompiledFrontEnd, ask: Json, answer: Json, components: Mapping[str, Json]
-) -> Json:
+_BESIDE: Final[Json] = {
+    "gateway": {"name": "gateway", "description": "The gateway itself."},
+    "data": {"name": "data", "description": "The data platform: a key may ask whose scopes name `data.ask`."},
+    "deploy": {"name": "deploy", "description": "Versions of this front end: for keys with the scope `deploy.*`."},
+}
+
+
+def _is_tagged(paths: Json, tag: str) -> bool:
+    return any(tag in operation["tags"] for methods in paths.values() for operation in methods.values())
+
+
+def _close_dimensions(
+    offered: Iterable[BoundCapability], line: CompiledFrontEnd, schemas: list[Json], components: Json
+) -> None:
+    """Say which values of a dimension this front end knows; the contract itself leaves that open.
+
+    An ask's fields that are dimensions of the release are so for every capability with this ask.
+    """
+    for place, one in enumerate(offered):
+        if one.dimensions:
+            name = schemas[2 * place]["$ref"].rpartition("/")[2]
+            known = {dimension: line.dimensions[dimension].values for dimension in one.dimensions}
+            components[name] = generators.narrow(components[name], known)
+
+
+def _operation(one: BoundCapability, ask: Json, answer: Json, components: Mapping[str, Json]) -> Json:
     capability = one.capability
     summary, _, rest = capability.doc.partition("\n")
-    ask = _narrowed(ask, one, line)
     parameters = ["DeadlineMs", "Explain", "Traceparent"]
     headers = ["Isthmus-Call", "RateLimit", "RateLimit-Policy", "traceparent"]
     if capability.effect is not Effect.READ:
@@ -162,15 +190,6 @@ def _operation(
     }
 
 
-def _narrowed(ask: Json, one: BoundCapability, line: CompiledFrontEnd) -> Json:
-    """Say which values of a dimension this front end knows; the contract itself leaves that open."""
-    known = {name: list(line.dimensions[name].values) for name in one.dimensions}
-    if not known:
-        return ask
-    properties = {name: {"enum": [*values, None]} for name, values in known.items()}
-    return {"allOf": [ask, {"type": "object", "properties": properties}]}
-
-
 def _refusals(kinds: Iterable[type[errors.IsthmusError]]) -> Json:
     by_status: dict[int, list[type[errors.IsthmusError]]] = defaultdict(list)
     for kind in dict.fromkeys(kinds):
@@ -186,42 +205,9 @@ def _refusals(kinds: Iterable[type[errors.IsthmusError]]) -> Json:
 
 def _problem_response(description: str, slugs: list[str]) -> Json:
     """Describe a problem; the slugs are those that are declared, and a front end's own may come on top."""
-    schema = {"allOf": [_PROBLEM, {"properties": {"slug": {"examples": slugs}}}]} if slugs else _PROBLEM
     return {
         "description": description,
+        **({"x-isthmus-slugs": slugs} if slugs else {}),
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in ("Isthmus-Call", "Retry-After")},
-        "content": {"application/problem+json": {"schema": schema}},
+        "content": {"application/problem+json": {"schema": _PROBLEM}},
     }
-
-
-def _own_paths() -> Json:
-    def get(name: str, summary: str, schema: Json, *refused: int) -> Json:
-        problems = {str(status): {"$ref": "#/components/responses/Problem"} for status in refused}
-        answer = {"description": "The answer.", "content": {"application/json": {"schema": schema}}}
-        return {"operationId": name, "tags": ["gateway"], "summary": summary, "responses": {"200": answer, **problems}}
-
-    anything = {"type": "object"}
-    call_id = {"name": "call_id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-    status = {"type": "object", "properties": {"status": {"type": "string"}}, "required": ["status"]}
-    told = get("gateway.call", "Say why a call was answered as it was.", anything, 401, 404, 429, 503)
-    return {
-        "/v1/openapi.json": {"get": get("gateway.openapi", "Get this document.", anything, 401, 403, 429, 503)},
-        "/v1/calls/{call_id}": {"get": {**told, "parameters": [call_id]}},
-        "/health": {"get": {**get("gateway.health", "Say whether the process lives.", status), "security": []}},
-        "/ready": {"get": {**get("gateway.ready", "Say whether calls can be answered.", status, 503), "security": []}},
-    }
-
-
-def _polish(schema: Any) -> None:
-    """Take the indentation of source code out of descriptions, and say what the wire can carry."""
-    if isinstance(schema, dict):
-        found = cast(Json, schema)
-        if isinstance(text := found.get("description"), str):
-            found["description"] = inspect.cleandoc(text)
-        if found.get("type") == "integer":
-            found.setdefault("format", "int64")
-        for inner in found.values():
-            _polish(inner)
-    elif isinstance(schema, list):
-        for inner in cast("list[Any]", schema):
-            _polish(inner)

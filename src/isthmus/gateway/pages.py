@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,8 +46,11 @@ class Page:
 class Pages:
     """Finds the page at a path."""
 
-    def __init__(self, platform: Platform, stories: Stories, readiness: Readiness) -> None:
+    def __init__(
+        self, platform: Platform, stories: Stories, readiness: Readiness, mounted: Callable[[], Collection[str]]
+    ) -> None:
         self._platform = platform
+        self._mounted = mounted
         self._stories = stories
         self._readiness = readiness
         self._exact = {
@@ -118,7 +121,7 @@ class Pages:
         kept = self._documents.get((code, scopes, form))
         if kept is not None and kept[0] is line:
             return kept[1]
-        document = openapi.document(release, code, scopes)
+        document = openapi.document(release, code, scopes, self._mounted())
         made = msgspec.json.encode(document) if form == "json" else docs.page(code, document)
         if len(self._documents) >= DOCUMENTS_MAX:
             self._documents.clear()

@@ -151,7 +151,10 @@ def problem(error: Exception, call_id: str) -> Problem:
     """Return the problem document of an error; what is a fault is logged in full and told without its inside."""
     if not isinstance(error, errors.IsthmusError) or isinstance(error, errors.Fault):
         log.error("call %s failed: %s", call_id, error, exc_info=error)
-        error = errors.Fault("the platform failed to answer", remedy=f"report call {call_id}: its fault is logged")
+        error = errors.Fault(
+            "the platform failed to answer",
+            remedy=f"get /v1/calls/{call_id}, or report call {call_id}: its fault is logged",
+        )
     elif type(error) is errors.Unavailable:  # the platform's own trouble: it names hosts and ports
         log.warning("call %s found a part unavailable: %s", call_id, error)
         error = errors.Unavailable("a part that the answer needs does not respond", remedy="send it again in a moment")

@@ -54,7 +54,7 @@ class NoSuchStory(errors.NotFound):
     def __init__(self, call_id: str) -> None:
         super().__init__(
             f"no story of call {call_id!r} is kept",
-            remedy=f"send the call with `Isthmus-Explain: true`; the last {KEPT} are kept",
+            remedy=f"send the call with `Isthmus-Explain: true`; the last {KEPT} are kept, and those that failed",
             path=f"/v1/calls/{call_id}",
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job
+from isthmus.manifest import Every, Job, Page, Search
 
 from . import api, entities
 from .service import reservations, stock
@@ -16,7 +16,30 @@ PACK = Pack(
     migrations="isthmus.packs.inventory:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
-    brings=(Job(name="inventory.expire", when=Every(seconds=15), calls=api.expire),),
+    brings=(
+        Job(name="inventory.expire", when=Every(seconds=15), calls=api.expire),
+        Page(
+            path="/stock",
+            menu="Stock",
+            at="isthmus.packs.inventory.pages:show_list",
+            template="stocks.html",
+            needs=api.list_stock,
+        ),
+        Page(
+            path="/stock/{front_end}/{sku:path}",
+            at="isthmus.packs.inventory.pages:show_one",
+            template="stock.html",
+            needs=api.list_stock,
+        ),
+        Page(
+            path="/stock/{front_end}/{sku:path}",
+            at="isthmus.packs.inventory.pages:act",
+            template="stock.html",
+            needs=api.list_stock,
+            is_form=True,
+        ),
+        Search(at="isthmus.packs.inventory.pages:find", needs=api.list_stock),
+    ),
     conditions=(
         Condition(
             name="inventory.on-hand",

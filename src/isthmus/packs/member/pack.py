@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Persons
+from isthmus.manifest import Page, Persons, Search
 
 from . import api, entities
 from .service import members, points
@@ -33,7 +33,30 @@ PACK = Pack(
     migrations="isthmus.packs.member:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
-    brings=(PERSONS,),
+    brings=(
+        PERSONS,
+        Page(
+            path="/members",
+            menu="Members",
+            at="isthmus.packs.member.pages:show_list",
+            template="members.html",
+            needs=api.find_member,
+        ),
+        Page(
+            path="/members/{front_end}/{member_id}",
+            at="isthmus.packs.member.pages:show_one",
+            template="member.html",
+            needs=api.find_member,
+        ),
+        Page(
+            path="/members/{front_end}/{member_id}/segments",
+            at="isthmus.packs.member.pages:segments",
+            template="member.html",
+            needs=api.find_member,
+            is_form=True,
+        ),
+        Search(at="isthmus.packs.member.pages:find", needs=api.find_member),
+    ),
     conditions=(
         Condition(
             name="member.points-are-their-movements",

@@ -1,7 +1,7 @@
 """The manifest of orders."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Resource
+from isthmus.manifest import Page, Resource, Search
 from isthmus.markings import Segment
 
 from . import api, entities
@@ -17,6 +17,41 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Page(
+            path="/orders",
+            menu="Orders",
+            at="isthmus.packs.order.pages:show_list",
+            template="orders.html",
+            needs=api.list_orders,
+        ),
+        Page(
+            path="/orders/{front_end}/{order_id}",
+            at="isthmus.packs.order.pages:show_one",
+            template="order.html",
+            needs=api.list_orders,
+        ),
+        Page(
+            path="/orders/{front_end}/{order_id}/return",
+            at="isthmus.packs.order.pages:give_back",
+            template="order.html",
+            needs=api.list_orders,
+            is_form=True,
+        ),
+        Page(
+            path="/orders/{front_end}/{order_id}/returns/{return_id}",
+            at="isthmus.packs.order.pages:decide",
+            template="order.html",
+            needs=api.list_orders,
+            is_form=True,
+        ),
+        Page(
+            path="/orders/{front_end}/{order_id}/{act}",
+            at="isthmus.packs.order.pages:act",
+            template="order.html",
+            needs=api.list_orders,
+            is_form=True,
+        ),
+        Search(at="isthmus.packs.order.pages:find", needs=api.list_orders),
         Resource(
             kind=api.Numbers,
             make=numbers.made,

@@ -11,9 +11,10 @@ import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
+import msgspec
 
 from isthmus.kernel import decode, errors
 from isthmus.kernel.host import Point
@@ -40,9 +41,20 @@ def read_manifest(folder: Path) -> ToldFrontEnd:
     if not file.is_file():
         raise WrongManifest(f"{folder} has no {MANIFEST}", remedy="write one, see docs/guides/isolation.md")
     try:
-        return decode(file.read_bytes(), ToldFrontEnd)
+        return _placed(decode(file.read_bytes(), ToldFrontEnd), str(file))
     except errors.BadAsk as wrong:
         raise WrongManifest(f"{file}: {wrong.message}", remedy=wrong.remedy, path=wrong.path) from None
+
+
+def _placed(told: ToldFrontEnd, file: str) -> ToldFrontEnd:
+    """Say of each answer where it stands, for messages; a file of JSON has no lines to name, so its name must do."""
+    return msgspec.structs.replace(
+        cast(Any, told),
+        answers=tuple(
+            msgspec.structs.replace(cast(Any, one), source=one.source or f"{file}: {one.name}") for one in told.answers
+        ),
+        children=tuple(_placed(child, file) for child in told.children),
+    )
 
 
 class Service:

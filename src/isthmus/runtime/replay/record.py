@@ -128,15 +128,18 @@ class Recorder:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what is buffered now. Where the database refuses it, that is logged and it is lost."""
+        """Write what is buffered now. Where the database refuses it, that is logged and it is lost.
+
+        What is being written stays in the buffer until it is: whoever is cancelled meanwhile leaves it to the next.
+        """
         async with self._writing:
-            while self._buffer:
-                batch, self._buffer = self._buffer[:BATCH_MAX], self._buffer[BATCH_MAX:]
+            while batch := self._buffer[:BATCH_MAX]:
                 calls: list[RecordedCall] = []
                 for story in batch:
                     calls += self._recorded(story)
                     await asyncio.sleep(0)  # calls come first: one story at a time
                 await self._write(calls)
+                del self._buffer[: len(batch)]
 
     async def prune(self) -> None:
         """Delete what is too old, and of each front end what is too much."""

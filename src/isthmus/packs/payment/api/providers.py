@@ -81,11 +81,12 @@ class TestProvider:
     Whatever it did it also puts into `notifications`, so that an answer can be met by its own notification.
     """
 
+    name: str = "test"
     methods: tuple[str, ...] = ("card", "wallet")
     __test__ = False  # no test case, whatever pytest thinks of its name
 
-    def __init__(self, name: str = "test") -> None:
-        self.name = name
+    def __init__(self, name: str = "") -> None:
+        self.name = name or self.name
         self.outcomes: dict[str, Outcome] = {}
         self.notifications: list[str] = []
         self.effects = 0  # how often money was moved or held: what must never be counted twice

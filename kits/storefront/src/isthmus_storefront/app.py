@@ -1,0 +1,64 @@
+"""The app of a shop: browse, basket, checkout, orders and returns, over the public API."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .basket import basket, change, checkout
+from .browsing import browse, product
+from .orders import one_order, orders, pay, pay_later, send_back
+from .pages import environment, refusal, style
+from .platform import Platform, Refused
+from .safety import guarded
+from .shop import Shop
+from .signing import sign_in, sign_out
+
+
+def serve(shop: Shop) -> Starlette:
+    """Return the shop's app by the environment: SHOP_API, SHOP_KEY, and SHOP_SECRET, which signs its cookie."""
+    return make(shop, os.environ["SHOP_API"], os.environ["SHOP_KEY"], os.environ["SHOP_SECRET"].encode())
+
+
+def make(shop: Shop, address: str, key: str, secret: bytes) -> Starlette:
+    """Return the shop's app over a platform's address."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
+        app.state.platform, app.state.secret, app.state.departments = Platform(address, key), secret, {}
+        yield
+        await app.state.platform.close()
+
+    handlers, around = {Refused: refusal}, [Middleware(guarded)]
+    made = Starlette(routes=_routes(), lifespan=lifespan, exception_handlers=handlers, middleware=around)
+    made.state.shop, made.state.pages = shop, environment(shop)
+    return made
+
+
+def _routes() -> list[Route]:
+    return [
+        Route("/", browse),
+        Route("/product/{sku}", product),
+        Route("/basket", basket),
+        Route("/basket", change, methods=["POST"]),
+        Route("/checkout", checkout, methods=["POST"]),
+        Route("/pay/{payment_id}", pay, methods=["GET", "POST"]),
+        Route("/orders", orders),
+        Route("/orders/{order_id}", one_order),
+        Route("/orders/{order_id}/return", send_back, methods=["POST"]),
+        Route("/orders/{order_id}/pay", pay_later, methods=["POST"]),
+        Route("/sign-in", sign_in, methods=["GET", "POST"]),
+        Route("/sign-out", sign_out, methods=["POST"]),
+        Route("/shop.css", _style),
+    ]
+
+
+async def _style(request: Request) -> Response:
+    return Response(style(request.app.state.shop), media_type="text/css")

@@ -1,0 +1,140 @@
+"""Pages of the basket and the checkout: what it costs and why, and the order for the total that was shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from .forms import field, key_of, read_form, whole
+from .pages import keep, page, shopper
+from .platform import Platform, Refused
+from .shelf import remarks
+from .shop import Form, Shop
+
+PAYMENTS_KEPT = 5  # a cookie is small
+
+
+async def basket(request: Request) -> Response:
+    """Show the basket, what it costs and why."""
+    return await _basket_page(request, {})
+
+
+async def change(request: Request) -> Response:
+    """Set a quantity, and remember what it was shown to cost: a later price is pointed out before it is charged."""
+    platform: Platform = request.app.state.platform
+    shop: Shop = request.app.state.shop
+    form, kept = await read_form(request), shopper(request)
+    quantity = whole(field(form, "quantity"))  # the button "take out" comes after the field: the last one counts
+    if quantity is None:
+        raise Refused({"status": 400, "detail": "a quantity is a whole number"})
+    line = {"sku": field(form, "sku"), "quantity": quantity, **shop.line(form)}
+    held = await _put(platform, shop, kept, line)
+    kept["count"] = len(held["lines"])
+    try:
+        ask = {"basket_id": kept["basket_id"], "currency": shop.currency.code}
+        shown = (await preview(request, ask, kept))["bill"]["lines"]
+        known = [
+            {"sku": one["sku"], "quantity": one["quantity"], "shown": priced["amount"], "attributes": one["attributes"]}
+            for one, priced in zip(held["lines"], shown, strict=True)
+            if one["sku"] == priced["sku"]
+        ]
+        if known:
+            await platform.call("order.set-lines", {"basket_id": kept["basket_id"], "lines": known})
+    except Refused:
+        pass  # the basket's page says why, beside the line
+    return keep(request, RedirectResponse("/basket", status_code=303), kept)
+
+
+async def _put(platform: Platform, shop: Shop, kept: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:
+    if "basket_id" in kept:
+        try:
+            return await platform.call("order.set-lines", {"basket_id": kept["basket_id"], "lines": [line]})
+        except Refused as refused:
+            if refused.slug != "order.unknown-basket":  # not kept for ever: the shopper begins another
+                raise
+    kept["basket_id"] = (await platform.call("order.open-basket", {"currency": shop.currency.code}))["basket_id"]
+    return await platform.call("order.set-lines", {"basket_id": kept["basket_id"], "lines": [line]})
+
+
+async def checkout(request: Request) -> Response:
+    """Show the total for an address, or order for the total that was shown."""
+    platform: Platform = request.app.state.platform
+    shop: Shop = request.app.state.shop
+    form, kept = await read_form(request), shopper(request)
+    expected = whole(form.get("expected", ""))
+    if form.get("see") or expected is None or not kept.get("member_id") or "basket_id" not in kept:
+        return await _basket_page(request, form)
+    ask = _ask(shop, form, kept) | {"expected_total": {"currency": shop.currency.code, "minor": expected}}
+    try:
+        placed = await platform.call("checkout.place-order", ask, key=key_of(form))
+    except Refused as refused:
+        return await _basket_page(request, form, refused)
+    kept = {name: value for name, value in kept.items() if name not in ("basket_id", "count")}
+    kept["payments"] = [*kept.get("payments", []), placed["payment_id"]][-PAYMENTS_KEPT:]
+    return keep(request, RedirectResponse(f"/pay/{placed['payment_id']}", status_code=303), kept)
+
+
+async def _basket_page(request: Request, form: Form, refused: Refused | None = None) -> Response:
+    platform: Platform = request.app.state.platform
+    shop: Shop = request.app.state.shop
+    kept = shopper(request)
+    if "basket_id" not in kept:
+        return page(request, "basket.html", refused, basket=None)
+    try:
+        held = await platform.call("order.get-basket", {"basket_id": kept["basket_id"]})
+    except Refused as gone:
+        return _forget_basket(request, gone)
+    priced: dict[str, Any] | None = None
+    if held["lines"]:
+        try:
+            priced = await preview(request, _ask(shop, form, kept), kept)
+        except Refused as problem:
+            refused = refused or problem
+    lines = await _lines(platform, shop, held["lines"], priced)
+    extra = await shop.options(platform, form)
+    return page(request, "basket.html", refused, basket=held, lines=lines, preview=priced, form=form, **extra)
+
+
+async def _lines(
+    platform: Platform, shop: Shop, held: list[dict[str, Any]], priced: dict[str, Any] | None
+) -> list[dict[str, Any]]:
+    """Return the lines of a basket with what they are, whose, what they cost and what is to be said of them."""
+    skus = [one["sku"] for one in held]
+    described = await platform.call("catalog.describe-skus", {"skus": skus}) if skus else {"items": []}
+    known = {one["item"]["sku"]: one["item"] for one in described["items"]}
+    bills = priced["bill"]["lines"] if priced else [None] * len(held)  # a line of each, in its order
+    notes = remarks(priced, shop.currency) if priced else {}
+    return [
+        one
+        | {name: known[one["sku"]][name] for name in ("title", "unit", "category")}
+        | {"by": shop.from_whom(known[one["sku"]]), "bill": bill, "notes": notes.get(one["sku"], [])}
+        for one, bill in zip(held, bills, strict=True)
+    ]
+
+
+def _forget_basket(request: Request, refused: Refused) -> Response:
+    if refused.slug != "order.unknown-basket":
+        raise refused
+    kept = {name: value for name, value in shopper(request).items() if name not in ("basket_id", "count")}
+    return keep(request, page(request, "basket.html", None, basket=None, session=kept), kept)
+
+
+async def preview(request: Request, ask: dict[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an order would cost this shopper, and why. Raises Refused."""
+    shown = {name: value for name, value in ask.items() if name not in ("contact_email", "expected_total")}
+    if kept.get("member_id"):
+        shown["member_id"] = kept["member_id"]
+    return await request.app.state.platform.call("checkout.preview-order", shown)
+
+
+def _ask(shop: Shop, form: Form, kept: Mapping[str, Any]) -> dict[str, Any]:
+    ask: dict[str, Any] = {"currency": shop.currency.code, "basket_id": kept["basket_id"]}
+    if kept.get("member_id"):
+        ask["member_id"] = kept["member_id"]
+    if form:
+        ask["address"] = {"country": shop.country} | {name: form.get(name, "") for name, _ in shop.address}
+        ask |= {"delivery_method": "post", **shop.order(form)}
+    return ask

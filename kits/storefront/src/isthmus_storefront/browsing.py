@@ -1,0 +1,58 @@
+"""Pages to look around: the shelf and a product."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from .basket import preview
+from .pages import page, shopper
+from .platform import Platform, Refused
+from .shelf import cards, departments
+from .shop import Shop
+
+PAGE = 24  # products of a page
+
+
+async def browse(request: Request) -> Response:
+    """Show what is offered, by department or words, each with its price."""
+    platform: Platform = request.app.state.platform
+    shop: Shop = request.app.state.shop
+    query = request.query_params
+    ask: dict[str, Any] = {"text": query.get("text", ""), "limit": PAGE}
+    ask |= {name: query[name] for name in ("category", "cursor") if query.get(name)}
+    category = ask.get("category", "")
+    kept = request.app.state.departments
+    found, top = await asyncio.gather(platform.call("catalog.search", ask), departments(platform, kept, ""))
+    below = await departments(platform, kept, category.partition("/")[0]) if category else []
+    shown = await cards(platform, shop.currency, shopper(request).get("member_id"), found["items"])
+    facts: dict[str, Any] = {"cards": shown, "next_cursor": found["next_cursor"], "top": top, "below": below}
+    return page(request, "shelf.html", None, **facts, text=ask["text"], category=category)
+
+
+async def product(request: Request) -> Response:
+    """Show one product, and what each of its variants costs now."""
+    platform: Platform = request.app.state.platform
+    sku = request.path_params["sku"]
+    shown = await platform.call("catalog.get-product", {"sku": sku})
+    offers = {one["sku"]: one for one in shown["offers"] if one["is_open"]}
+    variants = [one for one in shown["variants"] if one["sku"] in offers]
+    choices = [await _choice(request, one, offers[one["sku"]]) for one in variants]
+    return page(request, "product.html", product=shown, choices=choices)
+
+
+async def _choice(request: Request, variant: dict[str, Any], offer: dict[str, Any]) -> dict[str, Any]:
+    choice = {"sku": variant["sku"], "offer": offer, "unit": variant["unit"], "line": None, "problem": ""}
+    choice["label"] = ", ".join(variant["attributes"].values()) or variant["unit"]
+    line = {"sku": variant["sku"], "quantity": offer["min_quantity"]}
+    ask = {"currency": request.app.state.shop.currency.code, "lines": [line]}
+    try:
+        found = await preview(request, ask, shopper(request))
+        choice["line"] = found["bill"]["lines"][0]
+        choice["problem"] = "Out of stock" if found["shortages"] else ""
+    except Refused as refused:
+        choice["problem"] = "Not sold now" if refused.slug == "pricing.no-list-price" else str(refused)
+    return choice

@@ -1,0 +1,62 @@
+"""What a browser is told with every answer, so that pages are safe, and whose forms are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self'; style-src-attr 'unsafe-inline'; "
+    "frame-ancestors 'none'; form-action 'self'; base-uri 'none'; object-src 'none'"
+)
+SECURITY = [
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+]
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Any, Send], Awaitable[None]]
+
+
+def guarded(app: App) -> App:
+    """Return the shop with its safety: each answer with the headers above, no post from a page of elsewhere."""
+
+    async def guard(scope: Scope, receive: Any, send: Send) -> None:
+        if scope["type"] != "http":
+            return await app(scope, receive, send)
+
+        async def safe(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*map(_kept_here, message["headers"]), *SECURITY]
+            await send(message)
+
+        if scope["method"] not in SAFE and not _is_own(Request(scope)):
+            refusal = PlainTextResponse("this form was sent from a page of elsewhere", status_code=403)
+            return await refusal(scope, receive, safe)
+        return await app(scope, receive, safe)
+
+    return guard
+
+
+def _kept_here(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """Return a header; a redirect leads to this shop, whatever host the request named."""
+    name, value = header
+    if name != b"location":
+        return header
+    found = urlsplit(value.decode("latin-1"))
+    return name, urlunsplit(("", "", "/" + found.path.lstrip("/"), found.query, "")).encode("latin-1")
+
+
+def _is_own(request: Request) -> bool:
+    """True for a form of this very address: other ports of the host have the cookie too."""
+    if (site := request.headers.get("sec-fetch-site")) is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
