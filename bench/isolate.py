@@ -25,7 +25,8 @@ from isthmus.app.config import load_config
 from isthmus.app.packs import plugged
 from isthmus.kernel import Caller, Context, Effect, FrontEnd, Pack, Registry, Value, capability, implements
 from isthmus.packs.member import api as member
-from isthmus.runtime.isolation.isolate import Isolation, load_isolated, points_of
+from isthmus.runtime.isolation.isolate import load_isolated, points_of
+from isthmus.runtime.isolation.limits import Isolation
 from isthmus.runtime.isolation.waiting import IsolatingPlatform
 
 PACKS = plugged(load_config())

@@ -10,6 +10,8 @@ import sys
 from typer.testing import CliRunner
 
 from isthmus.cli import main_app
+from isthmus.manifest import Commands, brought
+from tests import shipped
 
 EVERY_HELP = """
 import json, sys
@@ -24,8 +26,8 @@ def paths(command, path):
 
 shown = {}
 for path in [*paths(get_command(main_app), []), ["data"], ["data", "ask"], ["data", "land"]]:
-    # The list of all commands has those of packs; demo's words are of the demo that is configured, psql's its own.
-    if path not in ([], ["demo"], ["psql"]):
+    # demo's words are of the demo that is configured, psql's its own.
+    if path not in (["demo"], ["psql"]):
         found = CliRunner().invoke(main_app, [*path, "--help"])
         shown[" ".join(path)] = [found.exit_code, "Usage" in found.output]
 print(json.dumps({"shown": shown, "modules": sorted(sys.modules)}))
@@ -40,6 +42,10 @@ def test_no_page_of_help_imports_what_only_a_running_command_needs() -> None:
     assert {path: found for path, found in said["shown"].items() if found != [0, True]} == {}
     assert {"client list", "migrate", "deploy", "data ask"} <= said["shown"].keys()
     assert [name for name in said["modules"] if name in (*HEAVY, *OWN)] == []
+
+
+def test_packs_that_ship_bring_no_commands_for_which_the_help_would_have_to_wait() -> None:
+    assert brought(shipped.PACKS, Commands) == []
 
 
 def test_the_version_is_that_of_what_is_installed() -> None:

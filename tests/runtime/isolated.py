@@ -9,7 +9,8 @@ from typing import Any
 
 from isthmus.kernel import FrontEnd
 from isthmus.kernel.host import Point
-from isthmus.runtime.isolation.isolate import Isolation, load_isolated, points_of
+from isthmus.runtime.isolation.isolate import load_isolated, points_of
+from isthmus.runtime.isolation.limits import Isolation
 from tests import shipped
 
 POINTS = points_of(shipped.PACKS)

@@ -12,7 +12,8 @@ from isthmus.runtime.deploy.check import TestsFailed, run_tests
 from isthmus.runtime.deploy.deploy import checked
 from isthmus.runtime.deploy.guardrails import REMEMBERED_S, TROUBLED_S, Bounds, RolloutMonitor
 from isthmus.runtime.isolation.breaker import FrontEndAway
-from isthmus.runtime.isolation.isolate import Isolation, load_isolated
+from isthmus.runtime.isolation.isolate import load_isolated
+from isthmus.runtime.isolation.limits import Isolation
 from tests import shipped
 
 from .deployed import write

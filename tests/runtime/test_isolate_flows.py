@@ -10,7 +10,8 @@ import pytest
 from isthmus.kernel import FrontEnd, errors
 from isthmus.runtime.deploy import deploy as deploys
 from isthmus.runtime.deploy import versions
-from isthmus.runtime.isolation.isolate import Isolation, load_isolated
+from isthmus.runtime.isolation.isolate import load_isolated
+from isthmus.runtime.isolation.limits import Isolation
 from isthmus.store import Database
 
 from .deployed import WISH, ground, write

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from isthmus.kernel import errors
-from isthmus.runtime.isolation.isolate import Isolation, load_isolated, points_of
+from isthmus.runtime.isolation.isolate import load_isolated, points_of
+from isthmus.runtime.isolation.limits import Isolation
 from tests import shipped
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "isolation.md"

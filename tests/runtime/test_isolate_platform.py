@@ -23,7 +23,7 @@ from isthmus.packs.pricing import api as pricing
 from isthmus.runtime.deploy import deploy as deploys
 from isthmus.runtime.deploy.follower import Follower
 from isthmus.runtime.deploy.guardrails import RolloutMonitor
-from isthmus.runtime.isolation.isolate import Isolation
+from isthmus.runtime.isolation.limits import Isolation
 from isthmus.runtime.isolation.manifest import WrongManifest
 from isthmus.runtime.isolation.remote import ServiceFailed
 from isthmus.runtime.isolation.waiting import CALLS_MAX, IsolatingPlatform

@@ -73,7 +73,8 @@ from pathlib import Path
 from isthmus.app.config import Config
 from isthmus.packs.member import api as member
 from isthmus.runtime.deploy.check import TestsFailed, run_tests
-from isthmus.runtime.isolation.isolate import Isolation, load_isolated
+from isthmus.runtime.isolation.isolate import load_isolated
+from isthmus.runtime.isolation.limits import Isolation
 from isthmus.runtime.isolation.sandbox import hide_this_process
 from tests.runtime.isolated import POINTS, asked
 import os

@@ -24,7 +24,8 @@ from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.runtime.deploy.loading import front_end_folders
-from isthmus.runtime.isolation.isolate import Isolation, load_isolated, points_of
+from isthmus.runtime.isolation.isolate import load_isolated, points_of
+from isthmus.runtime.isolation.limits import Isolation
 from isthmus.store import Database, migrate_own
 from tests import browser as browsers
 from tests import shipped

@@ -12,7 +12,7 @@ from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 from isthmus.kernel import errors
-from isthmus.runtime.isolation.isolate import Isolation
+from isthmus.runtime.isolation.limits import Isolation
 
 FILE = "isthmus.toml"
 TOKEN_VARIABLE = "ISTHMUS_CONSOLE_TOKEN"  # of the environment; shared by all workers of one server

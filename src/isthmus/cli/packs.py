@@ -28,12 +28,19 @@ class WithPacksCommands(TyperGroup):
         return None if found is None else _made(found)
 
 
+SHIPPED = "isthmus."  # packs that ship bring no commands, and the help is not to wait for their import
+
+
 def _brought() -> list[Commands]:
     from isthmus.app.config import load_config
+
+    config = load_config()
+    if all(name.startswith(SHIPPED) for name in (*config.packs, *config.flows)):
+        return []
     from isthmus.app.packs import plugging
     from isthmus.manifest import Commands, brought
 
-    packs, _ = plugging(load_config())  # what is wrong with them is said by the command that needs them
+    packs, _ = plugging(config)  # what is wrong with them is said by the command that needs them
     return brought(packs, Commands)
 
 

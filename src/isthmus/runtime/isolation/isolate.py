@@ -4,38 +4,22 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from weakref import WeakValueDictionary
 
 from isthmus.kernel import FrontEnd, Pack, errors
 from isthmus.kernel.host import Point
 
 from ..deploy.loading import content_hash, load_front_end
+from .limits import Isolation
 from .manifest import ToldAnswer, restore
 from .remote import Service, read_manifest
 from .waiting import can_wait, waitable
 from .watchdog import guarded
 from .wire import wire_of
 from .workers import Workers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Isolation:
-    """Where a front end's answers run, and what they may take.
-
-    budget_ms: of one answer, inline. deadline_ms: of one ask to a worker; of all asks of one call to a service.
-    memory_mb: of a worker, beyond what Python takes. url: of the service. hidden: folders that a worker finds empty.
-    """
-
-    mode: Literal["inline", "process", "http"] = "inline"
-    budget_ms: int = 100  # a thousand times what a rule takes, and short enough that others hardly notice
-    deadline_ms: int = 200
-    memory_mb: int = 256
-    url: str = ""
-    hidden: tuple[Path, ...] = ()
-
 
 _at_work: WeakValueDictionary[tuple[Path, str, Isolation], Workers] = WeakValueDictionary()
 
