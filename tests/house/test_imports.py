@@ -22,6 +22,7 @@ PLANTED = {
     "layers": ("values.py", "from isthmus.store import Database"),
     "packs": ("packs/{one}/rules.py", "from isthmus.packs.{other} import api as other"),
     "doors": ("flows/planted.py", "from isthmus.packs.{one} import storage"),
+    "data": ("data/lake/lake.py", "from isthmus.data.answers import metrics"),
     "domains": ("store/planted.py", "from isthmus.packs.{one} import api"),
 }
 
