@@ -9,7 +9,7 @@ import sys
 
 from playwright.async_api import Page, expect
 
-from isthmus.runtime.replay.report import CallCount, FrontEndReport
+from isthmus.runtime.replay.report import FrontEndReport, Tally
 from isthmus.runtime.shadow import shadow as shadows
 
 from .conftest import Served, eventually
@@ -123,7 +123,7 @@ async def test_a_version_in_the_shadow_is_shown_with_what_it_found_and_answers_n
     await versions.get_by_role("link").first.click()
     await expect(page.get_by_text("No call has been run yet")).to_be_visible()
     database = served.shop.database
-    tally = CallCount(name="pricing.quote", same=388, differing=24)
+    tally = Tally(name="pricing.quote", same=388, differing=24)
     found = FrontEndReport(front_end="north", calls=412, changed_calls=24, tallies=(tally,))
     shadow = await shadows.find(database, "north")
     await shadows.keep(database, shadow, found, (shadow.made_at, ""), 7)

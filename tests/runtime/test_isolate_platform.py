@@ -167,7 +167,7 @@ async def test_calls_of_others_end_before_a_looping_one_is_given_up(tmp_path: Pa
     assert not any(task.done() for task in looping)
     assert {type(ended).__name__ for ended in await asyncio.gather(*looping, return_exceptions=True)} <= {
         "WorkerFailed",
-        "Unavailable",
+        "FrontEndAway",
     }
 
 
@@ -182,7 +182,8 @@ async def test_a_deployed_version_answers_in_workers_and_is_never_imported_here(
     """
     folder = front_end_folder(tmp_path / "work", body, "where")
     load = app_front_ends.loads(
-        Config(root=tmp_path, data=tmp_path, front_ends=tmp_path, isolation={"north": Isolation(mode="process")})
+        Config(root=tmp_path, data=tmp_path, front_ends=tmp_path, isolation={"north": Isolation(mode="process")}),
+        shipped.PACKS,
     )
     platform = IsolatingPlatform(shipped.build([]), database)
     follower = Follower(platform, database, tmp_path / "cache", RolloutMonitor(), load)
@@ -232,7 +233,9 @@ def test_settings_of_isolation_are_checked(tmp_path: Path, text: str, sentence: 
 def test_settings_of_isolation_are_read(tmp_path: Path):
     file = tmp_path / "isthmus.toml"
     file.write_text('[front_ends.north]\nisolation = "process"\nmemory_mb = 64\n')
-    assert load_config(file).isolation_of(tmp_path / "north") == Isolation(mode="process", memory_mb=64)
+    assert load_config(file).isolation_of(tmp_path / "north") == Isolation(
+        mode="process", memory_mb=64, hidden=(tmp_path / ".isthmus",)
+    )
     assert load_config(file).isolation_of(tmp_path / "south").mode == "inline"
 
 

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from isthmus.kernel import errors
-from isthmus.store.connections import Connections
+from isthmus.store.connections import Connections, is_open
 from isthmus.store.session import TenantConnection
 from tests.waiting import until
 
@@ -50,9 +50,9 @@ async def test_one_that_broke_while_nobody_used_it_is_replaced(pool: asyncpg.Poo
     await admin.close()
 
     async def is_gone() -> bool:
-        return pool.get_size() == 0
+        return not is_open(connection)
 
-    await until(is_gone, "that the pool has lost it")
+    await until(is_gone, "that the connection is lost")
     taken = await connections.take()
     assert await backend(taken) != broken
     await connections.give(taken)

@@ -109,9 +109,11 @@ def test_a_command_makes_no_database_where_there_is_none(tmp_path: Path, monkeyp
 async def test_a_server_does_not_migrate_a_configured_database(database_url: str, tmp_path: Path) -> None:
     connection = await asyncpg.connect(database_url)
     await connection.execute(BACK)
-    with pytest.raises(AssertionError, match="did not start"):
+    applied = "select count(*) from isthmus.migration where pack = 'order'"
+    before = await connection.fetchval(applied)
+    with pytest.raises(AssertionError, match="the server has ended with"):
         await Server(tmp_path, database_url, ISTHMUS_DATA=str(tmp_path / "data")).start()
-    assert await connection.fetchval("select count(*) from isthmus.migration where pack = 'order'") == 5
+    assert await connection.fetchval(applied) == before
     await connection.close()
 
 

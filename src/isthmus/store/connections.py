@@ -30,7 +30,7 @@ class Connections:
         """Return a connection. Raises Unavailable where none is free in time."""
         while self._at_hand:
             connection, _ = self._at_hand.pop()
-            if _is_open(connection):
+            if is_open(connection):
                 return connection
             await self._pool.release(connection)  # which makes another one in its place
         self._waiting += 1
@@ -47,7 +47,7 @@ class Connections:
 
     async def give(self, connection: Connection) -> None:
         """Take a connection back; where somebody waits, or it is not as new, the pool has it."""
-        if self._waiting or not _is_open(connection) or connection.is_in_transaction():
+        if self._waiting or not is_open(connection) or connection.is_in_transaction():
             await self._pool.release(connection)
             return
         now = asyncio.get_running_loop().time()
@@ -67,7 +67,8 @@ class Connections:
             self._pool.terminate()
 
 
-def _is_open(connection: Connection) -> bool:
+def is_open(connection: Connection) -> bool:
+    """Say whether a connection can still be used."""
     try:
         return not connection.is_closed()
     except asyncpg.InterfaceError:  # it ended while nobody used it, and the pool has taken note

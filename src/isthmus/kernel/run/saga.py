@@ -288,6 +288,8 @@ async def run_saga(call: Call) -> tuple[Any, bytes | None]:
             if call.is_taken_over and not log.is_known:
                 await log.look()
                 raise AlreadyAnswered(b"")  # it has ended meanwhile
+            if call.claim is not None and not call.offered.capability.uses:
+                await log.look()  # it may have no step, whose first statement would find the answer
             answer = await _run(call, SagaLog(log, "", is_first=True, is_again=log.version > 0))
             break
         except _Elsewhere as elsewhere:
