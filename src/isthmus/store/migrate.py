@@ -30,7 +30,7 @@ import asyncpg
 
 from isthmus.kernel import errors
 
-from .errors import said, translated
+from .errors import BadAddress, said, translated
 from .migration_steps import steps_of
 from .tables import Tables, newer, older
 from .versions import check_version, for_server
@@ -178,6 +178,8 @@ async def _connected(url: str) -> AsyncGenerator[asyncpg.Connection]:
     """Give a connection to a PostgreSQL that Isthmus knows; what it says against statements are the kernel's errors."""
     try:
         connection = await asyncpg.connect(url, server_settings={"lock_timeout": f"{LOCK_LIMIT_S}s"})
+    except ValueError as wrong:  # asyncpg's own error for an address is one of these
+        raise BadAddress(wrong) from None
     except (OSError, asyncpg.PostgresError) as error:
         raise errors.Unavailable(
             f"the database does not answer: {error}", remedy="start it, or mend ISTHMUS_DATABASE_URL"
