@@ -85,7 +85,7 @@ def code_lines(path: Path) -> int:
 
 
 def test_the_kernel_is_small():
-    doors = {SRC / "kernel" / "__init__.py", SRC / "kernel" / "host.py"}  # lists of names
+    doors = {SRC / "kernel" / name for name in ("__init__.py", "host.py", "declare/context.py")}  # names, and no code
     files = [path for path in sources(SRC / "kernel") if path not in doors]
     assert sum(map(code_lines, files)) <= max(KERNEL_LINES_MAX, debt.KERNEL_LINES)
     assert max(map(lines, files)) <= FILE_LINES_MAX
