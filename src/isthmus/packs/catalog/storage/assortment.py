@@ -78,7 +78,8 @@ order by title, sku limit $5
 """
 
 _OF_CATEGORY = "category = any (array(select code from catalog.category where path @> array[{}]))"
-_OF_WORDS = "sku in (select sku from catalog.sku where words @@ catalog.sought({}, {is_wide}))"
+# A query of its own, so that words are made into what is sought once: a plan for all arguments would do it for each row.
+_OF_WORDS = "sku in (select sku from catalog.sku where words @@ (select catalog.sought({}, {is_wide})))"
 _OF_ATTRIBUTES = "sku in (select sku from catalog.sku where all_attributes @> {})"
 
 
