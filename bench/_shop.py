@@ -75,6 +75,20 @@ async def database(name: str) -> AsyncGenerator[str]:
         await asyncio.to_thread(server.stop)
 
 
+@asynccontextmanager
+async def another_database(name: str) -> AsyncGenerator[tuple[Path, str]]:
+    """Give an empty database on the PostgreSQL of `database`, which runs, as the folder of its socket and a name."""
+    admin = await asyncpg.connect(embedded.database_url(FOLDER, "postgres"))
+    try:
+        await admin.execute(f"drop database if exists bench_{name} with (force)")
+        await admin.execute(f"create database bench_{name}")
+        folder: str = await admin.fetchval("select split_part(current_setting('unix_socket_directories'), ',', 1)")
+        yield Path(folder), f"bench_{name}"
+    finally:
+        await admin.execute(f"drop database if exists bench_{name} with (force)")
+        await admin.close()
+
+
 def config(url: str) -> Config:
     return Config(root=FOLDER, data=FOLDER / "data", front_ends=FOLDER / "front_ends", database_url=url)
 

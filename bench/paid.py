@@ -65,7 +65,7 @@ async def _rows(rounds: int) -> list[Row]:
         trips = await _round_trips(url, key)
         async with shop.serving(url) as server, PaidByHand.open(url, max(CLIENTS)) as by_hand:
             hands = [by_hand.buyer(_basket) for _ in range(max(CLIENTS))]
-            buyers = [paying(server.port, key, _ask) for _ in range(max(CLIENTS))]
+            buyers = [paying(server.port, key, ask) for _ in range(max(CLIENTS))]
             meter = await Meter.of(url, server.process)
             await meter.turn(buyers)
             await meter.turn(hands)
@@ -111,7 +111,8 @@ def _told(clients: int, turns: Sequence[tuple[Took, Took]]) -> list[Row]:
     return [rate, *(_row(f"{name}: {what}", median(0, of), unit, other) for what, of, unit, other in others)]
 
 
-def _ask() -> dict[str, Any]:
+def ask() -> dict[str, Any]:
+    """Return what a guest asks for who buys some goods."""
     lines = tuple(checkout.BuyLine(sku=sku, quantity=1) for sku in _basket())
     return {"currency": shop.CURRENCY, "lines": lines}
 
