@@ -158,9 +158,9 @@ def _platform(running: Any, choose: Callable[[], Legs], batch: int) -> Booking:
     return book
 
 
-def _draft(legs: Legs) -> api.Draft:
-    named = tuple(api.Leg(account=code, amount=money(minor, "EUR")) for code, minor in legs)
-    return api.Draft(reference=uuid.uuid4().hex, kind="sale", legs=named)
+def _draft(legs: Legs) -> api.EntryDraft:
+    named = tuple(api.EntryLeg(account=code, amount=money(minor, "EUR")) for code, minor in legs)
+    return api.EntryDraft(reference=uuid.uuid4().hex, kind="sale", legs=named)
 
 
 def _by_hand(pool: asyncpg.Pool, choose: Callable[[], Legs], batch: int) -> Booking:
@@ -242,10 +242,10 @@ def _balance_rows(pool: asyncpg.Pool, choose: Callable[[], Legs], batch: int) ->
 async def _looked_up(url: str, running: Any) -> list[Row]:
     """Time the balance of an account with many legs, of which the last thousand entries are not summed up yet."""
     legs = (
-        api.Leg(account="assets:many", amount=money(5, "EUR")),
-        api.Leg(account="income:many", amount=money(-5, "EUR")),
+        api.EntryLeg(account="assets:many", amount=money(5, "EUR")),
+        api.EntryLeg(account="income:many", amount=money(-5, "EUR")),
     )
-    first = api.Draft(reference="many", kind="sale", legs=legs)
+    first = api.EntryDraft(reference="many", kind="sale", legs=legs)
     await running.platform.call(api.post, api.Post(entries=(first,)), shop.CALLER)
     connection = await asyncpg.connect(url)
     await connection.execute(_MANY_LEGS, LEGS // 2 - 1_000, timeout=600)

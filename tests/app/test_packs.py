@@ -213,8 +213,8 @@ def test_settings_of_another_shape_are_refused(tmp_path: Path, text: str) -> Non
 def subsets() -> list[tuple[str, ...]]:
     """Return sets of packs that can be left out: packs do without one another, so all are.
 
-    Each pack and each pair is left out alone and is kept alone, and so is each of a pair without the other; of what lies
-    between, some sets are drawn, the same ones each time.
+    Each pack and each pair is left out alone and is kept alone, and so is each of a pair without the other; of what
+    lies between, some sets are drawn, the same ones each time.
     """
     few = [left_out for size in range(3) for left_out in itertools.combinations(PACKS, size)]
     chance = random.Random(len(PACKS))

@@ -32,15 +32,15 @@ STANDING = """select coalesce(sum(amount), 0)::bigint from ledger.leg where laye
     (select account_id from ledger.account where front_end = $1 and code = $2 and owner = $3 and currency = $4)"""
 
 
-def leg(account: str, minor: int, currency: str = "EUR", owner: str = "") -> api.Leg:
-    return api.Leg(account=account, amount=money(minor, currency), owner=owner)
+def leg(account: str, minor: int, currency: str = "EUR", owner: str = "") -> api.EntryLeg:
+    return api.EntryLeg(account=account, amount=money(minor, currency), owner=owner)
 
 
-def draft(reference: str, *legs: api.Leg, **more: Any) -> api.Draft:
-    return api.Draft(reference=reference, kind=more.pop("kind", "sale"), legs=legs, **more)
+def draft(reference: str, *legs: api.EntryLeg, **more: Any) -> api.EntryDraft:
+    return api.EntryDraft(reference=reference, kind=more.pop("kind", "sale"), legs=legs, **more)
 
 
-def sale(reference: str, minor: int = 1000, **more: Any) -> api.Draft:
+def sale(reference: str, minor: int = 1000, **more: Any) -> api.EntryDraft:
     return draft(reference, leg(CASH, minor), leg(SALES, -minor), **more)
 
 
@@ -57,7 +57,7 @@ class Office:
     ) -> Any:
         return await self.platform.call(at_desk(capability, DESK), ask, self.caller, key=key, now=now)
 
-    async def post(self, *drafts: api.Draft, now: datetime | None = None) -> tuple[api.PostedEntry, ...]:
+    async def post(self, *drafts: api.EntryDraft, now: datetime | None = None) -> tuple[api.PostedEntry, ...]:
         return (await self.call(api.post, api.Post(entries=drafts), now=now)).items
 
     async def entry(self, reference: str) -> api.Entry:

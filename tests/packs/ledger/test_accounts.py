@@ -42,15 +42,15 @@ async def test_what_is_pending_takes_its_room_until_it_ends(office: Office) -> N
 
 async def test_limits_change_while_the_balance_is_within_them(office: Office) -> None:
     await office.open("liabilities:credit", owner="member/7", least=-500)
-    account = api.SetLimits(code="liabilities:credit", currency="EUR", owner="member/7", least=-500)
+    account = api.ChangeLimits(code="liabilities:credit", currency="EUR", owner="member/7", least=-500)
     owed = draft("owed", leg("liabilities:credit", 400, owner="member/7"), leg(SALES, -400))
     await office.post(owed)
     with pytest.raises(api.WrongLimits, match="has -4.00 EUR, which is below -399"):
         await office.call(
-            api.set_limits, api.SetLimits(code=account.code, currency="EUR", owner="member/7", least=-399)
+            api.set_limits, api.ChangeLimits(code=account.code, currency="EUR", owner="member/7", least=-399)
         )
     changed = await office.call(
-        api.set_limits, api.SetLimits(code=account.code, currency="EUR", owner="member/7", least=-400)
+        api.set_limits, api.ChangeLimits(code=account.code, currency="EUR", owner="member/7", least=-400)
     )
     assert (changed.least, changed.is_limited) == (-400, True)
     with pytest.raises(api.BoundExceeded):
@@ -62,7 +62,7 @@ async def test_an_account_that_was_booked_on_without_a_limit_gets_none(office: O
     with pytest.raises(api.AccountHasLegs):
         await office.open(CASH, least=0)
     with pytest.raises(api.WrongLimits):
-        await office.call(api.set_limits, api.SetLimits(code=CASH, currency="EUR", least=0))
+        await office.call(api.set_limits, api.ChangeLimits(code=CASH, currency="EUR", least=0))
     assert (await office.open(CASH)).is_limited is False  # without a limit it is the one that is there
     with pytest.raises(api.WrongLimits):
         await office.open("assets:other", least=5, greatest=4)

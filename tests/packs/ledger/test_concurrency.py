@@ -26,7 +26,7 @@ BOTH = """select (select coalesce(sum(amount), 0) from ledger.leg
     from ledger.account where code in ('assets:cash', 'income:sales')"""
 
 
-async def outcome(office: Office, *drafts: api.Draft) -> str:
+async def outcome(office: Office, *drafts: api.EntryDraft) -> str:
     try:
         await office.post(*drafts)
     except errors.IsthmusError as refused:
@@ -137,7 +137,7 @@ async def test_one_entry_is_reversed_once_however_many_reverse_it_at_once(office
 
 
 async def test_who_opens_the_same_accounts_in_another_order_does_not_wait_in_a_circle(office: Office) -> None:
-    def crossing(number: int) -> tuple[api.Draft, ...]:
+    def crossing(number: int) -> tuple[api.EntryDraft, ...]:
         codes = [f"assets:new:{at}" for at in range(12)]
         random.Random(number).shuffle(codes)
         return tuple(draft(f"{number}/{code}", leg(code, 1), leg(SALES, -1)) for code in codes)

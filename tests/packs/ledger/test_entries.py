@@ -39,7 +39,7 @@ async def test_an_entry_of_many_legs_moves_every_account_that_it_names(office: O
     ],
 )
 async def test_what_does_not_balance_or_names_no_account_is_refused_with_its_place(
-    office: Office, legs: tuple[api.Leg, ...], said: str
+    office: Office, legs: tuple[api.EntryLeg, ...], said: str
 ) -> None:
     with pytest.raises(errors.BadAsk) as wrong:
         await office.post(sale("fine"), draft("wrong", *legs))

@@ -42,13 +42,13 @@ class Model:
     """What the books should say, as a child would keep them."""
 
     def __init__(self) -> None:
-        self.booked: dict[str, tuple[api.Leg, ...]] = {}
+        self.booked: dict[str, tuple[api.EntryLeg, ...]] = {}
         self.state: dict[str, str] = {}
         self.until: dict[str, datetime] = {}
-        self.drafts: dict[str, api.Draft] = {}
+        self.drafts: dict[str, api.EntryDraft] = {}
         self.reversed: set[str] = set()
 
-    def reach(self, code: str, more: tuple[api.Leg, ...], is_pending: bool) -> tuple[int, int]:
+    def reach(self, code: str, more: tuple[api.EntryLeg, ...], is_pending: bool) -> tuple[int, int]:
         """Return the least and the most that an account may come to in its natural direction."""
         posted = sum(
             one.amount.minor for name in self.booked if self.state[name] == "posted" for one in self._of(name, code)
@@ -64,7 +64,7 @@ class Model:
         low, high = posted + sum(one for one in held if one < 0), posted + sum(one for one in held if one > 0)
         return (low, high) if code.startswith("assets") else (-high, -low)
 
-    def fits(self, legs: tuple[api.Leg, ...], is_pending: bool) -> bool:
+    def fits(self, legs: tuple[api.EntryLeg, ...], is_pending: bool) -> bool:
         for code, (least, greatest) in LIMITS.items():
             if not any(one.account == code for one in legs):
                 continue

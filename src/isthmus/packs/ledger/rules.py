@@ -18,7 +18,7 @@ _CODE = re.compile(r"(assets|liabilities|income|expenses|equity)(:[a-z0-9][a-z0-
 _OWNER = re.compile(r"((front-end|seller|member|provider)/[\x21-\x7e]+)?")
 
 
-def fault(legs: Sequence[api.Leg], path: str = "$.legs") -> api.WrongLeg | api.Unbalanced | None:
+def fault(legs: Sequence[api.EntryLeg], path: str = "$.legs") -> api.WrongLeg | api.Unbalanced | None:
     """Return what keeps legs from being booked, or nothing. What comes from no ask has to pass it too."""
     sums: dict[str, int] = {}
     for at, leg in enumerate(legs):
@@ -36,15 +36,15 @@ def fault(legs: Sequence[api.Leg], path: str = "$.legs") -> api.WrongLeg | api.U
     return None if wrong is None else api.Unbalanced(difference=wrong, path=path)
 
 
-def content(draft: api.Draft, reverses: UUID | None = None) -> UUID:
+def content(draft: api.EntryDraft, reverses: UUID | None = None) -> UUID:
     """Return a digest of all that was asked: what tells a repetition from another entry."""
     said = encode(draft) + (reverses.bytes if reverses else b"")
     return UUID(bytes=hashlib.sha256(said).digest()[:16])
 
 
-def undone(legs: Iterable[api.Leg]) -> tuple[api.Leg, ...]:
+def undone(legs: Iterable[api.EntryLeg]) -> tuple[api.EntryLeg, ...]:
     """Return the legs the other way round."""
-    return tuple(api.Leg(account=leg.account, owner=leg.owner, amount=-leg.amount) for leg in legs)
+    return tuple(api.EntryLeg(account=leg.account, owner=leg.owner, amount=-leg.amount) for leg in legs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +78,16 @@ def exchanged(sold: Money, currency: str, rate: str) -> Exchanged | None:
     )
 
 
-def exchange_draft(ask: api.Exchange, found: Exchanged) -> api.Draft:
+def exchange_draft(ask: api.Exchange, found: Exchanged) -> api.EntryDraft:
     """Return the entry of an exchange."""
     legs = (
-        api.Leg(account=ask.source, owner=ask.source_owner, amount=-ask.sold),
-        api.Leg(account=ask.trading, amount=found.worth),
-        api.Leg(account=ask.rounding, amount=found.lost),
-        api.Leg(account=ask.trading, amount=-found.bought),
-        api.Leg(account=ask.target, owner=ask.target_owner, amount=found.bought),
+        api.EntryLeg(account=ask.source, owner=ask.source_owner, amount=-ask.sold),
+        api.EntryLeg(account=ask.trading, amount=found.worth),
+        api.EntryLeg(account=ask.rounding, amount=found.lost),
+        api.EntryLeg(account=ask.trading, amount=-found.bought),
+        api.EntryLeg(account=ask.target, owner=ask.target_owner, amount=found.bought),
     )
-    return api.Draft(
+    return api.EntryDraft(
         reference=ask.reference,
         kind="exchange",
         legs=tuple(leg for leg in legs if leg.amount.minor),

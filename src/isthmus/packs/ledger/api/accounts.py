@@ -50,7 +50,7 @@ class OpenAccount(AccountRef):
     greatest: Minor | None = None
 
 
-class SetLimits(AccountRef):
+class ChangeLimits(AccountRef):
     """Change the limits of an account that was opened with one."""
 
     least: Minor | None = None
@@ -120,7 +120,7 @@ def open_account(ask: OpenAccount) -> Account:
 
 
 @capability("ledger.set-limits", version="1.0", effect=Effect.WRITE, raises=[UnknownAccount, WrongLimits])
-def set_limits(ask: SetLimits) -> Account:
+def set_limits(ask: ChangeLimits) -> Account:
     """Change limits. They hold from here on; refused where the balance is outside of them."""
     ...
 

@@ -47,7 +47,7 @@ class EntryState(enum.StrEnum):
     EXPIRED = "expired"
 
 
-class Leg(Value):
+class EntryLeg(Value):
     """What an entry does to one account: a debit is positive, a credit negative."""
 
     account: AccountCode
@@ -55,12 +55,12 @@ class Leg(Value):
     owner: Owner = ""
 
 
-class Draft(Value):
+class EntryDraft(Value):
     """An entry that is to be booked. Without a value date it counts for the day of the call, or the next open one."""
 
     reference: Reference
     kind: Code
-    legs: Annotated[tuple[Leg, ...], Meta(min_length=2, max_length=LEGS_MAX)]
+    legs: Annotated[tuple[EntryLeg, ...], Meta(min_length=2, max_length=LEGS_MAX)]
     value_date: date | None = None
     when_closed: WhenClosed = "refuse"  # where value_date is closed
     is_pending: bool = False
@@ -73,7 +73,7 @@ class Draft(Value):
 class Post(Value):
     """Book entries, all or none."""
 
-    entries: Annotated[tuple[Draft, ...], Meta(min_length=1, max_length=BATCH_MAX)]
+    entries: Annotated[tuple[EntryDraft, ...], Meta(min_length=1, max_length=BATCH_MAX)]
 
 
 class PostedEntry(Value):
@@ -109,7 +109,7 @@ class Entry(Value):
     reverses: str | None  # the reference of the entry that this one undoes
     reversed_by: str | None
     linked_to: UUID | None  # booked together with this one, or not at all
-    legs: tuple[Leg, ...]
+    legs: tuple[EntryLeg, ...]
     by: str
 
 
@@ -131,7 +131,7 @@ class ExpirePending(Value):
     limit: Annotated[int, Meta(ge=1, le=1000)] = 200
 
 
-class Expired(Value):
+class ExpiredEntries(Value):
     """How many ended."""
 
     entries: int
@@ -223,7 +223,7 @@ def void_pending(ask: EndPending) -> Entry:
 
 
 @capability("ledger.expire-pending", version="1.0", effect=Effect.WRITE)
-def expire_pending(ask: ExpirePending) -> Expired:
+def expire_pending(ask: ExpirePending) -> ExpiredEntries:
     """End pending entries whose time is over. Safe in several places at once."""
     ...
 

@@ -31,7 +31,7 @@ async def open_account(ask: api.OpenAccount, ctx: Context) -> api.Account:
 
 
 @implements(api.set_limits)
-async def set_limits(ask: api.SetLimits, ctx: Context) -> api.Account:
+async def set_limits(ask: api.ChangeLimits, ctx: Context) -> api.Account:
     _check_order(ask.least, ask.greatest)
     known = await _found(ask, ctx, is_locked=True)
     if not known.account.is_limited:

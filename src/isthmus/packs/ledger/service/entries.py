@@ -60,12 +60,12 @@ def day_of(ctx: Context) -> date:
     return ctx.now.date() if zone == "UTC" else ctx.now.astimezone(ZoneInfo(zone)).date()
 
 
-def _given(drafts: Sequence[api.Draft], ctx: Context, reverses: UUID | None = None) -> tuple[object, ...]:
+def _given(drafts: Sequence[api.EntryDraft], ctx: Context, reverses: UUID | None = None) -> tuple[object, ...]:
     rows = _rows(drafts, ctx, reverses)
     return storage.columns(ctx.front_end, rows, [draft.legs for draft in drafts], ctx.now, ctx.caller.client)
 
 
-def _rows(drafts: Sequence[api.Draft], ctx: Context, reverses: UUID | None = None) -> list[storage.Row]:
+def _rows(drafts: Sequence[api.EntryDraft], ctx: Context, reverses: UUID | None = None) -> list[storage.Row]:
     """Return drafts as they are written; entries that come together are linked to the first. Raises what is wrong."""
     today = day_of(ctx)
     ids = [ctx.new_id() for _ in drafts]
@@ -94,7 +94,7 @@ def _rows(drafts: Sequence[api.Draft], ctx: Context, reverses: UUID | None = Non
     return rows
 
 
-def _accepted(drafts: Sequence[api.Draft], written: Sequence[storage.Written]) -> Sequence[storage.Written]:
+def _accepted(drafts: Sequence[api.EntryDraft], written: Sequence[storage.Written]) -> Sequence[storage.Written]:
     """Return what was written. Raises what the books refuse, and then nothing of it stays."""
     first = written[0]
     if first.refused == "conflict":
@@ -130,11 +130,11 @@ async def _ended(reference: str, wanted: str, ctx: Context) -> api.Entry:
 
 
 @implements(api.expire_pending)
-async def expire_pending(ask: api.ExpirePending, ctx: Context) -> api.Expired:
+async def expire_pending(ask: api.ExpirePending, ctx: Context) -> api.ExpiredEntries:
     due = await storage.overdue(ctx.session, ctx.front_end, ctx.now, ask.limit)
     for entry_id in due:
         await storage.finish(ctx.session, ctx.front_end, entry_id, "expired", ctx.now)
-    return api.Expired(entries=len(due))
+    return api.ExpiredEntries(entries=len(due))
 
 
 @implements(api.reverse)
@@ -142,7 +142,7 @@ async def reverse(ask: api.Reverse, ctx: Context) -> api.Entry:
     entry = await _found(ask.reverses, ctx, path="$.reverses")
     if entry.state is not api.EntryState.POSTED:
         raise api.NotReversible(reference=ask.reverses, state=entry.state)
-    draft = api.Draft(
+    draft = api.EntryDraft(
         reference=ask.reference,
         kind=entry.kind,
         legs=rules.undone(entry.legs),

@@ -74,7 +74,7 @@ class Written:
 
 
 def columns(
-    front_end: str, rows: Sequence[Row], legs: Sequence[Sequence[api.Leg]], at: datetime, by: str
+    front_end: str, rows: Sequence[Row], legs: Sequence[Sequence[api.EntryLeg]], at: datetime, by: str
 ) -> tuple[object, ...]:
     """Return entries with their legs as the database takes them."""
     flat = [(place, leg) for place, own in enumerate(legs, 1) for leg in own]
@@ -156,14 +156,14 @@ async def page(
 
 async def _whole(session: ports.Session, front_end: str, rows: Sequence[ports.Row]) -> list[api.Entry]:
     """Return entries with the legs that they were booked with, not those that end a pending one."""
-    legs: dict[UUID, list[api.Leg]] = {row["entry_id"]: [] for row in rows}
+    legs: dict[UUID, list[api.EntryLeg]] = {row["entry_id"]: [] for row in rows}
     for row in await session.fetch(_LEGS, front_end, list(legs)) if legs else ():
         amount = money(row["amount"], row["currency"])
-        legs[row["entry_id"]].append(api.Leg(account=row["code"], owner=row["owner"], amount=amount))
+        legs[row["entry_id"]].append(api.EntryLeg(account=row["code"], owner=row["owner"], amount=amount))
     return [_entry(row, tuple(legs[row["entry_id"]])) for row in rows]
 
 
-def _entry(row: ports.Row, legs: tuple[api.Leg, ...]) -> api.Entry:
+def _entry(row: ports.Row, legs: tuple[api.EntryLeg, ...]) -> api.Entry:
     return api.Entry(
         entry_id=row["entry_id"],
         reference=row["reference"],
