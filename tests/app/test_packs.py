@@ -19,8 +19,19 @@ from isthmus.data.model.model import read_packs
 from isthmus.kernel import FrontEnd, errors
 from tests import shipped
 
-NINE = ("catalog", "fulfilment", "inventory", "member", "order", "payment", "pricing", "promotion", "tax")
-FLOWS = ("after-sale", "checkout")
+SHIPPED = (
+    "catalog",
+    "fulfilment",
+    "inventory",
+    "member",
+    "notification",
+    "order",
+    "payment",
+    "pricing",
+    "promotion",
+    "tax",
+)
+FLOWS = ("after-sale", "checkout", "messages")
 
 LOYALTY_API = '''"""Stamps for those who come back."""
 
@@ -95,13 +106,13 @@ def problems(config: Config) -> list[str]:
 
 
 def test_settings_that_name_no_pack_plug_in_all_that_ships(tmp_path: Path) -> None:
-    assert names(settings(tmp_path, "")) == sorted((*NINE, *FLOWS))
+    assert names(settings(tmp_path, "")) == sorted((*SHIPPED, *FLOWS))
 
 
 def test_a_pack_of_ones_own_lies_beside_the_settings_and_is_named_by_its_manifest(company: Path) -> None:
     config = settings(company, '[platform]\npacks = ["isthmus.packs", "acmepacks.stamps.pack:PACK"]')
     packs, release = composed(config, [FrontEnd(code="north", name="N", owner="n", uses=("stamps.*",))])
-    assert {pack.name for pack in packs} == {*NINE, *FLOWS, "stamps"}
+    assert {pack.name for pack in packs} == {*SHIPPED, *FLOWS, "stamps"}
     assert release.line("north").permitted == {"stamps.stamp"}
 
 
@@ -209,7 +220,7 @@ def test_settings_of_another_shape_are_refused(tmp_path: Path, text: str) -> Non
 
 def subsets() -> list[tuple[str, ...]]:
     """Return every set of packs that can be left out: packs do without one another, so all of them."""
-    return [left_out for size in range(len(NINE) + 1) for left_out in itertools.combinations(NINE, size)]
+    return [left_out for size in range(len(SHIPPED) + 1) for left_out in itertools.combinations(SHIPPED, size)]
 
 
 def test_every_subset_of_the_packs_makes_a_platform_and_flows_go_where_they_lack_one() -> None:
@@ -221,19 +232,21 @@ def test_every_subset_of_the_packs_makes_a_platform_and_flows_go_where_they_lack
     }
     for left_out in subsets():
         fitting, wrong = plugging(dataclasses.replace(whole, leave_out=left_out))
-        expected = {name for name in NINE if name not in left_out}
+        expected = {name for name in SHIPPED if name not in left_out}
         expected |= {flow for flow, needed in uses.items() if not needed & set(left_out)}
         assert {pack.name for pack in fitting} == expected, left_out
         assert all("is not plugged in" in problem for problem in wrong), left_out
         front_end = FrontEnd(code="north", name="N", owner="n", uses=tuple(f"{pack.name}.*" for pack in fitting))
         build(fitting, [front_end])
-        assert len({source.pack for source in migration_sources(fitting)} & set(NINE)) == len(NINE) - len(left_out)
+        assert len({source.pack for source in migration_sources(fitting)} & set(SHIPPED)) == len(SHIPPED) - len(
+            left_out
+        )
 
 
 def test_the_data_model_of_fewer_packs_holds_and_loses_what_refers_to_the_others() -> None:
     by_name = {pack.name: pack for pack in shipped.PACKS}
     for left_out in (one for one in subsets() if len(one) in (1, 2, 7)):
-        model = read_packs([by_name[name] for name in NINE if name not in left_out])
+        model = read_packs([by_name[name] for name in SHIPPED if name not in left_out])
         targets = {ref.target.partition(".")[0] for entity in model.entities.values() for ref in entity.references}
         assert not targets & set(left_out), left_out
         named = {name.partition(".")[0] for name in (*model.entities, *model.metrics)}
