@@ -15,4 +15,18 @@ SHOWN: Final = (
     *(mark("answers"), mark("asked, may pass"), mark("asked with the others")),
     *(mark(f"behind {label}") for label in ("",)),
     *(mark("Data"), mark("Operate")),
+    *(
+        mark("first answer"),
+        mark("all answers"),
+        mark("sum"),
+        mark("chain"),
+        mark("veto"),
+        mark("lowest"),
+        mark("highest"),
+    ),
+    *(mark("order kind"), mark("channel")),
+    *(mark("Orders"), mark("Sales"), mark("Net sales"), mark("Basket value"), mark("Buyers")),
+    *(mark("identity"), mark("transformation"), mark("aggregation"), mark("join"), mark("group by"), mark("filter")),
+    *(mark("sort"), mark("window"), mark("conditional")),
+    *(mark(f" (did you mean {name}?)") for name in ("",)),
 )

@@ -14,6 +14,7 @@ from babel.messages.pofile import read_po
 
 PLACE: Final = "locale/{}/LC_MESSAGES/messages.po"
 VALUE: Final = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+QUOTED: Final = r"""(?:'[^']*'|"[^"]*"|[^ ]*)"""
 KEPT: Final = 4_096  # sentences remembered by a catalogue: more than all pages show of one platform
 NESTED_MAX: Final = 3  # a sentence with a sentence in it; deeper is data
 
@@ -82,8 +83,10 @@ def shape_of(message: str) -> Shape:
     words, names = pieces[::2], pieces[1::2]
     written = re.escape(words[0])
     seen: set[str] = set()
-    for name, after in zip(names, words[1:], strict=True):
-        written += (f"(?P={name})" if name in seen else f"(?P<{name}>.*?)") + re.escape(after)
+    for name, after, is_last in zip(names, words[1:], [*[False] * (len(names) - 1), True], strict=True):
+        value = ".*?" if after or is_last else QUOTED  # of two values side by side the first is one word
+        value = ".*" if not words[0] and not seen and after else value  # what begins a sentence goes as far as it can
+        written += (f"(?P={name})" if name in seen else f"(?P<{name}>{value})") + re.escape(after)
         seen.add(name)
     return Shape(re.compile(written, re.DOTALL), words[0], words[-1], message)
 
