@@ -27,21 +27,23 @@ from ..model.attributes import Attributed, Declared
 from ..model.calendars import Calendar
 from ..model.model import OWN, Model
 from ..privacy import policy as policies
+from ..privacy.asked import Asked, Book
 from ..privacy.policy import Policy
-from ..privacy.suppression import hide_small
 from ..query import freshness
 from ..query.money import Money
 from ..query.plan import Plan, amounts, is_timeless, plan, settled
 from ..query.proof import Proof, Proofs
-from ..query.sql import Statement, statement
+from ..query.sql import Statement
 from ..query.values import BIGINT, DIGITS_MAX
 from . import leaving
+from .hiding import hide, written
 from .receipt import Receipt, Receipts, Rerun, digest_of, receipt_id
 from .unmatched import unmatched
 from .usage import Usage
 
 CACHED_MAX: Final = 256  # answers kept in memory
 CACHED_ROWS_MAX: Final = 10_000  # larger answers are computed again
+_BESIDE: Final = "{count} number(s) are hidden that would show few people beside what was asked before"
 
 Rows = list[dict[str, Any]]
 T = TypeVar("T")
@@ -111,6 +113,7 @@ class Metrics:
         self.attributed = Attributed(model, declared)
         self._snapshots = snapshots
         self._receipts = receipts
+        self._asked = Asked(receipts.asked)
         self._secret = secret
         self._now = now
         self._proofs = Proofs(model)
@@ -215,11 +218,21 @@ class Metrics:
         if stale and ask.is_fresh:
             raise StaleData(stale)
         place = (written.sql, written.parameters, reader.snapshot, ready.policy_version, planned.model.version, ask)
+        seen = _Seen(newest, stale, asker)
         left = self._known.get(place)
+        if left is None and policy.cells_min:
+            with self._asked.book(reader.snapshot, ready.policy_version) as book:
+                self._read_again(book, policy, reader)
+                left = self._left(ask, ready, policy, reader, asked_at, book if is_kept else book.draft())
+                receipt = self._receipt(ask, ready, policy, reader, asked_at, left, seen)
+                if is_kept:
+                    self._receipts.keep(receipt)
+                    book.note(receipt.id)
+                    self._remember(place, left)
+            return Answer(columns=written.columns, rows=left.rows, numbers=tuple(planned.metrics), receipt=receipt)
         if left is None:
             left = self._left(ask, ready, policy, reader, asked_at)
             self._remember(place, left)
-        seen = _Seen(newest, stale, asker)
         receipt = self._receipt(ask, ready, policy, reader, asked_at, left, seen)
         if is_kept:
             self._receipts.keep(receipt)
@@ -244,36 +257,54 @@ class Metrics:
             planned = settled(drafted, one_currency)
             limits = freshness.limits(model, planned)
             masks = policies.masks(planned, policy, self._secret)
-            ready = _Ready(planned, self._written(planned, policy), limits, masks, version)
+            ready = _Ready(planned, written(planned, policy), limits, masks, version)
             if ask.as_of is not None or is_timeless(planned):  # else it is of this moment
                 self._keep(self._plans, (*place, one_currency), ready)
         return ready
 
-    def _left(self, ask: Ask, ready: _Ready, policy: Policy, reader: Reader, asked_at: datetime) -> _Left:
+    def _read_again(self, book: Book, policy: Policy, reader: Reader) -> None:
+        """Take into a book what other processes have shown meanwhile. Raises NotAnswered where that cannot be told."""
+        for id in book.unread():
+            try:
+                receipt = self._receipts.get(id)
+                ready = self._ready(receipt.ask, policy, reader, receipt.asked_at)
+                rows = reader.rows(ready.statement.sql, ready.statement.parameters)
+                hide(ready.plan, rows, policy, reader, receipt.asked_at, self._proofs, book)
+            except errors.IsthmusError as gone:
+                raise NotAnswered(
+                    f"what was shown of this state of the lake before cannot be told any more: {gone}",
+                    remedy="ask after the next landing",
+                ) from gone
+
+    def _left(
+        self,
+        ask: Ask,
+        ready: _Ready,
+        policy: Policy,
+        reader: Reader,
+        asked_at: datetime,
+        book: Book | None = None,
+    ) -> _Left:
         planned, written = ready.plan, ready.statement
         proofs = self._proofs.check(reader, written.relied, ask, shows_keys=policies.sees_all(policy))
         rates.check_rates(reader, written.lacking, written.parameters, ask.currency)
         rows = reader.rows(written.sql, written.parameters)
         leaving.check_currencies(planned, rows)
-        hidden = self._hide_small(ready, policy, reader, rows, asked_at) if policy.cells_min else 0
+        small, beside = hide(planned, rows, policy, reader, asked_at, self._proofs, book) if book else (0, 0)
         for column, mask in ready.masks.items():
             for row in rows:
                 row[column] = mask(row[column])
         rows = leaving.kept([{name: row[name] for name in written.columns} for row in rows], ask.having)
         if policy.cells_min or ask.having:
             rows = leaving.ordered(rows, ask.order, written.columns)
-        return _Left(rows[: ask.limit], hidden, len(rows) > ask.limit, proofs, self._notes(ready, policy, reader, rows))
+        notes = (_BESIDE.format(count=beside),) if beside else self._notes(ready, policy, reader, rows)
+        return _Left(rows[: ask.limit], small + beside, len(rows) > ask.limit, proofs, notes)
 
     def _notes(self, ready: _Ready, policy: Policy, reader: Reader, rows: Rows) -> tuple[str, ...]:
         """Return which filters nothing can pass, where an answer is empty; not to whom small numbers are hidden."""
         if policy.cells_min or any(row[name] for row in rows for name in ready.plan.metrics):
             return ()
         return unmatched(ready.plan, reader, policies.visible_rows(ready.plan.model, policy))
-
-    def _written(self, planned: Plan, policy: Policy) -> Statement:
-        visible = policies.visible_rows(planned.model, policy)
-        is_whole_table = policy.cells_min > 0 or bool(planned.ask.having)
-        return statement(planned.model, planned, visible, is_whole_table=is_whole_table)
 
     def _settled(self, reader: Reader, ask: Ask, known: tuple[tuple[Money, ...], ...]) -> frozenset[Money]:
         """Return the amounts that, with all that they are added to, are in one currency in this snapshot."""
@@ -283,17 +314,6 @@ class Metrics:
             if ask.currency or len(codes) <= 1:  # amounts of all are converted to one, or are in one
                 found |= set(together)
         return frozenset(found)
-
-    def _hide_small(self, ready: _Ready, policy: Policy, reader: Reader, rows: Rows, asked_at: datetime) -> int:
-        """Empty what few people stand behind, and what would give it away; return how many numbers."""
-
-        def read(ask: Ask, is_divided: bool) -> Rows:
-            wider = plan(ready.plan.model, ask, asked_at, person=policy.person, is_divided=is_divided)
-            written = self._written(wider, policy)
-            self._proofs.check(reader, written.relied, ask, shows_keys=policies.sees_all(policy))
-            return reader.rows(written.sql, written.parameters)
-
-        return hide_small(ready.plan, rows, policy.cells_min, read)
 
     def _receipt(
         self,

@@ -86,6 +86,7 @@ class Receipts:
         self._kept = kept or Kept()
         self._noted: set[tuple[date, str]] = set()
         self.pruned = Pruned(folder / "pruned")
+        self.asked = folder / "asked"  # the books of what was shown to whom small numbers are hidden
 
     def keep(self, receipt: Receipt) -> None:
         """Write a receipt down with one call of the system, which no reader sees half of; the same one is kept once."""
