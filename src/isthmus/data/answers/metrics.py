@@ -5,11 +5,10 @@ plan → policy → proofs → SQL → currencies → small cells hidden → mas
 
 from __future__ import annotations
 
-import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar, cast
 
 import pyarrow as pa
@@ -17,14 +16,14 @@ from msgspec.structs import replace
 
 from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import FrontEnd, errors
-from isthmus.markings import AnyMetric, Count
+from isthmus.markings import AnyMetric
 
 from ..errors import NotAnswered, StaleData
 from ..lake import rates
 from ..lake.reader import Reader, Snapshots, Table
-from ..model.ask import ROWS, Ask, calendar, leaves
+from ..model.ask import ROWS, Ask, calendar, in_calendar, leaves
 from ..model.attributes import Attributed, Declared
-from ..model.calendars import Calendar
+from ..model.calendars import PERIODS
 from ..model.model import OWN, Model
 from ..privacy import policy as policies
 from ..privacy.asked import Asked, Book
@@ -34,10 +33,10 @@ from ..query.money import Money
 from ..query.plan import Plan, amounts, is_timeless, plan, settled
 from ..query.proof import Proof, Proofs
 from ..query.sql import Statement
-from ..query.values import BIGINT, DIGITS_MAX
 from . import leaving
 from .hiding import hide, written
 from .receipt import Receipt, Receipts, Rerun, digest_of, receipt_id
+from .shapes import counting_rows, moment, schema
 from .unmatched import unmatched
 from .usage import Usage
 
@@ -61,7 +60,7 @@ class Answer:
     @property
     def table(self) -> Table:
         """Return the rows as a `pyarrow.Table`: `.to_pandas()`, Polars, IPC. It is made at each look."""
-        return pa.Table.from_pylist(self.rows, schema=_schema(self.numbers, self.rows, self.columns))
+        return pa.Table.from_pylist(self.rows, schema=schema(self.numbers, self.rows, self.columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +134,10 @@ class Metrics:
         """Return the newest snapshot."""
         return self._snapshots.newest()
 
+    def over(self, model: Model) -> Metrics:
+        """Return the metrics of another model over the same states."""
+        return Metrics(model, self._snapshots, self._receipts, secret=self._secret, now=self._now)
+
     def plan(self, ask: Ask, policy: Policy | None = None) -> Plan:
         """Return how a question would be answered, to the owner where nobody is named, without asking it."""
         return plan(self._model_for(ask, policy or policies.owner()), ask, self._now())
@@ -193,7 +196,7 @@ class Metrics:
     def _model_for(self, ask: Ask, policy: Policy) -> Model:
         """Return the model that a question is about: what front ends add is looked for only where it is named."""
         if ask.metrics == (ROWS,) and ROWS not in self.model.metrics:
-            return _counting_rows(self.seen_by(policy), ask)
+            return counting_rows(self.seen_by(policy), ask)
         fields = [*ask.by, *(leaf.field for one in ask.where for leaf in leaves(one))]
         is_added = any(f"{OWN}." in name for name in fields) or not self.model.metrics.keys() >= set(ask.metrics)
         return self.seen_by(policy, ask.metrics) if is_added else self.model
@@ -201,6 +204,7 @@ class Metrics:
     def _answered(
         self, ask: Ask, policy: Policy, reader: Reader, asked_at: datetime, *, asker: str = "", is_kept: bool = True
     ) -> Answer:
+        ask = in_calendar(ask, self.model.calendar)
         ready = self._ready(ask, policy, reader, asked_at)
         planned, written = ready.plan, ready.statement
         if is_kept and policy.cells_min and ask.as_of is not None and not is_timeless(planned):
@@ -208,10 +212,12 @@ class Metrics:
                 "a period up to one moment less that up to another shows what few did in between",
                 remedy="leave `as_of` out, or ask for the metric that it is made of, by whole months",
             )
-        if policy.cells_min and (calendar(ask) != Calendar() or any(by.grain == "weekday" for by in planned.by)):
+        usual = in_calendar(Ask(), planned.model.calendar)
+        is_usual = calendar(planned.ask) == calendar(usual)
+        if policy.cells_min and not (is_usual and all(by.grain is None or by.grain in PERIODS for by in planned.by)):
             raise NotAnswered(
                 "periods that are cut otherwise than everybody's would show, beside those, single days",
-                remedy="leave `week_starts`, `year_starts` and weekdays out",
+                remedy="leave `week_starts`, `year_starts`, weekdays and periods of your own out",
             )
         newest = {leg.root: self._newest_row(reader, leg.root) for leg in planned.legs}
         stale = freshness.stale(ready.limits, newest, reader.arrived, asked_at)
@@ -362,7 +368,7 @@ class Metrics:
             if owner == name:
                 sql = f"select max({quoted(field)}) as newest from {table_name(entity.table)}"
                 found = reader.rows(sql)[0]["newest"]
-            self._newest[place] = _moment(found)
+            self._newest[place] = moment(found)
         return self._newest[place]
 
     def _remember(self, place: tuple[object, ...], left: _Left) -> None:
@@ -375,40 +381,8 @@ class Metrics:
             known.popitem(last=False)
 
 
-def _counting_rows(model: Model, ask: Ask) -> Model:
-    """Return the model with a metric that counts the rows of what a question without metrics lists the values of."""
-    name = ask.by[0].partition(":")[0].rpartition(">")[2] if ask.by else ""
-    if "." not in name:
-        raise errors.BadAsk(
-            "a question without metrics lists the values of a field, and none is named by its entity",
-            remedy="name one in `by` together with its entity, as in entity.field",
-            path="$.by",
-        )
-    counted = Count(name=ROWS, of=model.split(name)[0].name, doc="How many rows have each value.")
-    return dataclasses.replace(model, metrics={**model.metrics, ROWS: counted})
-
-
-def _schema(numbers: Sequence[str], rows: Rows, columns: Sequence[str]) -> Any:
-    """Return Arrow types; a column without any value has a type too, so that readers need no special case."""
-    fields: list[Any] = []
-    for name in columns:
-        values = [row[name] for row in rows]
-        is_long = any(isinstance(value, int) and value not in BIGINT for value in values)
-        kind = pa.decimal128(DIGITS_MAX, 0) if is_long else pa.array(values).type
-        if pa.types.is_null(kind):
-            kind = pa.float64() if name in numbers else pa.string()
-        fields.append(pa.field(name, kind))
-    return pa.schema(fields)
-
-
 def _person(policy: Policy) -> str | None:
     return policy.person if policy.cells_min else None
-
-
-def _moment(found: object) -> datetime | None:
-    if isinstance(found, datetime):
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
-    return datetime.combine(found, time(), UTC) if isinstance(found, date) else None
 
 
 def _changed(ask: Ask, **fields: object) -> Ask:

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import structs
 
 from isthmus.kernel import Value, encode, errors
-from isthmus.markings import AllOf, AnyOf, Filter, Not, Scalar, Where
+from isthmus.markings import AllOf, AnyOf, Filter, Has, Not, Scalar, Where
 
 from ..lake.pseudonyms import MASKED, pseudonym
 from ..lake.retention import Kept, Pruned, ReceiptPruned
@@ -256,6 +256,8 @@ def _without(receipt: Receipt, erased: Mapping[tuple[str, str], str], secret: by
                 if isinstance(value, tuple):
                     return Where(field, op, tuple(value_of(named, one) for one in value))
                 return where if value is None else Where(field, op, value_of(named, value))
+            case Has():
+                return where
             case Not(of=inner):
                 return Not(turned(inner))
             case AllOf(parts=parts):
