@@ -94,7 +94,7 @@ class DataPlatform:
         return of_front_end(self.model, code) if code == name else of_keys(self.model, code)
 
 
-class Beginnings(Value, forbid_unknown_fields=True):
+class Beginnings(Value):
     """When weeks and years begin in a company, where a question does not say."""
 
     week_starts: Weekday = "monday"

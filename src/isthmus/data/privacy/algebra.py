@@ -110,7 +110,7 @@ def _is_knot_safe(rows: Any, starts: Sequence[int], people: Sequence[frozenset[i
     that the rows cannot cancel.
     """
     for row in rows:
-        if _count(people, np.flatnonzero(row)) < least:
+        if _count(people, np.flatnonzero(row).tolist()) < least:
             return False
     if len(rows) == 1:
         return True

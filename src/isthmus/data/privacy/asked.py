@@ -13,7 +13,7 @@ import fcntl
 import hashlib
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -103,7 +103,9 @@ class _Kind:
             few[name] = None if people is None or before is None else people | before
             for one in name:
                 sums.setdefault(one, set()).add(name)
-        small = {name: people for name, people in few.items() if name and people and len(people) < least}
+        small: dict[Hashable, frozenset[int]] = {
+            name: people for name, people in few.items() if name and people and len(people) < least
+        }
         return is_safe(list(sums.values()), small, least)
 
     def repeated(self, numbers: Collection[int]) -> set[int]:

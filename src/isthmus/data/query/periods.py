@@ -15,7 +15,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from isthmus.kernel import errors
-from isthmus.markings import AllOf, AnyOf, Filter, Grain, Not, Where
+from isthmus.markings import AllOf, AnyOf, Filter, Grain, Has, Not, Where
 
 from ..errors import NeedsTime
 from ..model.ask import Ask, leaves, metrics_in, zone
@@ -125,6 +125,8 @@ def _stretches(one: Filter, time: JoinPath, asker: ZoneInfo) -> Stretches:
     match one:
         case Where():
             return stretches(one.op, read_values(time.field, one, asker), asker)
+        case Has():  # no condition on time
+            return ALWAYS
         case Not(of=inner):
             return complement(_stretches(inner, time, asker))
         case AnyOf(parts=parts):
