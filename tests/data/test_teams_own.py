@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 
 import pyarrow.parquet as pq
 import pytest
@@ -36,7 +37,7 @@ WEEKLY = m.Question(
     name="team.sales-of-fronts", metrics=("sales", "baskets"), by=("front_end",), daily="06:00",
     timezone="Europe/Berlin", doc="How fronts fare.",
 )  # fmt: skip
-PACK = Pack(name="team", doc="A team.", owner="team", capabilities=(), brings=(DEARER, BASKET, WEEKLY))
+PACK = Pack(name="team", owner="team", api=ModuleType("team"), service=(), brings=(DEARER, BASKET, WEEKLY))
 
 
 def platform_of(folder: Path, *, packs: tuple[Pack, ...] = (PACK,), fronts: tuple[FrontEnd, ...] = ()) -> DataPlatform:

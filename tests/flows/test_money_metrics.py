@@ -14,8 +14,8 @@ from .conftest import UNITS, Shop
 from .test_money_back import a_tenth, bought, by_hand, cancel, close, over, returned, sent
 
 BOOKS = """
-    select (select sum(case kind when 'capture' then amount_minor else -amount_minor end) from payment.movement),
-           (select sum(amount_minor) from payment.movement where kind = 'refund'),
+    select (select sum(amount_minor) from payment.leg),
+           (select -sum(amount_minor) from payment.leg where kind = 'refund'),
            (select sum(l.commission_minor - l.commission_returned_minor) from "order".lines l
             join "order".orders o using (front_end, order_id) where o.state not in ('cancelled', 'expired'))"""
 

@@ -116,4 +116,6 @@ def _address(ask: Ask, policy: str) -> Address:
         if isinstance(one, Where):
             name = {">=": "from", "<": "to"}.get(one.op, "") if one.field == "time" else ""
             found.append((name, str(one.value)) if name else ("where", condition(one)))
+        elif isinstance(one, Has):
+            found.append(("where", condition(one)))
     return [*found, ("policy", policy)]
