@@ -48,7 +48,8 @@ def hide(
             tuple(row[name] for name in names): int(row[number]) for row in reader.rows(found.groups, found.parameters)
         }
         table = cast(Any, reader.read(found.rows, found.parameters))
-        return groups, *(table.column(name).to_numpy() for name in ("group", "row", "person"))
+        of_group, of_row = (table.column(name).to_numpy() for name in ("group", "row"))
+        return groups, of_group, of_row, table.column("person").to_numpy() if found.has_people else None
 
     small = hide_small(planned, rows, policy.cells_min, read)
     return small, book.hide(planned, rows, policy.cells_min, inside)

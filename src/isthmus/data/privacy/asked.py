@@ -27,7 +27,7 @@ from ..query.plan import Plan
 from .algebra import is_safe
 from .small_cells import Group
 
-ROWS_MAX: Final = 5_000_000  # rows of one entity: some seconds, and 100 MB
+ROWS_MAX: Final = 5_000_000  # rows of one entity: some ten seconds a question, and 200 MB
 QUESTIONS_MAX: Final = 2_000  # different questions of one state under one policy
 PARTS_MAX: Final = 100_000  # what all numbers together divide rows into; beyond it nothing new is shown
 TRIES_MAX: Final = 200  # looks at which numbers of one answer can be shown; then the rest is hidden
@@ -51,12 +51,14 @@ class _Kind:
     few: dict[int, frozenset[int]] = field(default_factory=dict[int, frozenset[int]])  # by part: who is in it
     shown: set[int] = field(default_factory=set[int])
     next: int = 0  # of the numbers
+    has_people: bool = False  # else each row is a person
 
     def add(self, rows: Any, persons: Any, groups: Any, least: int) -> dict[int, int]:
         """Take numbers, given by the rows in each group; return them by group."""
         names, at = np.unique(groups, return_inverse=True)
         numbers = {int(name): self.next + place for place, name in enumerate(names)}
         self.next += len(names)
+        self.has_people = self.has_people or persons is not rows
         own, sets, which = _sets(rows, at)
         known = np.union1d(self.rows, own)
         if len(known) > ROWS_MAX:
@@ -126,12 +128,16 @@ class _Kind:
 
     def _look(self, least: int) -> None:
         """See which parts are of few people."""
-        pairs = np.unique(np.stack([self.part.astype(np.uint64), self.persons]), axis=1)
-        counts = np.bincount(pairs[0].astype(np.int64), minlength=len(self.numbers))
-        is_few = counts[pairs[0].astype(np.int64)] < least
+        order = np.lexsort((self.persons, self.part)) if self.has_people else np.argsort(self.part, kind="stable")
+        part, person = self.part[order], self.persons[order]
+        if self.has_people:  # each of them once in a part
+            is_first = np.concatenate([[True], (part[1:] != part[:-1]) | (person[1:] != person[:-1])])[: len(part)]
+            part, person = part[is_first], person[is_first]
+        counts = np.bincount(part, minlength=len(self.numbers))
+        is_few = counts[part] < least
         found: dict[int, set[int]] = {}
-        for part, person in pairs[:, is_few].T.tolist():
-            found.setdefault(part, set()).add(person)
+        for at, one in zip(part[is_few].tolist(), person[is_few].tolist(), strict=True):
+            found.setdefault(at, set()).add(one)
         self.few = {part: frozenset(people) for part, people in found.items()}
 
 
@@ -188,7 +194,9 @@ class Book:
             kind = self._kinds.setdefault(_place(cell), _Kind())
             kept = {known[group]: group for group, row in rows.items() if row[name] is not None and group in known}
             is_kept = np.isin(of_group, np.array(list(kept), dtype=np.uint64))
-            numbers = kind.add(of_row[is_kept], of_person[is_kept], of_group[is_kept], least)
+            rows_of = of_row[is_kept]
+            persons = rows_of if of_person is None else of_person[is_kept]
+            numbers = kind.add(rows_of, persons, of_group[is_kept], least)
             made.append((_place(cell), {kept[group]: number for group, number in numbers.items()}))
         repeated = {(place, one) for place, numbers in made for one in self._kinds[place].repeated(numbers.values())}
         allowed = self._allowed(made, repeated, least)

@@ -23,13 +23,14 @@ _NOBODY: Final = "'nobody'"  # a row of nobody is a person of its own: it may be
 class Members:
     """Two statements with the same parameters: the groups of an answer by number, and the rows in each with the person.
 
-    Rows, people and groups are named by a hash of 64 bits.
+    Rows, people and groups are named by a hash of 64 bits. Without `has_people` each row is a person.
     """
 
     groups: str
     rows: str
     parameters: tuple[object, ...]
     relied: Relied
+    has_people: bool
 
 
 def members(plan: Plan, cell: Measured, counted: Measured, rows: Mapping[str, Filter]) -> Members:
@@ -40,22 +41,26 @@ def members(plan: Plan, cell: Measured, counted: Measured, rows: Mapping[str, Fi
     scope, reason = Scope(writing.shared, leg.root, "r", leg.time, leg.shift), f"a metric on {leg.root}"
     dimensions = [f"{_dimension(plan, scope, leg, at)} as d{at}" for at in range(len(plan.by))]
     key = ", ".join(f"r.{quoted(part)}" for part in plan.model.entity(leg.root).key)
-    person = f"hash({key}, {_NOBODY})"
-    if counted.agg == "people":
+    columns = [f'hash({key}) as "row"']
+    has_people = counted.agg == "people"
+    if has_people:
         column = scope.column(scope.join_path(counted.field, reason))
-        person = f"(case when {column} is null then {person} else hash({column}) end)"
+        columns += [f"(case when {column} is null then hash({key}, {_NOBODY}) else hash({column}) end) as person"]
     conditions = writing.conditions_asked(scope, leg) + conjunction(scope, stated(counted), reason)
-    listed = ", ".join([*dimensions, f'hash({key}) as "row"', f"{person} as person"])
+    listed = ", ".join([*dimensions, *columns])
     where = where_all(conditions + reaching(scope, counted.goal))
-    ctes.append(f"members as (\n    select distinct {listed}\n    {scope.clause()}\n    {where})")
+    distinct = "distinct " if leg.many else ""
+    ctes.append(f"members as (\n    select {distinct}{listed}\n    {scope.clause()}\n    {where})")
     names = ", ".join(f"d{at}" for at in range(len(plan.by)))
     group = f"hash({names})" if names else "cast(0 as ubigint)"
+    names_of = ['"row"', *(["person"] if has_people else [])]
     head = ("with recursive " if is_recursive else "with ") + ",\n".join(ctes)
     return Members(
         groups=f'{head}\nselect distinct {names}{", " if names else ""}{group} as "group" from members',
-        rows=f'{head}\nselect distinct {group} as "group", "row", person from members',
+        rows=f'{head}\nselect {distinct}{group} as "group", {", ".join(names_of)} from members',
         parameters=tuple(writing.shared.values),
         relied=relied_on(writing.shared.joined, []),
+        has_people=has_people,
     )
 
 
