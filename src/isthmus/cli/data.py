@@ -120,7 +120,9 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         having: Annotated[list[str] | None, typer.Option(help="Condition on a metric, as in 'METRIC > 100'.")] = None,
         fill: Annotated[bool, typer.Option("--fill", help="Show periods without rows too.")] = False,
         week_starts: Annotated[str, typer.Option(help="The day that weeks begin on; else as the settings say.")] = "",
-        year_starts: Annotated[int | None, typer.Option(help="The month that years begin in.", min=1, max=12)] = None,
+        year_starts: Annotated[
+            int, typer.Option(help="The month that years begin in; 0 is the usual.", min=0, max=12)
+        ] = 0,
         save: Annotated[str, typer.Option(help="Keep the question under this name; `questions` lists them.")] = "",
         daily: Annotated[str, typer.Option(help="With --save: ask it once a day at this time, as in 06:00.")] = "",
         file: Annotated[Literal["csv", "parquet"], typer.Option(help="With --save: the form of its file.")] = "csv",
@@ -144,7 +146,7 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
             is_whole=whole,
             is_fresh=fresh,
             is_filled=fill,
-            week_starts=week_day(week_starts) if week_starts else None,
+            week_starts=week_day(week_starts) if week_starts else "usual",
             year_starts=year_starts,
         )
         platform = open_platform()

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from isthmus.kernel import Meta, Value, errors
 from isthmus.markings import AllOf, AnyOf, Cut, Filter, Has, Not, Operator, Scalar, Where
 
-from .calendars import PERIODS, WEEKDAYS, Calendar, Weekday
+from .calendars import PERIODS, WEEKDAYS, Calendar, Weekday, WeekStart
 
 ROWS: Final = "rows"  # the metric of a question without one: how many rows there are of each value
 METRICS_MAX: Final = 50
@@ -36,7 +36,7 @@ class Ask(Value):
     `having` keeps the groups whose metrics pass; a hidden number passes nothing. Without metrics the values of the
     first field of `by` are listed, with how many rows have each.
     `is_filled` shows periods without rows too. Weeks and years begin where `week_starts` and `year_starts` (a month)
-    say, else where the platform's settings do.
+    say, else (`usual`, 0) where the platform's settings do.
     """
 
     metrics: Annotated[tuple[str, ...], Meta(min_length=1, max_length=METRICS_MAX)] = (ROWS,)
@@ -52,8 +52,8 @@ class Ask(Value):
     is_whole: bool = False
     is_fresh: bool = False
     is_filled: bool = False
-    week_starts: Weekday | None = None
-    year_starts: Annotated[int, Meta(ge=1, le=12)] | None = None
+    week_starts: WeekStart = "usual"
+    year_starts: Annotated[int, Meta(ge=0, le=12)] = 0
 
 
 def zone(ask: Ask) -> ZoneInfo:
@@ -69,14 +69,15 @@ def zone(ask: Ask) -> ZoneInfo:
 
 def calendar(ask: Ask) -> Calendar:
     """Return when the asker's weeks and years begin."""
-    return Calendar(WEEKDAYS.index(ask.week_starts or "monday"), (ask.year_starts or 1) - 1)
+    day = "monday" if ask.week_starts == "usual" else ask.week_starts
+    return Calendar(WEEKDAYS.index(day), (ask.year_starts or 1) - 1)
 
 
 def in_calendar(ask: Ask, usual: Calendar) -> Ask:
     """Return a question that says when weeks and years begin: as it does, or as is usual."""
     return replace(
         cast(Any, ask),
-        week_starts=ask.week_starts or WEEKDAYS[usual.week_days],
+        week_starts=WEEKDAYS[usual.week_days] if ask.week_starts == "usual" else ask.week_starts,
         year_starts=ask.year_starts or usual.year_months + 1,
     )
 

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from isthmus.markings import Cut, Grain
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WeekStart = Literal["usual", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: Final[tuple[Weekday, ...]] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 PERIODS: Final[tuple[Grain, ...]] = ("hour", "day", "week", "month", "quarter", "year")  # from the shortest
 _MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
