@@ -178,8 +178,8 @@ def _spine(names: Names, ask: Ask, by: tuple[By, ...], legs: tuple[FactScan, ...
     grain = by[time_at].grain
     if grain is None or grain not in PERIODS:
         raise NeedsTime(
-            "weekdays and periods of one's own have names, so that nothing runs on from one to the next and none is "
-            "missing",
+            "weekdays come round, and periods of one's own have gaps, so that nothing runs on from one to the next and "
+            "none is missing",
             remedy="group by time:day, or ask for a metric that does not run over time",
         )
     found = {_bounds(names, ask, leg).stretches for leg in running or legs if leg.shift is None}

@@ -97,11 +97,11 @@ class _Writer(Writing):
         head = f"with {', '.join(inner.ctes)} " if inner.ctes else ""
         rows = f"({head}select {', '.join([*outputs, f'{value} as v'])} {source})"
         same = " and ".join(f"{numbers}.k{at} = {scope.column(way)}" for at, way in enumerate(found))
-        nothing = "0" if inner.is_nought_without_rows(one.metric) else "null"
+        nothing = "0" if inner.is_zero_without_rows(one.metric) else "null"
         number = f"(select case when count(*) = 0 then {nothing} else max({numbers}.v) end from {rows} as {numbers} "
         return f"({number}where {same}) {one.op} {self.shared.add(one.value, 'double')})"
 
-    def is_nought_without_rows(self, metric: str) -> bool:
+    def is_zero_without_rows(self, metric: str) -> bool:
         found = self.plan.metrics[metric]
         return isinstance(found, Measured) and found.agg in _ADDED and found.series is None
 
