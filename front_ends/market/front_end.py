@@ -19,6 +19,7 @@ FRONT_END = FrontEnd(
         "catalog.*",
         "checkout.*",
         "fulfilment.*",
+        "grants.*",
         "inventory.*",
         "member.*",
         "order.*",
