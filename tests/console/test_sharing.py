@@ -27,6 +27,6 @@ async def test_a_grant_is_seen_with_its_bounds_and_taken_back(page: Page, served
     await row.get_by_label("Why it is taken back").fill("spring is over")
     await row.get_by_role("button", name="Take back").click()
     await expect(page.get_by_role("status")).to_contain_text("taken back")
-    await expect(page.locator(".empty")).to_contain_text("Nothing is shared")
+    await expect(page.locator(".empty")).to_contain_text("Nothing is shared.")
     await page.goto(f"{served.address}/sharing?past=1")
     await expect(page.locator("tbody tr")).to_contain_text("console: spring is over")
