@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 from isthmus.console.client import CLIENT as CONSOLE
 from isthmus.console.traffic import Traffic
@@ -31,6 +32,8 @@ from .front_ends import load_front_ends, loads
 from .packs import plugging
 from .resources import resources
 
+T = TypeVar("T")
+
 HOUSEKEEPING = "platform"  # the client that the platform's own work is done by
 
 
@@ -45,6 +48,12 @@ class Running:
     traffic: Traffic
     follower: Follower
     recorder: Recorder
+
+    def resource(self, kind: type[T]) -> T:
+        """Return what a pack makes of this kind. Raises Fault where none does."""
+        if (found := self.platform.resources.get(kind)) is None:
+            raise errors.Fault(f"no pack makes a {kind.__name__}", remedy="plug in the one that does: [platform] packs")
+        return cast(T, found)
 
 
 def build(packs: Iterable[Pack], front_ends: Iterable[FrontEnd]) -> Release:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import random
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
@@ -45,10 +45,16 @@ class Ask(Protocol):
 
 
 class Caller(Value):
-    """Who calls, as the credential says: never taken from an ask. is_told: it is the platform, with an event."""
+    """Who calls, as the credential says: never taken from an ask. is_told: it is the platform, with an event.
+
+    person, roles: who is signed in, and as what, where a person is. via: the way in, such as `http` or `console`.
+    """
 
     front_end: str
     client: str = ""
+    person: str = ""
+    roles: tuple[str, ...] = ()
+    via: str = ""
     scopes: tuple[str, ...] | None = None  # capabilities the client is limited to; None: all of its front end
     trace: str = ""
     is_told: bool = False
@@ -118,6 +124,11 @@ class Call:
                 if self.story is not None:
                     answering = tracing_part(self.story, offered.capability.name, ask, answering)
                 await answering
+
+    async def keep_entry(self, session: Session, answer: Any, events: Sequence[EventRow]) -> None:
+        """Have the journal's entry of this command committed with what it did."""
+        if (journal := self.platform.journal) is not None:
+            await session.later(*journal.entry(self, answer, events))
 
     def chance(self) -> random.Random:
         self.drawn = self.drawn or random.Random(self.id)
