@@ -10,6 +10,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 from isthmus.kernel import errors
+from isthmus.manifest import Secrets
 from isthmus.packs.payment import api as payment
 from isthmus.values import money
 
@@ -67,3 +68,31 @@ class PaymentProviderContract:
             except errors.BadAsk:
                 continue
             raise AssertionError(f"{payload!r} was taken for a notification: anybody could say that money came")
+
+
+class SecretsContract:
+    """The tests of who keeps secrets: under NAME it has VALUE."""
+
+    NAME = "ACME_KEY"
+    VALUE = "only for tests"
+
+    def provider(self) -> Secrets:
+        """Return one that has the secret NAME."""
+        raise NotImplementedError
+
+    def test_what_is_there_is_given_and_the_rest_is_left_out(self) -> None:
+        found = dict(self.provider().read([self.NAME, "NOT_THERE"]))
+        assert found == {self.NAME: self.VALUE}, f"only {self.NAME!r} is there, as it was put: {list(found)}"
+
+    def test_nothing_is_given_that_was_not_asked_for(self) -> None:
+        assert dict(self.provider().read([])) == {}
+
+    def test_it_says_where_a_secret_has_to_be_put(self) -> None:
+        said = self.provider().place("NOT_THERE")
+        assert "NOT_THERE" in said, f"whoever has to put it there does not learn its name: {said!r}"
+
+    def test_no_value_is_printed_with_it(self) -> None:
+        provider = self.provider()
+        provider.read([self.NAME])
+        printed = f"{provider} {provider!r} {provider.place(self.NAME)}"
+        assert self.VALUE not in printed, "a value stands in what a log may hold"
