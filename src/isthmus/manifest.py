@@ -6,19 +6,12 @@ jobs, resources and persons, the command line reads commands; the lake reads seg
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import time
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
-=======
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import time
 from typing import Any, Final, Literal, Protocol, TypeVar, cast
->>>>>>> main
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 

@@ -6,11 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-<<<<<<< HEAD
-from typing import TypeVar, cast
-=======
-from typing import Final
->>>>>>> main
+from typing import Final, TypeVar, cast
 
 from isthmus.console.client import CLIENT as CONSOLE
 from isthmus.console.traffic import Traffic
