@@ -31,7 +31,7 @@ async def _audit(rounds: int) -> list[Row]:
         for name, leave_out in (("with", ()), ("without", ("audit",))):
             url = await stack.enter_async_context(shop.database(f"audit_{name}"))
             key = await shop.stocked(url, GOODS, UNITS)
-            server = await stack.enter_async_context(shop.serving(url, leave_out))
+            server = await stack.enter_async_context(shop.serving(url, leave_out=leave_out))
             buyers = [await shop.Buyer.connect(server.port, key) for _ in range(CLIENTS)]
             for buyer in buyers:
                 stack.callback(buyer.close)
