@@ -22,6 +22,8 @@ FRONT_END = FrontEnd(
         "fulfilment.*",
         "inventory.*",
         "member.*",
+        "messages.*",
+        "notification.*",
         "order.*",
         "payment.*",
         "pricing.*",
@@ -59,5 +61,6 @@ FRONT_END = FrontEnd(
         answers.not_by_the_case,
         answers.no_wallet_for_large_amounts,
         answers.large_refunds_need_a_person,
+        answers.a_word_about_each_parcel,
     ),
 )
