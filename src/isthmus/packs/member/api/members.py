@@ -214,6 +214,7 @@ class MemberErased(Value):
 
     member_id: UUID
     person_id: UUID
+    merged_ids: tuple[UUID, ...] = ()  # what the memberships were called that went into this one
 
 
 class IdentityTaken(errors.Conflict):
