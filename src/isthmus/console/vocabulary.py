@@ -17,10 +17,10 @@ SHOWN: Final = (
     *(mark("Data"), mark("Operate")),
     *(
         mark("first answer"),
-        mark("all answers"),
-        mark("sum"),
-        mark("chain"),
-        mark("veto"),
+        mark("every"),
+        mark("merge"),
+        mark("any of"),
+        mark("total"),
         mark("lowest"),
         mark("highest"),
     ),
@@ -29,4 +29,5 @@ SHOWN: Final = (
     *(mark("identity"), mark("transformation"), mark("aggregation"), mark("join"), mark("group by"), mark("filter")),
     *(mark("sort"), mark("window"), mark("conditional")),
     *(mark(f" (did you mean {name}?)") for name in ("",)),
+    *(mark("term"), mark("metric"), mark("question"), mark("entity"), mark("field")),
 )
