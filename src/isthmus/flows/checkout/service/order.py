@@ -259,8 +259,9 @@ async def _delivery(
     is_taken_along = ask.address is None and ask.delivery_method is None and ask.slot_id is None
     if is_taken_along:
         return None
+    quoted = fulfilment.request_quote if isinstance(ask, api.PreviewOrder) else fulfilment.quote_delivery
     return await ctx.call(
-        fulfilment.quote_delivery,
+        quoted,
         fulfilment.QuoteDelivery(
             lines=tuple(
                 fulfilment.DeliveryLine(
@@ -310,8 +311,9 @@ async def _taxed(
         return None
     off = rules.taken_off(evaluation.discounts, len(quote.lines), quote.currency)
     fee = delivery.fee - rules.off_delivery(evaluation.discounts, quote.currency) if delivery else None
+    calculate = tax.assess if isinstance(ask, api.PreviewOrder) else tax.calculate  # placing holds a transaction
     return await ctx.call(
-        tax.calculate,
+        calculate,
         tax.Calculate(
             lines=tuple(
                 tax.TaxLine(
@@ -324,6 +326,7 @@ async def _taxed(
             ),
             jurisdiction=where,
             is_address=ask.address is not None,
+            destination=ask.address,
             delivery_fee=fee,
             buyer=buyer,
             order_kind=ask.order_kind,
