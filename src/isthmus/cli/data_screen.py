@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-out = Console()
+from .screen import Screen
+
+out = Screen()
 
 Named = Annotated[list[str], typer.Argument(help="Metrics, such as order.sales.")]
 ByOption = Annotated[list[str] | None, typer.Option("--by", "-b", help="Group by a field or time:month; may repeat.")]
