@@ -19,6 +19,7 @@ from .find import Search
 from .jobs import Jobs
 from .lines import Business, Lines
 from .map import Map
+from .thinness import Thinness
 from .traffic import Traffic
 from .web import Page
 
@@ -40,6 +41,7 @@ def every_page(
     deploys: Deploys,
     dead_letters: DeadLetters,
     cost: Cost,
+    thinness: Thinness,
     history: ContractHistory,
     jobs: Jobs,
 ) -> list[Page]:
@@ -51,6 +53,7 @@ def every_page(
         *Capabilities(client, traffic, told, cost, history).pages(),
         *deploys.pages(),
         *cost.pages(),
+        *thinness.pages(),
         *brought_pages(client),
         *Calls(client, told).pages(),
         *jobs.pages(),

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from isthmus.kernel import Value
 from isthmus.kernel.host import Answer, CompiledFrontEnd, Release
+from isthmus.language import mark
 
 from .index import Term, logic_out, neutrality, share
 from .observe import Observed
@@ -54,11 +55,11 @@ def weigh(observed: Observed, release: Release, today: date) -> Weighed:
     named = [
         Finding(
             verdict="lift",
-            what=f"the platform names front end {one.front_end!r}",
+            what=mark(f"the platform names front end {one.front_end!r}"),
             where=f"{_short(one.file)}:{one.line}",
             front_end=one.front_end,
             evidence=one.text,
-            next="ask an extension point here, and let that front end answer it",
+            next=mark("ask an extension point here, and let that front end answer it"),
         )
         for one in observed.named
     ]
@@ -74,11 +75,11 @@ def weigh(observed: Observed, release: Release, today: date) -> Weighed:
             "surface-used",
             len(capabilities) - len(unused),
             len(capabilities),
-            f"{len(capabilities) - len(unused)} of {len(capabilities)} capabilities serve two front ends or more"
+            mark(f"{len(capabilities) - len(unused)} of {len(capabilities)} capabilities serve two front ends or more")
             if capabilities
-            else f"{calls:,} calls are too few to say which capabilities nobody needs",
+            else mark(f"{calls:,} calls are too few to say which capabilities nobody needs"),
         ),
-        share("options-live", live, options, f"{live} of {options} options have two values in use"),
+        share("options-live", live, options, mark(f"{live} of {options} options have two values in use")),
     )
     findings = (*named, *leaks, *knobs, *unused, *_points(observed, release, today), *_dead_answers(observed, release))
     by_pack = Counter(observed.platform[site.file] for _, site in platform)
@@ -115,11 +116,11 @@ def _leak(observed: Observed, site: Site, arm: bool, code: str, calls: Mapping[s
     held = "" if site.kind == "body" else " holds" if arm else " does not hold"
     return Finding(
         verdict="lift",
-        what=f"{observed.platform[site.file]}: `{site.text}`{held} for {code} alone",
+        what=mark(f"{observed.platform[site.file]}: `{site.text}`{held} for {code} alone"),
         where=f"{_short(site.file)}:{site.line}",
         front_end=code,
-        evidence=f"{site.function} was called {calls[code]:,} times for {code}, and for others: {others}",
-        next=f"make it an extension point of {observed.platform[site.file]} that {code} answers",
+        evidence=mark(f"{site.function} was called {calls[code]:,} times for {code}, and for others: {others}"),
+        next=mark(f"make it an extension point of {observed.platform[site.file]} that {code} answers"),
     )
 
 
@@ -134,11 +135,11 @@ def _knobs(observed: Observed, release: Release) -> Iterator[Finding]:
             ((code, value),) = values.items()
             yield Finding(
                 verdict="lift",
-                what=f"setting {key!r} has a value for {code} alone",
+                what=mark(f"setting {key!r} has a value for {code} alone"),
                 where=f"front end {code}",
                 front_end=code,
-                evidence=f"{key} = {value!r}; {len(release.lines)} front ends run",
-                next=f"let {code} answer an extension point with it, and delete the setting",
+                evidence=mark(f"{key} = {value!r}; {len(release.lines)} front ends run"),
+                next=mark(f"let {code} answer an extension point with it, and delete the setting"),
             )
     calls = observed.calls + observed.not_run
     for option, by_code in sorted(observed.options.items()):
@@ -146,11 +147,11 @@ def _knobs(observed: Observed, release: Release) -> Iterator[Finding]:
         if len(values) == 1 and len(by_code) > 1 and min(calls[code] for code in by_code) >= CALLS_MIN:
             yield Finding(
                 verdict="delete",
-                what=f"option {option} has one value in use",
+                what=mark(f"option {option} has one value in use"),
                 where=option,
                 front_end="",
-                evidence=f"always {next(iter(values))}, in the calls of {', '.join(sorted(by_code))}",
-                next="deprecate the field with a date, and delete what it decides",
+                evidence=mark(f"always {next(iter(values))}, in the calls of {', '.join(sorted(by_code))}"),
+                next=mark("deprecate the field with a date, and delete what it decides"),
             )
 
 
@@ -181,15 +182,15 @@ def _surface(observed: Observed, release: Release) -> tuple[list[str], list[Find
     for name in offered:
         users = sorted({code for code, used in observed.used if used == name})
         if len(users) < 2:
-            said = f"{users[0]} alone calls it" if users else "nobody called it"
+            said = mark(f"{users[0]} alone calls it") if users else mark("nobody called it")
             found.append(
                 Finding(
                     verdict="lift" if users else "delete",
-                    what=f"capability {name}: {said}",
+                    what=mark(f"capability {name}: {said}"),
                     where=name,
                     front_end=users[0] if users else "",
-                    evidence=f"of the recorded calls and their parts of {len(release.lines)} front ends",
-                    next=f"make it a flow of {users[0]}'s own" if users else "deprecate it with a date",
+                    evidence=mark(f"of the recorded calls and their parts of {len(release.lines)} front ends"),
+                    next=mark(f"make it a flow of {users[0]}'s own") if users else mark("deprecate it with a date"),
                 )
             )
     return offered, found
@@ -205,11 +206,13 @@ def _points(observed: Observed, release: Release, today: date) -> Iterator[Findi
             asked = sum(times for (_, one), times in observed.asked.items() if one == name)
             yield Finding(
                 verdict="delete",
-                what=f"extension point {name} has {'one answer' if count else 'no answer'}",
+                what=mark(f"extension point {name} has one answer")
+                if count
+                else mark(f"extension point {name} has no answer"),
                 where=name,
                 front_end="",
-                evidence=f"asked {asked:,} times for {len(release.lines)} front ends",
-                next="delete it, or give it a date (`until`) by which a second answer is there",
+                evidence=mark(f"asked {asked:,} times for {len(release.lines)} front ends"),
+                next=mark("delete it, or give it a date (`until`) by which a second answer is there"),
             )
 
 
@@ -223,11 +226,11 @@ def _dead_answers(observed: Observed, release: Release) -> Iterator[Finding]:
             if not observed.said[answer.label, name, True]:
                 yield Finding(
                     verdict="delete",
-                    what=f"answer {answer.label} never had an opinion",
+                    what=mark(f"answer {answer.label} never had an opinion"),
                     where=f"{answer.source} on {name}",
                     front_end=code,
-                    evidence=f"{name} was asked {observed.asked[code, name]:,} times for {code}",
-                    next="delete it, or look at its `when` and at what it returns PASS for",
+                    evidence=mark(f"{name} was asked {observed.asked[code, name]:,} times for {code}"),
+                    next=mark("delete it, or look at its `when` and at what it returns PASS for"),
                 )
 
 

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from isthmus.language import mark
+
 from .index import Term, share, sub_linear
 
 WINDOW: Final = timedelta(days=28)
@@ -51,12 +53,12 @@ def past(root: Path, front_ends: Path, platform: tuple[Path, ...], now: datetime
         first = begun or _git(top, "rev-list", "--max-parents=0", "HEAD").split()[0]
         then, today = size_at(top, first, ours, theirs), size_at(top, "HEAD", ours, theirs)
     except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
-        said = f"git tells nothing of it here ({error})"
+        said = mark(f"git tells nothing of it here ({error})")
         return Past(
             (Term(name="no-queue", value=None, evidence=said), Term(name="sub-linear", value=None, evidence=said))
         )
     waited = sum(changes)
-    told = f"{waited} of {len(changes)} changes of a front end since {since:%Y-%m-%d} changed the platform too"
+    told = mark(f"{waited} of {len(changes)} changes of a front end since {since:%Y-%m-%d} changed the platform too")
     return Past(
         (
             share("no-queue", len(changes) - waited, len(changes), told),
@@ -113,4 +115,7 @@ def _within(top: Path, folder: Path) -> PurePosixPath | None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
+    done = subprocess.run(["git", *arguments], cwd=folder, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(done.stderr.strip().partition("\n")[0])
+    return done.stdout

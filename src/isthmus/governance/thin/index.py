@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from isthmus.kernel import Value
+from isthmus.language import mark
 
 Grade = Literal["thin", "watch", "fat", "unknown"]
 
@@ -71,20 +72,20 @@ def logic_out(platform: int, front_ends: int, calls: int) -> Term:
     """Compare decisions that were taken in front ends and products with all that were taken."""
     total = platform + front_ends
     if not total or calls < CALLS_MIN:
-        said = f"{calls:,} recorded calls are too few to say whose decisions they come by"
+        said = mark(f"{calls:,} recorded calls are too few to say whose decisions they come by")
         return Term(name="logic-out", value=None, evidence=said)
     value = min(1.0, front_ends / total / OUT_ENOUGH)
-    evidence = f"{front_ends} of {total} decisions that calls came by are front ends' or products' own"
+    evidence = mark(f"{front_ends} of {total} decisions that calls came by are front ends' or products' own")
     return Term(name="logic-out", value=value, evidence=evidence)
 
 
 def neutrality(alone: int, platform: int, judged: int) -> Term:
     """Weigh decisions of the platform that one front end alone takes, and front ends that the platform names."""
     if not judged or not platform:
-        said = "no function was called often enough by three front ends, so nobody's own logic can be told"
+        said = mark("no function was called often enough by three front ends, so nobody's own logic can be told")
         return Term(name="neutrality", value=None, evidence=said)
     share = alone / platform
-    evidence = f"{alone} of {platform} decisions of the platform serve one front end alone ({judged} could be judged)"
+    evidence = mark(f"{alone} of {platform} decisions of the platform serve one front end alone; {judged} were judged")
     return Term(name="neutrality", value=math.exp(-share / LEAK), evidence=evidence)
 
 
@@ -95,9 +96,10 @@ def share(name: str, part: int, whole: int, evidence: str) -> Term:
 
 def sub_linear(decisions: tuple[int, int], front_ends: tuple[int, int], since: str) -> Term:
     """Compare the growth of the platform's decisions with the growth of its front ends, before and now."""
-    evidence = f"{decisions[0]} → {decisions[1]} decisions, {front_ends[0]} → {front_ends[1]} front ends since {since}"
+    (before, now), (some, many) = decisions, front_ends
+    evidence = mark(f"{before} → {now} decisions, {some} → {many} front ends since {since}")
     if not decisions[0] or not front_ends[0]:
-        return Term(name="sub-linear", value=None, evidence=f"there was no platform or no front end yet on {since}")
+        return Term(name="sub-linear", value=None, evidence=mark(f"there was no platform or no front end yet: {since}"))
     if decisions[1] <= decisions[0]:
         return Term(name="sub-linear", value=1.0, evidence=evidence)
     grown = math.log(decisions[1] / decisions[0])

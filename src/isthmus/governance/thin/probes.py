@@ -102,6 +102,11 @@ class _Instrumenting(ast.NodeTransformer):
         self._probes = probes
         self._within: list[str] = []
 
+    def visit(self, node: ast.AST) -> Any:
+        if isinstance(node, ast.ExceptHandler):
+            return self._body(node, f"except {ast.unparse(node.type) if node.type else ''}", node)
+        return super().visit(node)
+
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         return self._inside(node)
 
@@ -142,9 +147,6 @@ class _Instrumenting(ast.NodeTransformer):
 
     def visit_AsyncFor(self, node: ast.AsyncFor) -> ast.AST:
         return self._body(node, f"async for {ast.unparse(node.target)} in {ast.unparse(node.iter)}")
-
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
-        return self._body(node, f"except {ast.unparse(node.type) if node.type else ''}", node)
 
     def visit_match_case(self, node: ast.match_case) -> ast.AST:
         return self._body(node, f"case {ast.unparse(node.pattern)}", node.body[0])
