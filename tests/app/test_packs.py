@@ -18,6 +18,7 @@ from isthmus.app.platform import build, composed, migration_sources
 from isthmus.cli import main_app
 from isthmus.data.model.model import read_packs
 from isthmus.kernel import FrontEnd, errors
+from isthmus.manifest import Headlines, headline_problems
 from tests import shipped
 
 SRC = Path(__file__).resolve().parents[2] / "src" / "isthmus"
@@ -255,3 +256,12 @@ def test_a_reference_to_what_a_plugged_pack_does_not_have_is_still_a_mistake() -
     member = next(pack for pack in shipped.PACKS if pack.name == "member")
     with pytest.raises(errors.BuildProblems, match="which is no entity"):
         read_packs([order, dataclasses.replace(member, entities=())])
+
+
+def test_a_headline_that_is_no_metric_of_its_pack_is_refused_with_the_nearest() -> None:
+    (sold,) = (pack for pack in shipped.PACKS if pack.name == "order")
+    assert list(headline_problems(sold)) == []
+    wrong = dataclasses.replace(sold, brings=(Headlines(metrics=("order.orders", "order.sale")),))
+    assert list(headline_problems(wrong)) == [
+        "headline 'order.sale' of 'order' is none of its metrics (did you mean 'order.sales'?); correct it"
+    ]

@@ -21,7 +21,11 @@ from isthmus.console.dead_letters import DeadLetters
 from isthmus.console.deploys import Deploys
 from isthmus.console.jobs import Jobs
 from isthmus.console.pages import Part, every_page
+<<<<<<< HEAD
 from isthmus.console.thinness import Thinness
+=======
+from isthmus.console.sharing import Sharing
+>>>>>>> main
 from isthmus.console.web import console
 from isthmus.gateway.agents import agents
 from isthmus.gateway.auth import Clients
@@ -109,6 +113,7 @@ def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | 
         Thinness(database),
         ContractHistory(database),
         Jobs(Client(running.platform), database),
+        Sharing(Client(running.platform), database),
     )
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
     gateway = Gateway(

@@ -19,6 +19,7 @@ from .find import Search
 from .jobs import Jobs
 from .lines import Business, Lines
 from .map import Map
+from .sharing import Sharing
 from .thinness import Thinness
 from .traffic import Traffic
 from .web import Page
@@ -44,6 +45,7 @@ def every_page(
     thinness: Thinness,
     history: ContractHistory,
     jobs: Jobs,
+    sharing: Sharing,
 ) -> list[Page]:
     """Return the pages for what this platform has; what it does not have is in no menu."""
     client = Client(platform)
@@ -57,6 +59,7 @@ def every_page(
         *brought_pages(client),
         *Calls(client, told).pages(),
         *jobs.pages(),
+        *sharing.pages(),
         *dead_letters.pages(),
         *Search(client, told, data.metrics, brought_searches(client)).pages(),
         *data.pages,
