@@ -21,11 +21,8 @@ from isthmus.console.dead_letters import DeadLetters
 from isthmus.console.deploys import Deploys
 from isthmus.console.jobs import Jobs
 from isthmus.console.pages import Part, every_page
-<<<<<<< HEAD
-from isthmus.console.thinness import Thinness
-=======
 from isthmus.console.sharing import Sharing
->>>>>>> main
+from isthmus.console.thinness import Thinness
 from isthmus.console.web import console
 from isthmus.gateway.agents import agents
 from isthmus.gateway.auth import Clients

@@ -16,20 +16,14 @@ from . import (
     compat,
     dead_letters,
     deploys,
-<<<<<<< HEAD
-=======
     grants,
->>>>>>> main
     look,
     new,
     record,
     serving,
     shadows,
     tables,
-<<<<<<< HEAD
     thin,
-=======
->>>>>>> main
     translate,
 )
 from .packs import WithPacksCommands
@@ -46,12 +40,8 @@ main_app = typer.Typer(
 main_app.add_typer(clients.commands(), name="client")
 main_app.add_typer(new.commands(), name="new")
 main_app.add_typer(dead_letters.commands(), name="dead-letters")
-<<<<<<< HEAD
-for part in (deploys, look, record, shadows, serving, compat, adopting, tables, thin, translate):
-=======
 main_app.add_typer(grants.commands(), name="grants")
-for part in (deploys, look, record, shadows, serving, compat, adopting, tables, translate):
->>>>>>> main
+for part in (deploys, look, record, shadows, serving, compat, adopting, tables, thin, translate):
     part.add_to(main_app)
 
 
