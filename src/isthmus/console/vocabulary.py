@@ -26,6 +26,7 @@ SHOWN: Final = (
     ),
     *(mark("order kind"), mark("channel")),
     *(mark("Orders"), mark("Sales"), mark("Net sales"), mark("Basket value"), mark("Buyers")),
+    *(mark("Refunds"), mark("hour"), mark("day"), mark("week"), mark("month"), mark("quarter"), mark("year")),
     *(mark("identity"), mark("transformation"), mark("aggregation"), mark("join"), mark("group by"), mark("filter")),
     *(mark("sort"), mark("window"), mark("conditional")),
     *(mark(f" (did you mean {name}?)") for name in ("",)),
