@@ -32,18 +32,22 @@ def add_to(main: typer.Typer) -> None:
         """Compare contracts with those locked or served; name each breaking change, its rule, and whom it breaks.
 
         Where there is a database, also which share of their calls, and who still calls what is deprecated.
+        A pack that has more than its budget in thinness.json says fails too.
         """
         from isthmus.app.config import load_config
         from isthmus.app.platform import written
         from isthmus.governance import contracts
         from isthmus.governance.compat import compare, undeclared
         from isthmus.governance.consumers import last_consumers, users_of
+        from isthmus.governance.thin import budget
 
         config = load_config()
-        kept = config.root / CONTRACTS
-        now = contracts.contracts_of(written(config))
+        release = written(config)
+        kept, budgets = config.root / CONTRACTS, config.root / budget.FILE
+        now = contracts.contracts_of(release)
         if lock:
             out.print(f"wrote {len(contracts.write_folder(now, kept))} files into {kept}")
+            budget.write(budgets, budget.read(budgets) if budgets.exists() else {}, budget.sizes(release))
             return
         if not served and not kept.exists():
             stop(f"there is no {kept}; write it with `isthmus compat --lock`, or compare with --served")
@@ -56,7 +60,10 @@ def add_to(main: typer.Typer) -> None:
         compat_report.show(
             out, changes, last_consumers(now, consumption.calls) if consumption.calls else [], consumption
         )
-        raise typer.Exit(1 if undeclared(changes) else 0)
+        too_much = budget.exceeded(budget.read(budgets), budget.sizes(release)) if budgets.exists() else []
+        for excess in too_much:
+            out.print(f"over budget: {excess}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1 if undeclared(changes) or too_much else 0)
 
 
 async def _consumption(running: Running) -> Consumption:

@@ -20,7 +20,7 @@ from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from isthmus.kernel import Platform, Value, decode, errors
+from isthmus.kernel import Pack, Platform, Value, decode, errors
 from isthmus.kernel.host import Release
 from isthmus.runtime.replay import recorded
 from isthmus.runtime.replay.capabilities import run_again
@@ -144,10 +144,7 @@ def _files(release: Release) -> tuple[dict[Path, str], dict[Path, str]]:
     """Return the files of packs and flows, and those of front ends and products, each with whose it is."""
     shared: dict[Path, str] = {}
     for name, pack in release.packs.items():
-        root = pack.api.__name__.rpartition(".api")[0]
-        functions = [one.function for one in pack.implemented()]
-        functions += [point.default for point in pack.extension_points().values()]
-        shared |= dict.fromkeys(_sources(functions, root), name)
+        shared |= dict.fromkeys(files_of(pack), name)
     own: dict[Path, str] = {}
     for code, line in release.lines.items():
         parts = [line.front_end, *line.front_end.children]
@@ -156,6 +153,13 @@ def _files(release: Release) -> tuple[dict[Path, str], dict[Path, str]]:
         functions = [one.function for part in parts for one in (*part.answers, *part.implementations)]
         own |= dict.fromkeys(_sources(functions, ""), code)
     return shared, {file: whose for file, whose in own.items() if file not in shared}
+
+
+def files_of(pack: Pack) -> set[Path]:
+    """Return the files of a pack that are loaded."""
+    functions = [one.function for one in pack.implemented()]
+    functions += [point.default for point in pack.extension_points().values()]
+    return _sources(functions, pack.api.__name__.rpartition(".api")[0])
 
 
 def _sources(functions: Iterable[Any], package: str) -> set[Path]:
