@@ -26,6 +26,7 @@ FRONT_END = FrontEnd(
         "member.*",
         "order.*",
         "payment.*",
+        "policy.*",
         "pricing.*",
         "promotion.*",
         "tax.*",

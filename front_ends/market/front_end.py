@@ -26,6 +26,7 @@ FRONT_END = FrontEnd(
         "notification.*",
         "order.*",
         "payment.*",
+        "policy.*",
         "pricing.*",
         "promotion.*",
         "tax.*",
