@@ -37,9 +37,9 @@ class PolicySettings(Value):
 class PolicySet:
     """Policies that hold together at one front end, ready to be asked."""
 
-    text: str
+    parsed: cedarpy.PolicySet
     names: Mapping[str, str]  # Cedar's number of a policy → `file#id`
-    schema: str
+    schema: cedarpy.Schema
     decided: dict[tuple[Any, ...], str] = field(default_factory=dict[tuple[Any, ...], str])  # nothing: allowed
 
 
@@ -49,11 +49,12 @@ class Policies:
     def __init__(self, packs: Sequence[Pack], sources: Sequence[Source], cases: Sequence[Source] = ()) -> None:
         """Take policies and their cases. Raises WrongPolicies with all that is wrong with them."""
         self.capabilities = {one.name: one for pack in packs for one in pack.capabilities().values()}
-        self._schema = schema_of(self.capabilities.values())
+        written = schema_of(self.capabilities.values())
+        self._schema = _parsed(written)
         self._sources = tuple(sources)
         self._sets: dict[tuple[str, str, str], PolicySet] = {}
         self._decided = 0
-        problems = [*_problems(self._sources, self._schema)]
+        problems = [*_problems(self._sources, written)]
         if not problems:
             problems = [wrong for name, text in cases for wrong in self.case_problems(name, text)]
         if problems:
@@ -102,9 +103,9 @@ class Policies:
                 self.forget()
             sources = [*self._sources, (front_end, rules)] if rules else self._sources
             held = self._sets[front_end, rules, own] = PolicySet(
-                text="\n".join(text for _, text in sources),
+                parsed=cedarpy.PolicySet.from_str("\n".join(text for _, text in sources)),
                 names=dict(_numbered(sources)),
-                schema=schema_of([*self.capabilities.values(), capability]) if own else self._schema,
+                schema=_parsed(schema_of([*self.capabilities.values(), capability])) if own else self._schema,
             )
         return held
 
@@ -156,10 +157,14 @@ def _asked(held: PolicySet, who: api.Who, action: str, front_end: str, via: str)
         "resource": f"FrontEnd::{json.dumps(front_end)}",
         "context": {"via": via},
     }
-    found = cedarpy.is_authorized(request, held.text, entities, held.schema)
+    found = cedarpy.is_authorized(request, held.parsed, entities, held.schema)
     failed = tuple(found.diagnostics.errors)
     names = tuple(held.names.get(one, one) for one in found.diagnostics.reasons)
     return api.Decision(is_allowed=found.allowed and not failed, policies=names, failed=failed)
+
+
+def _parsed(schema: str) -> cedarpy.Schema:
+    return cedarpy.Schema.from_str(schema)
 
 
 def _principal(who: api.Who, front_end: str) -> tuple[str, list[dict[str, Any]]]:
