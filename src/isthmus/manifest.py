@@ -215,7 +215,17 @@ class Search:
     needs: Capability[Any, Any] | None = None
 
 
-KINDS = (Job, Resource, Upkeep, FrontEndCheck, Persons, Commands, Page, Search)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headlines:
+    """Metrics of the pack that say at a glance how a front end fares; its page in the console shows them in this order.
+
+    Of what is not in the model here, such as a metric of a pack that is left out, nothing is shown.
+    """
+
+    metrics: tuple[str, ...]
+
+
+KINDS = (Job, Resource, Upkeep, FrontEndCheck, Persons, Commands, Page, Search, Headlines)
 
 
 def brought(packs: Iterable[Pack], kind: type[T]) -> list[T]:
@@ -251,6 +261,13 @@ def job_problems(owner: Pack | FrontEnd) -> Iterator[str]:
         needed = [] if job.ask or isinstance(job.when, After) else list(_needed(job.calls.ask))
         if needed:
             yield f"{where} calls {job.calls.name!r} without {', '.join(needed)}; give ask={job.calls.ask.__name__}(…)"
+
+
+def headline_problems(pack: Pack) -> Iterator[str]:
+    """Say which headlines of a pack are no metrics of its own."""
+    own = {getattr(metric, "name", "") for metric in pack.metrics}
+    for name in (name for one in brought([pack], Headlines) for name in one.metrics if name not in own):
+        yield f"headline {name!r} of {pack.name!r} is none of its metrics{errors.near(name, own)}; correct it"
 
 
 def _needed(ask: type[msgspec.Struct]) -> Iterator[str]:

@@ -23,7 +23,7 @@ def commands() -> typer.Typer:
     def create_client(
         front_end: Annotated[str, typer.Argument(help="Front end that the key speaks for.")],
         name: Annotated[str, typer.Option(help="Who will hold the key.")] = "default",
-        scope: Annotated[list[str] | None, typer.Option(help="Limit to capabilities, e.g. 'catalog.*'.")] = None,
+        scope: Annotated[list[str] | None, typer.Option(help="Limit to capabilities, such as 'PACK.*'.")] = None,
     ) -> None:
         """Make an API key and print it once; only its hash is kept."""
         from isthmus.app.config import load_config

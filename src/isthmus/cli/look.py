@@ -45,7 +45,7 @@ def add_to(main: typer.Typer) -> None:
     @main.command()
     def explain(
         front_end: Annotated[str, typer.Argument(help="Code of the front end.")],
-        point: Annotated[str | None, typer.Argument(help="Extension point, such as pricing.adjust-unit-price.")] = None,
+        point: Annotated[str | None, typer.Argument(help="Extension point, as `isthmus catalogue` lists it.")] = None,
         when: Annotated[list[str] | None, typer.Option(help="A dimension value, such as order_kind=presale.")] = None,
         version: Chosen = "",
         folder: Folder = False,
