@@ -45,7 +45,7 @@ def read_value(field: Field, value: Scalar, zone: ZoneInfo, name: str) -> object
         read = _converted(field, value, zone)
     except (ValueError, InvalidOperation, OverflowError, KeyError):
         raise errors.BadAsk(
-            f"{_short(value)!r} is no value of {name}, which is of kind {field.kind}",
+            f"{_short(value)!r} is no value of {name}, which is a {field.kind}",
             remedy="write times as 2026-01-31T08:00:00Z, days as 2026-01-31, and numbers with at most 38 digits",
             path="$.where",
         ) from None
