@@ -52,7 +52,7 @@ def _check(model: Model, one: Segment | Rule | Question) -> None:
             ask = Ask(metrics=(_BROKEN,), where=(Where("front_end", "is not null"),))
     planned = plan(model, ask, _ANY_TIME)
     for leg in planned.legs:
-        shared = Parameters(planned.model, zone(ask), {}, has=lambda *_: "true")
+        shared = Parameters(planned.model, zone(ask), {}, has=front_end_metrics.any_row)
         scope = Scope(shared, leg.root, "r", leg.time, leg.shift)
         conjunction(scope, ask.where, "a filter")
         for cell in leg.cells:

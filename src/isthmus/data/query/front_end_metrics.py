@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import cast
 
 from isthmus.kernel import FrontEnd, Pack, errors
-from isthmus.markings import AnyMetric, Metric
+from isthmus.markings import AnyMetric, Has, Metric
 
 from ..errors import NeedsTime
 from ..model.ask import GRAINS, Ask, zone
@@ -88,12 +88,15 @@ def _planned(model: Model, metric: AnyMetric) -> Plan:
         raise first
 
 
+def any_row(_scope: Scope, _condition: Has) -> str:
+    """Return SQL in the place of a condition on a metric, which is looked at when it is planned."""
+    return "true"
+
+
 def _write_conditions(planned: Plan) -> None:
     """Raise what is wrong with the filters of a plan: a field that is none, a value that it cannot have."""
     for leg in planned.legs:
-        scope = Scope(
-            Parameters(planned.model, zone(planned.ask), {}, has=lambda *_: "true"), leg.root, "r", leg.time, leg.shift
-        )
+        scope = Scope(Parameters(planned.model, zone(planned.ask), {}, has=any_row), leg.root, "r", leg.time, leg.shift)
         for cell in leg.cells:
             if "front_end" in planned.model.entity(leg.root).fields:
                 conjunction(scope, cell.filters, "a metric")
