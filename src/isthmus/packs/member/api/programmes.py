@@ -2,8 +2,8 @@
 
 A programme is its owner's, who lets others take part by a grant of `member.programme`. A member joins it at a front
 end; the person has one account in it, whatever front ends they join it at. Each front end gives and takes points by its
-own rules; the tier follows what was earned everywhere. Points lie in lots, with who gave them and when they expire; what
-expires first is spent first. Who takes points that another gave has a claim on the other: `member.points-honoured`.
+own rules; the tier follows what was earned everywhere. Points lie in lots, with who gave them and when they expire; the
+lot that expires first is spent first. Who takes points that another gave has a claim: `member.points-honoured`.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ with emptied as (
     where front_end = $1 and member_id = $2
 )
 insert into member.points_movement (front_end, movement_id, member_id, points, reason, reference, at, by)
-select $1, $4, $2, -$5::bigint, 'into-programme', $4::text, $6, $7 where $5::bigint > 0
+select $1, $4::uuid, $2, -$5::bigint, 'into-programme', $4::uuid::text, $6, $7 where $5::bigint > 0
 """
 
 _DUE = """
