@@ -18,6 +18,7 @@ FRONT_END = FrontEnd(
     doc="A grocer: goods by weight, marked down in the evening, brought in slots.",
     uses=(
         "after-sale.*",
+        "audit.*",
         "catalog.*",
         "checkout.*",
         "fulfilment.*",

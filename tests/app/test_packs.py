@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +18,13 @@ from isthmus.app.platform import build, composed, migration_sources
 from isthmus.cli import main_app
 from isthmus.data.model.model import read_packs
 from isthmus.kernel import FrontEnd, errors
+from isthmus.manifest import Headlines, headline_problems
 from tests import shipped
 
-NINE = ("catalog", "fulfilment", "inventory", "member", "order", "payment", "pricing", "promotion", "tax")
-FLOWS = ("after-sale", "checkout")
+SRC = Path(__file__).resolve().parents[2] / "src" / "isthmus"
+PACKS = tuple(sorted(path.parent.name for path in SRC.glob("packs/*/pack.py")))
+FLOWS = tuple(sorted(path.parent.name.replace("_", "-") for path in SRC.glob("flows/*/pack.py")))
+SAMPLED = 60  # of the sets that leave out three or more and keep three or more: too many to try all of them
 
 LOYALTY_API = '''"""Stamps for those who come back."""
 
@@ -95,13 +99,13 @@ def problems(config: Config) -> list[str]:
 
 
 def test_settings_that_name_no_pack_plug_in_all_that_ships(tmp_path: Path) -> None:
-    assert names(settings(tmp_path, "")) == sorted((*NINE, *FLOWS))
+    assert names(settings(tmp_path, "")) == sorted((*PACKS, *FLOWS))
 
 
 def test_a_pack_of_ones_own_lies_beside_the_settings_and_is_named_by_its_manifest(company: Path) -> None:
     config = settings(company, '[platform]\npacks = ["isthmus.packs", "acmepacks.stamps.pack:PACK"]')
     packs, release = composed(config, [FrontEnd(code="north", name="N", owner="n", uses=("stamps.*",))])
-    assert {pack.name for pack in packs} == {*NINE, *FLOWS, "stamps"}
+    assert {pack.name for pack in packs} == {*PACKS, *FLOWS, "stamps"}
     assert release.line("north").permitted == {"stamps.stamp"}
 
 
@@ -208,8 +212,15 @@ def test_settings_of_another_shape_are_refused(tmp_path: Path, text: str) -> Non
 
 
 def subsets() -> list[tuple[str, ...]]:
-    """Return every set of packs that can be left out: packs do without one another, so all of them."""
-    return [left_out for size in range(len(NINE) + 1) for left_out in itertools.combinations(NINE, size)]
+    """Return sets of packs that can be left out: packs do without one another, so all are.
+
+    Each pack and each pair is left out alone and is kept alone, and so is each of a pair without the other; of what
+    lies between, some sets are drawn, the same ones each time.
+    """
+    few = [left_out for size in range(3) for left_out in itertools.combinations(PACKS, size)]
+    chance = random.Random(len(PACKS))
+    drawn = [tuple(one for one in PACKS if chance.random() < 0.5) for _ in range(SAMPLED)]
+    return list(dict.fromkeys([*few, *(tuple(one for one in PACKS if one not in kept) for kept in few), *drawn]))
 
 
 def test_every_subset_of_the_packs_makes_a_platform_and_flows_go_where_they_lack_one() -> None:
@@ -221,19 +232,19 @@ def test_every_subset_of_the_packs_makes_a_platform_and_flows_go_where_they_lack
     }
     for left_out in subsets():
         fitting, wrong = plugging(dataclasses.replace(whole, leave_out=left_out))
-        expected = {name for name in NINE if name not in left_out}
+        expected = {name for name in PACKS if name not in left_out}
         expected |= {flow for flow, needed in uses.items() if not needed & set(left_out)}
         assert {pack.name for pack in fitting} == expected, left_out
         assert all("is not plugged in" in problem for problem in wrong), left_out
         front_end = FrontEnd(code="north", name="N", owner="n", uses=tuple(f"{pack.name}.*" for pack in fitting))
         build(fitting, [front_end])
-        assert len({source.pack for source in migration_sources(fitting)} & set(NINE)) == len(NINE) - len(left_out)
+        assert len({source.pack for source in migration_sources(fitting)} & set(PACKS)) == len(PACKS) - len(left_out)
 
 
 def test_the_data_model_of_fewer_packs_holds_and_loses_what_refers_to_the_others() -> None:
     by_name = {pack.name: pack for pack in shipped.PACKS}
-    for left_out in (one for one in subsets() if len(one) in (1, 2, 7)):
-        model = read_packs([by_name[name] for name in NINE if name not in left_out])
+    for left_out in (one for one in subsets() if len(one) in (1, 2, len(PACKS) - 2)):
+        model = read_packs([by_name[name] for name in PACKS if name not in left_out])
         targets = {ref.target.partition(".")[0] for entity in model.entities.values() for ref in entity.references}
         assert not targets & set(left_out), left_out
         named = {name.partition(".")[0] for name in (*model.entities, *model.metrics)}
@@ -245,3 +256,12 @@ def test_a_reference_to_what_a_plugged_pack_does_not_have_is_still_a_mistake() -
     member = next(pack for pack in shipped.PACKS if pack.name == "member")
     with pytest.raises(errors.BuildProblems, match="which is no entity"):
         read_packs([order, dataclasses.replace(member, entities=())])
+
+
+def test_a_headline_that_is_no_metric_of_its_pack_is_refused_with_the_nearest() -> None:
+    (sold,) = (pack for pack in shipped.PACKS if pack.name == "order")
+    assert list(headline_problems(sold)) == []
+    wrong = dataclasses.replace(sold, brings=(Headlines(metrics=("order.orders", "order.sale")),))
+    assert list(headline_problems(wrong)) == [
+        "headline 'order.sale' of 'order' is none of its metrics (did you mean 'order.sales'?); correct it"
+    ]

@@ -40,8 +40,6 @@ from isthmus.store import Database, Outbox
 from isthmus.store.outbox import Event
 from isthmus.store.relay import Consumer
 
-from . import process
-
 if TYPE_CHECKING:
     from .platform import Running
 
@@ -158,7 +156,9 @@ class LakeSync:
             return
         ask = persons.ask(UUID(member_id), segments, PREFIX)
         with suppress(errors.Refusal):
-            await self._platform.call(persons.set_segments, ask, Caller(front_end=front_end, client="data platform"))
+            await self._platform.call(
+                persons.set_segments, ask, Caller(front_end=front_end, client="data platform", via="job")
+            )
 
     async def _forget(self, persons: Persons, events: Sequence[Event]) -> None:
         await self.land()  # what the business still held when it forgot them is there first, and goes now
@@ -215,10 +215,10 @@ async def _landed(lander: Lander) -> Landing:
     return await lander.land()
 
 
-async def landed_apart(database_url: str) -> Landing:
+async def landed_apart(command: Sequence[str], database_url: str) -> Landing:
     """Land in a process of its own, with this one's folder and settings. Raises Unavailable with what it said."""
     ended = await run_child(
-        process.command("land"),
+        command,
         env={**os.environ, "ISTHMUS_DATABASE_URL": database_url},
         limit_s=LAND_LIMIT_S,
         niceness=LAND_NICENESS,

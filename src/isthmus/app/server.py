@@ -154,5 +154,5 @@ def _lake_sync(running: Running, data: DataPlatform | None) -> LakeSync | None:
         return None
     from .lake_sync import LakeSync, landed_apart, one_id
 
-    apart = functools.partial(landed_apart, running.database.url)
+    apart = functools.partial(landed_apart, process.command("land"), running.database.url)
     return LakeSync(running.platform, running.database, data, one_id=one_id(running, data), land=apart)

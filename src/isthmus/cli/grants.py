@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from .opening import on
 from .screen import out
@@ -81,10 +79,8 @@ def commands() -> typer.Typer:
         from isthmus.store import sharing
 
         choice = sharing.Choice(kind=kind, standing_only=not history, limit=500)
-        table = Table("grant", "owner", "shares", "with", "to", "bounds", "until", "given", "why", "withdrawn")
         for one in _on_rows(lambda session: sharing.listed(session, front_end, choice, datetime.now(UTC))):
-            table.add_row(*map(escape, _cells(one)))
-        out.print(table)
+            out.print(_sentence(one), markup=False, highlight=False, soft_wrap=True)
 
     return app
 
@@ -95,20 +91,17 @@ def _bounds(given: list[str]) -> dict[str, Any]:
     return {name: int(value) if value.isdecimal() else value for name, _, value in pairs}
 
 
-def _cells(one: Grant) -> tuple[str, ...]:
-    gone = f"{one.withdrawn_at:%Y-%m-%d %H:%M} {one.withdrawn_by} {one.withdrawn_because}" if one.withdrawn_at else ""
-    return (
-        str(one.grant_id),
-        one.owner,
-        f"{one.kind} {one.name} {one.part}".rstrip(),
-        one.to,
-        one.can,
-        ", ".join(f"{name} {value}" for name, value in one.bounds.items()),
-        f"{one.ends_at:%Y-%m-%d %H:%M}" if one.ends_at else "",
-        f"{one.given_at:%Y-%m-%d %H:%M} {one.given_by}",
-        one.reason,
-        gone,
-    )
+def _sentence(one: Grant) -> str:
+    """Return a grant in one line, its id first."""
+    said = f"{one.grant_id}  {one.to} may {one.can} {one.kind} {one.name} {one.part}".rstrip() + f" of {one.owner}"
+    bounds = ", ".join(f"{name} {value}" for name, value in one.bounds.items())
+    until = f"until {one.ends_at:%Y-%m-%d %H:%M}" if one.ends_at else ""
+    given = f"given {one.given_at:%Y-%m-%d %H:%M} by {one.given_by}" + (f" ({one.reason})" if one.reason else "")
+    gone = ""
+    if one.withdrawn_at:
+        why = f" ({one.withdrawn_because})" if one.withdrawn_because else ""
+        gone = f"withdrawn {one.withdrawn_at:%Y-%m-%d %H:%M} by {one.withdrawn_by}{why}"
+    return "; ".join(filter(None, (said, bounds, until, given, gone)))
 
 
 def _on_rows(work: Callable[[ports.Session], Awaitable[T]], *front_ends: str) -> T:

@@ -20,6 +20,7 @@ class ProviderKind(enum.StrEnum):
 
     PAYMENT = "payment"
     SECRETS = "secrets"
+    NOTIFICATION = "notification"
 
 
 Kind = Annotated[ProviderKind, typer.Option(help="What it is for.")]
