@@ -1,8 +1,8 @@
 """Promotions of others that a front end takes part in. Named by others through `api`.
 
-A promotion is shared by a grant of `promotion.promotion` (`grants.give`). Whoever has it switches it on; from then on it
-is evaluated and used there as the front end's own are. Uses, budget and coupons are counted once, over all
-who use it. A limit per member counts each front end's memberships.
+A promotion is shared by a grant of `promotion.promotion` (`grants.give`). Whoever has it switches it on; from then on
+it is evaluated and used there as the front end's own are. Uses, budget and coupons are counted once, over all who use
+it. A limit per member counts each front end's memberships.
 """
 
 from __future__ import annotations
