@@ -259,3 +259,16 @@ async def test_two_memberships_that_become_one_have_one_account_with_all_points(
     assert (found.points, found.earned) == (210, 210)
     assert (await group["south"].spent(elsewhere, "gift-1", 200)).balance == 10
     assert await broken_conditions(database_url) == {}
+
+
+async def test_a_member_who_leaves_has_points_of_that_front_end_again_and_may_come_back(
+    group: Group, database_url: str
+) -> None:
+    north, south = await group.everywhere("north", "south")
+    await group["north"].earned(north, "order-1", 120)
+    left = await group.platform.call(api.leave_programme, api.LeaveProgramme(member_id=north), group["north"].caller)
+    assert (left.programme, left.points) == (None, 0)
+    assert (await group["north"].earned(north, "order-2", 30)).balance == 30
+    assert (await group.account("south", south)).points == 120
+    assert (await group.join("north", north)).points == 150
+    assert await broken_conditions(database_url) == {}

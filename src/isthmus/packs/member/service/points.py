@@ -13,7 +13,7 @@ from .. import api, rules
 from ..storage import points as storage_points
 from ..storage import programmes as storage_programmes
 from ..storage.points import Account, Cause
-from ..storage.programmes import Common
+from ..storage.programmes import SharedAccount
 
 _LATEST = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 
@@ -115,7 +115,7 @@ async def moved(account: Account, points: int, earned: int, cause: Cause, ctx: C
     return api.PointsMoved(member_id=account.member_id, moved=points, balance=balance, tier=tier)
 
 
-async def _honour(common: Common, points: int, cause: Cause, account: Account, ctx: Context) -> None:
+async def _honour(common: SharedAccount, points: int, cause: Cause, account: Account, ctx: Context) -> None:
     """Take points out of their lots, and say of those that others gave that they owe this front end for them."""
     first = await _credited(cause, account, ctx)
     for issuer, taken in await storage_programmes.take(ctx.session, common.account_id, points, first):

@@ -11,7 +11,7 @@ from isthmus.kernel import errors, ports
 
 from .. import api
 from . import programmes
-from .programmes import Common
+from .programmes import SharedAccount
 
 LOCK_TRIES_MAX = 5  # each further one means that the membership was merged while the lock was waited for
 
@@ -91,7 +91,7 @@ class Account:
     points: int
     earned: int
     ids: Sequence[UUID]  # its own, and those of the memberships that went into it
-    common: Common | None = None  # None: the membership's own points
+    common: SharedAccount | None = None  # None: the membership's own points
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ async def returned_so_far(
 
 
 async def move(
-    session: ports.Session, front_end: str, movement: Movement, tier: str, common: Common | None = None
+    session: ports.Session, front_end: str, movement: Movement, tier: str, common: SharedAccount | None = None
 ) -> None:
     """Write a movement and the balance and tier that follow, in one statement."""
     account = () if common is None else (common.account_id, common.expires_at(movement.at))

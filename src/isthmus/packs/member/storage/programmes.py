@@ -89,7 +89,7 @@ order by account_id limit $3 for update skip locked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Common:
+class SharedAccount:
     """A person's account in a programme, which nobody else can change until the end of the call."""
 
     account_id: UUID
@@ -114,7 +114,7 @@ async def account_of(session: ports.Session, owner: str, programme: str, person_
     return await session.fetch_value("select member.account_of($1, $2, $3, $4)", owner, programme, person_id, new_id)
 
 
-async def lock(session: ports.Session, account_id: UUID, now: datetime) -> Common | None:
+async def lock(session: ports.Session, account_id: UUID, now: datetime) -> SharedAccount | None:
     """Lock an account and let go what has expired; None where its programme is not granted any more."""
     if await session.fetch_value(_LOCK, account_id) is None:
         return None
@@ -122,11 +122,11 @@ async def lock(session: ports.Session, account_id: UUID, now: datetime) -> Commo
     return await find(session, account_id)
 
 
-async def find(session: ports.Session, account_id: UUID) -> Common | None:
+async def find(session: ports.Session, account_id: UUID) -> SharedAccount | None:
     row = await session.fetch_row(_ACCOUNT, account_id)
     if row is None:
         return None
-    return Common(
+    return SharedAccount(
         account_id=account_id,
         owner=row["owner"],
         programme=row["programme"],
