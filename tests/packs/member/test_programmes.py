@@ -272,3 +272,14 @@ async def test_a_member_who_leaves_has_points_of_that_front_end_again_and_may_co
     assert (await group.account("south", south)).points == 120
     assert (await group.join("north", north)).points == 150
     assert await broken_conditions(database_url) == {}
+
+
+async def test_an_account_goes_with_the_person_whom_a_verified_identity_shows(group: Group) -> None:
+    north = await group["north"].joined(email("ada@example.org", is_verified=False))
+    await group.join("north", north)
+    await group["north"].earned(north, "order-1", 40)
+    south = await group["south"].joined(email("ada@home.example", is_verified=True))
+    identity = email("ada@home.example", is_verified=True)
+    ask = api.PutIdentity(member_id=north, identity=identity)
+    await group.platform.call(api.put_identity, ask, group["north"].caller)
+    assert (await group.join("south", south)).points == 40

@@ -117,6 +117,16 @@ _MERGE = (
        where person_id = $2 and member.memberships($2) = 0""",
 )
 
+# The account of a programme goes with the person, where that person has none in it yet.
+_ACCOUNT_OF_PERSON = """
+update member.account one set person_id = $3
+where account_id = (select account_id from member.membership where front_end = $1 and member_id = $2)
+  and person_id = (select person_id from member.membership where front_end = $1 and member_id = $2)
+  and person_id <> $3 and not exists (
+      select from member.account other where other.front_end = one.front_end and other.programme = one.programme
+          and other.person_id = $3)
+"""
+
 _ERASE = (
     "delete from member.identity where front_end = $1 and member_id = $2",
     "delete from member.address where front_end = $1 and member_id = $2",
@@ -265,6 +275,7 @@ async def know_person(
         member_id,
         person_id,
     )
+    await session.execute(_ACCOUNT_OF_PERSON, front_end, member_id, person_id)
     await session.execute(
         "update member.membership set person_id = $3 where front_end = $1 and member_id = $2",
         front_end,
