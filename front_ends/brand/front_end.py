@@ -21,6 +21,7 @@ FRONT_END = FrontEnd(
         "catalog.*",
         "checkout.*",
         "fulfilment.*",
+        "grants.*",
         "inventory.*",
         "member.*",
         "messages.*",

@@ -22,6 +22,7 @@ FRONT_END = FrontEnd(
         "catalog.*",
         "checkout.*",
         "fulfilment.*",
+        "grants.*",
         "inventory.*",
         "member.*",
         "order.*",

@@ -20,6 +20,7 @@ FRONT_END = FrontEnd(
         "catalog.*",
         "checkout.*",
         "fulfilment.*",
+        "grants.*",
         "inventory.*",
         "member.*",
         "messages.*",

@@ -29,7 +29,7 @@ from isthmus.store import Database, MigrationSource
 
 from . import tables
 from .config import Config
-from .front_ends import load_front_ends, loads
+from .front_ends import load_front_ends, loads, the_group
 from .packs import plugging
 from .resources import resources, secret_values
 
@@ -117,8 +117,9 @@ def migration_sources(packs: Iterable[Pack]) -> list[MigrationSource]:
 
 def deploy_context(running: Running) -> DeployContext:
     """Return where front ends are deployed: beside what is whole of the folder, whoever else has broken theirs."""
-    release = build([*running.packs, *adopted_packs(running.config)], [])
     load = loads(running.config, running.packs)
+    own = the_group(running.config, running.packs)
+    release = build([*running.packs, *adopted_packs(running.config)], own)
     for folder in front_end_folders(running.config.front_ends):
         with suppress(errors.IsthmusError):
             lines, problems = compile_front_ends(release, [load(folder)])
