@@ -102,7 +102,7 @@ def _asking(rounds: int) -> list[Row]:
         passing=_loop("ctx.answer(point)(5, 2)", ctx=passing, point=price),
         pluggy=_loop("hook.price(front_end='north0', minor=5, quantity=2)", hook=one),
         hundred=_loop("hook.price(front_end='north0', minor=5, quantity=2)", hook=hundred, times=1),
-        zope=_loop("find(by(north), point)(5, 2)", find=registry.lookup1, by=providedBy, north=north, point=point),
+        zope=_loop("find(by(north), point)(5, 2)", find=registry.lookup1, by=providedBy, north=north, point=point),  # pyright: ignore[reportAttributeAccessIssue]
         single=_loop("f(north, 5, 2)", f=dispatching, north=_FRONT_ENDS[0]()),
     )
     ours = found["ours"]

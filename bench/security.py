@@ -13,7 +13,7 @@ from typing import Any
 
 from bench import _shop as shop
 from bench.orders import CLIENTS, GOODS, LINES, UNITS, Buying, _over_http
-from bench.paid import Took, _Meter
+from bench.paid import Took, _Meter  # pyright: ignore[reportAttributeAccessIssue]
 
 Row = dict[str, Any]
 

@@ -87,7 +87,7 @@ async def _front_end_in(database: Database, front_end: str, way: str) -> str:
     try:
         seen = await session.fetch_value(ask)
         if way == "commit":
-            await session.commit([], None)
+            await session.commit([], None)  # pyright: ignore[reportAttributeAccessIssue]
         if way == "break":
             with pytest.raises(errors.Fault):
                 await session.execute("select 1 / 0")
