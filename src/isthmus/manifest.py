@@ -85,7 +85,7 @@ class Job:
 class Place:
     """Where a resource is made: the database, the pack's settings in their own shape, the providers of its seam.
 
-    root: the folder of the settings. data: where the platform keeps files of its own.
+    root: the folder of the settings. data: where the platform keeps files of its own. packs: all that is plugged in.
     """
 
     database: Database
@@ -93,6 +93,7 @@ class Place:
     providers: Mapping[str, Any] = field(default_factory=dict[str, Any])
     root: Path = Path()
     data: Path = Path()
+    packs: tuple[Pack, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +132,16 @@ class Upkeep:
     every_s: float
     of: type[Any]
     run: Callable[[Any], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontEndCheck:
+    """What a pack has to say about a front end before it is deployed, and when a server starts with it.
+
+    problems: is given the front end and all packs, and yields what is wrong, each with what to write.
+    """
+
+    problems: Callable[[FrontEnd, Sequence[Pack]], Iterable[str]]
 
 
 class Opened(Protocol):
@@ -214,7 +225,36 @@ class Headlines:
     metrics: tuple[str, ...]
 
 
-KINDS = (Job, Resource, Upkeep, Persons, Commands, Page, Search, Headlines)
+class FileResource(Protocol):
+    """A resource that has files by names of their content."""
+
+    def named(self, content: bytes) -> tuple[str, str]:
+        """Return what a file is called and its type. Raises BadAsk for what is not served."""
+        ...
+
+    async def put(self, name: str, content: bytes) -> None: ...
+
+    async def read(self, name: str) -> tuple[bytes, str] | None:
+        """Return a file and its type; None where there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """Files over HTTP below a path: put by who may call `check` and `note`, read by everyone.
+
+    kind: the resource that has them, a `FileResource`. check and note ask with `file` and `size`, before a content is
+    kept and after.
+    """
+
+    path: str
+    kind: type[Any]
+    bytes_max: int
+    check: Capability[Any, Any]
+    note: Capability[Any, Any]
+
+
+KINDS = (Job, Resource, Upkeep, FrontEndCheck, Persons, Commands, Page, Search, Headlines, Files)
 
 
 def brought(packs: Iterable[Pack], kind: type[T]) -> list[T]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from isthmus.data.model import brought, front_end_events
-from isthmus.data.query import front_end_metrics
+from isthmus.data.model import front_end_events
+from isthmus.data.query import front_end_data, front_end_metrics
 from isthmus.kernel import FrontEnd, Pack
-from isthmus.manifest import job_problems
+from isthmus.manifest import FrontEndCheck, brought, job_problems
 
 from ..events import subscriptions
 
@@ -19,5 +19,6 @@ def problems_of(front_end: FrontEnd, packs: Iterable[Pack]) -> list[str]:
         *job_problems(front_end),
         *front_end_events.problems_of(front_end),
         *front_end_metrics.problems_of(packs, front_end),
-        *brought.problems_of(front_end),
+        *front_end_data.problems_of(packs, front_end),
+        *(wrong for check in brought(packs, FrontEndCheck) for wrong in check.problems(front_end, tuple(packs))),
     ]
