@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from uuid import UUID
@@ -13,27 +12,6 @@ from isthmus.kernel import encode
 from isthmus.values import Money, decimals, money, rounded
 
 from . import api
-
-_CODE = re.compile(r"(assets|liabilities|income|expenses|equity)(:[a-z0-9][a-z0-9-]*)+")
-_OWNER = re.compile(r"((front-end|seller|member|provider)/[\x21-\x7e]+)?")
-
-
-def fault(legs: Sequence[api.EntryLeg], path: str = "$.legs") -> api.WrongLeg | api.Unbalanced | None:
-    """Return what keeps legs from being booked, or nothing. What comes from no ask has to pass it too."""
-    sums: dict[str, int] = {}
-    for at, leg in enumerate(legs):
-        here = f"{path}[{at}]"
-        if not _CODE.fullmatch(leg.account):
-            return api.WrongLeg(reason=f"{leg.account!r} is no account", path=f"{here}.account")
-        if not _OWNER.fullmatch(leg.owner):
-            return api.WrongLeg(reason=f"{leg.owner!r} is no owner", path=f"{here}.owner")
-        if not leg.amount.minor:
-            return api.WrongLeg(reason="a leg of nothing", path=f"{here}.amount")
-        sums[leg.amount.currency] = sums.get(leg.amount.currency, 0) + leg.amount.minor
-    if len(legs) < 2:
-        return api.WrongLeg(reason=f"an entry of {len(legs)} legs, which moves nothing from one to another", path=path)
-    wrong = next((money(minor, currency) for currency, minor in sorted(sums.items()) if minor), None)
-    return None if wrong is None else api.Unbalanced(difference=wrong, path=path)
 
 
 def content(draft: api.EntryDraft, reverses: UUID | None = None) -> UUID:

@@ -68,6 +68,7 @@ from .entries import (
     Reverse,
     exchange,
     expire_pending,
+    fault_of,
     get_entry,
     list_entries,
     post,
