@@ -112,9 +112,7 @@ async def book_closing(ask: order.LinesClosed, ctx: Context) -> api.Booked:
     return await _delivered(sold, tuple(lines), None, ctx)
 
 
-async def _delivered(
-    sold: order.Order, lines: tuple[api.SoldLine, ...], fee: Money | None, ctx: Context
-) -> api.Booked:
+async def _delivered(sold: order.Order, lines: tuple[api.SoldLine, ...], fee: Money | None, ctx: Context) -> api.Booked:
     amount = rules.total_of(lines, sold.currency)
     happening = api.Happening(
         kind="goods-delivered",
@@ -145,13 +143,15 @@ async def _cancelled(ask: order.OrderMoved, ctx: Context) -> api.Booked:
     own = ctx.acting_for(sold.box)
     paid = structs.replace(sold, state=order.OrderState.PAID)  # pyright: ignore[reportArgumentType] - a Value is a struct
     fee = _within(own.answer(order.cancellation_fee)(paid), sold.total)
+    gone = [share.worth.minor for one in await _closings(sold, ctx) for share in one.shares]
+    kept = max(fee, sold.refunded) - money(sum(gone), sold.currency)  # what never came went back by itself
     happening = api.Happening(
         kind="order-cancelled",
-        amount=max(fee, sold.refunded),
+        amount=kept,
         reference=str(sold.order_id),
         order_kind=sold.order_kind,
         channel=sold.channel,
-        fee=fee,
+        fee=min(fee, kept),
         member_id=sold.member_id,
     )
     return await _book(happening, f"order/{sold.order_id}", own)
@@ -183,7 +183,7 @@ async def book_return(ask: order.ReturnMoved, ctx: Context) -> api.Booked:
     sold = await ctx.call(order.get_order, order.GetOrder(order_id=ask.order_id))
     own = ctx.acting_for(sold.box)
     if ask.state is order.ReturnState.REFUNDED:
-        return await _settled(back, ask.refund, sold, own)
+        return _NOTHING if ask.agreed is None else await _settled(back, ask.agreed - ask.refund, sold, own)
     by_line = {line.line: line for line in sold.lines}
     lines: list[api.SoldLine] = []
     for share in back.shares:
@@ -196,17 +196,14 @@ async def book_return(ask: order.ReturnMoved, ctx: Context) -> api.Booked:
     return await _book(happening, f"return/{back.return_id}", own)
 
 
-async def _settled(back: order.Return, given: Money, sold: order.Order, own: Context) -> api.Booked:
+async def _settled(back: order.Return, less: Money, sold: order.Order, own: Context) -> api.Booked:
     """Book what a customer is not owed any more for goods, since it was given back by hand before."""
-    less = back.refund - given
-    happening = structs.replace(  # pyright: ignore[reportArgumentType] - a Value is a struct
-        _of_return("order-cancelled", less, sold, ()), fee=money(0, sold.currency)
-    )
+    happening = _of_return("order-cancelled", less, sold, (), fee=money(0, sold.currency))
     return await _book(happening, f"return/{back.return_id}", own)
 
 
 def _of_return(
-    kind: api.Kind, amount: Money, sold: order.Order, lines: tuple[api.SoldLine, ...]
+    kind: api.Kind, amount: Money, sold: order.Order, lines: tuple[api.SoldLine, ...], fee: Money | None = None
 ) -> api.Happening:
     return api.Happening(
         kind=kind,
@@ -214,6 +211,7 @@ def _of_return(
         reference=str(sold.order_id),
         order_kind=sold.order_kind,
         channel=sold.channel,
+        fee=fee,
         lines=lines,
         member_id=sold.member_id,
     )

@@ -6,8 +6,9 @@
     order.return-moved      goods came back                            │                     ▼
     member.points-moved     points were earned, spent or taken back   ─┘   ledger.record, in the same transaction
 
-Each flow reacts to an event inside the transaction that emits it, so what happened and what is booked are one commit; the
-packs know nothing of it. Revenue is booked when goods leave: what was paid before is owed to the customer until then.
+Each flow reacts to an event inside the transaction that emits it, so what happened and what is booked are one commit;
+the packs know nothing of it. Revenue is booked when goods leave: what was paid before is owed to the customer till
+then.
 
 Chart of the default rules:
 

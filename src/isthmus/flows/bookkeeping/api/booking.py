@@ -14,6 +14,7 @@ from isthmus.values import CHANNEL, ORDER_KIND, Money, money
 from .. import rules
 from .model import Booked, Happening
 
+
 @extension_point(
     "bookkeeping.postings", combine=combine.first_answer, dimensions=[ORDER_KIND, CHANNEL], on_failure="default"
 )
