@@ -16,11 +16,15 @@ FRONT_END = FrontEnd(
     doc="A marketplace: each manufacturer sells, one basket holds it all, each seller sends its own.",
     uses=(
         "after-sale.*",
+        "audit.*",
         "catalog.*",
         "checkout.*",
         "fulfilment.*",
+        "grants.*",
         "inventory.*",
         "member.*",
+        "messages.*",
+        "notification.*",
         "order.*",
         "payment.*",
         "pricing.*",
@@ -58,5 +62,6 @@ FRONT_END = FrontEnd(
         answers.not_by_the_case,
         answers.no_wallet_for_large_amounts,
         answers.large_refunds_need_a_person,
+        answers.a_word_about_each_parcel,
     ),
 )

@@ -15,13 +15,13 @@ from types import ModuleType
 
 from isthmus import manifest
 from isthmus.kernel import Pack, errors
-from isthmus.markings import Segment
+from isthmus.markings import Question, Rule, Segment, Term
 
 from .config import Config
 from .resources import setting_problems
 
 MANIFEST = "pack"  # the module of a pack's folder that holds its manifest
-KINDS = (*manifest.KINDS, Segment)  # what a surface reads of a manifest
+KINDS = (*manifest.KINDS, Segment, Rule, Term, Question)  # what a surface reads of a manifest
 
 
 def plugged(config: Config) -> tuple[Pack, ...]:
@@ -51,6 +51,7 @@ def plugging(config: Config) -> tuple[tuple[Pack, ...], list[str]]:
     kept = tuple(pack for pack in known.values() if pack.name not in config.leave_out)
     problems += [wrong for pack in kept for wrong in manifest.check_kinds(pack, KINDS)]
     problems += [wrong for pack in kept for wrong in manifest.job_problems(pack)]
+    problems += [wrong for pack in kept for wrong in manifest.headline_problems(pack)]
     lacking = dict(_lacking(kept))
     problems += _missing(lacking, config.leave_out)
     problems += setting_problems(kept, config)

@@ -21,6 +21,8 @@ from isthmus.console.dead_letters import DeadLetters
 from isthmus.console.deploys import Deploys
 from isthmus.console.jobs import Jobs
 from isthmus.console.pages import Part, every_page
+from isthmus.console.sharing import Sharing
+from isthmus.console.thinness import Thinness
 from isthmus.console.web import console
 from isthmus.gateway.agents import agents
 from isthmus.gateway.auth import Clients
@@ -105,8 +107,10 @@ def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | 
         Deploys(deploy_context(running)),
         DeadLetters(database),
         Cost(database, running.traffic, running.config.cost_month),
+        Thinness(database),
         ContractHistory(database),
         Jobs(Client(running.platform), database),
+        Sharing(Client(running.platform), database),
     )
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
     gateway = Gateway(
@@ -152,5 +156,5 @@ def _lake_sync(running: Running, data: DataPlatform | None) -> LakeSync | None:
         return None
     from .lake_sync import LakeSync, landed_apart, one_id
 
-    apart = functools.partial(landed_apart, running.database.url)
+    apart = functools.partial(landed_apart, process.command("land"), running.database.url)
     return LakeSync(running.platform, running.database, data, one_id=one_id(running, data), land=apart)

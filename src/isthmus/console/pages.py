@@ -19,6 +19,8 @@ from .find import Search
 from .jobs import Jobs
 from .lines import Business, Lines
 from .map import Map
+from .sharing import Sharing
+from .thinness import Thinness
 from .traffic import Traffic
 from .web import Page
 
@@ -40,8 +42,10 @@ def every_page(
     deploys: Deploys,
     dead_letters: DeadLetters,
     cost: Cost,
+    thinness: Thinness,
     history: ContractHistory,
     jobs: Jobs,
+    sharing: Sharing,
 ) -> list[Page]:
     """Return the pages for what this platform has; what it does not have is in no menu."""
     client = Client(platform)
@@ -51,9 +55,11 @@ def every_page(
         *Capabilities(client, traffic, told, cost, history).pages(),
         *deploys.pages(),
         *cost.pages(),
+        *thinness.pages(),
         *brought_pages(client),
         *Calls(client, told).pages(),
         *jobs.pages(),
+        *sharing.pages(),
         *dead_letters.pages(),
         *Search(client, told, data.metrics, brought_searches(client)).pages(),
         *data.pages,

@@ -27,11 +27,12 @@ from isthmus.store import Event, Outbox
 
 from ..model import front_end_events
 from ..model.model import Entity, FieldKind, event_columns
-from .deltas import delta_of, put_together, write_current
+from .current import put_together, write_current
+from .deltas import delta_of
 from .lake import EVENTS, FOUND, QUARANTINE, File, Lake, Manifest, changes_of, rows_of
 from .personal import hidden_attributes
 from .pseudonyms import masked_columns, masking
-from .tables import Read, Reconciled, load, quarantined, read_table, reconcile, set_aside, wrong_rows
+from .tables import Read, Reconciled, inexact_rows, load, quarantined, read_table, reconcile, set_aside, wrong_rows
 
 CONSUMER: Final = "lake"
 NOT_READ: Final = ("events.", FOUND)
@@ -50,6 +51,7 @@ class Landing(Value):
     changed: dict[str, int]
     figures: tuple[Reconciled, ...]
     stale: tuple[str, ...] = ()  # what is older than it may be, a sentence each, where somebody looked
+    broken: tuple[str, ...] = ()  # quality rules that teams declare themselves and rows break, a sentence each
 
     @property
     def alerts(self) -> tuple[str, ...]:
@@ -232,6 +234,7 @@ class Lander:
         )
         wrong = wrong_rows(connection, entity, now)
         set_aside(connection, entity, wrong)
+        wrong += inexact_rows(connection, entity, now)
         connection.execute(
             "create or replace temp table gone as "
             f"select * from {table_name(entity.table)} as c anti join arrived as a on {same}"

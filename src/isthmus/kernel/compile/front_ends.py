@@ -14,10 +14,11 @@ from ..declare.extension import Answer, Dimension
 from ..declare.front_end import FrontEnd, Product
 from ..declare.pack import Pack
 from ..errors import near
+from .answers import Compiler, Point
 from .binding import bind
 from .ordering import PRODUCT_RANK, Candidates, dead_answer, problems_of, reached
-from .plan import Compiler, Point
-from .release import BoundCapability, CompiledFrontEnd, Node, Release
+from .plan import BoundCapability, CompiledFrontEnd, Node
+from .release import Release
 
 _CODE = re.compile(r"[a-z][a-z0-9-]{0,31}(\.[a-z][a-z0-9-]{0,31})*")
 
@@ -100,8 +101,9 @@ def _identity_problems(root: FrontEnd, paths: Sequence[Path], packs: Container[s
             yield f"child {code!r} has no when={{...}}, so nothing would choose it"
         if path[-1].uses or path[-1].capabilities or path[-1].implementations:
             yield f"child {code!r} has capabilities of its own; list them with {root.code!r}: it is who may call"
-        if path[-1].attributes or path[-1].metrics or path[-1].events:
-            yield f"child {code!r} has attributes, metrics or events of its own; list them with {root.code!r}"
+        if path[-1].attributes or path[-1].metrics or path[-1].events or path[-1].brings:
+            own = "attributes, metrics or events of its own, or brings data"
+            yield f"child {code!r} has {own}; list them with {root.code!r}"
 
 
 def _attribute_problems(root: FrontEnd, packs: Iterable[Pack]) -> Iterator[str]:

@@ -23,8 +23,9 @@ from weakref import WeakKeyDictionary
 
 from .. import errors, ports
 from ..deadline import DeadlinePassed, within
-from .call import Call, Context
-from .pipeline import Answered, Platform, write_alone
+from ..declare.context import Context
+from .call import Answered, Call, CallContext, Runner
+from .pipeline import write_alone
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -61,7 +62,7 @@ class GroupCommit(Generic[A, R]):
     def __init__(self, by: Callable[[A], Hashable | None], decide: Decide[A, R]) -> None:
         self._by = by
         self._decide = decide
-        self._queues: WeakKeyDictionary[Platform, dict[Hashable, Queue]] = WeakKeyDictionary()
+        self._queues: WeakKeyDictionary[Runner, dict[Hashable, Queue]] = WeakKeyDictionary()
 
     def __call__(self, call: Call) -> Coroutine[Any, Any, Answered] | None:
         """Take a call up, or give None where it goes alone."""
@@ -125,15 +126,18 @@ class GroupCommit(Generic[A, R]):
             return [error] * len(calls)  # alone they would only wait as long again
         except Exception:
             return [NOT_BATCHABLE] * len(calls)  # nothing was written; whose fault it is shows where each goes alone
-        kept = [call for call, outcome in zip(calls, outcomes, strict=True) if not isinstance(outcome, Exception)]
+        pairs = zip(calls, outcomes, strict=True)
+        kept = [(call, answer) for call, answer in pairs if not isinstance(answer, Exception)]
         try:
+            for call, answer in kept:
+                await call.keep_entry(session, answer, call.events)
             if kept:  # who was answered has written; a refusal and who goes alone have not
-                await session.commit([event for call in kept for event in call.events], None)
+                await session.commit([event for call, _ in kept for event in call.events], None)
         except Exception as error:
             return [error] * len(calls)  # nobody knows whether it was written: each has to ask again
         return outcomes
 
 
-def _context(call: Call, session: ports.Session) -> Context:
+def _context(call: Call, session: ports.Session) -> CallContext:
     call.session = session
-    return Context(call, call.plan, call.offered.capability)
+    return CallContext(call, call.plan, call.offered.capability)

@@ -16,29 +16,21 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
 
-from ..compile.release import BoundCapability, CompiledFrontEnd, Release
+from .. import errors
+from ..compile.plan import BoundCapability, CompiledFrontEnd
+from ..compile.release import Release
 from ..contract import Value, check, decode, encode
 from ..deadline import DeadlinePassed, within
 from ..declare.capability import Capability, Effect
-from ..errors import (
-    AlreadyAnswered,
-    AnswerFailed,
-    BadAsk,
-    DeadlineExceeded,
-    Fault,
-    IsthmusError,
-    NotPermitted,
-    Refusal,
-    near,
-)
-from ..ports import Claim, Saga, Stepping, Store, Writing
+from ..declare.context import Caller
+from ..errors import AlreadyAnswered, IsthmusError, near
+from ..ports import Claim, Guard, Journal, Saga, Stepping, Store, Writing
 from ..trace import Trace, trace_now
-from .call import NO_SESSION, Call, Caller, new_call_id
+from .call import NO_SESSION, Answered, Call, new_call_id
 from .saga import OWN_KEY, run_saga
 
 A = TypeVar("A")
 R = TypeVar("R")
-Answered = tuple[Any, bytes | None]  # the answer, and its bytes where they were written under a key
 
 KEY_LENGTH_MAX = 255
 
@@ -64,8 +56,8 @@ class Recorder(Protocol):
 class Platform:
     """A release at work on a store.
 
-    clock gives the time of each call; resources are what implementations need from outside, by type;
-    recorder and observe see the calls.
+    clock gives the time of each call; resources are what implementations need from outside, by type, and the Guard
+    and the Journal where there is one; recorder and observe see the calls.
     """
 
     def __init__(
@@ -82,6 +74,8 @@ class Platform:
         self.store = store
         self.clock = clock
         self.resources = dict(resources or {})
+        self.guard = cast("Guard | None", self.resources.get(Guard))
+        self.journal = cast("Journal | None", self.resources.get(Journal))
         self.recorder = recorder
         self.observe = observe
 
@@ -100,8 +94,7 @@ class Platform:
         key makes a write exactly-once in effect. now sets the time of the call, for work that
         happened earlier. Also raises NotPermitted, UnknownDimensionValue, KeyReused, DeadlineExceeded.
         """
-        line = self.release.line(caller.front_end)
-        call = self._begun(line, _permitted(line, capability.name, caller), ask, caller, now or self.clock(), key)
+        call = await self._admitted(capability.name, ask, caller, now or self.clock(), key)
         call.asked_ms = deadline_ms
         try:
             answer, _ = await self._answered(call)
@@ -125,9 +118,7 @@ class Platform:
         A repeated key gives the first answer again, byte for byte. call_id: an id from `new_call_id` where the
         caller needs it before the answer. tell: is given the story of the call, also where it is refused.
         """
-        line = self.release.line(caller.front_end)
-        offered = _permitted(line, name, caller)
-        call = self._begun(line, offered, decode(body, offered.capability.ask), caller, self.clock(), key)
+        call = await self._admitted(name, body, caller, self.clock(), key, call_id)
         call.asked_ms, call.given_id = deadline_ms, call_id
         if tell:
             call.story = _story(call)
@@ -161,6 +152,28 @@ class Platform:
         """Return an id for a call that begins now (UUID version 7)."""
         return new_call_id(self.clock())
 
+    async def _admitted(
+        self, name: str, ask: Any, caller: Caller, now: datetime, key: str | None, call_id: str = ""
+    ) -> Call:
+        """Begin a call that its front end and the guard permit; the ask is read where it is JSON."""
+        line = self.release.line(caller.front_end)
+        offered = line.find(name)
+        try:
+            _check_permitted(line, offered, caller)
+            if self.guard is not None:
+                await self.guard.check(caller, offered.capability)
+            read = decode(ask, offered.capability.ask) if isinstance(ask, bytes) else ask
+            return self._begun(line, offered, read, caller, now, key)
+        except IsthmusError as refused:
+            await self._keep_refused(offered.capability, ask, caller, call_id, refused)
+            raise
+
+    async def _keep_refused(
+        self, capability: Capability[Any, Any], ask: Any, caller: Caller, call_id: str, error: Exception
+    ) -> None:
+        if self.journal is not None and capability.effect is not Effect.READ:
+            await self.journal.refused(capability, ask, caller, call_id or self.new_call_id(), error)
+
     def _begun(
         self, line: CompiledFrontEnd, offered: BoundCapability, ask: Any, caller: Caller, now: datetime, key: str | None
     ) -> Call:
@@ -176,7 +189,7 @@ class Platform:
             return await _BY_EFFECT[call.effect](call)
         except DeadlinePassed:
             undone = "its steps are undone" if call.effect is Effect.SAGA else "nothing was changed"
-            raise DeadlineExceeded(
+            raise errors.DeadlineExceeded(
                 f"{call.offered.capability.name!r} had no answer within {call.limit_ms} ms, and {undone}",
                 remedy="send it again with the same Idempotency-Key",
             ) from None
@@ -198,6 +211,7 @@ class Platform:
         except IsthmusError as refused:
             error = refused.slug
             _warn_undeclared(capability, refused)
+            await self._keep_refused(capability, call.ask, call.caller, call.id, refused)
             raise
         finally:
             if self.observe is not None:
@@ -223,21 +237,20 @@ class Platform:
         return answer, written
 
 
-def _permitted(line: CompiledFrontEnd, name: str, caller: Caller) -> BoundCapability:
-    offered = line.find(name)
+def _check_permitted(line: CompiledFrontEnd, offered: BoundCapability, caller: Caller) -> None:
+    name = offered.capability.name
     if name not in line.permitted and not (caller.is_told and offered.capability in line.front_end.told()):
         if offered.capability in line.front_end.capabilities:
-            raise NotPermitted(f"{name!r} is called by events or flows only", remedy="cause what it reacts to")
-        raise NotPermitted(
+            raise errors.NotPermitted(f"{name!r} is called by events or flows only", remedy="cause what it reacts to")
+        raise errors.NotPermitted(
             f"front end {caller.front_end!r} does not use {name!r}{near(name, line.permitted)}",
             remedy=f"add {name!r} to uses=[...] of the front end",
         )
     if caller.scopes is not None and name not in caller.scopes and f"{offered.capability.pack}.*" not in caller.scopes:
-        raise NotPermitted(
+        raise errors.NotPermitted(
             f"client {caller.client!r} is not allowed {name!r}",
             remedy=f"use a key whose scopes have {name!r} or '{offered.capability.pack}.*'",
         )
-    return offered
 
 
 async def _read(call: Call) -> Answered:
@@ -259,7 +272,7 @@ async def write_alone(call: Call) -> Answered:
     try:
         answer = await within(call.limit_ms / 1000, _written(call))
         if call.rollback_only:
-            raise Fault(
+            raise errors.Fault(
                 f"{call.rollback_only!r} refused inside {call.offered.capability.name!r}, which went on",
                 remedy="call it with ctx.attempt where a refusal may be caught",
             )
@@ -268,6 +281,7 @@ async def write_alone(call: Call) -> Answered:
         if call.step is not None:
             await call.step.commit(cast(Stepping, call.session), call.events, answer)
         else:
+            await call.keep_entry(call.session, answer, call.events)
             await cast(Writing, call.session).commit(call.events, answer_bytes)
         return answer, answer_bytes
     finally:
@@ -300,20 +314,22 @@ def _story(call: Call) -> Trace:
     )
 
 
-def _fault(call: Call, error: Exception) -> Fault:
+def _fault(call: Call, error: Exception) -> errors.Fault:
     trace = error.__traceback__
     while trace is not None:
         if who := call.plan.line.answerer(trace.tb_frame.f_code):
-            return AnswerFailed(f"{who} raised {error!r}", remedy="mend the answer, or roll the front end back")
+            return errors.AnswerFailed(f"{who} raised {error!r}", remedy="mend the answer, or roll the front end back")
         trace = trace.tb_next
-    return Fault(f"{call.offered.capability.name!r} failed with {error!r}", remedy="report it with the call's id")
+    return errors.Fault(
+        f"{call.offered.capability.name!r} failed with {error!r}", remedy="report it with the call's id"
+    )
 
 
 def _claim(offered: BoundCapability, ask: Any, key: str) -> Claim | None:
     if offered.capability.effect is Effect.READ:
         return None
     if not 0 < len(key) <= KEY_LENGTH_MAX or not key.isprintable():
-        raise BadAsk(
+        raise errors.BadAsk(
             f"an Idempotency-Key of {len(key)} characters",
             remedy=f"send 1 to {KEY_LENGTH_MAX} printable characters, such as a UUID",
             path="Idempotency-Key",
@@ -324,5 +340,5 @@ def _claim(offered: BoundCapability, ask: Any, key: str) -> Claim | None:
 def _warn_undeclared(capability: Capability[Any, Any], refused: IsthmusError) -> None:
     """Say so where a domain refuses in a way that its contract does not tell; the kernel's own need no telling."""
     is_kernels = type(refused).__module__ == IsthmusError.__module__
-    if not is_kernels and isinstance(refused, Refusal) and not isinstance(refused, capability.raises):
+    if not is_kernels and isinstance(refused, errors.Refusal) and not isinstance(refused, capability.raises):
         warnings.warn(f"{capability.name!r} does not declare {type(refused).__name__}", RuntimeWarning, stacklevel=2)

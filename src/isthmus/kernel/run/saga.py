@@ -14,21 +14,20 @@ sees to it that all is undone, and begins anew at places of its own.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from msgspec import Raw
 
-from ..compile.release import BoundCapability
+from ..compile.plan import BoundCapability
 from ..contract import decode, encode
 from ..deadline import within
 from ..declare.capability import Effect
 from ..errors import AlreadyAnswered, BadAsk, Fault, IsthmusError, Refusal, Unavailable
 from ..ports import Claim, Saga, Stepping, Superseded
 from ..trace import tracing_part
-from .call import Call
+from .call import Answered, Call, Ends
 
 OWN_KEY = "call/"  # before the id of a call that came without a key
 RUNS_MAX = 100  # of one flow, each given up before the next: it costs a look at every earlier one
@@ -36,7 +35,6 @@ LEFT_AFTER_S = 30  # beyond a flow's deadline: who has not gone on by then is de
 _MARK = b'{"given up":'  # no answer has a field of this name
 
 _Undo = list[tuple[BoundCapability, Any]]
-Ends = Callable[[Any], Any]
 
 
 class _MetMark(BaseException):
@@ -65,6 +63,7 @@ class Log:
         self.pending: dict[str, bytes] = {}  # written with the next step
         self.ended: bytes | None = None
         self.is_known = claim is None and not call.is_taken_over
+        self.call, self.events = call, list[Any]()  # of the flow, as far as this run has made its steps
         self._store, self._front_end = call.platform.store, call.plan.front_end
         self._saga = Saga(
             claim=claim or Claim(key=f"{OWN_KEY}{call.id}", capability=call.offered.capability.name, ask_hash=""),
@@ -98,15 +97,18 @@ class Log:
         written = {**self.pending, **entries}
         await session.commit_step(events, encode({place: Raw(one) for place, one in written.items()}))
         self.version, self.pending, self.is_known = self.version + 1, {}, True
+        self.events += events
         self.entries |= {place: Raw(one) for place, one in written.items()}
 
-    async def end(self, answer: bytes) -> None:
+    async def end(self, answer: Any) -> None:
         """Write the saga's answer, and forget the saga. Raises AlreadyAnswered where another run was first."""
-        while self.ended is None and (self.is_kept or self.version):
+        ended = encode(answer)
+        while self.ended is None and (self.is_kept or self.version or self.call.platform.journal):
             session = self.open()
             try:
-                await session.end_saga([], answer if self.is_kept else None)
-                self.ended = answer
+                await self.call.keep_entry(session, answer, self.events)
+                await session.end_saga([], ended if self.is_kept else None)
+                self.ended = ended
             except Superseded as moved:
                 with suppress(_Elsewhere):
                     self.catch_up(moved)
@@ -145,6 +147,7 @@ class Step:
             await self._log.write(session, events, {self._place: encode(answer)})
         else:
             ended = encode(last)
+            await self._log.call.keep_entry(session, last, [*self._log.events, *events])
             await session.end_saga(events, ended if self._log.is_kept else None)
             self._log.ended = ended
 
@@ -275,9 +278,9 @@ class SagaLog:
         return f"{self.prefix}{number}"
 
 
-async def run_saga(call: Call) -> tuple[Any, bytes | None]:
+async def run_saga(call: Call) -> Answered:
     """Run a flow from its start, or go on with what an earlier run of it left."""
-    if call.trail is not None:  # it is a step of another flow, and keeps its log
+    if isinstance(call.trail, SagaLog):  # it is a step of another flow, and keeps its log
         return await _run(call, call.trail), None
     if call.claim is not None:  # an id that follows from the key, so that any run of it has the same
         call.given_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{call.plan.front_end}/{call.claim.key}"))
@@ -298,7 +301,7 @@ async def run_saga(call: Call) -> tuple[Any, bytes | None]:
     else:
         raise Unavailable("this flow is being gone on with elsewhere", remedy="send it again with the same key")
     if log.ended is None:
-        await log.end(encode(answer))
+        await log.end(answer)
     return answer, log.ended
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Every, Job, Resource
 
 from . import api, entities
-from .service import delivery, shipments
+from .service import delivery, rates, shipments
 
 PACK = Pack(
     name="fulfilment",
     owner="delivery",
     api=api,
-    service=(delivery, shipments),
+    service=(delivery, rates, shipments),
     migrations="isthmus.packs.fulfilment:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
+    brings=(
+        Resource(kind=api.RateServices, make=api.connected, settings=api.RateSettings, providers="shipping"),
+        Job(name="fulfilment.forget-rates", when=Every(seconds=3600), calls=api.forget_rates),
+    ),
     conditions=(
         Condition(
             name="fulfilment.carrier",

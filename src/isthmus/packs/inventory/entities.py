@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from isthmus.kernel import Meta, Value
-from isthmus.markings import Atomic, Dimension, Key, Measure, Ref, Time, entity
+from isthmus.markings import Atomic, Cumulative, Dimension, Key, Measure, Ref, Time, entity
 
 
 @entity("inventory.location", table="inventory.location")
@@ -42,6 +42,7 @@ class Movement(Value):
     kind: Annotated[Literal["receive", "adjust", "count", "transfer", "ship", "restock", "write-off"], Dimension()]
     quantity: Annotated[int, Measure(unit="unit")]
     at: Annotated[datetime, Time()]
+    seller: Annotated[str | None, Dimension()]  # who sold it, where that was not the owner
 
 
 ENTITIES = (Location, Stock, Movement)
@@ -50,4 +51,6 @@ METRICS = (
     Atomic(name="inventory.on-hand", measure="inventory.stock.on_hand", doc="Units in stock now.", unit="unit"),
     Atomic(name="inventory.reserved", measure="inventory.stock.reserved", doc="Units held for orders.", unit="unit"),
     Atomic(name="inventory.moved", measure="inventory.movement.quantity", doc="Units in, less units out.", unit="unit"),
-)
+    Cumulative(name="inventory.stock-by-date", of="inventory.moved",
+        doc="Units in stock at the end of each period, as its movements made it."),
+)  # fmt: skip

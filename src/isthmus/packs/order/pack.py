@@ -1,7 +1,7 @@
 """The manifest of orders."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Page, Resource, Search
+from isthmus.manifest import Headlines, Page, Resource, Search
 from isthmus.markings import Segment
 
 from . import api, entities
@@ -17,6 +17,7 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Headlines(metrics=("order.orders", "order.sales", "order.refunds", "order.basket-value")),
         Page(
             path="/orders",
             menu="Orders",

@@ -21,6 +21,8 @@ from typing import Final
 
 import isthmus
 
+from ..deploy.loading import company_folders
+
 LOOK_LIMIT_S: Final = 60
 log = logging.getLogger("isthmus.runtime")
 
@@ -126,7 +128,7 @@ def can_sandbox() -> bool:
 
 
 def _wrapped(command: Sequence[str], hidden: Sequence[Path], kept: Sequence[Path]) -> list[str]:
-    python = {Path(sys.prefix), Path(sys.base_prefix), Path(isthmus.__file__).parents[1]}
+    python = {Path(sys.prefix), Path(sys.base_prefix), Path(isthmus.__file__).parents[1], *company_folders()}
     empty = ":".join(str(one.resolve()) for one in (*hidden, Path(tempfile.gettempdir())))
     there = ":".join(str(one.resolve()) for one in (*python, *kept))
     return [sys.executable, "-I", "-S", "-c", _STUB, empty, there, *command]

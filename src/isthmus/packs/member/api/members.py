@@ -163,7 +163,8 @@ class RemoveAddress(Value):
 class SetSegments(Value):
     """Say which segments a member is in, such as resellers whose certificate was checked.
 
-    prefix: replace only those that begin with it; others stay, whoever set them.
+    prefix: replace only those that begin with it; without one, only those that nobody marks as theirs with a prefix of
+    their own, such as `data:`. Others stay.
     """
 
     member_id: UUID
@@ -214,6 +215,7 @@ class MemberErased(Value):
 
     member_id: UUID
     person_id: UUID
+    merged_ids: tuple[UUID, ...] = ()  # what the memberships were called that went into this one
 
 
 class IdentityTaken(errors.Conflict):

@@ -12,6 +12,7 @@ from isthmus.values import Buyer
 
 from .. import api, rules
 from ..storage import members as storage
+from ..storage import points as storage_points
 
 OWN = "member.membership"  # the entity that front ends may say more of
 
@@ -170,7 +171,7 @@ async def remove_address(ask: api.RemoveAddress, ctx: Context) -> api.Member:
 async def set_segments(ask: api.SetSegments, ctx: Context) -> Buyer:
     locked = await _locked(ask.member_id, ctx)
     found = await _member(locked.member_id, ctx)
-    kept = [one for one in found.segments if not one.startswith(ask.prefix)]
+    kept = [one for one in found.segments if not rules.is_replaced(one, ask.prefix)]
     segments = tuple(sorted({*kept, *ask.segments}))
     await storage.set_segments(ctx.session, ctx.front_end, locked.member_id, segments)
     return Buyer(member_id=locked.member_id, tier=locked.tier, segments=segments)
@@ -210,7 +211,9 @@ async def merge(ask: api.Merge, ctx: Context) -> api.Member:
 async def erase(ask: api.Erase, ctx: Context) -> api.Erased:
     locked = await _locked(ask.member_id, ctx)
     await storage.erase(ctx.session, ctx.front_end, locked)
-    ctx.emit(api.MemberErased(member_id=locked.member_id, person_id=locked.person_id))
+    ids = await storage_points.ids_of(ctx.session, ctx.front_end, locked.member_id)
+    merged = tuple(sorted(one for one in ids if one != locked.member_id))
+    ctx.emit(api.MemberErased(member_id=locked.member_id, person_id=locked.person_id, merged_ids=merged))
     return api.Erased(member_id=locked.member_id)
 
 
