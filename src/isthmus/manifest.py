@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from isthmus.kernel import Capability, Effect, FrontEnd, Pack, Platform, Value, errors
+from isthmus.kernel.host import ExtensionPoint
 from isthmus.store import Database
 
 T = TypeVar("T")
@@ -214,7 +215,20 @@ class Headlines:
     metrics: tuple[str, ...]
 
 
-KINDS = (Job, Resource, Upkeep, Persons, Commands, Page, Search, Headlines)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What a front end's answer to a point must satisfy before it is deployed, such as that an entry balances.
+
+    samples: what each of its answers is asked with, one tuple of arguments each. check: from an answer to what is wrong
+    with it, or an empty text.
+    """
+
+    point: ExtensionPoint[..., Any]
+    samples: tuple[tuple[Any, ...], ...]
+    check: Callable[[Any], str]
+
+
+KINDS = (Job, Resource, Upkeep, Persons, Commands, Page, Search, Headlines, Rehearsal)
 
 
 def brought(packs: Iterable[Pack], kind: type[T]) -> list[T]:

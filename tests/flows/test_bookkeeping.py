@@ -25,6 +25,7 @@ from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.tax import api as tax
+from isthmus.runtime.deploy.deploy import checked
 from isthmus.values import Address, Money, money
 from tests import shipped
 
@@ -248,7 +249,7 @@ async def test_points_are_a_liability_from_the_moment_they_are_earned(books: Boo
 @answers(bookkeeping.postings)
 def own_sales_account(happening: bookkeeping.Happening) -> tuple[ledger.EntryLeg, ...]:
     """Book sales on an account of its own."""
-    legs = bookkeeping.postings(happening)
+    legs = bookkeeping.default_postings(happening)
     return tuple(
         ledger.EntryLeg(account="income:sales:own", amount=leg.amount) if leg.account == "income:sales" else leg
         for leg in legs
@@ -258,7 +259,7 @@ def own_sales_account(happening: bookkeeping.Happening) -> tuple[ledger.EntryLeg
 @answers(bookkeeping.postings)
 def loses_a_cent(happening: bookkeeping.Happening) -> tuple[ledger.EntryLeg, ...]:
     """Lose a cent of each entry."""
-    first, *others = bookkeeping.postings(happening)
+    first, *others = bookkeeping.default_postings(happening)
     return (ledger.EntryLeg(account=first.account, amount=first.amount - eur(1)), *others)
 
 
@@ -293,6 +294,17 @@ async def test_a_rule_that_cannot_be_booked_loses_no_order_and_is_told(
         await session.execute("alter table ledger.entry disable trigger user")
         await session.execute("update ledger.entry set metadata = '{}'")
         await session.execute("alter table ledger.entry enable trigger user")
+
+
+@pytest.mark.parametrize("rule", [loses_a_cent, breaks], ids=["does not balance", "breaks"])
+def test_a_rule_that_does_not_balance_is_not_deployed(rule: Answer) -> None:
+    release = shipped.build([])
+    checked(release, FrontEnd(code="north", name="N", owner="n", uses=ALL, answers=(own_sales_account,)))
+    with pytest.raises(errors.BuildProblems) as wrong:
+        checked(release, FrontEnd(code="north", name="N", owner="n", uses=ALL, answers=(rule,)))
+    (problem,) = wrong.value.problems
+    assert f"north.{rule.name} (" in problem
+    assert "answers 'bookkeeping.postings' wrongly: " in problem
 
 
 steps = st.one_of(

@@ -1,14 +1,16 @@
 """The manifest of bookkeeping, with the conditions that lie between the books and what they are about."""
 
 from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Rehearsal
 
-from . import api, service
+from . import api, rules, service
 
 BOOKKEEPING = Pack(
     name="bookkeeping",
     owner="finance",
     api=api,
     service=(service,),
+    brings=(Rehearsal(point=api.postings, samples=rules.samples(), check=rules.wrong_with),),
     conditions=(
         Condition(
             name="bookkeeping.payments-are-booked",

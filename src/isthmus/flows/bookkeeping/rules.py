@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import get_args
 
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.order import api as order
 from isthmus.values import Money, money, rounded
 
-from .api.model import Happening, PromotionShare, SoldLine
+from .api.model import Happening, Kind, PromotionShare, SoldLine
 
 CLEARING, CUSTOMERS, SELLERS = "assets:clearing", "liabilities:customers", "liabilities:sellers"
 
@@ -185,3 +186,46 @@ def total_of(lines: Sequence[SoldLine], currency: str) -> Money:
 
 def _parts(worth: Worth) -> tuple[int, ...]:
     return worth.total, worth.tax, worth.discount, worth.commission
+
+
+def samples() -> tuple[tuple[Happening], ...]:
+    """Return what a front end's rule is asked before it is deployed: each kind, with amounts that divide unevenly."""
+    lines = (_sample("", 0), _sample("seller-1", 101))
+    return tuple((_sampled(kind, lines, points),) for kind in get_args(Kind) for points in (3, -3))
+
+
+def _sample(seller: str, commission: int) -> SoldLine:
+    return SoldLine(
+        sku="sample",
+        seller=seller,
+        tax_category="standard",
+        jurisdiction="DE",
+        total=money(1_003, "EUR"),
+        tax=money(161, "EUR"),
+        discount=money(97, "EUR"),
+        commission=money(commission, "EUR"),
+        promotions=(PromotionShare(promotion="sample", amount=money(97, "EUR")),),
+    )
+
+
+def _sampled(kind: Kind, lines: tuple[SoldLine, ...], points: int) -> Happening:
+    goods, fee = total_of(lines, "EUR"), money(501, "EUR")
+    return Happening(
+        kind=kind,
+        amount=goods if kind == "goods-returned" else goods + fee,
+        reference="sample",
+        method="card",
+        provider="test",
+        fee=money(7, "EUR"),
+        lines=lines,
+        delivery_fee=None if kind == "goods-returned" else fee,
+        points=points,
+    )
+
+
+def wrong_with(legs: object) -> str:
+    """Return what keeps an answer from being booked, or nothing."""
+    if not isinstance(legs, tuple):
+        return ""  # no opinion: the default is booked
+    fault = ledger.fault_of(legs)
+    return str(fault) if fault else ""

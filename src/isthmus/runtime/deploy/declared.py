@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 
 from isthmus.data.model import brought, front_end_events
 from isthmus.data.query import front_end_metrics
 from isthmus.kernel import FrontEnd, Pack
-from isthmus.manifest import job_problems
+from isthmus.kernel.host import Answer, CompiledFrontEnd
+from isthmus.manifest import Rehearsal, job_problems
+from isthmus.manifest import brought as brought_by
 
 from ..events import subscriptions
 
@@ -21,3 +24,25 @@ def problems_of(front_end: FrontEnd, packs: Iterable[Pack]) -> list[str]:
         *front_end_metrics.problems_of(packs, front_end),
         *brought.problems_of(front_end),
     ]
+
+
+def rehearsed(line: CompiledFrontEnd, packs: Iterable[Pack]) -> Iterator[str]:
+    """Ask what packs want to be tried before a front end is deployed, and yield what is wrong with its answers."""
+    for one in brought_by(packs, Rehearsal):
+        names = [known.name for known in one.point.dimensions]
+        values = [line.dimensions[name].values for name in names]
+        boxes = (line.plan(dict(zip(names, chosen, strict=True))) for chosen in itertools.product(*values))
+        answered = dict.fromkeys(answer for plan in boxes for answer in plan.find(one.point))
+        for answer in answered:
+            yield from itertools.islice(_wrong_with(answer, one), 1)  # the others are most likely wrong alike
+
+
+def _wrong_with(answer: Answer, rehearsal: Rehearsal) -> Iterator[str]:
+    for sample in rehearsal.samples:
+        try:
+            wrong = rehearsal.check(answer(*sample))
+        except Exception as error:
+            wrong = f"it raised {error!r}"
+        if wrong:
+            asked = f"{sample!r:.100}"
+            yield f"{answer.label} ({answer.source}) answers {rehearsal.point.name!r} wrongly: {wrong}; asked {asked} …"

@@ -31,6 +31,7 @@ from .booking import (
     book_points,
     book_return,
     book_sale,
+    default_postings,
     payment_fee,
     points_worth,
     postings,

@@ -24,6 +24,11 @@ def postings(happening: Happening) -> tuple[ledger.EntryLeg, ...] | Pass:
     A rule that does not balance is refused when it is deployed; should one slip through, the default is booked instead,
     and the entry says so (`metadata.refused`): nothing that happens is lost by it. Default: the chart of this module.
     """
+    return default_postings(happening)
+
+
+def default_postings(happening: Happening) -> tuple[ledger.EntryLeg, ...]:
+    """Return the legs of the default chart, for a rule that changes some of them."""
     return rules.postings(happening)
 
 
