@@ -94,3 +94,16 @@ from .errors import (
     WrongLeg,
     WrongLimits,
 )
+from .reports import (
+    ExportJournal,
+    GetTrialBalance,
+    Journal,
+    Statement,
+    StatementLine,
+    TrialBalance,
+    TrialLine,
+    balance_sheet,
+    export_journal,
+    income_statement,
+    trial_balance,
+)
