@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from isthmus.kernel import Effect, Pass, combine, extension_point, flow
+from isthmus.kernel import PASS, Effect, Pass, combine, extension_point, flow
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
@@ -41,7 +41,7 @@ def payment_fee(method: str, provider: str, amount: Money) -> Money | Pass:
 @extension_point("bookkeeping.points-worth", combine=combine.first_answer, until=date(2027, 6, 30))
 def points_worth(points: int) -> Money | Pass:
     """Say what so many points are worth, at least one. Default: nothing, and they are not booked."""
-    return money(0, "XXX")
+    return PASS
 
 
 @flow("bookkeeping.book-payment", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
