@@ -28,10 +28,12 @@ from isthmus.gateway.agents import agents
 from isthmus.gateway.auth import Clients
 from isthmus.gateway.cors import with_cors
 from isthmus.gateway.deploys import DeployEndpoint
+from isthmus.gateway.files import FileService
 from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
+from isthmus.manifest import Files, brought
 from isthmus.runtime.events.durable import DurableCalls
 from isthmus.runtime.schedule import keep_running
 from isthmus.runtime.shadow.follower import Shadows
@@ -122,6 +124,8 @@ def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | 
     )
     deploying = DeployEndpoint(deploy_context(running), gateway.admit, running.config.root, process.command("deploy"))
     gateway.mount("/deploy", deploying)
+    for files in brought(running.packs, Files):
+        gateway.mount(files.path, FileService(running.platform, files, gateway.admit))
     if data is not None:
         from isthmus.gateway.metrics import MetricsService
 
