@@ -10,7 +10,8 @@ PACK_LINES = {  # code without the manifest and the pages, which nobody reads to
     "inventory": 1_880,  # one SKU answered together (decision 0020), and exact over all that a stock is lent to (0049)
     "order": 2_110,  # one book of refunds, and what will never come is closed, each with its amounts to the cent
     "payment": 1_460,  # what a provider says is written with what follows (docs/decisions/0029), and one over HTTP
-    "promotion": 1_840,  # parts of bundles that share goods are matched for the best; what comes to nothing says why
+    "member": 1_470,  # a programme of several front ends has accounts and lots of its own: decision 0050
+    "promotion": 2_015,  # parts of bundles are matched for the best, and limits hold over all shops: decision 0051
 }
 
 KERNEL_LINES = 2_600  # docs/decisions/0005 says what they are for; 0045 what who may and what is kept took
