@@ -121,7 +121,7 @@ async def report(running: Running, source: Source, refused: dict[str, Refused]) 
         received = {row["front_end"]: row["received"] for row in await session.fetch(_RECEIVED)}
         booked = {row["front_end"]: dict(row) for row in await session.fetch(_BOOKED)}
     expected = source.expected()
-    front_ends = {
+    front_ends: dict[str, dict[str, Any]] = {
         code: {
             "orders": sold[code]["baskets"] if code in sold else 0,
             "parcels_of_orders": sold[code]["orders"] if code in sold else 0,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from uuid import UUID
 
-from msgspec import structs
-
 from isthmus.kernel import Context, implements
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.member import api as member
@@ -141,7 +139,7 @@ async def _cancelled(ask: order.OrderMoved, ctx: Context) -> api.Booked:
     if not any(one.what == order.OrderState.PAID for one in sold.history):
         return _NOTHING
     own = ctx.acting_for(sold.box)
-    paid = structs.replace(sold, state=order.OrderState.PAID)  # pyright: ignore[reportArgumentType] - a Value is a struct
+    paid = sold.replace(state=order.OrderState.PAID)
     fee = _within(own.answer(order.cancellation_fee)(paid), sold.total)
     gone = [share.worth.minor for one in await _closings(sold, ctx) for share in one.shares]
     kept = max(fee, sold.refunded) - money(sum(gone), sold.currency)  # what never came went back by itself

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
-from msgspec import structs
-
 from isthmus.kernel import Context, implements
 from isthmus.values import Money, money
 
@@ -122,8 +120,7 @@ async def close_lines(ask: api.CloseLines, ctx: Context) -> api.Return:
         for line, count in sorted(closed.items())
     ]
     wanted = tuple(api.ReturnLine(line=one.line, quantity=one.quantity, reason="closed") for one in shares)
-    value = structs.replace(
-        _requested(order, api.RequestReturn(order_id=ask.order_id, lines=wanted), shares, ctx.new_id()),  # pyright: ignore[reportArgumentType] - a Value is a struct
+    value = _requested(order, api.RequestReturn(order_id=ask.order_id, lines=wanted), shares, ctx.new_id()).replace(
         state=ReturnState.RECEIVED,
         kind="closing",
         note=ask.reason,
