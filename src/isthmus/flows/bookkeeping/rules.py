@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import get_args
 
+from isthmus.kernel import Pass
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.order import api as order
 from isthmus.values import Money, money, rounded
@@ -223,9 +224,9 @@ def _sampled(kind: Kind, lines: tuple[SoldLine, ...], points: int) -> Happening:
     )
 
 
-def wrong_with(legs: object) -> str:
+def wrong_with(legs: tuple[ledger.EntryLeg, ...] | Pass) -> str:
     """Return what keeps an answer from being booked, or nothing."""
-    if not isinstance(legs, tuple):
+    if isinstance(legs, Pass):
         return ""  # no opinion: the default is booked
     fault = ledger.fault_of(legs)
     return str(fault) if fault else ""
