@@ -29,6 +29,7 @@ FRONT_END = FrontEnd(
         "notification.*",
         "order.*",
         "payment.*",
+        "policy.*",
         "pricing.*",
         "promotion.*",
         "tax.*",

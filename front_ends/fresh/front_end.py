@@ -28,6 +28,7 @@ FRONT_END = FrontEnd(
         "member.*",
         "order.*",
         "payment.*",
+        "policy.*",
         "pricing.*",
         "promotion.*",
         "tax.*",

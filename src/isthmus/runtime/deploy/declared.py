@@ -9,8 +9,7 @@ from isthmus.data.model import front_end_events
 from isthmus.data.query import front_end_data, front_end_metrics
 from isthmus.kernel import FrontEnd, Pack
 from isthmus.kernel.host import Answer, CompiledFrontEnd
-from isthmus.manifest import Rehearsal, job_problems
-from isthmus.manifest import brought as brought_by
+from isthmus.manifest import FrontEndCheck, Rehearsal, brought, job_problems
 
 from ..events import subscriptions
 
@@ -23,12 +22,13 @@ def problems_of(front_end: FrontEnd, packs: Iterable[Pack]) -> list[str]:
         *front_end_events.problems_of(front_end),
         *front_end_metrics.problems_of(packs, front_end),
         *front_end_data.problems_of(packs, front_end),
+        *(wrong for check in brought(packs, FrontEndCheck) for wrong in check.problems(front_end, tuple(packs))),
     ]
 
 
 def rehearsed(line: CompiledFrontEnd, packs: Iterable[Pack]) -> Iterator[str]:
     """Ask what packs want to be tried before a front end is deployed, and yield what is wrong with its answers."""
-    for one in brought_by(packs, Rehearsal):
+    for one in brought(packs, Rehearsal):
         names = [known.name for known in one.point.dimensions]
         values = [line.dimensions[name].values for name in names]
         boxes = (line.plan(dict(zip(names, chosen, strict=True))) for chosen in itertools.product(*values))
