@@ -228,15 +228,11 @@ class Headlines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
-    """What a front end's answer to a point must satisfy before it is deployed, such as that an entry balances.
-
-    samples: what each of its answers is asked with, one tuple of arguments each. check: from an answer to what is wrong
-    with it, or an empty text.
-    """
+    """What each of a front end's answers to a point is asked before it is deployed."""
 
     point: ExtensionPoint[..., Any]
-    samples: tuple[tuple[Any, ...], ...]
-    check: Callable[[Any], str]
+    samples: tuple[tuple[Any, ...], ...]  # arguments
+    check: Callable[[Any], str]  # says what is wrong with an answer
 
 
 class FileResource(Protocol):
