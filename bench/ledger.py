@@ -5,6 +5,9 @@ in a transaction of its own, written with asyncpg: it checks nothing and asks no
 often kept: entry and legs are inserted and the balance of each account is a row that is updated, so that everybody who
 books on the one account waits for everybody else. All three take turns on one PostgreSQL with fsync on.
 
+An order that is placed and paid, with its bookings, stands beside one on the same database without the flows that book:
+both in this process, in turns.
+
 Balances are looked up on accounts with many legs (ISTHMUS_BENCH_LEGS; a million unless it says otherwise), most of them
 summed up and some not.
 """
@@ -12,6 +15,7 @@ summed up and some not.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import random
 import statistics
@@ -25,6 +29,10 @@ import asyncpg
 import msgspec
 
 from bench import _shop as shop
+from isthmus.app import platform
+from isthmus.app.packs import plugged
+from isthmus.flows.checkout import api as checkout
+from isthmus.kernel import FrontEnd
 from isthmus.packs.ledger import api
 from isthmus.values import money
 
@@ -35,6 +43,7 @@ BATCHING = 2  # tasks that send batches: as many as there are processors
 PART_S = 1.0
 LEGS = int(os.environ.get("ISTHMUS_BENCH_LEGS", "1000000"))
 LOOKED_UP = 200
+GOODS, LINES, PAYING = 500, 5, 8
 
 Row = dict[str, Any]
 Booking = Callable[[], Awaitable[object]]
@@ -83,7 +92,48 @@ async def _rows(rounds: int) -> list[Row]:
                 found += await _compared(url, f"{name}, {_how(batch, tasks)}", rounds, batch, sides)
         await pool.close()
         found += await _looked_up(url, running)
-    return found
+    return [*found, await _booked_orders(rounds)]
+
+
+async def _booked_orders(rounds: int) -> Row:
+    """Compare orders that are placed and paid with those whose bookkeeping is left out."""
+    goods = [f"good-{number:03}" for number in range(GOODS)]
+    async with shop.database("booked") as url:
+        await shop.stocked(url, goods, 10_000_000)
+        whole, less = shop.config(url), dataclasses.replace(shop.config(url), leave_out=("bookkeeping",))
+        uses = tuple(f"{pack.name}.*" for pack in plugged(less))
+        north = FrontEnd(code=shop.FRONT_END, name="North", owner="north team", uses=uses)
+        async with (
+            platform.running(whole, [north], allowed="migrate") as with_,
+            platform.running(less, [north]) as without,
+        ):
+            sides = [[_paying(one, goods) for _ in range(PAYING)] for one in (with_, without)]
+            for side in sides:
+                await _rate(side, 1)
+            await shop.analyse(url)
+            turns = [[await _rate(side, 1) for side in sides] for _ in range(3 * rounds)]
+    ratio = statistics.median(ours / bare for ours, bare in turns)
+    return {
+        "name": f"orders of {LINES} lines placed and paid, with their bookings, {PAYING} at once",
+        "value": statistics.median(ours for ours, _ in turns),
+        "unit": "orders/s",
+        "against": f"without bookkeeping: {statistics.median(bare for _, bare in turns):,.0f} orders/s",
+        "ratio": ratio,
+        "aim": ">= 0.9 x",
+        "met": ratio >= 0.9,
+    }
+
+
+def _paying(running: platform.Running, goods: Sequence[str]) -> Booking:
+    async def pay() -> None:
+        lines = tuple(checkout.BuyLine(sku=sku, quantity=1) for sku in random.sample(goods, LINES))
+        ask = checkout.PlaceOrder(currency=shop.CURRENCY, lines=lines)
+        call = running.platform.call
+        placed = await call(checkout.place_order, ask, shop.CALLER, key=uuid.uuid4().hex)
+        asked = checkout.PayOrder(payment_id=placed.payment_id, method="card", token="yes")
+        await call(checkout.pay_order, asked, shop.CALLER, key=uuid.uuid4().hex)
+
+    return pay
 
 
 def _how(batch: int, tasks: int) -> str:

@@ -114,6 +114,8 @@ def _show(report: dict[str, Any], screen: Console) -> None:
         ("parts", "right", ""),
         ("lines", "right", f"{total['lines']:,}"),
         ("sales", "right", str(money(total["minor"], report["currency"]))),
+        ("entries in the books", "right", ""),
+        ("books", "left", ""),
         ("refused lines, and why", "left", ""),
         ("equal to the source", "left", "yes" if report["equal"] else "NO"),
     )
@@ -129,6 +131,8 @@ def _show(report: dict[str, Any], screen: Console) -> None:
             f"{found['parcels_of_orders']:,}",
             f"{found['lines']:,}",
             str(money(found["sales_minor"], report["currency"])),
+            f"{found['books'].get('entries', 0):,}",
+            "balance, and equal sales and money" if replay.is_booked(found) else "[red]DIFFER",
             why,
             "[green]yes" if is_equal else "[red]no",
         )

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 
+from isthmus.flows.bookkeeping import api as bookkeeping
 from isthmus.kernel import ALLOW, PASS, Pass, Verdict, answers, veto
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
+from isthmus.packs.ledger import api as ledger
 from isthmus.packs.member import api as member
 from isthmus.packs.notification import api as notification
 from isthmus.packs.order import api as order
@@ -207,3 +209,12 @@ def thanks_in_our_voice(draft: notification.Draft) -> notification.Content | Pas
         return notification.Content(subject=f"Danke für Bestellung {number}", text=text)
     text = f"A fine choice:\n\n{pieces}\n\n{total} in all. We write again when it is on its way."
     return notification.Content(subject=f"Thank you for order {number}", text=text)
+
+
+@answers(bookkeeping.postings, when={"order_kind": "presale"})
+def presales_are_sold_apart(happening: bookkeeping.Happening) -> tuple[ledger.EntryLeg, ...]:
+    """Keep what is sold before it is made on an account of its own."""
+    return tuple(
+        ledger.EntryLeg(account="income:sales:presale", amount=leg.amount) if leg.account == "income:sales" else leg
+        for leg in bookkeeping.default_postings(happening)
+    )

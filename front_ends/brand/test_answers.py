@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from front_ends.brand import answers
+from isthmus.flows.bookkeeping import api as bookkeeping
 from isthmus.kernel import PASS
 from isthmus.packs.notification import api as notification
 from isthmus.packs.pricing import api as pricing
@@ -57,3 +58,23 @@ def test_thanks_name_every_piece_in_the_readers_language() -> None:
     german = notification.Draft(kind="order.placed", facts=facts, items=items, text="t", language="de-AT")
     assert answers.thanks_in_our_voice(german).subject == "Danke für Bestellung B-1"
     assert answers.thanks_in_our_voice(notification.Draft(kind="order.paid", text="t")) is PASS
+
+
+def test_presales_are_booked_apart() -> None:
+    ten, zero = money(1000, "USD"), money(0, "USD")
+    line = bookkeeping.SoldLine(
+        sku="a",
+        seller="",
+        tax_category="",
+        jurisdiction="",
+        total=ten,
+        tax=zero,
+        discount=zero,
+        commission=zero,
+    )
+    sold = bookkeeping.Happening(kind="goods-delivered", amount=ten, reference="o", lines=(line,))
+    legs = answers.presales_are_sold_apart(sold)
+    assert {leg.account: leg.amount.minor for leg in legs} == {
+        "liabilities:customers": 1000,
+        "income:sales:presale": -1000,
+    }

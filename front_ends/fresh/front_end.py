@@ -24,6 +24,7 @@ FRONT_END = FrontEnd(
         "fulfilment.*",
         "grants.*",
         "inventory.*",
+        "ledger.*",
         "member.*",
         "order.*",
         "payment.*",

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from fractions import Fraction
 
+from isthmus.flows.bookkeeping import api as bookkeeping
 from isthmus.kernel import ALLOW, PASS, Pass, Verdict, answers, veto
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
+from isthmus.packs.ledger import api as ledger
 from isthmus.packs.member import api as member
 from isthmus.packs.notification import api as notification
 from isthmus.packs.order import api as order
@@ -229,3 +231,15 @@ def a_word_about_each_parcel(draft: notification.Draft) -> notification.Content 
         return PASS
     text = f"{draft.text}\n\nEach seller sends its own parcel, so others may come apart."
     return notification.Content(subject=draft.subject, text=text)
+
+
+@answers(bookkeeping.postings)
+def sellers_send_their_own(happening: bookkeeping.Happening) -> tuple[ledger.EntryLeg, ...]:
+    """Owe the fee for delivery to the seller of the order, who has it sent."""
+    seller = next((line.seller for line in happening.lines if line.seller), "")
+    return tuple(
+        ledger.EntryLeg(account="liabilities:sellers", owner=f"seller/{seller}", amount=leg.amount)
+        if seller and leg.account == "income:delivery"
+        else leg
+        for leg in bookkeeping.default_postings(happening)
+    )

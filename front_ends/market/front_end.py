@@ -22,6 +22,7 @@ FRONT_END = FrontEnd(
         "fulfilment.*",
         "grants.*",
         "inventory.*",
+        "ledger.*",
         "member.*",
         "messages.*",
         "notification.*",
@@ -63,6 +64,7 @@ FRONT_END = FrontEnd(
         answers.not_by_the_case,
         answers.no_wallet_for_large_amounts,
         answers.large_refunds_need_a_person,
+        answers.sellers_send_their_own,
         answers.a_word_about_each_parcel,
     ),
 )

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from front_ends.market import answers
+from isthmus.flows.bookkeeping import api as bookkeeping
 from isthmus.kernel import PASS
 from isthmus.packs.notification import api as notification
 from isthmus.packs.order import api as order
@@ -64,3 +65,23 @@ def test_readers_learn_that_others_may_come_apart_and_nothing_of_payments() -> N
     assert said.text.startswith("A parcel is on its way.\n\nEach seller")
     assert answers.a_word_about_each_parcel(notification.Draft(kind="order.paid", text="Paid.")).text == ""
     assert answers.a_word_about_each_parcel(notification.Draft(kind="order.placed", text="Thanks.")) is PASS
+
+
+def test_who_sends_the_goods_is_owed_the_fee_for_it() -> None:
+    ten, zero = money(1000, "USD"), money(0, "USD")
+    line = bookkeeping.SoldLine(
+        sku="a",
+        seller="one",
+        tax_category="",
+        jurisdiction="",
+        total=ten,
+        tax=zero,
+        discount=zero,
+        commission=ten,
+    )
+    happening = bookkeeping.Happening(
+        kind="goods-delivered", amount=ten + ten, reference="o", lines=(line,), delivery_fee=ten
+    )
+    legs = answers.sellers_send_their_own(happening)
+    assert [leg.amount.minor for leg in legs if leg.owner == "seller/one"] == [-1000]
+    assert not any(leg.account == "income:delivery" for leg in legs)

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from isthmus.kernel import Capability, Effect, FrontEnd, Pack, Platform, Value, errors
+from isthmus.kernel.host import ExtensionPoint
 from isthmus.store import Database
 
 T = TypeVar("T")
@@ -225,6 +226,15 @@ class Headlines:
     metrics: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What each of a front end's answers to a point is asked before it is deployed."""
+
+    point: ExtensionPoint[..., Any]
+    samples: tuple[tuple[Any, ...], ...]  # arguments
+    check: Callable[[Any], str]  # says what is wrong with an answer
+
+
 class FileResource(Protocol):
     """A resource that has files by names of their content."""
 
@@ -254,7 +264,7 @@ class Files:
     note: Capability[Any, Any]
 
 
-KINDS = (Job, Resource, Upkeep, FrontEndCheck, Persons, Commands, Page, Search, Headlines, Files)
+KINDS = (Job, Resource, Upkeep, FrontEndCheck, Persons, Commands, Page, Search, Headlines, Files, Rehearsal)
 
 
 def brought(packs: Iterable[Pack], kind: type[T]) -> list[T]:

@@ -20,6 +20,11 @@ def test_the_first_baskets_of_the_year_come_to_what_the_source_says() -> None:
     environment.pop("ISTHMUS_DATABASE_URL", None)
     report = json.loads(said(environment, "demo", "--orders", str(BASKETS), "--exit", "--json"))
     assert report["equal"] is True
+    for found in report["front_ends"].values():
+        books = found["books"]
+        said_by_books = (books["balance"], books["sales"], books["received"])
+        assert said_by_books == (0, found["sales_minor"], found["received_minor"])
+        assert books["entries"] == found["parcels_of_orders"] + found["orders"]  # each delivered, each basket paid
     assert report["total"]["minor"] == report["total"]["source_minor"] > 0
     assert {one["owner"] for one in report["lent"]} == {"group"}
     assert {one["seller"] for one in report["lent"]} <= {"brand", "market"}

@@ -228,7 +228,12 @@ async def test_a_business_gone_silent_is_logged_once_and_last_years_orders_are_n
     assert answer.receipt.lag_s > 7 * 365 * 86_400  # how old its rows are is said all the same
     now += timedelta(hours=49)
     quiet = "the newest row of order.order came 49.0 h ago, and may be 48 h"
-    kinds = ("inventory.movement", "order.order", "payment.payment")  # the till took cash: no provider was asked
+    kinds = (
+        "inventory.movement",
+        "ledger.entry",
+        "order.order",
+        "payment.payment",
+    )  # the till took cash: no provider was asked
     await dual.land()
     said = [record.getMessage() for record in caplog.records if record.name == "isthmus.data"]
     assert [next(kind for kind in kinds if kind in one) for one in sorted(said)] == list(kinds)

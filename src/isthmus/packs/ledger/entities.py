@@ -35,7 +35,7 @@ class Entry(Value):
     booked_at: Annotated[datetime, Time()]
 
 
-@entity("ledger.leg", table="ledger.leg", fresh_hours=48)
+@entity("ledger.leg", table="ledger.leg")
 class Leg(Value):
     """What an entry does to one account: a debit is positive, a credit negative. layer `=` counts."""
 

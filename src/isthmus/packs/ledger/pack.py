@@ -4,13 +4,13 @@ from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Every, Job
 
 from . import api, entities
-from .service import accounts, entries
+from .service import accounts, entries, reports
 
 PACK = Pack(
     name="ledger",
     owner="finance",
     api=api,
-    service=(accounts, entries),
+    service=(accounts, entries, reports),
     migrations="isthmus.packs.ledger:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

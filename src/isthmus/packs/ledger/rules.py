@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from uuid import UUID
@@ -13,27 +13,6 @@ from isthmus.kernel import encode
 from isthmus.values import Money, decimals, money, rounded
 
 from . import api
-
-_CODE = re.compile(r"(assets|liabilities|income|expenses|equity)(:[a-z0-9][a-z0-9-]*)+")
-_OWNER = re.compile(r"((front-end|seller|member|provider)/[\x21-\x7e]+)?")
-
-
-def fault(legs: Sequence[api.EntryLeg], path: str = "$.legs") -> api.WrongLeg | api.Unbalanced | None:
-    """Return what keeps legs from being booked, or nothing. What comes from no ask has to pass it too."""
-    sums: dict[str, int] = {}
-    for at, leg in enumerate(legs):
-        here = f"{path}[{at}]"
-        if not _CODE.fullmatch(leg.account):
-            return api.WrongLeg(reason=f"{leg.account!r} is no account", path=f"{here}.account")
-        if not _OWNER.fullmatch(leg.owner):
-            return api.WrongLeg(reason=f"{leg.owner!r} is no owner", path=f"{here}.owner")
-        if not leg.amount.minor:
-            return api.WrongLeg(reason="a leg of nothing", path=f"{here}.amount")
-        sums[leg.amount.currency] = sums.get(leg.amount.currency, 0) + leg.amount.minor
-    if len(legs) < 2:
-        return api.WrongLeg(reason=f"an entry of {len(legs)} legs, which moves nothing from one to another", path=path)
-    wrong = next((money(minor, currency) for currency, minor in sorted(sums.items()) if minor), None)
-    return None if wrong is None else api.Unbalanced(difference=wrong, path=path)
 
 
 def content(draft: api.EntryDraft, reverses: UUID | None = None) -> UUID:
@@ -95,3 +74,47 @@ def exchange_draft(ask: api.Exchange, found: Exchanged) -> api.EntryDraft:
         subject=ask.subject,
         metadata={"rate": ask.rate, "pair": f"{ask.sold.currency}/{ask.currency}"},
     )
+
+
+def summed(amounts: Iterable[Money]) -> tuple[Money, ...]:
+    """Return what amounts come to, by currency."""
+    sums: dict[str, int] = {}
+    for amount in amounts:
+        sums[amount.currency] = sums.get(amount.currency, 0) + amount.minor
+    return tuple(money(minor, currency) for currency, minor in sorted(sums.items()))
+
+
+def heading(form: str, accounts: Iterable[api.AccountRef]) -> str:
+    """Return what a journal begins with: its columns, or the accounts that it names, opened before anything was."""
+    if form == "csv":
+        return "value_date,reference,kind,subject,account,owner,amount,currency\r\n"
+    opened = {_spelt(one.code, one.owner): "" for one in accounts}
+    return "".join(f"0001-01-01 open {name}\n" for name in opened) + "\n"
+
+
+def written(form: str, entry: api.Entry) -> str:
+    """Return an entry as text."""
+    if form == "csv":
+        told = (entry.value_date.isoformat(), entry.reference, entry.kind, entry.subject)
+        rows = [(*told, leg.account, leg.owner, *str(leg.amount).split()) for leg in entry.legs]
+        return "".join(",".join(map(_cell, row)) + "\r\n" for row in rows)
+    what = f'{entry.value_date} * "{_quoted(entry.kind)}" "{_quoted(entry.memo or entry.reference)}"\n'
+    about = f'  reference: "{_quoted(entry.reference)}"\n'
+    legs = "".join(f"  {_spelt(leg.account, leg.owner)}  {leg.amount}\n" for leg in entry.legs)
+    return f"{what}{about}{legs}\n"
+
+
+def _spelt(code: str, owner: str) -> str:
+    """Return an account as plain-text accounting writes it: `Liabilities:Sellers:Seller-17`."""
+    parts = [*code.split(":"), *([re.sub(r"[^A-Za-z0-9-]+", "-", owner).strip("-")] if owner else [])]
+    return ":".join(part[:1].upper() + part[1:] for part in parts)
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _cell(text: str) -> str:
+    """Return a cell of CSV: quoted where it must be, and never taken for a formula."""
+    text = f"'{text}" if text[:1] in ("=", "+", "@") else text
+    return '"' + text.replace('"', '""') + '"' if any(one in text for one in ',"\r\n') else text

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 
 from isthmus.data.model import front_end_events
 from isthmus.data.query import front_end_data, front_end_metrics
 from isthmus.kernel import FrontEnd, Pack
-from isthmus.manifest import FrontEndCheck, brought, job_problems
+from isthmus.kernel.host import Answer, CompiledFrontEnd
+from isthmus.manifest import FrontEndCheck, Rehearsal, brought, job_problems
 
 from ..events import subscriptions
 
@@ -22,3 +24,25 @@ def problems_of(front_end: FrontEnd, packs: Iterable[Pack]) -> list[str]:
         *front_end_data.problems_of(packs, front_end),
         *(wrong for check in brought(packs, FrontEndCheck) for wrong in check.problems(front_end, tuple(packs))),
     ]
+
+
+def rehearsed(line: CompiledFrontEnd, packs: Iterable[Pack]) -> Iterator[str]:
+    """Ask what packs want to be tried before a front end is deployed, and yield what is wrong with its answers."""
+    for one in brought(packs, Rehearsal):
+        names = [known.name for known in one.point.dimensions]
+        values = [line.dimensions[name].values for name in names]
+        boxes = (line.plan(dict(zip(names, chosen, strict=True))) for chosen in itertools.product(*values))
+        answered = dict.fromkeys(answer for plan in boxes for answer in plan.find(one.point))
+        for answer in answered:
+            yield from itertools.islice(_wrong_with(answer, one), 1)  # the others are most likely wrong alike
+
+
+def _wrong_with(answer: Answer, rehearsal: Rehearsal) -> Iterator[str]:
+    for sample in rehearsal.samples:
+        try:
+            wrong = rehearsal.check(answer(*sample))
+        except Exception as error:
+            wrong = f"it raised {error!r}"
+        if wrong:
+            asked = f"{sample!r:.100}"
+            yield f"{answer.label} ({answer.source}) answers {rehearsal.point.name!r} wrongly: {wrong}; asked {asked} …"

@@ -26,6 +26,7 @@ from . import versions
 from .changes import attributes_compared, compared, events_compared, metrics_compared
 from .check import TEST_LIMIT_S, TESTS_LIMIT_S, code_of, laid_out, run_tests
 from .declared import problems_of as own_problems
+from .declared import rehearsed
 from .guardrails import bounds_of
 from .loading import Load, load_front_end
 from .rollout import Rollout, Switched
@@ -194,6 +195,7 @@ def checked(release: Release, front_end: FrontEnd) -> CompiledFrontEnd:
         bounds_of(front_end.settings)
     except errors.BadAsk as wrong:
         problems.append(str(wrong))
+    problems = problems or list(rehearsed(line, release.packs.values()))
     if problems:
         raise errors.BuildProblems(problems)
     return line

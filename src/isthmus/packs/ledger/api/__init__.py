@@ -68,6 +68,7 @@ from .entries import (
     Reverse,
     exchange,
     expire_pending,
+    fault_of,
     get_entry,
     list_entries,
     post,
@@ -92,4 +93,17 @@ from .errors import (
     WrongExchange,
     WrongLeg,
     WrongLimits,
+)
+from .reports import (
+    ExportJournal,
+    GetTrialBalance,
+    Journal,
+    Statement,
+    StatementLine,
+    TrialBalance,
+    TrialLine,
+    balance_sheet,
+    export_journal,
+    income_statement,
+    trial_balance,
 )

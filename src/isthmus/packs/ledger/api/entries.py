@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import enum
+import re
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from isthmus.kernel import Effect, Meta, Value, capability
-from isthmus.values import Code, CurrencyCode, Moment, Money, PageSize
+from isthmus.values import Code, CurrencyCode, Moment, Money, PageSize, money
 
 from .accounts import AccountCode, Owner
 from .errors import (
@@ -27,6 +29,9 @@ from .errors import (
 
 LEGS_MAX: Final = 1_000  # an order has at most so many lines
 BATCH_MAX: Final = 1_000
+
+_CODE = re.compile(r"(assets|liabilities|income|expenses|equity)(:[a-z0-9][a-z0-9-]*)+")
+_OWNER = re.compile(r"((front-end|seller|member|provider)/[\x21-\x7e]+)?")
 
 Reference = Annotated[str, Meta(min_length=1, max_length=160)]
 Subject = Annotated[str, Meta(max_length=128, description="what the entry is about, such as an order's id")]
@@ -255,3 +260,21 @@ def get_entry(ask: GetEntry) -> Entry:
 def list_entries(ask: ListEntries) -> EntryPage:
     """List entries, the latest first."""
     ...
+
+
+def fault_of(legs: Sequence[EntryLeg], path: str = "$.legs") -> WrongLeg | Unbalanced | None:
+    """Return what keeps legs from being booked, or nothing. What comes from no ask has to pass it too."""
+    sums: dict[str, int] = {}
+    for at, leg in enumerate(legs):
+        here = f"{path}[{at}]"
+        if not _CODE.fullmatch(leg.account):
+            return WrongLeg(reason=f"{leg.account!r} is no account", path=f"{here}.account")
+        if not _OWNER.fullmatch(leg.owner):
+            return WrongLeg(reason=f"{leg.owner!r} is no owner", path=f"{here}.owner")
+        if not leg.amount.minor:
+            return WrongLeg(reason="a leg of nothing", path=f"{here}.amount")
+        sums[leg.amount.currency] = sums.get(leg.amount.currency, 0) + leg.amount.minor
+    if len(legs) < 2:
+        return WrongLeg(reason=f"an entry of {len(legs)} legs, which moves nothing from one to another", path=path)
+    wrong = next((money(minor, currency) for currency, minor in sorted(sums.items()) if minor), None)
+    return None if wrong is None else Unbalanced(difference=wrong, path=path)

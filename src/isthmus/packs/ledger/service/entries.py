@@ -71,7 +71,7 @@ def _rows(drafts: Sequence[api.EntryDraft], ctx: Context, reverses: UUID | None 
     ids = [ctx.new_id() for _ in drafts]
     rows: list[storage.Row] = []
     for at, draft in enumerate(drafts):
-        if wrong := rules.fault(draft.legs, f"$.entries[{at}].legs"):
+        if wrong := api.fault_of(draft.legs, f"$.entries[{at}].legs"):
             raise wrong
         rows.append(
             storage.Row(

@@ -181,6 +181,8 @@ class OrderPlaced(Value):
     total: Money
     commission: Money
     lines: tuple[DraftLine, ...]
+    commissions: tuple[Money, ...] = ()  # of each line
+    is_handed_over: bool = False  # paid and taken along
 
 
 @event("order.order-moved", version="1.0", subject="order_id")
@@ -191,6 +193,7 @@ class OrderMoved(Value):
     group_id: UUID
     state: OrderState
     note: str
+    shipped: tuple[ShippedLine, ...] = ()  # what left with it
 
 
 @capability("order.check-draft", version="1.0", is_internal=True, effect=Effect.READ)

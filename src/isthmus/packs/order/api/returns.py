@@ -152,6 +152,7 @@ class ReturnMoved(Value):
     return_id: UUID
     state: ReturnState
     refund: Money
+    agreed: Money | None = None  # what it was to be, where less was left to give back when it was settled
 
 
 @capability("order.request-return", version="1.0", effect=Effect.WRITE, raises=[UnknownOrder, NotReturnable])

@@ -228,7 +228,8 @@ async def mark_shipped(ask: api.MarkShipped, ctx: Context) -> api.Order:
     await storage.ship(ctx.session, ctx.front_end, ask.order_id, shipped)
     is_whole = all(count == shipped.get(line, 0) for line, count in left.items())
     moved = State.SHIPPED if is_whole else State.PART_SHIPPED
-    await move([order.order_id], order.group_id, moved, f"parcel {ask.parcel}", ctx)
+    sent = tuple(api.ShippedLine(line=line, quantity=count) for line, count in sorted(shipped.items()))
+    await move([order.order_id], order.group_id, moved, f"parcel {ask.parcel}", ctx, sent)
     return await found_order(ask.order_id, ctx)
 
 
@@ -262,12 +263,19 @@ async def locked_order(order_id: UUID, ctx: Context) -> api.Order:
     return await found_order(order_id, ctx)
 
 
-async def move(order_ids: Sequence[UUID], group_id: UUID, state: State, note: str, ctx: Context) -> None:
+async def move(
+    order_ids: Sequence[UUID],
+    group_id: UUID,
+    state: State,
+    note: str,
+    ctx: Context,
+    sent: tuple[api.ShippedLine, ...] = (),
+) -> None:
     """Set the state of locked orders, write it into their histories, and send it."""
     told = (ctx.now, ctx.caller.client, note)
     await storage.move(ctx.session, ctx.front_end, order_ids, state, told)
     for order_id in order_ids:
-        ctx.emit(api.OrderMoved(order_id=order_id, group_id=group_id, state=state, note=note))
+        ctx.emit(api.OrderMoved(order_id=order_id, group_id=group_id, state=state, note=note, shipped=sent))
 
 
 def reasons_of(verdict: Verdict) -> list[str]:
@@ -322,6 +330,8 @@ def _placed(ask: api.PlaceOrder, part: storage.Part) -> api.OrderPlaced:
         total=money(part.total, ask.currency),
         commission=money(sum(part.commissions), ask.currency),
         lines=tuple(ask.lines[line] for line in part.lines),
+        commissions=tuple(money(minor, ask.currency) for minor in part.commissions),
+        is_handed_over=ask.is_handed_over,
     )
 
 

@@ -216,12 +216,19 @@ async def _moved(return_id: UUID, wanted: ReturnState, note: str, ctx: Context, 
         raise api.IllegalTransition(what=f"return {return_id}", state=value.state, wanted=wanted, path="$.return_id")
     await storage_returns.move(ctx.session, ctx.front_end, return_id, wanted, note)
     order = await found_order(value.order_id, ctx)
-    await _tell(value if refund is None else value.replace(refund=refund), wanted, order, ctx)
+    await _tell(value, wanted, order, ctx, refund)
     return True
 
 
-async def _tell(value: api.Return, state: ReturnState, order: api.Order, ctx: Context) -> None:
+async def _tell(
+    value: api.Return, state: ReturnState, order: api.Order, ctx: Context, refunded: Money | None = None
+) -> None:
     """Write a step of a return into the history of its locked order, and send it."""
-    told = (ctx.now, ctx.caller.client, f"{value.kind} {state} of {value.refund}")
+    refund = value.refund if refunded is None else refunded
+    told = (ctx.now, ctx.caller.client, f"{value.kind} {state} of {refund}")
     await storage.move(ctx.session, ctx.front_end, [value.order_id], order.state, told)
-    ctx.emit(api.ReturnMoved(order_id=value.order_id, return_id=value.return_id, state=state, refund=value.refund))
+    agreed = value.refund if refund != value.refund else None
+    moved = api.ReturnMoved(
+        order_id=value.order_id, return_id=value.return_id, state=state, refund=refund, agreed=agreed
+    )
+    ctx.emit(moved)

@@ -138,6 +138,8 @@ class PaymentMoved(Value):
     kind: str
     amount: Money
     cause: str = ""  # of a refund: the reference that it was given for
+    method: str = ""
+    provider: str = ""  # who moved it; nobody where it was received on the spot
 
 
 @event("payment.outcome-contradicted", version="1.0", subject="payment_id")

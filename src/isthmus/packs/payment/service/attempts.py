@@ -176,6 +176,8 @@ async def _applied(kept: storage.Kept, attempt: api.Attempt, authorisation: str,
             kind=attempt.kind,
             amount=attempt.amount,
             cause=rules.cause_of(attempt),
+            method=payment.method or attempt.method,
+            provider=attempt.provider or kept.provider,
         )
     )
     held = authorisation if attempt.kind is Kind.AUTHORISE and authorisation else kept.authorisation

@@ -36,7 +36,12 @@ async def open_payment(ask: api.OpenPayment, ctx: Context) -> api.Payment:
     )
     if ask.received_as:
         moved = api.PaymentMoved(
-            payment_id=payment_id, reference=ask.reference, state=payment.state, kind="receipt", amount=ask.amount
+            payment_id=payment_id,
+            reference=ask.reference,
+            state=payment.state,
+            kind="receipt",
+            amount=ask.amount,
+            method=ask.received_as,
         )
         ctx.emit(moved)
     return payment

@@ -1,0 +1,39 @@
+"""What is booked when something happens: paid, delivered, returned, cancelled, points earned and spent.
+
+    payment.payment-moved   money is at a provider, or went back      ─┐
+    order.order-placed      sold and handed over at a till             │   happening ──▶ postings (a front end's rule)
+    order.order-moved       goods have left, or an order is cancelled  ├─▶                    │
+    order.return-moved      goods came back                            │                     ▼
+    member.points-moved     points were earned, spent or taken back   ─┘   ledger.record, in the same transaction
+
+Each flow reacts to an event inside the transaction that emits it, so what happened and what is booked are one commit;
+the packs know nothing of it. Revenue is booked when goods leave: what was paid before is owed to the customer till
+then.
+
+Chart of the default rules:
+
+    assets:clearing             at a provider or in a till, not yet on the bank account; by provider
+    liabilities:customers       paid and not delivered, or to be given back
+    liabilities:tax:…           tax of what was delivered, by jurisdiction and tax category
+    liabilities:sellers         what sellers are due for goods that were sold for them; by seller
+    liabilities:points          what members' points are worth
+    income:sales, income:delivery, income:commission, income:cancellation-fees, income:forfeited-deposits
+    income:returns, income:allowances          taken back, and given back without goods: they lessen income
+    expenses:discounts, expenses:payment-fees, expenses:points
+"""
+
+# pyright: reportUnusedImport=false
+
+from .booking import (
+    book_closing,
+    book_order,
+    book_payment,
+    book_points,
+    book_return,
+    book_sale,
+    default_postings,
+    payment_fee,
+    points_worth,
+    postings,
+)
+from .model import Booked, Happening, Kind, PromotionShare, SoldLine

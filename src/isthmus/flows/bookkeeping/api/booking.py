@@ -1,0 +1,98 @@
+"""The rules of booking, and what reacts to what happens."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from isthmus.kernel import PASS, Effect, Pass, combine, extension_point, flow
+from isthmus.packs.ledger import api as ledger
+from isthmus.packs.member import api as member
+from isthmus.packs.order import api as order
+from isthmus.packs.payment import api as payment
+from isthmus.values import CHANNEL, ORDER_KIND, Money, money
+
+from .. import rules
+from .model import Booked, Happening
+
+
+@extension_point(
+    "bookkeeping.postings", combine=combine.first_answer, dimensions=[ORDER_KIND, CHANNEL], on_failure="default"
+)
+def postings(happening: Happening) -> tuple[ledger.EntryLeg, ...] | Pass:
+    """Say which accounts a happening moves, as legs that add up to zero: the chart of accounts and its rules.
+
+    A rule that does not balance is refused when it is deployed; should one slip through, the default is booked instead,
+    and the entry says so (`metadata.refused`): nothing that happens is lost by it. Default: the chart of this module.
+    """
+    return default_postings(happening)
+
+
+def default_postings(happening: Happening) -> tuple[ledger.EntryLeg, ...]:
+    """Return the legs of the default chart, for a rule that changes some of them."""
+    return rules.postings(happening)
+
+
+@extension_point("bookkeeping.payment-fee", combine=combine.first_answer, until=date(2027, 6, 30))
+def payment_fee(method: str, provider: str, amount: Money) -> Money | Pass:
+    """Say what a provider keeps of a payment. Default: nothing; its file says so later."""
+    return money(0, amount.currency)
+
+
+@extension_point("bookkeeping.points-worth", combine=combine.first_answer, until=date(2027, 6, 30))
+def points_worth(points: int) -> Money | Pass:
+    """Say what so many points are worth, at least one. Default: nothing, and they are not booked."""
+    return PASS
+
+
+@flow("bookkeeping.book-payment", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+def book_payment(ask: payment.PaymentMoved) -> Booked:
+    """Book money that a provider took or gave back, or a till received."""
+    ...
+
+
+@flow("bookkeeping.book-sale", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+def book_sale(ask: order.OrderPlaced) -> Booked:
+    """Book an order that was handed over where it was placed."""
+    ...
+
+
+@flow(
+    "bookkeeping.book-order",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[ledger.record, order.get_order, order.list_returns, payment.list_payments],
+    is_internal=True,
+)
+def book_order(ask: order.OrderMoved) -> Booked:
+    """Book what left for a buyer, what is kept of a cancelled order, and a deposit that ran out."""
+    ...
+
+
+@flow(
+    "bookkeeping.book-return",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[ledger.record, order.get_order, order.get_return],
+    is_internal=True,
+)
+def book_return(ask: order.ReturnMoved) -> Booked:
+    """Book goods that came back: less income, less tax, and the customer is owed."""
+    ...
+
+
+@flow(
+    "bookkeeping.book-closing",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[ledger.record, order.get_order, order.list_returns],
+    is_internal=True,
+)
+def book_closing(ask: order.LinesClosed) -> Booked:
+    """Book what rounding moves where the rest of a line never comes: what was delivered of it is then settled."""
+    ...
+
+
+@flow("bookkeeping.book-points", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+def book_points(ask: member.PointsWereMoved) -> Booked:
+    """Book what points are worth when they are earned, spent or taken back."""
+    ...

@@ -1,0 +1,69 @@
+"""What happens, as rules of booking see it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from isthmus.kernel import Meta, Value
+from isthmus.values import Money
+
+Kind = Literal[
+    "payment-captured",
+    "payment-received",
+    "payment-refunded",
+    "goods-delivered",
+    "goods-returned",
+    "order-cancelled",
+    "deposit-forfeited",
+    "points-moved",
+]
+
+
+class PromotionShare(Value):
+    """What a promotion took off a line."""
+
+    promotion: str
+    amount: Money
+
+
+class SoldLine(Value):
+    """What of a line was delivered or came back. total: what is paid for it, tax included, after discounts.
+
+    commission is what the front end keeps of goods that it sells for somebody else; zero where they are its own.
+    """
+
+    sku: str
+    seller: str
+    tax_category: str
+    jurisdiction: str
+    total: Money
+    tax: Money
+    discount: Money
+    commission: Money
+    promotions: tuple[PromotionShare, ...] = ()
+
+
+class Happening(Value):
+    """Something that moves money, goods or points. amount is what it is about in all; the rest says of what it is."""
+
+    kind: Kind
+    amount: Money
+    reference: str  # an order, a group of orders, or what a payment was for
+    order_kind: str = "standard"
+    channel: str = "online"
+    method: str = ""
+    provider: str = ""
+    fee: Money | None = None  # what the provider keeps
+    is_for_goods: bool = True  # of a refund: for an order or a return, and not by hand
+    lines: tuple[SoldLine, ...] = ()
+    delivery_fee: Money | None = None
+    member_id: UUID | None = None
+    points: int = 0
+    reason: str = ""
+
+
+class Booked(Value):
+    """How many entries were booked."""
+
+    entries: Annotated[int, Meta(ge=0)]

@@ -1,0 +1,37 @@
+"""The manifest of bookkeeping, with the conditions that lie between the books and what they are about."""
+
+from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Rehearsal
+
+from . import api, rules, service
+
+BOOKKEEPING = Pack(
+    name="bookkeeping",
+    owner="finance",
+    api=api,
+    service=(service,),
+    brings=(Rehearsal(point=api.postings, samples=rules.samples(), check=rules.wrong_with),),
+    conditions=(
+        Condition(
+            name="bookkeeping.payments-are-booked",
+            sentence="Money that was taken or given back has its entry, since books are kept.",
+            sql="""with kept as (select front_end, min(booked_at) as since from ledger.entry group by front_end),
+                   moved as (
+                       select kept.front_end, count(leg_id) as legs from kept left join payment.leg
+                           on leg.front_end = kept.front_end and at >= since and amount_minor <> 0
+                       group by kept.front_end),
+                   booked as (
+                       select kept.front_end, count(entry_id) as entries from kept left join ledger.entry
+                           on entry.front_end = kept.front_end and kind like 'payment-%'
+                       group by kept.front_end)
+                   select front_end, legs, entries from moved join booked using (front_end)
+                   where entries < legs limit 20""",
+        ),
+        Condition(
+            name="bookkeeping.rules-balance",
+            sentence="Every front end's rule of booking balances: nothing was booked by the default instead.",
+            sql="""select front_end, reference, kind, metadata ->> 'refused' as refused from ledger.entry
+                   where metadata ? 'refused' order by booked_at desc limit 20""",
+        ),
+    ),
+)

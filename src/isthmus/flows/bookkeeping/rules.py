@@ -1,0 +1,232 @@
+"""What is booked, decided: amounts of what was delivered or came back, and the accounts that they move."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import get_args
+
+from isthmus.kernel import Pass
+from isthmus.packs.ledger import api as ledger
+from isthmus.packs.order import api as order
+from isthmus.values import Money, money, rounded
+
+from .api.model import Happening, Kind, PromotionShare, SoldLine
+
+CLEARING, CUSTOMERS, SELLERS = "assets:clearing", "liabilities:customers", "liabilities:sellers"
+
+Sums = dict[tuple[str, str], int]
+
+
+def postings(happening: Happening) -> tuple[ledger.EntryLeg, ...]:
+    """Return the legs of the default chart: of each account one, without those that come to nothing."""
+    sums: Sums = {}
+    _BY_KIND[happening.kind](happening, sums)
+    currency = happening.amount.currency
+    return tuple(
+        ledger.EntryLeg(account=account, owner=owner, amount=money(minor, currency))
+        for (account, owner), minor in sums.items()
+        if minor
+    )
+
+
+def _add(sums: Sums, account: str, minor: int, owner: str = "") -> None:
+    sums[account, owner] = sums.get((account, owner), 0) + minor
+
+
+def _taken(one: Happening, sums: Sums) -> None:
+    provider = f"provider/{code(one.provider or one.method or 'unknown')}"
+    fee = one.fee.minor if one.fee else 0
+    _add(sums, CLEARING, one.amount.minor - fee, provider)
+    _add(sums, "expenses:payment-fees", fee)
+    _add(sums, CUSTOMERS, -one.amount.minor)
+
+
+def _given_back(one: Happening, sums: Sums) -> None:
+    provider = f"provider/{code(one.provider or one.method or 'unknown')}"
+    _add(sums, CUSTOMERS if one.is_for_goods else "income:allowances", one.amount.minor)
+    _add(sums, CLEARING, -one.amount.minor, provider)
+
+
+def _delivered(one: Happening, sums: Sums) -> None:
+    _add(sums, CUSTOMERS, one.amount.minor)
+    for line in one.lines:
+        net = line.total.minor - line.tax.minor
+        _add(sums, f"liabilities:tax:{code(line.jurisdiction or 'home')}:{code(line.tax_category)}", -line.tax.minor)
+        if line.commission.minor:  # sold for somebody else: income is what is kept
+            _add(sums, SELLERS, line.commission.minor - net, f"seller/{line.seller}")
+            _add(sums, "income:commission", -line.commission.minor)
+        else:
+            _add(sums, "income:sales", -net - line.discount.minor)
+            _add(sums, "expenses:discounts", line.discount.minor)
+    if one.delivery_fee is not None:
+        _add(sums, "income:delivery", -one.delivery_fee.minor)
+
+
+def _come_back(one: Happening, sums: Sums) -> None:
+    _add(sums, CUSTOMERS, -one.amount.minor)
+    for line in one.lines:
+        net = line.total.minor - line.tax.minor
+        _add(sums, f"liabilities:tax:{code(line.jurisdiction or 'home')}:{code(line.tax_category)}", line.tax.minor)
+        if line.commission.minor:
+            _add(sums, SELLERS, net - line.commission.minor, f"seller/{line.seller}")
+            _add(sums, "income:commission", line.commission.minor)
+        else:
+            _add(sums, "income:returns", net)
+
+
+def _cancelled(one: Happening, sums: Sums) -> None:
+    fee = one.fee.minor if one.fee else 0
+    _add(sums, CUSTOMERS, one.amount.minor)
+    _add(sums, "income:cancellation-fees", -fee)
+    _add(sums, "income:allowances", fee - one.amount.minor)
+
+
+def _forfeited(one: Happening, sums: Sums) -> None:
+    _add(sums, CUSTOMERS, one.amount.minor)
+    _add(sums, "income:forfeited-deposits", -one.amount.minor)
+
+
+def _points(one: Happening, sums: Sums) -> None:
+    worth = one.amount.minor if one.points > 0 else -one.amount.minor
+    _add(sums, "expenses:points", worth)
+    _add(sums, "liabilities:points", -worth)
+
+
+_BY_KIND: Mapping[str, Callable[[Happening, Sums], None]] = {
+    "payment-captured": _taken,
+    "payment-received": _taken,
+    "payment-refunded": _given_back,
+    "goods-delivered": _delivered,
+    "goods-returned": _come_back,
+    "order-cancelled": _cancelled,
+    "deposit-forfeited": _forfeited,
+    "points-moved": _points,
+}
+
+
+def code(text: str) -> str:
+    """Return a text as a segment of an account's code."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What so much of a line comes to, in minor units."""
+
+    total: int = 0
+    tax: int = 0
+    discount: int = 0
+    commission: int = 0
+
+    def __sub__(self, other: Worth) -> Worth:
+        return Worth(
+            self.total - other.total,
+            self.tax - other.tax,
+            self.discount - other.discount,
+            self.commission - other.commission,
+        )
+
+
+def whole(line: order.OrderLine) -> Worth:
+    return Worth(line.total.minor, line.tax.minor, line.discount.minor, line.commission.minor)
+
+
+def delivered(line: order.OrderLine, shipped: int, closed: int, never_came: Worth) -> Worth:
+    """Return what was delivered of a line when so much had left, rounded once.
+
+    Once the rest is known never to come, it is all but what goes back for that: to the cent what the buyer pays.
+    """
+    if not shipped:
+        return Worth()
+    if shipped + closed >= line.quantity:
+        return whole(line) - never_came
+    share = Fraction(shipped, line.quantity)
+    return Worth(*(rounded(share * part) for part in _parts(whole(line))))
+
+
+def never_came(line: order.OrderLine, closings: Iterable[order.Return], closed: int) -> Worth:
+    """Return what goes back for goods of a line that never come."""
+    shares = [one for back in closings for one in back.shares if one.line == line.line]
+    return Worth(
+        total=sum(one.worth.minor for one in shares),
+        tax=sum(one.tax.minor for one in shares),
+        discount=sum(one.discount.minor for one in shares),
+        commission=commission_of(line, closed),
+    )
+
+
+def commission_of(line: order.OrderLine, units: int) -> int:
+    """Return what of a line's commission goes back for so many units, as the order reckons it."""
+    return (2 * line.commission.minor * units + line.quantity) // (2 * line.quantity)
+
+
+def sold_line(line: order.DraftLine, worth: Worth, currency: str, jurisdiction: str) -> SoldLine:
+    return SoldLine(
+        sku=line.sku,
+        seller=line.seller,
+        tax_category=line.tax_category,
+        jurisdiction=jurisdiction,
+        total=money(worth.total, currency),
+        tax=money(worth.tax, currency),
+        discount=money(worth.discount, currency),
+        commission=money(worth.commission, currency),
+        promotions=tuple(
+            PromotionShare(promotion=one.by, amount=-one.amount)
+            for one in line.applied
+            if one.amount is not None and one.amount.minor < 0
+        ),
+    )
+
+
+def total_of(lines: Sequence[SoldLine], currency: str) -> Money:
+    return money(sum(line.total.minor for line in lines), currency)
+
+
+def _parts(worth: Worth) -> tuple[int, ...]:
+    return worth.total, worth.tax, worth.discount, worth.commission
+
+
+def samples() -> tuple[tuple[Happening], ...]:
+    """Return what a front end's rule is asked before it is deployed: each kind, with amounts that divide unevenly."""
+    lines = (_sample("", 0), _sample("seller-1", 101))
+    return tuple((_sampled(kind, lines, points),) for kind in get_args(Kind) for points in (3, -3))
+
+
+def _sample(seller: str, commission: int) -> SoldLine:
+    return SoldLine(
+        sku="sample",
+        seller=seller,
+        tax_category="standard",
+        jurisdiction="DE",
+        total=money(1_003, "EUR"),
+        tax=money(161, "EUR"),
+        discount=money(97, "EUR"),
+        commission=money(commission, "EUR"),
+        promotions=(PromotionShare(promotion="sample", amount=money(97, "EUR")),),
+    )
+
+
+def _sampled(kind: Kind, lines: tuple[SoldLine, ...], points: int) -> Happening:
+    goods, fee = total_of(lines, "EUR"), money(501, "EUR")
+    return Happening(
+        kind=kind,
+        amount=goods if kind == "goods-returned" else goods + fee,
+        reference="sample",
+        method="card",
+        provider="test",
+        fee=money(7, "EUR"),
+        lines=lines,
+        delivery_fee=None if kind == "goods-returned" else fee,
+        points=points,
+    )
+
+
+def wrong_with(legs: tuple[ledger.EntryLeg, ...] | Pass) -> str:
+    """Return what keeps an answer from being booked, or nothing."""
+    if isinstance(legs, Pass):
+        return ""  # no opinion: the default is booked
+    fault = ledger.fault_of(legs)
+    return str(fault) if fault else ""

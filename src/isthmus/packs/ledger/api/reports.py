@@ -1,0 +1,90 @@
+"""Reports, as others may name them: what the accounts came to over a time, and the journal as text."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from isthmus.kernel import Effect, Meta, Value, capability
+from isthmus.values import Money
+
+from .errors import BadCursor
+
+
+class GetTrialBalance(Value):
+    """Ask what accounts came to, by value date: from a day on, through a day; both may be left out."""
+
+    since: date | None = None
+    until: date | None = None
+
+
+class TrialLine(Value):
+    """What an account came to, of all its owners together. opening and closing are signed: a debit is positive."""
+
+    code: str
+    opening: Money
+    debit: Money
+    credit: Money
+    closing: Money
+
+
+class TrialBalance(Value):
+    """Every account that moved, in the order of codes. difference: what all together come to, which is always zero."""
+
+    lines: tuple[TrialLine, ...]
+    difference: tuple[Money, ...]  # by currency
+
+
+class StatementLine(Value):
+    """What an account earned, cost, holds or owes."""
+
+    code: str
+    amount: Money
+
+
+class Statement(Value):
+    """Accounts of two or three kinds, each in its natural direction, and what is left of them by currency."""
+
+    lines: tuple[StatementLine, ...]
+    result: tuple[Money, ...]
+
+
+class ExportJournal(Value):
+    """Ask for posted entries as text, in the order in which they count: plain-text accounting, or CSV."""
+
+    since: date | None = None
+    until: date | None = None
+    form: Literal["beancount", "csv"] = "beancount"
+    limit: Annotated[int, Meta(ge=1, le=5_000)] = 1_000
+    cursor: str | None = None
+
+
+class Journal(Value):
+    """A part of the journal: put the parts together, the first with its heading."""
+
+    text: str
+    next_cursor: str | None
+
+
+@capability("ledger.trial-balance", version="1.0", effect=Effect.READ)
+def trial_balance(ask: GetTrialBalance) -> TrialBalance:
+    """Return what every account came to, with what it opened with and what moved it."""
+    ...
+
+
+@capability("ledger.income-statement", version="1.0", effect=Effect.READ)
+def income_statement(ask: GetTrialBalance) -> Statement:
+    """Return what was earned and spent over a time; the result is what is left of it."""
+    ...
+
+
+@capability("ledger.balance-sheet", version="1.0", effect=Effect.READ)
+def balance_sheet(ask: GetTrialBalance) -> Statement:
+    """Return what is held and owed at the end of a day; the result is what all was earned until then."""
+    ...
+
+
+@capability("ledger.export-journal", version="1.0", effect=Effect.READ, raises=[BadCursor], deadline_ms=30_000)
+def export_journal(ask: ExportJournal) -> Journal:
+    """Return the journal as text that other programs check: `bean-check` of Beancount accepts it."""
+    ...
