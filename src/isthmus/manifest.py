@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from isthmus.kernel import Capability, Effect, FrontEnd, Pack, Value, errors
+from isthmus.personal import Forget, Forgotten
 from isthmus.store import Database
 
 T = TypeVar("T")
@@ -116,7 +117,8 @@ class Persons:
     """Whom the platform knows as a person: what One ID compares, who is erased in the lake, how segments come back.
 
     records: SQL with the fields of `isthmus.data.persons.matching.Record`. resolved: where persons land in the lake.
-    entity: the lake's entity that goes when the event `erased` says so; `member_id` is its field and the event's.
+    entity: the lake's entity that goes when the event `erased` says so; `member_id` is its field and the event's, whose
+    `merged_ids`, if it has them, are erased too.
     set_segments: the capability that is told of a member's segments; `ask` makes its ask of the member, the segments,
     and the prefix of those that are replaced.
     """
@@ -168,7 +170,19 @@ class Search:
     needs: Capability[Any, Any] | None = None
 
 
-KINDS = (Job, Resource, Persons, Commands, Page, Search)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Personal:
+    """What becomes of personal data that a pack is given. A pack whose contracts mark some must bring this.
+
+    forgets: the capability, from `Forget` to `Forgotten`, that takes it out of what the pack keeps; it is called in the
+    transaction in which a person is erased. because: where the pack keeps none, why not.
+    """
+
+    forgets: Capability[Forget, Forgotten] | None = None
+    because: str = ""
+
+
+KINDS = (Job, Resource, Persons, Personal, Commands, Page, Search)
 
 
 def brought(packs: Iterable[Pack], kind: type[T]) -> list[T]:

@@ -164,11 +164,12 @@ class LakeSync:
         await self.land()  # what the business still held when it forgot them is there first, and goes now
         for event in events:
             gone: Any = decode(event.data, persons.erased)
-            key: dict[str, object] = {"front_end": event.front_end, "member_id": str(gone.member_id)}
-            await self._erased(persons.entity, key)
-            if self.one_id is not None:
-                record = f"{event.front_end}/{gone.member_id}"
-                await asyncio.to_thread(self.one_id.forget, record, self._clock())
+            for member_id in (gone.member_id, *getattr(gone, "merged_ids", ())):
+                key: dict[str, object] = {"front_end": event.front_end, "member_id": str(member_id)}
+                await self._erased(persons.entity, key)
+                if self.one_id is not None:
+                    record = f"{event.front_end}/{member_id}"
+                    await asyncio.to_thread(self.one_id.forget, record, self._clock())
 
     async def _erased(self, entity: str, key: dict[str, object]) -> None:
         """Erase a member from the lake, again where another process landed meanwhile."""

@@ -30,6 +30,7 @@ from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
+from isthmus.runtime.events.copies import consumer as forgotten_copies
 from isthmus.runtime.events.durable import DurableCalls
 from isthmus.runtime.schedule import keep_running
 from isthmus.runtime.shadow.follower import Shadows
@@ -37,6 +38,7 @@ from isthmus.store.relay import Relay
 
 from . import process
 from .config import TOKEN_VARIABLE, load_config
+from .forgetting import PersonForgotten
 from .jobs import jobs
 from .platform import Running, declared, deploy_context, migration_sources, running
 
@@ -73,7 +75,8 @@ def asgi() -> App:
             deliveries = DurableCalls(platform.platform, platform.database)
             shadows = Shadows(platform.database, platform.recorder, platform.config.root, process.command("shadow"))
             work = [keep_running(jobs(platform, sync)), platform.follower.run(), deliveries.run(), shadows.run()]
-            work += [Relay(platform.database, sync.consumers()).run()] if sync else []
+            copies = forgotten_copies(platform.platform, platform.database, PersonForgotten)
+            work += [Relay(platform.database, [copies, *(sync.consumers() if sync else [])]).run()]
             background = [asyncio.create_task(one) for one in work]
             app = with_cors(served(platform, data, sync), platform.config.cors)
             settle_memory()
@@ -91,7 +94,8 @@ def asgi() -> App:
 
 def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | None = None) -> App:
     """Return gateway and console over a running platform, with the data platform where there is one."""
-    database, stories = running.database, Stories(running.database)
+    database = running.database
+    stories = Stories(database, own=lambda code: running.platform.release.line(code).front_end.attributes)
     pages = every_page(
         running.platform,
         running.traffic,

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Personal
 
 from . import api, entities
-from .service import delivery, shipments
+from .service import delivery, forgetting, shipments
 
 PACK = Pack(
     name="fulfilment",
     owner="delivery",
     api=api,
-    service=(delivery, shipments),
+    service=(delivery, shipments, forgetting),
     migrations="isthmus.packs.fulfilment:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
+    brings=(Personal(forgets=api.forget),),
     conditions=(
         Condition(
             name="fulfilment.carrier",

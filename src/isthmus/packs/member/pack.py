@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Page, Persons, Search
+from isthmus.manifest import Page, Personal, Persons, Search
 
 from . import api, entities
 from .service import members, points
@@ -35,6 +35,7 @@ PACK = Pack(
     metrics=entities.METRICS,
     brings=(
         PERSONS,
+        Personal(because="member.erase takes it out of what is kept here, and tells everybody else"),
         Page(
             path="/members",
             menu="Members",

@@ -51,6 +51,7 @@ from .delivery import (
     refuse_delivery,
 )
 from .errors import IllegalStep, OverShip, ParcelDiffers, PlannedOtherwise, UnknownParcel, UnknownShipment
+from .forgetting import forget
 from .shipments import (
     Cancel,
     Deliver,

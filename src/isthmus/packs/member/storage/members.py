@@ -110,10 +110,15 @@ _MERGE = (
 _ERASE = (
     "delete from member.identity where front_end = $1 and member_id = $2",
     "delete from member.address where front_end = $1 and member_id = $2",
-    """update member.membership set state = 'erased', profile = '{}', consents = '{}', segments = '{}',
-           attributes = '{}'
-       where front_end = $1 and member_id = $2""",
 )
+_ERASED = """
+with one as (
+    update member.membership set state = 'erased', profile = '{}', consents = '{}', segments = '{}', attributes = $3
+    where front_end = $1 and member_id = $2
+)
+select member_id from member.membership where front_end = $1 and merged_into = $2 order by member_id
+"""
+_ATTRIBUTES = "select attributes from member.membership where front_end = $1 and member_id = $2"
 
 
 class NotAllWritten(Exception):
@@ -206,12 +211,14 @@ async def buyer(session: ports.Session, front_end: str, member_id: UUID) -> tupl
     return None if row is None else (row["member_id"], row["tier"], tuple(row["segments"]))
 
 
-async def lock(session: ports.Session, front_end: str, *member_ids: UUID) -> dict[UUID, Locked]:
-    """Lock the active memberships that ids mean, in one order; by the ids that were asked for."""
+async def lock(
+    session: ports.Session, front_end: str, *member_ids: UUID, states: tuple[str, ...] = ("active",)
+) -> dict[UUID, Locked]:
+    """Lock the memberships that ids mean, active ones only unless more is said, in one order; by the ids asked for."""
     for _ in range(LOCK_TRIES_MAX):
         rows = await session.fetch(_LOCK, front_end, sorted(member_ids))
         if all(row["state"] != "merged" for row in rows):
-            return {row["asked"]: _locked(row) for row in rows if row["state"] == "active"}
+            return {row["asked"]: _locked(row) for row in rows if row["state"] in states}
     raise errors.Conflict("a membership is being merged again and again", remedy="try again")
 
 
@@ -333,10 +340,20 @@ async def merge(session: ports.Session, front_end: str, stays: Locked, goes: Loc
         await session.execute(_MERGE[5], stays.person_id, goes.person_id)
 
 
-async def erase(session: ports.Session, front_end: str, locked: Locked) -> None:
+async def attributes(session: ports.Session, front_end: str, member_id: UUID) -> dict[str, Any]:
+    """Return what a front end says of a member by attributes of its own."""
+    return decode(await session.fetch_value(_ATTRIBUTES, front_end, member_id), dict[str, Any])
+
+
+async def erase(
+    session: ports.Session, front_end: str, locked: Locked, attributes: Mapping[str, Any]
+) -> tuple[UUID, ...]:
+    """Forget a membership, but for these attributes, and return what it was called before others went into it."""
     for statement in _ERASE:
         await session.execute(statement, front_end, locked.member_id)
+    merged = await session.fetch(_ERASED, front_end, locked.member_id, encode(attributes))
     await session.execute("select member.forget_person($1)", locked.person_id)
+    return tuple(row["member_id"] for row in merged)
 
 
 def _locked(row: ports.Row) -> Locked:
