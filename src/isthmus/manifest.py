@@ -175,10 +175,12 @@ class Personal:
     """What becomes of personal data that a pack is given. A pack whose contracts mark some must bring this.
 
     forgets: the capability, from `Forget` to `Forgotten`, that takes it out of what the pack keeps; it is called in the
-    transaction in which a person is erased. because: where the pack keeps none, why not.
+    transaction in which a person is erased. entity: the lake's entity whose rows are named by the references that it
+    answers, so that those of guests are erased there too. because: where the pack keeps none, why not.
     """
 
     forgets: Capability[Forget, Forgotten] | None = None
+    entity: str = ""
     because: str = ""
 
 

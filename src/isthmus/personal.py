@@ -29,23 +29,27 @@ ERASED: Final = "erased:"
 _DIGITS: Final = 16
 
 
-class Forget(Value):
-    """Forget persons: what is kept of these members, of guests by e-mail, and under references such as an order's id.
+class Renamed(Value):
+    """A text that named a person, such as a coupon of their own, and what it is called now."""
 
-    renamed: texts that named them, such as a coupon of their own, with what each is called now.
-    """
+    was: Annotated[str, Pii("identifier")]
+    now: str
+
+
+class Forget(Value):
+    """Forget persons: what is kept of members, of guests by e-mail, and under references such as an order's id."""
 
     member_ids: tuple[UUID, ...] = ()
     emails: tuple[Annotated[str, Pii("email"), Meta(max_length=254)], ...] = ()
     references: tuple[str, ...] = ()
-    renamed: dict[str, str] = {}
+    renamed: tuple[Renamed, ...] = ()
 
 
 class Forgotten(Value):
     """Under which references others may keep something of theirs, and what was renamed."""
 
     references: tuple[str, ...] = ()
-    renamed: dict[str, str] = {}
+    renamed: tuple[Renamed, ...] = ()
 
 
 def masked(value: Any, own: Own) -> Any:

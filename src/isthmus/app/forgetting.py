@@ -105,16 +105,16 @@ def _flows(
     forgets: tuple[Forgets, ...], persons: Iterable[Persons]
 ) -> Iterator[tuple[Capability[Any, Any], Implementation]]:
     async def everywhere(ask: Forget, subject: str, ctx: Context) -> tuple[str, ...]:
-        references, renamed = dict.fromkeys(ask.references), dict(ask.renamed)
+        references, renamed = dict.fromkeys(ask.references), dict.fromkeys(ask.renamed)
         for _ in range(len(forgets) + 1):  # each round may name what others keep something under
             known = len(references), len(renamed)
             for one in forgets:
                 now = Forget(
-                    member_ids=ask.member_ids, emails=ask.emails, references=tuple(references), renamed=renamed
+                    member_ids=ask.member_ids, emails=ask.emails, references=tuple(references), renamed=tuple(renamed)
                 )
                 told = await ctx.call(one, now)
                 references |= dict.fromkeys(told.references)
-                renamed |= told.renamed
+                renamed |= dict.fromkeys(told.renamed)
             if known == (len(references), len(renamed)):
                 break
         named = tuple(references)

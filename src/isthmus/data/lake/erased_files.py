@@ -132,7 +132,7 @@ class Files:
         contract = front_end.attributes.get(entity.name) if front_end is not None else None
         hide = self._eraser(f"{entity.name}.attributes")
         left = hidden_attributes(was, contract, hide, is_rest_kept=False)
-        return "{}" if entity is self.held.root else left
+        return "{}" if entity is self.held.root and self.held.is_person else left
 
     def _eraser(self, owner: str) -> Hide:
         def hide(name: str, value: Any) -> Any:

@@ -17,7 +17,7 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
-        Personal(forgets=api.forget),
+        Personal(forgets=api.forget, entity="order.order"),
         Page(
             path="/orders",
             menu="Orders",

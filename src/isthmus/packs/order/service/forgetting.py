@@ -16,9 +16,7 @@ async def forget(ask: Forget, ctx: Context) -> Forgotten:
     found = await storage.held(ctx.session, ctx.front_end, ask.member_ids, ask.emails)
     ids = [row["order_id"] for row in found]
     key = erasing_key()
-    await storage.forget(
-        ctx.session, ctx.front_end, ids, _without(found, "order.order", key, ctx), list(ask.renamed.items())
-    )
+    await storage.forget(ctx.session, ctx.front_end, ids, _without(found, "order.order", key, ctx), ask.renamed)
     lines = await storage.lines(ctx.session, ctx.front_end, ids)
     await storage.forget_lines(ctx.session, ctx.front_end, lines, _without(lines, "order.line", key, ctx))
     await storage.empty_baskets(ctx.session, ctx.front_end, ask.member_ids, ctx.now)

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from isthmus.kernel import ports
+from isthmus.personal import Renamed
 
 _HELD = """
 select order_id, group_id, attributes from "order".orders
@@ -56,11 +57,11 @@ async def forget(
     front_end: str,
     ids: Sequence[UUID],
     attributes: Sequence[bytes],
-    renamed: Sequence[tuple[str, str]],
+    renamed: Sequence[Renamed],
 ) -> None:
     """Take out of orders what says whose they are; coupons are called what they are called now."""
     if ids:
-        was, named = [one for one, _ in renamed], [one for _, one in renamed]
+        was, named = [one.was for one in renamed], [one.now for one in renamed]
         await session.execute(_FORGET[0], front_end, ids, attributes, was, named)
         await session.execute(_FORGET[1], front_end, ids)
         await session.execute(_FORGET[2], front_end, ids)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from isthmus.kernel import ports
+from isthmus.personal import Renamed
 
 _CODES = """
     select code from promotion.coupon where front_end = $1 and member_id = any ($2::uuid[]) order by code for update"""
@@ -21,6 +22,6 @@ async def codes_of(session: ports.Session, front_end: str, member_ids: Sequence[
     return [row["code"] for row in await session.fetch(_CODES, front_end, list(member_ids))]
 
 
-async def rename(session: ports.Session, front_end: str, renamed: Mapping[str, str]) -> None:
+async def rename(session: ports.Session, front_end: str, renamed: Sequence[Renamed]) -> None:
     for statement in _RENAME if renamed else ():
-        await session.execute(statement, front_end, list(renamed), list(renamed.values()))
+        await session.execute(statement, front_end, [one.was for one in renamed], [one.now for one in renamed])
