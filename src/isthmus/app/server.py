@@ -24,6 +24,7 @@ from isthmus.console.pages import Part, every_page
 from isthmus.console.web import console
 from isthmus.gateway.agents import agents
 from isthmus.gateway.auth import Clients
+from isthmus.gateway.connections import PER_ADDRESS_MAX, LimitedConnection
 from isthmus.gateway.cors import with_cors
 from isthmus.gateway.deploys import DeployEndpoint
 from isthmus.gateway.http import App, Gateway
@@ -70,6 +71,7 @@ def asgi() -> App:
     @asynccontextmanager
     async def start() -> AsyncGenerator[App]:
         async with running(load_config(), allowed="serve") as platform:
+            LimitedConnection.per_address_max = platform.config.connections_per_address or PER_ADDRESS_MAX
             data = await asyncio.to_thread(_opened_data, platform)
             sync = _lake_sync(platform, data)
             deliveries = DurableCalls(platform.platform, platform.database)

@@ -40,6 +40,7 @@ log = logging.getLogger("isthmus.store")
 LOCK_LIMIT_S: Final = 300  # another process may be applying a long migration
 
 _LOCK: Final = 0x697374686D7573  # "isthmus", so that no other program's lock is the same by chance
+_WAS: Final = re.compile(r"^-- was: ([0-9a-f]{64})\b", re.MULTILINE)
 _NAME: Final = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 _SCHEMA: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _RECORD: Final = """\
@@ -115,6 +116,10 @@ class Migration:
     @property
     def checksum(self) -> str:
         return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    def is_applied_as(self, checksum: str) -> bool:
+        """Say whether a text that was applied is this one, or one that it names as what it was: `-- was: <checksum>`."""
+        return checksum == self.checksum or checksum in _WAS.findall(self.sql)
 
     def __str__(self) -> str:
         return f"{self.pack}/{self.name}"
@@ -269,7 +274,7 @@ def _edited(files: Sequence[Migration], applied: Sequence[asyncpg.Record]) -> li
     return [
         f"{file} was edited after it was applied: restore it, and write the change as a new one"
         for number, file in by_number.items()
-        if checksums.get(number, file.checksum) != file.checksum
+        if number in checksums and not file.is_applied_as(checksums[number])
     ]
 
 
