@@ -251,7 +251,7 @@ def test_a_reference_to_what_a_plugged_pack_does_not_have_is_still_a_mistake() -
 def test_how_many_connections_an_address_may_have_is_a_number_or_refused(tmp_path: Path, given: str) -> None:
     file = tmp_path / "isthmus.toml"
     file.write_text(f"[server]\nconnections_per_address = {given}\n")
-    with pytest.raises(WrongConfig, match=r"connections_per_address = .*: give a whole number from 1 to 65536"):
+    with pytest.raises(WrongConfig, match=r"connections_per_address = .*; give a whole number from 1 to 65536"):
         load_config(file)
     file.write_text("[server]\nconnections_per_address = 64\n")
     assert load_config(file).connections_per_address == 64

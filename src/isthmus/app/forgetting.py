@@ -50,9 +50,11 @@ class PersonForgotten(Value):
     references: tuple[str, ...]
 
 
-def forgetting(packs: Sequence[Pack]) -> Pack:
-    """Return the flows that forget a person in each of these packs."""
+def forgetting(packs: Sequence[Pack]) -> tuple[Pack, ...]:
+    """Return the flows that forget a person in each of these packs; none where no pack keeps anything of anybody."""
     forgets = tuple(one.forgets for one in brought(packs, Personal) if one.forgets is not None)
+    if not forgets:
+        return ()
     api, service = ModuleType(NAME, "Forgets persons in all packs, at once."), ModuleType("service")
     for capability, implementation in _flows(forgets, brought(packs, Persons)):
         name = capability.name.partition(".")[2].replace("-", "_")
@@ -60,7 +62,7 @@ def forgetting(packs: Sequence[Pack]) -> Pack:
         setattr(service, name, implementation)
     api.PersonForgotten = PersonForgotten  # type: ignore[attr-defined]
     handed_on = Personal(because="it is handed on to the packs that keep it")
-    return Pack(name=NAME, owner="platform", api=api, service=(service,), brings=(handed_on,))
+    return (Pack(name=NAME, owner="platform", api=api, service=(service,), brings=(handed_on,)),)
 
 
 def personal_problems(packs: Iterable[Pack]) -> Iterator[str]:

@@ -57,7 +57,7 @@ def plugging(config: Config) -> tuple[tuple[Pack, ...], list[str]]:
     problems += setting_problems(kept, config)
     problems += personal_problems(kept)
     whole = tuple(pack for pack in kept if pack.name not in lacking)
-    return (*whole, forgetting(whole)), problems
+    return (*whole, *forgetting(whole)), problems
 
 
 def _found(name: str, problems: list[str]) -> Iterable[Pack]:
