@@ -13,7 +13,7 @@ EXTRAS := data,test
 WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS)
 
-.PHONY: docs help check browser test test-slow demo bench bench-soak screenshots clean
+.PHONY: docs help check browser test test-slow demo bench bench-soak translations screenshots clean
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -49,12 +49,12 @@ test: check browser ## Check style, imports and types, and run every test but th
 browser: $(STAMP)
 	@$(PY) -m tests.browser
 
-test-slow: $(STAMP) ## Run the tests that take minutes, on PostgreSQL 15 and Spark too where they can be had
+test-slow: $(STAMP) ## Run the tests that take minutes, on PostgreSQL 14 to 17 and on Spark too where they can be had
 	@if command -v java >/dev/null; then \
 		$(PY) -c 'import pyspark' 2>/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check '.[spark]' \
 			|| echo "pyspark cannot be installed: metrics are NOT tried on Spark" >&2; \
 	else echo "there is no Java: metrics are NOT tried on Spark" >&2; fi
-	@$(PY) -m tests.postgres15
+	@$(PY) -m tests.older_postgres
 	$(PY) -m pytest -m slow
 
 demo: $(STAMP) ## Sell a year of real baskets, check every total, keep serving; ARGS="--orders 500 --exit"
@@ -72,6 +72,12 @@ docs: $(STAMP) ## Write the reference from the code and build the site, with sea
 	@$(PY) -m docs.generate
 	@$(PY) -m mkdocs build --quiet
 	@echo "the site is in build/site; to read it: $(PY) -m http.server --directory build/site"
+
+UNSEEN := cli,app,gateway,testing,products,store,governance,runtime/adopt,runtime/isolation
+
+translations: $(STAMP) ## Bring what the console says into the catalogues of its languages; say what is not translated
+	@$(VENV)/bin/isthmus translate src/isthmus --leave-out $(UNSEEN)
+	@for pack in src/isthmus/packs/*/pack.py src/isthmus/flows/*/pack.py; do $(VENV)/bin/isthmus translate $$(dirname $$pack); done
 
 screenshots: $(STAMP) ## Take the pictures of the console and the shops again (needs Chromium)
 	@$(PY) -m tests.console.screenshots $(ARGS)

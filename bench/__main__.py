@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 OUT = Path("build/bench.json")
+WIDTH = 180  # columns of a table that goes into a file
 ROUNDS = 5  # a median of five is not moved by two disturbed rounds
 
 
@@ -78,7 +79,7 @@ def show(rows: list[Row]) -> None:
         met = {True: "[green]yes", False: "[red]no", None: ""}[row["met"]]
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
         table.add_row(row["name"], f"{row['value']:,.4g} {row['unit']}", row["against"], ratio, row["aim"], met)
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
 
 
 if __name__ == "__main__":

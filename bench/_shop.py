@@ -41,6 +41,7 @@ CALLER = Caller(front_end=FRONT_END, client="bench")
 PACKS = plugged(load_config())
 USES = tuple(f"{pack.name}.*" for pack in PACKS)
 CURRENCY = "EUR"
+SELLER = "maker"
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 BATCH = 1_000  # what one ask takes
 STARTS_WITHIN_S = 30
@@ -49,6 +50,7 @@ from isthmus.kernel import FrontEnd
 
 FRONT_END = FrontEnd(code="{FRONT_END}", name="North", owner="north team", uses={USES!r})
 """
+NORTH = FrontEnd(code=FRONT_END, name="North", owner="north team", uses=USES)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -73,21 +75,34 @@ async def database(name: str) -> AsyncGenerator[str]:
         await asyncio.to_thread(server.stop)
 
 
+@asynccontextmanager
+async def another_database(name: str) -> AsyncGenerator[tuple[Path, str]]:
+    """Give an empty database on the PostgreSQL of `database`, which runs, as the folder of its socket and a name."""
+    admin = await asyncpg.connect(embedded.database_url(FOLDER, "postgres"))
+    try:
+        await admin.execute(f"drop database if exists bench_{name} with (force)")
+        await admin.execute(f"create database bench_{name}")
+        folder: str = await admin.fetchval("select split_part(current_setting('unix_socket_directories'), ',', 1)")
+        yield Path(folder), f"bench_{name}"
+    finally:
+        await admin.execute(f"drop database if exists bench_{name} with (force)")
+        await admin.close()
+
+
 def config(url: str) -> Config:
     return Config(root=FOLDER, data=FOLDER / "data", front_ends=FOLDER / "front_ends", database_url=url)
 
 
 @asynccontextmanager
-async def running(url: str) -> AsyncGenerator[app_platform.Running]:
+async def running(url: str, front_end: FrontEnd = NORTH) -> AsyncGenerator[app_platform.Running]:
     """Give the whole platform in this process, with one front end that uses everything."""
-    north = FrontEnd(code=FRONT_END, name="North", owner="north team", uses=USES)
-    async with app_platform.running(config(url), [north], allowed="migrate") as platform:
+    async with app_platform.running(config(url), [front_end], allowed="migrate") as platform:
         yield platform
 
 
-async def stocked(url: str, skus: Sequence[str], units: int) -> str:
+async def stocked(url: str, skus: Sequence[str], units: int, seller: str = SELLER, front_end: FrontEnd = NORTH) -> str:
     """Migrate, put goods on sale with prices and stock, and return an API key."""
-    async with running(url) as shop:
+    async with running(url, front_end) as shop:
         call = shop.platform.call
         categories = (catalog.CategoryDraft(code="food", name="Food"),)
         await call(catalog.put_categories, catalog.PutCategories(categories=categories), CALLER)
@@ -95,7 +110,7 @@ async def stocked(url: str, skus: Sequence[str], units: int) -> str:
             part = skus[at : at + BATCH]
             drafts = tuple(
                 catalog.ProductDraft(
-                    code=sku, title=f"Good {sku}", category="food", seller="maker", variants=(catalog.Variant(sku=sku),)
+                    code=sku, title=f"Good {sku}", category="food", seller=seller, variants=(catalog.Variant(sku=sku),)
                 )
                 for sku in part
             )
@@ -107,7 +122,7 @@ async def stocked(url: str, skus: Sequence[str], units: int) -> str:
             )
             await call(pricing.put_prices, pricing.PutPrices(prices=prices), CALLER)
             receipts = tuple(inventory.Receipt(sku=sku, quantity=units, location="main") for sku in part)
-            await call(inventory.receive, inventory.Receive(reference=f"first-{at}", lines=receipts), CALLER)
+            await call(inventory.receive, inventory.Receive(reference=f"first-{skus[at]}", lines=receipts), CALLER)
         return await auth.create_client(shop.database, FRONT_END, "bench")
 
 
@@ -131,11 +146,11 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(url: str) -> AsyncGenerator[Server]:
-    """Give a server process on a database; gone when the block ends."""
+async def serving(url: str, source: str = _SOURCE) -> AsyncGenerator[Server]:
+    """Give a server process on a database, with a front end of that source; gone when the block ends."""
     folder = FOLDER / "front_ends" / FRONT_END
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "front_end.py").write_text(_SOURCE)
+    (folder / "front_end.py").write_text(source)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

@@ -39,7 +39,7 @@ from isthmus.kernel import (
     extension_point,
     implements,
 )
-from isthmus.kernel.host import BoundCapability, Call, ExtensionPoint, Implementation, Release
+from isthmus.kernel.host import BoundCapability, Call, CallContext, ExtensionPoint, Implementation, Release
 
 CALLS = 20_000  # in one measurement of a call, each written out ten times so that the loop hardly counts
 MANY = 10_000  # front ends
@@ -279,7 +279,7 @@ def _context(release: Release, code: str = "north") -> Context:
     read, bound = _capability("bench.read", Effect.READ)
     offered = BoundCapability(capability=read, implementation=bound, dimensions=(), read=None)
     call = Call(Platform(release, _NoStore()), offered, plan, None, Caller(front_end=code), datetime.now(UTC))
-    return Context(call, plan, ())
+    return CallContext(call, plan, read)
 
 
 def _built_in(points: list[Any], front_ends: list[FrontEnd]) -> float:

@@ -65,8 +65,8 @@ async def _rows(rounds: int) -> list[Row]:
         trips = await _round_trips(url, key)
         async with shop.serving(url) as server, PaidByHand.open(url, max(CLIENTS)) as by_hand:
             hands = [by_hand.buyer(_basket) for _ in range(max(CLIENTS))]
-            buyers = [_paying(server.port, key) for _ in range(max(CLIENTS))]
-            meter = await _Meter.of(url, server.process)
+            buyers = [paying(server.port, key, ask) for _ in range(max(CLIENTS))]
+            meter = await Meter.of(url, server.process)
             await meter.turn(buyers)
             await meter.turn(hands)
             await shop.analyse(url)
@@ -111,19 +111,29 @@ def _told(clients: int, turns: Sequence[tuple[Took, Took]]) -> list[Row]:
     return [rate, *(_row(f"{name}: {what}", median(0, of), unit, other) for what, of, unit, other in others)]
 
 
+def ask() -> dict[str, Any]:
+    """Return what a guest asks for who buys some goods."""
+    lines = tuple(checkout.BuyLine(sku=sku, quantity=1) for sku in _basket())
+    return {"currency": shop.CURRENCY, "lines": lines}
+
+
 def _basket() -> list[str]:
     return random.sample(GOODS, LINES)
 
 
-def _paying(port: int, key: str) -> Buying:
+def paying(
+    port: int, key: str, ask: Callable[[], dict[str, Any]], check: Callable[[dict[str, Any]], bool] = lambda _: True
+) -> Buying:
+    """Return what places and pays one order, on a connection that is kept; `check` says if it is what was meant."""
     connected: list[shop.Buyer] = []
 
     async def pay() -> None:
         if not connected or connected[0].is_closed:  # the server hangs up between turns
             connected[:] = [await shop.Buyer.connect(port, key)]
         buyer = connected[0]
-        lines = tuple(checkout.BuyLine(sku=sku, quantity=1) for sku in _basket())
-        placed = await _call(buyer, "checkout.place-order", {"currency": shop.CURRENCY, "lines": lines})
+        placed = await _call(buyer, "checkout.place-order", ask())
+        if not check(placed):
+            raise RuntimeError(f"another kind of order was placed: {placed}")
         paid = await _call(
             buyer, "checkout.pay-order", {"payment_id": placed["payment_id"], "method": "card", "token": "yes"}
         )
@@ -160,7 +170,7 @@ async def _round_trips(url: str, key: str) -> float:
         return statistics.median(counted[1:])  # the first prepares its statements
 
 
-class _Meter:
+class Meter:
     """Runs turns, and reads off what they took."""
 
     def __init__(self, connection: asyncpg.Connection, server: psutil.Process, postgres: psutil.Process) -> None:
@@ -169,7 +179,7 @@ class _Meter:
         self._postgres = postgres
 
     @classmethod
-    async def of(cls, url: str, server: psutil.Process) -> _Meter:
+    async def of(cls, url: str, server: psutil.Process) -> Meter:
         connection = await asyncpg.connect(url)
         backend: int = await connection.fetchval("select pg_backend_pid()")
         return cls(connection, server, psutil.Process(psutil.Process(backend).ppid()))

@@ -59,7 +59,7 @@ SETTINGS: Final = {
     "front_ends.CODE.url": "of the service that answers",
     "adopted.NAME.document": "the OpenAPI document of a service that is a pack here",
     "adopted.NAME.url": "where the service is",
-    "adopted.NAME.secret": "the environment variable with its credential",
+    "adopted.NAME.secret": "its credential, `{ secret = \"NAME\" }`, or the environment variable that has it",
     "adopted.NAME.leave_out": "operations that are no capabilities here",
 }  # fmt: skip
 ENVIRONMENT: Final = {

@@ -22,11 +22,15 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from isthmus.app import platform as app_platform
 from isthmus.store import Database, MigrationSource, embedded, migrate
 from isthmus.store.migrate import fingerprint
 from tests import shipped
+
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy one too
+settings.load_profile("any-machine")
 
 ROOT = Path(__file__).resolve().parents[1]
 MEMORY = Path("/dev/shm")  # Linux keeps it in memory: a database of 300 files is copied there in a tenth of the time

@@ -13,6 +13,7 @@ from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.member import api as member
+from isthmus.packs.notification import api as notification
 from isthmus.packs.order import api as order
 from isthmus.packs.order.api import Order, OrderLine, ReturnLine
 from isthmus.packs.payment import api as payment
@@ -195,3 +196,17 @@ def always_the_first(method: str, amount: Money, providers: tuple[str, ...]) -> 
 def taxed_at_the_counter(jurisdiction: str, buyer: Buyer) -> str | Pass:
     """Tax what is carried out of a shop where the shop is, which is what was asked for."""
     return PASS if jurisdiction else "US"
+
+
+@answers(notification.compose)
+def thanks_in_our_voice(draft: notification.Draft) -> notification.Content | Pass:
+    """Thank in the brand's own words, with every piece that was chosen; German readers in German."""
+    if draft.kind != "order.placed":
+        return PASS
+    pieces = "\n".join(f"  {one.quantity} × {one.title}" for one in draft.items)
+    number, total = draft.facts["number"], draft.facts["total"]
+    if draft.language.startswith("de"):
+        text = f"Eine gute Wahl:\n\n{pieces}\n\nZusammen {total}. Wir melden uns, sobald alles unterwegs ist."
+        return notification.Content(subject=f"Danke für Bestellung {number}", text=text)
+    text = f"A fine choice:\n\n{pieces}\n\n{total} in all. We write again when it is on its way."
+    return notification.Content(subject=f"Thank you for order {number}", text=text)

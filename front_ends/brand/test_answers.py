@@ -6,6 +6,7 @@ import pytest
 
 from front_ends.brand import answers
 from isthmus.kernel import PASS
+from isthmus.packs.notification import api as notification
 from isthmus.packs.pricing import api as pricing
 from isthmus.products.member_price import member_price
 from isthmus.values import GUEST, Buyer, money
@@ -43,3 +44,16 @@ def test_guests_pay_the_shelf_price() -> None:
 @pytest.mark.parametrize(("points", "tier"), [(0, ""), (200, "silver"), (999, "silver"), (1000, "gold")])
 def test_points_make_tiers(points: int, tier: str) -> None:
     assert answers.silver_and_gold(points) == tier
+
+
+def test_thanks_name_every_piece_in_the_readers_language() -> None:
+    items = (notification.Item(title="Cup", quantity=2),)
+    facts = {"number": "B-1", "total": "24.00 EUR"}
+    placed = notification.Draft(kind="order.placed", facts=facts, items=items, text="t")
+    said = answers.thanks_in_our_voice(placed)
+    assert isinstance(said, notification.Content)
+    assert said.subject == "Thank you for order B-1"
+    assert "2 × Cup" in said.text
+    german = notification.Draft(kind="order.placed", facts=facts, items=items, text="t", language="de-AT")
+    assert answers.thanks_in_our_voice(german).subject == "Danke für Bestellung B-1"
+    assert answers.thanks_in_our_voice(notification.Draft(kind="order.paid", text="t")) is PASS

@@ -13,6 +13,7 @@ from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.member import api as member
+from isthmus.packs.notification import api as notification
 from isthmus.packs.order import api as order
 from isthmus.packs.order.api import Order, OrderLine
 from isthmus.packs.payment import api as payment
@@ -220,3 +221,14 @@ def no_wallet_for_large_amounts(offered: tuple[str, ...], amount: Money) -> tupl
 def large_refunds_need_a_person(payment: Payment, amount: Money) -> Verdict:
     """Refuse to give back more than 5,000.00 without a person."""
     return ALLOW if amount.minor <= REFUND_MAX else veto(f"{amount} is above what is given back without a person")
+
+
+@answers(notification.compose)
+def a_word_about_each_parcel(draft: notification.Draft) -> notification.Content | Pass:
+    """Say that there may be several parcels, since each seller sends its own; nothing is said of payments."""
+    if draft.kind == "order.paid":
+        return notification.Content()
+    if draft.kind != "parcel.shipped":
+        return PASS
+    text = f"{draft.text}\n\nEach seller sends its own parcel, so others may come apart."
+    return notification.Content(subject=draft.subject, text=text)

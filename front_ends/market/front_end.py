@@ -21,6 +21,8 @@ FRONT_END = FrontEnd(
         "fulfilment.*",
         "inventory.*",
         "member.*",
+        "messages.*",
+        "notification.*",
         "order.*",
         "payment.*",
         "pricing.*",
@@ -58,5 +60,6 @@ FRONT_END = FrontEnd(
         answers.not_by_the_case,
         answers.no_wallet_for_large_amounts,
         answers.large_refunds_need_a_person,
+        answers.a_word_about_each_parcel,
     ),
 )

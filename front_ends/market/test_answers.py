@@ -6,6 +6,7 @@ from msgspec import structs
 
 from front_ends.market import answers
 from isthmus.kernel import PASS
+from isthmus.packs.notification import api as notification
 from isthmus.packs.order import api as order
 from isthmus.packs.promotion import api as promotion
 from isthmus.values import GUEST, money
@@ -56,3 +57,12 @@ def test_a_basket_from_too_many_sellers_is_refused() -> None:
 def test_sellers_pay_eight_percent_and_grocers_five() -> None:
     grocery = structs.replace(sold("b", "two"), tax_category="GROCERY")  # pyright: ignore[reportArgumentType]
     assert answers.a_share_of_what_sellers_sell([sold("a", "one"), grocery]) == [money(80, "USD"), money(50, "USD")]
+
+
+def test_readers_learn_that_others_may_come_apart_and_nothing_of_payments() -> None:
+    shipped = notification.Draft(kind="parcel.shipped", subject="On its way", text="A parcel is on its way.")
+    said = answers.a_word_about_each_parcel(shipped)
+    assert isinstance(said, notification.Content)
+    assert said.text.startswith("A parcel is on its way.\n\nEach seller")
+    assert answers.a_word_about_each_parcel(notification.Draft(kind="order.paid", text="Paid.")).text == ""
+    assert answers.a_word_about_each_parcel(notification.Draft(kind="order.placed", text="Thanks.")) is PASS

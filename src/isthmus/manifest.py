@@ -6,10 +6,11 @@ jobs, resources and persons, the command line reads commands; the lake reads seg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import time
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -20,6 +21,8 @@ from isthmus.personal import Forget, Forgotten
 from isthmus.store import Database
 
 T = TypeVar("T")
+
+_SECRET_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.#/-]{0,199}")
 
 
 class NoSettings(Value):
@@ -243,10 +246,69 @@ def _when_problems(job: Job, where: str) -> Iterator[str]:
         yield f"{where} has missed={when.missed!r}; say what becomes of a missed run: 'run' or 'skip'"
 
 
-def checked_settings(shape: type[Value], given: Mapping[str, Any], where: str) -> Value:
-    """Return settings in their shape. Raises WrongSettings with what does not fit, and where."""
+class Secret:
+    """A setting that isthmus.toml only names, `{ secret = "NAME" }`: its value comes from the secrets' provider.
+
+    Nothing prints, encodes or pickles the value; whoever calls outside with it takes it by `reveal`.
+    """
+
+    __slots__ = ("_value", "name")
+
+    def __init__(self, name: str, value: str = "") -> None:
+        self.name = name
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the value. Raises Fault where it has not been read, as in tools that only check settings."""
+        if not self._value:
+            raise errors.Fault(f"the secret {self.name!r} has not been read", remedy="read it in a process that serves")
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({self.name!r})"
+
+    def __reduce__(self) -> str:
+        raise TypeError(f"{self!r} stays in the process that has read it")
+
+
+class Secrets(Protocol):
+    """What the provider of secrets keeps to: `[providers.secrets.<name>]` chooses one for the whole platform."""
+
+    def read(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Return the values of those that are there, by name; the others are left out. Called once, at start.
+
+        Raises IsthmusError where nothing can be read; neither that nor a log names a value.
+        """
+        ...
+
+    def place(self, name: str) -> str:
+        """Say where a secret has to be put, for whoever has to put it there."""
+        ...
+
+
+def _unread(where: str, name: str) -> str:
+    return ""
+
+
+def checked_settings(
+    shape: type[Value], given: Mapping[str, Any], where: str, reveal: Callable[[str, str], str] = _unread
+) -> Value:
+    """Return settings in their shape; reveal: gives a secret's value for where it is named, and its name.
+
+    Raises WrongSettings with what does not fit, and where.
+    """
+
+    def decoded(kind: type, said: Any) -> Any:
+        if kind is not Secret:
+            raise NotImplementedError(f"settings have no {kind.__name__}")
+        found = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
+        name = found.get("secret")
+        if len(found) != 1 or not (isinstance(name, str) and _SECRET_NAME.fullmatch(name)):
+            raise ValueError('This is a secret: write `{ secret = "NAME" }`, and put its value where that is kept')
+        return Secret(name, reveal(where, name))
+
     try:
-        return msgspec.convert(dict(given), shape)
+        return msgspec.convert(dict(given), shape, dec_hook=decoded)
     except msgspec.ValidationError as wrong:
         known = ", ".join(shape.__struct_fields__) or "none"
         raise WrongSettings(f"{where}: {wrong}", remedy=f"its settings are {known}") from None

@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (("pack", "loyalty"), ("product", "clubprice"), ("provider", "invoice"), ("front-end", "north"))
+KINDS = {"secrets": "keyring", "notification": "courier"}  # of providers beside payment's, with the name of one
 
 
 class Installed:
@@ -62,6 +63,8 @@ def company(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> P
     installed.isthmus(folder, "new", "platform", "acme")
     for kind, name in PARTS:
         installed.isthmus(folder / "acme", "new", kind, name)
+    for kind, name in KINDS.items():
+        installed.isthmus(folder / "acme", "new", "provider", name, "--kind", kind)
     return folder / "acme"
 
 
@@ -73,7 +76,13 @@ def test_commands_run_from_the_wheel_and_from_nowhere_else(installed, company):
 def test_every_part_of_a_new_company_passes_its_test_as_it_was_made(installed, company):
     said = installed.run(company, "pytest", "-q", "-p", "no:cacheprovider")
     assert "failed" not in said
-    for name in ("test_loyalty", "test_clubprice", "test_invoice", "test_platform"):
+    for name in (
+        "test_loyalty",
+        "test_clubprice",
+        "test_invoice",
+        "test_platform",
+        *(f"test_{name}" for name in KINDS.values()),
+    ):
         assert (company / "tests" / f"{name}.py").is_file()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from isthmus.app.config import Config, WrongConfig, load_config
+from isthmus.app.forgetting import NAME
 from isthmus.app.packs import plugged, plugging
 from isthmus.app.platform import build, composed, migration_sources
 from isthmus.cli import main_app
@@ -19,8 +21,11 @@ from isthmus.data.model.model import read_packs
 from isthmus.kernel import FrontEnd, errors
 from tests import shipped
 
-NINE = ("catalog", "fulfilment", "inventory", "member", "order", "payment", "pricing", "promotion", "tax")
-FLOWS = ("after-sale", "checkout")
+SRC = Path(__file__).resolve().parents[2] / "src" / "isthmus"
+PACKS = tuple(sorted(path.parent.name for path in SRC.glob("packs/*/pack.py")))
+FORGETFUL = {"fulfilment", "notification", "order", "payment", "promotion"}  # they keep something of persons
+FLOWS = tuple(sorted(path.parent.name.replace("_", "-") for path in SRC.glob("flows/*/pack.py")))
+SAMPLED = 60  # of the sets that leave out three or more and keep three or more: too many to try all of them
 
 LOYALTY_API = '''"""Stamps for those who come back."""
 
@@ -95,13 +100,13 @@ def problems(config: Config) -> list[str]:
 
 
 def test_settings_that_name_no_pack_plug_in_all_that_ships(tmp_path: Path) -> None:
-    assert names(settings(tmp_path, "")) == sorted((*NINE, *FLOWS))
+    assert names(settings(tmp_path, "")) == sorted((*PACKS, *FLOWS, NAME))
 
 
 def test_a_pack_of_ones_own_lies_beside_the_settings_and_is_named_by_its_manifest(company: Path) -> None:
     config = settings(company, '[platform]\npacks = ["isthmus.packs", "acmepacks.stamps.pack:PACK"]')
     packs, release = composed(config, [FrontEnd(code="north", name="N", owner="n", uses=("stamps.*",))])
-    assert {pack.name for pack in packs} == {*NINE, *FLOWS, "stamps"}
+    assert {pack.name for pack in packs} == {*PACKS, *FLOWS, NAME, "stamps"}
     assert release.line("north").permitted == {"stamps.stamp"}
 
 
@@ -208,8 +213,15 @@ def test_settings_of_another_shape_are_refused(tmp_path: Path, text: str) -> Non
 
 
 def subsets() -> list[tuple[str, ...]]:
-    """Return every set of packs that can be left out: packs do without one another, so all of them."""
-    return [left_out for size in range(len(NINE) + 1) for left_out in itertools.combinations(NINE, size)]
+    """Return sets of packs that can be left out: packs do without one another, so all are.
+
+    Each pack and each pair is left out alone and is kept alone, and so is each of a pair without the other; of what
+    lies between, some sets are drawn, the same ones each time.
+    """
+    few = [left_out for size in range(3) for left_out in itertools.combinations(PACKS, size)]
+    chance = random.Random(len(PACKS))
+    drawn = [tuple(one for one in PACKS if chance.random() < 0.5) for _ in range(SAMPLED)]
+    return list(dict.fromkeys([*few, *(tuple(one for one in PACKS if one not in kept) for kept in few), *drawn]))
 
 
 def test_every_subset_of_the_packs_makes_a_platform_and_flows_go_where_they_lack_one() -> None:
@@ -221,19 +233,20 @@ def test_every_subset_of_the_packs_makes_a_platform_and_flows_go_where_they_lack
     }
     for left_out in subsets():
         fitting, wrong = plugging(dataclasses.replace(whole, leave_out=left_out))
-        expected = {name for name in NINE if name not in left_out}
+        expected = {name for name in PACKS if name not in left_out}
         expected |= {flow for flow, needed in uses.items() if not needed & set(left_out)}
+        expected |= {NAME} if FORGETFUL - set(left_out) else set()
         assert {pack.name for pack in fitting} == expected, left_out
         assert all("is not plugged in" in problem for problem in wrong), left_out
         front_end = FrontEnd(code="north", name="N", owner="n", uses=tuple(f"{pack.name}.*" for pack in fitting))
         build(fitting, [front_end])
-        assert len({source.pack for source in migration_sources(fitting)} & set(NINE)) == len(NINE) - len(left_out)
+        assert len({source.pack for source in migration_sources(fitting)} & set(PACKS)) == len(PACKS) - len(left_out)
 
 
 def test_the_data_model_of_fewer_packs_holds_and_loses_what_refers_to_the_others() -> None:
     by_name = {pack.name: pack for pack in shipped.PACKS}
-    for left_out in (one for one in subsets() if len(one) in (1, 2, 7)):
-        model = read_packs([by_name[name] for name in NINE if name not in left_out])
+    for left_out in (one for one in subsets() if len(one) in (1, 2, len(PACKS) - 2)):
+        model = read_packs([by_name[name] for name in PACKS if name not in left_out])
         targets = {ref.target.partition(".")[0] for entity in model.entities.values() for ref in entity.references}
         assert not targets & set(left_out), left_out
         named = {name.partition(".")[0] for name in (*model.entities, *model.metrics)}

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bench import _shop as shop
-from bench import catalogue, hot_sku, orders, process
+from bench import catalogue, hot_checkout, hot_sku, orders, paid_kinds, process
 from bench._by_hand import ByHand
 from isthmus.governance import doctor
 
@@ -32,7 +32,9 @@ def test_orders_written_by_hand_leave_the_rows_that_the_platform_leaves() -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", [catalogue, hot_sku, orders, process], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [catalogue, hot_checkout, hot_sku, orders, paid_kinds, process], ids=lambda module: module.__name__
+)
 def test_each_figure_says_against_what_and_whether_its_aim_is_met(
     module: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from isthmus.data.answers.metrics import Metrics
 from isthmus.data.answers.receipt import Receipts
-from isthmus.data.lake.deltas import FILES_MAX
+from isthmus.data.lake.current import FILES_MAX
 from isthmus.data.lake.lake import Lake
 from isthmus.data.lake.landing import Lander
 from isthmus.data.lake.retention import KeptSnapshots

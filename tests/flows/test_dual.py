@@ -16,6 +16,7 @@ import psutil
 import pyarrow as pa
 import pytest
 
+from isthmus.app import process
 from isthmus.app.lake_sync import LakeSync, landed_apart
 from isthmus.data.checks import quality
 from isthmus.data.errors import UnknownName
@@ -42,6 +43,7 @@ from tests.waiting import until
 
 from .conftest import ALL, SOUTH, Shop, at_work
 
+LAND = process.command("land")
 REGULAR = Segment(code="regular", version=1, metric="order.orders", member="order.order.member_id", least=2)
 
 
@@ -279,7 +281,7 @@ async def test_a_landing_in_a_process_of_its_own_says_what_it_did(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     await world.buy()
-    landing = await landed_apart(world.shop.database.url)
+    landing = await landed_apart(LAND, world.shop.database.url)
     assert landing.changed["order.order"] == 1
     assert not landing.alerts
     there = open_platform(shipped.PACKS, tmp_path / ".isthmus" / "lake").lake.head()
@@ -293,7 +295,7 @@ async def test_a_server_opens_no_lake_of_its_own_to_learn_that_it_is_too_old(
     await world.buy()
     (tmp_path / "isthmus.toml").write_text('[fresh_hours]\n"inventory.movement" = 0.000001\n')
     dual = LakeSync(
-        world.shop.platform, world.shop.database, world.data, land=partial(landed_apart, world.shop.database.url)
+        world.shop.platform, world.shop.database, world.data, land=partial(landed_apart, LAND, world.shop.database.url)
     )
     monkeypatch.setattr(Lake, "connect", lambda *_: pytest.fail("the event loop would wait while it opens"))
     landing = await dual.land()
@@ -308,7 +310,7 @@ async def test_a_landing_in_a_process_of_its_own_that_fails_says_why(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(errors.Unavailable, match="the database does not answer"):
-        await landed_apart("postgresql://nobody@127.0.0.1:1/nothing")
+        await landed_apart(LAND, "postgresql://nobody@127.0.0.1:1/nothing")
 
 
 async def test_a_landing_in_a_process_of_its_own_ends_with_the_server(
@@ -316,7 +318,7 @@ async def test_a_landing_in_a_process_of_its_own_ends_with_the_server(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     known = {child.pid for child in psutil.Process().children()}
-    landing = asyncio.create_task(landed_apart(world.shop.database.url))
+    landing = asyncio.create_task(landed_apart(LAND, world.shop.database.url))
 
     async def look() -> list[psutil.Process]:
         return [child for child in psutil.Process().children() if child.pid not in known]

@@ -85,7 +85,7 @@ def code_lines(path: Path) -> int:
 
 
 def test_the_kernel_is_small():
-    doors = {SRC / "kernel" / "__init__.py", SRC / "kernel" / "host.py"}  # lists of names
+    doors = {SRC / "kernel" / name for name in ("__init__.py", "host.py", "declare/context.py")}  # names, and no code
     files = [path for path in sources(SRC / "kernel") if path not in doors]
     assert sum(map(code_lines, files)) <= max(KERNEL_LINES_MAX, debt.KERNEL_LINES)
     assert max(map(lines, files)) <= FILE_LINES_MAX
@@ -130,7 +130,8 @@ def test_every_product_is_switched_on_by_two_front_ends():
 
 def test_every_capability_and_extension_point_is_named_by_a_test():
     folders = [ROOT / "tests", *ROOT.glob("front_ends/*/tests")]
-    text = "\n".join(path.read_text() for folder in folders for path in sources(folder) if "house" not in path.parts)
+    written = [path for folder in folders for path in sources(folder) if "house" not in path.relative_to(ROOT).parts]
+    text = "\n".join(path.read_text() for path in written)
     spoken = set(re.findall(r"[a-z][a-z0-9_]*", text)) | set(re.findall(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*", text))
     untested = [
         found.name
@@ -165,7 +166,7 @@ def test_errors_are_called_as_their_classes_are():
     assert wrong == []
 
 
-PACK_FILES = {"api", "rules", "service", "storage", "entities", "pack", "pages", "migrations"}
+PACK_FILES = {"api", "rules", "service", "storage", "entities", "pack", "pages", "migrations", "locale"}
 
 
 def test_every_pack_has_the_same_names():
@@ -321,7 +322,7 @@ def test_nothing_names_a_place_on_somebodys_machine_or_is_left_to_do():
     undone = re.compile(r"\b(?:TODO|FIXME|XXX)\b")
     wrong = []
     for path in tracked():
-        if path.suffix not in WRITTEN or "house" in path.parts:
+        if path.suffix not in WRITTEN or "house" in path.relative_to(ROOT).parts:
             continue
         for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
             if private.search(line) or (undone.search(line) and path.suffix == ".py"):

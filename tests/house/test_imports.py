@@ -8,11 +8,12 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 import pytest
 
-from .tree import ROOT, SRC, imports, parsed, resolved_imports, sources, where
+from .tree import ROOT, SRC, imports, module_name, parsed, resolved_imports, sources, where
 
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 NAMES = {contract["id"]: contract["name"] for contract in CONTRACTS}
@@ -58,10 +59,11 @@ def test_the_contracts_name_every_part_of_the_house():
         "isthmus.places",
         "isthmus.values",
         "isthmus.markings",
+        "isthmus.language",
         "isthmus.personal",
         "isthmus.store",
+        "isthmus.data",
     }
-    lower |= {"isthmus.data"}
     assert parts - lower - {"isthmus.packs"} == set(by_id["doors"]["source_modules"])
     upper = {"isthmus.flows", "isthmus.packs", "isthmus.products", "isthmus.testing"}
     assert parts - upper == set(by_id["domains"]["source_modules"])
@@ -158,3 +160,33 @@ def test_inside_a_pack_imports_point_from_the_manifest_to_the_api():
 def test_nothing_is_imported_by_a_star():
     stars = [where(path, line) for path in sources(SRC) for name, line in imports(parsed(path)) if name.endswith(".*")]
     assert stars == []
+
+
+def imported_modules(path: Path, known: Set[str]) -> set[str]:
+    """Return the modules that a file imports anywhere, in a function or for its types only too."""
+    names = {name if name in known else name.rpartition(".")[0] for name, _ in resolved_imports(path)}
+    return names & known - {module_name(path)}
+
+
+def circles(graph: Mapping[str, Set[str]]) -> list[tuple[str, ...]]:
+    """Return the groups of modules each of which leads to itself by way of the others."""
+    reached = {one: set(imported) for one, imported in graph.items()}
+    for via in graph:  # Warshall: afterwards all that a module leads to, however far
+        for one, found in reached.items():
+            if via in found:
+                reached[one] = found | reached[via]
+    in_circles = {one for one, found in reached.items() if one in found}
+    return sorted({tuple(sorted(o for o in in_circles & reached[one] if one in reached[o])) for one in in_circles})
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    """Imports for types only and those inside functions count too: who reads one file has to read the other."""
+    named = {module_name(path): path for path in sources(SRC)}
+    assert circles({name: imported_modules(path, named.keys()) for name, path in named.items()}) == []
+
+
+def test_a_circle_would_be_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [("b", "c")]
+    known = {module_name(path) for path in sources(SRC)}
+    assert imported_modules(SRC / "kernel" / "ports.py", known) == {"isthmus.kernel.contract"}
+    assert "isthmus.app.lake_sync" in imported_modules(SRC / "app" / "server.py", known), "one inside a function"

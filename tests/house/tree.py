@@ -32,6 +32,11 @@ def where(path: Path, line: int = 0) -> str:
     return f"{path.relative_to(ROOT)}:{line}" if line else str(path.relative_to(ROOT))
 
 
+def module_name(path: Path) -> str:
+    """Return a file's name as it is imported."""
+    return ".".join(path.relative_to(SRC.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
 def functions(path: Path) -> Iterator[Function]:
     for node in ast.walk(parsed(path)):
         if isinstance(node, Function):

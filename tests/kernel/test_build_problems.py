@@ -17,7 +17,7 @@ from isthmus.kernel import (
     flow,
     implements,
 )
-from isthmus.kernel.declare.capability import event_kind
+from isthmus.kernel.host import event_kind
 
 from .world import KIND, Number, Said, a_front_end, a_pack, a_release, doing, problems
 

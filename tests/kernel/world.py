@@ -31,9 +31,7 @@ from isthmus.kernel import (
     implements,
     ports,
 )
-from isthmus.kernel.compile.plan import Plan
-from isthmus.kernel.compile.release import Release
-from isthmus.kernel.declare.extension import ExtensionPoint
+from isthmus.kernel.host import ExtensionPoint, Plan, Release
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NORTH = Caller(front_end="north")

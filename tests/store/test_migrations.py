@@ -181,7 +181,15 @@ def test_a_postgresql_that_nobody_tried_is_named_and_used(caplog: pytest.LogCapt
         check_version(major)
     assert caplog.text == ""
     check_version(19)
-    assert "PostgreSQL 19" in caplog.text
+    assert "PostgreSQL 19, and Isthmus was tried on 14 to 18; run `isthmus doctor`" in caplog.text
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://a@b/c", "postgresql://a@127.0.0.1:54x/b"])
+async def test_an_address_that_is_none_is_named_with_one_that_would_be(url: str) -> None:
+    with pytest.raises(errors.Unavailable, match="address cannot be read") as refused:
+        await migrate(url)
+    assert refused.value.slug == "store.bad-address"
+    assert "postgresql://user:password@host:5432/name" in refused.value.remedy
 
 
 async def test_one_that_fails_leaves_nothing_and_names_its_line(empty_url: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The oldest PostgreSQL that Debian still brings does all that the embedded one does: these tests run on it again."""
+"""Each PostgreSQL that Isthmus runs on does all that the embedded one does: these tests run on the older ones again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import postgres15
+from tests import older_postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 AGAIN = (
@@ -26,10 +26,12 @@ AGAIN = (
 
 
 @pytest.mark.slow
-def test_store_packs_and_flows_run_on_postgresql_15() -> None:
-    if not postgres15.install():
-        pytest.skip(postgres15.MISSING)
-    with tempfile.TemporaryDirectory(prefix="isthmus-") as folder, postgres15.served(Path(folder) / "15") as url:
+@pytest.mark.parametrize("major", older_postgres.MAJORS)
+def test_store_packs_and_flows_run_on_older_servers(major: int) -> None:
+    if not older_postgres.install(major):
+        pytest.skip(older_postgres.missing(major))
+    place = tempfile.TemporaryDirectory(prefix="isthmus-")
+    with place as folder, older_postgres.served(major, Path(folder) / str(major)) as url:
         environment = {**os.environ, "ISTHMUS_TEST_DATABASE_URL": url}
         command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", "not slow", *AGAIN]
         ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,11 +14,13 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 from typer.testing import CliRunner
+from uvicorn.config import STARTUP_FAILURE
 
 from isthmus.cli import main_app
 from isthmus.kernel import errors
 from isthmus.store import embedded
 from tests.flows.serving import Server
+from tests.waiting import PATIENCE_S
 
 BACK = """
 alter table "order".orders drop column attributes;
@@ -115,6 +120,33 @@ async def test_a_server_does_not_migrate_a_configured_database(database_url: str
         await Server(tmp_path, database_url, ISTHMUS_DATA=str(tmp_path / "data")).start()
     assert await connection.fetchval(applied) == before
     await connection.close()
+
+
+LATER = """
+insert into isthmus.migration (pack, number, name, checksum)
+select pack, 99, '0099_later.sql', checksum from isthmus.migration where pack = 'order' and number = 6"""
+REFUSED = {  # what is done to the database before → the sentence
+    BACK: "the tables are older than this code: 1 migration(s) are not applied, first order/0006_attributes.sql",
+    LATER: "the tables are newer than this code: 1 applied migration(s) have no file here",
+}
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("done", [BACK, LATER], ids=["older", "newer"])
+async def test_a_start_that_is_refused_says_why_once_and_ends_as_failed(
+    database_url: str, tmp_path: Path, done: str, workers: str
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(done)
+    await connection.close()
+    command = [sys.executable, "-m", "isthmus.cli", "serve", "--port", "0", "--workers", workers]
+    environment = {**os.environ, "ISTHMUS_DATABASE_URL": database_url, "ISTHMUS_DATA": str(tmp_path / "data")}
+    ended = await asyncio.to_thread(
+        subprocess.run, command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    assert ended.returncode == STARTUP_FAILURE
+    assert ended.stderr.count(REFUSED[done]) == 1
+    assert "Traceback" not in ended.stderr
 
 
 async def test_a_server_makes_the_tables_of_an_empty_database(empty_url: str, tmp_path: Path) -> None:

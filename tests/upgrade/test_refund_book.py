@@ -25,7 +25,8 @@ _SALES = """
     join payment.payment on payment.front_end = orders.front_end and payment.reference = orders.group_id::text
     join lateral (select sum(quantity) as quantity, count(*) as lines from "order".lines
         where lines.front_end = orders.front_end and lines.order_id = orders.order_id) goods on goods.lines = 1
-    where orders.front_end = 'market' and orders.state = 'completed' and payment.state = 'captured' and payment.captured_minor = total_minor
+    where orders.front_end = 'market' and orders.state = 'completed'
+      and payment.state = 'captured' and payment.captured_minor = total_minor
       and exists (select from "order".lines where lines.front_end = orders.front_end
           and lines.order_id = orders.order_id and is_returnable)
     order by total_minor desc, order_id limit 6"""

@@ -65,6 +65,12 @@ class Config:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
 
     @property
+    def adopted_secrets(self) -> Mapping[str, str]:
+        """Return the secrets that adopted services are called with, by service; variables are none of them."""
+        named = {name: _secret_named(said.get("secret")) for name, said in self.adopted.items()}
+        return {name: secret for name, secret in named.items() if secret is not None}
+
+    @property
     def versions(self) -> Path:
         """Where deployed versions are unpacked; it can be emptied at any time."""
         return self.data / "versions"
@@ -142,6 +148,10 @@ def _read(file: Path) -> dict[str, Any]:
                 f"{file} says of the adopted service {name!r}: {values}",
                 remedy=f"an adopted service has document and url, and may have {', '.join(sorted(ADOPTED))}",
             )
+        if isinstance(secret := values.get("secret"), dict) and _secret_named(secret) is None:
+            raise WrongConfig(
+                f"{file} has adopted.{name}.secret, which names no secret", remedy='write secret = { secret = "NAME" }'
+            )
     for section, values in found.items():
         if section in ("adopted", "front_ends", "fresh_hours", "providers", "settings"):
             continue
@@ -152,6 +162,13 @@ def _read(file: Path) -> dict[str, Any]:
             known = ", ".join(f"{name}.{key}" for name, keys in _KNOWN.items() for key in sorted(keys))
             raise WrongConfig(f"{file} has an unknown setting {unknown[0]!r}", remedy=f"the settings are {known}")
     return found
+
+
+def _secret_named(said: Any) -> str | None:
+    """Return the name in `{ secret = "NAME" }`; none where that is not what was said."""
+    found = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
+    name = found.get("secret")
+    return name if len(found) == 1 and isinstance(name, str) and name else None
 
 
 def _names(file: Path, platform: Mapping[str, Any], key: str, otherwise: tuple[str, ...]) -> tuple[str, ...]:

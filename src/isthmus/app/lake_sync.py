@@ -40,7 +40,6 @@ from isthmus.store import Database, Outbox
 from isthmus.store.outbox import Event
 from isthmus.store.relay import Consumer
 
-from . import process
 from .forgetting import PersonForgotten
 
 if TYPE_CHECKING:
@@ -232,10 +231,10 @@ async def _landed(lander: Lander) -> Landing:
     return await lander.land()
 
 
-async def landed_apart(database_url: str) -> Landing:
+async def landed_apart(command: Sequence[str], database_url: str) -> Landing:
     """Land in a process of its own, with this one's folder and settings. Raises Unavailable with what it said."""
     ended = await run_child(
-        process.command("land"),
+        command,
         env={**os.environ, "ISTHMUS_DATABASE_URL": database_url},
         limit_s=LAND_LIMIT_S,
         niceness=LAND_NICENESS,

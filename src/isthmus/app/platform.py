@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Final
 
 from isthmus.console.client import CLIENT as CONSOLE
 from isthmus.console.traffic import Traffic
@@ -13,6 +14,7 @@ from isthmus.governance import served as served_contracts
 from isthmus.governance.counters import Counters
 from isthmus.kernel import FrontEnd, Outcome, Pack, Platform, Registry, Value, errors
 from isthmus.kernel.host import Release, compile_front_ends
+from isthmus.manifest import Secret
 from isthmus.runtime.adopt.adopt import Adoption, adopted_pack
 from isthmus.runtime.deploy.declared import problems_of as own_problems
 from isthmus.runtime.deploy.deploy import DeployContext
@@ -29,9 +31,10 @@ from . import tables
 from .config import Config
 from .front_ends import load_front_ends, loads
 from .packs import plugging
-from .resources import resources
+from .resources import resources, secret_values
 
 HOUSEKEEPING = "platform"  # the client that the platform's own work is done by
+NO_SECRETS: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +59,18 @@ def build(packs: Iterable[Pack], front_ends: Iterable[FrontEnd]) -> Release:
     return release
 
 
-def composed(config: Config, front_ends: Sequence[FrontEnd] | None = None) -> tuple[tuple[Pack, ...], Release]:
+def composed(
+    config: Config, front_ends: Sequence[FrontEnd] | None = None, *, secrets: Mapping[str, str] = NO_SECRETS
+) -> tuple[tuple[Pack, ...], Release]:
     """Return what the settings plug in, and the release of it with these front ends, or with those of the folder.
 
+    secrets: the values of those that adopted services are called with; without them they can only be looked at.
     Raises BuildProblems with what is wrong with settings, packs and front ends, all of it at once.
     """
     packs, problems = plugging(config)
     try:
         found = load_front_ends(config, packs) if front_ends is None else front_ends
-        release = build([*packs, *adopted_packs(config)], found)
+        release = build([*packs, *adopted_packs(config, secrets)], found)
     except errors.BuildProblems as more:
         raise errors.BuildProblems([*problems, *more.problems]) from None
     if problems:
@@ -77,15 +83,16 @@ def written(config: Config) -> Release:
     return composed(config)[1]
 
 
-def adopted_packs(config: Config) -> list[Pack]:
+def adopted_packs(config: Config, secrets: Mapping[str, str] = NO_SECRETS) -> list[Pack]:
     """Return the packs of the existing services that the settings name."""
+    named = config.adopted_secrets
     return [
         adopted_pack(
             Adoption(
                 name=name,
                 document=config.root / said["document"],
                 url=said["url"],
-                secret=said.get("secret", ""),
+                secret=Secret(named[name], secrets.get(named[name], "")) if name in named else said.get("secret", ""),
                 leave_out=tuple(said.get("leave_out", ())),
             )
         )
@@ -129,7 +136,8 @@ async def running(
     """
     hide_this_process()  # it has the database's address and the secrets of services
     tables.check_database(config, allowed)
-    packs, release = composed(config, front_ends)
+    credentials = {secret: f"[adopted.{name}]" for name, secret in config.adopted_secrets.items()}
+    packs, release = composed(config, front_ends, secrets=secret_values(config, credentials))
     async with tables.database_of(config) as url:
         folders = tables.of_folders(config, loads(config, packs)) if front_ends is None else []
         await tables.bring(url, config, [*migration_sources(packs), *folders], allowed)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from isthmus.kernel import Pack, Platform, Value, errors
-from isthmus.manifest import Place, ProviderType, Resource, WrongSettings, brought, checked_settings
+from isthmus.manifest import Place, ProviderType, Resource, Secrets, WrongSettings, brought, checked_settings
 from isthmus.store import Database
 
 from .config import Config
 
 USE: Final = "use"  # the key of a provider's table that names its type
+SECRETS: Final = "secrets"  # the seam that is the platform's own, since the settings of all others name secrets
+ENVIRONMENT: Final = {"environment": "isthmus.app.secrets:ENVIRONMENT"}
+
+Reveal = Callable[[str, str], str]  # where a secret is named, and its name, to its value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +30,17 @@ class Chosen:
 
 def resources(packs: Iterable[Pack], config: Config, database: Database) -> dict[type, object]:
     """Return what calls may take by `ctx.resource`. Raises BuildProblems with every setting that does not fit."""
-    planned, problems = _planned(packs, config)
+    packs, named = tuple(packs), dict[str, str]()
+
+    def note(where: str, name: str) -> str:
+        named.setdefault(name, where)
+        return ""
+
+    _, problems = _planned(packs, config, note)
     if problems:
         raise errors.BuildProblems(problems)
+    values = secret_values(config, named)
+    planned, _ = _planned(packs, config, lambda _, name: values[name])
     return {
         resource.kind: resource.make(
             Place(
@@ -42,8 +54,23 @@ def resources(packs: Iterable[Pack], config: Config, database: Database) -> dict
 
 
 def setting_problems(packs: Iterable[Pack], config: Config) -> list[str]:
-    """Return everything that is wrong with the settings of packs and providers."""
-    return _planned(packs, config)[1]
+    """Return everything that is wrong with the settings of packs and providers; no secret is read for it."""
+    return _planned(packs, config, lambda _, __: "")[1]
+
+
+def secret_values(config: Config, named: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the values of secrets, given where each is named. Raises BuildProblems with all that are not there."""
+    if not named:
+        return {}
+    (chosen,) = _secrets_provider(config, []).values()
+    provider = cast(Secrets, chosen.type.make(SECRETS, chosen.settings))
+    values = provider.read(tuple(named))
+    missing = [name for name in named if not values.get(name)]
+    if missing:
+        raise errors.BuildProblems(
+            [f"{named[name]} names the secret {name!r}, and there is none; {provider.place(name)}" for name in missing]
+        )
+    return values
 
 
 def shadow_resources(platform: Platform) -> dict[type, object]:
@@ -56,25 +83,28 @@ def shadow_resources(platform: Platform) -> dict[type, object]:
 Plan = tuple[Resource, Value, dict[str, Chosen]]
 
 
-def _planned(packs: Iterable[Pack], config: Config) -> tuple[list[Plan], list[str]]:
+def _planned(packs: Iterable[Pack], config: Config, reveal: Reveal) -> tuple[list[Plan], list[str]]:
     packs = tuple(packs)
     problems = [*_unknown(packs, config)]
+    _secrets_provider(config, problems)
     planned: list[Plan] = []
     for pack in packs:
         for one in brought([pack], Resource):
             try:
-                settings = checked_settings(one.settings, config.settings.get(pack.name, {}), f"[settings.{pack.name}]")
+                where = f"[settings.{pack.name}]"
+                settings = checked_settings(one.settings, config.settings.get(pack.name, {}), where, reveal)
             except WrongSettings as wrong:
                 problems.append(str(wrong))
                 continue
-            planned.append((one, settings, _chosen(one, config, problems)))
+            chosen = _chosen(one.providers, one.built_in, config, problems, reveal) if one.providers else {}
+            planned.append((one, settings, chosen))
     return planned, problems
 
 
 def _unknown(packs: Iterable[Pack], config: Config) -> Iterator[str]:
     """Yield sections that nothing reads."""
     found = [(pack.name, one) for pack in packs for one in brought([pack], Resource)]
-    seams = {one.providers for _, one in found if one.providers}
+    seams = {SECRETS, *(one.providers for _, one in found if one.providers)}
     for seam in config.providers:
         if seam not in seams:
             known = ", ".join(sorted(seams)) or "none"
@@ -85,20 +115,33 @@ def _unknown(packs: Iterable[Pack], config: Config) -> Iterator[str]:
             yield f"[settings.{name}] is of no pack that has settings{errors.near(name, having)}; take it out"
 
 
-def _chosen(resource: Resource, config: Config, problems: list[str]) -> dict[str, Chosen]:
-    """Return the providers of a resource's seam: those of the settings, or those that are built in."""
-    if not resource.providers:
-        return {}
-    built_in: Mapping[str, Mapping[str, Any]] = {name: {USE: at} for name, at in resource.built_in.items()}
+def _secrets_provider(config: Config, problems: list[str]) -> dict[str, Chosen]:
+    """Return who keeps the secrets: the one that the settings choose, or the environment."""
+    found = _chosen(SECRETS, ENVIRONMENT, config, problems, _no_secret)
+    if len(found) > 1:
+        names = " and ".join(f"[providers.{SECRETS}.{name}]" for name in found)
+        problems.append(f"{names} are both there, and secrets come from one; take all but one out")
+    return found
+
+
+def _no_secret(where: str, name: str) -> str:
+    raise ValueError("who keeps the secrets cannot have one; say where it is, as a variable or a file")
+
+
+def _chosen(
+    seam: str, built_in: Mapping[str, str], config: Config, problems: list[str], reveal: Reveal
+) -> dict[str, Chosen]:
+    """Return the providers of a seam: those of the settings, or those that are built in."""
+    default: Mapping[str, Mapping[str, Any]] = {name: {USE: at} for name, at in built_in.items()}
     found: dict[str, Chosen] = {}
-    for name, given in (config.providers.get(resource.providers) or built_in).items():
-        where = f"[providers.{resource.providers}.{name}]"
+    for name, given in (config.providers.get(seam) or default).items():
+        where = f"[providers.{seam}.{name}]"
         type_ = _provider_type(where, given, problems)
         if type_ is None:
             continue
         try:
             own = {key: value for key, value in given.items() if key != USE}
-            found[name] = Chosen(type=type_, settings=checked_settings(type_.settings, own, where))
+            found[name] = Chosen(type=type_, settings=checked_settings(type_.settings, own, where, reveal))
         except WrongSettings as wrong:
             problems.append(str(wrong))
     return found

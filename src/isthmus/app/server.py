@@ -94,6 +94,11 @@ def asgi() -> App:
     return opened(start)
 
 
+def catalogues(running: Running) -> list[str]:
+    """Return the packages of this platform that may have sentences for readers: its packs."""
+    return sorted(pack.api.__name__.removesuffix(".api") for pack in running.packs)
+
+
 def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | None = None) -> App:
     """Return gateway and console over a running platform, with the data platform where there is one."""
     database = running.database
@@ -115,7 +120,7 @@ def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | 
         Clients(database),
         stories,
         Readiness(database, migration_sources(running.packs), running.config.data),
-        mounts={"/console": cast(App, console(pages, token))},
+        mounts={"/console": cast(App, console(pages, token, catalogues(running)))},
     )
     deploying = DeployEndpoint(deploy_context(running), gateway.admit, running.config.root, process.command("deploy"))
     gateway.mount("/deploy", deploying)
@@ -153,5 +158,5 @@ def _lake_sync(running: Running, data: DataPlatform | None) -> LakeSync | None:
         return None
     from .lake_sync import LakeSync, landed_apart, one_id
 
-    apart = functools.partial(landed_apart, running.database.url)
+    apart = functools.partial(landed_apart, process.command("land"), running.database.url)
     return LakeSync(running.platform, running.database, data, one_id=one_id(running, data), land=apart)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,17 @@ from .screen import out
 Name = Annotated[str, typer.Argument(help="Lower-case letters and digits, a letter first.")]
 Owner = Annotated[str, typer.Option(help="Team that owns it.")]
 OWNER = "your-team"
+
+
+class ProviderKind(enum.StrEnum):
+    """What a provider is for: each kind has a contract of its own."""
+
+    PAYMENT = "payment"
+    SECRETS = "secrets"
+    NOTIFICATION = "notification"
+
+
+Kind = Annotated[ProviderKind, typer.Option(help="What it is for.")]
 
 
 def commands() -> typer.Typer:
@@ -60,13 +72,13 @@ def commands() -> typer.Typer:
         _say(made.place, f"pytest tests/test_{name}.py", switch)
 
     @app.command("provider")
-    def new_provider(name: Name, owner: Owner = OWNER) -> None:
-        """Make a payment provider, with the tests that every provider has to pass."""
+    def new_provider(name: Name, kind: Kind = ProviderKind.PAYMENT, owner: Owner = OWNER) -> None:
+        """Make a provider of a kind, with the tests that every provider of that kind has to pass."""
         from isthmus.app.config import load_config
 
         from . import scaffold
 
-        made = scaffold.provider(load_config(), name, owner)
+        made = scaffold.provider(load_config(), name, owner, kind)
         connect = "connect it in isthmus.toml, as the file's first lines say"
         _say(made.place, f"pytest tests/test_{name}.py", connect)
 

@@ -75,9 +75,9 @@ def product(config: Config, name: str, owner: str) -> Made:
     return _part(config, "product", "products", name, owner)
 
 
-def provider(config: Config, name: str, owner: str) -> Made:
-    """Make a payment provider with the tests that every provider has to pass. Raises what `pack` raises."""
-    return _part(config, "provider", "providers", name, owner)
+def provider(config: Config, name: str, owner: str, kind: str = "payment") -> Made:
+    """Make a provider of a kind, with the tests that every one of that kind has to pass. Raises what `pack` raises."""
+    return _part(config, f"provider-{kind}", "providers", name, owner)
 
 
 def _part(config: Config, template: str, folder: str, name: str, owner: str) -> Made:

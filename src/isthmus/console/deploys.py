@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from isthmus.kernel import errors
 from isthmus.kernel.host import CompiledFrontEnd
+from isthmus.language import mark
 from isthmus.pages import BIGINT_MAX, ordered
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy import versions
@@ -103,7 +104,7 @@ class Deploys:
                 done = await self._decided(code, fields)
         except errors.IsthmusError as refused:
             return await self._shown(request, refused)
-        return redirect(request, f"/deploys/{code}", done=_said(done) if done else "nothing has changed")
+        return redirect(request, f"/deploys/{code}", done=_said(done) if done else mark("nothing has changed"))
 
     async def _decided(self, code: str, fields: Mapping[str, str]) -> Switched | None:
         database = self._ground.database
@@ -196,6 +197,7 @@ class Deploys:
 
 
 def _said(done: Switched) -> str:
-    workers = f"{done.workers} worker{'s' * (done.workers != 1)} in {done.took_ms} ms"
-    behind = f"; not yet by {', '.join(done.behind)}" if done.behind else ""
-    return f"{done.switch.kind}: followed by {workers}{behind}"
+    kind, workers = done.switch.kind, done.workers
+    one, many = mark(f"{kind}: followed by 1 worker"), mark(f"{kind}: followed by {workers} workers")
+    said = mark(f"{one if workers == 1 else many} in {done.took_ms} ms")
+    return mark(f"{said}; not yet by {', '.join(done.behind)}") if done.behind else said

@@ -51,7 +51,10 @@ class Search:
         first = next(iter(sorted(release.lines)), "")
         for name in [one for one in sorted(release.points) if text in one][:EACH_MAX] if first else []:
             yield Found(
-                "extension point", name, f"/front-ends/{first}/points/{name}", words.first(release.points[name].doc)
+                "extension point",
+                name,
+                f"/front-ends/{first}/points/{name}",
+                words.first(release.points[name].doc),
             )
         for name in [one for one in sorted(self._metrics) if text in one][:EACH_MAX]:
             yield Found("metric", name, f"/metrics?metrics={name}&grain=month", words.first(self._metrics[name]))

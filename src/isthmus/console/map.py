@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from isthmus.kernel import Pack
 from isthmus.kernel.host import CompiledFrontEnd
+from isthmus.language import mark
 
 from .client import Client
 from .traffic import Traffic
@@ -61,7 +62,7 @@ class Map:
         calls = await self._calls()
         boxes = [
             _row(list(release.lines), TOP_Y, 150, "/front-ends/", self._line_notes(calls)),
-            _row(list(flows), FLOW_Y, 150, "/capabilities?q=", dict.fromkeys(flows, "flow")),
+            _row(list(flows), FLOW_Y, 150, "/capabilities?q=", dict.fromkeys(flows, mark("flow"))),
             _row(list(packs), PACK_Y, 104, "/capabilities?q=", {name: _size(pack) for name, pack in packs.items()}),
         ]
         return render(
@@ -89,7 +90,7 @@ class Map:
         by_line: Counter[str] = Counter()
         for (code, _), count in calls.items():
             by_line[code] += count
-        return {code: f"{by_line[code]:,} calls" for code in self._client.release.lines}
+        return {code: mark(f"{by_line[code]:,} calls") for code in self._client.release.lines}
 
     def _threads(self, boxes: dict[str, Box], flows: dict[str, Pack], calls: Counter[tuple[str, str]]) -> list[Thread]:
         """Return a line for each front end and what it uses, and for each flow and the packs that it is made of."""
@@ -118,7 +119,7 @@ def _thread(one: Box, other: Box, calls: int, most: int) -> Thread:
         path=f"M{one.x},{top} C{one.x},{middle:.0f} {other.x},{middle:.0f} {other.x},{bottom}",
         width=round(1.2 + (THICK_MAX - 1.2) * (calls / most) ** 0.5, 1) if calls else 1.2,
         calls=calls,
-        title=f"{one.name} → {other.name}: {calls:,} calls",
+        title=mark(f"{one.name} → {other.name}: {calls:,} calls"),
     )
 
 
@@ -137,7 +138,7 @@ def _is_flow(pack: Pack) -> bool:
 
 
 def _size(pack: Pack) -> str:
-    return f"{len(pack.capabilities())} capabilities"
+    return mark(f"{len(pack.capabilities())} capabilities")
 
 
 def _own(lines: Any) -> dict[tuple[str, str], int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -21,6 +21,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from isthmus import language
 from isthmus.kernel import errors
 from isthmus.values import whole_number
 
@@ -31,6 +32,9 @@ Item = TypeVar("Item")
 
 FORM_MAX: Final = 256 * 1024  # bytes of a form: an ask of a thousand lines fits
 ROWS_MAX: Final = 10**8  # no list here is longer
+LANGUAGE: Final = "language"  # in an address, what a reader switches to; as a cookie, what was chosen
+LANGUAGE_AGE_S: Final = 365 * 86_400
+PACKAGE: Final = "isthmus"  # whose catalogue has what the console and all below it write
 STATIC_AGE_S: Final = 30 * 86_400  # addresses of static files carry a hash of what is in them
 SECURITY: Final = {
     "content-security-policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; "
@@ -65,9 +69,14 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
     menu = request.app.state.menu
     above = [page.path for _, pages in menu for page in pages if f"{here}/".startswith(f"{page.path}/")]
     current = max(above, key=len, default="")  # of pages below one another, the one that is nearest
+    reader = _reader(request)
     names = {"root": root, "here": here, "menu": menu, "current": current, "query": request.query_params}
-    text = found.render(**names, **values)
-    return HTMLResponse(text, status_code=status)
+    names["is_form"] = request.method not in SAFE  # its address can't be opened again, in another language either
+    with language.reading(reader):
+        text = found.render(**names, language=reader.language, languages=language.LANGUAGES, **values)
+    return HTMLResponse(
+        text, status_code=status, headers={"content-language": reader.language.tag, "vary": "accept-language, cookie"}
+    )
 
 
 def redirect(request: Request, path: str, **query: str) -> Response:
@@ -96,8 +105,12 @@ async def form(request: Request) -> dict[str, str]:
         raise errors.BadAsk("the form is not UTF-8", remedy="send it from the console's own page") from None
 
 
-def console(pages: Sequence[Page], token: str) -> Starlette:
-    """Return the console; whoever opens an address with `?token=` is signed in for a working day."""
+def console(pages: Sequence[Page], token: str, packages: Iterable[str] = ()) -> Starlette:
+    """Return the console; whoever opens an address with `?token=` is signed in for a working day.
+
+    Pages are in the reader's language as far as this platform and `packages` have catalogues of it. An address with
+    `?language=` switches to one, which a cookie keeps.
+    """
 
     operators = Operators(token)
 
@@ -111,6 +124,8 @@ def console(pages: Sequence[Page], token: str) -> Starlette:
         if given is not None and request.method in SAFE and operators.is_token(given):
             reply = RedirectResponse(request.url.remove_query_params("token"), status_code=303)
             operators.sign_in(request, reply)
+        elif request.method in SAFE and LANGUAGE in request.query_params:
+            reply = _switched(request)
         elif operators.is_signed_in(request):
             reply = await _from_here(request, call_next)
         else:
@@ -126,6 +141,10 @@ def console(pages: Sequence[Page], token: str) -> Starlette:
     )
     made.state.templates = _templates()
     made.state.menu = _menu(pages)
+    every = (PACKAGE, *packages)
+    made.state.readers = {
+        one.code: language.Reader(one, language.Catalogue(every, one.locale)) for one in language.LANGUAGES
+    }
     return made
 
 
@@ -137,6 +156,21 @@ async def _from_here(request: Request, call_next: RequestResponseEndpoint) -> Re
     return await call_next(request)
 
 
+def _reader(request: Request) -> language.Reader:
+    chosen = language.choose(request.cookies.get(LANGUAGE), request.headers.get("accept-language", ""))
+    readers: Mapping[str, language.Reader] = request.app.state.readers
+    return readers[chosen.code]
+
+
+def _switched(request: Request) -> Response:
+    """Keep the language that the address names, and show the same page in it."""
+    chosen = language.choose(request.query_params[LANGUAGE], "")
+    reply = RedirectResponse(request.url.remove_query_params(LANGUAGE), status_code=303)
+    path = request.scope.get("root_path", "") or "/"
+    reply.set_cookie(LANGUAGE, chosen.code, max_age=LANGUAGE_AGE_S, path=path, samesite="lax", httponly=True)
+    return reply
+
+
 def _templates() -> jinja2.Environment:
     made = jinja2.Environment(
         loader=jinja2.ChoiceLoader([jinja2.PackageLoader("isthmus.console"), jinja2.FunctionLoader(_of_package)]),
@@ -145,7 +179,11 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        extensions=["jinja2.ext.i18n"],
     )
+    made.policies["ext.i18n.trimmed"] = True
+    catalogue: Any = made  # what the extension adds is in no stub
+    catalogue.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)
     made.filters.update(words.FILTERS)
     names: dict[str, Any] = {"asset": _asset_names().__getitem__, "with_query": _with_query}
     made.globals.update(names)

@@ -1,4 +1,4 @@
-"""How values read on a page: amounts, times, durations, counts; each with its unit."""
+"""How values read on a page: amounts, times, durations, counts; each with its unit, as the reader writes them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from babel import dates, numbers
 from markupsafe import Markup, escape
 
+from isthmus.language import current, gettext, translated
+from isthmus.language.extract import is_example
 from isthmus.values import decimals
 
-SIGNS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 STATES: Final = {
     "good": {
         "paid",
@@ -33,21 +35,19 @@ STATES: Final = {
 
 
 def amount(value: Mapping[str, Any] | None) -> str:
-    """Write money as people do: $31.40; the currency's code where its sign is not known."""
+    """Write money as people do: $31.40, US$31.40; the currency's code where its readers know no sign for it."""
     if value is None:
         return "—"
     currency, minor = str(value["currency"]), int(value["minor"])
-    places = decimals(currency)
-    text = f"{Decimal(abs(minor)).scaleb(-places):,.{places}f}"
-    sign = "−" if minor < 0 else ""
-    return f"{sign}{SIGNS[currency]}{text}" if currency in SIGNS else f"{sign}{text} {currency}"
+    places = Decimal(abs(minor)).scaleb(-decimals(currency))
+    return ("−" if minor < 0 else "") + numbers.format_currency(places, currency, locale=current().rules)
 
 
 def number(value: float | Decimal | None) -> str:
     """Write a number with thousands; two decimals where it has a fraction."""
     if value is None:
         return "—"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+    return numbers.format_decimal(value, "#,##0" if isinstance(value, int) else "#,##0.00", locale=current().rules)
 
 
 def duration(us: float) -> str:
@@ -76,19 +76,21 @@ def when(value: str | datetime | None) -> Markup:
     if value is None or value == "":
         return Markup("—")
     at = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
-    return Markup('<time datetime="{}">{} UTC</time>').format(at.isoformat(), f"{at.day} {at:%b %Y, %H:%M:%S}")
+    written = dates.format_datetime(at, gettext("d MMM y, HH:mm:ss"), locale=current().rules)
+    return Markup('<time datetime="{}">{} UTC</time>').format(at.isoformat(), written)
 
 
 def day(value: str | datetime) -> Markup:
     """Write the day of a time, in UTC."""
     at = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
-    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), f"{at.day} {at:%b %Y}")
+    written = dates.format_datetime(at, gettext("d MMM y"), locale=current().rules)
+    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), written)
 
 
 def state(value: str) -> Markup:
     """Write a state with a dot whose colour goes with it; the word says it too."""
     colour = next((name for name, found in STATES.items() if value in found), "")
-    return Markup('<span class="state {}">{}</span>').format(colour, value.replace("-", " "))
+    return Markup('<span class="state {}">{}</span>').format(colour, translated(value.replace("-", " ")))
 
 
 def pretty(value: object) -> str:
@@ -100,9 +102,9 @@ def glance(value: object) -> str:
     """Write any value on one line: what it is at a glance."""
     if isinstance(value, Mapping):
         inner = [f"{name} {_brief(one)}" for name, one in value.items() if one not in (None, "", [], {})]
-        return _cut(", ".join(inner)) or "nothing"
+        return _cut(", ".join(inner)) or gettext("nothing")
     if isinstance(value, list | tuple) and not value:
-        return "none"
+        return gettext("none")
     if isinstance(value, list | tuple):
         return f"{len(value)} × {_cut(glance(value[0]), 80)}" if len(value) != 1 else glance(value[0])
     return _cut(_brief(value))
@@ -110,11 +112,15 @@ def glance(value: object) -> str:
 
 def _brief(value: object) -> str:
     if isinstance(value, Mapping):
-        return amount(value) if set(value) == {"currency", "minor"} else f"({len(value)} fields)"
+        return (
+            amount(value)
+            if set(value) == {"currency", "minor"}
+            else gettext("(%(count)s fields)") % {"count": len(value)}
+        )
     if isinstance(value, list | tuple):
         return f"({len(value)})"
     if value is None or isinstance(value, bool):
-        return "nothing" if value is None else "yes" if value else "no"
+        return gettext("nothing") if value is None else gettext("yes") if value else gettext("no")
     return str(value)
 
 
@@ -138,12 +144,18 @@ def inline(text: str) -> Markup:
     return Markup("".join(f"<code>{one}</code>" if at % 2 else one for at, one in enumerate(pieces)))
 
 
+def capitalised(text: str) -> str:
+    """Write a sentence with its first letter as sentences have it."""
+    return text[:1].upper() + text[1:]
+
+
 def prose(text: str) -> Markup:
     """Write a documentation as paragraphs; indented parts as they are, names in backticks as code."""
     parts: list[Markup] = []
     for part in text.strip().split("\n\n"):
-        tag = "pre" if any(line.startswith("    ") for line in part.splitlines()) else "p"
-        parts.append(Markup(f"<{tag}>") + inline(part) + Markup(f"</{tag}>"))
+        is_code = is_example(part)
+        tag, written = ("pre", part) if is_code else ("p", translated(" ".join(part.split())))
+        parts.append(Markup(f"<{tag}>") + inline(written) + Markup(f"</{tag}>"))
     return Markup("").join(parts)
 
 
@@ -161,5 +173,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "short": short,
     "first_line": first,
     "inline": inline,
+    "translated": translated,
+    "capitalised": capitalised,
     "prose": prose,
 }

@@ -44,12 +44,15 @@ def run(factory: str, *, host: str, port: int, workers: int = 1, log_level: str 
     hide_this_process()
     _allow_connections()
     if workers > 1:
-        Supervisor(config, sockets=[config.bind_socket()]).run()
-        return
-    server = uvicorn.Server(config)
-    with suppress(KeyboardInterrupt):
-        server.run()
-    if not server.started:
+        supervisor = Supervisor(config, sockets=[config.bind_socket()])
+        supervisor.run()
+        has_failed = supervisor.has_failed
+    else:
+        server = uvicorn.Server(config)
+        with suppress(KeyboardInterrupt):
+            server.run()
+        has_failed = not server.started
+    if has_failed:  # whoever watches over this process sees that it did not just end
         raise SystemExit(STARTUP_FAILURE)
 
 

@@ -63,6 +63,7 @@ class Supervisor(Multiprocess):
 
     def __init__(self, config: Config, sockets: list[socket]) -> None:
         super().__init__(config, sockets)
+        self.has_failed = False  # a worker could not start, and none of them ever could
         self._ended = 0  # workers in a row that ended before they were steady
         self._starts_at = 0.0
 
@@ -84,6 +85,7 @@ class Supervisor(Multiprocess):
             worker.join()
             if worker.exitcode == STARTUP_FAILURE:
                 log.error("worker %s could not start, so the server stops", worker.pid)
+                self.has_failed = True
                 self.should_exit.set()
                 return
             if self._may_start(worker, now):

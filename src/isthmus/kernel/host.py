@@ -2,16 +2,17 @@
 
 # pyright: reportUnusedImport=false
 
+from .compile.answers import Point, compile_answers
 from .compile.fingerprint import code_hash
 from .compile.front_ends import compile_front_ends
-from .compile.plan import Plan, Point, compile_answers
-from .compile.release import BoundCapability, CompiledFrontEnd, Release
+from .compile.plan import BoundCapability, CompiledFrontEnd, Plan
+from .compile.release import Release
 from .contract import check, fit, json_schema
 from .deadline import DeadlinePassed, within
-from .declare.capability import Deprecated, Implementation, event_kind
+from .declare.capability import Deprecated, event_kind
 from .declare.extension import Answer, ExtensionPoint
+from .declare.implementation import Implementation
 from .errors import AnswerFailed, kebab
-from .run.call import Call, new_call_id
+from .run.call import Answered, Call, CallContext, new_call_id
 from .run.group_commit import NOT_BATCHABLE, GroupCommit, NotBatchable
-from .run.pipeline import Answered
 from .trace import AnswerRecord, Asked, Trace, trace_now

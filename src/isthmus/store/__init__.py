@@ -5,7 +5,8 @@ from isthmus.kernel.host import NOT_BATCHABLE, GroupCommit, NotBatchable
 from .database import Database
 from .errors import ConstraintBroken
 from .front_end_tables import front_end_source, migrate_own, schema_of
-from .migrate import Migration, MigrationSource, check_tables, look, migrate
+from .migrate import check_tables, look, migrate
+from .migration_files import Migration, MigrationSource
 from .outbox import Batch, ConsumerState, Event, Outbox
 from .relay import Consumer, Relay
 from .retention import prune_answers, prune_events

@@ -51,6 +51,18 @@ class ConstraintBroken(errors.Fault):
         self.table = table
 
 
+class BadAddress(errors.Unavailable):
+    """What is set as the database's address is not the address of a PostgreSQL."""
+
+    slug = "store.bad-address"
+
+    def __init__(self, wrong: ValueError) -> None:
+        super().__init__(
+            f"the database's address cannot be read: {wrong}",
+            remedy="set ISTHMUS_DATABASE_URL to one like postgresql://user:password@host:5432/name, or leave it unset",
+        )
+
+
 def translated(error: Exception) -> errors.IsthmusError:
     """Return the kernel's error for one of asyncpg or of the network."""
     if isinstance(error, asyncpg.IntegrityConstraintViolationError):

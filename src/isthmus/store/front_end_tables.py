@@ -12,20 +12,19 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from isthmus.kernel import errors, ports
 
-from .migrate import Migration, MigrationSource, migrate_only
-
-if TYPE_CHECKING:
-    from .session import Statements
+from .migrate import migrate_only
+from .migration_files import Migration, MigrationSource
 
 T = TypeVar("T")
 Connection = PoolConnectionProxy
+Run = Callable[[str, Callable[[Connection], Awaitable[Any]]], Awaitable[Any]]
 
 _BACK: Final = "set role isthmus_app"
 _NO_ROLE: Final = (asyncpg.InvalidParameterValueError, asyncpg.UndefinedObjectError)
@@ -67,10 +66,11 @@ def _leaving(folder: Path) -> str:
 
 
 class Own:
-    """A session that runs each statement as the front end's own role."""
+    """A session that runs each statement as the front end's own role, on the connection of the session under it."""
 
-    def __init__(self, under: Statements, front_end: str) -> None:
+    def __init__(self, under: ports.Session, run: Run, front_end: str) -> None:
         self._under = under
+        self._run = run
         self._front_end = front_end
         self._take = f'set role "{role_of(front_end)}"'
 
@@ -119,7 +119,7 @@ class Own:
             finally:
                 await _give_back(connection)
 
-        return await self._under._run(sql, run)
+        return await self._run(sql, run)
 
 
 async def _give_back(connection: Connection) -> None:

@@ -17,20 +17,17 @@ applied file is never edited: write the next one.
 from __future__ import annotations
 
 import hashlib
-import importlib.resources
 import logging
-import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from importlib.resources.abc import Traversable
 from typing import Final
 
 import asyncpg
 
 from isthmus.kernel import errors
 
-from .errors import said, translated
+from .errors import BadAddress, said, translated
+from .migration_files import Migration, MigrationSource, read_files
 from .migration_steps import steps_of
 from .tables import Tables, newer, older
 from .versions import check_version, for_server
@@ -40,9 +37,6 @@ log = logging.getLogger("isthmus.store")
 LOCK_LIMIT_S: Final = 300  # another process may be applying a long migration
 
 _LOCK: Final = 0x697374686D7573  # "isthmus", so that no other program's lock is the same by chance
-_WAS: Final = re.compile(r"^-- was: ([0-9a-f]{64})\b", re.MULTILINE)
-_NAME: Final = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
-_SCHEMA: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _RECORD: Final = """\
 create schema if not exists isthmus;
 create table if not exists isthmus.migration (
@@ -83,48 +77,6 @@ create schema if not exists "{schema}" authorization "{role}";
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrationSource:
-    """Where the migrations of one pack are, the schema that is its own, and the role that its files run as, if any."""
-
-    pack: str
-    schema: str
-    folder: Traversable
-    role: str = ""
-
-    @classmethod
-    def of_pack(cls, pack: str, location: str) -> MigrationSource:
-        """Return the source at `<package>:<folder>`; the schema is named as the pack is."""
-        package, _, folder = location.partition(":")
-        root = importlib.resources.files(package)
-        return cls(pack=pack, schema=pack.replace("-", "_"), folder=root / folder if folder else root)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Migration:
-    """One file."""
-
-    source: MigrationSource = field(repr=False)
-    number: int
-    name: str
-    sql: str = field(repr=False)
-
-    @property
-    def pack(self) -> str:
-        return self.source.pack
-
-    @property
-    def checksum(self) -> str:
-        return hashlib.sha256(self.sql.encode()).hexdigest()
-
-    def is_applied_as(self, checksum: str) -> bool:
-        """Say whether a text that was applied is this one, or one that it names as what it was: `-- was: <checksum>`."""
-        return checksum == self.checksum or checksum in _WAS.findall(self.sql)
-
-    def __str__(self) -> str:
-        return f"{self.pack}/{self.name}"
-
-
 STORE: Final = MigrationSource.of_pack("isthmus", "isthmus.store:migrations")
 
 
@@ -146,7 +98,7 @@ async def migrate_only(url: str, source: MigrationSource) -> list[Migration]:
 
 async def look(url: str, sources: Sequence[MigrationSource] = ()) -> Tables:
     """Return how a database stands to these files, and change nothing. Raises what `migrate` raises of the files."""
-    files, problems = _read((STORE, *sources))
+    files, problems = read_files((STORE, *sources))
     async with _connected(url) as connection:
         return await _tables(connection, files, problems)
 
@@ -160,13 +112,13 @@ async def check_tables(url: str, sources: Sequence[MigrationSource] = ()) -> Non
 
 def fingerprint(sources: Iterable[MigrationSource] = ()) -> str:
     """Return a hash of all migrations, the store's with them: databases of the same one have the same shape."""
-    files, _ = _read((STORE, *sources))
+    files, _ = read_files((STORE, *sources))
     parts = "\n".join(f"{file} {file.checksum}" for file in files)
     return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
 async def _migrate(url: str, sources: Sequence[MigrationSource], *, only_empty: bool = False) -> list[Migration]:
-    files, problems = _read(sources)
+    files, problems = read_files(sources)
     async with _connected(url) as connection:
         await connection.execute(f"select pg_advisory_lock({_LOCK})")
         tables = await _tables(connection, files, problems)
@@ -183,6 +135,8 @@ async def _connected(url: str) -> AsyncGenerator[asyncpg.Connection]:
     """Give a connection to a PostgreSQL that Isthmus knows; what it says against statements are the kernel's errors."""
     try:
         connection = await asyncpg.connect(url, server_settings={"lock_timeout": f"{LOCK_LIMIT_S}s"})
+    except ValueError as wrong:  # asyncpg's own error for an address is one of these
+        raise BadAddress(wrong) from None
     except (OSError, asyncpg.PostgresError) as error:
         raise errors.Unavailable(
             f"the database does not answer: {error}", remedy="start it, or mend ISTHMUS_DATABASE_URL"
@@ -225,47 +179,6 @@ async def _prepare(connection: asyncpg.Connection, sources: Sequence[MigrationSo
         if source.role:
             prepare = _PREPARE_ROLE.format(role=source.role, schema=source.schema)
             await connection.execute(for_server(prepare, connection.get_server_version().major))
-
-
-def _read(sources: Iterable[MigrationSource]) -> tuple[list[Migration], list[str]]:
-    files: list[Migration] = []
-    problems: list[str] = []
-    packs: set[str] = set()
-    for source in sources:
-        if source.pack in packs:
-            problems.append(f"two sources of migrations are for pack {source.pack!r}: give one")
-        packs.add(source.pack)
-        if not _SCHEMA.fullmatch(source.schema):
-            problems.append(f"schema {source.schema!r} of pack {source.pack!r}: use small letters, digits and _")
-        found = _files(source, problems)
-        problems += _gaps(source, found)
-        files += found
-    return files, problems
-
-
-def _files(source: MigrationSource, problems: list[str]) -> list[Migration]:
-    if not source.folder.is_dir():
-        problems.append(f"pack {source.pack!r} has no folder {source.folder}: make it, or leave out migrations")
-        return []
-    found: list[Migration] = []
-    for file in sorted(source.folder.iterdir(), key=lambda file: file.name):
-        if not file.name.endswith(".sql"):
-            continue
-        if named := _NAME.fullmatch(file.name):
-            sql = file.read_text(encoding="utf-8")
-            number = int(named["number"])
-            found.append(Migration(source=source, number=number, name=file.name, sql=sql))
-        else:
-            problems.append(f"{source.pack}/{file.name} is no name of a migration: use 0001_small_letters.sql")
-    return found
-
-
-def _gaps(source: MigrationSource, found: Sequence[Migration]) -> list[str]:
-    return [
-        f"{file} should have number {expected:04d}: migrations count from 0001 without a gap or a double"
-        for expected, file in enumerate(found, 1)
-        if file.number != expected
-    ][:1]
 
 
 def _edited(files: Sequence[Migration], applied: Sequence[asyncpg.Record]) -> list[str]:

@@ -170,7 +170,7 @@ class Reading(Statements):
         self._front_end = front_end
 
     def own(self) -> ports.Session:
-        return Own(self, self._front_end)
+        return Own(self, self._run, self._front_end)
 
     async def _make_ready(self, connection: Connection) -> None:
         tenant: Tenant = connection.tenant
@@ -269,7 +269,7 @@ class Write(Transaction):
         self._tenant = Tenant()
 
     def own(self) -> ports.Session:
-        return Own(self, self._front_end)
+        return Own(self, self._run, self._front_end)
 
     async def begin(self) -> None:
         """Begin and claim now. Raises AlreadyAnswered and KeyReused."""

@@ -16,12 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from isthmus.kernel import errors
 
-if TYPE_CHECKING:
-    from .migrate import Migration
+from .migration_files import Migration
 
 NAMED_MAX: Final = 3  # files in a sentence
 

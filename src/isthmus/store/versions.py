@@ -35,7 +35,9 @@ def check_version(major: int) -> None:
     if major < OLDEST:
         raise UnsupportedPostgres(major=major)
     if major > NEWEST:
-        log.warning("the database is PostgreSQL %d, and Isthmus was tried on %d to %d", major, OLDEST, NEWEST)
+        fact = "the database is PostgreSQL %d, and Isthmus was tried on %d to %d"
+        remedy = "run `isthmus doctor` after you have tried it, or use PostgreSQL %d"
+        log.warning(f"{fact}; {remedy}", major, OLDEST, NEWEST, NEWEST)
 
 
 def for_server(sql: str, major: int) -> str:

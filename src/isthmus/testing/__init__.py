@@ -1,5 +1,5 @@
 """For the tests of a company's own packs, products, providers and front ends."""
 
-from .providers import PaymentProviderContract
+from .providers import NotificationSenderContract, PaymentProviderContract, SecretsContract
 
-__all__ = ["PaymentProviderContract"]
+__all__ = ["NotificationSenderContract", "PaymentProviderContract", "SecretsContract"]

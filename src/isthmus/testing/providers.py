@@ -7,9 +7,15 @@ class TestAcme(PaymentProviderContract):
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from uuid import uuid4
 
+import pytest
+
 from isthmus.kernel import errors
+from isthmus.manifest import Secrets
+from isthmus.packs.notification import api as notification
 from isthmus.packs.payment import api as payment
 from isthmus.values import money
 
@@ -67,3 +73,87 @@ class PaymentProviderContract:
             except errors.BadAsk:
                 continue
             raise AssertionError(f"{payload!r} was taken for a notification: anybody could say that money came")
+
+
+class SecretsContract:
+    """The tests of who keeps secrets: under NAME it has VALUE."""
+
+    NAME = "ACME_KEY"
+    VALUE = "only for tests"
+
+    def provider(self) -> Secrets:
+        """Return one that has the secret NAME."""
+        raise NotImplementedError
+
+    def test_what_is_there_is_given_and_the_rest_is_left_out(self) -> None:
+        found = dict(self.provider().read([self.NAME, "NOT_THERE"]))
+        assert found == {self.NAME: self.VALUE}, f"only {self.NAME!r} is there, as it was put: {list(found)}"
+
+    def test_nothing_is_given_that_was_not_asked_for(self) -> None:
+        assert dict(self.provider().read([])) == {}
+
+    def test_it_says_where_a_secret_has_to_be_put(self) -> None:
+        said = self.provider().place("NOT_THERE")
+        assert "NOT_THERE" in said, f"whoever has to put it there does not learn its name: {said!r}"
+
+    def test_no_value_is_printed_with_it(self) -> None:
+        provider = self.provider()
+        provider.read([self.NAME])
+        printed = f"{provider} {provider!r} {provider.place(self.NAME)}"
+        assert self.VALUE not in printed, "a value stands in what a log may hold"
+
+
+class NotificationSenderContract:
+    """The tests of who sends messages. It takes MEDIUM, and letters to GOOD; those to REFUSED it refuses for good."""
+
+    MEDIUM = "email"
+    GOOD = "ada@example.org"
+    REFUSED = ""  # nothing: it refuses no address
+
+    async def sender(self) -> notification.Sender:
+        """Return a sender that nobody else uses."""
+        raise NotImplementedError
+
+    async def arrived(self) -> Sequence[notification.Letter]:
+        """Return what has arrived at whom it was sent to, as its reader sees it."""
+        raise NotImplementedError
+
+    async def test_a_letter_arrives_as_it_was_written(self) -> None:
+        sender = await self.sender()
+        text = "Grüße, 您好\n\n.a dot first\n" + "a long line " * 200
+        letter = self._letter(subject="Bestellung – 订单 1", text=text)
+        receipt = await sender.send(letter)
+        assert receipt.state == "sent", receipt
+        (found,) = await self.arrived()
+        assert (found.id, found.address, found.subject) == (letter.id, letter.address, letter.subject)
+        lines = found.text.strip().splitlines()
+        assert lines == text.strip().splitlines(), f"its words are others: {lines}"
+
+    async def test_a_letter_that_is_sent_again_is_known_by_its_id(self) -> None:
+        sender, letter = await self.sender(), self._letter()
+        assert [(await sender.send(letter)).state for _ in range(2)] == ["sent", "sent"]
+        assert {one.id for one in await self.arrived()} == {letter.id}, "its reader cannot tell that it is the same"
+
+    async def test_a_subject_cannot_add_a_reader(self) -> None:
+        sender = await self.sender()
+        await sender.send(self._letter(subject="Hello\r\nBcc: eve@example.org"))
+        assert {one.address for one in await self.arrived()} <= {self.GOOD}
+
+    async def test_what_it_will_never_take_is_refused_with_a_reason_that_names_nobody(self) -> None:
+        if not self.REFUSED:
+            pytest.skip("it refuses no address")
+        receipt = await (await self.sender()).send(self._letter(address=self.REFUSED))
+        assert receipt.state == "refused", f"it would be tried for a day: {receipt}"
+        assert receipt.reason
+        assert self.REFUSED not in receipt.reason, "a reason is kept longer than an address"
+        assert await self.arrived() == []
+
+    def _letter(self, address: str = "", subject: str = "Hello", text: str = "Hello.\n") -> notification.Letter:
+        return notification.Letter(
+            id=str(uuid4()),
+            medium=self.MEDIUM,
+            address=address or self.GOOD,
+            subject=subject,
+            text=text,
+            at=datetime(2026, 11, 28, 12, 0, tzinfo=UTC),
+        )

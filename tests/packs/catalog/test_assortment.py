@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from typing import cast
 
+import asyncpg
 import msgspec
 import pytest
 
-from isthmus.kernel import ALLOW, PASS, Pass, Platform, Verdict, answers, veto
+from isthmus.kernel import ALLOW, PASS, Pass, Platform, Verdict, answers, ports, veto
 from isthmus.packs.catalog import api
 from isthmus.packs.catalog.pack import PACK
+from isthmus.packs.catalog.storage import assortment
 from isthmus.values import LineAsk
 
 from .conftest import NORTH, NOW, SOUTH, Shop, broken_conditions, category, front_end, product
@@ -248,6 +251,26 @@ async def test_whole_words_are_meant_before_what_begins_like_them_and_every_page
     await shop.publish("r1", "r2", *(f"c{at}" for at in range(5)))
     assert await shop.found(text="rum") == ["r1"]
     assert await shop.found(text="choc", limit=2) == [f"c{at}" for at in range(5)]
+
+
+@pytest.mark.parametrize("plans", ["force_generic_plan", "force_custom_plan"])
+async def test_the_words_of_a_search_are_read_once_however_many_goods_there_are(
+    shop: Shop, database_url: str, plans: str
+):
+    await shop.imports(*(product(f"tea-{number}") for number in range(60)))
+    await shop.publish(*(f"tea-{number}" for number in range(60)))
+    connection = await asyncpg.connect(database_url, server_settings={"track_functions": "all"})
+    try:
+        await connection.execute(f"set plan_cache_mode = {plans}; set enable_bitmapscan = off")
+        async with connection.transaction():
+            found = await assortment.search(
+                cast(ports.Session, connection), "north", api.Search(text="tea", limit=50), ("", ""), NOW, is_wide=True
+            )
+            calls = await connection.fetchval("select pg_stat_get_xact_function_calls('catalog.sought'::regproc)")
+    finally:
+        await connection.close()
+    assert len(found) == 51
+    assert calls == 1
 
 
 async def test_a_search_of_any_text_answers_and_finds_what_is_called_so(shop: Shop):

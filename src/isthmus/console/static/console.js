@@ -7,23 +7,27 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const LANGUAGE = document.documentElement.lang;
 
 // Write a time as finely as the ticks are apart: 2017, Jan 2017, 12 Jan, 14:00. Always UTC, as in the table.
+function written(at, parts) {
+  return new Intl.DateTimeFormat(LANGUAGE === "en" ? "en-GB" : LANGUAGE, { timeZone: "UTC", ...parts }).format(at);
+}
+
 function tick(seconds, apart) {
   const at = new Date(seconds * 1000);
   if (apart >= 360 * 86400) return String(at.getUTCFullYear());
-  if (apart >= 28 * 86400) return MONTHS[at.getUTCMonth()] + " " + at.getUTCFullYear();
-  if (apart >= 86400) return at.getUTCDate() + " " + MONTHS[at.getUTCMonth()];
-  return String(at.getUTCHours()).padStart(2, "0") + ":" + String(at.getUTCMinutes()).padStart(2, "0");
+  if (apart >= 28 * 86400) return written(at, { month: "short", year: "numeric" });
+  if (apart >= 86400) return written(at, { day: "numeric", month: "short" });
+  return written(at, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 }
 
 // A chart's data stands in the page as JSON; its table stands below it for whoever can't see the chart.
 function draw(place) {
   const data = JSON.parse(document.getElementById(place.dataset.from).textContent);
   const axis = { stroke: colour("--faint"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } };
-  const write = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
-  const compact = new Intl.NumberFormat("en", { notation: "compact" });
+  const write = new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: 2 });
+  const compact = new Intl.NumberFormat(LANGUAGE, { notation: "compact" });
   const series = data.series.map((name, at) => ({
     label: name,
     stroke: colour(SERIES[at % SERIES.length]),

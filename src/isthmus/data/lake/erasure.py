@@ -14,18 +14,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from isthmus.kernel import Value
 
-from ..answers.receipt import Receipts
 from .deltas import delta_of
-from .erased_files import Files
+from .erased_files import ErasedValues, Files
 from .held import held_by
 from .lake import EVENTS, QUARANTINE, File, Lake, Manifest, changes_of, current_of
 from .pseudonyms import secret_of
 
 KEY: Final = "erasing.key"  # the key of an erasure's pseudonyms, until it is done: a killed one goes on with the same
+
+
+class Receipts(Protocol):
+    """The receipts of answers, whose filters may say who was erased."""
+
+    def rewrite(self, erased: ErasedValues, secret: bytes) -> int: ...
 
 
 class Erasure(Value):

@@ -27,7 +27,8 @@ from isthmus.store import Event, Outbox
 
 from ..model import front_end_events
 from ..model.model import Entity, FieldKind, event_columns
-from .deltas import delta_of, put_together, write_current
+from .current import put_together, write_current
+from .deltas import delta_of
 from .lake import EVENTS, FOUND, QUARANTINE, File, Lake, Manifest, changes_of, rows_of
 from .personal import hidden_attributes
 from .pseudonyms import masked_columns, masking

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..contract import Value
-from ..declare.capability import Capability, Effect, Implementation
+from ..declare.capability import Capability, Effect
 from ..declare.extension import Dimension
+from ..declare.implementation import Implementation
 from ..errors import near
-from .release import BoundCapability, Read
+from .plan import BoundCapability, Read
 
 
 def bind(

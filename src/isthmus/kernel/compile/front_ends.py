@@ -14,10 +14,11 @@ from ..declare.extension import Answer, Dimension
 from ..declare.front_end import FrontEnd, Product
 from ..declare.pack import Pack
 from ..errors import near
+from .answers import Compiler, Point
 from .binding import bind
 from .ordering import PRODUCT_RANK, Candidates, dead_answer, problems_of, reached
-from .plan import Compiler, Point
-from .release import BoundCapability, CompiledFrontEnd, Node, Release
+from .plan import BoundCapability, CompiledFrontEnd, Node
+from .release import Release
 
 _CODE = re.compile(r"[a-z][a-z0-9-]{0,31}(\.[a-z][a-z0-9-]{0,31})*")
 

@@ -7,24 +7,44 @@ Conditions on dimensions are gone after compiling: the box has decided them.
 
 from __future__ import annotations
 
-import inspect
-import logging
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import CodeType
+from typing import Any
 
-from ..deadline import DeadlinePassed, within
-from ..declare.combine import PASS, Rule
-from ..declare.extension import Answer, ExtensionPoint
-from ..errors import AnswerFailed, Unavailable
-from ..trace import asking, telling, traced_answer
+from ..contract import json_schema
+from ..declare.capability import Capability
+from ..declare.extension import Answer, Dimension
+from ..declare.front_end import FrontEnd
+from ..declare.implementation import Implementation
+from ..errors import UnknownCapability, UnknownDimensionValue, near
+from .answers import Compiler, Function, Point, told
+from .fingerprint import code_hash
+from .ordering import Candidates, Dims
 
-if TYPE_CHECKING:
-    from .release import CompiledFrontEnd
+Read = Callable[[Any], tuple[str | None, ...]]
 
-Point = ExtensionPoint[..., Any]
-Function = Callable[..., Any]
 
-log = logging.getLogger("isthmus.kernel")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One place in a front end's tree, with all answers that can speak there, by point."""
+
+    code: str
+    when: Dims
+    settings: Mapping[str, str]
+    candidates: Mapping[Point, Candidates]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundCapability:
+    """A capability with its implementation and the dimensions that its ask carries."""
+
+    capability: Capability[Any, Any]
+    implementation: Implementation
+    dimensions: tuple[str, ...]
+    read: Read | None  # ask → dimension values; None where the ask carries none
 
 
 class Table(dict[Point, Function]):
@@ -45,24 +65,22 @@ class Table(dict[Point, Function]):
 class Plan:
     """What one box of a front end answers; `line` is the front end, as released."""
 
-    __slots__ = ("_told", "answer", "box", "dims", "find", "front_end", "line", "settings")
+    __slots__ = ("_candidates", "_told", "answer", "box", "dims", "front_end", "line", "settings")
 
-    def __init__(
-        self,
-        line: CompiledFrontEnd,
-        box: str,
-        dims: Mapping[str, str],
-        settings: Mapping[str, str],
-        find: Callable[[Point], Sequence[Answer]],
-    ) -> None:
+    def __init__(self, line: CompiledFrontEnd, box: str, dims: Dims, node: Node) -> None:
         self.line = line
         self.front_end = line.front_end.code
         self.box = box
         self.dims = dims
-        self.settings = settings
-        self.find = find  # the answers to a point, first to be asked first
+        self.settings = node.settings
+        self._candidates = node.candidates
         self.answer: Callable[[Point], Function] = Table(self, line.compiler.compiled).__getitem__
         self._told: Callable[[Point], Function] | None = None
+
+    def find(self, point: Point) -> Sequence[Answer]:
+        """Return the answers to a point, first to be asked first."""
+        candidates = self._candidates.get(point)
+        return candidates.ranked(self.dims) if candidates else ()
 
     @property
     def told(self) -> Callable[[Point], Function]:
@@ -75,154 +93,125 @@ class Plan:
     def fingerprint(self) -> str:
         return self.line.fingerprint
 
+    @property
+    def attributes(self) -> Mapping[str, type[Any]]:
+        return self.line.front_end.attributes
 
-class Compiler:
-    """Turns (point, answers in order) into one callable, once for all plans that share them."""
 
-    def __init__(self) -> None:
-        self._interned: dict[tuple[object, ...], Function] = {}
+@dataclass(frozen=True, kw_only=True)
+class CompiledFrontEnd:
+    """One front end of a release, compiled box by box as boxes are met."""
 
-    def compiled(self, point: Point, ranked: Sequence[Answer]) -> Function:
-        key = (point, *ranked)
-        found = self._interned.get(key)
-        if found is None:
-            functions = [answer.function for answer in ranked]
-            found = self._interned[key] = compile_answers(point, ranked, functions, point.default)
+    front_end: FrontEnd
+    nodes: tuple[Node, ...]  # children before their parents, so that the first that fits is the deepest
+    permitted: frozenset[str]
+    offered: Mapping[str, BoundCapability]  # the release's, and the front end's own
+    points: Mapping[str, Point]
+    dimensions: Mapping[str, Dimension]  # with the values that its products add
+    compiler: Compiler
+    choose: Callable[[BoundCapability, Any, Any], tuple[CompiledFrontEnd, BoundCapability, Any]] | None = (
+        None  # of two versions, for each call
+    )
+    _plans: dict[tuple[tuple[str, str], ...], Plan] = field(default_factory=dict[tuple[tuple[str, str], ...], Plan])
+    _met: dict[tuple[object, ...], Plan] = field(default_factory=dict[tuple[object, ...], Plan])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash answers, order, defaults and the code they reach: equal means that nothing can differ."""
+        return _fingerprint(self)
+
+    @cached_property
+    def reactions(self) -> Mapping[str, tuple[BoundCapability, ...]]:
+        """Return the internal flows whose ask is an event, by its name: each runs where the event is emitted."""
+        found: dict[str, tuple[BoundCapability, ...]] = {}
+        for _, one in sorted(self.offered.items()):
+            reacts_to = getattr(one.capability.ask, "__isthmus_event__", None)
+            if reacts_to is not None and one.capability.is_internal:
+                found[reacts_to.name] = (*found.get(reacts_to.name, ()), one)
         return found
 
+    def find(self, name: str) -> BoundCapability:
+        """Return a capability, a shared one or the front end's own. Raises UnknownCapability."""
+        return find_capability(self.offered, name)
 
-def told(point: Point, ranked: Sequence[Answer]) -> Function:
-    """Compile with every word written into the story of the call."""
-    functions = [traced_answer(answer) for answer in ranked]
-    return asking(point, compile_answers(point, ranked, functions, telling("default", point.source, point.default)))
+    def plan_for(self, offered: BoundCapability, ask: Any) -> Plan:
+        """Return the plan for the dimension values in an ask.
 
+        Raises UnknownDimensionValue with the allowed values where the ask names another.
+        """
+        values = offered.read(ask) if offered.read else ()
+        met = (offered.dimensions, values)
+        found = self._met.get(met)
+        if found is None:
+            named = {name: value for name, value in zip(*met, strict=True) if value is not None}
+            found = self._met[met] = self.plan(self.checked(named))
+        return found
 
-def compile_answers(
-    point: Point, ranked: Sequence[Answer], functions: Sequence[Function], default: Function
-) -> Function:
-    """Return one callable with the signature of the point."""
-    if not ranked:
-        return default
-    compiled = functions[0] if _is_plain(point, ranked[0]) else _generated(point, ranked, functions, default)
-    if point.is_async:
-        compiled = _bounded(point, compiled)
-    return _falling_back(point, compiled, default) if point.on_failure == "default" else compiled
+    def checked(self, dims: Dims) -> Dims:
+        """Return dimension values that this front end knows. Raises UnknownDimensionValue with the allowed ones."""
+        for name, value in dims.items():
+            known = self.dimensions[name].values if name in self.dimensions else ()
+            if value not in known:
+                raise UnknownDimensionValue(
+                    f"{name} {value!r} is not known to {self.front_end.code!r}{near(value, known)}",
+                    remedy=f"use one of {', '.join(known)}" if known else "leave it out",
+                    path=f"$.{name}",
+                )
+        return dims
 
+    def plan(self, dims: Dims) -> Plan:
+        """Return the plan for dimension values; a dimension that is not named has its default."""
+        key = tuple(sorted((name, value) for name, value in dims.items() if value != self.dimensions[name].default))
+        found = self._plans.get(key)
+        return found if found is not None else self._plans.setdefault(key, self._planned(dict(key)))
 
-def _is_plain(point: Point, first: Answer) -> bool:
-    """True where the first answer alone decides: then the call costs what calling it costs."""
-    is_same = point.is_async == inspect.iscoroutinefunction(first.function) and first.parameters == point.parameters
-    return point.combine.name == "first_answer" and first.is_total and is_same
+    def plan_of_box(self, box: str) -> Plan:
+        """Return the plan of a stored box, such as `north.outlet?order_kind=presale`."""
+        query = box.partition("?")[2]
+        pairs = [pair.partition("=") for pair in query.split("&")] if query else []
+        return self.plan({name: value for name, _, value in pairs if name in self.dimensions})
 
+    def answerer(self, code: CodeType) -> str:
+        """Return `owner.answer (file:line)` of the answer whose code this is, or nothing."""
+        for node in self.nodes:
+            for candidates in node.candidates.values():
+                for answer in candidates.answers:
+                    if answer.function.__code__ is code:
+                        return f"{answer.label} ({answer.source})"
+        return ""
 
-def _generated(point: Point, ranked: Sequence[Answer], functions: Sequence[Function], default: Function) -> Function:
-    """Write the function that asks these answers, and compile it: straight code, no loop, no *args."""
-    arguments = ", ".join(point.parameters)
-    names: dict[str, Any] = {"PASS": PASS, "default": default}
-    ending = f"{'await ' if point.is_async else ''}default({arguments})"
-    if point.per_line:
-        words = _Words(point)
-        names |= {"open_lines": words.open, "hear": words.hear, "join": words.join}
-        body = [f"said = open_lines({point.parameters[0]})"]
-        end = ["if all(said):", "    return join(said, said)", f"return join(said, {ending})"]
-    else:
-        names["combine"] = point.combine.combine
-        body = [] if point.combine.is_ordered else ["said = []"]
-        end = _end(point.combine, ending, point.parameters)
-    for number, (answer, function) in enumerate(zip(ranked, functions, strict=True)):
-        names |= {f"answer_{number}": function, f"label_{number}": answer.label, f"applies_{number}": answer.applies}
-        call = f"{'await ' if inspect.iscoroutinefunction(function) else ''}answer_{number}({arguments})"
-        if point.per_line:
-            lines = [f"hear(said, label_{number}, {call})"]
-        else:
-            lines = [f"value = {call}", "if value is not PASS:", f"    {_heard(point, number)}"]
-        if answer.applies is not None:
-            lines = [f"if applies_{number}({arguments}):", *(f"    {line}" for line in lines)]
-        body += lines
-    text = "\n    ".join([f"{'async ' if point.is_async else ''}def ask({arguments}):", *body, *end])
-    exec(compile(text, f"<plan of {point.name}>", "exec"), names)
-    return cast(Function, names["ask"])
-
-
-def _heard(point: Point, number: int) -> str:
-    if point.combine.name == "first_answer":
-        return "return value"
-    if point.combine.name == "fold":
-        return f"{point.parameters[0]} = value"
-    return f"said.append((label_{number}, value))"
+    def _planned(self, dims: Dims) -> Plan:
+        full = {name: dims.get(name, dimension.default) for name, dimension in self.dimensions.items()}
+        node = next(node for node in self.nodes if node.when.items() <= full.items())
+        query = "&".join(f"{name}={value}" for name, value in sorted(dims.items()))
+        return Plan(self, f"{node.code}?{query}" if query else node.code, full, node)
 
 
-def _end(rule: Rule, ending: str, parameters: Sequence[str]) -> list[str]:
-    if rule.name == "first_answer":
-        return [f"return {ending}"]
-    if rule.name == "fold":
-        return [f"return {parameters[0]}"]
-    return ["if said:", "    return combine(said)", f"return {ending}"]
+def find_capability(offered: Mapping[str, BoundCapability], name: str) -> BoundCapability:
+    if (found := offered.get(name)) is None:
+        raise UnknownCapability(
+            f"no capability is called {name!r}{near(name, offered)}",
+            remedy="see the API document for what this front end may call",
+        )
+    return found
 
 
-AnswerRecord = list[list[tuple[str, Any]]]  # for each line, what was said about it and by whom
+def _fingerprint(line: CompiledFrontEnd) -> str:
+    digest = hashlib.sha256(line.front_end.code.encode())
+    for entity, declared in sorted(line.front_end.attributes.items()):
+        digest.update(repr((entity, json_schema((declared,), "{name}"))).encode())
+    for name, point in sorted(line.points.items()):
+        digest.update(f"{name}={code_hash(point.default)}".encode())
+    for node in sorted(line.nodes, key=lambda node: node.code):
+        digest.update(repr((node.code, sorted(node.when.items()), sorted(node.settings.items()))).encode())
+        for candidates in sorted(node.candidates.values(), key=lambda one: one.point.name):
+            written = [_written(answer) for answer in candidates.answers]
+            ordered = [[_written(answer) for answer in order] for order in candidates.orders]
+            digest.update(repr((candidates.point.name, sorted(written), sorted(ordered))).encode())
+    return digest.hexdigest()[:16]
 
 
-class _Words:
-    """Combine element by element; the default speaks for the lines on which nobody has an opinion."""
-
-    def __init__(self, point: Point) -> None:
-        self._point = point
-        self._combine = point.combine.combine or _first
-
-    def open(self, lines: Sequence[Any]) -> AnswerRecord:
-        return [[] for _ in lines]
-
-    def hear(self, said: AnswerRecord, who: str, values: Sequence[Any]) -> None:
-        if len(values) != len(said):
-            raise AnswerFailed(
-                f"{who} answered {self._point.name!r} with {len(values)} elements for {len(said)} lines",
-                remedy="answer one element for each line, PASS where it has no opinion",
-            )
-        for heard, value in zip(said, values, strict=True):
-            if value is not PASS:
-                heard.append((who, value))
-
-    def join(self, said: AnswerRecord, defaults: Sequence[Any]) -> tuple[Any, ...]:
-        combine = self._combine
-        return tuple(combine(heard) if heard else value for heard, value in zip(said, defaults, strict=True))
-
-
-def _first(said: Sequence[tuple[str, Any]]) -> Any:
-    return said[0][1]
-
-
-def _bounded(point: Point, compiled: Function) -> Function:
-    """Give an async point its deadline: one slow answer must not take the whole call's."""
-
-    async def ask(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return await within(point.deadline_ms / 1000, compiled(*args, **kwargs))
-        except DeadlinePassed:
-            raise Unavailable(
-                f"no answer to {point.name!r} within {point.deadline_ms} ms",
-                remedy="try again; if it persists, look at the front end's service",
-            ) from None
-
-    return ask
-
-
-def _falling_back(point: Point, compiled: Function, default: Function) -> Function:
-    def failed(error: Exception) -> None:
-        log.warning("an answer to %s failed, the default stands: %r", point.name, error)
-
-    def ask(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return compiled(*args, **kwargs)
-        except Exception as error:
-            failed(error)
-            return default(*args, **kwargs)
-
-    async def ask_later(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return await compiled(*args, **kwargs)
-        except Exception as error:
-            failed(error)
-            return await default(*args, **kwargs)
-
-    return ask_later if point.is_async else ask
+def _written(answer: Answer) -> tuple[str, ...]:
+    conditions = repr(sorted((name, sorted(values)) for name, values in answer.when.items()))
+    predicate = code_hash(answer.applies) if answer.applies else ""
+    return answer.label, str(answer.rank), answer.stage, conditions, predicate, code_hash(answer.function)

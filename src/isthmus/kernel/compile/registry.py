@@ -12,9 +12,9 @@ from ..declare.extension import Dimension
 from ..declare.front_end import FrontEnd
 from ..declare.pack import Pack
 from ..errors import BuildProblems, kebab
+from .answers import Point
 from .binding import bind
 from .front_ends import compile_front_ends
-from .plan import Point
 from .release import Release
 
 _NAME = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*")

@@ -3,138 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from types import CodeType
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from ..contract import json_schema
-from ..declare.capability import Capability, Implementation
-from ..declare.extension import Answer, Dimension
-from ..declare.front_end import FrontEnd
+from ..declare.extension import Dimension
 from ..declare.pack import Pack
-from ..errors import NotPermitted, UnknownCapability, UnknownDimensionValue, near
-from .fingerprint import code_hash
-from .ordering import Candidates, Dims
-from .plan import Compiler, Plan, Point
-
-Read = Callable[[Any], tuple[str | None, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """One place in a front end's tree, with all answers that can speak there, by point."""
-
-    code: str
-    when: Dims
-    settings: Mapping[str, str]
-    candidates: Mapping[Point, Candidates]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoundCapability:
-    """A capability with its implementation and the dimensions that its ask carries."""
-
-    capability: Capability[Any, Any]
-    implementation: Implementation
-    dimensions: tuple[str, ...]
-    read: Read | None  # ask → dimension values; None where the ask carries none
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompiledFrontEnd:
-    """One front end of a release, compiled box by box as boxes are met."""
-
-    front_end: FrontEnd
-    nodes: tuple[Node, ...]  # children before their parents, so that the first that fits is the deepest
-    permitted: frozenset[str]
-    offered: Mapping[str, BoundCapability]  # the release's, and the front end's own
-    points: Mapping[str, Point]
-    dimensions: Mapping[str, Dimension]  # with the values that its products add
-    compiler: Compiler
-    choose: Callable[[BoundCapability, Any, Any], tuple[CompiledFrontEnd, BoundCapability, Any]] | None = (
-        None  # of two versions, for each call
-    )
-    _plans: dict[tuple[tuple[str, str], ...], Plan] = field(default_factory=dict[tuple[tuple[str, str], ...], Plan])
-    _met: dict[tuple[object, ...], Plan] = field(default_factory=dict[tuple[object, ...], Plan])
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Hash answers, order, defaults and the code they reach: equal means that nothing can differ."""
-        return _fingerprint(self)
-
-    @cached_property
-    def reactions(self) -> Mapping[str, tuple[BoundCapability, ...]]:
-        """Return the internal flows whose ask is an event, by its name: each runs where the event is emitted."""
-        found: dict[str, tuple[BoundCapability, ...]] = {}
-        for _, one in sorted(self.offered.items()):
-            reacts_to = getattr(one.capability.ask, "__isthmus_event__", None)
-            if reacts_to is not None and one.capability.is_internal:
-                found[reacts_to.name] = (*found.get(reacts_to.name, ()), one)
-        return found
-
-    def find(self, name: str) -> BoundCapability:
-        """Return a capability, a shared one or the front end's own. Raises UnknownCapability."""
-        return _find(self.offered, name)
-
-    def plan_for(self, offered: BoundCapability, ask: Any) -> Plan:
-        """Return the plan for the dimension values in an ask.
-
-        Raises UnknownDimensionValue with the allowed values where the ask names another.
-        """
-        values = offered.read(ask) if offered.read else ()
-        met = (offered.dimensions, values)
-        found = self._met.get(met)
-        if found is None:
-            named = {name: value for name, value in zip(*met, strict=True) if value is not None}
-            found = self._met[met] = self.plan(self.checked(named))
-        return found
-
-    def checked(self, dims: Dims) -> Dims:
-        """Return dimension values that this front end knows. Raises UnknownDimensionValue with the allowed ones."""
-        for name, value in dims.items():
-            known = self.dimensions[name].values if name in self.dimensions else ()
-            if value not in known:
-                raise UnknownDimensionValue(
-                    f"{name} {value!r} is not known to {self.front_end.code!r}{near(value, known)}",
-                    remedy=f"use one of {', '.join(known)}" if known else "leave it out",
-                    path=f"$.{name}",
-                )
-        return dims
-
-    def plan(self, dims: Dims) -> Plan:
-        """Return the plan for dimension values; a dimension that is not named has its default."""
-        key = tuple(sorted((name, value) for name, value in dims.items() if value != self.dimensions[name].default))
-        found = self._plans.get(key)
-        return found if found is not None else self._plans.setdefault(key, self._planned(dict(key)))
-
-    def plan_of_box(self, box: str) -> Plan:
-        """Return the plan of a stored box, such as `north.outlet?order_kind=presale`."""
-        query = box.partition("?")[2]
-        pairs = [pair.partition("=") for pair in query.split("&")] if query else []
-        return self.plan({name: value for name, _, value in pairs if name in self.dimensions})
-
-    def answerer(self, code: CodeType) -> str:
-        """Return `owner.answer (file:line)` of the answer whose code this is, or nothing."""
-        for node in self.nodes:
-            for candidates in node.candidates.values():
-                for answer in candidates.answers:
-                    if answer.function.__code__ is code:
-                        return f"{answer.label} ({answer.source})"
-        return ""
-
-    def _planned(self, dims: Dims) -> Plan:
-        full = {name: dims.get(name, dimension.default) for name, dimension in self.dimensions.items()}
-        node = next(node for node in self.nodes if node.when.items() <= full.items())
-        query = "&".join(f"{name}={value}" for name, value in sorted(dims.items()))
-
-        def find(point: Point) -> Sequence[Answer]:
-            candidates = node.candidates.get(point)
-            return candidates.ranked(full) if candidates else ()
-
-        return Plan(self, f"{node.code}?{query}" if query else node.code, full, node.settings, find)
+from ..errors import NotPermitted, near
+from .answers import Point
+from .plan import BoundCapability, CompiledFrontEnd, find_capability
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,38 +36,8 @@ class Release:
 
     def find(self, name: str) -> BoundCapability:
         """Return a shared capability. Raises UnknownCapability."""
-        return _find(self.offered, name)
+        return find_capability(self.offered, name)
 
     def replacing(self, *lines: CompiledFrontEnd) -> Release:
         """Return a release in which these lines are new and every other one is the very same."""
         return dataclasses.replace(self, lines={**self.lines, **{line.front_end.code: line for line in lines}})
-
-
-def _find(offered: Mapping[str, BoundCapability], name: str) -> BoundCapability:
-    if (found := offered.get(name)) is None:
-        raise UnknownCapability(
-            f"no capability is called {name!r}{near(name, offered)}",
-            remedy="see the API document for what this front end may call",
-        )
-    return found
-
-
-def _fingerprint(line: CompiledFrontEnd) -> str:
-    digest = hashlib.sha256(line.front_end.code.encode())
-    for entity, declared in sorted(line.front_end.attributes.items()):
-        digest.update(repr((entity, json_schema((declared,), "{name}"))).encode())
-    for name, point in sorted(line.points.items()):
-        digest.update(f"{name}={code_hash(point.default)}".encode())
-    for node in sorted(line.nodes, key=lambda node: node.code):
-        digest.update(repr((node.code, sorted(node.when.items()), sorted(node.settings.items()))).encode())
-        for candidates in sorted(node.candidates.values(), key=lambda one: one.point.name):
-            written = [_written(answer) for answer in candidates.answers]
-            ordered = [[_written(answer) for answer in order] for order in candidates.orders]
-            digest.update(repr((candidates.point.name, sorted(written), sorted(ordered))).encode())
-    return digest.hexdigest()[:16]
-
-
-def _written(answer: Answer) -> tuple[str, ...]:
-    conditions = repr(sorted((name, sorted(values)) for name, values in answer.when.items()))
-    predicate = code_hash(answer.applies) if answer.applies else ""
-    return answer.label, str(answer.rank), answer.stage, conditions, predicate, code_hash(answer.function)

@@ -1,19 +1,16 @@
-"""Declare a capability or an event, and bind an implementation; all of it inert until a Registry reads it."""
+"""Declare a capability or an event; both inert until a Registry reads them."""
 
 from __future__ import annotations
 
 import enum
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_type_hints
+from typing import Any, Generic, TypeVar, cast, get_type_hints
 
 from ..contract import Value
 from ..errors import IsthmusError
-
-if TYPE_CHECKING:
-    from ..run.call import Context
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -49,12 +46,12 @@ class Capability(Generic[A, R]):
     ask: type[A]
     answer: type[R]
     raises: tuple[type[IsthmusError], ...]
-    uses: tuple[Capability[Any, Any], ...]  # a flow's parts; empty for a pack's own capability
     deadline_ms: int
     is_internal: bool  # only flows call it: no front end may, whatever it uses
     doc: str
     source: str
     deprecated: Deprecated | None = None
+    uses: tuple[Capability[Any, Any], ...] = ()  # a flow's parts; empty for a pack's own capability
 
     @property
     def pack(self) -> str:
@@ -76,7 +73,26 @@ def capability(
     is_internal: only flows may call it, such as "mark as paid", which would be a lie from anyone else. deprecated:
     every answer over HTTP says so, and until when it is there; the next version is a capability beside it.
     """
-    return _declared(name, version, effect, tuple(raises), (), deadline_ms, is_internal, deprecated)
+
+    def declare(function: Callable[[A], R]) -> Capability[A, R]:
+        hints = get_type_hints(function, include_extras=True)
+        answer = hints.pop("return")
+        (ask,) = hints.values()
+        return Capability(
+            name=name,
+            version=version,
+            effect=effect,
+            ask=ask,
+            answer=answer,
+            raises=tuple(raises),
+            deadline_ms=deadline_ms,
+            is_internal=is_internal,
+            doc=inspect.getdoc(function) or "",
+            source=source_of(function),
+            deprecated=deprecated,
+        )
+
+    return declare
 
 
 def flow(
@@ -95,64 +111,11 @@ def flow(
     does and before it commits, and its refusal undoes all of it. (Not where calls are answered together.)
     """
     inherited = (error for part in uses for error in part.raises)
-    errors = tuple(dict.fromkeys([*raises, *inherited]))
-    return _declared(name, version, effect, errors, tuple(uses), deadline_ms, is_internal)
-
-
-def _declared(
-    name: str,
-    version: str,
-    effect: Effect,
-    raises: tuple[type[IsthmusError], ...],
-    uses: tuple[Capability[Any, Any], ...],
-    deadline_ms: int,
-    is_internal: bool,
-    deprecated: Deprecated | None = None,
-) -> Callable[[Callable[[A], R]], Capability[A, R]]:
-    def declare(function: Callable[[A], R]) -> Capability[A, R]:
-        hints = get_type_hints(function, include_extras=True)
-        answer = hints.pop("return")
-        (ask,) = hints.values()
-        return Capability(
-            name=name,
-            version=version,
-            effect=effect,
-            ask=ask,
-            answer=answer,
-            raises=raises,
-            uses=uses,
-            deadline_ms=deadline_ms,
-            is_internal=is_internal,
-            doc=inspect.getdoc(function) or "",
-            source=source_of(function),
-            deprecated=deprecated,
-        )
-
-    return declare
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Implementation:
-    """The function that does what a capability promises.
-
-    together: what may take a call up to answer it in one transaction with others; it gives None where it does not.
-    """
-
-    capability: Capability[Any, Any]
-    function: Callable[[Any, Context], Coroutine[Any, Any, Any]]
-    source: str
-    together: Callable[[Any], Coroutine[Any, Any, Any] | None] | None = None
-
-
-def implements(
-    capability: Capability[A, R], *, together: Callable[[Any], Coroutine[Any, Any, Any] | None] | None = None
-) -> Callable[[Callable[[A, Context], Coroutine[Any, Any, R]]], Implementation]:
-    """Bind a coroutine function `(ask, ctx) -> answer` to a capability."""
-
-    def bind(function: Callable[[A, Context], Coroutine[Any, Any, R]]) -> Implementation:
-        return Implementation(capability=capability, function=function, source=source_of(function), together=together)
-
-    return bind
+    errors = dict.fromkeys([*raises, *inherited])
+    declare: Callable[[Callable[[A], R]], Capability[A, R]] = capability(
+        name, version=version, effect=effect, raises=[*errors], deadline_ms=deadline_ms, is_internal=is_internal
+    )
+    return lambda function: replace(declare(function), uses=tuple(uses))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..contract import Value
-from .capability import Capability, Implementation
+from .capability import Capability
 from .extension import Answer, ExtensionPoint
+from .implementation import Implementation
 
 Order = Mapping[ExtensionPoint[..., Any], Sequence[Answer]]
 

@@ -8,8 +8,9 @@ from types import ModuleType
 from typing import Any
 
 from ..contract import Value
-from .capability import Capability, Implementation
+from .capability import Capability
 from .extension import ExtensionPoint
+from .implementation import Implementation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,25 +9,22 @@ import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
-from ..compile.plan import Plan
-from ..compile.release import BoundCapability
+from ..compile.plan import BoundCapability, Plan
+from ..compile.release import Release
 from ..contract import Value, check, decode, encode, fit
 from ..declare.capability import Capability, Effect, event_kind
-from ..declare.extension import ExtensionPoint
+from ..declare.context import Ask, Caller
 from ..errors import BadAsk, Fault, Refusal
-from ..ports import Claim, EventRow, Session
+from ..ports import Claim, EventRow, Session, Stepping, Store
 from ..trace import Trace, tracing_part
-
-if TYPE_CHECKING:
-    from .pipeline import Platform
-    from .saga import SagaLog, Step
 
 A = TypeVar("A")
 R = TypeVar("R")
 T = TypeVar("T")
-P = ParamSpec("P")
+Ends = Callable[[Any], Any]
+Answered = tuple[Any, bytes | None]  # the answer, and its bytes where they were written under a key
 
 ATTRIBUTES_MAX = 4096  # bytes of one entity: a row stays within a page of PostgreSQL (8 kB) with its other columns
 
@@ -38,20 +35,30 @@ _MAY_CALL = {
 }
 
 
-class Ask(Protocol):
-    """`ctx.answer(point)(…)`: the plan's answer to an extension point, with the point's own signature."""
+class Runner(Protocol):
+    """What a call needs of the platform that runs it."""
 
-    def __call__(self, point: ExtensionPoint[P, R], /) -> Callable[P, R]: ...
+    release: Release
+    store: Store
+    resources: dict[type, object]
+
+    async def run(self, call: Call) -> Answered: ...
 
 
-class Caller(Value):
-    """Who calls, as the credential says: never taken from an ask. is_told: it is the platform, with an event."""
+class SagaPosition(Protocol):
+    """How far a flow in steps has come, as its context needs to know it."""
 
-    front_end: str
-    client: str = ""
-    scopes: tuple[str, ...] | None = None  # capabilities the client is limited to; None: all of its front end
-    trace: str = ""
-    is_told: bool = False
+    is_again: bool
+    undo: list[tuple[BoundCapability, Any]]
+
+    async def step(self, call: Call, offered: BoundCapability, ask: Any, ends: Ends | None = None) -> Any: ...
+
+
+class StepTransaction(Protocol):
+    """The transaction of one step, which commits with its place in the saga's log."""
+
+    def open(self) -> Stepping: ...
+    async def commit(self, session: Stepping, events: Any, answer: Any) -> None: ...
 
 
 class _NoSession:
@@ -68,7 +75,7 @@ NO_SESSION = cast(Session, _NoSession())
 class Call:
     """One capability on its way through the pipeline, and what the parts that it calls share with it."""
 
-    platform: Platform
+    platform: Runner
     offered: BoundCapability
     plan: Plan  # and with it the release that the call began with, whatever is deployed meanwhile
     ask: Any
@@ -83,8 +90,8 @@ class Call:
     ids: int = 0
     made: set[str] = field(default_factory=set[str])  # the ids, as text
     rollback_only: str = ""  # the part that refused inside this transaction and was caught
-    trail: SagaLog | None = None
-    step: Step | None = None  # it is one of a flow's, and committed with its place in the log
+    trail: SagaPosition | None = None
+    step: StepTransaction | None = None  # it is one of a flow's, and committed with its place in the log
     is_taken_over: bool = False  # by the platform: who had called it is gone
     drawn: random.Random | None = None
 
@@ -106,7 +113,7 @@ class Call:
 
     def answering(self) -> Coroutine[Any, Any, Any]:
         """Return the run of the implementation, ready to be awaited."""
-        return self.offered.implementation.function(self.ask, Context(self, self.plan, self.offered.capability))
+        return self.offered.implementation.function(self.ask, CallContext(self, self.plan, self.offered.capability))
 
     async def react(self) -> None:
         """Run the flows that react to the events of this call, in its transaction; one that refuses undoes the call."""
@@ -114,7 +121,7 @@ class Call:
         for event in self.events:  # what a reaction emits comes behind them
             for offered in reactions.get(event.type, ()):
                 ask = decode(event.data, offered.capability.ask)
-                answering = offered.implementation.function(ask, Context(self, self.plan, offered.capability))
+                answering = offered.implementation.function(ask, CallContext(self, self.plan, offered.capability))
                 if self.story is not None:
                     answering = tracing_part(self.story, offered.capability.name, ask, answering)
                 await answering
@@ -124,8 +131,8 @@ class Call:
         return self.drawn
 
 
-class Context:
-    """What an implementation is given. Its front end, time, ids and chance come from here and from nowhere else."""
+class CallContext:
+    """The context of one call: what `declare/context.py` says, each from the call and its plan."""
 
     __slots__ = ("_call", "_capability", "answer", "plan")
 
@@ -137,22 +144,14 @@ class Context:
 
     @property
     def front_end(self) -> str:
-        """The front end on whose behalf this runs, which every row carries."""
         return self.plan.front_end
 
     @property
     def box(self) -> str:
-        """Front end and dimension values; store it with an entity to act in its box later."""
         return self.plan.box
 
     @property
-    def session(self) -> Session:
-        """The statements of this call: over the platform's tables, or a front end's own for its own capabilities."""
-        return self._call.session.own() if self._capability.pack == self.plan.front_end else self._call.session
-
-    @property
     def now(self) -> datetime:
-        """The time of this call, in UTC: the same wherever it is asked."""
         return self._call.now
 
     @property
@@ -164,12 +163,18 @@ class Context:
         return self._call.caller
 
     @property
+    def is_taken_over(self) -> bool:
+        return self._call.is_taken_over
+
+    @property
+    def session(self) -> Session:
+        return self._call.session.own() if self._capability.pack == self.plan.front_end else self._call.session
+
+    @property
     def random(self) -> random.Random:
-        """Chance that a replay of the call meets again: seeded by the call's id."""
         return self._call.chance()
 
     def new_id(self) -> uuid.UUID:
-        """Return an id (UUID version 7, RFC 9562): ordered by time, and the same in a replay of the call."""
         call = self._call
         call.ids += 1
         chance = hashlib.blake2b(f"{call.id}/{call.ids}".encode(), digest_size=8).digest()
@@ -178,20 +183,14 @@ class Context:
         return made
 
     def is_new(self, reference: str) -> bool:
-        """Whether this call has made this id: then nothing of it is there yet that would have to be looked up."""
         return reference in self._call.made
 
     def resource(self, type_: type[T]) -> T:
-        """Return what the composition root provides under this type, such as payment providers."""
         if (found := self._call.platform.resources.get(type_)) is None:
             raise Fault(f"nothing provides {type_.__name__}", remedy="pass it in the resources of the Platform")
         return cast(T, found)
 
     def attributes(self, entity: str, given: dict[str, Any], path: str) -> dict[str, Any]:
-        """Return attributes of an entity as the front end declares them: checked, with defaults filled in, as JSON.
-
-        Raises BadAsk, with `path` in front, for what does not fit, and for any where it declares none.
-        """
         declared = self.plan.line.front_end.attributes.get(entity)
         if declared is None and not given:
             return given
@@ -207,11 +206,6 @@ class Context:
         return decode(written, dict[str, Any])
 
     def emit(self, event: Value) -> None:
-        """Put an event into the outbox with the transaction of this call; it is sent if and only if that commits.
-
-        Raises Fault for one that breaks the contract that a pack or this front end declares under its name, and for
-        one that neither declares: nobody could read it.
-        """
         call = self._call
         if call.effect is not Effect.WRITE:
             raise Fault(f"{type(event).__name__} emitted outside a transaction", remedy="emit in a WRITE capability")
@@ -241,39 +235,24 @@ class Context:
         if call.story is not None:
             call.story.events.append((kind.name, event))
 
-    def acting_for(self, box: str) -> Context:
-        """Return this context with the answers of a stored entity's box, so that it is treated as it was sold.
-
-        Raises Fault for another front end's box: its rows are not in this transaction.
-        """
+    def acting_for(self, box: str) -> CallContext:
         if box == self.plan.box:
             return self
         if box.partition("?")[0].partition(".")[0] != self.front_end:
             raise Fault(f"box {box!r} is not of {self.front_end!r}", remedy="call the platform for that front end")
-        return Context(self._call, self.plan.line.plan_of_box(box), self._capability)
+        return CallContext(self._call, self.plan.line.plan_of_box(box), self._capability)
 
     @property
     def is_again(self) -> bool:
-        """Whether an earlier run of this flow came as far as this: what lies outside may have been asked already."""
         return self._call.trail is not None and self._call.trail.is_again
-
-    @property
-    def is_taken_over(self) -> bool:
-        """Whether the platform goes on with this flow by itself, since whoever ran it is gone."""
-        return self._call.is_taken_over
 
     async def call(
         self, capability: Capability[A, R], ask: A, *, ends: Callable[[R], object | None] | None = None
     ) -> R:
-        """Call another capability as part of this call: in its transaction, or as its next step.
-
-        ends: says from the answer of a step what the flow answers if this was its last step, and None if it goes on.
-        That answer is then kept in the transaction of the step, and the flow has to return it.
-        """
         call, offered = self._call, self._part(capability)
         if call.trail is not None:
             return await call.trail.step(call, offered, ask, ends)
-        answering = offered.implementation.function(ask, Context(call, self.plan, capability))
+        answering = offered.implementation.function(ask, CallContext(call, self.plan, capability))
         if call.story is not None:
             answering = tracing_part(call.story, capability.name, ask, answering)
         try:
@@ -283,7 +262,6 @@ class Context:
             raise
 
     async def attempt(self, capability: Capability[A, R], ask: A) -> R:
-        """Call a capability so that its refusal can be caught: what it wrote is undone, the rest goes on."""
         call = self._call
         if call.trail is not None:
             return await self.call(capability, ask)  # a step is a transaction of its own, undone where it refuses
@@ -300,7 +278,6 @@ class Context:
             raise
 
     def compensate_with(self, capability: Capability[A, Any], ask: A) -> None:
-        """Have this capability called, last first, if a later step of this flow fails."""
         if self._call.trail is None:
             raise Fault(
                 f"{capability.name!r} is to undo a step, and this call has none",

@@ -23,8 +23,9 @@ from weakref import WeakKeyDictionary
 
 from .. import errors, ports
 from ..deadline import DeadlinePassed, within
-from .call import Call, Context
-from .pipeline import Answered, Platform, write_alone
+from ..declare.context import Context
+from .call import Answered, Call, CallContext, Runner
+from .pipeline import write_alone
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -61,7 +62,7 @@ class GroupCommit(Generic[A, R]):
     def __init__(self, by: Callable[[A], Hashable | None], decide: Decide[A, R]) -> None:
         self._by = by
         self._decide = decide
-        self._queues: WeakKeyDictionary[Platform, dict[Hashable, Queue]] = WeakKeyDictionary()
+        self._queues: WeakKeyDictionary[Runner, dict[Hashable, Queue]] = WeakKeyDictionary()
 
     def __call__(self, call: Call) -> Coroutine[Any, Any, Answered] | None:
         """Take a call up, or give None where it goes alone."""
@@ -134,6 +135,6 @@ class GroupCommit(Generic[A, R]):
         return outcomes
 
 
-def _context(call: Call, session: ports.Session) -> Context:
+def _context(call: Call, session: ports.Session) -> CallContext:
     call.session = session
-    return Context(call, call.plan, call.offered.capability)
+    return CallContext(call, call.plan, call.offered.capability)

@@ -16,29 +16,21 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
 
-from ..compile.release import BoundCapability, CompiledFrontEnd, Release
+from .. import errors
+from ..compile.plan import BoundCapability, CompiledFrontEnd
+from ..compile.release import Release
 from ..contract import Value, check, decode, encode
 from ..deadline import DeadlinePassed, within
 from ..declare.capability import Capability, Effect
-from ..errors import (
-    AlreadyAnswered,
-    AnswerFailed,
-    BadAsk,
-    DeadlineExceeded,
-    Fault,
-    IsthmusError,
-    NotPermitted,
-    Refusal,
-    near,
-)
+from ..declare.context import Caller
+from ..errors import AlreadyAnswered, IsthmusError, near
 from ..ports import Claim, Saga, Stepping, Store, Writing
 from ..trace import Trace, trace_now
-from .call import NO_SESSION, Call, Caller, new_call_id
+from .call import NO_SESSION, Answered, Call, new_call_id
 from .saga import OWN_KEY, run_saga
 
 A = TypeVar("A")
 R = TypeVar("R")
-Answered = tuple[Any, bytes | None]  # the answer, and its bytes where they were written under a key
 
 KEY_LENGTH_MAX = 255
 
@@ -176,7 +168,7 @@ class Platform:
             return await _BY_EFFECT[call.effect](call)
         except DeadlinePassed:
             undone = "its steps are undone" if call.effect is Effect.SAGA else "nothing was changed"
-            raise DeadlineExceeded(
+            raise errors.DeadlineExceeded(
                 f"{call.offered.capability.name!r} had no answer within {call.limit_ms} ms, and {undone}",
                 remedy="send it again with the same Idempotency-Key",
             ) from None
@@ -227,13 +219,13 @@ def _permitted(line: CompiledFrontEnd, name: str, caller: Caller) -> BoundCapabi
     offered = line.find(name)
     if name not in line.permitted and not (caller.is_told and offered.capability in line.front_end.told()):
         if offered.capability in line.front_end.capabilities:
-            raise NotPermitted(f"{name!r} is called by events or flows only", remedy="cause what it reacts to")
-        raise NotPermitted(
+            raise errors.NotPermitted(f"{name!r} is called by events or flows only", remedy="cause what it reacts to")
+        raise errors.NotPermitted(
             f"front end {caller.front_end!r} does not use {name!r}{near(name, line.permitted)}",
             remedy=f"add {name!r} to uses=[...] of the front end",
         )
     if caller.scopes is not None and name not in caller.scopes and f"{offered.capability.pack}.*" not in caller.scopes:
-        raise NotPermitted(
+        raise errors.NotPermitted(
             f"client {caller.client!r} is not allowed {name!r}",
             remedy=f"use a key whose scopes have {name!r} or '{offered.capability.pack}.*'",
         )
@@ -259,7 +251,7 @@ async def write_alone(call: Call) -> Answered:
     try:
         answer = await within(call.limit_ms / 1000, _written(call))
         if call.rollback_only:
-            raise Fault(
+            raise errors.Fault(
                 f"{call.rollback_only!r} refused inside {call.offered.capability.name!r}, which went on",
                 remedy="call it with ctx.attempt where a refusal may be caught",
             )
@@ -300,20 +292,22 @@ def _story(call: Call) -> Trace:
     )
 
 
-def _fault(call: Call, error: Exception) -> Fault:
+def _fault(call: Call, error: Exception) -> errors.Fault:
     trace = error.__traceback__
     while trace is not None:
         if who := call.plan.line.answerer(trace.tb_frame.f_code):
-            return AnswerFailed(f"{who} raised {error!r}", remedy="mend the answer, or roll the front end back")
+            return errors.AnswerFailed(f"{who} raised {error!r}", remedy="mend the answer, or roll the front end back")
         trace = trace.tb_next
-    return Fault(f"{call.offered.capability.name!r} failed with {error!r}", remedy="report it with the call's id")
+    return errors.Fault(
+        f"{call.offered.capability.name!r} failed with {error!r}", remedy="report it with the call's id"
+    )
 
 
 def _claim(offered: BoundCapability, ask: Any, key: str) -> Claim | None:
     if offered.capability.effect is Effect.READ:
         return None
     if not 0 < len(key) <= KEY_LENGTH_MAX or not key.isprintable():
-        raise BadAsk(
+        raise errors.BadAsk(
             f"an Idempotency-Key of {len(key)} characters",
             remedy=f"send 1 to {KEY_LENGTH_MAX} printable characters, such as a UUID",
             path="Idempotency-Key",
@@ -324,5 +318,5 @@ def _claim(offered: BoundCapability, ask: Any, key: str) -> Claim | None:
 def _warn_undeclared(capability: Capability[Any, Any], refused: IsthmusError) -> None:
     """Say so where a domain refuses in a way that its contract does not tell; the kernel's own need no telling."""
     is_kernels = type(refused).__module__ == IsthmusError.__module__
-    if not is_kernels and isinstance(refused, Refusal) and not isinstance(refused, capability.raises):
+    if not is_kernels and isinstance(refused, errors.Refusal) and not isinstance(refused, capability.raises):
         warnings.warn(f"{capability.name!r} does not declare {type(refused).__name__}", RuntimeWarning, stacklevel=2)

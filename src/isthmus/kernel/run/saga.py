@@ -14,21 +14,20 @@ sees to it that all is undone, and begins anew at places of its own.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from msgspec import Raw
 
-from ..compile.release import BoundCapability
+from ..compile.plan import BoundCapability
 from ..contract import decode, encode
 from ..deadline import within
 from ..declare.capability import Effect
 from ..errors import AlreadyAnswered, BadAsk, Fault, IsthmusError, Refusal, Unavailable
 from ..ports import Claim, Saga, Stepping, Superseded
 from ..trace import tracing_part
-from .call import Call
+from .call import Answered, Call, Ends
 
 OWN_KEY = "call/"  # before the id of a call that came without a key
 RUNS_MAX = 100  # of one flow, each given up before the next: it costs a look at every earlier one
@@ -36,7 +35,6 @@ LEFT_AFTER_S = 30  # beyond a flow's deadline: who has not gone on by then is de
 _MARK = b'{"given up":'  # no answer has a field of this name
 
 _Undo = list[tuple[BoundCapability, Any]]
-Ends = Callable[[Any], Any]
 
 
 class _MetMark(BaseException):
@@ -275,9 +273,9 @@ class SagaLog:
         return f"{self.prefix}{number}"
 
 
-async def run_saga(call: Call) -> tuple[Any, bytes | None]:
+async def run_saga(call: Call) -> Answered:
     """Run a flow from its start, or go on with what an earlier run of it left."""
-    if call.trail is not None:  # it is a step of another flow, and keeps its log
+    if isinstance(call.trail, SagaLog):  # it is a step of another flow, and keeps its log
         return await _run(call, call.trail), None
     if call.claim is not None:  # an id that follows from the key, so that any run of it has the same
         call.given_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{call.plan.front_end}/{call.claim.key}"))

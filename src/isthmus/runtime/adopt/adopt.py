@@ -3,7 +3,7 @@
     [adopted.erp]                       # in isthmus.toml
     document = "adopted/erp.json"       # as `isthmus adopt` has kept it
     url = "https://erp.internal"
-    secret = "ERP_TOKEN"                # the environment variable that has the credential
+    secret = { secret = "erp" }         # its credential, or "ERP_TOKEN": the environment variable that has it
     leave_out = ["get-order"]           # what a pack of one's own does by now
 
 A front end uses an adopted capability as any other, and never learns that it is one: so it can be replaced by one of
@@ -24,6 +24,7 @@ import msgspec
 
 from isthmus.kernel import Capability, Context, Effect, Pack, Value
 from isthmus.kernel.host import Implementation
+from isthmus.manifest import Secret
 
 from .request import Body, CannotCarry, Operation
 from .service import Auth, InTheWay, NotThere, Service, ServiceDown, ServiceRefused
@@ -95,7 +96,7 @@ class Adoption:
     name: str
     document: Path
     url: str
-    secret: str = ""
+    secret: str | Secret = ""
     leave_out: tuple[str, ...] = ()
 
 
@@ -171,7 +172,7 @@ def adopted_pack(adoption: Adoption) -> Pack:
     )
 
 
-def auth_of(document: Document, secret: str) -> Auth:
+def auth_of(document: Document, secret: str | Secret) -> Auth:
     """Return how the service wants its calls signed; none where no secret is named."""
     schemes = cast("Mapping[str, Any]", document.get("components", {}).get("securitySchemes", {}))
     if not secret:

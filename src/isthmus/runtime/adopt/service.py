@@ -14,6 +14,7 @@ import httpx
 import msgspec
 
 from isthmus.kernel import errors
+from isthmus.manifest import Secret
 
 from .request import Operation, Query, filled
 
@@ -51,17 +52,22 @@ class ServiceDown(errors.Unavailable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
-    """How calls are signed: the kind, the header or parameter, and the environment variable that has the secret."""
+    """How calls are signed: the kind, the header or parameter, and the secret, or the variable that has it."""
 
     kind: str  # "bearer", "basic", "header", "query" or "none"
     name: str = ""
-    secret: str = ""
+    secret: str | Secret = ""
+
+    @property
+    def kept(self) -> str:
+        """Return the name of the secret."""
+        return self.secret.name if isinstance(self.secret, Secret) else self.secret
 
     def signed(self, headers: dict[str, str], query: Query) -> None:
         """Add the credential. Raises ServiceDown where its variable is not set."""
         if self.kind == "none":
             return
-        value = os.environ.get(self.secret)
+        value = self.secret.reveal() if isinstance(self.secret, Secret) else os.environ.get(self.secret)
         if value is None:
             raise ServiceDown(f"the variable {self.secret} is not set", remedy=f"set {self.secret} and start again")
         if self.kind == "bearer":
@@ -220,7 +226,7 @@ class Service:
             return answer.content
         if answer.status in (401, 403):
             raise ServiceDown(
-                f"{self.name} does not take our credential ({answer.status})", remedy=f"check {self.auth.secret}"
+                f"{self.name} does not take our credential ({answer.status})", remedy=f"check {self.auth.kept}"
             )
         if answer.status < 400:
             raise ServiceDown(f"{self.name} redirects ({answer.status})", remedy="adopt it at the address it has")

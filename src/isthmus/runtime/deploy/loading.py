@@ -56,8 +56,12 @@ def load_front_end(folder: Path) -> FrontEnd:
 def import_path(*before: Path) -> str:
     """Return the PYTHONPATH of a process that loads a front end: these folders, the platform, a company's own packs."""
     source = Path(isthmus.__file__).parents[1]
-    companies = [one for one in sys.path if one and Path(one, SETTINGS).is_file()]
-    return os.pathsep.join(dict.fromkeys(map(str, (*before, source, *companies))))
+    return os.pathsep.join(dict.fromkeys(map(str, (*before, source, *company_folders()))))
+
+
+def company_folders() -> list[Path]:
+    """Return the folders of this process's import path that hold settings: a company's own packs lie beside them."""
+    return [Path(one) for one in sys.path if one and Path(one, SETTINGS).is_file()]
 
 
 def front_end_folders(parent: Path) -> list[Path]:

@@ -22,6 +22,8 @@ from typing import Final
 
 import isthmus
 
+from ..deploy.loading import company_folders
+
 LOOK_LIMIT_S: Final = 60
 log = logging.getLogger("isthmus.runtime")
 
@@ -172,7 +174,7 @@ def can_sandbox() -> bool:
 
 
 def _wrapped(command: Sequence[str], hidden: Sequence[Path], kept: Sequence[Path]) -> list[str]:
-    python = {Path(sys.prefix), Path(sys.base_prefix), Path(isthmus.__file__).parents[1]}
+    python = {Path(sys.prefix), Path(sys.base_prefix), Path(isthmus.__file__).parents[1], *company_folders()}
     secrets = (Path.home() / one for one in SECRETS)
     closed = dict.fromkeys((*hidden, *map(Path, SOCKETS), Path("/var/tmp"), *secrets, Path(tempfile.gettempdir())))
     empty = ":".join(dict.fromkeys(str(one.resolve()) for one in closed))

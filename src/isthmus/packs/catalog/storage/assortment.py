@@ -68,7 +68,7 @@ from catalog.sku left join catalog.listing on listing.front_end = $1 and listing
 where sku.product_id = $2 and sku.is_current order by sku.sku
 """
 
-_SEARCH = """
+_LIST = """
 select sku, title, category, brand, seller, product_id from catalog.listing
 where front_end = $1 and is_current and offered_from <= $2 and (offered_to is null or offered_to > $2)
   and (title, sku) > ($3, $4)
@@ -77,8 +77,22 @@ where front_end = $1 and is_current and offered_from <= $2 and (offered_to is nu
 order by title, sku limit $5
 """
 
+# Few goods with the words are put in order; where they are many, the first of the list that have them are found sooner
+# in its order. PostgreSQL would choose as well, if its plan were not the same for all words after five searches.
+_FEW = 2_000
+_SEARCH = f"""
+with sought as materialized (select catalog.sought({{words}}, {{is_wide}}) as query),
+found as materialized (
+    select sku from catalog.sku where words @@ (select query from sought) limit {_FEW + 1}
+),
+few as materialized (select count(*) <= {_FEW} as are_few from found)
+select * from (({{of_few}}) union all ({{of_many}})) as one order by title, sku
+"""
+_OF_FEW = "and (select are_few from few) and sku in (select sku from found)"
+_OF_MANY = """and not (select are_few from few) and exists (
+    select from catalog.sku where sku.sku = listing.sku and words @@ (select query from sought))"""
+
 _OF_CATEGORY = "category = any (array(select code from catalog.category where path @> array[{}]))"
-_OF_WORDS = "sku in (select sku from catalog.sku where words @@ catalog.sought({}, {is_wide}))"
 _OF_ATTRIBUTES = "sku in (select sku from catalog.sku where all_attributes @> {})"
 
 
@@ -165,7 +179,6 @@ async def search(
     arguments: list[object] = [front_end, now, *after, ask.limit + 1]
     filters: list[str] = []
     wanted = (
-        (_OF_WORDS, ask.text.strip() or None),
         (_OF_CATEGORY, ask.category and composed(ask.category)),
         ("brand = {}", ask.brand and composed(ask.brand)),
         ("seller = {}", ask.seller and composed(ask.seller)),
@@ -174,12 +187,15 @@ async def search(
     for condition, value in wanted:
         if value is not None:
             arguments.append(value)
-            filters.append(f"and {condition.format(f'${len(arguments)}', is_wide=is_wide)}")
+            filters.append(f"and {condition.format(f'${len(arguments)}')}")
+    statement = _LIST.format(filters="\n  ".join(filters))
+    if words := ask.text.strip():
+        arguments.append(words)
+        of_few, of_many = (_LIST.format(filters="\n  ".join([*filters, one])) for one in (_OF_FEW, _OF_MANY))
+        statement = _SEARCH.format(words=f"${len(arguments)}", is_wide=is_wide, of_few=of_few, of_many=of_many)
     return [
         api.Found(product_id=product_id, sku=sku, title=title, category=category, brand=brand, seller=seller)
-        for sku, title, category, brand, seller, product_id in await session.fetch(
-            _SEARCH.format(filters="\n  ".join(filters)), *arguments
-        )
+        for sku, title, category, brand, seller, product_id in await session.fetch(statement, *arguments)
     ]
 
 

@@ -11,5 +11,4 @@ from ..storage import forgetting as storage
 
 @implements(api.forget)
 async def forget(ask: Forget, ctx: Context) -> Forgotten:
-    await storage.forget(ctx.session, ctx.front_end, ask.references)
-    return Forgotten()
+    return Forgotten(references=await storage.forget(ctx.session, ctx.front_end, ask.references))

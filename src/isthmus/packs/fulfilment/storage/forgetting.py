@@ -21,6 +21,12 @@ _FORGET = (
 )
 
 
-async def forget(session: ports.Session, front_end: str, references: Sequence[str]) -> None:
+_SHIPMENTS = "select shipment_id from fulfilment.shipment where front_end = $1 and reference = any($2) order by 1"
+
+
+async def forget(session: ports.Session, front_end: str, references: Sequence[str]) -> tuple[str, ...]:
+    """Take out of shipments what says whose they are, and return their ids."""
     for statement in _FORGET if references else ():
         await session.execute(statement, front_end, list(references))
+    rows = await session.fetch(_SHIPMENTS, front_end, list(references))
+    return tuple(str(row["shipment_id"]) for row in rows)

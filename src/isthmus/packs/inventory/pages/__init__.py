@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from isthmus.kernel import errors
+from isthmus.language import mark
 from isthmus.pages import BIGINT_MAX, Asked, Client, Found, GoTo, Shown, ordered
 from isthmus.values import whole_number
 
@@ -112,8 +113,8 @@ async def _shown(request: Asked, client: Client, refused: errors.Refusal | None 
         "acts": [name for name in ("receive", "count", "adjust") if client.may(code, f"inventory.{name}")],
         "reference": client.new_id(),
         "refused": refused,
-        "done": {"receive": "The goods are booked in.", "count": "The stock is as it was counted.",
-              "adjust": "The stock is corrected."}.get(request.query_params.get("done", ""), ""),
+        "done": {"receive": mark("The goods are booked in."), "count": mark("The stock is as it was counted."),
+              "adjust": mark("The stock is corrected.")}.get(request.query_params.get("done", ""), ""),
     }  # fmt: skip
 
 

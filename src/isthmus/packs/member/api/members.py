@@ -215,7 +215,7 @@ class MemberErased(Value):
 
     member_id: UUID
     person_id: UUID
-    merged_ids: tuple[UUID, ...] = ()  # what the membership was called before others went into it
+    merged_ids: tuple[UUID, ...] = ()  # what the memberships were called that went into this one
 
 
 class IdentityTaken(errors.Conflict):

@@ -212,7 +212,7 @@ async def erase(ask: api.Erase, ctx: Context) -> api.Erased:
     found = await storage.lock(ctx.session, ctx.front_end, ask.member_id, states=("active", "erased"))
     if (locked := found.get(ask.member_id)) is None:
         raise api.NotAMember(what=str(ask.member_id))
-    declared = ctx.plan.line.front_end.attributes.get(OWN)
+    declared = ctx.plan.attributes.get(OWN)
     kept = personal_fields(declared).keys() if declared else ()
     own = await storage.attributes(ctx.session, ctx.front_end, locked.member_id)
     left = {name: value for name, value in own.items() if name in kept}  # as pseudonyms, which are still counted

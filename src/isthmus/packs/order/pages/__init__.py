@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from isthmus.kernel import errors
+from isthmus.language import mark
 from isthmus.pages import BIGINT_MAX, Asked, Client, Found, GoTo, Shown, moment_of
 from isthmus.values import whole_number
 
@@ -20,6 +21,12 @@ PAGE_SIZE: Final = 25
 FOUND_MAX: Final = 12  # by a search: more is a page of its own
 ASKED: Final = ("q", "front_end", "state", "member_id", "from", "until")
 STATES: Final = ("placed", "paid", "part-shipped", "shipped", "completed", "cancelled", "expired")
+SHOWN: Final = (  # words of orders, payments and returns that stand on the pages
+    *(mark("placed"), mark("paid"), mark("part shipped"), mark("shipped"), mark("completed"), mark("cancelled")),
+    *(mark("expired"), mark("requested"), mark("approved"), mark("rejected"), mark("received"), mark("refunded")),
+    *(mark("pending"), mark("authorised"), mark("captured"), mark("refused"), mark("voided"), mark("part refunded")),
+    *(mark("normal"), mark("presale"), mark("online"), mark("app"), mark("store"), mark("order"), mark("closed")),
+)
 
 
 Positions = dict[str, str | None]  # by front end: the cursor of its next page; none: from its latest order
@@ -45,29 +52,29 @@ class Act:
 ACTS: Final = (
     Act(
         name="ship",
-        title="Ship what is left",
+        title=mark("Ship what is left"),
         capability="after-sale.ship-order",
         states=("paid", "part-shipped"),
-        note="The goods leave stock and the order says so, in one transaction.",
-        done="The goods are out of stock, and the order is shipped.",
-        field=("parcel", "Parcel"),
+        note=mark("The goods leave stock and the order says so, in one transaction."),
+        done=mark("The goods are out of stock, and the order is shipped."),
+        field=("parcel", mark("Parcel")),
     ),
     Act(
         name="complete",
-        title="Complete",
+        title=mark("Complete"),
         capability="order.complete-order",
         states=("shipped",),
-        note="Records that the goods have arrived.",
-        done="The order is complete.",
+        note=mark("Records that the goods have arrived."),
+        done=mark("The order is complete."),
     ),
     Act(
         name="cancel",
-        title="Cancel",
+        title=mark("Cancel"),
         capability="checkout.cancel-order",
         states=("placed", "paid"),
-        note="Money, stock, coupons and points go back; the front end may keep a fee.",
-        done="The order is cancelled, and what was paid or held went back.",
-        field=("reason", "Reason, for the history"),
+        note=mark("Money, stock, coupons and points go back; the front end may keep a fee."),
+        done=mark("The order is cancelled, and what was paid or held went back."),
+        field=("reason", mark("Reason, for the history")),
         is_final=True,
     ),
 )
@@ -235,9 +242,9 @@ def _positions(cursor: str | None, codes: Sequence[str]) -> Positions:
 
 _DONE: Final = {
     **{act.name: act.done for act in ACTS},
-    "return": "The return is asked for; approve it to let the goods come back.",
-    "decision": "The decision is in the history of the return.",
-    "refund": "The goods are back, and the money is with the buyer.",
+    "return": mark("The return is asked for; approve it to let the goods come back."),
+    "decision": mark("The decision is in the history of the return."),
+    "refund": mark("The goods are back, and the money is with the buyer."),
 }
 
 

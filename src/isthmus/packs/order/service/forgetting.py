@@ -20,11 +20,13 @@ async def forget(ask: Forget, ctx: Context) -> Forgotten:
     lines = await storage.lines(ctx.session, ctx.front_end, ids)
     await storage.forget_lines(ctx.session, ctx.front_end, lines, _without(lines, "order.line", key, ctx))
     await storage.empty_baskets(ctx.session, ctx.front_end, ask.member_ids, ctx.now)
-    return Forgotten(references=tuple(dict.fromkeys(str(row[of]) for row in found for of in ("order_id", "group_id"))))
+    returns = await storage.returns(ctx.session, ctx.front_end, ids)
+    named = [str(row[of]) for row in found for of in ("order_id", "group_id")] + [str(one) for one in returns]
+    return Forgotten(references=tuple(dict.fromkeys(named)))
 
 
 def _without(rows: Sequence[ports.Row], entity: str, key: bytes, ctx: Context) -> list[bytes]:
     """Return the attributes of rows without what the front end marks as personal."""
-    declared = ctx.plan.line.front_end.attributes.get(entity)
+    declared = ctx.plan.attributes.get(entity)
     given = (decode(row["attributes"], dict[str, object]) for row in rows)
     return [encode(erased_attributes(own, declared, key)) for own in given]

@@ -68,6 +68,12 @@ async def forget(
         await session.execute(_FORGET[3], front_end, ids, was, named)
 
 
+async def returns(session: ports.Session, front_end: str, ids: Sequence[UUID]) -> list[UUID]:
+    """Return the returns of orders."""
+    sql = 'select return_id from "order".return where front_end = $1 and order_id = any($2) order by return_id'
+    return [row["return_id"] for row in await session.fetch(sql, front_end, list(ids))]
+
+
 async def lines(session: ports.Session, front_end: str, ids: Sequence[UUID]) -> Sequence[ports.Row]:
     """Return the lines of orders that have attributes."""
     return await session.fetch(_LINES, front_end, list(ids))

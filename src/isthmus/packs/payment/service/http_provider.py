@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 
 import httpx
 
 from isthmus.kernel import Meta, Value, decode, errors
-from isthmus.manifest import ProviderType, WrongSettings
+from isthmus.manifest import ProviderType, Secret
 from isthmus.values import Money
 
 from .. import api
@@ -35,10 +34,10 @@ KEPT_CONNECTIONS: Final = 20  # calls at once in one process; more wait their tu
 
 
 class HttpSettings(Value):
-    """`[providers.payment.<name>]`. secret: the environment variable with the key of notifications and calls."""
+    """`[providers.payment.<name>]`. secret: the key of notifications and calls."""
 
     url: Annotated[str, Meta(pattern=r"^https?://")]
-    secret: str
+    secret: Secret
     methods: Annotated[tuple[str, ...], Meta(min_length=1)] = ("card",)
 
 
@@ -105,13 +104,7 @@ def _sum(amount: Money) -> dict[str, Any]:
 
 
 def _made(name: str, settings: HttpSettings) -> HttpProvider:
-    secret = os.environ.get(settings.secret, "")
-    if not secret:
-        raise WrongSettings(
-            f"[providers.payment.{name}] has secret = {settings.secret!r}, and the environment has no such variable",
-            remedy=f"set {settings.secret} to the key that the provider gave you",
-        )
-    return HttpProvider(name, settings.url, secret, settings.methods)
+    return HttpProvider(name, settings.url, settings.secret.reveal(), settings.methods)
 
 
 HTTP: Final = ProviderType(settings=HttpSettings, make=_made)

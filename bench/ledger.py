@@ -1,0 +1,273 @@
+"""Booking entries, on a thousand accounts and on one that everybody books on, against the same statements by hand.
+
+The platform: `ledger.post` in this process, 16 tasks on 16 connections. The limit: the same rows by the same statement
+in a transaction of its own, written with asyncpg: it checks nothing and asks nobody. Beside both stands how books are
+often kept: entry and legs are inserted and the balance of each account is a row that is updated, so that everybody who
+books on the one account waits for everybody else. All three take turns on one PostgreSQL with fsync on.
+
+Balances are looked up on accounts with many legs (ISTHMUS_BENCH_LEGS; a million unless it says otherwise), most of them
+summed up and some not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import statistics
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from bench import _shop as shop
+from isthmus.packs.ledger import api
+from isthmus.values import money
+
+CLIENTS = 16
+ACCOUNTS = 1_000
+BATCH = 100
+BATCHING = 2  # tasks that send batches: as many as there are processors
+PART_S = 1.0
+LEGS = int(os.environ.get("ISTHMUS_BENCH_LEGS", "1000000"))
+LOOKED_UP = 200
+
+Row = dict[str, Any]
+Booking = Callable[[], Awaitable[object]]
+Legs = Sequence[tuple[str, int]]
+
+_PLAIN = """
+    create schema plain;
+    create table plain.account (code text primary key, balance bigint not null default 0) with (fillfactor = 70);
+    create table plain.entry (entry_id uuid primary key, reference text not null unique, at timestamptz not null);
+    create table plain.leg (entry_id uuid not null, leg int not null, account text not null, amount bigint not null,
+        primary key (entry_id, leg));
+    create index on plain.leg (account, entry_id);"""
+_MANY_LEGS = """
+    insert into ledger.leg (front_end, entry_id, leg, layer, account_id, currency, amount, value_date, booked_at, xid)
+    select 'north', entry_id, side, '=', case side when 1 then cash else other end, 'EUR',
+        case side when 1 then 5 else -5 end, day, day, pg_current_xact_id()::text::bigint
+    from (
+        select gen_random_uuid() as entry_id, date '2026-01-01' + (n % 365)::int as day
+        from generate_series(1, $1) as n) as e
+    cross join generate_series(1, 2) as side
+    cross join (select max(account_id) filter (where code = 'assets:many') as cash,
+        max(account_id) filter (where code = 'income:many') as other from ledger.account) as accounts"""
+
+
+def rows(rounds: int) -> list[Row]:
+    """Measure everything and return the table's rows."""
+    return shop.run(_rows(rounds))
+
+
+async def _rows(rounds: int) -> list[Row]:
+    found: list[Row] = []
+    async with shop.database("ledger") as url, shop.running(url) as running:
+        pool = await asyncpg.create_pool(url, min_size=CLIENTS, max_size=CLIENTS)
+        await pool.execute(_PLAIN)
+        opening = tuple(_draft(((code, 5), (_HOT[1], -5))) for code in (*_codes(), _HOT[0]))
+        for at in range(0, len(opening), BATCH):
+            await running.platform.call(api.post, api.Post(entries=opening[at : at + BATCH]), shop.CALLER)
+        await pool.executemany("insert into plain.account values ($1)", [(code,) for code in {*_codes(), *_HOT}])
+        for name, choose in ((f"{ACCOUNTS:,} accounts", _any), ("one account of all", _hot)):
+            for batch, tasks in ((1, CLIENTS), (BATCH, BATCHING)):
+                sides = [
+                    [_platform(running, choose, batch) for _ in range(tasks)],
+                    [_by_hand(pool, choose, batch) for _ in range(tasks)],
+                    [_balance_rows(pool, choose, batch) for _ in range(tasks)],
+                ]
+                found += await _compared(url, f"{name}, {_how(batch, tasks)}", rounds, batch, sides)
+        await pool.close()
+        found += await _looked_up(url, running)
+    return found
+
+
+def _how(batch: int, tasks: int) -> str:
+    return f"one by one, {tasks} at once" if batch == 1 else f"in batches of {batch}, {tasks} at once"
+
+
+async def _compared(url: str, name: str, rounds: int, batch: int, sides: list[list[Booking]]) -> list[Row]:
+    for side in sides:
+        await _rate(side, batch)
+    await shop.analyse(url)
+    turns = [[await _rate(side, batch) for side in sides] for _ in range(rounds)]
+    ours, limit, rows_ = (statistics.median(turn[at] for turn in turns) for at in range(3))
+    ratio = statistics.median(turn[0] / turn[1] for turn in turns)
+    beside = statistics.median(turn[0] / turn[2] for turn in turns)
+    return [
+        {
+            "name": f"entries on {name}",
+            "value": ours,
+            "unit": "entries/s",
+            "against": f"the same statement by hand: {limit:,.0f} entries/s",
+            "ratio": ratio,
+            "aim": ">= 0.8 x",
+            "met": ratio >= 0.8,
+        },
+        {
+            "name": f"entries on {name}, beside balances that are rows",
+            "value": ours,
+            "unit": "entries/s",
+            "against": f"inserts and an update of each balance, by hand: {rows_:,.0f} entries/s",
+            "ratio": beside,
+            "aim": "reported",
+            "met": None,
+        },
+    ]
+
+
+async def _rate(side: Sequence[Booking], batch: int) -> float:
+    began = time.perf_counter()
+
+    async def client(book: Booking) -> int:
+        done = 0
+        while time.perf_counter() - began < PART_S:
+            await book()
+            done += batch
+        return done
+
+    done = sum(await asyncio.gather(*map(client, side)))
+    return done / (time.perf_counter() - began)
+
+
+_HOT = ("assets:clearing", "income:hot")
+
+
+def _codes() -> list[str]:
+    return [f"assets:a{number}" for number in range(ACCOUNTS)]
+
+
+def _any() -> Legs:
+    one, other = random.sample(range(ACCOUNTS), 2)
+    return ((f"assets:a{one}", 500), (f"assets:a{other}", -500))
+
+
+def _hot() -> Legs:
+    return ((_HOT[0], 500), (_HOT[1], -500))
+
+
+def _platform(running: Any, choose: Callable[[], Legs], batch: int) -> Booking:
+    async def book() -> None:
+        ask = api.Post(entries=tuple(_draft(choose()) for _ in range(batch)))
+        await running.platform.call(api.post, ask, shop.CALLER)
+
+    return book
+
+
+def _draft(legs: Legs) -> api.EntryDraft:
+    named = tuple(api.EntryLeg(account=code, amount=money(minor, "EUR")) for code, minor in legs)
+    return api.EntryDraft(reference=uuid.uuid4().hex, kind="sale", legs=named)
+
+
+def _by_hand(pool: asyncpg.Pool, choose: Callable[[], Legs], batch: int) -> Booking:
+    """Return what books by the statement of the books, with nothing around it but its transaction."""
+
+    async def book() -> None:
+        now = datetime.now(UTC)
+        entries: list[Row] = []
+        legs: list[tuple[int, str, int]] = []
+        for place in range(1, batch + 1):
+            entry_id = uuid.uuid4()
+            entries.append(
+                {
+                    "entry_id": entry_id,
+                    "reference": entry_id.hex,
+                    "kind": "sale",
+                    "state": "posted",
+                    "value_date": now.date(),
+                    "moves": True,
+                    "subject": "",
+                    "memo": "",
+                    "metadata": {},
+                    "legs": 2,
+                    "content": entry_id,
+                }
+            )
+            legs += [(place, code, minor) for code, minor in choose()]
+        columns = [[leg[at] for leg in legs] for at in range(3)]
+        written = msgspec.json.encode(entries).decode()
+        async with pool.acquire() as connection:
+            await connection.execute("begin; set isthmus.front_end = 'north'")
+            await connection.fetch(
+                "select * from ledger.write('north', $1, $2, $3, $4, $5, $6, $7, 'hand', false)",
+                written,
+                columns[0],
+                columns[1],
+                [""] * len(legs),
+                ["EUR"] * len(legs),
+                columns[2],
+                now,
+            )
+            await connection.execute("commit")
+
+    return book
+
+
+def _balance_rows(pool: asyncpg.Pool, choose: Callable[[], Legs], batch: int) -> Booking:
+    """Return what books as is often done: every balance is a row, updated in the order of the accounts."""
+
+    async def book() -> None:
+        now = datetime.now(UTC)
+        ids = [uuid.uuid4() for _ in range(batch)]
+        legs = [(entry_id, at, code, minor) for entry_id in ids for at, (code, minor) in enumerate(choose())]
+        sums: dict[str, int] = {}
+        for _, _, code, minor in legs:
+            sums[code] = sums.get(code, 0) + minor
+        async with pool.acquire() as connection:
+            await connection.execute("begin")
+            await connection.execute(
+                """with entries as (insert into plain.entry select id, id::text, $6 from unnest($1::uuid[]) as id)
+                   insert into plain.leg select * from unnest($2::uuid[], $3::int[], $4::text[], $5::bigint[])""",
+                ids,
+                *([leg[at] for leg in legs] for at in range(4)),
+                now,
+            )
+            await connection.execute(
+                """with held as materialized (
+                       select code, minor from plain.account join unnest($1::text[], $2::bigint[]) as sums (name, minor)
+                           on name = code order by code for update of account)
+                   update plain.account set balance = balance + minor from held where account.code = held.code""",
+                list(sums),
+                list(sums.values()),
+            )
+            await connection.execute("commit")
+
+    return book
+
+
+async def _looked_up(url: str, running: Any) -> list[Row]:
+    """Time the balance of an account with many legs, of which the last thousand entries are not summed up yet."""
+    legs = (
+        api.EntryLeg(account="assets:many", amount=money(5, "EUR")),
+        api.EntryLeg(account="income:many", amount=money(-5, "EUR")),
+    )
+    first = api.EntryDraft(reference="many", kind="sale", legs=legs)
+    await running.platform.call(api.post, api.Post(entries=(first,)), shop.CALLER)
+    connection = await asyncpg.connect(url)
+    await connection.execute(_MANY_LEGS, LEGS // 2 - 1_000, timeout=600)
+    await connection.execute("set isthmus.front_end = 'north'; select ledger.fold('north')", timeout=600)
+    await connection.execute(_MANY_LEGS, 1_000)
+    await connection.execute("analyze ledger.leg")
+    await connection.close()
+    ask = api.GetBalance(code="assets:many", currency="EUR")
+    took_ms: list[float] = []
+    for _ in range(LOOKED_UP):
+        began = time.perf_counter()
+        await running.platform.call(api.get_balance, ask, shop.CALLER)
+        took_ms.append(1000 * (time.perf_counter() - began))
+    p50 = statistics.median(took_ms)
+    return [
+        {
+            "name": f"a balance with {LEGS:,} legs in the books, 1,000 entries not summed up",
+            "value": p50,
+            "unit": "ms",
+            "against": f"p99 {sorted(took_ms)[int(LOOKED_UP * 0.99)]:.2f} ms",
+            "ratio": None,
+            "aim": "<= 1 ms",
+            "met": p50 <= 1,
+        }
+    ]

@@ -1,0 +1,188 @@
+"""Entries at work: booking, ending what is pending, undoing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from isthmus.kernel import Context, errors, implements
+from isthmus.values import cursor_at, place_at
+
+from .. import api, rules
+from ..storage import entries as storage
+
+ZONE = "time_zone"  # the setting of a front end that says when its day ends; UTC where it has none
+
+
+@implements(api.post)
+async def post(ask: api.Post, ctx: Context) -> api.Posted:
+    given = _given(ask.entries, ctx)
+    written = _accepted(ask.entries, await storage.write(ctx.session, given))
+    return api.Posted(
+        items=tuple(
+            api.PostedEntry(
+                entry_id=one.entry_id or UUID(int=0),
+                reference=draft.reference,
+                state=api.EntryState(one.state),
+                value_date=one.value_date,
+                is_news=one.is_news,
+            )
+            for draft, one in zip(ask.entries, written, strict=True)
+        )
+    )
+
+
+@implements(api.record)
+async def record(ask: api.Post, ctx: Context) -> api.Posted:
+    rows = _rows(ask.entries, ctx)
+    legs = [draft.legs for draft in ask.entries]
+    given = storage.columns(ctx.front_end, rows, legs, ctx.now, ctx.caller.client)
+    await storage.write_later(ctx.session, given)
+    return api.Posted(
+        items=tuple(
+            api.PostedEntry(
+                entry_id=row.entry_id,
+                reference=row.reference,
+                state=api.EntryState(row.state),
+                value_date=row.value_date,
+                is_news=True,
+            )
+            for row in rows
+        )
+    )
+
+
+def day_of(ctx: Context) -> date:
+    """Return the day that the call is on, where the front end is."""
+    zone = ctx.plan.settings.get(ZONE, "UTC")
+    return ctx.now.date() if zone == "UTC" else ctx.now.astimezone(ZoneInfo(zone)).date()
+
+
+def _given(drafts: Sequence[api.EntryDraft], ctx: Context, reverses: UUID | None = None) -> tuple[object, ...]:
+    rows = _rows(drafts, ctx, reverses)
+    return storage.columns(ctx.front_end, rows, [draft.legs for draft in drafts], ctx.now, ctx.caller.client)
+
+
+def _rows(drafts: Sequence[api.EntryDraft], ctx: Context, reverses: UUID | None = None) -> list[storage.Row]:
+    """Return drafts as they are written; entries that come together are linked to the first. Raises what is wrong."""
+    today = day_of(ctx)
+    ids = [ctx.new_id() for _ in drafts]
+    rows: list[storage.Row] = []
+    for at, draft in enumerate(drafts):
+        if wrong := rules.fault(draft.legs, f"$.entries[{at}].legs"):
+            raise wrong
+        rows.append(
+            storage.Row(
+                entry_id=ids[at],
+                reference=draft.reference,
+                kind=draft.kind,
+                state="pending" if draft.is_pending else "posted",
+                value_date=draft.value_date or today,
+                moves=draft.value_date is None or draft.when_closed == "next-open-day",
+                expires_at=draft.expires_at if draft.is_pending else None,
+                subject=draft.subject,
+                memo=draft.memo,
+                metadata=draft.metadata,
+                legs=len(draft.legs),
+                reverses=reverses,
+                linked_to=ids[0] if len(ids) > 1 else None,
+                content=rules.content(draft, reverses),
+            )
+        )
+    return rows
+
+
+def _accepted(drafts: Sequence[api.EntryDraft], written: Sequence[storage.Written]) -> Sequence[storage.Written]:
+    """Return what was written. Raises what the books refuse, and then nothing of it stays."""
+    first = written[0]
+    if first.refused == "conflict":
+        raise api.ReferenceUsed(reference=first.detail)
+    if first.refused == "reversed":
+        raise api.AlreadyReversed(reference=first.detail)
+    if first.refused == "closed":
+        raise api.PeriodClosed(through=first.detail)
+    if first.refused == "bound":
+        raise api.BoundExceeded(what=first.detail)
+    if first.refused:
+        raise errors.Fault(f"the books refuse {drafts[0].reference!r}: {first.refused}", remedy="report it")
+    return written
+
+
+@implements(api.post_pending)
+async def post_pending(ask: api.EndPending, ctx: Context) -> api.Entry:
+    return await _ended(ask.reference, "posted", ctx)
+
+
+@implements(api.void_pending)
+async def void_pending(ask: api.EndPending, ctx: Context) -> api.Entry:
+    return await _ended(ask.reference, "voided", ctx)
+
+
+async def _ended(reference: str, wanted: str, ctx: Context) -> api.Entry:
+    entry = await _found(reference, ctx)
+    if ended := await storage.finish(ctx.session, ctx.front_end, entry.entry_id, wanted, ctx.now):
+        raise api.AlreadyEnded(reference=reference, state=ended, wanted=wanted)
+    if entry.state is not api.EntryState.PENDING and entry.ended_at is None:
+        raise api.AlreadyEnded(reference=reference, state=entry.state, wanted=wanted)
+    return await _found(reference, ctx)
+
+
+@implements(api.expire_pending)
+async def expire_pending(ask: api.ExpirePending, ctx: Context) -> api.ExpiredEntries:
+    due = await storage.overdue(ctx.session, ctx.front_end, ctx.now, ask.limit)
+    for entry_id in due:
+        await storage.finish(ctx.session, ctx.front_end, entry_id, "expired", ctx.now)
+    return api.ExpiredEntries(entries=len(due))
+
+
+@implements(api.reverse)
+async def reverse(ask: api.Reverse, ctx: Context) -> api.Entry:
+    entry = await _found(ask.reverses, ctx, path="$.reverses")
+    if entry.state is not api.EntryState.POSTED:
+        raise api.NotReversible(reference=ask.reverses, state=entry.state)
+    draft = api.EntryDraft(
+        reference=ask.reference,
+        kind=entry.kind,
+        legs=rules.undone(entry.legs),
+        value_date=ask.value_date,
+        when_closed=ask.when_closed,
+        subject=entry.subject,
+        memo=ask.memo,
+        metadata=entry.metadata,
+    )
+    _accepted([draft], await storage.write(ctx.session, _given([draft], ctx, entry.entry_id)))
+    return await _found(ask.reference, ctx)
+
+
+@implements(api.exchange)
+async def exchange(ask: api.Exchange, ctx: Context) -> api.Entry:
+    if ask.sold.currency == ask.currency:
+        raise api.WrongExchange(reason=f"{ask.sold} is in {ask.currency} already", path="$.currency")
+    if (found := rules.exchanged(ask.sold, ask.currency, ask.rate)) is None:
+        raise api.WrongExchange(reason=f"{ask.sold} at {ask.rate} comes to nothing in {ask.currency}", path="$.rate")
+    draft = rules.exchange_draft(ask, found)
+    _accepted([draft], await storage.write(ctx.session, _given([draft], ctx)))
+    return await _found(ask.reference, ctx)
+
+
+@implements(api.get_entry)
+async def get_entry(ask: api.GetEntry, ctx: Context) -> api.Entry:
+    return await _found(ask.reference, ctx)
+
+
+@implements(api.list_entries)
+async def list_entries(ask: api.ListEntries, ctx: Context) -> api.EntryPage:
+    before = place_at(ask.cursor, tuple[int, UUID], api.BadCursor) if ask.cursor else None
+    found = await storage.page(ctx.session, ctx.front_end, ask, before)
+    items = await storage.by_ids(ctx.session, ctx.front_end, [entry_id for _, entry_id in found[: ask.limit]])
+    cursor = cursor_at(found[ask.limit - 1]) if len(found) > ask.limit else None
+    return api.EntryPage(items=tuple(items), next_cursor=cursor)
+
+
+async def _found(reference: str, ctx: Context, path: str = "$.reference") -> api.Entry:
+    found = await storage.by_reference(ctx.session, ctx.front_end, reference)
+    if found is None:
+        raise api.UnknownEntry(reference=reference, path=path)
+    return found
