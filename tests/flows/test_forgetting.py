@@ -32,6 +32,7 @@ from isthmus.manifest import Personal
 from isthmus.markings import Dimension, Distinct, Pii, Ref
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
+from isthmus.packs.notification import api as notification
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.promotion import api as promotion
@@ -40,6 +41,7 @@ from isthmus.runtime.events import copies
 from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.store.relay import Relay
 from tests import shipped
+from tests.packs.notification.conftest import Post
 from tests.waiting import until
 
 from .conftest import ALL, LONG_AGO, SOUTH, Shop, at_work, stocked
@@ -86,6 +88,9 @@ NORTH = FrontEnd(
         Distinct(name="north.engravings", field="order.line.attributes.text"),
     ),
 )
+
+
+KEEPING = (order.forget, fulfilment.forget, payment.forget, promotion.forget, notification.forget)
 
 
 @dataclass
@@ -199,7 +204,11 @@ async def world(database: Any, tmp_path: Path) -> AsyncIterator[World]:
     own = {"order.order": Card, "order.line": Engraved, "member.membership": Nick}
     recorder = Recorder(database, release.points, Recording.of({"share": 1.0}), own=lambda _: own)
     provider = payment.TestProvider()
-    resources = {payment.Providers: payment.Providers([provider]), order.Numbers: order.Numbers(database)}
+    resources = {
+        payment.Providers: payment.Providers([provider]),
+        order.Numbers: order.Numbers(database),
+        notification.Senders: notification.Senders([Post()]),
+    }
     platform = Platform(release, database, resources=resources, recorder=recorder)
     callers = (Caller(front_end=code, client=code) for code in ("north", "south"))
     shop = Shop(platform, database, provider, *callers)
@@ -286,6 +295,9 @@ async def _lived(world: World, who: str, member_id: str | None, coupon: str = ""
         if what == "cancel":
             await world.ask("checkout.cancel-order", order_id=order_id, reason=canary(who))
             continue
+        written = {"kind": "order.placed", "reference": f"order/{order_id}/placed", "member_id": member_id}
+        letter = {name: canary(who) for name in ("subject", "text")}
+        await world.ask("notification.send", **written, **letter, address=canary(who, "{}@example.info"))
         planned = await world.ask("fulfilment.list-shipments", reference=order_id)
         for shipment in planned["items"]:
             named = {"shipment_id": shipment["shipment_id"]}
@@ -449,7 +461,7 @@ def test_each_pack_that_ships_and_keeps_personal_data_is_reached() -> None:
     forgetting = {
         one.forgets.name for pack in shipped.PACKS for one in pack.brings if isinstance(one, Personal) and one.forgets
     }
-    assert forgetting == {one.name for one in (order.forget, fulfilment.forget, payment.forget, promotion.forget)}
+    assert forgetting == {one.name for one in KEEPING}
     assert [*personal_paths(inventory.Reserve)] == [
         f"$.destination.{name}" for name in ("city", "postcode", "street", "recipient", "phone")
     ]
