@@ -6,6 +6,7 @@ No module of figures: what several of them stand on.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import socket
@@ -48,7 +49,7 @@ STARTS_WITHIN_S = 30
 _SOURCE = f"""
 from isthmus.kernel import FrontEnd
 
-FRONT_END = FrontEnd(code="{FRONT_END}", name="North", owner="north team", uses={USES!r})
+FRONT_END = FrontEnd(code="{FRONT_END}", name="North", owner="north team", uses={{uses!r}})
 """
 NORTH = FrontEnd(code=FRONT_END, name="North", owner="north team", uses=USES)
 
@@ -146,18 +147,21 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(url: str, source: str = _SOURCE) -> AsyncGenerator[Server]:
-    """Give a server process on a database, with a front end of that source; gone when the block ends."""
-    folder = FOLDER / "front_ends" / FRONT_END
+async def serving(url: str, source: str = "", leave_out: Sequence[str] = ()) -> AsyncGenerator[Server]:
+    """Give a server process on a database, with a front end of that source, without some packs; gone at the end."""
+    root = FOLDER / f"without-{'-'.join(leave_out)}" if leave_out else FOLDER
+    folder = root / "front_ends" / FRONT_END
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "front_end.py").write_text(source)
+    uses = tuple(one for one in USES if one.removesuffix(".*") not in leave_out)
+    (folder / "front_end.py").write_text(source or _SOURCE.format(uses=uses))
+    (root / "isthmus.toml").write_text(f"[platform]\nleave_out = {json.dumps(leave_out)}\n")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
     environment = {**os.environ, "ISTHMUS_DATABASE_URL": url}
     command = [sys.executable, "-m", "isthmus.cli", "serve", "--port", str(port)]
     began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=FOLDER, env=environment, stderr=subprocess.DEVNULL)  # noqa: ASYNC220 - at once
+    process = subprocess.Popen(command, cwd=root, env=environment, stderr=subprocess.DEVNULL)  # noqa: ASYNC220 - at once
     try:
         while not await _answers(port):
             if process.poll() is not None or time.perf_counter() - began > STARTS_WITHIN_S:

@@ -34,6 +34,7 @@ MADE: Final = "<!-- Made by `python -m docs.generate`: change the code instead. 
 SETTINGS: Final = {
     "platform.front_ends": "the folder whose folders are front ends",
     "platform.data": "where the embedded PostgreSQL, the lake and unpacked versions live (`ISTHMUS_DATA`)",
+    "platform.group": "the code under which the group owns what front ends share; nothing: there is no such owner",
     "platform.packs": "the packs that the platform is made of: `module:NAME`, or a package for all below it",
     "platform.flows": "the flows, named in the same way",
     "platform.leave_out": "of those, what is not wanted, by name",

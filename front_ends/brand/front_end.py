@@ -17,9 +17,11 @@ FRONT_END = FrontEnd(
     doc="The brand's own shop: one maker, members in tiers with prices of their own, presales of what is to come.",
     uses=(
         "after-sale.*",
+        "audit.*",
         "catalog.*",
         "checkout.*",
         "fulfilment.*",
+        "grants.*",
         "inventory.*",
         "member.*",
         "messages.*",

@@ -18,9 +18,11 @@ FRONT_END = FrontEnd(
     doc="A grocer: goods by weight, marked down in the evening, brought in slots.",
     uses=(
         "after-sale.*",
+        "audit.*",
         "catalog.*",
         "checkout.*",
         "fulfilment.*",
+        "grants.*",
         "inventory.*",
         "member.*",
         "order.*",

@@ -16,9 +16,11 @@ FRONT_END = FrontEnd(
     doc="A marketplace: each manufacturer sells, one basket holds it all, each seller sends its own.",
     uses=(
         "after-sale.*",
+        "audit.*",
         "catalog.*",
         "checkout.*",
         "fulfilment.*",
+        "grants.*",
         "inventory.*",
         "member.*",
         "messages.*",

@@ -7,16 +7,17 @@ jobs, resources and persons, the command line reads commands; the lake reads seg
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import time
+from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeVar, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from isthmus.kernel import Capability, Effect, FrontEnd, Pack, Value, errors
+from isthmus.kernel import Capability, Effect, FrontEnd, Pack, Platform, Value, errors
 from isthmus.personal import Forget, Forgotten
 from isthmus.store import Database
 
@@ -83,11 +84,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a resource is made: the database, the pack's settings in their own shape, the providers of its seam."""
+    """Where a resource is made: the database, the pack's settings in their own shape, the providers of its seam.
+
+    root: the folder of the settings. data: where the platform keeps files of its own.
+    """
 
     database: Database
     settings: Any = None
     providers: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    root: Path = Path()
+    data: Path = Path()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +122,31 @@ class ProviderType:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Upkeep:
+    """Work of a pack over all front ends, again and again in every server process: it must be safe in several at once.
+
+    run: is given the resource of the kind `of`, which a pack of the platform makes.
+    """
+
+    name: str
+    every_s: float
+    of: type[Any]
+    run: Callable[[Any], Awaitable[object]]
+
+
+class Opened(Protocol):
+    """What commands of a pack work on, where they say so."""
+
+    @property
+    def database(self) -> Database: ...
+    @property
+    def platform(self) -> Platform: ...
+    def resource(self, kind: type[T]) -> T:
+        """Return what a pack makes of this kind. Raises Fault where none does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Persons:
     """Whom the platform knows as a person: what One ID compares, who is erased in the lake, how segments come back.
 
@@ -136,15 +167,17 @@ class Persons:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commands:
-    """A group of commands of the pack: `isthmus <name> …`.
+    """A group of commands of the pack: `isthmus <name> …`; several packs may bring commands of one group.
 
-    at: `module:function`, imported when one of them runs; it is given what opens the database for as long as an
-    `async with` lasts, and returns a `typer.Typer`.
+    at: `module:function`, imported when one of them runs; it is given what opens a session of the database for as long
+    as an `async with` lasts, and returns a `typer.Typer`. over: what is opened instead: `Opened` without front ends
+    (`database`), or with all that are deployed (`platform`).
     """
 
     name: str
     help: str
     at: str
+    over: Literal["session", "database", "platform"] = "session"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +220,17 @@ class Personal:
     because: str = ""
 
 
-KINDS = (Job, Resource, Persons, Personal, Commands, Page, Search)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headlines:
+    """Metrics of the pack that say at a glance how a front end fares; its page in the console shows them in this order.
+
+    Of what is not in the model here, such as a metric of a pack that is left out, nothing is shown.
+    """
+
+    metrics: tuple[str, ...]
+
+
+KINDS = (Job, Resource, Upkeep, Persons, Personal, Commands, Page, Search, Headlines)
 
 
 def brought(packs: Iterable[Pack], kind: type[T]) -> list[T]:
@@ -223,6 +266,13 @@ def job_problems(owner: Pack | FrontEnd) -> Iterator[str]:
         needed = [] if job.ask or isinstance(job.when, After) else list(_needed(job.calls.ask))
         if needed:
             yield f"{where} calls {job.calls.name!r} without {', '.join(needed)}; give ask={job.calls.ask.__name__}(…)"
+
+
+def headline_problems(pack: Pack) -> Iterator[str]:
+    """Say which headlines of a pack are no metrics of its own."""
+    own = {getattr(metric, "name", "") for metric in pack.metrics}
+    for name in (name for one in brought([pack], Headlines) for name in one.metrics if name not in own):
+        yield f"headline {name!r} of {pack.name!r} is none of its metrics{errors.near(name, own)}; correct it"
 
 
 def _needed(ask: type[msgspec.Struct]) -> Iterator[str]:

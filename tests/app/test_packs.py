@@ -19,6 +19,7 @@ from isthmus.app.platform import build, composed, migration_sources
 from isthmus.cli import main_app
 from isthmus.data.model.model import read_packs
 from isthmus.kernel import FrontEnd, errors
+from isthmus.manifest import Headlines, headline_problems
 from tests import shipped
 
 SRC = Path(__file__).resolve().parents[2] / "src" / "isthmus"
@@ -268,3 +269,12 @@ def test_how_many_connections_an_address_may_have_is_a_number_or_refused(tmp_pat
         load_config(file)
     file.write_text("[server]\nconnections_per_address = 64\n")
     assert load_config(file).connections_per_address == 64
+
+
+def test_a_headline_that_is_no_metric_of_its_pack_is_refused_with_the_nearest() -> None:
+    (sold,) = (pack for pack in shipped.PACKS if pack.name == "order")
+    assert list(headline_problems(sold)) == []
+    wrong = dataclasses.replace(sold, brings=(Headlines(metrics=("order.orders", "order.sale")),))
+    assert list(headline_problems(wrong)) == [
+        "headline 'order.sale' of 'order' is none of its metrics (did you mean 'order.sales'?); correct it"
+    ]

@@ -10,6 +10,7 @@ import sys
 from typer.testing import CliRunner
 
 from isthmus.cli import main_app
+from isthmus.cli.packs import SHIPPED_GROUPS
 from isthmus.manifest import Commands, brought
 from tests import shipped
 
@@ -44,8 +45,10 @@ def test_no_page_of_help_imports_what_only_a_running_command_needs() -> None:
     assert [name for name in said["modules"] if name in (*HEAVY, *OWN)] == []
 
 
-def test_packs_that_ship_bring_no_commands_for_which_the_help_would_have_to_wait() -> None:
-    assert brought(shipped.PACKS, Commands) == []
+def test_packs_that_ship_bring_commands_of_groups_only_that_the_help_knows_without_importing_them() -> None:
+    assert {one.name for one in brought(shipped.PACKS, Commands)} == {*SHIPPED_GROUPS}
+    said = CliRunner().invoke(main_app, ["security", "--help"]).output
+    assert all(name in said for name in ("verify", "export", "key", "heads"))
 
 
 def test_the_version_is_that_of_what_is_installed() -> None:

@@ -18,7 +18,8 @@ from typing import Self
 from uuid import UUID
 
 from isthmus.flows.checkout import api as checkout
-from isthmus.kernel import Caller, FrontEnd, Platform, decode, encode
+from isthmus.kernel import Caller, FrontEnd, Platform, decode, encode, ports
+from isthmus.packs.audit.service.journal import Journal
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.store import Database
@@ -61,7 +62,11 @@ def platform_of(database: Database, folder: Path) -> Platform:
     """Return the platform as it ships, with the provider of a folder."""
     provider = payment.TestProvider()
     provider.outcomes = Told(folder)  # type: ignore[assignment]
-    resources = {payment.Providers: payment.Providers([provider]), order.Numbers: order.Numbers(database)}
+    resources: dict[type, object] = {
+        payment.Providers: payment.Providers([provider]),
+        order.Numbers: order.Numbers(database),
+        ports.Journal: Journal(database),
+    }
     return Platform(shipped.build([NORTH]), database, resources=resources)
 
 

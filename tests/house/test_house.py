@@ -166,7 +166,7 @@ def test_errors_are_called_as_their_classes_are():
     assert wrong == []
 
 
-PACK_FILES = {"api", "rules", "service", "storage", "entities", "pack", "pages", "migrations", "locale"}
+PACK_FILES = {"api", "rules", "service", "storage", "entities", "pack", "commands", "pages", "migrations", "locale"}
 
 
 def test_every_pack_has_the_same_names():

@@ -20,7 +20,7 @@ STARTS_WITHIN_S = 300  # of a busy machine
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the guides call with curl")
-@pytest.mark.parametrize("guide", ["ship-alone.md", "attributes.md"])
+@pytest.mark.parametrize("guide", ["ship-alone.md", "attributes.md", "sharing.md"])
 async def test_the_guide_does_what_it_says(database_url: str, tmp_path: Path, guide: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -36,7 +36,9 @@ async def test_the_guide_does_what_it_says(database_url: str, tmp_path: Path, gu
         "ISTHMUS_PORT": port,
         "COLUMNS": "200",
     }
-    serve, steps = _read((GUIDES / guide).read_text().replace("8080", port))
+    first, serve, steps = _read((GUIDES / guide).read_text().replace("8080", port))
+    if first:
+        subprocess.run(["bash", "-c", first], cwd=tmp_path, check=True)  # noqa: ASYNC221 - nothing runs yet
     server = subprocess.Popen(["bash", "-c", f"exec {serve}"], cwd=tmp_path, env=environment)  # noqa: ASYNC220
     try:
         _wait(int(port))
@@ -56,11 +58,13 @@ async def test_the_guide_does_what_it_says(database_url: str, tmp_path: Path, gu
         server.wait(STARTS_WITHIN_S)
 
 
-def _read(text: str) -> tuple[str, list[tuple[str, list[str]]]]:
-    """Return the command that serves, and each block to run with the lines that it should print."""
-    serve, steps = "", []
+def _read(text: str) -> tuple[str, str, list[tuple[str, list[str]]]]:
+    """Return what comes first, the command that serves, and each block to run with the lines that it should print."""
+    first, serve, steps = "", "", []
     for language, what, body in BLOCK.findall(text):
-        if what == "serve":
+        if what == "first":
+            first = body
+        elif what == "serve":
             serve = body.strip()
         elif what == "run":
             steps.append((body.strip(), []))
@@ -68,7 +72,7 @@ def _read(text: str) -> tuple[str, list[tuple[str, list[str]]]]:
             steps[-1] = (steps[-1][0], body.strip().splitlines())
     assert serve
     assert len(steps) >= 5
-    return serve, steps
+    return first, serve, steps
 
 
 def _wait(port: int) -> None:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from isthmus.app.platform import Running
 from isthmus.kernel import Caller
+from isthmus.packs.grants import api as grants
+from isthmus.store import sharing
 
 COFFEE = Caller(front_end="coffee", client="till")
 BOOKS = Caller(front_end="books", client="till")
@@ -33,6 +35,17 @@ async def test_ten_purchases_at_once_fill_one_card(platform: Running) -> None:
 
 async def test_each_front_end_stamps_by_its_own_rule_and_has_cards_of_its_own(platform: Running) -> None:
     assert (await stamp(platform, BOOKS, "order-1", spent=4_500)).stamps == 4  # a stamp for each ten euros
+    with pytest.raises(api.UnknownCard):
+        await platform.platform.call(api.get_balance, api.GetBalance(card="7"), COFFEE)
+
+
+async def test_a_card_that_is_shared_is_seen_by_who_got_it_and_no_longer_than_that(platform: Running) -> None:
+    await stamp(platform, BOOKS, "order-1", spent=4_500)
+    ask = sharing.Draft(kind="loyalty.card", name="7", to="coffee", can="read", reason="one card for both")
+    grant = await platform.platform.call(grants.give, ask, BOOKS)
+    balance = await platform.platform.call(api.get_balance, api.GetBalance(card="7"), COFFEE)
+    assert balance.stamps == 4
+    await platform.platform.call(grants.withdraw, grants.WithdrawGrant(grant_id=grant.grant_id), BOOKS)
     with pytest.raises(api.UnknownCard):
         await platform.platform.call(api.get_balance, api.GetBalance(card="7"), COFFEE)
 

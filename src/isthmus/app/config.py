@@ -40,6 +40,7 @@ class Config:
     `receipts` (how many are kept, for how many days), `snapshots` (for how many days states are kept that receipts
     name) and `fresh_hours` (after how many an entity is too old).
 
+    group: the code under which the group owns what front ends share; empty: each owns its own, and may share that.
     packs, flows: what the platform is made of, `module:NAME`, or a package for all below it. leave_out: of those,
     what is not wanted, by name. providers: by seam and name. settings: of packs, by name.
     """
@@ -58,6 +59,7 @@ class Config:
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])
     cost_month: str = ""
     lake: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    group: str = ""
     packs: tuple[str, ...] = PACKS
     flows: tuple[str, ...] = FLOWS
     leave_out: tuple[str, ...] = ()
@@ -87,7 +89,7 @@ class Config:
 
 
 _KNOWN = {
-    "platform": {"front_ends", "data", "packs", "flows", "leave_out"},
+    "platform": {"front_ends", "data", "group", "packs", "flows", "leave_out"},
     "server": {"host", "port", "cors", "connections_per_address"},
     "demo": {"entry"},
     "record": {"share", "shares", "kept", "kept_mb", "kept_days"},
@@ -126,6 +128,7 @@ def load_config(path: Path | None = None) -> Config:
         record=record,
         cost_month=_amount(file, found.get("cost", {}).get("month", "")),
         lake={section: found[section] for section in ("receipts", "snapshots", "fresh_hours") if section in found},
+        group=platform.get("group", ""),
         packs=_names(file, platform, "packs", PACKS),
         flows=_names(file, platform, "flows", FLOWS),
         leave_out=_names(file, platform, "leave_out", ()),

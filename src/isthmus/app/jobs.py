@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from isthmus.governance import served as served_contracts
 from isthmus.governance.contracts import contracts_of
 from isthmus.kernel import Caller, Platform, errors
-from isthmus.manifest import Every, Job, brought
+from isthmus.manifest import Every, Job, Upkeep, brought
 from isthmus.runtime import left_flows
 from isthmus.runtime.events import dead_letters, timers
 from isthmus.runtime.events.subscriptions import called
@@ -54,6 +54,10 @@ def jobs(running: Running, lake_sync: LakeSync | None = None) -> list[Periodic]:
             for job in brought(running.packs, Job)
             if isinstance(job.when, Every)
         ),
+        *(
+            Periodic(name=one.name, every_s=one.every_s, run=partial(one.run, running.resource(one.of)))
+            for one in brought(running.packs, Upkeep)
+        ),
         Periodic(name="timers", every_s=TIMERS_EVERY_S, run=run_timers),
         Periodic(
             name="left flows",
@@ -79,7 +83,7 @@ def periodic(platform: Platform, database: Database, job: Job) -> Periodic:
                     database,
                     code,
                     job,
-                    platform.call(job.calls, job.asked(), Caller(front_end=code, client=HOUSEKEEPING)),
+                    platform.call(job.calls, job.asked(), Caller(front_end=code, client=HOUSEKEEPING, via="job")),
                 )
 
     return Periodic(name=job.name, every_s=job.when.seconds, run=run)

@@ -159,7 +159,9 @@ class LakeSync:
             return
         ask = persons.ask(UUID(member_id), segments, PREFIX)
         with suppress(errors.Refusal):
-            await self._platform.call(persons.set_segments, ask, Caller(front_end=front_end, client="data platform"))
+            await self._platform.call(
+                persons.set_segments, ask, Caller(front_end=front_end, client="data platform", via="job")
+            )
 
     async def _forget(self, persons: Persons, events: Sequence[Event]) -> None:
         await self.land()  # what the business still held when it forgot them is there first, and goes now

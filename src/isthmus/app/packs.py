@@ -52,6 +52,7 @@ def plugging(config: Config) -> tuple[tuple[Pack, ...], list[str]]:
     kept = tuple(pack for pack in known.values() if pack.name not in config.leave_out)
     problems += [wrong for pack in kept for wrong in manifest.check_kinds(pack, KINDS)]
     problems += [wrong for pack in kept for wrong in manifest.job_problems(pack)]
+    problems += [wrong for pack in kept for wrong in manifest.headline_problems(pack)]
     lacking = dict(_lacking(kept))
     problems += _missing(lacking, config.leave_out)
     problems += setting_problems(kept, config)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar, cast
 
 from isthmus.console.client import CLIENT as CONSOLE
 from isthmus.console.traffic import Traffic
@@ -29,9 +29,11 @@ from isthmus.store import Database, MigrationSource
 
 from . import tables
 from .config import Config
-from .front_ends import load_front_ends, loads
+from .front_ends import load_front_ends, loads, the_group
 from .packs import plugging
 from .resources import resources, secret_values
+
+T = TypeVar("T")
 
 HOUSEKEEPING = "platform"  # the client that the platform's own work is done by
 NO_SECRETS: Final[Mapping[str, str]] = {}
@@ -48,6 +50,12 @@ class Running:
     traffic: Traffic
     follower: Follower
     recorder: Recorder
+
+    def resource(self, kind: type[T]) -> T:
+        """Return what a pack makes of this kind. Raises Fault where none does."""
+        if (found := self.platform.resources.get(kind)) is None:
+            raise errors.Fault(f"no pack makes a {kind.__name__}", remedy="plug in the one that does: [platform] packs")
+        return cast(T, found)
 
 
 def build(packs: Iterable[Pack], front_ends: Iterable[FrontEnd]) -> Release:
@@ -109,8 +117,9 @@ def migration_sources(packs: Iterable[Pack]) -> list[MigrationSource]:
 
 def deploy_context(running: Running) -> DeployContext:
     """Return where front ends are deployed: beside what is whole of the folder, whoever else has broken theirs."""
-    release = build([*running.packs, *adopted_packs(running.config)], [])
     load = loads(running.config, running.packs)
+    own = the_group(running.config, running.packs)
+    release = build([*running.packs, *adopted_packs(running.config)], own)
     for folder in front_end_folders(running.config.front_ends):
         with suppress(errors.IsthmusError):
             lines, problems = compile_front_ends(release, [load(folder)])

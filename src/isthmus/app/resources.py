@@ -46,6 +46,8 @@ def resources(packs: Iterable[Pack], config: Config, database: Database) -> dict
             Place(
                 database=database,
                 settings=settings,
+                root=config.root,
+                data=config.data,
                 providers={name: one.type.make(name, one.settings) for name, one in chosen.items()},
             )
         )

@@ -21,6 +21,7 @@ from isthmus.console.dead_letters import DeadLetters
 from isthmus.console.deploys import Deploys
 from isthmus.console.jobs import Jobs
 from isthmus.console.pages import Part, every_page
+from isthmus.console.sharing import Sharing
 from isthmus.console.web import console
 from isthmus.gateway.agents import agents
 from isthmus.gateway.auth import Clients
@@ -113,6 +114,7 @@ def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | 
         Cost(database, running.traffic, running.config.cost_month),
         ContractHistory(database),
         Jobs(Client(running.platform), database),
+        Sharing(Client(running.platform), database),
     )
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
     gateway = Gateway(

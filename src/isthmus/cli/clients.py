@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from .opening import on
-from .screen import out
+from .screen import JSON, as_json, out
 
 if TYPE_CHECKING:
     from isthmus.app.platform import Running
@@ -23,7 +23,7 @@ def commands() -> typer.Typer:
     def create_client(
         front_end: Annotated[str, typer.Argument(help="Front end that the key speaks for.")],
         name: Annotated[str, typer.Option(help="Who will hold the key.")] = "default",
-        scope: Annotated[list[str] | None, typer.Option(help="Limit to capabilities, e.g. 'catalog.*'.")] = None,
+        scope: Annotated[list[str] | None, typer.Option(help="Limit to capabilities, such as 'PACK.*'.")] = None,
     ) -> None:
         """Make an API key and print it once; only its hash is kept."""
         from isthmus.app.config import load_config
@@ -39,12 +39,16 @@ def commands() -> typer.Typer:
         out.print(on(_whole, create), soft_wrap=True)
 
     @app.command("list")
-    def list_clients() -> None:
+    def list_clients(json: JSON = False) -> None:
         """List clients, without their keys."""
         from isthmus.gateway import auth
 
+        clients = on(_whole, lambda running: auth.list_clients(running.database))
+        if json:
+            as_json(clients)
+            return
         table = Table("front end", "client", "scopes", "created", "revoked")
-        for one in on(_whole, lambda running: auth.list_clients(running.database)):
+        for one in clients:
             scopes = ", ".join(one.scopes) if one.scopes else "all"
             table.add_row(
                 one.front_end, one.name, scopes, f"{one.created_at:%Y-%m-%d %H:%M}", "yes" if one.revoked_at else ""

@@ -97,8 +97,8 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
     @app.command(
         "ask",
         epilog=tried(
-            "ask order.sales --by front_end --by time:week --tz Europe/Berlin",
-            "ask order.orders --where 'front_end = north' --as north --form chart",
+            "ask METRIC --by front_end --by time:week --tz Europe/Berlin",
+            "ask METRIC --where 'front_end = CODE' --as CODE --form chart",
         ),
     )
     def ask(
@@ -218,7 +218,7 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
         if own.row_count:
             out.print(own)
 
-    @app.command("describe", epilog=tried("describe order.sales", "describe order.order"))
+    @app.command("describe", epilog=tried("describe METRIC", "describe ENTITY"))
     def describe(
         name: Annotated[str, typer.Argument(help="A metric or an entity.")], policy: PolicyOption = "owner"
     ) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def add_publishing(app: typer.Typer, open_platform: Callable[[], DataPlatform]) -> None:
     """Add the commands."""
 
-    @app.command("contract", epilog=tried("contract order.order > order.odcs.yaml"))
+    @app.command("contract", epilog=tried("contract ENTITY > entity.odcs.yaml"))
     def show_contract(entity: Annotated[str, typer.Argument(help="Entity to publish the contract of.")]) -> None:
         """Print an entity's data contract as ODCS 3.1."""
         from isthmus.data.exchange.contracts import contract
@@ -71,7 +71,7 @@ def add_publishing(app: typer.Typer, open_platform: Callable[[], DataPlatform]) 
 
         out.print(ossie(open_platform().model, name), highlight=False, soft_wrap=True, markup=False)
 
-    @app.command("lineage", epilog=tried("lineage order.sales --by front_end"))
+    @app.command("lineage", epilog=tried("lineage METRIC --by front_end"))
     def show_lineage(metrics: Named, by: ByOption = None) -> None:
         """Print where each column of an answer comes from, as an OpenLineage event."""
         import msgspec

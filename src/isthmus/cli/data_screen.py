@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-out = Console()
+from .screen import Screen
 
-Named = Annotated[list[str], typer.Argument(help="Metrics, such as order.sales.")]
+out = Screen()
+
+Named = Annotated[list[str], typer.Argument(help="Metrics, as `isthmus data metrics` lists them.")]
 ByOption = Annotated[list[str] | None, typer.Option("--by", "-b", help="Group by a field or time:month; may repeat.")]
 PolicyOption = Annotated[str, typer.Option("--as", help="Ask as owner, a front end, or front-end:CODE (its keys).")]
 

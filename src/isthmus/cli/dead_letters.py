@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from .opening import on, session
+from .screen import JSON, Screen, as_json
 
-out = Console(soft_wrap=True, highlight=False)
+out = Screen(soft_wrap=True, highlight=False)
 
 Number = Annotated[int, typer.Argument(help="Number of the dead letter, as the list has it.")]
 Code = Annotated[str | None, typer.Option("--front-end", help="Only of this front end.")]
@@ -22,11 +22,14 @@ def commands() -> typer.Typer:
     app = typer.Typer(no_args_is_help=True, help="Events that a front end failed on too often.")
 
     @app.command("list")
-    def list_(front_end: Code = None) -> None:
+    def list_(front_end: Code = None, json: JSON = False) -> None:
         """List what failed too often, the oldest first."""
         from isthmus.runtime.events import dead_letters
 
         letters = on(session, lambda opened: dead_letters.listed(opened, front_end))
+        if json:
+            as_json(letters)
+            return
         if not letters:
             out.print("there are no dead letters")
             return

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from .opening import deploy_site, on
+from .screen import JSON, Screen, as_json, say
 
 if TYPE_CHECKING:
     from isthmus.runtime.deploy.deploy import DeployContext, Deployed
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from isthmus.runtime.deploy.rollout import Switched
 
 
-out = Console(soft_wrap=True, highlight=False)
+out = Screen(highlight=False, soft_wrap=True)
 
 To = Annotated[str, typer.Option("--to", help="A running server's address; without it, the database of isthmus.toml.")]
 Key = Annotated[str, typer.Option("--key", envvar="ISTHMUS_KEY", help="With --to: a key whose scopes have deploy.*")]
@@ -36,13 +36,17 @@ def add_to(main: typer.Typer) -> None:
         code: Annotated[str | None, typer.Argument(help="Code of a front end; all without it.")] = None,
         to: To = "",
         key: Key = "",
+        json: JSON = False,
     ) -> None:
         """List every version that was ever deployed, and say which runs."""
         from isthmus.runtime.deploy.remote import Remote
         from isthmus.runtime.deploy.report import report
 
         lines = Remote(to, key).versions() if to else on(deploy_site, lambda opened: report(opened, code))
-        _show_versions(lines)
+        if json:
+            as_json(lines)
+        else:
+            _show_versions(lines)
 
 
 def _add_deploy(main: typer.Typer) -> None:
@@ -71,7 +75,9 @@ def _add_deploy(main: typer.Typer) -> None:
             print(said.decode())
             raise typer.Exit(0 if is_done else 2)
         done = (
-            Remote(to, key).deploy(folder, wish) if to else on(deploy_site, lambda opened: deploy(opened, folder, wish))
+            Remote(to, key, say).deploy(folder, wish)
+            if to
+            else on(deploy_site, lambda opened: deploy(opened, folder, wish))
         )
         _show_deployed(done)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from .opening import Asked, look
-from .screen import first, out
+from .screen import JSON, as_json, first, out
 
 if TYPE_CHECKING:
+    from isthmus.governance.explain import Explanation
     from isthmus.kernel.host import Release
 
 
@@ -25,63 +28,104 @@ def add_to(main: typer.Typer) -> None:
     def catalogue(
         front_end: Annotated[str | None, typer.Option(help="Show only what this front end may use.")] = None,
         folder: Folder = False,
+        json: JSON = False,
     ) -> None:
         """List every capability and extension point, with its owner and its first sentence."""
         release, sentences = look(Asked(is_folder=folder, front_end=front_end))
-        out.print(_used(release, front_end) if front_end else _everything(release))
+        offered = _used(release, front_end) if front_end else _everything(release)
+        if json:
+            as_json(offered)
+            return
+        table = Table("kind", "name", "version", "owner", "what it gives")
+        for one in offered:
+            table.add_row(one.kind, one.name, one.version, one.owner, one.gives)
+        out.print(table)
         _say(sentences)
 
     @main.command()
     def explain(
         front_end: Annotated[str, typer.Argument(help="Code of the front end.")],
-        point: Annotated[str | None, typer.Argument(help="Extension point, such as pricing.adjust-unit-price.")] = None,
+        point: Annotated[str | None, typer.Argument(help="Extension point, as `isthmus catalogue` lists it.")] = None,
         when: Annotated[list[str] | None, typer.Option(help="A dimension value, such as order_kind=presale.")] = None,
         version: Chosen = "",
         folder: Folder = False,
+        json: JSON = False,
     ) -> None:
         """Say who answers an extension point for a front end, in which order, and why."""
+        from isthmus.governance.explain import explain as who_answers
+
         release, sentences = look(Asked(is_folder=folder, front_end=front_end, version=version))
         dims = dict(pair.split("=", 1) for pair in when or [])
-        out.print(_answers(release, front_end, point, dims) if point else _points(release, front_end, dims))
+        names = [point] if point else sorted(release.points)
+        explained = [who_answers(release, front_end, name, dims) for name in names]
+        if json:
+            as_json(explained[0] if point else explained)
+            return
+        out.print(_answers(explained[0]) if point else _points(explained))
         _say(sentences)
 
 
-def _everything(release: Release) -> Table:
-    table = Table("kind", "name", "version", "owner", "what it gives")
-    for name, offered in sorted(release.offered.items()):
-        found = offered.capability
-        table.add_row(found.effect.value, name, found.version, release.packs[found.pack].owner, first(found.doc))
-    for name, point in sorted(release.points.items()):
-        table.add_row(f"point ({point.combine.name})", name, "", release.packs[point.pack].owner, first(point.doc))
-    return table
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """A capability or an extension point, as the catalogue lists it."""
+
+    kind: str
+    name: str
+    version: str
+    owner: str
+    gives: str
 
 
-def _used(release: Release, code: str) -> Table:
+def _everything(release: Release) -> list[Offered]:
+    capabilities = [
+        Offered(
+            kind=one.capability.effect.value,
+            name=name,
+            version=one.capability.version,
+            owner=release.packs[one.capability.pack].owner,
+            gives=first(one.capability.doc),
+        )
+        for name, one in sorted(release.offered.items())
+    ]
+    points = [
+        Offered(
+            kind=f"point ({point.combine.name})",
+            name=name,
+            version="",
+            owner=release.packs[point.pack].owner,
+            gives=first(point.doc),
+        )
+        for name, point in sorted(release.points.items())
+    ]
+    return [*capabilities, *points]
+
+
+def _used(release: Release, code: str) -> list[Offered]:
     """Return what one front end may call: of packs, and its own."""
-    table = Table("kind", "name", "version", "owner", "what it gives")
     line = release.line(code)
-    for name in sorted(line.permitted):
-        found = line.find(name).capability
-        owner = release.packs[found.pack].owner if found.pack in release.packs else line.front_end.owner
-        table.add_row(found.effect.value, name, found.version, owner, first(found.doc))
-    return table
+    called = [line.find(name).capability for name in sorted(line.permitted)]
+    return [
+        Offered(
+            kind=one.effect.value,
+            name=one.name,
+            version=one.version,
+            owner=release.packs[one.pack].owner if one.pack in release.packs else line.front_end.owner,
+            gives=first(one.doc),
+        )
+        for one in called
+    ]
 
 
-def _points(release: Release, code: str, dims: dict[str, str]) -> Table:
-    from isthmus.governance.explain import explain as who_answers
-
+def _points(explained: Sequence[Explanation]) -> Table:
     table = Table("point", "rule", "asked in this order, then the default")
-    for name in sorted(release.points):
-        found = who_answers(release, code, name, dims)
-        table.add_row(name, found.rule, ", ".join(one.by for one in found.candidates) or "[dim]default only")
+    for found in explained:
+        table.add_row(found.point, found.rule, ", ".join(one.by for one in found.candidates) or "[dim]default only")
     return table
 
 
-def _answers(release: Release, code: str, point: str, dims: dict[str, str]) -> Table:
-    from isthmus.governance.explain import explain as who_answers
-
-    found = who_answers(release, code, point, dims)
-    table = Table("place", "answer", "when", "fate", "where", title=f"{point} for {found.front_end} ({found.rule})")
+def _answers(found: Explanation) -> Table:
+    title = f"{found.point} for {found.front_end} ({found.rule})"
+    table = Table("place", "answer", "when", "fate", "where", title=title)
     for one in found.candidates:
         condition = ", ".join(f"{name} in {'|'.join(values)}" for name, values in one.when.items()) or "always"
         table.add_row(str(one.place), one.by, condition, one.fate, one.source)

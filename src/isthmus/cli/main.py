@@ -10,7 +10,21 @@ import typer
 
 from isthmus.kernel import errors
 
-from . import adopting, clients, compat, dead_letters, deploys, look, new, record, serving, shadows, tables, translate
+from . import (
+    adopting,
+    clients,
+    compat,
+    dead_letters,
+    deploys,
+    grants,
+    look,
+    new,
+    record,
+    serving,
+    shadows,
+    tables,
+    translate,
+)
 from .packs import WithPacksCommands
 from .screen import stop
 
@@ -25,6 +39,7 @@ main_app = typer.Typer(
 main_app.add_typer(clients.commands(), name="client")
 main_app.add_typer(new.commands(), name="new")
 main_app.add_typer(dead_letters.commands(), name="dead-letters")
+main_app.add_typer(grants.commands(), name="grants")
 for part in (deploys, look, record, shadows, serving, compat, adopting, tables, translate):
     part.add_to(main_app)
 

@@ -40,6 +40,14 @@ def standing() -> AbstractAsyncContextManager[Running]:
     return running(load_config(), front_ends=[])
 
 
+def running() -> AbstractAsyncContextManager[Running]:
+    """Open the platform with what is deployed."""
+    from isthmus.app import platform
+    from isthmus.app.config import load_config
+
+    return platform.running(load_config())
+
+
 @asynccontextmanager
 async def deploy_site() -> AsyncGenerator[DeployContext]:
     """Open where front ends are deployed."""

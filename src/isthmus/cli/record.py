@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from isthmus.kernel import encode
 
 from .opening import on, standing
+from .screen import JSON, Screen, as_json
 
 if TYPE_CHECKING:
     from isthmus.app.platform import Running
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DIFFERENT = 1  # exit code: something differs, for scripts and CI
 EXPORTED_MAX = 1_000_000  # calls of one front end: more than are ever kept
 
-out = Console(soft_wrap=True, highlight=False, markup=False)
+out = Screen(soft_wrap=True, highlight=False, markup=False)
 
 Of = Annotated[str, typer.Option("--front-end", help="Only this front end.")]
 Capability = Annotated[str, typer.Option("--capability", help="Only this capability.")]
@@ -42,11 +42,14 @@ def add_to(main: typer.Typer) -> None:
 
 def _add_list(record: typer.Typer) -> None:
     @record.command("list")
-    def list_calls(front_end: Of = "") -> None:
+    def list_calls(front_end: Of = "", json: JSON = False) -> None:
         """Count the recorded calls of each front end and capability."""
         from isthmus.runtime.replay import recorded
 
         found = on(standing, lambda running: recorded.counted(running.database, front_end))
+        if json:
+            as_json(found)
+            return
         table = Table("front end", "capability", "calls", "refused", "first", "last", "kB", title="recorded calls")
         for one in found:
             first, last = (f"{at:%Y-%m-%d %H:%M}" for at in (one.first_at, one.last_at))

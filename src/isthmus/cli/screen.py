@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Never
+from typing import Annotated, Any, Never
 
+import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
+from rich.table import Table
 
-out = Console()
+JSON = Annotated[bool, typer.Option("--json", help="Say it as JSON.")]
+WIDTH_MAX = 100_000  # of a table that is written to a file: as wide as its rows
+
+
+class Screen(Console):
+    """A console on which no cell of a table is cut: a terminal folds it, a pipe gets the table as wide as it is."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; a table whole."""
+        narrow = self.width
+        for one in objects:
+            if isinstance(one, Table):
+                self.width = max(self.width, self._needed(one))
+        super().print(*objects, **options)
+        self.width = narrow
+
+    def _needed(self, table: Table) -> int:
+        for column in table.columns:
+            column.overflow = "fold"
+        return 0 if self.is_terminal else Measurement.get(self, self.options.update(width=WIDTH_MAX), table).maximum
+
+
+out = Screen()
 problems = Console(stderr=True)
+
+
+def as_json(value: object) -> None:
+    """Print a result as JSON, for programs."""
+    from isthmus.kernel import encode  # here: a command that shows its help needs none of it
+
+    print(encode(value).decode())
 
 
 def say(sentence: str) -> None:

@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from .opening import on, standing
-from .screen import out, stop
+from .screen import JSON, as_json, out, stop
 
 if TYPE_CHECKING:
     from isthmus.app.config import Config
@@ -55,6 +55,7 @@ def add_to(main: typer.Typer) -> None:
     @main.command()
     def doctor(
         rows: Annotated[int, typer.Option(min=1, max=1000, help="Rows to show of each broken condition.")] = 5,
+        json: JSON = False,
     ) -> None:
         """Check the conditions that always hold, over the whole database; name each, and any row that breaks it."""
 
@@ -65,6 +66,9 @@ def add_to(main: typer.Typer) -> None:
                 return await doctors.examine(session, running.platform.release.packs.values(), rows)
 
         findings = on(standing, examine)
+        if json:
+            as_json(findings)
+            raise typer.Exit(0 if all(found.holds for found in findings) else 1)
         table = Table("condition", "what always holds", "finding", title="isthmus doctor")
         for found in findings:
             table.add_row(

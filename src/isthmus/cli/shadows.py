@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from isthmus.kernel import encode
 
 from .deploys import Key, To, person
 from .opening import deploy_site, on
+from .screen import Screen
 
 if TYPE_CHECKING:
     from isthmus.runtime.deploy.deploy import DeployContext
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DIFFERENT = 1  # exit code: something differs, for scripts
 
-out = Console(soft_wrap=True, highlight=False, markup=False)
+out = Screen(soft_wrap=True, highlight=False, markup=False)
 
 Code = Annotated[str, typer.Argument(help="Code of the front end.")]
 

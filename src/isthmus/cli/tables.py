@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from isthmus.kernel import errors
+
+from .screen import Screen
 
 if TYPE_CHECKING:
     from isthmus.app.config import Config
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 SHOWN_MAX = 100  # characters of a statement
 
-out = Console(soft_wrap=True, highlight=False)
+out = Screen(soft_wrap=True, highlight=False)
 
 
 class NoPsql(errors.NotFound):

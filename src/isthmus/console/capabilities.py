@@ -84,7 +84,7 @@ class Capabilities:
         """
         name, typed = request.path_params["name"], await form(request)
         capability = self._client.release.find(name).capability
-        caller = Caller(front_end=typed.get("front_end", ""), client=CLIENT)
+        caller = Caller(front_end=typed.get("front_end", ""), client=CLIENT, via=CLIENT)
         stories: list[Trace] = []
         try:
             ask = msgspec.json.encode(forms.read(forms.fields_of(capability)[0], typed))

@@ -42,7 +42,7 @@ class Client:
 
         Raises what the capability raises, NotPermitted and BadAsk.
         """
-        caller = Caller(front_end=front_end, client=CLIENT)
+        caller = Caller(front_end=front_end, client=CLIENT, via=CLIENT)
         given = {name: value for name, value in ask.items() if value not in (None, "")}
         answer, _ = await self.platform.call_wire(name, msgspec.json.encode(given), caller, key=key)
         return msgspec.json.decode(answer)

@@ -22,6 +22,7 @@ from isthmus.data.model.model import Model
 from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import Policy, of_front_end
 from isthmus.kernel import errors
+from isthmus.manifest import Headlines, brought
 from isthmus.markings import Where
 from isthmus.pages import ordered
 
@@ -32,8 +33,6 @@ ROWS_MAX: Final = 500  # of the table; the file that can be downloaded has all
 SERIES_MAX: Final = 6  # of a chart: more can't be told apart
 BARS_MAX: Final = 25
 TEXTS_MAX: Final = 8  # conditions in one question
-
-BUSINESS: Final = ("order.orders", "order.sales", "order.refunds", "order.basket-value")
 
 Row = Mapping[str, Any]
 
@@ -121,7 +120,8 @@ class Explorer:
         return running
 
     def _figures(self, code: str) -> list[Figure]:
-        names = tuple(name for name in BUSINESS if name in self._data.model.metrics)
+        headlines = brought(self._client.release.packs.values(), Headlines)
+        names = tuple(name for one in headlines for name in one.metrics if name in self._data.model.metrics)
         number, found = self._data.lake.head().number, list[Figure]()
         if names and number:
             try:

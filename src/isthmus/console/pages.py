@@ -19,6 +19,7 @@ from .find import Search
 from .jobs import Jobs
 from .lines import Business, Lines
 from .map import Map
+from .sharing import Sharing
 from .traffic import Traffic
 from .web import Page
 
@@ -42,6 +43,7 @@ def every_page(
     cost: Cost,
     history: ContractHistory,
     jobs: Jobs,
+    sharing: Sharing,
 ) -> list[Page]:
     """Return the pages for what this platform has; what it does not have is in no menu."""
     client = Client(platform)
@@ -54,6 +56,7 @@ def every_page(
         *brought_pages(client),
         *Calls(client, told).pages(),
         *jobs.pages(),
+        *sharing.pages(),
         *dead_letters.pages(),
         *Search(client, told, data.metrics, brought_searches(client)).pages(),
         *data.pages,

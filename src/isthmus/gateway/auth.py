@@ -129,7 +129,8 @@ async def create_client(database: Database, front_end: str, name: str, scopes: S
     wrong = [scope for scope in scopes or () if not _SCOPE.fullmatch(scope)]
     if wrong:
         raise WrongClient(
-            f"{wrong[0]!r} is no scope", remedy="name capabilities, such as 'catalog.search' or 'catalog.*'"
+            f"{wrong[0]!r} is no scope",
+            remedy="name capabilities as the catalogue lists them, or all of a pack as 'PACK.*'",
         )
     key = _PREFIX + secrets.token_urlsafe(32)
     digest = hashlib.sha256(key.encode()).digest()

@@ -150,7 +150,7 @@ class Gateway:
         limits = self._limits
         body = await read_body(request.receive, headers, bytes_max=limits.body_bytes_max, limit_s=limits.body_limit_s)
         trace = _traced(request)
-        caller = Caller(front_end=client.front_end, client=client.name, scopes=client.scopes, trace=trace)
+        caller = Caller(front_end=client.front_end, client=client.name, scopes=client.scopes, trace=trace, via="http")
         stories: list[Trace] = []
         try:
             answer, is_replay = await self.platform.call_wire(

@@ -98,7 +98,7 @@ class Agents:
         ask: dict[str, Any] = dict(params.arguments or {})
         key = ask.pop(KEY, None)
         call_id = self._platform.new_call_id()
-        caller = Caller(front_end=known.front_end, client=known.name, scopes=known.scopes)
+        caller = Caller(front_end=known.front_end, client=known.name, scopes=known.scopes, via="mcp")
         try:
             answer, _ = await self._platform.call_wire(
                 params.name.replace("_", ".", 1), msgspec.json.encode(ask), caller, key=_text(key), call_id=call_id

@@ -131,3 +131,23 @@ class Store(Protocol):
     async def saga(self, front_end: str, claim: Claim) -> Superseded | None:
         """Return where a saga is; None where it has not begun. Raises KeyReused."""
         ...
+
+
+class Guard(Protocol):
+    """Says who may call what. A platform without one lets each caller do what its front end uses."""
+
+    async def check(self, caller: Any, capability: Any) -> None:
+        """Raise NotPermitted where a `Caller` may not call a `Capability`; asked once for each call."""
+        ...
+
+
+class Journal(Protocol):
+    """Keeps what commands did. What it cannot keep is not done."""
+
+    def entry(self, call: Any, answer: Any, events: Sequence[EventRow]) -> tuple[Any, ...]:
+        """Return the statement, and its arguments, that is committed with what a `Call` did."""
+        ...
+
+    async def refused(self, capability: Any, ask: Any, caller: Any, call_id: str, error: Exception) -> None:
+        """Keep that a command was refused, when nothing of it is left; the ask is JSON where it could not be read."""
+        ...

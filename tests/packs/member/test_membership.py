@@ -142,6 +142,17 @@ async def test_profile_addresses_and_segments_are_kept(north: Club) -> None:
     assert await north.call(api.get_buyer, api.GetMember(member_id=member_id)) == buyer
 
 
+async def test_segments_of_others_stay_when_people_set_theirs(north: Club) -> None:
+    member_id = await north.joined(email("ada@example.org"))
+    learnt, own = ("data:regulars", "data:lapsed"), ("reseller",)
+    await north.call(api.set_segments, api.SetSegments(member_id=member_id, segments=learnt, prefix="data:"))
+    await north.call(api.set_segments, api.SetSegments(member_id=member_id, segments=own))
+    assert (await north.member(member_id)).segments == tuple(sorted((*learnt, *own)))
+    await north.call(api.set_segments, api.SetSegments(member_id=member_id, segments=("data:lapsed",), prefix="data:"))
+    await north.call(api.set_segments, api.SetSegments(member_id=member_id, segments=()))
+    assert (await north.member(member_id)).segments == ("data:lapsed",)
+
+
 async def test_addresses_have_a_limit(north: Club) -> None:
     member_id = await north.joined(email("ada@example.org"))
     for number in range(api.ADDRESSES_MAX):

@@ -15,6 +15,7 @@ FRONT_END = FrontEnd(
         "catalog.*",
         "checkout.*",
         "fulfilment.*",
+        "grants.*",
         "inventory.*",
         "loyalty.*",
         "member.*",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from isthmus import places
@@ -13,11 +14,25 @@ from isthmus.packs.order import api as order
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.tax import api as tax
-from isthmus.values import Applied, LineAsk, Money, money
+from isthmus.values import Applied, Buyer, LineAsk, Money, money
 
 from . import api
 
-GONE = (order.OrderState.CANCELLED, order.OrderState.EXPIRED)
+INACTIVE = (order.OrderState.CANCELLED, order.OrderState.EXPIRED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cart:
+    """What a buyer wants, and the facts of it, line by line: all that its bill and its order are made of."""
+
+    ask: api.PreviewOrder | api.PlaceOrder
+    lines: tuple[LineAsk, ...]  # with what stands in for what is short
+    attributes: tuple[dict[str, Any], ...]  # of each line
+    basket: order.Basket | None  # that the lines come from
+    coupons: tuple[str, ...]
+    buyer: Buyer
+    sellable: tuple[catalog.Sellable, ...]  # of each line
+    instead_of: Mapping[int, str]  # by line: what was wanted there
 
 
 def taken_off(discounts: Sequence[promotion.Discount], lines: int, currency: str) -> tuple[Money, ...]:
@@ -44,9 +59,57 @@ def reasons_of(discounts: Sequence[promotion.Discount], line: int) -> tuple[Appl
     )
 
 
+def delivery_lines(cart: Cart, quote: pricing.Quote) -> tuple[fulfilment.DeliveryLine, ...]:
+    """Return the lines of a cart as deliveries are quoted for them."""
+    return tuple(
+        fulfilment.DeliveryLine(
+            sku=good.sku,
+            quantity=priced.quantity,
+            weight_grams=good.weight_grams,
+            attributes=good.attributes,
+        )
+        for good, priced in zip(cart.sellable, quote.lines, strict=True)
+    )
+
+
+def promotion_lines(cart: Cart, quote: pricing.Quote) -> tuple[promotion.PromotionLine, ...]:
+    """Return the lines of a cart as promotions look at them."""
+    return tuple(
+        promotion.PromotionLine(
+            sku=good.sku,
+            quantity=priced.quantity,
+            amount=priced.amount,
+            category=good.category,
+            brand=good.brand,
+            seller=good.seller,
+            attributes=good.attributes,
+            categories=good.categories,
+        )
+        for good, priced in zip(cart.sellable, quote.lines, strict=True)
+    )
+
+
+def tax_lines(cart: Cart, quote: pricing.Quote, evaluation: promotion.Evaluation) -> tuple[tax.TaxLine, ...]:
+    """Return the lines of a cart as they are taxed: after what promotions take off."""
+    off = taken_off(evaluation.discounts, len(quote.lines), quote.currency)
+    return tuple(
+        tax.TaxLine(
+            sku=good.sku,
+            quantity=priced.quantity,
+            tax_category=good.tax_category,
+            amount=priced.amount - off[at],
+        )
+        for at, (good, priced) in enumerate(zip(cart.sellable, quote.lines, strict=True))
+    )
+
+
+def amount_of(quote: pricing.Quote) -> Money:
+    """Return what all lines of a quote cost together."""
+    return sum((line.amount for line in quote.lines), start=money(0, quote.currency))
+
+
 def bill(
-    instead_of: Mapping[int, str],
-    sellable: Sequence[catalog.Sellable],
+    cart: Cart,
     quote: pricing.Quote,
     evaluation: promotion.Evaluation,
     delivery: fulfilment.DeliveryQuote | None,
@@ -58,7 +121,7 @@ def bill(
     off = taken_off(discounts, len(quote.lines), currency)
     nothing = money(0, currency)
     lines: list[api.BillLine] = []
-    for at, (good, priced) in enumerate(zip(sellable, quote.lines, strict=True)):
+    for at, (good, priced) in enumerate(zip(cart.sellable, quote.lines, strict=True)):
         net = priced.amount - off[at]
         due = taxed.lines[at] if taxed else None
         lines.append(
@@ -74,7 +137,7 @@ def bill(
                 tax=due.tax if due else nothing,
                 total=due.gross if due else net,
                 applied=(*priced.applied, *reasons_of(discounts, at)),
-                instead_of=instead_of.get(at),
+                instead_of=cart.instead_of.get(at),
             )
         )
     fee = nothing
@@ -95,12 +158,7 @@ def bill(
     )
 
 
-def draft_lines(
-    drawn: api.Bill,
-    sellable: Sequence[catalog.Sellable],
-    locations: Sequence[str],
-    attributes: Sequence[dict[str, Any]],
-) -> tuple[order.DraftLine, ...]:
+def draft_lines(cart: Cart, bill: api.Bill, locations: Sequence[str]) -> tuple[order.DraftLine, ...]:
     """Return the lines of an order as they are written down."""
     return tuple(
         order.DraftLine(
@@ -120,7 +178,7 @@ def draft_lines(
             applied=line.applied,
             attributes=own,
         )
-        for line, good, location, own in zip(drawn.lines, sellable, locations, attributes, strict=True)
+        for line, good, location, own in zip(bill.lines, cart.sellable, locations, cart.attributes, strict=True)
     )
 
 
@@ -180,18 +238,18 @@ def sent_from(
 
 
 def _parts(line: order.OrderLine, left: dict[tuple[str, str], int]) -> list[fulfilment.PlanLine]:
-    told = line.location or "main"
-    others = sorted(place for sku, place in left if sku == line.sku and place != told)
+    ordered_from = line.location or "main"
+    others = sorted(place for sku, place in left if sku == line.sku and place != ordered_from)
     taken: dict[str, int] = {}
     wanted = line.quantity
-    for place in (told, *others):
+    for place in (ordered_from, *others):
         units = min(wanted, left.get((line.sku, place), 0))
         if units:
             left[line.sku, place] -= units
             taken[place] = units
             wanted -= units
     if wanted:
-        taken[told] = taken.get(told, 0) + wanted
+        taken[ordered_from] = taken.get(ordered_from, 0) + wanted
     attributes = {"seller": line.seller} if line.seller else {}
     return [
         fulfilment.PlanLine(sku=line.sku, quantity=units, location=place, attributes=attributes)
@@ -221,11 +279,11 @@ def is_bought_alike(
     return offer.is_open and fits and item.unit == wanted.unit and left.get(item.sku, 0) >= quantity
 
 
-def drifted(basket: Sequence[order.BasketLine], drawn: api.Bill) -> tuple[api.Drift, ...]:
+def drifted(basket: Sequence[order.BasketLine], bill: api.Bill) -> tuple[api.Drift, ...]:
     """Return the lines of a basket that cost something else than they were shown to."""
     return tuple(
         api.Drift(path=f"$.lines[{at}]", sku=line.sku, shown=was.shown, now=line.amount)
-        for at, (was, line) in enumerate(zip(basket, drawn.lines, strict=False))  # no basket: nothing was shown
+        for at, (was, line) in enumerate(zip(basket, bill.lines, strict=False))  # no basket: nothing was shown
         if was.shown is not None and was.sku == line.sku and is_drift(was, was.shown, line.amount)
     )
 

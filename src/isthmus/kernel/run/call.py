@@ -6,7 +6,7 @@ import hashlib
 import os
 import random
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar, cast
@@ -17,7 +17,7 @@ from ..contract import Value, check, decode, encode, fit
 from ..declare.capability import Capability, Effect, event_kind
 from ..declare.context import Ask, Caller
 from ..errors import BadAsk, Fault, Refusal
-from ..ports import Claim, EventRow, Session, Stepping, Store
+from ..ports import Claim, EventRow, Journal, Session, Stepping, Store
 from ..trace import Trace, tracing_part
 
 A = TypeVar("A")
@@ -41,6 +41,7 @@ class Runner(Protocol):
     release: Release
     store: Store
     resources: dict[type, object]
+    journal: Journal | None
 
     async def run(self, call: Call) -> Answered: ...
 
@@ -125,6 +126,11 @@ class Call:
                 if self.story is not None:
                     answering = tracing_part(self.story, offered.capability.name, ask, answering)
                 await answering
+
+    async def keep_entry(self, session: Session, answer: Any, events: Sequence[EventRow]) -> None:
+        """Have the journal's entry of this command committed with what it did."""
+        if (journal := self.platform.journal) is not None:
+            await session.later(*journal.entry(self, answer, events))
 
     def chance(self) -> random.Random:
         self.drawn = self.drawn or random.Random(self.id)

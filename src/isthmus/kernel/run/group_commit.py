@@ -126,10 +126,13 @@ class GroupCommit(Generic[A, R]):
             return [error] * len(calls)  # alone they would only wait as long again
         except Exception:
             return [NOT_BATCHABLE] * len(calls)  # nothing was written; whose fault it is shows where each goes alone
-        kept = [call for call, outcome in zip(calls, outcomes, strict=True) if not isinstance(outcome, Exception)]
+        pairs = zip(calls, outcomes, strict=True)
+        kept = [(call, answer) for call, answer in pairs if not isinstance(answer, Exception)]
         try:
+            for call, answer in kept:
+                await call.keep_entry(session, answer, call.events)
             if kept:  # who was answered has written; a refusal and who goes alone have not
-                await session.commit([event for call in kept for event in call.events], None)
+                await session.commit([event for call, _ in kept for event in call.events], None)
         except Exception as error:
             return [error] * len(calls)  # nobody knows whether it was written: each has to ask again
         return outcomes

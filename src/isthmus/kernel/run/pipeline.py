@@ -24,7 +24,7 @@ from ..deadline import DeadlinePassed, within
 from ..declare.capability import Capability, Effect
 from ..declare.context import Caller
 from ..errors import AlreadyAnswered, IsthmusError, near
-from ..ports import Claim, Saga, Stepping, Store, Writing
+from ..ports import Claim, Guard, Journal, Saga, Stepping, Store, Writing
 from ..trace import Trace, trace_now
 from .call import NO_SESSION, Answered, Call, new_call_id
 from .saga import OWN_KEY, run_saga
@@ -56,8 +56,8 @@ class Recorder(Protocol):
 class Platform:
     """A release at work on a store.
 
-    clock gives the time of each call; resources are what implementations need from outside, by type;
-    recorder and observe see the calls.
+    clock gives the time of each call; resources are what implementations need from outside, by type, and the Guard
+    and the Journal where there is one; recorder and observe see the calls.
     """
 
     def __init__(
@@ -74,6 +74,8 @@ class Platform:
         self.store = store
         self.clock = clock
         self.resources = dict(resources or {})
+        self.guard = cast("Guard | None", self.resources.get(Guard))
+        self.journal = cast("Journal | None", self.resources.get(Journal))
         self.recorder = recorder
         self.observe = observe
 
@@ -92,8 +94,7 @@ class Platform:
         key makes a write exactly-once in effect. now sets the time of the call, for work that
         happened earlier. Also raises NotPermitted, UnknownDimensionValue, KeyReused, DeadlineExceeded.
         """
-        line = self.release.line(caller.front_end)
-        call = self._begun(line, _permitted(line, capability.name, caller), ask, caller, now or self.clock(), key)
+        call = await self._admitted(capability.name, ask, caller, now or self.clock(), key)
         call.asked_ms = deadline_ms
         try:
             answer, _ = await self._answered(call)
@@ -117,9 +118,7 @@ class Platform:
         A repeated key gives the first answer again, byte for byte. call_id: an id from `new_call_id` where the
         caller needs it before the answer. tell: is given the story of the call, also where it is refused.
         """
-        line = self.release.line(caller.front_end)
-        offered = _permitted(line, name, caller)
-        call = self._begun(line, offered, decode(body, offered.capability.ask), caller, self.clock(), key)
+        call = await self._admitted(name, body, caller, self.clock(), key, call_id)
         call.asked_ms, call.given_id = deadline_ms, call_id
         if tell:
             call.story = _story(call)
@@ -152,6 +151,28 @@ class Platform:
     def new_call_id(self) -> str:
         """Return an id for a call that begins now (UUID version 7)."""
         return new_call_id(self.clock())
+
+    async def _admitted(
+        self, name: str, ask: Any, caller: Caller, now: datetime, key: str | None, call_id: str = ""
+    ) -> Call:
+        """Begin a call that its front end and the guard permit; the ask is read where it is JSON."""
+        line = self.release.line(caller.front_end)
+        offered = line.find(name)
+        try:
+            _check_permitted(line, offered, caller)
+            if self.guard is not None:
+                await self.guard.check(caller, offered.capability)
+            read = decode(ask, offered.capability.ask) if isinstance(ask, bytes) else ask
+            return self._begun(line, offered, read, caller, now, key)
+        except IsthmusError as refused:
+            await self._keep_refused(offered.capability, ask, caller, call_id, refused)
+            raise
+
+    async def _keep_refused(
+        self, capability: Capability[Any, Any], ask: Any, caller: Caller, call_id: str, error: Exception
+    ) -> None:
+        if self.journal is not None and capability.effect is not Effect.READ:
+            await self.journal.refused(capability, ask, caller, call_id or self.new_call_id(), error)
 
     def _begun(
         self, line: CompiledFrontEnd, offered: BoundCapability, ask: Any, caller: Caller, now: datetime, key: str | None
@@ -190,6 +211,7 @@ class Platform:
         except IsthmusError as refused:
             error = refused.slug
             _warn_undeclared(capability, refused)
+            await self._keep_refused(capability, call.ask, call.caller, call.id, refused)
             raise
         finally:
             if self.observe is not None:
@@ -215,8 +237,8 @@ class Platform:
         return answer, written
 
 
-def _permitted(line: CompiledFrontEnd, name: str, caller: Caller) -> BoundCapability:
-    offered = line.find(name)
+def _check_permitted(line: CompiledFrontEnd, offered: BoundCapability, caller: Caller) -> None:
+    name = offered.capability.name
     if name not in line.permitted and not (caller.is_told and offered.capability in line.front_end.told()):
         if offered.capability in line.front_end.capabilities:
             raise errors.NotPermitted(f"{name!r} is called by events or flows only", remedy="cause what it reacts to")
@@ -229,7 +251,6 @@ def _permitted(line: CompiledFrontEnd, name: str, caller: Caller) -> BoundCapabi
             f"client {caller.client!r} is not allowed {name!r}",
             remedy=f"use a key whose scopes have {name!r} or '{offered.capability.pack}.*'",
         )
-    return offered
 
 
 async def _read(call: Call) -> Answered:
@@ -260,6 +281,7 @@ async def write_alone(call: Call) -> Answered:
         if call.step is not None:
             await call.step.commit(cast(Stepping, call.session), call.events, answer)
         else:
+            await call.keep_entry(call.session, answer, call.events)
             await cast(Writing, call.session).commit(call.events, answer_bytes)
         return answer, answer_bytes
     finally:

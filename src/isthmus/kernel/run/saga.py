@@ -63,6 +63,7 @@ class Log:
         self.pending: dict[str, bytes] = {}  # written with the next step
         self.ended: bytes | None = None
         self.is_known = claim is None and not call.is_taken_over
+        self.call, self.events = call, list[Any]()  # of the flow, as far as this run has made its steps
         self._store, self._front_end = call.platform.store, call.plan.front_end
         self._saga = Saga(
             claim=claim or Claim(key=f"{OWN_KEY}{call.id}", capability=call.offered.capability.name, ask_hash=""),
@@ -96,15 +97,18 @@ class Log:
         written = {**self.pending, **entries}
         await session.commit_step(events, encode({place: Raw(one) for place, one in written.items()}))
         self.version, self.pending, self.is_known = self.version + 1, {}, True
+        self.events += events
         self.entries |= {place: Raw(one) for place, one in written.items()}
 
-    async def end(self, answer: bytes) -> None:
+    async def end(self, answer: Any) -> None:
         """Write the saga's answer, and forget the saga. Raises AlreadyAnswered where another run was first."""
-        while self.ended is None and (self.is_kept or self.version):
+        ended = encode(answer)
+        while self.ended is None and (self.is_kept or self.version or self.call.platform.journal):
             session = self.open()
             try:
-                await session.end_saga([], answer if self.is_kept else None)
-                self.ended = answer
+                await self.call.keep_entry(session, answer, self.events)
+                await session.end_saga([], ended if self.is_kept else None)
+                self.ended = ended
             except Superseded as moved:
                 with suppress(_Elsewhere):
                     self.catch_up(moved)
@@ -143,6 +147,7 @@ class Step:
             await self._log.write(session, events, {self._place: encode(answer)})
         else:
             ended = encode(last)
+            await self._log.call.keep_entry(session, last, [*self._log.events, *events])
             await session.end_saga(events, ended if self._log.is_kept else None)
             self._log.ended = ended
 
@@ -296,7 +301,7 @@ async def run_saga(call: Call) -> Answered:
     else:
         raise Unavailable("this flow is being gone on with elsewhere", remedy="send it again with the same key")
     if log.ended is None:
-        await log.end(encode(answer))
+        await log.end(answer)
     return answer, log.ended
 
 

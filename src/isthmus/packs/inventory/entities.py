@@ -42,6 +42,7 @@ class Movement(Value):
     kind: Annotated[Literal["receive", "adjust", "count", "transfer", "ship", "restock", "write-off"], Dimension()]
     quantity: Annotated[int, Measure(unit="unit")]
     at: Annotated[datetime, Time()]
+    seller: Annotated[str | None, Dimension()]  # who sold it, where that was not the owner
 
 
 ENTITIES = (Location, Stock, Movement)

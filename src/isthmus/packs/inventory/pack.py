@@ -6,13 +6,13 @@ from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Every, Job, Page, Personal, Search
 
 from . import api, entities
-from .service import reservations, stock
+from .service import lending, reservations, stock
 
 PACK = Pack(
     name="inventory",
     owner="supply",
     api=api,
-    service=(reservations, stock),
+    service=(reservations, stock, lending),
     migrations="isthmus.packs.inventory:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
@@ -60,9 +60,9 @@ PACK = Pack(
             sql="""
                 select s.front_end, s.sku, s.location, s.reserved, coalesce(h.held, 0) as held
                 from inventory.stock s
-                left join (select front_end, sku, location, sum(quantity - shipped - released) as held
-                           from inventory.reservation_line group by front_end, sku, location) h
-                    on h.front_end = s.front_end and h.sku = s.sku and h.location = s.location
+                left join (select stock_of, sku, location, sum(quantity - shipped - released) as held
+                           from inventory.reservation_line group by stock_of, sku, location) h
+                    on h.stock_of = s.front_end and h.sku = s.sku and h.location = s.location
                 where s.reserved <> coalesce(h.held, 0)
                 limit 100""",
         ),
@@ -73,6 +73,34 @@ PACK = Pack(
                 select front_end, sku, location, on_hand, reserved, back_ordered
                 from inventory.stock
                 where reserved < 0 or on_hand < 0 or reserved > on_hand + back_ordered
+                limit 100""",
+        ),
+        Condition(
+            name="inventory.lent-is-counted",
+            sentence="What a seller took under a grant is what its reservations took, within its quota.",
+            sql="""
+                select coalesce(one.grant_id, taken.grant_id) as grant_id, coalesce(one.sku, taken.sku) as sku,
+                    one.front_end, one.seller, one.taken, one.held, one.most, taken.units, taken.held as held_by_lines
+                from inventory.lent one
+                full join (select grant_id, sku, stock_of, front_end as seller, sum(quantity - released) as units,
+                               sum(quantity - shipped - released) as held
+                           from inventory.reservation_line where grant_id is not null
+                           group by grant_id, sku, stock_of, front_end) taken
+                    on taken.grant_id = one.grant_id and taken.sku = one.sku and taken.seller = one.seller
+                        and taken.stock_of = one.front_end
+                where one.taken is distinct from taken.units or one.held is distinct from taken.held
+                    or one.taken > one.most
+                limit 100""",
+        ),
+        Condition(
+            name="inventory.lent-by-a-grant",
+            sentence="Nobody holds another's stock but under a grant of its owner to sell from that location.",
+            sql="""
+                select l.front_end, l.reference, l.owner, l.location, l.grant_id
+                from inventory.reservation_line l
+                left join isthmus.row_grant g on g.grant_id = l.grant_id and g.owner = l.owner
+                    and g.to_front_end = l.front_end and g.name = l.location and g.can = 'use'
+                where l.owner is not null and g.grant_id is null
                 limit 100""",
         ),
         Condition(

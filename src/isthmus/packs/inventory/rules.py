@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from isthmus.kernel import Value
-from isthmus.values import LineAsk
+from isthmus.values import LineAsk, Money
 
 from . import api
 
 Place = tuple[str, str]  # SKU and location: the order in which rows are locked
+Lending = Mapping[Place, api.Lent]  # whose the stock of a place is, where it is another's
 
 
 class Change(Value):
@@ -36,12 +37,18 @@ class Taking(Value):
     sku: str
     location: str
     quantity: int
+    lent: api.Lent | None = None
+
+
+def lending(held: Iterable[api.Allocation | Taking]) -> Lending:
+    """Return whose stocks are held, for those that are another's."""
+    return {(one.sku, one.location): one.lent for one in held if one.lent is not None}
 
 
 def offered(stock: api.StockAt, sellable: int, back_order_limit: int) -> api.Offer:
     """Say what a stock can give, so that a promise never passes on hand plus what may be back-ordered."""
-    sellable = min(sellable, stock.on_hand - stock.reserved)
-    back_order = back_order_limit + min(sellable, 0)
+    sellable = min(sellable, stock.on_hand - stock.reserved - stock.aside)
+    back_order = 0 if stock.lent else back_order_limit + min(sellable, 0)  # nobody promises what another expects
     return api.Offer(stock=stock, available=max(0, sellable), back_order=max(0, back_order))
 
 
@@ -53,9 +60,11 @@ def allocated(
     Lines of the same SKU share what there is, in their order. A short line takes nothing.
     """
     left: dict[Place, list[int]] = {}
+    lent: dict[Place, api.Lent | None] = {}
     for sku, given in offers.items():
         for offer in given:
             left[sku, offer.stock.location] = [offer.available, offer.back_order]
+            lent[sku, offer.stock.location] = offer.stock.lent
     allocations: list[api.Allocation] = []
     short: list[dict[str, object]] = []
     for at, (line, source) in enumerate(zip(lines, sourcing, strict=True)):
@@ -68,12 +77,13 @@ def allocated(
             left[place][0] -= stocked
             left[place][1] -= beyond
             if stocked + beyond:
-                allocations.append(_allocation(at, place, stocked, beyond))
+                allocations.append(_allocation(at, place, stocked, beyond, lent[place]))
     return tuple(allocations), short
 
 
-def _allocation(line: int, place: Place, stocked: int, beyond: int) -> api.Allocation:
-    return api.Allocation(line=line, sku=place[0], location=place[1], quantity=stocked + beyond, back_ordered=beyond)
+def _allocation(line: int, place: Place, stocked: int, beyond: int, lent: api.Lent | None) -> api.Allocation:
+    quantity = stocked + beyond
+    return api.Allocation(line=line, sku=place[0], location=place[1], quantity=quantity, back_ordered=beyond, lent=lent)
 
 
 def _split(quantity: int, left: Sequence[Sequence[int]]) -> list[tuple[int, int]] | None:
@@ -178,7 +188,13 @@ def taken(
 
 
 def _taking(allocation: api.Allocation, quantity: int) -> Taking:
-    return Taking(line=allocation.line, sku=allocation.sku, location=allocation.location, quantity=quantity)
+    return Taking(
+        line=allocation.line,
+        sku=allocation.sku,
+        location=allocation.location,
+        quantity=quantity,
+        lent=allocation.lent,
+    )
 
 
 def _not_held(at: int, line: LineAsk, found: int) -> dict[str, object]:
@@ -213,6 +229,7 @@ def _less(allocation: api.Allocation, quantity: int, ships: bool) -> api.Allocat
         back_ordered=allocation.back_ordered,
         shipped=allocation.shipped + (quantity if ships else 0),
         released=allocation.released + (0 if ships else quantity),
+        lent=allocation.lent,
     )
 
 
@@ -225,19 +242,23 @@ def _state_after(
 
 
 def not_on_hand(
-    changes: Sequence[Change], stocks: Mapping[Place, api.StockAt], skus: Sequence[str]
+    changes: Sequence[Change],
+    stocks: Mapping[Place, api.StockAt],
+    skus: Sequence[str],
+    lent: Lending | None = None,
 ) -> list[dict[str, object]]:
     """Return where changes would take more than is there, or what must stay for reservations.
 
-    skus: of the lines of the ask, for the paths.
+    skus: of the lines of the ask, for the paths. lent: of another's stock nothing is said but what is to be taken.
     """
+    hidden = lent or {}
     return [
         {
             "path": f"$.lines[{skus.index(change.sku)}].quantity" if change.sku in skus else "$.lines",
             "sku": change.sku,
             "location": change.location,
-            "on_hand": stocks[change.place].on_hand,
-            "reserved": stocks[change.place].reserved,
+            "on_hand": 0 if change.place in hidden else stocks[change.place].on_hand,
+            "reserved": -change.reserved if change.place in hidden else stocks[change.place].reserved,
             "reason": "not-on-hand",
         }
         for change in changes
@@ -300,3 +321,31 @@ def depleted(changes: Sequence[Change], stocks: Mapping[Place, api.StockAt]) -> 
         left[change.sku] += stocks[change.place].on_hand + change.on_hand
     gone = {change.sku for change in changes if change.on_hand < 0}
     return tuple(sorted(sku for sku in gone if left[sku] == 0))
+
+
+def total_price(lines: Sequence[api.SoldLine]) -> Money | None:
+    """Return what all lines come to; None where none has a price. Raises CurrencyMismatch."""
+    prices = [line.unit_price.times(line.quantity) for line in lines if line.unit_price is not None]
+    return sum(prices[1:], prices[0]) if prices else None
+
+
+def not_free(
+    changes: Sequence[Change], free: Mapping[Place, api.StockAt], location: str, skus: Sequence[str]
+) -> list[dict[str, object]]:
+    """Return where more is to be sold from a location than nobody holds and its terms let go."""
+    short: list[dict[str, object]] = []
+    for change in (one for one in changes if one.location == location):
+        stock = free.get(change.place)
+        units = 0 if stock is None else stock.on_hand - stock.reserved - stock.aside
+        if -change.on_hand > units:
+            short.append(
+                {
+                    "path": f"$.lines[{skus.index(change.sku)}].quantity",
+                    "sku": change.sku,
+                    "location": location,
+                    "on_hand": 0 if stock is None else stock.on_hand,
+                    "reserved": 0 if stock is None else stock.reserved,
+                    "reason": "not-on-hand",
+                }
+            )
+    return short

@@ -5,12 +5,15 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Final
 
 from msgspec import structs
 
 from isthmus.values import Address, composed, folded, rounded
 
 from . import api
+
+SEGMENT_OWNER: Final = ":"  # what stands before it says whose segment it is, as in `data:regulars`
 
 
 def normalised(identity: api.Identity) -> api.Identity:
@@ -31,6 +34,11 @@ def joined(registration: api.Registration) -> tuple[api.Identity, ...]:
         if key not in found or identity.is_verified:
             found[key] = identity
     return tuple(found.values())
+
+
+def is_replaced(segment: str, prefix: str) -> bool:
+    """Return whether a segment goes when those of a prefix are set; without a prefix, those that carry none."""
+    return segment.startswith(prefix) if prefix else SEGMENT_OWNER not in segment
 
 
 def named(profile: api.Profile) -> api.Profile:

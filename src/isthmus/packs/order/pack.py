@@ -1,7 +1,7 @@
 """The manifest of orders."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Page, Personal, Resource, Search
+from isthmus.manifest import Headlines, Page, Personal, Resource, Search
 from isthmus.markings import Segment
 
 from . import api, entities
@@ -18,6 +18,7 @@ PACK = Pack(
     metrics=entities.METRICS,
     brings=(
         Personal(forgets=api.forget, entity="order.order"),
+        Headlines(metrics=("order.orders", "order.sales", "order.refunds", "order.basket-value")),
         Page(
             path="/orders",
             menu="Orders",

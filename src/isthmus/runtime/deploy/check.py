@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import re
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
@@ -25,7 +26,7 @@ from .versions import Packed, unpack
 
 LOAD_LIMIT_S: Final = 30
 TESTS_LIMIT_S: Final = 300  # a team that needs more runs the rest of them before it deploys
-SEEN_AFTER_S: Final = 60
+TEST_LIMIT_S: Final = 60  # of one test: one that loops is named, long before all of them are late
 SHOWN_MAX: Final = 6_000  # characters of what tests said: their end is what matters
 
 _LOAD: Final = """
@@ -35,6 +36,8 @@ from isthmus.runtime.deploy.loading import load_front_end
 print("code", load_front_end(Path(sys.argv[1])).code)
 """
 _PASSED_ON: Final = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "VIRTUAL_ENV")
+_LATE: Final = re.compile(r"^Timeout \(", re.M)  # how faulthandler begins, before it ends the process
+_FRAME: Final = re.compile(r'File "([^"]*)", line (\d+) in (test\w*)')
 _NO_TESTS: Final = 5  # pytest's exit code where it collected none
 
 
@@ -77,7 +80,7 @@ async def run_tests(folder: Path, hidden: Sequence[Path] = ()) -> bool:
         raise TestsFailed("the tests cannot run: pytest is not installed", remedy="pip install pytest")
     command = [sys.executable, "-m", "pytest", "-q", "--import-mode=importlib", "-p", "no:cacheprovider"]
     command += ["-c", os.devnull, "--rootdir", str(folder.parent.parent), "--color=no", "--disable-warnings"]
-    command += ["-o", f"faulthandler_timeout={SEEN_AFTER_S}"]  # then pytest prints where a test is
+    command += ["-o", f"faulthandler_timeout={TEST_LIMIT_S}", "-o", "faulthandler_exit_on_timeout=true"]
     if importlib.util.find_spec("pytest_asyncio") is not None:
         command += ["-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto"]
     status, said = await _run([*command, str(folder)], folder.parent.parent, TESTS_LIMIT_S, hidden)
@@ -87,12 +90,28 @@ async def run_tests(folder: Path, hidden: Sequence[Path] = ()) -> bool:
             f"{said.strip()[-SHOWN_MAX:]}\n",
             remedy="mend the test that does not end",
         )
+    if late := _LATE.search(said):
+        frames = said[late.start() :].partition("/_pytest/")[0].rpartition("\n")[0]
+        which = _test_in(frames)
+        raise TestsFailed(
+            f"a test of {folder.name} does not end within {TEST_LIMIT_S} s: {which}; where it was:\n{frames}\n",
+            remedy="mend the test that does not end",
+        )
     if status not in (0, _NO_TESTS):
         raise TestsFailed(
             f"the tests of {folder.name} do not pass:\n{said.strip()[-SHOWN_MAX:]}\n",
             remedy="mend the rule or the test",
         )
     return status == 0
+
+
+def _test_in(said: str) -> str:
+    """Return the test that a process was in when it was ended, by its file and line."""
+    frames = [found for found in _FRAME.findall(said) if Path(found[0]).stem.startswith("test_")]
+    if not frames:
+        return "which one, its frames do not say"
+    file, line, name = frames[-1]
+    return f"{name} ({Path(file).name}:{line})"
 
 
 def _has_tests(folder: Path) -> bool:

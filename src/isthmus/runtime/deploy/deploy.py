@@ -24,7 +24,7 @@ from ..shadow import shadow as shadows
 from . import rollout as switches
 from . import versions
 from .changes import attributes_compared, compared, events_compared, metrics_compared
-from .check import TESTS_LIMIT_S, code_of, laid_out, run_tests
+from .check import TEST_LIMIT_S, TESTS_LIMIT_S, code_of, laid_out, run_tests
 from .declared import problems_of as own_problems
 from .guardrails import bounds_of
 from .loading import Load, load_front_end
@@ -181,7 +181,8 @@ async def _tested(testing: asyncio.Task[bool], code: str, say: Say) -> bool:
         done, _ = await asyncio.wait([testing], timeout=SAY_EVERY_S)
         if done:
             break
-        say(f"{code}: its tests have run for {times * SAY_EVERY_S} s, and may for {TESTS_LIMIT_S} s")
+        limits = f"each may for {TEST_LIMIT_S} s, all for {TESTS_LIMIT_S} s"
+        say(f"{code}: its tests have run for {times * SAY_EVERY_S} s; {limits}")
     return await testing
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -9,7 +13,8 @@ import httpx
 
 from isthmus.kernel import decode, errors
 
-from .deploy import Deployed, DeployRequest
+from .check import TEST_LIMIT_S, TESTS_LIMIT_S
+from .deploy import SAY_EVERY_S, Deployed, DeployRequest
 from .report import Line
 from .rollout import Switched
 from .versions import pack
@@ -32,16 +37,41 @@ class NoServer(errors.Unavailable):
 class Remote:
     """A server to deploy to; the key decides for which front end."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, say: Callable[[str], None] = lambda _: None) -> None:
         self._url = url.rstrip("/") + "/deploy"
         self._key = key
+        self._say = say
 
     def deploy(self, folder: Path, wish: DeployRequest) -> Deployed:
         """Send a folder. Raises Refused with what the server said, NoServer."""
         packed = pack(folder)
         query = {"folder": packed.folder, "percent": str(wish.percent), "accept": str(wish.is_accepted).lower()}
         query["shadow"] = str(wish.shadow)
-        return decode(self._send("POST", "", query, packed.content), Deployed)
+        self._say(f"sent {len(packed.content) / 1000:.0f} kB to {self._url}, which checks, tests and compares it")
+        with self._saying(packed.folder):
+            return decode(self._send("POST", "", query, packed.content), Deployed)
+
+    @contextmanager
+    def _saying(self, folder: str) -> Generator[None]:
+        """Say from time to time that the server is still at work."""
+        ended = threading.Event()
+
+        def say() -> None:
+            for times in itertools.count(1):
+                if ended.wait(SAY_EVERY_S):
+                    return
+                self._say(
+                    f"{folder}: the server has been at work for {times * SAY_EVERY_S} s; "
+                    f"a test may run for {TEST_LIMIT_S} s, all of them for {TESTS_LIMIT_S} s"
+                )
+
+        beside = threading.Thread(target=say, daemon=True)
+        beside.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            beside.join()
 
     def decide(self, what: str, **query: str) -> Switched:
         """Promote or roll back."""

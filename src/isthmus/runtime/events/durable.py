@@ -141,7 +141,7 @@ class DurableCalls:
             self._bell.set()
 
     async def _called(self, row: ports.Row) -> Exception | None:
-        caller = Caller(front_end=row["front_end"], client=CLIENT, is_told=True)
+        caller = Caller(front_end=row["front_end"], client=CLIENT, is_told=True, via="event")
         key = f"{CLIENT}/{row['event_id']}/{row['capability']}"
         try:
             await self._platform.call_wire(row["capability"], row["ask"], caller, key=key)

@@ -86,7 +86,7 @@ def stamp(ask: Stamp) -> Balance:
 
 @capability("loyalty.get-balance", version="1.0", effect=Effect.READ, raises=[UnknownCard])
 def get_balance(ask: GetBalance) -> Balance:
-    """Return what is on a card."""
+    """Return what is on a card: one's own, or one that another front end shares (`grants.give`)."""
     ...
 
 

@@ -18,7 +18,12 @@ _STAMP = """
     on conflict (front_end, reference) do nothing returning reference"""
 _SAVE = """
     update loyalty.card set (stamps, filled, stamped_at) = ($3, $4, $5) where front_end = $1 and card = $2"""
-_FIND = "select stamps, filled from loyalty.card where front_end = $1 and card = $2"
+# A card of one's own goes before one that another front end shares.
+_FIND = """
+    select stamps, filled from loyalty.card
+    where card = $2 and (front_end = $1 or front_end in (
+        select owner from isthmus.granted where kind = 'loyalty.card' and name = $2))
+    order by front_end = $1 desc limit 1"""
 _FORGET = """
     with old as (
         update loyalty.card set stamps = 0 where front_end = $1 and stamps > 0 and stamped_at < $2 returning card)

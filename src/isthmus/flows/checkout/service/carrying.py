@@ -17,7 +17,7 @@ from isthmus.packs.payment import api as payment
 from isthmus.values import money
 
 from .. import api, rules
-from .order import credit
+from .order import credit_points
 
 BALANCE_WITHIN = timedelta(days=30)  # presold goods come within four weeks, and are paid for before they are sent
 _HELD = (payment.PaymentState.AUTHORISED, payment.PaymentState.CAPTURED)
@@ -29,29 +29,29 @@ async def pay_order(ask: api.PayOrder, ctx: Context) -> api.Paid:
     authorise = payment.Authorise(payment_id=ask.payment_id, method=ask.method, token=ask.token)
     attempt = await ctx.call(payment.begin_authorisation, authorise)
     outcome = await ctx.call(payment.ask_provider, payment.AskProvider(attempt=attempt, token=ask.token))
-    return await _said(attempt, outcome, ctx)
+    return await _settle(attempt, outcome, ctx)
 
 
 @implements(api.receive_notification)
 async def receive_notification(ask: payment.Notify, ctx: Context) -> api.Paid:
     said = await ctx.call(payment.read_notification, ask)
     attempt = await ctx.call(payment.get_attempt, payment.GetAttempt(key=said.key))
-    return await _said(attempt, said.outcome, ctx)
+    return await _settle(attempt, said.outcome, ctx)
 
 
-async def _said(attempt: payment.Attempt, outcome: payment.Outcome, ctx: Context) -> api.Paid:
+async def _settle(attempt: payment.Attempt, outcome: payment.Outcome, ctx: Context) -> api.Paid:
     """Write down what a provider said, and see what follows from it through."""
     ended = payment.End(key=attempt.key, outcome=outcome)
     if (group_id := _group_of(attempt.reference)) is None:
         await ctx.call(payment.end_attempt, ended)
         raise order.UnknownOrder(what=f"of {attempt.reference!r}", path="$.payment_id")
-    carried = await _carried(api.CarryOn(group_id=group_id, ended=ended), attempt.payment_id, ctx)
+    carried = await _carry_on(api.CarryOn(group_id=group_id, ended=ended), attempt.payment_id, ctx)
     if attempt.kind is payment.Kind.AUTHORISE:
         _check_held(carried.attempt or attempt)
-    return await _followed(carried, ctx)
+    return await _follow_through(carried, ctx)
 
 
-async def _carried(ask: api.CarryOn, payment_id: UUID, ctx: Context) -> api.CarriedOn:
+async def _carry_on(ask: api.CarryOn, payment_id: UUID, ctx: Context) -> api.CarriedOn:
     """Carry on. Where that is refused nothing of it was written, so at least the money is not kept."""
     try:
         return await ctx.call(api.carry_on, ask)
@@ -69,18 +69,18 @@ def _check_held(attempt: payment.Attempt) -> None:
         raise payment.OutcomeUnknown
 
 
-async def _followed(carried: api.CarriedOn, ctx: Context) -> api.Paid:
+async def _follow_through(carried: api.CarriedOn, ctx: Context) -> api.Paid:
     """Take the money, or let it go, as was begun: with the answer in the transaction that writes it down."""
     attempt, paid = carried.follows, carried.paid
     if attempt is None:
         ended = carried.attempt
         is_lost = ended is not None and (ended.kind, ended.state) == (payment.Kind.CAPTURE, "refused")
-        return await _unpaid(paid, ended.reason, ctx) if ended is not None and is_lost else paid
+        return await _cancel_unpaid_orders(paid, ended.reason, ctx) if ended is not None and is_lost else paid
     outcome = await ctx.call(payment.ask_provider, payment.AskProvider(attempt=attempt))
     ended = payment.End(key=attempt.key, outcome=outcome)
     settle = payment.Settle(reference=attempt.reference, ended=ended)
     settled = await ctx.call(payment.settle_attempt, settle, ends=lambda one: _answer(paid, one))
-    return _answer(paid, settled) or await _unpaid(paid, outcome.reason, ctx)
+    return _answer(paid, settled) or await _cancel_unpaid_orders(paid, outcome.reason, ctx)
 
 
 def _answer(paid: api.Paid, settled: payment.Settled) -> api.Paid | None:
@@ -94,11 +94,11 @@ def _answer(paid: api.Paid, settled: payment.Settled) -> api.Paid | None:
     return structs.replace(paid, state=state)  # pyright: ignore[reportArgumentType] - a Value is a struct
 
 
-async def _unpaid(confirmed: api.Paid, reason: str, ctx: Context) -> api.Paid:
+async def _cancel_unpaid_orders(confirmed: api.Paid, reason: str, ctx: Context) -> api.Paid:
     """Cancel the orders of a group whose money was refused at last, let go what is held and give back what was paid."""
     declined = payment.Declined(reason=reason, path=None)
     for one in confirmed.orders:
-        if one.state not in rules.GONE:
+        if one.state not in rules.INACTIVE:
             await ctx.call(api.give_back, api.CancelOrder(order_id=one.order_id, reason=str(declined)))
     voided = await ctx.call(payment.void, payment.Void(payment_id=confirmed.payment_id))
     payments = (await ctx.call(payment.list_payments, _all_of(confirmed.group_id))).items
@@ -126,23 +126,23 @@ async def settle_payments(ask: payment.Reconcile, ctx: Context) -> payment.Recon
         if outcome.state == "unknown" or group_id is None:
             await ctx.call(payment.end_attempt, ended)
         else:
-            await _seen_through(api.CarryOn(group_id=group_id, ended=ended), attempt.payment_id, ctx)
+            await _see_through(api.CarryOn(group_id=group_id, ended=ended), attempt.payment_id, ctx)
     held = await ctx.call(payment.list_held, payment.ListHeld(limit=ask.limit))
     for one in held.items:
         if group_id := _group_of(one.reference):
-            await _seen_through(api.CarryOn(group_id=group_id, payment_id=one.payment_id), one.payment_id, ctx)
+            await _see_through(api.CarryOn(group_id=group_id, payment_id=one.payment_id), one.payment_id, ctx)
     return payment.Reconciled(settled=len(settled), unknown=len(found.items) - len(settled), payment_ids=tuple(settled))
 
 
-async def _seen_through(ask: api.CarryOn, payment_id: UUID, ctx: Context) -> None:
+async def _see_through(ask: api.CarryOn, payment_id: UUID, ctx: Context) -> None:
     """See a payment through for which nobody waits; what is wrong with one keeps none of the others."""
     try:
-        carried = await _carried(ask, payment_id, ctx)
+        carried = await _carry_on(ask, payment_id, ctx)
         ended = carried.attempt
         if ended is not None and (ended.kind, ended.state) == (payment.Kind.CAPTURE, "refused"):
             again = api.CarryOn(group_id=ask.group_id, payment_id=payment_id)  # it never arrived: begun anew
-            carried = await _carried(again, payment_id, ctx)
-        await _followed(carried, ctx)
+            carried = await _carry_on(again, payment_id, ctx)
+        await _follow_through(carried, ctx)
     except (errors.Refusal, errors.Fault) as wrong:
         log.warning("payment %s is not settled yet: %s", payment_id, wrong)
 
@@ -153,10 +153,10 @@ async def carry_on(ask: api.CarryOn, ctx: Context) -> api.CarriedOn:
     await ctx.call(order.hold_group, group)
     await ctx.call(payment.hold_payments, payment.HoldPayments(reference=reference))
     orders = (await ctx.call(order.get_group_orders, group)).orders
-    standing = [one.total.minor for one in orders if one.state not in rules.GONE]
+    active = [one.total.minor for one in orders if one.state not in rules.INACTIVE]
     settle = payment.Settle(
         reference=reference,
-        wanted=money(sum(standing), orders[0].currency) if standing else None,
+        wanted=money(sum(active), orders[0].currency) if active else None,
         ended=ask.ended,
         payment_id=ask.payment_id,
         is_held=True,
@@ -164,7 +164,7 @@ async def carry_on(ask: api.CarryOn, ctx: Context) -> api.CarriedOn:
     settled = await ctx.call(payment.settle_attempt, settle)
     payment_id = settled.attempt.payment_id if settled.attempt else ask.payment_id
     found = next(one for one in settled.payments if one.payment_id == payment_id)
-    briefs = await _confirmed(ask.group_id, orders, found, settled.payments, ctx)
+    briefs = await _confirm(ask.group_id, orders, found, settled.payments, ctx)
     paid = api.Paid(group_id=ask.group_id, payment_id=found.payment_id, state=found.state, orders=briefs)
     return api.CarriedOn(attempt=settled.attempt, paid=paid, follows=settled.follows)
 
@@ -176,11 +176,11 @@ async def confirm_payment(ask: api.ConfirmPayment, ctx: Context) -> api.Paid:
     await ctx.call(order.hold_group, order.GetGroup(group_id=group_id))
     orders = (await ctx.call(order.get_group_orders, order.GetGroup(group_id=group_id))).orders
     payments = (await ctx.call(payment.list_payments, _all_of(group_id))).items
-    briefs = await _confirmed(group_id, orders, found, payments, ctx)
+    briefs = await _confirm(group_id, orders, found, payments, ctx)
     return api.Paid(group_id=group_id, payment_id=ask.payment_id, state=found.state, orders=briefs)
 
 
-async def _confirmed(
+async def _confirm(
     group_id: UUID,
     orders: Sequence[order.Order],
     found: payment.Payment,
@@ -202,12 +202,14 @@ async def _confirmed(
         for one in orders
         if now[one.order_id] is order.OrderState.PAID
     ]
-    for sold, lines in zip(paid, await _kept(group_id, paid, ctx), strict=True):
+    for sold, lines in zip(paid, await _keep_goods(group_id, paid, ctx), strict=True):
         await _follow_up(sold, lines, ctx)
     return group.orders
 
 
-async def _kept(group_id: UUID, paid: Sequence[order.Order], ctx: Context) -> list[tuple[fulfilment.PlanLine, ...]]:
+async def _keep_goods(
+    group_id: UUID, paid: Sequence[order.Order], ctx: Context
+) -> list[tuple[fulfilment.PlanLine, ...]]:
     """Keep the goods of paid orders for good; return what is to be sent of each, and from where."""
     confirm = inventory.Confirm(reference=str(group_id))
     if any(sold.delivery_method for sold in paid):
@@ -229,7 +231,7 @@ async def _follow_up(sold: order.Order, lines: tuple[fulfilment.PlanLine, ...], 
             channel=sold.channel,
         )
         await own.call(fulfilment.plan, plan)
-    await credit(sold.member_id, rules.brief(sold), own)
+    await credit_points(sold.member_id, rules.brief(sold), own)
 
 
 def _all_of(group_id: UUID) -> payment.ListPayments:

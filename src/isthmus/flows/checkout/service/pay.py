@@ -31,7 +31,7 @@ async def give_back(ask: api.CancelOrder, ctx: Context) -> order.CancelledOrder:
     sold = cancelled.order
     reference = str(sold.group_id)
     if not cancelled.was_paid and not cancelled.is_last_of_group:
-        await _expect_less(sold, ctx)
+        await _reduce_amounts_due(sold, ctx)
     held = [(line.sku, line.quantity - line.closed) for line in sold.lines]
     lines = tuple(LineAsk(sku=sku, quantity=count) for sku, count in held if count)
     await ctx.call(
@@ -49,26 +49,26 @@ async def give_back(ask: api.CancelOrder, ctx: Context) -> order.CancelledOrder:
     return cancelled
 
 
-async def _expect_less(sold: order.Order, ctx: Context) -> None:
+async def _reduce_amounts_due(sold: order.Order, ctx: Context) -> None:
     """Let the buyer of a group pay for what is left of it."""
     payments = await _payments(sold.group_id, ctx)
-    dues = payment.dues(payments, await _standing(sold.group_id, ctx))
+    dues = payment.dues(payments, await _active_total(sold.group_id, ctx))
     for one in payments:
         due = money(dues[one.payment_id], sold.currency)
         await ctx.call(payment.expect_less, payment.ExpectLess(reference=one.reference, amount=due))
 
 
-async def _standing(group_id: UUID, ctx: Context) -> int:
+async def _active_total(group_id: UUID, ctx: Context) -> int:
     """Return what the orders of a group come to that are not gone, in minor units."""
     group = await ctx.call(order.get_group, order.GetGroup(group_id=group_id))
-    return sum(one.total.minor for one in group.orders if one.state not in rules.GONE)
+    return sum(one.total.minor for one in group.orders if one.state not in rules.INACTIVE)
 
 
-async def _returned(group_id: UUID, ctx: Context) -> int:
+async def _refunded_total(group_id: UUID, ctx: Context) -> int:
     """Return what was given back for goods of the orders that stand, in minor units."""
     group = await ctx.call(order.get_group, order.GetGroup(group_id=group_id))
-    standing = [order.GetOrder(order_id=one.order_id) for one in group.orders if one.state not in rules.GONE]
-    return sum([(await ctx.call(order.get_order, one)).refunded.minor for one in standing])
+    active = [order.GetOrder(order_id=one.order_id) for one in group.orders if one.state not in rules.INACTIVE]
+    return sum([(await ctx.call(order.get_order, one)).refunded.minor for one in active])
 
 
 @implements(api.cancel_order)
@@ -76,11 +76,11 @@ async def cancel_order(ask: api.CancelOrder, ctx: Context) -> api.Cancelled:
     cancelled = await ctx.call(api.give_back, ask)
     sold = cancelled.order
     payments = await _payments(sold.group_id, ctx)
-    back = await _money_back(payments, cancelled, ctx)
+    back = await _refund_buyer(payments, cancelled, ctx)
     return api.Cancelled(order=rules.brief(sold), refunded=back, fee=cancelled.fee)
 
 
-async def _money_back(payments: Sequence[payment.Payment], cancelled: order.CancelledOrder, ctx: Context) -> Money:
+async def _refund_buyer(payments: Sequence[payment.Payment], cancelled: order.CancelledOrder, ctx: Context) -> Money:
     """Give back what was paid for an order, and never what others of its group are paid with. Safe to repeat."""
     sold = cancelled.order
     first = payments[0]
@@ -92,7 +92,7 @@ async def _money_back(payments: Sequence[payment.Payment], cancelled: order.Canc
     is_held_only = cancelled.was_paid and first.state is payment.PaymentState.AUTHORISED
     if not is_held_only:  # of what is only held, nothing can be given back until it is known whether it was taken
         has = sum(one.captured.minor - one.refunded.minor for one in payments)
-        needed = await _standing(sold.group_id, ctx) - await _returned(sold.group_id, ctx)
+        needed = await _active_total(sold.group_id, ctx) - await _refunded_total(sold.group_id, ctx)
         back = money(max(0, min(back.minor, has - needed)), sold.currency)
     if back.minor:
         refund = payment.RefundFrom(

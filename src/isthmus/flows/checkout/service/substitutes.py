@@ -20,7 +20,7 @@ async def shortages(ask: Ask, lines: Sequence[LineAsk], ctx: Context) -> tuple[a
     return rules.shortages(lines, await _available(ask, [line.sku for line in lines], ctx))
 
 
-async def substitutes(
+async def offers(
     ask: Ask, lines: Sequence[LineAsk], short: Sequence[api.Shortage], buyer: Buyer, ctx: Context
 ) -> tuple[api.Substitute, ...]:
     """Return what the front end offers instead of what is short; nothing is read where it never offers any."""
@@ -50,7 +50,7 @@ async def replaced(
 ) -> tuple[tuple[LineAsk, ...], dict[int, str]]:
     """Return the lines with what is short replaced, and by place what was wanted there."""
     short = await shortages(ask, lines, ctx)
-    offered = {one.path: one for one in await substitutes(ask, lines, short, buyer, ctx)}
+    offered = {one.path: one for one in await offers(ask, lines, short, buyer, ctx)}
     swaps = {at: offered[path] for at in range(len(lines)) if (path := f"$.lines[{at}].sku") in offered}
     changed = tuple(
         LineAsk(sku=swaps[at].offer.sku, quantity=line.quantity) if at in swaps else line

@@ -15,6 +15,31 @@ A reservation:
 
 # pyright: reportUnusedImport=false
 
+from .errors import (
+    UNITS_MAX,
+    AnothersStock,
+    BadCursor,
+    CountBelowReserved,
+    LocationTaken,
+    NotLent,
+    NotOnHand,
+    ReferenceUsed,
+    TooManyUnits,
+)
+from .lending import (
+    LentGoodsShipped,
+    LentPage,
+    LentStock,
+    LentUnits,
+    ListLent,
+    NotBetweenOwners,
+    SellStock,
+    SoldLine,
+    StockSale,
+    StockSold,
+    list_lent,
+    sell_stock,
+)
 from .reservations import (
     EXPIRE_MAX,
     Allocation,
@@ -59,15 +84,13 @@ from .reservations import (
     source_lines,
 )
 from .stock import (
-    UNITS_MAX,
     Adjust,
     Adjustment,
-    BadCursor,
     Booked,
     Count,
-    CountBelowReserved,
     Counted,
     Delta,
+    Lent,
     Limits,
     LimitsSet,
     ListMovements,
@@ -77,12 +100,10 @@ from .stock import (
     Movement,
     MovementKind,
     MovementPage,
-    NotOnHand,
     PutLocations,
     Receipt,
     Receive,
     Reference,
-    ReferenceUsed,
     Restock,
     RestockFate,
     RestockLine,
@@ -90,7 +111,6 @@ from .stock import (
     StockAt,
     StockChanged,
     StockPage,
-    TooManyUnits,
     Transfer,
     Units,
     adjust,

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 from isthmus.kernel import Effect, Meta, Pass, Value, capability, combine, errors, event, extension_point
 from isthmus.values import CHANNEL, LINES_MAX, ORDER_KIND, Address, Code, Lines, Moment, Quantity, Sku
 
-from .stock import NotOnHand, Reference, ReferenceUsed, StockAt, Units
+from .errors import NotOnHand, ReferenceUsed
+from .stock import Lent, Reference, StockAt, Units
 
 EXPIRE_MAX = 200  # reservations let go in one transaction: it holds the lock of every stock that they touch
 
@@ -45,6 +46,7 @@ class Allocation(Value):
     back_ordered: Units = 0
     shipped: Units = 0
     released: Units = 0
+    lent: Lent | None = None  # whose it is, where it is another's
 
 
 class Reservation(Value):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from typing import Annotated, Literal
+from uuid import UUID
 
-from isthmus.kernel import Effect, Meta, Pass, Value, capability, combine, errors, event, extension_point
+from isthmus.kernel import Effect, Meta, Pass, Value, capability, combine, event, extension_point
 from isthmus.values import (
     LINES_MAX,
     ORDER_KIND,
@@ -25,7 +26,17 @@ from isthmus.values import (
     region_in_form,
 )
 
-UNITS_MAX = 1_000_000_000  # of one stock; far from where 64 bits end
+from .errors import (
+    UNITS_MAX,
+    AnothersStock,
+    BadCursor,
+    CountBelowReserved,
+    LocationTaken,
+    NotLent,
+    NotOnHand,
+    ReferenceUsed,
+    TooManyUnits,
+)
 
 Units = Annotated[int, Meta(ge=0, le=UNITS_MAX)]
 Delta = Annotated[int, Meta(ge=-UNITS_MAX, le=UNITS_MAX)]
@@ -42,8 +53,15 @@ class MovementKind(enum.StrEnum):
     WRITE_OFF = "write-off"
 
 
+class Lent(Value):
+    """Whose stock this is, where it is another's, and the grant under which it is sold."""
+
+    owner: str
+    grant_id: UUID | None = None
+
+
 class StockAt(Value):
-    """How one stock stands."""
+    """How one stock stands. Of what is another's: what this front end holds of it, and what it could take now."""
 
     sku: Sku
     location: Code
@@ -55,6 +73,8 @@ class StockAt(Value):
     country: str = ""
     region: str = ""
     priority: int = 0  # of the location: lower is taken first
+    lent: Lent | None = None  # None: it is the front end's own
+    aside: Units = 0  # of its own: set aside for others to whom it lends
 
 
 class Receipt(Value):
@@ -167,6 +187,7 @@ class Location(Value):
     region: Annotated[str, Meta(max_length=80)] = ""
     priority: Annotated[int, Meta(ge=-1000, le=1000)] = 0
     is_open: bool = True  # False: what lies there is not sold
+    lent_by: Code | None = None  # who owns it and lends it under the same code; None: the front end's own
 
     def __post_init__(self) -> None:
         put_in_form(self, region=region_in_form(self.country, self.region))
@@ -224,6 +245,7 @@ class Movement(Value):
     reason: str
     at: Moment
     by: str
+    seller: str | None = None  # who sold it, where that was another front end
 
 
 class MovementPage(Value):
@@ -243,78 +265,6 @@ class StockChanged(Value):
     depleted: tuple[Sku, ...] = ()
 
 
-class ReferenceUsed(errors.Conflict):
-    """The reference already stands for something else."""
-
-    slug = "inventory.reference-used"
-
-    def __init__(self, *, reference: str, what: str) -> None:
-        super().__init__(
-            f"reference {reference!r} already stands for another {what}",
-            remedy="send a new reference with a new ask, or the first ask with this reference",
-            path="$.reference",
-            reference=reference,
-        )
-
-
-class NotOnHand(errors.Conflict):
-    """Fewer units are there than are to leave, or than must stay for reservations."""
-
-    slug = "inventory.not-on-hand"
-
-    def __init__(self, *, lines: Sequence[dict[str, object]]) -> None:
-        first = lines[0]
-        super().__init__(
-            f"{len(lines)} line(s) would take more than is there and free: {first['sku']!r} at {first['location']!r} "
-            f"has {first['on_hand']} on hand, {first['reserved']} of them reserved",
-            remedy="receive or count the stock, or release reservations first",
-            path=str(first["path"]),
-            lines=list(lines),
-        )
-
-
-class CountBelowReserved(errors.Conflict):
-    """Fewer units were counted than are promised."""
-
-    slug = "inventory.count-below-reserved"
-
-    def __init__(self, *, lines: Sequence[dict[str, object]]) -> None:
-        first = lines[0]
-        super().__init__(
-            f"{len(lines)} count(s) are below what is reserved: {first['sku']!r} at {first['location']!r} "
-            f"has {first['reserved']} reserved",
-            remedy="release reservations, or send may_fall_short to have the gap back-ordered",
-            path=str(first["path"]),
-            lines=list(lines),
-        )
-
-
-class TooManyUnits(errors.RuleBroken):
-    """A stock would hold more units than can be."""
-
-    slug = "inventory.too-many-units"
-
-    def __init__(self, *, sku: str, location: str, path: str) -> None:
-        super().__init__(
-            f"{sku!r} at {location!r} would hold more than {UNITS_MAX} units",
-            remedy="check the quantity, or keep the SKU in a larger unit",
-            path=path,
-        )
-
-
-class BadCursor(errors.BadAsk):
-    """The cursor is not one that a list gave."""
-
-    slug = "inventory.bad-cursor"
-
-    def __init__(self, *, cursor: str) -> None:
-        super().__init__(
-            f"{cursor!r} is not a cursor of this list",
-            remedy="send next_cursor of the page before, or none for the first page",
-            path="$.cursor",
-        )
-
-
 RestockFate = Literal["sellable", "written-off"]
 
 
@@ -327,13 +277,20 @@ def restock_as(lines: Sequence[RestockLine]) -> Sequence[RestockFate | Pass]:
     return ["sellable" if line.condition == "new" else "written-off" for line in lines]
 
 
-@capability("inventory.receive", version="1.0", effect=Effect.WRITE, raises=[ReferenceUsed, TooManyUnits])
+@capability(
+    "inventory.receive", version="1.0", effect=Effect.WRITE, raises=[ReferenceUsed, TooManyUnits, AnothersStock]
+)
 def receive(ask: Receive) -> Booked:
     """Book goods into stock. A stock that was not known begins with them."""
     ...
 
 
-@capability("inventory.adjust", version="1.0", effect=Effect.WRITE, raises=[ReferenceUsed, NotOnHand, TooManyUnits])
+@capability(
+    "inventory.adjust",
+    version="1.0",
+    effect=Effect.WRITE,
+    raises=[ReferenceUsed, NotOnHand, TooManyUnits, AnothersStock],
+)
 def adjust(ask: Adjust) -> Booked:
     """Correct stock by differences; all lines or none.
 
@@ -342,25 +299,32 @@ def adjust(ask: Adjust) -> Booked:
     ...
 
 
-@capability("inventory.count", version="1.0", effect=Effect.WRITE, raises=[ReferenceUsed, CountBelowReserved])
+@capability(
+    "inventory.count", version="1.0", effect=Effect.WRITE, raises=[ReferenceUsed, CountBelowReserved, AnothersStock]
+)
 def count(ask: Count) -> Booked:
     """Set stock to what was found; the differences become movements. Of two counts of one stock the last stands."""
     ...
 
 
-@capability("inventory.transfer", version="1.0", effect=Effect.WRITE, raises=[ReferenceUsed, NotOnHand, TooManyUnits])
+@capability(
+    "inventory.transfer",
+    version="1.0",
+    effect=Effect.WRITE,
+    raises=[ReferenceUsed, NotOnHand, TooManyUnits, AnothersStock],
+)
 def transfer(ask: Transfer) -> Booked:
     """Move unreserved goods between two locations; no unit is in neither or in both at any moment."""
     ...
 
 
-@capability("inventory.restock", version="1.0", effect=Effect.WRITE, raises=[ReferenceUsed, TooManyUnits])
+@capability("inventory.restock", version="1.0", effect=Effect.WRITE, raises=[ReferenceUsed, TooManyUnits, NotLent])
 def restock(ask: Restock) -> Booked:
     """Take returned goods in. What `restock_as` writes off is on record, and not in stock."""
     ...
 
 
-@capability("inventory.set-limits", version="1.0", effect=Effect.WRITE)
+@capability("inventory.set-limits", version="1.0", effect=Effect.WRITE, raises=[AnothersStock])
 def set_limits(ask: SetLimits) -> LimitsSet:
     """Set how much of a stock is kept back from sale, and how far it may be promised beyond what is there.
 
@@ -369,9 +333,13 @@ def set_limits(ask: SetLimits) -> LimitsSet:
     ...
 
 
-@capability("inventory.put-locations", version="1.0", effect=Effect.WRITE)
+@capability("inventory.put-locations", version="1.0", effect=Effect.WRITE, raises=[NotLent, LocationTaken])
 def put_locations(ask: PutLocations) -> LocationsPut:
-    """Set the facts of locations, whether they hold stock yet or not."""
+    """Set the facts of locations, whether they hold stock yet or not.
+
+    With `lent_by` the front end sells from another's location from now on: what the owner's grant lets it take is
+    available here too, and comes last or first as `priority` says.
+    """
     ...
 
 

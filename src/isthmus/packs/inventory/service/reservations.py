@@ -21,7 +21,7 @@ async def _reserve_together(
 ) -> list[api.Reservation | api.StockShort | NotBatchable]:
     """Decide asks for one SKU in their order, each on what those before it have left, and write them at once."""
     first, front_end = asks[0][0], asks[0][1].front_end
-    stocks = await storage.stocks(session, front_end, [first.lines[0].sku], first.location, locks=True)
+    stocks = await storage.stocks(session, front_end, [first.lines[0].sku], first.location, asks[0][1].now, locks=True)
     decided: list[api.Reservation | api.StockShort | NotBatchable] = []
     holdings: dict[str, storage.Holding] = {}
     for ask, ctx in asks:
@@ -55,7 +55,7 @@ def _one_sku(ask: api.Reserve) -> object:
 @implements(api.reserve, together=GroupCommit(_one_sku, _reserve_together))
 async def reserve(ask: api.Reserve, ctx: Context) -> api.Reservation:
     skus = sorted({line.sku for line in ask.lines})
-    stocks = await storage.stocks(ctx.session, ctx.front_end, skus, ask.location, locks=True)
+    stocks = await storage.stocks(ctx.session, ctx.front_end, skus, ask.location, ctx.now, locks=True)
     allocations, short = _allocated(ask, stocks, ctx)
     holding = _holding(ask, allocations, ctx)
     if short and ctx.is_new(ask.reference):
@@ -189,24 +189,41 @@ async def ship(ask: api.Ship, ctx: Context) -> api.Reservation:
         rules.Change(sku=taking.sku, location=taking.location, on_hand=-taking.quantity, reserved=-taking.quantity)
         for taking in takings
     )
-    if missing := rules.not_on_hand(changes, found.stocks, [line.sku for line in ask.lines or ()]):
+    lent = rules.lending(takings)
+    if missing := rules.not_on_hand(changes, found.stocks, [line.sku for line in ask.lines or ()], lent):
         raise api.NotOnHand(lines=missing)
     after = rules.after(found.reservation, takings, api.ReservationState.SHIPPED)
     await storage.settle(
         ctx.session, ctx.front_end, [(after, takings)], changes, ask.parcel, ctx.now, ctx.caller.client
     )
-    ctx.emit(_shipped(ask.reference, changes, found))
+    ctx.emit(_shipped(ask.reference, changes, found, lent))
+    if lent:
+        ctx.emit(_lent_shipped(ask.reference, changes, lent))
     return after
 
 
-def _shipped(reference: str, changes: Sequence[rules.Change], found: storage.Found) -> api.StockChanged:
+def _shipped(
+    reference: str, changes: Sequence[rules.Change], found: storage.Found, lent: rules.Lending
+) -> api.StockChanged:
+    own = [change for change in changes if change.place not in lent]
     return api.StockChanged(
         reference=reference,
         kind=api.MovementKind.SHIP,
         lines=tuple(
             api.Adjustment(sku=change.sku, quantity=change.on_hand, location=change.location) for change in changes
         ),
-        depleted=rules.depleted(changes, found.stocks),
+        depleted=rules.depleted(own, found.stocks),
+    )
+
+
+def _lent_shipped(reference: str, changes: Sequence[rules.Change], lent: rules.Lending) -> api.LentGoodsShipped:
+    return api.LentGoodsShipped(
+        reference=reference,
+        lines=tuple(
+            api.LentUnits(owner=lent[one.place].owner, sku=one.sku, location=one.location, quantity=-one.on_hand)
+            for one in changes
+            if one.place in lent
+        ),
     )
 
 
@@ -225,7 +242,7 @@ async def list_reservation_steps(ask: api.ListReservationSteps, ctx: Context) ->
 
 @implements(api.get_availability)
 async def get_availability(ask: api.GetAvailability, ctx: Context) -> api.Availability:
-    stocks = await storage.stocks(ctx.session, ctx.front_end, ask.skus, ask.location, locks=False)
+    stocks = await storage.stocks(ctx.session, ctx.front_end, ask.skus, ask.location, ctx.now, locks=False)
     offers = _offers(ask.skus, stocks, ctx)
     return api.Availability(items=tuple(_available(sku, offers[sku]) for sku in ask.skus))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, cast
 
@@ -57,7 +57,7 @@ async def restock(ask: api.Restock, ctx: Context) -> api.Booked:
         for line, fate in zip(ask.lines, fates, strict=True)
         if fate == "written-off"
     ]
-    stocks = await _locked(lines, ctx)
+    stocks = await _locked(lines, ctx, lent=True)
     moves = [*_of_kind(api.MovementKind.RESTOCK, lines), *_of_kind(api.MovementKind.WRITE_OFF, lost)]
     changes = rules.merged(_change(move) for _, move in moves)
     return await _post(ask.reference, "returned", changes, moves, stocks, ctx)
@@ -79,18 +79,30 @@ async def count(ask: api.Count, ctx: Context) -> api.Booked:
 
 @implements(api.set_limits)
 async def set_limits(ask: api.SetLimits, ctx: Context) -> api.LimitsSet:
-    return api.LimitsSet(stocks=await storage_stock.set_limits(ctx.session, ctx.front_end, ask.items))
+    stocks = await storage_stock.set_limits(ctx.session, ctx.front_end, ask.items)
+    if stocks < len({(item.sku, item.location) for item in ask.items}):
+        known = await storage_stock.lock_or_make(ctx.session, ctx.front_end, [(i.sku, i.location) for i in ask.items])
+        _refuse_anothers([(item.sku, item.location) for item in ask.items], known, "$.items[{}].location")
+    return api.LimitsSet(stocks=stocks)
 
 
 @implements(api.put_locations)
 async def put_locations(ask: api.PutLocations, ctx: Context) -> api.LocationsPut:
+    lent = [(at, item) for at, item in enumerate(ask.items) if item.lent_by is not None]
+    if lent:
+        found = await storage_stock.can_take_on(ctx.session, ctx.front_end, [item for _, item in lent])
+        for (at, item), (is_granted, is_taken) in zip(lent, found, strict=True):
+            if not is_granted:
+                raise api.NotLent(location=item.code, path=f"$.items[{at}].lent_by")
+            if is_taken:
+                raise api.LocationTaken(location=item.code, path=f"$.items[{at}].code")
     return api.LocationsPut(locations=await storage_stock.put_locations(ctx.session, ctx.front_end, ask.items))
 
 
 @implements(api.list_stock)
 async def list_stock(ask: api.ListStock, ctx: Context) -> api.StockPage:
     after = place_at(ask.cursor, tuple[str, str], partial(api.BadCursor, cursor=ask.cursor)) if ask.cursor else ("", "")
-    found = await storage_stock.list_stock(ctx.session, ctx.front_end, ask, after)
+    found = await storage_stock.list_stock(ctx.session, ctx.front_end, ask, after, ctx.now)
     items = tuple(found[: ask.limit])
     more = len(found) > ask.limit
     return api.StockPage(items=items, next_cursor=cursor_at((items[-1].sku, items[-1].location)) if more else None)
@@ -116,7 +128,8 @@ async def _booked_before(
         return None
     if before != asked:
         raise api.ReferenceUsed(reference=reference, what=kind)
-    return api.Booked(reference=reference, stocks=tuple((await _locked(lines, ctx)).values()))
+    stocks = (await _locked(lines, ctx, lent=True)).values()
+    return api.Booked(reference=reference, stocks=tuple(stock for stock in stocks if stock.lent is None))
 
 
 async def _book(
@@ -141,21 +154,40 @@ async def _post(
         if stocks[change.place].on_hand + change.on_hand > api.UNITS_MAX:
             at = [move.sku for _, move in moves].index(change.sku)
             raise api.TooManyUnits(sku=change.sku, location=change.location, path=f"$.lines[{at}].quantity")
-    await storage_stock.post(ctx.session, ctx.front_end, changes, moves, reference, reason, ctx.now, ctx.caller.client)
+    lent = {place: stock.lent for place, stock in stocks.items() if stock.lent is not None}
+    by = ctx.caller.client
+    await storage_stock.post(ctx.session, ctx.front_end, changes, moves, reference, reason, ctx.now, by, lent)
+    own = [change for change in changes if change.place not in lent]
     ctx.emit(
         api.StockChanged(
             reference=reference,
             kind=api.MovementKind(moves[0][0]),
             lines=tuple(move for _, move in moves),
-            depleted=rules.depleted(changes, stocks),
+            depleted=rules.depleted(own, stocks),
         )
     )
-    return api.Booked(reference=reference, stocks=rules.changed(changes, stocks))
+    after = rules.changed(changes, stocks)
+    return api.Booked(reference=reference, stocks=tuple(stock for stock in after if stock.lent is None))
 
 
-async def _locked(lines: Sequence[api.Adjustment], ctx: Context) -> dict[rules.Place, api.StockAt]:
+async def _locked(
+    lines: Sequence[api.Adjustment], ctx: Context, *, lent: bool = False
+) -> dict[rules.Place, api.StockAt]:
+    """Lock stocks. lent: those of others too, where a grant lets them be used; they are refused otherwise."""
     places = [(line.sku, line.location) for line in lines]
-    return await storage_stock.lock_or_make(ctx.session, ctx.front_end, places)
+    found = await storage_stock.lock_or_make(ctx.session, ctx.front_end, places)
+    for at, place in enumerate(places):
+        if lent and place not in found:
+            raise api.NotLent(location=place[1], path=f"$.lines[{at}].location")
+    if not lent:
+        _refuse_anothers(places, found, "$.lines[{}].location")
+    return found
+
+
+def _refuse_anothers(places: Sequence[rules.Place], found: Mapping[rules.Place, api.StockAt], path: str) -> None:
+    for at, place in enumerate(places):
+        if place not in found or found[place].lent is not None:
+            raise api.AnothersStock(location=place[1], path=path.format(at))
 
 
 def _move(sku: str, quantity: int, location: str) -> api.Adjustment:

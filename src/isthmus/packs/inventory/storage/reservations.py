@@ -12,90 +12,69 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from msgspec.structs import replace
+
 from isthmus.kernel import Value, encode, ports
 
 from .. import api, rules
+from . import changes as changes_sql
 
-_STOCKS: Final = """
-    select s.sku, s.location, s.on_hand, s.reserved, s.back_ordered, s.safety, s.back_order_limit,
-           coalesce(p.country, '') as country, coalesce(p.region, '') as region, coalesce(p.priority, 0) as priority
+# What is lent, to others or by others, has terms that are looked up once its rows are locked.
+FIELDS: Final = """
+    s.front_end as owner, s.sku, s.location, s.on_hand, s.reserved, s.back_ordered, s.safety, s.back_order_limit,
+    coalesce(p.country, '') as country, coalesce(p.region, '') as region, coalesce(p.priority, 0) as priority,
+    s.location = any (array(
+        select g.name from isthmus.row_grant g
+        where g.owner = $1 and g.kind = 'inventory.location' and g.withdrawn_at is null)) as has_terms"""
+_STOCKS: Final = f"""
+    select {FIELDS}
     from inventory.stock s
-    left join inventory.location p on p.front_end = s.front_end and p.code = s.location
-    where s.front_end = $1 and s.sku = any ($2::text[]) and ($3::text is null or s.location = $3)
-        and coalesce(p.is_open, true)
+    left join inventory.location p on p.front_end = $1 and p.code = s.location
+    where s.front_end = any (array(
+            select $1::text collate "C"
+            union all select l.lent_by from inventory.location l where l.front_end = $1 and l.lent_by is not null))
+        and s.front_end = coalesce(p.lent_by, $1)
+        and s.sku = any ($2::text[]) and ($3::text is null or s.location = $3) and coalesce(p.is_open, true)
     order by s.sku, s.location"""
 _LOCK_STOCKS: Final = f"{_STOCKS} for no key update of s"
+_TERMS: Final = "select * from inventory.terms($1, $2, $3, $4)"
 
-# The one formula for a stock's change. back_ordered falls as soon as less is promised beyond what is there.
-_CHANGE_STOCKS: Final = """
-    update inventory.stock s
-    set on_hand = s.on_hand + c.on_hand,
-        reserved = s.reserved + c.reserved,
-        back_ordered = least(s.back_ordered + c.back_ordered,
-                             greatest(0, s.reserved + c.reserved - s.on_hand - c.on_hand))
-    from {source}
-    where s.front_end = $1 and s.sku = c.sku and s.location = c.location"""
-
-# Reservations with their lines and what they change, if all of them are new. Stocks come as arrays: PostgreSQL expects
-# fewer rows of those than of JSON, and so looks stocks up by their key.
-_IS_NEW: Final = "(select count(*) from made) = $4"
-_HOLD: Final = f"""
-    with asked as materialized (
-        select * from json_to_recordset($2)
-            as a (reference text, expires_at timestamptz, asked text, at timestamptz, by text)
-    ), made as (
-        insert into inventory.reservation (front_end, reference, state, expires_at, asked)
-        select $1, reference, 'held', expires_at, decode(asked, 'hex') from asked
-        on conflict do nothing
-        returning reference
-    ), step as (
-        insert into inventory.reservation_step (front_end, reference, state, at, by)
-        select $1, reference, 'held', at, by from asked where {_IS_NEW}
-    ), held as (
-        insert into inventory.reservation_line (front_end, reference, line, sku, location, quantity, back_ordered)
-        select $1, l.* from json_to_recordset($3)
-            as l (reference text, line int, sku text, location text, quantity bigint, back_ordered bigint)
-        where {_IS_NEW}
-    ), changed as ({
-    _CHANGE_STOCKS.format(
-        source='''unnest($5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[])
-         as c (sku, location, on_hand, reserved, back_ordered)'''
-    )
-} and {_IS_NEW})
-    select count(*) from made"""
-_HOLD_NEW: Final = (
-    f"{_HOLD.removesuffix('select count(*) from made')} select isthmus.expect({_IS_NEW}, 'reservation_is_new')"
-)
 _HELD: Final = ("reference", "line", "sku", "location", "quantity", "back_ordered")
 
 _KNOWN: Final = "select reference from inventory.reservation where front_end = $1 and reference = any ($2::text[])"
 
-_RESERVATION: Final = """
-    select r.reference, r.state, r.expires_at, r.asked,
-           l.line, l.sku, l.location, l.quantity, l.back_ordered, l.shipped, l.released,
+_LINES: Final = """
+    l.line, l.sku, l.location, l.quantity, l.back_ordered, l.shipped, l.released, l.owner, l.grant_id"""
+_RESERVATION: Final = f"""
+    select r.reference, r.state, r.expires_at, r.asked, r.has_lent, {_LINES}
+    from inventory.reservation r
+    join inventory.reservation_line l on l.front_end = r.front_end and l.reference = r.reference
+    where r.front_end = $1 and r.reference = $2"""
+# Lines are locked as well: only rows that are locked are read as they stand after waiting. Of another's stock those are
+# seen of which something is held.
+_LOCK_RESERVATION: Final = f"""
+    select r.reference, r.state, r.expires_at, r.asked, r.has_lent, {_LINES},
            s.on_hand, s.reserved, s.back_ordered as declared
     from inventory.reservation r
     join inventory.reservation_line l on l.front_end = r.front_end and l.reference = r.reference
-    join inventory.stock s on s.front_end = l.front_end and s.sku = l.sku and s.location = l.location
+    join inventory.stock s on s.front_end = l.stock_of and s.sku = l.sku and s.location = l.location
     where r.front_end = $1 and r.reference = $2
-    order by l.sku, l.location, l.line"""
-# Lines are locked as well: only rows that are locked are read as they stand after waiting.
-_LOCK_RESERVATION: Final = f"{_RESERVATION} for no key update of r, l, s"
+    order by l.sku, l.location, l.line
+    for no key update of r, l, s"""
 
-_LOCK_DUE: Final = """
+_LOCK_DUE: Final = f"""
     with due as materialized (
-        select front_end, reference, state, expires_at, asked from inventory.reservation
+        select front_end, reference, state, expires_at, asked, has_lent from inventory.reservation
         where front_end = $1 and state = 'held' and expires_at <= $2
         order by expires_at, reference
         limit $3
         for no key update skip locked
     )
-    select r.reference, r.state, r.expires_at, r.asked,
-           l.line, l.sku, l.location, l.quantity, l.back_ordered, l.shipped, l.released,
+    select r.reference, r.state, r.expires_at, r.asked, r.has_lent, {_LINES},
            s.on_hand, s.reserved, s.back_ordered as declared
     from due r
     join inventory.reservation_line l on l.front_end = r.front_end and l.reference = r.reference
-    join inventory.stock s on s.front_end = l.front_end and s.sku = l.sku and s.location = l.location
+    join inventory.stock s on s.front_end = l.stock_of and s.sku = l.sku and s.location = l.location
     order by l.sku, l.location, r.reference, l.line
     for no key update of l, s"""
 
@@ -120,32 +99,6 @@ _KEEP: Final = """
     )
     select isthmus.expect(exists (select from confirmed), 'reservation_is_held')"""
 
-_SETTLE: Final = f"""
-    with lines as (
-        update inventory.reservation_line l
-        set shipped = l.shipped + t.shipped, released = l.released + t.released
-        from unnest($2::text[], $3::integer[], $4::text[], $5::bigint[], $6::bigint[])
-             as t (reference, line, location, shipped, released)
-        where l.front_end = $1 and l.reference = t.reference and l.line = t.line and l.location = t.location
-    ), changed as ({
-    _CHANGE_STOCKS.format(
-        source='''unnest($7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])
-         as c (sku, location, on_hand, reserved, back_ordered)'''
-    )
-}), moved as (
-        insert into inventory.movement (front_end, sku, location, kind, quantity, reference, reason, at, by)
-        select $1, c.sku, c.location, 'ship', c.on_hand, $12, $13, $16, $17
-        from unnest($7::text[], $8::text[], $9::bigint[]) as c (sku, location, on_hand)
-        where c.on_hand <> 0
-    ), became as (
-        update inventory.reservation r
-        set state = n.state, expires_at = case when n.state = 'confirmed' then null else r.expires_at end
-        from unnest($14::text[], $15::text[]) as n (reference, state)
-        where r.front_end = $1 and r.reference = n.reference
-    )
-    insert into inventory.reservation_step (front_end, reference, state, at, by)
-    select $1, n.reference, n.state, $16, $17 from unnest($14::text[], $15::text[]) as n (reference, state)"""
-
 _STEPS: Final = """
     select state, at, by from inventory.reservation_step where front_end = $1 and reference = $2 order by id"""
 
@@ -156,11 +109,43 @@ def digest(*parts: object) -> bytes:
 
 
 async def stocks(
-    session: ports.Session, front_end: str, skus: Sequence[str], location: str | None, *, locks: bool
+    session: ports.Session, front_end: str, skus: Sequence[str], location: str | None, now: datetime, *, locks: bool
 ) -> list[api.StockAt]:
     """Return the stocks of SKUs that are open for sale, locked until the transaction ends where that is asked."""
     rows = await session.fetch(_LOCK_STOCKS if locks else _STOCKS, front_end, skus, location)
-    return [stock_of(row) for row in rows]
+    return await with_terms(session, front_end, rows, now)
+
+
+async def with_terms(
+    session: ports.Session, front_end: str, rows: Sequence[ports.Row], now: datetime
+) -> list[api.StockAt]:
+    """Return rows as stocks. What is lent is read as it stands once it is locked, and left out without a grant."""
+    lent = [row for row in rows if row["has_terms"] or row["owner"] != front_end]
+    if not lent:
+        return [stock_of(row) for row in rows]
+    columns = ([row[name] for row in lent] for name in ("owner", "sku", "location"))
+    terms = {(one["owner"], one["sku"], one["location"]): one for one in await session.fetch(_TERMS, *columns, now)}
+    seen = [_seen(front_end, row, terms.get((row["owner"], row["sku"], row["location"]))) for row in rows]
+    return [stock for stock in seen if stock is not None]
+
+
+def _seen(front_end: str, row: ports.Row, term: ports.Row | None) -> api.StockAt | None:
+    """Return a stock as a front end sees it: its own, less what is set aside, or another's as its grant has it."""
+    stock = stock_of(row)
+    if row["owner"] == front_end:
+        return stock if term is None else replace(stock, aside=term["aside"])  # pyright: ignore[reportArgumentType]
+    if term is None:
+        return None
+    is_used = term["can"] == "use"
+    return replace(
+        stock,  # pyright: ignore[reportArgumentType]
+        on_hand=term["held"] + term["units"] if is_used else row["on_hand"],
+        reserved=term["held"] if is_used else row["on_hand"],  # what may be read only is not free for this front end
+        back_ordered=0,
+        safety=0,
+        back_order_limit=0,
+        lent=api.Lent(owner=row["owner"], grant_id=term["grant_id"]),
+    )
 
 
 def stock_of(row: ports.Row) -> api.StockAt:
@@ -192,15 +177,17 @@ async def hold(session: ports.Session, front_end: str, holdings: Sequence[Holdin
 
     Where some are and some are not, nothing is held: the transaction must not be committed.
     """
-    return await session.fetch_value(_HOLD, front_end, *_rows_of(holdings))
+    lent, rows = _rows_of(front_end, holdings)
+    return await session.fetch_value(changes_sql.HOLD_LENT if lent else changes_sql.HOLD, front_end, *rows)
 
 
 async def hold_new(session: ports.Session, front_end: str, holding: Holding) -> None:
     """Write a reservation under a reference that is known to be new; goes along with what is sent next."""
-    await session.later(_HOLD_NEW, front_end, *_rows_of([holding]))
+    lent, rows = _rows_of(front_end, [holding])
+    await session.later(changes_sql.HOLD_NEW_LENT if lent else changes_sql.HOLD_NEW, front_end, *rows)
 
 
-def _rows_of(holdings: Sequence[Holding]) -> tuple[object, ...]:
+def _rows_of(front_end: str, holdings: Sequence[Holding]) -> tuple[rules.Lending, tuple[object, ...]]:
     heads = [
         {
             "reference": one.reservation.reference,
@@ -211,19 +198,18 @@ def _rows_of(holdings: Sequence[Holding]) -> tuple[object, ...]:
         }
         for one in sorted(holdings, key=lambda one: one.reservation.reference)
     ]
-    lines = [
-        dict(
-            zip(
-                _HELD,
-                (one.reservation.reference, held.line, held.sku, held.location, held.quantity, held.back_ordered),
-                strict=True,
-            )
-        )
-        for one in holdings
-        for held in one.reservation.allocations
-    ]
-    changes = rules.held_changes(held for one in holdings for held in one.reservation.allocations)
-    return encode(heads), encode(lines), len(holdings), *change_columns(changes)
+    allocations = [(one.reservation.reference, held) for one in holdings for held in one.reservation.allocations]
+    lines = [_line_of(reference, held) for reference, held in allocations]
+    changes = rules.held_changes(held for _, held in allocations)
+    lent = rules.lending(held for _, held in allocations)
+    owners = ([lent[one.place].owner if one.place in lent else front_end for one in changes],) if lent else ()
+    return lent, (encode(heads), encode(lines), len(holdings), *change_columns(changes), *owners)
+
+
+def _line_of(reference: str, held: api.Allocation) -> dict[str, object]:
+    values = (reference, held.line, held.sku, held.location, held.quantity, held.back_ordered)
+    line: dict[str, object] = dict(zip(_HELD, values, strict=True))
+    return line if held.lent is None else {**line, "owner": held.lent.owner, "grant_id": held.lent.grant_id}
 
 
 async def known(session: ports.Session, front_end: str, references: Sequence[str]) -> set[str]:
@@ -250,8 +236,12 @@ class Found(Value):
 
 
 async def reservation(session: ports.Session, front_end: str, reference: str, *, locks: bool) -> Found | None:
-    """Return a reservation; locked together with its stocks where that is asked."""
+    """Return a reservation; locked together with the stocks that it holds where that is asked."""
     rows = await session.fetch(_LOCK_RESERVATION if locks else _RESERVATION, front_end, reference)
+    if locks and (not rows or rows[0]["has_lent"]):  # lines that hold nothing of another's stock any more
+        known = {(row["line"], row["location"]) for row in rows}
+        rest = await session.fetch(_RESERVATION, front_end, reference)
+        rows = [*rows, *(row for row in rest if (row["line"], row["location"]) not in known)]
     return _found(rows) if rows else None
 
 
@@ -274,7 +264,7 @@ def _found(rows: Sequence[ports.Row]) -> Found:
             allocations=tuple(sorted(allocations, key=lambda one: (one.line, one.location))),
             expires_at=first["expires_at"],
         ),
-        stocks={(row["sku"], row["location"]): _bare_stock(row) for row in rows},
+        stocks={(row["sku"], row["location"]): _bare_stock(row) for row in rows if "on_hand" in row.keys()},  # noqa: SIM118
         asked=first["asked"],
     )
 
@@ -288,6 +278,7 @@ def _allocation(row: ports.Row) -> api.Allocation:
         back_ordered=row["back_ordered"],
         shipped=row["shipped"],
         released=row["released"],
+        lent=api.Lent(owner=row["owner"], grant_id=row["grant_id"]) if row["owner"] else None,
     )
 
 
@@ -324,8 +315,9 @@ async def settle(
     lines = [(after.reference, taking) for after, takings in settled for taking in takings]
     quantities = [taking.quantity for _, taking in lines]
     nothing = [0] * len(lines)
+    lent = rules.lending(taking for _, taking in lines)
     await session.execute(
-        _SETTLE,
+        changes_sql.SETTLE_LENT if lent else changes_sql.SETTLE,
         front_end,
         [reference for reference, _ in lines],
         [taking.line for _, taking in lines],
@@ -339,6 +331,19 @@ async def settle(
         [after.state.value for after, _ in settled],
         now,
         by,
+        *(_lent_columns(front_end, changes, [taking for _, taking in lines], lent) if lent else ()),
+    )
+
+
+def _lent_columns(
+    front_end: str, changes: Sequence[rules.Change], takings: Sequence[rules.Taking], lent: rules.Lending
+) -> tuple[list[object], ...]:
+    """Return owners and grants of changed stocks, and grants and SKUs of what is taken."""
+    return (
+        [lent[one.place].owner if one.place in lent else front_end for one in changes],
+        [str(lent[one.place].grant_id) if one.place in lent else None for one in changes],
+        [one.lent.grant_id if one.lent else None for one in takings],
+        [one.sku for one in takings],
     )
 
 

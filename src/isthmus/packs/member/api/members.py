@@ -164,7 +164,8 @@ class RemoveAddress(Value):
 class SetSegments(Value):
     """Say which segments a member is in, such as resellers whose certificate was checked.
 
-    prefix: replace only those that begin with it; others stay, whoever set them.
+    prefix: replace only those that begin with it; without one, only those that nobody marks as theirs with a prefix of
+    their own, such as `data:`. Others stay.
     """
 
     member_id: UUID

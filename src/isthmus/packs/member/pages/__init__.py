@@ -101,6 +101,7 @@ async def _shown(request: Asked, client: Client, refused: errors.Refusal | None 
         "orders": (orders or {"items": []})["items"],
         "points": points or {"items": [], "next_cursor": None},
         "elsewhere": elsewhere,
+        "own_segments": [one for one in member["segments"] if ":" not in one],
         "may_segment": client.may(code, "member.set-segments"),
         "refused": refused,
         "done": request.query_params.get("done", ""),

@@ -171,7 +171,7 @@ async def remove_address(ask: api.RemoveAddress, ctx: Context) -> api.Member:
 async def set_segments(ask: api.SetSegments, ctx: Context) -> Buyer:
     locked = await _locked(ask.member_id, ctx)
     found = await _member(locked.member_id, ctx)
-    kept = [one for one in found.segments if not one.startswith(ask.prefix)]
+    kept = [one for one in found.segments if not rules.is_replaced(one, ask.prefix)]
     segments = tuple(sorted({*kept, *ask.segments}))
     await storage.set_segments(ctx.session, ctx.front_end, locked.member_id, segments)
     return Buyer(member_id=locked.member_id, tier=locked.tier, segments=segments)

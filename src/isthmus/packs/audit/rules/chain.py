@@ -1,0 +1,73 @@
+"""Links and heads: what of an entry is hashed, what of a head is signed, and what tells one list from another."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from . import merkle
+
+What = Literal["altered", "removed", "inserted"]
+
+LOOK_AHEAD = 64  # entries: how far a list is searched for where it goes on as the other does
+
+
+def first_link(front_end: str) -> bytes:
+    """Return what the first entry of a front end is linked to."""
+    return hashlib.sha256(f"isthmus audit {front_end}".encode()).digest()
+
+
+def link(before: bytes, content: str) -> bytes:
+    """Return the link of an entry: of the one before, and of every byte that it says."""
+    return hashlib.sha256(before + content.encode()).digest()
+
+
+def signed(size: int, at: datetime, root: merkle.Hash) -> bytes:
+    """Return what the signature of a head is over."""
+    return f"isthmus audit head\n{size}\n{at.astimezone(UTC).isoformat()}\n{root.hex()}\n".encode()
+
+
+class Searched(msgspec.Struct, frozen=True):
+    """What entries are searched by, as their content says it."""
+
+    at: datetime
+    call: str
+    capability: str
+    outcome: str
+    client: str = ""
+    person: str = ""
+    via: str = ""
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """Up to which number an entry of retention says that content went."""
+
+    through: int
+
+
+def searched(content: str) -> dict[str, Any]:
+    """Return what the columns beside an entry's content repeat of it."""
+    return msgspec.structs.asdict(_searched.decode(content))
+
+
+def cut_through(content: str) -> int:
+    """Return up to which number content went, as an entry of retention says it."""
+    return _cut.decode(content).through
+
+
+_cut = msgspec.json.Decoder(Cut)
+_searched = msgspec.json.Decoder(Searched)
+
+
+def told_apart(ours: Sequence[bytes], published: Sequence[bytes]) -> What:
+    """Say what happened where two lists begin to differ: theirs was published, ours is what there is now."""
+    after, before = ours[1 : 1 + LOOK_AHEAD], published[1 : 1 + LOOK_AHEAD]
+    if ours and (not published or published[0] in after):
+        return "inserted"
+    if published and (not ours or ours[0] in before):
+        return "removed"
+    return "altered"

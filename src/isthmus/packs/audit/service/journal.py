@@ -1,0 +1,181 @@
+"""What is written down of a command: with its transaction where it was accepted, by itself where it was refused."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from isthmus.kernel import Caller, Capability, encode, errors, ports
+from isthmus.kernel.host import Call, event_kind
+from isthmus.manifest import Place
+from isthmus.store import Database
+
+from .. import api, storage
+from ..rules.masks import masked
+
+# In bytes. What is longer is kept as its SHA-256: orders of many lines would make the log longer than all their rows.
+ASK_MAX: Final = 8_192
+DATA_MAX: Final = 1_024  # of one event, or of the answer where there is none: prices, stock, members, states fit
+CHANGES_MAX: Final = 8_192
+WAITING_MAX: Final = 10_000  # refusals that wait to be written down: more than calls may be at work in one server
+
+_NOTHING: Final = msgspec.Raw(b"{}")
+
+Written = tuple[str, str]  # the front end, and the entry's content
+
+
+class _Change(msgspec.Struct, omit_defaults=True):
+    """`api.Change`, as it is written."""
+
+    event: str
+    subject: str
+    data: msgspec.Raw
+    left_out: str = ""
+
+
+class _Content(msgspec.Struct, omit_defaults=True):
+    """`api.Record`, as it is written: without what is empty, and with what is JSON already."""
+
+    call: str
+    at: datetime
+    front_end: str
+    capability: str
+    outcome: str
+    version: str = ""
+    box: str = ""
+    client: str = ""
+    person: str = ""
+    roles: tuple[str, ...] = ()
+    via: str = ""
+    trace: str = ""
+    reason: str = ""
+    path: str = ""
+    ask: msgspec.Raw = _NOTHING
+    changes: list[_Change] = []
+    answer: msgspec.Raw | None = None
+    left_out: str = ""
+
+
+class Journal:
+    """Writes an entry for each command: the kernel's port."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._database = database
+        self._clock = clock
+        self._waiting: list[tuple[Written, asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    def entry(self, call: Call, answer: Any, events: Sequence[ports.EventRow]) -> tuple[Any, ...]:
+        """Return the statement that writes an accepted command's entry."""
+        capability, own = call.offered.capability, call.plan.line.front_end.attributes.get
+        ask, left_out = _short(masked(encode(call.ask), capability.ask, own), ASK_MAX)
+        answered = None
+        if not events:
+            answered, more = _short(masked(encode(answer), capability.answer, own), DATA_MAX)
+            left_out = left_out or more
+        content = _content(
+            call.id, call.now, call.caller, capability, outcome=api.DONE, box=call.plan.box,
+            ask=ask, changes=_changes(call, events), answer=answered, left_out=left_out,
+        )  # fmt: skip
+        return storage.ADD, call.plan.front_end, content
+
+    async def refused(
+        self, capability: Capability[Any, Any], ask: Any, caller: Caller, call_id: str, error: Exception
+    ) -> None:
+        """Write that a command was refused, together with others that are. Raises NotWrittenDown."""
+        slug = error.slug if isinstance(error, errors.IsthmusError) else type(error).__name__
+        reason = error.message if isinstance(error, errors.NotPermitted) else ""  # others may quote what is personal
+        kept, left_out = _asked(ask, capability)
+        content = _content(
+            call_id, self._clock(), caller, capability, outcome=slug, reason=reason,
+            path=getattr(error, "path", None) or "", ask=kept, left_out=left_out,
+        )  # fmt: skip
+        try:
+            await self._write((caller.front_end, content))
+        except errors.IsthmusError as failed:
+            raise api.NotWrittenDown(refused=slug, because=failed.message) from error
+
+    async def note(self, record: api.Record) -> None:
+        """Write an entry of the platform's own."""
+        await self._write((record.front_end, encode(record).decode()))
+
+    async def _write(self, one: Written) -> None:
+        if len(self._waiting) >= WAITING_MAX:
+            raise errors.Unavailable(f"{WAITING_MAX} refusals wait to be written down", remedy="send it again later")
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append((one, done))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_waiting())
+        await done
+
+    async def _write_waiting(self) -> None:
+        """Write what waits, all of it in one statement, until nothing does."""
+        try:
+            while self._waiting:
+                found, self._waiting = self._waiting, []
+                failed = await self._outcome([one for one, _ in found])
+                for done in (done for _, done in found if not done.done()):
+                    done.set_result(None) if failed is None else done.set_exception(failed)
+        finally:
+            self._writing = None
+
+    async def _outcome(self, found: Sequence[Written]) -> Exception | None:
+        try:
+            async with self._database.platform() as session:
+                await storage.add_many(session, found)
+        except Exception as error:
+            return error
+        return None
+
+
+def journal_at(place: Place) -> Journal:
+    return Journal(place.database)
+
+
+def _content(call_id: str, at: datetime, caller: Caller, capability: Capability[Any, Any], **more: Any) -> str:
+    made = _Content(
+        call=call_id, at=at, front_end=caller.front_end, capability=capability.name, version=capability.version,
+        client=caller.client, person=caller.person, roles=caller.roles, via=caller.via, trace=caller.trace, **more,
+    )  # fmt: skip
+    return encode(made).decode()
+
+
+def _asked(ask: Any, capability: Capability[Any, Any]) -> tuple[msgspec.Raw, str]:
+    """Return what is kept of a refused ask: of one that could not be read nothing but its digest."""
+    if not isinstance(ask, bytes):
+        return _short(masked(encode(ask), capability.ask, _undeclared), ASK_MAX)
+    try:
+        read = msgspec.json.decode(ask, type=capability.ask)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return _NOTHING, hashlib.sha256(ask).hexdigest()
+    return _short(masked(encode(read), capability.ask, _undeclared), ASK_MAX)
+
+
+def _undeclared(_: str) -> None:
+    """Nothing is known of a front end's attributes where a call did not come to its plan."""
+
+
+def _changes(call: Call, events: Sequence[ports.EventRow]) -> list[_Change]:
+    """Return what a command caused."""
+    front_end = call.plan.line.front_end
+    known, found, room = call.platform.release.events, list[_Change](), CHANGES_MAX
+    for event in events:
+        data, left_out = event.data, ""
+        if len(data) <= min(DATA_MAX, room):
+            contract = known.get(event.type) or {event_kind(one).name: one for one in front_end.events}[event.type]
+            data, left_out = _short(masked(data, contract, front_end.attributes.get), DATA_MAX)
+            room -= len(event.data)
+        else:
+            data, left_out = _NOTHING, hashlib.sha256(data).hexdigest()
+        found.append(_Change(event=event.type, subject=event.subject, data=data, left_out=left_out))
+    return found
+
+
+def _short(data: bytes, most: int) -> tuple[msgspec.Raw, str]:
+    """Return JSON that is short enough to be kept, or nothing and its digest."""
+    return (msgspec.Raw(data), "") if len(data) <= most else (_NOTHING, hashlib.sha256(data).hexdigest())

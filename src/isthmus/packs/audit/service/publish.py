@@ -1,0 +1,167 @@
+"""Heads where the platform cannot take them back: lines at the end of a file, or posts to a receiver.
+
+A line has what was sealed since the line before: `leaves`, so that whoever has the lines can name the entry that was
+changed, and not only say that one was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import httpx
+import msgspec
+
+from isthmus.kernel import Value, decode, encode, errors, ports
+from isthmus.values import Moment
+
+from .. import api, storage
+from ..rules import merkle
+
+LEAVES_MAX: Final = 50_000  # of one line: 3 MB
+POST_LIMIT_S: Final = 10
+
+
+class Line(Value):
+    """A head as it is published, with the leaves since the one before, in hex."""
+
+    size: int
+    at: Moment
+    root: str
+    key: str
+    signature: str
+    leaves: tuple[str, ...]
+
+
+class NotTaken(errors.Unavailable):
+    """Whoever is told of heads did not take one."""
+
+    slug = "audit.not-taken"
+
+
+class Receiver(Protocol):
+    """Is told of heads, in order."""
+
+    async def told(self, session: ports.Session) -> int:
+        """Return how many entries the last head covered that it took."""
+        ...
+
+    async def tell(self, line: Line, session: ports.Session) -> None: ...
+
+
+async def publish(receiver: Receiver, session: ports.Session) -> int:
+    """Tell a receiver of the newest head, with what it does not have of the tree; return the size.
+
+    Raises NotTaken where it does not take it, or has more than the log: then the log has been cut or exchanged.
+    """
+    row = await storage.head(session)
+    if row is None:
+        return 0
+    head, told = storage.head_of(row), await receiver.told(session)
+    if told > head.size:
+        raise NotTaken(
+            f"{told} entries were published, and the log has {head.size}",
+            remedy="find out who took entries away: `isthmus security verify` names the first",
+        )
+    while told < head.size:
+        upto = min(told + LEAVES_MAX, head.size)
+        found = await storage.links(session, told, upto)
+        leaves = tuple(merkle.leaf(link).hex() for link in found)
+        sent = head if upto == head.size else api.Head(size=upto, at=head.at, root="", key="", signature="")
+        line = Line(
+            size=upto, at=sent.at, root=sent.root, key=sent.key, signature=sent.signature, leaves=leaves
+        )  # fmt: skip
+        await receiver.tell(line, session)
+        told = await receiver.told(session)  # another process may have told more
+    return head.size
+
+
+class HeadsFile:
+    """A file that lines are added to; several processes of a machine may add to one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    async def told(self, session: ports.Session) -> int:
+        return await asyncio.to_thread(self._last)
+
+    async def tell(self, line: Line, session: ports.Session) -> None:
+        """Add a line, and wait until the disk has it; a process that was quicker has added it already."""
+        await asyncio.to_thread(self._add, line)
+
+    def _add(self, line: Line) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if line.size - len(line.leaves) == self._last():
+                file.write(encode(line) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+
+    def _last(self) -> int:
+        """Return the size of the last whole line."""
+        try:
+            with self.path.open("rb") as file:
+                return _last_size(file)
+        except FileNotFoundError:
+            return 0
+
+
+class HeadsPost:
+    """An HTTP receiver: each line is posted to it, and it is told again until it says 2xx."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def told(self, session: ports.Session) -> int:
+        return await storage.told(session, self.url)
+
+    async def tell(self, line: Line, session: ports.Session) -> None:
+        try:
+            async with httpx.AsyncClient(timeout=POST_LIMIT_S) as client:
+                answer = await client.post(self.url, content=encode(line), headers={"content-type": "application/json"})
+        except httpx.HTTPError as wrong:
+            raise NotTaken(f"{self.url} does not answer: {wrong!r}", remedy="see that it runs") from wrong
+        if not answer.is_success:
+            raise NotTaken(f"{self.url} said {answer.status_code}", remedy="see its log for why it takes no head")
+        await storage.note_told(session, self.url, line.size)
+
+
+def receiver_of(address: str, default: Path) -> Receiver:
+    """Return who is told, from an address of the settings: a file, or http(s)."""
+    if address.startswith(("http://", "https://")):
+        return HeadsPost(address)
+    return HeadsFile(Path(address) if address else default)
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """Yield the lines of a file of heads. Raises BadAsk for one that is none, but for a last one that is not whole."""
+    with path.open("rb") as file:
+        for number, text in enumerate(file, 1):
+            if not text.endswith(b"\n"):
+                return
+            try:
+                yield decode(text, Line)
+            except errors.BadAsk as wrong:
+                raise errors.BadAsk(
+                    f"line {number} of {path} is no head: {wrong.message}", remedy="take the file as it was written"
+                ) from None
+
+
+def _last_size(file: Any) -> int:
+    """Return the size in the last whole line of an open file."""
+    end = file.seek(0, os.SEEK_END)
+    block = 1 << 16
+    while True:
+        start = max(0, end - block)
+        file.seek(start)
+        whole: Sequence[bytes] = file.read(end - start).split(b"\n")[:-1]
+        if len(whole) > 1 or (whole and start == 0):
+            return msgspec.json.decode(whole[-1])["size"]
+        if start == 0:
+            return 0
+        block *= 4

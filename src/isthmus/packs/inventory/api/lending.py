@@ -1,0 +1,141 @@
+"""Stock that is lent and sold between front ends, as others may name it.
+
+A location is lent by a grant of `inventory.location` (`grants.give`), all of it or one SKU (`part`). Its bounds:
+
+    most         units that the front end may take of each SKU under the grant, held and shipped together
+    share        how much of what lies there it may hold at once, in hundredths of a percent
+    aside        units set aside for it: nobody else gets what it has not taken of them, until `aside_until`
+    leave        units that it must leave: the owner's buffer, or who goes first when little is left
+
+Without bounds: first come, first served. What is reserved when a grant ends or is withdrawn stays reserved, and can be
+shipped and released.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from isthmus.kernel import Effect, Meta, Value, capability, errors, event
+from isthmus.values import LINES_MAX, Code, Money, PageSize, Quantity, Sku
+
+from .errors import BadCursor, NotLent, NotOnHand, ReferenceUsed, TooManyUnits
+from .stock import Reference, Units
+
+
+class SoldLine(Value):
+    """Units that change their owner, and what one of them costs."""
+
+    sku: Sku
+    quantity: Quantity
+    unit_price: Money | None = None  # None: nothing is owed for it
+
+
+class SellStock(Value):
+    """Sell goods from one owner to another, where they lie. A reference is booked once.
+
+    One of the two locations is the front end's own, and the other is lent to it.
+    """
+
+    reference: Reference
+    from_location: Code
+    to_location: Code
+    lines: Annotated[tuple[SoldLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
+
+
+class StockSale(Value):
+    """Who sold to whom, and for how much in all; None where nothing is owed."""
+
+    reference: Reference
+    from_owner: str
+    to_owner: str
+    total: Money | None
+
+
+class ListLent(Value):
+    """Ask what was taken of stock that one lends, and of stock that is lent to one."""
+
+    sku: Sku | None = None
+    limit: PageSize = 50
+    cursor: str | None = None
+
+
+class LentStock(Value):
+    """What a seller has taken of an owner's stock under one grant: held now, and shipped."""
+
+    owner: str
+    seller: str
+    grant_id: UUID
+    sku: Sku
+    location: Code
+    held: Units
+    shipped: Units
+
+
+class LentPage(Value):
+    """Some of it in the order of SKU, and how to go on."""
+
+    items: tuple[LentStock, ...]
+    next_cursor: str | None
+
+
+class LentUnits(Value):
+    """Units of one owner."""
+
+    owner: str
+    sku: Sku
+    location: Code
+    quantity: Quantity
+
+
+@event("inventory.lent-goods-shipped", version="1.0", subject="reference")
+class LentGoodsShipped(Value):
+    """Goods of other owners have left for an order of this front end."""
+
+    reference: Reference
+    lines: tuple[LentUnits, ...]
+
+
+@event("inventory.stock-sold", version="1.0", subject="reference")
+class StockSold(Value):
+    """Goods have another owner, for a price that the one owes the other."""
+
+    reference: Reference
+    from_owner: str
+    to_owner: str
+    lines: tuple[SoldLine, ...]
+    total: Money | None
+
+
+class NotBetweenOwners(errors.RuleBroken):
+    """Both locations are of one owner, so that nothing would be sold."""
+
+    slug = "inventory.not-between-owners"
+
+    def __init__(self, *, from_location: str, to_location: str) -> None:
+        super().__init__(
+            f"{from_location!r} and {to_location!r} are not one of yours and one that is lent to you",
+            remedy="move goods between your own locations with inventory.transfer",
+            path="$.to_location",
+        )
+
+
+@capability(
+    "inventory.sell-stock",
+    version="1.0",
+    effect=Effect.WRITE,
+    raises=[NotBetweenOwners, NotLent, NotOnHand, ReferenceUsed, TooManyUnits],
+)
+def sell_stock(ask: SellStock) -> StockSale:
+    """Let goods that nobody holds change their owner: no unit is in neither stock or in both at any moment.
+
+    From a lent location no more can be bought than could be reserved there now. `inventory.stock-sold` tells what is
+    owed.
+    """
+    ...
+
+
+@capability("inventory.list-lent", version="1.0", effect=Effect.READ, raises=[BadCursor])
+def list_lent(ask: ListLent) -> LentPage:
+    """List what sellers have taken of stock that is lent: an owner's for all sellers, a seller's own."""
+    ...
