@@ -73,7 +73,7 @@ docs: $(STAMP) ## Write the reference from the code and build the site, with sea
 	@$(PY) -m mkdocs build --quiet
 	@echo "the site is in build/site; to read it: $(PY) -m http.server --directory build/site"
 
-UNSEEN := cli,app,gateway,testing,products,store,governance,runtime/adopt,runtime/isolation
+UNSEEN := cli,app,gateway,testing,products,store,runtime/adopt,runtime/isolation
 
 translations: $(STAMP) ## Bring what the console says into the catalogues of its languages; say what is not translated
 	@$(VENV)/bin/isthmus translate src/isthmus --leave-out $(UNSEEN)

@@ -112,25 +112,38 @@ class Where(Struct, frozen=True, tag="where", forbid_unknown_fields=True):
     value: Scalar | tuple[Scalar, ...] | None = None
 
 
+class Has(Struct, frozen=True, tag="has", forbid_unknown_fields=True):
+    """True of rows whose `of` has a metric that passes, as orders of members who have ten:
+    `Has("member.membership", "order.orders", ">=", 10)`.
+
+    `of` is an entity that each row refers to, or is. Who has no rows has 0 of a sum or count.
+    """
+
+    of: str
+    metric: str
+    op: Literal["=", "!=", "<", "<=", ">", ">="]
+    value: int | float
+
+
 class Not(Struct, frozen=True, tag="not", forbid_unknown_fields=True):
     """True wherever the filter is not true, empty fields included."""
 
-    of: Where | Not | AllOf | AnyOf
+    of: Where | Has | Not | AllOf | AnyOf
 
 
 class AllOf(Struct, frozen=True, tag="all", forbid_unknown_fields=True):
     """True where every part is."""
 
-    parts: tuple[Where | Not | AllOf | AnyOf, ...]
+    parts: tuple[Where | Has | Not | AllOf | AnyOf, ...]
 
 
 class AnyOf(Struct, frozen=True, tag="any", forbid_unknown_fields=True):
     """True where at least one part is."""
 
-    parts: tuple[Where | Not | AllOf | AnyOf, ...]
+    parts: tuple[Where | Has | Not | AllOf | AnyOf, ...]
 
 
-Filter = Where | Not | AllOf | AnyOf
+Filter = Where | Has | Not | AllOf | AnyOf
 
 
 class Metric(Struct, frozen=True, kw_only=True):
@@ -280,7 +293,7 @@ AnyMetric = (
 )  # fmt: skip
 
 
-class Segment(Struct, frozen=True, kw_only=True):
+class Segment(Struct, frozen=True, kw_only=True, tag="segment"):
     """Those whose metric lies within bounds. `member` and `front_end` are the fields that say who and where.
 
     A segment that can't be computed keeps its members for `days` after the last run that found them, and is empty
@@ -296,3 +309,51 @@ class Segment(Struct, frozen=True, kw_only=True):
     greatest: float | None = None
     where: tuple[Filter, ...] = ()
     days: Annotated[int, Meta(ge=1, le=400)] = 7
+    doc: str = ""
+
+
+class Rule(Struct, frozen=True, kw_only=True, tag="rule"):
+    """What must hold of every row of an entity; looked at after each landing, and by `isthmus data check`.
+
+    `name` says it to people. A front end's own is about its own rows.
+    """
+
+    name: str
+    entity: str
+    holds: Filter
+    doc: str = ""
+    owner: str = ""
+
+
+class Term(Struct, frozen=True, kw_only=True, tag="term"):
+    """A word of the business and what it means; `also` are other words for it, `see` the metrics that measure it."""
+
+    name: str
+    doc: str
+    also: tuple[str, ...] = ()
+    see: tuple[str, ...] = ()
+    owner: str = ""
+
+
+class Question(Struct, frozen=True, kw_only=True, tag="question"):
+    """A question that is kept under a name, to be asked again, and written to a file.
+
+    With `daily` ("06:00", in the time zone of the question) a server asks it once a day after that time.
+    """
+
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9.-]{0,60}\Z")]
+    metrics: tuple[str, ...]
+    by: tuple[str, ...] = ()
+    where: tuple[Filter, ...] = ()
+    having: tuple[Where, ...] = ()
+    order: tuple[str, ...] = ()
+    timezone: str = "UTC"
+    currency: str = ""
+    is_filled: bool = False
+    daily: Annotated[str, Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9])?\Z")] = ""
+    form: Literal["csv", "parquet"] = "csv"
+    doc: str = ""
+    owner: str = ""
+
+
+Brought = Segment | Rule | Term | Question  # what a pack or a front end brings of data, beside metrics

@@ -15,7 +15,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (("pack", "loyalty"), ("product", "clubprice"), ("provider", "invoice"), ("front-end", "north"))
-KINDS = {"secrets": "keyring", "notification": "courier"}  # of providers beside payment's, with the name of one
+# Of providers beside payment's, with the name of one.
+KINDS = {"secrets": "keyring", "notification": "courier", "tax": "revenue", "shipping": "parcels"}
 
 
 class Installed:

@@ -64,6 +64,7 @@ class Served:
     folder: Path
     shop: Shop
     client: httpx.AsyncClient
+    url: str  # of its database
 
     @property
     def data(self) -> Path:
@@ -126,7 +127,7 @@ async def served(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPat
         key = await auth.create_client(database, "north", "shop")
         base = f"http://127.0.0.1:{server.port}"
         async with httpx.AsyncClient(base_url=base, headers={"Authorization": f"Bearer {key}"}, timeout=30) as client:
-            yield Served(f"{base}/console", folder, shop, client)
+            yield Served(f"{base}/console", folder, shop, client, url)
         server.kill()
 
 

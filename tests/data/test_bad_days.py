@@ -27,6 +27,7 @@ from isthmus.data.privacy.policy import owner
 from isthmus.kernel import Value
 from isthmus.markings import Atomic, Dimension, Key, Measure, Ref, Time, entity
 from isthmus.store import Outbox
+from tests.waiting import PATIENCE_S
 
 from .test_lake import START, Deli, Person, deli  # noqa: F401
 
@@ -37,7 +38,6 @@ ROWS = (
     "select id, note, price_minor from deli.meal_history order by id, price_minor",
 )
 EARLIER = START - timedelta(days=3)
-SETTLED_S = 60  # a child has long begun by then, also on a busy machine
 
 
 @asynccontextmanager
@@ -61,7 +61,7 @@ async def landing(deli: Deli, *, bytes_max: int = 0) -> AsyncIterator[asyncio.su
 async def said(process: asyncio.subprocess.Process) -> str:
     assert process.stdout is not None
     assert process.stdin is not None
-    line = (await asyncio.wait_for(process.stdout.readline(), SETTLED_S)).decode().strip()
+    line = (await asyncio.wait_for(process.stdout.readline(), PATIENCE_S)).decode().strip()
     if line in ("file", "commit"):
         process.stdin.write(b"\n")
     return line

@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -156,6 +157,34 @@ async def test_an_earlier_snapshot_keeps_its_rows(deli: Deli) -> None:
     await deli.land(1)
     assert deli.lake.at(first.snapshot).read("select sum(price_minor) as s from deli.meal").to_pylist() == [{"s": 1500}]
     assert deli.rows("select cast(sum(price_minor) as int) from deli.meal") == [(10,)]
+
+
+@entity("deli.meal", table="deli.meal")
+class WeighedMeal(Value):
+    """Something eaten, with what it weighed."""
+
+    id: Annotated[int, Key()]
+    weight: Annotated[Decimal | None, Measure()]
+
+
+async def test_a_decimal_that_would_be_rounded_goes_to_the_quarantine_with_its_value(deli: Deli) -> None:
+    deli.lake = Lake(deli.lake.folder, build([(WeighedMeal, "deli-team")], ()), {})
+    await deli.run("alter table deli.meal add column weight numeric")
+    await deli.run("update deli.meal set weight = 0.123456 where id = 1")
+    await deli.run("update deli.meal set weight = 12345678901234567890123456789012.5000000 where id = 2")
+    assert (await deli.land()).quarantined == {}
+    exact = "select id, cast(weight as varchar) from deli.meal order by id"
+    assert deli.rows(exact) == [(1, "0.123456"), (2, "12345678901234567890123456789012.500000")]
+    await deli.run("update deli.meal set weight = -0.1234567 where id = 1")
+    landing = await deli.land(1)
+    assert (landing.quarantined, landing.alerts) == ({"deli.meal": 1}, ())
+    assert deli.rows(exact) == [(2, "12345678901234567890123456789012.500000")]
+    ((reason,),) = deli.rows("select reason from lake.quarantine")
+    assert reason == "-0.1234567 is kept with six decimals and up to 32 digits before them only, at $.weight"
+    await deli.run("update deli.meal set weight = 'NaN' where id = 2; ")
+    await deli.run("update deli.meal set weight = 7 where id = 1")
+    assert (await deli.land(2)).quarantined == {"deli.meal": 1}
+    assert deli.rows(exact) == [(1, "7.000000")]
 
 
 @entity("deli.person", table="deli.person")

@@ -147,6 +147,33 @@ async def test_after_the_stated_days_a_state_goes_with_its_files_and_its_receipt
     assert "is gone: states are kept for a time where receipts name them" in again.reasons[0]
 
 
+def grow_older(lake: Lake, hours: float) -> None:
+    """Make all that the lake has on disk so much older than it was."""
+    for place in lake.folder.rglob("*"):
+        if place.is_file():
+            then = place.stat().st_mtime - hours * 3_600
+            os.utime(place, (then, then))
+
+
+async def test_a_landing_a_day_with_a_receipt_each_takes_no_more_than_the_stated_days(small: Deli) -> None:
+    """Of 64 days, each asked for, the last three can be computed again; the disk takes no more after all than half."""
+    data = platform(small, days=3)
+    receipts: list[str] = []
+    sizes: list[int] = []
+    for day in range(64):
+        await small.run("update deli.meal set price_minor = price_minor + 1 where id = 20")
+        await small.land(day)
+        receipts.append(data.metrics.ask(Ask(metrics=("spent",)), policy.owner()).receipt.id)
+        data.prune(datetime.now(UTC))
+        sizes.append(sum(place.stat().st_size for place in small.lake.folder.glob("files/*")))
+        grow_older(small.lake, hours=24)
+    assert len(small.lake.snapshots()) <= 4
+    assert max(sizes[48:]) < 1.2 * max(sizes[16:48]), sizes  # as much as was kept before, and the history's rows
+    again = [data.metrics.rerun(id, data.policies) for id in receipts]
+    assert [one.is_same for one in again[-3:]] == [True] * 3
+    assert not any(one.is_same for one in again[:60])
+
+
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(landings=st.integers(20, 40))
 async def test_many_landings_of_one_row_take_no_more_than_their_rows(small: Deli, landings: int) -> None:

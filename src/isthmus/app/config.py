@@ -26,6 +26,9 @@ class WrongConfig(errors.BadAsk):
     slug = "wrong-config"
 
 
+LAKE = ("receipts", "snapshots", "fresh_hours", "calendar", "calendars")  # sections that are settings of the lake
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """What a process is told about where it runs.
@@ -127,7 +130,7 @@ def load_config(path: Path | None = None) -> Config:
         isolation={name: _isolation(file, name, chosen) for name, chosen in found.get("front_ends", {}).items()},
         record=record,
         cost_month=_amount(file, found.get("cost", {}).get("month", "")),
-        lake={section: found[section] for section in ("receipts", "snapshots", "fresh_hours") if section in found},
+        lake={section: found[section] for section in LAKE if section in found},
         group=platform.get("group", ""),
         packs=_names(file, platform, "packs", PACKS),
         flows=_names(file, platform, "flows", FLOWS),

@@ -107,5 +107,6 @@ def _lake_jobs(lake_sync: LakeSync | None) -> list[Periodic]:
         return []
     return [
         Periodic(name="land", every_s=LAND_EVERY_S, run=lake_sync.keep_up),
+        Periodic(name="questions", every_s=LAND_EVERY_S, run=lake_sync.ask_due),
         Periodic(name="segments", every_s=SEGMENTS_EVERY_S, run=lake_sync.refresh_segments),
     ]

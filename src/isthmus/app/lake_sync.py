@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import asyncpg
+from msgspec import structs
 from msgspec.structs import replace
 
 from isthmus.data.answers.segments import PREFIX, Refreshed, Segments
 from isthmus.data.checks import quality
+from isthmus.data.checks.own_rules import own_findings
 from isthmus.data.lake.landing import Lander, Landing
 from isthmus.data.persons.one_id import OneId
 from isthmus.data.persons.published import Published
@@ -34,7 +36,7 @@ from isthmus.data.privacy.policy import owner
 from isthmus.kernel import Caller, Pack, Platform, decode, errors
 from isthmus.kernel.host import event_kind
 from isthmus.manifest import Personal, Persons, brought
-from isthmus.markings import Segment
+from isthmus.markings import Rule, Segment, Where
 from isthmus.runtime.children import run_child
 from isthmus.store import Database, Outbox
 from isthmus.store.outbox import Event
@@ -64,9 +66,19 @@ def persons_of(packs: Iterable[Pack]) -> Persons | None:
     return next(iter(brought(packs, Persons)), None)
 
 
-def segments_of(packs: Iterable[Pack], data: DataPlatform) -> list[Segment]:
-    """Return the segments that packs bring; those whose metric is not here go with it."""
-    return [one for one in brought(packs, Segment) if one.metric in data.model.metrics]
+def segments_of(data: DataPlatform) -> list[Segment]:
+    """Return the segments of packs, and those of front ends, which have members of their own only.
+
+    Those of packs whose metric is not here go with it.
+    """
+    found = data.brought(Segment)
+    return [
+        structs.replace(one.value, where=(*one.value.where, Where(one.value.front_end, "=", one.front_end)))
+        if one.front_end
+        else one.value
+        for one in found
+        if one.front_end or one.value.metric in data.model.metrics
+    ]
 
 
 def one_id(running: Running, data: DataPlatform) -> OneId | None:
@@ -97,14 +109,14 @@ class LakeSync:
         self._database = database
         self._outbox = Outbox(database)
         self._land = land or partial(landed, data, database, clock)
-        packs = platform.release.packs.values()
-        self._persons = persons_of(packs)
-        self._guests = [one.entity for one in brought(packs, Personal) if one.entity]
-        chosen = segments_of(packs, data) if segments is None else segments
-        self._segments = Segments(data.lake.folder / "segments", chosen if self._persons else ())
+        self._persons = persons_of(platform.release.packs.values())
+        self._guests = [one.entity for one in brought(platform.release.packs.values(), Personal) if one.entity]
+        self._chosen = segments
+        self._segments = Segments(data.lake.folder / "segments", (segments or ()) if self._persons else ())
         self.one_id = one_id
         self._clock = clock
         self._stale: frozenset[str] = frozenset()
+        self._broken: frozenset[str] = frozenset()
         self._landed_at: datetime | None = None
 
     def consumers(self) -> list[Consumer]:
@@ -137,7 +149,8 @@ class LakeSync:
             return await session.fetch_value(_IS_FREE)
 
     async def _alerted(self, landing: Landing) -> Landing:
-        """Log what an operator must see of a landing: sides that differ, bad rows, and once what became too old."""
+        """Log what an operator must see of a landing: sides that differ, bad rows, and once what became too old or
+        breaks a rule of a team's own."""
         for alert in landing.alerts:
             log.error("the lake is not what the business is: %s", alert)
         for source, count in landing.quarantined.items():
@@ -146,11 +159,27 @@ class LakeSync:
             if sentence not in self._stale:
                 log.warning("the lake is too old: %s", sentence)
         self._stale = frozenset(landing.stale)
+        for sentence in landing.broken:
+            if sentence not in self._broken:
+                log.warning("rows of the lake break a rule: %s", sentence)
+        self._broken = frozenset(landing.broken)
         return landing
 
     async def refresh_segments(self) -> Refreshed:
-        """Sort members into segments by what has landed, and tell the business of every change."""
-        return await self._segments.refresh(self._data.metrics, owner("segments"), self._clock(), self._deliver)
+        """Sort members into segments by what has landed, and tell the business of every change.
+
+        Those of front ends are read anew each time: a version that was deployed may declare others.
+        """
+        chosen = self._segments
+        if self._chosen is None and self._persons is not None:
+            chosen = Segments(self._data.lake.folder / "segments", segments_of(self._data))
+        return await chosen.refresh(self._data.metrics, owner("segments"), self._clock(), self._deliver)
+
+    async def ask_due(self) -> None:
+        """Ask the questions whose time of the day has come, and write their answers to their files."""
+        if self._data.lake.head().number:
+            for refused in await asyncio.to_thread(self._data.questions.run_due, self._clock()):
+                log.warning("a question that is asked once a day was refused: %s", refused)
 
     async def _deliver(self, front_end: str, member_id: str, segments: tuple[str, ...]) -> None:
         """Set what the lake says of one member. Who has left, or is of no front end here, needs no telling."""
@@ -204,7 +233,9 @@ async def landed(
     async with _alone(database):
         landing = await _landed(data.lander(database))
     stale = await asyncio.to_thread(lambda: quality.stale(data.model, data.lake.newest(), clock()))
-    return replace(landing, stale=tuple(stale))  # pyright: ignore[reportArgumentType]
+    found = await asyncio.to_thread(lambda: own_findings(data.metrics, data.brought(Rule), clock()))
+    broken = tuple(str(one) for one in found if not one.holds)
+    return replace(landing, stale=tuple(stale), broken=broken)  # pyright: ignore[reportArgumentType]
 
 
 @asynccontextmanager

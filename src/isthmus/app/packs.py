@@ -15,14 +15,14 @@ from types import ModuleType
 
 from isthmus import manifest
 from isthmus.kernel import Pack, errors
-from isthmus.markings import Segment
+from isthmus.markings import Question, Rule, Segment, Term
 
 from .config import Config
 from .forgetting import forgetting, personal_problems
 from .resources import setting_problems
 
 MANIFEST = "pack"  # the module of a pack's folder that holds its manifest
-KINDS = (*manifest.KINDS, Segment)  # what a surface reads of a manifest
+KINDS = (*manifest.KINDS, Segment, Rule, Term, Question)  # what a surface reads of a manifest
 
 
 def plugged(config: Config) -> tuple[Pack, ...]:

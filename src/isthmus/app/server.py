@@ -22,6 +22,7 @@ from isthmus.console.deploys import Deploys
 from isthmus.console.jobs import Jobs
 from isthmus.console.pages import Part, every_page
 from isthmus.console.sharing import Sharing
+from isthmus.console.thinness import Thinness
 from isthmus.console.web import console
 from isthmus.gateway.agents import agents
 from isthmus.gateway.auth import Clients
@@ -112,6 +113,7 @@ def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | 
         Deploys(deploy_context(running)),
         DeadLetters(database),
         Cost(database, running.traffic, running.config.cost_month),
+        Thinness(database),
         ContractHistory(database),
         Jobs(Client(running.platform), database),
         Sharing(Client(running.platform), database),

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from isthmus.kernel import FrontEnd, encode, errors
 
 from .data_publishing import add_publishing
+from .data_questions import add_questions
 from .data_screen import ByOption, Named, PolicyOption, out, tried
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def commands(
     _add_locking(app, open_platform, folder)
     _add_checking(app, open_platform)
     add_publishing(app, open_platform)
+    add_questions(app, open_platform)
 
     @app.command("land", epilog=tried("land", "land --json"))
     def land_now(
@@ -77,8 +80,8 @@ def commands(
             out.print(f"[yellow]{count} row(s) of {source} are in quarantine[/yellow]")
         for alert in landing.alerts:
             out.print(f"[red]{alert}[/red]")
-        for stale in landing.stale:
-            out.print(f"[yellow]{stale}[/yellow]")
+        for sentence in (*landing.stale, *landing.broken):
+            out.print(f"[yellow]{escape(sentence)}[/yellow]")
         raise typer.Exit(1 if landing.alerts else 0)
 
     @app.command("persons", epilog=tried("persons --resolve"))
@@ -116,12 +119,18 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         fresh: Annotated[bool, typer.Option("--fresh", help="Refuse where rows are older than they may be.")] = False,
         having: Annotated[list[str] | None, typer.Option(help="Condition on a metric, as in 'METRIC > 100'.")] = None,
         fill: Annotated[bool, typer.Option("--fill", help="Show periods without rows too.")] = False,
-        week_starts: Annotated[str, typer.Option(help="The day that weeks begin on.")] = "monday",
-        year_starts: Annotated[int, typer.Option(help="The month that years begin in.", min=1, max=12)] = 1,
+        week_starts: Annotated[str, typer.Option(help="The day that weeks begin on; else as the settings say.")] = "",
+        year_starts: Annotated[
+            int, typer.Option(help="The month that years begin in; 0 is the usual.", min=0, max=12)
+        ] = 0,
+        save: Annotated[str, typer.Option(help="Keep the question under this name; `questions` lists them.")] = "",
+        daily: Annotated[str, typer.Option(help="With --save: ask it once a day at this time, as in 06:00.")] = "",
+        file: Annotated[Literal["csv", "parquet"], typer.Option(help="With --save: the form of its file.")] = "csv",
     ) -> None:
         """Answer a question: a table, a chart, JSON, an Arrow file, or the SQL that it is computed by."""
         from isthmus.data.answers.units import codes_in, units_of
         from isthmus.data.model.ask import Ask, read_condition, read_filter, week_day
+        from isthmus.data.model.brought import kept
         from isthmus.data.show import show
 
         question = Ask(
@@ -137,11 +146,13 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
             is_whole=whole,
             is_fresh=fresh,
             is_filled=fill,
-            week_starts=week_day(week_starts),
+            week_starts=week_day(week_starts) if week_starts else "usual",
             year_starts=year_starts,
         )
         platform = open_platform()
         asker = platform.policy(policy)
+        if save:
+            platform.questions.save(kept(question, save, daily, file))
         answer = platform.metrics.ask(question, asker, asker="terminal")
         units = units_of(platform.metrics, answer, asker)
         show(answer, form, out, units, codes_in(platform.metrics, answer, asker))
@@ -303,7 +314,9 @@ def _add_checking(app: typer.Typer, open_platform: Open) -> None:
     def check() -> None:
         """Prove keys and references, check quality and every truth that the model implies; exit code 1 if one fails."""
         from isthmus.data.checks import metamorphic, quality
+        from isthmus.data.checks.own_rules import own_findings
         from isthmus.data.query.proof import Proofs
+        from isthmus.markings import Rule
 
         platform = open_platform()
         reader, proofs = platform.lake.newest(), Proofs(platform.model)
@@ -316,11 +329,15 @@ def _add_checking(app: typer.Typer, open_platform: Open) -> None:
         rules = quality.rules(platform.model)
         progress.print(f"{len(rules)} quality rules")
         history = quality.History(platform.lake.folder / "quality.jsonl")
-        failures += [str(one) for one in quality.examine(rules, reader, datetime.now(UTC), history) if not one.holds]
+        own = own_findings(platform.metrics, platform.brought(Rule), datetime.now(UTC))
+        progress.print(f"{len(own)} rules of packs' and front ends' own")
+        history.keep(own)
+        found = [*quality.examine(rules, reader, datetime.now(UTC), history), *own]
+        failures += [str(one) for one in found if not one.holds]
         failures += map(str, metamorphic.broken(platform.metrics, platform.policies["owner"], began=_show_progress))
         for failure in failures:
             out.print(failure, style="red", markup=False)
-        out.print(f"{len(rules)} quality rules, {len(platform.model.metrics)} metrics, {len(failures)} failures")
+        out.print(f"{len(found)} quality rules, {len(platform.model.metrics)} metrics, {len(failures)} failures")
         raise typer.Exit(1 if failures else 0)
 
     @app.command("graduate", epilog=tried("graduate --to postgres --url postgresql://reader@db/shop"))

@@ -23,6 +23,7 @@ from . import (
     serving,
     shadows,
     tables,
+    thin,
     translate,
 )
 from .packs import WithPacksCommands
@@ -40,7 +41,7 @@ main_app.add_typer(clients.commands(), name="client")
 main_app.add_typer(new.commands(), name="new")
 main_app.add_typer(dead_letters.commands(), name="dead-letters")
 main_app.add_typer(grants.commands(), name="grants")
-for part in (deploys, look, record, shadows, serving, compat, adopting, tables, translate):
+for part in (deploys, look, record, shadows, serving, compat, adopting, tables, thin, translate):
     part.add_to(main_app)
 
 

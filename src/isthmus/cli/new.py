@@ -21,6 +21,8 @@ class ProviderKind(enum.StrEnum):
     PAYMENT = "payment"
     SECRETS = "secrets"
     NOTIFICATION = "notification"
+    TAX = "tax"
+    SHIPPING = "shipping"
 
 
 Kind = Annotated[ProviderKind, typer.Option(help="What it is for.")]

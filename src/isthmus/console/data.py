@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.data.checks import quality
+from isthmus.data.checks.own_rules import own_findings
 from isthmus.data.errors import NeedsTime
 from isthmus.data.exchange.lineage import Source, sources
 from isthmus.data.lake.landing import Landing
@@ -21,12 +22,14 @@ from isthmus.data.persons.one_id import OneId
 from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import owner
 from isthmus.data.query.proof import Proofs
+from isthmus.markings import Rule
 from isthmus.values import whole_number
 
 from .client import Client
 from .metrics import Explorer
 from .one_id import OneIdPages
 from .pages import Part
+from .questions import QuestionPages
 from .receipts import ReceiptPages
 from .web import ROWS_MAX, Page, redirect, render
 from .work import Work, shown
@@ -68,7 +71,7 @@ def data_part(client: Client, data: DataPlatform, land: Land, one_id: OneId | No
     explorer = Explorer(client, data)
     explorer.warm()
     receipts = ReceiptPages(data, explorer.policy, client.release.lines)
-    pages = [*explorer.pages(), *receipts.pages(), *Data(data, land).pages()]
+    pages = [*explorer.pages(), *receipts.pages(), *Data(data, land).pages(), *QuestionPages(data).pages()]
     pages += OneIdPages(one_id, Work(data.lake.folder.parent / WORK, "resolving")).pages() if one_id else []
     said = {name: one.doc for name, one in data.model.metrics.items()}
     return Part(pages=pages, metrics=said, business=explorer.business)
@@ -164,6 +167,7 @@ class Data:
         ]
         self._history().keep(proofs)
         quality.examine(quality.rules(self._data.model), reader, now, self._history())
+        self._history().keep(own_findings(self._data.metrics, self._data.brought(Rule), now))
 
     async def land(self, request: Request) -> Response:
         """Begin to land what is committed."""

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from isthmus.data.answers.groupings import dimensions
 from isthmus.data.answers.metrics import Answer
 from isthmus.data.answers.units import units_of
-from isthmus.data.model.ask import GRAINS, Ask, read_filter
+from isthmus.data.model.ask import GRAINS, Ask, read_condition
 from isthmus.data.model.model import Model
 from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import Policy, of_front_end
@@ -193,7 +193,7 @@ def _asked(request: Request) -> dict[str, Any]:
 
 def _question(asked: Mapping[str, Any]) -> Ask:
     """Return the ask that an address stands for. Raises BadAsk."""
-    where = [read_filter(text) for text in asked.get("where", ())]
+    where = [read_condition(text) for text in asked.get("where", ())]
     if asked.get("from"):
         where.append(Where("time", ">=", _day(asked["from"]).isoformat()))
     if asked.get("to"):

@@ -20,6 +20,7 @@ from .jobs import Jobs
 from .lines import Business, Lines
 from .map import Map
 from .sharing import Sharing
+from .thinness import Thinness
 from .traffic import Traffic
 from .web import Page
 
@@ -41,6 +42,7 @@ def every_page(
     deploys: Deploys,
     dead_letters: DeadLetters,
     cost: Cost,
+    thinness: Thinness,
     history: ContractHistory,
     jobs: Jobs,
     sharing: Sharing,
@@ -53,6 +55,7 @@ def every_page(
         *Capabilities(client, traffic, told, cost, history).pages(),
         *deploys.pages(),
         *cost.pages(),
+        *thinness.pages(),
         *brought_pages(client),
         *Calls(client, told).pages(),
         *jobs.pages(),

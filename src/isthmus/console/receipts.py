@@ -14,7 +14,7 @@ from isthmus.data.answers.receipt import Receipt
 from isthmus.data.model.ask import Ask, grained
 from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import Policy
-from isthmus.markings import AllOf, AnyOf, Filter, Not, Where
+from isthmus.markings import AllOf, AnyOf, Filter, Has, Not, Where
 
 from .web import Page, render
 
@@ -96,6 +96,8 @@ def condition(where: Filter) -> str:
             return f"{field} {op} {', '.join(map(str, values))}"
         case Where(field=field, op=op, value=value):
             return f"{field} {op}" if value is None else f"{field} {op} {value}"
+        case Has(of=of, metric=metric, op=op, value=value):
+            return f"has {of} {metric} {op} {value}"
         case Not(of=inner):
             return f"not ({condition(inner)})"
         case AllOf(parts=parts):
@@ -114,4 +116,6 @@ def _address(ask: Ask, policy: str) -> Address:
         if isinstance(one, Where):
             name = {">=": "from", "<": "to"}.get(one.op, "") if one.field == "time" else ""
             found.append((name, str(one.value)) if name else ("where", condition(one)))
+        elif isinstance(one, Has):
+            found.append(("where", condition(one)))
     return [*found, ("policy", policy)]

@@ -15,4 +15,5 @@ SHOWN: Final = (
     *(mark("answers"), mark("asked, may pass"), mark("asked with the others")),
     *(mark(f"behind {label}") for label in ("",)),
     *(mark("Data"), mark("Operate")),
+    *(mark("term"), mark("metric"), mark("question"), mark("entity"), mark("field")),
 )

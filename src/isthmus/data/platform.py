@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from isthmus.kernel import FrontEnd, Meta, Pack, Value, errors
 from isthmus.kernel.host import event_kind
-from isthmus.markings import AnyMetric
+from isthmus.markings import AnyMetric, Question, Term
 from isthmus.store import Database, Outbox
 
+from .answers.catalogue import Entry, find
 from .answers.metrics import Metrics
+from .answers.questions import Questions
 from .answers.receipt import Receipts
 from .lake.erasure import Erasure, erase
 from .lake.lake import Lake
 from .lake.landing import Lander
 from .lake.retention import Kept, KeptSnapshots
+from .model.ask import GRAINS
 from .model.attributes import Declared
+from .model.brought import Owned, T, brought
+from .model.calendars import WEEKDAYS, Calendar, Weekday
 from .model.model import Model, read_packs
+from .privacy.asked import Asked
 from .privacy.policy import KEYS, Policy, of_front_end, of_keys, owner
+
+PERIODS_OWN_MAX: Final = 400  # periods of one calendar: thirty years of months
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +48,20 @@ class DataPlatform:
     event_owners: Mapping[str, str]
     declared: Callable[[], Declared] = dict[str, FrontEnd]
     kept: KeptSnapshots = field(default_factory=KeptSnapshots)
+    packs: tuple[Pack, ...] = ()
+
+    def brought(self, kind: type[T]) -> list[Owned[T]]:
+        """Return what packs and front ends bring of a kind: segments, rules, terms or questions."""
+        return brought(self.packs, self.declared(), kind)
+
+    @property
+    def questions(self) -> Questions:
+        """Return the questions that are kept, and where their answers are written to."""
+        return Questions(self.lake.folder.parent / "exports", self.metrics, lambda: self.brought(Question), self.policy)
+
+    def find(self, words: str, policy: Policy) -> list[Entry]:
+        """Return what the catalogue has of some words, as somebody sees it."""
+        return find(self.metrics.seen_by(policy), words, self.brought(Term), self.questions.all())
 
     def prune(self, now: datetime) -> int:
         """Let receipts go that are too many or too old, and states that no receipt needs; return how many receipts."""
@@ -46,6 +69,7 @@ class DataPlatform:
         days = self.kept.days
         self.receipts.forget_snapshots((now - timedelta(days=days + 1)).date())
         self.lake.retain(self.receipts.snapshots(), days)
+        Asked(self.receipts.asked).forget(days)
         return pruned
 
     def erase(self, entity: str, key: Mapping[str, object], now: datetime, *, is_person: bool = True) -> Erasure:
@@ -70,15 +94,28 @@ class DataPlatform:
         return of_front_end(self.model, code) if code == name else of_keys(self.model, code)
 
 
+class Beginnings(Value):
+    """When weeks and years begin in a company, where a question does not say."""
+
+    week_starts: Weekday = "monday"
+    year_starts: Annotated[int, Meta(ge=1, le=12)] = 1
+
+
+CalendarName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,30}\Z")]
+
+
 class Settings(Value):
     """What a company says of its lake: how long receipts and states are kept, when an entity is too old.
 
-    An entity that is not named keeps the limit that its pack ships; nought takes it away.
+    An entity that is not named keeps the limit that its pack ships; nought takes it away. `calendars` have periods of a
+    company's own by name: the first day of each, and what it is called.
     """
 
     receipts: Kept = Kept()
     snapshots: KeptSnapshots = KeptSnapshots()
     fresh_hours: dict[str, Annotated[float, Meta(ge=0)]] = {}
+    calendar: Beginnings = Beginnings()
+    calendars: dict[CalendarName, Annotated[dict[date, str], Meta(min_length=1, max_length=PERIODS_OWN_MAX)]] = {}
 
 
 def open_platform(
@@ -100,7 +137,7 @@ def open_platform(
     """
     packs = tuple(packs)
     chosen = _settings(settings)
-    model = _with_limits(read_packs(packs, metrics), chosen.fresh_hours)
+    model = _with_calendars(_with_limits(read_packs(packs, metrics), chosen.fresh_hours), chosen)
     contracts: dict[str, type[Any]] = {}
     owners: dict[str, str] = {}
     for pack in packs:
@@ -118,6 +155,7 @@ def open_platform(
         event_owners=owners,
         declared=declared,
         kept=chosen.snapshots,
+        packs=packs,
     )
 
 
@@ -127,8 +165,22 @@ def _settings(found: Mapping[str, Any]) -> Settings:
     except msgspec.ValidationError as wrong:
         raise errors.BadAsk(
             f"settings of the lake: {wrong}",
-            remedy="give numbers: [receipts] days, count; [snapshots] days; [fresh_hours] by entity",
+            remedy="[receipts] days, count; [snapshots] days; [fresh_hours] by entity; [calendar] week_starts, "
+            'year_starts; [calendars.NAME] "2026-02-01" = "P1"',
         ) from None
+
+
+def _with_calendars(model: Model, chosen: Settings) -> Model:
+    """Return the model with when weeks and years begin, and periods of a company's own. Raises BadAsk."""
+    if taken := [name for name in chosen.calendars if name in GRAINS]:
+        raise errors.BadAsk(f"[calendars] names {taken[0]!r}, which is a grain already", remedy="call it otherwise")
+    own = {name: tuple(sorted(periods.items())) for name, periods in chosen.calendars.items()}
+    weeks, years = WEEKDAYS.index(chosen.calendar.week_starts), chosen.calendar.year_starts - 1
+    usual = Calendar(weeks, years, own)
+    if usual == Calendar():
+        return model
+    said = f"{model.version} {weeks} {years} {sorted(own.items())}"
+    return dataclasses.replace(model, calendar=usual, version=hashlib.sha256(said.encode()).hexdigest()[:16])
 
 
 def _with_limits(model: Model, fresh_hours: Mapping[str, float]) -> Model:

@@ -5,6 +5,7 @@ from isthmus.kernel.host import NOT_BATCHABLE, GroupCommit, NotBatchable
 from .database import Database
 from .errors import ConstraintBroken
 from .front_end_tables import front_end_source, migrate_own, schema_of
+from .kept_answers import KeptAnswers, release
 from .migrate import check_tables, look, migrate
 from .migration_files import Migration, MigrationSource
 from .outbox import Batch, ConsumerState, Event, Outbox
@@ -22,6 +23,7 @@ __all__ = [
     "Database",
     "Event",
     "GroupCommit",
+    "KeptAnswers",
     "Migration",
     "MigrationSource",
     "NoTables",
@@ -39,5 +41,6 @@ __all__ = [
     "migrate_own",
     "prune_answers",
     "prune_events",
+    "release",
     "schema_of",
 ]

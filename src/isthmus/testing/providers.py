@@ -15,9 +15,11 @@ import pytest
 
 from isthmus.kernel import errors
 from isthmus.manifest import Secrets
+from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.notification import api as notification
 from isthmus.packs.payment import api as payment
-from isthmus.values import money
+from isthmus.packs.tax import api as tax
+from isthmus.values import Address, money
 
 
 class PaymentProviderContract:
@@ -156,4 +158,96 @@ class NotificationSenderContract:
             subject=subject,
             text=text,
             at=datetime(2026, 11, 28, 12, 0, tzinfo=UTC),
+        )
+
+
+class TaxServiceContract:
+    """The tests of a tax service. It is asked for JURISDICTION, and goods of TAXED bear some tax there."""
+
+    JURISDICTION = "US-OH"
+    CURRENCY = "USD"
+    TAXED = "standard"
+
+    async def service(self) -> tax.TaxService:
+        """Return a service that nobody else uses."""
+        raise NotImplementedError
+
+    async def test_it_is_asked_where_it_says(self) -> None:
+        assert (await self.service()).covers(self.JURISDICTION)
+
+    async def test_every_line_is_answered_in_its_order_to_the_minor_unit(self) -> None:
+        ask = self._ask(1200, 0, 99)
+        said = tuple(await (await self.service()).assess(key=uuid4().hex, ask=ask))
+        tax.fitting(ask, said)
+        assert said[0].taxes, f"{self.TAXED!r} bears tax in {self.JURISDICTION}: {said}"
+        assert sum(one.tax_minor for one in said[1].taxes) == 0, "what costs nothing bears no tax"
+        assert all(one.name and one.jurisdiction for line in said for one in line.taxes), "nobody knows which tax it is"
+
+    async def test_tax_that_is_included_is_a_part_of_what_is_paid(self) -> None:
+        ask = self._ask(1200, is_included=True)
+        said = tuple(await (await self.service()).assess(key=uuid4().hex, ask=ask))
+        tax.fitting(ask, said)
+        without = tuple(await (await self.service()).assess(key=uuid4().hex, ask=self._ask(1200)))
+        assert self._sum(said) <= self._sum(without), "more is taken out of an amount than is added to it"
+
+    async def test_the_same_ask_has_the_same_answer(self) -> None:
+        service, key = await self.service(), uuid4().hex
+        first, again = [tuple(await service.assess(key=key, ask=self._ask(1200))) for _ in range(2)]
+        assert again == first
+
+    def _ask(self, *amounts: int, is_included: bool = False) -> tax.Assessment:
+        lines = (
+            tax.AssessmentLine(sku=f"sku-{at}", quantity=1, tax_category=self.TAXED, amount_minor=amount)
+            for at, amount in enumerate(amounts)
+        )
+        return tax.Assessment(
+            jurisdiction=self.JURISDICTION,
+            currency=self.CURRENCY,
+            prices_include_tax=is_included,
+            lines=tuple(lines),
+        )
+
+    def _sum(self, said: Sequence[tax.LineAssessment]) -> int:
+        return sum(one.tax_minor for line in said for one in line.taxes)
+
+
+class RateServiceContract:
+    """The tests of a service that says what deliveries cost: by METHOD to HOME, and not to NOWHERE."""
+
+    METHOD = "express"
+    CURRENCY = "EUR"
+    HOME = Address(country="DE", city="Kiel", postcode="24103")
+    NOWHERE: Address | None = None  # nothing: it goes everywhere
+
+    async def service(self) -> fulfilment.RateService:
+        """Return a service that nobody else uses."""
+        raise NotImplementedError
+
+    async def test_it_is_asked_about_its_methods_and_no_other(self) -> None:
+        service = await self.service()
+        assert (service.covers(self.METHOD), service.covers("no-such-method")) == (True, False)
+
+    async def test_a_delivery_has_a_price_and_the_same_ask_the_same_one(self) -> None:
+        service, key, ask = await self.service(), uuid4().hex, self._ask(self.HOME)
+        first, again = [tuple(await service.rates(key=key, ask=ask)) for _ in range(2)]
+        fulfilment.fitting_rates(ask, first)
+        assert [one.method for one in first] == [self.METHOD]
+        assert again == first, "a buyer would be shown one price and charged another"
+
+    async def test_goods_arrive_after_they_are_sent(self) -> None:
+        (rate,) = await (await self.service()).rates(key=uuid4().hex, ask=self._ask(self.HOME))
+        assert rate.within_minutes is None or rate.after_minutes <= rate.within_minutes
+
+    async def test_where_it_does_not_go_it_says_nothing(self) -> None:
+        if self.NOWHERE is None:
+            pytest.skip("it goes everywhere")
+        assert tuple(await (await self.service()).rates(key=uuid4().hex, ask=self._ask(self.NOWHERE))) == ()
+
+    def _ask(self, destination: Address) -> fulfilment.RateAsk:
+        return fulfilment.RateAsk(
+            methods=(self.METHOD,),
+            currency=self.CURRENCY,
+            amount_minor=4200,
+            lines=(fulfilment.RateLine(sku="tea", quantity=2, weight_grams=250),),
+            destination=destination,
         )

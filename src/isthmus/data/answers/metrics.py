@@ -5,11 +5,10 @@ plan → policy → proofs → SQL → currencies → small cells hidden → mas
 
 from __future__ import annotations
 
-import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar, cast
 
 import pyarrow as pa
@@ -17,31 +16,33 @@ from msgspec.structs import replace
 
 from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import FrontEnd, errors
-from isthmus.markings import AnyMetric, Count
+from isthmus.markings import AnyMetric
 
 from ..errors import NotAnswered, StaleData
 from ..lake import rates
 from ..lake.reader import Reader, Snapshots, Table
-from ..model.ask import ROWS, Ask, calendar, leaves
+from ..model.ask import ROWS, Ask, calendar, in_calendar, leaves
 from ..model.attributes import Attributed, Declared
-from ..model.calendars import Calendar
+from ..model.calendars import PERIODS
 from ..model.model import OWN, Model
 from ..privacy import policy as policies
+from ..privacy.asked import Asked, Book
 from ..privacy.policy import Policy
-from ..privacy.suppression import hide_small
 from ..query import freshness
 from ..query.money import Money
 from ..query.plan import Plan, amounts, is_timeless, plan, settled
 from ..query.proof import Proof, Proofs
-from ..query.sql import Statement, statement
-from ..query.values import BIGINT, DIGITS_MAX
+from ..query.sql import Statement
 from . import leaving
+from .hiding import hide, written
 from .receipt import Receipt, Receipts, Rerun, digest_of, receipt_id
+from .shapes import counting_rows, moment, schema
 from .unmatched import unmatched
 from .usage import Usage
 
 CACHED_MAX: Final = 256  # answers kept in memory
 CACHED_ROWS_MAX: Final = 10_000  # larger answers are computed again
+_BESIDE: Final = "{count} number(s) are hidden that would show few people beside what was asked before"
 
 Rows = list[dict[str, Any]]
 T = TypeVar("T")
@@ -59,7 +60,7 @@ class Answer:
     @property
     def table(self) -> Table:
         """Return the rows as a `pyarrow.Table`: `.to_pandas()`, Polars, IPC. It is made at each look."""
-        return pa.Table.from_pylist(self.rows, schema=_schema(self.numbers, self.rows, self.columns))
+        return pa.Table.from_pylist(self.rows, schema=schema(self.numbers, self.rows, self.columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ class Metrics:
         self.attributed = Attributed(model, declared)
         self._snapshots = snapshots
         self._receipts = receipts
+        self._asked = Asked(receipts.asked)
         self._secret = secret
         self._now = now
         self._proofs = Proofs(model)
@@ -131,6 +133,10 @@ class Metrics:
     def reader(self) -> Reader:
         """Return the newest snapshot."""
         return self._snapshots.newest()
+
+    def over(self, model: Model) -> Metrics:
+        """Return the metrics of another model over the same states."""
+        return Metrics(model, self._snapshots, self._receipts, secret=self._secret, now=self._now)
 
     def plan(self, ask: Ask, policy: Policy | None = None) -> Plan:
         """Return how a question would be answered, to the owner where nobody is named, without asking it."""
@@ -190,7 +196,7 @@ class Metrics:
     def _model_for(self, ask: Ask, policy: Policy) -> Model:
         """Return the model that a question is about: what front ends add is looked for only where it is named."""
         if ask.metrics == (ROWS,) and ROWS not in self.model.metrics:
-            return _counting_rows(self.seen_by(policy), ask)
+            return counting_rows(self.seen_by(policy), ask)
         fields = [*ask.by, *(leaf.field for one in ask.where for leaf in leaves(one))]
         is_added = any(f"{OWN}." in name for name in fields) or not self.model.metrics.keys() >= set(ask.metrics)
         return self.seen_by(policy, ask.metrics) if is_added else self.model
@@ -198,6 +204,7 @@ class Metrics:
     def _answered(
         self, ask: Ask, policy: Policy, reader: Reader, asked_at: datetime, *, asker: str = "", is_kept: bool = True
     ) -> Answer:
+        ask = in_calendar(ask, self.model.calendar)
         ready = self._ready(ask, policy, reader, asked_at)
         planned, written = ready.plan, ready.statement
         if is_kept and policy.cells_min and ask.as_of is not None and not is_timeless(planned):
@@ -205,21 +212,33 @@ class Metrics:
                 "a period up to one moment less that up to another shows what few did in between",
                 remedy="leave `as_of` out, or ask for the metric that it is made of, by whole months",
             )
-        if policy.cells_min and (calendar(ask) != Calendar() or any(by.grain == "weekday" for by in planned.by)):
+        usual = in_calendar(Ask(), planned.model.calendar)
+        is_usual = calendar(planned.ask) == calendar(usual)
+        if policy.cells_min and not (is_usual and all(by.grain is None or by.grain in PERIODS for by in planned.by)):
             raise NotAnswered(
                 "periods that are cut otherwise than everybody's would show, beside those, single days",
-                remedy="leave `week_starts`, `year_starts` and weekdays out",
+                remedy="leave `week_starts`, `year_starts`, weekdays and periods of your own out",
             )
         newest = {leg.root: self._newest_row(reader, leg.root) for leg in planned.legs}
         stale = freshness.stale(ready.limits, newest, reader.arrived, asked_at)
         if stale and ask.is_fresh:
             raise StaleData(stale)
         place = (written.sql, written.parameters, reader.snapshot, ready.policy_version, planned.model.version, ask)
+        seen = _Seen(newest, stale, asker)
         left = self._known.get(place)
+        if left is None and policy.cells_min:
+            with self._asked.book(reader.snapshot, ready.policy_version) as book:
+                self._read_again(book, policy, reader)
+                left = self._left(ask, ready, policy, reader, asked_at, book if is_kept else book.draft())
+                receipt = self._receipt(ask, ready, policy, reader, asked_at, left, seen)
+                if is_kept:
+                    self._receipts.keep(receipt)
+                    book.note(receipt.id)
+                    self._remember(place, left)
+            return Answer(columns=written.columns, rows=left.rows, numbers=tuple(planned.metrics), receipt=receipt)
         if left is None:
             left = self._left(ask, ready, policy, reader, asked_at)
             self._remember(place, left)
-        seen = _Seen(newest, stale, asker)
         receipt = self._receipt(ask, ready, policy, reader, asked_at, left, seen)
         if is_kept:
             self._receipts.keep(receipt)
@@ -244,36 +263,54 @@ class Metrics:
             planned = settled(drafted, one_currency)
             limits = freshness.limits(model, planned)
             masks = policies.masks(planned, policy, self._secret)
-            ready = _Ready(planned, self._written(planned, policy), limits, masks, version)
+            ready = _Ready(planned, written(planned, policy), limits, masks, version)
             if ask.as_of is not None or is_timeless(planned):  # else it is of this moment
                 self._keep(self._plans, (*place, one_currency), ready)
         return ready
 
-    def _left(self, ask: Ask, ready: _Ready, policy: Policy, reader: Reader, asked_at: datetime) -> _Left:
+    def _read_again(self, book: Book, policy: Policy, reader: Reader) -> None:
+        """Take into a book what other processes have shown meanwhile. Raises NotAnswered where that cannot be told."""
+        for id in book.unread():
+            try:
+                receipt = self._receipts.get(id)
+                ready = self._ready(receipt.ask, policy, reader, receipt.asked_at)
+                rows = reader.rows(ready.statement.sql, ready.statement.parameters)
+                hide(ready.plan, rows, policy, reader, receipt.asked_at, self._proofs, book)
+            except errors.IsthmusError as gone:
+                raise NotAnswered(
+                    f"what was shown of this state of the lake before cannot be told any more: {gone}",
+                    remedy="ask after the next landing",
+                ) from gone
+
+    def _left(
+        self,
+        ask: Ask,
+        ready: _Ready,
+        policy: Policy,
+        reader: Reader,
+        asked_at: datetime,
+        book: Book | None = None,
+    ) -> _Left:
         planned, written = ready.plan, ready.statement
         proofs = self._proofs.check(reader, written.relied, ask, shows_keys=policies.sees_all(policy))
         rates.check_rates(reader, written.lacking, written.parameters, ask.currency)
         rows = reader.rows(written.sql, written.parameters)
         leaving.check_currencies(planned, rows)
-        hidden = self._hide_small(ready, policy, reader, rows, asked_at) if policy.cells_min else 0
+        small, beside = hide(planned, rows, policy, reader, asked_at, self._proofs, book) if book else (0, 0)
         for column, mask in ready.masks.items():
             for row in rows:
                 row[column] = mask(row[column])
         rows = leaving.kept([{name: row[name] for name in written.columns} for row in rows], ask.having)
         if policy.cells_min or ask.having:
             rows = leaving.ordered(rows, ask.order, written.columns)
-        return _Left(rows[: ask.limit], hidden, len(rows) > ask.limit, proofs, self._notes(ready, policy, reader, rows))
+        notes = (_BESIDE.format(count=beside),) if beside else self._notes(ready, policy, reader, rows)
+        return _Left(rows[: ask.limit], small + beside, len(rows) > ask.limit, proofs, notes)
 
     def _notes(self, ready: _Ready, policy: Policy, reader: Reader, rows: Rows) -> tuple[str, ...]:
         """Return which filters nothing can pass, where an answer is empty; not to whom small numbers are hidden."""
         if policy.cells_min or any(row[name] for row in rows for name in ready.plan.metrics):
             return ()
         return unmatched(ready.plan, reader, policies.visible_rows(ready.plan.model, policy))
-
-    def _written(self, planned: Plan, policy: Policy) -> Statement:
-        visible = policies.visible_rows(planned.model, policy)
-        is_whole_table = policy.cells_min > 0 or bool(planned.ask.having)
-        return statement(planned.model, planned, visible, is_whole_table=is_whole_table)
 
     def _settled(self, reader: Reader, ask: Ask, known: tuple[tuple[Money, ...], ...]) -> frozenset[Money]:
         """Return the amounts that, with all that they are added to, are in one currency in this snapshot."""
@@ -283,17 +320,6 @@ class Metrics:
             if ask.currency or len(codes) <= 1:  # amounts of all are converted to one, or are in one
                 found |= set(together)
         return frozenset(found)
-
-    def _hide_small(self, ready: _Ready, policy: Policy, reader: Reader, rows: Rows, asked_at: datetime) -> int:
-        """Empty what few people stand behind, and what would give it away; return how many numbers."""
-
-        def read(ask: Ask, is_divided: bool) -> Rows:
-            wider = plan(ready.plan.model, ask, asked_at, person=policy.person, is_divided=is_divided)
-            written = self._written(wider, policy)
-            self._proofs.check(reader, written.relied, ask, shows_keys=policies.sees_all(policy))
-            return reader.rows(written.sql, written.parameters)
-
-        return hide_small(ready.plan, rows, policy.cells_min, read)
 
     def _receipt(
         self,
@@ -342,7 +368,7 @@ class Metrics:
             if owner == name:
                 sql = f"select max({quoted(field)}) as newest from {table_name(entity.table)}"
                 found = reader.rows(sql)[0]["newest"]
-            self._newest[place] = _moment(found)
+            self._newest[place] = moment(found)
         return self._newest[place]
 
     def _remember(self, place: tuple[object, ...], left: _Left) -> None:
@@ -355,40 +381,8 @@ class Metrics:
             known.popitem(last=False)
 
 
-def _counting_rows(model: Model, ask: Ask) -> Model:
-    """Return the model with a metric that counts the rows of what a question without metrics lists the values of."""
-    name = ask.by[0].partition(":")[0].rpartition(">")[2] if ask.by else ""
-    if "." not in name:
-        raise errors.BadAsk(
-            "a question without metrics lists the values of a field, and none is named by its entity",
-            remedy="name one in `by` together with its entity, as in entity.field",
-            path="$.by",
-        )
-    counted = Count(name=ROWS, of=model.split(name)[0].name, doc="How many rows have each value.")
-    return dataclasses.replace(model, metrics={**model.metrics, ROWS: counted})
-
-
-def _schema(numbers: Sequence[str], rows: Rows, columns: Sequence[str]) -> Any:
-    """Return Arrow types; a column without any value has a type too, so that readers need no special case."""
-    fields: list[Any] = []
-    for name in columns:
-        values = [row[name] for row in rows]
-        is_long = any(isinstance(value, int) and value not in BIGINT for value in values)
-        kind = pa.decimal128(DIGITS_MAX, 0) if is_long else pa.array(values).type
-        if pa.types.is_null(kind):
-            kind = pa.float64() if name in numbers else pa.string()
-        fields.append(pa.field(name, kind))
-    return pa.schema(fields)
-
-
 def _person(policy: Policy) -> str | None:
     return policy.person if policy.cells_min else None
-
-
-def _moment(found: object) -> datetime | None:
-    if isinstance(found, datetime):
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
-    return datetime.combine(found, time(), UTC) if isinstance(found, date) else None
 
 
 def _changed(ask: Ask, **fields: object) -> Ask:

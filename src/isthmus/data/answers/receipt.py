@@ -17,7 +17,7 @@ import msgspec
 from msgspec import structs
 
 from isthmus.kernel import Value, encode, errors
-from isthmus.markings import AllOf, AnyOf, Filter, Not, Scalar, Where
+from isthmus.markings import AllOf, AnyOf, Filter, Has, Not, Scalar, Where
 
 from ..lake.pseudonyms import MASKED, pseudonym
 from ..lake.retention import Kept, Pruned, ReceiptPruned
@@ -86,6 +86,7 @@ class Receipts:
         self._kept = kept or Kept()
         self._noted: set[tuple[date, str]] = set()
         self.pruned = Pruned(folder / "pruned")
+        self.asked = folder / "asked"  # the books of what was shown to whom small numbers are hidden
 
     def keep(self, receipt: Receipt) -> None:
         """Write a receipt down with one call of the system, which no reader sees half of; the same one is kept once."""
@@ -255,6 +256,8 @@ def _without(receipt: Receipt, erased: Mapping[tuple[str, str], str], secret: by
                 if isinstance(value, tuple):
                     return Where(field, op, tuple(value_of(named, one) for one in value))
                 return where if value is None else Where(field, op, value_of(named, value))
+            case Has():
+                return where
             case Not(of=inner):
                 return Not(turned(inner))
             case AllOf(parts=parts):

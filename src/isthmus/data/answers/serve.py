@@ -75,7 +75,7 @@ def describe(metrics: Metrics, policy: Policy, name: str) -> bytes:
         "metric": metric,
         "owner": model.owners.get(name, ""),
         "by": ["time", *groupings(metrics, name, policy)],
-        "grains": GRAINS,
+        "grains": [*GRAINS, *model.calendar.own],
         "usage": metrics.usage.of([name], policy.name)[name],
     })  # fmt: skip
 

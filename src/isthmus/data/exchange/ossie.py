@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from isthmus.kernel import encode, errors
-from isthmus.markings import AllOf, AnyMetric, AnyOf, Filter, Not, Where
+from isthmus.markings import AllOf, AnyMetric, AnyOf, Filter, Has, Not, Where
 
 from ..model.ask import Ask
 from ..model.expression import Expression, Flag, Measured, Quotient, Scaled, Within, cells
@@ -123,6 +123,11 @@ def _cell(model: Model, cell: Measured) -> str:
 
 def _condition(model: Model, root: str, one: Filter) -> str:
     match one:
+        case Has():
+            raise errors.BadAsk(
+                f"a condition on {one.metric} of each {one.of} cannot be written there",
+                remedy="leave the metric out of what is exchanged",
+            )
         case Not(of=inner):
             return f"(({_condition(model, root, inner)}) IS NOT TRUE)"
         case AllOf(parts=parts):

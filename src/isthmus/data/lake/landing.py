@@ -32,7 +32,7 @@ from .deltas import delta_of
 from .lake import EVENTS, FOUND, QUARANTINE, File, Lake, Manifest, changes_of, rows_of
 from .personal import hidden_attributes
 from .pseudonyms import masked_columns, masking
-from .tables import Read, Reconciled, load, quarantined, read_table, reconcile, set_aside, wrong_rows
+from .tables import Read, Reconciled, inexact_rows, load, quarantined, read_table, reconcile, set_aside, wrong_rows
 
 CONSUMER: Final = "lake"
 NOT_READ: Final = ("events.", FOUND)
@@ -51,6 +51,7 @@ class Landing(Value):
     changed: dict[str, int]
     figures: tuple[Reconciled, ...]
     stale: tuple[str, ...] = ()  # what is older than it may be, a sentence each, where somebody looked
+    broken: tuple[str, ...] = ()  # quality rules that teams declare themselves and rows break, a sentence each
 
     @property
     def alerts(self) -> tuple[str, ...]:
@@ -233,6 +234,7 @@ class Lander:
         )
         wrong = wrong_rows(connection, entity, now)
         set_aside(connection, entity, wrong)
+        wrong += inexact_rows(connection, entity, now)
         connection.execute(
             "create or replace temp table gone as "
             f"select * from {table_name(entity.table)} as c anti join arrived as a on {same}"

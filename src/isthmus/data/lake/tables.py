@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from isthmus.kernel import Value, encode
 from ..model.model import Entity, Field
 from .lake import entity_columns, rows_of
 
+_EXACT: Final = r"-?[0-9]{1,32}(\.[0-9]{1,6}0*)?"  # a decimal that decimal(38, 6) keeps as it is
 CHECKED_MAX: Final = 10_000  # rows checked against their contract at once
 
 
@@ -94,12 +96,34 @@ def reconcile(connection: duckdb.DuckDBPyConnection, read: Read) -> Iterable[Rec
 
 
 def load(connection: duckdb.DuckDBPyConnection, read: Read) -> None:
-    kinds = ", ".join(f"'{name}': '{kind}'" for name, kind in entity_columns(read.entity).items())
-    connection.execute(
-        f"create or replace temp table arrived as select * from read_csv('{read.rows}', header = true, "
-        f"columns = {{{kinds}}}, delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, "
+    """Take rows in: `arrived` has those that are kept exactly, `inexact` those with a decimal that is not, as text."""
+    kinds = entity_columns(read.entity)
+    decimals = [field.name for field in read.entity.fields.values() if field.kind == "decimal"]
+    columns = ", ".join(f"'{name}': '{'varchar' if name in decimals else kind}'" for name, kind in kinds.items())
+    rows = (
+        f"read_csv('{read.rows}', header = true, "
+        f"columns = {{{columns}}}, delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, "
         "auto_detect = false, strict_mode = true, max_line_size = 16777216)"
     )
+    exact = " and ".join(f"coalesce(regexp_full_match({quoted(name)}, '{_EXACT}'), true)" for name in decimals)
+    typed = ", ".join(f"cast({quoted(name)} as {kind}) as {quoted(name)}" for name, kind in kinds.items())
+    connection.execute(
+        f"create or replace temp table arrived as select {typed} from {rows} where {exact or 'true'};"
+        f"create or replace temp table inexact as select * from {rows} where not ({exact or 'true'})"
+    )
+
+
+def inexact_rows(connection: duckdb.DuckDBPyConnection, entity: Entity, now: datetime) -> list[dict[str, object]]:
+    """Return the rows with a decimal that would be rounded, as they are kept in quarantine."""
+    decimals = [field.name for field in entity.fields.values() if field.kind == "decimal"]
+    wrong: list[dict[str, object]] = []
+    for row in rows_of(connection, "select * from inexact") if decimals else ():
+        values = {name: str(row[name]) for name in decimals if row[name] is not None}
+        name = next(name for name, value in values.items() if re.fullmatch(_EXACT, value) is None)
+        reason = f"{values[name]} is kept with six decimals and up to 32 digits before them only, at $.{name}"
+        text = json.dumps(row, default=str, sort_keys=True)
+        wrong.append(quarantined(entity.name, entity.owner, reason, text, now))
+    return wrong
 
 
 def wrong_rows(connection: duckdb.DuckDBPyConnection, entity: Entity, now: datetime) -> list[dict[str, object]]:
@@ -140,7 +164,9 @@ def _key(entity: Entity, row: Mapping[str, object]) -> tuple[object, ...]:
 
 def set_aside(connection: duckdb.DuckDBPyConnection, entity: Entity, wrong: list[dict[str, object]]) -> None:
     """Take wrong rows out of what arrived: the lake keeps none of them as current."""
-    connection.execute("create or replace temp table set_aside as select * from arrived where false")
+    kinds = entity_columns(entity)
+    known = ", ".join(f"try_cast({quoted(name)} as {kind}) as {quoted(name)}" for name, kind in kinds.items())
+    connection.execute(f"create or replace temp table set_aside as select {known} from inexact")
     matched = " and ".join(f"{quoted(name)} is not distinct from ${at}" for at, name in enumerate(entity.key, 1))
     for row in wrong:
         key = row.pop("key")

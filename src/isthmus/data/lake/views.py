@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from isthmus.data.model.columns import SQL_TYPES, quoted, table_name
+from isthmus.data.model.columns import SQL_TYPES, history_of, quoted, table_name
 
 from ..model.model import Entity, FieldKind
 
@@ -26,10 +26,8 @@ def history_view(entity: Entity, changes: str) -> str:
     """Return a view that shows from when to when each row was so."""
     key = ", ".join(map(quoted, entity.key))
     listed = ", ".join(map(quoted, entity.fields))
-    schema, dot, table = entity.table.partition(".")
-    name = f"{schema}.{table}_history" if dot else f"{schema}_history"
     return (
-        f"create view {table_name(name)} as select {listed}, lake_at as valid_from, valid_to from ("
+        f"create view {table_name(history_of(entity.table))} as select {listed}, lake_at as valid_from, valid_to from ("
         f"select *, lead(lake_at) over (partition by {key} order by lake_batch) as valid_to from {changes}) "
         "where lake_op = 'put'"
     )

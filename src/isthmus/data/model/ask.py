@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import datetime
-from typing import Annotated, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import msgspec
+from msgspec.structs import replace
 
 from isthmus.kernel import Meta, Value, errors
-from isthmus.markings import AllOf, AnyOf, Cut, Filter, Not, Operator, Scalar, Where
+from isthmus.markings import AllOf, AnyOf, Cut, Filter, Has, Not, Operator, Scalar, Where
 
-from .calendars import PERIODS, WEEKDAYS, Calendar, Weekday
+from .calendars import PERIODS, WEEKDAYS, Calendar, Weekday, WeekStart
 
 ROWS: Final = "rows"  # the metric of a question without one: how many rows there are of each value
 METRICS_MAX: Final = 50
@@ -34,7 +36,7 @@ class Ask(Value):
     `having` keeps the groups whose metrics pass; a hidden number passes nothing. Without metrics the values of the
     first field of `by` are listed, with how many rows have each.
     `is_filled` shows periods without rows too. Weeks and years begin where `week_starts` and `year_starts` (a month)
-    say.
+    say, else (`usual`, 0) where the platform's settings do.
     """
 
     metrics: Annotated[tuple[str, ...], Meta(min_length=1, max_length=METRICS_MAX)] = (ROWS,)
@@ -50,8 +52,8 @@ class Ask(Value):
     is_whole: bool = False
     is_fresh: bool = False
     is_filled: bool = False
-    week_starts: Weekday = "monday"
-    year_starts: Annotated[int, Meta(ge=1, le=12)] = 1
+    week_starts: WeekStart = "usual"
+    year_starts: Annotated[int, Meta(ge=0, le=12)] = 0
 
 
 def zone(ask: Ask) -> ZoneInfo:
@@ -67,7 +69,17 @@ def zone(ask: Ask) -> ZoneInfo:
 
 def calendar(ask: Ask) -> Calendar:
     """Return when the asker's weeks and years begin."""
-    return Calendar(WEEKDAYS.index(ask.week_starts), ask.year_starts - 1)
+    day = "monday" if ask.week_starts == "usual" else ask.week_starts
+    return Calendar(WEEKDAYS.index(day), (ask.year_starts or 1) - 1)
+
+
+def in_calendar(ask: Ask, usual: Calendar) -> Ask:
+    """Return a question that says when weeks and years begin: as it does, or as is usual."""
+    return replace(
+        cast(Any, ask),
+        week_starts=WEEKDAYS[usual.week_days] if ask.week_starts == "usual" else ask.week_starts,
+        year_starts=ask.year_starts or usual.year_months + 1,
+    )
 
 
 def week_day(text: str) -> Weekday:
@@ -80,16 +92,31 @@ def week_day(text: str) -> Weekday:
     )
 
 
-def grained(name: str) -> tuple[str, Cut | None]:
-    """Split `time:month` into the field and the grain. Raises BadAsk for a grain that is none."""
+def grained(name: str, own: Collection[str] = ()) -> tuple[str, Cut | None]:
+    """Split `time:month` into the field and the grain: a usual one, or one of a company's `own` calendars.
+
+    Raises BadAsk for a grain that is none.
+    """
     field, colon, grain = name.partition(":")
-    if colon and grain not in GRAINS:
-        hint = errors.near(grain, GRAINS)
-        raise errors.BadAsk(f"{grain!r} is no grain of time{hint}", remedy=f"use one of {', '.join(GRAINS)}")
+    if colon and grain not in (known := (*GRAINS, *own)):
+        hint = errors.near(grain, known)
+        raise errors.BadAsk(f"{grain!r} is no grain of time{hint}", remedy=f"use one of {', '.join(known)}")
     return field, cast(Cut | None, grain or None)
 
 
 _CONDITION: Final = re.compile(rf"\s*(\S+)\s+({'|'.join(map(re.escape, _OPERATORS))})(?:\s+(.*?))?\s*", re.DOTALL)
+
+
+_HAS: Final = re.compile(r"\s*has\s+(\S+)\s+(\S+)\s+(!=|<=|>=|=|<|>)\s+(-?[0-9]+(?:\.[0-9]+)?)\s*")
+
+
+def read_has(text: str) -> Has | None:
+    """Read a condition on a metric: `has member.membership order.orders >= 10`; None where it is none."""
+    found = _HAS.fullmatch(text)
+    if found is None:
+        return None
+    number = float(found[4]) if "." in found[4] else int(found[4])
+    return Has(found[1], found[2], cast(Any, found[3]), number)
 
 
 def read_filter(text: str) -> Where:
@@ -113,7 +140,7 @@ def read_filter(text: str) -> Where:
 def read_condition(written: str) -> Filter:
     """Read a condition as text (`read_filter`), or as the JSON object that it is over HTTP. Raises BadAsk."""
     if not written.lstrip().startswith("{"):
-        return read_filter(written)
+        return read_has(written) or read_filter(written)
     try:
         return msgspec.json.decode(written, type=Filter)
     except (msgspec.ValidationError, msgspec.DecodeError) as wrong:
@@ -129,10 +156,25 @@ def leaves(where: Filter) -> list[Where]:
     match where:
         case Where():
             return [where]
+        case Has():
+            return []
         case Not(of=inner):
             return leaves(inner)
         case AllOf(parts=parts) | AnyOf(parts=parts):
             return [leaf for part in parts for leaf in leaves(part)]
+
+
+def metrics_in(where: Filter) -> list[Has]:
+    """Return all conditions on metrics inside a filter."""
+    match where:
+        case Has():
+            return [where]
+        case Where():
+            return []
+        case Not(of=inner):
+            return metrics_in(inner)
+        case AllOf(parts=parts) | AnyOf(parts=parts):
+            return [one for part in parts for one in metrics_in(part)]
 
 
 def _scalar(text: str) -> Scalar:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from typing import Final, Literal
 
 from isthmus.markings import Cut, Grain
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WeekStart = Literal["usual", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: Final[tuple[Weekday, ...]] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 PERIODS: Final[tuple[Grain, ...]] = ("hour", "day", "week", "month", "quarter", "year")  # from the shortest
 _MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
@@ -17,15 +18,24 @@ _MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Weeks begin so many days after Monday, years (and their quarters) so many months after January."""
+    """Weeks begin so many days after Monday, years (and their quarters) so many months after January.
+
+    `own` are calendars of a company's own by name: the first day of each period and what it is called, in their order;
+    one that is called nothing is a gap.
+    """
 
     week_days: int = 0
     year_months: int = 0
+    own: Mapping[str, tuple[tuple[date, str], ...]] = field(default_factory=dict[str, tuple[tuple[date, str], ...]])
 
     def label(self, moment: str, grain: Cut) -> str:
         """Return SQL of the first day (or hour) of the period that a local time lies in; of `weekday`, its number."""
         if grain == "weekday":
             return f"cast(extract(isodow from {moment}) as bigint)"
+        if grain not in PERIODS:
+            named = [(day, "'" + name.replace("'", "''") + "'" if name else "null") for day, name in self.own[grain]]
+            cases = " ".join(f"when {moment} >= date '{day}' then {name}" for day, name in reversed(named))
+            return f"(case {cases} end)"
         return f"cast({self.start(moment, grain)} as {'timestamp' if grain == 'hour' else 'date'})"
 
     def start(self, moment: str, grain: Cut) -> str:

@@ -28,3 +28,9 @@ def table_name(table: str) -> str:
     """Return `order.orders` as SQL reads it: what stands before the first dot is the schema."""
     schema, dot, name = table.partition(".")
     return f"{quoted(schema)}.{quoted(name)}" if dot else quoted(schema)
+
+
+def history_of(table: str) -> str:
+    """Return the name under which the lake shows from when to when the rows of a table were so."""
+    schema, dot, name = table.partition(".")
+    return f"{schema}.{name}_history" if dot else f"{schema}_history"

@@ -241,7 +241,7 @@ class Resolver:
 
     def _against_before(self, metric: m.PeriodOverPeriod, inner: Expression) -> Expression:
         grain = self._need_grain(metric.name, inner)
-        if grain == "weekday" or metric.period not in _WHOLE_PERIODS[grain]:
+        if grain not in PERIODS or metric.period not in _WHOLE_PERIODS[grain]:
             raise NeedsTime(
                 f"metric {metric.name!r} compares with {metric.offset} {metric.period} before, which is no whole "
                 f"number of {grain}s",

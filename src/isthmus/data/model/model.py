@@ -34,7 +34,7 @@ from isthmus.markings import (
 )
 
 from ..errors import NoAttribute, UnknownName
-from .calendars import PERIODS
+from .calendars import PERIODS, Calendar
 from .marks import bare, is_union, limits, malformed, marks_of, wrong_marks
 from .named import answerable, fields_of, pack_of, parts_of
 
@@ -116,6 +116,7 @@ class Model:
     version: str
     owners: Mapping[str, str] = field(default_factory=dict[str, str])
     scopes: Mapping[str, str] = field(default_factory=dict[str, str])
+    calendar: Calendar = field(default_factory=Calendar)  # when weeks and years begin where a question does not say
 
     def entity(self, name: str) -> Entity:
         if name not in self.entities:

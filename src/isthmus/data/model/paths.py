@@ -10,12 +10,13 @@ than one way is found the asker must say which, since they mean different things
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ..errors import AmbiguousPath, NoPath, UnknownName
+from ..errors import AmbiguousPath, NoPath, NotADimension, UnknownName
 from .model import Entity, Field, Model, Reference
 
+THEN: Final = "@then"  # behind a field: as it was at the time of the row
 STEPS_MAX: Final = 6  # a longer chain is hardly what anybody means; it bounds the search
 
 
@@ -48,6 +49,7 @@ class JoinPath:
     path: Path
     entity: Entity
     field: Field
+    is_then: bool = False  # as it was at the time of the row, not as it is now
 
     @property
     def is_many(self) -> bool:
@@ -64,9 +66,9 @@ class JoinPath:
         return f"{self.entity.name}.{self.field.name}"
 
     @property
-    def place(self) -> tuple[Path, str]:
+    def place(self) -> tuple[Path, str, bool]:
         """Return what two ways to the same field have alike."""
-        return self.path, self.name
+        return self.path, self.name, self.is_then
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,13 @@ class Names:
 def join_path(model: Model, origin: str, name: str, metric: str) -> JoinPath:
     """Return the one way from an entity to a field, written with its steps or without.
 
-    Raises AmbiguousPath with all ways where there are several, NoPath where there is none, UnknownName.
+    With `@then` at its end it is the field as it was at the time of the row. Raises AmbiguousPath with all ways where
+    there are several, NoPath where there is none, UnknownName, NotADimension where there is no such past.
     """
+    if name.endswith(THEN):
+        found = join_path(model, origin, name.removesuffix(THEN), metric)
+        _check_then(found, origin)
+        return replace(found, is_then=True)
     *steps, last = name.split(">")
     entity, field = model.split(last)
     if steps:
@@ -117,6 +124,21 @@ def join_path(model: Model, origin: str, name: str, metric: str) -> JoinPath:
         across = [written(path, last) for path in _ways_across(model, origin, entity.name)]
         raise NoPath(origin, last, metric, across)
     return JoinPath(found[0], entity, field)
+
+
+def _check_then(found: JoinPath, origin: str) -> None:
+    """Raise NotADimension where the past of a field is not kept, or not one value of it."""
+    reason, remedy = "", f"leave {THEN} out"
+    if found.is_many:
+        reason = f"a row of {origin} has several {found.entity.name}, each with a past of its own"
+    elif not found.path:
+        reason = f"it is the row's own, and what {origin} was at its own time is not kept"
+    elif found.field.pii is not None:
+        reason = "it is personal, and the past of what is personal is not kept"
+    elif found.entity.table.startswith(("events.", "lake.")):
+        reason = f"{found.entity.name} does not change"
+    if reason:
+        raise NotADimension(f"{found.name}{THEN} cannot be asked for: {reason}", remedy=remedy)
 
 
 def written(path: Path, field: str) -> str:

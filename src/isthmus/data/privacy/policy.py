@@ -104,6 +104,13 @@ def visible_rows(model: Model, policy: Policy) -> dict[str, Filter]:
 
 def check(model: Model, plan: Plan, policy: Policy) -> None:
     """Raise NotAnswered where an answer would show, or be filtered by, what the policy does not open."""
+    if plan.having and policy.cells_min:
+        raise NotAnswered(
+            "numbers that few people stand behind are hidden, and a filter by a metric would pick people out",
+            remedy="leave it out, or ask for the metric by groups",
+        )
+    for inner in plan.having.values():
+        check(model, inner, policy)
     for leg in plan.legs:
         _check_entity(leg.root, policy)
         for dimension in leg.dimensions:

@@ -25,8 +25,8 @@ from msgspec.structs import replace
 from isthmus.markings import Grain, Where
 
 from ..errors import NeedsTime, NotADimension, NotAnswered
-from ..model.ask import Ask, grained, leaves
-from ..model.calendars import Calendar, earlier, nested
+from ..model.ask import Ask, calendar, grained, leaves
+from ..model.calendars import PERIODS, Calendar, earlier, nested
 from ..model.expression import cells
 from ..model.paths import join_path, ways_up
 from ..query.people import flags_of, full_name
@@ -251,7 +251,7 @@ def _by(planned: Plan, own_leaves: Sequence[tuple[str, Where]], grain: Grain) ->
     root = planned.legs[0].root
     asked = [(root, leaf) for one in planned.ask.where for leaf in leaves(one)]
     found = {by.asked: None for by in planned.by if not by.is_own_time}
-    own: Grain | None = next((by.grain for by in planned.by if by.is_own_time and by.grain != "weekday"), None)
+    own: Grain | None = next((by.grain for by in planned.by if by.is_own_time and by.grain in PERIODS), None)
     for origin, leaf in [*asked, *own_leaves]:
         if leaf.field == "time":
             own = _finer(own, grain)
@@ -283,13 +283,16 @@ def _group(planned: Plan, atom: Mapping[str, object], names: Sequence[str]) -> G
     """Return the group of an answer that a cell of the finer table belongs to."""
     time_of = next((value for name, value in atom.items() if name.startswith("time:")), None)
     grains = {by.asked: by.grain for by in planned.by if by.is_own_time}
-    return tuple(_coarser(time_of, cast(Grain, grains[name])) if name in grains else atom[name] for name in names)
+    usual = calendar(planned.ask)
+    return tuple(
+        _coarser(time_of, cast(Grain, grains[name]), usual) if name in grains else atom[name] for name in names
+    )
 
 
-def _coarser(value: object, grain: Grain) -> object:
+def _coarser(value: object, grain: Grain, usual: Calendar) -> object:
     if not isinstance(value, date):
         return value
-    cut = Calendar().truncated(value if isinstance(value, datetime) else datetime.combine(value, time()), grain)
+    cut = usual.truncated(value if isinstance(value, datetime) else datetime.combine(value, time()), grain)
     return cut if grain == "hour" else cut.date()
 
 

@@ -109,6 +109,11 @@ def _check_hideable(model: Model, cell: Measured) -> None:
             "a running total of one period less that of the one before shows a single period",
             remedy="ask for the metric that it is made of: small cells are hidden there",
         )
+    if cell.series is not None and _is_of_people(model, cell.root):
+        raise NotAnswered(
+            f"the last {cell.field} of each series is one person's number",
+            remedy="ask for a metric that adds up rows",
+        )
     if cell.agg in ("min", "max", "percentile") and _is_of_people(model, cell.root):
         raise NotAnswered(
             f"the least, greatest or middle {cell.field} of many people is the number of one of them",

@@ -15,10 +15,10 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from isthmus.kernel import errors
-from isthmus.markings import AllOf, AnyOf, Filter, Grain, Not, Where
+from isthmus.markings import AllOf, AnyOf, Filter, Grain, Has, Not, Where
 
 from ..errors import NeedsTime
-from ..model.ask import Ask, leaves, zone
+from ..model.ask import Ask, leaves, metrics_in, zone
 from ..model.calendars import Calendar
 from ..model.paths import JoinPath, Names
 from .moments import ALWAYS, INSTANT, Stretch, Stretches, complement, intersection, stretches, union
@@ -54,7 +54,7 @@ def bounds(names: Names, ask: Ask, root: str, time: JoinPath) -> Bounds:
     left = ALWAYS
     for one in _flat(ask.where):
         found = [_is_time(names, root, time, leaf) for leaf in leaves(one)]
-        if found and all(found):
+        if found and all(found) and not metrics_in(one):
             on_time.append(one)
             left = intersection(left, _stretches(one, time, asker))
         elif any(found):
@@ -125,6 +125,8 @@ def _stretches(one: Filter, time: JoinPath, asker: ZoneInfo) -> Stretches:
     match one:
         case Where():
             return stretches(one.op, read_values(time.field, one, asker), asker)
+        case Has():  # no condition on time
+            return ALWAYS
         case Not(of=inner):
             return complement(_stretches(inner, time, asker))
         case AnyOf(parts=parts):

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from isthmus import markings as m
-from isthmus.markings import Filter, Grain
+from isthmus.markings import Filter, Grain, Has
 
-from ..errors import BadMetric, NeedsTime, NotADimension, UnknownName
-from ..model.ask import Ask, calendar, grained
+from ..errors import BadMetric, NeedsTime, NoPath, NotADimension, UnknownName
+from ..model.ask import Ask, calendar, grained, in_calendar, metrics_in
+from ..model.calendars import PERIODS
 from ..model.expression import (
     COMBINABLE,
     By,
@@ -84,6 +85,7 @@ class Plan:
     non_additive: Mapping[str, tuple[str, ...]]  # by metric: dimensions that it does not add up over
     time_at: int | None
     spine: Spine | None
+    having: Mapping[Has, Plan] = field(default_factory=dict["Has", "Plan"])  # what conditions on metrics are told by
 
 
 def plan(
@@ -100,6 +102,7 @@ def plan(
     counts rows, None counts nothing. With `is_divided` they are counted without the metrics' own filters, in all parts
     that `flags_of` divides rows into. Raises the errors of `errors.py`, each with what to do next.
     """
+    ask = in_calendar(ask, model.calendar)
     names = Names(model)
     by = _dimensions(model, ask)
     _check_order(ask, by)
@@ -126,7 +129,33 @@ def plan(
         non_additive={name: _non_additive(found, cells_of[name], by, legs) for name, found in metrics.items()},
         time_at=time_at,
         spine=_spine(names, ask, by, tuple(legs.values()), time_at),
+        having={one: _plan_of(model, ask, one, now) for one in _conditions(ask, legs.values())},
     )
+
+
+def _conditions(ask: Ask, legs: Iterable[FactScan]) -> set[Has]:
+    """Return the conditions on metrics in what is asked and in the definitions of metrics."""
+    filters = [*ask.where]
+    for cell in (cell for leg in legs for cell in leg.cells):
+        filters += [one for one in _all_filters(cell) if not isinstance(one, Within | Flag)]
+    return {has for one in filters for has in metrics_in(one)}
+
+
+def _plan_of(model: Model, ask: Ask, has: Has, now: datetime) -> Plan:
+    """Return how a metric is computed for each row of the entity that a condition is about.
+
+    Where that is named by a way (`buyer_id>member.member`), the metric's own rows go the same way if they have it.
+    """
+    entity = has.of.rpartition(">")[2]
+    for of in dict.fromkeys((has.of, entity)):
+        keys = tuple(f"{of}.{part}" for part in model.entity(entity).key)
+        own = Ask(metrics=(has.metric,), by=keys, timezone=ask.timezone, as_of=ask.as_of)
+        try:
+            return plan(model, own, now)
+        except (UnknownName, NoPath):
+            if of == entity:
+                raise
+    raise AssertionError
 
 
 def _time_at(by: tuple[By, ...], legs: Iterable[FactScan]) -> int | None:
@@ -147,9 +176,10 @@ def _spine(names: Names, ask: Ask, by: tuple[By, ...], legs: tuple[FactScan, ...
     if not (running or ask.is_filled) or time_at is None:
         return None
     grain = by[time_at].grain
-    if grain is None or grain == "weekday":
+    if grain is None or grain not in PERIODS:
         raise NeedsTime(
-            "weekdays come round, so that nothing runs on from one to the next and none is missing",
+            "weekdays come round, and periods of one's own have gaps, so that nothing runs on from one to the next and "
+            "none is missing",
             remedy="group by time:day, or ask for a metric that does not run over time",
         )
     found = {_bounds(names, ask, leg).stretches for leg in running or legs if leg.shift is None}
@@ -193,7 +223,7 @@ def _money(code: Measured) -> Money:
 def is_timeless(plan: Plan) -> bool:
     """Return whether a plan is the same whenever it is made: no metric in it has a period up to now."""
     asked = (one for leg in plan.legs for cell in leg.cells for one in _all_filters(cell))
-    return not any(isinstance(one, Within) for one in asked)
+    return not any(isinstance(one, Within) for one in asked) and all(map(is_timeless, plan.having.values()))
 
 
 def _all_filters(cell: Measured) -> tuple[Filter | Within | Flag, ...]:
@@ -213,7 +243,7 @@ def _dimensions(model: Model, ask: Ask) -> tuple[By, ...]:
         metrics = [model.metric(name) for name in ask.metrics]
         own = [name for metric in metrics if isinstance(metric, m.Derived) for name in metric.grain]
         asked = tuple(dict.fromkeys(own))
-    found = tuple(By(name, *grained(name)) for name in dict.fromkeys(asked))
+    found = tuple(By(name, *grained(name, model.calendar.own)) for name in dict.fromkeys(asked))
     for one in found:
         if one.is_own_time and one.grain is None:
             raise NeedsTime("`time` was asked for without a grain", remedy="say which, as in time:day")

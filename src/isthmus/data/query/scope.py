@@ -6,21 +6,21 @@ The text is DuckDB's dialect; `dialect.py` turns it into others. Values are neve
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, cast
 from zoneinfo import ZoneInfo
 
-from isthmus.data.model.columns import SQL_TYPES, quoted, table_name
+from isthmus.data.model.columns import SQL_TYPES, history_of, quoted, table_name
 from isthmus.kernel import errors
-from isthmus.markings import AllOf, AnyOf, Cut, Filter, Grain, Not, Operator, Where
+from isthmus.markings import AllOf, AnyOf, Cut, Filter, Grain, Has, Not, Operator, Where
 
 from ..errors import NotADimension
 from ..model.calendars import Calendar
 from ..model.expression import Flag, Goal, Within
 from ..model.model import Field, Model
-from ..model.paths import JoinPath, Names, Path, Step
+from ..model.paths import THEN, JoinPath, Names, Path, Step
 from .moments import Day
 from .values import BIGINT, DIGITS_MAX, SQL_OPERATORS, read_values
 
@@ -56,6 +56,7 @@ class Parameters:
     behind: dict[str, Joined] = field(default_factory=dict[str, Joined])  # what was joined to tell visible rows
     calendar: Calendar = field(default_factory=Calendar)
     names: Names = field(default=cast(Names, None))
+    has: Callable[[Scope, Has], str] | None = None  # writes a condition on a metric
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
@@ -94,7 +95,7 @@ class Scope:
     _rates: dict[str, str] = field(default_factory=dict[str, str])
 
     def column(self, found: JoinPath) -> str:
-        alias = self.at(found.path)
+        alias = self._then(found) if found.is_then else self.at(found.path)
         return self._own(alias, found.field) if found.field.front_ends else f"{alias}.{quoted(found.field.name)}"
 
     def clause(self) -> str:
@@ -144,6 +145,37 @@ class Scope:
         text = f"json_extract_string({alias}.{quoted(column)}, '$.{name}')"
         value = text if field.kind == "text" else f"try_cast({text} as {SQL_TYPES[field.kind]})"
         return f"(case when {alias}.front_end in ({codes}) then {value} end)"
+
+    def _then(self, found: JoinPath) -> str:
+        """Return the alias of a row as it was at the time of this scope's rows, joined once.
+
+        Of the time before it first landed, it is as it was then.
+        """
+        place = (*found.path, found.path[-1])  # no way goes one step twice
+        if place not in self._aliases:
+            if self.time is None:
+                raise errors.BadAsk(f"{self.entity} has no time to look back to", remedy=f"leave {THEN} out")
+            now, moment = self.at(found.path), self._moment(self.time)
+            alias = self._aliases[place] = self.shared.alias("t")
+            key = found.entity.key
+            same = " and ".join(f"{alias}.{quoted(part)} = {now}.{quoted(part)}" for part in key)
+            listed = ", ".join(map(quoted, key))
+            rows = (
+                f"(select *, row_number() over (partition by {listed} order by valid_from) = 1 as is_first "
+                f"from {table_name(history_of(found.entity.table))})"
+            )
+            self.joins.append(
+                f"left join {rows} as {alias} on {same} and ({alias}.valid_from <= {moment} or {alias}.is_first) "
+                f"and ({alias}.valid_to is null or {moment} < {alias}.valid_to)"
+            )
+        return self._aliases[place]
+
+    def _moment(self, time: JoinPath) -> str:
+        """Return a time as a moment: of a day, its beginning as the asker's clock shows it."""
+        column = self.column(time)
+        if time.field.kind == "timestamp":
+            return column
+        return f"(cast({column} as timestamp) at time zone '{self.shared.zone.key}')"
 
     def at(self, path: Path) -> str:
         """Return the alias of the row at the end of a path, joined once."""
@@ -210,6 +242,13 @@ def condition(scope: Scope, one: Filter | Within | Flag, reason: str) -> str:
         case Flag(of=of, holds=holds):
             told = " and ".join(reaching(scope, of)) if isinstance(of, Goal) else condition(scope, of, reason)
             return f"({told})" if holds else f"(({told}) is not true)"
+        case Has():
+            if scope.shared.has is None:
+                raise errors.BadAsk(
+                    f"a condition on {one.metric} of each {one.of} is not looked at here",
+                    remedy="ask for the metric by what you look for, with `having`",
+                )
+            return scope.shared.has(scope, one)
         case Not(of=inner):
             return f"(({condition(scope, inner, reason)}) is not true)"
         case AnyOf(parts=parts):
@@ -239,7 +278,7 @@ def _way_down(scope: Scope, one: Filter, reason: str) -> Path:
     match one:
         case Where():
             return scope.join_path(one.field, reason).way_down
-        case Not():
+        case Not() | Has():
             return ()  # "no such row", which another filter's row says nothing about
         case AllOf(parts=parts) | AnyOf(parts=parts):
             ways = {_way_down(scope, part, reason) for part in parts}

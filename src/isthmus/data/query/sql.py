@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from isthmus.data.model.columns import quoted
-from isthmus.markings import Filter
+from isthmus.markings import Filter, Has
 
-from ..errors import NeedsTime
+from ..errors import NeedsTime, NoPath
 from ..lake import rates
 from ..model.ask import Ask
 from ..model.expression import Expression, Measured, Quotient, Scaled, Total
@@ -72,14 +72,47 @@ class _Writer(Writing):
     currency: str = ""
     lacks: list[str] = field(default_factory=list[str])
 
+    def __post_init__(self) -> None:
+        Writing.__post_init__(self)
+        self.shared.has = self._has
+
+    def _has(self, scope: Scope, one: Has) -> str:
+        """Return a condition on a metric: what it is of the row that this one refers to, compared with a number.
+
+        Amounts of two currencies are never added up: who has some of both passes nothing.
+        """
+        inner = _Writer(self.model, self.plan.having[one], visible=self.visible)
+        keys = self.model.entity(one.of.rpartition(">")[2]).key
+        found = [scope.join_path(f"{one.of}.{part}", "a condition on a metric") for part in keys]
+        if any(way.is_many for way in found):
+            raise NoPath(scope.entity, one.of, f"a condition on {one.metric}")
+        inner.shared, numbers, before = self.shared, scope.shared.alias("h"), self.shared.has
+        self.shared.has = inner._has
+        dimensions, source = inner.written_legs()
+        self.shared.has = before
+        outputs = [f"{sql} as k{at}" for at, sql in enumerate(dimensions)]
+        value = inner.expression(inner.plan.metrics[one.metric])
+        for least, greatest in inner.plan.currencies[one.metric]:
+            value = f"(case when {inner.places[least]} is not distinct from {inner.places[greatest]} then {value} end)"
+        head = f"with {', '.join(inner.ctes)} " if inner.ctes else ""
+        rows = f"({head}select {', '.join([*outputs, f'{value} as v'])} {source})"
+        same = " and ".join(f"{numbers}.k{at} = {scope.column(way)}" for at, way in enumerate(found))
+        nothing = "0" if inner.is_zero_without_rows(one.metric) else "null"
+        number = f"(select case when count(*) = 0 then {nothing} else max({numbers}.v) end from {rows} as {numbers} "
+        return f"({number}where {same}) {one.op} {self.shared.add(one.value, 'double')})"
+
+    def is_zero_without_rows(self, metric: str) -> bool:
+        found = self.plan.metrics[metric]
+        return isinstance(found, Measured) and found.agg in _ADDED and found.series is None
+
     def written(self, is_whole_table: bool) -> Statement:
         self.ctes, self.is_recursive = visible_rows(self.shared, self.visible)
         if self.plan.ask.currency:
             self.currency = self.shared.add(self.plan.ask.currency, "varchar")
             self.ctes.append(f"rates as (\n    {rates.table_to(self.plan.ask.currency, self.currency)})")
-        dimensions, source = self._written_legs()
+        dimensions, source = self.written_legs()
         outputs = [f"{sql} as {quoted(by.asked)}" for sql, by in zip(dimensions, self.plan.by, strict=True)]
-        outputs += [f"{self._expression(found)} as {quoted(name)}" for name, found in self.plan.metrics.items()]
+        outputs += [f"{self.expression(found)} as {quoted(name)}" for name, found in self.plan.metrics.items()]
         hidden = self._hidden()
         outputs += [f"{sql} as {quoted(name)}" for name, sql in hidden.items()]
         columns = (*(by.asked for by in self.plan.by), *self.plan.metrics)
@@ -96,7 +129,7 @@ class _Writer(Writing):
             lacking=f"{written}{' union '.join(self.lacks)}\norder by lacking" if self.lacks else "",
         )
 
-    def _written_legs(self) -> tuple[list[str], str]:
+    def written_legs(self) -> tuple[list[str], str]:
         """Return the dimensions, and where they and all cells are selected from: for a plain leg alone, its rows."""
         first = self.plan.legs[0]
         if len(self.plan.legs) == 1 and self._is_plain(first) and self.plan.spine is None:
@@ -246,7 +279,7 @@ class _Writer(Writing):
         amount = scope.column(scope.join_path(cell.amount, reason))
         return f"(case when {amount} is not null then coalesce({column}, '') end)"
 
-    def _expression(self, expression: Expression) -> str:
+    def expression(self, expression: Expression) -> str:
         match expression:
             case Measured():
                 place = self.places[expression]
@@ -256,15 +289,15 @@ class _Writer(Writing):
                 known = f"coalesce({place}, 0)"
                 return f"(case when {self.places[rows]} > 0 then {place} else {known} end)" if rows else known
             case Quotient(over=over, under=under):
-                divisor = f"nullif(cast({self._expression(under)} as double), 0)"
-                return f"(cast({self._expression(over)} as double) / {divisor})"
+                divisor = f"nullif(cast({self.expression(under)} as double), 0)"
+                return f"(cast({self.expression(over)} as double) / {divisor})"
             case Total(plus=plus, minus=minus):
-                added = " + ".join(self._expression(part) for part in plus)
-                return "(" + added + "".join(f" - {self._expression(part)}" for part in minus) + ")"
+                added = " + ".join(self.expression(part) for part in plus)
+                return "(" + added + "".join(f" - {self.expression(part)}" for part in minus) + ")"
             case Scaled(of=of, times=times, plus=plus):
                 if isinstance(times, int) and isinstance(plus, int):
-                    return f"({self._expression(of)} * {times} + {plus})"
-                return f"(cast({self._expression(of)} as double) * {_double(times)} + {_double(plus)})"
+                    return f"({self.expression(of)} * {times} + {plus})"
+                return f"(cast({self.expression(of)} as double) * {_double(times)} + {_double(plus)})"
 
     def _hidden(self) -> dict[str, str]:
         found: dict[str, str] = {}

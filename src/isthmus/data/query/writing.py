@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from isthmus.data.model.columns import SQL_TYPES
 from isthmus.markings import Filter
 
-from ..model.ask import calendar, leaves, zone
+from ..model.ask import calendar, leaves, metrics_in, zone
 from ..model.calendars import Calendar
 from ..model.expression import Flag, Measured, Within
 from ..model.model import Model
@@ -32,7 +32,13 @@ class Writing:
 
     def __post_init__(self) -> None:
         ask = self.plan.ask
-        self.shared = Parameters(self.model, zone(ask), {}, calendar=calendar(ask), names=self.plan.names)
+        self.shared = Parameters(
+            self.model,
+            zone(ask),
+            {},
+            calendar=replace(calendar(ask), own=self.model.calendar.own),
+            names=self.plan.names,
+        )
 
     def runs(self, leg: FactScan) -> bool:
         """Return whether a leg's rows count in later periods too, as far as those are asked for."""
@@ -147,7 +153,7 @@ def stated(cell: Measured) -> list[Filter | Within | Flag]:
 def is_of_series(one: Filter, root: str, per: Sequence[str]) -> bool:
     """Return whether a filter is only about what tells series apart, so that it leaves whole ones."""
     known = {*per, *(f"{root}.{part}" for part in per)}
-    return all(leaf.field in known for leaf in leaves(one))
+    return not metrics_in(one) and all(leaf.field in known for leaf in leaves(one))
 
 
 def is_shared(leg: FactScan) -> bool:

@@ -101,8 +101,9 @@ def _identity_problems(root: FrontEnd, paths: Sequence[Path], packs: Container[s
             yield f"child {code!r} has no when={{...}}, so nothing would choose it"
         if path[-1].uses or path[-1].capabilities or path[-1].implementations:
             yield f"child {code!r} has capabilities of its own; list them with {root.code!r}: it is who may call"
-        if path[-1].attributes or path[-1].metrics or path[-1].events:
-            yield f"child {code!r} has attributes, metrics or events of its own; list them with {root.code!r}"
+        if path[-1].attributes or path[-1].metrics or path[-1].events or path[-1].brings:
+            own = "attributes, metrics or events of its own, or brings data"
+            yield f"child {code!r} has {own}; list them with {root.code!r}"
 
 
 def _attribute_problems(root: FrontEnd, packs: Iterable[Pack]) -> Iterator[str]:

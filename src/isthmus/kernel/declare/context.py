@@ -116,8 +116,8 @@ class Context(Protocol):
         """Whether this call has made this id: then nothing of it is there yet that would have to be looked up."""
         ...
 
-    def resource(self, type_: type[T]) -> T:
-        """Return what the composition root provides under this type, such as payment providers."""
+    def resource(self, type_: type[T], otherwise: T | None = None) -> T:
+        """Return what the composition root provides under this type, such as payment providers; else `otherwise`."""
         ...
 
     def attributes(self, entity: str, given: dict[str, Any], path: str) -> dict[str, Any]:

@@ -40,7 +40,8 @@ class FrontEnd:
     capabilities that are called with it. attributes: for an entity that takes some, such as `order.order`, the
     Value whose fields are this front end's own; nobody else sees them. metrics: numbers of its own, over its own rows.
     events: what its own capabilities may emit beside the events of packs, each called `<code>.…`.
-    jobs: its own work at its time, `isthmus.manifest.Job`.
+    jobs: its own work at its time, `isthmus.manifest.Job`. brings: segments, quality rules, terms and questions of its
+    own, `isthmus.markings.Brought`.
     """
 
     code: str
@@ -61,6 +62,7 @@ class FrontEnd:
     metrics: tuple[object, ...] = ()
     events: tuple[type[Value], ...] = ()
     jobs: tuple[object, ...] = ()
+    brings: tuple[object, ...] = ()
 
     def told(self) -> set[Capability[Any, Any]]:
         """Return what is called with events: by the platform alone, since from anyone else an event is a claim."""

@@ -191,8 +191,8 @@ class CallContext:
     def is_new(self, reference: str) -> bool:
         return reference in self._call.made
 
-    def resource(self, type_: type[T]) -> T:
-        if (found := self._call.platform.resources.get(type_)) is None:
+    def resource(self, type_: type[T], otherwise: T | None = None) -> T:
+        if (found := self._call.platform.resources.get(type_, otherwise)) is None:
             raise Fault(f"nothing provides {type_.__name__}", remedy="pass it in the resources of the Platform")
         return cast(T, found)
 

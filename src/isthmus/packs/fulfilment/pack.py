@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Personal
+from isthmus.manifest import Every, Job, Personal, Resource
 
 from . import api, entities
-from .service import delivery, forgetting, shipments
+from .service import delivery, forgetting, rates, shipments
 
 PACK = Pack(
     name="fulfilment",
     owner="delivery",
     api=api,
-    service=(delivery, shipments, forgetting),
+    service=(delivery, rates, shipments, forgetting),
     migrations="isthmus.packs.fulfilment:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
-    brings=(Personal(forgets=api.forget),),
+    brings=(
+        Personal(forgets=api.forget),
+        Resource(kind=api.RateServices, make=api.connected, settings=api.RateSettings, providers="shipping"),
+        Job(name="fulfilment.forget-rates", when=Every(seconds=3600), calls=api.forget_rates),
+    ),
     conditions=(
         Condition(
             name="fulfilment.carrier",

@@ -98,6 +98,37 @@ def option(
     )
 
 
+def rate_ask(ask: api.QuoteDelivery, methods: tuple[str, ...]) -> api.RateAsk:
+    """Return what a rate service is asked: the facts that its answer depends on, and nobody's name."""
+    where = ask.address
+    nameless = where and Address(
+        country=where.country, region=where.region, city=where.city, postcode=where.postcode, street=where.street
+    )
+    lines = (api.RateLine(sku=one.sku, quantity=one.quantity, weight_grams=one.weight_grams) for one in ask.lines)
+    return api.RateAsk(
+        methods=methods,
+        currency=ask.amount.currency,
+        amount_minor=ask.amount.minor,
+        lines=tuple(lines),
+        destination=nameless,
+    )
+
+
+def live_rates(service: str, method: str, said: Sequence[api.LiveRate], currency: str) -> tuple[api.Rate, ...]:
+    """Return what a service said of a method as a zone that holds every address; none where it does not go there."""
+    return tuple(
+        api.Rate(
+            zone=service,
+            currency=currency,
+            base_minor=one.fee_minor,
+            after_minutes=one.after_minutes,
+            within_minutes=one.within_minutes,
+        )
+        for one in said
+        if one.method == method
+    )[:1]
+
+
 def _kilograms_above(grams: int, included: int) -> int:
     """Return the kilograms begun above what is included."""
     return -(-max(0, grams - included) // GRAMS_PER_KILOGRAM)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from isthmus.kernel import Meta, Value
-from isthmus.markings import Atomic, Dimension, Key, Measure, Ref, Time, entity
+from isthmus.markings import Atomic, Cumulative, Dimension, Key, Measure, Ref, Time, entity
 
 
 @entity("inventory.location", table="inventory.location")
@@ -51,4 +51,6 @@ METRICS = (
     Atomic(name="inventory.on-hand", measure="inventory.stock.on_hand", doc="Units in stock now.", unit="unit"),
     Atomic(name="inventory.reserved", measure="inventory.stock.reserved", doc="Units held for orders.", unit="unit"),
     Atomic(name="inventory.moved", measure="inventory.movement.quantity", doc="Units in, less units out.", unit="unit"),
-)
+    Cumulative(name="inventory.stock-by-date", of="inventory.moved",
+        doc="Units in stock at the end of each period, as its movements made it."),
+)  # fmt: skip

@@ -1,17 +1,24 @@
 """The manifest of tax."""
 
 from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Every, Job, Personal, Resource
 
-from . import api, entities, service
+from . import api, entities
+from .service import assessments, taxes
 
 PACK = Pack(
     name="tax",
     owner="tax team",
     api=api,
-    service=(service,),
+    service=(taxes, assessments),
     migrations="isthmus.packs.tax:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
+    brings=(
+        Personal(because="what services say is kept without goods and address, by a digest of what they were asked"),
+        Resource(kind=api.TaxServices, make=api.connected, settings=api.TaxSettings, providers="tax"),
+        Job(name="tax.forget", when=Every(seconds=3600), calls=api.forget_assessments),
+    ),
     conditions=(
         Condition(
             name="tax.one-rate-per-key",

@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import lcm
 
 from isthmus import places
-from isthmus.values import Money, Rounding, allocated, money, rounded
+from isthmus.values import Address, Money, Rounding, allocated, money, rounded
 
 from . import api
 
@@ -70,6 +70,56 @@ def taxed(rated: Sequence[Rated], place: api.Jurisdiction) -> tuple[api.TaxedLin
     else:
         taxes = _rounded_per_rate(rated, exact, place.rounding)
     return tuple(_taxed_line(one, line, place.prices_include_tax) for one, line in zip(rated, taxes, strict=True))
+
+
+def assessment(
+    lines: Sequence[api.TaxLine],
+    is_exempt: Sequence[bool],
+    place: api.Jurisdiction,
+    code: str,
+    destination: Address | None,
+) -> api.Assessment:
+    """Return what a tax service is asked: the facts that its answer depends on, and nobody's name."""
+    nameless = destination and Address(
+        country=destination.country,
+        region=destination.region,
+        city=destination.city,
+        postcode=destination.postcode,
+        street=destination.street,
+    )
+    return api.Assessment(
+        jurisdiction=code,
+        currency=lines[0].amount.currency,
+        prices_include_tax=place.prices_include_tax,
+        lines=tuple(
+            api.AssessmentLine(
+                sku=line.sku,
+                quantity=line.quantity,
+                tax_category=line.tax_category,
+                amount_minor=line.amount.minor,
+                is_exempt=exempt,
+            )
+            for line, exempt in zip(lines, is_exempt, strict=True)
+        ),
+        destination=nameless,
+    )
+
+
+def rates_of(said: api.LineAssessment) -> tuple[api.ChosenRate, ...]:
+    """Return the rates that a service named for a line."""
+    return tuple(
+        api.ChosenRate(name=one.name, rate_ppm=one.rate_ppm, jurisdiction=one.jurisdiction) for one in said.taxes
+    )
+
+
+def assessed(
+    rated: Sequence[Rated], said: Sequence[api.LineAssessment], place: api.Jurisdiction
+) -> tuple[api.TaxedLine, ...]:
+    """Return every line with the taxes that a service said, to the minor unit; an exempt line bears none."""
+    return tuple(
+        _taxed_line(one, [tax.tax_minor for tax in found.taxes[: len(one.rates)]], place.prices_include_tax)
+        for one, found in zip(rated, said, strict=True)
+    )
 
 
 def summary(lines: Sequence[api.TaxedLine], currency: str) -> tuple[api.RateSummary, ...]:

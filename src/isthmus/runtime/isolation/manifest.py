@@ -17,7 +17,7 @@ import msgspec
 
 from isthmus.kernel import FrontEnd, Product, Value, errors
 from isthmus.kernel.host import Answer, Point, code_hash, json_schema
-from isthmus.markings import AnyMetric
+from isthmus.markings import AnyMetric, Brought
 
 from ..adopt.types import Types, marks_as_keywords
 
@@ -60,6 +60,7 @@ class ToldFrontEnd(Value):
     settings: dict[str, str] = {}
     attributes: dict[str, dict[str, Any]] = {}  # by entity, as JSON Schema
     metrics: tuple[AnyMetric, ...] = ()
+    brings: tuple[Brought, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -113,6 +114,7 @@ def _described(part: FrontEnd, names: Mapping[Any, str]) -> ToldFrontEnd:
         settings=dict(part.settings),
         attributes={entity: _schema(declared) for entity, declared in part.attributes.items()},
         metrics=cast(tuple[AnyMetric, ...], part.metrics),
+        brings=cast(tuple[Brought, ...], part.brings),
     )
 
 
@@ -190,6 +192,7 @@ def restore(told: ToldFrontEnd, points: Mapping[str, Point], asking: Asking) -> 
                 for entity, schema in part.attributes.items()
             },
             metrics=part.metrics,
+            brings=part.brings,
         )
 
     return build(told)

@@ -61,6 +61,20 @@ async def replay_capabilities(
     return report("capabilities", [found])
 
 
+async def run_again(database: Database, platform: Platform, call: RecordedCall) -> Any:
+    """Run a recorded call once more and return what it said; what it wrote is undone.
+
+    Raises Refusal where it cannot be run: it goes in steps, or its ask is of another version.
+    """
+    ready = _ready(platform, call)
+    writing = await database.write(call.front_end, None)
+    try:
+        said, _ = await _run(writing, platform, call, ready, call.call_id, None)
+    finally:
+        await writing.close()
+    return said
+
+
 async def compared(
     database: Database,
     platforms: tuple[Platform, Platform],

@@ -25,6 +25,7 @@ COUPONS_MAX = order.COUPONS_MAX  # those of the basket and those of the ask toge
 SUBSTITUTED_MAX = 10  # lines for which substitutes are looked for
 OFFERS_MAX = 20  # goods of one category that a front end chooses a substitute from
 EXPIRE_MAX = 200
+PREVIEW_DEADLINE_MS = 25_000  # two services outside may be asked, ten seconds each at most
 
 CouponCodes = Annotated[tuple[GivenCode, ...], Meta(max_length=COUPONS_MAX)]
 
@@ -182,13 +183,14 @@ class NothingToBuy(errors.BadAsk):
         catalog.search,
         catalog.describe_skus,
         pricing.quote,
-        fulfilment.quote_delivery,
+        fulfilment.request_quote,
         promotion.evaluate,
-        tax.calculate,
+        tax.assess,
         inventory.get_availability,
         order.check_draft,
     ],
     raises=[NothingToBuy, order.BasketsDiffer, order.TooManyCoupons],
+    deadline_ms=PREVIEW_DEADLINE_MS,
 )
 def preview_order(ask: PreviewOrder) -> OrderPreview:
     """Say what placing an order would do: its bill with every reason, what is short, what refuses it, how it splits.

@@ -95,8 +95,9 @@ async def _quote_delivery(cart: Cart, quote: pricing.Quote, ctx: Context) -> ful
     is_taken_along = ask.address is None and ask.delivery_method is None and ask.slot_id is None
     if is_taken_along:
         return None
+    quoted = fulfilment.request_quote if isinstance(ask, api.PreviewOrder) else fulfilment.quote_delivery
     return await ctx.call(
-        fulfilment.quote_delivery,
+        quoted,
         fulfilment.QuoteDelivery(
             lines=rules.delivery_lines(cart, quote),
             amount=rules.amount_of(quote),
@@ -139,12 +140,14 @@ async def _calculate_tax(
     if not where:
         return None
     fee = delivery.fee - rules.off_delivery(evaluation.discounts, quote.currency) if delivery else None
+    calculate = tax.assess if isinstance(ask, api.PreviewOrder) else tax.calculate  # placing holds a transaction
     return await ctx.call(
-        tax.calculate,
+        calculate,
         tax.Calculate(
             lines=rules.tax_lines(cart, quote, evaluation),
             jurisdiction=where,
             is_address=ask.address is not None,
+            destination=ask.address,
             delivery_fee=fee,
             buyer=cart.buyer,
             order_kind=ask.order_kind,

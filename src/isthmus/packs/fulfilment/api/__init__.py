@@ -35,6 +35,7 @@ from .delivery import (
     PutMethods,
     QuoteDelivery,
     Rate,
+    RatesUnknown,
     Reference,
     SlotClosed,
     SlotFull,
@@ -52,6 +53,21 @@ from .delivery import (
 )
 from .errors import IllegalStep, OverShip, ParcelDiffers, PlannedOtherwise, UnknownParcel, UnknownShipment
 from .forgetting import forget
+from .services import (
+    OWN_TABLES_ONLY,
+    ForgetRates,
+    LiveRate,
+    RateAsk,
+    RateLine,
+    RateService,
+    RateServices,
+    RateSettings,
+    RatesForgotten,
+    connected,
+    fitting_rates,
+    forget_rates,
+    request_quote,
+)
 from .shipments import (
     Cancel,
     Deliver,

@@ -242,6 +242,19 @@ class SlotClosed(errors.Conflict):
         )
 
 
+class RatesUnknown(errors.Unavailable):
+    """A rate service says what these deliveries cost, and has not been asked, or does not answer."""
+
+    slug = "fulfilment.rates-unknown"
+
+    def __init__(self, *, service: str, methods: Sequence[str], why: str) -> None:
+        super().__init__(
+            f"{service!r} says what {', '.join(methods)} cost, and {why}",
+            remedy="preview the order with the same lines and address, which asks it, and send this again",
+            path="$.method",
+        )
+
+
 class BadCursor(errors.BadAsk):
     """The cursor is not one that a list gave."""
 
@@ -305,13 +318,14 @@ def list_methods(ask: ListMethods) -> MethodPage:
     "fulfilment.quote-delivery",
     version="1.0",
     effect=Effect.READ,
-    raises=[UnknownMethod, Undeliverable, UnknownSlot, SlotMismatch, SlotFull, SlotClosed],
+    raises=[UnknownMethod, Undeliverable, UnknownSlot, SlotMismatch, SlotFull, SlotClosed, RatesUnknown],
 )
 def quote_delivery(ask: QuoteDelivery) -> DeliveryQuote:
     """Say what delivery costs and when the goods arrive, for every way that there is.
 
     For each method the narrowest zone that holds the address counts. The front end may then refuse a way, replace its
     fee and its promise, and last arrange the options. A front end without any method delivers free, as `standard`.
-    A slot's window is the promise. Room in a slot is looked at, not taken.
+    A slot's window is the promise. Room in a slot is looked at, not taken. What a rate service says of a method is what
+    it said to `request-quote`: nobody is asked here, since a transaction may be open.
     """
     ...

@@ -11,6 +11,7 @@ from isthmus.values import Applied, Money, cursor_at, money
 
 from .. import api, rules
 from ..storage import delivery as storage
+from . import rates as service_rates
 
 # What a front end has that has set no method of delivery.
 _STANDARD = "standard"
@@ -33,8 +34,19 @@ async def list_methods(ask: api.ListMethods, ctx: Context) -> api.MethodPage:
 
 @implements(api.quote_delivery)
 async def quote_delivery(ask: api.QuoteDelivery, ctx: Context) -> api.DeliveryQuote:
+    return await _quoted(ask, ctx, may_ask=False)
+
+
+@implements(api.request_quote)
+async def request_quote(ask: api.QuoteDelivery, ctx: Context) -> api.DeliveryQuote:
+    return await _quoted(ask, ctx, may_ask=True)
+
+
+async def _quoted(ask: api.QuoteDelivery, ctx: Context, *, may_ask: bool) -> api.DeliveryQuote:
+    """Quote a delivery; may_ask: rate services may be waited for."""
     slot = await _slot_to_quote(ask, ctx)
-    methods = await storage.methods_for(ctx.session, ctx.front_end, ask)
+    own = await storage.methods_for(ctx.session, ctx.front_end, ask)
+    methods = await service_rates.with_live_rates(own, ask, ctx, may_ask=may_ask)
     named = ask.method or (slot.method if slot else None)
     options, refused = _options(methods, slot, ask, ctx)
     chosen = _chosen(named, methods, options, refused)

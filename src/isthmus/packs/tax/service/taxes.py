@@ -4,34 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from isthmus.kernel import Context, Pass, implements
 from isthmus.kernel.host import AnswerFailed
 from isthmus.values import CurrencyMismatch, money
 
-from . import api, rules, storage
+from .. import api, rules, storage
+from . import assessments as service_assessments
 
 _UNTAXED = api.Jurisdiction(code="ZZ")  # ISO 3166 leaves ZZ to users: nowhere
 
 
 @implements(api.calculate)
 async def calculate(ask: api.Calculate, ctx: Context) -> api.TaxQuote:
+    return await _calculated(ask, ctx, may_ask=False)
+
+
+@implements(api.assess)
+async def assess(ask: api.Calculate, ctx: Context) -> api.TaxQuote:
+    return await _calculated(ask, ctx, may_ask=True)
+
+
+async def _calculated(ask: api.Calculate, ctx: Context, *, may_ask: bool) -> api.TaxQuote:
+    """Calculate the tax of lines and delivery; may_ask: a tax service may be waited for."""
     lines = _checked_lines(ask)
     code = _said(ctx.answer(api.choose_jurisdiction)(ask.jurisdiction, ask.buyer), ask.jurisdiction)
     lines = _categorised(lines, ask, ctx)
     scope = rules.chain(code)
     categories = sorted({line.tax_category for line in lines})
     found = await storage.find_rates(ctx.session, ctx.front_end, scope, categories, ctx.now)
-    is_configured, known, entries = found.is_configured, found.known, found.entries
-    if not is_configured:
+    service = ctx.resource(api.TaxServices, api.OWN_RATES_ONLY).covering(code)
+    if service is not None:
+        place = next((found.known[one] for one in scope if one in found.known), api.Jurisdiction(code=code))
+        exempt = ctx.answer(api.exempt_line)(lines, ask.buyer)
+        asked = rules.assessment(lines, [not isinstance(one, Pass) for one in exempt], place, code, ask.destination)
+        if said := await service_assessments.said_by(service, asked, ctx, may_ask=may_ask):
+            rated = _rated(lines, exempt, [rules.rates_of(one) for one in said])
+            return _quoted(ask, True, place, rules.assessed(rated, said, place), service=service.name)
+    quote = await _by_own_rates(ask, lines, found, code, ctx)
+    return structs.replace(quote, is_fallback=True) if service else quote  # pyright: ignore[reportArgumentType]
+
+
+async def _by_own_rates(
+    ask: api.Calculate, lines: Sequence[api.TaxLine], found: storage.Found, code: str, ctx: Context
+) -> api.TaxQuote:
+    if not found.is_configured:
         return _quoted(ask, False, _UNTAXED, rules.taxed([rules.Rated(line, ()) for line in lines], _UNTAXED))
-    place = next((known[one] for one in scope if one in known), None)
+    scope = rules.chain(code)
+    place = next((found.known[one] for one in scope if one in found.known), None)
     if place is None or (place.code != code and not rules.is_understood(code)):
         raise api.UnknownJurisdiction(code=code, path="$.jurisdiction")
     if ask.is_address and code == ask.jurisdiction and "-" not in code and found.has_regions:
         raise api.RegionNeeded(country=code)
     exempt = ctx.answer(api.exempt_line)(lines, ask.buyer)
     chosen = await ctx.answer(api.choose_rates)(lines, code, ask.buyer)
-    rated = _rated(lines, exempt, _own_rates(lines, entries, scope) if isinstance(chosen, Pass) else chosen)
+    rated = _rated(lines, exempt, _own_rates(lines, found.entries, scope) if isinstance(chosen, Pass) else chosen)
     _refuse_unrated(rated, ask, code)
     return _quoted(ask, True, place, rules.taxed(rated, place))
 
@@ -148,7 +176,12 @@ def _refuse_unrated(rated: Sequence[rules.Rated], ask: api.Calculate, code: str)
 
 
 def _quoted(
-    ask: api.Calculate, is_configured: bool, place: api.Jurisdiction, lines: Sequence[api.TaxedLine]
+    ask: api.Calculate,
+    is_configured: bool,
+    place: api.Jurisdiction,
+    lines: Sequence[api.TaxedLine],
+    *,
+    service: str = "",
 ) -> api.TaxQuote:
     nothing = money(0, lines[0].net.currency)
     return api.TaxQuote(
@@ -163,6 +196,7 @@ def _quoted(
         net=sum((line.net for line in lines), start=nothing),
         tax=sum((line.tax for line in lines), start=nothing),
         gross=sum((line.gross for line in lines), start=nothing),
+        service=service,
     )
 
 

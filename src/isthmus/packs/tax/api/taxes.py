@@ -1,16 +1,4 @@
-"""What tax is due on lines: jurisdictions, their rates by category, and the calculation.
-
-    put ──▶ live ──▶ superseded   another rate was put for the same key
-
-Jurisdictions form a chain by their codes: "CA-BC" lies in "CA". A tax is known by its `name` ("vat", "state",
-"county"); of one name the rate of the narrowest jurisdiction counts, and taxes of different names add up. In a
-jurisdiction the rate of a category goes before the one for every category (an empty `tax_category`).
-
-Tax that is not included is added: gross = net + tax. Tax that is included is taken out: net = gross − tax. Both hold
-to the minor unit for every line, for delivery and for each sum. Rounding is said by the jurisdiction: `line` rounds
-each tax of each line; `rate` rounds the sum of each tax once, and shares it out to the lines without losing a minor
-unit.
-"""
+"""Taxes, as others may name them: jurisdictions, their rates by category, and the calculation."""
 
 from __future__ import annotations
 
@@ -18,11 +6,13 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Literal
 
-from isthmus.kernel import PASS, Effect, Meta, Pass, Value, capability, combine, errors, event, extension_point
+from isthmus.kernel import PASS, Effect, Meta, Pass, Value, capability, combine, event, extension_point
+from isthmus.markings import Pii
 from isthmus.values import (
     CHANNEL,
     LINES_MAX,
     ORDER_KIND,
+    Address,
     Buyer,
     Code,
     CurrencyMismatch,
@@ -34,9 +24,12 @@ from isthmus.values import (
     Sku,
 )
 
+from .errors import BadCursor, NegativeAmount, NoRate, NotAssessed, RateRefused, RegionNeeded, UnknownJurisdiction
+
 RATES_MAX = 1_000  # per ask: one statement stays well under a second
 JURISDICTIONS_MAX = 200  # per ask: more than the states of any federation
 PPM = 1_000_000
+ASSESS_DEADLINE_MS = 15_000  # a service has ten seconds at most; who previews an order waits no longer
 
 Ppm = Annotated[int, Meta(ge=0, le=10 * PPM, description="parts per million: 7.25% is 72500")]
 TaxCategory = Annotated[
@@ -151,6 +144,7 @@ class Calculate(Value):
     jurisdiction: JurisdictionCode
     delivery_fee: Money | None = None
     is_address: bool = False  # True: it is where goods go, so it must say the region where that decides
+    destination: Annotated[Address | None, Pii("address")] = None  # for a tax service, which knows streets
     buyer: Buyer = Buyer()
     order_kind: str = "standard"
     channel: str = "online"
@@ -201,6 +195,8 @@ class TaxQuote(Value):
     net: Money
     tax: Money
     gross: Money
+    service: str = ""  # the tax service that said so; empty: the platform's own rates
+    is_fallback: bool = False  # a service should have said, and had not: the platform's own rates stood in
 
 
 class ChosenRate(Value):
@@ -220,101 +216,34 @@ class RatesChanged(Value):
     by: str
 
 
-class UnknownJurisdiction(errors.NotFound):
-    """The front end charges tax, but says nothing of this jurisdiction or one that it lies in."""
-
-    slug = "tax.unknown-jurisdiction"
-
-    def __init__(self, *, code: str, path: str) -> None:
-        super().__init__(
-            f"no tax is configured for {code}, nor for what it lies in",
-            remedy="add it with tax.put-jurisdictions and its rates with tax.put-rates",
-            path=path,
-            jurisdiction=code,
-        )
-
-
-class RegionNeeded(errors.BadAsk):
-    """The tax depends on the region within the country, and the address has none."""
-
-    slug = "tax.region-needed"
-
-    def __init__(self, *, country: str) -> None:
-        super().__init__(
-            f"the tax in {country} depends on the region, and the address has none",
-            remedy="send the region of the address, by its code or its name",
-            path="$.address.region",
-            country=country,
-        )
-
-
-class NoRate(errors.NotFound):
-    """Lines of the ask have a category that no rate is in force for."""
-
-    slug = "tax.no-rate"
-
-    def __init__(self, *, lines: Sequence[dict[str, str]], jurisdiction: str) -> None:
-        super().__init__(
-            f"no rate is in force in {jurisdiction} for {lines[0]['reason']}, and {len(lines)} line(s) need one",
-            remedy="put it with tax.put-rates; a rate of 0 says that a category is free of tax",
-            path=lines[0]["path"],
-            lines=list(lines),
-        )
-
-
-class NegativeAmount(errors.BadAsk):
-    """Tax is calculated on what is sold: for a refund, take the share of the tax that was charged."""
-
-    slug = "tax.negative-amount"
-
-    def __init__(self, *, amount: Money, path: str) -> None:
-        super().__init__(
-            f"an amount of {amount} is below zero",
-            remedy="calculate on what was sold, and refund a share of that tax",
-            path=path,
-        )
-
-
-class RateRefused(errors.RuleBroken):
-    """Rates contradict themselves or each other; none was put."""
-
-    slug = "tax.rate-refused"
-
-    def __init__(self, *, lines: Sequence[dict[str, str]]) -> None:
-        super().__init__(
-            f"{len(lines)} rate(s) refused, the first because {lines[0]['reason']}",
-            remedy="correct what `lines` names and put all again",
-            path=lines[0]["path"],
-            lines=list(lines),
-        )
-
-
-class BadCursor(errors.BadAsk):
-    """The cursor is not one that this list gave."""
-
-    slug = "tax.bad-cursor"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the cursor is not one of this list",
-            remedy="send next_cursor of the page before, or none to begin",
-            path="$.cursor",
-        )
+_CALCULATE_ERRORS = (UnknownJurisdiction, RegionNeeded, NoRate, NegativeAmount, CurrencyMismatch, NotAssessed)
 
 
 @capability(
     "tax.calculate",
     version="1.0",
     effect=Effect.READ,
-    raises=[UnknownJurisdiction, RegionNeeded, NoRate, NegativeAmount, CurrencyMismatch],
+    raises=_CALCULATE_ERRORS,
 )
 def calculate(ask: Calculate) -> TaxQuote:
     """Calculate the tax of lines and delivery in a jurisdiction.
 
     A front end without any jurisdiction charges no tax: gross = net, and `is_configured` is false. One that has some
     is refused for a jurisdiction that it says nothing of or whose region is not known, and for a category that has no
-    rate. Delivery has the
-    category "delivery"; what costs nothing needs no rate. One statement, however many lines.
+    rate. Delivery has the category "delivery"; what costs nothing needs no rate. One statement, however many lines.
+
+    Where a tax service is chosen, it is what that answered to `assess` for the same lines; nobody is asked here, since
+    a transaction may be open. What was not asked in time is refused, or calculated by own rates, as the settings say.
+    """
+    ...
+
+
+@capability("tax.assess", version="1.0", effect=Effect.READ, raises=_CALCULATE_ERRORS, deadline_ms=ASSESS_DEADLINE_MS)
+def assess(ask: Calculate) -> TaxQuote:
+    """Calculate the tax, and have the tax service say what is due where one is chosen: its answer is kept for a while.
+
+    Call it before `calculate`, outside of any transaction; previewing an order does. The same ask is sent to the
+    service once, however often it comes.
     """
     ...
 

@@ -1,0 +1,144 @@
+"""What follows from sums by adding and subtracting them: whether any of it is about few people alone.
+
+    sums of parts → without those that nothing can cancel → parts of many eliminated → what is left is about few
+
+A part is what no sum divides. A combination of sums that leaves only parts of few people is a leak where all that it
+leaves stand for fewer than `least`. It is computed modulo a large prime, so without rounding.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, Final
+
+import numpy as np
+
+CORE_MAX: Final = 400  # sums that can cancel one another: some tenths of a second; of more, nobody says that it is safe
+KNOT_MAX: Final = 8  # combinations about few people that hang together, each way of adding which is looked at
+PARTS_MAX: Final = 16  # the parts that those are about
+_PRIME: Final = 2_147_483_647
+
+Sum = AbstractSet[Hashable]  # the parts that are in it
+
+
+def is_safe(sums: Sequence[Sum], few: Mapping[Hashable, frozenset[int]], least: int) -> bool:
+    """Return whether no combination of sums is about fewer than `least` people; False where that is too much to see.
+
+    `few` are the parts of fewer than `least` people, with who they are; all other parts are of many.
+    """
+    if not few:
+        return True
+    core = _cancelling(list(dict.fromkeys(map(frozenset, sums))), few)
+    if not core:
+        return True
+    if len(core) > CORE_MAX:
+        return False
+    parts = sorted({part for one in core for part in one}, key=lambda part: (part in few, str(part)))
+    many = sum(part not in few for part in parts)
+    place = {part: at for at, part in enumerate(parts)}
+    matrix: Any = np.zeros((len(core), len(parts)), dtype=np.int64)
+    for at, one in enumerate(core):
+        matrix[at, [place[part] for part in one]] = 1
+    left, pivots = _reduced(matrix)
+    about_few = [at for at, pivot in enumerate(pivots) if pivot >= many]
+    rows: Any = left[about_few][:, many:]
+    people = [few[part] for part in parts[many:]]
+    starts = [pivots[at] - many for at in about_few]
+    return all(_is_knot_safe(rows[knot], [starts[at] for at in knot], people, least) for knot in _knots(rows))
+
+
+def _cancelling(sums: list[frozenset[Hashable]], few: Mapping[Hashable, object]) -> list[frozenset[Hashable]]:
+    """Return the sums without those of which a part of many is in no other: whatever is added, that part stays."""
+    holders: dict[Hashable, set[int]] = {}
+    for at, one in enumerate(sums):
+        for part in one:
+            if part not in few:
+                holders.setdefault(part, set()).add(at)
+    todo = [part for part, found in holders.items() if len(found) == 1]
+    gone: set[int] = set()
+    while todo:
+        for at in tuple(holders[todo.pop()]):
+            gone.add(at)
+            for part in sums[at]:
+                if part not in few:
+                    holders[part].discard(at)
+                    todo += [part] if len(holders[part]) == 1 else []
+    return [one for at, one in enumerate(sums) if at not in gone]
+
+
+def _reduced(matrix: Any) -> tuple[Any, list[int]]:
+    """Return the reduced row echelon form without empty rows, and the column of each row's first one."""
+    pivots: list[int] = []
+    for column in range(matrix.shape[1]):
+        at = len(pivots)
+        found = np.flatnonzero(matrix[at:, column])
+        if not len(found):
+            continue
+        matrix[[at, at + found[0]]] = matrix[[at + found[0], at]]
+        matrix[at] = matrix[at] * pow(int(matrix[at, column]), -1, _PRIME) % _PRIME
+        others = np.flatnonzero(matrix[:, column])
+        others = others[others != at]
+        matrix[others] = (matrix[others] - matrix[others, column][:, None] * matrix[at]) % _PRIME
+        pivots.append(column)
+        if len(pivots) == len(matrix):
+            break
+    return matrix[: len(pivots)], pivots
+
+
+def _knots(rows: Any) -> Iterator[list[int]]:
+    """Yield the rows that share parts, directly or through others."""
+    left = set(range(len(rows)))
+    while left:
+        knot, todo = set[int](), [min(left)]
+        while todo:
+            at = todo.pop()
+            if at in knot:
+                continue
+            knot.add(at)
+            shared = (rows[:, rows[at] != 0] != 0).any(axis=1)
+            todo += [int(other) for other in np.flatnonzero(shared) if other not in knot]
+        left -= knot
+        yield sorted(knot)
+
+
+def _is_knot_safe(rows: Any, starts: Sequence[int], people: Sequence[frozenset[int]], least: int) -> bool:
+    """Return whether no combination of these rows is about fewer than `least` people.
+
+    A combination of some rows keeps the first part of each, since no other row has it; and of the rest, those parts
+    that the rows cannot cancel.
+    """
+    for row in rows:
+        if _count(people, np.flatnonzero(row).tolist()) < least:
+            return False
+    if len(rows) == 1:
+        return True
+    own = [int(at) for at in np.flatnonzero((rows != 0).any(axis=0)) if at not in starts]
+    if len(rows) > KNOT_MAX or len(own) > PARTS_MAX:
+        return False
+    for size in range(2, min(len(rows), least - 1) + 1):
+        for some in itertools.combinations(range(len(rows)), size):
+            first = [starts[at] for at in some]
+            for kept in _kept(first, own, people, least):
+                cancelled = [at for at in own if at not in kept]
+                if _rank(rows[list(some)][:, cancelled]) < size:
+                    return False
+    return True
+
+
+def _kept(first: list[int], own: list[int], people: Sequence[frozenset[int]], least: int) -> Iterator[tuple[int, ...]]:
+    """Yield the parts that may stay beside the first ones for all of them to be of fewer than `least` people."""
+    for size in range(least):
+        found = [more for more in itertools.combinations(own, size) if _count(people, [*first, *more]) < least]
+        if not found:
+            return
+        yield from found
+
+
+def _count(people: Sequence[frozenset[int]], places: Sequence[int]) -> int:
+    return len(frozenset().union(*(people[at] for at in places)))
+
+
+def _rank(matrix: Any) -> int:
+    return len(_reduced(matrix.copy())[1]) if matrix.size else 0

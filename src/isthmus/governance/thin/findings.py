@@ -1,0 +1,245 @@
+"""What to do about a platform that is too fat: each finding with its evidence and the next step. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Final, Literal
+
+from isthmus.kernel import Value
+from isthmus.kernel.host import Answer, CompiledFrontEnd, Release
+from isthmus.language import mark
+
+from .index import Term, logic_out, neutrality, share
+from .observe import Observed
+from .probes import Site
+
+Verdict = Literal["lift", "delete"]
+
+CALLS_MIN: Final = (
+    30  # of a function, by each of three front ends, before an arm is somebody's: 200 where there are many
+)
+SHARE_MIN: Final = 0.01  # of a front end's calls of the function: less is an accident of the sample
+FRONT_ENDS_MIN: Final = 3  # of two, each decision that tells them apart would be one's own
+USED_MIN: Final = 200  # calls in all, before a capability that none of them called is one that nobody calls
+ASKED_MIN: Final = 30  # before an answer that never said anything is dead
+
+
+class Finding(Value):
+    """One thing to lift to a front end or to delete: where, why, and what to do next."""
+
+    verdict: Verdict
+    what: str
+    where: str
+    front_end: str  # that it would go to; empty: it goes
+    evidence: str
+    next: str
+
+
+class Weighed(Value):
+    """The terms of the index that calls tell, with what was found on the way."""
+
+    terms: tuple[Term, ...]
+    findings: tuple[Finding, ...]
+    decisions: Mapping[str, int]  # of the platform, by pack: those that calls came by
+
+
+def weigh(observed: Observed, release: Release, today: date) -> Weighed:
+    """Judge what was observed."""
+    platform = list(observed.sites(observed.platform))
+    own = list(observed.sites(observed.own))
+    leaks, judged = _leaks(observed, platform)
+    named = [
+        Finding(
+            verdict="lift",
+            what=mark(f"the platform names front end {one.front_end!r}"),
+            where=f"{_short(one.file)}:{one.line}",
+            front_end=one.front_end,
+            evidence=one.text,
+            next=mark("ask an extension point here, and let that front end answer it"),
+        )
+        for one in observed.named
+    ]
+    knobs = list(_knobs(observed, release))
+    alone = len(leaks) + len(named) + sum(one.verdict == "lift" for one in knobs)
+    calls = sum(observed.used.values())
+    capabilities, unused = _surface(observed, release) if calls >= USED_MIN else ([], [])
+    options, live = _options(observed, release)
+    terms = (
+        logic_out(len(platform), len(own), observed.calls.total()),
+        neutrality(alone, len(platform), judged if not named else max(1, judged)),
+        share(
+            "surface-used",
+            len(capabilities) - len(unused),
+            len(capabilities),
+            mark(f"{len(capabilities) - len(unused)} of {len(capabilities)} capabilities serve two front ends or more")
+            if capabilities
+            else mark(f"{calls:,} calls are too few to say which capabilities nobody needs"),
+        ),
+        share("options-live", live, options, mark(f"{live} of {options} options have two values in use")),
+    )
+    findings = (*named, *leaks, *knobs, *unused, *_points(observed, release, today), *_dead_answers(observed, release))
+    by_pack = Counter(observed.platform[site.file] for _, site in platform)
+    return Weighed(terms=terms, findings=findings, decisions=dict(sorted(by_pack.items())))
+
+
+def _leaks(observed: Observed, platform: Sequence[tuple[int, Site]]) -> tuple[list[Finding], int]:
+    """Find arms that one front end alone takes, where three came by their function often; and how many were judged."""
+    functions = {
+        (site.file, site.function): number
+        for number, site in enumerate(observed.probes.sites)
+        if site.kind == "function"
+    }
+    found: list[Finding] = []
+    judged = 0
+    for number, site in platform:
+        function = functions.get((site.file, site.function))
+        calls = observed.probes.calls_of(function) if function is not None else {}
+        if sum(count >= CALLS_MIN for count in calls.values()) < FRONT_ENDS_MIN:
+            continue
+        judged += 1
+        for arm in (True, False):
+            takers = {code: taken for code, arms in observed.probes.taken.items() if (taken := arms[number, arm])}
+            if len(takers) != 1 or arm in site.refuses:
+                continue
+            ((code, taken),) = takers.items()
+            if taken >= max(SHARE_MIN * calls.get(code, 0), math.log(max(2, calls.get(code, 0)))):
+                found.append(_leak(observed, site, arm, code, calls))
+    return found, judged
+
+
+def _leak(observed: Observed, site: Site, arm: bool, code: str, calls: Mapping[str, int]) -> Finding:
+    others = ", ".join(f"{other} {count:,}" for other, count in sorted(calls.items()) if other != code)
+    held = "" if site.kind == "body" else " holds" if arm else " does not hold"
+    return Finding(
+        verdict="lift",
+        what=mark(f"{observed.platform[site.file]}: `{site.text}`{held} for {code} alone"),
+        where=f"{_short(site.file)}:{site.line}",
+        front_end=code,
+        evidence=mark(f"{site.function} was called {calls[code]:,} times for {code}, and for others: {others}"),
+        next=mark(f"make it an extension point of {observed.platform[site.file]} that {code} answers"),
+    )
+
+
+def _knobs(observed: Observed, release: Release) -> Iterator[Finding]:
+    """Find settings that one front end alone has, and options of asks in which nobody differs."""
+    settings: dict[str, dict[str, str]] = {}
+    for code, line in release.lines.items():
+        for key, value in line.front_end.settings.items():
+            settings.setdefault(key, {})[code] = value
+    for key, values in sorted(settings.items()):
+        if len(values) == 1 and len(release.lines) >= FRONT_ENDS_MIN:
+            ((code, value),) = values.items()
+            yield Finding(
+                verdict="lift",
+                what=mark(f"setting {key!r} has a value for {code} alone"),
+                where=f"front end {code}",
+                front_end=code,
+                evidence=mark(f"{key} = {value!r}; {len(release.lines)} front ends run"),
+                next=mark(f"let {code} answer an extension point with it, and delete the setting"),
+            )
+    calls = observed.calls + observed.not_run
+    for option, by_code in sorted(observed.options.items()):
+        values = set[str]().union(*by_code.values())
+        if len(values) == 1 and len(by_code) > 1 and min(calls[code] for code in by_code) >= CALLS_MIN:
+            yield Finding(
+                verdict="delete",
+                what=mark(f"option {option} has one value in use"),
+                where=option,
+                front_end="",
+                evidence=mark(f"always {next(iter(values))}, in the calls of {', '.join(sorted(by_code))}"),
+                next=mark("deprecate the field with a date, and delete what it decides"),
+            )
+
+
+def _options(observed: Observed, release: Release) -> tuple[int, int]:
+    """Return how many options were seen, and how many have two values in use."""
+    asked: Counter[str] = Counter()
+    for (_, name), times in observed.used.items():
+        asked[name] += times
+    seen = {
+        name: set[str]().union(*by_code.values())
+        for name, by_code in observed.options.items()
+        if asked[name.partition(":")[0]] >= CALLS_MIN
+    }
+    for line in release.lines.values():
+        for key, value in line.front_end.settings.items():
+            seen.setdefault(f"setting {key}", set()).add(value)
+    return len(seen), sum(len(values) > 1 for values in seen.values())
+
+
+def _surface(observed: Observed, release: Release) -> tuple[list[str], list[Finding]]:
+    """Return the capabilities that are offered, and those that one front end calls or none."""
+    offered = sorted(
+        name
+        for name, one in release.offered.items()
+        if not one.capability.is_internal and not one.capability.deprecated
+    )
+    found: list[Finding] = []
+    for name in offered:
+        users = sorted({code for code, used in observed.used if used == name})
+        if len(users) < 2:
+            said = mark(f"{users[0]} alone calls it") if users else mark("nobody called it")
+            found.append(
+                Finding(
+                    verdict="lift" if users else "delete",
+                    what=mark(f"capability {name}: {said}"),
+                    where=name,
+                    front_end=users[0] if users else "",
+                    evidence=mark(f"of the recorded calls and their parts of {len(release.lines)} front ends"),
+                    next=mark(f"make it a flow of {users[0]}'s own") if users else mark("deprecate it with a date"),
+                )
+            )
+    return offered, found
+
+
+def _points(observed: Observed, release: Release, today: date) -> Iterator[Finding]:
+    """Find extension points with fewer than two answers: each costs a question in every call."""
+    answers = [answer for line in release.lines.values() for answer in _answers_of(line)]
+    for name, point in sorted(release.points.items()):
+        count = len({answer.function for answer in answers if answer.point is point})
+        is_young = point.until is not None and point.until > today
+        if count < 2 and not is_young:
+            asked = sum(times for (_, one), times in observed.asked.items() if one == name)
+            yield Finding(
+                verdict="delete",
+                what=mark(f"extension point {name} has one answer")
+                if count
+                else mark(f"extension point {name} has no answer"),
+                where=name,
+                front_end="",
+                evidence=mark(f"asked {asked:,} times for {len(release.lines)} front ends"),
+                next=mark("delete it, or give it a date (`until`) by which a second answer is there"),
+            )
+
+
+def _dead_answers(observed: Observed, release: Release) -> Iterator[Finding]:
+    """Find a front end's answers that never had an opinion, though their point was asked."""
+    for code, line in sorted(release.lines.items()):
+        for answer in _answers_of(line):
+            name = answer.point.name
+            if answer.owner.partition(".")[0] != code or observed.asked[code, name] < ASKED_MIN:
+                continue
+            if not observed.said[answer.label, name, True]:
+                yield Finding(
+                    verdict="delete",
+                    what=mark(f"answer {answer.label} never had an opinion"),
+                    where=f"{answer.source} on {name}",
+                    front_end=code,
+                    evidence=mark(f"{name} was asked {observed.asked[code, name]:,} times for {code}"),
+                    next=mark("delete it, or look at its `when` and at what it returns PASS for"),
+                )
+
+
+def _answers_of(line: CompiledFrontEnd) -> list[Answer]:
+    return [answer for node in line.nodes for one in node.candidates.values() for answer in one.answers]
+
+
+def _short(file: Path) -> str:
+    """Return a file from its package on, which is what a reader looks for."""
+    parts = file.parts
+    start = max((at + 1 for at, part in enumerate(parts) if part in ("src", "site-packages")), default=len(parts) - 3)
+    return "/".join(parts[max(0, start) :])

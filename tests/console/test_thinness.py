@@ -1,0 +1,39 @@
+"""Whoever pays sees how thin the platform is, which term is weakest, and what to do next."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+from playwright.async_api import Page, expect
+
+from .conftest import Served
+
+
+async def measured(served: Served) -> None:
+    """Run the command beside the server, as an operator does."""
+    known = {**os.environ, "ISTHMUS_DATABASE_URL": served.url, "ISTHMUS_DATA": str(served.data)}
+    command = [sys.executable, "-m", "isthmus.cli", "thin", "--all"]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=served.folder, env=known, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0
+    assert "thinness " in said.decode()
+    assert "extension point catalog.choose-substitute has no answer" in said.decode()
+
+
+async def test_whoever_pays_sees_the_index_its_terms_and_what_to_do_next(page: Page, served: Served) -> None:
+    await page.goto(f"{served.address}/thinness")
+    await expect(page.get_by_text("It was not measured yet.")).to_be_visible()
+    await measured(served)
+    await measured(served)
+    await page.reload()
+    terms = page.get_by_role("region", name="Terms of thinness")
+    await expect(terms.get_by_role("row").filter(has_text="The platform serves nobody alone")).to_be_visible()
+    findings = page.get_by_role("region", name="Findings")
+    point = findings.get_by_role("row").filter(has_text="extension point catalog.choose-substitute has no answer")
+    await expect(point).to_contain_text("give it a date")
+    await page.get_by_role("link", name="lift", exact=False).first.click()
+    await expect(page.get_by_role("link", name="lift", exact=False).first).to_have_attribute("aria-current", "true")

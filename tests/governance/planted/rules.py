@@ -1,0 +1,21 @@
+"""What three front ends say of prices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from isthmus.kernel import PASS, Pass
+
+from .till import Line
+
+
+def never_says(lines: Sequence[Line]) -> Sequence[int | Pass]:
+    return [PASS for _ in lines]
+
+
+def half(lines: Sequence[Line]) -> Sequence[int | Pass]:
+    return [line.minor // 2 if line.minor > 100 else PASS for line in lines]
+
+
+def third(lines: Sequence[Line]) -> Sequence[int | Pass]:
+    return [line.minor // 3 for line in lines]

@@ -1,0 +1,87 @@
+"""A platform with planted faults: a branch, a name, a setting and a capability that serve one front end alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from isthmus.kernel import Context, Effect, Pass, Value, capability, combine, errors, extension_point, implements
+
+
+class Line(Value):
+    """One line of a basket."""
+
+    sku: str
+    minor: int
+
+
+class Buy(Value):
+    """Ask what a basket costs."""
+
+    lines: tuple[Line, ...]
+    rounding: Literal["none", "five"] = "none"
+    is_gift: bool = False  # nobody ever says so
+
+
+class Total(Value):
+    """What a basket costs."""
+
+    minor: int
+
+
+class Empty(errors.BadAsk):
+    """There is nothing in it."""
+
+    slug = "till.empty"
+
+
+@extension_point("till.price", combine=combine.first_answer, per_line=True)
+def price(lines: Sequence[Line]) -> Sequence[int | Pass]:
+    """Say what each line costs."""
+    return [line.minor for line in lines]
+
+
+@extension_point("till.unasked", combine=combine.first_answer)
+def unasked(minor: int) -> int | Pass:
+    """Change a total; no front end ever wanted to."""
+    return minor
+
+
+@capability("till.total", version="1.0", effect=Effect.READ, raises=[Empty])
+def total(ask: Buy) -> Total:
+    """Say what a basket costs."""
+    ...
+
+
+@capability("till.label", version="1.0", effect=Effect.READ)
+def label(ask: Line) -> Total:
+    """Print a label: one front end alone has a printer."""
+    ...
+
+
+@implements(total)
+async def add_up(ask: Buy, ctx: Context) -> Total:
+    minor = summed(ctx.answer(price)(ask.lines))
+    if any(line.sku.startswith("wine") for line in ask.lines):  # one front end alone sells wine
+        minor += 25
+    if ctx.front_end == "west":
+        minor = minor - 1
+    return Total(minor=ctx.answer(unasked)(rounded(minor, ask.rounding)))
+
+
+def summed(prices: Sequence[int]) -> int:
+    if not prices:
+        raise Empty("there is nothing in it", remedy="put something in")
+    found = 0
+    for one in prices:
+        found += one if one > 0 else 0
+    return found
+
+
+def rounded(minor: int, how: str) -> int:
+    return minor if how == "none" else round(minor / 5) * 5
+
+
+@implements(label)
+async def printed(ask: Line, ctx: Context) -> Total:
+    return Total(minor=ask.minor)

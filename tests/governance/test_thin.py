@@ -1,0 +1,197 @@
+"""Planted faults are found, each and no other, and the index moves as it should."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isthmus.governance.thin import history, index, observe, report
+from isthmus.governance.thin.findings import weigh
+from isthmus.governance.thin.probes import Probes, observing
+from isthmus.kernel import Caller, FrontEnd, Pack, Platform, Registry, answers, errors
+from isthmus.kernel.host import Release
+from isthmus.runtime.replay.record import Recorder
+from isthmus.store import Database
+from tests.governance.planted import rules, till
+
+NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+CODES = ("north", "south", "west")
+
+
+def pack() -> Pack:
+    api, service = ModuleType("api", "Sells."), ModuleType("service")
+    for name in ("total", "label", "price", "unasked"):
+        setattr(api, name, getattr(till, name))
+    service.__dict__.update(add_up=till.add_up, printed=till.printed)
+    return Pack(name="till", owner="till team", api=api, service=(service,))
+
+
+def release(**settings: dict[str, str]) -> Release:
+    prices: dict[str, Callable[..., Any]] = {"north": rules.half, "south": rules.never_says, "west": rules.third}
+    front_ends = [
+        FrontEnd(
+            code=code,
+            name=code,
+            owner=code,
+            uses=("till.*",),
+            answers=(answers(till.price)(prices[code]),),
+            settings=settings.get(code, {}),
+        )
+        for code in CODES
+    ]
+    return Registry().add(pack(), *front_ends).freeze()
+
+
+async def record(database: Database, running: Release, calls: int) -> None:
+    """Let each front end buy: all cheap and dear goods, one alone wine; a wrong ask from one, a label from another."""
+    recorder = Recorder(database, running.points, chance=lambda: 0.0)
+    platform = Platform(running, database, clock=lambda: NOW, recorder=recorder)
+    for code in CODES:
+        caller = Caller(front_end=code)
+        for number in range(calls):
+            goods = [till.Line(sku="bread", minor=50), till.Line(sku="cake", minor=300 if number % 2 else 0)]
+            if code == "south" and number % 3 == 0:
+                goods.append(till.Line(sku="wine", minor=900))
+            rounding = "five" if number % 2 else "none"
+            await platform.call(till.total, till.Buy(lines=tuple(goods), rounding=rounding), caller)
+    for _ in range(calls):
+        await platform.call(till.label, till.Line(sku="bread", minor=1), Caller(front_end="north"))
+        with pytest.raises(errors.BadAsk):
+            await platform.call(till.total, till.Buy(lines=()), Caller(front_end="west"))
+    await recorder.flush()
+
+
+@pytest.fixture
+async def observed(database: Database) -> tuple[observe.Observed, Release]:
+    running = release(north={"receipt": "long"}, south={"bags": "paper"}, west={"bags": "none"})
+    await record(database, running, 60)
+    return await observe.observe(database, Platform(running, database)), running
+
+
+async def test_what_serves_one_front_end_alone_is_found_and_nothing_else(observed: tuple[observe.Observed, Release]):
+    found = weigh(observed[0], observed[1], date(2026, 5, 4)).findings
+    source, first = inspect.getsourcelines(till.add_up.function)
+    wine = first + next(at for at, text in enumerate(source) if "if any" in text)
+    named = first + next(at for at, text in enumerate(source) if 'ctx.front_end == "west"' in text)
+    lifted = {(one.front_end, one.where.rpartition("planted/")[2]) for one in found if one.verdict == "lift"}
+    assert lifted == {
+        ("south", f"till.py:{wine}"),
+        ("west", f"till.py:{named}"),
+        ("north", "till.label"),
+        ("north", "front end north"),
+    }
+    deleted = {one.what for one in found if one.verdict == "delete"}
+    assert deleted == {
+        "extension point till.unasked has no answer",
+        "answer south.never_says never had an opinion",
+        "option till.total:$.is_gift has one value in use",
+    }
+    assert all(one.evidence and one.next for one in found)
+
+
+async def test_what_was_observed_leaves_the_code_as_it_was(observed: tuple[observe.Observed, Release]):
+    before = till.rounded.__code__
+    with observing([Path(till.__file__)], Probes()):
+        assert till.rounded.__code__ is not before
+        assert till.rounded(13, "five") == 15
+    assert till.rounded.__code__ is before
+    assert till.rounded(13, "none") == 13
+
+
+async def test_a_report_is_kept_and_its_index_over_time(database: Database):
+    running = release()
+    await record(database, running, 40)
+    nothing = history.Past((index.Term(name="no-queue", value=None, evidence="no checkout"),))
+    found = await report.measure(database, Platform(running, database), nothing, NOW)
+    assert found.calls == {"north": 80, "south": 40, "west": 80}
+    assert found.index.value is not None
+    assert 0 < found.index.value < 60, "a platform that names a front end is fat"
+    assert found.index.weakest == "neutrality"
+    await report.keep(database, found)
+    assert await report.last(database) == found
+    assert await report.over_time(database) == [(NOW, found.index.value)]
+
+
+async def test_where_nothing_was_recorded_the_index_is_not_known(database: Database):
+    running = release()
+    found = await report.measure(database, Platform(running, database), history.Past(()), NOW)
+    assert (found.index.grade, found.index.value) == ("unknown", None)
+
+
+def test_where_there_was_nothing_before_growth_is_not_known():
+    assert index.sub_linear((0, 200), (0, 3), "May").value is None
+
+
+def terms(**values: float | None) -> dict[str, index.Term]:
+    named = {name.replace("_", "-"): value for name, value in values.items()}
+    return {name: index.Term(name=name, value=value, evidence="") for name, value in named.items()}
+
+
+GOOD = dict.fromkeys(("logic_out", "neutrality", "surface_used", "options_live", "no_queue", "sub_linear"), 0.9)
+
+
+def test_one_bad_term_is_not_hidden_behind_good_ones():
+    good = index.index_of(terms(**GOOD))
+    bad = index.index_of(terms(**{**GOOD, "no_queue": 0.4}))
+    assert (good.value, good.grade) == (90.0, "thin")
+    assert bad.value is not None
+    assert bad.value == pytest.approx(100 * (0.9**0.8 * 0.4**0.2) ** 0.75 * 0.4**0.25, abs=0.05)
+    assert (bad.weakest, bad.grade) == ("no-queue", "watch")
+
+
+@given(st.dictionaries(st.sampled_from(sorted(index.WEIGHTS)), st.floats(0, 1), min_size=1), st.data())
+def test_a_better_term_never_makes_the_index_worse(values: dict[str, float], data: st.DataObject):
+    name = data.draw(st.sampled_from(sorted(values)))
+    better = {**values, name: data.draw(st.floats(values[name], 1))}
+
+    def at(of: dict[str, float]) -> float:
+        found = index.index_of({key: index.Term(name=key, value=value, evidence="") for key, value in of.items()}).value
+        assert found is not None
+        return found
+
+    assert at(better) >= at(values) - 0.051  # both are rounded
+
+
+def test_the_platform_growing_faster_than_its_front_ends_lowers_the_term():
+    level = index.sub_linear((100, 100), (2, 3), "May")
+    along = index.sub_linear((100, 150), (2, 3), "May")
+    ahead = index.sub_linear((100, 400), (2, 3), "May")
+    assert level.value == along.value == 1.0
+    assert ahead.value is not None
+    assert ahead.value < 0.7
+
+
+def test_changes_of_a_front_end_that_needed_the_platform_are_read_from_git(tmp_path: Path):
+    def commit(message: str, **files: str) -> None:
+        for name, text in files.items():
+            path = tmp_path / name.replace("__", "/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        subprocess.run(["git", "add", "-A"], cwd=tmp_path, check=True)
+        subprocess.run(
+            ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", message],
+            cwd=tmp_path,
+            check=True,
+        )
+
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    name, pack_file = "front_ends__north__front_end.py", "src__till__service.py"
+    commit("both", **{name: "A = 1", pack_file: "def f(a):\n    return 1 if a else 2"})
+    commit("alone", **{name: "A = 2"})
+    commit("alone again", **{name: "A = 3"})
+    commit("platform", **{pack_file: "def f(a, b):\n    return 1 if a and b else 2"})
+    now = datetime.now(UTC) + timedelta(minutes=1)
+    queue, growth = history.past(tmp_path, tmp_path / "front_ends", (tmp_path / "src",), now).terms
+    assert (queue.name, round(queue.value or 0, 3)) == ("no-queue", 0.667)
+    assert "1 → 2 decisions, 1 → 1 front ends since the day of the first commit" in growth.evidence
+    outside = history.past(tmp_path, tmp_path.parent, (tmp_path / "src",), now)
+    assert [term.value for term in outside.terms] == [None, None]
