@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (("pack", "loyalty"), ("product", "clubprice"), ("provider", "invoice"), ("front-end", "north"))
 # Of providers beside payment's, with the name of one.
-KINDS = {"secrets": "keyring", "notification": "courier", "tax": "revenue", "shipping": "parcels"}
+KINDS = {"secrets": "keyring", "notification": "courier", "tax": "revenue", "shipping": "parcels", "media": "shelf"}
 
 
 class Installed:

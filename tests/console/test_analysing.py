@@ -17,7 +17,7 @@ async def test_an_analyst_asks_a_metric_and_passes_the_address_on(page: Page, se
     await page.get_by_label("order.sales", exact=True).check()
     await page.get_by_label("order.orders").check()
     await page.get_by_label("Over time").select_option("day")
-    await page.get_by_role("button", name="Ask", exact=True).click()
+    await page.get_by_role("button", name="Ask the question", exact=True).click()
     row = page.get_by_role("region", name="Rows").locator("tbody tr")
     await expect(row).to_have_count(1)
     orders, sales = (await row.locator("td.number").all_text_contents())[:2]
@@ -78,7 +78,7 @@ async def test_a_front_end_splits_by_its_own_attributes_and_another_is_not_offer
     asked = f"{served.address}/metrics?metrics=order.orders&policy"
     await page.goto(f"{asked}=north")
     await page.get_by_label("Split by").select_option("order.order.attributes.wrap")
-    await page.get_by_role("button", name="Ask", exact=True).click()
+    await page.get_by_role("button", name="Ask the question", exact=True).click()
     await expect(page.get_by_role("region", name="Rows").locator("tbody tr").first).to_contain_text("box")
     await page.goto(f"{asked}=south")
     await expect(page.get_by_label("Split by").locator("option", has_text="attributes")).to_have_count(0)

@@ -20,18 +20,19 @@ STARTS_WITHIN_S = 300  # of a busy machine
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the guides call with curl")
-@pytest.mark.parametrize("guide", ["ship-alone.md", "attributes.md", "sharing.md"])
+@pytest.mark.parametrize("guide", ["first-front-end.md", "ship-alone.md", "attributes.md", "sharing.md"])
 async def test_the_guide_does_what_it_says(database_url: str, tmp_path: Path, guide: str) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     (tmp_path / "bin").mkdir()
-    command = tmp_path / "bin" / "isthmus"
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m isthmus.cli "$@"\n')
-    command.chmod(0o755)
+    for name, module in (("isthmus", "isthmus.cli"), ("pytest", "pytest")):
+        command = tmp_path / "bin" / name
+        command.write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
+        command.chmod(0o755)
     environment = {
         **os.environ,
-        "PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "ISTHMUS_DATABASE_URL": database_url,
         "ISTHMUS_PORT": port,
         "COLUMNS": "200",

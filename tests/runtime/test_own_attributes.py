@@ -10,8 +10,9 @@ import pytest
 from isthmus.data.model.model import read_field
 from isthmus.kernel import FrontEnd, Meta, Value, errors
 from isthmus.kernel.host import CompiledFrontEnd, fit
-from isthmus.markings import Count, Derived, Measure, Metric, Where
+from isthmus.markings import Count, Derived, Has, Measure, Metric, Question, Rule, Segment, Where
 from isthmus.runtime.deploy.changes import attributes_compared, metrics_compared
+from isthmus.runtime.deploy.declared import problems_of
 from tests import shipped
 
 from .isolated import front_end_folder, loaded
@@ -69,6 +70,57 @@ BOXED = Derived(name="north.boxed", of="order.orders", where=Where("order.order.
     folder = front_end_folder(tmp_path, body, "tier", more='attributes={"order.order": Gift}, metrics=(BOXED,)')
     boxed = Derived(name="north.boxed", of="order.orders", where=Where("order.order.attributes.wrap", "=", "box"))
     assert shipped.build([loaded(folder, mode)]).line("north").front_end.metrics == (boxed,)
+
+
+BRINGS = """
+from isthmus.markings import Question, Rule, Segment, Term, Where
+
+BRINGS = (
+    Segment(code="boxed", version=1, metric="order.orders", member="order.order.member_id", least=2),
+    Rule(name="wrapped", entity="order.order", holds=Where("order.order.attributes.wrap", "is not null")),
+    Term(name="wrap", doc="What is around a gift."),
+    Question(name="north.weekly", metrics=("order.sales",), by=("time:week",), daily="06:00"),
+)
+"""
+
+
+@pytest.mark.parametrize("mode", ["inline", "process"])
+def test_what_a_front_end_brings_of_data_is_the_same_wherever_it_runs(tmp_path: Path, mode: str) -> None:
+    folder = front_end_folder(tmp_path, BODY + BRINGS, "tier", more='attributes={"order.order": Gift}, brings=BRINGS')
+    brings = shipped.build([loaded(folder, mode)]).line("north").front_end.brings
+    assert [type(one).__name__ for one in brings] == ["Segment", "Rule", "Term", "Question"]
+    assert brings[3] == Question(name="north.weekly", metrics=("order.sales",), by=("time:week",), daily="06:00")
+
+
+@pytest.mark.parametrize(
+    ("brought", "said"),
+    [
+        (
+            Segment(code="big", version=1, metric="order.salez", member="order.order.member_id"),
+            "no metric 'order.salez'",
+        ),
+        (Segment(code="big", version=1, metric="order.sales", member="memberid"), "no field of order.order 'memberid'"),
+        (
+            Rule(name="r", entity="order.order", holds=Where("totl_minor", ">", 0)),
+            "order.order 'totl_minor'",
+        ),
+        (Rule(name="r", entity="order.order", holds=Where("total_minor", ">", "x")), "'x' is no value of"),
+        (Question(name="north.q", metrics=("order.sales",), by=("time:mont",)), "'mont' is no grain of time"),
+        (Question(name="q", metrics=("order.sales",)), "call it north.q"),
+        (Count(name="north.c", of="order.order"), "brings a Count, which nothing reads"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_before_the_front_end_goes_live(brought: object, said: str) -> None:
+    front_end = FrontEnd(code="north", name="N", owner="n", brings=(brought,))
+    (problem,) = problems_of(front_end, shipped.PACKS)
+    assert said in problem
+    assert problems_of(FrontEnd(code="north", name="N", owner="n", brings=(GOOD,)), shipped.PACKS) == []
+
+
+GOOD = Segment(
+    code="big", version=1, metric="order.sales", member="order.order.member_id", front_end="front_end",
+    where=(Has("member.membership", "order.orders", ">=", 2),),
+)  # fmt: skip
 
 
 def test_a_version_says_what_it_makes_of_metrics() -> None:

@@ -29,10 +29,12 @@ from isthmus.gateway.auth import Clients
 from isthmus.gateway.connections import PER_ADDRESS_MAX, LimitedConnection
 from isthmus.gateway.cors import with_cors
 from isthmus.gateway.deploys import DeployEndpoint
+from isthmus.gateway.files import FileService
 from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
+from isthmus.manifest import Files, brought
 from isthmus.runtime.events.copies import consumer as forgotten_copies
 from isthmus.runtime.events.durable import DurableCalls
 from isthmus.runtime.schedule import keep_running
@@ -128,6 +130,8 @@ def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | 
     )
     deploying = DeployEndpoint(deploy_context(running), gateway.admit, running.config.root, process.command("deploy"))
     gateway.mount("/deploy", deploying)
+    for files in brought(running.packs, Files):
+        gateway.mount(files.path, FileService(running.platform, files, gateway.admit))
     if data is not None:
         from isthmus.gateway.metrics import MetricsService
 

@@ -23,6 +23,7 @@ class ProviderKind(enum.StrEnum):
     NOTIFICATION = "notification"
     TAX = "tax"
     SHIPPING = "shipping"
+    MEDIA = "media"
 
 
 Kind = Annotated[ProviderKind, typer.Option(help="What it is for.")]

@@ -15,12 +15,13 @@ import msgspec
 
 from isthmus.kernel import Capability, errors
 from isthmus.kernel.host import json_schema
+from isthmus.language import mark
 
 Json = dict[str, Any]
 FieldKind = Literal["text", "number", "choice", "yes-no", "json", "lines", "group", "rows"]
 ROWS_MAX: Final = 200  # in one form: more is sent by a program
 
-_HINTS: Final = {"uuid": "an id of 36 characters", "date-time": "2026-01-15T12:00:00Z", "date": "2026-01-15"}
+_HINTS: Final = {"uuid": mark("an id of 36 characters"), "date-time": "2026-01-15T12:00:00Z", "date": "2026-01-15"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +170,7 @@ def type_name(schema: Json) -> str:
     if "enum" in schema:
         return " | ".join(map(str, schema["enum"]))
     if schema.get("type") == "array":
-        return f"list of {type_name(schema.get('items', {}))}"
+        return mark(f"list of {type_name(schema.get('items', {}))}")
     return str(schema.get("format") or schema.get("type", "any"))
 
 

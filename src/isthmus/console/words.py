@@ -12,7 +12,7 @@ import msgspec
 from babel import dates, numbers
 from markupsafe import Markup, escape
 
-from isthmus.language import current, gettext, translated
+from isthmus.language import ENGLISH, current, gettext, translated
 from isthmus.language.extract import is_example
 from isthmus.values import decimals
 
@@ -149,6 +149,22 @@ def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def documented(text: str) -> str:
+    """Write a documentation on one line."""
+    return " ".join(translated(" ".join(part.split())) for part in text.strip().split("\n\n"))
+
+
+def refusal(text: str) -> str:
+    """Write an error as traces keep it: `slug: what happened at $.path; what to do`."""
+    if current() is ENGLISH:
+        return text
+    slug, _, said = text.partition(": ")
+    what, _, remedy = said.rpartition("; ")
+    what, at, path = what.partition(" at $")
+    place = f" (${path})" if at else ""
+    return f"{slug}: {translated(what)}{place}; {translated(remedy)}" if what else translated(text)
+
+
 def prose(text: str) -> Markup:
     """Write a documentation as paragraphs; indented parts as they are, names in backticks as code."""
     parts: list[Markup] = []
@@ -174,6 +190,8 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "first_line": first,
     "inline": inline,
     "translated": translated,
+    "documented": documented,
+    "refusal": refusal,
     "capitalised": capitalised,
     "prose": prose,
 }

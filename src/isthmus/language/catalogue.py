@@ -14,6 +14,10 @@ from babel.messages.pofile import read_po
 
 PLACE: Final = "locale/{}/LC_MESSAGES/messages.po"
 VALUE: Final = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+QUOTED: Final = r"""(?:'[^']*'|"[^"]*"|[^ ]*)"""  # of two values side by side the first is one word
+PART: Final = r"(?:(?!: |\. ).)*"  # in a sentence of few words of its own no value is a sentence
+WORD: Final = re.compile(r"[A-Za-z]{2,}")
+WORDS_LEAST: Final = 3
 KEPT: Final = 4_096  # sentences remembered by a catalogue: more than all pages show of one platform
 NESTED_MAX: Final = 3  # a sentence with a sentence in it; deeper is data
 
@@ -80,10 +84,14 @@ def shape_of(message: str) -> Shape:
     """Return the shape of a sentence with `{names}` in it."""
     pieces = VALUE.split(message)
     words, names = pieces[::2], pieces[1::2]
+    is_short = len(WORD.findall("".join(words))) < WORDS_LEAST
     written = re.escape(words[0])
     seen: set[str] = set()
-    for name, after in zip(names, words[1:], strict=True):
-        written += (f"(?P={name})" if name in seen else f"(?P<{name}>.*?)") + re.escape(after)
+    for at, (name, after) in enumerate(zip(names, words[1:], strict=True)):
+        is_beside, begins = not after and at < len(names) - 1, at == 0 and not words[0]
+        value = QUOTED if is_beside else PART if is_short else ".*"
+        written += f"(?P={name})" if name in seen else f"(?P<{name}>{value}{'' if is_beside or begins else '?'})"
+        written += re.escape(after)
         seen.add(name)
     return Shape(re.compile(written, re.DOTALL), words[0], words[-1], message)
 

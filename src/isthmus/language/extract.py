@@ -17,7 +17,8 @@ from typing import Final
 from jinja2.ext import babel_extract
 
 NAMES: Final = re.compile(r"[a-z_][a-z0-9_]*")
-DECLARED: Final = ("capability", "extension_point", "event")
+DECLARED: Final = ("capability", "flow", "extension_point", "event")
+PUBLISHED: Final = ("api", "values", "errors")  # modules whose classes the catalogue and the console describe
 SAID: Final = ("doc", "description", "remedy", "group", "menu", "sentence")  # keywords whose text is shown
 TEMPLATE_OPTIONS: Final = {"trimmed": "true", "silent": "false"}
 FIRST_SHOWN: Final = ("mark", "gettext", "Found")  # calls whose first argument is shown
@@ -46,7 +47,7 @@ def _messages(file: Path) -> Iterator[str]:
             for _, _, message, _ in babel_extract(source, KEYWORDS, (), TEMPLATE_OPTIONS):
                 yield from (message,) if isinstance(message, str) else (one for one in message or () if one)
     elif file.suffix == ".py":
-        yield from sentences(file.read_text(), is_api=file.stem == "api" or file.parent.name == "api")
+        yield from sentences(file.read_text(), is_api=file.stem in PUBLISHED or file.parent.name in PUBLISHED)
 
 
 def sentences(source: str, *, is_api: bool = False) -> Iterator[str]:

@@ -32,9 +32,9 @@ def update(package: Path, locale: str, leave_out: Collection[str] = ()) -> Updat
     kept = read(file, locale)
     made = Catalog(locale=locale, charset="utf-8", fuzzy=False)
     made.creation_date = made.revision_date = kept.creation_date  # a file that says the same is the same
-    for message, places in sorted(messages_in(package, leave_out).items()):
+    for message in sorted(messages_in(package, leave_out)):  # places in files would be in the way of every merge
         before = kept.get(message)
-        made.add(message, before.string if before else "", auto_comments=[", ".join(places[:3])])
+        made.add(message, before.string if before else "")
     text = io.BytesIO()
     write_po(text, made, width=WIDTH, omit_header=True, ignore_obsolete=True)
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """For the tests of a company's own packs, products, providers and front ends."""
 
 from .providers import (
+    FileStoreContract,
     NotificationSenderContract,
     PaymentProviderContract,
     RateServiceContract,
@@ -9,6 +10,7 @@ from .providers import (
 )
 
 __all__ = [
+    "FileStoreContract",
     "NotificationSenderContract",
     "PaymentProviderContract",
     "RateServiceContract",

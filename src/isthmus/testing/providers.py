@@ -7,6 +7,8 @@ class TestAcme(PaymentProviderContract):
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -16,6 +18,7 @@ import pytest
 from isthmus.kernel import errors
 from isthmus.manifest import Secrets
 from isthmus.packs.fulfilment import api as fulfilment
+from isthmus.packs.media import api as media
 from isthmus.packs.notification import api as notification
 from isthmus.packs.payment import api as payment
 from isthmus.packs.tax import api as tax
@@ -251,3 +254,37 @@ class RateServiceContract:
             lines=(fulfilment.RateLine(sku="tea", quantity=2, weight_grams=250),),
             destination=destination,
         )
+
+
+class FileStoreContract:
+    """The tests of a store of files, in which AT_ONCE may put one name at the same time."""
+
+    AT_ONCE = 3
+
+    async def store(self) -> media.FileStore:
+        """Return a store; what others keep there does not matter."""
+        raise NotImplementedError
+
+    async def test_what_was_put_is_there_byte_for_byte(self) -> None:
+        store, content = await self.store(), uuid4().bytes * 5_000
+        name = self._name(content)
+        assert (await store.has(name), await store.get(name)) == (False, None)
+        await store.put(name, content)
+        assert await store.has(name)
+        assert await store.get(name) == content
+
+    async def test_a_file_may_be_put_again_and_by_several_at_once(self) -> None:
+        store, content = await self.store(), uuid4().bytes * 5_000
+        name = self._name(content)
+        for _ in range(2):
+            await asyncio.gather(*(store.put(name, content) for _ in range(self.AT_ONCE)))
+        assert await store.get(name) == content
+
+    async def test_one_file_is_not_another(self) -> None:
+        store, contents = await self.store(), [uuid4().bytes for _ in range(3)]
+        for content in contents:
+            await store.put(self._name(content), content)
+        assert [await store.get(self._name(content)) for content in contents] == contents
+
+    def _name(self, content: bytes) -> str:
+        return f"{hashlib.sha256(content).hexdigest()}.png"

@@ -19,6 +19,8 @@ FRONT_END = FrontEnd(
         "inventory.*",
         "loyalty.*",
         "member.*",
+        "messages.*",
+        "notification.*",
         "order.*",
         "payment.*",
         "pricing.*",
@@ -26,5 +28,5 @@ FRONT_END = FrontEnd(
         "tax.*",
     ),
     products=(CLUBPRICE,),
-    answers=(answers.a_stamp_for_ten_euros,),
+    answers=(answers.a_stamp_for_ten_euros, answers.thanks_for_reading),
 )

@@ -21,7 +21,7 @@ from isthmus.markings import AnyMetric
 from ..errors import NotAnswered, StaleData
 from ..lake import rates
 from ..lake.reader import Reader, Snapshots, Table
-from ..model.ask import ROWS, Ask, calendar, in_calendar, leaves
+from ..model.ask import ROWS, Ask, in_calendar, leaves
 from ..model.attributes import Attributed, Declared
 from ..model.calendars import PERIODS
 from ..model.model import OWN, Model
@@ -212,9 +212,7 @@ class Metrics:
                 "a period up to one moment less that up to another shows what few did in between",
                 remedy="leave `as_of` out, or ask for the metric that it is made of, by whole months",
             )
-        usual = in_calendar(Ask(), planned.model.calendar)
-        is_usual = calendar(planned.ask) == calendar(usual)
-        if policy.cells_min and not (is_usual and all(by.grain is None or by.grain in PERIODS for by in planned.by)):
+        if policy.cells_min and not _is_everybodys(planned):
             raise NotAnswered(
                 "periods that are cut otherwise than everybody's would show, beside those, single days",
                 remedy="leave `week_starts`, `year_starts`, weekdays and periods of your own out",
@@ -379,6 +377,13 @@ class Metrics:
         known[place] = value
         while len(known) > CACHED_MAX:
             known.popitem(last=False)
+
+
+def _is_everybodys(planned: Plan) -> bool:
+    """Return whether a question's periods are those of everybody who does not say otherwise."""
+    usual = in_calendar(Ask(), planned.model.calendar)
+    is_usual = (planned.ask.week_starts, planned.ask.year_starts) == (usual.week_starts, usual.year_starts)
+    return is_usual and all(by.grain is None or by.grain in PERIODS for by in planned.by)
 
 
 def _person(policy: Policy) -> str | None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import cast
 
 from isthmus.kernel import FrontEnd, Pack, errors
-from isthmus.markings import AnyMetric, Metric
+from isthmus.markings import AnyMetric, Has, Metric
 
 from ..errors import NeedsTime
 from ..model.ask import GRAINS, Ask, zone
@@ -25,11 +25,12 @@ _ANY_TIME = datetime(2020, 1, 1, tzinfo=UTC)  # periods end somewhere; whether t
 
 def problems_of(packs: Iterable[Pack], front_end: FrontEnd) -> list[str]:
     """Return what is wrong with a front end's own metrics, each with the metric and what to write instead."""
-    return list(_problems(_model(tuple(packs)), front_end)) if front_end.metrics else []
+    return list(_problems(model_of(tuple(packs)), front_end)) if front_end.metrics else []
 
 
 @lru_cache(maxsize=8)
-def _model(packs: tuple[Pack, ...]) -> Model:
+def model_of(packs: tuple[Pack, ...]) -> Model:
+    """Return the model of packs; the same ones are read once."""
     return read_packs(packs)
 
 
@@ -87,10 +88,15 @@ def _planned(model: Model, metric: AnyMetric) -> Plan:
         raise first
 
 
+def any_row(_scope: Scope, _condition: Has) -> str:
+    """Return SQL in the place of a condition on a metric, which is looked at when it is planned."""
+    return "true"
+
+
 def _write_conditions(planned: Plan) -> None:
     """Raise what is wrong with the filters of a plan: a field that is none, a value that it cannot have."""
     for leg in planned.legs:
-        scope = Scope(Parameters(planned.model, zone(planned.ask), {}), leg.root, "r", leg.time, leg.shift)
+        scope = Scope(Parameters(planned.model, zone(planned.ask), {}, has=any_row), leg.root, "r", leg.time, leg.shift)
         for cell in leg.cells:
             if "front_end" in planned.model.entity(leg.root).fields:
                 conjunction(scope, cell.filters, "a metric")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from isthmus import markings as m
-from isthmus.markings import Filter, Grain, Has
+from isthmus.markings import Filter, Grain, Has, Where
 
 from ..errors import BadMetric, NeedsTime, NoPath, NotADimension, UnknownName
 from ..model.ask import Ask, calendar, grained, in_calendar, metrics_in
@@ -102,7 +102,7 @@ def plan(
     counts rows, None counts nothing. With `is_divided` they are counted without the metrics' own filters, in all parts
     that `flags_of` divides rows into. Raises the errors of `errors.py`, each with what to do next.
     """
-    ask = in_calendar(ask, model.calendar)
+    ask = in_calendar(ask, model.calendar) if ask.week_starts == "usual" or not ask.year_starts else ask
     names = Names(model)
     by = _dimensions(model, ask)
     _check_order(ask, by)
@@ -138,7 +138,7 @@ def _conditions(ask: Ask, legs: Iterable[FactScan]) -> set[Has]:
     filters = [*ask.where]
     for cell in (cell for leg in legs for cell in leg.cells):
         filters += [one for one in _all_filters(cell) if not isinstance(one, Within | Flag)]
-    return {has for one in filters for has in metrics_in(one)}
+    return {has for one in filters if not isinstance(one, Where) for has in metrics_in(one)}
 
 
 def _plan_of(model: Model, ask: Ask, has: Has, now: datetime) -> Plan:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from isthmus.data.model import brought, front_end_events
-from isthmus.data.query import front_end_metrics
+from isthmus.data.model import front_end_events
+from isthmus.data.query import front_end_data, front_end_metrics
 from isthmus.kernel import FrontEnd, Pack
 from isthmus.manifest import job_problems
 
@@ -19,5 +19,5 @@ def problems_of(front_end: FrontEnd, packs: Iterable[Pack]) -> list[str]:
         *job_problems(front_end),
         *front_end_events.problems_of(front_end),
         *front_end_metrics.problems_of(packs, front_end),
-        *brought.problems_of(front_end),
+        *front_end_data.problems_of(packs, front_end),
     ]

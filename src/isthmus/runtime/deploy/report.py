@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from isthmus.kernel import Platform, Value
 from isthmus.kernel.host import Release
+from isthmus.language import mark
 
 from ..shadow import shadow as shadows
 from ..shadow.shadow import Shadow
@@ -88,10 +89,13 @@ async def as_deployed(
 
 def _sentence(code: str, made: Rollout | None, names: dict[str, str], is_in_folder: bool) -> str:
     if made is None or (made.stable is None and made.staged is None):
-        what = "the folder's own runs" if is_in_folder else "nothing runs"
-        return f"{code}: not deployed; {what}"
-    stable = names.get(made.stable, "?") if made.stable else "the folder's own"
-    staged = f", {names.get(made.staged, '?')} for {made.percent} of 100 members" if made.staged else ""
-    beside = ", and wins over the folder of the same code" if is_in_folder and made.stable else ""
-    why = f": {made.reason}" if made.reason else ""
-    return f"{code}: {stable} runs{staged}{beside} ({made.kind} by {made.made_by}, {made.made_at:%Y-%m-%d %H:%M}{why})"
+        what = mark("the folder's own runs") if is_in_folder else mark("nothing runs")
+        return f"{code}: " + mark(f"not deployed; {what}")
+    stable = names.get(made.stable, "?") if made.stable else mark("the folder's own")
+    staged = names.get(made.staged, "?") if made.staged else ""
+    runs = mark(f"{stable} runs, {staged} for {made.percent} of 100 members") if staged else mark(f"{stable} runs")
+    if is_in_folder and made.stable:
+        runs = mark(f"{runs}, and wins over the folder of the same code")
+    kind, by, at = made.kind, made.made_by, f"{made.made_at:%Y-%m-%d %H:%M}"
+    why, since = made.reason, mark(f"{runs} ({kind} by {by}, {at})")
+    return f"{code}: " + (mark(f"{runs} ({kind} by {by}, {at}: {why})") if why else since)

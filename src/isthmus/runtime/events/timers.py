@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from isthmus.kernel import Value, encode, errors, ports
 from isthmus.kernel.host import Release, event_kind
+from isthmus.language import mark
 from isthmus.manifest import After, Daily, Every, Job, brought
 from isthmus.store import Database, Event
 
@@ -193,7 +194,7 @@ def _status(code: str, job: Job, last: ports.Row | None, waiting: ports.Row | No
 def in_words(when: Every | Daily | After) -> str:
     """Return when a job runs, as a page says it."""
     if isinstance(when, Every):
-        return f"every {when.seconds:g} s"
+        return mark(f"every {when.seconds:g} s")
     if isinstance(when, Daily):
-        return f"daily at {when.at} {when.zone}"
-    return f"{when.days:g} days after {event_kind(when.event).name}"
+        return mark(f"daily at {when.at} {when.zone}")
+    return mark(f"{when.days:g} days after {event_kind(when.event).name}")

@@ -3,7 +3,7 @@
 Each call runs inside one transaction: by the old version, the new one and, where they differ, the old one again, each
 under a savepoint that is rolled back. So all three meet the same rows, nothing stays, and no event leaves. What the old
 version answers otherwise the second time is noise, and so is what others changed meanwhile. Time and ids are those of
-the recording.
+the recording; a write has ids of its own, the same in all three runs, since the rows of the recorded call are there.
 
 A run's rows are locked until its savepoint is rolled back. Constraints that are checked at the commit only
 are not. Calls in steps ask the outside world, so they are not run.
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from isthmus.kernel import Caller, Effect, Platform, decode, errors
-from isthmus.kernel.host import BoundCapability, Call, DeadlinePassed, Release, Trace, trace_now, within
+from isthmus.kernel.host import BoundCapability, Call, DeadlinePassed, Release, Trace, new_call_id, trace_now, within
 from isthmus.store import Database
 
 from . import recorded
@@ -86,8 +86,8 @@ async def compared(
 ) -> bool:
     """Return whether both answer the same; also where they cannot be asked, which is counted apart.
 
-    as_id: another id than the recorded one, where the rows of the recorded call are there already. limit_ms: for each
-    run, where that is shorter than its deadline.
+    as_id: the id that the runs have; without it the recorded one, and one of their own where they write. limit_ms: for
+    each run, where that is shorter than its deadline.
     """
     try:
         asked = [_ready(platform, call) for platform in platforms]
@@ -95,14 +95,19 @@ async def compared(
         count.unreadable += 1
         count.note(f"{call.capability} {call.version}: {refused}")
         return True
-    runs = await _runs(database, platforms, call, asked, as_id or call.call_id, limit_ms)
+    call_id = as_id or (call.call_id if _reads(asked) else new_call_id(call.now))
+    runs = await _runs(database, platforms, call, asked, call_id, limit_ms)
     if _is_away(runs.now) and not _is_away(runs.was):  # a moment's lock, or the version itself: once more tells
-        runs = await _runs(database, platforms, call, asked, as_id or call.call_id, limit_ms)
+        runs = await _runs(database, platforms, call, asked, call_id, limit_ms)
     if _is_away(runs.was):
         count.unreadable += 1
         count.note(f"{call.capability}: not compared, {runs.was}")
         return True
     return _counted(count, call, runs)
+
+
+def _reads(asked: list[tuple[BoundCapability, Any]]) -> bool:
+    return all(offered.capability.effect is Effect.READ for offered, _ in asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ SHOWN: Final = (  # words of orders, payments and returns that stand on the page
     *(mark("placed"), mark("paid"), mark("part shipped"), mark("shipped"), mark("completed"), mark("cancelled")),
     *(mark("expired"), mark("requested"), mark("approved"), mark("rejected"), mark("received"), mark("refunded")),
     *(mark("pending"), mark("authorised"), mark("captured"), mark("refused"), mark("voided"), mark("part refunded")),
-    *(mark("normal"), mark("presale"), mark("online"), mark("app"), mark("store"), mark("order"), mark("closed")),
+    *(mark("standard"), mark("presale"), mark("online"), mark("app"), mark("store"), mark("order"), mark("closed")),
 )
 
 
