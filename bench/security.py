@@ -13,7 +13,7 @@ from typing import Any
 
 from bench import _shop as shop
 from bench.orders import CLIENTS, GOODS, LINES, UNITS, Buying, _over_http
-from bench.paid import Took, _Meter
+from bench.paid import Meter, Took
 
 Row = dict[str, Any]
 
@@ -27,7 +27,7 @@ def rows(rounds: int) -> list[Row]:
 
 async def _audit(rounds: int) -> list[Row]:
     async with AsyncExitStack() as stack:
-        sides: list[tuple[_Meter, list[Buying]]] = []
+        sides: list[tuple[Meter, list[Buying]]] = []
         for name, leave_out in (("with", ()), ("without", ("audit",))):
             url = await stack.enter_async_context(shop.database(f"audit_{name}"))
             key = await shop.stocked(url, GOODS, UNITS)
@@ -35,7 +35,7 @@ async def _audit(rounds: int) -> list[Row]:
             buyers = [await shop.Buyer.connect(server.port, key) for _ in range(CLIENTS)]
             for buyer in buyers:
                 stack.callback(buyer.close)
-            meter = await _Meter.of(url, server.process)
+            meter = await Meter.of(url, server.process)
             stack.push_async_callback(meter.close)
             sides.append((meter, _over_http(buyers)))
             await meter.turn(sides[-1][1])  # statements are prepared, caches are warm

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from rich.progress import Progress
 
-from demo import shelf
+from demo import group, shelf
 from demo.source import Source
 from isthmus.app.platform import Running
 from isthmus.kernel import Caller
@@ -38,6 +38,7 @@ async def everything(running: Running, source: Source, progress: Progress) -> Me
     """Load all, and return the member ids by front end and household."""
     await _products(running, source, progress)
     members = await _members(running, source, progress)
+    await group.join(running, members)
     await _prices(running, source, progress)
     await _stock(running, source, progress)
     await _delivery(running, source)
@@ -160,19 +161,23 @@ async def _prices(running: Running, source: Source, progress: Progress) -> None:
 
 
 async def _stock(running: Running, source: Source, progress: Progress) -> None:
-    by_front_end: dict[str, list[inventory.Receipt]] = defaultdict(list)
+    """Receive what will be sold: into a front end's own locations, or into the group's that it sells from."""
+    by_owner: dict[str, list[inventory.Receipt]] = defaultdict(list)
     online: dict[str, set[str]] = defaultdict(set)
     for front_end, sku, location, quantity in source.sold():
-        by_front_end[front_end].append(inventory.Receipt(sku=sku, quantity=quantity, location=location))
-        online[front_end].add(sku)
-    for front_end, skus in online.items():
-        by_front_end[front_end] += [
+        whose = group.owner(running) if front_end in group.SELLERS else front_end
+        by_owner[whose].append(inventory.Receipt(sku=sku, quantity=quantity, location=location))
+        online[whose].add(sku)
+    for whose, skus in online.items():
+        by_owner[whose] += [
             inventory.Receipt(sku=sku, quantity=ONLINE_STOCK, location=WAREHOUSE) for sku in sorted(skus)
         ]
-    for front_end, receipts in by_front_end.items():
+    for front_end, receipts in by_owner.items():
         places = tuple(_place(code) for code in sorted({receipt.location for receipt in receipts}))
         for part in _parts(places):
             await running.platform.call(inventory.put_locations, inventory.PutLocations(items=part), caller(front_end))
+            if front_end == group.owner(running):
+                await group.lend(running, part)
         numbered = list(enumerate(_parts(receipts)))
         await _each(
             progress,

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from demo import load, replay, shops
+from demo import group, load, replay, shops
 from demo.source import Source
 from isthmus.app import platform as app_platform
 from isthmus.app import server as app_server
@@ -87,6 +87,7 @@ async def _sell(
             refused = await replay.baskets(running, source, members, chosen.concurrency, progress)
             ended = time.perf_counter()
         report = await replay.report(running, source, refused)
+        report["lent"] = await group.sold_for(running)
         report["seconds"] = {"load": round(loaded - began, 1), "sell": round(ended - loaded, 1)}
         key = await auth.create_client(running.database, "fresh", "demo", None)
         shop_keys = {code: await auth.create_client(running.database, code, "shop", None) for code in shops.CODES}
@@ -132,6 +133,8 @@ def _show(report: dict[str, Any], screen: Console) -> None:
             "[green]yes" if is_equal else "[red]no",
         )
     screen.print(table)
+    for lent in report["lent"]:
+        screen.print(f"{lent['seller']} sold {lent['units']:,} units from the stock of {lent['owner']}")
     screen.print(f"loaded in {report['seconds']['load']} s, sold in {report['seconds']['sell']} s")
     if not report["equal"]:
         screen.print("[red]The totals differ from the source; `--json` shows both sides.")

@@ -33,3 +33,9 @@ def test_a_terminal_folds_what_is_too_wide_and_cuts_nothing(width: int) -> None:
     assert max(map(len, shown.splitlines())) <= width
     columns = zip(*(line.split("│")[1:-1] for line in shown.splitlines() if line.startswith("│")), strict=True)
     assert ["".join("".join(column).split()) for column in columns] == ["".join(name.split()) for name in NAMES]
+
+
+def test_a_sentence_with_a_path_is_on_one_line_in_a_pipe() -> None:
+    text = io.StringIO()
+    Screen(file=text, force_terminal=False, width=80, color_system=None).print(f"the answer stands at {PATH}")
+    assert text.getvalue() == f"the answer stands at {PATH}\n"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from playwright.async_api import Page, expect
 
 from isthmus.console.receipts import PAGE_SIZE
+from isthmus.kernel import encode
+from isthmus.markings import Question
 
 from .conftest import Served, ended, land
 
@@ -110,3 +112,26 @@ async def test_quality_is_checked_on_what_has_landed(page: Page, served: Served)
     await expect(rules.locator(".state.good").first).to_be_visible()
     await page.goto(f"{served.address}/quarantine")
     await expect(page.locator(".empty")).to_contain_text("Nothing is in quarantine")
+
+
+async def test_a_kept_question_is_asked_from_its_page_and_stands_in_the_catalogue(page: Page, served: Served) -> None:
+    await served.sell("tea")
+    await land(page, served)
+    exports = served.data / "exports"
+    (exports / "questions").mkdir(parents=True)
+    kept = Question(name="tea-sales", metrics=("order.orders",), doc="How many orders there are.", owner="tea team")
+    (exports / "questions" / "tea-sales.json").write_bytes(encode(kept))
+    await page.goto(f"{served.address}/questions")
+    row = page.locator("tbody tr", has_text="tea-sales")
+    await row.get_by_role("button", name="Ask now").click()
+    await expect(row).to_contain_text("tea-sales.csv")
+    name, count = (exports / "tea-sales.csv").read_text().split()
+    assert (name, int(count) >= 1) == ("order.orders", True)
+    await row.get_by_role("link", name="Receipt").click()
+    await expect(page.locator("h1")).to_contain_text("the same number today")
+    await page.goto(f"{served.address}/catalogue")
+    await page.get_by_label("Words").fill("tea-sales")
+    await page.get_by_role("button", name="Find", exact=True).last.click()
+    found = page.locator("main tbody tr")
+    await expect(found).to_have_count(1)
+    await expect(found).to_contain_text("How many orders there are.")

@@ -14,6 +14,20 @@ from .conftest import Served
 OWNED = "insert into inventory.location values ('north', 'hall', 'Hall', 'DE', '', 0, true)"
 
 
+LENT = """
+insert into inventory.stock (front_end, sku, location, on_hand) values ('north', 'pot', 'hall', 8);
+insert into inventory.lent values (gen_random_uuid(), 'pot', 'north', 'hall', 'south', null, 12, 5)
+"""
+
+
+async def test_what_was_sold_from_whose_stock_is_shown_to_the_owner(page: Page, served: Served) -> None:
+    async with served.shop.database.platform() as session:
+        for statement in LENT.split(";"):
+            await session.execute(statement)
+    await page.goto(f"{served.address}/lent-stock?front_end=north")
+    await expect(page.locator("tbody tr")).to_have_text("pothallnorthsouth57")
+
+
 async def test_a_grant_is_seen_with_its_bounds_and_taken_back(page: Page, served: Served) -> None:
     draft = sharing.Draft(kind="inventory.location", name="hall", to="south", bounds={"most": 12}, reason="for spring")
     async with served.shop.database.platform_transaction() as session:

@@ -21,9 +21,21 @@ def test_the_first_baskets_of_the_year_come_to_what_the_source_says() -> None:
     report = json.loads(said(environment, "demo", "--orders", str(BASKETS), "--exit", "--json"))
     assert report["equal"] is True
     assert report["total"]["minor"] == report["total"]["source_minor"] > 0
+    assert {one["owner"] for one in report["lent"]} == {"group"}
+    assert {one["seller"] for one in report["lent"]} <= {"brand", "market"}
+    assert sum(one["units"] for one in report["lent"]) == _units_of("brand", "market")
     sold = sum(found["orders"] for found in report["front_ends"].values())
     assert sold >= BASKETS  # a basket is an order in each business line that it has goods of
     metrics_equal_the_source_by_front_end_department_and_week(environment)
+
+
+def _units_of(*front_ends: str) -> int:
+    """Return how many units of known goods the baskets of front ends take, as the source says."""
+    names = ", ".join(f"'{code}'" for code in front_ends)
+    ((units,),) = Source(BASKETS).rows(f"""
+        select sum(quantity)::bigint from chosen join products on product_id = sku
+        where is_known and quantity > 0 and front_end in ({names})""")
+    return units
 
 
 def metrics_equal_the_source_by_front_end_department_and_week(environment: dict[str, str]) -> None:

@@ -10,7 +10,8 @@ PACK_LINES = {  # code without the manifest and the pages, which nobody reads to
     "inventory": 1_880,  # one SKU answered together (decision 0020), and exact over all that a stock is lent to (0049)
     "order": 2_190,  # one book of refunds, what will never come is closed, each to the cent; who is erased is forgotten
     "payment": 1_460,  # what a provider says is written with what follows (docs/decisions/0029), and one over HTTP
-    "promotion": 1_890,  # parts of bundles that share goods are matched for the best; coupons of a person can be erased
+    "member": 1_500,  # a programme of several front ends has accounts and lots of its own: decision 0050
+    "promotion": 2_060,  # parts of bundles are matched for the best, and limits hold over all shops: decision 0051
 }
 
 KERNEL_LINES = 2_600  # docs/decisions/0005 says what they are for; 0045 what who may and what is kept took

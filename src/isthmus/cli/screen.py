@@ -18,11 +18,13 @@ class Screen(Console):
     """A console on which no cell of a table is cut: a terminal folds it, a pipe gets the table as wide as it is."""
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print; a table whole."""
+        """Print: a table whole, and a sentence on one line where nobody sees the line's end."""
         narrow = self.width
-        for one in objects:
-            if isinstance(one, Table):
-                self.width = max(self.width, self._needed(one))
+        tables = [one for one in objects if isinstance(one, Table)]
+        for table in tables:
+            self.width = max(self.width, self._needed(table))
+        if not tables and not self.is_terminal:
+            options.setdefault("soft_wrap", True)  # a path that is broken over two lines can't be copied
         super().print(*objects, **options)
         self.width = narrow
 

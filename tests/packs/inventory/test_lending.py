@@ -338,14 +338,14 @@ async def test_quotas_hold_when_connections_are_killed_and_grants_come_and_go(gr
 
     async def client(number: int) -> None:
         code = ("house", "north", "south")[number % 3]
-        for turn in range(4):
+        for turn in range(2):
             reference, came = f"{code}-{number}-{turn}", "unavailable"
             while came == "unavailable":
                 came = await outcome(group[code], reference, ("cup", 2), ("tea", 1))
             answered[reference] = came
 
     async def work() -> None:
-        await asyncio.gather(*map(client, range(24)))
+        await asyncio.gather(*map(client, range(64)))
 
     assert await kill_during(work, database_url) > 0
     outcomes = Counter((reference.partition("-")[0], came) for reference, came in answered.items())
@@ -413,6 +413,34 @@ async def test_grants_have_a_history_and_one_takes_the_place_of_another(group: G
         await group.lend("north", mots=5)
     with pytest.raises(grants.SharedWithOneself):
         await group.lend("house")
+
+
+async def test_stock_is_listed_page_by_page_with_what_is_lent(group: Group) -> None:
+    skus = [f"sku-{number}" for number in range(7)]
+    await group["house"].stock(*((sku, HALL, 5) for sku in skus))
+    await group["north"].stock(*((sku, "shop", 1) for sku in skus))
+    grant = await group.lend("north")
+    await group["north"].reserve("n-1", ("sku-1", 6))
+    for expected in (14, 7):
+        found: list[str] = []
+        cursor: str | None = None
+        while True:
+            ask = api.ListStock(limit=2, cursor=cursor)
+            page = await group.platform.call(api.list_stock, ask, group["north"].caller)
+            found += [f"{one.sku}/{one.location}" for one in page.items]
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        assert len(found) == len(set(found)) == expected
+        await group.withdraw(grant)
+
+
+async def test_a_location_that_its_owner_closes_sells_nothing_for_anybody(group: Group) -> None:
+    await group["house"].stock(("tea", HALL, 10))
+    await group.lend("north")
+    closed = api.PutLocations(items=(api.Location(code=HALL, is_open=False),))
+    await group.platform.call(api.put_locations, closed, group["house"].caller)
+    assert [await group[code].available("tea") for code in ("house", "north")] == [0, 0]
 
 
 async def test_a_grant_that_has_ended_is_none(group: Group) -> None:

@@ -39,6 +39,13 @@ PACK = Pack(
             needs=api.list_stock,
             is_form=True,
         ),
+        Page(
+            path="/lent-stock",
+            menu="Lent stock",
+            at="isthmus.packs.inventory.pages:show_lent",
+            template="lent.html",
+            needs=api.list_lent,
+        ),
         Search(at="isthmus.packs.inventory.pages:find", needs=api.list_stock),
     ),
     conditions=(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from uuid import UUID
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Page, Personal, Persons, Search
+from isthmus.manifest import Every, Job, Page, Personal, Persons, Search
 
 from . import api, entities
-from .service import members, points
+from .service import members, points, programmes
+
+EXPIRE_EVERY_S = 600  # points of a past day are spent by nobody meanwhile
 
 
 def ask_segments(member_id: UUID, segments: tuple[str, ...], prefix: str) -> api.SetSegments:
@@ -29,13 +31,14 @@ PACK = Pack(
     name="member",
     owner="members",
     api=api,
-    service=(members, points),
+    service=(members, points, programmes),
     migrations="isthmus.packs.member:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
         PERSONS,
         Personal(because="member.erase takes it out of what is kept here, and tells everybody else"),
+        Job(name="member.expire-points", when=Every(seconds=EXPIRE_EVERY_S), calls=api.expire_points),
         Page(
             path="/members",
             menu="Members",
@@ -67,9 +70,23 @@ PACK = Pack(
                        select account.front_end, coalesce(merged_into, account.member_id) as member_id,
                               sum(movement.points) as points
                        from member.points_movement movement
-                       join member.membership account using (front_end, member_id) group by 1, 2
+                       join member.membership account using (front_end, member_id)
+                       where movement.account_id is null group by 1, 2
                    ) moved using (front_end, member_id)
                    where one.points < 0 or one.points <> coalesce(moved.points, 0)""",
+        ),
+        Condition(
+            name="member.accounts-are-their-movements",
+            sentence="Points in a programme are the sum of movements at all front ends less what expired, lot by lot.",
+            sql="""select one.account_id, one.points, lots.unspent, lots.expired, coalesce(moved.points, 0) as moved
+                   from member.account one
+                   cross join lateral (
+                       select coalesce(sum(unspent), 0) as unspent, coalesce(sum(expired), 0) as expired
+                       from member.points_lot where points_lot.account_id = one.account_id) lots
+                   left join (select account_id, sum(points) as points from member.points_movement
+                              where account_id is not null group by account_id) moved using (account_id)
+                   where one.points <> lots.unspent or one.points <> coalesce(moved.points, 0) - lots.expired
+                   limit 20""",
         ),
         Condition(
             name="member.identities-in-one-form",

@@ -71,3 +71,9 @@ def added_addresses(one: api.Member, other: api.Member) -> dict[str, Address]:
             label = f"{stored.label[:60]}-{number}"
         known[label] = added[label] = stored.address
     return added
+
+
+def tier_of(tiers: Sequence[api.Tier], earned: int) -> str:
+    """Return the highest tier of a programme that so many points earned in all reach; none below the lowest."""
+    reached = [one for one in tiers if one.earned <= earned]
+    return max(reached, key=lambda one: one.earned).tier if reached else ""

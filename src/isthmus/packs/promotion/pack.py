@@ -4,13 +4,13 @@ from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Personal
 
 from . import api, entities
-from .service import forgetting, keeping, promotions
+from .service import forgetting, keeping, promotions, sharing
 
 PACK = Pack(
     name="promotion",
     owner="promotion team",
     api=api,
-    service=(promotions, keeping, forgetting),
+    service=(promotions, keeping, sharing, forgetting),
     migrations="isthmus.packs.promotion:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
@@ -24,7 +24,7 @@ PACK = Pack(
                 from promotion.promotion cross join lateral (
                     select count(*) as used,
                         coalesce(sum(amount) filter (where currency = coalesce(budget_currency, currency)), 0) as cost
-                    from promotion.use where use.front_end = promotion.front_end and use.promotion = code
+                    from promotion.use where use.promotion_of = promotion.front_end and use.promotion = code
                         and returned_at is null) as orders
                 where (uses_max is not null or budget is not null)
                     and (used > uses_max or cost > budget or used <> uses or cost <> spent)
@@ -36,7 +36,7 @@ PACK = Pack(
             sql="""
                 select coupon.front_end, coupon.code, coupon.uses, uses_max, count(use.reference) as used
                 from promotion.coupon left join promotion.use
-                    on use.front_end = coupon.front_end and use.coupon = coupon.code and returned_at is null
+                    on use.promotion_of = coupon.front_end and use.coupon = coupon.code and returned_at is null
                 where uses_max is not null
                 group by coupon.front_end, coupon.code
                 having count(use.reference) > uses_max or count(use.reference) <> coupon.uses limit 20""",

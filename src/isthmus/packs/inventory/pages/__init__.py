@@ -12,6 +12,7 @@ from isthmus.pages import BIGINT_MAX, Asked, Client, Found, GoTo, Shown, ordered
 from isthmus.values import whole_number
 
 LIST: Final = "inventory.list-stock"
+LENT: Final = "inventory.list-lent"
 PAGE_SIZE: Final = 30
 COLUMNS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
     "sku": lambda one: one["sku"],
@@ -65,6 +66,17 @@ async def _described(client: Client, code: str, skus: Collection[str]) -> dict[s
     """Return the titles of SKUs, as far as they are known."""
     found = await client.find(code, "catalog.describe-skus", {"skus": sorted(skus)}) if skus else None
     return {one["item"]["sku"]: one["item"]["title"] for one in (found or {"items": []})["items"]}
+
+
+async def show_lent(request: Asked, client: Client) -> Shown:
+    """Show from whose stock who took how many."""
+    codes = client.users(LENT)
+    asked = {name: request.query_params.get(name, "").strip() for name in ("sku", "front_end", "cursor")}
+    code = asked["front_end"] or next(iter(codes), "")
+    page: dict[str, Any] = {"items": [], "next_cursor": None}
+    if code:
+        page = await client.call(code, LENT, {"sku": asked["sku"], "cursor": asked["cursor"], "limit": PAGE_SIZE})
+    return {"asked": asked, "code": code, "codes": codes, "page": page}
 
 
 async def show_one(request: Asked, client: Client) -> Shown:

@@ -102,10 +102,8 @@ async def put_locations(ask: api.PutLocations, ctx: Context) -> api.LocationsPut
 @implements(api.list_stock)
 async def list_stock(ask: api.ListStock, ctx: Context) -> api.StockPage:
     after = place_at(ask.cursor, tuple[str, str], partial(api.BadCursor, cursor=ask.cursor)) if ask.cursor else ("", "")
-    found = await storage_stock.list_stock(ctx.session, ctx.front_end, ask, after, ctx.now)
-    items = tuple(found[: ask.limit])
-    more = len(found) > ask.limit
-    return api.StockPage(items=items, next_cursor=cursor_at((items[-1].sku, items[-1].location)) if more else None)
+    items, last = await storage_stock.list_stock(ctx.session, ctx.front_end, ask, after, ctx.now)
+    return api.StockPage(items=tuple(items), next_cursor=None if last is None else cursor_at(last))
 
 
 @implements(api.list_movements)

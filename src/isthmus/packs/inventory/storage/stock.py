@@ -224,10 +224,12 @@ async def can_take_on(session: ports.Session, front_end: str, items: Sequence[ap
 
 async def list_stock(
     session: ports.Session, front_end: str, ask: api.ListStock, after: rules.Place, now: datetime
-) -> list[api.StockAt]:
-    """Return stocks behind a place, one more than asked where there are more."""
+) -> tuple[list[api.StockAt], rules.Place | None]:
+    """Return stocks behind a place, and the place behind which there are more, if there are."""
     rows = await session.fetch(_LIST_STOCK, front_end, ask.sku, ask.location, *after, ask.limit + 1)
-    return await storage.with_terms(session, front_end, rows, now)
+    page = rows[: ask.limit]
+    last = (page[-1]["sku"], page[-1]["location"]) if len(rows) > ask.limit else None
+    return await storage.with_terms(session, front_end, page, now), last
 
 
 async def list_lent(

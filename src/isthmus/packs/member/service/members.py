@@ -12,6 +12,7 @@ from isthmus.store import ConstraintBroken
 from isthmus.values import Buyer
 
 from .. import api, rules
+from ..storage import erasing as storage_erasing
 from ..storage import members as storage
 
 OWN = "member.membership"  # the entity that front ends may say more of
@@ -214,9 +215,11 @@ async def erase(ask: api.Erase, ctx: Context) -> api.Erased:
         raise api.NotAMember(what=str(ask.member_id))
     declared = ctx.plan.attributes.get(OWN)
     kept = personal_fields(declared).keys() if declared else ()
-    own = await storage.attributes(ctx.session, ctx.front_end, locked.member_id)
+    own = await storage_erasing.attributes(ctx.session, ctx.front_end, locked.member_id)
     left = {name: value for name, value in own.items() if name in kept}  # as pseudonyms, which are still counted
-    merged = await storage.erase(ctx.session, ctx.front_end, locked, erased_attributes(left, declared, erasing_key()))
+    merged = await storage_erasing.erase(
+        ctx.session, ctx.front_end, locked, erased_attributes(left, declared, erasing_key())
+    )
     ctx.emit(api.MemberErased(member_id=locked.member_id, person_id=locked.person_id, merged_ids=merged))
     return api.Erased(member_id=locked.member_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -10,7 +11,9 @@ from isthmus.values import Moment, cursor_at, place_at
 
 from .. import api, rules
 from ..storage import points as storage_points
+from ..storage import programmes as storage_programmes
 from ..storage.points import Account, Cause
+from ..storage.programmes import SharedAccount
 
 _LATEST = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 
@@ -24,7 +27,7 @@ async def earn_points(ask: api.EarnPoints, ctx: Context) -> api.PointsMoved:
     already = await storage_points.moved(ctx.session, ctx.front_end, account.ids, ask.reference, ask.reason)
     if account.state == "erased" or already is not None or earned <= 0:
         return _still(account)
-    return await _moved(account, earned, earned, Cause(ask.reason, ask.reference), ctx)
+    return await moved(account, earned, earned, Cause(ask.reason, ask.reference), ctx)
 
 
 @implements(api.spend_points)
@@ -37,7 +40,7 @@ async def spend_points(ask: api.SpendPoints, ctx: Context) -> api.PointsMoved:
         return _still(account)
     if account.points < ask.points:
         raise api.PointsShort(balance=account.points, points=ask.points)
-    return await _moved(account, -ask.points, 0, Cause(ask.reason, ask.reference), ctx)
+    return await moved(account, -ask.points, 0, Cause(ask.reason, ask.reference), ctx)
 
 
 @implements(api.reverse_points)
@@ -57,7 +60,7 @@ async def reverse_points(ask: api.ReversePoints, ctx: Context) -> api.PointsMove
         due = rules.due_back(credited, parts)
     taken = -await storage_points.reversed_so_far(ctx.session, ctx.front_end, ids, ask.reference, cause.reason)
     points = min(due - taken, account.points)
-    return await _moved(account, -points, -points, cause, ctx) if points > 0 else _still(account)
+    return await moved(account, -points, -points, cause, ctx) if points > 0 else _still(account)
 
 
 @implements(api.list_points)
@@ -73,16 +76,21 @@ async def list_points(ask: api.ListPoints, ctx: Context) -> api.PointsPage:
 
 
 async def _account(member_id: UUID, ctx: Context) -> Account:
-    found = await storage_points.lock(ctx.session, ctx.front_end, member_id)
+    found = await storage_points.lock(ctx.session, ctx.front_end, member_id, ctx.now)
     if found is None:
         raise api.NotAMember(what=str(member_id))
     return found
 
 
-async def _moved(account: Account, points: int, earned: int, cause: Cause, ctx: Context) -> api.PointsMoved:
+async def moved(account: Account, points: int, earned: int, cause: Cause, ctx: Context) -> api.PointsMoved:
+    """Move points of a membership, or of its account in a programme, and say what follows."""
     balance, all_earned = account.points + points, max(0, account.earned + earned)
-    answered = ctx.answer(api.tier_for)(all_earned)
-    tier = answered if isinstance(answered, str) else account.tier
+    common = account.common
+    if common is not None and common.tiers:
+        tier = rules.tier_of(common.tiers, all_earned)
+    else:
+        answered = ctx.answer(api.tier_for)(all_earned)
+        tier = answered if isinstance(answered, str) else account.tier
     movement = storage_points.Movement(
         movement_id=ctx.new_id(),
         member_id=account.member_id,
@@ -94,7 +102,9 @@ async def _moved(account: Account, points: int, earned: int, cause: Cause, ctx: 
         at=ctx.now,
         by=ctx.caller.client,
     )
-    await storage_points.move(ctx.session, ctx.front_end, movement, tier)
+    if common is not None and points < 0:
+        await _honour(common, -points, cause, account, ctx)
+    await storage_points.move(ctx.session, ctx.front_end, movement, tier, common)
     ctx.emit(
         api.PointsWereMoved(
             member_id=account.member_id, points=points, reason=cause.reason, reference=cause.reference, balance=balance
@@ -103,6 +113,32 @@ async def _moved(account: Account, points: int, earned: int, cause: Cause, ctx: 
     if tier != account.tier:
         ctx.emit(api.TierChanged(member_id=account.member_id, before=account.tier, after=tier))
     return api.PointsMoved(member_id=account.member_id, moved=points, balance=balance, tier=tier)
+
+
+async def _honour(common: SharedAccount, points: int, cause: Cause, account: Account, ctx: Context) -> None:
+    """Take points out of their lots, and say of those that others gave that they owe this front end for them."""
+    first = await _credited(cause, account, ctx)
+    for issuer, taken in await storage_programmes.take(ctx.session, common.account_id, points, first):
+        if issuer != ctx.front_end:
+            ctx.emit(
+                api.PointsHonoured(
+                    from_front_end=issuer,
+                    to_front_end=ctx.front_end,
+                    points=taken,
+                    owner=common.owner,
+                    programme=common.programme,
+                    reference=cause.reference,
+                    reason=cause.reason,
+                )
+            )
+
+
+async def _credited(cause: Cause, account: Account, ctx: Context) -> Sequence[UUID]:
+    """Return the lots of what is taken back, if it is that."""
+    if cause.reverses is None:
+        return ()
+    reason = cause.reason.removesuffix("-reversed")
+    return await storage_points.credits(ctx.session, ctx.front_end, account.ids, cause.reverses, reason)
 
 
 def _still(account: Account) -> api.PointsMoved:

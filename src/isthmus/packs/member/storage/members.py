@@ -52,7 +52,12 @@ on conflict (front_end, kind, value) do update
 """
 
 _MEMBER = """
-select member_id, person_id, state, profile, consents, segments, tier, points, joined_at, attributes,
+select member_id, person_id, state, profile, consents, segments, joined_at, attributes,
+    coalesce((select nullif(account.tier, '') from member.account
+              where account.account_id = membership.account_id), tier) as tier,
+    points + coalesce((select sum(lot.unspent) from member.points_lot lot
+        where lot.account_id = membership.account_id
+          and (lot.expires_at is null or lot.expires_at > now())), 0)::bigint as points,
     array(select member_id from member.membership one
           where one.front_end = $1 and one.merged_into = membership.member_id order by 1) as merged_ids,
     (select coalesce(json_agg(json_build_object('kind', kind, 'value', value, 'is_verified', is_verified)
@@ -69,13 +74,16 @@ where front_end = $1 and state = 'active'
 _FIND = "select member_id from member.identity where front_end = $1 and kind = $2 and value = $3"
 
 _BUYER = """
-select one.member_id, one.tier, one.segments from member.membership asked
+select one.member_id, one.segments, coalesce((select nullif(account.tier, '') from member.account
+    where account.account_id = one.account_id), one.tier) as tier
+from member.membership asked
 join member.membership one on one.front_end = $1 and one.member_id = coalesce(asked.merged_into, asked.member_id)
 where asked.front_end = $1 and asked.member_id = $2 and one.state = 'active'
 """
 
 _LOCK = """
-select asked.member_id as asked, one.member_id, one.person_id, one.tier, one.points, one.points_earned, one.state
+select asked.member_id as asked, one.member_id, one.person_id, one.tier, one.points, one.points_earned, one.state,
+    one.account_id
 from member.membership asked
 join member.membership one on one.front_end = $1 and one.member_id = coalesce(asked.merged_into, asked.member_id)
 where asked.front_end = $1 and asked.member_id = any($2) order by one.member_id for update of one
@@ -96,29 +104,28 @@ on conflict (front_end, member_id, label) do update set address = excluded.addre
 _MERGE = (
     "update member.identity set member_id = $2 where front_end = $1 and member_id = $3",
     "delete from member.address where front_end = $1 and member_id = $2",
-    """update member.membership set points = 0, points_earned = 0, state = 'merged', merged_into = $2,
+    """update member.membership set points = 0, points_earned = 0, account_id = null,
+           state = 'merged', merged_into = $2,
            profile = '{}', consents = '{}', segments = '{}', attributes = '{}'
        where front_end = $1 and member_id = $3""",
     "update member.membership set merged_into = $2 where front_end = $1 and merged_into = $3",
-    """update member.membership set points = points + $3, points_earned = points_earned + $4, tier = $5
+    """update member.membership set points = points + $3, points_earned = points_earned + $4, tier = $5,
+           account_id = coalesce(account_id, $6)
        where front_end = $1 and member_id = $2""",
     # Who is no member anywhere under the other person's name is this person to the whole group.
     """update member.person_identity set person_id = $1
        where person_id = $2 and member.memberships($2) = 0""",
 )
 
-_ERASE = (
-    "delete from member.identity where front_end = $1 and member_id = $2",
-    "delete from member.address where front_end = $1 and member_id = $2",
-)
-_ERASED = """
-with one as (
-    update member.membership set state = 'erased', profile = '{}', consents = '{}', segments = '{}', attributes = $3
-    where front_end = $1 and member_id = $2
-)
-select member_id from member.membership where front_end = $1 and merged_into = $2 order by member_id
+# The account of a programme goes with the person, where that person has none in it yet.
+_ACCOUNT_OF_PERSON = """
+update member.account one set person_id = $3
+where account_id = (select account_id from member.membership where front_end = $1 and member_id = $2)
+  and person_id = (select person_id from member.membership where front_end = $1 and member_id = $2)
+  and person_id <> $3 and not exists (
+      select from member.account other where other.front_end = one.front_end and other.programme = one.programme
+          and other.person_id = $3)
 """
-_ATTRIBUTES = "select attributes from member.membership where front_end = $1 and member_id = $2"
 
 
 class NotAllWritten(Exception):
@@ -146,6 +153,7 @@ class Locked:
     tier: str
     points: int
     points_earned: int
+    account_id: UUID | None = None  # in a programme
 
 
 async def first_taken(session: ports.Session, front_end: str, identities: Sequence[api.Identity]) -> int | None:
@@ -261,6 +269,7 @@ async def know_person(
         member_id,
         person_id,
     )
+    await session.execute(_ACCOUNT_OF_PERSON, front_end, member_id, person_id)
     await session.execute(
         "update member.membership set person_id = $3 where front_end = $1 and member_id = $2",
         front_end,
@@ -331,33 +340,20 @@ async def set_segments(session: ports.Session, front_end: str, member_id: UUID, 
 async def merge(session: ports.Session, front_end: str, stays: Locked, goes: Locked, tier: str) -> None:
     """Move what one membership has into another. Movements of points stay where they were written."""
     one, other = stays.member_id, goes.member_id
+    if stays.account_id and goes.account_id and stays.account_id != goes.account_id:
+        await session.execute("select member.merge_accounts($1, $2)", stays.account_id, goes.account_id)
     await session.execute(_MERGE[0], front_end, one, other)
     await session.execute(_MERGE[1], front_end, other)
     await session.execute(_MERGE[2], front_end, one, other)
     await session.execute(_MERGE[3], front_end, one, other)
-    await session.execute(_MERGE[4], front_end, one, goes.points, goes.points_earned, tier)
+    await session.execute(_MERGE[4], front_end, one, goes.points, goes.points_earned, tier, goes.account_id)
     if stays.person_id != goes.person_id:
         await session.execute(_MERGE[5], stays.person_id, goes.person_id)
 
 
-async def attributes(session: ports.Session, front_end: str, member_id: UUID) -> dict[str, Any]:
-    """Return what a front end says of a member by attributes of its own."""
-    return decode(await session.fetch_value(_ATTRIBUTES, front_end, member_id), dict[str, Any])
-
-
-async def erase(
-    session: ports.Session, front_end: str, locked: Locked, attributes: Mapping[str, Any]
-) -> tuple[UUID, ...]:
-    """Forget a membership, but for these attributes, and return what it was called before others went into it."""
-    for statement in _ERASE:
-        await session.execute(statement, front_end, locked.member_id)
-    merged = await session.fetch(_ERASED, front_end, locked.member_id, encode(attributes))
-    await session.execute("select member.forget_person($1)", locked.person_id)
-    return tuple(row["member_id"] for row in merged)
-
-
 def _locked(row: ports.Row) -> Locked:
-    return Locked(row["member_id"], row["person_id"], row["tier"], row["points"], row["points_earned"])
+    points, earned = row["points"], row["points_earned"]
+    return Locked(row["member_id"], row["person_id"], row["tier"], points, earned, row["account_id"])
 
 
 def _member(row: ports.Row) -> api.Member:

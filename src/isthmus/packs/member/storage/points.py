@@ -10,11 +10,13 @@ from uuid import UUID
 from isthmus.kernel import errors, ports
 
 from .. import api
+from . import programmes
+from .programmes import SharedAccount
 
 LOCK_TRIES_MAX = 5  # each further one means that the membership was merged while the lock was waited for
 
 _LOCK = """
-select one.member_id, one.state, one.tier, one.points, one.points_earned
+select one.member_id, one.person_id, one.account_id, one.state, one.tier, one.points, one.points_earned
 from member.membership asked
 join member.membership one
     on one.front_end = $1 and one.member_id = coalesce(asked.merged_into, asked.member_id)
@@ -43,6 +45,11 @@ select sum(points)::bigint from member.points_movement
 where front_end = $1 and member_id = any($2) and reference = $3 and reason = $4
 """
 
+_CREDITS = """
+select movement_id from member.points_movement
+where front_end = $1 and member_id = any($2) and reference = $3 and reason = $4
+"""
+
 _REVERSED = """
 select coalesce(sum(points), 0)::bigint from member.points_movement
 where front_end = $1 and member_id = any($2) and reverses = $3 and reason = $4
@@ -65,16 +72,26 @@ order by at desc, movement_id desc limit $5
 """
 
 
+_BALANCE = """
+select one.member_id, one.account_id, one.points, one.points_earned, one.tier from member.membership asked
+join member.membership one on one.front_end = $1 and one.member_id = coalesce(asked.merged_into, asked.member_id)
+where asked.front_end = $1 and asked.member_id = $2 and one.state = 'active'
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A membership's points, which nobody else can change until the end of the call."""
+    """A membership's points, or those of its person's account in a programme; nobody else can change them meanwhile."""
 
     member_id: UUID
+    person_id: UUID
+    account_id: UUID | None
     state: str
     tier: str
     points: int
     earned: int
     ids: Sequence[UUID]  # its own, and those of the memberships that went into it
+    common: SharedAccount | None = None  # None: the membership's own points
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +118,32 @@ class Movement:
     by: str
 
 
-async def lock(session: ports.Session, front_end: str, member_id: UUID) -> Account | None:
-    """Lock the membership that an id means; None where it means none."""
+async def lock(session: ports.Session, front_end: str, member_id: UUID, now: datetime) -> Account | None:
+    """Lock the membership that an id means, with its account in a programme; None where it means none."""
     for _ in range(LOCK_TRIES_MAX):
         row = await session.fetch_row(_LOCK, front_end, member_id)
         if row is None:
             return None
         if row["state"] != "merged":
             ids = await ids_of(session, front_end, row["member_id"])
-            return Account(row["member_id"], row["state"], row["tier"], row["points"], row["points_earned"], ids)
+            return await _account(session, row, ids, now)
     raise errors.Conflict(f"membership {member_id} is being merged again and again", remedy="try again")
+
+
+async def _account(session: ports.Session, row: ports.Row, ids: Sequence[UUID], now: datetime) -> Account:
+    who = (row["member_id"], row["person_id"], row["account_id"], row["state"])
+    common = None if row["account_id"] is None else await programmes.lock(session, row["account_id"], now)
+    if common is None:
+        return Account(*who, row["tier"], row["points"], row["points_earned"], ids)
+    return Account(*who, common.tier or row["tier"], common.points, common.earned, ids, common)
+
+
+async def balance(
+    session: ports.Session, front_end: str, member_id: UUID
+) -> tuple[UUID, UUID | None, int, int, str] | None:
+    """Return whom an id means, the account in a programme, and the membership's own points, those earned, and tier."""
+    row = await session.fetch_row(_BALANCE, front_end, member_id)
+    return None if row is None else (row[0], row[1], row[2], row[3], row[4])
 
 
 async def ids_of(session: ports.Session, front_end: str, member_id: UUID) -> list[UUID]:
@@ -121,6 +154,13 @@ async def ids_of(session: ports.Session, front_end: str, member_id: UUID) -> lis
 async def moved(session: ports.Session, front_end: str, ids: Sequence[UUID], reference: str, reason: str) -> int | None:
     """Return the points moved for a reference and reason, or None where none were."""
     return await session.fetch_value(_MOVED, front_end, ids, reference, reason)
+
+
+async def credits(
+    session: ports.Session, front_end: str, ids: Sequence[UUID], reference: str, reason: str
+) -> list[UUID]:
+    """Return the movements that credited points for a reference."""
+    return [row["movement_id"] for row in await session.fetch(_CREDITS, front_end, ids, reference, reason)]
 
 
 async def reversed_so_far(
@@ -149,10 +189,13 @@ async def returned_so_far(
     return [(row["minor"], row["out_of_minor"]) for row in rows]
 
 
-async def move(session: ports.Session, front_end: str, movement: Movement, tier: str) -> None:
+async def move(
+    session: ports.Session, front_end: str, movement: Movement, tier: str, common: SharedAccount | None = None
+) -> None:
     """Write a movement and the balance and tier that follow, in one statement."""
+    account = () if common is None else (common.account_id, common.expires_at(movement.at))
     await session.execute(
-        _MOVE,
+        _MOVE if common is None else programmes.CHANGE,
         front_end,
         movement.movement_id,
         movement.member_id,
@@ -164,6 +207,7 @@ async def move(session: ports.Session, front_end: str, movement: Movement, tier:
         movement.by,
         movement.earned,
         tier,
+        *account,
     )
 
 

@@ -18,6 +18,7 @@ from .definition import (
     NAMED_MAX,
     AmountOff,
     BasisPoints,
+    Bearer,
     Benefit,
     Bundle,
     BundlePart,
@@ -107,4 +108,20 @@ from .promotions import (
     revoke_coupons,
     stop_promotion,
     validate_promotion,
+)
+from .sharing import (
+    OWNER,
+    Borne,
+    CodeInUse,
+    DiscountBorne,
+    ListShared,
+    NotShared,
+    SharedPromotion,
+    SharedPromotions,
+    Switched,
+    SwitchOff,
+    SwitchOn,
+    list_shared,
+    switch_off,
+    switch_on,
 )

@@ -116,6 +116,13 @@ class Conditions(Value):
     channels: Names = ()
 
 
+class Bearer(Value):
+    """Who bears a part of what comes off: `owner` (whose promotion it is), a front end, a brand, a seller."""
+
+    bearer: Annotated[str, Meta(min_length=1, max_length=120)]
+    basis_points: BasisPoints
+
+
 class Promotion(Value):
     """A rule that takes something off, with its limits. Higher `priority` goes first."""
 
@@ -134,6 +141,7 @@ class Promotion(Value):
     uses_max: UsesMax | None = None
     uses_per_member_max: UsesMax | None = None
     budget: Money | None = None
+    borne_by: Annotated[tuple[Bearer, ...], Meta(max_length=20)] = ()  # what is left bears the front end that sells
 
 
 class ExtraShare(Value):

@@ -63,6 +63,7 @@ from .keeping import (
     RevokeCoupons,
     StopPromotion,
 )
+from .sharing import CodeInUse
 
 COUPONS_USED_MAX = 20  # per basket: more is a mistake
 DISCOUNTS_MAX = 200  # per basket: more promotions at once nobody can explain
@@ -260,7 +261,7 @@ def return_uses(ask: ReturnUses) -> UsesReturned:
     ...
 
 
-@capability("promotion.put-promotion", version="1.0", effect=Effect.WRITE, raises=[PromotionRefused])
+@capability("promotion.put-promotion", version="1.0", effect=Effect.WRITE, raises=[PromotionRefused, CodeInUse])
 def put_promotion(ask: PutPromotion) -> PromotionState:
     """Put a promotion, running from its `valid_from` on. Its former versions stay on record."""
     ...

@@ -27,6 +27,7 @@ class Held:
     promotion: api.Promotion | None
     is_running: bool
     coupon: HeldCoupon | None
+    owner: str = ""
 
 
 def promotion_faults(promotion: api.Promotion) -> Iterator[tuple[str, str]]:
@@ -36,6 +37,8 @@ def promotion_faults(promotion: api.Promotion) -> Iterator[tuple[str, str]]:
     amounts = list(benefits.amounts_in(promotion))
     if len({amount.currency for amount in amounts}) > 1:
         yield "$.promotion", "its amounts are in several currencies"
+    if sum(one.basis_points for one in promotion.borne_by) > 10_000:
+        yield "$.promotion.borne_by", "its bearers bear more than all of it"
     if any(amount.minor < 0 for amount in amounts):
         yield "$.promotion", "an amount is below zero"
     match promotion.benefit:
@@ -47,6 +50,15 @@ def promotion_faults(promotion: api.Promotion) -> Iterator[tuple[str, str]]:
             yield "$.promotion.benefit", "a bundle needs either price or basis_points"
         case _:
             pass
+
+
+def borne(promotion: api.Promotion, owner: str, front_end: str, amount: Money) -> tuple[api.Borne, ...]:
+    """Return who bears how much of a discount, to the cent: as the promotion says, and the rest whoever sold."""
+    weights = [one.basis_points for one in promotion.borne_by]
+    bearers = [owner if one.bearer == api.OWNER else one.bearer for one in promotion.borne_by]
+    amounts = amount.allocate([*weights, 10_000 - sum(weights)])
+    found = zip([*bearers, front_end], amounts, strict=True)
+    return tuple(api.Borne(bearer=bearer, amount=part) for bearer, part in found if part.minor)
 
 
 def composed_promotion(promotion: api.Promotion) -> api.Promotion:

@@ -11,6 +11,7 @@ from isthmus.values import folded
 from .. import api
 from ..rules import checks
 from ..storage import keeping as storage
+from ..storage import sharing as storage_sharing
 
 REVISIONS_SHOWN_MAX = 100  # the latest; more than that nobody reads
 
@@ -25,10 +26,12 @@ async def put_promotion(ask: api.PutPromotion, ctx: Context) -> api.PromotionSta
         reason = "; ".join(f"{no.by} says: {no.reason}" for no in verdict.vetoes)
         raise api.PromotionRefused(code=promotion.code, reason=reason, path=verdict.vetoes[0].path or "$.promotion")
     known = await storage.hold(ctx.session, ctx.front_end, promotion.code)
+    if known is None and await storage_sharing.is_switched(ctx.session, ctx.front_end, promotion.code):
+        raise api.CodeInUse(code=promotion.code, path="$.promotion.code")
     if known is not None and known[2] and known[0] == promotion:
         return await _state(promotion, known[1], True, ctx)
     currency = promotion.budget.currency if promotion.budget is not None else None
-    usage = await storage.used(ctx.session, ctx.front_end, promotion.code, currency)
+    usage = await storage.used(ctx.session, promotion.code, currency)
     for path, reason in checks.limit_faults(promotion, usage):
         raise api.PromotionRefused(code=promotion.code, reason=reason, path=path)
     version = await storage.put(ctx.session, ctx.front_end, promotion, usage)
@@ -117,7 +120,7 @@ async def _changed(
 
 async def _state(promotion: api.Promotion, version: int, is_running: bool, ctx: Context) -> api.PromotionState:
     currency = promotion.budget.currency if promotion.budget is not None else None
-    usage = await storage.used(ctx.session, ctx.front_end, promotion.code, currency)
+    usage = await storage.used(ctx.session, promotion.code, currency)
     return api.PromotionState(
         promotion=promotion,
         version=version,

@@ -63,6 +63,7 @@ async def redeem(ask: api.Redeem, ctx: Context) -> api.Redeemed:
         if not code.startswith(api.EXTRA):
             checks.refuse_use(code, coupon, place, amount, one, ask.buyer, ctx.now)
     await _count(ask, uses, held, ctx)
+    _say_who_bears(ask.reference, uses, held, ctx)
     ctx.emit(api.DiscountsRedeemed(reference=ask.reference, member_id=ask.buyer.member_id, discounts=ask.discounts))
     return api.Redeemed(reference=ask.reference, uses=len(uses))
 
@@ -74,7 +75,7 @@ async def return_uses(ask: api.ReturnUses, ctx: Context) -> api.UsesReturned:
     )
     if uses:
         await storage.uncount(ctx.session, ctx.front_end, member_id, uses)
-        ctx.emit(api.UsesWereReturned(reference=ask.reference, discounts=tuple(uses)))
+        ctx.emit(api.UsesWereReturned(reference=ask.reference, discounts=tuple(use for _, use in uses)))
     return api.UsesReturned(reference=ask.reference, returned=len(uses))
 
 
@@ -150,13 +151,15 @@ async def _refuse_other(ask: api.Redeem, digest: str, ctx: Context) -> None:
 async def _count(ask: api.Redeem, uses: storage.Uses, held: Sequence[checks.Held], ctx: Context) -> None:
     """Count what is limited, in the one order of locks; refused where nothing is left."""
     promotions = {one.promotion.code: one.promotion for one in held if one.promotion is not None}
+    owners = [one.owner for one in held]
     places = {promotion: place for (promotion, _), (place, _) in uses.items()}
     if any(one.uses_max is not None or one.budget is not None for one in promotions.values()):
-        for code, has_uses_left in (await storage.count_promotions(ctx.session, ctx.front_end, uses)).items():
+        for code, has_uses_left in (await storage.count_promotions(ctx.session, owners, uses)).items():
             _refuse_promotion(code, has_uses_left, places[code], uses)
     coupons = {one.coupon.code: one.coupon for one in held if one.coupon is not None}
+    issuers = {one.coupon.code: one.owner for one in held if one.coupon is not None}
     if any(one.draft.uses_max is not None for one in coupons.values()):
-        for code in await storage.count_coupons(ctx.session, ctx.front_end, sorted(coupons)):
+        for code in await storage.count_coupons(ctx.session, issuers):
             place = places[coupons[code].promotion]
             raise api.LimitReached(what=f"coupon {code!r}", limit="is used up", path=f"$.discounts[{place}].coupon")
     if ask.buyer.member_id is None:
@@ -172,6 +175,14 @@ async def _count(ask: api.Redeem, uses: storage.Uses, held: Sequence[checks.Held
             what, field = (f"coupon {coupon!r}", "coupon") if coupon else (f"promotion {code!r}", "promotion")
             path = f"$.discounts[{places[code]}].{field}"
             raise api.LimitReached(what=what, limit="was used by this member as often as it may be", path=path)
+
+
+def _say_who_bears(reference: str, uses: storage.Uses, held: Sequence[checks.Held], ctx: Context) -> None:
+    for (code, _), (_, amount), one in zip(uses.keys(), uses.values(), held, strict=True):
+        if one.promotion is None or not (one.promotion.borne_by or one.owner != ctx.front_end):
+            continue
+        shares = checks.borne(one.promotion, one.owner, ctx.front_end, amount)
+        ctx.emit(api.DiscountBorne(reference=reference, promotion=code, owner=one.owner, amount=amount, shares=shares))
 
 
 def _refuse_promotion(code: str, has_uses_left: bool, place: int, uses: storage.Uses) -> None:

@@ -16,9 +16,7 @@ from .promotions import by_asked, keys_of, promotion_of
 _HOLD = """
     select version, is_running, definition from promotion.promotion where front_end = $1 and code = $2 for update"""
 
-_USED = """
-    select count(*) as uses, coalesce(sum(amount) filter (where $3::text is null or currency = $3), 0)::bigint as spent
-    from promotion.use where front_end = $1 and promotion = $2 and returned_at is null"""
+_USED = "select uses, spent from promotion.used($1, $2)"
 
 _PUT = """
     insert into promotion.promotion as known (front_end, code, version, is_running, definition, valid_from, valid_to,
@@ -75,8 +73,7 @@ _REVOKE = """
     select code, key, is_usable from known"""
 
 _COUPONS = """
-    select coupon.*, (select count(*) from promotion.use
-            where use.front_end = $1 and use.coupon = coupon.code and returned_at is null) as used
+    select coupon.*, promotion.coupon_used(coupon.code) as used
     from promotion.coupon where coupon.front_end = $1"""
 
 _GET_COUPONS = f"{_COUPONS} and key = any ($2::text[]) order by issued_at, code"
@@ -92,9 +89,9 @@ async def hold(session: ports.Session, front_end: str, code: str) -> tuple[api.P
     return None if row is None else (promotion_of(row["definition"]), row["version"], row["is_running"])
 
 
-async def used(session: ports.Session, front_end: str, code: str, currency: str | None) -> Usage:
-    """Count what orders use of a promotion; what was spent is counted in one currency where one is given."""
-    row = await session.fetch_row(_USED, front_end, code, currency)
+async def used(session: ports.Session, code: str, currency: str | None) -> Usage:
+    """Count what orders of all front ends use of one's own promotion; what was spent, in a currency if one is given."""
+    row = await session.fetch_row(_USED, code, currency)
     return Usage() if row is None else Usage(uses=row["uses"], spent=row["spent"])
 
 

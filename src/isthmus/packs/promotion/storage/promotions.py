@@ -23,14 +23,29 @@ Uses = Mapping[tuple[str, str], tuple[int, Money]]  # by promotion and coupon: p
 
 DEFINITIONS_REMEMBERED = 4_096  # promotions already read: more than all front ends run at once
 
-_FIND_PROMOTIONS = """
+# Whose promotions a front end may use: its own, and those of others that it was granted and takes part in.
+_OWNERS = "array(select $1::text union all select owner from promotion.switched where front_end = $1)"
+_SHARED = """exists (
+            select from promotion.switched
+            join isthmus.granted on granted.owner = switched.owner and granted.name = switched.code
+                and granted.kind = 'promotion.promotion' and granted.can = 'use'
+            where switched.front_end = $1 and switched.owner = {0}.front_end and switched.code = {1})"""
+_USABLE = (
+    f"promotion.front_end = any ({_OWNERS}) and (promotion.front_end = $1 or {_SHARED.format('promotion', 'code')})"
+)
+_USABLE_COUPON = (
+    f"coupon.front_end = any ({_OWNERS}) and (coupon.front_end = $1 or {_SHARED.format('coupon', 'coupon.promotion')})"
+)
+
+_FIND_PROMOTIONS = f"""
     select definition, promotion.uses, spent, coalesce(member_use.uses, 0) as member_uses
     from promotion.promotion
     left join promotion.member_use on member_use.front_end = $1 and member_use.promotion = promotion.code
         and member_use.coupon = '' and member_use.member_id = $2
-    where promotion.front_end = $1 and is_running and valid_from <= $3 and (valid_to is null or valid_to > $3)
-        and (not needs_coupon or code in (
-            select promotion from promotion.coupon where front_end = $1 and key = any ($4::text[])))"""
+    where {_USABLE} and is_running and valid_from <= $3 and (valid_to is null or valid_to > $3)
+        and (not needs_coupon or (promotion.front_end, code) in (
+            select coupon.front_end, coupon.promotion from promotion.coupon
+            where coupon.front_end = any ({_OWNERS}) and key = any ($4::text[])))"""
 
 _COUPON = """coupon.code as coupon, coupon.promotion as coupons_promotion, coupon.uses_max, coupon.uses_per_member_max,
     coupon.member_id, coupon.valid_from, coupon.valid_to, coupon.revoked_at, coupon.uses"""
@@ -39,7 +54,7 @@ _FIND_COUPONS = f"""
     select {_COUPON}, key, coalesce(member_use.uses, 0) as member_uses from promotion.coupon
     left join promotion.member_use on member_use.front_end = $1 and member_use.promotion = coupon.promotion
         and member_use.coupon = coupon.code and member_use.member_id = $2
-    where coupon.front_end = $1 and key = any ($3::text[]) order by issued_at, coupon.code"""
+    where {_USABLE_COUPON} and key = any ($3::text[]) order by issued_at, coupon.code"""
 
 # Claims the reference, writes its uses, and holds what they use against being put, stopped or revoked meanwhile.
 # Readers of one row do not wait for each other. Rows that are held are read in their latest version.
@@ -50,35 +65,38 @@ _BEGIN = f"""
     asked as (
         select * from unnest($7::text[], $8::text[], $9::bigint[]) as a (promotion, coupon, amount)),
     held as (
-        select code, definition, is_running from promotion.promotion
-        where front_end = $1 and code = any ($7::text[]) order by code for key share),
+        select front_end as owner, code, definition, is_running from promotion.promotion
+        where {_USABLE} and code = any ($7::text[]) order by code, front_end for key share),
     held_coupon as (
-        select * from promotion.coupon where front_end = $1 and code = any ($8::text[]) order by code for key share),
+        select * from promotion.coupon where {_USABLE_COUPON} and code = any ($8::text[])
+        order by code, front_end for key share),
     written as (
-        insert into promotion.use (front_end, reference, promotion, coupon, amount, currency)
-        select $1, reference, promotion, coupon, amount, $10 from begun, asked
-        where promotion like 'extra:%' or exists (select from held where code = promotion)
+        insert into promotion.use (front_end, reference, promotion, coupon, amount, currency, owner)
+        select $1, reference, promotion, coupon, amount, $10, nullif(held.owner, $1)
+        from begun cross join asked left join held on held.code = promotion
+        where promotion like 'extra:%' or held.code is not null
         order by promotion, coupon)
-    select asked.promotion, held.definition, held.is_running, {_COUPON}, asked.coupon as asked_coupon,
+    select asked.promotion, held.owner, held.definition, held.is_running, {_COUPON}, asked.coupon as asked_coupon,
         exists (select from begun) as is_begun, 0 as member_uses
     from asked left join held on held.code = asked.promotion
-    left join held_coupon as coupon on coupon.code = asked.coupon"""
+    left join held_coupon as coupon on coupon.code = asked.coupon and coupon.front_end = coalesce(held.owner, $1)"""
 
 _FIND_REDEMPTION = """
     select digest, returned_at from promotion.redemption where front_end = $1 and reference = $2"""
 
 _COUNT_PROMOTIONS = """
     with asked as (
-        select promotion, count(*) as uses, sum(amount) as amount
-        from unnest($2::text[], $3::bigint[]) as a (promotion, amount) group by promotion),
+        select owner, promotion, count(*) as uses, sum(amount) as amount
+        from unnest($1::text[], $2::text[], $3::bigint[]) as a (owner, promotion, amount) group by owner, promotion),
     held as (
-        select code, uses_max is null or uses < uses_max as has_uses_left from promotion.promotion
-        where front_end = $1 and code = any ($2::text[]) and (uses_max is not null or budget is not null)
-        order by code for no key update),
+        select promotion.front_end as owner, code, uses_max is null or promotion.uses < uses_max as has_uses_left
+        from promotion.promotion join asked on asked.owner = promotion.front_end and asked.promotion = code
+        where uses_max is not null or budget is not null
+        order by code, promotion.front_end for no key update of promotion),
     counted as (
         update promotion.promotion set uses = promotion.uses + asked.uses, spent = spent + asked.amount
-        from held join asked on asked.promotion = held.code
-        where front_end = $1 and promotion.code = held.code
+        from held join asked on asked.promotion = held.code and asked.owner = held.owner
+        where promotion.front_end = held.owner and promotion.code = held.code
             and (uses_max is null or promotion.uses + asked.uses <= uses_max)
             and (budget is null or spent + asked.amount <= budget)
         returning promotion.code)
@@ -86,11 +104,12 @@ _COUNT_PROMOTIONS = """
 
 _COUNT_COUPONS = """
     with held as (
-        select code from promotion.coupon
-        where front_end = $1 and code = any ($2::text[]) and uses_max is not null order by code for no key update),
+        select front_end as owner, code from promotion.coupon
+        join unnest($1::text[], $2::text[]) as a (asked_of, asked) on asked_of = front_end and asked = code
+        where uses_max is not null order by code, front_end for no key update of coupon),
     counted as (
         update promotion.coupon set uses = uses + 1 from held
-        where front_end = $1 and coupon.code = held.code and uses < uses_max returning coupon.code)
+        where coupon.front_end = held.owner and coupon.code = held.code and uses < uses_max returning coupon.code)
     select code from held where code not in (select code from counted) order by 1"""
 
 _COUNT_MEMBER = """
@@ -115,31 +134,36 @@ _END = """
     returned as (
         update promotion.use set returned_at = $3 from ended
         where front_end = $1 and use.reference = ended.reference
-        returning promotion, coupon, amount, currency, member_id)
+        returning promotion, coupon, amount, currency, member_id, promotion_of as owner)
     select * from returned order by promotion, coupon"""
 
 _HOLD = """
-    select code from promotion.promotion where front_end = $1 and code = any ($2::text[]) order by code for key share"""
+    select code from promotion.promotion
+    join unnest($1::text[], $2::text[]) as a (asked_of, asked) on asked_of = front_end and asked = code
+    order by code, front_end for key share of promotion"""
 
 _UNCOUNT_PROMOTIONS = """
     with asked as (
-        select promotion, currency, count(*) as uses, sum(amount) as amount
-        from unnest($2::text[], $3::bigint[], $4::text[]) as a (promotion, amount, currency)
-        group by promotion, currency),
+        select owner, promotion, currency, count(*) as uses, sum(amount) as amount
+        from unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) as a (owner, promotion, amount, currency)
+        group by owner, promotion, currency),
     held as (
-        select code from promotion.promotion
-        where front_end = $1 and code = any ($2::text[]) and (uses_max is not null or budget is not null)
-        order by code for no key update)
+        select front_end as owner, code from promotion.promotion
+        where (front_end, code) in (select owner, promotion from asked) and (uses_max is not null or budget is not null)
+        order by code, front_end for no key update)
     update promotion.promotion set uses = promotion.uses - asked.uses,
         spent = spent - case when budget_currency is distinct from asked.currency and budget is not null then 0
             else asked.amount end
-    from held join asked on asked.promotion = held.code where front_end = $1 and promotion.code = held.code"""
+    from held join asked on asked.promotion = held.code and asked.owner = held.owner
+    where promotion.front_end = held.owner and promotion.code = held.code"""
 
 _UNCOUNT_COUPONS = """
     with held as (
-        select code from promotion.coupon
-        where front_end = $1 and code = any ($2::text[]) and uses_max is not null order by code for no key update)
-    update promotion.coupon set uses = uses - 1 from held where front_end = $1 and coupon.code = held.code"""
+        select front_end as owner, code from promotion.coupon
+        join unnest($1::text[], $2::text[]) as a (asked_of, asked) on asked_of = front_end and asked = code
+        where uses_max is not null order by code, front_end for no key update of coupon)
+    update promotion.coupon set uses = uses - 1 from held
+    where coupon.front_end = held.owner and coupon.code = held.code"""
 
 _UNCOUNT_MEMBER = """
     with asked as (
@@ -217,16 +241,18 @@ async def find_redemption(session: ports.Session, front_end: str, reference: str
     return ("", False) if row is None else (row["digest"], row["returned_at"] is not None)
 
 
-async def count_promotions(session: ports.Session, front_end: str, uses: Uses) -> dict[str, bool]:
-    """Count uses of limited promotions; return those with too little left, and whether uses are left."""
+async def count_promotions(session: ports.Session, owners: Sequence[str], uses: Uses) -> dict[str, bool]:
+    """Count uses of limited promotions, each of its owner; return those with too little left, and if uses are left."""
     codes = [promotion for promotion, _ in uses]
-    rows = await session.fetch(_COUNT_PROMOTIONS, front_end, codes, [amount.minor for _, amount in uses.values()])
+    rows = await session.fetch(_COUNT_PROMOTIONS, owners, codes, [amount.minor for _, amount in uses.values()])
     return {row["code"]: row["has_uses_left"] for row in rows}
 
 
-async def count_coupons(session: ports.Session, front_end: str, codes: Sequence[str]) -> list[str]:
-    """Count uses of limited coupons; return those that were used up."""
-    return [row["code"] for row in await session.fetch(_COUNT_COUPONS, front_end, codes)]
+async def count_coupons(session: ports.Session, owners: Mapping[str, str]) -> list[str]:
+    """Count uses of limited coupons, by code with their owners; return those that were used up."""
+    codes = sorted(owners)
+    rows = await session.fetch(_COUNT_COUPONS, [owners[code] for code in codes], codes)
+    return [row["code"] for row in rows]
 
 
 async def count_member(
@@ -247,14 +273,17 @@ async def count_member(
 
 async def end_redemption(
     session: ports.Session, front_end: str, reference: str, now: datetime, by: str
-) -> tuple[UUID | None, list[api.DiscountUse]]:
-    """Mark a reference's uses as returned; give them and their member, nothing where that was done before."""
+) -> tuple[UUID | None, list[tuple[str, api.DiscountUse]]]:
+    """Mark a reference's uses as returned; give them with their owners, and their member; nothing if it was done."""
     rows = await session.fetch(_END, front_end, reference, now, by)
     uses = [
-        api.DiscountUse(
-            promotion=row["promotion"],
-            coupon=row["coupon"] or None,
-            amount=Money(currency=row["currency"], minor=row["amount"]),
+        (
+            row["owner"],
+            api.DiscountUse(
+                promotion=row["promotion"],
+                coupon=row["coupon"] or None,
+                amount=Money(currency=row["currency"], minor=row["amount"]),
+            ),
         )
         for row in rows
     ]
@@ -262,16 +291,17 @@ async def end_redemption(
 
 
 async def uncount(
-    session: ports.Session, front_end: str, member_id: UUID | None, uses: Sequence[api.DiscountUse]
+    session: ports.Session, front_end: str, member_id: UUID | None, returned: Sequence[tuple[str, api.DiscountUse]]
 ) -> None:
     """Give uses back to promotions, coupons and the member."""
+    owners, uses = [owner for owner, _ in returned], [use for _, use in returned]
     promotions = [use.promotion for use in uses]
-    coupons = [use.coupon for use in uses if use.coupon]
-    await session.fetch(_HOLD, front_end, promotions)  # whoever puts one now counts again, after this
+    coupons = [(owner, use.coupon) for owner, use in returned if use.coupon]
+    await session.fetch(_HOLD, owners, promotions)  # whoever puts one now counts again, after this
     amounts, currencies = [use.amount.minor for use in uses], [use.amount.currency for use in uses]
-    await session.execute(_UNCOUNT_PROMOTIONS, front_end, promotions, amounts, currencies)
+    await session.execute(_UNCOUNT_PROMOTIONS, owners, promotions, amounts, currencies)
     if coupons:
-        await session.execute(_UNCOUNT_COUPONS, front_end, coupons)
+        await session.execute(_UNCOUNT_COUPONS, [owner for owner, _ in coupons], [coupon for _, coupon in coupons])
     if member_id is not None:
         keys = members_keys([(use.promotion, use.coupon or "") for use in uses])
         columns = ([key[0] for key in keys], [key[1] for key in keys], list(keys.values()))
@@ -297,6 +327,7 @@ def _held(row: ports.Row) -> Held:
     return Held(
         promotion=None if row["definition"] is None else promotion_of(row["definition"]),
         is_running=bool(row["is_running"]),
+        owner=row["owner"] or "",
         coupon=None if row["coupon"] is None else _coupon(row),
     )
 

@@ -1,0 +1,78 @@
+"""What the group of the demo shares: the stock that two front ends sell from, and one programme for all members."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from isthmus.app.platform import Running
+from isthmus.kernel import Caller
+from isthmus.packs.inventory import api as inventory
+from isthmus.packs.member import api as member
+from isthmus.store import sharing
+
+SELLERS = ("brand", "market")  # who sell from the group's stock; the third has its own
+PROGRAMME = "circle"
+JOINED_AT_ONCE = 16
+
+_SOLD_FOR = """
+select movement.front_end as owner, seller, -sum(quantity)::bigint as units
+from inventory.movement where seller is not null and kind = 'ship' group by 1, 2 order by 1, 2
+"""
+
+
+def owner(running: Running) -> str:
+    """Return the code under which the group owns what is shared."""
+    return running.config.group
+
+
+async def lend(running: Running, places: Sequence[inventory.Location]) -> None:
+    """Lend the group's locations to those who sell from them, and have these take them on."""
+    await _grant(running, "inventory.location", [place.code for place in places], SELLERS, "one stock for both")
+    for code in SELLERS:
+        taken = tuple(
+            inventory.Location(code=one.code, name=one.name, country=one.country, lent_by=owner(running))
+            for one in places
+        )
+        await running.platform.call(inventory.put_locations, inventory.PutLocations(items=taken), _caller(code))
+
+
+async def join(running: Running, members: dict[tuple[str, str], Any]) -> None:
+    """Make the programme, share it with every front end, and let all members take part."""
+    await running.platform.call(
+        member.put_programme, member.PutProgramme(code=PROGRAMME, name="The circle"), _caller(owner(running))
+    )
+    front_ends = sorted({code for code, _ in members})
+    await _grant(running, "member.programme", [PROGRAMME], front_ends, "one programme for all")
+    waiting = iter(sorted(members.items()))
+
+    async def join_some() -> None:
+        for (code, _), member_id in waiting:
+            ask = member.JoinProgramme(member_id=member_id, programme=PROGRAMME, owner=owner(running))
+            await running.platform.call(member.join_programme, ask, _caller(code))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(JOINED_AT_ONCE):
+            group.create_task(join_some())
+
+
+async def sold_for(running: Running) -> list[dict[str, Any]]:
+    """Return from whose stock how many units were sold by whom."""
+    async with running.database.platform() as session:
+        return [dict(row) for row in await session.fetch(_SOLD_FOR)]
+
+
+async def _grant(running: Running, kind: str, names: Iterable[str], to: Iterable[str], reason: str) -> None:
+    receivers, now = list(to), datetime.now(UTC)
+    async with running.database.platform_transaction() as session:
+        for name in names:
+            for code in receivers:
+                draft = sharing.Draft(kind=kind, name=name, to=code, reason=reason)
+                await sharing.give(session, owner(running), uuid.uuid4(), draft, now, "demo")
+
+
+def _caller(front_end: str) -> Caller:
+    return Caller(front_end=front_end, client="demo")

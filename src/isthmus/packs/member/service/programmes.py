@@ -1,0 +1,92 @@
+"""Programmes at work: members join and leave, and points lapse."""
+
+from __future__ import annotations
+
+from isthmus.kernel import Context, implements
+
+from .. import api
+from ..storage import points as storage_points
+from ..storage import programmes as storage
+from .points import moved
+
+
+@implements(api.put_programme)
+async def put_programme(ask: api.PutProgramme, ctx: Context) -> api.ProgrammePut:
+    await storage.put(ctx.session, ctx.front_end, ask)
+    return api.ProgrammePut(code=ask.code)
+
+
+@implements(api.join_programme)
+async def join_programme(ask: api.JoinProgramme, ctx: Context) -> api.ProgrammeAccount:
+    account = await _account(ask, ctx)
+    owner = ask.owner or ctx.front_end
+    account_id = await storage.account_of(ctx.session, owner, ask.programme, account.person_id, ctx.new_id())
+    if account_id is None:
+        raise api.UnknownProgramme(programme=ask.programme)
+    if account.account_id not in (None, account_id):
+        raise api.InAnotherProgramme
+    if account.account_id is None:
+        movement_id = ctx.new_id()
+        await storage.join(
+            ctx.session, ctx.front_end, account.member_id, account_id, movement_id, account.points, ctx.now,
+            ctx.caller.client,
+        )  # fmt: skip
+        ctx.emit(api.ProgrammeJoined(member_id=account.member_id, owner=owner, programme=ask.programme))
+        joined = await _account(ask, ctx)
+        if account.points or account.earned:
+            cause = storage_points.Cause("from-membership", str(movement_id))
+            await moved(joined, account.points, account.earned, cause, ctx)
+    return await _shown(ask, ctx)
+
+
+@implements(api.leave_programme)
+async def leave_programme(ask: api.LeaveProgramme, ctx: Context) -> api.ProgrammeAccount:
+    account = await _account(ask, ctx)
+    if account.account_id is not None:
+        await storage.leave(ctx.session, ctx.front_end, account.member_id)
+    return await _shown(ask, ctx)
+
+
+@implements(api.get_account)
+async def get_account(ask: api.GetAccount, ctx: Context) -> api.ProgrammeAccount:
+    return await _shown(ask, ctx)
+
+
+@implements(api.expire_points)
+async def expire_points(ask: api.ExpirePoints, ctx: Context) -> api.PointsExpired:
+    gone = await storage.expire(ctx.session, ctx.front_end, ctx.now, ask.limit)
+    for (issuer, programme), points in sorted(gone.items()):
+        ctx.emit(api.PointsLapsed(issuer=issuer, points=points, programme=programme))
+    return api.PointsExpired(points=sum(gone.values()))
+
+
+Asked = api.JoinProgramme | api.LeaveProgramme | api.GetAccount
+
+
+async def _account(ask: Asked, ctx: Context) -> storage_points.Account:
+    account = await storage_points.lock(ctx.session, ctx.front_end, ask.member_id, ctx.now)
+    if account is None or account.state != "active":
+        raise api.NotAMember(what=str(ask.member_id))
+    return account
+
+
+async def _shown(ask: Asked, ctx: Context) -> api.ProgrammeAccount:
+    found = await storage_points.balance(ctx.session, ctx.front_end, ask.member_id)
+    if found is None:
+        raise api.NotAMember(what=str(ask.member_id))
+    member_id, account_id, points, earned, tier = found
+    common = None if account_id is None else await storage.find(ctx.session, account_id)
+    if common is None:
+        return api.ProgrammeAccount(
+            member_id=member_id, owner=None, programme=None, points=points, earned=earned, tier=tier, lots=()
+        )
+    lots = await storage.lots(ctx.session, common.account_id, ctx.now)
+    return api.ProgrammeAccount(
+        member_id=member_id,
+        owner=common.owner,
+        programme=common.programme,
+        points=sum(one.unspent for one in lots),
+        earned=common.earned,
+        tier=common.tier or tier,
+        lots=lots,
+    )

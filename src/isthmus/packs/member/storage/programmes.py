@@ -1,0 +1,174 @@
+"""Accounts of programmes: SQL. A membership is locked before its account, and an account before its lots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from isthmus.kernel import decode, encode, ports
+
+from .. import api
+
+_PUT = """
+insert into member.programme (front_end, code, name, valid_days, tiers) values ($1, $2, $3, $4, $5)
+on conflict (front_end, code) do update
+    set name = excluded.name, valid_days = excluded.valid_days, tiers = excluded.tiers
+"""
+
+_LOCK = "select account_id from member.account where account_id = $1 for update"
+
+# Points whose day has come are gone, whether the job that says so has run or not.
+_EXPIRE = """
+with gone as (
+    update member.points_lot set expired = expired + unspent, unspent = 0
+    where account_id = $1 and unspent > 0 and expires_at <= $2 returning issuer, expired
+), left_over as (
+    update member.account set points = points - (select sum(expired) from gone)
+    where account_id = $1 and exists (select from gone)
+)
+select issuer, sum(expired)::bigint as points from gone group by issuer order by issuer
+"""
+
+_ACCOUNT = """
+select a.account_id, a.front_end as owner, a.programme, a.points, a.earned, a.tier, p.valid_days, p.tiers
+from member.account a join member.programme p on p.front_end = a.front_end and p.code = a.programme
+where a.account_id = $1
+"""
+
+CHANGE = """
+with moved as (
+    insert into member.points_movement
+        (front_end, movement_id, member_id, points, reason, reference, reverses, at, by, account_id)
+    select $1, $2, $3, $4::bigint, $5, $6, $7, $8, $9, $12 where $4::bigint <> 0
+), given as (
+    insert into member.points_lot (account_id, lot_id, issuer, points, unspent, expires_at)
+    select $12, $2, $1, $4, $4, $13 where $4::bigint > 0
+)
+update member.account set points = points + $4, earned = earned + $10, tier = $11 where account_id = $12
+"""
+
+# What expires first is taken first; of what a credit gave, that is taken back first.
+_TAKE = """
+with open as (
+    select lot_id, unspent,
+        sum(unspent) over (order by lot_id = any ($3::uuid[]) desc, expires_at nulls last, lot_id) as so_far
+    from member.points_lot where account_id = $1 and unspent > 0
+), taken as (
+    update member.points_lot lot set unspent = lot.unspent - least(open.unspent, $2 - open.so_far + open.unspent)
+    from open
+    where lot.account_id = $1 and lot.lot_id = open.lot_id and open.so_far - open.unspent < $2
+    returning lot.issuer, least(open.unspent, $2 - open.so_far + open.unspent) as points
+)
+select issuer, sum(points)::bigint as points from taken group by issuer order by issuer
+"""
+
+_LOTS = """
+select issuer, unspent, expires_at from member.points_lot
+where account_id = $1 and unspent > 0 and (expires_at is null or expires_at > $2)
+order by expires_at nulls last, lot_id
+"""
+
+_JOIN = """
+with emptied as (
+    update member.membership set account_id = $3, points = 0, points_earned = 0
+    where front_end = $1 and member_id = $2
+)
+insert into member.points_movement (front_end, movement_id, member_id, points, reason, reference, at, by)
+select $1, $4::uuid, $2, -$5::bigint, 'into-programme', $4::uuid::text, $6, $7 where $5::bigint > 0
+"""
+
+_DUE = """
+select account_id from member.account a
+where front_end = $1 and exists (
+    select from member.points_lot lot
+    where lot.account_id = a.account_id and lot.unspent > 0 and lot.expires_at <= $2)
+order by account_id limit $3 for update skip locked
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedAccount:
+    """A person's account in a programme, which nobody else can change until the end of the call."""
+
+    account_id: UUID
+    owner: str
+    programme: str
+    points: int
+    earned: int
+    tier: str
+    valid_days: int | None
+    tiers: tuple[api.Tier, ...]
+
+    def expires_at(self, now: datetime) -> datetime | None:
+        return None if self.valid_days is None else now + timedelta(days=self.valid_days)
+
+
+async def put(session: ports.Session, front_end: str, ask: api.Programme) -> None:
+    await session.execute(_PUT, front_end, ask.code, ask.name, ask.valid_days, encode(ask.tiers))
+
+
+async def account_of(session: ports.Session, owner: str, programme: str, person_id: UUID, new_id: UUID) -> UUID | None:
+    """Return a person's account, made and locked; None where the programme is not the front end's to use."""
+    return await session.fetch_value("select member.account_of($1, $2, $3, $4)", owner, programme, person_id, new_id)
+
+
+async def lock(session: ports.Session, account_id: UUID, now: datetime) -> SharedAccount | None:
+    """Lock an account and let go what has expired; None where its programme is not granted any more."""
+    if await session.fetch_value(_LOCK, account_id) is None:
+        return None
+    await session.fetch(_EXPIRE, account_id, now)
+    return await find(session, account_id)
+
+
+async def find(session: ports.Session, account_id: UUID) -> SharedAccount | None:
+    row = await session.fetch_row(_ACCOUNT, account_id)
+    if row is None:
+        return None
+    return SharedAccount(
+        account_id=account_id,
+        owner=row["owner"],
+        programme=row["programme"],
+        points=row["points"],
+        earned=row["earned"],
+        tier=row["tier"],
+        valid_days=row["valid_days"],
+        tiers=decode(row["tiers"], tuple[api.Tier, ...]),
+    )
+
+
+async def take(session: ports.Session, account_id: UUID, points: int, first: Sequence[UUID]) -> list[tuple[str, int]]:
+    """Take points out of the lots of an account, those named first; return how many of whom."""
+    rows = await session.fetch(_TAKE, account_id, points, first)
+    return [(row["issuer"], row["points"]) for row in rows]
+
+
+async def lots(session: ports.Session, account_id: UUID, now: datetime) -> tuple[api.Lot, ...]:
+    rows = await session.fetch(_LOTS, account_id, now)
+    return tuple(api.Lot(issuer=row["issuer"], unspent=row["unspent"], expires_at=row["expires_at"]) for row in rows)
+
+
+async def join(
+    session: ports.Session, front_end: str, member_id: UUID, account_id: UUID, movement_id: UUID, points: int,
+    now: datetime, by: str,
+) -> None:  # fmt: skip
+    """Link a membership with an account, and take its own points off it."""
+    await session.execute(_JOIN, front_end, member_id, account_id, movement_id, points, now, by)
+
+
+async def leave(session: ports.Session, front_end: str, member_id: UUID) -> None:
+    await session.execute(
+        "update member.membership set account_id = null where front_end = $1 and member_id = $2", front_end, member_id
+    )
+
+
+async def expire(session: ports.Session, front_end: str, now: datetime, limit: int) -> dict[tuple[str, str], int]:
+    """Let points go whose day has come; return how many, by issuer and programme."""
+    gone: dict[tuple[str, str], int] = {}
+    for due in await session.fetch(_DUE, front_end, now, limit):
+        found = await find(session, due["account_id"])
+        for row in await session.fetch(_EXPIRE, due["account_id"], now):
+            key = (row["issuer"], found.programme if found else "")
+            gone[key] = gone.get(key, 0) + row["points"]
+    return gone
