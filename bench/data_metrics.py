@@ -165,7 +165,7 @@ def timed(case: Case, proofs: Proofs, reader: DuckReader, folder: str, runs: int
 
     By hand takes the shortest way through the same engine: SQL in, rows out, with no receipt.
     """
-    compiling = median(lambda: statement(MODEL, plan(MODEL, case.ask, NOW, settled=frozenset(["sale.currency"]))))
+    compiling = median(lambda: statement(MODEL, plan(MODEL, case.ask, NOW, settled=frozenset(["sale.currency"]))))  # pyright: ignore[reportCallIssue]
     fresh = Metrics(MODEL, reader, Receipts(Path(folder)), secret=b"bench", now=lambda: NOW)
     fresh._proofs = proofs  # proofs are kept for a snapshot; answers are not, here
 

@@ -25,8 +25,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from isthmus.app import platform as app_platform
 from isthmus.gateway import auth
 from isthmus.kernel import Caller
@@ -145,7 +143,7 @@ async def _recorded(shop: app_platform.Running) -> None:
     north = Caller(front_end="north", client="bench")
     await shop.platform.call_wire("north.which", b"{}", north, tell=stories.append)
     first = recorded.recorded(stories[0], shop.platform.release.points)
-    calls = [msgspec.structs.replace(first, call_id=f"{first.call_id}-{number}") for number in range(ANSWERS)]
+    calls = [first.replace(call_id=f"{first.call_id}-{number}") for number in range(ANSWERS)]
     for at in range(0, ANSWERS, _shop.BATCH):
         await recorded.write(shop.database, calls[at : at + _shop.BATCH])
 

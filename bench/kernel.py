@@ -16,7 +16,7 @@ import tracemalloc
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pluggy
 from zope.interface import Interface, implementer, providedBy
@@ -102,7 +102,7 @@ def _asking(rounds: int) -> list[Row]:
         passing=_loop("ctx.answer(point)(5, 2)", ctx=passing, point=price),
         pluggy=_loop("hook.price(front_end='north0', minor=5, quantity=2)", hook=one),
         hundred=_loop("hook.price(front_end='north0', minor=5, quantity=2)", hook=hundred, times=1),
-        zope=_loop("find(by(north), point)(5, 2)", find=registry.lookup1, by=providedBy, north=north, point=point),
+        zope=_loop("find(by(north), point)(5, 2)", find=registry.lookup1, by=providedBy, north=north, point=point),  # pyright: ignore[reportAttributeAccessIssue]
         single=_loop("f(north, 5, 2)", f=dispatching, north=_FRONT_ENDS[0]()),
     )
     ours = found["ours"]
@@ -164,7 +164,7 @@ async def _pipeline_rows(rounds: int) -> list[Row]:
     read, read_bound = _capability("bench.read", Effect.READ)
     write, write_bound = _capability("bench.write", Effect.WRITE)
     release = _release([price], [_front_end("north", evening_price)], read, read_bound, write, write_bound)
-    platform = Platform(release, _NoStore())
+    platform = Platform(release, cast(Any, _NoStore()))
     ask, body, caller = PriceLine(sku="a", quantity=2), b'{"sku":"a","quantity":2}', Caller(front_end="north")
 
     async def bare() -> object:
@@ -245,7 +245,8 @@ def _release(points: list[Any], front_ends: list[FrontEnd], *parts: Any) -> Rele
 
 
 def _front_end(code: str, *given: Any, **more: Any) -> FrontEnd:
-    return FrontEnd(code=code, name=code, owner="bench", answers=given, **{"uses": ("bench.*",), **more})
+    fields: dict[str, Any] = {"uses": ("bench.*",), **more}
+    return FrontEnd(code=code, name=code, owner="bench", answers=given, **fields)
 
 
 def _point(number: int) -> ExtensionPoint[..., Any]:
@@ -278,7 +279,8 @@ def _context(release: Release, code: str = "north") -> Context:
     plan = release.line(code).plan({})
     read, bound = _capability("bench.read", Effect.READ)
     offered = BoundCapability(capability=read, implementation=bound, dimensions=(), read=None)
-    call = Call(Platform(release, _NoStore()), offered, plan, None, Caller(front_end=code), datetime.now(UTC))
+    platform = Platform(release, cast(Any, _NoStore()))
+    call = Call(platform, offered, plan, None, Caller(front_end=code), datetime.now(UTC))
     return CallContext(call, plan, read)
 
 

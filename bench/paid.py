@@ -222,7 +222,7 @@ class Meter:
             """select xact_commit + xact_rollback as transactions, pg_current_wal_lsn() - '0/0'::pg_lsn as wal
                from pg_stat_database where datname = current_database()"""
         )
-        return float(row["transactions"]), float(row["wal"])
+        return float(row["transactions"]), float(row["wal"])  # pyright: ignore[reportOptionalSubscript]
 
     def _postgres_cpu(self) -> float:
         own = self._postgres.cpu_times()

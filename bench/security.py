@@ -1,4 +1,4 @@
-"""What security costs: placing an order over HTTP with the audit log and without it, side by side.
+"""What security costs: an order over HTTP with the audit log and without it, and one check of the policies.
 
 Two `isthmus serve` processes, each on a database of its own in one PostgreSQL with fsync and synchronous commit on: one
 as it ships, one that leaves the pack out. 16 connections that are kept alive buy baskets of 5 of 2,000 goods from each,
@@ -8,21 +8,47 @@ in turns, so that what else the machine does disturbs both. Sealing, signing and
 from __future__ import annotations
 
 import statistics
+import time
 from contextlib import AsyncExitStack
 from typing import Any
 
 from bench import _shop as shop
 from bench.orders import CLIENTS, GOODS, LINES, UNITS, Buying, _over_http
 from bench.paid import Meter, Took
+from isthmus.flows.checkout import api as checkout
+from isthmus.packs.policy.service.policies import DEFAULT, Policies
 
 Row = dict[str, Any]
 
 TURNS = 3  # in one round
+CHECKS = 20_000
 
 
 def rows(rounds: int) -> list[Row]:
     """Measure everything and return the table's rows."""
-    return shop.run(_audit(rounds))
+    return [*shop.run(_audit(rounds)), shop.run(_check(rounds))]
+
+
+async def _check(rounds: int) -> Row:
+    """Time what a call pays for its policies, once its decision is made."""
+    policies = Policies(shop.PACKS, [(DEFAULT.stem, DEFAULT.read_text())])
+    capability = policies.capabilities[checkout.place_order.name]
+    took_us: list[float] = []
+    for _ in range(rounds + 1):
+        began = time.perf_counter()
+        for _ in range(CHECKS):
+            await policies.check(shop.CALLER, capability, {})
+        took_us.append(1e6 * (time.perf_counter() - began) / CHECKS)
+    value = statistics.median(took_us[1:])
+    return {
+        "name": "policies of a call, decided before",
+        "value": value,
+        "unit": "us",
+        "against": "what a call may pay for them: 5 us",
+        "ratio": value / 5,
+        "aim": "<= 1 x",
+        "met": value <= 5,
+    }
 
 
 async def _audit(rounds: int) -> list[Row]:

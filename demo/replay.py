@@ -110,7 +110,7 @@ async def report(running: Running, source: Source, refused: dict[str, Refused]) 
         sold = {row["front_end"]: row for row in await session.fetch(_SOLD)}
         received = {row["front_end"]: row["received"] for row in await session.fetch(_RECEIVED)}
     expected = source.expected()
-    front_ends = {
+    front_ends: dict[str, dict[str, Any]] = {
         code: {
             "orders": sold[code]["baskets"] if code in sold else 0,
             "parcels_of_orders": sold[code]["orders"] if code in sold else 0,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -65,13 +66,13 @@ class Source:
         self._duckdb.execute("set variable baskets = ?", [baskets if baskets is not None else 2**31])
         self._duckdb.execute(VIEWS)
 
-    def rows(self, sql: str, *args: object) -> list[tuple[object, ...]]:
+    def rows(self, sql: str, *args: object) -> list[tuple[Any, ...]]:
         return self._duckdb.execute(sql, args).fetchall()
 
     def front_ends(self) -> list[str]:
         return ["market", "brand", "fresh"]
 
-    def products(self) -> Iterator[tuple[object, ...]]:
+    def products(self) -> Iterator[tuple[Any, ...]]:
         """Yield (front end, sku, seller, department, category, type, brand, package size) of all products."""
         result = self._duckdb.execute(
             """select front_end, product_id, manufacturer_id, department, coalesce(product_category, 'OTHER'),
@@ -81,14 +82,14 @@ class Source:
         while rows := result.fetchmany(1_000):
             yield from rows
 
-    def sold(self) -> list[tuple[object, ...]]:
+    def sold(self) -> list[tuple[Any, ...]]:
         """Return (front end, sku, location, quantity) of all that the chosen baskets take from stock."""
         return self.rows(
             """select front_end, sku, location, sum(quantity)::bigint from chosen
                where is_known and quantity > 0 group by all order by all"""
         )
 
-    def prices(self) -> list[tuple[object, ...]]:
+    def prices(self) -> list[tuple[Any, ...]]:
         """Return (front end, sku, location, from, list, paid, per): the till's price from each time that it changed."""
         return self.rows(
             """with priced as (
@@ -100,7 +101,7 @@ class Source:
                order by front_end, sku, location, sold_at"""
         )
 
-    def households(self) -> list[tuple[object, ...]]:
+    def households(self) -> list[tuple[Any, ...]]:
         """Return (front end, household id) of who shops where."""
         return self.rows("select distinct front_end, household_id from chosen order by all")
 

@@ -35,7 +35,7 @@ def install() -> bool:
             ["apt-get", "install", "-qy", "--no-install-recommends", NAMES[0]],
         ):
             try:
-                subprocess.run(command.split(), check=True, capture_output=True, timeout=INSTALLS_WITHIN_S)
+                subprocess.run(command.split(), check=True, capture_output=True, timeout=INSTALLS_WITHIN_S)  # pyright: ignore[reportAttributeAccessIssue]
             except (subprocess.SubprocessError, OSError):
                 return False
     return find() is not None

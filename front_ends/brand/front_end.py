@@ -28,6 +28,7 @@ FRONT_END = FrontEnd(
         "notification.*",
         "order.*",
         "payment.*",
+        "policy.*",
         "pricing.*",
         "promotion.*",
         "tax.*",

@@ -27,6 +27,7 @@ FRONT_END = FrontEnd(
         "member.*",
         "order.*",
         "payment.*",
+        "policy.*",
         "pricing.*",
         "promotion.*",
         "tax.*",

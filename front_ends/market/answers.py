@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from fractions import Fraction
 
-from msgspec import structs
-
 from isthmus.kernel import ALLOW, PASS, Pass, Verdict, answers, veto
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
@@ -199,8 +197,7 @@ def sold_by_somebody(listings: Sequence[catalog.Listing], products: Sequence[cat
 @answers(catalog.product_view)
 def name_the_seller(view: catalog.ProductView) -> catalog.ProductView:
     """Show who sells it as an attribute."""
-    return structs.replace(
-        view,  # pyright: ignore[reportArgumentType] - a Value is a struct at run time
+    return view.replace(
         attributes={**view.attributes, "sold by": view.seller},
     )
 

@@ -27,6 +27,7 @@ FRONT_END = FrontEnd(
         "notification.*",
         "order.*",
         "payment.*",
+        "policy.*",
         "pricing.*",
         "promotion.*",
         "tax.*",

@@ -86,7 +86,7 @@ class Job:
 class Place:
     """Where a resource is made: the database, the pack's settings in their own shape, the providers of its seam.
 
-    root: the folder of the settings. data: where the platform keeps files of its own.
+    root: the folder of the settings. data: where the platform keeps files of its own. packs: all that is plugged in.
     """
 
     database: Database
@@ -94,6 +94,7 @@ class Place:
     providers: Mapping[str, Any] = field(default_factory=dict[str, Any])
     root: Path = Path()
     data: Path = Path()
+    packs: tuple[Pack, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +133,16 @@ class Upkeep:
     every_s: float
     of: type[Any]
     run: Callable[[Any], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontEndCheck:
+    """What a pack has to say about a front end before it is deployed, and when a server starts with it.
+
+    problems: is given the front end and all packs, and yields what is wrong, each with what to write.
+    """
+
+    problems: Callable[[FrontEnd, Sequence[Pack]], Iterable[str]]
 
 
 class Opened(Protocol):
@@ -259,7 +270,7 @@ class Files:
     note: Capability[Any, Any]
 
 
-KINDS = (Job, Resource, Upkeep, Persons, Personal, Commands, Page, Search, Headlines, Files)
+KINDS = (Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Commands, Page, Search, Headlines, Files)
 
 
 def brought(packs: Iterable[Pack], kind: type[T]) -> list[T]:

@@ -48,7 +48,7 @@ def test_no_page_of_help_imports_what_only_a_running_command_needs() -> None:
 def test_packs_that_ship_bring_commands_of_groups_only_that_the_help_knows_without_importing_them() -> None:
     assert {one.name for one in brought(shipped.PACKS, Commands)} == {*SHIPPED_GROUPS}
     said = CliRunner().invoke(main_app, ["security", "--help"]).output
-    assert all(name in said for name in ("verify", "export", "key", "heads"))
+    assert all(name in said for name in ("verify", "export", "key", "heads", "may", "who-may", "what-may"))
 
 
 def test_the_version_is_that_of_what_is_installed() -> None:

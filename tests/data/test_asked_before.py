@@ -318,8 +318,8 @@ def test_beyond_its_bounds_nothing_new_is_shown(make_world: Made, monkeypatch: p
         model(), sql([Row(at, at, "f", "a", "flu", 1, None, False, one) for at, one in enumerate(given)])
     )
     by_drug = {"by": (DRUG,), "as_": PERSONS}
-    assert dict(world.rows("cost", **by_drug)).keys() == {"x", "y"}
-    assert None not in dict(world.rows("cost", **by_drug)).values()
+    assert dict(world.rows("cost", **by_drug)).keys() == {"x", "y"}  # pyright: ignore[reportCallIssue]
+    assert None not in dict(world.rows("cost", **by_drug)).values()  # pyright: ignore[reportCallIssue]
     assert world.rows("visits", as_=PERSONS) == [(20,)]
     monkeypatch.setattr(asked, "PARTS_MAX", 1)
     assert world.rows("visits", **by_drug) == [("x", None), ("y", None)]

@@ -29,7 +29,7 @@ from isthmus.markings import Atomic, Dimension, Key, Measure, Ref, Time, entity
 from isthmus.store import Outbox
 from tests.waiting import PATIENCE_S
 
-from .test_lake import START, Deli, Person, deli  # noqa: F401
+from .test_lake import START, Deli, Person, deli  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 ROWS = (
     "select position, id, type, subject, time, data from lake.events order by position",

@@ -96,8 +96,8 @@ def test_a_period_ends_when_the_question_is_asked(shop: World) -> None:
 
 
 def test_days_begin_in_the_askers_time_zone_also_when_clocks_change(shop: World) -> None:
-    days = dict(shop.rows("sales", by=("time:day",), where=(Where("front_end", "=", "north"),)))
-    berlin = dict(
+    days = dict(shop.rows("sales", by=("time:day",), where=(Where("front_end", "=", "north"),)))  # pyright: ignore[reportCallIssue]
+    berlin = dict(  # pyright: ignore[reportCallIssue]
         shop.rows("sales", by=("time:day",), where=(Where("front_end", "=", "north"),), timezone="Europe/Berlin")
     )
     assert days == {date(2024, 3, 1): 1000, date(2024, 3, 30): 2050, date(2024, 3, 31): 300}

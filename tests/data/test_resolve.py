@@ -48,7 +48,7 @@ def febrl(number: int) -> tuple[list[Record], set[tuple[str, str]]]:
     records: list[Record] = []
     for frame in frames:
         for at, (name, row) in enumerate(frame.iterrows()):
-            fields: dict[str, Any] = {
+            fields: dict[str, Any] = {  # pyright: ignore[reportAssignmentType]
                 FEBRL.get(key, key): value for key, value in row.items() if isinstance(value, str)
             }
             fields.pop("address_2", None)

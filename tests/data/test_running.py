@@ -105,11 +105,11 @@ def test_a_month_to_date_by_longer_periods_is_that_of_the_last_month(over: Calla
 
 def test_a_window_of_days_ends_with_the_hour_that_is_shown(over: Callable[..., World]) -> None:
     world = over([("a", 100, "2024-03-01 09:30"), ("a", 10, "2024-03-01 20:15"), ("a", 1, "2024-03-02 05:00")])
-    rows = dict(shown(world, "w1d", by=HOUR))
+    rows = dict(shown(world, "w1d", by=HOUR))  # pyright: ignore[reportCallIssue]
     assert rows["2024-03-01 09:00:00"] == rows["2024-03-01 19:00:00"] == 100
     assert rows["2024-03-01 20:00:00"] == rows["2024-03-02 04:00:00"] == 110
     assert rows["2024-03-02 05:00:00"] == 111
-    later = dict(shown(world, "w1d", by=HOUR, where=(until("2024-03-02T20:59:59Z"),)))
+    later = dict(shown(world, "w1d", by=HOUR, where=(until("2024-03-02T20:59:59Z"),)))  # pyright: ignore[reportCallIssue]
     assert (later["2024-03-02 09:00:00"], later["2024-03-02 20:00:00"]) == (11, 1)
     assert shown(world, "h3", by=DAY) == [("2024-03-01", 0), ("2024-03-02", 0)]  # nothing in the last three hours
 

@@ -25,7 +25,7 @@ from isthmus.data.privacy import policy
 from isthmus.kernel import errors
 from isthmus.store import Database, Outbox
 
-from .test_lake import SQL, START, Deli, MealEaten, deli, deli_model  # noqa: F401 - `deli` is a fixture
+from .test_lake import SQL, START, Deli, MealEaten, deli, deli_model  # noqa: F401 - `deli` is a fixture  # pyright: ignore[reportUnusedImport]
 
 MANY = 60_000
 ROWS = f"""insert into deli.meal select id, null, 'note ' || md5(id::text), '{{}}', id % 977,

@@ -107,11 +107,11 @@ async def send_everything(served: Served, shop: Shop, examples: int) -> None:
     async with httpx.AsyncClient(base_url=served.address, headers={"Authorization": f"Bearer {served.key}"}) as client:
         schema = schemathesis.openapi.from_dict((await client.get("/v1/openapi.json")).json())
     schema.config.generation.allow_x00 = False  # the document says so in words
-    excluded = [schemathesis.checks.CHECKS.get_one(name) for name in NOT_CHECKED]
+    excluded = [schemathesis.checks.CHECKS.get_one(name) for name in NOT_CHECKED]  # pyright: ignore[reportAttributeAccessIssue]
     limits = settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     seen: set[str] = set()
     for found in schema.get_all_operations():
-        operation = found.ok()
+        operation = found.ok()  # pyright: ignore[reportAttributeAccessIssue]
         assert operation is not None
         seen.add(operation.label)
         wrong = operation.as_strategy(generation_mode=schemathesis.GenerationMode.NEGATIVE)

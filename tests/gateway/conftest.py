@@ -121,7 +121,7 @@ class TillDown(errors.Unavailable):
 
 
 @capability("shop.show-item", version="1.0", effect=Effect.READ, raises=[NoSuchItem])
-def show_item(ask: ShowItem) -> Item:
+def show_item(ask: ShowItem) -> Item:  # pyright: ignore[reportReturnType]
     """Show an item with its price.
 
     The front end may set the price.
@@ -129,22 +129,22 @@ def show_item(ask: ShowItem) -> Item:
 
 
 @capability("shop.take-items", version="1.0", effect=Effect.WRITE, raises=[NoSuchItem, StockShort])
-def take_items(ask: TakeItems) -> Taken:
+def take_items(ask: TakeItems) -> Taken:  # pyright: ignore[reportReturnType]
     """Take all items of an ask off the shelf, or none."""
 
 
 @capability("shop.write-note", version="1.0", effect=Effect.WRITE)
-def write_note(ask: WriteNote) -> WriteNote:
+def write_note(ask: WriteNote) -> WriteNote:  # pyright: ignore[reportReturnType]
     """Keep a note."""
 
 
 @capability("shop.wait", version="1.0", effect=Effect.READ, deadline_ms=2_000)
-def wait(ask: Wait) -> Wait:
+def wait(ask: Wait) -> Wait:  # pyright: ignore[reportReturnType]
     """Wait for some time, then say how long."""
 
 
 @capability("shop.pay", version="1.0", effect=Effect.READ, raises=[TillDown])
-def pay(ask: Wait) -> Wait:
+def pay(ask: Wait) -> Wait:  # pyright: ignore[reportReturnType]
     """Fail, since the till is down."""
 
 
@@ -152,12 +152,12 @@ LEAVING = Deprecated(since=date(2026, 1, 1), sunset=date(2026, 7, 1), instead="s
 
 
 @capability("shop.doze", version="1.0", effect=Effect.READ, deprecated=LEAVING)
-def doze(ask: Wait) -> Wait:
+def doze(ask: Wait) -> Wait:  # pyright: ignore[reportReturnType]
     """Wait, as it was done before."""
 
 
 @capability("shop.crash", version="1.0", effect=Effect.READ)
-def crash(ask: Wait) -> Wait:
+def crash(ask: Wait) -> Wait:  # pyright: ignore[reportReturnType]
     """Crash with a secret in the message."""
 
 

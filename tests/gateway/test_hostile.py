@@ -117,11 +117,11 @@ def test_what_the_api_document_leads_to(north_served: httpx.Client) -> None:
     schema.config.generation.allow_x00 = False  # the document says so in words
     schema.config.checks.negative_data_rejection.expected_statuses.append("413")  # what is wrong may be long, too
     key = north_served.headers["authorization"]
-    whole_numbers_have_no_point = schemathesis.checks.CHECKS.get_one("positive_data_acceptance")  # 1.0 is refused
+    whole_numbers_have_no_point = schemathesis.checks.CHECKS.get_one("positive_data_acceptance")  # 1.0 is refused  # pyright: ignore[reportAttributeAccessIssue]
     seen: set[str] = set()
 
     for found in schema.get_all_operations():
-        operation = found.ok()
+        operation = found.ok()  # pyright: ignore[reportAttributeAccessIssue]
         assert operation is not None
         seen.add(operation.label)
 

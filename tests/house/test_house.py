@@ -7,6 +7,7 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -70,6 +71,16 @@ def test_debts_that_are_paid_are_struck_off():
     for name in debt.FILE_LINES:
         assert (ROOT / name).exists(), f"{name} is gone: strike it off"
         assert lines(ROOT / name) > FILE_LINES_MAX, f"{name} is small enough now: strike it off"
+
+
+def test_types_are_checked_everywhere_and_unknown_ones_let_through_in_few_folders_only():
+    """Whoever makes a folder whole strikes it off in both places."""
+    checked = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["basedpyright"]
+    assert {"src", "front_ends", "kits/storefront/src", "tests", "demo", "bench"} == set(checked["include"])
+    assert checked["typeCheckingMode"] == "strict"
+    assert not [rule for rule in checked if rule.startswith("reportUnknown")]
+    loose = {one["root"] for one in checked["executionEnvironments"]}
+    assert loose - {"tests", "demo", "bench"} == debt.UNTYPED
 
 
 def code_lines(path: Path) -> int:

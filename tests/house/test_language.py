@@ -75,7 +75,7 @@ def _written(template: str) -> list[str]:
         said |= {id(text) for one in arguments if one is not None for text in _consts(one)}
     shown = [text for call in tree.find_all(nodes.Call) if _shows(call) for text in call.args if _is_text(text)]
     shown += [text for part in tree.find_all(nodes.Output) for text in part.find_all(nodes.Const) if _is_text(text)]
-    every = {id(text): text.value for text in shown if id(text) not in said}
+    every = {id(text): text.value for text in shown if id(text) not in said}  # pyright: ignore[reportAttributeAccessIssue]
     return [text for text in every.values() if SENTENCE.search(NAMES.sub("", text))]
 
 

@@ -67,9 +67,9 @@ def texts(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """Yield every string in the code, parts of f-strings included, without docstrings."""
     documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     docs = {
-        id(node.body[0].value)
+        id(node.body[0].value)  # pyright: ignore[reportAttributeAccessIssue]
         for node in ast.walk(tree)
-        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
+        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)  # pyright: ignore[reportAttributeAccessIssue]
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:

@@ -119,7 +119,7 @@ async def test_a_call_that_is_too_slow_is_cut_and_undone():
     with pytest.raises(errors.DeadlineExceeded, match="within 15 ms, and nothing was changed"):
         await platform.call(write, Number(), NORTH, deadline_ms=15, key="k")
     assert (store.open, store.commits, store.events) == (0, 0, [])
-    assert asyncio.current_task().cancelling() == 0
+    assert asyncio.current_task().cancelling() == 0  # pyright: ignore[reportOptionalMemberAccess]
 
 
 async def slow_read(ask, ctx: Context) -> Said:

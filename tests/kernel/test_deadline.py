@@ -35,7 +35,7 @@ async def test_what_waits_too_long_is_cut_and_cleans_up():
     with pytest.raises(DeadlinePassed):
         await within(0.01, slow())
     assert cleaned == [1]
-    assert asyncio.current_task().cancelling() == 0
+    assert asyncio.current_task().cancelling() == 0  # pyright: ignore[reportOptionalMemberAccess]
     await asyncio.sleep(0)  # the task goes on as if nothing had been
 
 
@@ -67,7 +67,7 @@ async def test_what_swallows_the_cut_is_too_late_all_the_same():
 
     with pytest.raises(DeadlinePassed):
         await within(0.01, stubborn())
-    assert asyncio.current_task().cancelling() == 0
+    assert asyncio.current_task().cancelling() == 0  # pyright: ignore[reportOptionalMemberAccess]
 
 
 async def test_what_turns_the_cut_into_its_own_error_keeps_it_and_the_task_is_free():
@@ -79,7 +79,7 @@ async def test_what_turns_the_cut_into_its_own_error_keeps_it_and_the_task_is_fr
 
     with pytest.raises(ValueError, match="turned"):
         await within(0.01, turns())
-    assert asyncio.current_task().cancelling() == 0
+    assert asyncio.current_task().cancelling() == 0  # pyright: ignore[reportOptionalMemberAccess]
 
 
 async def test_the_inner_of_two_deadlines_is_the_one_that_passes():

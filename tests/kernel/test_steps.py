@@ -133,7 +133,7 @@ class KilledStore(MemoryStore):
 @pytest.mark.parametrize("dies_at", range(3))
 async def test_a_process_that_dies_undoes_nothing_and_the_next_one_finishes(dies_at):
     shop = Shop()
-    store = shop.platform.store = KilledStore()
+    store = shop.platform.store = KilledStore()  # pyright: ignore[reportAttributeAccessIssue]
     steps = 0
 
     def step(front_end, saga, version):
@@ -155,7 +155,7 @@ async def test_a_process_that_dies_undoes_nothing_and_the_next_one_finishes(dies
 
 async def test_a_second_run_has_the_time_ids_and_chance_of_the_first():
     shop = Shop()
-    store = shop.platform.store = KilledStore()
+    store = shop.platform.store = KilledStore()  # pyright: ignore[reportAttributeAccessIssue]
     ids: list[str] = []
 
     async def charge():
@@ -199,7 +199,7 @@ async def test_an_undoing_that_fails_is_told_and_finished_by_the_next_run():
 
 async def test_a_killed_undoing_is_finished_before_anything_begins_anew():
     shop = Shop()
-    store = shop.platform.store = KilledStore()
+    store = shop.platform.store = KilledStore()  # pyright: ignore[reportAttributeAccessIssue]
     shop.charge_fails = [no()]
     shop.release_fails = [Killed()]
     with pytest.raises(Killed):

@@ -106,7 +106,7 @@ async def test_calls_at_once_never_tell_in_each_others_story():
     await asyncio.gather(*(platform.call(declared, Number(number=at % 7), who) for at, who in enumerate(callers)))
     assert len(recorder.kept) == 40
     for story in recorder.kept:
-        assert [one.arguments for one in story.asked] == [(story.ask.number, 2), (story.ask.number,)]
+        assert [one.arguments for one in story.asked] == [(story.ask.number, 2), (story.ask.number,)]  # pyright: ignore[reportAttributeAccessIssue]
         assert all(said.by.startswith(("default", story.front_end)) for one in story.asked for said in one.said)
         assert len(story.parts) == 1
 

@@ -93,7 +93,7 @@ def total(ask: Buy) -> Total:
 async def add_up(ask: Buy, ctx: Context) -> Total:
     if any(line.sku == "gone" for line in ask.lines):
         raise SoldOut("nothing is left", remedy="take something else")
-    minor = sum(ctx.answer(price)(ask.lines))
+    minor = sum(ctx.answer(price)(ask.lines))  # pyright: ignore[reportCallIssue]
     minor += ctx.answer(extra)(minor, ask.address.street if ask.address else "")
     return Total(minor=minor, ticket=str(ctx.new_id()), luck=ctx.random.random())
 
@@ -106,7 +106,7 @@ def sell(ask: Buy) -> Total:
 
 @implements(sell)
 async def note_sale(ask: Buy, ctx: Context) -> Total:
-    minor = sum(ctx.answer(price)(ask.lines))
+    minor = sum(ctx.answer(price)(ask.lines))  # pyright: ignore[reportCallIssue]
     sold = await ctx.session.fetch_value(
         "insert into till.sold (front_end, id, minor) values ($1, $2, $3) returning "
         "(select count(*) from till.sold where front_end = $1)",
@@ -122,7 +122,7 @@ def pack() -> Pack:
     api, service = ModuleType("api", "Sells."), ModuleType("service")
     for name, value in {"total": total, "sell": sell, "price": price, "guard": guard, "extra": extra}.items():
         setattr(api, name, value)
-    service.add_up, service.note_sale = add_up, note_sale
+    service.add_up, service.note_sale = add_up, note_sale  # pyright: ignore[reportAttributeAccessIssue]
     return Pack(name="till", owner="till team", api=api, service=(service,))
 
 

@@ -28,7 +28,7 @@ def kept(pool: asyncpg.Pool, *, unused_limit_s: float = 60) -> Connections:
 
 
 async def backend(connection: asyncpg.Connection) -> int:
-    return await connection.fetchval("select pg_backend_pid()")
+    return await connection.fetchval("select pg_backend_pid()")  # pyright: ignore[reportReturnType]
 
 
 async def test_the_connection_given_back_last_is_taken_next(pool: asyncpg.Pool) -> None:

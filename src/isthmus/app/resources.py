@@ -36,6 +36,7 @@ def resources(packs: Iterable[Pack], config: Config, database: Database) -> dict
         named.setdefault(name, where)
         return ""
 
+    packs = tuple(packs)
     _, problems = _planned(packs, config, note)
     if problems:
         raise errors.BuildProblems(problems)
@@ -48,6 +49,7 @@ def resources(packs: Iterable[Pack], config: Config, database: Database) -> dict
                 settings=settings,
                 root=config.root,
                 data=config.data,
+                packs=packs,
                 providers={name: one.type.make(name, one.settings) for name, one in chosen.items()},
             )
         )

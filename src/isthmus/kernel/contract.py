@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Self,
+    TypeVar,
+    cast,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 from msgspec import Meta, Struct
@@ -39,6 +50,7 @@ if TYPE_CHECKING:
         __struct_fields__: ClassVar[tuple[str, ...]]
 
         def __init_subclass__(cls, *, order: bool = False, tag: str | bool | None = None) -> None: ...
+        def replace(self, **changes: Any) -> Self: ...
 else:
 
     class _Keywords(type(Struct)):
@@ -49,6 +61,10 @@ else:
 
     class Value(Struct, frozen=True, forbid_unknown_fields=True, metaclass=_Keywords):
         """What crosses a boundary: immutable, made by keyword, closed to fields it does not know."""
+
+        def replace(self, **changes: Any) -> Any:
+            """Return this value with other values in some of its fields."""
+            return msgspec.structs.replace(self, **changes)
 
 
 def encode(value: object) -> bytes:
@@ -94,11 +110,11 @@ def check(value: object, path: str = "$") -> None:
             if own := getattr(value, "__check__", None):
                 own(path)
         case tuple() | list():
-            items: tuple[object, ...] | list[object] = value
+            items = cast("Sequence[object]", value)
             for at, item in enumerate(items):
                 check(item, f"{path}[{at}]")
         case dict():
-            fields: dict[object, object] = value
+            fields = cast("dict[object, object]", value)
             for name, field in fields.items():
                 check(field, f"{path}.{name}")
         case _:
@@ -139,10 +155,11 @@ def json_schema(types: tuple[type, ...], ref_template: str) -> tuple[tuple[dict[
 def _portable(schema: Any) -> Any:
     """Write the end of a pattern as the rest of the world does: there `$` is the end and no line before it."""
     if isinstance(schema, dict):
-        fields: dict[str, Any] = schema
+        fields = cast("dict[str, Any]", schema)
         return {name: _portable(part) for name, part in fields.items()}
-    items: list[Any] = schema if isinstance(schema, list) else []
-    return schema.replace("\\Z", "$") if isinstance(schema, str) else [*map(_portable, items)] or schema
+    if isinstance(schema, list):
+        return [*map(_portable, cast("list[Any]", schema))]
+    return schema.replace("\\Z", "$") if isinstance(schema, str) else schema
 
 
 @lru_cache(maxsize=4096)  # one decoder per contract: more contracts than this is a fault elsewhere

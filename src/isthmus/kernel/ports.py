@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -136,8 +136,8 @@ class Store(Protocol):
 class Guard(Protocol):
     """Says who may call what. A platform without one lets each caller do what its front end uses."""
 
-    async def check(self, caller: Any, capability: Any) -> None:
-        """Raise NotPermitted where a `Caller` may not call a `Capability`; asked once for each call."""
+    async def check(self, caller: Any, capability: Any, settings: Mapping[str, str]) -> None:
+        """Raise NotPermitted where a `Caller` may not call a `Capability` of a front end that has these settings."""
         ...
 
 

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from .declare.extension import Answer, ExtensionPoint
+from .declare.extension import ExtensionPoint
 from .errors import IsthmusError
 
 R = TypeVar("R")
@@ -102,10 +102,6 @@ def telling(by: str, source: str, function: Callable[..., Any]) -> Callable[...,
         return said.value
 
     return tell_later if inspect.iscoroutinefunction(function) else tell
-
-
-def traced_answer(answer: Answer) -> Callable[..., Any]:
-    return telling(answer.label, answer.source, answer.function)
 
 
 def asking(point: ExtensionPoint[..., Any], compiled: Callable[..., Any]) -> Callable[..., Any]:

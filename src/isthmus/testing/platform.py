@@ -66,7 +66,7 @@ def with_front_end(platform: Running, front_end: FrontEnd) -> Running:
 
 
 async def _run(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
+    connection: asyncpg.Connection = await asyncpg.connect(url)
     try:
         await connection.execute(statement)
     finally:

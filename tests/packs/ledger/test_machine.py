@@ -51,10 +51,16 @@ class Model:
     def reach(self, code: str, more: tuple[api.EntryLeg, ...], is_pending: bool) -> tuple[int, int]:
         """Return the least and the most that an account may come to in its natural direction."""
         posted = sum(
-            one.amount.minor for name in self.booked if self.state[name] == "posted" for one in self._of(name, code)
+            one.amount.minor
+            for name in self.booked
+            if self.state[name] == "posted"
+            for one in self._of(name, code)  # pyright: ignore[reportAttributeAccessIssue]
         )
         held = [
-            one.amount.minor for name in self.booked if self.state[name] == "pending" for one in self._of(name, code)
+            one.amount.minor
+            for name in self.booked
+            if self.state[name] == "pending"
+            for one in self._of(name, code)  # pyright: ignore[reportAttributeAccessIssue]
         ]
         new = [one.amount.minor for one in more if one.account == code]
         if is_pending:

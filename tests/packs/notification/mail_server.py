@@ -68,7 +68,7 @@ class MailServer(Controller):
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         self.seen_tls.append(session.ssl is not None)
         content = cast(bytes, envelope.content)
-        self.mails.append(cast(EmailMessage, email.message_from_bytes(content, policy=email.policy.default)))
+        self.mails.append(cast(EmailMessage, email.message_from_bytes(content, policy=email.policy.default)))  # pyright: ignore[reportUnnecessaryCast]
         return "250 taken"
 
     def letters(self) -> list[api.Letter]:

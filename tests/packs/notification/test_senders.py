@@ -53,7 +53,7 @@ class TestFiles(NotificationSenderContract):
     async def arrived(self) -> list[api.Letter]:
         files = [path.read_bytes() for path in self.folder.glob("*.eml")]
         parsed = [email.message_from_bytes(one, policy=email.policy.default) for one in files]
-        return [as_letter(cast(EmailMessage, one)) for one in parsed]
+        return [as_letter(cast(EmailMessage, one)) for one in parsed]  # pyright: ignore[reportUnnecessaryCast]
 
 
 class TestMail(NotificationSenderContract):
@@ -64,7 +64,7 @@ class TestMail(NotificationSenderContract):
         self.server = server
 
     async def sender(self) -> api.Sender:
-        return smtp(self.server)
+        return smtp(self.server)  # pyright: ignore[reportReturnType]
 
     async def arrived(self) -> list[api.Letter]:
         return self.server.letters()

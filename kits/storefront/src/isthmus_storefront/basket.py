@@ -103,7 +103,7 @@ async def _lines(
 ) -> list[dict[str, Any]]:
     """Return the lines of a basket with what they are, whose, what they cost and what is to be said of them."""
     skus = [one["sku"] for one in held]
-    described = await platform.call("catalog.describe-skus", {"skus": skus}) if skus else {"items": []}
+    described: dict[str, Any] = await platform.call("catalog.describe-skus", {"skus": skus}) if skus else {"items": []}
     known = {one["item"]["sku"]: one["item"] for one in described["items"]}
     bills = priced["bill"]["lines"] if priced else [None] * len(held)  # a line of each, in its order
     notes = remarks(priced, shop.currency) if priced else {}

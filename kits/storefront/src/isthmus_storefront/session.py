@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import hmac
 import json
-from typing import Any
+from typing import Any, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +24,7 @@ def read(request: Request, name: str, secret: bytes) -> dict[str, Any]:
         found = json.loads(base64.urlsafe_b64decode(text))
     except (ValueError, binascii.Error, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
 def write(response: Response, name: str, session: dict[str, Any], secret: bytes) -> None:

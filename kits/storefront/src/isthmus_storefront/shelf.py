@@ -39,7 +39,7 @@ async def cards(
     known = {one["item"]["sku"]: one for one in described["items"]}
     lines = [{"sku": sku, "quantity": one["offer"]["min_quantity"]} for sku, one in known.items() if one["offer"]]
     ask = {"currency": currency.code, "lines": lines, "buyer": buyer, "is_partial": True}
-    quote = await platform.call("pricing.quote", ask) if lines else {"lines": []}
+    quote: dict[str, Any] = await platform.call("pricing.quote", ask) if lines else {"lines": []}
     priced = {one["sku"]: one for one in quote["lines"]}
     return [one | {"unit": known[one["sku"]]["item"]["unit"], "priced": priced.get(one["sku"])} for one in items]
 

@@ -11,10 +11,9 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
-from msgspec import structs
 
 from isthmus.kernel import Value, encode, errors
 from isthmus.markings import AllOf, AnyOf, Filter, Has, Not, Scalar, Where
@@ -265,9 +264,9 @@ def _without(receipt: Receipt, erased: Mapping[tuple[str, str], str], secret: by
             case AnyOf(parts=parts):
                 return AnyOf(tuple(map(turned, parts)))
 
-    ask = structs.replace(cast(Any, receipt.ask), where=tuple(map(turned, receipt.ask.where)))
+    ask = receipt.ask.replace(where=tuple(map(turned, receipt.ask.where)))
     parameters = tuple(gone.get(one, one) for one in receipt.parameters)
-    return structs.replace(cast(Any, receipt), ask=ask, parameters=parameters)
+    return receipt.replace(ask=ask, parameters=parameters)
 
 
 def digest_of(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:

@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import isclose
-from typing import Any, Final, cast
-
-import msgspec
+from typing import Any, Final
 
 from isthmus.data.answers.groupings import dimensions
 from isthmus.kernel import errors
@@ -166,7 +164,7 @@ class _Asker:
 
     def _rows(self, ask: Ask) -> list[dict[str, Any]]:
         if self.is_forced:
-            ask = msgspec.structs.replace(cast(Any, ask), accept=("duplicates",))
+            ask = ask.replace(accept=("duplicates",))
         return self.metrics.ask(ask, self.policy, is_kept=False).rows
 
     def _same(self, truth: str, asks: tuple[Ask, ...], one: float, other: float) -> Broken | None:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 
 import msgspec
 
@@ -112,7 +112,7 @@ class OneId:
         left = self._kept()
         doubts = tuple(one for one in left.doubts if record not in (one.one, one.other))
         if doubts != left.doubts:
-            self._left.write_bytes(encode(msgspec.structs.replace(cast(Any, left), doubts=doubts)))
+            self._left.write_bytes(encode(left.replace(doubts=doubts)))
         if record in self.identities.persons():
             self.identities.erase([record], now)
 

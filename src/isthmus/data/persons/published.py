@@ -13,10 +13,9 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import duckdb
-import msgspec
 import pyarrow as pa
 
 from isthmus.data.model.columns import quoted, table_name
@@ -141,7 +140,7 @@ class Published:
         for receipt in self._data.receipts.all(self._data.receipts.newest(LOOKED_MAX, now - WINDOW)):
             looked += 1
             if read in receipt.sql:
-                question = encode([msgspec.structs.replace(cast(Any, receipt.ask), as_of=None), receipt.policy])
+                question = encode([receipt.ask.replace(as_of=None), receipt.policy])
                 found.setdefault(question, receipt)
         return looked, list(found.values())
 
@@ -221,7 +220,7 @@ def _is_personal(receipt: Receipt) -> bool:
 
 def _once(receipt: Receipt) -> Ask:
     """Return a receipt's question for the moment that it was asked; what has become stale since is no reason."""
-    return msgspec.structs.replace(cast(Any, receipt.ask), as_of=receipt.ask.as_of or receipt.asked_at, is_fresh=False)
+    return receipt.ask.replace(as_of=receipt.ask.as_of or receipt.asked_at, is_fresh=False)
 
 
 def _by_group(answer: Answer) -> dict[tuple[str, ...], Row]:

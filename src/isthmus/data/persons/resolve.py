@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar, cast
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -361,7 +361,7 @@ def _with_figures(
         after = counted(change.person, change.other)
         now = (was[0] - without[0] + after[0], was[1] - without[1] + after[1])
         moved = {name: (old, new) for name, old, new in zip(FIGURES, was, now, strict=True) if old != new}
-        yield msgspec.structs.replace(cast(Any, change), figures=moved)
+        yield change.replace(figures=moved)
 
 
 def _with_published(found: Resolution, before: Mapping[str, str], published: Published, now: datetime) -> Resolution:
@@ -370,11 +370,8 @@ def _with_published(found: Resolution, before: Mapping[str, str], published: Pub
         return found
     steps = [Step(persons=dict.fromkeys(change.records, change.person)) for change in found.changes]
     singly, together = published.moved(before, steps, now)
-    changes = tuple(
-        msgspec.structs.replace(cast(Any, change), published=moves)
-        for change, moves in zip(found.changes, singly, strict=True)
-    )
-    return msgspec.structs.replace(cast(Any, found), changes=changes, published=together)
+    changes = tuple(change.replace(published=moves) for change, moves in zip(found.changes, singly, strict=True))
+    return found.replace(changes=changes, published=together)
 
 
 def _figures(

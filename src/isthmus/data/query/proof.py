@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Final, Literal, cast
-
-from msgspec import structs
+from typing import Final, Literal
 
 from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import Value
@@ -141,7 +139,7 @@ class Proofs:
 
 
 def _shown(proof: Proof, shows_keys: bool) -> Proof:
-    return proof if shows_keys or proof.holds else structs.replace(cast(Any, proof), examples=())
+    return proof if shows_keys or proof.holds else proof.replace(examples=())
 
 
 def _of_key(entity: Entity) -> str:

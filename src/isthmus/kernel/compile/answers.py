@@ -11,7 +11,7 @@ from ..deadline import DeadlinePassed, within
 from ..declare.combine import PASS, Rule
 from ..declare.extension import Answer, ExtensionPoint
 from ..errors import AnswerFailed, Unavailable
-from ..trace import asking, telling, traced_answer
+from ..trace import asking, telling
 
 Point = ExtensionPoint[..., Any]
 Function = Callable[..., Any]
@@ -36,7 +36,7 @@ class Compiler:
 
 def told(point: Point, ranked: Sequence[Answer]) -> Function:
     """Compile with every word written into the story of the call."""
-    functions = [traced_answer(answer) for answer in ranked]
+    functions = [telling(answer.label, answer.source, answer.function) for answer in ranked]
     return asking(point, compile_answers(point, ranked, functions, telling("default", point.source, point.default)))
 
 

@@ -3,6 +3,9 @@
 It may differ where nothing changed in effect (a renamed local function); it never stays equal where something did.
 """
 
+# What a constant holds is known to nobody before it is looked at.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
 from __future__ import annotations
 
 import hashlib
@@ -24,7 +27,7 @@ def code_hash(function: Callable[..., Any]) -> str:
     return digest.hexdigest()
 
 
-def _digest(value: object, home: str, update: Update, seen: set[int]) -> None:
+def _digest(value: Any, home: str, update: Update, seen: set[int]) -> None:
     value = _unwrapped(value)
     if isinstance(value, types.FunctionType | type | list | dict):  # what can lead back to itself
         if id(value) in seen:
@@ -84,7 +87,7 @@ def _digest_code(code: types.CodeType, update: Update) -> None:
             update(_written(constant).encode())
 
 
-def _written(value: object) -> str:
+def _written(value: Any) -> str:
     """Write a value the same way in every process: sets have no order of their own, addresses mean nothing."""
     if isinstance(value, set | frozenset):
         return repr(sorted(map(_written, value)))

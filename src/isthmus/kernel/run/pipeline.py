@@ -161,7 +161,7 @@ class Platform:
         try:
             _check_permitted(line, offered, caller)
             if self.guard is not None:
-                await self.guard.check(caller, offered.capability)
+                await self.guard.check(caller, offered.capability, line.front_end.settings)
             read = decode(ask, offered.capability.ask) if isinstance(ask, bytes) else ask
             return self._begun(line, offered, read, caller, now, key)
         except IsthmusError as refused:

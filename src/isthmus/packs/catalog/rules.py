@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
-from msgspec import structs
-
 from isthmus.values import composed
 
 from . import api
@@ -68,8 +66,7 @@ def sku_paths(drafts: Sequence[api.ProductDraft]) -> list[tuple[str, str]]:
 
 def composed_product(draft: api.ProductDraft) -> api.ProductDraft:
     """Return a draft with the names in it as they are kept and compared; SKUs and codes stay as they are."""
-    return structs.replace(  # pyright: ignore[reportArgumentType] - a Value is a struct
-        draft,  # pyright: ignore[reportArgumentType]
+    return draft.replace(
         title=composed(draft.title),
         category=composed(draft.category),
         brand=composed(draft.brand),

@@ -44,7 +44,7 @@ def is_replaced(segment: str, prefix: str) -> bool:
 def named(profile: api.Profile) -> api.Profile:
     """Return a profile with its names as they are kept: one name is written in one way."""
     names = {"given_name": composed(profile.given_name), "family_name": composed(profile.family_name)}
-    return structs.replace(profile, **names)  # pyright: ignore[reportArgumentType] - a Value is a struct
+    return profile.replace(**names)
 
 
 def due_back(credited: int, parts: Sequence[tuple[int, int]]) -> int:
@@ -55,7 +55,7 @@ def due_back(credited: int, parts: Sequence[tuple[int, int]]) -> int:
 def filled(profile: api.Profile, other: api.Profile) -> api.Profile:
     """Return a profile with what it leaves open taken from another."""
     open_fields = {name: value for name, value in structs.asdict(other).items() if not getattr(profile, name)}  # pyright: ignore[reportArgumentType]
-    return structs.replace(profile, **open_fields)  # pyright: ignore[reportArgumentType] - a Value is a struct
+    return profile.replace(**open_fields)
 
 
 def added_addresses(one: api.Member, other: api.Member) -> dict[str, Address]:

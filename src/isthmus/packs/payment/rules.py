@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from msgspec import structs
-
 from . import api
 
 State = api.PaymentState
@@ -70,8 +68,7 @@ def from_the_last(minor: int, left: Sequence[tuple[UUID, int]]) -> list[tuple[UU
 def after(payment: api.Payment, attempt: api.Attempt) -> api.Payment:
     """Return a payment as it is once an attempt has been done."""
     kind, amount = attempt.kind, attempt.amount
-    return structs.replace(
-        payment,  # pyright: ignore[reportArgumentType] - a Value is a struct
+    return payment.replace(
         state=state_after(kind, payment, amount.minor),
         authorised=payment.authorised + amount if kind is Kind.AUTHORISE else payment.authorised,
         captured=payment.captured + amount if kind is Kind.CAPTURE else payment.captured,

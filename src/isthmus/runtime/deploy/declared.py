@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from isthmus.data.model import front_end_events
 from isthmus.data.query import front_end_data, front_end_metrics
 from isthmus.kernel import FrontEnd, Pack
-from isthmus.manifest import job_problems
+from isthmus.manifest import FrontEndCheck, brought, job_problems
 
 from ..events import subscriptions
 
@@ -20,4 +20,5 @@ def problems_of(front_end: FrontEnd, packs: Iterable[Pack]) -> list[str]:
         *front_end_events.problems_of(front_end),
         *front_end_metrics.problems_of(packs, front_end),
         *front_end_data.problems_of(packs, front_end),
+        *(wrong for check in brought(packs, FrontEndCheck) for wrong in check.problems(front_end, tuple(packs))),
     ]

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from msgspec import structs
-
 from isthmus.kernel import Context, errors, implements
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
@@ -91,7 +89,7 @@ def _answer(paid: api.Paid, settled: payment.Settled) -> api.Paid | None:
     if settled.attempt is not None and settled.attempt.state == "refused":
         return None
     state = next(one.state for one in settled.payments if one.payment_id == paid.payment_id)
-    return structs.replace(paid, state=state)  # pyright: ignore[reportArgumentType] - a Value is a struct
+    return paid.replace(state=state)
 
 
 async def _cancel_unpaid_orders(confirmed: api.Paid, reason: str, ctx: Context) -> api.Paid:
@@ -111,7 +109,7 @@ async def _cancel_unpaid_orders(confirmed: api.Paid, reason: str, ctx: Context) 
         )
         await ctx.call(payment.refund_from, refund)
     group = await ctx.call(order.get_group, order.GetGroup(group_id=confirmed.group_id))
-    return structs.replace(confirmed, state=voided.state, orders=group.orders)  # pyright: ignore[reportArgumentType]
+    return confirmed.replace(state=voided.state, orders=group.orders)
 
 
 @implements(api.settle_payments)
@@ -197,11 +195,7 @@ async def _confirm(
         return stand
     group = await ctx.call(order.mark_paid, order.MarkPaid(group_id=group_id, held=tuple(orders)))
     now = {one.order_id: one.state for one in group.orders}
-    paid = [
-        structs.replace(one, state=now[one.order_id])  # pyright: ignore[reportArgumentType] - a Value is a struct
-        for one in orders
-        if now[one.order_id] is order.OrderState.PAID
-    ]
+    paid = [one.replace(state=now[one.order_id]) for one in orders if now[one.order_id] is order.OrderState.PAID]
     for sold, lines in zip(paid, await _keep_goods(group_id, paid, ctx), strict=True):
         await _follow_up(sold, lines, ctx)
     return group.orders

@@ -11,8 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from msgspec import structs
-
 from isthmus.kernel import Context, Verdict, errors, implements
 from isthmus.values import Moment, Money, cursor_at, money, place_at
 
@@ -90,8 +88,8 @@ def _with_attributes(draft: D, ctx: Context) -> D:
     ]
     if not own and not any(lines):
         return draft
-    told = tuple(structs.replace(line, attributes=told) for line, told in zip(draft.lines, lines, strict=True))  # pyright: ignore[reportArgumentType] - a Value is a struct
-    return structs.replace(draft, attributes=own, lines=told)  # pyright: ignore[reportArgumentType]
+    told = tuple(line.replace(attributes=told) for line, told in zip(draft.lines, lines, strict=True))
+    return draft.replace(attributes=own, lines=told)
 
 
 def _refusal(ask: api.PlaceOrder, ctx: Context) -> api.OrderRefused | None:
@@ -168,7 +166,7 @@ async def cancel_order(ask: api.Cancel, ctx: Context) -> api.CancelledOrder:
     is_news = order.state is not State.CANCELLED
     was_paid = any(one.what == State.PAID for one in order.history)
     if not is_news:  # asked again: the same answer, drawn from the order as it was
-        order = structs.replace(order, state=State.PAID if was_paid else State.PLACED)  # pyright: ignore[reportArgumentType]
+        order = order.replace(state=State.PAID if was_paid else State.PLACED)
     _check_leads(order, State.CANCELLED)
     own = ctx.acting_for(order.box)  # cancelled as it was sold
     if is_news and not (verdict := own.answer(api.guard_cancellation)(order)).is_allowed:

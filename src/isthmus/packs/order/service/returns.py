@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
-from msgspec import structs
-
 from isthmus.kernel import Context, implements
 from isthmus.values import Money, money
 
@@ -122,8 +120,7 @@ async def close_lines(ask: api.CloseLines, ctx: Context) -> api.Return:
         for line, count in sorted(closed.items())
     ]
     wanted = tuple(api.ReturnLine(line=one.line, quantity=one.quantity, reason="closed") for one in shares)
-    value = structs.replace(
-        _requested(order, api.RequestReturn(order_id=ask.order_id, lines=wanted), shares, ctx.new_id()),  # pyright: ignore[reportArgumentType] - a Value is a struct
+    value = _requested(order, api.RequestReturn(order_id=ask.order_id, lines=wanted), shares, ctx.new_id()).replace(
         state=ReturnState.RECEIVED,
         kind="closing",
         note=ask.reason,
@@ -219,7 +216,7 @@ async def _moved(return_id: UUID, wanted: ReturnState, note: str, ctx: Context, 
         raise api.IllegalTransition(what=f"return {return_id}", state=value.state, wanted=wanted, path="$.return_id")
     await storage_returns.move(ctx.session, ctx.front_end, return_id, wanted, note)
     order = await found_order(value.order_id, ctx)
-    await _tell(value if refund is None else structs.replace(value, refund=refund), wanted, order, ctx)  # pyright: ignore[reportArgumentType]
+    await _tell(value if refund is None else value.replace(refund=refund), wanted, order, ctx)
     return True
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import structs
-
 from isthmus.kernel import Context, implements
 from isthmus.values import money
 
@@ -148,8 +146,7 @@ async def _ended(
             _contradict(attempt, outcome.state, ctx)
         return attempt, list(standing)
     await storage.end(ctx.session, ctx.front_end, ask, ctx.now)
-    ended = structs.replace(
-        attempt,  # pyright: ignore[reportArgumentType] - a Value is a struct
+    ended = attempt.replace(
         state=outcome.state,
         provider_reference=outcome.provider_reference or attempt.provider_reference,
         reason=outcome.reason,

@@ -1,0 +1,123 @@
+"""Who may, as others may ask it: decisions with the policies that made them, and lists both ways.
+
+Without a policy that permits it nothing is allowed, and one that forbids wins over all that permit.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from isthmus.kernel import Effect, Meta, Value, capability, errors
+
+ROLES = ("owner", "operator", "support", "analyst", "auditor", "deployer")
+RULES = "policy.rules"  # the settings of a front end that hold its own policies
+CASES = "policy.cases"  # and what must come of them
+
+Name = Annotated[str, Meta(max_length=200)]
+RoleName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[a-z][a-z0-9-]*\Z")]
+
+
+class Who(Value):
+    """A principal: a person with roles, or where no person is named a client; `is_platform` is the platform itself."""
+
+    person: Name = ""
+    roles: Annotated[tuple[RoleName, ...], Meta(max_length=50)] = ()
+    client: Name = ""
+    is_platform: bool = False
+
+
+class Decide(Value):
+    """Ask whether somebody may call a capability at this front end."""
+
+    who: Who
+    action: Name
+    via: Name = "http"
+
+
+class Decision(Value):
+    """What came of it, and which policies said so, as `file#id`; none where nobody permitted it."""
+
+    is_allowed: bool
+    policies: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()  # policies that could not be evaluated: then nothing is allowed
+
+
+class ListActions(Value):
+    """Ask what somebody may call at this front end."""
+
+    who: Who
+    via: Name = "http"
+
+
+class Actions(Value):
+    """Capabilities by name."""
+
+    actions: tuple[str, ...]
+
+
+class ListPrincipals(Value):
+    """Ask who may call a capability at this front end."""
+
+    action: Name
+    via: Name = "http"
+
+
+class Principals(Value):
+    """Roles that may, and whether clients of the front end and the platform may."""
+
+    roles: tuple[str, ...]
+    is_for_clients: bool
+    is_for_platform: bool
+
+
+class Forbidden(errors.NotPermitted):
+    """A policy forbids it, or none permits it."""
+
+    slug = "policy.forbidden"
+
+    def __init__(self, *, who: str, action: str, front_end: str, because: str) -> None:
+        super().__init__(
+            f"{who} may not {action} at {front_end}: {because}",
+            remedy=f"`isthmus security may WHO {action} --on {front_end}` says which policy to change",
+            action=action,
+        )
+
+
+class WrongPolicies(errors.BadAsk):
+    """Policies do not parse, do not fit what there is to call, or do not do what their cases say."""
+
+    slug = "policy.wrong-policies"
+
+    def __init__(self, *, problems: tuple[str, ...]) -> None:
+        super().__init__(
+            f"{len(problems)} problem(s) with policies: {'; '.join(problems)}", remedy="mend them, and start again"
+        )
+
+
+class NoSuchAction(errors.NotFound):
+    """Nothing that can be called has this name."""
+
+    slug = "policy.no-such-action"
+
+    def __init__(self, *, action: str, near: str) -> None:
+        super().__init__(
+            f"no capability is called {action!r}{near}", remedy="name one that is plugged in", path="$.action"
+        )
+
+
+@capability("policy.decide", version="1.0", effect=Effect.READ, raises=[NoSuchAction])
+def decide(ask: Decide) -> Decision:
+    """Say whether somebody may call a capability at this front end, and which policies decide it."""
+    ...
+
+
+@capability("policy.list-actions", version="1.0", effect=Effect.READ)
+def list_actions(ask: ListActions) -> Actions:
+    """List what somebody may call at this front end, as far as policies decide it."""
+    ...
+
+
+@capability("policy.list-principals", version="1.0", effect=Effect.READ, raises=[NoSuchAction])
+def list_principals(ask: ListPrincipals) -> Principals:
+    """List who may call a capability at this front end."""
+    ...

@@ -1,0 +1,225 @@
+"""Policies as they are decided: Cedar, asked once for each principal, action and front end, and remembered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import cedarpy
+
+from isthmus.kernel import Caller, Capability, FrontEnd, Pack, Value, errors
+from isthmus.manifest import Place
+
+from .. import api
+from ..rules.cases import Case, read_cases
+from ..rules.schema import schema_of
+
+DECIDED_MAX: Final = 50_000  # decisions remembered at once: then all are forgotten; 20 MB
+SETS_MAX: Final = 1_000  # front ends' policies that are ready at once, with those of versions that went
+DEFAULT: Final = Path(__file__).parent.parent / "rules" / "default.cedar"
+FILES: Final = "*.cedar"
+CASES_FILE: Final = "cases.txt"
+
+Source = tuple[str, str]  # the name of a file or a front end, and its text
+
+
+class PolicySettings(Value):
+    """`[settings.policy]`: the company's folder of policies, and whether what ships with the pack holds beside them."""
+
+    folder: str = "policies"
+    defaults: bool = True
+
+
+@dataclass(slots=True)
+class PolicySet:
+    """Policies that hold together at one front end, ready to be asked."""
+
+    parsed: cedarpy.PolicySet
+    names: Mapping[str, str]  # Cedar's number of a policy → `file#id`
+    schema: cedarpy.Schema
+    decided: dict[tuple[Any, ...], str] = field(default_factory=dict[tuple[Any, ...], str])  # nothing: allowed
+
+
+class Policies:
+    """Decides by policies: the kernel's port *who may*."""
+
+    def __init__(self, packs: Sequence[Pack], sources: Sequence[Source], cases: Sequence[Source] = ()) -> None:
+        """Take policies and their cases. Raises WrongPolicies with all that is wrong with them."""
+        self.capabilities = {one.name: one for pack in packs for one in pack.capabilities().values()}
+        written = schema_of(self.capabilities.values())
+        self._schema = _parsed(written)
+        self._sources = tuple(sources)
+        self._sets: dict[tuple[str, str, str], PolicySet] = {}
+        self._decided = 0
+        problems = [*_problems(self._sources, written)]
+        if not problems:
+            problems = [wrong for name, text in cases for wrong in self.case_problems(name, text)]
+        if problems:
+            raise api.WrongPolicies(problems=tuple(problems))
+
+    async def check(self, caller: Caller, capability: Capability[Any, Any], settings: Mapping[str, str]) -> None:
+        """Raise Forbidden where a caller may not call a capability of its front end: the kernel's port."""
+        held = self._held(caller.front_end, settings.get(api.RULES, ""), capability)
+        key = (caller.person or caller.client, caller.roles, capability.name, caller.via, caller.is_told)
+        because = held.decided.get(key)
+        if because is None:
+            if self._decided >= DECIDED_MAX:
+                self.forget()
+                held = self._held(caller.front_end, settings.get(api.RULES, ""), capability)
+            because = _reason(_asked(held, who_calls(caller), capability.name, caller.front_end, caller.via))
+            held.decided[key] = because
+            self._decided += 1
+        if because:
+            who = _named(who_calls(caller))
+            raise api.Forbidden(who=who, action=capability.name, front_end=caller.front_end, because=because)
+
+    def decide(self, who: api.Who, action: str, front_end: str, rules: str = "", via: str = "http") -> api.Decision:
+        """Return a decision with the policies that made it. Raises NoSuchAction."""
+        if (known := self.capabilities.get(action)) is None:
+            raise api.NoSuchAction(action=action, near=errors.near(action, self.capabilities))
+        return _asked(self._held(front_end, rules, known), who, action, front_end, via)
+
+    def forget(self) -> None:
+        """Decide everything anew."""
+        self._sets.clear()
+        self._decided = 0
+
+    def case_problems(self, name: str, text: str, front_end: str = "", rules: str = "") -> Iterator[str]:
+        """Say which cases do not hold; front_end: where those are tried that name none."""
+        cases, wrong = read_cases(text, front_end)
+        yield from (f"{name}: {one}" for one in wrong)
+        for case in cases:
+            yield from (f"{name}: line {case.line}: {one}" for one in self._case_problem(case, rules))
+
+    def _held(self, front_end: str, rules: str, capability: Capability[Any, Any]) -> PolicySet:
+        """Return what holds at a front end: the company's policies, and its own over what is its own."""
+        own = "" if capability.name in self.capabilities else capability.name  # of the front end itself
+        held = self._sets.get((front_end, rules, own))
+        if held is None:
+            if len(self._sets) >= SETS_MAX:
+                self.forget()
+            sources = [*self._sources, (front_end, rules)] if rules else self._sources
+            held = self._sets[front_end, rules, own] = PolicySet(
+                parsed=cedarpy.PolicySet.from_str("\n".join(text for _, text in sources)),
+                names=dict(_numbered(sources)),
+                schema=_parsed(schema_of([*self.capabilities.values(), capability])) if own else self._schema,
+            )
+        return held
+
+    def _case_problem(self, case: Case, rules: str) -> Iterator[str]:
+        try:
+            found = self.decide(case.who, case.action, case.front_end, rules, case.via)
+        except api.NoSuchAction as wrong:
+            yield wrong.message
+            return
+        if found.is_allowed is not case.is_allowed:
+            by = ", ".join(found.policies) or "no policy permits it"
+            yield f"{case.text!r} does not hold: {'allowed' if found.is_allowed else 'denied'} ({by})"
+
+
+def policies_at(place: Place) -> Policies:
+    """Return the policies of a platform. Raises WrongPolicies with everything that is wrong with the files."""
+    settings: PolicySettings = place.settings
+    folder = place.root / settings.folder
+    shipped = [(DEFAULT.stem, DEFAULT.read_text())] if settings.defaults else []
+    files = [(file.name, file.read_text()) for file in sorted(folder.glob(FILES))] if folder.is_dir() else []
+    cases = folder / CASES_FILE
+    return Policies(place.packs, [*shipped, *files], [(cases.name, cases.read_text())] if cases.is_file() else [])
+
+
+def front_end_problems(front_end: FrontEnd, packs: Sequence[Pack]) -> Iterator[str]:
+    """Say what is wrong with the policies of a front end, and which of its cases do not hold with what ships."""
+    rules, cases = (front_end.settings.get(name, "") for name in (api.RULES, api.CASES))
+    if not rules and not cases:
+        return
+    known = [*(one for pack in packs for one in pack.capabilities().values()), *front_end.capabilities]
+    problems = [*_problems([(front_end.code, rules)], schema_of(known))]
+    policies = Policies(packs, [(DEFAULT.stem, DEFAULT.read_text())])
+    yield from problems or policies.case_problems(front_end.code, cases, front_end.code, rules)
+
+
+def who_calls(caller: Caller) -> api.Who:
+    """Return the principal of a caller: a person before the client that they use."""
+    if caller.person:
+        return api.Who(person=caller.person, roles=caller.roles)
+    is_platform = caller.is_told or caller.via == "job"
+    return api.Who(client=caller.client, is_platform=is_platform)
+
+
+def _asked(held: PolicySet, who: api.Who, action: str, front_end: str, via: str) -> api.Decision:
+    uid, entities = _principal(who, front_end)
+    request = {
+        "principal": uid,
+        "action": f"Action::{json.dumps(action)}",
+        "resource": f"FrontEnd::{json.dumps(front_end)}",
+        "context": {"via": via},
+    }
+    found = cedarpy.is_authorized(request, held.parsed, entities, held.schema)
+    failed = tuple(found.diagnostics.errors)
+    names = tuple(held.names.get(one, one) for one in found.diagnostics.reasons)
+    return api.Decision(is_allowed=found.allowed and not failed, policies=names, failed=failed)
+
+
+def _parsed(schema: str) -> cedarpy.Schema:
+    return cedarpy.Schema.from_str(schema)
+
+
+def _principal(who: api.Who, front_end: str) -> tuple[str, list[dict[str, Any]]]:
+    if who.is_platform:
+        return 'Platform::"platform"', [_entity("Platform", "platform")]
+    if who.person:
+        roles = [{"type": "Role", "id": role} for role in who.roles]
+        known = [_entity("Role", role) for role in dict.fromkeys(who.roles)]
+        return f"Person::{json.dumps(who.person)}", [{**_entity("Person", who.person), "parents": roles}, *known]
+    name = f"{front_end}/{who.client}"
+    attrs = {"name": who.client, "front_end": {"__entity": {"type": "FrontEnd", "id": front_end}}}
+    return f"Client::{json.dumps(name)}", [{**_entity("Client", name), "attrs": attrs}]
+
+
+def _entity(kind: str, name: str) -> dict[str, Any]:
+    return {"uid": {"type": kind, "id": name}, "attrs": {}, "parents": []}
+
+
+def _reason(found: api.Decision) -> str:
+    """Return why somebody may not, or nothing where they may."""
+    if found.is_allowed:
+        return ""
+    if found.failed:
+        return f"a policy failed, and so nobody may: {'; '.join(found.failed)}"
+    return f"forbidden by {', '.join(found.policies)}" if found.policies else "no policy permits it"
+
+
+def _named(who: api.Who) -> str:
+    if who.is_platform:
+        return "the platform"
+    return f"{who.person!r} as {', '.join(who.roles) or 'nobody'}" if who.person else f"client {who.client!r}"
+
+
+def _problems(sources: Iterable[Source], schema: str) -> Iterator[str]:
+    for name, text in sources:
+        found = cedarpy.validate_policies(text, schema)
+        named = dict(_numbered([(name, text)])) if not _is_broken(text) else {}
+        for one in found.errors:
+            yield f"{named.get(one.policy_id, name)}: {one.error}"
+
+
+def _is_broken(text: str) -> bool:
+    try:
+        cedarpy.policies_to_json_str(text)
+    except ValueError:
+        return True
+    return False
+
+
+def _numbered(sources: Iterable[Source]) -> Iterator[tuple[str, str]]:
+    """Yield Cedar's number of each policy in all texts together, and `file#id`, or `file#number` where it has no id."""
+    at = 0
+    for name, text in sources:
+        policies: dict[str, Any] = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
+        for number in range(len(policies)):
+            annotations = policies[f"policy{number}"].get("annotations") or {}
+            yield f"policy{at + number}", f"{name}#{annotations.get('id') or number + 1}"
+        at += len(policies)
