@@ -40,6 +40,8 @@ SETTINGS: Final = {
     "platform.leave_out": "of those, what is not wanted, by name",
     "server.host": "the address to listen at",
     "server.port": "the port to listen at (`ISTHMUS_PORT`)",
+    "server.connections_per_address": "how many connections one address may hold open at each server process (1,024); "
+    "behind a proxy all come from the proxy's",
     "server.cors": "origins whose pages may call: `[\"https://shop.example\"]`",
     "demo.entry": "`module:function` that `isthmus demo` calls",
     "record.share": "which share of calls is recorded, from 0 to 1",

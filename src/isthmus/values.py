@@ -17,6 +17,7 @@ from msgspec.structs import force_setattr
 from isthmus import places
 from isthmus.kernel import Dimension, Meta, Value, decode, encode, errors
 from isthmus.kernel.host import check, fit
+from isthmus.markings import Pii
 
 V = TypeVar("V", bound=Value)
 P = TypeVar("P")
@@ -276,11 +277,11 @@ class Address(Value):
 
     country: Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
     region: Annotated[str, Meta(max_length=80)] = ""
-    city: Annotated[str, Meta(max_length=120)] = ""
-    postcode: Annotated[str, Meta(max_length=16)] = ""
-    street: Annotated[str, Meta(max_length=240)] = ""
-    recipient: Annotated[str, Meta(max_length=120)] = ""
-    phone: Annotated[str, Meta(max_length=40)] = ""
+    city: Annotated[str, Pii("address"), Meta(max_length=120)] = ""
+    postcode: Annotated[str, Pii("address"), Meta(max_length=16)] = ""
+    street: Annotated[str, Pii("address"), Meta(max_length=240)] = ""
+    recipient: Annotated[str, Pii("name"), Meta(max_length=120)] = ""
+    phone: Annotated[str, Pii("phone"), Meta(max_length=40)] = ""
 
     def __post_init__(self) -> None:
         put_in_form(self, region=region_in_form(self.country, self.region), postcode=places.postcode(self.postcode))

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from isthmus.app.config import Config, WrongConfig, load_config
+from isthmus.app.forgetting import NAME
 from isthmus.app.packs import plugged, plugging
 from isthmus.app.platform import build, composed, migration_sources
 from isthmus.cli import main_app
@@ -23,6 +24,7 @@ from tests import shipped
 
 SRC = Path(__file__).resolve().parents[2] / "src" / "isthmus"
 PACKS = tuple(sorted(path.parent.name for path in SRC.glob("packs/*/pack.py")))
+FORGETFUL = {"fulfilment", "notification", "order", "payment", "promotion"}  # they keep something of persons
 FLOWS = tuple(sorted(path.parent.name.replace("_", "-") for path in SRC.glob("flows/*/pack.py")))
 SAMPLED = 60  # of the sets that leave out three or more and keep three or more: too many to try all of them
 
@@ -99,13 +101,13 @@ def problems(config: Config) -> list[str]:
 
 
 def test_settings_that_name_no_pack_plug_in_all_that_ships(tmp_path: Path) -> None:
-    assert names(settings(tmp_path, "")) == sorted((*PACKS, *FLOWS))
+    assert names(settings(tmp_path, "")) == sorted((*PACKS, *FLOWS, NAME))
 
 
 def test_a_pack_of_ones_own_lies_beside_the_settings_and_is_named_by_its_manifest(company: Path) -> None:
     config = settings(company, '[platform]\npacks = ["isthmus.packs", "acmepacks.stamps.pack:PACK"]')
     packs, release = composed(config, [FrontEnd(code="north", name="N", owner="n", uses=("stamps.*",))])
-    assert {pack.name for pack in packs} == {*PACKS, *FLOWS, "stamps"}
+    assert {pack.name for pack in packs} == {*PACKS, *FLOWS, NAME, "stamps"}
     assert release.line("north").permitted == {"stamps.stamp"}
 
 
@@ -234,6 +236,7 @@ def test_every_subset_of_the_packs_makes_a_platform_and_flows_go_where_they_lack
         fitting, wrong = plugging(dataclasses.replace(whole, leave_out=left_out))
         expected = {name for name in PACKS if name not in left_out}
         expected |= {flow for flow, needed in uses.items() if not needed & set(left_out)}
+        expected |= {NAME} if FORGETFUL - set(left_out) else set()
         assert {pack.name for pack in fitting} == expected, left_out
         assert all("is not plugged in" in problem for problem in wrong), left_out
         front_end = FrontEnd(code="north", name="N", owner="n", uses=tuple(f"{pack.name}.*" for pack in fitting))
@@ -257,6 +260,16 @@ def test_a_reference_to_what_a_plugged_pack_does_not_have_is_still_a_mistake() -
     member = next(pack for pack in shipped.PACKS if pack.name == "member")
     with pytest.raises(errors.BuildProblems, match="which is no entity"):
         read_packs([order, dataclasses.replace(member, entities=())])
+
+
+@pytest.mark.parametrize("given", ["0", '"many"', "1.5", "true", "70000"])
+def test_how_many_connections_an_address_may_have_is_a_number_or_refused(tmp_path: Path, given: str) -> None:
+    file = tmp_path / "isthmus.toml"
+    file.write_text(f"[server]\nconnections_per_address = {given}\n")
+    with pytest.raises(WrongConfig, match=r"connections_per_address = .*; give a whole number from 1 to 65536"):
+        load_config(file)
+    file.write_text("[server]\nconnections_per_address = 64\n")
+    assert load_config(file).connections_per_address == 64
 
 
 def test_a_headline_that_is_no_metric_of_its_pack_is_refused_with_the_nearest() -> None:

@@ -119,6 +119,24 @@ def test_a_head_within_the_limit_is_answered_whatever_body_comes_with_it(address
             assert client.post("/", content=b"b" * size).status_code == 200
 
 
+@pytest.mark.parametrize("size", [20_000, 40_000, 300_000, 1_000_000])
+def test_a_body_that_comes_after_its_head_is_none(address: str, size: int) -> None:
+    """Also the next head on that connection begins at nothing."""
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
+    with connected(address) as one:
+        for _ in range(3):
+            one.sendall(head)
+            one.sendall(b"a" * size)
+            found = b""
+            while not found.endswith(b"\r\n0\r\n\r\n"):
+                part = one.recv(65_536)
+                assert part, found
+                found += part
+            assert b" 200 " in found.split(b"\r\n")[0], found
+    with httpx.Client(base_url=address) as client:
+        assert {client.post("/", content=b"a" * size).status_code for _ in range(3)} == {200}
+
+
 def test_what_is_sent_in_halves_is_closed_and_others_are_answered(narrow: str) -> None:
     begun = [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n", b"\r\n"]
     opened = [connected(narrow) for _ in begun]

@@ -110,6 +110,25 @@ async def test_a_refusal_is_an_answer_that_says_what_to_do(
     assert said["remedy"]
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "slug"),
+    [
+        (b"[" * 100_000 + b"]" * 100_000, 400, "gateway.body-too-deep"),
+        (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":' + b'{"a":' * 90_000, 400,
+         "gateway.body-too-deep"),
+        (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"\\u0000"}}', 400, "bad-ask"),
+    ],
+)  # fmt: skip
+async def test_a_body_is_bounded_before_the_protocol_reads_it(
+    for_agents: Shop, body: bytes, status: int, slug: str
+) -> None:
+    address, _, narrow = for_agents
+    headers = {"Authorization": f"Bearer {narrow}", "Content-Type": "application/json"}
+    async with httpx.AsyncClient(headers=headers) as client:
+        refused = await client.post(address, content=body, headers={"Accept": "application/json, text/event-stream"})
+    assert (refused.status_code, refused.json()["slug"]) == (status, slug)
+
+
 async def test_a_wrong_key_and_too_many_calls_are_refused_as_over_http(for_agents: Shop) -> None:
     address, _, narrow = for_agents
     async with httpx.AsyncClient() as client:

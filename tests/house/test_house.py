@@ -252,7 +252,7 @@ def test_a_front_end_that_is_named_would_be_found(code):
     assert named(ast.parse(code), {"north"})
 
 
-SERVING = ("app", "cli", "console", "data", "gateway", "governance", "kernel", "runtime", "store", "manifest.py")
+SERVING = ("app", "cli", "console", "data", "gateway", "governance", "kernel", "runtime", "store", "manifest")
 
 
 def packs_named(path: Path) -> int:

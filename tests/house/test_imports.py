@@ -60,6 +60,7 @@ def test_the_contracts_name_every_part_of_the_house():
         "isthmus.values",
         "isthmus.markings",
         "isthmus.language",
+        "isthmus.personal",
         "isthmus.store",
         "isthmus.data",
     }

@@ -244,12 +244,13 @@ async def test_a_run_that_fails_does_not_undo_what_another_has_gone_on_with():
 
 async def test_a_run_that_goes_on_meets_the_mark_of_one_that_gave_up():
     shop = Shop()
-    second_waits, first_done = asyncio.Event(), asyncio.Event()
+    first_waits, second_waits, first_done = asyncio.Event(), asyncio.Event(), asyncio.Event()
     runs = []
 
     async def charge():
         runs.append(1)
         if len(runs) == 1:
+            first_waits.set()
             await second_waits.wait()
             raise no()
         if len(runs) == 2:
@@ -258,7 +259,7 @@ async def test_a_run_that_goes_on_meets_the_mark_of_one_that_gave_up():
 
     shop.charge = charge
     first = asyncio.create_task(shop.platform.call(shop.buy, Number(), NORTH, key="k"))
-    await asyncio.sleep(0.01)
+    await first_waits.wait()
     second = asyncio.create_task(shop.platform.call(shop.buy, Number(), NORTH, key="k"))
     with pytest.raises(Refused):
         await first

@@ -313,7 +313,7 @@ async def test_an_async_point_is_answered_and_falls_back_to_its_default(tmp_path
                 pass
             return ("no rates",) if jurisdiction == "wrong" else ()
     """
-    front_end = loaded(front_end_folder(tmp_path, body, "rates"), mode, deadline_ms=400)
+    front_end = loaded(front_end_folder(tmp_path, body, "rates"), mode, deadline_ms=3_000)
     rates = asked(front_end, tax.choose_rates)
     assert await rates((), "de", Buyer()) == ()
     assert await rates((), "loop", Buyer()) is PASS  # the default's word: the platform's own rates
@@ -322,23 +322,21 @@ async def test_an_async_point_is_answered_and_falls_back_to_its_default(tmp_path
 
 
 async def test_while_one_front_end_loops_others_are_answered_first(tmp_path: Path):
-    looping = asked(loaded(front_end_folder(tmp_path, LOOP, "tier"), deadline_ms=2_000), member.tier_for)
+    looping = asked(loaded(front_end_folder(tmp_path, LOOP, "tier"), deadline_ms=60_000), member.tier_for)
     quick = asked(loaded(front_end_folder(tmp_path, TIER, "tier", code="south")), member.tier_for)
     ended: list[str] = []
 
     async def ask(name: str, tier: Any, points: int) -> None:
-        try:
-            tier(points)
-        except WorkerFailed:
-            name += " failed"
+        tier(points)
         ended.append(name)
 
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(waitable(ask("looping", looping, 0)))
-        await asyncio.sleep(0)
-        for _ in range(50):
-            tasks.create_task(waitable(ask("quick", quick, 1)))
-    assert ended == ["quick"] * 50 + ["looping failed"]
+    slow = asyncio.create_task(waitable(ask("looping", looping, 0)))
+    await asyncio.sleep(0)  # it is under way
+    await asyncio.gather(*(waitable(ask("quick", quick, 1)) for _ in range(50)))
+    assert ended == ["quick"] * 50
+    assert not slow.done()
+    slow.cancel()
+    await asyncio.wait([slow])
 
 
 async def test_a_call_that_is_cut_while_it_waits_gives_its_worker_up(tmp_path: Path):

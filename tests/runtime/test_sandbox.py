@@ -153,3 +153,61 @@ def test_a_program_that_runs_apart_ends_as_it_would_elsewhere() -> None:
         inner = f"import subprocess, sys; sys.exit(subprocess.run([sys.executable, '-c', {code!r}]).returncode)"
         told = subprocess.run(sandboxed([sys.executable, "-c", inner]), check=False).returncode
         assert told in (ended, ended % 256)
+
+
+SEARCH = """
+import ctypes, json, os, pathlib, socket, stat
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+def works(what):
+    try:
+        return what() is not False
+    except (OSError, ValueError):
+        return False
+
+home = pathlib.Path(os.environ["HOME"])
+devices = [pathlib.Path(at, one) for at, _, names in os.walk("/dev") for one in names]
+found = {
+    "sysctl": works(lambda: open("/proc/sys/kernel/core_pattern", "r+").close()),
+    "sysrq": works(lambda: open("/proc/sysrq-trigger", "r+").close()),
+    "disk": any(stat.S_ISBLK(one.lstat().st_mode) for one in devices),
+    "other devices": sorted({one.name for one in devices if stat.S_ISCHR(one.lstat().st_mode)}
+                            - {"null", "zero", "full", "random", "urandom", "tty"}),
+    "services": [str(one) for at in ("/run", "/var/run", "/var/tmp") for one in pathlib.Path(at).glob("*")],
+    "shared memory": [one for one in os.listdir("/dev/shm") if one.startswith("PostgreSQL")],
+    "vsock": works(lambda: socket.socket(40, socket.SOCK_STREAM).close()),
+    "raw": works(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close()),
+    "ring": libc.syscall(425, 1, ctypes.create_string_buffer(120)) >= 0,
+    "keys": libc.syscall({"x86_64": 250, "aarch64": 219}[os.uname().machine], 0, -3, 0) >= 0,
+    "secrets": [one.name for one in (home / ".pgpass", home / ".ssh" / "id") if one.exists() and one.read_bytes()],
+    "remount": works(lambda: libc.mount(b"none", b"/", None, 32 | 4096, None) == 0),
+    "user namespace and proc": libc.unshare(0x10000000 | 0x20000) == 0
+        and works(lambda: open("/proc/self/uid_map", "w").write("0 0 1")),
+    "write": works(lambda: open("/etc/isthmus-was-here", "w").close()),
+}
+with open("/dev/null", "w") as null, open("/dev/shm/mine", "w") as shared, open("/tmp/mine", "w") as own:
+    assert null.write("x") and shared.write("x") and own.write("x")
+socket.socketpair()
+socket.socket(socket.AF_INET6).close()
+print(json.dumps({name: was for name, was in found.items() if was}))
+"""
+
+
+def test_what_runs_apart_finds_no_way_out(tmp_path: Path) -> None:
+    """Also as root, whom files of /proc and devices let in by name and not by right."""
+    if not can_sandbox():
+        pytest.skip("this system lets no program be run apart")
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True)
+    (home / ".ssh" / "id").write_text("secret")
+    (home / ".pgpass").write_text("secret")
+    program = "import os, sys; from isthmus.runtime.isolation.sandbox import sandboxed\n"
+    program += f"os.execv(sys.executable, sandboxed([sys.executable, '-c', {SEARCH!r}], kept=[{str(tmp_path)!r}]))"
+    program = program.replace(f"kept=[{str(tmp_path)!r}]", f"kept=[__import__('pathlib').Path({str(tmp_path)!r})]")
+    environment = {**os.environ, "HOME": str(home)}
+    found = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.strip() == "{}"

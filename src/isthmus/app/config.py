@@ -36,7 +36,8 @@ class Config:
     database_url: PostgreSQL to use; None starts the embedded one in `data`. front_ends: the folder whose
     folders are front ends; it may be missing. demo_entry: `module:function` that `isthmus demo` calls. adopted:
     existing services that are packs here, by name. cors:
-    origins whose pages may call. isolation: for those front ends that do not run `inline` with its
+    origins whose pages may call. connections_per_address: how many one address may hold open at each server process.
+    isolation: for those front ends that do not run `inline` with its
     defaults, by the name of their folder, which is their code. record: which calls are recorded, and how long
     they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; empty where nobody said. lake:
     `receipts` (how many are kept, for how many days), `snapshots` (for how many days states are kept that receipts
@@ -55,6 +56,7 @@ class Config:
     port: int = 8080
     demo_entry: str | None = None
     cors: tuple[str, ...] = ()
+    connections_per_address: int | None = None  # None: as many as the gateway says
     adopted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     isolation: Mapping[str, Isolation] = field(default_factory=dict[str, Isolation])
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -91,7 +93,7 @@ class Config:
 
 _KNOWN = {
     "platform": {"front_ends", "data", "group", "packs", "flows", "leave_out"},
-    "server": {"host", "port", "cors"},
+    "server": {"host", "port", "cors", "connections_per_address"},
     "demo": {"entry"},
     "record": {"share", "shares", "kept", "kept_mb", "kept_days"},
     "cost": {"month"},
@@ -100,6 +102,7 @@ _KNOWN = {
 }
 _AMOUNT = re.compile(r"\d{1,12}(\.\d{1,2})? [A-Z]{3}")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
+_COUNT_MAX = 65_536  # of connections: no process may open more files by default
 _PER_FRONT_END = {"isolation", "budget_ms", "deadline_ms", "memory_mb", "url"}
 
 
@@ -122,6 +125,7 @@ def load_config(path: Path | None = None) -> Config:
         port=int(os.environ.get("ISTHMUS_PORT") or server.get("port", 8080)),
         demo_entry=demo.get("entry"),
         cors=_origins(file, server.get("cors", [])),
+        connections_per_address=_count(file, server, "connections_per_address"),
         adopted=found.get("adopted", {}),
         isolation={name: _isolation(file, name, chosen) for name, chosen in found.get("front_ends", {}).items()},
         record=record,
@@ -205,6 +209,13 @@ def _origins(file: Path, given: Any) -> tuple[str, ...]:
             remedy='list the addresses whose pages may call, such as ["https://shop.example"], without a path',
         )
     return tuple(cast("list[str]", given))
+
+
+def _count(file: Path, section: Mapping[str, Any], key: str) -> int | None:
+    found = section.get(key)
+    if found is not None and (type(found) is not int or not 1 <= found <= _COUNT_MAX):
+        raise WrongConfig(f"{file} has server.{key} = {found!r}", remedy=f"give a whole number from 1 to {_COUNT_MAX}")
+    return found
 
 
 def _isolation(file: Path, name: str, chosen: Any) -> Isolation:

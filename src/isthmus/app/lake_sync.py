@@ -35,12 +35,14 @@ from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import owner
 from isthmus.kernel import Caller, Pack, Platform, decode, errors
 from isthmus.kernel.host import event_kind
-from isthmus.manifest import Persons, brought
+from isthmus.manifest import Personal, Persons, brought
 from isthmus.markings import Rule, Segment, Where
 from isthmus.runtime.children import run_child
 from isthmus.store import Database, Outbox
 from isthmus.store.outbox import Event
 from isthmus.store.relay import Consumer
+
+from .forgetting import PersonForgotten
 
 if TYPE_CHECKING:
     from .platform import Running
@@ -108,6 +110,7 @@ class LakeSync:
         self._outbox = Outbox(database)
         self._land = land or partial(landed, data, database, clock)
         self._persons = persons_of(platform.release.packs.values())
+        self._guests = [one.entity for one in brought(platform.release.packs.values(), Personal) if one.entity]
         self._chosen = segments
         self._segments = Segments(data.lake.folder / "segments", (segments or ()) if self._persons else ())
         self.one_id = one_id
@@ -123,9 +126,9 @@ class LakeSync:
         """
         if self._persons is None:
             return []
-        erased = event_kind(self._persons.erased).name
+        types = tuple(event_kind(one).name for one in (self._persons.erased, PersonForgotten))
         name = f"{FORGETTING}-{self._data.lake.id}"
-        return [Consumer(name=name, deliver=partial(self._forget, self._persons), types=(erased,))]
+        return [Consumer(name=name, deliver=partial(self._forget, self._persons), types=types)]
 
     async def land(self) -> Landing:
         """Bring what is new into the lake."""
@@ -191,21 +194,36 @@ class LakeSync:
 
     async def _forget(self, persons: Persons, events: Sequence[Event]) -> None:
         await self.land()  # what the business still held when it forgot them is there first, and goes now
+        guests = event_kind(PersonForgotten).name
         for event in events:
+            if event.type == guests:
+                await self._forget_guests(event)
+                continue
             gone: Any = decode(event.data, persons.erased)
-            key: dict[str, object] = {"front_end": event.front_end, "member_id": str(gone.member_id)}
-            await self._erased(persons.entity, key)
-            if self.one_id is not None:
-                record = f"{event.front_end}/{gone.member_id}"
-                await asyncio.to_thread(self.one_id.forget, record, self._clock())
+            for member_id in (gone.member_id, *getattr(gone, "merged_ids", ())):
+                key: dict[str, object] = {"front_end": event.front_end, "member_id": str(member_id)}
+                await self._erased(persons.entity, key)
+                if self.one_id is not None:
+                    record = f"{event.front_end}/{member_id}"
+                    await asyncio.to_thread(self.one_id.forget, record, self._clock())
 
-    async def _erased(self, entity: str, key: dict[str, object]) -> None:
-        """Erase a member from the lake, again where another process landed meanwhile."""
+    async def _forget_guests(self, event: Event) -> None:
+        """Erase rows of who is no member: what packs named when they forgot them."""
+        gone = decode(event.data, PersonForgotten)
+        named = () if gone.member_ids else gone.references  # of members the lake finds all by itself
+        for entity in (self._data.model.entity(one) for one in self._guests if one in self._data.model.entities):
+            (own,) = (part for part in entity.key if part != "front_end")
+            for reference in named:
+                await self._erased(entity.name, {"front_end": event.front_end, own: reference}, is_person=False)
+
+    async def _erased(self, entity: str, key: dict[str, object], *, is_person: bool = True) -> None:
+        """Erase a person, or what is theirs, from the lake, again where another process landed meanwhile."""
+        erase = partial(self._data.erase, entity, key, self._clock(), is_person=is_person)
         for _ in range(LAND_TRIES - 1):
             with suppress(errors.Conflict):
-                await asyncio.to_thread(self._data.erase, entity, key, self._clock())
+                await asyncio.to_thread(erase)
                 return
-        await asyncio.to_thread(self._data.erase, entity, key, self._clock())
+        await asyncio.to_thread(erase)
 
 
 async def landed(

@@ -18,6 +18,7 @@ from isthmus.kernel import Pack, errors
 from isthmus.markings import Question, Rule, Segment, Term
 
 from .config import Config
+from .forgetting import forgetting, personal_problems
 from .resources import setting_problems
 
 MANIFEST = "pack"  # the module of a pack's folder that holds its manifest
@@ -55,7 +56,9 @@ def plugging(config: Config) -> tuple[tuple[Pack, ...], list[str]]:
     lacking = dict(_lacking(kept))
     problems += _missing(lacking, config.leave_out)
     problems += setting_problems(kept, config)
-    return tuple(pack for pack in kept if pack.name not in lacking), problems
+    problems += personal_problems(kept)
+    whole = tuple(pack for pack in kept if pack.name not in lacking)
+    return (*whole, *forgetting(whole)), problems
 
 
 def _found(name: str, problems: list[str]) -> Iterable[Pack]:

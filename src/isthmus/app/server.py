@@ -26,6 +26,7 @@ from isthmus.console.thinness import Thinness
 from isthmus.console.web import console
 from isthmus.gateway.agents import agents
 from isthmus.gateway.auth import Clients
+from isthmus.gateway.connections import PER_ADDRESS_MAX, LimitedConnection
 from isthmus.gateway.cors import with_cors
 from isthmus.gateway.deploys import DeployEndpoint
 from isthmus.gateway.files import FileService
@@ -34,6 +35,7 @@ from isthmus.gateway.http import asgi as opened
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
 from isthmus.manifest import Files, brought
+from isthmus.runtime.events.copies import consumer as forgotten_copies
 from isthmus.runtime.events.durable import DurableCalls
 from isthmus.runtime.schedule import keep_running
 from isthmus.runtime.shadow.follower import Shadows
@@ -41,6 +43,7 @@ from isthmus.store.relay import Relay
 
 from . import process
 from .config import TOKEN_VARIABLE, load_config
+from .forgetting import PersonForgotten
 from .jobs import jobs
 from .platform import Running, declared, deploy_context, migration_sources, running
 
@@ -72,12 +75,14 @@ def asgi() -> App:
     @asynccontextmanager
     async def start() -> AsyncGenerator[App]:
         async with running(load_config(), allowed="serve") as platform:
+            LimitedConnection.per_address_max = platform.config.connections_per_address or PER_ADDRESS_MAX
             data = await asyncio.to_thread(_opened_data, platform)
             sync = _lake_sync(platform, data)
             deliveries = DurableCalls(platform.platform, platform.database)
             shadows = Shadows(platform.database, platform.recorder, platform.config.root, process.command("shadow"))
             work = [keep_running(jobs(platform, sync)), platform.follower.run(), deliveries.run(), shadows.run()]
-            work += [Relay(platform.database, sync.consumers()).run()] if sync else []
+            copies = forgotten_copies(platform.platform, platform.database, PersonForgotten)
+            work += [Relay(platform.database, [copies, *(sync.consumers() if sync else [])]).run()]
             background = [asyncio.create_task(one) for one in work]
             app = with_cors(served(platform, data, sync), platform.config.cors)
             settle_memory()
@@ -100,7 +105,8 @@ def catalogues(running: Running) -> list[str]:
 
 def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | None = None) -> App:
     """Return gateway and console over a running platform, with the data platform where there is one."""
-    database, stories = running.database, Stories(running.database)
+    database = running.database
+    stories = Stories(database, own=lambda code: running.platform.release.line(code).front_end.attributes)
     pages = every_page(
         running.platform,
         running.traffic,

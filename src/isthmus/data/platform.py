@@ -72,9 +72,9 @@ class DataPlatform:
         Asked(self.receipts.asked).forget(days)
         return pruned
 
-    def erase(self, entity: str, key: Mapping[str, object], now: datetime) -> Erasure:
-        """Erase who one row of an entity is, from the lake and from what receipts keep of questions."""
-        return erase(self.lake, entity, key, now, self.receipts)
+    def erase(self, entity: str, key: Mapping[str, object], now: datetime, *, is_person: bool = True) -> Erasure:
+        """Erase who one row of an entity is, or whose, from the lake and from what receipts keep of questions."""
+        return erase(self.lake, entity, key, now, self.receipts, is_person=is_person)
 
     def lander(self, database: Database) -> Lander:
         """Return what brings a database's events and tables into the lake."""

@@ -97,11 +97,11 @@ class LimitedConnection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refusal is not None:
             return
-        heads, self._coming = self._heads, self._head_bytes + len(data)
-        if self._is_in_head and not self._waits_since:
+        was_in_head, heads, self._coming = self._is_in_head, self._heads, self._head_bytes + len(data)
+        if was_in_head and not self._waits_since:
             self._waits_since = self.loop.time()
         super().data_received(data)
-        if self._is_in_head and heads == self._heads:
+        if was_in_head and self._is_in_head and heads == self._heads:  # the end of a body is no head
             self._head_bytes = self._coming
             if self._coming > HEAD_BYTES_MAX and self._refusal is None:
                 self._refuse(_too_large())

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
 from isthmus.kernel import Caller, Platform, encode, errors
-from isthmus.manifest import FileResource, Files
+from isthmus.manifest import Files
+from isthmus.manifest.files import FileResource
 
 from .auth import Principal
 from .body import ClientGone, read_bytes

@@ -21,9 +21,11 @@ from isthmus.kernel import Caller, Effect, Platform, Value, errors
 from isthmus.kernel.host import BoundCapability, CompiledFrontEnd
 
 from .auth import Principal
+from .body import ClientGone, Receive, read_body
 from .problem import CONTENT_TYPE, problem
 
 BODY_BYTES_MAX = 1 << 20  # as of a call over HTTP
+BODY_LIMIT_S = 10.0  # for an ask to arrive
 KEY = "idempotency_key"
 INSTRUCTIONS = """Tools are the capabilities that this front end may use. Amounts are in minor units of their currency.
 Send an idempotency_key of your own with a tool that writes, and the same one again when you are not sure that it
@@ -54,19 +56,27 @@ class Agents:
         )
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        headers = dict(scope["headers"])
+        body = b""
         try:
-            known = await self._admit(dict(scope["headers"]).get(b"authorization"))
+            known = await self._admit(headers.get(b"authorization"))
+            if (
+                scope["method"] == "POST"
+            ):  # read here: the library would decode it before anybody has looked how deep it is
+                body = await read_body(receive, headers, bytes_max=BODY_BYTES_MAX, limit_s=BODY_LIMIT_S)
+        except ClientGone:
+            return
         except errors.IsthmusError as refused:
             found = problem(refused, self._platform.new_call_id())
-            headers = [(b"content-type", CONTENT_TYPE), *found.headers]
-            await send({"type": "http.response.start", "status": found.status, "headers": headers})
+            told = [(b"content-type", CONTENT_TYPE), *found.headers]
+            await send({"type": "http.response.start", "status": found.status, "headers": told})
             await send({"type": "http.response.body", "body": found.body})
             return
         transport = StreamableHTTPSessionManager(
             self._server, json_response=True, stateless=True, max_request_body_size=BODY_BYTES_MAX
         )
         async with transport.run():
-            await transport.handle_request({**scope, _CLIENT: known}, receive, send)
+            await transport.handle_request({**scope, _CLIENT: known}, cast(Any, _read_before(body, receive)), send)
 
     async def _list(self, ctx: Any, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         known = _known(ctx)
@@ -100,6 +110,16 @@ class Agents:
             content=[types.TextContent(type="text", text=answer.decode())],
             structured_content=msgspec.json.decode(answer),
         )
+
+
+def _read_before(body: bytes, receive: Receive) -> Receive:
+    """Return what gives a body that was read already, and then what comes after it."""
+    given = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Mapping[str, Any]:
+        return given.pop() if given else await receive()
+
+    return again
 
 
 def _tool(offered: BoundCapability, own: Attributes) -> types.Tool:

@@ -1,12 +1,14 @@
 """Told calls: why a call was answered as it was, kept for a while for the front end that asked.
 
-They are in the database, so any server process can show what another one told.
+They are in the database, so any server process can show what another one told. Personal data, as the contracts mark
+it, is masked before a story is written.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import astuple
+from collections.abc import Callable
+from dataclasses import astuple, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,6 +16,7 @@ import msgspec
 
 from isthmus.kernel import errors
 from isthmus.kernel.host import Trace
+from isthmus.personal import Own, masked
 from isthmus.runtime.replay.latest import Wanted
 from isthmus.store import Database
 
@@ -60,19 +63,21 @@ class NoSuchStory(errors.NotFound):
 
 
 class Stories:
-    """Keeps and finds told calls."""
+    """Keeps and finds told calls. own: what a front end declares as its own attributes, by entity."""
 
-    def __init__(self, database: Database, *, kept: int = KEPT) -> None:
+    def __init__(
+        self, database: Database, *, kept: int = KEPT, own: Callable[[str], Own] = lambda front_end: {}
+    ) -> None:
         self._database = database
         self._kept = kept
+        self._own = own
 
     async def keep(self, story: Trace) -> None:
         """Write a story down. The call is over by now: where this fails, that is logged and nothing else."""
+        told = msgspec.json.encode(plain(_without_persons(story, self._own(story.front_end))))
         try:
             async with self._database.platform_transaction() as session:
-                await session.execute(
-                    _KEEP, UUID(story.call_id), story.front_end, story.capability, msgspec.json.encode(plain(story))
-                )
+                await session.execute(_KEEP, UUID(story.call_id), story.front_end, story.capability, told)
                 await session.execute(_FORGET, story.front_end, self._kept)
         except errors.IsthmusError as error:
             log.warning("the story of call %s is lost: %s", story.call_id, error)
@@ -102,6 +107,22 @@ class Stories:
         if row is None or not client.may(row["capability"]):
             raise NoSuchStory(call_id)
         return row["story"]
+
+
+def _without_persons(story: Trace, own: Own) -> Trace:
+    asked = [
+        replace(
+            one,
+            arguments=masked(one.arguments, own),
+            result=masked(one.result, own),
+            said=[replace(said, value=masked(said.value, own)) for said in one.said],
+        )
+        for one in story.asked
+    ]
+    parts = [replace(one, ask=masked(one.ask, own), answer=masked(one.answer, own)) for one in story.parts]
+    events = [(name, masked(event, own)) for name, event in story.events]
+    ask, answer = masked(story.ask, own), masked(story.answer, own)
+    return replace(story, ask=ask, answer=answer, asked=asked, parts=parts, events=events)
 
 
 def _uuid(call_id: str) -> UUID:

@@ -187,7 +187,7 @@ def _edited(files: Sequence[Migration], applied: Sequence[asyncpg.Record]) -> li
     return [
         f"{file} was edited after it was applied: restore it, and write the change as a new one"
         for number, file in by_number.items()
-        if checksums.get(number, file.checksum) != file.checksum
+        if number in checksums and not file.is_applied_as(checksums[number])
     ]
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 from typing import Final
 
+_WAS: Final = re.compile(r"^-- was: ([0-9a-f]{64})\b", re.MULTILINE)
 _NAME: Final = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 _SCHEMA: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -47,6 +48,10 @@ class Migration:
     @property
     def checksum(self) -> str:
         return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    def is_applied_as(self, checksum: str) -> bool:
+        """Say whether a text that was applied is this one, or one that it names: `-- was: <checksum>`."""
+        return checksum == self.checksum or checksum in _WAS.findall(self.sql)
 
     def __str__(self) -> str:
         return f"{self.pack}/{self.name}"

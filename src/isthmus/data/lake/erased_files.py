@@ -132,7 +132,7 @@ class Files:
         contract = front_end.attributes.get(entity.name) if front_end is not None else None
         hide = self._eraser(f"{entity.name}.attributes")
         left = hidden_attributes(was, contract, hide, is_rest_kept=False)
-        return "{}" if entity is self.held.root else left
+        return "{}" if entity is self.held.root and self.held.is_person else left
 
     def _eraser(self, owner: str) -> Hide:
         def hide(name: str, value: Any) -> Any:
@@ -161,9 +161,12 @@ class Files:
         for name in sorted(types & contracts.keys()):
             sql, values = self._theirs(contracts[name])
             hide = self._eraser(name)
-            for row in rows_of(connection, f"select id, data from {scan} where type = $1 and ({sql})", [name, *values]):
+            theirs = f"select id, data, front_end from {scan} where type = $1 and ({sql})"
+            for row in rows_of(connection, theirs, [name, *values]):
                 data = msgspec.json.decode(row["data"])
-                if (after := blank(data, contracts[name], hide)) != data:
+                front_end = self._front_ends().get(row["front_end"])
+                own = front_end.attributes if front_end is not None else {}
+                if (after := blank(data, contracts[name], hide, own)) != data:
                     found.append({"id": row["id"], "blank": encode(after).decode()})
         values = sorted({value for entity in self.held.entities for value in self.held.names(entity)})
         is_named = "exists (select 1 from unnest($2) as given(value) where subject = value or contains(data, value))"

@@ -42,7 +42,13 @@ class Erasure(Value):
 
 
 def erase(
-    lake: Lake, entity: str, key: Mapping[str, object], now: datetime, receipts: Receipts | None = None
+    lake: Lake,
+    entity: str,
+    key: Mapping[str, object],
+    now: datetime,
+    receipts: Receipts | None = None,
+    *,
+    is_person: bool = True,
 ) -> Erasure:
     """Take out of the lake what says who one row of an entity is, there and in all that refers to it.
 
@@ -53,7 +59,7 @@ def erase(
     if not states:
         return Erasure(snapshot=lake.head().name, rewritten={})
     place = lake.folder / KEY
-    held = held_by(lake, states, entity, key)
+    held = held_by(lake, states, entity, key, is_person=is_person)
     reason = f"rewritten on {now:%Y-%m-%d} to erase a person"
     files = Files(lake, held, secret_of(place))
     *older, head = states

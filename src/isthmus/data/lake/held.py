@@ -24,9 +24,13 @@ _NAMES: Final = ("text", "uuid")  # kinds of keys that are long enough to be loo
 
 @dataclass(slots=True)
 class Held:
-    """The keys, as text, of the rows of each entity that say something of the person; `root` is whose row it is."""
+    """The keys, as text, of the rows of each entity that say something of the person; `root` is whose row it is.
+
+    is_person: the row of `root` is the person, so that all that is said of it is said of them; else it is theirs.
+    """
 
     root: Entity
+    is_person: bool = True
     keys: dict[str, set[Key]] = field(default_factory=dict[str, set[Key]])
     entities: list[Entity] = field(default_factory=list[Entity])
 
@@ -44,10 +48,12 @@ class Held:
         return {key[at] for key in self.keys[entity.name]} if at is not None else set()
 
 
-def held_by(lake: Lake, states: Sequence[Manifest], name: str, key: Mapping[str, object]) -> Held:
+def held_by(
+    lake: Lake, states: Sequence[Manifest], name: str, key: Mapping[str, object], *, is_person: bool = True
+) -> Held:
     """Return the rows of one person in all of these states, found along all references to the person's own row."""
     root = lake.model.entity(name)
-    held = Held(root, {name: {tuple(str(key[part]) for part in root.key)}})
+    held = Held(root, is_person, {name: {tuple(str(key[part]) for part in root.key)}})
     todo = [name]
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from isthmus.kernel import encode
 from isthmus.markings import Pii
+from isthmus.personal import attributes_entity
 
 from ..model.marks import marks_of
 
@@ -29,11 +30,14 @@ def hidden_attributes(text: str, contract: Any, hide: Hide, *, is_rest_kept: boo
     return text if after == found else encode(after).decode()
 
 
-def blank(data: Any, contract: Any, hide: Hide) -> Any:
-    """Return data with every field that its contract marks as personal hidden, also inside nested values and lists."""
+def blank(data: Any, contract: Any, hide: Hide, own: Mapping[str, Any] = {}) -> Any:
+    """Return data with every field that its contract marks as personal hidden, also inside nested values and lists.
+
+    own: the contracts of a front end's attributes by entity; of attributes without one, all is hidden.
+    """
     if isinstance(data, list):
         inner = [part for part in get_args(contract) if part is not Ellipsis]
-        return [blank(one, inner[-1] if inner else Any, hide) for one in cast(list[Any], data)]
+        return [blank(one, inner[-1] if inner else Any, hide, own) for one in cast(list[Any], data)]
     if not isinstance(data, dict):
         return data
     known = cast(dict[str, Any], data)
@@ -44,8 +48,14 @@ def blank(data: Any, contract: Any, hide: Hide) -> Any:
     blanked: dict[str, Any] = {}
     for name, value in known.items():
         hint = hints.get(name, Any)
-        is_personal = any(isinstance(mark, Pii) for mark in marks_of(hint))
-        blanked[name] = hide(name, value) if is_personal else blank(value, _value_type(hint), hide)
+        if any(isinstance(mark, Pii) for mark in marks_of(hint)):
+            blanked[name] = hide(name, value)
+        elif isinstance(value, dict) and (entity := attributes_entity(hint)):
+            text = encode(value).decode()
+            hidden = hidden_attributes(text, own.get(entity), hide, is_rest_kept=True)
+            blanked[name] = value if hidden == text else msgspec.json.decode(hidden)
+        else:
+            blanked[name] = blank(value, _value_type(hint), hide, own)
     return blanked
 
 

@@ -1,6 +1,7 @@
 """The manifest of after-sale, with the condition that lies between its domains."""
 
 from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Personal
 from isthmus.markings import Conversion
 
 from . import api, service
@@ -11,6 +12,7 @@ AFTER_SALE = Pack(
     api=api,
     service=(service,),
     migrations="isthmus.flows.after_sale:migrations",
+    brings=(Personal(because="it is passed on to the packs that keep it"),),
     metrics=(
         Conversion(
             name="after-sale.returned",

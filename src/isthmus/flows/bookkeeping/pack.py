@@ -1,7 +1,7 @@
 """The manifest of bookkeeping, with the conditions that lie between the books and what they are about."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Rehearsal
+from isthmus.manifest import Personal, Rehearsal
 
 from . import api, rules, service
 
@@ -10,7 +10,10 @@ BOOKKEEPING = Pack(
     owner="finance",
     api=api,
     service=(service,),
-    brings=(Rehearsal(point=api.postings, samples=rules.samples(), check=rules.wrong_with),),
+    brings=(
+        Rehearsal(point=api.postings, samples=rules.samples(), check=rules.wrong_with),
+        Personal(because="entries name orders and amounts, and no person"),
+    ),
     conditions=(
         Condition(
             name="bookkeeping.payments-are-booked",

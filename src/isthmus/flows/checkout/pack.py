@@ -1,7 +1,7 @@
 """The manifest of checkout, with the conditions that lie between domains."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job
+from isthmus.manifest import Every, Job, Personal
 from isthmus.packs.payment import api as payment
 
 from . import api
@@ -13,6 +13,7 @@ CHECKOUT = Pack(
     api=api,
     service=(order, carrying, pay),
     brings=(
+        Personal(because="it is passed on to the packs that keep it"),
         # an unpaid order gives its stock back at most so much later than promised
         Job(name="checkout.expire-orders", when=Every(seconds=15), calls=api.expire_orders),
         # a payment whose provider was silent is looked up at most so much later

@@ -1,7 +1,7 @@
 """The manifest of messages to buyers."""
 
 from isthmus.kernel import Pack
-from isthmus.manifest import After, Job
+from isthmus.manifest import After, Job, Personal
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.order import api as order
 
@@ -13,6 +13,7 @@ MESSAGES = Pack(
     api=api,
     service=(service,),
     brings=(
+        Personal(because="it is passed on to the packs that keep it"),
         Job(name="messages.order-placed", when=After(event=order.OrderPlaced, days=0), calls=api.notify_order_placed),
         Job(name="messages.order-moved", when=After(event=order.OrderMoved, days=0), calls=api.notify_order_moved),
         Job(

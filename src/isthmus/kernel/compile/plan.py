@@ -93,6 +93,10 @@ class Plan:
     def fingerprint(self) -> str:
         return self.line.fingerprint
 
+    @property
+    def attributes(self) -> Mapping[str, type[Any]]:
+        return self.line.front_end.attributes
+
 
 @dataclass(frozen=True, kw_only=True)
 class CompiledFrontEnd:

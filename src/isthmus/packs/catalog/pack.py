@@ -1,6 +1,7 @@
 """The manifest of the catalogue."""
 
 from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Personal
 
 from . import api, entities
 from .service import assortment, products
@@ -13,6 +14,7 @@ PACK = Pack(
     migrations="isthmus.packs.catalog:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
+    brings=(Personal(because="what front ends say of goods is of goods, and of nobody"),),
     conditions=(
         Condition(
             name="catalog.offered-is-known",

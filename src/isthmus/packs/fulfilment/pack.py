@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job, Resource
+from isthmus.manifest import Every, Job, Personal, Resource
 
 from . import api, entities
-from .service import delivery, rates, shipments
+from .service import delivery, forgetting, rates, shipments
 
 PACK = Pack(
     name="fulfilment",
     owner="delivery",
     api=api,
-    service=(delivery, rates, shipments),
+    service=(delivery, rates, shipments, forgetting),
     migrations="isthmus.packs.fulfilment:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Personal(forgets=api.forget),
         Resource(kind=api.RateServices, make=api.connected, settings=api.RateSettings, providers="shipping"),
         Job(name="fulfilment.forget-rates", when=Every(seconds=3600), calls=api.forget_rates),
     ),

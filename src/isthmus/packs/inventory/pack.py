@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job, Page, Search
+from isthmus.manifest import Every, Job, Page, Personal, Search
 
 from . import api, entities
 from .service import lending, reservations, stock
@@ -17,6 +17,7 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Personal(because="where goods go is looked at when a place is chosen for them, and not kept"),
         Job(name="inventory.expire", when=Every(seconds=15), calls=api.expire),
         Page(
             path="/stock",

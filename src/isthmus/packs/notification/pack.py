@@ -1,20 +1,21 @@
 """The manifest of notification."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job, Resource
+from isthmus.manifest import Every, Job, Personal, Resource
 
 from . import api, entities
-from .service import addresses, messages
+from .service import addresses, forgetting, messages
 
 PACK = Pack(
     name="notification",
     owner="notifications",
     api=api,
-    service=(messages, addresses),
+    service=(messages, addresses, forgetting),
     migrations="isthmus.packs.notification:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Personal(forgets=api.forget),
         Resource(
             kind=api.Senders,
             make=api.connected,

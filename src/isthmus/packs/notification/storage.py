@@ -84,6 +84,17 @@ _ERASE: Final = """
         ended_at = coalesce(ended_at, $4::timestamptz)
     where front_end = $1 and (address_hash = any($2::bytea[]) or member_id = $3)
     returning message_id"""
+_FORGET_PERSONS: Final = """
+    with theirs as (
+        update notification.message set address = null, address_hash = null, subject = '', body = '', html = '',
+            member_id = null, reason = '', state = case when state = 'waiting' then 'erased' else state end,
+            ended_at = coalesce(ended_at, $5::timestamptz)
+        where front_end = $1 and (member_id = any($2) or address_hash = any($3::bytea[])
+            or split_part(reference, '/', 2) = any($4))
+        returning message_id
+    )
+    update notification.try set reason = '' from theirs
+    where try.front_end = $1 and try.message_id = theirs.message_id and try.reason <> ''"""
 _FORGET: Final = """
     update notification.message set address = null, address_hash = null, subject = '', body = '', html = ''
     where front_end = $1 and address is not null and ended_at < $2 returning message_id"""
@@ -183,6 +194,18 @@ async def erase(
 ) -> int:
     """Take address and text from messages; return of how many."""
     return len(await session.fetch(_ERASE, front_end, list(hashes), member_id, now))
+
+
+async def forget_persons(
+    session: ports.Session,
+    front_end: str,
+    member_ids: Sequence[UUID],
+    hashes: Sequence[bytes],
+    references: Sequence[str],
+    now: datetime,
+) -> None:
+    """Take address and text from messages to members, to addresses, and about references: `order/<reference>/…`."""
+    await session.execute(_FORGET_PERSONS, front_end, list(member_ids), list(hashes), list(references), now)
 
 
 async def forget(session: ports.Session, front_end: str, before: datetime) -> int:

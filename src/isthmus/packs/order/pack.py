@@ -1,22 +1,23 @@
 """The manifest of orders."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Headlines, Page, Resource, Search
+from isthmus.manifest import Headlines, Page, Personal, Resource, Search
 from isthmus.markings import Segment
 
 from . import api, entities
 from .api import numbers
-from .service import baskets, orders, returns
+from .service import baskets, forgetting, orders, returns
 
 PACK = Pack(
     name="order",
     owner="orders",
     api=api,
-    service=(orders, baskets, returns),
+    service=(orders, baskets, returns, forgetting),
     migrations="isthmus.packs.order:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Personal(forgets=api.forget, entity="order.order"),
         Headlines(metrics=("order.orders", "order.sales", "order.refunds", "order.basket-value")),
         Page(
             path="/orders",

@@ -1,21 +1,22 @@
 """The manifest of payments."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Resource
+from isthmus.manifest import Personal, Resource
 
 from . import api, entities
 from .api.providers import connected
-from .service import attempts, payments, providers
+from .service import attempts, forgetting, payments, providers
 
 PACK = Pack(
     name="payment",
     owner="payments",
     api=api,
-    service=(payments, attempts, providers),
+    service=(payments, attempts, providers, forgetting),
     migrations="isthmus.packs.payment:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Personal(forgets=api.forget),
         Resource(
             kind=api.Providers,
             make=connected,

@@ -1,18 +1,20 @@
 """The manifest of promotion."""
 
 from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Personal
 
 from . import api, entities
-from .service import keeping, promotions, sharing
+from .service import forgetting, keeping, promotions, sharing
 
 PACK = Pack(
     name="promotion",
     owner="promotion team",
     api=api,
-    service=(promotions, keeping, sharing),
+    service=(promotions, keeping, sharing, forgetting),
     migrations="isthmus.packs.promotion:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
+    brings=(Personal(forgets=api.forget),),
     conditions=(
         Condition(
             name="promotion.uses-within-limits",

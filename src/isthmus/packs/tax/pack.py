@@ -1,7 +1,7 @@
 """The manifest of tax."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job, Resource
+from isthmus.manifest import Every, Job, Personal, Resource
 
 from . import api, entities
 from .service import assessments, taxes
@@ -15,6 +15,7 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Personal(because="what services say is kept without goods and address, by a digest of what they were asked"),
         Resource(kind=api.TaxServices, make=api.connected, settings=api.TaxSettings, providers="tax"),
         Job(name="tax.forget", when=Every(seconds=3600), calls=api.forget_assessments),
     ),

@@ -1,7 +1,8 @@
 """Run a front end's code where the platform cannot be seen: other processes, the database's socket, the network.
 
     stub ──▶ user, mount, network, process and IPC namespaces of its own ──▶ files can be read only, hidden folders are
-         empty, /proc is its own ──▶ no capabilities, and none to be had ──▶ the program
+         empty, /dev has no disk, /proc is its own and says nothing that can be set ──▶ no capabilities, and none to be
+         had; no sockets that reach beyond the namespaces (vsock), no keys of the user ──▶ the program
 
 It is what bubblewrap does, of the kernel alone (Linux with user namespaces). Where the kernel refuses it, the program
 runs as it always did, a warning says so, and the platform's processes still show nothing of themselves.
@@ -28,13 +29,26 @@ log = logging.getLogger("isthmus.runtime")
 
 _NOT_DUMPABLE: Final = 4  # PR_SET_DUMPABLE of prctl(2)
 
-# Arguments: folders that are empty there, folders that stay as they are (`:` between them), then the program.
+# Of root, whose files a sandbox of root may write wherever they are no files: /proc/sys can start programs outside, and
+# a disk is everything. So /proc can be read only, and of the devices there are the harmless ones.
+SOCKETS: Final = ("/run", "/var/run")  # of services that are controlled by whoever may connect: containers, databases
+SECRETS: Final = (
+    ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config/gcloud", ".local/share/keyrings",
+    ".pgpass", ".netrc", ".git-credentials", ".npmrc", ".pypirc", ".my.cnf",
+)  # fmt: skip
+
+# Arguments: folders and files that are empty there, folders that stay as they are (`:` between them), then the program.
 _STUB: Final = r"""
-import ctypes, fcntl, os, socket, struct, sys
+import ctypes, errno, fcntl, os, socket, struct, sys
 libc = ctypes.CDLL(None, use_errno=True)
 empty, kept, program = sys.argv[1].split(":"), [one for one in sys.argv[2].split(":") if one], sys.argv[3:]
 NEWNS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
-NOSUID, NODEV, NOEXEC, BIND, REC, PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
+RDONLY, NOSUID, NODEV, NOEXEC, BIND, REC, PRIVATE = 1, 2, 4, 8, 4096, 16384, 1 << 18
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+ARCHITECTURES = {  # its number; then of socket, and of what is refused: rings, keys, bpf, perf, userfaultfd, kexec
+    "x86_64": (0xC000003E, 41, (425, 248, 249, 250, 321, 298, 323, 246)),
+    "aarch64": (0xC00000B7, 198, (425, 217, 218, 219, 280, 241, 282, 104)),
+}
 
 def do(result):
     if result < 0:
@@ -47,9 +61,21 @@ def write(path, text):
 def mount(source, target, kind, flags, data=None):
     do(libc.mount(source.encode(), target.encode(), kind, flags, data))
 
-def read_only():
-    wanted = (ctypes.c_uint64 * 4)(1, 0, 0, 0)  # MOUNT_ATTR_RDONLY, of / and all below it
-    do(libc.syscall(442, -100, b"/", 0x8000, ctypes.byref(wanted), 32))  # mount_setattr(2), Linux 5.12
+def attributes(path, flags, wanted, unwanted):
+    given = (ctypes.c_uint64 * 4)(wanted, unwanted, 0, 0)
+    do(libc.syscall(442, -100, path.encode(), flags, ctypes.byref(given), 32))  # mount_setattr(2), Linux 5.12
+
+def devices(nodes):
+    mount("tmpfs", "/dev", b"tmpfs", NOSUID, b"size=256m,mode=0755")
+    for name, node in nodes.items():
+        open(f"/dev/{name}", "w").close()
+        mount(f"/proc/self/fd/{node}", f"/dev/{name}", None, BIND)
+        attributes(f"/dev/{name}", 0, 0, NODEV)
+    for at, name in enumerate(("stdin", "stdout", "stderr")):
+        os.symlink(f"/proc/self/fd/{at}", f"/dev/{name}")
+    os.symlink("/proc/self/fd", "/dev/fd")
+    os.mkdir("/dev/shm")
+    os.chmod("/dev/shm", 0o1777)
 
 def apart():
     dies_with = ctypes.c_int()
@@ -61,13 +87,18 @@ def apart():
     write("/proc/self/gid_map", f"{gid} {gid} 1")
     libc.prctl(1, dies_with.value, 0, 0, 0)  # a change of rights takes it away
     mount("none", "/", None, REC | PRIVATE)
-    read_only()
+    attributes("/", 0x8000, RDONLY | NOSUID | NODEV, 0)  # and all below it
+    nodes = {one: os.open(f"/dev/{one}", os.O_PATH) for one in DEVICES if os.path.exists(f"/dev/{one}")}
     held = {one: os.open(one, os.O_PATH) for one in kept if os.path.isdir(one)}
     hidden = [one for one in empty if one and os.path.isdir(one)]
-    for folder in hidden:
+    for file in filter(os.path.isfile, empty):
+        mount(f"/proc/self/fd/{nodes['null']}", file, None, BIND)
+        attributes(file, 0, 0, NODEV)
+    devices(nodes)
+    for folder in filter(os.path.isdir, hidden):  # one may be in another that is empty by now
         mount("tmpfs", folder, b"tmpfs", NOSUID | NODEV, b"size=256m,mode=0755")
     for folder, descriptor in held.items():
-        if any(folder == one or folder.startswith(one + "/") for one in hidden):
+        if any(folder == one or folder.startswith(one + "/") for one in (*hidden, "/dev")):
             os.makedirs(folder, exist_ok=True)
             mount(f"/proc/self/fd/{descriptor}", folder, None, BIND | REC)
         os.close(descriptor)
@@ -79,13 +110,28 @@ def powerless():
         if libc.prctl(24, capability, 0, 0, 0):
             break
     do(libc.prctl(38, 1, 0, 0, 0))  # no new privileges
+    machine, make, refused = ARCHITECTURES.get(os.uname().machine, (0, 0, ()))
+    if machine:
+        load, equal, at_least, end = 0x20, 0x15, 0x35, 0x06
+        no, yes = 0x50000 | errno.EPERM, 0x7FFF0000
+        rules = [(load, 0, 0, 4), (equal, 1, 0, machine), (end, 0, 0, no)]
+        rules += [(load, 0, 0, 0), (at_least, 0, 1, 0x40000000), (end, 0, 0, no)]
+        for number in refused:
+            rules += [(equal, 0, 1, number), (end, 0, 0, no)]
+        rules += [(equal, 0, 5, make), (load, 0, 0, 16)]  # sockets are of these families, or of none
+        rules += [(equal, 3 - at, 0, kind) for at, kind in enumerate((1, 2, 10))]
+        rules += [(equal, 0, 1, 16), (end, 0, 0, yes), (end, 0, 0, 0x50000 | errno.EAFNOSUPPORT), (end, 0, 0, yes)]
+        packed = b"".join(struct.pack("=HBBI", *one) for one in rules)
+        kept = ctypes.create_string_buffer(packed)
+        program = struct.pack("@HP", len(rules), ctypes.addressof(kept))
+        do(libc.prctl(22, 2, program, 0, 0))  # seccomp(2)
 
 apart()
 child = os.fork()  # the first of its processes: the others end with it
 if child == 0:
     libc.prctl(1, 9, 0, 0, 0)
     try:
-        mount("proc", "/proc", b"proc", NOSUID | NODEV | NOEXEC)
+        mount("proc", "/proc", b"proc", RDONLY | NOSUID | NODEV | NOEXEC)
     except OSError:
         pass  # in a container, /proc may have to stay the one that it has
     powerless()
@@ -129,7 +175,9 @@ def can_sandbox() -> bool:
 
 def _wrapped(command: Sequence[str], hidden: Sequence[Path], kept: Sequence[Path]) -> list[str]:
     python = {Path(sys.prefix), Path(sys.base_prefix), Path(isthmus.__file__).parents[1], *company_folders()}
-    empty = ":".join(str(one.resolve()) for one in (*hidden, Path(tempfile.gettempdir())))
+    secrets = (Path.home() / one for one in SECRETS)
+    closed = dict.fromkeys((*hidden, *map(Path, SOCKETS), Path("/var/tmp"), *secrets, Path(tempfile.gettempdir())))
+    empty = ":".join(dict.fromkeys(str(one.resolve()) for one in closed))
     there = ":".join(str(one.resolve()) for one in (*python, *kept))
     return [sys.executable, "-I", "-S", "-c", _STUB, empty, there, *command]
 

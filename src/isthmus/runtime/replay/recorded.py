@@ -10,25 +10,19 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, cast, get_args, get_type_hints
+from typing import Any, Final, get_type_hints
 
 import msgspec
 
-from isthmus.kernel import PASS, Meta, Pass, Value, errors
+from isthmus.kernel import PASS, Pass, Value, errors
 from isthmus.kernel.host import AnswerRecord, Asked, ExtensionPoint, Trace
-from isthmus.markings import Pii
+from isthmus.personal import CLASSES_REMEMBERED, Own, hidden, kind_of, masked
 from isthmus.store import Database
-from isthmus.values import ATTRIBUTES_OF
 
 Points = Mapping[str, ExtensionPoint[..., Any]]
-Own = Mapping[str, type[Value]]  # what a front end says of entities by attributes of its own
 
 STORY_MAX: Final = 256 * 1024  # bytes; a larger story is an export, and says little about a rule
 PAGE: Final = 500  # stories fetched at once: a few MB
-CLASSES_REMEMBERED: Final = 4096  # more contracts than any installation has
-COARSE: Final = frozenset({"country", "region"})  # of an address: rules decide by them, and they name nobody
-MASKS: Final = {"email": "masked@example.invalid", "phone": "+10000000000", "birth-date": "1900-01-01"}
-MASK: Final = "***"
 
 # Each capability has its turn, so that a rare one is among the first thousand as well as a frequent one.
 _RECENT: Final = """
@@ -173,53 +167,6 @@ def recorded(story: Trace, points: Points, own: Own | None = None) -> RecordedCa
     )
 
 
-def masked(value: Any, own: Own) -> Any:
-    """Return a value with personal data replaced by what its contract also allows; everything else is the same."""
-    if isinstance(value, msgspec.Struct):
-        kinds, extended = _personal(type(value)), _extended(type(value))
-        changed: dict[str, Any] = {}
-        for name in value.__struct_fields__:
-            was = getattr(value, name)
-            if name in extended and was:
-                now = _attributes(was, own.get(extended[name]))
-            else:
-                now = _hidden(was, kinds[name]) if name in kinds else masked(was, own)
-            if now is not was:
-                changed[name] = now
-        return msgspec.structs.replace(value, **changed) if changed else value
-    if isinstance(value, (tuple, list)):
-        items = cast("Sequence[Any]", value)
-        found = [masked(item, own) for item in items]
-        return value if all(a is b for a, b in zip(found, items, strict=True)) else tuple(found)
-    if isinstance(value, dict):
-        return {key: masked(item, own) for key, item in cast("dict[Any, Any]", value).items()}
-    return value
-
-
-def _attributes(given: Mapping[str, Any], declared: type[Value] | None) -> dict[str, Any]:
-    """Mask attributes of an entity as the front end marks them; a text that nobody declares may be anybody's name."""
-    kinds = _personal(declared) if declared else {}
-    hints = get_type_hints(declared, include_extras=True) if declared else {}
-    return {
-        name: _fitting(value, kinds.get(name, ""), hints[name])
-        if name in kinds
-        else value
-        if name in hints
-        else _hidden(value, "")
-        for name, value in given.items()
-    }
-
-
-def _fitting(value: Any, kind: str, hint: Any) -> Any:
-    """Hide a value behind the first mask that its own contract takes; nothing stays nothing."""
-    for mask in (_hidden(value, kind), "x", "0") if value else ():
-        try:
-            return msgspec.convert(mask, hint)
-        except msgspec.ValidationError:
-            continue
-    return None if value else value
-
-
 async def recent(
     database: Database, front_end: str, *, limit: int, capability: str = ""
 ) -> AsyncGenerator[RecordedCall]:
@@ -314,7 +261,7 @@ def _read_line(file: Path, number: int, line: bytes) -> RecordedCall:
 def _asked(asked: Asked, points: Points, own: Own) -> RecordedAsk:
     kinds = _argument_kinds(points[asked.point]) if asked.point in points else {}
     arguments = [
-        _hidden(argument, kinds[place]) if place in kinds else masked(argument, own)
+        hidden(argument, kinds[place]) if place in kinds else masked(argument, own)
         for place, argument in enumerate(asked.arguments)
     ]
     said = tuple(_said(one, own) for one in asked.said)
@@ -333,57 +280,8 @@ def _json(value: object) -> msgspec.Raw:
     return msgspec.Raw(_encoder.encode(value))
 
 
-def _hidden(value: Any, kind: str) -> Any:
-    """Replace personal data; nothing stays nothing, for rules ask whether it is there."""
-    if isinstance(value, str):
-        return MASKS.get(kind, MASK) if value else value
-    if isinstance(value, msgspec.Struct):
-        fields = {name: getattr(value, name) for name in value.__struct_fields__ if name not in COARSE}
-        hidden = {name: _hidden_part(name, field, kind) for name, field in fields.items()}
-        return msgspec.structs.replace(value, **hidden)
-    if isinstance(value, (tuple, list)):
-        return tuple(_hidden(item, kind) for item in cast("Sequence[Any]", value))
-    if isinstance(value, dict):
-        return {key: _hidden(item, kind) for key, item in cast("dict[Any, Any]", value).items()}
-    return None if not isinstance(value, (bool, int, float)) else type(value)(0)
-
-
-def _hidden_part(name: str, value: Any, kind: str) -> Any:
-    if name == "postcode" and isinstance(value, str):
-        return value and value[:2] + MASK  # delivery zones go by its beginning
-    return _hidden(value, kind)
-
-
-@lru_cache(maxsize=CLASSES_REMEMBERED)
-def _personal(cls: type) -> dict[str, str]:
-    """Return the kind of personal data in each marked field of a class."""
-    hints = get_type_hints(cls, include_extras=True)
-    return {name: kind for name, hint in hints.items() if (kind := _kind(hint))}
-
-
-@lru_cache(maxsize=CLASSES_REMEMBERED)
-def _extended(cls: type) -> dict[str, str]:
-    """Return the fields of a class that hold a front end's own attributes, each with the entity."""
-    hints = get_type_hints(cls, include_extras=True)
-    return {name: entity for name, hint in hints.items() if (entity := _entity(hint))}
-
-
-def _entity(hint: Any) -> str:
-    for mark in getattr(hint, "__metadata__", ()):
-        if isinstance(mark, Meta):
-            return str((mark.extra_json_schema or {}).get(ATTRIBUTES_OF, ""))
-    return next((entity for part in get_args(hint) if (entity := _entity(part))), "")
-
-
 @lru_cache(maxsize=CLASSES_REMEMBERED)
 def _argument_kinds(point: ExtensionPoint[..., Any]) -> dict[int, str]:
     hints = get_type_hints(point.default, include_extras=True)
-    found = {place: _kind(hints.get(name)) for place, name in enumerate(point.parameters)}
+    found = {place: kind_of(hints.get(name)) for place, name in enumerate(point.parameters)}
     return {place: kind for place, kind in found.items() if kind}
-
-
-def _kind(hint: Any) -> str:
-    for mark in getattr(hint, "__metadata__", ()):
-        if isinstance(mark, Pii):
-            return mark.kind
-    return next((kind for part in get_args(hint) if (kind := _kind(part))), "")

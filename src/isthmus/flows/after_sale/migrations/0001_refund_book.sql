@@ -1,3 +1,4 @@
+-- was: 09308e4b9cd0b618598a8bcc5603b70bf94719b9ea8ee27da0f7753316d3074d (it failed where anything had been given back)
 -- What payments gave back before there was a book: for the order or return that it was for, and otherwise, as by hand,
 -- for the orders of the group that have most left, one after the other.
 do $$
@@ -5,7 +6,7 @@ declare
     given record;
     sold record;
     rest bigint;
-    part bigint;
+    share bigint;
 begin
     for given in
         select payment.front_end, split_part(payment.reference, '/', 1) as group_id, attempt.amount_minor,
@@ -24,13 +25,13 @@ begin
             where orders.front_end = given.front_end and orders.group_id::text = given.group_id
             order by order_id::text = given.cause desc, state not in ('cancelled', 'expired') desc, has desc, order_id
         loop
-            part := least(rest, sold.has);
-            if part > 0 then
+            share := least(rest, sold.has);
+            if share > 0 then
                 insert into "order".refund (front_end, refund_id, order_id, cause, amount_minor, at)
-                values (given.front_end, gen_random_uuid(), sold.order_id, given.cause, part, given.ended_at);
-                update "order".orders set refunded_minor = refunded_minor + part
+                values (given.front_end, gen_random_uuid(), sold.order_id, given.cause, share, given.ended_at);
+                update "order".orders set refunded_minor = refunded_minor + share
                 where orders.front_end = given.front_end and orders.order_id = sold.order_id;
-                rest := rest - part;
+                rest := rest - share;
             end if;
         end loop;
     end loop;

@@ -110,7 +110,7 @@ class CancelOrder(Value):
     """Cancel one order before it is shipped."""
 
     order_id: UUID
-    reason: Annotated[str, Meta(min_length=1, max_length=240)]
+    reason: Annotated[str, Pii("free-text"), Meta(min_length=1, max_length=240)]
 
 
 class Cancelled(Value):

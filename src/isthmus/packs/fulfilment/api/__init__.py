@@ -52,6 +52,7 @@ from .delivery import (
     refuse_delivery,
 )
 from .errors import IllegalStep, OverShip, ParcelDiffers, PlannedOtherwise, UnknownParcel, UnknownShipment
+from .forgetting import forget
 from .services import (
     OWN_TABLES_ONLY,
     ForgetRates,

@@ -82,7 +82,7 @@ class Parcel(Value):
     lines: tuple[ParcelLine, ...]
     carrier: str | None = None
     tracking: str | None = None
-    reason: str = ""  # of a failure
+    reason: Annotated[str, Pii("free-text")] = ""  # of a failure
     attempts: int = 0
 
 
@@ -141,7 +141,7 @@ class Fail(Value):
 
     shipment_id: UUID
     parcel: Code = "1"
-    reason: Annotated[str, Meta(min_length=1, max_length=240)]
+    reason: Annotated[str, Pii("free-text"), Meta(min_length=1, max_length=240)]
 
 
 class TakeBack(Value):
@@ -194,7 +194,7 @@ class Step(Value):
     state: str
     at: Moment
     by: str
-    note: str = ""
+    note: Annotated[str, Pii("free-text")] = ""
 
 
 class Steps(Value):

@@ -26,6 +26,7 @@ from .points import NotAMember
 IDENTITIES_MAX = 10
 REGISTER_MAX = 1_000
 ADDRESSES_MAX = 50
+ERASE_DEADLINE_MS = 60_000  # somebody may have had thousands of orders
 
 Name = Annotated[str, Pii("name"), Meta(max_length=120)]
 IdentityKind = Literal["email", "phone", "card", "external"]
@@ -177,7 +178,7 @@ class Merge(Value):
 
     member_id: UUID
     other_id: UUID
-    evidence: Annotated[str, Meta(min_length=1, max_length=240)]
+    evidence: Annotated[str, Pii("free-text"), Meta(min_length=1, max_length=240)]
 
 
 class Erase(Value):
@@ -206,10 +207,10 @@ class MembersMerged(Value):
 
     member_id: UUID
     other_id: UUID
-    evidence: str
+    evidence: Annotated[str, Pii("free-text")]
 
 
-@event("member.member-erased", version="1.0", subject="member_id")
+@event("member.member-erased", version="1.1", subject="member_id")
 class MemberErased(Value):
     """A person's data is to be forgotten, here and by whoever copied it."""
 
@@ -346,11 +347,14 @@ def merge(ask: Merge) -> Member:
     ...
 
 
-@capability("member.erase", version="1.0", effect=Effect.WRITE, raises=[NotAMember])
+@capability("member.erase", version="1.0", effect=Effect.WRITE, raises=[NotAMember], deadline_ms=ERASE_DEADLINE_MS)
 def erase(ask: Erase) -> Erased:
-    """Forget a member's profile, identities and addresses here. Points and orders stay, without a name.
+    """Forget a person here, in every pack that keeps something of theirs, at once. Points and orders stay, unnamed.
 
-    The group forgets what the person is known by once no front end has them as a member.
+    Orders keep amounts, goods, tax, country and region, and lose contact and address: what has not left by then has
+    nowhere to go, so send it or cancel it before. Within seconds the copies follow: answers under idempotency keys,
+    events, recorded calls, the lake. The group forgets what the person is known by once no front end has them as a
+    member. Safe to repeat.
     """
     ...
 

@@ -7,12 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from isthmus.kernel import Context, implements
+from isthmus.personal import erased_attributes, erasing_key, personal_fields
 from isthmus.store import ConstraintBroken
 from isthmus.values import Buyer
 
 from .. import api, rules
+from ..storage import erasing as storage_erasing
 from ..storage import members as storage
-from ..storage import points as storage_points
 
 OWN = "member.membership"  # the entity that front ends may say more of
 
@@ -209,10 +210,16 @@ async def merge(ask: api.Merge, ctx: Context) -> api.Member:
 
 @implements(api.erase)
 async def erase(ask: api.Erase, ctx: Context) -> api.Erased:
-    locked = await _locked(ask.member_id, ctx)
-    await storage.erase(ctx.session, ctx.front_end, locked)
-    ids = await storage_points.ids_of(ctx.session, ctx.front_end, locked.member_id)
-    merged = tuple(sorted(one for one in ids if one != locked.member_id))
+    found = await storage.lock(ctx.session, ctx.front_end, ask.member_id, states=("active", "erased"))
+    if (locked := found.get(ask.member_id)) is None:
+        raise api.NotAMember(what=str(ask.member_id))
+    declared = ctx.plan.attributes.get(OWN)
+    kept = personal_fields(declared).keys() if declared else ()
+    own = await storage_erasing.attributes(ctx.session, ctx.front_end, locked.member_id)
+    left = {name: value for name, value in own.items() if name in kept}  # as pseudonyms, which are still counted
+    merged = await storage_erasing.erase(
+        ctx.session, ctx.front_end, locked, erased_attributes(left, declared, erasing_key())
+    )
     ctx.emit(api.MemberErased(member_id=locked.member_id, person_id=locked.person_id, merged_ids=merged))
     return api.Erased(member_id=locked.member_id)
 

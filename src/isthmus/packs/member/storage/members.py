@@ -127,14 +127,6 @@ where account_id = (select account_id from member.membership where front_end = $
           and other.person_id = $3)
 """
 
-_ERASE = (
-    "delete from member.identity where front_end = $1 and member_id = $2",
-    "delete from member.address where front_end = $1 and member_id = $2",
-    """update member.membership set state = 'erased', profile = '{}', consents = '{}', segments = '{}',
-           attributes = '{}', account_id = null
-       where front_end = $1 and member_id = $2""",
-)
-
 
 class NotAllWritten(Exception):
     """Somebody else has an identity that was to be written."""
@@ -227,12 +219,14 @@ async def buyer(session: ports.Session, front_end: str, member_id: UUID) -> tupl
     return None if row is None else (row["member_id"], row["tier"], tuple(row["segments"]))
 
 
-async def lock(session: ports.Session, front_end: str, *member_ids: UUID) -> dict[UUID, Locked]:
-    """Lock the active memberships that ids mean, in one order; by the ids that were asked for."""
+async def lock(
+    session: ports.Session, front_end: str, *member_ids: UUID, states: tuple[str, ...] = ("active",)
+) -> dict[UUID, Locked]:
+    """Lock the memberships that ids mean, active ones only unless more is said, in one order; by the ids asked for."""
     for _ in range(LOCK_TRIES_MAX):
         rows = await session.fetch(_LOCK, front_end, sorted(member_ids))
         if all(row["state"] != "merged" for row in rows):
-            return {row["asked"]: _locked(row) for row in rows if row["state"] == "active"}
+            return {row["asked"]: _locked(row) for row in rows if row["state"] in states}
     raise errors.Conflict("a membership is being merged again and again", remedy="try again")
 
 
@@ -355,14 +349,6 @@ async def merge(session: ports.Session, front_end: str, stays: Locked, goes: Loc
     await session.execute(_MERGE[4], front_end, one, goes.points, goes.points_earned, tier, goes.account_id)
     if stays.person_id != goes.person_id:
         await session.execute(_MERGE[5], stays.person_id, goes.person_id)
-
-
-async def erase(session: ports.Session, front_end: str, locked: Locked) -> None:
-    for statement in _ERASE:
-        await session.execute(statement, front_end, locked.member_id)
-    await session.execute("select member.forget_person($1)", locked.person_id)
-    if locked.account_id is not None:
-        await session.execute("select member.leave_account($1)", locked.account_id)
 
 
 def _locked(row: ports.Row) -> Locked:

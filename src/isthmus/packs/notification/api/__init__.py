@@ -25,6 +25,7 @@ from .addresses import (
     opt_in,
     opt_out,
 )
+from .forgetting import forget
 from .messages import (
     ATTEMPTS_MAX,
     BATCH_MAX,

@@ -46,6 +46,7 @@ from .errors import (
     UnknownOrder,
     UnknownReturn,
 )
+from .forgetting import forget
 from .model import (
     DISCOUNTS_MAX,
     CheckDraft,

@@ -11,6 +11,7 @@ from typing import Annotated
 from uuid import UUID
 
 from isthmus.kernel import Effect, Meta, Value, capability, event
+from isthmus.markings import Pii
 from isthmus.values import LINES_MAX, QUANTITY_MAX, CurrencyCode, GivenCode, Money, Quantity, Sku
 
 from .errors import (
@@ -44,7 +45,7 @@ class Basket(Value):
     member_id: UUID | None
     currency: CurrencyCode
     lines: tuple[BasketLine, ...]
-    coupons: tuple[str, ...]
+    coupons: tuple[Annotated[str, Pii("identifier")], ...]  # one may be a person's own
     version: int
 
 

@@ -77,7 +77,7 @@ class DraftDiscount(Value):
 
     promotion: str
     amount: Money
-    coupon: str | None = None
+    coupon: Annotated[str | None, Pii("identifier")] = None
     reason: str = ""
     target: Literal["lines", "delivery"] = "lines"
     shares: Annotated[tuple[DiscountShare, ...], Meta(max_length=LINES_MAX)] = ()
@@ -143,7 +143,7 @@ class HistoryEntry(Value):
     at: Moment
     by: str
     what: str
-    note: str
+    note: Annotated[str, Pii("free-text")]
 
 
 class Order(Value):
@@ -167,7 +167,7 @@ class Order(Value):
     delivery_method: str
     total: Money
     refunded: Money
-    coupons: tuple[str, ...]
+    coupons: tuple[Annotated[str, Pii("identifier")], ...]  # one may be a person's own
     placed_at: Moment
     pay_before: Moment | None
     history: tuple[HistoryEntry, ...]

@@ -19,6 +19,7 @@ from isthmus.kernel import (
     event,
     extension_point,
 )
+from isthmus.markings import Pii
 from isthmus.values import (
     CHANNEL,
     LINES_MAX,
@@ -49,7 +50,7 @@ from .returns import ReturnLine
 EXPIRE_MAX = 200  # groups in one transaction: it holds the lock of each
 MERGED_MAX = 100
 
-Reason = Annotated[str, Meta(min_length=1, max_length=240)]
+Reason = Annotated[str, Pii("free-text"), Meta(min_length=1, max_length=240)]
 
 
 class GroupPart(Value):
@@ -192,7 +193,7 @@ class OrderMoved(Value):
     order_id: UUID
     group_id: UUID
     state: OrderState
-    note: str
+    note: Annotated[str, Pii("free-text")]
     shipped: tuple[ShippedLine, ...] = ()  # what left with it
 
 

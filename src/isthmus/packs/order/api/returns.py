@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from isthmus.kernel import Effect, Meta, Value, capability, event
+from isthmus.markings import Pii
 from isthmus.values import LINES_MAX, Code, Money, Quantity
 
 from .errors import IllegalTransition, NotReturnable, UnknownOrder, UnknownReturn
@@ -61,7 +62,7 @@ class Return(Value):
     shares: tuple[RefundShare, ...]
     refund: Money
     tax: Money
-    note: str
+    note: Annotated[str, Pii("free-text")]
     kind: Literal["return", "closing"] = "return"  # a closing is of goods that were never sent
 
 
@@ -70,7 +71,7 @@ class DecideReturn(Value):
 
     return_id: UUID
     is_approved: bool
-    note: Annotated[str, Meta(max_length=240)] = ""
+    note: Annotated[str, Pii("free-text"), Meta(max_length=240)] = ""
 
 
 class ReceiveReturn(Value):
@@ -141,7 +142,7 @@ class LinesClosed(Value):
     return_id: UUID
     lines: tuple[CloseLine, ...]
     refund: Money
-    reason: str
+    reason: Annotated[str, Pii("free-text")]
 
 
 @event("order.return-moved", version="1.0", subject="order_id")

@@ -57,6 +57,7 @@ from .errors import (
     UnknownProvider,
     WrongAmount,
 )
+from .forgetting import forget
 from .model import Leg, Payment, Payments, PaymentState, dues
 from .parts import (
     BALANCE,

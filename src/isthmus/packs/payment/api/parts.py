@@ -10,6 +10,7 @@ from typing import Annotated
 from uuid import UUID
 
 from isthmus.kernel import Effect, Meta, Pass, Value, capability, combine, errors, extension_point
+from isthmus.markings import Pii
 from isthmus.values import CHANNEL, ORDER_KIND, Money
 
 from .errors import IllegalStep
@@ -46,7 +47,7 @@ class SplitRefund(Value):
 class RefundFrom(SplitRefund):
     """Give an amount back from several payments, the last of them first."""
 
-    reason: Annotated[str, Meta(max_length=240)] = ""
+    reason: Annotated[str, Pii("free-text"), Meta(max_length=240)] = ""
 
 
 class RefundPart(Value):

@@ -17,6 +17,7 @@ from isthmus.kernel import (
     event,
     extension_point,
 )
+from isthmus.markings import Pii
 from isthmus.values import CHANNEL, ORDER_KIND, Code, Money
 
 from .attempts import (
@@ -90,7 +91,7 @@ class Refund(Value):
     payment_id: UUID
     amount: Money
     reference: Reference
-    reason: Annotated[str, Meta(max_length=240)] = ""
+    reason: Annotated[str, Pii("free-text"), Meta(max_length=240)] = ""
 
 
 class Reconcile(Value):

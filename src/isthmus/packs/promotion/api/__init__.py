@@ -51,6 +51,7 @@ from .errors import (
     UnknownCoupon,
     UnknownPromotion,
 )
+from .forgetting import forget
 from .keeping import (
     COUPONS_MAX,
     Coupon,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from isthmus.kernel import Meta, Value
+from isthmus.markings import Pii
 from isthmus.values import Code, GivenCode, Money, PageSize
 
 from .definition import Moment, Promotion, PromotionCode, UsesMax
@@ -73,7 +74,7 @@ class PromotionPage(Value):
 class CouponDraft(Value):
     """A coupon to issue: for everyone, or for one member; used once where nothing is said."""
 
-    code: Code
+    code: Annotated[Code, Pii("identifier")]
     uses_max: UsesMax | None = 1
     uses_per_member_max: UsesMax | None = None
     member_id: UUID | None = None

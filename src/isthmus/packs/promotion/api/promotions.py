@@ -19,6 +19,7 @@ from isthmus.kernel import (
     event,
     extension_point,
 )
+from isthmus.markings import Pii, Ref
 from isthmus.values import (
     CHANNEL,
     LINES_MAX,
@@ -107,7 +108,7 @@ class Discount(Value):
     """What one promotion takes off: `amount` is positive, and the sum of its shares where it aims at lines."""
 
     promotion: str
-    coupon: str | None
+    coupon: Annotated[str | None, Pii("identifier")]
     title: str
     reason: str
     amount: Money
@@ -119,7 +120,7 @@ class Missed(Value):
     """What would have come off, and what is lacking; `promotion` is empty for a coupon that belongs to none."""
 
     promotion: str
-    coupon: str | None
+    coupon: Annotated[str | None, Pii("identifier")]
     title: str
     reasons: tuple[str, ...]
     lacks_amount: Money | None = None
@@ -138,7 +139,7 @@ class DiscountUse(Value):
 
     promotion: Code
     amount: Money
-    coupon: Code | None = None
+    coupon: Annotated[Code | None, Pii("identifier")] = None
 
 
 class Redeem(Value):
@@ -190,13 +191,14 @@ class PromotionChanged(Value):
     by: str
 
 
-@event("promotion.coupons-issued", version="1.0", subject="promotion")
+@event("promotion.coupons-issued", version="1.1", subject="promotion")
 class CouponsWereIssued(Value):
-    """New coupons of a promotion exist."""
+    """New coupons of a promotion exist: for everyone, or for one member."""
 
     promotion: str
-    codes: tuple[str, ...]
+    codes: Annotated[tuple[str, ...], Pii("identifier")]
     by: str
+    member_id: Annotated[UUID | None, Ref("member.membership")] = None
 
 
 @event("promotion.discounts-redeemed", version="1.0", subject="reference")

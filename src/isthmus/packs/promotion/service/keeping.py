@@ -76,8 +76,11 @@ async def issue_coupons(ask: api.IssueCoupons, ctx: Context) -> api.CouponsIssue
     _refuse_wrong_drafts(ask)
     new = await storage.issue(ctx.session, ctx.front_end, ask, ctx.now, ctx.caller.client)
     await _refuse_taken(ask, new, ctx)
-    if new:
-        ctx.emit(api.CouponsWereIssued(promotion=promotion.code, codes=tuple(sorted(new)), by=ctx.caller.client))
+    owners = {one.code: one.member_id for one in ask.coupons}
+    for member_id in dict.fromkeys(owners[code] for code in sorted(new)):  # an event of one person's names that person
+        codes = tuple(code for code in sorted(new) if owners[code] == member_id)
+        by = ctx.caller.client
+        ctx.emit(api.CouponsWereIssued(promotion=promotion.code, codes=codes, by=by, member_id=member_id))
     return api.CouponsIssued(issued=len(new))
 
 

@@ -18,8 +18,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from isthmus.kernel import Capability, Effect, FrontEnd, Pack, Platform, Value, errors
-from isthmus.kernel.host import ExtensionPoint
+from isthmus.personal import Forget, Forgotten
 from isthmus.store import Database
+
+from .files import Files
+from .rehearsal import Rehearsal
 
 T = TypeVar("T")
 
@@ -162,7 +165,8 @@ class Persons:
     """Whom the platform knows as a person: what One ID compares, who is erased in the lake, how segments come back.
 
     records: SQL with the fields of `isthmus.data.persons.matching.Record`. resolved: where persons land in the lake.
-    entity: the lake's entity that goes when the event `erased` says so; `member_id` is its field and the event's.
+    entity: the lake's entity that goes when the event `erased` says so; `member_id` is its field and the event's, whose
+    `merged_ids`, if it has them, are erased too.
     set_segments: the capability that is told of a member's segments; `ask` makes its ask of the member, the segments,
     and the prefix of those that are replaced.
     """
@@ -217,6 +221,20 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Personal:
+    """What becomes of personal data that a pack is given. A pack whose contracts mark some must bring this.
+
+    forgets: the capability, from `Forget` to `Forgotten`, that takes it out of what the pack keeps; it is called in the
+    transaction in which a person is erased. entity: the lake's entity whose rows are named by the references that it
+    answers, so that those of guests are erased there too. because: where the pack keeps none, why not.
+    """
+
+    forgets: Capability[Forget, Forgotten] | None = None
+    entity: str = ""
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Headlines:
     """Metrics of the pack that say at a glance how a front end fares; its page in the console shows them in this order.
 
@@ -226,45 +244,9 @@ class Headlines:
     metrics: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsal:
-    """What each of a front end's answers to a point is asked before it is deployed."""
-
-    point: ExtensionPoint[..., Any]
-    samples: tuple[tuple[Any, ...], ...]  # arguments
-    check: Callable[[Any], str]  # says what is wrong with an answer
-
-
-class FileResource(Protocol):
-    """A resource that has files by names of their content."""
-
-    def named(self, content: bytes) -> tuple[str, str]:
-        """Return what a file is called and its type. Raises BadAsk for what is not served."""
-        ...
-
-    async def put(self, name: str, content: bytes) -> None: ...
-
-    async def read(self, name: str) -> tuple[bytes, str] | None:
-        """Return a file and its type; None where there is none."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
-    """Files over HTTP below a path: put by who may call `check` and `note`, read by everyone.
-
-    kind: the resource that has them, a `FileResource`. check and note ask with `file` and `size`, before a content is
-    kept and after.
-    """
-
-    path: str
-    kind: type[Any]
-    bytes_max: int
-    check: Capability[Any, Any]
-    note: Capability[Any, Any]
-
-
-KINDS = (Job, Resource, Upkeep, FrontEndCheck, Persons, Commands, Page, Search, Headlines, Files, Rehearsal)
+KINDS = (
+    Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Commands, Page, Search, Headlines, Files, Rehearsal,
+)  # fmt: skip
 
 
 def brought(packs: Iterable[Pack], kind: type[T]) -> list[T]:
