@@ -48,19 +48,19 @@ class Model:
         self.drafts: dict[str, api.EntryDraft] = {}
         self.reversed: set[str] = set()
 
+    def legs_of(self, name: str, code: str) -> list[api.EntryLeg]:
+        return [one for one in self.booked[name] if one.account == code]
+
     def reach(self, code: str, more: tuple[api.EntryLeg, ...], is_pending: bool) -> tuple[int, int]:
         """Return the least and the most that an account may come to in its natural direction."""
         posted = sum(
-            one.amount.minor
-            for name in self.booked
-            if self.state[name] == "posted"
-            for one in self._of(name, code)  # pyright: ignore[reportAttributeAccessIssue]
+            one.amount.minor for name in self.booked if self.state[name] == "posted" for one in self.legs_of(name, code)
         )
         held = [
             one.amount.minor
             for name in self.booked
             if self.state[name] == "pending"
-            for one in self._of(name, code)  # pyright: ignore[reportAttributeAccessIssue]
+            for one in self.legs_of(name, code)
         ]
         new = [one.amount.minor for one in more if one.account == code]
         if is_pending:
