@@ -9,6 +9,7 @@ import importlib.util
 import logging
 import os
 import secrets
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
@@ -100,7 +101,8 @@ def asgi() -> App:
 
 def catalogues(running: Running) -> list[str]:
     """Return the packages of this platform that may have sentences for readers: its packs."""
-    return sorted(pack.api.__name__.removesuffix(".api") for pack in running.packs)
+    shipped = (pack for pack in running.packs if pack.api.__name__ in sys.modules)  # others are made at start
+    return sorted(pack.api.__name__.removesuffix(".api") for pack in shipped)
 
 
 def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | None = None) -> App:

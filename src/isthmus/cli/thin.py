@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -56,7 +57,8 @@ async def _measured(running: Running, calls: int) -> Report:
     kept = [one for one in await recorded.counted(running.database) if one.front_end in release.lines]
     expected = sum(min(calls, sum(one.calls for one in kept if one.front_end == code)) for code in release.lines)
     now = datetime.now(UTC)
-    packs = tuple({_folder(pack.api.__name__) for pack in release.packs.values()})
+    apis = (pack.api.__name__ for pack in release.packs.values())
+    packs = tuple({_folder(api) for api in apis if api in sys.modules})  # others are made at start
     past = await asyncio.to_thread(history.past, running.config.root, running.config.front_ends, packs, now)
     platform = Platform(release, running.database, resources=running.platform.resources)
     columns = (TextColumn("running calls again of {task.description}"), BarColumn(), MofNCompleteColumn())
