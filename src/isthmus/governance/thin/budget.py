@@ -7,6 +7,7 @@ tables, and decisions (branches, loops, handlers and the like) in the pack's fil
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -98,8 +99,16 @@ def _size(pack: Pack) -> Size:
         points=len(pack.extension_points()),
         options=sum(len(options_of(one.ask)) for one in capabilities),
         tables=len(_tables(pack)),
-        decisions=sum(decisions_in(file.read_bytes()) for file in files_of(pack)),
+        decisions=sum(decisions_in(file.read_bytes()) for file in _files(pack)),
     )
+
+
+def _files(pack: Pack) -> set[Path]:
+    """Return all files of a pack, whether they are loaded or not; of one that is no package those of its functions."""
+    package = sys.modules.get(pack.api.__name__.rpartition(".api")[0])
+    if package is None or package.__file__ is None:
+        return files_of(pack)
+    return set(Path(package.__file__).parent.rglob("*.py"))
 
 
 def _tables(pack: Pack) -> set[str]:
