@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from tests.packs.listening import listening
 
 SECRET = "only for tests"
 RATE_PPM = 100_000
@@ -50,11 +49,5 @@ def _taxes(ask: dict[str, Any], line: dict[str, Any]) -> list[dict[str, Any]]:
 async def tax_server() -> AsyncIterator[TaxServer]:
     """Run one on an address of this machine."""
     server = TaxServer()
-    listening = socket.create_server(("127.0.0.1", 0))
-    running = uvicorn.Server(uvicorn.Config(server.app, log_level="warning", lifespan="off"))
-    task = asyncio.create_task(running.serve(sockets=[listening]))
-    server.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    yield server
-    running.should_exit = True
-    await task
-    listening.close()
+    async with listening(server.app) as server.url:
+        yield server

@@ -14,6 +14,7 @@ import typing
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from inspect import unwrap
 from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
@@ -82,12 +83,12 @@ async def observe(
     release = platform.release
     shared, own = _files(release)
     found = Observed(probes=Probes(), platform=shared, own=own, named=tuple(_named(shared, release.lines)))
-    found.used.update(counted or {})
+    found.used.update(counted or {})  # parts are not counted as calls; those of recorded ones are added
     with observing([*shared, *own], found.probes):
         for code in release.lines:
             found.probes.front_end = code
             async for call in recorded.recent(database, code, limit=limit):
-                _count(call, found, release)
+                _count(call, found, release, is_counted=(code, call.capability) in (counted or {}))
                 try:
                     await run_again(database, platform, call)
                     found.calls[code] += 1
@@ -97,9 +98,10 @@ async def observe(
     return found
 
 
-def _count(call: RecordedCall, found: Observed, release: Release) -> None:
+def _count(call: RecordedCall, found: Observed, release: Release, *, is_counted: bool) -> None:
     code = call.front_end
-    for name in {call.capability, *(part.capability for part in call.parts)}:
+    own = () if is_counted else (call.capability,)
+    for name in {*own, *(part.capability for part in call.parts)}:
         found.used[code, name] += 1
     for asked in call.asked:
         found.asked[code, asked.point] += 1
@@ -123,6 +125,7 @@ def _passes(value: msgspec.Raw) -> bool:
     return isinstance(said, list) and bool(said) and all(one == "PASS" for one in cast("list[object]", said))
 
 
+@cache
 def options_of(ask: type[Value]) -> list[str]:
     """Return the fields of an ask that may be left out and have a closed set of values: its options."""
     hints = get_type_hints(ask)
