@@ -90,17 +90,20 @@ def apart():
     attributes("/", 0x8000, RDONLY | NOSUID | NODEV, 0)  # and all below it
     nodes = {one: os.open(f"/dev/{one}", os.O_PATH) for one in DEVICES if os.path.exists(f"/dev/{one}")}
     held = {one: os.open(one, os.O_PATH) for one in kept if os.path.isdir(one)}
-    hidden = [one for one in empty if one and os.path.isdir(one)]
-    for file in filter(os.path.isfile, empty):
-        mount(f"/proc/self/fd/{nodes['null']}", file, None, BIND)
-        attributes(file, 0, 0, NODEV)
     devices(nodes)
-    for folder in filter(os.path.isdir, hidden):  # one may be in another that is empty by now
-        mount("tmpfs", folder, b"tmpfs", NOSUID | NODEV, b"size=256m,mode=0755")
-    for folder, descriptor in held.items():
-        if any(folder == one or folder.startswith(one + "/") for one in (*hidden, "/dev")):
-            os.makedirs(folder, exist_ok=True)
-            mount(f"/proc/self/fd/{descriptor}", folder, None, BIND | REC)
+    nothing = os.open("/dev/nothing", os.O_CREAT | os.O_RDONLY, 0o444)
+    for path in sorted({*filter(None, empty), *held}, key=lambda one: one.count("/")):  # what is said of the inner holds
+        if path in held:
+            if not os.path.isdir(path) or not os.path.samestat(os.stat(path), os.fstat(held[path])):
+                os.makedirs(path, exist_ok=True)
+                mount(f"/proc/self/fd/{held[path]}", path, None, BIND | REC)
+        elif os.path.isdir(path):
+            mount("tmpfs", path, b"tmpfs", NOSUID | NODEV, b"size=256m,mode=0755")
+        elif os.path.isfile(path):
+            mount(f"/proc/self/fd/{nothing}", path, None, BIND)
+            attributes(path, 0, RDONLY, 0)
+    os.unlink("/dev/nothing")
+    for descriptor in (*nodes.values(), *held.values(), nothing):
         os.close(descriptor)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
         fcntl.ioctl(one, 0x8914, struct.pack("16sh14x", b"lo", 1))  # its own loopback goes up
