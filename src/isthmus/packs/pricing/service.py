@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from isthmus.kernel import Context, Pass, implements
@@ -15,6 +16,7 @@ _SEQ_MAX = 2**63 - 1
 
 @implements(api.quote)
 async def quote(ask: api.QuoteLines, ctx: Context) -> api.Quote:
+    lines, own = _with_attributes(ask, ctx)
     lists = _chosen(ctx.answer(api.choose_price_lists)(ask.buyer, ask.location or ""))
     locations = _chosen(ctx.answer(api.choose_locations)(ask.location or ""))
     found = await storage.find_prices(ctx.session, ctx.front_end, ask.lines, ask.currency, lists, locations, ctx.now)
@@ -22,13 +24,13 @@ async def quote(ask: api.QuoteLines, ctx: Context) -> api.Quote:
         await _refuse_unpriced(ask, found, ctx)
     if not found:
         return api.Quote(currency=ask.currency, lines=())
-    priced = [(line, *found[place]) for place, line in enumerate(ask.lines) if place in found]
-    listed = [rules.listed_line(line, entry, ctx.now) for line, _, entry in priced]
-    lines = _priced(listed, [price_id for _, price_id, _ in priced], ask, ctx)
-    for place, line in enumerate(lines):
+    priced = [(line, *found[place]) for place, line in enumerate(lines) if place in found]
+    listed = [rules.listed_line(line, entry, ctx.now, own) for line, _, entry in priced]
+    charged = _priced(listed, [price_id for _, price_id, _ in priced], ask, ctx)
+    for place, line in enumerate(charged):
         if not rules.is_chargeable(line):
             raise api.AmountTooLarge(sku=line.sku, line=place)
-    return api.Quote(currency=ask.currency, lines=lines)
+    return api.Quote(currency=ask.currency, lines=charged)
 
 
 @implements(api.put_prices)
@@ -68,6 +70,22 @@ async def list_price_history(ask: api.ListPriceHistory, ctx: Context) -> api.Pri
     before = _SEQ_MAX if ask.cursor is None else _position(ask.cursor)[1]
     items = await storage.list_history(ctx.session, ctx.front_end, ask.sku, before, ask.limit + 1)
     return _page(items, ask.limit)
+
+
+def _with_attributes(ask: api.QuoteLines, ctx: Context) -> tuple[Sequence[api.QuoteLine], dict[str, Any]]:
+    """Return the lines, and what is said of the order, with attributes as the front end declares them.
+
+    What is said of nothing stays nothing: a list of goods is priced before anything can be said of a line.
+    """
+    own = ctx.attributes("order.order", ask.attributes, "$.attributes") if ask.attributes else {}
+    if not any(line.attributes for line in ask.lines):
+        return ask.lines, own
+    return [
+        line.replace(attributes=ctx.attributes("order.line", line.attributes, f"$.lines[{place}].attributes"))
+        if line.attributes
+        else line
+        for place, line in enumerate(ask.lines)
+    ], own
 
 
 async def _refuse_unpriced(ask: api.QuoteLines, found: Mapping[int, tuple[UUID, api.PriceEntry]], ctx: Context) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from isthmus.kernel import (
@@ -31,6 +31,7 @@ from isthmus.values import (
     Money,
     Quantity,
     Sku,
+    attributes_of,
     money,
 )
 
@@ -72,6 +73,10 @@ EXTRA = "extra:"  # how codes of what a front end's own rules give begin; no pro
 CouponCodes = Annotated[tuple[GivenCode, ...], Meta(max_length=COUPONS_USED_MAX)]
 
 
+LineAttributes = Annotated[dict[str, Any], attributes_of("order.line")]
+OrderAttributes = Annotated[dict[str, Any], attributes_of("order.order")]
+
+
 class PromotionLine(Value):
     """A line as it was priced, with what rules may select it by."""
 
@@ -83,6 +88,8 @@ class PromotionLine(Value):
     seller: str = ""
     attributes: dict[str, str] = {}
     categories: tuple[str, ...] = ()  # the way to its category from the top: it is in each of them
+    line_attributes: LineAttributes = {}  # the front end's own; `attributes` are those of the goods
+    order_attributes: OrderAttributes = {}  # the same with every line of an order
 
 
 class Evaluate(Value):
