@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 from uuid import UUID
 
 from isthmus.kernel import Context, Pass, implements
+from isthmus.values import checked_attributes
 
 from . import api, rules, storage
 
@@ -16,7 +16,8 @@ _SEQ_MAX = 2**63 - 1
 
 @implements(api.quote)
 async def quote(ask: api.QuoteLines, ctx: Context) -> api.Quote:
-    lines, own = _with_attributes(ask, ctx)
+    lines = checked_attributes(ask.lines, "attributes", "order.line", ctx)
+    own = ctx.attributes("order.order", ask.attributes, "$.attributes") if ask.attributes else {}
     lists = _chosen(ctx.answer(api.choose_price_lists)(ask.buyer, ask.location or ""))
     locations = _chosen(ctx.answer(api.choose_locations)(ask.location or ""))
     found = await storage.find_prices(ctx.session, ctx.front_end, ask.lines, ask.currency, lists, locations, ctx.now)
@@ -70,22 +71,6 @@ async def list_price_history(ask: api.ListPriceHistory, ctx: Context) -> api.Pri
     before = _SEQ_MAX if ask.cursor is None else _position(ask.cursor)[1]
     items = await storage.list_history(ctx.session, ctx.front_end, ask.sku, before, ask.limit + 1)
     return _page(items, ask.limit)
-
-
-def _with_attributes(ask: api.QuoteLines, ctx: Context) -> tuple[Sequence[api.QuoteLine], dict[str, Any]]:
-    """Return the lines, and what is said of the order, with attributes as the front end declares them.
-
-    What is said of nothing stays nothing: a list of goods is priced before anything can be said of a line.
-    """
-    own = ctx.attributes("order.order", ask.attributes, "$.attributes") if ask.attributes else {}
-    if not any(line.attributes for line in ask.lines):
-        return ask.lines, own
-    return [
-        line.replace(attributes=ctx.attributes("order.line", line.attributes, f"$.lines[{place}].attributes"))
-        if line.attributes
-        else line
-        for place, line in enumerate(ask.lines)
-    ], own
 
 
 async def _refuse_unpriced(ask: api.QuoteLines, found: Mapping[int, tuple[UUID, api.PriceEntry]], ctx: Context) -> None:

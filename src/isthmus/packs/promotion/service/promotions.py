@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 from isthmus.kernel import Context, Pass, encode, implements
 from isthmus.kernel.host import AnswerFailed
-from isthmus.values import CurrencyMismatch, Money, distinct_codes
+from isthmus.values import CurrencyMismatch, Money, checked_attributes, distinct_codes
 
 from .. import api
 from ..rules import checks
@@ -19,7 +18,8 @@ from ..storage import promotions as storage
 
 @implements(api.evaluate)
 async def evaluate(ask: api.Evaluate, ctx: Context) -> api.Evaluation:
-    ask = _with_attributes(ask, ctx)
+    own = checked_attributes(ask.lines, "line_attributes", "order.line", ctx)
+    ask = ask.replace(lines=checked_attributes(own, "order_attributes", "order.order", ctx))
     basket = _checked_basket(ask)
     stored = await storage.find_promotions(ctx.session, ctx.front_end, ask.buyer, ask.coupons, ctx.now)
     running = frozenset(promotion.code for promotion, _ in stored)
@@ -79,26 +79,6 @@ async def return_uses(ask: api.ReturnUses, ctx: Context) -> api.UsesReturned:
         await storage.uncount(ctx.session, ctx.front_end, member_id, uses)
         ctx.emit(api.UsesWereReturned(reference=ask.reference, discounts=tuple(use for _, use in uses)))
     return api.UsesReturned(reference=ask.reference, returned=len(uses))
-
-
-def _with_attributes(ask: api.Evaluate, ctx: Context) -> api.Evaluate:
-    """Return the ask with attributes of lines and of their order as the front end declares them."""
-    if not any(line.line_attributes or line.order_attributes for line in ask.lines):
-        return ask
-
-    def own(entity: str, given: dict[str, Any], path: str) -> dict[str, Any]:
-        return ctx.attributes(entity, given, path) if given else given
-
-    orders = {id(line.order_attributes): (at, line.order_attributes) for at, line in enumerate(ask.lines)}  # mostly one
-    checked = {key: own("order.order", given, f"$.lines[{at}].order_attributes") for key, (at, given) in orders.items()}
-    lines = tuple(
-        line.replace(
-            line_attributes=own("order.line", line.line_attributes, f"$.lines[{at}].line_attributes"),
-            order_attributes=checked[id(line.order_attributes)],
-        )
-        for at, line in enumerate(ask.lines)
-    )
-    return ask.replace(lines=lines)
 
 
 def _checked_basket(ask: api.Evaluate) -> Basket:
