@@ -73,10 +73,6 @@ EXTRA = "extra:"  # how codes of what a front end's own rules give begin; no pro
 CouponCodes = Annotated[tuple[GivenCode, ...], Meta(max_length=COUPONS_USED_MAX)]
 
 
-LineAttributes = Annotated[dict[str, Any], attributes_of("order.line")]
-OrderAttributes = Annotated[dict[str, Any], attributes_of("order.order")]
-
-
 class PromotionLine(Value):
     """A line as it was priced, with what rules may select it by."""
 
@@ -88,8 +84,9 @@ class PromotionLine(Value):
     seller: str = ""
     attributes: dict[str, str] = {}
     categories: tuple[str, ...] = ()  # the way to its category from the top: it is in each of them
-    line_attributes: LineAttributes = {}  # the front end's own; `attributes` are those of the goods
-    order_attributes: OrderAttributes = {}  # the same with every line of an order
+    # the front end's own, of the line and of its order; `attributes` are those of the goods
+    line_attributes: Annotated[dict[str, Any], attributes_of("order.line")] = {}
+    order_attributes: Annotated[dict[str, Any], attributes_of("order.order")] = {}
 
 
 class Evaluate(Value):

@@ -25,9 +25,10 @@ async def evaluate(ask: api.Evaluate, ctx: Context) -> api.Evaluation:
     running = frozenset(promotion.code for promotion, _ in stored)
     named = distinct_codes(ask.coupons)
     found = await storage.find_coupons(ctx.session, ctx.front_end, ask.buyer, named) if named else {}
-    issued = {coupon.code: coupon for coupon in found.values()}
     asked = [found[code].code if code in found else code for code in named]
-    coupons, missed = rules.usable_coupons(asked, issued, running, ask.buyer, ctx.now)
+    coupons, missed = rules.usable_coupons(
+        asked, {one.code: one for one in found.values()}, running, ask.buyer, ctx.now
+    )
     floors = ctx.answer(api.floor_amount)(ask.lines, ask.buyer)
     state = rules.untouched(basket, [_floor(floor, basket) for floor in floors])
     meant = [
