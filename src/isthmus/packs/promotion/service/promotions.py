@@ -26,9 +26,7 @@ async def evaluate(ask: api.Evaluate, ctx: Context) -> api.Evaluation:
     named = distinct_codes(ask.coupons)
     found = await storage.find_coupons(ctx.session, ctx.front_end, ask.buyer, named) if named else {}
     asked = [found[code].code if code in found else code for code in named]
-    coupons, missed = rules.usable_coupons(
-        asked, {one.code: one for one in found.values()}, running, ask.buyer, ctx.now
-    )
+    coupons, missed = rules.usable_coupons(asked, {c.code: c for c in found.values()}, running, ask.buyer, ctx.now)
     floors = ctx.answer(api.floor_amount)(ask.lines, ask.buyer)
     state = rules.untouched(basket, [_floor(floor, basket) for floor in floors])
     meant = [
