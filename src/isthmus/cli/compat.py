@@ -29,7 +29,7 @@ def add_to(main: typer.Typer) -> None:
             bool, typer.Option(help=f"Write them as they are now into {CONTRACTS}/, a file a pack.")
         ] = False,
         can_remove: Annotated[
-            str, typer.Option(metavar="FIELD", help="Say who reads a field, such as order.get-order:$.total.")
+            str, typer.Option(metavar="FIELD", help="Say who reads a field, such as PACK.CAPABILITY:$.lines[*].sku.")
         ] = "",
     ) -> None:
         """Compare contracts with those locked or served; name each breaking change, its rule, and whom it breaks.

@@ -99,7 +99,7 @@ class _File:
 
 
 def field_of(contracts: Contracts, named: str) -> Field:
-    """Return the field that is named like `order.get-order:$.total`. Raises NoSuchField with what comes near."""
+    """Return the field that is named like `PACK.CAPABILITY:$.total`. Raises NoSuchField with what comes near."""
     name, _, path = named.partition(":")
     if name not in contracts.capabilities:
         raise NoSuchField(
