@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -64,7 +65,8 @@ async def share(shop: Shop, kind: str, name: str, owner: Caller, to: Caller) -> 
 
 
 async def test_who_gave_points_owes_the_front_end_where_they_are_spent(two: Shop) -> None:
-    await two.platform.call(member.put_programme, member.PutProgramme(code="circle", name="Circle"), two.north)
+    drawn = member.PutProgramme(code="circle", name="Circle", valid_days=30)
+    await two.platform.call(member.put_programme, drawn, two.north)
     await share(two, "member.programme", "circle", two.north, two.south)
     members = {}
     for caller in (two.north, two.south):
@@ -81,6 +83,10 @@ async def test_who_gave_points_owes_the_front_end_where_they_are_spent(two: Shop
     assert await stands(two, "north") == {"liabilities:points": -120, "expenses:points": 120}
     south = await stands(two, "south")
     assert south["assets:front-ends front-end/north"] == 80
+    later = datetime.now(UTC) + timedelta(days=40)
+    gone = await two.platform.call(member.expire_points, member.ExpirePoints(), two.north, now=later)
+    assert gone.points == 40
+    assert (await stands(two, "north"))["liabilities:points"] == -80  # what south has honoured is owed to it
 
 
 async def test_goods_that_change_their_owner_are_owed_for(two: Shop) -> None:

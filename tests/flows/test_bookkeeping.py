@@ -398,5 +398,10 @@ def test_the_flows_that_book_are_internal_and_react() -> None:
         bookkeeping.book_closing,
         bookkeeping.book_return,
         bookkeeping.book_points,
+        bookkeeping.book_honoured,
+        bookkeeping.book_lapsed,
+        bookkeeping.book_stock,
+        bookkeeping.book_borne,
+        bookkeeping.book_unborne,
     )
     assert all(one.is_internal for one in flows)
