@@ -32,6 +32,7 @@ FRONT_END = FrontEnd(
         "policy.*",
         "pricing.*",
         "promotion.*",
+        "settlement.*",
         "tax.*",
     ),
     products=(PRESALE, MEMBER_PRICE, WHOLESALE),

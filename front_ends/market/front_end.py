@@ -31,6 +31,7 @@ FRONT_END = FrontEnd(
         "policy.*",
         "pricing.*",
         "promotion.*",
+        "settlement.*",
         "tax.*",
     ),
     products=(GROUP_BUY, PRESALE, WHOLESALE),

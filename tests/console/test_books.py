@@ -27,3 +27,28 @@ async def test_the_trial_balance_says_that_it_is_zero_and_shows_what_was_earned(
     await expect(page.get_by_role("row", name="income:sales").first).to_be_visible()
     await page.goto(f"{served.address}/trial-balance?front_end=north&until=2001-01-01")
     await expect(page.locator(".empty")).to_contain_text("Nothing was booked in this time.")
+
+
+DUE = """insert into settlement.item (front_end, reference, payee, kind, subject, currency, gross_minor,
+    commission_minor, amount_minor, happened_at)
+    values ('north', 'x', 'front-end/south', 'between-front-ends', 'stock', 'EUR', 500, 0, 500, now())"""
+
+
+async def test_what_is_due_is_drawn_up_by_one_and_approved_by_another(page: Page, served: Served) -> None:
+    async with served.shop.database.platform_transaction() as session:
+        await session.execute(DUE)
+    await page.goto(f"{served.address}/settlements?front_end=north")
+    await expect(page.get_by_role("row", name="front-end/south")).to_contain_text("€5.00")
+    await page.get_by_label("Due through").fill("2099-01-01")
+    await page.get_by_role("button", name="Draw up").click()
+    await expect(page.get_by_role("status")).to_contain_text("somebody else must approve it")
+    await page.get_by_role("link", name="front-end/south").click()
+    await page.get_by_role("button", name="Approve").click()
+    await expect(page.get_by_role("alert")).to_contain_text("drew this settlement up")
+    await page.get_by_label("Reason").fill("the wrong day")
+    await page.get_by_role("button", name="Cancel it").click()
+    await expect(page.get_by_role("status")).to_contain_text("The settlement is cancelled.")
+    drawn = await served.call("settlement.draw-up", {"cut_off": "2099-01-01"})
+    await page.goto(f"{served.address}/settlements/north/{drawn['items'][0]['settlement_id']}")
+    await page.get_by_role("button", name="Approve").click()
+    await expect(page.get_by_text("Approved by console.")).to_be_visible()

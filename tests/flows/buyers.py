@@ -13,6 +13,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, MutableMapping
+from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from typing import Self
 from uuid import UUID
@@ -22,12 +24,15 @@ from isthmus.kernel import Caller, FrontEnd, Platform, decode, encode, ports
 from isthmus.packs.audit.service.journal import Journal
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
+from isthmus.packs.settlement import api as settlement
 from isthmus.store import Database
 from tests import shipped
 
 USES = tuple(f"{pack.name}.*" for pack in shipped.PACKS)
-NORTH = FrontEnd(code="north", name="North", owner="north team", uses=USES)
+ACCOUNT = {"settlement.iban": "DE89370400440532013000"}
+NORTH = FrontEnd(code="north", name="North", owner="north team", uses=USES, settings=ACCOUNT)
 BUYER = Caller(front_end="north", client="buyer")
+SECOND = Caller(front_end="north", client="second")
 
 
 class Told(MutableMapping[str, payment.Outcome]):
@@ -83,11 +88,25 @@ async def buy(story: str, url: str, folder: str, what: str, key: str) -> None:
         if story == "cancel":
             cancel = checkout.CancelOrder(order_id=UUID(what), reason="changed my mind")
             await platform.call(checkout.cancel_order, cancel, BUYER, key=known)
+        if story == "settle":
+            await settle(platform, date.fromisoformat(what))
         if story == "place":
             lines = (checkout.BuyLine(sku=what, quantity=1),)
             await platform.call(
                 checkout.place_order, checkout.PlaceOrder(currency="EUR", lines=lines), BUYER, key=known
             )
+
+
+async def settle(platform: Platform, day: date) -> None:
+    """Draw up what is due, have it approved by another, and pay it."""
+    await platform.call(settlement.draw_up, settlement.DrawUp(cut_off=day), BUYER)
+    drawn = settlement.ListSettlements(state=settlement.SettlementState.DRAWN_UP)
+    for one in (await platform.call(settlement.list_settlements, drawn, BUYER)).items:
+        await platform.call(settlement.approve, settlement.Approve(settlement_id=one.settlement_id), SECOND)
+    with suppress(settlement.NothingToPay):
+        await platform.call(
+            settlement.make_payout_file, settlement.MakePayoutFile(currency="EUR", execute_on=day), BUYER
+        )
 
 
 class Buyers:

@@ -218,3 +218,29 @@ async def test_whoever_ran_a_flow_is_asked_for_nothing_by_those_who_go_on(market
         state = refused.slug
     assert state in ("captured", "payment.declined")
     assert await market.left() == {}
+
+
+PAYEES = """insert into settlement.payee (front_end, payee, currency, iban)
+    select 'north', 'front-end/' || n, 'EUR', 'FR1420041010050500013M02606' from generate_series(1, 2) n"""
+DUE = """insert into settlement.item (front_end, reference, payee, kind, subject, currency, gross_minor,
+        commission_minor, amount_minor, happened_at)
+    select 'north', $1::text || n, 'front-end/' || (n % 2 + 1), 'between-front-ends', 's', 'EUR', n, 0, n, now()
+    from generate_series(1, 9) n"""
+PAID = "select coalesce(sum(total_minor), 0)::bigint from settlement.payout_file"
+BANK = """select coalesce(-sum(amount), 0)::bigint from ledger.leg join ledger.account using (account_id)
+    where code = 'assets:bank'"""
+
+
+async def test_settling_that_was_killed_pays_each_line_once(market: Market) -> None:
+    async with market.database.platform_transaction() as session:
+        await session.execute(PAYEES)
+    day = (datetime.now(UTC) + timedelta(days=1)).date()
+    for round_, statements in enumerate((2, 4, 6, 8, 10, 12), start=1):
+        async with market.database.platform_transaction() as session:
+            await session.execute(DUE, f"{statements}-")
+        await market.killed_after(statements, "settle", day, "-")
+        assert await market.left() == {}, f"killed after {statements}"
+        await program.settle(market.platform, day)
+        async with market.database.platform() as session:
+            assert await session.fetch_value(PAID) == await session.fetch_value(BANK) == 45 * round_
+    assert await market.left() == {}
