@@ -282,9 +282,9 @@ def _asked(scope: Any, last_event_id: bytes | None = None) -> Asked:
     types = tuple(one for one in query.get("types", "").split(",") if one)
     for one in types:
         if not _TYPE.fullmatch(one):
-            raise _wrong("types", one, "name events as `order.order-placed`, or all of a pack as `order.*`")
+            raise _wrong("types", one, "name events as `PACK.EVENT`, or all of a pack as `PACK.*`")
     if len(types) > TYPES_MAX:
-        raise _wrong("types", f"{len(types)} types", f"name at most {TYPES_MAX}, or all of a pack as `order.*`")
+        raise _wrong("types", f"{len(types)} types", f"name at most {TYPES_MAX}, or all of a pack as `PACK.*`")
     is_from_now = after == "now"
     return Asked(
         after=_number("after", after, 0, CURSOR_MAX) if after and not is_from_now and not group else None,

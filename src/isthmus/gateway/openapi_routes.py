@@ -105,7 +105,7 @@ def _events() -> Json:
     group = _parameter("name", "path", {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"})
     asked = [
         _parameter("after", "query", {**text, "description": "a cursor, or `now`; without it, the oldest kept"}),
-        _parameter("types", "query", {**text, "description": "names with commas between them; `order.*` is a pack's"}),
+        _parameter("types", "query", {**text, "description": "names with commas between them; `PACK.*` is a pack's"}),
         _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 1_000, "default": 100}),
         _parameter("wait", "query", {"type": "integer", "minimum": 0, "maximum": 30, "default": 0}),
         _parameter("group", "query", {**text, "description": "a group of readers, whose cursor is kept here"}),

@@ -165,7 +165,7 @@ class Feed:
             return await session.fetch_value(_OLDEST)
 
     async def read(self, front_end: str, after: int, types: Sequence[str] | None, count_max: int) -> Reading:
-        """Return what a front end may see after a cursor: of these types (`order.*` is a pack's), or all.
+        """Return what a front end may see after a cursor: of these types (`PACK.*` is a pack's), or all.
 
         Raises CursorExpired where something after it is deleted, and CursorAhead where it is nobody's.
         """
