@@ -19,6 +19,7 @@ from isthmus.gateway import auth
 from isthmus.gateway.events import PATH, EventService, NewEvents
 from isthmus.gateway.http import App, Gateway, asgi
 from isthmus.gateway.ready import Readiness
+from isthmus.gateway.server import SHUTDOWN_S
 from isthmus.gateway.stories import Stories
 from isthmus.kernel import Context, Effect, FrontEnd, Pack, Platform, Registry, Value, capability, event, implements
 from isthmus.markings import Pii
@@ -190,24 +191,40 @@ async def test_a_group_goes_on_after_its_reader_has_died(reader: Reader, databas
     assert (await north.get("/v1/events/nothing")).status_code == 404
 
 
+class Served:
+    """The desk on a real server in a thread, as long as a block runs; `stop` stops it before."""
+
+    def __init__(self, database: Database) -> None:
+        @asynccontextmanager
+        async def start() -> AsyncIterator[App]:
+            async with await Database.open(database.url) as own:
+                new = NewEvents(own)
+                looking = asyncio.create_task(new.run())
+                yield desk_on(own, new)
+                looking.cancel()
+
+        self._server = serving(asgi(start))
+        self._database = database
+
+    async def __aenter__(self) -> Served:
+        key = await auth.create_client(self._database, "north", "till")
+        address = await asyncio.to_thread(self._server.__enter__)
+        self.client = httpx.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=60)
+        return self
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self._server.__exit__)
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.client.aclose()
+        await self.stop()
+
+
 @pytest.fixture
 async def served(database: Database) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client of north, of the desk on a real server."""
-    key = await auth.create_client(database, "north", "till")
-
-    @asynccontextmanager
-    async def start() -> AsyncIterator[App]:
-        async with await Database.open(database.url) as own:
-            new = NewEvents(own)
-            looking = asyncio.create_task(new.run())
-            yield desk_on(own, new)
-            looking.cancel()
-
-    server = serving(asgi(start))
-    address = await asyncio.to_thread(server.__enter__)
-    async with httpx.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
-        yield client
-    await asyncio.to_thread(server.__exit__)
+    async with Served(database) as desk:
+        yield desk.client
 
 
 def parsed(lines: list[str]) -> tuple[list[tuple[str, str]], str]:
@@ -262,31 +279,17 @@ async def test_who_waits_is_answered_when_something_happens(served: httpx.AsyncC
 
 
 async def test_a_stream_ends_when_the_server_stops_and_gives_its_group_back(database: Database) -> None:
-    key = await auth.create_client(database, "north", "till")
+    async def is_free() -> bool:
+        return not (await Feed(database).groups("north"))[0].is_held
 
-    @asynccontextmanager
-    async def start() -> AsyncIterator[App]:
-        async with await Database.open(database.url) as own:
-            yield desk_on(own)
-
-    server = serving(asgi(start))
-    address = await asyncio.to_thread(server.__enter__)
-    headers = {"Authorization": f"Bearer {key}", "Accept": "text/event-stream"}
-    async with (
-        httpx.AsyncClient(base_url=address, headers=headers, timeout=60) as client,
-        client.stream("GET", "/v1/events", params={"group": "books"}) as answer,
-    ):
-        await anext(answer.aiter_lines())
-
-        async def is_held() -> bool:
-            return (await Feed(database).groups("north"))[0].is_held
-
-        assert await is_held()
-        stopping = asyncio.create_task(asyncio.to_thread(server.__exit__))
-        async with asyncio.timeout(15):  # SHUTDOWN_S is longer
-            await stopping
-
-        async def is_free() -> bool:
-            return not await is_held()
-
-        await until(is_free)
+    async with Served(database) as desk:
+        asked = desk.client.stream(
+            "GET", "/v1/events", params={"group": "books"}, headers={"Accept": "text/event-stream"}
+        )
+        async with asked as answer:
+            lines = answer.aiter_lines()  # the answer is closed when nobody has it any more
+            await anext(lines)
+            assert not await is_free()
+            async with asyncio.timeout(SHUTDOWN_S - 1):  # a server that waited for the stream would take all of it
+                await desk.stop()
+            await until(is_free)
