@@ -4,13 +4,14 @@ from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Personal
 from isthmus.markings import Conversion
 
-from . import api, service
+from . import api
+from .service import changes, goods
 
 AFTER_SALE = Pack(
     name="after-sale",
     owner="checkout",
     api=api,
-    service=(service,),
+    service=(goods, changes),
     migrations="isthmus.flows.after_sale:migrations",
     brings=(Personal(because="it is passed on to the packs that keep it"),),
     metrics=(

@@ -29,6 +29,15 @@ from .baskets import (
     set_coupons,
     set_lines,
 )
+from .changes import (
+    AddressCorrected,
+    AmendOrder,
+    CorrectAddress,
+    OrderAmended,
+    OtherJurisdiction,
+    amend_order,
+    correct_address,
+)
 from .errors import (
     BadCursor,
     BasketFull,
