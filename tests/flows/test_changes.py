@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -126,8 +127,10 @@ async def test_what_is_added_to_a_paid_order_costs_what_it_did_and_goes_with_it_
 async def test_what_was_added_and_not_paid_runs_out_alone(books: Books) -> None:
     placed = await books.bought(("tea", 1))
     done = await changed(books, placed.orders[0].order_id, **more("jam", 5))
-    late = {"now": done.pay_before.replace(year=done.pay_before.year + 1)}
-    await books.call(checkout.expire_orders, checkout.ExpireOrders(), **late)
+    assert done.pay_before is not None
+    assert done.supplement is not None
+    late = done.pay_before + timedelta(minutes=1)
+    await books.call(checkout.expire_orders, checkout.ExpireOrders(), now=late)
     states = [
         (await books.call(order.get_order, order.GetOrder(order_id=one.order_id))).state
         for one in (*placed.orders, *done.supplement.orders)

@@ -61,9 +61,12 @@ def as_a_whole(sold: order.Order, added: Sequence[LineAsk]) -> tuple[LineAsk, ..
     return tuple(LineAsk(sku=one.sku, quantity=have[one.sku]) for one in added)
 
 
-def kept_price(sold: order.Order, one: LineAsk) -> tuple[Money, Money] | None:
-    """Return what more of an SKU costs as it was sold, by the list and by the rules; None where it was not."""
-    line = next((line for line in sold.lines if line.sku == one.sku), None)
+def kept_price(sold: order.Order, one: LineAsk, said: dict[str, Any]) -> tuple[Money, Money] | None:
+    """Return what more of a line costs as it was sold, by the list and by the rules; None where it was not.
+
+    A line is the same where its SKU is, and what is said of it: a ring with another engraving may cost something else.
+    """
+    line = next((line for line in sold.lines if (line.sku, line.attributes) == (one.sku, said)), None)
     if line is None:
         return None
     share = Fraction(one.quantity, line.quantity)
@@ -72,14 +75,12 @@ def kept_price(sold: order.Order, one: LineAsk) -> tuple[Money, Money] | None:
     return by_list, by_rules
 
 
-def priced(
-    sold: order.Order, added: Sequence[LineAsk], fresh: Sequence[pricing.PricedLine]
-) -> list[tuple[Money, Money]]:
+def priced(sold: order.Order, want: Wanted, fresh: Sequence[pricing.PricedLine]) -> list[tuple[Money, Money]]:
     """Return what each added line costs, by the list and by the rules: as it was sold, or as it was quoted."""
     quoted = iter(fresh)
     found: list[tuple[Money, Money]] = []
-    for one in added:
-        kept = kept_price(sold, one)
+    for one, said in zip(want.added, want.attributes, strict=True):
+        kept = kept_price(sold, one, said)
         if kept is None:
             line = next(quoted)
             kept = line.list_amount, line.amount
@@ -210,3 +211,20 @@ def amounts_due(payments: Sequence[payment.Payment], total: Money) -> list[tuple
         found.append((one.reference, min(one.amount, left)))
         left -= found[-1][1]
     return [*found, (waiting[-1].reference, left)]
+
+
+def handed_in(sold: order.Order, lines: Sequence[order.HandInLine]) -> tuple[order.ReturnLine, ...]:
+    """Return the lines of an order that goods which are handed in come from; none where it has not so many of them."""
+    found: list[order.ReturnLine] = []
+    left = {line.line: line.shipped - line.returned for line in sold.lines if line.is_returnable}
+    for one in lines:
+        wanted = one.quantity
+        for line in sold.lines:
+            units = min(wanted, left.get(line.line, 0)) if line.sku == one.sku else 0
+            if units:
+                found.append(order.ReturnLine(line=line.line, quantity=units, reason=one.reason))
+                left[line.line] = 0
+                wanted -= units
+        if wanted:
+            return ()
+    return tuple(found)

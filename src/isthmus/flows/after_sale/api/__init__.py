@@ -6,6 +6,7 @@ correct-address  where an order is sent to, as far as it has not left
 take-back        the goods of an approved return are in stock again, or written off
 refund-return    taken back, the money returned, the return settled; each step once, however often it is asked
 close-lines      what will never come is closed: stock free, the money returned, the order done
+take-hand-in     goods of another front end's order are taken back here; their front end answers and pays
 book-refund      whatever a payment gives back stands in the book of the order, in one transaction
 """
 
@@ -25,6 +26,20 @@ from .changes import (
     change_order,
     correct_address,
     preview_change,
+)
+from .desk import (
+    AnswerHandIns,
+    HandInsAnswered,
+    HandInsSettled,
+    ListPersonsOrders,
+    SettleHandIns,
+    TakeHandIn,
+    answer_hand_ins,
+    close_hand_in,
+    list_persons_orders,
+    receive_hand_in,
+    settle_hand_ins,
+    take_hand_in,
 )
 from .goods import (
     CloseLines,

@@ -69,7 +69,11 @@ async def _priced(
     whole = rules.as_a_whole(sold, want.added)
     checked = catalog.CheckLines(lines=whole, order_kind=sold.order_kind, channel=sold.channel)
     goods = (await own.call(catalog.check_lines, checked)).items
-    fresh = tuple(one for one in want.added if rules.kept_price(sold, one) is None)
+    fresh = tuple(
+        pricing.QuoteLine(sku=one.sku, quantity=one.quantity, attributes=said)
+        for one, said in zip(want.added, want.attributes, strict=True)
+        if rules.kept_price(sold, one, said) is None
+    )
     quoted: Sequence[pricing.PricedLine] = ()
     if fresh:
         quote = pricing.QuoteLines(
@@ -81,7 +85,7 @@ async def _priced(
             channel=sold.channel,
         )
         quoted = (await own.call(pricing.quote, quote)).lines
-    prices = rules.priced(sold, want.added, quoted)
+    prices = rules.priced(sold, want, quoted)
     where = checkout_rules.jurisdiction_of(sold.address.country, sold.address.region) if sold.address else ""
     where = where or own.plan.settings.get(JURISDICTION, "")
     taxed = None

@@ -59,11 +59,11 @@ async def take_back(ask: api.RefundReturn, ctx: Context) -> order.Return:
     )
     own = ctx.acting_for(sold.box)
     await own.call(inventory.restock, restock)
-    await _points_back(sold, received, own)
+    await points_back(sold, received, own)
     return received
 
 
-async def _points_back(sold: order.Order, back: order.Return, own: Context) -> None:
+async def points_back(sold: order.Order, back: order.Return, own: Context) -> None:
     """Take back the points that goods earned which came back, or never came."""
     if sold.member_id is not None and back.refund.minor:
         reverse = member.ReversePoints(
@@ -96,7 +96,7 @@ async def close_goods(ask: api.CloseLines, ctx: Context) -> order.Return:
     planned = fulfilment.ListShipments(reference=str(sold.order_id), limit=1)
     if (await ctx.call(fulfilment.list_shipments, planned)).items:
         await ctx.call(fulfilment.cancel, fulfilment.Cancel(reference=str(sold.order_id), lines=lines))
-    await _points_back(sold, closed, ctx.acting_for(sold.box))
+    await points_back(sold, closed, ctx.acting_for(sold.box))
     return closed
 
 
