@@ -32,6 +32,7 @@ FRONT_END = FrontEnd(
         "policy.*",
         "pricing.*",
         "promotion.*",
+        "reconciliation.*",
         "settlement.*",
         "tax.*",
     ),

@@ -31,6 +31,7 @@ FRONT_END = FrontEnd(
         "policy.*",
         "pricing.*",
         "promotion.*",
+        "reconciliation.*",
         "settlement.*",
         "tax.*",
     ),

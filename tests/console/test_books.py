@@ -52,3 +52,22 @@ async def test_what_is_due_is_drawn_up_by_one_and_approved_by_another(page: Page
     await page.goto(f"{served.address}/settlements/north/{drawn['items'][0]['settlement_id']}")
     await page.get_by_role("button", name="Approve").click()
     await expect(page.get_by_text("Approved by console.")).to_be_visible()
+
+
+async def test_a_difference_is_given_to_somebody_and_resolved(page: Page, served: Served) -> None:
+    content = "reference,kind,date,currency,amount,fee\nstranger,capture,2026-05-06,EUR,7.00,0\n"
+    ask = {"provider": "cards", "name": "may.csv", "form": "csv", "content": content}
+    await served.call("reconciliation.import-file", ask)
+    await page.goto(f"{served.address}/differences?front_end=north")
+    row = page.get_by_role("row", name="stranger")
+    await expect(row).to_contain_text("missing here")
+    await row.get_by_label("Owner").fill("bob")
+    await row.get_by_role("button", name="Assign").click()
+    await expect(page.get_by_role("status")).to_have_text("It has an owner now.")
+    await row.get_by_text("We know nothing of it").click()
+    await row.get_by_label("Why it is resolved").fill("a gift")
+    await row.get_by_label("Booked on, if it is").fill("income:gifts")
+    await row.get_by_role("button", name="Resolve").click()
+    await expect(page.locator(".empty")).to_contain_text("Nothing differs.")
+    await page.goto(f"{served.address}/entries?front_end=north&account=income:gifts")
+    await expect(page.get_by_role("region", name="Entries")).to_contain_text("difference resolved")
