@@ -48,6 +48,7 @@ from . import process
 from .config import TOKEN_VARIABLE, load_config
 from .forgetting import PersonForgotten
 from .jobs import jobs
+from .outlets import outlets
 from .platform import Running, declared, deploy_context, migration_sources, running
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def asgi() -> App:
             sync = _lake_sync(platform, data)
             deliveries = DurableCalls(platform.platform, platform.database)
             shadows = Shadows(platform.database, platform.recorder, platform.config.root, process.command("shadow"))
-            work = [keep_running(jobs(platform, sync)), platform.follower.run(), deliveries.run(), shadows.run()]
+            recurring = [*jobs(platform, sync), *outlets(platform)]
+            work = [keep_running(recurring), platform.follower.run(), deliveries.run(), shadows.run()]
             copies = forgotten_copies(platform.platform, platform.database, PersonForgotten)
             work += [Relay(platform.database, [copies, *(sync.consumers() if sync else [])]).run()]
             new_events = NewEvents(platform.database)

@@ -22,6 +22,8 @@ from isthmus.personal import Forget, Forgotten
 from isthmus.store import Database
 
 from .files import Files
+from .outlets import Events as Events  # what an outlet is given
+from .outlets import Outlet
 from .rehearsal import Rehearsal
 
 T = TypeVar("T")
@@ -245,7 +247,8 @@ class Headlines:
 
 
 KINDS = (
-    Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Commands, Page, Search, Headlines, Files, Rehearsal,
+    Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Commands, Page, Search, Headlines, Files,
+    Outlet, Rehearsal,
 )  # fmt: skip
 
 
