@@ -31,7 +31,7 @@ class PublicOnly(httpcore.AsyncNetworkBackend):
     def __init__(self, scheme: str, allowed: Sequence[rules.Network]) -> None:
         self._scheme = scheme
         self._allowed = allowed
-        self._backend = httpcore.AnyIOBackend()
+        self._backend: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,
@@ -84,7 +84,9 @@ class Caller:
         timeout = dict.fromkeys(("connect", "read", "write", "pool"), limit_s)
         async with (
             asyncio.timeout(limit_s),
-            pool.stream("POST", url, headers=[*headers.items()], content=body, extensions={"timeout": timeout}) as answer,
+            pool.stream(
+                "POST", url, headers=[*headers.items()], content=body, extensions={"timeout": timeout}
+            ) as answer,
         ):
             said = dict(answer.headers)
             return answer.status, said.get(b"retry-after", b"").decode("latin-1")
