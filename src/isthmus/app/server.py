@@ -35,6 +35,8 @@ from isthmus.gateway.events import EventService, NewEvents
 from isthmus.gateway.files import FileService
 from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
+from isthmus.gateway.prometheus import PATH as METRICS
+from isthmus.gateway.prometheus import MetricsPage
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
 from isthmus.manifest import Files, brought
@@ -145,6 +147,7 @@ def served(
     gateway.mount("/deploy", deploying)
     new = new_events or NewEvents(database)
     gateway.mount(EVENTS, EventService(running.platform, database, gateway.admit, new))
+    gateway.mount(METRICS, MetricsPage(running.platform, database, gateway.admit, running.traffic.totals))
     for files in brought(running.packs, Files):
         gateway.mount(files.path, FileService(running.platform, files, gateway.admit))
     if data is not None:
