@@ -142,6 +142,7 @@ def served(
         stories,
         Readiness(database, migration_sources(running.packs), running.config.data),
         mounts={"/console": cast(App, console(pages, token, catalogues(running)))},
+        notes_calls=running.config.log_format == "json",
     )
     deploying = DeployEndpoint(deploy_context(running), gateway.admit, running.config.root, process.command("deploy"))
     gateway.mount("/deploy", deploying)

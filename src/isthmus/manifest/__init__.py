@@ -22,6 +22,7 @@ from isthmus.personal import Forget, Forgotten
 from isthmus.store import Database
 
 from .files import Files
+from .gauges import Gauge
 from .outlets import Events as Events  # what an outlet is given
 from .outlets import Outlet
 from .rehearsal import Rehearsal
@@ -244,20 +245,6 @@ class Headlines:
     """
 
     metrics: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gauge:
-    """A figure of the pack for those who watch the platform from outside, read at each scrape over all front ends.
-
-    name: as Prometheus writes it, without `isthmus_`. labels: columns of the SQL whose values are few; `value` is the
-    figure. What a row is about may be no person's.
-    """
-
-    name: str
-    help: str
-    sql: str
-    labels: tuple[str, ...] = ("front_end",)
 
 
 KINDS = (
