@@ -36,6 +36,8 @@ from isthmus.gateway.events import EventService, NewEvents
 from isthmus.gateway.files import FileService
 from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
+from isthmus.gateway.prometheus import PATH as METRICS
+from isthmus.gateway.prometheus import MetricsPage
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
 from isthmus.manifest import Files, brought
@@ -159,6 +161,7 @@ def served(
         stories,
         Readiness(database, migration_sources(running.packs), running.config.data),
         mounts={"/console": cast(App, console_app)},
+        notes_calls=running.config.log_format == "json",
     )
     deploying = DeployEndpoint(
         deploy_context(running),
@@ -170,6 +173,7 @@ def served(
     gateway.mount("/deploy", deploying)
     new = new_events or NewEvents(database)
     gateway.mount(EVENTS, EventService(running.platform, database, gateway.admit, new))
+    gateway.mount(METRICS, MetricsPage(running.platform, database, gateway.admit, running.traffic.totals))
     for files in brought(running.packs, Files):
         gateway.mount(files.path, FileService(running.platform, files, gateway.admit))
     if data is not None:

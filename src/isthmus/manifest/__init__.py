@@ -23,6 +23,7 @@ from isthmus.store import Database
 
 from .actions import Action
 from .files import Files
+from .gauges import Gauge
 from .outlets import Events as Events  # what an outlet is given
 from .outlets import Outlet
 from .rehearsal import Rehearsal
@@ -255,7 +256,7 @@ class Headlines:
 
 KINDS = (
     Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Commands, Page, Search, Headlines, Files,
-    Outlet, Rehearsal,
+    Gauge, Outlet, Rehearsal,
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The manifest of webhooks."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Commands, Every, Job, Outlet, Page, Personal, Resource
+from isthmus.manifest import Commands, Every, Gauge, Job, Outlet, Page, Personal, Resource
 
 from . import api
 from .service import endpoints
@@ -20,6 +20,20 @@ PACK = Pack(
         Resource(kind=WebhookSender, make=sender_at, settings=WebhookSettings),
         Outlet(name="webhooks.send", of=WebhookSender, run=WebhookSender.run),
         Job(name="webhooks.pause-failing", when=Every(seconds=30), calls=api.pause_failing),
+        Gauge(
+            name="webhook_deliveries",
+            help="Events on their way to endpoints, by state: waiting, or dead letters.",
+            labels=("front_end", "endpoint", "state"),
+            sql="""
+                select front_end, endpoint, state, count(*) as value from webhooks.delivery
+                where state <> 'done' group by 1, 2, 3""",
+        ),
+        Gauge(
+            name="webhook_endpoint_paused",
+            help="1 where nothing is sent to an endpoint any more.",
+            labels=("front_end", "endpoint"),
+            sql="select front_end, name as endpoint, (state = 'paused')::int as value from webhooks.endpoint",
+        ),
         Commands(
             name="webhooks",
             help="Addresses that events are sent to, and what was sent.",
