@@ -269,6 +269,20 @@ async def test_a_redirect_is_a_failure_and_is_not_followed(desk: Desk) -> None:
         assert inside.taken == []
 
 
+async def test_an_endpoint_that_is_deleted_takes_what_waits_with_it(desk: Desk) -> None:
+    async with Receiver() as books:
+        await desk.hook(books.url)
+        await desk.call(api.pause_endpoint, api.NamedEndpoint(name="books"))
+        await desk.say("tea")
+        await until(ended(desk, "waiting"))
+        await desk.call(api.delete_endpoint, api.NamedEndpoint(name="books"))
+        assert await desk.deliveries() == ()
+        for gone in (api.delete_endpoint, api.resume_endpoint, api.test_endpoint, api.pause_endpoint):
+            with pytest.raises(api.UnknownEndpoint):
+                await desk.call(gone, api.NamedEndpoint(name="books"))
+        assert books.taken == []
+
+
 async def test_no_call_can_read_a_secret(desk: Desk) -> None:
     await desk.hook("https://books.example/hook")
     session = desk.database.read("north")

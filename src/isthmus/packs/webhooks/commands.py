@@ -18,6 +18,7 @@ Opening = Callable[[], AbstractAsyncContextManager[Opened]]
 On = Annotated[str, typer.Option("--on", help="The front end whose endpoints they are.")]
 Name = Annotated[str, typer.Argument(help="Name of the endpoint.")]
 CLIENT = "command line"
+Call = Callable[[str, Capability[Any, Any], Any], Any]
 
 
 def commands(opening: Opening) -> typer.Typer:
@@ -27,6 +28,12 @@ def commands(opening: Opening) -> typer.Typer:
     def call(on: str, capability: Capability[Any, Any], ask: Any) -> Any:
         return asyncio.run(_called(opening, on, capability, ask))
 
+    _add_endpoints(app, call)
+    _add_deliveries(app, call)
+    return app
+
+
+def _add_endpoints(app: typer.Typer, call: Call) -> None:
     @app.command("add")
     def add(
         name: Name,
@@ -48,6 +55,29 @@ def commands(opening: Opening) -> typer.Typer:
             why = f": {one.reason}" if one.reason else ""
             typer.echo(f"{one.name}  {one.state}{why}  {one.waiting} waiting, {one.dead} dead  {one.url}")
 
+    @app.command("pause")
+    def pause(name: Name, on: On) -> None:
+        """Let events wait."""
+        call(on, api.pause_endpoint, api.NamedEndpoint(name=name))
+
+    @app.command("resume")
+    def resume(name: Name, on: On) -> None:
+        """Send what has waited, and what comes."""
+        call(on, api.resume_endpoint, api.NamedEndpoint(name=name))
+
+    @app.command("rotate")
+    def rotate(name: Name, on: On, keep_hours: Annotated[int, typer.Option(min=0, max=168)] = 24) -> None:
+        """Print a new secret; the old one signs too for so many hours."""
+        answer = call(on, api.rotate_secret, api.RotateSecret(name=name, keep_hours=keep_hours))
+        typer.echo(f"secret: {answer.secret}")
+
+    @app.command("delete")
+    def delete(name: Name, on: On) -> None:
+        """Send nothing there any more."""
+        call(on, api.delete_endpoint, api.NamedEndpoint(name=name))
+
+
+def _add_deliveries(app: typer.Typer, call: Call) -> None:
     @app.command("log")
     def log(
         on: On,
@@ -68,22 +98,6 @@ def commands(opening: Opening) -> typer.Typer:
         sent = call(on, api.test_endpoint, api.NamedEndpoint(name=name))
         typer.echo(f"delivery {sent.delivery_id}: see `isthmus webhooks log --on {on}`")
 
-    @app.command("pause")
-    def pause(name: Name, on: On) -> None:
-        """Let events wait."""
-        call(on, api.pause_endpoint, api.NamedEndpoint(name=name))
-
-    @app.command("resume")
-    def resume(name: Name, on: On) -> None:
-        """Send what has waited, and what comes."""
-        call(on, api.resume_endpoint, api.NamedEndpoint(name=name))
-
-    @app.command("rotate")
-    def rotate(name: Name, on: On, keep_hours: Annotated[int, typer.Option(min=0, max=168)] = 24) -> None:
-        """Print a new secret; the old one signs too for so many hours."""
-        answer = call(on, api.rotate_secret, api.RotateSecret(name=name, keep_hours=keep_hours))
-        typer.echo(f"secret: {answer.secret}")
-
     @app.command("send-again")
     def send_again(
         on: On,
@@ -93,13 +107,6 @@ def commands(opening: Opening) -> typer.Typer:
         """Send dead letters again, under the same ids."""
         answer = call(on, api.send_again, api.SendAgain(delivery_id=number, endpoint=endpoint))
         typer.echo(f"{answer.count} will be sent again by the running servers")
-
-    @app.command("delete")
-    def delete(name: Name, on: On) -> None:
-        """Send nothing there any more."""
-        call(on, api.delete_endpoint, api.NamedEndpoint(name=name))
-
-    return app
 
 
 async def _called(opening: Opening, on: str, capability: Capability[Any, Any], ask: Any) -> Any:
