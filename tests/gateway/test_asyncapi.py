@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -17,7 +17,7 @@ from tests import shipped
 
 from .test_events import reader as reader
 
-Reader = Callable[..., object]
+Reader = Callable[..., Awaitable[httpx.AsyncClient]]
 PARSE = """
 import { Parser } from '@asyncapi/parser'
 import { readFileSync } from 'node:fs'
@@ -35,7 +35,7 @@ class Greeted(Value):
 
 
 async def test_an_event_of_the_feed_is_what_the_document_says(reader: Reader) -> None:
-    north: httpx.AsyncClient = await reader("north")
+    north = await reader("north")
     await north.post("/v1/desk.say", json={"name": "tea"})
     (sent,) = (await north.get("/v1/events")).json()["events"]
     document = (await north.get("/v1/asyncapi.json")).json()
