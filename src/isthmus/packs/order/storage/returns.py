@@ -19,10 +19,12 @@ with asked as (
     values ($1, $2, $3, $14, $15, $4, $16, $5)
 )
 insert into "order".return_line (front_end, return_id, order_id, at, line, quantity, reason, worth_minor,
-    worth_tax_minor, worth_discount_minor, refund_minor, refund_tax_minor)
-select $1, $2, $3, place - 1, line, quantity, reason, worth, worth_tax, worth_discount, refund, refund_tax
-from unnest($6::int[], $7::int[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])
-    with ordinality as given (line, quantity, reason, worth, worth_tax, worth_discount, refund, refund_tax, place)
+    worth_tax_minor, worth_discount_minor, refund_minor, refund_tax_minor, percent)
+select $1, $2, $3, place - 1, line, quantity, reason, worth, worth_tax, worth_discount, refund, refund_tax, percent
+from unnest($6::int[], $7::int[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
+        $17::int[])
+    with ordinality
+    as given (line, quantity, reason, worth, worth_tax, worth_discount, refund, refund_tax, percent, place)
 """
 
 _RETURN = """
@@ -38,7 +40,10 @@ _LINES = 'select * from "order".return_line where front_end = $1 and return_id =
 
 _GIVEN_BACK = """
 select line, sum(quantity)::int as quantity, sum(worth_minor)::bigint as worth, sum(worth_tax_minor)::bigint as tax,
-    sum(worth_discount_minor)::bigint as discount
+    sum(worth_discount_minor)::bigint as discount,
+    sum(coalesce(worth_minor * percent, return_line.refund_minor * 100))::bigint as due_hundredths,
+    sum(coalesce(worth_tax_minor * percent, refund_tax_minor * 100))::bigint as due_tax_hundredths,
+    sum(return_line.refund_minor)::bigint as refund, sum(refund_tax_minor)::bigint as refund_tax
 from "order".return_line join "order".return using (front_end, return_id, order_id)
 where return_line.front_end = $1 and return_line.order_id = $2 and state <> 'rejected' group by line
 """
@@ -106,7 +111,7 @@ where front_end = $1 and order_id = $2 and commission_minor > 0
 async def given_back(session: ports.Session, front_end: str, order_id: UUID) -> dict[int, GivenBack]:
     """Return what the returns that stand come to, for each line that has any."""
     return {
-        row["line"]: GivenBack(quantity=row["quantity"], worth=row["worth"], tax=row["tax"], discount=row["discount"])
+        row["line"]: GivenBack(**{name: count for name, count in dict(row).items() if name != "line"})
         for row in await session.fetch(_GIVEN_BACK, front_end, order_id)
     }
 
@@ -132,6 +137,7 @@ async def ask(
         value.state,
         value.kind,
         value.note,
+        [one.percent for one in shares],
     )
 
 
