@@ -120,10 +120,10 @@ class Share:
 
     line: int
     quantity: int
+    percent: int  # what the front end gives back of a hundred
     worth: int
     worth_tax: int
     worth_discount: int
-    percent: int  # what the front end gives back of a hundred
     refund: int
     refund_tax: int
 
