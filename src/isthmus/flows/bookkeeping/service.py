@@ -47,7 +47,10 @@ async def _is_owed(ask: payment.PaymentMoved, ctx: Context) -> bool:
     purpose = payment.purpose_of(ask.reference)
     if not _is_id(purpose):
         return False
-    group = await ctx.call(order.get_group, order.GetGroup(group_id=UUID(purpose)))
+    try:
+        group = await ctx.call(order.get_group, order.GetGroup(group_id=UUID(purpose)))
+    except order.UnknownOrder:  # the payment is for something else
+        return False
     return all(one.state is order.OrderState.CANCELLED for one in group.orders)
 
 
