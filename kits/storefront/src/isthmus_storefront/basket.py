@@ -105,7 +105,7 @@ async def _lines(
     skus = [one["sku"] for one in held]
     described: dict[str, Any] = await platform.call("catalog.describe-skus", {"skus": skus}) if skus else {"items": []}
     known = {one["item"]["sku"]: one["item"] for one in described["items"]}
-    bills = priced["bill"]["lines"] if priced else []  # a line of each, in its order
+    bills: list[Any] = priced["bill"]["lines"] if priced else []  # a line of each, in its order
     if len(bills) != len(held):  # not priced, or changed meanwhile in another window
         bills = [None] * len(held)
     notes = remarks(priced, shop.currency) if priced else {}
