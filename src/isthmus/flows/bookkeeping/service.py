@@ -37,21 +37,9 @@ async def book_payment(ask: payment.PaymentMoved, ctx: Context) -> api.Booked:
         method=ask.method,
         provider=ask.provider,
         fee=_within(fee, ask.amount) if kind != "payment-refunded" else None,
-        is_for_goods=_is_id(ask.cause) or (kind == "payment-refunded" and await _is_owed(ask, ctx)),
+        is_for_goods=_is_id(ask.cause),
     )
     return await _book(happening, f"payment/{ask.payment_id}", ctx)
-
-
-async def _is_owed(ask: payment.PaymentMoved, ctx: Context) -> bool:
-    """Whether all orders that were paid for are cancelled: what is given back by hand is then what is owed for them."""
-    purpose = payment.purpose_of(ask.reference)
-    if not _is_id(purpose):
-        return False
-    try:
-        group = await ctx.call(order.get_group, order.GetGroup(group_id=UUID(purpose)))
-    except order.UnknownOrder:  # the payment is for something else
-        return False
-    return all(one.state is order.OrderState.CANCELLED for one in group.orders)
 
 
 @implements(api.book_sale)

@@ -46,13 +46,7 @@ def points_worth(points: int) -> Money | Pass:
     return PASS
 
 
-@flow(
-    "bookkeeping.book-payment",
-    version="1.0",
-    effect=Effect.WRITE,
-    uses=[ledger.record, order.get_group],
-    is_internal=True,
-)
+@flow("bookkeeping.book-payment", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
 def book_payment(ask: payment.PaymentMoved) -> Booked:
     """Book money that a provider took or gave back, or a till received."""
     ...
