@@ -13,18 +13,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, MutableMapping
-from contextlib import suppress
-from datetime import date
 from pathlib import Path
 from typing import Self
-from uuid import UUID
 
-from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import Caller, FrontEnd, Platform, decode, encode, ports
 from isthmus.packs.audit.service.journal import Journal
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
-from isthmus.packs.settlement import api as settlement
 from isthmus.store import Database
 from tests import shipped
 
@@ -75,38 +70,15 @@ def platform_of(database: Database, folder: Path) -> Platform:
     return Platform(shipped.build([NORTH]), database, resources=resources)
 
 
-async def buy(story: str, url: str, folder: str, what: str, key: str) -> None:
-    """Do what a buyer came for."""
+async def buy(capability: str, url: str, folder: str, asked: str, key: str) -> None:
+    """Do what a buyer came for: call a capability with an ask."""
     async with await Database.open(url, connections_max=2) as database:
         platform = platform_of(database, Path(folder))
+        wanted = platform.release.find(capability).capability
         print("go", os.getpid(), flush=True)
         sys.stdin.readline()
-        known = None if key == "-" else key
-        if story == "pay":
-            pay = checkout.PayOrder(payment_id=UUID(what), method="card", token="ok")
-            await platform.call(checkout.pay_order, pay, BUYER, key=known)
-        if story == "cancel":
-            cancel = checkout.CancelOrder(order_id=UUID(what), reason="changed my mind")
-            await platform.call(checkout.cancel_order, cancel, BUYER, key=known)
-        if story == "settle":
-            await settle(platform, date.fromisoformat(what))
-        if story == "place":
-            lines = (checkout.BuyLine(sku=what, quantity=1),)
-            await platform.call(
-                checkout.place_order, checkout.PlaceOrder(currency="EUR", lines=lines), BUYER, key=known
-            )
-
-
-async def settle(platform: Platform, day: date) -> None:
-    """Draw up what is due, have it approved by another, and pay it."""
-    await platform.call(settlement.draw_up, settlement.DrawUp(cut_off=day), BUYER)
-    drawn = settlement.ListSettlements(state=settlement.SettlementState.DRAWN_UP)
-    for one in (await platform.call(settlement.list_settlements, drawn, BUYER)).items:
-        await platform.call(settlement.approve, settlement.Approve(settlement_id=one.settlement_id), SECOND)
-    with suppress(settlement.NothingToPay):
-        await platform.call(
-            settlement.make_payout_file, settlement.MakePayoutFile(currency="EUR", execute_on=day), BUYER
-        )
+        ask = decode(bytes.fromhex(asked), wanted.ask)
+        await platform.call(wanted, ask, BUYER, key=None if key == "-" else key)
 
 
 class Buyers:
