@@ -10,7 +10,7 @@ import typer
 from . import compat_report
 from .compat_report import Consumption
 from .opening import has_database, on, standing
-from .screen import out, stop
+from .screen import JSON, as_json, out, stop
 
 if TYPE_CHECKING:
     from isthmus.app.platform import Running
@@ -28,6 +28,7 @@ def add_to(main: typer.Typer) -> None:
         lock: Annotated[
             bool, typer.Option(help=f"Write them as they are now into {CONTRACTS}/, a file a pack.")
         ] = False,
+        json: JSON = False,
     ) -> None:
         """Compare contracts with those locked or served; name each breaking change, its rule, and whom it breaks.
 
@@ -57,12 +58,14 @@ def add_to(main: typer.Typer) -> None:
         if before is None:
             stop("nothing was served from this database yet; start it once with `isthmus serve`")
         changes = compare(before, now, consumption.users, datetime.now(UTC).date())
-        compat_report.show(
-            out, changes, last_consumers(now, consumption.calls) if consumption.calls else [], consumption
-        )
+        left = last_consumers(now, consumption.calls) if consumption.calls else []
         too_much = budget.exceeded(budget.read(budgets), budget.sizes(release)) if budgets.exists() else []
-        for excess in too_much:
-            out.print(f"over budget: {excess}", highlight=False, soft_wrap=True)
+        if json:
+            as_json({"changes": changes, "still_called": left, "over_budget": too_much})
+        else:
+            compat_report.show(out, changes, left, consumption)
+            for excess in too_much:
+                out.print(f"over budget: {excess}", highlight=False, soft_wrap=True)
         raise typer.Exit(1 if undeclared(changes) or too_much else 0)
 
 
