@@ -47,6 +47,7 @@ def commands(
     _add_asking(app, open_platform)
     _add_receipts(app, open_platform)
     _add_looking_up(app, open_platform)
+    _add_describing(app, open_platform)
     add_locking(app, open_platform, folder)
     add_checking(app, open_platform)
     add_publishing(app, open_platform)
@@ -244,6 +245,8 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
         if own:
             out.print(_table(own_heads, own))
 
+
+def _add_describing(app: typer.Typer, open_platform: Open) -> None:
     @app.command("describe", epilog=tried("describe METRIC", "describe ENTITY"))
     def describe(
         name: Annotated[str, typer.Argument(help="A metric or an entity.")],
