@@ -42,6 +42,7 @@ SENTENCES = {
     "data lock": "it writes a file, or says that it is up to date",
     "data rates": "one sentence about what it did",
     "data run": "one sentence about what it did",
+    "ledger export": "it writes a journal",
     "security export": "it writes lines of JSON",
     "security key": "it prints a key",
     "security heads": "it prints JSON",
