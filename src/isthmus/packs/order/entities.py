@@ -90,47 +90,27 @@ ENTITIES = (Order, Line, Return)
 _STANDS = Where("order.order.state", "not in", ("cancelled", "expired"))
 
 METRICS = (
-    Count(
-        name="order.orders", of="order.order", where=_STANDS,
-        doc="Orders that stand: not cancelled or expired.", unit="order",
-    ),
-    Atomic(
-        name="order.sales", measure="order.order.total_minor", where=_STANDS,
-        doc="What orders that stand come to.", unit="minor",
-    ),
-    Atomic(
-        name="order.line-sales", measure="order.line.total_minor", where=_STANDS,
-        doc="What lines of orders that stand come to, delivery not included.", unit="minor",
-    ),
+    Count(name="order.orders", of="order.order", where=_STANDS,
+        doc="Orders that stand: not cancelled or expired.", unit="order"),
+    Atomic(name="order.sales", measure="order.order.total_minor", where=_STANDS,
+        doc="What orders that stand come to.", unit="minor"),
+    Atomic(name="order.line-sales", measure="order.line.total_minor", where=_STANDS,
+        doc="What lines of orders that stand come to, delivery not included.", unit="minor"),
     Atomic(name="order.units", measure="order.line.quantity", where=_STANDS, doc="Units sold.", unit="unit"),
-    Atomic(
-        name="order.discounts", measure="order.line.discount_minor", where=_STANDS,
-        doc="Taken off lines.", unit="minor",
-    ),
-    Atomic(
-        name="order.commission-agreed", measure="order.line.commission_minor", where=_STANDS,
-        doc="Commission on what was sold, whatever came back since.", unit="minor",
-    ),
-    Atomic(
-        name="order.commission-returned", measure="order.line.commission_returned_minor", where=_STANDS,
-        doc="Commission on goods that came back, or never came.", unit="minor",
-    ),
-    Combined(
-        name="order.commission", plus=("order.commission-agreed",), minus=("order.commission-returned",),
-        doc="Kept from those whose goods were sold, less what went back with goods.", unit="minor",
-    ),
-    Atomic(
-        name="order.refunds", measure="order.order.refunded_minor", where=_STANDS,
-        doc="Paid back of orders that stand: for goods, for what never came, and by hand.", unit="minor",
-    ),
-    Combined(
-        name="order.net-sales", plus=("order.sales",), minus=("order.refunds",),
-        doc="Sales less refunds.", unit="minor",
-    ),
-    Distinct(
-        name="order.buyers", field="order.order.member_id", where=_STANDS,
-        doc="Members who bought; guests are not known apart.", unit="member",
-    ),
+    Atomic(name="order.discounts", measure="order.line.discount_minor", where=_STANDS,
+        doc="Taken off lines.", unit="minor"),
+    Atomic(name="order.commission-agreed", measure="order.line.commission_minor", where=_STANDS,
+        doc="Commission on what was sold, whatever came back since.", unit="minor"),
+    Atomic(name="order.commission-returned", measure="order.line.commission_returned_minor", where=_STANDS,
+        doc="Commission on goods that came back, or never came.", unit="minor"),
+    Combined(name="order.commission", plus=("order.commission-agreed",), minus=("order.commission-returned",),
+        doc="Kept from those whose goods were sold, less what went back with goods.", unit="minor"),
+    Atomic(name="order.refunds", measure="order.order.refunded_minor", where=_STANDS,
+        doc="Paid back of orders that stand: for goods, for what never came, and by hand.", unit="minor"),
+    Combined(name="order.net-sales", plus=("order.sales",), minus=("order.refunds",),
+        doc="Sales less refunds.", unit="minor"),
+    Distinct(name="order.buyers", field="order.order.member_id", where=_STANDS,
+        doc="Members who bought; guests are not known apart.", unit="member"),
     Distinct(name="order.baskets", field="order.order.group_id", where=_STANDS, unit="basket",
         doc="What was paid at once, of however many sellers."),
     Ratio(name="order.basket-value", numerator="order.sales", denominator="order.baskets", unit="minor",
@@ -153,8 +133,6 @@ METRICS = (
     Ratio(name="order.returning-share", numerator="order.returning-buyers", denominator="order.buyers",
         doc="The share of the members who bought that bought again within a year."),
     PeriodOverPeriod(name="order.sales-growth", of="order.sales", period="week", doc="Sales against the week before."),
-    Count(
-        name="order.returns", of="order.return", where=Where("order.return.kind", "=", "return"),
-        doc="Returns asked for.", unit="return",
-    ),
+    Count(name="order.returns", of="order.return", where=Where("order.return.kind", "=", "return"),
+        doc="Returns asked for.", unit="return"),
 )  # fmt: skip
