@@ -12,7 +12,7 @@ import pytest
 from .walk import GUIDES, environment, follow, free_port, read, serving
 
 ON_A_SERVER = ("first-front-end", "ship-alone", "attributes", "sharing")
-BY_THEMSELVES = ("migrations",)
+BY_THEMSELVES = ("adopt", "migrations")
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the guides call with curl")

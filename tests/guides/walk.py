@@ -1,6 +1,6 @@
 """Walk a guide: run what it says to run, and see that it prints what the guide shows.
 
-```sh first     runs before the server is there; what it exports holds from then on
+```sh first     these run in one shell before the server is there
 ```sh serve     the server, which runs until the end of the guide
 ```sh run       runs in one shell after the other blocks
 ```text         lines that the block before it prints; `…` stands for anything
@@ -40,7 +40,7 @@ def read(page: Path, port: str = PORT) -> Guide:
     first, serve, steps = "", "", list[tuple[str, list[str]]]()
     for language, what, body in BLOCK.findall(page.read_text().replace(PORT, port)):
         if what == "first":
-            first = body.strip()
+            first = f"{first}\n{body.strip()}".strip()
         elif what == "serve":
             serve = body.strip()
         elif what == "run":
