@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from isthmus.kernel import decode, encode, ports
-from isthmus.values import composed
+from isthmus.values import composed, composed_pairs
 
 from .. import api
 from ..rules import goods as rules
@@ -197,7 +197,7 @@ def filters_of(ask: api.Search | api.CountFacets, arguments: list[object]) -> li
         (_OF_CATEGORY, ask.category and composed(ask.category)),
         ("brand = {}", ask.brand and composed(ask.brand)),
         ("seller = {}", ask.seller and composed(ask.seller)),
-        (_OF_ATTRIBUTES, encode(ask.attributes) if ask.attributes else None),
+        (_OF_ATTRIBUTES, encode(composed_pairs(ask.attributes)) if ask.attributes else None),
     )
     for condition, value in wanted:
         if value is not None:
