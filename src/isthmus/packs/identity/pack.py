@@ -55,6 +55,7 @@ PACK = Pack(
         ),
         *both("/sign-in", "signing_in:show", "signing_in:sign_in", "sign_in.html", is_open=True),
         *both("/sign-in/code", "signing_in:show_code", "signing_in:give_code", "code.html", is_open=True),
+        *both("/sign-in/passkey", "signing_in:show_passkey", "signing_in:use_passkey", "passkey.html", is_open=True),
         *both("/sign-in/link", "signing_in:show_link", "signing_in:use_link", "link.html", is_open=True),
         Page(path="/sign-out", at=f"{PAGES}.signing_in:sign_out", template="", is_form=True),
         *both("/people", "people:show", "people:act", "people.html", menu="People", action=READ_PEOPLE),

@@ -28,7 +28,8 @@ _KNOWN: Final = f"""
 _LIST: Final = f"""
     select p.name, coalesce(p.address, '') as address, p.state, {_ROLES} as roles,
         p.password is not null as has_password,
-        p.totp is not null as has_codes, 0 as passkeys,
+        p.totp is not null as has_codes,
+        (select count(*) from identity.passkey k where k.person_id = p.person_id) as passkeys,
         (select max(seen_at) from identity.session s where s.person_id = p.person_id) as seen_at
     from identity.person p order by p.name limit 1000"""
 _IS_OLD: Final = "(a.last_at < clock_timestamp() - interval '1 hour' and a.until < clock_timestamp())"
@@ -262,9 +263,60 @@ async def now_s(session: Session) -> int:
     return await session.fetch_value("select extract(epoch from now())::bigint")
 
 
+async def passkeys(session: Session, person_id: int) -> Sequence[Row]:
+    """Return the passkeys of a person, the oldest first."""
+    return await session.fetch(
+        """select credential, number, site, agent, made_at, used_at from identity.passkey
+           where person_id = $1 order by number limit 50""",
+        person_id,
+    )
+
+
+async def passkey(session: Session, credential: bytes) -> Row | None:
+    """Return a passkey with whose it is."""
+    return await session.fetch_row(
+        """select k.*, p.name, p.state from identity.passkey k join identity.person p using (person_id)
+           where credential = $1""",
+        credential,
+    )
+
+
+async def add_passkey(
+    session: Session, credential: bytes, person_id: int, public_key: bytes, count: int, site: str, agent: str
+) -> None:
+    await session.execute(
+        """insert into identity.passkey (credential, person_id, public_key, sign_count, site, agent)
+           values ($1, $2, $3, $4, $5, $6)""",
+        credential, person_id, public_key, count, site, agent[:200],
+    )  # fmt: skip
+
+
+async def use_passkey(session: Session, credential: bytes, count: int) -> bool:
+    """Note a use, and say whether the device counts on: one that was copied counts beside it."""
+    used = await session.fetch_value(
+        """update identity.passkey set sign_count = $2, used_at = now()
+           where credential = $1 and (sign_count < $2 or (sign_count = 0 and $2 = 0)) returning true""",
+        credential, count,
+    )  # fmt: skip
+    return bool(used)
+
+
+async def remove_passkey(session: Session, person_id: int, number: int) -> None:
+    await session.execute("delete from identity.passkey where person_id = $1 and number = $2", person_id, number)
+
+
+async def use_challenge(session: Session, hash: bytes) -> bool:
+    """Use a challenge up, and say whether it was not."""
+    used = await session.fetch_value(
+        "insert into identity.used_challenge (hash) values ($1) on conflict do nothing returning true", hash
+    )
+    return bool(used)
+
+
 async def prune(session: Session) -> None:
     """Forget what has ended: sessions, links, and tries of yesterday."""
     await session.execute("delete from identity.session where ends_at < now()")
+    await session.execute("delete from identity.used_challenge where used_at < now() - interval '1 day'")
     await session.execute("delete from identity.link where ends_at < now() - interval '30 days'")
     await session.execute(
         f"delete from identity.attempt where last_at < now() - interval '{ATTEMPTS_KEPT}' and until < now()"

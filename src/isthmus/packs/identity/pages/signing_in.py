@@ -7,7 +7,7 @@ from typing import Final
 from isthmus.kernel import errors
 from isthmus.pages import Asked, Client, Enter, GoTo, Leave, Shown
 
-from ..service import entering
+from ..service import entering, passkeys
 from ..service.entering import Browser, Entered
 from ..service.staff import staff_of
 
@@ -40,6 +40,21 @@ async def give_code(asked: Asked, client: Client) -> Shown | Enter:
         done = await entering.with_code(staff, asked.session, asked.form.get("code", ""), browser_of(asked))
     except errors.Refusal as refused:
         return {"next": next_of(asked), "refused": refused}
+    return entered(done, next_of(asked))
+
+
+async def show_passkey(asked: Asked, client: Client) -> Shown:
+    options = await passkeys.options_to_enter(staff_of(client), asked.site)
+    return {"next": asked.query_params.get("next", HOME), "refused": None, "options": options}
+
+
+async def use_passkey(asked: Asked, client: Client) -> Shown | Enter:
+    staff, credential = staff_of(client), asked.form.get("credential", "")
+    try:
+        done = await passkeys.by_passkey(staff, asked.site, credential, browser_of(asked))
+    except errors.Refusal as refused:
+        options = await passkeys.options_to_enter(staff, asked.site)
+        return {"next": next_of(asked), "refused": refused, "options": options}
     return entered(done, next_of(asked))
 
 
