@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from isthmus.kernel import ports
@@ -135,13 +136,28 @@ async def link(session: Session, secret: str, *, use: bool = False) -> Row | Non
     return await session.fetch_row(said, rules.hash_of(secret))
 
 
-async def add_session(
-    session: Session, secret: str, person_id: int, *, lacks_code: bool, how: str, at: str, agent: str
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSession:
+    """A session as it begins. issuer, sid: of the provider that it came from."""
+
+    secret: str
+    person_id: int
+    lacks_code: bool
+    how: str
+    address: str
+    agent: str
+    issuer: str = ""
+    sid: str = ""
+
+
+async def add_session(session: Session, new: NewSession) -> None:
+    """Begin a session."""
+    ends_s = CODE_S if new.lacks_code else SESSION_S
     await session.execute(
-        """insert into identity.session (hash, person_id, lacks_code, how, address, agent, ends_at)
-           values ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7))""",
-        rules.hash_of(secret), person_id, lacks_code, how, at[:100], agent[:200], CODE_S if lacks_code else SESSION_S,
+        """insert into identity.session (hash, person_id, lacks_code, how, address, agent, issuer, sid, ends_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9))""",
+        rules.hash_of(new.secret), new.person_id, new.lacks_code, new.how, new.address[:100], new.agent[:200],
+        new.issuer, new.sid, ends_s,
     )  # fmt: skip
 
 
@@ -311,6 +327,42 @@ async def use_challenge(session: Session, hash: bytes) -> bool:
         "insert into identity.used_challenge (hash) values ($1) on conflict do nothing returning true", hash
     )
     return bool(used)
+
+
+async def login(session: Session, issuer: str, subject: str) -> int:
+    """Return who it is that a provider vouches for, or 0."""
+    found = await session.fetch_value(
+        "select person_id from identity.login where issuer = $1 and subject = $2", issuer, subject
+    )
+    return found or 0
+
+
+async def add_login(session: Session, issuer: str, subject: str, person_id: int) -> None:
+    await session.execute(
+        "insert into identity.login (issuer, subject, person_id) values ($1, $2, $3)", issuer, subject, person_id
+    )
+
+
+async def set_roles_of(session: Session, person_id: int, by: str, roles: Sequence[api.RoleAt]) -> None:
+    """Have somebody hold the roles that a provider says, and of those that it gave before no others."""
+    for one in roles:
+        await give_role(session, person_id, one, by)
+    await session.execute(
+        """delete from identity.role where person_id = $1 and given_by = $2
+               and (front_end, role) not in (select * from unnest($3::text[], $4::text[]))""",
+        person_id, by, [one.front_end for one in roles], [one.role for one in roles],
+    )  # fmt: skip
+
+
+async def end_sessions_of(session: Session, issuer: str, subject: str, sid: str) -> int:
+    """End the sign-ins that came with a session of a provider's, or all of a subject; return how many."""
+    gone = await session.fetch(
+        """delete from identity.session s where s.issuer = $1 and ($3 = '' or s.sid = $3)
+               and ($2 = '' or s.person_id = (select person_id from identity.login where issuer = $1 and subject = $2))
+           returning s.session_id""",
+        issuer, subject, sid,
+    )  # fmt: skip
+    return len(gone)
 
 
 async def prune(session: Session) -> None:

@@ -134,15 +134,24 @@ def _step_of(secret: str, typed: str, now: int) -> int | None:
 
 
 async def entered(
-    session: ports.Session, person_id: int, browser: Browser, *, how: str, has_code: bool = False
+    session: ports.Session,
+    person_id: int,
+    browser: Browser,
+    *,
+    how: str,
+    has_code: bool = False,
+    issuer: str = "",
+    sid: str = "",
 ) -> Entered:
     """Begin a session; has_code: a second factor has been given, or is not asked for."""
     person = await storage.find_person(session, id=person_id)
     lacks_code = person is not None and person["totp"] is not None and not has_code
     secret, device = rules.new_secret(), ""
-    await storage.add_session(
-        session, secret, person_id, lacks_code=lacks_code, how=how, at=browser.address, agent=browser.agent
-    )
+    new = storage.NewSession(
+        secret=secret, person_id=person_id, lacks_code=lacks_code, how=how, address=browser.address,
+        agent=browser.agent, issuer=issuer, sid=sid,
+    )  # fmt: skip
+    await storage.add_session(session, new)
     if not lacks_code and not await storage.is_device_of(session, browser.device, person_id):
         device = rules.new_secret()
         await storage.add_device(session, device, person_id, browser.agent)
