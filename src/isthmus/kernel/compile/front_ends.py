@@ -245,7 +245,8 @@ def _answer_problems(shared: _Shared, path: Path, dimensions: Mapping[str, Dimen
     for owner, answer in listed:
         where = f"{owner}.{answer.name} ({answer.source})"
         if points.get(answer.point.name) is not answer.point:
-            yield f"{where} answers {answer.point.name!r}, which nobody asks{near(answer.point.name, points)}"
+            made = f"; `isthmus seam {path[0].code}` lets it be asked" if answer.at else near(answer.point.name, points)
+            yield f"{where} answers {answer.point.name!r}, which nobody asks{made}"
             continue
         if answer not in shared.signatures:
             shared.signatures[answer] = list(_signature_faults(answer))

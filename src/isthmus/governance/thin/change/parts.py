@@ -1,0 +1,158 @@
+"""What a change works on: the files of a pack, those of a front end, and what goes with a new extension point."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import libcst as cst
+from libcst import matchers as m
+
+from isthmus.kernel import errors
+from isthmus.kernel.host import Answer
+from isthmus.runtime.deploy.loading import MANIFEST
+
+from .code import ByHand, Question, Source, add_point
+
+BUDGETS = "thinness.json"
+LINE = "120"  # characters, where a checkout says nothing: what `isthmus new` makes has such lines
+
+
+@dataclass(frozen=True, slots=True)
+class PackFiles:
+    """The package of a pack or of flows."""
+
+    package: str
+    folder: Path
+
+    @classmethod
+    def of(cls, api: str) -> PackFiles:
+        """Return those of the pack whose api this is."""
+        package = api.rpartition(".api")[0]
+        module = importlib.import_module(package)
+        return cls(package, Path(str(module.__file__)).parent)
+
+    def sources(self) -> list[Source]:
+        """Return its files, ready to be changed."""
+        return [
+            Source(path, self._name(path), path.read_text())
+            for path in sorted(self.folder.rglob("*.py"))
+            if "migrations" not in path.parts
+        ]
+
+    def _name(self, path: Path) -> str:
+        parts = path.relative_to(self.folder).with_suffix("").parts
+        return ".".join([self.package, *(parts[:-1] if parts[-1:] == ("__init__",) else parts)])
+
+
+def declare(files: Sequence[Source], package: str, question: Question) -> None:
+    """Declare a question in the api of a pack: in the file that has most of them."""
+    api = [one for one in files if one.name == f"{package}.api" or one.name.startswith(f"{package}.api.")]
+    home = max(api, key=lambda one: one.tree.code.count("@extension_point("))
+    add_point(home, question)
+    door = next((one for one in api if one.path.name == "__init__.py" and one is not home), None)
+    if door is not None:
+        door.need(home.name, question.python)
+        names = [cast(cst.ImportFrom, one) for one in m.findall(door.tree, m.ImportFrom())]
+        held = next((one for one in names if door._absolute(one) == home.name), None)
+        if held is None or isinstance(held.names, cst.ImportStar):
+            raise ByHand(f"{door.name} does not list {home.name}", remedy="declare the point by hand")
+
+
+def raised_budget(file: Path, pack: str) -> dict[Path, str]:
+    """Return the file of budgets with one extension point more for a pack, where there is one."""
+    if not file.exists():
+        return {}
+    budgets = json.loads(file.read_text())
+    if pack not in budgets:
+        return {}
+    budgets[pack]["points"] += 1
+    return {file: json.dumps(budgets, indent=2) + "\n"}
+
+
+def changed(files: Iterable[Source], before: Mapping[Path, str]) -> dict[Path, str]:
+    """Return the files that differ from what they were."""
+    return {one.path: text for one in files if (text := one.text()) != before.get(one.path)}
+
+
+def front_end_source(folder: Path, file: str) -> Source:
+    """Return a file of a front end, ready to be changed."""
+    path = folder / file
+    return Source(path, f"{folder.parent.name}.{folder.name}.{path.stem}", path.read_text() if path.exists() else "")
+
+
+def listed(folder: Path, answer: str) -> Source:
+    """Return the manifest of a front end with an answer of its `answers` listed. Raises ByHand."""
+    manifest = front_end_source(folder, MANIFEST)
+    calls = m.findall(manifest.tree, m.Call(func=m.Name("FrontEnd")))
+    if not calls:
+        raise ByHand(f"{manifest.path} makes no FrontEnd", remedy="list the answer by hand")
+    call = cast(cst.Call, calls[0])
+    item = cst.Element(cst.parse_expression(f"answers.{answer}"))
+    held = next((one for one in call.args if one.keyword and one.keyword.value == "answers"), None)
+    if held is None:
+        argument = cst.Arg(cst.Tuple([item.with_changes(comma=cst.Comma())]), cst.Name("answers"))
+        manifest.replace(call, call.with_changes(args=[*call.args, argument]))
+    else:
+        elements = list(cast(cst.Tuple, held.value).elements)
+        if any(m.matches(one.value, m.Attribute(attr=m.Name(answer))) for one in elements):
+            return manifest
+        if elements:
+            elements[-1] = elements[-1].with_changes(comma=cst.Comma(cst.SimpleWhitespace(""), _gap(elements)))
+        manifest.replace(held.value, cast(cst.Tuple, held.value).with_changes(elements=[*elements, _ended(item)]))
+    manifest._imports.append((".", "answers", None))
+    return manifest
+
+
+def _gap(elements: Sequence[Any]) -> Any:
+    """Return what stands between two elements, which is a new line where they have a line each."""
+    inner = [one.comma.whitespace_after for one in elements[:-1] if isinstance(one.comma, cst.Comma)]
+    return inner[-1] if inner else cst.SimpleWhitespace(" ")
+
+
+def _ended(item: cst.Element) -> cst.Element:
+    return item.with_changes(comma=cst.Comma())
+
+
+def tidy(files: Mapping[Path, Path], folder: Path) -> None:
+    """Order imports and lay out lines, as the checkout's settings say; a file that was laid out otherwise stays so.
+
+    files: each with the original that it was made from.
+    """
+    width = () if _is_set_up(folder) else ("--line-length", LINE)
+    for one, original in files.items():
+        if one.suffix == ".py" and (
+            not original.exists() or not _ruff(folder, "format", "--check", *width, str(original))
+        ):
+            _ruff(folder, "check", "--select", "I,F401", "--fix-only", *width, str(one))
+            _ruff(folder, "format", *width, str(one))
+
+
+def _is_set_up(folder: Path) -> bool:
+    settings = folder / "pyproject.toml"
+    has_own = any((folder / name).exists() for name in ("ruff.toml", ".ruff.toml"))
+    return has_own or (settings.exists() and "[tool.ruff" in settings.read_text())
+
+
+def _ruff(folder: Path, *arguments: str) -> int:
+    command = [sys.executable, "-m", "ruff", *arguments, "--quiet"]
+    return subprocess.run(command, cwd=folder, check=False, capture_output=True).returncode
+
+
+def unasked(package: str) -> list[Answer]:
+    """Return the answers in a front end's loaded modules that wait for a question."""
+    modules = [one for name, one in sys.modules.items() if name == package or name.startswith(f"{package}.")]
+    found = [one for module in modules for one in vars(module).values() if isinstance(one, Answer) and one.at]
+    return list(dict.fromkeys(found))
+
+
+class NothingUnasked(errors.NotFound):
+    """Every answer of the front end is asked for already."""
+
+    slug = "governance.nothing-unasked"
