@@ -113,6 +113,8 @@ def lift(branch: Branch, seen: Seen, code: str, folder: Path, pack: Pack, root: 
 
 def _question(branch: Branch, seen: Seen, source: Source, pack: str, named: str) -> Question:
     name = named or f"{pack}.adjust-{branch.value.replace('_', '-')}"
+    if name.partition(".")[0] != pack:
+        raise ByHand(f"{name!r} is no question of {pack}, which has the branch", remedy=f"name it {pack}.…")
     kinds = {one: _type_of(one, branch, seen, source) for one in branch.reads}
     what = branch.value.replace("_", " ")
     where = branch.function.replace("_", " ")
