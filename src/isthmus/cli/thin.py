@@ -20,6 +20,7 @@ from .screen import out, problems, say
 
 if TYPE_CHECKING:
     from isthmus.app.platform import Running
+    from isthmus.governance.thin.alike import Found
     from isthmus.governance.thin.findings import Finding
     from isthmus.governance.thin.report import Report
 
@@ -31,6 +32,7 @@ def add_to(main: typer.Typer) -> None:
     app = typer.Typer(invoke_without_command=True)
     main.add_typer(app, name="thin")
     _add_lift(app)
+    _add_sink(app)
 
     @app.callback()
     def thin(
@@ -64,6 +66,33 @@ def _add_lift(app: typer.Typer) -> None:
         """Make a branch that one front end alone takes its own answer: prove that no result changes, leave a branch."""
         changing.check_extra()
         on(standing, lambda running: _lifted(running, finding, named, calls))
+
+
+def _add_sink(app: typer.Typer) -> None:
+    @app.command()
+    def sink(
+        calls: Annotated[
+            int, typer.Option(min=1, help="Recorded calls of each front end whose questions are asked.")
+        ] = (2_000),
+        json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
+    ) -> None:
+        """Find answers of several front ends that do the same: each is asked what the others were asked."""
+
+        async def look(running: Running) -> Found:
+            from isthmus.app.platform import written
+            from isthmus.governance.thin import alike
+
+            return await alike.look(running.database, written(running.config), calls)
+
+        found = on(standing, look)
+        if json:
+            out.print(encode(found).decode(), soft_wrap=True)
+            return
+        from isthmus.governance.thin.alike import lines
+
+        said = list(lines(found))
+        for line in said or ["no two front ends answer the same question alike"]:
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 async def _lifted(running: Running, finding: str, named: str, calls: int) -> None:

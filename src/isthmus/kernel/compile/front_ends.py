@@ -279,8 +279,7 @@ def _signature_faults(answer: Answer) -> Iterator[str]:
         )
     if inspect.iscoroutinefunction(answer.function) and not point.is_async:
         yield f"is async, but {point.name!r} is pure and answered at once; write it with plain def"
-    stages = point.combine.stages
-    if stages and answer.stage not in stages:
+    if (stages := point.combine.stages) and answer.stage not in stages:
         yield f"answers {point.name!r} in stage {answer.stage!r}; choose one of {', '.join(stages)}"
     if answer.stage and not stages:
         yield f"names stage {answer.stage!r}, but {point.name!r} has no stages; leave stage= out"

@@ -146,9 +146,6 @@ class Answer:
         return self.function(*args, **kwargs)
 
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
 def answers(
     point: ExtensionPoint[P, R] | str,
     *,

@@ -59,7 +59,8 @@ def of_value(value: Any) -> Words:
     if isinstance(value, Fraction):
         return Words(text=f"{{0}}({value.numerator}, {value.denominator})", refs=(ref(Fraction),))
     if isinstance(value, CALLED):
-        return Words(text=f'{{0}}("{value}")', refs=(ref(type(value)),))
+        kind = next(one for one in CALLED if isinstance(value, one))  # a driver's UUID is one of Python's
+        return Words(text=f'{{0}}("{value}")', refs=(ref(kind),))
     if isinstance(value, tuple | list | set | frozenset):
         return _items(cast("Sequence[Any]", value))
     if isinstance(value, Mapping):
