@@ -235,7 +235,7 @@ def test_a_seam_that_no_rule_can_make_is_refused_with_what_to_do(company: Compan
 def test_an_answer_that_waits_for_its_question_is_refused_with_the_command():
     wanted = answers("till.round", at="till.total")(lambda minor: minor)
     north = FrontEnd(code="north", name="north", owner="north", answers=(wanted,))
-    with pytest.raises(errors.BuildProblems, match="nobody asks; `isthmus seam` lets it be asked"):
+    with pytest.raises(errors.BuildProblems, match="nobody asks; `isthmus seam north` lets it be asked"):
         Registry().add(north).freeze()
 
 

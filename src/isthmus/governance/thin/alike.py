@@ -129,7 +129,7 @@ def lines(found: Found) -> Iterator[str]:
         if pair.differs:
             yield f"  {pair.differs}"
     for label, point, count in found.idle:
-        yield f"delete: {label} says what the default of {point} says, on all of {count:,} questions"
+        yield f"idle: {label} says what the default of {point} says, on all of {count:,} questions; delete it"
 
 
 def _ask(one: Owned, point: Point, arguments: msgspec.Raw) -> None:
