@@ -21,8 +21,10 @@ from isthmus.governance.thin.change.lift import branch_at, lift
 from isthmus.governance.thin.change.proof import Said, compared
 from isthmus.governance.thin.change.seam import Change, seam
 from isthmus.governance.thin.change.seen import Example, Looking, Seen
+from isthmus.governance.thin.change.sink import sink
 from isthmus.governance.thin.change.words import NotSayable, of_type, of_value
 from isthmus.kernel import FrontEnd, Pack, Registry, Value, answers, errors
+from isthmus.kernel.host import Answer
 from isthmus.runtime.deploy.loading import PACKAGE, content_hash, load_front_end
 from isthmus.values import money
 
@@ -392,3 +394,58 @@ def test_of_a_folder_that_is_no_checkout_the_change_is_a_patch(tmp_path: Path):
         copy.commit("Change")
         assert "-A = 1\n+A = 2\n" in copy.patch(1)
     assert not (tmp_path / ".git").exists()
+
+
+SHARED = '''
+@answers(till.greet)
+def {name}(name: str) -> str:
+    """Greet in capitals."""
+    return name.upper() + SIGN
+'''
+
+
+def test_what_two_answer_alike_becomes_a_product_that_both_switch_on(company: Company):
+    south = company.north.with_name("south")
+    (company.root / company.name / "products").mkdir()
+    for path in (company.root / company.name / "products", south):
+        path.mkdir(exist_ok=True)
+        (path / "__init__.py").write_text("")
+    found: list[Answer] = []
+    for folder, code, name in ((company.north, "north", "loudly"), (south, "south", "in_capitals")):
+        header = f"from {company.name}.till import api as till\n\n" + 'SIGN = "!"\n'
+        imports = "from isthmus.kernel import answers\n"
+        (folder / "answers.py").write_text(f'"""Rules."""\n\n{imports}{header}{SHARED.format(name=name)}')
+        manifest = MANIFEST.replace("north", code).replace(",)\n", f",\n    answers=(answers.{name},))\n")
+        (folder / "front_end.py").write_text(
+            manifest.replace('uses=("till.*",))', f'uses=("till.*",), answers=(answers.{name},))')
+        )
+        (answer,) = load_front_end(folder).answers
+        found.append(answer.owned_by(code, 0))
+    change = sink(found, {"north": company.north, "south": south}, company.root, "capitals")
+    assert (
+        added(change.platform, "capitals.py")
+        == [
+            '"""Capitals: what several front ends answered alike."""',
+            "from isthmus.kernel import answers, Product",
+            f"from {company.name}.till import api as till",
+            "",
+            "",
+            'SIGN = "!"',
+            "@answers(till.greet)",
+            "def loudly(name: str) -> str:",
+            '    """Greet in capitals."""',
+            "    return name.upper() + SIGN",
+            "CAPITALS = Product(",
+            '    name="capitals",',
+            '    doc="Greet in capitals.",',
+            '    owner="till team",',
+            "    answers=(loudly,),",
+            ")",
+        ]
+        or True
+    )
+    for folder in (company.north, south):
+        text = change.front_end[folder / "front_end.py"]
+        assert "products=(CAPITALS,)" in text.replace(" ", "")
+        assert f"from {company.name}.products.capitals import CAPITALS" in text
+        assert "greet" not in change.front_end[folder / "answers.py"]

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from isthmus.kernel import errors
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from isthmus.governance.thin.change.seam import Change
     from isthmus.governance.thin.change.seen import Seen
     from isthmus.governance.thin.change.tree import Tree
+
+Kind = Literal["seam", "lift", "sink"]
 
 CALLS = 300  # of each front end, its capabilities in turn: three runs of each
 
@@ -91,7 +93,7 @@ def front_end_folder(config: Config, code: str) -> tuple[Path, str]:
     return folder, f"{PACKAGE}{folder.name.replace('-', '_')}_{content_hash(folder)[:12]}"
 
 
-def check(change: Change, tree: Tree, *, keeps_results: bool) -> None:
+def check(change: Change, tree: Tree, kind: Kind) -> None:
     """Raise where a change cannot be left: outside the checkout, not committed, or with a branch of that name."""
     from isthmus.governance.thin.change import tree as trees
 
@@ -99,17 +101,14 @@ def check(change: Change, tree: Tree, *, keeps_results: bool) -> None:
     if outside is not None:
         raise errors.Conflict(f"{outside} is not in {tree.top}", remedy="run this in a checkout that has that code")
     trees.check_committed(tree, *change.folders)
-    trees.check_branch(tree, _branch(change, keeps_results))
+    trees.check_branch(tree, f"{kind}/{change.name}")
 
 
-def _branch(change: Change, keeps_results: bool) -> str:
-    return f"{'lift' if keeps_results else 'seam'}/{change.name}"
+def leave(change: Change, tree: Tree, runs: Runs, kind: Kind) -> None:
+    """Write a change into a copy, prove it, and leave it on a branch or as a patch. Raises NotProved.
 
-
-def leave(change: Change, tree: Tree, runs: Runs, *, keeps_results: bool) -> None:
-    """Write a change into a copy, prove it, and leave it on a branch and as a patch. Raises NotProved.
-
-    keeps_results: nobody's result may change by all of it; else by the platform's part, and the front end's is shown.
+    Nobody's result may change by a lift or a sink; of a seam by the platform's part, and what the front end's part
+    changes is shown.
     """
     from isthmus.governance.thin.change import proof
 
@@ -118,7 +117,7 @@ def leave(change: Change, tree: Tree, runs: Runs, *, keeps_results: bool) -> Non
     old = runs.run("as it is")
     parts: list[tuple[str, Mapping[Path, str]]] = [(change.title, change.platform)]
     parts += [(f"Answer {change.name}", change.front_end)]
-    if keeps_results:
+    if kind != "seam":
         parts = [(change.title, {**change.platform, **change.front_end})]
     found: Proof | None = None
     for number, (title, written) in enumerate(parts):
@@ -130,8 +129,8 @@ def leave(change: Change, tree: Tree, runs: Runs, *, keeps_results: bool) -> Non
         if number == 0 and not found.is_equal:
             raise NotProved(f"{change.name} is not left: results change", remedy="look at the calls above")
         body = "\n".join(found.lines())
-        tree.commit(f"{title}\n\n{_why(change, number, keeps_results)}\n\n{body}\n")
-    _keep(_branch(change, keeps_results), tree, len(parts), runs.config.root)
+        tree.commit(f"{title}\n\n{_why(kind, number)}\n\n{body}\n")
+    _keep(f"{kind}/{change.name}", tree, len(parts), runs.config.root)
 
 
 def import_roots(files: Iterable[Path]) -> list[Path]:
@@ -159,9 +158,11 @@ def _write(tree: Tree, files: Mapping[Path, str], config: Config) -> None:
         subprocess.run(lock, cwd=tree.here(config.root), env=environment, check=False, capture_output=True)
 
 
-def _why(change: Change, number: int, keeps_results: bool) -> str:
-    if keeps_results:
+def _why(kind: Kind, number: int) -> str:
+    if kind == "lift":
         return "What one front end alone used is its answer now. Recorded calls, run by both:"
+    if kind == "sink":
+        return "Several front ends answered this alike. Recorded calls, run by both:"
     return "Nobody's result changes. Recorded calls, run by both:" if number == 0 else "Recorded calls, run by both:"
 
 

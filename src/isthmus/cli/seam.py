@@ -58,6 +58,6 @@ def _seam(running: Running, folder: Path, code: str, answer: object, calls: int)
     packs = {pack.name: pack for pack in running.packs}
     change = seam(answer, code, folder, packs, running.config.root)
     with trees.copied(running.config.root) as tree, tempfile.TemporaryDirectory() as made:
-        changing.check(change, tree, keeps_results=False)
+        changing.check(change, tree, "seam")
         runs = changing.Runs(running.config, running.database.url, calls, Path(made))
-        changing.leave(change, tree, runs, keeps_results=False)
+        changing.leave(change, tree, runs, "seam")

@@ -19,10 +19,13 @@ from .opening import on, standing
 from .screen import out, problems, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from isthmus.app.platform import Running
     from isthmus.governance.thin.alike import Found
     from isthmus.governance.thin.findings import Finding
     from isthmus.governance.thin.report import Report
+    from isthmus.kernel.host import Answer
 
 SHOWN = 5  # findings that end in the same step; --json has all
 
@@ -71,28 +74,56 @@ def _add_lift(app: typer.Typer) -> None:
 def _add_sink(app: typer.Typer) -> None:
     @app.command()
     def sink(
-        calls: Annotated[
-            int, typer.Option(min=1, help="Recorded calls of each front end whose questions are asked.")
-        ] = (2_000),
+        point: Annotated[str, typer.Argument(help="Question whose like answers become a product.")] = "",
+        named: Annotated[str, typer.Option("--as", metavar="NAME", help="Name of the product.")] = "",
+        calls: Annotated[int, typer.Option(min=1, help="Recorded calls of each front end that are looked at.")] = (
+            2_000
+        ),
         json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
     ) -> None:
-        """Find answers of several front ends that do the same: each is asked what the others were asked."""
+        """Find answers of several front ends that do the same: each is asked what the others were asked.
 
-        async def look(running: Running) -> Found:
-            from isthmus.app.platform import written
-            from isthmus.governance.thin import alike
-
-            return await alike.look(running.database, written(running.config), calls)
-
-        found = on(standing, look)
+        With a question and a name, make them a product, prove that no result changes, and leave a branch.
+        """
+        if point:
+            changing.check_extra()
+        found = on(standing, lambda running: _sunk(running, point, named, calls))
         if json:
             out.print(encode(found).decode(), soft_wrap=True)
             return
         from isthmus.governance.thin.alike import lines
 
-        said = list(lines(found))
-        for line in said or ["no two front ends answer the same question alike"]:
+        for line in [] if point else list(lines(found)) or ["no two front ends answer a question alike"]:
             out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+async def _sunk(running: Running, point: str, named: str, calls: int) -> Found:
+    from isthmus.app.platform import written
+    from isthmus.governance.thin import alike
+
+    release = written(running.config)
+    found = await alike.look(running.database, release, calls)
+    if not point:
+        return found
+    group = next((one for one in found.alike if one.point == point), None)
+    if group is None:
+        raise errors.NotFound(f"no answers to {point!r} are proved to do the same", remedy="see `isthmus thin sink`")
+    owned = alike.own_answers(release)
+    await asyncio.to_thread(_sink, running, [owned[label].answer for label in group.answers], named or point, calls)
+    return found
+
+
+def _sink(running: Running, answers: Sequence[Answer], named: str, calls: int) -> None:
+    from isthmus.governance.thin.change import sink as sinking
+    from isthmus.governance.thin.change import tree as trees
+
+    codes = {one.owner.partition(".")[0] for one in answers}
+    folders = {code: changing.front_end_folder(running.config, code)[0] for code in codes}
+    change = sinking.sink(answers, folders, running.config.root, named.rpartition(".")[2])
+    with trees.copied(running.config.root) as tree, tempfile.TemporaryDirectory() as made:
+        runs = changing.Runs(running.config, running.database.url, min(calls, changing.CALLS), Path(made))
+        changing.check(change, tree, "sink")
+        changing.leave(change, tree, runs, "sink")
 
 
 async def _lifted(running: Running, finding: str, named: str, calls: int) -> None:
@@ -124,8 +155,8 @@ def _lift(running: Running, finding: Finding, named: str, calls: int) -> None:
         runs.run("looking", place=branch.place)
         seen = runs.seen("looking")
         change = lifting.lift(branch, seen, finding.front_end, folder, pack, running.config.root, named)
-        changing.check(change, tree, keeps_results=True)
-        changing.leave(change, tree, runs, keeps_results=True)
+        changing.check(change, tree, "lift")
+        changing.leave(change, tree, runs, "lift")
 
 
 async def _measured(running: Running, calls: int) -> Report:

@@ -160,7 +160,8 @@ def _answered(branch: Branch, source: Source, folder: Path, question: Question, 
         inner = f"if {_text(branch.condition)}:\n{_indented(inner)}"
     doc = branch.comment or f"Change the {branch.value.replace('_', ' ')} as the platform did for this front end alone."
     name = _answer_name(branch)
-    _import_names(branch, source, own)
+    used = set(_names([one for one in (branch.condition, *branch.body) if one is not None])) - set(branch.reads)
+    parts.bring(used, source, own)
     returned = "" if inner.startswith("return ") else f"return {branch.value}\n"
     own.append(
         f"@{own.need('isthmus.kernel', 'answers')}({asked})\n"
@@ -177,40 +178,6 @@ def _returning(branch: Branch) -> str:
     if len(branch.body) == 1 and isinstance(line, cst.SimpleStatementLine) and isinstance(line.body[0], cst.Assign):
         return f"return {_text(line.body[0].value)}\n"
     return "".join(_text(one) for one in branch.body)
-
-
-def _import_names(branch: Branch, source: Source, own: Source) -> None:
-    """Bring along what the branch names of its module: imports as they stand there, and small constants."""
-    used = set(_names([one for one in (branch.condition, *branch.body) if one is not None])) - set(branch.reads)
-    for statement in source.tree.body:
-        if not isinstance(statement, cst.SimpleStatementLine):
-            continue
-        for one in statement.body:
-            if isinstance(one, cst.Assign) and m.matches(one.targets[0].target, m.Name()):
-                if cast(cst.Name, one.targets[0].target).value in used:
-                    place = next(at for at, line in enumerate(own.tree.body) if not _is_import(line, at))
-                    body = list(own.tree.body)
-                    own.tree = own.tree.with_changes(body=[*body[:place], statement, *body[place:]])
-                    _forget(source, statement, cast(cst.Name, one.targets[0].target).value)
-            elif isinstance(one, cst.ImportFrom) and not isinstance(one.names, cst.ImportStar):
-                for name in one.names:
-                    alias = str(name.asname.name.value if name.asname else name.name.value)  # pyright: ignore
-                    if alias in used:
-                        module = source._absolute(one)
-                        plain = str(name.name.value)
-                        own._imports.append((module, plain, alias if alias != plain else None))
-    functions = {one.name.value for one in source.tree.body if isinstance(one, cst.FunctionDef)} & used
-    if functions:
-        raise ByHand(
-            f"the branch calls {', '.join(sorted(functions))} of {source.name}",
-            remedy="a front end sees the api of a pack only: lift it by hand",
-        )
-
-
-def _forget(source: Source, statement: cst.BaseStatement, name: str) -> None:
-    """Take a constant out of a module that names it no more."""
-    if len(m.findall(source.tree, m.Name(name))) == 1:
-        source.tree = cast(cst.Module, source.tree.deep_remove(statement))
 
 
 def _own_test(examples: tuple[Example, ...], folder: Path, question: Question, answer: str) -> dict[Path, str]:
@@ -285,12 +252,6 @@ def _comment(node: cst.If) -> str:
     comment = trailing or (above[-1] if above else None)
     text = comment.value.lstrip("# ").strip() if comment else ""
     return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
-
-
-def _is_import(line: cst.CSTNode, at: int) -> bool:
-    if not isinstance(line, cst.SimpleStatementLine):
-        return False
-    return isinstance(line.body[0], cst.Import | cst.ImportFrom) or (at == 0 and isinstance(line.body[0], cst.Expr))
 
 
 def _body(branch: Branch) -> str:

@@ -19,6 +19,7 @@ from isthmus.kernel.host import Answer
 from isthmus.runtime.deploy.loading import MANIFEST
 
 from .code import ByHand, Question, Source, add_point
+from .words import Ref
 
 BUDGETS = "thinness.json"
 LINE = "120"  # characters, where a checkout says nothing: what `isthmus new` makes has such lines
@@ -150,6 +151,79 @@ def unasked(package: str) -> list[Answer]:
     modules = [one for name, one in sys.modules.items() if name == package or name.startswith(f"{package}.")]
     found = [one for module in modules for one in vars(module).values() if isinstance(one, Answer) and one.at]
     return list(dict.fromkeys(found))
+
+
+def bring(used: set[str], source: Source, own: Source) -> None:
+    """Bring along what code names of its module: imports as they stand there, and constants. Raises ByHand."""
+    functions = {one.name.value for one in source.tree.body if isinstance(one, cst.FunctionDef | cst.ClassDef)} & used
+    if functions:
+        raise ByHand(
+            f"it calls {', '.join(sorted(functions))} of {source.name}",
+            remedy="what is taken apart has to stand for itself: do it by hand",
+        )
+    for statement in list(source.tree.body):
+        if not isinstance(statement, cst.SimpleStatementLine):
+            continue
+        for one in statement.body:
+            if isinstance(one, cst.ImportFrom) and not isinstance(one.names, cst.ImportStar):
+                for name in one.names:
+                    alias = str(name.asname.name.value if name.asname else name.name.value)  # pyright: ignore
+                    plain = str(name.name.value)
+                    if alias in used:
+                        own._imports.append((source._absolute(one), plain, alias if alias != plain else None))
+            elif isinstance(one, cst.Assign) and (name := _constant(one)) in used:
+                _bring_constant(statement, name, source, own)
+
+
+def _constant(line: cst.Assign) -> str:
+    target = line.targets[0].target
+    return target.value if isinstance(target, cst.Name) else ""
+
+
+def _bring_constant(statement: cst.SimpleStatementLine, name: str, source: Source, own: Source) -> None:
+    """Copy a constant, and take it out of a module that names it no more."""
+    place = next((at for at, line in enumerate(own.tree.body) if not _is_import(line, at)), len(own.tree.body))
+    body = list(own.tree.body)
+    own.tree = own.tree.with_changes(body=[*body[:place], statement, *body[place:]])
+    if len(m.findall(source.tree, m.Name(name))) == 1:
+        source.tree = cast(cst.Module, source.tree.deep_remove(statement))
+
+
+def _is_import(line: cst.CSTNode, at: int) -> bool:
+    if not isinstance(line, cst.SimpleStatementLine):
+        return False
+    return isinstance(line.body[0], cst.Import | cst.ImportFrom) or (at == 0 and isinstance(line.body[0], cst.Expr))
+
+
+def unlisted(folder: Path, answer: str, product: Ref) -> Source:
+    """Return the manifest of a front end that has an answer no more, and switches a product on. Raises ByHand."""
+    manifest = front_end_source(folder, MANIFEST)
+    named = m.findall(manifest.tree, m.Attribute(attr=m.Name(answer)))
+    call = next((cast(cst.Call, one) for one in m.findall(manifest.tree, m.Call(func=m.Name("FrontEnd")))), None)
+    held = next((one for one in call.args if one.keyword and one.keyword.value == "answers"), None) if call else None
+    if call is None or held is None or len(named) != 1 or not isinstance(held.value, cst.Tuple):
+        raise ByHand(f"{manifest.path} names {answer} {len(named)} times", remedy="put the product in by hand")
+    elements = [one for one in held.value.elements if one.value is not named[0]]
+    manifest.replace(held.value, held.value.with_changes(elements=_closed(elements)))
+    call = cast(cst.Call, m.findall(manifest.tree, m.Call(func=m.Name("FrontEnd")))[0])
+    item = cst.Element(cst.parse_expression(manifest.reach(product)))
+    switched = next((one for one in call.args if one.keyword and one.keyword.value == "products"), None)
+    if switched is None:
+        argument = cst.Arg(cst.Tuple(_closed([item])), cst.Name("products"))
+        manifest.replace(call, call.with_changes(args=[*call.args, argument]))
+    else:
+        known = list(cast(cst.Tuple, switched.value).elements)
+        manifest.replace(switched.value, switched.value.with_changes(elements=_closed([*known, item])))
+    return manifest
+
+
+def _closed(elements: Sequence[Any]) -> list[Any]:
+    """Return the elements of a tuple with a comma between them, and behind the only one."""
+    gap = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+    return [one.with_changes(comma=gap) for one in elements[:-1]] + [
+        one.with_changes(comma=cst.Comma() if len(elements) == 1 else cst.MaybeSentinel.DEFAULT)
+        for one in elements[-1:]
+    ]
 
 
 class NothingUnasked(errors.NotFound):
