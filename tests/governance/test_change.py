@@ -423,7 +423,8 @@ def test_what_two_answer_alike_becomes_a_product_that_both_switch_on(company: Co
     change = sink(found, {"north": company.north, "south": south}, company.root, "capitals")
     (product,) = change.platform.values()
     assert product.endswith(
-        '@answers(till.greet)\ndef loudly(name: str) -> str:\n    """Greet in capitals."""\n    return name.upper() + SIGN\n'
+        '@answers(till.greet)\ndef loudly(name: str) -> str:\n    """Greet in capitals."""\n'
+        "    return name.upper() + SIGN\n"
         '\n\nCAPITALS = Product(\n    name="capitals",\n    doc="Greet in capitals.",\n    owner="till team",\n'
         "    answers=(loudly,),\n)\n"
     )
