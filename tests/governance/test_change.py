@@ -420,6 +420,8 @@ def test_what_two_answer_alike_becomes_a_product_that_both_switch_on(company: Co
         (folder / "front_end.py").write_text(answered)
         (answer,) = load_front_end(folder).answers
         found.append(answer.owned_by(code, 0))
+        test = f"from front_ends.{code} import answers\n\n\ndef test_it():\n    assert answers.{name}('a') == 'A!'\n"
+        (folder / "test_answers.py").write_text(test)
     change = sink(found, {"north": company.north, "south": south}, company.root, "capitals")
     (product,) = change.platform.values()
     assert product.endswith(
@@ -433,4 +435,7 @@ def test_what_two_answer_alike_becomes_a_product_that_both_switch_on(company: Co
         text = change.front_end[folder / "front_end.py"]
         assert "products=(CAPITALS,)" in text.replace(" ", "")
         assert f"from {company.name}.products.capitals import CAPITALS" in text
+        assert "answers=" not in text
         assert "greet" not in change.front_end[folder / "answers.py"]
+        assert "SIGN" not in change.front_end[folder / "answers.py"]
+        assert "    assert loudly('a') == 'A!'" in change.front_end[folder / "test_answers.py"]

@@ -161,6 +161,7 @@ def bring(used: set[str], source: Source, own: Source) -> None:
             f"it calls {', '.join(sorted(functions))} of {source.name}",
             remedy="what is taken apart has to stand for itself: do it by hand",
         )
+    used = with_constants(used, source)
     for statement in list(source.tree.body):
         if not isinstance(statement, cst.SimpleStatementLine):
             continue
@@ -175,6 +176,25 @@ def bring(used: set[str], source: Source, own: Source) -> None:
                 _bring_constant(statement, name, source, own)
 
 
+def with_constants(used: set[str], source: Source) -> set[str]:
+    """Return names together with those that the constants among them are made of."""
+    lines = [one for line in source.tree.body if isinstance(line, cst.SimpleStatementLine) for one in line.body]
+    made = {_constant(one): one.value for one in lines if isinstance(one, cst.Assign)}
+    for name in [one for one in made if one in used]:
+        inner = {cast(cst.Name, one).value for one in m.findall(made[name], m.Name())}
+        used = used | (with_constants(inner, source) if not inner <= used else set())
+    return used
+
+
+def forget(used: set[str], source: Source) -> None:
+    """Take the constants among these names out of a module that names them no more."""
+    for line in list(source.tree.body):
+        for one in line.body if isinstance(line, cst.SimpleStatementLine) else ():
+            name = _constant(one) if isinstance(one, cst.Assign) else ""
+            if name in used and len(m.findall(source.tree, m.Name(name))) == 1:
+                source.tree = cast(cst.Module, source.tree.deep_remove(line))
+
+
 def _constant(line: cst.Assign) -> str:
     target = line.targets[0].target
     return target.value if isinstance(target, cst.Name) else ""
@@ -185,8 +205,7 @@ def _bring_constant(statement: cst.SimpleStatementLine, name: str, source: Sourc
     place = next((at for at, line in enumerate(own.tree.body) if not _is_import(line, at)), len(own.tree.body))
     body = list(own.tree.body)
     own.tree = own.tree.with_changes(body=[*body[:place], statement, *body[place:]])
-    if len(m.findall(source.tree, m.Name(name))) == 1:
-        source.tree = cast(cst.Module, source.tree.deep_remove(statement))
+    forget({name}, source)
 
 
 def _is_import(line: cst.CSTNode, at: int) -> bool:
@@ -204,7 +223,10 @@ def unlisted(folder: Path, answer: str, product: Ref) -> Source:
     if call is None or held is None or len(named) != 1 or not isinstance(held.value, cst.Tuple):
         raise ByHand(f"{manifest.path} names {answer} {len(named)} times", remedy="put the product in by hand")
     elements = [one for one in held.value.elements if one.value is not named[0]]
-    manifest.replace(held.value, held.value.with_changes(elements=_closed(elements)))
+    if elements:
+        manifest.replace(held.value, held.value.with_changes(elements=_closed(elements)))
+    else:
+        manifest.replace(call, call.with_changes(args=[one for one in call.args if one is not held]))
     call = cast(cst.Call, m.findall(manifest.tree, m.Call(func=m.Name("FrontEnd")))[0])
     item = cst.Element(cst.parse_expression(manifest.reach(product)))
     switched = next((one for one in call.args if one.keyword and one.keyword.value == "products"), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 import libcst as cst
 from libcst import matchers as m
@@ -17,6 +17,8 @@ from . import parts
 from .code import ByHand, Source
 from .seam import Change
 from .words import Ref
+
+FUTURE: Final = "from __future__ import annotations"
 
 
 def sink(answers: Sequence[Answer], folders: Mapping[str, Path], root: Path, name: str) -> Change:
@@ -33,19 +35,23 @@ def sink(answers: Sequence[Answer], folders: Mapping[str, Path], root: Path, nam
     if path.exists():
         raise errors.Conflict(f"there is {path} already", remedy="choose another name")
     package = ".".join(home.relative_to(_import_root(home)).parts)
-    product = Source(path, f"{package}.{module}", f'"""{_title(name)}: what several front ends answered alike."""\n')
+    product = Source(
+        path, f"{package}.{module}", f'"""{_title(name)}: what several front ends answered alike."""\n\n{FUTURE}\n'
+    )
     written: dict[Path, str] = {}
     for one in answers:
         own, function = _source(one, folders[one.owner.partition(".")[0]])
         own.tree = cast(cst.Module, own.tree.deep_remove(function))
+        used = {cast(cst.Name, name).value for name in m.findall(function, m.Name())} - {one.name}
         if one is first:
-            used = {cast(cst.Name, name).value for name in m.findall(function, m.Name())}
             product.append(own.tree.code_for_node(function.with_changes(leading_lines=[])))
-            parts.bring(used - {first.name}, own, product)
+            parts.bring(used, own, product)
+        parts.forget(used, own)
         switched = Ref(module=product.name, name=module.upper())
         manifest = parts.unlisted(own.path.parent, one.name, switched)
         written |= {own.path: own.text(), manifest.path: manifest.text()}
-    doc = (inspect.getdoc(first.function) or _title(name)).splitlines()[0]
+        written |= _tests(own.path.parent, own.path.stem, one.name, Ref(module=product.name, name=first.name))
+    doc = (inspect.getdoc(inspect.unwrap(first.function)) or _title(name)).splitlines()[0]
     product.append(
         f"{module.upper()} = {product.need('isthmus.kernel', 'Product')}(\n"
         f'    name="{name}",\n    doc="{doc}",\n    owner="{first.point.pack} team",\n    answers=({first.name},),\n)\n'
@@ -59,8 +65,21 @@ def sink(answers: Sequence[Answer], folders: Mapping[str, Path], root: Path, nam
     )
 
 
+def _tests(folder: Path, module: str, name: str, shared: Ref) -> dict[Path, str]:
+    """Return a front end's tests of an answer as tests of the product's."""
+    found: dict[Path, str] = {}
+    for path in sorted(folder.glob("test_*.py")):
+        test = parts.front_end_source(folder, path.name)
+        named = m.findall(test.tree, m.Attribute(m.Name(module), m.Name(name)))
+        for one in named:
+            test.replace(one, cst.parse_expression(test.reach(shared)))
+        if named:
+            found[path] = test.text()
+    return found
+
+
 def _source(answer: Answer, folder: Path) -> tuple[Source, cst.FunctionDef]:
-    path = Path(inspect.getsourcefile(answer.function) or "")
+    path = Path(inspect.getsourcefile(inspect.unwrap(answer.function)) or "")
     own = parts.front_end_source(folder, path.name)
     function = own.function(answer.name)
     if function is None:
