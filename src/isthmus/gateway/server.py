@@ -11,7 +11,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from isthmus.runtime.isolation.sandbox import hide_this_process
 
-from .supervisor import Supervisor
+from .supervisor import EndingServer, Supervisor
 from .transport import WholeAnswers
 
 KEEP_ALIVE_S: Final = 30  # longer than a load balancer's default between two requests of one client is
@@ -48,7 +48,7 @@ def run(factory: str, *, host: str, port: int, workers: int = 1, log_level: str 
         supervisor.run()
         has_failed = supervisor.has_failed
     else:
-        server = uvicorn.Server(config)
+        server = EndingServer(config)
         with suppress(KeyboardInterrupt):
             server.run()
         has_failed = not server.started
