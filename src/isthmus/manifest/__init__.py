@@ -244,8 +244,23 @@ class Headlines:
     metrics: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growing:
+    """Metrics of the pack that growth is read from, week by week, for each front end.
+
+    metrics: of what happens in a week, as sales. totals: of what only adds up, as members. chain: who does it, how
+    often, what it comes to: the last one's change is divided between them, as sales between buyers, orders a buyer and
+    sales an order.
+    """
+
+    metrics: tuple[str, ...] = ()
+    totals: tuple[str, ...] = ()
+    chain: tuple[str, ...] = ()
+
+
 KINDS = (
-    Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Commands, Page, Search, Headlines, Files, Rehearsal,
+    Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Commands, Page, Search, Headlines, Growing, Files,
+    Rehearsal,
 )  # fmt: skip
 
 
@@ -285,10 +300,13 @@ def job_problems(owner: Pack | FrontEnd) -> Iterator[str]:
 
 
 def headline_problems(pack: Pack) -> Iterator[str]:
-    """Say which headlines of a pack are no metrics of its own."""
+    """Say which metrics that a pack points out are none of its own."""
     own = {getattr(metric, "name", "") for metric in pack.metrics}
-    for name in (name for one in brought([pack], Headlines) for name in one.metrics if name not in own):
-        yield f"headline {name!r} of {pack.name!r} is none of its metrics{errors.near(name, own)}; correct it"
+    named = [("headline", name) for one in brought([pack], Headlines) for name in one.metrics]
+    named += [("growing", name) for one in brought([pack], Growing) for name in (*one.metrics, *one.totals, *one.chain)]
+    for kind, name in named:
+        if name not in own:
+            yield f"{kind} {name!r} of {pack.name!r} is none of its metrics{errors.near(name, own)}; correct it"
 
 
 def _needed(ask: type[msgspec.Struct]) -> Iterator[str]:
