@@ -139,6 +139,11 @@ def _show(report: dict[str, Any], screen: Console) -> None:
     screen.print(table)
     for lent in report["lent"]:
         screen.print(f"{lent['seller']} sold {lent['units']:,} units from the stock of {lent['owner']}")
+    for code, found in report["front_ends"].items():
+        books = found["books"]
+        if books:
+            balance = money(int(books["balance"]), report["currency"])
+            screen.print(f"the trial balance of {code} is {balance} over {books['entries']:,} entries")
     screen.print(f"loaded in {report['seconds']['load']} s, sold in {report['seconds']['sell']} s")
     if not report["equal"]:
         screen.print("[red]The totals differ from the source; `--json` shows both sides.")

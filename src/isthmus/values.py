@@ -15,7 +15,7 @@ from uuid import UUID
 from msgspec.structs import force_setattr
 
 from isthmus import places
-from isthmus.kernel import Dimension, Meta, Value, decode, encode, errors
+from isthmus.kernel import Context, Dimension, Meta, Value, decode, encode, errors
 from isthmus.kernel.host import check, fit
 from isthmus.markings import Pii
 
@@ -242,6 +242,22 @@ def read_attributes(type_: type[V], attributes: Mapping[str, Any]) -> V:
     """
     known = {name: value for name, value in attributes.items() if name in type_.__struct_fields__}
     return fit(known, type_, "$.attributes")
+
+
+def checked_attributes(lines: tuple[V, ...], field: str, entity: str, ctx: Context) -> tuple[V, ...]:
+    """Return lines whose field has an entity's attributes as the front end declares them; what is empty stays so.
+
+    Raises BadAsk with the path where they do not fit. Lines that share one object share its check.
+    """
+    made: dict[int, dict[str, Any]] = {}
+    for at, line in enumerate(lines):
+        said = getattr(line, field)
+        if said and id(said) not in made:
+            made[id(said)] = ctx.attributes(entity, said, f"$.lines[{at}].{field}")
+    if not made:
+        return lines
+    given = ((line, getattr(line, field)) for line in lines)
+    return tuple(line.replace(**{field: made[id(said)]}) if said else line for line, said in given)
 
 
 class Applied(Value):

@@ -130,11 +130,6 @@ def paths(folder: Path, left_out: str, database: Database) -> set[str]:
 
 
 async def test_a_pack_that_is_left_out_takes_its_pages_along(tmp_path: Path, database: Database) -> None:
-    assert paths(tmp_path, "[]", database) == {"orders", "members", "stock", "lent-stock", "audit", "policies"}
-    assert paths(tmp_path, '["member", "checkout", "after-sale", "messages"]', database) == {
-        "orders",
-        "stock",
-        "lent-stock",
-        "audit",
-        "policies",
-    }
+    every = paths(tmp_path, "[]", database)
+    assert every >= {"orders", "members", "stock", "lent-stock", "audit", "policies", "accounts", "trial-balance"}
+    assert paths(tmp_path, '["member", "checkout", "after-sale", "messages"]', database) == every - {"members"}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
@@ -11,13 +14,18 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from isthmus.flows.checkout import api as checkout
 from isthmus.gateway import openapi
-from isthmus.kernel import Caller, FrontEnd, Meta, Platform, Value, errors
+from isthmus.kernel import PASS, Caller, Capability, FrontEnd, Meta, Pass, Platform, Value, answers, encode, errors
+from isthmus.markings import Pii
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
+from isthmus.packs.pricing import api as pricing
+from isthmus.packs.promotion import api as promotion
+from isthmus.runtime.replay import recorded
+from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.store import Database
-from isthmus.values import read_attributes
+from isthmus.values import Buyer, money, read_attributes
 from tests import shipped
 
 from .conftest import LONG_AGO, NORTH, Shop, stocked
@@ -235,3 +243,126 @@ def test_what_takes_no_attributes_and_what_json_cannot_carry_are_refused_togethe
     assert "'payment.payment' attributes, which takes none" in told
     assert "by Odd, which JSON cannot carry" in told
     assert "which is no Value" in told
+
+
+@answers(pricing.adjust_unit_price)
+def engraving_costs(lines: Sequence[pricing.ListedLine], buyer: Buyer) -> list[pricing.UnitPrice | Pass]:
+    """Take 0.10 for each letter, but from nobody who only looks at a list of goods."""
+    letters = [len(read_attributes(Engraving, line.line_attributes).text.strip("-")) for line in lines]
+    return [
+        pricing.UnitPrice(amount=line.amount + money(10 * count, "EUR"), by="south", reason="engraving")
+        if count
+        else PASS
+        for line, count in zip(lines, letters, strict=True)
+    ]
+
+
+@answers(promotion.extra_benefits)
+def boxes_are_thanked_for(
+    lines: Sequence[promotion.PromotionLine], buyer: Buyer, now: datetime
+) -> tuple[promotion.ExtraBenefit, ...]:
+    """Take 1.00 off the first engraved line of an order that goes in a box."""
+    engraved = [at for at, line in enumerate(lines) if line.line_attributes]
+    if not engraved or read_attributes(Gift, lines[0].order_attributes).wrap != "box":
+        return ()
+    share = promotion.ExtraShare(line=engraved[0], amount=money(100, "EUR"))
+    return (promotion.ExtraBenefit(code="boxed", title="Boxed", reason="in a box", shares=(share,)),)
+
+
+@pytest.fixture
+def pricing_shop(shop: Shop) -> Shop:
+    """Give the shop with rules of south's that go by its attributes."""
+    south = replace(SOUTH, answers=(engraving_costs, boxes_are_thanked_for))
+    shop.platform.release = shipped.build([NORTH, south])
+    return shop
+
+
+async def test_prices_and_promotions_go_by_what_is_said_of_a_line_and_its_order(pricing_shop: Shop) -> None:
+    call, south = pricing_shop.platform.call, pricing_shop.south
+    ask = bought({"wrap": "box"}, text="Ada")
+    shown = await call(checkout.preview_order, preview(ask), south)
+    assert [(line.amount.minor, line.discount.minor) for line in shown.bill.lines] == [(1030, 100), (400, 0)]
+    assert shown.bill.lines[0].applied[0].reason == "engraving"
+    sold = await placed(pricing_shop, ask, south)
+    assert (sold.total, sold.lines[0].discount) == (shown.bill.total, money(100, "EUR"))
+    plain = await call(checkout.preview_order, preview(bought({})), south)
+    assert plain.bill.total == money(1400, "EUR")
+
+
+async def test_a_basket_is_priced_by_what_was_said_when_it_was_filled(pricing_shop: Shop) -> None:
+    call, south = pricing_shop.platform.call, pricing_shop.south
+    basket = await call(order.open_basket, order.OpenBasket(currency="EUR"), south)
+    line = order.SetLine(sku="tea", quantity=2, attributes={"text": "Eve"})
+    await call(order.set_lines, order.SetLines(basket_id=basket.basket_id, lines=(line,)), south)
+    shown = await call(checkout.preview_order, checkout.PreviewOrder(currency="EUR", basket_id=basket.basket_id), south)
+    assert shown.bill.total == money(2060, "EUR")
+
+
+@pytest.mark.parametrize(
+    ("capability", "ask", "path"),
+    [
+        (
+            pricing.quote,
+            {"currency": "EUR", "lines": [{"sku": "tea", "quantity": 1, "attributes": {"txt": "A"}}]},
+            "$.lines[0].attributes.txt",
+        ),
+        (
+            pricing.quote,
+            {"currency": "EUR", "lines": [{"sku": "tea", "quantity": 1}], "attributes": {"wrap": "gold"}},
+            "$.attributes.wrap",
+        ),
+        (
+            promotion.evaluate,
+            {
+                "lines": [
+                    {
+                        "sku": "tea",
+                        "quantity": 1,
+                        "amount": {"currency": "EUR", "minor": 1},
+                        "line_attributes": {"text": ""},
+                    }
+                ]
+            },
+            "$.lines[0].line_attributes.text",
+        ),
+    ],
+)
+async def test_what_does_not_fit_is_refused_before_rules_see_it(
+    pricing_shop: Shop, capability: Capability[Any, Any], ask: dict[str, object], path: str
+) -> None:
+    with pytest.raises(errors.BadAsk) as refused:
+        await pricing_shop.platform.call_wire(capability.name, encode(ask), pricing_shop.south)
+    assert refused.value.path == path
+
+
+async def test_a_list_of_goods_is_priced_where_nothing_is_said_of_a_line(pricing_shop: Shop) -> None:
+    ask = pricing.QuoteLines(currency="EUR", lines=(pricing.QuoteLine(sku="tea", quantity=1),), is_partial=True)
+    quote = await pricing_shop.platform.call(pricing.quote, ask, pricing_shop.south)
+    assert quote.lines[0].amount == money(1000, "EUR")
+
+
+class Dedication(Value):
+    """What is engraved, and for whom."""
+
+    to: Annotated[str, Pii("name"), Meta(max_length=40)] = ""
+    font: Literal["plain", "script"] = "plain"
+
+
+async def test_a_recording_of_what_rules_were_given_has_personal_attributes_masked(shop: Shop) -> None:
+    said = {"order.line": Dedication, "order.order": Dedication}
+    release = shipped.build([NORTH, replace(SOUTH, attributes=said, answers=(boxes_are_thanked_for,))])
+    recorder = Recorder(
+        shop.database, release.points, Recording(share=1.0), own=lambda code: release.line(code).front_end.attributes
+    )
+    platform = Platform(release, shop.database, resources=shop.platform.resources, recorder=recorder)
+    lines = (checkout.BuyLine(sku="tea", quantity=1, attributes={"to": "Lovelace", "font": "script"}),)
+    ask = checkout.PreviewOrder(currency="EUR", lines=lines, attributes={"to": "Byron"})
+    await platform.call(checkout.preview_order, ask, shop.south)
+    await recorder.flush()
+    call = await anext(recorded.recent(shop.database, "south", limit=1))
+    text = encode(call).decode()
+    assert [name for name in ("Lovelace", "Byron") if name in text] == []
+    asked = {one.point: bytes(one.arguments).decode() for one in call.asked}
+    for point in ("pricing.adjust-unit-price", "promotion.extra-benefits"):
+        assert '"line_attributes":{"to":"***","font":"script"}' in asked[point]
+        assert '"order_attributes":{"to":"***","font":"plain"}' in asked[point]

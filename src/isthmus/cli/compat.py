@@ -28,6 +28,9 @@ def add_to(main: typer.Typer) -> None:
         lock: Annotated[
             bool, typer.Option(help=f"Write them as they are now into {CONTRACTS}/, a file a pack.")
         ] = False,
+        can_remove: Annotated[
+            str, typer.Option(metavar="FIELD", help="Say who reads a field, such as PACK.CAPABILITY:$.lines[*].sku.")
+        ] = "",
     ) -> None:
         """Compare contracts with those locked or served; name each breaking change, its rule, and whom it breaks.
 
@@ -36,7 +39,7 @@ def add_to(main: typer.Typer) -> None:
         """
         from isthmus.app.config import load_config
         from isthmus.app.platform import written
-        from isthmus.governance import contracts
+        from isthmus.governance import contracts, reads
         from isthmus.governance.compat import compare, undeclared
         from isthmus.governance.consumers import last_consumers, users_of
         from isthmus.governance.thin import budget
@@ -49,14 +52,21 @@ def add_to(main: typer.Typer) -> None:
             out.print(f"wrote {len(contracts.write_folder(now, kept))} files into {kept}")
             budget.write(budgets, budget.read(budgets) if budgets.exists() else {}, budget.sizes(release))
             return
-        if not served and not kept.exists():
+        if not served and not can_remove and not kept.exists():
             stop(f"there is no {kept}; write it with `isthmus compat --lock`, or compare with --served")
         is_counted = served or has_database(config)
-        consumption = on(standing, _consumption) if is_counted else Consumption(users_of(written(config)))
+        consumption = on(standing, _consumption) if is_counted else Consumption(users_of(release))
+        consumers = compat_report.consumers(config, release, now, consumption.calls)
+        if can_remove:
+            wanted = reads.field_of(now, can_remove)
+            found = reads.readers(wanted, consumers)
+            out.print(reads.said(wanted, found, consumption.calls), soft_wrap=True, highlight=False, markup=False)
+            raise typer.Exit(1 if found else 0)
         before = consumption.served if served else contracts.read_folder(kept)
         if before is None:
             stop("nothing was served from this database yet; start it once with `isthmus serve`")
-        changes = compare(before, now, consumption.users, datetime.now(UTC).date())
+        today = datetime.now(UTC).date()
+        changes = compare(before, now, consumption.users, today, lambda one: reads.who(one, consumers))
         compat_report.show(
             out, changes, last_consumers(now, consumption.calls) if consumption.calls else [], consumption
         )

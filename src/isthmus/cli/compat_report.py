@@ -10,9 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from isthmus.app.config import Config
     from isthmus.governance.compat import Change
     from isthmus.governance.consumers import Calls, Consumer, Users
     from isthmus.governance.contracts import Contracts
+    from isthmus.governance.reads import Consumers
+    from isthmus.kernel.host import Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,22 @@ class Consumption:
     calls: Calls | None = None
     served: Contracts | None = None
     stands: tuple[str, ...] = ()
+
+
+def consumers(config: Config, release: Release, now: Contracts, calls: Calls | None) -> Consumers:
+    """Return the code of everybody who may read what a capability answers."""
+    from isthmus.governance import reads
+    from isthmus.governance.thin.observe import files_of
+    from isthmus.runtime.deploy.loading import front_end_folders, load_front_end
+
+    folders = {load_front_end(one).code: one for one in front_end_folders(config.front_ends)}
+    return reads.Consumers(
+        release=release,
+        contracts=now,
+        codes={code: reads.code_of(folder) for code, folder in folders.items()},
+        platform={name: reads.Code(tuple(files_of(pack)), config.root) for name, pack in release.packs.items()},
+        calls=calls,
+    )
 
 
 def show(out: Console, changes: Sequence[Change], consumers: Sequence[Consumer], consumption: Consumption) -> None:

@@ -7,7 +7,7 @@ must be. Fields that come on top of an answer break nobody: a client reads past 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from isthmus.kernel import Value
 
 from .consumers import Kind, Users
 from .contracts import CapabilityContract, Contracts, EventContract, PointContract, Schema, expanded
+from .reads import Field, field_of
 
 Reason = tuple[str, str, str, str]  # rule, path, what was, what is
 
@@ -38,15 +39,29 @@ class Change(Value):
 
 
 def compare(
-    old: Contracts, new: Contracts, users: Users = lambda kind, name: (), today: date = date.min
+    old: Contracts,
+    new: Contracts,
+    users: Users = lambda kind, name: (),
+    today: date = date.min,
+    reads: Callable[[Field], Sequence[str]] | None = None,
 ) -> list[Change]:
     """Return every change, breaking ones first, with the front ends that use what changed.
 
     A break is declared where the version's first number has risen, or where what is gone had been deprecated and
-    either nobody uses it any more or its last day has passed.
+    either nobody uses it any more or its last day has passed. reads: who reads a field of an answer; without it,
+    whoever may call the capability.
     """
+    plain = old
     old, new = expanded(old), expanded(new)
-    found = [*_capabilities(old, new, users, today), *_points(old, new, users), *_events(old, new, users)]
+
+    def announced(name: str, rule: str, path: str) -> tuple[Sequence[str], bool] | None:
+        if reads is None or not rule.startswith("answer-") or "." not in path:
+            return None
+        wanted = field_of(plain, f"{name}:{path}")
+        who = reads(wanted)
+        return who, wanted.sunset is not None and (not who or wanted.sunset < today)
+
+    found = [*_capabilities(old, new, users, today, announced), *_points(old, new, users), *_events(old, new, users)]
     return sorted(found, key=lambda one: (not one.is_breaking, one.kind, one.name, one.rule, one.path))
 
 
@@ -55,7 +70,10 @@ def undeclared(changes: Sequence[Change]) -> list[Change]:
     return [one for one in changes if one.is_breaking and not one.is_declared]
 
 
-def _capabilities(old: Contracts, new: Contracts, users: Users, today: date) -> Iterator[Change]:
+Announced = Callable[[str, str, str], tuple[Sequence[str], bool] | None]  # who reads a field, and whether it may go
+
+
+def _capabilities(old: Contracts, new: Contracts, users: Users, today: date, announced: Announced) -> Iterator[Change]:
     for name, was in old.capabilities.items():
         breaks = tuple(users("capability", name))
         now = new.capabilities.get(name)
@@ -76,6 +94,7 @@ def _capabilities(old: Contracts, new: Contracts, users: Users, today: date) -> 
             continue
         is_declared = was.is_internal or _major(now.version) > _major(was.version)
         for rule, path, before, after in _capability_reasons(was, now):
+            read = announced(name, rule, path)
             yield Change(
                 kind="capability",
                 name=name,
@@ -84,11 +103,19 @@ def _capabilities(old: Contracts, new: Contracts, users: Users, today: date) -> 
                 was=before,
                 now=after,
                 is_breaking=not was.is_internal,
-                is_declared=is_declared,
-                breaks=breaks,
-                remedy=f"offer the new contract beside it as {name}-v{_major(was.version) + 1}, and deprecate this one",
+                is_declared=is_declared or (read is not None and read[1]),
+                breaks=breaks if read is None else tuple(read[0]),
+                remedy=_remedy(name, was.version, read),
             )
     yield from _added("capability", old.capabilities, new.capabilities)
+
+
+def _remedy(name: str, version: str, read: tuple[Sequence[str], bool] | None) -> str:
+    if read is not None and not read[0]:
+        return (
+            "nobody reads it: announce it (`deprecated` and `x-sunset` in its Meta), lock that, and take it away then"
+        )
+    return f"offer the new contract beside it as {name}-v{_major(version) + 1}, and deprecate this one"
 
 
 def _capability_reasons(was: CapabilityContract, now: CapabilityContract) -> Iterator[Reason]:

@@ -96,7 +96,7 @@ def by_pack(contracts: Contracts) -> dict[str, Contracts]:
     """Return the contracts of each pack with the types that it alone refers to; the other types under `shared`."""
     packs = sorted({name.partition(".")[0] for group in _groups(contracts) for name in group})
     parts = {pack: _of_pack(contracts, pack) for pack in packs}
-    referred = {pack: _referred(msgspec.to_builtins(part), contracts.schemas, set()) for pack, part in parts.items()}
+    referred = {pack: types_of(msgspec.to_builtins(part), contracts.schemas) for pack, part in parts.items()}
     owner = {name: [pack for pack in packs if name in referred[pack]] for name in contracts.schemas}
     homes = {name: found[0] if len(found) == 1 else SHARED for name, found in owner.items()}
     parts[SHARED] = Contracts(capabilities={}, points={}, events={}, schemas={})
@@ -164,6 +164,11 @@ def _of_pack(contracts: Contracts, pack: str) -> Contracts:
         events=cast("dict[str, EventContract]", events),
         schemas={},
     )
+
+
+def types_of(part: Any, schemas: Mapping[str, Schema]) -> set[str]:
+    """Return the names of all types that a part of contracts refers to, through others too."""
+    return _referred(part, schemas, set())
 
 
 def _referred(part: Any, schemas: Mapping[str, Schema], found: set[str]) -> set[str]:

@@ -13,7 +13,7 @@ import pytest
 from isthmus.kernel import ALLOW, PASS, Caller, FrontEnd, Pass, Platform, Verdict, answers, veto
 from isthmus.packs.pricing import api
 from isthmus.packs.pricing.pack import PACK
-from isthmus.values import Buyer, LineAsk, money
+from isthmus.values import Buyer, money
 
 MakePlatform = Callable[..., Awaitable[Platform]]
 
@@ -80,7 +80,7 @@ async def put(platform: Platform, *prices: api.PriceEntry, caller: Caller = NORT
 
 async def quoted(platform: Platform, *lines: tuple[str, int], caller: Caller = NORTH, **fields: object) -> api.Quote:
     now = fields.pop("now", None)
-    asked = tuple(LineAsk(sku=sku, quantity=quantity) for sku, quantity in lines)
+    asked = tuple(api.QuoteLine(sku=sku, quantity=quantity) for sku, quantity in lines)
     ask = api.QuoteLines(**{"lines": asked, "currency": "USD", **fields})  # type: ignore[arg-type]
     return await platform.call(api.quote, ask, caller, now=now)  # type: ignore[arg-type]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from isthmus.kernel import ALLOW, PASS, errors, veto
 from isthmus.packs.pricing import api, rules
-from isthmus.values import LineAsk, Rounding, money
+from isthmus.values import Rounding, money
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 PRICE_ID = UUID(int=7)
@@ -24,7 +24,7 @@ def entry(**fields: object) -> api.PriceEntry:
 
 
 def listed(quantity: int = 1, **fields: object) -> api.ListedLine:
-    return rules.listed_line(LineAsk(sku="tea", quantity=quantity), entry(**fields), NOW)
+    return rules.listed_line(api.QuoteLine(sku="tea", quantity=quantity), entry(**fields), NOW, {})
 
 
 def priced(line: api.ListedLine, is_sale: bool = True, unit: object = PASS) -> api.PricedLine:

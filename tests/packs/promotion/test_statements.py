@@ -15,7 +15,7 @@ from isthmus.packs.promotion.pack import PACK as PROMOTION
 from isthmus.packs.tax import api as tax
 from isthmus.packs.tax.pack import PACK as TAX
 from isthmus.store.session import Statements
-from isthmus.values import LineAsk, money
+from isthmus.values import money
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 NORTH = Caller(front_end="north")
@@ -49,7 +49,11 @@ async def test_a_basket_costs_the_same_number_of_statements_whatever_its_length(
     await platform.call(pricing.put_prices, pricing.PutPrices(prices=prices), NORTH)
     assert len(statements) == 3
     asks = [
-        (pricing.quote, pricing.QuoteLines(lines=tuple(LineAsk(sku=s, quantity=1) for s in skus), currency="USD"), 1),
+        (
+            pricing.quote,
+            pricing.QuoteLines(lines=tuple(pricing.QuoteLine(sku=s, quantity=1) for s in skus), currency="USD"),
+            1,
+        ),
         (
             promotion.evaluate,
             promotion.Evaluate(

@@ -59,6 +59,14 @@ def reasons_of(discounts: Sequence[promotion.Discount], line: int) -> tuple[Appl
     )
 
 
+def quote_lines(cart: Cart) -> tuple[pricing.QuoteLine, ...]:
+    """Return the lines of a cart as they are priced: with what the front end says of each."""
+    return tuple(
+        pricing.QuoteLine(sku=line.sku, quantity=line.quantity, attributes=own)
+        for line, own in zip(cart.lines, cart.attributes, strict=True)
+    )
+
+
 def delivery_lines(cart: Cart, quote: pricing.Quote) -> tuple[fulfilment.DeliveryLine, ...]:
     """Return the lines of a cart as deliveries are quoted for them."""
     return tuple(
@@ -84,8 +92,10 @@ def promotion_lines(cart: Cart, quote: pricing.Quote) -> tuple[promotion.Promoti
             seller=good.seller,
             attributes=good.attributes,
             categories=good.categories,
+            line_attributes=own,
+            order_attributes=cart.ask.attributes,
         )
-        for good, priced in zip(cart.sellable, quote.lines, strict=True)
+        for good, priced, own in zip(cart.sellable, quote.lines, cart.attributes, strict=True)
     )
 
 

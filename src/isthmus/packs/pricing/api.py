@@ -11,7 +11,7 @@ until just before `valid_to`. Amounts are minor units per `per` units of the SKU
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from isthmus.kernel import (
@@ -30,18 +30,20 @@ from isthmus.kernel import (
 )
 from isthmus.values import (
     CHANNEL,
+    LINES_MAX,
     ORDER_KIND,
     Applied,
     Buyer,
     Code,
     CurrencyCode,
-    Lines,
+    LineAsk,
     Moment,
     Money,
     PageSize,
     Quantity,
     Rounding,
     Sku,
+    attributes_of,
 )
 
 PRICES_MAX = 1_000  # per ask: one statement stays well under a second
@@ -51,6 +53,8 @@ STANDARD = "standard"
 PriceAmount = Annotated[int, Meta(ge=0, le=AMOUNT_MAX, description="minor units of the currency, for `per` units")]
 Location = Annotated[str, Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._:-]{0,63})?\Z", description="empty: everywhere")]
 Cursor = Annotated[str, Meta(max_length=400)]
+LineAttributes = Annotated[dict[str, Any], attributes_of("order.line")]
+OrderAttributes = Annotated[dict[str, Any], attributes_of("order.order")]
 
 
 class PriceEntry(Value):
@@ -130,16 +134,23 @@ class ListPriceHistory(Value):
     cursor: Cursor | None = None
 
 
+class QuoteLine(LineAsk):
+    """So much of one SKU, with what the front end says of the line."""
+
+    attributes: LineAttributes = {}
+
+
 class QuoteLines(Value):
     """Ask what these lines cost this buyer now, at a location or where there is none."""
 
-    lines: Lines
+    lines: Annotated[tuple[QuoteLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
     currency: CurrencyCode
     location: Code | None = None
     buyer: Buyer = Buyer()
     is_partial: bool = False  # True: leave lines out that have no price, as a list of goods does
     order_kind: str = "standard"
     channel: str = "online"
+    attributes: OrderAttributes = {}
 
 
 class PricedLine(Value):
@@ -184,6 +195,8 @@ class ListedLine(Value):
     valid_from: Moment
     valid_to: Moment | None
     now: Moment  # the time of the call, since answers have no clock
+    line_attributes: LineAttributes = {}  # the front end's own; empty where nothing was said, as in a list of goods
+    order_attributes: OrderAttributes = {}  # the same with every line of an order
 
 
 class LineRounding(Value):

@@ -1,6 +1,7 @@
 """The manifest of pricing."""
 
 from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Personal
 
 from . import api, entities, service
 
@@ -12,6 +13,7 @@ PACK = Pack(
     migrations="isthmus.packs.pricing:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
+    brings=(Personal(because="what is said of lines is looked at when they are priced, and not kept"),),
     conditions=(
         Condition(
             name="pricing.prices-are-sound",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from fractions import Fraction
+from typing import Any
 from uuid import UUID
 
 from isthmus.kernel import Pass, Verdict
 from isthmus.kernel.host import AnswerFailed
-from isthmus.values import Applied, LineAsk, Money, money, rounded
+from isthmus.values import Applied, Money, money, rounded
 
 from . import api
 
@@ -17,8 +18,8 @@ _UNROUNDED = api.LineRounding()  # to the whole minor unit, and no further
 CHARGED_MAX = 10**15  # minor units: the most that Money can say
 
 
-def listed_line(line: LineAsk, entry: api.PriceEntry, now: datetime) -> api.ListedLine:
-    """Return a line with the price that its list gives."""
+def listed_line(line: api.QuoteLine, entry: api.PriceEntry, now: datetime, order: dict[str, Any]) -> api.ListedLine:
+    """Return a line with the price that its list gives, and with what the front end says of it and of its order."""
     currency = entry.currency
     return api.ListedLine(
         sku=line.sku,
@@ -31,6 +32,8 @@ def listed_line(line: LineAsk, entry: api.PriceEntry, now: datetime) -> api.List
         valid_from=entry.valid_from,
         valid_to=entry.valid_to,
         now=now,
+        line_attributes=line.attributes,
+        order_attributes=order,
     )
 
 

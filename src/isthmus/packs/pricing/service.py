@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from isthmus.kernel import Context, Pass, implements
+from isthmus.values import checked_attributes
 
 from . import api, rules, storage
 
@@ -15,6 +16,8 @@ _SEQ_MAX = 2**63 - 1
 
 @implements(api.quote)
 async def quote(ask: api.QuoteLines, ctx: Context) -> api.Quote:
+    lines = checked_attributes(ask.lines, "attributes", "order.line", ctx)
+    own = ctx.attributes("order.order", ask.attributes, "$.attributes") if ask.attributes else {}
     lists = _chosen(ctx.answer(api.choose_price_lists)(ask.buyer, ask.location or ""))
     locations = _chosen(ctx.answer(api.choose_locations)(ask.location or ""))
     found = await storage.find_prices(ctx.session, ctx.front_end, ask.lines, ask.currency, lists, locations, ctx.now)
@@ -22,13 +25,13 @@ async def quote(ask: api.QuoteLines, ctx: Context) -> api.Quote:
         await _refuse_unpriced(ask, found, ctx)
     if not found:
         return api.Quote(currency=ask.currency, lines=())
-    priced = [(line, *found[place]) for place, line in enumerate(ask.lines) if place in found]
-    listed = [rules.listed_line(line, entry, ctx.now) for line, _, entry in priced]
-    lines = _priced(listed, [price_id for _, price_id, _ in priced], ask, ctx)
-    for place, line in enumerate(lines):
+    priced = [(line, *found[place]) for place, line in enumerate(lines) if place in found]
+    listed = [rules.listed_line(line, entry, ctx.now, own) for line, _, entry in priced]
+    charged = _priced(listed, [price_id for _, price_id, _ in priced], ask, ctx)
+    for place, line in enumerate(charged):
         if not rules.is_chargeable(line):
             raise api.AmountTooLarge(sku=line.sku, line=place)
-    return api.Quote(currency=ask.currency, lines=lines)
+    return api.Quote(currency=ask.currency, lines=charged)
 
 
 @implements(api.put_prices)

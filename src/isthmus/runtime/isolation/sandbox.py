@@ -92,7 +92,7 @@ def apart():
     held = {one: os.open(one, os.O_PATH) for one in kept if os.path.isdir(one)}
     devices(nodes)
     nothing = os.open("/dev/nothing", os.O_CREAT | os.O_RDONLY, 0o444)
-    for path in sorted({*filter(None, empty), *held}, key=lambda one: one.count("/")):  # what is said of the inner holds
+    for path in sorted({*filter(None, empty), *held}, key=lambda one: one.count("/")):  # the inner one holds
         if path in held:
             if not os.path.isdir(path) or not os.path.samestat(os.stat(path), os.fstat(held[path])):
                 os.makedirs(path, exist_ok=True)

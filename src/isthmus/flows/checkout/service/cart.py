@@ -79,12 +79,13 @@ async def _quote(cart: Cart, ctx: Context) -> pricing.Quote:
     return await ctx.call(
         pricing.quote,
         pricing.QuoteLines(
-            lines=cart.lines,
+            lines=rules.quote_lines(cart),
             currency=ask.currency,
             location=ask.location,
             buyer=cart.buyer,
             order_kind=ask.order_kind,
             channel=ask.channel,
+            attributes=ask.attributes,
         ),
     )
 

@@ -79,7 +79,7 @@ async def _offers(
     quote = await ctx.call(
         pricing.quote,
         pricing.QuoteLines(
-            lines=tuple(LineAsk(sku=sku, quantity=quantity) for sku in goods),
+            lines=tuple(pricing.QuoteLine(sku=sku, quantity=quantity) for sku in goods),
             currency=ask.currency,
             location=ask.location,
             buyer=buyer,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from isthmus.kernel import (
@@ -31,6 +31,7 @@ from isthmus.values import (
     Money,
     Quantity,
     Sku,
+    attributes_of,
     money,
 )
 
@@ -83,6 +84,9 @@ class PromotionLine(Value):
     seller: str = ""
     attributes: dict[str, str] = {}
     categories: tuple[str, ...] = ()  # the way to its category from the top: it is in each of them
+    # the front end's own, of the line and of its order; `attributes` are those of the goods
+    line_attributes: Annotated[dict[str, Any], attributes_of("order.line")] = {}
+    order_attributes: Annotated[dict[str, Any], attributes_of("order.order")] = {}
 
 
 class Evaluate(Value):

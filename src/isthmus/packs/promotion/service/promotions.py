@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from isthmus.kernel import Context, Pass, encode, implements
 from isthmus.kernel.host import AnswerFailed
-from isthmus.values import CurrencyMismatch, Money, distinct_codes
+from isthmus.values import CurrencyMismatch, Money, checked_attributes, distinct_codes
 
 from .. import api
 from ..rules import checks
@@ -18,14 +18,15 @@ from ..storage import promotions as storage
 
 @implements(api.evaluate)
 async def evaluate(ask: api.Evaluate, ctx: Context) -> api.Evaluation:
+    own = checked_attributes(ask.lines, "line_attributes", "order.line", ctx)
+    ask = ask.replace(lines=checked_attributes(own, "order_attributes", "order.order", ctx))
     basket = _checked_basket(ask)
     stored = await storage.find_promotions(ctx.session, ctx.front_end, ask.buyer, ask.coupons, ctx.now)
     running = frozenset(promotion.code for promotion, _ in stored)
     named = distinct_codes(ask.coupons)
     found = await storage.find_coupons(ctx.session, ctx.front_end, ask.buyer, named) if named else {}
-    issued = {coupon.code: coupon for coupon in found.values()}
     asked = [found[code].code if code in found else code for code in named]
-    coupons, missed = rules.usable_coupons(asked, issued, running, ask.buyer, ctx.now)
+    coupons, missed = rules.usable_coupons(asked, {c.code: c for c in found.values()}, running, ask.buyer, ctx.now)
     floors = ctx.answer(api.floor_amount)(ask.lines, ask.buyer)
     state = rules.untouched(basket, [_floor(floor, basket) for floor in floors])
     meant = [
