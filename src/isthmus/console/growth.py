@@ -19,7 +19,7 @@ from isthmus.language import mark
 from .web import Page, redirect, render
 from .work import Work, shown
 
-WIDTH: Final = 320
+WIDTH: Final = 240
 HEIGHT: Final = 72
 WORK: Final = "growing"
 STAGES: Final[Mapping[Stage, str]] = {
@@ -39,6 +39,9 @@ HORIZON_TITLES: Final[Mapping[str, str]] = {
     "new": mark("New: what cannot be judged yet"),
     "declining": mark("Declining"),
 }
+
+
+DUE: Final = mark("due")  # what the template says of such a line
 
 
 class Picture:

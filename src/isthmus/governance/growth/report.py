@@ -13,7 +13,7 @@ from isthmus.data.privacy.policy import Policy
 from isthmus.kernel import Value, decode, encode, errors
 from isthmus.manifest import Growing, brought
 
-from .lines import LEAD_DAYS, WEEK, Drivers, Line, drivers, growing, lines
+from .lines import LEAD_DAYS, QUARTER_WEEKS, WEEK, Drivers, Line, drivers, growing, lines
 
 
 class Report(Value):
@@ -40,7 +40,8 @@ def measure(
 
 def _drivers(data: DataPlatform, policy: Policy, found: list[Line]) -> list[Drivers]:
     chains = [one.chain for one in brought(data.packs, Growing) if one.chain]
-    ends = {one.metric: one.first + len(one.values) * WEEK for one in found}
+    whole = [one for one in found if len(one.values) >= 2 * QUARTER_WEEKS]  # both quarters were seen
+    ends = {one.metric: one.first + len(one.values) * WEEK for one in whole}
     said = [drivers(data.metrics, policy, chain, ends[chain[-1]]) for chain in chains if chain[-1] in ends]
     return [one for one in said if one]
 
