@@ -30,6 +30,8 @@ from isthmus.gateway.auth import Clients
 from isthmus.gateway.connections import PER_ADDRESS_MAX, LimitedConnection
 from isthmus.gateway.cors import with_cors
 from isthmus.gateway.deploys import DeployEndpoint
+from isthmus.gateway.events import PATH as EVENTS
+from isthmus.gateway.events import EventService, NewEvents
 from isthmus.gateway.files import FileService
 from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
@@ -84,8 +86,10 @@ def asgi() -> App:
             work = [keep_running(jobs(platform, sync)), platform.follower.run(), deliveries.run(), shadows.run()]
             copies = forgotten_copies(platform.platform, platform.database, PersonForgotten)
             work += [Relay(platform.database, [copies, *(sync.consumers() if sync else [])]).run()]
+            new_events = NewEvents(platform.database)
+            work.append(new_events.run())
             background = [asyncio.create_task(one) for one in work]
-            app = with_cors(served(platform, data, sync), platform.config.cors)
+            app = with_cors(served(platform, data, sync, new_events), platform.config.cors)
             settle_memory()
             try:
                 yield app
@@ -105,7 +109,12 @@ def catalogues(running: Running) -> list[str]:
     return sorted(pack.api.__name__.removesuffix(".api") for pack in shipped)
 
 
-def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | None = None) -> App:
+def served(
+    running: Running,
+    data: DataPlatform | None = None,
+    sync: LakeSync | None = None,
+    new_events: NewEvents | None = None,
+) -> App:
     """Return gateway and console over a running platform, with the data platform where there is one."""
     database = running.database
     stories = Stories(database, own=lambda code: running.platform.release.line(code).front_end.attributes)
@@ -132,6 +141,8 @@ def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | 
     )
     deploying = DeployEndpoint(deploy_context(running), gateway.admit, running.config.root, process.command("deploy"))
     gateway.mount("/deploy", deploying)
+    new = new_events or NewEvents(database)
+    gateway.mount(EVENTS, EventService(running.platform, database, gateway.admit, new))
     for files in brought(running.packs, Files):
         gateway.mount(files.path, FileService(running.platform, files, gateway.admit))
     if data is not None:

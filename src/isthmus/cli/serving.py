@@ -35,7 +35,7 @@ def add_to(main: typer.Typer) -> None:
         from isthmus.gateway import server
 
         config = load_config()
-        address, number = host or config.host, port or config.port
+        address, number = host or config.host, config.port if port is None else port
         say_way_in(address, number)
         server.run("isthmus.app.server:asgi", host=address, port=number, workers=workers)
 
