@@ -21,6 +21,7 @@ from isthmus.kernel import Capability, Effect, FrontEnd, Pack, Platform, Value, 
 from isthmus.personal import Forget, Forgotten
 from isthmus.store import Database
 
+from .figures import Growing, Headlines
 from .files import Files
 from .rehearsal import Rehearsal
 
@@ -234,30 +235,6 @@ class Personal:
     because: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Headlines:
-    """Metrics of the pack that say at a glance how a front end fares; its page in the console shows them in this order.
-
-    Of what is not in the model here, such as a metric of a pack that is left out, nothing is shown.
-    """
-
-    metrics: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Growing:
-    """Metrics of the pack that growth is read from, week by week, for each front end.
-
-    metrics: of what happens in a week, as sales. totals: of what only adds up, as members. chain: who does it, how
-    often, what it comes to: the last one's change is divided between them, as sales between buyers, orders a buyer and
-    sales an order.
-    """
-
-    metrics: tuple[str, ...] = ()
-    totals: tuple[str, ...] = ()
-    chain: tuple[str, ...] = ()
-
-
 KINDS = (
     Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Commands, Page, Search, Headlines, Growing, Files,
     Rehearsal,
@@ -297,16 +274,6 @@ def job_problems(owner: Pack | FrontEnd) -> Iterator[str]:
         needed = [] if job.ask or isinstance(job.when, After) else list(_needed(job.calls.ask))
         if needed:
             yield f"{where} calls {job.calls.name!r} without {', '.join(needed)}; give ask={job.calls.ask.__name__}(…)"
-
-
-def headline_problems(pack: Pack) -> Iterator[str]:
-    """Say which metrics that a pack points out are none of its own."""
-    own = {getattr(metric, "name", "") for metric in pack.metrics}
-    named = [("headline", name) for one in brought([pack], Headlines) for name in one.metrics]
-    named += [("growing", name) for one in brought([pack], Growing) for name in (*one.metrics, *one.totals, *one.chain)]
-    for kind, name in named:
-        if name not in own:
-            yield f"{kind} {name!r} of {pack.name!r} is none of its metrics{errors.near(name, own)}; correct it"
 
 
 def _needed(ask: type[msgspec.Struct]) -> Iterator[str]:
