@@ -152,14 +152,19 @@ def books_of(shop: Shop, *own: Answer) -> Books:
     return Books(Shop(platform, shop.database, shop.provider, shop.north, shop.south))
 
 
-@pytest.fixture
-async def books(shop: Shop) -> AsyncIterator[Books]:
-    """Give books of a shop that sells for others, pays fees, taxes at 19 percent and gives points."""
+async def taxed_books(shop: Shop) -> Books:
+    """Return the books of a shop that sells for others, pays fees, taxes at 19 percent and gives points."""
     books = books_of(shop, a_tenth_of_tea, half_a_euro, three_percent, a_cent_a_point, a_point_a_euro)
     place = tax.Jurisdiction(code="DE", prices_include_tax=True)
     await books.call(tax.put_jurisdictions, tax.PutJurisdictions(jurisdictions=(place,)))
     rate = tax.RateEntry(jurisdiction="DE", name="vat", rate_ppm=190_000, valid_from=LONG_AGO)
     await books.call(tax.put_rates, tax.PutRates(rates=(rate,)))
+    return books
+
+
+@pytest.fixture
+async def books(shop: Shop) -> AsyncIterator[Books]:
+    books = await taxed_books(shop)
     yield books
     await books.check()
 
