@@ -23,6 +23,7 @@ from isthmus.console.deploys import Deploys
 from isthmus.console.jobs import Jobs
 from isthmus.console.pages import Part, every_page
 from isthmus.console.sharing import Sharing
+from isthmus.console.sign_in import Operators
 from isthmus.console.thinness import Thinness
 from isthmus.console.web import console
 from isthmus.gateway.agents import agents
@@ -38,6 +39,8 @@ from isthmus.gateway.http import asgi as opened
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.stories import Stories
 from isthmus.manifest import Files, brought
+from isthmus.manifest.actions import check
+from isthmus.manifest.sign_in import SignIn
 from isthmus.runtime.events.copies import consumer as forgotten_copies
 from isthmus.runtime.events.durable import DurableCalls
 from isthmus.runtime.schedule import keep_running
@@ -45,7 +48,7 @@ from isthmus.runtime.shadow.follower import Shadows
 from isthmus.store.relay import Relay
 
 from . import process
-from .config import TOKEN_VARIABLE, load_config
+from .config import ADDRESS_VARIABLE, FIRST_LINK_VARIABLE, TOKEN_VARIABLE, load_config
 from .forgetting import PersonForgotten
 from .jobs import jobs
 from .platform import Running, declared, deploy_context, migration_sources, running
@@ -90,6 +93,7 @@ def asgi() -> App:
             work.append(new_events.run())
             background = [asyncio.create_task(one) for one in work]
             app = with_cors(served(platform, data, sync, new_events), platform.config.cors)
+            await say_first_link(platform)
             settle_memory()
             try:
                 yield app
@@ -101,6 +105,21 @@ def asgi() -> App:
                     log.warning("%d background task(s) did not end within %g s", len(late), STOPS_WITHIN_S)
 
     return opened(start)
+
+
+async def say_first_link(running: Running) -> None:
+    """Say where the first person of a fresh platform signs in; where no pack knows persons, where the token does."""
+    secret = os.environ.setdefault(FIRST_LINK_VARIABLE, secrets.token_urlsafe(32))
+    if link := await sign_in_of(running).first_link(secret):
+        address = os.environ.get(ADDRESS_VARIABLE) or f"http://{running.config.host}:{running.config.port}"
+        print(f"sign in: {address}/console{link}", flush=True)
+
+
+def sign_in_of(running: Running) -> SignIn:
+    """Return what knows who is signed in: a pack's, or the token of this server."""
+    token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
+    found = running.platform.resources.get(SignIn)
+    return Operators(token) if found is None else cast(SignIn, found)
 
 
 def catalogues(running: Running) -> list[str]:
@@ -131,15 +150,21 @@ def served(
         Jobs(Client(running.platform), database),
         Sharing(Client(running.platform), database),
     )
-    token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
+    console_app = console(pages, sign_in_of(running), Client(running.platform), catalogues(running))
     gateway = Gateway(
         running.platform,
         Clients(database),
         stories,
         Readiness(database, migration_sources(running.packs), running.config.data),
-        mounts={"/console": cast(App, console(pages, token, catalogues(running)))},
+        mounts={"/console": cast(App, console_app)},
     )
-    deploying = DeployEndpoint(deploy_context(running), gateway.admit, running.config.root, process.command("deploy"))
+    deploying = DeployEndpoint(
+        deploy_context(running),
+        gateway.admit,
+        running.config.root,
+        process.command("deploy"),
+        functools.partial(check, running.platform),
+    )
     gateway.mount("/deploy", deploying)
     new = new_events or NewEvents(database)
     gateway.mount(EVENTS, EventService(running.platform, database, gateway.admit, new))
