@@ -24,7 +24,7 @@ def add_growth(app: typer.Typer, open_platform: Callable[[], DataPlatform]) -> N
     """Add the command over a platform that is opened when it runs."""
 
     @app.command(
-        "growth", epilog=tried("growth", "growth --metric METRIC --by catalog.sku.department", "growth --json")
+        "growth", epilog=tried("growth", "growth --metric METRIC --by FIELD", "growth --json")
     )
     def growth(
         metric: Annotated[list[str] | None, typer.Option(help="Read these; else what packs say grows.")] = None,
