@@ -23,9 +23,7 @@ LEAD_DAYS = 180
 def add_growth(app: typer.Typer, open_platform: Callable[[], DataPlatform]) -> None:
     """Add the command over a platform that is opened when it runs."""
 
-    @app.command(
-        "growth", epilog=tried("growth", "growth --metric METRIC --by FIELD", "growth --json")
-    )
+    @app.command("growth", epilog=tried("growth", "growth --metric METRIC --by FIELD", "growth --json"))
     def growth(
         metric: Annotated[list[str] | None, typer.Option(help="Read these; else what packs say grows.")] = None,
         total: Annotated[
