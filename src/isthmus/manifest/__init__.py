@@ -24,6 +24,9 @@ from isthmus.store import Database
 from .actions import Action
 from .figures import Growing, Headlines
 from .files import Files
+from .gauges import Gauge
+from .outlets import Events as Events  # what an outlet is given
+from .outlets import Outlet
 from .rehearsal import Rehearsal
 
 T = TypeVar("T")
@@ -244,7 +247,7 @@ class Personal:
 
 KINDS = (
     Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Commands, Page, Search, Headlines, Growing, Files,
-    Rehearsal,
+    Gauge, Outlet, Rehearsal,
 )  # fmt: skip
 
 
