@@ -18,6 +18,7 @@ from isthmus.personal import MASK
 
 Format = Literal["text", "json"]
 LEVELS: Final = ("debug", "info", "warning", "error")
+CHATTY: Final = ("httpx", "httpcore")  # a line for each ask of a front end's service
 TRACE_MAX: Final = 16_000  # characters: collectors cut longer lines
 
 call_now: ContextVar[tuple[str, str, str] | None] = ContextVar("isthmus_call", default=None)  # id, front end, client
@@ -58,5 +59,6 @@ def config(format: Format, level: str) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"lines": lines},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"}},
+        "loggers": {name: {"level": "WARNING"} for name in CHATTY},
         "root": {"handlers": ["stderr"], "level": level.upper()},
     }
