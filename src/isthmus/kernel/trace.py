@@ -139,11 +139,10 @@ async def tracing_part(story: Trace, capability: str, ask: object, answering: Aw
     story.parts.append(part)
     began = time.perf_counter_ns()
     try:
-        answer = await answering
+        part.answer = answer = await answering
     except Exception as error:
         part.error = f"{error.slug}: {error}" if isinstance(error, IsthmusError) else repr(error)
         raise
     finally:
         part.took_us = (time.perf_counter_ns() - began) // 1_000
-    part.answer = answer
     return answer
