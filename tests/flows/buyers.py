@@ -30,7 +30,7 @@ NORTH = FrontEnd(code="north", name="North", owner="north team", uses=USES)
 BUYER = Caller(front_end="north", client="buyer")
 
 
-class Told(MutableMapping[str, payment.Outcome]):
+class ProviderOutcomes(MutableMapping[str, payment.Outcome]):
     """What a provider was asked and what it said, in files."""
 
     def __init__(self, folder: Path) -> None:
@@ -61,7 +61,7 @@ class Told(MutableMapping[str, payment.Outcome]):
 def platform_of(database: Database, folder: Path) -> Platform:
     """Return the platform as it ships, with the provider of a folder."""
     provider = payment.TestProvider()
-    provider.outcomes = Told(folder)  # type: ignore[assignment]
+    provider.outcomes = ProviderOutcomes(folder)  # type: ignore[assignment]
     resources: dict[type, object] = {
         payment.Providers: payment.Providers([provider]),
         order.Numbers: order.Numbers(database),
@@ -70,20 +70,20 @@ def platform_of(database: Database, folder: Path) -> Platform:
     return Platform(shipped.build([NORTH]), database, resources=resources)
 
 
-async def buy(story: str, url: str, folder: str, what: str, key: str) -> None:
+async def buy(scenario: str, url: str, folder: str, what: str, key: str) -> None:
     """Do what a buyer came for."""
     async with await Database.open(url, connections_max=2) as database:
         platform = platform_of(database, Path(folder))
         print("go", os.getpid(), flush=True)
         sys.stdin.readline()
         known = None if key == "-" else key
-        if story == "pay":
+        if scenario == "pay":
             pay = checkout.PayOrder(payment_id=UUID(what), method="card", token="ok")
             await platform.call(checkout.pay_order, pay, BUYER, key=known)
-        if story == "cancel":
+        if scenario == "cancel":
             cancel = checkout.CancelOrder(order_id=UUID(what), reason="changed my mind")
             await platform.call(checkout.cancel_order, cancel, BUYER, key=known)
-        if story == "place":
+        if scenario == "place":
             lines = (checkout.BuyLine(sku=what, quantity=1),)
             await platform.call(
                 checkout.place_order, checkout.PlaceOrder(currency="EUR", lines=lines), BUYER, key=known
@@ -106,9 +106,9 @@ class Buyers:
         self._program.stdin.close()  # type: ignore[union-attr]
         self._program.wait()
 
-    async def start(self, *told: str) -> None:
+    async def start(self, *words: str) -> None:
         """Start a buyer, who then waits."""
-        self._say(" ".join(told))
+        self._say(" ".join(words))
         self.pid = int((await self._hear()).removeprefix("go "))
 
     async def run(self) -> bool:

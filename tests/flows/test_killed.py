@@ -43,10 +43,10 @@ class Market:
         ask = checkout.PlaceOrder(currency="EUR", lines=lines, **facts)
         return await self.platform.call(checkout.place_order, ask, BUYER)
 
-    async def killed_after(self, statements: int, story: str, what: object, key: str) -> bool:
+    async def killed_after(self, statements: int, scenario: str, what: object, key: str) -> bool:
         """Kill a buyer after so many statements; return whether they had come to the end before."""
         self.tap.heard = lambda _: None
-        await self.buyers.start(story, self.tap.url, str(self.folder), str(what), key)
+        await self.buyers.start(scenario, self.tap.url, str(self.folder), str(what), key)
         self.tap.round_trips = 0
         self.tap.heard = lambda number: self.buyers.kill() if number == statements else None
         has_ended = await self.buyers.run()
@@ -76,13 +76,13 @@ class Market:
             asked = await session.fetch_value("select count(*) from payment.attempt where ended_at is null")
             flows = await session.fetch_value("select count(*) from isthmus.saga where ask is not null")
             rows = await session.fetch("select key from payment.attempt where state = 'done'")
-        told = {key for key, said in program.Told(self.folder).items() if said.state == "done"}
+        charged = {key for key, said in program.ProviderOutcomes(self.folder).items() if said.state == "done"}
         found = {
             "broken": [one.name for one in findings if not one.holds],
             "held": between,
             "asked": asked,
             "flows": flows,
-            "the provider alone knows": sorted(told ^ {row["key"] for row in rows}),
+            "the provider alone knows": sorted(charged ^ {row["key"] for row in rows}),
         }
         return {what: number for what, number in found.items() if number}
 

@@ -34,7 +34,7 @@ from isthmus.gateway.files import FileService
 from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
 from isthmus.gateway.ready import Readiness
-from isthmus.gateway.stories import Stories
+from isthmus.gateway.traces import TraceStore
 from isthmus.manifest import Files, brought
 from isthmus.runtime.events.copies import consumer as forgotten_copies
 from isthmus.runtime.events.durable import DurableCalls
@@ -108,11 +108,11 @@ def catalogues(running: Running) -> list[str]:
 def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | None = None) -> App:
     """Return gateway and console over a running platform, with the data platform where there is one."""
     database = running.database
-    stories = Stories(database, own=lambda code: running.platform.release.line(code).front_end.attributes)
+    traces = TraceStore(database, own=lambda code: running.platform.release.line(code).front_end.attributes)
     pages = every_page(
         running.platform,
         running.traffic,
-        CallLog(stories, database),
+        CallLog(traces, database),
         _data_part(running, data, sync),
         Deploys(deploy_context(running)),
         DeadLetters(database),
@@ -126,7 +126,7 @@ def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | 
     gateway = Gateway(
         running.platform,
         Clients(database),
-        stories,
+        traces,
         Readiness(database, migration_sources(running.packs), running.config.data),
         mounts={"/console": cast(App, console(pages, token, catalogues(running)))},
     )

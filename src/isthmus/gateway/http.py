@@ -27,7 +27,7 @@ from .pages import Pages, Reply
 from .problem import CONTENT_TYPE, Busy, MethodNotAllowed, NoSuchPath, RateExceeded, WrongHeader, problem
 from .rate import Bucket, Rate
 from .ready import Readiness
-from .stories import Stories
+from .traces import TraceStore
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -77,7 +77,7 @@ class Gateway:
         self,
         platform: Platform,
         clients: Clients,
-        stories: Stories,
+        traces: TraceStore,
         readiness: Readiness,
         *,
         mounts: Mapping[str, App] | None = None,
@@ -86,14 +86,14 @@ class Gateway:
     ) -> None:
         self.platform = platform
         self._clients = clients
-        self._stories = stories
-        self._pages = Pages(platform, stories, readiness, lambda: [prefix for prefix, _ in self._mounts])
+        self._traces = traces
+        self._pages = Pages(platform, traces, readiness, lambda: [prefix for prefix, _ in self._mounts])
         self._mounts = sorted((mounts or {}).items(), key=lambda mount: -len(mount[0]))
         self._limits = limits or Limits()
         self._clock = clock
         self._policy = self._limits.rate.policy
         self._buckets: dict[tuple[str, str], Bucket] = {}  # as many as there are clients
-        self._at_work = 0
+        self._in_flight = 0
 
     def mount(self, prefix: str, app: App) -> None:
         """Hand what is asked below a path to another application."""
@@ -131,15 +131,15 @@ class Gateway:
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else reply.body})
 
     async def _call(self, request: Request) -> Reply:
-        if self._at_work >= self._limits.calls_max:
+        if self._in_flight >= self._limits.calls_max:
             raise Busy(
-                f"{self._at_work} calls are at work already", remedy="send it again in a moment", retry_after_s=1
+                f"{self._in_flight} calls are at work already", remedy="send it again in a moment", retry_after_s=1
             )
-        self._at_work += 1
+        self._in_flight += 1
         try:
             return await self._called(request)
         finally:
-            self._at_work -= 1
+            self._in_flight -= 1
 
     async def _called(self, request: Request) -> Reply:
         client = await self._admitted(request.headers.get(b"authorization"), request.sent)
@@ -151,7 +151,7 @@ class Gateway:
         body = await read_body(request.receive, headers, bytes_max=limits.body_bytes_max, limit_s=limits.body_limit_s)
         trace = _traced(request)
         caller = Caller(front_end=client.front_end, client=client.name, scopes=client.scopes, trace=trace, via="http")
-        stories: list[Trace] = []
+        traces: list[Trace] = []
         try:
             answer, is_replay = await self.platform.call_wire(
                 request.path[len(CALLS) :],
@@ -160,14 +160,14 @@ class Gateway:
                 key=_key(headers),
                 deadline_ms=_deadline_ms(headers),
                 call_id=request.call_id,
-                tell=stories.append if _is_told(headers) else None,
+                on_trace=traces.append if _wants_trace(headers) else None,
             )
         except errors.Fault as fault:
-            stories = stories or [self._failed(request, client, fault)]
+            traces = traces or [self._failed(request, client, fault)]
             raise
         finally:
-            for story in stories:
-                await self._stories.keep(story)
+            for trace in traces:
+                await self._traces.keep(trace)
         if is_replay:
             request.sent.append((b"idempotency-replayed", b"true"))
         request.sent += self._leaving(client.front_end, request.path[len(CALLS) :])
@@ -276,10 +276,10 @@ class _Opening:
             try:
                 self._app = await stack.enter_async_context(self._start())
             except Exception as error:
-                is_told = isinstance(error, errors.IsthmusError | errors.BuildProblems)  # in words, with what to do
-                if not is_told:
+                is_problem = isinstance(error, errors.IsthmusError | errors.BuildProblems)  # in words, with what to do
+                if not is_problem:
                     log.error("the platform cannot start", exc_info=error)
-                message = f"the platform cannot start: {error}" if is_told else ""  # the server prints it
+                message = f"the platform cannot start: {error}" if is_problem else ""  # the server prints it
                 await send({"type": "lifespan.startup.failed", "message": message})
                 return
             await send({"type": "lifespan.startup.complete"})
@@ -311,7 +311,7 @@ def _deadline_ms(headers: Mapping[bytes, bytes]) -> int | None:
     return found
 
 
-def _is_told(headers: Mapping[bytes, bytes]) -> bool:
+def _wants_trace(headers: Mapping[bytes, bytes]) -> bool:
     sent = headers.get(b"isthmus-explain", b"false").lower()
     if sent not in (b"true", b"false"):
         raise WrongHeader(
