@@ -11,7 +11,8 @@ from typing import Any
 from playwright.async_api import async_playwright
 
 from tests import browser as browsers
-from tests.console.demo_server import TOKEN, demo
+from tests.console import signing
+from tests.console.demo_server import demo
 
 ORDERS = 500
 PAINT_MAX_MS = 300
@@ -74,9 +75,10 @@ async def _measured(folder: Path, browser_path: str, rounds: int) -> tuple[dict[
     weights: dict[str, float] = {}
     async with demo(folder, ORDERS) as served, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        page = await (await browser.new_context(viewport={"width": 1280, "height": 900})).new_page()
+        context = await browser.new_context(viewport={"width": 1280, "height": 900})
         address = f"{served.address}/console"
-        await page.goto(f"{address}/?token={TOKEN}")
+        await signing.enter(context, address, served.sign_in_link())
+        page = await context.new_page()
         await page.goto(f"{address}/quality")
         await page.get_by_role("button", name="Land now").click()
         await page.get_by_role("status").first.wait_for()

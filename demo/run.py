@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import json
 import os
-import secrets
 import shutil
 import sys
 import time
@@ -21,12 +20,16 @@ from rich.table import Table
 from demo import group, load, replay, shops
 from demo.source import Source
 from isthmus.app import platform as app_platform
-from isthmus.app import server as app_server
 from isthmus.app.config import Config
 from isthmus.gateway import auth, server
+from isthmus.kernel import Caller
+from isthmus.manifest.actions import EVERYWHERE
+from isthmus.packs.identity import api as identity
+from isthmus.packs.identity.service.staff import staff_of
 from isthmus.values import money
 
 CONCURRENT_MAX = 64
+ROLES = ("operator", "analyst", "support")
 EXAMPLES = (
     ("catalog.search", '{"text": "strawberries", "limit": 3}'),
     ("checkout.preview-order", '{"lines": [{"sku": "1082185", "quantity": 2}], "currency": "USD"}'),
@@ -41,7 +44,7 @@ def demo(config: Config, args: Sequence[str]) -> int:
     if config.database_url is None and not chosen.keep:
         shutil.rmtree(own.data, ignore_errors=True)  # its own database, made anew each time; --keep leaves it
     screen = Console(stderr=True, quiet=chosen.json and not sys.stderr.isatty())
-    report, key, shop_keys = asyncio.run(_sell(own, chosen, screen))
+    report, key, shop_keys, links = asyncio.run(_sell(own, chosen, screen))
     if chosen.json:
         print(json.dumps(report, indent=2))
     else:
@@ -50,9 +53,8 @@ def demo(config: Config, args: Sequence[str]) -> int:
         return 0 if report["equal"] else 1
     port = chosen.port or config.port
     os.environ["ISTHMUS_DATA"] = str(own.data)
-    os.environ.setdefault(app_server.TOKEN_VARIABLE, secrets.token_urlsafe(16))
     with shops.serving(config.host, port, shop_keys, Console()):
-        _say_what_next(Console(), f"http://{config.host}:{port}", key)
+        _say_what_next(Console(), f"http://{config.host}:{port}", key, links)
         server.run("isthmus.app.server:asgi", host=config.host, port=port, log_level="warning")
     return 0
 
@@ -77,7 +79,7 @@ def _arguments(args: Sequence[str]) -> argparse.Namespace:
 
 async def _sell(
     config: Config, chosen: argparse.Namespace, screen: Console
-) -> tuple[dict[str, Any], str, dict[str, str]]:
+) -> tuple[dict[str, Any], str, dict[str, str], dict[str, str]]:
     source = Source(chosen.orders)
     async with app_platform.running(config, allowed="migrate") as running:
         with _progress(screen) as progress:
@@ -91,7 +93,17 @@ async def _sell(
         report["seconds"] = {"load": round(loaded - began, 1), "sell": round(ended - loaded, 1)}
         key = await auth.create_client(running.database, "fresh", "demo", None)
         shop_keys = {code: await auth.create_client(running.database, code, "shop", None) for code in shops.CODES}
-    return report, key, shop_keys
+        links = await _sign_in_links(running)
+    return report, key, shop_keys, links
+
+
+async def _sign_in_links(running: app_platform.Running) -> dict[str, str]:
+    """Make somebody for each of three roles, and an owner for whoever asks; return how the three sign in."""
+    staff = staff_of(running)
+    by = Caller(front_end=EVERYWHERE, client="demo", via="cli")
+    for role in ("owner", *ROLES):
+        await staff.made(role, (identity.RoleAt(role=role),), by)
+    return {role: await staff.sign_in_link(role, by) for role in ROLES}
 
 
 def _progress(screen: Console) -> Progress:
@@ -139,14 +151,21 @@ def _show(report: dict[str, Any], screen: Console) -> None:
     screen.print(table)
     for lent in report["lent"]:
         screen.print(f"{lent['seller']} sold {lent['units']:,} units from the stock of {lent['owner']}")
+    for code, found in report["front_ends"].items():
+        books = found["books"]
+        if books:
+            balance = money(int(books["balance"]), report["currency"])
+            screen.print(f"the trial balance of {code} is {balance} over {books['entries']:,} entries")
     screen.print(f"loaded in {report['seconds']['load']} s, sold in {report['seconds']['sell']} s")
     if not report["equal"]:
         screen.print("[red]The totals differ from the source; `--json` shows both sides.")
 
 
-def _say_what_next(screen: Console, address: str, key: str) -> None:
+def _say_what_next(screen: Console, address: str, key: str, links: dict[str, str]) -> None:
     screen.print(f"API documents  {address}/docs/fresh")
-    screen.print(f"Console        {address}/console/?token={os.environ[app_server.TOKEN_VARIABLE]}", soft_wrap=True)
+    screen.print("Console, signed in once by each of these links as:")
+    for role, link in links.items():
+        screen.print(f"  {role:<12} {address}/console{link}", soft_wrap=True, highlight=False, markup=False)
     screen.print("Three calls to paste:")
     for name, ask in EXAMPLES:
         screen.print(

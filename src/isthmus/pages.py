@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeVar
 
-from isthmus.kernel import errors
+from isthmus.kernel import Caller, errors
 
 Item = TypeVar("Item")
 
@@ -18,7 +18,11 @@ BIGINT_MAX: Final = 10**18 - 1  # of a number that a column of 64 bits holds
 
 
 class Client(Protocol):
-    """Calls capabilities by name in the name of an operator, for a front end that may, with what JSON can say."""
+    """Calls capabilities by name in the name of who is signed in, with what JSON can say."""
+
+    def resource(self, kind: type[Item]) -> Item:
+        """Return what a pack makes of this kind. Raises Fault where none does."""
+        ...
 
     def users(self, name: str) -> list[str]:
         """Return the front ends that may use a capability, by code."""
@@ -26,6 +30,18 @@ class Client(Protocol):
 
     def may(self, front_end: str, name: str) -> bool:
         """Return whether a front end may use a capability."""
+        ...
+
+    def front_ends(self) -> list[str]:
+        """Return the front ends at which who is signed in has something to do, by code."""
+        ...
+
+    def caller(self, front_end: str) -> Caller:
+        """Return as whom this calls at a front end, or everywhere (`*`)."""
+        ...
+
+    async def check(self, action: Any, front_end: str = "*") -> None:
+        """Raise NotPermitted where who is signed in may not do an `isthmus.manifest.actions.Action` there."""
         ...
 
     def new_id(self) -> str:
@@ -43,11 +59,37 @@ class Client(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a browser asked for: the query and the path's parts, and the fields of a form that was sent."""
+    """What a browser asked for: the query and the path's parts, and the fields of a form that was sent.
+
+    session, device: what it keeps of its sign-in and of earlier ones. address, agent: where it is, and what it says it
+    is. site: the origin that the page has, such as `https://console.example`.
+    """
 
     query_params: Mapping[str, str] = field(default_factory=dict[str, str])
     path_params: Mapping[str, str] = field(default_factory=dict[str, str])
     form: Mapping[str, str] = field(default_factory=dict[str, str])
+    session: str = ""
+    device: str = ""
+    address: str = ""
+    agent: str = ""
+    site: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """Somebody has signed in: what the browser keeps from now on, for how long, and where it goes next."""
+
+    path: str
+    session: str
+    age_s: int
+    device: str = ""  # kept for a year, to be known again by; nothing: what it has stays
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Somebody has signed out, and goes there."""
+
+    path: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ from tests import browser as browsers
 from tests.flows.conftest import NORTH, Shop, shop_of, stocked
 from tests.flows.serving import Server
 
+from . import signing
+
 FreshDatabase = Callable[[], AbstractAsyncContextManager[str]]
-TOKEN = "an-operator"
 RELOADS_MAX = 120  # half a second each: a busy machine is slow, and no test says how fast it is
 
 FRONT_ENDS = {
@@ -69,6 +70,17 @@ class Served:
     @property
     def data(self) -> Path:
         return self.folder / ".isthmus"
+
+    async def link(self, role: str = "owner", at: str = "*") -> str:
+        """Return a sign-in link, below the console's address."""
+        return await signing.sign_in_link(self.url, role, at)
+
+    async def enter(self, context: BrowserContext, role: str = "owner", at: str = "*") -> None:
+        """Sign a browser in."""
+        await signing.enter(context, self.address, await self.link(role, at))
+
+    async def sign_in(self, client: httpx.AsyncClient, role: str = "owner", at: str = "*") -> httpx.Response:
+        return await signing.sign_in(client, self.address, await self.link(role, at))
 
     async def call(self, capability: str, ask: dict[str, Any], *, key: str | None = None) -> dict[str, Any]:
         """Call a capability for north, or for whom a key was given, as a client does."""
@@ -122,7 +134,7 @@ async def served(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPat
     async with fresh_database() as url, await Database.open(url) as database:
         shop = shop_of(database)
         await stocked(shop)
-        server = Server(folder, url, ISTHMUS_CONSOLE_TOKEN=TOKEN, ISTHMUS_DATA=str(folder / ".isthmus"))
+        server = Server(folder, url, ISTHMUS_DATA=str(folder / ".isthmus"))
         await server.start()
         key = await auth.create_client(database, "north", "shop")
         base = f"http://127.0.0.1:{server.port}"
@@ -140,13 +152,11 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def operator(browser: Browser, served: Served) -> AsyncIterator[BrowserContext]:
-    """Give a browser that has opened the address with the token; what its pages complain of fails the test."""
+    """Give a browser that an owner has signed in on; what its pages complain of fails the test."""
     context = await browser.new_context(viewport={"width": 1280, "height": 900})
     complaints: list[str] = []
     context.on("weberror", lambda error: complaints.append(str(error.error)))
-    page = await context.new_page()
-    await page.goto(f"{served.address}/?token={TOKEN}")
-    await page.close()
+    await served.enter(context)
     yield context
     await context.close()
     assert complaints == []

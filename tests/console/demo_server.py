@@ -17,7 +17,6 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
-TOKEN = "pictures"
 QUIET_MAX_S = 600  # without a moment of processor time; a demo that works is waited for however long it takes
 SAID_EVERY_S = 15
 
@@ -36,6 +35,13 @@ class Demo:
         made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
         return re.findall(r"isth_[\w-]{43}", made.stdout)[0]
 
+    def sign_in_link(self, name: str = "operator") -> str:
+        """Make a link by which somebody of the demo signs in once."""
+        command = [sys.executable, "-m", "isthmus.cli", "security", "sign-in-link", name]
+        environment = {**os.environ, "ISTHMUS_DATA": str(self.data)}
+        made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        return re.findall(r"/console(/\S+)", made.stdout)[0]
+
 
 @asynccontextmanager
 async def demo(folder: Path, orders: int, *, is_kept: bool = False) -> AsyncIterator[Demo]:
@@ -48,7 +54,7 @@ async def demo(folder: Path, orders: int, *, is_kept: bool = False) -> AsyncIter
     command = ["serve"] if is_kept else ["demo", "--orders", str(orders)]
     server = _started(
         [sys.executable, "-m", "isthmus.cli", *command, "--port", str(port)],
-        {**os.environ, "ISTHMUS_CONSOLE_TOKEN": TOKEN, "ISTHMUS_DATA": str(made if is_kept else folder)},
+        {**os.environ, "ISTHMUS_DATA": str(made if is_kept else folder)},
         log,
     )
     try:

@@ -18,7 +18,8 @@ from playwright.async_api import Browser, Page, async_playwright
 from demo.shops import CODES
 from tests import browser as browsers
 
-from .demo_server import ROOT, TOKEN, Demo, demo
+from . import signing
+from .demo_server import ROOT, Demo, demo
 
 IMAGES = ROOT / "docs" / "images"
 DATA = ROOT / "build" / "screenshots"
@@ -57,7 +58,7 @@ async def main() -> int:
     async with demo(DATA, ORDERS, is_kept=chosen.keep) as served, async_playwright() as playwright:
         found = await _trade(served)
         browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        await _take(browser, f"{served.address}/console", found, chosen.only)
+        await _take(browser, served, found, chosen.only)
         if not chosen.keep and not chosen.only:  # what was sold before is served without its shops
             await _take_shops(browser, served.address)
         await browser.close()
@@ -116,11 +117,12 @@ async def _sold(client: httpx.AsyncClient) -> list[dict[str, Any]]:
     return [line for order in await _orders(client) for line in order["lines"]]
 
 
-async def _take(browser: Browser, address: str, found: dict[str, str], only: str | None) -> None:
+async def _take(browser: Browser, served: Demo, found: dict[str, str], only: str | None) -> None:
+    address = f"{served.address}/console"
     for scheme, width, names in (("light", 1280, list(PICTURES)), ("dark", 1280, DARK), ("light", 390, NARROW)):
         context = await browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
+        await signing.enter(context, address, await asyncio.to_thread(served.sign_in_link))
         page = await context.new_page()
-        await page.goto(f"{address}/?token={TOKEN}")
         if (scheme, width) == ("light", 1280):
             await _landed(page, address)
         for name in names:

@@ -18,7 +18,7 @@ from isthmus.language import ENGLISH, LANGUAGES, Catalogue, Reader, choose, read
 from isthmus.language.catalogue import messages_of
 from isthmus.language.extract import messages_in, sentences
 
-from .conftest import TOKEN, Served
+from .conftest import Served
 from .test_pages import PAGES
 from .test_shipping import ship
 
@@ -82,7 +82,7 @@ async def reader(served: Served) -> AsyncIterator[httpx.AsyncClient]:
     """Give an operator whose browser asks for Chinese."""
     headers = {"accept-language": "zh-CN,zh;q=0.9,en;q=0.5"}
     async with httpx.AsyncClient(headers=headers, follow_redirects=True, timeout=60) as client:
-        await client.get(f"{served.address}/?token={TOKEN}")
+        await served.sign_in(client)
         yield client
 
 
@@ -131,7 +131,7 @@ async def test_a_reader_switches_and_it_is_kept(served: Served, reader: httpx.As
 
 async def test_a_stranger_reads_the_sign_in_in_their_language(served: Served) -> None:
     async with httpx.AsyncClient(headers={"accept-language": "zh"}) as stranger:
-        page = await stranger.get(f"{served.address}/?token=guessed")
+        page = await stranger.get(f"{served.address}/orders")
     assert (page.status_code, "登录控制台" in page.text, list(untranslated(page.text))) == (401, True, [])
 
 

@@ -1,17 +1,19 @@
-"""Who may look, and whose forms count: the cookie is not the token, and no page of elsewhere acts with it."""
+"""A console without people: its token and the cookie, which is not the token; whose forms count."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from isthmus.console.sign_in import COOKIE_AGE_S, Operators
+from isthmus.console.client import Client
+from isthmus.console.sign_in import COOKIE_AGE_S, Operators, check_way
 from isthmus.console.web import Page, console, form
+from isthmus.kernel import Platform, Registry, errors
 
 TOKEN = "an-operator"
 
@@ -28,7 +30,8 @@ async def mounted(scope: Any, receive: Any, send: Any) -> None:
     await CONSOLE({**scope, "root_path": "/console"}, receive, send)
 
 
-CONSOLE = console([Page("/orders", "", show), Page("/act", "", act, ("POST",))], TOKEN)
+NO_PACKS = Client(Platform(Registry().freeze(), cast(Any, None)))
+CONSOLE = console([Page("/orders", "", show), Page("/act", "", act, ("POST",))], Operators(TOKEN), NO_PACKS)
 
 
 def client(base: str = "http://10.0.0.5:8080") -> httpx.AsyncClient:
@@ -69,7 +72,7 @@ async def test_only_a_form_of_this_very_address_acts(
 async def test_the_cookie_is_not_the_token_and_differs_each_time(operator: httpx.AsyncClient) -> None:
     async with client() as other:
         reply = await other.get("orders", params={"token": TOKEN, "q": "a b"})
-        held = [one.cookies["isthmus_operator"] for one in (operator, other)]
+        held = [one.cookies["isthmus_session"] for one in (operator, other)]
     assert held[0] != held[1]
     assert TOKEN not in held[0]
     said = reply.headers["set-cookie"].lower()
@@ -80,7 +83,7 @@ async def test_the_cookie_is_not_the_token_and_differs_each_time(operator: httpx
 @pytest.mark.parametrize("spoilt", ["", TOKEN, "9" * 5_000, "1.2.3", "..", "\u00e9.\u00b2.x"])
 async def test_what_was_not_signed_is_nobody(spoilt: str) -> None:
     async with client() as other:
-        reply = await other.get("orders", headers={"cookie": f"isthmus_operator={spoilt}".encode()})  # type: ignore[dict-item]
+        reply = await other.get("orders", headers={"cookie": f"isthmus_session={spoilt}".encode()})  # type: ignore[dict-item]
         assert reply.status_code == 401
 
 
@@ -96,24 +99,46 @@ async def test_over_https_the_cookie_belongs_to_this_host_alone() -> None:
     async with client("https://console.example") as secure:
         reply = await secure.get("orders", params={"token": TOKEN})
         said = reply.headers["set-cookie"]
-        assert said.startswith("__Host-isthmus_operator=")
+        assert said.startswith("__Host-isthmus_session=")
         assert all(word in said.lower() for word in ("secure", "path=/;", "samesite=strict"))
         assert "domain" not in said.lower()
         assert (await secure.get("orders")).status_code == 200
 
 
-def test_a_cookie_ends_with_the_working_day() -> None:
+async def test_a_cookie_ends_with_the_working_day() -> None:
     now = 1_000.0
     operators = Operators(TOKEN, lambda: now)
     request = Request({"type": "http", "method": "GET", "path": "/", "headers": [], "scheme": "http"})
     reply = Response()
     operators.sign_in(request, reply)
-    cookie = reply.headers["set-cookie"].partition(";")[0].encode()
-    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"cookie", cookie)], "scheme": "http"}
-    assert operators.is_signed_in(Request(scope))
-    assert not Operators("another", lambda: now).is_signed_in(Request(scope))
+    cookie = reply.headers["set-cookie"].partition(";")[0].partition("=")[2]
+    assert await operators.known(cookie)
+    assert not await Operators("another", lambda: now).known(cookie)
     now += COOKIE_AGE_S + 1
-    assert not operators.is_signed_in(Request(scope))
+    assert not await operators.known(cookie)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_safe"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://localhost:8080", True),
+        ("http://[::1]:8080", True),
+        ("https://console.example", True),
+        ("http://console.example", False),
+        ("http://10.0.0.5:8080", False),
+        ("http://localhost.evil.example", False),
+    ],
+)
+def test_people_sign_in_over_https_or_on_the_machine_itself(address: str, is_safe: bool) -> None:
+    scheme, _, host = address.partition("://")
+    headers = [(b"host", host.encode())]
+    request = Request({"type": "http", "method": "POST", "path": "/", "headers": headers, "scheme": scheme})
+    if is_safe:
+        check_way(request)
+    else:
+        with pytest.raises(errors.NotPermitted, match="whoever listens on the way"):
+            check_way(request)
 
 
 @pytest.mark.parametrize("token", ["\u00e9", "\0", "x" * 10_000])

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,11 +15,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from isthmus.app.lake_sync import LakeSync
+from isthmus.data.model.ask import Ask
+from isthmus.data.platform import open_platform
+from isthmus.data.privacy import policy
 from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.bookkeeping import api as bookkeeping
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import FrontEnd, Platform, answers, errors
 from isthmus.kernel.host import Answer
+from isthmus.markings import Where
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.member import api as member
@@ -31,6 +37,7 @@ from tests import shipped
 
 from .conftest import ALL, LONG_AGO, SOUTH, Shop
 
+IN_NORTH = (Where("front_end", "=", "north"),)
 HOME = Address(country="DE", city="Kiel")
 # Of our own, without the pack's statements: what legs say.
 STANDING = """select coalesce(sum(amount), 0)::bigint from ledger.leg join ledger.account using (account_id)
@@ -145,14 +152,19 @@ def books_of(shop: Shop, *own: Answer) -> Books:
     return Books(Shop(platform, shop.database, shop.provider, shop.north, shop.south))
 
 
-@pytest.fixture
-async def books(shop: Shop) -> AsyncIterator[Books]:
-    """Give books of a shop that sells for others, pays fees, taxes at 19 percent and gives points."""
+async def taxed_books(shop: Shop) -> Books:
+    """Return the books of a shop that sells for others, pays fees, taxes at 19 percent and gives points."""
     books = books_of(shop, a_tenth_of_tea, half_a_euro, three_percent, a_cent_a_point, a_point_a_euro)
     place = tax.Jurisdiction(code="DE", prices_include_tax=True)
     await books.call(tax.put_jurisdictions, tax.PutJurisdictions(jurisdictions=(place,)))
     rate = tax.RateEntry(jurisdiction="DE", name="vat", rate_ppm=190_000, valid_from=LONG_AGO)
     await books.call(tax.put_rates, tax.PutRates(rates=(rate,)))
+    return books
+
+
+@pytest.fixture
+async def books(shop: Shop) -> AsyncIterator[Books]:
+    books = await taxed_books(shop)
     yield books
     await books.check()
 
@@ -216,6 +228,27 @@ async def test_what_never_comes_is_never_income_and_settles_to_the_cent(books: B
     )
     await books.sent(order_id, "2")
     assert await books.owed() == {}
+
+
+async def test_sales_by_the_lake_by_orders_and_by_the_books_are_one_number(books: Books, tmp_path: Path) -> None:
+    for lines in ((("tea", 3), ("jam", 2)), (("jam", 7),)):
+        placed = await books.bought(*lines)
+        for parcel, one in enumerate(placed.orders):
+            await books.sent(one.order_id, str(parcel))
+    await books.bought(("jam", 1), is_paid=False, paid_at_till="cash")
+    data = open_platform(shipped.PACKS, tmp_path / "lake")
+    await LakeSync(books.shop.platform, books.shop.database, data, segments=()).land()
+    accounts = ("ledger.account.code", "ledger.entry.kind")
+    found = data.metrics.ask(Ask(metrics=("ledger.moved",), by=accounts, where=IN_NORTH), policy.owner()).rows
+    in_books = {(row["ledger.account.code"], row["ledger.entry.kind"]): int(row["ledger.moved"]) for row in found}
+    (sales,) = data.metrics.ask(Ask(metrics=("order.sales",), where=IN_NORTH), policy.owner()).rows
+    orders = await books.call(order.list_orders, order.ListOrders())
+    by_orders = sum(one.total.minor for one in orders.items)
+    assert in_books["liabilities:customers", "goods-delivered"] == int(sales["order.sales"]) == by_orders > 0
+    trial = await books.call(ledger.trial_balance, ledger.GetTrialBalance())
+    (due,) = (line for line in trial.lines if line.code == "liabilities:customers")
+    assert due.debit.minor == by_orders
+    assert {one.minor for one in trial.difference} == {0}
 
 
 async def test_a_deposit_is_owed_with_the_balance_and_stays_with_the_shop_when_the_order_runs_out(shop: Shop) -> None:
@@ -370,5 +403,10 @@ def test_the_flows_that_book_are_internal_and_react() -> None:
         bookkeeping.book_closing,
         bookkeeping.book_return,
         bookkeeping.book_points,
+        bookkeeping.book_honoured,
+        bookkeeping.book_lapsed,
+        bookkeeping.book_stock,
+        bookkeeping.book_borne,
+        bookkeeping.book_unborne,
     )
     assert all(one.is_internal for one in flows)

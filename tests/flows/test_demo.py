@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from demo.source import Source
 
@@ -31,7 +35,9 @@ def test_the_first_baskets_of_the_year_come_to_what_the_source_says() -> None:
     assert sum(one["units"] for one in report["lent"]) == _units_of("brand", "market")
     sold = sum(found["orders"] for found in report["front_ends"].values())
     assert sold >= BASKETS  # a basket is an order in each business line that it has goods of
+    the_books_are_read_at_the_command_line(environment, report["front_ends"])
     metrics_equal_the_source_by_front_end_department_and_week(environment)
+    sales_are_one_number(environment, report["front_ends"])
 
 
 def _units_of(*front_ends: str) -> int:
@@ -41,6 +47,37 @@ def _units_of(*front_ends: str) -> int:
         select sum(quantity)::bigint from chosen join products on product_id = sku
         where is_known and quantity > 0 and front_end in ({names})""")
     return units
+
+
+def the_books_are_read_at_the_command_line(environment: dict[str, str], front_ends: dict[str, Any]) -> None:
+    environment = {**environment, "ISTHMUS_DATA": str(DATA / "demo")}
+    code = max(front_ends, key=lambda one: front_ends[one]["orders"])
+    trial = said(environment, "ledger", "trial-balance", "--on", code)
+    assert trial.splitlines()[-1].split() == ["all", "together", "0.00", "USD"]
+    standing = said(environment, "ledger", "accounts", "--on", code, "--below", "assets:clearing").split()
+    assert standing[-2:] == [f"{front_ends[code]['received_minor'] / 100:.2f}", "USD"]
+    entries = said(environment, "ledger", "entries", "--on", code, "--account", "liabilities:customers")
+    assert entries.count("posted") == front_ends[code]["books"]["entries"]
+    journal = DATA / "books.beancount"
+    journal.write_text(said(environment, "ledger", "export", "--on", code))
+    check = Path(sys.executable).with_name("bean-check")
+    assert subprocess.run([check, journal], check=False).returncode == 0
+    assert journal.read_text().count(" * ") == front_ends[code]["books"]["entries"]
+
+
+def sales_are_one_number(environment: dict[str, str], front_ends: dict[str, Any]) -> None:
+    """By the lake, by the order pack and by the journal of the books."""
+    environment = {**environment, "ISTHMUS_DATA": str(DATA / "demo")}
+    asked = said(environment, "data", "ask", "order.sales", "--by", "front_end", "--form", "json")
+    by_lake = {row["front_end"]: row["order.sales"] for row in json.loads(asked)["rows"]}
+    by_orders = {code: found["sales_minor"] for code, found in front_ends.items() if found["orders"]}
+    by_books: dict[str, int] = {}
+    for code in by_orders:
+        text = said(environment, "ledger", "export", "--on", code, "--form", "csv")
+        legs = [one for one in csv.DictReader(io.StringIO(text)) if one["kind"] == "goods-delivered"]
+        due = (Decimal(one["amount"]) for one in legs if one["account"] == "liabilities:customers")
+        by_books[code] = int(100 * sum(due))
+    assert by_lake == by_orders == by_books
 
 
 def metrics_equal_the_source_by_front_end_department_and_week(environment: dict[str, str]) -> None:

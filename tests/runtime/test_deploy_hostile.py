@@ -17,6 +17,8 @@ import pytest
 
 from isthmus.gateway.auth import Principal
 from isthmus.gateway.deploys import SCOPE, WAITING_MAX, DeployEndpoint
+from isthmus.kernel import Caller, errors
+from isthmus.manifest.actions import DEPLOY, Action
 from isthmus.runtime.deploy import versions
 from isthmus.store import Database
 
@@ -97,6 +99,25 @@ def test_what_is_packed_here_is_unpacked_byte_for_byte(tmp_path: Path) -> None:
         versions.pack(folder)
 
 
+async def permit(caller: Caller, action: Action) -> None:
+    """Let everybody do everything, but deploy as somebody whom a policy forbids it."""
+    if caller.client == "forbidden" and action == DEPLOY:
+        raise errors.NotPermitted("no policy permits it", remedy="ask an owner")
+
+
+async def test_a_key_that_policies_do_not_let_deploy_changes_nothing(database: Database, tmp_path: Path) -> None:
+    async def admit(_: bytes | None) -> Principal:
+        return Principal(front_end="north", name="forbidden", scopes=(SCOPE,), until=0)
+
+    endpoint = DeployEndpoint(deploy_context(database, tmp_path / "cache"), admit, tmp_path, ("false",), permit)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(cast(Any, endpoint)), base_url="http://deploy"
+    ) as forbidden:
+        for path in ("/", "/promote", "/rollback", "/shadow"):
+            assert (await forbidden.post(path, content=b"x")).status_code == 403, path
+        assert (await forbidden.get("/versions")).status_code == 200
+
+
 @pytest.fixture
 async def team(database: Database, tmp_path: Path) -> httpx.AsyncClient:
     """Give a client of a team that may deploy."""
@@ -104,7 +125,7 @@ async def team(database: Database, tmp_path: Path) -> httpx.AsyncClient:
     async def admit(_: bytes | None) -> Principal:
         return Principal(front_end="north", name="team", scopes=(SCOPE,), until=0)
 
-    endpoint = DeployEndpoint(deploy_context(database, tmp_path / "cache"), admit, tmp_path, ("false",))
+    endpoint = DeployEndpoint(deploy_context(database, tmp_path / "cache"), admit, tmp_path, ("false",), permit)
     return httpx.AsyncClient(transport=httpx.ASGITransport(cast(Any, endpoint)), base_url="http://deploy")
 
 
@@ -135,7 +156,7 @@ async def test_no_more_folders_wait_than_memory_is_for(database: Database, tmp_p
     async def admit(_: bytes | None) -> Principal:
         return Principal(front_end="north", name="team", scopes=(SCOPE,), until=0)
 
-    endpoint = DeployEndpoint(deploy_context(database, tmp_path / "cache"), admit, tmp_path, ("false",))
+    endpoint = DeployEndpoint(deploy_context(database, tmp_path / "cache"), admit, tmp_path, ("false",), permit)
     endpoint._waiting = WAITING_MAX
     sent: list[Any] = []
 

@@ -36,7 +36,6 @@ from tests.waiting import PATIENCE_S, until
 FreshDatabase = Callable[[], AbstractAsyncContextManager[str]]
 ROOT = Path(__file__).parents[2]
 KIT = ROOT / "kits" / "storefront" / "src"
-TOKEN = "an-operator"
 PATIENCE_MS = 30_000  # a busy machine answers late; a test that fails waits this long
 
 
@@ -48,6 +47,7 @@ class Mall:
     console: str
     platform: Platform
     api: str
+    url: str  # of the database
     keys: dict[str, str]
 
     async def call(self, code: str, capability: Capability[Any, Any], ask: Any) -> Any:
@@ -72,14 +72,14 @@ async def mall(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathF
         platform = Platform(release, database, resources=resources)
         await stocked(Lines(platform, database))
         await platform.call(fulfilment.open_slots, fulfilment.OpenSlots(items=_slots()), Caller(front_end="fresh"))
-        server = Server(ROOT, url, ISTHMUS_DATA=str(data), ISTHMUS_CONSOLE_TOKEN=TOKEN)
+        server = Server(ROOT, url, ISTHMUS_DATA=str(data))
         await server.start()
         base = f"http://127.0.0.1:{server.port}"
         keys = {code: await auth.create_client(database, code, "shop", None) for code in CODES}
         try:
             with shops(base, keys) as addresses:
                 await asyncio.gather(*map(answers, addresses.values()))
-                yield Mall(addresses, f"{base}/console", platform, base, keys)
+                yield Mall(addresses, f"{base}/console", platform, base, url, keys)
         finally:
             server.kill()
 

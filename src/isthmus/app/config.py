@@ -16,6 +16,8 @@ from isthmus.runtime.isolation.limits import Isolation
 
 FILE = "isthmus.toml"
 TOKEN_VARIABLE = "ISTHMUS_CONSOLE_TOKEN"  # of the environment; shared by all workers of one server
+FIRST_LINK_VARIABLE = "ISTHMUS_FIRST_LINK"  # what a fresh platform's first link has in it; made anew at each start
+ADDRESS_VARIABLE = "ISTHMUS_ADDRESS"  # where a server listens, for its workers to say
 PACKS = ("isthmus.packs",)  # all that ship, so that settings which name none go on working
 FLOWS = ("isthmus.flows",)
 

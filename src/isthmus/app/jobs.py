@@ -14,9 +14,10 @@ from isthmus.kernel import Caller, Platform, errors
 from isthmus.manifest import Every, Job, Upkeep, brought
 from isthmus.runtime import left_flows
 from isthmus.runtime.events import dead_letters, timers
+from isthmus.runtime.events.contracts import EventContracts
 from isthmus.runtime.events.subscriptions import called
 from isthmus.runtime.schedule import Periodic
-from isthmus.store import Database, prune_answers, prune_events
+from isthmus.store import Database, know_streams, prune_answers, prune_events
 
 from .platform import HOUSEKEEPING, Running
 
@@ -37,6 +38,7 @@ def jobs(running: Running, lake_sync: LakeSync | None = None) -> list[Periodic]:
     async def remember_contracts() -> None:
         contracts = await asyncio.to_thread(contracts_of, running.platform.release)
         await served_contracts.remember(running.database, contracts)
+        await know_streams(running.database, [*EventContracts(lambda: running.platform.release).streams()])
 
     async def run_timers() -> None:
         await timers.tick(running.database, timers.timed(running.platform.release), datetime.now(UTC))

@@ -42,7 +42,8 @@ def resources(packs: Iterable[Pack], config: Config, database: Database) -> dict
         raise errors.BuildProblems(problems)
     values = secret_values(config, named)
     planned, _ = _planned(packs, config, lambda _, name: values[name])
-    return {
+    made: dict[type, object] = {}
+    made |= {
         resource.kind: resource.make(
             Place(
                 database=database,
@@ -51,10 +52,12 @@ def resources(packs: Iterable[Pack], config: Config, database: Database) -> dict
                 data=config.data,
                 packs=packs,
                 providers={name: one.type.make(name, one.settings) for name, one in chosen.items()},
+                resource=made.get,
             )
         )
         for resource, settings, chosen in planned
     }
+    return made
 
 
 def setting_problems(packs: Iterable[Pack], config: Config) -> list[str]:

@@ -23,6 +23,7 @@ from isthmus.console.deploys import Deploys
 from isthmus.console.jobs import Jobs
 from isthmus.console.pages import Part, every_page
 from isthmus.console.sharing import Sharing
+from isthmus.console.sign_in import Operators
 from isthmus.console.thinness import Thinness
 from isthmus.console.web import console
 from isthmus.gateway.agents import agents
@@ -30,12 +31,16 @@ from isthmus.gateway.auth import Clients
 from isthmus.gateway.connections import PER_ADDRESS_MAX, LimitedConnection
 from isthmus.gateway.cors import with_cors
 from isthmus.gateway.deploys import DeployEndpoint
+from isthmus.gateway.events import PATH as EVENTS
+from isthmus.gateway.events import EventService, NewEvents
 from isthmus.gateway.files import FileService
 from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.traces import TraceStore
 from isthmus.manifest import Files, brought
+from isthmus.manifest.actions import check
+from isthmus.manifest.sign_in import SignIn
 from isthmus.runtime.events.copies import consumer as forgotten_copies
 from isthmus.runtime.events.durable import DurableCalls
 from isthmus.runtime.schedule import keep_running
@@ -43,7 +48,7 @@ from isthmus.runtime.shadow.follower import Shadows
 from isthmus.store.relay import Relay
 
 from . import process
-from .config import TOKEN_VARIABLE, load_config
+from .config import ADDRESS_VARIABLE, FIRST_LINK_VARIABLE, TOKEN_VARIABLE, load_config
 from .forgetting import PersonForgotten
 from .jobs import jobs
 from .platform import Running, declared, deploy_context, migration_sources, running
@@ -84,8 +89,11 @@ def asgi() -> App:
             work = [keep_running(jobs(platform, sync)), platform.follower.run(), deliveries.run(), shadows.run()]
             copies = forgotten_copies(platform.platform, platform.database, PersonForgotten)
             work += [Relay(platform.database, [copies, *(sync.consumers() if sync else [])]).run()]
+            new_events = NewEvents(platform.database)
+            work.append(new_events.run())
             background = [asyncio.create_task(one) for one in work]
-            app = with_cors(served(platform, data, sync), platform.config.cors)
+            app = with_cors(served(platform, data, sync, new_events), platform.config.cors)
+            await say_first_link(platform)
             settle_memory()
             try:
                 yield app
@@ -99,13 +107,33 @@ def asgi() -> App:
     return opened(start)
 
 
+async def say_first_link(running: Running) -> None:
+    """Say where the first person of a fresh platform signs in; where no pack knows persons, where the token does."""
+    secret = os.environ.setdefault(FIRST_LINK_VARIABLE, secrets.token_urlsafe(32))
+    if link := await sign_in_of(running).first_link(secret):
+        address = os.environ.get(ADDRESS_VARIABLE) or f"http://{running.config.host}:{running.config.port}"
+        print(f"sign in: {address}/console{link}", flush=True)
+
+
+def sign_in_of(running: Running) -> SignIn:
+    """Return what knows who is signed in: a pack's, or the token of this server."""
+    token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
+    found = running.platform.resources.get(SignIn)
+    return Operators(token) if found is None else cast(SignIn, found)
+
+
 def catalogues(running: Running) -> list[str]:
     """Return the packages of this platform that may have sentences for readers: its packs."""
     shipped = (pack for pack in running.packs if pack.api.__name__ in sys.modules)  # others are made at start
     return sorted(pack.api.__name__.removesuffix(".api") for pack in shipped)
 
 
-def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | None = None) -> App:
+def served(
+    running: Running,
+    data: DataPlatform | None = None,
+    sync: LakeSync | None = None,
+    new_events: NewEvents | None = None,
+) -> App:
     """Return gateway and console over a running platform, with the data platform where there is one."""
     database = running.database
     traces = TraceStore(database, own=lambda code: running.platform.release.line(code).front_end.attributes)
@@ -122,16 +150,24 @@ def served(running: Running, data: DataPlatform | None = None, sync: LakeSync | 
         Jobs(Client(running.platform), database),
         Sharing(Client(running.platform), database),
     )
-    token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
+    console_app = console(pages, sign_in_of(running), Client(running.platform), catalogues(running))
     gateway = Gateway(
         running.platform,
         Clients(database),
         traces,
         Readiness(database, migration_sources(running.packs), running.config.data),
-        mounts={"/console": cast(App, console(pages, token, catalogues(running)))},
+        mounts={"/console": cast(App, console_app)},
     )
-    deploying = DeployEndpoint(deploy_context(running), gateway.admit, running.config.root, process.command("deploy"))
+    deploying = DeployEndpoint(
+        deploy_context(running),
+        gateway.admit,
+        running.config.root,
+        process.command("deploy"),
+        functools.partial(check, running.platform),
+    )
     gateway.mount("/deploy", deploying)
+    new = new_events or NewEvents(database)
+    gateway.mount(EVENTS, EventService(running.platform, database, gateway.admit, new))
     for files in brought(running.packs, Files):
         gateway.mount(files.path, FileService(running.platform, files, gateway.admit))
     if data is not None:

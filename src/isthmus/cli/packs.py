@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from isthmus.manifest import Commands
 
 SHIPPED = "isthmus."
-SHIPPED_GROUPS = {"security": "Who may what, and what happened."}  # the help is not to wait for the packs' import
+SHIPPED_GROUPS = {  # the help is not to wait for the packs' import
+    "ledger": "The books of a front end.",
+    "security": "Who may what, and what happened.",
+}
 OPENING = {"session": session, "database": standing, "platform": running}
 
 

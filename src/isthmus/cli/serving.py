@@ -35,7 +35,7 @@ def add_to(main: typer.Typer) -> None:
         from isthmus.gateway import server
 
         config = load_config()
-        address, number = host or config.host, port or config.port
+        address, number = host or config.host, config.port if port is None else port
         say_way_in(address, number)
         server.run("isthmus.app.server:asgi", host=address, port=number, workers=workers)
 
@@ -84,12 +84,10 @@ def add_to(main: typer.Typer) -> None:
 
 
 def say_way_in(host: str, port: int) -> None:
-    """Say where the console is, with a token that all workers of this server share."""
-    from isthmus.app.config import TOKEN_VARIABLE
+    """Say where the console is; the first worker says how to sign in where nobody can yet."""
+    from isthmus.app.config import ADDRESS_VARIABLE, FIRST_LINK_VARIABLE, TOKEN_VARIABLE
 
-    address = f"http://{host}:{port}/console/"
-    if TOKEN_VARIABLE in os.environ:
-        out.print(f"console: {address} (its token: {TOKEN_VARIABLE})", soft_wrap=True, highlight=False)
-        return
-    os.environ[TOKEN_VARIABLE] = token = secrets.token_urlsafe(16)
-    out.print(f"console: {address}?token={token}", soft_wrap=True, highlight=False, markup=False)
+    os.environ[ADDRESS_VARIABLE] = address = f"http://{host}:{port}"
+    os.environ[FIRST_LINK_VARIABLE] = secrets.token_urlsafe(32)  # all workers of this server have the same
+    os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
+    out.print(f"console: {address}/console/", soft_wrap=True, highlight=False)

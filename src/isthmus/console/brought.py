@@ -10,19 +10,30 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus import manifest
-from isthmus.pages import Asked, Found, GoTo, Shown
+from isthmus.pages import Asked, Enter, Found, GoTo, Leave, Shown
 
 from .client import Client
+from .sign_in import DEVICE, DEVICE_AGE_S, SESSION, check_way, keep, kept
 from .web import Page, form, redirect, render
 
-Make = Callable[[Asked, Client], Awaitable[Shown | GoTo]]
+Make = Callable[[Asked, Client], Awaitable[Shown | GoTo | Enter | Leave]]
 Find = Callable[[str, str, Client], Awaitable[list[Found]]]
 
 
 def brought_pages(client: Client) -> list[Page]:
     """Return the pages that packs bring, in the order of the packs' names."""
     return [
-        Page(one.path, one.menu, _made(one, client), ("POST",) if one.is_form else ("GET",), one.group)
+        Page(
+            one.path,
+            one.menu,
+            _made(one, client),
+            ("POST",) if one.is_form else ("GET",),
+            one.group,
+            action=one.action,
+            needs=one.needs.name if one.needs else "",
+            is_anywhere=True,
+            is_open=one.is_open,
+        )
         for one in _there(client, manifest.Page)
     ]
 
@@ -40,17 +51,44 @@ def _there(client: Client, kind: type[Any]) -> list[Any]:
 
 def _made(page: manifest.Page, client: Client) -> Callable[[Request], Awaitable[Response]]:
     make: Make = _named(page.at)
-    template = f"{page.at.partition(':')[0]}:{page.template}"
+    package = page.at.partition(":")[0]
+    template = page.template if ":" in page.template else f"{package}:{page.template}"
 
     async def answer(request: Request) -> Response:
         fields = await form(request) if page.is_form else {}
-        asked = Asked(query_params=request.query_params, path_params=request.path_params, form=fields)
-        shown = await make(asked, client)
+        shown = await make(_asked(request, fields), client)
         if isinstance(shown, GoTo):
             return redirect(request, shown.path, **shown.query)
+        if isinstance(shown, Enter | Leave):
+            return _entered(request, shown)
         return render(request, template, status=409 if shown.get("refused") else 200, **shown)
 
     return answer
+
+
+def _asked(request: Request, fields: dict[str, str]) -> Asked:
+    return Asked(
+        query_params=request.query_params,
+        path_params=request.path_params,
+        form=fields,
+        session=kept(request, SESSION),
+        device=kept(request, DEVICE),
+        address=request.client.host if request.client else "",
+        agent=request.headers.get("user-agent", ""),
+        site=f"{request.url.scheme}://{request.url.netloc}",
+    )
+
+
+def _entered(request: Request, done: Enter | Leave) -> Response:
+    reply = redirect(request, done.path)
+    if isinstance(done, Leave):
+        keep(request, reply, SESSION, "", 0)
+        return reply
+    check_way(request)
+    keep(request, reply, SESSION, done.session, done.age_s)
+    if done.device:
+        keep(request, reply, DEVICE, done.device, DEVICE_AGE_S)
+    return reply
 
 
 def _named(at: str) -> Any:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from isthmus.kernel import encode, errors
 from isthmus.kernel.host import Trace
+from isthmus.manifest.actions import READ_CALLS
 from isthmus.pages import moment_of
 from isthmus.runtime.replay import recorded
 from isthmus.runtime.replay.latest import Wanted
@@ -70,8 +71,8 @@ class Calls:
 
     def pages(self) -> list[Page]:
         return [
-            Page("/calls", "Calls", self.list, group="Operate"),
-            Page("/calls/{call_id}", "", self.show),
+            Page("/calls", "Calls", self.list, group="Operate", action=READ_CALLS),
+            Page("/calls/{call_id}", "", self.show, action=READ_CALLS),
         ]
 
     async def list(self, request: Request) -> Response:

@@ -11,13 +11,13 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from isthmus.kernel import Caller, Capability, Effect, errors
+from isthmus.kernel import Capability, Effect, errors
 from isthmus.kernel.host import Trace
 from isthmus.pages import ordered
 
 from . import forms
 from .calls import Traces, plain
-from .client import CLIENT, Client
+from .client import Client
 from .contract_history import ContractHistory
 from .cost import Cost
 from .traffic import Traffic
@@ -84,7 +84,7 @@ class Capabilities:
         """
         name, typed = request.path_params["name"], await form(request)
         capability = self._client.release.find(name).capability
-        caller = Caller(front_end=typed.get("front_end", ""), client=CLIENT, via=CLIENT)
+        caller = self._client.caller(typed.get("front_end", ""))
         traces: list[Trace] = []
         try:
             ask = msgspec.json.encode(forms.read(forms.fields_of(capability)[0], typed))

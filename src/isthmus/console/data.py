@@ -22,6 +22,7 @@ from isthmus.data.persons.one_id import OneId
 from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import owner
 from isthmus.data.query.proof import Proofs
+from isthmus.manifest.actions import ASK, CARE
 from isthmus.markings import Rule
 from isthmus.values import whole_number
 
@@ -88,11 +89,11 @@ class Data:
 
     def pages(self) -> list[Page]:
         return [
-            Page("/lineage", "Lineage", self.lineage, group="Data"),
-            Page("/quality", "Quality", self.quality, group="Data"),
-            Page("/quality/check", "", self.check, ("POST",)),
-            Page("/quality/land", "", self.land, ("POST",)),
-            Page("/quarantine", "Quarantine", self.quarantine, group="Data"),
+            Page("/lineage", "Lineage", self.lineage, group="Data", action=ASK),
+            Page("/quality", "Quality", self.quality, group="Data", action=ASK),
+            Page("/quality/check", "", self.check, ("POST",), action=CARE),
+            Page("/quality/land", "", self.land, ("POST",), action=CARE),
+            Page("/quarantine", "Quarantine", self.quarantine, group="Data", action=ASK),
         ]
 
     async def lineage(self, request: Request) -> Response:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel import errors
+from isthmus.manifest.actions import RESEND
 from isthmus.pages import BIGINT_MAX, ordered
 from isthmus.runtime.events import dead_letters
 from isthmus.runtime.events.dead_letters import DeadLetter
@@ -36,7 +37,7 @@ class DeadLetters:
     def pages(self) -> list[Page]:
         return [
             Page("/dead-letters", "Dead letters", self.list, group="Operate"),
-            Page("/dead-letters", "", self.send_again, ("POST",)),
+            Page("/dead-letters", "", self.send_again, ("POST",), action=RESEND),
         ]
 
     async def of(self, front_end: str) -> int:

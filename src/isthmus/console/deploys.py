@@ -13,6 +13,7 @@ from starlette.responses import Response
 from isthmus.kernel import errors
 from isthmus.kernel.host import CompiledFrontEnd
 from isthmus.language import mark
+from isthmus.manifest.actions import DEPLOY, READ_DEPLOYS
 from isthmus.pages import BIGINT_MAX, ordered
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy import versions
@@ -26,7 +27,7 @@ from isthmus.runtime.replay.report import report as report_of
 from isthmus.runtime.shadow import shadow as shadows
 from isthmus.values import whole_number
 
-from .client import CLIENT
+from .client import acting
 from .web import Page, form, page_of, redirect, render
 
 PAGE_SIZE: Final = 25
@@ -50,10 +51,10 @@ class Deploys:
 
     def pages(self) -> list[Page]:
         return [
-            Page("/deploys", "Deploys", self.list),
-            Page("/deploys/{code}", "", self.show),
-            Page("/deploys/{code}", "", self.decide, ("POST",)),
-            Page("/deploys/{code}/{hash}", "", self.candidate),
+            Page("/deploys", "Deploys", self.list, action=READ_DEPLOYS),
+            Page("/deploys/{code}", "", self.show, action=READ_DEPLOYS),
+            Page("/deploys/{code}", "", self.decide, ("POST",), action=DEPLOY),
+            Page("/deploys/{code}/{hash}", "", self.candidate, action=READ_DEPLOYS),
         ]
 
     async def of(self, code: str) -> Deployed:
@@ -110,9 +111,9 @@ class Deploys:
         database = self._context.database
         match fields.get("act"):
             case "promote":
-                return await switches.promote(database, code, CLIENT)
+                return await switches.promote(database, code, acting())
             case "rollback":
-                return await switches.roll_back(database, code, CLIENT, reason=fields.get("reason", ""))
+                return await switches.roll_back(database, code, acting(), reason=fields.get("reason", ""))
             case "put":
                 percent = whole_number(fields.get("percent", "100"), 1, 100)
                 if percent is None:
@@ -127,7 +128,7 @@ class Deploys:
                     code,
                     fields.get("hash", ""),
                     percent=percent,
-                    made_by=CLIENT,
+                    made_by=acting(),
                     expected=held.id if held else None,
                     reason=fields.get("reason", ""),
                 )

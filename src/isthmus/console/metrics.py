@@ -23,6 +23,7 @@ from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import Policy, of_front_end
 from isthmus.kernel import errors
 from isthmus.manifest import Headlines, brought
+from isthmus.manifest.actions import ASK
 from isthmus.markings import Where
 from isthmus.pages import ordered
 
@@ -58,8 +59,8 @@ class Explorer:
 
     def pages(self) -> list[Page]:
         return [
-            Page("/metrics", "Metrics", self.show, group="Data"),
-            Page("/metrics/answer.csv", "", self.download),
+            Page("/metrics", "Metrics", self.show, group="Data", action=ASK),
+            Page("/metrics/answer.csv", "", self.download, action=ASK),
         ]
 
     async def show(self, request: Request) -> Response:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from isthmus.data.persons.one_id import OneId
 from isthmus.kernel import errors
+from isthmus.manifest.actions import CARE
 
 from .web import Page, form, redirect, render
 from .work import Work, shown
@@ -27,10 +28,10 @@ class OneIdPages:
 
     def pages(self) -> list[Page]:
         return [
-            Page(PATH, "One ID", self.show, group="Data"),
-            Page(f"{PATH}/run", "", self.run, ("POST",)),
-            Page(f"{PATH}/decide", "", self.decide, ("POST",)),
-            Page(f"{PATH}/undo", "", self.undo, ("POST",)),
+            Page(PATH, "One ID", self.show, group="Data", action=CARE),
+            Page(f"{PATH}/run", "", self.run, ("POST",), action=CARE),
+            Page(f"{PATH}/decide", "", self.decide, ("POST",), action=CARE),
+            Page(f"{PATH}/undo", "", self.undo, ("POST",), action=CARE),
         ]
 
     async def show(self, request: Request) -> Response:

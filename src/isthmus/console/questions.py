@@ -12,6 +12,7 @@ from starlette.responses import Response
 from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import owner
 from isthmus.kernel import errors
+from isthmus.manifest.actions import ASK
 
 from .web import Page, redirect, render
 
@@ -24,9 +25,9 @@ class QuestionPages:
 
     def pages(self) -> list[Page]:
         return [
-            Page("/catalogue", "Catalogue", self.catalogue, group="Data"),
-            Page("/questions", "Questions", self.questions, group="Data"),
-            Page("/questions/run", "", self.run, ("POST",)),
+            Page("/catalogue", "Catalogue", self.catalogue, group="Data", action=ASK),
+            Page("/questions", "Questions", self.questions, group="Data", action=ASK),
+            Page("/questions/run", "", self.run, ("POST",), action=ASK),
         ]
 
     async def catalogue(self, request: Request) -> Response:

@@ -14,6 +14,7 @@ from isthmus.data.answers.receipt import Receipt
 from isthmus.data.model.ask import Ask, grained
 from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import Policy
+from isthmus.manifest.actions import ASK
 from isthmus.markings import AllOf, AnyOf, Filter, Has, Not, Where
 
 from .web import Page, render
@@ -36,8 +37,8 @@ class ReceiptPages:
 
     def pages(self) -> list[Page]:
         return [
-            Page("/metrics/receipts", "Receipts", self.list, group="Data"),
-            Page("/metrics/receipts/{id}", "", self.show),
+            Page("/metrics/receipts", "Receipts", self.list, group="Data", action=ASK),
+            Page("/metrics/receipts/{id}", "", self.show, action=ASK),
         ]
 
     async def list(self, request: Request) -> Response:

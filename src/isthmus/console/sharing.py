@@ -11,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel import errors
+from isthmus.manifest.actions import WITHDRAW
 from isthmus.pages import ordered
 from isthmus.store import Database, sharing
 
-from .client import CLIENT, Client
+from .client import Client, acting
 from .web import Page, form, redirect, render
 
 SHOWN_MAX: Final = 500
@@ -37,7 +38,7 @@ class Sharing:
     def pages(self) -> list[Page]:
         return [
             Page("/sharing", "Sharing", self.list, group="Operate"),
-            Page("/sharing", "", self.withdraw, ("POST",)),
+            Page("/sharing", "", self.withdraw, ("POST",), action=WITHDRAW),
         ]
 
     async def list(self, request: Request) -> Response:
@@ -66,5 +67,5 @@ class Sharing:
             raise errors.BadAsk("no grant was chosen", remedy="take one of the list back") from None
         async with self._database.platform_transaction() as session:
             because, now = fields.get("because", "")[:240], datetime.now(UTC)
-            await sharing.withdraw(session, fields.get("owner", ""), grant_id, now, CLIENT, because)
+            await sharing.withdraw(session, fields.get("owner", ""), grant_id, now, acting(), because)
         return redirect(request, "/sharing", done="withdrawn")

@@ -1,4 +1,7 @@
-"""Who is an operator: a cookie that the token vouches for and cannot be read from; whose forms count: its own pages'.
+"""What a browser keeps of a sign-in, and whose forms count: the console's own pages'.
+
+Where a pack knows persons, its sessions are kept. Where none does, a cookie says that somebody had the server's token,
+which vouches for it and cannot be read from it.
 
 A browser sends a host's cookies whichever of its ports a page came from, so a post says where it comes from as well.
 """
@@ -7,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import secrets
 import time
 from collections.abc import Callable
@@ -17,9 +21,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.kernel import errors
+from isthmus.manifest.sign_in import Person
 from isthmus.values import whole_number
 
-COOKIE: Final = "isthmus_operator"
+from .client import NOBODY
+
+SESSION: Final = "session"
+DEVICE: Final = "device"
+DEVICE_AGE_S: Final = 365 * 86_400
 COOKIE_AGE_S: Final = 12 * 3600  # a working day
 SAFE: Final = frozenset(["GET", "HEAD", "OPTIONS"])
 _PURPOSE: Final = b"isthmus console session"
@@ -32,8 +41,16 @@ class FromElsewhere(errors.NotPermitted):
     slug = "console.from-elsewhere"
 
 
+class PlainHttp(errors.NotPermitted):
+    """Whoever listens on the way could use this sign-in."""
+
+    slug = "console.plain-http"
+
+
 class Operators:
     """Signs operators in with the server's token, and knows them again by a cookie with an end of its own."""
+
+    template = "sign_in.html"
 
     def __init__(self, token: str, clock: Callable[[], float] = time.time) -> None:
         self._token = token.encode()
@@ -46,25 +63,57 @@ class Operators:
     def sign_in(self, request: Request, reply: Response) -> None:
         """Give the cookie: over https to this host alone, whoever else is in its domain."""
         said = f"{int(self._clock()) + COOKIE_AGE_S}.{secrets.token_urlsafe(16)}"
-        is_secure = request.url.scheme == "https"
-        path = "/" if is_secure else request.scope.get("root_path", "") or "/"
-        reply.set_cookie(
-            _cookie(request), f"{said}.{self._signature(said)}", max_age=COOKIE_AGE_S, httponly=True,
-            samesite="strict", secure=is_secure, path=path,
-        )  # fmt: skip
+        keep(request, reply, SESSION, f"{said}.{self._signature(said)}", COOKIE_AGE_S)
 
-    def is_signed_in(self, request: Request) -> bool:
-        said, _, signature = request.cookies.get(_cookie(request), "").rpartition(".")
+    async def known(self, session: str) -> Person | None:
+        """Return an operator without a name, where a cookie was given by this server and has not ended."""
+        said, _, signature = session.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(said).encode()):
-            return False
-        return whole_number(said.partition(".")[0], int(self._clock()), _SECONDS_MAX) is not None
+            return None
+        return NOBODY if whole_number(said.partition(".")[0], int(self._clock()), _SECONDS_MAX) is not None else None
+
+    async def first_link(self, secret: str) -> str:
+        """Return where the token signs in: more than once, and whatever the secret is."""
+        return f"/?token={self._token.decode()}"
 
     def _signature(self, said: str) -> str:
         return hmac.new(self._key, said.encode(), hashlib.sha256).hexdigest()
 
 
-def _cookie(request: Request) -> str:
-    return f"__Host-{COOKIE}" if request.url.scheme == "https" else COOKIE
+def kept(request: Request, name: str) -> str:
+    """Return what a browser keeps here under a name, or nothing."""
+    return request.cookies.get(_cookie(request, name), "")
+
+
+def keep(request: Request, reply: Response, name: str, value: str, age_s: int) -> None:
+    """Have a browser keep something: over https for this very host (`__Host-`), which no neighbour can set either."""
+    is_secure = request.url.scheme == "https"
+    path = "/" if is_secure else request.scope.get("root_path", "") or "/"
+    reply.set_cookie(
+        _cookie(request, name), value, max_age=age_s, httponly=True, samesite="strict", secure=is_secure, path=path
+    )
+
+
+def _cookie(request: Request, name: str) -> str:
+    return f"__Host-isthmus_{name}" if request.url.scheme == "https" else f"isthmus_{name}"
+
+
+def check_way(request: Request) -> None:
+    """Raise PlainHttp where a sign-in would go unencrypted over a network: http is for this machine alone."""
+    host = request.url.hostname or ""
+    if request.url.scheme == "https" or host == "localhost" or _is_loopback(host):
+        return
+    raise PlainHttp(
+        f"nobody signs in over http at {host!r}: whoever listens on the way could use it",
+        remedy="open it as https, by a proxy that sets X-Forwarded-Proto, or as http://127.0.0.1 on the machine itself",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def check_origin(request: Request) -> None:

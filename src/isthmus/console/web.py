@@ -1,4 +1,4 @@
-"""The console as an ASGI application: sign-in with an operator's token, pages, errors, static files."""
+"""The console as an ASGI application: who is signed in and may see which page, errors, static files."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ from starlette.staticfiles import StaticFiles
 
 from isthmus import language
 from isthmus.kernel import errors
+from isthmus.manifest.actions import EVERYWHERE, LOOK, Action
+from isthmus.manifest.sign_in import SignIn
 from isthmus.values import whole_number
 
 from . import words
-from .sign_in import SAFE, FromElsewhere, Operators, check_origin, kept_here
+from .client import ACTING, NOBODY, Client
+from .sign_in import SAFE, SESSION, FromElsewhere, Operators, check_origin, kept, kept_here
 
 Item = TypeVar("Item")
 
@@ -51,7 +54,9 @@ class Page:
     """A page of the console: where it is, what it is called in the menu (nothing: not in it), what makes it.
 
     `group` is the heading that it stands under in the menu. `make` is given the request and returns a response,
-    mostly by `render`; a deliberate error that it raises is shown with its remedy.
+    mostly by `render`; a deliberate error that it raises is shown with its remedy. `action` is what whoever opens it
+    must be permitted: at the front end that its address names (`{code}`), else everywhere; where `is_anywhere`, at some
+    front end, and the page asks further. `needs` is a capability that it is of no use without. `is_open`: anybody may.
     """
 
     path: str
@@ -59,6 +64,13 @@ class Page:
     make: Any
     methods: tuple[str, ...] = ("GET",)
     group: str = ""
+    action: Action | None = LOOK
+    needs: str = ""
+    is_anywhere: bool = False
+    is_open: bool = False
+
+
+Menu = list[tuple[str, list[Page]]]
 
 
 def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
@@ -66,11 +78,12 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
     root = request.scope.get("root_path", "")
     here = request.scope["path"].removeprefix(root)
     found: jinja2.Template = request.app.state.templates.get_template(template)
-    menu = request.app.state.menu
+    menu: Menu = getattr(request.state, "menu", [])
     above = [page.path for _, pages in menu for page in pages if f"{here}/".startswith(f"{page.path}/")]
     current = max(above, key=len, default="")  # of pages below one another, the one that is nearest
     reader = _reader(request)
     names = {"root": root, "here": here, "menu": menu, "current": current, "query": request.query_params}
+    names["person"] = ACTING.get().name
     names["is_form"] = request.method not in SAFE  # its address can't be opened again, in another language either
     with language.reading(reader):
         text = found.render(**names, language=reader.language, languages=language.LANGUAGES, **values)
@@ -105,47 +118,93 @@ async def form(request: Request) -> dict[str, str]:
         raise errors.BadAsk("the form is not UTF-8", remedy="send it from the console's own page") from None
 
 
-def console(pages: Sequence[Page], token: str, packages: Iterable[str] = ()) -> Starlette:
-    """Return the console; whoever opens an address with `?token=` is signed in for a working day.
+def console(pages: Sequence[Page], sign_in: SignIn, client: Client, packages: Iterable[str] = ()) -> Starlette:
+    """Return the console, for whom `sign_in` knows; what each may see the platform's policies say.
 
     Pages are in the reader's language as far as this platform and `packages` have catalogues of it. An address with
     `?language=` switches to one, which a cookie keeps.
     """
 
-    operators = Operators(token)
-
     async def signed_in(request: Request, call_next: RequestResponseEndpoint) -> Response:
         root = request.scope.get("root_path", "")
-        given = request.query_params.get("token")
         if request.scope["path"].startswith(f"{root}/static/"):
             reply = await call_next(request)
             reply.headers["cache-control"] = f"public, max-age={STATIC_AGE_S}, immutable"
             return kept_here(reply)
-        if given is not None and request.method in SAFE and operators.is_token(given):
+        if isinstance(sign_in, Operators) and request.method in SAFE and _is_token(request, sign_in):
             reply = RedirectResponse(request.url.remove_query_params("token"), status_code=303)
-            operators.sign_in(request, reply)
+            sign_in.sign_in(request, reply)
         elif request.method in SAFE and LANGUAGE in request.query_params:
             reply = _switched(request)
-        elif operators.is_signed_in(request):
-            reply = await _from_here(request, call_next)
         else:
-            reply = render(request, "sign_in.html", status=401, is_wrong=given is not None)
+            reply = await _answered(request, call_next)
         reply.headers.update(SECURITY)
         return kept_here(reply)
 
-    routes = [Route(page.path, page.make, methods=list(page.methods)) for page in pages]
+    async def _answered(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        here = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        person = await sign_in.known(kept(request, SESSION))
+        if person is None and here not in open_paths:
+            return _stranger(request, sign_in, here)
+        acting = ACTING.set(person or NOBODY)
+        try:
+            request.state.menu = await _menu(pages, client) if person is not None else []
+            return await _from_here(request, call_next)
+        finally:
+            ACTING.reset(acting)
+
+    open_paths = {page.path for page in pages if page.is_open}
     made = Starlette(
-        routes=[*routes, Mount("/static", StaticFiles(directory=str(_STATIC)))],
+        routes=[*(_route(page, client) for page in pages), Mount("/static", StaticFiles(directory=str(_STATIC)))],
         middleware=[Middleware(BaseHTTPMiddleware, dispatch=signed_in)],
         exception_handlers={errors.IsthmusError: _refused, HTTPException: _not_there, Exception: _failed},
     )
     made.state.templates = _templates()
-    made.state.menu = _menu(pages)
     every = (PACKAGE, *packages)
     made.state.readers = {
         one.code: language.Reader(one, language.Catalogue(every, one.locale)) for one in language.LANGUAGES
     }
     return made
+
+
+def _is_token(request: Request, operators: Operators) -> bool:
+    given = request.query_params.get("token")
+    return given is not None and operators.is_token(given)
+
+
+def _stranger(request: Request, sign_in: SignIn, here: str) -> Response:
+    """Ask who this is, on the page that was asked for; from there it goes on to that page."""
+    asked = f"{here}?{request.url.query}" if request.url.query else here
+    given = {"is_wrong": "token" in request.query_params, "next": asked, "refused": None, "address": ""}
+    return render(request, sign_in.template, status=401, **given)
+
+
+def _route(page: Page, client: Client) -> Route:
+    """Return the route of a page, behind the question whether whoever asks may see it."""
+
+    async def answer(request: Request) -> Response:
+        if not page.is_open:
+            try:
+                await _check(page, client, request.path_params.get("code", EVERYWHERE))
+            except errors.NotPermitted:
+                menu: Menu = request.state.menu
+                if page.path == "/" and menu:
+                    return redirect(request, menu[0][1][0].path)  # not everybody has to do with all front ends
+                raise
+        return await page.make(request)
+
+    return Route(page.path, answer, methods=list(page.methods))
+
+
+async def _check(page: Page, client: Client, front_end: str) -> None:
+    """Raise NotPermitted where a page is not for who asks."""
+    if page.action is None:
+        return
+    elsewhere = ACTING.get().roles if page.is_anywhere else ()
+    for code in elsewhere:
+        if await client.is_allowed(page.action, code):
+            return
+    await client.check(page.action, front_end)
 
 
 async def _from_here(request: Request, call_next: RequestResponseEndpoint) -> Response:
@@ -197,13 +256,21 @@ def _of_package(name: str) -> str | None:
     return found.read_text() if found is not None and found.is_file() else None
 
 
-def _menu(pages: Sequence[Page]) -> list[tuple[str, list[Page]]]:
-    """Return the pages that are in the menu under their headings, both in the order in which they were given."""
+async def _menu(pages: Sequence[Page], client: Client) -> Menu:
+    """Return the pages that are in the menu of who asks, under their headings, in the order that they were given in."""
     groups: dict[str, list[Page]] = {}
     for page in pages:
-        if page.menu:
+        if page.menu and await _is_for(page, client):
             groups.setdefault(page.group, []).append(page)
     return list(groups.items())
+
+
+async def _is_for(page: Page, client: Client) -> bool:
+    try:
+        await _check(page, client, EVERYWHERE)
+    except errors.NotPermitted:
+        return False
+    return not page.needs or not ACTING.get().name or await client.is_permitted(page.needs)
 
 
 def _asset_names() -> dict[str, str]:
@@ -225,8 +292,9 @@ def _with_query(query: QueryParams, **changed: str | None) -> str:
 def _refused(request: Request, error: Exception) -> Response:
     if not isinstance(error, errors.IsthmusError):
         raise error
-    is_missing = isinstance(error, errors.NotFound | errors.NotPermitted)
-    return render(request, "problem.html", status=404 if is_missing else 400, problem=error)
+    is_missing = isinstance(error, errors.NotFound) or type(error) is errors.NotPermitted  # here it is not used at all
+    status = 404 if is_missing else 403 if isinstance(error, errors.NotPermitted) else 400
+    return render(request, "problem.html", status=status, problem=error)
 
 
 def _not_there(request: Request, error: Exception) -> Response:

@@ -67,6 +67,12 @@ class Doors:
 
 
 _doors: WeakKeyDictionary[asyncio.AbstractEventLoop, Doors] = WeakKeyDictionary()
+_closing: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Event] = WeakKeyDictionary()
+
+
+def closing() -> asyncio.Event:
+    """Return what is set when the server stops: an answer without an end has to end then."""
+    return _closing.setdefault(asyncio.get_running_loop(), asyncio.Event())
 
 
 class LimitedConnection(HttpToolsProtocol):
@@ -126,6 +132,10 @@ class LimitedConnection(HttpToolsProtocol):
             super().send_400_response(msg)
         else:
             self._refuse(self._refusal)
+
+    def shutdown(self) -> None:
+        closing().set()
+        super().shutdown()
 
     def pause_writing(self) -> None:
         self._unread_since = self.loop.time()

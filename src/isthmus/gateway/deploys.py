@@ -6,7 +6,8 @@
     POST /deploy/shadow?version=&percent=&stop=    a kept version on a share of live calls, answering nobody; or no more
     GET  /deploy/versions            what there is, and what runs
 
-The key decides which front end: a folder of another one is refused. A folder is tried, tested and compared in a process
+The key decides which front end: a folder of another one is refused. Policies say besides who may (`deploy.write`, and
+`deploy.read` for versions). A folder is tried, tested and compared in a process
 of its own, so that calls here notice nothing.
 """
 
@@ -24,7 +25,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from isthmus.kernel import encode, errors
+from isthmus.kernel import Caller, encode, errors
+from isthmus.manifest.actions import DEPLOY, READ_DEPLOYS, Action
 from isthmus.runtime.children import run_child
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy import versions
@@ -46,6 +48,7 @@ RECEIVE_S: Final = 60
 _FOLDER: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 Admit = Callable[[bytes | None], Awaitable[Principal]]
+Permit = Callable[[Caller, Action], Awaitable[None]]
 Scope = Mapping[str, Any]
 
 
@@ -90,11 +93,15 @@ def _share(asked: Mapping[str, str], name: str, default: str, *, least: int) -> 
 class DeployEndpoint:
     """The ASGI application of the endpoint. `admit` returns who a credential names, or refuses.
 
-    place: where the settings are, which the process that deploys reads too. command: what starts it.
+    place: where the settings are, which the process that deploys reads too. command: what starts it. permit: raises
+    NotPermitted for who may not.
     """
 
-    def __init__(self, ground: DeployContext, admit: Admit, place: Path, command: Sequence[str]) -> None:
+    def __init__(
+        self, ground: DeployContext, admit: Admit, place: Path, command: Sequence[str], permit: Permit
+    ) -> None:
         self._ground = ground
+        self._permit = permit
         self._admit = admit
         self._place = place
         self._command = tuple(command)
@@ -123,6 +130,8 @@ class DeployEndpoint:
                 path="Authorization",
             )
         path, method = scope["path"].removeprefix(scope.get("root_path", "")).rstrip("/"), scope["method"]
+        caller = Caller(front_end=known.front_end, client=known.name, scopes=known.scopes, via="http")
+        await self._permit(caller, READ_DEPLOYS if method == "GET" else DEPLOY)
         asked = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
         if (method, path) == ("GET", "/versions"):
             return encode(await report(self._ground, known.front_end))

@@ -7,7 +7,7 @@
 
 A key may ask where its scopes name `data.ask`; one without scopes may not. It sees rows of its own front end, and of
 what belongs to the whole group; personal data leaves as pseudonyms, and numbers that fewer than five rows stand behind
-are hidden.
+are hidden. Policies say besides who may: `data.ask`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from urllib.parse import parse_qs
 from isthmus.data.answers import serve
 from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import Policy, of_keys
-from isthmus.kernel import Platform, encode, errors
+from isthmus.kernel import Caller, Platform, encode, errors
+from isthmus.manifest.actions import ASK, check
 
 from .auth import Principal
 from .body import ClientGone, check_is_json, read_body
@@ -64,6 +65,8 @@ class MetricsService:
             raise errors.NotPermitted(
                 f"client {known.name!r} may not ask for metrics", remedy=f"use a key whose scopes have {SCOPE!r}"
             )
+        caller = Caller(front_end=known.front_end, client=known.name, scopes=known.scopes, via="http")
+        await check(self._platform, caller, ASK)
         path = scope["path"].removeprefix("/data")
         if path == "/ask":
             self._check_method(scope, "POST")

@@ -133,6 +133,7 @@ def _tags(release: Release, offered: Iterable[BoundCapability]) -> list[Json]:
 _BESIDE: Final[Json] = {
     "gateway": {"name": "gateway", "description": "The gateway itself."},
     "data": {"name": "data", "description": "The data platform: a key may ask whose scopes name `data.ask`."},
+    "events": {"name": "events", "description": "Events: a key may read them whose scopes name `events.read`."},
     "deploy": {"name": "deploy", "description": "Versions of this front end: for keys with the scope `deploy.*`."},
 }
 

@@ -19,6 +19,25 @@ _ANSWER: Final[Json] = {
     },
     "required": ["columns", "rows", "receipt"],
 }
+_EVENTS: Final[Json] = {
+    "title": "Events",
+    "type": "object",
+    "properties": {
+        "events": {"type": "array", "items": _ANYTHING, "description": "CloudEvents 1.0, the oldest first"},
+        "cursor": {"type": "string", "description": "what to send as `after` next"},
+        "has_more": {"type": "boolean", "description": "whether to ask again at once"},
+    },
+    "required": ["events", "cursor", "has_more"],
+}
+_COMMIT: Final[Json] = {
+    "title": "CommitEvents",
+    "type": "object",
+    "properties": {
+        "cursor": {"type": "string", "pattern": "^[0-9]{1,18}$"},
+        "reader": {"type": "string", "maxLength": 64},
+    },
+    "required": ["cursor"],
+}
 
 
 def question(scopes: Collection[str] | None, mounted: Collection[str]) -> tuple[type, ...]:
@@ -39,6 +58,8 @@ def routes(scopes: Collection[str] | None, mounted: Collection[str], questions: 
     found = _own()
     for asked in questions:
         found |= _data(asked)
+    if "/v1/events" in mounted and (scopes is None or {"events.read", "events.*"} & set(scopes)):
+        found |= _events()
     if "/deploy" in mounted and (scopes is None or "deploy.*" in scopes):
         found |= _deploys()
     return found
@@ -74,6 +95,40 @@ def _data(asked: Json) -> Json:
         "/data/metrics": {"get": {**metrics, "parameters": [words]}},
         "/data/metrics/{name}": {"get": {**metric, "parameters": [_parameter("name", "path", {"type": "string"})]}},
         "/data/receipts/{id}": {"get": {**receipt, "parameters": [_parameter("id", "path", {"type": "string"})]}},
+    }
+
+
+def _events() -> Json:
+    """Events: a key may read them whose scopes name `events.read`."""
+    refused = (400, 401, 403, 409, 429, 503)
+    text: Json = {"type": "string"}
+    group = _parameter("name", "path", {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"})
+    asked = [
+        _parameter("after", "query", {**text, "description": "a cursor, or `now`; without it, the oldest kept"}),
+        _parameter("types", "query", {**text, "description": "names with commas between them; `PACK.*` is a pack's"}),
+        _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 1_000, "default": 100}),
+        _parameter("wait", "query", {"type": "integer", "minimum": 0, "maximum": 30, "default": 0}),
+        _parameter("group", "query", {**text, "description": "a group of readers, whose cursor is kept here"}),
+        _parameter("reader", "query", {**text, "description": "who of the group reads"}),
+    ]
+    read = _operation("events.read", "Read events after a cursor.", *refused, answer=_EVENTS)
+    read["responses"]["200"]["content"]["text/event-stream"] = {"schema": text}
+    listed = _operation("events.groups", "List your groups, and how far each is.", *refused)
+    commit = _operation("events.commit", "Say how far a group is.", *refused, 404, 415)
+    forget = _operation("events.forget", "Delete a group with its cursor.", *refused, 404)
+    for one in (commit, forget):
+        one["responses"] = {
+            "204": {"description": "It is done."},
+            **{k: v for k, v in one["responses"].items() if k != "200"},
+        }
+    body = {"required": True, "content": {"application/json": {"schema": _COMMIT}}}
+    return {
+        "/v1/events": {"get": {**read, "parameters": asked}},
+        "/v1/events/groups": {"get": listed},
+        "/v1/events/groups/{name}": {
+            "put": {**commit, "parameters": [group], "requestBody": body},
+            "delete": {**forget, "parameters": [group]},
+        },
     }
 
 

@@ -151,3 +151,10 @@ class Journal(Protocol):
     async def refused(self, capability: Any, ask: Any, caller: Any, call_id: str, error: Exception) -> None:
         """Keep that a command was refused, when nothing of it is left; the ask is JSON where it could not be read."""
         ...
+
+    def act(self, name: str, caller: Any, said: Mapping[str, Any], outcome: str) -> tuple[Any, ...]:
+        """Return the statement, and its arguments, for something done that is no capability's call, such as a deploy.
+
+        It is committed with what was done; said: the facts, none of them personal. outcome: `done`, or why it was not.
+        """
+        ...

@@ -21,6 +21,7 @@ from isthmus.kernel import Capability, Effect, FrontEnd, Pack, Platform, Value, 
 from isthmus.personal import Forget, Forgotten
 from isthmus.store import Database
 
+from .actions import Action
 from .files import Files
 from .rehearsal import Rehearsal
 
@@ -90,6 +91,7 @@ class Place:
     """Where a resource is made: the database, the pack's settings in their own shape, the providers of its seam.
 
     root: the folder of the settings. data: where the platform keeps files of its own. packs: all that is plugged in.
+    resource: gives what another pack makes of a kind, or none, once all are made.
     """
 
     database: Database
@@ -98,6 +100,7 @@ class Place:
     root: Path = Path()
     data: Path = Path()
     packs: tuple[Pack, ...] = ()
+    resource: Callable[[type[Any]], Any] = lambda kind: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,8 +202,10 @@ class Page:
     """A page of the console, at a path below it; in the menu where it has a name there, under its group.
 
     at: `module:function`, an async function from `isthmus.pages.Asked` and a `Client` to what the template reads, or to
-    where the browser goes next. template: a file of that module's package, `name.html`. needs: the page is there where
-    this capability is. is_form: it takes what a form sends; two pages may have one path, one to be read, one a form.
+    where the browser goes next. template: a file of that module's package, `name.html`, or `package:name.html`. needs:
+    the page is there where this capability is. is_form: it takes what a form sends; two pages may have one path, one
+    to be read, one a form. action: whom it is for, where its capabilities do not say that. is_open: it is
+    there for who is not signed in.
     """
 
     path: str
@@ -210,6 +215,8 @@ class Page:
     group: str = "Operate"
     needs: Capability[Any, Any] | None = None
     is_form: bool = False
+    action: Action | None = None
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,10 @@ from isthmus.kernel.host import NOT_BATCHABLE, GroupCommit, NotBatchable
 
 from .database import Database
 from .errors import ConstraintBroken
+from .feed import EventGroup, Feed, Reading, know_streams
 from .front_end_tables import front_end_source, migrate_own, schema_of
 from .kept_answers import KeptAnswers, release
+from .listening import listen
 from .migrate import check_tables, look, migrate
 from .migration_files import Migration, MigrationSource
 from .outbox import Batch, ConsumerState, Event, Outbox
@@ -22,6 +24,8 @@ __all__ = [
     "ConsumerState",
     "Database",
     "Event",
+    "EventGroup",
+    "Feed",
     "GroupCommit",
     "KeptAnswers",
     "Migration",
@@ -29,6 +33,7 @@ __all__ = [
     "NoTables",
     "NotBatchable",
     "Outbox",
+    "Reading",
     "Relay",
     "Tables",
     "TablesNewer",
@@ -36,6 +41,8 @@ __all__ = [
     "UnsupportedPostgres",
     "check_tables",
     "front_end_source",
+    "know_streams",
+    "listen",
     "look",
     "migrate",
     "migrate_own",

@@ -33,9 +33,9 @@ BATCH_MAX: Final = 500
 COLLECT_MAX: Final = 5_000  # rows moved in one transaction: some 50 ms, for which other movers wait
 LEASE_S: Final = 60  # longer than any batch should take; a dead reader's twin waits for so long
 
-_COLUMNS: Final = "position, id, type, version, subject, front_end, box, time, trace, data"
+COLUMNS: Final = "position, id, type, version, subject, front_end, box, time, trace, data"
 _READ: Final = f"""
-    select {_COLUMNS} from isthmus.event where position > $1 order by position limit $2"""
+    select {COLUMNS} from isthmus.event where position > $1 order by position limit $2"""
 _CONSUME: Final = f"""
     with held as (
         update isthmus.consumer set leased_by = $2, leased_until = now() + make_interval(secs => {LEASE_S})
@@ -43,11 +43,11 @@ _CONSUME: Final = f"""
             and exists (select from isthmus.event where event.position > consumer.position)
         returning position
     ), passing as materialized (
-        select {", ".join(f"e.{column}" for column in _COLUMNS.split(", "))}
+        select {", ".join(f"e.{column}" for column in COLUMNS.split(", "))}
         from held cross join lateral (
             select * from isthmus.event where event.position > held.position order by event.position limit $3) e
     )
-    select {", ".join(f"p.{column}" for column in _COLUMNS.split(", "))},
+    select {", ".join(f"p.{column}" for column in COLUMNS.split(", "))},
            held.position as after, (select max(position) from passing) as through
     from held left join passing p on $4::text[] is null or p.type = any ($4)
     order by p.position"""
@@ -168,7 +168,7 @@ class Outbox:
             if not rows:
                 await self._check_known(session, consumer)
                 return None
-        events = tuple(_event(row) for row in rows if row["position"] is not None)
+        events = tuple(event_of(row) for row in rows if row["position"] is not None)
         return Batch(consumer=consumer, after=rows[0]["after"], through=rows[0]["through"], events=events)
 
     async def acknowledge(self, batch: Batch, session: ports.Session | None = None) -> None:
@@ -204,7 +204,7 @@ class Outbox:
         """
         await self.collect()
         async with self._database.platform() as session:
-            return tuple(_event(row) for row in await session.fetch(_READ, after, batch_max))
+            return tuple(event_of(row) for row in await session.fetch(_READ, after, batch_max))
 
     async def newest(self) -> int:
         """Return the position of the newest event that is kept; 0 where there is none."""
@@ -241,7 +241,8 @@ def _unknown(consumer: str) -> errors.NotFound:
     return errors.NotFound(f"no consumer {consumer!r} is subscribed", remedy="subscribe it first")
 
 
-def _event(row: ports.Row) -> Event:
+def event_of(row: ports.Row) -> Event:
+    """Return the event of a row of `COLUMNS`."""
     values: Any = row  # read by place: this runs for every event
     return Event(
         position=values[0],

@@ -12,17 +12,14 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
-
-import asyncpg
 
 from isthmus.kernel import errors
 
-from .database import EVENTS_CHANNEL, Database
+from .database import Database
+from .listening import POLL_S, listen
 from .outbox import BATCH_MAX, Batch, Event, Outbox
 
-POLL_S: Final = 1.0  # how late an event may be when the word of it is lost
 RETRY_FIRST_S: Final = 0.1
 RETRY_LAST_S: Final = 30.0
 
@@ -55,7 +52,7 @@ class Relay:
     async def run(self) -> None:
         """Deliver until cancelled. Outlives a database that is away for a while."""
         async with asyncio.TaskGroup() as loops:
-            loops.create_task(self._listen())
+            loops.create_task(listen(self._database.url, self._ring))
             for consumer in self._consumers:
                 loops.create_task(self._serve(consumer))
 
@@ -96,34 +93,9 @@ class Relay:
                 await self._outbox.fail(batch, error)
             raise
 
-    async def _listen(self) -> None:
-        """Ring all bells when somebody announces events; connect again where the connection is lost."""
-        while True:
-            try:
-                connection = await asyncpg.connect(
-                    self._database.url, server_settings={"application_name": "isthmus relay"}
-                )
-            except (OSError, asyncpg.PostgresError):
-                await asyncio.sleep(POLL_S)
-                continue
-            is_lost = asyncio.Event()
-            try:
-                connection.add_termination_listener(partial(_note, is_lost))
-                await connection.add_listener(EVENTS_CHANNEL, self._ring)
-                self._ring()
-                await is_lost.wait()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                await asyncio.sleep(POLL_S)
-            finally:
-                connection.terminate()
-
     def _ring(self, *_: object) -> None:
         for bell in self._bells.values():
             bell.set()
-
-
-def _note(fact: asyncio.Event, _: object) -> None:
-    fact.set()
 
 
 async def _heard(bell: asyncio.Event) -> None:

@@ -12,16 +12,29 @@ ANSWERS_KEPT: Final = timedelta(hours=24)  # a key sent again after this is a ne
 PRUNE_MAX: Final = 10_000  # rows in one transaction: short enough that nobody waits for it
 
 _PRUNE_EVENTS: Final = """
-    delete from isthmus.event where position in (
-        select position from (select position, collected_at from isthmus.event order by position limit $2) oldest
-        where collected_at < now() - $1::interval
-            and position <= coalesce((select min(position) from isthmus.consumer), position))"""
+    with gone as (
+        delete from isthmus.event where position in (
+            select position from (select position, collected_at from isthmus.event order by position limit $2) oldest
+            where collected_at < now() - $1::interval
+                and position <= coalesce((select min(position) from isthmus.consumer), position))
+        returning position
+    ), noted as (
+        update isthmus.collector set pruned_through = greatest(pruned_through, last.position)
+        from (select max(position) as position from gone having count(*) > 0) last
+    )
+    select count(*) from gone"""
 _PRUNE_ANSWERS: Final = """
-    delete from isthmus.idempotency where digest in (
-        select digest from isthmus.idempotency where answered_at < now() - $1::interval limit $2)"""
+    with gone as (
+        delete from isthmus.idempotency where digest in (
+            select digest from isthmus.idempotency where answered_at < now() - $1::interval limit $2) returning 1
+    )
+    select count(*) from gone"""
 _PRUNE_SAGAS: Final = """
-    delete from isthmus.saga where digest in (
-        select digest from isthmus.saga where ask is null and left_at < now() - $1::interval limit $2)"""
+    with gone as (
+        delete from isthmus.saga where digest in (
+            select digest from isthmus.saga where ask is null and left_at < now() - $1::interval limit $2) returning 1
+    )
+    select count(*) from gone"""
 
 
 async def prune_events(database: Database, kept: timedelta = EVENTS_KEPT) -> int:
@@ -38,7 +51,7 @@ async def _prune(database: Database, sql: str, kept: timedelta) -> int:
     total = 0
     while True:
         async with database.platform() as session:
-            deleted = int((await session.execute(sql, kept, PRUNE_MAX)).removeprefix("DELETE "))
+            deleted: int = await session.fetch_value(sql, kept, PRUNE_MAX)
         total += deleted
         if deleted < PRUNE_MAX:
             return total

@@ -145,9 +145,8 @@ async def give(session: ports.Session, owner: str, grant_id: UUID, draft: Draft,
             raise UnknownBound(bound=bound, kind=draft.kind, known=bounds)
     if draft.to == owner:
         raise SharedWithOneself(owner=owner)
-    table = (
-        f'select exists (select from {draft.kind} where front_end = $1 and "{named}" = $2)'  # both as packs say them
-    )
+    of = ".".join(f'"{part}"' for part in draft.kind.replace('"', "").split("."))
+    table = f'select exists (select from {of} where front_end = $1 and "{named}" = $2)'  # both as packs say them
     if not await session.fetch_value(table, owner, draft.name):
         raise NothingToShare(what=f"{draft.kind} {draft.name!r} of yours", path="$.name")
     key = (owner, draft.kind, draft.name, draft.part, draft.to)

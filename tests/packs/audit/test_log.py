@@ -11,9 +11,10 @@ import httpx
 import pytest
 
 from isthmus.kernel import Caller, encode, errors
-from isthmus.packs.audit import api
+from isthmus.packs.audit import api, commands
 from isthmus.packs.audit.rules import chain, merkle
 from isthmus.packs.audit.service.journal import Journal
+from isthmus.packs.audit.service.keys import public_key
 from isthmus.packs.audit.service.publish import HeadsPost, NotTaken
 from isthmus.packs.audit.service.seal import Sealer
 from isthmus.packs.inventory import api as inventory
@@ -339,3 +340,16 @@ async def test_refusals_are_written_together_and_none_is_lost(log: Log) -> None:
     refused = errors.RuleBroken("no", remedy="none")
     await asyncio.gather(*(journal.refused(offered, b"{}", NORTH, str(number), refused) for number in range(300)))
     assert {one.record.call for one in await log.entries() if one.record} >= {str(number) for number in range(101, 300)}
+
+
+async def test_before_the_first_seal_verify_says_that_there_is_nothing_yet(log: Log) -> None:
+    await log.receive("n-1")
+    async with log.database.platform() as session:
+        with pytest.raises(api.NotSealedYet, match="nothing has been sealed yet.* 1 entries wait"):
+            await commands.check_sealed(session, log.sealer)
+        await log.sealer.seal()
+        await commands.check_sealed(session, log.sealer)
+        log.sealer.key_file.unlink()
+        await commands.check_sealed(session, log.sealer)  # now a key is missed, and that is another sentence
+        with pytest.raises(api.NoKey):
+            public_key(log.sealer.key_file)

@@ -20,11 +20,13 @@ from isthmus.packs.inventory.pack import PACK
 from isthmus.store import Database
 from isthmus.store.sharing import Choice, Draft, Grant
 from isthmus.values import Money
+from tests.packs.desk import at_desk, desk
 
 from .conftest import Shop, asked, broken_conditions
 from .test_concurrency import kill_during, outcome
 
 HALL = "hall"
+DESK = desk(api)
 NAMES = ("house", "north", "south", "east")
 
 
@@ -56,9 +58,9 @@ class Group:
 
 @pytest.fixture
 async def group(make_platform: Callable[..., Awaitable[Platform]]) -> Group:
-    uses = ("inventory.*", "grants.*")
+    uses = ("inventory.*", "grants.*", "desk.*")
     ends = [FrontEnd(code=code, name=code, owner=code, uses=uses) for code in NAMES]
-    made = Group(await make_platform(PACK, GRANTS, *ends))
+    made = Group(await make_platform(PACK, GRANTS, DESK, *ends))
     await made.platform.call(
         api.put_locations, api.PutLocations(items=(api.Location(code=HALL),)), made["house"].caller
     )
@@ -462,3 +464,33 @@ async def test_refusals_say_nothing_of_what_others_hold(group: Group) -> None:
     assert short.value.facts["lines"] == [  # pyright: ignore
         {"path": "$.lines[0].sku", "sku": "tea", "quantity": 5, "available": 3, "reason": "stock-short"}
     ]
+
+
+async def test_a_reservation_is_extended_from_own_and_lent_stock_and_ends_as_one(
+    group: Group, database_url: str
+) -> None:
+    north = group["north"]
+    await group["house"].stock(("tea", HALL, 10))
+    await north.stock(("tea", "shop", 2), ("jam", "shop", 5))
+    await group.lend("north", most=6)
+    await north.reserve("n-1", ("jam", 1))
+
+    async def extend(*lines: tuple[str, int], reference: str = "n-1") -> api.Reservation:
+        ask = api.Extend(reference=reference, lines=asked(*lines))
+        return await north.platform.call(at_desk(api.extend, DESK), ask, north.caller)
+
+    more = await extend(("jam", 2), ("tea", 6))
+    assert [(one.line, one.sku, one.quantity) for one in more.allocations if one.sku == "jam"] == [(1, "jam", 2)]
+    assert sum(one.quantity for one in more.allocations if one.lent) >= 4
+    with pytest.raises(api.StockShort):
+        await extend(("tea", 3))
+    assert await north.at("jam") == (5, 3)
+    ship = api.Ship(reference="n-1", lines=asked(("tea", 6)))
+    await north.platform.call(api.ship, ship, north.caller)
+    await north.platform.call(api.release, api.Release(reference="n-1"), north.caller)
+    assert await north.at("jam") == (5, 0)
+    with pytest.raises(api.ReservationEnded):
+        await extend(("jam", 1))
+    with pytest.raises(api.UnknownReservation):
+        await extend(("jam", 1), reference="n-2")
+    assert not await broken_conditions(database_url)

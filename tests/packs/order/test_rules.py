@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.packs.order import api, rules
-from isthmus.values import Money
+from isthmus.values import Money, allocated
 
 from .conftest import draft, eur, line
 
@@ -288,3 +288,21 @@ def test_a_delivery_fee_is_divided_to_the_cent_and_the_same_in_every_order_of_th
     turned = dict(reversed(goods.items()))
     assert sum(shares.values()) == fee
     assert shares == dict(zip(turned, rules.divided(fee, turned, list(turned.values())), strict=True))
+
+
+@given(pieces(), st.booleans(), st.integers(0, 3))
+def test_what_is_left_of_a_line_is_a_line_again_and_nothing_of_it_when_all_is_out(
+    sold_in_parts: tuple[api.OrderLine, list[int]], is_taxed_beyond: bool, shares: int
+) -> None:
+    line, parts = sold_in_parts
+    if is_taxed_beyond:
+        line = line.replace(amount=line.total - line.tax + line.discount)
+    shared = [(at, minor) for at, minor in enumerate(allocated(line.discount.minor, [1] * shares) if shares else ())]
+    for units in parts:
+        left = rules.remainder(line, units, shared)
+        assert rules.line_mismatch(left.line, 0, "EUR") == ""
+        beyond = left.line.tax if is_taxed_beyond else eur(0)
+        assert left.line.total == left.line.amount - left.line.discount + beyond
+        assert not shared or sum(minor for _, minor in left.shares) == left.line.discount.minor
+        line, shared = left.line, list(left.shares)
+    assert (left.quantity, line.total, line.discount, line.tax) == (0, eur(0), eur(0), eur(0))

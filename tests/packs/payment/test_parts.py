@@ -89,3 +89,13 @@ async def test_what_is_asked_for_at_most_is_what_is_left_after_a_refund_by_hand(
         assert sum(one.amount.minor for one in parts) == 3500
     nothing = api.RefundFrom(payments=BOTH, amount=eur(100), reference="return-3", at_most=True)
     assert (await till.call(api.refund_from, nothing)).parts == ()
+
+
+async def test_another_amount_is_expected_as_long_as_nobody_has_begun_to_pay(till: Till):
+    payment_id = await till.opened(1000, reference=GROUP)
+    for minor in (1500, 700):
+        ask = api.ExpectAmount(reference=GROUP, amount=eur(minor))
+        assert (await till.call(api.expect_amount, ask)).amount == eur(minor)
+    await till.authorise(payment_id)
+    with pytest.raises(api.IllegalStep, match="authorised"):
+        await till.call(api.expect_amount, api.ExpectAmount(reference=GROUP, amount=eur(800)))

@@ -1,18 +1,24 @@
 """The manifest of after-sale, with the condition that lies between its domains."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Personal
+from isthmus.manifest import Every, Job, Personal
 from isthmus.markings import Conversion
 
-from . import api, service
+from . import api
+from .service import changes, desk, goods
 
 AFTER_SALE = Pack(
     name="after-sale",
     owner="checkout",
     api=api,
-    service=(service,),
+    service=(goods, changes, desk),
     migrations="isthmus.flows.after_sale:migrations",
-    brings=(Personal(because="it is passed on to the packs that keep it"),),
+    brings=(
+        Personal(because="it is passed on to the packs that keep it"),
+        # who stands at a desk waits so long for an answer
+        Job(name="after-sale.answer-hand-ins", when=Every(seconds=5), calls=api.answer_hand_ins),
+        Job(name="after-sale.settle-hand-ins", when=Every(seconds=15), calls=api.settle_hand_ins),
+    ),
     metrics=(
         Conversion(
             name="after-sale.returned",

@@ -13,7 +13,7 @@ from isthmus.packs.ledger import api as ledger
 from isthmus.packs.order import api as order
 from isthmus.values import Money, money, rounded
 
-from .api.model import Happening, Kind, PromotionShare, SoldLine
+from .api.model import Happening, Kind, Owed, PromotionShare, SoldLine
 
 CLEARING, CUSTOMERS, SELLERS = "assets:clearing", "liabilities:customers", "liabilities:sellers"
 
@@ -95,6 +95,37 @@ def _points(one: Happening, sums: Sums) -> None:
     _add(sums, "liabilities:points", -worth)
 
 
+def _honoured(one: Happening, sums: Sums) -> None:
+    """Who gave the points pays for them: spending them was no expense of this front end."""
+    for other in one.owed:
+        _add(sums, "assets:front-ends", other.amount.minor, other.owner)
+    _add(sums, "expenses:points", -one.amount.minor)
+
+
+def _lapsed(one: Happening, sums: Sums) -> None:
+    _add(sums, "liabilities:points", one.amount.minor)
+    _add(sums, "expenses:points", -one.amount.minor)
+
+
+def _stock_sold(one: Happening, sums: Sums) -> None:
+    for other in one.owed:
+        _add(sums, "assets:front-ends", other.amount.minor, other.owner)
+    _add(sums, "income:stock-sold", -one.amount.minor)
+
+
+def _stock_bought(one: Happening, sums: Sums) -> None:
+    _add(sums, "expenses:stock-bought", one.amount.minor)
+    for other in one.owed:
+        _add(sums, "liabilities:front-ends", -other.amount.minor, other.owner)
+
+
+def _borne(one: Happening, sums: Sums) -> None:
+    for other in one.owed:
+        account = "assets:front-ends" if other.owner.startswith("front-end/") else "assets:bearers"
+        _add(sums, account, other.amount.minor, other.owner)
+    _add(sums, "expenses:discounts", -one.amount.minor)
+
+
 _BY_KIND: Mapping[str, Callable[[Happening, Sums], None]] = {
     "payment-captured": _taken,
     "payment-received": _taken,
@@ -104,6 +135,11 @@ _BY_KIND: Mapping[str, Callable[[Happening, Sums], None]] = {
     "order-cancelled": _cancelled,
     "deposit-forfeited": _forfeited,
     "points-moved": _points,
+    "points-honoured": _honoured,
+    "points-lapsed": _lapsed,
+    "stock-sold": _stock_sold,
+    "stock-bought": _stock_bought,
+    "discount-borne": _borne,
 }
 
 
@@ -221,6 +257,7 @@ def _sampled(kind: Kind, lines: tuple[SoldLine, ...], points: int) -> Happening:
         lines=lines,
         delivery_fee=None if kind == "goods-returned" else fee,
         points=points,
+        owed=(Owed(owner="front-end/sample", amount=goods + fee),),
     )
 
 

@@ -6,16 +6,19 @@ import logging
 from uuid import UUID
 
 from isthmus.kernel import Context, implements
+from isthmus.packs.inventory import api as inventory
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
+from isthmus.packs.promotion import api as promotion
 from isthmus.values import Money, money
 
 from . import api, rules
 
 JURISDICTION = "jurisdiction"  # the setting that says where a front end sells when goods are not sent anywhere
 DEPOSIT_PAID = "deposit-paid"  # what an order's history says of it
+REVERSED_MAX = 200  # an order uses at most so many promotions
 _NOTHING = api.Booked(entries=0)
 _TAKEN = {"capture": "payment-captured", "receipt": "payment-received", "refund": "payment-refunded"}
 log = logging.getLogger("isthmus.flows.bookkeeping")
@@ -229,6 +232,66 @@ async def book_points(ask: member.PointsWereMoved, ctx: Context) -> api.Booked:
         reason=ask.reason,
     )
     return await _book(happening, f"member/{ask.member_id}", ctx)
+
+
+@implements(api.book_honoured)
+async def book_honoured(ask: member.PointsHonoured, ctx: Context) -> api.Booked:
+    worth = ctx.answer(api.points_worth)(ask.points)
+    if not isinstance(worth, Money) or worth.minor <= 0:
+        return _NOTHING
+    happening = _between("points-honoured", worth, ask.from_front_end, ask.reference)
+    return await _book(happening.replace(points=ask.points, reason=ask.reason), f"points/{ask.reference}", ctx)
+
+
+@implements(api.book_lapsed)
+async def book_lapsed(ask: member.PointsLapsed, ctx: Context) -> api.Booked:
+    worth = ctx.answer(api.points_worth)(ask.points) if ask.issuer == ctx.front_end else None
+    if not isinstance(worth, Money) or worth.minor <= 0:
+        return _NOTHING
+    happening = api.Happening(kind="points-lapsed", amount=worth, reference=ask.programme, points=ask.points)
+    return await _book(happening, f"points/{ask.programme}", ctx)
+
+
+@implements(api.book_stock)
+async def book_stock(ask: inventory.StockSold, ctx: Context) -> api.Booked:
+    if ask.total is None or not ask.total.minor:
+        return _NOTHING
+    is_sold = ask.from_owner == ctx.front_end
+    other = ask.to_owner if is_sold else ask.from_owner
+    happening = _between("stock-sold" if is_sold else "stock-bought", ask.total, other, ask.reference)
+    return await _book(happening, f"stock/{ask.reference}", ctx)
+
+
+def _between(kind: api.Kind, amount: Money, other: str, reference: str) -> api.Happening:
+    """Return what passes between this front end and another."""
+    owed = (api.Owed(owner=f"front-end/{other}", amount=amount),)
+    return api.Happening(kind=kind, amount=amount, reference=reference, owed=owed)
+
+
+@implements(api.book_borne)
+async def book_borne(ask: promotion.DiscountBorne, ctx: Context) -> api.Booked:
+    owed = tuple(
+        api.Owed(owner=f"{'front-end' if one.bearer == ask.owner else 'seller'}/{one.bearer}", amount=one.amount)
+        for one in ask.shares
+        if one.bearer != ctx.front_end
+    )
+    amount = money(sum(one.amount.minor for one in owed), ask.amount.currency)
+    happening = api.Happening(
+        kind="discount-borne", amount=amount, reference=ask.reference, reason=ask.promotion, owed=owed
+    )
+    return await _book(happening, f"discount/{ask.reference}", ctx)
+
+
+@implements(api.book_unborne)
+async def book_unborne(ask: promotion.UsesWereReturned, ctx: Context) -> api.Booked:
+    asked = ledger.ListEntries(subject=ask.reference, kind="discount-borne", limit=REVERSED_MAX)
+    entries = [
+        one for one in (await ctx.call(ledger.list_entries, asked)).items if not (one.reverses or one.reversed_by)
+    ]
+    for one in entries:
+        undo = ledger.Reverse(reverses=one.reference, reference=f"{one.reference[:150]}/returned")
+        await ctx.call(ledger.reverse, undo)
+    return api.Booked(entries=len(entries))
 
 
 async def _book(happening: api.Happening, of: str, ctx: Context, *, is_once: bool = False) -> api.Booked:

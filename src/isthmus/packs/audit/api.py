@@ -189,6 +189,18 @@ class NoKey(errors.Fault):
         )
 
 
+class NotSealedYet(errors.NotFound):
+    """Nothing has been sealed so far, so there is no key and nothing to verify."""
+
+    slug = "audit.not-sealed-yet"
+
+    def __init__(self, *, pending: int) -> None:
+        super().__init__(
+            f"nothing has been sealed yet: there is no head and no key, and {pending} entries wait",
+            remedy="start a server, which seals within a second: isthmus serve; then verify",
+        )
+
+
 @capability("audit.list-entries", version="1.0", effect=Effect.READ, raises=[BadCursor])
 def list_entries(ask: ListEntries) -> EntryPage:
     """List what commands did at this front end, and what was refused, the latest first.

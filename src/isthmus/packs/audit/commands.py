@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from isthmus.kernel import encode, errors
+from isthmus.kernel import encode, errors, ports
 from isthmus.manifest import Opened
 
 from . import api, storage
@@ -67,6 +67,8 @@ async def _verified(opening: Opening, heads: Path | None, key: Path | None) -> R
         sealer = opened.resource(Sealer)
         own = sealer.receiver.path if isinstance(sealer.receiver, HeadsFile) else None
         async with opened.database.platform() as session:
+            if key is None:
+                await check_sealed(session, sealer)
             return await verify(session, lines=heads or own, key=public_key(key or sealer.key_file))
 
 
@@ -94,8 +96,15 @@ async def _exported(opening: Opening, front_end: str, since: datetime | None) ->
 
 
 async def _key(opening: Opening) -> str:
-    async with opening() as opened:
+    async with opening() as opened, opened.database.platform() as session:
+        await check_sealed(session, opened.resource(Sealer))
         return public_pem(public_key(opened.resource(Sealer).key_file))
+
+
+async def check_sealed(session: ports.Session, sealer: Sealer) -> None:
+    """Raise NotSealedYet where there is no key because none was needed so far."""
+    if not await asyncio.to_thread(sealer.key_file.exists) and await storage.head(session) is None:
+        raise api.NotSealedYet(pending=await storage.count_pending(session))
 
 
 async def _head(opening: Opening) -> api.Head:

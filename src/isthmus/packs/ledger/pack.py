@@ -1,10 +1,12 @@
 """The manifest of the books."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job
+from isthmus.manifest import Commands, Every, Job, Page, Search
 
 from . import api, entities
 from .service import accounts, entries, reports
+
+PAGES = "isthmus.packs.ledger.pages"
 
 PACK = Pack(
     name="ledger",
@@ -18,6 +20,21 @@ PACK = Pack(
         # a balance is summed from at most so many seconds of legs
         Job(name="ledger.fold", when=Every(seconds=5), calls=api.fold),
         Job(name="ledger.expire-pending", when=Every(seconds=15), calls=api.expire_pending),
+        Commands(
+            name="ledger",
+            help="The books of a front end.",
+            at="isthmus.packs.ledger.commands:commands",
+            over="platform",
+        ),
+        *(
+            Page(path=path, menu=menu, group="Finance", at=f"{PAGES}:{make}", template=template, needs=needs)
+            for path, menu, make, template, needs in (
+                ("/accounts", "Accounts", "show_accounts", "accounts.html", api.list_accounts),
+                ("/entries", "Entries", "show_entries", "entries.html", api.list_entries),
+                ("/trial-balance", "Trial balance", "show_trial", "trial.html", api.trial_balance),
+            )
+        ),
+        Search(at=f"{PAGES}:find", needs=api.list_entries),
     ),
     conditions=(
         Condition(

@@ -6,13 +6,13 @@ from isthmus.markings import Segment
 
 from . import api, entities
 from .api import numbers
-from .service import baskets, forgetting, orders, returns
+from .service import baskets, changes, desks, forgetting, orders, returns
 
 PACK = Pack(
     name="order",
     owner="orders",
     api=api,
-    service=(orders, baskets, returns, forgetting),
+    service=(orders, baskets, changes, returns, desks, forgetting),
     migrations="isthmus.packs.order:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from isthmus.values import QUANTITY_MAX, allocated, distinct_codes, rounded
+from isthmus.values import QUANTITY_MAX, Money, allocated, distinct_codes, money, rounded
 
 from . import api
 
@@ -64,19 +64,24 @@ def goods_of(draft: api.Draft, parts: Mapping[str, Sequence[int]]) -> dict[str, 
 def amounts_mismatch(draft: api.Draft, discounts: Sequence[api.DraftDiscount] = ()) -> str:
     """Say where the amounts of a draft do not add up, or nothing."""
     for at, line in enumerate(draft.lines):
-        if not 0 <= line.discount.minor <= line.amount.minor:
-            return f"line {at} has a discount of {line.discount} on {line.amount}"
-        if not 0 <= line.tax.minor <= line.total.minor:
-            return f"line {at} has a tax of {line.tax} in {line.total}"
-        amounts = (line.list_amount, line.amount, line.discount, line.tax, line.total)
-        if any(amount.currency != draft.currency for amount in amounts):
-            return f"line {at} is not in {draft.currency}"
+        if wrong := line_mismatch(line, at, draft.currency):
+            return wrong
     if {draft.delivery_fee.currency, draft.total.currency} != {draft.currency} or draft.delivery_fee.minor < 0:
         return f"a delivery for {draft.delivery_fee} in an order of {draft.total}, in {draft.currency}"
     total = sum(line.total.minor for line in draft.lines) + draft.delivery_fee.minor
     if total != draft.total.minor:
         return f"the lines and delivery add up to {total}, not {draft.total.minor}"
     return _shares_mismatch(draft, discounts) if discounts else ""
+
+
+def line_mismatch(line: api.DraftLine, at: int, currency: str) -> str:
+    """Say where the amounts of a line are not what they can be, or nothing."""
+    if not 0 <= line.discount.minor <= line.amount.minor:
+        return f"line {at} has a discount of {line.discount} on {line.amount}"
+    if not 0 <= line.tax.minor <= line.total.minor:
+        return f"line {at} has a tax of {line.tax} in {line.total}"
+    amounts = (line.list_amount, line.amount, line.discount, line.tax, line.total)
+    return f"line {at} is not in {currency}" if any(amount.currency != currency for amount in amounts) else ""
 
 
 def _shares_mismatch(draft: api.Draft, discounts: Sequence[api.DraftDiscount]) -> str:
@@ -153,6 +158,54 @@ def left_to_return(line: api.OrderLine, before: GivenBack) -> int:
 def left_to_send(line: api.OrderLine) -> int:
     """Return how much of a line is still to be sent."""
     return line.quantity - line.shipped - line.closed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remainder:
+    """What is left of a line, and what it has of each discount then."""
+
+    line: api.OrderLine
+    quantity: int  # 0: the line is gone
+    shares: tuple[tuple[int, int], ...]
+
+
+def taken_out(order: api.Order, lines: Sequence[api.CloseLine]) -> dict[int, int]:
+    """Return how much of each line is taken out. Raises IllegalTransition for more than is left of it to be sent."""
+    out: dict[int, int] = {}
+    for one in lines:  # a line may be named twice: what counts is the sum
+        out[one.line] = out.get(one.line, 0) + one.quantity
+    if wrong := unshippable(order, out):
+        raise api.IllegalTransition(
+            what=f"line {wrong[0]} of order {order.number}, with {wrong[1]} left to send,",
+            state=order.state,
+            wanted=f"{out[wrong[0]]} less",
+            path="$.lines",
+        )
+    return out
+
+
+def remainder(line: api.OrderLine, units: int, shares: Sequence[tuple[int, int]]) -> Remainder:
+    """Return what is left of a line without so many units: its part of all that it came to, each rounded once."""
+    left = line.quantity - units
+
+    def part(whole: Money) -> Money:
+        return money(rounded(Fraction(whole.minor * left, line.quantity)), whole.currency)
+
+    is_taxed_beyond = line.total != line.amount - line.discount
+    total, tax, discount = part(line.total), part(line.tax), part(line.discount)
+    parts = allocated(discount.minor, [minor for _, minor in shares]) if shares else ()
+    changed = line.replace(
+        quantity=left or line.quantity,
+        list_amount=part(line.list_amount),
+        amount=total + discount - tax if is_taxed_beyond else total + discount,
+        discount=discount,
+        tax=tax,
+        total=total,
+        commission=part(line.commission),
+        applied=tuple(one if one.amount is None else one.replace(amount=part(one.amount)) for one in line.applied),
+    )
+    numbers = (discount for discount, _ in shares)
+    return Remainder(line=changed, quantity=left, shares=tuple(zip(numbers, parts, strict=True)))
 
 
 def settled(shares: Sequence[api.RefundShare], refunded: int) -> list[tuple[int, int]]:

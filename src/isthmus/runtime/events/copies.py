@@ -14,15 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from isthmus.kernel import Capability, Platform, Value, decode, encode, errors
+from isthmus.kernel import Capability, Platform, Value, decode, errors
 from isthmus.kernel.host import Release, event_kind
-from isthmus.personal import Own, masked
+from isthmus.personal import Own
 from isthmus.store import Consumer, Database, Event
 
 from . import timers
+from .contracts import own_events, without_persons
 
 CONSUMER: Final = "forgotten-copies"
-NOTHING: Final = b"{}"  # of a copy that nothing can read
 STUCK_AFTER_S: Final = 600  # a flow that is left for longer is for a person: `isthmus doctor` names it
 
 _NAMES: Final = "exists (select from unnest($2::text[]) as one where position(one in {}::text) > 0)"
@@ -96,7 +96,7 @@ async def _forget(platform: Platform, database: Database, front_end: str, names:
         ):
             for row in await session.fetch(kept.find, front_end, names):
                 before = bytes(row["copy"])
-                after = _without(before, contract(row["of"]), contracts.own)
+                after = without_persons(before, contract(row["of"]), contracts.own)
                 if after != before:
                     await session.execute(kept.write, row["row"], after)
         for statement in _GONE:
@@ -110,8 +110,7 @@ class _Contracts:
         self._release = release
         self._line = release.lines.get(front_end)
         self._timers = {job.name: job for code, job in timers.timed(release) if code == front_end}
-        declared = self._line.front_end.events if self._line else ()
-        self._events = {**release.events, **{event_kind(one).name: one for one in declared}}
+        self._events = {**release.events, **(own_events(self._line.front_end) if self._line else {})}
         self.own: Own = self._line.front_end.attributes if self._line else {}
 
     def answer(self, name: str) -> type[Any] | None:
@@ -133,15 +132,3 @@ class _Contracts:
         offered = self._line.offered if self._line else self._release.offered
         found = offered.get(name)
         return None if found is None else found.capability
-
-
-def _without(copy: bytes, contract: type[Any] | None, own: Own) -> bytes:
-    """Return a copy with what its contract marks masked, or nothing of it where it cannot be read."""
-    if contract is None:
-        return NOTHING
-    try:
-        found = decode(copy, contract)
-    except errors.BadAsk:
-        return NOTHING
-    after = masked(found, own)
-    return copy if after is found else encode(after)

@@ -4,7 +4,11 @@
     order.order-placed      sold and handed over at a till             │   happening ──▶ postings (a front end's rule)
     order.order-moved       goods have left, or an order is cancelled  ├─▶                    │
     order.return-moved      goods came back                            │                     ▼
-    member.points-moved     points were earned, spent or taken back   ─┘   ledger.record, in the same transaction
+    member.points-moved     points were earned, spent or taken back    │   ledger.record, in the same transaction
+    member.points-honoured  points that another front end gave         │
+    member.points-lapsed    points that nobody spent in time           │
+    inventory.stock-sold    goods went to another owner                │
+    promotion.discount-borne, uses-returned   others bear a discount  ─┘
 
 Each flow reacts to an event inside the transaction that emits it, so what happened and what is booked are one commit;
 the packs know nothing of it. Revenue is booked when goods leave: what was paid before is owed to the customer till
@@ -17,7 +21,10 @@ Chart of the default rules:
     liabilities:tax:…           tax of what was delivered, by jurisdiction and tax category
     liabilities:sellers         what sellers are due for goods that were sold for them; by seller
     liabilities:points          what members' points are worth
+    assets:front-ends, liabilities:front-ends   what another front end owes, or is owed; by front end
+    assets:bearers              what others bear of discounts; by who bears it
     income:sales, income:delivery, income:commission, income:cancellation-fees, income:forfeited-deposits
+    income:stock-sold, expenses:stock-bought    goods that changed their owner between front ends
     income:returns, income:allowances          taken back, and given back without goods: they lessen income
     expenses:discounts, expenses:payment-fees, expenses:points
 """
@@ -25,15 +32,20 @@ Chart of the default rules:
 # pyright: reportUnusedImport=false
 
 from .booking import (
+    book_borne,
     book_closing,
+    book_honoured,
+    book_lapsed,
     book_order,
     book_payment,
     book_points,
     book_return,
     book_sale,
+    book_stock,
+    book_unborne,
     default_postings,
     payment_fee,
     points_worth,
     postings,
 )
-from .model import Booked, Happening, Kind, PromotionShare, SoldLine
+from .model import Booked, Happening, Kind, Owed, PromotionShare, SoldLine

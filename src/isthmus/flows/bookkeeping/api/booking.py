@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import date
 
 from isthmus.kernel import PASS, Effect, Pass, combine, extension_point, flow
+from isthmus.packs.inventory import api as inventory
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
+from isthmus.packs.promotion import api as promotion
 from isthmus.values import CHANNEL, ORDER_KIND, Money, money
 
 from .. import rules
@@ -95,4 +97,40 @@ def book_closing(ask: order.LinesClosed) -> Booked:
 @flow("bookkeeping.book-points", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
 def book_points(ask: member.PointsWereMoved) -> Booked:
     """Book what points are worth when they are earned, spent or taken back."""
+    ...
+
+
+@flow("bookkeeping.book-honoured", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+def book_honoured(ask: member.PointsHonoured) -> Booked:
+    """Book what another front end owes for points that it gave and that were spent here."""
+    ...
+
+
+@flow("bookkeeping.book-lapsed", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+def book_lapsed(ask: member.PointsLapsed) -> Booked:
+    """Book that points which were given here are owed no more."""
+    ...
+
+
+@flow("bookkeeping.book-stock", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+def book_stock(ask: inventory.StockSold) -> Booked:
+    """Book goods that changed their owner: what the other front end owes for them, or is owed."""
+    ...
+
+
+@flow("bookkeeping.book-borne", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+def book_borne(ask: promotion.DiscountBorne) -> Booked:
+    """Book what others bear of a discount, which is so much less of an expense here."""
+    ...
+
+
+@flow(
+    "bookkeeping.book-unborne",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[ledger.list_entries, ledger.reverse],
+    is_internal=True,
+)
+def book_unborne(ask: promotion.UsesWereReturned) -> Booked:
+    """Undo what was booked of others' shares of a discount whose use came back."""
     ...

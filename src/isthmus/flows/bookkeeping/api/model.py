@@ -17,6 +17,11 @@ Kind = Literal[
     "order-cancelled",
     "deposit-forfeited",
     "points-moved",
+    "points-honoured",
+    "points-lapsed",
+    "stock-sold",
+    "stock-bought",
+    "discount-borne",
 ]
 
 
@@ -44,6 +49,13 @@ class SoldLine(Value):
     promotions: tuple[PromotionShare, ...] = ()
 
 
+class Owed(Value):
+    """What another is to pay, or to be paid: another front end, or whoever else bears a part."""
+
+    owner: str  # as accounts have it: front-end/fresh, seller/17
+    amount: Money
+
+
 class Happening(Value):
     """Something that moves money, goods or points. amount is what it is about in all; the rest says of what it is."""
 
@@ -61,6 +73,7 @@ class Happening(Value):
     member_id: UUID | None = None
     points: int = 0
     reason: str = ""
+    owed: tuple[Owed, ...] = ()  # between front ends, and by who bears a discount; together they are the amount
 
 
 class Booked(Value):

@@ -19,6 +19,8 @@ from .checkout import (
     COUPONS_MAX,
     EXPIRE_MAX,
     OFFERS_MAX,
+    PAY_WITHIN,
+    PREVIEW_DEADLINE_MS,
     SUBSTITUTED_MAX,
     TAKING,
     BuyLine,

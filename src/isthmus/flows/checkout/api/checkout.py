@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -25,6 +26,7 @@ COUPONS_MAX = order.COUPONS_MAX  # those of the basket and those of the ask toge
 SUBSTITUTED_MAX = 10  # lines for which substitutes are looked for
 OFFERS_MAX = 20  # goods of one category that a front end chooses a substitute from
 EXPIRE_MAX = 200
+PAY_WITHIN = timedelta(minutes=30)  # stock is held so long for an unpaid order
 PREVIEW_DEADLINE_MS = 25_000  # two services outside may be asked, ten seconds each at most
 
 CouponCodes = Annotated[tuple[GivenCode, ...], Meta(max_length=COUPONS_MAX)]

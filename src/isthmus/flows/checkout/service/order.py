@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from uuid import UUID
 
 from isthmus.kernel import Context, implements
@@ -17,8 +16,6 @@ from isthmus.values import Buyer, Money, composed
 from .. import api, rules
 from . import substitutes
 from .cart import price_cart
-
-PAY_WITHIN = timedelta(minutes=30)  # stock is held so long for an unpaid order
 
 
 @implements(api.preview_order)
@@ -64,7 +61,7 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedOrder:
     for refusal in _slot_refusals(bill, ask.slot_id):
         raise refusal
     group_id = ctx.new_id()
-    pay_before = None if ask.paid_at_till else ctx.now + PAY_WITHIN
+    pay_before = None if ask.paid_at_till else ctx.now + api.PAY_WITHIN
     reservation = await ctx.call(
         inventory.reserve,
         inventory.Reserve(

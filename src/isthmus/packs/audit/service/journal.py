@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
 from isthmus.kernel import Caller, Capability, encode, errors, ports
-from isthmus.kernel.host import Call, event_kind
+from isthmus.kernel.host import Call, event_kind, new_call_id
 from isthmus.manifest import Place
 from isthmus.store import Database
 
@@ -99,6 +99,16 @@ class Journal:
             await self._write((caller.front_end, content))
         except errors.IsthmusError as failed:
             raise api.NotWrittenDown(refused=slug, because=failed.message) from error
+
+    def act(self, name: str, caller: Caller, said: Mapping[str, Any], outcome: str = api.DONE) -> tuple[str, str, str]:
+        """Return the statement that writes what was done, or refused, that is no capability's call."""
+        ask, left_out = _short(encode(dict(said)), ASK_MAX)
+        now = self._clock()
+        made = _Content(
+            call=new_call_id(now), at=now, front_end=caller.front_end, capability=name, outcome=outcome,
+            client=caller.client, person=caller.person, roles=caller.roles, via=caller.via, ask=ask, left_out=left_out,
+        )  # fmt: skip
+        return storage.ADD, caller.front_end, encode(made).decode()
 
     async def note(self, record: api.Record) -> None:
         """Write an entry of the platform's own."""

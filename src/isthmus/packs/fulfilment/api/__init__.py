@@ -51,7 +51,15 @@ from .delivery import (
     quote_delivery,
     refuse_delivery,
 )
-from .errors import IllegalStep, OverShip, ParcelDiffers, PlannedOtherwise, UnknownParcel, UnknownShipment
+from .errors import (
+    IllegalStep,
+    LeftAlready,
+    OverShip,
+    ParcelDiffers,
+    PlannedOtherwise,
+    UnknownParcel,
+    UnknownShipment,
+)
 from .forgetting import forget
 from .services import (
     OWN_TABLES_ONLY,
@@ -83,6 +91,7 @@ from .shipments import (
     Plan,
     PlanLine,
     Planned,
+    Redirect,
     Ship,
     Shipment,
     ShipmentLine,
@@ -101,6 +110,7 @@ from .shipments import (
     list_steps,
     pack,
     plan,
+    redirect,
     ship,
     shipment_key,
     take_back,

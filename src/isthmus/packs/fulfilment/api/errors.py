@@ -86,3 +86,17 @@ class IllegalStep(errors.Conflict):
             path="$.parcel",
             state=state,
         )
+
+
+class LeftAlready(errors.Conflict):
+    """All that is sent for the reference has left: no address stops it."""
+
+    slug = "fulfilment.left-already"
+
+    def __init__(self, *, reference: str) -> None:
+        super().__init__(
+            f"every shipment of {reference!r} has left, or will not be sent",
+            remedy="ask the carrier to redirect it, or wait until it is back",
+            path="$.reference",
+            reference=reference,
+        )

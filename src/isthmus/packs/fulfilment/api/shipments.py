@@ -12,7 +12,7 @@ from isthmus.markings import Pii
 from isthmus.values import LINES_MAX, ORDER_KIND, Address, Code, Lines, PageSize, Quantity, Sku
 
 from .delivery import BadCursor, Count, Moment, Reference, UnknownSlot
-from .errors import IllegalStep, OverShip, ParcelDiffers, PlannedOtherwise, UnknownParcel, UnknownShipment
+from .errors import IllegalStep, LeftAlready, OverShip, ParcelDiffers, PlannedOtherwise, UnknownParcel, UnknownShipment
 
 
 class ParcelState(enum.StrEnum):
@@ -158,6 +158,13 @@ class Cancel(Value):
     lines: Lines | None = None
 
 
+class Redirect(Value):
+    """Send what of a reference has not left yet to another address."""
+
+    reference: Reference
+    address: Annotated[Address, Pii("address")]
+
+
 class GetShipment(Value):
     """Ask for one shipment."""
 
@@ -296,6 +303,18 @@ def take_back(ask: TakeBack) -> Shipment:
 @capability("fulfilment.cancel", version="1.0", effect=Effect.WRITE, raises=[UnknownShipment, OverShip])
 def cancel(ask: Cancel) -> Planned:
     """Cancel what is in no parcel yet. Cancelling all is safe to repeat; what has left stays on its way."""
+    ...
+
+
+@capability(
+    "fulfilment.redirect",
+    version="1.0",
+    effect=Effect.WRITE,
+    raises=[UnknownShipment, LeftAlready],
+    is_internal=True,
+)
+def redirect(ask: Redirect) -> Planned:
+    """Send what has not left yet to another address; what has left goes where it was sent. Safe to repeat."""
     ...
 
 

@@ -116,6 +116,21 @@ async def cancel(ask: api.Cancel, ctx: Context) -> api.Planned:
     return api.Planned(reference=ask.reference, shipments=tuple(after.values()))
 
 
+@implements(api.redirect)
+async def redirect(ask: api.Redirect, ctx: Context) -> api.Planned:
+    await storage_shipments.lock(ctx.session, ctx.front_end, reference=ask.reference)
+    planned = await _planned(ask.reference, ctx)
+    waiting = [
+        one.shipment_id
+        for one in planned.shipments
+        if one.state in (api.ShipmentState.PLANNED, api.ShipmentState.PART_SHIPPED)
+    ]
+    if not waiting:
+        raise api.LeftAlready(reference=ask.reference)
+    await storage_shipments.redirect(ctx.session, ctx.front_end, waiting, ask.address)
+    return await _planned(ask.reference, ctx)
+
+
 @implements(api.get_shipment)
 async def get_shipment(ask: api.GetShipment, ctx: Context) -> api.Shipment:
     return await _shipment(ask.shipment_id, ctx)

@@ -86,6 +86,9 @@ _SAVE_PARCEL: Final = """
     select $1, $2, $3, * from unnest($9::integer[], $10::text[], $11::bigint[])
     on conflict do nothing"""
 
+_REDIRECT: Final = """
+    update fulfilment.shipment set address = $3 where front_end = $1 and shipment_id = any($2)"""
+
 _STEPS: Final = """
     select parcel, state, note, at, by from fulfilment.step where front_end = $1 and shipment_id = $2 order by id"""
 
@@ -147,6 +150,10 @@ async def list_shipments(
         _LIST, front_end, ask.reference, ask.state, ask.location, *(before or (None, None)), ask.limit + 1
     )
     return [_shipment(row) for row in rows]
+
+
+async def redirect(session: ports.Session, front_end: str, shipments: Sequence[UUID], address: Address) -> None:
+    await session.execute(_REDIRECT, front_end, list(shipments), encode(address))
 
 
 async def save(

@@ -36,6 +36,10 @@ class Reserve(Value):
     channel: str = "online"
 
 
+class Extend(Reserve):
+    """Ask to hold more goods for a reference that holds some: all of these lines or none."""
+
+
 class Allocation(Value):
     """So much of a line from one location; `back_ordered` of it is not there yet."""
 
@@ -306,6 +310,21 @@ def reserve(ask: Reserve) -> Reservation:
 
     A reference reserves once: the same ask again gets the same reservation as it stands now, another ask is refused.
     However many ask at once, no more is held than there is (and what the front end lets be back-ordered).
+    """
+    ...
+
+
+@capability(
+    "inventory.extend",
+    version="1.0",
+    effect=Effect.WRITE,
+    raises=[UnknownReservation, ReservationEnded, StockShort],
+    is_internal=True,
+)
+def extend(ask: Extend) -> Reservation:
+    """Hold more goods under a reservation that stands; the answer has the new lines alone, behind those of before.
+
+    They end with it: `expires_at` is not looked at. Not safe to repeat.
     """
     ...
 

@@ -68,6 +68,25 @@ async def reserve(ask: api.Reserve, ctx: Context) -> api.Reservation:
     return holding.reservation
 
 
+@implements(api.extend)
+async def extend(ask: api.Extend, ctx: Context) -> api.Reservation:
+    head = await storage.lock_head(ctx.session, ctx.front_end, ask.reference)  # before stocks: they have one order
+    if head is None:
+        raise api.UnknownReservation(reference=ask.reference)
+    state, next_line = head
+    if state in _ENDED:
+        raise api.ReservationEnded(reference=ask.reference, state=state)
+    skus = sorted({line.sku for line in ask.lines})
+    stocks = await storage.stocks(ctx.session, ctx.front_end, skus, ask.location, ctx.now, locks=True)
+    allocations, short = _allocated(ask, stocks, ctx)
+    if short:
+        raise api.StockShort(lines=short)
+    behind = tuple(one.replace(line=one.line + next_line) for one in allocations)
+    await storage.extend(ctx.session, ctx.front_end, _holding(ask, behind, ctx))
+    ctx.emit(api.GoodsReserved(reference=ask.reference, allocations=behind))
+    return api.Reservation(reference=ask.reference, state=state, allocations=behind)
+
+
 def _allocated(
     ask: api.Reserve, stocks: Sequence[api.StockAt], ctx: Context
 ) -> tuple[tuple[api.Allocation, ...], list[dict[str, object]]]:

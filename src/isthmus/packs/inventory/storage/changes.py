@@ -16,19 +16,23 @@ _CHANGE_STOCKS: Final = """
 
 # Reservations with their lines and what they change, if all of them are new. Stocks come as arrays: PostgreSQL expects
 # fewer rows of those than of JSON, and so looks stocks up by their key.
+_MADE: Final = """
+        insert into inventory.reservation (front_end, reference, state, expires_at, asked, has_lent)
+        select $1, reference, 'held', expires_at, decode(asked, 'hex'), {has_lent} from asked
+        on conflict do nothing
+        returning reference, state"""
+_EXTENDED: Final = """
+        update inventory.reservation r set has_lent = r.has_lent or {has_lent} from asked
+        where r.front_end = $1 and r.reference = asked.reference and r.state in ('held', 'confirmed')
+        returning r.reference, r.state"""
 _IS_NEW: Final = "(select count(*) from made) = $4"
 _HOLDING: Final = """
     with asked as materialized (
         select * from json_to_recordset($2)
             as a (reference text, expires_at timestamptz, asked text, at timestamptz, by text)
-    ), made as (
-        insert into inventory.reservation (front_end, reference, state, expires_at, asked, has_lent)
-        select $1, reference, 'held', expires_at, decode(asked, 'hex'), {has_lent} from asked
-        on conflict do nothing
-        returning reference
-    ), step as (
+    ), made as ({made}), step as (
         insert into inventory.reservation_step (front_end, reference, state, at, by)
-        select $1, reference, 'held', at, by from asked where {is_new}
+        select $1, reference, state, at, by from made join asked using (reference) where {is_new}
     ), held as (
         insert into inventory.reservation_line (front_end, reference, line, sku, location, quantity, back_ordered{more})
         select $1, l.* from json_to_recordset($3)
@@ -46,10 +50,17 @@ _CHANGED_OF: Final = _CHANGE_STOCKS.format(
     source="""unnest($5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], $10::text[])
          as c (sku, location, on_hand, reserved, back_ordered, owner)""",
 )
-_OWN: Final = {"has_lent": "false", "more": "", "typed": "", "counted": "", "change": _CHANGED, "is_new": _IS_NEW}
+_OWN: Final = {
+    "made": _MADE.format(has_lent="false"),
+    "more": "",
+    "typed": "",
+    "counted": "",
+    "change": _CHANGED,
+    "is_new": _IS_NEW,
+}
 # The same of lines of which some are another's: they say whose, and are counted under their grants.
 _LENT: Final = {
-    "has_lent": "true",
+    "made": _MADE.format(has_lent="true"),
     "more": ", owner, grant_id",
     "typed": ", owner text, grant_id uuid",
     "counted": f"""
@@ -73,6 +84,9 @@ HOLD: Final = _HOLDING.format(**_OWN, end=_COUNT)
 HOLD_NEW: Final = _HOLDING.format(**_OWN, end=_EXPECT)
 HOLD_LENT: Final = _HOLDING.format(**_LENT, end=_COUNT)
 HOLD_NEW_LENT: Final = _HOLDING.format(**_LENT, end=_EXPECT)
+# More lines of reservations that hold something still.
+EXTEND: Final = _HOLDING.format(**{**_OWN, "made": _EXTENDED.format(has_lent="false")}, end=_COUNT)
+EXTEND_LENT: Final = _HOLDING.format(**{**_LENT, "made": _EXTENDED.format(has_lent="true")}, end=_COUNT)
 _SETTLING: Final = """
     with lines as (
         update inventory.reservation_line l

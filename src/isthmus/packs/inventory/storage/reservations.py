@@ -99,6 +99,11 @@ _KEEP: Final = """
     )
     select isthmus.expect(exists (select from confirmed), 'reservation_is_held')"""
 
+_LOCK_HEAD: Final = """
+    select state from inventory.reservation where front_end = $1 and reference = $2 for no key update"""
+_NEXT_LINE: Final = """
+    select max(line) + 1 from inventory.reservation_line where front_end = $1 and reference = $2"""
+
 _STEPS: Final = """
     select state, at, by from inventory.reservation_step where front_end = $1 and reference = $2 order by id"""
 
@@ -179,6 +184,20 @@ async def hold(session: ports.Session, front_end: str, holdings: Sequence[Holdin
     """
     lent, rows = _rows_of(front_end, holdings)
     return await session.fetch_value(changes_sql.HOLD_LENT if lent else changes_sql.HOLD, front_end, *rows)
+
+
+async def lock_head(session: ports.Session, front_end: str, reference: str) -> tuple[api.ReservationState, int] | None:
+    """Lock a reservation without its stocks; return its state and the number of its next line."""
+    row = await session.fetch_row(_LOCK_HEAD, front_end, reference)
+    if row is None:
+        return None
+    return api.ReservationState(row["state"]), await session.fetch_value(_NEXT_LINE, front_end, reference)
+
+
+async def extend(session: ports.Session, front_end: str, holding: Holding) -> None:
+    """Write more lines of a reservation that is locked, and what they hold of locked stocks."""
+    lent, rows = _rows_of(front_end, [holding])
+    await session.execute(changes_sql.EXTEND_LENT if lent else changes_sql.EXTEND, front_end, *rows)
 
 
 async def hold_new(session: ports.Session, front_end: str, holding: Holding) -> None:

@@ -90,8 +90,11 @@ from .programmes import (
     ExpirePoints,
     GetAccount,
     InAnotherProgramme,
+    JoinedElsewhere,
+    JoinedPlaces,
     JoinProgramme,
     LeaveProgramme,
+    ListJoined,
     Lot,
     PointsExpired,
     PointsHonoured,
@@ -107,5 +110,6 @@ from .programmes import (
     get_account,
     join_programme,
     leave_programme,
+    list_joined,
     put_programme,
 )

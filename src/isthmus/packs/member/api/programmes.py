@@ -98,6 +98,25 @@ class PointsExpired(Value):
     points: int
 
 
+class ListJoined(Value):
+    """Ask where else the person behind a membership takes part in the same programme."""
+
+    member_id: UUID
+
+
+class JoinedElsewhere(Value):
+    """A membership at another front end."""
+
+    front_end: str
+    member_id: UUID
+
+
+class JoinedPlaces(Value):
+    """Memberships of one person in one programme, at other front ends."""
+
+    items: tuple[JoinedElsewhere, ...]
+
+
 @event("member.programme-joined", version="1.0", subject="member_id")
 class ProgrammeJoined(Value):
     """A member takes part in a programme."""
@@ -184,6 +203,12 @@ def leave_programme(ask: LeaveProgramme) -> ProgrammeAccount:
 @capability("member.get-account", version="1.0", effect=Effect.READ, raises=[NotAMember])
 def get_account(ask: GetAccount) -> ProgrammeAccount:
     """Return what a member has in the programme, lot by lot in the order in which they are spent."""
+    ...
+
+
+@capability("member.list-joined", version="1.0", effect=Effect.READ, is_internal=True)
+def list_joined(ask: ListJoined) -> JoinedPlaces:
+    """Return where else a person takes part in the programme that this member joined; nowhere without one."""
     ...
 
 

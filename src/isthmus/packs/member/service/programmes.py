@@ -52,6 +52,11 @@ async def get_account(ask: api.GetAccount, ctx: Context) -> api.ProgrammeAccount
     return await _shown(ask, ctx)
 
 
+@implements(api.list_joined)
+async def list_joined(ask: api.ListJoined, ctx: Context) -> api.JoinedPlaces:
+    return api.JoinedPlaces(items=await storage.joined(ctx.session, ask.member_id))
+
+
 @implements(api.expire_points)
 async def expire_points(ask: api.ExpirePoints, ctx: Context) -> api.PointsExpired:
     gone = await storage.expire(ctx.session, ctx.front_end, ctx.now, ask.limit)

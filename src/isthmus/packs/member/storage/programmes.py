@@ -163,6 +163,11 @@ async def leave(session: ports.Session, front_end: str, member_id: UUID) -> None
     )
 
 
+async def joined(session: ports.Session, member_id: UUID) -> tuple[api.JoinedElsewhere, ...]:
+    rows = await session.fetch("select * from member.joined($1) order by front_end, member_id", member_id)
+    return tuple(api.JoinedElsewhere(front_end=row["front_end"], member_id=row["member_id"]) for row in rows)
+
+
 async def expire(session: ports.Session, front_end: str, now: datetime, limit: int) -> dict[tuple[str, str], int]:
     """Let points go whose day has come; return how many, by issuer and programme."""
     gone: dict[tuple[str, str], int] = {}

@@ -94,6 +94,7 @@ class PlaceOrder(Draft):
     pay_before: Moment | None = None  # None: it is paid already
     is_handed_over: bool = False  # paid and taken along: the order is complete at once
     plan: str = ""  # the version of the rules that it was sold under
+    supplements: UUID | None = None  # the order that it was added to: both together were validated
 
 
 class OrderBrief(Value):
@@ -172,3 +173,4 @@ class Order(Value):
     pay_before: Moment | None
     history: tuple[HistoryEntry, ...]
     attributes: OrderAttributes = {}
+    supplements: UUID | None = None  # the order that this was added to after that was paid

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from isthmus.kernel import Context, Verdict, errors, implements
+from isthmus.kernel import ALLOW, Context, Verdict, errors, implements
 from isthmus.values import Moment, Money, cursor_at, money, place_at
 
 from .. import api, rules
@@ -39,7 +39,7 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedGroup:
         if placed := await storage.group(ctx.session, ctx.front_end, ask.group_id, is_locked=False):
             return _grouped(ask.group_id, placed)
         raise refusal
-    commissions = _commissions(ask, ctx)
+    commissions = commissions_of(ask.lines, ask.currency, ctx)
     by_key = rules.split(_keys(ask, ctx))
     numbers = await ctx.resource(api.Numbers).take(ctx.front_end, len(by_key))
     goods = rules.goods_of(ask, by_key)
@@ -95,7 +95,7 @@ def _with_attributes(draft: D, ctx: Context) -> D:
 def _refusal(ask: api.PlaceOrder, ctx: Context) -> api.OrderRefused | None:
     if wrong := rules.amounts_mismatch(ask, ask.discounts):
         return api.OrderRefused(reasons=[wrong], path="$.total")
-    verdict = ctx.answer(api.validate_order)(ask)
+    verdict = ALLOW if ask.supplements else ctx.answer(api.validate_order)(ask)
     if verdict.is_allowed:
         return None
     return api.OrderRefused(reasons=reasons_of(verdict), path=verdict.vetoes[0].path)
@@ -282,13 +282,13 @@ def reasons_of(verdict: Verdict) -> list[str]:
     return [f"{no.reason} ({no.by})" for no in verdict.vetoes]
 
 
-def _commissions(ask: api.PlaceOrder, ctx: Context) -> list[int]:
+def commissions_of(lines: Sequence[api.DraftLine], currency: str, ctx: Context) -> list[int]:
     """Return what the front end keeps of each line for itself, in minor units; never more than the line comes to."""
-    answered = ctx.answer(api.commission)(ask.lines)
+    answered = ctx.answer(api.commission)(lines)
     minors = [one.minor if isinstance(one, Money) else 0 for one in answered]
-    for at, (minor, line) in enumerate(zip(minors, ask.lines, strict=True)):
+    for at, (minor, line) in enumerate(zip(minors, lines, strict=True)):
         if not 0 <= minor <= line.total.minor:
-            reason = f"a commission of {money(minor, ask.currency)} on a line of {line.total}"
+            reason = f"a commission of {money(minor, currency)} on a line of {line.total}"
             raise api.OrderRefused(reasons=[reason], path=f"$.lines[{at}]")
     return minors
 

@@ -15,9 +15,19 @@ from isthmus.values import Address, Applied, composed, money
 
 from .. import api
 
+_ADD_LINES = """insert into "order".lines (front_end, order_id, line, sku, title, quantity, unit, seller, location,
+    tax_category, list_minor, amount_minor, discount_minor, tax_minor, total_minor, is_returnable, applied, attributes,
+    shipped, commission_minor)
+select $1, given.*
+from json_to_recordset({lines})
+    as given (order_id uuid, line int, sku text, title text, quantity int, unit text, seller text, location text,
+        tax_category text, list_amount bigint, amount bigint, discount bigint, tax bigint, total bigint,
+        is_returnable boolean, applied jsonb, attributes jsonb, shipped int, commission bigint)"""
+ADD_LINES = _ADD_LINES.format(lines="$2")
+
 # One statement for a whole group, if it is new: its orders, lines, discounts with their shares, and the first entry of
 # each history. Rows come as JSON: for PostgreSQL and for Python it is less work than an array for each column.
-_PLACE = """
+_PLACE = f"""
 with part as materialized (
     select * from json_to_recordset($16)
         as given (order_id uuid, number bigint, key text, lines json, delivery_fee bigint, total bigint)
@@ -25,9 +35,9 @@ with part as materialized (
 ), placed as (
     insert into "order".orders (front_end, order_id, group_id, number, state, part, member_id, contact_email, address,
         order_kind, channel, box, plan, currency, line_count, delivery_fee_minor, delivery_method, total_minor,
-        coupons, placed_at, pay_before, attributes)
+        coupons, placed_at, pay_before, attributes, supplements)
     select $1, order_id, $2, number, $3::text, key, $4, $5, $6, $7, $8, $9, $10, $11, json_array_length(lines),
-        delivery_fee, $12, total, $13, $14::timestamptz, $15, $21 from part
+        delivery_fee, $12, total, $13, $14::timestamptz, $15, $21, $22 from part
 ), told as (
     insert into "order".history (front_end, order_id, at, by, what, note)
     select $1, order_id, $14::timestamptz, $17, $3::text, '' from part
@@ -42,20 +52,13 @@ with part as materialized (
     select $1, $2, given.* from json_to_recordset($20) as given (discount int, order_id uuid, line int, minor bigint)
     join part using (order_id)
 )
-insert into "order".lines (front_end, order_id, line, sku, title, quantity, unit, seller, location, tax_category,
-    list_minor, amount_minor, discount_minor, tax_minor, total_minor, is_returnable, applied, attributes, shipped,
-    commission_minor)
-select $1, given.*
-from json_to_recordset($18)
-    as given (order_id uuid, line int, sku text, title text, quantity int, unit text, seller text, location text,
-        tax_category text, list_amount bigint, amount bigint, discount bigint, tax bigint, total bigint,
-        is_returnable boolean, applied jsonb, attributes jsonb, shipped int, commission bigint)
+{_ADD_LINES.format(lines="$18")}
 where exists (select from part)
 """
 _AS_THEY_ARE = (
     "sku", "title", "quantity", "unit", "seller", "location", "tax_category", "is_returnable", "applied", "attributes"
 )  # fmt: skip
-_AMOUNTS = ("list_amount", "amount", "discount", "tax", "total")
+AMOUNTS = ("list_amount", "amount", "discount", "tax", "total")
 
 # An order whole is one row: its lines and its history come with it as JSON.
 _ORDERS = """
@@ -170,8 +173,9 @@ async def place(
 
     Where it is known to be new, the statement goes with what is sent next: an index keeps it from being there twice.
     """
+    sent = [line.quantity if ask.is_handed_over else 0 for line in ask.lines]
     lines = [
-        _given(ask.lines[line], ask, order_id=part.order_id, line=at, commission=commission)
+        line_row(ask.lines[line], order_id=part.order_id, line=at, shipped=sent[line], commission=commission)
         for part in parts
         for at, (line, commission) in enumerate(zip(part.lines, part.commissions, strict=True))
     ]
@@ -197,6 +201,7 @@ async def place(
         encode(ask.discounts),
         encode(_shares(ask.discounts, parts)),
         encode(ask.attributes),
+        ask.supplements,
     )
     if is_new:
         await session.later(_PLACE, *row)
@@ -204,11 +209,11 @@ async def place(
     return await session.execute(_PLACE, *row) != "INSERT 0 0"
 
 
-def _given(draft: api.DraftLine, ask: api.PlaceOrder, **facts: object) -> dict[str, object]:
+def line_row(draft: api.DraftLine, **facts: object) -> dict[str, object]:
     """Return a line as it is written, with what it is told besides."""
     row = {name: getattr(draft, name) for name in _AS_THEY_ARE}
-    row |= {name: getattr(draft, name).minor for name in _AMOUNTS}
-    return row | facts | {"shipped": draft.quantity if ask.is_handed_over else 0}
+    row |= {name: getattr(draft, name).minor for name in AMOUNTS}
+    return row | facts
 
 
 def _shares(discounts: Sequence[api.DraftDiscount], parts: Sequence[Part]) -> list[dict[str, object]]:
@@ -344,6 +349,7 @@ def _order(row: ports.Row) -> api.Order:
         pay_before=row["pay_before"],
         history=decode(row["history"] or b"[]", tuple[api.HistoryEntry, ...]),
         attributes=decode(row["attributes"], dict[str, Any]),
+        supplements=row["supplements"],
     )
 
 

@@ -77,6 +77,7 @@ from .parts import (
 from .payments import (
     RECONCILE_MAX,
     Capture,
+    ExpectAmount,
     ExpectLess,
     GetPayment,
     ListMethods,
@@ -94,6 +95,7 @@ from .payments import (
     capture,
     choose_provider,
     end_attempt,
+    expect_amount,
     expect_less,
     get_payment,
     guard_refund,

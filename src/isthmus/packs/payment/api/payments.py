@@ -34,10 +34,12 @@ from .attempts import (
 from .errors import (
     BadNotification,
     Declined,
+    IllegalStep,
     MethodRefused,
     OutcomeUnknown,
     ReferenceUsed,
     RefundRefused,
+    StepUnderWay,
     UnknownPayment,
     UnknownProvider,
     WrongAmount,
@@ -67,6 +69,13 @@ class ListPayments(Value):
 
 class ExpectLess(Value):
     """Expect a smaller amount for a reference, since some of what it was for is gone."""
+
+    reference: Reference
+    amount: Money
+
+
+class ExpectAmount(Value):
+    """Expect another amount for a reference, since what it is for was changed."""
 
     reference: Reference
     amount: Money
@@ -168,6 +177,18 @@ def open_payment(ask: OpenPayment) -> Payment:
 )
 def expect_less(ask: ExpectLess) -> Payment:
     """Expect less for a reference. Once somebody has begun to pay, what was asked for stands, and less is taken."""
+    ...
+
+
+@capability(
+    "payment.expect-amount",
+    version="1.0",
+    effect=Effect.WRITE,
+    raises=[UnknownPayment, WrongAmount, StepUnderWay, IllegalStep],
+    is_internal=True,
+)
+def expect_amount(ask: ExpectAmount) -> Payment:
+    """Expect another amount for a reference, more or less, as long as nobody has begun to pay it."""
     ...
 
 

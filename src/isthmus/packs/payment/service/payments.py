@@ -59,6 +59,19 @@ async def expect_less(ask: api.ExpectLess, ctx: Context) -> api.Payment:
     return await _found(payment.payment_id, None, ctx)
 
 
+@implements(api.expect_amount)
+async def expect_amount(ask: api.ExpectAmount, ctx: Context) -> api.Payment:
+    payment = (await _locked((await _found(None, ask.reference, ctx)).payment_id, ctx)).payment
+    if ask.amount.currency != payment.amount.currency:
+        raise api.WrongAmount(wanted=ask.amount, currency=payment.amount.currency)
+    if under_way := await storage.under_way(ctx.session, ctx.front_end, payment.payment_id):
+        raise api.StepUnderWay(kind=next(iter(under_way)), wanted="bring another amount")
+    if payment.state is not api.PaymentState.OPEN:
+        raise api.IllegalStep(state=payment.state, wanted="expected anew")
+    await storage.expect(ctx.session, ctx.front_end, payment.payment_id, ask.amount.minor)
+    return payment.replace(amount=ask.amount)
+
+
 @implements(api.get_payment)
 async def get_payment(ask: api.GetPayment, ctx: Context) -> api.Payment:
     if ask.payment_id is None and ask.reference is None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from isthmus.kernel import Capability, Effect
+from isthmus.manifest.actions import Action
 
 ENTITIES = """
 entity Role;
@@ -18,7 +19,7 @@ action "read", "write";
 """
 
 
-def schema_of(capabilities: Iterable[Capability[Any, Any]]) -> str:
+def schema_of(capabilities: Iterable[Capability[Any, Any] | Action]) -> str:
     """Return the schema in Cedar's own language: each capability is an action, in `read` or `write` and in `pack.*`."""
     found = sorted(capabilities, key=lambda one: one.name)
     packs = sorted({one.pack for one in found})
@@ -26,7 +27,7 @@ def schema_of(capabilities: Iterable[Capability[Any, Any]]) -> str:
     return "\n".join([ENTITIES, *groups, *map(_action, found)])
 
 
-def _action(one: Capability[Any, Any]) -> str:
+def _action(one: Capability[Any, Any] | Action) -> str:
     effect = "read" if one.effect is Effect.READ else "write"
     return (
         f'action {_quoted(one.name)} in [Action::"{effect}", Action::{_quoted(f"{one.pack}.*")}]\n'

@@ -12,6 +12,7 @@ import cedarpy
 
 from isthmus.kernel import Caller, Capability, FrontEnd, Pack, Value, errors
 from isthmus.manifest import Place
+from isthmus.manifest.actions import ACTIONS, Action
 
 from .. import api
 from ..rules.cases import Case, read_cases
@@ -48,7 +49,8 @@ class Policies:
 
     def __init__(self, packs: Sequence[Pack], sources: Sequence[Source], cases: Sequence[Source] = ()) -> None:
         """Take policies and their cases. Raises WrongPolicies with all that is wrong with them."""
-        self.capabilities = {one.name: one for pack in packs for one in pack.capabilities().values()}
+        called = (one for pack in packs for one in pack.capabilities().values())
+        self.capabilities: dict[str, Any] = {one.name: one for one in (*called, *ACTIONS)}
         written = schema_of(self.capabilities.values())
         self._schema = _parsed(written)
         self._sources = tuple(sources)
@@ -60,7 +62,9 @@ class Policies:
         if problems:
             raise api.WrongPolicies(problems=tuple(problems))
 
-    async def check(self, caller: Caller, capability: Capability[Any, Any], settings: Mapping[str, str]) -> None:
+    async def check(
+        self, caller: Caller, capability: Capability[Any, Any] | Action, settings: Mapping[str, str]
+    ) -> None:
         """Raise Forbidden where a caller may not call a capability of its front end: the kernel's port."""
         held = self._held(caller.front_end, settings.get(api.RULES, ""), capability)
         key = (caller.person or caller.client, caller.roles, capability.name, caller.via, caller.is_event_triggered)
@@ -94,7 +98,7 @@ class Policies:
         for case in cases:
             yield from (f"{name}: line {case.line}: {one}" for one in self._case_problem(case, rules))
 
-    def _held(self, front_end: str, rules: str, capability: Capability[Any, Any]) -> PolicySet:
+    def _held(self, front_end: str, rules: str, capability: Capability[Any, Any] | Action) -> PolicySet:
         """Return what holds at a front end: the company's policies, and its own over what is its own."""
         own = "" if capability.name in self.capabilities else capability.name  # of the front end itself
         held = self._sets.get((front_end, rules, own))
@@ -135,7 +139,8 @@ def front_end_problems(front_end: FrontEnd, packs: Sequence[Pack]) -> Iterator[s
     rules, cases = (front_end.settings.get(name, "") for name in (api.RULES, api.CASES))
     if not rules and not cases:
         return
-    known = [*(one for pack in packs for one in pack.capabilities().values()), *front_end.capabilities]
+    called = (one for pack in packs for one in pack.capabilities().values())
+    known = [*called, *ACTIONS, *front_end.capabilities]
     problems = [*_problems([(front_end.code, rules)], schema_of(known))]
     policies = Policies(packs, [(DEFAULT.stem, DEFAULT.read_text())])
     yield from problems or policies.case_problems(front_end.code, cases, front_end.code, rules)

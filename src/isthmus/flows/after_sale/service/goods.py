@@ -1,4 +1,4 @@
-"""After-sale at work."""
+"""Goods at work: sent, closed, taken back, and the money that goes back for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.values import LineAsk
 
-from . import api
+from .. import api
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -59,11 +59,11 @@ async def take_back(ask: api.RefundReturn, ctx: Context) -> order.Return:
     )
     own = ctx.acting_for(sold.box)
     await own.call(inventory.restock, restock)
-    await _points_back(sold, received, own)
+    await points_back(sold, received, own)
     return received
 
 
-async def _points_back(sold: order.Order, back: order.Return, own: Context) -> None:
+async def points_back(sold: order.Order, back: order.Return, own: Context) -> None:
     """Take back the points that goods earned which came back, or never came."""
     if sold.member_id is not None and back.refund.minor:
         reverse = member.ReversePoints(
@@ -96,13 +96,13 @@ async def close_goods(ask: api.CloseLines, ctx: Context) -> order.Return:
     planned = fulfilment.ListShipments(reference=str(sold.order_id), limit=1)
     if (await ctx.call(fulfilment.list_shipments, planned)).items:
         await ctx.call(fulfilment.cancel, fulfilment.Cancel(reference=str(sold.order_id), lines=lines))
-    await _points_back(sold, closed, ctx.acting_for(sold.box))
+    await points_back(sold, closed, ctx.acting_for(sold.box))
     return closed
 
 
 @implements(api.close_lines)
 async def close_lines(ask: api.CloseLines, ctx: Context) -> order.Return:
-    return await _money_back(await ctx.call(api.close_goods, ask), "never came", ctx)
+    return await money_back(await ctx.call(api.close_goods, ask), "never came", ctx)
 
 
 @implements(api.refund_return)
@@ -110,10 +110,10 @@ async def refund_return(ask: api.RefundReturn, ctx: Context) -> order.Return:
     taken = await ctx.call(api.take_back, ask)
     if taken.state is order.ReturnState.REFUNDED:
         return taken
-    return await _money_back(taken, "returned goods", ctx)
+    return await money_back(taken, "returned goods", ctx)
 
 
-async def _money_back(back: order.Return, reason: str, ctx: Context) -> order.Return:
+async def money_back(back: order.Return, reason: str, ctx: Context) -> order.Return:
     """Return what was paid for goods, as far as it was not given back by hand before, and settle it."""
     sold = await ctx.call(order.get_order, order.GetOrder(order_id=back.order_id))
     left = max(sold.total - sold.refunded, sold.total - sold.total)

@@ -1,11 +1,4 @@
-"""What comes after a sale: sending goods, and taking them back.
-
-ship-order     goods leave stock and the order knows it, in one transaction
-take-back      the goods of an approved return are in stock again, or written off
-refund-return  taken back, the money returned, the return settled; each step once, however often it is asked
-close-lines    what will never come is closed: stock free, the money returned, the order done
-book-refund    whatever a payment gives back stands in the book of the order, in one transaction
-"""
+"""Sending goods and taking them back, as others may name it."""
 
 from __future__ import annotations
 

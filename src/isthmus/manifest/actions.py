@@ -1,0 +1,50 @@
+"""What can be done here that is no capability: by the console's pages, by deploys, by questions to the lake.
+
+The Guard is asked about it as about a capability, at a front end, or over all of them (`EVERYWHERE`); policies name it
+so: `Action::"deploy.write"`, in `Action::"write"` and `Action::"deploy.*"`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from isthmus.kernel import Caller, Capability, Effect, Platform
+
+EVERYWHERE: Final = "*"  # the resource, and the chain of the journal, of what is of no single front end
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that may be done or not: as a Guard sees it, like a capability."""
+
+    name: str
+    effect: Effect
+    doc: str
+
+    @property
+    def pack(self) -> str:
+        return self.name.partition(".")[0]
+
+
+LOOK: Final = Action("console.look", Effect.READ, "See what runs: the map, front ends, capabilities, jobs, cost.")
+READ_CALLS: Final = Action("calls.read", Effect.READ, "See recorded calls, with what was asked and answered.")
+READ_DEPLOYS: Final = Action("deploy.read", Effect.READ, "See versions, and what was decided of them.")
+DEPLOY: Final = Action("deploy.write", Effect.WRITE, "Deploy, promote, roll back, and run a version in the shadow.")
+RESEND: Final = Action("events.resend", Effect.WRITE, "Have dead letters delivered again.")
+WITHDRAW: Final = Action("sharing.withdraw", Effect.WRITE, "Take back what one front end shares with another.")
+ASK: Final = Action("data.ask", Effect.READ, "Ask for metrics, and see receipts, lineage and quality.")
+CARE: Final = Action("data.write", Effect.WRITE, "Land and check data, and decide who is one person.")
+READ_PEOPLE: Final = Action("people.read", Effect.READ, "See who of staff may sign in, and as what.")
+ADMINISTER: Final = Action("people.write", Effect.WRITE, "Invite people, give and take roles, sign others out.")
+
+ACTIONS: Final = (
+    LOOK, READ_CALLS, READ_DEPLOYS, DEPLOY, RESEND, WITHDRAW, ASK, CARE, READ_PEOPLE, ADMINISTER,
+)  # fmt: skip
+
+
+async def check(platform: Platform, caller: Caller, action: Action | Capability[Any, Any]) -> None:
+    """Raise NotPermitted where the platform's policies, or those of the caller's front end, do not permit it."""
+    if platform.guard is not None:
+        line = platform.release.lines.get(caller.front_end)
+        await platform.guard.check(caller, action, line.front_end.settings if line else {})

@@ -1,0 +1,74 @@
+"""The manifest of identity."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Commands, Page, Resource, Upkeep
+from isthmus.manifest.actions import READ_PEOPLE, Action
+from isthmus.manifest.sign_in import SignIn
+
+from . import api
+from .service.staff import IdentitySettings, Staff, staff_at
+
+PAGES = "isthmus.packs.identity.pages"
+
+
+def both(
+    path: str,
+    shown: str,
+    sent: str,
+    template: str,
+    *,
+    menu: str = "",
+    is_open: bool = False,
+    action: Action | None = None,
+) -> tuple[Page, Page]:
+    """Return a page with a form on it: as it is read, and what takes the form."""
+    read = Page(
+        path=path,
+        at=f"{PAGES}.{shown}",
+        template=f"{PAGES}:{template}",
+        menu=menu,
+        group="Security",
+        is_open=is_open,
+        action=action,
+    )
+    return read, replace(read, at=f"{PAGES}.{sent}", menu="", is_form=True)
+
+
+PACK = Pack(
+    name="identity",
+    owner="security team",
+    api=api,
+    service=(),
+    migrations="isthmus.packs.identity:migrations",
+    brings=(
+        Resource(kind=SignIn, make=staff_at, settings=IdentitySettings),
+        Upkeep(name="identity.prune", every_s=3600, of=SignIn, run=Staff.prune),
+        Commands(
+            name="security",
+            help="Who may what, and what happened.",
+            at="isthmus.packs.identity.commands:commands",
+            over="database",
+        ),
+        *both("/sign-in", "signing_in:show", "signing_in:sign_in", "sign_in.html", is_open=True),
+        *both("/sign-in/code", "signing_in:show_code", "signing_in:give_code", "code.html", is_open=True),
+        *both("/sign-in/link", "signing_in:show_link", "signing_in:use_link", "link.html", is_open=True),
+        Page(path="/sign-out", at=f"{PAGES}.signing_in:sign_out", template="", is_form=True),
+        *both("/people", "people:show", "people:act", "people.html", menu="People", action=READ_PEOPLE),
+        *both("/account", "account:show", "account:act", "account.html", menu="My account"),
+    ),
+    conditions=(
+        Condition(
+            name="identity.administered",
+            sentence="Whoever could sign in once can be administered: an active owner of the platform is there.",
+            sql="""
+                select count(*) as people from identity.person where state = 'active'
+                having count(*) > 0 and not exists (
+                    select from identity.role join identity.person p using (person_id)
+                    where role.front_end = '*' and role.role = 'owner' and p.state = 'active')""",
+        ),
+    ),
+)

@@ -1,0 +1,80 @@
+"""One's own account: where one is signed in, the password, the second factor."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from isthmus.kernel import errors
+from isthmus.language import mark
+from isthmus.manifest.actions import EVERYWHERE
+from isthmus.pages import Asked, Client, GoTo, Shown
+
+from .. import api, storage
+from ..service import entering
+from ..service.staff import found_person, staff_of
+
+DONE: Final = {
+    "sign-out": mark("The other sign-in has ended."),
+    "others": mark("All other sign-ins have ended."),
+    "password": mark("The password is another one, and all other sign-ins have ended."),
+    "drop-codes": mark("Sign-ins ask for no code any more."),
+}
+
+
+async def show(asked: Asked, client: Client) -> Shown:
+    return await _shown(asked, client)
+
+
+async def act(asked: Asked, client: Client) -> Shown | GoTo:
+    """Do one of the acts of the page for who is signed in."""
+    what = asked.form.get("act", "")
+    try:
+        codes = await _done(what, asked, client)
+    except errors.Refusal as refused:
+        return await _shown(asked, client, refused=refused)
+    if what == "set-codes":
+        return await _shown(asked, client, codes=codes)
+    return GoTo("/account", {"done": what})
+
+
+async def _done(what: str, asked: Asked, client: Client) -> tuple[str, ...]:
+    staff, by, form = staff_of(client), client.caller(EVERYWHERE), asked.form
+    match what:
+        case "sign-out":
+            number = form.get("session_id", "")
+            await staff.sign_out(by.person, by, session_id=int(number) if number.isdecimal() else -1)
+        case "others":
+            await staff.sign_out(by.person, by, but=asked.session)
+        case "password":
+            await entering.change_password(staff, by.person, form.get("old", ""), form.get("new", ""), asked.session)
+        case "set-codes":
+            return await entering.set_totp(staff, by.person, form.get("secret", ""), form.get("code", ""))
+        case "drop-codes":
+            await entering.drop_totp(staff, by.person, form.get("code", ""))
+        case other:
+            raise errors.BadAsk(f"{other[:40]!r} cannot be done here", remedy="use one of the page's buttons")
+    return ()
+
+
+async def _shown(
+    asked: Asked, client: Client, *, refused: errors.Refusal | None = None, codes: tuple[str, ...] = ()
+) -> Shown:
+    staff, name = staff_of(client), client.caller(EVERYWHERE).person
+    async with staff.database.platform() as session:
+        person = await found_person(session, name)
+        sessions = await storage.sessions(session, name, asked.session)
+    secret, uri = entering.new_totp(name)
+    return {
+        "name": name,
+        "address": person["address"] or "",
+        "roles": storage.roles_of(person),
+        "sessions": sessions,
+        "has_password": person["password"] is not None,
+        "has_codes": person["totp"] is not None,
+        "secret": secret,
+        "uri": uri,
+        "codes": codes,
+        "done": DONE.get(asked.query_params.get("done", ""), ""),
+        "password_min": api.PASSWORD_MIN,
+        "refused": refused,
+    }

@@ -1,0 +1,136 @@
+"""What front ends owe each other is booked as it happens: points, goods that change their owner, borne discounts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from isthmus.flows.bookkeeping import api as bookkeeping
+from isthmus.kernel import Caller, FrontEnd, Platform, answers
+from isthmus.packs.grants import api as grants
+from isthmus.packs.inventory import api as inventory
+from isthmus.packs.ledger import api as ledger
+from isthmus.packs.member import api as member
+from isthmus.packs.order import api as order
+from isthmus.packs.payment import api as payment
+from isthmus.packs.pricing import api as pricing
+from isthmus.packs.promotion import api as promotion
+from isthmus.store.sharing import Draft
+from isthmus.values import Money, money
+from tests import shipped
+
+from .conftest import ALL, LONG_AGO, Shop
+
+STANDING = """select code, owner, sum(amount)::bigint as minor from ledger.leg join ledger.account using (account_id)
+    where layer = '=' and account.front_end = $1 group by code, owner having sum(amount) <> 0"""
+
+
+def eur(minor: int) -> Money:
+    return money(minor, "EUR")
+
+
+@answers(bookkeeping.points_worth)
+def a_cent_a_point(points: int) -> Money:
+    """Hold a cent for each point."""
+    return eur(points)
+
+
+@pytest.fixture
+async def two(shop: Shop) -> AsyncIterator[Shop]:
+    """Give a shop whose two front ends hold a cent for each point."""
+    ends = [
+        FrontEnd(code=code, name=code, owner=code, uses=ALL, answers=(a_cent_a_point,)) for code in ("north", "south")
+    ]
+    resources = {payment.Providers: payment.Providers([shop.provider]), order.Numbers: order.Numbers(shop.database)}
+    platform = Platform(shipped.build(ends), shop.database, resources=resources)
+    made = Shop(platform, shop.database, shop.provider, shop.north, shop.south)
+    yield made
+    assert await made.broken() == []
+
+
+async def stands(shop: Shop, front_end: str) -> dict[str, int]:
+    """Return what stands on accounts, by code and owner, by SQL of our own: all of it comes to zero."""
+    async with shop.database.platform() as session:
+        found = await session.fetch(STANDING, front_end)
+    standing = {f"{row['code']} {row['owner']}".strip(): int(row["minor"]) for row in found}
+    assert sum(standing.values()) == 0
+    return standing
+
+
+async def share(shop: Shop, kind: str, name: str, owner: Caller, to: Caller) -> None:
+    await shop.platform.call(grants.give, Draft(kind=kind, name=name, to=to.front_end), owner)
+
+
+async def test_who_gave_points_owes_the_front_end_where_they_are_spent(two: Shop) -> None:
+    drawn = member.PutProgramme(code="circle", name="Circle", valid_days=30)
+    await two.platform.call(member.put_programme, drawn, two.north)
+    await share(two, "member.programme", "circle", two.north, two.south)
+    members = {}
+    for caller in (two.north, two.south):
+        identity = member.Identity(kind="email", value="ada@example.org", is_verified=True)
+        joined = await two.platform.call(member.register, member.Register(identities=(identity,)), caller)
+        owner = None if caller is two.north else "north"
+        join = member.JoinProgramme(member_id=joined.member_id, programme="circle", owner=owner)
+        await two.platform.call(member.join_programme, join, caller)
+        members[caller.front_end] = joined.member_id
+    earn = member.EarnPoints(member_id=members["north"], reference="o-1", points=120)
+    await two.platform.call(member.earn_points, earn, two.north)
+    spend = member.SpendPoints(member_id=members["south"], reference="gift", points=80)
+    await two.platform.call(member.spend_points, spend, two.south)
+    assert await stands(two, "north") == {"liabilities:points": -120, "expenses:points": 120}
+    south = await stands(two, "south")
+    assert south["assets:front-ends front-end/north"] == 80
+    later = datetime.now(UTC) + timedelta(days=40)
+    gone = await two.platform.call(member.expire_points, member.ExpirePoints(), two.north, now=later)
+    assert gone.points == 40
+    assert (await stands(two, "north"))["liabilities:points"] == -80  # what south has honoured is owed to it
+
+
+async def test_goods_that_change_their_owner_are_owed_for(two: Shop) -> None:
+    await two.platform.call(
+        inventory.put_locations, inventory.PutLocations(items=(inventory.Location(code="hall"),)), two.north
+    )
+    await share(two, "inventory.location", "hall", two.north, two.south)
+    borrowed = inventory.Location(code="hall", lent_by="north")
+    await two.platform.call(inventory.put_locations, inventory.PutLocations(items=(borrowed,)), two.south)
+    receipt = inventory.Receipt(sku="tea", quantity=9, location="hall")
+    await two.platform.call(inventory.receive, inventory.Receive(reference="note", lines=(receipt,)), two.north)
+    line = inventory.SoldLine(sku="tea", quantity=4, unit_price=eur(250))
+    ask = inventory.SellStock(reference="s-1", from_location="hall", to_location="main", lines=(line,))
+    await two.platform.call(inventory.sell_stock, ask, two.south)
+    assert await stands(two, "south") == {
+        "expenses:stock-bought": 1000,
+        "liabilities:front-ends front-end/north": -1000,
+    }
+
+
+async def test_what_others_bear_of_a_discount_is_their_debt_until_the_use_comes_back(two: Shop) -> None:
+    drawn = promotion.Promotion(
+        code="spring",
+        title="Spring",
+        benefit=promotion.PercentOff(basis_points=1_000),
+        valid_from=LONG_AGO,
+        borne_by=(
+            promotion.Bearer(bearer="owner", basis_points=5_000),
+            promotion.Bearer(bearer="maker", basis_points=2_500),
+        ),
+    )
+    await two.platform.call(promotion.put_promotion, promotion.PutPromotion(promotion=drawn), two.north)
+    await share(two, "promotion.promotion", "spring", two.north, two.south)
+    await two.platform.call(promotion.switch_on, promotion.SwitchOn(owner="north", code="spring"), two.south)
+    used = promotion.DiscountUse(promotion="spring", amount=eur(101))
+    ask = promotion.Redeem(reference=str(uuid4()), discounts=(used,), buyer=pricing.Buyer())
+    await two.platform.call(promotion.redeem, ask, two.south)
+    assert await stands(two, "south") == {
+        "assets:front-ends front-end/north": 51,
+        "assets:bearers seller/maker": 25,
+        "expenses:discounts": -76,
+    }
+    back = promotion.ReturnUses(reference=ask.reference)
+    await two.platform.call(promotion.return_uses, back, two.south)
+    assert await stands(two, "south") == {}
+    entries = await two.platform.call(ledger.list_entries, ledger.ListEntries(subject=ask.reference), two.south)
+    assert [bool(one.reverses) for one in entries.items] == [True, False]
