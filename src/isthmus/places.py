@@ -15,7 +15,12 @@ from importlib import resources
 from typing import Final
 
 _WORDS: Final = re.compile(r"\w+")
-_GAPS: Final = re.compile(r"[\s-]+")
+_SIGNS: Final = re.compile(r"[^A-Z0-9]+")
+# Where a postcode has digits only, people write the country's sign of vehicles before it (Convention of Vienna, 1968).
+_OF_VEHICLES: Final = {
+    "AT": "A", "BE": "B", "DE": "D", "ES": "E", "FI": "FIN", "FR": "F", "HU": "H", "IT": "I", "LI": "FL", "LU": "L",
+    "NO": "N", "PT": "P", "SE": "S", "SI": "SLO",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +67,19 @@ def postcode(typed: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", typed).upper().split())
 
 
-def closed(typed: str) -> str:
-    """Return a postcode, or the beginning of one, as it is compared: without gaps and dashes."""
-    return _GAPS.sub("", unicodedata.normalize("NFKC", typed).upper())
+def closed(typed: str, country: str) -> str:
+    """Return a postcode, or the beginning of one, as it is compared: its letters and digits, in whatever script.
+
+    The sign of its country that people write before it, `D-10115` or `LV-1010`, is left out; nothing is left where
+    there is neither letter nor digit.
+    """
+    text = unicodedata.normalize("NFKC", typed).upper()
+    plain = _SIGNS.sub("", "".join(str(unicodedata.decimal(one)) if one.isdecimal() else one for one in text))
+    for sign in (country, _OF_VEHICLES.get(country, "")):
+        rest = plain.removeprefix(sign)
+        if sign and rest != plain and (not rest or rest[0].isdigit()):
+            return rest
+    return plain
 
 
 def _folded(name: str) -> str:

@@ -184,6 +184,11 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
+def composed_pairs(said: Mapping[str, str]) -> dict[str, str]:
+    """Return what is said of something, names and values as they are kept."""
+    return {composed(name): composed(value) for name, value in said.items()}
+
+
 def folded(code: str) -> str:
     """Return what tells codes and e-mail addresses apart: without case, width, spaces around, or what is not seen."""
     shown = [one for one in unicodedata.normalize("NFKC", code) if unicodedata.category(one) not in _NOT_SEEN]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 from typing import Annotated
 
 import pytest
@@ -44,6 +44,7 @@ METRICS = [
     m.Atomic(name="sales", measure="sale.amount"),
     m.Atomic(name="dsales", measure="sale.amount", time="sale.day"),
     m.Distinct(name="shops", field="sale.shop"),
+    m.Derived(name="last_week", of="sales", period=m.Period(last=7, unit="day")),
     m.Cumulative(name="ytd", of="dsales", reset="year"),
     m.Cumulative(name="mtd", of="dsales", reset="month"),
     m.Cumulative(name="so_far", of="dsales"),
@@ -209,6 +210,24 @@ def test_so_many_periods_that_nobody_reads_them_are_refused(over: Callable[..., 
     world = over([("a", 5, "2024-01-01 09:30")])
     with pytest.raises(errors.BadAsk, match="hours are asked for, and an answer shows at most 100,000"):
         world.rows("tso_far", by=HOUR, where=(since("1900-01-01"), until("2024-01-01")))
+    with pytest.raises(errors.BadAsk, match="hours are asked for, and an answer shows at most 100,000"):
+        world.rows("tso_far", by=HOUR, where=(since("1900-01-01"),))  # the first 100,000 came, and none that had a row
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1799-12-31", "2200-01-01", "9999-12-31", "9999-12-31T23:59:59-14:00"])
+def test_a_day_out_of_all_bounds_is_refused_in_plain_words(over: Callable[..., World], day: str) -> None:
+    world = over([("a", 5, "2024-01-01 09:30")])
+    with pytest.raises(errors.BadAsk, match="is not within the years 1800 to 2199"):
+        world.rows("sales", where=(since(day),))
+
+
+@pytest.mark.parametrize("hours", [14, 0, -14])
+@pytest.mark.parametrize("year", [1, 1799, 2200, 9999])
+def test_a_moment_that_a_question_is_of_has_bounds_too(over: Callable[..., World], year: int, hours: int) -> None:
+    world = over([("a", 5, "2024-01-01 09:30")])
+    moment = datetime(year, 6, 1, tzinfo=timezone(timedelta(hours=hours)))
+    with pytest.raises(errors.BadAsk, match="is not within the years 1800 to 2199"):
+        world.rows("last_week", as_of=moment)
 
 
 # --- what the same machinery gives beside

@@ -15,9 +15,7 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Self
-from uuid import UUID
 
-from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import Caller, FrontEnd, Platform, decode, encode, ports
 from isthmus.packs.audit.service.journal import Journal
 from isthmus.packs.order import api as order
@@ -70,24 +68,15 @@ def platform_of(database: Database, folder: Path) -> Platform:
     return Platform(shipped.build([NORTH]), database, resources=resources)
 
 
-async def buy(scenario: str, url: str, folder: str, what: str, key: str) -> None:
-    """Do what a buyer came for."""
+async def buy(capability: str, url: str, folder: str, asked: str, key: str) -> None:
+    """Do what a buyer came for: call a capability with an ask."""
     async with await Database.open(url, connections_max=2) as database:
         platform = platform_of(database, Path(folder))
+        wanted = platform.release.find(capability).capability
         print("go", os.getpid(), flush=True)
         sys.stdin.readline()
-        known = None if key == "-" else key
-        if scenario == "pay":
-            pay = checkout.PayOrder(payment_id=UUID(what), method="card", token="ok")
-            await platform.call(checkout.pay_order, pay, BUYER, key=known)
-        if scenario == "cancel":
-            cancel = checkout.CancelOrder(order_id=UUID(what), reason="changed my mind")
-            await platform.call(checkout.cancel_order, cancel, BUYER, key=known)
-        if scenario == "place":
-            lines = (checkout.BuyLine(sku=what, quantity=1),)
-            await platform.call(
-                checkout.place_order, checkout.PlaceOrder(currency="EUR", lines=lines), BUYER, key=known
-            )
+        ask = decode(bytes.fromhex(asked), wanted.ask)
+        await platform.call(wanted, ask, BUYER, key=None if key == "-" else key)
 
 
 class Buyers:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from isthmus.data.platform import open_platform
 from isthmus.data.privacy import policy
 from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.bookkeeping import api as bookkeeping
+from isthmus.flows.bookkeeping import rules
 from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import FrontEnd, Platform, answers, errors
 from isthmus.kernel.host import Answer
@@ -30,9 +33,11 @@ from isthmus.packs.ledger import api as ledger
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
+from isthmus.packs.pricing import api as pricing
+from isthmus.packs.promotion import api as promotion
 from isthmus.packs.tax import api as tax
 from isthmus.runtime.deploy.deploy import checked
-from isthmus.values import Address, Money, money
+from isthmus.values import Address, Buyer, Money, money
 from tests import shipped
 
 from .conftest import ALL, LONG_AGO, SOUTH, Shop
@@ -218,6 +223,64 @@ async def test_what_comes_back_lessens_income_tax_and_commission_as_it_was_sold(
     assert await books.owed() == {}
 
 
+@answers(order.commission)
+def a_cent_of_tea(lines: Sequence[order.DraftLine]) -> Sequence[Money]:
+    """Keep one cent of each line of tea."""
+    return [eur(1 if line.sku == "tea" else 0) for line in lines]
+
+
+async def test_goods_sold_for_another_are_never_income_of_ones_own_however_small_their_part_of_the_commission(
+    shop: Shop,
+) -> None:
+    books = books_of(shop, a_cent_of_tea)
+    placed = await books.bought(("tea", 3))
+    for parcel in range(3):
+        await books.sent(placed.orders[0].order_id, f"{parcel}", (0, 1))
+    assert await books.stands("income:sales", "income:commission", "liabilities:sellers") == [0, -1, -2999]
+    for _ in range(3):
+        await books.returned(placed.orders[0].order_id, (0, 1))
+    assert await books.stands("income", "liabilities:sellers") == [0, 0]
+    await books.check()
+
+
+HAPPENED: list[bookkeeping.Happening] = []
+
+
+@answers(bookkeeping.postings)
+def tells(happening: bookkeeping.Happening) -> tuple[ledger.EntryLeg, ...]:
+    """Keep what it was asked, and book as usual."""
+    HAPPENED.append(happening)
+    return bookkeeping.default_postings(happening)
+
+
+@answers(pricing.adjust_unit_price)
+def a_euro_less(lines: Sequence[pricing.ListedLine], buyer: Buyer) -> Sequence[pricing.UnitPrice]:
+    """Take a euro off each: no promotion does."""
+    return [pricing.UnitPrice(amount=one.amount - eur(100), by="north", reason="cheap") for one in lines]
+
+
+async def test_a_part_of_a_line_tells_its_part_of_each_promotion_and_all_parts_the_whole(shop: Shop) -> None:
+    HAPPENED.clear()
+    books = books_of(shop, tells, a_euro_less)
+    for name, minor in (("spring", 100), ("club", 101)):
+        benefit = promotion.AmountOff(amount=eur(minor))
+        drafted = promotion.Promotion(code=name, title=name, benefit=benefit, valid_from=LONG_AGO)
+        await books.call(promotion.put_promotion, promotion.PutPromotion(promotion=drafted))
+    placed = await books.bought(("jam", 3))
+    assert placed.bill.lines[0].amount == eur(900)
+    for parcel in range(3):
+        await books.sent(placed.orders[0].order_id, f"{parcel}", (0, 1))
+    for _ in range(3):
+        await books.returned(placed.orders[0].order_id, (0, 1))
+    for kind in ("goods-delivered", "goods-returned"):
+        lines = [one.lines[0] for one in HAPPENED if one.kind == kind]
+        assert all(sum(one.amount.minor for one in line.promotions) == line.discount.minor for line in lines)
+        off = Counter[str]()
+        for line in lines:
+            off.update({one.promotion: one.amount.minor for one in line.promotions})
+        assert off == {"spring": 100, "club": 101}
+
+
 async def test_what_never_comes_is_never_income_and_settles_to_the_cent(books: Books) -> None:
     placed = await books.bought(("jam", 7), ("tea", 1))
     order_id = placed.orders[0].order_id
@@ -393,6 +456,13 @@ async def _step(
         case _:
             cancel = checkout.CancelOrder(order_id=order_id, reason="changed my mind")
             await books.call(checkout.cancel_order, cancel)
+
+
+def test_names_in_other_scripts_have_accounts_of_their_own() -> None:
+    assert [rules.code(name) for name in ("Food", "US-OH", "", "--")] == ["food", "us-oh", "none", "none"]
+    found = {rules.code(name) for name in ("标准", "减免", "é", "rosé", "rose\u0301")}
+    assert len(found) == 4
+    assert all(re.fullmatch("[a-z0-9][a-z0-9-]*", one) for one in found)
 
 
 def test_the_flows_that_book_are_internal_and_react() -> None:

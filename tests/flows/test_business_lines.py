@@ -352,6 +352,12 @@ async def test_what_is_short_is_replaced_by_what_costs_nearly_the_same_where_the
     assert bought.bill.total == offered.offer.amount
 
 
+async def test_what_a_front_end_does_not_list_is_refused_also_where_substitutes_are_accepted(lines: Lines) -> None:
+    for how in ({}, {"accepts_substitutes": True}):
+        with pytest.raises(catalog.UnknownSku):
+            await lines.preview("fresh", ("no-such-thing", 1), **how)
+
+
 async def test_the_brand_offers_its_own_goods_only_instead_and_the_marketplace_nothing(lines: Lines) -> None:
     preview = await lines.preview("brand", ("cup", 60))
     assert [one.offer.sku for one in preview.substitutes] == []

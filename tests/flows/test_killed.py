@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 
 from bench._wire import Tap, tapped
+from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.checkout import api as checkout
 from isthmus.governance import doctor
-from isthmus.kernel import Platform, errors
+from isthmus.kernel import Capability, Platform, encode, errors
 from isthmus.packs.inventory import api as inventory
+from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.runtime import left_flows
 from isthmus.store import Database
-from isthmus.values import Address
+from isthmus.values import Address, money
 
 from . import buyers as program
 from .buyers import BUYER, Buyers
@@ -43,10 +45,10 @@ class Market:
         ask = checkout.PlaceOrder(currency="EUR", lines=lines, **facts)
         return await self.platform.call(checkout.place_order, ask, BUYER)
 
-    async def killed_after(self, statements: int, scenario: str, what: object, key: str) -> bool:
-        """Kill a buyer after so many statements; return whether they had come to the end before."""
+    async def killed_after(self, statements: int, wanted: Capability[Any, Any], ask: object, key: str) -> bool:
+        """Kill a buyer after so many statements of a call; return whether they had come to the end before."""
         self.tap.heard = lambda _: None
-        await self.buyers.start(scenario, self.tap.url, str(self.folder), str(what), key)
+        await self.buyers.start(wanted.name, self.tap.url, str(self.folder), encode(ask).hex(), key)
         self.tap.round_trips = 0
         self.tap.heard = lambda number: self.buyers.kill() if number == statements else None
         has_ended = await self.buyers.run()
@@ -112,10 +114,14 @@ async def market(shop: Shop, database_url: str, tmp_path: Path) -> AsyncIterator
             yield Market(platform, shop.database, folder, tap, buyers)
 
 
+def paying(bought: checkout.PlacedOrder) -> checkout.PayOrder:
+    return checkout.PayOrder(payment_id=bought.payment_id, method="card", token="ok")
+
+
 async def tried(market: Market, statements: int, key: str, **facts: Any) -> tuple[bool, str]:
     """Have a buyer pay who is killed after so many statements; return whether they had ended, and the payment."""
     bought = await market.placed(**facts)
-    has_ended = await market.killed_after(statements, "pay", bought.payment_id, key)
+    has_ended = await market.killed_after(statements, checkout.pay_order, paying(bought), key)
     await market.settled()
     assert await market.left() == {}, f"killed after {statements}"
     return has_ended, await market.state_of(bought.payment_id)
@@ -148,9 +154,8 @@ async def test_a_payment_may_be_killed_after_any_statement(market: Market, with_
 async def test_who_sends_the_key_again_after_a_kill_pays_once(market: Market) -> None:
     for statements in range(1, STATEMENTS_MAX):
         bought, key = await market.placed(), uuid.uuid4().hex
-        has_ended = await market.killed_after(statements, "pay", bought.payment_id, key)
-        pay = checkout.PayOrder(payment_id=bought.payment_id, method="card", token="ok")
-        paid = await market.platform.call(checkout.pay_order, pay, BUYER, key=key)
+        has_ended = await market.killed_after(statements, checkout.pay_order, paying(bought), key)
+        paid = await market.platform.call(checkout.pay_order, paying(bought), BUYER, key=key)
         assert paid.state == "captured"
         await market.settled()
         assert await market.left() == {}, f"killed after {statements}"
@@ -162,9 +167,9 @@ async def test_who_sends_the_key_again_after_a_kill_pays_once(market: Market) ->
 async def test_a_cancellation_may_be_killed_after_any_statement(market: Market) -> None:
     for statements in range(1, STATEMENTS_MAX):
         bought = await market.placed()
-        pay = checkout.PayOrder(payment_id=bought.payment_id, method="card", token="ok")
-        await market.platform.call(checkout.pay_order, pay, BUYER)
-        has_ended = await market.killed_after(statements, "cancel", bought.orders[0].order_id, uuid.uuid4().hex)
+        await market.platform.call(checkout.pay_order, paying(bought), BUYER)
+        cancel = checkout.CancelOrder(order_id=bought.orders[0].order_id, reason="changed my mind")
+        has_ended = await market.killed_after(statements, checkout.cancel_order, cancel, uuid.uuid4().hex)
         await market.settled()
         assert await market.left() == {}, f"killed after {statements}"
         state = await market.state_of(bought.payment_id)
@@ -174,10 +179,67 @@ async def test_a_cancellation_may_be_killed_after_any_statement(market: Market) 
     assert state == "refunded"
 
 
+async def bought_and_sent(market: Market, quantity: int, *sent: order.ShippedLine) -> checkout.PlacedOrder:
+    lines = (checkout.BuyLine(sku="tea", quantity=quantity),)
+    placed = await market.platform.call(checkout.place_order, checkout.PlaceOrder(currency="EUR", lines=lines), BUYER)
+    await market.platform.call(checkout.pay_order, paying(placed), BUYER)
+    ship = after_sale.ShipOrder(order_id=placed.orders[0].order_id, lines=sent)
+    await market.platform.call(after_sale.ship_order, ship, BUYER)
+    return placed
+
+
+async def a_return(market: Market) -> tuple[checkout.PlacedOrder, Capability[Any, Any], object]:
+    """Goods come back, and their money goes."""
+    placed = await bought_and_sent(market, 2)
+    wanted = order.RequestReturn(order_id=placed.orders[0].order_id, lines=(order.ReturnLine(line=0, quantity=2),))
+    back = await market.platform.call(order.request_return, wanted, BUYER)
+    decide = order.DecideReturn(return_id=back.return_id, is_approved=True)
+    await market.platform.call(order.decide_return, decide, BUYER)
+    return placed, after_sale.refund_return, after_sale.RefundReturn(return_id=back.return_id)
+
+
+async def a_closing(market: Market) -> tuple[checkout.PlacedOrder, Capability[Any, Any], object]:
+    """The rest of what was ordered never comes."""
+    placed = await bought_and_sent(market, 3, order.ShippedLine(line=0, quantity=1))
+    return placed, after_sale.close_lines, after_sale.CloseLines(order_id=placed.orders[0].order_id, reason="lost")
+
+
+async def by_hand(market: Market) -> tuple[checkout.PlacedOrder, Capability[Any, Any], object]:
+    """Money is given back by hand."""
+    placed = await bought_and_sent(market, 2)
+    refund = payment.Refund(payment_id=placed.payment_id, amount=money(2000, "EUR"), reference="goodwill")
+    return placed, payment.refund, refund
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("with_key", [True, False], ids=["with a key", "without"])
+@pytest.mark.parametrize("story", [a_return, a_closing, by_hand])
+async def test_money_that_goes_back_may_be_killed_after_any_statement(
+    market: Market, scenario: Any, with_key: bool
+) -> None:
+    for statements in range(1, STATEMENTS_MAX):
+        placed, wanted, ask = await scenario(market)
+        has_ended = await market.killed_after(statements, wanted, ask, uuid.uuid4().hex if with_key else "-")
+        await market.settled()
+        assert await market.left() == {}, f"killed after {statements}"
+        asked = order.GetOrder(order_id=placed.orders[0].order_id)
+        sold = await market.platform.call(order.get_order, asked, BUYER)
+        found = payment.GetPayment(payment_id=placed.payment_id)
+        paid = await market.platform.call(payment.get_payment, found, BUYER)
+        assert sold.refunded == paid.refunded in (money(0, "EUR"), money(2000, "EUR")), f"killed after {statements}"
+        returns = await market.platform.call(order.list_returns, order.ListReturns(order_id=sold.order_id), BUYER)
+        assert all(one.state is not order.ReturnState.RECEIVED for one in returns.items), f"killed after {statements}"
+        if has_ended:
+            break
+    assert has_ended
+    assert paid.refunded == money(2000, "EUR")
+
+
 @pytest.mark.slow
 async def test_an_order_may_be_killed_after_any_statement_of_being_placed(market: Market) -> None:
     for statements in range(1, STATEMENTS_MAX):
-        has_ended = await market.killed_after(statements, "place", "tea", uuid.uuid4().hex)
+        place = checkout.PlaceOrder(currency="EUR", lines=(checkout.BuyLine(sku="tea", quantity=1),))
+        has_ended = await market.killed_after(statements, checkout.place_order, place, uuid.uuid4().hex)
         assert await market.left() == {}, f"killed after {statements}"
         if has_ended:
             break
@@ -209,11 +271,10 @@ async def test_money_that_is_held_for_an_order_that_ran_out_is_let_go(market: Ma
 async def test_whoever_ran_a_flow_is_asked_for_nothing_by_those_who_go_on(market: Market) -> None:
     """A key that is sent again gets the answer of those who went on."""
     bought, key = await market.placed(), uuid.uuid4().hex
-    await market.killed_after(8, "pay", bought.payment_id, key)
+    await market.killed_after(8, checkout.pay_order, paying(bought), key)
     await market.settled()
-    pay = checkout.PayOrder(payment_id=bought.payment_id, method="card", token="ok")
     try:
-        state = (await market.platform.call(checkout.pay_order, pay, BUYER, key=key)).state
+        state = (await market.platform.call(checkout.pay_order, paying(bought), BUYER, key=key)).state
     except errors.Refusal as refused:
         state = refused.slug
     assert state in ("captured", "payment.declined")

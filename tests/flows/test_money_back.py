@@ -9,7 +9,8 @@ import pytest
 
 from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.checkout import api as checkout
-from isthmus.kernel import answers, errors
+from isthmus.flows.checkout.service import pay
+from isthmus.kernel import Context, answers, errors
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
@@ -217,3 +218,21 @@ async def test_a_front_end_says_how_the_delivery_fee_is_divided(shop: Shop) -> N
     wrong = over(shop, shop.provider, by_seller, too_few)
     with pytest.raises(errors.AnswerFailed):
         await bought(wrong, ("jam", 1), ("tea", 1), address=HOME)
+
+
+async def test_a_refund_by_hand_between_two_steps_of_a_cancellation_leaves_the_rest_to_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    placed = await bought(shop, ("tea", 2))
+    looked = pay._payments
+
+    async def looked_and_superseded(group_id: UUID, ctx: Context) -> tuple[payment.Payment, ...]:
+        found = await looked(group_id, ctx)
+        monkeypatch.setattr(pay, "_payments", looked)
+        await by_hand(shop, placed.payment_id, 700)
+        return found
+
+    monkeypatch.setattr(pay, "_payments", looked_and_superseded)
+    cancelled = await cancel(shop, placed.orders[0].order_id)
+    assert cancelled.refunded == eur(1300)
+    assert (await paid(shop, placed.payment_id)).refunded == eur(2000)

@@ -75,6 +75,25 @@ async def test_names_and_words_of_the_catalogue(empty_url: str, tmp_path: Path):
         await connection.close()
 
 
+async def test_attributes_and_tax_categories_of_goods(empty_url: str, tmp_path: Path):
+    rows = f"""
+        insert into catalog.category (code, name, attributes) values ('c', 'C', '[{{"name": "{ODD}"}}]');
+        insert into catalog.product (product_id, code, title, description, category, brand, seller, tax_category,
+            is_returnable, attributes, changed_at)
+            values ('{U}01', 'p', 'P', '', 'c', '', '', 'food ', true, '{{"{ODD}": "{ODD}"}}', now());
+        insert into catalog.sku (sku, product_id, unit, weight_grams, attributes, all_attributes)
+            values ('AB-1', '{U}01', 'piece', 0, '{{"colour": "{ODD}"}}', '{{"colour": "{ODD}"}}')"""
+    connection = await migrated(empty_url, CATALOG, 5, rows, tmp_path)
+    try:
+        assert await connection.fetchval("select tax_category from catalog.product") == "food"
+        asked = """select attributes::text from catalog.category union all select attributes::text from catalog.product
+            union all select all_attributes::text from catalog.sku"""
+        assert [ODD in row[0] for row in await connection.fetch(asked)] == [False] * 3
+        assert await connection.fetchval("select all_attributes ->> 'colour' from catalog.sku") == CAFE
+    finally:
+        await connection.close()
+
+
 async def test_coupons_that_differ_in_case_alone_stay_two(empty_url: str, tmp_path: Path):
     rows = """
         insert into promotion.promotion (front_end, code, version, is_running, definition, valid_from, needs_coupon)

@@ -37,11 +37,13 @@ class Silent:
 
 
 @asynccontextmanager
-async def opened(code: str, kept: Mapping[str, Any] | None = None) -> AsyncIterator[httpx.AsyncClient]:
+async def opened(
+    code: str, kept: Mapping[str, Any] | None = None, platform: Silent | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
     """Open a shop over a platform of few words, for a shopper who holds this in her cookie."""
     shop = importlib.import_module(f"front_ends.{code}.shop.app").SHOP
     made = make(shop, "http://127.0.0.1:9", "key", SECRET)
-    made.state.platform, made.state.secret, made.state.departments = Silent(), SECRET, {}
+    made.state.platform, made.state.secret, made.state.departments = platform or Silent(), SECRET, {}
     transport = httpx.ASGITransport(made, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://shop:8081") as client:
         if kept is not None:
@@ -131,3 +133,29 @@ async def test_no_page_of_elsewhere_posts_and_no_redirect_leads_there(code: str)
             assert (await shop.post("/sign-out", headers=headers)).status_code == 303
         slash = await shop.get("/orders/", headers={"Host": "evil.example"})
         assert "evil" not in slash.headers.get("location", "")
+
+
+class Strange(Silent):
+    """A platform with a basket of what no product is, which another window may have filled meanwhile."""
+
+    def __init__(self, lines: int) -> None:
+        super().__init__()
+        self.lines = lines
+
+    async def call(self, capability: str, ask: dict[str, Any], key: str | None = None) -> dict[str, Any]:
+        if capability in ("order.get-basket", "order.set-lines"):
+            lines = [{"sku": f"nothing-{at}", "quantity": 1, "attributes": {}} for at in range(self.lines)]
+            return {"basket_id": "b", "lines": lines, "coupons": []}
+        if capability in ("catalog.describe-skus", "fulfilment.list-slots"):
+            return {"items": []}
+        return await super().call(capability, ask, key)
+
+
+@pytest.mark.parametrize("code", CODES)
+async def test_a_basket_of_what_no_product_is_can_be_seen_and_emptied(code: str) -> None:
+    async with opened(code, SHOPPER, Strange(2)) as shop:
+        reply = await shop.get("/basket")
+        check(reply)
+        assert "nothing-0" in reply.text
+        check(await shop.post("/basket", data={"sku": "nothing-0", "quantity": "0"}))
+        check(await shop.post("/checkout", data={"see": "1"}))

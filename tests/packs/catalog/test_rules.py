@@ -63,3 +63,17 @@ def test_what_passes_is_never_more_of_a_sku_than_there_may_be(
         assert all(quantity >= smallest and (quantity - smallest) % step == 0 for _, quantity in asked)
     alone = [rules.quantity_faults([line], [(smallest, largest, step)])[0] for line in asked]
     assert all(fault for fault, own in zip(faults, alone, strict=True) if own), "a fault of its own stays a fault"
+
+
+def test_what_is_said_of_goods_is_kept_in_one_form() -> None:
+    odd, cafe = "Cafe\u0301", "Café"
+    rule = api.AttributeRule(name=odd, choices=(cafe, "b"))
+    kept = rules.composed_category(api.CategoryDraft(code="c", name="C", attributes=(rule,))).attributes
+    variants = (api.Variant(sku=odd, attributes={cafe: odd}),)
+    draft = api.ProductDraft(
+        code="p", title="P", category="c", tax_category="food ", attributes={odd: odd}, variants=variants
+    )
+    product = rules.composed_product(draft)
+    assert (product.attributes, product.tax_category) == ({cafe: cafe}, "food")
+    assert (product.variants[0].sku, product.variants[0].attributes) == (odd, {cafe: cafe})
+    assert rules.attribute_faults(kept, product.variants[0].attributes) == []

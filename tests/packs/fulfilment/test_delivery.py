@@ -47,6 +47,30 @@ async def test_the_narrowest_zone_that_holds_the_address_counts(desk: Desk) -> N
     assert (await desk.quote(address=None)).fee.minor == 3_000
 
 
+@pytest.mark.parametrize(
+    ("country", "prefix", "typed"),
+    [
+        ("DE", "101", ("10115", "D-10115", "DE-10115", "d 10115", "\u0661\u0660\u0661\u0661\u0665", "1\u200b0115")),
+        ("JP", "100", ("100-0001", "\u3012100-0001", "100\u20130001", "\uff11\uff10\uff10\u30fc0001", "JP-1000001")),
+        ("LV", "LV-10", ("LV-1010", "lv1010", "1010")),
+        ("GB", "hs1 2", ("HS1 2AA", "hs12aa", "Hs1-2Aa")),
+        ("SE", "114", ("114 55", "SE-114 55", "S-11455")),
+    ],
+)
+async def test_a_postcode_is_known_however_it_is_written(
+    desk: Desk, country: str, prefix: str, typed: tuple[str, ...]
+) -> None:
+    await desk.methods(
+        method("mail", rate("land", 900, country=country), rate("far", 3_000, country=country, postcode_prefix=prefix))
+    )
+    for one in typed:
+        assert (await desk.quote(address=Address(country=country, postcode=one))).fee.minor == 3_000, one
+    other = Address(country=country, postcode="SE1 1AA" if country == "GB" else "999")
+    assert (await desk.quote(address=other)).fee.minor == 900
+    with pytest.raises(api.Undeliverable, match="postcode"):
+        await desk.quote(address=Address(country=country, postcode=" - "))
+
+
 async def test_a_fee_grows_by_the_kilogram_begun_and_is_waived_from_an_amount_on(desk: Desk) -> None:
     priced = rate("us", 500, country="US", included_grams=1_000, kilogram_minor=100, free_from_minor=5_000)
     await desk.methods(method("mail", priced))

@@ -83,3 +83,35 @@ async def test_the_journal_as_csv_has_a_row_for_each_leg(office: Office) -> None
     assert len(rows) == await office.sql(legs)
     assert sum(float(row["amount"]) for row in rows if row["currency"] == "EUR") == 0
     assert 'june "1", =2' in {row["reference"] for row in rows}
+
+
+async def test_sums_beyond_64_bits_are_reported_as_they_are(office: Office) -> None:
+    most = 10**15
+    legs = [leg(CASH, most) for _ in range(500)] + [leg(SALES, -most) for _ in range(500)]
+    for entry in range(19):
+        await office.post(draft(f"large-{entry}", *legs, value_date=MAY), now=NOON)
+        await office.fold()
+    trial = await office.call(api.trial_balance, api.GetTrialBalance())
+    assert {line.code: line.closing.minor for line in trial.lines} == {CASH: 9_500 * most, SALES: -9_500 * most}
+    sheet = await office.call(api.balance_sheet, api.GetTrialBalance())
+    assert sheet.lines[0].amount.minor > 2**63
+
+
+async def test_owners_that_plain_text_cannot_tell_apart_stay_two_accounts(office: Office) -> None:
+    owners = ("seller/x.1", "seller/x-1", "seller/x_1", "seller/x-")
+    for owner in owners:
+        await office.post(draft(owner, leg(CASH, 5, owner=owner), leg(SALES, -5)), now=NOON)
+    journal = await office.call(api.export_journal, api.ExportJournal())
+    opened = [line.split(" open ")[1] for line in journal.text.splitlines() if " open Assets:" in line]
+    assert len(opened) == len(set(opened)) == len(owners)
+    assert any(name.endswith(":Seller-x-1") for name in opened)
+
+
+async def test_no_text_of_a_journal_is_taken_for_a_formula(office: Office) -> None:
+    texts = ("=1+1", "-2+3+cmd|x", "@x", "+1", "\tx")
+    for at, text in enumerate(texts):
+        await office.post(draft(f"{at}", leg(CASH, -5), leg(SALES, 5), subject=text), now=NOON)
+    journal = await office.call(api.export_journal, api.ExportJournal(form="csv"))
+    rows = list(csv.DictReader(io.StringIO(journal.text)))
+    assert {row["subject"] for row in rows} == {f"'{text}" for text in texts}
+    assert {row["amount"] for row in rows} == {"-0.05", "0.05"}

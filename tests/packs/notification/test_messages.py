@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from isthmus.kernel import PASS, Pass, answers
 from isthmus.packs.notification import api, rules
+from isthmus.values import folded
 
 from .conftest import NOW, SOUTH, Desk, broken_conditions
 
@@ -291,10 +292,14 @@ def test_a_try_comes_again_only_after_its_own_must_be_over() -> None:
 
 
 @given(st.text(), st.text())
-def test_addresses_are_the_same_where_only_their_case_differs(one: str, other: str) -> None:
+def test_addresses_are_the_same_where_e_mail_addresses_are(one: str, other: str) -> None:
     def hashed(address: str) -> bytes:
         return rules.address_hash("north", "email", address)
 
     assert hashed(f" {one}") == hashed(one)
-    if one.strip().casefold() != other.strip().casefold():
-        assert hashed(one) != hashed(other)
+    assert (hashed(one) == hashed(other)) == (folded(one) == folded(other))
+
+
+def test_who_wants_no_messages_gets_none_however_the_address_is_written() -> None:
+    ways = ("jos\u00e9@a.org", "Jose\u0301@A.org", "\uff4aos\u00e9@a.org", "jos\u00e9@a.org\u200b")
+    assert len({rules.address_hash("north", "email", one) for one in ways}) == 1

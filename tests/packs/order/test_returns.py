@@ -126,6 +126,17 @@ async def test_a_front_end_says_what_opened_goods_are_worth_and_what_may_come_ba
         await shop.ask_back(late.order_id, (0, 1))
 
 
+async def test_half_of_each_piece_is_half_of_all_of_them(make_shop):
+    @answers(api.refund_share)
+    def half(order: api.Order, line: api.OrderLine, reason: str) -> int:
+        return 50
+
+    shop = await make_shop(half)
+    order = await shop.sold(line("bead", 7, 7))
+    refunds = [(await shop.ask_back(order.order_id, (0, 1))).refund.minor for _ in range(7)]
+    assert sum(refunds) == 4  # 3.5 cents, rounded once
+
+
 async def test_returns_asked_for_at_once_share_one_line(shop: Shop, database_url: str):
     order = await shop.sold(line("pen", 5, 333))
     tries = [shop.ask_back(order.order_id, (0, 2)) for _ in range(6)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.packs.order import api, rules
-from isthmus.values import Money, allocated
+from isthmus.values import Money, allocated, rounded
 
 from .conftest import draft, eur, line
 
@@ -40,7 +41,21 @@ def added(before: rules.GivenBack, share: rules.Share, sign: int = 1) -> rules.G
         worth=before.worth + sign * share.worth,
         tax=before.tax + sign * share.worth_tax,
         discount=before.discount + sign * share.worth_discount,
+        due_hundredths=before.due_hundredths + sign * share.worth * share.percent,
+        due_tax_hundredths=before.due_tax_hundredths + sign * share.worth_tax * share.percent,
+        refund=before.refund + sign * share.refund,
+        refund_tax=before.refund_tax + sign * share.refund_tax,
     )
+
+
+@given(pieces(), st.integers(0, 100))
+def test_pieces_of_which_a_part_is_given_back_come_to_that_part_rounded_once(sold_in_parts, percent):
+    sold, parts = sold_in_parts
+    before = rules.GivenBack()
+    for quantity in parts:
+        before = added(before, rules.share_of(sold, before, quantity, percent))
+    assert before.refund == rounded(Fraction(sold.total.minor * percent, 100))
+    assert before.refund_tax <= before.refund
 
 
 @given(pieces())

@@ -15,7 +15,7 @@ from msgspec import structs
 
 from isthmus.kernel import ALLOW, errors
 from isthmus.packs.promotion import api
-from isthmus.packs.promotion.rules import benefits
+from isthmus.packs.promotion.rules import benefits, checks
 from isthmus.packs.promotion.rules import promotions as rules
 from isthmus.values import Buyer, Money, money, rounded
 
@@ -462,3 +462,17 @@ def test_of_a_group_and_beside_one_that_stands_alone_nothing_else_is_taken(
             assert len(members) == 1
         touched = [share.line for _, discount in members for share in discount.shares]
         assert len(touched) == len(set(touched))
+
+
+def test_a_promotion_names_attributes_and_tiers_as_they_are_kept() -> None:
+    odd, cafe = "Cafe\u0301", "Café"
+    said = api.Promotion(
+        code="p",
+        title="P",
+        benefit=api.PercentOff(basis_points=1000),
+        valid_from=datetime(2026, 1, 1, tzinfo=UTC),
+        goods=api.Selector(attributes={odd: odd}),
+        conditions=api.Conditions(tiers=(odd,)),
+    )
+    kept = checks.composed_promotion(said)
+    assert (kept.goods.attributes, kept.conditions.tiers) == ({cafe: cafe}, (cafe,))

@@ -38,8 +38,8 @@ async def change(request: Request) -> Response:
         shown = (await preview(request, ask, kept))["bill"]["lines"]
         known = [
             {"sku": one["sku"], "quantity": one["quantity"], "shown": priced["amount"], "attributes": one["attributes"]}
-            for one, priced in zip(held["lines"], shown, strict=True)
-            if one["sku"] == priced["sku"]
+            for one, priced in zip(held["lines"], shown, strict=False)  # another window may have changed it meanwhile
+            if (one["sku"], one["quantity"]) == (priced["sku"], priced["quantity"])
         ]
         if known:
             await platform.call("order.set-lines", {"basket_id": kept["basket_id"], "lines": known})
@@ -105,14 +105,22 @@ async def _lines(
     skus = [one["sku"] for one in held]
     described: dict[str, Any] = await platform.call("catalog.describe-skus", {"skus": skus}) if skus else {"items": []}
     known = {one["item"]["sku"]: one["item"] for one in described["items"]}
-    bills = priced["bill"]["lines"] if priced else [None] * len(held)  # a line of each, in its order
+    bills: list[Any] = priced["bill"]["lines"] if priced else []  # a line of each, in its order
+    if len(bills) != len(held):  # not priced, or changed meanwhile in another window
+        bills = [None] * len(held)
     notes = remarks(priced, shop.currency) if priced else {}
     return [
         one
-        | {name: known[one["sku"]][name] for name in ("title", "unit", "category")}
-        | {"by": shop.from_whom(known[one["sku"]]), "bill": bill, "notes": notes.get(one["sku"], [])}
+        | {name: goods[name] for name in ("title", "unit", "category")}
+        | {"by": shop.from_whom(goods), "bill": bill, "notes": notes.get(one["sku"], [])}
         for one, bill in zip(held, bills, strict=True)
+        for goods in [known.get(one["sku"]) or _nothing_known_of(one["sku"])]
     ]
+
+
+def _nothing_known_of(sku: str) -> dict[str, Any]:
+    """Return what stands in a basket for a SKU that no product has: it can be taken out."""
+    return {"sku": sku, "title": sku, "unit": "piece", "category": "", "brand": "", "seller": ""}
 
 
 def _forget_basket(request: Request, refused: Refused) -> Response:

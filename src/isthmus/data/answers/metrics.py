@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import FrontEnd, errors
+from isthmus.kernel.host import check
 from isthmus.markings import AnyMetric
 
 from ..errors import NotAnswered, StaleData
@@ -128,6 +129,7 @@ class Metrics:
         `is_kept=False` is for checks: nobody will read their numbers, and they are no usage. Raises the errors of
         `errors.py`. An answer that relies on a broken key is refused, not inflated.
         """
+        check(ask)
         return self._answered(ask, policy, self._snapshots.newest(), self._now(), asker=asker, is_kept=is_kept)
 
     def reader(self) -> Reader:

@@ -45,7 +45,7 @@ class Ask(Value):
     having: tuple[Where, ...] = ()
     order: tuple[str, ...] = ()
     limit: Annotated[int, Meta(ge=1, le=ROWS_MAX)] = ROWS_MAX
-    as_of: datetime | None = None
+    as_of: Annotated[datetime, Meta(tz=True)] | None = None
     timezone: str = "UTC"
     currency: Annotated[str, Meta(pattern=r"^([A-Z]{3})?\Z")] = ""
     accept: tuple[Literal["duplicates"], ...] = ()

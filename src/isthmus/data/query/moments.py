@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from isthmus.kernel.host import check
 from isthmus.markings import Operator
 
 INSTANT: Final = timedelta(microseconds=1)  # the least step of a clock here
@@ -38,7 +39,7 @@ class Day:
 def read_moment(text: str, zone: ZoneInfo, *, is_date: bool) -> Day | datetime:
     """Return a day, or a moment, which is of the asker's zone where it says no other. Raises ValueError.
 
-    A field of days has no moments: only midnight stands for its day.
+    A field of days has no moments: only midnight stands for its day. Raises BadAsk for one out of all bounds.
     """
     text = text.strip()
     try:
@@ -46,13 +47,14 @@ def read_moment(text: str, zone: ZoneInfo, *, is_date: bool) -> Day | datetime:
     except ValueError:
         moment = datetime.fromisoformat(text)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        check(moment, "$.where")
         local = moment.astimezone(zone)
         if not is_date:
             return moment
         if local.time() != time():
             raise
         day = local.date()
-    Day(day).locally()
+    check(day, "$.where")
     return Day(day)
 
 

@@ -67,11 +67,12 @@ def bounds(names: Names, ask: Ask, root: str, time: JoinPath) -> Bounds:
     return Bounds(tuple(on_time), left, tuple(rest))
 
 
-def check_length(spine: Spine, calendar: Calendar) -> None:
-    """Raise BadAsk where more periods would be drawn than an answer may have rows."""
-    first, last = _outer(spine.stretches)
-    if first is None or last is None:
+def check_length(spine: Spine, calendar: Calendar, now: datetime) -> None:
+    """Raise BadAsk where more periods would be drawn than an answer may have rows: until now, where no end is said."""
+    first, end = _outer(spine.stretches)
+    if first is None:
         return
+    last = now.replace(tzinfo=None) if end is None else end
     hours = {"hour": 1, "day": 24, "week": 168, "month": 720, "quarter": 2160, "year": 8640}[spine.grain]
     count = (last - calendar.truncated(first, spine.grain)).total_seconds() / 3600 / hours
     if count > PERIODS_MAX:

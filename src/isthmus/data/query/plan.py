@@ -128,7 +128,7 @@ def plan(
         people=people,
         non_additive={name: _non_additive(found, cells_of[name], by, legs) for name, found in metrics.items()},
         time_at=time_at,
-        spine=_spine(names, ask, by, tuple(legs.values()), time_at),
+        spine=_spine(names, ask, by, tuple(legs.values()), time_at, ask.as_of or now),
         having={one: _plan_of(model, ask, one, now) for one in _conditions(ask, legs.values())},
     )
 
@@ -168,7 +168,9 @@ def _time_at(by: tuple[By, ...], legs: Iterable[FactScan]) -> int | None:
     return found.pop() if found else None
 
 
-def _spine(names: Names, ask: Ask, by: tuple[By, ...], legs: tuple[FactScan, ...], time_at: int | None) -> Spine | None:
+def _spine(
+    names: Names, ask: Ask, by: tuple[By, ...], legs: tuple[FactScan, ...], time_at: int | None, now: datetime
+) -> Spine | None:
     """Return the periods that are shown with rows or without; None where only those with rows are."""
     running = [leg for leg in legs if leg.looks_back and leg.axis is not None]
     if ask.is_filled and time_at is None:
@@ -189,7 +191,7 @@ def _spine(names: Names, ask: Ask, by: tuple[By, ...], legs: tuple[FactScan, ...
             remedy="filter by `time`, which is each metric's own, or ask for them one by one",
         )
     spine = Spine(time_at, grain, found.pop() if found else ALWAYS)
-    check_length(spine, calendar(ask))
+    check_length(spine, calendar(ask), now)
     return spine
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import get_args
 from isthmus.kernel import Pass
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.order import api as order
-from isthmus.values import Money, money, rounded
+from isthmus.values import Money, composed, money, rounded
 
 from .api.model import Happening, Kind, Owed, PromotionShare, SoldLine
 
@@ -55,7 +56,7 @@ def _delivered(one: Happening, sums: Sums) -> None:
     for line in one.lines:
         net = line.total.minor - line.tax.minor
         _add(sums, f"liabilities:tax:{code(line.jurisdiction or 'home')}:{code(line.tax_category)}", -line.tax.minor)
-        if line.commission.minor:  # sold for somebody else: income is what is kept
+        if line.is_for_another:  # income is what is kept
             _add(sums, SELLERS, line.commission.minor - net, f"seller/{line.seller}")
             _add(sums, "income:commission", -line.commission.minor)
         else:
@@ -70,7 +71,7 @@ def _come_back(one: Happening, sums: Sums) -> None:
     for line in one.lines:
         net = line.total.minor - line.tax.minor
         _add(sums, f"liabilities:tax:{code(line.jurisdiction or 'home')}:{code(line.tax_category)}", line.tax.minor)
-        if line.commission.minor:
+        if line.is_for_another:
             _add(sums, SELLERS, net - line.commission.minor, f"seller/{line.seller}")
             _add(sums, "income:commission", line.commission.minor)
         else:
@@ -144,8 +145,12 @@ _BY_KIND: Mapping[str, Callable[[Happening, Sums], None]] = {
 
 
 def code(text: str) -> str:
-    """Return a text as a segment of an account's code."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "none"
+    """Return a text as a segment of an account's code; with letters that none may have, a digest tells it apart."""
+    text = composed(text)
+    plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    if not text.isascii():
+        plain = f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".strip("-")
+    return plain or "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +204,14 @@ def commission_of(line: order.OrderLine, units: int) -> int:
     return (2 * line.commission.minor * units + line.quantity) // (2 * line.quantity)
 
 
-def sold_line(line: order.DraftLine, worth: Worth, currency: str, jurisdiction: str) -> SoldLine:
+def discount_of(line: order.OrderLine, units: int) -> int:
+    """Return what of a line's discount came off so many units."""
+    return rounded(Fraction(line.discount.minor * units, line.quantity))
+
+
+def sold_line(line: order.DraftLine, worth: Worth, currency: str, jurisdiction: str, off_before: int = 0) -> SoldLine:
+    """Return what is told of a part of a line; `off_before` is the discount of the parts that were told before."""
+    commission = line.commission.minor if isinstance(line, order.OrderLine) else worth.commission
     return SoldLine(
         sku=line.sku,
         seller=line.seller,
@@ -209,12 +221,41 @@ def sold_line(line: order.DraftLine, worth: Worth, currency: str, jurisdiction: 
         tax=money(worth.tax, currency),
         discount=money(worth.discount, currency),
         commission=money(worth.commission, currency),
+        is_for_another=commission > 0,
         promotions=tuple(
-            PromotionShare(promotion=one.by, amount=-one.amount)
-            for one in line.applied
-            if one.amount is not None and one.amount.minor < 0
+            PromotionShare(promotion=name, amount=money(minor, currency))
+            for name, minor in promotions_of(line, off_before, off_before + worth.discount)
+            if minor
         ),
     )
+
+
+def promotions_of(line: order.DraftLine, before: int, after: int) -> list[tuple[str, int]]:
+    """Divide what came off a part of a line over its promotions: of its whole discount from one amount to another.
+
+    The parts of a promotion add up to what it took off the line, those of a part of the line to its discount.
+    """
+    whole, reached, found = line.discount.minor, 0, list[tuple[str, int]]()
+
+    def cut(sum_: int) -> int:
+        booked, due = (rounded(Fraction(sum_ * off, whole)) for off in (before, after))
+        return due - booked
+
+    for name, minor in _taken_off(line):
+        found.append((name, cut(reached + minor) - cut(reached)))
+        reached += minor
+    return found
+
+
+def _taken_off(line: order.DraftLine) -> list[tuple[str, int]]:
+    """Return what each promotion took off a line: they stand behind what price rules did, and make up its discount."""
+    found, left = list[tuple[str, int]](), line.discount.minor
+    for one in reversed(line.applied):
+        if left <= 0 or one.amount is None:
+            break
+        found.append((one.by, -one.amount.minor))
+        left += one.amount.minor
+    return found[::-1]
 
 
 def total_of(lines: Sequence[SoldLine], currency: str) -> Money:
@@ -241,6 +282,7 @@ def _sample(seller: str, commission: int) -> SoldLine:
         tax=money(161, "EUR"),
         discount=money(97, "EUR"),
         commission=money(commission, "EUR"),
+        is_for_another=bool(seller),
         promotions=(PromotionShare(promotion="sample", amount=money(97, "EUR")),),
     )
 

@@ -91,7 +91,7 @@ async def _shipped(ask: order.OrderMoved, ctx: Context) -> api.Booked:
         gone = rules.never_came(line, closings, line.closed)
         was = rules.delivered(line, before[line.line], line.closed, gone)
         worth = rules.delivered(line, line.shipped, line.closed, gone) - was
-        lines.append(rules.sold_line(line, worth, sold.currency, _jurisdiction(sold, ctx)))
+        lines.append(rules.sold_line(line, worth, sold.currency, _jurisdiction(sold, ctx), was.discount))
     fee = sold.delivery_fee if not any(before.values()) else None
     return await _delivered(sold, tuple(lines), fee, ctx)
 
@@ -107,9 +107,9 @@ async def book_closing(ask: order.LinesClosed, ctx: Context) -> api.Booked:
         was_closed = line.closed - closed[line.line]
         gone = rules.never_came(line, closings, line.closed)
         was_gone = rules.never_came(line, earlier, was_closed)
-        worth = rules.delivered(line, line.shipped, line.closed, gone)
-        worth -= rules.delivered(line, line.shipped, was_closed, was_gone)
-        lines.append(rules.sold_line(line, worth, sold.currency, _jurisdiction(sold, ctx)))
+        was = rules.delivered(line, line.shipped, was_closed, was_gone)
+        worth = rules.delivered(line, line.shipped, line.closed, gone) - was
+        lines.append(rules.sold_line(line, worth, sold.currency, _jurisdiction(sold, ctx), was.discount))
     return await _delivered(sold, tuple(lines), None, ctx)
 
 
@@ -190,9 +190,11 @@ async def book_return(ask: order.ReturnMoved, ctx: Context) -> api.Booked:
     for share in back.shares:
         line = by_line[share.line]
         units = line.returned + line.closed
-        commission = rules.commission_of(line, units) - rules.commission_of(line, units - share.quantity)
+        before = units - share.quantity
+        commission = rules.commission_of(line, units) - rules.commission_of(line, before)
         worth = rules.Worth(share.refund.minor, share.tax.minor, share.discount.minor, commission)
-        lines.append(rules.sold_line(line, worth, sold.currency, _jurisdiction(sold, ctx)))
+        off_before = rules.discount_of(line, before)
+        lines.append(rules.sold_line(line, worth, sold.currency, _jurisdiction(sold, ctx), off_before))
     happening = _of_return("goods-returned", back.refund, sold, tuple(lines))
     return await _book(happening, f"return/{back.return_id}", own)
 

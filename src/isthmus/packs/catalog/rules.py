@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
-from isthmus.values import composed
+from isthmus.values import composed, composed_pairs
 
 from . import api
 
@@ -71,15 +71,22 @@ def composed_product(draft: api.ProductDraft) -> api.ProductDraft:
         category=composed(draft.category),
         brand=composed(draft.brand),
         seller=composed(draft.seller),
+        tax_category=composed(draft.tax_category),
+        attributes=composed_pairs(draft.attributes),
+        variants=tuple(
+            variant.replace(attributes=composed_pairs(variant.attributes)) if variant.attributes else variant
+            for variant in draft.variants
+        ),
     )
 
 
 def composed_category(draft: api.CategoryDraft) -> api.CategoryDraft:
     """Return a category with its code and name, and its parent's code, as they are kept and compared."""
     parent = None if draft.parent is None else composed(draft.parent)
-    return api.CategoryDraft(
-        code=composed(draft.code), name=composed(draft.name), parent=parent, attributes=draft.attributes
+    rules = tuple(
+        rule.replace(name=composed(rule.name), choices=tuple(map(composed, rule.choices))) for rule in draft.attributes
     )
+    return api.CategoryDraft(code=composed(draft.code), name=composed(draft.name), parent=parent, attributes=rules)
 
 
 def range_fault(listing: api.Listing, now: datetime) -> tuple[str, str] | None:

@@ -51,7 +51,8 @@ def lacks(rates: Sequence[api.Rate], address: Address | None) -> str:
     here = [rate for rate in rates if rate.country in ("", address.country)]
     if not address.region and any(rate.region for rate in here):
         return "region"
-    return "postcode" if not address.postcode and any(rate.postcode_prefix for rate in here) else ""
+    is_coded = bool(places.closed(address.postcode, address.country))
+    return "postcode" if not is_coded and any(rate.postcode_prefix for rate in here) else ""
 
 
 def _holds(rate: api.Rate, address: Address | None, regions: Sequence[str]) -> bool:
@@ -60,13 +61,15 @@ def _holds(rate: api.Rate, address: Address | None, regions: Sequence[str]) -> b
     return (
         rate.country in ("", address.country)
         and rate.region in ("", *regions)
-        and places.closed(address.postcode).startswith(places.closed(rate.postcode_prefix))
+        and places.closed(address.postcode, address.country).startswith(
+            places.closed(rate.postcode_prefix, address.country)
+        )
     )
 
 
 def _narrowness(rate: api.Rate, regions: Sequence[str]) -> tuple[int, int, bool]:
     depth = len(regions) - regions.index(rate.region) if rate.region in regions else 0
-    return (len(places.closed(rate.postcode_prefix)), depth, bool(rate.country))
+    return (len(places.closed(rate.postcode_prefix, rate.country)), depth, bool(rate.country))
 
 
 def option(

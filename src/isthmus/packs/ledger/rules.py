@@ -14,6 +14,8 @@ from isthmus.values import Money, decimals, money, rounded
 
 from . import api
 
+_NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?")
+
 
 def content(draft: api.EntryDraft, reverses: UUID | None = None) -> UUID:
     """Return a digest of all that was asked: what tells a repetition from another entry."""
@@ -106,8 +108,15 @@ def written(form: str, entry: api.Entry) -> str:
 
 def _spelt(code: str, owner: str) -> str:
     """Return an account as plain-text accounting writes it: `Liabilities:Sellers:Seller-17`."""
-    parts = [*code.split(":"), *([re.sub(r"[^A-Za-z0-9-]+", "-", owner).strip("-")] if owner else [])]
+    parts = [*code.split(":"), *([_segment(owner)] if owner else [])]
     return ":".join(part[:1].upper() + part[1:] for part in parts)
+
+
+def _segment(owner: str) -> str:
+    """Return an owner in the letters that are allowed; what others would be written like ends in a digest of it."""
+    plain = re.sub(r"[^A-Za-z0-9-]+", "-", owner).strip("-")
+    is_whole = plain == owner.replace("/", "-", 1)
+    return plain if is_whole else f"{plain}-{hashlib.sha256(owner.encode()).hexdigest()[:8]}"
 
 
 def _quoted(text: str) -> str:
@@ -116,5 +125,6 @@ def _quoted(text: str) -> str:
 
 def _cell(text: str) -> str:
     """Return a cell of CSV: quoted where it must be, and never taken for a formula."""
-    text = f"'{text}" if text[:1] in ("=", "+", "@") else text
+    is_formula = text[:1] in ("=", "+", "@", "\t", "\r") or (text[:1] == "-" and not _NUMBER.fullmatch(text))
+    text = f"'{text}" if is_formula else text
     return '"' + text.replace('"', '""') + '"' if any(one in text for one in ',"\r\n') else text

@@ -104,12 +104,19 @@ def _shares_mismatch(draft: api.Draft, discounts: Sequence[api.DraftDiscount]) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenBack:
-    """What the returns of a line that stand, settled or not, come to; all but the quantity before any deduction."""
+    """What the returns of a line that stand, settled or not, come to; worth, tax and discount before any deduction.
+
+    What was due after the deductions is exact, in hundredths of a minor unit; beside it what it was rounded to.
+    """
 
     quantity: int = 0
     worth: int = 0
     tax: int = 0
     discount: int = 0
+    due_hundredths: int = 0
+    due_tax_hundredths: int = 0
+    refund: int = 0
+    refund_tax: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +125,7 @@ class Share:
 
     line: int
     quantity: int
+    percent: int  # what the front end gives back of a hundred
     worth: int
     worth_tax: int
     worth_discount: int
@@ -138,16 +146,22 @@ def share_of(line: api.OrderLine, before: GivenBack, quantity: int, percent: int
 
     worth = part(line.total.minor, before.worth)
     tax = min(part(line.tax.minor, before.tax), worth)
-    refund = rounded(Fraction(worth * percent, 100))
+    refund = _owed(before.due_hundredths + worth * percent, before.refund, worth)
     return Share(
         line=line.line,
         quantity=quantity,
         worth=worth,
         worth_tax=tax,
         worth_discount=part(line.discount.minor, before.discount),
+        percent=percent,
         refund=refund,
-        refund_tax=rounded(Fraction(tax * percent, 100)),
+        refund_tax=_owed(before.due_tax_hundredths + tax * percent, before.refund_tax, min(tax, refund)),
     )
+
+
+def _owed(hundredths: int, before: int, most: int) -> int:
+    """Return what is due by now, rounded once, less what was before."""
+    return max(0, min(rounded(Fraction(hundredths, 100)) - before, most))
 
 
 def left_to_return(line: api.OrderLine, before: GivenBack) -> int:

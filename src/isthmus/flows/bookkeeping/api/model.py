@@ -35,7 +35,8 @@ class PromotionShare(Value):
 class SoldLine(Value):
     """What of a line was delivered or came back. total: what is paid for it, tax included, after discounts.
 
-    commission is what the front end keeps of goods that it sells for somebody else; zero where they are its own.
+    commission is what the front end keeps of goods that it sells for somebody else. Of a small part it may round to
+    nothing: `is_for_another` says whose they are. promotions divide the discount of this part.
     """
 
     sku: str
@@ -47,6 +48,7 @@ class SoldLine(Value):
     discount: Money
     commission: Money
     promotions: tuple[PromotionShare, ...] = ()
+    is_for_another: bool = False
 
 
 class Owed(Value):

@@ -16,6 +16,8 @@ from isthmus.values import LineAsk, Money, money
 
 from .. import api, rules
 
+REFUNDED_MEANWHILE_MAX = 3  # times that somebody gives money back by hand between a look and a refund
+
 
 async def _payments(group_id: UUID, ctx: Context) -> tuple[payment.Payment, ...]:
     """Return the payments of a group, the first due first."""
@@ -75,8 +77,14 @@ async def _refunded_total(group_id: UUID, ctx: Context) -> int:
 async def cancel_order(ask: api.CancelOrder, ctx: Context) -> api.Cancelled:
     cancelled = await ctx.call(api.give_back, ask)
     sold = cancelled.order
-    payments = await _payments(sold.group_id, ctx)
-    back = await _refund_buyer(payments, cancelled, ctx)
+    for _ in range(REFUNDED_MEANWHILE_MAX):
+        try:
+            back = await _refund_buyer(await _payments(sold.group_id, ctx), cancelled, ctx)
+            break
+        except payment.RefundTooLarge:
+            continue  # by hand, since it was looked at
+    else:
+        back = await _refund_buyer(await _payments(sold.group_id, ctx), cancelled, ctx)
     return api.Cancelled(order=rules.brief(sold), refunded=back, fee=cancelled.fee)
 
 

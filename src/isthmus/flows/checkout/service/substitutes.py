@@ -33,7 +33,8 @@ async def offers(
     goods = {one.item.sku: one.item for one in described.items}
     found: list[api.Substitute] = []
     for one in short[: api.SUBSTITUTED_MAX]:
-        good = goods[one.sku]
+        if (good := goods.get(one.sku)) is None:
+            continue  # it is not for sale here: refused with the other lines
         offers = await _offers(ask, good, quantities[one.path], taken, buyer, ctx)
         mine = next((offer for offer in offers if offer.sku == good.sku), None)
         others = tuple(offer for offer in offers if offer.sku != good.sku)

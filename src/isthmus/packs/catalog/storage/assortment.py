@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from isthmus.kernel import decode, encode, ports
-from isthmus.values import composed
+from isthmus.values import composed, composed_pairs
 
 from .. import api, rules
 
@@ -182,7 +182,7 @@ async def search(
         (_OF_CATEGORY, ask.category and composed(ask.category)),
         ("brand = {}", ask.brand and composed(ask.brand)),
         ("seller = {}", ask.seller and composed(ask.seller)),
-        (_OF_ATTRIBUTES, encode(ask.attributes) if ask.attributes else None),
+        (_OF_ATTRIBUTES, encode(composed_pairs(ask.attributes)) if ask.attributes else None),
     )
     for condition, value in wanted:
         if value is not None:

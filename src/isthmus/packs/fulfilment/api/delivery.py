@@ -70,7 +70,7 @@ class Rate(Value):
     within_minutes: Minutes | None = None  # … and so long; None: no promise
 
     def __post_init__(self) -> None:
-        prefix = places.postcode(self.postcode_prefix)
+        prefix = places.closed(self.postcode_prefix, self.country)
         put_in_form(self, region=region_in_form(self.country, self.region), postcode_prefix=prefix)
 
     def __check__(self, path: str) -> None:

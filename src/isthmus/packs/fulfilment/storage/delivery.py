@@ -24,7 +24,7 @@ _METHODS_FOR: Final = f"""
     from fulfilment.method m
     left join fulfilment.rate r on r.front_end = m.front_end and r.method = m.code and r.currency = $2
         and r.country in ('', $3) and (cardinality($4::text[]) = 0 or r.region = '' or r.region = any ($4))
-        and ($5 = '' or starts_with($5, regexp_replace(r.postcode_prefix, '[ -]', '', 'g')))
+        and ($5 = '' or starts_with($5, r.postcode_prefix))
     where m.front_end = $1
     order by m.code, r.place"""
 
@@ -115,7 +115,7 @@ async def methods_for(session: ports.Session, front_end: str, ask: api.QuoteDeli
     """
     where = ask.address
     regions = list(places.within(where.country, where.region)) if where else []
-    country, postcode = (where.country, places.closed(where.postcode)) if where else ("", "")
+    country, postcode = (where.country, places.closed(where.postcode, where.country)) if where else ("", "")
     rows = await session.fetch(_METHODS_FOR, front_end, ask.amount.currency, country, regions, postcode)
     return _methods(rows)
 

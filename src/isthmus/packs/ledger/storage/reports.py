@@ -13,9 +13,9 @@ from .. import api
 
 # Days that are summed up, and the legs since: in one statement, so both are of one moment.
 _TRIAL = """
-    select code, currency, coalesce(sum(amount) filter (where value_date < $2), 0)::bigint as opening,
-        coalesce(sum(debit) filter (where value_date >= $2), 0)::bigint as debit,
-        coalesce(sum(credit) filter (where value_date >= $2), 0)::bigint as credit
+    select code, currency, coalesce(sum(amount) filter (where value_date < $2), 0) as opening,
+        coalesce(sum(debit) filter (where value_date >= $2), 0) as debit,
+        coalesce(sum(credit) filter (where value_date >= $2), 0) as credit
     from ledger.account join (
         select account_id, value_date, debit - credit as amount, debit, credit from ledger.day where front_end = $1
         union all
@@ -37,10 +37,10 @@ async def trial(session: ports.Session, front_end: str, since: date, until: date
     return [
         api.TrialLine(
             code=row["code"],
-            opening=money(row["opening"], row["currency"]),
-            debit=money(row["debit"], row["currency"]),
-            credit=money(row["credit"], row["currency"]),
-            closing=money(row["opening"] + row["debit"] - row["credit"], row["currency"]),
+            opening=money(int(row["opening"]), row["currency"]),
+            debit=money(int(row["debit"]), row["currency"]),
+            credit=money(int(row["credit"]), row["currency"]),
+            closing=money(int(row["opening"] + row["debit"] - row["credit"]), row["currency"]),
         )
         for row in rows
     ]

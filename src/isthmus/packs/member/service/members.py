@@ -9,7 +9,7 @@ from uuid import UUID
 from isthmus.kernel import Context, implements
 from isthmus.personal import erased_attributes, erasing_key, personal_fields
 from isthmus.store import ConstraintBroken
-from isthmus.values import Buyer
+from isthmus.values import Buyer, composed
 
 from .. import api, rules
 from ..storage import erasing as storage_erasing
@@ -41,9 +41,10 @@ async def _registered(asks: Sequence[api.Registration], path: str, ctx: Context)
     persons = await storage.persons(ctx.session, verified)
     own = [ctx.attributes(OWN, ask.attributes, f"{path.format(at)}.attributes") for at, ask in enumerate(asks)]
     drafts = [_draft(*one, persons, ctx) for one in zip(asks, identities, own, strict=True)]
-    tier = ctx.answer(api.tier_for)(0)
+    answered = ctx.answer(api.tier_for)(0)
+    tier = composed(answered) if isinstance(answered, str) else ""
     try:
-        await storage.register(ctx.session, ctx.front_end, drafts, tier if isinstance(tier, str) else "", ctx.now)
+        await storage.register(ctx.session, ctx.front_end, drafts, tier, ctx.now)
     except (ConstraintBroken, storage.NotAllWritten):  # at the same moment, or the person is here already
         raise api.IdentityTaken(kind=drafts[0].identities[0].kind, path=f"{path.format(0)}.identities[0]") from None
     for draft in drafts:
@@ -200,7 +201,7 @@ async def merge(ask: api.Merge, ctx: Context) -> api.Member:
         attributes=one.attributes or other.attributes,
     )
     await storage.set_segments(ctx.session, ctx.front_end, stays.member_id, sorted({*one.segments, *other.segments}))
-    tier = answered if isinstance(answered, str) else stays.tier
+    tier = composed(answered) if isinstance(answered, str) else stays.tier
     await storage.merge(ctx.session, ctx.front_end, stays, goes, tier)
     ctx.emit(api.MembersMerged(member_id=stays.member_id, other_id=goes.member_id, evidence=ask.evidence))
     if tier != stays.tier:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from isthmus.kernel import Context, implements
-from isthmus.values import Moment, cursor_at, place_at
+from isthmus.values import Moment, composed, cursor_at, place_at
 
 from .. import api, rules
 from ..storage import points as storage_points
@@ -90,7 +90,7 @@ async def moved(account: Account, points: int, earned: int, cause: Cause, ctx: C
         tier = rules.tier_of(common.tiers, all_earned)
     else:
         answered = ctx.answer(api.tier_for)(all_earned)
-        tier = answered if isinstance(answered, str) else account.tier
+        tier = composed(answered) if isinstance(answered, str) else account.tier
     movement = storage_points.Movement(
         movement_id=ctx.new_id(),
         member_id=account.member_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Context, implements
+from isthmus.values import composed
 
 from .. import api
 from ..storage import points as storage_points
@@ -12,7 +13,8 @@ from .points import moved
 
 @implements(api.put_programme)
 async def put_programme(ask: api.PutProgramme, ctx: Context) -> api.ProgrammePut:
-    await storage.put(ctx.session, ctx.front_end, ask)
+    tiers = tuple(one.replace(tier=composed(one.tier)) for one in ask.tiers)
+    await storage.put(ctx.session, ctx.front_end, ask.replace(tiers=tiers))
     return api.ProgrammePut(code=ask.code)
 
 

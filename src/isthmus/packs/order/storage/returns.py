@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from datetime import datetime
 from uuid import UUID
 
@@ -16,13 +17,14 @@ from ..rules import GivenBack, Share
 _ASK = """
 with asked as (
     insert into "order".return (front_end, return_id, order_id, state, kind, refund_minor, note, asked_at)
-    values ($1, $2, $3, $14, $15, $4, $16, $5)
+    values ($1, $2, $3, $6, $7, $4, $8, $5)
 )
-insert into "order".return_line (front_end, return_id, order_id, at, line, quantity, reason, worth_minor,
-    worth_tax_minor, worth_discount_minor, refund_minor, refund_tax_minor)
-select $1, $2, $3, place - 1, line, quantity, reason, worth, worth_tax, worth_discount, refund, refund_tax
-from unnest($6::int[], $7::int[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])
-    with ordinality as given (line, quantity, reason, worth, worth_tax, worth_discount, refund, refund_tax, place)
+insert into "order".return_line (front_end, return_id, order_id, at, line, quantity, percent, worth_minor,
+    worth_tax_minor, worth_discount_minor, refund_minor, refund_tax_minor, reason)
+select $1, $2, $3, place - 1, line, quantity, percent, worth, worth_tax, worth_discount, refund, refund_tax, reason
+from unnest($9::int[], $10::int[], $11::int[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
+    $16::bigint[], $17::text[]) with ordinality
+    as given (line, quantity, percent, worth, worth_tax, worth_discount, refund, refund_tax, reason, place)
 """
 
 _RETURN = """
@@ -38,7 +40,10 @@ _LINES = 'select * from "order".return_line where front_end = $1 and return_id =
 
 _GIVEN_BACK = """
 select line, sum(quantity)::int as quantity, sum(worth_minor)::bigint as worth, sum(worth_tax_minor)::bigint as tax,
-    sum(worth_discount_minor)::bigint as discount
+    sum(worth_discount_minor)::bigint as discount,
+    sum(coalesce(worth_minor * percent, return_line.refund_minor * 100))::bigint as due_hundredths,
+    sum(coalesce(worth_tax_minor * percent, refund_tax_minor * 100))::bigint as due_tax_hundredths,
+    sum(return_line.refund_minor)::bigint as refund, sum(refund_tax_minor)::bigint as refund_tax
 from "order".return_line join "order".return using (front_end, return_id, order_id)
 where return_line.front_end = $1 and return_line.order_id = $2 and state <> 'rejected' group by line
 """
@@ -106,7 +111,7 @@ where front_end = $1 and order_id = $2 and commission_minor > 0
 async def given_back(session: ports.Session, front_end: str, order_id: UUID) -> dict[int, GivenBack]:
     """Return what the returns that stand come to, for each line that has any."""
     return {
-        row["line"]: GivenBack(quantity=row["quantity"], worth=row["worth"], tax=row["tax"], discount=row["discount"])
+        row["line"]: GivenBack(**{name: count for name, count in dict(row).items() if name != "line"})
         for row in await session.fetch(_GIVEN_BACK, front_end, order_id)
     }
 
@@ -114,25 +119,10 @@ async def given_back(session: ports.Session, front_end: str, order_id: UUID) -> 
 async def ask(
     session: ports.Session, front_end: str, value: api.Return, shares: Sequence[Share], now: datetime
 ) -> None:
-    await session.execute(
-        _ASK,
-        front_end,
-        value.return_id,
-        value.order_id,
-        value.refund.minor,
-        now,
-        [one.line for one in shares],
-        [one.quantity for one in shares],
-        [line.reason for line in value.lines],
-        [one.worth for one in shares],
-        [one.worth_tax for one in shares],
-        [one.worth_discount for one in shares],
-        [one.refund for one in shares],
-        [one.refund_tax for one in shares],
-        value.state,
-        value.kind,
-        value.note,
-    )
+    rows = [(*astuple(one), line.reason) for one, line in zip(shares, value.lines, strict=True)]
+    about = (value.refund.minor, now, value.state, value.kind, value.note)
+    of = (front_end, value.return_id, value.order_id)
+    await session.execute(_ASK, *of, *about, *map(list, zip(*rows, strict=True)))
 
 
 async def find(session: ports.Session, front_end: str, return_id: UUID) -> api.Return | None:

@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
-from msgspec.structs import replace
-
-from isthmus.kernel import Value
-from isthmus.values import Buyer, CurrencyMismatch, Money, composed
+from isthmus.values import Buyer, CurrencyMismatch, Money, composed, composed_pairs
 
 from .. import api
 from . import benefits
 from . import promotions as rules
 from .promotions import HeldCoupon, Usage
-
-V = TypeVar("V", bound=Value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +56,21 @@ def borne(promotion: api.Promotion, owner: str, front_end: str, amount: Money) -
 
 
 def composed_promotion(promotion: api.Promotion) -> api.Promotion:
-    """Return a promotion that names categories, brands and sellers as the catalogue keeps them; SKUs stay."""
+    """Return a promotion with names as the catalogue and members keep them; SKUs and codes stay."""
     benefit = promotion.benefit
     if isinstance(benefit, api.BuyGet) and benefit.gets is not None:
-        benefit = _replaced(benefit, gets=_composed_goods(benefit.gets))
+        benefit = benefit.replace(gets=_composed_goods(benefit.gets))
     if isinstance(benefit, api.Bundle):
-        parts = tuple(_replaced(one, goods=_composed_goods(one.goods)) for one in benefit.parts)
-        benefit = _replaced(benefit, parts=parts)
-    return _replaced(promotion, goods=_composed_goods(promotion.goods), benefit=benefit)
+        parts = tuple(one.replace(goods=_composed_goods(one.goods)) for one in benefit.parts)
+        benefit = benefit.replace(parts=parts)
+    conditions = promotion.conditions.replace(tiers=tuple(map(composed, promotion.conditions.tiers)))
+    return promotion.replace(goods=_composed_goods(promotion.goods), benefit=benefit, conditions=conditions)
 
 
 def _composed_goods(goods: api.Selector) -> api.Selector:
     fields = ("categories", "brands", "sellers", "except_categories", "except_brands")
-    return _replaced(goods, **{name: tuple(map(composed, getattr(goods, name))) for name in fields})
-
-
-def _replaced(value: V, **fields: object) -> V:
-    return replace(value, **fields)  # pyright: ignore[reportArgumentType] - a Value is a struct
+    lists = {name: tuple(map(composed, getattr(goods, name))) for name in fields}
+    return goods.replace(attributes=composed_pairs(goods.attributes), **lists)
 
 
 def limit_faults(promotion: api.Promotion, usage: Usage) -> Iterator[tuple[str, str]]:
