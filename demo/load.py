@@ -187,6 +187,7 @@ async def _stock(running: Running, source: Source, progress: Progress) -> None:
                 inventory.receive,
                 inventory.Receive(reference=f"year-begins-{part[0]}", lines=part[1]),
                 caller(code),
+                now=YEAR_BEGINS,  # before it is sold: stock by date is never below zero
             ),
         )
 

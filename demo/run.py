@@ -21,6 +21,7 @@ from demo import group, load, replay, shops
 from demo.source import Source
 from isthmus.app import platform as app_platform
 from isthmus.app.config import Config
+from isthmus.cli.screen import Screen
 from isthmus.gateway import auth, server
 from isthmus.kernel import Caller
 from isthmus.manifest.actions import EVERYWHERE
@@ -48,8 +49,10 @@ def demo(config: Config, args: Sequence[str]) -> int:
     if chosen.json:
         print(json.dumps(report, indent=2))
     else:
-        _show(report, Console())
+        _show(report, Screen())
     if chosen.exit or not report["equal"]:
+        if not (chosen.json or config.database_url):
+            Console().print(f"its data: export ISTHMUS_DATA={own.data}", soft_wrap=True, highlight=False)
         return 0 if report["equal"] else 1
     port = chosen.port or config.port
     os.environ["ISTHMUS_DATA"] = str(own.data)

@@ -43,6 +43,8 @@ SETTINGS: Final = {
     "server.connections_per_address": "how many connections one address may hold open at each server process (1,024); "
     "behind a proxy all come from the proxy's",
     "server.cors": "origins whose pages may call: `[\"https://shop.example\"]`",
+    "log.format": "`text`, or `json`: a line with time, level, call id, front end and client, without personal data",
+    "log.level": "`debug`, `info`, `warning` or `error`",
     "demo.entry": "`module:function` that `isthmus demo` calls",
     "record.share": "which share of calls is recorded, from 0 to 1",
     "record.shares": "the same for one front end, by its code",
@@ -65,6 +67,10 @@ SETTINGS: Final = {
 }  # fmt: skip
 ENVIRONMENT: Final = {
     "ISTHMUS_DATABASE_URL": "PostgreSQL to use; without it the embedded one starts",
+    "ISTHMUS_DATABASE_URL_FILE": "a file that has it: what a secret is mounted as",
+    "ISTHMUS_HOST": "replaces `server.host`",
+    "ISTHMUS_LOG_FORMAT": "replaces `log.format`",
+    "ISTHMUS_LOG_LEVEL": "replaces `log.level`",
     "ISTHMUS_CONFIG": "the settings file, where it is not `isthmus.toml` here",
     "ISTHMUS_DATA": "replaces `platform.data`",
     "ISTHMUS_PORT": "replaces `server.port`",

@@ -24,7 +24,7 @@ E = TypeVar("E", bound=type)
 
 Aggregate = Literal["sum", "count", "min", "max", "avg", "distinct", "median"]
 Grain = Literal["hour", "day", "week", "month", "quarter", "year"]
-Cut = Grain | Literal["weekday"]  # what times are grouped by; weekdays come round: Monday is 1
+Cut = Grain | Literal["weekday", "hour-of-day"]  # what times are grouped by; the last two come round: Monday is 1
 PersonalKind = Literal["name", "email", "phone", "address", "birth-date", "identifier", "free-text"]
 Scalar = bool | int | float | str  # times, dates, decimals and UUIDs are written as ISO text
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "is null", "is not null"]
@@ -265,7 +265,8 @@ class Conversion(Metric, frozen=True, kw_only=True, tag="conversion"):
     """The share of `start` rows that a `goal` row of the same subject follows within so many days.
 
     `by` names the subject's field on each side (start first). A row never follows itself, so orders after orders are
-    who came back. A funnel is one conversion for each step.
+    who came back; nor one with the same value of `apart`, where that is said, such as the other parts of what was paid
+    at once. A funnel is one conversion for each step.
     """
 
     start: str
@@ -273,6 +274,7 @@ class Conversion(Metric, frozen=True, kw_only=True, tag="conversion"):
     by: tuple[str, str]
     within_days: int
     show: Literal["rate", "count"] = "rate"
+    apart: str = ""
 
 
 class Stock(Metric, frozen=True, kw_only=True, tag="stock"):

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.guides import walk
+
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (("pack", "loyalty"), ("product", "clubprice"), ("provider", "invoice"), ("front-end", "north"))
 # Of providers beside payment's, with the name of one.
@@ -85,6 +87,27 @@ def test_every_part_of_a_new_company_passes_its_test_as_it_was_made(installed, c
         *(f"test_{name}" for name in KINDS.values()),
     ):
         assert (company / "tests" / f"{name}.py").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the guide calls with curl")
+def test_the_guide_makes_a_company_from_the_wheel_as_it_says(installed, empty_url, server_url, tmp_path):
+    port = walk.free_port()
+    guide = walk.read(ROOT / "docs" / "guides" / "company.md", port)
+    variables = walk.environment(
+        tmp_path,
+        port,
+        PYTHONPATH=str(installed.place),
+        ISTHMUS_TEST_DATABASE_URL=server_url,
+        ISTHMUS_DATABASE_URL=empty_url,
+    )
+    made = subprocess.run(
+        ["bash", "-ec", guide.first], cwd=tmp_path, env=variables, check=False, capture_output=True, text=True
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert "clubprice.members_pay_less" in made.stdout
+    with walk.serving(guide.serve.partition("#")[0], tmp_path / "acme", variables):
+        walk.follow(guide.steps, tmp_path / "acme", variables)
 
 
 def test_a_part_that_is_there_is_not_made_again(installed, company):

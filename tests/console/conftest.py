@@ -130,7 +130,9 @@ async def served(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPat
     for code, text in FRONT_ENDS.items():
         (folder / "front_ends" / code).mkdir(parents=True)
         (folder / "front_ends" / code / "front_end.py").write_text(text.replace("{uses}", repr(NORTH.uses)))
-    (folder / "isthmus.toml").write_text('[record]\nshare = 1.0\n[cost]\nmonth = "1200 EUR"\n')
+    (folder / "isthmus.toml").write_text(
+        '[record]\nshare = 1.0\n[cost]\nmonth = "1200 EUR"\n[settings.webhooks]\nnetworks = ["127.0.0.0/8"]\n'
+    )
     async with fresh_database() as url, await Database.open(url) as database:
         shop = shop_of(database)
         await stocked(shop)

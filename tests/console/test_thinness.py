@@ -37,3 +37,7 @@ async def test_whoever_pays_sees_the_index_its_terms_and_what_to_do_next(page: P
     await expect(point).to_contain_text("give it a date")
     await page.get_by_role("link", name="lift", exact=False).first.click()
     await expect(page.get_by_role("link", name="lift", exact=False).first).to_have_attribute("aria-current", "true")
+    await page.goto(f"{served.address}/thinness?language=zh")
+    await expect(page.get_by_role("main")).to_contain_text("catalog.choose-substitute")
+    for english in ("has no answer", "give it a date", "serve one front end alone"):
+        await expect(page.get_by_role("main")).not_to_contain_text(english)

@@ -192,6 +192,10 @@ SHOP_METRICS = [
         name="came_back", start="baskets", goal="baskets", within_days=30, show="count",
         by=("shop.order.buyer_id", "shop.order.buyer_id"),
     ),
+    m.Conversion(
+        name="went_elsewhere", start="baskets", goal="baskets", within_days=30, show="count",
+        by=("shop.order.buyer_id", "shop.order.buyer_id"), apart="shop.order.front_end",
+    ),
     m.Stock(name="stock", measure="shop.level.on_hand", per=("front_end", "sku")),
     m.Stock(name="counted_stock", measure="shop.level.on_hand", per=("front_end", "sku"), is_carried=False),
     m.Derived(name="sales_7_days", of="sales", period=m.Period(last=7, unit="day")),

@@ -281,3 +281,32 @@ def test_the_help_of_each_command_shows_an_example_that_its_options_take(
             arguments = shlex.split(example.partition(" > ")[0])
             with command.make_context(name, arguments[3:]):  # raises for what is no option or argument of it
                 assert f"isthmus data {name}" in terminal.run(name, "--help")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "has"),
+    [
+        ("ask amount --by items.cat --json", 0, ["rows", "receipt"]),
+        ("metrics --json", 0, ["metrics", "attributes"]),
+        ("metrics --usage --json", 0, ["amount"]),
+        ("describe amount --json", 0, ["name", "owner", "metric", "by"]),
+        ("describe items --json", 0, ["name", "table", "fields", "references"]),
+        ("persons --json", 0, ["records", "persons", "changes"]),
+        ("check --json", 1, ["rules", "metrics", "failures"]),
+    ],
+)
+def test_what_is_looked_up_is_said_as_json_too(terminal: Terminal, arguments: str, code: int, has: list[str]) -> None:
+    told = msgspec.json.decode(terminal.run(*arguments.split(), code=code).splitlines()[-1])
+    assert [name for name in has if name not in told] == []
+
+
+def test_lists_are_lists_as_json_too(terminal: Terminal) -> None:
+    terminal.run("ask", "amount")
+    (receipt,) = msgspec.json.decode(terminal.run("receipts", "--json"))
+    kept = msgspec.json.decode(terminal.run("receipt", receipt["id"], "--json"))
+    assert (kept["again"]["is_same"], kept["receipt"]["id"]) == (True, receipt["id"])
+    terminal.run("lock")
+    for empty in ("diff", "questions"):
+        assert msgspec.json.decode(terminal.run(empty, "--json")) == []
+    found = msgspec.json.decode(terminal.run("find", "amount", "--json"))
+    assert ("metric", "amount") in {(one["kind"], one["name"]) for one in found}

@@ -124,6 +124,7 @@ def test_a_conversion_counts_starts_that_a_goal_of_the_same_person_follows_in_ti
 
 def test_an_order_does_not_follow_itself_so_who_came_back_is_who_bought_again(shop: World) -> None:
     assert shop.rows("baskets", "came_back", by=("shop.order.buyer_id",)) == [(1, 3, 2), (2, 1, 0), (None, 1, 0)]
+    assert shop.rows("went_elsewhere") == [(1,)], "of the two, one is at the same front end as the first"
     shop.change("update shop.orders set placed_at = '2024-03-01 10:00:00+00'")  # each follows the others at once
     assert shop.rows("baskets", "came_back") == [(5, 3)]
 

@@ -148,7 +148,7 @@ async def test_a_basket_is_what_is_paid_at_once_and_a_discount_is_what_is_below_
     assert row("order.orders", "order.baskets", "order.sales", "order.basket-value") == (3, 2, 3000, 1500)
     assert row("order.list-sales", "order.ruled-sales", "order.discounts", "order.below-list") == (3100, 2930, 30, 200)
     assert row("order.discount-share") == (pytest.approx(200 / 3100),)
-    assert row("order.buyers", "order.returning-buyers") == (2, 1)
+    assert row("order.buyers", "order.returning-buyers", "order.returning-share") == (2, 0, 0)  # parts of one basket
 
 
 WITHIN = "sku>product_id>category>~catalog.within.category>catalog.within.code"

@@ -259,7 +259,12 @@ def test_weeks_and_years_begin_where_the_asker_says(over: Callable[..., World]) 
 def test_days_of_the_week_are_a_grain_that_comes_round(over: Callable[..., World]) -> None:
     world = over([("a", 5, "2024-03-01 09:30"), ("b", 7, "2024-03-03 09:30"), ("a", 9, "2024-03-08 09:30")])
     assert shown(world, "sales", by=("time:weekday",)) == [(5, 14), (7, 7)]
-    with pytest.raises(NeedsTime, match="weekdays come round"):
+    assert shown(world, "sales", by=("time:hour-of-day",)) == [(9, 21)]
+    assert shown(world, "sales", by=("time:hour-of-day",), timezone="Asia/Shanghai") == [(17, 21)]
+    assert shown(world, "sales", by=("time:weekday", "time:hour-of-day")) == [(5, 9, 14), (7, 9, 7)]
+    with pytest.raises(NeedsTime, match="two grains"):
+        world.rows("sales", by=("time:weekday", "time:day"))
+    with pytest.raises(NeedsTime, match="weekdays and hours of the day come round"):
         world.rows("tso_far", by=("time:weekday",))
 
 

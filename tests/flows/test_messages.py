@@ -11,18 +11,21 @@ import pytest
 
 from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.messages import api as messages
+from isthmus.flows.messages import rules
 from isthmus.kernel import Caller, Platform
+from isthmus.language import LANGUAGES
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.member import api as member
 from isthmus.packs.notification import api as notification
 from isthmus.packs.order import api as order
 from isthmus.runtime.events import timers
 from isthmus.values import Address, money
+from tests import shipped
 from tests.packs.notification.conftest import Post
 from tests.runtime.own_line import delivering
 from tests.waiting import until
 
-from .conftest import Shop
+from .conftest import NORTH, Shop
 from .test_money_back import bought
 
 PLATFORM = Caller(front_end="north", client="subscription", is_event_triggered=True)
@@ -172,3 +175,35 @@ async def test_what_is_no_order_or_has_no_address_is_nobodys_news(writing: Writi
 
 def _of(sold: order.Order) -> fulfilment.ListShipments:
     return fulfilment.ListShipments(reference=str(sold.order_id))
+
+
+@pytest.mark.parametrize(
+    ("profile", "setting", "subject", "text"),
+    [
+        ("zh-CN", "", "订单 {number} 已付款", "我们已收到您为订单 {number} 支付的款项。"),
+        ("", "zh", "订单 {number} 已付款", "我们已收到您为订单 {number} 支付的款项。"),
+        ("en", "zh", "Order {number} is paid", "We have received your payment for order {number}."),
+        ("fr", "", "Order {number} is paid", "We have received your payment for order {number}."),
+    ],
+)
+async def test_a_buyer_reads_in_their_own_language_else_in_the_front_ends(
+    writing: Writing, profile: str, setting: str, subject: str, text: str
+) -> None:
+    shop = writing.shop
+    shop.platform.release = shipped.build([replace(NORTH, settings={messages.LANGUAGE: setting})])
+    identities = (member.Identity(kind="email", value="li@example.org", is_verified=True),)
+    joins = member.Register(identities=identities, profile=member.Profile(language=profile))
+    joined = await shop.platform.call(member.register, joins, shop.north)
+    sold = await writing.placed(member_id=joined.member_id)
+    moved = order.OrderMoved(order_id=sold.order_id, group_id=sold.group_id, state=order.OrderState.PAID, note="")
+    (notifying,) = (await shop.platform.call(messages.notify_order_moved, moved, PLATFORM)).messages
+    assert notifying.subject == subject.format(number=sold.number)
+    await writing.deliver()
+    assert writing.post.letters[0].text == text.format(number=sold.number)
+
+
+def test_every_text_of_a_message_is_in_every_language() -> None:
+    texts = {text for both in rules.SENTENCES.values() for text in both}
+    assert len(texts) > 10
+    for language in LANGUAGES[1:]:
+        assert [text for text in texts if rules.written(text, language.tag) in ("", text)] == []

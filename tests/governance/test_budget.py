@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -70,3 +71,7 @@ def test_compat_fails_for_a_pack_that_is_over_its_budget(tmp_path: Path):
     failed = ran()
     assert failed.returncode == 1
     assert f"tax has {budgets['tax'].decisions} decisions, and its budget is 1" in failed.stdout
+    told = ran("--json")
+    assert told.returncode == 1
+    (excess,) = json.loads(told.stdout)["over_budget"]
+    assert excess == {"pack": "tax", "what": "decisions", "has": budgets["tax"].decisions, "may": 1}

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from docs import generate
+from docs import generate, site
 
 from .tree import ROOT
 
-GUIDES = ("first-front-end", "ship-alone", "attributes", "own-data-and-flows", "storefronts")  # of front-end teams
+GUIDES = (
+    "first-front-end",
+    "ship-alone",
+    "attributes",
+    "own-data-and-flows",
+    "storefronts",
+    "sharing",
+)  # of front-end teams
 CHINESE = ["README.md", *(f"guides/{name}.md" for name in GUIDES)]
 BLOCK = re.compile(r"^```(\w+ \w+|\w+)\n(.*?)^```$", re.M | re.S)
 
@@ -41,12 +51,67 @@ def test_every_page_of_the_site_is_there() -> None:
 
 @pytest.mark.parametrize("page", CHINESE)
 def test_a_chinese_page_has_the_commands_of_the_english_one(page: str) -> None:
-    folder = ROOT if page == "README.md" else ROOT / "docs"
-    english, chinese = (BLOCK.findall((place / page).read_text()) for place in (folder, ROOT / "docs" / "zh"))
+    english, chinese = (BLOCK.findall((place / page).read_text()) for place in (_home(page), ROOT / "docs" / "zh"))
     assert len(english) > 1
     assert [_commands(block) for block in chinese] == [_commands(block) for block in english]
+
+
+def _home(page: str) -> Path:
+    return ROOT if page == "README.md" else ROOT / "docs"
 
 
 def _commands(block: tuple[str, str]) -> tuple[str, list[str]]:
     """Return what is run, without the comments and texts, which are in the reader's language."""
     return block[0], [re.sub(r"\s+#.*|…[^…]*…", "", line) for line in block[1].splitlines()]
+
+
+def _headings(text: str) -> list[int]:
+    """Return the levels of a page's headings, without what stands in code."""
+    return [len(marks) for marks in re.findall(r"^(#+) ", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S), re.M)]
+
+
+@pytest.mark.parametrize("page", CHINESE)
+def test_a_chinese_page_has_the_parts_of_the_english_one(page: str) -> None:
+    english, chinese = ((place / page).read_text() for place in (_home(page), ROOT / "docs" / "zh"))
+    assert _headings(chinese) == _headings(english), f"docs/zh/{page} is older than the English page"
+    assert chinese.count("\n|---") >= english.count("\n|---"), f"docs/zh/{page} lacks a table"
+
+
+def test_every_guide_for_front_end_teams_is_in_chinese() -> None:
+    (row,) = [
+        line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| on a front-end team")
+    ]
+    assert sorted(re.findall(r"guides/([\w-]+)\.md", row)) == sorted(GUIDES)
+
+
+@dataclass
+class Page:
+    """A page as MkDocs has it, as far as the switch of languages looks at it."""
+
+    src_uri: str
+
+    @property
+    def file(self) -> Page:
+        return self
+
+    @property
+    def url(self) -> str:
+        return self.src_uri.removesuffix("index.md").removesuffix("README.md").replace(".md", "/")
+
+
+@pytest.mark.parametrize(
+    ("here", "english", "chinese"),
+    [
+        ("guides/ship-alone.md", "guides/ship-alone/", "zh/guides/ship-alone/"),
+        ("zh/guides/ship-alone.md", "guides/ship-alone/", "zh/guides/ship-alone/"),
+        ("index.md", "", "zh/"),
+        ("zh/README.md", "", "zh/"),
+        ("guides/thin.md", "guides/thin/", "zh/"),  # no translation: the first page
+    ],
+)
+def test_the_switch_of_languages_leads_to_the_pages_translation(here: str, english: str, chinese: str) -> None:
+    named = re.findall(r"([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M)
+    config = SimpleNamespace(theme={}, extra={})
+    site.on_page_context({}, Page(here), config, SimpleNamespace(pages=[Page(name) for name in named]))
+    assert {one["lang"]: one["link"] for one in config.extra["alternate"]} == {"en": english, "zh": chinese}
+    assert config.theme["language"] == ("zh" if here.startswith("zh/") else "en")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -76,6 +77,8 @@ def test_a_plan_shows_each_statement_with_its_lock_and_changes_nothing(older: st
     assert """line 2    expand    alter table "order".orders add column attributes""" in plan
     assert 'locks "order".orders: ACCESS EXCLUSIVE' in plan
     assert said(older, APPLIED) == before
+    (pending,) = json.loads(run("migrate", "--plan", "--json"))["pending"]
+    assert (pending["file"], pending["steps"][0]["kind"]) == ("order/0006_attributes.sql", "expand")
     assert "applied order/0006_attributes.sql" in run("migrate")
     assert said(older, APPLIED) == before + 1
     assert "the database is up to date" in run("migrate", "--plan")

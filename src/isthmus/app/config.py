@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 from urllib.parse import parse_qs, urlsplit
 
 from isthmus.kernel import errors
@@ -70,6 +70,8 @@ class Config:
     leave_out: tuple[str, ...] = ()
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    log_format: Literal["text", "json"] = "text"
+    log_level: str = "info"
 
     @property
     def adopted_secrets(self) -> Mapping[str, str]:
@@ -96,6 +98,7 @@ class Config:
 _KNOWN = {
     "platform": {"front_ends", "data", "group", "packs", "flows", "leave_out"},
     "server": {"host", "port", "cors", "connections_per_address"},
+    "log": {"format", "level"},
     "demo": {"entry"},
     "record": {"share", "shares", "kept", "kept_mb", "kept_days"},
     "cost": {"month"},
@@ -122,8 +125,8 @@ def load_config(path: Path | None = None) -> Config:
         root=root,
         data=root / (os.environ.get("ISTHMUS_DATA") or platform.get("data", ".isthmus")),
         front_ends=root / platform.get("front_ends", "front_ends"),
-        database_url=os.environ.get("ISTHMUS_DATABASE_URL") or None,
-        host=server.get("host", "127.0.0.1"),
+        database_url=_variable("ISTHMUS_DATABASE_URL"),
+        host=os.environ.get("ISTHMUS_HOST") or server.get("host", "127.0.0.1"),
         port=int(os.environ.get("ISTHMUS_PORT") or server.get("port", 8080)),
         demo_entry=demo.get("entry"),
         cors=_origins(file, server.get("cors", [])),
@@ -139,6 +142,8 @@ def load_config(path: Path | None = None) -> Config:
         leave_out=_names(file, platform, "leave_out", ()),
         providers=_tables(file, found, "providers"),
         settings=_tables(file, found, "settings"),
+        log_format=_one_of(file, found, "format", ("text", "json")),
+        log_level=_one_of(file, found, "level", ("info", "debug", "warning", "error")),
     )
 
 
@@ -170,6 +175,26 @@ def _read(file: Path) -> dict[str, Any]:
             known = ", ".join(f"{name}.{key}" for name, keys in _KNOWN.items() for key in sorted(keys))
             raise WrongConfig(f"{file} has an unknown setting {unknown[0]!r}", remedy=f"the settings are {known}")
     return found
+
+
+def _variable(name: str) -> str | None:
+    """Return a variable of the environment, or what is in the file that NAME_FILE names. Raises WrongConfig."""
+    if file := os.environ.get(f"{name}_FILE"):
+        try:
+            return Path(file).read_text().strip() or None
+        except OSError as error:
+            raise WrongConfig(
+                f"{name}_FILE names {file}, which cannot be read: {type(error).__name__}",
+                remedy="make it a file that this user may read",
+            ) from None
+    return os.environ.get(name) or None
+
+
+def _one_of(file: Path, found: Mapping[str, Any], key: str, known: tuple[str, ...]) -> Any:
+    said = os.environ.get(f"ISTHMUS_LOG_{key.upper()}") or found.get("log", {}).get(key, known[0])
+    if said not in known:
+        raise WrongConfig(f"{file} has log.{key} = {said!r}", remedy=f"use one of {', '.join(known)}")
+    return said
 
 
 def _secret_named(said: Any) -> str | None:

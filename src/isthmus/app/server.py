@@ -36,6 +36,8 @@ from isthmus.gateway.events import EventService, NewEvents
 from isthmus.gateway.files import FileService
 from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
+from isthmus.gateway.prometheus import PATH as METRICS
+from isthmus.gateway.prometheus import MetricsPage
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.traces import TraceStore
 from isthmus.manifest import Files, brought
@@ -51,6 +53,7 @@ from . import process
 from .config import ADDRESS_VARIABLE, FIRST_LINK_VARIABLE, TOKEN_VARIABLE, load_config
 from .forgetting import PersonForgotten
 from .jobs import jobs
+from .outlets import outlets
 from .platform import Running, declared, deploy_context, migration_sources, running
 
 if TYPE_CHECKING:
@@ -86,7 +89,8 @@ def asgi() -> App:
             sync = _lake_sync(platform, data)
             deliveries = DurableCalls(platform.platform, platform.database)
             shadows = Shadows(platform.database, platform.recorder, platform.config.root, process.command("shadow"))
-            work = [keep_running(jobs(platform, sync)), platform.follower.run(), deliveries.run(), shadows.run()]
+            recurring = [*jobs(platform, sync), *outlets(platform)]
+            work = [keep_running(recurring), platform.follower.run(), deliveries.run(), shadows.run()]
             copies = forgotten_copies(platform.platform, platform.database, PersonForgotten)
             work += [Relay(platform.database, [copies, *(sync.consumers() if sync else [])]).run()]
             new_events = NewEvents(platform.database)
@@ -157,6 +161,7 @@ def served(
         traces,
         Readiness(database, migration_sources(running.packs), running.config.data),
         mounts={"/console": cast(App, console_app)},
+        notes_calls=running.config.log_format == "json",
     )
     deploying = DeployEndpoint(
         deploy_context(running),
@@ -168,6 +173,7 @@ def served(
     gateway.mount("/deploy", deploying)
     new = new_events or NewEvents(database)
     gateway.mount(EVENTS, EventService(running.platform, database, gateway.admit, new))
+    gateway.mount(METRICS, MetricsPage(running.platform, database, gateway.admit, running.traffic.totals))
     for files in brought(running.packs, Files):
         gateway.mount(files.path, FileService(running.platform, files, gateway.admit))
     if data is not None:

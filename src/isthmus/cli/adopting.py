@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from .screen import first, out, stop
+from .screen import JSON, as_json, first, out, stop
 
 
 def add_to(main: typer.Typer) -> None:
@@ -20,6 +20,7 @@ def add_to(main: typer.Typer) -> None:
         name: Annotated[str, typer.Option(help="What its pack is to be called; else the document's title.")] = "",
         url: Annotated[str, typer.Option(help="Where the service is; else the document's first server.")] = "",
         secret: Annotated[str, typer.Option(help="Environment variable with its credential.")] = "",
+        json: JSON = False,
     ) -> None:
         """Make a pack of an existing HTTP service: each operation of its document becomes a capability."""
         import msgspec
@@ -42,11 +43,17 @@ def add_to(main: typer.Typer) -> None:
         lines += [f'secret = "{secret}"'] if secret else []
         with (config.root / FILE).open("a") as settings:
             settings.write("\n".join(lines) + "\n")
+        made = sorted(pack.capabilities().values(), key=lambda one: one.name)
+        missing = left_out(read_document(document))
+        if json:
+            said = [{"name": one.name, "effect": one.effect, "gives": first(one.doc)} for one in made]
+            as_json({"pack": name, "capabilities": said, "left_out": missing, "document": f"adopted/{name}.json"})
+            return
         table = Table("capability", "effect", "what it gives", title=f"adopted {name}")
-        for found in sorted(pack.capabilities().values(), key=lambda one: one.name):
+        for found in made:
             table.add_row(found.name, found.effect.value, first(found.doc))
         out.print(table)
-        for one in left_out(read_document(document)):
+        for one in missing:
             out.print(f"left out: {one}, which is neither JSON nor a form", markup=False)
         out.print(f"kept {kept.relative_to(config.root)} and added [adopted.{name}] to {FILE}", markup=False)
         out.print(

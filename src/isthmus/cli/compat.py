@@ -10,7 +10,7 @@ import typer
 from . import compat_report
 from .compat_report import Consumption
 from .opening import has_database, on, standing
-from .screen import out, stop
+from .screen import JSON, as_json, out, stop
 
 if TYPE_CHECKING:
     from isthmus.app.platform import Running
@@ -31,6 +31,7 @@ def add_to(main: typer.Typer) -> None:
         can_remove: Annotated[
             str, typer.Option(metavar="FIELD", help="Say who reads a field, such as PACK.CAPABILITY:$.lines[*].sku.")
         ] = "",
+        json: JSON = False,
     ) -> None:
         """Compare contracts with those locked or served; name each breaking change, its rule, and whom it breaks.
 
@@ -60,19 +61,25 @@ def add_to(main: typer.Typer) -> None:
         if can_remove:
             wanted = reads.field_of(now, can_remove)
             found = reads.readers(wanted, consumers)
-            out.print(reads.said(wanted, found, consumption.calls), soft_wrap=True, highlight=False, markup=False)
+            sentence = reads.said(wanted, found, consumption.calls)
+            if json:
+                as_json({"field": str(wanted), "can_go": not found, "readers": found, "says": sentence})
+            else:
+                out.print(sentence, soft_wrap=True, highlight=False, markup=False)
             raise typer.Exit(1 if found else 0)
         before = consumption.served if served else contracts.read_folder(kept)
         if before is None:
             stop("nothing was served from this database yet; start it once with `isthmus serve`")
         today = datetime.now(UTC).date()
         changes = compare(before, now, consumption.users, today, lambda one: reads.who(one, consumers))
-        compat_report.show(
-            out, changes, last_consumers(now, consumption.calls) if consumption.calls else [], consumption
-        )
+        left = last_consumers(now, consumption.calls) if consumption.calls else []
         too_much = budget.exceeded(budget.read(budgets), budget.sizes(release)) if budgets.exists() else []
-        for excess in too_much:
-            out.print(f"over budget: {excess}", highlight=False, soft_wrap=True)
+        if json:
+            as_json({"changes": changes, "still_called": left, "over_budget": too_much})
+        else:
+            compat_report.show(out, changes, left, consumption)
+            for excess in too_much:
+                out.print(f"over budget: {excess}", highlight=False, soft_wrap=True)
         raise typer.Exit(1 if undeclared(changes) or too_much else 0)
 
 

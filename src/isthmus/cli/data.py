@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from isthmus.kernel import FrontEnd, encode, errors
+from isthmus.kernel import FrontEnd, encode
 
+from .data_checking import add_checking, add_locking
 from .data_publishing import add_publishing
 from .data_questions import add_questions
 from .data_screen import ByOption, Named, PolicyOption, out, tried
+from .screen import JSON, as_json
 
 if TYPE_CHECKING:
     from isthmus.data.lake.landing import Landing
@@ -29,11 +28,6 @@ if TYPE_CHECKING:
     Open = Callable[[], DataPlatform]
     Land = Callable[[DataPlatform], Coroutine[Any, Any, Landing]]
     Resolve = Callable[[DataPlatform, bool], Coroutine[Any, Any, Review]]
-
-
-LOCK: Final = Path("metrics.lock.json")
-
-progress = Console(stderr=True)  # what a long command is at, apart from what it finds
 
 
 WhereOption = Annotated[list[str] | None, typer.Option("--where", "-w", help="Keep rows, as in 'front_end = north'.")]
@@ -53,21 +47,22 @@ def commands(
     _add_asking(app, open_platform)
     _add_receipts(app, open_platform)
     _add_looking_up(app, open_platform)
-    _add_locking(app, open_platform, folder)
-    _add_checking(app, open_platform)
+    _add_describing(app, open_platform)
+    add_locking(app, open_platform, folder)
+    add_checking(app, open_platform)
     add_publishing(app, open_platform)
     add_questions(app, open_platform)
 
     @app.command("land", epilog=tried("land", "land --json"))
     def land_now(
-        as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+        json: JSON = False,
     ) -> None:
         """Bring new events and changed rows into the lake, and compare both sides; exit code 1 where they differ."""
         platform = open_platform()
         landing = asyncio.run(land(platform))
         pruned = platform.prune(datetime.now(UTC))
-        if as_json:
-            typer.echo(encode(landing))
+        if json:
+            as_json(landing)
             raise typer.Exit(1 if landing.alerts else 0)
         table = Table("entity", "changed rows", title=f"snapshot {landing.snapshot}")
         for name, count in landing.changed.items():
@@ -87,11 +82,13 @@ def commands(
     @app.command("persons", epilog=tried("persons --resolve"))
     def persons(
         anew: Annotated[bool, typer.Option("--resolve", help="Compare all members anew first.")] = False,
+        json: JSON = False,
     ) -> None:
         """Show the latest merges and splits of persons: on what evidence, and which published figures each moved."""
         from isthmus.data.show import show_changes
 
-        show_changes(asyncio.run(resolve(open_platform(), anew)), out)
+        review = asyncio.run(resolve(open_platform(), anew))
+        as_json(review) if json else show_changes(review, out)
 
     return app
 
@@ -114,6 +111,7 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
         currency: Annotated[str, typer.Option("--in", help="Convert amounts to this currency, such as EUR.")] = "",
         policy: PolicyOption = "owner",
         form: FormOption = "table",
+        json: Annotated[bool, typer.Option("--json", help="The same as --form json.")] = False,
         accept: Annotated[bool, typer.Option("--accept-duplicates", help="Answer also over broken keys.")] = False,
         whole: Annotated[bool, typer.Option("--whole", help="Refuse where references lead nowhere.")] = False,
         fresh: Annotated[bool, typer.Option("--fresh", help="Refuse where rows are older than they may be.")] = False,
@@ -155,15 +153,21 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
             platform.questions.save(kept(question, save, daily, file))
         answer = platform.metrics.ask(question, asker, asker="terminal")
         units = units_of(platform.metrics, answer, asker)
-        show(answer, form, out, units, codes_in(platform.metrics, answer, asker))
+        show(answer, "json" if json else form, out, units, codes_in(platform.metrics, answer, asker))
 
 
 def _add_receipts(app: typer.Typer, open_platform: Open) -> None:
     @app.command("receipts", epilog=tried("receipts --page 2"))
-    def receipts(page: Annotated[int, typer.Option(min=1, help="The newest are on page 1.")] = 1) -> None:
+    def receipts(
+        page: Annotated[int, typer.Option(min=1, help="The newest are on page 1.")] = 1, json: JSON = False
+    ) -> None:
         """List the receipts of answers, the newest first, a page at a time."""
+        found = open_platform().receipts.page(page)
+        if json:
+            as_json(list(found))
+            return
         table = Table(Column("receipt", no_wrap=True), "asked", "by", "metrics", "by what", "snapshot")
-        for one in open_platform().receipts.page(page):
+        for one in found:
             asked, by = f"{one.asked_at:%Y-%m-%d %H:%M:%S}", ", ".join(one.ask.by)
             table.add_row(one.id, asked, one.asker or one.policy, ", ".join(one.ask.metrics), by, one.snapshot)
         out.print(table if table.row_count else f"there are no receipts on page {page}")
@@ -172,6 +176,7 @@ def _add_receipts(app: typer.Typer, open_platform: Open) -> None:
     def receipt(
         id: Annotated[str, typer.Argument(help="The id that an answer shows.")],
         sql: Annotated[bool, typer.Option("--sql", help="Show the SQL too.")] = False,
+        json: JSON = False,
     ) -> None:
         """Show what a number was computed from, compute it again, and say whether it is the same, or why not."""
         from isthmus.data.show import broken
@@ -179,6 +184,9 @@ def _add_receipts(app: typer.Typer, open_platform: Open) -> None:
         platform = open_platform()
         kept = platform.receipts.get(id)
         again = platform.metrics.rerun(id, {**platform.policies, kept.policy: platform.policy(kept.policy)})
+        if json:
+            as_json({"receipt": kept, "again": again})
+            raise typer.Exit(0 if again.is_same else 1)
         table = Table("receipt", id)
         table.add_row("asked", f"{kept.asked_at:%Y-%m-%d %H:%M:%S} under policy {kept.policy}")
         table.add_row("metrics", ", ".join(kept.ask.metrics))
@@ -207,6 +215,7 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
         words: Annotated[list[str] | None, typer.Argument(help="All must occur.")] = None,
         policy: PolicyOption = "owner",
         usage: Annotated[bool, typer.Option("--usage", help="Who asked, how often, and when last.")] = False,
+        json: JSON = False,
     ) -> None:
         """List metrics: all, or those in whose name, unit or description all words occur; and attributes to ask by."""
         from isthmus.data.model import attributes
@@ -216,22 +225,33 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
         model = platform.metrics.seen_by(platform.policy(policy))
         named = platform.metrics.search(" ".join(words or ()), model)
         if usage:
-            out.print(usage_table(platform.metrics.usage.of(metric.name for metric in named)))
+            used = platform.metrics.usage.of(metric.name for metric in named)
+            as_json(used) if json else out.print(usage_table(used))
             return
-        table = Table("metric", "kind", "unit", "owner", "what it says")
-        for metric in named:
-            kind = str(metric.__struct_config__.tag)
-            table.add_row(metric.name, kind, model.unit(metric.name), model.owners.get(metric.name, ""), metric.doc)
-        out.print(table)
-        own = Table("attribute", "kind", "of", "what it says")
-        for name, field in attributes.dimensions(model, " ".join(words or ())):
-            own.add_row(name, field.kind, ", ".join(field.front_ends), field.doc)
-        if own.row_count:
-            out.print(own)
+        heads = ("metric", "kind", "unit", "owner", "what it says")
+        rows = [
+            (one.name, str(one.__struct_config__.tag), model.unit(one.name), model.owners.get(one.name, ""), one.doc)
+            for one in named
+        ]
+        own_heads = ("attribute", "kind", "of", "what it says")
+        own = [
+            (name, field.kind, ", ".join(field.front_ends), field.doc)
+            for name, field in attributes.dimensions(model, " ".join(words or ()))
+        ]
+        if json:
+            as_json({"metrics": _named(heads, rows), "attributes": _named(own_heads, own)})
+            return
+        out.print(_table(heads, rows))
+        if own:
+            out.print(_table(own_heads, own))
 
+
+def _add_describing(app: typer.Typer, open_platform: Open) -> None:
     @app.command("describe", epilog=tried("describe METRIC", "describe ENTITY"))
     def describe(
-        name: Annotated[str, typer.Argument(help="A metric or an entity.")], policy: PolicyOption = "owner"
+        name: Annotated[str, typer.Argument(help="A metric or an entity.")],
+        policy: PolicyOption = "owner",
+        json: JSON = False,
     ) -> None:
         """Say what a metric is made of and may be grouped by, or what an entity holds."""
         import msgspec
@@ -243,6 +263,12 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
         model = platform.metrics.seen_by(asker)
         if name in model.entities:
             entity = model.entities[name]
+            if json:
+                told = {
+                    key: getattr(entity, key) for key in ("name", "table", "owner", "doc", "key", "time", "references")
+                }
+                as_json({**told, "fields": list(entity.fields.values())})
+                return
             out.print(f"[bold]{name}[/bold] in {entity.table}, owned by {entity.owner}: {entity.doc}")
             table = Table("field", "kind", "is", "refers to")
             refers = {reference.name: reference.target for reference in entity.references}
@@ -254,119 +280,21 @@ def _add_looking_up(app: typer.Typer, open_platform: Open) -> None:
             out.print(table)
             return
         metric = model.metric(name)
+        by = ["time:<grain>", *groupings(platform.metrics, name, asker)]
+        if json:
+            as_json({"name": name, "owner": model.owners.get(name, ""), "metric": metric, "by": by})
+            return
         out.print(f"[bold]{name}[/bold], owned by {model.owners.get(name, '')}: {metric.doc}")
         out.print(msgspec.json.format(encode(metric), indent=2).decode())
-        out.print("may be grouped by " + ", ".join(["time:<grain>", *groupings(platform.metrics, name, asker)]))
+        out.print("may be grouped by " + ", ".join(by))
 
 
-def _add_locking(app: typer.Typer, open_platform: Open, folder: Callable[[], Declared]) -> None:
-    @app.command("lock", epilog=tried("lock", "lock --check"))
-    def lock(
-        check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 where it is stale.")] = False,
-        place: Annotated[Path, typer.Option(help="The file that people review.")] = LOCK,
-    ) -> None:
-        """Write the packs' model and metrics as text for review, or check that the text is up to date.
-
-        A front end's own are not in it: it is deployed without the packs, and its folder is the text.
-        """
-        from isthmus.data.checks import lock as locks
-
-        model = open_platform().model
-        if check:
-            locks.check(model, place)
-            out.print(f"{place} is up to date")
-            return
-        place.write_text(locks.written(model))
-        out.print(
-            f"wrote {place}: {len(model.entities)} entities, {len(model.metrics)} metrics, version {model.version}"
-        )
-
-    @app.command("diff", epilog=tried("diff", "diff --place last-release.lock.json"))
-    def diff(place: Annotated[Path, typer.Option(help="The text of the model before the change.")] = LOCK) -> None:
-        """Show the old and the new number of every metric that a change can move.
-
-        Packs: what is declared, against the lock. Front ends: what their folders say, against what is deployed.
-        """
-        from isthmus.data.answers.metrics import Metrics
-        from isthmus.data.checks import lock as locks
-        from isthmus.data.lake.lake import Lake
-
-        platform, now = open_platform(), datetime.now(UTC)
-        lake, deployed = platform.lake, platform.metrics.attributed.declared
-        is_locked = place.is_file() or place != LOCK  # who writes a front end needs no lock of the packs
-        model = locks.read(place.read_text()) if is_locked else platform.model
-        before = Metrics(model, Lake(lake.folder, model, lake.events), platform.receipts, secret=b"", declared=deployed)
-        after = Metrics(platform.model, lake, platform.receipts, secret=b"", declared=folder)
-        table = Table("metric", "change", "old", "new")
-        found = locks.differences(before, after, platform.policies["owner"], now)
-        for one in found:
-            colour = "red" if one.is_moved else "green"
-            table.add_row(one.metric, one.kind, str(one.old), f"[{colour}]{one.new}")
-        out.print(table if found else "no metric computes anything else")
+def _named(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[dict[str, str]]:
+    return [dict(zip(("name", *heads[1:-1], "doc"), row, strict=True)) for row in rows]
 
 
-def _show_progress(at: int, count: int, name: str) -> None:
-    progress.print(f"metric {at + 1} of {count}: {name}", markup=False, highlight=False)
-
-
-def _add_checking(app: typer.Typer, open_platform: Open) -> None:
-    @app.command("check", epilog=tried("check"))
-    def check() -> None:
-        """Prove keys and references, check quality and every truth that the model implies; exit code 1 if one fails."""
-        from isthmus.data.checks import metamorphic, quality
-        from isthmus.data.checks.own_rules import own_findings
-        from isthmus.data.query.proof import Proofs
-        from isthmus.markings import Rule
-
-        platform = open_platform()
-        reader, proofs = platform.lake.newest(), Proofs(platform.model)
-        progress.print("keys and references")
-        failures = [
-            f"the {proof.kind} of {proof.subject} is broken {proof.count} times: {', '.join(proof.examples)}"
-            for proof in proofs.all(reader)
-            if not proof.holds
-        ]
-        rules = quality.rules(platform.model)
-        progress.print(f"{len(rules)} quality rules")
-        history = quality.History(platform.lake.folder / "quality.jsonl")
-        own = own_findings(platform.metrics, platform.brought(Rule), datetime.now(UTC))
-        progress.print(f"{len(own)} rules of packs' and front ends' own")
-        history.keep(own)
-        found = [*quality.examine(rules, reader, datetime.now(UTC), history), *own]
-        failures += [str(one) for one in found if not one.holds]
-        failures += map(str, metamorphic.broken(platform.metrics, platform.policies["owner"], began=_show_progress))
-        for failure in failures:
-            out.print(failure, style="red", markup=False)
-        out.print(f"{len(found)} quality rules, {len(platform.model.metrics)} metrics, {len(failures)} failures")
-        raise typer.Exit(1 if failures else 0)
-
-    @app.command("graduate", epilog=tried("graduate --to postgres --url postgresql://reader@db/shop"))
-    def graduate(
-        to: Annotated[Literal["postgres", "spark"], typer.Option("--to", help="The other engine.")],
-        url: Annotated[str, typer.Option(help="Address of the PostgreSQL that has the tables.")] = "",
-    ) -> None:
-        """Ask an acceptance set of both engines and compare cell by cell; exit code 1 where a cell differs."""
-        from isthmus.data.errors import SHOWN_MAX
-        from isthmus.data.exchange.graduate import Postgres, Spark, acceptance, compare
-
-        if to == "postgres" and not url:
-            raise errors.BadAsk(
-                "graduate --to postgres was given no address of a PostgreSQL to compare with",
-                remedy="give one: --url postgresql://reader@host/database, of the business's own or of a copy",
-                path="--url",
-            )
-        platform, now = open_platform(), datetime.now(UTC)
-        reader, asks = platform.lake.newest(), acceptance(platform.metrics, now, has_found=to == "spark")
-        with tempfile.TemporaryDirectory() as folder:
-            other = Postgres(url) if to == "postgres" else Spark(reader, platform.metrics, Path(folder))
-            found = asyncio.run(compare(platform.metrics, reader, other, asks, now))
-        table = Table("metrics", "by", "what differs")
-        for one in found:
-            if not one.agrees:
-                differing = "; ".join(f"{here} here, {there} there" for here, there in one.differing[:SHOWN_MAX])
-                table.add_row(", ".join(one.ask.metrics), ", ".join(one.ask.by), one.failure or differing)
-        wrong = sum(not one.agrees for one in found)
-        if wrong:
-            out.print(table)
-        out.print(f"{len(found)} questions, {sum(one.cells for one in found)} cells, {wrong} questions differ")
-        raise typer.Exit(1 if wrong else 0)
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(*heads)
+    for row in rows:
+        table.add_row(*row)
+    return table

@@ -14,6 +14,7 @@ from rich.table import Table
 from isthmus.kernel import encode
 
 from .data_screen import ByOption, Named, PolicyOption, out, tried
+from .screen import JSON, as_json
 
 if TYPE_CHECKING:
     from isthmus.data.platform import DataPlatform
@@ -36,12 +37,16 @@ def add_publishing(app: typer.Typer, open_platform: Callable[[], DataPlatform]) 
     def publish_tables(
         url: Annotated[str, typer.Option(help="Address of the PostgreSQL that BI tools read.")],
         policy: PolicyOption = "owner",
+        json: JSON = False,
     ) -> None:
         """Write each metric as a table of the schema `metrics`, for BI tools; exit code 1 where one has no answer."""
         from isthmus.data.exchange.publish import publish
 
         platform = open_platform()
         found = asyncio.run(publish(platform.metrics, platform.policy(policy), url))
+        if json:
+            as_json(found)
+            raise typer.Exit(1 if any(one.failure for one in found) else 0)
         table = Table("metric", "table", "by", "rows")
         for one in found:
             rows = f"[red]{one.failure}" if one.failure else str(one.rows)

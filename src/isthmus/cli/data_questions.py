@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from .data_screen import PolicyOption, out, tried
+from .screen import JSON, as_json
 
 if TYPE_CHECKING:
     from isthmus.data.platform import DataPlatform
@@ -22,12 +23,18 @@ def add_questions(app: typer.Typer, open_platform: Callable[[], DataPlatform]) -
     @app.command("questions", epilog=tried("questions", "questions --forget weekly-sales"))
     def questions(
         forget: Annotated[str, typer.Option(help="Keep this one no longer.")] = "",
+        json: JSON = False,
     ) -> None:
         """List the questions that are kept: whose they are, when they are asked, and how that went last."""
         kept = open_platform().questions
         if forget:
             kept.forget(forget)
             out.print(f"{forget} is kept no longer")
+            return
+        if json:
+            as_json(
+                [{"owner": one.owner, "question": one.value, "last": kept.ran(one.value.name)} for one in kept.all()]
+            )
             return
         table = Table(Column("question", no_wrap=True), "owner", "metrics", "by", "asked daily at", "last", "file")
         for one in kept.all():
@@ -48,12 +55,18 @@ def add_questions(app: typer.Typer, open_platform: Callable[[], DataPlatform]) -
 
     @app.command("find", epilog=tried("find refund", "find basket --as fresh"))
     def find(
-        words: Annotated[list[str], typer.Argument(help="All must occur.")], policy: PolicyOption = "owner"
+        words: Annotated[list[str], typer.Argument(help="All must occur.")],
+        policy: PolicyOption = "owner",
+        json: JSON = False,
     ) -> None:
         """Find terms, metrics, questions, entities and fields by words, each with who answers for it."""
         platform = open_platform()
+        found = platform.find(" ".join(words), platform.policy(policy))
+        if json:
+            as_json(found)
+            return
         table = Table("kind", Column("name", no_wrap=True), "owner", "what it says")
-        for one in platform.find(" ".join(words), platform.policy(policy)):
+        for one in found:
             see = f" ({', '.join(one.see)})" if one.see else ""
             table.add_row(one.kind, one.name, one.owner, escape(one.doc + see))
         out.print(table if table.row_count else "nothing is called so; try fewer words")

@@ -43,13 +43,16 @@ def commands() -> typer.Typer:
         out.print("next: mend the front end, then `isthmus dead-letters send-again NUMBER`")
 
     @app.command()
-    def show(number: Number) -> None:
+    def show(number: Number, json: JSON = False) -> None:
         """Show one with its event and what went wrong."""
         import msgspec
 
         from isthmus.runtime.events import dead_letters
 
         one = on(session, lambda opened: dead_letters.found(opened, number))
+        if json:
+            as_json(one)
+            return
         out.print(f"{one.capability} of {one.front_end} failed {one.attempts} times: {one.last_error}", markup=False)
         out.print(f"event {one.event_id} ({one.event_type}) of {one.subject}, {one.made_at:%Y-%m-%d %H:%M:%S} UTC")
         out.print(msgspec.json.format(one.ask), markup=False)

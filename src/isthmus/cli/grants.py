@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from .opening import on
-from .screen import out
+from .screen import JSON, as_json, out
 
 if TYPE_CHECKING:
     from isthmus.app.platform import Running
@@ -74,12 +74,17 @@ def commands() -> typer.Typer:
         front_end: Annotated[str | None, typer.Option(help="Only what this one gave or has.")] = None,
         kind: Annotated[str | None, typer.Option(help="Only of this kind.")] = None,
         history: Annotated[bool, typer.Option(help="Also those that stand no more.")] = False,
+        json: JSON = False,
     ) -> None:
         """List who shares what with whom, the latest first."""
         from isthmus.store import sharing
 
         choice = sharing.Choice(kind=kind, standing_only=not history, limit=500)
-        for one in _on_rows(lambda session: sharing.listed(session, front_end, choice, datetime.now(UTC))):
+        found = _on_rows(lambda session: sharing.listed(session, front_end, choice, datetime.now(UTC)))
+        if json:
+            as_json(found)
+            return
+        for one in found:
             out.print(_sentence(one), markup=False, highlight=False, soft_wrap=True)
 
     return app

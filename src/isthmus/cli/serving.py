@@ -37,7 +37,14 @@ def add_to(main: typer.Typer) -> None:
         config = load_config()
         address, number = host or config.host, config.port if port is None else port
         say_way_in(address, number)
-        server.run("isthmus.app.server:asgi", host=address, port=number, workers=workers)
+        server.run(
+            "isthmus.app.server:asgi",
+            host=address,
+            port=number,
+            workers=workers,
+            log_level=config.log_level,
+            log_format=config.log_format,
+        )
 
     @main.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
     def demo(context: typer.Context) -> None:

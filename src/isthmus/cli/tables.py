@@ -11,7 +11,7 @@ import typer
 
 from isthmus.kernel import errors
 
-from .screen import Screen
+from .screen import JSON, Screen, as_json
 
 if TYPE_CHECKING:
     from isthmus.app.config import Config
@@ -36,13 +36,16 @@ def add_to(main: typer.Typer) -> None:
     @main.command("migrate")
     def migrate_(
         plan: Annotated[bool, typer.Option("--plan", help="Change nothing: show each statement and its lock.")] = False,
+        json: JSON = False,
     ) -> None:
         """Bring the database to the shape that this version expects. Safe to run again, and by several at once."""
         config, sources = _migrations()
         if plan:
-            _show(asyncio.run(_look(config, sources)))
+            found = asyncio.run(_look(config, sources))
+            as_json(_planned(found)) if json else _show(found)
         else:
-            _say(asyncio.run(_migrate(config, sources)))
+            applied = asyncio.run(_migrate(config, sources))
+            as_json({"applied": [str(file) for file in applied]}) if json else _say(applied)
 
     @main.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
     def psql(context: typer.Context) -> None:
@@ -130,6 +133,14 @@ def _show(found: Tables) -> None:
             f"runs (docs/guides/migrations.md)"
         )
     out.print("next: isthmus migrate")
+
+
+def _planned(found: Tables) -> dict[str, object]:
+    """Return what `migrate` would do, as programs read it: each pending file with its statements."""
+    from isthmus.store.migration_steps import steps_of
+
+    files = [{"file": str(file), "steps": steps_of(file.sql)} for file in found.pending]
+    return {"applied": found.applied, "pending": files}
 
 
 def _shown(step: Step) -> str:

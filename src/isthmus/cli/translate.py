@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .screen import out
+from .screen import JSON, as_json, out
 
 Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The pack's folder.")]
 To = Annotated[str, typer.Option(help="The language.")]
@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
 
     @app.command()
-    def translate(folder: Folder, to: To = "zh", leave_out: LeaveOut = "") -> None:
+    def translate(folder: Folder, to: To = "zh", leave_out: LeaveOut = "", json: JSON = False) -> None:
         """Write what the console shows of a pack into its catalogue, and say what is not translated yet."""
         from isthmus.kernel import errors
         from isthmus.language import LANGUAGES
@@ -29,6 +29,9 @@ def add_to(app: typer.Typer) -> None:
         if to not in locales:
             raise errors.BadAsk(f"the console does not speak {to!r}", remedy=f"choose of {', '.join(locales)}")
         made = update(folder, locales[to], [name for name in leave_out.split(",") if name])
+        if json:
+            as_json({"file": str(made.file), "messages": made.messages, "untranslated": made.untranslated})
+            return
         out.print(f"{made.messages} messages in {made.file}, {len(made.untranslated)} of them not translated")
         for message in made.untranslated[:SHOWN_MAX]:
             out.print(f"  {message}", markup=False)

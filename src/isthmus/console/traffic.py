@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,25 +27,34 @@ RECENT_MAX: Final = 10
 
 log = logging.getLogger("isthmus.console")
 
-_ADD: Final = """
+_SUM: Final = """
+        calls = {table}.calls + excluded.calls,
+        took_us = {table}.took_us + excluded.took_us,
+        by_bound = (
+            select array_agg(was + more order by place)
+            from unnest({table}.by_bound, excluded.by_bound) with ordinality as both_of (was, more, place)),
+        errors = (
+            select coalesce(jsonb_object_agg(slug, calls), '{{}}') from (
+                select key as slug, sum(value::bigint) as calls from (
+                    select * from jsonb_each_text({table}.errors)
+                    union all select * from jsonb_each_text(excluded.errors)) told
+                group by key) summed)"""
+_ADD: Final = f"""
+    with given as (
+        select * from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[])
+            as given (front_end, capability, calls, took_us, by_bound, errors)
+        order by front_end, capability
+    ), added as (
+        insert into console.total (front_end, capability, calls, took_us, by_bound, errors)
+        select front_end, capability, calls, took_us, by_bound::bigint[], errors::jsonb from given
+        on conflict (front_end, capability) do update set {_SUM.format(table="total")}
+    )
     insert into console.traffic (hour, front_end, capability, calls, took_us, by_bound, errors)
     select date_trunc('hour', $1::timestamptz, 'UTC'), front_end, capability, calls, took_us,
         by_bound::bigint[], errors::jsonb
-    from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[])
-        as given (front_end, capability, calls, took_us, by_bound, errors)
-    order by front_end, capability
-    on conflict (hour, front_end, capability) do update set
-        calls = traffic.calls + excluded.calls,
-        took_us = traffic.took_us + excluded.took_us,
-        by_bound = (
-            select array_agg(was + more order by place)
-            from unnest(traffic.by_bound, excluded.by_bound) with ordinality as both_of (was, more, place)),
-        errors = (
-            select coalesce(jsonb_object_agg(slug, calls), '{}') from (
-                select key as slug, sum(value::bigint) as calls from (
-                    select * from jsonb_each_text(traffic.errors)
-                    union all select * from jsonb_each_text(excluded.errors)) told
-                group by key) summed)"""
+    from given
+    on conflict (hour, front_end, capability) do update set {_SUM.format(table="traffic")}"""
+_TOTALS: Final = "select front_end, capability, calls, took_us, by_bound, errors from console.total"
 _ADD_REFUSED: Final = """
     insert into console.refused (at, front_end, capability, box, client, error, took_us)
     select * from unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[])"""
@@ -152,6 +162,20 @@ class Traffic:
         for row in rows:
             found[row["front_end"], row["capability"]].errors[row["slug"]] = row["times"]
         return found
+
+    async def totals(self) -> Tallies:
+        """Return the tallies since the beginning, by (front end, capability): they only grow."""
+        async with self._database.platform() as session:
+            rows = await session.fetch(_TOTALS)
+        return {
+            (row["front_end"], row["capability"]): CallCount(
+                calls=row["calls"],
+                took_us=row["took_us"],
+                by_bound=list(row["by_bound"]),
+                errors=Counter(msgspec.json.decode(row["errors"], type=dict[str, int])),
+            )
+            for row in rows
+        }
 
     async def refused(
         self, *, front_end: str | None = None, capability: str | None = None, limit: int = RECENT_MAX

@@ -23,6 +23,7 @@ from isthmus.values import whole_number
 
 from .auth import Clients, Principal
 from .body import ClientGone, Receive, check_is_json, read_body
+from .logs import call_now
 from .pages import Pages, Reply
 from .problem import CONTENT_TYPE, Busy, MethodNotAllowed, NoSuchPath, RateExceeded, WrongHeader, problem
 from .rate import Bucket, Rate
@@ -71,6 +72,7 @@ class Gateway:
     """The ASGI application of one server process.
 
     mounts: further applications by path prefix, such as `/console`; each authenticates for itself.
+    notes_calls: lines of the log say of which call they are.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Gateway:
         *,
         mounts: Mapping[str, App] | None = None,
         limits: Limits | None = None,
+        notes_calls: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.platform = platform
@@ -90,6 +93,7 @@ class Gateway:
         self._pages = Pages(platform, traces, readiness, lambda: [prefix for prefix, _ in self._mounts])
         self._mounts = sorted((mounts or {}).items(), key=lambda mount: -len(mount[0]))
         self._limits = limits or Limits()
+        self._notes_calls = notes_calls
         self._clock = clock
         self._policy = self._limits.rate.policy
         self._buckets: dict[tuple[str, str], Bucket] = {}  # as many as there are clients
@@ -143,6 +147,8 @@ class Gateway:
 
     async def _called(self, request: Request) -> Reply:
         client = await self._admitted(request.headers.get(b"authorization"), request.sent)
+        if self._notes_calls:
+            call_now.set((request.call_id, client.front_end, client.name))
         if not self._is_call(request.path) and self._pages.find(request.path):
             raise MethodNotAllowed(request.method, request.path, PAGE_METHODS)
         headers = request.headers

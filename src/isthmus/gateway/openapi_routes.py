@@ -71,10 +71,12 @@ def _own() -> Json:
         "gateway.call", "Say why a call was answered as it was, or what it failed with.", 401, 404, 429, 503
     )
     openapi = _operation("gateway.openapi", "Get this document.", 401, 403, 429, 503)
+    asyncapi = _operation("gateway.asyncapi", "Get the document of the events (AsyncAPI 3).", 401, 403, 429, 503)
     health = _operation("gateway.health", "Say whether the process lives.", answer=_STATUS)
     ready = _operation("gateway.ready", "Say whether calls can be answered.", 503, answer=_STATUS)
     return {
         "/v1/openapi.json": {"get": openapi},
+        "/v1/asyncapi.json": {"get": asyncapi},
         "/v1/calls/{call_id}": {"get": {**trace_operation, "parameters": [call_id]}},
         "/health": {"get": {**health, "security": []}},
         "/ready": {"get": {**ready, "security": []}},

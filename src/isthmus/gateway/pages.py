@@ -14,7 +14,7 @@ import msgspec
 from isthmus.kernel import Platform, errors
 from isthmus.kernel.host import CompiledFrontEnd
 
-from . import docs, openapi
+from . import asyncapi, docs, openapi
 from .auth import Principal
 from .problem import NoSuchPath, status_of, title_of
 from .ready import Readiness
@@ -22,6 +22,7 @@ from .traces import TraceStore
 
 JSON: Final = b"application/json"
 HTML: Final = b"text/html; charset=utf-8"
+FORMS: Final = {"": "html", "openapi.json": "json", "asyncapi.json": "events"}  # of documents, by file
 DOCUMENTS_MAX: Final = 256  # kept ready: front ends, and sets of scopes
 
 
@@ -58,6 +59,7 @@ class Pages:
             "/ready": Page(show=self._ready),
             "/docs": Page(show=self._front_ends),
             "/v1/openapi.json": Page(show=self._own_document, is_open=False),
+            "/v1/asyncapi.json": Page(show=self._own_events, is_open=False),
         }
         self._below = {
             "/docs/": (self._docs, True),
@@ -90,11 +92,17 @@ class Pages:
             raise errors.Fault("an API document without a client", remedy="keep this page closed")
         return Reply(body=self._document(client.front_end, client.scopes, "json"))
 
+    async def _own_events(self, client: Principal | None) -> Reply:
+        if client is None:
+            raise errors.Fault("an API document without a client", remedy="keep this page closed")
+        return Reply(body=self._document(client.front_end, None, "events"))
+
     async def _docs(self, rest: str, _: Principal | None) -> Reply:
         code, _slash, file = rest.partition("/")
-        if code not in self._platform.release.lines or file not in ("", "openapi.json"):
+        if code not in self._platform.release.lines or file not in FORMS:
             raise NoSuchPath(f"there is nothing at /docs/{rest}", remedy="see /docs", path=f"/docs/{rest}")
-        return Reply(body=self._document(code, None, "json")) if file else _html(self._document(code, None, "html"))
+        found = self._document(code, None, FORMS[file])
+        return Reply(body=found) if file else _html(found)
 
     async def _trace(self, call_id: str, client: Principal | None) -> Reply:
         if client is None:
@@ -121,8 +129,11 @@ class Pages:
         kept = self._documents.get((code, scopes, form))
         if kept is not None and kept[0] is line:
             return kept[1]
-        document = openapi.document(release, code, scopes, self._mounted())
-        made = msgspec.json.encode(document) if form == "json" else docs.page(code, document)
+        if form == "events":
+            made = msgspec.json.encode(asyncapi.document(release, code))
+        else:
+            document = openapi.document(release, code, scopes, self._mounted())
+            made = msgspec.json.encode(document) if form == "json" else docs.page(code, document)
         if len(self._documents) >= DOCUMENTS_MAX:
             self._documents.clear()
         self._documents[code, scopes, form] = (line, made)

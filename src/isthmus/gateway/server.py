@@ -11,6 +11,8 @@ from uvicorn.config import STARTUP_FAILURE
 
 from isthmus.runtime.isolation.sandbox import hide_this_process
 
+from . import logs
+from .logs import Format
 from .supervisor import Supervisor
 from .transport import WholeAnswers
 
@@ -19,7 +21,9 @@ SHUTDOWN_S: Final = 20  # a call has its own deadline, mostly 5 s; flows with ou
 BACKLOG: Final = 2_048
 
 
-def run(factory: str, *, host: str, port: int, workers: int = 1, log_level: str = "info") -> None:
+def run(
+    factory: str, *, host: str, port: int, workers: int = 1, log_level: str = "info", log_format: Format = "text"
+) -> None:
     """Serve the application that `module:function` makes, until interrupted; running calls are let end.
 
     Each worker is a process that calls the factory for itself, and all of them listen on the same port.
@@ -34,6 +38,7 @@ def run(factory: str, *, host: str, port: int, workers: int = 1, log_level: str 
         http=WholeAnswers,
         ws="none",
         lifespan="on",
+        log_config=logs.config(log_format, log_level),
         log_level=log_level,
         access_log=False,  # the platform's own records say more, and cost less
         server_header=False,

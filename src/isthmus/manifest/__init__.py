@@ -23,6 +23,9 @@ from isthmus.store import Database
 
 from .actions import Action
 from .files import Files
+from .gauges import Gauge
+from .outlets import Events as Events  # what an outlet is given
+from .outlets import Outlet
 from .rehearsal import Rehearsal
 
 T = TypeVar("T")
@@ -252,7 +255,8 @@ class Headlines:
 
 
 KINDS = (
-    Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Commands, Page, Search, Headlines, Files, Rehearsal,
+    Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Commands, Page, Search, Headlines, Files,
+    Gauge, Outlet, Rehearsal,
 )  # fmt: skip
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.packs.catalog import api, rules
+from isthmus.packs.catalog import api
+from isthmus.packs.catalog.rules import goods as rules
 
 QUANTITY = st.integers(1, 50)
 

@@ -494,3 +494,26 @@ async def test_a_reservation_is_extended_from_own_and_lent_stock_and_ends_as_one
     with pytest.raises(api.UnknownReservation):
         await extend(("jam", 1), reference="n-2")
     assert not await broken_conditions(database_url)
+
+
+async def test_units_set_aside_that_come_back_at_the_moment_they_are_used_are_sold_once(
+    group: Group, database_url: str
+) -> None:
+    over = datetime.now(UTC) + timedelta(minutes=5)
+    await group["house"].stock(("tea", HALL, 10))
+    await group.lend("north", aside=6, aside_until=over)
+    await group.lend("south")
+
+    async def buy(code: str, number: int, now: datetime) -> bool:
+        ask = api.Reserve(reference=f"{code}-{number}", lines=asked(("tea", 1)))
+        try:
+            await group.platform.call(api.reserve, ask, group[code].caller, now=now)
+        except api.StockShort:
+            return False
+        return True
+
+    sides = [("north", over - timedelta(seconds=1)), ("south", over + timedelta(seconds=1))]
+    sold = await asyncio.gather(*(buy(code, number, now) for number in range(9) for code, now in sides))
+    assert sum(sold) == 10
+    assert await group["house"].at("tea", HALL) == (10, 10)
+    assert not await broken_conditions(database_url)

@@ -73,7 +73,7 @@ class StockMachine(RuleBasedStateMachine):
         self.ended: set[str] = set()
         self.steps = 0
         self.hour = 0
-        tables = "stock, location, movement, posting, reservation, reservation_line, reservation_step, lent"
+        tables = "stock, location, movement, posting, reservation, reservation_line, reservation_step, lent, lot"
         names = ", ".join(f"inventory.{name}" for name in tables.split(", "))
         self.run(self.connection.execute(f"truncate {names}"))
 

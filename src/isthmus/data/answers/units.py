@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
 from isthmus.kernel import errors
@@ -57,7 +57,7 @@ def amount(row: Mapping[str, Any], name: str, units: Units, codes: Mapping[str, 
     if value is None or unit == MINOR or not _is_code(unit):
         return value, unit if _is_code(unit) else ""
     exact = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
-    return round(exact.scaleb(-places), places), unit
+    return exact.scaleb(-places).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP), unit
 
 
 def _is_code(unit: str) -> bool:

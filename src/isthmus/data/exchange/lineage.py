@@ -88,6 +88,8 @@ def _cell(model: Model, plan: Plan, cell: Measured) -> Iterator[Source]:
         yield _reached(model, cell.root, cell.goal.own, "JOIN")
         yield _reached(model, cell.goal.entity, cell.goal.other, "JOIN")
         yield _reached(model, cell.goal.entity, cell.goal.time, "FILTER")
+        if cell.goal.apart:
+            yield _reached(model, cell.goal.entity, cell.goal.apart, "FILTER")
 
 
 def _leg(model: Model, plan: Plan, leg: FactScan) -> Iterator[Source]:

@@ -14,14 +14,14 @@ from msgspec.structs import replace
 from isthmus.kernel import Meta, Value, errors
 from isthmus.markings import AllOf, AnyOf, Cut, Filter, Has, Not, Operator, Scalar, Where
 
-from .calendars import PERIODS, WEEKDAYS, Calendar, Weekday, WeekStart
+from .calendars import PERIODS, ROUND, WEEKDAYS, Calendar, Weekday, WeekStart
 
 ROWS: Final = "rows"  # the metric of a question without one: how many rows there are of each value
 METRICS_MAX: Final = 50
 DIMENSIONS_MAX: Final = 12
 ROWS_MAX: Final = 100_000  # what one answer holds; more is an export, asked for in parts
 
-GRAINS: Final[tuple[Cut, ...]] = (*PERIODS, "weekday")
+GRAINS: Final[tuple[Cut, ...]] = (*PERIODS, *cast("Any", ROUND))
 _OPERATORS: Final[tuple[Operator, ...]] = ("is not null", "is null", "not in", "!=", "<=", ">=", "in", "=", "<", ">")
 
 

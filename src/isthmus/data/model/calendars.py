@@ -13,6 +13,7 @@ Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "satur
 WeekStart = Literal["usual", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: Final[tuple[Weekday, ...]] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 PERIODS: Final[tuple[Grain, ...]] = ("hour", "day", "week", "month", "quarter", "year")  # from the shortest
+ROUND: Final[Mapping[str, str]] = {"weekday": "isodow", "hour-of-day": "hour"}  # as SQL calls it
 _MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
 
 
@@ -29,9 +30,9 @@ class Calendar:
     own: Mapping[str, tuple[tuple[date, str], ...]] = field(default_factory=dict[str, tuple[tuple[date, str], ...]])
 
     def label(self, moment: str, grain: Cut) -> str:
-        """Return SQL of the first day (or hour) of the period that a local time lies in; of `weekday`, its number."""
-        if grain == "weekday":
-            return f"cast(extract(isodow from {moment}) as bigint)"
+        """Return SQL of the first day (or hour) of the period of a local time; of what comes round, its number."""
+        if grain in ROUND:
+            return f"cast(extract({ROUND[grain]} from {moment}) as bigint)"
         if grain not in PERIODS:
             named = [(day, "'" + name.replace("'", "''") + "'" if name else "null") for day, name in self.own[grain]]
             cases = " ".join(f"when {moment} >= date '{day}' then {name}" for day, name in reversed(named))

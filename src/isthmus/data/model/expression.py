@@ -59,6 +59,7 @@ class Goal:
     other: str
     days: int
     filters: tuple[Filter | Within | Flag, ...]
+    apart: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +284,10 @@ class Resolver:
         self._check_time(metric.name, start)
         self._check_time(metric.name, goal)
         reached = replace(
-            start, goal=Goal(goal.root, goal.time, *metric.by, days=metric.within_days, filters=goal.filters)
+            start,
+            goal=Goal(
+                goal.root, goal.time, *metric.by, days=metric.within_days, filters=goal.filters, apart=metric.apart
+            ),
         )
         return reached if metric.show == "count" else Quotient(reached, start)
 

@@ -17,7 +17,7 @@ from isthmus.markings import Filter, Grain, Has, Where
 
 from ..errors import BadMetric, NeedsTime, NoPath, NotADimension, UnknownName
 from ..model.ask import Ask, calendar, grained, in_calendar, metrics_in
-from ..model.calendars import PERIODS
+from ..model.calendars import PERIODS, ROUND
 from ..model.expression import (
     COMBINABLE,
     By,
@@ -162,7 +162,7 @@ def _time_at(by: tuple[By, ...], legs: Iterable[FactScan]) -> int | None:
     """Return the dimension that time runs along. Raises NeedsTime where two metrics run along two."""
     found = {leg.axis for leg in legs if leg.axis is not None and (leg.looks_back or leg.shift)}
     found |= {at for at, one in enumerate(by) if one.field == "time"}
-    if len(found) > 1:
+    if len(found) > 1 and not ROUND.keys() >= {by[at].grain for at in found}:
         shown = ", ".join(by[at].asked for at in sorted(found))
         raise NeedsTime(f"the metrics run over different times: {shown}", remedy="ask for them one by one")
     return found.pop() if found else None
@@ -180,8 +180,8 @@ def _spine(
     grain = by[time_at].grain
     if grain is None or grain not in PERIODS:
         raise NeedsTime(
-            "weekdays come round, and periods of one's own have gaps, so that nothing runs on from one to the next and "
-            "none is missing",
+            "weekdays and hours of the day come round, and periods of one's own have gaps, so that nothing runs on "
+            "from one to the next and none is missing",
             remedy="group by time:day, or ask for a metric that does not run over time",
         )
     found = {_bounds(names, ask, leg).stretches for leg in running or legs if leg.shift is None}
@@ -249,7 +249,8 @@ def _dimensions(model: Model, ask: Ask) -> tuple[By, ...]:
     for one in found:
         if one.is_own_time and one.grain is None:
             raise NeedsTime("`time` was asked for without a grain", remedy="say which, as in time:day")
-    if sum(one.is_own_time for one in found) > 1:
+    times = [one.grain for one in found if one.is_own_time]
+    if len(times) > 1 and not ROUND.keys() >= {*times}:  # weekdays by the hour are a table; a week by days is days
         raise NeedsTime("`time` was asked for with two grains", remedy="ask twice, or name the time field of one")
     return found
 

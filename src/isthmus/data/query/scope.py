@@ -227,6 +227,9 @@ def reaching(scope: Scope, goal: Goal | None) -> list[str]:
         f"{end} between {start} and {start} + interval '{goal.days} day'",
         *conjunction(inner, goal.filters, "a conversion"),
     ]
+    if goal.apart:
+        one, other = inner.join_path(goal.apart, "a conversion"), scope.join_path(goal.apart, "a conversion")
+        conditions.append(f"{inner.column(one)} is distinct from {scope.column(other)}")
     if goal.entity == scope.entity:  # who buys once has not bought again: a row does not follow itself
         key = scope.shared.model.entity(goal.entity).key
         same = " and ".join(f"{inner.alias}.{quoted(part)} = {scope.alias}.{quoted(part)}" for part in key)

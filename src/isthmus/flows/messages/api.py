@@ -1,7 +1,8 @@
 """Messages to buyers: what happens to an order, its parcels and its returns is written to whom it is for.
 
 Each is caused by an event, once for it, and goes to the address of the order, else to the member's own. The front end
-writes the words (`notification.compose`); what comes without them is short and in English. By default these are sent:
+writes the words (`notification.compose`); what comes without them is short, in the member's language or the front end's
+(its setting `language`) where the platform speaks it, else in English. By default these are sent:
 
     order.placed  order.paid  order.cancelled  order.expired
     parcel.shipped  parcel.delivered
@@ -17,6 +18,8 @@ from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.member import api as member
 from isthmus.packs.notification import api as notification
 from isthmus.packs.order import api as order
+
+LANGUAGE = "language"  # the setting that says what a front end writes in to who has said nothing, such as "zh-CN"
 
 
 class Notified(Value):

@@ -71,7 +71,8 @@ async def _notified(kind: str, order_id: UUID, reference: str, facts: Mapping[st
     reader = await _reader(sold, ctx)
     if reader is None:
         return api.Notified()
-    draft = rules.order_draft(kind, sold, reader.language, facts)
+    language = reader.language or ctx.plan.settings.get(api.LANGUAGE, "")
+    draft = rules.order_draft(kind, sold, language, facts)
     asked = {name: getattr(draft, name) for name in draft.__struct_fields__}
     send = notification.Send(**asked, reference=reference, address=reader.address, member_id=reader.member_id)
     return api.Notified(messages=(await ctx.acting_for(sold.box).call(notification.send, send),))

@@ -32,11 +32,14 @@ def commands(opening: Opening) -> typer.Typer:
     def check(
         heads: Annotated[Path | None, typer.Option(help="Published heads; else the file of the settings.")] = None,
         key: Annotated[Path | None, typer.Option(help="Public key in PEM; else the one of the settings.")] = None,
+        json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
     ) -> None:
         """Prove that the audit log is what it was, or name the first entry that was altered, removed or inserted."""
         report = asyncio.run(_verified(opening, heads, key))
-        for line in _said(report):
-            typer.echo(line)
+        if json:
+            typer.echo(encode(report))
+        else:
+            typer.echo("\n".join(_said(report)))
         raise typer.Exit(1 if report.finding else 0)
 
     @app.command("export")

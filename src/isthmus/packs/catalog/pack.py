@@ -4,13 +4,13 @@ from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Personal
 
 from . import api, entities
-from .service import assortment, products
+from .service import assortment, exchange, finding, products
 
 PACK = Pack(
     name="catalog",
     owner="catalogue",
     api=api,
-    service=(assortment, products),
+    service=(assortment, products, finding, exchange),
     migrations="isthmus.packs.catalog:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

@@ -10,7 +10,7 @@ from typing import Annotated, Final, TypeVar
 
 import typer
 
-from isthmus.kernel import Caller
+from isthmus.kernel import Caller, encode
 from isthmus.manifest import Opened
 from isthmus.manifest.actions import EVERYWHERE
 
@@ -46,9 +46,13 @@ def commands(opening: Opening) -> typer.Typer:
         _say_link(_on(opening, lambda staff: staff.sign_in_link(name, _by())))
 
     @app.command("people")
-    def people() -> None:
+    def people(json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False) -> None:
         """List who of staff may sign in, and as what."""
-        for one in _on(opening, lambda staff: staff.people()):
+        found = _on(opening, lambda staff: staff.people())
+        if json:
+            typer.echo(encode(found))
+            return
+        for one in found:
             roles = ", ".join(f"{held.role} at {held.front_end}" for held in one.roles)
             typer.echo(f"{one.name}\t{one.address or '-'}\t{one.state}\t{roles or 'no role'}")
 

@@ -6,13 +6,13 @@ from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Every, Job, Page, Personal, Search
 
 from . import api, entities
-from .service import lending, reservations, stock
+from .service import lending, lots, reservations, stock
 
 PACK = Pack(
     name="inventory",
     owner="supply",
     api=api,
-    service=(reservations, stock, lending),
+    service=(reservations, stock, lending, lots),
     migrations="isthmus.packs.inventory:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
@@ -47,6 +47,8 @@ PACK = Pack(
             needs=api.list_lent,
         ),
         Search(at="isthmus.packs.inventory.pages:find", needs=api.list_stock),
+        # what was good until midnight is for sale at most so much longer
+        Job(name="inventory.expire-lots", when=Every(seconds=60), calls=api.expire_lots),
     ),
     conditions=(
         Condition(
@@ -59,6 +61,22 @@ PACK = Pack(
                            from inventory.movement group by front_end, sku, location) m
                     on m.front_end = s.front_end and m.sku = s.sku and m.location = s.location
                 where s.on_hand <> coalesce(m.moved, 0)
+                limit 100""",
+        ),
+        Condition(
+            name="inventory.lots-are-of-the-stock",
+            sentence="Lots are parts of their stock and the sum of what came and went; what has expired is counted.",
+            sql="""
+                select s.front_end, s.sku, s.location, s.on_hand, s.expired, l.units, l.over, l.moved
+                from inventory.stock s
+                join (select front_end, sku, location, sum(on_hand) as units,
+                          coalesce(sum(on_hand) filter (where is_expired), 0) as over,
+                          sum((select coalesce(sum(quantity), 0) from inventory.lot_movement m
+                               where m.front_end = lot.front_end and m.sku = lot.sku
+                                   and m.location = lot.location and m.lot = lot.lot)) as moved
+                      from inventory.lot group by front_end, sku, location) l
+                    on l.front_end = s.front_end and l.sku = s.sku and l.location = s.location
+                where l.units > s.on_hand or l.over <> s.expired or l.moved <> l.units
                 limit 100""",
         ),
         Condition(

@@ -47,7 +47,7 @@ def lending(held: Iterable[api.Allocation | Taking]) -> Lending:
 
 def offered(stock: api.StockAt, sellable: int, back_order_limit: int) -> api.Offer:
     """Say what a stock can give, so that a promise never passes on hand plus what may be back-ordered."""
-    sellable = min(sellable, stock.on_hand - stock.reserved - stock.aside)
+    sellable = min(sellable, stock.on_hand - stock.expired - stock.reserved - stock.aside)
     back_order = 0 if stock.lent else back_order_limit + min(sellable, 0)  # nobody promises what another expects
     return api.Offer(stock=stock, available=max(0, sellable), back_order=max(0, back_order))
 
@@ -270,6 +270,11 @@ def _can_bear(stock: api.StockAt, change: Change) -> bool:
     on_hand = stock.on_hand + change.on_hand
     reserved = stock.reserved + change.reserved
     return on_hand >= 0 and reserved <= on_hand + stock.back_ordered
+
+
+def as_now(lines: Sequence[api.Counted], since: Mapping[Place, int]) -> list[api.Counted]:
+    """Return what was counted as it would be counted now, by what came and went since."""
+    return [one.replace(quantity=max(0, one.quantity + since.get((one.sku, one.location), 0))) for one in lines]
 
 
 def counted(

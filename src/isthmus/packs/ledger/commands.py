@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from isthmus.kernel import Caller, Capability, Platform
+from isthmus.kernel import Caller, Capability, Platform, Value, encode
 from isthmus.manifest import Opened
 
 from . import api
@@ -19,6 +19,7 @@ Opening = Callable[[], AbstractAsyncContextManager[Opened]]
 On = Annotated[str, typer.Option("--on", help="The front end whose books they are.")]
 Since = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="From this day on, by value date.")]
 Until = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Through this day.")]
+Json = Annotated[bool, typer.Option("--json", help="Say it as JSON, a line for each.")]
 CLIENT = "command line"
 
 
@@ -27,9 +28,13 @@ def commands(opening: Opening) -> typer.Typer:
     app = typer.Typer()
 
     @app.command("accounts")
-    def accounts(on: On, below: Annotated[str, typer.Option(help="An account, and all below it.")] = "") -> None:
+    def accounts(
+        on: On, below: Annotated[str, typer.Option(help="An account, and all below it.")] = "", json: Json = False
+    ) -> None:
         """List accounts with what stands on them: a debit is positive, a credit negative."""
-        asyncio.run(_printed(opening, on, api.list_accounts, api.ListAccounts(below=below), _account))
+        asyncio.run(
+            _printed(opening, on, api.list_accounts, api.ListAccounts(below=below), _line if json else _account)
+        )
 
     @app.command("entries")
     def entries(
@@ -39,20 +44,23 @@ def commands(opening: Opening) -> typer.Typer:
         owner: Annotated[str, typer.Option(help="Whose account, such as seller/17.")] = "",
         since: Since = None,
         until: Until = None,
+        json: Json = False,
     ) -> None:
         """List entries with their legs, the latest first."""
         ask = api.ListEntries(subject=subject, account=account, owner=owner, since=_day(since), until=_day(until))
-        asyncio.run(_printed(opening, on, api.list_entries, ask, _entry))
+        asyncio.run(_printed(opening, on, api.list_entries, ask, _line if json else _entry))
 
     @app.command("trial-balance")
-    def trial_balance(on: On, since: Since = None, until: Until = None) -> None:
+    def trial_balance(on: On, since: Since = None, until: Until = None, json: Json = False) -> None:
         """Print what every account came to, and the difference of all: it ends with 1 where that is not zero."""
         ask = api.GetTrialBalance(since=_day(since), until=_day(until))
         found = asyncio.run(_called(opening, on, api.trial_balance, ask))
-        for line in found.lines:
+        if json:
+            typer.echo(encode(found))
+        for line in () if json else found.lines:
             sums = (line.opening, line.debit, line.credit, line.closing)
             typer.echo(f"{line.code:<44}" + "".join(f"{one!s:>18}" for one in sums))
-        for one in found.difference:
+        for one in () if json else found.difference:
             typer.echo(f"{'all together':<44}{one!s:>72}")
         raise typer.Exit(1 if any(one.minor for one in found.difference) else 0)
 
@@ -69,6 +77,10 @@ def commands(opening: Opening) -> typer.Typer:
 
 def _day(at: datetime | None) -> date | None:
     return at.date() if at else None
+
+
+def _line(one: Value) -> str:
+    return encode(one).decode() + "\n"
 
 
 def _account(one: api.Balance) -> str:

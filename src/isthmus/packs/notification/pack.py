@@ -1,7 +1,7 @@
 """The manifest of notification."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job, Personal, Resource
+from isthmus.manifest import Every, Gauge, Job, Personal, Resource
 
 from . import api, entities
 from .service import addresses, forgetting, messages
@@ -23,6 +23,11 @@ PACK = Pack(
             providers="notification",
             built_in={"nobody": "isthmus.packs.notification.api.senders:FOLDER"},
             in_shadow=api.quiet,
+        ),
+        Gauge(
+            name="messages_waiting",
+            help="Messages to people that are not delivered yet.",
+            sql="select front_end, count(*) as value from notification.message where state = 'waiting' group by 1",
         ),
         Job(name="notification.deliver", when=Every(seconds=5), calls=api.deliver_messages),
         Job(name="notification.forget", when=Every(seconds=3600), calls=api.forget_content),

@@ -9,7 +9,7 @@ from typing import Annotated, cast
 
 import typer
 
-from isthmus.kernel import ports
+from isthmus.kernel import encode, ports
 from isthmus.manifest import Opened
 
 from . import api
@@ -18,6 +18,7 @@ from .service.policies import Policies
 Opening = Callable[[], AbstractAsyncContextManager[Opened]]
 On = Annotated[str, typer.Option("--on", help="The front end.")]
 Roles = Annotated[list[str], typer.Option("--role", help="A role of the person; again for more.")]
+Json = Annotated[bool, typer.Option("--json", help="Say it as JSON.")]
 Via = Annotated[str, typer.Option(help="Through what: http, mcp, console.")]
 
 
@@ -26,27 +27,42 @@ def commands(opening: Opening) -> typer.Typer:
     app = typer.Typer()
 
     @app.command("may")
-    def may(who: str, action: str, on: On, role: Roles = [], via: Via = "http") -> None:  # noqa: B006 - typer's way
+    def may(
+        who: str,
+        action: str,
+        on: On,
+        role: Roles = [],  # noqa: B006 - typer's way
+        via: Via = "http",
+        json: Json = False,
+    ) -> None:
         """Say whether WHO may call ACTION, and which policies decide it; without a role WHO is a client."""
         found = asyncio.run(_decided(opening, _who(who, role), action, on, via))
         by = ", ".join((*found.policies, *found.failed)) or "no policy permits it"
-        typer.echo(f"{'yes' if found.is_allowed else 'no'}: {by}")
+        typer.echo(encode(found) if json else f"{'yes' if found.is_allowed else 'no'}: {by}")
         raise typer.Exit(0 if found.is_allowed else 1)
 
     @app.command("who-may")
-    def who_may(action: str, on: On, via: Via = "http") -> None:
+    def who_may(action: str, on: On, via: Via = "http", json: Json = False) -> None:
         """List the roles that may call ACTION, and whether clients of the front end and the platform may."""
-        for name, who in _everybody():
-            if asyncio.run(_decided(opening, who, action, on, via)).is_allowed:
-                typer.echo(name)
+        asked = ((name, asyncio.run(_decided(opening, who, action, on, via))) for name, who in _everybody())
+        _say([name for name, found in asked if found.is_allowed], json)
 
     @app.command("what-may")
-    def what_may(who: str, on: On, role: Roles = [], via: Via = "http") -> None:  # noqa: B006 - typer's way
+    def what_may(
+        who: str,
+        on: On,
+        role: Roles = [],  # noqa: B006 - typer's way
+        via: Via = "http",
+        json: Json = False,
+    ) -> None:
         """List what WHO may call of what the front end uses; without a role WHO is a client."""
-        for name in asyncio.run(_allowed(opening, _who(who, role), on, via)):
-            typer.echo(name)
+        _say(asyncio.run(_allowed(opening, _who(who, role), on, via)), json)
 
     return app
+
+
+def _say(names: list[str], json: bool) -> None:
+    typer.echo(encode(names) if json else "\n".join(names or ["nobody and nothing"]))
 
 
 def _everybody() -> list[tuple[str, api.Who]]:

@@ -49,6 +49,18 @@ from .assortment import (
     validate_listing,
     withdraw,
 )
+from .exchange import (
+    BadCsv,
+    CsvLine,
+    CsvPage,
+    CsvReport,
+    ExportCsv,
+    ImportCsv,
+    Outcome,
+    export_csv,
+    import_csv,
+)
+from .facets import COUNTED_MAX, CountFacets, Facet, Facets, FacetValue, count_facets
 from .products import (
     BULK_MAX,
     DEPTH_MAX,
@@ -95,4 +107,15 @@ from .products import (
     list_versions,
     put_categories,
     put_sellers,
+)
+from .relations import (
+    ListRelations,
+    PutRelations,
+    Related,
+    Relation,
+    RelationKind,
+    Relations,
+    RelationsPut,
+    list_relations,
+    put_relations,
 )

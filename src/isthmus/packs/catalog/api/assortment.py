@@ -181,6 +181,7 @@ class FoundPage(Value):
 
     items: tuple[Found, ...]
     next_cursor: str | None
+    spelled: str = ""  # what was looked for instead, where nothing is called as it was written
 
 
 class Alternative(Value):
@@ -315,7 +316,8 @@ def search(ask: Search) -> FoundPage:
 
     All words are matched in title, brand, category, SKU, code and description: as they are written or by their English
     stems, whatever their accents, case, width and signs; parts of words where a script has no spaces. Where nothing is
-    called so, words stand for all that begin like them, so that the first part of an article number finds it. Filters
+    called so, words stand for all that begin like them, so that the first part of an article number finds it; where
+    nothing begins so, for the nearest words of titles and brands, and the answer says which (`spelled`). Filters
     narrow, and a category means itself and all below it. Pages go on by cursor and cost the same however far they are.
     """
     ...

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from isthmus.kernel import Context, implements
 from isthmus.values import cursor_at, place_at
 
-from .. import api, rules
+from .. import api
+from ..rules import goods as rules
 from ..storage import assortment as storage
+from ..storage import finding as storage_finding
 from ..storage import products as storage_products
 
 
@@ -116,6 +118,12 @@ async def search(ask: api.Search, ctx: Context) -> api.FoundPage:
     if not found and ask.text.strip() and ask.cursor is None:  # nothing is called so: then what begins like it
         is_wide = True
         found = await storage.search(ctx.session, ctx.front_end, ask, (title, sku), ctx.now, is_wide=is_wide)
+    meant = ""
+    if is_wide and not found and ask.text.strip():  # nor is anything: then what is spelled like it
+        meant = await storage_finding.spelled(ctx.session, ask.text)
+        spelled = ask.replace(text=meant)
+        if meant:
+            found = await storage.search(ctx.session, ctx.front_end, spelled, (title, sku), ctx.now, is_wide=True)
     items = tuple(found[: ask.limit])
     more = cursor_at((items[-1].title, items[-1].sku, is_wide)) if len(found) > ask.limit else None
-    return api.FoundPage(items=ctx.answer(api.found_items)(items), next_cursor=more)
+    return api.FoundPage(items=ctx.answer(api.found_items)(items), next_cursor=more, spelled=meant if items else "")

@@ -8,7 +8,8 @@ from uuid import UUID
 from isthmus.kernel import Context, implements
 from isthmus.values import cursor_at, place_at
 
-from .. import api, rules
+from .. import api
+from ..rules import goods as rules
 from ..storage import products as storage_products
 
 LATEST = 2**31 - 1  # no version is higher

@@ -10,7 +10,8 @@ from typing import Any
 from isthmus.kernel import decode, encode, ports
 from isthmus.values import composed, composed_pairs
 
-from .. import api, rules
+from .. import api
+from ..rules import goods as rules
 
 # Shared locks, so that an import cannot change what is published meanwhile; in the order in which it takes its own.
 _PUBLISHED = """
@@ -177,6 +178,20 @@ async def search(
 ) -> list[api.Found]:
     """Return one more than the limit where there is more; `is_wide`: words stand for all that begin like them."""
     arguments: list[object] = [front_end, now, *after, ask.limit + 1]
+    filters = filters_of(ask, arguments)
+    statement = _LIST.format(filters="\n  ".join(filters))
+    if words := ask.text.strip():
+        arguments.append(words)
+        of_few, of_many = (_LIST.format(filters="\n  ".join([*filters, one])) for one in (_OF_FEW, _OF_MANY))
+        statement = _SEARCH.format(words=f"${len(arguments)}", is_wide=is_wide, of_few=of_few, of_many=of_many)
+    return [
+        api.Found(product_id=product_id, sku=sku, title=title, category=category, brand=brand, seller=seller)
+        for sku, title, category, brand, seller, product_id in await session.fetch(statement, *arguments)
+    ]
+
+
+def filters_of(ask: api.Search | api.CountFacets, arguments: list[object]) -> list[str]:
+    """Return what narrows a list, by arguments that are put behind those that there are."""
     filters: list[str] = []
     wanted = (
         (_OF_CATEGORY, ask.category and composed(ask.category)),
@@ -188,15 +203,7 @@ async def search(
         if value is not None:
             arguments.append(value)
             filters.append(f"and {condition.format(f'${len(arguments)}')}")
-    statement = _LIST.format(filters="\n  ".join(filters))
-    if words := ask.text.strip():
-        arguments.append(words)
-        of_few, of_many = (_LIST.format(filters="\n  ".join([*filters, one])) for one in (_OF_FEW, _OF_MANY))
-        statement = _SEARCH.format(words=f"${len(arguments)}", is_wide=is_wide, of_few=of_few, of_many=of_many)
-    return [
-        api.Found(product_id=product_id, sku=sku, title=title, category=category, brand=brand, seller=seller)
-        for sku, title, category, brand, seller, product_id in await session.fetch(statement, *arguments)
-    ]
+    return filters
 
 
 def _offer(row: ports.Row, now: datetime) -> api.Offer | None:

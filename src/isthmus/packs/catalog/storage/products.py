@@ -120,6 +120,12 @@ with given as (
 ), gone as (
     update catalog.sku set is_current = false
     where product_id = any($2) and sku <> all($1) and is_current
+), learnt as (  -- the words that titles and brands are made of: what is misspelt is near one of them
+    insert into catalog.word (word, grams)
+    select word, catalog.grams(word) from (
+        select distinct catalog.words_in(title || ' ' || brand) as word from catalog.product where product_id = any($2)
+        order by word) as said
+    on conflict (word) do nothing
 )
 insert into catalog.sku (sku, product_id, unit, weight_grams, attributes, all_attributes, words)
 select sku, product_id, unit, weight_grams, given.attributes, product.attributes || given.attributes,
@@ -131,6 +137,13 @@ on conflict (sku) do update set
 where sku.product_id = excluded.product_id
 returning sku
 """
+
+_DRAFTS = """
+select draft from catalog.product join catalog.product_version using (product_id, version)
+where code > $1 order by code limit $2
+"""
+
+_CURRENT = "select code, version from catalog.product where code = any($1)"
 
 _REFRESH = "select catalog.refresh_listings($1)"
 
@@ -259,6 +272,15 @@ async def put_skus(session: ports.Session, variants: Sequence[tuple[api.Variant,
     )
     await session.execute(_REFRESH, sorted({product for _, product in variants}))
     return {row["sku"] for row in rows}
+
+
+async def drafts(session: ports.Session, after: str, limit: int) -> list[api.ProductDraft]:
+    """Return products as they were imported last, behind a code."""
+    return [decode(row["draft"], api.ProductDraft) for row in await session.fetch(_DRAFTS, after, limit)]
+
+
+async def current_versions(session: ports.Session, codes: Sequence[str]) -> dict[str, int]:
+    return {row["code"]: row["version"] for row in await session.fetch(_CURRENT, list(codes))}
 
 
 async def versions(session: ports.Session, code: str, before: int, limit: int) -> list[api.ProductVersion]:

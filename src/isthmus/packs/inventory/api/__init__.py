@@ -21,6 +21,7 @@ from .errors import (
     BadCursor,
     CountBelowReserved,
     LocationTaken,
+    LotDiffers,
     NotLent,
     NotOnHand,
     ReferenceUsed,
@@ -39,6 +40,20 @@ from .lending import (
     StockSold,
     list_lent,
     sell_stock,
+)
+from .lots import (
+    ExpireLots,
+    ListLotMovements,
+    ListLots,
+    LotAt,
+    LotExpired,
+    LotMovement,
+    LotMovements,
+    Lots,
+    LotsExpired,
+    expire_lots,
+    list_lot_movements,
+    list_lots,
 )
 from .reservations import (
     EXPIRE_MAX,

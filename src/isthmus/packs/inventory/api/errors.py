@@ -23,6 +23,20 @@ class ReferenceUsed(errors.Conflict):
         )
 
 
+class LotDiffers(errors.Conflict):
+    """The lot is known with another last day, or its last day is over."""
+
+    slug = "inventory.lot-differs"
+
+    def __init__(self, *, lot: str, path: str) -> None:
+        super().__init__(
+            f"lot {lot!r} is known here with another last day, or has expired",
+            remedy="look at it with inventory.list-lots, and book what came in under its own lot",
+            path=path,
+            lot=lot,
+        )
+
+
 class NotOnHand(errors.Conflict):
     """Fewer units are there than are to leave, or than must stay for reservations."""
 

@@ -287,10 +287,10 @@ def _by_priority(offers: Sequence[Offer]) -> tuple[Code, ...]:
 def sellable_quantity(stocks: Sequence[StockAt]) -> Sequence[int | Pass]:
     """Say for each stock how many units more may be sold from what is there.
 
-    Unless the front end says otherwise: on hand, less what is reserved and less the safety stock. An answer above
-    what is there and free counts as what is there and free.
+    Unless the front end says otherwise: on hand, less what has expired, what is reserved and the safety stock. An
+    answer above what is there and free counts as what is there and free.
     """
-    return [stock.on_hand - stock.reserved - stock.safety for stock in stocks]
+    return [stock.on_hand - stock.expired - stock.reserved - stock.safety for stock in stocks]
 
 
 @extension_point(

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from isthmus.kernel import Effect, Meta, Pass, Value, capability, combine, event, extension_point
+from isthmus.kernel import Effect, Meta, Pass, Value, capability, combine, errors, event, extension_point
 from isthmus.values import (
     LINES_MAX,
     ORDER_KIND,
@@ -32,6 +33,7 @@ from .errors import (
     BadCursor,
     CountBelowReserved,
     LocationTaken,
+    LotDiffers,
     NotLent,
     NotOnHand,
     ReferenceUsed,
@@ -74,6 +76,7 @@ class StockAt(Value):
     region: str = ""
     priority: int = 0  # of the location: lower is taken first
     lent: Lent | None = None  # None: it is the front end's own
+    expired: Units = 0  # of `on_hand`: of lots whose last day is over, and so not for sale
     aside: Units = 0  # of its own: set aside for others to whom it lends
 
 
@@ -83,6 +86,17 @@ class Receipt(Value):
     sku: Sku
     quantity: Quantity
     location: Code
+    lot: Code | None = None  # what came in together; None: it is told apart from nothing
+    expires_on: date | None = None  # the last day on which the lot is good
+
+    def __repr__(self) -> str:
+        """Say what was said: bookings are told apart by it, also those from before there were lots."""
+        of_lot = "" if self.lot is None else f", lot={self.lot!r}, expires_on={self.expires_on!r}"
+        return f"Receipt(sku={self.sku!r}, quantity={self.quantity!r}, location={self.location!r}{of_lot})"
+
+    def __check__(self, path: str) -> None:
+        if self.expires_on is not None and self.lot is None:
+            raise errors.BadAsk("what expires has a lot", remedy="name its lot", path=f"{path}.lot")
 
 
 class Receive(Value):
@@ -122,6 +136,7 @@ class Count(Value):
     reference: Reference
     lines: Annotated[tuple[Counted, ...], Meta(min_length=1, max_length=LINES_MAX)]
     may_fall_short: bool = False  # True: what is reserved beyond the count becomes back-ordered, instead of a refusal
+    as_of: Moment | None = None  # when it was counted: what came and went since is not lost; None: now
 
 
 class Transfer(Value):
@@ -164,6 +179,9 @@ class Limits(Value):
     location: Code
     safety: Units = 0
     back_order_limit: Units = 0
+    channels: Annotated[
+        dict[Code, Units], Meta(max_length=20)
+    ] = {}  # what is kept back of a channel instead of `safety`
 
 
 class SetLimits(Value):
@@ -278,10 +296,13 @@ def restock_as(lines: Sequence[RestockLine]) -> Sequence[RestockFate | Pass]:
 
 
 @capability(
-    "inventory.receive", version="1.0", effect=Effect.WRITE, raises=[ReferenceUsed, TooManyUnits, AnothersStock]
+    "inventory.receive",
+    version="1.0",
+    effect=Effect.WRITE,
+    raises=[ReferenceUsed, TooManyUnits, AnothersStock, LotDiffers],
 )
 def receive(ask: Receive) -> Booked:
-    """Book goods into stock. A stock that was not known begins with them."""
+    """Book goods into stock, with their lots where they have any. A stock that was not known begins with them."""
     ...
 
 
@@ -303,7 +324,10 @@ def adjust(ask: Adjust) -> Booked:
     "inventory.count", version="1.0", effect=Effect.WRITE, raises=[ReferenceUsed, CountBelowReserved, AnothersStock]
 )
 def count(ask: Count) -> Booked:
-    """Set stock to what was found; the differences become movements. Of two counts of one stock the last stands."""
+    """Set stock to what was found; the differences become movements. Of two counts of one stock the last stands.
+
+    Selling goes on while it is counted: with `as_of` the difference is to what was there at that time.
+    """
     ...
 
 

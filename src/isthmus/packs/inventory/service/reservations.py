@@ -21,7 +21,8 @@ async def _reserve_together(
 ) -> list[api.Reservation | api.StockShort | NotBatchable]:
     """Decide asks for one SKU in their order, each on what those before it have left, and write them at once."""
     first, front_end = asks[0][0], asks[0][1].front_end
-    stocks = await storage.stocks(session, front_end, [first.lines[0].sku], first.location, asks[0][1].now, locks=True)
+    now, sku = asks[0][1].now, first.lines[0].sku
+    stocks = await storage.stocks(session, front_end, [sku], first.location, now, locks=True, channel=first.channel)
     decided: list[api.Reservation | api.StockShort | NotBatchable] = []
     holdings: dict[str, storage.Holding] = {}
     for ask, ctx in asks:
@@ -49,13 +50,13 @@ async def _reserve_together(
 
 def _one_sku(ask: api.Reserve) -> object:
     """Return what asks for one SKU have in common; larger baskets go alone, as they would wait for one another."""
-    return (ask.lines[0].sku, ask.location) if len(ask.lines) == 1 else None
+    return (ask.lines[0].sku, ask.location, ask.channel) if len(ask.lines) == 1 else None
 
 
 @implements(api.reserve, together=GroupCommit(_one_sku, _reserve_together))
 async def reserve(ask: api.Reserve, ctx: Context) -> api.Reservation:
     skus = sorted({line.sku for line in ask.lines})
-    stocks = await storage.stocks(ctx.session, ctx.front_end, skus, ask.location, ctx.now, locks=True)
+    stocks = await _stocks(skus, ask, ctx, locks=True)
     allocations, short = _allocated(ask, stocks, ctx)
     holding = _holding(ask, allocations, ctx)
     if short and ctx.is_new(ask.reference):
@@ -77,7 +78,7 @@ async def extend(ask: api.Extend, ctx: Context) -> api.Reservation:
     if state in _ENDED:
         raise api.ReservationEnded(reference=ask.reference, state=state)
     skus = sorted({line.sku for line in ask.lines})
-    stocks = await storage.stocks(ctx.session, ctx.front_end, skus, ask.location, ctx.now, locks=True)
+    stocks = await _stocks(skus, ask, ctx, locks=True)
     allocations, short = _allocated(ask, stocks, ctx)
     if short:
         raise api.StockShort(lines=short)
@@ -85,6 +86,14 @@ async def extend(ask: api.Extend, ctx: Context) -> api.Reservation:
     await storage.extend(ctx.session, ctx.front_end, _holding(ask, behind, ctx))
     ctx.emit(api.GoodsReserved(reference=ask.reference, allocations=behind))
     return api.Reservation(reference=ask.reference, state=state, allocations=behind)
+
+
+async def _stocks(
+    skus: Sequence[str], ask: api.Reserve | api.GetAvailability, ctx: Context, *, locks: bool
+) -> list[api.StockAt]:
+    return await storage.stocks(
+        ctx.session, ctx.front_end, skus, ask.location, ctx.now, locks=locks, channel=ask.channel
+    )
 
 
 def _allocated(
@@ -261,7 +270,7 @@ async def list_reservation_steps(ask: api.ListReservationSteps, ctx: Context) ->
 
 @implements(api.get_availability)
 async def get_availability(ask: api.GetAvailability, ctx: Context) -> api.Availability:
-    stocks = await storage.stocks(ctx.session, ctx.front_end, ask.skus, ask.location, ctx.now, locks=False)
+    stocks = await _stocks(ask.skus, ask, ctx, locks=False)
     offers = _offers(ask.skus, stocks, ctx)
     return api.Availability(items=tuple(_available(sku, offers[sku]) for sku in ask.skus))
 

@@ -10,8 +10,10 @@ from isthmus.kernel import Context, Meta, implements
 from isthmus.values import cursor_at, place_at
 
 from .. import api, rules
+from ..storage import lots as storage_lots
 from ..storage import reservations as storage
 from ..storage import stock as storage_stock
+from . import lots
 
 _ID_MAX = 2**63 - 1
 
@@ -24,7 +26,9 @@ async def receive(ask: api.Receive, ctx: Context) -> api.Booked:
     lines = [_move(line.sku, line.quantity, line.location) for line in ask.lines]
     if repeated := await _booked_before("receive", ask.reference, storage.digest(ask.lines), lines, ctx):
         return repeated
-    return await _book(api.MovementKind.RECEIVE, ask.reference, "", lines, ctx)
+    booked = await _book(api.MovementKind.RECEIVE, ask.reference, "", lines, ctx)
+    await lots.receive(ask.lines, ask.reference, ctx)
+    return booked
 
 
 @implements(api.adjust)
@@ -66,11 +70,14 @@ async def restock(ask: api.Restock, ctx: Context) -> api.Booked:
 @implements(api.count)
 async def count(ask: api.Count, ctx: Context) -> api.Booked:
     places = [_move(line.sku, 0, line.location) for line in ask.lines]
-    asked = storage.digest(ask.lines, ask.may_fall_short)
+    asked = storage.digest(ask.lines, ask.may_fall_short, *(() if ask.as_of is None else (ask.as_of,)))
     if repeated := await _booked_before("count", ask.reference, asked, places, ctx):
         return repeated
     stocks = await _locked(places, ctx)
-    changes, below = rules.counted(ask.lines, stocks, ask.may_fall_short)
+    since: dict[rules.Place, int] = {}
+    if ask.as_of is not None:
+        since = await storage_lots.moved_since(ctx.session, ctx.front_end, list(stocks), ask.as_of)
+    changes, below = rules.counted(rules.as_now(ask.lines, since), stocks, ask.may_fall_short)
     if below:
         raise api.CountBelowReserved(lines=below)
     found = [_move(change.sku, change.on_hand, change.location) for change in changes]

@@ -14,7 +14,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from isthmus.kernel import Value, encode, ports
+from isthmus.kernel import Value, decode, encode, ports
 
 from .. import api, rules
 from . import changes as changes_sql
@@ -22,6 +22,7 @@ from . import changes as changes_sql
 # What is lent, to others or by others, has terms that are looked up once its rows are locked.
 FIELDS: Final = """
     s.front_end as owner, s.sku, s.location, s.on_hand, s.reserved, s.back_ordered, s.safety, s.back_order_limit,
+    s.expired, nullif(s.channel_safety, '{}') as channel_safety,
     coalesce(p.country, '') as country, coalesce(p.region, '') as region, coalesce(p.priority, 0) as priority,
     s.location = any (array(
         select g.name from isthmus.row_grant g
@@ -114,29 +115,36 @@ def digest(*parts: object) -> bytes:
 
 
 async def stocks(
-    session: ports.Session, front_end: str, skus: Sequence[str], location: str | None, now: datetime, *, locks: bool
+    session: ports.Session,
+    front_end: str,
+    skus: Sequence[str],
+    location: str | None,
+    now: datetime,
+    *,
+    locks: bool,
+    channel: str = "",
 ) -> list[api.StockAt]:
     """Return the stocks of SKUs that are open for sale, locked until the transaction ends where that is asked."""
     rows = await session.fetch(_LOCK_STOCKS if locks else _STOCKS, front_end, skus, location)
-    return await with_terms(session, front_end, rows, now)
+    return await with_terms(session, front_end, rows, now, channel)
 
 
 async def with_terms(
-    session: ports.Session, front_end: str, rows: Sequence[ports.Row], now: datetime
+    session: ports.Session, front_end: str, rows: Sequence[ports.Row], now: datetime, channel: str = ""
 ) -> list[api.StockAt]:
     """Return rows as stocks. What is lent is read as it stands once it is locked, and left out without a grant."""
     lent = [row for row in rows if row["has_terms"] or row["owner"] != front_end]
     if not lent:
-        return [stock_of(row) for row in rows]
+        return [stock_of(row, channel) for row in rows]
     columns = ([row[name] for row in lent] for name in ("owner", "sku", "location"))
     terms = {(one["owner"], one["sku"], one["location"]): one for one in await session.fetch(_TERMS, *columns, now)}
-    seen = [_seen(front_end, row, terms.get((row["owner"], row["sku"], row["location"]))) for row in rows]
+    seen = [_seen(front_end, row, terms.get((row["owner"], row["sku"], row["location"])), channel) for row in rows]
     return [stock for stock in seen if stock is not None]
 
 
-def _seen(front_end: str, row: ports.Row, term: ports.Row | None) -> api.StockAt | None:
+def _seen(front_end: str, row: ports.Row, term: ports.Row | None, channel: str) -> api.StockAt | None:
     """Return a stock as a front end sees it: its own, less what is set aside, or another's as its grant has it."""
-    stock = stock_of(row)
+    stock = stock_of(row, channel)
     if row["owner"] == front_end:
         return stock if term is None else replace(stock, aside=term["aside"])  # pyright: ignore[reportArgumentType]
     if term is None:
@@ -147,20 +155,26 @@ def _seen(front_end: str, row: ports.Row, term: ports.Row | None) -> api.StockAt
         on_hand=term["held"] + term["units"] if is_used else row["on_hand"],
         reserved=term["held"] if is_used else row["on_hand"],  # what may be read only is not free for this front end
         back_ordered=0,
+        expired=0,
         safety=0,
         back_order_limit=0,
         lent=api.Lent(owner=row["owner"], grant_id=term["grant_id"]),
     )
 
 
-def stock_of(row: ports.Row) -> api.StockAt:
+def stock_of(row: ports.Row, channel: str = "") -> api.StockAt:
+    """Return a row as a stock; of a channel that has a safety stock of its own, with that."""
+    safety: int = row["safety"]
+    if row["channel_safety"] is not None:
+        safety = decode(row["channel_safety"], dict[str, int]).get(channel, safety)
     return api.StockAt(
         sku=row["sku"],
         location=row["location"],
         on_hand=row["on_hand"],
         reserved=row["reserved"],
         back_ordered=row["back_ordered"],
-        safety=row["safety"],
+        safety=safety,
+        expired=row["expired"],
         back_order_limit=row["back_order_limit"],
         country=row["country"],
         region=row["region"],

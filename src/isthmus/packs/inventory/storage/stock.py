@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from isthmus.kernel import ports
+from isthmus.kernel import encode, ports
 
 from .. import api, rules
 from . import reservations as storage
@@ -38,6 +38,7 @@ _LOCK_OR_MAKE: Final = """
         returning s.*
     )
     select s.front_end as owner, s.sku, s.location, s.on_hand, s.reserved, s.back_ordered, s.safety, s.back_order_limit,
+           s.expired, nullif(s.channel_safety, '{}') as channel_safety,
            coalesce(p.country, '') as country, coalesce(p.region, '') as region, coalesce(p.priority, 0) as priority
     from locked s
     left join inventory.location p on p.front_end = $1 and p.code = s.location
@@ -61,15 +62,17 @@ _POST: Final = """
     order by m.place"""
 
 _SET_LIMITS: Final = """
-    insert into inventory.stock as s (front_end, sku, location, safety, back_order_limit)
-    select distinct on (n.sku collate "C", n.location collate "C") $1, n.sku, n.location, n.safety, n.back_order_limit
-    from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[])
-         with ordinality as n (sku, location, safety, back_order_limit, place)
+    insert into inventory.stock as s (front_end, sku, location, safety, back_order_limit, channel_safety)
+    select distinct on (n.sku collate "C", n.location collate "C")
+        $1, n.sku, n.location, n.safety, n.back_order_limit, n.channels
+    from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::jsonb[])
+         with ordinality as n (sku, location, safety, back_order_limit, channels, place)
     where not exists (
         select from inventory.location l where l.front_end = $1 and l.code = n.location and l.lent_by is not null)
     order by n.sku collate "C", n.location collate "C", n.place desc
     on conflict (front_end, sku, location) do update
-        set safety = excluded.safety, back_order_limit = excluded.back_order_limit"""
+        set safety = excluded.safety, back_order_limit = excluded.back_order_limit,
+            channel_safety = excluded.channel_safety"""
 
 _PUT_LOCATIONS: Final = """
     insert into inventory.location (front_end, code, name, country, region, priority, is_open, lent_by)
@@ -195,6 +198,7 @@ async def set_limits(session: ports.Session, front_end: str, items: Sequence[api
         [item.location for item in items],
         [item.safety for item in items],
         [item.back_order_limit for item in items],
+        [encode(item.channels) for item in items],
     )
     return int(tag.rpartition(" ")[2])
 

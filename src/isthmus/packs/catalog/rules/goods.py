@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 
 from isthmus.values import composed, composed_pairs
 
-from . import api
+from .. import api
 
 FLAGS = ("true", "false")
 

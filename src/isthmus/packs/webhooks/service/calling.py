@@ -1,0 +1,96 @@
+"""Calls to addresses that others gave: to public ones only, as resolved for this very connection, and no further.
+
+The name is resolved here and the connection made to an address that was checked, so that no second look-up can lead
+elsewhere. Redirects are not followed, and nothing of the answer's body is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import httpcore
+
+from .. import rules
+
+CONNECTIONS_MAX: Final = 100
+KEEP_ALIVE_S: Final = 30.0
+
+
+class PrivateAddress(OSError):
+    """A name leads to an address that is not called."""
+
+
+class PublicOnly(httpcore.AsyncNetworkBackend):
+    """Connects to what `rules.refused_ip` lets through."""
+
+    def __init__(self, scheme: str, allowed: Sequence[rules.Network]) -> None:
+        self._scheme = scheme
+        self._allowed = allowed
+        self._backend: Any = httpcore.AnyIOBackend()  # its class is another where anyio is not there
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
+        for address in addresses:  # one that is refused spoils the name: who mixes them wants the wrong one called
+            ip = ipaddress.ip_address(address.partition("%")[0])
+            if because := rules.refused_ip(ip, self._scheme, self._allowed):
+                raise PrivateAddress(f"{host} {because}")
+        error: Exception = OSError(f"{host} has no address")
+        for address in addresses[:3]:
+            try:
+                return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
+            except httpcore.ConnectError as failed:
+                error = failed
+        raise error
+
+    async def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        raise PrivateAddress("a socket of this machine is not called")
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class Caller:
+    """Posts to addresses; keeps connections for a while."""
+
+    def __init__(self, allowed: Sequence[rules.Network], ssl_context: ssl.SSLContext | None = None) -> None:
+        self._pools = {
+            scheme: httpcore.AsyncConnectionPool(
+                ssl_context=ssl_context,
+                max_connections=CONNECTIONS_MAX,
+                keepalive_expiry=KEEP_ALIVE_S,
+                network_backend=PublicOnly(scheme, allowed),
+            )
+            for scheme in ("http", "https")
+        }
+
+    async def post(self, url: str, headers: dict[str, str], body: bytes, limit_s: float) -> tuple[int, str]:
+        """Return the status of the answer, and its Retry-After. Raises OSError, httpcore's errors, TimeoutError."""
+        pool = self._pools[url.partition(":")[0]]
+        timeout = dict.fromkeys(("connect", "read", "write", "pool"), limit_s)
+        async with (
+            asyncio.timeout(limit_s),
+            pool.stream(
+                "POST", url, headers=[*headers.items()], content=body, extensions={"timeout": timeout}
+            ) as answer,
+        ):
+            said = dict(answer.headers)
+            return answer.status, said.get(b"retry-after", b"").decode("latin-1")
+
+    async def close(self) -> None:
+        for pool in self._pools.values():
+            await pool.aclose()

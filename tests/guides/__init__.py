@@ -1,0 +1,1 @@
+"""Guides are followed word for word, by somebody who knows nothing else."""

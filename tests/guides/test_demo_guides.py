@@ -1,0 +1,73 @@
+"""The guides that work on the demo's data: sold once, then each guide is followed beside one server."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from .walk import GUIDES, ROOT, environment, follow, free_port, read, serving
+
+ON_THE_DEMO = ("data", "agents", "security", "replay", "thin", "compatibility")
+RECORDED = read(GUIDES / "replay.md").first  # has what the first block of every such guide has
+PARTS = ("isthmus.toml", "front_ends", "demo", "contracts", "thinness.json")
+MAKE = """#!/bin/bash
+# what `make demo` runs once the environment is there
+[ "$1" = demo ] || exit 1
+exec isthmus demo ${2#ARGS=}
+"""
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("curl") is None, reason="the guides call with curl")]
+
+
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """A checkout in which the demo has sold, and a server over its data."""
+
+    folder: Path
+    port: str
+    variables: Mapping[str, str]
+
+
+@pytest.fixture(scope="module")
+def sold() -> Iterator[Sold]:
+    folder, port = Path(tempfile.mkdtemp(prefix="isthmus-guides-")), free_port()
+    folder.chmod(0o755)  # as a checkout is: the embedded PostgreSQL of root runs as somebody else
+    for name in PARTS:
+        whole = ROOT / name
+        if whole.is_dir():
+            shutil.copytree(whole, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(whole, folder / name)
+    variables = environment(folder, port)
+    (folder / "bin" / "make").write_text(MAKE)
+    (folder / "bin" / "make").chmod(0o755)
+    script = f"set -e\n{RECORDED}\necho; echo $ISTHMUS_DATA"
+    ran = subprocess.run(["bash", "-c", script], cwd=folder, env=variables, check=False, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    variables["ISTHMUS_DATA"] = ran.stdout.splitlines()[-1]
+    with serving("isthmus serve", folder, variables):
+        yield Sold(folder, port, variables)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("name", ON_THE_DEMO)
+def test_the_guide_on_the_demo_does_what_it_says(sold: Sold, name: str) -> None:
+    guide = read(GUIDES / f"{name}.md", sold.port)
+    assert guide.steps
+    assert set(guide.first.splitlines()) <= set(RECORDED.splitlines()), "begin as the other guides on the demo do"
+    assert guide.serve in ("", "isthmus serve")
+    follow(guide.steps, sold.folder, sold.variables)
+
+
+def test_the_first_call_of_the_readme_is_answered(sold: Sold) -> None:
+    for page in ("README.md", "docs/zh/README.md"):
+        guide = read(ROOT / page, sold.port)
+        (call,) = [text for text, _ in guide.steps]
+        key = "KEY=$(isthmus client create fresh --name readme | grep -o 'isth_[A-Za-z0-9_-]*')"
+        follow([(f"{key}\n{call}", ['"title":"Bananas'])], sold.folder, sold.variables)

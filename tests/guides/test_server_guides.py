@@ -1,0 +1,35 @@
+"""The guides of front-end teams, each on an empty database in an empty folder."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .walk import GUIDES, environment, follow, free_port, read, serving
+
+ON_A_SERVER = ("first-front-end", "ship-alone", "attributes", "sharing")
+BY_THEMSELVES = ("adopt", "migrations")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the guides call with curl")
+@pytest.mark.parametrize("name", ON_A_SERVER)
+async def test_the_guide_does_what_it_says(database_url: str, tmp_path: Path, name: str) -> None:
+    port = free_port()
+    variables = environment(tmp_path, port, ISTHMUS_DATABASE_URL=database_url)
+    guide = read(GUIDES / f"{name}.md", port)
+    assert len(guide.steps) >= 5
+    if guide.first:
+        subprocess.run(["bash", "-ec", guide.first], cwd=tmp_path, env=variables, check=True)  # noqa: ASYNC221
+    with serving(guide.serve, tmp_path, variables):
+        await asyncio.to_thread(follow, guide.steps, tmp_path, variables)
+
+
+@pytest.mark.parametrize("name", BY_THEMSELVES)
+def test_the_guide_that_needs_no_server_does_what_it_says(database_url: str, tmp_path: Path, name: str) -> None:
+    guide = read(GUIDES / f"{name}.md")
+    assert guide.steps
+    follow(guide.steps, tmp_path, environment(tmp_path, "1", ISTHMUS_DATABASE_URL=database_url))
