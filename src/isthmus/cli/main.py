@@ -14,12 +14,14 @@ from . import (
     adopting,
     clients,
     compat,
+    costs,
     dead_letters,
     deploys,
     grants,
     look,
     new,
     record,
+    seam,
     serving,
     shadows,
     tables,
@@ -41,7 +43,7 @@ main_app.add_typer(clients.commands(), name="client")
 main_app.add_typer(new.commands(), name="new")
 main_app.add_typer(dead_letters.commands(), name="dead-letters")
 main_app.add_typer(grants.commands(), name="grants")
-for part in (deploys, look, record, shadows, serving, compat, adopting, tables, thin, translate):
+for part in (deploys, look, record, shadows, serving, compat, adopting, tables, thin, seam, costs, translate):
     part.add_to(main_app)
 
 

@@ -5,30 +5,41 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isthmus.kernel import encode
+from isthmus.kernel import encode, errors
 
+from . import changing
 from .opening import on, standing
-from .screen import out, problems
+from .screen import out, problems, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from isthmus.app.platform import Running
+    from isthmus.governance.thin.alike import Found
     from isthmus.governance.thin.findings import Finding
     from isthmus.governance.thin.report import Report
+    from isthmus.kernel.host import Answer
 
 SHOWN = 5  # findings that end in the same step; --json has all
 
 
 def add_to(main: typer.Typer) -> None:
-    """Add the command to the command line."""
+    """Add the commands to the command line."""
+    app = typer.Typer(invoke_without_command=True)
+    main.add_typer(app, name="thin")
+    _add_lift(app)
+    _add_sink(app)
 
-    @main.command()
+    @app.callback()
     def thin(
+        context: typer.Context,
         calls: Annotated[int, typer.Option(min=1, help="Recorded calls of each front end that are run again.")] = 1_000,
         all_findings: Annotated[bool, typer.Option("--all", help="Show every finding, not the first ones.")] = False,
         json: Annotated[bool, typer.Option("--json", help="Say it as JSON, every finding included.")] = False,
@@ -37,11 +48,115 @@ def add_to(main: typer.Typer) -> None:
 
         Recorded calls are run again, observed, in transactions that are undone. What is found is kept for the console.
         """
+        if context.invoked_subcommand is not None:
+            return
         found = on(standing, lambda running: _measured(running, calls))
         if json:
             out.print(encode(found).decode(), soft_wrap=True)
             return
         _show(found, None if all_findings else SHOWN)
+
+
+def _add_lift(app: typer.Typer) -> None:
+    @app.command()
+    def lift(
+        finding: Annotated[str, typer.Argument(help="Where it is, as `isthmus thin` says: FILE:LINE.")],
+        named: Annotated[str, typer.Option("--as", metavar="PACK.QUESTION", help="Name of the question.")] = "",
+        calls: Annotated[int, typer.Option(min=1, help="Recorded calls of each front end to prove it by.")] = (
+            changing.CALLS
+        ),
+    ) -> None:
+        """Make a branch that one front end alone takes its own answer: prove that no result changes, leave a branch."""
+        changing.check_extra()
+        on(standing, lambda running: _lifted(running, finding, named, calls))
+
+
+def _add_sink(app: typer.Typer) -> None:
+    @app.command()
+    def sink(
+        point: Annotated[str, typer.Argument(help="Question whose like answers become a product.")] = "",
+        named: Annotated[str, typer.Option("--as", metavar="NAME", help="Name of the product.")] = "",
+        calls: Annotated[int, typer.Option(min=1, help="Recorded calls of each front end that are looked at.")] = (
+            2_000
+        ),
+        json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False,
+    ) -> None:
+        """Find answers of several front ends that do the same: each is asked what the others were asked.
+
+        With a question and a name, make them a product, prove that no result changes, and leave a branch.
+        """
+        if point:
+            changing.check_extra()
+        found = on(standing, lambda running: _sunk(running, point, named, calls))
+        if json:
+            out.print(encode(found).decode(), soft_wrap=True)
+            return
+        from isthmus.governance.thin.alike import lines
+
+        for line in [] if point else list(lines(found)) or ["no two front ends answer a question alike"]:
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+async def _sunk(running: Running, point: str, named: str, calls: int) -> Found:
+    from isthmus.app.platform import written
+    from isthmus.governance.thin import alike
+
+    release = written(running.config)
+    found = await alike.look(running.database, release, calls)
+    if not point:
+        return found
+    group = next((one for one in found.alike if one.point == point), None)
+    if group is None:
+        raise errors.NotFound(f"no answers to {point!r} are proved to do the same", remedy="see `isthmus thin sink`")
+    owned = alike.own_answers(release)
+    await asyncio.to_thread(_sink, running, [owned[label].answer for label in group.answers], named or point, calls)
+    return found
+
+
+def _sink(running: Running, answers: Sequence[Answer], named: str, calls: int) -> None:
+    from isthmus.governance.thin.change import sink as sinking
+    from isthmus.governance.thin.change import tree as trees
+
+    codes = {one.owner.partition(".")[0] for one in answers}
+    folders = {code: changing.front_end_folder(running.config, code)[0] for code in codes}
+    change = sinking.sink(answers, folders, running.config.root, named.rpartition(".")[2])
+    with trees.copied(running.config.root) as tree, tempfile.TemporaryDirectory() as made:
+        runs = changing.Runs(running.config, running.database.url, min(calls, changing.CALLS), Path(made))
+        changing.check(change, tree, "sink")
+        changing.leave(change, tree, runs, "sink")
+
+
+async def _lifted(running: Running, finding: str, named: str, calls: int) -> None:
+    from isthmus.governance.thin import report
+
+    kept = await report.last(running.database)
+    found = [one for one in kept.findings if one.where == finding and one.verdict == "lift"] if kept else []
+    if not found:
+        raise errors.NotFound(f"the last report has nothing to lift at {finding!r}", remedy="run `isthmus thin` first")
+    await asyncio.to_thread(_lift, running, found[0], named, calls)
+
+
+def _lift(running: Running, finding: Finding, named: str, calls: int) -> None:
+    from isthmus.governance.thin.change import lift as lifting
+    from isthmus.governance.thin.change import tree as trees
+    from isthmus.governance.thin.observe import files_of
+
+    place, _, line = finding.where.rpartition(":")
+    pack, file = next(
+        ((pack, file) for pack in running.packs for file in files_of(pack) if str(file).endswith(place)), (None, None)
+    )
+    if pack is None or file is None or not line.isdigit():
+        raise errors.RuleBroken(f"{finding.what} is no branch of a pack", remedy="lift it by hand: docs/guides/thin.md")
+    folder, _ = changing.front_end_folder(running.config, finding.front_end)
+    branch = lifting.branch_at(file, int(line))
+    with trees.copied(running.config.root) as tree, tempfile.TemporaryDirectory() as made:
+        runs = changing.Runs(running.config, running.database.url, calls, Path(made))
+        say(f"looking at {finding.where} while recorded calls run")
+        runs.run("looking", place=branch.place)
+        seen = runs.seen("looking")
+        change = lifting.lift(branch, seen, finding.front_end, folder, pack, running.config.root, named)
+        changing.check(change, tree, "lift")
+        changing.leave(change, tree, runs, "lift")
 
 
 async def _measured(running: Running, calls: int) -> Report:

@@ -46,8 +46,7 @@ class IsthmusError(Exception):
         self.facts = facts
 
     def __str__(self) -> str:
-        where = f" at {self.path}" if self.path else ""
-        return f"{self.message}{where}; {self.remedy}"
+        return f"{self.message}{f' at {self.path}' if self.path else ''}; {self.remedy}"
 
 
 class Refusal(IsthmusError):

@@ -245,7 +245,8 @@ def _answer_problems(shared: _Shared, path: Path, dimensions: Mapping[str, Dimen
     for owner, answer in listed:
         where = f"{owner}.{answer.name} ({answer.source})"
         if points.get(answer.point.name) is not answer.point:
-            yield f"{where} answers {answer.point.name!r}, which nobody asks{near(answer.point.name, points)}"
+            made = f"; `isthmus seam {path[0].code}` lets it be asked" if answer.at else near(answer.point.name, points)
+            yield f"{where} answers {answer.point.name!r}, which nobody asks{made}"
             continue
         if answer not in shared.signatures:
             shared.signatures[answer] = list(_signature_faults(answer))
@@ -278,8 +279,7 @@ def _signature_faults(answer: Answer) -> Iterator[str]:
         )
     if inspect.iscoroutinefunction(answer.function) and not point.is_async:
         yield f"is async, but {point.name!r} is pure and answered at once; write it with plain def"
-    stages = point.combine.stages
-    if stages and answer.stage not in stages:
+    if (stages := point.combine.stages) and answer.stage not in stages:
         yield f"answers {point.name!r} in stage {answer.stage!r}; choose one of {', '.join(stages)}"
     if answer.stage and not stages:
         yield f"names stage {answer.stage!r}, but {point.name!r} has no stages; leave stage= out"

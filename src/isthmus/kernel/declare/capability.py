@@ -110,8 +110,7 @@ def flow(
     An internal flow whose ask is an event reacts to it: it runs in each transaction that emits one, after what that
     does and before it commits, and its refusal undoes all of it. (Not where calls are answered together.)
     """
-    inherited = (error for part in uses for error in part.raises)
-    errors = dict.fromkeys([*raises, *inherited])
+    errors = dict.fromkeys([*raises, *(error for part in uses for error in part.raises)])
     declare: Callable[[Callable[[A], R]], Capability[A, R]] = capability(
         name, version=version, effect=effect, raises=[*errors], deadline_ms=deadline_ms, is_internal=is_internal
     )

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, get_args
 
 from .capability import source_of
-from .combine import Pass, Rule
+from .combine import Pass, Rule, first_answer
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -118,6 +118,7 @@ class Answer:
     source: str
     owner: str = ""  # set when a Registry reads the front end or product that lists it
     rank: int = 0  # 0 for the front end itself, 1 for its parent …; products come behind all
+    at: str = ""  # where it would like to be asked; empty for a question that is asked
 
     @property
     def name(self) -> str:
@@ -145,32 +146,33 @@ class Answer:
         return self.function(*args, **kwargs)
 
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
 def answers(
-    point: ExtensionPoint[P, R],
+    point: ExtensionPoint[P, R] | str,
     *,
     when: Mapping[str, str | Sequence[str]] | None = None,
     applies: Callable[P, bool] | None = None,
     stage: str = "",
+    at: str = "",
 ) -> Callable[[Callable[P, Any]], Answer]:
     """Answer an extension point, always or only `when` dimensions have the values named.
 
     applies: a predicate over the arguments, for what no dimension says; as it may overlap anything, the
-    front end must then state the order. stage: which stage of a `fold` the answer belongs to.
+    front end must then state the order. stage: which stage of a `fold` the answer belongs to. For a question that
+    nobody asks yet, its name and `at` which function of the platform it is to be asked: `isthmus seam` makes it.
     """
     named = {name: frozenset([values] if isinstance(values, str) else values) for name, values in (when or {}).items()}
 
     def answer(function: Callable[P, Any]) -> Answer:
+        asked = extension_point(point, combine=first_answer)(function) if isinstance(point, str) else point
         return Answer(
-            point=cast("ExtensionPoint[..., Any]", point),
+            point=cast("ExtensionPoint[..., Any]", asked),
             function=function,
             when=named,
             applies=applies,
             stage=stage,
             parameters=tuple(inspect.signature(function).parameters),
             source=source_of(function),
+            at=at,
         )
 
     return answer

@@ -118,9 +118,8 @@ class Call:
 
     async def react(self) -> None:
         """Run the flows that react to the events of this call, in its transaction; one that refuses undoes the call."""
-        reactions = self.plan.line.reactions
         for event in self.events:  # what a reaction emits comes behind them
-            for offered in reactions.get(event.type, ()):
+            for offered in self.plan.line.reactions.get(event.type, ()):
                 ask = decode(event.data, offered.capability.ask)
                 answering = offered.implementation.function(ask, CallContext(self, self.plan, offered.capability))
                 if self.trace is not None:

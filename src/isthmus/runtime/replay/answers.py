@@ -162,7 +162,7 @@ class Comparison:
             count.note(pair)
             return True
         try:
-            arguments = _read(pair, ask.arguments)
+            arguments = _read(pair.decoder, ask.arguments)
         except msgspec.MsgspecError as error:
             count.unreadable += 1
             count.note(f"recorded under another contract of {ask.point}: {error}")
@@ -223,15 +223,23 @@ class _Pair:
     decoder: msgspec.json.Decoder[tuple[Any, ...]]
 
 
-def _read(pair: _Pair, arguments: msgspec.Raw) -> tuple[Any, ...]:
+def arguments_of(point: Point, arguments: msgspec.Raw) -> tuple[Any, ...]:
+    """Return the recorded arguments of a question as values.
+
+    Raises MsgspecError where they do not fit its contract any more, and TypeError where they have no JSON.
+    """
+    return _read(_decoder(point), arguments)
+
+
+def _read(decoder: msgspec.json.Decoder[tuple[Any, ...]], arguments: msgspec.Raw) -> tuple[Any, ...]:
     """Return recorded arguments as values. Raises MsgspecError where they do not fit the contract any more.
 
     What was asked with may have known more than the contract of the point says: no rule can name that.
     """
     try:
-        return pair.decoder.decode(arguments)
+        return decoder.decode(arguments)
     except msgspec.ValidationError:
-        kind = pair.decoder.type
+        kind = decoder.type
         return msgspec.convert(_known(msgspec.json.decode(arguments), kind), kind)
 
 

@@ -11,6 +11,7 @@ are not. Calls in steps ask the outside world, so they are not run.
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -61,18 +62,19 @@ async def replay_capabilities(
     return report("capabilities", [found])
 
 
-async def run_again(database: Database, platform: Platform, call: RecordedCall) -> Any:
-    """Run a recorded call once more and return what it said; what it wrote is undone.
+async def run_again(database: Database, platform: Platform, call: RecordedCall) -> tuple[Any, Trace]:
+    """Run a recorded call once more and return what it said, with its story; what it wrote is undone.
 
+    A write has an id of its own, the same in each process that runs it again: the rows of the recorded call are there.
     Raises Refusal where it cannot be run: it goes in steps, or its ask is of another version.
     """
     ready = _ready(platform, call)
+    as_id = call.call_id if _reads([ready]) else str(uuid.uuid5(uuid.NAMESPACE_OID, call.call_id))
     writing = await database.write(call.front_end, None)
     try:
-        said, _ = await _run(writing, platform, call, ready, call.call_id, None)
+        return await _run(writing, platform, call, ready, as_id, None)
     finally:
         await writing.close()
-    return said
 
 
 async def compared(

@@ -1,0 +1,74 @@
+"""A process of its own that runs recorded calls by the code that it finds, and writes what each said: half of a proof.
+
+    python -m isthmus.cli.rerun OUT LIMIT [FILE:LINE]
+
+With a place, it also writes the types and values of the local variables there, into OUT.seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import sys
+from pathlib import Path
+
+import msgspec
+
+from isthmus.app.config import load_config
+from isthmus.app.packs import plugged
+from isthmus.app.platform import running
+from isthmus.governance.thin.change.proof import Said
+from isthmus.governance.thin.change.seen import Looking
+from isthmus.kernel import FrontEnd, Platform, errors
+from isthmus.runtime.replay import recorded
+from isthmus.runtime.replay.answers import Raised
+from isthmus.runtime.replay.capabilities import run_again
+from isthmus.runtime.replay.differences import plain
+
+
+async def rerun(out: Path, limit: int, looking: Looking) -> None:
+    """Run recorded calls of every front end of the folder."""
+    from isthmus.app.front_ends import load_front_ends
+
+    config = load_config()
+    found = load_front_ends(config, plugged(config))
+    front_ends = [_without_unasked(one) for one in found]
+    async with running(config, front_ends=front_ends) as at:
+        platform = Platform(at.platform.release, at.database, resources=at.platform.resources)
+        with out.open("wb") as file:
+            for code in platform.release.lines:
+                async for call in recorded.recent(at.database, code, limit=limit):
+                    try:
+                        with looking.at(code):
+                            said, story = await run_again(at.database, platform, call)
+                    except errors.Refusal:  # in steps, or of another version than today's
+                        continue
+                    events = [(name, plain(event)) for name, event in story.events]
+                    line = Said(
+                        front_end=code,
+                        capability=call.capability,
+                        call_id=call.call_id,
+                        said=plain(said),
+                        events=events,
+                        parts=[(part.capability, plain(part.ask), plain(part.answer)) for part in story.parts],
+                        is_refused=isinstance(said, Raised),
+                    )
+                    file.write(msgspec.json.encode(line) + b"\n")
+
+
+def _without_unasked(front_end: FrontEnd) -> FrontEnd:
+    """Leave out the answers that wait for a question."""
+    return dataclasses.replace(front_end, answers=tuple(one for one in front_end.answers if not one.at))
+
+
+def main(arguments: list[str]) -> None:
+    """Run, and write what was seen."""
+    out, limit, *places = arguments
+    looking = Looking.of(places[0]) if places else Looking()
+    asyncio.run(rerun(Path(out), int(limit), looking))
+    if places:
+        Path(f"{out}.seen").write_bytes(msgspec.json.encode(looking.seen()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,97 @@
+"""Copies under other names are found, and look-alikes are told apart, by what they say to recorded questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from isthmus.governance.thin import alike
+from isthmus.kernel import PASS, Caller, FrontEnd, Pass, Platform, Registry, answers
+from isthmus.kernel.host import Release
+from isthmus.runtime.replay.record import Recorder
+from isthmus.store import Database
+from tests.governance.planted import till
+
+from .test_thin import NOW, pack
+
+Lines = Sequence[till.Line]
+CALLS = 250  # of each: the bound of an agreement without exception is then above 98 %
+
+
+def half(lines: Lines) -> Sequence[int | Pass]:
+    return [line.minor // 2 if line.minor > 100 else PASS for line in lines]
+
+
+def cheap_evenings(lines: Lines) -> Sequence[int | Pass]:
+    found: list[int | Pass] = []
+    for line in lines:
+        found.append((line.minor - line.minor % 2) // 2 if line.minor >= 101 else PASS)
+    return found
+
+
+def for_members(lines: Lines) -> Sequence[int | Pass]:
+    return [PASS if one.minor <= 100 else int(one.minor / 2) for one in lines]
+
+
+def half_of_dear_goods(lines: Lines) -> Sequence[int | Pass]:  # as `half`, but for the dearest
+    return [(line.minor // 2 if line.minor < 900 else line.minor // 3) if line.minor > 100 else PASS for line in lines]
+
+
+def as_listed(lines: Lines) -> Sequence[int | Pass]:  # what the default says
+    return [line.minor for line in lines]
+
+
+def silent(lines: Lines) -> Sequence[int | Pass]:
+    return [PASS for _ in lines]
+
+
+def release(**rules: Callable[..., Any]) -> Release:
+    front_ends = [
+        FrontEnd(code=code, name=code, owner=code, uses=("till.*",), answers=(answers(till.price)(rule),))
+        for code, rule in rules.items()
+    ]
+    return Registry().add(pack(), *front_ends).freeze()
+
+
+async def found(database: Database, calls: int = CALLS, **rules: Callable[..., Any]) -> alike.Found:
+    running = release(**rules)
+    recorder = Recorder(database, running.points, chance=lambda: 0.0)
+    platform = Platform(running, database, clock=lambda: NOW, recorder=recorder)
+    for code in rules:
+        for number in range(calls):
+            line = till.Line(sku="goods", minor=number * 7 % 1_000)
+            await platform.call(till.total, till.Buy(lines=(line,)), Caller(front_end=code))
+    await recorder.flush()
+    return await alike.look(database, running)
+
+
+async def test_copies_under_other_names_are_proved_and_a_look_alike_is_not(database: Database):
+    said = await found(database, north=half, south=cheap_evenings, west=for_members, east=half_of_dear_goods)
+    (group,) = said.alike
+    assert group.answers == ("north.half", "south.cheap_evenings", "west.for_members")
+    assert group.is_to_sink
+    assert group.low > alike.ALIKE
+    assert {one.one for one in said.pairs} == {"east.half_of_dear_goods"}
+    assert {one.other for one in said.pairs} == set(group.answers)
+    assert all(0.8 < one.agreed.share < 0.98 and one.differs for one in said.pairs)
+    told = "\n".join(alike.lines(said))
+    assert "sink: 3 front ends answer till.price the same: north.half, south.cheap_evenings, west.for_members" in told
+
+
+async def test_two_that_do_the_same_wait_for_a_third(database: Database):
+    said = await found(database, north=half, south=for_members)
+    assert [one.is_to_sink for one in said.alike] == [False]
+
+
+async def test_few_questions_prove_nothing(database: Database):
+    said = await found(database, 40, north=half, south=for_members)
+    assert not said.alike
+    assert [(one.agreed.share, one.differs) for one in said.pairs] == [(1.0, "")]
+    assert "not proved: north.half and south.for_members" in "\n".join(alike.lines(said))
+
+
+async def test_to_have_no_opinion_is_not_to_agree(database: Database):
+    said = await found(database, north=silent, south=silent, west=as_listed)
+    assert not said.alike
+    assert not said.pairs
+    assert said.idle == (("west.as_listed", "till.price", CALLS),)

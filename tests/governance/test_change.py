@@ -1,0 +1,441 @@
+"""A seam and a lift are written as a person would, only where a rule can tell how, and proved by what calls said."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from isthmus.governance.thin.change import parts, tree
+from isthmus.governance.thin.change.code import ByHand
+from isthmus.governance.thin.change.lift import branch_at, lift
+from isthmus.governance.thin.change.proof import Said, compared
+from isthmus.governance.thin.change.seam import Change, seam
+from isthmus.governance.thin.change.seen import Example, Looking, Seen
+from isthmus.governance.thin.change.sink import sink
+from isthmus.governance.thin.change.words import NotSayable, of_type, of_value
+from isthmus.kernel import FrontEnd, Pack, Registry, Value, answers, errors
+from isthmus.kernel.host import Answer
+from isthmus.runtime.deploy.loading import PACKAGE, content_hash, load_front_end
+from isthmus.values import money
+
+NUMBERS = itertools.count()
+
+API = '''
+"""Till, as others may name it."""
+
+from isthmus.kernel import Effect, Value, capability, combine, extension_point
+from isthmus.values import Money
+
+
+class Buy(Value):
+    """Ask what a basket costs."""
+
+    goods: str
+    minor: int
+
+
+class Total(Value):
+    """What it costs."""
+
+    minor: int
+
+
+@extension_point("till.greet", combine=combine.first_answer)
+def greet(name: str) -> str:
+    """Greet a buyer."""
+    return name
+
+
+@capability("till.total", version="1.0", effect=Effect.READ)
+def total(ask: Buy) -> Total:
+    """Say what a basket costs."""
+    ...
+'''
+RULES = '''
+"""What a basket costs, decided."""
+
+from __future__ import annotations
+
+from . import api
+
+AGE = 18  # years
+
+
+def summed(ask: api.Buy) -> api.Total:
+    """Return the total."""
+    minor = ask.minor
+    if ask.goods == "wine":  # whoever buys wine is old enough
+        minor += AGE
+    if ask.goods == "tea":
+        return api.Total(minor=0)
+    if ask.goods == "rum":
+        minor = doubled(minor)
+    if ask.goods == "ale":
+        minor, tax = 1, 2
+    if ask.goods == "mead":
+        minor = 7
+    else:
+        minor += 0
+    return api.Total(minor=minor)
+
+
+def doubled(minor: int) -> int:
+    return minor * 2
+'''
+SERVICE = '''
+"""Till at work."""
+
+from __future__ import annotations
+
+from isthmus.kernel import Context, implements
+
+from . import api, rules
+
+
+@implements(api.total)
+async def add_up(ask: api.Buy, ctx: Context) -> api.Total:
+    minor = ask.minor
+    if ctx.front_end == "west":
+        minor = minor - 1
+    if ctx.caller.client:
+        minor = ctx.now.year
+    found = rules.summed(ask)
+    for place, (goods, count) in enumerate([(ask.goods, 1)]):
+        if goods == "cider" and place < count:
+            minor -= count
+    return api.Total(minor=found.minor + minor)
+'''
+ANSWERS = '''
+"""The rules of north."""
+
+from isthmus.kernel import PASS, Pass, answers
+
+HUNDRED = 100
+'''
+MANIFEST = '''
+"""What north is."""
+
+from isthmus.kernel import FrontEnd
+
+from . import answers
+
+FRONT_END = FrontEnd(code="north", name="North", owner="north", uses=("till.*",))
+'''
+
+
+@dataclass(frozen=True)
+class Company:
+    root: Path
+    name: str
+    pack: Pack
+    north: Path
+
+    def file(self, name: str) -> Path:
+        return self.root / self.name / "till" / name
+
+    def line(self, name: str, text: str) -> int:
+        return next(at for at, line in enumerate(self.file(name).read_text().splitlines(), 1) if text in line)
+
+    def seam(self, answer: str) -> Change:
+        with (self.north / "answers.py").open("a") as file:
+            file.write(answer)
+        load_front_end(self.north)
+        (found,) = parts.unasked(f"{PACKAGE}north_{content_hash(self.north)[:12]}")
+        return seam(found, "north", self.north, {"till": self.pack}, self.root)
+
+    def lift(self, name: str, text: str, seen: Seen) -> Change:
+        branch = branch_at(self.file(name), self.line(name, text))
+        return lift(branch, seen, "north", self.north, self.pack, self.root)
+
+
+@pytest.fixture
+def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Company]:
+    name = f"company_{next(NUMBERS)}"
+    folder, north = tmp_path / name / "till", tmp_path / "front_ends" / "north"
+    for made in (folder, north):
+        made.mkdir(parents=True)
+    for path in (folder.parent, folder, north.parent, north):
+        (path / "__init__.py").write_text("")
+    for path, text in {folder / "api.py": API, folder / "rules.py": RULES, folder / "service.py": SERVICE}.items():
+        path.write_text(text.lstrip())
+    (north / "answers.py").write_text(ANSWERS.lstrip())
+    (north / "front_end.py").write_text(MANIFEST.lstrip())
+    monkeypatch.syspath_prepend(str(tmp_path))
+    api, service = (importlib.import_module(f"{name}.till.{one}") for one in ("api", "service"))
+    yield Company(tmp_path, name, Pack(name="till", owner="till", api=api, service=(service,)), north)
+    for module in [one for one in sys.modules if one.startswith((name, f"{PACKAGE}north"))]:
+        del sys.modules[module]
+
+
+def added(change: Mapping[Path, str], name: str) -> list[str]:
+    """Return the lines of a file that a change adds."""
+    ((path, text),) = [(path, text) for path, text in change.items() if path.name == name]
+    before = path.read_text().splitlines() if path.exists() else []
+    return [line for line in text.splitlines() if line not in before]
+
+
+SEAM = '''
+@answers("till.round-minor", at="till.{at}")
+def in_hundreds({first}: int, ask: object) -> int:
+    """Round to hundreds."""
+    return {first} // HUNDRED * HUNDRED
+'''
+
+
+def test_a_seam_asks_where_there_is_a_context(company: Company):
+    change = company.seam(SEAM.format(at="add-up", first="minor"))
+    assert added(change.platform, "service.py") == ["    minor = ctx.answer(api.round_minor)(minor, ask)"]
+    assert added(change.platform, "api.py") == [
+        '@extension_point("till.round-minor", combine=combine.first_answer)',
+        "def round_minor(minor: int, ask: object) -> int:",
+        '    """Replace the minor in `till.add-up`. Default: it stays as it is."""',
+        "    return minor",
+    ]
+    assert added(change.front_end, "answers.py") == [
+        f"from {company.name}.till import api as till",
+        "@answers(till.round_minor)",
+    ]
+    assert "answers.in_hundreds" in "".join(added(change.front_end, "front_end.py"))
+
+
+def test_a_seam_in_a_pure_function_is_handed_down_by_who_calls_it(company: Company):
+    change = company.seam(SEAM.format(at="summed", first="minor"))
+    assert added(change.platform, "rules.py") == [
+        "from collections.abc import Callable",
+        "def summed(ask: api.Buy, round_minor: Callable[[int, object], int] = api.round_minor) -> api.Total:",
+        "    minor = round_minor(minor, ask)",
+    ]
+    assert added(change.platform, "service.py") == [
+        "    found = rules.summed(ask, round_minor=ctx.answer(api.round_minor))"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (SEAM.format(at="add-up", first="price"), "has no value 'price'"),
+        (SEAM.format(at="nowhere", first="minor"), "is in no module of the pack"),
+        (SEAM.format(at="add-up", first="minor").replace("-> int", "-> int | Pass"), "may say PASS"),
+        (SEAM.format(at="add-up", first="minor").replace("ask: object", "ask"), "says no type of ask"),
+    ],
+)
+def test_a_seam_that_no_rule_can_make_is_refused_with_what_to_do(company: Company, answer: str, said: str):
+    with pytest.raises(ByHand, match=said):
+        company.seam(answer)
+
+
+def test_an_answer_that_waits_for_its_question_is_refused_with_the_command():
+    wanted = answers("till.round", at="till.total")(lambda minor: minor)
+    north = FrontEnd(code="north", name="north", owner="north", answers=(wanted,))
+    with pytest.raises(errors.BuildProblems, match="nobody asks; `isthmus seam north` lets it be asked"):
+        Registry().add(north).freeze()
+
+
+WINE = Example(before={"minor": of_value(5), "ask": of_value(money(5, "EUR"))}, after={"minor": of_value(23)})
+
+
+def test_a_branch_of_one_front_end_becomes_its_answer(company: Company):
+    change = company.lift("rules.py", '"wine"', Seen(types={"minor": of_type([5])}, examples={"north": (WINE,)}))
+    assert added(change.platform, "rules.py") == [
+        "from collections.abc import Callable",
+        "def summed(ask: api.Buy, adjust_minor: Callable[[int, api.Buy], int] = api.adjust_minor) -> api.Total:",
+        "    minor = adjust_minor(minor, ask)",
+    ]
+    rules = next(text for path, text in change.platform.items() if path.name == "rules.py")
+    assert "wine" not in rules
+    assert "AGE" not in rules, "what nobody names any more goes along"
+    assert added(change.front_end, "answers.py") == [
+        f"from {company.name}.till import api as till",
+        "AGE = 18  # years",
+        "@answers(till.adjust_minor)",
+        "def own_minor(minor: int, ask: till.Buy) -> int:",
+        '    """Whoever buys wine is old enough."""',
+        '    if ask.goods == "wine":',
+        "        minor += AGE",
+        "    return minor",
+    ]
+    assert '    assert own_minor(5, Money(currency="EUR", minor=5)) == 23' in added(
+        change.front_end, "test_own_minor.py"
+    )
+
+
+def test_where_the_platform_names_the_front_end_the_answer_need_not(company: Company):
+    change = company.lift("service.py", '"west"', Seen(types={"minor": of_type([5])}, examples={}))
+    assert added(change.platform, "service.py") == ["    minor = ctx.answer(api.adjust_minor)(minor)"]
+    assert added(change.front_end, "answers.py")[-2:] == [
+        '    """Change the minor as the platform did for this front end alone."""',
+        "    return minor - 1",
+    ]
+
+
+def test_what_a_loop_names_goes_along_as_a_parameter(company: Company):
+    kinds = {"minor": of_type([5]), "goods": of_type(["cider"]), "place": of_type([0]), "count": of_type([1])}
+    change = company.lift("service.py", '"cider"', Seen(types=kinds, examples={}))
+    assert added(change.platform, "service.py") == [
+        "        minor = ctx.answer(api.adjust_minor)(minor, goods, place, count)"
+    ]
+    assert "def own_minor(minor: int, goods: str, place: int, count: int) -> int:" in added(
+        change.front_end, "answers.py"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("rules.py", '"tea"', "does more than change a value"),
+        ("rules.py", '"rum"', "calls doubled of"),
+        ("rules.py", '"ale"', "changes minor, tax"),
+        ("rules.py", '"mead"', "does more than change a value"),
+        ("service.py", "ctx.caller.client", "uses the context"),
+        ("rules.py", "minor = ask.minor", "there is no `if`"),
+    ],
+)
+def test_a_branch_that_no_rule_can_lift_is_refused(company: Company, name: str, text: str, said: str):
+    with pytest.raises(ByHand, match=said):
+        company.lift(name, text, Seen(types={"minor": of_type([5])}, examples={}))
+
+
+class Odd(Value):
+    at: datetime
+    parts: tuple[Fraction, ...]
+    named: dict[str, UUID]
+    note: str = "none"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Odd(at=datetime(2026, 5, 4, tzinfo=UTC), parts=(Fraction(1, 3),), named={"a{b}": UUID(int=1)}),
+        [money(5, "EUR"), None, "it's", 'say "x"', {"a": {1, 2}}],
+    ],
+)
+def test_a_value_is_written_so_that_it_can_be_read_back(value: object):
+    words = of_value(value)
+    names: dict[str, Any] = {"Odd": Odd}
+    for one in words.refs:
+        if one.name != "Odd":
+            names[one.name] = getattr(importlib.import_module(one.module), one.name)
+    assert eval(words.text.format(*[one.name for one in words.refs]), names) == value
+
+
+def test_what_has_no_source_code_is_refused():
+    with pytest.raises(NotSayable):
+        of_value(object())
+
+
+def test_looking_sees_types_and_examples_of_calls_that_entered():
+    def worded(text: str, is_wine: bool) -> str:
+        if is_wine:
+            text += "!"
+        return text
+
+    line = worded.__code__.co_firstlineno + 1
+    looking = Looking.of(f"{__file__}:{line}:{line + 1}:{line + 1}")
+    for code, is_wine in (("north", False), ("south", True), ("south", True)):
+        with looking.at(code):
+            worded(code, is_wine)
+    assert worded("quiet", True) == "quiet!"
+    seen = looking.seen()
+    assert seen.types["text"].text == "str"
+    assert [one.after["text"].text for one in seen.examples["south"]] == ['"south!"']
+    assert not seen.examples.get("north")
+
+
+def said(call_id: str, minor: int, *, luck: int = 0, parts: int = 0) -> Said:
+    told = {"minor": minor, "luck": luck}
+    return Said(front_end="north", capability="till.total", call_id=call_id, said=told, parts=[parts])
+
+
+def test_a_proof_leaves_noise_out_and_names_what_differs():
+    old = [said("1", 5, luck=1), said("2", 5), said("3", 5)]
+    again = [said("1", 5, luck=2), said("2", 5), said("3", 5)]
+    assert compared(old, [said("1", 5, luck=3), *old[1:]], again).is_equal
+    (found,) = compared(old, [said("1", 6, luck=3), said("2", 5, parts=1)], again).front_ends
+    assert (found.calls, found.differing, found.noisy) == (3, 3, 1)
+    assert found.examples[0] == "till.total 1: $.answer.minor: 5 → 6"
+    assert found.examples[1] == "till.total 2: $.parts[0]: 0 → 1"
+    assert not compared([], [], []).is_equal, "no call is no proof"
+
+
+def test_a_change_becomes_a_branch_of_a_clean_checkout_only(tmp_path: Path):
+    (tmp_path / "rules.py").write_text("A = 1\n")
+    tree.git(tmp_path, "init", "--quiet")
+    tree.git(tmp_path, "add", ".")
+    tree.git(tmp_path, *tree.WHO, "commit", "--quiet", "-m", "Begin")
+    with tree.copied(tmp_path) as copy:
+        tree.check_committed(copy, tmp_path)
+        copy.write({tmp_path / "rules.py": "A = 2\n", tmp_path / "new" / "b.py": "B = 1\n"})
+        copy.commit("Change")
+        copy.branch("lift/a")
+        with pytest.raises(tree.BranchExists):
+            tree.check_branch(copy, "lift/a")
+    assert (tmp_path / "rules.py").read_text() == "A = 1\n"
+    assert tree.git(tmp_path, "show", "lift/a:rules.py") == "A = 2\n"
+    assert len(tree.git(tmp_path, "worktree", "list").splitlines()) == 1
+    (tmp_path / "rules.py").write_text("A = 3\n")
+    with tree.copied(tmp_path) as copy, pytest.raises(tree.NotCommitted, match=r"rules\.py is changed"):
+        tree.check_committed(copy, tmp_path)
+
+
+def test_of_a_folder_that_is_no_checkout_the_change_is_a_patch(tmp_path: Path):
+    (tmp_path / "rules.py").write_text("A = 1\n")
+    with tree.copied(tmp_path) as copy:
+        copy.write({tmp_path / "rules.py": "A = 2\n"})
+        copy.commit("Change")
+        assert "-A = 1\n+A = 2\n" in copy.patch(1)
+    assert not (tmp_path / ".git").exists()
+
+
+SHARED = '''
+@answers(till.greet)
+def {name}(name: str) -> str:
+    """Greet in capitals."""
+    return name.upper() + SIGN
+'''
+
+
+def test_what_two_answer_alike_becomes_a_product_that_both_switch_on(company: Company):
+    south = company.north.with_name("south")
+    (company.root / company.name / "products").mkdir()
+    for path in (company.root / company.name / "products", south):
+        path.mkdir(exist_ok=True)
+        (path / "__init__.py").write_text("")
+    found: list[Answer] = []
+    for folder, code, name in ((company.north, "north", "loudly"), (south, "south", "in_capitals")):
+        header = f"from {company.name}.till import api as till\n\n" + 'SIGN = "!"\n'
+        imports = "from isthmus.kernel import answers\n"
+        (folder / "answers.py").write_text(f'"""Rules."""\n\n{imports}{header}{SHARED.format(name=name)}')
+        manifest = MANIFEST.replace("north", code)
+        answered = manifest.replace('uses=("till.*",)', f'uses=("till.*",), answers=(answers.{name},)')
+        (folder / "front_end.py").write_text(answered)
+        (answer,) = load_front_end(folder).answers
+        found.append(answer.owned_by(code, 0))
+        test = f"from front_ends.{code} import answers\n\n\ndef test_it():\n    assert answers.{name}('a') == 'A!'\n"
+        (folder / "test_answers.py").write_text(test)
+    change = sink(found, {"north": company.north, "south": south}, company.root, "capitals")
+    (product,) = change.platform.values()
+    assert product.endswith(
+        '@answers(till.greet)\ndef loudly(name: str) -> str:\n    """Greet in capitals."""\n'
+        "    return name.upper() + SIGN\n"
+        '\n\nCAPITALS = Product(\n    name="capitals",\n    doc="Greet in capitals.",\n    owner="till team",\n'
+        "    answers=(loudly,),\n)\n"
+    )
+    assert 'SIGN = "!"' in product
+    for folder in (company.north, south):
+        text = change.front_end[folder / "front_end.py"]
+        assert "products=(CAPITALS,)" in text.replace(" ", "")
+        assert f"from {company.name}.products.capitals import CAPITALS" in text
+        assert "answers=" not in text
+        assert "greet" not in change.front_end[folder / "answers.py"]
+        assert "SIGN" not in change.front_end[folder / "answers.py"]
+        assert "    assert loudly('a') == 'A!'" in change.front_end[folder / "test_answers.py"]
