@@ -55,7 +55,7 @@ def release(**rules: Callable[..., Any]) -> Release:
 
 async def found(database: Database, calls: int = CALLS, **rules: Callable[..., Any]) -> alike.Found:
     running = release(**rules)
-    recorder = Recorder(database, running.points, chance=lambda: 0.0)
+    recorder = Recorder(database, running.points, randomness=lambda: 0.0)
     platform = Platform(running, database, clock=lambda: NOW, recorder=recorder)
     for code in rules:
         for number in range(calls):

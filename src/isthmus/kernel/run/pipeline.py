@@ -238,11 +238,9 @@ class Platform:
 
 
 def _check_permitted(line: CompiledFrontEnd, offered: BoundCapability, caller: Caller) -> None:
-    name = offered.capability.name
-    if name not in line.permitted and not (
-        caller.is_event_triggered and offered.capability in line.front_end.subscribers()
-    ):
-        if offered.capability in line.front_end.capabilities:
+    asked, name = offered.capability, offered.capability.name
+    if name not in line.permitted and not (caller.is_event_triggered and asked in line.front_end.subscribers()):
+        if asked in line.front_end.capabilities:
             raise errors.NotPermitted(f"{name!r} is called by events or flows only", remedy="cause what it reacts to")
         raise errors.NotPermitted(
             f"front end {caller.front_end!r} does not use {name!r}{near(name, line.permitted)}",
