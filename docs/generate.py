@@ -43,6 +43,8 @@ SETTINGS: Final = {
     "server.connections_per_address": "how many connections one address may hold open at each server process (1,024); "
     "behind a proxy all come from the proxy's",
     "server.cors": "origins whose pages may call: `[\"https://shop.example\"]`",
+    "otel.endpoint": "the collector that spans of calls are sent to, by OTLP over HTTP (extra `isthmus[otel]`)",
+    "otel.share": "which share of calls is sampled (0.01), where whoever calls has not decided",
     "log.format": "`text`, or `json`: a line with time, level, call id, front end and client, without personal data",
     "log.level": "`debug`, `info`, `warning` or `error`",
     "demo.entry": "`module:function` that `isthmus demo` calls",
@@ -70,6 +72,7 @@ ENVIRONMENT: Final = {
     "ISTHMUS_DATABASE_URL_FILE": "a file that has it: what a secret is mounted as",
     "ISTHMUS_HOST": "replaces `server.host`",
     "ISTHMUS_LOG_FORMAT": "replaces `log.format`",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "replaces `otel.endpoint`",
     "ISTHMUS_LOG_LEVEL": "replaces `log.level`",
     "ISTHMUS_CONFIG": "the settings file, where it is not `isthmus.toml` here",
     "ISTHMUS_DATA": "replaces `platform.data`",

@@ -61,8 +61,9 @@ class Client(Protocol):
 class Asked:
     """What a browser asked for: the query and the path's parts, and the fields of a form that was sent.
 
-    session, device: what it keeps of its sign-in and of earlier ones. address, agent: where it is, and what it says it
-    is. site: the origin that the page has, such as `https://console.example`.
+    session, device, away: what it keeps of its sign-in, of earlier ones, and of one that is under way elsewhere.
+    address, agent: where it is, and what it says it is. site: the origin that the page has, such as
+    `https://console.example`; root: where the console is below it.
     """
 
     query_params: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -70,9 +71,11 @@ class Asked:
     form: Mapping[str, str] = field(default_factory=dict[str, str])
     session: str = ""
     device: str = ""
+    away: str = ""
     address: str = ""
     agent: str = ""
     site: str = ""
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,15 @@ class Enter:
     session: str
     age_s: int
     device: str = ""  # kept for a year, to be known again by; nothing: what it has stays
+    is_from_elsewhere: bool = False  # another site led here: its browser gives nothing to where it is sent at once
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Somebody signs in elsewhere: where, and what their browser keeps until it is back, for ten minutes at most."""
+
+    url: str
+    kept: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from isthmus.app.platform import build, composed, migration_sources
 from isthmus.cli import main_app
 from isthmus.data.model.model import read_packs
 from isthmus.kernel import FrontEnd, errors
-from isthmus.manifest import Headlines, headline_problems
+from isthmus.manifest import Headlines
+from isthmus.manifest.figures import figure_problems
 from tests import shipped
 
 SRC = Path(__file__).resolve().parents[2] / "src" / "isthmus"
@@ -274,8 +275,8 @@ def test_how_many_connections_an_address_may_have_is_a_number_or_refused(tmp_pat
 
 def test_a_headline_that_is_no_metric_of_its_pack_is_refused_with_the_nearest() -> None:
     (sold,) = (pack for pack in shipped.PACKS if pack.name == "order")
-    assert list(headline_problems(sold)) == []
+    assert list(figure_problems(sold)) == []
     wrong = dataclasses.replace(sold, brings=(Headlines(metrics=("order.orders", "order.sale")),))
-    assert list(headline_problems(wrong)) == [
+    assert list(figure_problems(wrong)) == [
         "headline 'order.sale' of 'order' is none of its metrics (did you mean 'order.sales'?); correct it"
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -159,3 +160,37 @@ def test_a_bucket_gives_its_burst_then_its_rate() -> None:
     assert bucket.field == b'"client";r=0;t=2'
     bucket.take(100)
     assert bucket.field == b'"client";r=2;t=1'
+
+
+async def test_a_key_that_has_ended_is_none_and_one_that_is_rotated_works_for_the_overlap(shop: Database) -> None:
+    clock = Hands()
+    clients = auth.Clients(shop, clock=clock)
+    old = await auth.create_client(shop, "north", "till", ["shop.*"], lasts=timedelta(days=30))
+    new = await auth.rotate_client(shop, "north", "till", overlap=timedelta(hours=1))
+    for key in (old, new):
+        assert (await clients.of(f"Bearer {key}".encode())).scopes == ("shop.*",)
+    async with shop.platform() as session:
+        await session.execute("update gateway.client set expires_at = expires_at - interval '61 minutes'")
+    clock.now += auth.TRUSTED_S + 1
+    with pytest.raises(errors.NotAuthenticated):
+        await clients.of(f"Bearer {old}".encode())
+    assert (await clients.of(f"Bearer {new}".encode())).name == "till"
+    newest = max(await auth.list_clients(shop), key=lambda one: one.created_at)
+    assert newest.used_at is not None
+    assert newest.expires_at is None
+    await auth.revoke_client(shop, "north", "till")
+    with pytest.raises(auth.WrongClient, match="no key that stands"):
+        await auth.rotate_client(shop, "north", "till", overlap=timedelta())
+
+
+@pytest.mark.parametrize("days", [0, -1, 4_000])
+async def test_a_key_lasts_for_some_time_or_for_good(shop: Database, days: int) -> None:
+    with pytest.raises(auth.WrongClient, match="a key that lasts"):
+        await auth.create_client(shop, "north", "till", lasts=timedelta(days=days))
+
+
+async def test_a_key_that_ends_in_a_moment_is_trusted_no_longer(shop: Database) -> None:
+    clock = Hands()
+    clients = auth.Clients(shop, clock=clock)
+    key = await auth.create_client(shop, "north", "till", lasts=timedelta(seconds=1))
+    assert (await clients.of(f"Bearer {key}".encode())).until <= clock.now + 1

@@ -39,3 +39,12 @@ def test_what_takes_something_away_says_since_when_nobody_needs_it(name: str) ->
 def test_a_statement_that_takes_something_away_would_be_found() -> None:
     assert unmarked('alter table "order".orders drop column number;')
     assert unmarked(f'{MARK} nobody reads it since 0.2\nalter table "order".orders drop column number;') == []
+
+
+def test_migrations_of_a_pack_count_without_a_gap_or_a_double() -> None:
+    numbers: dict[str, list[int]] = {}
+    for name in sorted(FILES):
+        pack, _, file = name.partition("/")
+        numbers.setdefault(pack, []).append(int(file[:4]))
+    wrong = {pack: found for pack, found in numbers.items() if found != list(range(1, len(found) + 1))}
+    assert wrong == {}, "two changes took one number: give the later one the next"

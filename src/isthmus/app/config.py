@@ -72,6 +72,7 @@ class Config:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     log_format: Literal["text", "json"] = "text"
     log_level: str = "info"
+    otel: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def adopted_secrets(self) -> Mapping[str, str]:
@@ -99,6 +100,7 @@ _KNOWN = {
     "platform": {"front_ends", "data", "group", "packs", "flows", "leave_out"},
     "server": {"host", "port", "cors", "connections_per_address"},
     "log": {"format", "level"},
+    "otel": {"endpoint", "share"},
     "demo": {"entry"},
     "record": {"share", "shares", "kept", "kept_mb", "kept_days"},
     "cost": {"month"},
@@ -142,6 +144,7 @@ def load_config(path: Path | None = None) -> Config:
         leave_out=_names(file, platform, "leave_out", ()),
         providers=_tables(file, found, "providers"),
         settings=_tables(file, found, "settings"),
+        otel=_otel(file, found.get("otel", {})),
         log_format=_one_of(file, found, "format", ("text", "json")),
         log_level=_one_of(file, found, "level", ("info", "debug", "warning", "error")),
     )
@@ -188,6 +191,15 @@ def _variable(name: str) -> str | None:
                 remedy="make it a file that this user may read",
             ) from None
     return os.environ.get(name) or None
+
+
+def _otel(file: Path, said: Mapping[str, Any]) -> Mapping[str, Any]:
+    endpoint, share = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or said.get("endpoint", ""), said.get("share", 0.01)
+    if not (isinstance(endpoint, str) and (not endpoint or endpoint.startswith(("http://", "https://")))):
+        raise WrongConfig(f"{file} has otel.endpoint = {endpoint!r}", remedy='write it like "http://127.0.0.1:4318"')
+    if not isinstance(share, int | float) or not 0 <= share <= 1:
+        raise WrongConfig(f"{file} has otel.share = {share!r}", remedy="give a share from 0 to 1")
+    return {"endpoint": endpoint, "share": float(share)} if endpoint else {}
 
 
 def _one_of(file: Path, found: Mapping[str, Any], key: str, known: tuple[str, ...]) -> Any:

@@ -15,6 +15,7 @@ from types import ModuleType
 
 from isthmus import manifest
 from isthmus.kernel import Pack, errors
+from isthmus.manifest.figures import figure_problems
 from isthmus.markings import Question, Rule, Segment, Term
 
 from .config import Config
@@ -52,7 +53,7 @@ def plugging(config: Config) -> tuple[tuple[Pack, ...], list[str]]:
     kept = tuple(pack for pack in known.values() if pack.name not in config.leave_out)
     problems += [wrong for pack in kept for wrong in manifest.check_kinds(pack, KINDS)]
     problems += [wrong for pack in kept for wrong in manifest.job_problems(pack)]
-    problems += [wrong for pack in kept for wrong in manifest.headline_problems(pack)]
+    problems += [wrong for pack in kept for wrong in figure_problems(pack)]
     lacking = dict(_lacking(kept))
     problems += _missing(lacking, config.leave_out)
     problems += setting_problems(kept, config)

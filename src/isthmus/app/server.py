@@ -50,7 +50,7 @@ from isthmus.runtime.shadow.follower import Shadows
 from isthmus.store.relay import Relay
 
 from . import process
-from .config import ADDRESS_VARIABLE, FIRST_LINK_VARIABLE, TOKEN_VARIABLE, load_config
+from .config import ADDRESS_VARIABLE, FIRST_LINK_VARIABLE, TOKEN_VARIABLE, WrongConfig, load_config
 from .forgetting import PersonForgotten
 from .jobs import jobs
 from .outlets import outlets
@@ -58,6 +58,7 @@ from .platform import Running, declared, deploy_context, migration_sources, runn
 
 if TYPE_CHECKING:
     from isthmus.data.platform import DataPlatform
+    from isthmus.gateway.otel import Tracing
 
     from .lake_sync import LakeSync
 
@@ -93,10 +94,11 @@ def asgi() -> App:
             work = [keep_running(recurring), platform.follower.run(), deliveries.run(), shadows.run()]
             copies = forgotten_copies(platform.platform, platform.database, PersonForgotten)
             work += [Relay(platform.database, [copies, *(sync.consumers() if sync else [])]).run()]
+            tracing = _tracing(platform)
             new_events = NewEvents(platform.database)
             work.append(new_events.run())
             background = [asyncio.create_task(one) for one in work]
-            app = with_cors(served(platform, data, sync, new_events), platform.config.cors)
+            app = with_cors(served(platform, data, sync, new_events, tracing), platform.config.cors)
             await say_first_link(platform)
             settle_memory()
             try:
@@ -104,6 +106,8 @@ def asgi() -> App:
             finally:
                 for task in background:
                     task.cancel()
+                if tracing is not None:
+                    await asyncio.to_thread(tracing.close)
                 _, late = await asyncio.wait(background, timeout=STOPS_WITHIN_S)
                 if late:
                     log.warning("%d background task(s) did not end within %g s", len(late), STOPS_WITHIN_S)
@@ -137,6 +141,7 @@ def served(
     data: DataPlatform | None = None,
     sync: LakeSync | None = None,
     new_events: NewEvents | None = None,
+    tracing: Tracing | None = None,
 ) -> App:
     """Return gateway and console over a running platform, with the data platform where there is one."""
     database = running.database
@@ -162,6 +167,7 @@ def served(
         Readiness(database, migration_sources(running.packs), running.config.data),
         mounts={"/console": cast(App, console_app)},
         notes_calls=running.config.log_format == "json",
+        tracing=tracing,
     )
     deploying = DeployEndpoint(
         deploy_context(running),
@@ -183,6 +189,18 @@ def served(
     if importlib.util.find_spec("mcp") is not None:  # the extra `mcp`
         gateway.mount("/mcp", agents(running.platform, gateway.admit))
     return gateway
+
+
+def _tracing(running: Running) -> Tracing | None:
+    """Return what makes spans of calls, where the settings name a collector. Raises WrongConfig without the extra."""
+    chosen = running.config.otel
+    if not chosen:
+        return None
+    if importlib.util.find_spec("opentelemetry.sdk") is None:
+        raise WrongConfig("[otel] names a collector", remedy='install what sends to it: pip install "isthmus[otel]"')
+    from isthmus.gateway.otel import Tracing
+
+    return Tracing.to_collector(chosen["endpoint"], chosen["share"])
 
 
 def _data_part(running: Running, data: DataPlatform | None, sync: LakeSync | None) -> Part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from isthmus.app.platform import Running
 
 
+Days = Annotated[float | None, typer.Option(help="After how many days it ends by itself.")]
+
+
 def commands() -> typer.Typer:
     """Return the commands."""
     app = typer.Typer(no_args_is_help=True, help="API keys: who may call, for which front end.")
@@ -24,6 +28,7 @@ def commands() -> typer.Typer:
         front_end: Annotated[str, typer.Argument(help="Front end that the key speaks for.")],
         name: Annotated[str, typer.Option(help="Who will hold the key.")] = "default",
         scope: Annotated[list[str] | None, typer.Option(help="Limit to capabilities, such as 'PACK.*'.")] = None,
+        days: Days = None,
     ) -> None:
         """Make an API key and print it once; only its hash is kept."""
         from isthmus.app.config import load_config
@@ -34,7 +39,8 @@ def commands() -> typer.Typer:
         async def create(running: Running) -> str:
             from isthmus.gateway import auth
 
-            return await auth.create_client(running.database, front_end, name, tuple(scope) if scope else None)
+            scopes = tuple(scope) if scope else None
+            return await auth.create_client(running.database, front_end, name, scopes, lasts=_lasts(days))
 
         out.print(on(_whole, create), soft_wrap=True)
 
@@ -47,13 +53,29 @@ def commands() -> typer.Typer:
         if json:
             as_json(clients)
             return
-        table = Table("front end", "client", "scopes", "created", "revoked")
+        table = Table("front end", "client", "scopes", "created", "last used", "ends", "revoked")
         for one in clients:
             scopes = ", ".join(one.scopes) if one.scopes else "all"
-            table.add_row(
-                one.front_end, one.name, scopes, f"{one.created_at:%Y-%m-%d %H:%M}", "yes" if one.revoked_at else ""
-            )
+            times = (_said(at) for at in (one.created_at, one.used_at, one.expires_at))
+            table.add_row(one.front_end, one.name, scopes, *times, "yes" if one.revoked_at else "")
         out.print(table)
+
+    @app.command("rotate")
+    def rotate_client(
+        front_end: str,
+        name: str,
+        overlap_hours: Annotated[float, typer.Option(min=0, help="For how long the keys so far still work.")] = 24,
+        days: Days = None,
+    ) -> None:
+        """Make another key for a client and print it once; the keys so far end after the overlap."""
+
+        async def rotate(running: Running) -> str:
+            from isthmus.gateway import auth
+
+            overlap = timedelta(hours=overlap_hours)
+            return await auth.rotate_client(running.database, front_end, name, overlap=overlap, lasts=_lasts(days))
+
+        out.print(on(_whole, rotate), soft_wrap=True)
 
     @app.command("revoke")
     def revoke_client(front_end: str, name: str) -> None:
@@ -64,6 +86,14 @@ def commands() -> typer.Typer:
         out.print(f"revoked {count} key(s) of {name!r}")
 
     return app
+
+
+def _lasts(days: float | None) -> timedelta | None:
+    return None if days is None else timedelta(days=days)
+
+
+def _said(at: datetime | None) -> str:
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M}"
 
 
 def _whole() -> AbstractAsyncContextManager[Running]:

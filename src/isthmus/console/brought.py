@@ -7,16 +7,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from isthmus import manifest
-from isthmus.pages import Asked, Enter, Found, GoTo, Leave, Shown
+from isthmus.pages import Asked, Away, Enter, Found, GoTo, Leave, Shown
 
 from .client import Client
-from .sign_in import DEVICE, DEVICE_AGE_S, SESSION, check_way, keep, kept
+from .sign_in import AWAY, AWAY_AGE_S, DEVICE, DEVICE_AGE_S, ELSEWHERE, SESSION, check_way, keep, kept
 from .web import Page, form, redirect, render
 
-Make = Callable[[Asked, Client], Awaitable[Shown | GoTo | Enter | Leave]]
+Make = Callable[[Asked, Client], Awaitable[Shown | GoTo | Enter | Leave | Away]]
 Find = Callable[[str, str, Client], Awaitable[list[Found]]]
 
 
@@ -59,7 +59,7 @@ def _made(page: manifest.Page, client: Client) -> Callable[[Request], Awaitable[
         shown = await make(_asked(request, fields), client)
         if isinstance(shown, GoTo):
             return redirect(request, shown.path, **shown.query)
-        if isinstance(shown, Enter | Leave):
+        if isinstance(shown, Enter | Leave | Away):
             return _entered(request, shown)
         return render(request, template, status=409 if shown.get("refused") else 200, **shown)
 
@@ -73,18 +73,28 @@ def _asked(request: Request, fields: dict[str, str]) -> Asked:
         form=fields,
         session=kept(request, SESSION),
         device=kept(request, DEVICE),
+        away=kept(request, AWAY),
         address=request.client.host if request.client else "",
         agent=request.headers.get("user-agent", ""),
         site=f"{request.url.scheme}://{request.url.netloc}",
+        root=request.scope.get("root_path", ""),
     )
 
 
-def _entered(request: Request, done: Enter | Leave) -> Response:
-    reply = redirect(request, done.path)
+def _entered(request: Request, done: Enter | Leave | Away) -> Response:
+    check_way(request)
+    if isinstance(done, Away):
+        away = RedirectResponse(done.url, status_code=303, headers={ELSEWHERE: "1"})
+        keep(request, away, AWAY, done.kept, AWAY_AGE_S, "lax")
+        return away
+    if isinstance(done, Enter) and done.is_from_elsewhere:
+        reply: Response = render(request, "going_on.html", path=done.path)
+        keep(request, reply, AWAY, "", 0, "lax")
+    else:
+        reply = redirect(request, done.path)
     if isinstance(done, Leave):
         keep(request, reply, SESSION, "", 0)
         return reply
-    check_way(request)
     keep(request, reply, SESSION, done.session, done.age_s)
     if done.device:
         keep(request, reply, DEVICE, done.device, DEVICE_AGE_S)

@@ -27,6 +27,7 @@ from isthmus.markings import Rule
 from isthmus.values import whole_number
 
 from .client import Client
+from .growth import GrowthPages
 from .metrics import Explorer
 from .one_id import OneIdPages
 from .pages import Part
@@ -73,6 +74,7 @@ def data_part(client: Client, data: DataPlatform, land: Land, one_id: OneId | No
     explorer.warm()
     receipts = ReceiptPages(data, explorer.policy, client.release.lines)
     pages = [*explorer.pages(), *receipts.pages(), *Data(data, land).pages(), *QuestionPages(data).pages()]
+    pages += GrowthPages(data).pages()
     pages += OneIdPages(one_id, Work(data.lake.folder.parent / WORK, "resolving")).pages() if one_id else []
     said = {name: one.doc for name, one in data.model.metrics.items()}
     return Part(pages=pages, metrics=said, business=explorer.business)

@@ -13,8 +13,8 @@ import hmac
 import ipaddress
 import secrets
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from starlette.requests import Request
@@ -29,6 +29,9 @@ from .client import NOBODY
 SESSION: Final = "session"
 DEVICE: Final = "device"
 DEVICE_AGE_S: Final = 365 * 86_400
+AWAY: Final = "away"
+ELSEWHERE: Final = "isthmus-elsewhere"  # of a reply, inside the console
+AWAY_AGE_S: Final = 600
 COOKIE_AGE_S: Final = 12 * 3600  # a working day
 SAFE: Final = frozenset(["GET", "HEAD", "OPTIONS"])
 _PURPOSE: Final = b"isthmus console session"
@@ -51,6 +54,7 @@ class Operators:
     """Signs operators in with the server's token, and knows them again by a cookie with an end of its own."""
 
     template = "sign_in.html"
+    offers: Mapping[str, Any] = {}
 
     def __init__(self, token: str, clock: Callable[[], float] = time.time) -> None:
         self._token = token.encode()
@@ -85,12 +89,14 @@ def kept(request: Request, name: str) -> str:
     return request.cookies.get(_cookie(request, name), "")
 
 
-def keep(request: Request, reply: Response, name: str, value: str, age_s: int) -> None:
+def keep(
+    request: Request, reply: Response, name: str, value: str, age_s: int, same_site: Literal["strict", "lax"] = "strict"
+) -> None:
     """Have a browser keep something: over https for this very host (`__Host-`), which no neighbour can set either."""
     is_secure = request.url.scheme == "https"
     path = "/" if is_secure else request.scope.get("root_path", "") or "/"
     reply.set_cookie(
-        _cookie(request, name), value, max_age=age_s, httponly=True, samesite="strict", secure=is_secure, path=path
+        _cookie(request, name), value, max_age=age_s, httponly=True, samesite=same_site, secure=is_secure, path=path
     )
 
 
@@ -135,7 +141,13 @@ def check_origin(request: Request) -> None:
 
 
 def kept_here(reply: Response) -> Response:
-    """Return a reply that leads nowhere but to this server, whatever host the request named."""
+    """Return a reply that leads nowhere but to this server, whatever host the request named.
+
+    A page that sends somebody elsewhere on purpose (`isthmus.pages.Away`) marks its reply; the mark stays here.
+    """
+    if ELSEWHERE in reply.headers:
+        del reply.headers[ELSEWHERE]
+        return reply
     if (location := reply.headers.get("location")) is not None:
         found = urlsplit(location)
         reply.headers["location"] = urlunsplit(("", "", f"/{found.path.lstrip('/')}", found.query, found.fragment))

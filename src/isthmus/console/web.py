@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +145,7 @@ def console(pages: Sequence[Page], sign_in: SignIn, client: Client, packages: It
     async def _answered(request: Request, call_next: RequestResponseEndpoint) -> Response:
         here = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         person = await sign_in.known(kept(request, SESSION))
-        if person is None and here not in open_paths:
+        if person is None and not any(one.fullmatch(here) for one in open_paths):
             return _stranger(request, sign_in, here)
         acting = ACTING.set(person or NOBODY)
         try:
@@ -153,7 +154,7 @@ def console(pages: Sequence[Page], sign_in: SignIn, client: Client, packages: It
         finally:
             ACTING.reset(acting)
 
-    open_paths = {page.path for page in pages if page.is_open}
+    open_paths = [re.compile(re.sub(r"\{\w+\}", "[^/]+", page.path)) for page in pages if page.is_open]
     made = Starlette(
         routes=[*(_route(page, client) for page in pages), Mount("/static", StaticFiles(directory=str(_STATIC)))],
         middleware=[Middleware(BaseHTTPMiddleware, dispatch=signed_in)],
@@ -175,7 +176,13 @@ def _is_token(request: Request, operators: Operators) -> bool:
 def _stranger(request: Request, sign_in: SignIn, here: str) -> Response:
     """Ask who this is, on the page that was asked for; from there it goes on to that page."""
     asked = f"{here}?{request.url.query}" if request.url.query else here
-    given = {"is_wrong": "token" in request.query_params, "next": asked, "refused": None, "address": ""}
+    given = {
+        "is_wrong": "token" in request.query_params,
+        "next": asked,
+        "refused": None,
+        "address": "",
+        **sign_in.offers,
+    }
     return render(request, sign_in.template, status=401, **given)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -29,7 +29,7 @@ STATES: Final = {
         "holds",
         "captured",
     },
-    "warm": {"placed", "part-shipped", "requested", "approved", "held", "staged", "authorised", "pending"},
+    "warm": {"due", "placed", "part-shipped", "requested", "approved", "held", "staged", "authorised", "pending"},
     "bad": {"cancelled", "expired", "rejected", "erased", "failed", "broken", "rolled-back"},
 }
 
@@ -80,9 +80,10 @@ def when(value: str | datetime | None) -> Markup:
     return Markup('<time datetime="{}">{} UTC</time>').format(at.isoformat(), written)
 
 
-def day(value: str | datetime) -> Markup:
-    """Write the day of a time, in UTC."""
-    at = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
+def day(value: str | date) -> Markup:
+    """Write a day, or the day of a time in UTC."""
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    at = moment.astimezone(UTC) if isinstance(moment, datetime) else datetime.combine(moment, time(), UTC)
     written = dates.format_datetime(at, gettext("d MMM y"), locale=current().rules)
     return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), written)
 

@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from isthmus.kernel import Value, errors, ports
@@ -24,6 +24,7 @@ from .rate import Bucket, Rate
 MIGRATIONS: Final = MigrationSource.of_pack("gateway", "isthmus.gateway:migrations")
 TRUSTED_S: Final = 5.0  # how long a revoked key may go on: short for an operator, rare enough for the database
 KNOWN_MAX: Final = 10_000  # keys remembered at once
+LASTS_MAX: Final = timedelta(days=3_650)
 UNKNOWN_KEYS: Final = Rate(per_s=50, burst=200)  # look-ups of unknown keys: guessing must not busy the database
 
 _PREFIX: Final = "isth_"
@@ -31,12 +32,24 @@ _KEY: Final = re.compile(rb"isth_[A-Za-z0-9_-]{43}")
 _SCOPE: Final = re.compile(r"[a-z][a-z0-9-]*\.(\*|[a-z][a-z0-9-]*)")
 _REMEDY: Final = "send `Authorization: Bearer KEY`; make a key with `isthmus client create FRONT_END`"
 
+# When a key was used is noted with its look-up, once a minute: calls wait for no further round trip.
 _FIND: Final = """
-    select front_end, name, scopes from gateway.client where key_hash = $1 and revoked_at is null"""
-_CREATE: Final = "insert into gateway.client (key_hash, front_end, name, scopes) values ($1, $2, $3, $4)"
+    with used as (
+        update gateway.client set used_at = now()
+        where key_hash = $1 and revoked_at is null and (used_at is null or used_at < now() - interval '1 minute')
+    )
+    select front_end, name, scopes, extract(epoch from expires_at - now())::float as left_s from gateway.client
+    where key_hash = $1 and revoked_at is null and (expires_at is null or expires_at > now())"""
+_CREATE: Final = """
+    insert into gateway.client (key_hash, front_end, name, scopes, expires_at)
+    values ($1, $2, $3, $4, now() + make_interval(secs => $5))"""
 _LIST: Final = """
-    select front_end, name, scopes, created_at, revoked_at from gateway.client
+    select front_end, name, scopes, created_at, expires_at, used_at, revoked_at from gateway.client
     order by front_end, name, created_at"""
+_END_SOON: Final = """
+    update gateway.client set expires_at = least(expires_at, now() + make_interval(secs => $3))
+    where front_end = $1 and name = $2 and revoked_at is null and (expires_at is null or expires_at > now())
+    returning scopes, created_at"""
 _REVOKE: Final = """
     update gateway.client set revoked_at = now()
     where front_end = $1 and name = $2 and revoked_at is null returning 1"""
@@ -55,6 +68,8 @@ class Client(Value):
     name: str
     scopes: tuple[str, ...] | None
     created_at: datetime
+    expires_at: datetime | None
+    used_at: datetime | None
     revoked_at: datetime | None
 
 
@@ -113,14 +128,21 @@ class Clients:
             front_end=row["front_end"],
             name=row["name"],
             scopes=_scopes(row),
-            until=self._clock() + TRUSTED_S,
+            until=self._clock() + min(TRUSTED_S, TRUSTED_S if row["left_s"] is None else row["left_s"]),
         )
         self._known[digest] = known
         return known
 
 
-async def create_client(database: Database, front_end: str, name: str, scopes: Sequence[str] | None = None) -> str:
-    """Make a key for a client of a front end and return it; it cannot be read again.
+async def create_client(
+    database: Database,
+    front_end: str,
+    name: str,
+    scopes: Sequence[str] | None = None,
+    *,
+    lasts: timedelta | None = None,
+) -> str:
+    """Make a key for a client of a front end and return it; it cannot be read again. lasts: then it ends by itself.
 
     A client may hold several keys at once, to change from one to the next. Raises WrongClient.
     """
@@ -132,11 +154,37 @@ async def create_client(database: Database, front_end: str, name: str, scopes: S
             f"{wrong[0]!r} is no scope",
             remedy="name capabilities as the catalogue lists them, or all of a pack as 'PACK.*'",
         )
+    if lasts is not None and not timedelta() < lasts <= LASTS_MAX:
+        raise WrongClient(f"a key that lasts {lasts}", remedy=f"have it last up to {LASTS_MAX.days} days, or for good")
+    async with database.platform() as session:
+        return await _create(session, front_end, name, scopes, lasts)
+
+
+async def _create(
+    session: ports.Session, front_end: str, name: str, scopes: Sequence[str] | None, lasts: timedelta | None
+) -> str:
     key = _PREFIX + secrets.token_urlsafe(32)
     digest = hashlib.sha256(key.encode()).digest()
-    async with database.platform() as session:
-        await session.execute(_CREATE, digest, front_end, name, list(scopes) if scopes is not None else None)
+    seconds = None if lasts is None else lasts.total_seconds()
+    await session.execute(_CREATE, digest, front_end, name, None if scopes is None else list(scopes), seconds)
     return key
+
+
+async def rotate_client(
+    database: Database, front_end: str, name: str, *, overlap: timedelta, lasts: timedelta | None = None
+) -> str:
+    """Make another key for a client, with the scopes of its newest, and have all before it end after the overlap.
+
+    Raises WrongClient where the client has no key that stands.
+    """
+    async with database.platform_transaction() as session:
+        rows = await session.fetch(_END_SOON, front_end, name, overlap.total_seconds())
+        if not rows:
+            raise WrongClient(
+                f"{name!r} of {front_end!r} has no key that stands", remedy="make one: isthmus client create"
+            )
+        newest = max(rows, key=lambda row: row["created_at"])
+        return await _create(session, front_end, name, _scopes(newest), lasts)
 
 
 async def list_clients(database: Database) -> tuple[Client, ...]:
@@ -149,6 +197,8 @@ async def list_clients(database: Database) -> tuple[Client, ...]:
             name=row["name"],
             scopes=_scopes(row),
             created_at=row["created_at"],
+            expires_at=row["expires_at"],
+            used_at=row["used_at"],
             revoked_at=row["revoked_at"],
         )
         for row in rows

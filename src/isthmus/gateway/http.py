@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from isthmus.kernel import Caller, Platform, errors
 from isthmus.kernel.host import Trace
@@ -30,10 +30,14 @@ from .rate import Bucket, Rate
 from .ready import Readiness
 from .traces import TraceStore
 
+if TYPE_CHECKING:
+    from .otel import Tracing
+
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+Tell = Callable[[Trace], None]
 
 log = logging.getLogger("isthmus.gateway")
 
@@ -72,7 +76,7 @@ class Gateway:
     """The ASGI application of one server process.
 
     mounts: further applications by path prefix, such as `/console`; each authenticates for itself.
-    notes_calls: lines of the log say of which call they are.
+    notes_calls: lines of the log say of which call they are. tracing: makes spans of calls.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Gateway:
         mounts: Mapping[str, App] | None = None,
         limits: Limits | None = None,
         notes_calls: bool = False,
+        tracing: Tracing | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.platform = platform
@@ -94,6 +99,7 @@ class Gateway:
         self._mounts = sorted((mounts or {}).items(), key=lambda mount: -len(mount[0]))
         self._limits = limits or Limits()
         self._notes_calls = notes_calls
+        self._tracing = tracing
         self._clock = clock
         self._policy = self._limits.rate.policy
         self._buckets: dict[tuple[str, str], Bucket] = {}  # as many as there are clients
@@ -155,29 +161,46 @@ class Gateway:
         check_is_json(headers)
         limits = self._limits
         body = await read_body(request.receive, headers, bytes_max=limits.body_bytes_max, limit_s=limits.body_limit_s)
-        trace = _traced(request)
+        name = request.path[len(CALLS) :]
+        if self._tracing is None:
+            answer, is_replay = await self._answered(request, client, name, body, _traced(request), None)
+        else:
+            parent = headers.get(b"traceparent", b"").decode("latin-1")
+            with self._tracing.call(name, request.call_id, client.front_end, client.name, parent) as span:
+                request.sent.append((b"traceparent", span.traceparent.encode()))
+                sampled = span.on_trace if span.is_sampled else None
+                answer, is_replay = await self._answered(request, client, name, body, span.traceparent, sampled)
+        if is_replay:
+            request.sent.append((b"idempotency-replayed", b"true"))
+        request.sent += self._leaving(client.front_end, name)
+        return Reply(body=answer)
+
+    async def _answered(
+        self, request: Request, client: Principal, name: str, body: bytes, trace: str, sampled: Tell | None
+    ) -> tuple[bytes, bool]:
+        """Return the answer, and whether it had been given before. sampled: is told of the call, where it is."""
         caller = Caller(front_end=client.front_end, client=client.name, scopes=client.scopes, trace=trace, via="http")
+        headers, told = request.headers, list[Trace]()
+        is_problem = _wants_trace(headers)
         traces: list[Trace] = []
         try:
-            answer, is_replay = await self.platform.call_wire(
-                request.path[len(CALLS) :],
+            return await self.platform.call_wire(
+                name,
                 body,
                 caller,
                 key=_key(headers),
                 deadline_ms=_deadline_ms(headers),
                 call_id=request.call_id,
-                on_trace=traces.append if _wants_trace(headers) else None,
+                on_trace=told.append if is_problem or sampled else None,
             )
         except errors.Fault as fault:
-            traces = traces or [self._failed(request, client, fault)]
+            traces = told if told and is_problem else [self._failed(request, client, fault)]
             raise
         finally:
-            for trace in traces:
+            if sampled and told:
+                sampled(told[-1])
+            for trace in traces or (told if is_problem else ()):
                 await self._traces.keep(trace)
-        if is_replay:
-            request.sent.append((b"idempotency-replayed", b"true"))
-        request.sent += self._leaving(client.front_end, request.path[len(CALLS) :])
-        return Reply(body=answer)
 
     def _failed(self, request: Request, client: Principal, fault: errors.Fault) -> Trace:
         """Return what is kept of a call that failed: the reason, which its answer does not tell, without its ask."""

@@ -40,13 +40,14 @@ class Asked:
 
 @dataclass(slots=True)
 class Part:
-    """One capability called inside the call."""
+    """One capability called inside the call; `began_us` counts from 1970."""
 
     capability: str
     ask: object
     answer: object = None
     error: str = ""
     took_us: int = 0
+    began_us: int = 0
 
 
 @dataclass(slots=True)
@@ -134,15 +135,14 @@ def asking(point: ExtensionPoint[..., Any], compiled: Callable[..., Any]) -> Cal
 
 async def tracing_part(trace: Trace, capability: str, ask: object, answering: Awaitable[R]) -> R:
     """Await a capability called inside the call, and write down how it went."""
-    part = Part(capability, ask)
+    part = Part(capability, ask, began_us=time.time_ns() // 1_000)
     trace.parts.append(part)
     began = time.perf_counter_ns()
     try:
-        answer = await answering
+        part.answer = answer = await answering
     except Exception as error:
         part.error = f"{error.slug}: {error}" if isinstance(error, IsthmusError) else repr(error)
         raise
     finally:
         part.took_us = (time.perf_counter_ns() - began) // 1_000
-    part.answer = answer
     return answer

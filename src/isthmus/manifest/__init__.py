@@ -22,6 +22,7 @@ from isthmus.personal import Forget, Forgotten
 from isthmus.store import Database
 
 from .actions import Action
+from .figures import Growing, Headlines
 from .files import Files
 from .gauges import Gauge
 from .outlets import Events as Events  # what an outlet is given
@@ -244,18 +245,8 @@ class Personal:
     because: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Headlines:
-    """Metrics of the pack that say at a glance how a front end fares; its page in the console shows them in this order.
-
-    Of what is not in the model here, such as a metric of a pack that is left out, nothing is shown.
-    """
-
-    metrics: tuple[str, ...]
-
-
 KINDS = (
-    Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Commands, Page, Search, Headlines, Files,
+    Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Commands, Page, Search, Headlines, Growing, Files,
     Gauge, Outlet, Rehearsal,
 )  # fmt: skip
 
@@ -293,13 +284,6 @@ def job_problems(owner: Pack | FrontEnd) -> Iterator[str]:
         needed = [] if job.ask or isinstance(job.when, After) else list(_needed(job.calls.ask))
         if needed:
             yield f"{where} calls {job.calls.name!r} without {', '.join(needed)}; give ask={job.calls.ask.__name__}(…)"
-
-
-def headline_problems(pack: Pack) -> Iterator[str]:
-    """Say which headlines of a pack are no metrics of its own."""
-    own = {getattr(metric, "name", "") for metric in pack.metrics}
-    for name in (name for one in brought([pack], Headlines) for name in one.metrics if name not in own):
-        yield f"headline {name!r} of {pack.name!r} is none of its metrics{errors.near(name, own)}; correct it"
 
 
 def _needed(ask: type[msgspec.Struct]) -> Iterator[str]:

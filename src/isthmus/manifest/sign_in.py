@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from .actions import EVERYWHERE
 
@@ -32,6 +32,11 @@ class SignIn(Protocol):
     @property
     def template(self) -> str:
         """Return the page that a stranger sees, as `package:file.html`."""
+        ...
+
+    @property
+    def offers(self) -> Mapping[str, Any]:
+        """Return what that page reads beside what every page does."""
         ...
 
     async def known(self, session: str) -> Person | None:

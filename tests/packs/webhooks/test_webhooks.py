@@ -52,6 +52,7 @@ async def test_what_is_sent_is_verified_by_a_library_that_nobody_here_wrote(desk
         event = request.verified_by(secret)
         assert (event["type"], event["subject"], event["id"]) == ("desk.said", "tea", request.headers["webhook-id"])
         assert request.path == "/hook"
+        assert request.headers["traceparent"] == event["trace"]
         with pytest.raises(WebhookVerificationError):
             request.verified_by(rules.written_secret(b"x" * 32))
         await until(ended(desk, "done"))

@@ -192,6 +192,18 @@ class Busy(errors.TooMany):
         super().__init__("too many people are signing in at once", remedy="try again in a moment")
 
 
+class ProviderAway(errors.Unavailable):
+    """The provider does not answer, or not as a provider does."""
+
+    slug = "identity.provider-away"
+
+    def __init__(self, *, provider: str, because: str) -> None:
+        super().__init__(
+            f"the provider {provider!r} cannot be asked now: {because}",
+            remedy="try again in a moment, or sign in with a password or a passkey",
+        )
+
+
 class NoKey(errors.Fault):
     """The key under which second factors are sealed cannot be used."""
 

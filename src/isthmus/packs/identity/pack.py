@@ -13,6 +13,7 @@ from . import api
 from .service.staff import IdentitySettings, Staff, staff_at
 
 PAGES = "isthmus.packs.identity.pages"
+SIGN_IN = f"{PAGES}:sign_in.html"
 
 
 def both(
@@ -55,7 +56,17 @@ PACK = Pack(
         ),
         *both("/sign-in", "signing_in:show", "signing_in:sign_in", "sign_in.html", is_open=True),
         *both("/sign-in/code", "signing_in:show_code", "signing_in:give_code", "code.html", is_open=True),
+        *both("/sign-in/passkey", "signing_in:show_passkey", "signing_in:use_passkey", "passkey.html", is_open=True),
         *both("/sign-in/link", "signing_in:show_link", "signing_in:use_link", "link.html", is_open=True),
+        Page(path="/sign-in/with/{provider}", at=f"{PAGES}.signing_in:go_to_provider", template=SIGN_IN, is_open=True),
+        Page(path="/sign-in/back", at=f"{PAGES}.signing_in:come_back", template=SIGN_IN, is_open=True),
+        Page(
+            path="/sign-in/left/{provider}",
+            at=f"{PAGES}.signing_in:leave_by_provider",
+            template=SIGN_IN,
+            is_form=True,
+            is_open=True,
+        ),
         Page(path="/sign-out", at=f"{PAGES}.signing_in:sign_out", template="", is_form=True),
         *both("/people", "people:show", "people:act", "people.html", menu="People", action=READ_PEOPLE),
         *both("/account", "account:show", "account:act", "account.html", menu="My account"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from isthmus.kernel import ports
@@ -28,7 +29,8 @@ _KNOWN: Final = f"""
 _LIST: Final = f"""
     select p.name, coalesce(p.address, '') as address, p.state, {_ROLES} as roles,
         p.password is not null as has_password,
-        p.totp is not null as has_codes, 0 as passkeys,
+        p.totp is not null as has_codes,
+        (select count(*) from identity.passkey k where k.person_id = p.person_id) as passkeys,
         (select max(seen_at) from identity.session s where s.person_id = p.person_id) as seen_at
     from identity.person p order by p.name limit 1000"""
 _IS_OLD: Final = "(a.last_at < clock_timestamp() - interval '1 hour' and a.until < clock_timestamp())"
@@ -134,13 +136,28 @@ async def link(session: Session, secret: str, *, use: bool = False) -> Row | Non
     return await session.fetch_row(said, rules.hash_of(secret))
 
 
-async def add_session(
-    session: Session, secret: str, person_id: int, *, lacks_code: bool, how: str, at: str, agent: str
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSession:
+    """A session as it begins. issuer, sid: of the provider that it came from."""
+
+    secret: str
+    person_id: int
+    lacks_code: bool
+    how: str
+    address: str
+    agent: str
+    issuer: str = ""
+    sid: str = ""
+
+
+async def add_session(session: Session, new: NewSession) -> None:
+    """Begin a session."""
+    ends_s = CODE_S if new.lacks_code else SESSION_S
     await session.execute(
-        """insert into identity.session (hash, person_id, lacks_code, how, address, agent, ends_at)
-           values ($1, $2, $3, $4, $5, $6, now() + make_interval(secs => $7))""",
-        rules.hash_of(secret), person_id, lacks_code, how, at[:100], agent[:200], CODE_S if lacks_code else SESSION_S,
+        """insert into identity.session (hash, person_id, lacks_code, how, address, agent, issuer, sid, ends_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, now() + make_interval(secs => $9))""",
+        rules.hash_of(new.secret), new.person_id, new.lacks_code, new.how, new.address[:100], new.agent[:200],
+        new.issuer, new.sid, ends_s,
     )  # fmt: skip
 
 
@@ -262,9 +279,96 @@ async def now_s(session: Session) -> int:
     return await session.fetch_value("select extract(epoch from now())::bigint")
 
 
+async def passkeys(session: Session, person_id: int) -> Sequence[Row]:
+    """Return the passkeys of a person, the oldest first."""
+    return await session.fetch(
+        """select credential, number, site, agent, made_at, used_at from identity.passkey
+           where person_id = $1 order by number limit 50""",
+        person_id,
+    )
+
+
+async def passkey(session: Session, credential: bytes) -> Row | None:
+    """Return a passkey with whose it is."""
+    return await session.fetch_row(
+        """select k.*, p.name, p.state from identity.passkey k join identity.person p using (person_id)
+           where credential = $1""",
+        credential,
+    )
+
+
+async def add_passkey(
+    session: Session, credential: bytes, person_id: int, public_key: bytes, count: int, site: str, agent: str
+) -> None:
+    await session.execute(
+        """insert into identity.passkey (credential, person_id, public_key, sign_count, site, agent)
+           values ($1, $2, $3, $4, $5, $6)""",
+        credential, person_id, public_key, count, site, agent[:200],
+    )  # fmt: skip
+
+
+async def use_passkey(session: Session, credential: bytes, count: int) -> bool:
+    """Note a use, and say whether the device counts on: one that was copied counts beside it."""
+    used = await session.fetch_value(
+        """update identity.passkey set sign_count = $2, used_at = now()
+           where credential = $1 and (sign_count < $2 or (sign_count = 0 and $2 = 0)) returning true""",
+        credential, count,
+    )  # fmt: skip
+    return bool(used)
+
+
+async def remove_passkey(session: Session, person_id: int, number: int) -> None:
+    await session.execute("delete from identity.passkey where person_id = $1 and number = $2", person_id, number)
+
+
+async def use_challenge(session: Session, hash: bytes) -> bool:
+    """Use a challenge up, and say whether it was not."""
+    used = await session.fetch_value(
+        "insert into identity.used_challenge (hash) values ($1) on conflict do nothing returning true", hash
+    )
+    return bool(used)
+
+
+async def login(session: Session, issuer: str, subject: str) -> int:
+    """Return who it is that a provider vouches for, or 0."""
+    found = await session.fetch_value(
+        "select person_id from identity.login where issuer = $1 and subject = $2", issuer, subject
+    )
+    return found or 0
+
+
+async def add_login(session: Session, issuer: str, subject: str, person_id: int) -> None:
+    await session.execute(
+        "insert into identity.login (issuer, subject, person_id) values ($1, $2, $3)", issuer, subject, person_id
+    )
+
+
+async def set_roles_of(session: Session, person_id: int, by: str, roles: Sequence[api.RoleAt]) -> None:
+    """Have somebody hold the roles that a provider says, and of those that it gave before no others."""
+    for one in roles:
+        await give_role(session, person_id, one, by)
+    await session.execute(
+        """delete from identity.role where person_id = $1 and given_by = $2
+               and (front_end, role) not in (select * from unnest($3::text[], $4::text[]))""",
+        person_id, by, [one.front_end for one in roles], [one.role for one in roles],
+    )  # fmt: skip
+
+
+async def end_sessions_of(session: Session, issuer: str, subject: str, sid: str) -> int:
+    """End the sign-ins that came with a session of a provider's, or all of a subject; return how many."""
+    gone = await session.fetch(
+        """delete from identity.session s where s.issuer = $1 and ($3 = '' or s.sid = $3)
+               and ($2 = '' or s.person_id = (select person_id from identity.login where issuer = $1 and subject = $2))
+           returning s.session_id""",
+        issuer, subject, sid,
+    )  # fmt: skip
+    return len(gone)
+
+
 async def prune(session: Session) -> None:
     """Forget what has ended: sessions, links, and tries of yesterday."""
     await session.execute("delete from identity.session where ends_at < now()")
+    await session.execute("delete from identity.used_challenge where used_at < now() - interval '1 day'")
     await session.execute("delete from identity.link where ends_at < now() - interval '30 days'")
     await session.execute(
         f"delete from identity.attempt where last_at < now() - interval '{ATTEMPTS_KEPT}' and until < now()"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job, Page, Personal, Persons, Search
+from isthmus.manifest import Every, Growing, Job, Page, Personal, Persons, Search
 
 from . import api, entities
 from .service import members, points, programmes
@@ -37,6 +37,7 @@ PACK = Pack(
     metrics=entities.METRICS,
     brings=(
         PERSONS,
+        Growing(totals=("member.members",)),
         Personal(because="member.erase takes it out of what is kept here, and tells everybody else"),
         Job(name="member.expire-points", when=Every(seconds=EXPIRE_EVERY_S), calls=api.expire_points),
         Page(

@@ -1,7 +1,7 @@
 """The manifest of orders."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Headlines, Page, Personal, Resource, Search
+from isthmus.manifest import Growing, Headlines, Page, Personal, Resource, Search
 from isthmus.markings import Segment
 
 from . import api, entities
@@ -19,6 +19,7 @@ PACK = Pack(
     brings=(
         Personal(forgets=api.forget, entity="order.order"),
         Headlines(metrics=("order.orders", "order.sales", "order.refunds", "order.basket-value")),
+        Growing(metrics=("order.sales", "order.orders"), chain=("order.buyers", "order.orders", "order.sales")),
         Page(
             path="/orders",
             menu="Orders",

@@ -7,16 +7,19 @@ from typing import Final
 from isthmus.kernel import errors
 from isthmus.language import mark
 from isthmus.manifest.actions import EVERYWHERE
-from isthmus.pages import Asked, Client, GoTo, Shown
+from isthmus.pages import BIGINT_MAX, Asked, Client, GoTo, Shown
+from isthmus.values import whole_number
 
 from .. import api, storage
-from ..service import entering
+from ..service import entering, passkeys
 from ..service.staff import found_person, staff_of
 
 DONE: Final = {
     "sign-out": mark("The other sign-in has ended."),
     "others": mark("All other sign-ins have ended."),
     "password": mark("The password is another one, and all other sign-ins have ended."),
+    "add-passkey": mark("The passkey was added."),
+    "remove-passkey": mark("The passkey was removed."),
     "drop-codes": mark("Sign-ins ask for no code any more."),
 }
 
@@ -41,12 +44,16 @@ async def _done(what: str, asked: Asked, client: Client) -> tuple[str, ...]:
     staff, by, form = staff_of(client), client.caller(EVERYWHERE), asked.form
     match what:
         case "sign-out":
-            number = form.get("session_id", "")
-            await staff.sign_out(by.person, by, session_id=int(number) if number.isdecimal() else -1)
+            number = whole_number(form.get("session_id"), 1, BIGINT_MAX)
+            await staff.sign_out(by.person, by, session_id=number or -1)
         case "others":
             await staff.sign_out(by.person, by, but=asked.session)
         case "password":
             await entering.change_password(staff, by.person, form.get("old", ""), form.get("new", ""), asked.session)
+        case "add-passkey":
+            await passkeys.add(staff, by.person, asked.site, form.get("credential", ""), asked.agent)
+        case "remove-passkey":
+            await passkeys.remove(staff, by.person, whole_number(form.get("number"), 0, BIGINT_MAX) or 0)
         case "set-codes":
             return await entering.set_totp(staff, by.person, form.get("secret", ""), form.get("code", ""))
         case "drop-codes":
@@ -63,6 +70,7 @@ async def _shown(
     async with staff.database.platform() as session:
         person = await found_person(session, name)
         sessions = await storage.sessions(session, name, asked.session)
+        held = await storage.passkeys(session, person["person_id"])
     secret, uri = entering.new_totp(name)
     return {
         "name": name,
@@ -71,6 +79,8 @@ async def _shown(
         "sessions": sessions,
         "has_password": person["password"] is not None,
         "has_codes": person["totp"] is not None,
+        "passkeys": held,
+        "options": await passkeys.options_to_add(staff, name, asked.site),
         "secret": secret,
         "uri": uri,
         "codes": codes,

@@ -74,7 +74,7 @@ async def by_link(staff: Staff, link: str, browser: Browser, *, password: str = 
             raise api.LinkSpent
         if hashed:
             await storage.set_password(session, row["person_id"], hashed, reached)
-        return await _entered(session, row["person_id"], browser, how=LINK)
+        return await entered(session, row["person_id"], browser, how=LINK)
 
 
 async def by_password(staff: Staff, address: str, password: str, browser: Browser) -> Entered:
@@ -94,7 +94,7 @@ async def by_password(staff: Staff, address: str, password: str, browser: Browse
             raise api.NotSignedIn
         if person["totp"] is None:
             await storage.forgive(session, keys)  # with a second factor once that is right too
-        return await _entered(session, person["person_id"], browser, how=PASSWORD)
+        return await entered(session, person["person_id"], browser, how=PASSWORD)
 
 
 async def with_code(staff: Staff, half: str, code: str, browser: Browser) -> Entered:
@@ -114,7 +114,7 @@ async def with_code(staff: Staff, half: str, code: str, browser: Browser) -> Ent
         await storage.forgive(session, keys)
         await storage.forgive(session, rules.attempt_keys(person["name"], browser.address, ""))
         await storage.end_session(session, half)
-        return await _entered(session, person["person_id"], browser, how=mark(f"{row['how']} and code"), has_code=True)
+        return await entered(session, person["person_id"], browser, how=mark(f"{row['how']} and code"), has_code=True)
 
 
 async def is_code(staff: Staff, session: ports.Session, person: ports.Row, typed: str) -> bool:
@@ -133,15 +133,25 @@ def _step_of(secret: str, typed: str, now: int) -> int | None:
     return next((at for at in (now, now - 1, now + 1) if compare_digest(codes.generate_otp(at).encode(), given)), None)
 
 
-async def _entered(
-    session: ports.Session, person_id: int, browser: Browser, *, how: str, has_code: bool = False
+async def entered(
+    session: ports.Session,
+    person_id: int,
+    browser: Browser,
+    *,
+    how: str,
+    has_code: bool = False,
+    issuer: str = "",
+    sid: str = "",
 ) -> Entered:
+    """Begin a session; has_code: a second factor has been given, or is not asked for."""
     person = await storage.find_person(session, id=person_id)
     lacks_code = person is not None and person["totp"] is not None and not has_code
     secret, device = rules.new_secret(), ""
-    await storage.add_session(
-        session, secret, person_id, lacks_code=lacks_code, how=how, at=browser.address, agent=browser.agent
-    )
+    new = storage.NewSession(
+        secret=secret, person_id=person_id, lacks_code=lacks_code, how=how, address=browser.address,
+        agent=browser.agent, issuer=issuer, sid=sid,
+    )  # fmt: skip
+    await storage.add_session(session, new)
     if not lacks_code and not await storage.is_device_of(session, browser.device, person_id):
         device = rules.new_secret()
         await storage.add_device(session, device, person_id, browser.agent)

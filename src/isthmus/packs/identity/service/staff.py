@@ -15,6 +15,7 @@ from isthmus.store.errors import ConstraintBroken
 
 from .. import api, rules, storage
 from .passwords import Passwords
+from .providers import Provider, ProviderSettings
 from .vault import Vault
 
 INVITED_HOURS: Final = 72.0
@@ -28,9 +29,13 @@ _MEANING: Final[Mapping[str, type[errors.IsthmusError]]] = {"identity_keep_an_ad
 
 
 class IdentitySettings(Value):
-    """`[settings.identity]`: the file of the key under which second factors are sealed; made where it is not set."""
+    """`[settings.identity]`: the file of the key under which second factors are sealed; made where it is not set.
+
+    providers: where people sign in elsewhere, by name.
+    """
 
     key: str = ""
+    providers: dict[str, ProviderSettings] = {}
 
 
 class Staff:
@@ -39,12 +44,22 @@ class Staff:
     template = "isthmus.packs.identity.pages:sign_in.html"
 
     def __init__(
-        self, database: Database, vault: Vault, journal: Callable[[], ports.Journal | None] = lambda: None
+        self,
+        database: Database,
+        vault: Vault,
+        journal: Callable[[], ports.Journal | None] = lambda: None,
+        providers: Mapping[str, ProviderSettings] | None = None,
     ) -> None:
         self.database = database
         self.vault = vault
         self.passwords = Passwords()
         self._journal = journal
+        self.providers = {name: Provider(name, one) for name, one in (providers or {}).items()}
+
+    @property
+    def offers(self) -> Mapping[str, Any]:
+        """Return what the page of signing in shows beside its form."""
+        return {"providers": sorted(self.providers)}
 
     async def known(self, session: str) -> Person | None:
         """Return whose session this is. Asked of the database each time, so that who is signed out is so everywhere."""
@@ -237,7 +252,7 @@ def _said(roles: tuple[api.RoleAt, ...]) -> list[str]:
 def staff_at(place: Place) -> Staff:
     settings: IdentitySettings = place.settings
     key = place.root / settings.key if settings.key else place.data / "identity" / "key"
-    return Staff(place.database, Vault(key), lambda: place.resource(ports.Journal))
+    return Staff(place.database, Vault(key), lambda: place.resource(ports.Journal), settings.providers)
 
 
 def staff_of(owner: Any) -> Staff:

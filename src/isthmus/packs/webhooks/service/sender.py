@@ -119,25 +119,26 @@ class WebhookSender:
                     await storage.ended(session, row, self._holder, 0, reason, is_done=False, again_s=None, took_ms=0)
                 return
             began = time.monotonic()
-            status, reason, later = await self._posted(row, body, caller)
+            status, reason, later = await self._posted(row, *body, caller)
             await self._write(row, status, reason, later, round((time.monotonic() - began) * 1000))
         except errors.IsthmusError as away:  # its lease runs out, and it is sent again with the same id
             log.warning("what came of webhook delivery %s is not written down: %s", row["delivery_id"], away)
         finally:
             self._bell.set()
 
-    async def _body(self, row: ports.Row, events: Events) -> bytes | None:
-        """Return what is sent: the event as it is kept now, so that who was forgotten meanwhile is not in it."""
+    async def _body(self, row: ports.Row, events: Events) -> tuple[bytes, str] | None:
+        """Return what is sent, and its trace: the event as it is kept now, without who was forgotten meanwhile."""
         if row["position"] is None:
-            return _test_event(row)
+            return _test_event(row), ""
         async with self._database.platform() as session:
             found = await session.fetch_row(_EVENT, row["position"])
         if found is None:
             return None
         event = event_of(found)
-        return events.shown(event, is_personal=row["is_personal"] and event.front_end == row["front_end"])
+        is_personal = row["is_personal"] and event.front_end == row["front_end"]
+        return events.shown(event, is_personal=is_personal), event.trace
 
-    async def _posted(self, row: ports.Row, body: bytes, caller: Caller) -> tuple[int, str, str]:
+    async def _posted(self, row: ports.Row, body: bytes, trace: str, caller: Caller) -> tuple[int, str, str]:
         """Return the status, 0 where there was no answer; the reason; and when to come again, as the answer says."""
         now, id = int(time.time()), row["event_id"]
         headers = {
@@ -146,6 +147,7 @@ class WebhookSender:
             "webhook-id": id,
             "webhook-timestamp": str(now),
             "webhook-signature": rules.signatures(row["secrets"], id, now, body),
+            **({"traceparent": trace} if trace else {}),
         }
         try:
             status, later = await caller.post(row["url"], headers, body, self._timeout_s)

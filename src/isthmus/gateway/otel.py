@@ -1,0 +1,116 @@
+"""OpenTelemetry traces (extra `isthmus[otel]`): a span for each sampled call, and one for each part of it.
+
+    traceparent ──▶ span of the call (capability, box, call id, client) ──▶ spans of parts ──▶ OTLP over HTTP
+         └──── traceparent of the answer, of events, and of the webhooks that carry them ◀──┘
+
+A trace that came sampled goes on; others are sampled by their share. A sampled call is told, as with Isthmus-Explain,
+which is where its parts come from. Spans hold no ask and no answer, so nothing of persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from opentelemetry import baggage, context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from isthmus.kernel import errors
+from isthmus.kernel.host import Trace
+
+SHARE: Final = 0.01  # of calls that nobody else samples
+_PROPAGATOR: Final = TraceContextTextMapPropagator()
+
+
+@dataclass(slots=True)
+class CallSpan:
+    """The span of one call: where it is in its trace, and what is told of it where it is sampled."""
+
+    span: Span
+    trace: Trace | None = None
+
+    @property
+    def traceparent(self) -> str:
+        """Return the call's place in its trace, as events and answers carry it."""
+        found = self.span.get_span_context()
+        return f"00-{found.trace_id:032x}-{found.span_id:016x}-{found.trace_flags:02x}"
+
+    @property
+    def is_sampled(self) -> bool:
+        return self.span.is_recording()
+
+    def on_trace(self, trace: Trace) -> None:
+        self.trace = trace
+
+
+class Tracing:
+    """Makes spans of calls, and sends them to a collector; `close` sends what is left."""
+
+    def __init__(self, processor: SpanProcessor, *, share: float = SHARE) -> None:
+        resource = Resource.create({"service.name": "isthmus"})
+        self._provider = TracerProvider(resource=resource, sampler=ParentBased(TraceIdRatioBased(share)))
+        self._provider.add_span_processor(processor)
+        self._tracer = self._provider.get_tracer("isthmus.gateway")
+
+    @classmethod
+    def to_collector(cls, endpoint: str, share: float) -> Tracing:
+        """Make one that sends to a collector by OTLP over HTTP, such as `http://127.0.0.1:4318`."""
+        return cls(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")), share=share)
+
+    @contextmanager
+    def call(self, name: str, call_id: str, front_end: str, client: str, parent: str) -> Generator[CallSpan]:
+        """Make the span of a call; an error that passes is its status. parent: the `traceparent` that was sent."""
+        within = _PROPAGATOR.extract({"traceparent": parent}) if parent else context.Context()
+        within = baggage.set_baggage("front_end", front_end, within)
+        attributes = {
+            "isthmus.capability": name,
+            "isthmus.call": call_id,
+            "isthmus.front_end": front_end,
+            "isthmus.client": client,
+        }
+        span = self._tracer.start_span(name, within, SpanKind.SERVER, attributes)
+        found = CallSpan(span)
+        token = context.attach(set_span_in_context(span, within))
+        try:
+            yield found
+        except errors.Refusal as refused:  # an answer, if a no: the span says so, and is no error
+            span.set_attribute("isthmus.error", refused.slug)
+            raise
+        except Exception as error:
+            slug = error.slug if isinstance(error, errors.IsthmusError) else "fault"
+            span.set_attribute("isthmus.error", slug)
+            span.set_status(Status(StatusCode.ERROR, slug))
+            raise
+        finally:
+            context.detach(token)
+            if found.trace is not None:
+                self._tell(span, found.trace)
+            span.end()
+
+    def close(self) -> None:
+        self._provider.shutdown()
+
+    def _tell(self, span: Span, trace: Trace) -> None:
+        told: dict[str, Any] = {
+            "isthmus.box": trace.box,
+            "isthmus.version": trace.fingerprint,
+            "isthmus.events": [name for name, _ in trace.events],
+        }
+        span.set_attributes(told)
+        for asked in trace.asked:
+            span.add_event(asked.point, {"isthmus.rule": asked.rule, "isthmus.by": [one.by for one in asked.said]})
+        within = set_span_in_context(span)
+        for part in trace.parts:
+            start = part.began_us * 1_000
+            child = self._tracer.start_span(part.capability, within, start_time=start)
+            if part.error:
+                child.set_status(Status(StatusCode.ERROR, part.error.partition(":")[0]))
+            child.end(start + part.took_us * 1_000)

@@ -1,0 +1,1 @@
+"""Whether a line of business still grows, towards which limit, and when it flattens."""
