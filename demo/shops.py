@@ -12,6 +12,8 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
+from isthmus.runtime.children import with_parent
+
 CODES = ("market", "brand", "fresh")
 STOPS_WITHIN_S = 5
 
@@ -26,7 +28,7 @@ def serving(host: str, port: int, keys: Mapping[str, str], screen: Console) -> I
             facts = {"SHOP_API": f"http://{host}:{port}", "SHOP_KEY": key, "SHOP_SECRET": secrets.token_urlsafe(32)}
             app = ["--factory", f"front_ends.{code}.shop.app:shop", "--host", host, "--port", str(port + at)]
             command = [sys.executable, "-m", "uvicorn", *app, "--log-level", "warning"]
-            running.append(subprocess.Popen(command, env={**os.environ, **facts}))
+            running.append(subprocess.Popen(with_parent(command), env={**os.environ, **facts}))
             screen.print(f"Shop of {code:<7}http://{host}:{port + at}/")
         yield
     finally:

@@ -12,6 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from demo.source import Source
 
 BASKETS = 60
@@ -103,3 +105,22 @@ def said(environment: dict[str, str], *words: str) -> str:
     ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stdout[-1000:] + ran.stderr[-2000:]
     return ran.stdout
+
+
+def test_its_shops_end_with_the_demo_however_that_ends() -> None:
+    code = """
+import sys, time
+from rich.console import Console
+from demo import shops
+with shops.serving("127.0.0.1", 0, {"brand": "key"}, Console(file=sys.stderr)):
+    print("there", flush=True)
+    time.sleep(600)
+"""
+    known = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    with subprocess.Popen([sys.executable, "-c", code], env=known, stdout=subprocess.PIPE) as demo:
+        assert demo.stdout is not None
+        assert demo.stdout.readline() == b"there\n"
+        shops = psutil.Process(demo.pid).children()
+        demo.kill()
+    assert len(shops) == 1
+    assert psutil.wait_procs(shops, 60)[1] == []

@@ -46,6 +46,9 @@ async def answer(scope, receive, send):
         (HERE / "begun").touch()
         while not (HERE / "go").exists():
             await asyncio.sleep(0.01)
+    if path == "think":  # in a thread, for longer than anybody waits
+        (HERE / "begun").touch()
+        await asyncio.to_thread(time.sleep, 600)
     if path == "lock":  # a call into C that keeps the lock of the interpreter
         ctypes.PyDLL(None).usleep(6_500_000)
     await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -142,11 +145,13 @@ def port() -> int:
 
 
 @contextmanager
-def running(folder: Path, port: int, workers: int, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server of the factory above in a process of its own."""
+def running(
+    folder: Path, port: int, workers: int, before: str = "pass", **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server of the factory above in a process of its own, after what is to be done before."""
     (folder / "factory.py").write_text(FACTORY)
     options = f"host='127.0.0.1', port={port}, workers={workers}"
-    code = f"from isthmus.gateway import server; server.run('factory:make', {options})"
+    code = f"from isthmus.gateway import server; {before}; server.run('factory:make', {options})"
     known = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]), **environment}
     process = subprocess.Popen([sys.executable, "-c", code], env=known, stderr=subprocess.DEVNULL)
     try:
@@ -174,6 +179,18 @@ def test_running_calls_end_when_the_server_is_stopped_and_nobody_else_is_left_wa
         (tmp_path / "go").touch()
         assert slow.result(PATIENCE_S).status_code == 200
         process.wait(PATIENCE_S)
+
+
+def test_a_server_that_is_stopped_waits_for_no_thread_that_nobody_waits_for(tmp_path: Path, port: int) -> None:
+    impatient = "server.SHUTDOWN_S = 1; server.EndingServer.threads_s = 0.5"
+    with running(tmp_path, port, 1, impatient) as process, ThreadPoolExecutor() as threads:
+        assert _answered(f"http://127.0.0.1:{port}", 1)
+        asked = threads.submit(httpx.get, f"http://127.0.0.1:{port}/think", timeout=PATIENCE_S)
+        _wait_for((tmp_path / "begun").exists)
+        process.send_signal(signal.SIGINT)  # SIGTERM ends it at once
+        assert process.wait(PATIENCE_S) == 0
+        with suppress(httpx.TransportError):
+            assert asked.result(PATIENCE_S).status_code >= 500
 
 
 def test_workers_that_import_for_long_or_are_busy_in_c_are_left_alone(tmp_path: Path, port: int) -> None:

@@ -25,7 +25,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from isthmus.kernel import Meta, Platform, Value, decode, encode, errors
+from isthmus.kernel import Caller, Meta, Platform, Value, decode, encode, errors
+from isthmus.manifest.actions import READ_EVENTS, check
 from isthmus.runtime.events.contracts import EventContracts
 from isthmus.store import Database, Event, Feed, Reading, listen
 from isthmus.values import whole_number
@@ -142,6 +143,8 @@ class EventService:
                 raise errors.NotPermitted(
                     f"client {client.name!r} may not read events", remedy=f"use a key whose scopes have {READ!r}"
                 )
+            caller = Caller(front_end=client.front_end, client=client.name, scopes=client.scopes, via="http")
+            await check(self._platform, caller, READ_EVENTS)
             if scope["path"] == PATH and scope["method"] == "GET" and _wants_stream(headers):
                 await self._stream(client, scope, headers, receive, send, head)
                 return

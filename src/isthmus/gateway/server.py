@@ -13,7 +13,7 @@ from isthmus.runtime.isolation.sandbox import hide_this_process
 
 from . import logs
 from .logs import Format
-from .supervisor import Supervisor
+from .supervisor import EndingServer, Supervisor
 from .transport import WholeAnswers
 
 KEEP_ALIVE_S: Final = 30  # longer than a load balancer's default between two requests of one client is
@@ -53,7 +53,7 @@ def run(
         supervisor.run()
         has_failed = supervisor.has_failed
     else:
-        server = uvicorn.Server(config)
+        server = EndingServer(config)
         with suppress(KeyboardInterrupt):
             server.run()
         has_failed = not server.started

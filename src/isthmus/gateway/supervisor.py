@@ -15,9 +15,11 @@ import sys
 import time
 from multiprocessing.connection import Connection
 from socket import socket
+from threading import Timer
 from typing import Any, Final, cast
 
 from uvicorn.config import STARTUP_FAILURE, Config
+from uvicorn.server import Server
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 SILENT_MAX_S: Final = 120.0  # of a worker that has spoken before: longer than any call into C that ends
@@ -28,6 +30,21 @@ STEADY_S: Final = 60.0  # a worker that lived for so long did not end for what i
 PARENT_DIED: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 log = logging.getLogger("isthmus.gateway")
+
+
+class EndingServer(Server):
+    """A server that ends once it has stopped, though a thread is still at work: nobody is left to take its answer.
+
+    Python waits for such threads at its end, as long as a question to the data platform may take.
+    """
+
+    threads_s = 20.0  # for what is at work to end by itself
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        end = Timer(self.threads_s, os._exit, (0,))
+        end.daemon = True
+        end.start()
 
 
 class Worker(Process):
@@ -41,6 +58,7 @@ class Worker(Process):
 
     def target(self, sockets: list[socket] | None = None) -> None:
         end_with_parent(self._parent)
+        self._server = EndingServer(self.config)
         super().target(sockets)
 
     def is_silent(self, now: float) -> bool:

@@ -35,11 +35,14 @@ RESEND: Final = Action("events.resend", Effect.WRITE, "Have dead letters deliver
 WITHDRAW: Final = Action("sharing.withdraw", Effect.WRITE, "Take back what one front end shares with another.")
 ASK: Final = Action("data.ask", Effect.READ, "Ask for metrics, and see receipts, lineage and quality.")
 CARE: Final = Action("data.write", Effect.WRITE, "Land and check data, and decide who is one person.")
+READ_EVENTS: Final = Action("events.read", Effect.READ, "Read the feed of events, and say how far a group is.")
+READ_FIGURES: Final = Action("metrics.read", Effect.READ, "Scrape the figures of the platform, of all front ends.")
 READ_PEOPLE: Final = Action("people.read", Effect.READ, "See who of staff may sign in, and as what.")
 ADMINISTER: Final = Action("people.write", Effect.WRITE, "Invite people, give and take roles, sign others out.")
 
 ACTIONS: Final = (
-    LOOK, READ_CALLS, READ_DEPLOYS, DEPLOY, RESEND, WITHDRAW, ASK, CARE, READ_PEOPLE, ADMINISTER,
+    LOOK, READ_CALLS, READ_DEPLOYS, DEPLOY, RESEND, WITHDRAW, ASK, CARE, READ_EVENTS, READ_FIGURES,
+    READ_PEOPLE, ADMINISTER,
 )  # fmt: skip
 
 
