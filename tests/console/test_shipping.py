@@ -71,7 +71,7 @@ async def test_a_changed_rule_is_seen_given_to_all_and_taken_back(page: Page, se
     assert await price_of_tea(served) == 900
     decisions = page.get_by_role("region", name="Decisions").locator("tbody tr").first
     await expect(decisions).to_contain_text("too cheap")
-    await expect(decisions).to_contain_text("console")
+    await expect(decisions).to_contain_text("owner")
 
 
 async def test_a_share_that_is_none_is_refused_and_nothing_changes(page: Page, served: Served) -> None:

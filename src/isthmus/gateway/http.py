@@ -37,7 +37,7 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
-Tell = Callable[[Trace], None]
+OnTrace = Callable[[Trace], None]
 
 log = logging.getLogger("isthmus.gateway")
 
@@ -83,7 +83,7 @@ class Gateway:
         self,
         platform: Platform,
         clients: Clients,
-        traces: TraceStore,
+        trace_store: TraceStore,
         readiness: Readiness,
         *,
         mounts: Mapping[str, App] | None = None,
@@ -94,8 +94,8 @@ class Gateway:
     ) -> None:
         self.platform = platform
         self._clients = clients
-        self._traces = traces
-        self._pages = Pages(platform, traces, readiness, lambda: [prefix for prefix, _ in self._mounts])
+        self._trace_store = trace_store
+        self._pages = Pages(platform, trace_store, readiness, lambda: [prefix for prefix, _ in self._mounts])
         self._mounts = sorted((mounts or {}).items(), key=lambda mount: -len(mount[0]))
         self._limits = limits or Limits()
         self._notes_calls = notes_calls
@@ -168,7 +168,7 @@ class Gateway:
             parent = headers.get(b"traceparent", b"").decode("latin-1")
             with self._tracing.call(name, request.call_id, client.front_end, client.name, parent) as span:
                 request.sent.append((b"traceparent", span.traceparent.encode()))
-                sampled = span.on_trace if span.is_sampled else None
+                sampled = span.describe if span.is_sampled else None
                 answer, is_replay = await self._answered(request, client, name, body, span.traceparent, sampled)
         if is_replay:
             request.sent.append((b"idempotency-replayed", b"true"))
@@ -176,13 +176,13 @@ class Gateway:
         return Reply(body=answer)
 
     async def _answered(
-        self, request: Request, client: Principal, name: str, body: bytes, trace: str, sampled: Tell | None
+        self, request: Request, client: Principal, name: str, body: bytes, trace: str, sampled: OnTrace | None
     ) -> tuple[bytes, bool]:
         """Return the answer, and whether it had been given before. sampled: is told of the call, where it is."""
         caller = Caller(front_end=client.front_end, client=client.name, scopes=client.scopes, trace=trace, via="http")
-        headers, told = request.headers, list[Trace]()
-        is_problem = _wants_trace(headers)
-        traces: list[Trace] = []
+        headers, traces = request.headers, list[Trace]()
+        is_traced = _wants_trace(headers)
+        trace_store: list[Trace] = []
         try:
             return await self.platform.call_wire(
                 name,
@@ -191,16 +191,16 @@ class Gateway:
                 key=_key(headers),
                 deadline_ms=_deadline_ms(headers),
                 call_id=request.call_id,
-                on_trace=told.append if is_problem or sampled else None,
+                on_trace=traces.append if is_traced or sampled else None,
             )
         except errors.Fault as fault:
-            traces = told if told and is_problem else [self._failed(request, client, fault)]
+            trace_store = traces if traces and is_traced else [self._failed(request, client, fault)]
             raise
         finally:
-            if sampled and told:
-                sampled(told[-1])
-            for trace in traces or (told if is_problem else ()):
-                await self._traces.keep(trace)
+            if sampled and traces:
+                sampled(traces[-1])
+            for one_trace in trace_store or (traces if is_traced else ()):
+                await self._trace_store.keep(one_trace)
 
     def _failed(self, request: Request, client: Principal, fault: errors.Fault) -> Trace:
         """Return what is kept of a call that failed: the reason, which its answer does not tell, without its ask."""
@@ -305,10 +305,10 @@ class _Opening:
             try:
                 self._app = await stack.enter_async_context(self._start())
             except Exception as error:
-                is_problem = isinstance(error, errors.IsthmusError | errors.BuildProblems)  # in words, with what to do
-                if not is_problem:
+                is_traced = isinstance(error, errors.IsthmusError | errors.BuildProblems)  # in words, with what to do
+                if not is_traced:
                     log.error("the platform cannot start", exc_info=error)
-                message = f"the platform cannot start: {error}" if is_problem else ""  # the server prints it
+                message = f"the platform cannot start: {error}" if is_traced else ""  # the server prints it
                 await send({"type": "lifespan.startup.failed", "message": message})
                 return
             await send({"type": "lifespan.startup.complete"})
