@@ -182,7 +182,7 @@ class Gateway:
         caller = Caller(front_end=client.front_end, client=client.name, scopes=client.scopes, trace=trace, via="http")
         headers, traces = request.headers, list[Trace]()
         is_traced = _wants_trace(headers)
-        trace_store: list[Trace] = []
+        kept: list[Trace] = []
         try:
             return await self.platform.call_wire(
                 name,
@@ -194,12 +194,12 @@ class Gateway:
                 on_trace=traces.append if is_traced or sampled else None,
             )
         except errors.Fault as fault:
-            trace_store = traces if traces and is_traced else [self._failed(request, client, fault)]
+            kept = traces if traces and is_traced else [self._failed(request, client, fault)]
             raise
         finally:
             if sampled and traces:
                 sampled(traces[-1])
-            for one_trace in trace_store or (traces if is_traced else ()):
+            for one_trace in kept or (traces if is_traced else ()):
                 await self._trace_store.keep(one_trace)
 
     def _failed(self, request: Request, client: Principal, fault: errors.Fault) -> Trace:
