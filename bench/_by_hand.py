@@ -76,7 +76,7 @@ _PREPARE = """
         from unnest($3::text[], $4::text[], $5::text[], $6::text[]) as e (id, type, subject, data))
     insert into isthmus.idempotency (digest, front_end, key, capability, ask_hash, answer)
     values ($7, 'north', $7::text, 'checkout.place-order', $2, $8)"""
-_TELL = "execute told ('{now}', '{key.hex}', {events}, '{key}', '\\x{answer}'); commit"
+_KEEP_ANSWER = "execute told ('{now}', '{key.hex}', {events}, '{key}', '\\x{answer}'); commit"
 
 
 class ByHand:
@@ -131,12 +131,12 @@ class ByHand:
         )
         await connection.execute(_PAYMENT, front_end, uuid.uuid4(), reference, total, now)
         lines = [{"sku": sku, "quantity": 1, "total": price} for sku, price in zip(skus, prices, strict=True)]
-        told = msgspec.json.encode({"group": reference, "total": total, "lines": lines})
+        answer = msgspec.json.encode({"group": reference, "total": total, "lines": lines})
         events = [
             [str(uuid.uuid4()), str(uuid.uuid4())],
             ["inventory.goods-reserved", "order.order-placed"],
             [reference, str(order)],
-            [told.decode()] * 2,
+            [answer.decode()] * 2,
         ]
-        columns_told = ", ".join(f"array['{one}', '{other}']" for one, other in events)
-        await connection.execute(_TELL.format(now=now, key=key, events=columns_told, answer=told.hex()))
+        event_columns = ", ".join(f"array['{one}', '{other}']" for one, other in events)
+        await connection.execute(_KEEP_ANSWER.format(now=now, key=key, events=event_columns, answer=answer.hex()))

@@ -180,7 +180,7 @@ class PaidByHand:
             }
             for at, (sku, row) in enumerate(zip(skus, goods, strict=True))
         ]
-        events = _told(now, ("inventory.goods-reserved", group), ("order.order-placed", order), data=lines)
+        events = _event_rows(now, ("inventory.goods-reserved", group), ("order.order-placed", order), data=lines)
         answer = msgspec.json.encode({"group": group, "total": total, "lines": lines}).hex()
         given = f"'{group}', '{order}', '{group}', {number}, {total}, '{now}', '{now + timedelta(minutes=30)}'"
         await connection.execute(
@@ -200,7 +200,7 @@ class PaidByHand:
         await connection.execute("begin; set isthmus.front_end = 'north'")
         await connection.fetch(_GROUP, payment_id)
         group = row["reference"]
-        events = _told(
+        events = _event_rows(
             now,
             ("payment.payment-moved", payment_id),
             ("order.order-moved", order),
@@ -212,7 +212,7 @@ class PaidByHand:
             f"execute authorised ('{payment_id}', '{key}/1', '{now}', '{order}', '{order}', '{group}', 'yes');"
             f"execute begin_attempt ('{uuid.uuid4()}', {taking}); execute told ('{events}'); commit"
         )
-        moved = _told(now, ("payment.payment-moved", payment_id), data={"state": "captured"})
+        moved = _event_rows(now, ("payment.payment-moved", payment_id), data={"state": "captured"})
         answer = msgspec.json.encode({"payment": payment_id, "state": "captured"}).hex()
         await connection.execute(
             f"begin; set isthmus.front_end = 'north';"
@@ -221,7 +221,7 @@ class PaidByHand:
         )
 
 
-def _told(now: datetime, *events: tuple[str, object], data: Any) -> str:
+def _event_rows(now: datetime, *events: tuple[str, object], data: Any) -> str:
     rows = [
         {
             "id": uuid.uuid4(),

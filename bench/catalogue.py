@@ -73,14 +73,16 @@ async def _rows(rounds: int) -> list[Row]:
 
 
 def _kinds(titles: Sequence[str]) -> dict[str, list[bytes]]:
-    chance = random.Random(1)  # the same asks in every run
+    randomness = random.Random(1)  # the same asks in every run
     words = sorted({word.lower() for title in titles for word in title.split() if word.isalpha() and len(word) > 3})
     encode = msgspec.json.encode
     return {
         "list, first page": [encode({"limit": 50})],
-        "search by one word": [encode({"text": chance.choice(words), "limit": 50}) for _ in range(ASKS)],
-        "search by two words": [encode({"text": " ".join(chance.sample(words, 2)), "limit": 50}) for _ in range(ASKS)],
-        "list of a brand": [encode({"brand": chance.choice(["Private", "National"]), "limit": 50})],
+        "search by one word": [encode({"text": randomness.choice(words), "limit": 50}) for _ in range(ASKS)],
+        "search by two words": [
+            encode({"text": " ".join(randomness.sample(words, 2)), "limit": 50}) for _ in range(ASKS)
+        ],
+        "list of a brand": [encode({"brand": randomness.choice(["Private", "National"]), "limit": 50})],
     }
 
 

@@ -120,7 +120,7 @@ async def _measured(rounds: int) -> list[Row]:
     shutil.rmtree(PLACE, ignore_errors=True)
     PLACE.mkdir(parents=True)
     async with _shop.database("deploy") as url, app_platform.running(_shop.config(url), [], allowed="migrate") as shop:
-        ground = deploys.DeployContext(
+        context = deploys.DeployContext(
             database=shop.database, release=app_platform.build(_shop.PACKS, []), cache=PLACE / "own"
         )
         keys = {
@@ -128,21 +128,21 @@ async def _measured(rounds: int) -> list[Row]:
             for code in ("north", "south")
         }  # a key for each buyer: what one client may do is limited
         for code in keys:
-            await deploys.deploy(ground, _written(code, "v0"), deploys.DeployRequest(made_by="bench"))
+            await deploys.deploy(context, _written(code, "v0"), deploys.DeployRequest(made_by="bench"))
         await _recorded(shop)
         async with _serving(url) as port:
             await _until_live(shop)
             lead = [await _lead_s(url, port, keys["north"][0], f"lead{number}") for number in range(min(rounds, 3))]
-            return [_lead_row(lead), *await _switched(ground, port, keys)]
+            return [_lead_row(lead), *await _switched(context, port, keys)]
 
 
 async def _recorded(shop: app_platform.Running) -> None:
     """Record calls with 10,000 answers of the rule, as the recorder keeps them."""
     await shop.follower.catch_up()
-    stories: list[Trace] = []
+    traces: list[Trace] = []
     north = Caller(front_end="north", client="bench")
-    await shop.platform.call_wire("north.which", b"{}", north, tell=stories.append)
-    first = recorded.recorded(stories[0], shop.platform.release.points)
+    await shop.platform.call_wire("north.which", b"{}", north, on_trace=traces.append)
+    first = recorded.recorded(traces[0], shop.platform.release.points)
     calls = [first.replace(call_id=f"{first.call_id}-{number}") for number in range(ANSWERS)]
     for at in range(0, ANSWERS, _shop.BATCH):
         await recorded.write(shop.database, calls[at : at + _shop.BATCH])
@@ -155,11 +155,11 @@ def _lead_row(lead: Sequence[float]) -> Row:
     return _row(name, seconds, "s", f"{LEAD_S:g} s, two workers", ratio, "< 1", ratio < 1)
 
 
-async def _switched(ground: deploys.DeployContext, port: int, keys: dict[str, list[str]]) -> list[Row]:
+async def _switched(context: deploys.DeployContext, port: int, keys: dict[str, list[str]]) -> list[Row]:
     """Switch to and fro under load, with quiet times between for the other front end to be compared with."""
-    await deploys.deploy(ground, _written("north", "v1"), deploys.DeployRequest(made_by="bench"))
+    await deploys.deploy(context, _written("north", "v1"), deploys.DeployRequest(made_by="bench"))
     kept = await versions.versions(
-        ground.database,
+        context.database,
         "north",
     )
     hashes = [one.hash for one in kept[:2]]
@@ -168,7 +168,7 @@ async def _switched(ground: deploys.DeployContext, port: int, keys: dict[str, li
     parts = 5
     for _ in range(parts):
         await _under_load(port, keys, [north, quiet], asyncio.sleep(QUIET_S))
-        await _under_load(port, keys, [north, busy], _to_and_fro(ground, hashes, SWITCHES // parts, took))
+        await _under_load(port, keys, [north, busy], _to_and_fro(context, hashes, SWITCHES // parts, took))
     pure = {b'{"said":["%s","%s","%s"]}' % ((one.encode(),) * 3) for one in _said(north.answers)}
     mixed = sum(count for answer, count in north.answers.items() if answer not in pure)
     calls, load = len(north.took_ms), f"{SWITCHES} switches, {len(north.took_ms):,} calls"
@@ -193,13 +193,18 @@ def _said(answers: dict[bytes, int]) -> set[str]:
     return {answer.split(b'"')[3].decode() for answer in answers}
 
 
-async def _to_and_fro(ground: deploys.DeployContext, hashes: Sequence[str], count: int, took: list[float]) -> None:
+async def _to_and_fro(context: deploys.DeployContext, hashes: Sequence[str], count: int, took: list[float]) -> None:
     for number in range(count):
-        held = await switches.current(ground.database, "north")
+        held = await switches.current(context.database, "north")
         began = time.perf_counter()
         wanted = next(one for one in hashes if held is None or one != held.stable)
         done = await switches.put(
-            ground.database, "north", wanted, percent=100, made_by=f"bench {number}", expected=held.id if held else None
+            context.database,
+            "north",
+            wanted,
+            percent=100,
+            made_by=f"bench {number}",
+            expected=held.id if held else None,
         )
         took.append((time.perf_counter() - began) * 1_000)
         assert done.workers == WORKERS, done

@@ -71,21 +71,21 @@ class Ask(Value):
     points: int
 
 
-class Told(Value):
+class Tier(Value):
     """The tier."""
 
     tier: str
 
 
 @capability("probe.tier", version="1.0", effect=Effect.READ)
-def tier(ask: Ask) -> Told:
+def tier(ask: Ask) -> Tier:
     """Tell a tier."""
     ...
 
 
 @implements(tier)
-async def tell_tier(ask: Ask, ctx: Context) -> Told:
-    return Told(tier=str(ctx.answer(member.tier_for)(ask.points)))
+async def read_tier(ask: Ask, ctx: Context) -> Tier:
+    return Tier(tier=str(ctx.answer(member.tier_for)(ask.points)))
 
 
 class NoStore:
@@ -112,7 +112,7 @@ def _front_end(parent: Path, code: str, isolation: Isolation) -> FrontEnd:
 
 def _platform(*front_ends: FrontEnd) -> IsolatingPlatform:
     api, service = ModuleType("api", "Tells tiers."), ModuleType("service")
-    api.tier, service.tell_tier = tier, tell_tier  # pyright: ignore[reportAttributeAccessIssue]
+    api.tier, service.read_tier = tier, read_tier  # pyright: ignore[reportAttributeAccessIssue]
     probe = Pack(name="probe", owner="bench", api=api, service=(service,))
     return IsolatingPlatform(Registry().add(*PACKS, probe, *front_ends).freeze(), NoStore())  # pyright: ignore[reportArgumentType]
 
@@ -213,10 +213,10 @@ async def _turn(platform: IsolatingPlatform, code: str, points: int) -> list[flo
     for _ in range(CALLS):
         await asyncio.sleep(PACE_S)
         began = time.perf_counter()
-        told = await platform.call(tier, Ask(points=1), Caller(front_end="south"))
+        found = await platform.call(tier, Ask(points=1), Caller(front_end="south"))
         took.append((time.perf_counter() - began) * 1e6)
-        if told.tier != "gold":
-            raise AssertionError(f"another front end's answer came: {told}")
+        if found.tier != "gold":
+            raise AssertionError(f"another front end's answer came: {found}")
     neighbour.cancel()
     await asyncio.wait([neighbour])
     return took

@@ -72,7 +72,7 @@ async def _rows(rounds: int) -> list[Row]:
             await shop.analyse(url)
             for clients in CLIENTS:
                 turns = [(await meter.turn(buyers[:clients]), await meter.turn(hands[:clients])) for _ in range(rounds)]
-                found += _told(clients, turns)
+                found += _measured_rows(clients, turns)
             await meter.close()
     return [_row("round trips of a paid order", trips, "round trips", f"by hand: {ROUND_TRIPS}", aim=16), *found]
 
@@ -83,7 +83,7 @@ def _row(name: str, value: float, unit: str, against: str, aim: float | None = N
     return {"name": name, "value": value, "unit": unit, "against": against, "ratio": None, "aim": said, "met": met}
 
 
-def _told(clients: int, turns: Sequence[tuple[Took, Took]]) -> list[Row]:
+def _measured_rows(clients: int, turns: Sequence[tuple[Took, Took]]) -> list[Row]:
     """Return the rows of one number of clients: medians over turns."""
 
     def median(side: int, what: str) -> float:

@@ -86,10 +86,10 @@ def _changed(release: Release) -> Release:
 
 async def _recording(running: app_platform.Running, rounds: int) -> tuple[float, float]:
     """Return the share of a call's CPU time that recording at SHARE takes, and the extra of a recorded call."""
-    recorder = Recorder(running.database, running.platform.release.points, chance=lambda: 0.0)
+    recorder = Recorder(running.database, running.platform.release.points, randomness=lambda: 0.0)
     await _previews(running, CALLS)  # statements are prepared, plans compiled
     plain: list[float] = []
-    told: list[float] = []
+    timed: list[float] = []
     for _ in range(rounds):
         running.platform.recorder = None
         plain.append(await _previews(running, CALLS))
@@ -97,14 +97,14 @@ async def _recording(running: app_platform.Running, rounds: int) -> tuple[float,
         began = time.process_time()
         await _previews(running, CALLS)
         await recorder.flush()
-        told.append((time.process_time() - began) / CALLS)
+        timed.append((time.process_time() - began) / CALLS)
     call_s = statistics.median(plain)
-    extra = statistics.median(b / a for a, b in zip(plain, told, strict=True)) - 1
+    extra = statistics.median(b / a for a, b in zip(plain, timed, strict=True)) - 1
     return extra * SHARE + _choosing() / call_s, extra
 
 
 def _choosing() -> float:
-    recorder = Recorder(None, {}, chance=random.random)  # type: ignore[arg-type]
+    recorder = Recorder(None, {}, randomness=random.random)  # type: ignore[arg-type]
     began = time.process_time()
     for _ in range(100_000):
         recorder.wants("checkout.preview-order", shop.FRONT_END)

@@ -150,7 +150,7 @@ def test_all_that_is_wrong_is_said_at_once_front_ends_included(company: Path) ->
     front_end = FrontEnd(code="north", name="N", owner="n", uses=("tax.*",))
     with pytest.raises(errors.BuildProblems) as wrong:
         composed(settings(company, text), [front_end])
-    told = "\n".join(wrong.value.problems)
+    problems = "\n".join(wrong.value.problems)
     for said in (
         "'acmepacks.nothing:PACK' cannot be plugged in: No module named 'acmepacks.nothing'",
         "'acmepacks.stamps.api:stamp' holds no pack; name a manifest as module:NAME",
@@ -161,7 +161,7 @@ def test_all_that_is_wrong_is_said_at_once_front_ends_included(company: Path) ->
         "[providers.payments] is of nobody (did you mean 'payment'?)",
         "front end 'north' uses 'tax.*', which nobody offers",
     ):
-        assert said in told
+        assert said in problems
 
 
 COMMANDS = '''import typer
@@ -221,9 +221,9 @@ def subsets() -> list[tuple[str, ...]]:
     lies between, some sets are drawn, the same ones each time.
     """
     few = [left_out for size in range(3) for left_out in itertools.combinations(PACKS, size)]
-    chance = random.Random(len(PACKS))
-    drawn = [tuple(one for one in PACKS if chance.random() < 0.5) for _ in range(SAMPLED)]
-    return list(dict.fromkeys([*few, *(tuple(one for one in PACKS if one not in kept) for kept in few), *drawn]))
+    randomness = random.Random(len(PACKS))
+    sampled = [tuple(one for one in PACKS if randomness.random() < 0.5) for _ in range(SAMPLED)]
+    return list(dict.fromkeys([*few, *(tuple(one for one in PACKS if one not in kept) for kept in few), *sampled]))
 
 
 def test_every_subset_of_the_packs_makes_a_platform_and_flows_go_where_they_lack_one() -> None:

@@ -85,23 +85,23 @@ async def _take_shops(browser: Browser, address: str) -> None:
 
 async def _trade(served: Demo) -> dict[str, str]:
     """Have each business line look, preview and order for a while; return the paths of pages worth a picture."""
-    chance = random.Random(1)
+    randomness = random.Random(1)
     paths = {}
     for code, calls in TRAFFIC.items():
         headers = {"Authorization": f"Bearer {await asyncio.to_thread(served.key, code)}"}
         async with httpx.AsyncClient(base_url=served.address, headers=headers, timeout=30) as client:
             skus = [one["sku"] for one in await _sold(client)]
             for _ in range(calls):
-                wanted = chance.sample(skus, min(3, len(skus)))
+                wanted = randomness.sample(skus, min(3, len(skus)))
                 ask = {"currency": "USD", "lines": [{"sku": sku, "quantity": 1} for sku in wanted]}
-                told = {"Isthmus-Explain": "true" if chance.random() < 0.2 else "false"}
-                answer = await client.post("/v1/checkout.preview-order", json=ask, headers=told)
+                headers = {"Isthmus-Explain": "true" if randomness.random() < 0.2 else "false"}
+                answer = await client.post("/v1/checkout.preview-order", json=ask, headers=headers)
                 await client.post("/v1/catalog.search", json={"text": "milk", "limit": 5})
-                if answer.status_code == 200 and chance.random() < 0.3:
+                if answer.status_code == 200 and randomness.random() < 0.3:
                     placed = {"Idempotency-Key": str(uuid.uuid4())}
                     till = {**ask, "paid_at_till": "card", "channel": "store"}
                     await client.post("/v1/checkout.place-order", json=till, headers=placed)
-                if answer.status_code == 200 and told["Isthmus-Explain"] == "true":
+                if answer.status_code == 200 and headers["Isthmus-Explain"] == "true":
                     paths["call"] = f"/calls/{answer.headers['isthmus-call']}"
             longest = max(await _orders(client), key=lambda one: len(one["lines"]))
             paths["order"] = f"/orders/{code}/{longest['order_id']}"

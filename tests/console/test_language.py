@@ -90,14 +90,14 @@ async def paths(served: Served, client: httpx.AsyncClient) -> list[str]:
     """Return every page of the console, with things on it."""
     sold = await served.sell("tea", "jam")
     await ship(served, "--accept")
-    told = await served.client.post("/v1/inventory.list-stock", json={}, headers={"Isthmus-Explain": "true"})
+    answer = await served.client.post("/v1/inventory.list-stock", json={}, headers={"Isthmus-Explain": "true"})
     front_ends = await client.get(f"{served.address}/capabilities")
     capabilities = sorted(set(re.findall(r"/console(/capabilities/[a-z.-]+)\"", front_ends.text)))
     deploys = await client.get(f"{served.address}/deploys/north")
     version = re.findall(r"/console(/deploys/north/\w+)", deploys.text)[0]
     member = await served.call("member.register", {"identities": [{"kind": "email", "value": "ada@example.org"}]})
     points = [f"/front-ends/north/points/{name}" for name in ("pricing.adjust-unit-price", "order.split-key")]
-    things = [f"/orders/north/{sold['order_id']}", f"/calls/{told.headers['isthmus-call']}", version]
+    things = [f"/orders/north/{sold['order_id']}", f"/calls/{answer.headers['isthmus-call']}", version]
     return [*PAGES, *things, *points, f"/members/north/{member['member_id']}", "/jobs", *capabilities]
 
 

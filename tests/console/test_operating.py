@@ -139,8 +139,8 @@ async def test_calls_are_picked_by_outcome_error_and_time(page: Page, served: Se
 
 async def test_a_story_names_the_events_that_were_written(page: Page, served: Served) -> None:
     asked = {"lines": [{"sku": "jam", "quantity": 1}], "currency": "EUR", "paid_at_till": "cash", "channel": "store"}
-    told = {"Isthmus-Explain": "true", "Idempotency-Key": uuid.uuid4().hex}
-    placed = await served.client.post("/v1/checkout.place-order", json=asked, headers=told)
+    headers = {"Isthmus-Explain": "true", "Idempotency-Key": uuid.uuid4().hex}
+    placed = await served.client.post("/v1/checkout.place-order", json=asked, headers=headers)
     assert placed.status_code == 200, placed.text
     await page.goto(f"{served.address}/calls/{placed.headers['isthmus-call']}")
     await expect(page.locator(".story .wrote").filter(has_text="order.order-placed")).to_have_count(1)

@@ -86,7 +86,7 @@ async def test_a_form_from_elsewhere_carries_no_sign_in(served: Served) -> None:
 async def test_everybody_can_read_every_page(browser: Browser, served: Served, width: int, scheme: str) -> None:
     sold = await served.sell("tea", "jam")
     await ship(served, "--accept")
-    told = await served.client.post("/v1/inventory.list-stock", json={}, headers={"Isthmus-Explain": "true"})
+    answer = await served.client.post("/v1/inventory.list-stock", json={}, headers={"Isthmus-Explain": "true"})
     context = await browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
     await served.enter(context)
     page = await context.new_page()
@@ -95,7 +95,7 @@ async def test_everybody_can_read_every_page(browser: Browser, served: Served, w
     version = page.get_by_role("region", name="Versions").locator("tbody a").first
     things = (
         f"/orders/north/{sold['order_id']}",
-        f"/calls/{told.headers['isthmus-call']}",
+        f"/calls/{answer.headers['isthmus-call']}",
         (await version.get_attribute("href") or "").removeprefix("/console"),
     )
     for path in (*PAGES, *things):

@@ -69,9 +69,9 @@ async def test_a_changed_rule_is_seen_given_to_all_and_taken_back(page: Page, se
     await page.get_by_role("button", name="Roll back").click()
     await expect(page.get_by_role("status")).to_contain_text("rollback")
     assert await price_of_tea(served) == 900
-    told = page.get_by_role("region", name="Decisions").locator("tbody tr").first
-    await expect(told).to_contain_text("too cheap")
-    await expect(told).to_contain_text("owner")
+    decisions = page.get_by_role("region", name="Decisions").locator("tbody tr").first
+    await expect(decisions).to_contain_text("too cheap")
+    await expect(decisions).to_contain_text("owner")
 
 
 async def test_a_share_that_is_none_is_refused_and_nothing_changes(page: Page, served: Served) -> None:
@@ -96,17 +96,17 @@ async def test_decisions_are_read_back_to_the_first(page: Page, served: Served) 
                select 'west', 'rollback', 'west-team', 'reason ' || number from generate_series(1, 70) as number"""
         )
     await page.goto(f"{served.address}/deploys")
-    told = page.get_by_role("region", name="Decisions").locator("tbody tr")
-    await expect(told).to_have_count(30)
-    await expect(told.first).to_contain_text("reason 70")
+    decisions = page.get_by_role("region", name="Decisions").locator("tbody tr")
+    await expect(decisions).to_have_count(30)
+    await expect(decisions.first).to_contain_text("reason 70")
     await page.get_by_role("link", name="Earlier decisions").click()
-    await expect(told.first).to_contain_text("reason 40")
+    await expect(decisions.first).to_contain_text("reason 40")
     await page.get_by_role("link", name="Earlier decisions").click()
-    await expect(told.first).to_contain_text("reason 10")
-    await expect(told.last).to_contain_text("north")
+    await expect(decisions.first).to_contain_text("reason 10")
+    await expect(decisions.last).to_contain_text("north")
     await expect(page.get_by_role("link", name="Earlier decisions")).to_have_count(0)
     await page.get_by_role("link", name="Latest").click()
-    await expect(told.first).to_contain_text("reason 70")
+    await expect(decisions.first).to_contain_text("reason 70")
 
 
 async def test_a_version_in_the_shadow_is_shown_with_what_it_found_and_answers_nobody(

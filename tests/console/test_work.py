@@ -57,7 +57,7 @@ async def test_what_keeps_it_from_ending_is_told_and_the_next_one_may_end(tmp_pa
     async def end() -> None: ...
 
     work = Work(tmp_path, "landing")
-    for error, told in (
+    for error, refused in (
         (errors.Conflict("another is at work", remedy="wait"), "another is at work"),
         (ValueError("inside"), "it failed"),
     ):
@@ -65,7 +65,7 @@ async def test_what_keeps_it_from_ending_is_told_and_the_next_one_may_end(tmp_pa
         await work.ended()
         known = work.known()
         assert known is not None
-        assert known.refused == told
+        assert known.refused == refused
         assert known.remedy
     work.begin(end)
     await work.ended()
@@ -102,13 +102,13 @@ async def test_a_landing_that_takes_long_leaves_the_operator_free_and_says_when_
     await other.execute(f"select pg_advisory_lock({lake_sync._LANDING})")
     await page.goto(f"{served.address}/quality")
     await page.get_by_role("button", name="Land now").click()
-    at_work = page.get_by_role("status").filter(has_text="Landing is at work")
-    await expect(at_work).to_be_visible()
+    in_flight = page.get_by_role("status").filter(has_text="Landing is at work")
+    await expect(in_flight).to_be_visible()
     await expect(page.get_by_role("button", name="Land now")).to_be_disabled()
     await page.get_by_role("link", name="Orders").first.click()
     await expect(page.locator("h1")).to_contain_text("Orders")
     await page.goto(f"{served.address}/quality")  # the way back, from anywhere
-    await expect(at_work).to_be_visible()
+    await expect(in_flight).to_be_visible()
     await other.close()
     await ended(page, "What the business has committed is in the lake.")
     await expect(page.get_by_role("button", name="Land now")).to_be_enabled()

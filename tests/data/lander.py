@@ -17,24 +17,24 @@ from isthmus.store import Database, Outbox
 from .test_lake import MealEaten, deli_model
 
 
-class Telling(Lake):
+class Logging(Lake):
     """A lake that tells whoever started the process how far it is, and waits to be told to go on."""
 
     def write(self, *args: Any, **settings: Any) -> Any:
-        return _told("file", super().write(*args, **settings))
+        return _logged("file", super().write(*args, **settings))
 
     def commit(self, *args: Any, **settings: Any) -> Any:
-        return _told("commit", super().commit(*args, **settings))
+        return _logged("commit", super().commit(*args, **settings))
 
 
-def _told(word: str, done: Any) -> Any:
+def _logged(word: str, done: Any) -> Any:
     print(word, flush=True)
     sys.stdin.readline()
     return done
 
 
 async def land(url: str, folder: Path) -> None:
-    lake = Telling(folder, deli_model(), {"deli.meal-eaten": MealEaten})
+    lake = Logging(folder, deli_model(), {"deli.meal-eaten": MealEaten})
     async with await Database.open(url) as database:
         try:
             await Lander(lake, url, Outbox(database)).land()

@@ -161,17 +161,17 @@ def sql(rows: Sequence[Row]) -> str:
     )
 
 
-def some_rows(chance: random.Random) -> list[Row]:
+def some_rows(randomness: random.Random) -> list[Row]:
     """Return visits of which few are alike: one town and one illness are rare, one visit in ten is nobody's."""
-    people = [(chance.choice(SEXES), chance.random() < 0.7) for _ in range(30)]
+    people = [(randomness.choice(SEXES), randomness.random() < 0.7) for _ in range(30)]
     rows: list[Row] = []
     for id in range(40):
-        patient = chance.randrange(len(people)) if chance.random() < 0.9 else None
+        patient = randomness.randrange(len(people)) if randomness.random() < 0.9 else None
         sex, is_cured = ("", False) if patient is None else people[patient]
-        town = chance.choices(TOWNS, [6, 3, 6, 2])[0]
-        illness = chance.choices(ILLNESSES, [6, 4, 1])[0]
-        month, fine = chance.choice(MONTHS), chance.choice([None, 0, 30 + id, 30 + id])
-        drugs = chance.choice([(), ("x",), ("y",), ("x", "y")])
+        town = randomness.choices(TOWNS, [6, 3, 6, 2])[0]
+        illness = randomness.choices(ILLNESSES, [6, 4, 1])[0]
+        month, fine = randomness.choice(MONTHS), randomness.choice([None, 0, 30 + id, 30 + id])
+        drugs = randomness.choice([(), ("x",), ("y",), ("x", "y")])
         rows.append(Row(id, patient, sex, town, illness, month, fine, is_cured, drugs))
     return rows
 
@@ -186,23 +186,25 @@ class Question:
     passes: Callable[[Row], bool]
 
 
-def some_question(chance: random.Random) -> Question:
+def some_question(randomness: random.Random) -> Question:
     fields = (*FIELDS, DRUG)
-    metrics = tuple(chance.sample(METRIC_NAMES, chance.choice([1, 1, 2])))
-    by = tuple(chance.sample(fields, chance.choice([0, 0, 1, 1, 2, 3])))
-    chosen = [some_filter(field, chance) for field in chance.sample(fields, chance.choice([0, 0, 0, 1, 1, 2]))]
+    metrics = tuple(randomness.sample(METRIC_NAMES, randomness.choice([1, 1, 2])))
+    by = tuple(randomness.sample(fields, randomness.choice([0, 0, 1, 1, 2, 3])))
+    chosen = [
+        some_filter(field, randomness) for field in randomness.sample(fields, randomness.choice([0, 0, 0, 1, 1, 2]))
+    ]
     return Question(metrics, by, tuple(one for one, _ in chosen), lambda row: all(passes(row) for _, passes in chosen))
 
 
-def some_filter(field: str, chance: random.Random) -> tuple[m.Filter, Callable[[Row], bool]]:
+def some_filter(field: str, randomness: random.Random) -> tuple[m.Filter, Callable[[Row], bool]]:
     if field == "time:month":
-        month = chance.choice((2, 3))
+        month = randomness.choice((2, 3))
         return Where("time", "<", f"2024-0{month}-01"), lambda row: row.month < month
     if field == DRUG:
-        kind = chance.choice("xy")
+        kind = randomness.choice("xy")
         return Where(field, "=", kind), lambda row: kind in row.drugs
     known = {"town": TOWNS, "region": "PQ", "illness": ILLNESSES, "sex": SEXES}[field.rpartition(".")[2]]
-    some = chance.sample(list(known), chance.choice([1, 2]))
+    some = randomness.sample(list(known), randomness.choice([1, 2]))
     return Where(field, "in", tuple(sorted(some))), lambda row: row.value(field) in some
 
 
@@ -257,13 +259,13 @@ def shown_of(answer: Answer, one: Question, rows: Sequence[Row]) -> Iterator[tup
 @example(seed=11)
 @settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_questions_in_a_row_show_few_people(seed: int) -> None:
-    chance = random.Random(seed)
-    rows = some_rows(chance)
+    randomness = random.Random(seed)
+    rows = some_rows(randomness)
     with tempfile.TemporaryDirectory() as folder:
         world = World(model(), sql(rows), Path(folder) / "receipts")
         shown: dict[str, list[list[int]]] = {"count": [], "cost": [], "fine": []}
         answers: list[Answer] = []
-        for number, one in enumerate([some_question(chance) for _ in range(20)]):
+        for number, one in enumerate([some_question(randomness) for _ in range(20)]):
             if number % 5 == 4:
                 world.metrics = world.over(world.model)  # another process asks
             with suppress(NotAnswered):

@@ -296,8 +296,8 @@ def test_the_help_of_each_command_shows_an_example_that_its_options_take(
     ],
 )
 def test_what_is_looked_up_is_said_as_json_too(terminal: Terminal, arguments: str, code: int, has: list[str]) -> None:
-    told = msgspec.json.decode(terminal.run(*arguments.split(), code=code).splitlines()[-1])
-    assert [name for name in has if name not in told] == []
+    printed = msgspec.json.decode(terminal.run(*arguments.split(), code=code).splitlines()[-1])
+    assert [name for name in has if name not in printed] == []
 
 
 def test_lists_are_lists_as_json_too(terminal: Terminal) -> None:

@@ -57,7 +57,7 @@ class Line(Value):
     order_id: Annotated[str, Key(), Ref("club.order")]
     line: Annotated[int, Key()]
     coupon: Annotated[str, Key(), Pii("identifier")]
-    wish: Annotated[str | None, Pii("free-text")]
+    request: Annotated[str | None, Pii("free-text")]
     amount: Annotated[int, Measure()]
     attributes: dict[str, str]
 

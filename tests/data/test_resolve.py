@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isthmus.data.persons.matching import Pair, Record, _edits, pairs, told_apart
+from isthmus.data.persons.matching import Pair, Record, _edits, are_apart, pairs
 from isthmus.data.persons.resolve import Decision, Identities, resolve
 from isthmus.kernel import errors
 
@@ -132,7 +132,7 @@ def test_edits_count_swapped_neighbours_once() -> None:
     texts = (("19800102", "19800120"), ("abc", "abc"), ("abc", "xyz"), ("", "ab"))
     assert [_edits(*both) for both in texts] == [1, 0, 3, 2]
     one, other = people(("a", {"national_id": "1234567"}), ("b", {"national_id": "1234576"}))
-    assert not told_apart(one, other)
+    assert not are_apart(one, other)
 
 
 def test_two_records_with_one_id_are_refused() -> None:
@@ -212,12 +212,12 @@ def test_who_lacks_a_first_name_does_not_join_twins() -> None:
 
 
 def test_what_the_business_verified_beats_likeness_and_a_persons_word_beats_both() -> None:
-    strangers = people(("north:1", ANN | {"person": "7"}), ("south:1", BOB | {"person": "7"}), ("south:2", BOB))
-    found = resolve(strangers, {}, [], NOW)
+    others = people(("north:1", ANN | {"person": "7"}), ("south:1", BOB | {"person": "7"}), ("south:2", BOB))
+    found = resolve(others, {}, [], NOW)
     assert found.persons["north:1"] == found.persons["south:1"]
     word = Decision(one="north:1", other="south:1", is_same=False, by="a steward", at=NOW)
-    parted = resolve(strangers, {}, [word], NOW)
-    assert parted.persons["north:1"] != parted.persons["south:1"]
+    separated = resolve(others, {}, [word], NOW)
+    assert separated.persons["north:1"] != separated.persons["south:1"]
 
 
 @settings(max_examples=80, deadline=None)

@@ -30,7 +30,7 @@ BUYER = Caller(front_end="north", client="buyer")
 SECOND = Caller(front_end="north", client="second")
 
 
-class Told(MutableMapping[str, payment.Outcome]):
+class ProviderOutcomes(MutableMapping[str, payment.Outcome]):
     """What a provider was asked and what it said, in files."""
 
     def __init__(self, folder: Path) -> None:
@@ -61,7 +61,7 @@ class Told(MutableMapping[str, payment.Outcome]):
 def platform_of(database: Database, folder: Path) -> Platform:
     """Return the platform as it ships, with the provider of a folder."""
     provider = payment.TestProvider()
-    provider.outcomes = Told(folder)  # type: ignore[assignment]
+    provider.outcomes = ProviderOutcomes(folder)  # type: ignore[assignment]
     resources: dict[type, object] = {
         payment.Providers: payment.Providers([provider]),
         order.Numbers: order.Numbers(database),
@@ -97,9 +97,9 @@ class Buyers:
         self._program.stdin.close()  # type: ignore[union-attr]
         self._program.wait()
 
-    async def start(self, *told: str) -> None:
+    async def start(self, *words: str) -> None:
         """Start a buyer, who then waits."""
-        self._say(" ".join(told))
+        self._say(" ".join(words))
         self.pid = int((await self._hear()).removeprefix("go "))
 
     async def run(self) -> bool:

@@ -30,7 +30,7 @@ UNITS = 20
 
 
 @asynccontextmanager
-async def at_work(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def in_flight(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Keep something running for as long as a block runs."""
     task = asyncio.create_task(work)
     try:

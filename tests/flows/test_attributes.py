@@ -238,11 +238,11 @@ def test_what_takes_no_attributes_and_what_json_cannot_carry_are_refused_togethe
     wrong = FrontEnd(code="west", name="W", owner="w", uses=NORTH.uses, attributes=attributes)  # type: ignore[arg-type]
     with pytest.raises(errors.BuildProblems) as refused:
         shipped.build([wrong])
-    told = "\n".join(refused.value.problems)
-    assert "'order.ordr' attributes, which takes none (did you mean 'order.order'?)" in told
-    assert "'payment.payment' attributes, which takes none" in told
-    assert "by Odd, which JSON cannot carry" in told
-    assert "which is no Value" in told
+    problems = "\n".join(refused.value.problems)
+    assert "'order.ordr' attributes, which takes none (did you mean 'order.order'?)" in problems
+    assert "'payment.payment' attributes, which takes none" in problems
+    assert "by Odd, which JSON cannot carry" in problems
+    assert "which is no Value" in problems
 
 
 @answers(pricing.adjust_unit_price)

@@ -23,7 +23,7 @@ from isthmus.gateway.auth import Clients
 from isthmus.gateway.http import Gateway
 from isthmus.gateway.metrics import MetricsService
 from isthmus.gateway.ready import Readiness
-from isthmus.gateway.stories import Stories
+from isthmus.gateway.traces import TraceStore
 from isthmus.kernel import Caller, FrontEnd, Value, errors
 from isthmus.markings import Derived, Measure, Metric, Pii, Ratio, Where
 from isthmus.packs.member import api as member
@@ -96,7 +96,7 @@ async def world(shop: Shop, tmp_path: Path) -> AsyncIterator[World]:
     platform.release = shipped.build([north(), SOUTH])
     packs, lake = shipped.PACKS, tmp_path / "lake"
     data = open_platform(packs, lake, declared=lambda: app_platform.declared(platform.release))
-    gateway = Gateway(platform, Clients(shop.database), Stories(shop.database), Readiness(shop.database, []))
+    gateway = Gateway(platform, Clients(shop.database), TraceStore(shop.database), Readiness(shop.database, []))
     gateway.mount("/data", MetricsService(platform, data, gateway.admit))
     keys = {
         code: {"Authorization": f"Bearer {await auth.create_client(shop.database, code, 'analyst', ('data.ask',))}"}

@@ -65,8 +65,8 @@ async def share(shop: Shop, kind: str, name: str, owner: Caller, to: Caller) -> 
 
 
 async def test_who_gave_points_owes_the_front_end_where_they_are_spent(two: Shop) -> None:
-    drawn = member.PutProgramme(code="circle", name="Circle", valid_days=30)
-    await two.platform.call(member.put_programme, drawn, two.north)
+    put = member.PutProgramme(code="circle", name="Circle", valid_days=30)
+    await two.platform.call(member.put_programme, put, two.north)
     await share(two, "member.programme", "circle", two.north, two.south)
     members = {}
     for caller in (two.north, two.south):
@@ -108,7 +108,7 @@ async def test_goods_that_change_their_owner_are_owed_for(two: Shop) -> None:
 
 
 async def test_what_others_bear_of_a_discount_is_their_debt_until_the_use_comes_back(two: Shop) -> None:
-    drawn = promotion.Promotion(
+    put = promotion.Promotion(
         code="spring",
         title="Spring",
         benefit=promotion.PercentOff(basis_points=1_000),
@@ -118,7 +118,7 @@ async def test_what_others_bear_of_a_discount_is_their_debt_until_the_use_comes_
             promotion.Bearer(bearer="maker", basis_points=2_500),
         ),
     )
-    await two.platform.call(promotion.put_promotion, promotion.PutPromotion(promotion=drawn), two.north)
+    await two.platform.call(promotion.put_promotion, promotion.PutPromotion(promotion=put), two.north)
     await share(two, "promotion.promotion", "spring", two.north, two.south)
     await two.platform.call(promotion.switch_on, promotion.SwitchOn(owner="north", code="spring"), two.south)
     used = promotion.DiscountUse(promotion="spring", amount=eur(101))

@@ -244,13 +244,13 @@ async def test_goods_sold_for_another_are_never_income_of_ones_own_however_small
     await books.check()
 
 
-TOLD: list[bookkeeping.Happening] = []
+HAPPENED: list[bookkeeping.Happening] = []
 
 
 @answers(bookkeeping.postings)
 def tells(happening: bookkeeping.Happening) -> tuple[ledger.EntryLeg, ...]:
     """Keep what it was asked, and book as usual."""
-    TOLD.append(happening)
+    HAPPENED.append(happening)
     return bookkeeping.default_postings(happening)
 
 
@@ -261,7 +261,7 @@ def a_euro_less(lines: Sequence[pricing.ListedLine], buyer: Buyer) -> Sequence[p
 
 
 async def test_a_part_of_a_line_tells_its_part_of_each_promotion_and_all_parts_the_whole(shop: Shop) -> None:
-    TOLD.clear()
+    HAPPENED.clear()
     books = books_of(shop, tells, a_euro_less)
     for name, minor in (("spring", 100), ("club", 101)):
         benefit = promotion.AmountOff(amount=eur(minor))
@@ -274,7 +274,7 @@ async def test_a_part_of_a_line_tells_its_part_of_each_promotion_and_all_parts_t
     for _ in range(3):
         await books.returned(placed.orders[0].order_id, (0, 1))
     for kind in ("goods-delivered", "goods-returned"):
-        lines = [one.lines[0] for one in TOLD if one.kind == kind]
+        lines = [one.lines[0] for one in HAPPENED if one.kind == kind]
         assert all(sum(one.amount.minor for one in line.promotions) == line.discount.minor for line in lines)
         off = Counter[str]()
         for line in lines:

@@ -29,7 +29,7 @@ from isthmus.runtime.isolation.limits import Isolation
 from isthmus.store import Database, migrate_own
 from isthmus.values import Address, Money, money
 from tests import shipped
-from tests.runtime.own_line import becomes, telling
+from tests.runtime.own_line import becomes, delivering
 
 FOLDERS = Path(__file__).parents[2] / "front_ends"
 CODES = ("market", "brand", "fresh")
@@ -221,8 +221,8 @@ async def test_what_the_brand_engraves_is_neither_cancelled_nor_taken_back(lines
 
 async def test_the_grocer_leaves_no_fish_at_a_door_and_the_market_knows_no_doors(lines: Lines) -> None:
     slot = {"address": HOME, "attributes": {"leave_at": "door"}}
-    told = await lines.preview("fresh", ("cod", 1), **slot)
-    assert "'Cod' is not left at a door" in told.refusals[0]
+    previewed = await lines.preview("fresh", ("cod", 1), **slot)
+    assert "'Cod' is not left at a door" in previewed.refusals[0]
     assert (await lines.preview("fresh", ("mug", 2), **slot)).refusals == ()
     with pytest.raises(errors.BadAsk, match="'market' has no attributes of 'order.order', and leave_at came"):
         await lines.preview("market", ("mug", 2), attributes={"leave_at": "door"})
@@ -388,7 +388,7 @@ async def test_the_grocers_picking_list_has_each_online_order_until_it_is_picked
     async def listed() -> list[str]:
         return [one.number for one in (await call("to-pick")).orders]
 
-    async with telling(lines.platform, lines.database):
+    async with delivering(lines.platform, lines.database):
         in_shop = await lines.place("fresh", ("cup", 1), paid_at_till="cash", channel="store")
         await lines.place("market", ("cup", 1))
         online = await lines.place("fresh", ("cup", 2))

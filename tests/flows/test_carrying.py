@@ -33,10 +33,10 @@ async def test_a_payment_is_begun_carried_on_and_settled(shop: Shop) -> None:
     """Each of the three writes down what was said before it, and begins what is asked next."""
     placed = await shop.platform.call(checkout.place_order, TEA, shop.north)
     pay = checkout.PayOrder(payment_id=placed.payment_id, method="card", token="ok")
-    stories: list[Any] = []
-    await shop.platform.call_wire("checkout.pay-order", encode(pay), shop.north, key="k", tell=stories.append)
+    traces: list[Any] = []
+    await shop.platform.call_wire("checkout.pay-order", encode(pay), shop.north, key="k", on_trace=traces.append)
     reacting = ("after-sale.", "bookkeeping.", "ledger.")
-    own = [part.capability for part in stories[0].parts if not part.capability.startswith(reacting)]
+    own = [part.capability for part in traces[0].parts if not part.capability.startswith(reacting)]
     assert own == [
         "payment.begin-authorisation",
         "payment.ask-provider",

@@ -26,7 +26,7 @@ from isthmus.gateway import auth
 from isthmus.gateway.auth import Clients
 from isthmus.gateway.http import Gateway
 from isthmus.gateway.ready import Readiness
-from isthmus.gateway.stories import Stories
+from isthmus.gateway.traces import TraceStore
 from isthmus.kernel import Caller, Effect, FrontEnd, Meta, Pack, Platform, Value, capability, event
 from isthmus.manifest import Personal
 from isthmus.markings import Dimension, Distinct, Pii, Ref
@@ -44,7 +44,7 @@ from tests import shipped
 from tests.packs.notification.conftest import Post
 from tests.waiting import until
 
-from .conftest import ALL, LONG_AGO, SOUTH, Shop, at_work, stocked
+from .conftest import ALL, LONG_AGO, SOUTH, Shop, in_flight, stocked
 
 KEPT = ("tea", "north", "DE", "blue")  # what is nobody's stays
 
@@ -167,26 +167,26 @@ class World:
         return [(word, where) for word in self.planted for where, text in places if word.lower() in text]
 
     @asynccontextmanager
-    async def telling(self) -> AsyncIterator[None]:
+    async def delivering(self) -> AsyncIterator[None]:
         """Tell copies and lake of who is erased for as long as a block runs."""
-        told = copies.consumer(self.shop.platform, self.shop.database, PersonForgotten)
-        async with at_work(Relay(self.shop.database, [told, *self.sync.consumers()]).run()):
+        copies_consumer = copies.consumer(self.shop.platform, self.shop.database, PersonForgotten)
+        async with in_flight(Relay(self.shop.database, [copies_consumer, *self.sync.consumers()]).run()):
             yield
 
     async def forgotten(self, name: str, **fields: Any) -> None:
         """Erase somebody, and wait until everybody who was to be told has been."""
-        async with self.telling():
+        async with self.delivering():
             await self.ask(name, **fields)
             wanted = await self._newest()
 
-            async def all_told() -> bool:
+            async def all_delivered() -> bool:
                 async with self.shop.database.platform() as session:
                     behind = await session.fetch_value(
                         "select count(*) from isthmus.consumer where position < $1", wanted
                     )
                 return behind == 0
 
-            await until(all_told, "that all who keep copies are told")
+            await until(all_delivered, "that all who keep copies are told")
 
     async def _newest(self) -> int:
         async with self.shop.database.platform() as session:
@@ -216,7 +216,7 @@ async def world(database: Any, tmp_path: Path) -> AsyncIterator[World]:
     folder = tmp_path / "lake"
     data = open_platform(shipped.PACKS, folder, declared=lambda: {"north": NORTH, "south": SOUTH})
     sync = LakeSync(platform, database, data)
-    gateway = Gateway(platform, Clients(database), Stories(database), Readiness(database, []))
+    gateway = Gateway(platform, Clients(database), TraceStore(database), Readiness(database, []))
     key = await auth.create_client(database, "north", "desk")
     transport = httpx.ASGITransport(app=gateway)  # type: ignore[arg-type]
     headers = {"Authorization": f"Bearer {key}"}
@@ -291,7 +291,7 @@ async def _lived(world: World, who: str, member_id: str | None, coupon: str = ""
         placed = await _bought(world, who, member_id, (coupon,) if coupon and what == "ship" else (), email=email)
         order_id = placed["orders"][0]["order_id"]
         emitted = CardWritten(order_id=order_id, words=canary(who))
-        await _told(world, emitted)
+        await _deliver(world, emitted)
         if what == "cancel":
             await world.ask("checkout.cancel-order", order_id=order_id, reason=canary(who))
             continue
@@ -313,7 +313,7 @@ async def _lived(world: World, who: str, member_id: str | None, coupon: str = ""
         await world.ask("payment.refund", **refund, reason=canary(who, "ok-{}"))
 
 
-async def _told(world: World, emitted: CardWritten) -> None:
+async def _deliver(world: World, emitted: CardWritten) -> None:
     """Put an event of the front end's own where events are, and a delivery of it that nobody took."""
     data = json.dumps({"order_id": emitted.order_id, "words": emitted.words})
     async with world.shop.database.platform_transaction() as session:

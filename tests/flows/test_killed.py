@@ -80,13 +80,13 @@ class Market:
             asked = await session.fetch_value("select count(*) from payment.attempt where ended_at is null")
             flows = await session.fetch_value("select count(*) from isthmus.saga where ask is not null")
             rows = await session.fetch("select key from payment.attempt where state = 'done'")
-        told = {key for key, said in program.Told(self.folder).items() if said.state == "done"}
+        charged = {key for key, said in program.ProviderOutcomes(self.folder).items() if said.state == "done"}
         found = {
             "broken": [one.name for one in findings if not one.holds],
             "held": between,
             "asked": asked,
             "flows": flows,
-            "the provider alone knows": sorted(told ^ {row["key"] for row in rows}),
+            "the provider alone knows": sorted(charged ^ {row["key"] for row in rows}),
         }
         return {what: number for what, number in found.items() if number}
 
@@ -217,10 +217,10 @@ async def by_hand(market: Market) -> tuple[checkout.PlacedOrder, Capability[Any,
 @pytest.mark.parametrize("with_key", [True, False], ids=["with a key", "without"])
 @pytest.mark.parametrize("story", [a_return, a_closing, by_hand])
 async def test_money_that_goes_back_may_be_killed_after_any_statement(
-    market: Market, story: Any, with_key: bool
+    market: Market, scenario: Any, with_key: bool
 ) -> None:
     for statements in range(1, STATEMENTS_MAX):
-        placed, wanted, ask = await story(market)
+        placed, wanted, ask = await scenario(market)
         has_ended = await market.killed_after(statements, wanted, ask, uuid.uuid4().hex if with_key else "-")
         await market.settled()
         assert await market.left() == {}, f"killed after {statements}"

@@ -22,13 +22,13 @@ from isthmus.runtime.events import timers
 from isthmus.values import Address, money
 from tests import shipped
 from tests.packs.notification.conftest import Post
-from tests.runtime.own_line import telling
+from tests.runtime.own_line import delivering
 from tests.waiting import until
 
 from .conftest import NORTH, Shop
 from .test_money_back import bought
 
-TOLD = Caller(front_end="north", client="subscription", is_told=True)
+PLATFORM = Caller(front_end="north", client="subscription", is_event_triggered=True)
 
 
 class Writing:
@@ -74,7 +74,7 @@ async def writing(shop: Shop) -> Writing:
 
 async def test_a_buyer_hears_of_an_order_once_for_each_thing_that_happens_to_it(writing: Writing) -> None:
     shop = writing.shop
-    async with telling(shop.platform, shop.database):
+    async with delivering(shop.platform, shop.database):
         sold = await writing.placed(
             contact_email="ada@example.org", address=Address(country="DE", city="Kiel"), delivery_method="post"
         )
@@ -97,7 +97,7 @@ async def test_a_buyer_hears_of_an_order_once_for_each_thing_that_happens_to_it(
 async def test_a_return_is_written_about_to_the_members_own_address(writing: Writing) -> None:
     shop = writing.shop
     member_id = await writing.joined("bob@example.org")
-    async with telling(shop.platform, shop.database):
+    async with delivering(shop.platform, shop.database):
         sold = await writing.placed(member_id=member_id)
         await writing.letters(2)
         await shop.platform.call(after_sale.ship_order, after_sale.ShipOrder(order_id=sold.order_id), shop.north)
@@ -123,7 +123,7 @@ async def test_who_is_erased_hears_nothing_more_of_what_waits_or_of_what_comes(w
     member_id, other = await writing.joined("ada@example.org"), await writing.joined("old@example.org")
     sold = await writing.placed(member_id=other)
     moved = order.OrderMoved(order_id=sold.order_id, group_id=sold.group_id, state=order.OrderState.PAID, note="")
-    before = await call(messages.notify_order_moved, moved, TOLD)
+    before = await call(messages.notify_order_moved, moved, PLATFORM)
     assert [one.state for one in before.messages] == ["waiting"]
     await call(member.merge, member.Merge(member_id=member_id, other_id=other, evidence="the same card"), shop.north)
     await call(member.erase, member.Erase(member_id=member_id), shop.north)
@@ -131,15 +131,15 @@ async def test_who_is_erased_hears_nothing_more_of_what_waits_or_of_what_comes(w
     (message,) = (await call(notification.list_messages, notification.ListMessages(), shop.north)).items
     assert (message.state, message.address, message.member_id) == ("erased", "", None)
     gone = order.OrderMoved(order_id=sold.order_id, group_id=sold.group_id, state=order.OrderState.CANCELLED, note="")
-    assert await call(messages.notify_order_moved, gone, TOLD) == messages.Notified()
+    assert await call(messages.notify_order_moved, gone, PLATFORM) == messages.Notified()
     assert writing.post.letters == []
 
 
 async def test_an_event_that_comes_twice_is_written_about_once(writing: Writing) -> None:
     sold = await writing.placed(contact_email="ada@example.org")
     moved = order.OrderMoved(order_id=sold.order_id, group_id=sold.group_id, state=order.OrderState.PAID, note="")
-    told = [writing.shop.platform.call(messages.notify_order_moved, moved, TOLD) for _ in range(4)]
-    found = {one.messages[0].message_id for one in await asyncio.gather(*told)}
+    notifying = [writing.shop.platform.call(messages.notify_order_moved, moved, PLATFORM) for _ in range(4)]
+    found = {one.messages[0].message_id for one in await asyncio.gather(*notifying)}
     assert len(found) == 1
 
 
@@ -150,9 +150,9 @@ async def test_nobody_but_the_platform_says_that_something_happened(writing: Wri
     )
     with pytest.raises(messages.NotAnEvent):
         await writing.shop.platform.call(messages.notify_order_moved, claimed, writing.shop.north)
-    told = {messages.notify_order_placed, messages.notify_order_moved}
-    told |= {messages.notify_parcel_moved, messages.notify_return_moved}
-    assert all(messages.NotAnEvent in one.raises for one in told)
+    notifying = {messages.notify_order_placed, messages.notify_order_moved}
+    notifying |= {messages.notify_parcel_moved, messages.notify_return_moved}
+    assert all(messages.NotAnEvent in one.raises for one in notifying)
     assert messages.forget_member.is_internal
 
 
@@ -160,7 +160,7 @@ async def test_what_is_no_order_or_has_no_address_is_nobodys_news(writing: Writi
     call = writing.shop.platform.call
     sold = await writing.placed()
     moved = order.OrderMoved(order_id=sold.order_id, group_id=sold.group_id, state=order.OrderState.PAID, note="")
-    assert await call(messages.notify_order_moved, moved, TOLD) == messages.Notified()
+    assert await call(messages.notify_order_moved, moved, PLATFORM) == messages.Notified()
     for reference in ("transfer-7", str(sold.group_id)):
         parcel = fulfilment.ParcelMoved(
             reference=reference,
@@ -170,7 +170,7 @@ async def test_what_is_no_order_or_has_no_address_is_nobodys_news(writing: Writi
             shipment_state=fulfilment.ShipmentState.SHIPPED,
             lines=(),
         )
-        assert await call(messages.notify_parcel_moved, parcel, TOLD) == messages.Notified()
+        assert await call(messages.notify_parcel_moved, parcel, PLATFORM) == messages.Notified()
 
 
 def _of(sold: order.Order) -> fulfilment.ListShipments:
@@ -196,8 +196,8 @@ async def test_a_buyer_reads_in_their_own_language_else_in_the_front_ends(
     joined = await shop.platform.call(member.register, joins, shop.north)
     sold = await writing.placed(member_id=joined.member_id)
     moved = order.OrderMoved(order_id=sold.order_id, group_id=sold.group_id, state=order.OrderState.PAID, note="")
-    (told,) = (await shop.platform.call(messages.notify_order_moved, moved, TOLD)).messages
-    assert told.subject == subject.format(number=sold.number)
+    (notifying,) = (await shop.platform.call(messages.notify_order_moved, moved, PLATFORM)).messages
+    assert notifying.subject == subject.format(number=sold.number)
     await writing.deliver()
     assert writing.post.letters[0].text == text.format(number=sold.number)
 

@@ -226,13 +226,13 @@ async def test_a_refund_by_hand_between_two_steps_of_a_cancellation_leaves_the_r
     placed = await bought(shop, ("tea", 2))
     looked = pay._payments
 
-    async def looked_and_overtaken(group_id: UUID, ctx: Context) -> tuple[payment.Payment, ...]:
+    async def looked_and_superseded(group_id: UUID, ctx: Context) -> tuple[payment.Payment, ...]:
         found = await looked(group_id, ctx)
         monkeypatch.setattr(pay, "_payments", looked)
         await by_hand(shop, placed.payment_id, 700)
         return found
 
-    monkeypatch.setattr(pay, "_payments", looked_and_overtaken)
+    monkeypatch.setattr(pay, "_payments", looked_and_superseded)
     cancelled = await cancel(shop, placed.orders[0].order_id)
     assert cancelled.refunded == eur(1300)
     assert (await paid(shop, placed.payment_id)).refunded == eur(2000)

@@ -192,9 +192,9 @@ def test_an_event_that_cannot_land_is_refused_with_what_to_write() -> None:
         sku: str
 
     wrong = FrontEnd(code="north", name="n", owner="n", events=(Praised, FoundOut, PutBack, Seen, SeenAgain, Praise))
-    with pytest.raises(errors.BuildProblems) as told:
+    with pytest.raises(errors.BuildProblems) as problems:
         shipped.build([wrong])
-    said = str(told.value)
+    said = str(problems.value)
     assert "has the event Praised called 'south.praised'; call it 'north.praised'" in said
     assert "has the event FoundOut called \"north.found'; drop\"; call it 'north.found-out'" in said
     assert "has the event SeenAgain called 'north.seen', as another is" in said

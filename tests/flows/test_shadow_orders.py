@@ -32,7 +32,7 @@ async def everything(database: Database) -> dict[str, str]:
 async def test_what_was_ordered_is_ordered_again_by_both_versions_and_no_row_of_any_table_is_another(
     shop: Shop, database_url: str
 ) -> None:
-    recorder = Recorder(shop.database, shop.platform.release.points, chance=lambda: 0.0)
+    recorder = Recorder(shop.database, shop.platform.release.points, randomness=lambda: 0.0)
     shop.platform.recorder = recorder
     preview = checkout.PreviewOrder(currency="EUR", lines=(checkout.BuyLine(sku="tea", quantity=2),), address=HOME)
     await shop.platform.call(checkout.preview_order, preview, shop.north)
@@ -54,7 +54,7 @@ async def test_what_was_ordered_is_ordered_again_by_both_versions_and_no_row_of_
 
 
 async def test_what_asks_the_outside_world_is_left_out_and_named(shop: Shop, database_url: str) -> None:
-    recorder = Recorder(shop.database, shop.platform.release.points, chance=lambda: 0.0)
+    recorder = Recorder(shop.database, shop.platform.release.points, randomness=lambda: 0.0)
     bought = await shop.platform.call(checkout.place_order, tea(1), shop.north)
     shop.platform.recorder = recorder
     assert bought.payment_id is not None

@@ -57,7 +57,7 @@ class Kiosk:
             assert answer.status_code == 201, answer.text
             return answer.json()["orders"][0]["order_id"]
 
-    async def told(self) -> list[str]:
+    async def heard(self) -> list[str]:
         """Return the orders that it was told of, in its order."""
         events = (await self.client.get("/events")).json()
         return [one["subject"] for one in events if one["type"] == "order.order-placed"]
@@ -108,11 +108,11 @@ async def test_it_answers_sells_and_is_told_of_each_order_once_whoever_restarts(
     orders = [await kiosk.sell("jam", "first")]
     assert await kiosk.sell("jam", "first") == orders[0]
 
-    async def are_all_told() -> bool:
+    async def are_all_heard() -> bool:
         await all_due(database)
-        return sorted(await kiosk.told()) == sorted(orders)
+        return sorted(await kiosk.heard()) == sorted(orders)
 
-    await until(are_all_told, "that it is told")
+    await until(are_all_heard, "that it is told")
     async with database.platform() as session:
         sql = 'select amount_minor from "order".lines'
         assert [row["amount_minor"] for row in await session.fetch(sql)] == [300]  # 400, and the kiosk takes a euro off
@@ -121,13 +121,13 @@ async def test_it_answers_sells_and_is_told_of_each_order_once_whoever_restarts(
         orders.append(await kiosk.sell("tea", f"a{number}"))
     kiosk.kill()
     await kiosk.start()
-    await until(are_all_told, "that it is told after its restart")
+    await until(are_all_heard, "that it is told after its restart")
 
     selling = [asyncio.create_task(kiosk.sell("tea", f"b{number}")) for number in range(SECOND)]
     await asyncio.sleep(0.05)
     server.kill()  # the platform is killed while it sells
     await server.start()
     orders += await asyncio.gather(*selling)
-    await until(are_all_told, "that it is told after the platform's restart")
-    told = await kiosk.told()
-    assert len(told) == len(set(told)) == 1 + 2 * SECOND
+    await until(are_all_heard, "that it is told after the platform's restart")
+    heard = await kiosk.heard()
+    assert len(heard) == len(set(heard)) == 1 + 2 * SECOND

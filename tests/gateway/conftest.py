@@ -21,7 +21,7 @@ from msgspec import field
 from isthmus.gateway import auth
 from isthmus.gateway.http import App, Gateway, Limits, asgi
 from isthmus.gateway.ready import Readiness
-from isthmus.gateway.stories import Stories
+from isthmus.gateway.traces import TraceStore
 from isthmus.gateway.transport import WholeAnswers
 from isthmus.kernel import (
     PASS,
@@ -248,7 +248,7 @@ async def prepared(url: str) -> None:
 def gateway_on(database: Database, **options: object) -> Gateway:
     release = Registry().add(PACK, NORTH, SOUTH).freeze()
     platform = Platform(release, database)
-    return Gateway(platform, auth.Clients(database), Stories(database), Readiness(database, SOURCES), **options)  # type: ignore[arg-type]
+    return Gateway(platform, auth.Clients(database), TraceStore(database), Readiness(database, SOURCES), **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from isthmus.gateway.events import PATH, EventService, NewEvents
 from isthmus.gateway.http import App, Gateway, asgi
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.server import SHUTDOWN_S
-from isthmus.gateway.stories import Stories
+from isthmus.gateway.traces import TraceStore
 from isthmus.kernel import Context, Effect, FrontEnd, Pack, Platform, Registry, Value, capability, event, implements
 from isthmus.markings import Pii
 from isthmus.store import Database, Feed, know_streams, sharing
@@ -65,7 +65,7 @@ NORTH, SOUTH = (FrontEnd(code=code, name=code, owner=code, uses=("desk.*",)) for
 
 def desk_on(database: Database, new: NewEvents | None = None) -> Gateway:
     platform = Platform(Registry().add(PACK, NORTH, SOUTH).freeze(), database)
-    made = Gateway(platform, auth.Clients(database), Stories(database), Readiness(database))
+    made = Gateway(platform, auth.Clients(database), TraceStore(database), Readiness(database))
     made.mount(PATH, EventService(platform, database, made.admit, new or NewEvents(database)))
     return made
 

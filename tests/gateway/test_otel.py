@@ -71,12 +71,12 @@ async def test_a_sampled_call_is_a_span_in_its_callers_trace(
 def test_parts_of_a_call_are_spans_below_it(spans: InMemorySpanExporter) -> None:
     tracing = Tracing(SimpleSpanProcessor(spans), share=1)
     with tracing.call("shop.sell", "call", "south", "till", "") as call:
-        story = Trace("call", "shop.sell", "1.0", "south", "south", "print", None, "now")
+        call_trace = Trace("call", "shop.sell", "1.0", "south", "south", "print", None, "now")
         part: Any = SimpleNamespace(
             capability="shop.take-items", took_us=1_500, began_us=10_000_000, error="shop.short: too few"
         )
-        story.parts = [part]
-        call.tell(story)
+        call_trace.parts = [part]
+        call.describe(call_trace)
     inner, whole = spans.get_finished_spans()
     assert inner.parent == whole.context
     assert (inner.name, inner.start_time, inner.end_time) == ("shop.take-items", 10_000_000_000, 10_001_500_000)

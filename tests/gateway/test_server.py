@@ -110,14 +110,14 @@ async def test_calls_beyond_what_a_process_bears_are_refused_at_once(
 
 
 @pytest.mark.parametrize(
-    ("error", "told", "logged"),
+    ("error", "message", "logged"),
     [
         (errors.Unavailable("no database", remedy="start it"), "the platform cannot start: no database; start it", 0),
         (RuntimeError("a defect"), "", 1),
     ],
 )
 async def test_a_start_that_fails_stops_the_server_with_its_reason_told_once(
-    error: Exception, told: str, logged: int, caplog: pytest.LogCaptureFixture
+    error: Exception, message: str, logged: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     @asynccontextmanager
     async def start() -> AsyncIterator[Any]:
@@ -133,7 +133,7 @@ async def test_a_start_that_fails_stops_the_server_with_its_reason_told_once(
         return {"type": "lifespan.startup"}
 
     await asgi(start)({"type": "lifespan"}, receive, send)
-    assert sent == [{"type": "lifespan.startup.failed", "message": told}]
+    assert sent == [{"type": "lifespan.startup.failed", "message": message}]
     assert len(caplog.records) == logged
 
 

@@ -64,8 +64,8 @@ def test_head_and_body_of_an_answer_arrive_in_one_segment() -> None:
         for answers in range(1, 21):
             client.sendall(ASK % (b"small", b""))
             assert client.recv(1 << 16).endswith(b"\r\n\r\ndone")
-            told = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, SEGMENTS_AT + 4)
-            assert struct.unpack_from("=I", told, SEGMENTS_AT) == (answers,)
+            info = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, SEGMENTS_AT + 4)
+            assert struct.unpack_from("=I", info, SEGMENTS_AT) == (answers,)
 
 
 def test_a_body_in_pieces_is_not_held_back_until_its_end() -> None:

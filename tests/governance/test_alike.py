@@ -55,7 +55,7 @@ def release(**rules: Callable[..., Any]) -> Release:
 
 async def found(database: Database, calls: int = CALLS, **rules: Callable[..., Any]) -> alike.Found:
     running = release(**rules)
-    recorder = Recorder(database, running.points, chance=lambda: 0.0)
+    recorder = Recorder(database, running.points, randomness=lambda: 0.0)
     platform = Platform(running, database, clock=lambda: NOW, recorder=recorder)
     for code in rules:
         for number in range(calls):
@@ -74,8 +74,10 @@ async def test_copies_under_other_names_are_proved_and_a_look_alike_is_not(datab
     assert {one.one for one in said.pairs} == {"east.half_of_dear_goods"}
     assert {one.other for one in said.pairs} == set(group.answers)
     assert all(0.8 < one.agreed.share < 0.98 and one.differs for one in said.pairs)
-    told = "\n".join(alike.lines(said))
-    assert "sink: 3 front ends answer till.price the same: north.half, south.cheap_evenings, west.for_members" in told
+    printed = "\n".join(alike.lines(said))
+    assert (
+        "sink: 3 front ends answer till.price the same: north.half, south.cheap_evenings, west.for_members" in printed
+    )
 
 
 async def test_two_that_do_the_same_wait_for_a_third(database: Database):

@@ -71,7 +71,7 @@ def test_compat_fails_for_a_pack_that_is_over_its_budget(tmp_path: Path):
     failed = ran()
     assert failed.returncode == 1
     assert f"tax has {budgets['tax'].decisions} decisions, and its budget is 1" in failed.stdout
-    told = ran("--json")
-    assert told.returncode == 1
-    (excess,) = json.loads(told.stdout)["over_budget"]
+    checked = ran("--json")
+    assert checked.returncode == 1
+    (excess,) = json.loads(checked.stdout)["over_budget"]
     assert excess == {"pack": "tax", "what": "decisions", "has": budgets["tax"].decisions, "may": 1}

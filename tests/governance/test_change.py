@@ -352,8 +352,8 @@ def test_looking_sees_types_and_examples_of_calls_that_entered():
 
 
 def said(call_id: str, minor: int, *, luck: int = 0, parts: int = 0) -> Said:
-    told = {"minor": minor, "luck": luck}
-    return Said(front_end="north", capability="till.total", call_id=call_id, said=told, parts=[parts])
+    total = {"minor": minor, "luck": luck}
+    return Said(front_end="north", capability="till.total", call_id=call_id, said=total, parts=[parts])
 
 
 def test_a_proof_leaves_noise_out_and_names_what_differs():

@@ -230,9 +230,9 @@ def test_a_change_is_divided_between_buyers_orders_and_baskets_to_the_cent(tmp_p
     found = drivers(world.metrics, policy.owner(), ("shoppers", "baskets", "sales"), until)
     assert found
     sql = "select sum(total_minor) / 100 from shop.orders where placed_at >= ? and placed_at < ?"
-    for told, begin, end in ((found.after, 13, 0), (found.before, 26, 13)):
+    for total, begin, end in ((found.after, 13, 0), (found.before, 26, 13)):
         span = [until - timedelta(weeks=begin), until - timedelta(weeks=end)]
-        assert world.connection.execute(sql, span).fetchall() == [(told,)]
+        assert world.connection.execute(sql, span).fetchall() == [(total,)]
     assert sum(one.adds for one in found.steps) == pytest.approx(found.after - found.before)
     assert [one.name for one in found.steps] == ["shoppers", "baskets / shoppers", "sales / baskets"]
     assert found.steps[0].adds > 0

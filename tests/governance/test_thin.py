@@ -53,7 +53,7 @@ def release(**settings: dict[str, str]) -> Release:
 
 async def record(database: Database, running: Release, calls: int) -> None:
     """Let each front end buy: all cheap and dear goods, one alone wine; a wrong ask from one, a label from another."""
-    recorder = Recorder(database, running.points, chance=lambda: 0.0)
+    recorder = Recorder(database, running.points, randomness=lambda: 0.0)
     platform = Platform(running, database, clock=lambda: NOW, recorder=recorder)
     for code in CODES:
         caller = Caller(front_end=code)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import importlib
+import io
 import re
 import subprocess
 import sys
+import tokenize
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -281,7 +283,36 @@ PRIVATE = {  # a word of ours → the field's
     "misshared": "shares mismatch",
     "overtaken": "superseded",
     "nought": "zero",
+    "told": "traced, event-triggered, subscribers, audit entry, or what it holds",
+    "untold": "unmeasured",
+    "tell": "trace, send, emit",
+    "telling": "tracing, delivering",
+    "story": "trace",
+    "stories": "traces",
+    "look_ahead": "tombstone",
+    "dual": "lake sync",
+    "strangers": "unknown keys",
+    "drawn": "priced cart, or what it holds",
+    "parted": "split, separated",
+    "mend": "fix, repair",
+    "chance": "randomness",
+    "gathering": "coalescing transport",
+    "at_work": "active, in flight, running",
 }
+ALL_CODE = (SRC, ROOT / "front_ends", ROOT / "kits", ROOT / "demo", ROOT / "bench", ROOT / "examples", ROOT / "tests")
+
+
+def private_names(source: str) -> list[tuple[str, int, str]]:
+    """Return every name in some code that is ours and not the field's: what it defines, names and calls, local or not.
+
+    The names of tests are sentences, and read as such.
+    """
+    found: list[tuple[str, int, str]] = []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.NAME and not token.string.startswith("test_"):
+            said = {*words(token.string), token.string.lower().strip("_")} & PRIVATE.keys()
+            found += [(token.string, token.start[0], PRIVATE[word]) for word in said]
+    return found
 
 
 def defined_names(path: Path) -> list[tuple[str, int]]:
@@ -300,13 +331,22 @@ def test_names_say_what_a_thing_is():
 
 
 def test_names_are_the_fields_words_and_no_dialect():
-    defined = [(path, *found) for path in sources(SRC) for found in defined_names(path)]
-    wrong = [
-        f"{where(path, line)} {name}: say {PRIVATE[word]!r}"
-        for path, name, line in defined
-        for word in {*words(name), name} & PRIVATE.keys()
+    files = [path for folder in ALL_CODE for path in sources(folder)]
+    stems = [f"{where(path)}: say {PRIVATE[word]!r}" for path in files for word in {*words(path.stem)} & PRIVATE.keys()]
+    names = [
+        f"{where(path, line)} {name}: say {field!r}"
+        for path in files
+        for name, line, field in private_names(path.read_text())
     ]
-    assert wrong == []
+    assert stems + names == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["def told(): pass", "told = 1", "f(tell=1)", "x.is_told", "class Told: pass", "def f(wish): pass", "f.AT_WORK"],
+)
+def test_a_word_of_ours_would_be_found(code: str) -> None:
+    assert private_names(code)
 
 
 KERNEL_DOORS = {"isthmus.kernel", "isthmus.kernel.host"}

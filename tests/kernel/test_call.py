@@ -201,8 +201,8 @@ async def test_a_refused_write_leaves_nothing():
     assert (store.events, store.answers, store.commits, store.open) == ([], {}, 0, 0)
 
 
-@pytest.mark.parametrize("is_told", [False, True])
-async def test_a_part_that_refused_and_was_caught_dooms_the_transaction(is_told):
+@pytest.mark.parametrize("is_event_triggered", [False, True])
+async def test_a_part_that_refused_and_was_caught_dooms_the_transaction(is_event_triggered):
     async def refuse(ask, ctx: Context) -> Said:
         ctx.emit(Noted(text="half"))
         raise Refused("no", remedy="leave it")
@@ -226,11 +226,11 @@ async def test_a_part_that_refused_and_was_caught_dooms_the_transaction(is_told)
     other, other_bound = doing("careful", Effect.WRITE, careful)
     store = MemoryStore()
     platform = a_platform(part, part_bound, one, one_bound, other, other_bound, store=store)
-    tell = (lambda story: None) if is_told else None
+    on_trace = (lambda trace: None) if is_event_triggered else None
     with pytest.raises(errors.Fault, match=r"'shop.part' refused inside 'shop.careless', which went on"):
-        await platform.call_wire("shop.careless", b"{}", NORTH, tell=tell)
+        await platform.call_wire("shop.careless", b"{}", NORTH, on_trace=on_trace)
     assert store.events == []
-    await platform.call_wire("shop.careful", b"{}", NORTH, tell=tell)
+    await platform.call_wire("shop.careful", b"{}", NORTH, on_trace=on_trace)
     assert [row.subject for row in store.events] == ["kept"]
 
 

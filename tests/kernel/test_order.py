@@ -173,9 +173,9 @@ CONDITIONS = st.fixed_dictionaries(
 @given(data=st.data())
 def test_what_is_accepted_and_who_answers_never_depends_on_the_order_of_lists(data):
     """Answers of a front end, its child and its products: any order of all these lists gives the same."""
-    drawn = data.draw(st.lists(st.tuples(CONDITIONS, st.booleans(), st.integers(0, 3)), min_size=1, max_size=6))
-    made = [says(at, when=when, passes=passes) for at, (when, passes, _) in enumerate(drawn)]
-    owner = [where for _, _, where in drawn]
+    generated = data.draw(st.lists(st.tuples(CONDITIONS, st.booleans(), st.integers(0, 3)), min_size=1, max_size=6))
+    made = [says(at, when=when, passes=passes) for at, (when, passes, _) in enumerate(generated)]
+    owner = [where for _, _, where in generated]
     wanted = data.draw(st.lists(st.sampled_from(made), max_size=3, unique=True))
 
     def build(shuffle):

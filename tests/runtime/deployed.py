@@ -126,7 +126,7 @@ class Node:
         return answer.decode()
 
 
-def ground(database: Database, cache: Path, replay: deploy.Replay | None = None) -> deploy.DeployContext:
+def deploy_context(database: Database, cache: Path, replay: deploy.Replay | None = None) -> deploy.DeployContext:
     return deploy.DeployContext(database=database, release=shipped.build([]), cache=cache, replay=replay)
 
 
@@ -135,4 +135,4 @@ def said(version: str) -> str:
     return f'{{"said":["{version}","{version}","{version}"]}}'
 
 
-WISH = deploy.DeployRequest(made_by="ada")
+REQUEST = deploy.DeployRequest(made_by="ada")

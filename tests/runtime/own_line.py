@@ -163,16 +163,18 @@ async def packed(platform: Platform, subject: str, caller: Caller = NORTH) -> No
 
 
 @asynccontextmanager
-async def telling(platform: Platform, database: Database):
+async def delivering(platform: Platform, database: Database):
     """Have events told as long as the block runs, with short pauses."""
-    at_work = asyncio.create_task(DurableCalls(platform, database, lease_s=1, retry_first_s=0.02, attempts_max=3).run())
+    in_flight = asyncio.create_task(
+        DurableCalls(platform, database, lease_s=1, retry_first_s=0.02, attempts_max=3).run()
+    )
     try:
         await becomes(lambda: _is_known(database), True)
         yield
     finally:
-        at_work.cancel()
+        in_flight.cancel()
         with suppress(asyncio.CancelledError):
-            await at_work
+            await in_flight
 
 
 async def becomes(read: Callable[[], Awaitable[object]], wanted: object) -> None:
@@ -192,7 +194,7 @@ async def _is_known(database: Database) -> bool:
 async def _serve(url: str) -> None:
     async with await Database.open(url) as database:
         platform = await platform_of(database)
-        async with telling(platform, database):
+        async with delivering(platform, database):
             await asyncio.sleep(3600)
 
 

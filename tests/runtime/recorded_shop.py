@@ -114,8 +114,8 @@ async def note_sale(ask: Buy, ctx: Context) -> Total:
         ctx.new_id(),
         minor,
     )
-    drawn = await ctx.session.fetch_value("select nextval('till.number')")
-    return Total(minor=minor, ticket=f"{sold}", luck=float(drawn))
+    number = await ctx.session.fetch_value("select nextval('till.number')")
+    return Total(minor=minor, ticket=f"{sold}", luck=float(number))
 
 
 def pack() -> Pack:
@@ -171,7 +171,7 @@ async def record(
     database: Database, running: Release, calls: Sequence[tuple[str, Buy]], *, which: Any = total
 ) -> Recorder:
     """Call and record all; refusals are recorded too."""
-    recorder = Recorder(database, running.points, chance=lambda: 0.0)
+    recorder = Recorder(database, running.points, randomness=lambda: 0.0)
     platform = Platform(running, database, clock=lambda: NOON, recorder=recorder)
     for code, ask in calls:
         try:

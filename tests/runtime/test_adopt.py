@@ -300,8 +300,8 @@ def test_the_command_keeps_the_document_and_the_service_is_in_the_catalogue(
     assert made.exit_code == 0, made.output
     assert "erp.place-order" in made.output
     again = CliRunner().invoke(main_app, ["adopt", str(document), "--name", "crm", "--url", "http://[::1]:9", "--json"])
-    told = json.loads(again.output)
-    assert told["pack"] == "crm"
-    assert {"crm.place-order", "crm.get-order"} <= {one["name"] for one in told["capabilities"]}
+    seen = json.loads(again.output)
+    assert seen["pack"] == "crm"
+    assert {"crm.place-order", "crm.get-order"} <= {one["name"] for one in seen["capabilities"]}
     listed = CliRunner().invoke(main_app, ["catalogue"], env={"COLUMNS": "200"})
     assert "erp.get-order" in listed.output

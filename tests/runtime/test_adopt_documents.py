@@ -124,6 +124,6 @@ def test_a_document_that_is_wrong_is_refused_with_where_and_nothing_is_kept(
     with pytest.raises(NoDocument, match=said):
         adopted_pack(adoption_of(file))
     monkeypatch.chdir(tmp_path)
-    told = CliRunner().invoke(main_app, ["adopt", str(file)], env={"COLUMNS": "200"})
-    assert told.exit_code != 0
+    seen = CliRunner().invoke(main_app, ["adopt", str(file)], env={"COLUMNS": "200"})
+    assert seen.exit_code != 0
     assert sorted(one.name for one in tmp_path.iterdir()) == ["service.yaml"]

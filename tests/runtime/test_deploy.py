@@ -28,12 +28,14 @@ from tests import shipped
 from tests.waiting import until
 
 from . import deployed
-from .deployed import WISH, ground, said, write
+from .deployed import REQUEST, deploy_context, said, write
 
 
 async def _deploy(database: Database, tmp_path: Path, version: str, **more: object) -> deploys.Deployed:
     folder = write(tmp_path / "work", version)
-    return await deploys.deploy(ground(database, tmp_path / "own"), folder, msgspec.structs.replace(WISH, **more))
+    return await deploys.deploy(
+        deploy_context(database, tmp_path / "own"), folder, msgspec.structs.replace(REQUEST, **more)
+    )
 
 
 async def test_a_deployed_version_answers_in_every_node_when_the_command_returns(database, nodes, tmp_path):
@@ -115,7 +117,7 @@ async def test_nothing_can_be_staged_beside_nothing(database, nodes, tmp_path):
 
 async def test_other_front_ends_keep_the_very_same_line(database, nodes, tmp_path):
     south = write(tmp_path / "work", "south-first", code="south")
-    await deploys.deploy(ground(database, tmp_path / "own"), south, WISH)
+    await deploys.deploy(deploy_context(database, tmp_path / "own"), south, REQUEST)
     before = [node.platform.release.lines["south"] for node in nodes]
     for version in ("first", "second"):
         await _deploy(database, tmp_path, version)
@@ -152,7 +154,7 @@ async def test_a_deploy_while_another_is_under_way_is_refused(database, nodes, t
         with pytest.raises(switches.DeployUnderWay):
             await _deploy(database, tmp_path, "first")
         south = write(tmp_path / "work", "south-first", code="south")
-        done = await deploys.deploy(ground(database, tmp_path / "own"), south, WISH)
+        done = await deploys.deploy(deploy_context(database, tmp_path / "own"), south, REQUEST)
         assert done.outcome == "live", "another front end ships meanwhile"
     assert (await _deploy(database, tmp_path, "first")).outcome == "live"
 
@@ -175,7 +177,7 @@ async def test_a_folder_that_is_no_front_end_is_refused_and_nothing_is_kept(data
         if text is not None:
             (folder / "front_end.py").write_text(text)
         with pytest.raises(NotAFrontEnd):
-            await deploys.deploy(ground(database, tmp_path / "own"), folder, WISH)
+            await deploys.deploy(deploy_context(database, tmp_path / "own"), folder, REQUEST)
     assert await versions.versions(database) == ()
 
 
@@ -186,7 +188,7 @@ async def test_every_problem_with_the_contract_is_named_at_once(database, nodes,
     answers = folder / "answers.py"
     answers.write_text(answers.read_text().replace("def where(location: str)", "def where(location: str, more: int)"))
     with pytest.raises(errors.BuildProblems) as found:
-        await deploys.deploy(ground(database, tmp_path / "own"), folder, WISH)
+        await deploys.deploy(deploy_context(database, tmp_path / "own"), folder, REQUEST)
     text = str(found.value)
     for part in ("'catalogue.*'", "did you mean", "'stock.take'", "write def where(location)", "deploy.p99-max-ms"):
         assert part in text
@@ -196,7 +198,7 @@ async def test_every_problem_with_the_contract_is_named_at_once(database, nodes,
 async def test_a_front_end_whose_tests_fail_is_refused_with_what_they_say(database, nodes, tmp_path):
     folder = write(tmp_path / "work", "first", expected="another")
     with pytest.raises(TestsFailed, match="test_it_says_its_version"):
-        await deploys.deploy(ground(database, tmp_path / "own"), folder, WISH)
+        await deploys.deploy(deploy_context(database, tmp_path / "own"), folder, REQUEST)
     assert await switches.history(database) == ()
 
 
@@ -206,7 +208,7 @@ async def test_tests_see_no_credentials_of_the_platform(database, nodes, tmp_pat
     (folder / "test_secrets.py").write_text(
         "import os\n\n\ndef test_none():\n    assert not [one for one in os.environ if 'ISTHMUS' in one]\n"
     )
-    assert (await deploys.deploy(ground(database, tmp_path / "own"), folder, WISH)).outcome == "live"
+    assert (await deploys.deploy(deploy_context(database, tmp_path / "own"), folder, REQUEST)).outcome == "live"
 
 
 class Found:
@@ -229,11 +231,11 @@ async def test_differences_need_a_word(database, nodes, tmp_path):
         return Found(is_same=False)
 
     folder = write(tmp_path / "work", "second")
-    where = ground(database, tmp_path / "own", replay)
+    where = deploy_context(database, tmp_path / "own", replay)
     with pytest.raises(deploys.NotAccepted, match="181 of 60,000"):
-        await deploys.deploy(where, folder, WISH)
+        await deploys.deploy(where, folder, REQUEST)
     assert await nodes[0].which() == said("first")
-    done = await deploys.deploy(where, folder, msgspec.structs.replace(WISH, is_accepted=True))
+    done = await deploys.deploy(where, folder, msgspec.structs.replace(REQUEST, is_accepted=True))
     assert done.differences == "181 of 60,000 differ"
     assert asked == [("first", "second")] * 2
     assert (await switches.history(database, "north"))[0].reason == "differences accepted"
@@ -262,7 +264,7 @@ async def test_a_deploy_names_each_answer_that_is_new_gone_or_otherwise(database
     where = deploys.DeployContext(
         database=database, release=shipped.build([]), cache=tmp_path / "own", say=heard.append
     )
-    await deploys.deploy(where, folder, WISH)
+    await deploys.deploy(where, folder, REQUEST)
     named = [line.rpartition(" (")[0] for line in heard if "answers" in line]
     assert named == [
         "north: changed: north.where answers pricing.choose-locations",

@@ -13,7 +13,7 @@ from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy.guardrails import CALLS_MIN, Bounds, Count, WrongBounds, bounds_of, judged
 from tests.waiting import until
 
-from .deployed import WISH, ground, said, write
+from .deployed import REQUEST, deploy_context, said, write
 
 RAISES = 'if location == "x": raise ValueError(location)'
 REFUSES = """from isthmus.kernel import errors
@@ -23,7 +23,9 @@ SLOW = 'import time; time.sleep(0.01 if location == "x" else 0)'
 
 async def _deploy(database, tmp_path, version, *, percent=100, **more) -> None:
     folder = write(tmp_path / "work", version, **more)
-    await deploys.deploy(ground(database, tmp_path / "own"), folder, msgspec.structs.replace(WISH, percent=percent))
+    await deploys.deploy(
+        deploy_context(database, tmp_path / "own"), folder, msgspec.structs.replace(REQUEST, percent=percent)
+    )
 
 
 async def _taken_back(database) -> switches.Rollout:

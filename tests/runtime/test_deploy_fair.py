@@ -46,7 +46,7 @@ def seen(
 
 
 def faults(watch: RolloutMonitor) -> int:
-    return watch.at_work()["north"].tallies.get("new", [0, 0, 0])[1]
+    return watch.in_flight()["north"].tallies.get("new", [0, 0, 0])[1]
 
 
 @pytest.mark.parametrize("error", [errors.AnswerFailed.slug, "runtime.worker-failed", FrontEndAway.slug])
@@ -85,10 +85,10 @@ def test_a_database_that_restarts_is_held_against_nobody(watch: RolloutMonitor, 
         seen(watch, errors.Unavailable.slug, ms=9_000)
         seen(watch, errors.DeadlineExceeded.slug, ms=9_000)  # it waited for the same
         seen(watch, "", ms=9_000)
-    assert watch.at_work()["north"].tallies == {}
+    assert watch.in_flight()["north"].tallies == {}
     clock.now += TROUBLED_S + 1
     seen(watch, errors.AnswerFailed.slug)
-    assert watch.at_work()["north"].tallies == {"new": [1, 1, 0]}
+    assert watch.in_flight()["north"].tallies == {"new": [1, 1, 0]}
 
 
 @pytest.mark.parametrize("mode", ["inline", "process"])

@@ -22,7 +22,7 @@ from isthmus.manifest.actions import DEPLOY, Action
 from isthmus.runtime.deploy import versions
 from isthmus.store import Database
 
-from .deployed import ground, write
+from .deployed import deploy_context, write
 
 MEMORY_MAX = 4 * versions.UNPACKED_MAX  # what is unpacked, its files and what a Python takes to write them
 
@@ -109,7 +109,7 @@ async def test_a_key_that_policies_do_not_let_deploy_changes_nothing(database: D
     async def admit(_: bytes | None) -> Principal:
         return Principal(front_end="north", name="forbidden", scopes=(SCOPE,), until=0)
 
-    endpoint = DeployEndpoint(ground(database, tmp_path / "cache"), admit, tmp_path, ("false",), permit)
+    endpoint = DeployEndpoint(deploy_context(database, tmp_path / "cache"), admit, tmp_path, ("false",), permit)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(cast(Any, endpoint)), base_url="http://deploy"
     ) as forbidden:
@@ -125,7 +125,7 @@ async def team(database: Database, tmp_path: Path) -> httpx.AsyncClient:
     async def admit(_: bytes | None) -> Principal:
         return Principal(front_end="north", name="team", scopes=(SCOPE,), until=0)
 
-    endpoint = DeployEndpoint(ground(database, tmp_path / "cache"), admit, tmp_path, ("false",), permit)
+    endpoint = DeployEndpoint(deploy_context(database, tmp_path / "cache"), admit, tmp_path, ("false",), permit)
     return httpx.AsyncClient(transport=httpx.ASGITransport(cast(Any, endpoint)), base_url="http://deploy")
 
 
@@ -156,7 +156,7 @@ async def test_no_more_folders_wait_than_memory_is_for(database: Database, tmp_p
     async def admit(_: bytes | None) -> Principal:
         return Principal(front_end="north", name="team", scopes=(SCOPE,), until=0)
 
-    endpoint = DeployEndpoint(ground(database, tmp_path / "cache"), admit, tmp_path, ("false",), permit)
+    endpoint = DeployEndpoint(deploy_context(database, tmp_path / "cache"), admit, tmp_path, ("false",), permit)
     endpoint._waiting = WAITING_MAX
     sent: list[Any] = []
 

@@ -25,7 +25,7 @@ from isthmus.store import Database
 from tests.flows.serving import Server
 from tests.waiting import until
 
-from .deployed import WISH, ground, said, write
+from .deployed import REQUEST, deploy_context, said, write
 
 CLIENTS = 8
 READY = """
@@ -71,7 +71,7 @@ class Load:
 async def served(database: Database, database_url: str, tmp_path: Path) -> AsyncIterator[list[Server]]:
     """Give two nodes of two workers each, which run the first version."""
     nodes = [Server(_placed(tmp_path / f"node-{number}"), database_url, workers=2) for number in range(2)]
-    await deploys.deploy(ground(database, tmp_path / "own"), write(tmp_path / "work", "first"), WISH)
+    await deploys.deploy(deploy_context(database, tmp_path / "own"), write(tmp_path / "work", "first"), REQUEST)
     for node in nodes:
         await node.start()
     await _workers(database, 4)
@@ -130,8 +130,8 @@ async def test_no_request_fails_and_none_sees_two_versions_while_versions_are_sw
     key = await create_client(database, "north", "shop")
     loads = [Load(f"http://127.0.0.1:{node.port}", key) for node in served]
     tasks = [asyncio.create_task(load.run()) for load in loads]
-    where, folder = ground(database, tmp_path / "own"), write(tmp_path / "work", "second")
-    await deploys.deploy(where, folder, WISH)
+    where, folder = deploy_context(database, tmp_path / "own"), write(tmp_path / "work", "second")
+    await deploys.deploy(where, folder, REQUEST)
     hashes = [one.hash for one in await versions.versions(database, "north")]
     for number in range(SWITCHES):
         held = await switches.current(database, "north")
@@ -153,7 +153,7 @@ async def test_no_request_fails_and_none_sees_two_versions_while_versions_are_sw
 async def test_a_worker_killed_in_the_middle_of_a_switch_stops_nothing(database, served, tmp_path):
     pids = await _workers(database, 4)
     folder = write(tmp_path / "work", "second")
-    deploying = asyncio.create_task(deploys.deploy(ground(database, tmp_path / "own"), folder, WISH))
+    deploying = asyncio.create_task(deploys.deploy(deploy_context(database, tmp_path / "own"), folder, REQUEST))
     os.kill(pids[0], signal.SIGSTOP)  # it hears of the version, and does nothing
     await until(partial(_others_are_ready, database, folder, pids[0]), "that the others are ready")
     os.kill(pids[0], signal.SIGKILL)
@@ -172,7 +172,7 @@ async def test_a_worker_killed_in_the_middle_of_a_switch_stops_nothing(database,
 async def test_a_worker_killed_between_being_ready_and_switching_stops_nothing(database, served, tmp_path):
     pids = await _workers(database, 4)
     folder = write(tmp_path / "work", "second")
-    deploying = asyncio.create_task(deploys.deploy(ground(database, tmp_path / "own"), folder, WISH))
+    deploying = asyncio.create_task(deploys.deploy(deploy_context(database, tmp_path / "own"), folder, REQUEST))
 
     async def is_ready() -> bool:
         return deploying.done() or pids[0] in await _ready(database, folder)
@@ -194,7 +194,7 @@ async def test_a_node_that_was_away_during_a_switch_answers_by_it_soon_after_and
     assert len(frozen) == 2 < len(pids)
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)  # as a machine that was put to sleep: its connections stay
-    done = await deploys.deploy(ground(database, tmp_path / "own"), write(tmp_path / "work", "second"), WISH)
+    done = await deploys.deploy(deploy_context(database, tmp_path / "own"), write(tmp_path / "work", "second"), REQUEST)
     assert done.outcome == "live"
     assert await _answers(database, [before]) == {said("second")}
     for pid in frozen:
@@ -209,7 +209,7 @@ async def test_a_node_that_was_away_during_a_switch_answers_by_it_soon_after_and
     await until(answers_by_it, "that it answers by the second version")
     assert seen <= {said("first"), said("second")}
     after.stop()
-    await deploys.deploy(ground(database, tmp_path / "own"), write(tmp_path / "work", "third"), WISH)
+    await deploys.deploy(deploy_context(database, tmp_path / "own"), write(tmp_path / "work", "third"), REQUEST)
     await after.start()
     assert await _answers(database, [after]) == {said("third")}, "ready is said when it has caught up"
 
@@ -224,15 +224,15 @@ async def test_of_two_who_deploy_a_front_end_at_once_one_is_refused_and_another_
     southerners = await create_client(database, "south", "team", ["deploy.*"])
     slow = write(tmp_path / "slow", "second")
     (slow / "test_slow.py").write_text("import time\n\n\ndef test_slow():\n    time.sleep(8)\n")
-    first = asyncio.create_task(asyncio.to_thread(Remote(url, team).deploy, slow, WISH))
+    first = asyncio.create_task(asyncio.to_thread(Remote(url, team).deploy, slow, REQUEST))
     async with database.platform() as session:
         while not await session.fetch_value(DEPLOYING):
             assert not first.done()
             await asyncio.sleep(0.01)
     with pytest.raises(Refused, match="another deploy of 'north' is under way"):
-        await asyncio.to_thread(Remote(other, team).deploy, write(tmp_path / "work", "third"), WISH)
+        await asyncio.to_thread(Remote(other, team).deploy, write(tmp_path / "work", "third"), REQUEST)
     south = await asyncio.to_thread(
-        Remote(other, southerners).deploy, write(tmp_path / "work", "first", code="south"), WISH
+        Remote(other, southerners).deploy, write(tmp_path / "work", "first", code="south"), REQUEST
     )
     assert south.outcome == "live"
     assert (await first).outcome == "live"
@@ -247,7 +247,7 @@ async def test_a_team_deploys_over_http_with_a_key_of_its_own(database, served, 
     folder = write(tmp_path / "work", "second")
 
     def send(key: str) -> deploys.Deployed:
-        return Remote(url, key).deploy(folder, WISH)
+        return Remote(url, key).deploy(folder, REQUEST)
 
     with pytest.raises(Refused, match="may not deploy"):
         await asyncio.to_thread(send, shop)

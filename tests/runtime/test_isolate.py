@@ -87,9 +87,9 @@ def test_process_answers_are_compiled_like_those_of_the_same_folder_inline():
     for folder in apart_too:
         apart, here = (shipped.build([loaded(folder, mode)]) for mode in ("process", "inline"))
         for point in POINTS:
-            told = [explain(apart, folder.name, point), explain(here, folder.name, point)]
-            assert [(one.by, one.when, one.has_predicate, one.is_total, one.fate) for one in told[0].candidates] == [
-                (one.by, one.when, one.has_predicate, one.is_total, one.fate) for one in told[1].candidates
+            seen = [explain(apart, folder.name, point), explain(here, folder.name, point)]
+            assert [(one.by, one.when, one.has_predicate, one.is_total, one.fate) for one in seen[0].candidates] == [
+                (one.by, one.when, one.has_predicate, one.is_total, one.fate) for one in seen[1].candidates
             ]
 
 

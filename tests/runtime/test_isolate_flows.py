@@ -14,7 +14,7 @@ from isthmus.runtime.isolation.isolate import load_isolated
 from isthmus.runtime.isolation.limits import Isolation
 from isthmus.store import Database
 
-from .deployed import WISH, ground, write
+from .deployed import REQUEST, deploy_context, write
 from .isolated import POINTS
 
 
@@ -24,9 +24,9 @@ async def test_a_front_end_with_flows_of_its_own_is_refused_in_a_worker_and_noth
     def load(folder: Path) -> FrontEnd:
         return load_isolated(folder, Isolation(mode="process"), POINTS)
 
-    where = dataclasses.replace(ground(database, tmp_path / "own"), load=load)
+    where = dataclasses.replace(deploy_context(database, tmp_path / "own"), load=load)
     with pytest.raises(errors.IsthmusError) as refused:
-        await deploys.deploy(where, write(tmp_path / "work", "first"), WISH)
+        await deploys.deploy(where, write(tmp_path / "work", "first"), REQUEST)
     said = str(refused.value)
     assert "front end 'north' has flows or capabilities of its own (north.part, north.which)" in said
     assert '[front_ends.north] isolation = "inline"' in said

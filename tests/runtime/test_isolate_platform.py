@@ -32,7 +32,7 @@ from isthmus.runtime.isolation.workers import COPIES
 from isthmus.store import Database
 from isthmus.values import GUEST
 from tests import shipped
-from tests.runtime.deployed import WISH
+from tests.runtime.deployed import REQUEST
 from tests.runtime.isolated import front_end_folder, loaded
 from tests.runtime.test_isolate import EUR, LOOP, TIER, line
 
@@ -46,21 +46,21 @@ class Ask(Value):
     points: tuple[int, ...]
 
 
-class Told(Value):
+class Tiers(Value):
     """The tiers."""
 
     tiers: tuple[str, ...]
 
 
 @capability("probe.tiers", version="1.0", effect=Effect.READ)
-def tiers(ask: Ask) -> Told:
+def tiers(ask: Ask) -> Tiers:
     """Tell the tier of each."""
     ...
 
 
 @implements(tiers)
-async def tell_tiers(ask: Ask, ctx: Context) -> Told:
-    return Told(tiers=tuple(ctx.answer(member.tier_for)(points) for points in ask.points))
+async def read_tiers(ask: Ask, ctx: Context) -> Tiers:
+    return Tiers(tiers=tuple(ctx.answer(member.tier_for)(points) for points in ask.points))
 
 
 class NoStore:
@@ -74,13 +74,13 @@ class NoStore:
 
 def platform_of(*front_ends: FrontEnd) -> IsolatingPlatform:
     api, service = ModuleType("api", "Tells tiers."), ModuleType("service")
-    api.tiers, service.tell_tiers = tiers, tell_tiers  # pyright: ignore[reportAttributeAccessIssue]
+    api.tiers, service.read_tiers = tiers, read_tiers  # pyright: ignore[reportAttributeAccessIssue]
     probe = Pack(name="probe", owner="tests", api=api, service=(service,))
     release = Registry().add(*shipped.PACKS, probe, *front_ends).freeze()
     return IsolatingPlatform(release, NoStore())  # pyright: ignore[reportArgumentType]
 
 
-async def told(platform: IsolatingPlatform, code: str, *points: int) -> tuple[str, ...]:
+async def tiers_of(platform: IsolatingPlatform, code: str, *points: int) -> tuple[str, ...]:
     return (await platform.call(tiers, Ask(points=points), Caller(front_end=code))).tiers
 
 
@@ -116,8 +116,8 @@ def process(parent: Path, body: str, code: str, **settings: Any) -> FrontEnd:
 
 async def test_plain_points_are_answered_by_a_service_in_any_language(tmp_path: Path, service_url: str):
     platform = platform_of(remote(tmp_path, service_url, deadline_ms=5_000))
-    assert await told(platform, "remote", 101, 5) == ("gold", "silver")
-    assert await told(platform, "remote", 404) == (member.tier_for(404),)
+    assert await tiers_of(platform, "remote", 101, 5) == ("gold", "silver")
+    assert await tiers_of(platform, "remote", 404) == (member.tier_for(404),)
 
 
 def test_a_service_answers_line_by_line_and_wrong_types_are_refused(tmp_path: Path, service_url: str):
@@ -131,39 +131,39 @@ def test_a_service_answers_line_by_line_and_wrong_types_are_refused(tmp_path: Pa
 
 async def test_all_asks_of_one_call_share_one_deadline(tmp_path: Path, service_url: str):
     platform = platform_of(remote(tmp_path, service_url, deadline_ms=2_000))
-    assert await told(platform, "remote", -1, 1) == ("silver", "silver")
+    assert await tiers_of(platform, "remote", -1, 1) == ("silver", "silver")
     with pytest.raises(ServiceFailed, match=r"no answer from its service within \d+ ms"):
-        await told(platform, "remote", -1_200, -1_200)  # each of them alone would be in time
+        await tiers_of(platform, "remote", -1_200, -1_200)  # each of them alone would be in time
 
 
 async def test_a_service_that_fails_is_told_and_then_left_alone(tmp_path: Path, service_url: str):
     platform = platform_of(remote(tmp_path, service_url, deadline_ms=5_000))
     for _ in range(3):
         with pytest.raises(ServiceFailed, match=r"answered 500: no tiers today"):
-            await told(platform, "remote", 500)
+            await tiers_of(platform, "remote", 500)
     with pytest.raises(errors.Unavailable, match="is not asked for now"):
-        await told(platform, "remote", 1)
+        await tiers_of(platform, "remote", 1)
 
 
 async def test_a_service_that_is_not_there_hurts_its_own_front_end_only(tmp_path: Path):
     platform = platform_of(remote(tmp_path, "http://127.0.0.1:9"), process(tmp_path, TIER, "south"))
     with pytest.raises(ServiceFailed, match="cannot be asked"):
-        await told(platform, "remote", 1)
-    assert await told(platform, "south", 1) == ("silver",)
+        await tiers_of(platform, "remote", 1)
+    assert await tiers_of(platform, "south", 1) == ("silver",)
 
 
 async def test_more_calls_than_may_wait_at_once_queue_and_are_all_answered(tmp_path: Path, service_url: str):
     platform = platform_of(remote(tmp_path, service_url, deadline_ms=5_000))
-    said = await asyncio.gather(*(told(platform, "remote", -20) for _ in range(3 * CALLS_MAX)))
+    said = await asyncio.gather(*(tiers_of(platform, "remote", -20) for _ in range(3 * CALLS_MAX)))
     assert said == [("silver",)] * (3 * CALLS_MAX)
 
 
 async def test_calls_of_others_end_before_a_looping_one_is_given_up(tmp_path: Path):
     platform = platform_of(process(tmp_path, LOOP, "north", deadline_ms=2_000), process(tmp_path, TIER, "south"))
-    looping = [asyncio.create_task(told(platform, "north", 0)) for _ in range(20)]
+    looping = [asyncio.create_task(tiers_of(platform, "north", 0)) for _ in range(20)]
     await asyncio.sleep(0)
     for _ in range(100):
-        assert await told(platform, "south", 200) == ("gold",)
+        assert await tiers_of(platform, "south", 200) == ("gold",)
     assert not any(task.done() for task in looping)
     assert {type(ended).__name__ for ended in await asyncio.gather(*looping, return_exceptions=True)} <= {
         "WorkerFailed",
@@ -189,8 +189,10 @@ async def test_a_deployed_version_answers_in_workers_and_is_never_imported_here(
     follower = Follower(platform, database, tmp_path / "cache", RolloutMonitor(), load)
     following = asyncio.create_task(follower.run())
     try:
-        ground = deploys.DeployContext(database=database, release=shipped.build([]), cache=tmp_path / "own", load=load)
-        assert (await deploys.deploy(ground, folder, WISH)).outcome == "live"
+        deploy_context = deploys.DeployContext(
+            database=database, release=shipped.build([]), cache=tmp_path / "own", load=load
+        )
+        assert (await deploys.deploy(deploy_context, folder, REQUEST)).outcome == "live"
         assert "north" in platform.release.lines
         plan = platform.release.line("north").plan({})
         assert plan.answer(pricing.choose_locations)("x") == ("apart",)
@@ -251,7 +253,7 @@ def tier(points: int) -> str:
 
 async def test_a_worker_that_is_in_time_is_not_killed_for_what_a_call_waited_until_it_was_free(tmp_path: Path):
     platform = platform_of(process(tmp_path, SLOW, "north", deadline_ms=1_500))
-    calls = [told(platform, "north", 1_000) for _ in range(2 * COPIES)]
+    calls = [tiers_of(platform, "north", 1_000) for _ in range(2 * COPIES)]
     assert await asyncio.gather(*calls) == [("gold",)] * 2 * COPIES
 
 
@@ -268,5 +270,5 @@ async def test_a_call_that_waits_for_a_worker_leaves_the_event_loop_to_others(
         return select(timeout)
 
     monkeypatch.setattr(loop._selector, "select", counted)  # pyright: ignore[reportAttributeAccessIssue]
-    await asyncio.gather(*(told(platform, "north", 1_000) for _ in range(CALLS_MAX - COPIES)))
+    await asyncio.gather(*(tiers_of(platform, "north", 1_000) for _ in range(CALLS_MAX - COPIES)))
     assert turns < 1_000, "a look every millisecond by each of them would be thousands"

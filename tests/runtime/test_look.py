@@ -15,7 +15,7 @@ from isthmus.kernel import errors
 from isthmus.runtime.deploy import deploy as deploys
 from isthmus.store import Database
 
-from .deployed import WISH, ground, write
+from .deployed import REQUEST, deploy_context, write
 from .test_adopt import DOCUMENT
 
 POINT = "pricing.choose-locations"
@@ -40,7 +40,7 @@ async def run(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 async def test_explain_shows_the_deployed_version_and_the_folder_only_where_it_is_asked_for(
     database: Database, run: Run, tmp_path: Path
 ) -> None:
-    await deploys.deploy(ground(database, tmp_path / "own"), write(tmp_path / "work", "first"), WISH)
+    await deploys.deploy(deploy_context(database, tmp_path / "own"), write(tmp_path / "work", "first"), REQUEST)
     folder = write(tmp_path / "front_ends", "second")
     for name in ("answers.py", "front_end.py"):
         (folder / name).write_text((folder / name).read_text().replace("where", "elsewhere"))
@@ -56,8 +56,8 @@ async def test_explain_shows_the_deployed_version_and_the_folder_only_where_it_i
 async def test_explain_shows_a_staged_version_by_its_name_and_says_who_has_it(
     database: Database, run: Run, tmp_path: Path
 ) -> None:
-    where = ground(database, tmp_path / "own")
-    await deploys.deploy(where, write(tmp_path / "work", "first"), WISH)
+    where = deploy_context(database, tmp_path / "own")
+    await deploys.deploy(where, write(tmp_path / "work", "first"), REQUEST)
     folder = write(tmp_path / "work", "second")
     for name in ("answers.py", "front_end.py", "test_answers.py"):
         (folder / name).write_text((folder / name).read_text().replace("where", "elsewhere"))
@@ -75,7 +75,7 @@ async def test_explain_shows_a_staged_version_by_its_name_and_says_who_has_it(
 async def test_the_catalogue_of_a_front_end_has_what_its_deployed_version_may_call_its_own_flows_too(
     database: Database, run: Run, tmp_path: Path
 ) -> None:
-    await deploys.deploy(ground(database, tmp_path / "own"), write(tmp_path / "work", "first"), WISH)
+    await deploys.deploy(deploy_context(database, tmp_path / "own"), write(tmp_path / "work", "first"), REQUEST)
     said = await run("catalogue", "--front-end", "north")
     assert "north.which" in said
     assert "north team" in said

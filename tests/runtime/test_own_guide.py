@@ -15,7 +15,7 @@ from isthmus.runtime.deploy.loading import load_front_end
 from isthmus.store import Database, migrate_own
 from tests import shipped
 
-from .own_line import becomes, telling
+from .own_line import becomes, delivering
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "guides" / "own-data-and-flows.md"
@@ -29,7 +29,7 @@ async def test_the_guides_front_end_greets_whoever_registers(database: Database,
     front_end = load_front_end(tmp_path / "corner")
     await migrate_own(database.url, "corner", tmp_path / "corner" / "migrations")
     platform = Platform(shipped.build([front_end]), database)
-    async with telling(platform, database):
+    async with delivering(platform, database):
         caller = Caller(front_end="corner")
         joined = await platform.call(
             member.register, member.Register(identities=(member.Identity(kind="card", value="4711"),)), caller

@@ -29,7 +29,7 @@ HOME = Address(
 
 
 def _recorder(database, **recording: object) -> Recorder:
-    return Recorder(database, release(north=listed).points, Recording.of(recording), chance=random.Random(7).random)
+    return Recorder(database, release(north=listed).points, Recording.of(recording), randomness=random.Random(7).random)
 
 
 async def _one(database) -> recorded.RecordedCall:

@@ -14,7 +14,7 @@ from isthmus.runtime.deploy import deploy as deploys
 from isthmus.runtime.replay.record import Recorder
 from isthmus.store import Database
 
-from .deployed import WISH, Node, ground, write
+from .deployed import REQUEST, Node, deploy_context, write
 
 
 async def isthmus(database_url: str, folder: Path, *words: str) -> tuple[int | None, str]:
@@ -36,10 +36,10 @@ async def isthmus(database_url: str, folder: Path, *words: str) -> tuple[int | N
 async def test_calls_recorded_under_an_older_contract_are_counted_named_and_prove_nothing(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
-    await deploys.deploy(ground(database, tmp_path / "own"), write(tmp_path / "work", "first"), WISH)
+    await deploys.deploy(deploy_context(database, tmp_path / "own"), write(tmp_path / "work", "first"), REQUEST)
     node = Node(database, tmp_path / "node")
     await node.follower.catch_up()
-    recorder = Recorder(database, node.platform.release.points, chance=lambda: 0.0)
+    recorder = Recorder(database, node.platform.release.points, randomness=lambda: 0.0)
     node.platform.recorder = recorder
     for _ in range(3):
         await node.platform.call_wire("north.which", b"{}", Caller(front_end="north", client="shop"))

@@ -151,8 +151,8 @@ with tempfile.NamedTemporaryFile() as file:
 def test_a_program_that_runs_apart_ends_as_it_would_elsewhere() -> None:
     for code, ended in (("raise SystemExit(7)", 7), ("import os; os.kill(os.getpid(), 9)", -9), ("pass", 0)):
         inner = f"import subprocess, sys; sys.exit(subprocess.run([sys.executable, '-c', {code!r}]).returncode)"
-        told = subprocess.run(sandboxed([sys.executable, "-c", inner]), check=False).returncode
-        assert told in (ended, ended % 256)
+        seen = subprocess.run(sandboxed([sys.executable, "-c", inner]), check=False).returncode
+        assert seen in (ended, ended % 256)
 
 
 SEARCH = """

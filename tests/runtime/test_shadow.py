@@ -22,7 +22,7 @@ from isthmus.store import Database
 from tests.flows.serving import Server
 from tests.waiting import until
 
-from .deployed import WISH, ground, said, write
+from .deployed import REQUEST, deploy_context, said, write
 
 SHADOW = deploys.DeployRequest(made_by="ada", shadow=100)
 LOOPS_IN_C = "import re; re.match('(a+)+$', 'a' * 40 + 'b')"  # no watchdog of this process can stop it
@@ -31,7 +31,7 @@ LOOPS_IN_C = "import re; re.match('(a+)+$', 'a' * 40 + 'b')"  # no watchdog of t
 @pytest.fixture
 async def shop(database: Database, database_url: str, tmp_path: Path) -> AsyncIterator[Shop]:
     """Give a server that runs the first version, and a client of it."""
-    await deploys.deploy(ground(database, tmp_path / "own"), write(tmp_path / "work", "first"), WISH)
+    await deploys.deploy(deploy_context(database, tmp_path / "own"), write(tmp_path / "work", "first"), REQUEST)
     place = tmp_path / "node"
     place.mkdir()
     server = Server(place, database_url, workers=2)
@@ -56,11 +56,11 @@ class Shop:
         folder = write(self._folder / "work", version, body=body)
         if body != "pass":
             (folder / "test_answers.py").unlink()  # what hangs would hang in its own test
-        return await deploys.deploy(ground(self.database, self._folder / "own"), folder, SHADOW)
+        return await deploys.deploy(deploy_context(self.database, self._folder / "own"), folder, SHADOW)
 
     async def live(self, version: str) -> deploys.Deployed:
         folder = write(self._folder / "work", version)
-        return await deploys.deploy(ground(self.database, self._folder / "own"), folder, WISH)
+        return await deploys.deploy(deploy_context(self.database, self._folder / "own"), folder, REQUEST)
 
     async def command(self, *words: str) -> str:
         """Return what a team's own command prints, from another machine."""

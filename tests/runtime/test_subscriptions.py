@@ -18,7 +18,7 @@ from isthmus.store import Database, migrate_own
 from tests import shipped
 
 from . import own_line
-from .own_line import BROKEN, HANGING, KILL_AT, NORTH, SOUTH, Note, becomes, notes, of, packed, telling
+from .own_line import BROKEN, HANGING, KILL_AT, NORTH, SOUTH, Note, becomes, delivering, notes, of, packed
 
 
 @pytest.fixture
@@ -36,43 +36,43 @@ def _all_is_well() -> Iterator[None]:
 async def test_a_front_end_is_told_of_its_own_events_and_of_no_other_front_ends(
     platform: Platform, database: Database
 ) -> None:
-    async with telling(platform, database):
+    async with delivering(platform, database):
         await packed(platform, "p1")
         await packed(platform, "p2", SOUTH)
-        await becomes(lambda: told(platform, "p1"), ["packed", "pick", "send", "wrap"])
-        await becomes(lambda: told(platform, "p2", SOUTH), ["packed", "pick", "send", "wrap"])
+        await becomes(lambda: seen(platform, "p1"), ["packed", "pick", "send", "wrap"])
+        await becomes(lambda: seen(platform, "p2", SOUTH), ["packed", "pick", "send", "wrap"])
     assert await notes(platform, "p2") == []
     assert await notes(platform, "p1", SOUTH) == []
 
 
 async def test_what_fails_is_tried_again_and_has_its_effect_once(platform: Platform, database: Database) -> None:
     BROKEN.add("p1")
-    async with telling(platform, database):
+    async with delivering(platform, database):
         await packed(platform, "p1")
         await becomes(lambda: last_error(database), "p1 cannot be written down; mend it")
         BROKEN.clear()
-        await becomes(lambda: told(platform, "p1"), ["packed", "pick", "send", "wrap"])
+        await becomes(lambda: seen(platform, "p1"), ["packed", "pick", "send", "wrap"])
         await becomes(lambda: waiting(database), 0)
-    assert await told(platform, "p1") == ["packed", "pick", "send", "wrap"]
+    assert await seen(platform, "p1") == ["packed", "pick", "send", "wrap"]
 
 
 async def test_a_subscriber_that_fails_or_hangs_holds_up_no_other(platform: Platform, database: Database) -> None:
     BROKEN.add("bad")
     HANGING.update(f"slow{number}" for number in range(8))
-    async with telling(platform, database):
+    async with delivering(platform, database):
         await packed(platform, "bad")
         for number in range(8):
             await packed(platform, f"slow{number}")
         await packed(platform, "good", SOUTH)
-        await becomes(lambda: told(platform, "good", SOUTH), ["packed", "pick", "send", "wrap"])
-        await becomes(lambda: told(platform, "slow7"), ["pick", "send", "wrap"])  # its other subscription
+        await becomes(lambda: seen(platform, "good", SOUTH), ["packed", "pick", "send", "wrap"])
+        await becomes(lambda: seen(platform, "slow7"), ["pick", "send", "wrap"])  # its other subscription
 
 
 async def test_what_failed_too_often_is_a_dead_letter_that_can_be_read_and_sent_again(
     platform: Platform, database: Database
 ) -> None:
     BROKEN.add("p1")
-    async with telling(platform, database):
+    async with delivering(platform, database):
         await packed(platform, "p1")
         await becomes(lambda: dead(database), 1)
         async with database.platform() as session:
@@ -85,7 +85,7 @@ async def test_what_failed_too_often_is_a_dead_letter_that_can_be_read_and_sent_
                 await dead_letters.send_again(session, number=4711)
             BROKEN.clear()
             assert await dead_letters.send_again(session, number=letter.id) == 1
-        await becomes(lambda: told(platform, "p1"), ["packed", "pick", "send", "wrap"])
+        await becomes(lambda: seen(platform, "p1"), ["packed", "pick", "send", "wrap"])
         await becomes(lambda: waiting(database), 0)
 
 
@@ -110,7 +110,7 @@ async def test_a_flow_that_fails_undoes_its_steps_last_first_before_it_is_tried_
     platform: Platform, database: Database
 ) -> None:
     BROKEN.update({"send p1", "p1"})
-    async with telling(platform, database):
+    async with delivering(platform, database):
         await packed(platform, "p1")
         await becomes(lambda: dead(database), 2)
     assert await notes(platform, "p1") == ["pick", "wrap", "unwrap", "unpick"] * 3
@@ -128,8 +128,8 @@ async def test_a_flow_goes_on_where_its_killed_process_stopped(
     assert await asyncio.wait_for(killed.wait(), 60) == -signal.SIGKILL
     done = ["pick", "wrap", "send"]
     assert [what for what in await notes(platform, "p1") if what != "packed"] == done[: done.index(step)]
-    async with telling(platform, database):
-        await becomes(lambda: told(platform, "p1"), ["packed", "pick", "send", "wrap"])
+    async with delivering(platform, database):
+        await becomes(lambda: seen(platform, "p1"), ["packed", "pick", "send", "wrap"])
         await becomes(lambda: waiting(database), 0)
     assert [what for what in await notes(platform, "p1") if what != "packed"] == done
 
@@ -174,9 +174,9 @@ def test_a_subscription_that_cannot_work_is_refused_with_what_to_write() -> None
         code="north", name="n", owner="n",
         subscriptions={Note: right.capabilities[:1], Packed: right.capabilities[3:4]},
     )  # fmt: skip
-    with pytest.raises(errors.BuildProblems) as told:
+    with pytest.raises(errors.BuildProblems) as seen:
         shipped.build([wrong])
-    said = str(told.value)
+    said = str(seen.value)
     assert "subscribes to Note, which is not declared with @event" in said
     assert "'north.notes', which is not its own" in said
     assert "which asks with Note; make its ask Packed" in said
@@ -184,7 +184,7 @@ def test_a_subscription_that_cannot_work_is_refused_with_what_to_write() -> None
     assert "subscribes to 'north.packed', which it does not declare; add events=(Packed,)" in said
 
 
-async def told(platform: Platform, subject: str, caller: own_line.Caller = NORTH) -> list[str]:
+async def seen(platform: Platform, subject: str, caller: own_line.Caller = NORTH) -> list[str]:
     return sorted(await notes(platform, subject, caller))
 
 

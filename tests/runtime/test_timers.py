@@ -18,7 +18,7 @@ from isthmus.store import Database
 from tests import shipped
 
 from . import own_line
-from .own_line import BROKEN, Note, becomes, of, packed, telling
+from .own_line import BROKEN, Note, becomes, delivering, of, packed
 
 NIGHT = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)  # 02:00 in Berlin
 
@@ -105,7 +105,7 @@ async def test_a_daily_job_runs_once_a_night_however_many_servers_look(database:
     platform = await served(database)
     async with await Database.open(database.url) as other_database:
         other = Platform(platform.release, other_database)
-        async with telling(platform, database), telling(other, other_database):
+        async with delivering(platform, database), delivering(other, other_database):
             await beats(platform, database, NIGHT - timedelta(hours=1))
             for night in range(7):
                 now = NIGHT + timedelta(days=night, seconds=3)
@@ -145,7 +145,7 @@ async def test_what_follows_an_event_comes_so_long_after_it_once_and_for_its_fro
     platform = await served(database)
     async with await Database.open(database.url) as other_database:
         other = Platform(platform.release, other_database)
-        async with telling(platform, database), telling(other, other_database):
+        async with delivering(platform, database), delivering(other, other_database):
             await packed(platform, "p1")
             await becomes(lambda: count(database, "pending_call"), 1)
             async with database.platform() as session:
@@ -166,7 +166,7 @@ async def outcome(platform: Platform, database: Database, name: str) -> str:
 
 async def test_what_was_missed_after_an_event_is_left_out_where_it_is_declared_so(database: Database) -> None:
     platform = await served(database, "skip")
-    async with telling(platform, database):
+    async with delivering(platform, database):
         await packed(platform, "p1")
         await becomes(lambda: count(database, "pending_call"), 1)
         await beats(platform, database, datetime.now(UTC) + timedelta(days=11))
@@ -179,7 +179,7 @@ async def test_a_job_that_fails_is_tried_again_and_its_outcome_is_seen(database:
     BROKEN.add("cleaned")
     await beats(platform, database, NIGHT - timedelta(hours=1))
     await beats(platform, database, NIGHT)
-    async with telling(platform, database):
+    async with delivering(platform, database):
         await becomes(lambda: outcome(platform, database, "north.clean"), "failed: cleaned is broken; mend it")
         await becomes(lambda: dead(database), ["north.clean", "south.clean"])
         BROKEN.clear()

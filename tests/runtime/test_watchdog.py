@@ -63,13 +63,13 @@ def test_what_stops_a_call_lands_in_no_other_call_and_in_nothing_between(threads
         except BudgetPassed:
             wrong.append("it came between two calls")
 
-    at_work = [threading.Thread(target=work) for _ in range(threads)]
+    in_flight = [threading.Thread(target=work) for _ in range(threads)]
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_S)
     try:
-        for one in at_work:
+        for one in in_flight:
             one.start()
-        for one in at_work:
+        for one in in_flight:
             one.join()
     finally:
         sys.setswitchinterval(before)

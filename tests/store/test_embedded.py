@@ -150,7 +150,7 @@ def test_starting_a_cluster_that_exists_is_quick(folder: Path) -> None:
 
 async def test_a_server_that_was_killed_is_started_again_by_whoever_uses_it(tmp_path: Path) -> None:
     with embedded.start(tmp_path) as server:
-        assert not server.mend()
+        assert not server.restart_if_dead()
         number = int((tmp_path / "postgres" / "postmaster.pid").read_text().splitlines()[0])
         looking = asyncio.create_task(embedded.keep_alive(server))
         killed = psutil.Process(number)
@@ -167,4 +167,4 @@ async def test_a_server_that_was_killed_is_started_again_by_whoever_uses_it(tmp_
 
         await until(is_there, "that somebody starts it")
         looking.cancel()
-        assert not server.mend()
+        assert not server.restart_if_dead()

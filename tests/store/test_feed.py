@@ -61,17 +61,17 @@ async def test_an_event_that_commits_late_comes_after_the_cursor(database: Datab
 async def test_whatever_commits_meanwhile_a_reader_sees_each_event_once(
     database: Database, seed: int, count_max: int
 ) -> None:
-    chance = random.Random(seed)
+    randomness = random.Random(seed)
     feed = Feed(database)
     committed: list[str] = []
     cursor = await feed.newest()
 
     async def write(number: int) -> None:
-        name, front_end = f"{seed}/{number}", chance.choice(["north", "south"])
+        name, front_end = f"{seed}/{number}", randomness.choice(["north", "south"])
         writing = await database.write(front_end, None)
         await writing.fetch_value("select pg_current_xact_id()")
-        await asyncio.sleep(chance.random() / 50)
-        if chance.random() < 0.8:
+        await asyncio.sleep(randomness.random() / 50)
+        if randomness.random() < 0.8:
             await writing.commit([at(front_end, name)], None)
             if front_end == "north":
                 committed.append(name)

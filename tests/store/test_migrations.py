@@ -63,8 +63,8 @@ async def test_ten_processes_at_once_apply_each_once(empty_url: str, tmp_path: P
 
 async def test_a_mended_file_that_names_what_it_was_is_taken_as_applied(empty_url: str, tmp_path: Path) -> None:
     (first,) = (one for one in await migrate(empty_url, [source(tmp_path, m0001_coin=FIRST)]) if one.pack == "till")
-    mended = f"-- was: {first.checksum} (it failed on some)\n{FIRST}"
-    assert await migrate(empty_url, [source(tmp_path, m0001_coin=mended)]) == []
+    fixed = f"-- was: {first.checksum} (it failed on some)\n{FIRST}"
+    assert await migrate(empty_url, [source(tmp_path, m0001_coin=fixed)]) == []
     with pytest.raises(errors.BuildProblems, match="was edited after it was applied"):
         await migrate(empty_url, [source(tmp_path, m0001_coin=f"-- was: {'0' * 64}\n{FIRST}")])
 

@@ -96,7 +96,7 @@ async def test_an_old_transaction_that_touches_a_subject_last_is_delivered_last(
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 async def test_whatever_runs_at_once_none_is_lost_or_turned_around(database: Database, seed: int) -> None:
-    chance = random.Random(seed)
+    randomness = random.Random(seed)
     outbox = Outbox(database)
     name = f"reader-{seed}"
     await outbox.subscribe(name, is_from_start=False)
@@ -105,13 +105,13 @@ async def test_whatever_runs_at_once_none_is_lost_or_turned_around(database: Dat
     written: dict[str, list[int]] = defaultdict(list)
 
     async def write(number: int) -> None:
-        own = sorted(chance.sample(subjects, chance.randint(1, 2)))
+        own = sorted(randomness.sample(subjects, randomness.randint(1, 2)))
         writing = await database.write("north", None)  # begins, and has its number, before it has the rows
         await writing.fetch_value("select pg_current_xact_id()")
         for subject in own:
             await locks[subject].acquire()
-        await asyncio.sleep(chance.random() / 100)
-        if chance.random() < 0.8:
+        await asyncio.sleep(randomness.random() / 100)
+        if randomness.random() < 0.8:
             await writing.commit([event(subject, number) for subject in own], None)
             for subject in own:
                 written[subject].append(number)

@@ -109,10 +109,10 @@ async def test_more_than_a_batch_holds_arrives_without_another_word(
 
 async def test_commits_that_follow_each_other_are_told_of_together(database: Database) -> None:
     listening = await asyncpg.connect(database.url)
-    told: list[str] = []
+    heard: list[str] = []
 
     def hear(*word: object) -> None:
-        told.append(str(word[-1]))
+        heard.append(str(word[-1]))
 
     await listening.add_listener(EVENTS_CHANNEL, hear)
     began = time.perf_counter()
@@ -120,13 +120,13 @@ async def test_commits_that_follow_each_other_are_told_of_together(database: Dat
         await emit(database, number)
         await asyncio.sleep(0.01)
 
-    async def is_told() -> bool:
-        return bool(told)
+    async def has_heard() -> bool:
+        return bool(heard)
 
-    await until(is_told, "that a listener is told")
+    await until(has_heard, "that a listener is told")
     took = time.perf_counter() - began
     await listening.close()
-    assert len(told) <= took / ANNOUNCE_EVERY_S + 1  # and not one for each commit
+    assert len(heard) <= took / ANNOUNCE_EVERY_S + 1  # and not one for each commit
 
 
 async def test_an_event_arrives_where_its_word_is_lost(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +143,7 @@ async def test_a_failing_consumer_is_told_again_and_holds_up_nobody(
 ) -> None:
     monkeypatch.setattr(relay, "RETRY_FIRST_S", 0.01)
     good, late = Heard(), Heard()
-    mended, tried_again = asyncio.Event(), asyncio.Event()
+    repaired, tried_again = asyncio.Event(), asyncio.Event()
     tries = 0
 
     async def deliver(events: Sequence[Event]) -> None:
@@ -151,7 +151,7 @@ async def test_a_failing_consumer_is_told_again_and_holds_up_nobody(
         tries += 1
         if tries > 1:
             tried_again.set()
-            await mended.wait()
+            await repaired.wait()
             await late.deliver(events)
             return
         raise ConnectionError("partner is away")
@@ -163,7 +163,7 @@ async def test_a_failing_consumer_is_told_again_and_holds_up_nobody(
         await tried_again.wait()
         state = next(state for state in await outbox.states() if state.consumer == "late")
         assert (state.failures, state.last_error) == (1, "ConnectionError('partner is away')")
-        mended.set()
+        repaired.set()
         await late.has(2)
     assert good.ids == late.ids == ["1", "2"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from isthmus_storefront.look import digest, drawn, kind, letters
+from isthmus_storefront.look import digest, drawing, kind, letters
 
 GOODS = Path(__file__).parent / "goods"
 PAPERS, APART = 15, 24  # hues, and the degrees between two: papers differ, and still belong together
@@ -33,7 +33,7 @@ def tile(title: str, category: str) -> Markup:
         f'<svg viewBox="0 0 100 100" class="tile" aria-hidden="true" style="--ink:hsl({hue} 25% 18%)">'
         f'<rect width="100" height="100" fill="hsl({hue} 22% 92%)"/><g transform="rotate({bend} 50 55)" fill="none" '
         'stroke="var(--ink)" stroke-width="1.4" stroke-linejoin="round" stroke-linecap="round">'
-        f"{drawn(GOODS, _kind(title, category))}</g>"
+        f"{drawing(GOODS, _kind(title, category))}</g>"
         '<text x="50" y="62" text-anchor="middle" font-size="8" letter-spacing="2" '
         f'font-family="Georgia,serif" fill="var(--ink)">{letters(title)}</text></svg>'
     )

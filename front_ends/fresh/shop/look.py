@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from isthmus_storefront import DOLLARS
-from isthmus_storefront.look import GRAMS, digest, drawn
+from isthmus_storefront.look import GRAMS, digest, drawing
 
 GOODS = Path(__file__).parent / "goods"
 
@@ -43,7 +43,7 @@ def tile(title: str, category: str) -> Markup:
     return Markup(
         f'<svg viewBox="0 0 100 100" class="tile" aria-hidden="true" style="{colours}">'
         f'<rect width="100" height="100" fill="hsl({hue} 50% 94%)"/>'
-        f'<ellipse cx="50" cy="89" rx="28" ry="4" fill="rgb(0 0 0/.1)"/>{drawn(GOODS, found)}</svg>'
+        f'<ellipse cx="50" cy="89" rx="28" ry="4" fill="rgb(0 0 0/.1)"/>{drawing(GOODS, found)}</svg>'
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from isthmus_storefront.look import digest, drawn, kind, letters
+from isthmus_storefront.look import digest, drawing, kind, letters
 
 GOODS = Path(__file__).parent / "goods"
 LABELS = {"box": 43}  # where the label's middle is, if not in the middle
@@ -34,7 +34,7 @@ def tile(title: str, category: str) -> Markup:
         f'<svg viewBox="0 0 100 100" class="tile" aria-hidden="true" style="{colours}">'
         '<rect width="100" height="100" fill="hsl(var(--paper) 38% 90%)"/>'
         '<circle cx="50" cy="54" r="40" fill="hsl(var(--paper) 45% 83%)"/>'
-        f'<ellipse cx="50" cy="89" rx="26" ry="4" fill="rgb(0 0 0/.18)"/>{drawn(GOODS, found)}'
+        f'<ellipse cx="50" cy="89" rx="26" ry="4" fill="rgb(0 0 0/.18)"/>{drawing(GOODS, found)}'
         f'<text x="{LABELS.get(found, 50)}" y="62" text-anchor="middle" font-size="13" font-weight="800" '
         f'fill="var(--b)">{letters(title)}</text>'
         "</svg>"

@@ -114,9 +114,9 @@ def _flows(
                 now = Forget(
                     member_ids=ask.member_ids, emails=ask.emails, references=tuple(references), renamed=tuple(renamed)
                 )
-                told = await ctx.call(one, now)
-                references |= dict.fromkeys(told.references)
-                renamed |= dict.fromkeys(told.renamed)
+                answered = await ctx.call(one, now)
+                references |= dict.fromkeys(answered.references)
+                renamed |= dict.fromkeys(answered.renamed)
             if known == (len(references), len(renamed)):
                 break
         named = tuple(references)
@@ -143,10 +143,10 @@ def _flows(
 
     yield guest, run_guest
     for known in persons:
-        yield _told_of(known.erased, forgets, everywhere)
+        yield _subscription_of(known.erased, forgets, everywhere)
 
 
-def _told_of(erased: type[Value], forgets: tuple[Forgets, ...], everywhere: Any) -> tuple[Any, Implementation]:
+def _subscription_of(erased: type[Value], forgets: tuple[Forgets, ...], everywhere: Any) -> tuple[Any, Implementation]:
     """Return the flow that runs in the transaction in which a person is erased."""
 
     def forget_person(ask: Value) -> Forgotten:

@@ -92,13 +92,13 @@ def _land(_: argparse.Namespace) -> int:
 
 
 def _deploy(chosen: argparse.Namespace) -> int:
-    wish = DeployRequest(
+    request = DeployRequest(
         made_by=chosen.by, percent=chosen.percent, is_accepted=chosen.accept, code=chosen.only, shadow=chosen.shadow
     )
 
     async def there() -> Deployed:
         async with running(load_config(), front_ends=[]) as platform:
-            return await deploy(deploy_context(platform), chosen.folder, wish)
+            return await deploy(deploy_context(platform), chosen.folder, request)
 
     said, is_done = deploy_as_json(lambda: asyncio.run(there()))
     print(said.decode())

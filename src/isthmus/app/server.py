@@ -39,7 +39,7 @@ from isthmus.gateway.http import asgi as opened
 from isthmus.gateway.prometheus import PATH as METRICS
 from isthmus.gateway.prometheus import MetricsPage
 from isthmus.gateway.ready import Readiness
-from isthmus.gateway.stories import Stories
+from isthmus.gateway.traces import TraceStore
 from isthmus.manifest import Files, brought
 from isthmus.manifest.actions import check
 from isthmus.manifest.sign_in import SignIn
@@ -145,11 +145,11 @@ def served(
 ) -> App:
     """Return gateway and console over a running platform, with the data platform where there is one."""
     database = running.database
-    stories = Stories(database, own=lambda code: running.platform.release.line(code).front_end.attributes)
+    traces = TraceStore(database, own=lambda code: running.platform.release.line(code).front_end.attributes)
     pages = every_page(
         running.platform,
         running.traffic,
-        CallLog(stories, database),
+        CallLog(traces, database),
         _data_part(running, data, sync),
         Deploys(deploy_context(running)),
         DeadLetters(database),
@@ -163,7 +163,7 @@ def served(
     gateway = Gateway(
         running.platform,
         Clients(database),
-        stories,
+        traces,
         Readiness(database, migration_sources(running.packs), running.config.data),
         mounts={"/console": cast(App, console_app)},
         notes_calls=running.config.log_format == "json",

@@ -33,11 +33,11 @@ async def database_of(config: Config) -> AsyncGenerator[str]:
         yield config.database_url
         return
     server = await asyncio.to_thread(embedded.start, config.data)
-    mending = asyncio.create_task(embedded.keep_alive(server))
+    keeping_alive = asyncio.create_task(embedded.keep_alive(server))
     try:
         yield server.url
     finally:
-        mending.cancel()
+        keeping_alive.cancel()
         await asyncio.to_thread(server.stop)
 
 

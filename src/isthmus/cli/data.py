@@ -266,10 +266,10 @@ def _add_describing(app: typer.Typer, open_platform: Open) -> None:
         if name in model.entities:
             entity = model.entities[name]
             if json:
-                told = {
+                described = {
                     key: getattr(entity, key) for key in ("name", "table", "owner", "doc", "key", "time", "references")
                 }
-                as_json({**told, "fields": list(entity.fields.values())})
+                as_json({**described, "fields": list(entity.fields.values())})
                 return
             out.print(f"[bold]{name}[/bold] in {entity.table}, owned by {entity.owner}: {entity.doc}")
             table = Table("field", "kind", "is", "refers to")

@@ -69,15 +69,15 @@ def _add_deploy(main: typer.Typer) -> None:
         from isthmus.runtime.deploy.deploy import DeployRequest, deploy
         from isthmus.runtime.deploy.remote import Remote
 
-        wish = DeployRequest(made_by=by or person(), percent=percent, is_accepted=accept, code=only, shadow=shadow)
+        request = DeployRequest(made_by=by or person(), percent=percent, is_accepted=accept, code=only, shadow=shadow)
         if json:
-            said, is_done = deploy_as_json(lambda: on(deploy_site, lambda opened: deploy(opened, folder, wish)))
+            said, is_done = deploy_as_json(lambda: on(deploy_site, lambda opened: deploy(opened, folder, request)))
             print(said.decode())
             raise typer.Exit(0 if is_done else 2)
         done = (
-            Remote(to, key, say).deploy(folder, wish)
+            Remote(to, key, say).deploy(folder, request)
             if to
-            else on(deploy_site, lambda opened: deploy(opened, folder, wish))
+            else on(deploy_site, lambda opened: deploy(opened, folder, request))
         )
         _show_deployed(done)
 

@@ -40,17 +40,17 @@ async def rerun(out: Path, limit: int, looking: Looking) -> None:
                 async for call in recorded.recent(at.database, code, limit=limit):
                     try:
                         with looking.at(code):
-                            said, story = await run_again(at.database, platform, call)
+                            said, trace = await run_again(at.database, platform, call)
                     except errors.Refusal:  # in steps, or of another version than today's
                         continue
-                    events = [(name, plain(event)) for name, event in story.events]
+                    events = [(name, plain(event)) for name, event in trace.events]
                     line = Said(
                         front_end=code,
                         capability=call.capability,
                         call_id=call.call_id,
                         said=plain(said),
                         events=events,
-                        parts=[(part.capability, plain(part.ask), plain(part.answer)) for part in story.parts],
+                        parts=[(part.capability, plain(part.ask), plain(part.answer)) for part in trace.parts],
                         is_refused=isinstance(said, Raised),
                     )
                     file.write(msgspec.json.encode(line) + b"\n")

@@ -71,12 +71,12 @@ def add_to(main: typer.Typer) -> None:
         if found is None:
             raise shadows.NoShadow(code)
         name = next(one.name for one in line.versions if one.hash == found.hash)
-        out.print(encode(found).decode() if json else told(found, name))
+        out.print(encode(found).decode() if json else sentences(found, name))
         if not found.is_same:
             raise typer.Exit(DIFFERENT)
 
 
-def told(found: Shadow, name: str) -> str:
+def sentences(found: Shadow, name: str) -> str:
     """Return in words what runs, and what it found."""
     from isthmus.runtime.replay.report import report
 

@@ -25,10 +25,10 @@ PAGE_SIZE: Final = 30
 ASKED: Final = ("front_end", "capability", "outcome", "from", "until", "cursor")
 
 
-class Told(Protocol):
+class Traces(Protocol):
     """Where stories are kept. `latest` returns rows with call_id, front_end, capability, told_at, error, took_us."""
 
-    async def keep(self, story: Trace) -> None: ...
+    async def keep(self, trace: Trace) -> None: ...
     async def open(self, call_id: str) -> bytes: ...
     async def latest(self, wanted: Wanted, cursor: str, limit: int) -> tuple[list[dict[str, Any]], str | None]: ...
 
@@ -36,12 +36,12 @@ class Told(Protocol):
 class CallLog:
     """The stories that were asked for, and the calls that were recorded, as one."""
 
-    def __init__(self, asked_for: Told, database: Database) -> None:
+    def __init__(self, asked_for: Traces, database: Database) -> None:
         self._asked_for = asked_for
         self._database = database
 
-    async def keep(self, story: Trace) -> None:
-        await self._asked_for.keep(story)
+    async def keep(self, trace: Trace) -> None:
+        await self._asked_for.keep(trace)
 
     async def open(self, call_id: str) -> bytes:
         """Return a story, or a recorded call, as JSON. Raises NotFound."""
@@ -55,9 +55,9 @@ class CallLog:
 
     async def latest(self, wanted: Wanted, cursor: str, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """Return the latest of both, each once, and the cursor of the next page: ids are in the order of time."""
-        told, _ = await self._asked_for.latest(wanted, cursor, limit + 1)
+        traces, _ = await self._asked_for.latest(wanted, cursor, limit + 1)
         kept = await recorded_latest(self._database, wanted, cursor, limit + 1)
-        both = {str(one["call_id"]): one for one in (*kept, *told)}
+        both = {str(one["call_id"]): one for one in (*kept, *traces)}
         ids = sorted(both, reverse=True)
         return [both[id] for id in ids[:limit]], ids[limit - 1] if len(ids) > limit else None
 
@@ -65,9 +65,9 @@ class CallLog:
 class Calls:
     """The pages of told calls."""
 
-    def __init__(self, client: Client, told: Told) -> None:
+    def __init__(self, client: Client, traces: Traces) -> None:
         self._client = client
-        self._told = told
+        self._traces = traces
 
     def pages(self) -> list[Page]:
         return [
@@ -84,7 +84,7 @@ class Calls:
             since=moment_of(request, "from"),
             until=moment_of(request, "until"),
         )
-        found, next_cursor = await self._told.latest(wanted, asked["cursor"], PAGE_SIZE)
+        found, next_cursor = await self._traces.latest(wanted, asked["cursor"], PAGE_SIZE)
         return render(
             request,
             "calls.html",
@@ -96,13 +96,13 @@ class Calls:
         )
 
     async def show(self, request: Request) -> Response:
-        story = msgspec.json.decode(await self._told.open(request.path_params["call_id"]))
-        return render(request, "call.html", story=story, changes=list(_changes(story["answer"])))
+        trace = msgspec.json.decode(await self._traces.open(request.path_params["call_id"]))
+        return render(request, "call.html", trace=trace, changes=list(_changes(trace["answer"])))
 
 
-def plain(story: Trace) -> dict[str, Any]:
+def plain(trace: Trace) -> dict[str, Any]:
     """Return a story as JSON would hold it; what has no form in JSON is written as Python shows it."""
-    return msgspec.to_builtins(story, enc_hook=repr)
+    return msgspec.to_builtins(trace, enc_hook=repr)
 
 
 def _changes(value: Any, where: str = "") -> Iterator[dict[str, Any]]:

@@ -16,7 +16,7 @@ from isthmus.kernel.host import Trace
 from isthmus.pages import ordered
 
 from . import forms
-from .calls import Told, plain
+from .calls import Traces, plain
 from .client import Client
 from .contract_history import ContractHistory
 from .cost import Cost
@@ -35,9 +35,9 @@ COLUMNS: Final[Mapping[str, Callable[[tuple[Capability[Any, Any], int]], Any]]] 
 class Capabilities:
     """The pages of capabilities."""
 
-    def __init__(self, client: Client, traffic: Traffic, told: Told, cost: Cost, history: ContractHistory) -> None:
+    def __init__(self, client: Client, traffic: Traffic, traces: Traces, cost: Cost, history: ContractHistory) -> None:
         self._client = client
-        self._told = told
+        self._traces = traces
         self._traffic = traffic
         self._cost = cost
         self._history = history
@@ -85,17 +85,17 @@ class Capabilities:
         name, typed = request.path_params["name"], await form(request)
         capability = self._client.release.find(name).capability
         caller = self._client.caller(typed.get("front_end", ""))
-        stories: list[Trace] = []
+        traces: list[Trace] = []
         try:
             ask = msgspec.json.encode(forms.read(forms.fields_of(capability)[0], typed))
             key = typed.get("key") if capability.effect is not Effect.READ else None
-            answer, _ = await self._client.platform.call_wire(name, ask, caller, key=key, tell=stories.append)
+            answer, _ = await self._client.platform.call_wire(name, ask, caller, key=key, on_trace=traces.append)
         except errors.IsthmusError as refused:
-            return await self._shown(request, typed, refused=refused, stories=stories)
+            return await self._shown(request, typed, refused=refused, traces=traces)
         finally:
-            for story in stories:
-                await self._told.keep(story)
-        return await self._shown(request, typed, answer=msgspec.json.decode(answer), stories=stories)
+            for trace in traces:
+                await self._traces.keep(trace)
+        return await self._shown(request, typed, answer=msgspec.json.decode(answer), traces=traces)
 
     async def _shown(
         self,
@@ -104,7 +104,7 @@ class Capabilities:
         *,
         answer: Any = None,
         refused: errors.IsthmusError | None = None,
-        stories: list[Trace] | None = None,
+        traces: list[Trace] | None = None,
     ) -> Response:
         name = request.path_params["name"]
         found: Capability[Any, Any] = self._client.release.find(name).capability
@@ -135,7 +135,7 @@ class Capabilities:
             front_end=(typed or request.query_params).get("front_end") or next(iter(consumers), ""),
             answer=answer,
             refused=refused,
-            story=plain(stories[0]) if stories else None,
+            trace=plain(traces[0]) if traces else None,
             key=self._client.platform.new_call_id(),
         )
 

@@ -46,8 +46,8 @@ FILE_MAX: Final = 200_000  # bytes of a file that is compared line by line
 class Deploys:
     """The pages of versions and deploys."""
 
-    def __init__(self, ground: DeployContext) -> None:
-        self._ground = ground
+    def __init__(self, context: DeployContext) -> None:
+        self._context = context
 
     def pages(self) -> list[Page]:
         return [
@@ -59,11 +59,11 @@ class Deploys:
 
     async def of(self, code: str) -> Deployed:
         """Return how one front end stands, and its versions."""
-        (line,) = await report(self._ground, code)
+        (line,) = await report(self._context, code)
         return line
 
     async def list(self, request: Request) -> Response:
-        lines = await report(self._ground)
+        lines = await report(self._context)
         names = {one.hash: one.name for line in lines for one in line.versions}
         return render(request, "deploys.html", lines=lines, names=names, **await self._history(request))
 
@@ -93,7 +93,7 @@ class Deploys:
     async def _history(self, request: Request, code: str | None = None) -> dict[str, Any]:
         """Return the part of the history that the address asks for, and where the next part begins."""
         before = whole_number(request.query_params.get("before"), 0, BIGINT_MAX)
-        found = await switches.history(self._ground.database, code, HISTORY_MAX + 1, before=before)
+        found = await switches.history(self._context.database, code, HISTORY_MAX + 1, before=before)
         shown = found[:HISTORY_MAX]
         return {"history": shown, "earlier": str(shown[-1].id) if len(found) > HISTORY_MAX else None}
 
@@ -101,14 +101,14 @@ class Deploys:
         """Put a version in place for all or for a share, promote the staged one, or go back."""
         code, fields = request.path_params["code"], await form(request)
         try:
-            async with switches.alone(self._ground.database, code):
+            async with switches.alone(self._context.database, code):
                 done = await self._decided(code, fields)
         except errors.IsthmusError as refused:
             return await self._shown(request, refused)
         return redirect(request, f"/deploys/{code}", done=_said(done) if done else mark("nothing has changed"))
 
     async def _decided(self, code: str, fields: Mapping[str, str]) -> Switched | None:
-        database = self._ground.database
+        database = self._context.database
         match fields.get("act"):
             case "promote":
                 return await switches.promote(database, code, acting())
@@ -138,22 +138,22 @@ class Deploys:
     async def candidate(self, request: Request) -> Response:
         """Show what a version would change: the answers that differ, and recorded calls answered by both."""
         code, hash_ = request.path_params["code"], request.path_params["hash"]
-        version = await versions.chosen(self._ground.database, code, hash_)
-        held = await switches.current(self._ground.database, code)
-        shadow = (await shadows.declared(self._ground.database, code)).get(code)
+        version = await versions.chosen(self._context.database, code, hash_)
+        held = await switches.current(self._context.database, code)
+        shadow = (await shadows.declared(self._context.database, code)).get(code)
         refused: errors.Refusal | errors.BuildProblems | None = None
         changes: list[Change] = []
         written: list[str] = []
         found: Any = None
         try:
             new = await self._line(code, version.hash)
-            old = await self._line(code, held.stable) if held and held.stable else self._ground.release.lines.get(code)
+            old = await self._line(code, held.stable) if held and held.stable else self._context.release.lines.get(code)
             changes = compared(old, new)
             written = await asyncio.to_thread(self._rewritten, code, held.stable if held else None, version.hash)
-            if old is not None and self._ground.replay is not None and changes:
-                release = self._ground.release
-                found = await self._ground.replay(
-                    self._ground.database, release.replacing(old), release.replacing(new), code
+            if old is not None and self._context.replay is not None and changes:
+                release = self._context.release
+                found = await self._context.replay(
+                    self._context.database, release.replacing(old), release.replacing(new), code
                 )
         except (errors.Refusal, errors.BuildProblems) as error:
             refused = error
@@ -170,7 +170,7 @@ class Deploys:
             refused=refused,
             shadow=shadow if shadow and shadow.hash == version.hash else None,
             shadowed=report_of("capabilities", [shadow.report]) if shadow and shadow.report else None,
-            is_replayed=self._ground.replay is not None,
+            is_replayed=self._context.replay is not None,
         )
 
     def _rewritten(self, code: str, old: str | None, new: str) -> list[str]:
@@ -185,7 +185,7 @@ class Deploys:
 
     def _files(self, code: str, hash_: str) -> dict[str, list[str]]:
         """Return the lines of a version's files, as they were unpacked to be loaded."""
-        parent = self._ground.cache / f"{code}-{hash_[: versions.SHORT]}"
+        parent = self._context.cache / f"{code}-{hash_[: versions.SHORT]}"
         return {
             path.relative_to(parent).as_posix(): path.read_text(errors="replace").splitlines()
             for path in parent.rglob("*")
@@ -193,8 +193,8 @@ class Deploys:
         }
 
     async def _line(self, code: str, hash_: str) -> CompiledFrontEnd:
-        front_end = await versions.load(self._ground.database, code, hash_, self._ground.cache, self._ground.load)
-        return await asyncio.to_thread(checked, self._ground.release, front_end)
+        front_end = await versions.load(self._context.database, code, hash_, self._context.cache, self._context.load)
+        return await asyncio.to_thread(checked, self._context.release, front_end)
 
 
 def _said(done: Switched) -> str:

@@ -13,7 +13,7 @@ from isthmus.pages import Found
 
 from . import words
 from .brought import Find
-from .calls import Told
+from .calls import Traces
 from .client import Client
 from .web import Page, redirect, render
 
@@ -23,9 +23,9 @@ EACH_MAX = 12  # of one kind: more is a page of its own
 class Search:
     """The search over everything that has a page."""
 
-    def __init__(self, client: Client, told: Told, metrics: Mapping[str, str], searches: Sequence[Find]) -> None:
+    def __init__(self, client: Client, traces: Traces, metrics: Mapping[str, str], searches: Sequence[Find]) -> None:
         self._client = client
-        self._told = told
+        self._traces = traces
         self._metrics = metrics
         self._searches = searches
 
@@ -68,7 +68,7 @@ class Search:
     async def _call(self, text: str) -> list[Found]:
         try:
             UUID(text)
-            await self._told.open(text)
+            await self._traces.open(text)
         except (ValueError, errors.NotFound):
             return []
         return [Found("call", text, f"/calls/{text}")]

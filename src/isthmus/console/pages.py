@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from isthmus.kernel import Platform
 
 from .brought import brought_pages, brought_searches
-from .calls import Calls, Told
+from .calls import Calls, Traces
 from .capabilities import Capabilities
 from .client import Client
 from .contract_history import ContractHistory
@@ -37,7 +37,7 @@ class Part:
 def every_page(
     platform: Platform,
     traffic: Traffic,
-    told: Told,
+    traces: Traces,
     data: Part,
     deploys: Deploys,
     dead_letters: DeadLetters,
@@ -52,15 +52,15 @@ def every_page(
     return [
         *Map(client, traffic).pages(),
         *Lines(client, traffic, data.business, deploys, dead_letters, cost).pages(),
-        *Capabilities(client, traffic, told, cost, history).pages(),
+        *Capabilities(client, traffic, traces, cost, history).pages(),
         *deploys.pages(),
         *cost.pages(),
         *thinness.pages(),
         *brought_pages(client),
-        *Calls(client, told).pages(),
+        *Calls(client, traces).pages(),
         *jobs.pages(),
         *sharing.pages(),
         *dead_letters.pages(),
-        *Search(client, told, data.metrics, brought_searches(client)).pages(),
+        *Search(client, traces, data.metrics, brought_searches(client)).pages(),
         *data.pages,
     ]

@@ -95,7 +95,7 @@ class Clients:
         self._clock = clock
         self._known: dict[bytes, Principal] = {}
         self._asking = asyncio.Lock()  # one look-up at a time: many requests with one new key ask once
-        self._strangers = Bucket(UNKNOWN_KEYS, clock())
+        self._unknown_keys = Bucket(UNKNOWN_KEYS, clock())
 
     async def of(self, authorization: bytes | None) -> Principal:
         """Return the client that an Authorization header names.
@@ -110,10 +110,10 @@ class Clients:
             known = self._known.get(digest)
             if known is not None and known.until > self._clock():
                 return known
-            return await self._looked_up(digest, is_stranger=known is None)
+            return await self._looked_up(digest, is_unknown=known is None)
 
-    async def _looked_up(self, digest: bytes, *, is_stranger: bool) -> Principal:
-        if is_stranger and not self._strangers.take(self._clock()):
+    async def _looked_up(self, digest: bytes, *, is_unknown: bool) -> Principal:
+        if is_unknown and not self._unknown_keys.take(self._clock()):
             raise errors.TooMany(
                 "too many unknown keys are being tried", remedy="wait a second, then try again", path="Authorization"
             )

@@ -11,7 +11,7 @@ from .http import App
 
 MAX_AGE_S: Final = 600
 ASKED: Final = ("authorization", "content-type", "idempotency-key", "isthmus-deadline-ms", "traceparent")
-TOLD: Final = ("isthmus-call", "idempotency-replayed", "ratelimit", "retry-after", "deprecation", "sunset", "link")
+EXPOSED: Final = ("isthmus-call", "idempotency-replayed", "ratelimit", "retry-after", "deprecation", "sunset", "link")
 _OWN: Final = ("/console",)  # pages with a cookie: nobody else's business
 
 
@@ -24,7 +24,7 @@ def with_cors(app: App, origins: Sequence[str]) -> App:
         allow_origins=origins,
         allow_methods=("GET", "POST"),
         allow_headers=ASKED,
-        expose_headers=TOLD,
+        expose_headers=EXPOSED,
         max_age=MAX_AGE_S,
     )
 

@@ -149,7 +149,7 @@ class DeployEndpoint:
 
     async def _admitted(self, known: Principal, asked: Mapping[str, str], scope: Scope, receive: Any) -> bytes:
         """Deploy what is sent, where not too many wait already: what waits is kept in memory."""
-        wish = _deploy_wanted(known, asked)
+        wanted = _deploy_wanted(known, asked)
         if self._waiting >= WAITING_MAX:
             raise Busy(f"{self._waiting} deploys wait already", remedy="send it again in a minute", retry_after_s=60)
         self._waiting += 1
@@ -157,7 +157,7 @@ class DeployEndpoint:
             headers = dict(scope["headers"])
             packed = await read_bytes(receive, headers, bytes_max=versions.PACKED_MAX, limit_s=RECEIVE_S)
             async with self._free:
-                return await self._deployed(known, wish, packed)
+                return await self._deployed(known, wanted, packed)
         finally:
             self._waiting -= 1
 
@@ -178,13 +178,13 @@ class DeployEndpoint:
             database, known.front_end, known.name, to=to, reason=asked.get("reason", "")[:200]
         )
 
-    async def _deployed(self, known: Principal, wish: _DeployWanted, packed: bytes) -> bytes:
+    async def _deployed(self, known: Principal, wanted: _DeployWanted, packed: bytes) -> bytes:
         with tempfile.TemporaryDirectory(prefix="isthmus-sent-") as made:
-            inside = Path(made) / wish.folder
+            inside = Path(made) / wanted.folder
             await asyncio.to_thread(versions.unpack, packed, inside)
-            arguments = [str(inside), "--percent", str(wish.percent), "--shadow", str(wish.shadow)]
+            arguments = [str(inside), "--percent", str(wanted.percent), "--shadow", str(wanted.shadow)]
             arguments += ["--only", known.front_end, f"--by={known.name}"]
-            arguments += ["--accept"] if wish.is_accepted else []
+            arguments += ["--accept"] if wanted.is_accepted else []
             said = await self._run(arguments)
         found: dict[str, Any] = msgspec.json.decode(said)
         if "outcome" in found:

@@ -28,7 +28,7 @@ from .pages import Pages, Reply
 from .problem import CONTENT_TYPE, Busy, MethodNotAllowed, NoSuchPath, RateExceeded, WrongHeader, problem
 from .rate import Bucket, Rate
 from .ready import Readiness
-from .stories import Stories
+from .traces import TraceStore
 
 if TYPE_CHECKING:
     from .otel import Tracing
@@ -37,7 +37,7 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
-Tell = Callable[[Trace], None]
+OnTrace = Callable[[Trace], None]
 
 log = logging.getLogger("isthmus.gateway")
 
@@ -83,7 +83,7 @@ class Gateway:
         self,
         platform: Platform,
         clients: Clients,
-        stories: Stories,
+        trace_store: TraceStore,
         readiness: Readiness,
         *,
         mounts: Mapping[str, App] | None = None,
@@ -94,8 +94,8 @@ class Gateway:
     ) -> None:
         self.platform = platform
         self._clients = clients
-        self._stories = stories
-        self._pages = Pages(platform, stories, readiness, lambda: [prefix for prefix, _ in self._mounts])
+        self._trace_store = trace_store
+        self._pages = Pages(platform, trace_store, readiness, lambda: [prefix for prefix, _ in self._mounts])
         self._mounts = sorted((mounts or {}).items(), key=lambda mount: -len(mount[0]))
         self._limits = limits or Limits()
         self._notes_calls = notes_calls
@@ -103,7 +103,7 @@ class Gateway:
         self._clock = clock
         self._policy = self._limits.rate.policy
         self._buckets: dict[tuple[str, str], Bucket] = {}  # as many as there are clients
-        self._at_work = 0
+        self._in_flight = 0
 
     def mount(self, prefix: str, app: App) -> None:
         """Hand what is asked below a path to another application."""
@@ -141,15 +141,15 @@ class Gateway:
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else reply.body})
 
     async def _call(self, request: Request) -> Reply:
-        if self._at_work >= self._limits.calls_max:
+        if self._in_flight >= self._limits.calls_max:
             raise Busy(
-                f"{self._at_work} calls are at work already", remedy="send it again in a moment", retry_after_s=1
+                f"{self._in_flight} calls are at work already", remedy="send it again in a moment", retry_after_s=1
             )
-        self._at_work += 1
+        self._in_flight += 1
         try:
             return await self._called(request)
         finally:
-            self._at_work -= 1
+            self._in_flight -= 1
 
     async def _called(self, request: Request) -> Reply:
         client = await self._admitted(request.headers.get(b"authorization"), request.sent)
@@ -168,7 +168,7 @@ class Gateway:
             parent = headers.get(b"traceparent", b"").decode("latin-1")
             with self._tracing.call(name, request.call_id, client.front_end, client.name, parent) as span:
                 request.sent.append((b"traceparent", span.traceparent.encode()))
-                sampled = span.tell if span.is_sampled else None
+                sampled = span.describe if span.is_sampled else None
                 answer, is_replay = await self._answered(request, client, name, body, span.traceparent, sampled)
         if is_replay:
             request.sent.append((b"idempotency-replayed", b"true"))
@@ -176,13 +176,13 @@ class Gateway:
         return Reply(body=answer)
 
     async def _answered(
-        self, request: Request, client: Principal, name: str, body: bytes, trace: str, sampled: Tell | None
+        self, request: Request, client: Principal, name: str, body: bytes, trace: str, sampled: OnTrace | None
     ) -> tuple[bytes, bool]:
         """Return the answer, and whether it had been given before. sampled: is told of the call, where it is."""
         caller = Caller(front_end=client.front_end, client=client.name, scopes=client.scopes, trace=trace, via="http")
-        headers, told = request.headers, list[Trace]()
-        is_told = _is_told(headers)
-        stories: list[Trace] = []
+        headers, traces = request.headers, list[Trace]()
+        is_traced = _wants_trace(headers)
+        kept: list[Trace] = []
         try:
             return await self.platform.call_wire(
                 name,
@@ -191,16 +191,16 @@ class Gateway:
                 key=_key(headers),
                 deadline_ms=_deadline_ms(headers),
                 call_id=request.call_id,
-                tell=told.append if is_told or sampled else None,
+                on_trace=traces.append if is_traced or sampled else None,
             )
         except errors.Fault as fault:
-            stories = told if told and is_told else [self._failed(request, client, fault)]
+            kept = traces if traces and is_traced else [self._failed(request, client, fault)]
             raise
         finally:
-            if sampled and told:
-                sampled(told[-1])
-            for story in stories or (told if is_told else ()):
-                await self._stories.keep(story)
+            if sampled and traces:
+                sampled(traces[-1])
+            for one_trace in kept or (traces if is_traced else ()):
+                await self._trace_store.keep(one_trace)
 
     def _failed(self, request: Request, client: Principal, fault: errors.Fault) -> Trace:
         """Return what is kept of a call that failed: the reason, which its answer does not tell, without its ask."""
@@ -305,10 +305,10 @@ class _Opening:
             try:
                 self._app = await stack.enter_async_context(self._start())
             except Exception as error:
-                is_told = isinstance(error, errors.IsthmusError | errors.BuildProblems)  # in words, with what to do
-                if not is_told:
+                is_traced = isinstance(error, errors.IsthmusError | errors.BuildProblems)  # in words, with what to do
+                if not is_traced:
                     log.error("the platform cannot start", exc_info=error)
-                message = f"the platform cannot start: {error}" if is_told else ""  # the server prints it
+                message = f"the platform cannot start: {error}" if is_traced else ""  # the server prints it
                 await send({"type": "lifespan.startup.failed", "message": message})
                 return
             await send({"type": "lifespan.startup.complete"})
@@ -340,7 +340,7 @@ def _deadline_ms(headers: Mapping[bytes, bytes]) -> int | None:
     return found
 
 
-def _is_told(headers: Mapping[bytes, bytes]) -> bool:
+def _wants_trace(headers: Mapping[bytes, bytes]) -> bool:
     sent = headers.get(b"isthmus-explain", b"false").lower()
     if sent not in (b"true", b"false"):
         raise WrongHeader(

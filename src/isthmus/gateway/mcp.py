@@ -68,8 +68,8 @@ class Agents:
             return
         except errors.IsthmusError as refused:
             found = problem(refused, self._platform.new_call_id())
-            told = [(b"content-type", CONTENT_TYPE), *found.headers]
-            await send({"type": "http.response.start", "status": found.status, "headers": told})
+            headers = [(b"content-type", CONTENT_TYPE), *found.headers]
+            await send({"type": "http.response.start", "status": found.status, "headers": headers})
             await send({"type": "http.response.body", "body": found.body})
             return
         transport = StreamableHTTPSessionManager(

@@ -67,7 +67,7 @@ def routes(scopes: Collection[str] | None, mounted: Collection[str], questions: 
 
 def _own() -> Json:
     call_id = _parameter("call_id", "path", {"type": "string", "minLength": 1})
-    told = _operation(
+    trace_operation = _operation(
         "gateway.call", "Say why a call was answered as it was, or what it failed with.", 401, 404, 429, 503
     )
     openapi = _operation("gateway.openapi", "Get this document.", 401, 403, 429, 503)
@@ -77,7 +77,7 @@ def _own() -> Json:
     return {
         "/v1/openapi.json": {"get": openapi},
         "/v1/asyncapi.json": {"get": asyncapi},
-        "/v1/calls/{call_id}": {"get": {**told, "parameters": [call_id]}},
+        "/v1/calls/{call_id}": {"get": {**trace_operation, "parameters": [call_id]}},
         "/health": {"get": {**health, "security": []}},
         "/ready": {"get": {**ready, "security": []}},
     }

@@ -35,7 +35,7 @@ class CallSpan:
     """The span of one call: where it is in its trace, and what is told of it where it is sampled."""
 
     span: Span
-    story: Trace | None = None
+    call_trace: Trace | None = None
 
     @property
     def traceparent(self) -> str:
@@ -47,8 +47,8 @@ class CallSpan:
     def is_sampled(self) -> bool:
         return self.span.is_recording()
 
-    def tell(self, story: Trace) -> None:
-        self.story = story
+    def describe(self, call_trace: Trace) -> None:
+        self.call_trace = call_trace
 
 
 class Tracing:
@@ -91,24 +91,24 @@ class Tracing:
             raise
         finally:
             context.detach(token)
-            if found.story is not None:
-                self._tell(span, found.story)
+            if found.call_trace is not None:
+                self._describe(span, found.call_trace)
             span.end()
 
     def close(self) -> None:
         self._provider.shutdown()
 
-    def _tell(self, span: Span, story: Trace) -> None:
-        told: dict[str, Any] = {
-            "isthmus.box": story.box,
-            "isthmus.version": story.fingerprint,
-            "isthmus.events": [name for name, _ in story.events],
+    def _describe(self, span: Span, call_trace: Trace) -> None:
+        attributes: dict[str, Any] = {
+            "isthmus.box": call_trace.box,
+            "isthmus.version": call_trace.fingerprint,
+            "isthmus.events": [name for name, _ in call_trace.events],
         }
-        span.set_attributes(told)
-        for asked in story.asked:
+        span.set_attributes(attributes)
+        for asked in call_trace.asked:
             span.add_event(asked.point, {"isthmus.rule": asked.rule, "isthmus.by": [one.by for one in asked.said]})
         within = set_span_in_context(span)
-        for part in story.parts:
+        for part in call_trace.parts:
             start = part.began_us * 1_000
             child = self._tracer.start_span(part.capability, within, start_time=start)
             if part.error:

@@ -18,7 +18,7 @@ from . import asyncapi, docs, openapi
 from .auth import Principal
 from .problem import NoSuchPath, status_of, title_of
 from .ready import Readiness
-from .stories import Stories
+from .traces import TraceStore
 
 JSON: Final = b"application/json"
 HTML: Final = b"text/html; charset=utf-8"
@@ -48,11 +48,11 @@ class Pages:
     """Finds the page at a path."""
 
     def __init__(
-        self, platform: Platform, stories: Stories, readiness: Readiness, mounted: Callable[[], Collection[str]]
+        self, platform: Platform, traces: TraceStore, readiness: Readiness, mounted: Callable[[], Collection[str]]
     ) -> None:
         self._platform = platform
         self._mounted = mounted
-        self._stories = stories
+        self._traces = traces
         self._readiness = readiness
         self._exact = {
             "/health": Page(show=self._health),
@@ -64,7 +64,7 @@ class Pages:
         self._below = {
             "/docs/": (self._docs, True),
             "/problems/": (self._problem, True),
-            "/v1/calls/": (self._story, False),
+            "/v1/calls/": (self._trace, False),
         }
         self._documents: dict[tuple[str, tuple[str, ...] | None, str], tuple[CompiledFrontEnd, bytes]] = {}
 
@@ -104,10 +104,10 @@ class Pages:
         found = self._document(code, None, FORMS[file])
         return Reply(body=found) if file else _html(found)
 
-    async def _story(self, call_id: str, client: Principal | None) -> Reply:
+    async def _trace(self, call_id: str, client: Principal | None) -> Reply:
         if client is None:
             raise errors.Fault("a story without a client", remedy="keep this page closed")
-        return Reply(body=await self._stories.find(call_id, client))
+        return Reply(body=await self._traces.find(call_id, client))
 
     async def _problem(self, slug: str, _: Principal | None) -> Reply:
         kind = next((kind for kind in self._kinds() if kind.slug == slug), None)

@@ -66,7 +66,7 @@ def users_of(release: Release, calls: Calls | None = None) -> Users:
             return [code for code, line in release.lines.items() if _may_call(line, name, calls)]
         if kind == "point":
             return [code for code, line in release.lines.items() if _answers(line, name)]
-        return [code for code, line in release.lines.items() if _is_told(line, name)]
+        return [code for code, line in release.lines.items() if _subscribes(line, name)]
 
     return users
 
@@ -111,5 +111,5 @@ def _answers(line: CompiledFrontEnd, point: str) -> bool:
     return any(one.name == point for node in line.nodes for one in node.candidates)
 
 
-def _is_told(line: CompiledFrontEnd, event: str) -> bool:
+def _subscribes(line: CompiledFrontEnd, event: str) -> bool:
     return any(event_kind(one).name == event for one in line.front_end.subscriptions)

@@ -75,7 +75,7 @@ trace_now: ContextVar[Trace | None] = ContextVar("isthmus_story", default=None)
 _said_now: ContextVar[list[AnswerRecord] | None] = ContextVar("isthmus_said", default=None)
 
 
-def telling(by: str, source: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def tracing(by: str, source: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap an answer so that what it says is written down; compiled into told plans only."""
 
     @contextmanager
@@ -91,18 +91,18 @@ def telling(by: str, source: str, function: Callable[..., Any]) -> Callable[...,
                 heard.append(said)
 
     @functools.wraps(function)
-    def tell(*args: Any, **kwargs: Any) -> Any:
+    def traced(*args: Any, **kwargs: Any) -> Any:
         with written() as said:
             said.value = function(*args, **kwargs)
         return said.value
 
     @functools.wraps(function)
-    async def tell_later(*args: Any, **kwargs: Any) -> Any:
+    async def traced_later(*args: Any, **kwargs: Any) -> Any:
         with written() as said:
             said.value = await function(*args, **kwargs)
         return said.value
 
-    return tell_later if inspect.iscoroutinefunction(function) else tell
+    return traced_later if inspect.iscoroutinefunction(function) else traced
 
 
 def asking(point: ExtensionPoint[..., Any], compiled: Callable[..., Any]) -> Callable[..., Any]:
@@ -112,8 +112,8 @@ def asking(point: ExtensionPoint[..., Any], compiled: Callable[..., Any]) -> Cal
     def written(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Generator[Asked]:
         in_order = (*args, *(kwargs[name] for name in point.parameters[len(args) :]))
         asked = Asked(point.name, point.combine.name, in_order, [])
-        if story := trace_now.get():
-            story.asked.append(asked)
+        if trace := trace_now.get():
+            trace.asked.append(asked)
         token = _said_now.set(asked.said)
         try:
             yield asked
@@ -133,10 +133,10 @@ def asking(point: ExtensionPoint[..., Any], compiled: Callable[..., Any]) -> Cal
     return ask_later if point.is_async else ask
 
 
-async def tracing_part(story: Trace, capability: str, ask: object, answering: Awaitable[R]) -> R:
+async def tracing_part(trace: Trace, capability: str, ask: object, answering: Awaitable[R]) -> R:
     """Await a capability called inside the call, and write down how it went."""
     part = Part(capability, ask, began_us=time.time_ns() // 1_000)
-    story.parts.append(part)
+    trace.parts.append(part)
     began = time.perf_counter_ns()
     try:
         part.answer = answer = await answering

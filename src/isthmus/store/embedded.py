@@ -95,7 +95,7 @@ class EmbeddedPostgres:
             self._in_use = None
         atexit.unregister(self.stop)
 
-    def mend(self) -> bool:
+    def restart_if_dead(self) -> bool:
         """Start the server again where it has died, and say whether it had. Raises Unavailable where it stays down.
 
         Every process that uses it may: the first to hold the lock starts it, the others find it running.
@@ -141,7 +141,7 @@ async def keep_alive(server: EmbeddedPostgres) -> None:
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         try:
-            if await asyncio.to_thread(server.mend):
+            if await asyncio.to_thread(server.restart_if_dead):
                 log.error("the embedded PostgreSQL had died and was started again")
         except errors.Unavailable as gone:
             log.error("the embedded PostgreSQL does not come up: %s", gone)

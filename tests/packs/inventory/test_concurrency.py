@@ -53,10 +53,10 @@ async def test_baskets_in_opposite_order_neither_deadlock_nor_leak(shop: Shop, d
     await shop.stock(*((sku, "shop", 40) for sku in skus), ("scarce", "shop", 7))
 
     async def client(number: int) -> list[str]:
-        chance = random.Random(number)
+        randomness = random.Random(number)
         done: list[str] = []
         for turn in range(5):
-            basket = chance.sample([*skus, "scarce"], k=4)
+            basket = randomness.sample([*skus, "scarce"], k=4)
             done.append(await outcome(shop, f"order-{number}-{turn}", *((sku, 1) for sku in basket)))
         return done
 

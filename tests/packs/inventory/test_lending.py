@@ -383,8 +383,8 @@ async def test_shops_that_lend_to_each_other_do_not_wait_in_a_circle(group: Grou
     await group.take_on("north", "south-store", "south")
 
     async def client(number: int) -> list[str]:
-        chance, code = random.Random(number), ("north", "south")[number % 2]
-        baskets = (chance.sample([f"sku-{n}" for n in range(6)], k=4) for _ in range(5))
+        randomness, code = random.Random(number), ("north", "south")[number % 2]
+        baskets = (randomness.sample([f"sku-{n}" for n in range(6)], k=4) for _ in range(5))
         return [
             await outcome(group[code], f"{code}-{number}-{turn}", *((sku, 1) for sku in basket))
             for turn, basket in enumerate(baskets)

@@ -58,8 +58,8 @@ async def test_a_count_below_what_is_reserved_is_refused_or_declared(shop: Shop,
     lines = (api.Counted(sku="apple", quantity=1, location="shop"),)
     with pytest.raises(api.CountBelowReserved, match="has 4 reserved"):
         await shop.platform.call(api.count, api.Count(reference="c-1", lines=lines), shop.caller)
-    told = api.Count(reference="c-1", lines=lines, may_fall_short=True)
-    counted = await shop.platform.call(api.count, told, shop.caller)
+    count = api.Count(reference="c-1", lines=lines, may_fall_short=True)
+    counted = await shop.platform.call(api.count, count, shop.caller)
     assert (counted.stocks[0].on_hand, counted.stocks[0].back_ordered) == (1, 3)
     assert await shop.available("apple") == 0
     await shop.platform.call(api.release, api.Release(reference="order-1"), shop.caller)

@@ -196,8 +196,8 @@ async def test_the_day_ends_where_the_front_end_is(office: Office) -> None:
 
 async def test_entries_are_listed_the_latest_first_by_what_they_are_about(office: Office) -> None:
     for number in range(5):  # at times that differ: what is booked in one millisecond comes in any order
-        told = {"subject": "order-1" if number % 2 else "", "kind": "sale" if number else "odd"}
-        await office.post(sale(f"e{number}", **told), now=NOON + timedelta(seconds=number))
+        fields = {"subject": "order-1" if number % 2 else "", "kind": "sale" if number else "odd"}
+        await office.post(sale(f"e{number}", **fields), now=NOON + timedelta(seconds=number))
     await office.post(draft("other", leg("assets:bank", 1), leg(CASH, -1)), now=NOON + timedelta(minutes=1))
 
     async def listed(**ask: object) -> list[str]:

@@ -205,8 +205,8 @@ async def test_goods_leave_parcel_by_parcel_each_counted_once(shop: Shop):
     assert (rest.state, [one.shipped for one in rest.lines]) == (State.SHIPPED, [3, 2])
     for _ in range(2):
         assert (await shop.call(api.complete_order, api.Complete(order_id=order_id))).state is State.COMPLETED
-    told = [(entry.what, entry.note) for entry in (await shop.order(order_id)).history]
-    assert told == [
+    notes = [(entry.what, entry.note) for entry in (await shop.order(order_id)).history]
+    assert notes == [
         ("paid", ""),
         ("part-shipped", "parcel 1"),
         ("shipped", "parcel 2"),

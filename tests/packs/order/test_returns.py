@@ -27,8 +27,8 @@ async def test_goods_go_back_step_by_step_and_the_history_says_so(shop: Shop):
     assert settled.state is State.REFUNDED
     after = await shop.order(order.order_id)
     assert (after.refunded, after.lines[0].refunded) == (eur(500), eur(500))
-    told = [entry.note for entry in after.history if entry.note]
-    assert told == [f"return {state} of 5.00 EUR" for state in ("requested", "approved", "received", "refunded")]
+    notes = [entry.note for entry in after.history if entry.note]
+    assert notes == [f"return {state} of 5.00 EUR" for state in ("requested", "approved", "received", "refunded")]
     assert all(entry.by == "north-site" for entry in after.history)
 
 
@@ -166,16 +166,16 @@ async def test_an_order_that_completes_meanwhile_stays_complete(shop: Shop, data
 
 
 async def test_any_mix_of_returns_gives_back_what_was_paid_and_no_more(shop: Shop, database_url: str):
-    chance = random.Random(7)
+    randomness = random.Random(7)
     for _ in range(12):
-        quantity, paid = chance.randint(1, 9), chance.randint(0, 500)
-        tax = chance.randint(0, paid)
-        order = await shop.sold(line("mixed", quantity, paid, tax=tax, discount=chance.randint(0, 50)))
+        quantity, paid = randomness.randint(1, 9), randomness.randint(0, 500)
+        tax = randomness.randint(0, paid)
+        order = await shop.sold(line("mixed", quantity, paid, tax=tax, discount=randomness.randint(0, 50)))
         left, standing = quantity, 0
         while left:
-            some = chance.randint(1, left)
+            some = randomness.randint(1, left)
             asked = await shop.ask_back(order.order_id, (0, some))
-            if chance.random() < 0.3:
+            if randomness.random() < 0.3:
                 await shop.decide(asked.return_id, is_approved=False)
                 continue
             await shop.give_back(asked.return_id)

@@ -18,8 +18,8 @@ State = api.OrderState
 
 
 def order_line(quantity: int, paid: int, tax: int = 0, discount: int = 0) -> api.OrderLine:
-    drawn = line("x", quantity, paid, tax=tax, discount=discount)
-    facts = {name: getattr(drawn, name) for name in drawn.__struct_fields__}
+    priced = line("x", quantity, paid, tax=tax, discount=discount)
+    facts = {name: getattr(priced, name) for name in priced.__struct_fields__}
     return api.OrderLine(line=0, commission=eur(0), shipped=quantity, returned=0, refunded=eur(0), **facts)
 
 
@@ -28,11 +28,11 @@ def pieces(draw: st.DrawFn) -> tuple[api.OrderLine, list[int]]:
     """Draw a line, and how it comes back piece by piece until nothing is left."""
     paid = draw(st.integers(0, 10_000))
     quantity = draw(st.integers(1, 30))
-    drawn = order_line(quantity, paid, draw(st.integers(0, paid)), draw(st.integers(0, 10_000)))
+    sold = order_line(quantity, paid, draw(st.integers(0, paid)), draw(st.integers(0, 10_000)))
     parts: list[int] = []
     while sum(parts) < quantity:
         parts.append(draw(st.integers(1, quantity - sum(parts))))
-    return drawn, parts
+    return sold, parts
 
 
 def added(before: rules.GivenBack, share: rules.Share, sign: int = 1) -> rules.GivenBack:
@@ -49,8 +49,8 @@ def added(before: rules.GivenBack, share: rules.Share, sign: int = 1) -> rules.G
 
 
 @given(pieces(), st.integers(0, 100))
-def test_pieces_of_which_a_part_is_given_back_come_to_that_part_rounded_once(drawn, percent):
-    sold, parts = drawn
+def test_pieces_of_which_a_part_is_given_back_come_to_that_part_rounded_once(sold_in_parts, percent):
+    sold, parts = sold_in_parts
     before = rules.GivenBack()
     for quantity in parts:
         before = added(before, rules.share_of(sold, before, quantity, percent))
@@ -59,8 +59,8 @@ def test_pieces_of_which_a_part_is_given_back_come_to_that_part_rounded_once(dra
 
 
 @given(pieces())
-def test_pieces_that_come_back_add_up_to_what_was_paid_with_its_tax_and_its_discount(drawn):
-    sold, parts = drawn
+def test_pieces_that_come_back_add_up_to_what_was_paid_with_its_tax_and_its_discount(sold_in_parts):
+    sold, parts = sold_in_parts
     before = rules.GivenBack()
     for quantity in parts:
         share = rules.share_of(sold, before, quantity, 100)
@@ -70,8 +70,8 @@ def test_pieces_that_come_back_add_up_to_what_was_paid_with_its_tax_and_its_disc
 
 
 @given(pieces(), st.lists(st.integers(0, 100), min_size=30, max_size=30), st.lists(st.booleans(), max_size=30))
-def test_never_more_comes_back_than_was_paid_whatever_is_rejected_between(drawn, percents, rejected):
-    sold, parts = drawn
+def test_never_more_comes_back_than_was_paid_whatever_is_rejected_between(sold_in_parts, percents, rejected):
+    sold, parts = sold_in_parts
     before, refunded = rules.GivenBack(), 0
     standing: list[rules.Share] = []
     for at, quantity in enumerate(parts):
@@ -307,9 +307,9 @@ def test_a_delivery_fee_is_divided_to_the_cent_and_the_same_in_every_order_of_th
 
 @given(pieces(), st.booleans(), st.integers(0, 3))
 def test_what_is_left_of_a_line_is_a_line_again_and_nothing_of_it_when_all_is_out(
-    drawn: tuple[api.OrderLine, list[int]], is_taxed_beyond: bool, shares: int
+    sold_in_parts: tuple[api.OrderLine, list[int]], is_taxed_beyond: bool, shares: int
 ) -> None:
-    line, parts = drawn
+    line, parts = sold_in_parts
     if is_taxed_beyond:
         line = line.replace(amount=line.total - line.tax + line.discount)
     shared = [(at, minor) for at, minor in enumerate(allocated(line.discount.minor, [1] * shares) if shares else ())]

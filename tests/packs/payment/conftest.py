@@ -32,7 +32,7 @@ class Bank(api.TestProvider):
         self.refuses: set[str] = set()
         self.hangs_up: set[str] = set()
         self.calls: list[str] = []
-        self.told = asyncio.Event()  # set when there is a notification
+        self.notified = asyncio.Event()  # set when there is a notification
         self.before: Callable[[], Awaitable[None]] | None = None
 
     async def authorise(self, *, key: str, amount: Money, token: str) -> api.Outcome:
@@ -53,7 +53,7 @@ class Bank(api.TestProvider):
 
     def _ended(self, key: str, outcome: api.Outcome) -> api.Outcome:
         ended = super()._ended(key, outcome)
-        self.told.set()
+        self.notified.set()
         return ended
 
     async def _called(self, kind: str) -> None:

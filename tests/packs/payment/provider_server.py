@@ -59,5 +59,5 @@ class ProviderServer:
     def settle(self, key: str) -> str:
         """Decide what was pending, and return the notification."""
         self.outcomes[key] = {"state": "done", "provider_reference": f"late-{key[-4:]}"}
-        told = msgspec.json.encode({"key": key, "outcome": self.outcomes[key]}).decode()
-        return f"{signature_of(told, SECRET)}.{told}"
+        payload = msgspec.json.encode({"key": key, "outcome": self.outcomes[key]}).decode()
+        return f"{signature_of(payload, SECRET)}.{payload}"

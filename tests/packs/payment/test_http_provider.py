@@ -74,10 +74,10 @@ async def test_a_provider_that_breaks_after_it_took_the_money_is_looked_up(serve
 async def test_what_was_pending_is_told_by_a_signed_notification_and_by_no_other(served: Served) -> None:
     provider, key = served.provider(), f"{uuid4()}/authorise"
     assert (await provider.authorise(key=key, amount=money(1200, "EUR"), token="pending")).state == "unknown"
-    told = served.server.settle(key)
-    assert provider.read(told) == (key, await provider.look_up(key=key))
+    payload = served.server.settle(key)
+    assert provider.read(payload) == (key, await provider.look_up(key=key))
     with pytest.raises(errors.BadAsk, match="did not sign"):
-        provider.read(told.replace("done", "refused"))
+        provider.read(payload.replace("done", "refused"))
 
 
 async def test_the_hosted_page_leads_back_with_a_token_that_can_be_paid_with(served: Served) -> None:

@@ -222,7 +222,7 @@ async def test_a_notification_that_comes_before_the_answer_gives_one_effect(till
     payment_id = await till.opened()
 
     async def notified() -> None:
-        await till.bank.told.wait()
+        await till.bank.notified.wait()
         for _ in range(3):
             assert (await till.notify(till.bank.notifications[0])).state is State.AUTHORISED
 

@@ -12,12 +12,12 @@ from isthmus.kernel import Caller, FrontEnd, errors
 from isthmus.packs.inventory.pack import PACK as INVENTORY
 from isthmus.packs.policy import api
 from isthmus.packs.policy.pack import PACK
-from isthmus.packs.policy.service import policies as at_work
+from isthmus.packs.policy.service import policies as serving
 from isthmus.packs.policy.service.policies import Policies, front_end_problems, policies_at
 from isthmus.packs.pricing.pack import PACK as PRICING
 
 PACKS = (INVENTORY, PRICING, PACK)
-DEFAULT = ("default", at_work.DEFAULT.read_text())
+DEFAULT = ("default", serving.DEFAULT.read_text())
 READ, WRITE = "inventory.list-stock", "inventory.receive"
 ACTIONS = (READ, WRITE, "pricing.put-prices")
 
@@ -124,7 +124,7 @@ def test_the_companys_folder_is_read_and_adds_to_what_ships(tmp_path: Path) -> N
     (folder / "cases.txt").write_text(
         "operator may not inventory.receive on north\nclient may inventory.receive on north"
     )
-    place = Place(database=None, settings=at_work.PolicySettings(), root=tmp_path, packs=PACKS)  # type: ignore[arg-type]
+    place = Place(database=None, settings=serving.PolicySettings(), root=tmp_path, packs=PACKS)  # type: ignore[arg-type]
     assert policies_at(place).decide(person("owner"), WRITE, "north").policies == ("a.cedar#1",)
     (folder / "cases.txt").write_text("operator may inventory.receive on north")
     with pytest.raises(api.WrongPolicies, match=r"denied \(a.cedar#1\)"):
@@ -201,7 +201,12 @@ async def test_a_check_is_the_decision_the_first_time_and_ever_after(
     found = policies(*texts, default=False)
     decided = found.decide(who, action, "north", via=via).is_allowed
     caller = Caller(
-        front_end="north", client=who.client, person=who.person, roles=who.roles, via=via, is_told=who.is_platform
+        front_end="north",
+        client=who.client,
+        person=who.person,
+        roles=who.roles,
+        via=via,
+        is_event_triggered=who.is_platform,
     )
     for _ in range(2):
         try:

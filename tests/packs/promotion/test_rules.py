@@ -364,12 +364,12 @@ def test_shares_add_up_to_their_discount_and_no_line_or_fee_falls_under_its_floo
     assert 0 <= delivery <= (fee or 0)
 
 
-@given(promotions=PROMOTIONS, lines=LINES, chance=st.randoms(use_true_random=False))
+@given(promotions=PROMOTIONS, lines=LINES, randomness=st.randoms(use_true_random=False))
 def test_the_order_in_which_promotions_are_given_changes_nothing(
-    promotions: list[api.Promotion], lines: list[api.PromotionLine], chance: object
+    promotions: list[api.Promotion], lines: list[api.PromotionLine], randomness: object
 ) -> None:
     shuffled = list(promotions)
-    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+    randomness.shuffle(shuffled)  # type: ignore[attr-defined]
     held = basket(*lines, fee=500)
     assert evaluated(promotions, held) == evaluated(shuffled, held)
 
@@ -384,12 +384,12 @@ def bill_of(promotions: Sequence[api.Promotion], lines: Sequence[api.PromotionLi
     return taken, missed
 
 
-@given(promotions=PROMOTIONS, lines=LINES, chance=st.randoms(use_true_random=False))
+@given(promotions=PROMOTIONS, lines=LINES, randomness=st.randoms(use_true_random=False))
 def test_the_order_of_lines_and_of_the_parts_of_bundles_changes_nothing(
-    promotions: list[api.Promotion], lines: list[api.PromotionLine], chance: Random
+    promotions: list[api.Promotion], lines: list[api.PromotionLine], randomness: Random
 ) -> None:
     shuffled = list(lines)
-    chance.shuffle(shuffled)
+    randomness.shuffle(shuffled)
     turned = [
         structs.replace(one, benefit=structs.replace(one.benefit, parts=one.benefit.parts[::-1]))
         if isinstance(one.benefit, api.Bundle)

@@ -136,8 +136,8 @@ async def test_each_cent_is_borne_by_somebody_as_the_promotion_says(group: Platf
     connection = await asyncpg.connect(database_url)
     rows = await connection.fetch("select data from isthmus.outbox where type = 'promotion.discount-borne'")
     await connection.close()
-    (told,) = [json.loads(row["data"]) for row in rows]
-    shares = {one["bearer"]: one["amount"]["minor"] for one in told["shares"]}
+    (event,) = [json.loads(row["data"]) for row in rows]
+    shares = {one["bearer"]: one["amount"]["minor"] for one in event["shares"]}
     assert shares.keys() == {"house", "brand:leaf", "north"}
     assert sum(shares.values()) == 101
     assert shares["house"] in (50, 51)

@@ -52,5 +52,5 @@ def key_of(form: dict[str, str]) -> str:
 
 
 def _malformed(fact: str, status: int = 400) -> Refused:
-    told = f"this form cannot be read ({fact}): open the page again, and send it from there"
-    return Refused({"slug": "shop.malformed-form", "status": status, "detail": told})
+    detail = f"this form cannot be read ({fact}): open the page again, and send it from there"
+    return Refused({"slug": "shop.malformed-form", "status": status, "detail": detail})

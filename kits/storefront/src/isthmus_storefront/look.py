@@ -41,7 +41,7 @@ def kind(said: str, words: Mapping[str, tuple[str, ...]], other: str) -> str:
 
 
 @cache
-def drawn(folder: Path, name: str) -> str:
+def drawing(folder: Path, name: str) -> str:
     """Return the drawing of a folder that has this name, read once."""
     return (folder / f"{name}.svg").read_text()
 

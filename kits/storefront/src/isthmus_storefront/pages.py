@@ -83,5 +83,5 @@ def keep(request: Request, response: Response, kept: dict[str, Any]) -> Response
 
 def _capital(text: str) -> str:
     """Return a sentence for a shopper: with a capital, and without the name of the rule behind it."""
-    told = RULE.sub("", text)
-    return told[:1].upper() + told[1:]
+    words = RULE.sub("", text)
+    return words[:1].upper() + words[1:]

@@ -50,12 +50,12 @@ async def _buyer(platform: Platform, member_id: str | None) -> dict[str, Any]:
 
 def remarks(preview: dict[str, Any], currency: Currency) -> dict[str, list[str]]:
     """Return what is to be said beside each SKU of a basket: what is short, dearer, or could come instead."""
-    told: dict[str, list[str]] = {}
+    notes: dict[str, list[str]] = {}
     for one in preview["shortages"]:
-        told.setdefault(one["sku"], []).append(f"Only {one['available']} left of {one['wanted']} wanted")
+        notes.setdefault(one["sku"], []).append(f"Only {one['available']} left of {one['wanted']} wanted")
     for one in preview["drifted"]:
         was, now = currency.amount(one["shown"]), currency.amount(one["now"])
-        told.setdefault(one["sku"], []).append(f"The price changed: {was} before, {now} now")
+        notes.setdefault(one["sku"], []).append(f"The price changed: {was} before, {now} now")
     for one in preview["substitutes"]:
-        told.setdefault(one["instead_of"], []).append(f"We could bring {one['offer']['title']} instead")
-    return told
+        notes.setdefault(one["instead_of"], []).append(f"We could bring {one['offer']['title']} instead")
+    return notes

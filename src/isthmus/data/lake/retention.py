@@ -21,7 +21,7 @@ from isthmus.kernel import Meta, Value, encode, errors
 KEPT_DAYS: Final = 400  # this month can still be laid beside the same month of last year
 KEPT_COUNT: Final = 100_000  # some 400 MB of small files
 KEPT_SNAPSHOT_DAYS: Final = 90  # a quarter's figures can be laid open; each day costs what changed in it
-TOLD_DAYS: Final = 3_650  # so long a pruned id is known as one; a million of them are 8 MB
+PRUNED_IDS_DAYS: Final = 3_650  # so long a pruned id is known as one; a million of them are 8 MB
 ID_BYTES: Final = 8
 
 
@@ -83,7 +83,7 @@ class Pruned:
             file.write(b"".join(bytes.fromhex(id) for id in ids))
             file.flush()
             os.fsync(file.fileno())
-        oldest = str(today - timedelta(days=TOLD_DAYS))
+        oldest = str(today - timedelta(days=PRUNED_IDS_DAYS))
         for place in self._folder.glob("*.ids"):
             if place.stem < oldest:
                 place.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from isthmus.kernel import Value, errors
 from isthmus.values import folded
 
 SHARED_MAX: Final = 8  # an email or phone of more records than this is a desk's or a family's, not a person's
-TOLD_APART: Final = 2  # so many edits between two birth dates or national ids are a slip; more are two people
+EDITS_APART: Final = 2  # so many edits between two birth dates or national ids are a slip; more are two people
 SLIP_LETTERS: Final = 3  # one slip in so many letters of a first name leaves it the same
 POSSIBLE: Final = 0.05  # pairs below this are not looked at again
 U_PAIRS: Final = 3_000_000  # random pairs that chance agreement is counted in
@@ -83,7 +83,7 @@ def exact_pairs(records: Sequence[Record]) -> list[Pair]:
                 holders.setdefault(value, []).append(record)
         for same in holders.values():
             for one, other in combinations(same, 2) if len(same) <= SHARED_MAX else ():
-                if not told_apart(one, other):
+                if not are_apart(one, other):
                     found.setdefault(_ordered(one, other), []).append(f"same {name}")
     return [Pair(1.0, one, other, tuple(evidence)) for (one, other), evidence in sorted(found.items())]
 
@@ -98,12 +98,12 @@ def verified_pairs(records: Sequence[Record]) -> list[Pair]:
     return [Pair(1.0, same[0].record, other.record, said) for same in holders.values() for other in same[1:]]
 
 
-def told_apart(one: Record, other: Record) -> bool:
+def are_apart(one: Record, other: Record) -> bool:
     """Return whether a birth date or a national id says that these are two people, whatever else they share."""
     return any(_differ(one, other, name) for name in ("date_of_birth", "national_id"))
 
 
-def are_strangers(one: Record, other: Record) -> bool:
+def share_nothing(one: Record, other: Record) -> bool:
     """Return whether nothing that identifies is alike: birth date, national id and both names are known and differ.
 
     Less is no ground to keep apart what is alike in all the rest: a whole birth date is wrong in some four of a
@@ -140,7 +140,7 @@ def _live_together(one: Record, other: Record) -> bool:
 
 def _differ(one: Record, other: Record, name: str) -> bool:
     mine, theirs = getattr(one, name), getattr(other, name)
-    return bool(mine and theirs) and _edits(mine, theirs) > TOLD_APART
+    return bool(mine and theirs) and _edits(mine, theirs) > EDITS_APART
 
 
 def _likely_pairs(records: Sequence[Record]) -> list[Pair]:

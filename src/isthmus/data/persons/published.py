@@ -113,8 +113,8 @@ class Published:
             return Moves(moved=tuple(moved[:CELLS_MAX]), more=more, receipts=looked, figures=len(found), left=left)
 
         singly = [between(at, at + 1) for at in range(min(len(steps), SINGLY_MAX))]
-        untold = Moves(receipts=looked, figures=len(found), left=len(found))
-        return [*singly, *[untold] * (len(steps) - len(singly))], between(0, len(together))
+        unmeasured = Moves(receipts=looked, figures=len(found), left=len(found))
+        return [*singly, *[unmeasured] * (len(steps) - len(singly))], between(0, len(together))
 
     def _commit(self, persons: Mapping[str, str], now: datetime) -> None:
         lake, before = self._data.lake, self._data.lake.head()

@@ -19,7 +19,7 @@ import msgspec
 
 from isthmus.kernel import Value, encode, errors
 
-from .matching import Pair, Record, are_strangers, have_other_first_names, pairs, verified_pairs
+from .matching import Pair, Record, have_other_first_names, pairs, share_nothing, verified_pairs
 from .published import Moves, Published, Step
 
 V = TypeVar("V", bound=Value)
@@ -242,7 +242,7 @@ class _Clusters:
         one, other = self._records[pair.one], self._records[pair.other]
         if one.person and one.person == other.person:
             return None
-        if any(are_strangers(one, other) for one, other in sides):
+        if any(share_nothing(one, other) for one, other in sides):
             return "told apart"
         return "another first name" if any(have_other_first_names(one, other) for one, other in sides) else None
 

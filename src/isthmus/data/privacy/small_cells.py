@@ -30,7 +30,7 @@ Place = tuple[int, ...]  # a table: how coarse it is along each dimension
 ALL_PAIRS_MAX: Final = 64  # tables that are each compared with all others; of more, neighbours only
 ALGEBRA_MAX: Final = 160  # cells up to which all numbers together are looked at: some milliseconds a table
 TRIES_MAX: Final = 12  # cells that are tried to be hidden before the smallest is
-_NOUGHT: Final = 1e-7  # sums of noughts and ones: what is below is the arithmetic of floats
+_ZERO: Final = 1e-7  # sums of noughts and ones: what is below is the arithmetic of floats
 
 
 @dataclass(slots=True)
@@ -186,9 +186,9 @@ def _following(small: Sequence[Any], shown: Sequence[Any]) -> int:
     if not small or not shown:
         return 0
     _, sizes, directions = np.linalg.svd(np.array(shown))
-    rank = int((sizes > _NOUGHT).sum())
+    rank = int((sizes > _ZERO).sum())
     free = directions[rank:]
-    return int((np.abs(np.array(small) @ free.T).max(axis=1, initial=0.0) < _NOUGHT).sum())
+    return int((np.abs(np.array(small) @ free.T).max(axis=1, initial=0.0) < _ZERO).sum())
 
 
 def _levels(values: Sequence[object]) -> list[Callable[[object], object]]:

@@ -45,13 +45,13 @@ def hide_small(planned: Plan, rows: Rows, least: int, read: Read) -> int:
     groups = _groups(rows, names)
     count = 0
     for name in planned.people:
-        parted = _parted(planned, name, names, least, read)
+        separated = _separated(planned, name, names, least, read)
         beside = list(_beside(planned, name, names, least, read))
         hidden: set[int] = set()
         for at, cell in enumerate(cells(planned.metrics[name])):
             column = _column(at, name)
             people = [int(row[column]) for row in rows]
-            given = {place for place, group in enumerate(groups) if group in parted.get(column, ())}
+            given = {place for place, group in enumerate(groups) if group in separated.get(column, ())}
             given |= {place for place, group in enumerate(groups) for one in beside if group in one[column]}
             found = hidden_cells(groups, people, least, given)
             hidden |= _later(planned, names, groups, found, cell.shift) if cell.shift else found
@@ -126,7 +126,7 @@ def _groups(rows: Rows, names: Sequence[str]) -> list[Group]:
     return [tuple(row[name] for name in names) for row in rows]
 
 
-def _parted(planned: Plan, name: str, names: Sequence[str], least: int, read: Read) -> Mapping[str, set[Group]]:
+def _separated(planned: Plan, name: str, names: Sequence[str], least: int, read: Read) -> Mapping[str, set[Group]]:
     """Return the groups, by count, of which filters take some hidden cells and leave others."""
     ask = _changed(planned.ask, metrics=(name,), order=())
     roots = frozenset(cell.root for cell in cells(planned.metrics[name]))

@@ -13,7 +13,7 @@ from isthmus.markings import Grain
 
 from ..model.calendars import nested
 from ..model.expression import Within
-from .periods import drawn, is_whole, until
+from .periods import is_whole, period_bounds, until
 from .plan import FactScan
 from .proof import Levels
 from .scope import Scope, before_end, conjunction, interval, reaching
@@ -134,7 +134,7 @@ def write_periods(to: Writing, read: Sequence[str]) -> None:
     if spine is None:
         return
     sql_type = "timestamp" if spine.grain == "hour" else "date"
-    ends = [one and to.shared.add(one, sql_type) for one in drawn(spine, to.calendar)]
+    ends = [one and to.shared.add(one, sql_type) for one in period_bounds(spine, to.calendar)]
     if None in ends:
         label = to.calendar.label(f"d{spine.at}", spine.grain)
         every = " union all ".join(

@@ -88,7 +88,7 @@ def is_whole(left: Stretches, grain: Grain, calendar: Calendar) -> bool:
     return all(end is None or calendar.truncated(end, grain) == end for one in left for end in one)
 
 
-def drawn(spine: Spine, calendar: Calendar) -> tuple[date | None, date | None]:
+def period_bounds(spine: Spine, calendar: Calendar) -> tuple[date | None, date | None]:
     """Return the first day (or hour) of the first and of the last period asked for; None where the data says it."""
     first, last = _outer(spine.stretches)
     return _beginning(first, spine.grain, calendar), _beginning(last and last - INSTANT, spine.grain, calendar)

@@ -243,8 +243,8 @@ def condition(scope: Scope, one: Filter | Within | Flag, reason: str) -> str:
         case Within():
             return _within(scope, one)
         case Flag(of=of, holds=holds):
-            told = " and ".join(reaching(scope, of)) if isinstance(of, Goal) else condition(scope, of, reason)
-            return f"({told})" if holds else f"(({told}) is not true)"
+            phrase = " and ".join(reaching(scope, of)) if isinstance(of, Goal) else condition(scope, of, reason)
+            return f"({phrase})" if holds else f"(({phrase}) is not true)"
         case Has():
             if scope.shared.has is None:
                 raise errors.BadAsk(

@@ -274,8 +274,8 @@ def promotions_of(line: order.DraftLine, before: int, after: int) -> list[tuple[
     whole, reached, found = line.discount.minor, 0, list[tuple[str, int]]()
 
     def cut(sum_: int) -> int:
-        told, due = (rounded(Fraction(sum_ * off, whole)) for off in (before, after))
-        return due - told
+        booked, due = (rounded(Fraction(sum_ * off, whole)) for off in (before, after))
+        return due - booked
 
     for name, minor in _taken_off(line):
         found.append((name, cut(reached + minor) - cut(reached)))

@@ -62,7 +62,7 @@ async def forget_member(ask: member.MemberErased, ctx: Context) -> notification.
 
 async def _notified(kind: str, order_id: UUID, reference: str, facts: Mapping[str, str], ctx: Context) -> api.Notified:
     """Write a message about an order down, in the words of the box that it was sold in."""
-    if not ctx.caller.is_told:
+    if not ctx.caller.is_event_triggered:
         raise api.NotAnEvent()
     try:
         sold = await ctx.call(order.get_order, order.GetOrder(order_id=order_id))

@@ -124,7 +124,7 @@ def read(
         return Growth(stage=Stage.EMPTY, reason="nothing was seen yet", periods=0)
     if len(found) < PERIODS_MIN:
         reason = f"{len(found)} periods are seen; {PERIODS_MIN} are needed to tell growth from chance"
-        fading = _told(damped(Series(found, is_total, cycle), coming))
+        fading = _plain(damped(Series(found, is_total, cycle), coming))
         return Growth(stage=Stage.YOUNG, reason=reason, periods=len(found), level=float(found[-1]), ahead=fading)
     last = int(np.flatnonzero(found)[-1])
     if not is_total and len(found) - 1 - last >= SILENT:
@@ -172,19 +172,19 @@ def _of(series: Series, period: _Period, seed: int) -> Growth:
     best = min(fits, key=lambda one: one.score)
     if best.score + GROWS > constant.score:
         best = constant
-    now = _now(best, series, period).replace(ahead=_told(damped(series, period.ahead)))
+    now = _now(best, series, period).replace(ahead=_plain(damped(series, period.ahead)))
     if shrinking := _shrinks(best, series):
         return now.replace(stage=Stage.SHRINKING, reason=shrinking)
     if best.curve is CONSTANT or _change(best, len(series.t) - 1) < FLAT_CHANGE:
-        level = _told(best.level(_coming(series, period)))
+        level = _plain(best.level(_coming(series, period)))
         return now.replace(stage=Stage.FLAT, reason="it does not grow by more than chance", ahead=level)
     if min(one.score for one in limited) + CLEARLY > growing.score:
         reason = f"growth without a limit ({growing.curve.name}) explains what is seen as well: it is before the bend"
         return now.replace(stage=Stage.GROWING, reason=reason)
-    drawn = draws(limited, DRAWS, seed)
-    if reason := _unseen(drawn, float(series.t[-1])):
+    samples = draws(limited, DRAWS, seed)
+    if reason := _unseen(samples, float(series.t[-1])):
         return now.replace(stage=Stage.GROWING, reason=reason)
-    return _limited(limited, drawn, series, period)
+    return _limited(limited, samples, series, period)
 
 
 def _now(best: Fitted, series: Series, period: _Period) -> Growth:
@@ -196,7 +196,7 @@ def _now(best: Fitted, series: Series, period: _Period) -> Growth:
         curve=best.curve.name,
         level=float(best.trend(series.t[-1:])[0]),
         change=_change(best, quarter),
-        trend=_told(best.level(series.t)),
+        trend=_plain(best.level(series.t)),
     )
 
 
@@ -205,7 +205,7 @@ def _coming(series: Series, period: _Period) -> Numbers:
     return len(series.t) + np.arange(period.ahead, dtype=np.float64)
 
 
-def _told(levels: Numbers) -> tuple[float, ...]:
+def _plain(levels: Numbers) -> tuple[float, ...]:
     return tuple(map(float, levels))
 
 
@@ -228,12 +228,12 @@ def _shrinks(best: Fitted, series: Series) -> str:
     return f"it fell by {-fall:.0%} at least over the last {len(late)} periods" if fall < -FLAT_CHANGE else ""
 
 
-def _unseen(drawn: Sequence[Fitted], end: float) -> str:
+def _unseen(samples: Sequence[Fitted], end: float) -> str:
     """Say why no limit can be told, where what is drawn does not agree on one."""
-    capacities = np.percentile([one.capacity for one in drawn], INTERVAL)
+    capacities = np.percentile([one.capacity for one in samples], INTERVAL)
     if capacities[2] > SPREAD_MAX * capacities[0]:
         return f"its limit lies anywhere between {capacities[0]:,.0f} and {capacities[2]:,.0f}: it is too early to say"
-    past = [_used(one, end) >= STEEPEST[one.curve.name] for one in drawn]
+    past = [_used(one, end) >= STEEPEST[one.curve.name] for one in samples]
     if np.mean(past) < AGREED:
         return "its growth may still get steeper: it is before the bend"
     return ""
@@ -243,14 +243,14 @@ def _used(one: Fitted, t: float) -> float:
     return float(one.trend(np.array([t]))[0] / one.capacity)
 
 
-def _limited(limited: Sequence[Fitted], drawn: Sequence[Fitted], series: Series, period: _Period) -> Growth:
+def _limited(limited: Sequence[Fitted], samples: Sequence[Fitted], series: Series, period: _Period) -> Growth:
     best = limited[int(np.argmax(weights_of(limited)))]
     end = float(series.t[-1])
-    low, middle, high = map(float, np.percentile([one.capacity for one in drawn], INTERVAL))
-    soon, usual, late = (period.day(at) for at in np.percentile([one.flat for one in drawn], INTERVAL))
-    used = float(np.median([_used(one, end) for one in drawn]))
+    low, middle, high = map(float, np.percentile([one.capacity for one in samples], INTERVAL))
+    soon, usual, late = (period.day(at) for at in np.percentile([one.flat for one in samples], INTERVAL))
+    used = float(np.median([_used(one, end) for one in samples]))
     coming = _coming(series, period)
-    ahead: Numbers = np.median([one.level(coming) for one in drawn], axis=0)
+    ahead: Numbers = np.median([one.level(coming) for one in samples], axis=0)
     is_over = used >= SATURATED
     return _now(best, series, period).replace(
         stage=Stage.SATURATED if is_over else Stage.SATURATING,
@@ -258,5 +258,5 @@ def _limited(limited: Sequence[Fitted], drawn: Sequence[Fitted], series: Series,
         capacity=Range(low=low, middle=middle, high=high),
         used=used,
         flattens=Dates(low=soon, middle=usual, high=late),
-        ahead=_told(ahead),
+        ahead=_plain(ahead),
     )

@@ -58,10 +58,12 @@ def past(root: Path, front_ends: Path, platform: tuple[Path, ...], now: datetime
             (Term(name="no-queue", value=None, evidence=said), Term(name="sub-linear", value=None, evidence=said))
         )
     waited = sum(changes)
-    told = mark(f"{waited} of {len(changes)} changes of a front end since {since:%Y-%m-%d} changed the platform too")
+    evidence = mark(
+        f"{waited} of {len(changes)} changes of a front end since {since:%Y-%m-%d} changed the platform too"
+    )
     return Past(
         (
-            share("no-queue", len(changes) - waited, len(changes), told),
+            share("no-queue", len(changes) - waited, len(changes), evidence),
             sub_linear(
                 (then.decisions, today.decisions),
                 (then.front_ends, today.front_ends),

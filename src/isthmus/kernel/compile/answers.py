@@ -11,7 +11,7 @@ from ..deadline import DeadlinePassed, within
 from ..declare.combine import PASS, Rule
 from ..declare.extension import Answer, ExtensionPoint
 from ..errors import AnswerFailed, Unavailable
-from ..trace import asking, telling
+from ..trace import asking, tracing
 
 Point = ExtensionPoint[..., Any]
 Function = Callable[..., Any]
@@ -34,10 +34,10 @@ class Compiler:
         return found
 
 
-def told(point: Point, ranked: Sequence[Answer]) -> Function:
+def traced(point: Point, ranked: Sequence[Answer]) -> Function:
     """Compile with every word written into the story of the call."""
-    functions = [telling(answer.label, answer.source, answer.function) for answer in ranked]
-    return asking(point, compile_answers(point, ranked, functions, telling("default", point.source, point.default)))
+    functions = [tracing(answer.label, answer.source, answer.function) for answer in ranked]
+    return asking(point, compile_answers(point, ranked, functions, tracing("default", point.source, point.default)))
 
 
 def compile_answers(

@@ -155,7 +155,7 @@ def _capabilities(shared: _Shared, root: FrontEnd) -> tuple[frozenset[str], Mapp
         for name in declared
         if not name.startswith(f"{root.code}.")
     ]
-    closed = {one.name for one in root.told()} | {name for name, found in declared.items() if found.is_internal}
+    closed = {one.name for one in root.subscribers()} | {name for name, found in declared.items() if found.is_internal}
     return permitted | (own.keys() - closed), {**release.offered, **own}, [*problems, *wrong]
 
 

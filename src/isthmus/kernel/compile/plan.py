@@ -20,7 +20,7 @@ from ..declare.extension import Answer, Dimension
 from ..declare.front_end import FrontEnd
 from ..declare.implementation import Implementation
 from ..errors import UnknownCapability, UnknownDimensionValue, near
-from .answers import Compiler, Function, Point, told
+from .answers import Compiler, Function, Point, traced
 from .fingerprint import code_hash
 from .ordering import Candidates, Dims
 
@@ -65,7 +65,7 @@ class Table(dict[Point, Function]):
 class Plan:
     """What one box of a front end answers; `line` is the front end, as released."""
 
-    __slots__ = ("_candidates", "_told", "answer", "box", "dims", "front_end", "line", "settings")
+    __slots__ = ("_candidates", "_traced", "answer", "box", "dims", "front_end", "line", "settings")
 
     def __init__(self, line: CompiledFrontEnd, box: str, dims: Dims, node: Node) -> None:
         self.line = line
@@ -75,7 +75,7 @@ class Plan:
         self.settings = node.settings
         self._candidates = node.candidates
         self.answer: Callable[[Point], Function] = Table(self, line.compiler.compiled).__getitem__
-        self._told: Callable[[Point], Function] | None = None
+        self._traced: Callable[[Point], Function] | None = None
 
     def find(self, point: Point) -> Sequence[Answer]:
         """Return the answers to a point, first to be asked first."""
@@ -83,11 +83,11 @@ class Plan:
         return candidates.ranked(self.dims) if candidates else ()
 
     @property
-    def told(self) -> Callable[[Point], Function]:
+    def traced(self) -> Callable[[Point], Function]:
         """As `answer`, with every word written into the story of the call."""
-        if self._told is None:
-            self._told = Table(self, told).__getitem__
-        return self._told
+        if self._traced is None:
+            self._traced = Table(self, traced).__getitem__
+        return self._traced
 
     @property
     def fingerprint(self) -> str:

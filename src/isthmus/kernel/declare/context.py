@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+import msgspec
+
 from ..contract import Value
 from ..ports import Session
 from .capability import Capability
@@ -20,7 +22,7 @@ P = ParamSpec("P")
 
 
 class Caller(Value):
-    """Who calls, as the credential says: never taken from an ask. is_told: it is the platform, with an event.
+    """Who calls, as the credential says, never taken from an ask. is_event_triggered: the platform, with an event.
 
     person, roles: who is signed in, and as what, where a person is. via: the way in, such as `http` or `console`.
     """
@@ -32,7 +34,7 @@ class Caller(Value):
     via: str = ""
     scopes: tuple[str, ...] | None = None  # capabilities the client is limited to; None: all of its front end
     trace: str = ""
-    is_told: bool = False
+    is_event_triggered: bool = msgspec.field(default=False, name="is_told")  # as sagas in flight have it
 
 
 class Ask(Protocol):

@@ -64,6 +64,6 @@ class FrontEnd:
     jobs: tuple[object, ...] = ()
     brings: tuple[object, ...] = ()
 
-    def told(self) -> set[Capability[Any, Any]]:
+    def subscribers(self) -> set[Capability[Any, Any]]:
         """Return what is called with events: by the platform alone, since from anyone else an event is a claim."""
         return {one for called in self.subscriptions.values() for one in called}

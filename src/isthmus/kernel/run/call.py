@@ -84,17 +84,17 @@ class Call:
     now: datetime
     claim: Claim | None = None
     given_id: str = ""
-    story: Trace | None = None
+    trace: Trace | None = None
     asked_ms: int | None = None  # a deadline shorter than the capability's own
     session: Session = NO_SESSION
     events: list[EventRow] = field(default_factory=list)
     ids: int = 0
     made: set[str] = field(default_factory=set[str])  # the ids, as text
     rollback_only: str = ""  # the part that refused inside this transaction and was caught
-    trail: SagaPosition | None = None
+    saga: SagaPosition | None = None
     step: StepTransaction | None = None  # it is one of a flow's, and committed with its place in the log
     is_taken_over: bool = False  # by the platform: who had called it is gone
-    drawn: random.Random | None = None
+    generator: random.Random | None = None
 
     @property
     def id(self) -> str:
@@ -122,8 +122,8 @@ class Call:
             for offered in self.plan.line.reactions.get(event.type, ()):
                 ask = decode(event.data, offered.capability.ask)
                 answering = offered.implementation.function(ask, CallContext(self, self.plan, offered.capability))
-                if self.story is not None:
-                    answering = tracing_part(self.story, offered.capability.name, ask, answering)
+                if self.trace is not None:
+                    answering = tracing_part(self.trace, offered.capability.name, ask, answering)
                 await answering
 
     async def keep_entry(self, session: Session, answer: Any, events: Sequence[EventRow]) -> None:
@@ -131,9 +131,9 @@ class Call:
         if (journal := self.platform.journal) is not None:
             await session.later(*journal.entry(self, answer, events))
 
-    def chance(self) -> random.Random:
-        self.drawn = self.drawn or random.Random(self.id)
-        return self.drawn
+    def randomness(self) -> random.Random:
+        self.generator = self.generator or random.Random(self.id)
+        return self.generator
 
 
 class CallContext:
@@ -145,7 +145,7 @@ class CallContext:
         self._call = call
         self._capability = capability
         self.plan = plan
-        self.answer: Ask = cast(Ask, plan.answer if call.story is None else plan.told)
+        self.answer: Ask = cast(Ask, plan.answer if call.trace is None else plan.traced)
 
     @property
     def front_end(self) -> str:
@@ -177,13 +177,13 @@ class CallContext:
 
     @property
     def random(self) -> random.Random:
-        return self._call.chance()
+        return self._call.randomness()
 
     def new_id(self) -> uuid.UUID:
         call = self._call
         call.ids += 1
-        chance = hashlib.blake2b(f"{call.id}/{call.ids}".encode(), digest_size=8).digest()
-        made = uuid.UUID(int=_uuid7(call.now, call.ids, chance))
+        randomness = hashlib.blake2b(f"{call.id}/{call.ids}".encode(), digest_size=8).digest()
+        made = uuid.UUID(int=_uuid7(call.now, call.ids, randomness))
         call.made.add(str(made))
         return made
 
@@ -237,8 +237,8 @@ class CallContext:
                 data=data,
             )
         )
-        if call.story is not None:
-            call.story.events.append((kind.name, event))
+        if call.trace is not None:
+            call.trace.events.append((kind.name, event))
 
     def acting_for(self, box: str) -> CallContext:
         if box == self.plan.box:
@@ -249,17 +249,17 @@ class CallContext:
 
     @property
     def is_again(self) -> bool:
-        return self._call.trail is not None and self._call.trail.is_again
+        return self._call.saga is not None and self._call.saga.is_again
 
     async def call(
         self, capability: Capability[A, R], ask: A, *, ends: Callable[[R], object | None] | None = None
     ) -> R:
         call, offered = self._call, self._part(capability)
-        if call.trail is not None:
-            return await call.trail.step(call, offered, ask, ends)
+        if call.saga is not None:
+            return await call.saga.step(call, offered, ask, ends)
         answering = offered.implementation.function(ask, CallContext(call, self.plan, capability))
-        if call.story is not None:
-            answering = tracing_part(call.story, capability.name, ask, answering)
+        if call.trace is not None:
+            answering = tracing_part(call.trace, capability.name, ask, answering)
         try:
             return await answering
         except BaseException:
@@ -268,27 +268,27 @@ class CallContext:
 
     async def attempt(self, capability: Capability[A, R], ask: A) -> R:
         call = self._call
-        if call.trail is not None:
+        if call.saga is not None:
             return await self.call(capability, ask)  # a step is a transaction of its own, undone where it refuses
         rollback_only, emitted = call.rollback_only, len(call.events)
-        told = len(call.story.events) if call.story else 0
+        traced = len(call.trace.events) if call.trace else 0
         try:
             async with call.session.savepoint():
                 return await self.call(capability, ask)
         except Refusal:
             call.rollback_only = rollback_only
             del call.events[emitted:]
-            if call.story is not None:
-                del call.story.events[told:]
+            if call.trace is not None:
+                del call.trace.events[traced:]
             raise
 
     def compensate_with(self, capability: Capability[A, Any], ask: A) -> None:
-        if self._call.trail is None:
+        if self._call.saga is None:
             raise Fault(
                 f"{capability.name!r} is to undo a step, and this call has none",
                 remedy="leave it out: a transaction undoes itself; or declare the flow with Effect.STEPS",
             )
-        self._call.trail.undo.append((self._part(capability), ask))
+        self._call.saga.undo.append((self._part(capability), ask))
 
     def _part(self, capability: Capability[Any, Any]) -> BoundCapability:
         uses = self._capability.uses  # empty for a pack's own capability, which may call its pack's
@@ -308,8 +308,8 @@ def new_call_id(now: datetime) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def _uuid7(now: datetime, counter: int, chance: bytes) -> int:
+def _uuid7(now: datetime, counter: int, randomness: bytes) -> int:
     """Lay out RFC 9562, 5.7: 48 bits of milliseconds, version, 12 bits of counter, variant, 62 bits of chance."""
     milliseconds = int(now.timestamp() * 1000) + (counter >> 12)  # a full counter borrows from the time
-    low = int.from_bytes(chance, "big") & ((1 << 62) - 1)
+    low = int.from_bytes(randomness, "big") & ((1 << 62) - 1)
     return (milliseconds << 80) | (7 << 76) | ((counter & 0xFFF) << 64) | (2 << 62) | low

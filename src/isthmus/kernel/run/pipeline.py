@@ -50,7 +50,7 @@ class Recorder(Protocol):
     """Keeps the stories of a share of the calls."""
 
     def wants(self, capability: str, front_end: str) -> bool: ...
-    def keep(self, story: Trace) -> None: ...
+    def keep(self, trace: Trace) -> None: ...
 
 
 class Platform:
@@ -111,7 +111,7 @@ class Platform:
         key: str | None = None,
         deadline_ms: int | None = None,
         call_id: str = "",
-        tell: Callable[[Trace], None] | None = None,
+        on_trace: Callable[[Trace], None] | None = None,
     ) -> tuple[bytes, bool]:
         """Call a capability by name with a JSON ask; return the JSON answer, and whether it had been given before.
 
@@ -120,15 +120,15 @@ class Platform:
         """
         call = await self._admitted(name, body, caller, self.clock(), key, call_id)
         call.asked_ms, call.given_id = deadline_ms, call_id
-        if tell:
-            call.story = _story(call)
+        if on_trace:
+            call.trace = _new_trace(call)
         try:
             answer, written = await self._answered(call)
         except AlreadyAnswered as already:
             return already.answer, True
         finally:
-            if tell and call.story:
-                tell(call.story)
+            if on_trace and call.trace:
+                on_trace(call.trace)
         return written or encode(answer), False
 
     async def go_on(self, saga: Saga) -> None:
@@ -202,12 +202,12 @@ class Platform:
         """Run a call with all that looks on: recorder, observer, the warning of undeclared refusals."""
         capability = call.offered.capability
         recorder = self.recorder
-        if recorder and call.story is None and recorder.wants(capability.name, call.plan.front_end):
-            call.story = _story(call)
+        if recorder and call.trace is None and recorder.wants(capability.name, call.plan.front_end):
+            call.trace = _new_trace(call)
         began = time.perf_counter_ns() if self.observe else 0
         error = ""
         try:
-            return await (self.run(call) if call.story is None else self._told(call, call.story))
+            return await (self.run(call) if call.trace is None else self._run_traced(call, call.trace))
         except IsthmusError as refused:
             error = refused.slug
             _warn_undeclared(capability, refused)
@@ -219,28 +219,28 @@ class Platform:
                 box, version = call.plan.box, call.plan.fingerprint
                 self.observe(Outcome(capability=name, box=box, client=who, took_ns=took, error=error, version=version))
 
-    async def _told(self, call: Call, story: Trace) -> Answered:
-        token = trace_now.set(story)
+    async def _run_traced(self, call: Call, trace: Trace) -> Answered:
+        token = trace_now.set(trace)
         began = time.perf_counter_ns()
         try:
             answer, written = await self.run(call)
-            story.answer = answer
+            trace.answer = answer
         except IsthmusError as refused:
-            story.error = f"{refused.slug}: {refused}"
+            trace.error = f"{refused.slug}: {refused}"
             raise
         finally:
-            story.took_us = (time.perf_counter_ns() - began) // 1_000
-            story.call_id, story.now = call.id, call.now.isoformat()  # a flow's second run has its first one's
+            trace.took_us = (time.perf_counter_ns() - began) // 1_000
+            trace.call_id, trace.now = call.id, call.now.isoformat()  # a flow's second run has its first one's
             trace_now.reset(token)
             if self.recorder is not None:
-                self.recorder.keep(story)
+                self.recorder.keep(trace)
         return answer, written
 
 
 def _check_permitted(line: CompiledFrontEnd, offered: BoundCapability, caller: Caller) -> None:
-    name = offered.capability.name
-    if name not in line.permitted and not (caller.is_told and offered.capability in line.front_end.told()):
-        if offered.capability in line.front_end.capabilities:
+    asked, name = offered.capability, offered.capability.name
+    if name not in line.permitted and not (caller.is_event_triggered and asked in line.front_end.subscribers()):
+        if asked in line.front_end.capabilities:
             raise errors.NotPermitted(f"{name!r} is called by events or flows only", remedy="cause what it reacts to")
         raise errors.NotPermitted(
             f"front end {caller.front_end!r} does not use {name!r}{near(name, line.permitted)}",
@@ -300,7 +300,7 @@ async def _written(call: Call) -> Any:
 _BY_EFFECT = {Effect.READ: _read, Effect.WRITE: _write, Effect.SAGA: run_saga}
 
 
-def _story(call: Call) -> Trace:
+def _new_trace(call: Call) -> Trace:
     capability, plan = call.offered.capability, call.plan
     return Trace(
         call_id=call.id,

@@ -172,7 +172,7 @@ class SagaLog:
         if effect is Effect.READ:
             await self.log.look()
             self.reads += 1
-            return await _told(_inner(call, offered, ask, f"{self.done}.{self.reads}"))
+            return await _traced(_inner(call, offered, ask, f"{self.done}.{self.reads}"))
         place = self._place(self.done + 1)
         if (found := self.log.entries.get(place)) is not None:
             answer, self.is_again = self._known(call, offered, place, found), True
@@ -217,9 +217,9 @@ class SagaLog:
         left: list[str] = []
         for number in range(len(undo), 0, -1):
             offered, ask = undo[number - 1]
-            trail = SagaLog(self.log, f"{self.prefix}undo/{number}/", is_first=False, is_again=self.is_again)
+            saga = SagaLog(self.log, f"{self.prefix}undo/{number}/", is_first=False, is_again=self.is_again)
             try:
-                await trail.step(call, offered, ask)
+                await saga.step(call, offered, ask)
             except Exception as error:  # the others are to be undone all the same
                 left.append(f"{offered.capability.name!r} failed with {error!r}")
         if left:
@@ -231,9 +231,9 @@ class SagaLog:
     async def _nested(self, call: Call, offered: BoundCapability, ask: Any, place: str) -> Any:
         """Run a flow as a step of this one. Its answer goes into the log with the step that comes next."""
         inner = _inner(call, offered, ask, place)
-        inner.trail = SagaLog(self.log, f"{place}/", is_first=False, is_again=self.is_again)
-        answer = await _told(inner)
-        self.is_again = inner.trail.is_again
+        inner.saga = SagaLog(self.log, f"{place}/", is_first=False, is_again=self.is_again)
+        answer = await _traced(inner)
+        self.is_again = inner.saga.is_again
         self.log.pending[place] = encode(answer)
         return answer
 
@@ -243,7 +243,7 @@ class SagaLog:
             inner = _inner(call, offered, ask, place)
             inner.step = Step(self.log, place, ends)
             try:
-                answer = await _told(inner)
+                answer = await _traced(inner)
             except Superseded as moved:
                 self.log.catch_up(moved)
             else:
@@ -280,8 +280,8 @@ class SagaLog:
 
 async def run_saga(call: Call) -> Answered:
     """Run a flow from its start, or go on with what an earlier run of it left."""
-    if isinstance(call.trail, SagaLog):  # it is a step of another flow, and keeps its log
-        return await _run(call, call.trail), None
+    if isinstance(call.saga, SagaLog):  # it is a step of another flow, and keeps its log
+        return await _run(call, call.saga), None
     if call.claim is not None:  # an id that follows from the key, so that any run of it has the same
         call.given_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{call.plan.front_end}/{call.claim.key}"))
     log, asked_id, asked_at = Log(call, call.claim), call.id, call.now
@@ -309,23 +309,23 @@ async def _run(call: Call, first: SagaLog) -> Any:
     """Run a flow, and once more after each time that it was given up, at places of its own."""
     asked_id, asked_at, log = call.id, call.now, first.log
     for number in range(RUNS_MAX):
-        trail = call.trail = _way(first, number)
-        call.given_id, call.ids, call.drawn = (f"{asked_id}/{number}" if number else asked_id), 0, None
-        if trail.is_first:
-            call.now = _begun_at(trail, asked_at)
+        saga = call.saga = _way(first, number)
+        call.given_id, call.ids, call.generator = (f"{asked_id}/{number}" if number else asked_id), 0, None
+        if saga.is_first:
+            call.now = _begun_at(saga, asked_at)
         try:
-            trail.check_abandoned(call)
+            saga.check_abandoned(call)
             return await within(call.limit_ms / 1000, call.answering())
         except _Elsewhere:
             raise
         except _MetMark as met:
-            await trail.undone(call, max(trail.undo, met.undo, key=len))
-            if trail.is_first and call.is_taken_over:
+            await saga.undone(call, max(saga.undo, met.undo, key=len))
+            if saga.is_first and call.is_taken_over:
                 await log.leave()
                 raise AlreadyAnswered(b"") from None  # its caller was told that it failed
         except BaseException as error:
-            was_undone = await trail.abandon(call)
-            if trail.is_first and (was_undone or isinstance(error, (Refusal, call.offered.capability.raises))):
+            was_undone = await saga.abandon(call)
+            if saga.is_first and (was_undone or isinstance(error, (Refusal, call.offered.capability.raises))):
                 await log.leave()
             raise
     raise Fault(f"{RUNS_MAX} runs of this key were given up", remedy="send the ask with a new Idempotency-Key")
@@ -336,27 +336,27 @@ def _way(first: SagaLog, number: int) -> SagaLog:
     return SagaLog(first.log, prefix, is_first=first.is_first, is_again=first.is_again and not number)
 
 
-def _begun_at(trail: SagaLog, now: datetime) -> datetime:
+def _begun_at(saga: SagaLog, now: datetime) -> datetime:
     """Return the time of the first run on this way, so that times, ids and chance come out as they did then."""
-    place = f"{trail.prefix}begin"
-    if (began := trail.log.entries.get(place)) is not None:
+    place = f"{saga.prefix}begin"
+    if (began := saga.log.entries.get(place)) is not None:
         return decode(bytes(began), datetime)
-    trail.log.pending[place] = encode(now)
+    saga.log.pending[place] = encode(now)
     return now
 
 
 def _inner(call: Call, offered: BoundCapability, ask: Any, place: str) -> Call:
     """Return the call of a capability at a place, with an id that follows from it."""
-    inner = Call(call.platform, offered, call.plan, ask, call.caller, call.now, None, f"{call.id}/{place}", call.story)
+    inner = Call(call.platform, offered, call.plan, ask, call.caller, call.now, None, f"{call.id}/{place}", call.trace)
     inner.is_taken_over = call.is_taken_over
     return inner
 
 
-async def _told(call: Call) -> Any:
+async def _traced(call: Call) -> Any:
     answering = _answer(call)
-    if call.story is None:
+    if call.trace is None:
         return await answering
-    return await tracing_part(call.story, call.offered.capability.name, call.ask, answering)
+    return await tracing_part(call.trace, call.offered.capability.name, call.ask, answering)
 
 
 async def _answer(call: Call) -> Any:

@@ -148,12 +148,12 @@ async def cut(session: ports.Session, front_end: str, through: int) -> None:
     await session.execute(_CUT, front_end, through)
 
 
-async def told(session: ports.Session, address: str) -> int:
+async def covered(session: ports.Session, address: str) -> int:
     """Return how far a receiver of heads has been told."""
     return await session.fetch_value("select coalesce(max(size), 0) from audit.receiver where address = $1", address)
 
 
-async def note_told(session: ports.Session, address: str, size: int) -> None:
+async def note_covered(session: ports.Session, address: str, size: int) -> None:
     await session.execute(
         """insert into audit.receiver (address, size) values ($1, $2)
            on conflict (address) do update set size = excluded.size""",

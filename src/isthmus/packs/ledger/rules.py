@@ -97,8 +97,8 @@ def heading(form: str, accounts: Iterable[api.AccountRef]) -> str:
 def written(form: str, entry: api.Entry) -> str:
     """Return an entry as text."""
     if form == "csv":
-        told = (entry.value_date.isoformat(), entry.reference, entry.kind, entry.subject)
-        rows = [(*told, leg.account, leg.owner, *str(leg.amount).split()) for leg in entry.legs]
+        header = (entry.value_date.isoformat(), entry.reference, entry.kind, entry.subject)
+        rows = [(*header, leg.account, leg.owner, *str(leg.amount).split()) for leg in entry.legs]
         return "".join(",".join(map(_cell, row)) + "\r\n" for row in rows)
     what = f'{entry.value_date} * "{_quoted(entry.kind)}" "{_quoted(entry.memo or entry.reference)}"\n'
     about = f'  reference: "{_quoted(entry.reference)}"\n'

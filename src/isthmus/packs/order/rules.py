@@ -308,8 +308,8 @@ def changed_lines(have: Sequence[api.BasketLine], wanted: Sequence[api.SetLine])
                 continue
             if key not in lines:
                 keys.append(key)
-            told = lines[key].attributes if key in lines else one.attributes or {}
-            lines[key] = api.BasketLine(sku=one.sku, quantity=one.quantity, shown=one.shown, attributes=told)
+            attributes = lines[key].attributes if key in lines else one.attributes or {}
+            lines[key] = api.BasketLine(sku=one.sku, quantity=one.quantity, shown=one.shown, attributes=attributes)
     return list(lines.values())
 
 

@@ -246,8 +246,10 @@ async def standing(session: ports.Session, front_end: str, which: str, value: ob
     for row in rows:
         by_payment.setdefault(row["payment_id"], []).append(row)
     return [
-        Standing(kept=_kept(told[0], ()), attempts=tuple(_asked(row) for row in told if row["attempt_id"] is not None))
-        for told in by_payment.values()
+        Standing(
+            kept=_kept(group[0], ()), attempts=tuple(_asked(row) for row in group if row["attempt_id"] is not None)
+        )
+        for group in by_payment.values()
     ]
 
 

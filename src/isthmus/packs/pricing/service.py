@@ -44,7 +44,7 @@ async def put_prices(ask: api.PutPrices, ctx: Context) -> api.PricesPut:
     new = [price for place, price in enumerate(ask.prices) if place not in same]
     if new:
         await storage.insert(ctx.session, ctx.front_end, new, [ctx.new_id() for _ in new], ctx.now, by)
-        _tell(((price.price_list, price.sku) for price in new), ctx)
+        _emit_changed(((price.price_list, price.sku) for price in new), ctx)
     return api.PricesPut(changed=len(new), unchanged=len(same))
 
 
@@ -55,7 +55,7 @@ async def withdraw_prices(ask: api.WithdrawPrices, ctx: Context) -> api.PricesWi
         if price_id not in known:
             raise api.UnknownPrice(price_id=price_id, place=place)
     ended = [(price_list, sku) for price_list, sku, was_live in known.values() if was_live]
-    _tell(ended, ctx)
+    _emit_changed(ended, ctx)
     return api.PricesWithdrawn(withdrawn=len(ended))
 
 
@@ -98,7 +98,7 @@ def _priced(
     )
 
 
-def _tell(changed: Iterable[tuple[str, str]], ctx: Context) -> None:
+def _emit_changed(changed: Iterable[tuple[str, str]], ctx: Context) -> None:
     """Emit one event for each price list."""
     by_list: dict[str, set[str]] = {}
     for price_list, sku in changed:

@@ -38,18 +38,18 @@ def signatures(secrets: Sequence[str], message_id: str, timestamp: int, body: by
     return " ".join("v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode() for key in keys)
 
 
-def retry_s(attempts: int, chance: float) -> float | None:
+def retry_s(attempts: int, randomness: float) -> float | None:
     """Return after how many seconds an event is sent again that has failed so often; None where it is not.
 
     chance: from 0 to 1, for jitter of a fifth: what failed together does not come again together.
     """
-    return None if attempts > len(RETRY_S) else RETRY_S[attempts - 1] * (0.9 + 0.2 * chance)
+    return None if attempts > len(RETRY_S) else RETRY_S[attempts - 1] * (0.9 + 0.2 * randomness)
 
 
-def endpoint_retry_s(failures: int, chance: float) -> float:
+def endpoint_retry_s(failures: int, randomness: float) -> float:
     """Return for how long an address is left alone that has not answered so often."""
     pause = min(ENDPOINT_RETRY_FIRST_S * 2.0 ** min(failures - 1, 16), ENDPOINT_RETRY_LAST_S)
-    return pause * (0.9 + 0.2 * chance)
+    return pause * (0.9 + 0.2 * randomness)
 
 
 def is_of_address(status: int) -> bool:

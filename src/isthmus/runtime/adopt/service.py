@@ -231,7 +231,7 @@ class Service:
         if answer.status < 400:
             raise ServiceDown(f"{self.name} redirects ({answer.status})", remedy="adopt it at the address it has")
         kind = {404: NotThere, 409: InTheWay}.get(answer.status, ServiceRefused)
-        detail, path = _told(answer.content)
+        detail, path = _problem(answer.content)
         raise kind(
             f"{self.name} refuses ({answer.status}): {detail}",
             remedy="change what it names, and send it again",
@@ -240,7 +240,7 @@ class Service:
         )
 
 
-def _told(content: bytes) -> tuple[str, str | None]:
+def _problem(content: bytes) -> tuple[str, str | None]:
     """Return what a refusal says, and where; problem documents and the usual words are understood."""
     try:
         found: Any = msgspec.json.decode(content)

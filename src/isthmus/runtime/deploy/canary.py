@@ -20,8 +20,8 @@ def beside(stable: CompiledFrontEnd, staged: CompiledFrontEnd, hash_: str, perce
     def choose(offered: BoundCapability, ask: Any, caller: Caller) -> tuple[CompiledFrontEnd, BoundCapability, Any]:
         line = staged if place(hash_, who(ask, caller)) < percent else stable
         mine = line.find(offered.capability.name)
-        is_told = caller.is_told and mine.capability in line.front_end.told()
-        if offered.capability.name not in line.permitted and not is_told:
+        is_event_triggered = caller.is_event_triggered and mine.capability in line.front_end.subscribers()
+        if offered.capability.name not in line.permitted and not is_event_triggered:
             raise errors.NotPermitted(
                 f"{offered.capability.name!r} is in another version than this caller has",
                 remedy="call it when that version is promoted",

@@ -105,26 +105,26 @@ class Deployed(Value):
     differences: str = ""
 
 
-async def deploy(ground: DeployContext, folder: Path, wish: DeployRequest) -> Deployed:
+async def deploy(context: DeployContext, folder: Path, request: DeployRequest) -> Deployed:
     """Deploy a folder; nothing runs it before all has gone well.
 
     Raises NotAFrontEnd, TooLarge, NotYours, BuildProblems with every problem at once, TestsFailed, NotAccepted with the
     differences, DeployUnderWay, Overtaken, WorkersNotReady, NothingBeside.
     """
-    if not 1 <= wish.percent <= 100:
-        raise errors.BadAsk(f"{wish.percent} percent", remedy="stage for 1 to 99 percent, or leave it out for all")
+    if not 1 <= request.percent <= 100:
+        raise errors.BadAsk(f"{request.percent} percent", remedy="stage for 1 to 99 percent, or leave it out for all")
     packed = await asyncio.to_thread(versions.pack, folder)
     async with laid_out(packed) as inside:
-        testing = asyncio.create_task(run_tests(inside, ground.hidden))
+        testing = asyncio.create_task(run_tests(inside, context.hidden))
         try:
-            code = await code_of(inside, ground.hidden)
-            if wish.code not in (None, code):
+            code = await code_of(inside, context.hidden)
+            if request.code not in (None, code):
                 raise NotYours(
-                    f"the folder is front end {code!r}, and this key is of {wish.code!r}",
+                    f"the folder is front end {code!r}, and this key is of {request.code!r}",
                     remedy="use a key of that front end whose scopes have deploy.*",
                 )
-            async with switches.alone(ground.database, code):
-                return await _deployed(ground, code, packed, wish, testing)
+            async with switches.alone(context.database, code):
+                return await _deployed(context, code, packed, request, testing)
         finally:
             testing.cancel()
             with suppress(asyncio.CancelledError, errors.IsthmusError):
@@ -132,20 +132,20 @@ async def deploy(ground: DeployContext, folder: Path, wish: DeployRequest) -> De
 
 
 async def _deployed(
-    ground: DeployContext, code: str, packed: versions.Packed, wish: DeployRequest, testing: asyncio.Task[bool]
+    context: DeployContext, code: str, packed: versions.Packed, request: DeployRequest, testing: asyncio.Task[bool]
 ) -> Deployed:
-    database, say = ground.database, ground.say
+    database, say = context.database, context.say
     held = await switches.current(database, code)
-    front_end = await asyncio.to_thread(_loaded, ground, code, packed)
-    new = checked(ground.release, front_end)
+    front_end = await asyncio.to_thread(_loaded, context, code, packed)
+    new = checked(context.release, front_end)
     say(f"{code}: fits the contracts of this platform")
     say(f"{code}: its tests pass" if await _tested(testing, code, say) else f"{code}: it has no tests")
-    number = await versions.keep(database, code, packed, wish.made_by)
+    number = await versions.keep(database, code, packed, request.made_by)
     named = versions.named(number, packed.hash)
-    if _is_there(held, packed.hash, wish.percent):
-        return Deployed(front_end=code, version=named, outcome="already-there", percent=wish.percent)
-    old = await _running(ground, code, held)
-    if old is None and (wish.percent < 100 or wish.shadow):
+    if _is_there(held, packed.hash, request.percent):
+        return Deployed(front_end=code, version=named, outcome="already-there", percent=request.percent)
+    old = await _running(context, code, held)
+    if old is None and (request.percent < 100 or request.shadow):
         raise NothingBeside(f"nothing of {code!r} runs yet", remedy="deploy it to everybody first: no --percent")
     for change in compared(old, new) if old else ():
         say(f"{code}: {change.what}: {change.answer} answers {change.point} ({change.where})")
@@ -153,27 +153,29 @@ async def _deployed(
         [*attributes_compared(old, new), *metrics_compared(old, new), *events_compared(old, new)] if old else ()
     ):
         say(f"{code}: {sentence}")
-    differences = await _compared(ground, code, old, new)
-    if wish.shadow:
-        await shadows.declare(database, code, packed.hash, percent=wish.shadow, made_by=wish.made_by)
-        return Deployed(front_end=code, version=named, outcome="shadow", percent=wish.shadow, differences=differences)
-    if differences and not wish.is_accepted:
+    differences = await _compared(context, code, old, new)
+    if request.shadow:
+        await shadows.declare(database, code, packed.hash, percent=request.shadow, made_by=request.made_by)
+        return Deployed(
+            front_end=code, version=named, outcome="shadow", percent=request.shadow, differences=differences
+        )
+    if differences and not request.is_accepted:
         raise NotAccepted(
             f"{named} of {code!r} answers recorded calls differently:\n{differences}\n",
             remedy="if that is meant, deploy again with --accept",
         )
-    for file in await migrate_own_of(ground, code, packed):
+    for file in await migrate_own_of(context, code, packed):
         say(f"{code}: applied {file.name}")
     done = await switches.put(
         database,
         code,
         packed.hash,
-        percent=wish.percent,
-        made_by=wish.made_by,
+        percent=request.percent,
+        made_by=request.made_by,
         expected=held.id if held else None,
         reason="differences accepted" if differences else "",
     )
-    return _said(done, named, wish.percent, differences)
+    return _said(done, named, request.percent, differences)
 
 
 async def _tested(testing: asyncio.Task[bool], code: str, say: Say) -> bool:
@@ -201,21 +203,21 @@ def checked(release: Release, front_end: FrontEnd) -> CompiledFrontEnd:
     return line
 
 
-def _folder(ground: DeployContext, code: str, packed: versions.Packed) -> Path:
-    return ground.cache / f"{code}-{packed.hash[: versions.SHORT]}" / packed.folder
+def _folder(context: DeployContext, code: str, packed: versions.Packed) -> Path:
+    return context.cache / f"{code}-{packed.hash[: versions.SHORT]}" / packed.folder
 
 
-def _loaded(ground: DeployContext, code: str, packed: versions.Packed) -> FrontEnd:
-    folder = _folder(ground, code, packed)
+def _loaded(context: DeployContext, code: str, packed: versions.Packed) -> FrontEnd:
+    folder = _folder(context, code, packed)
     if not folder.exists():
         versions.unpack(packed.content, folder)
-    return versions.load_checked(folder, code, packed.hash, ground.load)
+    return versions.load_checked(folder, code, packed.hash, context.load)
 
 
-async def migrate_own_of(ground: DeployContext, code: str, packed: versions.Packed) -> Sequence[Migration]:
+async def migrate_own_of(context: DeployContext, code: str, packed: versions.Packed) -> Sequence[Migration]:
     """Bring the front end's own tables to the shape of this version, before any server runs it."""
-    folder = _folder(ground, code, packed) / "migrations"
-    return await migrate_own(ground.database.url, code, folder) if folder.is_dir() else ()
+    folder = _folder(context, code, packed) / "migrations"
+    return await migrate_own(context.database.url, code, folder) if folder.is_dir() else ()
 
 
 def _is_there(held: Rollout | None, hash_: str, percent: int) -> bool:
@@ -226,29 +228,29 @@ def _is_there(held: Rollout | None, hash_: str, percent: int) -> bool:
     return (held.staged == hash_ and held.percent == percent) or (held.stable == hash_ and held.staged is None)
 
 
-async def _running(ground: DeployContext, code: str, held: Rollout | None) -> CompiledFrontEnd | None:
+async def _running(context: DeployContext, code: str, held: Rollout | None) -> CompiledFrontEnd | None:
     """Return the line that most members get now."""
     if held is None or held.stable is None:
-        return ground.release.lines.get(code)
+        return context.release.lines.get(code)
     try:
-        front_end = await versions.load(ground.database, code, held.stable, ground.cache, ground.load)
-        return checked(ground.release, front_end)
+        front_end = await versions.load(context.database, code, held.stable, context.cache, context.load)
+        return checked(context.release, front_end)
     except (errors.Refusal, errors.BuildProblems) as error:  # an old version that no longer fits: nothing to compare
-        ground.say(f"{code}: what runs now cannot be loaded here, so nothing is compared: {error}")
+        context.say(f"{code}: what runs now cannot be loaded here, so nothing is compared: {error}")
         return None
 
 
-async def _compared(ground: DeployContext, code: str, old: CompiledFrontEnd | None, new: CompiledFrontEnd) -> str:
+async def _compared(context: DeployContext, code: str, old: CompiledFrontEnd | None, new: CompiledFrontEnd) -> str:
     """Return the differences in recorded calls, as text; nothing where there are none."""
-    if old is None or ground.replay is None:
+    if old is None or context.replay is None:
         return ""
     if old.fingerprint == new.fingerprint:
-        ground.say(f"{code}: the same rules as those that run (fingerprint {new.fingerprint})")
+        context.say(f"{code}: the same rules as those that run (fingerprint {new.fingerprint})")
         return ""
-    before, after = ground.release.replacing(old), ground.release.replacing(new)
-    found = await ground.replay(ground.database, before, after, code)
+    before, after = context.release.replacing(old), context.release.replacing(new)
+    found = await context.replay(context.database, before, after, code)
     if found.is_same:
-        ground.say(str(found))
+        context.say(str(found))
         return ""
     return str(found)
 

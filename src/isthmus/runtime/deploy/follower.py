@@ -75,7 +75,7 @@ class Follower:
         self._base = platform.release  # what the folder on disk holds
         self._lines: dict[tuple[str, str], CompiledFrontEnd] = {}  # those used last are last
         self._applied: dict[str, tuple[int, str]] = {}
-        self._told: dict[str, tuple[int, str]] = {}
+        self._reported: dict[str, tuple[int, str]] = {}
         self._seen = 0
         self._turn = asyncio.Lock()
         self._bell = asyncio.Event()
@@ -171,16 +171,16 @@ class Follower:
         await self.catch_up()
         async with self._database.platform() as session:
             await session.execute(_BEAT, self.id, socket.gethostname(), os.getpid())
-            if new := {code: one for code, one in self._applied.items() if self._told.get(code) != one}:
+            if new := {code: one for code, one in self._applied.items() if self._reported.get(code) != one}:
                 ids, troubles = zip(*new.values(), strict=True)
                 await session.execute(_APPLIED, self.id, list(new), list(ids), list(troubles))
-                self._told |= new
+                self._reported |= new
 
     async def _judge(self) -> None:
         """Look at how switched front ends fare, and take back what leaves its bounds."""
         while True:
             await asyncio.sleep(POLL_S)
-            for code, watched in self._watch.at_work().items():
+            for code, watched in self._watch.in_flight().items():
                 try:
                     if reason := await reason_to_go_back(self._database, self.id, watched):
                         log.error("front end %s is rolled back: %s", code, reason)

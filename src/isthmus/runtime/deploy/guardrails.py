@@ -133,7 +133,7 @@ class RolloutMonitor:
         elsewhere = (when for other, when in self._failed.get(key, {}).items() if other != code)
         return key not in watched.known and all(when < now - REMEMBERED_S for when in elsewhere)
 
-    def at_work(self) -> dict[str, Watched]:
+    def in_flight(self) -> dict[str, Watched]:
         """Return what is watched now, by front end; what is over is forgotten."""
         now = self._clock()
         self._watched = {code: one for code, one in self._watched.items() if one.until > now}

@@ -42,11 +42,11 @@ class Remote:
         self._key = key
         self._say = say
 
-    def deploy(self, folder: Path, wish: DeployRequest) -> Deployed:
+    def deploy(self, folder: Path, request: DeployRequest) -> Deployed:
         """Send a folder. Raises Refused with what the server said, NoServer."""
         packed = pack(folder)
-        query = {"folder": packed.folder, "percent": str(wish.percent), "accept": str(wish.is_accepted).lower()}
-        query["shadow"] = str(wish.shadow)
+        query = {"folder": packed.folder, "percent": str(request.percent), "accept": str(request.is_accepted).lower()}
+        query["shadow"] = str(request.shadow)
         self._say(f"sent {len(packed.content) / 1000:.0f} kB to {self._url}, which checks, tests and compares it")
         with self._saying(packed.folder):
             return decode(self._send("POST", "", query, packed.content), Deployed)

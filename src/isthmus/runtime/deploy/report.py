@@ -46,14 +46,14 @@ class Line(Value):
         return ""
 
 
-async def report(ground: DeployContext, code: str | None = None) -> tuple[Line, ...]:
+async def report(context: DeployContext, code: str | None = None) -> tuple[Line, ...]:
     """Return how each front end stands, deployed or in the folder, or the one that is named."""
-    kept = await versions.versions(ground.database, code)
-    held = {made.front_end: made for made in await switches.since(ground.database, 0)}
-    shadowed = await shadows.declared(ground.database, code)
-    async with ground.database.platform() as session:
+    kept = await versions.versions(context.database, code)
+    held = {made.front_end: made for made in await switches.since(context.database, 0)}
+    shadowed = await shadows.declared(context.database, code)
+    async with context.database.platform() as session:
         troubled = await session.fetch(_TROUBLES, float(switches.LIVE_S))
-    folder = ground.release.lines
+    folder = context.release.lines
     codes = sorted({*held, *folder, *(one.front_end for one in kept)} if code is None else {code})
     return tuple(
         Line(
@@ -70,21 +70,21 @@ async def report(ground: DeployContext, code: str | None = None) -> tuple[Line, 
 
 
 async def as_deployed(
-    ground: DeployContext, code: str | None = None, version: str = ""
+    context: DeployContext, code: str | None = None, version: str = ""
 ) -> tuple[Release, tuple[str, ...]]:
     """Return the release as servers run it, or with one version of a front end, and what that is in sentences.
 
     Raises NoSuchVersion, NotAFrontEnd, and BuildProblems where that version no longer fits.
     """
     if version and code:
-        one = await versions.chosen(ground.database, code, version)
-        front_end = await versions.load(ground.database, code, one.hash, ground.cache, ground.load)
-        return ground.release.replacing(checked(ground.release, front_end)), (f"{code}: {one.name}",)
-    platform = Platform(ground.release, ground.database)
-    follower = Follower(platform, ground.database, ground.cache, load=ground.load)
+        one = await versions.chosen(context.database, code, version)
+        front_end = await versions.load(context.database, code, one.hash, context.cache, context.load)
+        return context.release.replacing(checked(context.release, front_end)), (f"{code}: {one.name}",)
+    platform = Platform(context.release, context.database)
+    follower = Follower(platform, context.database, context.cache, load=context.load)
     await follower.catch_up()
     troubles = tuple(f"{name}: does not run as decided: {why}" for name, why in sorted(follower.troubles.items()))
-    return platform.release, (*(line.sentence for line in await report(ground, code)), *troubles)
+    return platform.release, (*(line.sentence for line in await report(context, code)), *troubles)
 
 
 def _sentence(code: str, made: Rollout | None, names: dict[str, str], is_in_folder: bool) -> str:

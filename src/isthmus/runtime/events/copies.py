@@ -62,21 +62,21 @@ _TIMERS: Final = Kept(
     write="""update runtime.pending_call set ask = $2 where front_end || chr(31) || job || chr(31) || key = $1""",
 )
 _GONE: Final = (
-    f"delete from runtime.recorded_call where front_end = $1 and {_NAMES.format('story')}",
-    f"delete from gateway.story where front_end = $1 and {_NAMES.format('story')}",
+    f"delete from runtime.recorded_call where front_end = $1 and {_NAMES.format('trace')}",
+    f"delete from gateway.story where front_end = $1 and {_NAMES.format('trace')}",
     f"delete from isthmus.saga where front_end = $1 and ask is null and {_NAMES.format('log')}",
 )
 
 
-def consumer(platform: Platform, database: Database, told_by: type[Value]) -> Consumer:
+def consumer(platform: Platform, database: Database, event_type: type[Value]) -> Consumer:
     """Return who has copies forget whom an event names: by its `member_ids` and `references`."""
 
     async def deliver(events: Sequence[Event]) -> None:
         for event in events:
-            gone: Any = decode(event.data, told_by)
+            gone: Any = decode(event.data, event_type)
             await _forget(platform, database, event.front_end, [*map(str, gone.member_ids), *gone.references])
 
-    return Consumer(name=CONSUMER, deliver=deliver, types=(event_kind(told_by).name,))
+    return Consumer(name=CONSUMER, deliver=deliver, types=(event_kind(event_type).name,))
 
 
 async def _forget(platform: Platform, database: Database, front_end: str, names: list[str]) -> None:

@@ -141,7 +141,7 @@ class DurableCalls:
             self._bell.set()
 
     async def _called(self, row: ports.Row) -> Exception | None:
-        caller = Caller(front_end=row["front_end"], client=CLIENT, is_told=True, via="event")
+        caller = Caller(front_end=row["front_end"], client=CLIENT, is_event_triggered=True, via="event")
         key = f"{CLIENT}/{row['event_id']}/{row['capability']}"
         try:
             await self._platform.call_wire(row["capability"], row["ask"], caller, key=key)
@@ -157,8 +157,8 @@ class DurableCalls:
             logging.ERROR if is_dead else logging.WARNING,
             "%s of %s failed (%d): %s", row["capability"], row["event_id"], attempts, error,
         )  # fmt: skip
-        told = str(error) if isinstance(error, errors.IsthmusError) else repr(error)
-        await session.execute(_FAILED, row["id"], self._holder, pause_s, is_dead, told)
+        reason = str(error) if isinstance(error, errors.IsthmusError) else repr(error)
+        await session.execute(_FAILED, row["id"], self._holder, pause_s, is_dead, reason)
 
     async def _renew(self) -> None:
         """Keep what is called here from being taken over."""

@@ -47,7 +47,7 @@ def subscribed(front_end: FrontEnd) -> dict[str, tuple[str, ...]]:
 
 def called(release: Release) -> list[tuple[str, str]]:
     """Return who is called with events and by timers: front end and capability."""
-    subscribers = {(code, one.name) for code, line in release.lines.items() for one in line.front_end.told()}
+    subscribers = {(code, one.name) for code, line in release.lines.items() for one in line.front_end.subscribers()}
     return sorted(subscribers | {(code, job.calls.name) for code, job in timers.timed(release)})
 
 

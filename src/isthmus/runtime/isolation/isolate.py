@@ -14,14 +14,14 @@ from isthmus.kernel.host import Point
 
 from ..deploy.loading import content_hash, load_front_end
 from .limits import Isolation
-from .manifest import ToldAnswer, restore
+from .manifest import AnswerManifest, restore
 from .remote import Service, read_manifest
 from .waiting import can_wait, waitable
 from .watchdog import guarded
 from .wire import wire_of
 from .workers import Workers
 
-_at_work: WeakValueDictionary[tuple[Path, str, Isolation], Workers] = WeakValueDictionary()
+_running: WeakValueDictionary[tuple[Path, str, Isolation], Workers] = WeakValueDictionary()
 
 
 def points_of(packs: Iterable[Pack]) -> dict[str, Point]:
@@ -46,7 +46,7 @@ def load_isolated(folder: Path, isolation: Isolation, points: Mapping[str, Point
 def in_workers(folder: Path, isolation: Isolation, points: Mapping[str, Point]) -> FrontEnd:
     """Load a folder in worker processes and return a front end that asks them; the same content shares them."""
     key = (folder.absolute(), content_hash(folder), isolation)
-    workers = _at_work.get(key)
+    workers = _running.get(key)
     if workers is None:
         workers = Workers(
             folder.absolute(),
@@ -54,13 +54,13 @@ def in_workers(folder: Path, isolation: Isolation, points: Mapping[str, Point]) 
             memory_mb=isolation.memory_mb,
             hidden=isolation.hidden,
         )
-        _at_work[key] = workers
+        _running[key] = workers
 
     held = weakref.ref(workers)  # functions are remembered by their hash longer than the front end lives
 
-    def asking(owner: str, place: int, told: ToldAnswer, point: Point) -> Callable[..., Any]:
-        who, wire = f"{owner}.{told.name}", wire_of(point, is_total=told.is_total)
-        code = told.code  # in the closure, so that the fingerprint of the release has it
+    def asking(owner: str, place: int, manifest: AnswerManifest, point: Point) -> Callable[..., Any]:
+        who, wire = f"{owner}.{manifest.name}", wire_of(point, is_total=manifest.is_total)
+        code = manifest.code  # in the closure, so that the fingerprint of the release has it
 
         def ask(*args: Any, **kwargs: Any) -> Any:
             workers = held()
@@ -77,4 +77,4 @@ def in_workers(folder: Path, isolation: Isolation, points: Mapping[str, Point]) 
 
         return ask_later if point.is_async else ask
 
-    return replace(restore(workers.told, points, asking), answering=workers)
+    return replace(restore(workers.manifest, points, asking), answering=workers)

@@ -31,7 +31,7 @@ class WrongManifest(errors.BadAsk):
     slug = "runtime.wrong-manifest"
 
 
-class ToldAnswer(Value):
+class AnswerManifest(Value):
     """One answer of the front end's own. code: what it does, as a hash or a version."""
 
     point: str
@@ -44,7 +44,7 @@ class ToldAnswer(Value):
     code: str = ""
 
 
-class ToldFrontEnd(Value):
+class FrontEndManifest(Value):
     """A front end or a part of one. order: names of its own answers, or `module:name` of a product's."""
 
     code: str
@@ -53,9 +53,9 @@ class ToldFrontEnd(Value):
     doc: str = ""
     uses: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
-    answers: tuple[ToldAnswer, ...] = ()
+    answers: tuple[AnswerManifest, ...] = ()
     order: dict[str, tuple[str, ...]] = {}
-    children: tuple[ToldFrontEnd, ...] = ()
+    children: tuple[FrontEndManifest, ...] = ()
     when: dict[str, str] = {}
     settings: dict[str, str] = {}
     attributes: dict[str, dict[str, Any]] = {}  # by entity, as JSON Schema
@@ -73,7 +73,7 @@ class IsolatedFrontEnd(FrontEnd):
     answering: object = None
 
 
-Asking = Callable[[str, int, ToldAnswer, Point], Callable[..., Any]]  # owner, place in the manifest, answer, point
+Asking = Callable[[str, int, AnswerManifest, Point], Callable[..., Any]]  # owner, place in the manifest, answer, point
 
 
 def own_answers(front_end: FrontEnd) -> Iterator[Answer]:
@@ -83,7 +83,7 @@ def own_answers(front_end: FrontEnd) -> Iterator[Answer]:
         yield from own_answers(child)
 
 
-def describe(front_end: FrontEnd) -> ToldFrontEnd:
+def describe(front_end: FrontEnd) -> FrontEndManifest:
     """Return the manifest as data. Raises WrongManifest for what cannot run apart."""
     if front_end.capabilities or front_end.implementations:
         own = ", ".join(sorted(found.name for found in front_end.capabilities))
@@ -96,15 +96,15 @@ def describe(front_end: FrontEnd) -> ToldFrontEnd:
     return _described(front_end, names)
 
 
-def _described(part: FrontEnd, names: Mapping[Any, str]) -> ToldFrontEnd:
-    return ToldFrontEnd(
+def _described(part: FrontEnd, names: Mapping[Any, str]) -> FrontEndManifest:
+    return FrontEndManifest(
         code=part.code,
         name=part.name,
         owner=part.owner,
         doc=part.doc,
         uses=part.uses,
         products=tuple(_place(product, f"product {product.name!r}") for product in part.products),
-        answers=tuple(_told(answer) for answer in part.answers),
+        answers=tuple(_described_answer(answer) for answer in part.answers),
         order={
             point.name: tuple(names.get(one.declaration) or _place(one, f"answer {one.name!r}") for one in order)
             for point, order in part.order.items()
@@ -127,9 +127,9 @@ def _schema(declared: type[Value]) -> dict[str, Any]:
     return {**schema, _TYPES: components}
 
 
-def _told(answer: Answer) -> ToldAnswer:
+def _described_answer(answer: Answer) -> AnswerManifest:
     predicate = code_hash(answer.applies) if answer.applies else ""
-    return ToldAnswer(
+    return AnswerManifest(
         point=answer.point.name,
         name=answer.name,
         when={name: tuple(sorted(values)) for name, values in answer.when.items()},
@@ -153,12 +153,12 @@ def _place(thing: object, what: str) -> str:
     )
 
 
-def restore(told: ToldFrontEnd, points: Mapping[str, Point], asking: Asking) -> IsolatedFrontEnd:
+def restore(manifest: FrontEndManifest, points: Mapping[str, Point], asking: Asking) -> IsolatedFrontEnd:
     """Make the front end of its manifest; `asking` gives the function that asks one of its answers."""
     made: dict[tuple[str, str], Answer] = {}
     answers: dict[int, list[Answer]] = {}
     place = 0
-    for part in _parts(told):
+    for part in _parts(manifest):
         answers[id(part)] = []
         for one in part.answers:
             answer = _restored(part.code, place, one, points, asking)
@@ -171,7 +171,7 @@ def restore(told: ToldFrontEnd, points: Mapping[str, Point], asking: Asking) -> 
             answers[id(part)].append(answer)
             place += 1
 
-    def build(part: ToldFrontEnd) -> IsolatedFrontEnd:
+    def build(part: FrontEndManifest) -> IsolatedFrontEnd:
         return IsolatedFrontEnd(
             code=part.code,
             name=part.name,
@@ -195,30 +195,32 @@ def restore(told: ToldFrontEnd, points: Mapping[str, Point], asking: Asking) -> 
             brings=part.brings,
         )
 
-    return build(told)
+    return build(manifest)
 
 
-def _parts(told: ToldFrontEnd) -> Iterator[ToldFrontEnd]:
-    yield told
-    for child in told.children:
+def _parts(manifest: FrontEndManifest) -> Iterator[FrontEndManifest]:
+    yield manifest
+    for child in manifest.children:
         yield from _parts(child)
 
 
-def _restored(owner: str, place: int, told: ToldAnswer, points: Mapping[str, Point], asking: Asking) -> Answer:
-    point = _point(told.point, points)
-    function = asking(owner, place, told, point)
-    function.__name__ = function.__qualname__ = told.name
+def _restored(owner: str, place: int, manifest: AnswerManifest, points: Mapping[str, Point], asking: Asking) -> Answer:
+    point = _point(manifest.point, points)
+    function = asking(owner, place, manifest, point)
+    function.__name__ = function.__qualname__ = manifest.name
     function.__module__ = f"isthmus_front_end_{owner.replace('-', '_')}_elsewhere"
-    function.__annotations__ = {"return": bool if told.is_total else object}  # the kernel asks only whether it may pass
+    function.__annotations__ = {
+        "return": bool if manifest.is_total else object
+    }  # the kernel asks only whether it may pass
     function.__signature__ = inspect.signature(point.default)  # pyright: ignore[reportFunctionMemberAccess]
     return Answer(
         point=point,
         function=function,
-        when={name: frozenset(values) for name, values in told.when.items()},
-        applies=_decided_there if told.has_predicate else None,
-        stage=told.stage,
+        when={name: frozenset(values) for name, values in manifest.when.items()},
+        applies=_decided_there if manifest.has_predicate else None,
+        stage=manifest.stage,
         parameters=point.parameters,
-        source=told.source,
+        source=manifest.source,
     )
 
 

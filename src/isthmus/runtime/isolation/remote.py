@@ -20,7 +20,7 @@ from isthmus.kernel import decode, errors
 from isthmus.kernel.host import Point
 
 from .breaker import Breaker
-from .manifest import ToldAnswer, ToldFrontEnd, WrongManifest
+from .manifest import AnswerManifest, FrontEndManifest, WrongManifest
 from .waiting import DeadlineUsed, can_wait, spent_now, wait
 from .wire import wire_of
 
@@ -35,25 +35,26 @@ class ServiceFailed(errors.AnswerFailed):
     slug = "runtime.service-failed"
 
 
-def read_manifest(folder: Path) -> ToldFrontEnd:
+def read_manifest(folder: Path) -> FrontEndManifest:
     """Return what a folder says of a front end that answers over HTTP. Raises WrongManifest with the place."""
     file = folder / MANIFEST
     if not file.is_file():
         raise WrongManifest(f"{folder} has no {MANIFEST}", remedy="write one, see docs/guides/isolation.md")
     try:
-        return _placed(decode(file.read_bytes(), ToldFrontEnd), str(file))
+        return _placed(decode(file.read_bytes(), FrontEndManifest), str(file))
     except errors.BadAsk as wrong:
         raise WrongManifest(f"{file}: {wrong.message}", remedy=wrong.remedy, path=wrong.path) from None
 
 
-def _placed(told: ToldFrontEnd, file: str) -> ToldFrontEnd:
+def _placed(manifest: FrontEndManifest, file: str) -> FrontEndManifest:
     """Say of each answer where it stands, for messages; a file of JSON has no lines to name, so its name must do."""
     return msgspec.structs.replace(
-        cast(Any, told),
+        cast(Any, manifest),
         answers=tuple(
-            msgspec.structs.replace(cast(Any, one), source=one.source or f"{file}: {one.name}") for one in told.answers
+            msgspec.structs.replace(cast(Any, one), source=one.source or f"{file}: {one.name}")
+            for one in manifest.answers
         ),
-        children=tuple(_placed(child, file) for child in told.children),
+        children=tuple(_placed(child, file) for child in manifest.children),
     )
 
 
@@ -68,12 +69,12 @@ class Service:
         )
         self.breaker = Breaker(f"the service at {self._url}")
 
-    def asking(self, owner: str, _place: int, told: ToldAnswer, point: Point) -> Callable[..., Any]:
+    def asking(self, owner: str, _place: int, manifest: AnswerManifest, point: Point) -> Callable[..., Any]:
         """Return the function that asks one answer of this service."""
-        who, wire = f"{owner}.{told.name}", wire_of(point, is_total=told.is_total)
-        path = f"{self._url}/{point.name}/{told.name}"
+        who, wire = f"{owner}.{manifest.name}", wire_of(point, is_total=manifest.is_total)
+        path = f"{self._url}/{point.name}/{manifest.name}"
         limit_s = min(self._deadline_s, point.deadline_ms / 1000) if point.is_async else self._deadline_s
-        code = told.code  # in the closure, so that the fingerprint of the release has it
+        code = manifest.code  # in the closure, so that the fingerprint of the release has it
 
         async def ask_later(*args: Any, **kwargs: Any) -> Any:
             arguments = (*args, *(kwargs[name] for name in point.parameters[len(args) :]))

@@ -49,15 +49,15 @@ def main() -> None:
     _limit(memory_mb)
     try:
         front_end = load_front_end(folder)
-        told = msgspec.msgpack.encode(describe(front_end))
+        manifest = msgspec.msgpack.encode(describe(front_end))
         answering = [_answering(answer) for answer in own_answers(front_end)]
     except BaseException as error:
         send(control, bytes([RAISED]) + _words(error).encode())
         return
-    send(control, bytes([ANSWERED]) + told)
+    send(control, bytes([ANSWERED]) + manifest)
     gc.collect()
     gc.freeze()  # what is loaded stays shared between the copies
-    _fork_as_told(control, answering)
+    _fork_on_demand(control, answering)
 
 
 def send(sock: socket.socket, message: bytes) -> None:
@@ -87,7 +87,7 @@ def _limit(memory_mb: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (FILES_MAX, FILES_MAX))
 
 
-def _fork_as_told(control: socket.socket, answering: list[Answering]) -> None:
+def _fork_on_demand(control: socket.socket, answering: list[Answering]) -> None:
     copies: dict[bytes, int] = {}
     while True:
         message, sockets, _, _ = socket.recv_fds(control, 5, 1)

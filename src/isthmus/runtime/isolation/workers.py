@@ -25,7 +25,7 @@ from isthmus.kernel import errors
 
 from ..deploy.loading import import_path
 from .breaker import Breaker, FrontEndAway
-from .manifest import ToldFrontEnd
+from .manifest import FrontEndManifest
 from .sandbox import sandboxed
 from .waiting import can_wait, wait
 from .worker import ANSWERED, OUT_OF_MEMORY, READ_BYTES, receive
@@ -63,7 +63,7 @@ class Workers:
         self._is_quick = True  # the last answer came at once: the next one is worth a moment of the event loop
         self._starting = threading.Lock()
         self.breaker = Breaker(f"the worker of {folder.name!r}")
-        self.told = self._start()
+        self.manifest = self._start()
 
     def ask(self, who: str, index: int, arguments: bytes, deadline_s: float | None = None) -> memoryview:
         """Return what answer number `index` says. Raises WorkerFailed; also Unavailable while it is not asked."""
@@ -113,7 +113,7 @@ class Workers:
         while self._idle:
             self._idle.popleft().sock.close()
 
-    def _start(self) -> ToldFrontEnd:
+    def _start(self) -> FrontEndManifest:
         """Start the process that loads the folder, and two copies of it."""
         ours, theirs = socket.socketpair()
         # -P and no more of the environment than this: what the platform knows of its database is not for the answers
@@ -141,7 +141,7 @@ class Workers:
             fact = bytes(message[1:]).decode() if message else f"it did not answer within {LOAD_S:g} s, or ended"
             raise CannotLoad(f"{self._folder} cannot be loaded in a worker: {fact}", remedy="mend it, then try again")
         self._idle.extend(self._forked() for _ in range(COPIES))
-        return msgspec.msgpack.decode(message[1:], type=ToldFrontEnd)
+        return msgspec.msgpack.decode(message[1:], type=FrontEndManifest)
 
     def _forked(self) -> _Copy:
         """Ask for another copy. It can be written to at once, and reads as soon as it is there."""

@@ -296,7 +296,7 @@ def example(call: RecordedCall, found: Sequence[Difference], *, cause: str = "",
 
 def _cause(pair: _Pair, arguments: tuple[Any, ...]) -> str:
     """Ask both once more, told, and return the first rule that says something else."""
-    before, after = (_told(plan, point, arguments) for plan, point in zip(pair.plans, pair.points, strict=True))
+    before, after = (_traced(plan, point, arguments) for plan, point in zip(pair.plans, pair.points, strict=True))
     return cause_of(before, after)
 
 
@@ -324,14 +324,14 @@ def _bare(plan: Plan, point: Point) -> Function:
     return compile_answers(bare, ranked, [answer.function for answer in ranked], point.default)
 
 
-def _told(plan: Plan, point: Point, arguments: tuple[Any, ...]) -> Asked | None:
-    story = Trace("", "", "", plan.front_end, plan.box, "", None, "")
-    token = trace_now.set(story)
+def _traced(plan: Plan, point: Point, arguments: tuple[Any, ...]) -> Asked | None:
+    trace = Trace("", "", "", plan.front_end, plan.box, "", None, "")
+    token = trace_now.set(trace)
     try:
-        said_by(plan.told(point), arguments)
+        said_by(plan.traced(point), arguments)
     finally:
         trace_now.reset(token)
-    return story.asked[0] if story.asked else None
+    return trace.asked[0] if trace.asked else None
 
 
 def _word(value: object) -> Any:

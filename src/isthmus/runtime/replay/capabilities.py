@@ -119,8 +119,8 @@ class _Runs:
     was: Any
     now: Any
     again: Any
-    told: Trace
-    told_now: Trace
+    traced: Trace
+    traced_now: Trace
 
 
 async def _runs(
@@ -134,14 +134,14 @@ async def _runs(
     before, after = platforms
     writing = await database.write(call.front_end, None)
     try:
-        was, told = await _run(writing, before, call, asked[0], call_id, limit_ms)
-        now, told_now = await _run(writing, after, call, asked[1], call_id, limit_ms)
+        was, traced = await _run(writing, before, call, asked[0], call_id, limit_ms)
+        now, traced_now = await _run(writing, after, call, asked[1], call_id, limit_ms)
         again = was
         if not is_equal(was, now) and not _is_away(now):
             again, _ = await _run(writing, before, call, asked[0], call_id, limit_ms)
     finally:
         await writing.close()
-    return _Runs(was=was, now=now, again=again, told=told, told_now=told_now)
+    return _Runs(was=was, now=now, again=again, traced=traced, traced_now=traced_now)
 
 
 def _counted(count: Count, call: RecordedCall, runs: _Runs) -> bool:
@@ -159,7 +159,7 @@ def _counted(count: Count, call: RecordedCall, runs: _Runs) -> bool:
     else:
         count.differing += 1
     if len(count.examples) < EXAMPLES_MAX:
-        count.examples.append(example(call, found, cause=_cause(runs.told, runs.told_now)))
+        count.examples.append(example(call, found, cause=_cause(runs.traced, runs.traced_now)))
     return False
 
 
@@ -193,12 +193,12 @@ async def _run(
     """Return the answer or the error of one run, and its story; what it wrote is undone."""
     offered, ask = ready
     plan = platform.release.line(recorded_call.front_end).plan_for(offered, ask)
-    caller = Caller(front_end=recorded_call.front_end, client=CLIENT, is_told=True)
-    story = Trace(call_id, recorded_call.capability, "", plan.front_end, plan.box, "", ask, "")
-    call = Call(platform, offered, plan, ask, caller, recorded_call.now, given_id=call_id, story=story)
+    caller = Caller(front_end=recorded_call.front_end, client=CLIENT, is_event_triggered=True)
+    trace = Trace(call_id, recorded_call.capability, "", plan.front_end, plan.box, "", ask, "")
+    call = Call(platform, offered, plan, ask, caller, recorded_call.now, given_id=call_id, trace=trace)
     call.asked_ms = limit_ms
     call.session = session
-    token = trace_now.set(story)
+    token = trace_now.set(trace)
     said: Any = None
     try:
         async with session.savepoint():
@@ -213,7 +213,7 @@ async def _run(
         said = raised(error)
     finally:
         trace_now.reset(token)
-    return said, story
+    return said, trace
 
 
 def _cause(before: Trace, after: Trace) -> str:

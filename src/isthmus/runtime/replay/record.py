@@ -19,7 +19,7 @@ from isthmus.kernel import errors
 from isthmus.kernel.host import Trace
 from isthmus.store import Database
 
-from .recorded import STORY_MAX, Own, Points, RecordedCall, recorded, write
+from .recorded import TRACE_MAX, Own, Points, RecordedCall, recorded, write
 
 SHARE: Final = 0.01  # enough to see a difference in a hundred of ten thousand calls, and little enough to cost nothing
 BUFFER_MAX: Final = 10_000  # stories; some ten MB
@@ -88,14 +88,14 @@ class Recorder:
         recording: Recording | None = None,
         *,
         own: Callable[[str], Own] = lambda _: {},
-        chance: Callable[[], float] = random.random,
+        randomness: Callable[[], float] = random.random,
     ) -> None:
         self.figures = Figures()
         self.recording = recording or Recording()
         self._database = database
         self._points = points
         self._own = own
-        self._chance = chance
+        self._randomness = randomness
         self._buffer: list[Trace] = []
         self._known: dict[tuple[str, str], float] = {}
         self._shadowed: dict[str, float] = {}
@@ -106,7 +106,7 @@ class Recorder:
         share = self._known.get((capability, front_end))
         if share is None:
             share = self._known[capability, front_end] = self._share(capability, front_end)
-        return self._chance() < share
+        return self._randomness() < share
 
     def shadow(self, shares: Mapping[str, float]) -> None:
         """Record at least this share of these front ends' calls, for the versions in their shadow."""
@@ -114,12 +114,12 @@ class Recorder:
             self._shadowed = dict(shares)
             self._known.clear()
 
-    def keep(self, story: Trace) -> None:
+    def keep(self, trace: Trace) -> None:
         """Take a story; it is in the database within about a second."""
         if len(self._buffer) >= BUFFER_MAX:
             self.figures.dropped += 1
         else:
-            self._buffer.append(story)
+            self._buffer.append(trace)
 
     async def run(self) -> None:
         """Write what comes, until cancelled."""
@@ -135,8 +135,8 @@ class Recorder:
         async with self._writing:
             while batch := self._buffer[:BATCH_MAX]:
                 calls: list[RecordedCall] = []
-                for story in batch:
-                    calls += self._recorded(story)
+                for trace in batch:
+                    calls += self._recorded(trace)
                     await asyncio.sleep(0)  # calls come first: one story at a time
                 await self._write(calls)
                 del self._buffer[: len(batch)]
@@ -153,14 +153,14 @@ class Recorder:
         said = next((shares[name] for name in names if name in shares), self.recording.share)
         return max(said, self._shadowed.get(front_end, 0.0))
 
-    def _recorded(self, story: Trace) -> list[RecordedCall]:
+    def _recorded(self, trace: Trace) -> list[RecordedCall]:
         try:
-            call = recorded(story, self._points, self._own(story.front_end))
+            call = recorded(trace, self._points, self._own(trace.front_end))
         except Exception as error:  # a value that has no JSON: the next story may have
-            log.warning("call %s of %s cannot be recorded: %r", story.call_id, story.capability, error)
+            log.warning("call %s of %s cannot be recorded: %r", trace.call_id, trace.capability, error)
             self.figures.dropped += 1
             return []
-        if _size(call) > STORY_MAX:
+        if _size(call) > TRACE_MAX:
             self.figures.dropped += 1
             return []
         return [call]

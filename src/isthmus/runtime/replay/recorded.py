@@ -21,7 +21,7 @@ from isthmus.store import Database
 
 Points = Mapping[str, ExtensionPoint[..., Any]]
 
-STORY_MAX: Final = 256 * 1024  # bytes; a larger story is an export, and says little about a rule
+TRACE_MAX: Final = 256 * 1024  # bytes; a larger story is an export, and says little about a rule
 PAGE: Final = 500  # stories fetched at once: a few MB
 
 # Each capability has its turn, so that a rare one is among the first thousand as well as a frequent one.
@@ -134,25 +134,25 @@ _encoder = msgspec.json.Encoder(enc_hook=lambda value: "PASS" if isinstance(valu
 _decoder = msgspec.json.Decoder(RecordedCall)
 
 
-def recorded(story: Trace, points: Points, own: Own | None = None) -> RecordedCall:
+def recorded(trace: Trace, points: Points, own: Own | None = None) -> RecordedCall:
     """Turn a story into what is kept: JSON, personal data masked as the contracts mark it, and the front end its own.
 
     own: the attributes that the front end declares, by entity; of others, every text is masked.
     """
     own = own or {}
     return RecordedCall(
-        call_id=story.call_id,
-        capability=story.capability,
-        version=story.version,
-        front_end=story.front_end,
-        box=story.box,
-        fingerprint=story.fingerprint,
-        now=datetime.fromisoformat(story.now),
-        took_us=story.took_us,
-        ask=_json(masked(story.ask, own)),
-        answer=_json(masked(story.answer, own)),
-        error=story.error,
-        asked=tuple(_asked(one, points, own) for one in story.asked),
+        call_id=trace.call_id,
+        capability=trace.capability,
+        version=trace.version,
+        front_end=trace.front_end,
+        box=trace.box,
+        fingerprint=trace.fingerprint,
+        now=datetime.fromisoformat(trace.now),
+        took_us=trace.took_us,
+        ask=_json(masked(trace.ask, own)),
+        answer=_json(masked(trace.answer, own)),
+        error=trace.error,
+        asked=tuple(_asked(one, points, own) for one in trace.asked),
         parts=tuple(
             RecordedPart(
                 capability=part.capability,
@@ -161,9 +161,9 @@ def recorded(story: Trace, points: Points, own: Own | None = None) -> RecordedCa
                 answer=_json(masked(part.answer, own)),
                 error=part.error,
             )
-            for part in story.parts
+            for part in trace.parts
         ),
-        events=tuple(_json((name, masked(event, own))) for name, event in story.events),
+        events=tuple(_json((name, masked(event, own))) for name, event in trace.events),
     )
 
 

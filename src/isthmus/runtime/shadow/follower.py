@@ -57,7 +57,7 @@ class Shadows:
                     await shadows.let_go(self._database, self.id)
 
     async def _look(self) -> None:
-        declared = await shadows.at_work(self._database)
+        declared = await shadows.active(self._database)
         self._recorder.shadow({code: percent / 100 for code, percent in declared.items()})
         for code in declared:
             is_mine = await shadows.hold(self._database, code, self.id)

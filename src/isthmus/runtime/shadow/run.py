@@ -69,37 +69,37 @@ class SandboxViolation(errors.Fault):
     slug = "runtime.outside"
 
 
-async def run_shadow(ground: DeployContext, code: str, resources: Mapping[type, object]) -> None:
+async def run_shadow(context: DeployContext, code: str, resources: Mapping[type, object]) -> None:
     """Run what is declared for a front end until that ends, is replaced, or the live version is another one.
 
     Says on standard output which call is about to run, for whoever tends it. resources: what calls may take from
     outside; they must have no effect of their own.
     """
     parent = os.getppid()
-    held = await switches.current(ground.database, code)
+    held = await switches.current(context.database, code)
     live = (held and held.stable) or ""
-    shadow = await shadows.begin(ground.database, code, live)
+    shadow = await shadows.begin(context.database, code, live)
     if shadow.ended:
         return
     if live == shadow.hash:
-        await shadows.end(ground.database, code, "it was deployed")
+        await shadows.end(context.database, code, "it was deployed")
         return
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, whatever it is in
     signal.setitimer(signal.ITIMER_REAL, LOADED_WITHIN_S)
     try:
-        lines = (await _live(ground, code, live), await _line(ground, code, shadow.hash))
+        lines = (await _live(context, code, live), await _line(context, code, shadow.hash))
     except (errors.IsthmusError, errors.BuildProblems) as error:
-        await shadows.end(ground.database, code, f"it cannot be loaded: {error}")
+        await shadows.end(context.database, code, f"it cannot be loaded: {error}")
         return
     signal.setitimer(signal.ITIMER_REAL, 0)
-    async with await Database.open(ground.database.url, connections_max=2, settings=SETTINGS) as database:
-        platforms = [Platform(ground.release.replacing(line), database, resources=resources) for line in lines]
-        running = _Running(ground.database, database, shadow, (platforms[0], platforms[1]))
-        _stand_apart(ground.database.url, running.wanted)
+    async with await Database.open(context.database.url, connections_max=2, settings=SETTINGS) as database:
+        platforms = [Platform(context.release.replacing(line), database, resources=resources) for line in lines]
+        running = _Running(context.database, database, shadow, (platforms[0], platforms[1]))
+        _stand_apart(context.database.url, running.wanted)
         print(flush=True)  # ready
         try:
             while await running.look():
-                now = await switches.current(ground.database, code)
+                now = await switches.current(context.database, code)
                 if (now and now.id) != (held and held.id) or os.getppid() != parent:
                     return  # started again beside what is live by now
                 await asyncio.sleep(LOOK_EVERY_S)
@@ -107,12 +107,12 @@ async def run_shadow(ground: DeployContext, code: str, resources: Mapping[type, 
             log.warning("the shadow of %s cannot go on for now: %s", code, away)
 
 
-async def _live(ground: DeployContext, code: str, hash_: str) -> CompiledFrontEnd:
-    return await _line(ground, code, hash_) if hash_ else ground.release.line(code)
+async def _live(context: DeployContext, code: str, hash_: str) -> CompiledFrontEnd:
+    return await _line(context, code, hash_) if hash_ else context.release.line(code)
 
 
-async def _line(ground: DeployContext, code: str, hash_: str) -> CompiledFrontEnd:
-    return checked(ground.release, await versions.load(ground.database, code, hash_, ground.cache, ground.load))
+async def _line(context: DeployContext, code: str, hash_: str) -> CompiledFrontEnd:
+    return checked(context.release, await versions.load(context.database, code, hash_, context.cache, context.load))
 
 
 class _Running:

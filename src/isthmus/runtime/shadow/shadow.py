@@ -31,7 +31,7 @@ _DECLARE: Final = """
         report = null"""
 _END: Final = "update runtime.shadow set ended = $2 where front_end = $1 and ended = ''"
 _ALL: Final = f"select {_FIELDS} from runtime.shadow where $1::text is null or front_end = $1"
-_AT_WORK: Final = "select front_end, percent from runtime.shadow where ended = ''"
+_ACTIVE: Final = "select front_end, percent from runtime.shadow where ended = ''"
 _HOLD: Final = f"""
     update runtime.shadow set held_by = $2, held_until = now() + make_interval(secs => {HELD_S})
     where front_end = $1 and ended = '' and (held_by = $2 or held_until < now()) returning front_end"""
@@ -120,10 +120,10 @@ async def begin(database: Database, code: str, beside: str) -> Shadow:
     return await find(database, code)
 
 
-async def at_work(database: Database) -> dict[str, int]:
+async def active(database: Database) -> dict[str, int]:
     """Return the share in percent that runs in the shadow, by front end."""
     async with database.platform() as session:
-        return {row["front_end"]: row["percent"] for row in await session.fetch(_AT_WORK)}
+        return {row["front_end"]: row["percent"] for row in await session.fetch(_ACTIVE)}
 
 
 async def hold(database: Database, code: str, worker: UUID) -> bool:

@@ -13,7 +13,7 @@ from . import merkle
 
 What = Literal["altered", "removed", "inserted"]
 
-LOOK_AHEAD = 64  # entries: how far a list is searched for where it goes on as the other does
+SEARCHED_MAX = 64  # entries: how far a list is searched for where it goes on as the other does
 
 
 def first_link(front_end: str) -> bytes:
@@ -63,9 +63,9 @@ _cut = msgspec.json.Decoder(Cut)
 _searched = msgspec.json.Decoder(Searched)
 
 
-def told_apart(ours: Sequence[bytes], published: Sequence[bytes]) -> What:
+def classify(ours: Sequence[bytes], published: Sequence[bytes]) -> What:
     """Say what happened where two lists begin to differ: theirs was published, ours is what there is now."""
-    after, before = ours[1 : 1 + LOOK_AHEAD], published[1 : 1 + LOOK_AHEAD]
+    after, before = ours[1 : 1 + SEARCHED_MAX], published[1 : 1 + SEARCHED_MAX]
     if ours and (not published or published[0] in after):
         return "inserted"
     if published and (not ours or ours[0] in before):

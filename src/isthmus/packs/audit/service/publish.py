@@ -46,11 +46,11 @@ class NotTaken(errors.Unavailable):
 class Receiver(Protocol):
     """Is told of heads, in order."""
 
-    async def told(self, session: ports.Session) -> int:
+    async def covered(self, session: ports.Session) -> int:
         """Return how many entries the last head covered that it took."""
         ...
 
-    async def tell(self, line: Line, session: ports.Session) -> None: ...
+    async def send(self, line: Line, session: ports.Session) -> None: ...
 
 
 async def publish(receiver: Receiver, session: ports.Session) -> int:
@@ -61,22 +61,22 @@ async def publish(receiver: Receiver, session: ports.Session) -> int:
     row = await storage.head(session)
     if row is None:
         return 0
-    head, told = storage.head_of(row), await receiver.told(session)
-    if told > head.size:
+    head, covered = storage.head_of(row), await receiver.covered(session)
+    if covered > head.size:
         raise NotTaken(
-            f"{told} entries were published, and the log has {head.size}",
+            f"{covered} entries were published, and the log has {head.size}",
             remedy="find out who took entries away: `isthmus security verify` names the first",
         )
-    while told < head.size:
-        upto = min(told + LEAVES_MAX, head.size)
-        found = await storage.links(session, told, upto)
+    while covered < head.size:
+        upto = min(covered + LEAVES_MAX, head.size)
+        found = await storage.links(session, covered, upto)
         leaves = tuple(merkle.leaf(link).hex() for link in found)
         sent = head if upto == head.size else api.Head(size=upto, at=head.at, root="", key="", signature="")
         line = Line(
             size=upto, at=sent.at, root=sent.root, key=sent.key, signature=sent.signature, leaves=leaves
         )  # fmt: skip
-        await receiver.tell(line, session)
-        told = await receiver.told(session)  # another process may have told more
+        await receiver.send(line, session)
+        covered = await receiver.covered(session)  # another process may have told more
     return head.size
 
 
@@ -86,10 +86,10 @@ class HeadsFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    async def told(self, session: ports.Session) -> int:
+    async def covered(self, session: ports.Session) -> int:
         return await asyncio.to_thread(self._last)
 
-    async def tell(self, line: Line, session: ports.Session) -> None:
+    async def send(self, line: Line, session: ports.Session) -> None:
         """Add a line, and wait until the disk has it; a process that was quicker has added it already."""
         await asyncio.to_thread(self._add, line)
 
@@ -117,10 +117,10 @@ class HeadsPost:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    async def told(self, session: ports.Session) -> int:
-        return await storage.told(session, self.url)
+    async def covered(self, session: ports.Session) -> int:
+        return await storage.covered(session, self.url)
 
-    async def tell(self, line: Line, session: ports.Session) -> None:
+    async def send(self, line: Line, session: ports.Session) -> None:
         try:
             async with httpx.AsyncClient(timeout=POST_LIMIT_S) as client:
                 answer = await client.post(self.url, content=encode(line), headers={"content-type": "application/json"})
@@ -128,7 +128,7 @@ class HeadsPost:
             raise NotTaken(f"{self.url} does not answer: {wrong!r}", remedy="see that it runs") from wrong
         if not answer.is_success:
             raise NotTaken(f"{self.url} said {answer.status_code}", remedy="see its log for why it takes no head")
-        await storage.note_told(session, self.url, line.size)
+        await storage.note_covered(session, self.url, line.size)
 
 
 def receiver_of(address: str, default: Path) -> Receiver:

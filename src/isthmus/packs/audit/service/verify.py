@@ -107,7 +107,7 @@ class _Reading:
         if row["position"] != self.size:
             self.finding = Finding(what="removed", position=self.size, because="the position is empty")
         elif self.size < len(self.published) and self.published[self.size] != leaf:
-            self.finding = await self._told_apart(row, session)
+            self.finding = await self._classified(row, session)
         else:
             self.finding = self._out_of_line(row)
         self.frontier = merkle.grown(self.size, self.frontier, [leaf])
@@ -124,10 +124,10 @@ class _Reading:
         if self.finding is None and lacking:
             self.finding = min(lacking, key=lambda one: one.position)
 
-    async def _told_apart(self, row: ports.Row, session: ports.Session) -> Finding:
-        upto = self.size + chain.LOOK_AHEAD + 1
+    async def _classified(self, row: ports.Row, session: ports.Session) -> Finding:
+        upto = self.size + chain.SEARCHED_MAX + 1
         ours = [merkle.leaf(link) for link in await storage.links(session, self.size, upto)]
-        what = chain.told_apart(ours, self.published[self.size : upto])
+        what = chain.classify(ours, self.published[self.size : upto])
         if what == "removed":
             because = "what was published at this position is gone, and what follows it stands there"
             return Finding(what=what, position=self.size, because=because)

@@ -68,13 +68,13 @@ def _draw(code: str, one: Read) -> None:
             one.reason = f"line {line} says another {said} of the product than line {one.lines[0]}"
             return
     try:
-        drawn = {name: first.get(name, "") for name in OF_PRODUCT} | {
+        drafted = {name: first.get(name, "") for name in OF_PRODUCT} | {
             "code": code,
             "is_returnable": _flag(first.get("is_returnable", "")),
             "attributes": _attributes(first, "product."),
             "variants": [_variant(row) for row in one.rows],
         }
-        one.draft = decode(encode(drawn), api.ProductDraft)
+        one.draft = decode(encode(drafted), api.ProductDraft)
     except (errors.Refusal, ValueError) as wrong:
         one.reason = str(wrong)[:240]
 

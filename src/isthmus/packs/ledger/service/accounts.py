@@ -115,8 +115,8 @@ async def reopen_period(ask: api.ReopenPeriod, ctx: Context) -> api.Period:
 
 async def _moved(ask: api.ReopenPeriod, ctx: Context, before: object) -> api.Period:
     if ask.closed_through != before:
-        told = (ctx.now, ctx.caller.client, ask.reason)
-        await storage.close(ctx.session, ctx.front_end, ask.closed_through, told)
+        entry = (ctx.now, ctx.caller.client, ask.reason)
+        await storage.close(ctx.session, ctx.front_end, ask.closed_through, entry)
         ctx.emit(api.PeriodMoved(closed_through=ask.closed_through, reason=ask.reason))
     return await get_period.function(api.GetPeriod(), ctx)
 

@@ -130,7 +130,7 @@ async def closed_through(session: ports.Session, front_end: str, *, is_closing: 
     return await session.fetch_value("select closed_through from ledger.book where front_end = $1", front_end)
 
 
-async def close(session: ports.Session, front_end: str, through: date | None, told: tuple[datetime, str, str]) -> None:
+async def close(session: ports.Session, front_end: str, through: date | None, entry: tuple[datetime, str, str]) -> None:
     await session.execute(
         "update ledger.book set closed_through = $2 where front_end = $1",
         front_end,
@@ -140,7 +140,7 @@ async def close(session: ports.Session, front_end: str, through: date | None, to
         "insert into ledger.closing (front_end, closed_through, at, by, reason) values ($1, $2, $3, $4, $5)",
         front_end,
         through,
-        *told,
+        *entry,
     )
 
 

@@ -32,7 +32,7 @@ async def amend_order(ask: api.AmendOrder, ctx: Context) -> api.Order:
         await storage_changes.add(ctx.session, ctx.front_end, ask.order_id, first, added)
     await storage_changes.leave(ctx.session, ctx.front_end, ask.order_id, left)
     total = money(await storage_changes.sum_up(ctx.session, ctx.front_end, ask.order_id), order.currency)
-    await _tell(order, f"amended from {order.total} to {total}: {ask.reason}", ctx)
+    await _emit_moved(order, f"amended from {order.total} to {total}: {ask.reason}", ctx)
     ctx.emit(
         api.OrderAmended(
             order_id=order.order_id,
@@ -68,7 +68,7 @@ async def correct_address(ask: api.CorrectAddress, ctx: Context) -> api.Order:
     if ask.address == order.address:
         return order
     await storage_changes.correct_address(ctx.session, ctx.front_end, ask.order_id, ask.address)
-    await _tell(order, f"address corrected: {ask.reason}", ctx)
+    await _emit_moved(order, f"address corrected: {ask.reason}", ctx)
     ctx.emit(api.AddressCorrected(order_id=order.order_id, group_id=order.group_id))
     return order.replace(address=ask.address)
 
@@ -77,5 +77,5 @@ def _place(address: Address) -> str:
     return f"{address.country}-{address.region}" if address.region else address.country
 
 
-async def _tell(order: api.Order, note: str, ctx: Context) -> None:
+async def _emit_moved(order: api.Order, note: str, ctx: Context) -> None:
     await storage.move(ctx.session, ctx.front_end, [order.order_id], order.state, (ctx.now, ctx.caller.client, note))

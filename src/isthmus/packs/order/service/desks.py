@@ -38,7 +38,7 @@ async def ask_hand_in(ask: api.AskHandIn, ctx: Context) -> api.HandIn:
         asked_at=ctx.now,
     )
     await storage.ask(ctx.session, asked, grant_id, worth)
-    _tell(asked, ctx)
+    _emit_moved(asked, ctx)
     return asked
 
 
@@ -62,7 +62,7 @@ async def answer_hand_in(ask: api.AnswerHandIn, ctx: Context) -> api.HandIn:
     if not await storage.answer(ctx.session, ctx.front_end, ask):
         known = await _found(ask.hand_in_id, ctx)
         raise _illegal(known, "answered")
-    return _tell(await _found(ask.hand_in_id, ctx), ctx)
+    return _emit_moved(await _found(ask.hand_in_id, ctx), ctx)
 
 
 @implements(api.mark_hand_in)
@@ -73,7 +73,7 @@ async def mark_hand_in(ask: api.MarkHandIn, ctx: Context) -> api.HandIn:
         if (known.state, mine) == (ask.state, ctx.front_end):
             return known
         raise _illegal(known, ask.state)
-    return _tell(await _found(ask.hand_in_id, ctx), ctx)
+    return _emit_moved(await _found(ask.hand_in_id, ctx), ctx)
 
 
 @implements(api.show_orders)
@@ -94,7 +94,7 @@ def _illegal(known: api.HandIn, wanted: str) -> api.IllegalTransition:
     )
 
 
-def _tell(known: api.HandIn, ctx: Context) -> api.HandIn:
+def _emit_moved(known: api.HandIn, ctx: Context) -> api.HandIn:
     ctx.emit(
         api.HandInMoved(
             hand_in_id=known.hand_in_id,

@@ -88,8 +88,8 @@ def _with_attributes(draft: D, ctx: Context) -> D:
     ]
     if not own and not any(lines):
         return draft
-    told = tuple(line.replace(attributes=told) for line, told in zip(draft.lines, lines, strict=True))
-    return draft.replace(attributes=own, lines=told)
+    entry = tuple(line.replace(attributes=entry) for line, entry in zip(draft.lines, lines, strict=True))
+    return draft.replace(attributes=own, lines=entry)
 
 
 def _refusal(ask: api.PlaceOrder, ctx: Context) -> api.OrderRefused | None:
@@ -154,8 +154,8 @@ async def mark_paid(ask: api.MarkPaid, ctx: Context) -> api.PlacedGroup:
 @implements(api.record_deposit)
 async def record_deposit(ask: api.RecordDeposit, ctx: Context) -> api.PlacedGroup:
     group = await _group(ask.group_id, ctx, is_locked=True)
-    told = (ctx.now, ctx.caller.client, DEPOSIT_PAID)
-    await storage.record_deposit(ctx.session, ctx.front_end, ask.group_id, ask.pay_before, told)
+    entry = (ctx.now, ctx.caller.client, DEPOSIT_PAID)
+    await storage.record_deposit(ctx.session, ctx.front_end, ask.group_id, ask.pay_before, entry)
     return group
 
 
@@ -199,8 +199,8 @@ async def expire_due(ask: api.ExpireDue, ctx: Context) -> api.ExpiredGroups:
     over = {group_id: orders for group_id, orders in groups.items() if group_id not in kept}
     gone = {order.order_id: group_id for group_id, orders in over.items() for order in orders}
     if gone:
-        told = (ctx.now, ctx.caller.client, note := "not paid in time")
-        await storage.move(ctx.session, ctx.front_end, list(gone), State.EXPIRED, told)
+        entry = (ctx.now, ctx.caller.client, note := "not paid in time")
+        await storage.move(ctx.session, ctx.front_end, list(gone), State.EXPIRED, entry)
         for order_id, group_id in gone.items():
             ctx.emit(api.OrderMoved(order_id=order_id, group_id=group_id, state=State.EXPIRED, note=note))
     return api.ExpiredGroups(group_ids=tuple(over))
@@ -272,8 +272,8 @@ async def move(
     sent: tuple[api.ShippedLine, ...] = (),
 ) -> None:
     """Set the state of locked orders, write it into their histories, and send it."""
-    told = (ctx.now, ctx.caller.client, note)
-    await storage.move(ctx.session, ctx.front_end, order_ids, state, told)
+    entry = (ctx.now, ctx.caller.client, note)
+    await storage.move(ctx.session, ctx.front_end, order_ids, state, entry)
     for order_id in order_ids:
         ctx.emit(api.OrderMoved(order_id=order_id, group_id=group_id, state=state, note=note, shipped=sent))
 

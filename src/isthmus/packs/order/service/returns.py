@@ -44,7 +44,7 @@ async def request_return(ask: api.RequestReturn, ctx: Context) -> api.Return:
         shares.append(rules.share_of(lines[one.line], before, one.quantity, percent))
     value = _requested(order, ask, shares, ctx.new_id())
     await storage_returns.ask(ctx.session, ctx.front_end, value, shares, ctx.now)
-    await _tell(value, ReturnState.REQUESTED, order, ctx)
+    await _emit_moved(value, ReturnState.REQUESTED, order, ctx)
     return value
 
 
@@ -216,17 +216,17 @@ async def _moved(return_id: UUID, wanted: ReturnState, note: str, ctx: Context, 
         raise api.IllegalTransition(what=f"return {return_id}", state=value.state, wanted=wanted, path="$.return_id")
     await storage_returns.move(ctx.session, ctx.front_end, return_id, wanted, note)
     order = await found_order(value.order_id, ctx)
-    await _tell(value, wanted, order, ctx, refund)
+    await _emit_moved(value, wanted, order, ctx, refund)
     return True
 
 
-async def _tell(
+async def _emit_moved(
     value: api.Return, state: ReturnState, order: api.Order, ctx: Context, refunded: Money | None = None
 ) -> None:
     """Write a step of a return into the history of its locked order, and send it."""
     refund = value.refund if refunded is None else refunded
-    told = (ctx.now, ctx.caller.client, f"{value.kind} {state} of {refund}")
-    await storage.move(ctx.session, ctx.front_end, [value.order_id], order.state, told)
+    entry = (ctx.now, ctx.caller.client, f"{value.kind} {state} of {refund}")
+    await storage.move(ctx.session, ctx.front_end, [value.order_id], order.state, entry)
     agreed = value.refund if refund != value.refund else None
     moved = api.ReturnMoved(
         order_id=value.order_id, return_id=value.return_id, state=state, refund=refund, agreed=agreed

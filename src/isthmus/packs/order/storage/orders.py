@@ -66,7 +66,7 @@ select orders.*,
     (select json_agg(lines order by line) from "order".lines
      where lines.front_end = $1 and lines.order_id = orders.order_id) as lines,
     (select json_agg(json_build_object('at', at, 'by', by, 'what', what, 'note', note) order by entry)
-     from "order".history where history.front_end = $1 and history.order_id = orders.order_id) as told
+     from "order".history where history.front_end = $1 and history.order_id = orders.order_id) as history
 from "order".orders where front_end = $1 and {which} order by placed_at desc, order_id desc
 """
 _ORDERS_BY_ID = _ORDERS.format(which="order_id = any($2)")
@@ -277,10 +277,10 @@ async def page(
 
 
 async def move(
-    session: ports.Session, front_end: str, order_ids: Sequence[UUID], state: str, told: tuple[datetime, str, str]
+    session: ports.Session, front_end: str, order_ids: Sequence[UUID], state: str, entry: tuple[datetime, str, str]
 ) -> None:
     """Set the state of orders and write it into their histories: when, by whom, why."""
-    await session.later(_MOVE, front_end, list(order_ids), state, *told)
+    await session.later(_MOVE, front_end, list(order_ids), state, *entry)
 
 
 async def due(session: ports.Session, front_end: str, now: datetime, limit: int) -> list[UUID]:
@@ -296,9 +296,9 @@ async def pay_later(session: ports.Session, front_end: str, group_ids: Sequence[
 
 
 async def record_deposit(
-    session: ports.Session, front_end: str, group_id: UUID, pay_before: datetime, told: tuple[datetime, str, str]
+    session: ports.Session, front_end: str, group_id: UUID, pay_before: datetime, entry: tuple[datetime, str, str]
 ) -> None:
-    await session.execute(_RECORD_DEPOSIT, front_end, group_id, pay_before, *told)
+    await session.execute(_RECORD_DEPOSIT, front_end, group_id, pay_before, *entry)
 
 
 async def is_new_parcel(session: ports.Session, front_end: str, order_id: UUID, parcel: str, now: datetime) -> bool:
@@ -347,7 +347,7 @@ def _order(row: ports.Row) -> api.Order:
         coupons=tuple(row["coupons"]),
         placed_at=row["placed_at"],
         pay_before=row["pay_before"],
-        history=decode(row["told"] or b"[]", tuple[api.HistoryEntry, ...]),
+        history=decode(row["history"] or b"[]", tuple[api.HistoryEntry, ...]),
         attributes=decode(row["attributes"], dict[str, Any]),
         supplements=row["supplements"],
     )

@@ -77,12 +77,12 @@ class HttpProvider:
 
     def read(self, payload: str) -> tuple[str, api.Outcome]:
         """Read a notification. Raises BadAsk where its signature is not that of this provider."""
-        signature, _, told = payload.partition(".")
-        if not hmac.compare_digest(signature.encode(), signature_of(told, self._secret).encode()):
+        signature, _, signed = payload.partition(".")
+        if not hmac.compare_digest(signature.encode(), signature_of(signed, self._secret).encode()):
             raise errors.BadAsk(
                 f"{self.name!r} did not sign this notification", remedy="hand it on as it came, byte for byte"
             )
-        found = decode(told.encode(), api.Notification)
+        found = decode(signed.encode(), api.Notification)
         return found.key, found.outcome
 
     def page(self, amount: Money, return_to: str) -> str:
@@ -94,9 +94,9 @@ class HttpProvider:
         return decode(answered.raise_for_status().content, api.Outcome)
 
 
-def signature_of(told: str, secret: str) -> str:
+def signature_of(payload: str, secret: str) -> str:
     """Return what a provider puts in front of a notification."""
-    return hmac.new(secret.encode(), told.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
 
 
 def _sum(amount: Money) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Policies:
     ) -> None:
         """Raise Forbidden where a caller may not call a capability of its front end: the kernel's port."""
         held = self._held(caller.front_end, settings.get(api.RULES, ""), capability)
-        key = (caller.person or caller.client, caller.roles, capability.name, caller.via, caller.is_told)
+        key = (caller.person or caller.client, caller.roles, capability.name, caller.via, caller.is_event_triggered)
         because = held.decided.get(key)
         if because is None:
             if self._decided >= DECIDED_MAX:
@@ -150,7 +150,7 @@ def who_calls(caller: Caller) -> api.Who:
     """Return the principal of a caller: a person before the client that they use."""
     if caller.person:
         return api.Who(person=caller.person, roles=caller.roles)
-    is_platform = caller.is_told or caller.via == "job"
+    is_platform = caller.is_event_triggered or caller.via == "job"
     return api.Who(client=caller.client, is_platform=is_platform)
 
 

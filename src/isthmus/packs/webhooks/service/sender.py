@@ -61,7 +61,7 @@ class WebhookSender:
         self._holder = uuid4().hex
         self._bell = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._chance = random.Random().random  # of jitter only
+        self._randomness = random.Random().random  # of jitter only
 
     def new_key(self) -> bytes:
         """Return the bytes of a new secret."""
@@ -176,9 +176,9 @@ class WebhookSender:
     async def _failed(self, session: ports.Session, row: ports.Row, status: int, later: str) -> float | None:
         """Note what a failure says of the address; return after how many seconds the event is sent again."""
         if rules.is_of_address(status) or status == rules.GONE:
-            pause_s = rules.endpoint_retry_s(await storage.failures(session, row) + 1, self._chance())
+            pause_s = rules.endpoint_retry_s(await storage.failures(session, row) + 1, self._randomness())
             await storage.silent(session, row, pause_s, is_gone=status == rules.GONE)
-        again_s = rules.retry_s(row["attempts"], self._chance())
+        again_s = rules.retry_s(row["attempts"], self._randomness())
         if again_s is None or not later.isdigit():
             return again_s
         return max(again_s, min(float(later), rules.RETRY_AFTER_MAX_S))

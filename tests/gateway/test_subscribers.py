@@ -14,7 +14,7 @@ from isthmus.gateway import auth
 from isthmus.gateway.http import App, Gateway, asgi
 from isthmus.gateway.mcp import Agents
 from isthmus.gateway.ready import Readiness
-from isthmus.gateway.stories import Stories
+from isthmus.gateway.traces import TraceStore
 from isthmus.kernel import Caller, errors
 from isthmus.kernel.host import compile_front_ends
 from isthmus.runtime.deploy.canary import beside
@@ -39,7 +39,7 @@ async def served(database: Database) -> AsyncIterator[tuple[str, str]]:
             gateway = Gateway(
                 platform,
                 auth.Clients(own),
-                Stories(own),
+                TraceStore(own),
                 Readiness(own, app_platform.migration_sources(shipped.PACKS)),
                 mounts={},
             )
@@ -78,9 +78,9 @@ async def test_an_agent_neither_sees_nor_calls_what_is_called_with_events(served
 
 async def test_what_tells_one_capability_may_call_no_other(database: Database) -> None:
     platform = await own_line.platform_of(database)
-    told = Caller(front_end="south", client="subscription", is_told=True)
+    subscriber = Caller(front_end="south", client="subscription", is_event_triggered=True)
     with pytest.raises(errors.NotPermitted, match=r"does not use 'member\.register'"):
-        await platform.call_wire("member.register", b"{}", told)
+        await platform.call_wire("member.register", b"{}", subscriber)
 
 
 async def test_members_of_a_staged_version_are_told_by_events_and_by_nobody_else(database: Database) -> None:
@@ -90,8 +90,8 @@ async def test_members_of_a_staged_version_are_told_by_events_and_by_nobody_else
     for name in ("remember", "send-off"):
         with pytest.raises(errors.NotPermitted):
             await platform.call_wire(f"north.{name}", b'{"subject": "p1"}', own_line.NORTH)
-    told = Caller(front_end="north", client="subscription", is_told=True)
-    await platform.call_wire("north.remember", b'{"subject": "p1"}', told, key="1")
+    subscriber = Caller(front_end="north", client="subscription", is_event_triggered=True)
+    await platform.call_wire("north.remember", b'{"subject": "p1"}', subscriber, key="1")
     assert await own_line.notes(platform, "p1") == ["packed"]
 
 

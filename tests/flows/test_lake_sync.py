@@ -30,7 +30,7 @@ from isthmus.gateway.auth import Clients
 from isthmus.gateway.http import Gateway
 from isthmus.gateway.metrics import MetricsService
 from isthmus.gateway.ready import Readiness
-from isthmus.gateway.stories import Stories
+from isthmus.gateway.traces import TraceStore
 from isthmus.kernel import FrontEnd, answers, errors
 from isthmus.markings import Segment
 from isthmus.packs.member import api as member
@@ -41,7 +41,7 @@ from isthmus.values import Buyer, money
 from tests import shipped
 from tests.waiting import until
 
-from .conftest import ALL, SOUTH, Shop, at_work
+from .conftest import ALL, SOUTH, Shop, in_flight
 
 LAND = process.command("land")
 REGULAR = Segment(code="regular", version=1, metric="order.orders", member="order.order.member_id", least=2)
@@ -66,7 +66,7 @@ class World:
 
     shop: Shop
     data: DataPlatform
-    dual: LakeSync
+    sync: LakeSync
 
     async def joined(self, email: str) -> Any:
         identity = member.Identity(kind="email", value=email, is_verified=True)
@@ -86,8 +86,8 @@ async def world(shop: Shop, tmp_path: Path) -> World:
     north = FrontEnd(code="north", name="North", owner="n", uses=ALL, answers=(a_tenth_for_regulars,))
     shop.platform.release = shipped.build([north, SOUTH])
     data = open_platform(shipped.PACKS, tmp_path / "lake")
-    dual = LakeSync(shop.platform, shop.database, data, segments=(REGULAR,))
-    return World(shop, data, dual)
+    sync = LakeSync(shop.platform, shop.database, data, segments=(REGULAR,))
+    return World(shop, data, sync)
 
 
 def asked(world: World, *metrics: str, by: tuple[str, ...] = ()) -> list[tuple[object, ...]]:
@@ -102,25 +102,25 @@ async def test_what_was_bought_sorts_its_buyer_and_the_next_price_knows(world: W
     await world.shop.platform.call(
         member.set_segments, member.SetSegments(member_id=ada, segments=("reseller",)), world.shop.north
     )
-    await world.dual.land()
+    await world.sync.land()
     assert asked(world, "order.orders", "order.sales", by=("front_end",)) == [("north", 3, 3000)]
-    learnt = await world.dual.refresh_segments()
+    learnt = await world.sync.refresh_segments()
     assert (learnt.delivered, learnt.joined, learnt.failures) == (1, 1, ())
     found = await world.shop.platform.call(member.get_member, member.GetMember(member_id=ada), world.shop.north)
     assert found.segments == ("data:regular", "reseller")
     ask = checkout.PreviewOrder(currency="EUR", lines=(checkout.BuyLine(sku="tea", quantity=1),), member_id=ada)
     bill = (await world.shop.platform.call(checkout.preview_order, ask, world.shop.north)).bill
     assert [(one.promotion, one.reason) for one in bill.discounts] == [("extra:regular", "two orders")]
-    assert (await world.dual.refresh_segments()).delivered == 0
+    assert (await world.sync.refresh_segments()).delivered == 0
 
 
 async def test_who_is_erased_in_the_business_is_erased_in_the_lake(world: World) -> None:
     ada = await world.joined("ada@example.org")
     await world.buy(ada)
-    await world.dual.land()
+    await world.sync.land()
     before = world.data.metrics.ask(Ask(metrics=("order.sales",)), policy.owner()).receipt
     assert world.data.metrics.rerun(before.id, world.data.policies).is_same
-    async with at_work(Relay(world.shop.database, world.dual.consumers()).run()):
+    async with in_flight(Relay(world.shop.database, world.sync.consumers()).run()):
         await world.shop.platform.call(member.erase, member.Erase(member_id=ada), world.shop.north)
 
         async def nobody_is_left() -> bool:
@@ -135,7 +135,7 @@ async def test_who_is_erased_in_the_business_is_erased_in_the_lake(world: World)
 async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client of the metrics over HTTP, with a key of north."""
     shop = world.shop
-    gateway = Gateway(shop.platform, Clients(shop.database), Stories(shop.database), Readiness(shop.database, []))
+    gateway = Gateway(shop.platform, Clients(shop.database), TraceStore(shop.database), Readiness(shop.database, []))
     gateway.mount("/data", MetricsService(shop.platform, world.data, gateway.admit))
     key = await auth.create_client(shop.database, "north", "analyst", ("data.ask",))
     transport = httpx.ASGITransport(app=gateway)  # type: ignore[arg-type]
@@ -152,7 +152,7 @@ async def test_metrics_are_asked_over_http_with_the_same_keys_and_show_ones_own_
         await world.buy()
     south = checkout.PlaceOrder(currency="EUR", lines=(checkout.BuyLine(sku="tea", quantity=1),), paid_at_till="cash")
     await world.shop.platform.call(checkout.place_order, south, world.shop.south)
-    await world.dual.land()
+    await world.sync.land()
     question = {"metrics": ["order.sales"], "by": ["front_end"]}
     answer = await client.post("/data/ask", json=question)
     assert answer.status_code == 200, answer.text
@@ -181,7 +181,7 @@ async def test_metrics_are_asked_over_http_with_the_same_keys_and_show_ones_own_
 async def test_a_wrong_question_is_a_problem_document(
     world: World, client: httpx.AsyncClient, method: str, path: str, body: object, status: int, slug: str
 ) -> None:
-    await world.dual.land()
+    await world.sync.land()
     answer = await client.request(method, path, json=body)
     assert (answer.status_code, answer.json()["slug"]) == (status, slug)
     assert answer.headers["content-type"] == "application/problem+json"
@@ -196,7 +196,7 @@ async def test_a_key_without_the_scope_may_not_ask(world: World, client: httpx.A
 
 async def test_small_numbers_are_hidden_over_http(world: World, client: httpx.AsyncClient) -> None:
     await world.buy()
-    await world.dual.land()
+    await world.sync.land()
     answer = await client.post("/data/ask", json={"metrics": ["order.sales"], "by": ["front_end"]})
     assert answer.json()["rows"] in ([["north", None]], [])
     assert answer.json()["receipt"]["hidden_cells"] >= 1
@@ -206,12 +206,12 @@ async def test_a_business_gone_silent_is_logged_once_and_last_years_orders_are_n
     world: World, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     now = datetime.now(UTC)
-    dual = LakeSync(world.shop.platform, world.shop.database, world.data, clock=lambda: now)
+    sync = LakeSync(world.shop.platform, world.shop.database, world.data, clock=lambda: now)
     rules = [one for one in quality.rules(world.data.model) if one.kind == "freshness"]
     history = quality.History(tmp_path / "history.jsonl")
 
     async def landed() -> list[str]:
-        await dual.land()
+        await sync.land()
         found = quality.examine(rules, world.data.lake.newest(), now, history)
         assert [record.getMessage() for record in caplog.records if record.name == "isthmus.data"] == said
         return [one.examples[0] for one in found if not one.holds and one.rule.startswith("order.order")]
@@ -234,7 +234,7 @@ async def test_a_business_gone_silent_is_logged_once_and_last_years_orders_are_n
         "order.order",
         "payment.payment",
     )  # the till took cash: no provider was asked
-    await dual.land()
+    await sync.land()
     said = [record.getMessage() for record in caplog.records if record.name == "isthmus.data"]
     assert [next(kind for kind in kinds if kind in one) for one in sorted(said)] == list(kinds)
     assert any(one.startswith("the lake is too old: order.order: the newest row is at most 48 h old") for one in said)
@@ -262,23 +262,23 @@ async def test_a_company_says_itself_how_long_it_may_be_quiet(tmp_path: Path) ->
 async def test_a_landing_that_is_cancelled_ends_and_the_next_one_lands(world: World) -> None:
     await world.joined("ada@example.org")
     for at in range(30):  # at any moment of it: while it connects, copies, writes
-        landing = asyncio.create_task(world.dual.land())
+        landing = asyncio.create_task(world.sync.land())
         await asyncio.sleep(at / 100)
         landing.cancel()
         await asyncio.wait([landing])
-    await world.dual.land()
+    await world.sync.land()
     assert asked(world, "member.members") == [(1,)]
 
 
 async def test_a_job_that_keeps_up_lands_what_happened_and_nothing_twice(world: World) -> None:
-    first = await world.dual.keep_up()
+    first = await world.sync.keep_up()
     assert first is not None
-    assert await world.dual.keep_up() is None
+    assert await world.sync.keep_up() is None
     await world.buy()
-    again = await world.dual.keep_up()
+    again = await world.sync.keep_up()
     assert again is not None
     assert again.changed["order.order"] == 1
-    assert await world.dual.keep_up() is None
+    assert await world.sync.keep_up() is None
 
 
 async def test_a_landing_in_a_process_of_its_own_says_what_it_did(
@@ -299,11 +299,11 @@ async def test_a_server_opens_no_lake_of_its_own_to_learn_that_it_is_too_old(
     monkeypatch.chdir(tmp_path)
     await world.buy()
     (tmp_path / "isthmus.toml").write_text('[fresh_hours]\n"inventory.movement" = 0.000001\n')
-    dual = LakeSync(
+    sync = LakeSync(
         world.shop.platform, world.shop.database, world.data, land=partial(landed_apart, LAND, world.shop.database.url)
     )
     monkeypatch.setattr(Lake, "connect", lambda *_: pytest.fail("the event loop would wait while it opens"))
-    landing = await dual.land()
+    landing = await sync.land()
     assert [one.split(":")[0] for one in landing.stale] == ["inventory.movement"]
     assert [record.getMessage() for record in caplog.records if record.name == "isthmus.data"] == [
         f"the lake is too old: {landing.stale[0]}"

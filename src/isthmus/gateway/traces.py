@@ -49,7 +49,7 @@ _LATEST: Final = """
     order by call_id desc limit $7"""
 
 
-class NoSuchStory(errors.NotFound):
+class NoSuchTrace(errors.NotFound):
     """No story of this call is kept."""
 
     slug = "gateway.no-such-story"
@@ -62,7 +62,7 @@ class NoSuchStory(errors.NotFound):
         )
 
 
-class Stories:
+class TraceStore:
     """Keeps and finds told calls. own: what a front end declares as its own attributes, by entity."""
 
     def __init__(
@@ -72,15 +72,15 @@ class Stories:
         self._kept = kept
         self._own = own
 
-    async def keep(self, story: Trace) -> None:
+    async def keep(self, trace: Trace) -> None:
         """Write a story down. The call is over by now: where this fails, that is logged and nothing else."""
-        told = msgspec.json.encode(plain(_without_persons(story, self._own(story.front_end))))
+        encoded = msgspec.json.encode(plain(_without_persons(trace, self._own(trace.front_end))))
         try:
             async with self._database.platform_transaction() as session:
-                await session.execute(_KEEP, UUID(story.call_id), story.front_end, story.capability, told)
-                await session.execute(_FORGET, story.front_end, self._kept)
+                await session.execute(_KEEP, UUID(trace.call_id), trace.front_end, trace.capability, encoded)
+                await session.execute(_FORGET, trace.front_end, self._kept)
         except errors.IsthmusError as error:
-            log.warning("the story of call %s is lost: %s", story.call_id, error)
+            log.warning("the story of call %s is lost: %s", trace.call_id, error)
 
     async def open(self, call_id: str) -> bytes:
         """Return any front end's story as JSON, for those who run the platform. Raises NoSuchStory."""
@@ -88,7 +88,7 @@ class Stories:
         async with self._database.platform() as session:
             row = await session.fetch_row(_OPEN, wanted)
         if row is None:
-            raise NoSuchStory(call_id)
+            raise NoSuchTrace(call_id)
         return row["story"]
 
     async def latest(self, wanted: Wanted, cursor: str, limit: int) -> tuple[list[dict[str, Any]], str | None]:
@@ -105,11 +105,11 @@ class Stories:
         async with self._database.platform() as session:
             row = await session.fetch_row(_FIND, wanted, client.front_end)
         if row is None or not client.may(row["capability"]):
-            raise NoSuchStory(call_id)
+            raise NoSuchTrace(call_id)
         return row["story"]
 
 
-def _without_persons(story: Trace, own: Own) -> Trace:
+def _without_persons(trace: Trace, own: Own) -> Trace:
     asked = [
         replace(
             one,
@@ -117,16 +117,16 @@ def _without_persons(story: Trace, own: Own) -> Trace:
             result=masked(one.result, own),
             said=[replace(said, value=masked(said.value, own)) for said in one.said],
         )
-        for one in story.asked
+        for one in trace.asked
     ]
-    parts = [replace(one, ask=masked(one.ask, own), answer=masked(one.answer, own)) for one in story.parts]
-    events = [(name, masked(event, own)) for name, event in story.events]
-    ask, answer = masked(story.ask, own), masked(story.answer, own)
-    return replace(story, ask=ask, answer=answer, asked=asked, parts=parts, events=events)
+    parts = [replace(one, ask=masked(one.ask, own), answer=masked(one.answer, own)) for one in trace.parts]
+    events = [(name, masked(event, own)) for name, event in trace.events]
+    ask, answer = masked(trace.ask, own), masked(trace.answer, own)
+    return replace(trace, ask=ask, answer=answer, asked=asked, parts=parts, events=events)
 
 
 def _uuid(call_id: str) -> UUID:
     try:
         return UUID(call_id)
     except ValueError:
-        raise NoSuchStory(call_id) from None
+        raise NoSuchTrace(call_id) from None

@@ -11,8 +11,8 @@ import pytest
 
 from isthmus.gateway import auth
 from isthmus.gateway.http import Gateway
-from isthmus.gateway.stories import Stories
 from isthmus.gateway.to_json import plain
+from isthmus.gateway.traces import TraceStore
 from isthmus.kernel import PASS
 from isthmus.kernel.host import Trace
 from isthmus.store import Database
@@ -23,12 +23,12 @@ Connect = Callable[..., httpx.AsyncClient]
 
 async def test_a_told_call_says_who_answered_what_and_by_which_rule(north: httpx.AsyncClient) -> None:
     called = await north.post("/v1/shop.show-item", json={"sku": "tea", "kind": "presale"}, headers=EXPLAIN)
-    story = (await north.get(f"/v1/calls/{called.headers['isthmus-call']}")).json()
-    assert story["call_id"] == called.headers["isthmus-call"]
-    assert (story["capability"], story["front_end"], story["box"]) == ("shop.show-item", "north", "north?kind=presale")
-    assert story["ask"] == {"sku": "tea", "kind": "presale"}
-    assert story["answer"] == {"sku": "tea", "stock": 20, "price": 100}
-    (asked,) = story["asked"]
+    trace = (await north.get(f"/v1/calls/{called.headers['isthmus-call']}")).json()
+    assert trace["call_id"] == called.headers["isthmus-call"]
+    assert (trace["capability"], trace["front_end"], trace["box"]) == ("shop.show-item", "north", "north?kind=presale")
+    assert trace["ask"] == {"sku": "tea", "kind": "presale"}
+    assert trace["answer"] == {"sku": "tea", "stock": 20, "price": 100}
+    (asked,) = trace["asked"]
     assert (asked["point"], asked["rule"], asked["arguments"]) == ("shop.set-price", "first_answer", ["tea"])
     assert [(said["by"], said["value"]) for said in asked["said"]] == [("north.early_price", "PASS"), ("default", 100)]
     assert asked["result"] == 100
@@ -36,8 +36,8 @@ async def test_a_told_call_says_who_answered_what_and_by_which_rule(north: httpx
 
 async def test_a_refused_call_has_a_story_too(north: httpx.AsyncClient) -> None:
     refused = await north.post("/v1/shop.show-item", json={"sku": "gold"}, headers=EXPLAIN)
-    story = (await north.get(f"/v1/calls/{refused.json()['call']}")).json()
-    assert story["error"].startswith("shop.no-such-item: no item 'gold'")
+    trace = (await north.get(f"/v1/calls/{refused.json()['call']}")).json()
+    assert trace["error"].startswith("shop.no-such-item: no item 'gold'")
 
 
 async def test_a_call_that_nobody_asked_to_explain_has_no_story(north: httpx.AsyncClient) -> None:
@@ -55,9 +55,9 @@ async def test_the_reason_of_a_failure_is_kept_for_its_front_end_alone_though_no
     assert "secret-of-the-shop" not in failed.text
     path = f"/v1/calls/{failed.json()['call']}"
     assert path in failed.json()["remedy"]
-    story = (await south.get(path)).json()
-    assert story["error"].startswith("fault: 'shop.crash' failed with RuntimeError('secret-of-the-shop')")
-    assert (story["capability"], story["ask"]) == ("shop.crash", None)
+    trace = (await south.get(path)).json()
+    assert trace["error"].startswith("fault: 'shop.crash' failed with RuntimeError('secret-of-the-shop')")
+    assert (trace["capability"], trace["ask"]) == ("shop.crash", None)
     assert (await north.get(path)).status_code == 404
 
 
@@ -72,10 +72,10 @@ async def test_a_story_is_for_its_front_end_and_for_clients_who_may_make_the_cal
 
 
 async def test_the_newest_stories_of_a_front_end_are_kept(shop: Database) -> None:
-    stories = Stories(shop, kept=2)
+    traces = TraceStore(shop, kept=2)
     for number in range(4):
         for place, front_end in enumerate(("north", "south")):
-            await stories.keep(story(f"00000000-0000-7000-8000-0000000000{place}{number}", front_end))
+            await traces.keep(trace(f"00000000-0000-7000-8000-0000000000{place}{number}", front_end))
     async with shop.platform() as session:
         rows = await session.fetch("select front_end, count(*) as kept from gateway.story group by 1 order by 1")
     assert [(row["front_end"], row["kept"]) for row in rows] == [("north", 2), ("south", 2)]
@@ -105,5 +105,5 @@ def test_every_value_has_a_plain_form() -> None:
     assert plain(lambda: 0).startswith("<function")
 
 
-def story(call_id: str, front_end: str) -> Trace:
+def trace(call_id: str, front_end: str) -> Trace:
     return Trace(call_id, "shop.show-item", "1.0", front_end, front_end, "", {}, "")

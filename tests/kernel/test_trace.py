@@ -47,8 +47,8 @@ class Recorder:
     def wants(self, capability: str, front_end: str) -> bool:
         return self.share
 
-    def keep(self, story: Trace) -> None:
-        self.kept.append(story)
+    def keep(self, trace: Trace) -> None:
+        self.kept.append(trace)
 
 
 def a_shop(**more):
@@ -72,31 +72,31 @@ def a_shop(**more):
 
 async def test_a_story_tells_who_said_what_by_which_rule():
     platform, _ = a_shop()
-    told: list[Trace] = []
-    await platform.call_wire("shop.sell", b'{"number": 3}', NORTH, tell=told.append)
-    [story] = told
-    assert (story.capability, story.front_end, story.box, story.answer) == (
+    traces: list[Trace] = []
+    await platform.call_wire("shop.sell", b'{"number": 3}', NORTH, on_trace=traces.append)
+    [trace] = traces
+    assert (trace.capability, trace.front_end, trace.box, trace.answer) == (
         "shop.sell", "north", "north", Said(text="default 6"),
     )  # fmt: skip
-    asked_fee, asked_word = story.asked
+    asked_fee, asked_word = trace.asked
     assert (asked_fee.point, asked_fee.rule, asked_fee.arguments, asked_fee.result) == ("shop.fee", "total", (3, 2), 6)
     assert {(said.by, said.value) for said in asked_fee.said} == {("north.packing", 6), ("north.carrying", PASS)}
-    assert "test_story.py:" in asked_fee.said[0].source
+    assert "test_trace.py:" in asked_fee.said[0].source
     assert asked_word.result == "default"
     assert [(said.by, said.raised) for said in asked_word.said] == [("north.broken", True), ("default", False)]
-    assert [(part.capability, part.answer) for part in story.parts] == [("shop.part", Said(text="default"))]
-    assert story.events == [("shop.noted", Noted(text="a"))]
-    assert story.took_us > 0
-    assert story.fingerprint == platform.release.line("north").fingerprint
+    assert [(part.capability, part.answer) for part in trace.parts] == [("shop.part", Said(text="default"))]
+    assert trace.events == [("shop.noted", Noted(text="a"))]
+    assert trace.took_us > 0
+    assert trace.fingerprint == platform.release.line("north").fingerprint
 
 
 async def test_a_refused_call_has_a_story_too():
     platform, _ = a_shop()
-    told: list[Trace] = []
+    traces: list[Trace] = []
     with pytest.raises(Refused):
-        await platform.call_wire("shop.sell", b'{"number": 11}', NORTH, tell=told.append)
-    assert told[0].error == "shop.refused: too many; take fewer"
-    assert told[0].parts[0].error == told[0].error
+        await platform.call_wire("shop.sell", b'{"number": 11}', NORTH, on_trace=traces.append)
+    assert traces[0].error == "shop.refused: too many; take fewer"
+    assert traces[0].parts[0].error == traces[0].error
 
 
 async def test_calls_at_once_never_tell_in_each_others_story():
@@ -105,10 +105,10 @@ async def test_calls_at_once_never_tell_in_each_others_story():
     callers = [Caller(front_end=code) for code in ("north", "south")] * 20
     await asyncio.gather(*(platform.call(declared, Number(number=at % 7), who) for at, who in enumerate(callers)))
     assert len(recorder.kept) == 40
-    for story in recorder.kept:
-        assert [one.arguments for one in story.asked] == [(story.ask.number, 2), (story.ask.number,)]  # pyright: ignore[reportAttributeAccessIssue]
-        assert all(said.by.startswith(("default", story.front_end)) for one in story.asked for said in one.said)
-        assert len(story.parts) == 1
+    for trace in recorder.kept:
+        assert [one.arguments for one in trace.asked] == [(trace.ask.number, 2), (trace.ask.number,)]  # pyright: ignore[reportAttributeAccessIssue]
+        assert all(said.by.startswith(("default", trace.front_end)) for one in trace.asked for said in one.said)
+        assert len(trace.parts) == 1
 
 
 async def test_answers_asked_at_once_keep_their_own_words():
@@ -147,7 +147,7 @@ async def test_a_call_inside_a_call_tells_its_own_story():
     outer_declared, outer_bound = doing("outer", Effect.READ, outer)
     outside = a_platform(outer_declared, outer_bound, recorder=recorder)
     await outside.call(outer_declared, Number(number=1), NORTH)
-    assert [(story.capability, len(story.asked)) for story in recorder.kept] == [("shop.sell", 2), ("shop.outer", 0)]
+    assert [(trace.capability, len(trace.asked)) for trace in recorder.kept] == [("shop.sell", 2), ("shop.outer", 0)]
 
 
 async def test_a_call_that_nobody_wants_to_hear_is_not_told():
@@ -155,7 +155,7 @@ async def test_a_call_that_nobody_wants_to_hear_is_not_told():
     platform, declared = a_shop(recorder=recorder)
     await platform.call(declared, Number(), NORTH)
     assert recorder.kept == []
-    assert platform.release.line("north").plan({})._told is None
+    assert platform.release.line("north").plan({})._traced is None
 
 
 async def test_the_steps_of_a_flow_are_parts_of_its_story():
