@@ -34,7 +34,7 @@ DUE = """insert into settlement.item (front_end, reference, payee, kind, subject
     values ('north', 'x', 'front-end/south', 'between-front-ends', 'stock', 'EUR', 500, 0, 500, now())"""
 
 
-async def test_what_is_due_is_drawn_up_by_one_and_approved_by_another(page: Page, served: Served) -> None:
+async def test_what_is_due_is_prepared_by_one_and_approved_by_another(page: Page, served: Served) -> None:
     async with served.shop.database.platform_transaction() as session:
         await session.execute(DUE)
     await page.goto(f"{served.address}/settlements?front_end=north")
@@ -48,8 +48,8 @@ async def test_what_is_due_is_drawn_up_by_one_and_approved_by_another(page: Page
     await page.get_by_label("Reason").fill("the wrong day")
     await page.get_by_role("button", name="Cancel it").click()
     await expect(page.get_by_role("status")).to_contain_text("The settlement is cancelled.")
-    drawn = await served.call("settlement.draw-up", {"cut_off": "2099-01-01"})
-    await page.goto(f"{served.address}/settlements/north/{drawn['items'][0]['settlement_id']}")
+    prepared = await served.call("settlement.draw-up", {"cut_off": "2099-01-01"})
+    await page.goto(f"{served.address}/settlements/north/{prepared['items'][0]['settlement_id']}")
     await page.get_by_role("button", name="Approve").click()
     await expect(page.get_by_text("Approved by ")).to_be_visible()
 

@@ -305,8 +305,8 @@ async def test_settling_that_was_killed_pays_each_line_once(market: Market) -> N
         await market.killed_after(statements, settlement.draw_up, draw, "-")
         assert await market.left() == {}, f"killed after {statements}"
         await market.platform.call(settlement.draw_up, draw, BUYER)
-        drawn = settlement.ListSettlements(state=settlement.SettlementState.DRAWN_UP)
-        for one in (await market.platform.call(settlement.list_settlements, drawn, BUYER)).items:
+        prepared = settlement.ListSettlements(state=settlement.SettlementState.DRAWN_UP)
+        for one in (await market.platform.call(settlement.list_settlements, prepared, BUYER)).items:
             approve = settlement.Approve(settlement_id=one.settlement_id)
             await market.platform.call(settlement.approve, approve, program.SECOND)
         await market.killed_after(statements, settlement.make_payout_file, pay, "-")

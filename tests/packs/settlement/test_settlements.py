@@ -141,11 +141,11 @@ async def test_what_was_cancelled_is_open_again_with_what_was_carried_into_it(of
 async def test_who_draws_up_at_once_settles_nothing_twice(office: Desk, database_url: str) -> None:
     await office.note(*(item(f"i-{number}", 10, payee=f"seller/{number % 7}") for number in range(70)))
     office.platform.store, store = await Database.open(database_url, connections_max=8), office.platform.store
-    drawn = await asyncio.gather(*(office.draw(LATER.replace(year=2027)) for _ in range(6)))
+    prepared = await asyncio.gather(*(office.draw(LATER.replace(year=2027)) for _ in range(6)))
     await office.platform.store.close()  # type: ignore[attr-defined]
     office.platform.store = store
-    assert sum(one.payout.minor for several in drawn for one in several) == 700
-    assert len([one for several in drawn for one in several]) == 7
+    assert sum(one.payout.minor for several in prepared for one in several) == 700
+    assert len([one for several in prepared for one in several]) == 7
     await office.check()
 
 

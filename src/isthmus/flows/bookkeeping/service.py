@@ -317,8 +317,8 @@ async def _book(happening: api.Happening, of: str, ctx: Context, *, is_once: boo
     )
     await ctx.call(ledger.record, ledger.Post(entries=(draft,)))
     if due := rules.due(happening, legs, draft.reference):
-        told = api.BecameDue(reference=draft.reference, kind=happening.kind, about=happening.reference, lines=due)
-        ctx.emit(told)
+        became = api.BecameDue(reference=draft.reference, kind=happening.kind, about=happening.reference, lines=due)
+        ctx.emit(became)
     return api.Booked(entries=1)
 
 

@@ -74,12 +74,12 @@ async def write_file(
     ask: api.ImportFile,
     digest: UUID,
     lines: Sequence[rules.Line],
-    told: tuple[datetime, str],
+    made: tuple[datetime, str],
 ) -> bool:
     """Write a file with its lines; False where somebody else has just written the same."""
     days = [line.day for line in lines]
     span = (min(days, default=None), max(days, default=None))
-    row = (front_end, file_id, ask.provider, ask.name, digest, len(lines), *span, *told)
+    row = (front_end, file_id, ask.provider, ask.name, digest, len(lines), *span, *made)
     if await session.execute(_FILE, *row) != "INSERT 0 1":
         return False
     for start in range(0, len(lines), PART):

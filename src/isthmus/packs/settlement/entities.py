@@ -22,7 +22,7 @@ class Settlement(Value):
     state: Annotated[Literal["drawn-up", "approved", "sent", "returned", "cancelled"], Dimension()]
     payout_minor: Annotated[int, Measure(unit="minor", currency="currency")]
     fee_minor: Annotated[int, Measure(unit="minor", currency="currency")]
-    drawn_up_at: Annotated[datetime, Time()]
+    prepared_at: Annotated[datetime, Time()]
 
 
 @entity("settlement.item", table="settlement.item", fresh_hours=48)

@@ -23,8 +23,8 @@ async def import_file(ask: api.ImportFile, ctx: Context) -> api.ImportedFile:
     await _refuse_known(ask, digest, ctx)
     lines = await asyncio.to_thread(rules.read, ask.form, ask.content)
     file_id = ctx.new_id()
-    told = (ctx.now, ctx.caller.person or ctx.caller.client)
-    if not await storage.write_file(ctx.session, ctx.front_end, file_id, ask, digest, lines, told):
+    made = (ctx.now, ctx.caller.person or ctx.caller.client)
+    if not await storage.write_file(ctx.session, ctx.front_end, file_id, ask, digest, lines, made):
         await _refuse_known(ask, digest, ctx)
     await storage.match(ctx.session, ctx.front_end, file_id, ask.days, ctx.now)
     return (await storage.files(ctx.session, ctx.front_end, 1, file_id))[0]

@@ -49,8 +49,8 @@ class Settlement(Value):
     payout: Money
     carried_out: Money
     carried_to: UUID | None
-    drawn_up_at: Moment
-    drawn_up_by: str
+    prepared_at: Moment
+    prepared_by: str
     approved_by: str
     file_id: UUID | None
     note: str

@@ -15,7 +15,7 @@ def statement_pdf(one: api.Settlement, items: Sequence[api.SettledItem]) -> byte
     """Return a statement as PDF: a row for each item on as many pages as it takes, and the sums."""
     page = FPDF(orientation="landscape", format="A4")
     page.set_title(f"Settlement {one.settlement_id}")
-    page.set_creation_date(one.drawn_up_at)
+    page.set_creation_date(one.prepared_at)
     page.add_page()
     page.set_font("helvetica", style="B", size=14)
     page.cell(text=_latin(f"Settlement with {one.payee}"), new_x="LMARGIN", new_y="NEXT")

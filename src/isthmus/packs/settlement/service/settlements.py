@@ -27,11 +27,11 @@ async def draw_up(ask: api.DrawUp, ctx: Context) -> api.DrawnUp:
     ids = [(ctx.new_id(), payee, currency) for payee, currency in found]
     sums = await storage.take(ctx.session, ctx.front_end, ask.cut_off, ids)
     terms = await _terms(ctx)
-    drawn = [(one, _paid(one, terms.get((one.payee, one.currency)))) for one in sums]
-    await storage.write(ctx.session, ctx.front_end, ask.cut_off, drawn, (ctx.now, _who(ctx)))
+    prepared = [(one, _paid(one, terms.get((one.payee, one.currency)))) for one in sums]
+    await storage.write(ctx.session, ctx.front_end, ask.cut_off, prepared, (ctx.now, _who(ctx)))
     settled = await storage.by_ids(ctx.session, ctx.front_end, [one for one, _, _ in ids])
     for one in settled:
-        _tell(one, ctx)
+        _announce(one, ctx)
     return api.DrawnUp(items=tuple(settled))
 
 
@@ -56,7 +56,7 @@ def _who(ctx: Context) -> str:
     return ctx.caller.person or ctx.caller.client
 
 
-def _tell(one: api.Settlement, ctx: Context) -> None:
+def _announce(one: api.Settlement, ctx: Context) -> None:
     ctx.emit(
         api.SettlementMoved(
             settlement_id=one.settlement_id,
@@ -90,8 +90,8 @@ async def approve(ask: api.Approve, ctx: Context) -> api.Settlement:
     if one.state is api.SettlementState.APPROVED:
         return one
     _check_state(one, "approved", api.SettlementState.DRAWN_UP)
-    if _who(ctx) == one.drawn_up_by:
-        raise api.SameEyes(who=one.drawn_up_by)
+    if _who(ctx) == one.prepared_by:
+        raise api.SameEyes(who=one.prepared_by)
     return await _moved(one, api.SettlementState.APPROVED, ctx, by=_who(ctx))
 
 
@@ -150,7 +150,7 @@ async def make_payout_file(ask: api.MakePayoutFile, ctx: Context) -> api.PayoutF
     ids = [one.settlement_id for one in payouts]
     await storage.write_file(ctx.session, ctx.front_end, file, ids)
     for one in await storage.by_ids(ctx.session, ctx.front_end, ids):
-        _tell(one, ctx)
+        _announce(one, ctx)
     return file
 
 
@@ -186,7 +186,7 @@ async def _moved(
 ) -> api.Settlement:
     await storage.move(ctx.session, ctx.front_end, one.settlement_id, state, by=by, note=note)
     moved = one.replace(state=state, note=note, approved_by=by or one.approved_by)
-    _tell(moved, ctx)
+    _announce(moved, ctx)
     return moved
 
 

@@ -51,7 +51,7 @@ _CARRY: Final = """
     returning given.settlement_id, s.carried_minor"""
 _WRITE: Final = """
     insert into settlement.settlement (front_end, settlement_id, payee, currency, cut_off, state, items, credit_minor,
-        debit_minor, carried_in_minor, fee_minor, payout_minor, carried_minor, drawn_up_at, drawn_up_by)
+        debit_minor, carried_in_minor, fee_minor, payout_minor, carried_minor, prepared_at, prepared_by)
     select $1, settlement_id, payee, currency, $2, 'drawn-up', items, credit, debit, carried_in, fee, payout, carried,
         $3, $4
     from unnest($5::uuid[], $6::text[], $7::text[], $8::int[], $9::bigint[], $10::bigint[], $11::bigint[],
@@ -119,24 +119,24 @@ async def write(
     session: ports.Session,
     front_end: str,
     cut_off: date,
-    drawn: Sequence[tuple[Sum, rules.Paid]],
-    told: tuple[datetime, str],
+    prepared: Sequence[tuple[Sum, rules.Paid]],
+    made: tuple[datetime, str],
 ) -> None:
     await session.execute(
         _WRITE,
         front_end,
         cut_off,
-        *told,
-        [one.settlement_id for one, _ in drawn],
-        [one.payee for one, _ in drawn],
-        [one.currency for one, _ in drawn],
-        [one.items for one, _ in drawn],
-        [one.credit for one, _ in drawn],
-        [one.debit for one, _ in drawn],
-        [one.carried_in for one, _ in drawn],
-        [paid.fee for _, paid in drawn],
-        [paid.payout for _, paid in drawn],
-        [paid.carried for _, paid in drawn],
+        *made,
+        [one.settlement_id for one, _ in prepared],
+        [one.payee for one, _ in prepared],
+        [one.currency for one, _ in prepared],
+        [one.items for one, _ in prepared],
+        [one.credit for one, _ in prepared],
+        [one.debit for one, _ in prepared],
+        [one.carried_in for one, _ in prepared],
+        [paid.fee for _, paid in prepared],
+        [paid.payout for _, paid in prepared],
+        [paid.carried for _, paid in prepared],
     )
 
 
@@ -271,8 +271,8 @@ def _settlement(row: ports.Row) -> api.Settlement:
         payout=money(row["payout_minor"], currency),
         carried_out=money(row["carried_minor"], currency),
         carried_to=row["carried_to"],
-        drawn_up_at=row["drawn_up_at"],
-        drawn_up_by=row["drawn_up_by"],
+        prepared_at=row["prepared_at"],
+        prepared_by=row["prepared_by"],
         approved_by=row["approved_by"] or "",
         file_id=row["file_id"],
         note=row["note"],
