@@ -43,6 +43,7 @@ SENTENCES = {
     "data rates": "one sentence about what it did",
     "data run": "one sentence about what it did",
     "ledger export": "it writes a journal",
+    "reconcile import": "one sentence about what it did",
     "security first-admin": "it prints a link",
     "security invite": "it prints a link",
     "security sign-in-link": "it prints a link",

@@ -215,7 +215,7 @@ async def by_hand(market: Market) -> tuple[checkout.PlacedOrder, Capability[Any,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("with_key", [True, False], ids=["with a key", "without"])
-@pytest.mark.parametrize("story", [a_return, a_closing, by_hand])
+@pytest.mark.parametrize("scenario", [a_return, a_closing, by_hand])
 async def test_money_that_goes_back_may_be_killed_after_any_statement(
     market: Market, scenario: Any, with_key: bool
 ) -> None:
@@ -305,7 +305,7 @@ async def test_settling_that_was_killed_pays_each_line_once(market: Market) -> N
         await market.killed_after(statements, settlement.draw_up, draw, "-")
         assert await market.left() == {}, f"killed after {statements}"
         await market.platform.call(settlement.draw_up, draw, BUYER)
-        prepared = settlement.ListSettlements(state=settlement.SettlementState.DRAWN_UP)
+        prepared = settlement.ListSettlements(state=settlement.SettlementState.PREPARED)
         for one in (await market.platform.call(settlement.list_settlements, prepared, BUYER)).items:
             approve = settlement.Approve(settlement_id=one.settlement_id)
             await market.platform.call(settlement.approve, approve, program.SECOND)

@@ -19,7 +19,7 @@ class Settlement(Value):
     payee: Annotated[str, Dimension()]
     currency: Annotated[str, Dimension()]
     cut_off: date
-    state: Annotated[Literal["drawn-up", "approved", "sent", "returned", "cancelled"], Dimension()]
+    state: Annotated[Literal["prepared", "approved", "sent", "returned", "cancelled"], Dimension()]
     payout_minor: Annotated[int, Measure(unit="minor", currency="currency")]
     fee_minor: Annotated[int, Measure(unit="minor", currency="currency")]
     prepared_at: Annotated[datetime, Time()]

@@ -1,6 +1,6 @@
 """What sellers and other front ends are paid, as others may name it: what is due, statements, payouts.
 
-    note-due ──▶ open item ──draw-up──▶ drawn-up ──approve (by another)──▶ approved ──make-payout-file──▶ sent
+    note-due ──▶ open item ──draw-up──▶ prepared ──approve (by another)──▶ approved ──make-payout-file──▶ sent
                      ▲                     │                                                              │
                      └───────cancel────────┘                 a new item ◀──note-returned── returned ◀─────┘
 
@@ -43,7 +43,6 @@ from .payees import (
 from .settlements import (
     Approve,
     Cancel,
-    DrawnUp,
     DrawUp,
     GetPayoutFile,
     GetSettlement,
@@ -52,6 +51,7 @@ from .settlements import (
     MakePayoutFile,
     NoteReturned,
     PayoutFile,
+    Prepared,
     Settlement,
     SettlementMoved,
     SettlementPage,

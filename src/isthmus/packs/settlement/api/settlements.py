@@ -24,7 +24,7 @@ from .payees import PayeeName
 
 
 class SettlementState(enum.StrEnum):
-    DRAWN_UP = "drawn-up"
+    PREPARED = "prepared"
     APPROVED = "approved"
     SENT = "sent"
     RETURNED = "returned"
@@ -64,7 +64,7 @@ class DrawUp(Value):
     currency: CurrencyCode | None = None
 
 
-class DrawnUp(Value):
+class Prepared(Value):
     """The settlements; none where nothing is due. A thousand at most: call again for the rest."""
 
     items: tuple[Settlement, ...]
@@ -165,7 +165,7 @@ class SettlementMoved(Value):
 
 
 @capability("settlement.draw-up", version="1.0", effect=Effect.WRITE, deadline_ms=60_000)
-def draw_up(ask: DrawUp) -> DrawnUp:
+def draw_up(ask: DrawUp) -> Prepared:
     """Settle what is due, one settlement a payee and currency. An item is in one settlement, however often this runs.
 
     What comes to less than the payee's minimum with its fee, or below zero, is carried to the next one.

@@ -23,7 +23,7 @@ create table settlement.settlement (
     payee text collate "C" not null,
     currency text collate "C" not null,
     cut_off date not null,
-    state text not null check (state in ('drawn-up', 'approved', 'sent', 'returned', 'cancelled')),
+    state text not null check (state in ('prepared', 'approved', 'sent', 'returned', 'cancelled')),
     items int not null check (items >= 0),
     credit_minor bigint not null check (credit_minor >= 0),
     debit_minor bigint not null check (debit_minor <= 0),
@@ -41,7 +41,7 @@ create table settlement.settlement (
     constraint adds_up check (carried_in_minor + credit_minor + debit_minor = payout_minor + fee_minor + carried_minor),
     constraint carried_or_paid check (payout_minor = 0 or carried_minor = 0),
     constraint four_eyes check (approved_by <> prepared_by),
-    constraint approved_by_somebody check ((approved_by is null) = (state in ('drawn-up', 'cancelled'))),
+    constraint approved_by_somebody check ((approved_by is null) = (state in ('prepared', 'cancelled'))),
     constraint sent_with_a_file check ((file_id is null) = (state not in ('sent', 'returned'))),
     foreign key (front_end, carried_to) references settlement.settlement (front_end, settlement_id)
         deferrable initially deferred

@@ -9,13 +9,13 @@ from isthmus.language import mark
 from isthmus.pages import Asked, Client, GoTo, Shown
 
 LIST: Final = "settlement.list-settlements"
-STATES: Final = ("drawn-up", "approved", "sent", "returned", "cancelled")
+STATES: Final = ("prepared", "approved", "sent", "returned", "cancelled")
 SHOWN: Final = (  # words of settlements that stand on the pages
-    *(mark("drawn up"), mark("approved"), mark("sent"), mark("returned"), mark("cancelled")),
+    *(mark("prepared"), mark("approved"), mark("sent"), mark("returned"), mark("cancelled")),
     *(mark("sale"), mark("return"), mark("between front ends"), mark("payout returned")),
 )
 ACTS: Final = {  # by state: what can be done, and whether a reason is needed
-    "drawn-up": (("approve", False), ("cancel", True)),
+    "prepared": (("approve", False), ("cancel", True)),
     "sent": (("note-returned", True),),
 }
 PAGE_SIZE: Final = 50

@@ -20,10 +20,10 @@ ACCOUNT = ("settlement.name", "settlement.iban", "settlement.bic")  # settings o
 
 
 @implements(api.draw_up)
-async def draw_up(ask: api.DrawUp, ctx: Context) -> api.DrawnUp:
+async def draw_up(ask: api.DrawUp, ctx: Context) -> api.Prepared:
     found = await storage.candidates(ctx.session, ctx.front_end, ask, PAYEES_MAX)
     if not found:
-        return api.DrawnUp(items=())
+        return api.Prepared(items=())
     ids = [(ctx.new_id(), payee, currency) for payee, currency in found]
     sums = await storage.take(ctx.session, ctx.front_end, ask.cut_off, ids)
     terms = await _terms(ctx)
@@ -32,7 +32,7 @@ async def draw_up(ask: api.DrawUp, ctx: Context) -> api.DrawnUp:
     settled = await storage.by_ids(ctx.session, ctx.front_end, [one for one, _, _ in ids])
     for one in settled:
         _announce(one, ctx)
-    return api.DrawnUp(items=tuple(settled))
+    return api.Prepared(items=tuple(settled))
 
 
 async def _terms(ctx: Context) -> dict[tuple[str, str], api.Payee]:
@@ -89,7 +89,7 @@ async def approve(ask: api.Approve, ctx: Context) -> api.Settlement:
     one = await _found(ask.settlement_id, ctx, is_locked=True)
     if one.state is api.SettlementState.APPROVED:
         return one
-    _check_state(one, "approved", api.SettlementState.DRAWN_UP)
+    _check_state(one, "approved", api.SettlementState.PREPARED)
     if _who(ctx) == one.prepared_by:
         raise api.SameEyes(who=one.prepared_by)
     return await _moved(one, api.SettlementState.APPROVED, ctx, by=_who(ctx))
@@ -98,7 +98,7 @@ async def approve(ask: api.Approve, ctx: Context) -> api.Settlement:
 @implements(api.cancel)
 async def cancel(ask: api.Cancel, ctx: Context) -> api.Settlement:
     one = await _found(ask.settlement_id, ctx, is_locked=True)
-    _check_state(one, "cancelled", api.SettlementState.DRAWN_UP)
+    _check_state(one, "cancelled", api.SettlementState.PREPARED)
     if one.carried_to is not None:
         raise api.AlreadyCarried(settlement_id=str(one.settlement_id), carried_to=str(one.carried_to))
     cancelled = await _moved(one, api.SettlementState.CANCELLED, ctx, note=ask.reason)

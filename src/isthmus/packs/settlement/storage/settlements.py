@@ -52,7 +52,7 @@ _CARRY: Final = """
 _WRITE: Final = """
     insert into settlement.settlement (front_end, settlement_id, payee, currency, cut_off, state, items, credit_minor,
         debit_minor, carried_in_minor, fee_minor, payout_minor, carried_minor, prepared_at, prepared_by)
-    select $1, settlement_id, payee, currency, $2, 'drawn-up', items, credit, debit, carried_in, fee, payout, carried,
+    select $1, settlement_id, payee, currency, $2, 'prepared', items, credit, debit, carried_in, fee, payout, carried,
         $3, $4
     from unnest($5::uuid[], $6::text[], $7::text[], $8::int[], $9::bigint[], $10::bigint[], $11::bigint[],
         $12::bigint[], $13::bigint[], $14::bigint[]) as given (settlement_id, payee, currency, items, credit, debit,
