@@ -44,6 +44,9 @@ def demo(config: Config, args: Sequence[str]) -> int:
     own = replace(config, data=config.data / "demo")
     if config.database_url is None and not chosen.keep:
         shutil.rmtree(own.data, ignore_errors=True)  # its own database, made anew each time; --keep leaves it
+    port = chosen.port or config.port
+    if not chosen.exit:
+        server.check_listening(config.host, range(port, port + 1 + len(shops.CODES)))  # before minutes of selling
     screen = Console(stderr=True, quiet=chosen.json and not sys.stderr.isatty())
     report, key, shop_keys, links = asyncio.run(_sell(own, chosen, screen))
     if chosen.json:
@@ -54,11 +57,11 @@ def demo(config: Config, args: Sequence[str]) -> int:
         if not (chosen.json or config.database_url):
             Console().print(f"its data: export ISTHMUS_DATA={own.data}", soft_wrap=True, highlight=False)
         return 0 if report["equal"] else 1
-    port = chosen.port or config.port
     os.environ["ISTHMUS_DATA"] = str(own.data)
+    listens = server.listening(config.host, port)
     with shops.serving(config.host, port, shop_keys, Console()):
         _say_what_next(Console(), f"http://{config.host}:{port}", key, links)
-        server.run("isthmus.app.server:asgi", host=config.host, port=port, log_level="warning")
+        server.run("isthmus.app.server:asgi", listens, log_level="warning")
     return 0
 
 

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from isthmus.gateway import auth
+from isthmus.gateway import auth, server
 from isthmus.gateway.http import Gateway, Limits, asgi
 from isthmus.gateway.ready import NotReady, Readiness
 from isthmus.kernel import errors
@@ -150,8 +150,8 @@ def running(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server of the factory above in a process of its own, after what is to be done before."""
     (folder / "factory.py").write_text(FACTORY)
-    options = f"host='127.0.0.1', port={port}, workers={workers}"
-    code = f"from isthmus.gateway import server; {before}; server.run('factory:make', {options})"
+    listens = f"server.listening('127.0.0.1', {port})"
+    code = f"from isthmus.gateway import server; {before}; server.run('factory:make', {listens}, workers={workers})"
     known = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path]), **environment}
     process = subprocess.Popen([sys.executable, "-c", code], env=known, stderr=subprocess.DEVNULL)
     try:
@@ -249,3 +249,22 @@ async def test_a_full_disk_and_a_database_that_takes_no_writes_are_not_ready(
     monkeypatch.setattr("isthmus.gateway.ready._WRITE", "insert into isthmus.migration select 1/0")
     with pytest.raises(NotReady, match="takes no writes"):
         await readiness.check()
+
+
+def test_a_port_that_another_program_has_is_refused_with_what_to_do_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        command = [sys.executable, "-m", "isthmus.cli", "serve", "--port", str(port)]
+        known = {**os.environ, "ISTHMUS_DATA": str(tmp_path)}
+        said = subprocess.run(command, env=known, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert said.returncode != 0
+    assert f"127.0.0.1:{port} cannot be listened on: address already in use" in " ".join(said.stderr.split())
+    assert "choose another with --port" in " ".join(said.stderr.split())
+    assert "Traceback" not in said.stderr
+    assert said.stdout == ""  # no console's address that nobody serves
+    assert list(tmp_path.iterdir()) == []  # no database was made for it
+
+
+def test_a_port_that_is_none_is_refused() -> None:
+    with pytest.raises(server.CannotListen, match="cannot be listened on"):
+        server.listening("127.0.0.1", 70_000)

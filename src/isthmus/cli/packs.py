@@ -18,6 +18,7 @@ SHIPPED_GROUPS = {  # the help is not to wait for the packs' import
     "ledger": "The books of a front end.",
     "reconcile": "What providers and banks say, against what we believe.",
     "security": "Who may what, and what happened.",
+    "webhooks": "Addresses that events are sent to, and what was sent.",
 }
 OPENING = {"session": session, "database": standing, "platform": running}
 

@@ -36,11 +36,11 @@ def add_to(main: typer.Typer) -> None:
 
         config = load_config()
         address, number = host or config.host, config.port if port is None else port
-        say_way_in(address, number)
+        listens = server.listening(address, number)
+        say_way_in(address, listens.getsockname()[1])
         server.run(
             "isthmus.app.server:asgi",
-            host=address,
-            port=number,
+            listens,
             workers=workers,
             log_level=config.log_level,
             log_format=config.log_format,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import resource
-from contextlib import suppress
+import socket
+from contextlib import ExitStack, suppress
 from typing import Final
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
+from isthmus.kernel import errors
 from isthmus.runtime.isolation.sandbox import hide_this_process
 
 from . import logs
@@ -21,13 +24,46 @@ SHUTDOWN_S: Final = 20  # a call has its own deadline, mostly 5 s; flows with ou
 BACKLOG: Final = 2_048
 
 
+class CannotListen(errors.Unavailable):
+    """An address cannot be listened on: another program has it, or it is none of this machine's."""
+
+    slug = "cannot-listen"
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Return a socket that has an address; port 0 lets the system choose. Raises CannotListen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((host, port))
+    except (OSError, OverflowError) as error:
+        found.close()
+        why = os.strerror(error.errno).lower() if isinstance(error, OSError) and (error.errno or 0) > 0 else str(error)
+        raise CannotListen(
+            f"{host}:{port} cannot be listened on: {why}",
+            remedy="choose another with --port (0: any that is free), or end what listens there",
+        ) from None
+    found.set_inheritable(True)
+    return found
+
+
+def check_listening(host: str, ports: range) -> None:
+    """Say before long work that what will be served can be. Raises CannotListen."""
+    with ExitStack() as held:
+        for port in ports:
+            held.callback(listening(host, port).close)
+
+
 def run(
-    factory: str, *, host: str, port: int, workers: int = 1, log_level: str = "info", log_format: Format = "text"
+    factory: str, listens: socket.socket, *, workers: int = 1, log_level: str = "info", log_format: Format = "text"
 ) -> None:
     """Serve the application that `module:function` makes, until interrupted; running calls are let end.
 
-    Each worker is a process that calls the factory for itself, and all of them listen on the same port.
+    listens: the socket to serve on, of `listening`. Each worker is a process that calls the factory for itself, and all
+    of them listen on it.
     """
+    host, port = listens.getsockname()[:2]
     config = uvicorn.Config(
         factory,
         factory=True,
@@ -49,13 +85,13 @@ def run(
     hide_this_process()
     _allow_connections()
     if workers > 1:
-        supervisor = Supervisor(config, sockets=[config.bind_socket()])
+        supervisor = Supervisor(config, sockets=[listens])
         supervisor.run()
         has_failed = supervisor.has_failed
     else:
         server = EndingServer(config)
         with suppress(KeyboardInterrupt):
-            server.run()
+            server.run(sockets=[listens])
         has_failed = not server.started
     if has_failed:  # whoever watches over this process sees that it did not just end
         raise SystemExit(STARTUP_FAILURE)
