@@ -39,7 +39,8 @@ def listening(host: str, port: int) -> socket.socket:
         found.bind((host, port))
     except (OSError, OverflowError) as error:
         found.close()
-        why = os.strerror(error.errno).lower() if isinstance(error, OSError) and (error.errno or 0) > 0 else str(error)
+        number = error.errno if isinstance(error, OSError) else None
+        why = os.strerror(number).lower() if number and number > 0 else str(error)
         raise CannotListen(
             f"{host}:{port} cannot be listened on: {why}",
             remedy="choose another with --port (0: any that is free), or end what listens there",
