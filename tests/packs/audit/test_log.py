@@ -30,7 +30,8 @@ async def test_an_accepted_command_leaves_one_entry_with_who_what_through_what_a
     assert said is not None
     who = (said.front_end, said.person, said.roles, said.client, said.via, said.capability, said.outcome)
     assert who == ("north", "ada", ("operator",), "till", "http", "inventory.receive", "done")
-    assert said.ask["lines"] == [{"sku": "tea", "quantity": 1, "location": "shop"}]
+    (line,) = said.ask["lines"]
+    assert (line["sku"], line["quantity"], line["location"]) == ("tea", 1, "shop")
     assert [(one.event, one.data["lines"][0]["sku"]) for one in said.changes] == [("inventory.stock-changed", "tea")]
 
 
