@@ -34,7 +34,8 @@ DATA = re.compile(
     r"nothing-is-called-so|\S+@\S+|\b\w+ team\b|\b([Nn]orth|[Ss]outh|Tea)\b"
 )
 NAMES = re.compile(
-    r"\S*[._/:=\[\]\d-]\S*|\b(?:Standard Webhooks|Webhooks?|UTC|One ID|Isthmus|JSON|SQL|CSV|SKU|ID|App|OpenLineage|API|HTTP|PostgreSQL)\b"
+    r"\S*[._/:=\[\]\d-]\S*|\b(?:Standard Webhooks|Webhooks?)\b|"
+    r"\b(?:UTC|One ID|Isthmus|JSON|SQL|CSV|SKU|ID|App|OpenLineage|API|HTTP|PostgreSQL)\b"
 )
 PHRASE = re.compile(r"[A-Za-z]{2,}(?:[ ,]+[A-Za-z]{2,})+")  # two words of Latin letters
 WORD = re.compile(r"[A-Za-z]{3,}")
