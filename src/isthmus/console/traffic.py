@@ -152,14 +152,14 @@ class Traffic:
         since = self._clock() - over
         async with self._database.platform() as session:
             rows = await session.fetch(_OF, since, front_end, capability)
-            rows = await session.fetch(_ERRORS_OF, since, front_end, capability)
+            refusals = await session.fetch(_ERRORS_OF, since, front_end, capability)
         found = {
             (row["front_end"], row["capability"]): CallCount(
                 calls=row["calls"], took_us=row["took_us"], by_bound=list(row["by_bound"])
             )
             for row in rows
         }
-        for row in rows:
+        for row in refusals:
             found[row["front_end"], row["capability"]].errors[row["slug"]] = row["times"]
         return found
 
