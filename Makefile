@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.isthmus-installed
-EXTRAS := data,test
+EXTRAS := data,finance,test
 WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS)
 

@@ -32,6 +32,8 @@ FRONT_END = FrontEnd(
         "policy.*",
         "pricing.*",
         "promotion.*",
+        "reconciliation.*",
+        "settlement.*",
         "tax.*",
     ),
     products=(PRESALE, MEMBER_PRICE, WHOLESALE),

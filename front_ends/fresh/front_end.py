@@ -31,6 +31,8 @@ FRONT_END = FrontEnd(
         "policy.*",
         "pricing.*",
         "promotion.*",
+        "reconciliation.*",
+        "settlement.*",
         "tax.*",
     ),
     products=(GROUP_BUY, MEMBER_PRICE),

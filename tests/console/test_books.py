@@ -27,3 +27,47 @@ async def test_the_trial_balance_says_that_it_is_zero_and_shows_what_was_earned(
     await expect(page.get_by_role("row", name="income:sales").first).to_be_visible()
     await page.goto(f"{served.address}/trial-balance?front_end=north&until=2001-01-01")
     await expect(page.locator(".empty")).to_contain_text("Nothing was booked in this time.")
+
+
+DUE = """insert into settlement.item (front_end, reference, payee, kind, subject, currency, gross_minor,
+    commission_minor, amount_minor, happened_at)
+    values ('north', 'x', 'front-end/south', 'between-front-ends', 'stock', 'EUR', 500, 0, 500, now())"""
+
+
+async def test_what_is_due_is_prepared_by_one_and_approved_by_another(page: Page, served: Served) -> None:
+    async with served.shop.database.platform_transaction() as session:
+        await session.execute(DUE)
+    await page.goto(f"{served.address}/settlements?front_end=north")
+    await expect(page.get_by_role("row", name="front-end/south")).to_contain_text("€5.00")
+    await page.get_by_label("Due through").fill("2099-01-01")
+    await page.get_by_role("button", name="Draw up").click()
+    await expect(page.get_by_role("status")).to_contain_text("somebody else must approve it")
+    await page.get_by_role("link", name="front-end/south").click()
+    await page.get_by_role("button", name="Approve").click()
+    await expect(page.get_by_role("alert")).to_contain_text("drew this settlement up")
+    await page.get_by_label("Reason").fill("the wrong day")
+    await page.get_by_role("button", name="Cancel it").click()
+    await expect(page.get_by_role("status")).to_contain_text("The settlement is cancelled.")
+    prepared = await served.call("settlement.draw-up", {"cut_off": "2099-01-01"})
+    await page.goto(f"{served.address}/settlements/north/{prepared['items'][0]['settlement_id']}")
+    await page.get_by_role("button", name="Approve").click()
+    await expect(page.get_by_text("Approved by ")).to_be_visible()
+
+
+async def test_a_difference_is_given_to_somebody_and_resolved(page: Page, served: Served) -> None:
+    content = "reference,kind,date,currency,amount,fee\nstranger,capture,2026-05-06,EUR,7.00,0\n"
+    ask = {"provider": "cards", "name": "may.csv", "form": "csv", "content": content}
+    await served.call("reconciliation.import-file", ask)
+    await page.goto(f"{served.address}/differences?front_end=north")
+    row = page.get_by_role("row", name="stranger")
+    await expect(row).to_contain_text("missing here")
+    await row.get_by_label("Owner").fill("bob")
+    await row.get_by_role("button", name="Assign").click()
+    await expect(page.get_by_role("status")).to_have_text("It has an owner now.")
+    await row.get_by_text("We know nothing of it").click()
+    await row.get_by_label("Why it is resolved").fill("a gift")
+    await row.get_by_label("Booked on, if it is").fill("income:gifts")
+    await row.get_by_role("button", name="Resolve").click()
+    await expect(page.locator(".empty")).to_contain_text("Nothing differs.")
+    await page.goto(f"{served.address}/entries?front_end=north&account=income:gifts")
+    await expect(page.get_by_role("region", name="Entries")).to_contain_text("difference resolved")

@@ -24,8 +24,10 @@ from isthmus.store import Database
 from tests import shipped
 
 USES = tuple(f"{pack.name}.*" for pack in shipped.PACKS)
-NORTH = FrontEnd(code="north", name="North", owner="north team", uses=USES)
+ACCOUNT = {"settlement.iban": "DE89370400440532013000"}
+NORTH = FrontEnd(code="north", name="North", owner="north team", uses=USES, settings=ACCOUNT)
 BUYER = Caller(front_end="north", client="buyer")
+SECOND = Caller(front_end="north", client="second")
 
 
 class ProviderOutcomes(MutableMapping[str, payment.Outcome]):

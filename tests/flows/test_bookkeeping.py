@@ -149,9 +149,10 @@ class Books:
         assert await self.shop.broken() == []
 
 
-def books_of(shop: Shop, *own: Answer) -> Books:
+def books_of(shop: Shop, *own: Answer, **settings: str) -> Books:
     """Return the same shop whose northern front end answers more, and sells in Germany."""
-    north = FrontEnd(code="north", name="North", owner="n", uses=ALL, answers=own, settings={"jurisdiction": "DE"})
+    said = {"jurisdiction": "DE", **settings}
+    north = FrontEnd(code="north", name="North", owner="n", uses=ALL, answers=own, settings=said)
     resources = {payment.Providers: payment.Providers([shop.provider]), order.Numbers: order.Numbers(shop.database)}
     platform = Platform(shipped.build([north, SOUTH]), shop.database, resources=resources)
     return Books(Shop(platform, shop.database, shop.provider, shop.north, shop.south))

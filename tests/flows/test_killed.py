@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from isthmus.kernel import Capability, Platform, encode, errors
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
+from isthmus.packs.settlement import api as settlement
 from isthmus.runtime import left_flows
 from isthmus.store import Database
 from isthmus.values import Address, money
@@ -213,7 +215,7 @@ async def by_hand(market: Market) -> tuple[checkout.PlacedOrder, Capability[Any,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("with_key", [True, False], ids=["with a key", "without"])
-@pytest.mark.parametrize("story", [a_return, a_closing, by_hand])
+@pytest.mark.parametrize("scenario", [a_return, a_closing, by_hand])
 async def test_money_that_goes_back_may_be_killed_after_any_statement(
     market: Market, scenario: Any, with_key: bool
 ) -> None:
@@ -278,4 +280,39 @@ async def test_whoever_ran_a_flow_is_asked_for_nothing_by_those_who_go_on(market
     except errors.Refusal as refused:
         state = refused.slug
     assert state in ("captured", "payment.declined")
+    assert await market.left() == {}
+
+
+PAYEES = """insert into settlement.payee (front_end, payee, currency, iban)
+    select 'north', 'front-end/' || n, 'EUR', 'FR1420041010050500013M02606' from generate_series(1, 2) n"""
+DUE = """insert into settlement.item (front_end, reference, payee, kind, subject, currency, gross_minor,
+        commission_minor, amount_minor, happened_at)
+    select 'north', $1::text || n, 'front-end/' || (n % 2 + 1), 'between-front-ends', 's', 'EUR', n, 0, n, now()
+    from generate_series(1, 9) n"""
+PAID = "select coalesce(sum(total_minor), 0)::bigint from settlement.payout_file"
+BANK = """select coalesce(-sum(amount), 0)::bigint from ledger.leg join ledger.account using (account_id)
+    where code = 'assets:bank'"""
+
+
+async def test_settling_that_was_killed_pays_each_line_once(market: Market) -> None:
+    async with market.database.platform_transaction() as session:
+        await session.execute(PAYEES)
+    day = (datetime.now(UTC) + timedelta(days=1)).date()
+    draw, pay = settlement.DrawUp(cut_off=day), settlement.MakePayoutFile(currency="EUR", execute_on=day)
+    for round_, statements in enumerate((1, 2, 4, 6, 8), start=1):
+        async with market.database.platform_transaction() as session:
+            await session.execute(DUE, f"{statements}-")
+        await market.killed_after(statements, settlement.draw_up, draw, "-")
+        assert await market.left() == {}, f"killed after {statements}"
+        await market.platform.call(settlement.draw_up, draw, BUYER)
+        prepared = settlement.ListSettlements(state=settlement.SettlementState.PREPARED)
+        for one in (await market.platform.call(settlement.list_settlements, prepared, BUYER)).items:
+            approve = settlement.Approve(settlement_id=one.settlement_id)
+            await market.platform.call(settlement.approve, approve, program.SECOND)
+        await market.killed_after(statements, settlement.make_payout_file, pay, "-")
+        assert await market.left() == {}, f"killed after {statements}"
+        with suppress(settlement.NothingToPay):  # it had been written before the kill
+            await market.platform.call(settlement.make_payout_file, pay, BUYER)
+        async with market.database.platform() as session:
+            assert await session.fetch_value(PAID) == await session.fetch_value(BANK) == 45 * round_
     assert await market.left() == {}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SHIPPED = "isthmus."
 SHIPPED_GROUPS = {  # the help is not to wait for the packs' import
     "ledger": "The books of a front end.",
+    "reconcile": "What providers and banks say, against what we believe.",
     "security": "Who may what, and what happened.",
 }
 OPENING = {"session": session, "database": standing, "platform": running}

@@ -14,7 +14,7 @@ from isthmus.packs.ledger import api as ledger
 from isthmus.packs.order import api as order
 from isthmus.values import Money, composed, money, rounded
 
-from .api.model import Happening, Kind, Owed, PromotionShare, SoldLine
+from .api.model import DueLine, Happening, Kind, Owed, PromotionShare, SoldLine
 
 CLEARING, CUSTOMERS, SELLERS = "assets:clearing", "liabilities:customers", "liabilities:sellers"
 
@@ -30,6 +30,39 @@ def postings(happening: Happening) -> tuple[ledger.EntryLeg, ...]:
         ledger.EntryLeg(account=account, owner=owner, amount=money(minor, currency))
         for (account, owner), minor in sums.items()
         if minor
+    )
+
+
+DUE = (SELLERS, "liabilities:front-ends", "assets:front-ends")  # accounts of what is settled with others
+
+
+def due(happening: Happening, legs: Sequence[ledger.EntryLeg], reference: str) -> tuple[DueLine, ...]:
+    """Return what an entry makes due to others, by line: of each owner exactly what the entry has on its accounts."""
+    sums: Sums = {}
+    for leg in legs:
+        if leg.account in DUE and leg.owner and leg.amount.currency == happening.amount.currency:
+            _add(sums, "", -leg.amount.minor, leg.owner)
+    found: list[DueLine] = []
+    for (_, owner), minor in sums.items():
+        own = [] if happening.owed else [line for line in happening.lines if f"seller/{line.seller}" == owner]
+        found += [_due_line(line, owner, reference, happening) for line in own]
+        rest = minor - sum(one.gross.minor - one.commission.minor for one in found if one.owner == owner)
+        if rest:
+            nothing, amount = (money(one, happening.amount.currency) for one in (0, rest))
+            found.append(DueLine(reference=f"{reference}/{owner}", owner=owner, gross=amount, commission=nothing))
+    return tuple(one for one in found if one.gross.minor or one.commission.minor)
+
+
+def _due_line(line: SoldLine, owner: str, reference: str, happening: Happening) -> DueLine:
+    """Return what a line makes due: what comes back is negative."""
+    gross = line.total - line.tax
+    is_back = happening.kind == "goods-returned"
+    return DueLine(
+        reference=f"{reference}/{line.line}",
+        owner=owner,
+        gross=-gross if is_back else gross,
+        commission=-line.commission if is_back else line.commission,
+        line=line.line,
     )
 
 
@@ -209,10 +242,13 @@ def discount_of(line: order.OrderLine, units: int) -> int:
     return rounded(Fraction(line.discount.minor * units, line.quantity))
 
 
-def sold_line(line: order.DraftLine, worth: Worth, currency: str, jurisdiction: str, off_before: int = 0) -> SoldLine:
+def sold_line(
+    line: order.DraftLine, place: int, worth: Worth, currency: str, jurisdiction: str, off_before: int = 0
+) -> SoldLine:
     """Return what is told of a part of a line; `off_before` is the discount of the parts that were told before."""
     commission = line.commission.minor if isinstance(line, order.OrderLine) else worth.commission
     return SoldLine(
+        line=place,
         sku=line.sku,
         seller=line.seller,
         tax_category=line.tax_category,

@@ -46,15 +46,16 @@ async def book_payment(ask: payment.PaymentMoved, ctx: Context) -> api.Booked:
 async def book_sale(ask: order.OrderPlaced, ctx: Context) -> api.Booked:
     if not ask.is_handed_over:
         return _NOTHING
-    currency, place = ask.total.currency, ctx.plan.settings.get(JURISDICTION, "")
+    currency, jurisdiction = ask.total.currency, ctx.plan.settings.get(JURISDICTION, "")
     lines = tuple(
         rules.sold_line(
             line,
+            place,
             rules.Worth(line.total.minor, line.tax.minor, line.discount.minor, commission.minor),
             currency,
-            place,
+            jurisdiction,
         )
-        for line, commission in zip(ask.lines, ask.commissions, strict=True)
+        for place, (line, commission) in enumerate(zip(ask.lines, ask.commissions, strict=True))
     )
     happening = api.Happening(
         kind="goods-delivered",
@@ -91,7 +92,7 @@ async def _shipped(ask: order.OrderMoved, ctx: Context) -> api.Booked:
         gone = rules.never_came(line, closings, line.closed)
         was = rules.delivered(line, before[line.line], line.closed, gone)
         worth = rules.delivered(line, line.shipped, line.closed, gone) - was
-        lines.append(rules.sold_line(line, worth, sold.currency, _jurisdiction(sold, ctx), was.discount))
+        lines.append(rules.sold_line(line, line.line, worth, sold.currency, _jurisdiction(sold, ctx), was.discount))
     fee = sold.delivery_fee if not any(before.values()) else None
     return await _delivered(sold, tuple(lines), fee, ctx)
 
@@ -109,7 +110,7 @@ async def book_closing(ask: order.LinesClosed, ctx: Context) -> api.Booked:
         was_gone = rules.never_came(line, earlier, was_closed)
         was = rules.delivered(line, line.shipped, was_closed, was_gone)
         worth = rules.delivered(line, line.shipped, line.closed, gone) - was
-        lines.append(rules.sold_line(line, worth, sold.currency, _jurisdiction(sold, ctx), was.discount))
+        lines.append(rules.sold_line(line, line.line, worth, sold.currency, _jurisdiction(sold, ctx), was.discount))
     return await _delivered(sold, tuple(lines), None, ctx)
 
 
@@ -194,7 +195,7 @@ async def book_return(ask: order.ReturnMoved, ctx: Context) -> api.Booked:
         commission = rules.commission_of(line, units) - rules.commission_of(line, before)
         worth = rules.Worth(share.refund.minor, share.tax.minor, share.discount.minor, commission)
         off_before = rules.discount_of(line, before)
-        lines.append(rules.sold_line(line, worth, sold.currency, _jurisdiction(sold, ctx), off_before))
+        lines.append(rules.sold_line(line, line.line, worth, sold.currency, _jurisdiction(sold, ctx), off_before))
     happening = _of_return("goods-returned", back.refund, sold, tuple(lines))
     return await _book(happening, f"return/{back.return_id}", own)
 
@@ -315,6 +316,9 @@ async def _book(happening: api.Happening, of: str, ctx: Context, *, is_once: boo
         metadata=metadata,
     )
     await ctx.call(ledger.record, ledger.Post(entries=(draft,)))
+    if due := rules.due(happening, legs, draft.reference):
+        became = api.BecameDue(reference=draft.reference, kind=happening.kind, about=happening.reference, lines=due)
+        ctx.emit(became)
     return api.Booked(entries=1)
 
 

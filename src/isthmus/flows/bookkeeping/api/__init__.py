@@ -48,4 +48,4 @@ from .booking import (
     points_worth,
     postings,
 )
-from .model import Booked, Happening, Kind, Owed, PromotionShare, SoldLine
+from .model import BecameDue, Booked, DueLine, Happening, Kind, Owed, PromotionShare, SoldLine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from isthmus.kernel import Meta, Value
+from isthmus.kernel import Meta, Value, event
 from isthmus.values import Money
 
 Kind = Literal[
@@ -48,6 +48,7 @@ class SoldLine(Value):
     discount: Money
     commission: Money
     promotions: tuple[PromotionShare, ...] = ()
+    line: int = 0
     is_for_another: bool = False
 
 
@@ -82,3 +83,23 @@ class Booked(Value):
     """How many entries were booked."""
 
     entries: Annotated[int, Meta(ge=0)]
+
+
+class DueLine(Value):
+    """What one line makes due to another: gross less commission. Negative: the other one owes it."""
+
+    reference: str  # once
+    owner: str  # as accounts have it: seller/17, front-end/fresh
+    gross: Money
+    commission: Money
+    line: int | None = None
+
+
+@event("bookkeeping.became-due", version="1.0", subject="reference")
+class BecameDue(Value):
+    """Others are due something, or owe it: so much as was booked with the entry of this reference."""
+
+    reference: str
+    kind: Kind
+    about: str  # an order, or what passed between front ends
+    lines: tuple[DueLine, ...]

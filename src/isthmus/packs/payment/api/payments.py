@@ -150,6 +150,7 @@ class PaymentMoved(Value):
     cause: str = ""  # of a refund: the reference that it was given for
     method: str = ""
     provider: str = ""  # who moved it; nobody where it was received on the spot
+    key: str = ""  # of the attempt: what the provider knows it by
 
 
 @event("payment.outcome-contradicted", version="1.0", subject="payment_id")

@@ -178,6 +178,7 @@ async def _applied(kept: storage.Kept, attempt: api.Attempt, authorisation: str,
             cause=rules.cause_of(attempt),
             method=payment.method or attempt.method,
             provider=attempt.provider or kept.provider,
+            key=attempt.key,
         )
     )
     held = authorisation if attempt.kind is Kind.AUTHORISE and authorisation else kept.authorisation

@@ -1,0 +1,61 @@
+"""Matching at work."""
+
+from __future__ import annotations
+
+from isthmus.flows.bookkeeping import api as bookkeeping
+from isthmus.kernel import Context, implements
+from isthmus.packs.ledger import api as ledger
+from isthmus.packs.payment import api as payment
+from isthmus.packs.reconciliation import api as reconciliation
+from isthmus.packs.settlement import api as settlement
+
+from . import api
+
+BANK = "bank"  # what the statements of the front end's own account are imported as
+_NOTHING = reconciliation.Noted(items=0)
+
+
+@implements(api.expect_payment)
+async def expect_payment(ask: payment.PaymentMoved, ctx: Context) -> reconciliation.Noted:
+    if ask.kind not in ("capture", "refund") or not ask.provider or not ask.key or not ask.amount.minor:
+        return _NOTHING  # held, or received in a till
+    item = reconciliation.ExpectedAmount(
+        provider=ask.provider,
+        key=ask.key,
+        kind=ask.kind,
+        amount=ask.amount if ask.kind == "capture" else -ask.amount,
+        reference=payment.purpose_of(ask.reference),
+    )
+    return await ctx.call(reconciliation.expect, reconciliation.Expect(items=(item,)))
+
+
+@implements(api.expect_payout)
+async def expect_payout(ask: settlement.SettlementMoved, ctx: Context) -> reconciliation.Noted:
+    if ask.state not in (settlement.SettlementState.SENT, settlement.SettlementState.RETURNED):
+        return _NOTHING
+    is_sent = ask.state is settlement.SettlementState.SENT
+    key = ask.settlement_id.hex if is_sent else f"{ask.settlement_id.hex}/returned"
+    amount = -ask.payout if is_sent else ask.payout
+    item = reconciliation.ExpectedAmount(
+        provider=BANK, key=key, kind="payout", amount=amount, reference=str(ask.settlement_id)
+    )
+    return await ctx.call(reconciliation.expect, reconciliation.Expect(items=(item,)))
+
+
+@implements(api.book_resolved)
+async def book_resolved(ask: reconciliation.DifferenceResolved, ctx: Context) -> bookkeeping.Booked:
+    is_bank = ask.provider == BANK
+    held = ledger.EntryLeg(
+        account="assets:bank" if is_bank else "assets:clearing",
+        owner="" if is_bank else f"provider/{ask.provider.lower()}",
+        amount=ask.amount,
+    )
+    draft = ledger.EntryDraft(
+        reference=f"difference/{ask.difference_id}",
+        kind="difference-resolved",
+        legs=(held, ledger.EntryLeg(account=ask.account, amount=-ask.amount)),
+        subject=ask.reference,
+        memo=ask.note,
+    )
+    await ctx.call(ledger.record, ledger.Post(entries=(draft,)))
+    return bookkeeping.Booked(entries=1)

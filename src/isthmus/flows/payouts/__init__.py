@@ -1,0 +1,1 @@
+"""What is due goes to settlement as it is booked, and what is settled goes to the books."""

@@ -1,0 +1,1 @@
+"""What providers and banks say of our money, against what we believe."""
