@@ -213,7 +213,7 @@ async def by_hand(market: Market) -> tuple[checkout.PlacedOrder, Capability[Any,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("with_key", [True, False], ids=["with a key", "without"])
-@pytest.mark.parametrize("story", [a_return, a_closing, by_hand])
+@pytest.mark.parametrize("scenario", [a_return, a_closing, by_hand])
 async def test_money_that_goes_back_may_be_killed_after_any_statement(
     market: Market, scenario: Any, with_key: bool
 ) -> None:
