@@ -9,7 +9,9 @@ from uuid import UUID
 
 import httpx
 
+from isthmus.console.client import Client
 from isthmus.console.one_id import OneIdPages
+from isthmus.console.sign_in import Operators
 from isthmus.console.web import console
 from isthmus.console.work import Work
 from isthmus.data.model.ask import Ask
@@ -54,7 +56,7 @@ async def test_a_shared_email_joins_and_what_is_not_sure_waits_for_a_reviewer(sh
     one, other = sorted((eve, eva))
     assert [(doubt.one, doubt.other, doubt.why) for doubt in found.doubts] == [(one, other, "not sure")]
     resolving = Work(tmp_path, "resolving")
-    pages = console(OneIdPages(one_id, resolving).pages(), TOKEN)
+    pages = console(OneIdPages(one_id, resolving).pages(), Operators(TOKEN), Client(shop.platform))
     transport = httpx.ASGITransport(app=pages)
     async with httpx.AsyncClient(transport=transport, base_url="http://console", follow_redirects=True) as browser:
         page = (await browser.get(f"/one-id?token={TOKEN}")).text
@@ -116,7 +118,7 @@ async def test_a_merge_says_which_published_figures_it_moved_and_so_does_taking_
     assert split.published is not None
     assert [(one.receipt, one.old, one.new) for one in split.published.moved] == [(again.receipt.id, 1, 2)]
     resolving = Work(tmp_path, "resolving")
-    pages = console(OneIdPages(one_id, resolving).pages(), TOKEN)
+    pages = console(OneIdPages(one_id, resolving).pages(), Operators(TOKEN), Client(shop.platform))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=pages), base_url="http://console") as browser:
         await browser.get(f"/one-id?token={TOKEN}")
         page = (await browser.get("/one-id")).text

@@ -123,7 +123,7 @@ async def test_an_address_or_name_of_somebody_here_gives_nobody_their_account(of
         {"sub": None},
         {"sub": 7},
     ],
-    ids=str,
+    ids="-".join,
 )
 async def test_a_token_that_is_not_for_this_sign_in_lets_nobody_in(
     office: Office, acme: Acme, changed: dict[str, Any]
