@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from isthmus.kernel import Caller, Capability
+from isthmus.kernel import Caller, Capability, encode
 from isthmus.manifest import Opened
 
 from . import api
@@ -17,6 +17,7 @@ from . import api
 Opening = Callable[[], AbstractAsyncContextManager[Opened]]
 On = Annotated[str, typer.Option("--on", help="The front end whose endpoints they are.")]
 Name = Annotated[str, typer.Argument(help="Name of the endpoint.")]
+Json = Annotated[bool, typer.Option("--json", help="Say it as JSON.")]
 CLIENT = "command line"
 Call = Callable[[str, Capability[Any, Any], Any], Any]
 
@@ -49,21 +50,29 @@ def _add_endpoints(app: typer.Typer, call: Call) -> None:
         typer.echo(f"secret: {answer.secret}" if answer.secret else "changed")
 
     @app.command("list")
-    def list_(on: On) -> None:
+    def list_(on: On, json: Json = False) -> None:
         """List endpoints and how they fare."""
-        for one in call(on, api.list_endpoints, api.ListEndpoints()).items:
+        found = call(on, api.list_endpoints, api.ListEndpoints())
+        if json:
+            typer.echo(encode(found.items))
+            return
+        for one in found.items:
             why = f": {one.reason}" if one.reason else ""
             typer.echo(f"{one.name}  {one.state}{why}  {one.waiting} waiting, {one.dead} dead  {one.url}")
+        if not found.items:
+            typer.echo(f"{on} has no endpoints; `isthmus webhooks add` makes one")
 
     @app.command("pause")
     def pause(name: Name, on: On) -> None:
         """Let events wait."""
         call(on, api.pause_endpoint, api.NamedEndpoint(name=name))
+        typer.echo(f"{name} is paused")
 
     @app.command("resume")
     def resume(name: Name, on: On) -> None:
         """Send what has waited, and what comes."""
         call(on, api.resume_endpoint, api.NamedEndpoint(name=name))
+        typer.echo(f"{name} goes on")
 
     @app.command("rotate")
     def rotate(name: Name, on: On, keep_hours: Annotated[int, typer.Option(min=0, max=168)] = 24) -> None:
@@ -75,6 +84,7 @@ def _add_endpoints(app: typer.Typer, call: Call) -> None:
     def delete(name: Name, on: On) -> None:
         """Send nothing there any more."""
         call(on, api.delete_endpoint, api.NamedEndpoint(name=name))
+        typer.echo(f"{name} is deleted")
 
 
 def _add_deliveries(app: typer.Typer, call: Call) -> None:
@@ -84,9 +94,14 @@ def _add_deliveries(app: typer.Typer, call: Call) -> None:
         endpoint: Annotated[str | None, typer.Option(help="Only of this endpoint.")] = None,
         state: Annotated[api.DeliveryState | None, typer.Option(help="Only those.")] = None,
         limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+        json: Json = False,
     ) -> None:
         """List what was sent, the newest first."""
-        for one in call(on, api.list_deliveries, api.ListDeliveries(endpoint=endpoint, state=state, limit=limit)).items:
+        found = call(on, api.list_deliveries, api.ListDeliveries(endpoint=endpoint, state=state, limit=limit))
+        if json:
+            typer.echo(encode(found.items))
+            return
+        for one in found.items:
             typer.echo(
                 f"{one.delivery_id}  {one.made_at:%Y-%m-%d %H:%M:%S}  {one.endpoint}  {one.event_type} {one.subject}  "
                 f"{one.state} after {one.attempts} tries  {one.status or ''} {one.reason}"
