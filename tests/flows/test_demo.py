@@ -40,6 +40,11 @@ def test_the_first_baskets_of_the_year_come_to_what_the_source_says() -> None:
     the_books_are_read_at_the_command_line(environment, report["front_ends"])
     metrics_equal_the_source_by_front_end_department_and_week(environment)
     sales_are_one_number(environment, report["front_ends"])
+    kept = json.loads(said(environment, "demo", "--keep", "--exit", "--json"))
+    assert kept == report
+    stands = ("data", "ask", "order.orders", "--form", "json")
+    asked = json.loads(said({**environment, "ISTHMUS_DATA": str(DATA / "demo")}, *stands))
+    assert asked["rows"][0]["order.orders"] == sold  # nothing was sold a second time
 
 
 def _units_of(*front_ends: str) -> int:
