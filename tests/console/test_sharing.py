@@ -43,4 +43,4 @@ async def test_a_grant_is_seen_with_its_bounds_and_taken_back(page: Page, served
     await expect(page.get_by_role("status")).to_contain_text("taken back")
     await expect(page.locator(".empty")).to_contain_text("Nothing is shared.")
     await page.goto(f"{served.address}/sharing?past=1")
-    await expect(page.locator("tbody tr")).to_contain_text("console: spring is over")
+    await expect(page.locator("tbody tr")).to_contain_text("owner: spring is over")
