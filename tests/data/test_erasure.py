@@ -82,7 +82,7 @@ METRICS = (
     Count(name="members", of="club.member"),
     Distinct(name="emails", field="club.member.email"),
     Distinct(name="coupons", field="club.line.coupon"),
-    Distinct(name="wishes", field="club.line.wish"),
+    Distinct(name="wishes", field="club.line.request"),
 )
 CANARIES = ("canary-email", "canary-old", "canary-birthday", "canary-coupon", "canary-wish", "canary-card",
             "canary-line", "canary-label", "canary-row", "canary-orphan", "canary-unmarked", "canary-gone")  # fmt: skip
