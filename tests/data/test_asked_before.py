@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from types import SimpleNamespace
+from typing import Annotated, Any, cast
 
 import numpy as np
 import pytest
@@ -21,10 +22,13 @@ from isthmus import markings as m
 from isthmus.data.answers.metrics import Answer
 from isthmus.data.errors import NotAnswered
 from isthmus.data.model.ask import Ask
+from isthmus.data.model.expression import Measured
 from isthmus.data.model.model import Model, build
 from isthmus.data.privacy import asked
-from isthmus.data.privacy.algebra import is_safe
+from isthmus.data.privacy.algebra import WORK_MAX, is_safe
+from isthmus.data.privacy.asked import Book
 from isthmus.data.privacy.policy import ALL, Opened, Policy
+from isthmus.data.query.plan import Plan
 from isthmus.kernel import Value
 from isthmus.markings import Dimension, Key, Measure, Pii, Ref, Time, Where, entity
 
@@ -225,10 +229,10 @@ def weight(metric: str, row: Row) -> tuple[str, int]:
     }[metric]
 
 
-def leaks(shown: Sequence[Sequence[int]], people: Sequence[object]) -> list[tuple[object, ...]]:
+def leaks(shown: Any, people: Sequence[object]) -> list[tuple[object, ...]]:
     """Return all sets of few people about whom alone something follows, by trying each of them."""
-    matrix = np.array(shown, dtype=float) if shown else np.zeros((0, len(people)))
-    full = np.linalg.matrix_rank(matrix) if shown else 0
+    matrix = np.array(shown, dtype=float) if len(shown) else np.zeros((0, len(people)))
+    full = np.linalg.matrix_rank(matrix) if len(shown) else 0
     found: list[tuple[object, ...]] = []
     for size in range(1, LEAST):
         for some in itertools.combinations(sorted(set(people), key=str), size):
@@ -372,3 +376,66 @@ def test_what_is_said_to_be_safe_is_so_by_trying_all_sets_of_people(sums: list[s
         if any(people[part] <= set(some) for part in people)
     )
     assert is_safe(list(map(frozenset, sums)), small, least) is not is_leak
+
+
+def asked_of(book: Book, one: Question, rows: Sequence[Row], least: int) -> Iterator[tuple[str, list[int]]]:
+    """Ask a book what of a question can be shown, without a database; yield what is added up in each number of it."""
+    inside = [[group for group in groups_of(row, one.by) if one.passes(row)] for row in rows]
+    number = {group: at for at, group in enumerate(dict.fromkeys(group for own in inside for group in own))}
+    at = [(row, number[group]) for row, own in enumerate(inside) for group in own]
+    for metric in one.metrics:
+        kind = weight(metric, rows[0])[0]
+        counts = [weight(metric, row)[1] for row in rows]
+        held = [(row, group) for row, group in at if counts[row]]
+        persons = {row.person: place for place, row in enumerate(rows)}
+        of_group, of_row, of_person = (
+            np.array(found, dtype=np.uint64)
+            for found in (
+                [group for _, group in held],
+                [row for row, _ in held],
+                [persons[rows[row].person] for row, _ in held],
+            )
+        )
+        cell = Measured(root="ward.visit", agg="count" if kind == "count" else "sum", field=kind)
+        planned = SimpleNamespace(
+            by=[SimpleNamespace(asked=name) for name in one.by], metrics={metric: cell}, people={metric: (cell,)}
+        )
+        left = [{**dict(zip(one.by, group, strict=True)), metric: 1} for group in number]
+        read = (number, of_group, of_row, of_person)
+        book.hide(cast("Plan", planned), left, least, lambda _cell, _people, read=read: read)
+        for group, found in zip(number, left, strict=True):
+            if found[metric] is not None:
+                yield kind, [counts[row] * (group in own) for row, own in enumerate(inside)]
+
+
+def asked_many(rows: Sequence[Row], count: int) -> tuple[dict[str, list[tuple[int, ...]]], list[int]]:
+    """Ask a new book many questions, each third by many groups; return what is shown, and what each one cost."""
+    randomness, book, shown, works = random.Random(5), Book(), dict[str, list[tuple[int, ...]]](), list[int]()
+    for number in range(count):
+        one = some_question(randomness)
+        many = tuple(randomness.sample((*FIELDS, DRUG), 5))
+        one = Question(one.metrics, one.by if number % 3 else many, one.filters, one.passes)
+        for kind, vector in asked_of(book, one, rows, LEAST):
+            shown.setdefault(kind, []).append(tuple(vector))
+        works.append(book.work)
+    return shown, works
+
+
+@pytest.mark.parametrize(
+    ("most", "count", "is_reached"), [pytest.param(WORK_MAX, 300, False, marks=pytest.mark.slow), (60_000, 60, True)]
+)
+def test_of_many_questions_none_costs_more_than_its_bound_and_none_shows_few(
+    most: int, count: int, is_reached: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a question costs is counted, so it is the same in every process, and so is what is hidden at the bound."""
+    monkeypatch.setattr(asked, "WORK_MAX", most)
+    rows = some_rows(random.Random(5))
+    shown, works = asked_many(rows, count)
+    assert 0 < max(works) <= most
+    people = [row.person for row in rows]
+    found = {kind: leaks(np.linalg.qr(np.array(list(set(own))), mode="r"), people) for kind, own in shown.items()}
+    assert found == {kind: [] for kind in shown}
+    if is_reached:
+        assert (shown, works) == asked_many(rows, count)
+        monkeypatch.setattr(asked, "WORK_MAX", WORK_MAX)
+        assert max(asked_many(rows, count)[1]) > most  # it is what stopped them

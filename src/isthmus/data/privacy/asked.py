@@ -14,23 +14,23 @@ import hashlib
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Generator, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
 from ..errors import NotAnswered
 from ..model.expression import Measured, cells
 from ..query.plan import Plan
-from .algebra import is_safe
+from .algebra import PASS, STEP, WORK_MAX, TooMuchWork, Work, cancelling, is_safe
 from .small_cells import Group
 
 ROWS_MAX: Final = 5_000_000  # rows of one entity: some ten seconds a question, and 200 MB
 QUESTIONS_MAX: Final = 2_000  # different questions of one state under one policy
 PARTS_MAX: Final = 100_000  # what all numbers together divide rows into; beyond it nothing new is shown
-TRIES_MAX: Final = 200  # looks at which numbers of one answer can be shown; then the rest is hidden
 BOOKS_MAX: Final = 16  # kept in memory; an older one is read again
 ID_BYTES: Final = 17  # of a receipt's id and the end of its line
 
@@ -91,24 +91,22 @@ class _Kind:
         self.part, self.numbers = turned[self.part], list(places)
         self._look(least)
 
-    def is_safe(self, numbers: set[int], least: int) -> bool:
-        """Return whether nothing about few people follows from these numbers."""
+    def knit(self, least: int, work: Work) -> _Knit:
+        """Return what is left to look at once it is seen which numbers nothing can cancel, whatever is not shown."""
         if not self.few:
-            return True
+            return _Knit([], least)
         if len(self.numbers) > PARTS_MAX:
-            return False
-        few: dict[tuple[int, ...], frozenset[int] | None] = {}
-        sums: dict[int, set[tuple[int, ...]]] = {}
+            raise TooMuchWork
+        work.spend(STEP * sum(map(len, self.numbers)))
+        parts: dict[int, list[int]] = {}
         for at, own in enumerate(self.numbers):
-            name = tuple(one for one in own if one in numbers)
-            people, before = self.few.get(at), few.get(name, frozenset())
-            few[name] = None if people is None or before is None else people | before
-            for one in name:
-                sums.setdefault(one, set()).add(name)
-        small: dict[Hashable, frozenset[int]] = {
-            name: people for name, people in few.items() if name and people and len(people) < least
-        }
-        return is_safe(list(sums.values()), small, least)
+            for one in own:
+                parts.setdefault(one, []).append(at)
+        sums = {one: frozenset(found) for one, found in parts.items()}
+        left = set(cancelling(list(dict.fromkeys(sums.values())), self.few, work))
+        core = {one for one, found in sums.items() if found in left}
+        people = [self.few.get(at) for at in range(len(self.numbers))]
+        return _Knit(list(zip(self.numbers, people, strict=True)), least).within(core, work)
 
     def repeated(self, numbers: Collection[int]) -> set[int]:
         """Return those of some numbers that have the same rows as one that is shown."""
@@ -141,12 +139,45 @@ class _Kind:
         self.few = {part: frozenset(people) for part, people in found.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class _Knit:
+    """Numbers that others may cancel: the parts of them, each with who is in it; None is many."""
+
+    parts: list[tuple[tuple[int, ...], frozenset[int] | None]]
+    least: int
+
+    def within(self, numbers: AbstractSet[int], work: Work) -> _Knit:
+        """Return the parts of some of the numbers: what only others told apart is one part."""
+        work.spend(STEP * sum(len(own) for own, _ in self.parts))
+        found: dict[tuple[int, ...], frozenset[int] | None] = {}
+        for own, people in self.parts:
+            name = tuple(one for one in own if one in numbers)
+            before = found.get(name, frozenset())
+            both = None if people is None or before is None else people | before
+            found[name] = None if both is None or len(both) >= self.least else both
+        found.pop((), None)
+        return _Knit(list(found.items()), self.least)
+
+    def is_safe(self, shown: AbstractSet[int], new: AbstractSet[int], work: Work) -> bool:
+        """Return whether nothing about few people follows from new numbers beside those shown, which are safe."""
+        merged = self.within(shown | new, work)
+        sums: dict[int, set[tuple[int, ...]]] = {}
+        for own, _ in merged.parts:
+            for one in own:
+                sums.setdefault(one, set()).add(own)
+        if not new & sums.keys():
+            return True
+        small = {own: people for own, people in merged.parts if people}
+        return is_safe(list(sums.values()), cast("dict[Hashable, frozenset[int]]", small), self.least, work)
+
+
 class Book:
     """What was shown of one state under one policy."""
 
     def __init__(self) -> None:
         self._kinds: dict[Place, _Kind] = {}
         self._read = 0
+        self.work = 0  # cells that the last question touched
         self._file: Any = None
 
     def open(self, file: Any) -> None:
@@ -180,11 +211,21 @@ class Book:
         self._read += ID_BYTES
 
     def hide(self, planned: Plan, rows: Rows, least: int, read: Read) -> int:
-        """Empty the numbers that, beside all that is shown, are about few people; return how many."""
+        """Empty the numbers that, beside all that is shown, are about few people, and those not looked at by WORK_MAX;
+        return how many."""
         by_group = {tuple(row[by.asked] for by in planned.by): row for row in rows}
-        return sum(self._hide(planned, name, by_group, least, read) for name in planned.people)
+        before, work = self.draft(), Work(WORK_MAX)
+        try:
+            return sum(self._hide(planned, name, by_group, least, read, work) for name in planned.people)
+        except BaseException:  # nobody reads any of it
+            self._kinds = before._kinds
+            raise
+        finally:
+            self.work = work.done
 
-    def _hide(self, planned: Plan, name: str, rows: Mapping[Group, dict[str, Any]], least: int, read: Read) -> int:
+    def _hide(
+        self, planned: Plan, name: str, rows: Mapping[Group, dict[str, Any]], least: int, read: Read, work: Work
+    ) -> int:
         made: list[_Numbers] = []
         counted = zip(cells(planned.metrics[name]), planned.people[name], strict=True)
         for cell, people in dict(counted).items():
@@ -199,7 +240,7 @@ class Book:
             numbers = kind.add(rows_of, persons, of_group[is_kept], least)
             made.append((_place(cell), {kept[group]: number for group, number in numbers.items()}))
         repeated = {(place, one) for place, numbers in made for one in self._kinds[place].repeated(numbers.values())}
-        allowed = self._allowed(made, repeated, least)
+        allowed = self._allowed(made, repeated, least, work)
         for place, numbers in made:
             kind, own = self._kinds[place], set(numbers.values())
             new = {one for group, one in numbers.items() if group in allowed and (place, one) not in repeated}
@@ -210,7 +251,9 @@ class Book:
             rows[group][name] = None
         return len(hidden)
 
-    def _allowed(self, made: Sequence[_Numbers], repeated: set[tuple[Place, int]], least: int) -> set[Group]:
+    def _allowed(
+        self, made: Sequence[_Numbers], repeated: set[tuple[Place, int]], least: int, work: Work
+    ) -> set[Group]:
         """Return the groups whose numbers can be shown; those of most rows where not all can."""
         shown = {place: set(self._kinds[place].shown) for place, _ in made}
         sizes: Counter[Group] = Counter()
@@ -220,19 +263,22 @@ class Book:
                 sizes[group] += 0 if (place, number) in repeated else counts[number]
         allowed = {group for group, count in sizes.items() if not count}
         todo = [sorted((group for group in sizes if group not in allowed), key=lambda one: (-sizes[one], str(one)))]
-        for _ in range(TRIES_MAX):
-            some = todo.pop() if todo else []
-            if not some:
-                break
-            after = {place: set(own) for place, own in shown.items()}
-            for place, numbers in made:
-                after[place] |= {numbers[group] for group in some if group in numbers}
-            if all(self._kinds[place].is_safe(own, least) for place, own in after.items()):
-                shown = after
-                allowed |= set(some)
-            elif len(some) > 1:
-                half = len(some) // 2
-                todo += [some[half:], some[:half]]
+        with suppress(TooMuchWork):  # what is not looked at by then is hidden
+            knits = {place: self._kinds[place].knit(least, work) for place in shown}
+            while todo:
+                some = todo.pop()
+                if not some:
+                    continue
+                work.spend(PASS + STEP * (len(some) + sum(map(len, shown.values()))))
+                new = {place: set[int]() for place in shown}
+                for place, numbers in made:
+                    new[place] |= {numbers[group] for group in some if group in numbers} - shown[place]
+                if all(knits[place].is_safe(shown[place], own, work) for place, own in new.items()):
+                    shown = {place: own | new[place] for place, own in shown.items()}
+                    allowed |= set(some)
+                elif len(some) > 1:
+                    half = len(some) // 2
+                    todo += [some[half:], some[:half]]
         return allowed
 
 
