@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ from isthmus.runtime.isolation.watchdog import BudgetPassed, TooSlow, Watchdog
 
 from .isolated import asked, front_end_folder, loaded
 
+ROOT = Path(__file__).resolve().parents[2]
 BUDGET_MS = 2
 NEAR = 0.001  # seconds around the moment at which the watchdog decides
 LONG = 41  # each such call is long past it, however late the watchdog comes to look
@@ -76,6 +78,33 @@ def test_what_stops_a_call_lands_in_no_other_call_and_in_nothing_between(threads
     assert wrong == []
     assert all(outcomes.values()), outcomes
     assert dog.running == {}
+
+
+AFTERWARDS = """
+import sys
+from tests.runtime.test_watchdog import BUDGET_MS, guard_of
+from isthmus.runtime.isolation.watchdog import TooSlow, Watchdog
+
+def rule(ends: bool) -> str:
+    while not ends:
+        pass
+    return "done"
+
+guarded = guard_of(Watchdog(BUDGET_MS), rule)
+try:
+    guarded(False)
+except TooSlow:
+    print("stopped")
+sys.settrace(lambda *_: None)
+print(rule(True))
+"""
+
+
+def test_a_thread_whose_call_was_stopped_has_nothing_on_its_way_any_more() -> None:
+    """CPython 3.11 looks for what is on its way at each call, and with a trace function it never comes back."""
+    command = [sys.executable, "-c", AFTERWARDS]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.stdout.split() == ["stopped", "done"], ran.stderr
 
 
 def test_a_call_within_a_call_is_stopped_and_so_is_what_called_it() -> None:
