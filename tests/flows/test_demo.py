@@ -42,9 +42,9 @@ def test_the_first_baskets_of_the_year_come_to_what_the_source_says() -> None:
     sales_are_one_number(environment, report["front_ends"])
     kept = json.loads(said(environment, "demo", "--keep", "--exit", "--json"))
     assert kept == report
-    stands = ("data", "ask", "order.orders", "--form", "json")
+    stands = ("data", "ask", "order.baskets", "--form", "json")
     asked = json.loads(said({**environment, "ISTHMUS_DATA": str(DATA / "demo")}, *stands))
-    assert asked["rows"][0]["order.orders"] == sold  # nothing was sold a second time
+    assert asked["rows"][0]["order.baskets"] == sold  # nothing was sold a second time
 
 
 def _units_of(*front_ends: str) -> int:
