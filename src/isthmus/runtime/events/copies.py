@@ -62,8 +62,8 @@ _TIMERS: Final = Kept(
     write="""update runtime.pending_call set ask = $2 where front_end || chr(31) || job || chr(31) || key = $1""",
 )
 _GONE: Final = (
-    f"delete from runtime.recorded_call where front_end = $1 and {_NAMES.format('trace')}",
-    f"delete from gateway.story where front_end = $1 and {_NAMES.format('trace')}",
+    f"delete from runtime.recorded_call where front_end = $1 and {_NAMES.format('story')}",
+    f"delete from gateway.story where front_end = $1 and {_NAMES.format('story')}",
     f"delete from isthmus.saga where front_end = $1 and ask is null and {_NAMES.format('log')}",
 )
 
