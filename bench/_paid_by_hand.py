@@ -180,7 +180,7 @@ class PaidByHand:
             }
             for at, (sku, row) in enumerate(zip(skus, goods, strict=True))
         ]
-        events = _event_rows(now, ("inventory.goods-reserved", group), ("order.order-placed", order), data=lines)
+        events = _event_rows(now, ("inventory.goods-reserved", group), ("hand.order-placed", order), data=lines)
         answer = msgspec.json.encode({"group": group, "total": total, "lines": lines}).hex()
         given = f"'{group}', '{order}', '{group}', {number}, {total}, '{now}', '{now + timedelta(minutes=30)}'"
         await connection.execute(
@@ -202,8 +202,8 @@ class PaidByHand:
         group = row["reference"]
         events = _event_rows(
             now,
-            ("payment.payment-moved", payment_id),
-            ("order.order-moved", order),
+            ("hand.payment-moved", payment_id),
+            ("hand.order-moved", order),
             ("inventory.reservation-confirmed", group),
             data={"state": "paid"},
         )
@@ -212,7 +212,7 @@ class PaidByHand:
             f"execute authorised ('{payment_id}', '{key}/1', '{now}', '{order}', '{order}', '{group}', 'yes');"
             f"execute begin_attempt ('{uuid.uuid4()}', {taking}); execute told ('{events}'); commit"
         )
-        moved = _event_rows(now, ("payment.payment-moved", payment_id), data={"state": "captured"})
+        moved = _event_rows(now, ("hand.payment-moved", payment_id), data={"state": "captured"})
         answer = msgspec.json.encode({"payment": payment_id, "state": "captured"}).hex()
         await connection.execute(
             f"begin; set isthmus.front_end = 'north';"
