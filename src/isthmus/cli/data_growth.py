@@ -67,7 +67,7 @@ def _read(
     for name in metrics:
         if name not in platform.model.metrics:
             hint = errors.near(name, platform.model.metrics)
-            raise errors.NotFound(f"there is no metric {name!r}{hint}", remedy="`isthmus data list` shows all")
+            raise errors.NotFound(f"there is no metric {name!r}{hint}", remedy="`isthmus data metrics` lists them")
     asked = [(name, is_total) for name in metrics]
     with Progress(SpinnerColumn(), TextColumn("reading {task.description}"), console=problems, transient=True) as shown:
         task = shown.add_task("")
