@@ -11,7 +11,9 @@ import pytest
 
 from .walk import GUIDES, environment, follow, free_port, read, serving
 
-ON_A_SERVER = ("first-front-end", "ship-alone", "attributes", "sharing")
+ON_A_SERVER = (
+    "first-front-end", "ship-alone", "attributes", "sharing", pytest.param("own-data-and-flows", marks=pytest.mark.slow),
+)  # fmt: skip
 BY_THEMSELVES = ("adopt", "migrations")
 
 
