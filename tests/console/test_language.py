@@ -39,7 +39,7 @@ NAMES = re.compile(
 )
 PHRASE = re.compile(r"[A-Za-z]{2,}(?:[ ,]+[A-Za-z]{2,})+")  # two words of Latin letters
 WORD = re.compile(r"[A-Za-z]{3,}")
-LABELS = {"th", "label", "button", "h1", "h2", "h3", "dt", "summary", "legend", "title"}
+LABELS = {"th", "label", "button", "h1", "h2", "h3", "dt", "summary", "legend", "title", "td", "b"}
 CODE = {"code", "pre", "script", "style", "kbd", "datalist"}
 VOID = {"input", "br", "img", "link", "meta", "hr", "path", "rect", "circle", "line"}
 
@@ -195,3 +195,5 @@ def test_everything_that_a_package_says_is_translated(package: str) -> None:
     values = re.compile(r"%\(\w+\)s|\{[a-z_]\w*\}")
     wrong = [one for one, other in known.items() if set(values.findall(one)) != set(values.findall(other))]
     assert wrong == []
+    narrow = re.compile(r"[\u4e00-\u9fff”）][,:;!?](?!//)")
+    assert [other for other in known.values() if narrow.search(other)] == [], "Chinese has marks of its own: ，：；！？"

@@ -64,5 +64,6 @@ def test_what_a_page_names_is_there(page: Path) -> None:
 
 
 def test_a_page_that_names_what_is_gone_is_found() -> None:
-    page = "```python\nfrom isthmus.packs.pricing import api as pricing\nfrom isthmus.kernel import gone\npricing.gone\n```\n"
+    code = "from isthmus.packs.pricing import api as pricing\nfrom isthmus.kernel import gone\npricing.gone\n"
+    page = f"```python\n{code}```\n"
     assert sorted(missing(page + "`ctx.gone`")) == ["ctx.gone", "isthmus.kernel.gone", "isthmus.packs.pricing.api.gone"]

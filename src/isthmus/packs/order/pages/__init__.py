@@ -26,6 +26,7 @@ SHOWN: Final = (  # words of orders, payments and returns that stand on the page
     *(mark("expired"), mark("requested"), mark("approved"), mark("rejected"), mark("received"), mark("refunded")),
     *(mark("pending"), mark("authorised"), mark("captured"), mark("refused"), mark("voided"), mark("part refunded")),
     *(mark("standard"), mark("presale"), mark("online"), mark("app"), mark("store"), mark("order"), mark("closed")),
+    *(mark("authorise"), mark("capture"), mark("void"), mark("refund"), mark("piece"), mark("gram")),
 )
 
 
