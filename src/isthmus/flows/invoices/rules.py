@@ -67,9 +67,7 @@ def sold(one: order.Order, closings: Iterable[order.Return], quote: tax.TaxQuote
     )
 
 
-def _line(
-    line: order.OrderLine, quantity: int, net: Money, vat: invoicing.Vat, number: str
-) -> invoicing.InvoiceLine:
+def _line(line: order.OrderLine, quantity: int, net: Money, vat: invoicing.Vat, number: str) -> invoicing.InvoiceLine:
     return invoicing.InvoiceLine(
         title=line.title or line.sku, quantity=quantity, net=net, vat=vat, sku=line.sku, unit=line.unit, order=number
     )
@@ -114,7 +112,13 @@ def _delivery(one: order.Order, quote: tax.TaxQuote | None) -> invoicing.Charge 
         return None
     found = quote.delivery if quote else None
     rate = sum(part.rate_ppm for part in found.rates) if found else 0
-    vat = invoicing.Vat(rate_ppm=rate) if rate else exempt(found.exempt_because) if found and found.exempt_because else None
+    vat = (
+        invoicing.Vat(rate_ppm=rate)
+        if rate
+        else exempt(found.exempt_because)
+        if found and found.exempt_because
+        else None
+    )
     if vat is None:
         vat = NOT_TAXED if quote is None and not any_tax(one) else invoicing.Vat(category="Z")
     net = rounded(Fraction(one.delivery_fee.minor * PPM, PPM + vat.rate_ppm))

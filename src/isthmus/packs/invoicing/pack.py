@@ -17,7 +17,9 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
-        Personal(because="the law has invoices kept with who bought; invoicing.forget-buyers ends that after ten years"),
+        Personal(
+            because="the law has invoices kept with who bought; invoicing.forget-buyers ends that after ten years"
+        ),
         Job(name="invoicing.forget-buyers", when=Daily(at="03:10"), calls=api.forget_buyers),
         Page(
             path="/invoices",

@@ -1,4 +1,4 @@
-"""Invoices, reckoned: tax and totals as EN 16931 has them (BR-CO-10 to BR-CO-17), what is refused, and their numbers."""
+"""Invoices, reckoned: tax and totals as EN 16931 has them (BR-CO-10 to BR-CO-17), refusals, and numbers."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _taxed(draft: api.InvoiceDraft) -> list[tuple[str, Money, api.Vat]]:
 
 
 def vat_totals(draft: api.InvoiceDraft, step: int = 1) -> tuple[api.VatTotal, ...]:
-    """Return what is taxed alike: BT-116 the sum of net amounts, BT-117 that times the rate, rounded once, to a step."""
+    """Return what is taxed alike: BT-116 the sum of net amounts, BT-117 that times the rate, rounded once."""
     sums: dict[tuple[str, int], int] = {}
     reasons: dict[tuple[str, int], list[api.Vat]] = {}
     for _, net, vat in _taxed(draft):
@@ -132,11 +132,13 @@ def _reasoned(alike: Sequence[api.Vat]) -> api.Vat:
     text, code = REASONS[first.category]
     said = sorted({one.reason for one in alike if one.reason})
     codes = {one.reason_code for one in alike}
-    return first.replace(reason="; ".join(said)[:240] or text, reason_code=codes.pop() or code if len(codes) == 1 else code)
+    return first.replace(
+        reason="; ".join(said)[:240] or text, reason_code=codes.pop() or code if len(codes) == 1 else code
+    )
 
 
 def totals(draft: api.InvoiceDraft, vat: Sequence[api.VatTotal], step: int = 1) -> api.Totals:
-    """Return the sums of an invoice. Raises AmountsDiffer where more than rounding lies between them and what was paid."""
+    """Return the sums of an invoice. Raises AmountsDiffer where more than rounding is missing."""
     currency = draft.lines[0].net.currency
     lines, charges = (sum(one.net.minor for one in part) for part in (draft.lines, draft.charges))
     tax = sum(one.tax.minor for one in vat)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,8 +20,8 @@ _NEXT: Final = """
     returning last, last_on"""
 _ADD: Final = """
     insert into invoicing.invoice (front_end, invoice_id, entity, series, sequence, number, kind, corrects, reference,
-        content, currency, net_minor, tax_minor, gross_minor, paid_minor, rounding_minor, due_minor, issued_on, issued_at,
-        issued_by, said, buyer)
+        content, currency, net_minor, tax_minor, gross_minor, paid_minor, rounding_minor, due_minor, issued_on,
+        issued_at, issued_by, said, buyer)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21::jsonb,
         $22::jsonb)"""
 _ADD_VAT: Final = """
@@ -84,7 +84,12 @@ async def next_number(session: ports.Session, entity: str, series: str, today: d
 
 
 async def add(
-    session: ports.Session, front_end: str, one: api.Invoice, place: tuple[str, int], content: UUID, corrects: UUID | None
+    session: ports.Session,
+    front_end: str,
+    one: api.Invoice,
+    place: tuple[str, int],
+    content: UUID,
+    corrects: UUID | None,
 ) -> None:
     """Write an invoice down. place: its series, and which of it it is."""
     kept = {name: getattr(one, name) for name in Said.__struct_fields__ if name not in _KEPT_APART}
@@ -112,7 +117,9 @@ async def add(
         encode(Said(**kept, buyer=_NOBODY)),
         encode(Bought(party=one.buyer, to=one.delivered_to)),
     )
-    columns = zip(*((vat.vat.category, vat.vat.rate_ppm, vat.net.minor, vat.tax.minor) for vat in one.vat_totals), strict=True)
+    columns = zip(
+        *((vat.vat.category, vat.vat.rate_ppm, vat.net.minor, vat.tax.minor) for vat in one.vat_totals), strict=True
+    )
     await session.execute(_ADD_VAT, front_end, one.invoice_id, *map(list, columns))
     if one.subjects:
         await session.execute(
@@ -150,10 +157,21 @@ async def by_number(session: ports.Session, front_end: str, number: str) -> api.
     return None if row is None else _invoice(row)
 
 
-async def page(session: ports.Session, front_end: str, ask: api.ListInvoices, before: UUID | None) -> list[api.InvoiceBrief]:
+async def page(
+    session: ports.Session, front_end: str, ask: api.ListInvoices, before: UUID | None
+) -> list[api.InvoiceBrief]:
     """Return invoices, the latest first, one more than was asked for where there are more."""
     rows = await session.fetch(
-        _LIST, front_end, ask.kind, ask.subject, ask.corrects, ask.reference, ask.since, ask.until, before, ask.limit + 1
+        _LIST,
+        front_end,
+        ask.kind,
+        ask.subject,
+        ask.corrects,
+        ask.reference,
+        ask.since,
+        ask.until,
+        before,
+        ask.limit + 1,
     )
     return [
         api.InvoiceBrief(

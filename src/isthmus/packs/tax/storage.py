@@ -98,7 +98,12 @@ class Found:
 
 
 async def find_rates(
-    session: ports.Session, front_end: str, scope: Sequence[str], categories: Sequence[str], now: datetime, at: datetime | None
+    session: ports.Session,
+    front_end: str,
+    scope: Sequence[str],
+    categories: Sequence[str],
+    now: datetime,
+    at: datetime | None,
 ) -> Found:
     """Return what is configured for a scope, with the rates in force now, or at a time."""
     find = _FIND_RATES if at is None else _FIND_RATES_AT

@@ -71,7 +71,7 @@ class AmountsDiffer(errors.BadAsk):
 
     def __init__(self, *, paid: Money, gross: Money, most: int) -> None:
         super().__init__(
-            f"{paid} was paid and the lines with their tax come to {gross}: rounding explains {most} minor units at most",
+            f"{paid} was paid and the lines with tax come to {gross}: rounding explains {most} minor units at most",
             remedy="check the net amount and the VAT rate of each line",
             path="$.paid",
         )

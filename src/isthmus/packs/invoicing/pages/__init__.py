@@ -15,7 +15,9 @@ PAGE_SIZE: Final = 50
 
 async def show_list(request: Asked, client: Client) -> Shown:
     codes = client.users(LIST)
-    asked = {name: request.query_params.get(name, "").strip() for name in ("kind", "subject", "since", "until", "cursor")}
+    asked = {
+        name: request.query_params.get(name, "").strip() for name in ("kind", "subject", "since", "until", "cursor")
+    }
     code = request.query_params.get("front_end", "").strip() or next(iter(codes), "")
     page: dict[str, Any] = {"items": [], "next_cursor": None}
     if code:

@@ -53,7 +53,13 @@ def cii(one: api.Invoice, language: str) -> bytes:
 def _made(one: api.Invoice, flavor: str) -> Any:
     """Return the document that the library makes. It is checked by tests; its own check asks a server."""
     root = etree.fromstring(
-        generate_xml(_terms(rules.with_two_decimals(one)), flavor=flavor, level="en16931", check_xsd=False, check_schematron=False)
+        generate_xml(
+            _terms(rules.with_two_decimals(one)),
+            flavor=flavor,
+            level="en16931",
+            check_xsd=False,
+            check_schematron=False,
+        )
     )
     for element in root.iter():
         element.attrib.pop(_NIL, None)  # which the library writes where an element is empty, and the schemas refuse
@@ -180,7 +186,9 @@ def _percent(vat: api.Vat) -> str:
 
 def _number(amount: Money) -> str:
     """Return an amount with two decimals at most; a third is zero by then."""
-    return f"{Decimal(amount.minor).scaleb(-decimals(amount.currency)):.{min(decimals(amount.currency), rules.DECIMALS)}f}"
+    return (
+        f"{Decimal(amount.minor).scaleb(-decimals(amount.currency)):.{min(decimals(amount.currency), rules.DECIMALS)}f}"
+    )
 
 
 def _locale(language: str) -> Locale:
@@ -237,7 +245,14 @@ def _head(one: api.Invoice, locale: Locale) -> Iterator[str]:
 
 def _whole(party: api.Party) -> str:
     where = party.address
-    said = (party.name, where.street, f"{where.postcode} {where.city}".strip(), where.country, party.vat_id, party.legal_id)
+    said = (
+        party.name,
+        where.street,
+        f"{where.postcode} {where.city}".strip(),
+        where.country,
+        party.vat_id,
+        party.legal_id,
+    )
     return ", ".join(part for part in said if part)
 
 
