@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 import saxonche
 from facturx import xml_check_xsd
-from lxml import etree
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 
 from isthmus.kernel import Caller, FrontEnd, Platform
 from isthmus.packs.invoicing import api, rules

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 from datetime import date
 from fractions import Fraction
+from typing import Any
 
 import facturx
 import pypdf
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lxml import etree
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 
 from isthmus.packs.invoicing import api, rules
 from isthmus.packs.invoicing.service import documents
@@ -160,7 +161,7 @@ def test_the_pdf_is_a_pdf_a3_with_its_fonts_and_the_invoice_in_it() -> None:
     name, inside = facturx.get_xml_from_pdf(made)
     assert name == "factur-x.xml"
     assert inside == documents.cii(one, "de")
-    reader = pypdf.PdfReader(io.BytesIO(made))
+    reader: Any = pypdf.PdfReader(io.BytesIO(made))
     metadata = reader.trailer["/Root"]["/Metadata"].get_object().get_data()
     assert b"<pdfaid:part>3</pdfaid:part>" in metadata
     assert reader.trailer["/Root"]["/OutputIntents"][0]["/S"] == "/GTS_PDFA1"

@@ -13,7 +13,6 @@ import pytest
 from isthmus.kernel import errors
 from isthmus.packs.invoicing import api
 from isthmus.values import Address, money
-
 from tests.waiting import until
 
 from .conftest import BUYER, DAY, Office, draft, line

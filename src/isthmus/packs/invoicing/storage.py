@@ -196,8 +196,9 @@ def _invoice(row: ports.Row) -> api.Invoice:
     said = decode(row["said"], Said)
     bought = decode(row["buyer"], Bought)
     fields: dict[str, Any] = {name: getattr(said, name) for name in Said.__struct_fields__}
+    fields |= {"buyer": bought.party, "delivered_to": bought.to}
     return api.Invoice(
-        **{**fields, "buyer": bought.party, "delivered_to": bought.to},
+        **fields,
         invoice_id=row["invoice_id"],
         number=row["number"],
         entity=row["entity"],

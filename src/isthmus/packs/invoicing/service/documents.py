@@ -14,7 +14,7 @@ from babel import Locale, UnknownLocaleError, dates, numbers
 from facturx import generate_from_binary, generate_xml
 from fontTools.ttLib import TTFont
 from fpdf import FPDF
-from lxml import etree
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] - it is compiled
 
 from isthmus.values import Address, Money, decimals
 
@@ -29,9 +29,9 @@ _UNITS: Final = {
 _NIL: Final = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _PER_PPM: Final = 10_000  # percent
 _WIDTHS: Final = (84, 18, 24, 30, 34)
-_FONT: Final = Path(font_roboto.Roboto)
-_BOLD: Final = Path(font_roboto.RobotoBold)
-_SIGNS: Final = frozenset(TTFont(str(_FONT)).getBestCmap())
+_FONT: Final = Path(font_roboto.Roboto)  # pyright: ignore[reportAttributeAccessIssue]
+_BOLD: Final = Path(font_roboto.RobotoBold)  # pyright: ignore[reportAttributeAccessIssue]
+_SIGNS: Final = frozenset(TTFont(str(_FONT)).getBestCmap() or ())
 
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of each glyph
 logging.getLogger("factur-x").setLevel(logging.ERROR)
@@ -58,7 +58,7 @@ def _made(one: api.Invoice, flavor: str) -> Any:
             flavor=flavor,
             level="en16931",
             check_xsd=False,
-            check_schematron=False,
+            check_schematron="",
         )
     )
     for element in root.iter():
