@@ -157,7 +157,7 @@ _USES = (
 )
 
 
-@extension_point("invoices.buyer", combine=combine.first_answer, dimensions=[ORDER_KIND])
+@extension_point("invoices.buyer", combine=combine.first_answer, dimensions=[ORDER_KIND], until=date(2027, 6, 30))
 def buyer(sold: order.Order) -> invoicing.Party | Pass:
     """Say whom the invoice of an order is written to: a company with its VAT number. Default: who it went to."""
     return PASS
