@@ -1,4 +1,4 @@
-"""An operator at work: finds an order, reads why it cost what it did, acts on it, tries a capability."""
+"""What an operator does: finds an order, reads why it cost what it did, acts on it, tries a capability."""
 
 from __future__ import annotations
 

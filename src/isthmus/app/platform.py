@@ -1,4 +1,4 @@
-"""A platform at work: packs, front ends and database brought together, in order, from the settings."""
+"""The running platform: packs, front ends and database brought together, in order, from the settings."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NO_SECRETS: Final[Mapping[str, str]] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A platform at work, with what it stands on. packs: what is plugged in; what is adopted is in the release too."""
+    """A running platform, with what it stands on. packs: what is plugged in; what is adopted is in the release too."""
 
     config: Config
     packs: tuple[Pack, ...]

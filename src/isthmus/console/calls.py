@@ -63,7 +63,7 @@ class CallLog:
 
 
 class Calls:
-    """The pages of told calls."""
+    """The pages of traced calls."""
 
     def __init__(self, client: Client, traces: Traces) -> None:
         self._client = client

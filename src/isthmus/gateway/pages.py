@@ -1,4 +1,4 @@
-"""What the gateway answers beside calls: health, readiness, told calls, API documents, problems explained."""
+"""What the gateway answers beside calls: health, readiness, traced calls, API documents, problems explained."""
 
 from __future__ import annotations
 

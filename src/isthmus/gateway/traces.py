@@ -1,6 +1,6 @@
-"""Told calls: why a call was answered as it was, kept for a while for the front end that asked.
+"""Traced calls: why a call was answered as it was, kept for a while for the front end that asked.
 
-They are in the database, so any server process can show what another one told. Personal data, as the contracts mark
+They are in the database, so any server process can show what another one traced. Personal data, as the contracts mark
 it, is masked before a story is written.
 """
 
@@ -23,7 +23,7 @@ from isthmus.store import Database
 from .auth import Principal
 from .to_json import plain
 
-KEPT: Final = 200  # told calls of each front end: enough to look at, too few to be an archive
+KEPT: Final = 200  # traced calls of each front end: enough to look at, too few to be an archive
 
 log = logging.getLogger("isthmus.gateway")
 
@@ -63,7 +63,7 @@ class NoSuchTrace(errors.NotFound):
 
 
 class TraceStore:
-    """Keeps and finds told calls. own: what a front end declares as its own attributes, by entity."""
+    """Keeps and finds traced calls. own: what a front end declares as its own attributes, by entity."""
 
     def __init__(
         self, database: Database, *, kept: int = KEPT, own: Callable[[str], Own] = lambda front_end: {}

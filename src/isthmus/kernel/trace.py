@@ -70,13 +70,13 @@ class Trace:
     events: list[tuple[str, object]] = field(default_factory=list[tuple[str, object]])  # name and data
 
 
-# Plans are shared by all calls, so what a told answer says finds its story by the task that runs it.
+# Plans are shared by all calls, so what a traced answer says finds its trace by the task that runs it.
 trace_now: ContextVar[Trace | None] = ContextVar("isthmus_story", default=None)
 _said_now: ContextVar[list[AnswerRecord] | None] = ContextVar("isthmus_said", default=None)
 
 
 def tracing(by: str, source: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap an answer so that what it says is written down; compiled into told plans only."""
+    """Wrap an answer so that what it says is written down; compiled into traced plans only."""
 
     @contextmanager
     def written() -> Generator[AnswerRecord]:

@@ -54,7 +54,7 @@ class Recorder(Protocol):
 
 
 class Platform:
-    """A release at work on a store.
+    """A release that runs on a store.
 
     clock gives the time of each call; resources are what implementations need from outside, by type, and the Guard
     and the Journal where there is one; recorder and observe see the calls.
@@ -184,7 +184,7 @@ class Platform:
         return Call(self, offered, line.plan_for(offered, ask), ask, caller, now, claim)
 
     async def run(self, call: Call) -> Answered:
-        """Run a call or a step of one, told or not, whatever has been checked before."""
+        """Run a call or a step of one, traced or not, whatever has been checked before."""
         try:
             return await _BY_EFFECT[call.effect](call)
         except DeadlinePassed:
@@ -318,7 +318,7 @@ def _fault(call: Call, error: Exception) -> errors.Fault:
     trace = error.__traceback__
     while trace is not None:
         if who := call.plan.line.answerer(trace.tb_frame.f_code):
-            return errors.AnswerFailed(f"{who} raised {error!r}", remedy="mend the answer, or roll the front end back")
+            return errors.AnswerFailed(f"{who} raised {error!r}", remedy="fix the answer, or roll the front end back")
         trace = trace.tb_next
     return errors.Fault(
         f"{call.offered.capability.name!r} failed with {error!r}", remedy="report it with the call's id"

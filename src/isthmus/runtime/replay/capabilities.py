@@ -45,7 +45,7 @@ async def replay_capabilities(
 ) -> Report:
     """Run a front end's recorded calls by both releases, and report where answers or errors differ.
 
-    platform: gives what implementations need from outside. The database may be a copy of the one at work.
+    platform: gives what implementations need from outside. The database may be a copy of the one running.
     """
     resources = platform.resources if platform else {}
     before, after = (Platform(release, database, resources=resources) for release in (old, new))
