@@ -109,6 +109,7 @@ DIALECT = {  # a phrase of ours → what the field says; names are held by `test
     r"\btold (?:calls?|plans?|answers?)\b": "traced",
     r"\bput down (?:for|once|twice)\b": "enqueued",
     r"\bcomes? round\b": "periodic, recurs",
+    r"\b(?:the|a|its) stor(?:y|ies)\b": "trace",
     r"\bdoomed\b": "rollback only",
     r"\bovertaken\b": "superseded",
     r"\bdr(?:aws?|awn|ew) up\b": "prepare, price",

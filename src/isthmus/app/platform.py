@@ -116,7 +116,7 @@ def migration_sources(packs: Iterable[Pack]) -> list[MigrationSource]:
 
 
 def deploy_context(running: Running) -> DeployContext:
-    """Return where front ends are deployed: beside what is whole of the folder, whoever else has broken theirs."""
+    """Return the deploy context: a release of every front end in the folder that compiles; broken ones are skipped."""
     load = loads(running.config, running.packs)
     own = the_group(running.config, running.packs)
     release = build([*running.packs, *adopted_packs(running.config)], own)

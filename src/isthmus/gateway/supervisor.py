@@ -1,4 +1,4 @@
-"""Keep several worker running processes: one that ends is replaced, one that is only busy is left alone.
+"""Keep several worker processes running: one that ends is replaced, one that is only busy is left alone.
 
 uvicorn's own supervisor kills a worker that is silent for five seconds. On a busy machine a worker imports for longer
 than that, and a call into C that keeps the interpreter's lock silences a healthy one. Here the end of a process is the

@@ -1,4 +1,4 @@
-"""The story of one call: every point asked, who said what, and which rule made the result."""
+"""The trace of one call: every point asked, who said what, and which rule made the result."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def tracing(by: str, source: str, function: Callable[..., Any]) -> Callable[...,
 
 
 def asking(point: ExtensionPoint[..., Any], compiled: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a compiled point so that the question and its result join the story of the call."""
+    """Wrap a compiled point so that the question and its result join the trace of the call."""
 
     @contextmanager
     def written(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Generator[Asked]:

@@ -9,7 +9,7 @@ came, and is answered after the commit: what an answered call promises is what i
                          └─ what cannot be decided together, and a group that fails before its commit:
                             each call alone, in a transaction of its own
 
-A call does not join where it has an idempotency key, a shorter deadline or a story to tell; nor inside a flow, which
+A call does not join where it has an idempotency key, a shorter deadline or a trace to write; nor inside a flow, which
 has a transaction of its own.
 """
 

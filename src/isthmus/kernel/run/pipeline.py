@@ -47,7 +47,7 @@ class Outcome(Value):
 
 
 class Recorder(Protocol):
-    """Keeps the stories of a share of the calls."""
+    """Keeps the traces of a share of the calls."""
 
     def wants(self, capability: str, front_end: str) -> bool: ...
     def keep(self, trace: Trace) -> None: ...
@@ -116,7 +116,7 @@ class Platform:
         """Call a capability by name with a JSON ask; return the JSON answer, and whether it had been given before.
 
         A repeated key gives the first answer again, byte for byte. call_id: an id from `new_call_id` where the
-        caller needs it before the answer. tell: is given the story of the call, also where it is refused.
+        caller needs it before the answer. tell: is given the trace of the call, also where it is refused.
         """
         call = await self._admitted(name, body, caller, self.clock(), key, call_id)
         call.asked_ms, call.given_id = deadline_ms, call_id

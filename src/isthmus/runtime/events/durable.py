@@ -1,4 +1,4 @@
-"""Durable calls: what was enqueued is called until it is done, whoever is killed meanwhile.
+"""Durable delivery: retry each enqueued event until its subscriber succeeds, across process crashes.
 
 Each call goes through the pipeline under a key that follows from its event, so it is exactly once in effect: a
 transaction that committed answers again, and a flow in steps goes on where a killed run stopped. A flow that fails
