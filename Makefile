@@ -13,6 +13,9 @@ EXTRAS := data,finance,test
 WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS)
 
+# Tests start hundreds of Pythons: a machine that lets none keep what it compiled makes each compile the platform anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: docs help check browser test test-slow demo bench bench-soak translations screenshots clean
 
 help: ## Say what there is to make
