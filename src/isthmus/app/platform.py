@@ -131,6 +131,7 @@ def deploy_context(running: Running) -> DeployContext:
         replay=replay_answers,
         load=load,
         hidden=running.config.hidden,
+        journal=running.platform.journal,
     )
 
 
