@@ -1,4 +1,4 @@
-"""Invoices of orders at work."""
+"""Invoices of orders: composed of what was sold, how it was taxed, and who bought."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Invoices at work: numbered one after the other, written down once, listed, and given out as documents."""
+"""Invoices: numbered one after the other, written down once, listed, and given out as documents."""
 
 from __future__ import annotations
 
