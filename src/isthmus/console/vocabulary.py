@@ -36,7 +36,7 @@ SHOWN: Final = (
         mark(f"{count} number(s) are hidden and come last: what is first is so of those that are shown")
         for count in (0,)
     ),
-    *(mark(f"no story of call {call_id} is kept") for call_id in ("",)),
+    *(mark(f"no trace of call {call_id} is kept") for call_id in ("",)),
     *(
         mark(f"send the call with `Isthmus-Explain: true`; the last {many} are kept, and those that failed")
         for many in (0,)
