@@ -39,7 +39,7 @@ NAMES = re.compile(
 )
 PHRASE = re.compile(r"[A-Za-z]{2,}(?:[ ,]+[A-Za-z]{2,})+")  # two words of Latin letters
 WORD = re.compile(r"[A-Za-z]{3,}")
-LABELS = {"th", "label", "button", "h1", "h2", "h3", "dt", "summary", "legend", "title", "td", "b"}
+LABELS = {"th", "label", "button", "h1", "h2", "h3", "dt", "summary", "legend", "title"}
 CODE = {"code", "pre", "script", "style", "kbd", "datalist"}
 VOID = {"input", "br", "img", "link", "meta", "hr", "path", "rect", "circle", "line"}
 
