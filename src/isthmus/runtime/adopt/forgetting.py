@@ -32,15 +32,15 @@ def forgets_problems(forgets: Forgets, pack: Pack) -> Iterator[str]:
     """Say what of such a setting cannot be followed."""
     where = f"[adopted.{pack.name}] forgets"
     if "because" in forgets:
-        if forgets.keys() != {"because"} or not forgets["because"].strip():
+        if set(forgets) != {"because"} or not forgets["because"].strip():
             yield f"{where} says because of what there is nothing to forget, and so nothing else"
         return
     named = {one.name.partition(".")[2]: one for one in pack.capabilities().values()}
-    if unknown := sorted(forgets.keys() - {"call", *FIELDS}):
+    if unknown := sorted(set(forgets) - {"call", *FIELDS}):
         yield f"{where} has {', '.join(unknown)}; it has call, member and reference, or because"
     elif (call := forgets.get("call")) not in named:
         yield f"{where} calls {call!r}; its operations are {', '.join(sorted(named))}"
-    elif not forgets.keys() & set(FIELDS):
+    elif not set(forgets) & set(FIELDS):
         yield f"{where} sends nothing; name the field of {call!r} that takes the id of a member, or a reference"
     else:
         for kind in (one for one in FIELDS if one in forgets):
