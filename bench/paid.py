@@ -151,7 +151,7 @@ async def _call(buyer: shop.Buyer, capability: str, ask: object) -> dict[str, An
 
 
 async def _round_trips(url: str, key: str) -> float:
-    """Return the round trips of an order that is placed and paid, counted where no buyer is at work beside it."""
+    """Return the round trips of an order that is placed and paid, counted where nobody else buys."""
     async with tapped(url) as tap, shop.running(tap.url) as running:
         platform = running.platform
 
