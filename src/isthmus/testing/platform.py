@@ -9,10 +9,11 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -72,7 +73,7 @@ def with_front_end(platform: Running, front_end: FrontEnd) -> Running:
 
 
 @asynccontextmanager
-async def browsing(platform: Running) -> AsyncIterator[httpx.AsyncClient]:
+async def browsing(platform: Running) -> AsyncGenerator[httpx.AsyncClient]:
     """Open the console with the pages that packs bring, signed in as an operator: `await browser.get("/cards")`."""
     client, token = Client(platform.platform), uuid.uuid4().hex
     transport = httpx.ASGITransport(console(brought_pages(client), Operators(token), client))
@@ -82,7 +83,7 @@ async def browsing(platform: Running) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def _run(url: str, statement: str) -> None:
-    connection: asyncpg.Connection = await asyncpg.connect(url)
+    connection = await cast(Any, asyncpg).connect(url)  # it says nothing of its types
     try:
         await connection.execute(statement)
     finally:
