@@ -32,8 +32,10 @@ PACKS_NAMED: dict[str, int] = {}  # strings outside packs and flows that name so
 
 UNTYPED = {  # folders in which values of unknown type are let through still
     "src/isthmus/console",
-    "src/isthmus/data",
-    "src/isthmus/gateway",
+    "src/isthmus/data/answers",
+    "src/isthmus/data/exchange",
+    "src/isthmus/data/lake",
+    "src/isthmus/data/persons",
     "src/isthmus/packs",
     "src/isthmus/runtime",
     "src/isthmus/store",

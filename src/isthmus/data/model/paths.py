@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ..errors import AmbiguousPath, NoPath, NotADimension, UnknownName
-from .columns import quoted
 from .model import Entity, Field, Model, Reference
 
 _settle = object.__setattr__  # in a frozen value, once, when it is made: questions read it again and again
@@ -26,23 +25,17 @@ STEPS_MAX: Final = 6  # a longer chain is hardly what anybody means; it bounds t
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One reference, followed as declared (up), or against its direction (down).
-
-    pairs: what its two rows have alike, as SQL reads it: (column here, column at the end).
-    """
+    """One reference, followed as declared (up), or against its direction (down)."""
 
     reference: Reference
     is_up: bool
     origin: str = dataclasses.field(init=False, compare=False, repr=False)
     end: str = dataclasses.field(init=False, compare=False, repr=False)
-    pairs: tuple[tuple[str, str], ...] = dataclasses.field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         ends = (self.reference.source, self.reference.target)
-        pairs = tuple((quoted(own), quoted(there)) for own, there in self.reference.pairs)
         _settle(self, "origin", ends[not self.is_up])
         _settle(self, "end", ends[self.is_up])
-        _settle(self, "pairs", pairs if self.is_up else tuple((there, own) for own, there in pairs))
 
     def __str__(self) -> str:
         return self.reference.name if self.is_up else f"~{self.reference.source}.{self.reference.name}"

@@ -195,7 +195,8 @@ class Scope:
 
 def matching(step: Step, near: str, far: str) -> str:
     """Return the condition that a step's two rows belong together."""
-    return " and ".join(f"{far}.{there} = {near}.{here}" for here, there in step.pairs)
+    pairs = step.reference.pairs if step.is_up else [(there, own) for own, there in step.reference.pairs]
+    return " and ".join(f"{far}.{quoted(there)} = {near}.{quoted(own)}" for own, there in pairs)
 
 
 def conjunction(scope: Scope, filters: Iterable[Filter | Within | Flag], reason: str) -> list[str]:
