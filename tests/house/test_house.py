@@ -111,7 +111,9 @@ def test_the_map_of_the_house_names_what_is_there_and_all_of_the_kernel():
     assert named
     assert [one for one in named if not (SRC / one).exists()] == []
     of_kernel = {path.relative_to(SRC) for path in sources(SRC / "kernel")}
-    covered = {path for path in of_kernel if any(str(path).startswith(one) for one in named if one.startswith("kernel/"))}
+    covered = {
+        path for path in of_kernel if any(str(path).startswith(one) for one in named if one.startswith("kernel/"))
+    }
     assert {str(path) for path in of_kernel - covered if path.name != "__init__.py"} == set()
 
 

@@ -33,7 +33,7 @@ LAKE = ("receipts", "snapshots", "fresh_hours", "calendar", "calendars")  # sect
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What a process is told about where it runs.
+    """The settings of a process: where it runs.
 
     database_url: PostgreSQL to use; None starts the embedded one in `data`. front_ends: the folder whose
     folders are front ends; it may be missing. demo_entry: `module:function` that `isthmus demo` calls. adopted:
@@ -150,14 +150,14 @@ def load_config(path: Path | None = None) -> Config:
     )
 
 
-ADOPTED = {"document", "url", "secret", "leave_out"}
+ADOPTED = {"document", "url", "secret", "leave_out", "forgets"}
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
         found = tomllib.loads(file.read_text())
     except tomllib.TOMLDecodeError as error:
-        raise WrongConfig(f"{file} is not TOML: {error}", remedy="mend that line") from error
+        raise WrongConfig(f"{file} is not TOML: {error}", remedy="fix that line") from error
     adopted: dict[str, Any] = found.get("adopted", {})
     for name, values in adopted.items():
         if not isinstance(values, dict) or not {"document", "url"} <= values.keys() or values.keys() - ADOPTED:
@@ -165,7 +165,14 @@ def _read(file: Path) -> dict[str, Any]:
                 f"{file} says of the adopted service {name!r}: {values}",
                 remedy=f"an adopted service has document and url, and may have {', '.join(sorted(ADOPTED))}",
             )
-        if isinstance(secret := cast("dict[str, Any]", values).get("secret"), dict) and _secret_named(secret) is None:
+        said = cast("dict[str, Any]", values)
+        forgets: dict[str, object] = said.get("forgets", {})
+        if not isinstance(forgets, dict) or not all(isinstance(one, str) for one in forgets.values()):
+            raise WrongConfig(
+                f"{file} has adopted.{name}.forgets = {forgets!r}",
+                remedy='write forgets = { call = "OPERATION", member = "FIELD" }, or forgets = { because = "…" }',
+            )
+        if isinstance(secret := said.get("secret"), dict) and _secret_named(cast("Mapping[str, Any]", secret)) is None:
             raise WrongConfig(
                 f"{file} has adopted.{name}.secret, which names no secret", remedy='write secret = { secret = "NAME" }'
             )

@@ -1,4 +1,4 @@
-"""A platform at work: packs, front ends and database brought together, in order, from the settings."""
+"""The running platform: packs, front ends and database brought together, in order, from the settings."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from isthmus.kernel import FrontEnd, Outcome, Pack, Platform, Registry, Value, e
 from isthmus.kernel.host import Release, compile_front_ends
 from isthmus.manifest import Secret
 from isthmus.runtime.adopt.adopt import Adoption, adopted_pack
+from isthmus.runtime.adopt.forgetting import forgets_problems
 from isthmus.runtime.deploy.declared import problems_of as own_problems
 from isthmus.runtime.deploy.deploy import DeployContext
 from isthmus.runtime.deploy.follower import Follower
@@ -41,7 +42,7 @@ NO_SECRETS: Final[Mapping[str, str]] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A platform at work, with what it stands on. packs: what is plugged in; what is adopted is in the release too."""
+    """A running platform, with what it stands on. packs: what is plugged in; what is adopted is in the release too."""
 
     config: Config
     packs: tuple[Pack, ...]
@@ -94,7 +95,7 @@ def written(config: Config) -> Release:
 def adopted_packs(config: Config, secrets: Mapping[str, str] = NO_SECRETS) -> list[Pack]:
     """Return the packs of the existing services that the settings name."""
     named = config.adopted_secrets
-    return [
+    packs = [
         adopted_pack(
             Adoption(
                 name=name,
@@ -106,6 +107,10 @@ def adopted_packs(config: Config, secrets: Mapping[str, str] = NO_SECRETS) -> li
         )
         for name, said in config.adopted.items()
     ]
+    said = ((config.adopted[pack.name].get("forgets"), pack) for pack in packs)
+    if problems := [wrong for forgets, pack in said if forgets for wrong in forgets_problems(forgets, pack)]:
+        raise errors.BuildProblems(problems)
+    return packs
 
 
 def migration_sources(packs: Iterable[Pack]) -> list[MigrationSource]:
@@ -116,7 +121,7 @@ def migration_sources(packs: Iterable[Pack]) -> list[MigrationSource]:
 
 
 def deploy_context(running: Running) -> DeployContext:
-    """Return where front ends are deployed: beside what is whole of the folder, whoever else has broken theirs."""
+    """Return the deploy context: a release of every front end in the folder that compiles; broken ones are skipped."""
     load = loads(running.config, running.packs)
     own = the_group(running.config, running.packs)
     release = build([*running.packs, *adopted_packs(running.config)], own)
@@ -131,6 +136,7 @@ def deploy_context(running: Running) -> DeployContext:
         replay=replay_answers,
         load=load,
         hidden=running.config.hidden,
+        journal=running.platform.journal,
     )
 
 

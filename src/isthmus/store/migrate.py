@@ -29,6 +29,7 @@ from isthmus.kernel import errors
 from .errors import BadAddress, said, translated
 from .migration_files import Migration, MigrationSource, read_files
 from .migration_steps import steps_of
+from .personal_columns import read_marks
 from .tables import Tables, newer, older
 from .versions import check_version, for_server
 
@@ -36,7 +37,7 @@ log = logging.getLogger("isthmus.store")
 
 LOCK_LIMIT_S: Final = 300  # another process may be applying a long migration
 
-_LOCK: Final = 0x697374686D7573  # "isthmus", so that no other program's lock is the same by chance
+_LOCK: Final = 0x697374686D7573  # "isthmus", so that no other program's lock is the same by coincidence
 _RECORD: Final = """\
 create schema if not exists isthmus;
 create table if not exists isthmus.migration (
@@ -139,7 +140,7 @@ async def _connected(url: str) -> AsyncGenerator[asyncpg.Connection]:
         raise BadAddress(wrong) from None
     except (OSError, asyncpg.PostgresError) as error:
         raise errors.Unavailable(
-            f"the database does not answer: {error}", remedy="start it, or mend ISTHMUS_DATABASE_URL"
+            f"the database does not answer: {error}", remedy="start it, or fix ISTHMUS_DATABASE_URL"
         ) from error
     try:
         check_version(connection.get_server_version().major)
@@ -208,13 +209,15 @@ async def _apply(connection: asyncpg.Connection, file: Migration) -> None:
                 await connection.execute(f'set local role "{source.role}"; set local search_path = "{source.schema}"')
             await connection.execute(sql)
             await connection.execute("reset role")
+            if source.role and (problems := list((await read_marks(connection, source.schema)).problems())):
+                raise errors.BuildProblems([f"{file}: {one}" for one in problems])
             await connection.execute(_APPLIED, file.pack, file.number, file.name, file.checksum, contracts)
     except asyncpg.PostgresConnectionError:
         raise
     except asyncpg.PostgresError as error:
         raise errors.Fault(
             f"migration {file} failed{_line(file, error)}: {error}",
-            remedy=said(error, "hint") or "mend the file; nothing of it was applied",
+            remedy=said(error, "hint") or "fix the file; nothing of it was applied",
         ) from error
 
 

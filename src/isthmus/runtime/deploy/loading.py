@@ -46,7 +46,7 @@ def load_front_end(folder: Path) -> FrontEnd:
     except (ImportError, SyntaxError, NameError, AttributeError, TypeError) as error:
         _forget(package)
         raise NotAFrontEnd(
-            f"{manifest} cannot be imported: {error}", remedy="mend the import, then try again"
+            f"{manifest} cannot be imported: {error}", remedy="fix the import, then try again"
         ) from error
     if not isinstance(found, FrontEnd):
         raise NotAFrontEnd(f"{manifest} defines no {NAME}", remedy=f"define {NAME} = FrontEnd(code=..., ...)")
@@ -74,10 +74,14 @@ def content_hash(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        is_cache = any(part == "__pycache__" or part.startswith(".") for part in inside.parts)
-        if path.is_file() and not is_cache:
+        if path.is_file() and not any(map(is_left_out, inside.parts)):
             digest.update(inside.as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def is_left_out(part: str) -> bool:
+    """Say whether a part of a path keeps a file out of a version: caches, which would run unseen, and hidden files."""
+    return part == "__pycache__" or part.startswith(".")
 
 
 def _import_package(name: str, folder: Path) -> None:

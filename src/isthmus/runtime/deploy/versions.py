@@ -18,7 +18,7 @@ from isthmus.kernel import FrontEnd, Value, errors
 from isthmus.store import Database
 from isthmus.values import whole_number
 
-from .loading import MANIFEST, PACKAGE, Load, NotAFrontEnd, content_hash, load_front_end
+from .loading import MANIFEST, PACKAGE, Load, NotAFrontEnd, content_hash, is_left_out, load_front_end
 
 PACKED_MAX: Final = 8 << 20  # rules and pages, no data sets: the three that ship have 20 kB each
 UNPACKED_MAX: Final = 32 << 20  # so that a small archive cannot fill a disk
@@ -102,8 +102,7 @@ def pack(folder: Path) -> Packed:
     with tarfile.open(fileobj=written, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for path in sorted(root.rglob("*")):
             inside = path.relative_to(root)
-            is_cache = any(part == "__pycache__" or part.startswith(".") for part in inside.parts)
-            if is_cache or not path.is_file():
+            if any(map(is_left_out, inside.parts)) or not path.is_file():
                 continue
             if not path.resolve().is_relative_to(root):
                 raise NotAFrontEnd(f"{inside} leads out of {folder}", remedy="copy the file into the folder")
@@ -150,9 +149,9 @@ def unpack(content: bytes, folder: Path) -> None:
             f"what was sent cannot be unpacked: {error}", remedy="send what `isthmus deploy --to` sends"
         ) from error
     except OSError as error:
-        raise CannotUnpack(f"{folder} cannot be written: {error}", remedy="mend the data folder") from error
+        raise CannotUnpack(f"{folder} cannot be written: {error}", remedy="fix the data folder") from error
     if not folder.is_dir():
-        raise CannotUnpack(f"{folder} could not be put in place", remedy="mend the data folder")
+        raise CannotUnpack(f"{folder} could not be put in place", remedy="fix the data folder")
 
 
 def _extract(content: bytes, inside: Path) -> None:
@@ -186,8 +185,10 @@ def _entry(header: bytes) -> tarfile.TarInfo:
 
 
 def _write(name: str, content: memoryview, inside: Path) -> None:
-    """Write one file of an archive: within the folder, not too deep in it, and once."""
+    """Write one file of an archive: within the folder, not too deep in it, once, and none that its hash leaves out."""
     place = PurePosixPath(name)
+    if any(is_left_out(part) for part in place.parts):
+        raise tarfile.TarError(f"{name!r} is hidden or a cache, which no version has")
     if place.is_absolute() or ".." in place.parts or not 1 <= len(place.parts) <= DEPTH_MAX or "\0" in name:
         raise tarfile.TarError(f"{name!r} is no plain file within the folder, or over {DEPTH_MAX} folders deep")
     target = inside / place
@@ -279,7 +280,7 @@ def load_checked(folder: Path, code: str, hash_: str, load_folder: Load = load_f
     except errors.IsthmusError:
         raise
     except Exception as error:
-        raise NotAFrontEnd(f"{folder.name} cannot be loaded: {error!r}", remedy="mend it, then deploy it") from error
+        raise NotAFrontEnd(f"{folder.name} cannot be loaded: {error!r}", remedy="fix it, then deploy it") from error
     if front_end.code != code:
         raise NotAFrontEnd(f"{folder.name} is front end {front_end.code!r}, not {code!r}", remedy="name the right one")
     return front_end

@@ -1,4 +1,4 @@
-"""Returns at work. Each step locks the order first: so its state, its lines and its other returns stand still."""
+"""Returns. Each step locks the order first: so its state, its lines and its other returns stand still."""
 
 from __future__ import annotations
 
@@ -93,6 +93,15 @@ async def book_refund(ask: api.BookRefund, ctx: Context) -> api.BookedRefund:
         note = f"refund of {money(minor, ask.amount.currency)}: {ask.cause}"
         await storage.move(ctx.session, ctx.front_end, [order_id], states[order_id], (ctx.now, ctx.caller.client, note))
     return api.BookedRefund(booked=money(sum(minor for _, minor in found), ask.amount.currency))
+
+
+@implements(api.list_refunds)
+async def list_refunds(ask: api.ListRefunds, ctx: Context) -> api.Refunds:
+    currency = (await found_order(ask.order_id, ctx)).currency
+    refunds = await storage_returns.refunds(ctx.session, ctx.front_end, ask.order_id)
+    return api.Refunds(
+        items=tuple(api.Refunded(cause=cause, amount=money(minor, currency)) for cause, minor in refunds)
+    )
 
 
 async def _meant(cause: str, ctx: Context) -> UUID | None:

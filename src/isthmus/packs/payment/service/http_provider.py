@@ -1,4 +1,4 @@
-"""A payment provider over HTTP: every call has a key, what is settled later is told by a signed notification.
+"""A payment provider over HTTP: every call has a key, what is settled later comes by a signed notification.
 
     POST /authorise  {"amount_minor": 1200, "currency": "EUR", "token": "…"}       Idempotency-Key: KEY
     POST /capture    {"authorisation": "…", "amount_minor": 1200, "currency": "EUR"}
@@ -24,6 +24,7 @@ import httpx
 
 from isthmus.kernel import Meta, Value, decode, errors
 from isthmus.manifest import ProviderType, Secret
+from isthmus.manifest.outbound import BoundedTransport
 from isthmus.values import Money
 
 from .. import api
@@ -53,7 +54,7 @@ class HttpProvider:
             base_url=self._url,
             headers={"Authorization": f"Bearer {secret}"},
             timeout=TIMEOUT_S,
-            limits=httpx.Limits(max_connections=KEPT_CONNECTIONS),
+            transport=BoundedTransport(limits=httpx.Limits(max_connections=KEPT_CONNECTIONS)),
         )
 
     async def authorise(self, *, key: str, amount: Money, token: str) -> api.Outcome:
