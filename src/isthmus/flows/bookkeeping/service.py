@@ -20,6 +20,14 @@ JURISDICTION = "jurisdiction"  # the setting that says where a front end sells w
 DEPOSIT_PAID = "deposit-paid"  # what an order's history says of it
 REVERSED_MAX = 200  # an order uses at most so many promotions
 _NOTHING = api.Booked(entries=0)
+_ON_CARD = {
+    "sold": "credit-sold",
+    "taken-back": "credit-sold",
+    "given": "credit-given",
+    "redeemed": "credit-redeemed",
+    "returned": "credit-redeemed",
+    "expired": "credit-expired",
+}
 _TAKEN = {"capture": "payment-captured", "receipt": "payment-received", "refund": "payment-refunded"}
 log = logging.getLogger("isthmus.flows.bookkeeping")
 
@@ -253,6 +261,23 @@ async def book_lapsed(ask: member.PointsLapsed, ctx: Context) -> api.Booked:
         return _NOTHING
     happening = api.Happening(kind="points-lapsed", amount=worth, reference=ask.programme, points=ask.points)
     return await _book(happening, f"points/{ask.programme}", ctx)
+
+
+@implements(api.book_credit)
+async def book_credit(ask: payment.CreditMoved, ctx: Context) -> api.Booked:
+    if ask.front_end != ctx.front_end:
+        happening = _between("credit-moved-elsewhere", ask.amount, ask.front_end, ask.reference)
+        return await _book(happening.replace(reason=ask.kind), f"credit/{ask.credit_id}", ctx)
+    owed = () if ask.owner == ctx.front_end else (api.Owed(owner=f"front-end/{ask.owner}", amount=ask.amount),)
+    happening = api.Happening(
+        kind=_ON_CARD[ask.kind],  # pyright: ignore[reportArgumentType] - of the table above
+        amount=ask.amount,
+        reference=payment.purpose_of(ask.reference),
+        provider=payment.CREDIT,
+        reason=ask.kind,
+        owed=owed,
+    )
+    return await _book(happening, f"credit/{ask.credit_id}", ctx)
 
 
 @implements(api.book_stock)
