@@ -13,7 +13,7 @@ PACK_LINES = {  # code without the manifest and the pages, which nobody reads to
     "order": 2_760,  # refunds, what is closed, forgotten or changed (0072), handed in elsewhere (0073), each exact
     "payment": 2_010,  # what a provider says is written with what follows (0029), one over HTTP, and cards (0086)
     "member": 1_530,  # a programme of several front ends has accounts and lots of its own: decision 0050
-    "promotion": 2_060,  # parts of bundles are matched for the best, and limits hold over all shops: decision 0051
+    "promotion": 2_090,  # parts of bundles are matched for the best; limits hold over all shops, and of persons (0051)
 }
 
 KERNEL_LINES = 2_600  # docs/decisions/0005 says what they are for; 0045 what who may and what is kept took

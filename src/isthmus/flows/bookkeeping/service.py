@@ -290,6 +290,20 @@ async def book_stock(ask: inventory.StockSold, ctx: Context) -> api.Booked:
     return await _book(happening, f"stock/{ask.reference}", ctx)
 
 
+@implements(api.book_hand_in)
+async def book_hand_in(ask: order.HandInMoved, ctx: Context) -> api.Booked:
+    if ask.owes is None or not ask.owes.minor:
+        return _NOTHING
+    of = f"hand-in/{ask.hand_in_id}"
+    if ask.state == "taken" and ask.taker == ctx.front_end:
+        bought = _between("stock-bought", ask.owes, ask.owner, str(ask.hand_in_id))
+        return await _book(bought, of, ctx, is_once=True)
+    if ask.state == "refunded" and ask.owner == ctx.front_end:
+        sold = _between("stock-sold", ask.owes, ask.taker, str(ask.hand_in_id))
+        return await _book(sold, of, ctx, is_once=True)
+    return _NOTHING
+
+
 def _between(kind: api.Kind, amount: Money, other: str, reference: str) -> api.Happening:
     """Return what passes between this front end and another."""
     owed = (api.Owed(owner=f"front-end/{other}", amount=amount),)

@@ -8,6 +8,7 @@
     member.points-honoured  points that another front end gave         │
     member.points-lapsed    points that nobody spent in time           │
     inventory.stock-sold    goods went to another owner                │
+    order.hand-in-moved     goods were taken back at another front end │
     payment.credit-moved    gift cards and store credit                │
     promotion.discount-borne, uses-returned   others bear a discount  ─┘
 
@@ -38,6 +39,7 @@ from .booking import (
     book_borne,
     book_closing,
     book_credit,
+    book_hand_in,
     book_honoured,
     book_lapsed,
     book_order,

@@ -118,6 +118,12 @@ def book_credit(ask: payment.CreditMoved) -> Booked:
     ...
 
 
+@flow("bookkeeping.book-hand-in", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+def book_hand_in(ask: order.HandInMoved) -> Booked:
+    """Book goods that were sold at one front end and taken back at another: what its desk owes for what it keeps."""
+    ...
+
+
 @flow("bookkeeping.book-stock", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
 def book_stock(ask: inventory.StockSold) -> Booked:
     """Book goods that changed their owner: what the other front end owes for them, or is owed."""
