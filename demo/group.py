@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from demo.shelf import CURRENCY
 from isthmus.app.platform import Running
 from isthmus.kernel import Caller
 from isthmus.packs.fulfilment import api as fulfilment
@@ -56,8 +57,9 @@ async def lend(running: Running, places: Sequence[inventory.Location]) -> None:
 
 async def lend_stores(running: Running, codes: Sequence[str]) -> None:
     """Let goods of the sellers be picked up at the first stores of the third front end."""
+    free, kind = (fulfilment.Rate(zone="store", currency=CURRENCY, base_minor=0),), fulfilment.MethodKind.PICKUP
     stores = [
-        fulfilment.Method(code=code, name=f"At the store {code.partition('-')[2]}", kind=fulfilment.MethodKind.PICKUP)
+        fulfilment.Method(code=code, name=f"At the store {code.partition('-')[2]}", kind=kind, rates=free)
         for code in sorted(codes)[:STORES_LENT]
     ]
     if not stores:

@@ -13,9 +13,9 @@ from isthmus.packs.grants import api as grants
 from isthmus.packs.grants.pack import PACK as GRANTS
 from isthmus.store.sharing import Draft
 
-from .conftest import NORTH, SOUTH, Desk
+from .conftest import NORTH, SOUTH, Desk, rate
 
-STORE = api.Method(code="store-7", name="At the store 7", kind=api.MethodKind.PICKUP)
+STORE = api.Method(code="store-7", name="At the store 7", kind=api.MethodKind.PICKUP, rates=(rate("store", 0),))
 LENT = STORE.replace(lent_by="north")
 
 
