@@ -29,6 +29,7 @@ from isthmus.app import platform as app_platform
 from isthmus.gateway import auth
 from isthmus.kernel import Caller
 from isthmus.kernel.host import Trace
+from isthmus.manifest.actions import Doer
 from isthmus.runtime.deploy import deploy as deploys
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy import versions
@@ -203,7 +204,7 @@ async def _to_and_fro(context: deploys.DeployContext, hashes: Sequence[str], cou
             "north",
             wanted,
             percent=100,
-            made_by=f"bench {number}",
+            by=Doer(caller=Caller(front_end="north", client=f"bench {number}")),
             expected=held.id if held else None,
         )
         took.append((time.perf_counter() - began) * 1_000)

@@ -9,7 +9,6 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +28,6 @@ from isthmus.packs.identity import api as identity
 from isthmus.packs.identity.service.staff import staff_of
 from isthmus.values import money
 
-CONCURRENT_MAX = 64
 REPORT = "sold.json"  # in the demo's data: what came of the run that made it
 ROLES = ("operator", "analyst", "support")
 EXAMPLES = (
@@ -39,9 +37,8 @@ EXAMPLES = (
 )
 
 
-def demo(config: Config, args: Sequence[str]) -> int:
-    """Run the demo with command line arguments; return 0 where every total equals the source's."""
-    chosen = _arguments(args)
+def run(config: Config, chosen: argparse.Namespace) -> int:
+    """Run the demo as its command line asks; return 0 where every total equals the source's."""
     own = replace(config, data=config.data / "demo")
     if config.database_url is None and not chosen.keep:
         shutil.rmtree(own.data, ignore_errors=True)  # its own database, made anew each time; --keep leaves it
@@ -64,26 +61,6 @@ def demo(config: Config, args: Sequence[str]) -> int:
         _say_what_next(Console(), f"http://{config.host}:{port}", key, links)
         server.run("isthmus.app.server:asgi", listens, log_level="warning")
     return 0
-
-
-def _arguments(args: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="isthmus demo", description=__doc__)
-    parser.add_argument("--orders", type=int, metavar="N", help="sell only the first N baskets of the year (of 47,243)")
-    parser.add_argument("--exit", action="store_true", help="stop after the check instead of serving")
-    parser.add_argument("--json", action="store_true", help="print the totals as JSON")
-    parser.add_argument("--concurrency", type=int, default=16, help="buyers at once (default 16)")
-    parser.add_argument("--port", type=int, help="port to serve on")
-    parser.add_argument(
-        "--keep",
-        action="store_true",
-        help="serve what an earlier run has sold, where there is one",
-    )
-    chosen = parser.parse_args(args)
-    if chosen.orders is not None and chosen.orders < 1:
-        parser.error(f"--orders {chosen.orders}: sell at least one basket")
-    if not 1 <= chosen.concurrency <= CONCURRENT_MAX:
-        parser.error(f"--concurrency {chosen.concurrency}: choose 1 to {CONCURRENT_MAX}")
-    return chosen
 
 
 async def _sell(

@@ -202,6 +202,15 @@ def test_a_pack_brings_commands_that_stand_beside_the_platforms_own(
     assert CliRunner().invoke(main_app, ["stamps", "count"]).exit_code == 2
 
 
+def test_commands_that_a_manifest_does_not_write_out_are_refused(company: Path) -> None:
+    brings = 'Commands(name="stamps", help="Cards of stamps.", at=PLACE),'
+    imports = 'from isthmus.kernel import Pack\nfrom isthmus.manifest import Commands\n\nPLACE = "a:b"'
+    text = LOYALTY_PACK.format(brings=brings).replace("from isthmus.kernel import Pack", imports)
+    (company / "acmepacks" / "stamps" / "pack.py").write_text(text)
+    (problem,) = problems(settings(company, '[platform]\npacks = ["acmepacks"]\nflows = []'))
+    assert problem.startswith("no manifest writes out the commands 'stamps' at 'a:b', and help reads manifests as text")
+
+
 def test_a_manifest_that_brings_what_nothing_reads_is_refused(company: Path) -> None:
     (company / "acmepacks" / "stamps" / "pack.py").write_text(LOYALTY_PACK.format(brings='"a page",'))
     (problem,) = problems(settings(company, '[platform]\npacks = ["acmepacks"]\nflows = []'))

@@ -40,7 +40,7 @@ async def test_what_is_due_is_prepared_by_one_and_approved_by_another(page: Page
     await page.goto(f"{served.address}/settlements?front_end=north")
     await expect(page.get_by_role("row", name="front-end/south")).to_contain_text("€5.00")
     await page.get_by_label("Due through").fill("2099-01-01")
-    await page.get_by_role("button", name="Draw up").click()
+    await page.get_by_role("button", name="Prepare").click()
     await expect(page.get_by_role("status")).to_contain_text("somebody else must approve it")
     await page.get_by_role("link", name="front-end/south").click()
     await page.get_by_role("button", name="Approve").click()

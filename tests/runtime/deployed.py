@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from isthmus.kernel import Caller, Platform
+from isthmus.kernel import Caller, Platform, ports
+from isthmus.manifest.actions import Doer
 from isthmus.runtime.deploy import deploy
 from isthmus.runtime.deploy.follower import Follower
 from isthmus.runtime.deploy.guardrails import RolloutMonitor
@@ -126,8 +127,17 @@ class Node:
         return answer.decode()
 
 
-def deploy_context(database: Database, cache: Path, replay: deploy.Replay | None = None) -> deploy.DeployContext:
-    return deploy.DeployContext(database=database, release=shipped.build([]), cache=cache, replay=replay)
+def deploy_context(
+    database: Database, cache: Path, replay: deploy.Replay | None = None, journal: ports.Journal | None = None
+) -> deploy.DeployContext:
+    return deploy.DeployContext(
+        database=database, release=shipped.build([]), cache=cache, replay=replay, journal=journal
+    )
+
+
+def doer(name: str) -> Doer:
+    """Return somebody who deploys, on a platform that keeps no journal."""
+    return Doer(caller=Caller(front_end="north", client=name))
 
 
 def said(version: str) -> str:

@@ -28,7 +28,9 @@ from tests import shipped
 from tests.waiting import until
 
 from . import deployed
-from .deployed import REQUEST, deploy_context, said, write
+from .deployed import REQUEST, deploy_context, doer, said, write
+
+ADA, BOB = doer("ada"), doer("bob")
 
 
 async def _deploy(database: Database, tmp_path: Path, version: str, **more: object) -> deploys.Deployed:
@@ -68,13 +70,13 @@ async def test_a_rollback_goes_back_a_step_each_time_and_never_forward(database,
     for version in ("first", "second", "third"):
         await _deploy(database, tmp_path, version)
     for version in ("second", "first"):
-        assert await switches.roll_back(database, "north", "ada") is not None
+        assert await switches.roll_back(database, "north", ADA) is not None
         assert [await node.which() for node in nodes] == [said(version)] * 2
-    await switches.roll_back(database, "north", "ada")  # to what the folder of the servers holds: nothing
+    await switches.roll_back(database, "north", ADA)  # to what the folder of the servers holds: nothing
     with pytest.raises(errors.NotPermitted):
         await nodes[0].which()
     with pytest.raises(switches.NothingBefore):
-        await switches.roll_back(database, "north", "ada")
+        await switches.roll_back(database, "north", ADA)
 
 
 async def test_a_staged_version_answers_a_sticky_share_of_members_alone(database, nodes, tmp_path):
@@ -89,7 +91,7 @@ async def test_a_staged_version_answers_a_sticky_share_of_members_alone(database
     wider = [await nodes[0].which(ask=ask) for ask in asks]
     assert all(now == said("second") for before, now in zip(one, wider, strict=True) if before == said("second"))
     assert wider.count(said("second")) > one.count(said("second"))
-    await switches.promote(database, "north", "ada")
+    await switches.promote(database, "north", ADA)
     assert {await node.which(ask=ask) for node in nodes for ask in asks} == {said("second")}
 
 
@@ -104,10 +106,10 @@ async def test_where_no_member_is_known_the_client_decides(database, nodes, tmp_
 async def test_a_rollback_of_a_staged_version_leaves_the_stable_one(database, nodes, tmp_path):
     await _deploy(database, tmp_path, "first")
     await _deploy(database, tmp_path, "second", percent=50)
-    await switches.roll_back(database, "north", "ada")
+    await switches.roll_back(database, "north", ADA)
     assert {await nodes[0].which(client=str(number)) for number in range(40)} == {said("first")}
     with pytest.raises(switches.NothingStaged):
-        await switches.promote(database, "north", "ada")
+        await switches.promote(database, "north", ADA)
 
 
 async def test_nothing_can_be_staged_beside_nothing(database, nodes, tmp_path):
@@ -121,7 +123,7 @@ async def test_other_front_ends_keep_the_very_same_line(database, nodes, tmp_pat
     before = [node.platform.release.lines["south"] for node in nodes]
     for version in ("first", "second"):
         await _deploy(database, tmp_path, version)
-    await switches.roll_back(database, "north", "ada")
+    await switches.roll_back(database, "north", ADA)
     assert all(node.platform.release.lines["south"] is line for node, line in zip(nodes, before, strict=True))
 
 
@@ -166,7 +168,7 @@ async def test_what_was_compared_with_another_version_is_not_put_in_place(databa
     assert held.stable is not None
     await _deploy(database, tmp_path, "second")
     with pytest.raises(switches.Superseded):
-        await switches.put(database, "north", held.stable, percent=100, made_by="bob", expected=held.id)
+        await switches.put(database, "north", held.stable, percent=100, by=BOB, expected=held.id)
     assert await nodes[0].which() == said("second")
 
 

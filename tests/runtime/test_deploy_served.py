@@ -25,7 +25,7 @@ from isthmus.store import Database
 from tests.flows.serving import Server
 from tests.waiting import until
 
-from .deployed import REQUEST, deploy_context, said, write
+from .deployed import REQUEST, deploy_context, doer, said, write
 
 CLIENTS = 8
 READY = """
@@ -137,7 +137,7 @@ async def test_no_request_fails_and_none_sees_two_versions_while_versions_are_sw
         held = await switches.current(database, "north")
         assert held is not None
         done = await switches.put(
-            database, "north", hashes[1 - number % 2], percent=100, made_by="ada", expected=held.id
+            database, "north", hashes[1 - number % 2], percent=100, by=doer("ada"), expected=held.id
         )
         assert (done.workers, done.behind) == (4, ())
     for task in tasks:

@@ -18,11 +18,11 @@ from isthmus.kernel import Pack, errors
 from isthmus.manifest.figures import figure_problems
 from isthmus.markings import Question, Rule, Segment, Term
 
+from .commands import MANIFEST, unwritten
 from .config import Config
 from .forgetting import forgetting, personal_problems
 from .resources import setting_problems
 
-MANIFEST = "pack"  # the module of a pack's folder that holds its manifest
 KINDS = (*manifest.KINDS, Segment, Rule, Term, Question)  # what a surface reads of a manifest
 
 
@@ -54,6 +54,7 @@ def plugging(config: Config) -> tuple[tuple[Pack, ...], list[str]]:
     problems += [wrong for pack in kept for wrong in manifest.check_kinds(pack, KINDS)]
     problems += [wrong for pack in kept for wrong in manifest.job_problems(pack)]
     problems += [wrong for pack in kept for wrong in figure_problems(pack)]
+    problems += unwritten(manifest.brought(kept, manifest.Commands), config)
     lacking = dict(_lacking(kept))
     problems += _missing(lacking, config.leave_out)
     problems += setting_problems(kept, config)

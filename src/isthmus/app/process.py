@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isthmus.kernel import encode, errors
-from isthmus.runtime.deploy.deploy import Deployed, DeployRequest, deploy
+from isthmus.runtime.deploy.deploy import CONTRACT_BROKEN, Deployed, DeployRequest, deploy
 from isthmus.runtime.deploy.report import as_deployed
 from isthmus.runtime.shadow.run import run_shadow
 
@@ -42,7 +42,7 @@ def deploy_as_json(work: Callable[[], Deployed]) -> tuple[bytes, bool]:
     try:
         return encode(work()), True
     except errors.BuildProblems as wrong:
-        facts = {"slug": "runtime.contract-broken", "detail": str(wrong), "remedy": "write the lines that it names"}
+        facts = {"slug": CONTRACT_BROKEN, "detail": str(wrong), "remedy": "write the lines that it names"}
         return encode({**facts, "problems": list(wrong.problems)}), False
     except errors.IsthmusError as wrong:
         return encode({"slug": wrong.slug, "detail": wrong.message, "remedy": wrong.remedy}), False
@@ -93,7 +93,12 @@ def _land(_: argparse.Namespace) -> int:
 
 def _deploy(chosen: argparse.Namespace) -> int:
     request = DeployRequest(
-        made_by=chosen.by, percent=chosen.percent, is_accepted=chosen.accept, code=chosen.only, shadow=chosen.shadow
+        made_by=chosen.by,
+        percent=chosen.percent,
+        is_accepted=chosen.accept,
+        code=chosen.only,
+        shadow=chosen.shadow,
+        via="http",
     )
 
     async def there() -> Deployed:

@@ -151,15 +151,15 @@ def served(
         running.traffic,
         CallLog(traces, database),
         _data_part(running, data, sync),
-        Deploys(deploy_context(running)),
-        DeadLetters(database),
+        Deploys(deploy_context(running), Client(running.platform)),
+        DeadLetters(Client(running.platform), database),
         Cost(database, running.traffic, running.config.cost_month),
         Thinness(database),
         ContractHistory(database),
         Jobs(Client(running.platform), database),
         Sharing(Client(running.platform), database),
     )
-    console_app = console(pages, sign_in_of(running), Client(running.platform), catalogues(running))
+    console_app = console(pages, sign_in_of(running), Client(running.platform), catalogues(running), database)
     gateway = Gateway(
         running.platform,
         Clients(database),

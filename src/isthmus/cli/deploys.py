@@ -92,7 +92,7 @@ def _add_decisions(main: typer.Typer) -> None:
         done = (
             Remote(to, key).decide("promote")
             if to
-            else on(deploy_site, lambda opened: switches.promote(opened.database, code, person()))
+            else on(deploy_site, lambda opened: switches.promote(opened.database, code, opened.doer(code, person())))
         )
         _show_switched(done)
 
@@ -112,7 +112,7 @@ def _add_decisions(main: typer.Typer) -> None:
             from isthmus.runtime.deploy import versions as kept
 
             named = (await kept.chosen(opened.database, code, version)).hash if version else None
-            return await switches.roll_back(opened.database, code, person(), to=named, reason=reason)
+            return await switches.roll_back(opened.database, code, opened.doer(code, person()), to=named, reason=reason)
 
         done = Remote(to, key).decide("rollback", version=version, reason=reason) if to else on(deploy_site, back)
         if done is not None:

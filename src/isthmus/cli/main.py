@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 from typing import Annotated
 
@@ -49,7 +48,9 @@ for part in (deploys, look, record, shadows, serving, compat, adopting, tables, 
 
 def _say_version(asked: bool) -> None:
     if asked:
-        typer.echo(importlib.metadata.version("isthmus"))
+        from importlib import metadata  # here: nothing else asks, and it takes as long as all of the kernel
+
+        typer.echo(metadata.version("isthmus"))
         raise typer.Exit
 
 

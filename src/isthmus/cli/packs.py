@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,13 +14,6 @@ from .opening import running, session, standing
 if TYPE_CHECKING:
     from isthmus.manifest import Commands
 
-SHIPPED = "isthmus."
-SHIPPED_GROUPS = {  # the help is not to wait for the packs' import
-    "ledger": "The books of a front end.",
-    "reconcile": "What providers and banks say, against what we believe.",
-    "security": "Who may what, and what happened.",
-    "webhooks": "Addresses that events are sent to, and what was sent.",
-}
 OPENING = {"session": session, "database": standing, "platform": running}
 
 
@@ -27,57 +21,38 @@ class WithPacksCommands(TyperGroup):
     """The command line of a platform: its own commands, and those of the packs that are plugged in."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), *sorted({*SHIPPED_GROUPS, *(found.name for found in _companys())})]
+        return [*super().list_commands(ctx), *sorted(self._packs)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        own = super().get_command(ctx, cmd_name)
-        if own is not None:
-            return own
-        if cmd_name in SHIPPED_GROUPS:
-            return _Brought(name=cmd_name, help=SHIPPED_GROUPS[cmd_name], no_args_is_help=True)
-        found = [one for one in _companys() if one.name == cmd_name]
-        return _merged(found) if found else None
+        return super().get_command(ctx, cmd_name) or self._packs.get(cmd_name)
+
+    @cached_property
+    def _packs(self) -> dict[str, PacksGroup]:
+        from isthmus.app.commands import written_commands
+        from isthmus.app.config import load_config
+
+        by_name: dict[str, list[Commands]] = {}
+        for one in written_commands(load_config()):
+            by_name.setdefault(one.name, []).append(one)
+        return {name: PacksGroup(found) for name, found in by_name.items()}
 
 
-class _Brought(TyperGroup):
-    """A group whose commands are looked for when it is used: those that the packs which are plugged in bring of it."""
+class PacksGroup(TyperGroup):
+    """A group of commands, of one pack or of several, whose modules are imported when it is used."""
+
+    def __init__(self, brought: list[Commands]) -> None:
+        super().__init__(name=brought[0].name, help=brought[0].help, no_args_is_help=True)
+        self._brought = brought
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [name for one in self._groups() for name in one.list_commands(ctx)]
+        return [*self._commands]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        found = (one.get_command(ctx, cmd_name) for one in self._groups())
-        return next((one for one in found if one is not None), None)
+        return self._commands.get(cmd_name)
 
-    def _groups(self) -> list[Any]:
-        return [_made(one) for one in _all() if one.name == self.name]
-
-
-def _companys() -> list[Commands]:
-    """Return the commands of packs where a company has packs of its own."""
-    from isthmus.app.config import load_config
-
-    config = load_config()
-    if all(name.startswith(SHIPPED) for name in (*config.packs, *config.flows)):
-        return []
-    return [one for one in _all() if one.name not in SHIPPED_GROUPS]
-
-
-def _all() -> list[Commands]:
-    from isthmus.app.config import load_config
-    from isthmus.app.packs import plugging
-    from isthmus.manifest import Commands, brought
-
-    packs, _ = plugging(load_config())  # what is wrong with them is said by the command that needs them
-    return brought(packs, Commands)
-
-
-def _merged(found: list[Commands]) -> Any:
-    """Return the commands of several packs as one group."""
-    first, *others = [_made(one) for one in found]
-    for other in others:
-        first.commands.update(other.commands)
-    return first
+    @cached_property
+    def _commands(self) -> dict[str, Any]:
+        return {name: command for one in self._brought for name, command in _made(one).commands.items()}
 
 
 def _made(found: Commands) -> Any:
@@ -85,6 +60,4 @@ def _made(found: Commands) -> Any:
     app: typer.Typer = getattr(importlib.import_module(module), function)(OPENING[found.over])
     if len(app.registered_commands) + len(app.registered_groups) < 2:
         app.callback()(lambda: None)  # else typer makes the only command of the group
-    made = typer.main.get_group(app)
-    made.name, made.help, made.short_help = found.name, found.help, found.help
-    return made
+    return typer.main.get_group(app)

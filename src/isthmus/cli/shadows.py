@@ -47,9 +47,9 @@ def add_to(main: typer.Typer) -> None:
 
             if version:
                 one = await versions.chosen(opened.database, code, version)
-                await shadows.declare(opened.database, code, one.hash, percent=percent, made_by=person())
+                await shadows.declare(opened.database, code, one.hash, percent=percent, by=opened.doer(code, person()))
             if stop:
-                await shadows.end(opened.database, code, f"stopped by {person()}")
+                await shadows.stop(opened.database, code, opened.doer(code, person()))
             (line,) = await deploy_report.report(opened, code)
             return line
 

@@ -14,7 +14,7 @@ import msgspec
 from isthmus.kernel import Caller, Capability, Platform, errors
 from isthmus.kernel.host import Release
 from isthmus.manifest import actions
-from isthmus.manifest.actions import EVERYWHERE, Action
+from isthmus.manifest.actions import EVERYWHERE, Action, Doer
 from isthmus.manifest.sign_in import Person
 
 T = TypeVar("T")
@@ -60,6 +60,10 @@ class Client:
         person = ACTING.get()
         roles = person.roles_at(front_end)
         return Caller(front_end=front_end, client=CLIENT, via=CLIENT, person=person.name, roles=roles)
+
+    def doer(self, front_end: str = EVERYWHERE) -> Doer:
+        """Return who does what is no call, at a front end or everywhere, for the journal."""
+        return Doer(caller=self.caller(front_end), journal=self.platform.journal)
 
     async def check(self, action: Action | Capability[Any, Any], front_end: str = EVERYWHERE) -> None:
         """Raise NotPermitted where who asks may not do this at a front end, or everywhere."""

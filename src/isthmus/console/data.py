@@ -93,8 +93,8 @@ class Data:
         return [
             Page("/lineage", "Lineage", self.lineage, group="Data", action=ASK),
             Page("/quality", "Quality", self.quality, group="Data", action=ASK),
-            Page("/quality/check", "", self.check, ("POST",), action=CARE),
-            Page("/quality/land", "", self.land, ("POST",), action=CARE),
+            Page("/quality/check", "", self.check, ("POST",), action=CARE, is_noted=True),
+            Page("/quality/land", "", self.land, ("POST",), action=CARE, is_noted=True),
             Page("/quarantine", "Quarantine", self.quarantine, group="Data", action=ASK),
         ]
 

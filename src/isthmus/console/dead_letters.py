@@ -1,4 +1,4 @@
-"""Dead letters: events that a subscription failed on too often; to be read, and sent again once it is mended."""
+"""Dead letters: events that a subscription failed on too often; to be read, and sent again once it is fixed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from isthmus.runtime.events.dead_letters import DeadLetter
 from isthmus.store import Database
 from isthmus.values import whole_number
 
+from .client import Client
 from .web import Page, form, page_of, redirect, render
 
 PAGE_SIZE: Final = 50
@@ -31,7 +32,8 @@ COLUMNS: Final[Mapping[str, Callable[[DeadLetter], Any]]] = {
 class DeadLetters:
     """The pages of dead letters."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, client: Client, database: Database) -> None:
+        self._client = client
         self._database = database
 
     def pages(self) -> list[Page]:
@@ -67,6 +69,8 @@ class DeadLetters:
         front_end, number = fields.get("front_end") or None, whole_number(fields.get("number"), 0, BIGINT_MAX)
         if number is None and front_end is None:
             raise errors.BadAsk("nothing was chosen", remedy="send one again, or all of a front end")
-        async with self._database.platform() as session:
+        async with self._database.platform_transaction() as session:
             count = await dead_letters.send_again(session, front_end, number)
+            said = {"of": front_end or "", "number": number, "count": count}
+            await self._client.doer().note(session, RESEND.name, said)
         return redirect(request, "/dead-letters", done=str(count))

@@ -27,10 +27,11 @@ from isthmus.runtime.replay.report import report as report_of
 from isthmus.runtime.shadow import shadow as shadows
 from isthmus.values import whole_number
 
-from .client import acting
+from .client import Client
 from .web import Page, form, page_of, redirect, render
 
 PAGE_SIZE: Final = 25
+ACTS: Final = ("promote", "rollback", "put")
 HISTORY_MAX: Final = 30
 LINES_MAX: Final = 400  # of rewritten text: more is read in the team's own repository
 COLUMNS: Final[Mapping[str, Callable[[Version], Any]]] = {
@@ -46,8 +47,9 @@ FILE_MAX: Final = 200_000  # bytes of a file that is compared line by line
 class Deploys:
     """The pages of versions and deploys."""
 
-    def __init__(self, context: DeployContext) -> None:
+    def __init__(self, context: DeployContext, client: Client) -> None:
         self._context = context
+        self._client = client
 
     def pages(self) -> list[Page]:
         return [
@@ -104,16 +106,18 @@ class Deploys:
             async with switches.alone(self._context.database, code):
                 done = await self._decided(code, fields)
         except errors.IsthmusError as refused:
+            act = f"deploy.{fields['act']}" if fields.get("act") in ACTS else DEPLOY.name
+            await self._client.doer(code).note_refused(self._context.database, act, refused.slug)
             return await self._shown(request, refused)
         return redirect(request, f"/deploys/{code}", done=_said(done) if done else mark("nothing has changed"))
 
     async def _decided(self, code: str, fields: Mapping[str, str]) -> Switched | None:
-        database = self._context.database
+        database, by = self._context.database, self._client.doer(code)
         match fields.get("act"):
             case "promote":
-                return await switches.promote(database, code, acting())
+                return await switches.promote(database, code, by)
             case "rollback":
-                return await switches.roll_back(database, code, acting(), reason=fields.get("reason", ""))
+                return await switches.roll_back(database, code, by, reason=fields.get("reason", ""))
             case "put":
                 percent = whole_number(fields.get("percent", "100"), 1, 100)
                 if percent is None:
@@ -128,7 +132,7 @@ class Deploys:
                     code,
                     fields.get("hash", ""),
                     percent=percent,
-                    made_by=acting(),
+                    by=by,
                     expected=held.id if held else None,
                     reason=fields.get("reason", ""),
                 )

@@ -12,11 +12,11 @@ from isthmus.data.persons.one_id import OneId
 from isthmus.kernel import errors
 from isthmus.manifest.actions import CARE
 
+from .client import acting
 from .web import Page, form, redirect, render
 from .work import Work, shown
 
 PATH: Final = "/one-id"
-REVIEWER: Final = "console"
 
 
 class OneIdPages:
@@ -29,9 +29,9 @@ class OneIdPages:
     def pages(self) -> list[Page]:
         return [
             Page(PATH, "One ID", self.show, group="Data", action=CARE),
-            Page(f"{PATH}/run", "", self.run, ("POST",), action=CARE),
-            Page(f"{PATH}/decide", "", self.decide, ("POST",), action=CARE),
-            Page(f"{PATH}/undo", "", self.undo, ("POST",), action=CARE),
+            Page(f"{PATH}/run", "", self.run, ("POST",), action=CARE, is_noted=True),
+            Page(f"{PATH}/decide", "", self.decide, ("POST",), action=CARE, is_noted=True),
+            Page(f"{PATH}/undo", "", self.undo, ("POST",), action=CARE, is_noted=True),
         ]
 
     async def show(self, request: Request) -> Response:
@@ -51,11 +51,11 @@ class OneIdPages:
         if said not in ("yes", "no"):
             raise errors.BadAsk(f"is_same is {said!r}", remedy="press one of the two buttons", path="is_same")
         one, other = fields.get("one", ""), fields.get("other", "")
-        self._one_id.decide(one, other, is_same=said == "yes", by=REVIEWER, now=datetime.now(UTC))
+        self._one_id.decide(one, other, is_same=said == "yes", by=acting(), now=datetime.now(UTC))
         return redirect(request, PATH, done="decided")
 
     async def undo(self, request: Request) -> Response:
         """Take a merge or a split back."""
         fields = await form(request)
-        self._one_id.identities.undo(fields.get("change", ""), REVIEWER, datetime.now(UTC))
+        self._one_id.identities.undo(fields.get("change", ""), acting(), datetime.now(UTC))
         return redirect(request, PATH, done="undone")

@@ -15,7 +15,7 @@ from isthmus.manifest.actions import WITHDRAW
 from isthmus.pages import ordered
 from isthmus.store import Database, sharing
 
-from .client import Client, acting
+from .client import Client
 from .web import Page, form, redirect, render
 
 SHOWN_MAX: Final = 500
@@ -67,5 +67,7 @@ class Sharing:
             raise errors.BadAsk("no grant was chosen", remedy="take one of the list back") from None
         async with self._database.platform_transaction() as session:
             because, now = fields.get("because", "")[:240], datetime.now(UTC)
-            await sharing.withdraw(session, fields.get("owner", ""), grant_id, now, acting(), because)
+            owner, by = fields.get("owner", ""), self._client.doer()
+            await sharing.withdraw(session, owner, grant_id, now, by.name, because)
+            await by.note(session, WITHDRAW.name, {"owner": owner, "grant": str(grant_id)})
         return redirect(request, "/sharing", done="withdrawn")

@@ -23,9 +23,10 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from isthmus import language
-from isthmus.kernel import errors
+from isthmus.kernel import Effect, errors
 from isthmus.manifest.actions import EVERYWHERE, LOOK, Action
 from isthmus.manifest.sign_in import SignIn
+from isthmus.store import Database
 from isthmus.values import whole_number
 
 from . import words
@@ -58,6 +59,7 @@ class Page:
     mostly by `render`; a deliberate error that it raises is shown with its remedy. `action` is what whoever opens it
     must be permitted: at the front end that its address names (`{code}`), else everywhere; where `is_anywhere`, at some
     front end, and the page asks further. `needs` is a capability that it is of no use without. `is_open`: anybody may.
+    `is_noted`: what it does is written down before it does it; other forms write that down with what they do.
     """
 
     path: str
@@ -69,6 +71,7 @@ class Page:
     needs: str = ""
     is_anywhere: bool = False
     is_open: bool = False
+    is_noted: bool = False
 
 
 Menu = list[tuple[str, list[Page]]]
@@ -119,11 +122,17 @@ async def form(request: Request) -> dict[str, str]:
         raise errors.BadAsk("the form is not UTF-8", remedy="send it from the console's own page") from None
 
 
-def console(pages: Sequence[Page], sign_in: SignIn, client: Client, packages: Iterable[str] = ()) -> Starlette:
+def console(
+    pages: Sequence[Page],
+    sign_in: SignIn,
+    client: Client,
+    packages: Iterable[str] = (),
+    database: Database | None = None,
+) -> Starlette:
     """Return the console, for whom `sign_in` knows; what each may see the platform's policies say.
 
     Pages are in the reader's language as far as this platform and `packages` have catalogues of it. An address with
-    `?language=` switches to one, which a cookie keeps.
+    `?language=` switches to one, which a cookie keeps. database: where the journal keeps what forms were refused.
     """
 
     async def signed_in(request: Request, call_next: RequestResponseEndpoint) -> Response:
@@ -156,7 +165,10 @@ def console(pages: Sequence[Page], sign_in: SignIn, client: Client, packages: It
 
     open_paths = [re.compile(re.sub(r"\{\w+\}", "[^/]+", page.path)) for page in pages if page.is_open]
     made = Starlette(
-        routes=[*(_route(page, client) for page in pages), Mount("/static", StaticFiles(directory=str(_STATIC)))],
+        routes=[
+            *(_route(page, client, database) for page in pages),
+            Mount("/static", StaticFiles(directory=str(_STATIC))),
+        ],
         middleware=[Middleware(BaseHTTPMiddleware, dispatch=signed_in)],
         exception_handlers={errors.IsthmusError: _refused, HTTPException: _not_there, Exception: _failed},
     )
@@ -186,21 +198,33 @@ def _stranger(request: Request, sign_in: SignIn, here: str) -> Response:
     return render(request, sign_in.template, status=401, **given)
 
 
-def _route(page: Page, client: Client) -> Route:
+def _route(page: Page, client: Client, database: Database | None) -> Route:
     """Return the route of a page, behind the question whether whoever asks may see it."""
 
     async def answer(request: Request) -> Response:
         if not page.is_open:
+            code = request.path_params.get("code", EVERYWHERE)
             try:
-                await _check(page, client, request.path_params.get("code", EVERYWHERE))
-            except errors.NotPermitted:
+                await _check(page, client, code)
+            except errors.NotPermitted as refused:
+                await _note(page, client, database, code, refused.slug)
                 menu: Menu = request.state.menu
                 if page.path == "/" and menu:
                     return redirect(request, menu[0][1][0].path)  # not everybody has to do with all front ends
                 raise
+            if page.is_noted:
+                await _note(page, client, database, code)
         return await page.make(request)
 
     return Route(page.path, answer, methods=list(page.methods))
+
+
+async def _note(page: Page, client: Client, database: Database | None, code: str, outcome: str = "done") -> None:
+    """Have the journal keep that a form was sent, or refused; pages that only show leave no entry."""
+    if database is None or page.action is None or page.action.effect is Effect.READ or SAFE.issuperset(page.methods):
+        return
+    async with database.platform() as session:
+        await client.doer(code).note(session, page.action.name, {"page": page.path}, outcome)
 
 
 async def _check(page: Page, client: Client, front_end: str) -> None:

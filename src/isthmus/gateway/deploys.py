@@ -26,7 +26,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from isthmus.kernel import Caller, encode, errors
-from isthmus.manifest.actions import DEPLOY, READ_DEPLOYS, Action
+from isthmus.manifest.actions import DEPLOY, READ_DEPLOYS, Action, Doer
 from isthmus.runtime.children import run_child
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy import versions
@@ -41,7 +41,7 @@ from .problem import CONTENT_TYPE, Busy, MethodNotAllowed, NoSuchPath, problem
 
 SCOPE: Final = "deploy.*"
 DEPLOYS_MAX: Final = 2  # at once in one server process: each is a Python of its own
-WAITING_MAX: Final = 8  # with those at work: a folder of 8 MB is kept in memory for each
+WAITING_MAX: Final = 8  # with those running: a folder of 8 MB is kept in memory for each
 LIMIT_S: Final = 590  # the tests of a front end have most of it
 RECEIVE_S: Final = 60
 
@@ -131,21 +131,33 @@ class DeployEndpoint:
             )
         path, method = scope["path"].removeprefix(scope.get("root_path", "")).rstrip("/"), scope["method"]
         caller = Caller(front_end=known.front_end, client=known.name, scopes=known.scopes, via="http")
-        await self._permit(caller, READ_DEPLOYS if method == "GET" else DEPLOY)
         asked = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
+        if method == "GET":
+            await self._permit(caller, READ_DEPLOYS)
         if (method, path) == ("GET", "/versions"):
             return encode(await report(self._ground, known.front_end))
         if path not in ("", "/promote", "/rollback", "/shadow", "/versions"):
             raise NoSuchPath(f"there is nothing at /deploy{path}", remedy="see `isthmus deploy --help`", path=path)
         if method != "POST" or path == "/versions":
             raise MethodNotAllowed(method, f"/deploy{path}", "GET" if path == "/versions" else "POST")
+        by = Doer(caller=caller, journal=self._ground.journal)
+        try:
+            await self._permit(caller, DEPLOY)
+            if path == "":
+                return await self._admitted(known, asked, scope, receive)
+            return await self._decided(path, known, by, asked)
+        except DeployRefused:  # the process that deploys has written it down
+            raise
+        except errors.IsthmusError as refused:
+            await by.note_refused(self._ground.database, f"deploy.{path[1:] or 'deploy'}", refused.slug)
+            raise
+
+    async def _decided(self, path: str, known: Principal, by: Doer, asked: Mapping[str, str]) -> bytes:
         if path == "/promote":
-            return encode(await switches.promote(self._ground.database, known.front_end, known.name))
+            return encode(await switches.promote(self._ground.database, known.front_end, by))
         if path == "/rollback":
-            return encode(await self._rolled_back(known, asked))
-        if path == "/shadow":
-            return await self._shadowed(known, asked)
-        return await self._admitted(known, asked, scope, receive)
+            return encode(await self._rolled_back(known, by, asked))
+        return await self._shadowed(known, by, asked)
 
     async def _admitted(self, known: Principal, asked: Mapping[str, str], scope: Scope, receive: Any) -> bytes:
         """Deploy what is sent, where not too many wait already: what waits is kept in memory."""
@@ -161,22 +173,20 @@ class DeployEndpoint:
         finally:
             self._waiting -= 1
 
-    async def _shadowed(self, known: Principal, asked: Mapping[str, str]) -> bytes:
+    async def _shadowed(self, known: Principal, by: Doer, asked: Mapping[str, str]) -> bytes:
         database, code = self._ground.database, known.front_end
         if asked.get("stop") == "true":
-            await shadows.end(database, code, f"stopped by {known.name}")
+            await shadows.stop(database, code, by)
         else:
             one = await versions.chosen(database, code, asked.get("version", ""))
             wanted = _share(asked, "percent", "0", least=0)
-            await shadows.declare(database, code, one.hash, percent=wanted, made_by=known.name)
+            await shadows.declare(database, code, one.hash, percent=wanted, by=by)
         return encode(await shadows.find(database, code))
 
-    async def _rolled_back(self, known: Principal, asked: Mapping[str, str]) -> switches.Switched | None:
+    async def _rolled_back(self, known: Principal, by: Doer, asked: Mapping[str, str]) -> switches.Switched | None:
         database, named = self._ground.database, asked.get("version")
         to = (await versions.chosen(database, known.front_end, named)).hash if named else None
-        return await switches.roll_back(
-            database, known.front_end, known.name, to=to, reason=asked.get("reason", "")[:200]
-        )
+        return await switches.roll_back(database, known.front_end, by, to=to, reason=asked.get("reason", "")[:200])
 
     async def _deployed(self, known: Principal, wanted: _DeployWanted, packed: bytes) -> bytes:
         with tempfile.TemporaryDirectory(prefix="isthmus-sent-") as made:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from datetime import time
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -19,7 +19,6 @@ import msgspec
 
 from isthmus.kernel import Capability, Effect, FrontEnd, Pack, Platform, Value, errors
 from isthmus.personal import Forget, Forgotten
-from isthmus.store import Database
 
 from .actions import Action
 from .figures import Growing, Headlines
@@ -28,6 +27,9 @@ from .gauges import Gauge
 from .outlets import Events as Events  # what an outlet is given
 from .outlets import Outlet
 from .rehearsal import Rehearsal
+
+if TYPE_CHECKING:  # a page of help reads manifests, and waits for no driver of a database
+    from isthmus.store import Database
 
 T = TypeVar("T")
 
@@ -174,7 +176,7 @@ class Persons:
     records: SQL with the fields of `isthmus.data.persons.matching.Record`. resolved: where persons land in the lake.
     entity: the lake's entity that goes when the event `erased` says so; `member_id` is its field and the event's, whose
     `merged_ids`, if it has them, are erased too.
-    set_segments: the capability that is told of a member's segments; `ask` makes its ask of the member, the segments,
+    set_segments: the subscriber of a member's segments; `ask` makes its ask of the member, the segments,
     and the prefix of those that are replaced.
     """
 
@@ -192,7 +194,8 @@ class Commands:
 
     at: `module:function`, imported when one of them runs; it is given what opens a session of the database for as long
     as an `async with` lasts, and returns a `typer.Typer`. over: what is opened instead: `Opened` without front ends
-    (`database`), or with all that are deployed (`platform`).
+    (`database`), or with all that are deployed (`platform`). Manifests write each value out, in quotes: help reads
+    them as text, so that it imports no pack.
     """
 
     name: str

@@ -6,10 +6,12 @@ so: `Action::"deploy.write"`, in `Action::"write"` and `Action::"deploy.*"`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from isthmus.kernel import Caller, Capability, Effect, Platform
+from isthmus.kernel import Caller, Capability, Effect, Platform, ports
+from isthmus.store import Database
 
 EVERYWHERE: Final = "*"  # the resource, and the chain of the journal, of what is of no single front end
 
@@ -44,6 +46,33 @@ ACTIONS: Final = (
     LOOK, READ_CALLS, READ_DEPLOYS, DEPLOY, RESEND, WITHDRAW, ASK, CARE, READ_EVENTS, READ_FIGURES,
     READ_PEOPLE, ADMINISTER,
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doer:
+    """Who does what is no capability's call, and the journal that keeps it; without one no entry is kept."""
+
+    caller: Caller
+    journal: ports.Journal | None = None
+
+    @property
+    def name(self) -> str:
+        """Return what histories call them."""
+        return self.caller.person or self.caller.client
+
+    async def note(self, session: ports.Session, act: str, said: Mapping[str, Any], outcome: str = "done") -> None:
+        """Write an entry in the transaction of what was done; none of what is said is personal."""
+        if self.journal is not None:
+            statement, *arguments = self.journal.act(act, self.caller, said, outcome)
+            await session.execute(statement, *arguments)
+
+    async def note_refused(
+        self, database: Database, act: str, slug: str, said: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write an entry that something was refused, when nothing of it is left."""
+        if self.journal is not None:
+            async with database.platform() as session:
+                await self.note(session, act, said or {}, slug)
 
 
 async def check(platform: Platform, caller: Caller, action: Action | Capability[Any, Any]) -> None:

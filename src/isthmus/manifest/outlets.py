@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from isthmus.store import Consumer, Event
+if TYPE_CHECKING:
+    from isthmus.store import Consumer, Event
 
 
 class Events(Protocol):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,10 +16,10 @@ from isthmus.kernel import encode, errors, ports
 from isthmus.manifest import Opened
 
 from . import api, storage
-from .service.keys import public_key, public_pem
-from .service.publish import HeadsFile
-from .service.seal import Sealer
-from .service.verify import Report, verify
+
+if TYPE_CHECKING:  # imported by the command that runs: help waits for no cryptography
+    from .service.seal import Sealer
+    from .service.verify import Report
 
 Opening = Callable[[], AbstractAsyncContextManager[Opened]]
 
@@ -66,6 +66,11 @@ def commands(opening: Opening) -> typer.Typer:
 async def _verified(opening: Opening, heads: Path | None, key: Path | None) -> Report:
     if heads is not None and not await asyncio.to_thread(heads.is_file):
         raise errors.NotFound(f"{heads} is not there", remedy="name the file with the published heads")
+    from .service.keys import public_key
+    from .service.publish import HeadsFile
+    from .service.seal import Sealer
+    from .service.verify import verify
+
     async with opening() as opened:
         sealer = opened.resource(Sealer)
         own = sealer.receiver.path if isinstance(sealer.receiver, HeadsFile) else None
@@ -99,6 +104,9 @@ async def _exported(opening: Opening, front_end: str, since: datetime | None) ->
 
 
 async def _key(opening: Opening) -> str:
+    from .service.keys import public_key, public_pem
+    from .service.seal import Sealer
+
     async with opening() as opened, opened.database.platform() as session:
         await check_sealed(session, opened.resource(Sealer))
         return public_pem(public_key(opened.resource(Sealer).key_file))

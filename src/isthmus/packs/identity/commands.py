@@ -6,7 +6,7 @@ import asyncio
 import getpass
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
@@ -15,7 +15,9 @@ from isthmus.manifest import Opened
 from isthmus.manifest.actions import EVERYWHERE
 
 from . import api
-from .service.staff import Staff, staff_of
+
+if TYPE_CHECKING:
+    from .service.staff import Staff
 
 T = TypeVar("T")
 Opening = Callable[[], AbstractAsyncContextManager[Opened]]
@@ -65,6 +67,8 @@ def commands(opening: Opening) -> typer.Typer:
 
 
 def _on(opening: Opening, work: Callable[[Staff], Awaitable[T]]) -> T:
+    from .service.staff import staff_of  # here: help waits for no password's hash
+
     async def run() -> T:
         async with opening() as opened:
             return await work(staff_of(opened))

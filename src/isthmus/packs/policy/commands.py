@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -13,7 +13,9 @@ from isthmus.kernel import encode, ports
 from isthmus.manifest import Opened
 
 from . import api
-from .service.policies import Policies
+
+if TYPE_CHECKING:  # help waits for no Cedar
+    from .service.policies import Policies
 
 Opening = Callable[[], AbstractAsyncContextManager[Opened]]
 On = Annotated[str, typer.Option("--on", help="The front end.")]
@@ -87,7 +89,7 @@ async def _allowed(opening: Opening, who: api.Who, on: str, via: str) -> list[st
 
 
 def _policies(opened: Opened) -> Policies:
-    return cast(Policies, opened.resource(ports.Guard))
+    return cast("Policies", opened.resource(ports.Guard))
 
 
 def _rules(opened: Opened, on: str) -> str:

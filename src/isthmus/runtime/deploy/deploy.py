@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from isthmus.kernel import FrontEnd, Value, errors
+from isthmus.kernel import Caller, FrontEnd, Value, errors, ports
 from isthmus.kernel.host import CompiledFrontEnd, Release, compile_front_ends
+from isthmus.manifest.actions import Doer
 from isthmus.store import Database, Migration, migrate_own
 
 from ..shadow import shadow as shadows
@@ -42,6 +43,9 @@ class Comparison(Protocol):
 Replay = Callable[[Database, Release, Release, str], Awaitable[Comparison]]
 Say = Callable[[str], None]
 SAY_EVERY_S = 10
+CLI = "cli"  # the way in of who is at the keyboard
+DEPLOYED = "deploy.deploy"  # in the journal
+CONTRACT_BROKEN = "runtime.contract-broken"  # what a front end that does not fit is refused for
 
 
 class NotAccepted(errors.RuleBroken):
@@ -67,7 +71,8 @@ class DeployContext:
     """Where deploys happen.
 
     release: packs, and what the servers' folder holds. cache: a folder for unpacked versions. replay: compares two
-    releases over recorded calls. load: loads a folder. hidden: folders that its tests find empty.
+    releases over recorded calls. load: loads a folder. hidden: folders that its tests find empty. journal: keeps who
+    deployed.
     """
 
     database: Database
@@ -77,12 +82,17 @@ class DeployContext:
     load: Load = load_front_end
     say: Say = lambda _: None
     hidden: tuple[Path, ...] = ()
+    journal: ports.Journal | None = None
+
+    def doer(self, code: str, name: str, via: str = CLI) -> Doer:
+        """Return who deploys a front end, by the name of a key or of who is at the keyboard."""
+        return Doer(caller=Caller(front_end=code, client=name, via=via), journal=self.journal)
 
 
 class DeployRequest(Value):
     """What is to be done. percent: 100 for everybody. is_accepted: differences are meant. code: only this front end.
 
-    shadow: run it on so many of 100 live calls, and give nobody its answers; 0 puts it in place.
+    shadow: run it on so many of 100 live calls, and give nobody its answers; 0 puts it in place. via: the way in.
     """
 
     made_by: str
@@ -90,6 +100,7 @@ class DeployRequest(Value):
     is_accepted: bool = False
     code: str | None = None
     shadow: int = 0
+    via: str = CLI
 
 
 class Deployed(Value):
@@ -109,7 +120,7 @@ async def deploy(context: DeployContext, folder: Path, request: DeployRequest) -
     """Deploy a folder; nothing runs it before all has gone well.
 
     Raises NotAFrontEnd, TooLarge, NotYours, BuildProblems with every problem at once, TestsFailed, NotAccepted with the
-    differences, DeployUnderWay, Overtaken, WorkersNotReady, NothingBeside.
+    differences, DeployUnderWay, Superseded, WorkersNotReady, NothingBeside.
     """
     if not 1 <= request.percent <= 100:
         raise errors.BadAsk(f"{request.percent} percent", remedy="stage for 1 to 99 percent, or leave it out for all")
@@ -123,7 +134,7 @@ async def deploy(context: DeployContext, folder: Path, request: DeployRequest) -
                     f"the folder is front end {code!r}, and this key is of {request.code!r}",
                     remedy="use a key of that front end whose scopes have deploy.*",
                 )
-            async with switches.alone(context.database, code):
+            async with _noted(context, code, packed, request), switches.alone(context.database, code):
                 return await _deployed(context, code, packed, request, testing)
         finally:
             testing.cancel()
@@ -131,10 +142,24 @@ async def deploy(context: DeployContext, folder: Path, request: DeployRequest) -
                 await testing
 
 
+@asynccontextmanager
+async def _noted(
+    context: DeployContext, code: str, packed: versions.Packed, request: DeployRequest
+) -> AsyncGenerator[None]:
+    """Have the journal keep that a deploy was refused; one that is carried out is kept with its switch."""
+    try:
+        yield
+    except (errors.IsthmusError, errors.BuildProblems) as refused:
+        slug = refused.slug if isinstance(refused, errors.IsthmusError) else CONTRACT_BROKEN
+        doer = context.doer(code, request.made_by, request.via)
+        await doer.note_refused(context.database, DEPLOYED, slug, {"version": packed.hash})
+        raise
+
+
 async def _deployed(
     context: DeployContext, code: str, packed: versions.Packed, request: DeployRequest, testing: asyncio.Task[bool]
 ) -> Deployed:
-    database, say = context.database, context.say
+    database, say, by = context.database, context.say, context.doer(code, request.made_by, request.via)
     held = await switches.current(database, code)
     front_end = await asyncio.to_thread(_loaded, context, code, packed)
     new = checked(context.release, front_end)
@@ -155,7 +180,7 @@ async def _deployed(
         say(f"{code}: {sentence}")
     differences = await _compared(context, code, old, new)
     if request.shadow:
-        await shadows.declare(database, code, packed.hash, percent=request.shadow, made_by=request.made_by)
+        await shadows.declare(database, code, packed.hash, percent=request.shadow, by=by)
         return Deployed(
             front_end=code, version=named, outcome="shadow", percent=request.shadow, differences=differences
         )
@@ -171,7 +196,7 @@ async def _deployed(
         code,
         packed.hash,
         percent=request.percent,
-        made_by=request.made_by,
+        by=by,
         expected=held.id if held else None,
         reason="differences accepted" if differences else "",
     )

@@ -20,8 +20,9 @@ from uuid import uuid4
 
 import asyncpg
 
-from isthmus.kernel import Platform, errors
+from isthmus.kernel import Caller, Platform, errors
 from isthmus.kernel.host import CompiledFrontEnd, compile_front_ends
+from isthmus.manifest.actions import Doer
 from isthmus.store import Database
 
 from . import rollout as switches
@@ -184,7 +185,8 @@ class Follower:
                 try:
                     if reason := await reason_to_go_back(self._database, self.id, watched):
                         log.error("front end %s is rolled back: %s", code, reason)
-                        await switches.roll_back(self._database, code, BY, reason=reason, unless=watched.switch)
+                        by = Doer(caller=Caller(front_end=code, client=BY, via="job"), journal=self._platform.journal)
+                        await switches.roll_back(self._database, code, by, reason=reason, unless=watched.switch)
                         self._watch.end(code)
                 except switches.NothingBefore:
                     self._watch.end(code)

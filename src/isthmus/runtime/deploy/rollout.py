@@ -18,6 +18,7 @@ from typing import Final, Literal
 import asyncpg
 
 from isthmus.kernel import Value, errors, ports
+from isthmus.manifest.actions import Doer
 from isthmus.store import Database
 
 CHANNEL: Final = "isthmus_switch"
@@ -136,11 +137,11 @@ async def history(
 
 
 async def put(
-    database: Database, code: str, hash_: str, *, percent: int, made_by: str, expected: int | None, reason: str = ""
+    database: Database, code: str, hash_: str, *, percent: int, by: Doer, expected: int | None, reason: str = ""
 ) -> Switched:
     """Put a version in place, for all (percent 100) or a share of the members.
 
-    expected: the id of what held when the version was compared. Raises Overtaken where that has changed, and
+    expected: the id of what held when the version was compared. Raises Superseded where that has changed, and
     WorkersNotReady, with what is wrong, where a worker cannot load it; then none has switched.
     """
     await _prepare(database, code, hash_)
@@ -153,24 +154,24 @@ async def put(
             )
         stable = held.stable if held else None
         if percent < 100:
-            row = (code, "stage", stable, hash_, percent, held.before if held else None, made_by, reason)
+            row = (code, "stage", stable, hash_, percent, held.before if held else None, by.name, reason)
         else:
             kind = "promote" if held and held.staged == hash_ else "deploy"
-            row = (code, kind, hash_, None, 0, stable, made_by, reason)
-        made = await _append(session, row)
+            row = (code, kind, hash_, None, 0, stable, by.name, reason)
+        made = await _append(session, row, by)
     return await _followed(database, made)
 
 
-async def promote(database: Database, code: str, made_by: str) -> Switched:
+async def promote(database: Database, code: str, by: Doer) -> Switched:
     """Give the staged version to everybody. Raises NothingStaged, WorkersNotReady."""
     held = await current(database, code)
     if held is None or held.staged is None:
         raise NothingStaged(f"front end {code!r} has no staged version", remedy="stage one: isthmus deploy --percent")
-    return await put(database, code, held.staged, percent=100, made_by=made_by, expected=held.id)
+    return await put(database, code, held.staged, percent=100, by=by, expected=held.id)
 
 
 async def roll_back(
-    database: Database, code: str, made_by: str, *, to: str | None = None, reason: str = "", unless: int | None = None
+    database: Database, code: str, by: Doer, *, to: str | None = None, reason: str = "", unless: int | None = None
 ) -> Switched | None:
     """Take back the staged version, or put the version before the present one in place, or the one named by hash.
 
@@ -187,7 +188,7 @@ async def roll_back(
         stable = to or _target(held, code)
         before = await session.fetch_value(_BEFORE, code, stable) if stable else None
         kind = "rollback" if unless is None else "automatic-rollback"
-        made = await _append(session, (code, kind, stable, None, 0, before, made_by, reason))
+        made = await _append(session, (code, kind, stable, None, 0, before, by.name, reason), by)
     return await _followed(database, made)
 
 
@@ -205,10 +206,12 @@ async def _holding(session: ports.Session, code: str) -> Rollout | None:
     return _read(await session.fetch_row(_CURRENT, code))
 
 
-async def _append(session: ports.Session, row: Sequence[object]) -> Rollout:
+async def _append(session: ports.Session, row: Sequence[object], by: Doer) -> Rollout:
     made = _read(await session.fetch_row(_APPEND, *row))
     if made is None:
         raise errors.Fault("a row that was written is not there", remedy="look at the database's log")
+    said = {"version": made.stable, "staged": made.staged, "percent": made.percent, "reason": made.reason}
+    await by.note(session, f"deploy.{made.kind}", said)
     await session.execute(f"notify {CHANNEL}, 'switch'")
     return made
 
@@ -221,7 +224,7 @@ async def _prepare(database: Database, code: str, hash_: str) -> None:
     if waiting:
         raise WorkersNotReady(
             f"nothing was switched: {len(waiting)} worker(s) of {code!r} are not ready: {'; '.join(waiting)}",
-            remedy="mend what they say, or the worker, then deploy again",
+            remedy="fix what they say, or the worker, then deploy again",
         )
 
 

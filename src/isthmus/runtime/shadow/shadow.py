@@ -13,6 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from isthmus.kernel import Value, decode, encode, errors, ports
+from isthmus.manifest.actions import Doer
 from isthmus.store import Database
 
 from ..replay.report import FrontEndReport
@@ -85,18 +86,26 @@ class NoShadow(errors.NotFound):
         )
 
 
-async def declare(database: Database, code: str, hash_: str, *, percent: int, made_by: str) -> None:
+async def declare(database: Database, code: str, hash_: str, *, percent: int, by: Doer) -> None:
     """Have a version run on `percent` of 100 live calls of its front end, in the shadow."""
     if not 1 <= percent <= 100:
         raise errors.BadAsk(f"{percent} percent", remedy="shadow 1 to 100 percent of the calls")
-    async with database.platform() as session:
-        await session.execute(_DECLARE, code, hash_, percent, made_by)
+    async with database.platform_transaction() as session:
+        await session.execute(_DECLARE, code, hash_, percent, by.name)
+        await by.note(session, "deploy.shadow", {"version": hash_, "percent": percent})
 
 
 async def end(database: Database, code: str, why: str) -> None:
     """Stop it, where one runs; what it found stays."""
     async with database.platform() as session:
         await session.execute(_END, code, why)
+
+
+async def stop(database: Database, code: str, by: Doer) -> None:
+    """Stop it, as somebody wants it stopped."""
+    async with database.platform_transaction() as session:
+        await session.execute(_END, code, f"stopped by {by.name}")
+        await by.note(session, "deploy.stop-shadow", {})
 
 
 async def find(database: Database, code: str) -> Shadow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from isthmus.kernel import Context, Meta, implements
+from isthmus.kernel import Context, Meta, implements, ports
 from isthmus.values import cursor_at, place_at
 
 from .. import api, storage
@@ -17,8 +17,13 @@ _LAST = 2**62
 
 @implements(api.list_entries)
 async def list_entries(ask: api.ListEntries, ctx: Context) -> api.EntryPage:
+    return await page_of(ctx.session, ctx.front_end, ask)
+
+
+async def page_of(session: ports.Session, front_end: str, ask: api.ListEntries) -> api.EntryPage:
+    """Return a part of a chain, that of all front ends (`*`) too where the session may read it. Raises BadCursor."""
     before = place_at(ask.cursor, _Number, partial(api.BadCursor, cursor=ask.cursor))[0] if ask.cursor else _LAST
-    found = await storage.list_entries(ctx.session, ctx.front_end, ask, before)
+    found = await storage.list_entries(session, front_end, ask, before)
     items = found[: ask.limit]
     more = len(found) > ask.limit
     return api.EntryPage(items=tuple(items), next_cursor=cursor_at((items[-1].number,)) if more else None)

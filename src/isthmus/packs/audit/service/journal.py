@@ -13,16 +13,18 @@ import msgspec
 from isthmus.kernel import Caller, Capability, encode, errors, ports
 from isthmus.kernel.host import Call, event_kind, new_call_id
 from isthmus.manifest import Place
+from isthmus.manifest.actions import EVERYWHERE
 from isthmus.store import Database
 
 from .. import api, storage
 from ..rules.masks import masked
+from .entries import page_of
 
 # In bytes. What is longer is kept as its SHA-256: orders of many lines would make the log longer than all their rows.
 ASK_MAX: Final = 8_192
 DATA_MAX: Final = 1_024  # of one event, or of the answer where there is none: prices, stock, members, states fit
 CHANGES_MAX: Final = 8_192
-WAITING_MAX: Final = 10_000  # refusals that wait to be written down: more than calls may be at work in one server
+WAITING_MAX: Final = 10_000  # refusals that wait to be written down: more than calls may be in flight in one server
 
 _NOTHING: Final = msgspec.Raw(b"{}")
 
@@ -113,6 +115,11 @@ class Journal:
     async def note(self, record: api.Record) -> None:
         """Write an entry of the platform's own."""
         await self._write((record.front_end, encode(record).decode()))
+
+    async def everywhere(self, ask: api.ListEntries) -> api.EntryPage:
+        """Return what was done that is of no single front end. Whoever calls this has asked who may see it."""
+        async with self._database.platform() as session:
+            return await page_of(session, EVERYWHERE, ask)
 
     async def _write(self, one: Written) -> None:
         if len(self._waiting) >= WAITING_MAX:
