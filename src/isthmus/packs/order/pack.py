@@ -64,13 +64,13 @@ PACK = Pack(
         Page(
             path="/hand-ins",
             menu="Return desks",
-            at="isthmus.packs.order.pages.hand_ins:show_list",
+            at="isthmus.packs.order.pages:show_hand_ins",
             template="hand_ins.html",
             needs=api.list_hand_ins,
         ),
         Page(
             path="/hand-ins/{front_end}/{hand_in_id}",
-            at="isthmus.packs.order.pages.hand_ins:take",
+            at="isthmus.packs.order.pages:take_hand_in",
             template="hand_ins.html",
             needs=api.list_hand_ins,
             is_form=True,

@@ -15,6 +15,9 @@ from isthmus.language import mark
 from isthmus.pages import BIGINT_MAX, Asked, Client, Found, GoTo, Shown, moment_of
 from isthmus.values import whole_number
 
+from .hand_ins import show_hand_ins as show_hand_ins
+from .hand_ins import take_hand_in as take_hand_in
+
 LIST: Final = "order.list-orders"
 GET: Final = "order.get-order"
 PAGE_SIZE: Final = 25

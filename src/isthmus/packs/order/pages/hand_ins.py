@@ -15,11 +15,11 @@ SHOWN_MAX: Final = 100  # of each front end, the latest
 STATES: Final = (mark("asked"), mark("agreed"), mark("refused"), mark("taken"), mark("refunded"))
 
 
-async def show_list(request: Asked, client: Client) -> Shown:
+async def show_hand_ins(request: Asked, client: Client) -> Shown:
     return await _shown(request, client)
 
 
-async def take(request: Asked, client: Client) -> Shown | GoTo:
+async def take_hand_in(request: Asked, client: Client) -> Shown | GoTo:
     """Take goods that were agreed to into stock, or write off what is damaged."""
     code, fields = request.path_params["front_end"], request.form
     ask = {
