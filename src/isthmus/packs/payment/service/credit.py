@@ -112,8 +112,8 @@ async def pay_with_credit(ask: api.PayWithCredit, ctx: Context) -> api.Payment:
         kept=storage.Kept(payment=opened, provider=api.CREDIT, authorisation=cards.name_of(card)), attempts=()
     )
     key = f"{opened.payment_id}/authorise"
-    means = {"provider": api.CREDIT, "method": api.CREDIT}
-    begin = api.Begin(payment_id=opened.payment_id, kind=api.Kind.AUTHORISE, key=key, **means)
+    begin = api.Begin(payment_id=opened.payment_id, kind=api.Kind.AUTHORISE, key=key)
+    begin = begin.replace(provider=api.CREDIT, method=api.CREDIT)
     await begun(empty, begin, ctx)
     return opened.replace(state=api.PaymentState.AUTHORISED, authorised=held, method=api.CREDIT)
 
