@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import lzma
 import tarfile
+import tempfile
 import tracemalloc
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
 import httpx
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from isthmus.gateway.auth import Principal
 from isthmus.gateway.deploys import SCOPE, WAITING_MAX, DeployEndpoint
@@ -67,6 +72,8 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     yield "too many files", zlib.compress(archive(*((file(f"{n}.py"), b"") for n in range(versions.FILES_MAX + 1))))
     yield "a file twice", zlib.compress(archive((file("f.py"), b""), (file("f.py"), b"")))
     yield "a file in a file", zlib.compress(archive((file("g"), b""), (file("g/h.py"), b"")))
+    yield "a module that was translated elsewhere", zlib.compress(archive((file("__pycache__/rules.pyc"), b"")))
+    yield "a hidden file", zlib.compress(archive((file("deep/.rules.py"), b"")))
     yield "no name", zlib.compress(archive((file("."), b"")))
     yield "half of it", zlib.compress(archive((file("i.py", 3), b"abc")))[:-9]
     yield "something after it", zlib.compress(archive((file("i.py", 3), b"abc"))) + b"more"
@@ -97,6 +104,43 @@ def test_what_is_packed_here_is_unpacked_byte_for_byte(tmp_path: Path) -> None:
     (folder / ("m" * 150 + ".txt")).touch()
     with pytest.raises(versions.NotAFrontEnd, match="shorter name"):
         versions.pack(folder)
+
+
+HEADS = (b"ustar\x00000", b"ustar  \0", b"\0" * 8)
+NAMES = (b"../x", b"/x", b"a/../../x", b"..", b"a//b", b"./x", b"a\nb", b"\xff\xfe", b"a/" * 40, b"", b"x/", b".x")
+SIZES = (b"77777777777\0", b"\x80" + b"\xff" * 11, b"\xff" * 12, b"-0000000001\0", b" " * 12, b"0000000x00\0\0")
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    fields=st.lists(
+        st.one_of(
+            st.tuples(st.just((0, 100)), st.sampled_from(NAMES)),
+            st.tuples(st.just((124, 136)), st.sampled_from(SIZES)),
+            st.tuples(st.just((156, 157)), st.binary(min_size=1, max_size=1)),
+            st.tuples(st.just((157, 257)), st.sampled_from(NAMES)),
+            st.tuples(st.just((257, 265)), st.sampled_from(HEADS)),
+            st.tuples(st.just((345, 500)), st.sampled_from(NAMES)),
+        ),
+        max_size=4,
+    ),
+    cut=st.integers(0, 3_000),
+    wraps=st.sampled_from([zlib.compress, gzip.compress, bytes, lambda one: zlib.compress(one)[2:-4]]),
+)
+def test_an_archive_with_any_head_is_unpacked_within_its_folder_or_refused(
+    tmp_path: Path, fields: list[tuple[tuple[int, int], bytes]], cut: int, wraps: Any
+) -> None:
+    content = bytearray(archive((file("rules.py", 3), b"abc"), (file("deep/more.py", 600), b"x" * 600)))
+    for (begin, end), value in fields:
+        content[begin:end] = value[: end - begin].ljust(end - begin, b"\0")
+        content[148:156] = b" " * 8
+        content[148:156] = b"%06o\0 " % sum(content[:512])
+    with tempfile.TemporaryDirectory(dir=tmp_path) as made:
+        with suppress(versions.NotAnArchive, versions.TooLarge):
+            versions.unpack(wraps(bytes(content[: max(0, len(content) - cut)])), Path(made) / "in" / "north")
+        written = {one.relative_to(made).parts[:2] for one in Path(made).rglob("*") if not one.is_dir()}
+        assert written <= {("in", "north")}
+    assert {one.name for one in tmp_path.iterdir()} <= set()
 
 
 async def permit(caller: Caller, action: Action) -> None:

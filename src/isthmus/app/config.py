@@ -150,7 +150,7 @@ def load_config(path: Path | None = None) -> Config:
     )
 
 
-ADOPTED = {"document", "url", "secret", "leave_out"}
+ADOPTED = {"document", "url", "secret", "leave_out", "forgets"}
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -163,6 +163,12 @@ def _read(file: Path) -> dict[str, Any]:
             raise WrongConfig(
                 f"{file} says of the adopted service {name!r}: {values}",
                 remedy=f"an adopted service has document and url, and may have {', '.join(sorted(ADOPTED))}",
+            )
+        forgets = values.get("forgets", {})
+        if not isinstance(forgets, dict) or not all(isinstance(one, str) for one in forgets.values()):
+            raise WrongConfig(
+                f"{file} has adopted.{name}.forgets = {forgets!r}",
+                remedy='write forgets = { call = "OPERATION", member = "FIELD" }, or forgets = { because = "…" }',
             )
         if isinstance(secret := values.get("secret"), dict) and _secret_named(secret) is None:
             raise WrongConfig(

@@ -131,3 +131,9 @@ def _walked(root: Any) -> Iterator[tuple[str, object]]:
                 waiting.append((inner, item))
         elif isinstance(value, list):
             waiting += [(f"{path}[{place}]", item) for place, item in enumerate(value)]
+
+
+async def gone(receive: Receive) -> None:
+    """Return when the client has hung up, once its body is read."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
