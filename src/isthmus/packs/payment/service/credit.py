@@ -1,4 +1,4 @@
-"""Credit at work: cards are sold, given, held for what is to be paid, and expire."""
+"""Cards are sold, given, held for what is to be paid, and expire."""
 
 from __future__ import annotations
 
