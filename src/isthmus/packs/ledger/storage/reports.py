@@ -31,6 +31,40 @@ _PAGE = """
     order by value_date, entry_id limit $6"""
 
 
+# What was booked for a subject is open until it comes to zero; without a subject, the account as a whole is.
+_AGES = """
+    with open_items as (
+        select code, owner, account.currency, subject, ledger.natural_sign(code) * sum(amount) as minor,
+            min(leg.value_date) as since
+        from ledger.account join ledger.leg using (account_id)
+        join ledger.entry on entry.front_end = $1 and entry.entry_id = leg.entry_id
+        where account.front_end = $1 and starts_with(code || ':', $2 || ':') and layer = '=' and leg.value_date <= $3
+        group by code, owner, account.currency, subject having sum(amount) <> 0)
+    select code, owner, currency, count(*) as items, sum(minor) as total,
+        coalesce(sum(minor) filter (where $3 - since <= 30), 0) as until_30,
+        coalesce(sum(minor) filter (where $3 - since between 31 and 60), 0) as until_60,
+        coalesce(sum(minor) filter (where $3 - since between 61 and 90), 0) as until_90,
+        coalesce(sum(minor) filter (where $3 - since > 90), 0) as older,
+        min(since) as oldest, (array_agg(subject order by since, subject))[1] as oldest_subject
+    from open_items group by code, owner, currency order by code, owner, currency"""
+
+
+async def ages(session: ports.Session, front_end: str, below: str, on: date) -> list[api.AgedLine]:
+    """Return what is open on accounts below a code at the end of a day, by its age."""
+    amounts = ("total", "until_30", "until_60", "until_90", "older")
+    return [
+        api.AgedLine(
+            code=row["code"],
+            owner=row["owner"],
+            open_items=row["items"],
+            **{name: money(int(row[name]), row["currency"]) for name in amounts},
+            oldest=row["oldest"],
+            oldest_subject=row["oldest_subject"],
+        )
+        for row in await session.fetch(_AGES, front_end, below, on)
+    ]
+
+
 async def trial(session: ports.Session, front_end: str, since: date, until: date) -> list[api.TrialLine]:
     """Return what accounts came to from a day through another."""
     rows = await session.fetch(_TRIAL, front_end, since, until)
