@@ -93,7 +93,7 @@ async def test_an_invoice_leads_to_its_order_and_is_saved_as_a_document(page: Pa
 
 
 async def test_days_are_closed_once_what_is_open_is_done_or_somebody_says_why(page: Page, served: Served) -> None:
-    content = "reference,kind,date,currency,amount,fee\nstranger,capture,2026-05-06,EUR,7.00,0\n"
+    content = "reference,kind,date,currency,amount,fee\nanother,capture,2026-05-07,EUR,8.00,0\n"
     ask = {"provider": "cards", "name": "may.csv", "form": "csv", "content": content}
     await served.call("reconciliation.import-file", ask)
     await page.goto(f"{served.address}/closing?front_end=north&closed_through=2020-01-31")

@@ -59,19 +59,17 @@ class GetAges(Value):
 class AgedLine(Value):
     """What an account has open with an owner, in its natural direction, by the days since it began.
 
-    An entry's subject, such as an order, is open for as long as what was booked for it does not come to zero.
+    What makes less of it settles the oldest first.
     """
 
     code: str
     owner: str
-    open_items: int
     total: Money
     until_30: Money
     until_60: Money
     until_90: Money
     older: Money
     oldest: date
-    oldest_subject: str
 
 
 class Ages(Value):
