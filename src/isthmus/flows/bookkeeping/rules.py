@@ -232,6 +232,17 @@ def never_came(line: order.OrderLine, closings: Iterable[order.Return], closed: 
     )
 
 
+def owed_anyway(sold: order.Order, refunds: Sequence[order.Refunded], fee: Money) -> Money:
+    """Return what of the last refund a cancelled order was owed: so much less goes back when its own money does."""
+    given = sum(one.amount.minor for one in refunds if one.cause == str(sold.order_id))
+    others = sum(one.amount.minor for one in refunds) - given
+
+    def owed(others: int) -> int:
+        return max(0, min(sold.total - fee, sold.total - money(others, sold.currency)).minor - given)
+
+    return money(owed(others - refunds[-1].amount.minor) - owed(others), sold.currency)
+
+
 def commission_of(line: order.OrderLine, units: int) -> int:
     """Return what of a line's commission goes back for so many units, as the order reckons it."""
     return (2 * line.commission.minor * units + line.quantity) // (2 * line.quantity)

@@ -37,9 +37,30 @@ async def book_payment(ask: payment.PaymentMoved, ctx: Context) -> api.Booked:
         method=ask.method,
         provider=ask.provider,
         fee=_within(fee, ask.amount) if kind != "payment-refunded" else None,
-        is_for_goods=_is_id(ask.cause),
     )
-    return await _book(happening, f"payment/{ask.payment_id}", ctx)
+    of = f"payment/{ask.payment_id}"
+    if kind != "payment-refunded" or _is_id(ask.cause):
+        return await _book(happening, of, ctx)
+    owed = await _owed_anyway(ask, ctx)
+    parts = (happening.replace(amount=owed), happening.replace(amount=ask.amount - owed, is_for_goods=False))
+    return api.Booked(entries=sum([(await _book(one, of, ctx)).entries for one in parts if one.amount.minor]))
+
+
+async def _owed_anyway(ask: payment.PaymentMoved, ctx: Context) -> Money:
+    """Return what of a refund by hand cancelled orders were owed: it lessens what they are still given back.
+
+    The order's book of refunds has this one already: events are taken in the order of the flows' names.
+    """
+    owed = money(0, ask.amount.currency)
+    if not _is_id(purpose := payment.purpose_of(ask.reference)):
+        return owed
+    group = await ctx.call(order.get_group, order.GetGroup(group_id=UUID(purpose)))
+    for brief in (one for one in group.orders if one.state is order.OrderState.CANCELLED):
+        sold = await ctx.call(order.get_order, order.GetOrder(order_id=brief.order_id))
+        refunds = (await ctx.call(order.list_refunds, order.ListRefunds(order_id=brief.order_id))).items
+        if refunds and refunds[-1].cause == ask.cause:
+            owed += rules.owed_anyway(sold, refunds, _cancellation_fee(sold, ctx))
+    return owed
 
 
 @implements(api.book_sale)
@@ -143,8 +164,7 @@ async def _cancelled(ask: order.OrderMoved, ctx: Context) -> api.Booked:
     if not any(one.what == order.OrderState.PAID for one in sold.history):
         return _NOTHING
     own = ctx.acting_for(sold.box)
-    paid = sold.replace(state=order.OrderState.PAID)
-    fee = _within(own.answer(order.cancellation_fee)(paid), sold.total)
+    fee = _cancellation_fee(sold, ctx)
     gone = [share.worth.minor for one in await _closings(sold, ctx) for share in one.shares]
     kept = max(fee, sold.refunded) - money(sum(gone), sold.currency)  # what never came went back by itself
     happening = api.Happening(
@@ -157,6 +177,12 @@ async def _cancelled(ask: order.OrderMoved, ctx: Context) -> api.Booked:
         member_id=sold.member_id,
     )
     return await _book(happening, f"order/{sold.order_id}", own)
+
+
+def _cancellation_fee(sold: order.Order, ctx: Context) -> Money:
+    """Return what is kept of a cancelled order, by the rules that it was sold under."""
+    paid = sold.replace(state=order.OrderState.PAID)
+    return _within(ctx.acting_for(sold.box).answer(order.cancellation_fee)(paid), sold.total)
 
 
 async def _expired(ask: order.OrderMoved, ctx: Context) -> api.Booked:

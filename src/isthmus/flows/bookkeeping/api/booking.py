@@ -46,7 +46,13 @@ def points_worth(points: int) -> Money | Pass:
     return PASS
 
 
-@flow("bookkeeping.book-payment", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+@flow(
+    "bookkeeping.book-payment",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[ledger.record, order.get_group, order.get_order, order.list_refunds],
+    is_internal=True,
+)
 def book_payment(ask: payment.PaymentMoved) -> Booked:
     """Book money that a provider took or gave back, or a till received."""
     ...
