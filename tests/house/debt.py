@@ -31,13 +31,12 @@ PACK_FILES: list[str] = []
 PACKS_NAMED: dict[str, int] = {}  # strings outside packs and flows that name something of one
 
 UNTYPED = {  # folders in which values of unknown type are let through still
-    "src/isthmus/app",
     "src/isthmus/console",
-    "src/isthmus/data",
-    "src/isthmus/gateway",
-    "src/isthmus/governance/thin",
+    "src/isthmus/data/answers",
+    "src/isthmus/data/exchange",
+    "src/isthmus/data/lake",
+    "src/isthmus/data/persons",
     "src/isthmus/packs",
     "src/isthmus/runtime",
     "src/isthmus/store",
-    "src/isthmus/testing",
 }
