@@ -10,10 +10,13 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
+from starlette.requests import Request
+from starlette.responses import Response
 
 from isthmus.packs.account import rules, storage
 from isthmus.packs.account.service.accounts import LOGOUT, Accounts
 from isthmus.packs.account.service.keys import DataKey
+from isthmus.packs.account.web.browser import SESSION, keep
 
 from .conftest import ADDRESS, World
 
@@ -303,3 +306,13 @@ async def test_pages_are_in_no_frame_and_run_no_script_and_cookies_are_this_host
         reply = await plain.get(f"{issuer}/authorize", params=_asked())
         assert "HttpOnly" in reply.headers["set-cookie"]
         assert "SameSite=lax" in reply.headers["set-cookie"]
+
+
+def test_over_https_what_a_browser_keeps_belongs_to_this_host_alone() -> None:
+    scope = {"type": "http", "scheme": "https", "path": "/", "headers": [(b"host", b"id.test")], "query_string": b""}
+    reply = Response()
+    keep(Request(scope), reply, SESSION, "secret", 60)
+    cookie = reply.headers["set-cookie"]
+    assert cookie.startswith("__Host-isthmus_account=secret;")
+    assert {"Secure", "HttpOnly", "Path=/"} <= set(cookie.split("; "))
+    assert "Domain" not in cookie
