@@ -192,7 +192,7 @@ async def test_a_new_key_is_shown_before_it_signs_and_the_old_one_until_all_it_s
         await signing.follow(session, is_forced=True)
         assert len(await signing.shown(session)) == 2
         first = await storage.signing_key(session)
-        await session.execute("update account.key set signs_at = now() where signs_at > now()")
+        await session.execute("update account.key set signs_at = signs_at - interval '2 hours'")
         second = await storage.signing_key(session)
         assert first is not None
         assert second is not None
