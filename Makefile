@@ -13,7 +13,10 @@ EXTRAS := data,finance,test
 WORKERS ?= 2
 PYTEST := $(PY) -m pytest -n $(WORKERS)
 
-.PHONY: docs help check browser test test-slow demo bench bench-soak translations screenshots clean
+# Tests start hundreds of Pythons: a machine that lets none keep what it compiled makes each compile the platform anew.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: docs help check style types browser test test-slow demo bench bench-soak translations screenshots clean
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -37,14 +40,22 @@ $(STAMP): pyproject.toml kits/storefront/pyproject.toml
 		--editable kits/storefront
 	@touch $@
 
-check: $(STAMP)
+check: style types
+
+style: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports --no-logo
+
+types: $(STAMP)
 	$(VENV)/bin/basedpyright
 
-test: check browser ## Check style, imports and types, and run every test but the slow ones
-	$(PYTEST) -m 'not slow'
+# Types are checked on one core, and tests wait for processes often enough: beside each other both end sooner.
+test: style browser ## Check style, imports and types, and run every test but the slow ones
+	@mkdir -p build; $(VENV)/bin/basedpyright >build/types.txt 2>&1 & typed=$$!; \
+	$(PYTEST) -m 'not slow' && tested=0 || tested=$$?; \
+	wait $$typed && typed=0 || { typed=$$?; cat build/types.txt; }; \
+	exit $$((tested | typed))
 
 browser: $(STAMP)
 	@$(PY) -m tests.browser

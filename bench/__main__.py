@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def measured(names: list[str], rounds: int) -> list[Row]:
-    """Run the benchmarks one after the other, with a bar that says which is at work and how many are left."""
+    """Run the benchmarks one after the other, with a bar that says which is running and how many are left."""
     rows: list[Row] = []
     shown = (TextColumn("measuring {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*shown, console=Console(stderr=True), transient=True) as progress:

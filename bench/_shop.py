@@ -129,7 +129,7 @@ async def stocked(url: str, skus: Sequence[str], units: int, seller: str = SELLE
 
 
 async def analyse(url: str) -> None:
-    """Gather statistics, as autovacuum does of a database at work: call it when every table has rows.
+    """Gather statistics, as autovacuum does of a database in use: call it when every table has rows.
 
     PostgreSQL would check foreign keys with plans for empty tables otherwise, and get slower with each row.
     """

@@ -18,6 +18,10 @@ from playwright.async_api import Browser, async_playwright
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 MISSING = "browser tests were NOT run: no Chromium is here; on Debian, apt-get install chromium, or set CHROMIUM"
 INSTALLS_WITHIN_S = 300
+OPTIONS = (
+    "--no-sandbox",  # a container has no user namespaces for it; the pages are our own
+    "--disable-blink-features=ViewTransitionOnNavigation",  # half of a click's processor time went into fading
+)
 
 
 def find() -> str | None:
@@ -48,8 +52,7 @@ async def opened() -> AsyncIterator[Browser]:
     if path is None:
         pytest.skip(MISSING)
     async with async_playwright() as playwright:
-        # A container has no user namespaces for the browser's sandbox; the pages that it opens are our own.
-        browser = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=path, args=OPTIONS)
         yield browser
         await browser.close()
 

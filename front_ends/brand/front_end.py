@@ -23,6 +23,8 @@ FRONT_END = FrontEnd(
         "fulfilment.*",
         "grants.*",
         "inventory.*",
+        "invoices.*",
+        "invoicing.*",
         "ledger.*",
         "member.*",
         "messages.*",

@@ -24,6 +24,8 @@ FRONT_END = FrontEnd(
         "fulfilment.*",
         "grants.*",
         "inventory.*",
+        "invoices.*",
+        "invoicing.*",
         "ledger.*",
         "member.*",
         "order.*",

@@ -22,6 +22,8 @@ FRONT_END = FrontEnd(
         "fulfilment.*",
         "grants.*",
         "inventory.*",
+        "invoices.*",
+        "invoicing.*",
         "ledger.*",
         "member.*",
         "messages.*",

@@ -24,7 +24,7 @@ E = TypeVar("E", bound=type)
 
 Aggregate = Literal["sum", "count", "min", "max", "avg", "distinct", "median"]
 Grain = Literal["hour", "day", "week", "month", "quarter", "year"]
-Cut = Grain | Literal["weekday", "hour-of-day"]  # what times are grouped by; the last two come round: Monday is 1
+Cut = Grain | Literal["weekday", "hour-of-day"]  # what times are grouped by; the last two recur: Monday is 1
 PersonalKind = Literal["name", "email", "phone", "address", "birth-date", "identifier", "free-text"]
 Scalar = bool | int | float | str  # times, dates, decimals and UUIDs are written as ISO text
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "is null", "is not null"]
@@ -206,7 +206,7 @@ class Derived(Metric, frozen=True, kw_only=True, tag="derived"):
 
 class Ratio(Metric, frozen=True, kw_only=True, tag="ratio"):
     """One metric by another, each taken over all rows of the group: never a mean of ratios. Empty where the
-    denominator is nought."""
+    denominator is zero."""
 
     numerator: str
     denominator: str

@@ -1,4 +1,4 @@
-"""Platforms of fewer packs at work on PostgreSQL: they start on an empty database, and one of them sells an order."""
+"""Platforms of fewer packs run on PostgreSQL: they start on an empty database, and one of them sells an order."""
 
 from __future__ import annotations
 

@@ -46,6 +46,7 @@ def one_euro_off(lines, buyer):
 FRONT_END = FrontEnd(
     code="north", name="North", owner="north team", doc="Sells in the north.", uses={uses}, answers=(one_euro_off,),
     attributes={"order.order": Gift},
+    settings={"invoicing.name": "North GmbH", "invoicing.country": "DE", "invoicing.vat_id": "DE123456789"},
     metrics=(Cumulative(name="north.week", of="order.sales", window=7, doc="Sales of seven days."),),
 )
 """,

@@ -23,7 +23,7 @@ SAID_EVERY_S = 15
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A demo at work: the address of its API, and the folder of its data."""
+    """A running demo: the address of its API, and the folder of its data."""
 
     address: str
     data: Path
@@ -73,7 +73,7 @@ def _started(command: list[str], environment: dict[str, str], log: Path) -> subp
 
 
 async def _ready(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until the demo answers, for as long as it is at work: a busy machine is slow, and no fault of it.
+    """Wait until the demo answers, for as long as it is running: a busy machine is slow, and no fault of it.
 
     Ends with what the demo said last where its process has ended, or has used no processor time for long.
     """

@@ -36,7 +36,7 @@ PICTURES = {
     "cost": "/cost",
     "metrics": "/metrics?metrics=order.sales&grain=day&by=front_end&to=2018-01-01",
     "lineage": "/lineage?metric=order.net-sales",
-    "call": "a told call",
+    "call": "a traced call",
     "capability": "/capabilities/checkout.preview-order",
     "stock": "/stock?q=strawberries&front_end=fresh",
 }

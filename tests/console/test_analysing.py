@@ -1,4 +1,4 @@
-"""An analyst at work: asks a metric, reads chart, table and receipt, and passes the address on."""
+"""What an analyst does: asks a metric, reads chart, table and receipt, and passes the address on."""
 
 from __future__ import annotations
 

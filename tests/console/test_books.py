@@ -40,7 +40,7 @@ async def test_what_is_due_is_prepared_by_one_and_approved_by_another(page: Page
     await page.goto(f"{served.address}/settlements?front_end=north")
     await expect(page.get_by_role("row", name="front-end/south")).to_contain_text("€5.00")
     await page.get_by_label("Due through").fill("2099-01-01")
-    await page.get_by_role("button", name="Draw up").click()
+    await page.get_by_role("button", name="Prepare").click()
     await expect(page.get_by_role("status")).to_contain_text("somebody else must approve it")
     await page.get_by_role("link", name="front-end/south").click()
     await page.get_by_role("button", name="Approve").click()
@@ -71,3 +71,22 @@ async def test_a_difference_is_given_to_somebody_and_resolved(page: Page, served
     await expect(page.locator(".empty")).to_contain_text("Nothing differs.")
     await page.goto(f"{served.address}/entries?front_end=north&account=income:gifts")
     await expect(page.get_by_role("region", name="Entries")).to_contain_text("difference resolved")
+
+
+async def test_an_invoice_leads_to_its_order_and_is_saved_as_a_document(page: Page, served: Served) -> None:
+    party = {"name": "Ada", "address": {"country": "FR"}}
+    vat = {"category": "S", "rate_ppm": 190_000}
+    line = {"title": "Tea", "quantity": 2, "net": {"currency": "EUR", "minor": 1000}, "vat": vat}
+    order = await served.sell("tea")
+    ask = {"reference": "r", "buyer": party, "lines": [line], "subjects": [order["order_id"]]}
+    issued = await served.call("invoicing.issue", ask)
+    await page.goto(f"{served.address}/invoices?front_end=north")
+    await page.get_by_role("link", name=issued["number"]).click()
+    await expect(page.locator(".tile").first).to_contain_text("€11.90")
+    await page.get_by_role("link", name="UBL").click()
+    async with page.expect_download() as saving:
+        await page.get_by_role("link", name=f"Save {issued['number']}.xml").click()
+    saved = await (await saving.value).path()
+    assert b"<cbc:PayableAmount" in saved.read_bytes()
+    await page.get_by_role("link", name=order["order_id"][-12:]).click()
+    await expect(page).to_have_url(f"{served.address}/orders/north/{order['order_id']}")

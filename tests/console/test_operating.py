@@ -1,4 +1,4 @@
-"""An operator at work: finds an order, reads why it cost what it did, acts on it, tries a capability."""
+"""What an operator does: finds an order, reads why it cost what it did, acts on it, tries a capability."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ async def test_calls_are_picked_by_outcome_error_and_time(page: Page, served: Se
     await page.get_by_label("From, UTC").fill("2001-01-01T00:00")
     await page.get_by_label("Up to").fill("2001-01-02T00:00")
     await page.get_by_role("button", name="Find").click()
-    await expect(page.get_by_text("No story is kept that fits.")).to_be_visible()
+    await expect(page.get_by_text("No trace is kept that fits.")).to_be_visible()
     await page.goto(f"{served.address}/calls?from=yesterday")
     await expect(page.locator("main")).to_contain_text("From = 'yesterday' is no time")
 

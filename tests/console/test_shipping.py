@@ -1,4 +1,4 @@
-"""A front-end owner at work: ships a changed rule, sees what it changes, gives it to everybody, takes it back."""
+"""What a front-end owner does: ships a changed rule, sees what it changes, gives it to everybody, takes it back."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ async def test_what_keeps_it_from_ending_is_told_and_the_next_one_may_end(tmp_pa
 
     work = Work(tmp_path, "landing")
     for error, refused in (
-        (errors.Conflict("another is at work", remedy="wait"), "another is at work"),
+        (errors.Conflict("another is running", remedy="wait"), "another is running"),
         (ValueError("inside"), "it failed"),
     ):
         work.begin(lambda error=error: fail(error))
@@ -102,7 +102,7 @@ async def test_a_landing_that_takes_long_leaves_the_operator_free_and_says_when_
     await other.execute(f"select pg_advisory_lock({lake_sync._LANDING})")
     await page.goto(f"{served.address}/quality")
     await page.get_by_role("button", name="Land now").click()
-    in_flight = page.get_by_role("status").filter(has_text="Landing is at work")
+    in_flight = page.get_by_role("status").filter(has_text="Landing is running")
     await expect(in_flight).to_be_visible()
     await expect(page.get_by_role("button", name="Land now")).to_be_disabled()
     await page.get_by_role("link", name="Orders").first.click()

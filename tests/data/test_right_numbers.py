@@ -420,4 +420,4 @@ def test_what_nobody_measured_is_not_nought(world: World) -> None:
     assert world.rows("southern_qty", "lines", by=("time:day",)) == [
         (date(2024, 1, 1), 0, 2), (date(2024, 1, 2), None, 1), (date(2024, 1, 3), 0, 1),
     ]  # fmt: skip
-    assert world.rows("qty", where=(Where("shop", "=", "nowhere"),)) == [(0,)]  # no row is a known nought
+    assert world.rows("qty", where=(Where("shop", "=", "nowhere"),)) == [(0,)]  # no row is a known zero

@@ -264,7 +264,7 @@ def test_days_of_the_week_are_a_grain_that_comes_round(over: Callable[..., World
     assert shown(world, "sales", by=("time:weekday", "time:hour-of-day")) == [(5, 9, 14), (7, 9, 7)]
     with pytest.raises(NeedsTime, match="two grains"):
         world.rows("sales", by=("time:weekday", "time:day"))
-    with pytest.raises(NeedsTime, match="weekdays and hours of the day come round"):
+    with pytest.raises(NeedsTime, match="weekdays and hours of the day recur"):
         world.rows("tso_far", by=("time:weekday",))
 
 

@@ -82,7 +82,7 @@ async def buy(capability: str, url: str, folder: str, asked: str, key: str) -> N
 
 
 class Buyers:
-    """The program, and the buyer who is at work."""
+    """The program, and the buyer who is running."""
 
     def __init__(self) -> None:
         self._program = subprocess.Popen(

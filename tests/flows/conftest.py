@@ -43,7 +43,7 @@ async def in_flight(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A platform at work, and its two callers."""
+    """A running platform, and its two callers."""
 
     platform: Platform
     database: Database

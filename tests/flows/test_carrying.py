@@ -1,4 +1,4 @@
-"""A payment is three transactions and a few round trips, and says so in its story."""
+"""A payment is three transactions and a few round trips, and says so in its trace."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Market:
                 pass
 
     async def settled(self) -> None:
-        """Let the work that comes round be done by another process, when its time has come."""
+        """Let the periodic work be done by another process, when its time has come."""
         for _ in range(2):
             await left_flows.go_on(self.platform, self.database, datetime.now(UTC) + LATER)
             now = datetime.now(UTC) + LATER

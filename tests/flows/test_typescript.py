@@ -72,7 +72,7 @@ class Kiosk:
 
 @pytest.fixture
 async def sides(database_url: str, tmp_path: Path) -> AsyncIterator[tuple[Server, Kiosk, Database]]:
-    """Give both sides, at work: the platform with the example's settings, and the kiosk, built by its own script."""
+    """Give both sides, running: the platform with the example's settings, and the kiosk, built by its own script."""
     folder = tmp_path / "kiosk"
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("node_modules", "dist", ".isthmus"))
     for command in (["npm", "install", "--silent", "--no-fund", "--no-audit"], ["npm", "run", "--silent", "build"]):

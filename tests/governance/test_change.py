@@ -93,7 +93,7 @@ def doubled(minor: int) -> int:
     return minor * 2
 '''
 SERVICE = '''
-"""Till at work."""
+"""The service of till."""
 
 from __future__ import annotations
 

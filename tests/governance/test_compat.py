@@ -297,7 +297,7 @@ def test_contracts_are_the_same_after_they_were_written() -> None:
 
 
 def test_no_locked_contract_is_broken_without_saying_so() -> None:
-    """Mend the contract, deprecate it, or raise its first number; then lock anew with `isthmus compat --lock`."""
+    """Fix the contract, deprecate it, or raise its first number; then lock anew with `isthmus compat --lock`."""
     locked: Contracts = read_folder(LOCKED)
     broken = undeclared(compare(locked, contracts_of(shipped.build([]))))
     assert [f"{one.name} {one.rule} {one.path}: {one.remedy}" for one in broken] == []

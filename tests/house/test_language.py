@@ -9,7 +9,7 @@ import jinja2
 import pytest
 from jinja2 import nodes
 
-from .tree import ROOT, SRC
+from .tree import ROOT, SRC, tracked
 
 TEMPLATES = sorted([*SRC.glob("console/templates/*.html"), *SRC.glob("packs/*/pages/*.html")])
 SCRIPTS = sorted(SRC.glob("console/static/*.js"))
@@ -100,3 +100,55 @@ def test_scripts_of_the_console_say_nothing_of_their_own() -> None:
     assert [one for pair in texts for one in pair if re.search(r"[A-Z][a-z]+ [a-z]+ [a-z]", one)] == []
     assert SCRIPTS != []
     assert ROOT in SRC.parents
+
+
+DIALECT = {  # a phrase of ours → what the field says; names are held by `test_house`
+    r"\bmend(?:s|ed|ing)?\b": "fix",
+    r"\bnoughts?\b": "zero",
+    r"\bat work\b": "running, active, in flight",
+    r"\btold (?:calls?|plans?|answers?)\b": "traced",
+    r"\bput down (?:for|once|twice)\b": "enqueued",
+    r"\bcomes? round\b": "periodic, recurs",
+    r"\b(?:the|a|its) stor(?:y|ies)\b": "trace",
+    r"\bdoomed\b": "rollback only",
+    r"\bovertaken\b": "superseded",
+    r"\bdr(?:aws?|awn|ew) up\b": "prepare, price",
+    r"\b(?:by chance|bits of chance|and chance come)\b": "at random, randomness, noise, coincidence",
+    r"\bkeeps? (?:a|its) trail\b": "saga log",
+    r"\bgives? up the trail\b": "abandon",
+    r"\b(?:mis(?:counted|shared))\b": "amounts or shares mismatch",
+}
+WIRE_NAMES = re.compile(
+    r"runtime\.overtaken|super\(\).__init__\(\"overtaken\"\)"
+)  # they change with a contract version
+SPOKEN_IN = {".py", ".md", ".html", ".ts", ".tmpl", ".po", ".toml"}
+
+
+def spoken_files() -> list[Path]:
+    """Return the files whose sentences somebody reads: code, docs, pages; a migration never changes once applied."""
+    ours = {"tests/house", "docs/zh"}  # these name the words; those are Chinese
+    return [
+        path for path in tracked() if path.suffix in SPOKEN_IN and path.relative_to(ROOT).parent.as_posix() not in ours
+    ]
+
+
+def dialect(text: str) -> list[str]:
+    """Return each phrase of ours in a text, with what to say."""
+    plain = WIRE_NAMES.sub("", text)
+    return [
+        f"{found.group()!r}: say {field!r}"
+        for phrase, field in DIALECT.items()
+        for found in re.finditer(phrase, plain, re.IGNORECASE)
+    ]
+
+
+def test_sentences_use_the_words_of_the_field():
+    found = [
+        (path.relative_to(ROOT).as_posix(), wrong) for path in spoken_files() for wrong in dialect(path.read_text())
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("text", ["a remedy: mend it", "Points at work.", "of told calls", "it is Overtaken"])
+def test_a_phrase_of_ours_would_be_found(text: str) -> None:
+    assert len(dialect(text)) == 1

@@ -1,4 +1,4 @@
-"""The trail of a flow on the real store: what the double in memory promises is what PostgreSQL keeps."""
+"""The saga log of a flow on the real store: what the double in memory promises is what PostgreSQL keeps."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The story of a call: every point asked, who said what, and nothing of another call's."""
+"""The trace of a call: every point asked, who said what, and nothing of another call's."""
 
 import asyncio
 
@@ -137,7 +137,7 @@ async def test_answers_asked_at_once_keep_their_own_words():
 
 
 async def test_a_call_inside_a_call_tells_its_own_story():
-    """A front end's answer that calls the platform for another front end must not tell into the outer story."""
+    """A front end's answer that calls the platform for another front end must not write into the outer trace."""
     recorder = Recorder()
     platform, declared = a_shop(recorder=recorder)
 

@@ -1,4 +1,4 @@
-"""Two nodes at work on one database."""
+"""Two nodes that run on one database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .deployed import Node
 
 @pytest.fixture
 async def nodes(database: Database, tmp_path: Path) -> AsyncIterator[list[Node]]:
-    """Give two nodes at work, each with a cache of its own."""
+    """Give two running nodes, each with a cache of its own."""
     made = [Node(database, tmp_path / f"cache-{number}") for number in range(2)]
     tasks = [asyncio.create_task(node.follower.run()) for node in made]
     await _are_seen(database, len(made))

@@ -101,13 +101,13 @@ def line(code: str) -> FrontEnd:
         if ask.subject in HANGING:
             await asyncio.Event().wait()
         if ask.subject in BROKEN:
-            raise Unwritable(f"{ask.subject} cannot be written down", remedy="mend it")
+            raise Unwritable(f"{ask.subject} cannot be written down", remedy="fix it")
         return Note(subject=ask.subject)
 
     @implements(write)
     async def do_write(ask: Note, ctx: Context) -> Note:
         if f"{ask.what} {ask.subject}" in BROKEN:
-            raise Unwritable(f"{ask.what} is broken", remedy="mend it")
+            raise Unwritable(f"{ask.what} is broken", remedy="fix it")
         await ctx.session.execute(f"insert into {table} values ($1, $2)", ask.subject, ask.what)
         return ask
 

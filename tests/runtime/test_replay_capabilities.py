@@ -35,7 +35,7 @@ async def test_a_read_is_run_by_both_versions_and_the_differing_field_is_shown_w
     found = await replay_capabilities(database, old, release(north=cheaper), "north")
     (tally,) = found.front_ends[0].tallies
     assert (tally.name, tally.differing, tally.noise) == ("till.total", 4, ())
-    assert [one.path for one in tally.examples[0].differences] == ["$.minor"]  # ids and chance are the same again
+    assert [one.path for one in tally.examples[0].differences] == ["$.minor"]  # ids and randomness are the same again
     assert "till.price" in tally.examples[0].cause
     assert "north.cheaper" in tally.examples[0].cause
 

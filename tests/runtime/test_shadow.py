@@ -43,7 +43,7 @@ async def shop(database: Database, database_url: str, tmp_path: Path) -> AsyncIt
 
 
 class Shop:
-    """A front end at work, and what deploys to it."""
+    """A running front end, and what deploys to it."""
 
     def __init__(self, database: Database, folder: Path, client: httpx.AsyncClient, server: Server) -> None:
         self.database = database

@@ -49,7 +49,7 @@ async def test_what_fails_is_tried_again_and_has_its_effect_once(platform: Platf
     BROKEN.add("p1")
     async with delivering(platform, database):
         await packed(platform, "p1")
-        await becomes(lambda: last_error(database), "p1 cannot be written down; mend it")
+        await becomes(lambda: last_error(database), "p1 cannot be written down; fix it")
         BROKEN.clear()
         await becomes(lambda: seen(platform, "p1"), ["packed", "pick", "send", "wrap"])
         await becomes(lambda: waiting(database), 0)
@@ -78,7 +78,7 @@ async def test_what_failed_too_often_is_a_dead_letter_that_can_be_read_and_sent_
         async with database.platform() as session:
             (letter,) = await dead_letters.listed(session, "north")
             assert (letter.capability, letter.subject, letter.attempts) == ("north.remember", "p1", 3)
-            assert letter.last_error == "p1 cannot be written down; mend it"
+            assert letter.last_error == "p1 cannot be written down; fix it"
             assert letter.ask == '{"subject":"p1"}'
             assert await dead_letters.listed(session, "south") == []
             with pytest.raises(dead_letters.NoSuchDeadLetter, match="no dead letter 4711"):

@@ -46,7 +46,7 @@ def with_jobs(code: str, missed: Missed = "run") -> FrontEnd:
 
     async def write(subject: str, what: str, ctx: Context) -> Note:
         if what in BROKEN:
-            raise errors.Fault(f"{what} is broken", remedy="mend it")
+            raise errors.Fault(f"{what} is broken", remedy="fix it")
         await ctx.session.execute(f"insert into fe_{code}.note values ($1, $2)", subject, what)
         return Note(subject=subject)
 
@@ -180,7 +180,7 @@ async def test_a_job_that_fails_is_tried_again_and_its_outcome_is_seen(database:
     await beats(platform, database, NIGHT - timedelta(hours=1))
     await beats(platform, database, NIGHT)
     async with delivering(platform, database):
-        await becomes(lambda: outcome(platform, database, "north.clean"), "failed: cleaned is broken; mend it")
+        await becomes(lambda: outcome(platform, database, "north.clean"), "failed: cleaned is broken; fix it")
         await becomes(lambda: dead(database), ["north.clean", "south.clean"])
         BROKEN.clear()
         async with database.platform() as session:

@@ -41,7 +41,7 @@ PATIENCE_MS = 30_000  # a busy machine answers late; a test that fails waits thi
 
 @dataclass(frozen=True, slots=True)
 class Mall:
-    """The three shops at work: their addresses, the console's, and the platform behind them."""
+    """The three running shops: their addresses, the console's, and the platform behind them."""
 
     shops: dict[str, str]
     console: str

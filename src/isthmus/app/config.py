@@ -33,7 +33,7 @@ LAKE = ("receipts", "snapshots", "fresh_hours", "calendar", "calendars")  # sect
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What a process is told about where it runs.
+    """The settings of a process: where it runs.
 
     database_url: PostgreSQL to use; None starts the embedded one in `data`. front_ends: the folder whose
     folders are front ends; it may be missing. demo_entry: `module:function` that `isthmus demo` calls. adopted:
@@ -157,7 +157,7 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         found = tomllib.loads(file.read_text())
     except tomllib.TOMLDecodeError as error:
-        raise WrongConfig(f"{file} is not TOML: {error}", remedy="mend that line") from error
+        raise WrongConfig(f"{file} is not TOML: {error}", remedy="fix that line") from error
     for name, values in found.get("adopted", {}).items():
         if not isinstance(values, dict) or not {"document", "url"} <= values.keys() or values.keys() - ADOPTED:
             raise WrongConfig(

@@ -120,7 +120,7 @@ class LakeSync:
         self._landed_at: datetime | None = None
 
     def consumers(self) -> list[Consumer]:
-        """Return who must be told of events for the lake to forget whom the business forgot.
+        """Return the subscribers that must get events for the lake to forget whom the business forgot.
 
         Each lake has a consumer of its own: where servers do not share one, each forgets.
         """
@@ -249,7 +249,7 @@ async def _alone(database: Database) -> AsyncGenerator[None]:
     try:
         while not await connection.fetchval(_TAKE_LANDING):
             if asyncio.get_running_loop().time() > ends:
-                raise errors.Conflict("another landing of this platform is at work", remedy="look again when it ends")
+                raise errors.Conflict("another landing of this platform is running", remedy="look again when it ends")
             await asyncio.sleep(LAND_WAIT_S)
         yield
     finally:

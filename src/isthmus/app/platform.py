@@ -1,4 +1,4 @@
-"""A platform at work: packs, front ends and database brought together, in order, from the settings."""
+"""The running platform: packs, front ends and database brought together, in order, from the settings."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NO_SECRETS: Final[Mapping[str, str]] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A platform at work, with what it stands on. packs: what is plugged in; what is adopted is in the release too."""
+    """A running platform, with what it stands on. packs: what is plugged in; what is adopted is in the release too."""
 
     config: Config
     packs: tuple[Pack, ...]
@@ -116,7 +116,7 @@ def migration_sources(packs: Iterable[Pack]) -> list[MigrationSource]:
 
 
 def deploy_context(running: Running) -> DeployContext:
-    """Return where front ends are deployed: beside what is whole of the folder, whoever else has broken theirs."""
+    """Return the deploy context: a release of every front end in the folder that compiles; broken ones are skipped."""
     load = loads(running.config, running.packs)
     own = the_group(running.config, running.packs)
     release = build([*running.packs, *adopted_packs(running.config)], own)

@@ -40,7 +40,7 @@ def commands() -> typer.Typer:
                 escape(one.last_error),
             )  # fmt: skip
         out.print(table)
-        out.print("next: mend the front end, then `isthmus dead-letters send-again NUMBER`")
+        out.print("next: fix the front end, then `isthmus dead-letters send-again NUMBER`")
 
     @app.command()
     def show(number: Number, json: JSON = False) -> None:

@@ -59,7 +59,7 @@ def _add_list(record: typer.Typer) -> None:
 
     @record.command()
     def show(call_id: Annotated[str, typer.Argument(help="Id of the call.")]) -> None:
-        """Tell the story of one recorded call: everything that was asked, who said what, and what came of it."""
+        """Show the trace of one recorded call: everything that was asked, who said what, and what came of it."""
         import msgspec
 
         from isthmus.runtime.replay import recorded

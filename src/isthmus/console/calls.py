@@ -1,4 +1,4 @@
-"""Calls: one as a story, and the latest of which a story is kept."""
+"""Calls: one as a trace, and the latest of which a trace is kept."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ASKED: Final = ("front_end", "capability", "outcome", "from", "until", "cursor")
 
 
 class Traces(Protocol):
-    """Where stories are kept. `latest` returns rows with call_id, front_end, capability, told_at, error, took_us."""
+    """Where traces are kept. `latest` returns rows with call_id, front_end, capability, told_at, error, took_us."""
 
     async def keep(self, trace: Trace) -> None: ...
     async def open(self, call_id: str) -> bytes: ...
@@ -34,7 +34,7 @@ class Traces(Protocol):
 
 
 class CallLog:
-    """The stories that were asked for, and the calls that were recorded, as one."""
+    """The traces that were asked for, and the calls that were recorded, as one."""
 
     def __init__(self, asked_for: Traces, database: Database) -> None:
         self._asked_for = asked_for
@@ -44,7 +44,7 @@ class CallLog:
         await self._asked_for.keep(trace)
 
     async def open(self, call_id: str) -> bytes:
-        """Return a story, or a recorded call, as JSON. Raises NotFound."""
+        """Return a trace, or a recorded call, as JSON. Raises NotFound."""
         try:
             return await self._asked_for.open(call_id)
         except errors.NotFound as missing:
@@ -63,7 +63,7 @@ class CallLog:
 
 
 class Calls:
-    """The pages of told calls."""
+    """The pages of traced calls."""
 
     def __init__(self, client: Client, traces: Traces) -> None:
         self._client = client
@@ -101,7 +101,7 @@ class Calls:
 
 
 def plain(trace: Trace) -> dict[str, Any]:
-    """Return a story as JSON would hold it; what has no form in JSON is written as Python shows it."""
+    """Return a trace as JSON would hold it; what has no form in JSON is written as Python shows it."""
     return msgspec.to_builtins(trace, enc_hook=repr)
 
 

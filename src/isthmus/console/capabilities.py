@@ -78,7 +78,7 @@ class Capabilities:
         return await self._shown(request)
 
     async def attempt(self, request: Request) -> Response:
-        """Call the capability with what was typed in, and show the answer and its story.
+        """Call the capability with what was typed in, and show the answer and its trace.
 
         A write is a write: it does what it says, and the key that came with the form makes it once.
         """

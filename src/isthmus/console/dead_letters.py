@@ -1,4 +1,4 @@
-"""Dead letters: events that a subscription failed on too often; to be read, and sent again once it is mended."""
+"""Dead letters: events that a subscription failed on too often; to be read, and sent again once it is fixed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long work beside the pages: a form begins it, the page says that it is at work, and may be left meanwhile."""
+"""Long work beside the pages: a form begins it, the page says that it is running, and may be left meanwhile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger("isthmus.console")
 
 
 class Known(Value):
-    """What is written down of work: of the last time, or of the one at work."""
+    """What is written down of work: of the last time, or of the one running."""
 
     began_at: datetime
     ended_at: datetime | None = None
@@ -50,7 +50,7 @@ class Work:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, work: Callable[[], Awaitable[object]]) -> None:
-        """Begin it, unless it is at work already."""
+        """Begin it, unless it is running already."""
         lock = self._held()
         if lock is None:
             return
@@ -66,7 +66,7 @@ class Work:
         await asyncio.gather(*self._tasks)
 
     def known(self) -> Known | None:
-        """Return what is known of the last time; without `ended_at` it is at work now."""
+        """Return what is known of the last time; without `ended_at` it is running now."""
         known = self._read()
         if known is None or known.ended_at is not None:
             return known
@@ -111,7 +111,7 @@ class Work:
 
 
 def shown(request: Request, works: Iterable[Work]) -> dict[str, Any]:
-    """Return what a page says of its work: all that is at work, and how that ended which its address names."""
+    """Return what a page says of its work: all that is running, and how that ended which its address names."""
     known = {work.name: known for work in works if (known := work.known())}
     asked = request.query_params.get("work", "")
     return {

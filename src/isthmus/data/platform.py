@@ -107,7 +107,7 @@ CalendarName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,30}\Z")]
 class Settings(Value):
     """What a company says of its lake: how long receipts and states are kept, when an entity is too old.
 
-    An entity that is not named keeps the limit that its pack ships; nought takes it away. `calendars` have periods of a
+    An entity that is not named keeps the limit that its pack ships; zero takes it away. `calendars` have periods of a
     company's own by name: the first day of each, and what it is called.
     """
 

@@ -25,7 +25,7 @@ HEADERS_MAX: Final = 100
 HEAD_LIMIT_S: Final = 10.0  # for a head, from its first byte or from the connection on
 BODY_LIMIT_S: Final = 90.0  # for the body: longer than the longest limit of those who read one, a deploy's 60 s
 UNREAD_LIMIT_S: Final = 60.0  # so long a client may leave an answer unread
-PER_ADDRESS_MAX: Final = 1_024  # a proxy needs as many as calls may be at work
+PER_ADDRESS_MAX: Final = 1_024  # a proxy needs as many as calls may be in flight
 CONNECTIONS_MAX: Final = 4_096
 LOOK_EVERY_S: Final = 1.0  # one look over all connections costs less than a timer for each request
 

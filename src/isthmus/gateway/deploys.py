@@ -41,7 +41,7 @@ from .problem import CONTENT_TYPE, Busy, MethodNotAllowed, NoSuchPath, problem
 
 SCOPE: Final = "deploy.*"
 DEPLOYS_MAX: Final = 2  # at once in one server process: each is a Python of its own
-WAITING_MAX: Final = 8  # with those at work: a folder of 8 MB is kept in memory for each
+WAITING_MAX: Final = 8  # with those running: a folder of 8 MB is kept in memory for each
 LIMIT_S: Final = 590  # the tests of a front end have most of it
 RECEIVE_S: Final = 60
 

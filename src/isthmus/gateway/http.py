@@ -56,7 +56,7 @@ class Limits:
 
     body_bytes_max: int = 1 << 20  # a basket of 1,000 lines is a tenth of it
     body_limit_s: float = 10
-    calls_max: int = 1_000  # at work at once; more would only wait for a database connection
+    calls_max: int = 1_000  # in flight at once; more would only wait for a database connection
     rate: Rate = field(default_factory=lambda: Rate(per_s=2_000, burst=4_000))  # of one client
 
 
@@ -143,7 +143,7 @@ class Gateway:
     async def _call(self, request: Request) -> Reply:
         if self._in_flight >= self._limits.calls_max:
             raise Busy(
-                f"{self._in_flight} calls are at work already", remedy="send it again in a moment", retry_after_s=1
+                f"{self._in_flight} calls are running already", remedy="send it again in a moment", retry_after_s=1
             )
         self._in_flight += 1
         try:
@@ -178,7 +178,7 @@ class Gateway:
     async def _answered(
         self, request: Request, client: Principal, name: str, body: bytes, trace: str, sampled: OnTrace | None
     ) -> tuple[bytes, bool]:
-        """Return the answer, and whether it had been given before. sampled: is told of the call, where it is."""
+        """Return the answer, and whether it had been given before. sampled: is called with it, where it is."""
         caller = Caller(front_end=client.front_end, client=client.name, scopes=client.scopes, trace=trace, via="http")
         headers, traces = request.headers, list[Trace]()
         is_traced = _wants_trace(headers)
@@ -219,7 +219,7 @@ class Gateway:
         )
 
     def _leaving(self, front_end: str, name: str) -> Headers:
-        """Return what a caller of a deprecated capability is told (RFC 9745, RFC 8594)."""
+        """Return the headers for a caller of a deprecated capability (RFC 9745, RFC 8594)."""
         gone = self.platform.release.line(front_end).find(name).capability.deprecated
         if gone is None:
             return []

@@ -1,7 +1,7 @@
 """Logs of a server: a line of text with time and level, or a line of JSON with the call as well.
 
 `[log] format = "json"` writes, of each record: time, level, logger, message; call, front_end and client where a call
-was at work; error and trace where one was raised. What looks like an e-mail address or a phone number is masked:
+was running; error and trace where one was raised. What looks like an e-mail address or a phone number is masked:
 exceptions of libraries and databases repeat what they were given.
 """
 

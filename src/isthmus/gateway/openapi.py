@@ -69,7 +69,7 @@ _PARAMETERS: Final[Json] = {
     "Explain": {
         "name": "Isthmus-Explain",
         "in": "header",
-        "description": "Keep the story of this call for `GET /v1/calls/{call_id}`.",
+        "description": "Keep the trace of this call for `GET /v1/calls/{call_id}`.",
         "schema": {"type": "string", "enum": ["true", "false"]},
     },
     "Traceparent": {

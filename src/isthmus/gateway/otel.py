@@ -3,7 +3,7 @@
     traceparent ──▶ span of the call (capability, box, call id, client) ──▶ spans of parts ──▶ OTLP over HTTP
          └──── traceparent of the answer, of events, and of the webhooks that carry them ◀──┘
 
-A trace that came sampled goes on; others are sampled by their share. A sampled call is told, as with Isthmus-Explain,
+A trace that came sampled goes on; others are sampled by their share. A sampled call is traced, as with Isthmus-Explain,
 which is where its parts come from. Spans hold no ask and no answer, so nothing of persons.
 """
 
@@ -32,7 +32,7 @@ _PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 @dataclass(slots=True)
 class CallSpan:
-    """The span of one call: where it is in its trace, and what is told of it where it is sampled."""
+    """The span of one call: where it is in its trace, and what its trace says where it is sampled."""
 
     span: Span
     call_trace: Trace | None = None

@@ -1,4 +1,4 @@
-"""What the gateway answers beside calls: health, readiness, told calls, API documents, problems explained."""
+"""What the gateway answers beside calls: health, readiness, traced calls, API documents, problems explained."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Pages:
 
     async def _trace(self, call_id: str, client: Principal | None) -> Reply:
         if client is None:
-            raise errors.Fault("a story without a client", remedy="keep this page closed")
+            raise errors.Fault("a trace without a client", remedy="keep this page closed")
         return Reply(body=await self._traces.find(call_id, client))
 
     async def _problem(self, slug: str, _: Principal | None) -> Reply:

@@ -90,7 +90,7 @@ class RateExceeded(errors.TooMany):
 
 
 class Busy(errors.Unavailable):
-    """The server has as many calls at work as it can bear."""
+    """The server has as many calls in flight as it can bear."""
 
     slug = "gateway.busy"
 
@@ -148,7 +148,7 @@ class Problem:
 
 
 def problem(error: Exception, call_id: str) -> Problem:
-    """Return the problem document of an error; what is a fault is logged in full and told without its inside."""
+    """Return the problem document of an error; what is a fault is logged in full and answered without its cause."""
     if not isinstance(error, errors.IsthmusError) or isinstance(error, errors.Fault):
         log.error("call %s failed: %s", call_id, error, exc_info=error)
         error = errors.Fault(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """So many a second for as long as one likes, and so many at once."""
+    """Sustained requests per second, and the burst allowed on top (token bucket)."""
 
     per_s: float
     burst: int

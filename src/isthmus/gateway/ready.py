@@ -47,7 +47,7 @@ class Readiness:
         except errors.IsthmusError as error:
             raise NotReady(
                 "the database does not answer or takes no writes",
-                remedy="start it, make room on its disk, or mend ISTHMUS_DATABASE_URL",
+                remedy="start it, make room on its disk, or fix ISTHMUS_DATABASE_URL",
             ) from error
         if missing := sorted(self._expected - applied):
             raise NotReady(

@@ -1,4 +1,4 @@
-"""Keep several worker processes at work: one that ends is replaced, one that is only busy is left alone.
+"""Keep several worker processes running: one that ends is replaced, one that is only busy is left alone.
 
 uvicorn's own supervisor kills a worker that is silent for five seconds. On a busy machine a worker imports for longer
 than that, and a call into C that keeps the interpreter's lock silences a healthy one. Here the end of a process is the
@@ -33,12 +33,12 @@ log = logging.getLogger("isthmus.gateway")
 
 
 class EndingServer(Server):
-    """A server that ends once it has stopped, though a thread is still at work: nobody is left to take its answer.
+    """A server that ends once it has stopped, though a thread is still running: nobody is left to take its answer.
 
     Python waits for such threads at its end, as long as a question to the data platform may take.
     """
 
-    threads_s = 20.0  # for what is at work to end by itself
+    threads_s = 20.0  # for what is running to end by itself
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         await super().shutdown(sockets)
@@ -86,7 +86,7 @@ class Supervisor(Multiprocess):
         self._starts_at = 0.0
 
     def init_processes(self) -> None:
-        """Start the first worker. The others follow when it serves: what keeps it from that is told once."""
+        """Start the first worker. The others follow when it serves: what keeps it from that is reported once."""
         self.processes.append(self._started())
 
     def keep_subprocess_alive(self) -> None:
@@ -151,7 +151,7 @@ class Supervisor(Multiprocess):
 
 
 def end_with_parent(parent: int) -> None:
-    """Have this process told to stop when the one that started it ends, however that ends."""
+    """Have this process stopped when the one that started it ends, however that ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGTERM)
     if os.getppid() != parent:

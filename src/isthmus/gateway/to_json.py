@@ -1,4 +1,4 @@
-"""Any Python value as JSON: for facts of errors and for stories, whose values no contract describes."""
+"""Any Python value as JSON: for facts of errors and for traces, whose values no contract describes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-TEXT_MAX: Final = 200  # of a value that has no other form: a story is for reading
+TEXT_MAX: Final = 200  # of a value that has no other form: a trace is for reading
 DEPTH_MAX: Final = 20
 
 

@@ -1,7 +1,7 @@
-"""Told calls: why a call was answered as it was, kept for a while for the front end that asked.
+"""Traced calls: why a call was answered as it was, kept for a while for the front end that asked.
 
-They are in the database, so any server process can show what another one told. Personal data, as the contracts mark
-it, is masked before a story is written.
+They are in the database, so any server process can show what another one traced. Personal data, as the contracts mark
+it, is masked before a trace is written.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from isthmus.store import Database
 from .auth import Principal
 from .to_json import plain
 
-KEPT: Final = 200  # told calls of each front end: enough to look at, too few to be an archive
+KEPT: Final = 200  # traced calls of each front end: enough to look at, too few to be an archive
 
 log = logging.getLogger("isthmus.gateway")
 
@@ -50,20 +50,20 @@ _LATEST: Final = """
 
 
 class NoSuchTrace(errors.NotFound):
-    """No story of this call is kept."""
+    """No trace of this call is kept."""
 
     slug = "gateway.no-such-story"
 
     def __init__(self, call_id: str) -> None:
         super().__init__(
-            f"no story of call {call_id!r} is kept",
+            f"no trace of call {call_id!r} is kept",
             remedy=f"send the call with `Isthmus-Explain: true`; the last {KEPT} are kept, and those that failed",
             path=f"/v1/calls/{call_id}",
         )
 
 
 class TraceStore:
-    """Keeps and finds told calls. own: what a front end declares as its own attributes, by entity."""
+    """Keeps and finds traced calls. own: what a front end declares as its own attributes, by entity."""
 
     def __init__(
         self, database: Database, *, kept: int = KEPT, own: Callable[[str], Own] = lambda front_end: {}
@@ -73,17 +73,17 @@ class TraceStore:
         self._own = own
 
     async def keep(self, trace: Trace) -> None:
-        """Write a story down. The call is over by now: where this fails, that is logged and nothing else."""
+        """Write a trace down. The call is over by now: where this fails, that is logged and nothing else."""
         encoded = msgspec.json.encode(plain(_without_persons(trace, self._own(trace.front_end))))
         try:
             async with self._database.platform_transaction() as session:
                 await session.execute(_KEEP, UUID(trace.call_id), trace.front_end, trace.capability, encoded)
                 await session.execute(_FORGET, trace.front_end, self._kept)
         except errors.IsthmusError as error:
-            log.warning("the story of call %s is lost: %s", trace.call_id, error)
+            log.warning("the trace of call %s is lost: %s", trace.call_id, error)
 
     async def open(self, call_id: str) -> bytes:
-        """Return any front end's story as JSON, for those who run the platform. Raises NoSuchStory."""
+        """Return any front end's trace as JSON, for those who run the platform. Raises NoSuchTrace."""
         wanted = _uuid(call_id)
         async with self._database.platform() as session:
             row = await session.fetch_row(_OPEN, wanted)
@@ -92,7 +92,7 @@ class TraceStore:
         return row["story"]
 
     async def latest(self, wanted: Wanted, cursor: str, limit: int) -> tuple[list[dict[str, Any]], str | None]:
-        """Return the latest stories that are wanted, in short, and the cursor of the next page."""
+        """Return the latest traces that are wanted, in short, and the cursor of the next page."""
         after = _uuid(cursor) if cursor else None
         async with self._database.platform() as session:
             rows = await session.fetch(_LATEST, *astuple(wanted), after, limit + 1)
@@ -100,7 +100,7 @@ class TraceStore:
         return found, str(found[-1]["call_id"]) if len(rows) > limit else None
 
     async def find(self, call_id: str, client: Principal) -> bytes:
-        """Return a story as JSON. Raises NoSuchStory, also for another front end's or out of the client's scopes."""
+        """Return a trace as JSON. Raises NoSuchTrace, also for another front end's or out of the client's scopes."""
         wanted = _uuid(call_id)
         async with self._database.platform() as session:
             row = await session.fetch_row(_FIND, wanted, client.front_end)

@@ -72,7 +72,7 @@ def users_of(release: Release, calls: Calls | None = None) -> Users:
 
 
 def last_consumers(contracts: Contracts, calls: Calls) -> list[Consumer]:
-    """Return who calls what is deprecated, so that it can go when nobody does."""
+    """Return the remaining callers of each deprecated capability; an empty list means it can be removed."""
     return [
         Consumer(
             capability=name,

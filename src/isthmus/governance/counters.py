@@ -1,4 +1,4 @@
-"""What this process has seen of its calls since it last told: how many, how long, what was refused."""
+"""What this process has seen of its calls since it last reported: how many, how long, what was refused."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class Writing(Session, Protocol):
 
 
 class Stepping(Session, Protocol):
-    """A transaction of a saga at a version; its first statement raises Overtaken where that is not the last one."""
+    """A transaction of a saga at a version; its first statement raises Superseded where that is not the last one."""
 
     async def commit_step(self, events: Sequence[EventRow], entries: bytes) -> None:
         """Commit, with the events and what the log gains (JSON: by place) in the same transaction."""

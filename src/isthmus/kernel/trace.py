@@ -1,4 +1,4 @@
-"""The story of one call: every point asked, who said what, and which rule made the result."""
+"""The trace of one call: every point asked, who said what, and which rule made the result."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ class Trace:
     events: list[tuple[str, object]] = field(default_factory=list[tuple[str, object]])  # name and data
 
 
-# Plans are shared by all calls, so what a told answer says finds its story by the task that runs it.
+# Plans are shared by all calls, so what a traced answer says finds its trace by the task that runs it.
 trace_now: ContextVar[Trace | None] = ContextVar("isthmus_story", default=None)
 _said_now: ContextVar[list[AnswerRecord] | None] = ContextVar("isthmus_said", default=None)
 
 
 def tracing(by: str, source: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap an answer so that what it says is written down; compiled into told plans only."""
+    """Wrap an answer so that what it says is written down; compiled into traced plans only."""
 
     @contextmanager
     def written() -> Generator[AnswerRecord]:
@@ -106,7 +106,7 @@ def tracing(by: str, source: str, function: Callable[..., Any]) -> Callable[...,
 
 
 def asking(point: ExtensionPoint[..., Any], compiled: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a compiled point so that the question and its result join the story of the call."""
+    """Wrap a compiled point so that the question and its result join the trace of the call."""
 
     @contextmanager
     def written(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Generator[Asked]:

@@ -177,7 +177,7 @@ class Persons:
     records: SQL with the fields of `isthmus.data.persons.matching.Record`. resolved: where persons land in the lake.
     entity: the lake's entity that goes when the event `erased` says so; `member_id` is its field and the event's, whose
     `merged_ids`, if it has them, are erased too.
-    set_segments: the capability that is told of a member's segments; `ask` makes its ask of the member, the segments,
+    set_segments: the subscriber of a member's segments; `ask` makes its ask of the member, the segments,
     and the prefix of those that are replaced.
     """
 

@@ -1,1 +1,1 @@
-"""Front ends at work: loading, deploying, isolating, recording."""
+"""Running front ends: loading, deploying, isolating, recording."""

@@ -1,7 +1,7 @@
 """Processes beside this one: each has a time limit, and ends with the process that started it, however that ends.
 
 A killed server says nothing to its children. So each child asks the kernel beforehand to be killed with its parent
-(PR_SET_PDEATHSIG), in a stub that then becomes the program: the wish outlives that change. What a child starts itself
+(PR_SET_PDEATHSIG), in a stub that then becomes the program: the request outlives that. What a child starts itself
 is ended with its session, by whoever waits for it here.
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-# Run without site packages: 10 ms. Whoever was orphaned before the wish was heard ends at once.
+# Run without site packages: 10 ms. Whoever was orphaned before the request was heard ends at once.
 _STUB: Final = """
 import ctypes, os, sys
 if sys.platform == "linux":

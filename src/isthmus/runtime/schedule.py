@@ -1,4 +1,4 @@
-"""Work that comes round: letting orders run out, pruning, collecting. One loop a process, one task a job."""
+"""Periodic work: letting orders run out, pruning, collecting. One loop a process, one task a job."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ CLOSE_LIMIT_S: Final = 10
 STATEMENTS_PREPARED_MAX: Final = 1024  # per connection: more than all packs have together
 EVENTS_CHANNEL: Final = "isthmus_event"
 # NOTIFY takes a lock of the whole server when it commits, and wakes every relay: it is not for each order.
-ANNOUNCE_AFTER_S: Final = 0.02  # a first event is told of so soon, with what else was committed meanwhile
+ANNOUNCE_AFTER_S: Final = 0.02  # a first event is announced so soon, with what else was committed meanwhile
 ANNOUNCE_EVERY_S: Final = 0.25  # where one follows the other
 
 _APP_SETTINGS: Final = {
@@ -89,7 +89,7 @@ class Database:
         except (OSError, asyncpg.PostgresError) as error:
             platform.terminate()
             raise errors.Unavailable(
-                f"the database does not answer: {error}", remedy="start it, or mend ISTHMUS_DATABASE_URL"
+                f"the database does not answer: {error}", remedy="start it, or fix ISTHMUS_DATABASE_URL"
             ) from error
         return cls(url, calls, platform, take_limit_s)
 
@@ -152,7 +152,7 @@ class Database:
             await session.close()
 
     def _announce_events(self) -> None:
-        """Wake the relays, a moment after the commit and once for all commits of that moment; at work, less often."""
+        """Wake the relays a moment after the commit, once for all commits of that moment; under load, less often."""
         if self._announcing is None or self._announcing.done():
             self._announcing = asyncio.create_task(self._announce_soon())
 

@@ -6,7 +6,7 @@
       in-use.lock      held, shared, by every process that uses the server
 
 Locks are the operating system's, so a killed process leaves none behind: the next one finds the server
-still running and uses it, or finds the cluster of a dead server and starts it again. Processes at work look
+still running and uses it, or finds the cluster of a dead server and starts it again. Running processes look
 every two seconds, and the first that finds the server dead starts it again. The last process to leave stops it.
 What PostgreSQL promises about an answered commit holds here too: fsync and synchronous_commit stay on.
 """
@@ -345,7 +345,7 @@ def _run(program: str, arguments: Sequence[str], limit_s: float) -> str:
             output.seek(0)
             raise errors.Unavailable(
                 f"{program} failed: {output.read().strip() or error}",
-                remedy="mend what it says, or set ISTHMUS_DATABASE_URL to a PostgreSQL of your own",
+                remedy="fix what it says, or set ISTHMUS_DATABASE_URL to a PostgreSQL of your own",
             ) from error
         output.seek(0)
         return output.read()

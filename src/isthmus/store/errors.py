@@ -7,8 +7,8 @@
 | a value out of the range of its column                | BadAsk            | send a smaller one             |
 | a text with NUL                                       | BadAsk            | leave it out                   |
 | unique, check, foreign key, not null, exclusion       | ConstraintBroken  | nothing, unless a pack says so |
-| permission, row-level security, write in a read       | Fault             | nothing: mend the code         |
-| any other                                             | Fault             | nothing: mend the code         |
+| permission, row-level security, write in a read       | Fault             | nothing: fix the code         |
+| any other                                             | Fault             | nothing: fix the code         |
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def translated(error: Exception) -> errors.IsthmusError:
             "a value is beyond what its column can hold", remedy="send one within the limits of its kind", path="$"
         )
     if isinstance(error, asyncpg.PostgresError):
-        return errors.Fault(f"the database refused a statement: {error}", remedy="mend the statement")
+        return errors.Fault(f"the database refused a statement: {error}", remedy="fix the statement")
     return _not_sent(error)
 
 
@@ -113,5 +113,5 @@ def _not_sent(error: Exception) -> errors.IsthmusError:
     A connection that the server has ended, and that asyncpg has not closed yet, is an InternalClientError.
     """
     if isinstance(error, asyncpg.InterfaceError) and "closed" not in str(error) and "released" not in str(error):
-        return errors.Fault(f"a statement could not be sent: {error}", remedy="mend the call of the session")
+        return errors.Fault(f"a statement could not be sent: {error}", remedy="fix the call of the session")
     return errors.Unavailable(f"the connection to the database is lost: {error!r}", remedy=AGAIN)

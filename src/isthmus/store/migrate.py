@@ -36,7 +36,7 @@ log = logging.getLogger("isthmus.store")
 
 LOCK_LIMIT_S: Final = 300  # another process may be applying a long migration
 
-_LOCK: Final = 0x697374686D7573  # "isthmus", so that no other program's lock is the same by chance
+_LOCK: Final = 0x697374686D7573  # "isthmus", so that no other program's lock is the same by coincidence
 _RECORD: Final = """\
 create schema if not exists isthmus;
 create table if not exists isthmus.migration (
@@ -139,7 +139,7 @@ async def _connected(url: str) -> AsyncGenerator[asyncpg.Connection]:
         raise BadAddress(wrong) from None
     except (OSError, asyncpg.PostgresError) as error:
         raise errors.Unavailable(
-            f"the database does not answer: {error}", remedy="start it, or mend ISTHMUS_DATABASE_URL"
+            f"the database does not answer: {error}", remedy="start it, or fix ISTHMUS_DATABASE_URL"
         ) from error
     try:
         check_version(connection.get_server_version().major)
@@ -214,7 +214,7 @@ async def _apply(connection: asyncpg.Connection, file: Migration) -> None:
     except asyncpg.PostgresError as error:
         raise errors.Fault(
             f"migration {file} failed{_line(file, error)}: {error}",
-            remedy=said(error, "hint") or "mend the file; nothing of it was applied",
+            remedy=said(error, "hint") or "fix the file; nothing of it was applied",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What a file of SQL does to the tables of a platform at work: expand or contract, and which locks it takes.
+"""What a file of SQL does to the tables of a running platform: expand or contract, and which locks it takes.
 
 *Expand*: the code of the release before works on, with the new tables as with the old. *Contract*: that code may read
 what is gone, or write what is refused now. The two never belong into one release: docs/guides/migrations.md.

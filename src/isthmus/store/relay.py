@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumer:
-    """Who is told of events: of these types, or of all; from the oldest kept, or from now.
+    """A subscriber of events: of these types, or of all; from the oldest kept, or from now.
 
     `deliver` has its effect when it returns. It may be given an event again, and knows it by its id.
     """

@@ -43,7 +43,7 @@ def server_url() -> Iterator[str]:
 
 @pytest.fixture
 async def platform(server_url: str, tmp_path: Path) -> AsyncIterator[Running]:
-    """Give the platform of the settings, at work on a database that nobody else uses."""
+    """Give the platform of the settings, running on a database that nobody else uses."""
     name = f"test_{uuid.uuid4().hex}"
     scheme, place, _, query, _ = urlsplit(server_url)
     await _run(server_url, f'create database "{name}"')

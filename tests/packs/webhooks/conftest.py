@@ -124,7 +124,7 @@ async def make_desk(make_platform: MakePlatform) -> MakeDesk:
 
 @pytest.fixture
 async def desk(make_desk: MakeDesk) -> AsyncIterator[Desk]:
-    """Give the desk with its sender at work, which may call this machine."""
+    """Give the desk with its sender running, which may call this machine."""
     made = await make_desk(LOOPBACK)
     async with made.sending():
         yield made

@@ -1,4 +1,4 @@
-"""What a browser is told with every answer, so that pages are safe, and whose forms are taken."""
+"""Headers of every answer, so that pages are safe, and whose forms are taken."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def units_of(metrics: Metrics, answer: Answer, policy: Policy) -> dict[str, tupl
             found[name] = (code, decimals(code))
     others = {unit for unit in found.values() if unit[1]}
     nothing = {name for name, unit in found.items() if unit[0] == MINOR and not any(row[name] for row in answer.rows)}
-    return found | dict.fromkeys(nothing, others.pop()) if len(others) == 1 else found  # nought of the same money
+    return found | dict.fromkeys(nothing, others.pop()) if len(others) == 1 else found  # zero of the same money
 
 
 def codes_in(metrics: Metrics, answer: Answer, policy: Policy) -> dict[str, str]:

@@ -34,7 +34,7 @@ class Usage:
     def of(self, metrics: Iterable[str], policy: str = "") -> dict[str, Used]:
         """Return the usage of metrics: of all askers, or of those who asked under one policy.
 
-        A metric that nobody asked for is there with nought: it may be one to delete.
+        A metric that nobody asked for is there with zero: it may be one to delete.
         """
         with self._lock:
             counts = list(self._read().items())

@@ -134,7 +134,7 @@ def _read(line: int, day: str, base: str, currency: str, rate: str) -> Rate:
     try:
         found = Rate(day=date.fromisoformat(day.strip()), base=base, currency=currency, rate=Decimal(rate.strip()))
     except (ValueError, InvalidOperation, AttributeError):
-        raise BadRates(f"line {line}: {day}, {currency}, {rate} is no day with a rate", remedy="mend it") from None
+        raise BadRates(f"line {line}: {day}, {currency}, {rate} is no day with a rate", remedy="fix it") from None
     is_fitting = found.rate.is_finite() and 0 < found.rate < RATE_MAX and found.rate == round(found.rate, PLACES)
     if not is_fitting or not _is_code(base) or not _is_code(currency) or base == currency:
         raise BadRates(

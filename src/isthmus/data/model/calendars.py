@@ -30,7 +30,7 @@ class Calendar:
     own: Mapping[str, tuple[tuple[date, str], ...]] = field(default_factory=dict[str, tuple[tuple[date, str], ...]])
 
     def label(self, moment: str, grain: Cut) -> str:
-        """Return SQL of the first day (or hour) of the period of a local time; of what comes round, its number."""
+        """Return SQL of the first day (or hour) of the period of a local time; of what recurs, its number."""
         if grain in ROUND:
             return f"cast(extract({ROUND[grain]} from {moment}) as bigint)"
         if grain not in PERIODS:

@@ -102,7 +102,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Quotient:
-    """One expression by another; empty where the divisor is nought."""
+    """One expression by another; empty where the divisor is zero."""
 
     over: Expression
     under: Expression

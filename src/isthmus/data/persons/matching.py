@@ -2,7 +2,7 @@
 
 Exact keys first (a shared email, phone or national id, unless something else speaks against it), then Splink's
 Fellegi-Sunter model on names, birth dates and addresses. One configuration is shipped: how often people's data agree
-although they are one (`m`) is fixed, how often it agrees by chance (`u`) is counted in the records at hand, so the
+although they are one (`m`) is fixed, how often it agrees by coincidence (`u`) is counted in the records at hand, so the
 same records always give the same pairs, and little data is enough.
 """
 
@@ -22,7 +22,7 @@ SHARED_MAX: Final = 8  # an email or phone of more records than this is a desk's
 EDITS_APART: Final = 2  # so many edits between two birth dates or national ids are a slip; more are two people
 SLIP_LETTERS: Final = 3  # one slip in so many letters of a first name leaves it the same
 POSSIBLE: Final = 0.05  # pairs below this are not looked at again
-U_PAIRS: Final = 3_000_000  # random pairs that chance agreement is counted in
+U_PAIRS: Final = 3_000_000  # random pairs that coincidence is counted in
 COUNTED_MIN: Final = 1_000  # with fewer records the shipped chances of agreement are better than counted ones
 
 FIELDS: Final = (

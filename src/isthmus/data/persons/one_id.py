@@ -1,4 +1,4 @@
-"""One ID at work: members are read from the business, resolved to persons, and what is not sure waits for somebody.
+"""One ID: members are read from the business, resolved to persons, and what is not sure waits for somebody.
 
     records (SQL of the pack that owns members) → resolve → persons, changes | doubts → a person decides → next run
 

@@ -85,7 +85,7 @@ class Resolution(Value):
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """A person that a record was given, and by the how many-th change; nought where it was there from the first."""
+    """A person that a record was given, and by the how many-th change; zero where it was there from the first."""
 
     person: str
     since: int

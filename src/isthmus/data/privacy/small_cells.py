@@ -30,7 +30,7 @@ Place = tuple[int, ...]  # a table: how coarse it is along each dimension
 ALL_PAIRS_MAX: Final = 64  # tables that are each compared with all others; of more, neighbours only
 ALGEBRA_MAX: Final = 160  # cells up to which all numbers together are looked at: some milliseconds a table
 TRIES_MAX: Final = 12  # cells that are tried to be hidden before the smallest is
-_ZERO: Final = 1e-7  # sums of noughts and ones: what is below is the arithmetic of floats
+_ZERO: Final = 1e-7  # sums of zeros and ones: what is below is the arithmetic of floats
 
 
 @dataclass(slots=True)
@@ -177,7 +177,7 @@ def _rows(table: _Table, atoms: Sequence[int], least: int) -> list[Any]:
 
 
 def _row(table: _Table, cell: Group, atoms: Sequence[int]) -> Any:
-    """Return a number as a sum of cells: one for each that is in it, nought for the others."""
+    """Return a number as a sum of cells: one for each that is in it, zero for the others."""
     return np.array([float(table.cells[at] == cell) for at in atoms])
 
 

@@ -33,7 +33,7 @@ def codes_beside(names: Names, found: list[Measured], by: tuple[By, ...]) -> Ite
 
 
 def rows_behind(model: Model, cell: Measured) -> Measured | None:
-    """Return the count of rows behind a sum whose rows may all lack a value: then it is not known, and not nought."""
+    """Return the count of rows behind a sum whose rows may all lack a value: then it is not known, and not zero."""
     if cell.agg != "sum" or cell.window or cell.series or not cell.field:
         return None
     _, found = model.split(cell.field.rpartition(">")[2])

@@ -84,7 +84,7 @@ def full_name(root: str, field: str) -> str:
 
 
 def _present(model: Model, cell: Measured) -> tuple[Filter, ...]:
-    """Return what a row must have to add something to a cell: a value, and for a sum one that is not nought."""
+    """Return what a row must have to add something to a cell: a value, and for a sum one that is not zero."""
     if not cell.field or ">" in cell.field or cell.agg not in ("sum", "count", "distinct"):
         return ()
     entity, found = model.split(cell.field)

@@ -180,7 +180,7 @@ def _spine(
     grain = by[time_at].grain
     if grain is None or grain not in PERIODS:
         raise NeedsTime(
-            "weekdays and hours of the day come round, and periods of one's own have gaps, so that nothing runs on "
+            "weekdays and hours of the day recur, and periods of one's own have gaps, so that nothing runs on "
             "from one to the next and none is missing",
             remedy="group by time:day, or ask for a metric that does not run over time",
         )

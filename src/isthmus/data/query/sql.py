@@ -37,7 +37,7 @@ from .scope import Scope, conjunction, reaching
 from .visible import visible_rows
 from .writing import Writing, aggregated, is_shared, where_all
 
-_ADDED: Final = frozenset(["sum", "count", "distinct"])  # nothing to add up is nought, not unknown
+_ADDED: Final = frozenset(["sum", "count", "distinct"])  # nothing to add up is zero, not unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,7 +86,7 @@ class Writing:
         return aggregated(cell, place, f"f{place}" if self.is_flagged(leg, cell) else "")
 
     def combined(self, leg: FactScan, cell: Measured) -> str:
-        """Return how parts of earlier periods make one number; over a window without rows nothing adds up to nought."""
+        """Return how parts of earlier periods make one number; over a window without rows nothing adds up to zero."""
         if leg.is_holistic:
             return self.aggregate(leg, cell)
         place = self.places[cell]

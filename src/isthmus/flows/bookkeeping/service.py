@@ -1,4 +1,4 @@
-"""Booking at work: each flow runs inside the transaction of what it books, and adds no round trip where it can."""
+"""The bookings: each flow runs inside the transaction of what it books, and adds no round trip where it can."""
 
 from __future__ import annotations
 

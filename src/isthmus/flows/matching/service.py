@@ -1,4 +1,4 @@
-"""Matching at work."""
+"""Matching payments with providers' files and bank statements, and booking what differs."""
 
 from __future__ import annotations
 

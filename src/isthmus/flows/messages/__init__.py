@@ -1,1 +1,1 @@
-"""Messages to buyers: what happens to orders, parcels and returns is told to whom they are for."""
+"""Messages to buyers: the people of an order are notified of what happens to it, its parcels and returns."""

@@ -1,4 +1,4 @@
-"""Messages to buyers at work."""
+"""Messages to buyers: which event sends which message."""
 
 from __future__ import annotations
 

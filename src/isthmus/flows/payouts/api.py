@@ -3,7 +3,7 @@
     bookkeeping.became-due       ──▶ settlement.note-due
     settlement.settlement-moved  ──▶ ledger.record
 
-Both react inside the transaction of what happens, so what is due to a payee in the books is what is open and drawn up
+Both react inside the transaction of what happens, so what is due to a payee in the books is what is open and prepared
 in settlement, to the cent. What an approved settlement moves:
 
     approved   liabilities:sellers of the payee → liabilities:payouts, income:settlement-fees

@@ -1,4 +1,4 @@
-"""Payouts at work."""
+"""Paying out: settlements with their entries in the books."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ LATE: Final = 8  # periods that the latest trend is read from
 FADING: Final = 0.9  # of a trend, each period
 SPREAD_FROM: Final = 24  # periods, to tell whether noise grows with the level
 SPREAD_MAX: Final = 10.0
-LEVELS_APART: Final = 1.5  # square roots of levels, the high of the low: with less, it is chance
+LEVELS_APART: Final = 1.5  # square roots of levels, the high of the low: with less, it is noise
 NOISE_FLOOR: Final = 1e-3  # of the series' own size: even a series without noise is not exact
 
 
@@ -66,7 +66,7 @@ class Series:
         """Return how noisy each period is beside the middle one: noise that grows with the level weighs less.
 
         It is a power of the level; the exponent is the slope of second differences over levels, both as logarithms
-        (Theil and Sen), or zero where chance explains it.
+        (Theil and Sen), or zero where noise explains it.
         """
         n, even = len(self.observed), np.ones_like(self.observed)
         if n < SPREAD_FROM:

@@ -19,7 +19,7 @@ PERIODS_MIN: Final = 12  # with fewer, a curve of three parameters goes through 
 DRAWS: Final = 100
 INTERVAL: Final = (5.0, 50.0, 95.0)  # percentiles of the draws; `python -m bench growth` says how often they hold
 CLEARLY: Final = 4.0  # by so much a criterion of Akaike is less where a limit is seen: odds of 7 to 1
-GROWS: Final = 8.0  # by so much it is less than that of a constant: one line in 500 seems to grow by chance
+GROWS: Final = 8.0  # by so much it is less than that of a constant: one line in 500 seems to grow by noise alone
 SPREAD_MAX: Final = 3.0  # of the capacity, from the 5th to the 95th percentile
 AGREED: Final = 0.8  # of the draws must be past the steepest growth
 STEEPEST: Final = {"logistic": 0.5, "Gompertz": np.exp(-1.0), "Bass": 0.5}  # share of the capacity there, at least
@@ -123,7 +123,7 @@ def read(
     if not len(found):
         return Growth(stage=Stage.EMPTY, reason="nothing was seen yet", periods=0)
     if len(found) < PERIODS_MIN:
-        reason = f"{len(found)} periods are seen; {PERIODS_MIN} are needed to tell growth from chance"
+        reason = f"{len(found)} periods are seen; {PERIODS_MIN} are needed to tell growth from noise"
         fading = _plain(damped(Series(found, is_total, cycle), coming))
         return Growth(stage=Stage.YOUNG, reason=reason, periods=len(found), level=float(found[-1]), ahead=fading)
     last = int(np.flatnonzero(found)[-1])
@@ -177,7 +177,7 @@ def _of(series: Series, period: _Period, seed: int) -> Growth:
         return now.replace(stage=Stage.SHRINKING, reason=shrinking)
     if best.curve is CONSTANT or _change(best, len(series.t) - 1) < FLAT_CHANGE:
         level = _plain(best.level(_coming(series, period)))
-        return now.replace(stage=Stage.FLAT, reason="it does not grow by more than chance", ahead=level)
+        return now.replace(stage=Stage.FLAT, reason="it does not grow by more than noise", ahead=level)
     if min(one.score for one in limited) + CLEARLY > growing.score:
         reason = f"growth without a limit ({growing.curve.name}) explains what is seen as well: it is before the bend"
         return now.replace(stage=Stage.GROWING, reason=reason)
@@ -218,7 +218,7 @@ def _change(one: Fitted, periods: int) -> float:
 
 
 def _shrinks(best: Fitted, series: Series) -> str:
-    """Say that the last half of what is seen falls, beyond chance."""
+    """Say that the last half of what is seen falls, by more than noise."""
     if series.is_total:
         return ""
     rhythm = np.exp(series.rhythm(series.t) @ best.weights)

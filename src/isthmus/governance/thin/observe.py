@@ -76,7 +76,7 @@ async def observe(
     limit: int = CALLS,
     step: Callable[[str], None] = lambda _: None,
 ) -> Observed:
-    """Run up to `limit` recorded calls of each front end again; `step` is told whose call was run.
+    """Run up to `limit` recorded calls of each front end again; `step` is called with whose call was run.
 
     counted: all calls of some weeks by front end and capability, where they are counted; recorded ones are a sample.
     """

@@ -22,7 +22,7 @@ _OVER_TIME: Final = "select at, value from governance.thinness where value is no
 
 
 class Report(Value):
-    """How thin the platform is, from which calls that was told, and what to do."""
+    """How thin the platform is, from which calls that was found, and what to do."""
 
     at: datetime
     index: Index

@@ -35,7 +35,7 @@ class Compiler:
 
 
 def traced(point: Point, ranked: Sequence[Answer]) -> Function:
-    """Compile with every word written into the story of the call."""
+    """Compile with every word written into the trace of the call."""
     functions = [tracing(answer.label, answer.source, answer.function) for answer in ranked]
     return asking(point, compile_answers(point, ranked, functions, tracing("default", point.source, point.default)))
 

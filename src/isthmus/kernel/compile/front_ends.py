@@ -1,4 +1,4 @@
-"""Check front ends against a release, and make their lines."""
+"""Check front ends against a release, and compile each."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Plan:
 
     @property
     def traced(self) -> Callable[[Point], Function]:
-        """As `answer`, with every word written into the story of the call."""
+        """As `answer`, with every word written into the trace of the call."""
         if self._traced is None:
             self._traced = Table(self, traced).__getitem__
         return self._traced

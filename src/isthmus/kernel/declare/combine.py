@@ -63,7 +63,7 @@ ALLOW = Verdict()
 
 
 def veto(reason: str, *, path: str | None = None) -> Verdict:
-    """Say no, with the reason that the asker is told."""
+    """Say no, with the reason that the caller gets."""
     return Verdict(vetoes=(Veto(reason=reason, path=path),))
 
 

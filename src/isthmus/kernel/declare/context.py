@@ -56,7 +56,7 @@ class Situation(Protocol):
 
 
 class Context(Protocol):
-    """What an implementation is given. Its front end, time, ids and chance come from here and from nowhere else."""
+    """What an implementation is given. Its front end, time, ids and randomness come from here and from nowhere else."""
 
     answer: Ask
 

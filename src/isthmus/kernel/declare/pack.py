@@ -1,4 +1,4 @@
-"""The manifest of a pack: all that the platform is told about a domain."""
+"""The manifest of a pack: all that the platform knows of a domain."""
 
 from __future__ import annotations
 

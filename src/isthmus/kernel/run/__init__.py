@@ -1,1 +1,1 @@
-"""Calls at work: the one pipeline, the context of a call, sagas, group commit."""
+"""Running calls: the one pipeline, the context of a call, sagas, group commit."""

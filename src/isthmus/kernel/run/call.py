@@ -309,7 +309,7 @@ def new_call_id(now: datetime) -> str:
 
 
 def _uuid7(now: datetime, counter: int, randomness: bytes) -> int:
-    """Lay out RFC 9562, 5.7: 48 bits of milliseconds, version, 12 bits of counter, variant, 62 bits of chance."""
+    """Lay out RFC 9562, 5.7: 48 bits of milliseconds, version, 12 bits of counter, variant, 62 random bits."""
     milliseconds = int(now.timestamp() * 1000) + (counter >> 12)  # a full counter borrows from the time
     low = int.from_bytes(randomness, "big") & ((1 << 62) - 1)
     return (milliseconds << 80) | (7 << 76) | ((counter & 0xFFF) << 64) | (2 << 62) | low

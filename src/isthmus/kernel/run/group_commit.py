@@ -2,14 +2,14 @@
 
 A row that everybody wants is locked from a transaction's first statement until its commit has reached the disk, so
 transactions of one call each would wait for each other, one commit after the other. Here they wait in the process
-instead: while one group is at work, the next one gathers. Each call is decided on its own, in the order in which they
+instead: while one group is running, the next one gathers. Each call is decided on its own, in the order in which they
 came, and is answered after the commit: what an answered call promises is what it was.
 
     call ─▶ waiting ─▶ group: one session, decide(asks) ─▶ commit with all events ─▶ each its answer
                          └─ what cannot be decided together, and a group that fails before its commit:
                             each call alone, in a transaction of its own
 
-A call does not join where it has an idempotency key, a shorter deadline or a story to tell; nor inside a flow, which
+A call does not join where it has an idempotency key, a shorter deadline or a trace to write; nor inside a flow, which
 has a transaction of its own.
 """
 
@@ -45,7 +45,7 @@ Decide = Callable[[Sequence[Asked[A]], ports.Session], Coroutine[Any, Any, Seque
 
 @dataclass(slots=True)
 class Queue:
-    """The calls that wait for one key, and the task that is at work on those before them."""
+    """The calls that wait for one key, and the task that is running on those before them."""
 
     waiting: list[tuple[Call, asyncio.Future[object]]] = field(default_factory=list)
     work: asyncio.Task[None] | None = None

@@ -47,14 +47,14 @@ class Outcome(Value):
 
 
 class Recorder(Protocol):
-    """Keeps the stories of a share of the calls."""
+    """Keeps the traces of a share of the calls."""
 
     def wants(self, capability: str, front_end: str) -> bool: ...
     def keep(self, trace: Trace) -> None: ...
 
 
 class Platform:
-    """A release at work on a store.
+    """A release that runs on a store.
 
     clock gives the time of each call; resources are what implementations need from outside, by type, and the Guard
     and the Journal where there is one; recorder and observe see the calls.
@@ -116,7 +116,7 @@ class Platform:
         """Call a capability by name with a JSON ask; return the JSON answer, and whether it had been given before.
 
         A repeated key gives the first answer again, byte for byte. call_id: an id from `new_call_id` where the
-        caller needs it before the answer. tell: is given the story of the call, also where it is refused.
+        caller needs it before the answer. tell: is given the trace of the call, also where it is refused.
         """
         call = await self._admitted(name, body, caller, self.clock(), key, call_id)
         call.asked_ms, call.given_id = deadline_ms, call_id
@@ -184,7 +184,7 @@ class Platform:
         return Call(self, offered, line.plan_for(offered, ask), ask, caller, now, claim)
 
     async def run(self, call: Call) -> Answered:
-        """Run a call or a step of one, told or not, whatever has been checked before."""
+        """Run a call or a step of one, traced or not, whatever has been checked before."""
         try:
             return await _BY_EFFECT[call.effect](call)
         except DeadlinePassed:
@@ -318,7 +318,7 @@ def _fault(call: Call, error: Exception) -> errors.Fault:
     trace = error.__traceback__
     while trace is not None:
         if who := call.plan.line.answerer(trace.tb_frame.f_code):
-            return errors.AnswerFailed(f"{who} raised {error!r}", remedy="mend the answer, or roll the front end back")
+            return errors.AnswerFailed(f"{who} raised {error!r}", remedy="fix the answer, or roll the front end back")
         trace = trace.tb_next
     return errors.Fault(
         f"{call.offered.capability.name!r} failed with {error!r}", remedy="report it with the call's id"

@@ -82,7 +82,7 @@ class Log:
                 self.catch_up(found)
 
     def open(self) -> Stepping:
-        """Return the session of the next step; its first statement raises Overtaken where the saga has moved on."""
+        """Return the session of the next step; its first statement raises Superseded where the saga has moved on."""
         return self._store.step(self._front_end, self._saga, self.version)
 
     def catch_up(self, moved: Superseded) -> None:
@@ -118,7 +118,7 @@ class Log:
                 await session.close()
 
     async def leave(self) -> None:
-        """Let nobody go on with it by themselves: its caller was told how it ended. The same key still can."""
+        """Let nobody go on with it by themselves: its caller knows how it ended. The same key still can."""
         if not self.version:
             return
         session = self.open()
@@ -322,7 +322,7 @@ async def _run(call: Call, first: SagaLog) -> Any:
             await saga.undone(call, max(saga.undo, met.undo, key=len))
             if saga.is_first and call.is_taken_over:
                 await log.leave()
-                raise AlreadyAnswered(b"") from None  # its caller was told that it failed
+                raise AlreadyAnswered(b"") from None  # its caller knows that it failed
         except BaseException as error:
             was_undone = await saga.abandon(call)
             if saga.is_first and (was_undone or isinstance(error, (Refusal, call.offered.capability.raises))):
@@ -337,7 +337,7 @@ def _way(first: SagaLog, number: int) -> SagaLog:
 
 
 def _begun_at(saga: SagaLog, now: datetime) -> datetime:
-    """Return the time of the first run on this way, so that times, ids and chance come out as they did then."""
+    """Return the time of the first run on this way, so that times, ids and randomness come out as they did then."""
     place = f"{saga.prefix}begin"
     if (began := saga.log.entries.get(place)) is not None:
         return decode(bytes(began), datetime)

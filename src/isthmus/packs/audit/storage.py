@@ -149,7 +149,7 @@ async def cut(session: ports.Session, front_end: str, through: int) -> None:
 
 
 async def covered(session: ports.Session, address: str) -> int:
-    """Return how far a receiver of heads has been told."""
+    """Return how far a receiver of heads has got them."""
     return await session.fetch_value("select coalesce(max(size), 0) from audit.receiver where address = $1", address)
 
 

@@ -1,4 +1,4 @@
-"""Grants at work: the store keeps them, since row-level security reads them."""
+"""Grants: the store keeps them, since row-level security reads them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Owns who may call what, as Cedar policies say it. Knows no credentials: who calls is told by the way in."""
+"""Owns who may call what, as Cedar policies say it. Knows no credentials: the gateway says who calls."""

@@ -90,7 +90,7 @@ class WrongPolicies(errors.BadAsk):
 
     def __init__(self, *, problems: tuple[str, ...]) -> None:
         super().__init__(
-            f"{len(problems)} problem(s) with policies: {'; '.join(problems)}", remedy="mend them, and start again"
+            f"{len(problems)} problem(s) with policies: {'; '.join(problems)}", remedy="fix them, and start again"
         )
 
 

@@ -1,1 +1,1 @@
-"""What sellers and other front ends are paid: what is due, drawn up, approved, paid out."""
+"""What sellers and other front ends are paid: what is due, prepared, approved, paid out."""

@@ -24,6 +24,15 @@ _FIND_RATES = """
         and rate.tax_category = any ($3::text[]) and rate.valid_from <= $4
         and (rate.valid_to is null or rate.valid_to > $4)"""
 
+# As it was at a time: a rate that was superseded after that, rather than what took its place.
+_FIND_RATES_AT = _FIND_RATES.replace(
+    "rate.superseded_at is null",
+    """coalesce(rate.superseded_at > $4, true) and not exists (
+            select from tax.rate as first where first.front_end = $1 and first.jurisdiction = rate.jurisdiction
+                and first.name = rate.name and first.tax_category = rate.tax_category
+                and first.valid_from = rate.valid_from and first.superseded_at > $4 and first.seq < rate.seq)""",
+)
+
 _PUT_JURISDICTIONS = """
     insert into tax.jurisdiction (front_end, code, prices_include_tax, rounding, rounded_per, put_at, put_by)
     select $1, code, prices_include_tax, rounding, rounded_per, $6, $7
@@ -89,10 +98,16 @@ class Found:
 
 
 async def find_rates(
-    session: ports.Session, front_end: str, scope: Sequence[str], categories: Sequence[str], now: datetime
+    session: ports.Session,
+    front_end: str,
+    scope: Sequence[str],
+    categories: Sequence[str],
+    now: datetime,
+    at: datetime | None,
 ) -> Found:
-    """Return what is configured for a scope, with the rates in force."""
-    rows = await session.fetch(_FIND_RATES, front_end, scope, ["", *categories], now, f"{scope[-1]}-")
+    """Return what is configured for a scope, with the rates in force now, or at a time."""
+    find = _FIND_RATES if at is None else _FIND_RATES_AT
+    rows = await session.fetch(find, front_end, scope, ["", *categories], at or now, f"{scope[-1]}-")
     known = {row["code"]: _jurisdiction(row) for row in rows if row["code"] is not None}
     rates = [_entry(row, row["code"]) for row in rows if row["name"] is not None]
     return Found(rows[0]["is_configured"], rows[0]["has_regions"], known, rates)

@@ -41,7 +41,7 @@ def signatures(secrets: Sequence[str], message_id: str, timestamp: int, body: by
 def retry_s(attempts: int, randomness: float) -> float | None:
     """Return after how many seconds an event is sent again that has failed so often; None where it is not.
 
-    chance: from 0 to 1, for jitter of a fifth: what failed together does not come again together.
+    randomness: from 0 to 1, for jitter of a fifth: what failed together does not come again together.
     """
     return None if attempts > len(RETRY_S) else RETRY_S[attempts - 1] * (0.9 + 0.2 * randomness)
 

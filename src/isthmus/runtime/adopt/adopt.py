@@ -116,7 +116,7 @@ def read_document(path: Path) -> Document:
     try:
         msgspec.convert(found, _Shape)
     except msgspec.ValidationError as wrong:
-        raise NoDocument(f"{path} is no OpenAPI document: {wrong}", remedy="mend it there, then try again") from None
+        raise NoDocument(f"{path} is no OpenAPI document: {wrong}", remedy="fix it there, then try again") from None
     return cast(Document, found)
 
 
@@ -198,7 +198,7 @@ def _capabilities(document: Document, adoption: Adoption) -> Iterator[tuple[str,
             yield _declared(said, method, path, parameters, kinds, adoption.name)
         except (AttributeError, LookupError, TypeError, ValueError) as wrong:  # what a schema may have for a schema
             raise NoDocument(
-                f"{method.upper()} {path} cannot be read: {wrong!r}", remedy="mend its schemas, or leave it out"
+                f"{method.upper()} {path} cannot be read: {wrong!r}", remedy="fix its schemas, or leave it out"
             ) from None
 
 

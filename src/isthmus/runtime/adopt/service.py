@@ -150,7 +150,7 @@ class Service:
         except (httpx.LocalProtocolError, httpx.UnsupportedProtocol) as wrong:  # nothing was sent
             raise ServiceDown(
                 f"{request.method} {request.url.path} cannot be sent to {self.name}: {wrong}",
-                remedy="mend its document or its url",
+                remedy="fix its document or its url",
             ) from None
         except (httpx.HTTPError, OSError, TimeoutError):
             self._breaker(front_end).failed(self.clock())

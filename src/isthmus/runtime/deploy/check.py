@@ -68,7 +68,7 @@ async def code_of(folder: Path, hidden: Sequence[Path] = ()) -> str:
             f"loading {folder.name} does not end within {LOAD_LIMIT_S} s", remedy="importing must do nothing"
         )
     if status or not last.startswith("code "):
-        raise NotAFrontEnd(f"{folder.name} cannot be loaded: {last}", remedy="mend it, then deploy it again")
+        raise NotAFrontEnd(f"{folder.name} cannot be loaded: {last}", remedy="fix it, then deploy it again")
     return last.removeprefix("code ")
 
 
@@ -88,19 +88,19 @@ async def run_tests(folder: Path, hidden: Sequence[Path] = ()) -> bool:
         raise TestsFailed(
             f"the tests of {folder.name} do not end within {TESTS_LIMIT_S} s; where one was last seen:\n"
             f"{said.strip()[-SHOWN_MAX:]}\n",
-            remedy="mend the test that does not end",
+            remedy="fix the test that does not end",
         )
     if late := _LATE.search(said):
         frames = said[late.start() :].partition("/_pytest/")[0].rpartition("\n")[0]
         which = _test_in(frames)
         raise TestsFailed(
             f"a test of {folder.name} does not end within {TEST_LIMIT_S} s: {which}; where it was:\n{frames}\n",
-            remedy="mend the test that does not end",
+            remedy="fix the test that does not end",
         )
     if status not in (0, _NO_TESTS):
         raise TestsFailed(
             f"the tests of {folder.name} do not pass:\n{said.strip()[-SHOWN_MAX:]}\n",
-            remedy="mend the rule or the test",
+            remedy="fix the rule or the test",
         )
     return status == 0
 

@@ -120,7 +120,7 @@ async def deploy(context: DeployContext, folder: Path, request: DeployRequest) -
     """Deploy a folder; nothing runs it before all has gone well.
 
     Raises NotAFrontEnd, TooLarge, NotYours, BuildProblems with every problem at once, TestsFailed, NotAccepted with the
-    differences, DeployUnderWay, Overtaken, WorkersNotReady, NothingBeside.
+    differences, DeployUnderWay, Superseded, WorkersNotReady, NothingBeside.
     """
     if not 1 <= request.percent <= 100:
         raise errors.BadAsk(f"{request.percent} percent", remedy="stage for 1 to 99 percent, or leave it out for all")

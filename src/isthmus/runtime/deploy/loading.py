@@ -46,7 +46,7 @@ def load_front_end(folder: Path) -> FrontEnd:
     except (ImportError, SyntaxError, NameError, AttributeError, TypeError) as error:
         _forget(package)
         raise NotAFrontEnd(
-            f"{manifest} cannot be imported: {error}", remedy="mend the import, then try again"
+            f"{manifest} cannot be imported: {error}", remedy="fix the import, then try again"
         ) from error
     if not isinstance(found, FrontEnd):
         raise NotAFrontEnd(f"{manifest} defines no {NAME}", remedy=f"define {NAME} = FrontEnd(code=..., ...)")

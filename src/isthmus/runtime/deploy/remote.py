@@ -53,7 +53,7 @@ class Remote:
 
     @contextmanager
     def _saying(self, folder: str) -> Generator[None]:
-        """Say from time to time that the server is still at work."""
+        """Say from time to time that the server is still running."""
         ended = threading.Event()
 
         def say() -> None:
@@ -61,7 +61,7 @@ class Remote:
                 if ended.wait(SAY_EVERY_S):
                     return
                 self._say(
-                    f"{folder}: the server has been at work for {times * SAY_EVERY_S} s; "
+                    f"{folder}: the server has been running for {times * SAY_EVERY_S} s; "
                     f"a test may run for {TEST_LIMIT_S} s, all of them for {TESTS_LIMIT_S} s"
                 )
 
@@ -93,7 +93,7 @@ class Remote:
                 method, self._url + path, params=query, content=content, headers=headers, timeout=LIMIT_S
             )
         except httpx.HTTPError as error:
-            raise NoServer(f"{self._url} does not answer: {error}", remedy="start it, or mend --to") from error
+            raise NoServer(f"{self._url} does not answer: {error}", remedy="start it, or fix --to") from error
         if answer.status_code == 200:
             return answer.content
         if "problem+json" in answer.headers.get("content-type", ""):

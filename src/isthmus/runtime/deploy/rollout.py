@@ -141,7 +141,7 @@ async def put(
 ) -> Switched:
     """Put a version in place, for all (percent 100) or a share of the members.
 
-    expected: the id of what held when the version was compared. Raises Overtaken where that has changed, and
+    expected: the id of what held when the version was compared. Raises Superseded where that has changed, and
     WorkersNotReady, with what is wrong, where a worker cannot load it; then none has switched.
     """
     await _prepare(database, code, hash_)
@@ -224,7 +224,7 @@ async def _prepare(database: Database, code: str, hash_: str) -> None:
     if waiting:
         raise WorkersNotReady(
             f"nothing was switched: {len(waiting)} worker(s) of {code!r} are not ready: {'; '.join(waiting)}",
-            remedy="mend what they say, or the worker, then deploy again",
+            remedy="fix what they say, or the worker, then deploy again",
         )
 
 

@@ -150,9 +150,9 @@ def unpack(content: bytes, folder: Path) -> None:
             f"what was sent cannot be unpacked: {error}", remedy="send what `isthmus deploy --to` sends"
         ) from error
     except OSError as error:
-        raise CannotUnpack(f"{folder} cannot be written: {error}", remedy="mend the data folder") from error
+        raise CannotUnpack(f"{folder} cannot be written: {error}", remedy="fix the data folder") from error
     if not folder.is_dir():
-        raise CannotUnpack(f"{folder} could not be put in place", remedy="mend the data folder")
+        raise CannotUnpack(f"{folder} could not be put in place", remedy="fix the data folder")
 
 
 def _extract(content: bytes, inside: Path) -> None:
@@ -279,7 +279,7 @@ def load_checked(folder: Path, code: str, hash_: str, load_folder: Load = load_f
     except errors.IsthmusError:
         raise
     except Exception as error:
-        raise NotAFrontEnd(f"{folder.name} cannot be loaded: {error!r}", remedy="mend it, then deploy it") from error
+        raise NotAFrontEnd(f"{folder.name} cannot be loaded: {error!r}", remedy="fix it, then deploy it") from error
     if front_end.code != code:
         raise NotAFrontEnd(f"{folder.name} is front end {front_end.code!r}, not {code!r}", remedy="name the right one")
     return front_end

@@ -1,7 +1,7 @@
 """Copies of what calls asked and answered, which forget a person when all packs have: within seconds, at least once.
 
     answers under keys, events, deliveries, timers   marked fields are masked: they are still answered and delivered
-    recorded calls, told calls                       those that name the person go
+    recorded calls, traced calls                     those that name the person go
     flows under way                                  are waited for: their answer comes after them
 
 A row is one of theirs where it names a member's id or a reference. Each copy is decoded by the contract that it was

@@ -1,4 +1,4 @@
-"""Dead letters: events that a front end's capability failed on too often; to be read, and sent again once mended."""
+"""Dead letters: events that a front end's capability failed on too often; to be read, and sent again once fixed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Durable calls: what was put down is called until it is done, whoever is killed meanwhile.
+"""Durable delivery: retry each enqueued event until its subscriber succeeds, across process crashes.
 
 Each call goes through the pipeline under a key that follows from its event, so it is exactly once in effect: a
 transaction that committed answers again, and a flow in steps goes on where a killed run stopped. A flow that fails
@@ -25,7 +25,7 @@ from .subscriptions import called, consumer
 LEASE_S: Final = 10.0  # a killed process's work waits for so long
 RETRY_FIRST_S: Final = 1.0
 RETRY_LAST_S: Final = 600.0
-ATTEMPTS_MAX: Final = 10  # some twenty minutes: what a deploy or a person on call may take to mend it
+ATTEMPTS_MAX: Final = 10  # some twenty minutes: what a deploy or a person on call may take to fix it
 SLOTS: Final = 2  # calls of one subscription at once in one process
 POLL_S: Final = 1.0
 CLIENT: Final = "subscription"

@@ -1,6 +1,6 @@
-"""Subscriptions: what front ends want to be told, and each event put down for those who do.
+"""Subscriptions: which capabilities get which events, and one delivery enqueued for each.
 
-An event reaches the front end that it happened at and no other. It is put down once for each capability that is to
+An event reaches the front end that it happened at and no other. It is enqueued once for each capability that is to
 be called with it; `durable` calls them.
 """
 

@@ -102,7 +102,7 @@ def all_jobs(release: Release) -> list[Timed]:
 
 
 def timed(release: Release) -> list[Timed]:
-    """Return the jobs that have a time of their own, and do not merely come round."""
+    """Return the jobs that have a time of their own, and do not merely recur."""
     return [(code, job) for code, job in all_jobs(release) if not isinstance(job.when, Every)]
 
 

@@ -9,7 +9,7 @@ from isthmus.kernel import errors
 
 FAILURES_MAX = 3  # one bad ask is not a broken front end; three in a row may be
 PAUSE_MIN_S = 1.0
-PAUSE_MAX_S = 30.0  # so that a front end that was mended answers again half a minute later at most
+PAUSE_MAX_S = 30.0  # so that a front end that was fixed answers again half a minute later at most
 
 
 class FrontEndAway(errors.Unavailable):
@@ -35,7 +35,7 @@ class Breaker:
             if now < self._until:
                 raise FrontEndAway(
                     f"{self._who} failed {self._failures} times in a row and is not asked for now",
-                    remedy="mend it or roll it back; it is tried again by itself",
+                    remedy="fix it or roll it back; it is tried again by itself",
                 )
             self._until = now + self._pause_s  # the others keep away while one tries
 

@@ -149,7 +149,7 @@ def maker(_dog, _function, _who, _plain, _check):
                 if isinstance(_error, _errors.IsthmusError):
                     raise
                 raise _errors.AnswerFailed(
-                    f"{_who} raised {_error!r}", remedy="mend the answer, or roll the front end back"
+                    f"{_who} raised {_error!r}", remedy="fix the answer, or roll the front end back"
                 ) from _error
             try:
                 del _running[_ident]

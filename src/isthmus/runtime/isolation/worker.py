@@ -43,7 +43,7 @@ Answering = Callable[[memoryview], bytes]
 
 
 def main() -> None:
-    """Load the folder, tell its manifest, and fork as told until the platform is gone."""
+    """Load the folder, send its manifest, and fork on command until the platform is gone."""
     control = socket.socket(fileno=int(sys.argv[1]))
     folder, memory_mb = Path(sys.argv[2]), int(sys.argv[3])
     _limit(memory_mb)

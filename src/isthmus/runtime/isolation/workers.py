@@ -103,7 +103,7 @@ class Workers:
         self.breaker.succeeded()
         if reply[0] != ANSWERED:
             raise errors.AnswerFailed(
-                f"{who} raised {bytes(reply[1:]).decode()}", remedy="mend the answer, or roll the front end back"
+                f"{who} raised {bytes(reply[1:]).decode()}", remedy="fix the answer, or roll the front end back"
             )
         return reply[1:]
 
@@ -139,7 +139,7 @@ class Workers:
         if message is None or message[0] != ANSWERED:
             self._end()
             fact = bytes(message[1:]).decode() if message else f"it did not answer within {LOAD_S:g} s, or ended"
-            raise CannotLoad(f"{self._folder} cannot be loaded in a worker: {fact}", remedy="mend it, then try again")
+            raise CannotLoad(f"{self._folder} cannot be loaded in a worker: {fact}", remedy="fix it, then try again")
         self._idle.extend(self._forked() for _ in range(COPIES))
         return msgspec.msgpack.decode(message[1:], type=FrontEndManifest)
 

@@ -295,7 +295,7 @@ def example(call: RecordedCall, found: Sequence[Difference], *, cause: str = "",
 
 
 def _cause(pair: _Pair, arguments: tuple[Any, ...]) -> str:
-    """Ask both once more, told, and return the first rule that says something else."""
+    """Ask both once more, traced, and return the first rule that says something else."""
     before, after = (_traced(plan, point, arguments) for plan, point in zip(pair.plans, pair.points, strict=True))
     return cause_of(before, after)
 
@@ -318,7 +318,7 @@ def cause_of(before: Asked | None, after: Asked | None) -> str:
 
 
 def _bare(plan: Plan, point: Point) -> Function:
-    """Compile a point's answers so that one that raises is seen: at work, a default may stand in and hide it."""
+    """Compile a point's answers so that one that raises is seen: in a live call a default may stand in and hide it."""
     ranked = plan.find(point)
     bare = dataclasses.replace(point, on_failure="refuse")
     return compile_answers(bare, ranked, [answer.function for answer in ranked], point.default)

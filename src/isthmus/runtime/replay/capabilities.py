@@ -45,7 +45,7 @@ async def replay_capabilities(
 ) -> Report:
     """Run a front end's recorded calls by both releases, and report where answers or errors differ.
 
-    platform: gives what implementations need from outside. The database may be a copy of the one at work.
+    platform: gives what implementations need from outside. The database may be a copy of the one running.
     """
     resources = platform.resources if platform else {}
     before, after = (Platform(release, database, resources=resources) for release in (old, new))
@@ -63,7 +63,7 @@ async def replay_capabilities(
 
 
 async def run_again(database: Database, platform: Platform, call: RecordedCall) -> tuple[Any, Trace]:
-    """Run a recorded call once more and return what it said, with its story; what it wrote is undone.
+    """Run a recorded call once more and return what it said, with its trace; what it wrote is undone.
 
     A write has an id of its own, the same in each process that runs it again: the rows of the recorded call are there.
     Raises Refusal where it cannot be run: it goes in steps, or its ask is of another version.
@@ -190,7 +190,7 @@ async def _run(
     call_id: str,
     limit_ms: int | None,
 ) -> tuple[Any, Trace]:
-    """Return the answer or the error of one run, and its story; what it wrote is undone."""
+    """Return the answer or the error of one run, and its trace; what it wrote is undone."""
     offered, ask = ready
     plan = platform.release.line(recorded_call.front_end).plan_for(offered, ask)
     caller = Caller(front_end=recorded_call.front_end, client=CLIENT, is_event_triggered=True)

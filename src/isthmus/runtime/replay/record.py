@@ -1,4 +1,4 @@
-"""Keep the stories of a share of the calls, so that a change can be tried on them before it goes live.
+"""Keep the traces of a share of the calls, so that a change can be tried on them before it goes live.
 
 Choosing costs one random number a call. What is chosen waits in memory and is written by a background task in
 batches. A full buffer drops the newest and counts them: recording never slows a call down. Personal data, as the
@@ -22,7 +22,7 @@ from isthmus.store import Database
 from .recorded import TRACE_MAX, Own, Points, RecordedCall, recorded, write
 
 SHARE: Final = 0.01  # enough to see a difference in a hundred of ten thousand calls, and little enough to cost nothing
-BUFFER_MAX: Final = 10_000  # stories; some ten MB
+BUFFER_MAX: Final = 10_000  # traces; some ten MB
 BATCH_MAX: Final = 500
 FLUSH_EVERY_S: Final = 1.0
 KEPT_PER_FRONT_END: Final = 50_000  # replayed in a second
@@ -75,7 +75,7 @@ class Figures:
 
 
 class Recorder:
-    """Chooses calls, and writes their stories to the database in the background.
+    """Chooses calls, and writes their traces to the database in the background.
 
     points: those of the release, whose arguments may be marked as personal data. own: what a front end declares as
     attributes, by its code.
@@ -115,7 +115,7 @@ class Recorder:
             self._known.clear()
 
     def keep(self, trace: Trace) -> None:
-        """Take a story; it is in the database within about a second."""
+        """Take a trace; it is in the database within about a second."""
         if len(self._buffer) >= BUFFER_MAX:
             self.figures.dropped += 1
         else:
@@ -137,7 +137,7 @@ class Recorder:
                 calls: list[RecordedCall] = []
                 for trace in batch:
                     calls += self._recorded(trace)
-                    await asyncio.sleep(0)  # calls come first: one story at a time
+                    await asyncio.sleep(0)  # calls come first: one trace at a time
                 await self._write(calls)
                 del self._buffer[: len(batch)]
 
@@ -156,7 +156,7 @@ class Recorder:
     def _recorded(self, trace: Trace) -> list[RecordedCall]:
         try:
             call = recorded(trace, self._points, self._own(trace.front_end))
-        except Exception as error:  # a value that has no JSON: the next story may have
+        except Exception as error:  # a value that has no JSON: the next trace may have
             log.warning("call %s of %s cannot be recorded: %r", trace.call_id, trace.capability, error)
             self.figures.dropped += 1
             return []

@@ -21,8 +21,8 @@ from isthmus.store import Database
 
 Points = Mapping[str, ExtensionPoint[..., Any]]
 
-TRACE_MAX: Final = 256 * 1024  # bytes; a larger story is an export, and says little about a rule
-PAGE: Final = 500  # stories fetched at once: a few MB
+TRACE_MAX: Final = 256 * 1024  # bytes; a larger trace is an export, and says little about a rule
+PAGE: Final = 500  # traces fetched at once: a few MB
 
 # Each capability has its turn, so that a rare one is among the first thousand as well as a frequent one.
 _RECENT: Final = """
@@ -88,7 +88,7 @@ class RecordedPart(Value):
 
 
 class RecordedCall(Value):
-    """One call, whole: enough to tell its story and to run it again."""
+    """One call, whole: enough to show its trace and to run it again."""
 
     call_id: str
     capability: str
@@ -135,7 +135,7 @@ _decoder = msgspec.json.Decoder(RecordedCall)
 
 
 def recorded(trace: Trace, points: Points, own: Own | None = None) -> RecordedCall:
-    """Turn a story into what is kept: JSON, personal data masked as the contracts mark it, and the front end its own.
+    """Turn a trace into what is kept: JSON, personal data masked as the contracts mark it, and the front end its own.
 
     own: the attributes that the front end declares, by entity; of others, every text is masked.
     """

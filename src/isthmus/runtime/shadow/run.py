@@ -116,7 +116,7 @@ async def _line(context: DeployContext, code: str, hash_: str) -> CompiledFrontE
 
 
 class _Running:
-    """One shadow at work. wanted: what was tried to be reached, by whatever ran last."""
+    """One running shadow. wanted: what was tried to be reached, by whatever ran last."""
 
     def __init__(self, own: Database, database: Database, shadow: Shadow, platforms: tuple[Platform, Platform]) -> None:
         self.wanted: set[str] = set()

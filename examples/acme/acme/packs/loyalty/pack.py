@@ -1,4 +1,4 @@
-"""The manifest of loyalty: all that the platform is told about this domain."""
+"""The manifest of loyalty: all that the platform knows of this domain."""
 
 from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Every, Job

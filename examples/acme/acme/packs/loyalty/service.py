@@ -1,4 +1,4 @@
-"""Loyalty at work."""
+"""What loyalty's capabilities do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changing orders at work: priced as they were sold, and written under the lock of their group."""
+"""Changes of orders: priced as they were sold, and written under the lock of their group."""
 
 from __future__ import annotations
 

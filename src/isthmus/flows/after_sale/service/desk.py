@@ -1,4 +1,4 @@
-"""The return desk at work, and a person's orders over several front ends."""
+"""The return desk, and a person's orders over several front ends."""
 
 from __future__ import annotations
 

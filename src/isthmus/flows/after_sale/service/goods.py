@@ -1,4 +1,4 @@
-"""Goods at work: sent, closed, taken back, and the money that goes back for them."""
+"""What is done with goods: sent, closed, taken back, and the money that goes back for them."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ class NothingToBuy(errors.BadAsk):
 def preview_order(ask: PreviewOrder) -> OrderPreview:
     """Say what placing an order would do: its bill with every reason, what is short, what refuses it, how it splits.
 
-    The bill is drawn up by the same code as when it is placed; nothing is written or held.
+    The bill is prepared by the same code as when it is placed; nothing is written or held.
     """
     ...
 
@@ -353,7 +353,7 @@ def receive_notification(ask: payment.Notify) -> Paid:
 def settle_payments(ask: payment.Reconcile) -> payment.Reconciled:
     """Look up payments without an outcome, and carry out what follows from what their providers say.
 
-    For a job that comes round: who paid while a provider was silent has their order, without paying twice. Payments
+    For a job that recurs: who paid while a provider was silent has their order, without paying twice. Payments
     that are held while nobody goes on with them are taken, or let go where their orders are gone.
     """
     ...

@@ -1,4 +1,4 @@
-"""Checkout at work: a priced cart is previewed, or validated and written in one transaction."""
+"""Ordering a basket: a priced cart is previewed, or validated and written in one transaction."""
 
 from __future__ import annotations
 

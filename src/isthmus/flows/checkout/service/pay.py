@@ -1,4 +1,4 @@
-"""Checkout at work: cancelling and running out."""
+"""Cancelling orders, and cancelling unpaid ones when their time is over."""
 
 from __future__ import annotations
 

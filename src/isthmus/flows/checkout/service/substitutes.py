@@ -1,4 +1,4 @@
-"""Checkout at work: what to offer instead of goods that are short."""
+"""Substitutes: what to offer instead of goods that are short."""
 
 from __future__ import annotations
 

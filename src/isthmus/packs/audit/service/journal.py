@@ -24,7 +24,7 @@ from .entries import page_of
 ASK_MAX: Final = 8_192
 DATA_MAX: Final = 1_024  # of one event, or of the answer where there is none: prices, stock, members, states fit
 CHANGES_MAX: Final = 8_192
-WAITING_MAX: Final = 10_000  # refusals that wait to be written down: more than calls may be at work in one server
+WAITING_MAX: Final = 10_000  # refusals that wait to be written down: more than calls may be in flight in one server
 
 _NOTHING: Final = msgspec.Raw(b"{}")
 

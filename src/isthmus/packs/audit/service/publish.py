@@ -38,13 +38,13 @@ class Line(Value):
 
 
 class NotTaken(errors.Unavailable):
-    """Whoever is told of heads did not take one."""
+    """A receiver of heads did not take one."""
 
     slug = "audit.not-taken"
 
 
 class Receiver(Protocol):
-    """Is told of heads, in order."""
+    """A receiver of heads, in order."""
 
     async def covered(self, session: ports.Session) -> int:
         """Return how many entries the last head covered that it took."""
@@ -76,7 +76,7 @@ async def publish(receiver: Receiver, session: ports.Session) -> int:
             size=upto, at=sent.at, root=sent.root, key=sent.key, signature=sent.signature, leaves=leaves
         )  # fmt: skip
         await receiver.send(line, session)
-        covered = await receiver.covered(session)  # another process may have told more
+        covered = await receiver.covered(session)  # another process may have published more
     return head.size
 
 
@@ -112,7 +112,7 @@ class HeadsFile:
 
 
 class HeadsPost:
-    """An HTTP receiver: each line is posted to it, and it is told again until it says 2xx."""
+    """An HTTP receiver: each line is posted to it, and sent again until it says 2xx."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -132,7 +132,7 @@ class HeadsPost:
 
 
 def receiver_of(address: str, default: Path) -> Receiver:
-    """Return who is told, from an address of the settings: a file, or http(s)."""
+    """Return the receiver, from an address of the settings: a file, or http(s)."""
     if address.startswith(("http://", "https://")):
         return HeadsPost(address)
     return HeadsFile(Path(address) if address else default)

@@ -25,7 +25,7 @@ HEADS: Final = "heads.jsonl"
 
 
 class AuditSettings(Value):
-    """`[settings.audit]`: the file of the signing key, who is told of heads (a file, or http(s)), days that are kept.
+    """`[settings.audit]`: the file of the signing key, the receivers of heads (a file, or http(s)), days that are kept.
 
     kept_days: by front end; `*` for all others. A front end that is not there keeps everything.
     """

@@ -1,4 +1,4 @@
-"""The catalogue at work: what a front end offers."""
+"""The catalogue: what a front end offers."""
 
 from __future__ import annotations
 

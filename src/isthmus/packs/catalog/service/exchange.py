@@ -1,4 +1,4 @@
-"""Products as CSV at work: read line by line, imported by the rules of every import, and reported line by line."""
+"""Products as CSV: read line by line, imported by the rules of every import, and reported line by line."""
 
 from __future__ import annotations
 

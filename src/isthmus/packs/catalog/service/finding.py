@@ -1,4 +1,4 @@
-"""Facets and relations at work."""
+"""Search results, facets and relations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The catalogue at work: what exists in the group."""
+"""The catalogue: what exists in the group."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ class BadWindow(errors.BadAsk):
     def __init__(self, *, path: str) -> None:
         super().__init__(
             "a slot ends after it starts, and closes before it ends",
-            remedy="mend starts_at, ends_at and closes_at",
+            remedy="fix starts_at, ends_at and closes_at",
             path=path,
         )
 

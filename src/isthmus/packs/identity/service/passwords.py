@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AT_ONCE: Final = 2
-WAITING_MAX: Final = 32  # with those at work: some two seconds of waiting
+WAITING_MAX: Final = 32  # with those running: some two seconds of waiting
 
 
 class Passwords:

@@ -201,7 +201,7 @@ class UnknownReservation(errors.NotFound):
     def __init__(self, *, reference: str) -> None:
         super().__init__(
             f"nothing was reserved for {reference!r}",
-            remedy="reserve first with inventory.reserve, or mend the reference",
+            remedy="reserve first with inventory.reserve, or fix the reference",
             path="$.reference",
             reference=reference,
         )

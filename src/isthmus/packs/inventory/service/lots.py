@@ -1,4 +1,4 @@
-"""Lots at work: what comes in with a last day, and what goes from sale when it is over."""
+"""Lots: what comes in with a last day, and what goes from sale when it is over."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The books at work."""
+"""What the ledger's capabilities do."""

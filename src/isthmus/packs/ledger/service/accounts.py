@@ -1,4 +1,4 @@
-"""Accounts at work: opening, limits, balances, closed days."""
+"""Accounts: opening, limits, balances, closed days."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entries at work: booking, ending what is pending, undoing."""
+"""Entries: booking, ending what is pending, undoing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reports at work."""
+"""Reports over entries: trial balance, journal, totals."""
 
 from __future__ import annotations
 

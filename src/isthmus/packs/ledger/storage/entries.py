@@ -117,7 +117,7 @@ async def finish(session: ports.Session, front_end: str, entry_id: UUID, wanted:
 
 
 async def overdue(session: ports.Session, front_end: str, at: datetime, limit: int) -> list[UUID]:
-    """Lock pending entries whose time is over, those that nobody else is at work on."""
+    """Lock pending entries whose time is over, those that nobody else is running on."""
     rows = await session.fetch(
         """select entry_id from ledger.entry where front_end = $1 and state = 'pending' and expires_at <= $2
            order by expires_at limit $3 for no key update skip locked""",

@@ -1,4 +1,4 @@
-"""Files at work."""
+"""Files: put, read, attached, removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Members at work."""
+"""Members: registered, changed, merged, erased."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Points at work."""
+"""Points: earned, burnt, expired."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programmes at work: members join and leave, and points lapse."""
+"""Programmes: members join and leave, and points lapse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses at work: which get nothing, and which are forgotten."""
+"""Addresses: which get nothing, and which are forgotten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages at work: written down in a transaction, delivered outside of any."""
+"""Messages: written down in a transaction, delivered outside of any."""
 
 from __future__ import annotations
 

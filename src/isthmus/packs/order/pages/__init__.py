@@ -36,7 +36,7 @@ Positions = dict[str, str | None]  # by front end: the cursor of its next page; 
 class Act:
     """Something that an operator can do with an order: the capability that does it, and in which states it is offered.
 
-    `note` is what the operator is told beforehand; `field` is what must be typed in, and its label.
+    `note` is what the operator reads beforehand; `field` is what must be typed in, and its label.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Baskets at work."""
+"""Baskets: filled, changed, read."""
 
 from __future__ import annotations
 

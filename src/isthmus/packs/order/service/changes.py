@@ -1,4 +1,4 @@
-"""Changing orders at work: under the lock of their group, as whoever pays for it or cancels it locks it."""
+"""Changes of orders: under the lock of their group, as whoever pays for it or cancels it locks it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Desks at work: what is handed in at one front end of another's orders."""
+"""Return desks: what is handed in at one front end of another's orders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders at work: placing and moving.
+"""Orders: placing and moving.
 
 Whoever changes an order locks it first, and of a group its first order first: so two of them wait for each other
 in one direction only, and what was read under the lock is what is written on.

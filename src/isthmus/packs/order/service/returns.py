@@ -1,4 +1,4 @@
-"""Returns at work. Each step locks the order first: so its state, its lines and its other returns stand still."""
+"""Returns. Each step locks the order first: so its state, its lines and its other returns stand still."""
 
 from __future__ import annotations
 

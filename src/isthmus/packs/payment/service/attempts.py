@@ -1,4 +1,4 @@
-"""Attempts at work: begun before a provider is asked, ended after it has answered, and what follows from that.
+"""Attempts: begun before a provider is asked, ended after it has answered, and what follows from that.
 
 Whoever writes of a payment locks it first, and reads in the next statement: so what is read is what is written on, and
 each attempt ends once.

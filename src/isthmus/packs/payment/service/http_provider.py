@@ -1,4 +1,4 @@
-"""A payment provider over HTTP: every call has a key, what is settled later is told by a signed notification.
+"""A payment provider over HTTP: every call has a key, what is settled later comes by a signed notification.
 
     POST /authorise  {"amount_minor": 1200, "currency": "EUR", "token": "…"}       Idempotency-Key: KEY
     POST /capture    {"authorisation": "…", "amount_minor": 1200, "currency": "EUR"}

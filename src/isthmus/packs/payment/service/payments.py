@@ -1,4 +1,4 @@
-"""Payments at work: what is owed, what there is, and what of it is promised back."""
+"""Payments: what is owed, what there is, and what of it is promised back."""
 
 from __future__ import annotations
 

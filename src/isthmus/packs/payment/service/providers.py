@@ -1,4 +1,4 @@
-"""Payments at work: calls to providers, with no transaction open while they last."""
+"""Calls to providers, with no transaction open while they last."""
 
 from __future__ import annotations
 

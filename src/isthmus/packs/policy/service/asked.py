@@ -1,4 +1,4 @@
-"""Questions about who may, answered from the policies at work."""
+"""Questions about who may, answered from the active policies."""
 
 from __future__ import annotations
 

@@ -322,7 +322,7 @@ def list_coupons(ask: ListCoupons) -> CouponPage:
 def judge_eligibility(
     promotions: Sequence[Promotion], lines: Sequence[PromotionLine], buyer: Buyer
 ) -> Sequence[Verdict]:
-    """Veto promotions for this basket and buyer; the reason is told in `missed`. Default: none is vetoed."""
+    """Veto promotions for this basket and buyer; the reason is in `missed`. Default: none is vetoed."""
     return [ALLOW] * len(promotions)
 
 

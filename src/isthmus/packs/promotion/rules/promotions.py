@@ -185,7 +185,7 @@ def lacking(
 
 
 def is_about(promotion: api.Promotion, basket: Basket) -> bool:
-    """Say whether a promotion has to do with a basket at all; without a coupon, only then is it told as missed."""
+    """Say whether a promotion has to do with a basket at all; without a coupon, only then does it stand in `missed`."""
     if isinstance(promotion.benefit, api.DeliveryOff) and basket.delivery_fee is None:
         return False
     if isinstance(promotion.benefit, api.Bundle):

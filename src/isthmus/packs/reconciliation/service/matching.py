@@ -1,4 +1,4 @@
-"""Reconciliation at work."""
+"""Reconciliation: files are read, matched, and their breaks resolved."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ class ItemPage(Value):
 
 @capability("settlement.put-payee", version="1.0", effect=Effect.WRITE, raises=[WrongIban])
 def put_payee(ask: PutPayee) -> Payee:
-    """Say how a payee is paid in a currency; it holds for what is drawn up from then on."""
+    """Say how a payee is paid in a currency; it holds for what is prepared from then on."""
     ...
 
 

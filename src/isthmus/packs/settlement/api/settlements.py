@@ -1,4 +1,4 @@
-"""Settlements, as others may name them: drawn up, approved by another, paid out, and what came back."""
+"""Settlements, as others may name them: prepared, approved by another, paid out, and what came back."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class SettlementPage(Value):
 
 
 class Approve(Value):
-    """Approve a settlement that another one drew up."""
+    """Approve a settlement that another one prepared."""
 
     settlement_id: UUID
 

@@ -1,4 +1,4 @@
-"""Settlements to draw up and approve: who is paid how much, for which orders."""
+"""Settlements to prepare and approve: who is paid how much, for which orders."""
 
 from __future__ import annotations
 

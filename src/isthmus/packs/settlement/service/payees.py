@@ -1,4 +1,4 @@
-"""Payees at work, and what is due to them."""
+"""Payees, and what is due to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settlements at work: drawn up under one lock, approved by another, paid by one file."""
+"""Settlements: prepared under one lock, approved by another, paid by one file."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from isthmus.values import Money, money
 
 from .. import api, rules
 
-# One at a time draws up in the books of a front end: what is carried has an order.
+# Settlements of a front end are prepared one at a time: what is carried over has an order.
 _LOCK: Final = "select pg_advisory_xact_lock(hashtextextended('settlement.draw-up/' || $1, 0))"
 _ZONE: Final = "at time zone 'UTC'"
 _IS_DUE: Final = f"""
@@ -88,7 +88,7 @@ class Sum:
 
 
 async def candidates(session: ports.Session, front_end: str, ask: api.DrawUp, limit: int) -> list[tuple[str, str]]:
-    """Return who is due something; nobody else draws up until this transaction ends."""
+    """Return who is due something; nobody else prepares a settlement until this transaction ends."""
     await session.execute(_LOCK, front_end)
     rows = await session.fetch(_CANDIDATES, front_end, ask.cut_off, ask.payee, ask.currency, limit)
     return [(row["payee"], row["currency"]) for row in rows]

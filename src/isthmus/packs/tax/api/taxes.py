@@ -148,6 +148,7 @@ class Calculate(Value):
     buyer: Buyer = Buyer()
     order_kind: str = "standard"
     channel: str = "online"
+    at: Moment | None = None  # by the rates that were in force then, such as when an order was placed; None: now
 
 
 class LineTax(Value):

@@ -33,7 +33,7 @@ async def _calculated(ask: api.Calculate, ctx: Context, *, may_ask: bool) -> api
     lines = _categorised(lines, ask, ctx)
     scope = rules.chain(code)
     categories = sorted({line.tax_category for line in lines})
-    found = await storage.find_rates(ctx.session, ctx.front_end, scope, categories, ctx.now)
+    found = await storage.find_rates(ctx.session, ctx.front_end, scope, categories, ctx.now, ask.at)
     service = ctx.resource(api.TaxServices, api.OWN_RATES_ONLY).covering(code)
     if service is not None:
         place = next((found.known[one] for one in scope if one in found.known), api.Jurisdiction(code=code))

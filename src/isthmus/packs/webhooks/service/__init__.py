@@ -1,1 +1,1 @@
-"""Webhooks at work."""
+"""What the capabilities of webhooks do, and the sender."""

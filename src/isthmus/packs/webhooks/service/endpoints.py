@@ -1,4 +1,4 @@
-"""Endpoints and deliveries at work: what front ends say and ask; the sender does the rest."""
+"""Endpoints and deliveries: what front ends say and ask; the sender does the rest."""
 
 from __future__ import annotations
 
