@@ -1,4 +1,4 @@
-"""Mails with links, at work."""
+"""What the mails with links say, and to whom they go."""
 
 from __future__ import annotations
 

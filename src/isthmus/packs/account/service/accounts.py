@@ -1,4 +1,4 @@
-"""Accounts at work: who is signed in for all shops, what each may know, and who has to hear that it has ended."""
+"""Accounts in use: who is signed in for all shops, what each may know, and who has to hear that it has ended."""
 
 from __future__ import annotations
 
