@@ -28,9 +28,9 @@ from isthmus.gateway.traces import TraceStore
 from isthmus.kernel import FrontEnd, Platform, ports
 from isthmus.packs.account import rules
 from isthmus.packs.account.pack import PACK
+from isthmus.packs.account.pages.site import site
 from isthmus.packs.account.service.accounts import Accounts, AccountSettings, ClientSettings
 from isthmus.packs.account.service.keys import DataKey
-from isthmus.packs.account.web.site import site
 from isthmus.packs.audit.pack import PACK as AUDIT
 from isthmus.packs.audit.service.journal import Journal
 from isthmus.packs.member.pack import PACK as MEMBER

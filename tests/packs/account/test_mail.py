@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -73,6 +74,14 @@ async def test_the_mail_has_the_link_in_the_front_ends_language_and_is_written_o
 async def test_nobody_but_the_platform_has_a_link_mailed(platform: Platform) -> None:
     with pytest.raises(api.NotAnEvent):
         await platform.call(api.write_link, await _asked(platform), NORTH)
+
+
+async def test_a_link_that_nobody_asked_for_at_this_front_end_is_none(platform: Platform) -> None:
+    asked = await _asked(platform)
+    made = at_desk(account.make_link, DESK)
+    assert (await platform.call(made, account.MakeLink(link_id=asked.link_id), NORTH)).address == "ada@example.org"
+    with pytest.raises(account.UnknownLink):
+        await platform.call(made, account.MakeLink(link_id=uuid4()), NORTH)
 
 
 async def test_who_is_forgotten_has_no_account_and_no_link(platform: Platform) -> None:

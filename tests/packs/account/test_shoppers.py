@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.packs.account import rules, storage
+from isthmus.packs.account.pages.browser import SESSION, keep
 from isthmus.packs.account.service.accounts import LOGOUT, Accounts
 from isthmus.packs.account.service.keys import DataKey
-from isthmus.packs.account.web.browser import SESSION, keep
 
 from .conftest import ADDRESS, World
 
@@ -227,12 +227,12 @@ async def test_who_signs_out_is_so_at_all_shops_and_each_hears_of_it(world: Worl
         reply = await browser.get(f"{issuer}/leave", params=after)
         assert reply.headers["location"] == "http://south.test/"
         monkeypatch.setattr(httpx, "AsyncClient", lambda **more: real(transport=world.transport, **more))
-        await world.accounts.tell()
+        await world.accounts.notify()
         monkeypatch.setattr(httpx, "AsyncClient", real)
         keys = KeySet.import_key_set((await browser.get(f"{issuer}/keys")).json())
         for code in ("north", "south"):
-            (told,) = world.shops[code].left
-            claims = jwt.decode(told, keys, algorithms=["RS256"]).claims
+            (notice,) = world.shops[code].left
+            claims = jwt.decode(notice, keys, algorithms=["RS256"]).claims
             assert (claims["aud"], claims["sub"], claims["events"]) == (code, north["sub"], {LOGOUT: {}})
             assert claims["sid"] == north["sid"]
         grant = {"grant_type": "refresh_token", "client_id": "south", "refresh_token": tokens["refresh_token"]}
@@ -252,7 +252,7 @@ async def test_a_shop_that_does_not_answer_is_told_again(world: World, monkeypat
     async with world.browser() as browser:
         await world.sign_in(browser)
         await browser.post(f"{world.accounts.issuer}/leave", data={"act": "leave"})
-    await world.accounts.tell()
+    await world.accounts.notify()
     async with world.database.platform() as session:
         row = await session.fetch_row("select tries, next_at > now() as is_later from account.notice")
     assert row is not None

@@ -17,9 +17,9 @@ PACK = Pack(
     migrations="isthmus.packs.account:migrations",
     brings=(
         Resource(kind=Accounts, make=accounts_at, settings=AccountSettings),
-        Site(path="/account", at="isthmus.packs.account.web.site:site"),
+        Site(path="/account", at="isthmus.packs.account.pages.site:site"),
         Upkeep(name="account.keep-keys", every_s=600, of=Accounts, run=Accounts.keep_keys),
-        Upkeep(name="account.tell", every_s=2, of=Accounts, run=Accounts.tell),
+        Upkeep(name="account.notify", every_s=2, of=Accounts, run=Accounts.notify),
         Personal(forgets=api.forget),
         Commands(
             name="security",

@@ -89,14 +89,14 @@ class Accounts:
         async with self.database.platform() as session:
             await storage.prune(session)
 
-    async def tell(self) -> None:
+    async def notify(self) -> None:
         """Tell shops which sessions have ended; who does not answer is asked again, later each time."""
         async with self.database.platform() as session:
             rows = await storage.due_notices(session)
         for row in rows:
-            await self._told(row["session_id"], row["account_id"], row["client"])
+            await self._notified(row["session_id"], row["account_id"], row["client"])
 
-    async def _told(self, session_id: UUID, account_id: UUID, client: str) -> None:
+    async def _notified(self, session_id: UUID, account_id: UUID, client: str) -> None:
         own = self.settings.clients.get(client)
         if own is not None and own.left:
             async with self.database.platform_transaction() as session:

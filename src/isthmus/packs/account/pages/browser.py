@@ -21,7 +21,7 @@ SECURITY: Final = {
 }
 _TEMPLATES: Final = jinja2.Environment(
     loader=jinja2.FunctionLoader(
-        lambda name: (importlib.resources.files("isthmus.packs.account.web") / "pages" / name).read_text()
+        lambda name: (importlib.resources.files("isthmus.packs.account.pages") / name).read_text()
     ),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
