@@ -301,6 +301,8 @@ async def test_pages_are_in_no_frame_and_run_no_script_and_cookies_are_this_host
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy
         assert "script" not in policy
+        chinese = await browser.get(page.url, headers={"accept-language": "zh-CN"})
+        assert "发给我链接" in chinese.text
     issuer = world.accounts.issuer
     async with httpx.AsyncClient() as plain:
         reply = await plain.get(f"{issuer}/authorize", params=_asked())

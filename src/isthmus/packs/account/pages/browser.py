@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.resources
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+
+from isthmus import language
 
 SESSION: Final = "account"
 ASKED: Final = "account_asked"
@@ -25,7 +27,12 @@ _TEMPLATES: Final = jinja2.Environment(
     ),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
+    extensions=["jinja2.ext.i18n"],
 )
+cast(Any, _TEMPLATES).install_gettext_callables(language.gettext, language.ngettext, newstyle=True)
+_READERS: Final = {
+    one: language.Reader(one, language.Catalogue(("isthmus.packs.account",), one.locale)) for one in language.LANGUAGES
+}
 STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:26rem;margin:12vh auto;padding:0 1rem;color:#1b1f24}"
     "h1{font-size:1.4rem}label{display:block;margin:1rem 0}input{display:block;width:100%;padding:.5rem;font:inherit;"
@@ -61,10 +68,12 @@ def is_own(request: Request) -> bool:
     return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
 
 
-def page(name: str, *, status: int = 200, leads_to: Iterable[str] = (), **facts: Any) -> HTMLResponse:
-    """Return a page. leads_to: where its form may lead in the end, beside here: to the shop that asked."""
+def page(request: Request, name: str, *, status: int = 200, leads_to: Iterable[str] = (), **facts: Any) -> HTMLResponse:
+    """Return a page in the reader's language. leads_to: where its form may lead in the end, beside here: to the shop."""
     origins = {f"{one.scheme}://{one.netloc}" for one in map(urlsplit, leads_to) if one.netloc}
     targets = " ".join(["'self'", *sorted(origins)])
     policy = f"default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action {targets}"
-    text = _TEMPLATES.get_template(name).render(**{"problem": "", **facts})
+    reader = _READERS[language.choose(None, request.headers.get("accept-language", ""))]
+    with language.reading(reader):
+        text = _TEMPLATES.get_template(name).render(**{"problem": "", "language": reader.language, **facts})
     return HTMLResponse(text, status, headers={**SECURITY, "content-security-policy": policy})

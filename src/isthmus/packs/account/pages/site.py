@@ -57,9 +57,9 @@ def _shown(make: Made) -> Made:
                 raise Unfit("invalid_request", "this form was sent from a page of elsewhere")
             return await make(request)
         except Unfit as wrong:
-            return page("problem.html", status=400, problem=wrong.sentence)
+            return page(request, "problem.html", status=400, problem=wrong.sentence)
         except errors.IsthmusError as wrong:
-            return page("problem.html", status=401, problem=sentence_of(wrong))
+            return page(request, "problem.html", status=401, problem=sentence_of(wrong))
 
     return answer
 
@@ -120,7 +120,7 @@ class Pages:
         secret, client, _ = await self._interaction(request)
         own = self._accounts.settings.clients[client]
         if request.method == "GET":
-            return page("sign_in.html", shop=own.name or client, is_sent=False)
+            return page(request, "sign_in.html", shop=own.name or client, is_sent=False)
         address = (await read_form(request)).get("address", "")
         try:
             ask = api.AskForLink(address=rules.address_of(address), interaction=rules.hash_of(secret).hex())
@@ -128,9 +128,14 @@ class Pages:
             await self._platform.call(api.ask_for_link, ask, caller)
         except errors.BadAsk as refused:
             return page(
-                "sign_in.html", status=400, shop=own.name or client, is_sent=False, problem=sentence_of(refused)
+                request,
+                "sign_in.html",
+                status=400,
+                shop=own.name or client,
+                is_sent=False,
+                problem=sentence_of(refused),
             )
-        return page("sign_in.html", shop=own.name or client, is_sent=True)
+        return page(request, "sign_in.html", shop=own.name or client, is_sent=True)
 
     async def link(self, request: Request) -> Response:
         """Sign in by a link, by its page's button: what looks at mails opens links, and uses none up."""
@@ -139,7 +144,7 @@ class Pages:
         if request.method == "GET":
             link = request.query_params.get("link", "")
             name = self._accounts.settings.clients[client].name or client
-            return page("link.html", leads_to=leads_to, link=link, shop=name)
+            return page(request, "link.html", leads_to=leads_to, link=link, shop=name)
         link_id = rules.link_id_of((await read_form(request)).get("link", ""), self._accounts.key.derived("links"))
         entered = secrets.token_urlsafe(32)
         async with self._accounts.act(client, "account.sign-in") as session:
@@ -163,7 +168,9 @@ class Pages:
         if request.method == "GET":
             name = self._accounts.settings.clients[client].name or client
             scope = wanted.scope.split()
-            return page("consent.html", leads_to=(wanted.redirect_uri,), shop=name, scope=scope, address=row["address"])
+            return page(
+                request, "consent.html", leads_to=(wanted.redirect_uri,), shop=name, scope=scope, address=row["address"]
+            )
         if (await read_form(request)).get("act") != "allow":
             return self._back(wanted.redirect_uri, {"error": "access_denied", "state": wanted.state})
         async with self._accounts.act(client, "account.consent", scope=wanted.scope) as session:
@@ -184,12 +191,14 @@ class Pages:
         after = _after(self._accounts.settings.clients.get(client), asked)
         if row is not None and not (is_meant or (request.method == "POST" and asked.get("act") == "leave")):
             state = asked.get("state", "")
-            return page("leave.html", leads_to=(after,), is_left=False, client_id=client, after=after, state=state)
+            return page(
+                request, "leave.html", leads_to=(after,), is_left=False, client_id=client, after=after, state=state
+            )
         if row is not None:
             async with self._accounts.act(client, "account.sign-out", session=str(row["session_id"])) as session:
                 await storage.end_session(session, row["session_id"])
         query = urlencode({"state": asked["state"]}) if asked.get("state") else ""
-        reply: Response = page("leave.html", is_left=True, client_id="", after="", state="")
+        reply: Response = page(request, "leave.html", is_left=True, client_id="", after="", state="")
         if after:
             reply = RedirectResponse(f"{after}?{query}" if query else after, 303, headers=SECURITY)
         keep(request, reply, SESSION, "", 0)
