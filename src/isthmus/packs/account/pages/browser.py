@@ -69,7 +69,7 @@ def is_own(request: Request) -> bool:
 
 
 def page(request: Request, name: str, *, status: int = 200, leads_to: Iterable[str] = (), **facts: Any) -> HTMLResponse:
-    """Return a page in the reader's language. leads_to: where its form may lead in the end, beside here: to the shop."""
+    """Return a page in the reader's language. leads_to: where its form may lead beside here: to the shop."""
     origins = {f"{one.scheme}://{one.netloc}" for one in map(urlsplit, leads_to) if one.netloc}
     targets = " ".join(["'self'", *sorted(origins)])
     policy = f"default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action {targets}"
