@@ -1,8 +1,9 @@
 """The limit of the order path: what a careful hand writes with nothing but asyncpg, to leave the same rows.
 
-Nine round trips an order: begin with the key, three readings, the locked stocks, three writings, events and the key's
-answer with the commit. Readings come first, so that a stock is locked for the shortest time; stocks are locked in one
-order. The answer that is kept is prepared, and texts that do not vary are constants: nothing here waits for Python.
+Nine round trips an order: begin with the key, three readings, the locked stocks, three writings; events, the entry of
+the audit log and the key's answer with the commit. Readings come first, so that a stock is locked for the shortest
+time; stocks are locked in one order. The answer that is kept is prepared, and texts that do not vary are constants:
+nothing here waits for Python.
 """
 
 from __future__ import annotations
@@ -69,14 +70,20 @@ _PAYMENT = """
     values ($1, $2, $3, 'EUR', $4, 'open', $5)"""
 # Called by name, so that it goes with the commit in one round trip, as the platform's does.
 _PREPARE = """
-    prepare told (timestamptz, text, text[], text[], text[], text[], uuid, bytea) as
-    with emitted as (
+    prepare told (timestamptz, text, text[], text[], text[], text[], uuid, bytea, text) as
+    with audited as (insert into audit.pending (front_end, content) values ('north', $9)), emitted as (
         insert into isthmus.outbox (id, type, version, subject, front_end, box, time, trace, data)
         select id, type, '1.0', subject, 'north', 'north', $1, $2, data::json
         from unnest($3::text[], $4::text[], $5::text[], $6::text[]) as e (id, type, subject, data))
     insert into isthmus.idempotency (digest, front_end, key, capability, ask_hash, answer)
     values ($7, 'north', $7::text, 'checkout.place-order', $2, $8)"""
-_KEEP_ANSWER = "execute told ('{now}', '{key.hex}', {events}, '{key}', '\\x{answer}'); commit"
+_KEEP_ANSWER = "execute told ('{now}', '{key.hex}', {events}, '{key}', '\\x{answer}', '{entry}'); commit"
+# What the audit log says of the order: who did what when, and what came of it.
+_ENTRY = (
+    '{{"call":"{call}","at":"{at}","front_end":"north","capability":"checkout.place-order","outcome":"done",'
+    '"client":"hand","changes":[{{"event":"inventory.goods-reserved","subject":"{reference}","data":{data}}},'
+    '{{"event":"order.order-placed","subject":"{order}","data":{data}}}]}}'
+)
 
 
 class ByHand:
@@ -139,4 +146,7 @@ class ByHand:
             [answer.decode()] * 2,
         ]
         event_columns = ", ".join(f"array['{one}', '{other}']" for one, other in events)
-        await connection.execute(_KEEP_ANSWER.format(now=now, key=key, events=event_columns, answer=answer.hex()))
+        entry = _ENTRY.format(call=key, at=now.isoformat(), reference=reference, order=order, data=answer.decode())
+        await connection.execute(
+            _KEEP_ANSWER.format(now=now, key=key, events=event_columns, answer=answer.hex(), entry=entry)
+        )

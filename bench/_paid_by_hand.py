@@ -1,9 +1,10 @@
 """The limit of a paid order: the platform's promises by hand, in as few round trips and transactions as they allow.
 
 Ten round trips and four transactions. Placing: begin with the key; one reading of goods, prices, promotions and locked
-stocks; every row, event and the key's answer with the commit. Paying: an attempt is written down before the provider is
-asked and after it has answered, so there are three transactions: begin the attempt (3); record it, confirm the order
-and begin the capture (3); record that, in one go (1). Here the provider is nobody: it always says yes.
+stocks; every row, event, the entry of the audit log and the key's answer with the commit. Paying: an attempt is written
+down before the provider is asked and after it has answered, so there are three transactions: begin the attempt (3);
+record it, confirm the order and begin the capture (3); record that and book the money, in one go (1). Here the provider
+is nobody: it always says yes. Events have names that no job of the platform follows: each side pays for its own work.
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ _EVENTS = """
 _ANSWER = """
     insert into isthmus.idempotency (digest, front_end, key, capability, ask_hash, answer)
     values ($1, 'north', $1::text, $2, $1::text, $3)"""
+OWED, SOLD = "assets:hand", "income:hand"  # the accounts that money is booked on
+_OPEN_ACCOUNTS = f"""
+    insert into ledger.account (front_end, code, currency, opened_at)
+    select 'north', code, 'EUR', now() from unnest(array['{OWED}', '{SOLD}']) as code on conflict do nothing"""
 _PREPARE = f"""
     prepare place (text, uuid, uuid, bigint, bigint, timestamptz, timestamptz, json, json, uuid) as
     with made as (
@@ -110,10 +115,21 @@ _PREPARE = f"""
     ), taken as (
         update payment.payment set state = 'captured', captured_minor = ended.amount_minor from ended
         where front_end = 'north' and payment_id = $1
+    ), booked as (
+        insert into ledger.entry (front_end, entry_id, reference, kind, state, value_date, booked_at, legs, content, by)
+        values ('north', $4, $4::text, 'hand', 'posted', $3::date, $3, 2, $4, 'hand')
+    ), posted as (
+        insert into ledger.leg (front_end, entry_id, leg, layer, account_id, currency, amount, value_date, booked_at,
+            xid)
+        select 'north', $4, leg, '=', account_id, 'EUR', sign * amount_minor, $3::date, $3,
+            pg_current_xact_id()::text::bigint
+        from ended cross join (values (1, 1, '{OWED}'), (2, -1, '{SOLD}')) as side (leg, sign, code)
+        join ledger.account on account.front_end = 'north' and account.code = side.code
     )
     insert into payment.leg (front_end, leg_id, payment_id, kind, amount_minor, method, at)
     select 'north', $4, $1, 'capture', amount_minor, 'card', $3 from ended;
     prepare told (json) as {_EVENTS.format(events="$1")};
+    prepare audited (text) as insert into audit.pending (front_end, content) values ('north', $1);
     prepare answered (uuid, text, bytea) as {_ANSWER}"""
 _PAYMENT = """
     select reference, amount_minor, state from payment.payment
@@ -138,6 +154,7 @@ class PaidByHand:
         """Connect as calls do: the same role, and so the same row-level security."""
         settings = {"role": "isthmus_app", "jit": "off", "plan_cache_mode": "force_generic_plan"}
         connections = [await asyncpg.connect(url, server_settings=settings) for _ in range(count)]
+        await connections[0].execute(f"begin; set local isthmus.front_end = 'north'; {_OPEN_ACCOUNTS}; commit")
         for connection in connections:
             await connection.execute(_PREPARE)
         try:
@@ -180,11 +197,12 @@ class PaidByHand:
             }
             for at, (sku, row) in enumerate(zip(skus, goods, strict=True))
         ]
-        events = _event_rows(now, ("inventory.goods-reserved", group), ("hand.order-placed", order), data=lines)
+        events = _event_rows(now, ("hand.goods-reserved", group), ("hand.order-placed", order), data=lines)
         answer = msgspec.json.encode({"group": group, "total": total, "lines": lines}).hex()
         given = f"'{group}', '{order}', '{group}', {number}, {total}, '{now}', '{now + timedelta(minutes=30)}'"
         await connection.execute(
             f"execute place ({given}, '{_text(lines)}', '{events}', '{payment_id}');"
+            f"execute audited ('{_entry(now, 'checkout.place-order', key, events)}');"
             f"execute answered ('{key}', 'checkout.place-order', '\\x{answer}'); commit"
         )
         return order, payment_id
@@ -204,7 +222,7 @@ class PaidByHand:
             now,
             ("hand.payment-moved", payment_id),
             ("hand.order-moved", order),
-            ("inventory.reservation-confirmed", group),
+            ("hand.reservation-confirmed", group),
             data={"state": "paid"},
         )
         taking = f"'{payment_id}', 'capture', '{key}/2', {row['amount_minor']}, '{now}', 'yes'"
@@ -217,8 +235,18 @@ class PaidByHand:
         await connection.execute(
             f"begin; set isthmus.front_end = 'north';"
             f"execute captured ('{payment_id}', '{key}/2', '{now}', '{uuid.uuid4()}'); execute told ('{moved}');"
+            f"execute audited ('{_entry(now, 'checkout.pay-order', key, moved)}');"
             f"execute answered ('{key}', 'checkout.pay-order', '\\x{answer}'); commit"
         )
+
+
+def _entry(now: datetime, capability: str, key: uuid.UUID, events: str) -> str:
+    """Return what the audit log says of a command: who did what when, and what came of it."""
+    facts = {"call": str(key), "at": now, "front_end": "north", "capability": capability, "outcome": "done"}
+    changes = [
+        {"event": one["type"], "subject": one["subject"], "data": one["data"]} for one in msgspec.json.decode(events)
+    ]
+    return _text({**facts, "client": "hand", "via": "hand", "changes": changes})
 
 
 def _event_rows(now: datetime, *events: tuple[str, object], data: Any) -> str:

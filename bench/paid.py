@@ -151,7 +151,7 @@ async def _call(buyer: shop.Buyer, capability: str, ask: object) -> dict[str, An
 
 
 async def _round_trips(url: str, key: str) -> float:
-    """Return the round trips of an order that is placed and paid, counted where nothing else goes on."""
+    """Return the round trips of an order that is placed and paid, counted where nobody else buys."""
     async with tapped(url) as tap, shop.running(tap.url) as running:
         platform = running.platform
 
@@ -167,7 +167,8 @@ async def _round_trips(url: str, key: str) -> float:
             before = tap.round_trips
             await buy()
             counted.append(tap.round_trips - before)
-        return statistics.median(counted[1:])  # the first prepares its statements
+        # The first prepares its statements; jobs of the platform, where they fall into an order, add their own.
+        return min(counted[1:])
 
 
 class Meter:

@@ -66,6 +66,7 @@ SETTINGS: Final = {
     "adopted.NAME.url": "where the service is",
     "adopted.NAME.secret": "its credential, `{ secret = \"NAME\" }`, or the environment variable that has it",
     "adopted.NAME.leave_out": "operations that are no capabilities here",
+    "adopted.NAME.forgets": "the operation that erases a person there, or `{ because = \"…\" }`",
 }  # fmt: skip
 ENVIRONMENT: Final = {
     "ISTHMUS_DATABASE_URL": "PostgreSQL to use; without it the embedded one starts",

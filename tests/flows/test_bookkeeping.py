@@ -25,7 +25,8 @@ from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.bookkeeping import api as bookkeeping
 from isthmus.flows.bookkeeping import rules
 from isthmus.flows.checkout import api as checkout
-from isthmus.kernel import FrontEnd, Platform, answers, errors
+from isthmus.flows.checkout.service import pay
+from isthmus.kernel import Context, FrontEnd, Platform, answers, errors
 from isthmus.kernel.host import Answer
 from isthmus.markings import Where
 from isthmus.packs.inventory import api as inventory
@@ -477,7 +478,41 @@ def test_the_flows_that_book_are_internal_and_react() -> None:
         bookkeeping.book_honoured,
         bookkeeping.book_lapsed,
         bookkeeping.book_stock,
+        bookkeeping.book_credit,
+        bookkeeping.book_hand_in,
         bookkeeping.book_borne,
         bookkeeping.book_unborne,
     )
     assert all(one.is_internal for one in flows)
+
+
+async def cancelled_with_a_refund_by_hand_meanwhile(
+    books: Books, monkeypatch: pytest.MonkeyPatch, placed: checkout.PlacedOrder, minor: int
+) -> Money:
+    """Cancel an order, and give money back by hand once it is cancelled and its own refund has not begun."""
+    looked = pay._payments
+
+    async def looked_and_superseded(group_id: UUID, ctx: Context) -> tuple[payment.Payment, ...]:
+        found = await looked(group_id, ctx)
+        monkeypatch.setattr(pay, "_payments", looked)
+        await books.by_hand(placed.payment_id, minor, "meanwhile")
+        return found
+
+    monkeypatch.setattr(pay, "_payments", looked_and_superseded)
+    ask = checkout.CancelOrder(order_id=placed.orders[0].order_id, reason="changed my mind")
+    return (await books.call(checkout.cancel_order, ask)).refunded
+
+
+@pytest.mark.parametrize(("before", "meanwhile", "by_itself"), [(0, 120, 1880), (0, 30, 1950), (120, 300, 1580)])
+async def test_what_a_cancelled_order_is_owed_is_no_allowance_where_it_is_given_back_by_hand(
+    books: Books, monkeypatch: pytest.MonkeyPatch, before: int, meanwhile: int, by_itself: int
+) -> None:
+    placed = await books.bought(("jam", 5))  # 20.00, of which 0.50 is kept
+    if before:
+        await books.by_hand(placed.payment_id, before, "goodwill")
+    refunded = await cancelled_with_a_refund_by_hand_meanwhile(books, monkeypatch, placed, meanwhile)
+    assert refunded.minor == by_itself
+    assert await books.owed() == {}
+    assert await books.stands("income:cancellation-fees") == [-50]
+    kept = 2000 - before - meanwhile - by_itself
+    assert await books.stands("income:allowances") == [50 - kept]  # what of the fee was given back after all

@@ -27,7 +27,7 @@ from isthmus.gateway.auth import Clients
 from isthmus.gateway.http import Gateway
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.traces import TraceStore
-from isthmus.kernel import Caller, Effect, FrontEnd, Meta, Pack, Platform, Value, capability, event
+from isthmus.kernel import Caller, Effect, FrontEnd, Meta, Pack, Platform, Value, capability, errors, event
 from isthmus.manifest import Personal
 from isthmus.markings import Dimension, Distinct, Pii, Ref
 from isthmus.packs.fulfilment import api as fulfilment
@@ -37,8 +37,9 @@ from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.promotion import api as promotion
 from isthmus.personal import personal_paths
-from isthmus.runtime.events import copies
+from isthmus.runtime.events import copies, own_tables
 from isthmus.runtime.replay.record import Recorder, Recording
+from isthmus.store import Database, migrate_own
 from isthmus.store.relay import Relay
 from tests import shipped
 from tests.packs.notification.conftest import Post
@@ -170,7 +171,8 @@ class World:
     async def delivering(self) -> AsyncIterator[None]:
         """Tell copies and lake of who is erased for as long as a block runs."""
         copies_consumer = copies.consumer(self.shop.platform, self.shop.database, PersonForgotten)
-        async with in_flight(Relay(self.shop.database, [copies_consumer, *self.sync.consumers()]).run()):
+        own = own_tables.consumer(self.shop.database, PersonForgotten)
+        async with in_flight(Relay(self.shop.database, [copies_consumer, own, *self.sync.consumers()]).run()):
             yield
 
     async def forgotten(self, name: str, **fields: Any) -> None:
@@ -213,6 +215,7 @@ async def world(database: Any, tmp_path: Path) -> AsyncIterator[World]:
     callers = (Caller(front_end=code, client=code) for code in ("north", "south"))
     shop = Shop(platform, database, provider, *callers)
     await stocked(shop)
+    await migrate_own(database.url, "north", Path(__file__).parent / "own_migrations")
     folder = tmp_path / "lake"
     data = open_platform(shipped.PACKS, folder, declared=lambda: {"north": NORTH, "south": SOUTH})
     sync = LakeSync(platform, database, data)
@@ -251,6 +254,13 @@ async def _joined(world: World, who: str) -> str:
         "member.register", identities=identities, profile=profile, attributes={"nick": canary(who)}
     )
     member_id: str = joined["member_id"]
+    async with world.shop.database.platform_transaction() as session:
+        words, said, nick = canary(who), canary(who), canary("n")
+        await session.execute(
+            """insert into fe_north.greeting (member_id, words, said, born, nick)
+               values ($1, $2, json_build_object('en', $3::text), '1971-02-03', $4)""",
+            *(member_id, words, said, nick),
+        )
     external = {"kind": "external", "value": canary(who), "is_verified": False}
     await world.ask("member.put-identity", member_id=member_id, identity=external)
     await world.ask("member.put-address", member_id=member_id, label="home", address=_address(world, who))
@@ -278,6 +288,12 @@ async def _bought(world: World, who: str, member_id: str | None, coupons: tuple[
         coupons=list(coupons),
         attributes={"words": canary(who), "paper": "blue"},
     )
+    async with world.shop.database.platform_transaction() as session:
+        await session.execute(
+            """with sent as (insert into fe_north.parcel (part, order_id) values (1, $1) returning number, part)
+               insert into fe_north.letter select number, part, $2 from sent""",
+            *(placed["orders"][0]["order_id"], canary(who)),
+        )
     token = canary(who, "ok-{}")
     paying = {"payment_id": placed["payment_id"], "method": "card", "token": token}
     await world.ask("checkout.pay-order", **paying)
@@ -465,3 +481,49 @@ def test_each_pack_that_ships_and_keeps_personal_data_is_reached() -> None:
     assert [*personal_paths(inventory.Reserve)] == [
         f"$.destination.{name}" for name in ("city", "postcode", "street", "recipient", "phone")
     ]
+
+
+async def test_own_tables_that_could_not_forget_are_not_made(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "0001_create.sql").write_text(
+        """create table card (id integer primary key, words text, at date not null);
+           comment on column card.words is 'Pii free-text';
+           comment on column card.at is 'Pii birth-date'"""
+    )
+    with pytest.raises(errors.BuildProblems) as refused:
+        await migrate_own(database.url, "north", tmp_path)
+    nobodys, fixed = refused.value.problems
+    assert "card has personal columns (words, at), and nothing says whose a row is" in nobodys
+    assert "card.at is personal and cannot be emptied: let it be null" in fixed
+    async with database.platform() as session:
+        assert await session.fetch_value("select to_regclass('fe_north.card')") is None
+
+
+async def test_an_own_table_that_refuses_to_forget_holds_up_nobody_and_is_named(world: World) -> None:
+    ann, bob = await _joined(world, "ann"), await _joined(world, "bob")
+    async with world.shop.database.platform_transaction() as session:
+        await session.execute("update fe_north.greeting set words = 'kept' where member_id = $1", ann)
+        await session.execute("alter table fe_north.greeting add check (member_id <> '" + ann + "' or words = 'kept')")
+    for member_id in (ann, bob):
+        await world.ask("member.erase", member_id=member_id)
+    read = "select count(*) from fe_north.greeting where words like 'erased:%'"
+    failing = "select last_error from isthmus.consumer where name = 'forgotten-own-tables' and failures > 0"
+
+    async def bob_is_gone_and_ann_is_named() -> bool:
+        async with world.shop.database.platform() as session:
+            said = await session.fetch_value(failing) or ""
+            return await session.fetch_value(read) == 1 and "of 'fe_north.greeting' is broken by it" in said
+
+    async with world.delivering():
+        await until(bob_is_gone_and_ann_is_named, "that one is forgotten, and what keeps the other is said")
+        async with world.shop.database.platform() as session:
+            assert "kept" not in await session.fetch_value(failing)  # no row is quoted
+            await session.execute("update isthmus.consumer set failures = 9 where failures > 0")
+        assert await world.shop.broken() == ["privacy.copies-are-forgotten"]
+        async with world.shop.database.platform() as session:
+            await session.execute("alter table fe_north.greeting drop constraint greeting_check")
+
+        async def both_are_gone() -> bool:
+            async with world.shop.database.platform() as session:
+                return await session.fetch_value(read) == 2
+
+        await until(both_are_gone, "that it is tried again")

@@ -29,7 +29,10 @@ class Narrow(WholeAnswers):
 
 
 async def answer(scope: Any, receive: Any, send: Any) -> None:
-    size = len((await receive()).get("body", b""))
+    size, message = 0, await receive()
+    while message["type"] == "http.request":
+        size += len(message.get("body", b""))
+        message = await receive() if message.get("more_body") else {"type": ""}
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": str(size).encode()})
 
@@ -135,6 +138,61 @@ def test_a_body_that_comes_after_its_head_is_none(address: str, size: int) -> No
             assert b" 200 " in found.split(b"\r\n")[0], found
     with httpx.Client(base_url=address) as client:
         assert {client.post("/", content=b"a" * size).status_code for _ in range(3)} == {200}
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece"),
+    [
+        (b"1\r\na\r\n0\r\n", b"X-Trailer: " + b"t" * 1_000 + b"\r\n"),
+        (b"1\r\na\r\n0\r\nX-Trailer: ", b"t" * 1_000),
+        (b"1;", b"e" * 1_000),
+        (b"", b"0" * 1_000),
+    ],
+)
+def test_what_is_no_body_between_its_pieces_and_behind_it_is_read_to_its_limit_only(
+    address: str, begin: bytes, piece: bytes
+) -> None:
+    with connected(address) as one:
+        one.sendall(CHUNKED + begin)
+        assert send_much(one, piece, 64 << 20) < 32 << 20
+        found = rest(one)
+    assert not found or b" 431 " in found.split(b"\r\n")[0]
+    assert httpx.get(address).status_code == 200
+
+
+def test_a_body_in_the_smallest_pieces_with_trailers_is_taken(address: str) -> None:
+    with connected(address) as one:
+        one.sendall(CHUNKED + b"1\r\na\r\n" * 50_000 + b"0\r\nX-Trailer: t\r\n\r\n")
+        one.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        found = rest(one)
+    assert found.count(b"HTTP/1.1 200") == 2
+    assert b"\r\n50000\r\n" in found
+
+
+@pytest.mark.parametrize("sent", [connections.PIPELINED_MAX, 20_000])
+def test_requests_that_come_before_their_answers_are_answered_in_order_up_to_a_limit(address: str, sent: int) -> None:
+    one_request = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b"
+    asked = b"".join(one_request % (at % 50, b"a" * (at % 50)) for at in range(sent))
+    with connected(address) as one:
+        with suppress(OSError):
+            one.sendall(asked)
+        found = b""
+        while found.count(b"HTTP/1.1 200") < sent and (part := _part(one)):
+            found += part
+    sizes = [int(answer.split(b"\r\n")[-4]) for answer in found.split(b"HTTP/1.1 200")[1:]]
+    assert sizes == [at % 50 for at in range(len(sizes))]
+    assert len(sizes) == sent if sent <= connections.PIPELINED_MAX else len(sizes) < sent
+    assert httpx.get(address).status_code == 200
+
+
+def _part(one: socket.socket) -> bytes:
+    try:
+        return one.recv(65_536)
+    except OSError:  # it was closed with something unread
+        return b""
 
 
 def test_what_is_sent_in_halves_is_closed_and_others_are_answered(narrow: str) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import lzma
 import tarfile
+import tempfile
 import tracemalloc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
 import httpx
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from isthmus.gateway.auth import Principal
 from isthmus.gateway.deploys import SCOPE, WAITING_MAX, DeployEndpoint
@@ -52,30 +57,49 @@ def sparse(size: int) -> bytes:
     return bytes(header) + bytes(1024)
 
 
-def hostile() -> Iterator[tuple[str, bytes]]:
-    """Yield archives that say more than they are, by what is wrong with them."""
-    bomb = archive((file("a.bin", 300 << 20), bytes(300 << 20)))
-    yield "a sparse file", zlib.compress(sparse(1 << 40))
-    yield "an archive in an archive", zlib.compress(lzma.compress(bomb, preset=0))
+def bomb() -> bytes:
+    """Return an archive in an archive, which is large when it is opened."""
+    return zlib.compress(lzma.compress(archive((file("a.bin", 300 << 20), bytes(300 << 20))), preset=0))
+
+
+def sparse_in_headers() -> bytes:
     pax = tarfile.TarInfo("b.py")
     pax.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(1 << 40)}
-    yield "a sparse file in headers", zlib.compress(archive((pax, b""), form=tarfile.PAX_FORMAT))
-    yield "names in headers", zlib.compress(archive((file("c" * 9_000), b""), form=tarfile.GNU_FORMAT))
-    yield "a size beyond its content", zlib.compress(file("d.py", 30 << 20).tobuf(tarfile.USTAR_FORMAT) + bytes(1024))
-    yield "a size beyond all bounds", zlib.compress(file("d.py", 1 << 60).tobuf(tarfile.GNU_FORMAT) + bytes(1024))
-    yield "folders in folders", zlib.compress(archive((file("d/" * 40 + "e.py"), b"")))
-    yield "too many files", zlib.compress(archive(*((file(f"{n}.py"), b"") for n in range(versions.FILES_MAX + 1))))
-    yield "a file twice", zlib.compress(archive((file("f.py"), b""), (file("f.py"), b"")))
-    yield "a file in a file", zlib.compress(archive((file("g"), b""), (file("g/h.py"), b"")))
-    yield "no name", zlib.compress(archive((file("."), b"")))
-    yield "half of it", zlib.compress(archive((file("i.py", 3), b"abc")))[:-9]
-    yield "something after it", zlib.compress(archive((file("i.py", 3), b"abc"))) + b"more"
+    return zlib.compress(archive((pax, b""), form=tarfile.PAX_FORMAT))
 
 
-@pytest.mark.parametrize(("name", "content"), [pytest.param(*one, id=one[0]) for one in hostile()])
-def test_an_archive_takes_the_memory_that_it_is_allowed_and_is_refused(
-    tmp_path: Path, name: str, content: bytes
-) -> None:
+def header_alone(size: int, form: int) -> bytes:
+    """Return an archive of a header that says how long its content is, and of nothing else."""
+    return zlib.compress(file("d.py", size).tobuf(form) + bytes(1024))
+
+
+def packed(*names: str) -> bytes:
+    return zlib.compress(archive(*((file(name), b"") for name in names)))
+
+
+# Archives that say more than they are, by what is wrong with them. Each is made by its test alone: one takes a second.
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "a sparse file": lambda: zlib.compress(sparse(1 << 40)),
+    "an archive in an archive": bomb,
+    "a sparse file in headers": sparse_in_headers,
+    "names in headers": lambda: zlib.compress(archive((file("c" * 9_000), b""), form=tarfile.GNU_FORMAT)),
+    "a size beyond its content": lambda: header_alone(30 << 20, tarfile.USTAR_FORMAT),
+    "a size beyond all bounds": lambda: header_alone(1 << 60, tarfile.GNU_FORMAT),
+    "folders in folders": lambda: packed("d/" * 40 + "e.py"),
+    "too many files": lambda: packed(*(f"{n}.py" for n in range(versions.FILES_MAX + 1))),
+    "a file twice": lambda: packed("f.py", "f.py"),
+    "a file in a file": lambda: packed("g", "g/h.py"),
+    "a module that was translated elsewhere": lambda: packed("__pycache__/rules.pyc"),
+    "a hidden file": lambda: packed("deep/.rules.py"),
+    "no name": lambda: packed("."),
+    "half of it": lambda: zlib.compress(archive((file("i.py", 3), b"abc")))[:-9],
+    "something after it": lambda: zlib.compress(archive((file("i.py", 3), b"abc"))) + b"more",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_an_archive_takes_the_memory_that_it_is_allowed_and_is_refused(tmp_path: Path, name: str) -> None:
+    content = HOSTILE[name]()
     tracemalloc.start()
     try:
         with pytest.raises((versions.NotAnArchive, versions.TooLarge)):
@@ -97,6 +121,43 @@ def test_what_is_packed_here_is_unpacked_byte_for_byte(tmp_path: Path) -> None:
     (folder / ("m" * 150 + ".txt")).touch()
     with pytest.raises(versions.NotAFrontEnd, match="shorter name"):
         versions.pack(folder)
+
+
+HEADS = (b"ustar\x00000", b"ustar  \0", b"\0" * 8)
+NAMES = (b"../x", b"/x", b"a/../../x", b"..", b"a//b", b"./x", b"a\nb", b"\xff\xfe", b"a/" * 40, b"", b"x/", b".x")
+SIZES = (b"77777777777\0", b"\x80" + b"\xff" * 11, b"\xff" * 12, b"-0000000001\0", b" " * 12, b"0000000x00\0\0")
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    fields=st.lists(
+        st.one_of(
+            st.tuples(st.just((0, 100)), st.sampled_from(NAMES)),
+            st.tuples(st.just((124, 136)), st.sampled_from(SIZES)),
+            st.tuples(st.just((156, 157)), st.binary(min_size=1, max_size=1)),
+            st.tuples(st.just((157, 257)), st.sampled_from(NAMES)),
+            st.tuples(st.just((257, 265)), st.sampled_from(HEADS)),
+            st.tuples(st.just((345, 500)), st.sampled_from(NAMES)),
+        ),
+        max_size=4,
+    ),
+    cut=st.integers(0, 3_000),
+    wraps=st.sampled_from([zlib.compress, gzip.compress, bytes, lambda one: zlib.compress(one)[2:-4]]),
+)
+def test_an_archive_with_any_head_is_unpacked_within_its_folder_or_refused(
+    tmp_path: Path, fields: list[tuple[tuple[int, int], bytes]], cut: int, wraps: Any
+) -> None:
+    content = bytearray(archive((file("rules.py", 3), b"abc"), (file("deep/more.py", 600), b"x" * 600)))
+    for (begin, end), value in fields:
+        content[begin:end] = value[: end - begin].ljust(end - begin, b"\0")
+        content[148:156] = b" " * 8
+        content[148:156] = b"%06o\0 " % sum(content[:512])
+    with tempfile.TemporaryDirectory(dir=tmp_path) as made:
+        with suppress(versions.NotAnArchive, versions.TooLarge):
+            versions.unpack(wraps(bytes(content[: max(0, len(content) - cut)])), Path(made) / "in" / "north")
+        written = {one.relative_to(made).parts[:2] for one in Path(made).rglob("*") if not one.is_dir()}
+        assert written <= {("in", "north")}
+    assert {one.name for one in tmp_path.iterdir()} <= set()
 
 
 async def permit(caller: Caller, action: Action) -> None:

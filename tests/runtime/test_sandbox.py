@@ -180,12 +180,25 @@ found = {
     "raw": works(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close()),
     "ring": libc.syscall(425, 1, ctypes.create_string_buffer(120)) >= 0,
     "keys": libc.syscall({"x86_64": 250, "aarch64": 219}[os.uname().machine], 0, -3, 0) >= 0,
-    "secrets": [one.name for one in (home / ".pgpass", home / ".ssh" / "id") if one.exists() and one.read_bytes()],
+    "secrets": [
+        str(one)
+        for one in (home / ".pgpass", home / ".ssh" / "id", home / ".cargo" / "credentials.toml",
+                    pathlib.Path("/etc/shadow"))
+        if one.exists() and works(lambda: open(one, "rb").close()) and one.read_bytes()
+    ],
+    "abstract socket": works(lambda: socket.socket(socket.AF_UNIX).connect(chr(0) + os.environ["ABSTRACT"])),
+    "parent": os.getppid(),
+    "open files": [one for one in os.listdir("/proc/self/fd")
+                   if int(one) > 2 and os.path.exists(f"/proc/self/fd/{one}")],
+    "handles": libc.syscall({"x86_64": 428, "aarch64": 428}[os.uname().machine], -100, b"/", 1) >= 0,
+    "what is hidden, taken away": libc.unshare(0x10000000 | 0x20000) == 0
+        and any(libc.umount2(one, 2) == 0 for one in (b"/run", b"/tmp", bytes(home / ".ssh"))),
     "remount": works(lambda: libc.mount(b"none", b"/", None, 32 | 4096, None) == 0),
     "user namespace and proc": libc.unshare(0x10000000 | 0x20000) == 0
         and works(lambda: open("/proc/self/uid_map", "w").write("0 0 1")),
     "write": works(lambda: open("/etc/isthmus-was-here", "w").close()),
 }
+assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 with open("/dev/null", "w") as null, open("/dev/shm/mine", "w") as shared, open("/tmp/mine", "w") as own:
     assert null.write("x") and shared.write("x") and own.write("x")
 socket.socketpair()
@@ -202,12 +215,18 @@ def test_what_runs_apart_finds_no_way_out(tmp_path: Path) -> None:
     (home / ".ssh").mkdir(parents=True)
     (home / ".ssh" / "id").write_text("secret")
     (home / ".pgpass").write_text("secret")
+    (home / ".python_history").symlink_to("/dev/null")
+    (home / ".cargo").mkdir()
+    (home / ".cargo" / "credentials.toml").write_text("secret")
     program = "import os, sys; from isthmus.runtime.isolation.sandbox import sandboxed\n"
     program += f"os.execv(sys.executable, sandboxed([sys.executable, '-c', {SEARCH!r}], kept=[{str(tmp_path)!r}]))"
     program = program.replace(f"kept=[{str(tmp_path)!r}]", f"kept=[__import__('pathlib').Path({str(tmp_path)!r})]")
-    environment = {**os.environ, "HOME": str(home)}
-    found = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
-    )
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("\0" + (name := f"isthmus-{tmp_path.name}-{os.getpid()}"))
+        listening.listen()
+        environment = {**os.environ, "HOME": str(home), "ABSTRACT": name}
+        found = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+        )
     assert found.returncode == 0, found.stderr
     assert found.stdout.strip() == "{}"

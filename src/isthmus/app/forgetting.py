@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from isthmus.kernel import Capability, Context, Effect, Meta, Pack, Value, event, flow, implements
+from isthmus.kernel import Capability, Condition, Context, Effect, Meta, Pack, Value, event, flow, implements
 from isthmus.kernel.host import Implementation
 from isthmus.manifest import Personal, Persons, brought
 from isthmus.markings import Pii
@@ -27,6 +27,13 @@ AT_ONCE: Final = 500  # references of one event: it stays small
 PLACES_SHOWN: Final = 3
 
 Forgets = Capability[Forget, Forgotten]
+# Answers and recordings, own tables and each adopted service are consumers; what fails once is tried again at once.
+_IS_TOLD: Final = Condition(
+    name="privacy.copies-are-forgotten",
+    sentence="Who was erased is erased in copies, front ends' own tables and adopted services too.",
+    sql="""select name, failures, last_error, moved_at from isthmus.consumer
+           where (name like 'forgotten-%' or name like 'lake-erasure%') and failures > 5 order by name""",
+)
 
 
 class EraseGuest(Value):
@@ -62,7 +69,9 @@ def forgetting(packs: Sequence[Pack]) -> tuple[Pack, ...]:
         setattr(service, name, implementation)
     api.PersonForgotten = PersonForgotten  # type: ignore[attr-defined]
     handed_on = Personal(because="it is handed on to the packs that keep it")
-    return (Pack(name=NAME, owner="platform", api=api, service=(service,), brings=(handed_on,)),)
+    return (
+        Pack(name=NAME, owner="platform", api=api, service=(service,), brings=(handed_on,), conditions=(_IS_TOLD,)),
+    )
 
 
 def personal_problems(packs: Iterable[Pack]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from isthmus.kernel import FrontEnd, Outcome, Pack, Platform, Registry, Value, e
 from isthmus.kernel.host import Release, compile_front_ends
 from isthmus.manifest import Secret
 from isthmus.runtime.adopt.adopt import Adoption, adopted_pack
+from isthmus.runtime.adopt.forgetting import forgets_problems
 from isthmus.runtime.deploy.declared import problems_of as own_problems
 from isthmus.runtime.deploy.deploy import DeployContext
 from isthmus.runtime.deploy.follower import Follower
@@ -94,7 +95,7 @@ def written(config: Config) -> Release:
 def adopted_packs(config: Config, secrets: Mapping[str, str] = NO_SECRETS) -> list[Pack]:
     """Return the packs of the existing services that the settings name."""
     named = config.adopted_secrets
-    return [
+    packs = [
         adopted_pack(
             Adoption(
                 name=name,
@@ -106,6 +107,10 @@ def adopted_packs(config: Config, secrets: Mapping[str, str] = NO_SECRETS) -> li
         )
         for name, said in config.adopted.items()
     ]
+    said = ((config.adopted[pack.name].get("forgets"), pack) for pack in packs)
+    if problems := [wrong for forgets, pack in said if forgets for wrong in forgets_problems(forgets, pack)]:
+        raise errors.BuildProblems(problems)
+    return packs
 
 
 def migration_sources(packs: Iterable[Pack]) -> list[MigrationSource]:

@@ -43,11 +43,13 @@ from isthmus.gateway.traces import TraceStore
 from isthmus.manifest import Files, Site, brought
 from isthmus.manifest.actions import check
 from isthmus.manifest.sign_in import SignIn
+from isthmus.runtime.adopt.forgetting import consumer as forgotten_by_service
 from isthmus.runtime.events.copies import consumer as forgotten_copies
 from isthmus.runtime.events.durable import DurableCalls
+from isthmus.runtime.events.own_tables import consumer as forgotten_in_own_tables
 from isthmus.runtime.schedule import keep_running
 from isthmus.runtime.shadow.follower import Shadows
-from isthmus.store.relay import Relay
+from isthmus.store.relay import Consumer, Relay
 
 from . import process
 from .config import ADDRESS_VARIABLE, FIRST_LINK_VARIABLE, TOKEN_VARIABLE, WrongConfig, load_config
@@ -92,8 +94,7 @@ def asgi() -> App:
             shadows = Shadows(platform.database, platform.recorder, platform.config.root, process.command("shadow"))
             recurring = [*jobs(platform, sync), *outlets(platform)]
             work = [keep_running(recurring), platform.follower.run(), deliveries.run(), shadows.run()]
-            copies = forgotten_copies(platform.platform, platform.database, PersonForgotten)
-            work += [Relay(platform.database, [copies, *(sync.consumers() if sync else [])]).run()]
+            work += [Relay(platform.database, [*forgetting(platform), *(sync.consumers() if sync else [])]).run()]
             tracing = _tracing(platform)
             new_events = NewEvents(platform.database)
             work.append(new_events.run())
@@ -113,6 +114,23 @@ def asgi() -> App:
                     log.warning("%d background task(s) did not end within %g s", len(late), STOPS_WITHIN_S)
 
     return opened(start)
+
+
+def forgetting(platform: Running) -> list[Consumer]:
+    """Return who is told of persons that all packs have forgotten: copies, front ends' own tables, adopted services."""
+    runs, database = platform.platform, platform.database
+    told = {name: said.get("forgets") for name, said in platform.config.adopted.items()}
+    for name in (name for name, forgets in told.items() if not forgets):
+        log.warning("%s is not told who is erased; say so in [adopted.%s]: forgets = { … }", name, name)
+    return [
+        forgotten_copies(runs, database, PersonForgotten),
+        forgotten_in_own_tables(database, PersonForgotten),
+        *(
+            forgotten_by_service(runs, name, forgets, PersonForgotten)
+            for name, forgets in told.items()
+            if forgets and "call" in forgets
+        ),
+    ]
 
 
 async def say_first_link(running: Running) -> None:

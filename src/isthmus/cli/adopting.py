@@ -57,5 +57,9 @@ def add_to(main: typer.Typer) -> None:
             out.print(f"left out: {one}, which is neither JSON nor a form", markup=False)
         out.print(f"kept {kept.relative_to(config.root)} and added [adopted.{name}] to {FILE}", markup=False)
         out.print(
+            f"who is erased here is not erased there until [adopted.{name}] says how: forgets = {{ … }}",
+            markup=False,
+        )
+        out.print(
             f"next: add '{name}.*' to uses=(...) of a front end, then call it as any other capability", markup=False
         )

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from isthmus.data.answers.groupings import dimensions
 from isthmus.data.answers.metrics import Answer
 from isthmus.data.answers.units import units_of
+from isthmus.data.lake.stopping import while_wanted
 from isthmus.data.model.ask import GRAINS, Ask, read_condition
 from isthmus.data.model.model import Model
 from isthmus.data.platform import DataPlatform
@@ -71,7 +72,7 @@ class Explorer:
         if asked["metrics"]:
             try:
                 policy = self.policy(asked["policy"])
-                answer = await asyncio.to_thread(self._data.metrics.ask, _question(asked), policy)
+                answer = await self._answer(request, _question(asked), policy)
                 units = await asyncio.to_thread(units_of, self._data.metrics, answer, policy)
             except errors.IsthmusError as error:
                 refused = error
@@ -140,7 +141,7 @@ class Explorer:
         """Return all rows of an answer as CSV, amounts in whole units of their currency."""
         asked = _asked(request)
         policy = self.policy(asked["policy"])
-        answer = await asyncio.to_thread(self._data.metrics.ask, _question(asked), policy)
+        answer = await self._answer(request, _question(asked), policy)
         units = await asyncio.to_thread(units_of, self._data.metrics, answer, policy)
         text = io.StringIO()
         writer = csv.writer(text)
@@ -148,6 +149,15 @@ class Explorer:
         writer.writerows([_scaled(row, units)[name] for name in answer.columns] for row in answer.rows)
         headers = {"content-disposition": f'attachment; filename="metrics-{answer.receipt.id}.csv"'}
         return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+
+    async def _answer(self, request: Request, ask: Ask, policy: Policy) -> Answer:
+        """Answer a question for as long as the page is waited for."""
+
+        async def left() -> None:
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+
+        return await while_wanted(lambda: self._data.metrics.ask(ask, policy), left)
 
     def policy(self, name: str) -> Policy:
         """Return what an asker may see: a front end, or whoever else is known by a policy. Raises NotFound."""

@@ -22,6 +22,7 @@ from .problem import CONTENT_TYPE, BodyTooSlow, Busy, HeadTooLarge, problem
 
 HEAD_BYTES_MAX: Final = 32 << 10  # request line and headers: the largest of honest clients have a quarter of it
 HEADERS_MAX: Final = 100
+PIPELINED_MAX: Final = 64  # requests that wait for the answer of one before them: each takes as much as a call
 HEAD_LIMIT_S: Final = 10.0  # for a head, from its first byte or from the connection on
 BODY_LIMIT_S: Final = 90.0  # for the body: longer than the longest limit of those who read one, a deploy's 60 s
 UNREAD_LIMIT_S: Final = 60.0  # so long a client may leave an answer unread
@@ -88,6 +89,7 @@ class LimitedConnection(HttpToolsProtocol):
         self._is_in_head = True
         self._heads = 0  # that were whole
         self._head_bytes = self._coming = 0  # of this one so far, and with what is being read
+        self._framing_bytes = 0  # of a body in chunks: what came since its last byte, such as trailers
         self._waits_since = self.loop.time()  # for the rest of a head or body; 0: for nothing
         self._unread_since = 0.0
         self._refusal: errors.IsthmusError | None = None
@@ -104,6 +106,7 @@ class LimitedConnection(HttpToolsProtocol):
         if self._refusal is not None:
             return
         was_in_head, heads, self._coming = self._is_in_head, self._heads, self._head_bytes + len(data)
+        self._framing_bytes += 0 if was_in_head else len(data)
         if was_in_head and not self._waits_since:
             self._waits_since = self.loop.time()
         super().data_received(data)
@@ -111,8 +114,21 @@ class LimitedConnection(HttpToolsProtocol):
             self._head_bytes = self._coming
             if self._coming > HEAD_BYTES_MAX and self._refusal is None:
                 self._refuse(_too_large())
+        elif not self._is_in_head and self._framing_bytes > HEAD_BYTES_MAX and self._refusal is None:
+            self._refuse(_too_large())
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_in_head:  # nobody reads trailers
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._framing_bytes = 0
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
+        if len(self.pipeline) >= PIPELINED_MAX:
+            self._refusal = Busy("too many requests wait on this connection", remedy="wait for answers")
+            raise self._refusal
         if self._coming > HEAD_BYTES_MAX or len(self.headers) > HEADERS_MAX:
             size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             if size > HEAD_BYTES_MAX or len(self.headers) > HEADERS_MAX:
@@ -120,7 +136,7 @@ class LimitedConnection(HttpToolsProtocol):
                 raise self._refusal  # ends the parser, which has `send_400_response` called
         self._is_in_head = False
         self._heads += 1
-        self._head_bytes = 0
+        self._head_bytes = self._framing_bytes = 0
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -132,6 +148,11 @@ class LimitedConnection(HttpToolsProtocol):
             super().send_400_response(msg)
         else:
             self._refuse(self._refusal)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._refusal is not None and not self._is_answering():
+            self.transport.close()
 
     def shutdown(self) -> None:
         closing().set()
@@ -150,10 +171,9 @@ class LimitedConnection(HttpToolsProtocol):
         if self._unread_since and now - self._unread_since > UNREAD_LIMIT_S:
             self.transport.abort()
         elif self._waits_since and now - self._waits_since > (self.head_limit_s if self._is_in_head else BODY_LIMIT_S):
-            is_answering = self.cycle and not self.cycle.response_complete  # no cycle before the first head
             if not self._is_in_head:
                 self.transport.abort()
-            elif not is_answering:  # while it is answered, the next head may wait
+            elif not self._is_answering():  # while it is answered, the next head may wait
                 self._end_slow()
 
     def _end_slow(self) -> None:
@@ -163,8 +183,17 @@ class LimitedConnection(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _is_answering(self) -> bool:
+        return bool(self.cycle) and not self.cycle.response_complete  # no cycle before the first head
+
     def _refuse(self, error: errors.IsthmusError) -> None:
+        """Refuse what is read with an answer; where others are due before, those are given, and then it is closed."""
         self._refusal = error
+        if self.pipeline or (self._is_in_head and self._is_answering()):
+            return
+        if not self._is_in_head and self.cycle.response_started:
+            self.transport.abort()
+            return
         found = problem(error, "none")
         headers: list[tuple[bytes, bytes]] = [(b"content-type", CONTENT_TYPE), (b"connection", b"close")]
         headers += [(b"content-length", b"%d" % len(found.body)), *(one for one in found.headers if one not in headers)]

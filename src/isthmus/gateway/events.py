@@ -32,7 +32,7 @@ from isthmus.store import Database, Event, Feed, Reading, listen
 from isthmus.values import whole_number
 
 from .auth import Principal
-from .body import ClientGone, check_is_json, read_body
+from .body import ClientGone, check_is_json, gone, read_body
 from .connections import closing
 from .problem import CONTENT_TYPE, Busy, MethodNotAllowed, NoSuchPath, problem
 
@@ -225,7 +225,7 @@ class EventService:
             sending = asyncio.create_task(self._send_all(client, asked, first, headers[b"authorization"], send))
             ends: list[asyncio.Task[Any]] = [
                 sending,
-                asyncio.create_task(_gone(receive)),
+                asyncio.create_task(gone(receive)),
                 asyncio.create_task(closing().wait()),
             ]
             try:
@@ -326,8 +326,3 @@ def _check_method(scope: Any, *allowed: str) -> None:
 
 async def _part(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": True})
-
-
-async def _gone(receive: Any) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

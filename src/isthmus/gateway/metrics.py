@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -24,7 +25,7 @@ from isthmus.kernel import Caller, Platform, encode, errors
 from isthmus.manifest.actions import ASK, check
 
 from .auth import Principal
-from .body import ClientGone, check_is_json, read_body
+from .body import ClientGone, check_is_json, gone, read_body
 from .problem import CONTENT_TYPE, MethodNotAllowed, NoSuchPath, problem
 
 SCOPE: Final = "data.ask"
@@ -89,7 +90,8 @@ class MetricsService:
         check_is_json(headers)
         body = await read_body(receive, headers, bytes_max=QUESTION_BYTES_MAX, limit_s=QUESTION_LIMIT_S)
         accept = headers.get(b"accept", b"").decode("latin-1")
-        reply = await serve.ask(self._data.metrics, self._policy(known), body, accept, known.name)
+        leaves = partial(gone, receive)
+        reply = await serve.ask(self._data.metrics, self._policy(known), body, accept, known.name, leaves)
         further = [(name.encode(), value.encode()) for name, value in reply.headers]
         return reply.content_type.encode(), reply.body, further
 

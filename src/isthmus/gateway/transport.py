@@ -36,7 +36,8 @@ class CoalescingTransport:
 
     def _flush(self) -> None:
         if self._gathered:
-            self._transport.write(b"".join(self._gathered))
+            if not self._transport.is_closing():  # who has hung up reads nothing more
+                self._transport.write(b"".join(self._gathered))
             self._gathered.clear()
             self._size = 0
 

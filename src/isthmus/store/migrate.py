@@ -29,6 +29,7 @@ from isthmus.kernel import errors
 from .errors import BadAddress, said, translated
 from .migration_files import Migration, MigrationSource, read_files
 from .migration_steps import steps_of
+from .personal_columns import read_marks
 from .tables import Tables, newer, older
 from .versions import check_version, for_server
 
@@ -208,6 +209,8 @@ async def _apply(connection: asyncpg.Connection, file: Migration) -> None:
                 await connection.execute(f'set local role "{source.role}"; set local search_path = "{source.schema}"')
             await connection.execute(sql)
             await connection.execute("reset role")
+            if source.role and (problems := list((await read_marks(connection, source.schema)).problems())):
+                raise errors.BuildProblems([f"{file}: {one}" for one in problems])
             await connection.execute(_APPLIED, file.pack, file.number, file.name, file.checksum, contracts)
     except asyncpg.PostgresConnectionError:
         raise

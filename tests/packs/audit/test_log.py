@@ -324,7 +324,7 @@ async def test_a_receiver_over_http_is_told_again_until_it_takes_a_head(
         return httpx.Response(says)
 
     client = httpx.AsyncClient
-    monkeypatch.setattr(httpx, "AsyncClient", lambda **how: client(transport=httpx.MockTransport(answer), **how))
+    monkeypatch.setattr(httpx, "AsyncClient", lambda **how: client(**{**how, "transport": httpx.MockTransport(answer)}))
     sealer = Sealer(log.database, key=log.sealer.key_file, receiver=HeadsPost("https://heads.example/"))
     await log.receive("n-1")
     with pytest.raises(NotTaken, match="said 503"):

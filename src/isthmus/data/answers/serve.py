@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -12,6 +13,7 @@ from isthmus.data.answers.groupings import groupings
 from isthmus.kernel import decode, encode
 from isthmus.markings import Filter
 
+from ..lake.stopping import while_wanted
 from ..model import attributes
 from ..model.ask import GRAINS, Ask, read_condition
 from ..privacy.policy import Policy
@@ -30,13 +32,21 @@ class Reply:
     body: bytes
 
 
-async def ask(metrics: Metrics, policy: Policy, body: bytes, accept: str = JSON, asker: str = "") -> Reply:
+async def ask(
+    metrics: Metrics,
+    policy: Policy,
+    body: bytes,
+    accept: str = JSON,
+    asker: str = "",
+    gone: Callable[[], Awaitable[object]] | None = None,
+) -> Reply:
     """Answer a question in JSON under a policy, in another thread, so that a long one holds up nobody.
 
-    Raises BadAsk with the path of what is wrong, and the errors of `errors.py`; each has a slug for a problem document.
+    gone: returns when nobody waits for the answer any more, and then what is read for it ends. Raises BadAsk with the
+    path of what is wrong, and the errors of `errors.py`; each has a slug for a problem document.
     """
     question = _read(body)
-    answer = await asyncio.to_thread(metrics.ask, question, policy, asker=asker)
+    answer = await while_wanted(lambda: metrics.ask(question, policy, asker=asker), gone or asyncio.Event().wait)
     headers = (("isthmus-receipt", answer.receipt.id), ("isthmus-snapshot", answer.receipt.snapshot))
     if ARROW in accept:
         return Reply(ARROW, headers, arrow(answer))

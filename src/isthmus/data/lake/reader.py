@@ -12,6 +12,7 @@ import duckdb
 from isthmus.kernel import errors
 
 from ..errors import NumberTooLarge
+from .stopping import stoppable
 
 
 class Table(Protocol):
@@ -67,14 +68,15 @@ class DuckReader:
         self.rewritten = rewritten
 
     def read(self, sql: str, parameters: Sequence[object] = ()) -> Table:
-        with _exactly():
-            return cast(Table, self._connection.cursor().sql(sql, params=list(parameters)).to_arrow_table())
+        cursor = self._connection.cursor()
+        with stoppable(cursor), _exactly():
+            return cast(Table, cursor.sql(sql, params=list(parameters)).to_arrow_table())
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[dict[str, Any]]:
         """Return what `read(...).to_pylist()` would, without Arrow: a third of a short answer's time."""
-        with _exactly():
-            cursor = self._connection.cursor().execute(sql, list(parameters))
-            found = cursor.fetchall()
+        cursor = self._connection.cursor()
+        with stoppable(cursor), _exactly():
+            found = cursor.execute(sql, list(parameters)).fetchall()
         names = [column[0] for column in cursor.description or ()]
         turns = [_TURNS.get(str(column[1])) for column in cursor.description or ()]
         if any(turns):

@@ -20,6 +20,14 @@ JURISDICTION = "jurisdiction"  # the setting that says where a front end sells w
 DEPOSIT_PAID = "deposit-paid"  # what an order's history says of it
 REVERSED_MAX = 200  # an order uses at most so many promotions
 _NOTHING = api.Booked(entries=0)
+_ON_CARD = {
+    "sold": "credit-sold",
+    "taken-back": "credit-sold",
+    "given": "credit-given",
+    "redeemed": "credit-redeemed",
+    "returned": "credit-redeemed",
+    "expired": "credit-expired",
+}
 _TAKEN = {"capture": "payment-captured", "receipt": "payment-received", "refund": "payment-refunded"}
 log = logging.getLogger("isthmus.flows.bookkeeping")
 
@@ -37,9 +45,30 @@ async def book_payment(ask: payment.PaymentMoved, ctx: Context) -> api.Booked:
         method=ask.method,
         provider=ask.provider,
         fee=_within(fee, ask.amount) if kind != "payment-refunded" else None,
-        is_for_goods=_is_id(ask.cause),
     )
-    return await _book(happening, f"payment/{ask.payment_id}", ctx)
+    of = f"payment/{ask.payment_id}"
+    if kind != "payment-refunded" or _is_id(ask.cause):
+        return await _book(happening, of, ctx)
+    owed = await _owed_anyway(ask, ctx)
+    parts = (happening.replace(amount=owed), happening.replace(amount=ask.amount - owed, is_for_goods=False))
+    return api.Booked(entries=sum([(await _book(one, of, ctx)).entries for one in parts if one.amount.minor]))
+
+
+async def _owed_anyway(ask: payment.PaymentMoved, ctx: Context) -> Money:
+    """Return what of a refund by hand cancelled orders were owed: it lessens what they are still given back.
+
+    The order's book of refunds has this one already: events are taken in the order of the flows' names.
+    """
+    owed = money(0, ask.amount.currency)
+    if not _is_id(purpose := payment.purpose_of(ask.reference)):
+        return owed
+    group = await ctx.call(order.get_group, order.GetGroup(group_id=UUID(purpose)))
+    for brief in (one for one in group.orders if one.state is order.OrderState.CANCELLED):
+        sold = await ctx.call(order.get_order, order.GetOrder(order_id=brief.order_id))
+        refunds = (await ctx.call(order.list_refunds, order.ListRefunds(order_id=brief.order_id))).items
+        if refunds and refunds[-1].cause == ask.cause:
+            owed += rules.owed_anyway(sold, refunds, _cancellation_fee(sold, ctx))
+    return owed
 
 
 @implements(api.book_sale)
@@ -143,8 +172,7 @@ async def _cancelled(ask: order.OrderMoved, ctx: Context) -> api.Booked:
     if not any(one.what == order.OrderState.PAID for one in sold.history):
         return _NOTHING
     own = ctx.acting_for(sold.box)
-    paid = sold.replace(state=order.OrderState.PAID)
-    fee = _within(own.answer(order.cancellation_fee)(paid), sold.total)
+    fee = _cancellation_fee(sold, ctx)
     gone = [share.worth.minor for one in await _closings(sold, ctx) for share in one.shares]
     kept = max(fee, sold.refunded) - money(sum(gone), sold.currency)  # what never came went back by itself
     happening = api.Happening(
@@ -157,6 +185,12 @@ async def _cancelled(ask: order.OrderMoved, ctx: Context) -> api.Booked:
         member_id=sold.member_id,
     )
     return await _book(happening, f"order/{sold.order_id}", own)
+
+
+def _cancellation_fee(sold: order.Order, ctx: Context) -> Money:
+    """Return what is kept of a cancelled order, by the rules that it was sold under."""
+    paid = sold.replace(state=order.OrderState.PAID)
+    return _within(ctx.acting_for(sold.box).answer(order.cancellation_fee)(paid), sold.total)
 
 
 async def _expired(ask: order.OrderMoved, ctx: Context) -> api.Booked:
@@ -255,6 +289,23 @@ async def book_lapsed(ask: member.PointsLapsed, ctx: Context) -> api.Booked:
     return await _book(happening, f"points/{ask.programme}", ctx)
 
 
+@implements(api.book_credit)
+async def book_credit(ask: payment.CreditMoved, ctx: Context) -> api.Booked:
+    if ask.front_end != ctx.front_end:
+        happening = _between("credit-moved-elsewhere", ask.amount, ask.front_end, ask.reference)
+        return await _book(happening.replace(reason=ask.kind), f"credit/{ask.credit_id}", ctx)
+    owed = () if ask.owner == ctx.front_end else (api.Owed(owner=f"front-end/{ask.owner}", amount=ask.amount),)
+    happening = api.Happening(
+        kind=_ON_CARD[ask.kind],  # pyright: ignore[reportArgumentType] - of the table above
+        amount=ask.amount,
+        reference=payment.purpose_of(ask.reference),
+        provider=payment.CREDIT,
+        reason=ask.kind,
+        owed=owed,
+    )
+    return await _book(happening, f"credit/{ask.credit_id}", ctx)
+
+
 @implements(api.book_stock)
 async def book_stock(ask: inventory.StockSold, ctx: Context) -> api.Booked:
     if ask.total is None or not ask.total.minor:
@@ -263,6 +314,20 @@ async def book_stock(ask: inventory.StockSold, ctx: Context) -> api.Booked:
     other = ask.to_owner if is_sold else ask.from_owner
     happening = _between("stock-sold" if is_sold else "stock-bought", ask.total, other, ask.reference)
     return await _book(happening, f"stock/{ask.reference}", ctx)
+
+
+@implements(api.book_hand_in)
+async def book_hand_in(ask: order.HandInMoved, ctx: Context) -> api.Booked:
+    if ask.owes is None or not ask.owes.minor:
+        return _NOTHING
+    of = f"hand-in/{ask.hand_in_id}"
+    if ask.state == "taken" and ask.taker == ctx.front_end:
+        bought = _between("stock-bought", ask.owes, ask.owner, str(ask.hand_in_id))
+        return await _book(bought, of, ctx, is_once=True)
+    if ask.state == "refunded" and ask.owner == ctx.front_end:
+        sold = _between("stock-sold", ask.owes, ask.taker, str(ask.hand_in_id))
+        return await _book(sold, of, ctx, is_once=True)
+    return _NOTHING
 
 
 def _between(kind: api.Kind, amount: Money, other: str, reference: str) -> api.Happening:

@@ -74,10 +74,14 @@ def content_hash(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        is_cache = any(part == "__pycache__" or part.startswith(".") for part in inside.parts)
-        if path.is_file() and not is_cache:
+        if path.is_file() and not any(map(is_left_out, inside.parts)):
             digest.update(inside.as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def is_left_out(part: str) -> bool:
+    """Say whether a part of a path keeps a file out of a version: caches, which would run unseen, and hidden files."""
+    return part == "__pycache__" or part.startswith(".")
 
 
 def _import_package(name: str, folder: Path) -> None:

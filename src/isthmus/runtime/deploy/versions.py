@@ -18,7 +18,7 @@ from isthmus.kernel import FrontEnd, Value, errors
 from isthmus.store import Database
 from isthmus.values import whole_number
 
-from .loading import MANIFEST, PACKAGE, Load, NotAFrontEnd, content_hash, load_front_end
+from .loading import MANIFEST, PACKAGE, Load, NotAFrontEnd, content_hash, is_left_out, load_front_end
 
 PACKED_MAX: Final = 8 << 20  # rules and pages, no data sets: the three that ship have 20 kB each
 UNPACKED_MAX: Final = 32 << 20  # so that a small archive cannot fill a disk
@@ -102,8 +102,7 @@ def pack(folder: Path) -> Packed:
     with tarfile.open(fileobj=written, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for path in sorted(root.rglob("*")):
             inside = path.relative_to(root)
-            is_cache = any(part == "__pycache__" or part.startswith(".") for part in inside.parts)
-            if is_cache or not path.is_file():
+            if any(map(is_left_out, inside.parts)) or not path.is_file():
                 continue
             if not path.resolve().is_relative_to(root):
                 raise NotAFrontEnd(f"{inside} leads out of {folder}", remedy="copy the file into the folder")
@@ -186,8 +185,10 @@ def _entry(header: bytes) -> tarfile.TarInfo:
 
 
 def _write(name: str, content: memoryview, inside: Path) -> None:
-    """Write one file of an archive: within the folder, not too deep in it, and once."""
+    """Write one file of an archive: within the folder, not too deep in it, once, and none that its hash leaves out."""
     place = PurePosixPath(name)
+    if any(is_left_out(part) for part in place.parts):
+        raise tarfile.TarError(f"{name!r} is hidden or a cache, which no version has")
     if place.is_absolute() or ".." in place.parts or not 1 <= len(place.parts) <= DEPTH_MAX or "\0" in name:
         raise tarfile.TarError(f"{name!r} is no plain file within the folder, or over {DEPTH_MAX} folders deep")
     target = inside / place

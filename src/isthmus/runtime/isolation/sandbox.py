@@ -34,8 +34,12 @@ _NOT_DUMPABLE: Final = 4  # PR_SET_DUMPABLE of prctl(2)
 SOCKETS: Final = ("/run", "/var/run")  # of services that are controlled by whoever may connect: containers, databases
 SECRETS: Final = (
     ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config/gcloud", ".local/share/keyrings",
-    ".pgpass", ".netrc", ".git-credentials", ".npmrc", ".pypirc", ".my.cnf",
+    ".pgpass", ".netrc", ".git-credentials", ".npmrc", ".pypirc", ".my.cnf", ".m2/settings.xml", ".config/gh",
+    ".cargo/credentials", ".cargo/credentials.toml", ".config/pip", ".config/containers", ".vault-token",
+    ".bash_history", ".zsh_history", ".psql_history", ".python_history",
 )  # fmt: skip
+
+PASSWORDS: Final = ("/etc/shadow", "/etc/gshadow", "/etc/ssl/private")  # of the machine, where root runs this
 
 # Arguments: folders and files that are empty there, folders that stay as they are (`:` between them), then the program.
 _STUB: Final = r"""
@@ -179,8 +183,10 @@ def can_sandbox() -> bool:
 def _wrapped(command: Sequence[str], hidden: Sequence[Path], kept: Sequence[Path]) -> list[str]:
     python = {Path(sys.prefix), Path(sys.base_prefix), Path(isthmus.__file__).parents[1], *company_folders()}
     secrets = (Path.home() / one for one in SECRETS)
-    closed = dict.fromkeys((*hidden, *map(Path, SOCKETS), Path("/var/tmp"), *secrets, Path(tempfile.gettempdir())))
-    empty = ":".join(dict.fromkeys(str(one.resolve()) for one in closed))
+    never = map(Path, (*SOCKETS, *PASSWORDS, "/var/tmp"))
+    closed = dict.fromkeys((*hidden, *never, *secrets, Path(tempfile.gettempdir())))
+    at = dict.fromkeys(one.resolve() for one in closed)
+    empty = ":".join(str(one) for one in at if not one.is_char_device())  # a history that leads to /dev/null is none
     there = ":".join(str(one.resolve()) for one in (*python, *kept))
     return [sys.executable, "-I", "-S", "-c", _STUB, empty, there, *command]
 

@@ -46,7 +46,13 @@ def points_worth(points: int) -> Money | Pass:
     return PASS
 
 
-@flow("bookkeeping.book-payment", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+@flow(
+    "bookkeeping.book-payment",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[ledger.record, order.get_group, order.get_order, order.list_refunds],
+    is_internal=True,
+)
 def book_payment(ask: payment.PaymentMoved) -> Booked:
     """Book money that a provider took or gave back, or a till received."""
     ...
@@ -109,6 +115,18 @@ def book_honoured(ask: member.PointsHonoured) -> Booked:
 @flow("bookkeeping.book-lapsed", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
 def book_lapsed(ask: member.PointsLapsed) -> Booked:
     """Book that points which were given here are owed no more."""
+    ...
+
+
+@flow("bookkeeping.book-credit", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+def book_credit(ask: payment.CreditMoved) -> Booked:
+    """Book what moved on gift cards and store credit: here, and elsewhere on cards of one's own programmes."""
+    ...
+
+
+@flow("bookkeeping.book-hand-in", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+def book_hand_in(ask: order.HandInMoved) -> Booked:
+    """Book goods that were sold at one front end and taken back at another: what its desk owes for what it keeps."""
     ...
 
 

@@ -22,6 +22,11 @@ Kind = Literal[
     "stock-sold",
     "stock-bought",
     "discount-borne",
+    "credit-sold",
+    "credit-given",
+    "credit-redeemed",
+    "credit-expired",
+    "credit-moved-elsewhere",
 ]
 
 
@@ -70,7 +75,7 @@ class Happening(Value):
     method: str = ""
     provider: str = ""
     fee: Money | None = None  # what the provider keeps
-    is_for_goods: bool = True  # of a refund: for an order or a return, and not by hand
+    is_for_goods: bool = True  # of a refund: owed for an order or a return, and no allowance
     lines: tuple[SoldLine, ...] = ()
     delivery_fee: Money | None = None
     member_id: UUID | None = None

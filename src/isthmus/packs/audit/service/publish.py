@@ -17,6 +17,7 @@ import httpx
 import msgspec
 
 from isthmus.kernel import Value, decode, encode, errors, ports
+from isthmus.manifest.outbound import BoundedTransport
 from isthmus.values import Moment
 
 from .. import api, storage
@@ -122,7 +123,7 @@ class HeadsPost:
 
     async def send(self, line: Line, session: ports.Session) -> None:
         try:
-            async with httpx.AsyncClient(timeout=POST_LIMIT_S) as client:
+            async with httpx.AsyncClient(timeout=POST_LIMIT_S, transport=BoundedTransport()) as client:
                 answer = await client.post(self.url, content=encode(line), headers={"content-type": "application/json"})
         except httpx.HTTPError as wrong:
             raise NotTaken(f"{self.url} does not answer: {wrong!r}", remedy="see that it runs") from wrong

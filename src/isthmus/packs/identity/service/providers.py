@@ -21,6 +21,7 @@ import httpx
 from isthmus.kernel import Value
 from isthmus.language import mark
 from isthmus.manifest import Secret
+from isthmus.manifest.outbound import BoundedTransport
 
 from .. import api, rules
 
@@ -189,7 +190,7 @@ class Provider:
 
     async def _answer(self, method: str, address: str, **sent: Any) -> dict[str, Any]:
         try:
-            async with httpx.AsyncClient(timeout=ANSWERS_WITHIN_S) as client:
+            async with httpx.AsyncClient(timeout=ANSWERS_WITHIN_S, transport=BoundedTransport()) as client:
                 reply = await client.request(method, address, **sent)
             found = reply.json()
         except (httpx.HTTPError, ValueError) as wrong:

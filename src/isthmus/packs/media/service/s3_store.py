@@ -16,6 +16,7 @@ import httpx
 
 from isthmus.kernel import Meta, Value
 from isthmus.manifest import ProviderType, Secret
+from isthmus.manifest.outbound import BoundedTransport
 
 from .. import api
 
@@ -43,7 +44,9 @@ class S3Store:
         self.name = name
         self._settings = settings
         self._client = httpx.AsyncClient(
-            timeout=TIMEOUT_S, limits=httpx.Limits(max_connections=KEPT_CONNECTIONS), follow_redirects=False
+            timeout=TIMEOUT_S,
+            transport=BoundedTransport(api.BYTES_MAX, limits=httpx.Limits(max_connections=KEPT_CONNECTIONS)),
+            follow_redirects=False,
         )
 
     async def put(self, name: str, content: bytes) -> None:

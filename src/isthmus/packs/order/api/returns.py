@@ -119,6 +119,25 @@ class BookedRefund(Value):
     booked: Money
 
 
+class ListRefunds(Value):
+    """Ask what went back for an order."""
+
+    order_id: UUID
+
+
+class Refunded(Value):
+    """Money that went back for an order. cause: a return, the order itself where it was cancelled, or by hand."""
+
+    cause: Annotated[str, Meta(max_length=128)]
+    amount: Money
+
+
+class Refunds(Value):
+    """What went back for an order, the first first."""
+
+    items: tuple[Refunded, ...]
+
+
 class CloseLines(Value):
     """Close what of an order will never come: so much of these lines, or all that is not sent."""
 
@@ -198,6 +217,12 @@ def book_refund(ask: BookRefund) -> BookedRefund:
 
     What was given by hand counts for all orders that stand, in proportion to what is left of each.
     """
+    ...
+
+
+@capability("order.list-refunds", version="1.0", is_internal=True, effect=Effect.READ, raises=[UnknownOrder])
+def list_refunds(ask: ListRefunds) -> Refunds:
+    """List the money that went back for an order, and what each amount was for."""
     ...
 
 

@@ -95,6 +95,15 @@ async def book_refund(ask: api.BookRefund, ctx: Context) -> api.BookedRefund:
     return api.BookedRefund(booked=money(sum(minor for _, minor in found), ask.amount.currency))
 
 
+@implements(api.list_refunds)
+async def list_refunds(ask: api.ListRefunds, ctx: Context) -> api.Refunds:
+    currency = (await found_order(ask.order_id, ctx)).currency
+    refunds = await storage_returns.refunds(ctx.session, ctx.front_end, ask.order_id)
+    return api.Refunds(
+        items=tuple(api.Refunded(cause=cause, amount=money(minor, currency)) for cause, minor in refunds)
+    )
+
+
 async def _meant(cause: str, ctx: Context) -> UUID | None:
     """Return the order that a refund is for: that of a return, or the one whose id the cause is."""
     try:

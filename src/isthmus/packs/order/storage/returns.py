@@ -90,6 +90,10 @@ select coalesce(sum(amount_minor), 0)::bigint from "order".refund
 where front_end = $1 and order_id = $2 and cause = $3
 """
 
+_REFUNDS = """
+select cause, amount_minor from "order".refund where front_end = $1 and order_id = $2 order by at, refund_id
+"""
+
 _CLOSE = """
 update "order".lines set closed = closed + given.quantity
 from unnest($3::int[], $4::int[]) as given (line, quantity)
@@ -193,6 +197,12 @@ async def book(
 async def booked(session: ports.Session, front_end: str, order_id: UUID, cause: str) -> int:
     """Return how much is written down for a cause."""
     return await session.fetch_value(_BOOKED, front_end, order_id, cause)
+
+
+async def refunds(session: ports.Session, front_end: str, order_id: UUID) -> list[tuple[str, int]]:
+    """Return what went back for an order, the first first: what it was for, and how much."""
+    rows = await session.fetch(_REFUNDS, front_end, order_id)
+    return [(row["cause"], row["amount_minor"]) for row in rows]
 
 
 async def order_of(session: ports.Session, front_end: str, return_id: UUID) -> UUID | None:

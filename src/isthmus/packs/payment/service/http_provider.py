@@ -24,6 +24,7 @@ import httpx
 
 from isthmus.kernel import Meta, Value, decode, errors
 from isthmus.manifest import ProviderType, Secret
+from isthmus.manifest.outbound import BoundedTransport
 from isthmus.values import Money
 
 from .. import api
@@ -53,7 +54,7 @@ class HttpProvider:
             base_url=self._url,
             headers={"Authorization": f"Bearer {secret}"},
             timeout=TIMEOUT_S,
-            limits=httpx.Limits(max_connections=KEPT_CONNECTIONS),
+            transport=BoundedTransport(limits=httpx.Limits(max_connections=KEPT_CONNECTIONS)),
         )
 
     async def authorise(self, *, key: str, amount: Money, token: str) -> api.Outcome:

@@ -17,6 +17,7 @@ import httpx
 
 from isthmus.kernel import Meta, Value, decode, encode
 from isthmus.manifest import ProviderType, Secret
+from isthmus.manifest.outbound import BoundedTransport
 
 from .. import api
 
@@ -46,7 +47,7 @@ class HttpTaxService:
             base_url=settings.url.rstrip("/"),
             headers={"Authorization": f"Bearer {settings.secret.reveal()}", "Content-Type": "application/json"},
             timeout=settings.timeout_ms / 1000,
-            limits=httpx.Limits(max_connections=KEPT_CONNECTIONS),
+            transport=BoundedTransport(limits=httpx.Limits(max_connections=KEPT_CONNECTIONS)),
         )
 
     def covers(self, jurisdiction: str) -> bool:
