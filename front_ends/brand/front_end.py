@@ -20,6 +20,7 @@ FRONT_END = FrontEnd(
         "audit.*",
         "catalog.*",
         "checkout.*",
+        "closing.*",
         "fulfilment.*",
         "grants.*",
         "inventory.*",

@@ -21,6 +21,7 @@ FRONT_END = FrontEnd(
         "audit.*",
         "catalog.*",
         "checkout.*",
+        "closing.*",
         "fulfilment.*",
         "grants.*",
         "inventory.*",

@@ -19,6 +19,7 @@ FRONT_END = FrontEnd(
         "audit.*",
         "catalog.*",
         "checkout.*",
+        "closing.*",
         "fulfilment.*",
         "grants.*",
         "inventory.*",

@@ -90,3 +90,17 @@ async def test_an_invoice_leads_to_its_order_and_is_saved_as_a_document(page: Pa
     assert b"<cbc:PayableAmount" in saved.read_bytes()
     await page.get_by_role("link", name=order["order_id"][-12:]).click()
     await expect(page).to_have_url(f"{served.address}/orders/north/{order['order_id']}")
+
+
+async def test_days_are_closed_once_what_is_open_is_done_or_somebody_says_why(page: Page, served: Served) -> None:
+    content = "reference,kind,date,currency,amount,fee\nanother,capture,2026-05-07,EUR,8.00,0\n"
+    ask = {"provider": "cards", "name": "may.csv", "form": "csv", "content": content}
+    await served.call("reconciliation.import-file", ask)
+    await page.goto(f"{served.address}/closing?front_end=north&closed_through=2020-01-31")
+    await expect(page.get_by_role("row", name="Every difference")).to_contain_text("open")
+    await page.get_by_role("button", name="Close all days through 2020-01-31").click()
+    await expect(page.get_by_role("alert")).to_contain_text("differences (1)")
+    await page.get_by_label("Why, though not everything is done").fill("the year is over")
+    await page.get_by_role("button", name="Close all days through 2020-01-31").click()
+    await expect(page.get_by_role("status")).to_have_text("The days are closed.")
+    await expect(page.get_by_text("Days through 2020-01-31 are closed.")).to_be_visible()

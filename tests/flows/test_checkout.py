@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from types import FrameType
 from uuid import UUID
 
 import pytest
@@ -46,6 +49,25 @@ async def test_a_preview_says_what_placing_would_cost_and_writes_nothing(shop: S
     assert await available(shop) == UNITS
     order_placed = await shop.platform.call(checkout.place_order, tea(2, address=HOME), shop.north)
     assert order_placed.bill == preview.bill
+
+
+async def test_an_order_is_answered_by_each_capability_that_it_needs_once(shop: Shop) -> None:
+    offered = shop.platform.release.offered
+    names = {one.implementation.function.__code__: name for name, one in offered.items()}
+    entered: dict[FrameType, str] = {}  # a coroutine that goes on is the same frame
+
+    def seen(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code in names:
+            entered[frame] = names[frame.f_code]
+
+    sys.setprofile(seen)
+    try:
+        await placed(shop)
+    finally:
+        sys.setprofile(None)
+    often = Counter(entered.values())
+    assert {"checkout.place-order", "inventory.reserve", "payment.open-payment"} <= often.keys()
+    assert set(often.values()) == {1}
 
 
 async def test_a_preview_names_the_line_that_is_short(shop: Shop) -> None:

@@ -35,6 +35,9 @@ def test_the_first_baskets_of_the_year_come_to_what_the_source_says() -> None:
     assert {one["owner"] for one in report["lent"]} == {"group"}
     assert {one["seller"] for one in report["lent"]} <= {"brand", "market"}
     assert sum(one["units"] for one in report["lent"]) == _units_of("brand", "market")
+    places = {(one["owner"], one["seller"]) for one in report["places"]}
+    assert places == {("fresh", "brand"), ("fresh", "market")}
+    assert report["members_in_common"] > 0
     sold = sum(found["orders"] for found in report["front_ends"].values())
     assert sold >= BASKETS  # a basket is an order in each business line that it has goods of
     the_books_are_read_at_the_command_line(environment, report["front_ends"])

@@ -13,6 +13,9 @@ from docs import generate, site
 
 from .tree import ROOT
 
+_TESTS = re.compile(r"def (test_[a-z0-9_]+)\(")
+_NAMED = re.compile(r"`(test_[a-z0-9_]+)`")
+
 GUIDES = (
     "first-front-end",
     "ship-alone",
@@ -115,3 +118,13 @@ def test_the_switch_of_languages_leads_to_the_pages_translation(here: str, engli
     site.on_page_context({}, Page(here), config, SimpleNamespace(pages=[Page(name) for name in named]))
     assert {one["lang"]: one["link"] for one in config.extra["alternate"]} == {"en": english, "zh": chinese}
     assert config.theme["language"] == ("zh" if here.startswith("zh/") else "en")
+
+
+def test_each_test_that_a_decision_names_is_there() -> None:
+    known = {name for file in (ROOT / "tests").rglob("test_*.py") for name in _TESTS.findall(file.read_text())}
+    named = {
+        (page.name, name)
+        for page in (ROOT / "docs" / "decisions").glob("*.md")
+        for name in _NAMED.findall(page.read_text())
+    }
+    assert {one for one in named if one[1] not in known} == set()

@@ -12,6 +12,7 @@ from isthmus.app.platform import Running
 from isthmus.kernel import Caller
 from isthmus.packs.grants import api as grants
 from isthmus.store import sharing
+from isthmus.testing.platform import browsing
 
 COFFEE = Caller(front_end="coffee", client="till")
 BOOKS = Caller(front_end="books", client="till")
@@ -58,6 +59,13 @@ async def test_stamps_go_after_ninety_days_without_one_and_filled_cards_stay(pla
     assert (await platform.platform.call(api.forget_old, api.ForgetOld(), COFFEE)).cards == 1
     balance = await platform.platform.call(api.get_balance, api.GetBalance(card="7"), COFFEE)
     assert (balance.stamps, balance.filled) == (0, 1)
+
+
+async def test_a_card_is_looked_up_in_the_console(platform: Running) -> None:
+    await stamp(platform, BOOKS, "order-1", spent=4_500)
+    async with browsing(platform) as browser:
+        assert '<p class="value">4</p>' in (await browser.get("/cards?card=7&front_end=books")).text
+        assert "No stamp was ever put on card 7." in (await browser.get("/cards?card=7&front_end=coffee")).text
 
 
 @given(purchases=st.lists(st.integers(0, api.STAMPS_MAX), max_size=30))

@@ -158,19 +158,21 @@ def _read(file: Path) -> dict[str, Any]:
         found = tomllib.loads(file.read_text())
     except tomllib.TOMLDecodeError as error:
         raise WrongConfig(f"{file} is not TOML: {error}", remedy="fix that line") from error
-    for name, values in found.get("adopted", {}).items():
+    adopted: dict[str, Any] = found.get("adopted", {})
+    for name, values in adopted.items():
         if not isinstance(values, dict) or not {"document", "url"} <= values.keys() or values.keys() - ADOPTED:
             raise WrongConfig(
                 f"{file} says of the adopted service {name!r}: {values}",
                 remedy=f"an adopted service has document and url, and may have {', '.join(sorted(ADOPTED))}",
             )
-        forgets = values.get("forgets", {})
+        said = cast("dict[str, Any]", values)
+        forgets: dict[str, object] = said.get("forgets", {})
         if not isinstance(forgets, dict) or not all(isinstance(one, str) for one in forgets.values()):
             raise WrongConfig(
                 f"{file} has adopted.{name}.forgets = {forgets!r}",
                 remedy='write forgets = { call = "OPERATION", member = "FIELD" }, or forgets = { because = "…" }',
             )
-        if isinstance(secret := values.get("secret"), dict) and _secret_named(secret) is None:
+        if isinstance(secret := said.get("secret"), dict) and _secret_named(cast("Mapping[str, Any]", secret)) is None:
             raise WrongConfig(
                 f"{file} has adopted.{name}.secret, which names no secret", remedy='write secret = { secret = "NAME" }'
             )
@@ -248,7 +250,8 @@ def _amount(file: Path, text: Any) -> str:
 
 
 def _origins(file: Path, given: Any) -> tuple[str, ...]:
-    if not isinstance(given, list) or not all(isinstance(one, str) and _ORIGIN.fullmatch(one) for one in given):
+    listed = cast("list[object]", given) if isinstance(given, list) else []
+    if not isinstance(given, list) or not all(isinstance(one, str) and _ORIGIN.fullmatch(one) for one in listed):
         raise WrongConfig(
             f"{file} has server.cors = {given!r}",
             remedy='list the addresses whose pages may call, such as ["https://shop.example"], without a path',
@@ -268,7 +271,8 @@ def _isolation(file: Path, name: str, chosen: Any) -> Isolation:
     if not isinstance(chosen, dict) or chosen.keys() - _PER_FRONT_END:
         known = ", ".join(sorted(_PER_FRONT_END))
         raise WrongConfig(f"{where} has an unknown setting", remedy=f"the settings are {known}")
-    found: dict[str, Any] = {("mode" if key == "isolation" else key): value for key, value in chosen.items()}
+    said = cast("dict[str, Any]", chosen)
+    found: dict[str, Any] = {("mode" if key == "isolation" else key): value for key, value in said.items()}
     mode = found.get("mode", "inline")
     if mode not in ("inline", "process", "http"):
         raise WrongConfig(f"{where} has isolation = {mode!r}", remedy="use inline, process or http")

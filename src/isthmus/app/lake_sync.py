@@ -18,12 +18,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Seque
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
 import asyncpg
 from msgspec import structs
-from msgspec.structs import replace
 
 from isthmus.data.answers.segments import PREFIX, Refreshed, Segments
 from isthmus.data.checks import quality
@@ -235,7 +234,7 @@ async def landed(
     stale = await asyncio.to_thread(lambda: quality.stale(data.model, data.lake.newest(), clock()))
     found = await asyncio.to_thread(lambda: own_findings(data.metrics, data.brought(Rule), clock()))
     broken = tuple(str(one) for one in found if not one.holds)
-    return replace(landing, stale=tuple(stale), broken=broken)  # pyright: ignore[reportArgumentType]
+    return landing.replace(stale=tuple(stale), broken=broken)
 
 
 @asynccontextmanager
@@ -245,7 +244,9 @@ async def _alone(database: Database) -> AsyncGenerator[None]:
     The lock lasts as long as its connection, so it has one of its own: those of the pool are given to others.
     """
     ends = asyncio.get_running_loop().time() + LAND_TURN_S
-    connection = await asyncpg.connect(database.url, server_settings={"application_name": "isthmus landing"})
+    connection = await cast(Any, asyncpg).connect(  # it says nothing of its types
+        database.url, server_settings={"application_name": "isthmus landing"}
+    )
     try:
         while not await connection.fetchval(_TAKE_LANDING):
             if asyncio.get_running_loop().time() > ends:

@@ -155,7 +155,8 @@ def _chosen(
 
 
 def _provider_type(where: str, given: Any, problems: list[str]) -> ProviderType | None:
-    named = given.get(USE, "") if isinstance(given, dict) else ""
+    said = cast("dict[str, object]", given) if isinstance(given, dict) else {}
+    named = said.get(USE, "")
     module, _, name = str(named).partition(":")
     if not (module and name):
         problems.append(f'{where} names no provider; write use = "module:NAME"')

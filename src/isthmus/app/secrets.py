@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 
 from isthmus.kernel import Meta, Value, errors
 from isthmus.manifest import ProviderType, WrongSettings
@@ -141,7 +141,7 @@ class Vault:
         try:
             if settings.kubernetes_role:
                 account = Path(settings.kubernetes_token_file).read_text().strip()
-                client.auth.kubernetes.login(
+                cast(Any, client.auth).kubernetes.login(
                     role=settings.kubernetes_role, jwt=account, mount_point=settings.kubernetes_mount
                 )
             elif settings.token_file:

@@ -55,8 +55,9 @@ def show(
             out.print(table)
             _say_what_to_know(answer, out, units, codes)
         case name if name.endswith(".arrow"):
-            with pa.OSFile(name, "wb") as file, pa.ipc.new_file(file, cast(Any, answer.table).schema) as writer:
-                writer.write_table(answer.table)
+            arrow, table = cast(Any, pa), cast(Any, answer.table)  # it says nothing of its types
+            with arrow.OSFile(name, "wb") as file, arrow.ipc.new_file(file, table.schema) as writer:
+                writer.write_table(table)
             out.print(f"wrote {len(answer.rows)} rows to {name}")
         case _:
             raise errors.BadAsk(

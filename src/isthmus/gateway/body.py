@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -125,12 +125,12 @@ def _walked(root: Any) -> Iterator[tuple[str, object]]:
         path, value = waiting.pop()
         yield path.replace("\0", "\\u0000"), value
         if isinstance(value, dict):
-            for key, item in value.items():
+            for key, item in cast("dict[str, Any]", value).items():
                 inner = f"{path}.{key}"
                 yield inner.replace("\0", "\\u0000"), key
                 waiting.append((inner, item))
         elif isinstance(value, list):
-            waiting += [(f"{path}[{place}]", item) for place, item in enumerate(value)]
+            waiting += [(f"{path}[{place}]", item) for place, item in enumerate(cast("list[Any]", value))]
 
 
 async def gone(receive: Receive) -> None:

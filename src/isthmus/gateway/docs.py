@@ -8,7 +8,7 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import jinja2
 
@@ -93,7 +93,7 @@ def type_text(schema: Json, components: Mapping[str, Json]) -> str:
     if schema.get("type") == "array":
         return f"list of {type_text(schema.get('items') or {}, components)}"
     if isinstance(inner := schema.get("additionalProperties"), dict):
-        return f"map of {type_text(inner, components)}"
+        return f"map of {type_text(cast('dict[str, Any]', inner), components)}"
     limits = [f"{word} {schema[key]}" for key, word in _LIMITS.items() if key in schema]
     named = schema.get("type") if schema.get("format") == "int64" else schema.get("format") or schema.get("type")
     return " ".join([named or "anything", *limits])
@@ -126,7 +126,7 @@ def _object_in(schema: Json, components: Mapping[str, Json]) -> Json:
     if schema.get("type") == "array":
         return _object_in(schema.get("items") or {}, components)
     if isinstance(inner := schema.get("additionalProperties"), dict):
-        return _object_in(inner, components)
+        return _object_in(cast("dict[str, Any]", inner), components)
     return schema if "properties" in schema else {}
 
 

@@ -52,7 +52,8 @@ def example(schema: Json, components: Mapping[str, Json], name: str = "", depth:
         return _array(schema, components, name, depth)
     if kind in ("integer", "number"):
         return _number(schema)
-    return _text(schema, name) if kind == "string" else {"boolean": True, "null": None}.get(str(kind), {})
+    plain: dict[str, Any] = {"boolean": True, "null": None}
+    return _text(schema, name) if kind == "string" else plain.get(str(kind), dict[str, Any]())
 
 
 def _resolved(schema: Json, components: Mapping[str, Json]) -> Json:

@@ -36,7 +36,8 @@ def polish(schema: Any) -> None:
         if found.get("type") == "integer":
             found.setdefault("format", "int64")
         values = found.get("enum", [found["const"]] if "const" in found else [])
-        kinds = {type(value) for value in values} if isinstance(values, list) else set[type]()
+        listed = cast("list[object]", values) if isinstance(values, list) else []
+        kinds: set[type[object]] = {type(value) for value in listed}
         if len(kinds) == 1 and "type" not in found and (kind := _TYPES.get(kinds.pop())):
             found["type"] = kind
 

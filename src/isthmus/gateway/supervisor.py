@@ -79,6 +79,8 @@ class Worker(Process):
 class Supervisor(Multiprocess):
     """Starts the workers of one server, and stops them so that nobody is left at a door that no one opens."""
 
+    processes_num: int
+
     def __init__(self, config: Config, sockets: list[socket]) -> None:
         super().__init__(config, sockets)
         self.has_failed = False  # a worker could not start, and none of them ever could

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -18,9 +18,10 @@ def plain(value: object, depth: int = 0) -> Any:
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, Mapping):
-        return {_key(key): plain(item, depth + 1) for key, item in value.items()}
+        held = cast("Mapping[object, object]", value)
+        return {_key(key): plain(item, depth + 1) for key, item in held.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item, depth + 1) for item in value]
+        return [plain(item, depth + 1) for item in cast("Collection[object]", value)]
     if fields := getattr(value, "__struct_fields__", None) or getattr(value, "__dataclass_fields__", None):
         return {name: plain(getattr(value, name, None), depth + 1) for name in fields}
     if isinstance(value, BaseException):

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from isthmus.kernel import Caller, Capability, Effect, Platform, ports
-from isthmus.store import Database
+
+if TYPE_CHECKING:
+    from isthmus.store import Database
 
 EVERYWHERE: Final = "*"  # the resource, and the chain of the journal, of what is of no single front end
 

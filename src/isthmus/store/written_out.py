@@ -7,7 +7,7 @@ once on each connection, and called by it: `execute w3 ('…', '…')`. PostgreS
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from asyncpg.pool import PoolConnectionProxy
 
@@ -42,7 +42,8 @@ def _plain(value: object, type_: str) -> str:
     if isinstance(value, bytes):
         return f"\\x{value.hex()}" if type_ == "bytea" else value.decode()
     if type_.endswith(_ARRAY) and isinstance(value, Sequence) and not isinstance(value, str):
-        return "{" + ",".join(_element(one, type_.removesuffix(_ARRAY)) for one in value) + "}"
+        each = cast("Sequence[object]", value)
+        return "{" + ",".join(_element(one, type_.removesuffix(_ARRAY)) for one in each) + "}"
     return str(value)  # numbers, ids, times and truth values are read as Python writes them
 
 

@@ -9,16 +9,23 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import httpx
 import pytest
 
 from isthmus.app.config import load_config
 from isthmus.app.platform import Running, running
+from isthmus.console.brought import brought_pages
+from isthmus.console.client import Client
+from isthmus.console.sign_in import Operators
+from isthmus.console.web import console
 from isthmus.kernel import FrontEnd, errors
 from isthmus.kernel.host import compile_front_ends
 from isthmus.store import embedded
@@ -65,8 +72,18 @@ def with_front_end(platform: Running, front_end: FrontEnd) -> Running:
     return platform
 
 
+@asynccontextmanager
+async def browsing(platform: Running) -> AsyncGenerator[httpx.AsyncClient]:
+    """Open the console with the pages that packs bring, signed in as an operator: `await browser.get("/cards")`."""
+    client, token = Client(platform.platform), uuid.uuid4().hex
+    transport = httpx.ASGITransport(console(brought_pages(client), Operators(token), client))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test", follow_redirects=True) as browser:
+        await browser.get("/", params={"token": token})
+        yield browser
+
+
 async def _run(url: str, statement: str) -> None:
-    connection: asyncpg.Connection = await asyncpg.connect(url)
+    connection = await cast(Any, asyncpg).connect(url)  # it says nothing of its types
     try:
         await connection.execute(statement)
     finally:

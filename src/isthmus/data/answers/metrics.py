@@ -253,7 +253,7 @@ class Metrics:
         drafted = None
         if known is None:
             drafted = plan(model, ask, asked_at, person=_person(policy))
-            policies.check(model, drafted, policy)
+            policies.check(drafted, policy)
             known = amounts(drafted)
             self._keep(self._checked, place, known)
         one_currency = self._settled(reader, ask, known)

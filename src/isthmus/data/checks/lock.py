@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -161,7 +161,7 @@ def _field(field: Field) -> dict[str, object]:
 
 
 def _fields(field: Field) -> dict[str, Any]:
-    return {name: getattr(field, name) for name in Field.__dataclass_fields__}
+    return {one.name: getattr(field, one.name) for one in fields(Field) if one.init}  # the rest follows from these
 
 
 def _read_entity(found: Mapping[str, Any]) -> Entity:

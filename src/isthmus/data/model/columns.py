@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
-from .model import FieldKind
+FieldKind = Literal["text", "integer", "number", "decimal", "boolean", "date", "timestamp", "uuid", "json"]
 
 SQL_TYPES: Final[Mapping[FieldKind, str]] = {
     "text": "varchar",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -139,10 +140,10 @@ class By:
     field: str
     grain: Cut | None
     is_axis: bool = False
+    is_own_time: bool = dataclasses.field(init=False, compare=False, repr=False)
 
-    @property
-    def is_own_time(self) -> bool:
-        return self.field == "time" or self.is_axis
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_own_time", self.field == "time" or self.is_axis)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,11 +35,11 @@ from isthmus.markings import (
 
 from ..errors import NoAttribute, UnknownName
 from .calendars import PERIODS, Calendar
+from .columns import FieldKind, quoted, table_name
 from .marks import bare, is_union, limits, malformed, marks_of, wrong_marks
 from .named import answerable, fields_of, pack_of, parts_of
 
 OWN: Final = ".attributes"  # between an entity and an attribute that a front end gives it
-FieldKind = Literal["text", "integer", "number", "decimal", "boolean", "date", "timestamp", "uuid", "json"]
 
 _KINDS: Mapping[type, FieldKind] = {
     str: "text",
@@ -55,7 +55,10 @@ _KINDS: Mapping[type, FieldKind] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A column, with what the pack says of it: `values` is its closed set, `least` to `greatest` its range."""
+    """A column, with what the pack says of it: `values` is its closed set, `least` to `greatest` its range.
+
+    column: its name as SQL reads it.
+    """
 
     name: str
     kind: FieldKind
@@ -71,6 +74,10 @@ class Field:
     time: Time | None = None
     doc: str = ""
     front_ends: tuple[str, ...] = ()  # whose own attribute it is; a column of everybody's where it is empty
+    column: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "column", quoted(self.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +92,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:
-    """Rows of one kind, in one table, told apart by `key`. `time` dates a row: an own field, or one by references."""
+    """Rows of one kind, in one table, told apart by `key`. `time` dates a row: an own field, or one by references.
+
+    relation: its table as SQL reads it.
+    """
 
     name: str
     table: str
@@ -97,6 +107,10 @@ class Entity:
     time: str
     fresh_hours: float = 0
     value: type | None = None
+    relation: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "relation", table_name(self.table))
 
     def field(self, name: str) -> Field:
         if name not in self.fields:
@@ -352,7 +366,7 @@ def _kind(hint: Any) -> tuple[FieldKind, tuple[str, ...], bool]:
         return "text", tuple(map(str, get_args(hint))), False
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return "text", tuple(str(member.value) for member in hint), False
-    return _KINDS.get(hint, "json"), (), False
+    return _KINDS.get(cast("type[object]", hint), "json"), (), False
 
 
 def _version(entities: Mapping[str, Entity], metrics: Mapping[str, Metric]) -> str:

@@ -9,12 +9,15 @@ than one way is found the asker must say which, since they mean different things
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ..errors import AmbiguousPath, NoPath, NotADimension, UnknownName
 from .model import Entity, Field, Model, Reference
+
+_settle = object.__setattr__  # in a frozen value, once, when it is made: questions read it again and again
 
 THEN: Final = "@then"  # behind a field: as it was at the time of the row
 STEPS_MAX: Final = 6  # a longer chain is hardly what anybody means; it bounds the search
@@ -26,14 +29,13 @@ class Step:
 
     reference: Reference
     is_up: bool
+    origin: str = dataclasses.field(init=False, compare=False, repr=False)
+    end: str = dataclasses.field(init=False, compare=False, repr=False)
 
-    @property
-    def origin(self) -> str:
-        return self.reference.source if self.is_up else self.reference.target
-
-    @property
-    def end(self) -> str:
-        return self.reference.target if self.is_up else self.reference.source
+    def __post_init__(self) -> None:
+        ends = (self.reference.source, self.reference.target)
+        _settle(self, "origin", ends[not self.is_up])
+        _settle(self, "end", ends[self.is_up])
 
     def __str__(self) -> str:
         return self.reference.name if self.is_up else f"~{self.reference.source}.{self.reference.name}"
@@ -44,31 +46,28 @@ Path = tuple[Step, ...]
 
 @dataclass(frozen=True, slots=True)
 class JoinPath:
-    """A field and the way to it. `is_many` where one row of the origin can have several values."""
+    """A field and the way to it. `is_many` where one row of the origin can have several values.
+
+    way_down: the steps up to the first one down, to the rows that there may be several of. place: what two ways to the
+    same field have alike.
+    """
 
     path: Path
     entity: Entity
     field: Field
     is_then: bool = False  # as it was at the time of the row, not as it is now
 
-    @property
-    def is_many(self) -> bool:
-        return any(not step.is_up for step in self.path)
+    name: str = dataclasses.field(init=False, compare=False, repr=False)
+    is_many: bool = dataclasses.field(init=False, compare=False, repr=False)
+    way_down: Path = dataclasses.field(init=False, compare=False, repr=False)
+    place: tuple[Path, str, bool] = dataclasses.field(init=False, compare=False, repr=False)
 
-    @property
-    def way_down(self) -> Path:
-        """Return the steps up to the first one down, to the rows that there may be several of; none where there is."""
+    def __post_init__(self) -> None:
         first = next((at for at, step in enumerate(self.path) if not step.is_up), None)
-        return () if first is None else self.path[: first + 1]
-
-    @property
-    def name(self) -> str:
-        return f"{self.entity.name}.{self.field.name}"
-
-    @property
-    def place(self) -> tuple[Path, str, bool]:
-        """Return what two ways to the same field have alike."""
-        return self.path, self.name, self.is_then
+        _settle(self, "name", f"{self.entity.name}.{self.field.name}")
+        _settle(self, "is_many", first is not None)
+        _settle(self, "way_down", () if first is None else self.path[: first + 1])
+        _settle(self, "place", (self.path, self.name, self.is_then))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Names:
     """Every name of a question, found once: all that plans, checks, proves and writes it asks here."""
 
     model: Model
-    _known: dict[tuple[str, str], JoinPath] = field(default_factory=dict[tuple[str, str], JoinPath])
+    _known: dict[tuple[str, str], JoinPath] = dataclasses.field(default_factory=dict[tuple[str, str], JoinPath])
 
     def of(self, root: str, name: str, reason: str) -> JoinPath:
         """Return the way from an entity to a field; a name without an entity is the root's own.
@@ -226,7 +225,7 @@ def following(model: Model, restricted: Collection[str]) -> list[tuple[Entity, .
     for name, reached in above.items():
         if name in restricted or not reached.isdisjoint(restricted):
             rings[frozenset([name, *(other for other in reached if name in above[other])])] = None
-    ordered = sorted(rings, key=lambda ring: len(frozenset().union(ring, *(above[name] for name in ring))))
+    ordered = sorted(rings, key=lambda ring: len(frozenset[str]().union(ring, *(above[name] for name in ring))))
     return [tuple(model.entities[name] for name in sorted(ring)) for ring in ordered]
 
 

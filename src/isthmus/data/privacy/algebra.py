@@ -174,7 +174,7 @@ def _kept(
 
 
 def _count(people: Sequence[frozenset[int]], places: Sequence[int]) -> int:
-    return len(frozenset().union(*(people[at] for at in places)))
+    return len(frozenset[int]().union(*(people[at] for at in places)))
 
 
 def _rank(matrix: Any, work: Work) -> int:

@@ -67,7 +67,7 @@ class _Kind:
                 remedy="ask for the metrics of an entity with fewer rows, or ask whoever may see all of them",
             )
         part, person = np.zeros(len(known), np.int64), np.zeros(len(known), np.uint64)
-        there = np.searchsorted(known, self.rows)
+        there = cast(Any, np.searchsorted(known, self.rows))
         part[there], person[there] = self.part, self.persons
         person[np.searchsorted(known, rows)] = persons
         chosen = np.zeros(len(known), np.int64)

@@ -17,7 +17,7 @@ from ..model.ask import leaves
 from ..model.attributes import EVERYBODY
 from ..model.expression import Flag, Within, cells
 from ..model.model import Model
-from ..model.paths import JoinPath, join_path
+from ..model.paths import JoinPath
 from ..query.plan import Plan
 
 EVERY_KIND: Final[tuple[PersonalKind, ...]] = (
@@ -102,7 +102,7 @@ def visible_rows(model: Model, policy: Policy) -> dict[str, Filter]:
     return found
 
 
-def check(model: Model, plan: Plan, policy: Policy) -> None:
+def check(plan: Plan, policy: Policy) -> None:
     """Raise NotAnswered where an answer would show, or be filtered by, what the policy does not open."""
     if plan.having and policy.cells_min:
         raise NotAnswered(
@@ -110,31 +110,25 @@ def check(model: Model, plan: Plan, policy: Policy) -> None:
             remedy="leave it out, or ask for the metric by groups",
         )
     for inner in plan.having.values():
-        check(model, inner, policy)
+        check(inner, policy)
     for leg in plan.legs:
         _check_entity(leg.root, policy)
         for dimension in leg.dimensions:
             _check_reach(dimension, policy)
         for leaf in (leaf for one in plan.ask.where for leaf in leaves(one)):
-            found = (
-                join_path(model, leg.root, _full(leg.root, leaf.field), "a filter")
-                if leaf.field != "time"
-                else leg.time
-            )
+            found = plan.names.of(leg.root, leaf.field, "a filter") if leaf.field != "time" else leg.time
             if found is not None:
                 _check_reach(found, policy)
                 _check_filter(found, policy)
     for cell in (cell for one in plan.metrics.values() for cell in cells(one)):
         if cell.field:
-            _check_reach(join_path(model, cell.root, cell.field, "a metric"), policy)
+            _check_reach(plan.names.of(cell.root, cell.field, "a metric"), policy)
         if cell.goal is not None:
             _check_entity(cell.goal.entity, policy)
         for one in cell.filters:  # a metric's own filters are its definition: their fields need not be open
             for leaf in () if isinstance(one, Within | Flag) or ALL in policy.opens else leaves(one):
                 if leaf.field != "time":
-                    _check_entity(
-                        join_path(model, cell.root, _full(cell.root, leaf.field), "a filter").entity.name, policy
-                    )
+                    _check_entity(plan.names.of(cell.root, leaf.field, "a filter").entity.name, policy)
 
 
 def masks(plan: Plan, policy: Policy, secret: bytes) -> dict[str, Callable[[object], object]]:
@@ -187,7 +181,3 @@ def _check_filter(found: JoinPath, policy: Policy) -> None:
             f"policy {policy.name!r} masks {found.name}, and filtering by it would show it",
             remedy="leave the filter out",
         )
-
-
-def _full(root: str, field: str) -> str:
-    return field if "." in field else f"{root}.{field}"

@@ -19,9 +19,9 @@ def limits(model: Model, plan: Plan) -> dict[str, float]:
     """Return after how many hours each entity of a plan is too old: what its metrics say, or else the entity."""
     found: dict[str, float] = {}
     for name, expression in plan.metrics.items():
-        own = model.metric(name).fresh_hours
+        own = model.metrics[name].fresh_hours
         for root in {cell.root for cell in cells(expression)}:
-            hours = own or model.entity(root).fresh_hours
+            hours = own or model.entities[root].fresh_hours
             if hours:
                 found[root] = min(hours, found.get(root, hours))
     return found

@@ -46,7 +46,7 @@ class FactScan:
     """The cells that one scan of one entity answers, and how it reaches each dimension.
 
     `axis` is the dimension that is its own time by periods. `many` are the dimensions on the many side: they are
-    answered by distinct keys, and do not add up.
+    answered by distinct keys, and do not add up. `looks_back` where rows of earlier periods count in later ones.
     """
 
     root: str
@@ -59,15 +59,12 @@ class FactScan:
     bounds: Bounds | None  # where it looks back, or takes the last row of something
     cells: list[Measured] = field(default_factory=list[Measured])
     dimensions: tuple[JoinPath, ...] = ()
+    many: tuple[int, ...] = field(init=False)
+    looks_back: bool = field(init=False)
 
-    @property
-    def many(self) -> tuple[int, ...]:
-        return tuple(at for at, found in enumerate(self.dimensions) if found.is_many)
-
-    @property
-    def looks_back(self) -> bool:
-        """Return whether rows of earlier periods count in later ones."""
-        return self.window is not None or (self.series is not None and self.series.is_carried)
+    def __post_init__(self) -> None:
+        self.many = tuple(at for at, found in enumerate(self.dimensions) if found.is_many)
+        self.looks_back = self.window is not None or (self.series is not None and self.series.is_carried)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,7 @@ class Parameters:
             self.joined.take(self.behind[entity])
         if entity in self.visible:
             return quoted(self.visible[entity])
-        return table_name(self.model.entity(entity).table)
+        return self.model.entities[entity].relation
 
 
 @dataclass(slots=True)
@@ -96,7 +96,7 @@ class Scope:
 
     def column(self, found: JoinPath) -> str:
         alias = self._then(found) if found.is_then else self.at(found.path)
-        return self._own(alias, found.field) if found.field.front_ends else f"{alias}.{quoted(found.field.name)}"
+        return self._own(alias, found.field) if found.field.front_ends else f"{alias}.{found.field.column}"
 
     def clause(self) -> str:
         return "\n        ".join([f"from {self.shared.relation(self.entity)} as {self.alias}", *self.joins])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -172,9 +172,9 @@ def _agreed(point: Point, one: Owned, other: Owned, questions: Sequence[tuple[An
 
 def _opinion(said: Any, default: Any) -> Any:
     """Return what was said where that is more than nothing and another thing than the default; else None."""
-    if said in ("PASS", default) or (isinstance(said, list) and all(one == "PASS" for one in said)):
-        return None
-    return said
+    each: list[object] = cast("list[object]", said) if isinstance(said, list) else [said]
+    is_none = said == default or all(one == "PASS" for one in each)
+    return None if is_none else cast(Any, said)
 
 
 def _said(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

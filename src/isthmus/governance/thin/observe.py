@@ -122,7 +122,7 @@ def _count(call: RecordedCall, found: Observed, release: Release, *, is_counted:
 def _passes(value: msgspec.Raw) -> bool:
     """Tell whether an answer for several lines had no opinion of any: each is written as "PASS"."""
     said: object = msgspec.json.decode(value)
-    return isinstance(said, list) and bool(said) and all(one == "PASS" for one in cast("list[object]", said))
+    return isinstance(said, list) and said != [] and all(one == "PASS" for one in cast("list[object]", said))
 
 
 @cache

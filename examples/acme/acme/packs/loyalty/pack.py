@@ -1,7 +1,7 @@
 """The manifest of loyalty: all that the platform knows of this domain."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job
+from isthmus.manifest import Every, Job, Page
 
 from . import api, entities, service
 
@@ -22,5 +22,14 @@ PACK = Pack(
             sql="select front_end, card, stamps from loyalty.card where stamps not between 0 and 9 limit 20",
         ),
     ),
-    brings=(Job(name="loyalty.forget-old", when=Every(seconds=FORGET_EVERY_S), calls=api.forget_old),),
+    brings=(
+        Job(name="loyalty.forget-old", when=Every(seconds=FORGET_EVERY_S), calls=api.forget_old),
+        Page(
+            path="/cards",
+            menu="Cards",
+            at="acme.packs.loyalty.pages:show_card",
+            template="cards.html",
+            needs=api.get_balance,
+        ),
+    ),
 )

@@ -103,8 +103,8 @@ class Source:
                 continue
             base = self._absolute(line)
             for one in line.names:
-                alias = one.asname.name.value if one.asname else one.name.value  # pyright: ignore
-                found.append((str(alias), f"{base}.{one.name.value}"))
+                alias = cast("cst.Name", one.asname.name if one.asname else one.name)
+                found.append((alias.value, f"{base}.{one.name.value}"))
         return found
 
     def _absolute(self, line: cst.ImportFrom) -> str:

@@ -49,7 +49,7 @@ def of_value(value: Any) -> Words:
     if type(value) in PLAIN:
         return Words(text=_quoted(repr(value)))
     if isinstance(value, enum.Enum):
-        return Words(text=f"{{0}}.{value.name}", refs=(ref(type(value)),))
+        return Words(text=f"{{0}}.{value.name}", refs=(ref(cast("type[Any]", type(value))),))
     if isinstance(value, msgspec.Struct):
         return _struct(value)
     if isinstance(value, datetime) and value.tzinfo is not None and not value.utcoffset():
@@ -174,7 +174,7 @@ def _type(value: Any) -> Words:
         return Words(text=type(value).__name__)
     if callable(value) or "<locals>" in type(value).__qualname__:
         raise NotSayable(f"{type(value).__name__} is no plain value", remedy="write this part by hand")
-    return Words(text="{0}", refs=(ref(type(value)),))
+    return Words(text="{0}", refs=(ref(cast("type[object]", type(value))),))
 
 
 def _numbered(parts: Sequence[Words], first: int = 0) -> list[str]:

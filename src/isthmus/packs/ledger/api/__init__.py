@@ -95,13 +95,17 @@ from .errors import (
     WrongLimits,
 )
 from .reports import (
+    AgedLine,
+    Ages,
     ExportJournal,
+    GetAges,
     GetTrialBalance,
     Journal,
     Statement,
     StatementLine,
     TrialBalance,
     TrialLine,
+    age_balances,
     balance_sheet,
     export_journal,
     income_statement,

@@ -162,6 +162,7 @@ class ListEntries(Value):
     kind: Code | None = None
     since: date | None = None
     until: date | None = None  # with it
+    state: EntryState | None = None
     limit: PageSize = 50
     cursor: str | None = None
 

@@ -49,6 +49,35 @@ class Statement(Value):
     result: tuple[Money, ...]
 
 
+class GetAges(Value):
+    """Ask how old what stands on accounts below a code is at the end of a day: `liabilities:customers`, `assets`."""
+
+    below: Annotated[str, Meta(min_length=1, max_length=160)]
+    on: date | None = None
+
+
+class AgedLine(Value):
+    """What an account has open with an owner, in its natural direction, by the days since it began.
+
+    What makes less of it settles the oldest first.
+    """
+
+    code: str
+    owner: str
+    total: Money
+    until_30: Money
+    until_60: Money
+    until_90: Money
+    older: Money
+    oldest: date
+
+
+class Ages(Value):
+    """Accounts with something open, in the order of their codes and owners."""
+
+    lines: tuple[AgedLine, ...]
+
+
 class ExportJournal(Value):
     """Ask for posted entries as text, in the order in which they count: plain-text accounting, or CSV."""
 
@@ -81,6 +110,12 @@ def income_statement(ask: GetTrialBalance) -> Statement:
 @capability("ledger.balance-sheet", version="1.0", effect=Effect.READ)
 def balance_sheet(ask: GetTrialBalance) -> Statement:
     """Return what is held and owed at the end of a day; the result is what all was earned until then."""
+    ...
+
+
+@capability("ledger.age-balances", version="1.0", effect=Effect.READ, deadline_ms=30_000)
+def age_balances(ask: GetAges) -> Ages:
+    """Return how old receivables and payables are: what is open of each account and owner, by its age in days."""
     ...
 
 

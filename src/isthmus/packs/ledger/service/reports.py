@@ -12,6 +12,7 @@ from isthmus.values import Money, cursor_at, place_at
 from .. import api, rules
 from ..storage import entries as storage_entries
 from ..storage import reports as storage
+from .entries import day_of
 
 EARLIEST, LATEST = date(1, 1, 1), date(9999, 12, 30)
 
@@ -48,6 +49,12 @@ def _statement(moved: Iterable[tuple[str, Money]]) -> api.Statement:
 
 async def _lines(ask: api.GetTrialBalance, ctx: Context) -> list[api.TrialLine]:
     return await storage.trial(ctx.session, ctx.front_end, ask.since or EARLIEST, ask.until or LATEST)
+
+
+@implements(api.age_balances)
+async def age_balances(ask: api.GetAges, ctx: Context) -> api.Ages:
+    on = ask.on or day_of(ctx)
+    return api.Ages(lines=tuple(await storage.ages(ctx.session, ctx.front_end, ask.below.rstrip(":"), on)))
 
 
 @implements(api.export_journal)

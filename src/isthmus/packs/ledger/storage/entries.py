@@ -30,15 +30,15 @@ _PAGE = """
     select entry_id, 0 as xid from ledger.entry
     where front_end = $1 and ($2::text is null or subject = $2) and ($3::text is null or kind = $3)
         and ($4::date is null or value_date >= $4) and ($5::date is null or value_date <= $5)
-        and ($6::uuid is null or entry_id < $6)
+        and ($6::uuid is null or entry_id < $6) and ($8::text is null or state = $8)
     order by entry_id desc limit $7"""
 _PAGE_OF_ACCOUNT = """
     select distinct xid, leg.entry_id from ledger.account join ledger.leg using (account_id)
     join ledger.entry on entry.front_end = $1 and entry.entry_id = leg.entry_id
-    where account.front_end = $1 and code = $8 and owner = $9 and ($10::text is null or account.currency = $10)
+    where account.front_end = $1 and code = $9 and owner = $10 and ($11::text is null or account.currency = $11)
         and ($2::text is null or subject = $2) and ($3::text is null or kind = $3)
         and ($4::date is null or leg.value_date >= $4) and ($5::date is null or leg.value_date <= $5)
-        and ($6::uuid is null or (xid, leg.entry_id) < ($11, $6))
+        and ($6::uuid is null or (xid, leg.entry_id) < ($12, $6)) and ($8::text is null or state = $8)
     order by xid desc, entry_id desc limit $7"""
 
 
@@ -146,7 +146,7 @@ async def page(
 ) -> list[tuple[int, UUID]]:
     """Return where entries are, the latest first, one more than was asked for where there are more."""
     xid, entry_id = before or (0, None)
-    common = (front_end, ask.subject, ask.kind, ask.since, ask.until, entry_id, ask.limit + 1)
+    common = (front_end, ask.subject, ask.kind, ask.since, ask.until, entry_id, ask.limit + 1, ask.state)
     if ask.account is None:
         rows = await session.fetch(_PAGE, *common)
     else:

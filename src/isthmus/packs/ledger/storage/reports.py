@@ -31,6 +31,54 @@ _PAGE = """
     order by value_date, entry_id limit $6"""
 
 
+# What makes less of a balance settles the oldest of what made it more: what is left of each day is open.
+_AGES = """
+    with moved as (
+        select code, owner, currency, value_date, sum(debit) as debit, sum(credit) as credit
+        from ledger.account join (
+            select account_id, value_date, debit, credit from ledger.day where front_end = $1
+            union all
+            select account_id, value_date, greatest(amount, 0), greatest(-amount, 0) from ledger.leg
+            where front_end = $1 and layer = '=' and xid >= (select folded from ledger.book where front_end = $1)
+        ) as moves using (account_id)
+        where account.front_end = $1 and starts_with(code || ':', $2 || ':') and value_date <= $3
+        group by code, owner, currency, value_date),
+    natural_direction as (
+        select code, owner, currency, value_date, case when sign > 0 then debit else credit end as more,
+            case when sign > 0 then credit else debit end as less
+        from moved cross join lateral (select ledger.natural_sign(code) as sign) as direction),
+    reached as (
+        select *, sum(more) over whole as all_more, sum(less) over whole as all_less,
+            sum(more) over so_far as more_so_far, sum(less) over so_far as less_so_far
+        from natural_direction
+        window whole as (partition by code, owner, currency), so_far as (whole order by value_date)),
+    left_open as (
+        select code, owner, currency, value_date, $3 - value_date as days, case when all_more > all_less
+            then greatest(least(more_so_far - all_less, more), 0)
+            else -greatest(least(less_so_far - all_more, less), 0) end as minor
+        from reached where all_more <> all_less)
+    select code, owner, currency, sum(minor) as total, min(value_date) as oldest,
+        coalesce(sum(minor) filter (where days <= 30), 0) as until_30,
+        coalesce(sum(minor) filter (where days between 31 and 60), 0) as until_60,
+        coalesce(sum(minor) filter (where days between 61 and 90), 0) as until_90,
+        coalesce(sum(minor) filter (where days > 90), 0) as older
+    from left_open where minor <> 0 group by code, owner, currency order by code, owner, currency"""
+
+
+async def ages(session: ports.Session, front_end: str, below: str, on: date) -> list[api.AgedLine]:
+    """Return what is open on accounts below a code at the end of a day, by its age."""
+    amounts = ("total", "until_30", "until_60", "until_90", "older")
+    return [
+        api.AgedLine(
+            code=row["code"],
+            owner=row["owner"],
+            **{name: money(int(row[name]), row["currency"]) for name in amounts},
+            oldest=row["oldest"],
+        )
+        for row in await session.fetch(_AGES, front_end, below, on)
+    ]
+
+
 async def trial(session: ports.Session, front_end: str, since: date, until: date) -> list[api.TrialLine]:
     """Return what accounts came to from a day through another."""
     rows = await session.fetch(_TRIAL, front_end, since, until)

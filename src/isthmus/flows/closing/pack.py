@@ -1,0 +1,27 @@
+"""The manifest of closing."""
+
+from isthmus.kernel import Pack
+from isthmus.manifest import Page, Personal
+
+from . import api, service
+
+PAGES = "isthmus.flows.closing.pages"
+
+CLOSING = Pack(
+    name="closing",
+    owner="finance",
+    api=api,
+    service=(service,),
+    brings=(
+        Personal(because="it counts what is open, and names no person"),
+        Page(
+            path="/closing",
+            menu="Closing",
+            group="Finance",
+            at=f"{PAGES}:show",
+            template="closing.html",
+            needs=api.get_checklist,
+        ),
+        Page(path="/closing", at=f"{PAGES}:close", template="closing.html", needs=api.get_checklist, is_form=True),
+    ),
+)

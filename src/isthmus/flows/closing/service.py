@@ -1,0 +1,74 @@
+"""Closing: what is looked at, and the closing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from isthmus.kernel import Context, implements
+from isthmus.packs.ledger import api as ledger
+from isthmus.packs.reconciliation import api as reconciliation
+from isthmus.packs.settlement import api as settlement
+from isthmus.values import Money, money
+
+from . import api
+
+DEFERRED, POINTS, TAXES = "liabilities:customers", "liabilities:points", "liabilities:tax:"
+LOOK_MAX = 50  # of each kind: how many more there are changes nothing
+
+
+@implements(api.get_checklist)
+async def get_checklist(ask: api.GetChecklist, ctx: Context) -> api.Checklist:
+    return await _checklist(ask.closed_through, ctx)
+
+
+@implements(api.close)
+async def close(ask: api.Close, ctx: Context) -> ledger.Period:
+    found = await _checklist(ask.closed_through, ctx)
+    lacking = tuple(f"{one.check} ({one.open})" for one in found.items if not one.is_done)
+    if lacking and not ask.despite:
+        raise api.NotReady(closed_through=ask.closed_through, open=lacking)
+    reason = f"despite {', '.join(lacking)}: {ask.despite}"[:240] if lacking else "everything was done"
+    return await ctx.call(ledger.close_period, ledger.ClosePeriod(closed_through=ask.closed_through, reason=reason))
+
+
+async def _checklist(through: date, ctx: Context) -> api.Checklist:
+    trial = await ctx.call(ledger.trial_balance, ledger.GetTrialBalance(until=through))
+    state = ledger.EntryState.PENDING
+    pending = await ctx.call(ledger.list_entries, ledger.ListEntries(until=through, state=state, limit=LOOK_MAX))
+    differences = await ctx.call(reconciliation.list_differences, reconciliation.ListDifferences(limit=LOOK_MAX))
+    prepared, approved = [
+        await ctx.call(settlement.list_settlements, settlement.ListSettlements(state=one, limit=LOOK_MAX))
+        for one in (settlement.SettlementState.PREPARED, settlement.SettlementState.APPROVED)
+    ]
+    items = (
+        _checked("books-balance", [one for one in trial.difference if one.minor]),
+        _checked("pending-entries", pending.items),
+        _checked("differences", differences.items),
+        _checked("settlements-to-approve", [one for one in prepared.items if one.cut_off <= through]),
+        _checked("files-to-send", [one for one in approved.items if one.cut_off <= through and one.payout.minor]),
+    )
+    return api.Checklist(
+        closed_through=through,
+        items=items,
+        is_ready=all(one.is_done for one in items),
+        deferred_revenue=_owed(trial.lines, DEFERRED),
+        points=_owed(trial.lines, POINTS),
+        taxes=tuple(
+            api.Standing(code=one.code, amount=-one.closing) for one in trial.lines if one.code.startswith(TAXES)
+        ),
+    )
+
+
+def _checked(check: api.Check, found: Iterable[object]) -> api.Checked:
+    count = len(list(found))
+    return api.Checked(check=check, is_done=not count, open=count)
+
+
+def _owed(lines: Iterable[ledger.TrialLine], code: str) -> tuple[Money, ...]:
+    """Return what is owed on an account and those below it, by currency."""
+    sums: dict[str, int] = {}
+    for one in lines:
+        if one.code == code or one.code.startswith(f"{code}:"):
+            sums[one.closing.currency] = sums.get(one.closing.currency, 0) - one.closing.minor
+    return tuple(money(minor, currency) for currency, minor in sorted(sums.items()))

@@ -1,0 +1,82 @@
+"""Days are closed once everything is done, and what stands in the books then leads back to orders."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from isthmus.flows.closing import api as closing
+from isthmus.packs.ledger import api as ledger
+from isthmus.packs.reconciliation import api as reconciliation
+from isthmus.packs.settlement import api as settlement
+
+from .conftest import Shop
+from .test_bookkeeping import eur, taxed_books
+from .test_payouts import payee
+
+NEVER = date(2099, 12, 31)
+
+
+def held(reference: str, minor: int, **more: object) -> ledger.EntryDraft:
+    legs = (
+        ledger.EntryLeg(account="assets:bank", amount=eur(minor)),
+        ledger.EntryLeg(account="liabilities:loans", amount=eur(-minor)),
+    )
+    return ledger.EntryDraft(reference=reference, kind="loan", legs=legs, **more)  # type: ignore[arg-type]
+
+
+async def test_what_is_open_is_named_and_closing_waits_for_it_or_says_why_not(shop: Shop) -> None:
+    books = await taxed_books(shop)
+    await payee(books)
+    sent = (await books.bought(("tea", 2))).orders[0].order_id
+    await books.sent(sent, "1")
+    await books.bought(("jam", 1))
+    await books.call(ledger.post, ledger.Post(entries=(held("loan", 500, is_pending=True),)))
+    await books.call(settlement.draw_up, settlement.DrawUp(cut_off=NEVER))
+    content = "reference,kind,date,currency,amount,fee\nstranger,capture,2026-05-06,EUR,7.00,0\n"
+    file = reconciliation.ImportFile(provider="cards", name="may.csv", form="csv", content=content)
+    await books.call(reconciliation.import_file, file)
+
+    found = await books.call(closing.get_checklist, closing.GetChecklist(closed_through=NEVER))
+    assert {one.check: one.open for one in found.items if not one.is_done} == {
+        "pending-entries": 1,
+        "differences": 1,
+        "settlements-to-approve": 1,
+    }
+    assert found.deferred_revenue == (eur(400),), "the jam is paid and not delivered"
+    assert [(one.code, one.amount.minor) for one in found.taxes] == [("liabilities:tax:de:none", 319)]
+    with pytest.raises(closing.NotReady, match=r"pending-entries \(1\), differences \(1\)"):
+        await books.call(closing.close, closing.Close(closed_through=NEVER))
+    closed = await books.call(closing.close, closing.Close(closed_through=NEVER, despite="the year ends"))
+    assert (closed.closed_through, "differences (1)" in closed.history[0].reason) == (NEVER, True)
+    with pytest.raises(ledger.PeriodClosed):
+        await books.call(ledger.post, ledger.Post(entries=(held("late", 1, value_date=date(2026, 1, 1)),)))
+    ages = await books.call(ledger.age_balances, ledger.GetAges(below="liabilities:customers", on=NEVER))
+    (line,) = ages.lines
+    assert (line.total, line.older) == (eur(400), eur(400))
+
+
+async def test_what_is_open_ages_and_what_is_paid_settles_the_oldest_first(shop: Shop) -> None:
+    books = await taxed_books(shop)
+    today = datetime.now(UTC).date()
+    for days, minor in ((0, 100), (30, 200), (31, 300), (90, 400), (91, 500)):
+        day = today - timedelta(days=days)
+        await books.call(ledger.post, ledger.Post(entries=(held(f"l{days}", minor, value_date=day),)))
+    back = held("back", -600, value_date=today)
+    await books.call(ledger.post, ledger.Post(entries=(back,)))
+    (line,) = (await books.call(ledger.age_balances, ledger.GetAges(below="liabilities:loans"))).lines
+    assert (line.until_30.minor, line.until_60.minor, line.until_90.minor, line.older.minor) == (300, 300, 300, 0)
+    assert (line.total.minor, line.oldest) == (900, today - timedelta(days=90))
+    (earlier,) = (
+        await books.call(ledger.age_balances, ledger.GetAges(below="liabilities", on=today - timedelta(days=31)))
+    ).lines
+    assert (earlier.total.minor, earlier.until_30.minor, earlier.until_60.minor) == (1200, 300, 900)
+    (owing,) = (await books.call(ledger.age_balances, ledger.GetAges(below="assets:bank"))).lines
+    assert (owing.total.minor, owing.older.minor) == (900, 0)
+
+
+async def test_a_month_without_anything_open_is_closed(shop: Shop) -> None:
+    books = await taxed_books(shop)
+    closed = await books.call(closing.close, closing.Close(closed_through=date(2020, 1, 31)))
+    assert closed.history[0].reason == "everything was done"
