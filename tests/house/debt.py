@@ -10,6 +10,7 @@ PACK_LINES = {  # code without the manifest and the pages, which nobody reads to
     "fulfilment": 1_830,  # addresses in their form; what carriers say of their rates is asked, kept and forgotten
     "identity": 1_250,  # five ways to prove who one is, each by its standard and held under attack (decision 0059)
     "inventory": 2_190,  # one SKU answered together (0020), exact over all whom it is lent to (0049), lots (0075)
+    "ledger": 1_260,  # what is open is aged beside the other reports, by days that are summed (decision 0091)
     "order": 2_760,  # refunds, what is closed, forgotten or changed (0072), handed in elsewhere (0073), each exact
     "payment": 1_490,  # what a provider says is written with what follows (docs/decisions/0029), and one over HTTP
     "member": 1_530,  # a programme of several front ends has accounts and lots of its own: decision 0050
