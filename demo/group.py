@@ -1,4 +1,4 @@
-"""What the group of the demo shares: the stock that two front ends sell from, and one programme for all members."""
+"""What the group of the demo shares: stock that two sell from, stores of the third, one programme for all members."""
 
 from __future__ import annotations
 
@@ -8,19 +8,34 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from demo.shelf import CURRENCY
 from isthmus.app.platform import Running
 from isthmus.kernel import Caller
+from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.member import api as member
 from isthmus.store import sharing
 
 SELLERS = ("brand", "market")  # who sell from the group's stock; the third has its own
+STORES = "fresh"  # who has stores where goods of the others are picked up
+STORES_LENT = 3
 PROGRAMME = "circle"
 JOINED_AT_ONCE = 16
 
 _SOLD_FOR = """
 select movement.front_end as owner, seller, -sum(quantity)::bigint as units
 from inventory.movement where seller is not null and kind = 'ship' group by 1, 2 order by 1, 2
+"""
+
+_PLACES = """
+select lent_by as owner, front_end as seller, count(*) as places from fulfilment.method
+where lent_by is not null group by 1, 2 order by 1, 2
+"""
+_MEMBERS = """
+select count(*) filter (where front_ends > 1)::bigint from (
+    select count(distinct front_end) as front_ends from member.membership
+    where account_id is not null group by account_id
+) as joined
 """
 
 
@@ -38,6 +53,24 @@ async def lend(running: Running, places: Sequence[inventory.Location]) -> None:
             for one in places
         )
         await running.platform.call(inventory.put_locations, inventory.PutLocations(items=taken), _caller(code))
+
+
+async def lend_stores(running: Running, codes: Sequence[str]) -> None:
+    """Let goods of the sellers be picked up at the first stores of the third front end."""
+    free, kind = (fulfilment.Rate(zone="store", currency=CURRENCY, base_minor=0),), fulfilment.MethodKind.PICKUP
+    stores = [
+        fulfilment.Method(code=code, name=f"At the store {code.partition('-')[2]}", kind=kind, rates=free)
+        for code in sorted(codes)[:STORES_LENT]
+    ]
+    if not stores:
+        return
+    put = running.platform.call
+    await put(fulfilment.put_methods, fulfilment.PutMethods(items=tuple(stores)), _caller(STORES))
+    names = [one.code for one in stores]
+    await _grant(running, "fulfilment.method", names, SELLERS, "our stores are yours", of=STORES)
+    lent = fulfilment.PutMethods(items=tuple(one.replace(lent_by=STORES) for one in stores))
+    for code in SELLERS:
+        await put(fulfilment.put_methods, lent, _caller(code))
 
 
 async def join(running: Running, members: dict[tuple[str, str], Any]) -> None:
@@ -65,13 +98,22 @@ async def sold_for(running: Running) -> list[dict[str, Any]]:
         return [dict(row) for row in await session.fetch(_SOLD_FOR)]
 
 
-async def _grant(running: Running, kind: str, names: Iterable[str], to: Iterable[str], reason: str) -> None:
+async def shared(running: Running) -> dict[str, Any]:
+    """Return who lends how many pick-up places to whom, and how many members have one account at several front ends."""
+    async with running.database.platform() as session:
+        places = [dict(row) for row in await session.fetch(_PLACES)]
+        return {"places": places, "members_in_common": await session.fetch_value(_MEMBERS)}
+
+
+async def _grant(
+    running: Running, kind: str, names: Iterable[str], to: Iterable[str], reason: str, of: str | None = None
+) -> None:
     receivers, now = list(to), datetime.now(UTC)
     async with running.database.platform_transaction() as session:
         for name in names:
             for code in receivers:
                 draft = sharing.Draft(kind=kind, name=name, to=code, reason=reason)
-                await sharing.give(session, owner(running), uuid.uuid4(), draft, now, "demo")
+                await sharing.give(session, of or owner(running), uuid.uuid4(), draft, now, "demo")
 
 
 def _caller(front_end: str) -> Caller:

@@ -200,6 +200,7 @@ def _place(code: str) -> inventory.Location:
 async def _delivery(running: Running, source: Source) -> None:
     for front_end in source.front_ends():
         await shelf.put_delivery(running, caller(front_end), by_van=front_end == BY_WEIGHT)
+    await group.lend_stores(running, {place for code, _, place, _ in source.sold() if code == group.STORES})
 
 
 def _parts(items: Sequence[T]) -> list[tuple[T, ...]]:

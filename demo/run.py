@@ -90,6 +90,7 @@ async def _sold(running: app_platform.Running, chosen: argparse.Namespace, scree
         ended = time.perf_counter()
     report = await replay.report(running, source, refused)
     report["lent"] = await group.sold_for(running)
+    report |= await group.shared(running)
     report["seconds"] = {"load": round(loaded - began, 1), "sell": round(ended - loaded, 1)}
     return report
 
@@ -148,6 +149,9 @@ def _show(report: dict[str, Any], screen: Console) -> None:
     screen.print(table)
     for lent in report["lent"]:
         screen.print(f"{lent['seller']} sold {lent['units']:,} units from the stock of {lent['owner']}")
+    for lent in report["places"]:
+        screen.print(f"{lent['seller']} lets its goods be picked up at {lent['places']} stores of {lent['owner']}")
+    screen.print(f"{report['members_in_common']:,} members have one account of points at several front ends")
     for code, found in report["front_ends"].items():
         books = found["books"]
         if books:

@@ -279,6 +279,7 @@ class Buyer(Value):
     member_id: UUID | None = None
     tier: str = ""
     segments: tuple[str, ...] = ()
+    account_id: UUID | None = None  # in a programme of several front ends: who the same person is at each of them
 
 
 GUEST = Buyer()

@@ -195,3 +195,5 @@ def test_everything_that_a_package_says_is_translated(package: str) -> None:
     values = re.compile(r"%\(\w+\)s|\{[a-z_]\w*\}")
     wrong = [one for one, other in known.items() if set(values.findall(one)) != set(values.findall(other))]
     assert wrong == []
+    narrow = re.compile(r"[\u4e00-\u9fff”）][,:;!?](?!//)")
+    assert [other for other in known.values() if narrow.search(other)] == [], "Chinese has marks of its own: ，：；！？"

@@ -63,6 +63,37 @@ async def test_goods_come_back_and_the_money_goes_back(page: Page, served: Serve
     await expect(page.locator(".tile").filter(has_text="Given back")).to_contain_text("€9.00")
 
 
+async def test_an_order_is_changed_as_it_was_shown(page: Page, served: Served) -> None:
+    sold = await served.sell("tea", paid_at_till=None, channel="online", contact_email="more@example.org")
+    await page.goto(f"{served.address}/orders/north/{sold['order_id']}")
+    await page.get_by_text("Change the order").click()
+    change = page.locator("section.act").filter(has_text="Change the order")
+    await change.get_by_label("Tea").fill("2")
+    await change.get_by_label("Reason").fill("two, they said")
+    await change.get_by_role("button").click()
+    await expect(change).to_contain_text("More to pay:")
+    await change.get_by_role("button", name="Change it so").click()
+    await expect(page.get_by_role("status")).to_contain_text("The order is changed")
+    await expect(page.locator("tbody.line").filter(has_text="Tea")).to_have_count(2)  # more is a line of its own
+    await expect(page.locator(".history")).to_contain_text("two, they said")
+
+
+async def test_goods_that_another_sold_are_taken_at_the_desk(page: Page, served: Served) -> None:
+    sold = await served.sell("jam")
+    await served.call("order.put-desk", {"code": "desk", "name": "Returns"})
+    await served.call("grants.give", {"kind": "order.desk", "name": "desk", "to": "south", "bounds": {"worth": 5000}})
+    south = await auth.create_client(served.shop.database, "south", f"desk-{uuid.uuid4().hex[:6]}", None)
+    ask = {"owner": "north", "number": sold["number"], "lines": [{"sku": "jam", "quantity": 1}]}
+    await served.call("order.ask-hand-in", ask, key=south)
+    await served.call("after-sale.answer-hand-ins", {})
+    await page.goto(f"{served.address}/hand-ins")
+    row = page.locator("tbody tr").filter(has_text=f"#{sold['number']}")
+    await expect(row).to_contain_text("agreed")
+    await row.get_by_role("button", name="Take the goods").click()
+    await expect(page.get_by_role("status")).to_contain_text("The goods are taken")
+    await expect(row.get_by_role("button")).to_have_count(0)
+
+
 async def test_a_refused_act_says_why_and_what_to_do(page: Page, served: Served) -> None:
     sold = await served.sell("tea")
     await page.goto(f"{served.address}/orders/north/{sold['order_id']}")

@@ -209,3 +209,26 @@ async def test_an_empty_platform_says_on_every_page_what_to_do_first(database: D
             assert (await client.get(f"{address}/deploys/nobody")).status_code == 404
     finally:
         server.kill()
+
+
+async def test_every_box_of_the_map_can_be_read(page: Page, served: Served) -> None:
+    """However many packs there are: names fit their boxes, and no box lies on another."""
+    await page.goto(served.address)
+    boxes = await page.locator("svg.map a").evaluate_all(
+        """all => all.map(one => ({
+            name: one.querySelector("text").textContent,
+            box: one.querySelector("rect").getBBox(),
+            texts: [...one.querySelectorAll("text")].map(text => text.getBBox()),
+        })).map(({name, box, texts}) => ({
+            name, x: box.x, y: box.y, width: box.width, height: box.height,
+            fits: texts.every(text => text.x > box.x && text.x + text.width < box.x + box.width),
+        }))"""
+    )
+    assert len(boxes) > 20
+    assert [one["name"] for one in boxes if not one["fits"]] == []
+    assert [
+        (one["name"], other["name"])
+        for at, one in enumerate(boxes)
+        for other in boxes[:at]
+        if abs(one["x"] - other["x"]) < one["width"] and abs(one["y"] - other["y"]) < one["height"]
+    ] == []

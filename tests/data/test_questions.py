@@ -37,6 +37,17 @@ def test_a_hidden_number_passes_no_bound(shop: World) -> None:
     assert shop.rows("baskets", by=("front_end",), as_=few, having=(Where("baskets", ">=", 0),)) == []
 
 
+def test_a_ranking_says_that_hidden_numbers_have_no_place_in_it(shop: World) -> None:
+    few = policy.Policy(name="few", opens={"*": policy.Opened()}, personal=policy.EVERY_KIND, cells_min=3)
+    first = shop.answer("baskets", by=("front_end",), order=("-baskets",), limit=1, as_=few)
+    assert first.receipt.hidden_cells > 0
+    assert first.receipt.notes == (
+        f"{first.receipt.hidden_cells} number(s) are hidden and come last: what is first is so of those that are shown",
+    )
+    assert shop.answer("baskets", by=("front_end",), as_=few).receipt.notes == ()
+    assert shop.answer("baskets", by=("front_end",), order=("-baskets",), limit=1).receipt.notes == ()
+
+
 def test_the_values_of_a_field_are_listed_without_a_metric(shop: World) -> None:
     answer = shop.metrics.ask(Ask(by=("shop.order.front_end",)), policy.owner())
     assert [tuple(row.values()) for row in answer.rows] == [("north", 3), ("south", 2)]
@@ -88,6 +99,13 @@ async def test_conditions_are_text_or_objects_over_http_and_on_the_command_line(
         assert json.loads(reply.body)["rows"] == [[3350]]
         text = where if isinstance(where, str) else json.dumps(where)
         assert read_condition(text) == Where("front_end", "=", "north")
+    for having in ("sales > 1000", {"field": "sales", "op": ">", "value": 1000, "type": "where"}):
+        asked = {"metrics": ["sales"], "by": ["front_end"], "having": [having]}
+        reply = await serve.ask(shop.metrics, policy.owner(), json.dumps(asked).encode())
+        assert json.loads(reply.body)["rows"] == [["north", 3350]]
+    with pytest.raises(errors.BadAsk, match="'sales' is no condition") as refused:
+        await serve.ask(shop.metrics, policy.owner(), b'{"metrics": ["sales"], "having": ["sales"]}')
+    assert refused.value.path == "$.having"
     both = json.dumps({"type": "any", "parts": [north]})
     assert read_condition(both) == AnyOf((Where("front_end", "=", "north"),))
     with pytest.raises(errors.BadAsk, match="is no condition"):

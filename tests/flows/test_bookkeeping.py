@@ -478,6 +478,8 @@ def test_the_flows_that_book_are_internal_and_react() -> None:
         bookkeeping.book_honoured,
         bookkeeping.book_lapsed,
         bookkeeping.book_stock,
+        bookkeeping.book_credit,
+        bookkeeping.book_hand_in,
         bookkeeping.book_borne,
         bookkeeping.book_unborne,
     )

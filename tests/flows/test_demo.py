@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -12,9 +13,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
+import pytest
 
 from demo.source import Source
+from tests.console import signing
+from tests.console.demo_server import demo
 
 BASKETS = 60
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,11 +40,15 @@ def test_the_first_baskets_of_the_year_come_to_what_the_source_says() -> None:
     assert {one["owner"] for one in report["lent"]} == {"group"}
     assert {one["seller"] for one in report["lent"]} <= {"brand", "market"}
     assert sum(one["units"] for one in report["lent"]) == _units_of("brand", "market")
+    places = {(one["owner"], one["seller"]) for one in report["places"]}
+    assert places == {("fresh", "brand"), ("fresh", "market")}
+    assert report["members_in_common"] > 0
     sold = sum(found["orders"] for found in report["front_ends"].values())
     assert sold >= BASKETS  # a basket is an order in each business line that it has goods of
     the_books_are_read_at_the_command_line(environment, report["front_ends"])
     metrics_equal_the_source_by_front_end_department_and_week(environment)
     sales_are_one_number(environment, report["front_ends"])
+    asyncio.run(ten_questions_have_the_right_number(environment))
     kept = json.loads(said(environment, "demo", "--keep", "--exit", "--json"))
     assert kept == report
     stands = ("data", "ask", "order.baskets", "--form", "json")
@@ -103,6 +112,65 @@ def metrics_equal_the_source_by_front_end_department_and_week(environment: dict[
            where is_known and quantity > 0 group by all order by all"""
     )
     assert sorted(found) == source
+
+
+QUESTIONS = {  # of the market: what a data person asks, and what SQL over the till receipts says
+    "what did we sell?": ("order.line-sales", "sum(paid)"),
+    "how many baskets?": ("order.baskets", "count(distinct basket_id)"),
+    "how many orders, one for each seller?": ("order.orders", "count(distinct (basket_id, manufacturer_id))"),
+    "how many units?": ("order.units", "sum(quantity)"),
+    "how many members bought?": ("order.buyers", "count(distinct household_id)"),
+    "what does a basket come to?": ("order.basket-value", "sum(paid) / count(distinct basket_id)"),
+    "what would it have come to by the list?": ("order.list-sales", "sum(list)"),
+    "how far below the list did we sell?": ("order.discount-share", "1 - sum(paid) / sum(list)"),
+    "what does the order in the middle come to?": (
+        "order.median-value",
+        "(select median(paid) from (select sum(paid) as paid from sold group by basket_id, manufacturer_id))",
+    ),
+}
+AMOUNTS = {"order.line-sales", "order.list-sales", "order.basket-value", "order.median-value"}
+SOLD = """with sold as (select chosen.*, manufacturer_id, department from chosen join products on product_id = sku
+                        where is_known and quantity > 0 and front_end = 'market') select"""
+
+
+async def ten_questions_have_the_right_number(environment: dict[str, str]) -> None:
+    """Each over HTTP, in the console and at the command line, by itself and without a second try."""
+    source = Source(BASKETS)
+    names = [metric for metric, _ in QUESTIONS.values()]
+    right = {metric: float(source.rows(f"{SOLD} {sql} from sold limit 1")[0][0]) for metric, sql in QUESTIONS.values()}
+    departments = dict(source.rows(f"{SOLD} department, sum(paid)::bigint from sold group by all"))
+    best = max(departments.items(), key=lambda one: one[1])
+    stands = {**environment, "ISTHMUS_DATA": str(DATA / "demo")}
+    typed = json.loads(said(stands, "data", "ask", *names, "--where", "front_end = market", "--form", "json"))
+    assert typed["rows"][0] == pytest.approx(right)
+    (_, key) = said(stands, "client", "create", "market", "--name", "analyst", "--scope", "data.ask").rsplit("isth_", 1)
+    async with demo(DATA, BASKETS, is_kept=True) as served, httpx.AsyncClient(timeout=60) as client:
+        headers = {"Authorization": f"Bearer isth_{key.split()[0]}"}
+
+        async def told(ask: dict[str, Any]) -> list[list[Any]]:
+            return (await client.post(f"{served.address}/data/ask", json=ask, headers=headers)).json()["rows"]
+
+        asked = {metric: (await told({"metrics": [metric]}))[0][0] for metric in names}
+        assert asked == pytest.approx(right)
+        by = {"by": ["catalog.category.parent"], "order": ["-order.line-sales"], "limit": 1}
+        assert await told({"metrics": ["order.line-sales"], **by}) == [list(best)]
+        assert await told({"metrics": ["order.line-sales"], **by, "having": [f"order.line-sales > {best[1]}"]}) == []
+        await signing.sign_in(client, f"{served.address}/console", served.sign_in_link("owner"))
+        for metric in names:
+            seen = await of_the_console(client, served.address, metrics=metric, where="front_end = market")
+            shown = float(seen[0][0]) * (100 if metric in AMOUNTS else 1)  # there in dollars
+            assert shown == pytest.approx(right[metric], abs=0.51 if metric in AMOUNTS else 1e-6), metric
+        seen = await of_the_console(
+            client, served.address, metrics="order.line-sales", by="catalog.category.parent", where="front_end = market"
+        )
+        assert {name: round(float(value) * 100) for name, value in seen} == departments
+
+
+async def of_the_console(client: httpx.AsyncClient, address: str, **asked: str) -> list[list[str]]:
+    """Return the rows that a person downloads from the page *Metrics*."""
+    answer = await client.get(f"{address}/console/metrics/answer.csv", params=asked)
+    assert answer.status_code == 200, answer.text
+    return list(csv.reader(io.StringIO(answer.text)))[1:]
 
 
 def said(environment: dict[str, str], *words: str) -> str:

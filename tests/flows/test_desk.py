@@ -19,6 +19,7 @@ from isthmus.packs.order import api as order
 from isthmus.store.sharing import Draft
 
 from .conftest import UNITS, Shop
+from .test_between_front_ends import stands as standing
 from .test_bookkeeping import Books, eur, taxed_books
 
 
@@ -81,6 +82,11 @@ async def test_goods_are_handed_in_at_another_front_end_and_their_own_pays_the_b
     assert (await on_hand(books, books.shop.north), await on_hand(books, books.shop.south)) == (UNITS - 3, UNITS + 2)
     assert await books.stands("income:commission") == [-100]
     assert await books.owed() == {}
+    assert (await standing(books.shop, "north"))["assets:front-ends front-end/south"] == 800
+    assert await standing(books.shop, "south") == {
+        "expenses:stock-bought": 800,
+        "liabilities:front-ends front-end/north": -800,
+    }
 
 
 async def test_whose_order_it_is_decides_and_nothing_is_taken_that_was_not_agreed(books: Books) -> None:

@@ -11,7 +11,10 @@ import pytest
 
 from .walk import GUIDES, environment, follow, free_port, read, serving
 
-ON_A_SERVER = ("first-front-end", "ship-alone", "attributes", "sharing")
+ON_A_SERVER = (
+    "first-front-end", "ship-alone", "attributes", "sharing",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("own-data-and-flows", "finance")),
+)  # fmt: skip
 BY_THEMSELVES = ("adopt", "migrations")
 
 

@@ -87,6 +87,12 @@ def test_every_guide_for_front_end_teams_is_in_chinese() -> None:
     assert sorted(re.findall(r"guides/([\w-]+)\.md", row)) == sorted(GUIDES)
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/zh/README.md"])
+def test_the_first_page_leads_to_every_guide(page: str) -> None:
+    guides = {path.name for path in (ROOT / "docs" / "guides").glob("*.md")}
+    assert guides - set(re.findall(r"guides/([\w-]+\.md)", (ROOT / page).read_text())) == set()
+
+
 @dataclass
 class Page:
     """A page as MkDocs has it, as far as the switch of languages looks at it."""

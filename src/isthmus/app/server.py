@@ -40,7 +40,7 @@ from isthmus.gateway.prometheus import PATH as METRICS
 from isthmus.gateway.prometheus import MetricsPage
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.traces import TraceStore
-from isthmus.manifest import Files, brought
+from isthmus.manifest import Files, Site, brought
 from isthmus.manifest.actions import check
 from isthmus.manifest.sign_in import SignIn
 from isthmus.runtime.adopt.forgetting import consumer as forgotten_by_service
@@ -200,6 +200,9 @@ def served(
     gateway.mount(METRICS, MetricsPage(running.platform, database, gateway.admit, running.traffic.totals))
     for files in brought(running.packs, Files):
         gateway.mount(files.path, FileService(running.platform, files, gateway.admit))
+    for site in brought(running.packs, Site):
+        module, _, name = site.at.partition(":")
+        gateway.mount(site.path, cast(App, getattr(importlib.import_module(module), name)(running.platform)))
     if data is not None:
         from isthmus.gateway.metrics import MetricsService
 

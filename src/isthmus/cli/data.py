@@ -137,7 +137,7 @@ def _add_asking(app: typer.Typer, open_platform: Open) -> None:
             metrics=tuple(metrics),
             by=tuple(by or ()),
             where=tuple(map(read_condition, where or ())),
-            having=tuple(map(read_filter, having or ())),
+            having=tuple(read_filter(one, "$.having") for one in having or ()),
             order=tuple(order or ()),
             limit=limit,
             timezone=timezone,

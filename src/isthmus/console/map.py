@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,8 +19,11 @@ from .traffic import Traffic
 from .web import Page, render
 
 WIDTH: Final = 1160
-TOP_Y, FLOW_Y, PACK_Y = 34, 168, 312
+TOP_Y: Final = 34
 BOX_HEIGHT: Final = 46
+BETWEEN_KINDS, BETWEEN_ROWS = 88, 22
+LEAST_WIDTH, WIDEST, APART = 96, 150, 8
+LETTER: Final = 7  # how wide a letter of a name is, so that every name fits its box
 THICK_MAX: Final = 11.0
 
 
@@ -60,17 +64,18 @@ class Map:
         flows = {name: pack for name, pack in release.packs.items() if _is_flow(pack)}
         packs = {name: pack for name, pack in release.packs.items() if name not in flows}
         calls = await self._calls()
-        boxes = [
-            _row(list(release.lines), TOP_Y, 150, "/front-ends/", self._line_notes(calls)),
-            _row(list(flows), FLOW_Y, 150, "/capabilities?q=", dict.fromkeys(flows, mark("flow"))),
-            _row(list(packs), PACK_Y, 104, "/capabilities?q=", {name: _size(pack) for name, pack in packs.items()}),
-        ]
+        of_lines = _placed(list(release.lines), TOP_Y, "/front-ends/", self._line_notes(calls))
+        of_flows = _placed(list(flows), _below(of_lines), "/capabilities?q=", dict.fromkeys(flows, mark("flow")))
+        sizes = {name: _size(pack) for name, pack in packs.items()}
+        of_packs = _placed(list(packs), _below(of_flows), "/capabilities?q=", sizes)
+        boxes = [of_lines, of_flows, of_packs]
         return render(
             request,
             "map.html",
             boxes=boxes,
             threads=self._threads({box.name: box for row in boxes for box in row}, flows, calls),
             width=WIDTH,
+            height=_below(of_packs) - BETWEEN_KINDS + 8,
             box_height=BOX_HEIGHT,
             packs=packs,
             flows=flows,
@@ -123,14 +128,31 @@ def _thread(one: Box, other: Box, calls: int, most: int) -> Thread:
     )
 
 
-def _row(names: list[str], y: int, width: int, href: str, notes: dict[str, str]) -> list[Box]:
-    """Place names evenly over the width of the map, boxes narrower where there are many."""
-    step = WIDTH / max(len(names), 1)
-    fitting = min(width, round(step - 8))
+def _placed(names: list[str], y: int, href: str, notes: dict[str, str]) -> list[Box]:
+    """Place names evenly over the width of the map, in as many rows as they need to be read.
+
+    Every other row is half a step to the right: the lines to it pass between the boxes above.
+    """
+    width = max(LEAST_WIDTH, LETTER * max((len(name) for name in names), default=0) + 4) + APART
+    rows = math.ceil(len(names) / int(WIDTH / width - 0.5)) if len(names) * width > WIDTH else 1
+    many = math.ceil(max(len(names), 1) / rows)
+    step = WIDTH / (many + (rows > 1) / 2)
     return [
-        Box(name, round(step * (at + 0.5)), y, fitting, notes.get(name, ""), href + name + "." * href.endswith("="))
+        Box(
+            name=name,
+            x=round(step * (at % many + 0.5 + at // many % 2 / 2)),
+            y=y + at // many * (BOX_HEIGHT + BETWEEN_ROWS),
+            width=min(WIDEST, round(step - APART)),
+            note=notes.get(name, ""),
+            href=href + name + "." * href.endswith("="),
+        )
         for at, name in enumerate(sorted(names))
     ]
+
+
+def _below(boxes: list[Box]) -> int:
+    """Return where the next kind of boxes begins."""
+    return max((box.y for box in boxes), default=TOP_Y) + BOX_HEIGHT + BETWEEN_KINDS
 
 
 def _is_flow(pack: Pack) -> bool:

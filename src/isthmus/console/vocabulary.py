@@ -24,7 +24,31 @@ SHOWN: Final = (
         mark("lowest"),
         mark("highest"),
     ),
+    *(mark("fold"), mark("collect")),
     *(mark("order kind"), mark("channel")),
+    *(mark("atomic"), mark("count"), mark("distinct"), mark("derived"), mark("ratio"), mark("combined")),
+    *(mark("cumulative"), mark("percentile"), mark("scaled"), mark("period-over-period"), mark("conversion")),
+    *(mark("stock"), mark("attempt"), mark("basket"), mark("booking"), mark("entry"), mark("member"), mark("message")),
+    *(mark("order"), mark("payment"), mark("person"), mark("point"), mark("price"), mark("promotion"), mark("rate")),
+    *(mark("return"), mark("shipment"), mark("unit"), mark("use"), mark("key"), mark("reference"), mark("level")),
+    *(mark(f"{count} number(s) are hidden that would show few people beside what was asked before") for count in (0,)),
+    *(
+        mark(f"{count} number(s) are hidden and come last: what is first is so of those that are shown")
+        for count in (0,)
+    ),
+    *(mark(f"no trace of call {call_id} is kept") for call_id in ("",)),
+    *(
+        mark(f"send the call with `Isthmus-Explain: true`; the last {many} are kept, and those that failed")
+        for many in (0,)
+    ),
+    *(mark("event"), mark("job"), mark("subscription")),
+    *(mark(f"{entity} does not lose more than half of its rows at once") for entity in ("",)),
+    *(mark(f"{entity}: the newest row is at most {hours} h old") for entity, hours in (("", 0),)),
+    *(mark(f"{entity}: {field} is never empty") for entity, field in (("", ""),)),
+    *(mark(f"{entity}: {field} is one of {values}") for entity, field, values in (("", "", ""),)),
+    *(mark(f"{entity}: {field} is at least {least}") for entity, field, least in (("", "", 0),)),
+    *(mark(f"{entity}: {field} is at most {most}") for entity, field, most in (("", "", 0),)),
+    *(mark(f"{entity}: {field} is not ahead of the clock") for entity, field in (("", ""),)),
     *(mark("Orders"), mark("Sales"), mark("Net sales"), mark("Basket value"), mark("Buyers")),
     *(mark("Refunds"), mark("hour"), mark("day"), mark("week"), mark("month"), mark("quarter"), mark("year")),
     *(mark("identity"), mark("transformation"), mark("aggregation"), mark("join"), mark("group by"), mark("filter")),

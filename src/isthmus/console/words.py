@@ -88,6 +88,15 @@ def day(value: str | date) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), written)
 
 
+def written_value(value: object) -> object:
+    """Write what rows are grouped by: times and days as the reader writes them, all else as it is."""
+    if value is None:
+        return "—"
+    if isinstance(value, datetime):
+        return when(value)
+    return day(value) if isinstance(value, date) else value
+
+
 def state(value: str) -> Markup:
     """Write a state with a dot whose colour goes with it; the word says it too."""
     colour = next((name for name, found in STATES.items() if value in found), "")
@@ -184,6 +193,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "size": size,
     "when": when,
     "day": day,
+    "written": written_value,
     "state": state,
     "pretty": pretty,
     "glance": glance,

@@ -27,6 +27,7 @@ from .gauges import Gauge
 from .outlets import Events as Events  # what an outlet is given
 from .outlets import Outlet
 from .rehearsal import Rehearsal
+from .sites import Site
 
 if TYPE_CHECKING:  # a page of help reads manifests, and waits for no driver of a database
     from isthmus.store import Database
@@ -250,7 +251,7 @@ class Personal:
 
 KINDS = (
     Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Commands, Page, Search, Headlines, Growing, Files,
-    Gauge, Outlet, Rehearsal,
+    Gauge, Outlet, Rehearsal, Site,
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -17,6 +18,7 @@ from isthmus.packs.promotion import api
 from isthmus.packs.promotion.pack import PACK
 from isthmus.store import Database
 from isthmus.store.sharing import Draft, Grant
+from isthmus.values import Buyer
 
 from .test_promotions import NOW, evaluated, promotion, put, redeem, usd
 
@@ -164,3 +166,44 @@ async def test_an_owner_who_raises_a_limit_counts_what_was_used_at_all_shops(gro
     await put(group, promotion("spring", uses_max=4), caller=HOUSE)
     assert await outcome(group, NORTH, "o-8", "spring", 100) == "used"
     assert await outcome(group, SOUTH, "o-9", "spring", 100) == "promotion.limit-reached"
+
+
+async def test_a_limit_per_person_holds_over_all_shops_where_they_joined_a_programme(group: Platform) -> None:
+    await shared(group, promotion("one-each", uses_per_member_max=1), NORTH, SOUTH)
+    account = uuid4()
+    at = {caller: Buyer(member_id=uuid4(), account_id=account) for caller in (HOUSE, NORTH, SOUTH)}
+
+    async def use(caller: Caller, reference: str) -> str:
+        discounts = (api.DiscountUse(promotion="one-each", amount=usd(100)),)
+        try:
+            await group.call(api.redeem, api.Redeem(reference=reference, discounts=discounts, buyer=at[caller]), caller)
+        except errors.Refusal as refused:
+            return refused.slug
+        return "used"
+
+    raced = await asyncio.gather(*(use(caller, "o-1") for caller in at))
+    assert Counter(raced) == {"used": 1, "promotion.limit-reached": 2}
+    winner = list(at)[raced.index("used")]
+    for caller, buyer in at.items():
+        found = await evaluated(group, ("tea", 1, 1000), caller=caller, buyer=buyer)
+        assert not found.discounts
+    await group.call(api.return_uses, api.ReturnUses(reference="o-1"), winner)
+    other = next(caller for caller in at if caller is not winner)
+    assert await use(other, "o-2") == "used"
+    assert await use(winner, "o-3") == "promotion.limit-reached"
+
+
+async def test_who_joined_no_programme_is_counted_at_each_shop_and_a_use_is_returned_after_the_grant(
+    group: Platform,
+) -> None:
+    grant, _ = await shared(group, promotion("one-each", uses_per_member_max=1), NORTH, SOUTH)
+    discounts = (api.DiscountUse(promotion="one-each", amount=usd(100)),)
+    for caller in (NORTH, SOUTH):
+        alone = api.Redeem(reference="alone", discounts=discounts, buyer=Buyer(member_id=uuid4()))
+        await group.call(api.redeem, alone, caller)
+    known = Buyer(member_id=uuid4(), account_id=uuid4())
+    await group.call(api.redeem, api.Redeem(reference="known", discounts=discounts, buyer=known), NORTH)
+    await group.call(grants.withdraw, grants.WithdrawGrant(grant_id=grant.grant_id), HOUSE)
+    await group.call(api.return_uses, api.ReturnUses(reference="known"), NORTH)
+    again = api.Redeem(reference="again", discounts=discounts, buyer=known.replace(member_id=uuid4()))
+    assert (await group.call(api.redeem, again, SOUTH)).uses == 1

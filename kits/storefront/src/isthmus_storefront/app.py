@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from .account import Accounts, come_back, go, leave, origin
 from .basket import basket, change, checkout
 from .browsing import browse, product
 from .orders import one_order, orders, pay, pay_later, send_back
@@ -23,26 +24,34 @@ from .signing import sign_in, sign_out
 
 
 def serve(shop: Shop) -> Starlette:
-    """Return the shop's app by the environment: SHOP_API, SHOP_KEY, and SHOP_SECRET, which signs its cookie."""
-    return make(shop, os.environ["SHOP_API"], os.environ["SHOP_KEY"], os.environ["SHOP_SECRET"].encode())
+    """Return the shop's app by the environment: SHOP_API, SHOP_KEY, and SHOP_SECRET, which signs its cookie.
+
+    Where SHOP_ISSUER is set, shoppers sign in there, with the group's account.
+    """
+    secret, issuer = os.environ["SHOP_SECRET"].encode(), os.environ.get("SHOP_ISSUER", "")
+    return make(shop, os.environ["SHOP_API"], os.environ["SHOP_KEY"], secret, issuer)
 
 
-def make(shop: Shop, address: str, key: str, secret: bytes) -> Starlette:
-    """Return the shop's app over a platform's address."""
+def make(shop: Shop, address: str, key: str, secret: bytes, issuer: str = "") -> Starlette:
+    """Return the shop's app over a platform's address. issuer: who says who a shopper is; nothing: they say it."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
         app.state.platform, app.state.secret, app.state.departments = Platform(address, key), secret, {}
+        app.state.accounts = Accounts(issuer, shop.code)
         yield
+        await app.state.accounts.close()
         await app.state.platform.close()
 
-    handlers, around = {Refused: refusal}, [Middleware(guarded)]
-    made = Starlette(routes=_routes(), lifespan=lifespan, exception_handlers=handlers, middleware=around)
+    handlers, around = {Refused: refusal}, [Middleware(guarded, elsewhere=origin(issuer))]
+    made = Starlette(
+        routes=_routes(has_accounts=bool(issuer)), lifespan=lifespan, exception_handlers=handlers, middleware=around
+    )
     made.state.shop, made.state.pages = shop, environment(shop)
     return made
 
 
-def _routes() -> list[Route]:
+def _routes(*, has_accounts: bool) -> list[Route]:
     return [
         Route("/", browse),
         Route("/product/{sku}", product),
@@ -54,9 +63,23 @@ def _routes() -> list[Route]:
         Route("/orders/{order_id}", one_order),
         Route("/orders/{order_id}/return", send_back, methods=["POST"]),
         Route("/orders/{order_id}/pay", pay_later, methods=["POST"]),
+        *(_account_routes() if has_accounts else _own_routes()),
+        Route("/shop.css", _style),
+    ]
+
+
+def _own_routes() -> list[Route]:
+    return [
         Route("/sign-in", sign_in, methods=["GET", "POST"]),
         Route("/sign-out", sign_out, methods=["POST"]),
-        Route("/shop.css", _style),
+    ]
+
+
+def _account_routes() -> list[Route]:
+    return [
+        Route("/sign-in", go),
+        Route("/sign-in/back", come_back),
+        Route("/sign-out", leave, methods=["POST"]),
     ]
 
 

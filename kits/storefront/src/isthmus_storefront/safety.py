@@ -15,7 +15,6 @@ POLICY = (
     "frame-ancestors 'none'; form-action 'self'; base-uri 'none'; object-src 'none'"
 )
 SECURITY = [
-    (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
 ]
@@ -25,8 +24,13 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Any, Send], Awaitable[None]]
 
 
-def guarded(app: App) -> App:
-    """Return the shop with its safety: each answer with the headers above, no post from a page of elsewhere."""
+def guarded(app: App, elsewhere: str = "") -> App:
+    """Return the shop with its safety: each answer with the headers above, no post from a page of elsewhere.
+
+    elsewhere: the one origin that the shop sends shoppers to, where it signs them in by somebody else.
+    """
+    policy = POLICY.replace("form-action 'self'", f"form-action 'self' {elsewhere}".rstrip()).encode()
+    headers = [(b"content-security-policy", policy), *SECURITY]
 
     async def guard(scope: Scope, receive: Any, send: Send) -> None:
         if scope["type"] != "http":
@@ -34,7 +38,7 @@ def guarded(app: App) -> App:
 
         async def safe(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*map(_kept_here, message["headers"]), *SECURITY]
+                message["headers"] = [*(_kept_here(one, elsewhere) for one in message["headers"]), *headers]
             await send(message)
 
         if scope["method"] not in SAFE and not _is_own(Request(scope)):
@@ -45,10 +49,11 @@ def guarded(app: App) -> App:
     return guard
 
 
-def _kept_here(header: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-    """Return a header; a redirect leads to this shop, whatever host the request named."""
+def _kept_here(header: tuple[bytes, bytes], elsewhere: str) -> tuple[bytes, bytes]:
+    """Return a header; a redirect leads to this shop or to `elsewhere`, whatever host the request named."""
     name, value = header
-    if name != b"location":
+    is_elsewhere = bool(elsewhere) and value.startswith(f"{elsewhere}/".encode())
+    if name != b"location" or is_elsewhere:
         return header
     found = urlsplit(value.decode("latin-1"))
     return name, urlunsplit(("", "", "/" + found.path.lstrip("/"), found.query, "")).encode("latin-1")

@@ -44,6 +44,7 @@ from .usage import Usage
 CACHED_MAX: Final = 256  # answers kept in memory
 CACHED_ROWS_MAX: Final = 10_000  # larger answers are computed again
 _BESIDE: Final = "{count} number(s) are hidden that would show few people beside what was asked before"
+_LAST: Final = "{count} number(s) are hidden and come last: what is first is so of those that are shown"
 
 Rows = list[dict[str, Any]]
 T = TypeVar("T")
@@ -303,8 +304,14 @@ class Metrics:
         rows = leaving.kept([{name: row[name] for name in written.columns} for row in rows], ask.having)
         if policy.cells_min or ask.having:
             rows = leaving.ordered(rows, ask.order, written.columns)
-        notes = (_BESIDE.format(count=beside),) if beside else self._notes(ready, policy, reader, rows)
-        return _Left(rows[: ask.limit], small + beside, len(rows) > ask.limit, proofs, notes)
+        is_cut = len(rows) > ask.limit
+        if beside:
+            notes = (_BESIDE.format(count=beside),)
+        elif small and is_cut and ask.order:
+            notes = (_LAST.format(count=small),)
+        else:
+            notes = self._notes(ready, policy, reader, rows)
+        return _Left(rows[: ask.limit], small + beside, is_cut, proofs, notes)
 
     def _notes(self, ready: _Ready, policy: Policy, reader: Reader, rows: Rows) -> tuple[str, ...]:
         """Return which filters nothing can pass, where an answer is empty; not to whom small numbers are hidden."""

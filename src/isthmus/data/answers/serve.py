@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from isthmus.data.answers.groupings import groupings
 from isthmus.kernel import decode, encode
-from isthmus.markings import Filter
+from isthmus.markings import Filter, Where
 
 from ..lake.stopping import while_wanted
 from ..model import attributes
-from ..model.ask import GRAINS, Ask, read_condition
+from ..model.ask import GRAINS, Ask, read_condition, read_filter
 from ..privacy.policy import Policy
 from .metrics import Answer, Metrics
 
@@ -58,6 +58,7 @@ class _Written(Ask):
     """A question as it is sent: conditions may be text too."""
 
     where: tuple[Filter | str, ...] = ()  # pyright: ignore[reportIncompatibleVariableOverride]
+    having: tuple[Where | str, ...] = ()  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 def _read(body: bytes) -> Ask:
@@ -65,6 +66,7 @@ def _read(body: bytes) -> Ask:
     written = decode(body, _Written)
     fields: dict[str, Any] = {name: getattr(written, name) for name in Ask.__struct_fields__}
     fields["where"] = tuple(read_condition(one) if isinstance(one, str) else one for one in written.where)
+    fields["having"] = tuple(read_filter(one, "$.having") if isinstance(one, str) else one for one in written.having)
     return Ask(**fields)
 
 

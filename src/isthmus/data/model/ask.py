@@ -119,7 +119,7 @@ def read_has(text: str) -> Has | None:
     return Has(found[1], found[2], cast(Any, found[3]), number)
 
 
-def read_filter(text: str) -> Where:
+def read_filter(text: str, path: str = "$.where") -> Where:
     """Read a condition as people type it: `order.order.status = done`, `customers.region is null`, `x in a,b`.
 
     Raises BadAsk with the operators that there are.
@@ -129,7 +129,7 @@ def read_filter(text: str) -> Where:
         raise errors.BadAsk(
             f"{text!r} is no condition",
             remedy=f"write field, operator, value; operators: {', '.join(_OPERATORS)}",
-            path="$.where",
+            path=path,
         )
     field, op, value = found[1], cast(Operator, found[2]), found[3]
     if op in ("in", "not in"):

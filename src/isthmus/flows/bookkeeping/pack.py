@@ -1,9 +1,19 @@
 """The manifest of bookkeeping, with the conditions that lie between the books and what they are about."""
 
+from typing import Final
+
 from isthmus.kernel import Condition, Pack
+from isthmus.language import mark
 from isthmus.manifest import Personal, Rehearsal
 
 from . import api, rules, service
+
+SHOWN: Final = (  # kinds of entries, as pages show them
+    *(mark("payment captured"), mark("payment received"), mark("payment refunded")),
+    *(mark("goods delivered"), mark("goods returned"), mark("order cancelled"), mark("deposit forfeited")),
+    *(mark("points moved"), mark("points honoured"), mark("points lapsed")),
+    *(mark("stock sold"), mark("stock bought"), mark("discount borne")),
+)
 
 BOOKKEEPING = Pack(
     name="bookkeeping",

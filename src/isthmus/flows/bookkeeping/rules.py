@@ -17,6 +17,7 @@ from isthmus.values import Money, composed, money, rounded
 from .api.model import DueLine, Happening, Kind, Owed, PromotionShare, SoldLine
 
 CLEARING, CUSTOMERS, SELLERS = "assets:clearing", "liabilities:customers", "liabilities:sellers"
+CREDIT = "liabilities:credit"
 
 Sums = dict[tuple[str, str], int]
 
@@ -153,6 +154,43 @@ def _stock_bought(one: Happening, sums: Sums) -> None:
         _add(sums, "liabilities:front-ends", -other.amount.minor, other.owner)
 
 
+def _owe_for_cards(one: Happening, minor: int, sums: Sums) -> None:
+    """Owe so much more on cards: to who has them, or to whose programme it is and who will owe it to them."""
+    for other in one.owed:
+        _add(sums, "liabilities:front-ends" if minor > 0 else "assets:front-ends", -minor, other.owner)
+    if not one.owed:
+        _add(sums, CREDIT, -minor)
+
+
+def _card_sold(one: Happening, sums: Sums) -> None:
+    _add(sums, CUSTOMERS, one.amount.minor)
+    _owe_for_cards(one, one.amount.minor, sums)
+
+
+def _card_given(one: Happening, sums: Sums) -> None:
+    _add(sums, "expenses:credit-given", one.amount.minor)
+    _owe_for_cards(one, one.amount.minor, sums)
+
+
+def _card_redeemed(one: Happening, sums: Sums) -> None:
+    """What a card paid is not at a provider: it is owed less, here or by whose programme it is."""
+    _add(sums, CLEARING, one.amount.minor, f"provider/{code(one.provider)}")
+    _owe_for_cards(one, one.amount.minor, sums)
+
+
+def _card_expired(one: Happening, sums: Sums) -> None:
+    _add(sums, CREDIT, -one.amount.minor)
+    _add(sums, "income:expired-credit", one.amount.minor)
+
+
+def _card_moved_elsewhere(one: Happening, sums: Sums) -> None:
+    """What was sold elsewhere is owed here, and to be had from there; what was taken there is owed there."""
+    for other in one.owed:
+        account = "assets:front-ends" if one.amount.minor > 0 else "liabilities:front-ends"
+        _add(sums, account, one.amount.minor, other.owner)
+    _add(sums, CREDIT, -one.amount.minor)
+
+
 def _borne(one: Happening, sums: Sums) -> None:
     for other in one.owed:
         account = "assets:front-ends" if other.owner.startswith("front-end/") else "assets:bearers"
@@ -174,6 +212,11 @@ _BY_KIND: Mapping[str, Callable[[Happening, Sums], None]] = {
     "stock-sold": _stock_sold,
     "stock-bought": _stock_bought,
     "discount-borne": _borne,
+    "credit-sold": _card_sold,
+    "credit-given": _card_given,
+    "credit-redeemed": _card_redeemed,
+    "credit-expired": _card_expired,
+    "credit-moved-elsewhere": _card_moved_elsewhere,
 }
 
 

@@ -20,6 +20,14 @@ JURISDICTION = "jurisdiction"  # the setting that says where a front end sells w
 DEPOSIT_PAID = "deposit-paid"  # what an order's history says of it
 REVERSED_MAX = 200  # an order uses at most so many promotions
 _NOTHING = api.Booked(entries=0)
+_ON_CARD = {
+    "sold": "credit-sold",
+    "taken-back": "credit-sold",
+    "given": "credit-given",
+    "redeemed": "credit-redeemed",
+    "returned": "credit-redeemed",
+    "expired": "credit-expired",
+}
 _TAKEN = {"capture": "payment-captured", "receipt": "payment-received", "refund": "payment-refunded"}
 log = logging.getLogger("isthmus.flows.bookkeeping")
 
@@ -281,6 +289,23 @@ async def book_lapsed(ask: member.PointsLapsed, ctx: Context) -> api.Booked:
     return await _book(happening, f"points/{ask.programme}", ctx)
 
 
+@implements(api.book_credit)
+async def book_credit(ask: payment.CreditMoved, ctx: Context) -> api.Booked:
+    if ask.front_end != ctx.front_end:
+        happening = _between("credit-moved-elsewhere", ask.amount, ask.front_end, ask.reference)
+        return await _book(happening.replace(reason=ask.kind), f"credit/{ask.credit_id}", ctx)
+    owed = () if ask.owner == ctx.front_end else (api.Owed(owner=f"front-end/{ask.owner}", amount=ask.amount),)
+    happening = api.Happening(
+        kind=_ON_CARD[ask.kind],  # pyright: ignore[reportArgumentType] - of the table above
+        amount=ask.amount,
+        reference=payment.purpose_of(ask.reference),
+        provider=payment.CREDIT,
+        reason=ask.kind,
+        owed=owed,
+    )
+    return await _book(happening, f"credit/{ask.credit_id}", ctx)
+
+
 @implements(api.book_stock)
 async def book_stock(ask: inventory.StockSold, ctx: Context) -> api.Booked:
     if ask.total is None or not ask.total.minor:
@@ -289,6 +314,20 @@ async def book_stock(ask: inventory.StockSold, ctx: Context) -> api.Booked:
     other = ask.to_owner if is_sold else ask.from_owner
     happening = _between("stock-sold" if is_sold else "stock-bought", ask.total, other, ask.reference)
     return await _book(happening, f"stock/{ask.reference}", ctx)
+
+
+@implements(api.book_hand_in)
+async def book_hand_in(ask: order.HandInMoved, ctx: Context) -> api.Booked:
+    if ask.owes is None or not ask.owes.minor:
+        return _NOTHING
+    of = f"hand-in/{ask.hand_in_id}"
+    if ask.state == "taken" and ask.taker == ctx.front_end:
+        bought = _between("stock-bought", ask.owes, ask.owner, str(ask.hand_in_id))
+        return await _book(bought, of, ctx, is_once=True)
+    if ask.state == "refunded" and ask.owner == ctx.front_end:
+        sold = _between("stock-sold", ask.owes, ask.taker, str(ask.hand_in_id))
+        return await _book(sold, of, ctx, is_once=True)
+    return _NOTHING
 
 
 def _between(kind: api.Kind, amount: Money, other: str, reference: str) -> api.Happening:

@@ -67,7 +67,8 @@ CHECKOUT = Pack(
             sql="""select payment.front_end, payment_id, reference, orders.state as orders from payment.payment
                    join "order".orders on orders.front_end = payment.front_end
                         and orders.group_id::text = split_part(reference, '/', 1)
-                   where payment.state = 'authorised' and not exists (
+                   where payment.state = 'authorised' and (payment.provider <> 'credit' or orders.state <> 'placed')
+                     and not exists (
                         select from payment.attempt where attempt.front_end = payment.front_end
                         and attempt.payment_id = payment.payment_id
                         and (attempt.state in ('pending', 'unknown')

@@ -19,6 +19,8 @@ _NOTHING = reconciliation.Noted(items=0)
 async def expect_payment(ask: payment.PaymentMoved, ctx: Context) -> reconciliation.Noted:
     if ask.kind not in ("capture", "refund") or not ask.provider or not ask.key or not ask.amount.minor:
         return _NOTHING  # held, or received in a till
+    if ask.provider == payment.CREDIT:
+        return _NOTHING  # kept here: nobody reports it
     item = reconciliation.ExpectedAmount(
         provider=ask.provider,
         key=ask.key,

@@ -87,12 +87,12 @@ PACK = Pack(
         Condition(
             name="ledger.legs-are-whole",
             sentence="Each entry has the legs that it was booked with, on accounts of its front end and currency.",
-            sql="""select entry.front_end, reference, legs, count(account.account_id) as found from ledger.entry
+            sql="""select entry.front_end, reference, legs, count(held.account_id) as found from ledger.entry
                    left join ledger.leg using (front_end, entry_id)
-                   left join ledger.account on account.account_id = leg.account_id
-                       and account.front_end = leg.front_end and account.currency = leg.currency
+                   left join ledger.account held on held.account_id = leg.account_id
+                       and held.front_end = leg.front_end and held.currency = leg.currency
                    where leg is null or leg.leg <= legs
-                   group by entry.front_end, reference, legs having count(account.account_id) <> legs limit 20""",
+                   group by entry.front_end, reference, legs having count(held.account_id) <> legs limit 20""",
         ),
     ),
 )

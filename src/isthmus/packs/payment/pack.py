@@ -1,22 +1,24 @@
 """The manifest of payments."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Personal, Resource
+from isthmus.manifest import Every, Job, Personal, Resource
 
 from . import api, entities
 from .api.providers import connected
-from .service import attempts, forgetting, payments, providers
+from .service import attempts, credit, forgetting, payments, providers
 
 PACK = Pack(
     name="payment",
     owner="payments",
     api=api,
-    service=(payments, attempts, providers, forgetting),
+    service=(payments, attempts, credit, providers, forgetting),
     migrations="isthmus.packs.payment:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
         Personal(forgets=api.forget),
+        # the books of a programme's owner are at most so much behind those of who took its cards
+        Job(name="payment.settle-credit", when=Every(seconds=60), calls=api.settle_credit, ask=api.SettleCredit()),
         Resource(
             kind=api.Providers,
             make=connected,
@@ -33,6 +35,15 @@ PACK = Pack(
                    group by payment.front_end, payment_id, captured_minor, refunded_minor
                    having captured_minor <> coalesce(sum(leg.amount_minor) filter (where kind = 'capture'), 0)
                        or refunded_minor <> -coalesce(sum(leg.amount_minor) filter (where kind = 'refund'), 0)""",
+        ),
+        Condition(
+            name="payment.credit-is-its-moves",
+            sentence="What is left on a card is the sum of what moved on it at all front ends, and never below zero.",
+            sql="""select credit.front_end, credit.credit_id, balance_minor, coalesce(sum(amount_minor), 0) as moved
+                   from payment.credit left join payment.credit_move move
+                       on owner = credit.front_end and move.credit_id = credit.credit_id
+                   group by credit.front_end, credit.credit_id, balance_minor
+                   having balance_minor <> coalesce(sum(amount_minor), 0) or balance_minor < 0""",
         ),
         Condition(
             name="payment.never-too-much",

@@ -18,6 +18,7 @@ MAY: Mapping[Kind, frozenset[State]] = {
 }
 
 
+HELD = frozenset({State.AUTHORISED, State.CAPTURED})
 NOT_BATCHABLE = frozenset({Kind.AUTHORISE, Kind.CAPTURE, Kind.VOID})  # of these a payment has one under way at a time
 TRIES_MAX = 9  # of a refund or a release that is refused again and again: then a person is needed
 

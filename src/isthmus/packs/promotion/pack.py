@@ -56,6 +56,21 @@ PACK = Pack(
                 having count(use.reference) <> known.uses limit 20""",
         ),
         Condition(
+            name="promotion.persons-counts-are-sums",
+            sentence="A person's uses of a promotion or coupon = those of their orders at all front ends.",
+            sql="""
+                select known.front_end, known.promotion, known.coupon, known.account_id, known.uses,
+                    count(use.reference) as used
+                from promotion.person_use as known
+                left join promotion.redemption on redemption.account_id = known.account_id
+                    and redemption.returned_at is null
+                left join promotion.use on use.front_end = redemption.front_end and use.reference = redemption.reference
+                    and use.promotion_of = known.front_end and use.promotion = known.promotion
+                    and known.coupon in ('', use.coupon)
+                group by known.front_end, known.promotion, known.coupon, known.account_id
+                having count(use.reference) <> known.uses limit 20""",
+        ),
+        Condition(
             name="promotion.returned-once",
             sentence="What an order used came back whole, or not at all.",
             sql="""

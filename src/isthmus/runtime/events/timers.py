@@ -194,7 +194,18 @@ def _status(code: str, job: Job, last: ports.Row | None, waiting: ports.Row | No
 def in_words(when: Every | Daily | After) -> str:
     """Return when a job runs, as a page says it."""
     if isinstance(when, Every):
-        return mark(f"every {when.seconds:g} s")
+        return _every(when.seconds)
     if isinstance(when, Daily):
         return mark(f"daily at {when.at} {when.zone}")
-    return mark(f"{when.days:g} days after {event_kind(when.event).name}")
+    name = event_kind(when.event).name
+    return mark(f"{when.days:g} days after {name}") if when.days else mark(f"at once after {name}")
+
+
+def _every(seconds: float) -> str:
+    if seconds % 3600 == 0:
+        hours = round(seconds / 3600)
+        return mark(f"every {hours} h")
+    if seconds % 60 == 0:
+        minutes = round(seconds / 60)
+        return mark(f"every {minutes} min")
+    return mark(f"every {seconds:g} s")

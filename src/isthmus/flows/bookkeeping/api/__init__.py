@@ -8,6 +8,8 @@
     member.points-honoured  points that another front end gave         │
     member.points-lapsed    points that nobody spent in time           │
     inventory.stock-sold    goods went to another owner                │
+    order.hand-in-moved     goods were taken back at another front end │
+    payment.credit-moved    gift cards and store credit                │
     promotion.discount-borne, uses-returned   others bear a discount  ─┘
 
 Each flow reacts to an event inside the transaction that emits it, so what happened and what is booked are one commit;
@@ -21,12 +23,14 @@ Chart of the default rules:
     liabilities:tax:…           tax of what was delivered, by jurisdiction and tax category
     liabilities:sellers         what sellers are due for goods that were sold for them; by seller
     liabilities:points          what members' points are worth
+    liabilities:credit          what is left on gift cards and store credit of one's own programmes
     assets:front-ends, liabilities:front-ends   what another front end owes, or is owed; by front end
     assets:bearers              what others bear of discounts; by who bears it
     income:sales, income:delivery, income:commission, income:cancellation-fees, income:forfeited-deposits
     income:stock-sold, expenses:stock-bought    goods that changed their owner between front ends
     income:returns, income:allowances          taken back, and given back without goods: they lessen income
     expenses:discounts, expenses:payment-fees, expenses:points
+    expenses:credit-given, income:expired-credit
 """
 
 # pyright: reportUnusedImport=false
@@ -34,6 +38,8 @@ Chart of the default rules:
 from .booking import (
     book_borne,
     book_closing,
+    book_credit,
+    book_hand_in,
     book_honoured,
     book_lapsed,
     book_order,

@@ -118,6 +118,18 @@ def book_lapsed(ask: member.PointsLapsed) -> Booked:
     ...
 
 
+@flow("bookkeeping.book-credit", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+def book_credit(ask: payment.CreditMoved) -> Booked:
+    """Book what moved on gift cards and store credit: here, and elsewhere on cards of one's own programmes."""
+    ...
+
+
+@flow("bookkeeping.book-hand-in", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+def book_hand_in(ask: order.HandInMoved) -> Booked:
+    """Book goods that were sold at one front end and taken back at another: what its desk owes for what it keeps."""
+    ...
+
+
 @flow("bookkeeping.book-stock", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
 def book_stock(ask: inventory.StockSold) -> Booked:
     """Book goods that changed their owner: what the other front end owes for them, or is owed."""

@@ -22,6 +22,11 @@ Kind = Literal[
     "stock-sold",
     "stock-bought",
     "discount-borne",
+    "credit-sold",
+    "credit-given",
+    "credit-redeemed",
+    "credit-expired",
+    "credit-moved-elsewhere",
 ]
 
 

@@ -3,6 +3,7 @@
     preview-order    says what placing would do; nothing is written
     place-order      one transaction: number, stock, coupons, order, receivable, events; or nothing at all
     pay-order        authorise with the provider, confirm, capture; undone in reverse where a step fails
+    use-credit       a gift card pays all of it, or a part; leave-credit takes it off again
     confirm-payment  what follows from a payment, from whichever side the news comes first
     cancel-order     before shipping: money, stock, coupons and points go back
     expire-orders    unpaid orders run out and give back what they held
@@ -14,7 +15,7 @@ A flow owns no table. The total that was shown is charged, or the order is refus
 # pyright: reportUnusedImport=false
 
 from .bill import BasketChanged, Bill, BillLine, Drift, OrderPreview, Shortage, Substitute
-from .carrying import CarriedOn, CarryOn, Paid, carry_on
+from .carrying import CarriedOn, CarryOn, LeaveCredit, Paid, UseCredit, carry_on, leave_credit, use_credit
 from .checkout import (
     COUPONS_MAX,
     EXPIRE_MAX,

@@ -16,6 +16,7 @@ from isthmus.packs.inventory import api as inventory
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
+from isthmus.values import Money
 
 
 class Paid(Value):
@@ -25,6 +26,21 @@ class Paid(Value):
     payment_id: UUID
     state: str
     orders: tuple[order.OrderBrief, ...]
+    due: Money | None = None  # by this payment, where a card pays a part
+
+
+class UseCredit(Value):
+    """Pay with a gift card or store credit: as much as it has, or so much of it."""
+
+    payment_id: UUID  # of the order: what is due at once
+    code: payment.CreditCode
+    at_most: Money | None = None
+
+
+class LeaveCredit(Value):
+    """Pay without the cards that were used for an order."""
+
+    payment_id: UUID
 
 
 class CarryOn(Value):
@@ -66,4 +82,45 @@ def carry_on(ask: CarryOn) -> CarriedOn:
 
     Held money confirms the orders that stand, and is taken; it is let go where they ran out or were cancelled.
     """
+    ...
+
+
+@flow(
+    "checkout.use-credit",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[
+        payment.get_payment,
+        payment.list_payments,
+        payment.pay_with_credit,
+        order.hold_group,
+        order.get_group_orders,
+        carry_on,
+    ],
+    raises=[order.IllegalTransition],
+)
+def use_credit(ask: UseCredit) -> Paid:
+    """Pay with a card: what it has is held for the order, and taken once the rest is paid, or at once where it is all.
+
+    The answer says what is left to pay (`due`). Where the order runs out or is cancelled the card has it back.
+    """
+    ...
+
+
+@flow(
+    "checkout.leave-credit",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[
+        payment.get_payment,
+        payment.list_payments,
+        payment.let_go_of_credit,
+        order.hold_group,
+        order.get_group_orders,
+        order.get_group,
+    ],
+    raises=[order.IllegalTransition],
+)
+def leave_credit(ask: LeaveCredit) -> Paid:
+    """Give back to their cards what they hold for an order that is not paid yet; all of it is due then."""
     ...

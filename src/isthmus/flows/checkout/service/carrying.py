@@ -30,6 +30,42 @@ async def pay_order(ask: api.PayOrder, ctx: Context) -> api.Paid:
     return await _settle(attempt, outcome, ctx)
 
 
+@implements(api.use_credit)
+async def use_credit(ask: api.UseCredit, ctx: Context) -> api.Paid:
+    group_id = await _open_group(ask.payment_id, ctx)
+    with_card = payment.PayWithCredit(reference=str(group_id), code=ask.code, at_most=ask.at_most)
+    held = await ctx.call(payment.pay_with_credit, with_card)
+    carried = await ctx.call(api.carry_on, api.CarryOn(group_id=group_id, payment_id=held.payment_id))
+    return await _with_first(carried.paid.orders, group_id, ctx)
+
+
+@implements(api.leave_credit)
+async def leave_credit(ask: api.LeaveCredit, ctx: Context) -> api.Paid:
+    group_id = await _open_group(ask.payment_id, ctx)
+    await ctx.call(payment.let_go_of_credit, payment.LetGoOfCredit(reference=str(group_id)))
+    group = await ctx.call(order.get_group, order.GetGroup(group_id=group_id))
+    return await _with_first(group.orders, group_id, ctx)
+
+
+async def _open_group(payment_id: UUID, ctx: Context) -> UUID:
+    """Hold the group of orders that a payment is for, which must still wait for it."""
+    found = await ctx.call(payment.get_payment, payment.GetPayment(payment_id=payment_id))
+    if (group_id := _group_of(found.reference)) is None:
+        raise order.UnknownOrder(what=f"of {found.reference!r}", path="$.payment_id")
+    await ctx.call(order.hold_group, order.GetGroup(group_id=group_id))
+    orders = (await ctx.call(order.get_group_orders, order.GetGroup(group_id=group_id))).orders
+    if not any(one.state is order.OrderState.PLACED for one in orders):
+        first = orders[0]
+        raise order.IllegalTransition(what=f"order {first.number}", state=first.state, wanted="paid in another way")
+    return group_id
+
+
+async def _with_first(orders: tuple[order.OrderBrief, ...], group_id: UUID, ctx: Context) -> api.Paid:
+    """Return how the payment of what is due at once stands, with what is left to pay, beside its orders."""
+    first = (await ctx.call(payment.list_payments, _all_of(group_id))).items[0]
+    return api.Paid(group_id=group_id, payment_id=first.payment_id, state=first.state, orders=orders, due=first.amount)
+
+
 @implements(api.receive_notification)
 async def receive_notification(ask: payment.Notify, ctx: Context) -> api.Paid:
     said = await ctx.call(payment.read_notification, ask)
@@ -190,6 +226,8 @@ async def _confirm(
     if found.state not in _HELD or not any(one.state is order.OrderState.PLACED for one in orders):
         return stand
     if any(one.state not in _HELD and one.amount.minor for one in payments):
+        if found.method == payment.CREDIT:
+            return stand  # what a card holds is no deposit: it goes back where the rest does not come
         deposit = order.RecordDeposit(group_id=group_id, pay_before=ctx.now + BALANCE_WITHIN)
         await ctx.call(order.record_deposit, deposit)
         return stand

@@ -39,6 +39,8 @@ from isthmus.values import (
     region_in_form,
 )
 
+from .errors import PlaceNotLent
+
 METHODS_MAX = 100  # of one front end: all of them are weighed for each quote
 RATES_MAX = 1_000  # of one method: zones finer than this belong into an answer to `delivery_fee`
 
@@ -87,6 +89,7 @@ class Method(Value):
     needs_slot: bool = False
     max_grams: Annotated[Grams, Meta(description="0: no limit")] = 0
     is_active: bool = True
+    lent_by: Code | None = None  # whose place it is that lends it under the same code; None: the front end's own
     rates: Annotated[tuple[Rate, ...], Meta(max_length=RATES_MAX)] = ()
 
 
@@ -100,6 +103,25 @@ class MethodsPut(Value):
     """How many methods are as sent."""
 
     methods: int
+
+
+class ListGuests(Value):
+    """Ask who has goods waiting at places that this front end lends."""
+
+
+class Guest(Value):
+    """How many shipments of another front end wait at a place, or were collected there."""
+
+    method: str
+    seller: str
+    waiting: int
+    collected: int
+
+
+class Guests(Value):
+    """Guests by place and front end."""
+
+    items: tuple[Guest, ...]
 
 
 class ListMethods(Value):
@@ -302,9 +324,18 @@ def delivery_options(options: tuple[DeliveryOption, ...], ask: QuoteDelivery) ->
     return options
 
 
-@capability("fulfilment.put-methods", version="1.0", effect=Effect.WRITE)
+@capability("fulfilment.put-methods", version="1.0", effect=Effect.WRITE, raises=[PlaceNotLent])
 def put_methods(ask: PutMethods) -> MethodsPut:
-    """Set methods of delivery; the rates sent replace those that a method had."""
+    """Set methods of delivery; the rates sent replace those that a method had.
+
+    With `lent_by` goods are picked up at a place of another from now on, as long as its owner's grant stands.
+    """
+    ...
+
+
+@capability("fulfilment.list-guests", version="1.0", effect=Effect.READ)
+def list_guests(ask: ListGuests) -> Guests:
+    """List who has how many shipments at the places that this front end lends; not for whom they are."""
     ...
 
 

@@ -7,6 +7,19 @@ from collections.abc import Sequence
 from isthmus.kernel import errors
 
 
+class PlaceNotLent(errors.NotFound):
+    """Nobody lends this place to the front end."""
+
+    slug = "fulfilment.place-not-lent"
+
+    def __init__(self, *, method: str, path: str) -> None:
+        super().__init__(
+            f"place {method!r} is not lent to you",
+            remedy="ask its owner for a grant of fulfilment.method, or correct the code",
+            path=path,
+        )
+
+
 class UnknownShipment(errors.NotFound):
     """There is no such shipment."""
 

@@ -20,9 +20,16 @@ _FEE_MAX = 10**15  # minor units: the most that Money holds
 
 @implements(api.put_methods)
 async def put_methods(ask: api.PutMethods, ctx: Context) -> api.MethodsPut:
+    if (at := await storage.not_lent(ctx.session, ask.items)) is not None:
+        raise api.PlaceNotLent(method=ask.items[at].code, path=f"$.items[{at}].lent_by")
     last = {item.code: item for item in ask.items}
     await storage.put_methods(ctx.session, ctx.front_end, list(last.values()))
     return api.MethodsPut(methods=len(last))
+
+
+@implements(api.list_guests)
+async def list_guests(ask: api.ListGuests, ctx: Context) -> api.Guests:
+    return api.Guests(items=tuple(await storage.guests(ctx.session)))
 
 
 @implements(api.list_methods)

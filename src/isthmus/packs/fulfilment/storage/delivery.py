@@ -14,10 +14,14 @@ from .. import api, rules
 
 SlotKey = tuple[str, str, datetime]  # method, zone, start
 
-_METHOD_COLUMNS: Final = "m.code, m.name, m.kind, m.needs_slot, m.max_grams, m.is_active"
+_METHOD_COLUMNS: Final = "m.code, m.name, m.kind, m.needs_slot, m.max_grams, m.is_active, m.lent_by"
 _RATE_COLUMNS: Final = """
     r.zone, r.currency, r.country, r.region, r.postcode_prefix, r.base_minor, r.included_grams, r.kilogram_minor,
     r.free_from_minor, r.after_minutes, r.within_minutes"""
+
+# What is lent is offered as long as its owner lets it be used.
+_LENT: Final = """exists (select from isthmus.granted g where g.kind = 'fulfilment.method' and g.owner = m.lent_by
+        and g.name = m.code and g.part = '' and g.can = 'use')"""
 
 _METHODS_FOR: Final = f"""
     select {_METHOD_COLUMNS}, {_RATE_COLUMNS}
@@ -25,8 +29,12 @@ _METHODS_FOR: Final = f"""
     left join fulfilment.rate r on r.front_end = m.front_end and r.method = m.code and r.currency = $2
         and r.country in ('', $3) and (cardinality($4::text[]) = 0 or r.region = '' or r.region = any ($4))
         and ($5 = '' or starts_with($5, r.postcode_prefix))
-    where m.front_end = $1
+    where m.front_end = $1 and (m.lent_by is null or {_LENT})
     order by m.code, r.place"""
+_NOT_LENT: Final = f"""
+    select m.at from unnest($1::text[], $2::text[]) with ordinality as m (code, lent_by, at)
+    where m.lent_by is not null and not {_LENT} order by m.at limit 1"""
+_GUESTS: Final = "select method, seller, waiting, collected from fulfilment.guests()"
 
 _LIST_METHODS: Final = f"""
     select {_METHOD_COLUMNS}, {_RATE_COLUMNS}
@@ -35,11 +43,11 @@ _LIST_METHODS: Final = f"""
     order by m.code, r.place"""
 
 _PUT_METHODS: Final = """
-    insert into fulfilment.method (front_end, code, name, kind, needs_slot, max_grams, is_active)
-    select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::boolean[], $6::bigint[], $7::boolean[])
+    insert into fulfilment.method (front_end, code, name, kind, needs_slot, max_grams, is_active, lent_by)
+    select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::boolean[], $6::bigint[], $7::boolean[], $8::text[])
     on conflict (front_end, code) do update
         set name = excluded.name, kind = excluded.kind, needs_slot = excluded.needs_slot,
-            max_grams = excluded.max_grams, is_active = excluded.is_active"""
+            max_grams = excluded.max_grams, is_active = excluded.is_active, lent_by = excluded.lent_by"""
 _DELETE_RATES: Final = "delete from fulfilment.rate where front_end = $1 and method = any ($2::text[])"
 _INSERT_RATES: Final = """
     insert into fulfilment.rate (front_end, method, place, zone, currency, country, region, postcode_prefix,
@@ -145,6 +153,7 @@ def _method(row: ports.Row, rates: tuple[api.Rate, ...]) -> api.Method:
         needs_slot=row["needs_slot"],
         max_grams=row["max_grams"],
         is_active=row["is_active"],
+        lent_by=row["lent_by"],
         rates=rates,
     )
 
@@ -165,6 +174,17 @@ def _rate(row: ports.Row) -> api.Rate:
     )
 
 
+async def not_lent(session: ports.Session, items: Sequence[api.Method]) -> int | None:
+    """Return which of these methods is the first that nobody lends; None where all are lent, or one's own."""
+    asked = [item.code for item in items], [item.lent_by for item in items]
+    at = await session.fetch_value(_NOT_LENT, *asked) if any(asked[1]) else None
+    return None if at is None else at - 1
+
+
+async def guests(session: ports.Session) -> list[api.Guest]:
+    return [api.Guest(**dict(row)) for row in await session.fetch(_GUESTS)]
+
+
 async def put_methods(session: ports.Session, front_end: str, items: Sequence[api.Method]) -> None:
     """Set methods, each named once, and replace their rates."""
     ordered = sorted(items, key=lambda item: item.code)  # one order of locks for all who put methods
@@ -177,6 +197,7 @@ async def put_methods(session: ports.Session, front_end: str, items: Sequence[ap
         [item.needs_slot for item in ordered],
         [item.max_grams for item in ordered],
         [item.is_active for item in ordered],
+        [item.lent_by for item in ordered],
     )
     await session.execute(_DELETE_RATES, front_end, [item.code for item in ordered])
     rates = [(item.code, place, rate) for item in ordered for place, rate in enumerate(item.rates)]

@@ -22,6 +22,10 @@ COLUMNS: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
     "safety": lambda one: one["safety"],
     "free": lambda one: one["on_hand"] - one["reserved"] - one["safety"],
 }
+SHOWN: Final = (  # kinds of movements
+    *(mark("receive"), mark("adjust"), mark("count"), mark("transfer"), mark("ship"), mark("restock")),
+    *(mark("write off"),),
+)
 SKUS_MAX: Final = 20  # found by words: more is a search to be narrowed
 
 

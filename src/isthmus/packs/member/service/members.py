@@ -99,8 +99,7 @@ async def get_buyer(ask: api.GetMember, ctx: Context) -> Buyer:
     found = await storage.buyer(ctx.session, ctx.front_end, ask.member_id)
     if found is None:
         raise api.NotAMember(what=str(ask.member_id))
-    member_id, tier, segments = found
-    return Buyer(member_id=member_id, tier=tier, segments=segments)
+    return found
 
 
 @implements(api.update_member)

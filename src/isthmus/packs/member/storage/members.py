@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from isthmus.kernel import decode, encode, errors, ports
-from isthmus.values import Address
+from isthmus.values import Address, Buyer
 
 from .. import api, rules
 
@@ -74,7 +74,7 @@ where front_end = $1 and state = 'active'
 _FIND = "select member_id from member.identity where front_end = $1 and kind = $2 and value = $3"
 
 _BUYER = """
-select one.member_id, one.segments, coalesce((select nullif(account.tier, '') from member.account
+select one.member_id, one.segments, one.account_id, coalesce((select nullif(account.tier, '') from member.account
     where account.account_id = one.account_id), one.tier) as tier
 from member.membership asked
 join member.membership one on one.front_end = $1 and one.member_id = coalesce(asked.merged_into, asked.member_id)
@@ -213,10 +213,13 @@ async def find(session: ports.Session, front_end: str, kind: str, value: str) ->
     return await session.fetch_value(_FIND, front_end, kind, value)
 
 
-async def buyer(session: ports.Session, front_end: str, member_id: UUID) -> tuple[UUID, str, tuple[str, ...]] | None:
-    """Return the id, tier and segments of whom an id means."""
+async def buyer(session: ports.Session, front_end: str, member_id: UUID) -> Buyer | None:
+    """Return whom an id means, as far as decisions may know."""
     row = await session.fetch_row(_BUYER, front_end, member_id)
-    return None if row is None else (row["member_id"], row["tier"], tuple(row["segments"]))
+    if row is None:
+        return None
+    segments = tuple(row["segments"])
+    return Buyer(member_id=row["member_id"], tier=row["tier"], segments=segments, account_id=row["account_id"])
 
 
 async def lock(

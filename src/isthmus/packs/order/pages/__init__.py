@@ -15,17 +15,22 @@ from isthmus.language import mark
 from isthmus.pages import BIGINT_MAX, Asked, Client, Found, GoTo, Shown, moment_of
 from isthmus.values import whole_number
 
+from .hand_ins import show_hand_ins as show_hand_ins
+from .hand_ins import take_hand_in as take_hand_in
+
 LIST: Final = "order.list-orders"
 GET: Final = "order.get-order"
 PAGE_SIZE: Final = 25
 FOUND_MAX: Final = 12  # by a search: more is a page of its own
 ASKED: Final = ("q", "front_end", "state", "member_id", "from", "until")
+CHANGEABLE: Final = ("placed", "paid", "part-shipped")
 STATES: Final = ("placed", "paid", "part-shipped", "shipped", "completed", "cancelled", "expired")
 SHOWN: Final = (  # words of orders, payments and returns that stand on the pages
     *(mark("placed"), mark("paid"), mark("part shipped"), mark("shipped"), mark("completed"), mark("cancelled")),
     *(mark("expired"), mark("requested"), mark("approved"), mark("rejected"), mark("received"), mark("refunded")),
     *(mark("pending"), mark("authorised"), mark("captured"), mark("refused"), mark("voided"), mark("part refunded")),
     *(mark("standard"), mark("presale"), mark("online"), mark("app"), mark("store"), mark("order"), mark("closed")),
+    *(mark("authorise"), mark("capture"), mark("void"), mark("refund"), mark("piece"), mark("gram")),
 )
 
 
@@ -165,19 +170,46 @@ async def act(request: Asked, client: Client) -> Shown | GoTo:
 
 async def give_back(request: Asked, client: Client) -> Shown | GoTo:
     fields = request.form
-    lines = [
-        {
-            "line": line,
-            "quantity": quantity,
-            "reason": fields.get("reason", "unwanted"),
-        }
+    reason = fields.get("reason", "unwanted")
+    lines = [{"line": line, "quantity": count, "reason": reason} for line, count in _quantities(fields, 1)]
+    ask = {"order_id": request.path_params["order_id"], "lines": lines}
+    return await _done(request, client, "order.request-return", ask, fields, "return")
+
+
+async def change(request: Asked, client: Client) -> Shown | GoTo:
+    """Show what a change comes to; sent once more with what was shown, make it."""
+    fields, order_id = request.form, request.path_params["order_id"]
+    lines = [{"line": line, "quantity": quantity} for line, quantity in _quantities(fields, 0)]
+    known = await client.call(request.path_params["front_end"], GET, {"order_id": order_id})
+    stands = {line["line"]: line["quantity"] - line["closed"] for line in known["lines"]}
+    ask: dict[str, Any] = {
+        "order_id": order_id,
+        "reason": fields.get("reason", ""),
+        "lines": [one for one in lines if one["quantity"] != stands.get(one["line"])],
+        "added": [{"sku": sku, "quantity": whole_number(fields.get("added", "1"), 1, BIGINT_MAX) or 1}]
+        if (sku := fields.get("sku", "").strip())
+        else [],
+    }
+    if "shown" in fields:
+        minor = whole_number(fields["shown"], -BIGINT_MAX, BIGINT_MAX)
+        ask["expected_difference"] = {"currency": known["currency"], "minor": minor}
+        return await _done(request, client, "after-sale.change-order", ask, fields, "change")
+    try:
+        preview = await client.call(request.path_params["front_end"], "after-sale.preview-change", ask)
+    except errors.Refusal as refused:
+        return await _shown(request, client, refused)
+    return {**await _shown(request, client), "preview": preview, "fields": fields}
+
+
+def _quantities(fields: Mapping[str, str], least: int) -> list[tuple[int, int]]:
+    """Return the lines that a form names, with their quantities."""
+    return [
+        (line, quantity)
         for name, value in fields.items()
         if name.startswith("line-")
         and (line := whole_number(name.removeprefix("line-"), 0, BIGINT_MAX)) is not None
-        and (quantity := whole_number(value, 1, BIGINT_MAX)) is not None
+        and (quantity := whole_number(value, least, BIGINT_MAX)) is not None
     ]
-    ask = {"order_id": request.path_params["order_id"], "lines": lines}
-    return await _done(request, client, "order.request-return", ask, fields, "return")
 
 
 async def decide(request: Asked, client: Client) -> Shown | GoTo:
@@ -220,6 +252,9 @@ async def _shown(request: Asked, client: Client, refused: errors.Refusal | None 
         "may_refund": client.may(code, "after-sale.refund-return"),
         "may_decide": client.may(code, "order.decide-return"),
         "is_returnable": is_returnable,
+        "may_change": order["state"] in CHANGEABLE and client.may(code, "after-sale.change-order"),
+        "preview": None,
+        "fields": {},
         "left": _left_to_return,
         "why": _why,
         "key": uuid4,
@@ -244,6 +279,7 @@ _DONE: Final = {
     **{act.name: act.done for act in ACTS},
     "return": mark("The return is asked for; approve it to let the goods come back."),
     "decision": mark("The decision is in the history of the return."),
+    "change": mark("The order is changed; its history says how."),
     "refund": mark("The goods are back, and the money is with the buyer."),
 }
 

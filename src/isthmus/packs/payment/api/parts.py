@@ -1,4 +1,4 @@
-"""Payment's api of amounts in parts: a deposit now and the balance later, each a payment of its own.
+"""Payment's api of amounts in parts: a deposit now and the balance later, cards beside it, each a payment of its own.
 
 What an order comes to may be paid by several payments, which are named by their references. What is given back is
 taken from the last of them first, and which of them gives how much is written down before any provider is asked.
@@ -17,19 +17,22 @@ from .errors import IllegalStep
 
 PARTS_MAX = 10
 BALANCE = "/balance"
+CREDITS_MAX = 3  # cards that pay for one thing
+CREDITS = tuple(f"/credit-{number}" for number in range(1, CREDITS_MAX + 1))
 
 Reference = Annotated[str, Meta(min_length=1, max_length=128)]
 References = Annotated[tuple[Reference, ...], Meta(min_length=1, max_length=PARTS_MAX)]
 
 
-def references_of(purpose: str) -> tuple[str, str]:
-    """Return what the payments of one thing are known by: of what is due at once, and of the balance."""
-    return purpose, f"{purpose}{BALANCE}"
+def references_of(purpose: str) -> tuple[str, ...]:
+    """Return what the payments of one thing are known by: of what is due at once, of the balance, and of cards."""
+    return (purpose, f"{purpose}{BALANCE}", *(f"{purpose}{one}" for one in CREDITS))
 
 
 def purpose_of(reference: str) -> str:
-    """Return what a payment is for, whether it is the first or the balance."""
-    return reference.removesuffix(BALANCE)
+    """Return what a payment is for, whichever of its payments it is."""
+    of, _, last = reference.rpartition("/")
+    return of if f"/{last}" in (BALANCE, *CREDITS) else reference
 
 
 class SplitRefund(Value):

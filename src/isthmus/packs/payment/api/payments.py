@@ -31,6 +31,7 @@ from .attempts import (
     ListOpenAttempts,
     Notify,
 )
+from .credit import CardIsUsed
 from .errors import (
     BadNotification,
     Declined,
@@ -215,7 +216,7 @@ def list_methods(ask: ListMethods) -> Methods:
     "payment.begin-attempt",
     version="1.0",
     effect=Effect.WRITE,
-    raises=BEGIN_ERRORS,
+    raises=[*BEGIN_ERRORS, CardIsUsed],
     is_internal=True,
 )
 def begin_attempt(ask: Begin) -> Attempt:
@@ -266,7 +267,7 @@ def void(ask: Void) -> Payment:
     "payment.refund",
     version="1.0",
     effect=Effect.SAGA,
-    raises=[*_STEP_ERRORS, RefundRefused],
+    raises=[*_STEP_ERRORS, RefundRefused, CardIsUsed],
     deadline_ms=PROVIDER_DEADLINE_MS,
 )
 def refund(ask: Refund) -> Payment:
@@ -278,7 +279,7 @@ def refund(ask: Refund) -> Payment:
     "payment.refund-from",
     version="1.0",
     effect=Effect.SAGA,
-    raises=[*_STEP_ERRORS, RefundRefused, RefundTooLarge],
+    raises=[*_STEP_ERRORS, RefundRefused, RefundTooLarge, CardIsUsed],
     deadline_ms=PROVIDER_DEADLINE_MS,
 )
 def refund_from(ask: RefundFrom) -> RefundParts:

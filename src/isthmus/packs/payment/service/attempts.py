@@ -6,12 +6,15 @@ each attempt ends once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from isthmus.kernel import Context, implements
-from isthmus.values import money
+from isthmus.values import Money, money
 
-from .. import api, rules, storage
+from .. import api, rules
+from ..storage import credit as cards
+from ..storage import payments as storage
 
 Kind = api.Kind
 
@@ -33,12 +36,15 @@ async def begin_authorisation(ask: api.Authorise, ctx: Context) -> api.Attempt:
         raise api.UnknownProvider(name=chosen, known=taking)
     key = f"{ctx.call_id}/authorise"
     begin = api.Begin(payment_id=ask.payment_id, kind=Kind.AUTHORISE, key=key, provider=chosen, method=ask.method)
-    return await _begun(standing, begin, ctx)
+    return await begun(standing, begin, ctx)
 
 
 @implements(api.begin_attempt)
 async def begin_attempt(ask: api.Begin, ctx: Context) -> api.Attempt:
-    return await _begun(await _held(ask, ctx), ask, ctx)
+    standing = await _held(ask, ctx)
+    if standing.is_card and ask.kind in (Kind.CAPTURE, Kind.VOID):  # with what else is paid, or all together
+        raise api.IllegalStep(state="held on a card", wanted=f"asked to {ask.kind} by itself")
+    return await begun(standing, ask, ctx)
 
 
 @implements(api.end_attempt)
@@ -49,20 +55,21 @@ async def end_attempt(ask: api.End, ctx: Context) -> api.Attempt:
 
 @implements(api.hold_payments)
 async def hold_payments(ask: api.HoldPayments, ctx: Context) -> api.Held:
-    await storage.hold(ctx.session, ctx.front_end, "references", _references(ask.reference))
+    await storage.hold(ctx.session, ctx.front_end, "references", references(ask.reference))
     return api.Held()
 
 
 @implements(api.settle_attempt)
 async def settle_attempt(ask: api.Settle, ctx: Context) -> api.Settled:
-    references = _references(ask.reference)
+    together = references(ask.reference)
     if not ask.is_held:
-        await storage.hold(ctx.session, ctx.front_end, "references", references)
-    standing = await storage.standing(ctx.session, ctx.front_end, "references", references)
+        await storage.hold(ctx.session, ctx.front_end, "references", together)
+    standing = await storage.standing(ctx.session, ctx.front_end, "references", together)
     attempt = None
     if ask.ended is not None:
         attempt, standing = await _ended(standing, ask.ended, ctx)
     follows = await _following(standing, attempt, ask, ctx)
+    standing = await _with_cards(standing, ask.wanted, ctx)
     return api.Settled(attempt=attempt, payments=tuple(one.kept.payment for one in standing), follows=follows)
 
 
@@ -76,17 +83,17 @@ async def _following(
         raise api.UnknownPayment(what=str(payment_id))
     payment = found.kept.payment
     is_refused = ended is not None and (ended.kind, ended.state) == (Kind.CAPTURE, "refused")
-    if payment.state is not api.PaymentState.AUTHORISED or found.under_way() or is_refused:
+    if payment.state is not api.PaymentState.AUTHORISED or found.under_way() or is_refused or found.is_card:
         return None
     due = api.dues([one.kept.payment for one in standing], wanted.minor if wanted else 0)[payment.payment_id]
     is_wanted = wanted is not None and (due > 0 or wanted.minor == 0)
     if not is_wanted:
         key = f"{payment.payment_id}/void"
-        return await _begun(found, api.Begin(payment_id=payment.payment_id, kind=Kind.VOID, key=key), ctx)
+        return await begun(found, api.Begin(payment_id=payment.payment_id, kind=Kind.VOID, key=key), ctx)
     amount = money(due, payment.amount.currency) if due else None  # free goods: all of it
     key = f"{ctx.call_id}/capture"
     begin = api.Begin(payment_id=payment.payment_id, kind=Kind.CAPTURE, key=key, amount=amount)
-    return await _begun(found, begin, ctx)
+    return await begun(found, begin, ctx)
 
 
 async def _held(ask: api.Begin | api.Authorise, ctx: Context) -> storage.Standing:
@@ -97,8 +104,40 @@ async def _held(ask: api.Begin | api.Authorise, ctx: Context) -> storage.Standin
     return standing[0]
 
 
-async def _begun(standing: storage.Standing, ask: api.Begin, ctx: Context) -> api.Attempt:
-    """Write an attempt down, or return the one that its key has."""
+async def _with_cards(
+    standing: Sequence[storage.Standing], wanted: Money | None, ctx: Context
+) -> Sequence[storage.Standing]:
+    """Take what cards hold once the rest is held too; let go what is not wanted of it. Nobody has to be asked."""
+    held = [one for one in standing if one.is_card and one.kept.payment.state is api.PaymentState.AUTHORISED]
+    waits = any(one.kept.payment.amount.minor and one.kept.payment.state not in rules.HELD for one in standing)
+    if not held or (waits and wanted is not None):
+        return standing
+    dues = api.dues([one.kept.payment for one in standing], wanted.minor if wanted else 0)
+    after = {one.kept.payment.payment_id: await _taken(one, dues, ctx) for one in held}
+    return [after.get(one.kept.payment.payment_id, one) for one in standing]
+
+
+async def _taken(card: storage.Standing, dues: Mapping[UUID, int], ctx: Context) -> storage.Standing:
+    """Take from a card what is due, and let go the rest."""
+    payment = card.kept.payment
+    due = dues[payment.payment_id]
+    if not due:
+        await begun(
+            card, api.Begin(payment_id=payment.payment_id, kind=Kind.VOID, key=f"{payment.payment_id}/void"), ctx
+        )
+        return card.of(payment.replace(state=api.PaymentState.VOIDED))
+    if due < payment.authorised.minor:
+        less = money(due, payment.amount.currency)
+        await credit_moved(card.kept.authorisation, "released", payment.authorised - less, payment.reference, ctx)
+        await storage.lessen(ctx.session, ctx.front_end, payment.payment_id, due)
+        payment = payment.replace(amount=less, authorised=less)
+    key = f"{payment.payment_id}/capture"
+    await begun(card.of(payment), api.Begin(payment_id=payment.payment_id, kind=Kind.CAPTURE, key=key), ctx)
+    return card.of(payment.replace(state=api.PaymentState.CAPTURED, captured=payment.authorised))
+
+
+async def begun(standing: storage.Standing, ask: api.Begin, ctx: Context) -> api.Attempt:
+    """Write an attempt down, or return the one that its key has; what a card pays is done at once."""
     payment = standing.kept.payment
     keys = rules.tries(ask.key) if ask.kind in (Kind.VOID, Kind.REFUND) else (ask.key,)
     known = [one for key in keys for one in standing.attempts if one.key == key]
@@ -120,7 +159,47 @@ async def _begun(standing: storage.Standing, ask: api.Begin, ctx: Context) -> ap
     if wanted > left:
         raise api.AmountExceeded(wanted=wanted, left=left)
     begin = storage.Beginning(attempt_id=ctx.new_id(), key=keys[len(known)], minor=wanted.minor, at=ctx.now)
-    return await storage.begin(ctx.session, ctx.front_end, standing.kept, ask, begin)
+    attempt = await storage.begin(ctx.session, ctx.front_end, standing.kept, ask, begin)
+    if ask.kind is Kind.REFUND and payment.reference.startswith(api.PURCHASE):
+        await _take_off_card(payment, wanted, ctx)
+    return await _with_card(standing, attempt, ctx) if standing.is_card else attempt
+
+
+async def _with_card(standing: storage.Standing, attempt: api.Attempt, ctx: Context) -> api.Attempt:
+    """Do at once what is attempted with a card: hold, take, let go or give back what is on it."""
+    name, payment = standing.kept.authorisation, standing.kept.payment
+    if attempt.kind is Kind.AUTHORISE:
+        await credit_moved(name, "held", -attempt.amount, payment.reference, ctx)
+    if attempt.kind in (Kind.CAPTURE, Kind.VOID):
+        await credit_moved(name, "released", attempt.amount, payment.reference, ctx)
+    if attempt.kind is Kind.CAPTURE:
+        await credit_moved(name, "redeemed", -attempt.amount, payment.reference, ctx)
+    if attempt.kind is Kind.REFUND:
+        await credit_moved(name, "returned", attempt.amount, payment.reference, ctx)
+    begun_now = storage.Standing(kept=standing.kept, attempts=(attempt,))
+    done = api.Outcome(state="done", provider_reference=name)
+    return (await _ended([begun_now], api.End(key=attempt.key, outcome=done), ctx))[0]
+
+
+async def _take_off_card(bought: api.Payment, amount: Money, ctx: Context) -> None:
+    """Take off a card what is given back of its price, before anybody is asked to give it back."""
+    name = bought.reference.removeprefix(api.PURCHASE)
+    card = await cards.lock(ctx.session, name)
+    if card.balance < amount:
+        raise api.CardIsUsed(wanted=amount, left=card.balance)
+    await credit_moved(name, "taken-back", -amount, bought.reference, ctx)
+
+
+async def credit_moved(name: str, kind: api.CreditKind, amount: Money, reference: str, ctx: Context) -> None:
+    """Move something on a card, and tell what is owed on it then; what is only held or let go is owed as before."""
+    days = api.RETURNED_DAYS if kind in ("released", "returned") else 0
+    move = cards.Move(kind=kind, minor=amount.minor, reference=reference)
+    await cards.move(ctx.session, ctx.front_end, ctx.new_id(), name, move, ctx.now, days)
+    if kind in ("held", "released"):
+        return
+    owner, _, credit_id = name.rpartition("/")
+    where = {"owner": owner, "front_end": ctx.front_end, "reference": reference}
+    ctx.emit(api.CreditMoved(credit_id=UUID(credit_id), kind=kind, amount=amount, **where))
 
 
 async def _promised(ask: api.Begin, ctx: Context) -> int:
@@ -154,9 +233,20 @@ async def _ended(
     kept = standing[at].kept
     if outcome.state == "done":
         kept = await _applied(kept, ended, outcome.provider_reference, ctx)
+    if kept.payment.reference.startswith(api.PURCHASE):
+        await _fill_card(kept.payment, ended, ctx)
     others = tuple(ended if one.key == ask.key else one for one in standing[at].attempts)
     after = storage.Standing(kept=kept, attempts=others)
     return ended, [*standing[:at], after, *standing[at + 1 :]]
+
+
+async def _fill_card(bought: api.Payment, ended: api.Attempt, ctx: Context) -> None:
+    """Put onto a card what was paid for it, and what could not be given back of that."""
+    name = bought.reference.removeprefix(api.PURCHASE)
+    if (ended.kind, ended.state) == (Kind.CAPTURE, "done"):
+        await credit_moved(name, "sold", ended.amount, bought.reference, ctx)
+    if (ended.kind, ended.state) == (Kind.REFUND, "refused"):
+        await credit_moved(name, "taken-back", ended.amount, bought.reference, ctx)
 
 
 async def _applied(kept: storage.Kept, attempt: api.Attempt, authorisation: str, ctx: Context) -> storage.Kept:
@@ -193,5 +283,6 @@ def _contradict(attempt: api.Attempt, said: str, ctx: Context) -> None:
     )
 
 
-def _references(reference: str) -> list[str]:
+def references(reference: str) -> list[str]:
+    """Return what the payments are called that one belongs with."""
     return list(api.references_of(api.purpose_of(reference)))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from isthmus.kernel import Context, implements
 from isthmus.personal import Forget, Forgotten
 
-from .. import api, storage
+from .. import api
+from ..storage import payments as storage
 
 
 @implements(api.forget)

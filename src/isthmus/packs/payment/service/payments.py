@@ -8,7 +8,8 @@ from uuid import UUID
 from isthmus.kernel import Context, implements
 from isthmus.values import money
 
-from .. import api, rules, storage
+from .. import api, rules
+from ..storage import payments as storage
 
 
 @implements(api.open_payment)

@@ -71,11 +71,9 @@ async def redeem(ask: api.Redeem, ctx: Context) -> api.Redeemed:
 
 @implements(api.return_uses)
 async def return_uses(ask: api.ReturnUses, ctx: Context) -> api.UsesReturned:
-    member_id, uses = await storage.end_redemption(
-        ctx.session, ctx.front_end, ask.reference, ctx.now, ctx.caller.client
-    )
+    buyer, uses = await storage.end_redemption(ctx.session, ctx.front_end, ask.reference, ctx.now, ctx.caller.client)
     if uses:
-        await storage.uncount(ctx.session, ctx.front_end, member_id, uses)
+        await storage.uncount(ctx.session, ctx.front_end, buyer, uses)
         ctx.emit(api.UsesWereReturned(reference=ask.reference, discounts=tuple(use for _, use in uses)))
     return api.UsesReturned(reference=ask.reference, returned=len(uses))
 
@@ -172,7 +170,8 @@ async def _count(ask: api.Redeem, uses: storage.Uses, held: Sequence[checks.Held
             coupons[key[1]].draft.uses_per_member_max if key[1] else promotions[key[0]].uses_per_member_max,
         )
     if limits:
-        for code, coupon in await storage.count_member(ctx.session, ctx.front_end, ask.buyer.member_id, limits):
+        theirs = {one.promotion.code: one.owner for one in held if one.promotion is not None}
+        for code, coupon in await storage.count_uses_of(ctx.session, ask.buyer, theirs, ctx.front_end, limits):
             what, field = (f"coupon {coupon!r}", "coupon") if coupon else (f"promotion {code!r}", "promotion")
             path = f"$.discounts[{places[code]}].{field}"
             raise api.LimitReached(what=what, limit="was used by this member as often as it may be", path=path)

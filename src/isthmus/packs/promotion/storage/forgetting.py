@@ -13,7 +13,7 @@ _CODES = """
 _RENAME = tuple(
     f"""update promotion.{table} set {column} = now.named from unnest($2::text[], $3::text[]) as now (was, named)
         where front_end = $1 and {column} = now.was"""
-    for table, column in (("coupon", "code"), ("use", "coupon"), ("member_use", "coupon"))
+    for table, column in (("coupon", "code"), ("use", "coupon"), ("member_use", "coupon"), ("person_use", "coupon"))
 )
 
 

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import TypeVar
-from uuid import UUID
 
 from isthmus.kernel import decode, ports
-from isthmus.values import Buyer, Money, folded
+from isthmus.values import GUEST, Buyer, Money, folded
 
 from .. import api
 from ..rules.checks import Held
@@ -56,12 +55,27 @@ _FIND_COUPONS = f"""
         and member_use.coupon = coupon.code and member_use.member_id = $2
     where {_USABLE_COUPON} and key = any ($3::text[]) order by issued_at, coupon.code"""
 
+# Of who has an account in a programme of several front ends, what they used at all of them counts as well.
+_OF_PERSON = ("coalesce(member_use.uses, 0)", "greatest(member_use.uses, person_use.uses, 0)")
+
+
+def _of_person(statement: str, promotion: str, coupon: str, account: str) -> str:
+    """Return the statement that finds what a member may use, for one who has an account."""
+    join = f"""left join promotion.person_use on person_use.front_end = {promotion.split(".")[0]}.front_end
+        and person_use.promotion = {promotion} and person_use.coupon = {coupon} and person_use.account_id = {account}
+    where"""
+    return statement.replace(*_OF_PERSON).replace("where", join, 1)
+
+
+_FIND_PERSONS_PROMOTIONS = _of_person(_FIND_PROMOTIONS, "promotion.code", "''", "$5")
+_FIND_PERSONS_COUPONS = _of_person(_FIND_COUPONS, "coupon.promotion", "coupon.code", "$4")
+
 # Claims the reference, writes its uses, and holds what they use against being put, stopped or revoked meanwhile.
 # Readers of one row do not wait for each other. Rows that are held are read in their latest version.
 _BEGIN = f"""
     with begun as (
-        insert into promotion.redemption (front_end, reference, digest, member_id, redeemed_at, redeemed_by)
-        values ($1, $2, $3, $4, $5, $6) on conflict do nothing returning reference),
+        insert into promotion.redemption (front_end, reference, digest, member_id, redeemed_at, redeemed_by, account_id)
+        values ($1, $2, $3, $4, $5, $6, $11) on conflict do nothing returning reference),
     asked as (
         select * from unnest($7::text[], $8::text[], $9::bigint[]) as a (promotion, coupon, amount)),
     held as (
@@ -112,29 +126,36 @@ _COUNT_COUPONS = """
         where coupon.front_end = held.owner and coupon.code = held.code and uses < uses_max returning coupon.code)
     select code from held where code not in (select code from counted) order by 1"""
 
-_COUNT_MEMBER = """
-    with counted as (
-        insert into promotion.member_use as known (front_end, promotion, coupon, member_id, uses)
-        select $1, promotion, coupon, $2, uses
-        from unnest($3::text[], $4::text[], $5::bigint[], $6::bigint[]) as a (promotion, coupon, uses, uses_max)
+# A member's uses are their front end's, a person's the promotion's owner's.
+_COUNT_WHOSE = """
+    with asked as (
+        select * from unnest($1::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
+            as a (owner, promotion, coupon, uses, uses_max)),
+    counted as (
+        insert into promotion.{table} as known (front_end, promotion, coupon, {whose}, uses)
+        select owner, promotion, coupon, $2, uses from asked
         where uses <= coalesce(uses_max, uses)
-        order by promotion, coupon
-        on conflict (front_end, promotion, coupon, member_id) do update set uses = known.uses + excluded.uses
+        order by owner, promotion, coupon
+        on conflict (front_end, promotion, coupon, {whose}) do update set uses = known.uses + excluded.uses
             where known.uses + excluded.uses <= coalesce(
                 (select uses_max from unnest($3::text[], $4::text[], $6::bigint[]) as a (promotion, coupon, uses_max)
                  where (a.promotion, a.coupon) = (known.promotion, known.coupon)), known.uses + excluded.uses)
         returning promotion, coupon)
-    select promotion, coupon from unnest($3::text[], $4::text[]) as a (promotion, coupon)
+    select promotion, coupon from asked
     where (promotion, coupon) not in (select promotion, coupon from counted) order by 1, 2"""
+_MEMBERS, _PERSONS = (
+    {"table": "member_use", "whose": "member_id"},
+    {"table": "person_use", "whose": "account_id"},
+)
 
 _END = """
     with ended as (
         update promotion.redemption set returned_at = $3, returned_by = $4
-        where front_end = $1 and reference = $2 and returned_at is null returning reference, member_id),
+        where front_end = $1 and reference = $2 and returned_at is null returning reference, member_id, account_id),
     returned as (
         update promotion.use set returned_at = $3 from ended
         where front_end = $1 and use.reference = ended.reference
-        returning promotion, coupon, amount, currency, member_id, promotion_of as owner)
+        returning promotion, coupon, amount, currency, member_id, account_id, promotion_of as owner)
     select * from returned order by promotion, coupon"""
 
 _HOLD = """
@@ -165,22 +186,26 @@ _UNCOUNT_COUPONS = """
     update promotion.coupon set uses = uses - 1 from held
     where coupon.front_end = held.owner and coupon.code = held.code"""
 
-_UNCOUNT_MEMBER = """
+_UNCOUNT_WHOSE = """
     with asked as (
-        select * from unnest($3::text[], $4::text[], $5::bigint[]) as a (promotion, coupon, uses)),
+        select * from unnest($1::text[], $3::text[], $4::text[], $5::bigint[]) as a (owner, promotion, coupon, uses)),
     held as (
-        select known.promotion, known.coupon, asked.uses as back from promotion.member_use as known
-        join asked using (promotion, coupon)
-        where front_end = $1 and member_id = $2 order by 1, 2 for no key update of known)
-    update promotion.member_use as known set uses = uses - back from held
-    where front_end = $1 and member_id = $2 and (known.promotion, known.coupon) = (held.promotion, held.coupon)"""
+        select owner, known.promotion, known.coupon, asked.uses as back from promotion.{table} as known
+        join asked on front_end = owner and asked.promotion = known.promotion and asked.coupon = known.coupon
+        where {whose} = $2 order by 1, 2, 3 for no key update of known)
+    update promotion.{table} as known set uses = uses - back from held
+    where {whose} = $2 and (known.front_end, known.promotion, known.coupon) = (owner, held.promotion, held.coupon)"""
 
 
 async def find_promotions(
     session: ports.Session, front_end: str, buyer: Buyer, coupons: Sequence[str], now: datetime
 ) -> list[tuple[api.Promotion, Usage]]:
     """Return the promotions in force that need no coupon, or one of these."""
-    rows = await session.fetch(_FIND_PROMOTIONS, front_end, buyer.member_id, now, keys_of(coupons))
+    asked = (front_end, buyer.member_id, now, keys_of(coupons))
+    if buyer.account_id is None:
+        rows = await session.fetch(_FIND_PROMOTIONS, *asked)
+    else:
+        rows = await session.fetch(_FIND_PERSONS_PROMOTIONS, *asked, buyer.account_id)
     return [(promotion_of(row["definition"]), Usage(row["uses"], row["spent"], row["member_uses"])) for row in rows]
 
 
@@ -188,7 +213,11 @@ async def find_coupons(
     session: ports.Session, front_end: str, buyer: Buyer, codes: Sequence[str]
 ) -> dict[str, HeldCoupon]:
     """Return coupons by how they are asked for."""
-    rows = await session.fetch(_FIND_COUPONS, front_end, buyer.member_id, keys_of(codes))
+    asked = (front_end, buyer.member_id, keys_of(codes))
+    if buyer.account_id is None:
+        rows = await session.fetch(_FIND_COUPONS, *asked)
+    else:
+        rows = await session.fetch(_FIND_PERSONS_COUPONS, *asked, buyer.account_id)
     return by_asked(codes, [(row["coupon"], row["key"], _coupon(row)) for row in rows])
 
 
@@ -230,6 +259,7 @@ async def begin_redemption(
         [coupon for _, coupon in uses],
         [amount.minor for _, amount in uses.values()],
         ask.discounts[0].amount.currency,
+        ask.buyer.account_id,
     )
     held = {(row["promotion"], row["asked_coupon"]): _held(row) for row in rows}
     return rows[0]["is_begun"], [held[key] for key in uses]
@@ -255,26 +285,32 @@ async def count_coupons(session: ports.Session, owners: Mapping[str, str]) -> li
     return [row["code"] for row in rows]
 
 
-async def count_member(
-    session: ports.Session, front_end: str, member_id: UUID, limits: Mapping[tuple[str, str], tuple[int, int | None]]
+async def count_uses_of(
+    session: ports.Session,
+    buyer: Buyer,
+    owners: Mapping[str, str],
+    front_end: str,
+    limits: Mapping[tuple[str, str], tuple[int, int | None]],
 ) -> list[tuple[str, str]]:
-    """Count a member's uses, given each with its limit; return those that were used up."""
-    rows = await session.fetch(
-        _COUNT_MEMBER,
-        front_end,
-        member_id,
+    """Count a member's uses, given each with its limit, here and of their person; return those that were used up."""
+    columns = (
         [promotion for promotion, _ in limits],
         [coupon for _, coupon in limits],
         [uses for uses, _ in limits.values()],
         [most for _, most in limits.values()],
     )
+    here = [front_end] * len(limits)
+    rows = await session.fetch(_COUNT_WHOSE.format(**_MEMBERS), here, buyer.member_id, *columns)
+    if buyer.account_id is not None and not rows:
+        theirs = [owners[promotion] for promotion, _ in limits]
+        rows = await session.fetch(_COUNT_WHOSE.format(**_PERSONS), theirs, buyer.account_id, *columns)
     return [(row["promotion"], row["coupon"]) for row in rows]
 
 
 async def end_redemption(
     session: ports.Session, front_end: str, reference: str, now: datetime, by: str
-) -> tuple[UUID | None, list[tuple[str, api.DiscountUse]]]:
-    """Mark a reference's uses as returned; give them with their owners, and their member; nothing if it was done."""
+) -> tuple[Buyer, list[tuple[str, api.DiscountUse]]]:
+    """Mark a reference's uses as returned; give them with their owners, and who used; nothing if it was done."""
     rows = await session.fetch(_END, front_end, reference, now, by)
     uses = [
         (
@@ -287,11 +323,11 @@ async def end_redemption(
         )
         for row in rows
     ]
-    return (rows[0]["member_id"] if rows else None), uses
+    return (Buyer(member_id=rows[0]["member_id"], account_id=rows[0]["account_id"]) if rows else GUEST), uses
 
 
 async def uncount(
-    session: ports.Session, front_end: str, member_id: UUID | None, returned: Sequence[tuple[str, api.DiscountUse]]
+    session: ports.Session, front_end: str, buyer: Buyer, returned: Sequence[tuple[str, api.DiscountUse]]
 ) -> None:
     """Give uses back to promotions, coupons and the member."""
     owners, uses = [owner for owner, _ in returned], [use for _, use in returned]
@@ -302,10 +338,15 @@ async def uncount(
     await session.execute(_UNCOUNT_PROMOTIONS, owners, promotions, amounts, currencies)
     if coupons:
         await session.execute(_UNCOUNT_COUPONS, [owner for owner, _ in coupons], [coupon for _, coupon in coupons])
-    if member_id is not None:
-        keys = members_keys([(use.promotion, use.coupon or "") for use in uses])
-        columns = ([key[0] for key in keys], [key[1] for key in keys], list(keys.values()))
-        await session.execute(_UNCOUNT_MEMBER, front_end, member_id, *columns)
+    keys = members_keys([(use.promotion, use.coupon or "") for use in uses])
+    columns = ([key[0] for key in keys], [key[1] for key in keys], list(keys.values()))
+    if buyer.member_id is not None:
+        here = [front_end] * len(keys)
+        await session.execute(_UNCOUNT_WHOSE.format(**_MEMBERS), here, buyer.member_id, *columns)
+    if buyer.account_id is not None:
+        theirs = dict(zip(promotions, owners, strict=True))
+        of_owners = [theirs[promotion] for promotion, _ in keys]
+        await session.execute(_UNCOUNT_WHOSE.format(**_PERSONS), of_owners, buyer.account_id, *columns)
 
 
 def members_keys(uses: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from isthmus.kernel import ports
 from isthmus.values import Money, money
 
-from . import api
+from .. import api
 
 _OPEN = """
 with opened as (
@@ -50,19 +50,17 @@ from payment.refund_part part where front_end = $1 and payment_id = any($2) orde
 _LEGS = """
 select kind, amount_minor, method, at from payment.leg where front_end = $1 and payment_id = $2 order by at, leg_id
 """
-_ATTEMPT_COLUMNS = """attempt_id, payment_id, kind, key, attempt.provider, attempt.method, attempt.amount_minor,
-    attempt.state, provider_reference, reason, currency, reference"""
+_ATTEMPT_COLUMNS = """attempt_id, payment_id, kind, key, attempt.provider as asked, attempt.method as asked_method,
+    attempt.amount_minor as asked_minor, attempt.state as ended, provider_reference, reason"""
 # Payments with what was asked of providers, once they are locked: a lock that had to be waited for shows new payments
 # beside old attempts, where one statement does both. The deposit comes before the balance: its reference is shorter.
 _OF_KEY = "payment_id = (select payment_id from payment.attempt where front_end = $1 and key = $2)"
 _HOLD = "select from payment.payment where front_end = $1 and {which} order by payment_id for update"
-_STANDING = """
+_STANDING = f"""
 select payment_id, reference, currency, payment.amount_minor, authorised_minor, captured_minor, refunded_minor,
-    payment.state, payment.method, payment.provider, authorisation, attempt_id, kind, key, attempt.provider as asked,
-    attempt.method as asked_method, attempt.amount_minor as asked_minor, attempt.state as ended, provider_reference,
-    reason
+    payment.state, payment.method, payment.provider, authorisation, {_ATTEMPT_COLUMNS.replace("payment_id, ", "")}
 from payment.payment left join payment.attempt using (front_end, payment_id)
-where front_end = $1 and {which} order by length(reference), payment_id, begun_at, attempt_id
+where front_end = $1 and {{which}} order by length(reference), payment_id, begun_at, attempt_id
 """
 _WHICH = {
     "payment_id": "payment_id = $2",
@@ -70,7 +68,7 @@ _WHICH = {
     "key": _OF_KEY,
 }
 _OPEN_ATTEMPTS = f"""
-select {_ATTEMPT_COLUMNS} from payment.attempt join payment.payment using (front_end, payment_id)
+select {_ATTEMPT_COLUMNS}, currency, reference from payment.attempt join payment.payment using (front_end, payment_id)
 where front_end = $1 and attempt.state in ('pending', 'unknown') and begun_at < $2
 order by coalesce(looked_up_at, begun_at), attempt_id limit $3
 """
@@ -125,6 +123,15 @@ class Standing:
 
     kept: Kept
     attempts: tuple[api.Attempt, ...]
+
+    @property
+    def is_card(self) -> bool:
+        """Say whether it is paid with a card that is kept here."""
+        return self.kept.provider == api.CREDIT
+
+    def of(self, payment: api.Payment) -> Standing:
+        """Return it with its payment as it is now."""
+        return replace(self, kept=replace(self.kept, payment=payment))
 
     def under_way(self) -> dict[api.Kind, int]:
         """Return how much attempts without an outcome are about: it may have moved, so it counts as gone."""
@@ -220,6 +227,16 @@ async def expect(session: ports.Session, front_end: str, payment_id: UUID, minor
     )
 
 
+async def lessen(session: ports.Session, front_end: str, payment_id: UUID, minor: int) -> None:
+    """Let a payment be about less than what is held for it."""
+    await session.execute(
+        "update payment.payment set amount_minor = $3, authorised_minor = $3 where front_end = $1 and payment_id = $2",
+        front_end,
+        payment_id,
+        minor,
+    )
+
+
 async def lock(session: ports.Session, front_end: str, payment_id: UUID) -> Kept | None:
     row = await session.fetch_row(_LOCK, front_end, payment_id)
     return None if row is None else _kept(row, ())
@@ -264,7 +281,7 @@ async def held(session: ports.Session, front_end: str, before: datetime, limit: 
 
 
 async def open_attempts(session: ports.Session, front_end: str, before: datetime, limit: int) -> list[api.Attempt]:
-    return [_attempt(row) for row in await session.fetch(_OPEN_ATTEMPTS, front_end, before, limit)]
+    return [_asked(row) for row in await session.fetch(_OPEN_ATTEMPTS, front_end, before, limit)]
 
 
 async def under_way(session: ports.Session, front_end: str, payment_id: UUID) -> dict[api.Kind, int]:
@@ -368,22 +385,6 @@ def _asked(row: ports.Row) -> api.Attempt:
         method=row["asked_method"],
         amount=money(row["asked_minor"], row["currency"]),
         state=row["ended"],
-        provider_reference=row["provider_reference"],
-        reason=row["reason"],
-        reference=row["reference"],
-    )
-
-
-def _attempt(row: ports.Row) -> api.Attempt:
-    return api.Attempt(
-        attempt_id=row["attempt_id"],
-        payment_id=row["payment_id"],
-        kind=api.Kind(row["kind"]),
-        key=row["key"],
-        provider=row["provider"],
-        method=row["method"],
-        amount=money(row["amount_minor"], row["currency"]),
-        state=row["state"],
         provider_reference=row["provider_reference"],
         reason=row["reason"],
         reference=row["reference"],

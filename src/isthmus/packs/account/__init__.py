@@ -1,0 +1,1 @@
+"""Shoppers: one account for the group, and Isthmus as the OpenID Connect provider of its front ends."""

@@ -1,0 +1,1 @@
+"""Where shoppers sign in: pages, and the addresses of OpenID Connect."""
