@@ -101,34 +101,34 @@ class Tables:
         return Tables(members, sales, visits)
 
 
-def _tables(chance: random.Random) -> Tables:
+def _tables(rng: random.Random) -> Tables:
     def somewhere() -> str:
-        return chance.choice(["north", "south"])
+        return rng.choice(["north", "south"])
 
     def somebody() -> int | None:
-        return chance.choice([None, 1, 2, 3, 4])
+        return rng.choice([None, 1, 2, 3, 4])
 
     def at() -> str:
-        return f"2024-0{chance.randint(1, 3)}-{chance.randint(1, 28):02d} 10:00:00+00"
+        return f"2024-0{rng.randint(1, 3)}-{rng.randint(1, 28):02d} 10:00:00+00"
 
     every = [(number, code) for number in range(1, 5) for code in ("north", "south")]
-    some = chance.sample(every, 6)
-    members = [(*one, f"e{one[0]}@x.org", chance.choice(["gold", "basic"])) for one in some]
-    sales = [(n, somewhere(), somebody(), "EUR", chance.randint(1, 9) * 100, at()) for n in range(12)]
+    some = rng.sample(every, 6)
+    members = [(*one, f"e{one[0]}@x.org", rng.choice(["gold", "basic"])) for one in some]
+    sales = [(n, somewhere(), somebody(), "EUR", rng.randint(1, 9) * 100, at()) for n in range(12)]
     return Tables(members, sales, [(n, somewhere(), somebody(), at()) for n in range(9)])
 
 
-def _condition(chance: random.Random, deep: int = 0) -> Filter:
-    made = chance.randint(0 if deep < 2 else 3, 8)
+def _condition(rng: random.Random, deep: int = 0) -> Filter:
+    made = rng.randint(0 if deep < 2 else 3, 8)
     if made <= 2:
-        parts = tuple(_condition(chance, deep + 1) for _ in range(2))
+        parts = tuple(_condition(rng, deep + 1) for _ in range(2))
         return (Not(parts[0]), AnyOf(parts), AllOf(parts))[made]
     return (
-        Has("member.member", chance.choice(["baskets", "visits"]), chance.choice([">=", "="]), chance.randint(0, 2)),
-        Where("member.member.tier", chance.choice(["=", "!="]), "gold"),
-        Where("front_end", "=", chance.choice(["north", "south"])),
+        Has("member.member", rng.choice(["baskets", "visits"]), rng.choice([">=", "="]), rng.randint(0, 2)),
+        Where("member.member.tier", rng.choice(["=", "!="]), "gold"),
+        Where("front_end", "=", rng.choice(["north", "south"])),
         Where("member.member.tier", "is null"),
-        Where("time", chance.choice([">=", "<"]), "2024-02-10"),
+        Where("time", rng.choice([">=", "<"]), "2024-02-10"),
         Where("member.member.tier", "in", ("gold", "basic")),
     )[made - 3]
 
@@ -144,16 +144,16 @@ def _answer(world: World, ask: Ask, who: Policy) -> object:
 @pytest.mark.parametrize("who", SEEN)
 @pytest.mark.parametrize("seed", range(3))
 def test_who_does_not_see_rows_is_answered_as_if_they_were_not_there(tmp_path: Path, seed: int, who: str) -> None:
-    chance = random.Random(seed)
-    tables = _tables(chance)
+    rng = random.Random(seed)
+    tables = _tables(rng)
     whole = World(MODEL, tables.sql(), tmp_path / "whole")
     left = World(MODEL, tables.left_to(who).sql(), tmp_path / "left")
     answered = 0
     for _ in range(12):
         ask = Ask(
-            metrics=tuple(chance.sample(sorted(MODEL.metrics), chance.randint(1, 2))),
-            by=tuple(chance.sample(["front_end", "member.member.tier", "time:month"], chance.randint(0, 2))),
-            where=tuple(_condition(chance) for _ in range(chance.randint(0, 2))),
+            metrics=tuple(rng.sample(sorted(MODEL.metrics), rng.randint(1, 2))),
+            by=tuple(rng.sample(["front_end", "member.member.tier", "time:month"], rng.randint(0, 2))),
+            where=tuple(_condition(rng) for _ in range(rng.randint(0, 2))),
         )
         found = _answer(whole, ask, SEEN[who])
         assert found == _answer(left, ask, policy.owner()), ask

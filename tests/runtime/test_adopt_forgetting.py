@@ -69,7 +69,7 @@ class Till:
 
     failing: int = 0
     people: set[str] = field(default_factory=set)
-    told: list[str] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
 
     async def answer(self, request: Request) -> Response:
         if self.failing:
@@ -80,7 +80,7 @@ class Till:
         if who not in self.people:
             return JSONResponse({"detail": "never heard of"}, status_code=404)
         self.people.discard(who)
-        self.told.append(f"{next(iter(said))}={who}")
+        self.heard.append(f"{next(iter(said))}={who}")
         return JSONResponse({})
 
 
@@ -110,7 +110,7 @@ def _adopted(tmp_path: Path, url: str) -> Any:
 
 
 @asynccontextmanager
-async def telling(platform: Platform, database: Database, forgets: dict[str, str]) -> AsyncIterator[None]:
+async def delivering(platform: Platform, database: Database, forgets: dict[str, str]) -> AsyncIterator[None]:
     async with in_flight(Relay(database, [consumer(platform, "till", forgets, PersonForgotten)]).run()):
         yield
 
@@ -138,20 +138,20 @@ async def test_a_service_is_told_of_members_and_references_until_it_takes_them(
     platform = _platform(database, tmp_path, url)
     ann, bob, stranger = (str(uuid4()) for _ in range(3))
     service.people, service.failing = {ann, bob, "order-1"}, 1
-    async with telling(platform, database, FORGETS):
+    async with delivering(platform, database, FORGETS):
         await _emit(database, "north", ann, "order-1", "order-2")
         await _emit(database, "north", stranger)
         await _emit(database, "south", bob)
 
-        async def all_are_told() -> bool:
+        async def all_are_delivered() -> bool:
             async with database.platform() as session:
                 behind = """select count(*) from isthmus.consumer, isthmus.event
                     where consumer.name = 'forgotten-by-till' and event.position > consumer.position"""
                 left = await session.fetch_value("select count(*) from isthmus.outbox")
-                return len(service.told) == 2 and await session.fetch_value(behind) + left == 0
+                return len(service.heard) == 2 and await session.fetch_value(behind) + left == 0
 
-        await until(all_are_told, "that the service has forgotten them")
-    assert sorted(service.told) == [f"buyer={ann}", "receipt=order-1"]
+        await until(all_are_delivered, "that the service has forgotten them")
+    assert sorted(service.heard) == [f"buyer={ann}", "receipt=order-1"]
     assert service.people == {bob}  # who does not use the service never gave it anybody
 
 
@@ -161,14 +161,14 @@ async def test_a_service_that_forgets_by_an_id_in_its_path_is_told_so(
     service, url = till
     ann = str(uuid4())
     service.people = {ann}
-    async with telling(_platform(database, tmp_path, url), database, {"call": "drop-buyer", "member": "buyer"}):
+    async with delivering(_platform(database, tmp_path, url), database, {"call": "drop-buyer", "member": "buyer"}):
         await _emit(database, "north", ann, "order-1")
 
         async def is_gone() -> bool:
             return service.people == set()
 
         await until(is_gone, "that it is forgotten")
-    assert service.told == [f"buyer={ann}"]
+    assert service.heard == [f"buyer={ann}"]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ PLACES_SHOWN: Final = 3
 
 Forgets = Capability[Forget, Forgotten]
 # Answers and recordings, own tables and each adopted service are consumers; what fails once is tried again at once.
-_IS_TOLD: Final = Condition(
+_COPIES_ARE_FORGOTTEN: Final = Condition(
     name="privacy.copies-are-forgotten",
     sentence="Who was erased is erased in copies, front ends' own tables and adopted services too.",
     sql="""select name, failures, last_error, moved_at from isthmus.consumer
@@ -70,7 +70,14 @@ def forgetting(packs: Sequence[Pack]) -> tuple[Pack, ...]:
     api.PersonForgotten = PersonForgotten  # type: ignore[attr-defined]
     handed_on = Personal(because="it is handed on to the packs that keep it")
     return (
-        Pack(name=NAME, owner="platform", api=api, service=(service,), brings=(handed_on,), conditions=(_IS_TOLD,)),
+        Pack(
+            name=NAME,
+            owner="platform",
+            api=api,
+            service=(service,),
+            brings=(handed_on,),
+            conditions=(_COPIES_ARE_FORGOTTEN,),
+        ),
     )
 
 

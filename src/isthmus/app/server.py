@@ -119,15 +119,15 @@ def asgi() -> App:
 def forgetting(platform: Running) -> list[Consumer]:
     """Return who is told of persons that all packs have forgotten: copies, front ends' own tables, adopted services."""
     runs, database = platform.platform, platform.database
-    told = {name: said.get("forgets") for name, said in platform.config.adopted.items()}
-    for name in (name for name, forgets in told.items() if not forgets):
+    erasing = {name: said.get("forgets") for name, said in platform.config.adopted.items()}
+    for name in (name for name, forgets in erasing.items() if not forgets):
         log.warning("%s is not told who is erased; say so in [adopted.%s]: forgets = { … }", name, name)
     return [
         forgotten_copies(runs, database, PersonForgotten),
         forgotten_in_own_tables(database, PersonForgotten),
         *(
             forgotten_by_service(runs, name, forgets, PersonForgotten)
-            for name, forgets in told.items()
+            for name, forgets in erasing.items()
             if forgets and "call" in forgets
         ),
     ]

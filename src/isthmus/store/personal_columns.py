@@ -76,7 +76,7 @@ class PersonalColumns:
                 yield (
                     f"{table} has personal columns ({', '.join(one.name for one in columns)}), and nothing says "
                     f"whose a row is: mark a column that has an id, such as comment on column {table}.member_id is "
-                    f"'Ref member.membership', or refer to a table that has one"
+                    f"'Ref PACK.ENTITY', or refer to a table that has one"
                 )
             for one in columns:
                 if one.is_needed and not one.is_text:

@@ -212,3 +212,18 @@ async def test_a_return_is_known_to_its_own_front_end_only(shop: Shop):
             await south.call(capability, ask)
     with pytest.raises(api.UnknownOrder):
         await south.ask_back(order.order_id, (0, 1))
+
+
+async def test_what_went_back_is_listed_by_what_it_was_for_and_hidden_from_others(shop: Shop):
+    order = await shop.sold(line("mug", 2, 1000))
+    by_hand = api.BookRefund(group_id=order.group_id, cause="a scratch", amount=eur(150))
+    await shop.call(api.book_refund, by_hand)
+    asked = await shop.ask_back(order.order_id, (0, 1))
+    await shop.give_back(asked.return_id)
+    went = await shop.call(api.list_refunds, api.ListRefunds(order_id=order.order_id))
+    settled = (await shop.order(order.order_id)).refunded
+    assert [one.cause for one in went.items] == ["a scratch", str(asked.return_id)]
+    assert went.items[0].amount == eur(150)
+    assert sum(one.amount.minor for one in went.items) == settled.minor
+    with pytest.raises(api.UnknownOrder):
+        await Shop(shop.platform, SOUTH).call(api.list_refunds, api.ListRefunds(order_id=order.order_id))

@@ -6,7 +6,8 @@ from isthmus.kernel import Condition, Pack
 from isthmus.language import mark
 from isthmus.manifest import Personal, Rehearsal
 
-from . import api, rules, service
+from . import api, rules
+from .service import sales, shared
 
 SHOWN: Final = (  # kinds of entries, as pages show them
     *(mark("payment captured"), mark("payment received"), mark("payment refunded")),
@@ -19,7 +20,7 @@ BOOKKEEPING = Pack(
     name="bookkeeping",
     owner="finance",
     api=api,
-    service=(service,),
+    service=(sales, shared),
     brings=(
         Rehearsal(point=api.postings, samples=rules.samples(), check=rules.wrong_with),
         Personal(because="entries name orders and amounts, and no person"),

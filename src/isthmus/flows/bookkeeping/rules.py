@@ -397,5 +397,4 @@ def wrong_with(legs: tuple[ledger.EntryLeg, ...] | Pass) -> str:
     """Return what keeps an answer from being booked, or nothing."""
     if isinstance(legs, Pass):
         return ""  # no opinion: the default is booked
-    fault = ledger.fault_of(legs)
-    return str(fault) if fault else ""
+    return str(ledger.fault_of(legs) or "")

@@ -60,13 +60,13 @@ def consumer(platform: Platform, name: str, forgets: Forgets, event_type: type[V
             if line is None or called not in line.permitted:
                 continue  # it is given nothing by this front end
             try:
-                await tell(event, line.offered[called].capability)
+                await send(event, line.offered[called].capability)
             except Exception as error:  # all are told before the first failure has them told again
                 failed.append(error)
         if failed:
             raise failed[0]
 
-    async def tell(event: Event, capability: Capability[Any, Any]) -> None:
+    async def send(event: Event, capability: Capability[Any, Any]) -> None:
         gone: Any = decode(event.data, event_type)
         caller = Caller(front_end=event.front_end, client=f"{CONSUMER}{name}", is_event_triggered=True, via="event")
         for field, id_ in _named(forgets, gone):

@@ -1,42 +1,27 @@
-"""The bookings: each flow runs inside the transaction of what it books, and adds no round trip where it can."""
+"""Payments, orders and returns, booked."""
 
 from __future__ import annotations
 
-import logging
 from uuid import UUID
 
 from isthmus.kernel import Context, implements
-from isthmus.packs.inventory import api as inventory
-from isthmus.packs.ledger import api as ledger
-from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
-from isthmus.packs.promotion import api as promotion
 from isthmus.values import Money, money
 
-from . import api, rules
+from .. import api, rules
+from .entry import NOTHING, book
 
 JURISDICTION = "jurisdiction"  # the setting that says where a front end sells when goods are not sent anywhere
 DEPOSIT_PAID = "deposit-paid"  # what an order's history says of it
-REVERSED_MAX = 200  # an order uses at most so many promotions
-_NOTHING = api.Booked(entries=0)
-_ON_CARD = {
-    "sold": "credit-sold",
-    "taken-back": "credit-sold",
-    "given": "credit-given",
-    "redeemed": "credit-redeemed",
-    "returned": "credit-redeemed",
-    "expired": "credit-expired",
-}
 _TAKEN = {"capture": "payment-captured", "receipt": "payment-received", "refund": "payment-refunded"}
-log = logging.getLogger("isthmus.flows.bookkeeping")
 
 
 @implements(api.book_payment)
 async def book_payment(ask: payment.PaymentMoved, ctx: Context) -> api.Booked:
     kind = _TAKEN.get(ask.kind)
     if kind is None or not ask.amount.minor:
-        return _NOTHING
+        return NOTHING
     fee = ctx.answer(api.payment_fee)(ask.method, ask.provider, ask.amount)
     happening = api.Happening(
         kind=kind,  # pyright: ignore[reportArgumentType] - of the table above
@@ -48,10 +33,10 @@ async def book_payment(ask: payment.PaymentMoved, ctx: Context) -> api.Booked:
     )
     of = f"payment/{ask.payment_id}"
     if kind != "payment-refunded" or _is_id(ask.cause):
-        return await _book(happening, of, ctx)
+        return await book(happening, of, ctx)
     owed = await _owed_anyway(ask, ctx)
     parts = (happening.replace(amount=owed), happening.replace(amount=ask.amount - owed, is_for_goods=False))
-    return api.Booked(entries=sum([(await _book(one, of, ctx)).entries for one in parts if one.amount.minor]))
+    return api.Booked(entries=sum([(await book(one, of, ctx)).entries for one in parts if one.amount.minor]))
 
 
 async def _owed_anyway(ask: payment.PaymentMoved, ctx: Context) -> Money:
@@ -74,7 +59,7 @@ async def _owed_anyway(ask: payment.PaymentMoved, ctx: Context) -> Money:
 @implements(api.book_sale)
 async def book_sale(ask: order.OrderPlaced, ctx: Context) -> api.Booked:
     if not ask.is_handed_over:
-        return _NOTHING
+        return NOTHING
     currency, jurisdiction = ask.total.currency, ctx.plan.settings.get(JURISDICTION, "")
     lines = tuple(
         rules.sold_line(
@@ -96,7 +81,7 @@ async def book_sale(ask: order.OrderPlaced, ctx: Context) -> api.Booked:
         delivery_fee=ask.total - rules.total_of(lines, currency),
         member_id=ask.member_id,
     )
-    return await _book(happening, f"order/{ask.order_id}", ctx)
+    return await book(happening, f"order/{ask.order_id}", ctx)
 
 
 @implements(api.book_order)
@@ -107,7 +92,7 @@ async def book_order(ask: order.OrderMoved, ctx: Context) -> api.Booked:
         return await _cancelled(ask, ctx)
     if ask.state is order.OrderState.EXPIRED:
         return await _expired(ask, ctx)
-    return _NOTHING
+    return NOTHING
 
 
 async def _shipped(ask: order.OrderMoved, ctx: Context) -> api.Booked:
@@ -155,7 +140,7 @@ async def _delivered(sold: order.Order, lines: tuple[api.SoldLine, ...], fee: Mo
         delivery_fee=fee,
         member_id=sold.member_id,
     )
-    return await _book(happening, f"order/{sold.order_id}", ctx.acting_for(sold.box))
+    return await book(happening, f"order/{sold.order_id}", ctx.acting_for(sold.box))
 
 
 async def _closings(sold: order.Order, ctx: Context) -> tuple[order.Return, ...]:
@@ -170,7 +155,7 @@ async def _cancelled(ask: order.OrderMoved, ctx: Context) -> api.Booked:
     """Book what is kept of a cancelled order: the fee, and what was given back of it by hand before."""
     sold = await ctx.call(order.get_order, order.GetOrder(order_id=ask.order_id))
     if not any(one.what == order.OrderState.PAID for one in sold.history):
-        return _NOTHING
+        return NOTHING
     own = ctx.acting_for(sold.box)
     fee = _cancellation_fee(sold, ctx)
     gone = [share.worth.minor for one in await _closings(sold, ctx) for share in one.shares]
@@ -184,7 +169,7 @@ async def _cancelled(ask: order.OrderMoved, ctx: Context) -> api.Booked:
         fee=min(fee, kept),
         member_id=sold.member_id,
     )
-    return await _book(happening, f"order/{sold.order_id}", own)
+    return await book(happening, f"order/{sold.order_id}", own)
 
 
 def _cancellation_fee(sold: order.Order, ctx: Context) -> Money:
@@ -197,7 +182,7 @@ async def _expired(ask: order.OrderMoved, ctx: Context) -> api.Booked:
     """Book a deposit that stays with the shop, once for all orders that it was paid for."""
     sold = await ctx.call(order.get_order, order.GetOrder(order_id=ask.order_id))
     if not any(one.what == DEPOSIT_PAID for one in sold.history):
-        return _NOTHING
+        return NOTHING
     asked = payment.ListPayments(references=payment.references_of(str(ask.group_id)))
     payments = (await ctx.call(payment.list_payments, asked)).items
     kept = sum(one.captured.minor - one.refunded.minor for one in payments)
@@ -208,18 +193,18 @@ async def _expired(ask: order.OrderMoved, ctx: Context) -> api.Booked:
         order_kind=sold.order_kind,
         channel=sold.channel,
     )
-    return await _book(happening, f"group/{ask.group_id}", ctx.acting_for(sold.box), is_once=True)
+    return await book(happening, f"group/{ask.group_id}", ctx.acting_for(sold.box), is_once=True)
 
 
 @implements(api.book_return)
 async def book_return(ask: order.ReturnMoved, ctx: Context) -> api.Booked:
     if ask.state not in (order.ReturnState.RECEIVED, order.ReturnState.REFUNDED):
-        return _NOTHING
+        return NOTHING
     back = await ctx.call(order.get_return, order.GetReturn(return_id=ask.return_id))
     sold = await ctx.call(order.get_order, order.GetOrder(order_id=ask.order_id))
     own = ctx.acting_for(sold.box)
     if ask.state is order.ReturnState.REFUNDED:
-        return _NOTHING if ask.agreed is None else await _settled(back, ask.agreed - ask.refund, sold, own)
+        return NOTHING if ask.agreed is None else await _settled(back, ask.agreed - ask.refund, sold, own)
     by_line = {line.line: line for line in sold.lines}
     lines: list[api.SoldLine] = []
     for share in back.shares:
@@ -231,13 +216,13 @@ async def book_return(ask: order.ReturnMoved, ctx: Context) -> api.Booked:
         off_before = rules.discount_of(line, before)
         lines.append(rules.sold_line(line, line.line, worth, sold.currency, _jurisdiction(sold, ctx), off_before))
     happening = _of_return("goods-returned", back.refund, sold, tuple(lines))
-    return await _book(happening, f"return/{back.return_id}", own)
+    return await book(happening, f"return/{back.return_id}", own)
 
 
 async def _settled(back: order.Return, less: Money, sold: order.Order, own: Context) -> api.Booked:
     """Book what a customer is not owed any more for goods, since it was given back by hand before."""
     happening = _of_return("order-cancelled", less, sold, (), fee=money(0, sold.currency))
-    return await _book(happening, f"return/{back.return_id}", own)
+    return await book(happening, f"return/{back.return_id}", own)
 
 
 def _of_return(
@@ -253,138 +238,6 @@ def _of_return(
         lines=lines,
         member_id=sold.member_id,
     )
-
-
-@implements(api.book_points)
-async def book_points(ask: member.PointsWereMoved, ctx: Context) -> api.Booked:
-    worth = ctx.answer(api.points_worth)(abs(ask.points)) if ask.points else None
-    if not isinstance(worth, Money) or worth.minor <= 0:
-        return _NOTHING
-    happening = api.Happening(
-        kind="points-moved",
-        amount=worth,
-        reference=ask.reference,
-        member_id=ask.member_id,
-        points=ask.points,
-        reason=ask.reason,
-    )
-    return await _book(happening, f"member/{ask.member_id}", ctx)
-
-
-@implements(api.book_honoured)
-async def book_honoured(ask: member.PointsHonoured, ctx: Context) -> api.Booked:
-    worth = ctx.answer(api.points_worth)(ask.points)
-    if not isinstance(worth, Money) or worth.minor <= 0:
-        return _NOTHING
-    happening = _between("points-honoured", worth, ask.from_front_end, ask.reference)
-    return await _book(happening.replace(points=ask.points, reason=ask.reason), f"points/{ask.reference}", ctx)
-
-
-@implements(api.book_lapsed)
-async def book_lapsed(ask: member.PointsLapsed, ctx: Context) -> api.Booked:
-    worth = ctx.answer(api.points_worth)(ask.points) if ask.issuer == ctx.front_end else None
-    if not isinstance(worth, Money) or worth.minor <= 0:
-        return _NOTHING
-    happening = api.Happening(kind="points-lapsed", amount=worth, reference=ask.programme, points=ask.points)
-    return await _book(happening, f"points/{ask.programme}", ctx)
-
-
-@implements(api.book_credit)
-async def book_credit(ask: payment.CreditMoved, ctx: Context) -> api.Booked:
-    if ask.front_end != ctx.front_end:
-        happening = _between("credit-moved-elsewhere", ask.amount, ask.front_end, ask.reference)
-        return await _book(happening.replace(reason=ask.kind), f"credit/{ask.credit_id}", ctx)
-    owed = () if ask.owner == ctx.front_end else (api.Owed(owner=f"front-end/{ask.owner}", amount=ask.amount),)
-    happening = api.Happening(
-        kind=_ON_CARD[ask.kind],  # pyright: ignore[reportArgumentType] - of the table above
-        amount=ask.amount,
-        reference=payment.purpose_of(ask.reference),
-        provider=payment.CREDIT,
-        reason=ask.kind,
-        owed=owed,
-    )
-    return await _book(happening, f"credit/{ask.credit_id}", ctx)
-
-
-@implements(api.book_stock)
-async def book_stock(ask: inventory.StockSold, ctx: Context) -> api.Booked:
-    if ask.total is None or not ask.total.minor:
-        return _NOTHING
-    is_sold = ask.from_owner == ctx.front_end
-    other = ask.to_owner if is_sold else ask.from_owner
-    happening = _between("stock-sold" if is_sold else "stock-bought", ask.total, other, ask.reference)
-    return await _book(happening, f"stock/{ask.reference}", ctx)
-
-
-@implements(api.book_hand_in)
-async def book_hand_in(ask: order.HandInMoved, ctx: Context) -> api.Booked:
-    if ask.owes is None or not ask.owes.minor:
-        return _NOTHING
-    of = f"hand-in/{ask.hand_in_id}"
-    if ask.state == "taken" and ask.taker == ctx.front_end:
-        bought = _between("stock-bought", ask.owes, ask.owner, str(ask.hand_in_id))
-        return await _book(bought, of, ctx, is_once=True)
-    if ask.state == "refunded" and ask.owner == ctx.front_end:
-        sold = _between("stock-sold", ask.owes, ask.taker, str(ask.hand_in_id))
-        return await _book(sold, of, ctx, is_once=True)
-    return _NOTHING
-
-
-def _between(kind: api.Kind, amount: Money, other: str, reference: str) -> api.Happening:
-    """Return what passes between this front end and another."""
-    owed = (api.Owed(owner=f"front-end/{other}", amount=amount),)
-    return api.Happening(kind=kind, amount=amount, reference=reference, owed=owed)
-
-
-@implements(api.book_borne)
-async def book_borne(ask: promotion.DiscountBorne, ctx: Context) -> api.Booked:
-    owed = tuple(
-        api.Owed(owner=f"{'front-end' if one.bearer == ask.owner else 'seller'}/{one.bearer}", amount=one.amount)
-        for one in ask.shares
-        if one.bearer != ctx.front_end
-    )
-    amount = money(sum(one.amount.minor for one in owed), ask.amount.currency)
-    happening = api.Happening(
-        kind="discount-borne", amount=amount, reference=ask.reference, reason=ask.promotion, owed=owed
-    )
-    return await _book(happening, f"discount/{ask.reference}", ctx)
-
-
-@implements(api.book_unborne)
-async def book_unborne(ask: promotion.UsesWereReturned, ctx: Context) -> api.Booked:
-    asked = ledger.ListEntries(subject=ask.reference, kind="discount-borne", limit=REVERSED_MAX)
-    entries = [
-        one for one in (await ctx.call(ledger.list_entries, asked)).items if not (one.reverses or one.reversed_by)
-    ]
-    for one in entries:
-        undo = ledger.Reverse(reverses=one.reference, reference=f"{one.reference[:150]}/returned")
-        await ctx.call(ledger.reverse, undo)
-    return api.Booked(entries=len(entries))
-
-
-async def _book(happening: api.Happening, of: str, ctx: Context, *, is_once: bool = False) -> api.Booked:
-    """Book what a happening moves by the front end's rule; by the default where that does not balance."""
-    default = rules.postings(happening)
-    if not default:
-        return _NOTHING  # it comes to nothing, whatever the rule
-    answered = ctx.answer(api.postings)(happening)
-    legs = answered if isinstance(answered, tuple) else default
-    metadata: dict[str, str] = {}
-    if wrong := ledger.fault_of(legs):
-        log.warning("the rule of %s for %s is refused: %s", ctx.box, happening.kind, wrong)
-        legs, metadata = default, {"refused": str(wrong)[:240]}
-    draft = ledger.EntryDraft(
-        reference=f"{of}/{happening.kind}" if is_once else f"{of}/{happening.kind}/{ctx.new_id()}",
-        kind=happening.kind,
-        legs=legs,
-        subject=happening.reference,
-        metadata=metadata,
-    )
-    await ctx.call(ledger.record, ledger.Post(entries=(draft,)))
-    if due := rules.due(happening, legs, draft.reference):
-        became = api.BecameDue(reference=draft.reference, kind=happening.kind, about=happening.reference, lines=due)
-        ctx.emit(became)
-    return api.Booked(entries=1)
 
 
 def _within(answered: object, most: Money) -> Money:
