@@ -16,7 +16,7 @@ from . import signing
 from .conftest import Served
 from .test_shipping import ship
 
-FOCUS_MAX = 60  # presses of Tab from the top of a page to the first row of its list
+FOCUS_MAX = 100  # presses of Tab from the top of a page to the first row of its list
 SCROLLS_MAX = 60
 BYTES_MAX = 300_000
 WIDTHS = (
