@@ -147,14 +147,14 @@ async def ten_questions_have_the_right_number(environment: dict[str, str]) -> No
     async with demo(DATA, BASKETS, is_kept=True) as served, httpx.AsyncClient(timeout=60) as client:
         headers = {"Authorization": f"Bearer isth_{key.split()[0]}"}
 
-        async def told(ask: dict[str, Any]) -> list[list[Any]]:
+        async def answers(ask: dict[str, Any]) -> list[list[Any]]:
             return (await client.post(f"{served.address}/data/ask", json=ask, headers=headers)).json()["rows"]
 
-        asked = {metric: (await told({"metrics": [metric]}))[0][0] for metric in names}
+        asked = {metric: (await answers({"metrics": [metric]}))[0][0] for metric in names}
         assert asked == pytest.approx(right)
         by = {"by": ["catalog.category.parent"], "order": ["-order.line-sales"], "limit": 1}
-        assert await told({"metrics": ["order.line-sales"], **by}) == [list(best)]
-        assert await told({"metrics": ["order.line-sales"], **by, "having": [f"order.line-sales > {best[1]}"]}) == []
+        assert await answers({"metrics": ["order.line-sales"], **by}) == [list(best)]
+        assert await answers({"metrics": ["order.line-sales"], **by, "having": [f"order.line-sales > {best[1]}"]}) == []
         await signing.sign_in(client, f"{served.address}/console", served.sign_in_link("owner"))
         for metric in names:
             seen = await of_the_console(client, served.address, metrics=metric, where="front_end = market")

@@ -305,12 +305,9 @@ class Metrics:
         if policy.cells_min or ask.having:
             rows = leaving.ordered(rows, ask.order, written.columns)
         is_cut = len(rows) > ask.limit
-        if beside:
-            notes = (_BESIDE.format(count=beside),)
-        elif small and is_cut and ask.order:
-            notes = (_LAST.format(count=small),)
-        else:
-            notes = self._notes(ready, policy, reader, rows)
+        hidden = _BESIDE.format(count=beside) if beside else _LAST.format(count=small)
+        is_said = beside or (small and is_cut and ask.order)
+        notes = (hidden,) if is_said else self._notes(ready, policy, reader, rows)
         return _Left(rows[: ask.limit], small + beside, is_cut, proofs, notes)
 
     def _notes(self, ready: _Ready, policy: Policy, reader: Reader, rows: Rows) -> tuple[str, ...]:
