@@ -22,6 +22,7 @@ from isthmus.data.model.ask import Ask
 from isthmus.data.platform import open_platform
 from isthmus.data.privacy import policy
 from isthmus.flows.after_sale import api as after_sale
+from isthmus.flows.after_sale.service import goods
 from isthmus.flows.bookkeeping import api as bookkeeping
 from isthmus.flows.bookkeeping import rules
 from isthmus.flows.checkout import api as checkout
@@ -516,3 +517,29 @@ async def test_what_a_cancelled_order_is_owed_is_no_allowance_where_it_is_given_
     assert await books.stands("income:cancellation-fees") == [-50]
     kept = 2000 - before - meanwhile - by_itself
     assert await books.stands("income:allowances") == [50 - kept]  # what of the fee was given back after all
+
+
+@pytest.mark.parametrize("count", [2, 4])
+async def test_an_order_that_is_cancelled_between_a_closing_and_its_refund_owes_nothing_to_anybody(
+    books: Books, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    placed = await books.bought(("jam", 5))  # 20.00, of which 0.50 is kept where it is cancelled
+    order_id = placed.orders[0].order_id
+    paid_back = goods.money_back
+
+    async def cancelled_first(back: order.Return, reason: str, ctx: Context) -> order.Return:
+        monkeypatch.setattr(goods, "money_back", paid_back)
+        with suppress(errors.Refusal):  # where nothing is left of it, there is nothing to cancel
+            await books.call(checkout.cancel_order, checkout.CancelOrder(order_id=order_id, reason="too late"))
+        return await paid_back(back, reason, ctx)
+
+    monkeypatch.setattr(goods, "money_back", cancelled_first)
+    closing = order.CloseLine(line=0, quantity=count)
+    await books.call(after_sale.close_lines, after_sale.CloseLines(order_id=order_id, reason="gone", lines=(closing,)))
+    sold = await books.call(order.get_order, order.GetOrder(order_id=order_id))
+    captured = (await books.call(payment.get_payment, payment.GetPayment(payment_id=placed.payment_id))).captured
+    refunded = (await books.call(payment.get_payment, payment.GetPayment(payment_id=placed.payment_id))).refunded
+    assert sold.state is order.OrderState.CANCELLED
+    assert await books.owed() == {}
+    assert sum(await books.stands("income:cancellation-fees", "income:allowances")) == (refunded - captured).minor
+    assert await books.stands("income:sales") == [0]
