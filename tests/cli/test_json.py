@@ -60,6 +60,7 @@ SENTENCES = {
     "security sign-in-link": "it prints a link",
     "security sign-out": "one sentence about what it did",
     "security export": "it writes lines of JSON",
+    "security rotate-account-keys": "one sentence about what it did",
     "security key": "it prints a key",
     "security heads": "it prints JSON",
 }

@@ -11,7 +11,6 @@ import typer
 from isthmus.manifest import Opened
 
 from . import storage
-from .service.accounts import accounts_of
 
 Opening = Callable[[], AbstractAsyncContextManager[Opened]]
 
@@ -25,6 +24,8 @@ def commands(opening: Opening) -> typer.Typer:
         """Have another key sign what shops are told of shoppers; the one so far is shown until all it signed ends."""
 
         async def run() -> None:
+            from .service.accounts import accounts_of  # signing takes a while to import
+
             async with opening() as opened:
                 accounts = accounts_of(opened)
                 async with accounts.act("", "account.rotate-keys") as session:
