@@ -18,7 +18,7 @@ from isthmus.packs.payment import api as payment
 from isthmus.values import money
 from tests.flows.conftest import NORTH, SOUTH, Shop, stocked
 
-FLOWS = ("after-sale", "checkout", "messages", "bookkeeping")
+FLOWS = ("after-sale", "checkout", "messages", "bookkeeping", "invoices")
 
 
 async def broken(platform: Running) -> list[str]:
