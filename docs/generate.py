@@ -37,6 +37,7 @@ SETTINGS: Final = {
     "platform.group": "the code under which the group owns what front ends share; nothing: there is no such owner",
     "platform.packs": "the packs that the platform is made of: `module:NAME`, or a package for all below it",
     "platform.flows": "the flows, named in the same way",
+    "platform.products": "the products that front ends may switch on, named in the same way; without it, all",
     "platform.leave_out": "of those, what is not wanted, by name",
     "server.host": "the address to listen at",
     "server.port": "the port to listen at (`ISTHMUS_PORT`)",

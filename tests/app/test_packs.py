@@ -289,3 +289,49 @@ def test_a_headline_that_is_no_metric_of_its_pack_is_refused_with_the_nearest() 
     assert list(figure_problems(wrong)) == [
         "headline 'order.sale' of 'order' is none of its metrics (did you mean 'order.sales'?); correct it"
     ]
+
+
+FRONT_END = """from isthmus.kernel import FrontEnd
+from isthmus.products.{module} import {name}
+
+FRONT_END = FrontEnd(code="north", name="N", owner="n", uses=("catalog.*",), products=({name},))
+"""
+
+
+def with_product(folder: Path, module: str, products: str) -> Config:
+    """Return settings that name products, beside a front end that switches one on."""
+    place = folder / "front_ends" / "north"
+    place.mkdir(parents=True)
+    (place / "front_end.py").write_text(FRONT_END.format(module=module, name=module.upper()))
+    return settings(folder, f"[platform]\n{products}")
+
+
+@pytest.mark.parametrize("products", ["", 'products = ["isthmus.products"]', 'products = ["isthmus.products.presale"]'])
+def test_a_front_end_switches_on_products_that_the_settings_name_or_any_where_they_name_none(
+    tmp_path: Path, products: str
+) -> None:
+    _, release = composed(with_product(tmp_path, "presale", products))
+    assert [one.name for one in release.lines["north"].front_end.products] == ["presale"]
+
+
+def test_a_product_that_the_settings_do_not_name_is_refused_with_what_to_write(tmp_path: Path) -> None:
+    config = with_product(tmp_path, "presale", 'products = ["isthmus.products.wholesale:WHOLESALE"]')
+    with pytest.raises(errors.BuildProblems) as wrong:
+        composed(config)
+    assert list(wrong.value.problems) == [
+        "front end 'north' switches on product 'presale', which products in [platform] does not name; "
+        "add 'isthmus.products.presale' there, or take the product out of the front end's manifest"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("isthmus.products.nothing", "No module named 'isthmus.products.nothing'"),
+        ("isthmus.products.presale:NOTHING", "has no attribute 'NOTHING'"),
+        ("isthmus.products.presale:answers", "is no product; name one as module:NAME"),
+    ],
+)
+def test_a_product_that_is_not_there_is_said_at_start(tmp_path: Path, name: str, said: str) -> None:
+    (problem,) = problems(settings(tmp_path, f'[platform]\nproducts = ["{name}"]'))
+    assert said in problem

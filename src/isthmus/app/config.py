@@ -47,7 +47,8 @@ class Config:
 
     group: the code under which the group owns what front ends share; empty: each owns its own, and may share that.
     packs, flows: what the platform is made of, `module:NAME`, or a package for all below it. leave_out: of those,
-    what is not wanted, by name. providers: by seam and name. settings: of packs, by name.
+    what is not wanted, by name. products: which front ends may switch on, named in the same way; empty: any that
+    they import. providers: by seam and name. settings: of packs, by name.
     """
 
     root: Path
@@ -67,6 +68,7 @@ class Config:
     group: str = ""
     packs: tuple[str, ...] = PACKS
     flows: tuple[str, ...] = FLOWS
+    products: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
@@ -97,7 +99,7 @@ class Config:
 
 
 _KNOWN = {
-    "platform": {"front_ends", "data", "group", "packs", "flows", "leave_out"},
+    "platform": {"front_ends", "data", "group", "packs", "flows", "products", "leave_out"},
     "server": {"host", "port", "cors", "connections_per_address"},
     "log": {"format", "level"},
     "otel": {"endpoint", "share"},
@@ -141,6 +143,7 @@ def load_config(path: Path | None = None) -> Config:
         group=platform.get("group", ""),
         packs=_names(file, platform, "packs", PACKS),
         flows=_names(file, platform, "flows", FLOWS),
+        products=_names(file, platform, "products", ()),
         leave_out=_names(file, platform, "leave_out", ()),
         providers=_tables(file, found, "providers"),
         settings=_tables(file, found, "settings"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from isthmus.kernel import FrontEnd, Pack
+from isthmus.kernel import FrontEnd, Pack, errors
 from isthmus.runtime.deploy.loading import Load, front_end_folders
 from isthmus.runtime.isolation.isolate import load_isolated, points_of
 
 from .config import Config
+from .products import unnamed
 
 
 def load_front_ends(config: Config, packs: Iterable[Pack]) -> list[FrontEnd]:
@@ -32,6 +34,16 @@ def the_group(config: Config, packs: Iterable[Pack]) -> list[FrontEnd]:
 
 
 def loads(config: Config, packs: Iterable[Pack]) -> Load:
-    """Return what loads a front end's folder, to answer where its settings say."""
+    """Return what loads a front end's folder, to answer where its settings say.
+
+    That raises BuildProblems where the front end switches on a product that the settings do not name.
+    """
     points = points_of(packs)
-    return lambda folder: load_isolated(folder, config.isolation_of(folder), points)
+
+    def load(folder: Path) -> FrontEnd:
+        front_end = load_isolated(folder, config.isolation_of(folder), points)
+        if problems := list(unnamed(config, front_end)):
+            raise errors.BuildProblems(problems)
+        return front_end
+
+    return load

@@ -21,6 +21,7 @@ from isthmus.markings import Question, Rule, Segment, Term
 from .commands import MANIFEST, unwritten
 from .config import Config
 from .forgetting import forgetting, personal_problems
+from .products import product_problems
 from .resources import setting_problems
 
 KINDS = (*manifest.KINDS, Segment, Rule, Term, Question)  # what a surface reads of a manifest
@@ -58,6 +59,7 @@ def plugging(config: Config) -> tuple[tuple[Pack, ...], list[str]]:
     lacking = dict(_lacking(kept))
     problems += _missing(lacking, config.leave_out)
     problems += setting_problems(kept, config)
+    problems += product_problems(config)
     problems += personal_problems(kept)
     whole = tuple(pack for pack in kept if pack.name not in lacking)
     return (*whole, *forgetting(whole)), problems
