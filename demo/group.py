@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,7 +55,7 @@ async def lend(running: Running, places: Sequence[inventory.Location]) -> None:
         await running.platform.call(inventory.put_locations, inventory.PutLocations(items=taken), _caller(code))
 
 
-async def lend_stores(running: Running, codes: Sequence[str]) -> None:
+async def lend_stores(running: Running, codes: Collection[str]) -> None:
     """Let goods of the sellers be picked up at the first stores of the third front end."""
     free, kind = (fulfilment.Rate(zone="store", currency=CURRENCY, base_minor=0),), fulfilment.MethodKind.PICKUP
     stores = [

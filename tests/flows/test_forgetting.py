@@ -30,6 +30,7 @@ from isthmus.gateway.traces import TraceStore
 from isthmus.kernel import Caller, Effect, FrontEnd, Meta, Pack, Platform, Value, capability, errors, event
 from isthmus.manifest import Personal
 from isthmus.markings import Dimension, Distinct, Pii, Ref
+from isthmus.packs.account import api as account
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.notification import api as notification
@@ -91,7 +92,7 @@ NORTH = FrontEnd(
 )
 
 
-KEEPING = (order.forget, fulfilment.forget, payment.forget, promotion.forget, notification.forget)
+KEEPING = (order.forget, fulfilment.forget, payment.forget, promotion.forget, notification.forget, account.forget)
 
 
 @dataclass
