@@ -136,7 +136,8 @@ class BuildProblems(Exception):
 
 def near(wrong: str, known: Iterable[str]) -> str:
     """Return a hint ` (did you mean 'x'?)` for a misspelt name, or nothing where none is near."""
-    found = difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.6)
+    # one letter is much of a short word, and long names have much in common
+    found = difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.6 if len(wrong) < 8 else 0.7)
     return f" (did you mean {found[0]!r}?)" if found else ""
 
 
