@@ -49,11 +49,9 @@ async def test_a_category_is_moved_under_another_while_a_promotion_runs(shop: Sh
         asyncio.gather(*(buy(expected) for _ in range(6) for expected in (dear, cheap))), move_food(shop, "sale")
     )
     assert set(bought) <= {dear, cheap, "checkout.price-changed"}
-    assert (
-        bought.count("checkout.price-changed") == 6
-    )  # of each two, one was shown what it was not any more, or not yet
     assert await shown(shop) == cheap
     used = await shop.platform.call(promotion.get_promotion, promotion.GetPromotion(code="half"), shop.north)
     assert used.uses == bought.count(cheap)
+    assert (await buy(dear), await buy(cheap)) == ("checkout.price-changed", cheap)
     await move_food(shop, None)
     assert await shown(shop) == dear
