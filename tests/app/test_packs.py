@@ -330,8 +330,18 @@ def test_a_product_that_the_settings_do_not_name_is_refused_with_what_to_write(t
         ("isthmus.products.nothing", "No module named 'isthmus.products.nothing'"),
         ("isthmus.products.presale:NOTHING", "has no attribute 'NOTHING'"),
         ("isthmus.products.presale:answers", "is no product; name one as module:NAME"),
+        ("isthmus.values", "is no product; name one as module:NAME"),
     ],
 )
 def test_a_product_that_is_not_there_is_said_at_start(tmp_path: Path, name: str, said: str) -> None:
     (problem,) = problems(settings(tmp_path, f'[platform]\nproducts = ["{name}"]'))
     assert said in problem
+
+
+def test_a_misspelt_product_is_said_beside_the_front_end_that_needs_it(tmp_path: Path) -> None:
+    config = with_product(tmp_path, "presale", 'products = ["isthmus.products.pressale"]')
+    with pytest.raises(errors.BuildProblems) as wrong:
+        composed(config)
+    missing, unnamed = wrong.value.problems
+    assert "product 'isthmus.products.pressale' cannot be plugged in" in missing
+    assert "add 'isthmus.products.presale' there" in unnamed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from contextlib import suppress
 from types import ModuleType
 
 from isthmus.kernel import FrontEnd, Product
@@ -16,7 +17,7 @@ def product_problems(config: Config) -> Iterator[str]:
     """Say which of the products that the settings name are not there."""
     for name in config.products:
         try:
-            list(_held(name))
+            _held(name)
         except (ImportError, AttributeError, SyntaxError) as wrong:
             yield f"product {name!r} cannot be plugged in: {wrong}; install it, or correct products in [platform]"
         except TypeError:
@@ -27,7 +28,10 @@ def unnamed(config: Config, front_end: FrontEnd) -> Iterator[str]:
     """Say which products a front end switches on that the settings do not name, with the line to write."""
     if not config.products:
         return
-    known = [product for name in config.products for product in _held(name)]
+    known: list[Product] = []
+    for name in config.products:
+        with suppress(ImportError, AttributeError, SyntaxError, TypeError):  # `product_problems` says so
+            known += _held(name)
     for one in _with_parts(front_end):
         for product in (product for product in one.products if product not in known):
             place = next((answer.function.__module__ for answer in product.answers), "module:NAME")
@@ -43,17 +47,18 @@ def _with_parts(front_end: FrontEnd) -> Iterator[FrontEnd]:
         yield from _with_parts(part)
 
 
-def _held(name: str) -> Iterator[Product]:
-    """Yield the products that one entry of the settings stands for. Raises ImportError, AttributeError, TypeError."""
+def _held(name: str) -> list[Product]:
+    """Return the products that one entry of the settings stands for.
+
+    Raises ImportError, AttributeError and SyntaxError where it cannot be imported, TypeError where it has no product.
+    """
     place, _, value = name.partition(":")
     module = importlib.import_module(place)
-    if value:
-        product = getattr(module, value)
-        if not isinstance(product, Product):
-            raise TypeError(name)
-        yield product
-        return
-    yield from (found for one in _modules(module) for found in vars(one).values() if isinstance(found, Product))
+    held = [getattr(module, value)] if value else [found for one in _modules(module) for found in vars(one).values()]
+    products = [found for found in held if isinstance(found, Product)]
+    if not products and (value or not hasattr(module, "__path__")):  # a new company's package has none yet
+        raise TypeError(name)
+    return products
 
 
 def _modules(module: ModuleType) -> Iterator[ModuleType]:
