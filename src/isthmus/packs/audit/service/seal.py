@@ -60,9 +60,13 @@ class Sealer:
         while await self._seal_page():
             self._is_behind = True
         if self._is_behind:
-            async with self._database.platform() as session:
-                await publish(self.receiver, session)
-            self._is_behind = False
+            self._is_behind = False  # before the head is read: what another call seals meanwhile is behind again
+            try:
+                async with self._database.platform() as session:
+                    await publish(self.receiver, session)
+            except BaseException:
+                self._is_behind = True
+                raise
 
     async def _seal_page(self) -> bool:
         """Seal one page; say whether there was anything to do."""
