@@ -14,6 +14,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OctKey, RSAKey
 
 from isthmus.kernel import decode, encode, ports
+from isthmus.manifest.key_file import make_once
 
 from .. import api, storage
 
@@ -32,7 +33,7 @@ class DataKey:
         """Return a key for one purpose. Raises NoKey."""
         try:
             if not self._file.exists():
-                _make(self._file)
+                make_once(self._file, os.urandom(KEY_BYTES))
             return hmac.digest(self._file.read_bytes(), purpose.encode(), "sha256")
         except OSError as wrong:
             raise api.NoKey(file=str(self._file), because=str(wrong)) from wrong
@@ -94,17 +95,3 @@ class Signing:
         except (JoseError, ValueError, KeyError, TypeError):
             return None
         return {**found.claims, "typ": found.header.get("typ")} if found.claims.get("iss") == issuer else None
-
-
-def _make(file: Path) -> None:
-    """Write a new key; of several processes that do, the first one's stays."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    own = file.with_name(f"{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as written:
-        written.write(os.urandom(KEY_BYTES))
-    try:
-        os.link(own, file)
-    except FileExistsError:
-        pass
-    finally:
-        own.unlink()

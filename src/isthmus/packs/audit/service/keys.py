@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -17,6 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from isthmus.manifest.key_file import make_once
+
 from .. import api
 
 
@@ -27,7 +28,8 @@ def signing_key(file: Path) -> Ed25519PrivateKey:
     """
     try:
         if not file.exists():
-            _make(file)
+            key = Ed25519PrivateKey.generate()
+            make_once(file, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         found = load_pem_private_key(file.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as wrong:
         raise api.NoKey(file=str(file), because=str(wrong)) from wrong
@@ -65,18 +67,3 @@ def is_signed(key: Ed25519PublicKey, signature: bytes, said: bytes) -> bool:
     except InvalidSignature:
         return False
     return True
-
-
-def _make(file: Path) -> None:
-    """Write a new key; of several processes that do, the first one's stays."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    made = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    own = file.with_name(f"{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as written:
-        written.write(made)
-    try:
-        os.link(own, file)
-    except FileExistsError:
-        pass
-    finally:
-        own.unlink()

@@ -12,6 +12,8 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from isthmus.manifest.key_file import make_once
+
 from .. import api
 
 NONCE: Final = 12  # bytes, as AES-GCM has it
@@ -39,21 +41,7 @@ class Vault:
     def _cipher(self) -> AESGCM:
         try:
             if not self._file.exists():
-                _make(self._file)
+                make_once(self._file, AESGCM.generate_key(KEY_BITS))
             return AESGCM(self._file.read_bytes())
         except (OSError, ValueError) as wrong:
             raise api.NoKey(file=str(self._file), because=str(wrong)) from wrong
-
-
-def _make(file: Path) -> None:
-    """Write a new key; of several processes that do, the first one's stays."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    own = file.with_name(f"{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as written:
-        written.write(AESGCM.generate_key(KEY_BITS))
-    try:
-        os.link(own, file)
-    except FileExistsError:
-        pass
-    finally:
-        own.unlink()
