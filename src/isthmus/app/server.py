@@ -28,7 +28,7 @@ from isthmus.console.thinness import Thinness
 from isthmus.console.web import console
 from isthmus.gateway.agents import agents
 from isthmus.gateway.auth import Clients
-from isthmus.gateway.connections import PER_ADDRESS_MAX, LimitedConnection
+from isthmus.gateway.connections import PER_ADDRESS_MAX, LimitedConnection, closing
 from isthmus.gateway.cors import with_cors
 from isthmus.gateway.deploys import DeployEndpoint
 from isthmus.gateway.events import PATH as EVENTS
@@ -43,6 +43,7 @@ from isthmus.gateway.traces import TraceStore
 from isthmus.manifest import Files, Site, brought
 from isthmus.manifest.actions import check
 from isthmus.manifest.sign_in import SignIn
+from isthmus.manifest.sites import Door
 from isthmus.runtime.adopt.forgetting import consumer as forgotten_by_service
 from isthmus.runtime.events.copies import consumer as forgotten_copies
 from isthmus.runtime.events.durable import DurableCalls
@@ -202,7 +203,9 @@ def served(
         gateway.mount(files.path, FileService(running.platform, files, gateway.admit))
     for site in brought(running.packs, Site):
         module, _, name = site.at.partition(":")
-        gateway.mount(site.path, cast(App, getattr(importlib.import_module(module), name)(running.platform)))
+        door = Door(admit=gateway.admit, closing=closing)
+        given = (running.platform, door) if site.has_clients else (running.platform,)
+        gateway.mount(site.path, cast(App, getattr(importlib.import_module(module), name)(*given)))
     if data is not None:
         from isthmus.gateway.metrics import MetricsService
 
