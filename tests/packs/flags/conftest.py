@@ -46,7 +46,7 @@ class Desk:
         ask = api.PutFlag(flag=api.Flag(key=key, **more), note=note)
         return await self.call(api.put_flag, ask, front_end, person)
 
-    async def ask(self, key: str, who: str = "", front_end: str = "north", **attributes: Any) -> api.Evaluation:
+    async def ask(self, key: str, who: str = "", front_end: str = "north", **attributes: Any) -> api.FlagEvaluation:
         context = api.Context(targeting_key=who, attributes=attributes)
         return await self.call(api.evaluate_flag, api.EvaluateFlag(key=key, context=context), front_end)
 

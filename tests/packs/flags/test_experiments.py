@@ -160,7 +160,7 @@ def test_shares_are_compared_by_two_proportions() -> None:
 def test_amounts_are_compared_by_welch() -> None:
     a, b = [1.0, 2.0, 3.0, 4.0, 10.0], [4.0, 5.0, 6.0, 9.0, 12.0, 20.0]
     found = statistics.means(_seen(a), _seen(b))
-    ours = stats.ttest_ind(b, a, equal_var=False)
+    ours: Any = stats.ttest_ind(b, a, equal_var=False)
     assert found.p_value == pytest.approx(ours.pvalue)
     interval = ours.confidence_interval(0.95)
     assert (found.low, found.high) == (pytest.approx(interval.low), pytest.approx(interval.high))

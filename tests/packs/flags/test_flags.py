@@ -31,18 +31,18 @@ async def test_a_flag_is_asked_as_it_was_put(desk: Desk) -> None:
 
 async def test_every_kind_of_value_is_held_to_what_it_is(desk: Desk) -> None:
     schema = {"type": "object", "required": ["columns"], "properties": {"columns": {"type": "integer", "minimum": 1}}}
-    await desk.put("title", kind=api.Kind.STRING, variants={"a": "Hi", "b": "Hello"}, default_variant="b")
-    await desk.put("rate", kind=api.Kind.NUMBER, variants={"low": 1, "high": 2.5}, default_variant="high")
-    await desk.put("grid", kind=api.Kind.OBJECT, variants={"w": {"columns": 4}}, default_variant="w", schema=schema)
+    await desk.put("title", kind=api.FlagKind.STRING, variants={"a": "Hi", "b": "Hello"}, default_variant="b")
+    await desk.put("rate", kind=api.FlagKind.NUMBER, variants={"low": 1, "high": 2.5}, default_variant="high")
+    await desk.put("grid", kind=api.FlagKind.OBJECT, variants={"w": {"columns": 4}}, default_variant="w", schema=schema)
     answers = await desk.call(api.evaluate_all, api.EvaluateAll())
     assert {one.key: one.value for one in answers.items} == {"title": "Hello", "rate": 2.5, "grid": {"columns": 4}}
     assert answers.version == 3
     for wrong, path in [
         ({"variants": {"on": 1, "off": False}}, "$.flag.variants.on"),
-        ({"kind": api.Kind.NUMBER, "variants": {"on": True, "off": 0}}, "$.flag.variants.on"),
-        ({"kind": api.Kind.OBJECT, "variants": {"off": {"columns": 0}}, "schema": schema}, "$.flag.variants.off"),
-        ({"kind": api.Kind.OBJECT, "variants": {"off": {}}, "schema": {"type": 5}}, "$.flag.schema"),
-        ({"kind": api.Kind.OBJECT, "variants": {"off": {}}, "schema": {"$ref": "https://x.org"}}, "$.flag.schema"),
+        ({"kind": api.FlagKind.NUMBER, "variants": {"on": True, "off": 0}}, "$.flag.variants.on"),
+        ({"kind": api.FlagKind.OBJECT, "variants": {"off": {"columns": 0}}, "schema": schema}, "$.flag.variants.off"),
+        ({"kind": api.FlagKind.OBJECT, "variants": {"off": {}}, "schema": {"type": 5}}, "$.flag.schema"),
+        ({"kind": api.FlagKind.OBJECT, "variants": {"off": {}}, "schema": {"$ref": "https://x.org"}}, "$.flag.schema"),
         ({"schema": schema}, "$.flag.schema"),
         ({"default_variant": "of"}, "$.flag.default_variant"),
         ({"targeting": {"if": [True, "onn"]}}, "$.flag.targeting"),
@@ -137,7 +137,7 @@ async def test_a_change_that_was_overtaken_is_not_approved_and_can_be_refused(de
 
 async def test_a_flag_is_killed_by_one_person_at_once_and_no_step_puts_it_back(desk: Desk) -> None:
     soon = datetime.now(UTC) + timedelta(hours=1)
-    change = await desk.put("a", "south", schedule=(api.Step(at=soon, is_enabled=True),))
+    change = await desk.put("a", "south", schedule=(api.FlagStep(at=soon, is_enabled=True),))
     await desk.call(api.approve_change, api.DecideChange(number=change.number), "south", "bea")
     killed = await desk.call(api.kill_flag, api.FlagNamed(key="a", note="orders fail"), "south", "cy")
     assert (killed.what, killed.version, killed.author, killed.flag.schedule) == ("kill", 2, "cy", ())
@@ -188,8 +188,8 @@ def _need(key: str) -> api.Requirement:
 async def test_a_schedule_goes_by_the_databases_clock_whatever_a_server_thinks_the_time_is(desk: Desk) -> None:
     now = datetime.now(UTC)
     steps = (
-        api.Step(at=now + timedelta(days=2), targeting={"fractional": [["on", 100]]}),
-        api.Step(at=now + timedelta(days=1), targeting={"fractional": [["on", 10], ["off", 90]]}),
+        api.FlagStep(at=now + timedelta(days=2), targeting={"fractional": [["on", 100]]}),
+        api.FlagStep(at=now + timedelta(days=1), targeting={"fractional": [["on", 10], ["off", 90]]}),
     )
     await desk.put("a", schedule=steps)
     caller = Caller(front_end="north", client="jobs")
@@ -219,10 +219,10 @@ async def _pass(database: Database, *, days: int) -> None:
 def test_steps_that_were_missed_are_taken_in_their_order() -> None:
     now = datetime.now(UTC)
     steps = tuple(
-        api.Step(at=now - timedelta(hours=hours), default_variant=variant)
+        api.FlagStep(at=now - timedelta(hours=hours), default_variant=variant)
         for hours, variant in ((1, "late"), (2, "early"))
     )
-    flag = api.Flag(key="a", kind=api.Kind.STRING, variants={"early": "e", "late": "l"}, schedule=steps)
+    flag = api.Flag(key="a", kind=api.FlagKind.STRING, variants={"early": "e", "late": "l"}, schedule=steps)
     assert stepped(flag, now) == flag.replace(default_variant="late", schedule=())
 
 

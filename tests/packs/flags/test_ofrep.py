@@ -174,12 +174,12 @@ async def _until_data(lines: AsyncIterator[str]) -> AsyncIterator[str]:
 
 async def test_the_sdk_of_openfeature_connects_as_it_is(server: Server) -> None:
     await server.desk.put("a", targeting={"if": [{"sem_ver": [{"var": "version"}, ">=", "2.0.0"]}, "on"]})
-    text = {"kind": api.Kind.STRING, "variants": {"hi": "Hi"}, "default_variant": "hi"}
-    number = {"kind": api.Kind.NUMBER, "variants": {"n": 2.5, "i": 7}}
+    text = {"kind": api.FlagKind.STRING, "variants": {"hi": "Hi"}, "default_variant": "hi"}
+    number = {"kind": api.FlagKind.NUMBER, "variants": {"n": 2.5, "i": 7}}
     await server.desk.put("greeting", **text)
     await server.desk.put("rate", **number, default_variant="n")
     await server.desk.put("count", **number, default_variant="i")
-    await server.desk.put("grid", kind=api.Kind.OBJECT, variants={"w": {"columns": [1, 2]}}, default_variant="w")
+    await server.desk.put("grid", kind=api.FlagKind.OBJECT, variants={"w": {"columns": [1, 2]}}, default_variant="w")
     await server.desk.put("off", is_enabled=False)
     await server.desk.put("codes-own", default_variant=None)
     await server.desk.put("wrong", targeting={"var": "version"})

@@ -17,7 +17,7 @@ KEYS = st.text(min_size=1, max_size=30)
 
 
 def flag(key: str, variants: dict[str, Any], default: str | None, targeting: Any, **more: Any) -> CompiledFlag:
-    kind = api.Kind.BOOLEAN if all(isinstance(one, bool) for one in variants.values()) else api.Kind.STRING
+    kind = api.FlagKind.BOOLEAN if all(isinstance(one, bool) for one in variants.values()) else api.FlagKind.STRING
     return CompiledFlag(
         api.Flag(key=key, kind=kind, variants=variants, default_variant=default, targeting=targeting, **more), {}
     )

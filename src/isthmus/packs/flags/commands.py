@@ -34,6 +34,7 @@ def commands(opening: Opening) -> typer.Typer:
         return asyncio.run(_called(opening, on, capability, ask, person))
 
     _add_flags(app, call)
+    _add_questions(app, call)
     _add_changes(app, call)
     return app
 
@@ -75,6 +76,8 @@ def _add_flags(app: typer.Typer, call: Call) -> None:
         """Delete a flag; callers get their own defaults."""
         _say(call(on, api.delete_flag, api.FlagNamed(key=key, note=note), who))
 
+
+def _add_questions(app: typer.Typer, call: Call) -> None:
     @app.command("explain")
     def explain(
         key: Key,
@@ -140,7 +143,7 @@ def _add_changes(app: typer.Typer, call: Call) -> None:
         _say(call(on, api.refuse_change, api.DecideChange(number=number, note=note), who))
 
 
-def _say(change: api.Change) -> None:
+def _say(change: api.FlagChange) -> None:
     if change.state is api.ChangeState.WAITING:
         typer.echo(f"change {change.number} waits until another person approves it")
     elif change.state is api.ChangeState.REFUSED:

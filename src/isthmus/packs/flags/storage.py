@@ -125,7 +125,7 @@ async def delete(session: ports.Session, front_end: str, key: str) -> None:
 async def add_change(
     session: ports.Session, front_end: str, key: str, what: str, flag: api.Flag | None, based_on: int, note: str,
     author: str, applied: int | None,
-) -> api.Change:  # fmt: skip
+) -> api.FlagChange:  # fmt: skip
     body, state = None if flag is None else encode(flag), "waiting" if applied is None else "applied"
     arguments = (front_end, key, what, body, based_on, note, state, author, applied)
     row = await session.fetch_row(_ADD_CHANGE, *arguments)
@@ -133,7 +133,7 @@ async def add_change(
     return _change(row)
 
 
-async def waiting(session: ports.Session, front_end: str, number: int) -> tuple[api.Change, int]:
+async def waiting(session: ports.Session, front_end: str, number: int) -> tuple[api.FlagChange, int]:
     """Return a change that waits, held, and the version that it was made on. Raises UnknownChange, ChangeClosed."""
     sql = "select * from flags.change where front_end = $1 and number = $2 for update"
     if (row := await session.fetch_row(sql, front_end, number)) is None:
@@ -145,13 +145,13 @@ async def waiting(session: ports.Session, front_end: str, number: int) -> tuple[
 
 async def decide(
     session: ports.Session, front_end: str, number: int, state: str, by: str, applied: int | None, note: str
-) -> api.Change:
+) -> api.FlagChange:
     row = await session.fetch_row(_DECIDE, front_end, number, state, by, applied, note)
     assert row is not None
     return _change(row)
 
 
-async def changes(session: ports.Session, front_end: str, ask: api.ListChanges) -> list[api.Change]:
+async def changes(session: ports.Session, front_end: str, ask: api.ListChanges) -> list[api.FlagChange]:
     """Return one more than was asked for, where there is one."""
     state = None if ask.state is None else ask.state.value
     rows = await session.fetch(_CHANGES, front_end, ask.key, state, ask.before, ask.limit + 1)
@@ -193,8 +193,8 @@ async def forget(session: ports.Session, front_end: str, subjects: Sequence[str]
         )
 
 
-def _change(row: ports.Row) -> api.Change:
-    return api.Change(
+def _change(row: ports.Row) -> api.FlagChange:
+    return api.FlagChange(
         number=row["number"],
         key=row["key"],
         what=row["what"],

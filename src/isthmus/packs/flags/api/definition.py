@@ -21,7 +21,7 @@ FieldPath = Annotated[str, Meta(pattern=r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*){
 Logic = dict[str, Any]  # JSON logic: {"if": [condition, "variant", …]}
 
 
-class Kind(enum.StrEnum):
+class FlagKind(enum.StrEnum):
     """What the values of a flag are."""
 
     BOOLEAN = "boolean"
@@ -37,7 +37,7 @@ class Requirement(Value):
     variants: Annotated[tuple[VariantName, ...], Meta(min_length=1, max_length=VARIANTS_MAX)]
 
 
-class Step(Value):
+class FlagStep(Value):
     """What changes by itself at a time, which the database's clock says. What is left out stays as it is."""
 
     at: Moment
@@ -72,13 +72,13 @@ class Flag(Value):
     """
 
     key: FlagKey
-    kind: Kind = Kind.BOOLEAN
+    kind: FlagKind = FlagKind.BOOLEAN
     variants: Annotated[dict[VariantName, Any], Meta(min_length=1, max_length=VARIANTS_MAX)]
     default_variant: VariantName | None = None
     targeting: Logic = {}
     schema: dict[str, Any] = {}
     requires: Annotated[tuple[Requirement, ...], Meta(max_length=10)] = ()
-    schedule: Annotated[tuple[Step, ...], Meta(max_length=50)] = ()
+    schedule: Annotated[tuple[FlagStep, ...], Meta(max_length=50)] = ()
     is_enabled: bool = True
     experiment: Experiment | None = None
     metadata: Annotated[dict[str, str | int | float | bool], Meta(max_length=20)] = {}

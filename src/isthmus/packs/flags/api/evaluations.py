@@ -33,7 +33,7 @@ class EvaluateAll(Value):
     context: Context = Context()
 
 
-class Evaluation(Value):
+class FlagEvaluation(Value):
     """What a flag is for somebody. has_value: where not, the caller's own default holds. reason and error_code are
     OpenFeature's: STATIC, DEFAULT, TARGETING_MATCH, SPLIT, DISABLED or ERROR; FLAG_NOT_FOUND, PARSE_ERROR,
     TARGETING_KEY_MISSING, TYPE_MISMATCH or GENERAL.
@@ -51,7 +51,7 @@ class Evaluation(Value):
 class Evaluations(Value):
     """All flags for somebody, by key, in one version."""
 
-    items: tuple[Evaluation, ...]
+    items: tuple[FlagEvaluation, ...]
     version: int
 
 
@@ -73,7 +73,7 @@ class Looked(Value):
 class Explanation(Value):
     """An evaluation with all that led to it. segments: those that whoever asks is in. sentence: in words."""
 
-    evaluation: Evaluation
+    evaluation: FlagEvaluation
     version: int
     looked: tuple[Looked, ...]
     segments: tuple[str, ...]
@@ -95,7 +95,7 @@ class Exposed(Value):
 
 
 @capability("flags.evaluate-flag", version="1.0", effect=Effect.READ)
-def evaluate_flag(ask: EvaluateFlag) -> Evaluation:
+def evaluate_flag(ask: EvaluateFlag) -> FlagEvaluation:
     """Say what a flag is for somebody. One that is unknown, disabled or broken is an answer with a reason, no error.
 
     Who is in its experiment counts as exposed.

@@ -40,7 +40,7 @@ class FlagNamed(Value):
     note: Note = ""
 
 
-class Change(Value):
+class FlagChange(Value):
     """One change of a flag. flag: as it is from then on; nothing: deleted. version: of the front end's flags with it.
 
     what: what was done. decided_by: who approved or refused it, where that was somebody else's part.
@@ -93,7 +93,7 @@ class ListChanges(Value):
 class Changes(Value):
     """Changes; `next_before` goes on with those before."""
 
-    items: tuple[Change, ...]
+    items: tuple[FlagChange, ...]
     next_before: int | None = None
 
 
@@ -108,7 +108,7 @@ class ApplyDue(Value):
     """Take the steps whose time has come."""
 
 
-class Applied(Value):
+class TakenSteps(Value):
     """The flags that have taken a step."""
 
     keys: tuple[str, ...]
@@ -129,7 +129,7 @@ class FlagApplied(Value):
 @capability(
     "flags.put-flag", version="1.0", effect=Effect.WRITE, raises=[WrongFlag, UnknownSegment, FlagChanged, TooManyFlags]
 )
-def put_flag(ask: PutFlag) -> Change:
+def put_flag(ask: PutFlag) -> FlagChange:
     """Make or change a flag: at once, or when another person approves it, where the front end has four eyes.
 
     A front end asks for those by its setting `flags.four-eyes = "yes"`. Everything is checked now: rules, values,
@@ -142,19 +142,19 @@ def put_flag(ask: PutFlag) -> Change:
     "flags.approve-change", version="1.0", effect=Effect.WRITE,
     raises=[UnknownChange, ChangeClosed, NeedsAnother, FlagChanged, WrongFlag, TooManyFlags],
 )  # fmt: skip
-def approve_change(ask: DecideChange) -> Change:
+def approve_change(ask: DecideChange) -> FlagChange:
     """Have a change that waits hold from now on. Another person than made it does this, signed in as themselves."""
     ...
 
 
 @capability("flags.refuse-change", version="1.0", effect=Effect.WRITE, raises=[UnknownChange, ChangeClosed])
-def refuse_change(ask: DecideChange) -> Change:
+def refuse_change(ask: DecideChange) -> FlagChange:
     """Close a change that waits without applying it; whoever made it may, too."""
     ...
 
 
 @capability("flags.kill-flag", version="1.0", effect=Effect.WRITE, raises=[UnknownFlag])
-def kill_flag(ask: FlagNamed) -> Change:
+def kill_flag(ask: FlagNamed) -> FlagChange:
     """Switch a flag off at once, for everybody: callers get their own defaults. Needs no second person.
 
     Its schedule goes with it, so that no step switches it on again. Putting it back is a change like any other.
@@ -163,7 +163,7 @@ def kill_flag(ask: FlagNamed) -> Change:
 
 
 @capability("flags.delete-flag", version="1.0", effect=Effect.WRITE, raises=[UnknownFlag, WrongFlag])
-def delete_flag(ask: FlagNamed) -> Change:
+def delete_flag(ask: FlagNamed) -> FlagChange:
     """Delete a flag: who asks gets FLAG_NOT_FOUND and takes its own default. What requires it must go first."""
     ...
 
@@ -187,6 +187,6 @@ def list_changes(ask: ListChanges) -> Changes:
 
 
 @capability("flags.apply-due", version="1.0", effect=Effect.WRITE)
-def apply_due(ask: ApplyDue) -> Applied:
+def apply_due(ask: ApplyDue) -> TakenSteps:
     """Take the steps of schedules whose time has come by the database's clock. A job calls it."""
     ...

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from isthmus.kernel import errors
+from isthmus.language import mark
 from isthmus.pages import Asked, Client, GoTo, Shown
 
 LIST: Final = "flags.list-flags"
@@ -17,6 +18,20 @@ ACTS: Final[Mapping[str, str]] = {
     "put": "flags.put-flag",
 }
 
+EXAMPLE: Final = {
+    "key": "new-checkout", "variants": {"on": True, "off": False}, "default_variant": "off",
+    "targeting": {"fractional": [["on", 10], ["off", 90]]},
+}  # fmt: skip
+SHOWN: Final = (  # words that pages take from answers, for their translation
+    *(mark("put"), mark("kill"), mark("delete"), mark("step"), mark("waiting"), mark("applied"), mark("refused")),
+    *(mark("boolean"), mark("string"), mark("number"), mark("object"), mark("no difference was found")),
+    *(mark("two proportions (z), fixed horizon"), mark("Welch's t-test, fixed horizon")),
+    mark("the split is not as declared: find out why, and believe no number of it"),
+    *(mark(f"too early: each variant needs {planned} subjects") for planned in (0,)),
+    *(mark(f"{one} is better than {other}") for one, other in (("", ""),)),
+    *(mark(f"{one} is worse than {other}") for one, other in (("", ""),)),
+)
+
 
 async def show_list(request: Asked, client: Client) -> Shown:
     codes = client.users(LIST)
@@ -25,7 +40,7 @@ async def show_list(request: Asked, client: Client) -> Shown:
     waiting = await client.call(code, "flags.list-changes", {"state": "waiting"}) if code else {"items": []}
     return {
         "code": code, "codes": codes, "flags": found, "waiting": waiting["items"],
-        "done": request.query_params.get("done", ""), "written": "",
+        "done": request.query_params.get("done", ""), "written": json.dumps(EXAMPLE),
     }  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def loops(flag: api.Flag, others: Mapping[str, api.Flag]) -> bool:
 
 def _variants(flag: api.Flag) -> Iterator[tuple[str, str]]:
     judge = _schema(flag) if flag.schema else None
-    if flag.schema and flag.kind is not api.Kind.OBJECT:
+    if flag.schema and flag.kind is not api.FlagKind.OBJECT:
         yield "$.flag.schema", "a schema is of the values of an object flag"
     for name, value in flag.variants.items():
         path = f"$.flag.variants.{name}"

@@ -18,11 +18,11 @@ SPLIT: Final = "SPLIT"
 DISABLED: Final = "DISABLED"
 ERROR: Final = "ERROR"
 NOT_FOUND: Final = "FLAG_NOT_FOUND"
-_FITS: Final[Mapping[api.Kind, Callable[[Any], bool]]] = {
-    api.Kind.BOOLEAN: lambda value: isinstance(value, bool),
-    api.Kind.STRING: lambda value: isinstance(value, str),
-    api.Kind.NUMBER: lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    api.Kind.OBJECT: lambda value: isinstance(value, dict | list),
+_FITS: Final[Mapping[api.FlagKind, Callable[[Any], bool]]] = {
+    api.FlagKind.BOOLEAN: lambda value: isinstance(value, bool),
+    api.FlagKind.STRING: lambda value: isinstance(value, str),
+    api.FlagKind.NUMBER: lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    api.FlagKind.OBJECT: lambda value: isinstance(value, dict | list),
 }
 
 
@@ -31,13 +31,13 @@ class Found:
 
     __slots__ = ("is_split", "value", "wire")
 
-    def __init__(self, value: api.Evaluation, metadata: Mapping[str, Any]) -> None:
+    def __init__(self, value: api.FlagEvaluation, metadata: Mapping[str, Any]) -> None:
         self.value = value
         self.is_split = value.reason == SPLIT
         self.wire = _wire(value, metadata)
 
 
-def _wire(value: api.Evaluation, metadata: Mapping[str, Any]) -> bytes:
+def _wire(value: api.FlagEvaluation, metadata: Mapping[str, Any]) -> bytes:
     said: dict[str, Any] = {"key": value.key}
     if value.error_code:
         return encode({**said, "errorCode": value.error_code, "errorDetails": value.details})
@@ -48,7 +48,7 @@ def _wire(value: api.Evaluation, metadata: Mapping[str, Any]) -> bytes:
 def not_found(key: str) -> Found:
     """Return what an unknown flag is."""
     details = f"there is no flag {key[:100]!r}"
-    return Found(api.Evaluation(key=key, reason=ERROR, error_code=NOT_FOUND, details=details), {})
+    return Found(api.FlagEvaluation(key=key, reason=ERROR, error_code=NOT_FOUND, details=details), {})
 
 
 class CompiledFlag:
@@ -107,7 +107,7 @@ class CompiledFlag:
 
     def _of(self, variant: str | None, reason: str) -> Found:
         has_value = variant is not None and variant in self.flag.variants
-        value = api.Evaluation(
+        value = api.FlagEvaluation(
             key=self.flag.key,
             reason=reason if has_value or reason == DISABLED else DEFAULT,
             variant=variant or "",
@@ -117,7 +117,7 @@ class CompiledFlag:
         return Found(value, self.flag.metadata)
 
     def _wrong(self, code: str, details: str) -> Found:
-        return Found(api.Evaluation(key=self.flag.key, reason=ERROR, error_code=code, details=details), {})
+        return Found(api.FlagEvaluation(key=self.flag.key, reason=ERROR, error_code=code, details=details), {})
 
 
 class BrokenFlag:
@@ -126,7 +126,7 @@ class BrokenFlag:
     def __init__(self, key: str, because: str) -> None:
         details = f"it cannot be read: {because}"
         self.flag = None
-        self._found = Found(api.Evaluation(key=key, reason=ERROR, error_code="PARSE_ERROR", details=details), {})
+        self._found = Found(api.FlagEvaluation(key=key, reason=ERROR, error_code="PARSE_ERROR", details=details), {})
 
     def find(self, context: Context) -> Found:
         """Return that it is broken."""
@@ -193,6 +193,6 @@ def split_of(flag: api.Flag) -> Rule | None:
     return split
 
 
-def fits(kind: api.Kind, value: Any) -> bool:
+def fits(kind: api.FlagKind, value: Any) -> bool:
     """Return whether a value is of a kind."""
     return _FITS[kind](value)

@@ -36,7 +36,7 @@ def bucket(flag: api.Flag, key: str) -> int | None:
     return targeting.bucket_of(seed, 100)
 
 
-def sentence(flag: api.Flag, found: api.Evaluation, snapshot: Snapshot, context: targeting.Context) -> str:
+def sentence(flag: api.Flag, found: api.FlagEvaluation, snapshot: Snapshot, context: targeting.Context) -> str:
     """Return in words what led to an evaluation."""
     if found.error_code:
         return f"{found.error_code}: {found.details}; the caller takes its own default"

@@ -10,14 +10,13 @@ a version that is none is neither older nor newer.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
-from itertools import pairwise
+from functools import partial
 from typing import Any, Final, cast
 
 import mmh3
-import semver
+
+from .operators import FLAGDS, PLAIN, NoAnswer, is_in, is_true
 
 Context = Mapping[str, Any]
 Rule = Callable[[Context], Any]
@@ -29,11 +28,6 @@ TIMESTAMP: Final = "$timestamp"
 NODES_MAX: Final = 2_000  # a rule of more is a table, and belongs into one
 DEPTH_MAX: Final = 30
 WEIGHTS_MAX: Final = 2**31 - 1
-VERSIONS_REMEMBERED: Final = 4_096
-
-
-class NoAnswer(Exception):
-    """An operator cannot be applied to what it was given."""
 
 
 class WrongRule(Exception):
@@ -94,19 +88,19 @@ class _Compiler:
             raise WrongRule(path, f"one operator to a part, and here are {', '.join(sorted(fields))}")
         ((name, inside),) = fields.items()
         if (made := self._operator(name, inside, f"{path}.{name}", depth)) is None:
-            known = (*_SPECIAL, *_PLAIN)
+            known = (*_SPECIAL, *PLAIN)
             raise WrongRule(path, f"there is no operator {name!r}; there are {', '.join(sorted(known))}")
         return made if self._watch is None else _watched(made, path, name, self._watch)
 
     def _operator(self, name: str, inside: Any, path: str, depth: int) -> Rule | None:
         if name in _SPECIAL:
             return getattr(self, _SPECIAL[name])(inside, path, depth)
-        if name not in _PLAIN:
+        if name not in PLAIN:
             return None
-        apply, least, most = _PLAIN[name]
+        apply, least, most = PLAIN[name]
         args = _listed(inside)
         if not least <= len(args) <= most:
-            if name in _FLAGDS:  # as flagd has it: found when it is asked
+            if name in FLAGDS:  # as flagd has it: found when it is asked
                 return _never
             raise WrongRule(path, f"{name} takes {least} to {most} parts, and here are {len(args)}")
         rules = [self.rule(one, f"{path}[{at}]", depth + 1) for at, one in enumerate(args)]
@@ -132,7 +126,7 @@ class _Compiler:
         if isinstance(fixed, list) and all(isinstance(item, str) for item in cast("list[Any]", fixed)):
             names = frozenset(cast("list[str]", fixed))
             return lambda c: isinstance(found := one(c), str) and found in names
-        return lambda c: _is_in(one(c), where(c))
+        return lambda c: is_in(one(c), where(c))
 
     def _var(self, inside: Any, path: str, depth: int) -> Rule:
         args = _listed(inside)
@@ -158,11 +152,11 @@ class _Compiler:
         last = rules[-1] if len(rules) % 2 else _always(None)
         if len(pairs) == 1:
             ((when, then),) = pairs
-            return lambda c: then(c) if _true(when(c)) else last(c)
+            return lambda c: then(c) if is_true(when(c)) else last(c)
 
         def choose(c: Context) -> Any:
             for when, then in pairs:
-                if _true(when(c)):
+                if is_true(when(c)):
                     return then(c)
             return last(c)
 
@@ -174,7 +168,7 @@ class _Compiler:
         def every(c: Context) -> Any:
             found: Any = None
             for one in rules:
-                if not _true(found := one(c)):
+                if not is_true(found := one(c)):
                     return found
             return found
 
@@ -186,7 +180,7 @@ class _Compiler:
         def some(c: Context) -> Any:
             found: Any = None
             for one in rules:
-                if _true(found := one(c)):
+                if is_true(found := one(c)):
                     return found
             return found
 
@@ -201,7 +195,7 @@ class _Compiler:
         def judge(c: Context) -> bool:
             found = items(c)
             listed = cast("Sequence[Any]", found) if isinstance(found, list | tuple) else ()
-            said = (_true(holds(_element(one))) for one in listed)
+            said = (is_true(holds(_element(one))) for one in listed)
             if name == "some":
                 return any(said)
             return (bool(listed) and all(said)) if name == "all" else not any(said)
@@ -307,177 +301,7 @@ def _element(value: Any) -> Context:
     return cast("Context", value) if isinstance(value, Mapping) else {"": value}
 
 
-def _true(value: Any) -> bool:
-    return bool(value) or isinstance(value, dict)
-
-
-def _equal(one: Any, two: Any) -> bool:
-    """Compare as JSON logic does: text that is a number equals it."""
-    if type(one) is type(two):
-        return one == two
-    if one is None or two is None or isinstance(one, list | dict) or isinstance(two, list | dict):
-        return False
-    a, b = _number_of(one), _number_of(two)
-    return a is not None and a == b
-
-
-def _same(one: Any, two: Any) -> bool:
-    is_number = isinstance(one, int | float) and isinstance(two, int | float)
-    if isinstance(one, bool) is not isinstance(two, bool):
-        return False
-    return one == two if is_number or type(one) is type(two) else False
-
-
-def _number_of(value: Any) -> float | None:
-    if isinstance(value, bool | int | float):
-        return float(value)
-    if isinstance(value, str):
-        try:
-            return float(value) if value.strip() else 0.0
-        except ValueError:
-            return None
-    return None
-
-
-def _number(value: Any) -> float:
-    if (found := _number_of(value)) is None or not math.isfinite(found):
-        raise NoAnswer
-    return int(found) if found.is_integer() else found
-
-
-def _compare(holds: Callable[[Any, Any], bool]) -> Callable[..., bool]:
-    def two(one: Any, other: Any) -> bool:
-        if isinstance(one, str) and isinstance(other, str):
-            return holds(one, other)
-        a, b = _number_of(one), _number_of(other)
-        return a is not None and b is not None and holds(a, b)
-
-    def compare(*args: Any) -> bool:
-        return all(two(one, other) for one, other in pairwise(args))
-
-    return compare
-
-
-def _is_in(one: Any, where: Any) -> bool:
-    if isinstance(where, str):
-        return isinstance(one, str) and one in where
-    return (
-        any(_same(one, other) for other in cast("Sequence[Any]", where)) if isinstance(where, list | tuple) else False
-    )
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return "" if value is None else str(value)
-
-
-def _cut(text: Any, start: Any, length: Any = None) -> str:
-    if not isinstance(text, str) or not isinstance(start, int) or not isinstance(length, int | None):
-        raise NoAnswer
-    tail = text[start:]
-    return tail if length is None else tail[:length]
-
-
-def _divide(one: Any, two: Any) -> float:
-    if not (by := _number(two)):
-        raise NoAnswer
-    return _number(_number(one) / by)
-
-
-def _remainder(one: Any, two: Any) -> float:
-    if not (by := _number(two)):
-        raise NoAnswer
-    return _number(math.fmod(_number(one), by))
-
-
-def _minus(one: Any, two: Any = None) -> float:
-    return -_number(one) if two is None else _number(one) - _number(two)
-
-
-def _starts(text: Any, part: Any) -> bool:
-    if not isinstance(text, str) or not isinstance(part, str):
-        raise NoAnswer
-    return text.startswith(part)
-
-
-def _ends(text: Any, part: Any) -> bool:
-    if not isinstance(text, str) or not isinstance(part, str):
-        raise NoAnswer
-    return text.endswith(part)
-
-
-def version_of(text: str) -> semver.Version | None:
-    """Return a version; `v1.2` is 1.2.0, as flagd reads it. None where it is none."""
-    text = text[1:] if text[:1] in ("v", "V") else text
-    parts = text.split(".")
-    if len(parts) < 3 and all(one.isdigit() for one in parts):
-        text = ".".join([*parts, "0", "0"][:3])
-    try:
-        return semver.Version.parse(text)
-    except ValueError:
-        return None
-
-
-def _sem_ver(one: Any, operator: Any, two: Any) -> bool:
-    if not isinstance(one, str):
-        if not isinstance(one, int | float):
-            raise NoAnswer
-        one = _text(one)
-    return _versions_hold(one, str(operator), _text(two))
-
-
-@lru_cache(maxsize=VERSIONS_REMEMBERED)
-def _versions_hold(one: str, operator: str, two: str) -> bool:
-    a, b = version_of(one), version_of(two)
-    if a is None or b is None:
-        raise NoAnswer
-    if operator == "^":
-        return a.major == b.major
-    if operator == "~":
-        return a.major == b.major and a.minor == b.minor
-    if (holds := _VERSIONS.get(operator)) is None:
-        raise NoAnswer
-    return holds(a.compare(b))
-
-
-_VERSIONS: Final[Mapping[str, Callable[[int], bool]]] = {
-    "=": lambda found: found == 0,
-    "!=": lambda found: found != 0,
-    "<": lambda found: found < 0,
-    "<=": lambda found: found <= 0,
-    ">": lambda found: found > 0,
-    ">=": lambda found: found >= 0,
-}
 _SPECIAL: Final = {
     "var": "_var", "if": "_if", "?:": "_if", "and": "_and", "or": "_or", "fractional": "_fractional",
     "in": "_in", "segment": "_segment", "some": "_quantified", "all": "_quantified", "none": "_quantified",
 }  # fmt: skip
-_FLAGDS: Final = ("starts_with", "ends_with", "sem_ver")
-_MANY: Final = 100
-_PLAIN: Final[Mapping[str, tuple[Callable[..., Any], int, int]]] = {
-    "==": (_equal, 2, 2),
-    "!=": (lambda one, two: not _equal(one, two), 2, 2),
-    "===": (_same, 2, 2),
-    "!==": (lambda one, two: not _same(one, two), 2, 2),
-    "<": (_compare(lambda one, two: one < two), 2, 3),
-    "<=": (_compare(lambda one, two: one <= two), 2, 3),
-    ">": (_compare(lambda one, two: one > two), 2, 2),
-    ">=": (_compare(lambda one, two: one >= two), 2, 2),
-    "!": (lambda one: not _true(one), 1, 1),
-    "!!": (_true, 1, 1),
-    "cat": (lambda *args: "".join(map(_text, args)), 1, _MANY),
-    "substr": (_cut, 2, 3),
-    "+": (lambda *args: sum(map(_number, args)), 1, _MANY),
-    "*": (lambda *args: math.prod(map(_number, args)), 1, _MANY),
-    "-": (_minus, 1, 2),
-    "/": (_divide, 2, 2),
-    "%": (_remainder, 2, 2),
-    "min": (lambda *args: min(map(_number, args)), 1, _MANY),
-    "max": (lambda *args: max(map(_number, args)), 1, _MANY),
-    "starts_with": (_starts, 2, 2),
-    "ends_with": (_ends, 2, 2),
-    "sem_ver": (_sem_ver, 3, 3),
-}

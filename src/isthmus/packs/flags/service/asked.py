@@ -16,7 +16,7 @@ from .store import FlagStore, exposure, subject_of
 
 
 @implements(api.evaluate_flag)
-async def evaluate_flag(ask: api.EvaluateFlag, ctx: Context) -> api.Evaluation:
+async def evaluate_flag(ask: api.EvaluateFlag, ctx: Context) -> api.FlagEvaluation:
     snapshot, found, _ = await _found(ask.key, ask.context, ctx)
     ctx.resource(FlagStore).note(snapshot, found, ask.context.targeting_key, ctx.now)
     return found.value

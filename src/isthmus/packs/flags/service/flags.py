@@ -16,7 +16,7 @@ FOUR_EYES: Final = "flags.four-eyes"  # a setting of the front end: "yes"
 
 
 @implements(api.put_flag)
-async def put_flag(ask: api.PutFlag, ctx: Context) -> api.Change:
+async def put_flag(ask: api.PutFlag, ctx: Context) -> api.FlagChange:
     await storage.lock(ctx.session, ctx.front_end)
     known = await _known(ctx)
     based_on = known[ask.flag.key].version if ask.flag.key in known else 0
@@ -32,7 +32,7 @@ async def put_flag(ask: api.PutFlag, ctx: Context) -> api.Change:
 
 
 @implements(api.approve_change)
-async def approve_change(ask: api.DecideChange, ctx: Context) -> api.Change:
+async def approve_change(ask: api.DecideChange, ctx: Context) -> api.FlagChange:
     await storage.lock(ctx.session, ctx.front_end)
     change, based_on = await storage.waiting(ctx.session, ctx.front_end, ask.number)
     by = ctx.caller.person
@@ -52,13 +52,13 @@ async def approve_change(ask: api.DecideChange, ctx: Context) -> api.Change:
 
 
 @implements(api.refuse_change)
-async def refuse_change(ask: api.DecideChange, ctx: Context) -> api.Change:
+async def refuse_change(ask: api.DecideChange, ctx: Context) -> api.FlagChange:
     await storage.waiting(ctx.session, ctx.front_end, ask.number)
     return await storage.decide(ctx.session, ctx.front_end, ask.number, "refused", _author(ctx), None, ask.note)
 
 
 @implements(api.kill_flag)
-async def kill_flag(ask: api.FlagNamed, ctx: Context) -> api.Change:
+async def kill_flag(ask: api.FlagNamed, ctx: Context) -> api.FlagChange:
     await storage.lock(ctx.session, ctx.front_end)
     state = await _one(ask.key, ctx)
     off = state.flag.replace(is_enabled=False, schedule=())
@@ -66,7 +66,7 @@ async def kill_flag(ask: api.FlagNamed, ctx: Context) -> api.Change:
 
 
 @implements(api.delete_flag)
-async def delete_flag(ask: api.FlagNamed, ctx: Context) -> api.Change:
+async def delete_flag(ask: api.FlagNamed, ctx: Context) -> api.FlagChange:
     await storage.lock(ctx.session, ctx.front_end)
     known = await _known(ctx)
     if ask.key not in known:
@@ -98,11 +98,11 @@ async def list_changes(ask: api.ListChanges, ctx: Context) -> api.Changes:
 
 
 @implements(api.apply_due)
-async def apply_due(ask: api.ApplyDue, ctx: Context) -> api.Applied:
+async def apply_due(ask: api.ApplyDue, ctx: Context) -> api.TakenSteps:
     flags, now = await storage.due(ctx.session, ctx.front_end)
     for flag in flags:
         await _applied("step", flag.key, stepped(flag, now), 0, "its time has come", ctx)
-    return api.Applied(keys=tuple(one.key for one in flags))
+    return api.TakenSteps(keys=tuple(one.key for one in flags))
 
 
 def stepped(flag: api.Flag, now: datetime) -> api.Flag:
@@ -116,7 +116,9 @@ def stepped(flag: api.Flag, now: datetime) -> api.Flag:
     return flag.replace(schedule=tuple(one for one in flag.schedule if one.at > now))
 
 
-async def _applied(what: str, key: str, flag: api.Flag | None, based_on: int, note: str, ctx: Context) -> api.Change:
+async def _applied(
+    what: str, key: str, flag: api.Flag | None, based_on: int, note: str, ctx: Context
+) -> api.FlagChange:
     version = await storage.next_version(ctx.session, ctx.front_end)
     if flag is None:
         await storage.delete(ctx.session, ctx.front_end, key)
@@ -154,7 +156,7 @@ async def _check_segments(flag: api.Flag, ctx: Context) -> None:
             raise api.UnknownSegment(segment=segment, known=known, path=f"$.flag.targeting{path[1:]}")
 
 
-def _emit(change: api.Change, ctx: Context) -> None:
+def _emit(change: api.FlagChange, ctx: Context) -> None:
     ctx.emit(
         api.FlagApplied(
             key=change.key,
