@@ -37,6 +37,7 @@ FRONT_END = FrontEnd(
         "pricing.*",
         "promotion.*",
         "reconciliation.*",
+        "releases.*",
         "settlement.*",
         "tax.*",
     ),

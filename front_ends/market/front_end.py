@@ -36,6 +36,7 @@ FRONT_END = FrontEnd(
         "pricing.*",
         "promotion.*",
         "reconciliation.*",
+        "releases.*",
         "settlement.*",
         "tax.*",
     ),

@@ -1,4 +1,4 @@
-"""Mobile in the console: flags are put, explained, approved and killed; an app's SDK sees it on the same server."""
+"""Mobile in the console: flags are put, explained and killed, and an app's SDK sees it; releases are steered."""
 
 from __future__ import annotations
 
@@ -45,3 +45,24 @@ async def test_a_flag_is_put_explained_and_killed_and_an_app_sees_it(page: Page,
     await flags.get_by_role("button", name="Switch off").click()
     await expect(page.get_by_role("status")).to_contain_text("off for everybody")
     assert await asyncio.to_thread(seen) == (False, "DISABLED")
+
+
+async def test_a_release_is_given_to_more_and_rolled_back(page: Page, served: Served) -> None:
+    train = {"app": "shop", "platform": "web"}
+    for version, share in (("1.0.0", 100), ("1.1.0", 10)):
+        put = await served.client.post("/releases/files", content=version.encode())
+        assert put.status_code == 200, put.text
+        sha256 = put.json()["file"].partition(".")[0]
+        await served.call("releases.publish", {"train": train, "version": version, "sha256": sha256, "share": share})
+        got = await served.client.get(f"/releases/files/{sha256}.bin")
+        assert (got.content, got.status_code) == (version.encode(), 200)
+    await page.goto(f"{served.address}/releases?front_end=north")
+    newest = page.get_by_role("region", name="Releases").locator("tbody tr").first
+    await newest.get_by_label("Percent of devices").fill("50")
+    await newest.get_by_role("button", name="Give to more").click()
+    await expect(newest).to_contain_text("50 %")
+    await newest.get_by_role("button", name="Roll back").click()
+    await expect(page.get_by_role("status")).to_contain_text("by a release of its own")
+    await expect(newest).to_contain_text("goes back from")
+    ask = {"train": train, "version": "1.1.0", "device": "d"}
+    assert (await served.call("releases.check-update", ask))["release"]["version"] == "1.0.0"

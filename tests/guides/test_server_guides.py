@@ -13,7 +13,7 @@ from .walk import GUIDES, environment, follow, free_port, read, serving
 
 ON_A_SERVER = (
     "first-front-end", "ship-alone", "attributes", "sharing",
-    *(pytest.param(name, marks=pytest.mark.slow) for name in ("own-data-and-flows", "finance")),
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("own-data-and-flows", "finance", "mobile")),
 )  # fmt: skip
 BY_THEMSELVES = ("adopt", "migrations")
 

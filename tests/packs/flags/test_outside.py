@@ -22,8 +22,8 @@ from tests.packs.flags.test_ofrep import serving
 HERE = Path(__file__).parent
 MADE = HERE.parents[2] / "build" / "openfeature"
 PACKAGES = (
-    "@openfeature/flagd-core@4.0.1", "@openfeature/core@1", "@openfeature/ofrep-web-provider@0.4", "@openfeature/web-sdk@1",
-    "eventsource@4",
+    "@openfeature/flagd-core@4.0.1", "@openfeature/core@1",
+    "@openfeature/ofrep-web-provider@0.4", "@openfeature/web-sdk@1", "eventsource@4",
 )  # fmt: skip
 INSTALLS_WITHIN_S = 300
 RULES = 300

@@ -52,7 +52,7 @@ async def show_one(request: Asked, client: Client) -> Shown:
     result = await _experiment(code, key, client) if state["flag"].get("experiment") else None
     shown: Shown = {
         "code": code, "key": key, "state": state, "changes": changes["items"], "asked": asked, "result": result,
-        "written": json.dumps(state["flag"], indent=2, ensure_ascii=False), "found": None,
+        "written": json.dumps(state["flag"], indent=2, ensure_ascii=False), "found": None, "refused": None,
     }  # fmt: skip
     if not (asked["whom"] or asked["with"]):
         return shown
