@@ -116,7 +116,7 @@ def read(
     """Return how a line grows whose periods have these levels.
 
     values: one a period, none missing, all at least zero; the first begins on `first`, each has `days` days.
-    is_total: they only add up, as the people who ever bought do. seed: of what is drawn, so that it can be told again.
+    is_total: they only add up, as the people who ever bought do. seed: of what is drawn, so that it can be done again.
     ahead: periods to come that are forecast; those of a year where nobody says.
     """
     cycle = max(round(365.25 / days), 1)
@@ -235,7 +235,7 @@ def _shrinks(best: Fitted, series: Series) -> str:
 
 
 def _unseen(samples: Sequence[Fitted], end: float) -> str:
-    """Say why no limit can be told, where what is drawn does not agree on one."""
+    """Say why no limit can be told, where what is endings does not agree on one."""
     capacities = np.percentile([one.capacity for one in samples], INTERVAL)
     if capacities[2] > SPREAD_MAX * capacities[0]:
         return f"its limit lies anywhere between {capacities[0]:,.0f} and {capacities[2]:,.0f}: it is too early to say"
@@ -261,12 +261,12 @@ def _used(one: Fitted, t: float) -> float:
 
 def _limited(limited: Sequence[Fitted], samples: Sequence[Fitted], series: Series, period: _Period) -> Growth:
     best = limited[int(np.argmax(weights_of(limited)))]
-    drawn = [_Ending.of(one, series) for one in samples]
-    low, middle, high = map(float, np.percentile([one.capacity for one in drawn], INTERVAL))
-    soon, usual, late = (period.day(at) for at in np.percentile([one.flat for one in drawn], INTERVAL))
-    used = float(np.median([one.used for one in drawn]))
+    endings = [_Ending.of(one, series) for one in samples]
+    low, middle, high = map(float, np.percentile([one.capacity for one in endings], INTERVAL))
+    soon, usual, late = (period.day(at) for at in np.percentile([one.flat for one in endings], INTERVAL))
+    used = float(np.median([one.used for one in endings]))
     coming = _coming(series, period)
-    ahead: Numbers = np.median([one.level(coming) for one in drawn], axis=0) + _fading(best, coming)
+    ahead: Numbers = np.median([one.level(coming) for one in endings], axis=0) + _fading(best, coming)
     is_over = used >= SATURATED
     return _now(best, series, period).replace(
         stage=Stage.SATURATED if is_over else Stage.SATURATING,
