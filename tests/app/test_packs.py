@@ -24,7 +24,7 @@ from isthmus.manifest.figures import figure_problems
 from tests import shipped
 
 SRC = Path(__file__).resolve().parents[2] / "src" / "isthmus"
-PACKS = tuple(sorted(path.parent.name for path in SRC.glob("packs/*/pack.py")))
+PACKS = tuple(sorted(path.parent.name.replace("_", "-") for path in SRC.glob("packs/*/pack.py")))
 FORGETFUL = {"account", "fulfilment", "notification", "order", "payment", "promotion"}  # they keep something of persons
 FLOWS = tuple(sorted(path.parent.name.replace("_", "-") for path in SRC.glob("flows/*/pack.py")))
 SAMPLED = 60  # of the sets that leave out three or more and keep three or more: too many to try all of them
