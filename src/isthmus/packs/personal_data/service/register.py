@@ -78,7 +78,7 @@ def _marked_by(front_end: FrontEnd) -> Iterator[tuple[str, Pii]]:
     """Yield what a front end marks in attributes and events of its own."""
     for entity, declared in front_end.attributes.items():
         yield from ((f"{entity}.attributes{path[1:]}", one) for path, one in personal_marks(declared) if one)
-    for event_type in front_end.events:
+    for event_type in (one for one in front_end.events if hasattr(one, "__isthmus_event__")):  # others are refused
         name = event_kind(event_type).name
         yield from ((f"{name}{path[1:]}", one) for path, one in personal_marks(event_type) if one)
 
