@@ -245,8 +245,8 @@ async def test_what_others_bear_of_a_discount_is_their_debt_until_the_use_comes_
     }
     assert await taken(two, two.north) == 1
     assert await stands(two, "north") == {"expenses:discounts": 51, "liabilities:front-ends front-end/south": -51}
-    told = await two.platform.call(ledger.list_entries, ledger.ListEntries(kind="owed-elsewhere"), two.north)
-    assert ask.reference not in str(told)  # whose purchase it was is none of the owner's business
+    entries = await two.platform.call(ledger.list_entries, ledger.ListEntries(kind="owed-elsewhere"), two.north)
+    assert ask.reference not in str(entries)  # whose purchase it was is none of the owner's business
     back = promotion.ReturnUses(reference=ask.reference)
     await two.platform.call(promotion.return_uses, back, two.south)
     assert await stands(two, "south") == {}
