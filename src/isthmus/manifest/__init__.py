@@ -21,9 +21,12 @@ from isthmus.kernel import Capability, Effect, FrontEnd, Pack, Platform, Value, 
 from isthmus.personal import Forget, Forgotten
 
 from .actions import Action
+from .demo import Demo as Demo  # what a function of demo data is given
+from .demo import DemoData
 from .figures import Growing, Headlines
 from .files import Files
 from .gauges import Gauge
+from .guides import Guide
 from .outlets import Events as Events  # what an outlet is given
 from .outlets import Outlet
 from .rehearsal import Rehearsal
@@ -253,7 +256,7 @@ class Personal:
 
 KINDS = (
     Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Commands, Page, Search, Headlines, Growing, Files,
-    Gauge, Outlet, Rehearsal, Site,
+    Gauge, Outlet, Rehearsal, Site, DemoData, Guide,
 )  # fmt: skip
 
 
