@@ -15,7 +15,9 @@ from types import ModuleType
 
 from isthmus import manifest
 from isthmus.kernel import Pack, errors
+from isthmus.manifest.demo import demo_problems
 from isthmus.manifest.figures import figure_problems
+from isthmus.manifest.guides import guide_problems
 from isthmus.markings import Question, Rule, Segment, Term
 
 from .commands import MANIFEST, unwritten
@@ -53,8 +55,8 @@ def plugging(config: Config) -> tuple[tuple[Pack, ...], list[str]]:
     ]
     kept = tuple(pack for pack in known.values() if pack.name not in config.leave_out)
     problems += [wrong for pack in kept for wrong in manifest.check_kinds(pack, KINDS)]
-    problems += [wrong for pack in kept for wrong in manifest.job_problems(pack)]
-    problems += [wrong for pack in kept for wrong in figure_problems(pack)]
+    checks = (manifest.job_problems, figure_problems, demo_problems, guide_problems)
+    problems += [wrong for check in checks for pack in kept for wrong in check(pack)]
     problems += unwritten(manifest.brought(kept, manifest.Commands), config)
     lacking = dict(_lacking(kept))
     problems += _missing(lacking, config.leave_out)

@@ -1,7 +1,7 @@
 """The manifest of the catalogue."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Personal
+from isthmus.manifest import DemoData, Personal
 
 from . import api, entities
 from .service import assortment, enrichment, exchange, finding, products
@@ -14,7 +14,15 @@ PACK = Pack(
     migrations="isthmus.packs.catalog:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
-    brings=(Personal(because="what front ends say of goods is of goods, and of nobody"),),
+    brings=(
+        Personal(because="what front ends say of goods is of goods, and of nobody"),
+        DemoData(
+            name="catalog.goods",
+            doc="A few goods in their categories, offered.",
+            at="isthmus.packs.catalog.demo:load_goods",
+            needs=(api.put_categories, api.import_products, api.publish),
+        ),
+    ),
     conditions=(
         Condition(
             name="catalog.offered-is-known",
