@@ -4,13 +4,13 @@ from isthmus.kernel import Condition, Pack
 from isthmus.manifest import DemoData, Personal
 
 from . import api, entities
-from .service import assortment, exchange, finding, products
+from .service import assortment, enrichment, exchange, finding, products
 
 PACK = Pack(
     name="catalog",
     owner="catalogue",
     api=api,
-    service=(assortment, products, finding, exchange),
+    service=(assortment, products, finding, exchange, enrichment),
     migrations="isthmus.packs.catalog:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
@@ -32,19 +32,27 @@ PACK = Pack(
         ),
         Condition(
             name="catalog.lists-show-the-product",
-            sentence="What lists show of a SKU is what its product says.",
+            sentence="What lists show of a SKU is what its product and its front end say.",
             sql="""select listing.front_end, listing.sku from catalog.listing
-                   join catalog.sku using (sku) join catalog.product on product.product_id = sku.product_id
+                   cross join lateral catalog.shown(listing.front_end, listing.sku) as shown
                    where (listing.product_id, listing.title, listing.category, listing.brand, listing.seller,
-                          listing.is_current)
-                      is distinct from (sku.product_id, product.title, product.category, product.brand,
-                                        product.seller, sku.is_current) limit 20""",
+                          listing.is_current, listing.enriched_words, listing.enriched_attributes)
+                      is distinct from (shown.product_id, shown.title, shown.category, shown.brand, shown.seller,
+                                        shown.is_current, shown.enriched_words, shown.enriched_attributes) limit 20""",
         ),
         Condition(
             name="catalog.paths-follow-parents",
             sentence="The way to a category is the way to its parent and the category itself.",
             sql="""select one.code, one.path, above.path as parents from catalog.category one
                    left join catalog.category above on above.code = one.parent
+                   where one.path <> coalesce(above.path, '{}') || one.code limit 20""",
+        ),
+        Condition(
+            name="catalog.own-paths-follow-parents",
+            sentence="In a front end's own tree too, the way to a category is the way to its parent and itself.",
+            sql="""select one.front_end, one.code, one.path, above.path as parents from catalog.front_end_category one
+                   left join catalog.front_end_category above
+                       on above.front_end = one.front_end and above.code = one.parent
                    where one.path <> coalesce(above.path, '{}') || one.code limit 20""",
         ),
         Condition(

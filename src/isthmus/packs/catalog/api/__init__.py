@@ -1,7 +1,8 @@
 """The catalogue, as others may name it: what exists in the group, and what each front end offers of it.
 
-Products, SKUs, categories and sellers are the group's: every front end sees the same ones. An assortment is a
-front end's own: a SKU is for sale there from the time it is published until it is withdrawn.
+Products, SKUs, categories and sellers are the group's: every front end sees the same ones, and may say them in its own
+words and show them in a tree of its own. An assortment is a front end's own: a SKU is for sale there from the time it
+is published until it is withdrawn.
 
     SKU in a front end's assortment:  publish ──▶ published ──withdraw──▶ withdrawn ──publish──▶ published
 
@@ -49,6 +50,29 @@ from .assortment import (
     validate_listing,
     withdraw,
 )
+from .enrichment import (
+    LANGUAGE,
+    CategoryInUse,
+    EnrichedProduct,
+    EnrichedVariant,
+    Enrichment,
+    Enrichments,
+    EnrichProducts,
+    FrontEndCategoriesPut,
+    FrontEndCategoriesRemoved,
+    FrontEndCategory,
+    ListEnrichments,
+    NotInTree,
+    NotOfProduct,
+    ProductsEnriched,
+    PutFrontEndCategories,
+    RemoveFrontEndCategories,
+    UnknownProduct,
+    enrich_products,
+    list_enrichments,
+    put_front_end_categories,
+    remove_front_end_categories,
+)
 from .exchange import (
     BadCsv,
     CsvLine,
@@ -85,6 +109,7 @@ from .products import (
     ListVersions,
     NoSuchProduct,
     NoTree,
+    Picture,
     ProductDraft,
     ProductsChanged,
     ProductVersion,
@@ -97,6 +122,7 @@ from .products import (
     Sellers,
     SellersPut,
     Title,
+    Tree,
     Unit,
     UnknownCategory,
     Variant,

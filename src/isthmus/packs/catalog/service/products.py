@@ -38,7 +38,7 @@ async def put_categories(ask: api.PutCategories, ctx: Context) -> api.Categories
 @implements(api.list_categories)
 async def list_categories(ask: api.ListCategories, ctx: Context) -> api.Categories:
     after = place_at(ask.cursor, tuple[str, str], api.BadCursor) if ask.cursor is not None else ("", "")
-    found = await storage_products.categories(ctx.session, ask, after, ask.limit + 1)
+    found = await storage_products.categories(ctx.session, _tree(ask, ctx), ask, after, ask.limit + 1)
     items = found[: ask.limit]
     more = cursor_at((items[-1].name, items[-1].code)) if len(found) > ask.limit else None
     return api.Categories(items=tuple(items), next_cursor=more)
@@ -46,10 +46,15 @@ async def list_categories(ask: api.ListCategories, ctx: Context) -> api.Categori
 
 @implements(api.get_category)
 async def get_category(ask: api.GetCategory, ctx: Context) -> api.CategoryView:
-    way = (await storage_products.ways(ctx.session, [ask.code])).get(ask.code)
+    way = (await storage_products.ways(ctx.session, [ask.code], _tree(ask, ctx))).get(ask.code)
     if way is None:
         raise api.UnknownCategory(code=ask.code, path="$.code")
     return api.CategoryView(category=way.steps[-1], path=way.steps[:-1], attributes=rules.inherited(way.rules))
+
+
+def _tree(ask: api.ListCategories | api.GetCategory, ctx: Context) -> str:
+    """Return whose tree is asked for, where it has one of its own; nobody's is the group's."""
+    return ctx.front_end if ask.tree == "shown" else ""
 
 
 @implements(api.put_sellers)
