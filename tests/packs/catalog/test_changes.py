@@ -48,10 +48,8 @@ async def title(shop: Shop) -> str:
 async def test_a_change_is_seen_field_by_field_and_has_no_effect_until_somebody_else_approves(
     shop: Shop, database_url: str
 ):
-    change = await propose(
-        shop,
-        product("pot", title="Iron pot", attributes={"size": "S"}, variants=(api.Variant(sku="pot", weight_grams=9),)),
-    )
+    heavy = (api.Variant(sku="pot", weight_grams=9),)
+    change = await propose(shop, product("pot", title="Iron pot", attributes={"size": "S"}, variants=heavy))
     assert [(one.field, one.before, one.after) for one in change.fields] == [
         ("title", "Pot", "Iron pot"),
         ("attributes.colour", "black", None),

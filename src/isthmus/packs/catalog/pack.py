@@ -1,7 +1,7 @@
 """The manifest of the catalogue."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Page, Personal
+from isthmus.manifest import DemoData, Page, Personal
 
 from . import api, entities
 from .service import assortment, changes, enrichment, exchange, finding, products
@@ -35,6 +35,12 @@ PACK = Pack(
             template="change.html",
             needs=api.get_change,
             is_form=True,
+        ),
+        DemoData(
+            name="catalog.goods",
+            doc="A few goods in their categories, offered.",
+            at="isthmus.packs.catalog.demo:load_goods",
+            needs=(api.put_categories, api.import_products, api.publish),
         ),
     ),
     conditions=(

@@ -182,7 +182,8 @@ class StaleChange(errors.Conflict):
 
     def __init__(self, *, change_id: UUID, code: str, base_version: int, version: int, path: str) -> None:
         super().__init__(
-            f"change {change_id} was proposed to version {base_version} of product {code!r}, which has version {version}",
+            f"change {change_id} was proposed to version {base_version} of product {code!r}, "
+            f"which has version {version}",
             remedy="refuse it, and have it proposed anew to what the product is now",
             path=path,
         )
@@ -232,7 +233,7 @@ def list_changes(ask: ListChanges) -> Changes:
 def decide_changes(ask: DecideChanges) -> ChangesDecided:
     """Approve up to 100 changes, which are then imported at once, or refuse them; all or none.
 
-    Nobody decides what they proposed. A change is approved only while the product is the version that it was proposed to.
+    Nobody decides what they proposed. A change is approved only while the product has the version that it is of.
     """
     ...
 

@@ -95,7 +95,7 @@ async def put(ask: api.ImportProducts, ctx: Context) -> api.Imported:
 
 
 async def check(ask: api.ImportProducts, ctx: Context, where: str = "") -> None:
-    """Refuse products that contradict each other or are not as their category demands. where: the path of a single one."""
+    """Refuse products that contradict each other or are not as their category demands. where: a single one's path."""
     _refuse_repeated(ask)
     ways = await storage_products.ways(ctx.session, [one.category for one in ask.products])
     for at, draft in enumerate(ask.products):
