@@ -6,7 +6,7 @@ from uuid import UUID
 
 from isthmus.kernel import Condition, Pack
 from isthmus.language import mark
-from isthmus.manifest import Every, Growing, Job, Keeps, Page, Personal, Persons, Search
+from isthmus.manifest import DemoData, Every, Growing, Job, Keeps, Page, Personal, Persons, Search
 
 from . import api, entities
 from .service import members, points, programmes
@@ -115,6 +115,12 @@ PACK = Pack(
             is_form=True,
         ),
         Search(at="isthmus.packs.member.pages:find", needs=api.find_member),
+        DemoData(
+            name="member.members",
+            doc="Three members, each with a card.",
+            at="isthmus.packs.member.demo:load_members",
+            needs=(api.register_many,),
+        ),
     ),
     conditions=(
         Condition(
