@@ -131,7 +131,7 @@ async def test_a_change_that_was_overtaken_is_not_approved_and_can_be_refused(de
         await desk.call(api.approve_change, api.DecideChange(number=second.number), "south", "bea")
     refused = await desk.call(api.refuse_change, api.DecideChange(number=second.number, note="no"), "south")
     assert (refused.state, refused.decided_by) == ("refused", "ada")
-    waiting = await desk.call(api.list_changes, api.ListChanges(state=api.ChangeState.WAITING), "south")
+    waiting = await desk.call(api.list_changes, api.ListFlagChanges(state=api.ChangeState.WAITING), "south")
     assert waiting.items == ()
 
 
@@ -160,11 +160,11 @@ async def test_a_flag_that_is_deleted_while_it_is_asked_is_not_found_and_its_his
     await desk.call(api.delete_flag, api.FlagNamed(key="a"))
     assert await asking <= {("STATIC", ""), ("ERROR", "FLAG_NOT_FOUND")}
     assert (await desk.ask("a")).details == "there is no flag 'a'"
-    changes = await desk.call(api.list_changes, api.ListChanges(key="a"))
+    changes = await desk.call(api.list_changes, api.ListFlagChanges(key="a"))
     assert [(one.what, one.version) for one in changes.items] == [("delete", 2), ("put", 1)]
     with pytest.raises(api.UnknownFlag):
         await desk.call(api.delete_flag, api.FlagNamed(key="a"))
-    page = await desk.call(api.list_changes, api.ListChanges(limit=1))
+    page = await desk.call(api.list_changes, api.ListFlagChanges(limit=1))
     assert (len(page.items), page.next_before) == (1, page.items[0].number)
 
 
@@ -201,7 +201,7 @@ async def test_a_schedule_goes_by_the_databases_clock_whatever_a_server_thinks_t
     assert state.flag.targeting == steps[1].targeting
     assert (state.version, len(state.flag.schedule)) == (2, 1)
     assert (await desk.call(api.apply_due, api.ApplyDue())).keys == ()
-    changes = await desk.call(api.list_changes, api.ListChanges(key="a"))
+    changes = await desk.call(api.list_changes, api.ListFlagChanges(key="a"))
     assert changes.items[0].what == "step"
 
 

@@ -121,7 +121,7 @@ def _add_changes(app: typer.Typer, call: Call) -> None:
         on: On, key: Annotated[str | None, typer.Argument(help="Only of this flag.")] = None, json: Json = False
     ) -> None:
         """List changes, the newest first."""
-        found = call(on, api.list_changes, api.ListChanges(key=key))
+        found = call(on, api.list_changes, api.ListFlagChanges(key=key))
         if json:
             typer.echo(encode(found.items))
             return

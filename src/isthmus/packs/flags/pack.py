@@ -1,13 +1,15 @@
 """The manifest of flags."""
 
 from isthmus.kernel import Condition, Pack, ports
-from isthmus.manifest import Commands, Every, Job, Outlet, Page, Personal, Resource, Site
+from isthmus.manifest import Commands, Every, Job, Keeps, Outlet, Page, Personal, Resource, Site
 
 from . import api, entities
 from .service import asked, flags
 from .service.store import FlagStore, store_at
 
 PAGES = "isthmus.packs.flags.pages"
+WHOSE = """subject in (
+    select encode(sha256(convert_to(front_end || '/' || one, 'UTF8')), 'hex') from unnest($1::text[]) one)"""
 
 PACK = Pack(
     name="flags",
@@ -18,7 +20,20 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
-        Personal(forgets=api.forget),
+        Personal(
+            forgets=api.forget,
+            purposes={"identifier": "to have the same variant again, and to count whom an experiment has met once"},
+            keeps=tuple(
+                Keeps(
+                    table=table,
+                    columns={"subject": "identifier"},
+                    why="what an experiment is judged by: a hash, which names nobody",
+                    until="until the person is erased",
+                    whose=WHOSE,
+                )
+                for table in ("flags.exposure", "flags.outcome")
+            ),
+        ),
         Resource(kind=FlagStore, make=store_at),
         Resource(kind=ports.Switches, make=lambda place: place.resource(FlagStore)),
         Outlet(name="flags.follow", of=FlagStore, run=FlagStore.run),

@@ -151,7 +151,7 @@ async def decide(
     return _change(row)
 
 
-async def changes(session: ports.Session, front_end: str, ask: api.ListChanges) -> list[api.FlagChange]:
+async def changes(session: ports.Session, front_end: str, ask: api.ListFlagChanges) -> list[api.FlagChange]:
     """Return one more than was asked for, where there is one."""
     state = None if ask.state is None else ask.state.value
     rows = await session.fetch(_CHANGES, front_end, ask.key, state, ask.before, ask.limit + 1)

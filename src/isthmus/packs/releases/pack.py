@@ -18,7 +18,10 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
-        Personal(because="devices and members are asked with and not kept; a session's id is the client's own"),
+        Personal(
+            because="devices and members are asked with and not kept; a session's id is the client's own",
+            purposes={"identifier": "to give the same device the same release, and members of a segment theirs"},
+        ),
         Resource(kind=Artefacts, make=artefacts_at, settings=ReleaseSettings),
         Files(
             path="/releases/files",

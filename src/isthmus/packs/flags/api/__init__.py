@@ -53,15 +53,15 @@ from .evaluations import (
 from .experiments import Arm, ExperimentResult, GetExperiment, get_experiment
 from .flags import (
     ApplyDue,
-    Changes,
     ChangeState,
     DecideChange,
     FlagApplied,
     FlagChange,
+    FlagChanges,
     FlagNamed,
     Flags,
     FlagState,
-    ListChanges,
+    ListFlagChanges,
     ListFlags,
     PutFlag,
     TakenSteps,

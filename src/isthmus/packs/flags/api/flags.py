@@ -81,7 +81,7 @@ class Flags(Value):
     has_four_eyes: bool
 
 
-class ListChanges(Value):
+class ListFlagChanges(Value):
     """List changes, the newest first; of one flag, or in one state, where that is said."""
 
     key: FlagKey | None = None
@@ -90,7 +90,7 @@ class ListChanges(Value):
     before: Number | None = None
 
 
-class Changes(Value):
+class FlagChanges(Value):
     """Changes; `next_before` goes on with those before."""
 
     items: tuple[FlagChange, ...]
@@ -181,7 +181,7 @@ def get_flag(ask: FlagNamed) -> FlagState:
 
 
 @capability("flags.list-changes", version="1.0", effect=Effect.READ)
-def list_changes(ask: ListChanges) -> Changes:
+def list_changes(ask: ListFlagChanges) -> FlagChanges:
     """List changes with author, reason and who approved them; those of deleted flags stay."""
     ...
 

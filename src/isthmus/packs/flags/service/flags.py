@@ -91,10 +91,10 @@ async def get_flag(ask: api.FlagNamed, ctx: Context) -> api.FlagState:
 
 
 @implements(api.list_changes)
-async def list_changes(ask: api.ListChanges, ctx: Context) -> api.Changes:
+async def list_changes(ask: api.ListFlagChanges, ctx: Context) -> api.FlagChanges:
     found = await storage.changes(ctx.session, ctx.front_end, ask)
     items = tuple(found[: ask.limit])
-    return api.Changes(items=items, next_before=items[-1].number if len(found) > ask.limit else None)
+    return api.FlagChanges(items=items, next_before=items[-1].number if len(found) > ask.limit else None)
 
 
 @implements(api.apply_due)

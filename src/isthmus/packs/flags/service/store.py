@@ -245,7 +245,7 @@ def exposure(snapshot: Snapshot, found: Found, key: str) -> Exposure:
 
 def subject_of(front_end: str, key: str) -> str:
     """Return what stands for somebody in experiments: it can be compared, and names nobody."""
-    return hashlib.blake2b(f"{front_end}/{key}".encode(), digest_size=16).hexdigest()
+    return hashlib.sha256(f"{front_end}/{key}".encode()).hexdigest()
 
 
 def store_at(place: Place) -> FlagStore:

@@ -47,7 +47,7 @@ class HealthLimits(Value):
 
 
 class PublishRelease(Value):
-    """PublishRelease a version. sha256: of an artefact that lies here (`/releases/files`); or url: where a store has it.
+    """Publish a version. sha256: of an artefact that lies here (`/releases/files`); or url: where a store has it.
 
     share: of devices that are given it at first. segments: only to members in one of these. is_package: an offline
     package, which an app loads by itself.

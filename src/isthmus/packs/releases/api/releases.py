@@ -42,7 +42,7 @@ class ReleaseChanged(Value):
 
 @capability("releases.publish", version="1.0", effect=Effect.WRITE, raises=[NoArtefact, VersionTaken])
 def publish(ask: PublishRelease) -> AppRelease:
-    """PublishRelease a version, signed, and give it to a share of devices. Without an artefact or address it is refused."""
+    """Publish a version, signed, and give it to a share of devices. Without an artefact or address it is refused."""
     ...
 
 
