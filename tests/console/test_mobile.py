@@ -51,7 +51,7 @@ async def test_a_release_is_given_to_more_and_rolled_back(page: Page, served: Se
     train = {"app": "shop", "platform": "web"}
     for version, share in (("1.0.0", 100), ("1.1.0", 10)):
         put = await served.client.post("/releases/files", content=version.encode())
-        assert put.status_code == 200, put.text
+        assert put.status_code == 201, put.text
         sha256 = put.json()["file"].partition(".")[0]
         await served.call("releases.publish", {"train": train, "version": version, "sha256": sha256, "share": share})
         got = await served.client.get(f"/releases/files/{sha256}.bin")
