@@ -379,7 +379,10 @@ async def test_quotas_hold_when_connections_are_killed_and_grants_come_and_go(gr
         code = ("house", "north", "south")[number % 3]
         for turn in range(2):
             reference, came = f"{code}-{number}-{turn}", "unavailable"
-            while came == "unavailable":
+            while came in (
+                "unavailable",
+                "deadline-exceeded",
+            ):  # a busy machine is too late: asked again, it is the same
                 came = await outcome(group[code], reference, ("cup", 2), ("tea", 1))
             answered[reference] = came
 
