@@ -382,7 +382,7 @@ async def test_quotas_hold_when_connections_are_killed_and_grants_come_and_go(gr
             while came in (
                 "unavailable",
                 "deadline-exceeded",
-            ):  # a busy machine is too late: asked again, it is the same
+            ):  # a busy machine: asked again
                 came = await outcome(group[code], reference, ("cup", 2), ("tea", 1))
             answered[reference] = came
 

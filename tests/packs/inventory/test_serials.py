@@ -16,7 +16,7 @@ from isthmus.values import LineAsk, SerialNumber
 from . import test_lending
 from .conftest import NORTH, SOUTH, Shop, asked, broken_conditions, front_end
 
-Group, HALL = test_lending.Group, test_lending.HALL
+HALL = test_lending.HALL
 group = test_lending.group
 
 
@@ -176,7 +176,7 @@ async def test_what_leaves_by_hand_says_which_units(shop: Shop, database_url: st
 
 
 async def test_of_lent_stock_the_owner_sees_which_unit_went_and_the_seller_for_which_order(
-    group: Group,
+    group: test_lending.Group,
     database_url: str,
 ):
     house, north = group["house"], group["north"]
