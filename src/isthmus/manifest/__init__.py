@@ -22,6 +22,8 @@ from isthmus.personal import Forget, Forgotten
 
 from .actions import Action
 from .figures import Growing, Headlines
+from .figures import Lines as Lines  # what Growing is made of
+from .figures import Movements as Movements
 from .files import Files
 from .gauges import Gauge
 from .outlets import Events as Events  # what an outlet is given

@@ -1,7 +1,7 @@
 """The manifest of orders."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Growing, Headlines, Page, Personal, Resource, Search
+from isthmus.manifest import Growing, Headlines, Lines, Movements, Page, Personal, Resource, Search
 from isthmus.markings import Segment
 
 from . import api, entities
@@ -19,7 +19,29 @@ PACK = Pack(
     brings=(
         Personal(forgets=api.forget, entity="order.order"),
         Headlines(metrics=("order.orders", "order.sales", "order.refunds", "order.basket-value")),
-        Growing(metrics=("order.sales", "order.orders"), chain=("order.buyers", "order.orders", "order.sales")),
+        Growing(
+            metrics=("order.sales", "order.orders"),
+            chain=("order.buyers", "order.orders", "order.units", "order.sales"),
+            lines=(
+                Lines(name="category", metric="order.line-sales", by="catalog.category.level_1"),
+                Lines(
+                    name="product",
+                    metric="order.line-sales",
+                    by="catalog.product.code",
+                    label="catalog.product.title",
+                ),
+                Lines(name="cohort", metric="order.sales", by="member.membership.joined_at:quarter"),
+            ),
+            movements=Movements(
+                account="member.membership",
+                person="member.person",
+                member="order.order.member_id",
+                earlier="order.orders-earlier",
+                recent="order.orders-13-weeks",
+                before="order.orders-quarter-before",
+            ),
+            combined=("order.order.order_kind", "order.order.channel", "order.order.delivery_method"),
+        ),
         Page(
             path="/orders",
             menu="Orders",
