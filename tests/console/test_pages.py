@@ -36,6 +36,7 @@ PAGES = (
     "/members",
     "/stock",
     "/stock/north/tea",
+    "/product-changes?state=",
     "/calls",
     "/dead-letters",
     "/deploys",

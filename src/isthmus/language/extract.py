@@ -1,8 +1,8 @@
 """What a package writes for readers, found in its source: texts of templates, and sentences of Python.
 
-Of Python these are read: `mark(…)`; messages and remedies of errors (calls with `remedy=`); menus of pages; the
-documentation of capabilities, extension points, values, errors, metrics and fields. A value in a sentence becomes its
-name: f"SKU {line.sku!r} is unknown" is `SKU {sku} is unknown`.
+Of Python these are read: `mark(…)`; messages and remedies of errors (calls with `remedy=`); menus of pages, titles of
+guides; the documentation of capabilities, extension points, values, errors, metrics and fields. A value in a sentence
+becomes its name: f"SKU {line.sku!r} is unknown" is `SKU {sku} is unknown`.
 """
 
 from __future__ import annotations
@@ -86,6 +86,8 @@ def _of_call(call: ast.Call) -> Iterator[str]:
         texts += call.args[:1]
     if name == "Page":
         texts += call.args[1:2]
+    if name == "Guide":
+        texts += [one.value for one in call.keywords if one.arg == "title"]
     for text in texts:
         yield from filter(_has_words, _written(text))
 

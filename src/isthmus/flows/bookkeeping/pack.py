@@ -14,6 +14,7 @@ SHOWN: Final = (  # kinds of entries, as pages show them
     *(mark("goods delivered"), mark("goods returned"), mark("order cancelled"), mark("deposit forfeited")),
     *(mark("points moved"), mark("points honoured"), mark("points lapsed")),
     *(mark("stock sold"), mark("stock bought"), mark("discount borne")),
+    mark("owed elsewhere"),
 )
 
 BOOKKEEPING = Pack(

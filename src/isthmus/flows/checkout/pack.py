@@ -1,7 +1,7 @@
 """The manifest of checkout, with the conditions that lie between domains."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job, Personal
+from isthmus.manifest import DemoData, Every, Job, Personal
 from isthmus.packs.payment import api as payment
 
 from . import api
@@ -19,6 +19,12 @@ CHECKOUT = Pack(
         # a payment whose provider was silent is looked up at most so much later
         Job(
             name="checkout.settle-payments", when=Every(seconds=60), calls=api.settle_payments, ask=payment.Reconcile()
+        ),
+        DemoData(
+            name="checkout.sales",
+            doc="Twelve baskets of the last days, paid at the till.",
+            at="isthmus.flows.checkout.demo:load_sales",
+            needs=(api.place_order,),
         ),
     ),
     conditions=(

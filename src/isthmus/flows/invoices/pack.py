@@ -4,7 +4,7 @@ from isthmus.kernel import Pack
 from isthmus.manifest import After, Job, Personal
 from isthmus.packs.order import api as order
 
-from . import api, service
+from . import api, rules, service
 
 INVOICES = Pack(
     name="invoices",
@@ -14,7 +14,15 @@ INVOICES = Pack(
     brings=(
         Personal(because="it is passed on to invoicing, which keeps it as the law says"),
         # after the commit: who sends goods does not wait for a number
-        Job(name="invoices.order-moved", when=After(event=order.OrderMoved, days=0), calls=api.order_moved),
-        Job(name="invoices.return-moved", when=After(event=order.ReturnMoved, days=0), calls=api.return_moved),
+        Job(
+            name="invoices.order-moved",
+            when=After(event=order.OrderMoved, days=0, only=rules.is_invoiced),
+            calls=api.order_moved,
+        ),
+        Job(
+            name="invoices.return-moved",
+            when=After(event=order.ReturnMoved, days=0, only=rules.is_credited),
+            calls=api.return_moved,
+        ),
     ),
 )

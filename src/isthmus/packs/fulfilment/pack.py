@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job, Personal, Resource
+from isthmus.manifest import DemoData, Every, Job, Personal, Resource
 
 from . import api, entities
 from .service import delivery, forgetting, rates, shipments
@@ -20,6 +20,18 @@ PACK = Pack(
         Personal(forgets=api.forget),
         Resource(kind=api.RateServices, make=api.connected, settings=api.RateSettings, providers="shipping"),
         Job(name="fulfilment.forget-rates", when=Every(seconds=3600), calls=api.forget_rates),
+        DemoData(
+            name="fulfilment.post",
+            doc="Delivery by post, free from a total.",
+            at="isthmus.packs.fulfilment.demo:load_post",
+            needs=(api.put_methods,),
+        ),
+        DemoData(
+            name="fulfilment.van",
+            doc="Delivery by van in windows of the next seven days.",
+            at="isthmus.packs.fulfilment.demo:load_van",
+            needs=(api.put_methods, api.open_slots),
+        ),
     ),
     conditions=(
         Condition(

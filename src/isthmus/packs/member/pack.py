@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Growing, Job, Page, Personal, Persons, Search
+from isthmus.manifest import DemoData, Every, Growing, Job, Page, Personal, Persons, Search
 
 from . import api, entities
 from .service import members, points, programmes
@@ -61,6 +61,12 @@ PACK = Pack(
             is_form=True,
         ),
         Search(at="isthmus.packs.member.pages:find", needs=api.find_member),
+        DemoData(
+            name="member.members",
+            doc="Three members, each with a card.",
+            at="isthmus.packs.member.demo:load_members",
+            needs=(api.register_many,),
+        ),
     ),
     conditions=(
         Condition(

@@ -1,7 +1,7 @@
 """The manifest of webhooks."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Commands, Every, Gauge, Job, Outlet, Page, Personal, Resource
+from isthmus.manifest import Commands, Every, Gauge, Guide, Job, Outlet, Page, Personal, Resource
 
 from . import api
 from .service import endpoints
@@ -17,6 +17,7 @@ PACK = Pack(
     migrations="isthmus.packs.webhooks:migrations",
     brings=(
         Personal(because="events are sent as they are kept, where they are forgotten; a secret is nobody's name"),
+        Guide(title="Webhooks", file="isthmus.packs.webhooks:guide.md"),
         Resource(kind=WebhookSender, make=sender_at, settings=WebhookSettings),
         Outlet(name="webhooks.send", of=WebhookSender, run=WebhookSender.run),
         Job(name="webhooks.pause-failing", when=Every(seconds=30), calls=api.pause_failing),
