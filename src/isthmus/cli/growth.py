@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from isthmus.governance.growth.portfolio import Portfolio
     from isthmus.governance.growth.report import Report
 
+NOTHING = "no whole week has landed yet; `isthmus data land` brings rows in"
+
 
 def add_to(main: typer.Typer) -> None:
     """Add the command to the command line."""
@@ -53,7 +55,7 @@ def add_to(main: typer.Typer) -> None:
         platform = opened()
         if metric:
             found = _asked(platform, metric, total, by, lead_days, policy)
-            as_json(found) if json else out.print(_lines(found))
+            as_json(found) if json else out.print(_lines(found) if found else NOTHING)
             _draw(found, pictures)
             return
         report = _measured(platform, lead_days, like, policy)
@@ -129,7 +131,7 @@ def _draw(found: list[Line] | tuple[Line, ...], folder: Path | None) -> None:
 
 def _show(report: Report) -> None:
     if not report.lines:
-        out.print("no whole week has landed yet; `isthmus data land` brings rows in")
+        out.print(NOTHING)
         return
     out.print(_lines([one for one in report.lines if one.cut == "front_end"]))
     others = sorted({one.cut for one in report.lines} - {"front_end"})

@@ -103,6 +103,7 @@ class GrowthPages:
             metrics=metrics,
             metric=chosen,
             group=Picture(group) if group else None,
+            receipt_of={one.code: one.receipt for one in own if one.code and (one.metric == chosen or one.is_venture)},
             horizons={horizon: ones for horizon, ones in lines.items() if ones},
             others={cut: ones for cut, ones in others.items() if ones} if is_money else {},
             due=[one for one in of_it if one.is_due and one.code],
