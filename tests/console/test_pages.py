@@ -54,6 +54,7 @@ PAGES = (
     "/account",
     "/policies",
     "/audit",
+    "/personal-data",
     "/cost?front_end=north",
     "/capabilities?q=order.",
     "/orders?state=cancelled",
