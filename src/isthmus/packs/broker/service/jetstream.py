@@ -38,7 +38,7 @@ log = logging.getLogger("isthmus.broker")
 
 
 class Taking(Value):
-    """What a front end takes in: messages of a subject of a stream that is there, such as `crm.>`; all that it keeps."""
+    """What a front end takes in: messages of a subject of a stream that is there, such as `crm.>`."""
 
     stream: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+\Z")]
     subject: Annotated[str, Meta(min_length=1, max_length=240)]
