@@ -13,7 +13,10 @@ PACK = Pack(
     api=api,
     service=(taking,),
     brings=(
-        Personal(because="events are sent as they are kept, where they are forgotten; the pack has no tables"),
+        Personal(
+            because="events are sent as they are kept, where they are forgotten; the pack has no tables",
+            purposes={"free-text": "what another system says of somebody is passed on to who subscribed to it"},
+        ),
         Guide(title="Broker", file="isthmus.packs.broker:guide.md"),
         Resource(kind=Broker, make=broker_at, settings=BrokerSettings),
         Outlet(name="broker.carry", of=Broker, run=Broker.run),
