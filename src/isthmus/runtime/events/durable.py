@@ -130,7 +130,8 @@ class DurableCalls:
         ]
         rows: Sequence[ports.Row] = ()
         if ended or free:
-            async with self._changing, self._database.platform() as session:
+            opened = self._database.platform_transaction() if ended else self._database.platform()
+            async with self._changing, opened as session:
                 if ended:
                     await self._write_down(session, ended)
                 if free:
