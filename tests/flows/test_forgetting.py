@@ -37,6 +37,7 @@ from isthmus.packs.notification import api as notification
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.promotion import api as promotion
+from isthmus.packs.venture import api as venture
 from isthmus.personal import personal_paths
 from isthmus.runtime.events import copies, own_tables
 from isthmus.runtime.replay.record import Recorder, Recording
@@ -92,7 +93,10 @@ NORTH = FrontEnd(
 )
 
 
-KEEPING = (order.forget, fulfilment.forget, payment.forget, promotion.forget, notification.forget, account.forget)
+KEEPING = (
+    *(order.forget, fulfilment.forget, payment.forget, promotion.forget, notification.forget, account.forget),
+    venture.forget,
+)
 
 
 @dataclass
