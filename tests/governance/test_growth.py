@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench import _growth_series
 from isthmus import markings as m
 from isthmus.data.model.model import build
 from isthmus.data.privacy import policy
@@ -150,6 +151,40 @@ def test_what_only_adds_up_is_judged_by_what_each_week_adds() -> None:
     assert found.stage is Stage.SATURATED
     assert found.capacity
     assert found.capacity.middle == pytest.approx(5_000, rel=0.05)
+
+
+def test_what_came_is_never_more_than_the_limit_of_what_adds_up() -> None:
+    """Real households of a grocer, the eager ones first: 2,203 had come in the first half of a year, 2,371 in all."""
+    known = _growth_series.households()["households, all"]
+    came = np.cumsum(known.values)
+    found = reading(came[:26], is_total=True)
+    assert found.stage is Stage.SATURATING
+    assert found.curve == "first purchases"
+    assert found.capacity
+    assert found.level == came[25]
+    assert came[25] < found.capacity.low <= 1.02 * came[-1]
+    assert came[-1] <= found.capacity.high
+    assert found.ahead[25] == pytest.approx(came[-1], rel=0.03)
+
+
+def test_a_second_rise_takes_the_limit_back_that_the_first_one_had() -> None:
+    """Herbicide-tolerant cotton was flat at 60 % of the acres around 2002 and went on to 94 %."""
+    cotton = _growth_series.crops()["ht cotton"].values
+    found = reading(cotton[:21], days=365)
+    assert found.stage is Stage.GROWING
+    assert found.capacity is None
+    assert (
+        found.reason == "the last 4 periods lie above the curve that explains the others: no limit can be told from it"
+    )
+    assert reading(_growth_series.crops()["ht soybeans"].values[:14], days=365).stage is Stage.SATURATED
+
+
+def test_a_price_change_is_a_break_and_the_line_goes_on_from_there() -> None:
+    """A line that grew towards 500 sells a third less from one week on, and stays there."""
+    found = reading(counted(np.where(T < 70, logistic(500, 30, 0.1), 330)))
+    assert found.broke == FIRST + timedelta(weeks=70)
+    assert found.stage is Stage.FLAT
+    assert found.level == pytest.approx(330, rel=0.05)
 
 
 def test_ranges_hold_about_as_often_as_they_say() -> None:

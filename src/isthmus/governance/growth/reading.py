@@ -12,22 +12,26 @@ import numpy as np
 
 from isthmus.kernel import Value
 
-from .curves import BASS, CONSTANT, EXPONENTIAL, GOMPERTZ, LINEAR, LOGISTIC, Curve, Numbers
-from .fit import CONFIDENCE, Fitted, Series, damped, draws, fit, slope, weights_of
+from .curves import BASS, CONSTANT, EXPONENTIAL, FIRST_PURCHASES, GOMPERTZ, LINEAR, LOGISTIC, Curve, Numbers
+from .fit import CONFIDENCE, FADING, Fitted, Series, damped, draws, fit, slope, weights_of
 
 PERIODS_MIN: Final = 12  # with fewer, a curve of three parameters goes through anything
 DRAWS: Final = 100
-INTERVAL: Final = (5.0, 50.0, 95.0)  # percentiles of the draws; `python -m bench growth` says how often they hold
+INTERVAL: Final = (2.0, 50.0, 98.0)  # percentiles of the draws between which nine in ten limits of made series lie
 CLEARLY: Final = 4.0  # by so much a criterion of Akaike is less where a limit is seen: odds of 7 to 1
 GROWS: Final = 8.0  # by so much it is less than that of a constant: one line in 500 seems to grow by noise alone
 SPREAD_MAX: Final = 3.0  # of the capacity, from the 5th to the 95th percentile
 AGREED: Final = 0.8  # of the draws must be past the steepest growth
-STEEPEST: Final = {"logistic": 0.5, "Gompertz": np.exp(-1.0), "Bass": 0.5}  # share of the capacity there, at least
+# Share of the capacity at the steepest growth, at least; first purchases are steepest when they begin.
+STEEPEST: Final = {"logistic": 0.5, "Gompertz": np.exp(-1.0), "Bass": 0.5, "first purchases": 0.0}
+LATEST_MIN, LATEST_MAX = 4, 13  # periods that must lie around the curve: an eighth of all, within these
+OFF_CURVE: Final = 1.2  # standard deviations of noise; the median of four normal residuals exceeds it once in 40 times
 SATURATED: Final = 0.95
 JUMP_CLEARLY: Final = 12.0  # of the criterion, and
 JUMP_MIN: Final = 0.2  # of the level: what a break is at least
 SIDE_MIN: Final = 4  # periods on each side of a break
 SILENT: Final = 8  # periods without anything, after which a line has ended
+FAR: Final = 2_000  # periods that are looked at for a day
 FLAT_CHANGE: Final = 0.02  # of the level, in all that is seen
 
 
@@ -46,7 +50,7 @@ class Stage(StrEnum):
 
 
 class Range(Value):
-    """A number that is not known exactly: the 5th, the 50th and the 95th percentile."""
+    """A number that is not known exactly: nine in ten lie between low and high."""
 
     low: float
     middle: float
@@ -54,7 +58,7 @@ class Range(Value):
 
 
 class Dates(Value):
-    """A day that is not known exactly: the 5th, the 50th and the 95th percentile; None is later than can be said."""
+    """A day that is not known exactly: nine in ten lie between low and high; None is later than can be said."""
 
     low: date | None
     middle: date | None
@@ -112,7 +116,7 @@ def read(
     """Return how a line grows whose periods have these levels.
 
     values: one a period, none missing, all at least zero; the first begins on `first`, each has `days` days.
-    is_total: they only add up, as the people who ever bought do. seed: of what is drawn, so that it can be told again.
+    is_total: they only add up, as the people who ever bought do. seed: of what is drawn, so that it can be done again.
     ahead: periods to come that are forecast; those of a year where nobody says.
     """
     cycle = max(round(365.25 / days), 1)
@@ -144,7 +148,7 @@ def read(
 
 def curves_of(series: Series) -> tuple[Curve, ...]:
     """Return the curves that a series may follow: those with a limit, then those without."""
-    limited = (LOGISTIC, GOMPERTZ, BASS) if series.is_total else (LOGISTIC, GOMPERTZ)
+    limited = (LOGISTIC, GOMPERTZ, BASS, FIRST_PURCHASES) if series.is_total else (LOGISTIC, GOMPERTZ)
     return (*limited, EXPONENTIAL, LINEAR, CONSTANT)
 
 
@@ -181,6 +185,8 @@ def _of(series: Series, period: _Period, seed: int) -> Growth:
     if min(one.score for one in limited) + CLEARLY > growing.score:
         reason = f"growth without a limit ({growing.curve.name}) explains what is seen as well: it is before the bend"
         return now.replace(stage=Stage.GROWING, reason=reason)
+    if reason := _left(min(limited, key=lambda one: one.score)):
+        return now.replace(stage=Stage.GROWING, reason=reason)
     samples = draws(limited, DRAWS, seed)
     if reason := _unseen(samples, float(series.t[-1])):
         return now.replace(stage=Stage.GROWING, reason=reason)
@@ -194,7 +200,7 @@ def _now(best: Fitted, series: Series, period: _Period) -> Growth:
         reason="",
         periods=len(series.t),
         curve=best.curve.name,
-        level=float(best.trend(series.t[-1:])[0]),
+        level=float(series.values[-1] if series.is_total else best.trend(series.t[-1:])[0]),
         change=_change(best, quarter),
         trend=_plain(best.level(series.t)),
     )
@@ -229,7 +235,7 @@ def _shrinks(best: Fitted, series: Series) -> str:
 
 
 def _unseen(samples: Sequence[Fitted], end: float) -> str:
-    """Say why no limit can be told, where what is drawn does not agree on one."""
+    """Say why no limit can be told, where what is endings does not agree on one."""
     capacities = np.percentile([one.capacity for one in samples], INTERVAL)
     if capacities[2] > SPREAD_MAX * capacities[0]:
         return f"its limit lies anywhere between {capacities[0]:,.0f} and {capacities[2]:,.0f}: it is too early to say"
@@ -239,18 +245,28 @@ def _unseen(samples: Sequence[Fitted], end: float) -> str:
     return ""
 
 
+def _left(best: Fitted) -> str:
+    """Say that the latest periods lie on one side of the curve: whatever it says of a limit, they do not follow it."""
+    count = min(max(len(best.series.t) // 8, LATEST_MIN), LATEST_MAX)
+    off = float(np.median(best.residuals[-count:])) / best.series.noise
+    if abs(off) <= OFF_CURVE:
+        return ""
+    side = "above" if off > 0 else "below"
+    return f"the last {count} periods lie {side} the curve that explains the others: no limit can be told from it"
+
+
 def _used(one: Fitted, t: float) -> float:
     return float(one.trend(np.array([t]))[0] / one.capacity)
 
 
 def _limited(limited: Sequence[Fitted], samples: Sequence[Fitted], series: Series, period: _Period) -> Growth:
     best = limited[int(np.argmax(weights_of(limited)))]
-    end = float(series.t[-1])
-    low, middle, high = map(float, np.percentile([one.capacity for one in samples], INTERVAL))
-    soon, usual, late = (period.day(at) for at in np.percentile([one.flat for one in samples], INTERVAL))
-    used = float(np.median([_used(one, end) for one in samples]))
+    endings = [_Ending.of(one, series) for one in samples]
+    low, middle, high = map(float, np.percentile([one.capacity for one in endings], INTERVAL))
+    soon, usual, late = (period.day(at) for at in np.percentile([one.flat for one in endings], INTERVAL))
+    used = float(np.median([one.used for one in endings]))
     coming = _coming(series, period)
-    ahead: Numbers = np.median([one.level(coming) for one in samples], axis=0)
+    ahead: Numbers = np.median([one.level(coming) for one in endings], axis=0) + _fading(best, coming)
     is_over = used >= SATURATED
     return _now(best, series, period).replace(
         stage=Stage.SATURATED if is_over else Stage.SATURATING,
@@ -258,5 +274,52 @@ def _limited(limited: Sequence[Fitted], samples: Sequence[Fitted], series: Serie
         capacity=Range(low=low, middle=middle, high=high),
         used=used,
         flattens=Dates(low=soon, middle=usual, high=late),
-        ahead=_plain(ahead),
+        ahead=_plain(np.maximum(ahead, 0.0)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How a series ends by one curve. beside: what is seen at the end less what the curve says, where levels add up.
+
+    People who came are counted, whatever a curve says of them: its part is who is still to come.
+    """
+
+    one: Fitted
+    end: float
+    beside: float
+
+    @classmethod
+    def of(cls, one: Fitted, series: Series) -> _Ending:
+        end = series.t[-1:]
+        beside = float(series.values[-1] - one.trend(end)[0]) if series.is_total else 0.0
+        return cls(one, float(end[0]), beside)
+
+    @property
+    def capacity(self) -> float:
+        return self.one.capacity + self.beside
+
+    @property
+    def used(self) -> float:
+        return (float(self.one.trend(np.array([self.end]))[0]) + self.beside) / self.capacity
+
+    @property
+    def flat(self) -> float:
+        """Return the t from which on next to nothing is left; infinite where that is farther than can be said."""
+        if not self.beside:
+            return self.one.flat
+        coming = np.arange(FAR, dtype=np.float64)
+        reached = self.one.trend(coming) + self.beside >= SATURATED * self.capacity
+        return float(np.argmax(reached)) if reached.any() else float("inf")
+
+    def level(self, t: Numbers) -> Numbers:
+        return self.one.level(t) + self.beside
+
+
+def _fading(best: Fitted, coming: Numbers) -> Numbers:
+    """Return what the latest periods are beside the curve, which fades: what they know and the curve does not."""
+    series = best.series
+    if series.is_total:
+        return np.zeros_like(coming)
+    late = float(np.median((series.values - best.level(series.t))[-LATEST_MIN:]))
+    return late * FADING ** (coming - series.t[-1])

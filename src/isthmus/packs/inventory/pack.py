@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job, Page, Personal, Search
+from isthmus.manifest import DemoData, Every, Job, Page, Personal, Search
 
 from . import api, entities
 from .service import lending, lots, reservations, stock
@@ -17,7 +17,14 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
-        Personal(because="where goods go is looked at when a place is chosen for them, and not kept"),
+        Personal(
+            because="where goods go is looked at when a place is chosen for them, and not kept",
+            purposes={
+                "address": "to choose the place that the goods leave from",
+                "name": "it comes with the address, and nothing is done with it",
+                "phone": "it comes with the address, and nothing is done with it",
+            },
+        ),
         Job(name="inventory.expire", when=Every(seconds=15), calls=api.expire),
         Page(
             path="/stock",
@@ -49,6 +56,12 @@ PACK = Pack(
         Search(at="isthmus.packs.inventory.pages:find", needs=api.list_stock),
         # what was good until midnight is for sale at most so much longer
         Job(name="inventory.expire-lots", when=Every(seconds=60), calls=api.expire_lots),
+        DemoData(
+            name="inventory.stock",
+            doc="Stock of the demo's goods in one warehouse.",
+            at="isthmus.packs.inventory.demo:load_stock",
+            needs=(api.put_locations, api.receive),
+        ),
     ),
     conditions=(
         Condition(
