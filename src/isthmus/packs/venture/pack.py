@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Personal, Resource
+from isthmus.manifest import Keeps, Personal, Resource
 
 from . import api, entities
 from .service import standing, taking
@@ -18,7 +18,28 @@ PACK = Pack(
     metrics=entities.METRICS,
     brings=(
         Resource(kind=api.Charters, make=api.charters_at),
-        Personal(forgets=api.forget, entity="venture.sale"),
+        Personal(
+            forgets=api.forget,
+            entity="venture.sale",
+            purposes={"identifier": "to know whose a sale of a venture is, so that it can be forgotten there"},
+            keeps=(
+                Keeps(
+                    table="venture.sale",
+                    columns={"member": "identifier"},
+                    why="whose a sale of a venture is, so that its members are counted and can be forgotten",
+                    until="until the person is erased",
+                    whose="member = any($1)",
+                    leads_to=("sale_id",),
+                ),
+                Keeps(
+                    table="venture.reminder",
+                    columns={"member": "identifier"},
+                    why="whom a venture has still to forget",
+                    until="until it has",
+                    whose="member = any($1)",
+                ),
+            ),
+        ),
     ),
     conditions=(
         Condition(
