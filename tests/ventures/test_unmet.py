@@ -1,4 +1,4 @@
-"""Obligations that are not met: what failed is said, and how to mend it."""
+"""Obligations that are not met: what failed is said, and how to fix it."""
 
 from __future__ import annotations
 

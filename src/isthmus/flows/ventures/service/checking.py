@@ -1,4 +1,4 @@
-"""What a venture owes, checked one by one; what stands in the way is a finding too, with how to mend it."""
+"""What a venture owes, checked one by one; what stands in the way is a finding too, with how to fix it."""
 
 from __future__ import annotations
 

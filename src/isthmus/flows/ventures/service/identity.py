@@ -25,7 +25,7 @@ STEPS_MAX: Final = 8  # from a sign-in page to the page that follows
 
 
 class Unmet(Exception):
-    """An obligation is not met: what was seen, and how to mend it."""
+    """An obligation is not met: what was seen, and how to fix it."""
 
     def __init__(self, said: str, remedy: str) -> None:
         super().__init__(said)

@@ -13,7 +13,7 @@ from .errors import NoCharter, WrongCharter
 
 
 class FindingDraft(Value):
-    """What a check saw of one obligation. remedy: how to mend it, where it is not met."""
+    """What a check saw of one obligation. remedy: how to fix it, where it is not met."""
 
     obligation: ObligationName
     is_met: bool
