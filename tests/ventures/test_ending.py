@@ -27,7 +27,7 @@ async def test_a_venture_ends_with_nothing_lost_to_the_cent(world: World) -> Non
                 ventures.End(because="its kill criterion holds", words="Goodbye, and thank you."),
                 "second",
             )
-            assert (ended.told, ended.entries, ended.sales) == (1, 3, 2)
+            assert (ended.informed, ended.entries, ended.sales) == (1, 3, 2)
             page = await browser.get(f"{box.url}/me")
             assert "Goodbye, and thank you." in page.text
             to = {"plan": "garden", "name": "A", "street": "B", "postcode": "10115", "city": "C", "iban": "x"}

@@ -64,7 +64,7 @@ class End(Value):
 class Ended(Value):
     """What an end came to: how many members can read of it, what is here, and to which day its books are closed."""
 
-    told: int
+    informed: int
     entries: int
     sales: int
     closed_through: date

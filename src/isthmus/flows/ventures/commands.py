@@ -93,7 +93,7 @@ def _add_watching(app: typer.Typer, opening: Opening) -> None:
     ) -> None:
         """End a venture in order: members told, everything taken, books closed; say what is withdrawn by hand."""
         found = asyncio.run(_called(opening, code, api.end, api.End(because=because, words=words)))
-        typer.echo(f"{found.told} members can read of it; {found.entries} entries and {found.sales} sales are here")
+        typer.echo(f"{found.informed} members can read of it; {found.entries} entries and {found.sales} sales are here")
         typer.echo(f"its books are closed through {found.closed_through}")
         typer.echo("then withdraw what it has of the group:")
         for line in rules.withdrawn(code):

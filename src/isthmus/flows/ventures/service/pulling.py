@@ -65,11 +65,11 @@ async def _pulled(wire: Wire, ctx: Context) -> api.Pulled:
     return api.Pulled(entries=entries, sales=sales, forgotten=forgotten)
 
 
-class _Told(Value):
+class _Informed(Value):
     """What a venture says of its end."""
 
     ended_on: date
-    told: int
+    informed: int
 
 
 @implements(api.end)
@@ -77,7 +77,7 @@ async def end(ask: api.End, ctx: Context) -> api.Ended:
     async with Wire(ctx.resource(venture.Charters).of(ctx.front_end)) as wire:
         reply = await wire.obliged("POST", "end", json={"words": ask.words} if ask.words else {})
         try:
-            told = decode(reply.content, _Told).told
+            informed = decode(reply.content, _Informed).informed
         except kernel_errors.BadAsk as wrong:
             raise api.VentureDown(what="POST /obligations/end", because=wrong.message) from None
         await _pulled(wire, ctx)
@@ -89,7 +89,7 @@ async def end(ask: api.End, ctx: Context) -> api.Ended:
     if period.closed_through is None or period.closed_through < day:
         period = await ctx.call(ledger.close_period, ledger.ClosePeriod(closed_through=day, reason=ask.because))
     closed = period.closed_through or day
-    return api.Ended(told=told, entries=stands.journal, sales=stands.sales, closed_through=closed)
+    return api.Ended(informed=informed, entries=stands.journal, sales=stands.sales, closed_through=closed)
 
 
 async def taken(wire: Wire, ctx: Context, what: str) -> int:
