@@ -51,6 +51,7 @@ class Box:
     issuer: str
     platform: str
     port: int = field(default_factory=free_port)
+    code: str = "box"
     environment: dict[str, str] = field(default_factory=dict[str, str])
     process: subprocess.Popen[bytes] | None = None
 
@@ -61,7 +62,7 @@ class Box:
     def _environment(self) -> dict[str, str]:
         own = {
             "BOX_PORT": str(self.port), "BOX_DATA": str(self.data), "BOX_ISSUER": self.issuer, "BOX_KEY": KEY,
-            "BOX_DESK_KEY": DESK, "BOX_PLATFORM": self.platform,
+            "BOX_DESK_KEY": DESK, "BOX_PLATFORM": self.platform, "BOX_CLIENT": self.code,
         }  # fmt: skip
         return {**os.environ, **own, **self.environment}
 

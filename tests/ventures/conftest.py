@@ -66,6 +66,7 @@ class World:
     address: str
     folder: Path
     liar: Liar
+    second: boxes.Box  # runs where a test starts it
 
     @contextmanager
     def charter_with(self, code: str, was: str, now: str) -> Iterator[None]:
@@ -88,9 +89,10 @@ class World:
     def browser(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(follow_redirects=True, timeout=30)
 
-    async def sign_in(self, browser: httpx.AsyncClient, address: str) -> None:
-        """Sign somebody in at the box, by the link that comes by e-mail."""
-        page = await browser.get(f"{self.box.url}/sign-in")
+    async def sign_in(self, browser: httpx.AsyncClient, address: str, box: boxes.Box | None = None) -> None:
+        """Sign somebody in at a box, by the link that comes by e-mail."""
+        box = box or self.box
+        page = await browser.get(f"{box.url}/sign-in")
         assert page.url.path == "/account/sign-in", page.text
         assert "on its way" in (await browser.post(page.url, data={"address": address})).text
         async with self.running.database.platform() as session:
@@ -98,7 +100,7 @@ class World:
             link_id = await session.fetch_value(newest, address)
         link = account_rules.link_text(link_id, accounts_of(self.running).key.derived("links"))
         reply = await browser.post(f"{self.address}/account/link", data={"link": link})
-        assert str(reply.url).startswith(f"{self.box.url}/"), reply.text
+        assert str(reply.url).startswith(f"{box.url}/"), reply.text
 
     async def sell(self, address: str, *plans: str) -> None:
         async with self.browser() as browser:
@@ -134,14 +136,19 @@ async def world(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPath
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
         box = boxes.Box(folder / "box", f"{address}/account", address)
         write_charter(folder, "box", box.url, box.public_key())
+        second = boxes.Box(folder / "second", f"{address}/account", "", code="second")
+        names = {'client = "box"': 'client = "second"', '"BOX_KEY"': '"SECOND_KEY"', "The Tea Box": "The second box"}
+        write_charter(folder, "second", second.url, second.public_key(), **names)
         liar = Liar()
         other = {'client = "box"': 'client = "liar"', '"BOX_KEY"': '"LIAR_KEY"', "The Tea Box": "Liar and sons"}
         write_charter(folder, "liar", "http://127.0.0.1:9", liar.public, **other)
         settings = f'[settings.account]\nissuer = "{address}/account"\n\n[settings.account.clients.box]\n'
         settings += f'front_end = "box"\nredirects = ["{box.url}/callback"]\nname = "The Tea Box"\n'
+        settings += f'[settings.account.clients.second]\nfront_end = "second"\nredirects = ["{second.url}/callback"]\n'
         (folder / "isthmus.toml").write_text(f'[platform]\ngroup = "group"\n{settings}')
         patch.setenv("BOX_KEY", boxes.KEY)
         patch.setenv("LIAR_KEY", "liar")
+        patch.setenv("SECOND_KEY", boxes.KEY)
         async with fresh_database() as url:
             config = dataclasses.replace(load_config(folder / "isthmus.toml"), database_url=url)
             async with app_platform.running(config) as running:
@@ -150,7 +157,7 @@ async def world(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPath
                 serving = asyncio.create_task(server.serve(sockets=[listening]))
                 try:
                     await box.start()
-                    yield World(running, box, address, folder, liar)
+                    yield World(running, box, address, folder, liar, second)
                 finally:
                     box.kill()
                     server.should_exit = True

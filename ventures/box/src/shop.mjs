@@ -157,7 +157,7 @@ export class Shop {
         this.store.run("update subscription set state = 'ended' where state = 'active'");
         this.store.note("group", "ended the box");
       }
-      return { ended_on: this.store.fact("ended_on"), told: this.store.get("select count(distinct sub) as n from notice").n };
+      return { ended_on: this.store.fact("ended_on"), informed: this.store.get("select count(distinct sub) as n from notice").n };
     });
   }
 }

@@ -9,6 +9,7 @@ Pages are pulled every five minutes, and may be pushed: they are believed for th
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 from isthmus.kernel import Effect, Meta, Value, errors, flow
@@ -51,6 +52,34 @@ class Checked(Value):
 
     items: tuple[venture.Finding, ...]
     is_met: bool
+
+
+class End(Value):
+    """End a venture. words: what its members read there."""
+
+    because: Annotated[str, Meta(min_length=1, max_length=240)]
+    words: Annotated[str, Meta(max_length=400)] = ""
+
+
+class Ended(Value):
+    """What an end came to: how many members can read of it, what is here, and to which day its books are closed."""
+
+    informed: int
+    entries: int
+    sales: int
+    closed_through: date
+
+
+class BooksDisagree(errors.Conflict):
+    """A venture's books do not have what it sold: they are not closed like that."""
+
+    slug = "ventures.books-disagree"
+
+    def __init__(self, *, code: str, first: str) -> None:
+        super().__init__(
+            f"the books of {code} have {first!r}, and maybe others, otherwise than it was sold",
+            remedy=f"see isthmus venture check {code} --only books, have it corrected there, then end it again",
+        )
 
 
 class VentureDown(errors.Unavailable):
@@ -126,5 +155,24 @@ def check(ask: Check) -> Checked:
 
     Somebody signs in there by the group's account, whose address reaches nobody; forged tokens are tried; its data is
     asked for without a key; and what is new in its journal and of its sales is taken.
+    """
+    ...
+
+
+@flow(
+    "ventures.end",
+    version="1.0",
+    effect=Effect.SAGA,
+    uses=[
+        *(take_journal, take_sales, venture.get_position, venture.list_reminders, venture.note_forgotten),
+        *(venture.list_disagreements, ledger.get_period, ledger.close_period),
+    ],
+    raises=[venture.NoCharter, venture.WrongCharter, VentureDown, BooksDisagree],
+    deadline_ms=PULL_DEADLINE_MS,
+)
+def end(ask: End) -> Ended:
+    """End a venture in order: it sells nothing more and tells its members, all it has is taken, its books are closed.
+
+    Safe to repeat: what was done stays done. Its keys and its client are withdrawn by who holds the platform.
     """
     ...

@@ -1,4 +1,4 @@
-"""`isthmus venture new`, `check`, `list` and `pull`: businesses outside, and what they owe."""
+"""`isthmus venture new`, `check`, `list`, `pull` and `end`: businesses outside, and what they owe."""
 
 from __future__ import annotations
 
@@ -84,6 +84,20 @@ def _add_watching(app: typer.Typer, opening: Opening) -> None:
         """Take what is new at a venture now: its journal, its sales; servers do so every five minutes."""
         found = asyncio.run(_called(opening, code, api.pull, api.Pull()))
         typer.echo(f"{found.entries} entries, {found.sales} sales; {found.forgotten} persons forgotten there")
+
+    @app.command("end")
+    def end(
+        code: Code,
+        because: Annotated[str, typer.Option(help="Why it is ended.")],
+        words: Annotated[str, typer.Option(help="What its members read there.")] = "",
+    ) -> None:
+        """End a venture in order: members told, everything taken, books closed; say what is withdrawn by hand."""
+        found = asyncio.run(_called(opening, code, api.end, api.End(because=because, words=words)))
+        typer.echo(f"{found.informed} members can read of it; {found.entries} entries and {found.sales} sales are here")
+        typer.echo(f"its books are closed through {found.closed_through}")
+        typer.echo("then withdraw what it has of the group:")
+        for line in rules.withdrawn(code):
+            typer.echo(f"  {line}")
 
     @app.command("list")
     def list_(json: Json = False) -> None:

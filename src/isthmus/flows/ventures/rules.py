@@ -20,3 +20,12 @@ def line_of(one: venture.Standing) -> str:
         since = f" since {found.since:%Y-%m-%d %H:%M}" if found else ""
         lines.append(f"{'':<12} {name:<9} {mark}{since}")
     return "\n".join(lines)
+
+
+def withdrawn(code: str) -> list[str]:
+    """Return what is withdrawn by hand once a venture has ended, line by line."""
+    return [
+        f"isthmus client list, then isthmus client revoke {code} NAME of each key that it borrows with",
+        f"take [settings.account.clients.{code}] out of isthmus.toml, and restart: nobody signs in there any more",
+        "stop its process once its members need its page no more; its rows, books and charter stay here",
+    ]

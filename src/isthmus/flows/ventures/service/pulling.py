@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Final
 
-from isthmus.kernel import Context, implements
+from isthmus.kernel import Context, Value, decode, implements
 from isthmus.kernel import errors as kernel_errors
 from isthmus.packs.account import api as account
 from isthmus.packs.ledger import api as ledger
@@ -54,10 +55,41 @@ async def pull(ask: api.Pull, ctx: Context) -> api.Pulled:
     if not charters.has(ctx.front_end):
         return api.Pulled()
     async with Wire(charters.of(ctx.front_end)) as wire:
-        forgotten = await _forgotten(wire, ctx)
-        entries = await taken(wire, ctx, "journal")
-        sales = await taken(wire, ctx, "sales")
+        return await _pulled(wire, ctx)
+
+
+async def _pulled(wire: Wire, ctx: Context) -> api.Pulled:
+    forgotten = await _forgotten(wire, ctx)
+    entries = await taken(wire, ctx, "journal")
+    sales = await taken(wire, ctx, "sales")
     return api.Pulled(entries=entries, sales=sales, forgotten=forgotten)
+
+
+class _Informed(Value):
+    """What a venture says of its end."""
+
+    ended_on: date
+    informed: int
+
+
+@implements(api.end)
+async def end(ask: api.End, ctx: Context) -> api.Ended:
+    async with Wire(ctx.resource(venture.Charters).of(ctx.front_end)) as wire:
+        reply = await wire.obliged("POST", "end", json={"words": ask.words} if ask.words else {})
+        try:
+            informed = decode(reply.content, _Informed).informed
+        except kernel_errors.BadAsk as wrong:
+            raise api.VentureDown(what="POST /obligations/end", because=wrong.message) from None
+        await _pulled(wire, ctx)
+    compared = await ctx.call(venture.list_disagreements, venture.ListDisagreements())
+    if compared.items:
+        raise api.BooksDisagree(code=ctx.front_end, first=compared.items[0].sale_id)
+    stands, day = await ctx.call(venture.get_position, venture.GetPosition()), ctx.now.date()
+    period = await ctx.call(ledger.get_period, ledger.GetPeriod())
+    if period.closed_through is None or period.closed_through < day:
+        period = await ctx.call(ledger.close_period, ledger.ClosePeriod(closed_through=day, reason=ask.because))
+    closed = period.closed_through or day
+    return api.Ended(informed=informed, entries=stands.journal, sales=stands.sales, closed_through=closed)
 
 
 async def taken(wire: Wire, ctx: Context, what: str) -> int:
