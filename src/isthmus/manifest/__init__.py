@@ -28,8 +28,8 @@ from .figures import Movements as Movements
 from .files import Files
 from .gauges import Gauge
 from .guides import Guide
+from .kept import Gives, Personal
 from .kept import Keeps as Keeps  # what a pack keeps of persons
-from .kept import Personal
 from .outlets import Events as Events  # what an outlet is given
 from .outlets import Outlet
 from .rehearsal import Rehearsal
@@ -106,6 +106,7 @@ class Place:
     """Where a resource is made: the database, the pack's settings in their own shape, the providers of its seam.
 
     root: the folder of the settings. data: where the platform keeps files of its own. packs: all that is plugged in.
+    front_ends: the folder that has those of front ends.
     resource: gives what another pack makes of a kind, or none, once all are made.
     """
 
@@ -114,6 +115,7 @@ class Place:
     providers: Mapping[str, Any] = field(default_factory=dict[str, Any])
     root: Path = Path()
     data: Path = Path()
+    front_ends: Path = Path()
     packs: tuple[Pack, ...] = ()
     resource: Callable[[type[Any]], Any] = lambda kind: None
 
@@ -244,7 +246,7 @@ class Search:
 
 
 KINDS = (
-    Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Commands, Page, Search, Headlines, Growing, Files,
+    Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Gives, Commands, Page, Search, Headlines, Growing, Files,
     Gauge, Outlet, Rehearsal, Site, DemoData, Guide,
 )  # fmt: skip
 
