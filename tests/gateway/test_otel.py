@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from isthmus.gateway import auth
 from isthmus.gateway.http import Gateway
-from isthmus.gateway.otel import Tracing
+from isthmus.gateway.telemetry.otel import Tracing
 from isthmus.kernel.host import Trace
 from isthmus.store import Database
 

@@ -16,8 +16,8 @@ from isthmus.governance.growth.lines import HORIZONS, Line
 from isthmus.governance.growth.reading import Stage
 from isthmus.language import mark
 
-from .web import Page, redirect, render
-from .work import Work, shown
+from ..web import Page, redirect, render
+from ..work import Work, shown
 
 WIDTH: Final = 240
 HEIGHT: Final = 72

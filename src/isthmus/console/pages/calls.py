@@ -18,8 +18,8 @@ from isthmus.runtime.replay.latest import Wanted
 from isthmus.runtime.replay.latest import latest as recorded_latest
 from isthmus.store import Database
 
-from .client import Client
-from .web import Page, render
+from ..client import Client
+from ..web import Page, render
 
 PAGE_SIZE: Final = 30
 ASKED: Final = ("front_end", "capability", "outcome", "from", "until", "cursor")
