@@ -22,7 +22,7 @@ from isthmus.manifest.figures import figure_problems
 from tests import shipped
 
 SRC = Path(__file__).resolve().parents[2] / "src" / "isthmus"
-PACKS = tuple(sorted(path.parent.name for path in SRC.glob("packs/*/pack.py")))
+PACKS = tuple(sorted(path.parent.name.replace("_", "-") for path in SRC.glob("packs/*/pack.py")))
 FLOWS = tuple(sorted(path.parent.name.replace("_", "-") for path in SRC.glob("flows/*/pack.py")))
 
 LOYALTY_API = '''"""Stamps for those who come back."""

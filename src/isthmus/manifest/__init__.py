@@ -18,7 +18,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from isthmus.kernel import Capability, Effect, FrontEnd, Pack, Platform, Value, errors
-from isthmus.personal import Forget, Forgotten
 
 from .actions import Action
 from .demo import Demo as Demo  # what a function of demo data is given
@@ -27,6 +26,8 @@ from .figures import Growing, Headlines
 from .files import Files
 from .gauges import Gauge
 from .guides import Guide
+from .kept import Keeps as Keeps  # what a pack keeps of persons
+from .kept import Personal
 from .outlets import Events as Events  # what an outlet is given
 from .outlets import Outlet
 from .rehearsal import Rehearsal
@@ -238,20 +239,6 @@ class Search:
 
     at: str
     needs: Capability[Any, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Personal:
-    """What becomes of personal data that a pack is given. A pack whose contracts mark some must bring this.
-
-    forgets: the capability, from `Forget` to `Forgotten`, that takes it out of what the pack keeps; it is called in the
-    transaction in which a person is erased. entity: the lake's entity whose rows are named by the references that it
-    answers, so that those of guests are erased there too. because: where the pack keeps none, why not.
-    """
-
-    forgets: Capability[Forget, Forgotten] | None = None
-    entity: str = ""
-    because: str = ""
 
 
 KINDS = (

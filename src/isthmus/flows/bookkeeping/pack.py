@@ -24,7 +24,13 @@ BOOKKEEPING = Pack(
     service=(sales, shared),
     brings=(
         Rehearsal(point=api.postings, samples=rules.samples(), check=rules.wrong_with),
-        Personal(because="entries name orders and amounts, and no person"),
+        Personal(
+            because="entries name orders and amounts, and no person",
+            purposes={
+                "free-text": "to know from a note what has to be booked",
+                "identifier": "to tell by the coupon who bears a discount",
+            },
+        ),
     ),
     conditions=(
         Condition(

@@ -12,7 +12,16 @@ INVOICES = Pack(
     api=api,
     service=(service,),
     brings=(
-        Personal(because="it is passed on to invoicing, which keeps it as the law says"),
+        Personal(
+            because="it is passed on to invoicing, which keeps it as the law says",
+            purposes={
+                "name": "an invoice has to name who buys",
+                "address": "an invoice has to say where who buys is",
+                "identifier": "an invoice to a business has its VAT id",
+                "email": "to send the invoice",
+                "free-text": "to know from a note what has to be invoiced",
+            },
+        ),
         # after the commit: who sends goods does not wait for a number
         Job(
             name="invoices.order-moved",

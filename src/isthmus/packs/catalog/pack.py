@@ -1,21 +1,41 @@
 """The manifest of the catalogue."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import DemoData, Personal
+from isthmus.manifest import DemoData, Page, Personal
 
 from . import api, entities
-from .service import assortment, enrichment, exchange, finding, products
+from .service import assortment, changes, enrichment, exchange, finding, products
 
 PACK = Pack(
     name="catalog",
     owner="catalogue",
     api=api,
-    service=(assortment, products, finding, exchange, enrichment),
+    service=(assortment, products, finding, exchange, enrichment, changes),
     migrations="isthmus.packs.catalog:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
         Personal(because="what front ends say of goods is of goods, and of nobody"),
+        Page(
+            path="/product-changes",
+            menu="Product changes",
+            at="isthmus.packs.catalog.pages:show_list",
+            template="changes.html",
+            needs=api.list_changes,
+        ),
+        Page(
+            path="/product-changes/{front_end}/{change_id}",
+            at="isthmus.packs.catalog.pages:show_one",
+            template="change.html",
+            needs=api.get_change,
+        ),
+        Page(
+            path="/product-changes/{front_end}/{change_id}",
+            at="isthmus.packs.catalog.pages:act",
+            template="change.html",
+            needs=api.get_change,
+            is_form=True,
+        ),
         DemoData(
             name="catalog.goods",
             doc="A few goods in their categories, offered.",
@@ -54,6 +74,15 @@ PACK = Pack(
                    left join catalog.front_end_category above
                        on above.front_end = one.front_end and above.code = one.parent
                    where one.path <> coalesce(above.path, '{}') || one.code limit 20""",
+        ),
+        Condition(
+            name="catalog.approved-is-a-version",
+            sentence="What was approved became the version of the product that it says.",
+            sql="""select change.change_id, change.code, change.version from catalog.change
+                   left join catalog.product using (code)
+                   left join catalog.product_version kept
+                       on kept.product_id = product.product_id and kept.version = change.version
+                   where state = 'approved' and kept.draft is distinct from change.draft limit 20""",
         ),
         Condition(
             name="catalog.versions-are-whole",

@@ -17,7 +17,14 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
-        Personal(because="where goods go is looked at when a place is chosen for them, and not kept"),
+        Personal(
+            because="where goods go is looked at when a place is chosen for them, and not kept",
+            purposes={
+                "address": "to choose the place that the goods leave from",
+                "name": "it comes with the address, and nothing is done with it",
+                "phone": "it comes with the address, and nothing is done with it",
+            },
+        ),
         Job(name="inventory.expire", when=Every(seconds=15), calls=api.expire),
         Page(
             path="/stock",

@@ -16,7 +16,10 @@ PACK = Pack(
     service=(endpoints,),
     migrations="isthmus.packs.webhooks:migrations",
     brings=(
-        Personal(because="events are sent as they are kept, where they are forgotten; a secret is nobody's name"),
+        Personal(
+            because="events are sent as they are kept, where they are forgotten; a secret is nobody's name",
+            purposes={"identifier": "secrets of endpoints, marked so that no log or recording has them"},
+        ),
         Guide(title="Webhooks", file="isthmus.packs.webhooks:guide.md"),
         Resource(kind=WebhookSender, make=sender_at, settings=WebhookSettings),
         Outlet(name="webhooks.send", of=WebhookSender, run=WebhookSender.run),

@@ -220,6 +220,18 @@ class ProductsChanged(Value):
     codes: tuple[str, ...]
 
 
+class ApprovalNeeded(errors.NotPermitted):
+    """This front end changes products by proposals only."""
+
+    slug = "catalog.approval-needed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "products are changed here once somebody else approves",
+            remedy="propose it with catalog.propose-change, or import through a front end that may",
+        )
+
+
 class DuplicateSku(errors.Conflict):
     """The SKU belongs to another product already."""
 
@@ -324,7 +336,7 @@ def list_sellers(ask: ListSellers) -> Sellers:
     "catalog.import-products",
     version="1.0",
     effect=Effect.WRITE,
-    raises=[DuplicateSku, DuplicateCode, SchemaViolation, UnknownCategory],
+    raises=[DuplicateSku, DuplicateCode, SchemaViolation, UnknownCategory, ApprovalNeeded],
     deadline_ms=30_000,
 )
 def import_products(ask: ImportProducts) -> Imported:
