@@ -2,7 +2,7 @@
 
 from isthmus.kernel.host import NOT_BATCHABLE, GroupCommit, NotBatchable
 
-from .connecting import connect
+from .connecting import DirectConnection, connect
 from .database import Database
 from .errors import ConstraintBroken
 from .feed import EventGroup, Feed, Reading, know_streams
@@ -24,6 +24,7 @@ __all__ = [
     "Consumer",
     "ConsumerState",
     "Database",
+    "DirectConnection",
     "Event",
     "EventGroup",
     "Feed",
