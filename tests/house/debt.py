@@ -31,5 +31,4 @@ PACK_FILES: list[str] = []
 
 PACKS_NAMED: dict[str, int] = {}  # strings outside packs and flows that name something of one
 
-UNTYPED = {  # folders in which values of unknown type are let through still
-}
+UNTYPED: set[str] = set()  # folders in which values of unknown type are let through still
