@@ -16,6 +16,7 @@ from .relay import Consumer, Relay
 from .retention import prune_answers, prune_events
 from .tables import NoTables, Tables, TablesNewer, TablesOlder
 from .versions import UnsupportedPostgres
+from .watched import Statement, watched
 
 __all__ = [
     "NOT_BATCHABLE",
@@ -37,6 +38,7 @@ __all__ = [
     "Outbox",
     "Reading",
     "Relay",
+    "Statement",
     "Tables",
     "TablesNewer",
     "TablesOlder",
@@ -53,4 +55,5 @@ __all__ = [
     "prune_events",
     "release",
     "schema_of",
+    "watched",
 ]
