@@ -16,7 +16,6 @@ class Row(Protocol):
     def __getitem__(self, key: str | int, /) -> Any: ...
     def keys(self) -> Iterable[str]:
         """Return the names of its columns, in their order."""
-        ...
 
 
 class Session(Protocol):
@@ -28,23 +27,18 @@ class Session(Protocol):
         Raises the store's ConstraintBroken, BadAsk for a value that no column can hold, Unavailable where the database
         does not answer, and Fault for what is wrong with the statement. All statements below raise the same.
         """
-        ...
 
     async def fetch_row(self, sql: str, *args: object) -> Row | None:
         """Return the first row, or None where there is none."""
-        ...
 
     async def fetch_value(self, sql: str, *args: object) -> Any:
         """Return the first column of the first row, or None where there is none."""
-        ...
 
     async def execute(self, sql: str, *args: object) -> str:
         """Run a statement whose rows nobody needs, and return what PostgreSQL says of it, such as `UPDATE 3`."""
-        ...
 
     async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
         """Run a statement once for each of some rows of arguments, in few round trips."""
-        ...
 
     async def later(self, sql: str, *args: object) -> None:
         """Send a statement whose rows nobody needs together with the next one or the commit, in one round trip.
@@ -55,7 +49,6 @@ class Session(Protocol):
 
     def own(self) -> Session:
         """Return this transaction with nothing in reach but the front end's own tables."""
-        ...
 
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         """Undo what was written inside when an error leaves the block."""

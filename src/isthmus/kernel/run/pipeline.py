@@ -51,11 +51,9 @@ class Recorder(Protocol):
 
     def wants(self, capability: str, front_end: str) -> bool:
         """Return whether the call that is about to begin shall be traced; asked for each call, so it must be quick."""
-        ...
 
     def keep(self, trace: Trace) -> None:
         """Take the trace of a call that has ended; it returns at once and raises nothing."""
-        ...
 
 
 class Platform:
