@@ -9,6 +9,7 @@ from typing import Final
 
 import asyncpg
 
+from .connecting import connect
 from .database import EVENTS_CHANNEL
 
 POLL_S: Final = 1.0  # how late an event may be when the word of it is lost
@@ -21,7 +22,7 @@ async def listen(url: str, ring: Callable[..., None], *, channel: str = EVENTS_C
     """
     while True:
         try:
-            connection = await asyncpg.connect(url, server_settings={"application_name": "isthmus relay"})
+            connection = await connect(url, application_name="isthmus relay")
         except (OSError, asyncpg.PostgresError):
             await asyncio.sleep(POLL_S)
             continue

@@ -18,10 +18,10 @@ from openfeature.contrib.provider.ofrep import OFREPProvider
 from openfeature.evaluation_context import EvaluationContext
 
 from isthmus.gateway import auth
-from isthmus.gateway.connections import closing
 from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.ready import Readiness
-from isthmus.gateway.traces import TraceStore
+from isthmus.gateway.telemetry.traces import TraceStore
+from isthmus.gateway.wire.connections import closing
 from isthmus.manifest.sites import Door
 from isthmus.packs.flags import api
 from isthmus.packs.flags.pages.ofrep import BODY_BYTES_MAX, site
