@@ -204,7 +204,16 @@ def test_a_disabled_flag_leaves_the_value_to_the_caller() -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", [{"noop": []}, {"if": [], "or": []}, {"var": {}}, {"!": [1, 2]}, {"fractional": [1, 2]}]
+    "rule",
+    [
+        {"noop": []},
+        {"if": [], "or": []},
+        {"var": {}},
+        {"!": [1, 2]},
+        {"segment": [{}]},
+        {"segment": []},
+        {"fractional": [1, 2]},
+    ],
 )
 def test_a_rule_that_cannot_be_read_is_an_answer_with_a_code(rule: Any) -> None:
     found = flag("x", {"on": True}, "on", rule).find({}).value

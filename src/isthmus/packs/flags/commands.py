@@ -1,4 +1,4 @@
-"""`isthmus flags list`, `put`, `kill`, `delete`, `explain`, `changes`, `approve`, `refuse` and `experiment`."""
+"""`isthmus flags list`, `put`, `kill`, `delete`, `explain`, `changes`, `refuse` and `experiment`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ Opening = Callable[[], AbstractAsyncContextManager[Opened]]
 On = Annotated[str, typer.Option("--on", help="The front end whose flags they are.")]
 Key = Annotated[str, typer.Argument(help="Key of the flag.")]
 Note = Annotated[str, typer.Option("--note", help="Why, for the history.")]
-Who = Annotated[str, typer.Option("--as", help="Who does it, as the history names them.")]
 Json = Annotated[bool, typer.Option("--json", help="Say it as JSON.")]
 CLIENT = "command line"
 Call = Callable[..., Any]
@@ -30,8 +29,8 @@ def commands(opening: Opening) -> typer.Typer:
     """Return the commands over what `opening` opens."""
     app = typer.Typer()
 
-    def call(on: str, capability: Capability[Any, Any], ask: Any, person: str = "") -> Any:
-        return asyncio.run(_called(opening, on, capability, ask, person))
+    def call(on: str, capability: Capability[Any, Any], ask: Any) -> Any:
+        return asyncio.run(_called(opening, on, capability, ask))
 
     _add_flags(app, call)
     _add_questions(app, call)
@@ -60,21 +59,20 @@ def _add_flags(app: typer.Typer, call: Call) -> None:
         file: Annotated[Path, typer.Argument(help="A flag as JSON.", exists=True, dir_okay=False)],
         on: On,
         note: Note = "",
-        who: Who = "",
     ) -> None:
         """Make or change the flag in a file, as `isthmus flags list --json` writes it."""
-        made = call(on, api.put_flag, api.PutFlag(flag=decode(file.read_bytes(), api.Flag), note=note), who)
+        made = call(on, api.put_flag, api.PutFlag(flag=decode(file.read_bytes(), api.Flag), note=note))
         _say(made)
 
     @app.command("kill")
-    def kill(key: Key, on: On, note: Note = "", who: Who = "") -> None:
+    def kill(key: Key, on: On, note: Note = "") -> None:
         """Switch a flag off at once, for everybody."""
-        _say(call(on, api.kill_flag, api.FlagNamed(key=key, note=note), who))
+        _say(call(on, api.kill_flag, api.FlagNamed(key=key, note=note)))
 
     @app.command("delete")
-    def delete(key: Key, on: On, note: Note = "", who: Who = "") -> None:
+    def delete(key: Key, on: On, note: Note = "") -> None:
         """Delete a flag; callers get their own defaults."""
-        _say(call(on, api.delete_flag, api.FlagNamed(key=key, note=note), who))
+        _say(call(on, api.delete_flag, api.FlagNamed(key=key, note=note)))
 
 
 def _add_questions(app: typer.Typer, call: Call) -> None:
@@ -132,20 +130,15 @@ def _add_changes(app: typer.Typer, call: Call) -> None:
                 f"  {one.note}"
             )
 
-    @app.command("approve")
-    def approve(number: int, on: On, who: Who = "", note: Note = "") -> None:
-        """Have a change that waits hold from now on; another person than made it."""
-        _say(call(on, api.approve_change, api.DecideChange(number=number, note=note), who))
-
     @app.command("refuse")
-    def refuse(number: int, on: On, who: Who = "", note: Note = "") -> None:
+    def refuse(number: int, on: On, note: Note = "") -> None:
         """Close a change that waits."""
-        _say(call(on, api.refuse_change, api.DecideChange(number=number, note=note), who))
+        _say(call(on, api.refuse_change, api.DecideChange(number=number, note=note)))
 
 
 def _say(change: api.FlagChange) -> None:
     if change.state is api.ChangeState.WAITING:
-        typer.echo(f"change {change.number} waits until another person approves it")
+        typer.echo(f"change {change.number} waits until a person approves it in the console")
     elif change.state is api.ChangeState.REFUSED:
         typer.echo(f"change {change.number} is refused")
     else:
@@ -159,7 +152,7 @@ def _object(text: str) -> dict[str, Any]:
         raise errors.BadAsk(f"--with is no JSON object: {wrong}", remedy="write it like {}", path="--with") from None
 
 
-async def _called(opening: Opening, on: str, capability: Capability[Any, Any], ask: Any, person: str) -> Any:
+async def _called(opening: Opening, on: str, capability: Capability[Any, Any], ask: Any) -> Any:
     async with opening() as opened:
-        caller = Caller(front_end=on, client=CLIENT, person=person, via="cli")
+        caller = Caller(front_end=on, client=CLIENT, via="cli")
         return await opened.platform.call(capability, ask, caller)

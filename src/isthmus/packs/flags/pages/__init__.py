@@ -36,8 +36,8 @@ SHOWN: Final = (  # words that pages take from answers, for their translation
 async def show_list(request: Asked, client: Client) -> Shown:
     codes = client.users(LIST)
     code = request.query_params.get("front_end") or next(iter(codes), "")
-    found = await client.call(code, LIST, {}) if code else {"items": [], "version": 0, "has_four_eyes": False}
-    waiting = await client.call(code, "flags.list-changes", {"state": "waiting"}) if code else {"items": []}
+    found: Any = await client.call(code, LIST, {}) if code else {"items": [], "version": 0, "has_four_eyes": False}
+    waiting: Any = await client.call(code, "flags.list-changes", {"state": "waiting"}) if code else {"items": []}
     return {
         "code": code, "codes": codes, "flags": found, "waiting": waiting["items"],
         "done": request.query_params.get("done", ""), "written": json.dumps(EXAMPLE),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from isthmus.kernel import encode
 
@@ -68,4 +68,4 @@ def _shown(result: Any) -> Any:
         return "the context"
     if isinstance(result, str):
         return result[:RESULT_MAX]
-    return result if isinstance(result, bool | int | float | None) else str(result)[:RESULT_MAX]
+    return result if isinstance(result, bool | int | float | None) else str(cast("object", result))[:RESULT_MAX]

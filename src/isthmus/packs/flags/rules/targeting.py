@@ -203,9 +203,10 @@ class _Compiler:
         return judge
 
     def _segment(self, inside: Any, path: str, depth: int) -> Rule:
-        names = frozenset(_listed(inside))
-        if not names or not all(isinstance(one, str) for one in names):
+        named = _listed(inside)
+        if not named or not all(isinstance(one, str) for one in named):
             raise WrongRule(path, "segment takes the names of segments, of which one is enough")
+        names = frozenset(named)
         return lambda c: not names.isdisjoint(c.get(SEGMENTS, ()))
 
     def _fractional(self, inside: Any, path: str, depth: int) -> Rule:
@@ -213,7 +214,7 @@ class _Compiler:
         is_seeded = bool(args) and not isinstance(args[0], list | tuple)
         seed = self.rule(args[0], f"{path}[0]", depth + 1) if is_seeded else self._own_seed
         buckets = args[1:] if is_seeded else args
-        if not buckets or not all(isinstance(one, list | tuple) and 1 <= len(one) <= 2 for one in buckets):
+        if not buckets or not all(isinstance(one, list | tuple) and 1 <= len(_listed(one)) <= 2 for one in buckets):
             raise WrongRule(path, 'fractional takes buckets such as ["on", 25], after the seed where it has its own')
         pairs = [(one[0], one[1] if len(one) == 2 else 1) for one in buckets]
         if all(_is_weight(weight) and not isinstance(name, dict | list) for name, weight in pairs):

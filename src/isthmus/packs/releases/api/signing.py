@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import bsdiff4
 from cryptography.exceptions import InvalidSignature
@@ -12,6 +13,8 @@ from isthmus.kernel import encode
 
 from .errors import WrongDelta
 from .model import AppRelease, Delta, Train
+
+_bsdiff: Any = bsdiff4  # it says nothing of its types
 
 
 def signed_bytes(release: AppRelease) -> bytes:
@@ -43,7 +46,7 @@ def apply_delta(base: bytes, delta: Delta, content: bytes, key: str) -> bytes:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(delta.signature), signed)
     except (InvalidSignature, ValueError):
         raise WrongDelta(because="the delta was not signed by this platform") from None
-    found = bsdiff4.patch(base, content)
+    found: bytes = _bsdiff.patch(base, content)
     if hashlib.sha256(found).hexdigest() != delta.sha256:
         raise WrongDelta(because="the delta leads to something else")
     return found

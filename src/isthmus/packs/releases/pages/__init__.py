@@ -27,7 +27,7 @@ async def show(request: Asked, client: Client) -> Shown:
     code = query.get("front_end") or next(iter(codes), "")
     ask: dict[str, Any] = {"limit": PAGE_SIZE}
     ask |= {"before": before} if (before := whole_number(query.get("cursor"), 1, BIGINT_MAX)) else {}
-    found = await client.call(code, LIST, ask) if code else {"items": [], "next_before": None}
+    found: Any = await client.call(code, LIST, ask) if code else {"items": [], "next_before": None}
     return {"code": code, "codes": codes, "found": found, "done": query.get("done", "")}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from typing import Any
 
 import bsdiff4
 
@@ -14,6 +15,7 @@ from ..api import ReleaseState
 from .artefacts import ENDING, Artefacts
 
 PATH = "/releases/files"
+_bsdiff: Any = bsdiff4  # it says nothing of its types
 
 
 @implements(api.publish)
@@ -202,8 +204,8 @@ async def _content(release: api.AppRelease, ctx: Context) -> bytes:
 
 def _diff(base: bytes, content: bytes) -> bytes:
     """Return what leads from one content to the other. Raises WrongDelta where it does not."""
-    made = bsdiff4.diff(base, content)
-    if bsdiff4.patch(base, made) != content:
+    made: bytes = _bsdiff.diff(base, content)
+    if _bsdiff.patch(base, made) != content:
         raise api.WrongDelta(because="the delta leads to something else")
     return made
 
