@@ -11,8 +11,6 @@ from math import isclose
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import asyncpg
-
 from isthmus.data.answers.groupings import dimensions
 from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import errors
@@ -24,6 +22,7 @@ from ..model.ask import GRAINS, Ask
 from ..query.dialect import Dialect, translated
 from ..query.plan import plan
 from ..query.sql import statement
+from .postgres import connected
 
 DIMENSIONS_MAX: Final = 4  # that each metric is tried by: with totals and months some 150 asks for 30 metrics
 
@@ -53,18 +52,6 @@ class Compared:
         return not self.differing and not self.failure
 
 
-_NOT_THERE: Final = (
-    OSError,
-    TimeoutError,
-    ValueError,  # an address that is none
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.ClientConfigurationError,
-)
-
-
 class Postgres:
     """PostgreSQL with the packs' own tables, or a copy of them."""
 
@@ -75,13 +62,7 @@ class Postgres:
 
     async def rows(self, sql: str, parameters: Sequence[object]) -> list[Row]:
         """Return what a query gives. Raises Unavailable where nobody answers at the address, or not with this name."""
-        try:
-            connection = await asyncpg.connect(self._url, server_settings={"timezone": "UTC"})
-        except _NOT_THERE as failed:
-            raise errors.Unavailable(
-                f"the PostgreSQL to compare with takes no connection: {failed}",
-                remedy="see that --url names its host, port, database and user; nothing was compared",
-            ) from failed
+        connection = await connected(self._url, {"timezone": "UTC"}, to="compare with", undone="compared")
         try:
             async with connection.transaction(readonly=True):
                 return [tuple(row.values()) for row in await connection.fetch(sql, *parameters)]
