@@ -11,8 +11,10 @@ from rich.progress import Progress
 
 from demo import group, shelf
 from demo.source import Source
+from isthmus.app.demo import load_demo
 from isthmus.app.platform import Running
 from isthmus.kernel import Caller
+from isthmus.manifest.demo import demo_goods
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.member import api as member
@@ -199,7 +201,8 @@ def _place(code: str) -> inventory.Location:
 
 async def _delivery(running: Running, source: Source) -> None:
     for front_end in source.front_ends():
-        await shelf.put_delivery(running, caller(front_end), by_van=front_end == BY_WEIGHT)
+        ways = ["fulfilment.post", *(["fulfilment.van"] if front_end == BY_WEIGHT else [])]
+        await load_demo(running, front_ends=[front_end], only=ways, goods=demo_goods(CURRENCY))
     await group.lend_stores(running, {place for code, _, place, _ in source.sold() if code == group.STORES})
 
 

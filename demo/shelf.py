@@ -1,4 +1,4 @@
-"""What the source does not have and a shop cannot do without: ways of delivery, slots, and goods by weight.
+"""What the source does not have: goods by weight.
 
 The receipts know packs only. A pack of so many pounds is also sold loose: by the gram, at the price of the pack.
 """
@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from isthmus.app.platform import Running
 from isthmus.kernel import Caller
 from isthmus.packs.catalog import api as catalog
-from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.pricing import api as pricing
 
@@ -21,9 +20,6 @@ POUND_GRAMS = 454  # international avoirdupois pound, 453.59237 g, to the next g
 LOOSE_POUNDS_MAX = 5  # larger packs are for kitchens
 LOOSE_LEAST, LOOSE_STEP, LOOSE_MOST = 100, 50, 10_000  # grams of one line
 LOOSE_STOCK = 40_000  # grams of each
-DAYS = 7  # of slots, from today
-WINDOWS = ((8, 10), (10, 12), (16, 18), (18, 20))  # hours, UTC
-VANS = 12  # deliveries in one window
 
 _PACK = re.compile(r"(\d+) LB")
 
@@ -75,34 +71,3 @@ async def put_loose(
     await running.platform.call(catalog.publish, catalog.Publish(listings=listings), caller)
     await running.platform.call(pricing.put_prices, pricing.PutPrices(prices=entries), caller)
     await running.platform.call(inventory.receive, inventory.Receive(reference="loose-goods", lines=receipts), caller)
-
-
-async def put_delivery(running: Running, caller: Caller, *, by_van: bool) -> None:
-    """Deliver by post, or by van in a booked window of the next days; whoever comes may take goods along."""
-    post = fulfilment.Rate(
-        zone="us",
-        currency=CURRENCY,
-        country="US",
-        base_minor=499,
-        free_from_minor=7_500,
-        after_minutes=1_440,
-        within_minutes=4_320,
-    )
-    methods = [fulfilment.Method(code="post", name="By post", rates=(post,))]
-    if by_van:
-        van = fulfilment.Rate(zone="us", currency=CURRENCY, country="US", base_minor=299, free_from_minor=5_000)
-        methods.append(fulfilment.Method(code="van", name="By our van", needs_slot=True, rates=(van,)))
-    await running.platform.call(fulfilment.put_methods, fulfilment.PutMethods(items=tuple(methods)), caller)
-    if by_van:
-        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        slots = tuple(
-            fulfilment.NewSlot(
-                method="van",
-                starts_at=today + timedelta(days=day, hours=begins),
-                ends_at=today + timedelta(days=day, hours=ends),
-                capacity=VANS,
-            )
-            for day in range(1, DAYS + 1)
-            for begins, ends in WINDOWS
-        )
-        await running.platform.call(fulfilment.open_slots, fulfilment.OpenSlots(items=slots), caller)

@@ -10,4 +10,4 @@ class Doorstep(Value):
     """What the driver does at the door."""
 
     leave_at: Literal["hand", "door", "neighbour"] = "hand"
-    words: Annotated[str, Pii("free-text"), Meta(max_length=120)] = ""
+    words: Annotated[str, Pii("free-text", why="for the driver to read at the door"), Meta(max_length=120)] = ""

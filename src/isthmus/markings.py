@@ -46,9 +46,14 @@ class Ref(Struct, frozen=True):
 
 
 class Pii(Struct, frozen=True):
-    """The field says who a person is; answers hide it from everybody who may not see this kind."""
+    """The field says who a person is; answers hide it from everybody who may not see this kind.
+
+    why: what it is needed for, in the register of personal data. Packs say so once for each kind (`Personal.purposes`),
+    and here where a field has a purpose of its own; a front end says it here.
+    """
 
     kind: PersonalKind
+    why: str = ""
 
 
 class Measure(Struct, frozen=True):

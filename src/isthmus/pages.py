@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeVar
 
-from isthmus.kernel import Caller, errors
+from isthmus.kernel import Caller, Platform, errors
 
 Item = TypeVar("Item")
 
@@ -19,6 +19,11 @@ BIGINT_MAX: Final = 10**18 - 1  # of a number that a column of 64 bits holds
 
 class Client(Protocol):
     """Calls capabilities by name in the name of who is signed in, with what JSON can say."""
+
+    @property
+    def platform(self) -> Platform:
+        """Return what runs: its release says what packs and front ends declare."""
+        ...
 
     def resource(self, kind: type[Item]) -> Item:
         """Return what a pack makes of this kind. Raises Fault where none does."""

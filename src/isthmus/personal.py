@@ -109,7 +109,13 @@ def erased_attributes(given: Mapping[str, Any], declared: type[Value] | None, ke
 
 def personal_paths(type_: Any) -> Iterator[str]:
     """Yield where a contract takes or gives personal data, as paths: `$.contact_email`, `$.lines[].attributes`."""
-    yield from _paths(type_, "$", ())
+    return (path for path, _ in personal_marks(type_))
+
+
+def personal_marks(type_: Any) -> Iterator[tuple[str, Pii | None]]:
+    """Yield where a contract takes or gives personal data, with its mark; None: attributes of front ends, which mark
+    each of their own."""
+    yield from _marks(type_, "$", ())
 
 
 @lru_cache(maxsize=CLASSES_REMEMBERED)
@@ -131,16 +137,17 @@ def kind_of(hint: Any) -> str:
     return next((kind for part in get_args(hint) if (kind := kind_of(part))), "")
 
 
-def _paths(hint: Any, path: str, above: tuple[Any, ...]) -> Iterator[str]:
-    if any(isinstance(mark, Pii) for mark in getattr(hint, "__metadata__", ())) or attributes_entity(hint):
-        yield path
+def _marks(hint: Any, path: str, above: tuple[Any, ...]) -> Iterator[tuple[str, Pii | None]]:
+    mark = next((one for one in getattr(hint, "__metadata__", ()) if isinstance(one, Pii)), None)
+    if mark or attributes_entity(hint):
+        yield path, mark
     elif isinstance(hint, type) and issubclass(hint, msgspec.Struct) and hint not in above:
         for name, field in _hints(hint).items():
-            yield from _paths(field, f"{path}.{name}", (*above, hint))
+            yield from _marks(field, f"{path}.{name}", (*above, hint))
     else:
         into = f"{path}[]" if get_origin(hint) in (tuple, list, dict) else path
         for part in get_args(hint):
-            yield from _paths(part, into, above)
+            yield from _marks(part, into, above)
 
 
 def _masked_attributes(given: Mapping[str, Any], declared: type[Value] | None) -> dict[str, Any]:

@@ -110,6 +110,17 @@ def test_the_guide_makes_a_company_from_the_wheel_as_it_says(installed, empty_ur
         walk.follow(guide.steps, tmp_path / "acme", variables)
 
 
+def test_every_part_of_a_new_company_has_a_guide(company):
+    for guide in (
+        "acme/packs/loyalty/guide.md",
+        "acme/products/clubprice.md",
+        "acme/providers/invoice.md",
+        *(f"acme/providers/{name}.md" for name in KINDS.values()),
+        "front_ends/north/README.md",
+    ):
+        assert (company / guide).read_text().startswith("# "), guide
+
+
 def test_a_part_that_is_there_is_not_made_again(installed, company):
     before = (company / "acme" / "packs" / "loyalty" / "api.py").read_bytes()
     with pytest.raises(AssertionError, match="already there"):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +12,8 @@ from typer.testing import CliRunner
 
 from isthmus.app.config import Config, WrongConfig, load_config
 from isthmus.app.forgetting import NAME
-from isthmus.app.packs import plugged, plugging
-from isthmus.app.platform import build, composed, migration_sources
+from isthmus.app.packs import plugged
+from isthmus.app.platform import composed
 from isthmus.cli import main_app
 from isthmus.data.model.model import read_packs
 from isthmus.kernel import FrontEnd, errors
@@ -24,10 +22,8 @@ from isthmus.manifest.figures import figure_problems
 from tests import shipped
 
 SRC = Path(__file__).resolve().parents[2] / "src" / "isthmus"
-PACKS = tuple(sorted(path.parent.name for path in SRC.glob("packs/*/pack.py")))
-FORGETFUL = {"account", "fulfilment", "notification", "order", "payment", "promotion"}  # they keep something of persons
+PACKS = tuple(sorted(path.parent.name.replace("_", "-") for path in SRC.glob("packs/*/pack.py")))
 FLOWS = tuple(sorted(path.parent.name.replace("_", "-") for path in SRC.glob("flows/*/pack.py")))
-SAMPLED = 60  # of the sets that leave out three or more and keep three or more: too many to try all of them
 
 LOYALTY_API = '''"""Stamps for those who come back."""
 
@@ -221,48 +217,6 @@ def test_a_manifest_that_brings_what_nothing_reads_is_refused(company: Path) -> 
 def test_settings_of_another_shape_are_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(WrongConfig):
         settings(tmp_path, f"[platform]\n{text}")
-
-
-def subsets() -> list[tuple[str, ...]]:
-    """Return sets of packs that can be left out: packs do without one another, so all are.
-
-    Each pack and each pair is left out alone and is kept alone, and so is each of a pair without the other; of what
-    lies between, some sets are drawn, the same ones each time.
-    """
-    few = [left_out for size in range(3) for left_out in itertools.combinations(PACKS, size)]
-    randomness = random.Random(len(PACKS))
-    sampled = [tuple(one for one in PACKS if randomness.random() < 0.5) for _ in range(SAMPLED)]
-    return list(dict.fromkeys([*few, *(tuple(one for one in PACKS if one not in kept) for kept in few), *sampled]))
-
-
-def test_every_subset_of_the_packs_makes_a_platform_and_flows_go_where_they_lack_one() -> None:
-    whole = load_config()
-    uses = {
-        pack.name: {part.pack for one in pack.capabilities().values() for part in one.uses} - {pack.name}
-        for pack in shipped.PACKS
-        if pack.name in FLOWS
-    }
-    for left_out in subsets():
-        fitting, wrong = plugging(dataclasses.replace(whole, leave_out=left_out))
-        expected = {name for name in PACKS if name not in left_out}
-        expected |= {flow for flow, needed in uses.items() if not needed & set(left_out)}
-        expected |= {NAME} if FORGETFUL - set(left_out) else set()
-        assert {pack.name for pack in fitting} == expected, left_out
-        assert all("is not plugged in" in problem for problem in wrong), left_out
-        front_end = FrontEnd(code="north", name="N", owner="n", uses=tuple(f"{pack.name}.*" for pack in fitting))
-        build(fitting, [front_end])
-        migrated = {source.pack for source in migration_sources(fitting)}
-        assert migrated & set(PACKS) == {pack.name for pack in fitting if pack.migrations} & set(PACKS), left_out
-
-
-def test_the_data_model_of_fewer_packs_holds_and_loses_what_refers_to_the_others() -> None:
-    by_name = {pack.name: pack for pack in shipped.PACKS}
-    for left_out in (one for one in subsets() if len(one) in (1, 2, len(PACKS) - 2)):
-        model = read_packs([by_name[name] for name in PACKS if name not in left_out])
-        targets = {ref.target.partition(".")[0] for entity in model.entities.values() for ref in entity.references}
-        assert not targets & set(left_out), left_out
-        named = {name.partition(".")[0] for name in (*model.entities, *model.metrics)}
-        assert not named & set(left_out), left_out
 
 
 def test_a_reference_to_what_a_plugged_pack_does_not_have_is_still_a_mistake() -> None:

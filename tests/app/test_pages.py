@@ -13,6 +13,7 @@ from isthmus.app.config import load_config
 from isthmus.app.platform import composed
 from isthmus.console.brought import brought_pages, brought_searches
 from isthmus.console.client import Client
+from isthmus.console.guides import Guides
 from isthmus.console.sign_in import Operators
 from isthmus.console.web import console
 from isthmus.kernel import FrontEnd, Platform
@@ -74,8 +75,17 @@ async def find(text, front_end, client):
 {% block title %}Card {{ card }}{% endblock %}
 {% block content %}<p>{{ stamps|number }} stamps, {{ query.get('done', 'new') }}</p>{% endblock %}
 """,
+    "guide.md": """# Stamp cards
+
+| you want | call |
+|---|---|
+| a stamp | `stamps.count` |
+
+<script>alert(1)</script> [bad](javascript:alert(1))
+""",
+    "guide.zh_CN.md": "# 集点卡\n\n十个印章集满一张卡。\n",
     "pack.py": """from isthmus.kernel import Pack
-from isthmus.manifest import Page, Search
+from isthmus.manifest import Guide, Page, Search
 
 from . import api, service
 
@@ -86,6 +96,7 @@ PACK = Pack(
         Page(path="/cards/{card}", at=AT + ":show_card", template="card.html", needs=api.count),
         Page(path="/cards", menu="Cards", at=AT + ":punch", template="card.html", is_form=True),
         Search(at=AT + ":find"),
+        Guide(title="Stamp cards", file="acmestamps:guide.md"),
     ),
 )
 """,
@@ -122,6 +133,25 @@ async def test_a_pack_of_ones_own_brings_a_page_a_form_and_a_search(company: Pat
         assert "2 stamps, punched" in page.text
     hits = [hit for find in brought_searches(client) for hit in await find("card-7", "north", client)]
     assert hits == [Found("card", "card-7", "/cards/card-7", "north")]
+
+
+async def test_a_pack_brings_a_guide_as_a_page_of_the_console_in_the_readers_language(
+    company: Path, database: Database
+) -> None:
+    _, release = composed(load_config(company / "isthmus.toml"), [NORTH])
+    client = Client(Platform(release, database))
+    transport = httpx.ASGITransport(console(Guides(client).pages(), Operators("an-operator"), client))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test", follow_redirects=True) as browser:
+        listed = await browser.get("/guides?token=an-operator")
+        assert '<a href="/guides/stamps">Stamp cards</a></td><td>loyalty</td>' in listed.text
+        page = (await browser.get("/guides/stamps")).text
+        assert page.count("Stamp cards</h1>") == 1
+        assert "<td><code>stamps.count</code></td>" in page
+        assert "&lt;script&gt;" in page
+        assert 'href="javascript' not in page
+        chinese = await browser.get("/guides/stamps", headers={"accept-language": "zh-CN"})
+        assert "十个印章集满一张卡" in chinese.text
+        assert (await browser.get("/guides/nothing")).status_code == 404
 
 
 def paths(folder: Path, left_out: str, database: Database) -> set[str]:

@@ -29,6 +29,30 @@ async def test_the_trial_balance_says_that_it_is_zero_and_shows_what_was_earned(
     await expect(page.locator(".empty")).to_contain_text("Nothing was booked in this time.")
 
 
+CLAIMED = {
+    "reference": "rent",
+    "kind": "rent",
+    "legs": [
+        {"account": "assets:front-ends", "owner": "front-end/south", "amount": {"currency": "EUR", "minor": 700}},
+        {"account": "income:rent", "amount": {"currency": "EUR", "minor": -700}},
+    ],
+}
+
+
+async def test_the_books_of_the_group_show_what_is_left_between_front_ends(page: Page, served: Served) -> None:
+    await served.call("ledger.post", {"entries": [CLAIMED]})
+    await page.goto(f"{served.address}/group-books")
+    await expect(page.get_by_role("status")).to_have_text("All accounts together come to zero.")
+    pair = page.get_by_role("row", name="north south")
+    await expect(pair).to_contain_text("€7.00")
+    await expect(page.get_by_role("row", name="assets:front-ends")).to_have_count(0)
+    await pair.get_by_role("link", name="north").click()
+    await expect(page.get_by_role("row", name="assets:front-ends")).to_contain_text("€7.00")
+    await page.goto(f"{served.address}/group-books?of-north=on")
+    await expect(page.get_by_role("row", name="assets:front-ends")).to_contain_text("€7.00")
+    await expect(page.get_by_text("They owe each other nothing.")).to_be_visible()
+
+
 DUE = """insert into settlement.item (front_end, reference, payee, kind, subject, currency, gross_minor,
     commission_minor, amount_minor, happened_at)
     values ('north', 'x', 'front-end/south', 'between-front-ends', 'stock', 'EUR', 500, 0, 500, now())"""

@@ -26,7 +26,10 @@ async def person(served: Served) -> AsyncIterator[httpx.AsyncClient]:
 
 
 OPEN = {"/", "/front-ends", "/capabilities", "/cost", "/jobs", "/sharing", "/dead-letters", "/account"}
-PAGES = {*OPEN, "/orders", "/calls", "/deploys", "/metrics", "/quality", "/one-id", "/people", "/audit", "/policies"}
+PAGES = {
+    *OPEN, "/orders", "/calls", "/deploys", "/metrics", "/quality", "/one-id", "/people", "/audit", "/policies",
+    "/personal-data",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(

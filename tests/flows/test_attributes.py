@@ -344,7 +344,7 @@ async def test_a_list_of_goods_is_priced_where_nothing_is_said_of_a_line(pricing
 class Dedication(Value):
     """What is engraved, and for whom."""
 
-    to: Annotated[str, Pii("name"), Meta(max_length=40)] = ""
+    to: Annotated[str, Pii("name", why="to know it"), Meta(max_length=40)] = ""
     font: Literal["plain", "script"] = "plain"
 
 

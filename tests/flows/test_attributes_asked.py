@@ -39,7 +39,7 @@ class Gift(Value):
 
     wrap: Literal["none", "paper", "box"] = "none"
     ribbons: Annotated[int, Measure(unit="ribbon")] = 0
-    note: Annotated[str, Pii("free-text")] = ""
+    note: Annotated[str, Pii("free-text", why="to know it")] = ""
 
 
 class Taste(Value):

@@ -1,4 +1,7 @@
-"""What front ends owe each other is booked as it happens: points, goods that change their owner, borne discounts."""
+"""What front ends owe each other is booked as it happens: points, goods that change their owner, borne discounts.
+
+`bookkeeping.book-claim` books the other side of it.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,13 @@ from isthmus.kernel import Caller, FrontEnd, Platform, answers
 from isthmus.packs.grants import api as grants
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.ledger import api as ledger
+from isthmus.packs.ledger import rules
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
+from isthmus.packs.settlement import api as settlement
 from isthmus.store.sharing import Draft
 from isthmus.values import Money, money
 from tests import shipped
@@ -41,8 +46,10 @@ def a_cent_a_point(points: int) -> Money:
 @pytest.fixture
 async def two(shop: Shop) -> AsyncIterator[Shop]:
     """Give a shop whose two front ends hold a cent for each point."""
+    settings = {"settlement.iban": "DE89370400440532013000"}
     ends = [
-        FrontEnd(code=code, name=code, owner=code, uses=ALL, answers=(a_cent_a_point,)) for code in ("north", "south")
+        FrontEnd(code=code, name=code, owner=code, uses=ALL, answers=(a_cent_a_point,), settings=settings)
+        for code in ("north", "south")
     ]
     resources = {payment.Providers: payment.Providers([shop.provider]), order.Numbers: order.Numbers(shop.database)}
     platform = Platform(shipped.build(ends), shop.database, resources=resources)
@@ -64,6 +71,100 @@ async def share(shop: Shop, kind: str, name: str, owner: Caller, to: Caller) -> 
     await shop.platform.call(grants.give, Draft(kind=kind, name=name, to=to.front_end), owner)
 
 
+async def taken(shop: Shop, caller: Caller) -> int:
+    """Take notice of what others booked, and say of how many entries."""
+    return (await shop.platform.call(ledger.take_claims, ledger.TakeClaims(), caller)).claims
+
+
+async def due(shop: Shop, caller: Caller, payee: str) -> int:
+    """Return what is due to a payee and not settled, by SQL of our own."""
+    async with shop.database.platform() as session:
+        return await session.fetch_value(
+            "select coalesce(sum(amount_minor), 0)::bigint from settlement.item where front_end = $1 and payee = $2",
+            caller.front_end,
+            payee,
+        )
+
+
+async def test_the_books_of_a_group_have_no_debts_of_front_ends_to_each_other(two: Shop) -> None:
+    owed = ledger.EntryDraft(
+        reference="rent",
+        kind="rent",
+        legs=(
+            ledger.EntryLeg(account="assets:front-ends", owner="front-end/south", amount=eur(700)),
+            ledger.EntryLeg(account="income:rent", amount=eur(-700)),
+        ),
+    )
+    await two.platform.call(ledger.post, ledger.Post(entries=(owed,)), two.north)
+    sold = {"assets:bank": 500, "income:sales": -500}
+    legs = tuple(ledger.EntryLeg(account=code, amount=eur(minor)) for code, minor in sold.items())
+    draft = ledger.EntryDraft(reference="sale", kind="sale", legs=legs)
+    await two.platform.call(ledger.post, ledger.Post(entries=(draft,)), two.south)
+
+    claimed = await two.platform.call(ledger.claim, ledger.ClaimEntry(reference="rent"), two.north)
+    again = await two.platform.call(ledger.claim, ledger.ClaimEntry(reference="rent"), two.north)
+    assert (claimed.legs, again.legs) == (1, 0)
+    with pytest.raises(ledger.UnknownEntry, match="'rant'"):
+        await two.platform.call(ledger.claim, ledger.ClaimEntry(reference="rant"), two.north)
+
+    group = await together(two)
+    assert [(one.one, one.other, one.left.minor) for one in group.between] == [("north", "south", 700)]
+    assert {line.code: line.closing.minor for line in group.lines} == {
+        "assets:bank": 500,
+        "income:rent": -700,
+        "income:sales": -500,
+    }
+    assert [one.minor for one in group.difference] == [0]
+
+    assert await taken(two, two.south) == 1
+    group = await together(two)
+    assert [one.left.minor for one in group.between] == [0]
+    assert {line.code: line.closing.minor for line in group.lines} == {
+        "assets:bank": 500,
+        "expenses:owed-elsewhere": 700,
+        "income:rent": -700,
+        "income:sales": -500,
+    }
+    assert [one.minor for one in group.income] == [500]  # what one front end earns of another is nothing to the group
+    assert [one.minor for one in group.difference] == [0]
+    # of one front end alone nothing is eliminated
+    alone = await together(two, "north")
+    assert {line.code: line.closing.minor for line in alone.lines} == {"assets:front-ends": 700, "income:rent": -700}
+
+
+async def together(shop: Shop, *codes: str) -> rules.Group:
+    ask = ledger.GetTrialBalance(by_front_end=True)
+    callers = [one for one in (shop.north, shop.south) if one.front_end in codes or not codes]
+    return rules.consolidated(
+        {one.front_end: await shop.platform.call(ledger.trial_balance, ask, one) for one in callers}
+    )
+
+
+async def test_a_payout_between_front_ends_is_in_both_books(two: Shop) -> None:
+    ask = settlement.PutPayee(payee="front-end/south", currency="EUR", name="South", iban="FR1420041010050500013M02606")
+    await two.platform.call(settlement.put_payee, ask, two.north)
+    owed = ledger.EntryDraft(
+        reference="rent",
+        kind="rent",
+        legs=(
+            ledger.EntryLeg(account="assets:front-ends", owner="front-end/north", amount=eur(700)),
+            ledger.EntryLeg(account="income:rent", amount=eur(-700)),
+        ),
+    )
+    await two.platform.call(ledger.post, ledger.Post(entries=(owed,)), two.south)
+    await two.platform.call(ledger.claim, ledger.ClaimEntry(reference="rent"), two.south)
+    await taken(two, two.north)
+    until = (datetime.now(UTC) + timedelta(days=1)).date()
+    prepared = await two.platform.call(settlement.draw_up, settlement.DrawUp(cut_off=until), two.north)
+    assert [one.payout.minor for one in prepared.items] == [700]
+    approve = settlement.Approve(settlement_id=prepared.items[0].settlement_id)
+    await two.platform.call(settlement.approve, approve, Caller(front_end="north", client="another"))
+    assert await taken(two, two.south) == 1
+    assert await stands(two, "south") == {"income:rent": -700, "assets:clearing front-end/north": 700}
+    assert await stands(two, "north") == {"expenses:owed-elsewhere": 700, "liabilities:payouts front-end/south": -700}
+    assert [one.left.minor for one in (await together(two)).between] == [0]
+
+
 async def test_who_gave_points_owes_the_front_end_where_they_are_spent(two: Shop) -> None:
     put = member.PutProgramme(code="circle", name="Circle", valid_days=30)
     await two.platform.call(member.put_programme, put, two.north)
@@ -83,10 +184,15 @@ async def test_who_gave_points_owes_the_front_end_where_they_are_spent(two: Shop
     assert await stands(two, "north") == {"liabilities:points": -120, "expenses:points": 120}
     south = await stands(two, "south")
     assert south["assets:front-ends front-end/north"] == 80
+    assert await taken(two, two.north) == 1
+    north = {"liabilities:points": -40, "expenses:points": 120, "liabilities:front-ends front-end/south": -80}
+    assert await stands(two, "north") == north
+    assert await due(two, two.north, "front-end/south") == 80
     later = datetime.now(UTC) + timedelta(days=40)
     gone = await two.platform.call(member.expire_points, member.ExpirePoints(), two.north, now=later)
     assert gone.points == 40
-    assert (await stands(two, "north"))["liabilities:points"] == -80  # what south has honoured is owed to it
+    north = {"expenses:points": 80, "liabilities:front-ends front-end/south": -80}
+    assert await stands(two, "north") == north  # what south has honoured is owed to it
 
 
 async def test_goods_that_change_their_owner_are_owed_for(two: Shop) -> None:
@@ -102,9 +208,17 @@ async def test_goods_that_change_their_owner_are_owed_for(two: Shop) -> None:
     ask = inventory.SellStock(reference="s-1", from_location="hall", to_location="main", lines=(line,))
     await two.platform.call(inventory.sell_stock, ask, two.south)
     assert await stands(two, "south") == {
-        "expenses:stock-bought": 1000,
+        "expenses:stock-bought front-end/north": 1000,
         "liabilities:front-ends front-end/north": -1000,
     }
+    assert await stands(two, "north") == {}  # what happens at one front end waits for nothing at another
+    assert await taken(two, two.north) == 1
+    assert await stands(two, "north") == {
+        "assets:front-ends front-end/south": 1000,
+        "income:stock-sold front-end/south": -1000,
+    }
+    assert await taken(two, two.north) == 0  # once
+    assert await due(two, two.north, "front-end/south") == -1000
 
 
 async def test_what_others_bear_of_a_discount_is_their_debt_until_the_use_comes_back(two: Shop) -> None:
@@ -129,8 +243,14 @@ async def test_what_others_bear_of_a_discount_is_their_debt_until_the_use_comes_
         "assets:bearers seller/maker": 25,
         "expenses:discounts": -76,
     }
+    assert await taken(two, two.north) == 1
+    assert await stands(two, "north") == {"expenses:discounts": 51, "liabilities:front-ends front-end/south": -51}
+    entries = await two.platform.call(ledger.list_entries, ledger.ListEntries(kind="owed-elsewhere"), two.north)
+    assert ask.reference not in str(entries)  # whose purchase it was is none of the owner's business
     back = promotion.ReturnUses(reference=ask.reference)
     await two.platform.call(promotion.return_uses, back, two.south)
     assert await stands(two, "south") == {}
+    assert await taken(two, two.north) == 1
+    assert await stands(two, "north") == {}
     entries = await two.platform.call(ledger.list_entries, ledger.ListEntries(subject=ask.reference), two.south)
     assert [bool(one.reverses) for one in entries.items] == [True, False]

@@ -36,6 +36,7 @@ from isthmus.packs.inventory import api as inventory
 from isthmus.packs.notification import api as notification
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
+from isthmus.packs.personal_data.service.register import register
 from isthmus.packs.promotion import api as promotion
 from isthmus.personal import personal_paths
 from isthmus.runtime.events import copies, own_tables
@@ -54,20 +55,20 @@ KEPT = ("tea", "north", "DE", "blue")  # what is nobody's stays
 class Card(Value):
     """What a buyer has written on an order."""
 
-    words: Annotated[str, Pii("free-text"), Meta(max_length=60)] = ""
+    words: Annotated[str, Pii("free-text", why="to know it"), Meta(max_length=60)] = ""
     paper: Annotated[str, Dimension()] = "white"
 
 
 class Engraved(Value):
     """What is engraved into goods."""
 
-    text: Annotated[str, Pii("name"), Meta(max_length=60)] = ""
+    text: Annotated[str, Pii("name", why="to know it"), Meta(max_length=60)] = ""
 
 
 class Nick(Value):
     """What a member is called by friends."""
 
-    nick: Annotated[str, Pii("name"), Meta(max_length=60)] = ""
+    nick: Annotated[str, Pii("name", why="to know it"), Meta(max_length=60)] = ""
 
 
 @event("north.card-written", version="1.0", subject="order_id")
@@ -75,7 +76,7 @@ class CardWritten(Value):
     """Somebody has written a card."""
 
     order_id: Annotated[str, Ref("order.order")]
-    words: Annotated[str, Pii("free-text")]
+    words: Annotated[str, Pii("free-text", why="to know it")]
 
 
 NORTH = FrontEnd(
@@ -162,6 +163,14 @@ class World:
             elif place.is_file():
                 found.append((str(place.relative_to(self.folder)), place.read_bytes().decode(errors="replace")))
         return found
+
+    async def unregistered(self) -> list[str]:
+        """Return the tables in which planted words are found and that the register of personal data does not name."""
+        entries = (await register(self.shop.platform, self.shop.database, has_calls=False)).entries
+        known = {one.where.rpartition(".")[0] for one in entries if one.place in ("table", "front-end table")}
+        tables = [(where.replace('"', ""), text.lower()) for where, text in await self.places() if "/" not in where]
+        found = {where for where, text in tables if any(word.lower() in text for word in self.planted)}
+        return sorted(found - known)
 
     async def left(self) -> list[tuple[str, str]]:
         """Return which planted words are left, and where."""
@@ -374,6 +383,7 @@ async def test_a_member_who_is_erased_is_in_no_table_no_file_and_no_log(
         word for word in world.planted if word.startswith("ok-")
     ]  # tokens of payers, why money went back by hand
     assert [word for word in world.planted if word.lower() not in before] == never_kept
+    assert await world.unregistered() == []
     await world.forgotten("member.erase", member_id=member_id)
     left = await world.left()
     assert left == [], "\n".join(map(str, left))
@@ -468,7 +478,8 @@ def test_a_pack_that_is_given_personal_data_says_what_becomes_of_it_or_is_refuse
     assert said.startswith(
         "pack 'letters' is given personal data and does not say how it forgets it (letters.write $.to);"
     )
-    assert list(personal_problems([_letters(Personal(because="letters are not kept"))])) == []
+    kept = Personal(because="letters are not kept", purposes={"name": "to write to them"})
+    assert list(personal_problems([_letters(kept)])) == []
     assert "give one of them" in next(personal_problems([_letters(Personal())]))
     assert "is another's" in next(personal_problems([_letters(Personal(forgets=order.forget))]))
     assert list(personal_problems(shipped.PACKS)) == []
@@ -487,8 +498,8 @@ def test_each_pack_that_ships_and_keeps_personal_data_is_reached() -> None:
 async def test_own_tables_that_could_not_forget_are_not_made(database: Database, tmp_path: Path) -> None:
     (tmp_path / "0001_create.sql").write_text(
         """create table card (id integer primary key, words text, at date not null);
-           comment on column card.words is 'Pii free-text';
-           comment on column card.at is 'Pii birth-date'"""
+           comment on column card.words is 'Pii free-text: what the card says';
+           comment on column card.at is 'Pii birth-date: to greet on that day'"""
     )
     with pytest.raises(errors.BuildProblems) as refused:
         await migrate_own(database.url, "north", tmp_path)

@@ -40,7 +40,7 @@ def line(code: str, *, is_declared: bool = True, scale: Any = int) -> FrontEnd:
 
         sku: str
         member_id: Annotated[UUID, Ref("member.membership")]
-        words: Annotated[str, Pii("free-text")]
+        words: Annotated[str, Pii("free-text", why="to know it")]
         stars: scale  # pyright: ignore[reportInvalidTypeForm]
 
     @capability(f"{code}.praise", version="1.0", effect=Effect.WRITE)

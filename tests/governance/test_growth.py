@@ -12,10 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench import _growth_series
 from isthmus import markings as m
 from isthmus.data.model.model import build
 from isthmus.data.privacy import policy
-from isthmus.governance.growth.lines import Line, drivers, lines
+from isthmus.governance.growth.asked import Asking
+from isthmus.governance.growth.drivers import drivers
+from isthmus.governance.growth.lines import Kind, Line, lines
 from isthmus.governance.growth.reading import Growth, Stage, read
 from tests.data.conftest import SHOP_METRICS, Member, Sale, World
 
@@ -152,6 +155,38 @@ def test_what_only_adds_up_is_judged_by_what_each_week_adds() -> None:
     assert found.capacity.middle == pytest.approx(5_000, rel=0.05)
 
 
+def test_what_came_is_never_more_than_the_limit_of_what_adds_up() -> None:
+    """Real households of a grocer, the eager ones first: 2,203 had come in the first half of a year, 2,371 in all."""
+    known = _growth_series.households()["households, all"]
+    came = np.cumsum(known.values)
+    found = reading(came[:26], is_total=True)
+    assert found.stage is Stage.SATURATING
+    assert found.curve == "first purchases"
+    assert found.capacity
+    assert found.level == came[25]
+    assert came[25] < found.capacity.low <= 1.02 * came[-1]
+    assert came[-1] <= found.capacity.high
+    assert found.ahead[25] == pytest.approx(came[-1], rel=0.03)
+
+
+def test_a_second_rise_takes_the_limit_back_that_the_first_one_had() -> None:
+    """Herbicide-tolerant cotton was flat at 60 % of the acres around 2002 and went on to 94 %."""
+    cotton = _growth_series.crops()["ht cotton"].values
+    found = reading(cotton[:21], days=365)
+    assert found.stage is Stage.GROWING
+    assert found.capacity is None
+    assert found.reason.startswith("the last 4 periods lie above the curve that explains the others")
+    assert reading(_growth_series.crops()["ht soybeans"].values[:14], days=365).stage is Stage.SATURATED
+
+
+def test_a_price_change_is_a_break_and_the_line_goes_on_from_there() -> None:
+    """A line that grew towards 500 sells a third less from one week on, and stays there."""
+    found = reading(counted(np.where(T < 70, logistic(500, 30, 0.1), 330)))
+    assert found.broke == FIRST + timedelta(weeks=70)
+    assert found.stage is Stage.FLAT
+    assert found.level == pytest.approx(330, rel=0.05)
+
+
 def test_ranges_hold_about_as_often_as_they_say() -> None:
     """Of nine in ten, at least seven: noise is drawn anew each time, and the truth is known."""
     found = [reading(counted(logistic(500, 60, 0.08), seed)).capacity for seed in range(10)]
@@ -206,7 +241,7 @@ def of(found: list[Line], code: str, metric: str) -> Line:
 def test_lines_of_front_ends_are_read_in_whole_weeks_and_whole_units(tmp_path: Path) -> None:
     weeks = np.arange(60.0)
     world = grown_shop(tmp_path, counted(logistic(60, 25, 0.2, weeks)), counted(20 + 0 * weeks, 5))
-    found = lines(world.metrics, policy.owner(), [("sales", False), ("baskets", False)])
+    found = lines(world.metrics, policy.owner(), [Kind(metric="sales"), Kind(metric="baskets")])
     assert [(one.code, one.metric) for one in found] == [
         (code, metric) for metric in ("sales", "baskets") for code in ("", "north", "south")
     ]
@@ -227,8 +262,7 @@ def test_a_change_is_divided_between_buyers_orders_and_baskets_to_the_cent(tmp_p
     weeks = np.arange(28.0)
     world = grown_shop(tmp_path, np.where(weeks < 14, 20, 60), 10 + 0 * weeks)
     until = FIRST + timedelta(weeks=27)
-    found = drivers(world.metrics, policy.owner(), ("shoppers", "baskets", "sales"), until)
-    assert found
+    (found,) = drivers(Asking(world.metrics, policy.owner(), ""), ("shoppers", "baskets", "sales"), until)
     sql = "select sum(total_minor) / 100 from shop.orders where placed_at >= ? and placed_at < ?"
     for total, begin, end in ((found.after, 13, 0), (found.before, 26, 13)):
         span = [until - timedelta(weeks=begin), until - timedelta(weeks=end)]

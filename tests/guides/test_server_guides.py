@@ -15,7 +15,7 @@ ON_A_SERVER = (
     "first-front-end", "ship-alone", "attributes", "sharing",
     *(pytest.param(name, marks=pytest.mark.slow) for name in ("own-data-and-flows", "finance", "storefronts")),
 )  # fmt: skip
-BY_THEMSELVES = ("adopt", "migrations")
+BY_THEMSELVES = ("adopt", "migrations", "products")
 IN_CHINESE = ("first-front-end", "ship-alone", "attributes", "sharing", "own-data-and-flows", "storefronts")
 
 

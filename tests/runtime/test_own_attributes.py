@@ -27,7 +27,7 @@ class Gift(Value):
     wrap: Literal["none", "box"] = "none"
     note: Annotated[str, Meta(max_length=5)] = ""
     pages: tuple[int, ...] = (1, 2)
-    by: Annotated[str, Pii("name")]
+    by: Annotated[str, Pii("name", why="to know it")]
     ribbons: Annotated[int, Meta(ge=0), Measure(unit="ribbon")] = 0
 
 @answers(member.tier_for)

@@ -203,8 +203,8 @@ class Gift(Value):
     """What a front end says more of an order."""
 
     wrap: Literal["none", "box"] = "none"
-    note: Annotated[str, Pii("free-text")] = ""
-    initials: Annotated[str, Pii("name"), Meta(pattern=r"^[A-Za-z]*\Z")] = ""
+    note: Annotated[str, Pii("free-text", why="to know it")] = ""
+    initials: Annotated[str, Pii("name", why="to know it"), Meta(pattern=r"^[A-Za-z]*\Z")] = ""
 
 
 def test_attributes_are_masked_as_the_front_end_marks_them_and_still_fit() -> None:

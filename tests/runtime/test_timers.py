@@ -1,20 +1,22 @@
 """Jobs at their time: once over all servers, missed ones as declared, days with a changed clock. Clocks are given."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.kernel import Context, Effect, FrontEnd, Platform, Value, capability, errors, implements
+from isthmus.kernel import Context, Effect, FrontEnd, Platform, Registry, Value, capability, encode, errors, implements
+from isthmus.kernel.host import Release
 from isthmus.manifest import After, Daily, Every, Job, Missed, job_problems
 from isthmus.runtime.events import dead_letters, timers
 from isthmus.runtime.events.subscriptions import called
 from isthmus.runtime.events.timers import JobStatus, next_run, tick, timed
-from isthmus.store import Database
+from isthmus.store import Database, Event
 from tests import shipped
 
 from . import own_line
@@ -174,6 +176,57 @@ async def test_what_was_missed_after_an_event_is_left_out_where_it_is_declared_s
         assert (await statuses(platform, database))["north.remind"].waiting == 0
 
 
+def parcel(at: datetime, subject: str = "p1") -> Event:
+    """Return that a parcel of north was packed."""
+    data = encode({"subject": subject})
+    return Event(
+        id=subject, type="north.packed", version="1.0", subject=subject, front_end="north", box="", time=at, trace="",
+        data=data, position=1,
+    )  # fmt: skip
+
+
+def after(days: float, only: Callable[[Any, Mapping[str, str]], bool] | None = None) -> Release:
+    """Return a release in which north is reminded so many days after a parcel was packed."""
+    line = with_jobs("north")
+    remind = replace(line.jobs[1], when=After(event=line.events[0], days=days, only=only))
+    return Registry().add(*shipped.PACKS, replace(line, jobs=(remind,), settings={"remind": "big"})).freeze()
+
+
+@pytest.mark.parametrize(
+    ("days", "late", "is_now"),
+    [(0, timedelta(), True), (0, timedelta(minutes=11), False), (0.001, timedelta(), False)],
+)
+def test_what_follows_at_once_is_delivered_without_a_timer_unless_it_was_missed(
+    days: float, late: timedelta, is_now: bool
+) -> None:
+    followed = timers.following(after(days), [parcel(NIGHT)])
+    made = timers.due_now(followed, NIGHT + late)
+    assert [one[:4] for one in made] == [("north", "north.remind", "timer/north.remind/p1", "north.remind")] * is_now
+
+
+async def test_what_was_put_down_at_once_is_called_and_its_outcome_is_seen(database: Database) -> None:
+    await own_line.platform_of(database)
+    platform = Platform(after(0), database)
+    async with delivering(platform, database):
+        await packed(platform, "p1")
+        await becomes(lambda: notes(platform, "p1"), ["reminded"])
+        await becomes(lambda: outcome(platform, database, "north.remind"), "done")
+    assert await count(database, "pending_call") == 0
+
+
+def test_nothing_is_put_down_after_an_event_that_cannot_matter_to_a_front_end() -> None:
+    def is_of_size(moved: Any, settings: Mapping[str, str]) -> bool:
+        return moved.subject.startswith(settings["remind"])
+
+    events = [parcel(NIGHT, "big one"), parcel(NIGHT, "small one")]
+    assert [event.subject for event, _, _ in timers.following(after(0, is_of_size), events)] == ["big one"]
+
+
+def test_an_event_that_its_rule_cannot_read_is_put_down_so_that_it_becomes_a_dead_letter() -> None:
+    old = parcel(NIGHT).replace(data=b'{"name": "p1"}')
+    assert len(timers.following(after(0, lambda moved, settings: False), [old])) == 1
+
+
 async def test_a_job_that_fails_is_tried_again_and_its_outcome_is_seen(database: Database) -> None:
     platform = await served(database)
     BROKEN.add("cleaned")
@@ -257,6 +310,7 @@ def test_jobs_that_cannot_run_are_refused_each_with_what_to_write() -> None:
         replace(remind, when=Daily(at="02:00")),
         replace(clean, calls=of_line(line, "north.notes"), ask=Note(subject="x")),
         replace(clean, when=Daily(at="02:00", missed="never")),  # type: ignore[arg-type]
+        replace(remind, when=After(event=event, days=1, only=lambda moved, settings: True)),
     )
     assert [problem.partition("of 'north' ")[2] for problem in job_problems(replace(line, jobs=jobs))] == [
         "is called as another's; call it north.clean",
@@ -268,6 +322,7 @@ def test_jobs_that_cannot_run_are_refused_each_with_what_to_write() -> None:
         "calls 'north.remind' without subject; give ask=Packed(…)",
         "calls 'north.notes', which has no effect; declare it with Effect.WRITE or Effect.SAGA",
         "has missed='never'; say what becomes of a missed run: 'run' or 'skip'",
+        "has only=…, which is for packs; look in 'north.remind' whether the event matters",
     ]
 
 

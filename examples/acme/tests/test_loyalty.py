@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from acme.packs.loyalty import api, rules
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from isthmus.app.demo import load_demo
 from isthmus.app.platform import Running
 from isthmus.kernel import Caller
 from isthmus.packs.grants import api as grants
@@ -68,6 +69,16 @@ async def test_a_card_is_looked_up_in_the_console(platform: Running) -> None:
         assert "No stamp was ever put on card 7." in (await browser.get("/cards?card=7&front_end=coffee")).text
 
 
+async def test_demo_data_brings_cards_that_each_front_end_stamps_by_its_own_rule(platform: Running) -> None:
+    for _ in range(2):  # loaded again, nothing is stamped twice
+        loaded = await load_demo(platform, only=["loyalty.cards"])
+        assert [(one.front_end, one.calls, one.refused) for one in loaded] == [("books", 17, ""), ("coffee", 17, "")]
+    half = await platform.platform.call(api.get_balance, api.GetBalance(card="demo-half"), COFFEE)
+    full = await platform.platform.call(api.get_balance, api.GetBalance(card="demo-full"), COFFEE)
+    assert ((half.stamps, half.filled), (full.stamps, full.filled)) == ((5, 0), (2, 1))
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is slow
 @given(purchases=st.lists(st.integers(0, api.STAMPS_MAX), max_size=30))
 def test_no_stamp_is_lost_between_cards(purchases: list[int]) -> None:
     card = api.Balance(card="7", stamps=0, filled=0)

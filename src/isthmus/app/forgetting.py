@@ -18,8 +18,10 @@ from uuid import UUID
 from isthmus.kernel import Capability, Condition, Context, Effect, Meta, Pack, Value, event, flow, implements
 from isthmus.kernel.host import Implementation
 from isthmus.manifest import Personal, Persons, brought
+from isthmus.manifest import kept as manifest
 from isthmus.markings import Pii
 from isthmus.personal import Forget, Forgotten, personal_paths
+from isthmus.runtime.events.kept_copies import OF_COPIES
 
 NAME: Final = "privacy"
 DEADLINE_MS: Final = 60_000  # somebody may have had thousands of orders
@@ -68,14 +70,13 @@ def forgetting(packs: Sequence[Pack]) -> tuple[Pack, ...]:
         setattr(api, name, capability)
         setattr(service, name, implementation)
     api.PersonForgotten = PersonForgotten  # type: ignore[attr-defined]
-    handed_on = Personal(because="it is handed on to the packs that keep it")
     return (
         Pack(
             name=NAME,
             owner="platform",
             api=api,
             service=(service,),
-            brings=(handed_on,),
+            brings=(OF_COPIES,),
             conditions=(_COPIES_ARE_FORGOTTEN,),
         ),
     )
@@ -92,20 +93,7 @@ def personal_problems(packs: Iterable[Pack]) -> Iterator[str]:
                 f"({', '.join(found[:PLACES_SHOWN])}{', …' if len(found) > PLACES_SHOWN else ''}); "
                 f"bring Personal(forgets=api.forget), or Personal(because=…) where it keeps none"
             )
-        yield from (f"pack {pack.name!r}: {wrong}" for one in said if (wrong := _problem(one, pack)))
-
-
-def _problem(said: Personal, pack: Pack) -> str:
-    if (said.forgets is None) == (not said.because):
-        return "Personal says either what forgets or because of what there is nothing to forget; give one of them"
-    forgets = said.forgets
-    if forgets is None:
-        return ""
-    if not (forgets.ask is Forget and forgets.answer is Forgotten and forgets.effect is Effect.WRITE):
-        return f"{forgets.name!r} cannot forget; declare it from Forget to Forgotten, with Effect.WRITE"
-    if forgets.pack != pack.name:
-        return f"{forgets.name!r} is another's; each pack forgets what it keeps itself"
-    return ""
+        yield from (f"pack {pack.name!r}: {wrong}" for wrong in manifest.personal_problems(pack))
 
 
 def _marked(pack: Pack) -> Iterator[str]:

@@ -10,12 +10,14 @@ import importlib.util
 import json
 import pkgutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from types import ModuleType
 
 from isthmus import manifest
 from isthmus.kernel import Pack, errors
+from isthmus.manifest.demo import demo_problems
 from isthmus.manifest.figures import figure_problems
+from isthmus.manifest.guides import guide_problems
 from isthmus.markings import Question, Rule, Segment, Term
 
 from .commands import MANIFEST, unwritten
@@ -53,15 +55,15 @@ def plugging(config: Config) -> tuple[tuple[Pack, ...], list[str]]:
     ]
     kept = tuple(pack for pack in known.values() if pack.name not in config.leave_out)
     problems += [wrong for pack in kept for wrong in manifest.check_kinds(pack, KINDS)]
-    problems += [wrong for pack in kept for wrong in manifest.job_problems(pack)]
-    problems += [wrong for pack in kept for wrong in figure_problems(pack)]
+    checks = (manifest.job_problems, figure_problems, demo_problems, guide_problems)
+    problems += [wrong for check in checks for pack in kept for wrong in check(pack)]
     problems += unwritten(manifest.brought(kept, manifest.Commands), config)
-    lacking = dict(_lacking(kept))
-    problems += _missing(lacking, config.leave_out)
+    without = _lacking(kept)
+    problems += _missing(without, config.leave_out)
     problems += setting_problems(kept, config)
     problems += product_problems(config)
     problems += personal_problems(kept)
-    whole = tuple(pack for pack in kept if pack.name not in lacking)
+    whole = tuple(pack for pack in kept if pack.name not in without)
     return (*whole, *forgetting(whole)), problems
 
 
@@ -97,25 +99,35 @@ def _manifests(module: ModuleType) -> Iterator[Pack]:
     yield from dict.fromkeys(found for found in vars(module).values() if isinstance(found, Pack))
 
 
-def _missing(lacking: Mapping[str, Mapping[str, set[str]]], left_out: Sequence[str]) -> Iterator[str]:
+def _missing(lacks: Mapping[str, Mapping[str, set[str]]], left_out: Sequence[str]) -> Iterator[str]:
     """Say which flows lack a pack that they use, and the lines of the settings that put it right."""
-    without = [*left_out, *sorted(lacking)]
-    for flow, uses in sorted(lacking.items()):
+    without = [*left_out, *sorted(lacks)]
+    for flow, uses in sorted(lacks.items()):
         for pack, used in sorted(uses.items()):
             back = f"take {pack!r} out of leave_out" if pack in left_out else f"name the pack of {pack!r} in packs"
             line = f"leave_out = {json.dumps(without)}"
             yield f"{flow!r} uses {', '.join(sorted(used))}, and {pack!r} is not plugged in; {back}, or write {line}"
 
 
-def _lacking(packs: Sequence[Pack]) -> Iterator[tuple[str, dict[str, set[str]]]]:
-    """Yield each set of flows that cannot run, with what it uses and nobody has, by pack; the flows upon it too."""
-    offered = {name for pack in packs for name in (one.name for one in pack.capabilities().values())}
-    for pack in packs:
-        uses: dict[str, set[str]] = {}
-        for part in (part for one in pack.capabilities().values() for part in one.uses):
-            if part.name not in offered:
-                uses.setdefault(part.pack, set()).add(part.name)
-        if uses:
-            yield pack.name, uses
-            yield from _lacking([one for one in packs if one is not pack])
-            return
+def _lacking(packs: Sequence[Pack]) -> Mapping[str, Mapping[str, set[str]]]:
+    return lacking(
+        {pack.name: {one.name for one in pack.capabilities().values()} for pack in packs},
+        {pack.name: {part.name for one in pack.capabilities().values() for part in one.uses} for pack in packs},
+    )
+
+
+def lacking(offers: Mapping[str, Set[str]], uses: Mapping[str, Set[str]]) -> dict[str, dict[str, set[str]]]:
+    """Return which packs and flows cannot run, and what each uses that nobody offers, by the pack that would.
+
+    offers, uses: names of capabilities, by the pack or flow. What stands upon one that cannot run cannot either.
+    """
+    found: dict[str, dict[str, set[str]]] = {}
+    while True:
+        left = [name for name in uses if name not in found]
+        offered = {capability for name in left for capability in offers[name]}
+        gone = next((name for name in left if not uses[name] <= offered), None)
+        if gone is None:
+            return found
+        by_pack = found.setdefault(gone, {})
+        for capability in uses[gone] - offered:
+            by_pack.setdefault(capability.partition(".")[0], set()).add(capability)

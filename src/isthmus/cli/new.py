@@ -54,7 +54,7 @@ def commands() -> typer.Typer:
 
     @app.command("pack")
     def new_pack(name: Name, owner: Owner = OWNER) -> None:
-        """Make a pack: a table, two capabilities, an extension point, an event, a metric, and a test that passes."""
+        """Make a pack: table, capabilities, extension point, event, metric, demo data, a guide, a test that passes."""
         from isthmus.app.config import load_config
 
         from . import scaffold
@@ -65,7 +65,7 @@ def commands() -> typer.Typer:
 
     @app.command("product")
     def new_product(name: Name, owner: Owner = OWNER) -> None:
-        """Make a product, a bundle of answers that several front ends switch on, and a test that passes."""
+        """Make a product, answers that several front ends switch on, with a guide and a test that passes."""
         from isthmus.app.config import load_config
 
         from . import scaffold
@@ -76,7 +76,7 @@ def commands() -> typer.Typer:
 
     @app.command("provider")
     def new_provider(name: Name, kind: Kind = ProviderKind.PAYMENT, owner: Owner = OWNER) -> None:
-        """Make a provider of a kind, with the tests that every provider of that kind has to pass."""
+        """Make a provider of a kind, with a guide and the tests that every provider of that kind has to pass."""
         from isthmus.app.config import load_config
 
         from . import scaffold

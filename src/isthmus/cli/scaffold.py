@@ -63,32 +63,35 @@ def front_end(parent: Path, name: str, owner: str) -> Made:
 
 
 def pack(config: Config, name: str, owner: str) -> Made:
-    """Make a pack with a table, two capabilities, a point, an event, a metric and a test.
+    """Make a pack with a table, two capabilities, a point, an event, a metric, demo data, a guide and a test.
 
     Raises WrongCode, FolderExists, and NoPlatform where this is no company's project.
     """
-    return _part(config, "pack", "packs", name, owner)
+    return _part(config, "packs", name, {"owner": owner}, "pack")
 
 
 def product(config: Config, name: str, owner: str) -> Made:
-    """Make a product with one answer and a test. Raises what `pack` raises."""
-    return _part(config, "product", "products", name, owner)
+    """Make a product with one answer, a test and a guide. Raises what `pack` raises."""
+    return _part(config, "products", name, {"owner": owner}, "product")
 
 
 def provider(config: Config, name: str, owner: str, kind: str = "payment") -> Made:
-    """Make a provider of a kind, with the tests that every one of that kind has to pass. Raises what `pack` raises."""
-    return _part(config, f"provider-{kind}", "providers", name, owner)
+    """Make a provider of a kind, with a guide and the tests that every one of that kind has to pass.
+
+    Raises what `pack` raises.
+    """
+    return _part(config, "providers", name, {"owner": owner, "kind": kind}, f"provider-{kind}", "provider")
 
 
-def _part(config: Config, template: str, folder: str, name: str, owner: str) -> Made:
+def _part(config: Config, folder: str, name: str, words: Mapping[str, str], *templates: str) -> Made:
     company = _company(config)
     package = company / folder
     place = package / _checked(name)
     for taken in (place, place.with_suffix(".py")):
         if taken.exists():
             raise _exists(taken)
-    words = {**_words(name), "owner": owner, "package": f"{company.name}.{folder}.{name}"}
-    found = _templates(template)
+    words = {**_words(name), **words, "package": f"{company.name}.{folder}.{name}"}
+    found = {path: text for template in templates for path, text in _templates(template).items()}
     tests = {path: text for path, text in found.items() if path.startswith("tests/")}
     files = _laid_out({path: text for path, text in found.items() if path not in tests}, package, words)
     files += _laid_out(tests, config.root, words)

@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from .opening import on, standing
-from .screen import JSON, as_json, out, stop
+from .screen import JSON, as_json, out
 
 if TYPE_CHECKING:
     from isthmus.app.config import Config
@@ -48,12 +48,15 @@ def add_to(main: typer.Typer) -> None:
 
     @main.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
     def demo(context: typer.Context) -> None:
-        """Load real data, sell a year of real baskets, check every total, keep serving (see `isthmus demo --help`)."""
+        """Load demo data: the platform's own demo, or what its packs bring (see `isthmus demo --help`)."""
         from isthmus.app.config import load_config
 
         config = load_config()
         if config.demo_entry is None:
-            stop("no demo is configured here; run this where isthmus.toml has [demo] entry = 'module:function'")
+            from . import demo as demo_of_packs
+
+            demo_of_packs.run(context.args)
+            return
         module, _, function = config.demo_entry.partition(":")
         sys.path.insert(0, str(config.root))
         entry: Callable[[Config, list[str]], int] = getattr(importlib.import_module(module), function)

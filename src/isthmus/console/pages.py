@@ -16,6 +16,7 @@ from .cost import Cost
 from .dead_letters import DeadLetters
 from .deploys import Deploys
 from .find import Search
+from .guides import Guides
 from .jobs import Jobs
 from .lines import Business, Lines
 from .map import Map
@@ -53,6 +54,7 @@ def every_page(
         *Map(client, traffic).pages(),
         *Lines(client, traffic, data.business, deploys, dead_letters, cost).pages(),
         *Capabilities(client, traffic, traces, cost, history).pages(),
+        *Guides(client).pages(),
         *deploys.pages(),
         *cost.pages(),
         *thinness.pages(),

@@ -1,8 +1,8 @@
 """What a package writes for readers, found in its source: texts of templates, and sentences of Python.
 
-Of Python these are read: `mark(…)`; messages and remedies of errors (calls with `remedy=`); menus of pages; the
-documentation of capabilities, extension points, entities, values, errors, metrics and fields. A value in a sentence
-becomes its name: f"SKU {line.sku!r} is unknown" is `SKU {sku} is unknown`.
+Of Python these are read: `mark(…)`; messages and remedies of errors (calls with `remedy=`); menus of pages, titles of
+guides; the documentation of capabilities, extension points, entities, values, errors, metrics and fields. A value in a
+sentence becomes its name: f"SKU {line.sku!r} is unknown" is `SKU {sku} is unknown`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ NAMES: Final = re.compile(r"[a-z_][a-z0-9_]*")
 DECLARED: Final = ("capability", "flow", "extension_point", "event", "entity")
 PUBLISHED: Final = ("api", "values", "errors")  # modules whose classes the catalogue and the console describe
 SAID: Final = ("doc", "description", "remedy", "group", "menu", "sentence")  # keywords whose text is shown
+SAID_OF_DATA: Final = ("why", "until", "purposes")  # those of what is said of personal data
 TEMPLATE_OPTIONS: Final = {"trimmed": "true", "silent": "false"}
 FIRST_SHOWN: Final = ("mark", "gettext", "Found")  # calls whose first argument is shown
 KEYWORDS: Final = ("_", "gettext", "ngettext")
@@ -83,11 +84,14 @@ def is_example(part: str) -> bool:
 
 def _of_call(call: ast.Call) -> Iterator[str]:
     name = _name(call.func)
-    texts: list[ast.expr] = [one.value for one in call.keywords if one.arg in SAID]
+    said = (*SAID, *SAID_OF_DATA) if name in ("Keeps", "Personal") else SAID
+    texts: list[ast.expr] = [one.value for one in call.keywords if one.arg in said]
     if name in FIRST_SHOWN or (call.args and any(one.arg == "remedy" for one in call.keywords)):
         texts += call.args[:1]
     if name == "Page":
         texts += call.args[1:2]
+    if name == "Guide":
+        texts += [one.value for one in call.keywords if one.arg == "title"]
     for text in texts:
         yield from filter(_has_words, _written(text))
 
@@ -102,7 +106,7 @@ def _written(text: ast.expr) -> Iterator[str]:
         case ast.IfExp(body=one, orelse=other):
             yield from _written(one)
             yield from _written(other)
-        case ast.BoolOp(values=values):
+        case ast.BoolOp(values=values) | ast.Dict(values=values):
             for one in values:
                 yield from _written(one)
         case _:

@@ -18,12 +18,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from isthmus.kernel import Capability, Effect, FrontEnd, Pack, Platform, Value, errors
-from isthmus.personal import Forget, Forgotten
 
 from .actions import Action
+from .demo import Demo as Demo  # what a function of demo data is given
+from .demo import DemoData
 from .figures import Growing, Headlines
+from .figures import Lines as Lines  # what Growing is made of
+from .figures import Movements as Movements
 from .files import Files
 from .gauges import Gauge
+from .guides import Guide
+from .kept import Keeps as Keeps  # what a pack keeps of persons
+from .kept import Personal
 from .outlets import Events as Events  # what an outlet is given
 from .outlets import Outlet
 from .rehearsal import Rehearsal
@@ -69,11 +75,13 @@ class After:
     """So long after each event, once over all servers; `calls` asks with the event and sees whether it still matters.
 
     A day has 24 hours. The event is of the pack itself, of one that a flow uses, or any that happens at a front end.
+    `only` says of an event, and the settings of its front end, whether anything follows: what does not costs nothing.
     """
 
     event: type[Value]
     days: float
     missed: Missed = "run"
+    only: Callable[[Any, Mapping[str, str]], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,23 +243,9 @@ class Search:
     needs: Capability[Any, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Personal:
-    """What becomes of personal data that a pack is given. A pack whose contracts mark some must bring this.
-
-    forgets: the capability, from `Forget` to `Forgotten`, that takes it out of what the pack keeps; it is called in the
-    transaction in which a person is erased. entity: the lake's entity whose rows are named by the references that it
-    answers, so that those of guests are erased there too. because: where the pack keeps none, why not.
-    """
-
-    forgets: Capability[Forget, Forgotten] | None = None
-    entity: str = ""
-    because: str = ""
-
-
 KINDS = (
     Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Commands, Page, Search, Headlines, Growing, Files,
-    Gauge, Outlet, Rehearsal, Site,
+    Gauge, Outlet, Rehearsal, Site, DemoData, Guide,
 )  # fmt: skip
 
 
@@ -282,6 +276,8 @@ def job_problems(owner: Pack | FrontEnd) -> Iterator[str]:
         if isinstance(job.when, Every):
             if not is_pack:
                 yield f"{where} runs every {job.when.seconds:g} s, which is for packs; use Daily or After"
+        elif isinstance(job.when, After) and job.when.only is not None and not is_pack:
+            yield f"{where} has only=…, which is for packs; look in {job.calls.name!r} whether the event matters"
         elif job.calls.effect is Effect.READ:
             yield f"{where} calls {job.calls.name!r}, which has no effect; declare it with Effect.WRITE or Effect.SAGA"
         yield from _when_problems(job, where)

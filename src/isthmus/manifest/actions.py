@@ -43,10 +43,12 @@ READ_EVENTS: Final = Action("events.read", Effect.READ, "Read the feed of events
 READ_FIGURES: Final = Action("metrics.read", Effect.READ, "Scrape the figures of the platform, of all front ends.")
 READ_PEOPLE: Final = Action("people.read", Effect.READ, "See who of staff may sign in, and as what.")
 ADMINISTER: Final = Action("people.write", Effect.WRITE, "Invite people, give and take roles, sign others out.")
+READ_PERSONAL: Final = Action("persons.read", Effect.READ, "See which personal data is kept, why, and who reads it.")
+EXPORT_PERSON: Final = Action("persons.export", Effect.WRITE, "Take out all that is kept of a person.")
 
 ACTIONS: Final = (
     LOOK, READ_CALLS, READ_DEPLOYS, DEPLOY, RESEND, WITHDRAW, ASK, CARE, READ_EVENTS, READ_FIGURES,
-    READ_PEOPLE, ADMINISTER,
+    READ_PEOPLE, ADMINISTER, READ_PERSONAL, EXPORT_PERSON,
 )  # fmt: skip
 
 

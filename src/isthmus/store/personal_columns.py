@@ -1,7 +1,7 @@
 """Personal columns of a front end's own tables: marked by comments in its SQL, and emptied when a person is forgotten.
 
-    comment on column greeted.words is 'Pii free-text';              -- goes
-    comment on column greeted.member_id is 'Ref member.membership';  -- says whose row it is
+    comment on column greeted.words is 'Pii free-text: what the card says';  -- goes; why it is kept
+    comment on column greeted.member_id is 'Ref member.membership';          -- says whose row it is
 
 Rows are found by what they refer to (a member, an order, a payment, …), over foreign keys between the front end's
 tables too. A migration that marks what nobody could find, or what cannot be emptied, is not applied.
@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 
 from isthmus.kernel import ports
 
-_MARK: Final = re.compile(r"(Pii|Ref) [a-z][a-z0-9.-]*")
+_MARK: Final = re.compile(r"(Pii|Ref) ([a-z][a-z0-9.-]*)(?:: *(.*))?", re.DOTALL)
 _MARKED: Final = """
     select relname as "table", attname as "column", description, attnotnull as is_needed,
         typcategory = 'S' as is_text, case when atttypmod > 4 then atttypmod - 4 end as length_max
@@ -43,10 +43,12 @@ class _Reads(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
-    """A personal column: how it is emptied depends on what it may hold."""
+class PersonalColumn:
+    """A personal column: its kind, why it is kept, and what it may hold, by which it is emptied."""
 
     name: str
+    kind: str
+    why: str
     is_needed: bool
     is_text: bool
     length_max: int | None
@@ -65,7 +67,7 @@ class PersonalColumns:
     """What of a schema is marked, by table."""
 
     schema: str
-    personal: dict[str, list[_Column]] = field(default_factory=lambda: defaultdict(list))
+    personal: dict[str, list[PersonalColumn]] = field(default_factory=lambda: defaultdict(list))
     whose: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     references: dict[str, list[tuple[str, list[str], list[str]]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -79,8 +81,19 @@ class PersonalColumns:
                     f"'Ref PACK.ENTITY', or refer to a table that has one"
                 )
             for one in columns:
+                if not one.why:
+                    yield (
+                        f"{table}.{one.name} is personal and does not say what for: write it behind a colon, "
+                        f"comment on column {table}.{one.name} is 'Pii {one.kind}: …'"
+                    )
                 if one.is_needed and not one.is_text:
                     yield f"{table}.{one.name} is personal and cannot be emptied: let it be null"
+
+    def held(self) -> Iterator[tuple[str, str]]:
+        """Yield each table with personal columns, and SQL of the rows as JSON of whoever is named by `$1`."""
+        for table in self.personal:
+            found = f"select to_jsonb(one) as row from {self._at(table)} as one where {self._rows_of(table, ())}"
+            yield f"{self.schema}.{table}", found
 
     def statements(self) -> Iterator[str]:
         """Yield what empties the personal columns of the rows of whoever is named; `$1` names, `$2` a key."""
@@ -107,7 +120,9 @@ async def read_marks(session: _Reads, schema: str) -> PersonalColumns:
     for row in await session.fetch(_MARKED, schema):
         mark = _MARK.match(row["description"])
         if mark and mark[1] == "Pii":
-            column = _Column(row["column"], row["is_needed"], row["is_text"], row["length_max"])
+            column = PersonalColumn(
+                row["column"], mark[2], (mark[3] or "").strip(), row["is_needed"], row["is_text"], row["length_max"]
+            )
             found.personal[row["table"]].append(column)
         elif mark:
             found.whose[row["table"]].append(row["column"])

@@ -9,7 +9,7 @@
 | newer, and expanded only           | serves, and logs it                            | work                 |
 | newer, and contracted              | TablesNewer                                    | TablesNewer          |
 
-`isthmus migrate` changes any, since it was asked to; `isthmus demo` has a database of its own.
+`isthmus migrate` changes any, since it was asked to; the demo that the settings name has a database of its own.
 """
 
 from __future__ import annotations

@@ -14,7 +14,15 @@ AFTER_SALE = Pack(
     service=(goods, changes, desk),
     migrations="isthmus.flows.after_sale:migrations",
     brings=(
-        Personal(because="it is passed on to the packs that keep it"),
+        Personal(
+            because="it is passed on to the packs that keep it",
+            purposes={
+                "free-text": "to say why an order was changed, closed or given back",
+                "email": "to answer with the order as it is then",
+                "address": "to send goods where the buyer now wants them",
+                "identifier": "to answer with the order as it is then, coupons included",
+            },
+        ),
         # who stands at a desk waits so long for an answer
         Job(name="after-sale.answer-hand-ins", when=Every(seconds=5), calls=api.answer_hand_ins),
         Job(name="after-sale.settle-hand-ins", when=Every(seconds=15), calls=api.settle_hand_ins),

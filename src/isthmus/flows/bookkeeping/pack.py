@@ -14,6 +14,7 @@ SHOWN: Final = (  # kinds of entries, as pages show them
     *(mark("goods delivered"), mark("goods returned"), mark("order cancelled"), mark("deposit forfeited")),
     *(mark("points moved"), mark("points honoured"), mark("points lapsed")),
     *(mark("stock sold"), mark("stock bought"), mark("discount borne")),
+    mark("owed elsewhere"),
 )
 
 BOOKKEEPING = Pack(
@@ -23,7 +24,13 @@ BOOKKEEPING = Pack(
     service=(sales, shared),
     brings=(
         Rehearsal(point=api.postings, samples=rules.samples(), check=rules.wrong_with),
-        Personal(because="entries name orders and amounts, and no person"),
+        Personal(
+            because="entries name orders and amounts, and no person",
+            purposes={
+                "free-text": "to know from a note what has to be booked",
+                "identifier": "to tell by the coupon who bears a discount",
+            },
+        ),
     ),
     conditions=(
         Condition(

@@ -1,7 +1,7 @@
 """The manifest of checkout, with the conditions that lie between domains."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job, Personal
+from isthmus.manifest import DemoData, Every, Job, Personal
 from isthmus.packs.payment import api as payment
 
 from . import api
@@ -13,12 +13,28 @@ CHECKOUT = Pack(
     api=api,
     service=(order, carrying, pay),
     brings=(
-        Personal(because="it is passed on to the packs that keep it"),
+        Personal(
+            because="it is passed on to the packs that keep it",
+            purposes={
+                "email": "to confirm the order, and to answer about it",
+                "address": "to work out delivery and tax, and to send the goods",
+                "name": "to address the parcel",
+                "phone": "for the carrier to reach who receives the parcel",
+                "identifier": "to redeem coupons and cards, and to pay with the provider's token",
+                "free-text": "to say why an order is cancelled",
+            },
+        ),
         # an unpaid order gives its stock back at most so much later than promised
         Job(name="checkout.expire-orders", when=Every(seconds=15), calls=api.expire_orders),
         # a payment whose provider was silent is looked up at most so much later
         Job(
             name="checkout.settle-payments", when=Every(seconds=60), calls=api.settle_payments, ask=payment.Reconcile()
+        ),
+        DemoData(
+            name="checkout.sales",
+            doc="Twelve baskets of the last days, paid at the till.",
+            at="isthmus.flows.checkout.demo:load_sales",
+            needs=(api.place_order,),
         ),
     ),
     conditions=(

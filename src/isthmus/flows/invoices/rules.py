@@ -14,6 +14,8 @@ from isthmus.packs.order import api as order
 from isthmus.packs.tax import api as tax
 from isthmus.values import LINES_MAX, Money, money, rounded
 
+from . import api
+
 PAID: Final = (
     order.OrderState.PAID,
     order.OrderState.PART_SHIPPED,
@@ -41,6 +43,16 @@ class Sold:
     charge: invoicing.Charge | None
     paid: Money
     subjects: tuple[str, ...]
+
+
+def is_invoiced(moved: order.OrderMoved, settings: Mapping[str, str]) -> bool:
+    """Say whether a front end issues the invoice of an order by itself, now that it is in another state."""
+    return (settings.get(api.ISSUE), moved.state) == (api.ON_SHIPPING, order.OrderState.SHIPPED)
+
+
+def is_credited(moved: order.ReturnMoved, settings: Mapping[str, str]) -> bool:
+    """Say whether a front end issues the credit note of a return by itself, now that it is in another state."""
+    return (settings.get(api.ISSUE), moved.state) == (api.ON_SHIPPING, order.ReturnState.REFUNDED)
 
 
 def sold(one: order.Order, closings: Iterable[order.Return], quote: tax.TaxQuote | None) -> Sold:

@@ -182,18 +182,13 @@ async def send(ask: api.SendInvoice, ctx: Context) -> notification.Message:
 
 @implements(api.order_moved)
 async def order_moved(ask: order.OrderMoved, ctx: Context) -> api.IssuedInvoices:
-    if not _by_itself(ctx) or ask.state is not order.OrderState.SHIPPED:
+    if not rules.is_invoiced(ask, ctx.plan.settings):
         return _NOTHING
     return await _for_order(api.IssueForOrder(order_id=ask.order_id), ctx)
 
 
 @implements(api.return_moved)
 async def return_moved(ask: order.ReturnMoved, ctx: Context) -> api.IssuedInvoices:
-    is_invoiced = _by_itself(ctx) and ask.state is order.ReturnState.REFUNDED and await _about(str(ask.order_id), ctx)
-    if not is_invoiced:
+    if not rules.is_credited(ask, ctx.plan.settings) or not await _about(str(ask.order_id), ctx):
         return _NOTHING
     return await _for_return(api.CreditReturn(return_id=ask.return_id), ctx)
-
-
-def _by_itself(ctx: Context) -> bool:
-    return ctx.plan.settings.get(api.ISSUE) == api.ON_SHIPPING

@@ -4,7 +4,7 @@ from isthmus.kernel import Pack
 from isthmus.manifest import After, Job, Personal
 from isthmus.packs.payment import api as payment
 
-from . import api, service
+from . import api, rules, service
 
 MATCHING = Pack(
     name="matching",
@@ -14,6 +14,10 @@ MATCHING = Pack(
     brings=(
         Personal(because="it passes on keys of payments and amounts, and no person"),
         # after the commit: who pays does not wait for it
-        Job(name="matching.expect-payment", when=After(event=payment.PaymentMoved, days=0), calls=api.expect_payment),
+        Job(
+            name="matching.expect-payment",
+            when=After(event=payment.PaymentMoved, days=0, only=rules.is_expected),
+            calls=api.expect_payment,
+        ),
     ),
 )

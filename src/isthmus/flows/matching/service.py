@@ -9,7 +9,7 @@ from isthmus.packs.payment import api as payment
 from isthmus.packs.reconciliation import api as reconciliation
 from isthmus.packs.settlement import api as settlement
 
-from . import api
+from . import api, rules
 
 BANK = "bank"  # what the statements of the front end's own account are imported as
 _NOTHING = reconciliation.Noted(items=0)
@@ -17,10 +17,8 @@ _NOTHING = reconciliation.Noted(items=0)
 
 @implements(api.expect_payment)
 async def expect_payment(ask: payment.PaymentMoved, ctx: Context) -> reconciliation.Noted:
-    if ask.kind not in ("capture", "refund") or not ask.provider or not ask.key or not ask.amount.minor:
-        return _NOTHING  # held, or received in a till
-    if ask.provider == payment.CREDIT:
-        return _NOTHING  # kept here: nobody reports it
+    if not rules.is_expected(ask, ctx.plan.settings):
+        return _NOTHING
     item = reconciliation.ExpectedAmount(
         provider=ask.provider,
         key=ask.key,

@@ -13,7 +13,13 @@ MESSAGES = Pack(
     api=api,
     service=(service,),
     brings=(
-        Personal(because="it is passed on to the packs that keep it"),
+        Personal(
+            because="it is passed on to the packs that keep it",
+            purposes={
+                "identifier": "to write to who ordered",
+                "free-text": "to say in the message what happened to the order",
+            },
+        ),
         Job(name="messages.order-placed", when=After(event=order.OrderPlaced, days=0), calls=api.notify_order_placed),
         Job(name="messages.order-moved", when=After(event=order.OrderMoved, days=0), calls=api.notify_order_moved),
         Job(

@@ -25,7 +25,9 @@ def note_due(ask: bookkeeping.BecameDue) -> settlement.Noted:
     ...
 
 
-@flow("payouts.book-settlement", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+@flow(
+    "payouts.book-settlement", version="1.0", effect=Effect.WRITE, uses=[ledger.record, ledger.claim], is_internal=True
+)
 def book_settlement(ask: settlement.SettlementMoved) -> bookkeeping.Booked:
     """Book what a settlement moves when it is approved, sent or returned."""
     ...

@@ -46,4 +46,6 @@ async def book_settlement(ask: settlement.SettlementMoved, ctx: Context) -> book
         memo=ask.note,
     )
     await ctx.call(ledger.record, ledger.Post(entries=(draft,)))
+    if ask.payee.startswith("front-end/"):
+        await ctx.call(ledger.claim, ledger.ClaimEntry(reference=draft.reference))
     return bookkeeping.Booked(entries=1)

@@ -2,7 +2,9 @@
 
 A curve gives the level of each period; t counts periods from the first. Logistic: Verhulst 1838. Gompertz: Gompertz
 1825, as a growth curve Winsor 1932. Bass: people who take something up of their own accord (p) or after others (q),
-Bass 1969. Parameters are searched on a scale on which each is free: capacities and rates as logarithms.
+Bass 1969. First purchases: people of whom each comes at a rate of their own, gamma over all of them, so that the eager
+come first and the tail is long (Fader, Hardie and Zeithammer 2003).
+Parameters are searched on a scale on which each is free: capacities and rates as logarithms.
 """
 
 from __future__ import annotations
@@ -67,6 +69,12 @@ def _bass(parameters: Numbers, t: Numbers) -> Numbers:
     return safe_exp(parameters[:1])[0] * (1 - gone) / (1 + q / p * gone)
 
 
+def _first_purchases(parameters: Numbers, t: Numbers) -> Numbers:
+    """Return who bought for the first time until the end of each period; nobody had before the first."""
+    scale, shape = _rate(parameters, 1), _rate(parameters)
+    return safe_exp(parameters[:1])[0] * -np.expm1(-shape * np.log1p((t + 1) / scale))
+
+
 def _constant(parameters: Numbers, t: Numbers) -> Numbers:
     return np.full_like(t, safe_exp(parameters[:1])[0])
 
@@ -96,6 +104,16 @@ def _bass_starts(values: Numbers) -> list[list[float]]:
         for share in (1.05, 2.0, 6.0)
         for p in (0.002, 0.02)
         for q in (0.1, 0.4)
+    ]
+
+
+def _first_purchase_starts(values: Numbers) -> list[list[float]]:
+    top, n = float(values.max()) or 1.0, len(values)
+    return [
+        [float(np.log(top * share)), float(np.log(scale * n)), float(np.log(shape))]
+        for share in (1.05, 1.5, 3.0)
+        for scale in (0.05, 0.3, 2.0)
+        for shape in (0.7, 2.0)
     ]
 
 
@@ -133,6 +151,12 @@ def _bass_flat(parameters: Numbers) -> float:
 
 
 BASS: Final = Curve("Bass", _bass, _bass_starts, _bass_flat)
+FIRST_PURCHASES: Final = Curve(
+    "first purchases",
+    _first_purchases,
+    _first_purchase_starts,
+    lambda p: float(_rate(p, 1) * np.expm1(min(-np.log(1 - FLAT_AT) / _rate(p), _EXPONENT_MAX))) - 1,
+)
 CONSTANT: Final = Curve("constant", _constant, lambda values: [[_log(float(np.median(values)))]])
 EXPONENTIAL: Final = Curve("exponential", _exponential, _exponential_starts)
 LINEAR: Final = Curve("linear", _linear, _linear_starts)

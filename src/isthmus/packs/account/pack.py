@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Commands, Personal, Resource, Site, Upkeep
+from isthmus.manifest import Commands, Keeps, Personal, Resource, Site, Upkeep
 
 from . import api
 from .service import links
@@ -20,7 +20,55 @@ PACK = Pack(
         Site(path="/account", at="isthmus.packs.account.pages.site:site"),
         Upkeep(name="account.keep-keys", every_s=600, of=Accounts, run=Accounts.keep_keys),
         Upkeep(name="account.notify", every_s=2, of=Accounts, run=Accounts.notify),
-        Personal(forgets=api.forget),
+        Personal(
+            forgets=api.forget,
+            purposes={
+                "email": "a link to it proves who signs in",
+                "identifier": "the link itself: who has it signs in",
+            },
+            keeps=(
+                Keeps(
+                    table="account.account",
+                    columns={"address": "email"},
+                    why="one account for all shops of the group is known by it",
+                    until="until the person is erased",
+                    whose="address = any($2) or account_id::text = any($1)",
+                    leads_to=("account_id::text",),
+                    addresses="address",
+                ),
+                Keeps(
+                    table="account.link",
+                    columns={"address": "email"},
+                    why="a link to it proves who signs in",
+                    until="a day",
+                    whose="address = any($2)",
+                    hidden=("interaction",),
+                ),
+                Keeps(
+                    table="account.session",
+                    columns={"account_id": "identifier"},
+                    why="who is signed in stays so",
+                    until="until they sign out, or the sign-in ends",
+                    whose="account_id::text = any($1)",
+                    leads_to=("session_id::text",),
+                    hidden=("hash",),
+                ),
+                Keeps(
+                    table="account.family",
+                    columns={"client": "identifier"},
+                    why="a shop stays signed in, and hears of the end of it",
+                    until="until they sign out, or the sign-in ends",
+                    whose="session_id::text = any($1)",
+                ),
+                Keeps(
+                    table="account.consent",
+                    columns={"client": "identifier"},
+                    why="which shops they allowed to know them",
+                    until="until the person is erased",
+                    whose="account_id::text = any($1)",
+                ),
+            ),
+        ),
         Commands(
             name="security",
             help="Who may what, and what happened.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack, ports
-from isthmus.manifest import Commands, Page, Resource, Search, Upkeep
+from isthmus.manifest import Commands, Keeps, Page, Personal, Resource, Search, Upkeep
 
 from . import api
 from .service import entries
@@ -19,6 +19,19 @@ PACK = Pack(
     brings=(
         Resource(kind=ports.Journal, make=journal_at, in_shadow=lambda: None),
         Resource(kind=Sealer, make=sealer_at, settings=AuditSettings),
+        Personal(
+            because="what is marked as personal stands there as its kind; names of staff prove who did what",
+            keeps=(
+                Keeps(
+                    table="audit.entry",
+                    columns={"person": "name"},
+                    why="who of staff did what",
+                    until="as [settings.audit] kept_days says",
+                    whose="'staff-name/' || person = any($1)",
+                    hidden=("link",),
+                ),
+            ),
+        ),
         Upkeep(name="audit.seal", every_s=0.5, of=Sealer, run=Sealer.seal),
         Upkeep(name="audit.cut", every_s=3600, of=Sealer, run=Sealer.cut_old),
         Commands(

@@ -1,20 +1,48 @@
 """The manifest of the catalogue."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Personal
+from isthmus.manifest import DemoData, Page, Personal
 
 from . import api, entities
-from .service import assortment, exchange, finding, products
+from .service import assortment, changes, enrichment, exchange, finding, products
 
 PACK = Pack(
     name="catalog",
     owner="catalogue",
     api=api,
-    service=(assortment, products, finding, exchange),
+    service=(assortment, products, finding, exchange, enrichment, changes),
     migrations="isthmus.packs.catalog:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
-    brings=(Personal(because="what front ends say of goods is of goods, and of nobody"),),
+    brings=(
+        Personal(because="what front ends say of goods is of goods, and of nobody"),
+        Page(
+            path="/product-changes",
+            menu="Product changes",
+            at="isthmus.packs.catalog.pages:show_list",
+            template="changes.html",
+            needs=api.list_changes,
+        ),
+        Page(
+            path="/product-changes/{front_end}/{change_id}",
+            at="isthmus.packs.catalog.pages:show_one",
+            template="change.html",
+            needs=api.get_change,
+        ),
+        Page(
+            path="/product-changes/{front_end}/{change_id}",
+            at="isthmus.packs.catalog.pages:act",
+            template="change.html",
+            needs=api.get_change,
+            is_form=True,
+        ),
+        DemoData(
+            name="catalog.goods",
+            doc="A few goods in their categories, offered.",
+            at="isthmus.packs.catalog.demo:load_goods",
+            needs=(api.put_categories, api.import_products, api.publish),
+        ),
+    ),
     conditions=(
         Condition(
             name="catalog.offered-is-known",
@@ -24,13 +52,13 @@ PACK = Pack(
         ),
         Condition(
             name="catalog.lists-show-the-product",
-            sentence="What lists show of a SKU is what its product says.",
+            sentence="What lists show of a SKU is what its product and its front end say.",
             sql="""select listing.front_end, listing.sku from catalog.listing
-                   join catalog.sku using (sku) join catalog.product on product.product_id = sku.product_id
+                   cross join lateral catalog.shown(listing.front_end, listing.sku) as shown
                    where (listing.product_id, listing.title, listing.category, listing.brand, listing.seller,
-                          listing.is_current)
-                      is distinct from (sku.product_id, product.title, product.category, product.brand,
-                                        product.seller, sku.is_current) limit 20""",
+                          listing.is_current, listing.enriched_words, listing.enriched_attributes)
+                      is distinct from (shown.product_id, shown.title, shown.category, shown.brand, shown.seller,
+                                        shown.is_current, shown.enriched_words, shown.enriched_attributes) limit 20""",
         ),
         Condition(
             name="catalog.paths-follow-parents",
@@ -38,6 +66,23 @@ PACK = Pack(
             sql="""select one.code, one.path, above.path as parents from catalog.category one
                    left join catalog.category above on above.code = one.parent
                    where one.path <> coalesce(above.path, '{}') || one.code limit 20""",
+        ),
+        Condition(
+            name="catalog.own-paths-follow-parents",
+            sentence="In a front end's own tree too, the way to a category is the way to its parent and itself.",
+            sql="""select one.front_end, one.code, one.path, above.path as parents from catalog.front_end_category one
+                   left join catalog.front_end_category above
+                       on above.front_end = one.front_end and above.code = one.parent
+                   where one.path <> coalesce(above.path, '{}') || one.code limit 20""",
+        ),
+        Condition(
+            name="catalog.approved-is-a-version",
+            sentence="What was approved became the version of the product that it says.",
+            sql="""select change.change_id, change.code, change.version from catalog.change
+                   left join catalog.product using (code)
+                   left join catalog.product_version kept
+                       on kept.product_id = product.product_id and kept.version = change.version
+                   where state = 'approved' and kept.draft is distinct from change.draft limit 20""",
         ),
         Condition(
             name="catalog.versions-are-whole",

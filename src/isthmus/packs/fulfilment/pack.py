@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job, Personal, Resource
+from isthmus.manifest import DemoData, Every, Job, Keeps, Personal, Resource
 
 from . import api, entities
 from .service import delivery, forgetting, rates, shipments
@@ -17,9 +17,61 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
-        Personal(forgets=api.forget),
+        Personal(
+            forgets=api.forget,
+            purposes={
+                "address": "to send goods where they go, and to say what that costs",
+                "name": "to address the parcel",
+                "phone": "for the carrier to reach who receives the parcel",
+                "free-text": "why a parcel did not arrive, or was not sent",
+            },
+            keeps=(
+                Keeps(
+                    table="fulfilment.shipment",
+                    columns={"address": "address"},
+                    why="where the goods go",
+                    until="until the person is erased; country and region stay",
+                    whose="reference = any($1)",
+                    leads_to=("shipment_id::text",),
+                ),
+                Keeps(
+                    table="fulfilment.plan",
+                    columns={"asked": "address"},
+                    why="tells the same order again from another one, by a digest",
+                    until="until the person is erased",
+                    whose="reference = any($1)",
+                    hidden=("asked",),
+                ),
+                Keeps(
+                    table="fulfilment.parcel",
+                    columns={"reason": "free-text", "tracking": "identifier"},
+                    why="where a parcel is, and why it did not arrive",
+                    until="reasons until the person is erased; the number for good, as the carrier's proof",
+                    whose="shipment_id::text = any($1)",
+                ),
+                Keeps(
+                    table="fulfilment.step",
+                    columns={"note": "free-text"},
+                    why="what became of a parcel, step by step",
+                    until="until the person is erased",
+                    whose="shipment_id::text = any($1)",
+                ),
+            ),
+        ),
         Resource(kind=api.RateServices, make=api.connected, settings=api.RateSettings, providers="shipping"),
         Job(name="fulfilment.forget-rates", when=Every(seconds=3600), calls=api.forget_rates),
+        DemoData(
+            name="fulfilment.post",
+            doc="Delivery by post, free from a total.",
+            at="isthmus.packs.fulfilment.demo:load_post",
+            needs=(api.put_methods,),
+        ),
+        DemoData(
+            name="fulfilment.van",
+            doc="Delivery by van in windows of the next seven days.",
+            at="isthmus.packs.fulfilment.demo:load_van",
+            needs=(api.put_methods, api.open_slots),
+        ),
     ),
     conditions=(
         Condition(

@@ -1,6 +1,7 @@
 """The manifest of grants."""
 
 from isthmus.kernel import Condition, Pack
+from isthmus.manifest import Guide
 
 from . import api, service
 
@@ -9,6 +10,7 @@ PACK = Pack(
     owner="platform",
     api=api,
     service=(service,),
+    brings=(Guide(title="Sharing", file="isthmus.packs.grants:guide.md"),),
     conditions=(
         Condition(
             name="grants.one-stands",

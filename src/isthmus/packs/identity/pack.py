@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Commands, Page, Resource, Upkeep
+from isthmus.manifest import Commands, Keeps, Page, Personal, Resource, Upkeep
 from isthmus.manifest.actions import READ_PEOPLE, Action
 from isthmus.manifest.sign_in import SignIn
 
@@ -14,6 +14,50 @@ from .service.staff import IdentitySettings, Staff, staff_at
 
 PAGES = "isthmus.packs.identity.pages"
 SIGN_IN = f"{PAGES}:sign_in.html"
+
+OF_STAFF = "'staff/' || person_id = any($1)"
+KEEPS = (
+    Keeps(
+        table="identity.person",
+        columns={"name": "name", "address": "email"},
+        why="who of staff may sign in, and who did what",
+        until="for good: the audit log names them",
+        whose="lower(address) = any($2)",
+        leads_to=("'staff/' || person_id", "'staff-name/' || name"),
+        hidden=("password", "totp", "totp_step"),
+    ),
+    Keeps(
+        table="identity.session",
+        columns={"address": "identifier", "agent": "free-text"},
+        why="to show somebody their sign-ins, and to end them",
+        until="until the sign-in ends",
+        whose=OF_STAFF,
+        hidden=("hash",),
+    ),
+    Keeps(
+        table="identity.device",
+        columns={"agent": "free-text"},
+        why="who guesses a password slows down themselves and not its owner",
+        until="until all their sign-ins are ended at once",
+        whose=OF_STAFF,
+        hidden=("hash",),
+    ),
+    Keeps(
+        table="identity.passkey",
+        columns={"agent": "free-text"},
+        why="to sign in with it",
+        until="until it is taken away",
+        whose=OF_STAFF,
+        hidden=("credential", "public_key"),
+    ),
+    Keeps(
+        table="identity.login",
+        columns={"subject": "identifier"},
+        why="who somebody is at the company's provider",
+        until="as long as the person",
+        whose=OF_STAFF,
+    ),
+)
 
 
 def both(
@@ -47,6 +91,7 @@ PACK = Pack(
     migrations="isthmus.packs.identity:migrations",
     brings=(
         Resource(kind=SignIn, make=staff_at, settings=IdentitySettings),
+        Personal(because="staff stay named in what they did; who leaves is let in no more", keeps=KEEPS),
         Upkeep(name="identity.prune", every_s=3600, of=SignIn, run=Staff.prune),
         Commands(
             name="security",

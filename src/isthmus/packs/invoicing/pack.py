@@ -1,7 +1,7 @@
 """The manifest of invoicing."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Daily, Job, Page, Personal
+from isthmus.manifest import Daily, Job, Keeps, Page, Personal
 
 from . import api, entities
 from .service import invoices
@@ -18,7 +18,24 @@ PACK = Pack(
     metrics=entities.METRICS,
     brings=(
         Personal(
-            because="the law has invoices kept with who bought; invoicing.forget-buyers ends that after ten years"
+            because="the law has invoices kept with who bought; invoicing.forget-buyers ends that after ten years",
+            purposes={
+                "name": "an invoice has to name who buys and who sells",
+                "address": "an invoice has to say where both are, and where goods went",
+                "identifier": "an invoice to a business has its VAT id",
+                "email": "to send the invoice",
+            },
+            keeps=(
+                Keeps(
+                    table="invoicing.invoice",
+                    columns={"buyer": "name"},
+                    why="the law has an invoice name who bought",
+                    until="ten years after it was issued (invoicing.forget-buyers)",
+                    whose="""reference = any($1) or exists (select from invoicing.subject said
+                        where said.front_end = invoice.front_end and said.invoice_id = invoice.invoice_id
+                          and said.subject = any($1))""",
+                ),
+            ),
         ),
         Job(name="invoicing.forget-buyers", when=Daily(at="03:10"), calls=api.forget_buyers),
         Page(

@@ -1,9 +1,9 @@
-"""`isthmus ledger accounts`, `entries`, `trial-balance` and `export`: the books of a front end at the command line."""
+"""`isthmus ledger accounts`, `entries`, `trial-balance`, `group` and `export`: books at the command line."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
@@ -13,7 +13,7 @@ import typer
 from isthmus.kernel import Caller, Capability, Platform, Value, encode
 from isthmus.manifest import Opened
 
-from . import api
+from . import api, rules
 
 Opening = Callable[[], AbstractAsyncContextManager[Opened]]
 On = Annotated[str, typer.Option("--on", help="The front end whose books they are.")]
@@ -64,6 +64,23 @@ def commands(opening: Opening) -> typer.Typer:
             typer.echo(f"{'all together':<44}{one!s:>72}")
         raise typer.Exit(1 if any(one.minor for one in found.difference) else 0)
 
+    @app.command("group")
+    def group(
+        front_end: Annotated[
+            list[str] | None, typer.Option("--on", help="A front end; again for each. All that keep books if none.")
+        ] = None,
+        since: Since = None,
+        until: Until = None,
+        json: Json = False,
+    ) -> None:
+        """Print the books of front ends as one: what they owe each other is eliminated, and stands below.
+
+        What is left between two is on its way: booked by one, and not yet by the other. It ends with 1 where all
+        together is not zero.
+        """
+        ask = api.GetTrialBalance(since=_day(since), until=_day(until), by_front_end=True)
+        _print_group(rules.consolidated(asyncio.run(_books(opening, front_end or [], ask))), json=json)
+
     @app.command("export")
     def export(
         on: On, form: Literal["beancount", "csv"] = "beancount", since: Since = None, until: Until = None
@@ -73,6 +90,18 @@ def commands(opening: Opening) -> typer.Typer:
         asyncio.run(_printed(opening, on, api.export_journal, ask, lambda part: part.text, is_whole=True))
 
     return app
+
+
+def _print_group(found: rules.Group, *, json: bool) -> None:
+    """Print the books of a group, and end with 1 where they are not zero together."""
+    for line in found.lines:
+        sums = (line.opening, line.debit, line.credit, line.closing)
+        typer.echo(_line(line) if json else f"{line.code:<44}" + "".join(f"{one!s:>18}" for one in sums), nl=not json)
+    for one in () if json else found.between:
+        typer.echo(f"{one.one + ' and ' + one.other:<44}{one.of_one!s:>18}{one.of_other!s:>18}{one.left!s:>36}")
+    for one in () if json else found.difference:
+        typer.echo(f"{'all together':<44}{one!s:>72}")
+    raise typer.Exit(1 if any(one.minor for one in found.difference) else 0)
 
 
 def _day(at: datetime | None) -> date | None:
@@ -96,6 +125,18 @@ def _entry(one: api.Entry) -> str:
 async def _called(opening: Opening, on: str, capability: Capability[Any, Any], ask: Any) -> Any:
     async with opening() as opened:
         return await opened.platform.call(capability, ask, Caller(front_end=on, client=CLIENT, via="cli"))
+
+
+async def _books(opening: Opening, codes: Sequence[str], ask: api.GetTrialBalance) -> dict[str, api.TrialBalance]:
+    """Return the trial balance of each front end: of those that are named, or of all that may ask for one."""
+    async with opening() as opened:
+        lines = opened.platform.release.lines
+        able = codes or [code for code, line in sorted(lines.items()) if api.trial_balance.name in line.permitted]
+        found: dict[str, api.TrialBalance] = {}
+        for code in able:
+            caller = Caller(front_end=code, client=CLIENT, via="cli")
+            found[code] = await opened.platform.call(api.trial_balance, ask, caller)
+        return found
 
 
 async def _printed(

@@ -4,7 +4,7 @@ from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Commands, Every, Job, Page, Search
 
 from . import api, entities
-from .service import accounts, entries, reports
+from .service import accounts, claims, entries, reports
 
 PAGES = "isthmus.packs.ledger.pages"
 
@@ -12,7 +12,7 @@ PACK = Pack(
     name="ledger",
     owner="finance",
     api=api,
-    service=(accounts, entries, reports),
+    service=(accounts, claims, entries, reports),
     migrations="isthmus.packs.ledger:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
@@ -20,6 +20,7 @@ PACK = Pack(
         # a balance is summed from at most so many seconds of legs
         Job(name="ledger.fold", when=Every(seconds=5), calls=api.fold),
         Job(name="ledger.expire-pending", when=Every(seconds=15), calls=api.expire_pending),
+        Job(name="ledger.take-claims", when=Every(seconds=15), calls=api.take_claims),
         Commands(
             name="ledger",
             help="The books of a front end.",
@@ -32,11 +33,19 @@ PACK = Pack(
                 ("/accounts", "Accounts", "show_accounts", "accounts.html", api.list_accounts),
                 ("/entries", "Entries", "show_entries", "entries.html", api.list_entries),
                 ("/trial-balance", "Trial balance", "show_trial", "trial.html", api.trial_balance),
+                ("/group-books", "Books of the group", "show_group", "group.html", api.trial_balance),
             )
         ),
         Search(at=f"{PAGES}:find", needs=api.list_entries),
     ),
     conditions=(
+        Condition(
+            name="ledger.claims-are-noted",
+            sentence="What a front end has booked on accounts of another is noted there, where books are kept.",
+            sql="""select claim.front_end, other, entry_id, account, currency, amount, claimed_at from ledger.claim
+                   join ledger.book on book.front_end = other
+                   where noted_at is null and claimed_at < now() - interval '1 hour' order by claimed_at limit 20""",
+        ),
         Condition(
             name="ledger.entries-balance",
             sentence="The legs of each entry add up to zero, in each currency.",

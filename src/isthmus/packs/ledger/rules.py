@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from uuid import UUID
@@ -84,6 +84,72 @@ def summed(amounts: Iterable[Money]) -> tuple[Money, ...]:
     for amount in amounts:
         sums[amount.currency] = sums.get(amount.currency, 0) + amount.minor
     return tuple(money(minor, currency) for currency, minor in sorted(sums.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """What stands between two front ends in a currency: in the books of each, on all its accounts of the other.
+
+    Once both have booked it is zero together; what is left is on its way, or not yet taken notice of.
+    """
+
+    one: str
+    other: str
+    of_one: Money
+    of_other: Money
+
+    @property
+    def left(self) -> Money:
+        return self.of_one + self.of_other
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The books of several front ends as one: accounts without what they have of each other, which is eliminated."""
+
+    lines: tuple[api.TrialLine, ...]
+    between: tuple[Between, ...]
+    income: tuple[Money, ...]  # by currency: what was earned and spent in the time
+    difference: tuple[Money, ...]  # of all lines, and what is left between them: zero
+
+
+def consolidated(books: Mapping[str, api.TrialBalance]) -> Group:
+    """Return the books of front ends as one. Each trial balance is asked for with `by_front_end`, of the same days."""
+    sums: dict[tuple[str, str], list[int]] = {}
+    stands: dict[tuple[str, str, str], int] = {}
+    for front_end, book in books.items():
+        for line in book.lines:
+            other = line.owner.removeprefix("front-end/")
+            if other in books and other != front_end:
+                place = (front_end, other, line.closing.currency)
+                stands[place] = stands.get(place, 0) + line.closing.minor
+                continue
+            into = sums.setdefault((line.code, line.closing.currency), [0, 0, 0, 0])
+            for at, amount in enumerate((line.opening, line.debit, line.credit, line.closing)):
+                into[at] += amount.minor
+    lines = tuple(
+        api.TrialLine(
+            code=code,
+            opening=money(opening, currency),
+            debit=money(debit, currency),
+            credit=money(credit, currency),
+            closing=money(closing, currency),
+        )
+        for (code, currency), (opening, debit, credit, closing) in sorted(sums.items())
+    )
+    pairs = sorted({(min(one, other), max(one, other), currency) for one, other, currency in stands})
+    between = tuple(
+        Between(
+            one, other, *(money(stands.get((*place, currency), 0), currency) for place in ((one, other), (other, one)))
+        )
+        for one, other, currency in pairs
+    )
+    return Group(
+        lines=lines,
+        between=between,
+        income=summed(line.credit - line.debit for line in lines if line.code.startswith(("income:", "expenses:"))),
+        difference=summed([*(line.closing for line in lines), *(one.left for one in between)]),
+    )
 
 
 def heading(form: str, accounts: Iterable[api.AccountRef]) -> str:

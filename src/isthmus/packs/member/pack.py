@@ -5,7 +5,8 @@ from __future__ import annotations
 from uuid import UUID
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Growing, Job, Page, Personal, Persons, Search
+from isthmus.language import mark
+from isthmus.manifest import DemoData, Every, Growing, Job, Keeps, Page, Personal, Persons, Search
 
 from . import api, entities
 from .service import members, points, programmes
@@ -27,6 +28,59 @@ PERSONS = Persons(
     ask=ask_segments,
 )
 
+GONE = mark("until the member is erased")
+PERSONAL = Personal(
+    because="member.erase takes it out of what is kept here, and tells everybody else",
+    purposes={
+        "identifier": "to know a member again, by what was proved to be theirs",
+        "name": "to address a member by name",
+        "birth-date": "for what a front end gives on a birthday, or does not sell to the young",
+        "address": "to deliver without asking for it each time",
+        "free-text": "to say why two members are one",
+    },
+    keeps=(
+        Keeps(
+            table="member.person_identity",
+            columns={"value": "identifier"},
+            why="who is known by the same at two front ends is one person of the group",
+            until=GONE,
+            whose="person_id::text = any($1) or kind = 'email' and lower(value) = any($2)",
+            leads_to=("person_id::text",),
+            addresses="case when kind = 'email' then value end",
+        ),
+        Keeps(
+            table="member.membership",
+            columns={"profile": "name", "attributes": "free-text", "consents": "free-text", "segments": "free-text"},
+            why="what a front end knows of its member",
+            until=GONE,
+            whose="member_id::text = any($1) or person_id::text = any($1) or merged_into::text = any($1)",
+            leads_to=("member_id::text", "merged_into::text", "person_id::text", "account_id::text"),
+        ),
+        Keeps(
+            table="member.identity",
+            columns={"value": "identifier"},
+            why="to know a member again",
+            until=GONE,
+            whose="member_id::text = any($1)",
+            addresses="case when kind = 'email' and is_verified then value end",
+        ),
+        Keeps(
+            table="member.address",
+            columns={"label": "free-text", "address": "address"},
+            why="to deliver without asking for it each time",
+            until=GONE,
+            whose="member_id::text = any($1)",
+        ),
+        Keeps(
+            table="member.points_movement",
+            columns={"member_id": "identifier"},
+            why="which points a member had, and what for",
+            until="for good, as the books of a programme: the id leads to nobody once the member is erased",
+            whose="member_id::text = any($1)",
+        ),
+    ),
+)
+
 PACK = Pack(
     name="member",
     owner="members",
@@ -38,7 +92,7 @@ PACK = Pack(
     brings=(
         PERSONS,
         Growing(totals=("member.members",)),
-        Personal(because="member.erase takes it out of what is kept here, and tells everybody else"),
+        PERSONAL,
         Job(name="member.expire-points", when=Every(seconds=EXPIRE_EVERY_S), calls=api.expire_points),
         Page(
             path="/members",
@@ -61,6 +115,12 @@ PACK = Pack(
             is_form=True,
         ),
         Search(at="isthmus.packs.member.pages:find", needs=api.find_member),
+        DemoData(
+            name="member.members",
+            doc="Three members, each with a card.",
+            at="isthmus.packs.member.demo:load_members",
+            needs=(api.register_many,),
+        ),
     ),
     conditions=(
         Condition(

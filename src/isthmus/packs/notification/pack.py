@@ -1,10 +1,14 @@
 """The manifest of notification."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Gauge, Job, Personal, Resource
+from isthmus.manifest import Every, Gauge, Job, Keeps, Personal, Resource
 
 from . import api, entities
 from .service import addresses, forgetting, messages
+
+# an address is known again by its hash, as `rules.address_hash` makes it
+OF_ADDRESS = r"""address_hash in (select sha256(convert_to(front_end, 'UTF8') || '\x00'::bytea
+    || convert_to(medium, 'UTF8') || '\x00'::bytea || convert_to(one, 'UTF8')) from unnest($2::text[]) as one)"""
 
 PACK = Pack(
     name="notification",
@@ -15,7 +19,39 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
-        Personal(forgets=api.forget),
+        Personal(
+            forgets=api.forget,
+            purposes={
+                "identifier": "to send a message to its address, and none to who wants none",
+                "free-text": "what a message says, and what became of it",
+            },
+            keeps=(
+                Keeps(
+                    table="notification.message",
+                    columns={"address": "identifier", "subject": "free-text", "body": "free-text", "html": "free-text"},
+                    why="to send it, and to answer what was written to whom",
+                    until="addresses and texts as [settings.notification] says, or until the person is erased",
+                    whose=f"member_id::text = any($1) or lower(address) = any($2) or {OF_ADDRESS}",
+                    leads_to=("message_id::text",),
+                    hidden=("address_hash",),
+                ),
+                Keeps(
+                    table="notification.try",
+                    columns={"reason": "free-text"},
+                    why="what the provider said of a message",
+                    until="until the person is erased",
+                    whose="message_id::text = any($1)",
+                ),
+                Keeps(
+                    table="notification.suppression",
+                    columns={"address_hash": "identifier"},
+                    why="who wants no messages of a topic gets none",
+                    until="for good: who is known by no more than this must not be written to again",
+                    whose=OF_ADDRESS.replace("medium", "'email'"),
+                    hidden=("address_hash",),
+                ),
+            ),
+        ),
         Resource(
             kind=api.Senders,
             make=api.connected,

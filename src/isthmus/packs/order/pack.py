@@ -1,12 +1,95 @@
 """The manifest of orders."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Growing, Headlines, Page, Personal, Resource, Search
+from isthmus.language import mark
+from isthmus.manifest import Growing, Headlines, Keeps, Lines, Movements, Page, Personal, Resource, Search
 from isthmus.markings import Segment
 
 from . import api, entities
 from .api import numbers
 from .service import baskets, changes, desks, forgetting, orders, returns
+
+GROWING = Growing(
+    metrics=("order.sales", "order.orders"), chain=("order.buyers", "order.orders", "order.units", "order.sales"),
+    lines=(
+        Lines(name="category", metric="order.line-sales", by="catalog.category.level_1"),
+        Lines(name="product", metric="order.line-sales", by="catalog.product.code", label="catalog.product.title"),
+        Lines(name="cohort", metric="order.sales", by="member.membership.joined_at:quarter"),
+    ),
+    movements=Movements(
+        account="member.membership", person="member.person", member="order.order.member_id",
+        earlier="order.orders-earlier", recent="order.orders-13-weeks", before="order.orders-quarter-before"),
+    combined=("order.order.order_kind", "order.order.channel", "order.order.delivery_method"),
+)  # fmt: skip
+GONE = mark("until the person is erased; amounts, goods, country and region stay")
+PERSONAL = Personal(
+    forgets=api.forget,
+    entity="order.order",
+    purposes={
+        "email": "to confirm an order, and to answer about it",
+        "address": "to deliver what was ordered, and to tax it",
+        "identifier": "a coupon may be a person's own",
+        "free-text": "to say why an order was changed or came back",
+    },
+    keeps=(
+        Keeps(
+            table='"order".orders',
+            columns={
+                "contact_email": "email",
+                "address": "address",
+                "coupons": "identifier",
+                "attributes": "free-text",
+            },
+            why="to deliver what was ordered, to answer about it, and to prove what was sold",
+            until=GONE,
+            whose="member_id::text = any($1) or member_id is null and lower(contact_email) = any($2)",
+            leads_to=("order_id::text", "group_id::text"),
+        ),
+        Keeps(
+            table='"order".lines',
+            columns={"attributes": "free-text"},
+            why="what the buyer wants of the goods, such as an engraving",
+            until=GONE,
+            whose="order_id::text = any($1)",
+        ),
+        Keeps(
+            table='"order".history',
+            columns={"note": "free-text"},
+            why="who of the desk changed what, and why",
+            until=GONE,
+            whose="order_id::text = any($1)",
+        ),
+        Keeps(
+            table='"order".return',
+            columns={"note": "free-text"},
+            why="why goods come back, and what was decided",
+            until=GONE,
+            whose="order_id::text = any($1)",
+            leads_to=("return_id::text",),
+        ),
+        Keeps(
+            table='"order".hand_in',
+            columns={"note": "free-text"},
+            why="why a desk of another front end took goods, or did not",
+            until="with the return: it is the desk's word, and names nobody",
+            whose="return_id::text = any($1)",
+        ),
+        Keeps(
+            table='"order".discount',
+            columns={"coupon": "identifier"},
+            why="which coupon took how much off",
+            until=GONE,
+            whose="group_id::text = any($1)",
+        ),
+        Keeps(
+            table='"order".basket',
+            columns={"lines": "free-text", "coupons": "identifier"},
+            why="what a member has chosen and not ordered yet",
+            until="until it is emptied or ordered, or the person is erased",
+            whose="member_id::text = any($1)",
+        ),
+    ),
+)
 
 PACK = Pack(
     name="order",
@@ -17,9 +100,9 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
-        Personal(forgets=api.forget, entity="order.order"),
+        PERSONAL,
         Headlines(metrics=("order.orders", "order.sales", "order.refunds", "order.basket-value")),
-        Growing(metrics=("order.sales", "order.orders"), chain=("order.buyers", "order.orders", "order.sales")),
+        GROWING,
         Page(
             path="/orders",
             menu="Orders",

@@ -1,7 +1,7 @@
 """The manifest of payments."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job, Personal, Resource
+from isthmus.manifest import Every, Job, Keeps, Personal, Resource
 
 from . import api, entities
 from .api.providers import connected
@@ -16,7 +16,31 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
-        Personal(forgets=api.forget),
+        Personal(
+            forgets=api.forget,
+            purposes={
+                "identifier": "to pay with the provider's token, or with the code of a card",
+                "free-text": "to say why money went back",
+            },
+            keeps=(
+                Keeps(
+                    table="payment.payment",
+                    columns={"authorisation": "identifier"},
+                    why="the provider's name of what was paid",
+                    until="for good, as proof of what was paid: it names nobody here",
+                    whose="reference = any($1)",
+                    leads_to=("payment_id::text",),
+                ),
+                Keeps(
+                    table="payment.attempt",
+                    columns={"reason": "free-text", "provider_reference": "identifier"},
+                    why="what was tried with the provider, and what it said",
+                    until="reasons until the person is erased; the provider's reference for good, as proof",
+                    whose="payment_id::text = any($1)",
+                    hidden=("key",),
+                ),
+            ),
+        ),
         # the books of a programme's owner are at most so much behind those of who took its cards
         Job(name="payment.settle-credit", when=Every(seconds=60), calls=api.settle_credit, ask=api.SettleCredit()),
         Resource(

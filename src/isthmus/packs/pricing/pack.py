@@ -1,7 +1,7 @@
 """The manifest of pricing."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Personal
+from isthmus.manifest import DemoData, Personal
 
 from . import api, entities, service
 
@@ -13,7 +13,15 @@ PACK = Pack(
     migrations="isthmus.packs.pricing:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
-    brings=(Personal(because="what is said of lines is looked at when they are priced, and not kept"),),
+    brings=(
+        Personal(because="what is said of lines is looked at when they are priced, and not kept"),
+        DemoData(
+            name="pricing.prices",
+            doc="A price of each of the demo's goods.",
+            at="isthmus.packs.pricing.demo:load_prices",
+            needs=(api.put_prices,),
+        ),
+    ),
     conditions=(
         Condition(
             name="pricing.prices-are-sound",

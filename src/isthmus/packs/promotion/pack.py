@@ -1,10 +1,13 @@
 """The manifest of promotion."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Personal
+from isthmus.language import mark
+from isthmus.manifest import Keeps, Personal
 
 from . import api, entities
 from .service import forgetting, keeping, promotions, sharing
+
+GONE = mark("until the person is erased: the coupon is renamed")
 
 PACK = Pack(
     name="promotion",
@@ -14,7 +17,42 @@ PACK = Pack(
     migrations="isthmus.packs.promotion:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
-    brings=(Personal(forgets=api.forget),),
+    brings=(
+        Personal(
+            forgets=api.forget,
+            purposes={"identifier": "a coupon may be a person's own, and named after them"},
+            keeps=(
+                Keeps(
+                    table="promotion.coupon",
+                    columns={"code": "identifier"},
+                    why="a coupon that one member alone may use",
+                    until=GONE,
+                    whose="member_id::text = any($1)",
+                ),
+                Keeps(
+                    table="promotion.use",
+                    columns={"coupon": "identifier"},
+                    why="what an order has used of a coupon's limit",
+                    until=GONE,
+                    whose="reference = any($1)",
+                ),
+                Keeps(
+                    table="promotion.member_use",
+                    columns={"coupon": "identifier"},
+                    why="how often a member has used a coupon that is limited",
+                    until=GONE,
+                    whose="member_id::text = any($1)",
+                ),
+                Keeps(
+                    table="promotion.person_use",
+                    columns={"coupon": "identifier"},
+                    why="how often somebody has used a coupon at all front ends together",
+                    until=GONE,
+                    whose="account_id::text = any($1)",
+                ),
+            ),
+        ),
+    ),
     conditions=(
         Condition(
             name="promotion.uses-within-limits",

@@ -15,7 +15,10 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
-        Personal(because="what services say is kept without goods and address, by a digest of what they were asked"),
+        Personal(
+            because="what services say is kept without goods and address, by a digest of what they were asked",
+            purposes={"address": "tax goes by where goods go; a tax service may need the street"},
+        ),
         Resource(kind=api.TaxServices, make=api.connected, settings=api.TaxSettings, providers="tax"),
         Job(name="tax.forget", when=Every(seconds=3600), calls=api.forget_assessments),
     ),

@@ -1,7 +1,7 @@
 """The manifest of webhooks."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Commands, Every, Gauge, Job, Outlet, Page, Personal, Resource
+from isthmus.manifest import Commands, Every, Gauge, Guide, Job, Outlet, Page, Personal, Resource
 
 from . import api
 from .service import endpoints
@@ -16,7 +16,11 @@ PACK = Pack(
     service=(endpoints,),
     migrations="isthmus.packs.webhooks:migrations",
     brings=(
-        Personal(because="events are sent as they are kept, where they are forgotten; a secret is nobody's name"),
+        Personal(
+            because="events are sent as they are kept, where they are forgotten; a secret is nobody's name",
+            purposes={"identifier": "secrets of endpoints, marked so that no log or recording has them"},
+        ),
+        Guide(title="Webhooks", file="isthmus.packs.webhooks:guide.md"),
         Resource(kind=WebhookSender, make=sender_at, settings=WebhookSettings),
         Outlet(name="webhooks.send", of=WebhookSender, run=WebhookSender.run),
         Job(name="webhooks.pause-failing", when=Every(seconds=30), calls=api.pause_failing),

@@ -30,7 +30,11 @@ _BOUNDS = {
     "minItems": "min_length",
     "maxItems": "max_length",
 }
-PII, MEASURE = "x-pii", "x-measure"  # keywords beside a field's schema, for what `isthmus.markings` says of it
+PII, PII_WHY, MEASURE = (
+    "x-pii",
+    "x-pii-why",
+    "x-measure",
+)  # keywords beside a field's schema, for what `isthmus.markings` says of it
 _PLAIN: dict[str, type] = {"string": str, "integer": int, "number": float, "boolean": bool, "null": type(None)}
 
 
@@ -194,14 +198,14 @@ def marks_as_keywords(hint: Any) -> dict[str, Any]:
         found |= marks_as_keywords(part)
     for mark in getattr(hint, "__metadata__", ()):
         if isinstance(mark, Pii):
-            found[PII] = mark.kind
+            found |= {PII: mark.kind} | ({PII_WHY: mark.why} if mark.why else {})
         elif isinstance(mark, Measure):
             found[MEASURE] = msgspec.to_builtins(mark)
     return found
 
 
 def _marked(kind: Any, schema: Schema) -> Any:
-    marks = [fit({"kind": schema[PII]}, Pii, f"$.{PII}")] if PII in schema else []
+    marks = [fit({"kind": schema[PII], "why": schema.get(PII_WHY, "")}, Pii, f"$.{PII}")] if PII in schema else []
     marks += [fit(schema[MEASURE], Measure, f"$.{MEASURE}")] if MEASURE in schema else []
     return Annotated[(kind, *marks)] if marks else kind
 

@@ -7,6 +7,7 @@ be called with it; `durable` calls them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from isthmus.kernel import Effect, FrontEnd, Platform
@@ -55,7 +56,8 @@ def consumer(platform: Platform, database: Database, ring: Callable[[], None]) -
     """Return who puts events down for the front ends of the running release; `ring` is called when there are some."""
 
     async def deliver(events: Sequence[Event]) -> None:
-        lines = platform.release.lines
+        release, now = platform.release, datetime.now(UTC)
+        lines = release.lines
         wanted = {
             event.front_end: subscribed(lines[event.front_end].front_end)
             for event in events
@@ -66,7 +68,9 @@ def consumer(platform: Platform, database: Database, ring: Callable[[], None]) -
             for event in events
             for name in wanted.get(event.front_end, {}).get(event.type, ())
         ]
-        await timers.arm_after(database, timers.timed(platform.release), events)
+        follows = timers.following(release, events)
+        rows += timers.due_now(follows, now)
+        await timers.arm_after(database, follows, now)
         if rows:
             async with database.platform() as session:
                 await session.execute(_PUT_DOWN, *map(list, zip(*rows, strict=True)))

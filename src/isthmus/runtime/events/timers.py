@@ -2,18 +2,18 @@
 
     runtime.pending_call → due, claimed by one server → runtime.delivery → `durable` calls it until it succeeds
 
-A job that keeps failing is a dead letter, as an event is. What is late by more than LATE_AFTER was missed: it runs
-once, or is left out, as its job says.
+What follows an event at once is a delivery in the first place. A job that keeps failing is a dead letter, as an event
+is. What is late by more than LATE_AFTER was missed: it runs once, or is left out, as its job says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from isthmus.kernel import Value, encode, errors, ports
+from isthmus.kernel import Value, decode, encode, errors, ports
 from isthmus.kernel.host import Release, event_kind
 from isthmus.language import mark
 from isthmus.manifest import After, Daily, Every, Job, brought
@@ -75,6 +75,7 @@ OUTCOME_MAX: Final = 500  # characters: a page has room for so much
 GOOD: Final = "done"
 
 Timed = tuple[str, Job]  # a front end, and a job that is called for it at its time
+Following = tuple[Event, Job, After]  # an event, and the job that is called with it
 
 
 class JobStatus(Value):
@@ -115,14 +116,55 @@ def next_run(daily: Daily, now: datetime) -> datetime:
     return next(moment for moment in moments if moment > now)
 
 
-async def arm_after(database: Database, jobs: Sequence[Timed], events: Sequence[Event]) -> None:
-    """Put down what follows after events; an event that comes again changes nothing."""
-    rows = [
-        (code, job.name, event.id, event.time + timedelta(days=job.when.days), event.data)
-        for code, job in jobs
-        if isinstance(job.when, After)
+def following(release: Release, events: Iterable[Event]) -> list[Following]:
+    """Return what follows after events: each with the job that is called with it."""
+    wanted: dict[tuple[str, str], list[tuple[Job, After]]] = {}
+    for code, job in timed(release):
+        if isinstance(job.when, After):
+            wanted.setdefault((code, event_kind(job.when.event).name), []).append((job, job.when))
+    return [
+        (event, job, after)
         for event in events
-        if event.front_end == code and event.type == event_kind(job.when.event).name
+        for job, after in wanted.get((event.front_end, event.type), ())
+        if _matters(after, event, release.lines[event.front_end].front_end.settings)
+    ]
+
+
+def _matters(after: After, event: Event, settings: Mapping[str, str]) -> bool:
+    if after.only is None:
+        return True
+    try:
+        return after.only(decode(event.data, after.event), settings)
+    except Exception:  # what is called fails as well, where it is seen, and holds up nothing else
+        return True
+
+
+def _is_now(event: Event, after: After, now: datetime) -> bool:
+    return not after.days and now - event.time < LATE_AFTER  # what is late may have to be left out: `tick` knows
+
+
+def due_now(found: Iterable[Following], now: datetime) -> list[tuple[str, str, str, str, str, bytes]]:
+    """Return the deliveries of what follows at once, as `tick` would make them."""
+    return [
+        (
+            event.front_end,
+            job.calls.name,
+            f"{PREFIX}{job.name}/{event.id}",
+            job.name,
+            f"{job.name}/{event.id}",
+            event.data,
+        )
+        for event, job, after in found
+        if _is_now(event, after, now)
+    ]
+
+
+async def arm_after(database: Database, found: Iterable[Following], now: datetime) -> None:
+    """Put down what follows later; an event that comes again changes nothing."""
+    rows = [
+        (event.front_end, job.name, event.id, event.time + timedelta(days=after.days), event.data)
+        for event, job, after in found
+        if not _is_now(event, after, now)
     ]
     if rows:
         async with database.platform() as session:

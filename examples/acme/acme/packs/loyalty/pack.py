@@ -1,7 +1,7 @@
 """The manifest of loyalty: all that the platform knows of this domain."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job, Page
+from isthmus.manifest import DemoData, Every, Guide, Job, Page
 
 from . import api, entities, service
 
@@ -30,6 +30,13 @@ PACK = Pack(
             at="acme.packs.loyalty.pages:show_card",
             template="cards.html",
             needs=api.get_balance,
+        ),
+        Guide(title="Stamp cards", file="acme.packs.loyalty:guide.md"),
+        DemoData(
+            name="loyalty.cards",
+            doc="Two cards: one half full, one that was filled.",
+            at="acme.packs.loyalty.demo:load_cards",
+            needs=(api.stamp,),
         ),
     ),
 )

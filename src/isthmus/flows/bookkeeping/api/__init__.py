@@ -10,7 +10,8 @@
     inventory.stock-sold    goods went to another owner                │
     order.hand-in-moved     goods were taken back at another front end │
     payment.credit-moved    gift cards and store credit                │
-    promotion.discount-borne, uses-returned   others bear a discount  ─┘
+    promotion.discount-borne, uses-returned   others bear a discount   │
+    ledger.claim-made       another front end has booked what we owe  ─┘
 
 Each flow reacts to an event inside the transaction that emits it, so what happened and what is booked are one commit;
 the packs know nothing of it. Revenue is booked when goods leave: what was paid before is owed to the customer till
@@ -37,6 +38,7 @@ Chart of the default rules:
 
 from .booking import (
     book_borne,
+    book_claim,
     book_closing,
     book_credit,
     book_hand_in,

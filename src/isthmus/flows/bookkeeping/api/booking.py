@@ -106,7 +106,13 @@ def book_points(ask: member.PointsWereMoved) -> Booked:
     ...
 
 
-@flow("bookkeeping.book-honoured", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+@flow(
+    "bookkeeping.book-honoured",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[ledger.record, ledger.claim],
+    is_internal=True,
+)
 def book_honoured(ask: member.PointsHonoured) -> Booked:
     """Book what another front end owes for points that it gave and that were spent here."""
     ...
@@ -130,15 +136,33 @@ def book_hand_in(ask: order.HandInMoved) -> Booked:
     ...
 
 
-@flow("bookkeeping.book-stock", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+@flow(
+    "bookkeeping.book-stock",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[ledger.record, ledger.claim],
+    is_internal=True,
+)
 def book_stock(ask: inventory.StockSold) -> Booked:
     """Book goods that changed their owner: what the other front end owes for them, or is owed."""
     ...
 
 
-@flow("bookkeeping.book-borne", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+@flow(
+    "bookkeeping.book-borne",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[ledger.record, ledger.claim],
+    is_internal=True,
+)
 def book_borne(ask: promotion.DiscountBorne) -> Booked:
     """Book what others bear of a discount, which is so much less of an expense here."""
+    ...
+
+
+@flow("bookkeeping.book-claim", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+def book_claim(ask: ledger.ClaimMade) -> Booked:
+    """Book the other side of what another front end has booked on accounts of this one."""
     ...
 
 
@@ -146,7 +170,7 @@ def book_borne(ask: promotion.DiscountBorne) -> Booked:
     "bookkeeping.book-unborne",
     version="1.0",
     effect=Effect.WRITE,
-    uses=[ledger.list_entries, ledger.reverse],
+    uses=[ledger.list_entries, ledger.reverse, ledger.claim],
     is_internal=True,
 )
 def book_unborne(ask: promotion.UsesWereReturned) -> Booked:

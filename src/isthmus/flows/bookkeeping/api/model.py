@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -27,6 +28,7 @@ Kind = Literal[
     "credit-redeemed",
     "credit-expired",
     "credit-moved-elsewhere",
+    "owed-elsewhere",
 ]
 
 
@@ -62,6 +64,7 @@ class Owed(Value):
 
     owner: str  # as accounts have it: front-end/fresh, seller/17
     amount: Money
+    account: str = ""  # of what stands in the other's books: where it stands there, signed as it is there
 
 
 class Happening(Value):
@@ -81,6 +84,7 @@ class Happening(Value):
     member_id: UUID | None = None
     points: int = 0
     reason: str = ""
+    value_date: date | None = None  # of what counts for another day than today
     owed: tuple[Owed, ...] = ()  # between front ends, and by who bears a discount; together they are the amount
 
 

@@ -15,8 +15,13 @@ NOTHING: Final = api.Booked(entries=0)
 log = logging.getLogger("isthmus.flows.bookkeeping")
 
 
-async def book(happening: api.Happening, of: str, ctx: Context, *, is_once: bool = False) -> api.Booked:
-    """Book what a happening moves by the front end's rule; by the default where that does not balance."""
+async def book(
+    happening: api.Happening, of: str, ctx: Context, *, is_once: bool = False, claims: bool = False
+) -> api.Booked:
+    """Book what a happening moves by the front end's rule; by the default where that does not balance.
+
+    claims: other front ends on whose accounts it stands book their side of it.
+    """
     default = rules.postings(happening)
     if not default:
         return NOTHING  # it comes to nothing, whatever the rule
@@ -31,9 +36,13 @@ async def book(happening: api.Happening, of: str, ctx: Context, *, is_once: bool
         kind=happening.kind,
         legs=legs,
         subject=happening.reference,
+        value_date=happening.value_date,
+        when_closed="next-open-day",
         metadata=metadata,
     )
     await ctx.call(ledger.record, ledger.Post(entries=(draft,)))
+    if claims:
+        await ctx.call(ledger.claim, ledger.ClaimEntry(reference=draft.reference))
     if due := rules.due(happening, legs, draft.reference):
         became = api.BecameDue(reference=draft.reference, kind=happening.kind, about=happening.reference, lines=due)
         ctx.emit(became)

@@ -47,7 +47,9 @@ async def book_honoured(ask: member.PointsHonoured, ctx: Context) -> api.Booked:
     if not isinstance(worth, Money) or worth.minor <= 0:
         return NOTHING
     happening = between("points-honoured", worth, ask.from_front_end, ask.reference)
-    return await book(happening.replace(points=ask.points, reason=ask.reason), f"points/{ask.reference}", ctx)
+    return await book(
+        happening.replace(points=ask.points, reason=ask.reason), f"points/{ask.reference}", ctx, claims=True
+    )
 
 
 @implements(api.book_lapsed)
@@ -83,7 +85,7 @@ async def book_stock(ask: inventory.StockSold, ctx: Context) -> api.Booked:
     is_sold = ask.from_owner == ctx.front_end
     other = ask.to_owner if is_sold else ask.from_owner
     happening = between("stock-sold" if is_sold else "stock-bought", ask.total, other, ask.reference)
-    return await book(happening, f"stock/{ask.reference}", ctx)
+    return await book(happening, f"stock/{ask.reference}", ctx, claims=True)
 
 
 @implements(api.book_hand_in)
@@ -111,7 +113,21 @@ async def book_borne(ask: promotion.DiscountBorne, ctx: Context) -> api.Booked:
     happening = api.Happening(
         kind="discount-borne", amount=amount, reference=ask.reference, reason=ask.promotion, owed=owed
     )
-    return await book(happening, f"discount/{ask.reference}", ctx)
+    return await book(happening, f"discount/{ask.reference}", ctx, claims=True)
+
+
+@implements(api.book_claim)
+async def book_claim(ask: ledger.ClaimMade, ctx: Context) -> api.Booked:
+    owner = f"front-end/{ask.from_front_end}"
+    happening = api.Happening(
+        kind="owed-elsewhere",
+        amount=money(sum(leg.amount.minor for leg in ask.legs), ask.legs[0].amount.currency),
+        reference=ask.claim,
+        reason=ask.kind,
+        value_date=ask.value_date,
+        owed=tuple(api.Owed(owner=owner, amount=leg.amount, account=leg.account) for leg in ask.legs),
+    )
+    return await book(happening, f"claim/{ask.claim}", ctx, is_once=True)
 
 
 @implements(api.book_unborne)
@@ -123,4 +139,5 @@ async def book_unborne(ask: promotion.UsesWereReturned, ctx: Context) -> api.Boo
     for one in entries:
         undo = ledger.Reverse(reverses=one.reference, reference=f"{one.reference[:150]}/returned")
         await ctx.call(ledger.reverse, undo)
+        await ctx.call(ledger.claim, ledger.ClaimEntry(reference=undo.reference))
     return api.Booked(entries=len(entries))

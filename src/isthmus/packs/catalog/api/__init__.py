@@ -1,7 +1,8 @@
 """The catalogue, as others may name it: what exists in the group, and what each front end offers of it.
 
-Products, SKUs, categories and sellers are the group's: every front end sees the same ones. An assortment is a
-front end's own: a SKU is for sale there from the time it is published until it is withdrawn.
+Products, SKUs, categories and sellers are the group's: every front end sees the same ones, and may say them in its own
+words and show them in a tree of its own. An assortment is a front end's own: a SKU is for sale there from the time it
+is published until it is withdrawn.
 
     SKU in a front end's assortment:  publish ──▶ published ──withdraw──▶ withdrawn ──publish──▶ published
 
@@ -49,6 +50,57 @@ from .assortment import (
     validate_listing,
     withdraw,
 )
+from .changes import (
+    CHANGES,
+    DECIDED_MAX,
+    PROPOSED,
+    AlreadyDecided,
+    Change,
+    ChangeDecided,
+    ChangeProposed,
+    Changes,
+    ChangesDecided,
+    ChangeState,
+    DecideChanges,
+    FieldChange,
+    GetChange,
+    ListChanges,
+    NoSuchChange,
+    NothingChanged,
+    NotYourChange,
+    OwnChange,
+    ProposeChange,
+    StaleChange,
+    WithdrawChange,
+    decide_changes,
+    get_change,
+    list_changes,
+    propose_change,
+    withdraw_change,
+)
+from .enrichment import (
+    LANGUAGE,
+    CategoryInUse,
+    EnrichedProduct,
+    EnrichedVariant,
+    Enrichment,
+    Enrichments,
+    EnrichProducts,
+    FrontEndCategoriesPut,
+    FrontEndCategoriesRemoved,
+    FrontEndCategory,
+    ListEnrichments,
+    NotInTree,
+    NotOfProduct,
+    ProductsEnriched,
+    PutFrontEndCategories,
+    RemoveFrontEndCategories,
+    UnknownProduct,
+    enrich_products,
+    list_enrichments,
+    put_front_end_categories,
+    remove_front_end_categories,
+)
 from .exchange import (
     BadCsv,
     CsvLine,
@@ -64,6 +116,7 @@ from .facets import COUNTED_MAX, CountFacets, Facet, Facets, FacetValue, count_f
 from .products import (
     BULK_MAX,
     DEPTH_MAX,
+    ApprovalNeeded,
     AttributeName,
     AttributeRule,
     Attributes,
@@ -85,6 +138,7 @@ from .products import (
     ListVersions,
     NoSuchProduct,
     NoTree,
+    Picture,
     ProductDraft,
     ProductsChanged,
     ProductVersion,
@@ -97,6 +151,7 @@ from .products import (
     Sellers,
     SellersPut,
     Title,
+    Tree,
     Unit,
     UnknownCategory,
     Variant,

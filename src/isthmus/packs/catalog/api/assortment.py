@@ -22,7 +22,17 @@ from isthmus.kernel import (
 )
 from isthmus.values import CHANNEL, ORDER_KIND, Lines, Moment, Money, PageSize, Quantity, Sku, attributes_of
 
-from .products import BULK_MAX, Attributes, BadCursor, CategoryCode, Cursor, SchemaViolation, SellerCode, Variant
+from .products import (
+    BULK_MAX,
+    Attributes,
+    BadCursor,
+    CategoryCode,
+    Cursor,
+    Picture,
+    SchemaViolation,
+    SellerCode,
+    Variant,
+)
 
 ListingAttributes = Annotated[dict[str, Any], attributes_of("catalog.listing")]
 
@@ -69,7 +79,7 @@ class Sellable(Value):
     sku: Sku
     product_id: UUID
     title: str
-    category: str
+    category: str  # of the group's tree, by which goods are taxed and counted
     tax_category: str
     seller: str
     brand: str
@@ -77,7 +87,8 @@ class Sellable(Value):
     weight_grams: int
     is_returnable: bool
     attributes: dict[str, str]
-    categories: tuple[str, ...] = ()  # the way to its category from the top, itself included: it is in each of them
+    # The way to its category from the top, itself included, and the way to where the front end shows it: it is in each.
+    categories: tuple[str, ...] = ()
 
 
 class CheckLines(Value):
@@ -140,6 +151,8 @@ class ProductView(Value):
     variants: tuple[Variant, ...]
     version: int
     offers: tuple[Offer, ...] = ()  # of those variants that are published here
+    pictures: tuple[Picture, ...] = ()
+    language: str = ""  # of the front end's own words; none where the group's are shown
 
 
 class GetProduct(Value):

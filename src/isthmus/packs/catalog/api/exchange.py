@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from isthmus.kernel import Effect, Meta, Value, capability, errors
 
-from .products import BULK_MAX, Cursor
+from .products import BULK_MAX, ApprovalNeeded, Cursor
 
 CSV_MAX = 4_000_000  # characters: a thousand products with long descriptions
 
@@ -69,7 +69,9 @@ class BadCsv(errors.BadAsk):
         )
 
 
-@capability("catalog.import-csv", version="1.0", effect=Effect.WRITE, raises=[BadCsv], deadline_ms=60_000)
+@capability(
+    "catalog.import-csv", version="1.0", effect=Effect.WRITE, raises=[BadCsv, ApprovalNeeded], deadline_ms=60_000
+)
 def import_csv(ask: ImportCsv) -> CsvReport:
     """Create or replace up to 1,000 products by the rules of `catalog.import-products`; say what became of each line.
 

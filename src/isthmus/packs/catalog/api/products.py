@@ -21,6 +21,7 @@ Attributes = Annotated[dict[AttributeName, Annotated[str, Meta(max_length=1_000)
 CategoryCode = Annotated[str, Meta(min_length=1, max_length=120)]
 SellerCode = Annotated[str, Meta(min_length=1, max_length=64)]
 Unit = Annotated[str, Meta(pattern=r"^[a-z][a-z-]{0,15}\Z", description="piece, gram, millilitre …")]
+Tree = Literal["shown", "group"]
 Cursor = Annotated[str, Meta(max_length=4_000)]
 
 
@@ -31,6 +32,19 @@ class Variant(Value):
     unit: Unit = "piece"
     weight_grams: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
     attributes: Attributes = {}
+
+
+class Picture(Value):
+    """A picture of a product: where it is, and what it shows for whoever cannot see it."""
+
+    address: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https://[!-~]{1,480}|/media/[0-9a-f]{64}\.[a-z]{3,4})\Z",
+            description="an https address, or the path of a file that was put with POST /media",
+        ),
+    ]
+    alt: Annotated[str, Meta(max_length=500)] = ""
 
 
 class ProductDraft(Value):
@@ -46,6 +60,7 @@ class ProductDraft(Value):
     tax_category: Annotated[str, Meta(max_length=64)] = ""
     is_returnable: bool = True
     attributes: Attributes = {}
+    pictures: Annotated[tuple[Picture, ...], Meta(max_length=20)] = ()
 
 
 class ImportProducts(Value):
@@ -104,10 +119,14 @@ class Category(Value):
 
 
 class ListCategories(Value):
-    """Ask for the categories right below one (or the top ones), or for all below it."""
+    """Ask for the categories right below one (or the top ones), or for all below it.
+
+    tree: as shown here, which is the front end's own where it has one; or the group's.
+    """
 
     parent: CategoryCode | None = None
     is_deep: bool = False
+    tree: Tree = "shown"
     limit: Annotated[int, Meta(ge=1, le=BULK_MAX)] = BULK_MAX
     cursor: Cursor | None = None
 
@@ -120,9 +139,10 @@ class Categories(Value):
 
 
 class GetCategory(Value):
-    """Ask for one category."""
+    """Ask for one category, of the tree as it is shown here or of the group's."""
 
     code: CategoryCode
+    tree: Tree = "shown"
 
 
 class CategoryView(Value):
@@ -198,6 +218,18 @@ class ProductsChanged(Value):
 
     batch: UUID
     codes: tuple[str, ...]
+
+
+class ApprovalNeeded(errors.NotPermitted):
+    """This front end changes products by proposals only."""
+
+    slug = "catalog.approval-needed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "products are changed here once somebody else approves",
+            remedy="propose it with catalog.propose-change, or import through a front end that may",
+        )
 
 
 class DuplicateSku(errors.Conflict):
@@ -304,7 +336,7 @@ def list_sellers(ask: ListSellers) -> Sellers:
     "catalog.import-products",
     version="1.0",
     effect=Effect.WRITE,
-    raises=[DuplicateSku, DuplicateCode, SchemaViolation, UnknownCategory],
+    raises=[DuplicateSku, DuplicateCode, SchemaViolation, UnknownCategory, ApprovalNeeded],
     deadline_ms=30_000,
 )
 def import_products(ask: ImportProducts) -> Imported:

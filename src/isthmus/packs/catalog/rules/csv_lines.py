@@ -15,7 +15,7 @@ from .. import api
 OF_PRODUCT: Final = ("title", "category", "description", "brand", "seller", "tax_category")
 OF_SKU: Final = ("sku", "unit", "weight_grams")
 REQUIRED: Final = ("code", "title", "category", "sku")
-COLUMNS: Final = ("code", *OF_PRODUCT, "is_returnable", *OF_SKU)
+COLUMNS: Final = ("code", *OF_PRODUCT, "is_returnable", "pictures", *OF_SKU)
 _WORDS: Final = {"true": True, "yes": True, "1": True, "": True, "false": False, "no": False, "0": False}
 
 
@@ -72,6 +72,7 @@ def _draw(code: str, one: Read) -> None:
             "code": code,
             "is_returnable": _flag(first.get("is_returnable", "")),
             "attributes": _attributes(first, "product."),
+            "pictures": _pictures(first.get("pictures", "")),
             "variants": [_variant(row) for row in one.rows],
         }
         one.draft = decode(encode(drafted), api.ProductDraft)
@@ -80,13 +81,19 @@ def _draw(code: str, one: Read) -> None:
 
 
 def _is_of_product(name: str) -> bool:
-    return name in OF_PRODUCT or name == "is_returnable" or name.startswith("product.")
+    return name in OF_PRODUCT or name in ("is_returnable", "pictures") or name.startswith("product.")
 
 
 def _flag(word: str) -> bool:
     if word.strip().lower() not in _WORDS:
         raise ValueError(f"is_returnable is {word!r}, and not yes or no")
     return _WORDS[word.strip().lower()]
+
+
+def _pictures(said: str) -> list[dict[str, str]]:
+    """Return a picture for each line of a cell: its address, a space, and what it shows."""
+    lines = [line.strip().partition(" ") for line in said.splitlines() if line.strip()]
+    return [{"address": address, "alt": alt.strip()} for address, _, alt in lines]
 
 
 def _variant(row: Mapping[str, str]) -> dict[str, Any]:
@@ -115,6 +122,7 @@ def written(drafts: Sequence[api.ProductDraft]) -> str:
     for one in drafts:
         facts: dict[str, object] = {name: getattr(one, name) for name in ("code", *OF_PRODUCT)}
         facts |= {"is_returnable": "yes" if one.is_returnable else "no"}
+        facts |= {"pictures": "\n".join(f"{each.address} {each.alt}".strip() for each in one.pictures)}
         facts |= {f"product.{name}": value for name, value in one.attributes.items()}
         for variant in one.variants:
             said = {name: getattr(variant, name) for name in OF_SKU}

@@ -17,14 +17,14 @@ from ..storage import products as storage_products
 @implements(api.publish)
 async def publish(ask: api.Publish, ctx: Context) -> api.Published:
     latest = {one.sku: one for one in ask.listings}
-    products = await storage.publishable(ctx.session, list(latest))
+    products = await storage.publishable(ctx.session, ctx.front_end, list(latest))
     for at, one in enumerate(ask.listings):
         if one.sku not in products:
             raise api.NoSuchSku(sku=one.sku, path=f"$.listings[{at}].sku")
         if fault := rules.range_fault(one, ctx.now):
             raise api.BadRange(reason=fault[1], path=f"$.listings[{at}].{fault[0]}")
     await _refuse_incomplete(ask, products, ctx)
-    verdicts = ctx.answer(api.validate_listing)(ask.listings, [products[one.sku] for one in ask.listings])
+    verdicts = ctx.answer(api.validate_listing)(ask.listings, [products[one.sku].sellable for one in ask.listings])
     for at, verdict in enumerate(verdicts):
         if not verdict.is_allowed:
             reason = "; ".join(f"{no.reason} ({no.by})" for no in verdict.vetoes)
@@ -38,14 +38,14 @@ async def publish(ask: api.Publish, ctx: Context) -> api.Published:
     return api.Published(skus=len(latest))
 
 
-async def _refuse_incomplete(ask: api.Publish, products: Mapping[str, api.Sellable], ctx: Context) -> None:
-    ways = await storage_products.ways(ctx.session, [one.category for one in products.values()])
+async def _refuse_incomplete(ask: api.Publish, products: Mapping[str, storage.Publishable], ctx: Context) -> None:
+    ways = await storage_products.ways(ctx.session, [one.sellable.category for one in products.values()])
     demanded = {code: rules.inherited(way.rules) for code, way in ways.items()}
     for at, one in enumerate(ask.listings):
-        product = products[one.sku]
-        for _, reason in rules.attribute_faults(demanded[product.category], product.attributes):
+        product, category = products[one.sku], products[one.sku].sellable.category
+        for _, reason in rules.attribute_faults(demanded[category], product.group_attributes):
             raise api.SchemaViolation(
-                reason=f"SKU {one.sku!r} of category {product.category!r}: {reason}", path=f"$.listings[{at}].sku"
+                reason=f"SKU {one.sku!r} of category {category!r}: {reason}", path=f"$.listings[{at}].sku"
             )
 
 
@@ -114,16 +114,22 @@ async def search(ask: api.Search, ctx: Context) -> api.FoundPage:
     title, sku, is_wide = (
         place_at(ask.cursor, tuple[str, str, bool], api.BadCursor) if ask.cursor is not None else ("", "", False)
     )
-    found = await storage.search(ctx.session, ctx.front_end, ask, (title, sku), ctx.now, is_wide=is_wide)
+    language = str(ctx.plan.settings.get(api.LANGUAGE, ""))
+
+    async def find(wanted: api.Search) -> list[api.Found]:
+        return await storage.search(
+            ctx.session, ctx.front_end, wanted, (title, sku), ctx.now, is_wide=is_wide, language=language
+        )
+
+    found = await find(ask)
     if not found and ask.text.strip() and ask.cursor is None:  # nothing is called so: then what begins like it
         is_wide = True
-        found = await storage.search(ctx.session, ctx.front_end, ask, (title, sku), ctx.now, is_wide=is_wide)
+        found = await find(ask)
     meant = ""
     if is_wide and not found and ask.text.strip():  # nor is anything: then what is spelled like it
         meant = await storage_finding.spelled(ctx.session, ask.text)
-        spelled = ask.replace(text=meant)
         if meant:
-            found = await storage.search(ctx.session, ctx.front_end, spelled, (title, sku), ctx.now, is_wide=True)
+            found = await find(ask.replace(text=meant))
     items = tuple(found[: ask.limit])
     more = cursor_at((items[-1].title, items[-1].sku, is_wide)) if len(found) > ask.limit else None
     return api.FoundPage(items=ctx.answer(api.found_items)(items), next_cursor=more, spelled=meant if items else "")

@@ -11,11 +11,12 @@ from ..storage import finding as storage
 @implements(api.count_facets)
 async def count_facets(ask: api.CountFacets, ctx: Context) -> api.Facets:
     text = ask.text.strip()
-    found = await storage.count(ctx.session, ctx.front_end, ask, text, ctx.now, is_wide=False)
+    language = str(ctx.plan.settings.get(api.LANGUAGE, ""))
+    found = await storage.count(ctx.session, ctx.front_end, ask, text, ctx.now, is_wide=False, language=language)
     if text and not found.count:  # as a search does: what begins like it, then what is spelled like it
-        found = await storage.count(ctx.session, ctx.front_end, ask, text, ctx.now, is_wide=True)
+        found = await storage.count(ctx.session, ctx.front_end, ask, text, ctx.now, is_wide=True, language=language)
     if text and not found.count and (meant := await storage.spelled(ctx.session, text)):
-        found = await storage.count(ctx.session, ctx.front_end, ask, meant, ctx.now, is_wide=True)
+        found = await storage.count(ctx.session, ctx.front_end, ask, meant, ctx.now, is_wide=True, language=language)
         return found.replace(spelled=meant if found.count else "")
     return found
 

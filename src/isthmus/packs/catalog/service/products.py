@@ -38,7 +38,7 @@ async def put_categories(ask: api.PutCategories, ctx: Context) -> api.Categories
 @implements(api.list_categories)
 async def list_categories(ask: api.ListCategories, ctx: Context) -> api.Categories:
     after = place_at(ask.cursor, tuple[str, str], api.BadCursor) if ask.cursor is not None else ("", "")
-    found = await storage_products.categories(ctx.session, ask, after, ask.limit + 1)
+    found = await storage_products.categories(ctx.session, _tree(ask, ctx), ask, after, ask.limit + 1)
     items = found[: ask.limit]
     more = cursor_at((items[-1].name, items[-1].code)) if len(found) > ask.limit else None
     return api.Categories(items=tuple(items), next_cursor=more)
@@ -46,10 +46,15 @@ async def list_categories(ask: api.ListCategories, ctx: Context) -> api.Categori
 
 @implements(api.get_category)
 async def get_category(ask: api.GetCategory, ctx: Context) -> api.CategoryView:
-    way = (await storage_products.ways(ctx.session, [ask.code])).get(ask.code)
+    way = (await storage_products.ways(ctx.session, [ask.code], _tree(ask, ctx))).get(ask.code)
     if way is None:
         raise api.UnknownCategory(code=ask.code, path="$.code")
     return api.CategoryView(category=way.steps[-1], path=way.steps[:-1], attributes=rules.inherited(way.rules))
+
+
+def _tree(ask: api.ListCategories | api.GetCategory, ctx: Context) -> str:
+    """Return whose tree is asked for, where it has one of its own; nobody's is the group's."""
+    return ctx.front_end if ask.tree == "shown" else ""
 
 
 @implements(api.put_sellers)
@@ -69,13 +74,15 @@ async def list_sellers(ask: api.ListSellers, ctx: Context) -> api.Sellers:
 
 @implements(api.import_products)
 async def import_products(ask: api.ImportProducts, ctx: Context) -> api.Imported:
+    if ctx.plan.settings.get(api.CHANGES) == api.PROPOSED:
+        raise api.ApprovalNeeded
+    return await put(ask, ctx)
+
+
+async def put(ask: api.ImportProducts, ctx: Context) -> api.Imported:
+    """Create or replace products, whoever decided it."""
     ask = api.ImportProducts(products=tuple(map(rules.composed_product, ask.products)))
-    _refuse_repeated(ask)
-    ways = await storage_products.ways(ctx.session, [one.category for one in ask.products])
-    for at, draft in enumerate(ask.products):
-        if draft.category not in ways:
-            raise api.UnknownCategory(code=draft.category, path=f"$.products[{at}].category")
-    _refuse_incomplete(ask, {code: rules.inherited(way.rules) for code, way in ways.items()})
+    await check(ask, ctx)
     ids = [ctx.new_id() for _ in ask.products]
     changed = await storage_products.put_products(
         ctx.session, ask.products, ids, ctx.now, ctx.caller.client, ctx.front_end
@@ -85,6 +92,16 @@ async def import_products(ask: api.ImportProducts, ctx: Context) -> api.Imported
         ctx.emit(api.ProductsChanged(batch=ctx.new_id(), codes=tuple(sorted(changed))))
     created = sum(version == 1 for _, version in changed.values())
     return api.Imported(created=created, replaced=len(changed) - created, unchanged=len(ask.products) - len(changed))
+
+
+async def check(ask: api.ImportProducts, ctx: Context, where: str = "") -> None:
+    """Refuse products that contradict each other or are not as their category demands. where: a single one's path."""
+    _refuse_repeated(ask)
+    ways = await storage_products.ways(ctx.session, [one.category for one in ask.products])
+    for at, draft in enumerate(ask.products):
+        if draft.category not in ways:
+            raise api.UnknownCategory(code=draft.category, path=f"{where or f'$.products[{at}]'}.category")
+    _refuse_incomplete(ask, {code: rules.inherited(way.rules) for code, way in ways.items()}, where)
 
 
 async def _put_skus(ask: api.ImportProducts, changed: Mapping[str, tuple[UUID, int]], ctx: Context) -> None:
@@ -121,7 +138,9 @@ def _refuse_repeated(ask: api.ImportProducts) -> None:
         raise api.DuplicateSku(sku=twice[0], path=twice[1])
 
 
-def _refuse_incomplete(ask: api.ImportProducts, demanded: Mapping[str, tuple[api.AttributeRule, ...]]) -> None:
+def _refuse_incomplete(
+    ask: api.ImportProducts, demanded: Mapping[str, tuple[api.AttributeRule, ...]], where: str
+) -> None:
     for at, draft in enumerate(ask.products):
         for place, variant in enumerate(draft.variants):
             for name, reason in rules.attribute_faults(
@@ -129,5 +148,5 @@ def _refuse_incomplete(ask: api.ImportProducts, demanded: Mapping[str, tuple[api
             ):
                 raise api.SchemaViolation(
                     reason=f"SKU {variant.sku!r} of category {draft.category!r}: {reason}",
-                    path=f"$.products[{at}].variants[{place}].attributes.{name}",
+                    path=f"{where or f'$.products[{at}]'}.variants[{place}].attributes.{name}",
                 )

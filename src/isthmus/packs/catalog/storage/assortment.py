@@ -14,16 +14,30 @@ from .. import api
 from ..rules import goods as rules
 
 # Shared locks, so that an import cannot change what is published meanwhile; in the order in which it takes its own.
+# What the front end says of products meanwhile is waited for first. What a product says is read once it is locked.
+_HOLD = """
+with held as materialized (select pg_advisory_xact_lock_shared(hashtextextended('catalog.enrichment/' || $2, 0)))
+select from held cross join catalog.product
+where product_id in (select product_id from catalog.sku where sku = any($1)) order by code for share of product
+"""
 _PUBLISHED = """
-select sku.sku, product.product_id, title, category, tax_category, seller, brand, unit, weight_grams, is_returnable,
-       all_attributes, place.path
+select sku.sku, product.product_id, coalesce(enriched.title, product.title) as title, product.category, tax_category,
+       seller, brand, unit, weight_grams, is_returnable, all_attributes as group_attributes,
+       case when enriched.product_id is null then all_attributes
+            else product.attributes || enriched.attributes || sku.attributes || coalesce(variants -> sku.sku, '{}')
+       end as all_attributes, place.path, null::text[] as shown_path
 from catalog.sku join catalog.product using (product_id) join catalog.category as place on place.code = product.category
-where sku.sku = any($1) and is_current order by product.code for share of product
+left join catalog.enrichment enriched on enriched.front_end = $2 and enriched.product_id = product.product_id
+where sku.sku = any($1) and is_current
 """
 
 _KNOWN = """
-select given.place, sku.sku, product.product_id, product.title, product.category, tax_category, product.seller,
-       product.brand, unit, weight_grams, is_returnable, all_attributes, place.path, sku.is_current,
+select given.place, sku.sku, product.product_id, coalesce(enriched.title, product.title) as title, product.category,
+       tax_category, product.seller, product.brand, unit, weight_grams, is_returnable, place.path,
+       shown.path as shown_path, sku.is_current,
+       case when enriched.product_id is null then all_attributes
+            else product.attributes || enriched.attributes || sku.attributes || coalesce(variants -> sku.sku, '{}')
+       end as all_attributes,
        listing.sku is not null as is_listed, offered_from, offered_to, min_quantity, max_quantity, step,
        listing.attributes as own,
        exists (select from catalog.seller where code = product.seller and is_suspended) as is_suspended
@@ -31,22 +45,25 @@ from unnest($2::text[]) with ordinality as given (sku, place)
 join catalog.sku on sku.sku = given.sku join catalog.product using (product_id)
 join catalog.category as place on place.code = product.category
 left join catalog.listing on listing.front_end = $1 and listing.sku = given.sku
+left join catalog.enrichment enriched on enriched.front_end = $1 and enriched.product_id = sku.product_id
+left join catalog.front_end_category shown on shown.front_end = $1 and shown.code = listing.category
 order by given.place
 """
 
 _PUBLISH = """
 insert into catalog.listing (front_end, sku, product_id, title, category, brand, seller, offered_from, offered_to,
-                             min_quantity, max_quantity, step, attributes)
-select $1, given.sku, product.product_id, product.title, product.category, product.brand, product.seller,
-       offered_from, offered_to, min_quantity, max_quantity, step, given.attributes
+                             min_quantity, max_quantity, step, attributes, enriched_words, enriched_attributes)
+select $1, given.sku, shown.product_id, shown.title, shown.category, shown.brand, shown.seller,
+       offered_from, offered_to, min_quantity, max_quantity, step, given.attributes, enriched_words, enriched_attributes
 from unnest($2::text[], $3::timestamptz[], $4::timestamptz[], $5::integer[], $6::integer[], $7::integer[], $8::jsonb[])
      as given (sku, offered_from, offered_to, min_quantity, max_quantity, step, attributes)
-join catalog.sku on sku.sku = given.sku join catalog.product using (product_id) order by given.sku
+cross join lateral catalog.shown($1, given.sku) as shown order by given.sku
 on conflict (front_end, sku) do update set
     product_id = excluded.product_id, title = excluded.title, category = excluded.category, brand = excluded.brand,
     seller = excluded.seller, is_current = true, offered_from = excluded.offered_from,
     offered_to = excluded.offered_to, min_quantity = excluded.min_quantity, max_quantity = excluded.max_quantity,
-    step = excluded.step, attributes = excluded.attributes
+    step = excluded.step, attributes = excluded.attributes, enriched_words = excluded.enriched_words,
+    enriched_attributes = excluded.enriched_attributes
 """
 
 _WITHDRAW = """
@@ -57,15 +74,23 @@ delete from catalog.listing using gone where front_end = $1 and listing.sku = go
 """
 
 _PRODUCT = """
-select product_id, code, title, description, category, brand, seller, attributes, version
-from catalog.product where product_id = (select product_id from catalog.sku where sku = $1)
+select product.product_id, code, coalesce(own.title, product.title) as title,
+       coalesce(own.description, product.description) as description,
+       coalesce((select category from catalog.listing where front_end = $2 and sku = $1), own.category,
+                product.category) as category,
+       brand, seller, product.attributes || coalesce(own.attributes, '{}') as attributes, version,
+       coalesce(own.pictures, product.pictures) as pictures, coalesce(own.language, '') as language
+from catalog.product left join catalog.enrichment own on own.front_end = $2 and own.product_id = product.product_id
+where product.product_id = (select product_id from catalog.sku where sku = $1)
 """
 
 _VARIANTS = """
-select sku.sku, unit, weight_grams, sku.attributes, sku.is_current, listing.sku is not null as is_listed, offered_from,
-       offered_to, min_quantity, max_quantity, step, listing.attributes as own,
+select sku.sku, unit, weight_grams, sku.attributes || coalesce(own.variants -> sku.sku, '{}') as attributes,
+       sku.is_current, listing.sku is not null as is_listed, offered_from, offered_to, min_quantity, max_quantity, step,
+       listing.attributes as own,
        exists (select from catalog.seller where code = listing.seller and is_suspended) as is_suspended
 from catalog.sku left join catalog.listing on listing.front_end = $1 and listing.sku = sku.sku
+left join catalog.enrichment own on own.front_end = $1 and own.product_id = sku.product_id
 where sku.product_id = $2 and sku.is_current order by sku.sku
 """
 
@@ -82,19 +107,26 @@ order by title, sku limit $5
 # in its order. PostgreSQL would choose as well, if its plan were not the same for all words after five searches.
 _FEW = 2_000
 _SEARCH = f"""
-with sought as materialized (select catalog.sought({{words}}, {{is_wide}}) as query),
+with sought as materialized (select catalog.sought({{words}}, {{is_wide}}, {{language}}) as query),
 found as materialized (
-    select sku from catalog.sku where words @@ (select query from sought) limit {_FEW + 1}
+    (select sku from catalog.sku where words @@ (select query from sought) limit {_FEW + 1})
+    union
+    select catalog.found_enriched((select query from sought), {_FEW + 1})
 ),
 few as materialized (select count(*) <= {_FEW} as are_few from found)
 select * from (({{of_few}}) union all ({{of_many}})) as one order by title, sku
 """
 _OF_FEW = "and (select are_few from few) and sku in (select sku from found)"
-_OF_MANY = """and not (select are_few from few) and exists (
-    select from catalog.sku where sku.sku = listing.sku and words @@ (select query from sought))"""
+_OF_MANY = """and not (select are_few from few) and (enriched_words @@ (select query from sought) or exists (
+    select from catalog.sku where sku.sku = listing.sku and words @@ (select query from sought)))"""
 
-_OF_CATEGORY = "category = any (array(select code from catalog.category where path @> array[{}]))"
-_OF_ATTRIBUTES = "sku in (select sku from catalog.sku where all_attributes @> {})"
+# A code means the front end's own category where it has one, else the group's.
+_OF_CATEGORY = """category = any (array(
+    select code from catalog.front_end_category where front_end = $1 and path @> array[{0}]
+    union all select code from catalog.category where path @> array[{0}]
+        and not exists (select from catalog.front_end_category where front_end = $1 and code = {0})))"""
+_OF_ATTRIBUTES = """case when enriched_attributes is null
+    then sku in (select sku from catalog.sku where all_attributes @> {0}) else enriched_attributes @> {0} end"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +139,22 @@ class Known:
     offer: api.Offer | None
 
 
-async def publishable(session: ports.Session, skus: Sequence[str]) -> dict[str, api.Sellable]:
+@dataclass(frozen=True, slots=True)
+class Publishable:
+    """A SKU as the front end shows it, and the attributes that the group says, which its category asks for."""
+
+    sellable: api.Sellable
+    group_attributes: dict[str, str]
+
+
+async def publishable(session: ports.Session, front_end: str, skus: Sequence[str]) -> dict[str, Publishable]:
     """Return what is known of SKUs that can be offered, and keep imports from changing it until the call ends."""
-    return {row["sku"]: _sellable(row) for row in await session.fetch(_PUBLISHED, sorted(set(skus)))}
+    wanted = sorted(set(skus))
+    await session.execute(_HOLD, wanted, front_end)
+    return {
+        row["sku"]: Publishable(_sellable(row), decode(row["group_attributes"], dict[str, str]))
+        for row in await session.fetch(_PUBLISHED, wanted, front_end)
+    }
 
 
 async def known(session: ports.Session, front_end: str, skus: Sequence[str], now: datetime) -> dict[int, Known]:
@@ -146,7 +191,7 @@ async def withdraw(session: ports.Session, front_end: str, skus: Sequence[str]) 
 
 
 async def product_of(session: ports.Session, front_end: str, sku: str, now: datetime) -> api.ProductView | None:
-    product = await session.fetch_row(_PRODUCT, sku)
+    product = await session.fetch_row(_PRODUCT, sku, front_end)
     if product is None:
         return None
     rows = await session.fetch(_VARIANTS, front_end, product["product_id"])
@@ -170,20 +215,35 @@ async def product_of(session: ports.Session, front_end: str, sku: str, now: date
         ),
         version=product["version"],
         offers=tuple(one for row in rows if (one := _offer(row, now))),
+        pictures=decode(product["pictures"], tuple[api.Picture, ...]),
+        language=product["language"],
     )
 
 
 async def search(
-    session: ports.Session, front_end: str, ask: api.Search, after: tuple[str, str], now: datetime, *, is_wide: bool
+    session: ports.Session,
+    front_end: str,
+    ask: api.Search,
+    after: tuple[str, str],
+    now: datetime,
+    *,
+    is_wide: bool,
+    language: str = "",
 ) -> list[api.Found]:
     """Return one more than the limit where there is more; `is_wide`: words stand for all that begin like them."""
     arguments: list[object] = [front_end, now, *after, ask.limit + 1]
     filters = filters_of(ask, arguments)
     statement = _LIST.format(filters="\n  ".join(filters))
     if words := ask.text.strip():
-        arguments.append(words)
+        arguments += [words, language]
         of_few, of_many = (_LIST.format(filters="\n  ".join([*filters, one])) for one in (_OF_FEW, _OF_MANY))
-        statement = _SEARCH.format(words=f"${len(arguments)}", is_wide=is_wide, of_few=of_few, of_many=of_many)
+        statement = _SEARCH.format(
+            words=f"${len(arguments) - 1}",
+            language=f"${len(arguments)}",
+            is_wide=is_wide,
+            of_few=of_few,
+            of_many=of_many,
+        )
     return [
         api.Found(product_id=product_id, sku=sku, title=title, category=category, brand=brand, seller=seller)
         for sku, title, category, brand, seller, product_id in await session.fetch(statement, *arguments)
@@ -235,5 +295,5 @@ def _sellable(row: ports.Row) -> api.Sellable:
         weight_grams=row["weight_grams"],
         is_returnable=row["is_returnable"],
         attributes=decode(row["all_attributes"], dict[str, str]),
-        categories=tuple(row["path"]),
+        categories=tuple(dict.fromkeys([*row["path"], *(row["shown_path"] or ())])),
     )

@@ -16,7 +16,7 @@ _SPELLED: Final = "select catalog.spelled($1)"
 _COUNT: Final = """
 with {sought}
 matched as materialized (
-    select sku, category, brand, seller from catalog.listing
+    select sku, category, brand, seller, enriched_attributes from catalog.listing
     where front_end = $1 and is_current and offered_from <= $2 and (offered_to is null or offered_to > $2)
       and seller <> all (array(select code from catalog.seller where is_suspended))
       {filters} limit $3
@@ -26,7 +26,7 @@ matched as materialized (
     where value <> '' group by field, value
     union all
     select key, 'attribute', value, count(*) from matched join catalog.sku using (sku)
-    cross join lateral jsonb_each_text(all_attributes) group by key, value
+    cross join lateral jsonb_each_text(coalesce(enriched_attributes, all_attributes)) group by key, value
 ), ranked as (
     select *, row_number() over (partition by field, name order by units desc, value) as place from valued
 )
@@ -34,9 +34,9 @@ select '' as field, '' as name, '' as value, (select count(*) from matched) as u
 union all select field, name, value, units, place from ranked where place <= $4
 order by field, name, place
 """
-_SOUGHT: Final = "sought as materialized (select catalog.sought({words}, {is_wide}) as query),"
-_WITH_WORDS: Final = """and exists (
-    select from catalog.sku where sku.sku = listing.sku and words @@ (select query from sought))"""
+_SOUGHT: Final = "sought as materialized (select catalog.sought({words}, {is_wide}, {language}) as query),"
+_WITH_WORDS: Final = """and (enriched_words @@ (select query from sought) or exists (
+    select from catalog.sku where sku.sku = listing.sku and words @@ (select query from sought)))"""
 _NAMES: Final = ("category", "brand", "seller")
 
 _KNOWN: Final = "select sku from catalog.sku where sku = any($1)"
@@ -65,15 +65,22 @@ async def spelled(session: ports.Session, text: str) -> str:
 
 
 async def count(
-    session: ports.Session, front_end: str, ask: api.CountFacets, text: str, now: datetime, *, is_wide: bool
+    session: ports.Session,
+    front_end: str,
+    ask: api.CountFacets,
+    text: str,
+    now: datetime,
+    *,
+    is_wide: bool,
+    language: str,
 ) -> api.Facets:
     """Return what a search finds, counted by what it is."""
     arguments: list[object] = [front_end, now, api.COUNTED_MAX + 1, ask.values]
     filters = assortment.filters_of(ask, arguments)
     sought = ""
     if text:
-        arguments.append(text)
-        sought = _SOUGHT.format(words=f"${len(arguments)}", is_wide=is_wide)
+        arguments += [text, language]
+        sought = _SOUGHT.format(words=f"${len(arguments) - 1}", language=f"${len(arguments)}", is_wide=is_wide)
         filters.append(_WITH_WORDS)
     rows = await session.fetch(_COUNT.format(sought=sought, filters="\n  ".join(filters)), *arguments)
     values: dict[tuple[bool, str], list[api.FacetValue]] = {(False, name): [] for name in _NAMES}

@@ -56,26 +56,33 @@ update catalog.category set path = way.path from way
 where category.code = way.start and category.path <> way.path
 """
 
-_CATEGORIES = """
-select code, name, parent from catalog.category
+# The tree that is shown at a front end: its own where it has one, else the group's.
+_TREE = """(
+    select code, name, parent, '[]'::jsonb as attributes from catalog.front_end_category where front_end = {0}
+    union all
+    select code, name, parent, attributes from catalog.category
+    where not exists (select from catalog.front_end_category where front_end = {0}))"""
+
+_CATEGORIES = f"""
+select code, name, parent from {_TREE.format("$5")} as tree
 where parent is not distinct from $1 and (name, code) > ($2, $3) order by name, code limit $4
 """
 
-_CATEGORIES_BELOW = """
+_CATEGORIES_BELOW = f"""
 with recursive below as (
-    select code, name, parent from catalog.category where parent is not distinct from $1
+    select code, name, parent from {_TREE.format("$5")} as tree where parent is not distinct from $1
     union
-    select one.code, one.name, one.parent from below join catalog.category one on one.parent = below.code
+    select one.code, one.name, one.parent from below join {_TREE.format("$5")} as one on one.parent = below.code
 )
 select code, name, parent from below where (name, code) > ($2, $3) order by name, code limit $4
 """
 
-_WAYS = """
+_WAYS = f"""
 with recursive up (start, code, name, parent, attributes, depth) as (
-    select code, code, name, parent, attributes, 0 from catalog.category where code = any($1)
+    select code, code, name, parent, attributes, 0 from {_TREE.format("$2")} as tree where code = any($1)
     union all
     select start, above.code, above.name, above.parent, above.attributes, depth + 1
-    from up join catalog.category above on above.code = up.parent
+    from up join {_TREE.format("$2")} as above on above.code = up.parent
 )
 select start, code, name, parent, attributes from up order by start, depth desc
 """
@@ -90,19 +97,20 @@ _SELLERS = "select code, name, is_suspended from catalog.seller where code > $1 
 _PUT_PRODUCTS = """
 with given as (
     select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                         $8::text[], $9::boolean[], $10::jsonb[], $11::uuid[], $12::jsonb[])
+                         $8::text[], $9::boolean[], $10::jsonb[], $11::uuid[], $12::jsonb[], $16::jsonb[])
         as given (product_id, code, title, description, category, brand, seller, tax_category, is_returnable,
-                  attributes, digest, draft)
+                  attributes, digest, draft, pictures)
 ), put as (
     insert into catalog.product (product_id, code, title, description, category, brand, seller, tax_category,
-                                 is_returnable, attributes, digest, changed_at)
+                                 is_returnable, attributes, pictures, digest, changed_at)
     select product_id, code, title, description, category, brand, seller, tax_category, is_returnable, attributes,
-           digest, $13
+           pictures, digest, $13
     from given order by code
     on conflict (code) do update set
         title = excluded.title, description = excluded.description, category = excluded.category,
         brand = excluded.brand, seller = excluded.seller, tax_category = excluded.tax_category,
-        is_returnable = excluded.is_returnable, attributes = excluded.attributes, digest = excluded.digest,
+        is_returnable = excluded.is_returnable, attributes = excluded.attributes, pictures = excluded.pictures,
+        digest = excluded.digest,
         version = product.version + 1, changed_at = excluded.changed_at
     where product.digest is distinct from excluded.digest
     returning code, product_id, version
@@ -143,7 +151,11 @@ select draft from catalog.product join catalog.product_version using (product_id
 where code > $1 order by code limit $2
 """
 
+_NO_PICTURES = b',"pictures":[]}'
+
 _CURRENT = "select code, version from catalog.product where code = any($1)"
+
+_MOVED = "select catalog.refresh_moved($1)"
 
 _REFRESH = "select catalog.refresh_listings($1)"
 
@@ -183,21 +195,22 @@ async def too_deep(session: ports.Session, codes: Sequence[str]) -> str | None:
 
 
 async def write_paths(session: ports.Session, codes: Sequence[str]) -> None:
-    """Write down the ways to categories that were put, and to all below them."""
+    """Write down the ways to categories that were put, and to all below them; goods that nobody placed follow."""
     await session.execute(_WRITE_PATHS, list(codes))
+    await session.execute(_MOVED, list(codes))
 
 
 async def categories(
-    session: ports.Session, ask: api.ListCategories, after: tuple[str, str], limit: int
+    session: ports.Session, front_end: str, ask: api.ListCategories, after: tuple[str, str], limit: int
 ) -> list[api.Category]:
     sql = _CATEGORIES_BELOW if ask.is_deep else _CATEGORIES
-    return [_category(row) for row in await session.fetch(sql, ask.parent, *after, limit)]
+    return [_category(row) for row in await session.fetch(sql, ask.parent, *after, limit, front_end)]
 
 
-async def ways(session: ports.Session, codes: Sequence[str]) -> dict[str, Way]:
-    """Return the way from the top to each category that exists."""
+async def ways(session: ports.Session, codes: Sequence[str], front_end: str = "") -> dict[str, Way]:
+    """Return the way from the top to each category that exists, in the front end's own tree or else the group's."""
     rows: dict[str, list[ports.Row]] = {}
-    for row in await session.fetch(_WAYS, sorted(set(codes))):
+    for row in await session.fetch(_WAYS, sorted(set(codes)), front_end):
         rows.setdefault(row["start"], []).append(row)
     return {
         start: Way(
@@ -248,13 +261,22 @@ async def put_products(
         [one.tax_category for one in drafts],
         [one.is_returnable for one in drafts],
         [encode(one.attributes) for one in drafts],
-        [UUID(bytes=hashlib.blake2b(draft, digest_size=16).digest()) for draft in written],
+        [_digest(one) for one in drafts],
         written,
         now,
         by,
         front_end,
+        [encode(one.pictures) for one in drafts],
     )
     return {row["code"]: (row["product_id"], row["version"]) for row in rows}
+
+
+def _digest(draft: api.ProductDraft) -> UUID:
+    """Return what tells drafts apart. One without pictures has the digest of the time before there were any."""
+    said = encode(draft)
+    if not draft.pictures:
+        said = said.removesuffix(_NO_PICTURES) + b"}"
+    return UUID(bytes=hashlib.blake2b(said, digest_size=16).digest())
 
 
 async def put_skus(session: ports.Session, variants: Sequence[tuple[api.Variant, UUID]]) -> set[str]:

@@ -35,6 +35,7 @@ from .accounts import (
     open_account,
     set_limits,
 )
+from .claims import Claimed, ClaimEntry, ClaimMade, TakeClaims, TakenClaims, claim, take_claims
 from .closing import (
     ClosePeriod,
     Closing,

@@ -12,10 +12,14 @@ from .errors import BadCursor
 
 
 class GetTrialBalance(Value):
-    """Ask what accounts came to, by value date: from a day on, through a day; both may be left out."""
+    """Ask what accounts came to, by value date: from a day on, through a day; both may be left out.
+
+    by_front_end: what an account has of other front ends is a line for each of them.
+    """
 
     since: date | None = None
     until: date | None = None
+    by_front_end: bool = False
 
 
 class TrialLine(Value):
@@ -26,6 +30,7 @@ class TrialLine(Value):
     debit: Money
     credit: Money
     closing: Money
+    owner: str = ""  # the other front end, where lines were asked for by it
 
 
 class TrialBalance(Value):

@@ -1,10 +1,13 @@
-"""The books on pages: what stands on accounts, entries with what they were booked for, and the trial balance."""
+"""The books on pages: what stands on accounts, entries with what they were booked for, trial balances."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from isthmus.kernel import Value, decode, encode
 from isthmus.pages import Asked, Client, Found, Shown
+
+from .. import api, rules
 
 ACCOUNTS: Final = "ledger.list-accounts"
 ENTRIES: Final = "ledger.list-entries"
@@ -57,6 +60,32 @@ async def show_trial(request: Asked, client: Client) -> Shown:
         "statements": {name.rpartition(".")[2]: found for name, found in sheets if found},
         "period": await client.find(code, "ledger.get-period", {}) if code else None,
     }
+
+
+async def show_group(request: Asked, client: Client) -> Shown:
+    """Show the books of front ends as one: of those that are chosen, or of all whose books may be seen."""
+    asked = {name: request.query_params.get(name, "").strip() for name in ("since", "until")}
+    codes = client.users(TRIAL)
+    chosen = [code for code in codes if f"of-{code}" in request.query_params] or codes
+    books = {code: await client.call(code, TRIAL, {**asked, "by_front_end": True}) for code in chosen}
+    group = rules.consolidated({code: decode(encode(book), api.TrialBalance) for code, book in books.items()})
+    return {
+        "asked": asked,
+        "codes": codes,
+        "chosen": chosen,
+        "lines": [_plain(one) for one in group.lines],
+        "between": [
+            {"one": pair.one, "other": pair.other}
+            | {name: _plain(getattr(pair, name)) for name in ("of_one", "of_other", "left")}
+            for pair in group.between
+        ],
+        "income": [_plain(one) for one in group.income],
+        "is_zero": not any(one.minor for one in group.difference),
+    }
+
+
+def _plain(value: Value) -> dict[str, Any]:
+    return decode(encode(value), dict[str, Any])
 
 
 async def find(text: str, front_end: str, client: Client) -> list[Found]:

@@ -19,7 +19,7 @@ EARLIEST, LATEST = date(1, 1, 1), date(9999, 12, 30)
 
 @implements(api.trial_balance)
 async def trial_balance(ask: api.GetTrialBalance, ctx: Context) -> api.TrialBalance:
-    lines = await _lines(ask, ctx)
+    lines = await _lines(ask, ctx, by_front_end=ask.by_front_end)
     return api.TrialBalance(lines=tuple(lines), difference=rules.summed(line.closing for line in lines))
 
 
@@ -47,8 +47,9 @@ def _statement(moved: Iterable[tuple[str, Money]]) -> api.Statement:
     )
 
 
-async def _lines(ask: api.GetTrialBalance, ctx: Context) -> list[api.TrialLine]:
-    return await storage.trial(ctx.session, ctx.front_end, ask.since or EARLIEST, ask.until or LATEST)
+async def _lines(ask: api.GetTrialBalance, ctx: Context, *, by_front_end: bool = False) -> list[api.TrialLine]:
+    days = (ask.since or EARLIEST, ask.until or LATEST)
+    return await storage.trial(ctx.session, ctx.front_end, *days, by_front_end=by_front_end)
 
 
 @implements(api.age_balances)

@@ -13,7 +13,8 @@ from .. import api
 
 # Days that are summed up, and the legs since: in one statement, so both are of one moment.
 _TRIAL = """
-    select code, currency, coalesce(sum(amount) filter (where value_date < $2), 0) as opening,
+    select code, currency, case when $4 and starts_with(owner, 'front-end/') then owner else '' end as of_other,
+        coalesce(sum(amount) filter (where value_date < $2), 0) as opening,
         coalesce(sum(debit) filter (where value_date >= $2), 0) as debit,
         coalesce(sum(credit) filter (where value_date >= $2), 0) as credit
     from ledger.account join (
@@ -23,7 +24,7 @@ _TRIAL = """
         where front_end = $1 and layer = '=' and xid >= (select folded from ledger.book where front_end = $1)
     ) as moved using (account_id)
     where account.front_end = $1 and value_date <= $3
-    group by code, currency order by code, currency"""
+    group by code, currency, of_other order by code, currency, of_other"""
 _PAGE = """
     select entry_id, value_date from ledger.entry
     where front_end = $1 and state = 'posted' and value_date between $2 and $3
@@ -79,9 +80,11 @@ async def ages(session: ports.Session, front_end: str, below: str, on: date) -> 
     ]
 
 
-async def trial(session: ports.Session, front_end: str, since: date, until: date) -> list[api.TrialLine]:
+async def trial(
+    session: ports.Session, front_end: str, since: date, until: date, *, by_front_end: bool
+) -> list[api.TrialLine]:
     """Return what accounts came to from a day through another."""
-    rows = await session.fetch(_TRIAL, front_end, since, until)
+    rows = await session.fetch(_TRIAL, front_end, since, until, by_front_end)
     return [
         api.TrialLine(
             code=row["code"],
@@ -89,6 +92,7 @@ async def trial(session: ports.Session, front_end: str, since: date, until: date
             debit=money(int(row["debit"]), row["currency"]),
             credit=money(int(row["credit"]), row["currency"]),
             closing=money(int(row["opening"] + row["debit"] - row["credit"]), row["currency"]),
+            owner=row["of_other"],
         )
         for row in rows
     ]

@@ -1,0 +1,21 @@
+"""What is booked, decided: amounts of what was delivered or came back, and the accounts that they move."""
+
+from .parts import Worth, commission_of, delivered, discount_of, never_came, owed_anyway, sold_line, total_of
+from .postings import code, due, postings, wrong_with
+from .samples import samples
+
+__all__ = [
+    "Worth",
+    "code",
+    "commission_of",
+    "delivered",
+    "discount_of",
+    "due",
+    "never_came",
+    "owed_anyway",
+    "postings",
+    "samples",
+    "sold_line",
+    "total_of",
+    "wrong_with",
+]
