@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from math import isclose
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from isthmus.data.answers.groupings import dimensions
 from isthmus.data.model.columns import quoted, table_name
@@ -65,7 +66,7 @@ class Postgres:
         connection = await connected(self._url, {"timezone": "UTC"}, to="compare with", undone="compared")
         try:
             async with connection.transaction(readonly=True):
-                return [tuple(row.values()) for row in await connection.fetch(sql, *parameters)]
+                return [tuple(cast("Iterable[object]", row)) for row in await connection.fetch(sql, *parameters)]
         finally:
             await connection.close()
 
@@ -77,10 +78,10 @@ class Spark:
 
     def __init__(self, reader: Reader, metrics: Metrics, folder: Path) -> None:
         try:
-            from pyspark.sql import SparkSession  # pyright: ignore[reportMissingImports] - an extra of its own, with Java
+            sql: Any = importlib.import_module("pyspark.sql")  # of an extra of its own, with Java
         except ImportError as missing:
             raise errors.Unavailable("Spark is not here", remedy="install isthmus[spark], and Java 17") from missing
-        builder = SparkSession.builder.master("local[2]").appName("isthmus graduate")
+        builder = sql.SparkSession.builder.master("local[2]").appName("isthmus graduate")
         options = {
             "spark.ui.enabled": "false", "spark.sql.session.timeZone": "UTC", "spark.sql.shuffle.partitions": "2",
             "spark.sql.warehouse.dir": str(folder / "warehouse"), "spark.driver.memory": "1g",
@@ -109,7 +110,7 @@ class Spark:
 
 def export(reader: Reader, metrics: Metrics, name: str, folder: Path) -> Path:
     """Write an entity's rows as Parquet that every engine reads: ids as text, times in UTC."""
-    import pyarrow.parquet as parquet
+    parquet: Any = importlib.import_module("pyarrow.parquet")
 
     entity = metrics.model.entity(name)
     columns = ", ".join(

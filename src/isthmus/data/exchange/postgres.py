@@ -8,6 +8,7 @@ from typing import Final
 import asyncpg
 
 from isthmus.kernel import errors
+from isthmus.store import DirectConnection, connect
 
 _NOT_THERE: Final = (
     OSError,
@@ -20,10 +21,10 @@ _NOT_THERE: Final = (
 )
 
 
-async def connected(url: str, settings: Mapping[str, str], *, to: str, undone: str) -> asyncpg.Connection:
+async def connected(url: str, settings: Mapping[str, str], *, to: str, undone: str) -> DirectConnection:
     """Return a connection. Raises Unavailable where nobody answers at the address, or not with this name."""
     try:
-        return await asyncpg.connect(url, server_settings=dict(settings))
+        return await connect(url, **settings)
     except _NOT_THERE as failed:
         raise errors.Unavailable(
             f"the PostgreSQL to {to} takes no connection: {failed}",

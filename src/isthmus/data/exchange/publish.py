@@ -14,14 +14,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import asyncpg
-import pyarrow as pa
-
 from isthmus.data.model.columns import quoted
 from isthmus.kernel import Value, errors
+from isthmus.store import DirectConnection
 
 from ..answers.metrics import Answer, Metrics
 from ..answers.units import MINOR, Units, amount, codes_in, units_of
+from ..arrow import pa
 from ..model.ask import Ask
 from ..privacy.policy import Policy
 from .postgres import connected
@@ -89,7 +88,7 @@ def _money(metrics: Metrics, policy: Policy, answer: Answer) -> tuple[Units, dic
 
 
 async def _put(
-    connection: asyncpg.Connection, one: Published, answer: Answer, doc: str, units: Units, codes: Mapping[str, str]
+    connection: DirectConnection, one: Published, answer: Answer, doc: str, units: Units, codes: Mapping[str, str]
 ) -> None:
     """Write a metric's table; money stands in it in whole units too, as `amount` and `currency`."""
     table: Any = answer.table
