@@ -221,6 +221,20 @@ def place_at(cursor: str, type_: type[P], refusal: Callable[[], errors.BadAsk]) 
     return place
 
 
+Serial = Annotated[str, Meta(pattern=r"^[!-~]{1,64}\Z", description="what tells one unit of an SKU from the others")]
+SERIALS_MAX = 1_000  # of one ask: each is read by a scanner
+
+
+class SerialNumber(Value):
+    """One unit of an SKU, by its serial number."""
+
+    sku: Sku
+    serial: Serial
+
+
+Serials = Annotated[tuple[SerialNumber, ...], Meta(max_length=SERIALS_MAX)]
+
+
 class LineAsk(Value):
     """So much of one SKU."""
 

@@ -5,25 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import sys
 
 from playwright.async_api import Page, expect
 
 from isthmus.runtime.replay.report import FrontEndReport, Tally
 from isthmus.runtime.shadow import shadow as shadows
+from tests import forked
 
 from .conftest import Served, eventually
 
 
 async def ship(served: Served, *options: str) -> None:
     """Deploy north from its folder by the command line, as its team does."""
-    command = [sys.executable, "-m", "isthmus.cli", "deploy", "front_ends/north", "--by", "north-team", *options]
+    command = ["deploy", "front_ends/north", "--by", "north-team", *options]
     environment = {**os.environ, "ISTHMUS_DATABASE_URL": served.shop.database.url, "ISTHMUS_DATA": str(served.data)}
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=served.folder, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    said, _ = await process.communicate()
-    assert process.returncode == 0, said.decode()
+    ended = await asyncio.to_thread(forked.run, command, served.folder, environment)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 async def price_of_tea(served: Served) -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 
 from playwright.async_api import Page, expect
+
+from tests import forked
 
 from .conftest import Served
 
@@ -14,14 +15,10 @@ from .conftest import Served
 async def measured(served: Served) -> None:
     """Run the command beside the server, as an operator does."""
     known = {**os.environ, "ISTHMUS_DATABASE_URL": served.url, "ISTHMUS_DATA": str(served.data)}
-    command = [sys.executable, "-m", "isthmus.cli", "thin", "--all"]
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=served.folder, env=known, stdout=asyncio.subprocess.PIPE
-    )
-    said, _ = await process.communicate()
-    assert process.returncode == 0
-    assert "thinness " in said.decode()
-    assert "extension point catalog.choose-substitute has no answer" in said.decode()
+    ended = await asyncio.to_thread(forked.run, ["thin", "--all"], served.folder, known)
+    assert ended.returncode == 0
+    assert "thinness " in ended.stdout
+    assert "extension point catalog.choose-substitute has no answer" in ended.stdout
 
 
 async def test_whoever_pays_sees_the_index_its_terms_and_what_to_do_next(page: Page, served: Served) -> None:

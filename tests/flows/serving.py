@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import signal
 import socket
-import subprocess
-import sys
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import httpx
 
+from tests import forked
 from tests.waiting import PATIENCE_S, until
 
 
@@ -24,16 +24,16 @@ class Server:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: BaseProcess | None = None
 
     async def start(self) -> None:
-        command = [sys.executable, "-m", "isthmus.cli", "serve", "--port", str(self.port), "--workers", self._workers]
-        self._process = subprocess.Popen(command, cwd=self._folder, env=self._environment)  # noqa: ASYNC220 - at once
+        command = ["serve", "--port", str(self.port), "--workers", self._workers]
+        self._process = await asyncio.to_thread(forked.start, command, self._folder, self._environment)
         await until(self._is_ready, "that the server is ready")
 
     async def _is_ready(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, f"the server has ended with {self._process.returncode}"
+        assert self._process.is_alive(), f"the server has ended with {self._process.exitcode}"
         async with httpx.AsyncClient() as client:
             try:
                 return (await client.get(f"http://127.0.0.1:{self.port}/ready")).status_code == 200
@@ -43,17 +43,18 @@ class Server:
     @property
     def pid(self) -> int:
         """The process that the workers are children of."""
-        return self._process.pid if self._process else 0
+        return (self._process.pid if self._process else None) or 0
 
     def stop(self) -> None:
         """End it, and the workers that it started."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(PATIENCE_S)
+            self._process.join(PATIENCE_S)
+            assert not self._process.is_alive(), "the server did not end when it was told to"
             self._process = None
 
     def kill(self) -> None:
         if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
+            self._process.kill()
+            self._process.join()
             self._process = None

@@ -22,7 +22,7 @@ from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
-from isthmus.values import Address, money
+from isthmus.values import Address, SerialNumber, money
 
 from .conftest import UNITS, Shop
 
@@ -103,6 +103,19 @@ async def test_a_line_that_is_held_in_two_places_leaves_both(shop: Shop) -> None
     assert leaving == {"main": UNITS, "shed": 3}
     sent = await shop.platform.call(after_sale.ship_order, after_sale.ShipOrder(order_id=order_id), shop.north)
     assert sent.state is order.OrderState.SHIPPED
+
+
+async def test_an_order_is_sent_with_the_units_that_it_names(shop: Shop) -> None:
+    line = inventory.Receipt(sku="tea", quantity=2, location="main", serials=("T1", "T2"))
+    await shop.platform.call(inventory.receive, inventory.Receive(reference="tins", lines=(line,)), shop.north)
+    bought = await placed(shop, 1, address=HOME)
+    pay = checkout.PayOrder(payment_id=bought.payment_id, method="card", token="ok")
+    await shop.platform.call(checkout.pay_order, pay, shop.north)
+    ask = after_sale.ShipOrder(order_id=bought.orders[0].order_id, serials=(SerialNumber(sku="tea", serial="T2"),))
+    await shop.platform.call(after_sale.ship_order, ask, shop.north)
+    went = inventory.ListSerialSteps(reference=str(bought.group_id))
+    steps = await shop.platform.call(inventory.list_serial_steps, went, shop.north)
+    assert [(one.serial, one.kind) for one in steps.items] == [("T2", "ship")]
 
 
 async def test_free_goods_are_paid_for_with_nothing(shop: Shop) -> None:

@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from demo.source import Source
+from tests import forked
 from tests.console import signing
 from tests.console.demo_server import demo
 
@@ -174,8 +175,7 @@ async def of_the_console(client: httpx.AsyncClient, address: str, **asked: str) 
 
 
 def said(environment: dict[str, str], *words: str) -> str:
-    command = [sys.executable, "-m", "isthmus.cli", *words]
-    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    ran = forked.run(words, ROOT, environment)
     assert ran.returncode == 0, ran.stdout[-1000:] + ran.stderr[-2000:]
     return ran.stdout
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from isthmus.app.config import load_config
 from isthmus.app.platform import written
 from isthmus.governance.thin import budget
 from isthmus.governance.thin.budget import Size
+from tests import forked
 
 from .test_thin import release
 
@@ -58,10 +59,9 @@ def test_the_packs_that_ship_keep_their_budgets():
 
 def test_compat_fails_for_a_pack_that_is_over_its_budget(tmp_path: Path):
     (tmp_path / "isthmus.toml").write_text('[platform]\npacks = ["isthmus.packs.tax.pack:PACK"]\nflows = []\n')
-    command = [sys.executable, "-m", "isthmus.cli", "compat"]
 
     def ran(*more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*command, *more], cwd=tmp_path, check=False, capture_output=True, text=True)
+        return forked.run(["compat", *more], tmp_path, os.environ)
 
     assert ran("--lock").returncode == 0
     assert ran().returncode == 0

@@ -13,7 +13,7 @@ import pytest
 
 from .walk import GUIDES, ROOT, environment, follow, free_port, read, serving
 
-ON_THE_DEMO = ("data", "agents", "security", "replay", "thin", "compatibility")
+ON_THE_DEMO = ("data", "growth", "agents", "security", "replay", "thin", "compatibility")
 RECORDED = read(GUIDES / "replay.md").first  # has what the first block of every such guide has
 PARTS = ("isthmus.toml", "front_ends", "demo", "contracts", "thinness.json")
 MAKE = """#!/bin/bash

@@ -7,11 +7,11 @@ FILE_LINES: dict[str, int] = {}
 
 PACK_LINES = {  # code without the manifest and the pages, which nobody reads to know what the domain does
     "catalog": 2_420,  # misspelt words, CSV (0074); words and trees of front ends (0098); changes that are approved
-    "fulfilment": 1_870,  # addresses in form; what carriers say of rates is asked and kept; stores are lent (0087)
+    "fulfilment": 1_890,  # addresses in form; what carriers say of rates is asked and kept; stores are lent (0087)
     "identity": 1_250,  # five ways to prove who one is, each by its standard and held under attack (decision 0059)
-    "inventory": 2_190,  # one SKU answered together (0020), exact over all whom it is lent to (0049), lots (0075)
+    "inventory": 2_520,  # one SKU answered together (0020), exact over all sellers (0049), lots (0075), numbered units
     "ledger": 1_470,  # what is open is aged by days that are summed (0091); what others owe is claimed of them (0109)
-    "order": 2_760,  # refunds, what is closed, forgotten or changed (0072), handed in elsewhere (0073), each exact
+    "order": 2_775,  # refunds, what is closed or changed (0072), handed in elsewhere (0073); who is new, moved (0108)
     "payment": 2_110,  # what a provider says is written with what follows (0029), one over HTTP, and cards (0086)
     "member": 1_530,  # a programme of several front ends has accounts and lots of its own: decision 0050
     "promotion": 2_140,  # parts of bundles are matched for the best; limits hold over all shops, and of persons (0051)

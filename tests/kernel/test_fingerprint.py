@@ -1,6 +1,8 @@
 """The fingerprint differs where anything that a front end reaches differs, and only there."""
 
 import importlib
+import os
+import subprocess
 import sys
 import textwrap
 import uuid
@@ -76,6 +78,31 @@ def fingerprint(tmp_path):
 
 def test_the_same_code_has_the_same_fingerprint_wherever_it_lies(fingerprint):
     assert fingerprint() == fingerprint()
+
+
+SETS = """
+from isthmus.kernel import answers
+from tests.kernel.test_fingerprint import price
+from tests.kernel.world import a_front_end, a_release
+
+CODES = {"de", "fr", "it", "es"}
+GROUPS = {"north": {"ada", "bob", "cem"}}
+
+@answers(price)
+def cheap(number):
+    return number + len(CODES) + len(GROUPS["north"]) + (str(number) in {"one", "two", "three"})
+
+print(a_release([price], a_front_end("north", cheap)).line("north").fingerprint)
+"""
+
+
+def test_the_same_code_has_the_same_fingerprint_in_every_process_whatever_the_seed_of_its_hashes():
+    known = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    seeds = ({**known, "PYTHONHASHSEED": seed} for seed in ("1", "2", "3"))
+    found = {
+        subprocess.run([sys.executable, "-c", SETS], env=one, capture_output=True, check=True).stdout for one in seeds
+    }
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from pathlib import Path
 
 import msgspec
@@ -13,24 +12,16 @@ from isthmus.kernel import Caller
 from isthmus.runtime.deploy import deploy as deploys
 from isthmus.runtime.replay.record import Recorder
 from isthmus.store import Database
+from tests import forked
 
 from .deployed import REQUEST, Node, deploy_context, write
 
 
 async def isthmus(database_url: str, folder: Path, *words: str) -> tuple[int | None, str]:
     """Run a command, and return its exit code and what it printed."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "isthmus.cli",
-        *words,
-        cwd=folder,
-        env={**os.environ, "ISTHMUS_DATABASE_URL": database_url, "COLUMNS": "200"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    return process.returncode, said.decode()
+    environment = {**os.environ, "ISTHMUS_DATABASE_URL": database_url, "COLUMNS": "200"}
+    ended = await asyncio.to_thread(forked.run, words, folder, environment)
+    return ended.returncode, ended.stdout + ended.stderr
 
 
 async def test_calls_recorded_under_an_older_contract_are_counted_named_and_prove_nothing(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from isthmus.runtime.shadow import shadow as shadows
 from isthmus.runtime.shadow.run import reachable
 from isthmus.runtime.shadow.shadow import Shadow
 from isthmus.store import Database
+from tests import forked
 from tests.flows.serving import Server
 from tests.waiting import until
 
@@ -65,9 +65,8 @@ class Shop:
     async def command(self, *words: str) -> str:
         """Return what a team's own command prints, from another machine."""
         key = await create_client(self.database, "north", "team", ["deploy.*"])
-        command = [sys.executable, "-m", "isthmus.cli", *words, "--to", self._url, "--key", key]
-        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-        return (await process.communicate())[0].decode()
+        command = [*words, "--to", self._url, "--key", key]
+        return (await asyncio.to_thread(forked.run, command, self._folder, os.environ)).stdout
 
     async def calls(self, count: int, expected: str = "first") -> None:
         for _ in range(count):

@@ -230,7 +230,7 @@ def _data_part(running: Running, data: DataPlatform | None, sync: LakeSync | Non
         return Part()
     from isthmus.console.data import data_part
 
-    return data_part(Client(running.platform), data, sync.land, sync.one_id)
+    return data_part(Client(running.platform), data, sync.land, sync.one_id, running.database)
 
 
 def _opened_data(running: Running) -> DataPlatform | None:

@@ -14,7 +14,6 @@ from rich.table import Column, Table
 from isthmus.kernel import FrontEnd, encode
 
 from .data_checking import add_checking, add_locking
-from .data_growth import add_growth
 from .data_publishing import add_publishing
 from .data_questions import add_questions
 from .data_screen import ByOption, Named, PolicyOption, out, tried
@@ -53,7 +52,6 @@ def commands(
     add_checking(app, open_platform)
     add_publishing(app, open_platform)
     add_questions(app, open_platform)
-    add_growth(app, open_platform)
 
     @app.command("land", epilog=tried("land", "land --json"))
     def land_now(

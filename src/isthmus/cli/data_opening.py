@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def run(arguments: Sequence[str]) -> None:
     """Run one of the commands."""
-    command = typer.main.get_command(data.commands(_open, _land, _resolve, _in_folder))
+    command = typer.main.get_command(data.commands(opened, _land, _resolve, _in_folder))
     command(list(arguments), prog_name="isthmus data")
 
 
@@ -47,7 +47,8 @@ def _in_folder() -> dict[str, FrontEnd]:
     return declared_by(written(load_config()))
 
 
-def _open() -> DataPlatform:
+def opened() -> DataPlatform:
+    """Return the data platform of the settings."""
     from isthmus.app.config import load_config
     from isthmus.app.packs import plugged
     from isthmus.data.platform import open_platform

@@ -17,6 +17,7 @@ from . import (
     dead_letters,
     deploys,
     grants,
+    growth,
     look,
     new,
     record,
@@ -63,6 +64,7 @@ def _options(
 
 
 if importlib.util.find_spec("duckdb") is not None:  # the extra `data`; without it, the rest of the platform works
+    growth.add_to(main_app)
 
     @main_app.command(
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}

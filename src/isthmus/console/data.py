@@ -24,6 +24,7 @@ from isthmus.data.privacy.policy import owner
 from isthmus.data.query.proof import Proofs
 from isthmus.manifest.actions import ASK, CARE
 from isthmus.markings import Rule
+from isthmus.store import Database
 from isthmus.values import whole_number
 
 from .client import Client
@@ -68,13 +69,13 @@ class EntityBox:
     fields: tuple[FieldBox, ...]
 
 
-def data_part(client: Client, data: DataPlatform, land: Land, one_id: OneId | None) -> Part:
+def data_part(client: Client, data: DataPlatform, land: Land, one_id: OneId | None, database: Database) -> Part:
     """Return what the data platform adds to the console, and begin to read what has landed."""
     explorer = Explorer(client, data)
     explorer.warm()
     receipts = ReceiptPages(data, explorer.policy, client.release.lines)
     pages = [*explorer.pages(), *receipts.pages(), *Data(data, land).pages(), *QuestionPages(data).pages()]
-    pages += GrowthPages(data).pages()
+    pages += GrowthPages(data, database).pages()
     pages += OneIdPages(one_id, Work(data.lake.folder.parent / WORK, "resolving")).pages() if one_id else []
     said = {name: one.doc for name, one in data.model.metrics.items()}
     return Part(pages=pages, metrics=said, business=explorer.business)

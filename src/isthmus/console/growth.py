@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.requests import Request
@@ -12,15 +12,21 @@ from starlette.responses import Response
 from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import owner
 from isthmus.governance.growth import report
-from isthmus.governance.growth.lines import HORIZONS, Line
+from isthmus.governance.growth.combinations import Novelty
+from isthmus.governance.growth.drivers import People
+from isthmus.governance.growth.launches import Begun
+from isthmus.governance.growth.lines import HORIZONS, OTHERS, Line
+from isthmus.governance.growth.picture import Picture
+from isthmus.governance.growth.portfolio import WhatIf, seen_to_begin, what_if
 from isthmus.governance.growth.reading import Stage
+from isthmus.governance.growth.report import Report
 from isthmus.language import mark
+from isthmus.runtime.deploy import versions
+from isthmus.store import Database
 
 from .web import Page, redirect, render
 from .work import Work, shown
 
-WIDTH: Final = 240
-HEIGHT: Final = 72
 WORK: Final = "growing"
 STAGES: Final[Mapping[Stage, str]] = {
     Stage.EMPTY: mark("nothing was seen yet"),
@@ -39,41 +45,39 @@ HORIZON_TITLES: Final[Mapping[str, str]] = {
     "new": mark("New: what cannot be judged yet"),
     "declining": mark("Declining"),
 }
-
-
+GROUPS: Final[Mapping[People, str]] = {
+    "new": mark("members who are new"),
+    "known": mark("members who had bought before"),
+    "guests": mark("guests"),
+    "all": "",
+}
+NOVELTIES: Final[Mapping[Novelty, str]] = {
+    "as before": mark("As before"),
+    "combination": mark("New combinations of what exists"),
+    "new line": mark("New front ends"),
+    "venture": mark("Ventures beside the platform"),
+}
+CUTS: Final[Mapping[str, str]] = {
+    "category": mark("Categories"),
+    "product": mark("Products"),
+    "cohort": mark("Members by when they joined"),
+}
+ALL_OTHERS: Final = mark("all others")
 DUE: Final = mark("due")  # what the template says of such a line
 
 
-class Picture:
-    """A line as a picture: its weeks as dots, its curve, and a year to come; coordinates of an SVG."""
-
-    def __init__(self, line: Line) -> None:
-        growth = line.growth
-        self.line = line
-        seen, trend, ahead = line.values[-growth.periods :], growth.trend, growth.ahead
-        limit = growth.capacity.middle if growth.capacity else 0.0
-        self._top = max((*seen, *trend, *ahead, limit), default=0.0) or 1.0
-        self._across = max(len(seen) + len(ahead) - 1, 1)
-        self.dots = self._points(seen, 0)
-        self.curve = self._joined(trend, 0)
-        self.ahead = self._joined((*trend[-1:], *ahead), max(len(trend) - 1, 0))
-        self.limit_y = self._y(limit) if limit else None
-
-    def _y(self, value: float) -> float:
-        return round(HEIGHT - 2 - (HEIGHT - 4) * value / self._top, 1)
-
-    def _points(self, values: Sequence[float], begin: int) -> list[tuple[float, float]]:
-        return [(round(WIDTH * (begin + at) / self._across, 1), self._y(one)) for at, one in enumerate(values)]
-
-    def _joined(self, values: Sequence[float], begin: int) -> str:
-        return " ".join(f"{x},{y}" for x, y in self._points(values, begin))
+async def begun(database: Database) -> dict[str, Begun]:
+    """Return when each line was deployed for the first time, and how many people have deployed it within a year."""
+    found = await versions.beginnings(database)
+    return {one.front_end: Begun(on=one.at.date(), people=one.people) for one in found}
 
 
 class GrowthPages:
     """The page of growth."""
 
-    def __init__(self, data: DataPlatform) -> None:
+    def __init__(self, data: DataPlatform, database: Database) -> None:
         self._data = data
+        self._database = database
         self._work = Work(data.lake.folder.parent / "work", WORK)
 
     def pages(self) -> list[Page]:
@@ -84,13 +88,14 @@ class GrowthPages:
 
     async def show(self, request: Request) -> Response:
         found = await asyncio.to_thread(report.last, self._data)
-        metrics = list(dict.fromkeys(one.metric for one in found.lines)) if found else []
+        own = [one for one in found.lines if one.cut == "front_end"] if found else []
+        metrics = list(dict.fromkeys(one.metric for one in own))
         chosen = request.query_params.get("metric") or (metrics[0] if metrics else "")
-        of_it = [one for one in found.lines if one.metric == chosen] if found else []
+        of_it = [one for one in own if one.metric == chosen]
         group = next((one for one in of_it if not one.code), None)
-        by_horizon = {
-            horizon: [Picture(one) for one in of_it if one.code and one.horizon == horizon] for horizon in HORIZONS
-        }
+        is_money = found is not None and found.portfolio is not None and found.portfolio.metric == chosen
+        lines = {horizon: [Picture(one) for one in of_it if _is_in(one, horizon)] for horizon in HORIZONS}
+        others = {cut: [Picture(one) for one in found.lines if one.cut == cut] for cut in CUTS} if found else {}
         return render(
             request,
             "growth.html",
@@ -98,20 +103,42 @@ class GrowthPages:
             metrics=metrics,
             metric=chosen,
             group=Picture(group) if group else None,
-            horizons={horizon: lines for horizon, lines in by_horizon.items() if lines},
+            receipt_of={one.code: one.receipt for one in own if one.code and (one.metric == chosen or one.is_venture)},
+            horizons={horizon: ones for horizon, ones in lines.items() if ones},
+            others={cut: ones for cut, ones in others.items() if ones} if is_money else {},
             due=[one for one in of_it if one.is_due and one.code],
             drivers=[one for one in found.drivers if one.metric == chosen] if found else [],
+            portfolio=found.portfolio if found and is_money else None,
+            imagined=_imagined(found, request.query_params.get("like", "")) if found and is_money else None,
+            likes=[one.code for one in seen_to_begin(found.lines, chosen)] if found and is_money else [],
+            movements=found.movements if found and is_money else (),
+            innovation=found.innovation if found and is_money else None,
             titles=HORIZON_TITLES,
             stages=STAGES,
-            width=WIDTH,
-            height=HEIGHT,
+            groups=GROUPS,
+            novelties=NOVELTIES,
+            cuts=CUTS,
+            all_others={OTHERS: ALL_OTHERS},
             **shown(request, [self._work]),
         )
 
     async def read(self, request: Request) -> Response:
         """Begin to read all lines anew."""
-        self._work.begin(lambda: asyncio.to_thread(self._measured))
+        self._work.begin(self._measure)
         return redirect(request, "/growth", work=WORK)
 
-    def _measured(self) -> None:
-        report.keep(self._data, report.measure(self._data, owner()))
+    async def _measure(self) -> None:
+        known = await begun(self._database)
+        found = await asyncio.to_thread(report.measure, self._data, owner(), begun=known)
+        report.keep(self._data, found)
+
+
+def _is_in(one: Line, horizon: str) -> bool:
+    return bool(one.code) and one.horizon == horizon
+
+
+def _imagined(found: Report, like: str) -> WhatIf | None:
+    """Return what a venture would come to that grows as the line that a reader has chosen."""
+    if found.portfolio is None or not like:
+        return found.portfolio.what_if if found.portfolio else None
+    return what_if(found.lines, found.portfolio.metric, found.lead, found.portfolio.needed, like)

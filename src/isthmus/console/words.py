@@ -59,6 +59,8 @@ def duration(us: float) -> str:
 
 def percent(share: float) -> str:
     """Write a share of one in percent."""
+    if share < 0:
+        return f"−{percent(-share)}" if share <= -0.001 else "0.0 %"
     return f"{100 * share:.1f} %" if share >= 0.001 or share == 0 else "< 0.1 %"
 
 

@@ -23,6 +23,8 @@ from .actions import Action
 from .demo import Demo as Demo  # what a function of demo data is given
 from .demo import DemoData
 from .figures import Growing, Headlines
+from .figures import Lines as Lines  # what Growing is made of
+from .figures import Movements as Movements
 from .files import Files
 from .gauges import Gauge
 from .guides import Guide

@@ -12,6 +12,7 @@ import pytest
 from isthmus.kernel import Platform, answers
 from isthmus.packs.fulfilment import api
 from isthmus.packs.fulfilment.pack import PACK
+from isthmus.values import SerialNumber
 
 from .conftest import OHIO, SOUTH, Desk, asked, broken_conditions, front_end
 
@@ -85,6 +86,19 @@ async def test_a_shipment_leaves_in_parcels_and_follows_them(desk: Desk, databas
     ]
     assert {one.by for one in steps.items} == {"north-office"}
     assert not await broken_conditions(database_url)
+
+
+async def test_a_parcel_says_which_units_are_in_it(desk: Desk) -> None:
+    (shipment,) = await desk.plan(("phone", 2, "shop"), ("case", 1, "shop"))
+    named = [SerialNumber(sku="phone", serial=serial) for serial in ("A1", "A2", "A3")]
+    wrong = ((named[0], named[0]), named, [SerialNumber(sku="tea", serial="T1")])
+    for serials in wrong:
+        with pytest.raises(api.ParcelDiffers):
+            await desk.ask(api.ship, shipment_id=shipment.shipment_id, carrier="dhl", serials=tuple(serials))
+    sent = await desk.ask(api.ship, shipment_id=shipment.shipment_id, carrier="dhl", serials=tuple(named[:2]))
+    assert sent.parcels[0].serials == tuple(named[:2])
+    read = await desk.ask(api.get_shipment, shipment_id=shipment.shipment_id)
+    assert read.parcels[0].serials == tuple(named[:2])
 
 
 async def test_no_more_is_shipped_than_was_planned(desk: Desk) -> None:

@@ -75,7 +75,7 @@ class StockMachine(RuleBasedStateMachine):
         self.hour = 0
         tables = "stock, location, movement, posting, reservation, reservation_line, reservation_step, lent, lot"
         names = ", ".join(f"inventory.{name}" for name in tables.split(", "))
-        self.run(self.connection.execute(f"truncate {names}"))
+        self.run(self.connection.execute(f"truncate {names} cascade"))
 
     def ask(self, call: Coroutine[Any, Any, T]) -> T | str:
         try:

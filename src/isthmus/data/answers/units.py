@@ -76,7 +76,9 @@ def _one_code(metrics: Metrics, plan: Plan, policy: Policy, name: str) -> str:
     times = tuple(by.asked for by in plan.by if by.field == "time")  # some run over time
     try:
         rows = metrics.ask(
-            Ask(metrics=(name,), by=(min(fields), *times), where=plan.ask.where), policy, is_kept=False
+            Ask(metrics=(name,), by=(min(fields), *times), where=plan.ask.where, as_of=plan.ask.as_of),
+            policy,
+            is_kept=False,
         ).rows
     except errors.IsthmusError:
         return ""

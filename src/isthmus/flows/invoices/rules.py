@@ -47,12 +47,12 @@ class Sold:
 
 def is_invoiced(moved: order.OrderMoved, settings: Mapping[str, str]) -> bool:
     """Say whether a front end issues the invoice of an order by itself, now that it is in another state."""
-    return settings.get(api.ISSUE) == api.ON_SHIPPING and moved.state is order.OrderState.SHIPPED
+    return (settings.get(api.ISSUE), moved.state) == (api.ON_SHIPPING, order.OrderState.SHIPPED)
 
 
 def is_credited(moved: order.ReturnMoved, settings: Mapping[str, str]) -> bool:
     """Say whether a front end issues the credit note of a return by itself, now that it is in another state."""
-    return settings.get(api.ISSUE) == api.ON_SHIPPING and moved.state is order.ReturnState.REFUNDED
+    return (settings.get(api.ISSUE), moved.state) == (api.ON_SHIPPING, order.ReturnState.REFUNDED)
 
 
 def sold(one: order.Order, closings: Iterable[order.Return], quote: tax.TaxQuote | None) -> Sold:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -17,14 +16,17 @@ from isthmus.data.model.ask import Ask
 from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import Policy
 from isthmus.kernel import Value
+from isthmus.language import mark
 from isthmus.manifest import Growing, brought
-from isthmus.markings import Where
+from isthmus.markings import Filter, Where
 
+from .asked import ASKER, GROUP, QUARTER_WEEKS, WEEK
 from .reading import Growth, Stage, read
 
-GROUP: Final = ""  # the line of all front ends together
-WEEK: Final = timedelta(days=7)
-QUARTER_WEEKS: Final = 13
+OTHERS: Final = "*"  # the line of all that are not among the largest
+MOST: Final = 12  # lines of a kind that has many: as many as somebody looks through
+AHEAD_WEEKS: Final = 104  # two years: what begins in a year has a year to show then
+ROUNDING: Final = 1e-9
 LEAD_DAYS: Final = 180  # what a new venture takes to its first revenue, where nobody says better
 HORIZONS: Final[dict[str, tuple[Stage, ...]]] = {
     "core": (Stage.SATURATING, Stage.SATURATED, Stage.FLAT),
@@ -37,9 +39,12 @@ HORIZONS: Final[dict[str, tuple[Stage, ...]]] = {
 class Line(Value):
     """One metric of one line: its weeks, how it grows, and the receipt of the numbers.
 
-    code: of the front end; nothing for all together. unit and decimals: of the values, which are whole units. share: of
-    the group's total over the last quarter. is_due: it flattens before something begun today could take over. hidden:
-    weeks whose number is hidden, since few people stand behind it; they are drawn between their neighbours.
+    cut: what kind of line it is, as `front_end` or `category`. code: which one; nothing for all together, OTHERS for
+    those beyond the largest. label: what people call it, where that is not its code. unit and decimals: of the values,
+    which are whole units. share: of the group's total over the last quarter. begin_by: the day by which something new
+    must have begun to earn before this one flattens. is_due: that day is over, or the line does not grow any more.
+    hidden: weeks whose number is hidden, since few people stand behind it; they are drawn between their neighbours.
+    is_venture: it sells beside the platform.
     """
 
     code: str
@@ -53,68 +58,115 @@ class Line(Value):
     share: float | None = None
     is_due: bool = False
     hidden: int = 0
+    cut: str = "front_end"
+    label: str = ""
+    begin_by: date | None = None
+    is_venture: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return what people call it."""
+        return self.label or self.code
+
+    def late(self, weeks: int = QUARTER_WEEKS, before: int = 0) -> float:
+        """Return what its last weeks come to, or as many weeks that end so many before; nothing where it adds up."""
+        end = len(self.values) - before
+        return sum(self.values[max(end - weeks, 0) : max(end, 0)])
 
 
-class Step(Value):
-    """What one factor adds to the change of a metric, in its unit and as a share of the whole change."""
-
-    name: str
-    adds: float
-    share: float
-
-
-class Drivers(Value):
-    """Why the last quarter is not the one before: a product of factors, the change divided between them exactly."""
+class Kind(Value):
+    """What lines are read: of which metric, told apart by which field, known by which label; the largest `most`."""
 
     metric: str
-    before: float
-    after: float
-    steps: tuple[Step, ...]
+    is_total: bool = False
+    cut: str = "front_end"
+    by: str = "front_end"
+    label: str = ""
+    most: int = 0
+    has_group: bool = True
+    is_venture: bool = False
 
 
-def growing(data: DataPlatform) -> list[tuple[str, bool]]:
-    """Return the metrics that packs say growth is read from, and whether each adds up to a total, as members do."""
-    known = data.model.metrics
+def growing(data: DataPlatform) -> list[Kind]:
+    """Return what lines packs say growth is read of: front ends first, then what else lines are."""
     said = brought(data.packs, Growing)
-    flows = [(name, False) for one in said for name in one.metrics]
-    return [(name, total) for name, total in flows + [(n, True) for one in said for n in one.totals] if name in known]
+    found = [Kind(metric=name, is_venture=one.is_venture) for one in said for name in one.metrics]
+    found += [Kind(metric=name, is_total=True) for one in said for name in one.totals]
+    found += [
+        Kind(metric=part.metric, cut=part.name, by=part.by, label=part.label, most=MOST, has_group=False)
+        for one in said
+        for part in one.lines
+    ]
+    return [one for one in found if one.metric in data.model.metrics]
 
 
 def lines(
     asked_of: Metrics,
     policy: Policy,
-    metrics: Sequence[tuple[str, bool]],
+    kinds: Sequence[Kind],
     *,
-    by: str = "front_end",
     lead_days: int = LEAD_DAYS,
     today: date | None = None,
     step: Callable[[str], None] = lambda _: None,
 ) -> list[Line]:
     """Return each metric of each line on its curve, the group's first.
 
-    metrics: names, each with whether it adds up. by: what a line is, as `front_end` or a field. lead_days: how long a
-    new line takes to its first revenue. today: what is_due is judged on; the end of what has landed without. step: is
-    told which line is read.
+    lead_days: how long a new line takes to its first revenue. today: what is_due is judged on; the end of what has
+    landed without. step: is told which line is read.
     Raises the errors of the data platform.
     """
     found = list[Line]()
-    for name, is_total in metrics:
-        asked = asked_of.ask(Ask(metrics=(name,), by=("time:week",), is_filled=True), policy, asker="growth")
+    for kind in kinds:
+        asked = asked_of.ask(Ask(metrics=(kind.metric,), by=("time:week",), is_filled=True), policy, asker=ASKER)
         weeks = _weeks(asked, "time:week")
         if not weeks:
             continue
-        parts = asked_of.ask(Ask(metrics=(name,), by=(by, "time:week")), policy, asker="growth")
-        codes = sorted({str(row[by]) for row in parts.rows if row[by] is not None})
-        unit, places = units_of(asked_of, asked, policy)[name]
-        scale = 10**places
-        whole = _values(asked, name, weeks, scale, lambda row: True)
-        for code in (GROUP, *codes):
-            step(f"{name} {code}")
-            answer, mine = (
-                (asked, whole) if code == GROUP else (parts, _values(parts, name, weeks, scale, _is(by, code)))
-            )
-            found.append(_line(code, name, unit, weeks, mine, whole, answer, is_total, lead_days, today))
+        when = _When(weeks, today or weeks[-1] + WEEK, lead_days)
+        unit, places = units_of(asked_of, asked, policy)[kind.metric]
+        whole = _values(asked, kind.metric, weeks, 10**places, lambda row: True)
+        parts, labels = _parts(asked_of, policy, kind, weeks)
+        if kind.has_group:
+            step(kind.metric)
+            found.append(_line(kind, GROUP, unit, whole, whole, asked, when))
+        values = {
+            code: _values(parts, kind.metric, weeks, 10**places, _is(kind.by, code))
+            for code in sorted({str(row[kind.by]) for row in parts.rows if row[kind.by] is not None})
+        }
+        if kind.most:
+            values = _largest(values, whole, kind.most)
+        for code, mine in values.items():
+            step(f"{kind.metric} {code}")
+            one = _line(kind, code, unit, mine, whole, parts, when)
+            if one.growth.stage is Stage.EMPTY:  # it has rows, or it would not be here
+                one = one.replace(growth=one.growth.replace(reason=mark("it began in a week that is not over yet")))
+            found.append(one.replace(label=labels.get(code, "")))
     return found
+
+
+def _parts(asked_of: Metrics, policy: Policy, kind: Kind, weeks: Sequence[date]) -> tuple[Answer, dict[str, str]]:
+    """Return the weeks of each line, and what lines are called: of a field of many values, of the largest ones only."""
+    name, by = kind.metric, kind.by
+    where: tuple[Filter, ...] = ()
+    labels = dict[str, str]()
+    if kind.most and ":" not in by:
+        fields = (by, kind.label) if kind.label else (by,)
+        since = Where("time", ">=", (weeks[-1] - (QUARTER_WEEKS - 1) * WEEK).isoformat())
+        top = Ask(metrics=(name,), by=fields, where=(since,), order=(f"-{name}",), limit=kind.most)
+        rows = asked_of.ask(top, policy, asker=ASKER).rows
+        labels = {str(row[by]): str(row[kind.label] or "") for row in rows} if kind.label else {}
+        where = (Where(by, "in", tuple(str(row[by]) for row in rows if row[by] is not None)),)
+    return asked_of.ask(Ask(metrics=(name,), by=(by, "time:week"), where=where), policy, asker=ASKER), labels
+
+
+def _largest(
+    values: dict[str, list[float | None]], whole: Sequence[float | None], most: int
+) -> dict[str, list[float | None]]:
+    """Return the largest lines by what they came to in the last quarter, and what all others came to."""
+    sizes = {code: sum(one or 0.0 for one in mine[-QUARTER_WEEKS:]) for code, mine in values.items()}
+    kept = {code: values[code] for code in sorted(sizes, key=lambda code: -sizes[code])[:most]}
+    rest = [max((total or 0.0) - sum(mine[at] or 0.0 for mine in kept.values()), 0.0) for at, total in enumerate(whole)]
+    largest = max(whole[at] or 0.0 for at in range(len(whole)))
+    return {**kept, OTHERS: [*rest]} if max(rest) > ROUNDING * largest else kept
 
 
 def _is(by: str, code: str) -> Callable[[dict[str, Any]], bool]:
@@ -123,11 +175,12 @@ def _is(by: str, code: str) -> Callable[[dict[str, Any]], bool]:
 
 def _weeks(answer: Answer, column: str) -> list[date]:
     """Return the whole weeks that are seen: the first and the last may be cut."""
-    seen = sorted({_day(row[column]) for row in answer.rows if row[column] is not None})[1:-1]
+    seen = sorted({day_of(row[column]) for row in answer.rows if row[column] is not None})[1:-1]
     return [seen[0] + at * WEEK for at in range((seen[-1] - seen[0]) // WEEK + 1)] if seen else []
 
 
-def _day(moment: date | datetime | str) -> date:
+def day_of(moment: date | datetime | str) -> date:
+    """Return the day of a moment, as answers write it."""
     if isinstance(moment, str):
         return date.fromisoformat(moment[:10])
     return moment.date() if isinstance(moment, datetime) else moment
@@ -136,36 +189,42 @@ def _day(moment: date | datetime | str) -> date:
 def _values(
     answer: Answer, name: str, weeks: Sequence[date], scale: int, mine: Callable[[dict[str, Any]], bool]
 ) -> list[float | None]:
-    rows = {_day(row["time:week"]): row[name] for row in answer.rows if row["time:week"] is not None and mine(row)}
+    rows = {day_of(row["time:week"]): row[name] for row in answer.rows if row["time:week"] is not None and mine(row)}
     return [None if (number := rows.get(week, 0)) is None else float(number) / scale for week in weeks]
 
 
+@dataclass(frozen=True, slots=True)
+class _When:
+    """Which weeks are seen, what day it is, and how long something new takes."""
+
+    weeks: Sequence[date]
+    today: date
+    lead_days: int
+
+
 def _line(
+    kind: Kind,
     code: str,
-    name: str,
     unit: str,
-    weeks: Sequence[date],
     mine: Sequence[float | None],
     whole: Sequence[float | None],
     answer: Answer,
-    is_total: bool,
-    lead_days: int,
-    today: date | None,
+    when: _When,
 ) -> Line:
     values = _between(mine)
-    levels = list(np.cumsum(values)) if is_total else values
-    seed = int.from_bytes(hashlib.sha256(f"{code} {name}".encode()).digest()[:4])
-    growth = read(levels, weeks[0], is_total=is_total, seed=seed)
+    levels = list(np.cumsum(values)) if kind.is_total else values
+    seed = int.from_bytes(hashlib.sha256(f"{code} {kind.metric}".encode()).digest()[:4])
+    growth = read(levels, when.weeks[0], is_total=kind.is_total, seed=seed, ahead=AHEAD_WEEKS)
     late, all_late = sum(values[-QUARTER_WEEKS:]), sum(_between(whole)[-QUARTER_WEEKS:])
-    now = today or weeks[-1] + WEEK
     flat = growth.flattens.low if growth.flattens else None
+    begin_by = flat - timedelta(days=when.lead_days) if flat else None
     is_over = growth.stage in (Stage.SATURATED, Stage.FLAT, Stage.SHRINKING, Stage.ENDED)
     return Line(
-        code=code, metric=name, unit=unit, first=weeks[0], values=tuple(map(float, levels)), growth=growth,
+        code=code, metric=kind.metric, unit=unit, first=when.weeks[0], values=tuple(map(float, levels)), growth=growth,
         horizon=next(horizon for horizon, stages in HORIZONS.items() if growth.stage in stages),
         receipt=answer.receipt.id, share=late / all_late if all_late > 0 and code else None,
-        is_due=is_over or (flat is not None and flat <= now + timedelta(days=lead_days)),
-        hidden=sum(one is None for one in mine),
+        is_due=is_over or (begin_by is not None and begin_by <= when.today),
+        hidden=sum(one is None for one in mine), cut=kind.cut, begin_by=begin_by, is_venture=kind.is_venture,
     )  # fmt: skip
 
 
@@ -175,49 +234,3 @@ def _between(values: Sequence[float | None]) -> list[float]:
     if not known:
         return [0.0 for _ in values]
     return list(map(float, np.interp(range(len(values)), known, [values[at] or 0.0 for at in known])))
-
-
-def drivers(asked_of: Metrics, policy: Policy, chain: Sequence[str], until: date, code: str = GROUP) -> Drivers | None:
-    """Return what the last metric of a chain changed by between two quarters, divided between the factors.
-
-    chain: people, what they did, what it came to: sales are buyers × orders a buyer × sales an order. until: the day
-    after the later quarter. The change is divided by logarithmic means (Ang 2004, LMDI-I): the parts add up to it
-    exactly and do not depend on the order of the factors. None where one of the numbers is zero or hidden.
-    """
-    span = QUARTER_WEEKS * WEEK
-    later, sooner = (_numbers(asked_of, policy, chain, day - span, day, code) for day in (until, until - span))
-    if not all((*later, *sooner)):
-        return None
-    mean = _log_mean(later[-1], sooner[-1])
-    change = later[-1] - sooner[-1]
-    steps = [
-        Step(name=name, adds=(adds := mean * math.log(now / then)), share=adds / change if change else 0.0)
-        for name, now, then in zip(_factors(chain), _ratios(later), _ratios(sooner), strict=True)
-    ]
-    return Drivers(metric=chain[-1], before=sooner[-1], after=later[-1], steps=tuple(steps))
-
-
-def _numbers(
-    asked_of: Metrics, policy: Policy, chain: Sequence[str], begin: date, end: date, code: str
-) -> tuple[float, ...]:
-    where = [Where("time", ">=", begin.isoformat()), Where("time", "<", end.isoformat())]
-    if code:
-        where.append(Where("front_end", "=", code))
-    answer = asked_of.ask(Ask(metrics=tuple(chain), where=tuple(where)), policy, asker="growth")
-    units = units_of(asked_of, answer, policy)
-    row = answer.rows[0] if answer.rows else {}
-    return tuple(float(row.get(name) or 0) / 10 ** units[name][1] for name in chain)
-
-
-def _factors(chain: Sequence[str]) -> Iterator[str]:
-    yield chain[0]
-    yield from (f"{later} / {sooner}" for sooner, later in itertools.pairwise(chain))
-
-
-def _ratios(numbers: Sequence[float]) -> Iterator[float]:
-    yield numbers[0]
-    yield from (later / sooner for sooner, later in itertools.pairwise(numbers))
-
-
-def _log_mean(one: float, other: float) -> float:
-    return one if one == other else (one - other) / math.log(one / other)

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from isthmus.kernel import Value
+from isthmus.language import mark
 
 from .curves import BASS, CONSTANT, EXPONENTIAL, FIRST_PURCHASES, GOMPERTZ, LINEAR, LOGISTIC, Curve, Numbers
 from .fit import CONFIDENCE, FADING, Fitted, Series, damped, draws, fit, slope, weights_of
@@ -32,6 +33,7 @@ JUMP_MIN: Final = 0.2  # of the level: what a break is at least
 SIDE_MIN: Final = 4  # periods on each side of a break
 SILENT: Final = 8  # periods without anything, after which a line has ended
 FAR: Final = 2_000  # periods that are looked at for a day
+NEVER: Final = 1e9  # periods: no calendar has their day
 FLAT_CHANGE: Final = 0.02  # of the level, in all that is seen
 
 
@@ -125,21 +127,21 @@ def read(
     begun = int(np.argmax(found > 0)) if (found > 0).any() else len(found)
     found, period = found[begun:], _Period(first + timedelta(days=begun * days), days, coming)
     if not len(found):
-        return Growth(stage=Stage.EMPTY, reason="nothing was seen yet", periods=0)
+        return Growth(stage=Stage.EMPTY, reason=mark("nothing was seen yet"), periods=0)
     if len(found) < PERIODS_MIN:
-        reason = f"{len(found)} periods are seen; {PERIODS_MIN} are needed to tell growth from noise"
+        reason = mark(f"{len(found)} periods are seen; {PERIODS_MIN} are needed to tell growth from noise")
         fading = _plain(damped(Series(found, is_total, cycle), coming))
         return Growth(stage=Stage.YOUNG, reason=reason, periods=len(found), level=float(found[-1]), ahead=fading)
     last = int(np.flatnonzero(found)[-1])
     if not is_total and len(found) - 1 - last >= SILENT:
-        return Growth(stage=Stage.ENDED, reason=f"nothing since {period.day(last)}", periods=len(found))
+        return Growth(stage=Stage.ENDED, reason=mark(f"nothing since {period.day(last)}"), periods=len(found))
     series = Series(found, is_total, cycle)
     jump = None if is_total else _jump(series)
     if jump is None:
         return _of(series, period, seed)
     after, broke = found[jump:], period.day(jump - 1)
     if len(after) < PERIODS_MIN:
-        reason = f"it is another line since {broke}; {len(after)} periods since then are too few to say more"
+        reason = mark(f"it is another line since {broke}; {len(after)} periods since then are too few to say more")
         return Growth(stage=Stage.BROKEN, reason=reason, periods=len(after), level=float(after[-1]), broke=broke)
     since = _Period(period.first + timedelta(days=jump * days), days, coming)
     said = _of(Series(after, is_total, cycle), since, seed)
@@ -181,9 +183,10 @@ def _of(series: Series, period: _Period, seed: int) -> Growth:
         return now.replace(stage=Stage.SHRINKING, reason=shrinking)
     if best.curve is CONSTANT or _change(best, len(series.t) - 1) < FLAT_CHANGE:
         level = _plain(best.level(_coming(series, period)))
-        return now.replace(stage=Stage.FLAT, reason="it does not grow by more than noise", ahead=level)
+        return now.replace(stage=Stage.FLAT, reason=mark("it does not grow by more than noise"), ahead=level)
     if min(one.score for one in limited) + CLEARLY > growing.score:
-        reason = f"growth without a limit ({growing.curve.name}) explains what is seen as well: it is before the bend"
+        name = growing.curve.name
+        reason = mark(f"growth without a limit ({name}) explains what is seen as well: it is before the bend")
         return now.replace(stage=Stage.GROWING, reason=reason)
     if reason := _left(min(limited, key=lambda one: one.score)):
         return now.replace(stage=Stage.GROWING, reason=reason)
@@ -231,17 +234,18 @@ def _shrinks(best: Fitted, series: Series) -> str:
     late = (series.values / rhythm)[-max(len(series.t) // 2, PERIODS_MIN) :]
     _, _, highest = slope(late, np.arange(len(late), dtype=np.float64), CONFIDENCE)
     fall = highest * len(late) / max(float(np.median(late)), 1e-9)
-    return f"it fell by {-fall:.0%} at least over the last {len(late)} periods" if fall < -FLAT_CHANGE else ""
+    return mark(f"it fell by {-fall:.0%} at least over the last {len(late)} periods") if fall < -FLAT_CHANGE else ""
 
 
 def _unseen(samples: Sequence[Fitted], end: float) -> str:
-    """Say why no limit can be told, where what is endings does not agree on one."""
+    """Say why no limit can be told, where what is drawn does not agree on one."""
     capacities = np.percentile([one.capacity for one in samples], INTERVAL)
     if capacities[2] > SPREAD_MAX * capacities[0]:
-        return f"its limit lies anywhere between {capacities[0]:,.0f} and {capacities[2]:,.0f}: it is too early to say"
+        low, high = f"{capacities[0]:,.0f}", f"{capacities[2]:,.0f}"
+        return mark(f"its limit lies anywhere between {low} and {high}: it is too early to say")
     past = [_used(one, end) >= STEEPEST[one.curve.name] for one in samples]
     if np.mean(past) < AGREED:
-        return "its growth may still get steeper: it is before the bend"
+        return mark("its growth may still get steeper: it is before the bend")
     return ""
 
 
@@ -251,8 +255,9 @@ def _left(best: Fitted) -> str:
     off = float(np.median(best.residuals[-count:])) / best.series.noise
     if abs(off) <= OFF_CURVE:
         return ""
-    side = "above" if off > 0 else "below"
-    return f"the last {count} periods lie {side} the curve that explains the others: no limit can be told from it"
+    if off > 0:
+        return mark(f"the last {count} periods lie above the curve that explains the others: no limit can be told")
+    return mark(f"the last {count} periods lie below the curve that explains the others: no limit can be told")
 
 
 def _used(one: Fitted, t: float) -> float:
@@ -270,7 +275,7 @@ def _limited(limited: Sequence[Fitted], samples: Sequence[Fitted], series: Serie
     is_over = used >= SATURATED
     return _now(best, series, period).replace(
         stage=Stage.SATURATED if is_over else Stage.SATURATING,
-        reason=f"{used:.0%} of its limit is reached",
+        reason=mark(f"{used:.0%} of its limit is reached"),
         capacity=Range(low=low, middle=middle, high=high),
         used=used,
         flattens=Dates(low=soon, middle=usual, high=late),
@@ -305,12 +310,12 @@ class _Ending:
 
     @property
     def flat(self) -> float:
-        """Return the t from which on next to nothing is left; infinite where that is farther than can be said."""
+        """Return the t from which on next to nothing is left; NEVER where that is farther than can be said."""
         if not self.beside:
-            return self.one.flat
+            return min(self.one.flat, NEVER)
         coming = np.arange(FAR, dtype=np.float64)
         reached = self.one.trend(coming) + self.beside >= SATURATED * self.capacity
-        return float(np.argmax(reached)) if reached.any() else float("inf")
+        return float(np.argmax(reached)) if reached.any() else NEVER
 
     def level(self, t: Numbers) -> Numbers:
         return self.one.level(t) + self.beside

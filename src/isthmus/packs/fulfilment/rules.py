@@ -9,7 +9,7 @@ from functools import partial
 from uuid import UUID
 
 from isthmus import places
-from isthmus.values import Address, Applied, LineAsk, Moment, money, place_at
+from isthmus.values import Address, Applied, LineAsk, Moment, SerialNumber, money, place_at
 
 from . import api
 
@@ -191,6 +191,15 @@ def _over(at: int, asked: LineAsk, found: int) -> dict[str, object]:
         "left": found,
         "reason": "over-ship",
     }
+
+
+def has_units(parcel: api.Parcel, serials: Sequence[SerialNumber]) -> bool:
+    """Tell whether named units can be in a parcel: each once, and no more than it has of the goods."""
+    named = Counter(one.sku for one in set(serials))
+    inside: Counter[str] = Counter()
+    for goods in parcel.lines:
+        inside[goods.sku] += goods.quantity
+    return named.total() == len(serials) and named <= inside
 
 
 def holds(parcel: api.Parcel, lines: Sequence[LineAsk] | None) -> bool:

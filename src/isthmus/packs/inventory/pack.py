@@ -6,13 +6,13 @@ from isthmus.kernel import Condition, Pack
 from isthmus.manifest import DemoData, Every, Job, Page, Personal, Search
 
 from . import api, entities
-from .service import lending, lots, reservations, stock
+from .service import lending, lots, reservations, serials, stock
 
 PACK = Pack(
     name="inventory",
     owner="supply",
     api=api,
-    service=(reservations, stock, lending, lots),
+    service=(reservations, stock, lending, lots, serials),
     migrations="isthmus.packs.inventory:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
@@ -91,6 +91,35 @@ PACK = Pack(
                     on l.front_end = s.front_end and l.sku = s.sku and l.location = s.location
                 where l.units > s.on_hand or l.over <> s.expired or l.moved <> l.units
                 limit 100""",
+        ),
+        Condition(
+            name="inventory.serials-are-of-the-stock",
+            sentence="No more units have numbers than are there, and each that is held by number is held once.",
+            sql="""
+                select s.front_end, s.sku, s.location, count(*) as units, min(t.on_hand) as on_hand,
+                    count(*) filter (where s.state = 'held') as held, count(h.serial) as held_for
+                from inventory.serial s
+                left join inventory.stock t on t.front_end = s.front_end and t.sku = s.sku and t.location = s.location
+                left join inventory.serial_hold h
+                    on h.owner = s.front_end and h.sku = s.sku and h.serial = s.serial and h.front_end = s.seller
+                where s.state in ('stocked', 'held') group by s.front_end, s.sku, s.location
+                having count(*) > min(t.on_hand) or count(*) filter (where s.state = 'held') <> count(h.serial)
+                limit 100""",
+        ),
+        Condition(
+            name="inventory.held-by-number",
+            sentence="No reservation holds more units by number than it holds of the goods there.",
+            sql="""
+                select h.front_end, h.reference, h.sku, s.location, count(*) as by_number, min(l.held) as held
+                from inventory.serial_hold h
+                join inventory.serial s on s.front_end = h.owner and s.sku = h.sku and s.serial = h.serial
+                left join (select front_end, reference, sku, location, stock_of,
+                               sum(quantity - shipped - released) as held
+                           from inventory.reservation_line group by front_end, reference, sku, location, stock_of) l
+                    on l.front_end = h.front_end and l.reference = h.reference and l.sku = h.sku
+                        and l.location = s.location and l.stock_of = h.owner
+                group by h.front_end, h.reference, h.owner, h.sku, s.location
+                having count(*) > coalesce(min(l.held), 0) limit 100""",
         ),
         Condition(
             name="inventory.reserved",

@@ -2,13 +2,25 @@
 
 from isthmus.kernel import Condition, Pack
 from isthmus.language import mark
-from isthmus.manifest import Growing, Headlines, Keeps, Page, Personal, Resource, Search
+from isthmus.manifest import Growing, Headlines, Keeps, Lines, Movements, Page, Personal, Resource, Search
 from isthmus.markings import Segment
 
 from . import api, entities
 from .api import numbers
 from .service import baskets, changes, desks, forgetting, orders, returns
 
+GROWING = Growing(
+    metrics=("order.sales", "order.orders"), chain=("order.buyers", "order.orders", "order.units", "order.sales"),
+    lines=(
+        Lines(name="category", metric="order.line-sales", by="catalog.category.level_1"),
+        Lines(name="product", metric="order.line-sales", by="catalog.product.code", label="catalog.product.title"),
+        Lines(name="cohort", metric="order.sales", by="member.membership.joined_at:quarter"),
+    ),
+    movements=Movements(
+        account="member.membership", person="member.person", member="order.order.member_id",
+        earlier="order.orders-earlier", recent="order.orders-13-weeks", before="order.orders-quarter-before"),
+    combined=("order.order.order_kind", "order.order.channel", "order.order.delivery_method"),
+)  # fmt: skip
 GONE = mark("until the person is erased; amounts, goods, country and region stay")
 PERSONAL = Personal(
     forgets=api.forget,
@@ -90,7 +102,7 @@ PACK = Pack(
     brings=(
         PERSONAL,
         Headlines(metrics=("order.orders", "order.sales", "order.refunds", "order.basket-value")),
-        Growing(metrics=("order.sales", "order.orders"), chain=("order.buyers", "order.orders", "order.sales")),
+        GROWING,
         Page(
             path="/orders",
             menu="Orders",

@@ -37,6 +37,11 @@ _LIST: Final = """
     select front_end, hash, number, folder, files, length(packed) as size, made_by, made_at
     from runtime.version where $1::text is null or front_end = $1 order by front_end, number desc limit $2"""
 
+_BEGUN: Final = """
+    select front_end, min(made_at) as at,
+           count(distinct made_by) filter (where made_at > now() - interval '1 year') as people
+    from runtime.version group by front_end order by front_end"""
+
 
 class TooLarge(errors.BadAsk):
     """A front end's folder is larger than a front end may be."""
@@ -222,6 +227,21 @@ async def versions(database: Database, code: str | None = None) -> tuple[Version
     async with database.platform() as session:
         rows = await session.fetch(_LIST, code, LISTED_MAX)
     return tuple(Version(**{name: row[name] for name in Version.__struct_fields__}) for row in rows)
+
+
+class Beginning(Value):
+    """When a front end was deployed for the first time, and how many have deployed it within a year."""
+
+    front_end: str
+    at: datetime
+    people: int
+
+
+async def beginnings(database: Database) -> tuple[Beginning, ...]:
+    """Return when each front end began here."""
+    async with database.platform() as session:
+        rows = await session.fetch(_BEGUN)
+    return tuple(Beginning(front_end=row["front_end"], at=row["at"], people=row["people"]) for row in rows)
 
 
 async def chosen(database: Database, code: str, wanted: str) -> Version:

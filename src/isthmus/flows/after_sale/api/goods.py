@@ -11,7 +11,7 @@ from isthmus.packs.inventory import api as inventory
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
-from isthmus.values import LINES_MAX, Code
+from isthmus.values import LINES_MAX, Code, Serials
 
 
 class ShipOrder(Value):
@@ -20,6 +20,7 @@ class ShipOrder(Value):
     order_id: UUID
     parcel: Code = "1"
     lines: Annotated[tuple[order.ShippedLine, ...], Meta(max_length=LINES_MAX)] = ()
+    serials: Serials = ()  # the units in the parcel, where the goods have numbers
 
 
 class RefundReturn(Value):
@@ -27,6 +28,7 @@ class RefundReturn(Value):
 
     return_id: UUID
     condition: Code = "new"
+    serials: Serials = ()  # the units that came back, where the goods have numbers
 
 
 @flow(

@@ -31,7 +31,7 @@ async def ship_order(ask: api.ShipOrder, ctx: Context) -> order.Order:
     )
     if sent:  # none: the parcel had been sent before
         parcel = f"{before.number}-{ask.parcel}"
-        ship = inventory.Ship(reference=str(before.group_id), parcel=parcel, lines=sent)
+        ship = inventory.Ship(reference=str(before.group_id), parcel=parcel, lines=sent, serials=ask.serials)
         await ctx.call(inventory.ship, ship)
     return after
 
@@ -52,6 +52,7 @@ async def take_back(ask: api.RefundReturn, ctx: Context) -> order.Return:
                 quantity=one.quantity,
                 location=lines[one.line].location or "main",
                 condition=ask.condition,
+                serials=tuple(unit.serial for unit in ask.serials if unit.sku == lines[one.line].sku),
             )
             for one in received.lines
         ),

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from isthmus.kernel import Effect, Meta, Pass, Value, capability, combine, event, extension_point
 from isthmus.markings import Pii
-from isthmus.values import LINES_MAX, ORDER_KIND, Address, Code, Lines, PageSize, Quantity, Sku
+from isthmus.values import LINES_MAX, ORDER_KIND, Address, Code, Lines, PageSize, Quantity, Serials, Sku
 
 from .delivery import BadCursor, Count, Moment, Reference, UnknownSlot
 from .errors import IllegalStep, LeftAlready, OverShip, ParcelDiffers, PlannedOtherwise, UnknownParcel, UnknownShipment
@@ -84,6 +84,7 @@ class Parcel(Value):
     tracking: str | None = None
     reason: Annotated[str, Pii("free-text")] = ""  # of a failure
     attempts: int = 0
+    serials: Serials = ()  # the units in it, where the goods have numbers
 
 
 class Shipment(Value):
@@ -127,6 +128,7 @@ class Ship(Value):
     carrier: Code
     tracking: Annotated[str, Meta(max_length=64)] = ""
     lines: Lines | None = None  # of a new parcel; None: all that is left
+    serials: Serials = ()  # the units in it, where the goods have numbers
 
 
 class Deliver(Value):
@@ -230,6 +232,7 @@ class ParcelMoved(Value):
     lines: tuple[ParcelLine, ...]
     carrier: str | None = None
     tracking: str | None = None
+    serials: Serials = ()
 
 
 @event("fulfilment.shipments-cancelled", version="1.0", subject="reference")

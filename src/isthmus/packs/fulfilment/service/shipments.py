@@ -74,10 +74,11 @@ async def pack(ask: api.Pack, ctx: Context) -> api.Shipment:
 async def ship(ask: api.Ship, ctx: Context) -> api.Shipment:
     shipment = await _locked(ask.shipment_id, ctx)
     parcel = _parcel(shipment, ask.parcel) or _packed(shipment, ask.parcel, ask.lines)
-    if not rules.holds(parcel, ask.lines):
+    if not (rules.holds(parcel, ask.lines) and rules.has_units(parcel, ask.serials)):
         raise api.ParcelDiffers(parcel=ask.parcel)
     if parcel.state is State.SHIPPED and (parcel.carrier, parcel.tracking) == (ask.carrier, ask.tracking or None):
         return shipment
+    parcel = parcel.replace(serials=ask.serials) if ask.serials else parcel
     shipped = _stepped(parcel, State.SHIPPED, carrier=ask.carrier, tracking=ask.tracking or None)
     return await _moved(shipment, shipped, ctx)
 
@@ -182,6 +183,7 @@ def _stepped(
         tracking=tracking,
         reason=reason or parcel.reason,
         attempts=parcel.attempts + (state is State.SHIPPED),
+        serials=parcel.serials,
     )
 
 
@@ -214,6 +216,7 @@ async def _moved(shipment: api.Shipment, parcel: api.Parcel, ctx: Context) -> ap
             lines=parcel.lines,
             carrier=parcel.carrier,
             tracking=parcel.tracking,
+            serials=parcel.serials,
         )
     )
     return after

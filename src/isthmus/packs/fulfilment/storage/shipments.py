@@ -38,7 +38,8 @@ _SHIPMENTS: Final = """
             from fulfilment.shipment_line l
             where l.front_end = s.front_end and l.shipment_id = s.shipment_id) as lines,
            (select json_agg(json_build_object('parcel', p.parcel, 'state', p.state, 'carrier', p.carrier,
-                        'tracking', p.tracking, 'reason', p.reason, 'attempts', p.attempts, 'lines',
+                        'tracking', p.tracking, 'reason', p.reason, 'attempts', p.attempts,
+                        'serials', p.serials, 'lines',
                         (select json_agg(json_build_object('line', g.line, 'sku', g.sku, 'quantity', g.quantity)
                                          order by g.line)
                          from fulfilment.parcel_line g
@@ -76,11 +77,12 @@ _SAVE: Final = """
 
 _SAVE_PARCEL: Final = """
     with saved as (
-        insert into fulfilment.parcel (front_end, shipment_id, parcel, state, carrier, tracking, reason, attempts)
-        values ($1, $2, $3, $4, $5, $6, $7, $8)
+        insert into fulfilment.parcel (front_end, shipment_id, parcel, state, carrier, tracking, reason, attempts,
+                                       serials)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $12)
         on conflict (front_end, shipment_id, parcel) do update
             set state = excluded.state, carrier = excluded.carrier, tracking = excluded.tracking,
-                reason = excluded.reason, attempts = excluded.attempts
+                reason = excluded.reason, attempts = excluded.attempts, serials = excluded.serials
     )
     insert into fulfilment.parcel_line (front_end, shipment_id, parcel, line, sku, quantity)
     select $1, $2, $3, * from unnest($9::integer[], $10::text[], $11::bigint[])
@@ -197,6 +199,7 @@ async def save_parcel(session: ports.Session, front_end: str, shipment_id: UUID,
         [goods.line for goods in parcel.lines],
         [goods.sku for goods in parcel.lines],
         [goods.quantity for goods in parcel.lines],
+        encode(parcel.serials),
     )
 
 

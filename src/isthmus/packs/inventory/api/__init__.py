@@ -25,6 +25,10 @@ from .errors import (
     NotLent,
     NotOnHand,
     ReferenceUsed,
+    SerialNotThere,
+    SerialsNeeded,
+    SerialTaken,
+    TooManySerials,
     TooManyUnits,
 )
 from .lending import (
@@ -40,6 +44,15 @@ from .lending import (
     StockSold,
     list_lent,
     sell_stock,
+)
+from .lists import (
+    ListMovements,
+    ListStock,
+    Movement,
+    MovementPage,
+    StockPage,
+    list_movements,
+    list_stock,
 )
 from .lots import (
     ExpireLots,
@@ -100,6 +113,21 @@ from .reservations import (
     ship,
     source_lines,
 )
+from .serials import (
+    HoldSerials,
+    ListSerials,
+    ListSerialSteps,
+    SerialAt,
+    SerialPage,
+    SerialsHeld,
+    SerialState,
+    SerialStep,
+    SerialSteps,
+    hold_serials,
+    list_serial_steps,
+    list_serials,
+    repeated,
+)
 from .stock import (
     Adjust,
     Adjustment,
@@ -110,13 +138,9 @@ from .stock import (
     Lent,
     Limits,
     LimitsSet,
-    ListMovements,
-    ListStock,
     Location,
     LocationsPut,
-    Movement,
     MovementKind,
-    MovementPage,
     PutLocations,
     Receipt,
     Receive,
@@ -127,13 +151,10 @@ from .stock import (
     SetLimits,
     StockAt,
     StockChanged,
-    StockPage,
     Transfer,
     Units,
     adjust,
     count,
-    list_movements,
-    list_stock,
     put_locations,
     receive,
     restock,

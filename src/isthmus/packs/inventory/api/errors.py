@@ -135,3 +135,57 @@ class AnothersStock(errors.RuleBroken):
             path=path,
             location=location,
         )
+
+
+class SerialTaken(errors.Conflict):
+    """A unit with this number is there already."""
+
+    slug = "inventory.serial-taken"
+
+    def __init__(self, *, sku: str, serial: str, path: str) -> None:
+        super().__init__(
+            f"{sku!r} with number {serial!r} is in stock already",
+            remedy="read the number again; inventory.list-serial-steps says where the unit is",
+            path=path,
+        )
+
+
+class SerialNotThere(errors.Conflict):
+    """The unit is not among those that can be taken."""
+
+    slug = "inventory.serial-not-there"
+
+    def __init__(self, *, sku: str, serial: str, path: str) -> None:
+        super().__init__(
+            f"{sku!r} with number {serial!r} does not lie there, or is held for somebody else",
+            remedy="take another unit, or correct the number",
+            path=path,
+        )
+
+
+class TooManySerials(errors.RuleBroken):
+    """More units are named than there are of the goods."""
+
+    slug = "inventory.too-many-serials"
+
+    def __init__(self, *, sku: str, path: str) -> None:
+        super().__init__(
+            f"more units of {sku!r} are named by number than there are of it here",
+            remedy="name each unit once, and no more than the quantity",
+            path=path,
+        )
+
+
+class SerialsNeeded(errors.RuleBroken):
+    """What leaves is told apart by numbers, and it is not said which."""
+
+    slug = "inventory.serials-needed"
+
+    def __init__(self, *, sku: str, location: str) -> None:
+        super().__init__(
+            f"more units of {sku!r} at {location!r} have numbers than would be left there",
+            remedy="say in `serials` which units leave; inventory.list-serials lists them",
+            path="$.serials",
+            sku=sku,
+            location=location,
+        )

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from isthmus.kernel import Effect, Meta, Pass, Value, capability, combine, errors, event, extension_point
-from isthmus.values import CHANNEL, LINES_MAX, ORDER_KIND, Address, Code, Lines, Moment, Quantity, Sku
+from isthmus.values import CHANNEL, LINES_MAX, ORDER_KIND, Address, Code, Lines, Moment, Quantity, Serials, Sku
 
-from .errors import NotOnHand, ReferenceUsed
+from .errors import NotOnHand, ReferenceUsed, SerialNotThere, TooManySerials
 from .stock import Lent, Reference, StockAt, Units
 
 EXPIRE_MAX = 200  # reservations let go in one transaction: it holds the lock of every stock that they touch
@@ -82,6 +82,7 @@ class Ship(Value):
     parcel: Code = "1"  # a parcel of a reservation is taken out once, however often this is sent
     location: Code | None = None  # only what is held there
     lines: Lines | None = None
+    serials: Serials = ()  # the units that go, where the goods have numbers; else those held, then what came first
 
 
 class Expire(Value):
@@ -360,7 +361,7 @@ def release(ask: Release) -> Reservation:
     "inventory.ship",
     version="1.0",
     effect=Effect.WRITE,
-    raises=[UnknownReservation, NotHeld, ReservationEnded, NotOnHand, ReferenceUsed],
+    raises=[UnknownReservation, NotHeld, ReservationEnded, NotOnHand, ReferenceUsed, SerialNotThere, TooManySerials],
 )
 def ship(ask: Ship) -> Reservation:
     """Take goods that a reservation holds out of stock, all or some of them; a held one is confirmed by it.

@@ -16,11 +16,13 @@ from isthmus.kernel import Effect, Meta, Pass, Value, capability, combine, error
 from isthmus.values import (
     LINES_MAX,
     ORDER_KIND,
+    SERIALS_MAX,
     Code,
     Lines,
     Moment,
-    PageSize,
     Quantity,
+    Serial,
+    Serials,
     Sku,
     check_place,
     put_in_form,
@@ -30,19 +32,25 @@ from isthmus.values import (
 from .errors import (
     UNITS_MAX,
     AnothersStock,
-    BadCursor,
     CountBelowReserved,
     LocationTaken,
     LotDiffers,
     NotLent,
     NotOnHand,
     ReferenceUsed,
+    SerialNotThere,
+    SerialsNeeded,
+    SerialTaken,
+    TooManySerials,
     TooManyUnits,
 )
 
 Units = Annotated[int, Meta(ge=0, le=UNITS_MAX)]
 Delta = Annotated[int, Meta(ge=-UNITS_MAX, le=UNITS_MAX)]
 Reference = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}\Z", description="what it is done for")]
+
+
+Numbers = Annotated[tuple[Serial, ...], Meta(max_length=SERIALS_MAX)]
 
 
 class MovementKind(enum.StrEnum):
@@ -88,15 +96,20 @@ class Receipt(Value):
     location: Code
     lot: Code | None = None  # what came in together; None: it is told apart from nothing
     expires_on: date | None = None  # the last day on which the lot is good
+    serials: Numbers = ()  # of each unit, where the goods have numbers
 
     def __repr__(self) -> str:
-        """Say what was said: bookings are told apart by it, also those from before there were lots."""
+        """Say what was said: bookings are told apart by it, also those from before there were lots and numbers."""
         of_lot = "" if self.lot is None else f", lot={self.lot!r}, expires_on={self.expires_on!r}"
+        of_lot += f", serials={self.serials!r}" if self.serials else ""
         return f"Receipt(sku={self.sku!r}, quantity={self.quantity!r}, location={self.location!r}{of_lot})"
 
     def __check__(self, path: str) -> None:
         if self.expires_on is not None and self.lot is None:
             raise errors.BadAsk("what expires has a lot", remedy="name its lot", path=f"{path}.lot")
+        if len(self.serials) not in (0, self.quantity):
+            said = f"{len(self.serials)} serial numbers for {self.quantity} units"
+            raise errors.BadAsk(said, remedy="name each unit, or none", path=f"{path}.serials")
 
 
 class Receive(Value):
@@ -120,6 +133,7 @@ class Adjust(Value):
     reference: Reference
     reason: Code
     lines: Annotated[tuple[Adjustment, ...], Meta(min_length=1, max_length=LINES_MAX)]
+    serials: Serials = ()  # the units that leave, where the goods have numbers
 
 
 class Counted(Value):
@@ -146,6 +160,7 @@ class Transfer(Value):
     from_location: Code
     to_location: Code
     lines: Lines
+    serials: Serials = ()  # the units that move, where the goods have numbers
 
 
 class RestockLine(Value):
@@ -155,6 +170,17 @@ class RestockLine(Value):
     quantity: Quantity
     location: Code
     condition: Code = "new"
+    serials: Numbers = ()  # of the units that are told apart by one
+
+    def __repr__(self) -> str:
+        """Say what was said: bookings are told apart by it, also those from before there were numbers."""
+        said = f"sku={self.sku!r}, quantity={self.quantity!r}, location={self.location!r}, condition={self.condition!r}"
+        return f"RestockLine({said}{f', serials={self.serials!r}' if self.serials else ''})"
+
+    def __check__(self, path: str) -> None:
+        if len(self.serials) > self.quantity:
+            said = f"{len(self.serials)} serial numbers for {self.quantity} units"
+            raise errors.BadAsk(said, remedy="name each unit once", path=f"{path}.serials")
 
 
 class Restock(Value):
@@ -227,52 +253,6 @@ class LocationsPut(Value):
     locations: int
 
 
-class ListStock(Value):
-    """Ask for stocks in the order of SKU and location."""
-
-    sku: Sku | None = None
-    location: Code | None = None
-    limit: PageSize = 50
-    cursor: str | None = None
-
-
-class StockPage(Value):
-    """Stocks, and how to ask for the next."""
-
-    items: tuple[StockAt, ...]
-    next_cursor: str | None
-
-
-class ListMovements(Value):
-    """Ask what changed a stock, the latest first."""
-
-    sku: Sku
-    location: Code | None = None
-    limit: PageSize = 50
-    cursor: str | None = None
-
-
-class Movement(Value):
-    """Units that came (or, negative, went), why, when, and by which client."""
-
-    sku: Sku
-    location: Code
-    kind: MovementKind
-    quantity: Delta
-    reference: Reference
-    reason: str
-    at: Moment
-    by: str
-    seller: str | None = None  # who sold it, where that was another front end
-
-
-class MovementPage(Value):
-    """Movements, and how to ask for the next."""
-
-    items: tuple[Movement, ...]
-    next_cursor: str | None
-
-
 @event("inventory.stock-changed", version="1.0", subject="reference")
 class StockChanged(Value):
     """Units came or went; `depleted` are the SKUs of which no location named here has a unit left."""
@@ -299,7 +279,7 @@ def restock_as(lines: Sequence[RestockLine]) -> Sequence[RestockFate | Pass]:
     "inventory.receive",
     version="1.0",
     effect=Effect.WRITE,
-    raises=[ReferenceUsed, TooManyUnits, AnothersStock, LotDiffers],
+    raises=[ReferenceUsed, TooManyUnits, AnothersStock, LotDiffers, SerialTaken, TooManySerials],
 )
 def receive(ask: Receive) -> Booked:
     """Book goods into stock, with their lots where they have any. A stock that was not known begins with them."""
@@ -310,7 +290,7 @@ def receive(ask: Receive) -> Booked:
     "inventory.adjust",
     version="1.0",
     effect=Effect.WRITE,
-    raises=[ReferenceUsed, NotOnHand, TooManyUnits, AnothersStock],
+    raises=[ReferenceUsed, NotOnHand, TooManyUnits, AnothersStock, SerialNotThere, SerialsNeeded, TooManySerials],
 )
 def adjust(ask: Adjust) -> Booked:
     """Correct stock by differences; all lines or none.
@@ -321,7 +301,10 @@ def adjust(ask: Adjust) -> Booked:
 
 
 @capability(
-    "inventory.count", version="1.0", effect=Effect.WRITE, raises=[ReferenceUsed, CountBelowReserved, AnothersStock]
+    "inventory.count",
+    version="1.0",
+    effect=Effect.WRITE,
+    raises=[ReferenceUsed, CountBelowReserved, AnothersStock, SerialsNeeded],
 )
 def count(ask: Count) -> Booked:
     """Set stock to what was found; the differences become movements. Of two counts of one stock the last stands.
@@ -335,14 +318,19 @@ def count(ask: Count) -> Booked:
     "inventory.transfer",
     version="1.0",
     effect=Effect.WRITE,
-    raises=[ReferenceUsed, NotOnHand, TooManyUnits, AnothersStock],
+    raises=[ReferenceUsed, NotOnHand, TooManyUnits, AnothersStock, SerialNotThere, SerialsNeeded, TooManySerials],
 )
 def transfer(ask: Transfer) -> Booked:
     """Move unreserved goods between two locations; no unit is in neither or in both at any moment."""
     ...
 
 
-@capability("inventory.restock", version="1.0", effect=Effect.WRITE, raises=[ReferenceUsed, TooManyUnits, NotLent])
+@capability(
+    "inventory.restock",
+    version="1.0",
+    effect=Effect.WRITE,
+    raises=[ReferenceUsed, TooManyUnits, NotLent, SerialTaken, TooManySerials],
+)
 def restock(ask: Restock) -> Booked:
     """Take returned goods in. What `restock_as` writes off is on record, and not in stock."""
     ...
@@ -364,16 +352,4 @@ def put_locations(ask: PutLocations) -> LocationsPut:
     With `lent_by` the front end sells from another's location from now on: what the owner's grant lets it take is
     available here too, and comes last or first as `priority` says.
     """
-    ...
-
-
-@capability("inventory.list-stock", version="1.0", effect=Effect.READ, raises=[BadCursor])
-def list_stock(ask: ListStock) -> StockPage:
-    """List stocks in the order of SKU and location."""
-    ...
-
-
-@capability("inventory.list-movements", version="1.0", effect=Effect.READ, raises=[BadCursor])
-def list_movements(ask: ListMovements) -> MovementPage:
-    """List what changed a stock, the latest first. All movements of a stock add up to what is on hand."""
     ...

@@ -11,6 +11,7 @@ from isthmus.values import cursor_at, place_at
 from .. import api, rules
 from ..storage import reservations as storage
 from ..storage import stock as storage_stock
+from . import serials
 
 _FIRST = ("", UUID(int=0))
 
@@ -59,6 +60,7 @@ async def _book(ask: api.SellStock, sale: api.StockSale, stocks: dict[rules.Plac
             raise api.TooManyUnits(sku=one.sku, location=one.location, path=f"$.lines[{at}].quantity")
     by = ctx.caller.client
     await storage_stock.post(ctx.session, ctx.front_end, changes, moves, ask.reference, "sold", ctx.now, by, lent)
+    await serials.refuse_beyond([sale.from_owner], changes, ctx)
     ctx.emit(
         api.StockSold(
             reference=ask.reference,

@@ -12,6 +12,7 @@ from isthmus.values import LineAsk
 from .. import api, rules
 from ..storage import reservations as storage
 from ..storage import stock as storage_stock
+from . import serials
 
 _ENDED = (api.ReservationState.SHIPPED, api.ReservationState.RELEASED, api.ReservationState.EXPIRED)
 
@@ -221,6 +222,7 @@ async def ship(ask: api.Ship, ctx: Context) -> api.Reservation:
     if missing := rules.not_on_hand(changes, found.stocks, [line.sku for line in ask.lines or ()], lent):
         raise api.NotOnHand(lines=missing)
     after = rules.after(found.reservation, takings, api.ReservationState.SHIPPED)
+    await serials.hold(ask.reference, ask.serials, ctx)
     await storage.settle(
         ctx.session, ctx.front_end, [(after, takings)], changes, ask.parcel, ctx.now, ctx.caller.client
     )

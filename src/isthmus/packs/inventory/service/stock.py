@@ -13,7 +13,7 @@ from .. import api, rules
 from ..storage import lots as storage_lots
 from ..storage import reservations as storage
 from ..storage import stock as storage_stock
-from . import lots
+from . import lots, serials
 
 _ID_MAX = 2**63 - 1
 
@@ -28,6 +28,7 @@ async def receive(ask: api.Receive, ctx: Context) -> api.Booked:
         return repeated
     booked = await _book(api.MovementKind.RECEIVE, ask.reference, "", lines, ctx)
     await lots.receive(ask.lines, ask.reference, ctx)
+    await serials.receive(ask.lines, ask.reference, ctx)
     return booked
 
 
@@ -36,7 +37,10 @@ async def adjust(ask: api.Adjust, ctx: Context) -> api.Booked:
     lines = list(ask.lines)
     if repeated := await _booked_before("adjust", ask.reference, storage.digest(lines, ask.reason), lines, ctx):
         return repeated
-    return await _book(api.MovementKind.ADJUST, ask.reference, ask.reason, lines, ctx)
+    booked = await _book(api.MovementKind.ADJUST, ask.reference, ask.reason, lines, ctx)
+    await serials.leave(ask.serials, lines, "adjust", ask.reference, ctx)
+    await serials.refuse_beyond([ctx.front_end], [_change(line) for line in lines], ctx)
+    return booked
 
 
 @implements(api.transfer)
@@ -47,7 +51,10 @@ async def transfer(ask: api.Transfer, ctx: Context) -> api.Booked:
     ]
     if repeated := await _booked_before("transfer", ask.reference, storage.digest(lines), lines, ctx):
         return repeated
-    return await _book(api.MovementKind.TRANSFER, ask.reference, "", lines, ctx)
+    booked = await _book(api.MovementKind.TRANSFER, ask.reference, "", lines, ctx)
+    await serials.leave(ask.serials, lines, "transfer", ask.reference, ctx, ask.to_location)
+    await serials.refuse_beyond([ctx.front_end], [_change(line) for line in lines], ctx)
+    return booked
 
 
 @implements(api.restock)
@@ -64,7 +71,10 @@ async def restock(ask: api.Restock, ctx: Context) -> api.Booked:
     stocks = await _locked(lines, ctx, lent=True)
     moves = [*_of_kind(api.MovementKind.RESTOCK, lines), *_of_kind(api.MovementKind.WRITE_OFF, lost)]
     changes = rules.merged(_change(move) for _, move in moves)
-    return await _post(ask.reference, "returned", changes, moves, stocks, ctx)
+    booked = await _post(ask.reference, "returned", changes, moves, stocks, ctx)
+    lent = {place: stock.lent for place, stock in stocks.items() if stock.lent is not None}
+    await serials.restock(ask.lines, fates, lent, ask.reference, ctx)
+    return booked
 
 
 @implements(api.count)
@@ -81,7 +91,9 @@ async def count(ask: api.Count, ctx: Context) -> api.Booked:
     if below:
         raise api.CountBelowReserved(lines=below)
     found = [_move(change.sku, change.on_hand, change.location) for change in changes]
-    return await _post(ask.reference, "counted", changes, _of_kind(api.MovementKind.COUNT, found), stocks, ctx)
+    booked = await _post(ask.reference, "counted", changes, _of_kind(api.MovementKind.COUNT, found), stocks, ctx)
+    await serials.refuse_beyond([ctx.front_end], changes, ctx)
+    return booked
 
 
 @implements(api.set_limits)
