@@ -35,6 +35,12 @@ CLIENTS = (1, 8, 16)
 LINES = 5
 PART_S = 2.0  # of one side in one turn
 TRIED = 5  # orders whose round trips are counted
+FOLLOWED = 400  # orders that are paid and then waited for, until nothing follows any more
+FOLLOWED_CLIENTS = 4
+QUIET_S = 8.0
+_WAITING = """
+    select (select count(*) from runtime.delivery where state = 'waiting')
+         + (select count(*) from runtime.pending_call where due_at <= now())"""
 
 Row = dict[str, Any]
 Buying = Callable[[], Awaitable[object]]
@@ -73,8 +79,21 @@ async def _rows(rounds: int) -> list[Row]:
             for clients in CLIENTS:
                 turns = [(await meter.turn(buyers[:clients]), await meter.turn(hands[:clients])) for _ in range(rounds)]
                 found += _measured_rows(clients, turns)
+            found += _followed_rows(await meter.followed(buyers[:FOLLOWED_CLIENTS]))
             await meter.close()
     return [_row("round trips of a paid order", trips, "round trips", f"by hand: {ROUND_TRIPS}", aim=16), *found]
+
+
+def _followed_rows(took: Took) -> list[Row]:
+    """Return the rows of orders with all that follows them after the answer: jobs at once, and subscriptions."""
+    said = "what an idle server takes meanwhile is taken off"
+    figures = [
+        ("the server's processor time", took.server_ms, "ms"),
+        ("PostgreSQL's processor time", took.postgres_ms, "ms"),
+        ("transactions", took.transactions, "each"),
+        ("write-ahead log", took.wal_kb, "kB"),
+    ]
+    return [_row(f"paid orders and what follows them: {what}", value, unit, said) for what, value, unit in figures]
 
 
 def _row(name: str, value: float, unit: str, against: str, aim: float | None = None) -> Row:
@@ -190,7 +209,7 @@ class Meter:
 
     async def turn(self, side: Sequence[Buying]) -> Took:
         """Let each of a side buy for a while."""
-        before = (_own_cpu(self._server), self._postgres_cpu(), *await self._counted())
+        before = await self._read()
         took: list[float] = []
         began = time.perf_counter()
 
@@ -201,7 +220,7 @@ class Meter:
 
         await asyncio.gather(*map(client, side))
         lasted = time.perf_counter() - began
-        after = (_own_cpu(self._server), self._postgres_cpu(), *await self._counted())
+        after = await self._read()
         server, postgres, transactions, wal = (
             (now - then) / len(took) for now, then in zip(after, before, strict=True)
         )
@@ -215,6 +234,41 @@ class Meter:
             transactions=transactions,
             wal_kb=wal / 1024,
         )
+
+    async def followed(self, side: Sequence[Buying]) -> Took:
+        """Let a side buy some orders, and wait until nothing is left to be done for them."""
+        await self._settle()
+        began, before = time.perf_counter(), await self._read()
+        await asyncio.sleep(QUIET_S)
+        idle = [
+            (now - then) / (time.perf_counter() - began) for now, then in zip(await self._read(), before, strict=True)
+        ]
+        began, before, left = time.perf_counter(), await self._read(), [FOLLOWED]
+
+        async def client(buy: Buying) -> None:
+            while left[0] > 0:
+                left[0] -= 1
+                await buy()
+
+        await asyncio.gather(*map(client, side))
+        bought = time.perf_counter() - began
+        await self._settle()
+        lasted = time.perf_counter() - began
+        server, postgres, transactions, wal = (
+            (now - then - lasted * rest) / FOLLOWED
+            for now, then, rest in zip(await self._read(), before, idle, strict=True)
+        )
+        return Took(FOLLOWED / bought, 0.0, 0.0, 1000 * server, 1000 * postgres, transactions, wal / 1024)
+
+    async def _settle(self) -> None:
+        """Wait until nothing has waited to be done at three looks in a row."""
+        quiet = 0
+        while quiet < 3:
+            await asyncio.sleep(1)
+            quiet = 0 if await self._connection.fetchval(_WAITING) else quiet + 1
+
+    async def _read(self) -> tuple[float, float, float, float]:
+        return (_own_cpu(self._server), self._postgres_cpu(), *await self._counted())
 
     async def _counted(self) -> tuple[float, float]:
         """Return the transactions and the write-ahead log so far. Each process tells its transactions once a second."""

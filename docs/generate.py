@@ -68,6 +68,7 @@ SETTINGS: Final = {
     "adopted.NAME.secret": "its credential, `{ secret = \"NAME\" }`, or the environment variable that has it",
     "adopted.NAME.leave_out": "operations that are no capabilities here",
     "adopted.NAME.forgets": "the operation that erases a person there, or `{ because = \"…\" }`",
+    "adopted.NAME.exports": "the operation that answers what it keeps of somebody, and the field that takes an id",
 }  # fmt: skip
 ENVIRONMENT: Final = {
     "ISTHMUS_DATABASE_URL": "PostgreSQL to use; without it the embedded one starts",

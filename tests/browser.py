@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,9 +14,10 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import Browser, async_playwright
 
+from tests import debian
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 MISSING = "browser tests were NOT run: no Chromium is here; on Debian, apt-get install chromium, or set CHROMIUM"
-INSTALLS_WITHIN_S = 300
 OPTIONS = (
     "--no-sandbox",  # a container has no user namespaces for it; the pages are our own
     "--disable-blink-features=ViewTransitionOnNavigation",  # half of a click's processor time went into fading
@@ -32,16 +32,9 @@ def find() -> str | None:
 
 
 def install() -> bool:
-    """Install Debian's Chromium where that is allowed, and say whether there is one now."""
-    if find() is None and hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
-        for command in (
-            ["apt-get", "update", "-q"],
-            ["apt-get", "install", "-qy", "--no-install-recommends", NAMES[0]],
-        ):
-            try:
-                subprocess.run(command.split(), check=True, capture_output=True, timeout=INSTALLS_WITHIN_S)  # pyright: ignore[reportAttributeAccessIssue]
-            except (subprocess.SubprocessError, OSError):
-                return False
+    """Install Debian's Chromium where there is none and that is allowed; say whether there is one now."""
+    if find() is None:
+        debian.install(NAMES[0])
     return find() is not None
 
 

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 
 from isthmus.app.forgetting import PersonForgotten, personal_problems
@@ -36,7 +37,9 @@ from isthmus.packs.inventory import api as inventory
 from isthmus.packs.notification import api as notification
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
-from isthmus.packs.personal_data.service.register import register
+from isthmus.packs.personal_data import api as personal_data
+from isthmus.packs.personal_data.service.export import export_person
+from isthmus.packs.personal_data.service.register import Registry, register
 from isthmus.packs.promotion import api as promotion
 from isthmus.personal import personal_paths
 from isthmus.runtime.events import copies, own_tables
@@ -107,6 +110,8 @@ class World:
     folder: Path
     client: httpx.AsyncClient
     planted: list[str] = field(default_factory=list[str])
+    found: set[str] = field(default_factory=set[str])  # tables that have planted words
+    last: personal_data.PersonExport | None = None
 
     def canary(self, of: str, form: str = "{}") -> str:
         word = form.format(f"canary{len(self.planted)}{of}")
@@ -169,8 +174,22 @@ class World:
         entries = (await register(self.shop.platform, self.shop.database, has_calls=False)).entries
         known = {one.where.rpartition(".")[0] for one in entries if one.place in ("table", "front-end table")}
         tables = [(where.replace('"', ""), text.lower()) for where, text in await self.places() if "/" not in where]
-        found = {where for where, text in tables if any(word.lower() in text for word in self.planted)}
-        return sorted(found - known)
+        self.found = {where for where, text in tables if any(word.lower() in text for word in self.planted)}
+        return sorted(self.found - known)
+
+    @property
+    def held(self) -> tuple[personal_data.Held, ...]:
+        """Return what was exported last."""
+        assert self.last is not None
+        return self.last.held
+
+    async def exported(self, **whom: Any) -> str:
+        """Return all that is held of somebody, in small letters."""
+        registry = Registry(database=self.shop.database, lake=self.folder)
+        caller = Caller(front_end="*", client="desk", via="cli")
+        asked = msgspec.convert(whom, personal_data.Whom, strict=False)
+        self.last = await export_person(self.shop.platform, registry, asked, caller)
+        return json.dumps(msgspec.to_builtins(self.last), ensure_ascii=False).lower()
 
     async def left(self) -> list[tuple[str, str]]:
         """Return which planted words are left, and where."""
@@ -384,9 +403,17 @@ async def test_a_member_who_is_erased_is_in_no_table_no_file_and_no_log(
     ]  # tokens of payers, why money went back by hand
     assert [word for word in world.planted if word.lower() not in before] == never_kept
     assert await world.unregistered() == []
+    export = await world.exported(member_ids=(member_id,))
+    assert [word for word in world.planted if word.lower() not in export] == never_kept
+    assert world.found - {one.where for one in world.held} == set()
+    assert {"lake.events", "order.order", "member.membership"} <= {
+        one.where for one in world.held if one.place == "lake"
+    }
     await world.forgotten("member.erase", member_id=member_id)
     left = await world.left()
     assert left == [], "\n".join(map(str, left))
+    export = await world.exported(member_ids=(member_id,))
+    assert [word for word in world.planted if word.lower() in export] == []
     after = await world.everything()
     assert [word for word in KEPT if word not in after] == []
     assert [word for word in world.planted if word.lower() in caplog.text.lower()] == []
@@ -399,6 +426,8 @@ async def test_a_member_who_is_erased_is_in_no_table_no_file_and_no_log(
 async def test_a_guest_who_is_erased_is_in_no_table_and_no_file(world: World) -> None:
     await _lived(world, "guest", None, email=world.canary("guest", "{}@example.com"))
     numbers, own = await world.numbers(), await world.own_numbers()
+    export, before = await world.exported(emails=(world.planted[0].upper(),)), (await world.everything()).lower()
+    assert [word for word in world.planted if word.lower() in before and word.lower() not in export] == []
     await world.forgotten("privacy.erase-guest", email=world.planted[0].upper())
     connection = await asyncpg.connect(world.shop.database.url)
     try:
@@ -416,6 +445,8 @@ async def test_nobody_else_is_touched(world: World) -> None:
     anns, world.planted = world.planted, []
     await _lived(world, "bob", bob)
     bobs = sorted({word for word, _ in await world.left()})
+    export = await world.exported(member_ids=(ann,))
+    assert [word for word in bobs if word.lower() in export and word not in anns] == []
     world.planted = anns
     await world.forgotten("member.erase", member_id=ann)
     everything = (await world.everything()).lower()

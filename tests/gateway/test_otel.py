@@ -12,6 +12,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 
 from isthmus.gateway import auth
 from isthmus.gateway.http import Gateway
@@ -41,8 +42,14 @@ async def client(
 
 
 def only(spans: InMemorySpanExporter) -> ReadableSpan:
-    (span,) = spans.get_finished_spans()
+    (span,) = (one for one in spans.get_finished_spans() if one.kind is SpanKind.SERVER)
     return span
+
+
+def statements(spans: InMemorySpanExporter) -> list[str]:
+    found = [one for one in spans.get_finished_spans() if one.kind is SpanKind.CLIENT]
+    assert all(one.parent == only(spans).context for one in found)
+    return [str((one.attributes or {})["db.query.text"]) for one in found]
 
 
 async def test_a_sampled_call_is_a_span_in_its_callers_trace(
@@ -68,9 +75,22 @@ async def test_a_sampled_call_is_a_span_in_its_callers_trace(
     assert [one.name for one in span.events] == ["shop.set-price"]
 
 
-def test_parts_of_a_call_are_spans_below_it(spans: InMemorySpanExporter) -> None:
+async def test_statements_of_a_sampled_call_are_spans_below_it_without_values(
+    client: httpx.AsyncClient, spans: InMemorySpanExporter, shop: Database
+) -> None:
+    headers = {"traceparent": SAMPLED, "idempotency-key": "a-key-of-somebody"}
+    await client.post("/v1/shop.take-items", json={"lines": [{"sku": "tea", "quantity": 1}]}, headers=headers)
+    texts = statements(spans)
+    assert any("stock" in one or "item" in one for one in texts), texts
+    assert "commit" in " ".join(texts)
+    assert "a-key-of-somebody" not in str(texts)
+    await client.post("/v1/shop.show-item", json={"sku": "tea"}, headers={"traceparent": NOT_SAMPLED})
+    assert statements(spans) == texts  # the connection tells nobody any more
+
+
+async def test_parts_of_a_call_are_spans_below_it(spans: InMemorySpanExporter) -> None:
     tracing = Tracing(SimpleSpanProcessor(spans), share=1)
-    with tracing.call("shop.sell", "call", "south", "till", "") as call:
+    async with tracing.call("shop.sell", "call", "south", "till", "") as call:
         call_trace = Trace("call", "shop.sell", "1.0", "south", "south", "print", None, "now")
         part: Any = SimpleNamespace(
             capability="shop.take-items", took_us=1_500, began_us=10_000_000, error="shop.short: too few"
@@ -88,7 +108,11 @@ async def test_a_fault_is_an_error_and_a_refusal_is_an_answer(
 ) -> None:
     for name, ask in (("shop.crash", {}), ("shop.show-item", {"sku": "none"})):
         await client.post(f"/v1/{name}", json=ask, headers={"traceparent": SAMPLED})
-    found = [(one.status.is_ok, (one.attributes or {})["isthmus.error"]) for one in spans.get_finished_spans()]
+    found = [
+        (one.status.is_ok, (one.attributes or {})["isthmus.error"])
+        for one in spans.get_finished_spans()
+        if one.kind is SpanKind.SERVER
+    ]
     assert found == [(False, "fault"), (True, "shop.no-such-item")]
 
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from datetime import date, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from isthmus.cli import growth as command
+from isthmus.data.model.ask import Ask
 from isthmus.data.privacy import policy
 from isthmus.governance.growth import report
 from isthmus.governance.growth.asked import Asking
 from isthmus.governance.growth.drivers import Drivers, drivers
-from isthmus.governance.growth.launches import Begun
+from isthmus.governance.growth.launches import Begun, lead
 from isthmus.governance.growth.lines import OTHERS, Kind, lines
 from isthmus.governance.growth.movements import Movement, movements
 from isthmus.governance.growth.picture import Picture
-from isthmus.governance.growth.portfolio import what_if
+from isthmus.governance.growth.portfolio import portfolio, what_if
 from isthmus.governance.growth.reading import Stage
 from isthmus.governance.growth.report import Report
 from isthmus.kernel import errors
@@ -292,6 +295,34 @@ def test_a_line_is_drawn_with_its_limit_and_what_is_to_come(measured: Report) ->
 
 
 def _weekly(metric: str) -> Any:
-    from isthmus.data.model.ask import Ask
-
     return Ask(metrics=(metric,), by=("time:week",))
+
+
+def test_the_command_says_all_of_it_in_tables_and_sentences(
+    measured: Report, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    command._show(measured)
+    said = " ".join(capsys.readouterr().out.split())
+    for sentence in (
+        "something new takes 37 days to its first revenue, as measured: brand 37",
+        "order.buyers, new",
+        "cannibalised",
+        "must come from something new",
+        "a venture that grows as brand did: begun now, it comes to",
+        "combination beside disruption",
+    ):
+        assert sentence in said
+    command._draw(measured.lines, tmp_path / "pictures")
+    assert sorted(one.name for one in (tmp_path / "pictures").iterdir()) == [
+        f"order.sales-front_end-{code}.svg" for code in ("all", "brand", "fresh", "market")
+    ]
+
+
+def test_without_a_line_that_was_seen_to_begin_days_are_assumed_and_no_venture_is_imagined(year: World) -> None:
+    found = lead(year.metrics, policy.owner(), ("order.sales",), {"brand": date(2017, 12, 1)})
+    assert (found.days, found.is_measured) == (180, False)
+    kept = [one for one in lines(year.metrics, policy.owner(), [Kind(metric="order.sales")]) if one.code != "brand"]
+    made = portfolio(kept, "order.sales", (), {}, found)
+    assert made
+    assert made.what_if is None
+    assert made.why_not == "every line was there in the first weeks that are seen: how a new one grows is not known"

@@ -24,7 +24,7 @@ from isthmus.app.config import FILE, WrongConfig, load_config
 from isthmus.app.forgetting import PersonForgotten
 from isthmus.kernel import FrontEnd, Platform, Registry
 from isthmus.runtime.adopt.adopt import Adoption, adopted_pack
-from isthmus.runtime.adopt.forgetting import consumer, forgets_problems
+from isthmus.runtime.adopt.forgetting import consumer, exported_by, forgets_problems
 from isthmus.store import Database
 from isthmus.store.relay import Relay
 from tests.flows.conftest import in_flight
@@ -196,3 +196,11 @@ def test_a_setting_of_another_shape_is_refused_when_it_is_read(tmp_path: Path) -
     (tmp_path / FILE).write_text('[adopted.till]\ndocument = "till.json"\nurl = "http://till"\nforgets = "forget"\n')
     with pytest.raises(WrongConfig, match=r"adopted\.till\.forgets = 'forget'"):
         load_config(tmp_path / FILE)
+
+
+def test_what_a_service_gives_of_somebody_is_named_by_its_operation_and_field(tmp_path: Path) -> None:
+    pack = _adopted(tmp_path, "http://till")
+    (gives,) = exported_by({"call": "forget", "member": "buyer"}, pack)
+    assert [ask.buyer for ask in gives.asks(["m-1"])] == ["m-1"]  # type: ignore[attr-defined]
+    (said,) = forgets_problems({"call": "look", "member": "buyer"}, pack, "exports")
+    assert said == "[adopted.till] exports calls 'look'; its operations are drop-buyer, forget"

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,33 @@ async def test_what_fails_is_tried_again_and_has_its_effect_once(platform: Platf
         await becomes(lambda: seen(platform, "p1"), ["packed", "pick", "send", "wrap"])
         await becomes(lambda: waiting(database), 0)
     assert await seen(platform, "p1") == ["packed", "pick", "send", "wrap"]
+
+
+async def test_what_cannot_be_written_down_at_once_is_written_down_later_and_not_called_again(
+    platform: Platform, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    refused: list[str] = []
+    call, transaction = platform.call_wire, database.platform_transaction
+
+    async def counted(name: str, *args: Any, **more: Any) -> Any:
+        calls.append(name)
+        return await call(name, *args, **more)
+
+    def away() -> Any:
+        if len(refused) == 2:
+            return transaction()
+        refused.append("away")
+        raise errors.Unavailable("the database is away", remedy="wait")
+
+    monkeypatch.setattr(platform, "call_wire", counted)
+    monkeypatch.setattr(database, "platform_transaction", away)
+    async with delivering(platform, database):
+        await packed(platform, "p1")
+        await becomes(lambda: seen(platform, "p1"), ["packed", "pick", "send", "wrap"])
+        await becomes(lambda: waiting(database), 0)
+    assert len(refused) == 2
+    assert sorted(calls) == ["north.remember", "north.send-off"]
 
 
 async def test_a_subscriber_that_fails_or_hangs_holds_up_no_other(platform: Platform, database: Database) -> None:

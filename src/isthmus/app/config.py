@@ -153,7 +153,8 @@ def load_config(path: Path | None = None) -> Config:
     )
 
 
-ADOPTED = {"document", "url", "secret", "leave_out", "forgets"}
+OF_PERSONS = ("forgets", "exports")  # what an adopted service has for persons
+ADOPTED = {"document", "url", "secret", "leave_out", *OF_PERSONS}
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -169,12 +170,14 @@ def _read(file: Path) -> dict[str, Any]:
                 remedy=f"an adopted service has document and url, and may have {', '.join(sorted(ADOPTED))}",
             )
         said = cast("dict[str, Any]", values)
-        forgets: dict[str, object] = said.get("forgets", {})
-        if not isinstance(forgets, dict) or not all(isinstance(one, str) for one in forgets.values()):
-            raise WrongConfig(
-                f"{file} has adopted.{name}.forgets = {forgets!r}",
-                remedy='write forgets = { call = "OPERATION", member = "FIELD" }, or forgets = { because = "…" }',
-            )
+        for setting in OF_PERSONS:
+            one: dict[str, object] = said.get(setting, {})
+            if not isinstance(one, dict) or not all(isinstance(value, str) for value in one.values()):
+                raise WrongConfig(
+                    f"{file} has adopted.{name}.{setting} = {one!r}",
+                    remedy=f'write {setting} = {{ call = "OPERATION", member = "FIELD" }}'
+                    + (', or forgets = { because = "…" }' if setting == "forgets" else ""),
+                )
         if isinstance(secret := said.get("secret"), dict) and _secret_named(cast("Mapping[str, Any]", secret)) is None:
             raise WrongConfig(
                 f"{file} has adopted.{name}.secret, which names no secret", remedy='write secret = { secret = "NAME" }'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar, cast
 
 from isthmus.console.client import CLIENT as CONSOLE
@@ -16,7 +16,7 @@ from isthmus.kernel import FrontEnd, Outcome, Pack, Platform, Registry, Value, e
 from isthmus.kernel.host import Release, compile_front_ends
 from isthmus.manifest import Secret
 from isthmus.runtime.adopt.adopt import Adoption, adopted_pack
-from isthmus.runtime.adopt.forgetting import forgets_problems
+from isthmus.runtime.adopt.forgetting import exported_by, forgets_problems
 from isthmus.runtime.deploy.declared import problems_of as own_problems
 from isthmus.runtime.deploy.deploy import DeployContext
 from isthmus.runtime.deploy.follower import Follower
@@ -29,7 +29,7 @@ from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.store import Database, MigrationSource
 
 from . import tables
-from .config import Config
+from .config import OF_PERSONS, Config
 from .front_ends import load_front_ends, loads, the_group
 from .packs import plugging
 from .resources import resources, secret_values
@@ -107,10 +107,11 @@ def adopted_packs(config: Config, secrets: Mapping[str, str] = NO_SECRETS) -> li
         )
         for name, said in config.adopted.items()
     ]
-    said = ((config.adopted[pack.name].get("forgets"), pack) for pack in packs)
-    if problems := [wrong for forgets, pack in said if forgets for wrong in forgets_problems(forgets, pack)]:
+    said = [(setting, config.adopted[pack.name].get(setting), pack) for pack in packs for setting in OF_PERSONS]
+    if problems := [wrong for setting, one, pack in said if one for wrong in forgets_problems(one, pack, setting)]:
         raise errors.BuildProblems(problems)
-    return packs
+    exports = {pack.name: exported_by(one, pack) for setting, one, pack in said if one and setting == "exports"}
+    return [replace(pack, brings=(*pack.brings, *exports.get(pack.name, ()))) for pack in packs]
 
 
 def migration_sources(packs: Iterable[Pack]) -> list[MigrationSource]:

@@ -166,7 +166,7 @@ class Gateway:
             answer, is_replay = await self._answered(request, client, name, body, _traced(request), None)
         else:
             parent = headers.get(b"traceparent", b"").decode("latin-1")
-            with self._tracing.call(name, request.call_id, client.front_end, client.name, parent) as span:
+            async with self._tracing.call(name, request.call_id, client.front_end, client.name, parent) as span:
                 request.sent.append((b"traceparent", span.traceparent.encode()))
                 sampled = span.describe if span.is_sampled else None
                 answer, is_replay = await self._answered(request, client, name, body, span.traceparent, sampled)

@@ -1,16 +1,17 @@
-"""OpenTelemetry traces (extra `isthmus[otel]`): a span for each sampled call, and one for each part of it.
+"""OpenTelemetry traces (extra `isthmus[otel]`): a span for each sampled call, one for each part and statement of it.
 
     traceparent ──▶ span of the call (capability, box, call id, client) ──▶ spans of parts ──▶ OTLP over HTTP
          └──── traceparent of the answer, of events, and of the webhooks that carry them ◀──┘
 
 A trace that came sampled goes on; others are sampled by their share. A sampled call is traced, as with Isthmus-Explain,
-which is where its parts come from. Spans hold no ask and no answer, so nothing of persons.
+which is where its parts come from. Spans hold no ask, no answer and no value of a statement, so nothing of persons.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from isthmus.kernel import errors
 from isthmus.kernel.host import Trace
+from isthmus.store import Statement, watched
 
 SHARE: Final = 0.01  # of calls that nobody else samples
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
@@ -36,6 +38,7 @@ class CallSpan:
 
     span: Span
     call_trace: Trace | None = None
+    statements: Sequence[Statement] = ()
 
     @property
     def traceparent(self) -> str:
@@ -65,8 +68,8 @@ class Tracing:
         """Make one that sends to a collector by OTLP over HTTP, such as `http://127.0.0.1:4318`."""
         return cls(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")), share=share)
 
-    @contextmanager
-    def call(self, name: str, call_id: str, front_end: str, client: str, parent: str) -> Generator[CallSpan]:
+    @asynccontextmanager
+    async def call(self, name: str, call_id: str, front_end: str, client: str, parent: str) -> AsyncGenerator[CallSpan]:
         """Make the span of a call; an error that passes is its status. parent: the `traceparent` that was sent."""
         within = _PROPAGATOR.extract({"traceparent": parent}) if parent else context.Context()
         within = baggage.set_baggage("front_end", front_end, within)
@@ -80,7 +83,12 @@ class Tracing:
         found = CallSpan(span)
         token = context.attach(set_span_in_context(span, within))
         try:
-            yield found
+            if found.is_sampled:
+                with watched() as found.statements:
+                    yield found
+                    await asyncio.sleep(0)  # the last statement is noted in the loop's next turn
+            else:
+                yield found
         except errors.Refusal as refused:  # an answer, if a no: the span says so, and is no error
             span.set_attribute("isthmus.error", refused.slug)
             raise
@@ -93,6 +101,7 @@ class Tracing:
             context.detach(token)
             if found.call_trace is not None:
                 self._describe(span, found.call_trace)
+            self._add_statements(span, found.statements)
             span.end()
 
     def close(self) -> None:
@@ -114,3 +123,20 @@ class Tracing:
             if part.error:
                 child.set_status(Status(StatusCode.ERROR, part.error.partition(":")[0]))
             child.end(start + part.took_us * 1_000)
+
+    def _add_statements(self, span: Span, statements: Sequence[Statement]) -> None:
+        """Add a span for each statement, named by what it does; values are not in it."""
+        within = set_span_in_context(span)
+        for one in statements:
+            attributes = {"db.system.name": "postgresql", "db.query.text": one.text}
+            start = one.began_us * 1_000
+            child = self._tracer.start_span(
+                " ".join(one.text.split()[:2])[:64] or "statement",
+                within,
+                SpanKind.CLIENT,
+                attributes,
+                start_time=start,
+            )
+            if one.has_failed:
+                child.set_status(Status(StatusCode.ERROR))
+            child.end(start + one.took_us * 1_000)

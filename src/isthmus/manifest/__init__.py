@@ -28,8 +28,8 @@ from .figures import Movements as Movements
 from .files import Files
 from .gauges import Gauge
 from .guides import Guide
+from .kept import Gives, Personal
 from .kept import Keeps as Keeps  # what a pack keeps of persons
-from .kept import Personal
 from .outlets import Events as Events  # what an outlet is given
 from .outlets import Outlet
 from .rehearsal import Rehearsal
@@ -244,7 +244,7 @@ class Search:
 
 
 KINDS = (
-    Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Commands, Page, Search, Headlines, Growing, Files,
+    Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Gives, Commands, Page, Search, Headlines, Growing, Files,
     Gauge, Outlet, Rehearsal, Site, DemoData, Guide,
 )  # fmt: skip
 

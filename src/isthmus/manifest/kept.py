@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from isthmus.kernel import Capability, Effect, Pack
+import msgspec
+
+from isthmus.kernel import Capability, Effect, Pack, Value
 from isthmus.kernel.host import event_kind
 from isthmus.markings import PersonalKind
 from isthmus.personal import Forget, Forgotten, personal_marks
@@ -48,6 +51,20 @@ class Personal:
     because: str = ""
     purposes: Mapping[PersonalKind, str] = field(default_factory=dict[PersonalKind, str])
     keeps: tuple[Keeps, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gives:
+    """An operation of an adopted service that answers what it holds of somebody; `field` takes an id or reference."""
+
+    call: Capability[Any, Any]
+    field: str
+
+    def asks(self, names: Iterable[str]) -> Iterator[Value]:
+        """Yield what it is asked for each id that fits it."""
+        for name in names:
+            with suppress(msgspec.ValidationError):
+                yield msgspec.convert({self.field: name}, self.call.ask, strict=False)
 
 
 @dataclass(frozen=True, slots=True)

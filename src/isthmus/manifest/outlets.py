@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from isthmus.kernel import Capability, Value
     from isthmus.store import Consumer, Event
 
 
@@ -15,6 +16,10 @@ class Events(Protocol):
 
     async def follow(self, consumer: Consumer) -> None:
         """Give events to a consumer, each at least once, until cancelled; they are kept until it has had them."""
+        ...
+
+    async def call(self, capability: Capability[Any, Any], ask: Value, front_end: str, *, key: str) -> Any:
+        """Call a capability for a front end with what came from outside; a key that was answered is answered again."""
         ...
 
     def shown(self, event: Event, *, is_personal: bool) -> bytes:

@@ -15,6 +15,7 @@ from .relay import Consumer, Relay
 from .retention import prune_answers, prune_events
 from .tables import NoTables, Tables, TablesNewer, TablesOlder
 from .versions import UnsupportedPostgres
+from .watched import Statement, watched
 
 __all__ = [
     "NOT_BATCHABLE",
@@ -35,6 +36,7 @@ __all__ = [
     "Outbox",
     "Reading",
     "Relay",
+    "Statement",
     "Tables",
     "TablesNewer",
     "TablesOlder",
@@ -50,4 +52,5 @@ __all__ = [
     "prune_events",
     "release",
     "schema_of",
+    "watched",
 ]

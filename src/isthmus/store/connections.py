@@ -14,6 +14,7 @@ import asyncpg
 from isthmus.kernel import errors
 
 from .session import Connection
+from .watched import WATCHING, watcher
 
 
 class Connections:
@@ -28,6 +29,13 @@ class Connections:
 
     async def take(self) -> Connection:
         """Return a connection. Raises Unavailable where none is free in time."""
+        connection = await self._taken()
+        if (found := WATCHING.get()) is not None:
+            connection.tenant.watcher = watcher(found, connection.named)
+            connection.add_query_logger(connection.tenant.watcher)
+        return connection
+
+    async def _taken(self) -> Connection:
         while self._at_hand:
             connection, _ = self._at_hand.pop()
             if is_open(connection):
@@ -47,7 +55,11 @@ class Connections:
 
     async def give(self, connection: Connection) -> None:
         """Take a connection back; where somebody waits, or it is not as new, the pool has it."""
-        if self._waiting or not is_open(connection) or connection.is_in_transaction():
+        can_be_used = is_open(connection)
+        if can_be_used and connection.tenant.watcher is not None:
+            connection.remove_query_logger(connection.tenant.watcher)
+            connection.tenant.watcher = None
+        if self._waiting or not can_be_used or connection.is_in_transaction():
             await self._pool.release(connection)
             return
         now = asyncio.get_running_loop().time()

@@ -77,10 +77,11 @@ class TenantConnection(asyncpg.Connection):
 class Tenant:
     """The front end that the server has a connection set to; nothing where that is not known."""
 
-    __slots__ = ("code",)
+    __slots__ = ("code", "watcher")
 
     def __init__(self) -> None:
         self.code = ""
+        self.watcher: Any = None  # what hears of each statement of the call that has the connection
 
 
 Connection = PoolConnectionProxy

@@ -35,19 +35,21 @@ def literal(value: object, type_: str = "text") -> str:
     """Write a value as SQL does; the connection's standard_conforming_strings makes the quote the only special sign."""
     if value is None:
         return "null"
-    return "'" + _plain(value, type_).replace("'", "''") + "'"
+    text = value if type(value) is str else _plain(value, type_)  # most of them: a paid order has 160
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _plain(value: object, type_: str) -> str:
     if isinstance(value, bytes):
         return f"\\x{value.hex()}" if type_ == "bytea" else value.decode()
-    if type_.endswith(_ARRAY) and isinstance(value, Sequence) and not isinstance(value, str):
-        each = cast("Sequence[object]", value)
-        return "{" + ",".join(_element(one, type_.removesuffix(_ARRAY)) for one in each) + "}"
+    if type_.endswith(_ARRAY) and isinstance(value, (list, tuple)):
+        each, of = cast("Sequence[object]", value), type_.removesuffix(_ARRAY)
+        return "{" + ",".join([_element(one, of) for one in each]) + "}"
     return str(value)  # numbers, ids, times and truth values are read as Python writes them
 
 
 def _element(value: object, type_: str) -> str:
     if value is None:
         return "null"
-    return '"' + _plain(value, type_).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    text = value if type(value) is str else _plain(value, type_)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
 from isthmus.kernel import Caller, Platform
 from isthmus.manifest.actions import EVERYWHERE
@@ -15,12 +16,13 @@ from isthmus.packs.audit.pack import PACK as AUDIT
 from isthmus.packs.audit.service.journal import Journal
 from isthmus.packs.identity import api
 from isthmus.packs.identity.pack import PACK
-from isthmus.packs.identity.service import entering
+from isthmus.packs.identity.service import entering, passwords
 from isthmus.packs.identity.service.entering import Browser, Entered
 from isthmus.packs.identity.service.staff import LINK, Staff
 from isthmus.packs.identity.service.vault import Vault
 from isthmus.store import Database
 
+CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 CLI = Caller(front_end=EVERYWHERE, client="command line", via="cli")
 PASSWORD = "correct horse battery staple"
 DESK = Browser(address="192.0.2.7", agent="desk")
@@ -70,8 +72,13 @@ def secret_of(link: str) -> str:
 
 @pytest.fixture
 async def office(
-    make_platform: Callable[..., Awaitable[Platform]], database_url: str, tmp_path: Path
+    make_platform: Callable[..., Awaitable[Platform]],
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Office]:
+    """Give an office whose passwords cost a thousandth: `test_passwords_are_…` says what they cost elsewhere."""
+    monkeypatch.setattr(passwords, "_hasher", lambda: CHEAP)
     await make_platform(AUDIT, PACK)
     async with await Database.open(database_url) as database:
         journal = Journal(database)

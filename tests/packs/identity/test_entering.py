@@ -127,7 +127,7 @@ async def test_passwords_are_looked_at_few_at_a_time_and_those_beyond_are_refuse
     assert (
         sorted(str(one) if isinstance(one, bool) else type(one).__name__ for one in done) == ["Busy"] * 2 + ["True"] * 3
     )
-    assert kept.startswith("$argon2id$")
+    assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$"), "64 MiB and three passes"
 
 
 async def test_a_session_that_is_ended_is_ended_on_every_server_at_once(office: Office, tmp_path: Path) -> None:

@@ -226,7 +226,7 @@ def said(platform: Platform) -> Callable[..., str]:
             yield Opened(Platform(platform.release, database, resources=platform.resources), database)
 
     def run(*arguments: str) -> str:
-        result = CliRunner().invoke(commands(opening), [*arguments])
+        result = CliRunner().invoke(commands(opening), ["register", *arguments])
         assert result.exit_code == 0, result.output
         return result.output
 

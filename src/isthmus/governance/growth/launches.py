@@ -20,16 +20,10 @@ COUNTS_FROM: Final = 0.01  # of the group's week: from then on a line counts
 
 
 class Begun(Value):
-    """When a line was begun, by whom it is made, and what may be spent on it, as far as the platform knows.
-
-    on: the day of its first deploy, or of its charter. people: how many have deployed it within a year.
-    budget: in whole units of the group's money, with the venture's charter.
-    """
+    """When a line was begun: the day of its first deploy; and how many people have deployed it within a year."""
 
     on: date
     people: int = 0
-    budget: float | None = None
-    until: date | None = None
 
 
 class Launch(Value):

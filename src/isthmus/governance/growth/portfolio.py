@@ -28,8 +28,7 @@ class Holding(Value):
     """What one horizon holds: its lines, what they came to in the last quarter, what they are forecast to, and people.
 
     share: of the group's sales. ahead: what the lines come to in a quarter a year on. buyers: who bought in the last
-    quarter; one who buys at two front ends counts at both. makers: who deployed the lines within a year. budget: what
-    charters of ventures allow.
+    quarter; one who buys at two front ends counts at both. makers: who deployed the lines within a year.
     """
 
     horizon: str
@@ -39,7 +38,6 @@ class Holding(Value):
     ahead: float
     buyers: int
     makers: int
-    budget: float
 
 
 class Part(Value):
@@ -147,7 +145,6 @@ def _holding(horizon: str, own: Sequence[Line], bought: Mapping[str, int], begun
         ahead=sum(_ahead(one, YEAR_WEEKS) for one in found),
         buyers=sum(bought.get(one.code, 0) for one in found),
         makers=sum(one.people for one in made),
-        budget=sum(one.budget or 0.0 for one in made),
     )
 
 

@@ -31,7 +31,8 @@ PACK = Pack(
                     columns={"address": "identifier", "subject": "free-text", "body": "free-text", "html": "free-text"},
                     why="to send it, and to answer what was written to whom",
                     until="addresses and texts as [settings.notification] says, or until the person is erased",
-                    whose=f"member_id::text = any($1) or lower(address) = any($2) or {OF_ADDRESS}",
+                    whose=f"""member_id::text = any($1) or lower(address) = any($2) or {OF_ADDRESS}
+                        or split_part(reference, '/', 2) = any($1)""",
                     leads_to=("message_id::text",),
                     hidden=("address_hash",),
                 ),

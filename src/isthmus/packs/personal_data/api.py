@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
-from isthmus.kernel import Value
+from isthmus.kernel import Meta, Value, errors
+from isthmus.markings import Pii
+
+Email = Annotated[str, Pii("email", why="to find what is held of them"), Meta(max_length=254)]
 
 Place = Literal["table", "front-end table", "attribute", "event", "lake", "call"]
 
@@ -29,3 +34,41 @@ class Register(Value):
 
     entries: tuple[Entry, ...]
     callers: dict[str, dict[str, tuple[str, ...]]]
+
+
+class Whom(Value):
+    """Whose data is asked for: by ids of a member at any front end, by e-mail addresses that are theirs, or by both."""
+
+    member_ids: Annotated[tuple[UUID, ...], Meta(max_length=100)] = ()
+    emails: Annotated[tuple[Email, ...], Meta(max_length=100)] = ()
+
+
+class Held(Value):
+    """Rows of one place that are about somebody, with all that they say; what is a secret is left out."""
+
+    place: Place
+    owner: str
+    where: str
+    why: str
+    until: str
+    rows: tuple[dict[str, Any], ...]
+
+
+class PersonExport(Value):
+    """All that is held of a person, and the addresses by which it was found."""
+
+    made_at: datetime
+    emails: tuple[Email, ...]
+    held: tuple[Held, ...]
+
+
+class NobodyLikeThis(errors.NotFound):
+    """Nothing is held of whom was asked for."""
+
+    slug = "personal-data.nobody-like-this"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "nothing is held of this person, at no front end",
+            remedy="try another address of theirs, or `--member` with the id of a membership",
+        )

@@ -1,18 +1,22 @@
-"""`isthmus security register`: which personal data is kept, what for, how long, and who reads it."""
+"""`isthmus security register` and `export-person`: which personal data there is, and all of it of one person."""
 
 from __future__ import annotations
 
 import asyncio
 import csv
+import getpass
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from isthmus.kernel import encode
+from isthmus.kernel import Caller, encode
+from isthmus.kernel.host import fit
 from isthmus.manifest import Opened
+from isthmus.manifest.actions import EVERYWHERE
 
 from . import api
 
@@ -44,7 +48,35 @@ def commands(opening: Opening) -> typer.Typer:
             for one in found.entries:
                 typer.echo("\t".join((*_row(one), ", ".join(one.readers) or "-")))
 
+    @app.command("export-person")
+    def export(
+        emails: Annotated[list[str] | None, typer.Argument(help="E-mail addresses that are theirs.")] = None,
+        member: Annotated[list[str] | None, typer.Option(help="The id of a membership; again for more.")] = None,
+        to: Annotated[Path | None, typer.Option(help="A file: HTML where it ends so, else JSON.")] = None,
+    ) -> None:
+        """Take out all that the group holds of a person, at every front end and in the lake. It is written down."""
+        whom = {"emails": emails or [], "member_ids": member or []}
+        found = asyncio.run(_exported(opening, fit(whom, api.Whom, "$")))
+        from .service.readable import page_of  # here: help waits for no page
+
+        text = page_of(found) if to is not None and to.suffix == ".html" else encode(found).decode()
+        if to is None:
+            typer.echo(text)
+            return
+        to.touch(mode=0o600)  # who may read it is for the person, and for nobody else on the machine
+        to.write_text(text, encoding="utf-8")
+        typer.echo(f"{sum(len(one.rows) for one in found.held)} row(s) of {len(found.held)} place(s) in {to}")
+
     return app
+
+
+async def _exported(opening: Opening, whom: api.Whom) -> api.PersonExport:
+    from .service.export import export_person
+    from .service.register import Registry
+
+    caller = Caller(front_end=EVERYWHERE, client=f"command line of {getpass.getuser()}", via="cli")
+    async with opening() as opened:
+        return await export_person(opened.platform, opened.resource(Registry), whom, caller)
 
 
 async def _registered(opening: Opening, has_calls: bool) -> api.Register:

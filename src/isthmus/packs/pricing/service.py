@@ -73,6 +73,24 @@ async def list_price_history(ask: api.ListPriceHistory, ctx: Context) -> api.Pri
     return _page(items, ask.limit)
 
 
+@implements(api.switch_on)
+async def switch_on(ask: api.SwitchOn, ctx: Context) -> api.Switched:
+    if not await storage.switch_on(ctx.session, ctx.front_end, ask, ctx.now, ctx.caller.client):
+        raise api.NotShared(owner=ask.owner, price_list=ask.price_list)
+    return api.Switched(owner=ask.owner, price_list=ask.price_list, is_on=True)
+
+
+@implements(api.switch_off)
+async def switch_off(ask: api.SwitchOff, ctx: Context) -> api.Switched:
+    await storage.switch_off(ctx.session, ctx.front_end, ask)
+    return api.Switched(owner=ask.owner, price_list=ask.price_list, is_on=False)
+
+
+@implements(api.list_shared)
+async def list_shared(ask: api.ListShared, ctx: Context) -> api.SharedLists:
+    return api.SharedLists(items=await storage.list_shared(ctx.session, ctx.front_end))
+
+
 async def _refuse_unpriced(ask: api.QuoteLines, found: Mapping[int, tuple[UUID, api.PriceEntry]], ctx: Context) -> None:
     sold = await storage.currencies_sold(ctx.session, ctx.front_end)
     if ask.currency not in sold:

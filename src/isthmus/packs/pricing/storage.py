@@ -14,20 +14,55 @@ from . import api
 _COLUMNS = """seq, price_id, price_list, sku, currency, location, min_quantity, valid_from, valid_to, amount,
     sale_amount, per, put_at, put_by, ended_at, ended_by, ended_as"""
 
-# One index look-up for each line. Lists and locations are tried in the order in which they are given.
+_VALID = """currency = $2 and sku = line.sku and ended_at is null and location = any ($6::text[])
+            and min_quantity <= line.quantity and valid_from <= $7 and (valid_to is null or valid_to > $7)"""
+_NARROWEST = "array_position($6::text[], location), min_quantity desc, valid_from desc"
+
+# Lists of others that the front end has switched on, while its grant stands.
+_SWITCHED = """pricing.switched as list join isthmus.granted on granted.kind = 'pricing.price'
+            and granted.owner = list.owner and granted.name = list.price_list and granted.part = ''"""
+
+# One index look-up for each line, and one for each list of others. Lists and locations are tried in the order in which
+# they are given; a list of another counts as the one that it is switched on as, before or behind the front end's own.
 _FIND_PRICES = f"""
     select line.place, price.*
     from unnest($3::text[], $4::bigint[]) with ordinality as line (sku, quantity, place)
     cross join lateral (
-        select {_COLUMNS} from pricing.price
-        where front_end = $1 and currency = $2 and sku = line.sku and ended_at is null
-            and price_list = any ($5::text[]) and location = any ($6::text[])
-            and min_quantity <= line.quantity and valid_from <= $7 and (valid_to is null or valid_to > $7)
-        order by array_position($5::text[], price_list), array_position($6::text[], location),
-            min_quantity desc, valid_from desc
-        limit 1) as price"""
+        select * from (
+            (select {_COLUMNS}, array_position($5::text[], price_list) as turn, 1 as after from pricing.price
+            where front_end = $1 and price_list = any ($5::text[]) and {_VALID}
+            order by turn, {_NARROWEST} limit 1)
+            union all
+            (select price.*, array_position($5::text[], list.as_list) as turn,
+                case when list.goes_first then 0 else 2 end as after
+            from {_SWITCHED}
+            cross join lateral (
+                select {_COLUMNS} from pricing.price
+                where front_end = list.owner and price_list = list.price_list and {_VALID}
+                order by {_NARROWEST} limit 1) as price
+            where list.front_end = $1 and list.as_list = any ($5::text[])
+            order by turn, after, list.owner, list.price_list limit 1)) as one
+        order by turn, after limit 1) as price"""
 
-_CURRENCIES_SOLD = "select distinct currency from pricing.price where front_end = $1 and ended_at is null order by 1"
+_CURRENCIES_SOLD = f"""
+    select currency from pricing.price where front_end = $1 and ended_at is null
+    union select currency from {_SWITCHED}
+    join pricing.price on front_end = list.owner and price.price_list = list.price_list and ended_at is null
+    where list.front_end = $1 order by 1"""
+
+_SWITCH_ON = """
+    insert into pricing.switched (front_end, owner, price_list, as_list, goes_first, at, by)
+    select $1, $2, $3, $4, $5, $6, $7 from isthmus.granted
+    where kind = 'pricing.price' and owner = $2 and name = $3 and part = '' limit 1
+    on conflict (front_end, owner, price_list) do update
+        set as_list = excluded.as_list, goes_first = excluded.goes_first
+    returning true"""
+_SWITCH_OFF = "delete from pricing.switched where front_end = $1 and owner = $2 and price_list = $3"
+_LIST_SHARED = """
+    select distinct granted.owner, granted.name as price_list, as_list, coalesce(goes_first, false) as goes_first, at
+    from isthmus.granted left join pricing.switched as list
+        on list.front_end = $1 and list.owner = granted.owner and list.price_list = granted.name
+    where kind = 'pricing.price' and part = '' order by 1, 2 limit 200"""
 
 # Whoever puts prices waits for whoever puts prices of the same front end: loads are few, and two at once would both
 # find no live price for a key that both are about to put.
@@ -150,6 +185,29 @@ async def list_history(
 ) -> list[tuple[int, api.Price]]:
     rows = await session.fetch(_LIST_HISTORY, front_end, sku, before, limit)
     return [(row["seq"], _price(row)) for row in rows]
+
+
+async def switch_on(session: ports.Session, front_end: str, ask: api.SwitchOn, now: datetime, by: str) -> bool:
+    """Sell by another's list; False where nobody granted it."""
+    row = (front_end, ask.owner, ask.price_list, ask.as_list, ask.goes_first, now, by)
+    return bool(await session.fetch_value(_SWITCH_ON, *row))
+
+
+async def switch_off(session: ports.Session, front_end: str, ask: api.SwitchOff) -> None:
+    await session.execute(_SWITCH_OFF, front_end, ask.owner, ask.price_list)
+
+
+async def list_shared(session: ports.Session, front_end: str) -> tuple[api.SharedList, ...]:
+    return tuple(
+        api.SharedList(
+            owner=row["owner"],
+            price_list=row["price_list"],
+            as_list=row["as_list"],
+            goes_first=row["goes_first"],
+            switched_on_at=row["at"],
+        )
+        for row in await session.fetch(_LIST_SHARED, front_end)
+    )
 
 
 def _columns(prices: Sequence[api.PriceEntry]) -> tuple[list[object], ...]:

@@ -4,6 +4,8 @@
     forgets = { call = "delete-customer", member = "id", reference = "order" }
     # or, where it keeps nothing of anybody:
     forgets = { because = "it counts stock" }
+    # and what answers all that it keeps of somebody, for who exports a person:
+    exports = { call = "get-customer", member = "id" }
 
 `member` and `reference` are the fields of the operation's ask that take an id of a member, or a reference such as the
 id of an order; it is called once for each. What it does not have (404) is forgotten.
@@ -19,6 +21,7 @@ import msgspec
 
 from isthmus.kernel import Caller, Capability, Pack, Platform, Value, decode
 from isthmus.kernel.host import event_kind
+from isthmus.manifest import Gives
 from isthmus.store import Consumer, Event
 
 from .service import NotThere
@@ -28,10 +31,16 @@ FIELDS: Final = ("member", "reference")  # what an id may be sent as
 Forgets = Mapping[str, str]
 
 
-def forgets_problems(forgets: Forgets, pack: Pack) -> Iterator[str]:
+def exported_by(exports: Forgets, pack: Pack) -> tuple[Gives, ...]:
+    """Return how an adopted service gives what it keeps of somebody, by each field that its setting names."""
+    named = {one.name.partition(".")[2]: one for one in pack.capabilities().values()}
+    return tuple(Gives(call=named[exports["call"]], field=exports[kind]) for kind in FIELDS if kind in exports)
+
+
+def forgets_problems(forgets: Forgets, pack: Pack, setting: str = "forgets") -> Iterator[str]:
     """Say what of such a setting cannot be followed."""
-    where = f"[adopted.{pack.name}] forgets"
-    if "because" in forgets:
+    where = f"[adopted.{pack.name}] {setting}"
+    if "because" in forgets and setting == "forgets":
         if set(forgets) != {"because"} or not forgets["because"].strip():
             yield f"{where} says because of what there is nothing to forget, and so nothing else"
         return

@@ -30,11 +30,8 @@ _BOUNDS = {
     "minItems": "min_length",
     "maxItems": "max_length",
 }
-PII, PII_WHY, MEASURE = (
-    "x-pii",
-    "x-pii-why",
-    "x-measure",
-)  # keywords beside a field's schema, for what `isthmus.markings` says of it
+# keywords beside a field's schema, for what `isthmus.markings` says of it
+PII, PII_WHY, MEASURE = "x-pii", "x-pii-why", "x-measure"
 _PLAIN: dict[str, type] = {"string": str, "integer": int, "number": float, "boolean": bool, "null": type(None)}
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 from uuid import uuid4
@@ -50,12 +51,14 @@ _TAKE: Final = """
     returning d.id, d.front_end, d.capability, d.event_id, d.event_type, d.ask, d.attempts"""
 _RENEW: Final = """
     update runtime.delivery set held_until = now() + make_interval(secs => $2) where held_by = $1 and id = any($3)"""
-_DONE: Final = "delete from runtime.delivery where id = $1 and held_by = $2"
+_DONE: Final = "delete from runtime.delivery where id = any($1) and held_by = $2"
 _FAILED: Final = """
     update runtime.delivery
     set state = case when $4 then 'dead' else 'waiting' end, due_at = now() + make_interval(secs => $3),
         held_by = '', held_until = '-infinity', last_error = left($5, 2000)
     where id = $1 and held_by = $2"""
+
+Ended = tuple[ports.Row, Exception | None]  # a delivery that was called, and what it failed with
 
 log = logging.getLogger("isthmus.runtime")
 
@@ -79,7 +82,11 @@ class DurableCalls:
         self._attempts_max = attempts_max
         self._holder = uuid4().hex
         self._running: dict[int, tuple[str, str]] = {}  # what is called now, by row
+        self._ended: list[Ended] = []  # and what was, until it is written down
         self._tasks: set[asyncio.Task[None]] = set()
+        self._changing = (
+            asyncio.Lock()
+        )  # one transaction changes the rows that are held, so that two never wait in a ring
         self._bell = asyncio.Event()
 
     async def run(self) -> None:
@@ -95,9 +102,9 @@ class DurableCalls:
             while True:
                 self._bell.clear()
                 try:
-                    rows = await self._next()
+                    rows = await self._exchange()
                 except errors.IsthmusError as error:
-                    log.warning("deliveries cannot be read, again in %.0f s: %s", POLL_S, error)
+                    log.warning("deliveries cannot be written down or taken, again in %.0f s: %s", POLL_S, error)
                     rows = ()
                 for row in rows:
                     self._running[row["id"]] = (row["front_end"], row["capability"])
@@ -111,34 +118,42 @@ class DurableCalls:
             for task in self._tasks:
                 task.cancel()
 
-    async def _next(self) -> tuple[ports.Row, ...]:
-        taken = Counter(self._running.values())
+    async def _exchange(self) -> Sequence[ports.Row]:
+        """Write down what came of calls and take the next ones, in one transaction."""
+        ended = tuple(self._ended)
+        written = {row["id"] for row, _ in ended}
+        taken = Counter(key for row_id, key in self._running.items() if row_id not in written)
         free = [
             (code, name, SLOTS - taken[code, name])
             for code, name in called(self._platform.release)
             if taken[code, name] < SLOTS
         ]
-        if not free:
-            return ()
-        async with self._database.platform() as session:
-            columns = map(list, zip(*free, strict=True))
-            return tuple(await session.fetch(_TAKE, self._holder, *columns, self._lease_s))
+        rows: Sequence[ports.Row] = ()
+        if ended or free:
+            opened = self._database.platform_transaction() if ended else self._database.platform()
+            async with self._changing, opened as session:
+                if ended:
+                    await self._write_down(session, ended)
+                if free:
+                    columns = map(list, zip(*free, strict=True))
+                    rows = tuple(await session.fetch(_TAKE, self._holder, *columns, self._lease_s))
+        del self._ended[: len(ended)]
+        for row_id in written:
+            del self._running[row_id]
+        return rows
+
+    async def _write_down(self, session: ports.Session, ended: Sequence[Ended]) -> None:
+        await session.execute(_DONE, [row["id"] for row, error in ended if error is None], self._holder)
+        for row, error in ended:
+            if error is not None:
+                await self._failed(session, row, error)
+        runs = {_job(row): error for row, error in ended if row["event_id"].startswith(timers.PREFIX)}
+        for front_end, job in sorted(runs):  # in one order, so that no two servers wait for each other
+            await timers.note_run(session, front_end, job, runs[front_end, job])
 
     async def _deliver(self, row: ports.Row) -> None:
-        try:
-            error = await self._called(row)
-            async with self._database.platform() as session:
-                if error is None:
-                    await session.execute(_DONE, row["id"], self._holder)
-                else:
-                    await self._failed(session, row, error)
-                if row["event_id"].startswith(timers.PREFIX):
-                    await timers.note_run(session, row["front_end"], row["event_type"], error)
-        except errors.IsthmusError as away:  # the lease runs out, and it is called again with the same key
-            log.warning("what came of delivery %s is not written down: %s", row["id"], away)
-        finally:
-            del self._running[row["id"]]
-            self._bell.set()
+        self._ended.append((row, await self._called(row)))
+        self._bell.set()
 
     async def _called(self, row: ports.Row) -> Exception | None:
         caller = Caller(front_end=row["front_end"], client=CLIENT, is_event_triggered=True, via="event")
@@ -166,5 +181,9 @@ class DurableCalls:
             await asyncio.sleep(self._lease_s / 3)
             if self._running:
                 with suppress(errors.IsthmusError):
-                    async with self._database.platform() as session:
+                    async with self._changing, self._database.platform() as session:
                         await session.execute(_RENEW, self._holder, self._lease_s, list(self._running))
+
+
+def _job(row: ports.Row) -> tuple[str, str]:
+    return row["front_end"], row["event_type"]

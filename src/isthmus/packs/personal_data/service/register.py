@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from isthmus.kernel import Caller, Capability, FrontEnd, Pack, Platform, errors
@@ -36,14 +37,15 @@ Readers = Mapping[str, Capability[Any, Any] | Action]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """What the register is read from, beside what runs."""
+    """What is read beside what runs: the database, and the folder of the lake."""
 
     database: Database
+    lake: Path
 
 
 def registry_at(place: Place) -> Registry:
     """Return the registry of a platform."""
-    return Registry(database=place.database)
+    return Registry(database=place.database, lake=place.data / "lake")
 
 
 async def register(platform: Platform, database: Database, *, has_calls: bool = True) -> api.Register:

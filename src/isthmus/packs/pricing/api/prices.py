@@ -1,12 +1,4 @@
-"""What goods cost: price lists of a front end, and quotes from them.
-
-    put ──▶ live ──▶ superseded   another price was put for the same key
-              └────▶ withdrawn    taken back by hand
-
-A price is never edited: what a quote names as `price_id` says the same for ever. A price applies from `valid_from`
-until just before `valid_to`. Amounts are minor units per `per` units of the SKU, so that 3 for 5.00 and 1.29 per
-100 g are exact.
-"""
+"""Prices, as others may name them: put into force, quoted, listed. Named through `pricing.api`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""What comes in through a broker, and what carries events to it."""

@@ -1,0 +1,59 @@
+"""Statements of a call, for who watches it: each as its text without values, and how long it took.
+
+Watching is of what runs in a block, in its own tasks too, and costs the calls beside it nothing but a look.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final
+
+TEXT_MAX: Final = 2_000
+
+_LITERAL: Final = re.compile(r"'(?:[^']|'')*'")  # the connection's standard_conforming_strings makes this all of it
+_CALLED: Final = re.compile(r"\bexecute (w\d+)")
+_SPACE: Final = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What was sent to the database in one go. began_us: of the clock, in microseconds since 1970."""
+
+    text: str
+    began_us: int
+    took_us: int
+    has_failed: bool
+
+
+WATCHING: Final[ContextVar[list[Statement] | None]] = ContextVar("watching", default=None)
+
+
+@contextmanager
+def watched() -> Generator[list[Statement]]:
+    """Give a list that has the statements of what runs in the block, each once its connection has said so."""
+    found: list[Statement] = []
+    token = WATCHING.set(found)
+    try:
+        yield found
+    finally:
+        WATCHING.reset(token)
+
+
+def watcher(found: list[Statement], named: dict[str, Any]) -> Any:
+    """Return what a connection calls after each statement. named: its prepared statements, by their text."""
+
+    def note(record: Any) -> None:
+        took_us = round(record.elapsed * 1_000_000)
+        texts = {name: text for text, (_, name, _) in named.items()} if "execute w" in record.query else {}
+        text = _LITERAL.sub("?", record.query)
+        text = _CALLED.sub(lambda call: texts.get(call[1], call[0]), text)
+        began_us = time.time_ns() // 1_000 - took_us
+        plain = _SPACE.sub(" ", text).strip()[:TEXT_MAX]
+        found.append(Statement(plain, began_us, took_us, has_failed=record.exception is not None))
+
+    return note
