@@ -22,6 +22,10 @@ async def test_a_card_is_sold_found_by_its_last_letters_and_its_history_read(pag
     code = await said.locator("b").inner_text()
     card = await served.call("payment.get-credit", {"code": code})
     assert card["balance"] == {"currency": "EUR", "minor": 2550}
+    listed = await served.call("payment.list-credit", {"last_letters": code[-4:].lower()})
+    assert [(one["last_letters"], one["issuer"]) for one in listed["items"]] == [(code[-4:], "north")]
+    usable = await served.call("payment.list-credit-programmes", {})
+    assert [(one["owner"], one["code"]) for one in usable["items"]] == [("north", "gift")]
     await page.goto(f"{served.address}/gift-cards?front_end=north&letters={code[-4:]}")
     row = page.get_by_role("region", name="Gift cards").locator("tbody tr")
     await expect(row).to_have_count(1)
