@@ -41,6 +41,7 @@ from isthmus.packs.personal_data import api as personal_data
 from isthmus.packs.personal_data.service.export import export_person
 from isthmus.packs.personal_data.service.register import Registry, register
 from isthmus.packs.promotion import api as promotion
+from isthmus.packs.venture import api as venture
 from isthmus.personal import personal_paths
 from isthmus.runtime.events import copies, own_tables
 from isthmus.runtime.replay.record import Recorder, Recording
@@ -96,7 +97,10 @@ NORTH = FrontEnd(
 )
 
 
-KEEPING = (order.forget, fulfilment.forget, payment.forget, promotion.forget, notification.forget, account.forget)
+KEEPING = (
+    *(order.forget, fulfilment.forget, payment.forget, promotion.forget, notification.forget, account.forget),
+    venture.forget,
+)
 
 
 @dataclass

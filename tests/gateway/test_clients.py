@@ -11,7 +11,7 @@ import pytest
 
 from isthmus.gateway import auth
 from isthmus.gateway.http import Gateway, Limits
-from isthmus.gateway.rate import Bucket, Rate
+from isthmus.gateway.rate import Bucket, Limit, Rate
 from isthmus.kernel import errors
 from isthmus.store import Database
 
@@ -194,3 +194,32 @@ async def test_a_key_that_ends_in_a_moment_is_trusted_no_longer(shop: Database) 
     clients = auth.Clients(shop, clock=clock)
     key = await auth.create_client(shop, "north", "till", lasts=timedelta(seconds=1))
     assert (await clients.of(f"Bearer {key}".encode())).until <= clock.now + 1
+
+
+async def test_a_key_has_limits_of_its_own(
+    shop: Database, make_gateway: Callable[..., Gateway], connect: Connect
+) -> None:
+    clock = Hands()
+    gateway = make_gateway(shop, clock=clock)
+    limit = Limit(per_second=1, at_once=3)
+    narrow = await auth.create_client(shop, "north", "narrow", limit=limit)
+    wide = await auth.create_client(shop, "north", "wide")
+    client = connect(gateway)
+
+    async def ask(key: str) -> int:
+        reply = await client.post(SHOW[0], json=SHOW[1], headers={"Authorization": f"Bearer {key}"})
+        return reply.status_code
+
+    assert [await ask(narrow) for _ in range(3)] == [200, 200, 429]
+    assert await ask(wide) == 200
+    clock.now += 1
+    assert await ask(narrow) == 200
+    rotated = await auth.rotate_client(shop, "north", "narrow", overlap=timedelta())
+    assert await ask(rotated) == 429, "a new key has the limits of the one before, and what is left of them"
+    assert {one.limit for one in await auth.list_clients(shop) if one.name == "narrow"} == {limit}
+
+
+@pytest.mark.parametrize("limit", [Limit(per_second=0), Limit(per_second=-1), Limit(at_once=0)])
+async def test_a_key_that_may_call_nothing_is_not_made(shop: Database, limit: Limit) -> None:
+    with pytest.raises(auth.WrongClient, match="may call nothing"):
+        await auth.create_client(shop, "north", "none", limit=limit)

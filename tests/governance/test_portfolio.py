@@ -16,6 +16,7 @@ from isthmus.data.model.ask import Ask
 from isthmus.data.privacy import policy
 from isthmus.governance.growth import report
 from isthmus.governance.growth.asked import Asking
+from isthmus.governance.growth.combinations import innovation
 from isthmus.governance.growth.drivers import Drivers, drivers
 from isthmus.governance.growth.launches import Begun, lead
 from isthmus.governance.growth.lines import OTHERS, Kind, lines
@@ -326,3 +327,22 @@ def test_without_a_line_that_was_seen_to_begin_days_are_assumed_and_no_venture_i
     assert made
     assert made.what_if is None
     assert made.why_not == "every line was there in the first weeks that are seen: how a new one grows is not known"
+
+
+def test_a_venture_is_a_line_beside_the_others_and_no_part_of_what_they_must_bring(
+    measured: Report, year: World
+) -> None:
+    brand = of(measured.lines, "brand")
+    venture = brand.replace(code="box", metric="venture.sales", is_venture=True, horizon="new", growth=brand.growth)
+    found = (*measured.lines, venture)
+    made = portfolio(found, "order.sales", (), {"box": Begun(on=date(2017, 4, 1), people=2)}, measured.lead, "box")
+    assert made
+    new = next(one for one in made.holdings if one.horizon == "new")
+    assert (new.lines, new.makers, new.sales) == (("box",), 2, venture.late())
+    assert made.needed
+    assert "box" not in [one.code for one in made.needed.parts]
+    assert made.what_if
+    assert made.what_if.like == "box"
+    earned = innovation(year.metrics, policy.owner(), "order.sales", GROWING.combined, found)
+    assert earned
+    assert earned.year["venture"] == pytest.approx(venture.late(52))

@@ -50,6 +50,7 @@ def resources(packs: Iterable[Pack], config: Config, database: Database) -> dict
                 settings=settings,
                 root=config.root,
                 data=config.data,
+                front_ends=config.front_ends,
                 packs=packs,
                 providers={name: one.type.make(name, one.settings) for name, one in chosen.items()},
                 resource=made.get,

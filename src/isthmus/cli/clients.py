@@ -14,6 +14,7 @@ from .screen import JSON, as_json, out
 
 if TYPE_CHECKING:
     from isthmus.app.platform import Running
+    from isthmus.gateway.rate import Limit
 
 
 Days = Annotated[float | None, typer.Option(help="After how many days it ends by itself.")]
@@ -29,6 +30,8 @@ def commands() -> typer.Typer:
         name: Annotated[str, typer.Option(help="Who will hold the key.")] = "default",
         scope: Annotated[list[str] | None, typer.Option(help="Limit to capabilities, such as 'PACK.*'.")] = None,
         days: Days = None,
+        per_second: Annotated[float | None, typer.Option(help="Calls a second, in each server process.")] = None,
+        at_once: Annotated[int | None, typer.Option(help="Calls at once, in each server process.")] = None,
     ) -> None:
         """Make an API key and print it once; only its hash is kept."""
         from isthmus.app.config import load_config
@@ -38,9 +41,10 @@ def commands() -> typer.Typer:
 
         async def create(running: Running) -> str:
             from isthmus.gateway import auth
+            from isthmus.gateway.rate import Limit
 
-            scopes = tuple(scope) if scope else None
-            return await auth.create_client(running.database, front_end, name, scopes, lasts=_lasts(days))
+            scopes, limit = tuple(scope) if scope else None, Limit(per_second=per_second, at_once=at_once)
+            return await auth.create_client(running.database, front_end, name, scopes, lasts=_lasts(days), limit=limit)
 
         out.print(on(_whole, create), soft_wrap=True)
 
@@ -53,11 +57,11 @@ def commands() -> typer.Typer:
         if json:
             as_json(clients)
             return
-        table = Table("front end", "client", "scopes", "created", "last used", "ends", "revoked")
+        table = Table("front end", "client", "scopes", "limits", "created", "last used", "ends", "revoked")
         for one in clients:
             scopes = ", ".join(one.scopes) if one.scopes else "all"
             times = (_said(at) for at in (one.created_at, one.used_at, one.expires_at))
-            table.add_row(one.front_end, one.name, scopes, *times, "yes" if one.revoked_at else "")
+            table.add_row(one.front_end, one.name, scopes, _limits(one.limit), *times, "yes" if one.revoked_at else "")
         out.print(table)
 
     @app.command("rotate")
@@ -90,6 +94,11 @@ def commands() -> typer.Typer:
 
 def _lasts(days: float | None) -> timedelta | None:
     return None if days is None else timedelta(days=days)
+
+
+def _limits(limit: Limit) -> str:
+    found = [f"{limit.per_second:g}/s"] if limit.per_second else []
+    return ", ".join([*found, *([f"{limit.at_once} at once"] if limit.at_once else [])])
 
 
 def _said(at: datetime | None) -> str:

@@ -19,13 +19,15 @@ from typing import Final
 from isthmus.kernel import Value, errors, ports
 from isthmus.store import Database, MigrationSource
 
-from .rate import Bucket, Rate
+from .rate import Bucket, Limit, Rate
 
 MIGRATIONS: Final = MigrationSource.of_pack("gateway", "isthmus.gateway:migrations")
 TRUSTED_S: Final = 5.0  # how long a revoked key may go on: short for an operator, rare enough for the database
 KNOWN_MAX: Final = 10_000  # keys remembered at once
 LASTS_MAX: Final = timedelta(days=3_650)
 UNKNOWN_KEYS: Final = Rate(per_s=50, burst=200)  # look-ups of unknown keys: guessing must not busy the database
+
+NO_LIMIT: Final = Limit()
 
 _PREFIX: Final = "isth_"
 _KEY: Final = re.compile(rb"isth_[A-Za-z0-9_-]{43}")
@@ -38,18 +40,19 @@ _FIND: Final = """
         update gateway.client set used_at = now()
         where key_hash = $1 and revoked_at is null and (used_at is null or used_at < now() - interval '1 minute')
     )
-    select front_end, name, scopes, extract(epoch from expires_at - now())::float as left_s from gateway.client
+    select front_end, name, scopes, per_second, at_once, extract(epoch from expires_at - now())::float as left_s
+    from gateway.client
     where key_hash = $1 and revoked_at is null and (expires_at is null or expires_at > now())"""
 _CREATE: Final = """
-    insert into gateway.client (key_hash, front_end, name, scopes, expires_at)
-    values ($1, $2, $3, $4, now() + make_interval(secs => $5))"""
+    insert into gateway.client (key_hash, front_end, name, scopes, expires_at, per_second, at_once)
+    values ($1, $2, $3, $4, now() + make_interval(secs => $5), $6, $7)"""
 _LIST: Final = """
-    select front_end, name, scopes, created_at, expires_at, used_at, revoked_at from gateway.client
-    order by front_end, name, created_at"""
+    select front_end, name, scopes, created_at, expires_at, used_at, revoked_at, per_second, at_once
+    from gateway.client order by front_end, name, created_at"""
 _END_SOON: Final = """
     update gateway.client set expires_at = least(expires_at, now() + make_interval(secs => $3))
     where front_end = $1 and name = $2 and revoked_at is null and (expires_at is null or expires_at > now())
-    returning scopes, created_at"""
+    returning scopes, created_at, per_second, at_once"""
 _REVOKE: Final = """
     update gateway.client set revoked_at = now()
     where front_end = $1 and name = $2 and revoked_at is null returning 1"""
@@ -71,6 +74,7 @@ class Client(Value):
     expires_at: datetime | None
     used_at: datetime | None
     revoked_at: datetime | None
+    limit: Limit = Limit()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +85,7 @@ class Principal:
     name: str
     scopes: tuple[str, ...] | None
     until: float
+    limit: Limit = NO_LIMIT
 
     def may(self, capability: str) -> bool:
         """True where the scopes allow a capability; what the front end uses is another question."""
@@ -129,6 +134,7 @@ class Clients:
             name=row["name"],
             scopes=_scopes(row),
             until=self._clock() + min(TRUSTED_S, TRUSTED_S if row["left_s"] is None else row["left_s"]),
+            limit=_limit(row),
         )
         self._known[digest] = known
         return known
@@ -141,10 +147,12 @@ async def create_client(
     scopes: Sequence[str] | None = None,
     *,
     lasts: timedelta | None = None,
+    limit: Limit = NO_LIMIT,
 ) -> str:
     """Make a key for a client of a front end and return it; it cannot be read again. lasts: then it ends by itself.
 
-    A client may hold several keys at once, to change from one to the next. Raises WrongClient.
+    A client may hold several keys at once, to change from one to the next; a key that is made later says what its
+    limit is. Raises WrongClient.
     """
     if not name.strip() or not name.isprintable():
         raise WrongClient(f"{name!r} is no name for a client", remedy="say who will hold the key")
@@ -156,24 +164,32 @@ async def create_client(
         )
     if lasts is not None and not timedelta() < lasts <= LASTS_MAX:
         raise WrongClient(f"a key that lasts {lasts}", remedy=f"have it last up to {LASTS_MAX.days} days, or for good")
+    if (limit.per_second is not None and not limit.per_second > 0) or (limit.at_once is not None and limit.at_once < 1):
+        raise WrongClient("a key that may call nothing", remedy="let it call more than 0 a second, and 1 at once")
     async with database.platform() as session:
-        return await _create(session, front_end, name, scopes, lasts)
+        return await _create(session, front_end, name, scopes, lasts, limit)
 
 
 async def _create(
-    session: ports.Session, front_end: str, name: str, scopes: Sequence[str] | None, lasts: timedelta | None
+    session: ports.Session,
+    front_end: str,
+    name: str,
+    scopes: Sequence[str] | None,
+    lasts: timedelta | None,
+    limit: Limit,
 ) -> str:
     key = _PREFIX + secrets.token_urlsafe(32)
     digest = hashlib.sha256(key.encode()).digest()
     seconds = None if lasts is None else lasts.total_seconds()
-    await session.execute(_CREATE, digest, front_end, name, None if scopes is None else list(scopes), seconds)
+    listed = None if scopes is None else list(scopes)
+    await session.execute(_CREATE, digest, front_end, name, listed, seconds, limit.per_second, limit.at_once)
     return key
 
 
 async def rotate_client(
     database: Database, front_end: str, name: str, *, overlap: timedelta, lasts: timedelta | None = None
 ) -> str:
-    """Make another key for a client, with the scopes of its newest, and have all before it end after the overlap.
+    """Make another key for a client, as its newest is limited, and have all before it end after the overlap.
 
     Raises WrongClient where the client has no key that stands.
     """
@@ -184,7 +200,7 @@ async def rotate_client(
                 f"{name!r} of {front_end!r} has no key that stands", remedy="make one: isthmus client create"
             )
         newest = max(rows, key=lambda row: row["created_at"])
-        return await _create(session, front_end, name, _scopes(newest), lasts)
+        return await _create(session, front_end, name, _scopes(newest), lasts, _limit(newest))
 
 
 async def list_clients(database: Database) -> tuple[Client, ...]:
@@ -200,6 +216,7 @@ async def list_clients(database: Database) -> tuple[Client, ...]:
             expires_at=row["expires_at"],
             used_at=row["used_at"],
             revoked_at=row["revoked_at"],
+            limit=_limit(row),
         )
         for row in rows
     )
@@ -219,6 +236,10 @@ def _digest_of(authorization: bytes | None) -> bytes:
     if scheme.lower() != b"bearer" or not _KEY.fullmatch(key):
         raise errors.NotAuthenticated("this is not one of our keys", remedy=_REMEDY, path="Authorization")
     return hashlib.sha256(key).digest()
+
+
+def _limit(row: ports.Row) -> Limit:
+    return Limit(per_second=row["per_second"], at_once=row["at_once"])
 
 
 def _scopes(row: ports.Row) -> tuple[str, ...] | None:

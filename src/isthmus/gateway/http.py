@@ -101,8 +101,8 @@ class Gateway:
         self._notes_calls = notes_calls
         self._tracing = tracing
         self._clock = clock
-        self._policy = self._limits.rate.policy
-        self._buckets: dict[tuple[str, str], Bucket] = {}  # as many as there are clients
+        self._buckets: dict[tuple[str, str, Rate], Bucket] = {}  # as many as there are clients, and rates of keys
+        self._running: dict[tuple[str, str], int] = {}  # of clients whose keys say how many at once
         self._in_flight = 0
 
     def mount(self, prefix: str, app: App) -> None:
@@ -153,6 +153,23 @@ class Gateway:
 
     async def _called(self, request: Request) -> Reply:
         client = await self._admitted(request.headers.get(b"authorization"), request.sent)
+        if client.limit.at_once is None:
+            return await self._call_of(client, request)
+        who = client.front_end, client.name
+        if self._running.get(who, 0) >= client.limit.at_once:
+            raise RateExceeded(
+                f"client {client.name!r} has {client.limit.at_once} calls running, and its key allows no more at once",
+                remedy="wait for an answer before you send the next",
+                path="Authorization",
+                retry_after_s=1,
+            )
+        self._running[who] = self._running.get(who, 0) + 1
+        try:
+            return await self._call_of(client, request)
+        finally:
+            self._running[who] -= 1
+
+    async def _call_of(self, client: Principal, request: Request) -> Reply:
         if self._notes_calls:
             call_now.set((request.call_id, client.front_end, client.name))
         if not self._is_call(request.path) and self._pages.find(request.path):
@@ -238,11 +255,13 @@ class Gateway:
     async def _admitted(self, authorization: bytes | None, sent: Headers) -> Principal:
         client = await self._clients.of(authorization)
         now = self._clock()
-        bucket = self._buckets.get((client.front_end, client.name))
+        rate = client.limit.rate or self._limits.rate
+        who = client.front_end, client.name, rate
+        bucket = self._buckets.get(who)
         if bucket is None:
-            bucket = self._buckets[client.front_end, client.name] = Bucket(self._limits.rate, now)
+            bucket = self._buckets[who] = Bucket(rate, now)
         is_free = bucket.take(now)
-        sent.append((b"ratelimit-policy", self._policy))
+        sent.append((b"ratelimit-policy", rate.policy))
         sent.append((b"ratelimit", bucket.field))
         if not is_free:
             raise RateExceeded(

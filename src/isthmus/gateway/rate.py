@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from isthmus.kernel import Value
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
@@ -17,6 +19,20 @@ class Rate:
     def policy(self) -> bytes:
         """The RateLimit-Policy field: a full bucket refills within the window `w`."""
         return b'"client";q=%d;w=%d' % (self.burst, math.ceil(self.burst / self.per_s))
+
+
+class Limit(Value):
+    """What one key may do, in each server process: calls a second, and calls at once; none: as all others."""
+
+    per_second: float | None = None
+    at_once: int | None = None
+
+    @property
+    def rate(self) -> Rate | None:
+        """The rate of it, with two seconds' calls at once as a burst."""
+        if self.per_second is None:
+            return None
+        return Rate(per_s=self.per_second, burst=max(1, math.ceil(2 * self.per_second)))
 
 
 class Bucket:

@@ -106,6 +106,7 @@ class Place:
     """Where a resource is made: the database, the pack's settings in their own shape, the providers of its seam.
 
     root: the folder of the settings. data: where the platform keeps files of its own. packs: all that is plugged in.
+    front_ends: the folder that has those of front ends.
     resource: gives what another pack makes of a kind, or none, once all are made.
     """
 
@@ -114,6 +115,7 @@ class Place:
     providers: Mapping[str, Any] = field(default_factory=dict[str, Any])
     root: Path = Path()
     data: Path = Path()
+    front_ends: Path = Path()
     packs: tuple[Pack, ...] = ()
     resource: Callable[[type[Any]], Any] = lambda kind: None
 

@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.packs.account import rules, storage
-from isthmus.packs.account.pages.browser import SESSION, keep
+from isthmus.packs.account.pages.browser import keep
+from isthmus.packs.account.rules import SESSION
 from isthmus.packs.account.service.accounts import LOGOUT, Accounts
 from isthmus.packs.account.service.keys import DataKey
 

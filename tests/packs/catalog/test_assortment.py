@@ -267,7 +267,7 @@ async def test_the_words_of_a_search_are_read_once_however_many_goods_there_are(
                 cast(ports.Session, connection), "north", api.Search(text="tea", limit=50), ("", ""), NOW, is_wide=True
             )
             calls = await connection.fetchval(
-                "select pg_stat_get_xact_function_calls('catalog.sought(text,boolean,text)'::regprocedure)"
+                "select pg_stat_get_xact_function_calls('catalog.sought(text,boolean)'::regprocedure)"
             )
     finally:
         await connection.close()

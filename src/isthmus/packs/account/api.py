@@ -112,6 +112,62 @@ def make_link(ask: MakeLink) -> Link:
     ...
 
 
+class DescribeProvider(Value):
+    """Ask where people sign in, and what is known of a client."""
+
+    client: Annotated[str, Meta(max_length=200)]
+
+
+class Provider(Value):
+    """Where people sign in, and where a client may have them sent back to; none: the client is not known.
+
+    asked_cookie: under which name a browser keeps what it has begun.
+    """
+
+    issuer: str
+    redirects: tuple[str, ...]
+    asked_cookie: str
+    front_end: str = ""
+
+
+class MakeTrialLink(Value):
+    """Make a link for a trial of a client's sign-in. interaction: as of `AskForLink`."""
+
+    client: Annotated[str, Meta(max_length=200)]
+    interaction: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+
+class FindUnknownAccounts(Value):
+    """Ask which of some accounts never signed in at a client."""
+
+    client: Annotated[str, Meta(max_length=200)]
+    accounts: Annotated[tuple[Annotated[str, Pii("identifier"), Meta(max_length=64)], ...], Meta(max_length=1_000)]
+
+
+class UnknownAccounts(Value):
+    """Those who never did."""
+
+    accounts: tuple[Annotated[str, Pii("identifier")], ...]
+
+
+@capability("account.describe-provider", version="1.0", effect=Effect.READ, is_internal=True)
+def describe_provider(ask: DescribeProvider) -> Provider:
+    """Return where people sign in, and where a client may have them sent back to."""
+    ...
+
+
+@capability("account.make-trial-link", version="1.0", effect=Effect.WRITE, is_internal=True)
+def make_trial_link(ask: MakeTrialLink) -> Link:
+    """Return a link for a trial of a client's sign-in: its account is nobody's, at an address that no mail reaches."""
+    ...
+
+
+@capability("account.find-unknown-accounts", version="1.0", effect=Effect.READ, is_internal=True)
+def find_unknown_accounts(ask: FindUnknownAccounts) -> UnknownAccounts:
+    """Return which of some accounts never signed in at a client."""
+    ...
+
+
 @capability("account.forget", version="1.0", effect=Effect.WRITE, is_internal=True)
 def forget(ask: Forget) -> Forgotten:
     """Forget the accounts of addresses, and end what they are signed in at."""

@@ -19,6 +19,14 @@ FIELD_MAX: Final = 2_000  # characters of one parameter
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?=.{1,190}\Z)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
+SESSION: Final = "account"
+ASKED: Final = "account_asked"
+
+
+def cookie_name(name: str, *, is_secure: bool) -> str:
+    """Return what a browser keeps something under: over https for this very host, which no neighbour can set either."""
+    return f"__Host-isthmus_{name}" if is_secure else f"isthmus_{name}"
+
 
 class Wanted(Value):
     """What a shop asks for, checked."""

@@ -100,6 +100,10 @@ async def add_link(session: Session, front_end: str, link_id: UUID, address: str
     return True
 
 
+async def add_trial_link(session: Session, front_end: str, link_id: UUID, address: str, interaction: str) -> None:
+    await session.execute(_ADD_LINK, link_id, front_end, address, interaction)
+
+
 async def link_address(session: Session, link_id: UUID) -> str | None:
     """Return whom a link that is still good is for."""
     return await session.fetch_value(_LINK, link_id)
@@ -253,5 +257,14 @@ async def prune(session: Session) -> None:
         await session.execute(statement)
 
 
-async def forget(session: Session, addresses: Sequence[str]) -> None:
+async def forget(session: Session, addresses: Sequence[str]) -> list[UUID]:
+    """Erase accounts by their addresses; return which these were."""
+    rows = await session.fetch("select account.known($1) as account_id", list(addresses))
     await session.execute("select account.forget($1)", list(addresses))
+    return [row["account_id"] for row in rows]
+
+
+async def unknown_accounts(session: Session, client: str, accounts: Sequence[str]) -> tuple[str, ...]:
+    """Return which accounts never signed in at a client; what is no id of an account never did."""
+    rows = await session.fetch("select account.not_of_client($1, $2) as id", client, list(accounts))
+    return tuple(row["id"] for row in rows)

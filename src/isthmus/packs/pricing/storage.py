@@ -22,32 +22,34 @@ _NARROWEST = "array_position($6::text[], location), min_quantity desc, valid_fro
 _SWITCHED = """pricing.switched as list join isthmus.granted on granted.kind = 'pricing.price'
             and granted.owner = list.owner and granted.name = list.price_list and granted.part = ''"""
 
-# One index look-up for each line, and one for each list of others. Lists and locations are tried in the order in which
-# they are given; a list of another counts as the one that it is switched on as, before or behind the front end's own.
+# One index look-up for each line. Lists and locations are tried in the order in which they are given. Whether the front
+# end sells by lists of others is told with it: who does not, and has all prices, is asked no second statement.
 _FIND_PRICES = f"""
+    select line.place, price.*, exists (select from pricing.switched where front_end = $1) as has_others
+    from unnest($3::text[], $4::bigint[]) with ordinality as line (sku, quantity, place)
+    cross join lateral (
+        select {_COLUMNS} from pricing.price
+        where front_end = $1 and price_list = any ($5::text[]) and {_VALID}
+        order by array_position($5::text[], price_list), {_NARROWEST} limit 1) as price"""
+
+# The same of lists of others: each counts as the list that it is switched on as, before or behind the front end's own.
+_FIND_OTHERS = f"""
     select line.place, price.*
     from unnest($3::text[], $4::bigint[]) with ordinality as line (sku, quantity, place)
     cross join lateral (
-        select * from (
-            (select {_COLUMNS}, array_position($5::text[], price_list) as turn, 1 as after from pricing.price
-            where front_end = $1 and price_list = any ($5::text[]) and {_VALID}
-            order by turn, {_NARROWEST} limit 1)
-            union all
-            (select price.*, array_position($5::text[], list.as_list) as turn,
-                case when list.goes_first then 0 else 2 end as after
-            from {_SWITCHED}
-            cross join lateral (
-                select {_COLUMNS} from pricing.price
-                where front_end = list.owner and price_list = list.price_list and {_VALID}
-                order by {_NARROWEST} limit 1) as price
-            where list.front_end = $1 and list.as_list = any ($5::text[])
-            order by turn, after, list.owner, list.price_list limit 1)) as one
-        order by turn, after limit 1) as price"""
+        select price.*, list.as_list, list.goes_first from {_SWITCHED}
+        cross join lateral (
+            select {_COLUMNS} from pricing.price
+            where front_end = list.owner and price_list = list.price_list and {_VALID}
+            order by {_NARROWEST} limit 1) as price
+        where list.front_end = $1 and list.as_list = any ($5::text[])
+        order by array_position($5::text[], list.as_list), list.goes_first desc, list.owner, list.price_list
+        limit 1) as price"""
 
 _CURRENCIES_SOLD = f"""
     select currency from pricing.price where front_end = $1 and ended_at is null
     union select currency from {_SWITCHED}
-    join pricing.price on front_end = list.owner and price.price_list = list.price_list and ended_at is null
+    join pricing.price on price.front_end = list.owner and price.price_list = list.price_list and ended_at is null
     where list.front_end = $1 order by 1"""
 
 _SWITCH_ON = """
@@ -135,10 +137,17 @@ async def find_prices(
     for line in lines:
         together[line.sku] = together.get(line.sku, 0) + line.quantity
     skus = [line.sku for line in lines]
-    rows = await session.fetch(
-        _FIND_PRICES, front_end, currency, skus, [together[sku] for sku in skus], lists, locations, now
-    )
-    return {row["place"] - 1: (row["price_id"], _entry(row)) for row in rows}
+    asked = (front_end, currency, skus, [together[sku] for sku in skus], lists, locations, now)
+    rows = await session.fetch(_FIND_PRICES, *asked)
+    found = {row["place"]: row for row in rows}
+    if len(found) < len(lines) or rows[0]["has_others"]:
+        for row in await session.fetch(_FIND_OTHERS, *asked):
+            own = found.get(row["place"])
+            turn = lists.index(row["as_list"])
+            is_first = own is None or turn < lists.index(own["price_list"])
+            if is_first or (row["goes_first"] and own is not None and turn == lists.index(own["price_list"])):
+                found[row["place"]] = row
+    return {place - 1: (row["price_id"], _entry(row)) for place, row in sorted(found.items())}
 
 
 async def currencies_sold(session: ports.Session, front_end: str) -> list[str]:

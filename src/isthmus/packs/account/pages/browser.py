@@ -13,8 +13,8 @@ from starlette.responses import HTMLResponse, Response
 
 from isthmus import language
 
-SESSION: Final = "account"
-ASKED: Final = "account_asked"
+from .. import rules
+
 SECURITY: Final = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
@@ -57,7 +57,7 @@ def keep(request: Request, reply: Response, name: str, value: str, age_s: int) -
 
 
 def _cookie(request: Request, name: str) -> str:
-    return f"__Host-isthmus_{name}" if request.url.scheme == "https" else f"isthmus_{name}"
+    return rules.cookie_name(name, is_secure=request.url.scheme == "https")
 
 
 def is_own(request: Request) -> bool:

@@ -15,9 +15,9 @@ from starlette.routing import Route
 from isthmus.kernel import Caller, Platform, decode, encode, errors
 
 from .. import api, rules, storage
-from ..rules import Unfit, Wanted
+from ..rules import ASKED, SESSION, Unfit, Wanted
 from ..service.accounts import Accounts, ClientSettings
-from .browser import ASKED, SECURITY, SESSION, STYLE, is_own, keep, kept, page
+from .browser import SECURITY, STYLE, is_own, keep, kept, page
 from .protocol import Protocol, once, read_form, sentence_of
 
 Made = Callable[[Request], Awaitable[Response]]

@@ -8,6 +8,8 @@ from isthmus.personal import Forget, Forgotten
 from .. import api, rules, storage
 from .accounts import Accounts
 
+TRIAL_DOMAIN = "trial.invalid"  # no mail ever reaches it (RFC 2606)
+
 
 @implements(api.ask_for_link)
 async def ask_for_link(ask: api.AskForLink, ctx: Context) -> api.Asked:
@@ -27,7 +29,34 @@ async def make_link(ask: api.MakeLink, ctx: Context) -> api.Link:
     return api.Link(address=address, url=f"{accounts.issuer}/link?link={text}", minutes=api.LINK_S // 60)
 
 
+@implements(api.describe_provider)
+async def describe_provider(ask: api.DescribeProvider, ctx: Context) -> api.Provider:
+    accounts = ctx.resource(Accounts)
+    own = accounts.settings.clients.get(ask.client)
+    is_secure = accounts.issuer.startswith("https:")
+    return api.Provider(
+        issuer=accounts.issuer,
+        redirects=own.redirects if own else (),
+        asked_cookie=rules.cookie_name(rules.ASKED, is_secure=is_secure),
+        front_end=own.front_end if own else "",
+    )
+
+
+@implements(api.make_trial_link)
+async def make_trial_link(ask: api.MakeTrialLink, ctx: Context) -> api.Link:
+    accounts, link_id = ctx.resource(Accounts), ctx.new_id()
+    address = f"{ask.client}@{TRIAL_DOMAIN}"
+    await storage.add_trial_link(ctx.session, ctx.front_end, link_id, address, ask.interaction)
+    text = rules.link_text(link_id, accounts.key.derived("links"))
+    return api.Link(address=address, url=f"{accounts.issuer}/link?link={text}", minutes=api.LINK_S // 60)
+
+
+@implements(api.find_unknown_accounts)
+async def find_unknown_accounts(ask: api.FindUnknownAccounts, ctx: Context) -> api.UnknownAccounts:
+    return api.UnknownAccounts(accounts=await storage.unknown_accounts(ctx.session, ask.client, ask.accounts))
+
+
 @implements(api.forget)
 async def forget(ask: Forget, ctx: Context) -> Forgotten:
-    await storage.forget(ctx.session, [one.strip().lower() for one in ask.emails])
-    return Forgotten()
+    ids = await storage.forget(ctx.session, [one.strip().lower() for one in ask.emails])
+    return Forgotten(references=tuple(f"account:{one}" for one in ids))

@@ -107,7 +107,7 @@ order by title, sku limit $5
 # in its order. PostgreSQL would choose as well, if its plan were not the same for all words after five searches.
 _FEW = 2_000
 _SEARCH = f"""
-with sought as materialized (select catalog.sought({{words}}, {{is_wide}}, {{language}}) as query),
+with sought as materialized (select catalog.sought({{words}}, {{is_wide}}{{language}}) as query),
 found as materialized (
     (select sku from catalog.sku where words @@ (select query from sought) limit {_FEW + 1})
     union
@@ -235,11 +235,11 @@ async def search(
     filters = filters_of(ask, arguments)
     statement = _LIST.format(filters="\n  ".join(filters))
     if words := ask.text.strip():
-        arguments += [words, language]
+        arguments += [words, language] if language else [words]
         of_few, of_many = (_LIST.format(filters="\n  ".join([*filters, one])) for one in (_OF_FEW, _OF_MANY))
         statement = _SEARCH.format(
-            words=f"${len(arguments) - 1}",
-            language=f"${len(arguments)}",
+            words=f"${len(arguments) - bool(language)}",
+            language=f", ${len(arguments)}" if language else "",
             is_wide=is_wide,
             of_few=of_few,
             of_many=of_many,

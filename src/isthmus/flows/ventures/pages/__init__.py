@@ -1,0 +1,57 @@
+"""Ventures in the console: what each owes and whether it does, what it sold, and for how long it may."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from isthmus.kernel import errors
+from isthmus.language import mark
+from isthmus.pages import Asked, Client, GoTo, Shown
+
+STANDING: Final = "venture.get-standing"
+CHECK: Final = "ventures.check"
+OBLIGATIONS: Final = {
+    "identity": mark("It signs people in with the group's account"),
+    "books": mark("Its money reaches the ledger, and balances"),
+    "security": mark("Its data needs a key, and persons are marked"),
+    "export": mark("What it sold reaches the group's numbers"),
+}
+
+
+async def show(request: Asked, client: Client) -> Shown:
+    return await _shown(request, client)
+
+
+async def act(request: Asked, client: Client) -> Shown | GoTo:
+    """Check a venture now."""
+    code = request.form.get("front_end", "")
+    try:
+        await client.call(code, CHECK, {})
+    except errors.IsthmusError as refused:
+        return await _shown(request, client, refused)
+    return GoTo("/ventures", {"done": code})
+
+
+async def _shown(request: Asked, client: Client, refused: errors.IsthmusError | None = None) -> Shown:
+    found: list[dict[str, Any]] = []
+    broken: list[tuple[str, errors.IsthmusError]] = []
+    for code in client.users(STANDING):
+        try:
+            found.append(_venture(await client.call(code, STANDING, {}), may_check=client.may(code, CHECK)))
+        except errors.NotFound:
+            continue  # a front end that is no venture
+        except errors.BadAsk as wrong:
+            broken.append((code, wrong))
+    return {
+        "ventures": sorted(found, key=lambda one: (one["met"], one["charter"]["code"])),
+        "broken": broken,
+        "obligations": OBLIGATIONS,
+        "refused": refused,
+        "done": request.query_params.get("done", ""),
+    }
+
+
+def _venture(standing: dict[str, Any], *, may_check: bool) -> dict[str, Any]:
+    known = {one["obligation"]: one for one in standing["findings"]}
+    met = sum(one["is_met"] for one in known.values())
+    return {**standing, "known": known, "met": met, "may_check": may_check}

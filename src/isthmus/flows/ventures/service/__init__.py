@@ -1,0 +1,1 @@
+"""What ventures send, and what they owe."""

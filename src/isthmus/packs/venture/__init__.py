@@ -1,0 +1,1 @@
+"""Ventures: businesses outside, on a stack of their own, that owe the group four things and nothing else."""

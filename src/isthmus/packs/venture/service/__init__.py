@@ -1,0 +1,1 @@
+"""Ventures: what they send is taken, what was seen of them is kept."""
