@@ -217,7 +217,7 @@ async def test_two_who_become_one_have_used_what_both_used_whatever_happens_at_t
 ) -> None:
     await shared(group, promotion("four-each", uses_per_member_max=4), NORTH, SOUTH)
     discounts = (api.DiscountUse(promotion="four-each", amount=usd(100)),)
-    chance = random.Random(7)
+    randomness = random.Random(7)
     for turn in range(6):
         stays, goes = [
             {caller: Buyer(member_id=uuid4(), account_id=account) for caller in (NORTH, SOUTH)}
@@ -245,7 +245,7 @@ async def test_two_who_become_one_have_used_what_both_used_whatever_happens_at_t
         assert await use(goes, SOUTH, f"{turn}-b")
         assert await use(goes, NORTH, f"{turn}-c")
         acts = [join(), use(goes, SOUTH, f"{turn}-d"), use(stays, SOUTH, f"{turn}-e"), come_back(SOUTH, f"{turn}-b")]
-        chance.shuffle(acts)
+        randomness.shuffle(acts)
         await asyncio.gather(*acts)
         await join()  # safe to repeat
         connection = await asyncpg.connect(database_url)
