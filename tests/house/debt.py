@@ -31,13 +31,4 @@ PACK_FILES: list[str] = []
 
 PACKS_NAMED: dict[str, int] = {}  # strings outside packs and flows that name something of one
 
-UNTYPED = {  # folders in which values of unknown type are let through still
-    "src/isthmus/console",
-    "src/isthmus/data/answers",
-    "src/isthmus/data/exchange",
-    "src/isthmus/data/lake",
-    "src/isthmus/data/persons",
-    "src/isthmus/packs",
-    "src/isthmus/runtime",
-    "src/isthmus/store",
-}
+UNTYPED: set[str] = set()  # folders in which values of unknown type are let through still

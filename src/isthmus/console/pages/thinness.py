@@ -14,7 +14,7 @@ from isthmus.governance.thin.findings import Finding
 from isthmus.language import mark
 from isthmus.store import Database
 
-from .web import Page, page_of, render
+from ..web import Page, page_of, render
 
 PAGE_SIZE: Final = 25
 CURVE_WIDTH, CURVE_HEIGHT = 600, 80

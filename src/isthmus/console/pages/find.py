@@ -11,11 +11,11 @@ from starlette.responses import Response
 from isthmus.kernel import errors
 from isthmus.pages import Found
 
-from . import words
-from .brought import Find
+from .. import words
+from ..brought import Find
+from ..client import Client
+from ..web import Page, redirect, render
 from .calls import Traces
-from .client import Client
-from .web import Page, redirect, render
 
 EACH_MAX = 12  # of one kind: more is a page of its own
 

@@ -28,8 +28,8 @@ from isthmus.manifest.actions import ASK
 from isthmus.markings import Where
 from isthmus.pages import ordered
 
-from .client import Client
-from .web import Page, render
+from ..client import Client
+from ..web import Page, render
 
 ROWS_MAX: Final = 500  # of the table; the file that can be downloaded has all
 SERIES_MAX: Final = 6  # of a chart: more can't be told apart

@@ -14,7 +14,7 @@ from isthmus.data.privacy.policy import owner
 from isthmus.kernel import errors
 from isthmus.manifest.actions import ASK
 
-from .web import Page, redirect, render
+from ..web import Page, redirect, render
 
 
 class QuestionPages:

@@ -12,15 +12,15 @@ from starlette.responses import Response
 
 from isthmus.governance import explain
 from isthmus.governance.explain import Candidate
+from isthmus.governance.traffic import CallCount, Traffic, together
 from isthmus.kernel.host import CompiledFrontEnd, Release
 from isthmus.pages import ordered
 
-from .client import Client
+from ..client import Client
+from ..web import Page, page_of, render
 from .cost import Cost
 from .dead_letters import DeadLetters
 from .deploys import Deploys
-from .traffic import CallCount, Traffic, together
-from .web import Page, page_of, render
 
 PAGE_SIZE: Final = 50
 CALLS_SHOWN: Final = 12  # of its capabilities, those called most

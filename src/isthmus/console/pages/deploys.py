@@ -27,8 +27,8 @@ from isthmus.runtime.replay.report import report as report_of
 from isthmus.runtime.shadow import shadow as shadows
 from isthmus.values import whole_number
 
-from .client import Client
-from .web import Page, form, page_of, redirect, render
+from ..client import Client
+from ..web import Page, form, page_of, redirect, render
 
 PAGE_SIZE: Final = 25
 ACTS: Final = ("promote", "rollback", "put")

@@ -15,8 +15,8 @@ from isthmus.manifest.actions import WITHDRAW
 from isthmus.pages import ordered
 from isthmus.store import Database, sharing
 
-from .client import Client
-from .web import Page, form, redirect, render
+from ..client import Client
+from ..web import Page, form, redirect, render
 
 SHOWN_MAX: Final = 500
 COLUMNS: Final[Mapping[str, Callable[[sharing.Grant], Any]]] = {

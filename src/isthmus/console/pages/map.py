@@ -10,13 +10,13 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from isthmus.governance.traffic import Traffic
 from isthmus.kernel import Pack
 from isthmus.kernel.host import CompiledFrontEnd
 from isthmus.language import mark
 
-from .client import Client
-from .traffic import Traffic
-from .web import Page, render
+from ..client import Client
+from ..web import Page, render
 
 WIDTH: Final = 1160
 TOP_Y: Final = 34

@@ -27,15 +27,15 @@ from isthmus.markings import Rule
 from isthmus.store import Database
 from isthmus.values import whole_number
 
-from .client import Client
+from ..client import Client
+from ..menu import Part
+from ..web import ROWS_MAX, Page, redirect, render
+from ..work import Work, shown
 from .growth import GrowthPages
 from .metrics import Explorer
 from .one_id import OneIdPages
-from .pages import Part
 from .questions import QuestionPages
 from .receipts import ReceiptPages
-from .web import ROWS_MAX, Page, redirect, render
-from .work import Work, shown
 
 PAGE_SIZE: Final = 50
 WORK: Final = "work"  # the folder beside the lake in which work beside the pages is written down

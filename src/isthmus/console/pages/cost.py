@@ -17,12 +17,12 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from isthmus.governance.traffic import KEPT, Tallies, Traffic, together
 from isthmus.pages import ordered
 from isthmus.store import Database
 from isthmus.values import decimals
 
-from .traffic import KEPT, Tallies, Traffic, together
-from .web import Page, page_of, render
+from ..web import Page, page_of, render
 
 PAGE_SIZE: Final = 25
 

@@ -20,8 +20,8 @@ from isthmus.personal import Own, masked
 from isthmus.runtime.replay.latest import Wanted
 from isthmus.store import Database
 
-from .auth import Principal
-from .to_json import plain
+from ..auth import Principal
+from ..wire.to_json import plain
 
 KEPT: Final = 200  # traced calls of each front end: enough to look at, too few to be an archive
 

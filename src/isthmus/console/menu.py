@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from isthmus.governance.traffic import Traffic
 from isthmus.kernel import Platform
 
 from .brought import brought_pages, brought_searches
-from .calls import Calls, Traces
-from .capabilities import Capabilities
 from .client import Client
-from .contract_history import ContractHistory
-from .cost import Cost
-from .dead_letters import DeadLetters
-from .deploys import Deploys
-from .find import Search
-from .guides import Guides
-from .jobs import Jobs
-from .lines import Business, Lines
-from .map import Map
-from .sharing import Sharing
-from .thinness import Thinness
-from .traffic import Traffic
+from .pages.calls import Calls, Traces
+from .pages.capabilities import Capabilities
+from .pages.contract_history import ContractHistory
+from .pages.cost import Cost
+from .pages.dead_letters import DeadLetters
+from .pages.deploys import Deploys
+from .pages.find import Search
+from .pages.guides import Guides
+from .pages.jobs import Jobs
+from .pages.lines import Business, Lines
+from .pages.map import Map
+from .pages.sharing import Sharing
+from .pages.thinness import Thinness
 from .web import Page
 
 

@@ -13,8 +13,8 @@ from isthmus.runtime.events import timers
 from isthmus.runtime.events.timers import JobStatus
 from isthmus.store import Database
 
-from .client import Client
-from .web import Page, page_of, render
+from ..client import Client
+from ..web import Page, page_of, render
 
 PAGE_SIZE: Final = 100
 COLUMNS: Final[Mapping[str, Callable[[JobStatus], Any]]] = {

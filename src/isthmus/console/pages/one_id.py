@@ -12,9 +12,9 @@ from isthmus.data.persons.one_id import OneId
 from isthmus.kernel import errors
 from isthmus.manifest.actions import CARE
 
-from .client import acting
-from .web import Page, form, redirect, render
-from .work import Work, shown
+from ..client import acting
+from ..web import Page, form, redirect, render
+from ..work import Work, shown
 
 PATH: Final = "/one-id"
 

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from starlette.middleware.cors import CORSMiddleware
 
-from .http import App
+from ..http import App
 
 MAX_AGE_S: Final = 600
 ASKED: Final = ("authorization", "content-type", "idempotency-key", "isthmus-deadline-ms", "traceparent")

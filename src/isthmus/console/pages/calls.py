@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import msgspec
 from starlette.requests import Request
@@ -18,8 +18,8 @@ from isthmus.runtime.replay.latest import Wanted
 from isthmus.runtime.replay.latest import latest as recorded_latest
 from isthmus.store import Database
 
-from .client import Client
-from .web import Page, render
+from ..client import Client
+from ..web import Page, render
 
 PAGE_SIZE: Final = 30
 ASKED: Final = ("front_end", "capability", "outcome", "from", "until", "cursor")
@@ -108,12 +108,13 @@ def plain(trace: Trace) -> dict[str, Any]:
 def _changes(value: Any, where: str = "") -> Iterator[dict[str, Any]]:
     """Go through all that changed an amount, wherever in the answer it stands."""
     if isinstance(value, Mapping):
-        name = str(value.get("title") or value.get("sku") or where)
-        for one in value.get("applied") or ():
+        said = cast("Mapping[str, Any]", value)
+        name = str(said.get("title") or said.get("sku") or where)
+        for one in cast("list[dict[str, Any]]", said.get("applied") or []):
             if one.get("amount"):
                 yield {**one, "where": name}
-        for inner in value.values():
+        for inner in said.values():
             yield from _changes(inner, name)
     elif isinstance(value, list):
-        for inner in value:
+        for inner in cast("list[Any]", value):
             yield from _changes(inner, where)

@@ -24,8 +24,8 @@ from isthmus.language import mark
 from isthmus.runtime.deploy import versions
 from isthmus.store import Database
 
-from .web import Page, redirect, render
-from .work import Work, shown
+from ..web import Page, redirect, render
+from ..work import Work, shown
 
 WORK: Final = "growing"
 STAGES: Final[Mapping[Stage, str]] = {

@@ -17,7 +17,7 @@ from isthmus.data.privacy.policy import Policy
 from isthmus.manifest.actions import ASK
 from isthmus.markings import AllOf, AnyOf, Filter, Has, Not, Where
 
-from .web import Page, render
+from ..web import Page, render
 
 PAGE_SIZE: Final = 50
 LISTED_MAX: Final = 100_000  # as many as are kept, unless a company says otherwise

@@ -13,8 +13,8 @@ from isthmus import language
 from isthmus.kernel import errors
 from isthmus.manifest import Guide
 
-from .client import Client
-from .web import Page, render
+from ..client import Client
+from ..web import Page, render
 
 MARKDOWN: Final = MarkdownIt("commonmark", {"html": False}).enable("table")  # HTML of a pack stays text
 

@@ -11,17 +11,17 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from isthmus.governance.traffic import Traffic
 from isthmus.kernel import Capability, Effect, errors
 from isthmus.kernel.host import Trace
 from isthmus.pages import ordered
 
-from . import forms
+from .. import forms
+from ..client import Client
+from ..web import Page, form, page_of, render
 from .calls import Traces, plain
-from .client import Client
 from .contract_history import ContractHistory
 from .cost import Cost
-from .traffic import Traffic
-from .web import Page, form, page_of, render
 
 PAGE_SIZE: Final = 40
 COLUMNS: Final[Mapping[str, Callable[[tuple[Capability[Any, Any], int]], Any]]] = {

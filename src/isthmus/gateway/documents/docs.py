@@ -101,7 +101,7 @@ def type_text(schema: Json, components: Mapping[str, Json]) -> str:
 
 def script() -> str:
     """Return the script of the page: the only one that its policy lets run."""
-    return (importlib.resources.files(__package__ or "") / "templates" / "docs.js").read_text(encoding="utf-8")
+    return (importlib.resources.files("isthmus.gateway") / "templates" / "docs.js").read_text(encoding="utf-8")
 
 
 _LIMITS: Final = {

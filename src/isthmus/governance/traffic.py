@@ -17,9 +17,8 @@ import msgspec
 
 from isthmus.governance.counters import BOUNDS_US, CallCount, Counters
 from isthmus.kernel import errors
-from isthmus.store import Database, MigrationSource
+from isthmus.store import Database
 
-MIGRATIONS: Final = MigrationSource.of_pack("console", "isthmus.console:migrations")
 SHOWN: Final = timedelta(hours=24)
 KEPT: Final = timedelta(days=30)
 REFUSED_KEPT: Final = timedelta(days=2)  # single calls: long enough to look into what happened over night

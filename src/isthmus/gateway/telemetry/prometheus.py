@@ -22,9 +22,9 @@ from isthmus.manifest import Gauge, brought
 from isthmus.manifest.actions import READ_FIGURES, check
 from isthmus.store import Database
 
-from .auth import Principal
-from .body import ClientGone
-from .problem import CONTENT_TYPE, MethodNotAllowed, NoSuchPath, problem
+from ..auth import Principal
+from ..wire.body import ClientGone
+from ..wire.problem import CONTENT_TYPE, MethodNotAllowed, NoSuchPath, problem
 
 PATH: Final = "/metrics"
 SCOPE: Final = "metrics.read"

@@ -16,8 +16,8 @@ from isthmus.runtime.events.dead_letters import DeadLetter
 from isthmus.store import Database
 from isthmus.values import whole_number
 
-from .client import Client
-from .web import Page, form, page_of, redirect, render
+from ..client import Client
+from ..web import Page, form, page_of, redirect, render
 
 PAGE_SIZE: Final = 50
 COLUMNS: Final[Mapping[str, Callable[[DeadLetter], Any]]] = {

@@ -12,7 +12,8 @@ from isthmus.governance.schema import schemas as schemas_of
 from isthmus.kernel import Effect, errors
 from isthmus.kernel.host import BoundCapability, CompiledFrontEnd, Release
 
-from . import generators, problem
+from ..wire import problem
+from . import generators
 from .examples import example
 from .openapi_routes import question, routes
 
