@@ -40,7 +40,7 @@ DATA = re.compile(
 )
 NAMES = re.compile(
     r"\S*[._/:=\[\]\d-]\S*|\b(?:Standard Webhooks|Webhooks?)\b|"
-    r"\b(?:UTC|One ID|Isthmus|JSON|SQL|CSV|SKU|ID|App|OpenLineage|API|HTTP|PostgreSQL)\b"
+    r"\b(?:UTC|One ID|Isthmus|NATS JetStream|JSON|SQL|CSV|SKU|ID|App|OpenLineage|API|HTTP|PostgreSQL)\b"
 )
 PHRASE = re.compile(r"[A-Za-z]{2,}(?:[ ,]+[A-Za-z]{2,})+")  # two words of Latin letters
 WORD = re.compile(r"[A-Za-z]{3,}")
