@@ -24,7 +24,7 @@ import typer
 import isthmus
 from isthmus import manifest, markings
 from isthmus.app import config, packs
-from isthmus.gateway.problem import status_of, title_of
+from isthmus.gateway.wire.problem import status_of, title_of
 from isthmus.kernel import Context, FrontEnd, Pack, Product, errors, ports
 
 FOLDER: Final = Path(__file__).parent / "reference"

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 IMPORTED = [
     "isthmus.cli.main", "isthmus.cli.data_opening", "typer._adapters", "pydantic.type_adapter",
     "isthmus.gateway.server", "isthmus.gateway.metrics", "isthmus.app.server", "isthmus.app.lake_sync",
-    "isthmus.console.data", "tests.shipped",  # all packs
+    "isthmus.console.pages.data", "tests.shipped",  # all packs
     "isthmus.packs.account.pages.site", "isthmus.packs.identity.pages.people", "isthmus.packs.identity.pages.account",
     "isthmus.packs.identity.pages.signing_in", "isthmus.packs.identity.service.vouching",
     "isthmus.packs.account.service.tokens",

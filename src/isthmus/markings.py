@@ -83,7 +83,7 @@ class Time(Struct, frozen=True):
 
 
 class EntityMarking(Struct, frozen=True, kw_only=True):
-    """What `@entity` says of a Value class."""
+    """What `@entity` says of a Value class: its name, its table, who answers for it, its time, how old it may be."""
 
     name: str
     table: str
@@ -177,7 +177,7 @@ class Atomic(Metric, frozen=True, kw_only=True, tag="atomic"):
 
 
 class Count(Metric, frozen=True, kw_only=True, tag="count"):
-    """How many rows an entity has."""
+    """How many rows an entity has, of those that pass `where`; `time` dates them where the entity's own does not."""
 
     of: str
     where: Filter | None = None

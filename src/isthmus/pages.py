@@ -131,11 +131,11 @@ Shown = dict[str, Any]  # what the template reads; `refused` with an error makes
 
 
 class Queried(Protocol):
-    """What has a query."""
+    """What `moment_of` and `ordered` read: an `Asked`, or a request."""
 
     @property
     def query_params(self) -> Mapping[str, str]:
-        """Return the query."""
+        """Return what stands behind the `?` of the address, by name."""
         ...
 
 

@@ -106,7 +106,7 @@ class Money(Value):
         return Money(currency=self.currency, minor=-self.minor)
 
     def times(self, factor: int | Fraction, rounding: Rounding = Rounding.HALF_UP) -> Money:
-        """Multiply exactly, then round once."""
+        """Return the amount times a factor: multiplied exactly, then rounded once to a whole minor unit."""
         return Money(currency=self.currency, minor=rounded(self.minor * Fraction(factor), rounding))
 
     def allocate(self, weights: Sequence[int]) -> tuple[Money, ...]:
@@ -139,7 +139,7 @@ def whole_number(text: object, least: int, most: int) -> int | None:
 
 
 def money(minor: int, currency: str) -> Money:
-    """Make an amount of minor units."""
+    """Return an amount from minor units: `money(1999, "EUR")` is 19.99 EUR, `money(1999, "JPY")` 1,999 yen."""
     return Money(currency=currency, minor=minor)
 
 

@@ -13,7 +13,7 @@ from isthmus.app.config import load_config
 from isthmus.app.platform import composed
 from isthmus.console.brought import brought_pages, brought_searches
 from isthmus.console.client import Client
-from isthmus.console.guides import Guides
+from isthmus.console.pages.guides import Guides
 from isthmus.console.sign_in import Operators
 from isthmus.console.web import console
 from isthmus.kernel import FrontEnd, Platform

@@ -169,8 +169,8 @@ def problems(packs: Iterable[Pack]) -> list[str]:
 def test_what_fits_with_all_packs_fits_without_some_on_any_platform(packs: list[Pack]) -> None:
     whole = problems(packs)
     event("fits" if not whole else "does not")
-    for kept in sets_of(range(len(packs))):
-        some = [packs[at] for at in kept]
+    for kept in sets_of(map(str, range(len(packs)))):
+        some = [packs[int(at)] for at in kept]
         names = {pack.name for pack in some}
         uses = {part.pack for pack in some for one in pack.capabilities().values() for part in one.uses}
         if uses <= names and not whole:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.async_api import Page, expect
 
-from isthmus.console.receipts import PAGE_SIZE
+from isthmus.console.pages.receipts import PAGE_SIZE
 from isthmus.kernel import encode
 from isthmus.markings import Question
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
-from isthmus.console.contract_history import ContractHistory
+from isthmus.console.pages.contract_history import ContractHistory
 from isthmus.governance import served
 from isthmus.governance.contracts import CapabilityContract, Contracts
 from isthmus.store import Database

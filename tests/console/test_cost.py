@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from playwright.async_api import Page, expect
 
 from isthmus.app.config import WrongConfig, load_config
-from isthmus.console.cost import Cost, price
-from isthmus.console.traffic import Traffic
+from isthmus.console.pages.cost import Cost, price
 from isthmus.governance.counters import Counters
+from isthmus.governance.traffic import Traffic
 from isthmus.kernel import Outcome
 from isthmus.store import Database
 

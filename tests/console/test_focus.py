@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.console import focus
-from isthmus.console.cost import price
+from isthmus.console.pages.cost import price
 from isthmus.governance.counters import CallCount
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)

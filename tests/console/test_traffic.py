@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from isthmus.console.traffic import Traffic, together
 from isthmus.governance.counters import Counters
+from isthmus.governance.traffic import Traffic, together
 from isthmus.kernel import Outcome, errors
 from isthmus.store import Database
 

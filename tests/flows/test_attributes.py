@@ -13,7 +13,7 @@ from msgspec import structs
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from isthmus.flows.checkout import api as checkout
-from isthmus.gateway import openapi
+from isthmus.gateway.documents import openapi
 from isthmus.kernel import PASS, Caller, Capability, FrontEnd, Meta, Pass, Platform, Value, answers, encode, errors
 from isthmus.markings import Pii
 from isthmus.packs.catalog import api as catalog

@@ -23,7 +23,7 @@ from isthmus.gateway.auth import Clients
 from isthmus.gateway.http import Gateway
 from isthmus.gateway.metrics import MetricsService
 from isthmus.gateway.ready import Readiness
-from isthmus.gateway.traces import TraceStore
+from isthmus.gateway.telemetry.traces import TraceStore
 from isthmus.kernel import Caller, FrontEnd, Value, errors
 from isthmus.markings import Derived, Measure, Metric, Pii, Ratio, Where
 from isthmus.packs.member import api as member

@@ -27,7 +27,7 @@ from isthmus.gateway import auth
 from isthmus.gateway.auth import Clients
 from isthmus.gateway.http import Gateway
 from isthmus.gateway.ready import Readiness
-from isthmus.gateway.traces import TraceStore
+from isthmus.gateway.telemetry.traces import TraceStore
 from isthmus.kernel import Caller, Effect, FrontEnd, Meta, Pack, Platform, Value, capability, errors, event
 from isthmus.manifest import Personal
 from isthmus.markings import Dimension, Distinct, Pii, Ref

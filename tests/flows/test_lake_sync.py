@@ -30,7 +30,7 @@ from isthmus.gateway.auth import Clients
 from isthmus.gateway.http import Gateway
 from isthmus.gateway.metrics import MetricsService
 from isthmus.gateway.ready import Readiness
-from isthmus.gateway.traces import TraceStore
+from isthmus.gateway.telemetry.traces import TraceStore
 from isthmus.kernel import FrontEnd, answers, errors
 from isthmus.markings import Segment
 from isthmus.packs.member import api as member

@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 
 from isthmus.console.client import Client
-from isthmus.console.one_id import OneIdPages
+from isthmus.console.pages.one_id import OneIdPages
 from isthmus.console.sign_in import Operators
 from isthmus.console.web import console
 from isthmus.console.work import Work

@@ -21,8 +21,8 @@ from msgspec import field
 from isthmus.gateway import auth
 from isthmus.gateway.http import App, Gateway, Limits, asgi
 from isthmus.gateway.ready import Readiness
-from isthmus.gateway.traces import TraceStore
-from isthmus.gateway.transport import WholeAnswers
+from isthmus.gateway.telemetry.traces import TraceStore
+from isthmus.gateway.wire.transport import WholeAnswers
 from isthmus.kernel import (
     PASS,
     Context,

@@ -11,7 +11,7 @@ import httpx
 import jsonschema
 import pytest
 
-from isthmus.gateway import asyncapi
+from isthmus.gateway.documents import asyncapi
 from isthmus.kernel import FrontEnd, Value, encode, event
 from tests import shipped
 

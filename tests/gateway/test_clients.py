@@ -11,7 +11,7 @@ import pytest
 
 from isthmus.gateway import auth
 from isthmus.gateway.http import Gateway, Limits
-from isthmus.gateway.rate import Bucket, Limit, Rate
+from isthmus.gateway.wire.rate import Bucket, Limit, Rate
 from isthmus.kernel import errors
 from isthmus.store import Database
 

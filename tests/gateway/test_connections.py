@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from isthmus.gateway import connections
 from isthmus.gateway.http import App, asgi
-from isthmus.gateway.transport import WholeAnswers
+from isthmus.gateway.wire import connections
+from isthmus.gateway.wire.transport import WholeAnswers
 
 from .conftest import serving
 

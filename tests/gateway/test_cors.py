@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from isthmus.app.config import WrongConfig, load_config
-from isthmus.gateway.cors import with_cors
+from isthmus.gateway.wire.cors import with_cors
 
 SHOP = "https://shop.example"
 ASKS = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,idempotency-key"}

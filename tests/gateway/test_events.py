@@ -20,7 +20,7 @@ from isthmus.gateway.events import PATH, EventService, NewEvents
 from isthmus.gateway.http import App, Gateway, asgi
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.server import SHUTDOWN_S
-from isthmus.gateway.traces import TraceStore
+from isthmus.gateway.telemetry.traces import TraceStore
 from isthmus.kernel import Context, Effect, FrontEnd, Pack, Platform, Registry, Value, capability, event, implements
 from isthmus.markings import Pii
 from isthmus.store import Database, Feed, know_streams, sharing

@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from isthmus.gateway import auth, logs
+from isthmus.gateway import auth
 from isthmus.gateway.http import Gateway
+from isthmus.gateway.telemetry import logs
 from isthmus.store import Database
 
 from .conftest import Connect

@@ -16,7 +16,7 @@ from mcp.client.streamable_http import streamable_http_client
 from isthmus.gateway import auth
 from isthmus.gateway.http import App, Limits, asgi
 from isthmus.gateway.mcp import Agents
-from isthmus.gateway.rate import Rate
+from isthmus.gateway.wire.rate import Rate
 from isthmus.store import Database
 
 from .conftest import FreshDatabase, gateway_on, prepared, serving

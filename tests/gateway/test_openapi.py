@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 import httpx
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from isthmus.gateway import auth, openapi
-from isthmus.gateway.examples import example
+from isthmus.gateway import auth
+from isthmus.gateway.documents import openapi
+from isthmus.gateway.documents.examples import example
 from isthmus.gateway.http import Gateway
 from isthmus.kernel import FrontEnd, Registry, decode, encode
 from isthmus.kernel.host import CompiledFrontEnd

@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind
 
 from isthmus.gateway import auth
 from isthmus.gateway.http import Gateway
-from isthmus.gateway.otel import Tracing
+from isthmus.gateway.telemetry.otel import Tracing
 from isthmus.kernel.host import Trace
 from isthmus.store import Database
 

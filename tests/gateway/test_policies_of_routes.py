@@ -10,7 +10,7 @@ import pytest
 from isthmus.gateway.auth import Principal
 from isthmus.gateway.events import EventService
 from isthmus.gateway.metrics import MetricsService
-from isthmus.gateway.prometheus import MetricsPage
+from isthmus.gateway.telemetry.prometheus import MetricsPage
 from isthmus.kernel import FrontEnd, Platform, Registry, ports
 from isthmus.packs.policy import api
 from isthmus.packs.policy.service.policies import DEFAULT, Policies

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from isthmus.console.traffic import KEPT, Traffic
 from isthmus.gateway import auth
-from isthmus.gateway.prometheus import PATH, MetricsPage
+from isthmus.gateway.telemetry.prometheus import PATH, MetricsPage
 from isthmus.governance.counters import Counters
+from isthmus.governance.traffic import KEPT, Traffic
 from isthmus.kernel import Outcome
 from isthmus.store import Database
 

@@ -14,7 +14,7 @@ from isthmus.gateway import auth
 from isthmus.gateway.http import App, Gateway, asgi
 from isthmus.gateway.mcp import Agents
 from isthmus.gateway.ready import Readiness
-from isthmus.gateway.traces import TraceStore
+from isthmus.gateway.telemetry.traces import TraceStore
 from isthmus.kernel import Caller, errors
 from isthmus.kernel.host import compile_front_ends
 from isthmus.runtime.deploy.canary import beside

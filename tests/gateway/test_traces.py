@@ -11,8 +11,8 @@ import pytest
 
 from isthmus.gateway import auth
 from isthmus.gateway.http import Gateway
-from isthmus.gateway.to_json import plain
-from isthmus.gateway.traces import TraceStore
+from isthmus.gateway.telemetry.traces import TraceStore
+from isthmus.gateway.wire.to_json import plain
 from isthmus.kernel import PASS
 from isthmus.kernel.host import Trace
 from isthmus.store import Database

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import httpx
 
 from isthmus.gateway import auth
-from isthmus.gateway.rate import Limit
+from isthmus.gateway.wire.rate import Limit
 from isthmus.packs.tax import api as tax
 from tests.waiting import until
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeVar, cast
 
 from isthmus.console.client import CLIENT as CONSOLE
-from isthmus.console.traffic import Traffic
 from isthmus.governance import served as served_contracts
 from isthmus.governance.counters import Counters
+from isthmus.governance.traffic import Traffic
 from isthmus.kernel import FrontEnd, Outcome, Pack, Platform, Registry, Value, errors
 from isthmus.kernel.host import Release, compile_front_ends
 from isthmus.manifest import Secret

@@ -14,32 +14,32 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
-from isthmus.console.calls import CallLog
 from isthmus.console.client import Client
-from isthmus.console.contract_history import ContractHistory
-from isthmus.console.cost import Cost
-from isthmus.console.dead_letters import DeadLetters
-from isthmus.console.deploys import Deploys
-from isthmus.console.jobs import Jobs
-from isthmus.console.pages import Part, every_page
-from isthmus.console.sharing import Sharing
+from isthmus.console.menu import Part, every_page
+from isthmus.console.pages.calls import CallLog
+from isthmus.console.pages.contract_history import ContractHistory
+from isthmus.console.pages.cost import Cost
+from isthmus.console.pages.dead_letters import DeadLetters
+from isthmus.console.pages.deploys import Deploys
+from isthmus.console.pages.jobs import Jobs
+from isthmus.console.pages.sharing import Sharing
+from isthmus.console.pages.thinness import Thinness
 from isthmus.console.sign_in import Operators
-from isthmus.console.thinness import Thinness
 from isthmus.console.web import console
 from isthmus.gateway.agents import agents
 from isthmus.gateway.auth import Clients
-from isthmus.gateway.connections import PER_ADDRESS_MAX, LimitedConnection
-from isthmus.gateway.cors import with_cors
 from isthmus.gateway.deploys import DeployEndpoint
 from isthmus.gateway.events import PATH as EVENTS
 from isthmus.gateway.events import EventService, NewEvents
 from isthmus.gateway.files import FileService
 from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
-from isthmus.gateway.prometheus import PATH as METRICS
-from isthmus.gateway.prometheus import MetricsPage
 from isthmus.gateway.ready import Readiness
-from isthmus.gateway.traces import TraceStore
+from isthmus.gateway.telemetry.prometheus import PATH as METRICS
+from isthmus.gateway.telemetry.prometheus import MetricsPage
+from isthmus.gateway.telemetry.traces import TraceStore
+from isthmus.gateway.wire.connections import PER_ADDRESS_MAX, LimitedConnection
+from isthmus.gateway.wire.cors import with_cors
 from isthmus.manifest import Files, Site, brought
 from isthmus.manifest.actions import check
 from isthmus.manifest.sign_in import SignIn
@@ -60,7 +60,7 @@ from .platform import Running, declared, deploy_context, migration_sources, runn
 
 if TYPE_CHECKING:
     from isthmus.data.platform import DataPlatform
-    from isthmus.gateway.otel import Tracing
+    from isthmus.gateway.telemetry.otel import Tracing
 
     from .lake_sync import LakeSync
 
@@ -219,7 +219,7 @@ def _tracing(running: Running) -> Tracing | None:
         return None
     if importlib.util.find_spec("opentelemetry.sdk") is None:
         raise WrongConfig("[otel] names a collector", remedy='install what sends to it: pip install "isthmus[otel]"')
-    from isthmus.gateway.otel import Tracing
+    from isthmus.gateway.telemetry.otel import Tracing
 
     return Tracing.to_collector(chosen["endpoint"], chosen["share"])
 
@@ -228,7 +228,7 @@ def _data_part(running: Running, data: DataPlatform | None, sync: LakeSync | Non
     """Return what the console has of data, where the extra `data` is installed."""
     if data is None or sync is None:
         return Part()
-    from isthmus.console.data import data_part
+    from isthmus.console.pages.data import data_part
 
     return data_part(Client(running.platform), data, sync.land, sync.one_id, running.database)
 

@@ -14,7 +14,7 @@ from .screen import JSON, as_json, out
 
 if TYPE_CHECKING:
     from isthmus.app.platform import Running
-    from isthmus.gateway.rate import Limit
+    from isthmus.gateway.wire.rate import Limit
 
 
 Days = Annotated[float | None, typer.Option(help="After how many days it ends by itself.")]
@@ -41,7 +41,7 @@ def commands() -> typer.Typer:
 
         async def create(running: Running) -> str:
             from isthmus.gateway import auth
-            from isthmus.gateway.rate import Limit
+            from isthmus.gateway.wire.rate import Limit
 
             scopes, limit = tuple(scope) if scope else None, Limit(per_second=per_second, at_once=at_once)
             return await auth.create_client(running.database, front_end, name, scopes, lasts=_lasts(days), limit=limit)

@@ -85,9 +85,9 @@ def add_to(main: typer.Typer) -> None:
 
 async def _consumption(running: Running) -> Consumption:
     from isthmus.app.platform import deploy_context
-    from isthmus.console.traffic import KEPT as COUNTED
     from isthmus.governance.consumers import Calls, users_of
     from isthmus.governance.served import last_served
+    from isthmus.governance.traffic import KEPT as COUNTED
     from isthmus.runtime.deploy.report import as_deployed
     from isthmus.runtime.replay.recorded import asked_shares
 

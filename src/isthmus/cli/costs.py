@@ -26,8 +26,8 @@ def add_to(main: typer.Typer) -> None:
 
         async def write(running: Running) -> int:
             from isthmus.console import focus
-            from isthmus.console.cost import price
-            from isthmus.console.traffic import KEPT
+            from isthmus.console.pages.cost import price
+            from isthmus.governance.traffic import KEPT
 
             month = running.config.cost_month
             tallies = await running.traffic.of(over=KEPT)

@@ -104,7 +104,7 @@ def _begun() -> Mapping[str, Begun]:
     from .opening import on, standing
 
     async def read(running: Running) -> Mapping[str, Begun]:
-        from isthmus.console.growth import begun
+        from isthmus.console.pages.growth import begun
 
         return await begun(running.database)
 

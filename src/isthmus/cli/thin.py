@@ -163,8 +163,8 @@ async def _measured(running: Running, calls: int) -> Report:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from isthmus.app.platform import written
-    from isthmus.console.traffic import KEPT as COUNTED
     from isthmus.governance.thin import history, report
+    from isthmus.governance.traffic import KEPT as COUNTED
     from isthmus.kernel import Platform
     from isthmus.runtime.replay import recorded
 

@@ -12,11 +12,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from isthmus.governance.traffic import Tallies
 from isthmus.kernel import errors
 from isthmus.values import decimals
 
-from .cost import Price
-from .traffic import Tallies
+from .pages.cost import Price
 
 PLACES: Final = Decimal("0.000000001")  # a call may cost less than a millionth of a cent
 METHOD: Final = "measured-time-v1"  # how it was divided: a reader compares rows of one method only

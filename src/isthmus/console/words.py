@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import msgspec
@@ -113,24 +113,25 @@ def pretty(value: object) -> str:
 def glance(value: object) -> str:
     """Write any value on one line: what it is at a glance."""
     if isinstance(value, Mapping):
-        inner = [f"{name} {_brief(one)}" for name, one in value.items() if one not in (None, "", [], {})]
+        fields = cast("Mapping[str, object]", value)
+        inner = [f"{name} {_brief(one)}" for name, one in fields.items() if one not in (None, "", [], {})]
         return _cut(", ".join(inner)) or gettext("nothing")
-    if isinstance(value, list | tuple) and not value:
-        return gettext("none")
     if isinstance(value, list | tuple):
-        return f"{len(value)} × {_cut(glance(value[0]), 80)}" if len(value) != 1 else glance(value[0])
+        items = cast("Sequence[object]", value)
+        if not items:
+            return gettext("none")
+        return f"{len(items)} × {_cut(glance(items[0]), 80)}" if len(items) != 1 else glance(items[0])
     return _cut(_brief(value))
 
 
 def _brief(value: object) -> str:
     if isinstance(value, Mapping):
-        return (
-            amount(value)
-            if set(value) == {"currency", "minor"}
-            else gettext("(%(count)s fields)") % {"count": len(value)}
-        )
+        fields = cast("Mapping[str, Any]", value)
+        if set(fields) == {"currency", "minor"}:
+            return amount(fields)
+        return gettext("(%(count)s fields)") % {"count": len(fields)}
     if isinstance(value, list | tuple):
-        return f"({len(value)})"
+        return f"({len(cast('Sequence[object]', value))})"
     if value is None or isinstance(value, bool):
         return gettext("nothing") if value is None else gettext("yes") if value else gettext("no")
     return str(value)

@@ -7,9 +7,9 @@ import importlib
 
 from isthmus.kernel import Platform
 
-from .body import Receive
 from .deploys import Admit
 from .http import App, Scope, Send
+from .wire.body import Receive
 
 
 def agents(platform: Platform, admit: Admit) -> App:

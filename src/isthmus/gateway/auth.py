@@ -19,7 +19,7 @@ from typing import Final
 from isthmus.kernel import Value, errors, ports
 from isthmus.store import Database, MigrationSource
 
-from .rate import Bucket, Limit, Rate
+from .wire.rate import Bucket, Limit, Rate
 
 MIGRATIONS: Final = MigrationSource.of_pack("gateway", "isthmus.gateway:migrations")
 TRUSTED_S: Final = 5.0  # how long a revoked key may go on: short for an operator, rare enough for the database

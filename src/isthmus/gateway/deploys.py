@@ -36,8 +36,8 @@ from isthmus.runtime.shadow import shadow as shadows
 from isthmus.values import whole_number
 
 from .auth import Principal
-from .body import ClientGone, read_bytes
-from .problem import CONTENT_TYPE, Busy, MethodNotAllowed, NoSuchPath, problem
+from .wire.body import ClientGone, read_bytes
+from .wire.problem import CONTENT_TYPE, Busy, MethodNotAllowed, NoSuchPath, problem
 
 SCOPE: Final = "deploy.*"
 DEPLOYS_MAX: Final = 2  # at once in one server process: each is a Python of its own

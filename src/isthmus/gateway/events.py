@@ -32,9 +32,9 @@ from isthmus.store import Database, Event, Feed, Reading, listen
 from isthmus.values import whole_number
 
 from .auth import Principal
-from .body import ClientGone, check_is_json, gone, read_body
-from .connections import closing
-from .problem import CONTENT_TYPE, Busy, MethodNotAllowed, NoSuchPath, problem
+from .wire.body import ClientGone, check_is_json, gone, read_body
+from .wire.connections import closing
+from .wire.problem import CONTENT_TYPE, Busy, MethodNotAllowed, NoSuchPath, problem
 
 PATH: Final = "/v1/events"
 GROUPS: Final = f"{PATH}/groups"

@@ -16,8 +16,8 @@ from isthmus.manifest import Files
 from isthmus.manifest.files import FileResource
 
 from .auth import Principal
-from .body import ClientGone, read_bytes
-from .problem import CONTENT_TYPE, MethodNotAllowed, NoSuchPath, problem
+from .wire.body import ClientGone, read_bytes
+from .wire.problem import CONTENT_TYPE, MethodNotAllowed, NoSuchPath, problem
 
 UPLOAD_LIMIT_S: Final = 60.0  # ten MiB over a slow line
 CACHED: Final = b"public, max-age=31536000, immutable"

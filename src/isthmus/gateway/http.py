@@ -22,16 +22,16 @@ from isthmus.kernel.host import Trace
 from isthmus.values import whole_number
 
 from .auth import Clients, Principal
-from .body import ClientGone, Receive, check_is_json, read_body
-from .logs import call_now
 from .pages import Pages, Reply
-from .problem import CONTENT_TYPE, Busy, MethodNotAllowed, NoSuchPath, RateExceeded, WrongHeader, problem
-from .rate import Bucket, Rate
 from .ready import Readiness
-from .traces import TraceStore
+from .telemetry.logs import call_now
+from .telemetry.traces import TraceStore
+from .wire.body import ClientGone, Receive, check_is_json, read_body
+from .wire.problem import CONTENT_TYPE, Busy, MethodNotAllowed, NoSuchPath, RateExceeded, WrongHeader, problem
+from .wire.rate import Bucket, Rate
 
 if TYPE_CHECKING:
-    from .otel import Tracing
+    from .telemetry.otel import Tracing
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]

@@ -21,8 +21,8 @@ from isthmus.kernel import Caller, Effect, Platform, Value, errors
 from isthmus.kernel.host import BoundCapability, CompiledFrontEnd
 
 from .auth import Principal
-from .body import ClientGone, Receive, read_body
-from .problem import CONTENT_TYPE, problem
+from .wire.body import ClientGone, Receive, read_body
+from .wire.problem import CONTENT_TYPE, problem
 
 BODY_BYTES_MAX = 1 << 20  # as of a call over HTTP
 BODY_LIMIT_S = 10.0  # for an ask to arrive

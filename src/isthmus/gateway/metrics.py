@@ -25,8 +25,8 @@ from isthmus.kernel import Caller, Platform, encode, errors
 from isthmus.manifest.actions import ASK, check
 
 from .auth import Principal
-from .body import ClientGone, check_is_json, gone, read_body
-from .problem import CONTENT_TYPE, MethodNotAllowed, NoSuchPath, problem
+from .wire.body import ClientGone, check_is_json, gone, read_body
+from .wire.problem import CONTENT_TYPE, MethodNotAllowed, NoSuchPath, problem
 
 SCOPE: Final = "data.ask"
 QUESTION_BYTES_MAX: Final = 64 << 10

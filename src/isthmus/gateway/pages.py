@@ -14,11 +14,11 @@ import msgspec
 from isthmus.kernel import Platform, errors
 from isthmus.kernel.host import CompiledFrontEnd
 
-from . import asyncapi, docs, openapi
 from .auth import Principal
-from .problem import NoSuchPath, status_of, title_of
+from .documents import asyncapi, docs, openapi
 from .ready import Readiness
-from .traces import TraceStore
+from .telemetry.traces import TraceStore
+from .wire.problem import NoSuchPath, status_of, title_of
 
 JSON: Final = b"application/json"
 HTML: Final = b"text/html; charset=utf-8"

@@ -14,10 +14,10 @@ from uvicorn.config import STARTUP_FAILURE
 from isthmus.kernel import errors
 from isthmus.runtime.isolation.sandbox import hide_this_process
 
-from . import logs
-from .logs import Format
 from .supervisor import EndingServer, Supervisor
-from .transport import WholeAnswers
+from .telemetry import logs
+from .telemetry.logs import Format
+from .wire.transport import WholeAnswers
 
 KEEP_ALIVE_S: Final = 30  # longer than a load balancer's default between two requests of one client is
 SHUTDOWN_S: Final = 20  # a call has its own deadline, mostly 5 s; flows with outside steps have more

@@ -44,7 +44,7 @@ _SECRET_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.#/-]{0,199}")
 
 
 class NoSettings(Value):
-    """Nothing can be set."""
+    """The shape of a resource's settings where nothing can be set: any setting is refused at start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,9 +172,15 @@ class Opened(Protocol):
     """What commands of a pack work on, where they say so."""
 
     @property
-    def database(self) -> Database: ...
+    def database(self) -> Database:
+        """The store, for statements over all front ends."""
+        ...
+
     @property
-    def platform(self) -> Platform: ...
+    def platform(self) -> Platform:
+        """The platform, to call capabilities as a client of a front end."""
+        ...
+
     def resource(self, kind: type[T]) -> T:
         """Return what a pack makes of this kind. Raises Fault where none does."""
         ...

@@ -28,6 +28,7 @@ class Action:
 
     @property
     def pack(self) -> str:
+        """Return the part before the dot, which policies name as `Action::"deploy.*"`."""
         return self.name.partition(".")[0]
 
 
@@ -61,7 +62,7 @@ class Doer:
 
     @property
     def name(self) -> str:
-        """Return what histories call them."""
+        """Return what histories call them: the person where one is signed in, else the client."""
         return self.caller.person or self.caller.client
 
     async def note(self, session: ports.Session, act: str, said: Mapping[str, Any], outcome: str = "done") -> None:

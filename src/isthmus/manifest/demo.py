@@ -47,7 +47,7 @@ class Demo(Protocol):
 
     @property
     def front_end(self) -> str:
-        """Return the front end's code."""
+        """Return the code of the front end that is loaded for, such as `north`: part of what has to be unique."""
         ...
 
     @property
@@ -57,7 +57,7 @@ class Demo(Protocol):
 
     @property
     def now(self) -> datetime:
-        """Return when it is loaded, with its zone."""
+        """Return when it is loaded, in UTC: the same for all that is loaded together."""
         ...
 
     @property

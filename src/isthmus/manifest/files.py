@@ -15,7 +15,9 @@ class FileResource(Protocol):
         """Return what a file is called and its type. Raises BadAsk for what is not served."""
         ...
 
-    async def put(self, name: str, content: bytes) -> None: ...
+    async def put(self, name: str, content: bytes) -> None:
+        """Keep a file; the same name again has the same content, and changes nothing."""
+        ...
 
     async def read(self, name: str) -> tuple[bytes, str] | None:
         """Return a file and its type; None where there is none."""

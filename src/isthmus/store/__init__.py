@@ -2,6 +2,7 @@
 
 from isthmus.kernel.host import NOT_BATCHABLE, GroupCommit, NotBatchable
 
+from .connecting import DirectConnection, connect
 from .database import Database
 from .errors import ConstraintBroken
 from .feed import EventGroup, Feed, Reading, know_streams
@@ -24,6 +25,7 @@ __all__ = [
     "Consumer",
     "ConsumerState",
     "Database",
+    "DirectConnection",
     "Event",
     "EventGroup",
     "Feed",
@@ -42,6 +44,7 @@ __all__ = [
     "TablesOlder",
     "UnsupportedPostgres",
     "check_tables",
+    "connect",
     "front_end_source",
     "know_streams",
     "listen",

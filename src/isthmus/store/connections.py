@@ -13,6 +13,7 @@ import asyncpg
 
 from isthmus.kernel import errors
 
+from .connecting import Pool
 from .session import Connection
 from .watched import WATCHING, watcher
 
@@ -20,7 +21,7 @@ from .watched import WATCHING, watcher
 class Connections:
     """Takes connections from a pool and keeps them between calls, the last one given back first."""
 
-    def __init__(self, pool: asyncpg.Pool, *, take_limit_s: float, unused_limit_s: float) -> None:
+    def __init__(self, pool: Pool, *, take_limit_s: float, unused_limit_s: float) -> None:
         self._pool = pool
         self._take_limit_s = take_limit_s
         self._unused_limit_s = unused_limit_s

@@ -12,12 +12,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import asyncpg
 
 from isthmus.kernel import errors, ports
 
+from .connecting import Pool
 from .connections import Connections
 from .sagas import FIND_SAGA, PREPARE_SAGAS, Step, standing
 from .session import PREPARE_COMMIT, Reading, Statements, TenantConnection, Transaction, Write, checked_code, digest_of
@@ -56,7 +57,7 @@ class Database:
     Open it with `await Database.open(url)`, and close it in the same event loop.
     """
 
-    def __init__(self, url: str, calls: asyncpg.Pool, platform: asyncpg.Pool, take_limit_s: float) -> None:
+    def __init__(self, url: str, calls: Pool, platform: Pool, take_limit_s: float) -> None:
         self.url = url
         self._calls = Connections(calls, take_limit_s=take_limit_s, unused_limit_s=UNUSED_LIMIT_S)
         self._platform = Connections(platform, take_limit_s=take_limit_s, unused_limit_s=UNUSED_LIMIT_S)
@@ -165,10 +166,8 @@ class Database:
                 await session.execute(f"notify {EVENTS_CHANNEL}")
 
 
-def _pool(
-    url: str, connections_max: int, settings: dict[str, str], init: Callable[[Any], Awaitable[None]]
-) -> asyncpg.Pool:
-    return asyncpg.create_pool(
+def _pool(url: str, connections_max: int, settings: dict[str, str], init: Callable[[Any], Awaitable[None]]) -> Any:
+    return cast(Any, asyncpg).create_pool(
         url,
         min_size=1,
         max_size=connections_max,

@@ -9,6 +9,7 @@ from typing import Final
 
 import asyncpg
 
+from .connecting import connect
 from .database import EVENTS_CHANNEL
 
 POLL_S: Final = 1.0  # how late an event may be when the word of it is lost
@@ -18,7 +19,7 @@ async def listen(url: str, ring: Callable[..., None]) -> None:
     """Ring when somebody announces events, until cancelled; connect again where the connection is lost."""
     while True:
         try:
-            connection = await asyncpg.connect(url, server_settings={"application_name": "isthmus relay"})
+            connection = await connect(url, application_name="isthmus relay")
         except (OSError, asyncpg.PostgresError):
             await asyncio.sleep(POLL_S)
             continue

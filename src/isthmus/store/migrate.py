@@ -24,8 +24,9 @@ from typing import Final
 
 import asyncpg
 
-from isthmus.kernel import errors
+from isthmus.kernel import errors, ports
 
+from .connecting import DirectConnection, connect
 from .errors import BadAddress, said, translated
 from .migration_files import Migration, MigrationSource, read_files
 from .migration_steps import steps_of
@@ -132,10 +133,10 @@ async def _migrate(url: str, sources: Sequence[MigrationSource], *, only_empty: 
 
 
 @asynccontextmanager
-async def _connected(url: str) -> AsyncGenerator[asyncpg.Connection]:
+async def _connected(url: str) -> AsyncGenerator[DirectConnection]:
     """Give a connection to a PostgreSQL that Isthmus knows; what it says against statements are the kernel's errors."""
     try:
-        connection = await asyncpg.connect(url, server_settings={"lock_timeout": f"{LOCK_LIMIT_S}s"})
+        connection = await connect(url, lock_timeout=f"{LOCK_LIMIT_S}s")
     except ValueError as wrong:  # asyncpg's own error for an address is one of these
         raise BadAddress(wrong) from None
     except (OSError, asyncpg.PostgresError) as error:
@@ -151,10 +152,10 @@ async def _connected(url: str) -> AsyncGenerator[asyncpg.Connection]:
         await connection.close()
 
 
-async def _tables(connection: asyncpg.Connection, files: Sequence[Migration], problems: list[str]) -> Tables:
+async def _tables(connection: DirectConnection, files: Sequence[Migration], problems: list[str]) -> Tables:
     """Return what is applied and what is not. Raises BuildProblems, and TablesNewer where this code cannot serve."""
     is_known = await connection.fetchval("select to_regclass('isthmus.migration') is not null")
-    applied = await connection.fetch(_WHAT_IS_APPLIED) if is_known else []
+    applied: Sequence[ports.Row] = await connection.fetch(_WHAT_IS_APPLIED) if is_known else []
     if problems := [*problems, *_edited(files, applied)]:
         raise errors.BuildProblems(problems)
     by_number = {(row["pack"], row["number"]) for row in applied}
@@ -171,7 +172,7 @@ async def _tables(connection: asyncpg.Connection, files: Sequence[Migration], pr
     return tables
 
 
-async def _prepare(connection: asyncpg.Connection, sources: Sequence[MigrationSource]) -> None:
+async def _prepare(connection: DirectConnection, sources: Sequence[MigrationSource]) -> None:
     """Make the record of what is applied, and the roles that files run as."""
     await connection.execute(_RECORD)
     if not await connection.fetchval(_RECORD_SAYS_KIND):
@@ -182,7 +183,7 @@ async def _prepare(connection: asyncpg.Connection, sources: Sequence[MigrationSo
             await connection.execute(for_server(prepare, connection.get_server_version().major))
 
 
-def _edited(files: Sequence[Migration], applied: Sequence[asyncpg.Record]) -> list[str]:
+def _edited(files: Sequence[Migration], applied: Sequence[ports.Row]) -> list[str]:
     by_number = {(file.pack, file.number): file for file in files}
     checksums = {(row["pack"], row["number"]): row["checksum"] for row in applied}
     return [
@@ -192,14 +193,14 @@ def _edited(files: Sequence[Migration], applied: Sequence[asyncpg.Record]) -> li
     ]
 
 
-def _newer(files: Sequence[Migration], applied: Sequence[asyncpg.Record]) -> dict[str, str | None]:
+def _newer(files: Sequence[Migration], applied: Sequence[ports.Row]) -> dict[str, str | None]:
     """Return what is applied of these packs and has no file here, and whether it contracts, as far as that is known."""
     packs, known = {file.pack for file in files}, {(file.pack, file.number) for file in files}
     rows = [row for row in applied if row["pack"] in packs and (row["pack"], row["number"]) not in known]
     return {f"{row['pack']}/{row['name']}": row["contracts"] for row in rows}
 
 
-async def _apply(connection: asyncpg.Connection, file: Migration) -> None:
+async def _apply(connection: DirectConnection, file: Migration) -> None:
     source, sql = file.source, for_server(file.sql, connection.get_server_version().major)
     contracts = any(step.kind == "contract" for step in steps_of(file.sql))
     try:

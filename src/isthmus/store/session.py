@@ -13,7 +13,7 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import asyncpg
 import msgspec
@@ -66,7 +66,7 @@ class TenantConnection(asyncpg.Connection):
     __slots__ = ("named", "tenant")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        cast(Any, super()).__init__(*args, **kwargs)  # asyncpg says nothing of their types
         self.tenant = Tenant()
         self.named: dict[str, Any] = {}  # statements that are called by name, by their text
 

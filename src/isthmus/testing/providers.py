@@ -32,7 +32,7 @@ class PaymentProviderContract:
     BAD = "decline:no"
 
     async def provider(self) -> payment.Provider:
-        """Return a provider that nobody else uses."""
+        """Return the provider under test, ready to be asked: a new one, or one that no other test asks meanwhile."""
         raise NotImplementedError
 
     async def test_the_same_key_again_has_the_same_outcome(self) -> None:
@@ -87,7 +87,7 @@ class SecretsContract:
     VALUE = "only for tests"
 
     def provider(self) -> Secrets:
-        """Return one that has the secret NAME."""
+        """Return the provider under test, in whose keeping the secret NAME has the value VALUE, and nothing else."""
         raise NotImplementedError
 
     def test_what_is_there_is_given_and_the_rest_is_left_out(self) -> None:
@@ -116,7 +116,7 @@ class NotificationSenderContract:
     REFUSED = ""  # nothing: it refuses no address
 
     async def sender(self) -> notification.Sender:
-        """Return a sender that nobody else uses."""
+        """Return the sender under test, whose letters go nowhere but where `arrived` looks."""
         raise NotImplementedError
 
     async def arrived(self) -> Sequence[notification.Letter]:
@@ -172,7 +172,7 @@ class TaxServiceContract:
     TAXED = "standard"
 
     async def service(self) -> tax.TaxService:
-        """Return a service that nobody else uses."""
+        """Return the service under test, ready to be asked, such as one that is connected to a test environment."""
         raise NotImplementedError
 
     async def test_it_is_asked_where_it_says(self) -> None:
@@ -223,7 +223,7 @@ class RateServiceContract:
     NOWHERE: Address | None = None  # nothing: it goes everywhere
 
     async def service(self) -> fulfilment.RateService:
-        """Return a service that nobody else uses."""
+        """Return the service under test, ready to be asked, such as one that is connected to a test environment."""
         raise NotImplementedError
 
     async def test_it_is_asked_about_its_methods_and_no_other(self) -> None:
@@ -262,7 +262,7 @@ class FileStoreContract:
     AT_ONCE = 3
 
     async def store(self) -> media.FileStore:
-        """Return a store; what others keep there does not matter."""
+        """Return the store under test; it may hold other files: tests put theirs under names that nobody else has."""
         raise NotImplementedError
 
     async def test_what_was_put_is_there_byte_for_byte(self) -> None:

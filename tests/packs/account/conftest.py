@@ -24,7 +24,7 @@ from starlette.routing import Route
 from isthmus.gateway import auth
 from isthmus.gateway.http import Gateway
 from isthmus.gateway.ready import Readiness
-from isthmus.gateway.traces import TraceStore
+from isthmus.gateway.telemetry.traces import TraceStore
 from isthmus.kernel import FrontEnd, Platform, ports
 from isthmus.packs.account import rules
 from isthmus.packs.account.pack import PACK

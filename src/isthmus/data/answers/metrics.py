@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar, cast
 
-import pyarrow as pa
 from msgspec.structs import replace
 
 from isthmus.data.model.columns import quoted, table_name
@@ -19,6 +18,7 @@ from isthmus.kernel import FrontEnd, errors
 from isthmus.kernel.host import check
 from isthmus.markings import AnyMetric
 
+from ..arrow import pa
 from ..errors import NotAnswered, StaleData
 from ..lake import rates
 from ..lake.reader import Reader, Snapshots, Table

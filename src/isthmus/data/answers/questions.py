@@ -161,7 +161,7 @@ def _csv(answer: Answer) -> bytes:
 
 def _parquet(answer: Answer) -> bytes:
     sink = io.BytesIO()
-    pq.write_table(cast(Any, answer.table), sink)
+    cast(Any, pq).write_table(answer.table, sink)
     return sink.getvalue()
 
 

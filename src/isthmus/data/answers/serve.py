@@ -7,12 +7,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-import pyarrow as pa
-
 from isthmus.data.answers.groupings import groupings
 from isthmus.kernel import decode, encode
 from isthmus.markings import Filter, Where
 
+from ..arrow import pa
 from ..lake.stopping import while_wanted
 from ..model import attributes
 from ..model.ask import GRAINS, Ask, read_condition, read_filter

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-import pyarrow as pa
-
 from isthmus.kernel import errors
 from isthmus.markings import Count
 
+from ..arrow import pa
 from ..model.ask import ROWS, Ask
 from ..model.model import Model
 from ..query.values import BIGINT, DIGITS_MAX

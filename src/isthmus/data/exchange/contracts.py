@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from isthmus.data.model.columns import SQL_TYPES
 
@@ -109,13 +109,13 @@ def yaml(value: Mapping[str, Any] | Sequence[Any], depth: int) -> Iterator[str]:
         for key, inner in value.items():
             if isinstance(inner, Mapping | list):
                 yield f"{indent}{key}:"
-                yield from yaml(inner, depth + 1)
+                yield from yaml(cast("Mapping[str, Any] | list[Any]", inner), depth + 1)
             else:
                 yield f"{indent}{key}: {json.dumps(inner, ensure_ascii=False)}"
         return
     for inner in value:
         if isinstance(inner, Mapping):
-            first, *rest = yaml(inner, depth + 1)
+            first, *rest = yaml(cast("Mapping[str, Any]", inner), depth + 1)
             yield f"{indent}- {first.strip()}"
             yield from rest
         else:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from math import isclose
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import asyncpg
 
 from isthmus.data.answers.groupings import dimensions
 from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import errors
+from isthmus.store import connect
 
 from ..answers.metrics import Metrics
 from ..lake.lake import FOUND
@@ -76,7 +78,7 @@ class Postgres:
     async def rows(self, sql: str, parameters: Sequence[object]) -> list[Row]:
         """Return what a query gives. Raises Unavailable where nobody answers at the address, or not with this name."""
         try:
-            connection = await asyncpg.connect(self._url, server_settings={"timezone": "UTC"})
+            connection = await connect(self._url, timezone="UTC")
         except _NOT_THERE as failed:
             raise errors.Unavailable(
                 f"the PostgreSQL to compare with takes no connection: {failed}",
@@ -84,7 +86,7 @@ class Postgres:
             ) from failed
         try:
             async with connection.transaction(readonly=True):
-                return [tuple(row.values()) for row in await connection.fetch(sql, *parameters)]
+                return [tuple(cast("Iterable[object]", row)) for row in await connection.fetch(sql, *parameters)]
         finally:
             await connection.close()
 
@@ -96,10 +98,10 @@ class Spark:
 
     def __init__(self, reader: Reader, metrics: Metrics, folder: Path) -> None:
         try:
-            from pyspark.sql import SparkSession  # pyright: ignore[reportMissingImports] - an extra of its own, with Java
+            sql: Any = importlib.import_module("pyspark.sql")  # of an extra of its own, with Java
         except ImportError as missing:
             raise errors.Unavailable("Spark is not here", remedy="install isthmus[spark], and Java 17") from missing
-        builder = SparkSession.builder.master("local[2]").appName("isthmus graduate")
+        builder = sql.SparkSession.builder.master("local[2]").appName("isthmus graduate")
         options = {
             "spark.ui.enabled": "false", "spark.sql.session.timeZone": "UTC", "spark.sql.shuffle.partitions": "2",
             "spark.sql.warehouse.dir": str(folder / "warehouse"), "spark.driver.memory": "1g",
@@ -128,7 +130,7 @@ class Spark:
 
 def export(reader: Reader, metrics: Metrics, name: str, folder: Path) -> Path:
     """Write an entity's rows as Parquet that every engine reads: ids as text, times in UTC."""
-    import pyarrow.parquet as parquet
+    parquet: Any = importlib.import_module("pyarrow.parquet")
 
     entity = metrics.model.entity(name)
     columns = ", ".join(

@@ -14,14 +14,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import asyncpg
-import pyarrow as pa
-
 from isthmus.data.model.columns import quoted
 from isthmus.kernel import Value, errors
+from isthmus.store import DirectConnection, connect
 
 from ..answers.metrics import Answer, Metrics
 from ..answers.units import MINOR, Units, amount, codes_in, units_of
+from ..arrow import pa
 from ..model.ask import Ask
 from ..privacy.policy import Policy
 
@@ -54,7 +53,7 @@ async def publish(metrics: Metrics, policy: Policy, url: str) -> list[Published]
     """
     model = await asyncio.to_thread(metrics.seen_by, policy)  # whoever says what front ends declare may run a loop
     found = [await asyncio.to_thread(_finest, metrics, policy, name) for name in model.metrics]
-    connection = await asyncpg.connect(url, server_settings={"application_name": "isthmus metrics"})
+    connection = await connect(url, application_name="isthmus metrics")
     try:
         async with connection.transaction():
             await connection.execute(f"create schema if not exists {SCHEMA}")
@@ -87,7 +86,7 @@ def _money(metrics: Metrics, policy: Policy, answer: Answer) -> tuple[Units, dic
 
 
 async def _put(
-    connection: asyncpg.Connection, one: Published, answer: Answer, doc: str, units: Units, codes: Mapping[str, str]
+    connection: DirectConnection, one: Published, answer: Answer, doc: str, units: Units, codes: Mapping[str, str]
 ) -> None:
     """Write a metric's table; money stands in it in whole units too, as `amount` and `currency`."""
     table: Any = answer.table

@@ -7,12 +7,12 @@ from typing import Any, get_type_hints
 
 import duckdb
 import msgspec
-import pyarrow as pa
 
 from isthmus.data.model.columns import quoted
-from isthmus.kernel import encode
+from isthmus.kernel import Value, encode
 from isthmus.markings import Ref
 
+from ..arrow import pa
 from ..model import front_end_events
 from ..model.marks import marks_of
 from ..model.model import Entity, Field
@@ -165,7 +165,7 @@ class Files:
             for row in rows_of(connection, theirs, [name, *values]):
                 data = msgspec.json.decode(row["data"])
                 front_end = self._front_ends().get(row["front_end"])
-                own = front_end.attributes if front_end is not None else {}
+                own: Mapping[str, type[Value]] = front_end.attributes if front_end is not None else {}
                 if (after := blank(data, contracts[name], hide, own)) != data:
                     found.append({"id": row["id"], "blank": encode(after).decode()})
         values = sorted({value for entity in self.held.entities for value in self.held.names(entity)})

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import duckdb
-import pyarrow as pa
 
 from isthmus.data.model.columns import quoted
 
+from ..arrow import pa
 from ..model.model import Entity, Reference
 from .deltas import delta_of
 from .lake import Lake, Manifest, changes_of, current_of, entity_columns

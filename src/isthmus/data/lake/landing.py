@@ -17,14 +17,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import asyncpg
 import duckdb
-import pyarrow as pa
 
 from isthmus.data.model.columns import quoted, table_name
-from isthmus.kernel import Value, decode, errors
-from isthmus.store import Event, Outbox
+from isthmus.kernel import FrontEnd, Value, decode, errors
+from isthmus.store import Event, Outbox, connect
 
+from ..arrow import pa
 from ..model import front_end_events
 from ..model.model import Entity, FieldKind, event_columns
 from .current import put_together, write_current
@@ -113,7 +112,7 @@ class Lander:
 
     async def _read_tables(self, folder: Path) -> list[Read]:
         """Read all tables in one repeatable read, so that references between them are whole, with their figures."""
-        connection = await asyncpg.connect(self._url, server_settings={"application_name": "isthmus lake"})
+        connection = await connect(self._url, application_name="isthmus lake")
         try:
             await connection.execute("begin isolation level repeatable read read only")
             found = [
@@ -193,7 +192,8 @@ class Lander:
     ) -> None:
         good: list[dict[str, object]] = []
         # loading front ends takes a second: only where there is an event that may be theirs
-        declared = {} if all(event.type in self._lake.events for event in events) else self._lake.declared()
+        is_known = all(event.type in self._lake.events for event in events)
+        declared: Mapping[str, FrontEnd] = {} if is_known else self._lake.declared()
         own = front_end_events.contracts_of(declared)
         for event in events:
             contract = self._contract(event, own)
@@ -265,7 +265,7 @@ class Lander:
             return ""
         both = "(select front_end, attributes from changed union select front_end, attributes from gone)"
         rows = connection.execute(f"select * from {both} where attributes <> '{{}}'").fetchall()
-        declared = self._lake.declared() if rows else {}
+        declared: Mapping[str, FrontEnd] = self._lake.declared() if rows else {}
         masked: list[tuple[str, str, str]] = []
         for code, text in rows:
             front_end = declared.get(code)

@@ -51,7 +51,7 @@ def blank(data: Any, contract: Any, hide: Hide, own: Mapping[str, Any] = {}) -> 
         if any(isinstance(mark, Pii) for mark in marks_of(hint)):
             blanked[name] = hide(name, value)
         elif isinstance(value, dict) and (entity := attributes_entity(hint)):
-            text = encode(value).decode()
+            text = encode(cast(object, value)).decode()
             hidden = hidden_attributes(text, own.get(entity), hide, is_rest_kept=True)
             blanked[name] = value if hidden == text else msgspec.json.decode(hidden)
         else:

@@ -18,11 +18,10 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
-
 from isthmus.kernel import Value, errors
 from isthmus.values import decimals
 
+from ..arrow import pa
 from ..errors import SHOWN_MAX, BadMetric, BadRates, NoRate
 from ..model.model import Field
 from .lake import RATES, Lake

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-import asyncpg
 import duckdb
 import msgspec
 
@@ -20,6 +19,9 @@ from isthmus.kernel import Value, encode
 
 from ..model.model import Entity, Field
 from .lake import entity_columns, rows_of
+
+if TYPE_CHECKING:
+    from isthmus.store import DirectConnection
 
 _EXACT: Final = r"-?[0-9]{1,32}(\.[0-9]{1,6}0*)?"  # a decimal that decimal(38, 6) keeps as it is
 CHECKED_MAX: Final = 10_000  # rows checked against their contract at once
@@ -47,7 +49,7 @@ class Reconciled(Value):
         return self.business == self.lake
 
 
-async def read_table(connection: asyncpg.Connection, entity: Entity, path: Path) -> Read:
+async def read_table(connection: DirectConnection, entity: Entity, path: Path) -> Read:
     columns = ", ".join(_exported(field) for field in entity.fields.values())
     await connection.copy_from_query(
         f"select {columns} from {table_name(entity.table)}", output=path, format="csv", header=True
@@ -170,7 +172,7 @@ def set_aside(connection: duckdb.DuckDBPyConnection, entity: Entity, wrong: list
     matched = " and ".join(f"{quoted(name)} is not distinct from ${at}" for at, name in enumerate(entity.key, 1))
     for row in wrong:
         key = row.pop("key")
-        parameters = list(key) if isinstance(key, tuple) else []
+        parameters = list(cast("tuple[object, ...]", key)) if isinstance(key, tuple) else []
         connection.execute(f"insert into set_aside select * from arrived where {matched}", parameters)
         connection.execute(f"delete from arrived where {matched}", parameters)
         connection.execute(f"delete from changed where {matched}", parameters)

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from isthmus.kernel import Value, errors
 from isthmus.values import folded
@@ -148,9 +148,10 @@ def _likely_pairs(records: Sequence[Record]) -> list[Pair]:
     if len(known) < 2:
         return []
     try:
-        import pyarrow as pa
         from splink import Linker, SettingsCreator
         from splink.backends.duckdb import DuckDBAPI
+
+        from ..arrow import pa
     except ImportError as missing:
         raise errors.Unavailable(
             "members can't be matched by likeness here", remedy="install isthmus[identity], which brings splink"
@@ -167,7 +168,7 @@ def _likely_pairs(records: Sequence[Record]) -> list[Pair]:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        linker = Linker(DuckDBAPI().register(table), settings, log_level=logging.ERROR)
+        linker = Linker(cast(Any, DuckDBAPI()).register(table), settings, log_level=logging.ERROR)
         if len(known) >= COUNTED_MIN:
             linker.training.estimate_u_using_random_sampling(max_pairs=U_PAIRS, seed=1)
         predicted = linker.inference.predict(threshold_match_probability=POSSIBLE)

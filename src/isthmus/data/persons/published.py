@@ -16,13 +16,13 @@ from decimal import Decimal
 from typing import Any, Final
 
 import duckdb
-import pyarrow as pa
 
 from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import Value, encode, errors
 
 from ..answers.metrics import Answer, Metrics
 from ..answers.receipt import Receipt
+from ..arrow import pa
 from ..lake.lake import File, Manifest, current_of
 from ..lake.reader import DuckReader
 from ..model.ask import Ask

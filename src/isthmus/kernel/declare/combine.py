@@ -56,6 +56,7 @@ class Verdict(Value):
 
     @property
     def is_allowed(self) -> bool:
+        """Whether nobody vetoed."""
         return not self.vetoes
 
 
@@ -81,6 +82,7 @@ class Rule:
 
     @property
     def is_ordered(self) -> bool:
+        """Whether answers are run one after the other, so that it matters which goes first."""
         return self.combine is None
 
 

@@ -47,12 +47,19 @@ class Situation(Protocol):
     """What one box of a front end is: its settings, the answers to a point, and a fingerprint of all that answers."""
 
     @property
-    def settings(self) -> Mapping[str, str]: ...
+    def settings(self) -> Mapping[str, str]:
+        """The plain values of `FrontEnd(settings=…)`, by name."""
+
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """A hash of all code that answers for the front end: the same as long as none of it changes."""
+
     @property
-    def attributes(self) -> Mapping[str, type[Any]]: ...  # by entity, as the front end declares them
-    def find(self, point: ExtensionPoint[..., Any], /) -> Sequence[Answer]: ...
+    def attributes(self) -> Mapping[str, type[Any]]:
+        """What the front end adds to entities: the Value of its own fields, by entity, such as `order.order`."""
+
+    def find(self, point: ExtensionPoint[..., Any], /) -> Sequence[Answer]:
+        """Return the answers to a point in this box, in the order in which they are asked; the default is no part."""
 
 
 class Context(Protocol):
@@ -92,7 +99,7 @@ class Context(Protocol):
 
     @property
     def caller(self) -> Caller:
-        """Who calls, as the credential says."""
+        """Who calls: client, person and roles as the credential says, never taken from what is asked."""
         ...
 
     @property
@@ -127,7 +134,6 @@ class Context(Protocol):
 
         Raises BadAsk, with `path` in front, for what does not fit, and for any where it declares none.
         """
-        ...
 
     def emit(self, event: Value) -> None:
         """Put an event into the outbox with the transaction of this call; it is sent if and only if that commits.

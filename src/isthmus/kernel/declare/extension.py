@@ -122,10 +122,12 @@ class Answer:
 
     @property
     def name(self) -> str:
+        """Return the function's name: what orders and explanations call it."""
         return self.function.__name__
 
     @property
     def label(self) -> str:
+        """Return the name with the front end or product whose answer it is, such as `club.members_pay_less`."""
         return f"{self.owner}.{self.name}" if self.owner else self.name
 
     @property
@@ -139,6 +141,7 @@ class Answer:
         return self.point, self.function, self.applies, self.stage, frozenset(self.when.items())
 
     def owned_by(self, owner: str, rank: int) -> Answer:
+        """Return the answer as that of a front end or product, so far from the front end that is asked."""
         return replace(self, owner=owner, rank=rank)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -49,6 +49,7 @@ class Pack:
 
     @property
     def doc(self) -> str:
+        """Return what the pack is for: the docstring of its api, whose first sentence lists show."""
         return (self.api.__doc__ or "").strip()
 
     def capabilities(self) -> dict[str, Capability[Any, Any]]:
@@ -56,9 +57,11 @@ class Pack:
         return {name: found for name, found in vars(self.api).items() if isinstance(found, Capability)}
 
     def extension_points(self) -> dict[str, ExtensionPoint[..., Any]]:
+        """Return the questions that this pack's api declares for front ends to answer, by Python name."""
         return {name: found for name, found in vars(self.api).items() if isinstance(found, ExtensionPoint)}
 
     def events(self) -> dict[str, type[Value]]:
+        """Return the events that this pack's api declares, by Python name."""
         return {name: found for name, found in vars(self.api).items() if hasattr(found, "__isthmus_event__")}
 
     def extendable(self) -> list[str]:
@@ -67,5 +70,6 @@ class Pack:
         return [getattr(one, "__isthmus_entity__").name for one in having]  # noqa: B009 - set by markings.entity
 
     def implemented(self) -> Iterable[Implementation]:
+        """Return the implementations that the modules of its service hold, and those given beside them."""
         found = (one for module in self.service for one in vars(module).values())
         return [*(one for one in found if isinstance(one, Implementation)), *self.implementations]

@@ -36,7 +36,7 @@ KEY_LENGTH_MAX = 255
 
 
 class Outcome(Value):
-    """What is known of a call when it has ended."""
+    """What is known of a call when it has ended: what was called, where, by whom; how long it took, how it ended."""
 
     capability: str
     box: str
@@ -49,8 +49,11 @@ class Outcome(Value):
 class Recorder(Protocol):
     """Keeps the traces of a share of the calls."""
 
-    def wants(self, capability: str, front_end: str) -> bool: ...
-    def keep(self, trace: Trace) -> None: ...
+    def wants(self, capability: str, front_end: str) -> bool:
+        """Return whether the call that is about to begin shall be traced; asked for each call, so it must be quick."""
+
+    def keep(self, trace: Trace) -> None:
+        """Take the trace of a call that has ended; it returns at once and raises nothing."""
 
 
 class Platform:

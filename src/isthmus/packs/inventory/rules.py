@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from msgspec.structs import replace
-
 from isthmus.kernel import Value
 from isthmus.values import LineAsk, Money
 
@@ -128,7 +126,7 @@ def promised(stocks: Sequence[api.StockAt], allocations: Sequence[api.Allocation
         stock = found[one.sku, one.location]
         reserved = stock.reserved + one.quantity
         back_ordered = min(stock.back_ordered + one.back_ordered, max(0, reserved - stock.on_hand))
-        found[one.sku, one.location] = replace(stock, reserved=reserved, back_ordered=back_ordered)  # pyright: ignore[reportArgumentType]
+        found[one.sku, one.location] = stock.replace(reserved=reserved, back_ordered=back_ordered)
     return list(found.values())
 
 
@@ -316,7 +314,7 @@ def _changed(change: Change | None, stock: api.StockAt) -> api.StockAt:
         return stock
     on_hand = stock.on_hand + change.on_hand
     back_ordered = min(stock.back_ordered + change.back_ordered, max(0, stock.reserved - on_hand))
-    return replace(stock, on_hand=on_hand, back_ordered=back_ordered)  # pyright: ignore[reportArgumentType]
+    return stock.replace(on_hand=on_hand, back_ordered=back_ordered)
 
 
 def depleted(changes: Sequence[Change], stocks: Mapping[Place, api.StockAt]) -> tuple[str, ...]:

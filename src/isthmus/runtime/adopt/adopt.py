@@ -109,8 +109,8 @@ def read_document(path: Path) -> Document:
         found: Any = msgspec.json.decode(text) if text.lstrip()[:1] == b"{" else msgspec.yaml.decode(text)
     except (msgspec.DecodeError, ImportError) as error:
         raise NoDocument(f"{path} cannot be read: {error}", remedy="send JSON, or YAML with PyYAML installed") from None
-    version = str(found.get("openapi", "")) if isinstance(found, dict) else ""
-    if not version.startswith("3.") or not found.get("paths"):
+    said = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    if not str(said.get("openapi", "")).startswith("3.") or not said.get("paths"):
         raise NoDocument(f"{path} is no OpenAPI 3 document with paths", remedy="export one from the service")
     found = msgspec.json.decode(msgspec.json.encode(found))  # YAML has numbers as names of answers, and dates
     try:
@@ -287,10 +287,11 @@ def _answer(types_: Types, said: Mapping[str, Any], name: str) -> tuple[type[Val
     kind, schema = _content(types_.resolved(good).get("content", {}))
     if kind != "json":
         return types_.struct(f"{name}Done", {}, "The service has done it."), False
-    found = types_.of(schema, f"{name}Answer")
+    found: Any = types_.of(schema, f"{name}Answer")
     if isinstance(found, type) and issubclass(found, Value):
         return found, False
-    return types_.struct(f"{name}Answer", {"value": (found, True)}, "What the service answers."), True
+    fields: dict[str, tuple[Any, bool]] = {"value": (found, True)}
+    return types_.struct(f"{name}Answer", fields, "What the service answers."), True
 
 
 def _content(content: Mapping[str, Any]) -> tuple[Body, Mapping[str, Any]]:

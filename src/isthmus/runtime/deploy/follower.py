@@ -23,7 +23,7 @@ import asyncpg
 from isthmus.kernel import Caller, Platform, errors
 from isthmus.kernel.host import CompiledFrontEnd, compile_front_ends
 from isthmus.manifest.actions import Doer
-from isthmus.store import Database
+from isthmus.store import Database, connect
 
 from . import rollout as switches
 from . import versions
@@ -199,9 +199,7 @@ class Follower:
             await session.execute(_FORGET_COUNTS)
         while True:
             try:
-                connection = await asyncpg.connect(
-                    self._database.url, server_settings={"application_name": f"{APPLICATION} {self.id}"}
-                )
+                connection = await connect(self._database.url, application_name=f"{APPLICATION} {self.id}")
             except (OSError, asyncpg.PostgresError):
                 await asyncio.sleep(POLL_S)
                 continue

@@ -15,11 +15,9 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final, Literal
 
-import asyncpg
-
 from isthmus.kernel import Value, errors, ports
 from isthmus.manifest.actions import Doer
-from isthmus.store import Database
+from isthmus.store import Database, connect
 
 CHANNEL: Final = "isthmus_switch"
 APPLICATION: Final = "isthmus worker"  # with its id: a worker lives as long as this connection of it
@@ -255,7 +253,7 @@ async def _until_none(database: Database, sql: str, code: str, what: object, wor
 @asynccontextmanager
 async def alone(database: Database, code: str) -> AsyncGenerator[None]:
     """Hold the right to deploy a front end; it ends with the process at the latest. Raises DeployUnderWay."""
-    connection = await asyncpg.connect(database.url, server_settings={"application_name": "isthmus deploy"})
+    connection = await connect(database.url, application_name="isthmus deploy")
     try:
         is_mine = await connection.fetchval(
             "select pg_try_advisory_lock(hashtextextended('isthmus deploy ' || $1, 0))", code

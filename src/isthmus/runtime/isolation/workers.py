@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -275,8 +276,8 @@ def _end(process: subprocess.Popen[bytes], control: socket.socket) -> None:
         process.wait()
 
 
-def _has_descriptor(stream: object) -> bool:
+def _has_descriptor(stream: Any) -> bool:
     try:
-        return stream.fileno() >= 0  # pyright: ignore[reportAttributeAccessIssue]
+        return stream.fileno() >= 0
     except (AttributeError, OSError, ValueError):
         return False

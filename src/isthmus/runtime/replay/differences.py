@@ -74,6 +74,7 @@ def plain(value: Any) -> Any:
 
 def differences(old: Any, new: Any, path: str = "$") -> list[Difference]:
     """Return where two JSON values differ, deepest place first named, in the order of the old one."""
+    is_alike = type(old) is type(new)  # 1 is no True
     if isinstance(old, dict) and isinstance(new, dict):
         was, now = cast("dict[str, Any]", old), cast("dict[str, Any]", new)
         names = dict.fromkeys((*was, *now))
@@ -88,7 +89,7 @@ def differences(old: Any, new: Any, path: str = "$") -> list[Difference]:
         before, after = before + [_ABSENT] * (pad - len(before)), after + [_ABSENT] * (pad - len(after))
         pairs = enumerate(zip(before, after, strict=True))
         return [found for place, (a, b) in pairs for found in differences(a, b, f"{path}[{place}]")]
-    is_same = type(old) is type(new) and old == new
+    is_same = is_alike and old == new
     return [] if is_same else [Difference(path=path, old=short(old), new=short(new))]
 
 

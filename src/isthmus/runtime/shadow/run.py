@@ -17,7 +17,7 @@ import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -195,7 +195,7 @@ def _stand_apart(url: str, wanted: set[str]) -> None:
         if event == "socket.getaddrinfo":
             where = str(args[0])
         elif event in ("socket.connect", "socket.sendto") and isinstance(args[1], tuple):
-            where = str(args[1][0])  # a path, which is no tuple, is this machine's own
+            where = str(cast("tuple[Any, ...]", args[1])[0])  # a path, which is no tuple, is this machine's own
         else:
             return
         if where not in hosts:

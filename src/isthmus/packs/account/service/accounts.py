@@ -101,7 +101,7 @@ class Accounts:
         if own is not None and own.left:
             async with self.database.platform_transaction() as session:
                 now = await storage.now_s(session)
-                claims = {
+                claims: dict[str, Any] = {
                     "iss": self.issuer, "aud": client, "iat": now, "exp": now + LOGOUT_S, "sub": str(account_id),
                     "sid": str(session_id), "jti": f"{session_id}.{now}", "events": {LOGOUT: {}},
                 }  # fmt: skip

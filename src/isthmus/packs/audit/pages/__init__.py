@@ -35,7 +35,7 @@ async def show_list(request: Asked, client: Client) -> Shown:
         await client.check(api.list_entries)
         page = await _everywhere(client, ask)
     else:
-        page = await client.call(code, LIST, ask) if code else {"items": [], "next_cursor": None}
+        page: dict[str, Any] = await client.call(code, LIST, ask) if code else {"items": [], "next_cursor": None}
     head = await client.find(code, "audit.get-head", {}) if code not in ("", EVERYWHERE) else None
     return {"asked": asked, "code": code, "codes": codes, "page": page, "head": head}
 

@@ -75,7 +75,8 @@ class Sealer:
             if not rows:
                 return False
             row = await storage.head(session)
-            size, frontier = (row["size"], row["frontier"]) if row else (0, [])
+            size: int = row["size"] if row else 0
+            frontier: list[bytes] = row["frontier"] if row else []
             sealed, links = _sealed(rows, size, await storage.last_links(session, [*{r["front_end"] for r in rows}]))
             await storage.move(session, [row["id"] for row in rows], encode(sealed))
             grown = merkle.grown(size, frontier, [merkle.leaf(link) for link in links])

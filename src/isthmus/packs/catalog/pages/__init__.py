@@ -25,7 +25,7 @@ async def show_list(request: Asked, client: Client) -> Shown:
     code = query.get("front_end") or next(iter(codes), "")
     ask: dict[str, Any] = {"limit": PAGE_SIZE}
     ask |= {name: value for name, value in asked.items() if value}
-    page = await client.call(code, LIST, ask) if code else {"items": [], "next_cursor": None}
+    page: dict[str, Any] = await client.call(code, LIST, ask) if code else {"items": [], "next_cursor": None}
     return {"asked": asked, "code": code, "codes": codes, "page": page, "states": STATES}
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import structs
-
 from isthmus.kernel import Context, decode, encode, implements
 
 from .. import api, rules
@@ -38,10 +36,7 @@ async def with_live_rates(
         elif services.is_strict:
             why = "it does not answer" if may_ask else "it has not been asked for these goods"
             raise api.RatesUnknown(service=service.name, methods=codes, why=why)
-    return [
-        structs.replace(one, rates=live[one.code]) if one.code in live else one  # pyright: ignore[reportArgumentType]
-        for one in methods
-    ]
+    return [one.replace(rates=live[one.code]) if one.code in live else one for one in methods]
 
 
 @implements(api.forget_rates)

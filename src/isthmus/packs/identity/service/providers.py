@@ -129,7 +129,7 @@ class Provider:
             ).validate(claims)  # fmt: skip
         except (JoseError, ValueError, KeyError, TypeError) as wrong:
             raise api.NotSignedIn(because=_WRONG) from wrong
-        audiences = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
+        audiences = _listed(claims["aud"])
         if claims.get("azp", own.client_id) != own.client_id or (len(audiences) > 1 and "azp" not in claims):
             raise api.NotSignedIn(because=_WRONG)
         return claims
@@ -145,8 +145,9 @@ class Provider:
         return {name: value for name, value in said.items() if name not in ("iss", "aud", "sid")}
 
     def _roles(self, said: Any) -> tuple[api.RoleAt, ...]:
-        values = said if isinstance(said, list) else [said]
-        named = [self.settings.roles[one] for one in values if isinstance(one, str) and one in self.settings.roles]
+        named = [
+            self.settings.roles[one] for one in _listed(said) if isinstance(one, str) and one in self.settings.roles
+        ]
         found = (one.partition("@") for one in dict.fromkeys(named))
         return tuple(api.RoleAt(role=rules.role_of(role), front_end=at or "*") for role, _, at in found)
 
@@ -231,3 +232,8 @@ def _is_safe(address: str) -> bool:
     """Say whether an address is https, or of this machine."""
     found = urlsplit(address)
     return found.scheme == "https" or (found.scheme == "http" and found.hostname in ("localhost", "127.0.0.1", "::1"))
+
+
+def _listed(said: object) -> list[Any]:
+    """Return a claim that is one value or several as a list."""
+    return cast("list[Any]", said) if isinstance(said, list) else [said]

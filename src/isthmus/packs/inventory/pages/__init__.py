@@ -63,13 +63,13 @@ async def show_list(request: Asked, client: Client) -> Shown:
 async def _titles(client: Client, code: str, text: str) -> dict[str, str]:
     """Return SKUs whose products are found by words, with their titles."""
     found = await client.find(code, "catalog.search", {"text": text, "limit": SKUS_MAX})
-    return {one["sku"]: one.get("title", "") for one in (found or {"items": []})["items"] if "sku" in one}
+    return {one["sku"]: one.get("title", "") for one in _items(found) if "sku" in one}
 
 
 async def _described(client: Client, code: str, skus: Collection[str]) -> dict[str, str]:
     """Return the titles of SKUs, as far as they are known."""
     found = await client.find(code, "catalog.describe-skus", {"skus": sorted(skus)}) if skus else None
-    return {one["item"]["sku"]: one["item"]["title"] for one in (found or {"items": []})["items"]}
+    return {one["item"]["sku"]: one["item"]["title"] for one in _items(found)}
 
 
 async def show_lent(request: Asked, client: Client) -> Shown:
@@ -139,3 +139,7 @@ async def find(text: str, front_end: str, client: Client) -> list[Found]:
     stock = await client.find(front_end, LIST, {"sku": text, "limit": 1})
     is_there = stock and stock["items"]
     return [Found("stock", text, f"/stock/{front_end}/{quote(text)}", front_end)] if is_there else []
+
+
+def _items(found: Any) -> list[dict[str, Any]]:
+    return found["items"] if found else []

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from msgspec.structs import replace
-
 from isthmus.kernel import Value, decode, encode, ports
 
 from .. import api, rules
@@ -146,12 +144,11 @@ def _seen(front_end: str, row: ports.Row, term: ports.Row | None, channel: str) 
     """Return a stock as a front end sees it: its own, less what is set aside, or another's as its grant has it."""
     stock = stock_of(row, channel)
     if row["owner"] == front_end:
-        return stock if term is None else replace(stock, aside=term["aside"])  # pyright: ignore[reportArgumentType]
+        return stock if term is None else stock.replace(aside=term["aside"])
     if term is None:
         return None
     is_used = term["can"] == "use"
-    return replace(
-        stock,  # pyright: ignore[reportArgumentType]
+    return stock.replace(
         on_hand=term["held"] + term["units"] if is_used else row["on_hand"],
         reserved=term["held"] if is_used else row["on_hand"],  # what may be read only is not free for this front end
         back_ordered=0,

@@ -7,8 +7,6 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from msgspec.structs import replace
-
 from isthmus.kernel import encode, ports
 
 from .. import api, rules
@@ -153,7 +151,7 @@ async def lock_or_make(
 
 def _whose(front_end: str, row: ports.Row) -> api.StockAt:
     stock, owner = storage.stock_of(row), row["owner"]
-    return stock if owner == front_end else replace(stock, lent=api.Lent(owner=owner))  # pyright: ignore[reportArgumentType]
+    return stock if owner == front_end else stock.replace(lent=api.Lent(owner=owner))
 
 
 async def post(

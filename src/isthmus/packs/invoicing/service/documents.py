@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
+import facturx
 import font_roboto
 from babel import Locale, UnknownLocaleError, dates, numbers
-from facturx import generate_from_binary, generate_xml
 from fontTools.ttLib import TTFont
 from fpdf import FPDF
-from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] - it is compiled
+from lxml import etree as lxml_etree  # pyright: ignore[reportUnknownVariableType, reportAttributeAccessIssue] - it is compiled
 
 from isthmus.values import Address, Money, decimals
 
@@ -29,8 +29,9 @@ _UNITS: Final = {
 _NIL: Final = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _PER_PPM: Final = 10_000  # percent
 _WIDTHS: Final = (84, 18, 24, 30, 34)
-_FONT: Final = Path(font_roboto.Roboto)  # pyright: ignore[reportAttributeAccessIssue]
-_BOLD: Final = Path(font_roboto.RobotoBold)  # pyright: ignore[reportAttributeAccessIssue]
+_FACTURX, _ROBOTO, _XML = cast(Any, facturx), cast(Any, font_roboto), cast(Any, lxml_etree)  # they have no types
+_FONT: Final = Path(_ROBOTO.Roboto)
+_BOLD: Final = Path(_ROBOTO.RobotoBold)
 _SIGNS: Final = frozenset(TTFont(str(_FONT)).getBestCmap() or ())
 
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of each glyph
@@ -42,18 +43,18 @@ def ubl(one: api.Invoice, language: str) -> bytes:
     root = _made(one, "ubl-2.1")
     for rounding in root.iter("{*}PayableRoundingAmount"):
         rounding.set("currencyID", one.currency)  # the library writes EUR, whatever the currency
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+    return _XML.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
 def cii(one: api.Invoice, language: str) -> bytes:
     """Return an invoice as UN/CEFACT CII, in the profile EN 16931 of Factur-X."""
-    return etree.tostring(_made(one, "factur-x"), xml_declaration=True, encoding="UTF-8")
+    return _XML.tostring(_made(one, "factur-x"), xml_declaration=True, encoding="UTF-8")
 
 
 def _made(one: api.Invoice, flavor: str) -> Any:
     """Return the document that the library makes. It is checked by tests; its own check asks a server."""
-    root = etree.fromstring(
-        generate_xml(
+    root = _XML.fromstring(
+        _FACTURX.generate_xml(
             _terms(rules.with_two_decimals(one)),
             flavor=flavor,
             level="en16931",
@@ -68,7 +69,7 @@ def _made(one: api.Invoice, flavor: str) -> Any:
 
 def factur_x(one: api.Invoice, language: str) -> bytes:
     """Return an invoice as Factur-X: a PDF/A-3 that people read, with the CII in it for programs."""
-    return generate_from_binary(
+    return _FACTURX.generate_from_binary(
         _pdf(one, _locale(language)),
         cii(one, language),
         flavor="factur-x",

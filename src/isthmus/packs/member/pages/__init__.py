@@ -58,7 +58,8 @@ async def _latest(client: Client, codes: list[str]) -> list[tuple[str, Any]]:
 
     async def of(code: str) -> list[tuple[str, Any]]:
         page = await client.find(code, "order.list-orders", {"limit": LATEST})
-        ids = dict.fromkeys(one["member_id"] for one in (page or {"items": []})["items"] if one["member_id"])
+        items: list[dict[str, Any]] = page["items"] if page else []
+        ids = dict.fromkeys(one["member_id"] for one in items if one["member_id"])
         asks = [client.find(code, GET, {"member_id": one}) for one in list(ids)[: LATEST // len(codes)]]
         return [(code, member) for member in await asyncio.gather(*asks) if member]
 

@@ -236,6 +236,7 @@ async def _shown(request: Asked, client: Client, refused: errors.Refusal | None 
     code = request.path_params["front_end"]
     order = await client.call(code, GET, {"order_id": request.path_params["order_id"]})
     group = await client.find(code, "order.get-group", {"group_id": order["group_id"]})
+    together: list[dict[str, Any]] = group["orders"] if group else []
     payment = await client.find(code, "payment.get-payment", {"reference": order["group_id"]})
     returns = await client.find(code, "order.list-returns", {"order_id": order["order_id"]})
     member = order["member_id"] and await client.find(code, "member.get-member", {"member_id": order["member_id"]})
@@ -244,7 +245,7 @@ async def _shown(request: Asked, client: Client, refused: errors.Refusal | None 
     return {
         "code": code,
         "order": order,
-        "others": [one for one in (group or {"orders": []})["orders"] if one["order_id"] != order["order_id"]],
+        "others": [one for one in together if one["order_id"] != order["order_id"]],
         "payment": payment,
         "member": member,
         "returns": (returns or {"items": []})["items"],
@@ -306,7 +307,7 @@ async def find(text: str, front_end: str, client: Client) -> list[Found]:
     number = text.lstrip("#")
     if whole_number(number, 0, 10**15) is not None:
         page = await client.find(front_end, LIST, {"number": number, "limit": FOUND_MAX})
-        orders = (page or {"items": []})["items"]
+        orders: list[dict[str, Any]] = page["items"] if page else []
         return [Found("order", f"#{one['number']}", _path(front_end, one["order_id"]), front_end) for one in orders]
     if _is_id(text) and await client.find(front_end, GET, {"order_id": text}):
         return [Found("order", text, _path(front_end, text), front_end)]

@@ -287,7 +287,7 @@ async def due(session: ports.Session, front_end: str, now: datetime, limit: int)
     """Lock unpaid groups whose time is over, and return the orders of theirs that are unpaid still."""
     rows = await session.fetch(_DUE, front_end, now, limit)
     groups = [row["group_id"] for row in rows]
-    found = await session.fetch(_LOCK_DUE, front_end, groups) if groups else []
+    found: Sequence[ports.Row] = await session.fetch(_LOCK_DUE, front_end, groups) if groups else []
     return [row["order_id"] for row in found]
 
 

@@ -138,7 +138,8 @@ async def find(session: ports.Session, front_end: str, return_id: UUID) -> api.R
 
 async def of_order(session: ports.Session, front_end: str, order_id: UUID) -> list[api.Return]:
     rows = await session.fetch(_OF_ORDER, front_end, order_id)
-    lines = await session.fetch(_LINES, front_end, [row["return_id"] for row in rows]) if rows else []
+    ids = [row["return_id"] for row in rows]
+    lines: Sequence[ports.Row] = await session.fetch(_LINES, front_end, ids) if ids else []
     return [_return(row, [one for one in lines if one["return_id"] == row["return_id"]]) for row in rows]
 
 

@@ -22,7 +22,7 @@ async def show(request: Asked, client: Client) -> Shown:
     for role in ROLES if code else ():
         found = await client.call(code, LIST, {"who": {"person": "anybody", "roles": [role]}})
         may[role] = {*found["actions"]}
-    clients = await client.call(code, LIST, {"who": {"client": "any"}}) if code else {"actions": []}
+    clients: dict[str, Any] = await client.call(code, LIST, {"who": {"client": "any"}}) if code else {"actions": []}
     may["client"] = {*clients["actions"]}
     used = sorted(name for name in set[str]().union(*may.values()) if code and client.may(code, name))
     return {

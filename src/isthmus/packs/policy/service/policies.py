@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import cedarpy
 
@@ -17,6 +17,8 @@ from isthmus.manifest.actions import ACTIONS, Action
 from .. import api
 from ..rules.cases import Case, read_cases
 from ..rules.schema import schema_of
+
+_CEDAR: Final = cast(Any, cedarpy)  # its functions take dictionaries of anything
 
 DECIDED_MAX: Final = 50_000  # decisions remembered at once: then all are forgotten; 20 MB
 SETS_MAX: Final = 1_000  # front ends' policies that are ready at once, with those of versions that went
@@ -162,7 +164,7 @@ def _asked(held: PolicySet, who: api.Who, action: str, front_end: str, via: str)
         "resource": f"FrontEnd::{json.dumps(front_end)}",
         "context": {"via": via},
     }
-    found = cedarpy.is_authorized(request, held.parsed, entities, held.schema)
+    found = _CEDAR.is_authorized(request, held.parsed, entities, held.schema)
     failed = tuple(found.diagnostics.errors)
     names = tuple(held.names.get(one, one) for one in found.diagnostics.reasons)
     return api.Decision(is_allowed=found.allowed and not failed, policies=names, failed=failed)
@@ -205,7 +207,7 @@ def _named(who: api.Who) -> str:
 
 def _problems(sources: Iterable[Source], schema: str) -> Iterator[str]:
     for name, text in sources:
-        found = cedarpy.validate_policies(text, schema)
+        found = _CEDAR.validate_policies(text, schema)
         named = dict(_numbered([(name, text)])) if not _is_broken(text) else {}
         for one in found.errors:
             yield f"{named.get(one.policy_id, name)}: {one.error}"
@@ -225,6 +227,6 @@ def _numbered(sources: Iterable[Source]) -> Iterator[tuple[str, str]]:
     for name, text in sources:
         policies: dict[str, Any] = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
         for number in range(len(policies)):
-            annotations = policies[f"policy{number}"].get("annotations") or {}
+            annotations: dict[str, str] = policies[f"policy{number}"].get("annotations") or {}
             yield f"policy{at + number}", f"{name}#{annotations.get('id') or number + 1}"
         at += len(policies)

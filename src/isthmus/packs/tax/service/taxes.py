@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import structs
-
 from isthmus.kernel import Context, Pass, implements
 from isthmus.kernel.host import AnswerFailed
 from isthmus.values import CurrencyMismatch, money
@@ -43,7 +41,7 @@ async def _calculated(ask: api.Calculate, ctx: Context, *, may_ask: bool) -> api
             rated = _rated(lines, exempt, [rules.rates_of(one) for one in said])
             return _quoted(ask, True, place, rules.assessed(rated, said, place), service=service.name)
     quote = await _by_own_rates(ask, lines, found, code, ctx)
-    return structs.replace(quote, is_fallback=True) if service else quote  # pyright: ignore[reportArgumentType]
+    return quote.replace(is_fallback=True) if service else quote
 
 
 async def _by_own_rates(

@@ -29,8 +29,9 @@ async def show(request: Asked, client: Client) -> Shown:
     ask |= {"endpoint": asked["endpoint"]} if asked["endpoint"] else {}
     ask |= {"state": asked["state"]} if asked["state"] in STATES else {}
     ask |= {"before": before} if (before := whole_number(query.get("cursor"), 1, BIGINT_MAX)) else {}
-    found = await client.call(code, LIST, {}) if code else {"items": []}
-    sent = await client.call(code, "webhooks.list-deliveries", ask) if code else {"items": [], "next_before": None}
+    found: dict[str, Any] = await client.call(code, LIST, {}) if code else {"items": []}
+    nothing: dict[str, Any] = {"items": [], "next_before": None}
+    sent = await client.call(code, "webhooks.list-deliveries", ask) if code else nothing
     return {"asked": asked, "code": code, "codes": codes, "endpoints": found["items"], "sent": sent, "states": STATES}
 
 

@@ -1,0 +1,68 @@
+"""Every page of the console, in the order of its menu."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from isthmus.governance.traffic import Traffic
+from isthmus.kernel import Platform
+
+from .brought import brought_pages, brought_searches
+from .client import Client
+from .pages.calls import Calls, Traces
+from .pages.capabilities import Capabilities
+from .pages.contract_history import ContractHistory
+from .pages.cost import Cost
+from .pages.dead_letters import DeadLetters
+from .pages.deploys import Deploys
+from .pages.find import Search
+from .pages.guides import Guides
+from .pages.jobs import Jobs
+from .pages.lines import Business, Lines
+from .pages.map import Map
+from .pages.sharing import Sharing
+from .pages.thinness import Thinness
+from .web import Page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What a part that is not always there adds: pages, metrics with what they say, figures of a front end."""
+
+    pages: Sequence[Page] = ()
+    metrics: Mapping[str, str] = field(default_factory=dict[str, str])
+    business: Business | None = None
+
+
+def every_page(
+    platform: Platform,
+    traffic: Traffic,
+    traces: Traces,
+    data: Part,
+    deploys: Deploys,
+    dead_letters: DeadLetters,
+    cost: Cost,
+    thinness: Thinness,
+    history: ContractHistory,
+    jobs: Jobs,
+    sharing: Sharing,
+) -> list[Page]:
+    """Return the pages for what this platform has; what it does not have is in no menu."""
+    client = Client(platform)
+    return [
+        *Map(client, traffic).pages(),
+        *Lines(client, traffic, data.business, deploys, dead_letters, cost).pages(),
+        *Capabilities(client, traffic, traces, cost, history).pages(),
+        *Guides(client).pages(),
+        *deploys.pages(),
+        *cost.pages(),
+        *thinness.pages(),
+        *brought_pages(client),
+        *Calls(client, traces).pages(),
+        *jobs.pages(),
+        *sharing.pages(),
+        *dead_letters.pages(),
+        *Search(client, traces, data.metrics, brought_searches(client)).pages(),
+        *data.pages,
+    ]

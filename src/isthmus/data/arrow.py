@@ -1,0 +1,9 @@
+"""PyArrow as the platform uses it. It says nothing of its types, so what it makes is not checked beyond this point."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pyarrow
+
+pa: Final[Any] = pyarrow

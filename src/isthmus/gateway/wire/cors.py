@@ -1,0 +1,35 @@
+"""Let pages of other addresses call: those that the settings name, and nothing with a cookie (Fetch, CORS protocol)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+from starlette.middleware.cors import CORSMiddleware
+
+from ..http import App
+
+MAX_AGE_S: Final = 600
+ASKED: Final = ("authorization", "content-type", "idempotency-key", "isthmus-deadline-ms", "traceparent")
+EXPOSED: Final = ("isthmus-call", "idempotency-replayed", "ratelimit", "retry-after", "deprecation", "sunset", "link")
+_OWN: Final = ("/console",)  # pages with a cookie: nobody else's business
+
+
+def with_cors(app: App, origins: Sequence[str]) -> App:
+    """Return the application as it is, or open to pages of these origins; the console stays closed to all."""
+    if not origins:
+        return app
+    opened = CORSMiddleware(
+        cast(Any, app),
+        allow_origins=origins,
+        allow_methods=("GET", "POST"),
+        allow_headers=ASKED,
+        expose_headers=EXPOSED,
+        max_age=MAX_AGE_S,
+    )
+
+    async def chosen(scope: Any, receive: Any, send: Any) -> None:
+        is_own = scope["type"] != "http" or scope["path"].startswith(_OWN)
+        await (app if is_own else opened)(scope, receive, send)
+
+    return chosen
