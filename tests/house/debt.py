@@ -10,6 +10,7 @@ PACK_LINES = {  # code without the manifest and the pages, which nobody reads to
     "fulfilment": 1_890,  # addresses in form; what carriers say of rates is asked and kept; stores are lent (0087)
     "identity": 1_250,  # five ways to prove who one is, each by its standard and held under attack (decision 0059)
     "inventory": 2_520,  # one SKU answered together (0020), exact over all sellers (0049), lots (0075), numbered units
+    "flags": 1_710,  # an evaluator of its own, equal in every language (0103), and experiments with their statistics
     "ledger": 1_470,  # what is open is aged by days that are summed (0091); what others owe is claimed of them (0109)
     "order": 2_775,  # refunds, what is closed or changed (0072), handed in elsewhere (0073); who is new, moved (0108)
     "payment": 2_110,  # what a provider says is written with what follows (0029), one over HTTP, and cards (0086)

@@ -38,11 +38,12 @@ from isthmus.gateway.ready import Readiness
 from isthmus.gateway.telemetry.prometheus import PATH as METRICS
 from isthmus.gateway.telemetry.prometheus import MetricsPage
 from isthmus.gateway.telemetry.traces import TraceStore
-from isthmus.gateway.wire.connections import PER_ADDRESS_MAX, LimitedConnection
+from isthmus.gateway.wire.connections import PER_ADDRESS_MAX, LimitedConnection, closing
 from isthmus.gateway.wire.cors import with_cors
 from isthmus.manifest import Files, Site, brought
 from isthmus.manifest.actions import check
 from isthmus.manifest.sign_in import SignIn
+from isthmus.manifest.sites import Door
 from isthmus.runtime.adopt.forgetting import consumer as forgotten_by_service
 from isthmus.runtime.events.copies import consumer as forgotten_copies
 from isthmus.runtime.events.durable import DurableCalls
@@ -202,7 +203,9 @@ def served(
         gateway.mount(files.path, FileService(running.platform, files, gateway.admit))
     for site in brought(running.packs, Site):
         module, _, name = site.at.partition(":")
-        gateway.mount(site.path, cast(App, getattr(importlib.import_module(module), name)(running.platform)))
+        door = Door(admit=gateway.admit, closing=closing)
+        given = (running.platform, door) if site.has_clients else (running.platform,)
+        gateway.mount(site.path, cast(App, getattr(importlib.import_module(module), name)(*given)))
     if data is not None:
         from isthmus.gateway.metrics import MetricsService
 

@@ -10,7 +10,7 @@ from .compile.release import Release
 from .contract import check, fit, json_schema
 from .deadline import DeadlinePassed, within
 from .declare.capability import Deprecated, event_kind
-from .declare.extension import Answer, ExtensionPoint
+from .declare.extension import SWITCH, Answer, ExtensionPoint
 from .declare.implementation import Implementation
 from .errors import AnswerFailed, kebab
 from .run.call import Answered, Call, CallContext, new_call_id

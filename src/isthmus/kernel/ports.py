@@ -157,6 +157,16 @@ class Guard(Protocol):
         ...
 
 
+class Switches(Protocol):
+    """Says which flags are on, where answers of a front end are conditional on some (`when={"flag.NAME": "on"}`)."""
+
+    async def values(
+        self, known: Mapping[str, Sequence[str]], ask: Any, caller: Any, now: datetime
+    ) -> Mapping[str, str]:
+        """Return the variant that each flag has for a call, of those that are known by its name; else `off`."""
+        ...
+
+
 class Journal(Protocol):
     """Keeps what commands did. What it cannot keep is not done."""
 

@@ -1,8 +1,9 @@
 """What a package writes for readers, found in its source: texts of templates, and sentences of Python.
 
-Of Python these are read: `mark(…)`; messages and remedies of errors (calls with `remedy=`); menus of pages, titles of
-guides; the documentation of capabilities, extension points, entities, values, errors, metrics and fields. A value in a
-sentence becomes its name: f"SKU {line.sku!r} is unknown" is `SKU {sku} is unknown`.
+Of Python these are read: `mark(…)`; messages and remedies of errors (calls with `remedy=`, and what is called `fact` or
+`remedy`); menus of pages, titles of guides; the documentation of capabilities, extension points, entities, values,
+errors, metrics and fields. A value in a sentence becomes its name: f"SKU {line.sku!r} is unknown" is `SKU {sku} is
+unknown`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ SAID: Final = ("doc", "description", "remedy", "group", "menu", "sentence")  # k
 SAID_OF_DATA: Final = ("why", "until", "purposes")  # those of what is said of personal data
 TEMPLATE_OPTIONS: Final = {"trimmed": "true", "silent": "false"}
 FIRST_SHOWN: Final = ("mark", "gettext", "Found")  # calls whose first argument is shown
+ASSIGNED: Final = ("fact", "remedy")  # what long sentences of errors are called before they are raised
 KEYWORDS: Final = ("_", "gettext", "ngettext")
 
 
@@ -60,6 +62,8 @@ def sentences(source: str, *, is_api: bool = False) -> Iterator[str]:
         match node:
             case ast.Call():
                 yield from _of_call(node)
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in ASSIGNED:
+                yield from filter(_has_words, _written(value))
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() if any(
                 map(_is_declared, node.decorator_list)
             ):

@@ -194,7 +194,8 @@ class Persons:
     entity: the lake's entity that goes when the event `erased` says so; `member_id` is its field and the event's, whose
     `merged_ids`, if it has them, are erased too.
     set_segments: the subscriber of a member's segments; `ask` makes its ask of the member, the segments,
-    and the prefix of those that are replaced.
+    and the prefix of those that are replaced. segments, known_segments: SQL that gives the segments of a member, from
+    front end and id, and all that any member of a front end has.
     """
 
     records: str
@@ -203,6 +204,8 @@ class Persons:
     erased: type[Value]
     set_segments: Capability[Any, Any]
     ask: Callable[[UUID, tuple[str, ...], str], Value]
+    segments: str = ""
+    known_segments: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,11 @@ from .database import EVENTS_CHANNEL
 POLL_S: Final = 1.0  # how late an event may be when the word of it is lost
 
 
-async def listen(url: str, ring: Callable[..., None]) -> None:
-    """Ring when somebody announces events, until cancelled; connect again where the connection is lost."""
+async def listen(url: str, ring: Callable[..., None], *, channel: str = EVENTS_CHANNEL) -> None:
+    """Ring when somebody announces events, or what another channel is for; connect again where the connection is lost.
+
+    Runs until cancelled. It rings once when it has connected, since something may have been missed before.
+    """
     while True:
         try:
             connection = await connect(url, application_name="isthmus relay")
@@ -26,7 +29,7 @@ async def listen(url: str, ring: Callable[..., None]) -> None:
         is_lost = asyncio.Event()
         try:
             connection.add_termination_listener(partial(_note, is_lost))
-            await connection.add_listener(EVENTS_CHANNEL, ring)
+            await connection.add_listener(channel, ring)
             ring()
             await is_lost.wait()
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):

@@ -118,10 +118,8 @@ class _Words:
 
     def hear(self, said: AnswerRecord, who: str, values: Sequence[Any]) -> None:
         if len(values) != len(said):
-            raise AnswerFailed(
-                f"{who} answered {self._point.name!r} with {len(values)} elements for {len(said)} lines",
-                remedy="answer one element for each line, PASS where it has no opinion",
-            )
+            fact = f"{who} answered {self._point.name!r} with {len(values)} elements for {len(said)} lines"
+            raise AnswerFailed(fact, remedy="answer one element for each line, PASS where it has no opinion")
         for heard, value in zip(said, values, strict=True):
             if value is not PASS:
                 heard.append((who, value))
@@ -142,10 +140,8 @@ def _bounded(point: Point, compiled: Function) -> Function:
         try:
             return await within(point.deadline_ms / 1000, compiled(*args, **kwargs))
         except DeadlinePassed:
-            raise Unavailable(
-                f"no answer to {point.name!r} within {point.deadline_ms} ms",
-                remedy="try again; if it persists, look at the front end's service",
-            ) from None
+            fact = f"no answer to {point.name!r} within {point.deadline_ms} ms"
+            raise Unavailable(fact, remedy="try again; if it persists, look at the front end's service") from None
 
     return ask
 

@@ -10,7 +10,7 @@ from collections.abc import Container, Hashable, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field, replace
 
 from ..contract import Value, json_schema
-from ..declare.extension import Answer, Dimension
+from ..declare.extension import SWITCH, Answer, Dimension
 from ..declare.front_end import FrontEnd, Product
 from ..declare.pack import Pack
 from ..errors import near
@@ -188,11 +188,18 @@ def _with_added_values(release: Release, paths: Sequence[Path]) -> tuple[Mapping
                     f"product {product.name!r} adds values to {name!r}, which is no dimension"
                     f"{near(name, release.dimensions)}"
                 )
-    if not added:
+    switches: dict[str, set[str]] = defaultdict(set)
+    for answer in (one for path in paths for part in (path[-1], *path[-1].products) for one in part.answers):
+        for name in (name for name in answer.when if name.startswith(SWITCH)):
+            switches[name].update(answer.when[name] - {"off"})
+    if not added and not switches:
         return release.dimensions, problems
     extended = {
         name: replace(dimension, values=(*dimension.values, *sorted(added[name] - set(dimension.values))))
         for name, dimension in release.dimensions.items()
+    }
+    extended |= {
+        name: Dimension(name=name, values=("off", *sorted(switches[name])), default="off") for name in switches
     }
     return extended, sorted(problems)
 
@@ -287,6 +294,7 @@ def _signature_faults(answer: Answer) -> Iterator[str]:
 
 def _condition_faults(answer: Answer, dimensions: Mapping[str, Dimension]) -> Iterator[str]:
     declared = [dimension.name for dimension in answer.point.dimensions]
+    declared += [name for name in answer.when if name.startswith(SWITCH)]
     for name, values in answer.when.items():
         if name not in declared:
             yield (

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..contract import json_schema
 from ..declare.capability import Capability
-from ..declare.extension import Answer, Dimension
+from ..declare.extension import SWITCH, Answer, Dimension
 from ..declare.front_end import FrontEnd
 from ..declare.implementation import Implementation
 from ..errors import UnknownCapability, UnknownDimensionValue, near
@@ -134,17 +134,23 @@ class CompiledFrontEnd:
         """Return a capability, a shared one or the front end's own. Raises UnknownCapability."""
         return find_capability(self.offered, name)
 
-    def plan_for(self, offered: BoundCapability, ask: Any) -> Plan:
-        """Return the plan for the dimension values in an ask.
+    @cached_property
+    def switches(self) -> Mapping[str, Sequence[str]]:
+        """Return the flags that answers are conditional on, each with the variants that make a difference."""
+        return {name: one.values for name, one in self.dimensions.items() if name.startswith(SWITCH)}
+
+    def plan_for(self, offered: BoundCapability, ask: Any, switched: Sequence[tuple[str, str]] = ()) -> Plan:
+        """Return the plan for the dimension values in an ask, and what flags are.
 
         Raises UnknownDimensionValue with the allowed values where the ask names another.
         """
         values = offered.read(ask) if offered.read else ()
-        met = (offered.dimensions, values)
+        met = (offered.dimensions, values, switched)
         found = self._met.get(met)
         if found is None:
-            named = {name: value for name, value in zip(*met, strict=True) if value is not None}
-            found = self._met[met] = self.plan(self.checked(named))
+            named = {name: value for name, value in zip(offered.dimensions, values, strict=True) if value is not None}
+            flags = {name: value for name, value in switched if value in self.switches.get(name, ())}
+            found = self._met[met] = self.plan({**self.checked(named), **flags})
         return found
 
     def checked(self, dims: Dims) -> Dims:
@@ -189,10 +195,8 @@ class CompiledFrontEnd:
 
 def find_capability(offered: Mapping[str, BoundCapability], name: str) -> BoundCapability:
     if (found := offered.get(name)) is None:
-        raise UnknownCapability(
-            f"no capability is called {name!r}{near(name, offered)}",
-            remedy="see the API document for what this front end may call",
-        )
+        fact = f"no capability is called {name!r}{near(name, offered)}"
+        raise UnknownCapability(fact, remedy="see the API document for what this front end may call")
     return found
 
 

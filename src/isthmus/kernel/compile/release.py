@@ -28,10 +28,8 @@ class Release:
     def line(self, code: str) -> CompiledFrontEnd:
         """Return a front end's line; codes are compared for equality and nothing else."""
         if (found := self.lines.get(code)) is None:
-            raise NotPermitted(
-                f"front end {code!r} is not known here{near(code, self.lines)}",
-                remedy="deploy the front end, or use a credential of one that is deployed",
-            )
+            fact = f"front end {code!r} is not known here{near(code, self.lines)}"
+            raise NotPermitted(fact, remedy="deploy the front end, or use a credential of one that is deployed")
         return found
 
     def find(self, name: str) -> BoundCapability:

@@ -100,10 +100,8 @@ def _merged(said: Sequence[tuple[str, Any]]) -> Mapping[Any, Any]:
     for who, answer in said:
         for key, value in answer.items():
             if key in givers:
-                raise AnswerFailed(
-                    f"key {key!r} is given by both {givers[key]} and {who}",
-                    remedy="let only one of them answer for this key",
-                )
+                fact = f"key {key!r} is given by both {givers[key]} and {who}"
+                raise AnswerFailed(fact, remedy="let only one of them answer for this key")
             givers[key] = who
             merged[key] = value
     return merged

@@ -34,6 +34,7 @@ class Caller(Value):
     via: str = ""
     scopes: tuple[str, ...] | None = None  # capabilities the client is limited to; None: all of its front end
     trace: str = ""
+    switched: tuple[tuple[str, str], ...] = ()  # what flags were when the call began, and are as long as it runs
     is_event_triggered: bool = msgspec.field(default=False, name="is_told")  # as sagas in flight have it
 
 

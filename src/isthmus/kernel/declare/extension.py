@@ -18,6 +18,7 @@ R = TypeVar("R")
 
 OnFailure = Literal["default", "refuse"]
 DIMENSIONS_MAX = 3  # more conditions than this on one question and nobody can foresee who answers
+SWITCH = "flag."  # what a condition on a flag begins with: its values are asked for outside, once a call
 REMOTE_DEADLINE_MS = 500  # what one `async def` point may take of a call where it does not say otherwise
 
 

@@ -284,10 +284,8 @@ class CallContext:
 
     def compensate_with(self, capability: Capability[A, Any], ask: A) -> None:
         if self._call.saga is None:
-            raise Fault(
-                f"{capability.name!r} is to undo a step, and this call has none",
-                remedy="leave it out: a transaction undoes itself; or declare the flow with Effect.STEPS",
-            )
+            fact = f"{capability.name!r} is to undo a step, and this call has none"
+            raise Fault(fact, remedy="leave it out: a transaction undoes itself; or declare the flow with Effect.STEPS")
         self._call.saga.undo.append((self._part(capability), ask))
 
     def _part(self, capability: Capability[Any, Any]) -> BoundCapability:
@@ -295,10 +293,8 @@ class CallContext:
         if uses and capability not in uses:
             raise Fault(f"this flow does not declare {capability.name!r}", remedy="add it to uses=[...]")
         if capability.effect not in _MAY_CALL[self._call.effect]:
-            raise Fault(
-                f"{capability.name!r} ({capability.effect.value}) cannot run inside a {self._call.effect.value}",
-                remedy="call it from a flow in steps",
-            )
+            fact = f"{capability.name!r} ({capability.effect.value}) cannot run inside a {self._call.effect.value}"
+            raise Fault(fact, remedy="call it from a flow in steps")
         return self.plan.line.find(capability.name)
 
 

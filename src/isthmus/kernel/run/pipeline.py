@@ -24,7 +24,7 @@ from ..deadline import DeadlinePassed, within
 from ..declare.capability import Capability, Effect
 from ..declare.context import Caller
 from ..errors import AlreadyAnswered, IsthmusError, near
-from ..ports import Claim, Guard, Journal, Saga, Stepping, Store, Writing
+from ..ports import Claim, Guard, Journal, Saga, Stepping, Store, Switches, Writing
 from ..trace import Trace, trace_now
 from .call import NO_SESSION, Answered, Call, new_call_id
 from .saga import OWN_KEY, run_saga
@@ -79,6 +79,7 @@ class Platform:
         self.resources = dict(resources or {})
         self.guard = cast("Guard | None", self.resources.get(Guard))
         self.journal = cast("Journal | None", self.resources.get(Journal))
+        self.switches = cast("Switches | None", self.resources.get(Switches))
         self.recorder = recorder
         self.observe = observe
 
@@ -142,7 +143,7 @@ class Platform:
         caller = decode(saga.caller, Caller)
         line = self.release.line(caller.front_end)
         offered = line.find(saga.claim.capability)
-        call = self._begun(line, offered, decode(saga.ask, offered.capability.ask), caller, self.clock(), None)
+        call = await self._begun(line, offered, decode(saga.ask, offered.capability.ask), caller, self.clock(), None)
         call.is_taken_over = True
         if saga.is_kept:
             call.claim = saga.claim
@@ -166,7 +167,7 @@ class Platform:
             if self.guard is not None:
                 await self.guard.check(caller, offered.capability, line.front_end.settings)
             read = decode(ask, offered.capability.ask) if isinstance(ask, bytes) else ask
-            return self._begun(line, offered, read, caller, now, key)
+            return await self._begun(line, offered, read, caller, now, key)
         except IsthmusError as refused:
             await self._keep_refused(offered.capability, ask, caller, call_id, refused)
             raise
@@ -177,14 +178,17 @@ class Platform:
         if self.journal is not None and capability.effect is not Effect.READ:
             await self.journal.refused(capability, ask, caller, call_id or self.new_call_id(), error)
 
-    def _begun(
+    async def _begun(
         self, line: CompiledFrontEnd, offered: BoundCapability, ask: Any, caller: Caller, now: datetime, key: str | None
     ) -> Call:
         check(ask)
         if line.choose:
             line, offered, ask = line.choose(offered, ask, caller)
+        if line.switches and self.switches is not None and not caller.switched:  # a flow that goes on keeps its own
+            found = await self.switches.values(line.switches, ask, caller, now)
+            caller = caller.replace(switched=tuple(sorted(found.items())))
         claim = None if key is None else _claim(offered, ask, key)
-        return Call(self, offered, line.plan_for(offered, ask), ask, caller, now, claim)
+        return Call(self, offered, line.plan_for(offered, ask, caller.switched), ask, caller, now, claim)
 
     async def run(self, call: Call) -> Answered:
         """Run a call or a step of one, traced or not, whatever has been checked before."""
@@ -192,10 +196,8 @@ class Platform:
             return await _BY_EFFECT[call.effect](call)
         except DeadlinePassed:
             undone = "its steps are undone" if call.effect is Effect.SAGA else "nothing was changed"
-            raise errors.DeadlineExceeded(
-                f"{call.offered.capability.name!r} had no answer within {call.limit_ms} ms, and {undone}",
-                remedy="send it again with the same Idempotency-Key",
-            ) from None
+            fact = f"{call.offered.capability.name!r} had no answer within {call.limit_ms} ms, and {undone}"
+            raise errors.DeadlineExceeded(fact, remedy="send it again with the same Idempotency-Key") from None
         except (IsthmusError, AlreadyAnswered):
             raise
         except Exception as error:
@@ -245,15 +247,11 @@ def _check_permitted(line: CompiledFrontEnd, offered: BoundCapability, caller: C
     if name not in line.permitted and not (caller.is_event_triggered and asked in line.front_end.subscribers()):
         if asked in line.front_end.capabilities:
             raise errors.NotPermitted(f"{name!r} is called by events or flows only", remedy="cause what it reacts to")
-        raise errors.NotPermitted(
-            f"front end {caller.front_end!r} does not use {name!r}{near(name, line.permitted)}",
-            remedy=f"add {name!r} to uses=[...] of the front end",
-        )
+        fact = f"front end {caller.front_end!r} does not use {name!r}{near(name, line.permitted)}"
+        raise errors.NotPermitted(fact, remedy=f"add {name!r} to uses=[...] of the front end")
     if caller.scopes is not None and name not in caller.scopes and f"{offered.capability.pack}.*" not in caller.scopes:
-        raise errors.NotPermitted(
-            f"client {caller.client!r} is not allowed {name!r}",
-            remedy=f"use a key whose scopes have {name!r} or '{offered.capability.pack}.*'",
-        )
+        fact = f"client {caller.client!r} is not allowed {name!r}"
+        raise errors.NotPermitted(fact, remedy=f"use a key whose scopes have {name!r} or '{offered.capability.pack}.*'")
 
 
 async def _read(call: Call) -> Answered:
@@ -275,10 +273,8 @@ async def write_alone(call: Call) -> Answered:
     try:
         answer = await within(call.limit_ms / 1000, _written(call))
         if call.rollback_only:
-            raise errors.Fault(
-                f"{call.rollback_only!r} refused inside {call.offered.capability.name!r}, which went on",
-                remedy="call it with ctx.attempt where a refusal may be caught",
-            )
+            fact = f"{call.rollback_only!r} refused inside {call.offered.capability.name!r}, which went on"
+            raise errors.Fault(fact, remedy="call it with ctx.attempt where a refusal may be caught")
         answer_bytes = encode(answer) if call.claim else None
         # Outside the deadline: a commit that is cut would leave it unknown whether it was one.
         if call.step is not None:

@@ -257,10 +257,8 @@ class SagaLog:
         try:
             return decode(bytes(found), offered.capability.answer)
         except BadAsk as wrong:
-            raise Fault(
-                f"{call.offered.capability.name!r} took another way at step {place} than in its first run: {wrong}",
-                remedy="let a flow's way follow from its ask and its steps' answers only",
-            ) from None
+            fact = f"{call.offered.capability.name!r} took another way at step {place} than in its first run: {wrong}"
+            raise Fault(fact, remedy="let a flow's way follow from its ask and its steps' answers only") from None
 
     def _check_mark(self, call: Call, found: Raw) -> None:
         if bytes(found).startswith(_MARK):
@@ -269,10 +267,8 @@ class SagaLog:
             raise _MetMark([(part, decode(bytes(ask), part.capability.ask)) for part, ask in parts])
 
     def _gone_on(self, call: Call) -> Unavailable:
-        return Unavailable(
-            f"another run of {call.offered.capability.name!r} with this key has gone on",
-            remedy="send it again with the same Idempotency-Key",
-        )
+        fact = f"another run of {call.offered.capability.name!r} with this key has gone on"
+        return Unavailable(fact, remedy="send it again with the same Idempotency-Key")
 
     def _place(self, number: int) -> str:
         return f"{self.prefix}{number}"

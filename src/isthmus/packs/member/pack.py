@@ -26,6 +26,8 @@ PERSONS = Persons(
     erased=api.MemberErased,
     set_segments=api.set_segments,
     ask=ask_segments,
+    segments="select segments from member.membership where front_end = $1 and member_id = $2",
+    known_segments="select distinct unnest(segments) as name from member.membership where front_end = $1",
 )
 
 GONE = mark("until the member is erased")

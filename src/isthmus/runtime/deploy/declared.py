@@ -29,7 +29,9 @@ def problems_of(front_end: FrontEnd, packs: Iterable[Pack]) -> list[str]:
 def rehearsed(line: CompiledFrontEnd, packs: Iterable[Pack]) -> Iterator[str]:
     """Ask what packs want to be tried before a front end is deployed, and yield what is wrong with its answers."""
     for one in brought(packs, Rehearsal):
-        names = [known.name for known in one.point.dimensions]
+        found = (node.candidates.get(one.point) for node in line.nodes)
+        named = {name for candidates in found if candidates for answer in candidates.answers for name in answer.when}
+        names = sorted({known.name for known in one.point.dimensions} | named)
         values = [line.dimensions[name].values for name in names]
         boxes = (line.plan(dict(zip(names, chosen, strict=True))) for chosen in itertools.product(*values))
         answered = dict.fromkeys(answer for plan in boxes for answer in plan.find(one.point))

@@ -14,9 +14,20 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from isthmus.kernel import Caller, Effect, Platform, decode, errors
-from isthmus.kernel.host import BoundCapability, Call, DeadlinePassed, Release, Trace, new_call_id, trace_now, within
+from isthmus.kernel.host import (
+    SWITCH,
+    BoundCapability,
+    Call,
+    DeadlinePassed,
+    Release,
+    Trace,
+    new_call_id,
+    trace_now,
+    within,
+)
 from isthmus.store import Database
 
 from . import recorded
@@ -178,7 +189,7 @@ def _ready(platform: Platform, call: RecordedCall) -> tuple[BoundCapability, Any
     if offered.capability.effect is Effect.SAGA:
         raise errors.RuleBroken("it asks the outside world, so it is not run again", remedy="replay its parts")
     ask = decode(bytes(call.ask), offered.capability.ask)
-    line.plan_for(offered, ask)
+    line.plan_for(offered, ask, switched_in(call.box))
     return offered, ask
 
 
@@ -192,7 +203,7 @@ async def _run(
 ) -> tuple[Any, Trace]:
     """Return the answer or the error of one run, and its trace; what it wrote is undone."""
     offered, ask = ready
-    plan = platform.release.line(recorded_call.front_end).plan_for(offered, ask)
+    plan = platform.release.line(recorded_call.front_end).plan_for(offered, ask, switched_in(recorded_call.box))
     caller = Caller(front_end=recorded_call.front_end, client=CLIENT, is_event_triggered=True)
     trace = Trace(call_id, recorded_call.capability, "", plan.front_end, plan.box, "", ask, "")
     call = Call(platform, offered, plan, ask, caller, recorded_call.now, given_id=call_id, trace=trace)
@@ -214,6 +225,11 @@ async def _run(
     finally:
         trace_now.reset(token)
     return said, trace
+
+
+def switched_in(box: str) -> tuple[tuple[str, str], ...]:
+    """Return what flags were in a recorded call: its box says so, whatever they are now."""
+    return tuple(sorted(pair for pair in parse_qsl(box.partition("?")[2]) if pair[0].startswith(SWITCH)))
 
 
 def _cause(before: Trace, after: Trace) -> str:

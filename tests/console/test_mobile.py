@@ -1,0 +1,68 @@
+"""Mobile in the console: flags are put, explained and killed, and an app's SDK sees it; releases are steered."""
+
+from __future__ import annotations
+
+import asyncio
+
+from openfeature import api as openfeature
+from openfeature.contrib.provider.ofrep import OFREPProvider
+from openfeature.evaluation_context import EvaluationContext
+from playwright.async_api import Page, expect
+
+from .conftest import Served
+
+
+async def test_a_flag_is_put_explained_and_killed_and_an_app_sees_it(page: Page, served: Served) -> None:
+    authorization = str(served.client.headers["authorization"])
+    provider = OFREPProvider(str(served.client.base_url), headers_factory=lambda: {"Authorization": authorization})
+
+    def seen() -> tuple[bool, str | None]:
+        openfeature.set_provider(provider, "served")
+        context = EvaluationContext(targeting_key="ann", attributes={"country": "DE"})
+        found = openfeature.get_client("served").get_boolean_details("new-checkout", False, context)
+        return found.value, found.reason and str(found.reason)
+
+    assert await asyncio.to_thread(seen) == (False, "ERROR")
+    await page.goto(f"{served.address}/flags?front_end=north")
+    await expect(page.get_by_text("There are no flags here.")).to_be_visible()
+    await page.get_by_label("Flag, as JSON").fill(
+        '{"key": "new-checkout", "variants": {"on": true, "off": false}, "default_variant": "off",'
+        ' "targeting": {"if": [{"==": [{"var": "country"}, "DE"]}, "on"]}}'
+    )
+    await page.get_by_label("Why").fill("for Germany")
+    await page.get_by_role("button", name="Put").click()
+    await expect(page.get_by_role("status")).to_contain_text("It is done.")
+    assert await asyncio.to_thread(seen) == (True, "TARGETING_MATCH")
+    flags = page.get_by_role("region", name="Flags")
+    await flags.get_by_role("link", name="new-checkout").click()
+    await page.get_by_label("Targeting key").fill("ann")
+    await page.get_by_label("Attributes, as JSON").fill('{"country": "FR"}')
+    await page.get_by_role("button", name="Ask").click()
+    await expect(page.get_by_role("status")).to_contain_text("its rule chooses nothing, so it is false")
+    await expect(page.get_by_role("region", name="What was looked at")).to_contain_text("$.if[0]")
+    await expect(page.get_by_role("region", name="Changes")).to_contain_text("for Germany")
+    await page.goto(f"{served.address}/flags?front_end=north")
+    await flags.get_by_role("button", name="Switch off").click()
+    await expect(page.get_by_role("status")).to_contain_text("off for everybody")
+    assert await asyncio.to_thread(seen) == (False, "DISABLED")
+
+
+async def test_a_release_is_given_to_more_and_rolled_back(page: Page, served: Served) -> None:
+    train = {"app": "shop", "platform": "web"}
+    for version, share in (("1.0.0", 100), ("1.1.0", 10)):
+        put = await served.client.post("/releases/files", content=version.encode())
+        assert put.status_code == 201, put.text
+        sha256 = put.json()["file"].partition(".")[0]
+        await served.call("releases.publish", {"train": train, "version": version, "sha256": sha256, "share": share})
+        got = await served.client.get(f"/releases/files/{sha256}.bin")
+        assert (got.content, got.status_code) == (version.encode(), 200)
+    await page.goto(f"{served.address}/releases?front_end=north")
+    newest = page.get_by_role("region", name="Releases").locator("tbody tr").first
+    await newest.get_by_label("Percent of devices").fill("50")
+    await newest.get_by_role("button", name="Give to more").click()
+    await expect(newest).to_contain_text("50 %")
+    await newest.get_by_role("button", name="Roll back").click()
+    await expect(page.get_by_role("status")).to_contain_text("by a release of its own")
+    await expect(newest).to_contain_text("goes back from")
+    ask = {"train": train, "version": "1.1.0", "device": "d"}
+    assert (await served.call("releases.check-update", ask))["release"]["version"] == "1.0.0"
