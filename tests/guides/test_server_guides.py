@@ -13,7 +13,10 @@ from .walk import GUIDES, ROOT, environment, follow, free_port, read, serving
 
 ON_A_SERVER = (
     "first-front-end", "ship-alone", "attributes", "sharing",
-    *(pytest.param(name, marks=pytest.mark.slow) for name in ("own-data-and-flows", "finance", "storefronts", "mobile")),
+    *(
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in ("own-data-and-flows", "finance", "storefronts", "mobile")
+    ),
 )  # fmt: skip
 BY_THEMSELVES = ("adopt", "migrations", "products")
 IN_CHINESE = ("first-front-end", "ship-alone", "attributes", "sharing", "own-data-and-flows", "storefronts")
