@@ -26,6 +26,7 @@ FRONT_END = FrontEnd(
         "invoices.*",
         "invoicing.*",
         "ledger.*",
+        "media.*",
         "member.*",
         "messages.*",
         "notification.*",
@@ -37,6 +38,7 @@ FRONT_END = FrontEnd(
         "reconciliation.*",
         "settlement.*",
         "tax.*",
+        "webhooks.*",
     ),
     products=(GROUP_BUY, PRESALE, WHOLESALE),
     order={
