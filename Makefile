@@ -84,7 +84,8 @@ docs: $(STAMP) ## Write the reference from the code and build the site, with sea
 	@$(PY) -m mkdocs build --quiet
 	@echo "the site is in build/site; to read it: $(PY) -m http.server --directory build/site"
 
-UNSEEN := cli,app,gateway,testing,products,store,runtime/adopt,runtime/isolation
+# what no page shows: commands, settings, what only a start says, and what front ends and products say of themselves
+UNSEEN := cli,gateway,testing,products,runtime/adopt,runtime/isolation,app/config.py,app/secrets.py,app/server.py,app/jobs.py,store/embedded.py,store/migrate.py,store/front_end_tables.py,store/versions.py
 
 translations: $(STAMP) ## Bring what the console says into the catalogues of its languages; say what is not translated
 	@$(VENV)/bin/isthmus translate src/isthmus --leave-out $(UNSEEN)

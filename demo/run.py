@@ -53,7 +53,12 @@ def run(config: Config, chosen: argparse.Namespace) -> int:
         _show(report, Screen())
     if chosen.exit or not report["equal"]:
         if not (chosen.json or config.database_url):
-            Console().print(f"its data: export ISTHMUS_DATA={own.data}", soft_wrap=True, highlight=False)
+            Console().print(
+                f"its data: export ISTHMUS_DATA={own.data}\n"
+                "its console: isthmus serve, and a way in by isthmus security sign-in-link operator",
+                soft_wrap=True,
+                highlight=False,
+            )
         return 0 if report["equal"] else 1
     os.environ["ISTHMUS_DATA"] = str(own.data)
     listens = server.listening(config.host, port)

@@ -147,13 +147,19 @@ def settings() -> str:
 
 
 def commands() -> str:
-    """Return every command with its arguments and options."""
+    """Return every command with its arguments and options, those of packs too."""
     from isthmus.cli.data import commands as data_commands
     from isthmus.cli.main import main_app
 
     parts = ["# Commands", "`isthmus COMMAND --help` says the same."]
     parts += _command("isthmus", typer.main.get_command(main_app))
     parts += _command("isthmus data", typer.main.get_command(data_commands(*[cast(Any, None)] * 3)))
+    plugged = packs.plugged(config.Config(root=Path(), data=Path(), front_ends=Path()))
+    brought = (one for pack in plugged for one in pack.brings if isinstance(one, manifest.Commands))
+    for one in sorted(brought, key=lambda one: (one.name, one.at)):
+        module, _, made = one.at.partition(":")
+        group = typer.main.get_group(getattr(importlib.import_module(module), made)(None))
+        parts += _command(f"isthmus {one.name}", group)
     return "\n\n".join(parts)
 
 

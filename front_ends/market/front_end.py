@@ -27,6 +27,7 @@ FRONT_END = FrontEnd(
         "invoices.*",
         "invoicing.*",
         "ledger.*",
+        "media.*",
         "member.*",
         "messages.*",
         "notification.*",
@@ -39,6 +40,7 @@ FRONT_END = FrontEnd(
         "releases.*",
         "settlement.*",
         "tax.*",
+        "webhooks.*",
     ),
     products=(GROUP_BUY, PRESALE, WHOLESALE),
     order={

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -17,6 +20,8 @@ from isthmus.console import words
 from isthmus.language import ENGLISH, LANGUAGES, Catalogue, Reader, choose, reading
 from isthmus.language.catalogue import messages_of
 from isthmus.language.extract import messages_in, sentences
+from isthmus.manifest import Page
+from tests import shipped
 
 from .conftest import Served
 from .test_pages import PAGES
@@ -31,16 +36,17 @@ PACKAGES = ["isthmus", *(".".join(path.relative_to(SRC.parent).parts) for path i
 # What is nobody's text but the fixtures': front ends and what they say of themselves, goods, places, addresses.
 DATA = re.compile(
     r"a euro off for all|Sells in the (north|south)\.|(north|south) team|Sales of seven days\.|nobody@example\.org|"
-    r"nothing-is-called-so|\S+@\S+|\b\w+ team\b|\b([Nn]orth|[Ss]outh|Tea)\b"
+    r"nothing-is-called-so|\S+@\S+|\b\w+ team\b|\b([Nn]orth|[Ss]outh|Tea|Jam)\b"
 )
 NAMES = re.compile(
     r"\S*[._/:=\[\]\d-]\S*|\b(?:Standard Webhooks|Webhooks?)\b|"
-    r"\b(?:UTC|One ID|Isthmus|JSON|SQL|CSV|SKU|ID|App|OpenLineage|API|HTTP|PostgreSQL)\b"
+    r"\b(?:UTC|One ID|Isthmus|NATS JetStream|JSON|SQL|CSV|SKU|ID|App|OpenLineage|API|HTTP|PostgreSQL)\b"
 )
 PHRASE = re.compile(r"[A-Za-z]{2,}(?:[ ,]+[A-Za-z]{2,})+")  # two words of Latin letters
 WORD = re.compile(r"[A-Za-z]{3,}")
 LABELS = {"th", "label", "button", "h1", "h2", "h3", "dt", "summary", "legend", "title"}
 CODE = {"code", "pre", "script", "style", "kbd", "datalist"}
+OF_A_KIND = 2  # pages that differ in nothing but their things and what they are asked
 VOID = {"input", "br", "img", "link", "meta", "hr", "path", "rect", "circle", "line"}
 
 
@@ -71,11 +77,20 @@ class Seen(HTMLParser):
 
 
 def untranslated(page: str) -> Iterator[str]:
-    """Yield what a page in Chinese says in English: phrases anywhere, and single words in headings and labels."""
+    """Yield what a page in Chinese says in English: phrases anywhere, words of a catalogue, and any word of a label."""
     for element, text in Seen(page).texts:
         left = NAMES.sub(" ", DATA.sub(" ", text))
-        if PHRASE.search(left) or (element in LABELS and WORD.fullmatch(left.strip())):
+        is_word = WORD.fullmatch(left.strip()) and (element in LABELS or text in translations())
+        if PHRASE.search(left) or is_word:
             yield f"<{element}> {text}"
+
+
+@cache
+def translations() -> dict[str, str]:
+    """Return what catalogues say in other words."""
+    every = (one for package in PACKAGES for one in messages_of(package, CHINESE.locale))
+    codes = {pack.name for pack in shipped.PACKS}  # `order` is a word, and a pack's name on the map
+    return {text: other for text, other in every if text not in {other, *codes}}
 
 
 @pytest.fixture
@@ -87,30 +102,53 @@ async def reader(served: Served) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def paths(served: Served, client: httpx.AsyncClient) -> list[str]:
-    """Return every page of the console, with things on it."""
+async def begun(served: Served) -> list[str]:
+    """Return where to begin to read: pages of every kind, and some that no link leads to, with things on them."""
     sold = await served.sell("tea", "jam")
     await ship(served, "--accept")
     answer = await served.client.post("/v1/inventory.list-stock", json={}, headers={"Isthmus-Explain": "true"})
-    front_ends = await client.get(f"{served.address}/capabilities")
-    capabilities = sorted(set(re.findall(r"/console(/capabilities/[a-z.-]+)\"", front_ends.text)))
-    deploys = await client.get(f"{served.address}/deploys/north")
-    version = re.findall(r"/console(/deploys/north/\w+)", deploys.text)[0]
+    capabilities = [f"/capabilities/{one.name}" for pack in shipped.PACKS for one in pack.capabilities().values()]
     member = await served.call("member.register", {"identities": [{"kind": "email", "value": "ada@example.org"}]})
-    points = [f"/front-ends/north/points/{name}" for name in ("pricing.adjust-unit-price", "order.split-key")]
-    things = [f"/orders/north/{sold['order_id']}", f"/calls/{answer.headers['isthmus-call']}", version]
-    return [*PAGES, *things, *points, f"/members/north/{member['member_id']}", "/jobs", *capabilities]
+    things = [f"/orders/north/{sold['order_id']}", f"/calls/{answer.headers['isthmus-call']}"]
+    return [*PAGES, *things, f"/members/north/{member['member_id']}", *capabilities]
+
+
+def kind_of(path: str) -> tuple[str, ...]:
+    """Return what pages of one kind have in common: their first name, how deep they are, and what is asked of them."""
+    parts = urlsplit(path)
+    first, *rest = parts.path.strip("/").split("/")
+    return first, str(len(rest)), *sorted(name for name, _ in parse_qsl(parts.query, keep_blank_values=True))
+
+
+async def pages(served: Served, client: httpx.AsyncClient) -> AsyncIterator[tuple[str, str]]:
+    """Yield what is named, and what links lead to from there: some pages of each kind."""
+    waiting = list(dict.fromkeys(await begun(served)))
+    seen, kinds = set(waiting), Counter[tuple[str, ...]]()
+    while waiting:
+        page = await client.get(served.address + (path := waiting.pop(0)))
+        if not page.headers["content-type"].startswith("text/html"):
+            continue
+        yield path, page.text
+        for link in map(html.unescape, re.findall(r'href="/console(/[^"#]*)', page.text)):
+            if link not in seen and "language=" not in link and kinds[kind_of(link)] < OF_A_KIND:
+                kinds[kind_of(link)] += 1
+                seen.add(link)
+                waiting.append(link)
 
 
 async def test_no_page_says_anything_in_english_to_a_reader_of_chinese(
     served: Served, reader: httpx.AsyncClient
 ) -> None:
     found: dict[str, str] = {}
-    for path in await paths(served, reader):
-        page = await reader.get(served.address + path)
-        assert 'lang="zh-CN"' in page.text, path
-        found |= {text: path for text in untranslated(page.text) if text not in found}
+    firsts = set[str]()
+    async for path, page in pages(served, reader):
+        assert 'lang="zh-CN"' in page, path
+        firsts.add(kind_of(path)[0])
+        found |= {text: path for text in untranslated(page) if text not in found}
     assert not found, "\n".join(f"{path}: {text}" for text, path in found.items())
+    brought = [one for pack in shipped.PACKS for one in pack.brings if isinstance(one, Page)]
+    unread = {one.path.split("/")[1] for one in brought if not (one.is_form or one.is_open)} - firsts
+    assert unread == set(), "no link leads to these pages"
 
 
 async def test_what_is_refused_is_said_in_the_readers_language(served: Served, reader: httpx.AsyncClient) -> None:
@@ -128,6 +166,14 @@ async def test_a_reader_switches_and_it_is_kept(served: Served, reader: httpx.As
     assert (str(switched.url), "<h1>Orders</h1>" in switched.text) == (f"{served.address}/orders?state=paid", True)
     again = await reader.get(f"{served.address}/members")
     assert ("<h1>Members</h1>" in again.text, again.headers["content-language"]) == (True, "en")
+
+
+async def test_a_word_that_a_template_writes_out_is_said_to_each_reader_in_their_language(
+    served: Served, reader: httpx.AsyncClient
+) -> None:
+    pages = [await reader.get(f"{served.address}/capabilities/order.get-order?language={one}") for one in ("zh", "en")]
+    assert [re.findall(r'class="state good">(\w+)', page.text) for page in pages] == [["线上"], ["live"]]
+    await reader.get(f"{served.address}/?language=zh")
 
 
 async def test_a_stranger_reads_the_sign_in_in_their_language(served: Served) -> None:

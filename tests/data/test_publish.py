@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date
+from typing import cast
 
 import asyncpg
+import pytest
 from msgspec.structs import replace
 
 from isthmus.data.answers.metrics import Metrics
@@ -13,7 +15,7 @@ from isthmus.data.answers.receipt import Receipts
 from isthmus.data.exchange.publish import publish
 from isthmus.data.model.model import build
 from isthmus.data.privacy import policy
-from isthmus.kernel import FrontEnd
+from isthmus.kernel import FrontEnd, errors
 
 from .conftest import SHOP_METRICS, Level, Member, Sale, Visit, World
 
@@ -48,6 +50,15 @@ async def _refreshed(shop: World, url: str, connection: asyncpg.Connection) -> N
     broken = {one.metric: one.failure for one in await publish(shop.metrics, policy.owner(), url)}
     assert "is not unique" in broken["sales"]
     assert await connection.fetchval("select to_regclass('metrics.sales')") is None
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://nobody@127.0.0.1:1/none", "postgresql://x@/y?host=/no/such/folder", "reports"]
+)
+async def test_an_address_where_nobody_answers_is_said_before_anything_is_asked(url: str) -> None:
+    with pytest.raises(errors.Unavailable, match="the PostgreSQL to write to takes no connection") as refused:
+        await publish(cast(Metrics, None), policy.owner(), url)
+    assert "see that --url names" in refused.value.remedy
 
 
 async def test_a_policy_holds_for_what_is_published(shop: World, empty_url: str) -> None:

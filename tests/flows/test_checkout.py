@@ -298,6 +298,27 @@ async def test_a_coupon_that_may_be_used_once_is_used_once_by_ten_at_once(shop: 
     assert found.uses == 1
 
 
+async def test_who_was_two_members_has_used_what_both_had_used(shop: Shop) -> None:
+    assert "checkout.join-uses" in shop.platform.release.offered
+    put = promotion.Promotion(
+        code="first",
+        title="First",
+        benefit=promotion.AmountOff(amount=money(300, "EUR")),
+        valid_from=datetime(2020, 1, 1, tzinfo=UTC),
+        uses_per_member_max=1,
+    )
+    await shop.platform.call(promotion.put_promotion, promotion.PutPromotion(promotion=put), shop.north)
+    stays, goes = [
+        (await shop.platform.call(member.register, member.Register(identities=(one,)), shop.north)).member_id
+        for one in (member.Identity(kind="email", value=f"{name}@example.org") for name in ("ada", "lovelace"))
+    ]
+    assert (await placed(shop, member_id=goes)).bill.total == money(700, "EUR")
+    ask = member.Merge(member_id=stays, other_id=goes, evidence="the same card")
+    await shop.platform.call(member.merge, ask, shop.north)
+    for known_as in (stays, goes):
+        assert (await placed(shop, member_id=known_as)).bill.total == money(1000, "EUR")
+
+
 async def test_what_one_front_end_sells_the_other_never_sees(shop: Shop) -> None:
     bought = await placed(shop)
     with pytest.raises(order.UnknownOrder):

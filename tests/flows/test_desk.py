@@ -84,7 +84,7 @@ async def test_goods_are_handed_in_at_another_front_end_and_their_own_pays_the_b
     assert await books.owed() == {}
     assert (await standing(books.shop, "north"))["assets:front-ends front-end/south"] == 800
     assert await standing(books.shop, "south") == {
-        "expenses:stock-bought": 800,
+        "expenses:stock-bought front-end/north": 800,
         "liabilities:front-ends front-end/north": -800,
     }
 

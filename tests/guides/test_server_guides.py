@@ -9,21 +9,36 @@ from pathlib import Path
 
 import pytest
 
-from .walk import GUIDES, environment, follow, free_port, read, serving
+from .walk import GUIDES, ROOT, environment, follow, free_port, read, serving
 
 ON_A_SERVER = (
     "first-front-end", "ship-alone", "attributes", "sharing",
-    *(pytest.param(name, marks=pytest.mark.slow) for name in ("own-data-and-flows", "finance", "mobile")),
+    *(
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in ("own-data-and-flows", "finance", "storefronts", "mobile")
+    ),
 )  # fmt: skip
 BY_THEMSELVES = ("adopt", "migrations", "products")
+IN_CHINESE = ("first-front-end", "ship-alone", "attributes", "sharing", "own-data-and-flows", "storefronts")
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the guides call with curl")
 @pytest.mark.parametrize("name", ON_A_SERVER)
 async def test_the_guide_does_what_it_says(database_url: str, tmp_path: Path, name: str) -> None:
+    await _walked(GUIDES / f"{name}.md", database_url, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the guides call with curl")
+@pytest.mark.parametrize("name", IN_CHINESE)
+async def test_the_guide_in_chinese_does_what_it_says(database_url: str, tmp_path: Path, name: str) -> None:
+    await _walked(ROOT / "docs" / "zh" / "guides" / f"{name}.md", database_url, tmp_path)
+
+
+async def _walked(page: Path, database_url: str, tmp_path: Path) -> None:
     port = free_port()
     variables = environment(tmp_path, port, ISTHMUS_DATABASE_URL=database_url)
-    guide = read(GUIDES / f"{name}.md", port)
+    guide = read(page, port)
     assert len(guide.steps) >= 5
     if guide.first:
         subprocess.run(["bash", "-ec", guide.first], cwd=tmp_path, env=variables, check=True)  # noqa: ASYNC221

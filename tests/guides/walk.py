@@ -24,6 +24,7 @@ GUIDES = ROOT / "docs" / "guides"
 BLOCK = re.compile(r"^```(\w*)(?: (\w+))?\n(.*?)^```$", re.M | re.S)
 STARTS_WITHIN_S = 300  # of a busy machine
 PORT = "8080"  # in the guides
+OTHER_PORTS = ("8081", "8090")  # in the guides: a shop's, and a receiver's
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,12 @@ class Guide:
 
 
 def read(page: Path, port: str = PORT) -> Guide:
-    """Return what a page says to run, at another port."""
+    """Return what a page says to run, at another port; whatever else listens has a free one."""
     first, serve, steps = "", "", list[tuple[str, list[str]]]()
-    for language, what, body in BLOCK.findall(page.read_text().replace(PORT, port)):
+    text = page.read_text().replace(PORT, port)
+    for other in OTHER_PORTS:
+        text = text.replace(other, free_port())
+    for language, what, body in BLOCK.findall(text):
         if what == "first":
             first = f"{first}\n{body.strip()}".strip()
         elif what == "serve":
@@ -59,7 +63,7 @@ def free_port() -> str:
 def environment(folder: Path, port: str, **more: str) -> dict[str, str]:
     """Return an environment in which commands are those of this checkout, and the settings those of a folder."""
     (folder / "bin").mkdir(exist_ok=True)
-    for name, module in (("isthmus", "isthmus.cli"), ("pytest", "pytest")):
+    for name, module in (("isthmus", "isthmus.cli"), ("pytest", "pytest"), ("uvicorn", "uvicorn")):
         command = folder / "bin" / name
         command.write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
         command.chmod(0o755)

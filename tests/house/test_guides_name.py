@@ -67,3 +67,37 @@ def test_a_page_that_names_what_is_gone_is_found() -> None:
     code = "from isthmus.packs.pricing import api as pricing\nfrom isthmus.kernel import gone\npricing.gone\n"
     page = f"```python\n{code}```\n"
     assert sorted(missing(page + "`ctx.gone`")) == ["ctx.gone", "isthmus.kernel.gone", "isthmus.packs.pricing.api.gone"]
+
+
+COMMAND = re.compile(r"`(isthmus [a-z][^`\n]*)`|^(?:\$ )?(isthmus [a-z][^\n|>#;&)(]*)", re.M)
+OPTION = re.compile(r"(?<= )(--[a-z][a-z-]*)")
+PARTS = re.split(r"^## ", (ROOT / "docs" / "reference" / "cli.md").read_text(), flags=re.M)
+COMMANDS = {
+    part.partition("`\n")[0].strip("`"): set(re.findall(r"(?<=[` ])(--[a-z][a-z-]*)", part)) | {"--help"}
+    for part in PARTS[1:]
+}
+WITH_OTHERS = {"isthmus psql", "isthmus demo"}  # what follows is for psql, and for the company's own demo
+
+
+def no_commands(page: str) -> Iterator[str]:
+    """Yield the commands of a page that are none, and those with an option that the reference has not."""
+    for shown in {one or other for one, other in COMMAND.findall(page)}:
+        words = shown.split()
+        names = (" ".join(words[:length]) for length in (4, 3, 2))
+        found = next((name for name in names if name in COMMANDS), None)
+        is_group = any(name.startswith(f"{' '.join(words[:2])} ") for name in COMMANDS)
+        if (found is None and not (is_group and len(words) == 2)) or (
+            found is not None and found not in WITH_OTHERS and set(OPTION.findall(shown)) - COMMANDS[found]
+        ):
+            yield shown
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_command_that_a_page_names_is_one_and_has_the_options(page: Path) -> None:
+    assert list(no_commands(page.read_text())) == []
+
+
+def test_a_command_that_is_none_is_found() -> None:
+    assert list(no_commands("`isthmus deploy DIR --shadow 5`, `isthmus data`, `isthmus data ask x --by y`")) == []
+    assert list(no_commands("`isthmus deploy DIR --shade 5`")) == ["isthmus deploy DIR --shade 5"]
+    assert list(no_commands("`isthmus data aks x`")) == ["isthmus data aks x"]

@@ -126,6 +126,18 @@ def test_the_switch_of_languages_leads_to_the_pages_translation(here: str, engli
     assert config.theme["language"] == ("zh" if here.startswith("zh/") else "en")
 
 
+SITE = sorted((ROOT / "docs").rglob("*.md"))
+
+
+@pytest.mark.parametrize("page", SITE, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_block_of_a_page_is_one_on_the_site_too(page: Path) -> None:
+    fences = re.findall(r"^\s*```.*$", site.on_page_markdown(page.read_text()), re.M)
+    assert [one for one in fences if not re.fullmatch(r"\s*```\w*", one)] == []
+    assert len(fences) % 2 == 0
+    prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
+    assert re.findall(r"^[^|#\n].*\n\|.*\|$", prose, re.M) == [], "a table begins after an empty line"
+
+
 def test_each_test_that_a_decision_names_is_there() -> None:
     known = {name for file in (ROOT / "tests").rglob("test_*.py") for name in _TESTS.findall(file.read_text())}
     named = {

@@ -18,8 +18,9 @@ from .conftest import KIT, PATIENCE_MS, ROOT, Mall, answers
 from .test_shopping import order_and_pay, put, see_total, sign_in, unreadable
 
 GUIDE = (ROOT / "docs" / "guides" / "storefronts.md").read_text()
-MADE, STYLED = re.findall(r"^```sh make\n(.*?)^```$", GUIDE, re.M | re.S)
-(SERVED,) = re.findall(r"^```sh serve\n(.*?)^```$", GUIDE, re.M | re.S)
+RUN = re.findall(r"^```sh run\n(.*?)^```$", GUIDE, re.M | re.S)
+MADE, STYLED = (block for block in RUN if block.startswith("mkdir"))
+(SERVED,) = re.findall(r"^shop\(\) \{ (SHOP_API=.*?); \}", "".join(RUN), re.M | re.S)
 
 
 @contextmanager
@@ -29,8 +30,12 @@ def served(mall: Mall, folder: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     command = SERVED.replace("http://127.0.0.1:8080", mall.api).replace("8081", port)
-    command = command.replace("uvicorn", f"exec {sys.executable} -m uvicorn", 1)
-    facts = {"KEY": mall.keys["market"], "PYTHONPATH": os.pathsep.join((str(folder), str(KIT)))}
+    command = command.replace("uvicorn", f"{sys.executable} -m uvicorn", 1)
+    facts = {
+        "KEY": mall.keys["market"],
+        "SHOP_SECRET": "5" * 32,
+        "PYTHONPATH": os.pathsep.join((str(folder), str(KIT))),
+    }
     running = subprocess.Popen(["bash", "-c", command], cwd=folder, env={**os.environ, **facts})
     try:
         yield f"http://127.0.0.1:{port}"
@@ -53,14 +58,14 @@ async def test_the_shop_of_ten_lines_sells(page: Page, mall: Mall, tmp_path: Pat
         await order_and_pay(page)
         await page.get_by_role("main").get_by_role("link", name=re.compile("Order")).click()
         await expect(page.get_by_role("main")).to_contain_text("Jar")
-        assert {one["name"] for one in await page.context.cookies()} == {"corner_shop"}
+        assert {one["name"] for one in await page.context.cookies()} == {"tearoom_shop"}
 
 
 async def test_a_block_of_a_page_is_overridden_and_the_rest_stays_the_kits(
     page: Page, mall: Mall, tmp_path: Path
 ) -> None:
     run(MADE + STYLED, tmp_path)
-    (tmp_path / "front_ends/corner/shop/shop.css").write_text("h1{letter-spacing:7px}")
+    (tmp_path / "front_ends/tearoom/shop/shop.css").write_text("h1{letter-spacing:7px}")
     with served(mall, tmp_path) as shop:
         await answers(shop)
         await page.goto(shop)

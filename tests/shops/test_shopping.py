@@ -13,7 +13,9 @@ from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.checkout import api as checkout
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
+from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
+from isthmus.values import money
 from tests.console import signing
 from tests.flows.test_business_lines import LONG_AGO
 
@@ -84,6 +86,37 @@ async def test_a_declined_card_is_tried_again_and_two_presses_pay_once(page: Pag
     await expect(page.get_by_role("alert")).to_contain_text("insufficient funds")
     await page.get_by_label("one that pays").check()
     await page.get_by_role("button", name=re.compile("^Pay")).dblclick()
+    await expect(page.get_by_role("heading", name="My orders")).to_be_visible()
+    await expect(page.get_by_text("paid")).to_have_count(1)
+
+
+async def test_a_gift_card_shows_what_is_on_it_and_pays_a_part(page: Page, mall: Mall) -> None:
+    shop = mall.shops["market"]
+    programme = payment.PutCreditProgramme(code="gift", currency="USD")
+    await mall.call("market", payment.put_credit_programme, programme)
+    ask = payment.SellCredit(programme="gift", amount=money(250, "USD"), received_as="cash")
+    card = await mall.call("market", payment.sell_credit, ask)
+    await put(page, shop, "jar")
+    await sign_in(page, shop)
+    await see_total(page)
+    await page.get_by_role("button", name=re.compile("^Order for")).click()
+    heading = page.get_by_role("heading", level=1)
+    due = float((await heading.inner_text()).partition("$")[2])
+    await page.get_by_label("Code").fill("AAAA-BBBB-CCCC-DDDD")
+    await page.get_by_role("button", name="See what is on it").click()
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await page.get_by_label("Code").fill(card.code.lower())
+    await page.get_by_role("button", name="See what is on it").click()
+    await expect(page.get_by_role("status")).to_contain_text(f"ends in {card.code[-4:]}: $2.50")
+    await page.get_by_label("Code").fill(card.code)
+    await page.get_by_role("button", name="Use the card").click()
+    await expect(heading).to_have_text(f"Pay ${due - 2.5:.2f}")
+    await page.get_by_role("button", name="Leave gift cards out").click()
+    await expect(heading).to_have_text(f"Pay ${due:.2f}")
+    await page.get_by_label("Code").fill(card.code)
+    await page.get_by_role("button", name="Use the card").click()
+    await expect(page.get_by_role("status")).to_contain_text("Your gift card pays $2.50. This is the rest.")
+    await page.get_by_role("button", name=re.compile("^Pay")).click()
     await expect(page.get_by_role("heading", name="My orders")).to_be_visible()
     await expect(page.get_by_text("paid")).to_have_count(1)
 

@@ -10,7 +10,7 @@ is refused at start, so that none is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -129,6 +129,7 @@ def _flows(
             ctx.emit(PersonForgotten(subject=subject, member_ids=ask.member_ids, references=some))
         return named
 
+    @flow(f"{NAME}.erase-guest", version="1.0", effect=Effect.WRITE, uses=forgets, deadline_ms=DEADLINE_MS)
     def erase_guest(ask: EraseGuest) -> GuestErased:
         """Forget who bought as a guest with an e-mail address, in every pack that keeps something of theirs, at once.
 
@@ -137,15 +138,12 @@ def _flows(
         """
         ...
 
-    declare = flow(f"{NAME}.erase-guest", version="1.0", effect=Effect.WRITE, uses=forgets, deadline_ms=DEADLINE_MS)
-    guest = declare(erase_guest)
-
-    @implements(guest)
+    @implements(erase_guest)
     async def run_guest(ask: EraseGuest, ctx: Context) -> GuestErased:
         wanted = Forget(emails=(ask.email.strip(),))
         return GuestErased(references=len(await everywhere(wanted, ctx.call_id, ctx)))
 
-    yield guest, run_guest
+    yield erase_guest, run_guest
     for known in persons:
         yield _subscription_of(known.erased, forgets, everywhere)
 
@@ -153,12 +151,7 @@ def _flows(
 def _subscription_of(erased: type[Value], forgets: tuple[Forgets, ...], everywhere: Any) -> tuple[Any, Implementation]:
     """Return the flow that runs in the transaction in which a person is erased."""
 
-    def forget_person(ask: Value) -> Forgotten:
-        """Have every pack forget a person, in the transaction in which the person is erased."""
-        ...
-
-    forget_person.__annotations__["ask"] = erased
-    declare = flow(
+    @flow(
         f"{NAME}.forget-person",
         version="1.0",
         effect=Effect.WRITE,
@@ -166,11 +159,24 @@ def _subscription_of(erased: type[Value], forgets: tuple[Forgets, ...], everywhe
         deadline_ms=DEADLINE_MS,
         is_internal=True,
     )
-    declared = declare(forget_person)
+    @_asked_with(erased)
+    def forget_person(ask: Value) -> Forgotten:
+        """Have every pack forget a person, in the transaction in which the person is erased."""
+        ...
 
-    @implements(declared)
+    @implements(forget_person)
     async def run_person(ask: Any, ctx: Context) -> Forgotten:
         wanted = Forget(member_ids=(ask.member_id, *getattr(ask, "merged_ids", ())))
         return Forgotten(references=await everywhere(wanted, str(ask.member_id), ctx))
 
-    return declared, run_person
+    return forget_person, run_person
+
+
+def _asked_with(asked: type[Value]) -> Callable[[Callable[[Value], Forgotten]], Callable[[Value], Forgotten]]:
+    """Return a decorator that says what a flow is asked with, where only the platform's packs decide."""
+
+    def said(declared: Callable[[Value], Forgotten]) -> Callable[[Value], Forgotten]:
+        declared.__annotations__["ask"] = asked
+        return declared
+
+    return said

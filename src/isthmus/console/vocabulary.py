@@ -9,7 +9,7 @@ from isthmus.language import mark
 SHOWN: Final = (
     *(mark("live"), mark("staged"), mark("rolled back"), mark("holds"), mark("broken"), mark("active")),
     *(mark("merged"), mark("erased"), mark("failed"), mark("confirmed"), mark("held")),
-    *(mark("read"), mark("write"), mark("steps")),
+    *(mark("read"), mark("write"), mark("steps"), mark("command line")),
     *(mark("deploy"), mark("stage"), mark("promote"), mark("rollback"), mark("automatic-rollback")),
     *(mark("new"), mark("gone"), mark("changed"), mark("added")),
     *(mark("answers"), mark("asked, may pass"), mark("asked with the others")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -274,10 +274,20 @@ def _templates() -> jinja2.Environment:
     made.policies["ext.i18n.trimmed"] = True
     catalogue: Any = made  # what the extension adds is in no stub
     catalogue.install_gettext_callables(language.gettext, language.ngettext, newstyle=True)
-    made.filters.update(words.FILTERS)
+    made.filters.update({name: _for_each_reader(one) for name, one in words.FILTERS.items()})
     names: dict[str, Any] = {"asset": _asset_names().__getitem__, "with_query": _with_query}
     made.globals.update(names)
     return made
+
+
+def _for_each_reader(written: Callable[..., object]) -> Callable[..., object]:
+    """Return a filter that Jinja runs for each page: what a template writes out it would keep as the first reader's."""
+
+    @jinja2.pass_context
+    def applied(_: object, *values: object, **named: object) -> object:
+        return written(*values, **named)
+
+    return applied
 
 
 def _of_package(name: str) -> str | None:

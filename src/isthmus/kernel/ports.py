@@ -11,34 +11,28 @@ from .contract import Value
 
 
 class Row(Protocol):
-    """One row of a result, read by column name or position."""
+    """One row of a result, read by column name or position; `keys` are the names of its columns, in their order."""
 
     def __getitem__(self, key: str | int, /) -> Any: ...
-    def keys(self) -> Iterable[str]:
-        """Return the names of its columns, in their order."""
+    def keys(self) -> Iterable[str]: ...
 
 
 class Session(Protocol):
-    """The statements of one call, for one front end; the store filters rows by it as well."""
+    """The statements of one call, for one front end; the store filters rows by it as well.
 
-    async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
-        """Return all rows of a statement; `$1` and so on are its arguments, and nothing else is put into it.
+    `$1` and so on in the SQL are the arguments, and nothing else is put into it. `fetch` returns all rows, `fetch_row`
+    the first one or None, `fetch_value` its first column or None. `execute` is for statements whose rows nobody needs:
+    it returns what PostgreSQL says, such as `UPDATE 3`; `execute_many` runs one for each of some rows of arguments.
+    They raise the store's ConstraintBroken, BadAsk for a value that no column can hold, Unavailable where the database
+    does not answer, and Fault for what is wrong with the statement. `own` is this transaction with nothing in reach
+    but the front end's own tables.
+    """
 
-        Raises the store's ConstraintBroken, BadAsk for a value that no column can hold, Unavailable where the database
-        does not answer, and Fault for what is wrong with the statement. All statements below raise the same.
-        """
-
-    async def fetch_row(self, sql: str, *args: object) -> Row | None:
-        """Return the first row, or None where there is none."""
-
-    async def fetch_value(self, sql: str, *args: object) -> Any:
-        """Return the first column of the first row, or None where there is none."""
-
-    async def execute(self, sql: str, *args: object) -> str:
-        """Run a statement whose rows nobody needs, and return what PostgreSQL says of it, such as `UPDATE 3`."""
-
-    async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
-        """Run a statement once for each of some rows of arguments, in few round trips."""
+    async def fetch(self, sql: str, *args: object) -> Sequence[Row]: ...
+    async def fetch_row(self, sql: str, *args: object) -> Row | None: ...
+    async def fetch_value(self, sql: str, *args: object) -> Any: ...
+    async def execute(self, sql: str, *args: object) -> str: ...
+    async def execute_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None: ...
 
     async def later(self, sql: str, *args: object) -> None:
         """Send a statement whose rows nobody needs together with the next one or the commit, in one round trip.
@@ -47,9 +41,7 @@ class Session(Protocol):
         """
         ...
 
-    def own(self) -> Session:
-        """Return this transaction with nothing in reach but the front end's own tables."""
-
+    def own(self) -> Session: ...
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         """Undo what was written inside when an error leaves the block."""
         ...

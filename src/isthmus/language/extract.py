@@ -1,8 +1,9 @@
 """What a package writes for readers, found in its source: texts of templates, and sentences of Python.
 
 Of Python these are read: `mark(…)`; messages and remedies of errors (calls with `remedy=`, and what is called `fact` or
-`remedy`); menus of pages, titles of guides; the documentation of capabilities, extension points, values, errors,
-metrics and fields. A value in a sentence becomes its name: f"SKU {line.sku!r} is unknown" is `SKU {sku} is unknown`.
+`remedy`); menus of pages, titles of guides; the documentation of capabilities, extension points, entities, values,
+errors, metrics and fields. A value in a sentence becomes its name: f"SKU {line.sku!r} is unknown" is `SKU {sku} is
+unknown`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final
 from jinja2.ext import babel_extract
 
 NAMES: Final = re.compile(r"[a-z_][a-z0-9_]*")
-DECLARED: Final = ("capability", "flow", "extension_point", "event")
+DECLARED: Final = ("capability", "flow", "extension_point", "event", "entity")
 PUBLISHED: Final = ("api", "values", "errors")  # modules whose classes the catalogue and the console describe
 SAID: Final = ("doc", "description", "remedy", "group", "menu", "sentence")  # keywords whose text is shown
 SAID_OF_DATA: Final = ("why", "until", "purposes")  # those of what is said of personal data
@@ -30,13 +31,13 @@ KEYWORDS: Final = ("_", "gettext", "ngettext")
 def messages_in(folder: Path, leave_out: Collection[str] = ()) -> dict[str, list[str]]:
     """Return every text for readers below a folder, and the files that it stands in.
 
-    Packs below it have catalogues of their own; `leave_out` names folders whose texts nobody is shown.
+    Packs below it have catalogues of their own; `leave_out` names folders and files whose texts nobody is shown.
     """
     found: dict[str, list[str]] = {}
     others = {path.parent for path in folder.rglob("pack.py")} - {folder}
     others |= {folder / name for name in leave_out}
     for file in sorted(folder.rglob("*")):
-        if others.intersection(file.parents):
+        if others.intersection((file, *file.parents)):
             continue
         for message in _messages(file):
             found.setdefault(message, []).append(file.relative_to(folder).as_posix())
@@ -63,9 +64,11 @@ def sentences(source: str, *, is_api: bool = False) -> Iterator[str]:
                 yield from _of_call(node)
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in ASSIGNED:
                 yield from filter(_has_words, _written(value))
-            case ast.FunctionDef() | ast.AsyncFunctionDef() if any(map(_is_declared, node.decorator_list)):
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() if any(
+                map(_is_declared, node.decorator_list)
+            ):
                 yield from paragraphs(ast.get_docstring(node) or "")
-            case ast.ClassDef(bases=[_, *_]) if is_api:
+            case ast.ClassDef(bases=[_, *_]) if is_api or _is_error(node):
                 yield from paragraphs(ast.get_docstring(node) or "")
             case _:
                 pass
@@ -142,6 +145,12 @@ def _has_words(text: str) -> bool:
 
 def _is_declared(decorator: ast.expr) -> bool:
     return _name(decorator.func if isinstance(decorator, ast.Call) else decorator) in DECLARED
+
+
+def _is_error(declared: ast.ClassDef) -> bool:
+    """Return whether a class is an error that pages name: one with a slug."""
+    targets = (one.targets[0] for one in declared.body if isinstance(one, ast.Assign))
+    return any(isinstance(target, ast.Name) and target.id == "slug" for target in targets)
 
 
 def _name(function: ast.expr) -> str:

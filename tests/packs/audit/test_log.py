@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from typing import cast
 
 import asyncpg
 import httpx
 import pytest
 
-from isthmus.kernel import Caller, encode, errors
+from isthmus.kernel import Caller, encode, errors, ports
 from isthmus.packs.audit import api, commands
 from isthmus.packs.audit.rules import chain, merkle
 from isthmus.packs.audit.service.journal import Journal
 from isthmus.packs.audit.service.keys import public_key
-from isthmus.packs.audit.service.publish import HeadsPost, NotTaken
+from isthmus.packs.audit.service.publish import HeadsFile, HeadsPost, NotTaken
 from isthmus.packs.audit.service.seal import Sealer
 from isthmus.packs.inventory import api as inventory
 from isthmus.values import LineAsk
@@ -310,6 +311,23 @@ async def test_two_processes_seal_without_gaps_and_publish_each_leaf_once(log: L
     await log.sealer.seal()
     report = await log.verified()
     assert (report.finding, report.entries, report.published) == (None, 40, 40)
+
+
+async def test_what_another_process_publishes_meanwhile_is_no_sign_that_the_log_was_cut(log: Log) -> None:
+    class Meanwhile(HeadsFile):
+        async def covered(self, session: ports.Session) -> int:
+            if not done:
+                done.append(True)
+                await log.receive("n-2")
+                await log.sealer.seal()
+            return await super().covered(session)
+
+    done: list[bool] = []
+    await log.receive("n-1")
+    file = cast(HeadsFile, log.sealer.receiver)
+    await Sealer(log.database, key=log.sealer.key_file, receiver=Meanwhile(file.path)).seal()
+    report = await log.verified()
+    assert (done, report.finding, report.entries, report.published) == ([True], None, 2, 2)
 
 
 async def test_a_receiver_over_http_is_told_again_until_it_takes_a_head(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
@@ -19,9 +20,11 @@ from isthmus.packs.promotion.pack import PACK
 from isthmus.store import Database
 from isthmus.store.sharing import Draft, Grant
 from isthmus.values import Buyer
+from tests.packs.desk import at_desk, desk
 
 from .test_promotions import NOW, evaluated, promotion, put, redeem, usd
 
+DESK = desk(api)
 HOUSE = Caller(front_end="house", client="house-office")
 SHOPS = {code: Caller(front_end=code, client=f"{code}-office") for code in ("north", "south", "east")}
 NORTH, SOUTH, EAST = SHOPS.values()
@@ -30,9 +33,9 @@ NORTH, SOUTH, EAST = SHOPS.values()
 @pytest.fixture
 async def group(make_platform: Callable[..., Awaitable[Platform]]) -> AsyncIterator[Platform]:
     """Give a house and three shops; every condition holds when the test has ended."""
-    uses = ("promotion.*", "grants.*")
+    uses = ("promotion.*", "grants.*", "desk.*")
     ends = [FrontEnd(code=code, name=code, owner=code, uses=uses) for code in ("house", *SHOPS)]
-    made = await make_platform(PACK, GRANTS, *ends, clock=lambda: NOW)
+    made = await make_platform(PACK, GRANTS, DESK, *ends, clock=lambda: NOW)
     yield made
     async with made.store.platform() as session:  # type: ignore[attr-defined]
         for condition in PACK.conditions:
@@ -207,3 +210,69 @@ async def test_who_joined_no_programme_is_counted_at_each_shop_and_a_use_is_retu
     await group.call(api.return_uses, api.ReturnUses(reference="known"), NORTH)
     again = api.Redeem(reference="again", discounts=discounts, buyer=known.replace(member_id=uuid4()))
     assert (await group.call(api.redeem, again, SOUTH)).uses == 1
+
+
+async def test_two_who_become_one_have_used_what_both_used_whatever_happens_at_the_same_moment(
+    group: Platform, database_url: str
+) -> None:
+    await shared(group, promotion("four-each", uses_per_member_max=4), NORTH, SOUTH)
+    discounts = (api.DiscountUse(promotion="four-each", amount=usd(100)),)
+    randomness = random.Random(7)
+    for turn in range(6):
+        stays, goes = [
+            {caller: Buyer(member_id=uuid4(), account_id=account) for caller in (NORTH, SOUTH)}
+            for account in (uuid4(), uuid4())
+        ]
+
+        async def use(buyer: dict[Caller, Buyer], caller: Caller, reference: str) -> bool:
+            ask = api.Redeem(reference=reference, discounts=discounts, buyer=buyer[caller])
+            try:
+                await group.call(api.redeem, ask, caller)
+            except api.LimitReached:
+                return False
+            return True
+
+        async def come_back(caller: Caller, reference: str) -> None:
+            await group.call(api.return_uses, api.ReturnUses(reference=reference), caller)
+
+        async def join(stays: dict[Caller, Buyer] = stays, goes: dict[Caller, Buyer] = goes) -> None:
+            one, other = stays[NORTH], goes[NORTH]
+            ask = api.JoinMembers(member_id=one.member_id, other_id=other.member_id, account_id=one.account_id,
+                                  other_account_id=other.account_id)  # fmt: skip
+            await group.call(at_desk(api.join_members, DESK), ask, NORTH)
+
+        assert await use(stays, NORTH, f"{turn}-a")
+        assert await use(goes, SOUTH, f"{turn}-b")
+        assert await use(goes, NORTH, f"{turn}-c")
+        acts = [join(), use(goes, SOUTH, f"{turn}-d"), use(stays, SOUTH, f"{turn}-e"), come_back(SOUTH, f"{turn}-b")]
+        randomness.shuffle(acts)
+        await asyncio.gather(*acts)
+        await join()  # safe to repeat
+        connection = await asyncpg.connect(database_url)
+        try:
+            counts = await connection.fetch(
+                "select account_id, uses from promotion.person_use where account_id = any($1) and uses > 0",
+                [stays[NORTH].account_id, goes[NORTH].account_id],
+            )
+        finally:
+            await connection.close()
+        used = counts[0]["uses"]
+        assert [one["account_id"] for one in counts] == [stays[NORTH].account_id], "one count, of who stays"
+        assert used in (3, 4), "a, c, and what was used at the same moment"
+        left = [await use(goes if at % 2 else stays, SOUTH, f"{turn}-f{at}") for at in range(4)]
+        assert sum(left) == max(0, 4 - used), "the limit is one for both, by whichever name"
+
+
+async def test_a_coupon_of_ones_own_goes_along_when_two_become_one(group: Platform) -> None:
+    await put(group, promotion("own", needs_coupon=True), caller=NORTH)
+    stays, goes = uuid4(), uuid4()
+    issued = await group.call(
+        api.issue_coupons,
+        api.IssueCoupons(promotion="own", coupons=(api.CouponDraft(code="MINE", member_id=goes),)),
+        NORTH,
+    )
+    assert issued.issued == 1
+    await group.call(at_desk(api.join_members, DESK), api.JoinMembers(member_id=stays, other_id=goes), NORTH)
+    discounts = (api.DiscountUse(promotion="own", coupon="MINE", amount=usd(100)),)
+    used = api.Redeem(reference="o-1", discounts=discounts, buyer=Buyer(member_id=stays))
+    assert (await group.call(api.redeem, used, NORTH)).uses == 1

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from .account import Accounts, come_back, go, leave, origin
 from .basket import basket, change, checkout
-from .browsing import browse, product
+from .browsing import browse, picture, product
 from .orders import one_order, orders, pay, pay_later, send_back
 from .pages import environment, refusal, style
 from .platform import Platform, Refused
@@ -55,6 +55,7 @@ def _routes(*, has_accounts: bool) -> list[Route]:
     return [
         Route("/", browse),
         Route("/product/{sku}", product),
+        Route("/media/{name}", picture),
         Route("/basket", basket),
         Route("/basket", change, methods=["POST"]),
         Route("/checkout", checkout, methods=["POST"]),

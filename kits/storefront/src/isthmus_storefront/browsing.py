@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from starlette.requests import Request
@@ -15,6 +16,7 @@ from .shelf import cards, departments
 from .shop import Shop
 
 PAGE = 24  # products of a page
+FILE = re.compile(r"[0-9a-f]{64}[.][a-z]{3,4}")  # the name of a file on the platform
 
 
 async def browse(request: Request) -> Response:
@@ -29,7 +31,16 @@ async def browse(request: Request) -> Response:
     found, top = await asyncio.gather(platform.call("catalog.search", ask), departments(platform, kept, ""))
     below = await departments(platform, kept, category.partition("/")[0]) if category else []
     shown = await cards(platform, shop.currency, shopper(request).get("member_id"), found["items"])
-    facts: dict[str, Any] = {"cards": shown, "next_cursor": found["next_cursor"], "top": top, "below": below}
+    called = {
+        one["code"]: one["name"] for one in [*top, *below]
+    }  # a front end's own categories have names of their own
+    facts: dict[str, Any] = {
+        "called": called.get(category, category),
+        "cards": shown,
+        "next_cursor": found["next_cursor"],
+        "top": top,
+        "below": below,
+    }
     return page(request, "shelf.html", None, **facts, text=ask["text"], category=category)
 
 
@@ -42,6 +53,15 @@ async def product(request: Request) -> Response:
     variants = [one for one in shown["variants"] if one["sku"] in offers]
     choices = [await _choice(request, one, offers[one["sku"]]) for one in variants]
     return page(request, "product.html", product=shown, choices=choices)
+
+
+async def picture(request: Request) -> Response:
+    """Show a picture that was put on the platform: its name is the digest of its content, so it never changes."""
+    name = request.path_params["name"]
+    if not FILE.fullmatch(name):
+        raise Refused({"slug": "shop.no-file", "status": 404, "detail": "there is no such picture"})
+    content, kind = await request.app.state.platform.file(name)
+    return Response(content, media_type=kind, headers={"cache-control": "public, max-age=31536000, immutable"})
 
 
 async def _choice(request: Request, variant: dict[str, Any], offer: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from .pages import keep, page, shopper
 from .platform import Platform, Refused
 
 PAGE = 24  # orders of a page
+CARDS_MAX = 5  # gift cards of one order, as the platform takes them
 RETURNED = ("shipped", "part-shipped", "completed")  # states in which goods may come back
 
 
@@ -23,20 +24,49 @@ async def pay(request: Request) -> Response:
     payment_id = request.path_params["payment_id"]
     if payment_id not in shopper(request).get("payments", []):
         raise Refused({"status": 404, "detail": "this payment is not one of yours"})
-    refused = None
+    refused, balance = None, None
     if request.method == "POST":
         form = await read_form(request)
-        ask = {"payment_id": payment_id, "method": "card", "token": field(form, "token")}
-        key = key_of(form)
         try:
-            await platform.call("checkout.pay-order", ask, key=key)
-            return RedirectResponse("/orders", status_code=303)
+            balance = await _pay(platform, payment_id, form)
+            if balance is None:
+                return RedirectResponse("/orders", status_code=303)
         except Refused as problem:
             refused = problem
     payment = await platform.call("payment.get-payment", {"payment_id": payment_id})
     if payment["state"] in ("authorised", "captured"):
         return RedirectResponse("/orders", status_code=303)
-    return page(request, "pay.html", refused, payment=payment)
+    held = await _held_by_cards(platform, payment)
+    return page(request, "pay.html", refused, payment=payment, held=held, balance=balance or {})
+
+
+async def _pay(platform: Platform, payment_id: str, form: dict[str, str]) -> dict[str, Any] | None:
+    """Do what a button says; return what is on a gift card where it is looked at, and None once all is paid.
+
+    What a card does not have stays to be paid: an empty answer.
+    """
+    act, key = form.get("act", "pay"), key_of(form)
+    if act == "balance":
+        return await platform.call("payment.get-credit", {"code": field(form, "code")})
+    if act == "card":
+        ask = {"payment_id": payment_id, "code": field(form, "code")}
+        paid = await platform.call("checkout.use-credit", ask, key=f"card-{key}")
+        return None if not paid["due"]["minor"] else {}
+    if act == "leave":
+        await platform.call("checkout.leave-credit", {"payment_id": payment_id}, key=f"leave-{key}")
+        return {}
+    ask = {"payment_id": payment_id, "method": "card", "token": field(form, "token")}
+    await platform.call("checkout.pay-order", ask, key=key)
+    return None
+
+
+async def _held_by_cards(platform: Platform, payment: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what gift cards hold for what is to be paid; a balance that is due later is paid without them."""
+    if "/" in payment["reference"]:
+        return []
+    references = [f"{payment['reference']}/credit-{number}" for number in range(1, CARDS_MAX + 1)]
+    found = await platform.call("payment.list-payments", {"references": references})
+    return [one for one in found["items"] if one["state"] == "authorised"]
 
 
 async def orders(request: Request) -> Response:

@@ -49,5 +49,15 @@ class Platform:
         except ValueError:
             raise Refused({"slug": "shop.no-answer", "status": 502, "detail": NOT_NOW}) from None
 
+    async def file(self, name: str) -> tuple[bytes, str]:
+        """Return a file that was put on the platform, and its type. Raises Refused where there is none."""
+        try:
+            answer = await self._client.get(f"/media/{name}")
+        except httpx.HTTPError:
+            raise Refused({"slug": "shop.no-answer", "status": 503, "detail": NOT_NOW}) from None
+        if not answer.is_success:
+            raise Refused({"slug": "shop.no-file", "status": 404, "detail": "there is no such picture"})
+        return answer.content, answer.headers.get("content-type", "application/octet-stream")
+
     async def close(self) -> None:
         await self._client.aclose()

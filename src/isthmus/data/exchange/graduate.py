@@ -12,12 +12,9 @@ from math import isclose
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
-import asyncpg
-
 from isthmus.data.answers.groupings import dimensions
 from isthmus.data.model.columns import quoted, table_name
 from isthmus.kernel import errors
-from isthmus.store import connect
 
 from ..answers.metrics import Metrics
 from ..lake.lake import FOUND
@@ -26,6 +23,7 @@ from ..model.ask import GRAINS, Ask
 from ..query.dialect import Dialect, translated
 from ..query.plan import plan
 from ..query.sql import statement
+from .postgres import connected
 
 DIMENSIONS_MAX: Final = 4  # that each metric is tried by: with totals and months some 150 asks for 30 metrics
 
@@ -55,18 +53,6 @@ class Compared:
         return not self.differing and not self.failure
 
 
-_NOT_THERE: Final = (
-    OSError,
-    TimeoutError,
-    ValueError,  # an address that is none
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.ClientConfigurationError,
-)
-
-
 class Postgres:
     """PostgreSQL with the packs' own tables, or a copy of them."""
 
@@ -77,13 +63,7 @@ class Postgres:
 
     async def rows(self, sql: str, parameters: Sequence[object]) -> list[Row]:
         """Return what a query gives. Raises Unavailable where nobody answers at the address, or not with this name."""
-        try:
-            connection = await connect(self._url, timezone="UTC")
-        except _NOT_THERE as failed:
-            raise errors.Unavailable(
-                f"the PostgreSQL to compare with takes no connection: {failed}",
-                remedy="see that --url names its host, port, database and user; nothing was compared",
-            ) from failed
+        connection = await connected(self._url, {"timezone": "UTC"}, to="compare with", undone="compared")
         try:
             async with connection.transaction(readonly=True):
                 return [tuple(cast("Iterable[object]", row)) for row in await connection.fetch(sql, *parameters)]

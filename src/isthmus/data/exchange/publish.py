@@ -16,13 +16,14 @@ from typing import Any, Final
 
 from isthmus.data.model.columns import quoted
 from isthmus.kernel import Value, errors
-from isthmus.store import DirectConnection, connect
+from isthmus.store import DirectConnection
 
 from ..answers.metrics import Answer, Metrics
 from ..answers.units import MINOR, Units, amount, codes_in, units_of
 from ..arrow import pa
 from ..model.ask import Ask
 from ..privacy.policy import Policy
+from .postgres import connected
 
 SCHEMA: Final = "metrics"
 GRAINS: Final = (  # the finest that a metric can be answered in is taken
@@ -50,11 +51,12 @@ async def publish(metrics: Metrics, policy: Policy, url: str) -> list[Published]
     """Replace the tables of all metrics; readers see all of the old ones or all of the new ones.
 
     A metric that cannot be answered loses its table: no number is better than one that nobody stands behind.
+    Raises Unavailable, before anything is asked, where nobody answers at the address.
     """
-    model = await asyncio.to_thread(metrics.seen_by, policy)  # whoever says what front ends declare may run a loop
-    found = [await asyncio.to_thread(_finest, metrics, policy, name) for name in model.metrics]
-    connection = await connect(url, application_name="isthmus metrics")
+    connection = await connected(url, {"application_name": "isthmus metrics"}, to="write to", undone="written")
     try:
+        model = await asyncio.to_thread(metrics.seen_by, policy)  # whoever says what front ends declare may run a loop
+        found = [await asyncio.to_thread(_finest, metrics, policy, name) for name in model.metrics]
         async with connection.transaction():
             await connection.execute(f"create schema if not exists {SCHEMA}")
             for one, answer in found:

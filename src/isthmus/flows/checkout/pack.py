@@ -5,13 +5,13 @@ from isthmus.manifest import DemoData, Every, Job, Personal
 from isthmus.packs.payment import api as payment
 
 from . import api
-from .service import carrying, order, pay
+from .service import carrying, joining, order, pay
 
 CHECKOUT = Pack(
     name="checkout",
     owner="checkout",
     api=api,
-    service=(order, carrying, pay),
+    service=(order, carrying, pay, joining),
     brings=(
         Personal(
             because="it is passed on to the packs that keep it",

@@ -45,22 +45,20 @@ class Ask(Protocol):
 
 
 class Situation(Protocol):
-    """What one box of a front end is: its settings, the answers to a point, and a fingerprint of all that answers."""
+    """What one box of a front end is.
+
+    settings: the plain values of `FrontEnd(settings=…)`. fingerprint: a hash of all code that answers for it, the same
+    as long as none of it changes. attributes: what it adds to entities, the Value of its own fields by entity, such as
+    `order.order`. find: the answers to a point in this box, in the order in which they are asked, without the default.
+    """
 
     @property
-    def settings(self) -> Mapping[str, str]:
-        """The plain values of `FrontEnd(settings=…)`, by name."""
-
+    def settings(self) -> Mapping[str, str]: ...
     @property
-    def fingerprint(self) -> str:
-        """A hash of all code that answers for the front end: the same as long as none of it changes."""
-
+    def fingerprint(self) -> str: ...
     @property
-    def attributes(self) -> Mapping[str, type[Any]]:
-        """What the front end adds to entities: the Value of its own fields, by entity, such as `order.order`."""
-
-    def find(self, point: ExtensionPoint[..., Any], /) -> Sequence[Answer]:
-        """Return the answers to a point in this box, in the order in which they are asked; the default is no part."""
+    def attributes(self) -> Mapping[str, type[Any]]: ...
+    def find(self, point: ExtensionPoint[..., Any], /) -> Sequence[Answer]: ...
 
 
 class Context(Protocol):
@@ -135,6 +133,7 @@ class Context(Protocol):
 
         Raises BadAsk, with `path` in front, for what does not fit, and for any where it declares none.
         """
+        ...
 
     def emit(self, event: Value) -> None:
         """Put an event into the outbox with the transaction of this call; it is sent if and only if that commits.

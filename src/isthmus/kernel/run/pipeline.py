@@ -47,13 +47,14 @@ class Outcome(Value):
 
 
 class Recorder(Protocol):
-    """Keeps the traces of a share of the calls."""
+    """Keeps the traces of a share of the calls.
 
-    def wants(self, capability: str, front_end: str) -> bool:
-        """Return whether the call that is about to begin shall be traced; asked for each call, so it must be quick."""
+    wants: whether the call that is about to begin shall be traced; asked for each call, so it must be quick. keep:
+    takes the trace of one that has ended; it returns at once and raises nothing.
+    """
 
-    def keep(self, trace: Trace) -> None:
-        """Take the trace of a call that has ended; it returns at once and raises nothing."""
+    def wants(self, capability: str, front_end: str) -> bool: ...
+    def keep(self, trace: Trace) -> None: ...
 
 
 class Platform:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from isthmus.kernel import decode, errors
 
@@ -60,4 +60,4 @@ def _parts(headers: Mapping[str, str], *, is_binary: bool, body: bytes) -> Mappi
         raise NotACloudEvent(because="it is no JSON, and has no header ce-specversion") from None
     if not isinstance(found, dict):
         raise NotACloudEvent(because="it is JSON, and no object")
-    return found
+    return cast("dict[str, Any]", found)

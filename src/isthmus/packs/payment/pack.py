@@ -1,7 +1,7 @@
 """The manifest of payments."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job, Keeps, Personal, Resource
+from isthmus.manifest import Every, Job, Keeps, Page, Personal, Resource
 
 from . import api, entities
 from .api.providers import connected
@@ -43,6 +43,27 @@ PACK = Pack(
         ),
         # the books of a programme's owner are at most so much behind those of who took its cards
         Job(name="payment.settle-credit", when=Every(seconds=60), calls=api.settle_credit, ask=api.SettleCredit()),
+        Page(
+            path="/gift-cards",
+            menu="Gift cards",
+            group="Finance",
+            at="isthmus.packs.payment.pages:show_list",
+            template="cards.html",
+            needs=api.list_credit,
+        ),
+        Page(
+            path="/gift-cards",
+            at="isthmus.packs.payment.pages:issue",
+            template="cards.html",
+            needs=api.list_credit,
+            is_form=True,
+        ),
+        Page(
+            path="/gift-cards/{front_end}/{credit_id}",
+            at="isthmus.packs.payment.pages:show_one",
+            template="card.html",
+            needs=api.list_credit_moves,
+        ),
         Resource(
             kind=api.Providers,
             make=connected,

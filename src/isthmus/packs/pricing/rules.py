@@ -10,6 +10,7 @@ from uuid import UUID
 
 from isthmus.kernel import Pass, Verdict
 from isthmus.kernel.host import AnswerFailed
+from isthmus.language import mark
 from isthmus.values import Applied, Money, money, rounded
 
 from . import api
@@ -99,8 +100,8 @@ def _unit_price(
         _check_replacement(line, replaced)
         return replaced, True
     if line.sale_amount is not None and is_sale_granted is True:
-        by = f"price list {line.price_list}"
-        return api.UnitPrice(amount=line.sale_amount, per=line.per, by=by, reason="sale price"), True
+        by = mark(f"price list {line.price_list}")
+        return api.UnitPrice(amount=line.sale_amount, per=line.per, by=by, reason=mark("sale price")), True
     return api.UnitPrice(amount=line.amount, per=line.per, by="", reason=""), False
 
 

@@ -5,7 +5,7 @@ from isthmus.language import mark
 from isthmus.manifest import Keeps, Personal
 
 from . import api, entities
-from .service import forgetting, keeping, promotions, sharing
+from .service import forgetting, joining, keeping, promotions, sharing
 
 GONE = mark("until the person is erased: the coupon is renamed")
 
@@ -13,7 +13,7 @@ PACK = Pack(
     name="promotion",
     owner="promotion team",
     api=api,
-    service=(promotions, keeping, sharing, forgetting),
+    service=(promotions, keeping, sharing, forgetting, joining),
     migrations="isthmus.packs.promotion:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
@@ -86,8 +86,9 @@ PACK = Pack(
                 select known.front_end, known.promotion, known.coupon, known.member_id, known.uses,
                     count(use.reference) as used
                 from promotion.member_use as known
-                left join promotion.redemption on redemption.front_end = known.front_end
-                    and redemption.member_id = known.member_id and redemption.returned_at is null
+                left join (promotion.redemption left join promotion.joined on was = redemption.member_id)
+                    on redemption.front_end = known.front_end and redemption.returned_at is null
+                    and coalesce(now, redemption.member_id) = known.member_id
                 left join promotion.use on use.front_end = known.front_end and use.reference = redemption.reference
                     and use.promotion = known.promotion and known.coupon in ('', use.coupon)
                 group by known.front_end, known.promotion, known.coupon, known.member_id
@@ -100,8 +101,8 @@ PACK = Pack(
                 select known.front_end, known.promotion, known.coupon, known.account_id, known.uses,
                     count(use.reference) as used
                 from promotion.person_use as known
-                left join promotion.redemption on redemption.account_id = known.account_id
-                    and redemption.returned_at is null
+                left join (promotion.redemption left join promotion.joined on was = redemption.account_id)
+                    on coalesce(now, redemption.account_id) = known.account_id and redemption.returned_at is null
                 left join promotion.use on use.front_end = redemption.front_end and use.reference = redemption.reference
                     and use.promotion_of = known.front_end and use.promotion = known.promotion
                     and known.coupon in ('', use.coupon)

@@ -104,7 +104,7 @@ def _add_deliveries(app: typer.Typer, call: Call) -> None:
         for one in found.items:
             typer.echo(
                 f"{one.delivery_id}  {one.made_at:%Y-%m-%d %H:%M:%S}  {one.endpoint}  {one.event_type} {one.subject}  "
-                f"{one.state} after {one.attempts} tries  {one.status or ''} {one.reason}"
+                f"{one.state}, tried {one.attempts} ×  {one.status or ''} {one.reason}"
             )
 
     @app.command("test")

@@ -6,6 +6,7 @@ import logging
 from uuid import UUID
 
 from isthmus.kernel import Context, errors, implements
+from isthmus.language import mark
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
@@ -46,13 +47,13 @@ async def _answer(asked: order.HandIn, ctx: Context) -> order.AnswerHandIn:
     found = (await ctx.call(order.list_orders, order.ListOrders(number=asked.number, limit=1))).items
     lines = rules.handed_in(found[0], asked.lines) if found else ()
     if not lines:
-        return order.AnswerHandIn(hand_in_id=asked.hand_in_id, note="there is no such order with these goods")
+        return order.AnswerHandIn(hand_in_id=asked.hand_in_id, note=mark("there is no such order with these goods"))
     wanted = order.RequestReturn(order_id=found[0].order_id, lines=lines)
     try:
         back = await ctx.attempt(order.request_return, wanted)
     except errors.Refusal as refused:
         return order.AnswerHandIn(hand_in_id=asked.hand_in_id, note=str(refused)[:240])
-    approve = order.DecideReturn(return_id=back.return_id, is_approved=True, note=f"handed in at {asked.taker}")
+    approve = order.DecideReturn(return_id=back.return_id, is_approved=True, note=mark(f"handed in at {asked.taker}"))
     await ctx.call(order.decide_return, approve)
     return order.AnswerHandIn(hand_in_id=asked.hand_in_id, return_id=back.return_id, refund=back.refund)
 

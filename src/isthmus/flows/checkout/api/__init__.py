@@ -50,3 +50,4 @@ from .checkout import (
     receive_notification,
     settle_payments,
 )
+from .joining import join_uses

@@ -59,10 +59,13 @@ async def publish(receiver: Receiver, session: ports.Session) -> int:
 
     Raises NotTaken where it does not take it, or has more than the log: then the log has been cut or exchanged.
     """
+    covered = await receiver.covered(
+        session
+    )  # first: what another process seals and publishes meanwhile is in the head
     row = await storage.head(session)
     if row is None:
         return 0
-    head, covered = storage.head_of(row), await receiver.covered(session)
+    head = storage.head_of(row)
     if covered > head.size:
         raise NotTaken(
             f"{covered} entries were published, and the log has {head.size}",

@@ -13,7 +13,7 @@ import importlib.util
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 from isthmus.kernel import Meta, Value, errors
 from isthmus.manifest import Events, Place
@@ -92,7 +92,7 @@ class Broker:
             await asyncio.Event().wait()
         client = await self._connected()
         try:
-            stream = client.jetstream(timeout=ACK_WITHIN_S)
+            stream: JetStreamContext = cast(Any, client).jetstream(timeout=ACK_WITHIN_S)
             await self._make_stream(stream)
 
             async def publish(batch: Sequence[Event]) -> None:
@@ -114,7 +114,7 @@ class Broker:
             log.warning("the broker: %s", error)
 
         more: dict[str, Any] = {"user_credentials": self._credentials} if self._credentials else {}
-        return await nats.connect(
+        return await cast(Any, nats).connect(
             [one.strip() for one in self._settings.url.split(",")],
             name="isthmus",
             max_reconnect_attempts=-1,  # of a connection that was there; a first one that fails is tried again by `run`
@@ -130,7 +130,7 @@ class Broker:
         try:
             found = await stream.stream_info(said.stream)
         except NotFoundError:
-            await stream.add_stream(
+            await cast(Any, stream).add_stream(
                 StreamConfig(
                     name=said.stream,
                     subjects=[f"{said.prefix}.>"],

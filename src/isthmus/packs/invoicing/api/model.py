@@ -76,7 +76,7 @@ class VatTotal(Value):
 
 
 class Totals(Value):
-    """gross = net + tax; due = gross − paid + rounding. `lines` and `charges` are net, and add up to `net`."""
+    """`gross = net + tax`; `due = gross − paid + rounding`. `lines` and `charges` are net, and add up to `net`."""
 
     lines: Money
     charges: Money

@@ -201,13 +201,15 @@ class MemberRegistered(Value):
     person_id: UUID
 
 
-@event("member.members-merged", version="1.0", subject="member_id")
+@event("member.members-merged", version="1.1", subject="member_id")
 class MembersMerged(Value):
     """Two memberships are one now."""
 
     member_id: UUID
     other_id: UUID
     evidence: Annotated[str, Pii("free-text")]
+    account_id: UUID | None = None  # in a programme: which stays, where both had one
+    other_account_id: UUID | None = None
 
 
 @event("member.member-erased", version="1.1", subject="member_id")

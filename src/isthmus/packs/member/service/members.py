@@ -202,7 +202,16 @@ async def merge(ask: api.Merge, ctx: Context) -> api.Member:
     await storage.set_segments(ctx.session, ctx.front_end, stays.member_id, sorted({*one.segments, *other.segments}))
     tier = composed(answered) if isinstance(answered, str) else stays.tier
     await storage.merge(ctx.session, ctx.front_end, stays, goes, tier)
-    ctx.emit(api.MembersMerged(member_id=stays.member_id, other_id=goes.member_id, evidence=ask.evidence))
+    have_two = stays.account_id and goes.account_id and stays.account_id != goes.account_id
+    ctx.emit(
+        api.MembersMerged(
+            member_id=stays.member_id,
+            other_id=goes.member_id,
+            evidence=ask.evidence,
+            account_id=stays.account_id if have_two else None,
+            other_account_id=goes.account_id if have_two else None,
+        )
+    )
     if tier != stays.tier:
         ctx.emit(api.TierChanged(member_id=stays.member_id, before=stays.tier, after=tier))
     return await _member(stays.member_id, ctx)

@@ -12,6 +12,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from isthmus.kernel import ALLOW, Context, Verdict, errors, implements
+from isthmus.language import mark
 from isthmus.values import Moment, Money, cursor_at, money, place_at
 
 from .. import api, rules
@@ -199,7 +200,7 @@ async def expire_due(ask: api.ExpireDue, ctx: Context) -> api.ExpiredGroups:
     over = {group_id: orders for group_id, orders in groups.items() if group_id not in kept}
     gone = {order.order_id: group_id for group_id, orders in over.items() for order in orders}
     if gone:
-        entry = (ctx.now, ctx.caller.client, note := "not paid in time")
+        entry = (ctx.now, ctx.caller.client, note := mark("not paid in time"))
         await storage.move(ctx.session, ctx.front_end, list(gone), State.EXPIRED, entry)
         for order_id, group_id in gone.items():
             ctx.emit(api.OrderMoved(order_id=order_id, group_id=group_id, state=State.EXPIRED, note=note))

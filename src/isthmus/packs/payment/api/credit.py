@@ -93,6 +93,48 @@ class Credit(Value):
     expires_at: Moment | None
 
 
+class ListCredit(Value):
+    """Ask for cards, the latest first: of one's own programmes, and those that one gave out.
+
+    last_letters: of the code, which nobody keeps.
+    """
+
+    last_letters: Annotated[str, Meta(pattern=r"^[A-Za-z0-9]{0,4}\Z")] = ""
+    limit: PageSize = 50
+
+
+class CardOnList(Credit):
+    """A card with who gave it out, and when."""
+
+    issuer: str
+    issued_at: Moment
+
+
+class CardsOnList(Value):
+    """Cards, the latest first; where there are more, letters narrow them."""
+
+    items: tuple[CardOnList, ...]
+
+
+class ListCreditProgrammes(Value):
+    """Ask which programmes the front end may give cards of."""
+
+
+class UsableProgramme(Value):
+    """A programme, and whose it is."""
+
+    owner: str
+    code: Code
+    name: str
+    currency: CurrencyCode
+
+
+class CreditProgrammes(Value):
+    """Programmes by their owners and codes."""
+
+    items: tuple[UsableProgramme, ...]
+
+
 class ListCreditMoves(Value):
     """Ask what moved on a card: here, and for its owner everywhere."""
 
@@ -253,6 +295,18 @@ def give_credit(ask: GiveCredit) -> IssuedCredit:
 @capability("payment.get-credit", version="1.0", effect=Effect.READ, raises=[UnknownCredit])
 def get_credit(ask: GetCredit) -> Credit:
     """Return what is left on a card; what is held for orders that are not paid yet is not."""
+    ...
+
+
+@capability("payment.list-credit", version="1.0", effect=Effect.READ)
+def list_credit(ask: ListCredit) -> CardsOnList:
+    """List cards of one's own programmes and those that one gave out, such as all whose code ends in some letters."""
+    ...
+
+
+@capability("payment.list-credit-programmes", version="1.0", effect=Effect.READ)
+def list_credit_programmes(ask: ListCreditProgrammes) -> CreditProgrammes:
+    """List the programmes that the front end may give cards of: its own, and those that it was granted."""
     ...
 
 

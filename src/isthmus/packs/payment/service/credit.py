@@ -76,6 +76,16 @@ async def get_credit(ask: api.GetCredit, ctx: Context) -> api.Credit:
     return await _known(ask.code, ctx)
 
 
+@implements(api.list_credit)
+async def list_credit(ask: api.ListCredit, ctx: Context) -> api.CardsOnList:
+    return api.CardsOnList(items=await cards.listed(ctx.session, ctx.front_end, ask.last_letters.upper(), ask.limit))
+
+
+@implements(api.list_credit_programmes)
+async def list_credit_programmes(ask: api.ListCreditProgrammes, ctx: Context) -> api.CreditProgrammes:
+    return api.CreditProgrammes(items=await cards.programmes(ctx.session, ctx.front_end))
+
+
 @implements(api.list_credit_moves)
 async def list_credit_moves(ask: api.ListCreditMoves, ctx: Context) -> api.CreditMoves:
     found = await cards.moves(ctx.session, ctx.front_end, ask.credit_id, ask.limit)

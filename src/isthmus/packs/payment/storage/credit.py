@@ -35,6 +35,18 @@ _BY_CODE = f"""
 select {_COLUMNS} from payment.credit where digest = $1 and (front_end = $2 or {_MAY_USE})
 """
 _LOCK = f"select {_COLUMNS} from payment.credit where front_end = $1 and credit_id = $2 for update"
+_LIST = f"""
+select {_COLUMNS}, issuer, issued_at from payment.credit
+where (front_end = $1 or issuer = $1) and ($2 = '' or last_letters like '%' || $2)
+order by issued_at desc, credit_id desc limit $3
+"""
+_PROGRAMMES = """
+select front_end, code, name, currency from payment.credit_programme one
+where front_end = $1 or exists (
+    select from isthmus.granted where kind = 'payment.credit_programme' and owner = one.front_end
+        and granted.name = one.code and part = '' and can = 'use')
+order by front_end = $1 desc, front_end, code limit 200
+"""
 _MOVE = """
 with moved as (
     insert into payment.credit_move (front_end, move_id, owner, credit_id, kind, amount_minor, reference, at)
@@ -169,4 +181,27 @@ def _card(row: Any) -> api.Credit:
         last_letters=row["last_letters"],
         balance=money(row["balance_minor"], row["currency"]),
         expires_at=row["expires_at"],
+    )
+
+
+async def listed(session: ports.Session, front_end: str, letters: str, limit: int) -> tuple[api.CardOnList, ...]:
+    return tuple(
+        api.CardOnList(
+            credit_id=row["credit_id"],
+            owner=row["front_end"],
+            programme=row["programme"],
+            last_letters=row["last_letters"],
+            balance=money(row["balance_minor"], row["currency"]),
+            expires_at=row["expires_at"],
+            issuer=row["issuer"],
+            issued_at=row["issued_at"],
+        )
+        for row in await session.fetch(_LIST, front_end, letters, limit)
+    )
+
+
+async def programmes(session: ports.Session, front_end: str) -> tuple[api.UsableProgramme, ...]:
+    return tuple(
+        api.UsableProgramme(owner=row["front_end"], code=row["code"], name=row["name"], currency=row["currency"])
+        for row in await session.fetch(_PROGRAMMES, front_end)
     )

@@ -28,7 +28,7 @@ def page_of(export: api.PersonExport) -> str:
 
 def parts_of(export: api.PersonExport) -> str:
     """Return the parts of such a page, one for each place."""
-    parts = []
+    parts: list[str] = []
     for owner, places in groupby(export.held, key=lambda one: one.owner):
         for one in places:
             parts.append(f"<h2>{escape(one.where)}</h2><p>{escape(owner)}: {escape(one.why)}; {escape(one.until)}.</p>")

@@ -52,6 +52,7 @@ from .errors import (
     UnknownPromotion,
 )
 from .forgetting import forget
+from .joining import JoinMembers, MembersJoined, join_members
 from .keeping import (
     COUPONS_MAX,
     Coupon,

@@ -133,7 +133,7 @@ _COUNT_WHOSE = """
             as a (owner, promotion, coupon, uses, uses_max)),
     counted as (
         insert into promotion.{table} as known (front_end, promotion, coupon, {whose}, uses)
-        select owner, promotion, coupon, $2, uses from asked
+        select owner, promotion, coupon, promotion.now_called($2), uses from asked
         where uses <= coalesce(uses_max, uses)
         order by owner, promotion, coupon
         on conflict (front_end, promotion, coupon, {whose}) do update set uses = known.uses + excluded.uses
@@ -156,7 +156,9 @@ _END = """
         update promotion.use set returned_at = $3 from ended
         where front_end = $1 and use.reference = ended.reference
         returning promotion, coupon, amount, currency, member_id, account_id, promotion_of as owner)
-    select * from returned order by promotion, coupon"""
+    select promotion, coupon, amount, currency, owner, promotion.now_called(member_id) as member_id,
+        promotion.now_called(account_id) as account_id
+    from returned order by promotion, coupon"""
 
 _HOLD = """
     select code from promotion.promotion

@@ -6,12 +6,18 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from isthmus.kernel import errors
+from isthmus.language import mark
 from isthmus.pages import BIGINT_MAX, Asked, Client, GoTo, Shown
 from isthmus.values import whole_number
 
 LIST: Final = "webhooks.list-endpoints"
 PAGE_SIZE: Final = 50
-STATES: Final = ("waiting", "done", "dead")
+STATES: Final = (mark("waiting"), mark("done"), mark("dead"))
+SHOWN: Final = (  # what the database and the sender write down as reasons, and states of an endpoint
+    *(mark("active"), mark("paused"), mark("it answered that it is gone (410)")),
+    mark("nothing got through since {moment}"),
+    mark("it waited until its event was no longer kept"),
+)
 ACTS: Final[Mapping[str, str]] = {
     "test": "webhooks.test-endpoint",
     "pause": "webhooks.pause-endpoint",

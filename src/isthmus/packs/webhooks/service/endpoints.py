@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Context, implements
+from isthmus.language import mark
 
 from .. import api, rules, storage
 from .sender import WebhookSender
@@ -43,7 +44,7 @@ async def delete_endpoint(ask: api.NamedEndpoint, ctx: Context) -> api.NamedEndp
 
 @implements(api.pause_endpoint)
 async def pause_endpoint(ask: api.NamedEndpoint, ctx: Context) -> api.Endpoint:
-    if await storage.pause(ctx.session, ctx.front_end, ask.name, "paused by hand"):
+    if await storage.pause(ctx.session, ctx.front_end, ask.name, mark("paused by hand")):
         await _emit_paused(ask.name, ctx)
     return await _one(ask.name, ctx)
 

@@ -20,6 +20,7 @@ from uuid import uuid4
 import httpcore
 
 from isthmus.kernel import Meta, Value, encode, errors, ports
+from isthmus.language import mark
 from isthmus.manifest import Events, Place
 from isthmus.store import Consumer, Database, Event
 from isthmus.store.outbox import COLUMNS, event_of
@@ -115,7 +116,7 @@ class WebhookSender:
             body = await self._body(row, events)
             if body is None:
                 async with self._database.platform() as session:
-                    reason = "its event is no longer kept"
+                    reason = mark("its event is no longer kept")
                     await storage.ended(session, row, self._holder, 0, reason, is_done=False, again_s=None, took_ms=0)
                 return
             began = time.monotonic()
@@ -152,14 +153,14 @@ class WebhookSender:
         try:
             status, later = await caller.post(row["url"], headers, body, self._timeout_s)
         except (httpcore.TimeoutException, TimeoutError):
-            return 0, f"no answer within {self._timeout_s:g} s", ""
+            return 0, mark(f"no answer within {self._timeout_s:g} s"), ""
         except PrivateAddress as refused:
             return 0, str(refused), ""
         except (OSError, httpcore.NetworkError, httpcore.ProtocolError, ValueError) as error:
             return 0, f"{type(error).__name__}: {error}"[:REASON_MAX], ""
         if 300 <= status < 400:
-            return status, "it sends elsewhere, and redirects are not followed", ""
-        return status, "" if status < 300 else f"answered {status}", later
+            return status, mark("it sends elsewhere, and redirects are not followed"), ""
+        return status, "" if status < 300 else mark(f"answered {status}"), later
 
     async def _write(self, row: ports.Row, status: int, reason: str, later: str, took_ms: int) -> None:
         is_done = 200 <= status < 300

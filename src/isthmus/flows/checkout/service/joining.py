@@ -1,0 +1,20 @@
+"""Members that become one: what they used counts together."""
+
+from __future__ import annotations
+
+from isthmus.kernel import Context, implements
+from isthmus.packs.member import api as member
+from isthmus.packs.promotion import api as promotion
+
+from .. import api
+
+
+@implements(api.join_uses)
+async def join_uses(ask: member.MembersMerged, ctx: Context) -> promotion.MembersJoined:
+    joined = promotion.JoinMembers(
+        member_id=ask.member_id,
+        other_id=ask.other_id,
+        account_id=ask.account_id,
+        other_account_id=ask.other_account_id,
+    )
+    return await ctx.call(promotion.join_members, joined)
