@@ -122,7 +122,7 @@ def test_flows_that_lack_a_pack_are_refused_with_the_line_to_write(tmp_path: Pat
     config = settings(tmp_path, '[platform]\nleave_out = ["promotion"]')
     (problem,) = problems(config)
     assert problem == (
-        "'checkout' uses promotion.evaluate, promotion.redeem, promotion.return_uses".replace(
+        "'checkout' uses promotion.evaluate, promotion.join-members, promotion.redeem, promotion.return_uses".replace(
             "return_uses", "return-uses"
         )
         + ", and 'promotion' is not plugged in; take 'promotion' out of leave_out, "
