@@ -34,9 +34,10 @@ def guide_problems(pack: Pack) -> Iterator[str]:
     for guide in (one for one in pack.brings if isinstance(one, Guide)):
         package, _, name = guide.file.partition(":")
         if not name.endswith(".md") or not _is_there(package, name):
+            beside = pack.api.__name__.rpartition(".")[0]  # `api` may be a file or a folder
             yield (
                 f"guide {guide.title!r} of {pack.name!r} is {guide.file!r}, and there is no such page; "
-                f'write file="{pack.api.__package__}:guide.md", and the page beside the manifest'
+                f'write file="{beside}:guide.md", and the page beside the manifest'
             )
 
 

@@ -137,6 +137,9 @@ async def _standings(opening: Opening) -> list[venture.Standing | str]:
     found: list[venture.Standing | str] = []
     async with opening() as opened:
         for code in opened.resource(venture.Charters).codes():
+            if code not in opened.platform.release.lines:
+                found.append(f"{code}: it has a charter and no seat here: deploy front_ends/{code}, or write one")
+                continue
             caller = Caller(front_end=code, client="command line", via="cli")
             try:
                 found.append(await opened.platform.call(venture.get_standing, venture.GetStanding(), caller))
