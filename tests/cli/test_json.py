@@ -63,6 +63,21 @@ SENTENCES = {
     "security rotate-account-keys": "one sentence about what it did",
     "security key": "it prints a key",
     "security heads": "it prints JSON",
+    "security export-person": "it writes a page, or JSON",
+    "flags put": "one sentence about what it did",
+    "flags kill": "one sentence about what it did",
+    "flags delete": "one sentence about what it did",
+    "flags refuse": "one sentence about what it did",
+    "releases key": "it prints a key",
+    "releases publish": "one sentence about what it did",
+    "releases share": "one sentence about what it did",
+    "releases pause": "one sentence about what it did",
+    "releases resume": "one sentence about what it did",
+    "releases roll-back": "one sentence about what it did",
+    "releases minimum": "one sentence about what it did",
+    "venture new": "it makes files",
+    "venture pull": "one sentence about what it did",
+    "venture end": "it says what is withdrawn by hand",
 }
 
 

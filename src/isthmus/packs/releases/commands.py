@@ -15,7 +15,6 @@ from isthmus.kernel import Caller, Capability, encode
 from isthmus.manifest import Opened
 
 from . import api
-from .service.artefacts import Artefacts
 
 Opening = Callable[[], AbstractAsyncContextManager[Opened]]
 On = Annotated[str, typer.Option("--on", help="The front end whose app it is.")]
@@ -122,6 +121,8 @@ def _add_steering(app: typer.Typer, call: Callable[..., Any]) -> None:
 async def _published(
     opening: Opening, on: str, train: api.Train, version: str, content: bytes, share: int, *, is_package: bool
 ) -> api.AppRelease:
+    from .service.artefacts import Artefacts  # here: help waits for no database
+
     async with opening() as opened:
         caller = Caller(front_end=on, client=CLIENT, via="cli")
         artefacts = opened.resource(Artefacts)

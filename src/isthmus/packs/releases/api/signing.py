@@ -6,8 +6,6 @@ import hashlib
 from typing import Any
 
 import bsdiff4
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from isthmus.kernel import encode
 
@@ -37,6 +35,9 @@ def apply_delta(base: bytes, delta: Delta, content: bytes, key: str) -> bytes:
 
     Raises WrongDelta: another base, another file, a signature that is not the platform's, another result.
     """
+    from cryptography.exceptions import InvalidSignature  # here: help of the command line waits for none of it
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     if hashlib.sha256(base).hexdigest() != delta.base_sha256:
         raise WrongDelta(because="the delta is for another base")
     if hashlib.sha256(content).hexdigest() != delta.delta_sha256:
