@@ -20,11 +20,10 @@ from isthmus.packs.ledger import rules
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
-from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.settlement import api as settlement
 from isthmus.store.sharing import Draft
-from isthmus.values import Money, money
+from isthmus.values import Buyer, Money, money
 from tests import shipped
 
 from .conftest import ALL, LONG_AGO, Shop
@@ -236,7 +235,7 @@ async def test_what_others_bear_of_a_discount_is_their_debt_until_the_use_comes_
     await share(two, "promotion.promotion", "spring", two.north, two.south)
     await two.platform.call(promotion.switch_on, promotion.SwitchOn(owner="north", code="spring"), two.south)
     used = promotion.DiscountUse(promotion="spring", amount=eur(101))
-    ask = promotion.Redeem(reference=str(uuid4()), discounts=(used,), buyer=pricing.Buyer())
+    ask = promotion.Redeem(reference=str(uuid4()), discounts=(used,), buyer=Buyer())
     await two.platform.call(promotion.redeem, ask, two.south)
     assert await stands(two, "south") == {
         "assets:front-ends front-end/north": 51,

@@ -27,8 +27,9 @@ async def pay(request: Request) -> Response:
     refused, balance = None, None
     if request.method == "POST":
         form = await read_form(request)
+        key = key_of(form)
         try:
-            balance = await _pay(platform, payment_id, form)
+            balance = await _pay(platform, payment_id, form, key)
             if balance is None:
                 return RedirectResponse("/orders", status_code=303)
         except Refused as problem:
@@ -40,12 +41,12 @@ async def pay(request: Request) -> Response:
     return page(request, "pay.html", refused, payment=payment, held=held, balance=balance or {})
 
 
-async def _pay(platform: Platform, payment_id: str, form: dict[str, str]) -> dict[str, Any] | None:
+async def _pay(platform: Platform, payment_id: str, form: dict[str, str], key: str) -> dict[str, Any] | None:
     """Do what a button says; return what is on a gift card where it is looked at, and None once all is paid.
 
     What a card does not have stays to be paid: an empty answer.
     """
-    act, key = form.get("act", "pay"), key_of(form)
+    act = form.get("act", "pay")
     if act == "balance":
         return await platform.call("payment.get-credit", {"code": field(form, "code")})
     if act == "card":

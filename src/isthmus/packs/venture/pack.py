@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Keeps, Personal, Resource
+from isthmus.manifest import Growing, Keeps, Personal, Resource
 
 from . import api, entities
 from .service import standing, taking
@@ -17,6 +17,7 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Growing(metrics=("venture.gross-sales",), is_venture=True),
         Resource(kind=api.Charters, make=api.charters_at),
         Personal(
             forgets=api.forget,
