@@ -23,6 +23,7 @@ from isthmus.packs.pricing import api as pricing
 from isthmus.runtime.replay import recorded
 from isthmus.runtime.replay.answers import Comparison, replay_answers
 from isthmus.runtime.replay.record import SHARE, Recorder
+from isthmus.values import Buyer
 
 GOODS = [f"good-{number:05}" for number in range(200)]
 LINES = 5
@@ -36,7 +37,7 @@ Row = dict[str, Any]
 
 
 @answers(pricing.adjust_unit_price)
-def cheap_on_even(lines: Sequence[pricing.ListedLine], buyer: pricing.Buyer) -> Sequence[pricing.UnitPrice | Pass]:
+def cheap_on_even(lines: Sequence[pricing.ListedLine], buyer: Buyer) -> Sequence[pricing.UnitPrice | Pass]:
     """One basket in many is priced otherwise: what a deploy mostly finds."""
     return [
         pricing.UnitPrice(amount=line.amount, by="bench", reason="even") if line.sku == GOODS[0] else PASS

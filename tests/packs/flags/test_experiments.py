@@ -11,12 +11,13 @@ from uuid import UUID, uuid4
 import pytest
 from scipy import stats
 
-from isthmus.kernel import Context, Effect, FrontEnd, Pack, Value, capability, event, implements
-from isthmus.packs.flags import api, storage
+from isthmus.kernel import Context, Effect, FrontEnd, Pack, Value, capability, event, flow, implements
+from isthmus.packs.flags import api
 from isthmus.packs.flags.rules import statistics
 from isthmus.packs.flags.rules.statistics import Seen
 from isthmus.packs.flags.service.asked import statistics_of
 from isthmus.packs.flags.service.store import subject_of
+from isthmus.personal import Forget, Forgotten
 from tests.packs.flags.conftest import Desk, MakeFlagDesk
 from tests.waiting import until
 
@@ -48,8 +49,19 @@ async def _buy(ask: Buy, ctx: Context) -> Buy:
     return ask
 
 
+@flow("till.leave", version="1.0", effect=Effect.WRITE, uses=[api.forget])
+def leave(ask: Forget) -> Forgotten:
+    """Forget whoever leaves."""
+    ...
+
+
+@implements(leave)
+async def _leave(ask: Forget, ctx: Context) -> Forgotten:
+    return await ctx.call(api.forget, ask)
+
+
 till_api = ModuleType("till_api", "Sells things.")
-till_api.buy, till_api.Bought = buy, Bought  # type: ignore[attr-defined]
+till_api.buy, till_api.Bought, till_api.leave = buy, Bought, leave  # type: ignore[attr-defined]
 TILL = Pack(name="till", owner="till team", api=till_api, service=(sys.modules[__name__],))
 NORTH = FrontEnd(code="north", name="North", owner="north", uses=("flags.*", "till.*"))
 HALVES = {"on": 50, "off": 50}
@@ -92,7 +104,7 @@ async def test_who_meets_a_variant_counts_once_and_what_they_do_after_it_lands(m
     async with desk.database.platform() as session:
         kept = await session.fetch("select subject from flags.exposure")
     assert {row["subject"] for row in kept} == {subject_of("north", str(ann)), subject_of("north", str(bob))}
-    await _forget(desk, ann)
+    await desk.call(leave, Forget(member_ids=(ann,)))
     result = await desk.call(api.get_experiment, api.GetExperiment(key="a"))
     assert sum(arm.exposed for arm in result.arms) == 1
     assert sum(arm.reached for arm in result.arms) == 0
@@ -103,12 +115,6 @@ async def _is_read(desk: Desk, events: int) -> bool:
         sql = """select count(*) from isthmus.event e join isthmus.consumer c on c.name = 'flags'
                  where e.type = 'till.bought' and e.position <= c.position"""
         return await session.fetch_value(sql) >= events
-
-
-async def _forget(desk: Desk, member: UUID) -> None:
-    """Forget as `flags.forget` does, in the transaction in which a person is erased."""
-    async with desk.database.platform() as session:
-        await storage.forget(session, "north", [subject_of("north", str(member))])
 
 
 async def test_a_client_says_who_has_seen_it(desk: Desk) -> None:
