@@ -17,7 +17,7 @@ async def test_an_analyst_asks_a_metric_and_passes_the_address_on(page: Page, se
     await land(page, served)
     await page.goto(f"{served.address}/metrics")
     await page.get_by_label("order.sales", exact=True).check()
-    await page.get_by_label("order.orders", exact=True).check()
+    await page.locator("input[name=metrics][value='order.orders']").check()
     await page.get_by_label("Over time").select_option("day")
     await page.get_by_role("button", name="Ask the question", exact=True).click()
     row = page.get_by_role("region", name="Rows").locator("tbody tr")
