@@ -84,9 +84,7 @@ class DurableCalls:
         self._running: dict[int, tuple[str, str]] = {}  # what is called now, by row
         self._ended: list[Ended] = []  # and what was, until it is written down
         self._tasks: set[asyncio.Task[None]] = set()
-        self._changing = (
-            asyncio.Lock()
-        )  # one transaction changes the rows that are held, so that two never wait in a ring
+        self._changing = asyncio.Lock()  # one transaction at a time changes what is held: two never wait in a ring
         self._bell = asyncio.Event()
 
     async def run(self) -> None:
