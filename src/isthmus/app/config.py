@@ -37,7 +37,8 @@ class Config:
 
     database_url: PostgreSQL to use; None starts the embedded one in `data`. front_ends: the folder whose
     folders are front ends; it may be missing. demo_entry: `module:function` that `isthmus demo` calls. adopted:
-    existing services that are packs here, by name. cors:
+    existing services that are packs here, by name. address: where clients reach this platform; empty: where it listens.
+    token_key: the file with the key that signs tokens; empty: one in `data`. cors:
     origins whose pages may call. connections_per_address: how many one address may hold open at each server process.
     isolation: for those front ends that do not run `inline` with its
     defaults, by the name of their folder, which is their code. record: which calls are recorded, and how long
@@ -58,6 +59,8 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8080
     demo_entry: str | None = None
+    address: str = ""
+    token_key: str = ""
     cors: tuple[str, ...] = ()
     connections_per_address: int | None = None  # None: as many as the gateway says
     adopted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
@@ -100,7 +103,7 @@ class Config:
 
 _KNOWN = {
     "platform": {"front_ends", "data", "group", "packs", "flows", "products", "leave_out"},
-    "server": {"host", "port", "cors", "connections_per_address"},
+    "server": {"host", "port", "address", "token_key", "cors", "connections_per_address"},
     "log": {"format", "level"},
     "otel": {"endpoint", "share"},
     "demo": {"entry"},
@@ -111,6 +114,7 @@ _KNOWN = {
 }
 _AMOUNT = re.compile(r"\d{1,12}(\.\d{1,2})? [A-Z]{3}")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?")
 _COUNT_MAX = 65_536  # of connections: no process may open more files by default
 _PER_FRONT_END = {"isolation", "budget_ms", "deadline_ms", "memory_mb", "url"}
 
@@ -133,6 +137,8 @@ def load_config(path: Path | None = None) -> Config:
         host=os.environ.get("ISTHMUS_HOST") or server.get("host", "127.0.0.1"),
         port=int(os.environ.get("ISTHMUS_PORT") or server.get("port", 8080)),
         demo_entry=demo.get("entry"),
+        address=_address(file, server.get("address", "")),
+        token_key=str(server.get("token_key", "")),
         cors=_origins(file, server.get("cors", [])),
         connections_per_address=_count(file, server, "connections_per_address"),
         adopted=found.get("adopted", {}),
@@ -263,6 +269,15 @@ def _origins(file: Path, given: Any) -> tuple[str, ...]:
             remedy='list the addresses whose pages may call, such as ["https://shop.example"], without a path',
         )
     return tuple(cast("list[str]", given))
+
+
+def _address(file: Path, given: Any) -> str:
+    if given and not (isinstance(given, str) and _ADDRESS.fullmatch(given)):
+        raise WrongConfig(
+            f"{file} has server.address = {given!r}",
+            remedy='write where clients reach this platform, such as "https://api.example.org"',
+        )
+    return given
 
 
 def _count(file: Path, section: Mapping[str, Any], key: str) -> int | None:

@@ -34,6 +34,10 @@ from isthmus.gateway.events import EventService, NewEvents
 from isthmus.gateway.files import FileService
 from isthmus.gateway.http import App, Gateway
 from isthmus.gateway.http import asgi as opened
+from isthmus.gateway.oauth.granting import Granting
+from isthmus.gateway.oauth.site import PATH as TOKENS
+from isthmus.gateway.oauth.site import WELL_KNOWN, TokenSite
+from isthmus.gateway.oauth.tokens import Tokens
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.telemetry.prometheus import PATH as METRICS
 from isthmus.gateway.telemetry.prometheus import MetricsPage
@@ -98,9 +102,10 @@ def asgi() -> App:
             work += [Relay(platform.database, [*forgetting(platform), *(sync.consumers() if sync else [])]).run()]
             tracing = _tracing(platform)
             new_events = NewEvents(platform.database)
-            work.append(new_events.run())
+            clients = Clients(platform.database, tokens_of(platform))
+            work += [new_events.run(), clients.run()]
             background = [asyncio.create_task(one) for one in work]
-            app = with_cors(served(platform, data, sync, new_events, tracing), platform.config.cors)
+            app = with_cors(served(platform, data, sync, new_events, tracing, clients), platform.config.cors)
             await say_first_link(platform)
             settle_memory()
             try:
@@ -138,8 +143,18 @@ async def say_first_link(running: Running) -> None:
     """Say where the first person of a fresh platform signs in; where no pack knows persons, where the token does."""
     secret = os.environ.setdefault(FIRST_LINK_VARIABLE, secrets.token_urlsafe(32))
     if link := await sign_in_of(running).first_link(secret):
-        address = os.environ.get(ADDRESS_VARIABLE) or f"http://{running.config.host}:{running.config.port}"
-        print(f"sign in: {address}/console{link}", flush=True)
+        print(f"sign in: {_listens_at(running)}/console{link}", flush=True)
+
+
+def _listens_at(running: Running) -> str:
+    return os.environ.get(ADDRESS_VARIABLE) or f"http://{running.config.host}:{running.config.port}"
+
+
+def tokens_of(running: Running) -> Tokens:
+    """Return what signs and reads access tokens, in the name of the address that clients know."""
+    config = running.config
+    file = config.root / config.token_key if config.token_key else config.data / "gateway" / "tokens.pem"
+    return Tokens(config.address or _listens_at(running), file)
 
 
 def sign_in_of(running: Running) -> SignIn:
@@ -161,6 +176,7 @@ def served(
     sync: LakeSync | None = None,
     new_events: NewEvents | None = None,
     tracing: Tracing | None = None,
+    clients: Clients | None = None,
 ) -> App:
     """Return gateway and console over a running platform, with the data platform where there is one."""
     database = running.database
@@ -179,15 +195,20 @@ def served(
         Sharing(Client(running.platform), database),
     )
     console_app = console(pages, sign_in_of(running), Client(running.platform), catalogues(running), database)
+    tokens = tokens_of(running)
+    clients = clients or Clients(database, tokens)
     gateway = Gateway(
         running.platform,
-        Clients(database),
+        clients,
         traces,
         Readiness(database, migration_sources(running.packs), running.config.data),
         mounts={"/console": cast(App, console_app)},
         notes_calls=running.config.log_format == "json",
         tracing=tracing,
     )
+    site = TokenSite(Granting(database, clients, tokens, lambda: running.platform.journal))
+    gateway.mount(TOKENS, cast(App, site.tokens))
+    gateway.mount(WELL_KNOWN, cast(App, site.document))
     deploying = DeployEndpoint(
         deploy_context(running),
         gateway.admit,

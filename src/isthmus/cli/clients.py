@@ -1,9 +1,10 @@
-"""`isthmus client`: API keys, who may call, for which front end."""
+"""`isthmus client`: API keys and key pairs, who may call, for which front end."""
 
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from isthmus.gateway.wire.rate import Limit
 
 
+Scope = Annotated[list[str] | None, typer.Option(help="Limit to capabilities, such as 'PACK.*'.")]
+PerSecond = Annotated[float | None, typer.Option(help="Calls a second, in each server process.")]
+AtOnce = Annotated[int | None, typer.Option(help="Calls at once, in each server process.")]
 Days = Annotated[float | None, typer.Option(help="After how many days it ends by itself.")]
 
 
@@ -28,10 +32,10 @@ def commands() -> typer.Typer:
     def create_client(
         front_end: Annotated[str, typer.Argument(help="Front end that the key speaks for.")],
         name: Annotated[str, typer.Option(help="Who will hold the key.")] = "default",
-        scope: Annotated[list[str] | None, typer.Option(help="Limit to capabilities, such as 'PACK.*'.")] = None,
+        scope: Scope = None,
         days: Days = None,
-        per_second: Annotated[float | None, typer.Option(help="Calls a second, in each server process.")] = None,
-        at_once: Annotated[int | None, typer.Option(help="Calls at once, in each server process.")] = None,
+        per_second: PerSecond = None,
+        at_once: AtOnce = None,
     ) -> None:
         """Make an API key and print it once; only its hash is kept."""
         from isthmus.app.config import load_config
@@ -48,6 +52,36 @@ def commands() -> typer.Typer:
 
         out.print(on(_whole, create), soft_wrap=True)
 
+    @app.command("trust")
+    def trust_key(
+        front_end: Annotated[str, typer.Argument(help="Front end that the client speaks for.")],
+        key: Annotated[
+            Path, typer.Option(help="Its public key: a file in PEM, or a JWK.", exists=True, dir_okay=False)
+        ],
+        name: Annotated[str, typer.Option(help="Who holds the private key.")] = "default",
+        scope: Scope = None,
+        days: Days = None,
+        per_second: PerSecond = None,
+        at_once: AtOnce = None,
+    ) -> None:
+        """Let a client have tokens by assertions that it signs with a key pair of its own (private_key_jwt)."""
+        from isthmus.app.config import load_config
+        from isthmus.app.platform import written
+
+        written(load_config()).line(front_end)
+
+        async def trust(running: Running) -> None:
+            from isthmus.gateway import auth
+            from isthmus.gateway.oauth.assertions import read_public_key
+            from isthmus.gateway.wire.rate import Limit
+
+            scopes, limit = tuple(scope) if scope else None, Limit(per_second=per_second, at_once=at_once)
+            found = read_public_key(key.read_bytes())
+            await auth.trust_key(running.database, front_end, name, found, scopes, lasts=_lasts(days), limit=limit)
+
+        on(_whole, trust)
+        out.print(f"client id: {front_end}/{name}", soft_wrap=True)
+
     @app.command("list")
     def list_clients(json: JSON = False) -> None:
         """List clients, without their keys."""
@@ -57,11 +91,14 @@ def commands() -> typer.Typer:
         if json:
             as_json(clients)
             return
-        table = Table("front end", "client", "scopes", "limits", "created", "last used", "ends", "revoked")
+        ends = ("created", "last used", "ends", "revoked")
+        table = Table("front end", "client", "proves itself by", "scopes", "limits", *ends)
         for one in clients:
             scopes = ", ".join(one.scopes) if one.scopes else "all"
             times = (_said(at) for at in (one.created_at, one.used_at, one.expires_at))
-            table.add_row(one.front_end, one.name, scopes, _limits(one.limit), *times, "yes" if one.revoked_at else "")
+            way = "key pair" if one.is_public else "key"
+            ended = "yes" if one.revoked_at else ""
+            table.add_row(one.front_end, one.name, way, scopes, _limits(one.limit), *times, ended)
         out.print(table)
 
     @app.command("rotate")
@@ -83,7 +120,7 @@ def commands() -> typer.Typer:
 
     @app.command("revoke")
     def revoke_client(front_end: str, name: str) -> None:
-        """Revoke every key of a client; it stops working within seconds."""
+        """Revoke every key of a client, and its tokens; they stop working at once."""
         from isthmus.gateway import auth
 
         count = on(_whole, lambda running: auth.revoke_client(running.database, front_end, name))

@@ -1,7 +1,8 @@
 """Clients and their API keys: the credential, and nothing else, decides for which front end a call runs.
 
 A key is `isth_` and 256 random bits. Only its SHA-256 is kept: a slow hash protects what people choose, and nobody
-chose these bits. A key that was looked up is trusted for a few seconds, so a revoked one stops within them.
+chose these bits. A token that was made here (`oauth`) is taken in place of a key. What was looked up is trusted for a
+few seconds; what is revoked stops at once where the word of it comes through, and within those seconds otherwise.
 """
 
 from __future__ import annotations
@@ -14,15 +15,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from isthmus.kernel import Value, errors, ports
-from isthmus.store import Database, MigrationSource
+from isthmus.store import Database, MigrationSource, listen
 
 from .wire.rate import Bucket, Limit, Rate
 
+if TYPE_CHECKING:
+    from .oauth.tokens import Said, Tokens
+
 MIGRATIONS: Final = MigrationSource.of_pack("gateway", "isthmus.gateway:migrations")
-TRUSTED_S: Final = 5.0  # how long a revoked key may go on: short for an operator, rare enough for the database
+CHANNEL: Final = "isthmus_clients"  # on which every server hears that a key or a token was taken back
+TRUSTED_S: Final = 5.0  # how long a revoked key may go on where that is not heard: short, and rare for the database
 KNOWN_MAX: Final = 10_000  # keys remembered at once
 LASTS_MAX: Final = timedelta(days=3_650)
 UNKNOWN_KEYS: Final = Rate(per_s=50, burst=200)  # look-ups of unknown keys: guessing must not busy the database
@@ -31,6 +36,7 @@ NO_LIMIT: Final = Limit()
 
 _PREFIX: Final = "isth_"
 _KEY: Final = re.compile(rb"isth_[A-Za-z0-9_-]{43}")
+_TOKEN: Final = re.compile(rb"eyJ[A-Za-z0-9_-]{10,500}\.[A-Za-z0-9_-]{10,6000}\.[A-Za-z0-9_-]{86}")
 _SCOPE: Final = re.compile(r"[a-z][a-z0-9-]*\.(\*|[a-z][a-z0-9-]*)")
 _REMEDY: Final = "send `Authorization: Bearer KEY`; make a key with `isthmus client create FRONT_END`"
 
@@ -38,24 +44,35 @@ _REMEDY: Final = "send `Authorization: Bearer KEY`; make a key with `isthmus cli
 _FIND: Final = """
     with used as (
         update gateway.client set used_at = now()
-        where key_hash = $1 and revoked_at is null and (used_at is null or used_at < now() - interval '1 minute')
+        where {where} and revoked_at is null and (used_at is null or used_at < now() - interval '1 minute')
     )
-    select front_end, name, scopes, per_second, at_once, extract(epoch from expires_at - now())::float as left_s
+    select front_end, name, scopes, per_second, at_once, extract(epoch from expires_at - now())::float as left_s,
+        extract(epoch from now())::float as now_s
     from gateway.client
-    where key_hash = $1 and revoked_at is null and (expires_at is null or expires_at > now())"""
+    where {where} and revoked_at is null and (expires_at is null or expires_at > now())"""
+_FIND_KEY: Final = _FIND.format(where="key_hash = $1 and public_key is null")
+_FIND_TOKEN: Final = (
+    _FIND.format(where="credential = $1") + " and not exists (select from gateway.ended_token where token_id = $2)"
+)
 _CREATE: Final = """
-    insert into gateway.client (key_hash, front_end, name, scopes, expires_at, per_second, at_once)
-    values ($1, $2, $3, $4, now() + make_interval(secs => $5), $6, $7)"""
+    insert into gateway.client (key_hash, front_end, name, scopes, expires_at, per_second, at_once, public_key)
+    values ($1, $2, $3, $4, now() + make_interval(secs => $5), $6, $7, $8)
+    on conflict (key_hash) do nothing returning 1"""
 _LIST: Final = """
-    select front_end, name, scopes, created_at, expires_at, used_at, revoked_at, per_second, at_once
+    select front_end, name, scopes, created_at, expires_at, used_at, revoked_at, per_second, at_once,
+        public_key is not null as is_public
     from gateway.client order by front_end, name, created_at"""
 _END_SOON: Final = """
     update gateway.client set expires_at = least(expires_at, now() + make_interval(secs => $3))
-    where front_end = $1 and name = $2 and revoked_at is null and (expires_at is null or expires_at > now())
+    where front_end = $1 and name = $2 and public_key is null
+        and revoked_at is null and (expires_at is null or expires_at > now())
     returning scopes, created_at, per_second, at_once"""
 _REVOKE: Final = """
-    update gateway.client set revoked_at = now()
-    where front_end = $1 and name = $2 and revoked_at is null returning 1"""
+    with gone as (
+        update gateway.client set revoked_at = now()
+        where front_end = $1 and name = $2 and revoked_at is null returning 1
+    ), told as (select pg_notify($3, ''))
+    select count(*) as count, (select count(*) from told) as told from gone"""
 
 
 class WrongClient(errors.BadAsk):
@@ -65,7 +82,7 @@ class WrongClient(errors.BadAsk):
 
 
 class Client(Value):
-    """Who holds one key."""
+    """Who holds one key. is_public: it is the public half of a pair that the client signs assertions with."""
 
     front_end: str
     name: str
@@ -75,6 +92,7 @@ class Client(Value):
     used_at: datetime | None
     revoked_at: datetime | None
     limit: Limit = Limit()
+    is_public: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,50 +111,87 @@ class Principal:
 
 
 class Clients:
-    """Finds the client of a request, from memory where it can."""
+    """Finds the client of a request, from memory where it can. tokens: reads those that were made here."""
 
-    def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, database: Database, tokens: Tokens | None = None, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._database = database
+        self._tokens = tokens
         self._clock = clock
         self._known: dict[bytes, Principal] = {}
+        self._taken_back = 0  # how often something was: what is looked up meanwhile is not remembered
         self._asking = asyncio.Lock()  # one look-up at a time: many requests with one new key ask once
         self._unknown_keys = Bucket(UNKNOWN_KEYS, clock())
+
+    async def run(self) -> None:
+        """Forget what is remembered whenever something is taken back, until cancelled."""
+        await listen(self._database.url, self._forget, channel=CHANNEL)
+
+    def _forget(self, *_: object) -> None:
+        self._taken_back += 1
+        self._known.clear()
 
     async def of(self, authorization: bytes | None) -> Principal:
         """Return the client that an Authorization header names.
 
         Raises NotAuthenticated, and TooMany while too many unknown keys are tried.
         """
-        digest = _digest_of(authorization)
+        sent = _sent(authorization)
+        digest = hashlib.sha256(sent).digest()
         known = self._known.get(digest)
         if known is not None and known.until > self._clock():
             return known
+        said = None if is_key(sent) else self._said(sent)
         async with self._asking:
             known = self._known.get(digest)
             if known is not None and known.until > self._clock():
                 return known
-            return await self._looked_up(digest, is_unknown=known is None)
+            if known is None and said is None:
+                self.note_guess()
+            return await self._looked_up(digest, said)
 
-    async def _looked_up(self, digest: bytes, *, is_unknown: bool) -> Principal:
-        if is_unknown and not self._unknown_keys.take(self._clock()):
-            raise errors.TooMany(
-                "too many unknown keys are being tried", remedy="wait a second, then try again", path="Authorization"
-            )
+    def check_guesses(self) -> None:
+        """Raise TooMany while too many unknown keys are tried."""
+        if not self._unknown_keys.has_one(self._clock()):
+            raise _too_many()
+
+    def note_guess(self) -> None:
+        """Count a key that is not known, or not yet. Raises TooMany."""
+        if not self._unknown_keys.take(self._clock()):
+            raise _too_many()
+
+    def _said(self, token: bytes) -> Said:
+        said = self._tokens.read(token.decode()) if self._tokens is not None else None
+        if said is None:
+            raise errors.NotAuthenticated("this is no token of ours", remedy=_REMEDY, path="Authorization")
+        return said
+
+    async def _looked_up(self, digest: bytes, said: Said | None) -> Principal:
+        taken_back = self._taken_back
         async with self._database.platform() as session:
-            row = await session.fetch_row(_FIND, digest)
-        if row is None:
+            if said is None:
+                row = await session.fetch_row(_FIND_KEY, digest)
+            else:
+                row = await session.fetch_row(_FIND_TOKEN, said.credential, said.token_id)
+        left_s = TRUSTED_S if row is None or row["left_s"] is None else row["left_s"]
+        if row is not None and said is not None:
+            left_s = min(left_s, said.ends_s - row["now_s"])
+        if row is None or left_s <= 0:
             self._known.pop(digest, None)
-            raise errors.NotAuthenticated("this key is not valid", remedy=_REMEDY, path="Authorization")
+            what = "key is not valid" if said is None else "token has ended, or was taken back"
+            raise errors.NotAuthenticated(f"this {what}", remedy=_REMEDY, path="Authorization")
         if len(self._known) >= KNOWN_MAX:
             self._known.clear()
         known = Principal(
             front_end=row["front_end"],
             name=row["name"],
-            scopes=_scopes(row),
-            until=self._clock() + min(TRUSTED_S, TRUSTED_S if row["left_s"] is None else row["left_s"]),
+            scopes=_scopes(row) if said is None else said.scopes,
+            until=self._clock() + min(TRUSTED_S, left_s),
             limit=_limit(row),
         )
-        self._known[digest] = known
+        if taken_back == self._taken_back:
+            self._known[digest] = known
         return known
 
 
@@ -154,6 +209,32 @@ async def create_client(
     A client may hold several keys at once, to change from one to the next; a key that is made later says what its
     limit is. Raises WrongClient.
     """
+    _check(name, scopes, lasts, limit)
+    async with database.platform() as session:
+        return await _create(session, front_end, name, scopes, lasts, limit)
+
+
+async def trust_key(
+    database: Database,
+    front_end: str,
+    name: str,
+    key: tuple[bytes, str],
+    scopes: Sequence[str] | None = None,
+    *,
+    lasts: timedelta | None = None,
+    limit: Limit = NO_LIMIT,
+) -> None:
+    """Let a client prove itself by a key pair of its own. key: thumbprint and JWK of its public half.
+
+    Raises WrongClient.
+    """
+    _check(name, scopes, lasts, limit)
+    async with database.platform() as session:
+        if not await _insert(session, key[0], front_end, name, scopes, lasts, limit, public_key=key[1]):
+            raise WrongClient("this public key is registered already", remedy="have the client make another pair")
+
+
+def _check(name: str, scopes: Sequence[str] | None, lasts: timedelta | None, limit: Limit) -> None:
     if not name.strip() or not name.isprintable():
         raise WrongClient(f"{name!r} is no name for a client", remedy="say who will hold the key")
     wrong = [scope for scope in scopes or () if not _SCOPE.fullmatch(scope)]
@@ -166,8 +247,6 @@ async def create_client(
         raise WrongClient(f"a key that lasts {lasts}", remedy=f"have it last up to {LASTS_MAX.days} days, or for good")
     if (limit.per_second is not None and not limit.per_second > 0) or (limit.at_once is not None and limit.at_once < 1):
         raise WrongClient("a key that may call nothing", remedy="let it call more than 0 a second, and 1 at once")
-    async with database.platform() as session:
-        return await _create(session, front_end, name, scopes, lasts, limit)
 
 
 async def _create(
@@ -179,11 +258,24 @@ async def _create(
     limit: Limit,
 ) -> str:
     key = _PREFIX + secrets.token_urlsafe(32)
-    digest = hashlib.sha256(key.encode()).digest()
-    seconds = None if lasts is None else lasts.total_seconds()
-    listed = None if scopes is None else list(scopes)
-    await session.execute(_CREATE, digest, front_end, name, listed, seconds, limit.per_second, limit.at_once)
+    await _insert(session, hashlib.sha256(key.encode()).digest(), front_end, name, scopes, lasts, limit)
     return key
+
+
+async def _insert(
+    session: ports.Session,
+    digest: bytes,
+    front_end: str,
+    name: str,
+    scopes: Sequence[str] | None,
+    lasts: timedelta | None,
+    limit: Limit,
+    *,
+    public_key: str | None = None,
+) -> bool:
+    seconds = None if lasts is None else lasts.total_seconds()
+    values = (None if scopes is None else list(scopes), seconds, limit.per_second, limit.at_once, public_key)
+    return await session.fetch_row(_CREATE, digest, front_end, name, *values) is not None
 
 
 async def rotate_client(
@@ -217,25 +309,38 @@ async def list_clients(database: Database) -> tuple[Client, ...]:
             used_at=row["used_at"],
             revoked_at=row["revoked_at"],
             limit=_limit(row),
+            is_public=row["is_public"],
         )
         for row in rows
     )
 
 
 async def revoke_client(database: Database, front_end: str, name: str) -> int:
-    """Revoke all keys of a client and return how many that were; running servers follow within TRUSTED_S."""
+    """Revoke all keys of a client, and the tokens made with them, and return how many keys; running servers hear it."""
     async with database.platform() as session:
-        return len(await session.fetch(_REVOKE, front_end, name))
+        row = await session.fetch_row(_REVOKE, front_end, name, CHANNEL)
+        return 0 if row is None else int(row["count"])
 
 
-def _digest_of(authorization: bytes | None) -> bytes:
+def is_key(sent: bytes) -> bool:
+    """Say whether this has the form of a key."""
+    return _KEY.fullmatch(sent) is not None
+
+
+def _sent(authorization: bytes | None) -> bytes:
     if authorization is None:
         raise errors.NotAuthenticated("no key was sent", remedy=_REMEDY, path="Authorization")
-    scheme, _, key = authorization.partition(b" ")
-    key = key.strip()
-    if scheme.lower() != b"bearer" or not _KEY.fullmatch(key):
+    scheme, _, sent = authorization.partition(b" ")
+    sent = sent.strip()
+    if scheme.lower() != b"bearer" or not (is_key(sent) or _TOKEN.fullmatch(sent)):
         raise errors.NotAuthenticated("this is not one of our keys", remedy=_REMEDY, path="Authorization")
-    return hashlib.sha256(key).digest()
+    return sent
+
+
+def _too_many() -> errors.TooMany:
+    return errors.TooMany(
+        "too many unknown keys are being tried", remedy="wait a second, then try again", path="Authorization"
+    )
 
 
 def _limit(row: ports.Row) -> Limit:

@@ -47,13 +47,17 @@ class Bucket:
 
     def take(self, now: float) -> bool:
         """Take a token, or return False where there is none."""
-        rate = self._rate
-        self._tokens = min(rate.burst, self._tokens + (now - self._at) * rate.per_s)
-        self._at = now
-        if self._tokens < 1:
+        if not self.has_one(now):
             return False
         self._tokens -= 1
         return True
+
+    def has_one(self, now: float) -> bool:
+        """Say whether there is a token to take."""
+        rate = self._rate
+        self._tokens = min(rate.burst, self._tokens + (now - self._at) * rate.per_s)
+        self._at = now
+        return self._tokens >= 1
 
     @property
     def wait_s(self) -> int:
