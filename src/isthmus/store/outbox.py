@@ -192,7 +192,8 @@ class Outbox:
         """Hold no consumer any more: whoever asks next for the events of one is given them at once."""
         async with self._database.platform() as session:
             await session.execute(
-                "update isthmus.consumer set leased_until = now() - interval '1 second' where leased_by = $1", self._holder
+                "update isthmus.consumer set leased_until = now() - interval '1 second' where leased_by = $1",
+                self._holder,
             )
 
     async def fail(self, batch: Batch, error: Exception) -> None:
