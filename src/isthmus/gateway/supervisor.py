@@ -26,7 +26,7 @@ SILENT_MAX_S: Final = 120.0  # of a worker that has spoken before: longer than a
 START_MAX_S: Final = 600.0  # to import, migrate and open everything, beside any other work
 RESTART_WAIT_MAX_S: Final = 30.0  # before a worker that keeps ending is started again
 RESTART_WAIT_S: Final = 0.5
-TOLD_AGAIN_S: Final = 1.0
+SIGNAL_EVERY_S: Final = 1.0
 STEADY_S: Final = 60.0  # a worker that lived for so long did not end for what it is
 PARENT_DIED: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 
@@ -124,7 +124,7 @@ class Supervisor(Multiprocess):
         """Wait for the workers to end, and tell them again: one that was only just started may not have heard it."""
         for one in self.processes:
             while one.process.is_alive():
-                one.process.join(TOLD_AGAIN_S)
+                one.process.join(SIGNAL_EVERY_S)
                 one.process.terminate()
 
     def restart_all(self) -> None:
