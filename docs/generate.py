@@ -44,7 +44,7 @@ SETTINGS: Final = {
     "server.connections_per_address": "how many connections one address may hold open at each server process (1,024); "
     "behind a proxy all come from the proxy's",
     "server.address": "this platform as clients reach it, issuer of tokens; where it listens, if not set",
-    "server.token_key": "file with the key that signs tokens, EC (P-256) in PEM; made in the platform's data if not set",
+    "server.token_key": "file with the key that signs tokens, EC (P-256) in PEM; made in the data if not set",
     "server.cors": "origins whose pages may call: `[\"https://shop.example\"]`",
     "otel.endpoint": "the collector that spans of calls are sent to, by OTLP over HTTP (extra `isthmus[otel]`)",
     "otel.share": "which share of calls is sampled (0.01), where whoever calls has not decided",
