@@ -37,6 +37,7 @@ FRONT_END = FrontEnd(
         "promotion.*",
         "reconciliation.*",
         "releases.*",
+        "risk.*",
         "settlement.*",
         "tax.*",
     ),

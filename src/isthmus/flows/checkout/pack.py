@@ -85,6 +85,9 @@ CHECKOUT = Pack(
                         and orders.group_id::text = split_part(reference, '/', 1)
                    where payment.state = 'authorised' and (payment.provider <> 'credit' or orders.state <> 'placed')
                      and not exists (
+                        select from "order".orders held where held.front_end = payment.front_end
+                        and held.group_id = orders.group_id and held.review_until > now() - interval '10 minutes')
+                     and not exists (
                         select from payment.attempt where attempt.front_end = payment.front_end
                         and attempt.payment_id = payment.payment_id
                         and (attempt.state in ('pending', 'unknown')

@@ -23,7 +23,6 @@ from .checkout import (
     PAY_WITHIN,
     PREVIEW_DEADLINE_MS,
     SUBSTITUTED_MAX,
-    TAKING,
     BuyLine,
     BuyLines,
     Cancelled,
@@ -44,10 +43,8 @@ from .checkout import (
     confirm_payment,
     expire_orders,
     give_back,
-    pay_order,
     place_order,
     preview_order,
-    receive_notification,
-    settle_payments,
 )
 from .joining import join_uses
+from .paying import TAKING, go_on, pay_order, receive_notification, settle_payments

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 from isthmus.kernel import Effect, Meta, Value, errors, flow
@@ -20,7 +20,7 @@ from isthmus.packs.tax import api as tax
 from isthmus.values import LINES_MAX, Address, Code, CurrencyCode, GivenCode, LineAsk, Moment, Money
 
 from .bill import BasketChanged, Bill, OrderPreview
-from .carrying import Paid, carry_on
+from .carrying import Paid
 
 COUPONS_MAX = order.COUPONS_MAX  # those of the basket and those of the ask together
 SUBSTITUTED_MAX = 10  # lines for which substitutes are looked for
@@ -297,65 +297,6 @@ def confirm_payment(ask: ConfirmPayment) -> Paid:
 )
 def give_back(ask: CancelOrder) -> order.CancelledOrder:
     """Cancel an order and give back its goods, coupons, slot and points, in one transaction."""
-    ...
-
-
-# What carrying a payment through may come to.
-TAKING: Final = (
-    carry_on,
-    payment.ask_provider,
-    payment.settle_attempt,
-    payment.end_attempt,
-    payment.list_payments,
-    payment.void,
-    payment.refund_from,
-    order.get_group,
-    confirm_payment,
-    give_back,
-)
-
-
-@flow(
-    "checkout.pay-order",
-    version="1.0",
-    effect=Effect.SAGA,
-    uses=[payment.begin_authorisation, *TAKING],
-    deadline_ms=60_000,
-)
-def pay_order(ask: PayOrder) -> Paid:
-    """Pay: hold the money, confirm the orders, take the money. Where confirming fails the money is let go.
-
-    Where nobody knows yet whether it was taken the answer says `authorised`, and `settle_payments` looks it up.
-    Where the provider refuses it at last the orders are cancelled, and the answer says `voided`.
-    """
-    ...
-
-
-@flow(
-    "checkout.receive-notification",
-    version="1.0",
-    effect=Effect.SAGA,
-    uses=[payment.read_notification, payment.get_attempt, payment.get_payment, *TAKING],
-    deadline_ms=60_000,
-)
-def receive_notification(ask: payment.Notify) -> Paid:
-    """Take in what a payment provider says, and carry out what follows, whether or not the buyer came back."""
-    ...
-
-
-@flow(
-    "checkout.settle-payments",
-    version="1.0",
-    effect=Effect.SAGA,
-    uses=[payment.list_open_attempts, payment.list_held, payment.look_up, payment.get_payment, *TAKING],
-    deadline_ms=60_000,
-)
-def settle_payments(ask: payment.Reconcile) -> payment.Reconciled:
-    """Look up payments without an outcome, and carry out what follows from what their providers say.
-
-    For a job that recurs: who paid while a provider was silent has their order, without paying twice. Payments
-    that are held while nobody goes on with them are taken, or let go where their orders are gone.
-    """
     ...
 
 

@@ -161,11 +161,20 @@ async def settle_payments(ask: payment.Reconcile, ctx: Context) -> payment.Recon
             await ctx.call(payment.end_attempt, ended)
         else:
             await _see_through(api.CarryOn(group_id=group_id, ended=ended), attempt.payment_id, ctx)
-    held = await ctx.call(payment.list_held, payment.ListHeld(limit=ask.limit))
-    for one in held.items:
+    waiting = (await ctx.call(order.list_in_review, order.ListInReview())).group_ids
+    forgotten = payment.ListHeld(limit=ask.limit, besides=tuple(str(one) for one in waiting))
+    for one in (await ctx.call(payment.list_held, forgotten)).items:
         if group_id := _group_of(one.reference):
             await _see_through(api.CarryOn(group_id=group_id, payment_id=one.payment_id), one.payment_id, ctx)
     return payment.Reconciled(settled=len(settled), unknown=len(found.items) - len(settled), payment_ids=tuple(settled))
+
+
+@implements(api.go_on)
+async def go_on(ask: order.GetGroup, ctx: Context) -> payment.Payments:
+    for one in (await ctx.call(payment.list_payments, _all_of(ask.group_id))).items:
+        if one.state is payment.PaymentState.AUTHORISED:
+            await _see_through(api.CarryOn(group_id=ask.group_id, payment_id=one.payment_id), one.payment_id, ctx)
+    return await ctx.call(payment.list_payments, _all_of(ask.group_id))
 
 
 async def _see_through(ask: api.CarryOn, payment_id: UUID, ctx: Context) -> None:
@@ -187,13 +196,15 @@ async def carry_on(ask: api.CarryOn, ctx: Context) -> api.CarriedOn:
     await ctx.call(order.hold_group, group)
     await ctx.call(payment.hold_payments, payment.HoldPayments(reference=reference))
     orders = (await ctx.call(order.get_group_orders, group)).orders
-    active = [one.total.minor for one in orders if one.state not in rules.INACTIVE]
+    standing = [one for one in orders if one.state not in rules.INACTIVE]
+    active = [one.total.minor for one in standing]
     settle = payment.Settle(
         reference=reference,
         wanted=money(sum(active), orders[0].currency) if active else None,
         ended=ask.ended,
         payment_id=ask.payment_id,
         is_held=True,
+        waits=any(one.review_until for one in standing),
     )
     settled = await ctx.call(payment.settle_attempt, settle)
     payment_id = settled.attempt.payment_id if settled.attempt else ask.payment_id
@@ -223,7 +234,8 @@ async def _confirm(
 ) -> tuple[order.OrderBrief, ...]:
     """Mark the orders of a group as paid, and do what follows, if this payment is what they waited for."""
     stand = tuple(rules.brief(one) for one in orders)
-    if found.state not in _HELD or not any(one.state is order.OrderState.PLACED for one in orders):
+    placed = [one for one in orders if one.state is order.OrderState.PLACED]
+    if found.state not in _HELD or not placed or any(one.review_until for one in placed):
         return stand
     if any(one.state not in _HELD and one.amount.minor for one in payments):
         if found.method == payment.CREDIT:

@@ -181,3 +181,12 @@ from .returns import (
     request_return,
     settle_return,
 )
+from .reviews import (
+    IN_REVIEW_MAX,
+    HoldForReview,
+    InReview,
+    ListInReview,
+    end_review,
+    hold_for_review,
+    list_in_review,
+)

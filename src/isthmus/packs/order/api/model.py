@@ -174,3 +174,4 @@ class Order(Value):
     history: tuple[HistoryEntry, ...]
     attributes: OrderAttributes = {}
     supplements: UUID | None = None  # the order that this was added to after that was paid
+    review_until: Moment | None = None  # somebody looks at it, and decides until then

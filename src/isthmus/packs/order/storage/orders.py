@@ -350,6 +350,7 @@ def _order(row: ports.Row) -> api.Order:
         history=decode(row["history"] or b"[]", tuple[api.HistoryEntry, ...]),
         attributes=decode(row["attributes"], dict[str, Any]),
         supplements=row["supplements"],
+        review_until=row["review_until"],
     )
 
 

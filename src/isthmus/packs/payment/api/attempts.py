@@ -109,7 +109,7 @@ class Settle(Value):
 
     reference: what the payment is for. wanted: what is to be taken for it of all its payments together, the first due
     first; none: it is to be let go. payment_id: where no attempt ends, the payment that is held and waits.
-    is_held: the transaction holds the payments already.
+    is_held: the transaction holds the payments already. waits: nothing follows for now, whatever is held.
     """
 
     reference: Reference
@@ -117,6 +117,7 @@ class Settle(Value):
     ended: End | None = None
     payment_id: UUID | None = None
     is_held: bool = False
+    waits: bool = False
 
 
 class HoldPayments(Value):
@@ -126,10 +127,11 @@ class HoldPayments(Value):
 
 
 class ListHeld(Value):
-    """Ask for payments that are held, and of which nothing has been asked for a while."""
+    """Ask for payments that are held, and of which nothing has been asked for a while. besides: what is not meant."""
 
     older_than_s: Annotated[int, Meta(ge=0, le=86_400)] = 60
     limit: PageSize = 50
+    besides: Annotated[tuple[Reference, ...], Meta(max_length=10_000)] = ()
 
 
 class ListOpenAttempts(Value):

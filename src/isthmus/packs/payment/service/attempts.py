@@ -69,7 +69,7 @@ async def settle_attempt(ask: api.Settle, ctx: Context) -> api.Settled:
     if ask.ended is not None:
         attempt, standing = await _ended(standing, ask.ended, ctx)
     follows = await _following(standing, attempt, ask, ctx)
-    standing = await _with_cards(standing, ask.wanted, ctx)
+    standing = standing if ask.waits else await _with_cards(standing, ask.wanted, ctx)
     return api.Settled(attempt=attempt, payments=tuple(one.kept.payment for one in standing), follows=follows)
 
 
@@ -83,7 +83,8 @@ async def _following(
         raise api.UnknownPayment(what=str(payment_id))
     payment = found.kept.payment
     is_refused = ended is not None and (ended.kind, ended.state) == (Kind.CAPTURE, "refused")
-    if payment.state is not api.PaymentState.AUTHORISED or found.under_way() or is_refused or found.is_card:
+    is_at_rest = payment.state is not api.PaymentState.AUTHORISED or found.under_way() or is_refused or found.is_card
+    if ask.waits or is_at_rest:
         return None
     due = api.dues([one.kept.payment for one in standing], wanted.minor if wanted else 0)[payment.payment_id]
     is_wanted = wanted is not None and (due > 0 or wanted.minor == 0)

@@ -138,7 +138,7 @@ async def get_attempt(ask: api.GetAttempt, ctx: Context) -> api.Attempt:
 @implements(api.list_held)
 async def list_held(ask: api.ListHeld, ctx: Context) -> api.Payments:
     before = ctx.now - timedelta(seconds=ask.older_than_s)
-    return api.Payments(items=tuple(await storage.held(ctx.session, ctx.front_end, before, ask.limit)))
+    return api.Payments(items=tuple(await storage.held(ctx.session, ctx.front_end, before, ask)))
 
 
 async def _found(payment_id: UUID | None, reference: str | None, ctx: Context) -> api.Payment:

@@ -74,7 +74,7 @@ order by coalesce(looked_up_at, begun_at), attempt_id limit $3
 """
 _HELD = f"""
 select {_COLUMNS} from payment.payment
-where front_end = $1 and state = 'authorised' and not exists (
+where front_end = $1 and state = 'authorised' and split_part(reference, '/', 1) <> all ($4) and not exists (
     select from payment.attempt where attempt.front_end = $1 and attempt.payment_id = payment.payment_id
     and (state in ('pending', 'unknown') or coalesce(ended_at, begun_at) >= $2))
 order by opened_at, payment_id limit $3
@@ -275,9 +275,11 @@ async def attempt(session: ports.Session, front_end: str, key: str) -> api.Attem
     return next((_asked(row) for row in rows if row["key"] == key), None)
 
 
-async def held(session: ports.Session, front_end: str, before: datetime, limit: int) -> list[api.Payment]:
+async def held(session: ports.Session, front_end: str, before: datetime, ask: api.ListHeld) -> list[api.Payment]:
     """Return payments that are held, with nothing under way and nothing ended since a time."""
-    return [_kept(row, ()).payment for row in await session.fetch(_HELD, front_end, before, limit)]
+    return [
+        _kept(row, ()).payment for row in await session.fetch(_HELD, front_end, before, ask.limit, list(ask.besides))
+    ]
 
 
 async def open_attempts(session: ports.Session, front_end: str, before: datetime, limit: int) -> list[api.Attempt]:
