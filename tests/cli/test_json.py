@@ -46,6 +46,7 @@ SENTENCES = {
     "reconcile import": "one sentence about what it did",
     "thin lift": "it makes a branch",
     "client rotate": "it prints a key",
+    "client trust": "it prints the client's id",
     "cost": "one sentence about the file that it wrote",
     "seam": "it makes files",
     "webhooks add": "it prints a secret",

@@ -27,6 +27,13 @@ Days = Annotated[float | None, typer.Option(help="After how many days it ends by
 def commands() -> typer.Typer:
     """Return the commands."""
     app = typer.Typer(no_args_is_help=True, help="API keys: who may call, for which front end.")
+    _add_making(app)
+    _add_keeping(app)
+    return app
+
+
+def _add_making(app: typer.Typer) -> None:
+    """Add the commands that let somebody in."""
 
     @app.command("create")
     def create_client(
@@ -82,6 +89,10 @@ def commands() -> typer.Typer:
         on(_whole, trust)
         out.print(f"client id: {front_end}/{name}", soft_wrap=True)
 
+
+def _add_keeping(app: typer.Typer) -> None:
+    """Add the commands about those who are let in."""
+
     @app.command("list")
     def list_clients(json: JSON = False) -> None:
         """List clients, without their keys."""
@@ -125,8 +136,6 @@ def commands() -> typer.Typer:
 
         count = on(_whole, lambda running: auth.revoke_client(running.database, front_end, name))
         out.print(f"revoked {count} key(s) of {name!r}")
-
-    return app
 
 
 def _lasts(days: float | None) -> timedelta | None:

@@ -2,6 +2,7 @@
 -- pair of its own, of which only the public half is here.
 
 alter table gateway.client add column credential uuid not null default gen_random_uuid();
+-- contract: nobody writes one, and each row has one of its own by default
 alter table gateway.client add constraint client_credential_is_one unique (credential);
 -- A JWK (RFC 7517). key_hash is its thumbprint then (RFC 7638), also a SHA-256; no key that is sent has that hash.
 alter table gateway.client add column public_key text;
