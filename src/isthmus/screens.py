@@ -212,7 +212,7 @@ async def _asked(
         spent_ms = int((time.monotonic() - began) * 1000) + SPARE_MS
         return await ctx.beside(part.capability, asked, limit_ms=part.within_ms, spent_ms=spent_ms)
     except Exception as error:
-        return _told(name, error, ctx)
+        return _reason(name, error, ctx)
 
 
 def _view(name: str, part: Part[Any, Any] | Gone, found: Any, ctx: Context) -> Any:
@@ -224,10 +224,10 @@ def _view(name: str, part: Part[Any, Any] | Gone, found: Any, ctx: Context) -> A
     try:
         return part.shows(found)
     except Exception as error:
-        return _told(name, error, ctx)
+        return _reason(name, error, ctx)
 
 
-def _told(name: str, error: Exception, ctx: Context) -> Missing:
+def _reason(name: str, error: Exception, ctx: Context) -> Missing:
     """Return why a part is missing, as much as its own call would say of it."""
     if isinstance(error, errors.Refusal | errors.DeadlineExceeded):
         return Missing(part=name, slug=error.slug, detail=error.message, remedy=error.remedy)

@@ -76,5 +76,5 @@ async def test_a_member_of_the_brand_sees_what_they_are_here_and_a_stranger_sees
     assert [one.reference for one in found.points.items] == ["welcome"]
     assert [one.number for one in found.orders] == [placed.orders[0].number]
     nobody = await lines.call("brand", account.capability, AskAccount(member_id=uuid4()))
-    told = {one.part: one.slug for one in nobody.missing}
-    assert told == {"standing": "member.not-a-member", "points": "member.not-a-member", "orders": "part-missing"}
+    slugs = {one.part: one.slug for one in nobody.missing}
+    assert slugs == {"standing": "member.not-a-member", "points": "member.not-a-member", "orders": "part-missing"}
