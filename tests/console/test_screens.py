@@ -21,7 +21,7 @@ async def test_screens_say_what_they_are_made_of_how_they_fare_and_what_was_miss
     await served.call("south.home", {"fields": ["goods"]}, key=key)
     await page.goto(f"{served.address}/screens")
     listed = page.get_by_role("region", name="Screens").get_by_role("row", name="south.home")
-    await eventually(page, listed.get_by_text("order.unknown-basket × 1"))
+    await eventually(page, listed.filter(has_text="basket order.unknown-basket × 1"))
     await expect(listed).to_contain_text("catalog.search up to 1,000 ms")
     await expect(listed).to_contain_text("news no more")
     await expect(listed.get_by_role("cell").nth(2)).to_have_text("2")
