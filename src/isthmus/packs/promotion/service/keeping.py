@@ -60,7 +60,7 @@ async def get_promotion(ask: api.GetPromotion, ctx: Context) -> api.PromotionSta
 
 @implements(api.hold_promotion)
 async def hold_promotion(ask: api.GetPromotion, ctx: Context) -> api.PromotionState:
-    known = await storage.hold_count(ctx.session, ctx.front_end, ask.code)
+    known = await storage.hold(ctx.session, ctx.front_end, ask.code, storage.HOLD_COUNT)
     if known is None:
         raise api.UnknownPromotion(code=ask.code, path="$.code")
     return await _state(*known, ctx)
