@@ -203,7 +203,7 @@ async def test_three_front_ends_at_the_end_of_a_budget_use_it_up_and_never_more(
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_orders_that_buy_cancel_and_settle_at_once_leave_budget_and_books_one(shop: Shop, seed: int) -> None:
-    """Whatever runs at once: what the books hold is what orders use, and no more than was given."""
+    """Whatever runs at once, budgets.true-up and orders: what the books hold is what orders use, and no more."""
     chance = random.Random(seed)
     platform = await three_front_ends(shop, 1_000 + chance.randrange(500))
     taken: dict[str, list[str]] = {code: [] for code in CODES}
