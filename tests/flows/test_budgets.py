@@ -204,12 +204,12 @@ async def test_three_front_ends_at_the_end_of_a_budget_use_it_up_and_never_more(
 @pytest.mark.parametrize("seed", range(4))
 async def test_orders_that_buy_cancel_and_settle_at_once_leave_budget_and_books_one(shop: Shop, seed: int) -> None:
     """Whatever runs at once, budgets.true-up and orders: what the books hold is what orders use, and no more."""
-    chance = random.Random(seed)
-    platform = await three_front_ends(shop, 1_000 + chance.randrange(500))
+    randomness = random.Random(seed)
+    platform = await three_front_ends(shop, 1_000 + randomness.randrange(500))
     taken: dict[str, list[str]] = {code: [] for code in CODES}
 
     async def one(code: str) -> None:
-        what = chance.random()
+        what = randomness.random()
         if what < 0.6:
             if "." not in (reference := await redeemed(platform, code)):
                 taken[code].append(reference)
@@ -221,7 +221,7 @@ async def test_orders_that_buy_cancel_and_settle_at_once_leave_budget_and_books_
                 await platform.call(budgets.settle, budgets.SettleBudgets(), caller("north"))
 
     for _ in range(4):
-        await asyncio.gather(*(one(chance.choice(CODES)) for _ in range(12)))
+        await asyncio.gather(*(one(randomness.choice(CODES)) for _ in range(12)))
     await platform.call(budgets.settle, budgets.SettleBudgets(), caller("north"))
     state = await platform.call(promotion.get_promotion, promotion.GetPromotion(code="ten-off"), caller("north"))
     async with shop.database.platform() as session:
