@@ -21,6 +21,7 @@ FRONT_END = FrontEnd(
         "catalog.*",
         "checkout.*",
         "closing.*",
+        "devices.*",
         "flags.*",
         "fulfilment.*",
         "grants.*",

@@ -22,6 +22,7 @@ FRONT_END = FrontEnd(
         "catalog.*",
         "checkout.*",
         "closing.*",
+        "devices.*",
         "flags.*",
         "fulfilment.*",
         "grants.*",

@@ -20,6 +20,7 @@ FRONT_END = FrontEnd(
         "catalog.*",
         "checkout.*",
         "closing.*",
+        "devices.*",
         "flags.*",
         "fulfilment.*",
         "grants.*",

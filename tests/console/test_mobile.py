@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 from openfeature import api as openfeature
 from openfeature.contrib.provider.ofrep import OFREPProvider
 from openfeature.evaluation_context import EvaluationContext
 from playwright.async_api import Page, expect
+
+from isthmus.kernel import encode
+from tests.packs.devices.test_devices import Phone
 
 from .conftest import Served
 
@@ -66,3 +70,15 @@ async def test_a_release_is_given_to_more_and_rolled_back(page: Page, served: Se
     await expect(newest).to_contain_text("goes back from")
     ask = {"train": train, "version": "1.1.0", "device": "d"}
     assert (await served.call("releases.check-update", ask))["release"]["version"] == "1.0.0"
+
+
+async def test_a_lost_device_is_cut_off_by_a_button(page: Page, served: Served) -> None:
+    phone = Phone("phone-of-ann")
+    await served.call("devices.register", json.loads(encode(phone.registration())))
+    await page.goto(f"{served.address}/devices?front_end=north")
+    devices = page.get_by_role("region", name="Devices")
+    await expect(devices).to_contain_text("phone-of-ann")
+    await devices.get_by_role("button", name="Cut off").click()
+    await expect(page.get_by_role("status")).to_contain_text("refused, on every server")
+    await expect(devices).to_contain_text("reported as lost")
+    assert (await served.call("devices.prove", json.loads(encode(phone.proof()))))["standing"] == "cut-off"

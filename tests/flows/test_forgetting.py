@@ -32,6 +32,7 @@ from isthmus.kernel import Caller, Effect, FrontEnd, Meta, Pack, Platform, Value
 from isthmus.manifest import Personal
 from isthmus.markings import Dimension, Distinct, Pii, Ref
 from isthmus.packs.account import api as account
+from isthmus.packs.devices import api as devices
 from isthmus.packs.flags import api as flags
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
@@ -101,6 +102,7 @@ NORTH = FrontEnd(
 KEEPING = (
     *(order.forget, fulfilment.forget, payment.forget, promotion.forget, notification.forget, account.forget),
     venture.forget,
+    devices.forget,  # tests/packs/devices
     flags.forget,  # whose experiments no order is in: tests/packs/flags/test_experiments.py
 )
 

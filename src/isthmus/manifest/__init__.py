@@ -22,6 +22,7 @@ from isthmus.kernel import Capability, Effect, FrontEnd, Pack, Platform, Value, 
 from .actions import Action
 from .demo import Demo as Demo  # what a function of demo data is given
 from .demo import DemoData
+from .devices import Devices, SignedIn
 from .figures import Growing, Headlines
 from .figures import Lines as Lines  # what Growing is made of
 from .figures import Movements as Movements
@@ -256,7 +257,7 @@ class Search:
 
 KINDS = (
     Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Gives, Commands, Page, Search, Headlines, Growing, Files,
-    Gauge, Outlet, Rehearsal, Site, DemoData, Guide,
+    Gauge, Outlet, Rehearsal, Site, DemoData, Guide, Devices, SignedIn,
 )  # fmt: skip
 
 
