@@ -32,6 +32,7 @@ FRONT_END = FrontEnd(
         "member.*",
         "messages.*",
         "notification.*",
+        "messaging.*",
         "order.*",
         "payment.*",
         "policy.*",

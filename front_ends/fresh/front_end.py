@@ -31,6 +31,7 @@ FRONT_END = FrontEnd(
         "invoicing.*",
         "ledger.*",
         "member.*",
+        "messaging.*",
         "order.*",
         "payment.*",
         "policy.*",

@@ -12,8 +12,10 @@ from playwright.async_api import Page, expect
 
 from isthmus.kernel import encode
 from tests.packs.devices.test_devices import Phone
+from tests.packs.messaging.services import Browser
+from tests.packs.webhooks.receiver import Receiver
 
-from .conftest import Served
+from .conftest import Served, eventually
 
 
 async def test_a_flag_is_put_explained_and_killed_and_an_app_sees_it(page: Page, served: Served) -> None:
@@ -82,3 +84,24 @@ async def test_a_lost_device_is_cut_off_by_a_button(page: Page, served: Served) 
     await expect(page.get_by_role("status")).to_contain_text("refused, on every server")
     await expect(devices).to_contain_text("reported as lost")
     assert (await served.call("devices.prove", json.loads(encode(phone.proof()))))["standing"] == "cut-off"
+
+
+async def test_a_campaign_is_started_reaches_an_inbox_and_is_cancelled(page: Page, served: Served) -> None:
+    made = await served.call("member.register", {"identities": [{"kind": "email", "value": "ann@example.org"}]})
+    member_id = made["member_id"]
+    subscription = Browser(Receiver(port=9)).subscription()  # nobody listens there: the inbox has it all the same
+    ask = {"member_id": member_id, **subscription, "address": "https://push.invalid/ann"}
+    await served.call("messaging.add-endpoint", ask)
+    await page.goto(f"{served.address}/campaigns?front_end=north")
+    await expect(page.get_by_text("Nothing was said to many here.")).to_be_visible()
+    await page.get_by_label("Title").fill("Ripe now")
+    await page.get_by_label("Purpose").fill("service")
+    await page.get_by_role("button", name="Push").click()
+    await expect(page.get_by_role("status")).to_contain_text("It is being queued")
+    campaigns = page.get_by_role("region", name="Campaigns")
+    await eventually(page, campaigns.get_by_text("queued"))
+    await expect(campaigns).to_contain_text("waiting 1")
+    inbox = await served.call("messaging.list-inbox", {"member_id": member_id})
+    assert ([one["title"] for one in inbox["items"]], inbox["unread"]) == (["Ripe now"], 1)
+    await campaigns.get_by_role("button", name="Cancel").click()
+    await expect(campaigns).to_contain_text("cancelled 1")

@@ -36,6 +36,7 @@ from isthmus.packs.devices import api as devices
 from isthmus.packs.flags import api as flags
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
+from isthmus.packs.messaging import api as messaging
 from isthmus.packs.notification import api as notification
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
@@ -103,6 +104,7 @@ KEEPING = (
     *(order.forget, fulfilment.forget, payment.forget, promotion.forget, notification.forget, account.forget),
     venture.forget,
     devices.forget,  # tests/packs/devices
+    messaging.forget,  # tests/packs/messaging
     flags.forget,  # whose experiments no order is in: tests/packs/flags/test_experiments.py
 )
 

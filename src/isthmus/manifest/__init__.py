@@ -196,7 +196,9 @@ class Persons:
     `merged_ids`, if it has them, are erased too.
     set_segments: the subscriber of a member's segments; `ask` makes its ask of the member, the segments,
     and the prefix of those that are replaced. segments, known_segments: SQL that gives the segments of a member, from
-    front end and id, and all that any member of a front end has.
+    front end and id, and all that any member of a front end has. consenting: SQL of which members, of a front end, some
+    ids and a purpose, have consented to it. in_segment: the next members of a segment after an id, at most so many.
+    person: members of some ids, each with whom it is in the whole group.
     """
 
     records: str
@@ -207,6 +209,9 @@ class Persons:
     ask: Callable[[UUID, tuple[str, ...], str], Value]
     segments: str = ""
     known_segments: str = ""
+    consenting: str = ""
+    in_segment: str = ""
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
