@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -340,7 +339,7 @@ async def test_an_endpoint_that_was_removed_and_a_member_who_is_forgotten_get_no
 
 
 async def test_a_server_that_was_killed_while_pushing_has_it_pushed_again_by_the_next(desk: Desk) -> None:
-    """The deadline of a try passes: what was claimed by `claim-deliveries` and never came to `end-deliveries` is due."""
+    """What was claimed (`claim-deliveries`), and never came to `end-deliveries`, is due when a try must be over."""
     ann = await desk.join("ann@example.org")
     browser = await desk.subscribe(ann, "ann")
     await desk.notify(ann)
