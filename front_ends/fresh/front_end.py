@@ -40,6 +40,7 @@ FRONT_END = FrontEnd(
         "reconciliation.*",
         "releases.*",
         "settlement.*",
+        "sync.*",
         "tax.*",
     ),
     products=(GROUP_BUY, MEMBER_PRICE),
@@ -48,6 +49,7 @@ FRONT_END = FrontEnd(
         inventory.source_lines: (from_one_place, answers.nearest_shop),
     },
     answers=(
+        answers.kept_on_the_phone,
         answers.evening_markdown,
         answers.shop_then_region,
         answers.round_down,

@@ -41,6 +41,7 @@ FRONT_END = FrontEnd(
         "reconciliation.*",
         "releases.*",
         "settlement.*",
+        "sync.*",
         "tax.*",
         "webhooks.*",
     ),
@@ -51,6 +52,7 @@ FRONT_END = FrontEnd(
         promotion.rank_candidates: (best_one_only, answers.most_for_the_buyer),
     },
     answers=(
+        answers.wishes_are_kept,
         answers.each_line_from_one_seller,
         answers.keep_one_on_the_shelf,
         answers.one_price_online,

@@ -105,3 +105,19 @@ async def test_a_campaign_is_started_reaches_an_inbox_and_is_cancelled(page: Pag
     assert ([one["title"] for one in inbox["items"]], inbox["unread"]) == (["Ripe now"], 1)
     await campaigns.get_by_role("button", name="Cancel").click()
     await expect(campaigns).to_contain_text("cancelled 1")
+
+
+async def test_what_two_devices_wrote_is_shown_and_settled_by_a_button(page: Page, served: Served) -> None:
+    member_id = "00000000-0000-0000-0000-000000000001"
+    for client_id, words in (("phone-of-ann", "after five"), ("laptop-of-ann", "before noon")):
+        operation = {"collection": "basket", "document": "milk", "kind": "set", "field": "note", "value": words}
+        ask = {"client_id": client_id, "member_id": member_id, "operations": [{"sequence": 1, **operation}]}
+        await served.call("sync.push", ask)
+    await page.goto(f"{served.address}/conflicts?front_end=north")
+    conflicts = page.get_by_role("region", name="Sync conflicts")
+    await expect(conflicts).to_contain_text("before noon")
+    await conflicts.get_by_role("button", name="Take the other").click()
+    await expect(page.get_by_role("status")).to_contain_text("on all devices with their next pull")
+    await expect(page.get_by_text("No conflict is open here.")).to_be_visible()
+    pulled = await served.call("sync.pull", {"client_id": "phone-of-ann", "member_id": member_id})
+    assert pulled["documents"][0]["values"] == {"note": "after five"}

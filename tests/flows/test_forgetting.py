@@ -44,6 +44,7 @@ from isthmus.packs.personal_data import api as personal_data
 from isthmus.packs.personal_data.service.export import export_person
 from isthmus.packs.personal_data.service.register import Registry, register
 from isthmus.packs.promotion import api as promotion
+from isthmus.packs.sync import api as sync
 from isthmus.packs.venture import api as venture
 from isthmus.personal import personal_paths
 from isthmus.runtime.events import copies, own_tables
@@ -105,6 +106,7 @@ KEEPING = (
     venture.forget,
     devices.forget,  # tests/packs/devices
     messaging.forget,  # tests/packs/messaging
+    sync.forget,  # tests/packs/sync
     flags.forget,  # whose experiments no order is in: tests/packs/flags/test_experiments.py
 )
 
