@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from isthmus.flows.bookkeeping import api as bookkeeping
 from isthmus.kernel import Context, implements
+from isthmus.packs.chargeback import api as chargeback
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.payment import api as payment
 from isthmus.packs.reconciliation import api as reconciliation
 from isthmus.packs.settlement import api as settlement
+from isthmus.values import money
 
 from . import api, rules
 
@@ -25,6 +27,24 @@ async def expect_payment(ask: payment.PaymentMoved, ctx: Context) -> reconciliat
         kind=ask.kind,
         amount=ask.amount if ask.kind == "capture" else -ask.amount,
         reference=payment.purpose_of(ask.reference),
+    )
+    return await ctx.call(reconciliation.expect, reconciliation.Expect(items=(item,)))
+
+
+@implements(api.expect_chargeback)
+async def expect_chargeback(ask: chargeback.ChargebackMoved, ctx: Context) -> reconciliation.Noted:
+    moved = {chargeback.ChargebackState.OPENED: -ask.amount.minor, chargeback.ChargebackState.WON: ask.amount.minor}
+    amount = money(moved.get(ask.state, 0), ask.amount.currency)
+    if not amount.minor and not ask.fee.minor:
+        return _NOTHING
+    key = f"chargeback/{ask.reference}"
+    item = reconciliation.ExpectedAmount(
+        provider=ask.provider,
+        key=key if ask.state is chargeback.ChargebackState.OPENED else f"{key}/{ask.state}",
+        kind="chargeback",
+        amount=amount,
+        reference=ask.paid_for,
+        fee=ask.fee,
     )
     return await ctx.call(reconciliation.expect, reconciliation.Expect(items=(item,)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from isthmus.kernel import Value, decode, encode, errors
 from isthmus.manifest import NoSettings, Place, ProviderType
@@ -42,6 +42,15 @@ class Provider(Protocol):
 
     def read(self, payload: str) -> tuple[str, Outcome]:
         """Read a notification: the key that it is about, and the outcome. Raises BadAsk for one that is not its own."""
+        ...
+
+
+@runtime_checkable
+class Signing(Protocol):
+    """A provider that says more than how attempts ended, such as that a payer's bank takes money back."""
+
+    def signed(self, payload: str) -> bytes:
+        """Return what the provider said with it. Raises BadAsk for what is not its own."""
         ...
 
 
@@ -89,6 +98,7 @@ class TestProvider:
         self.name = name or self.name
         self.outcomes: dict[str, Outcome] = {}
         self.notifications: list[str] = []
+        self.said: set[str] = set()  # beside notifications
         self.effects = 0  # how often money was moved or held: what must never be counted twice
 
     async def authorise(self, *, key: str, amount: Money, token: str) -> Outcome:
@@ -125,6 +135,11 @@ class TestProvider:
         if self.outcomes.get(found.key) != found.outcome:
             raise errors.BadAsk("the test provider did not send this", remedy="send one of its notifications")
         return found.key, found.outcome
+
+    def signed(self, payload: str) -> bytes:
+        if payload not in self.said:
+            raise errors.BadAsk("the test provider did not send this", remedy="send what it said")
+        return payload.encode()
 
     def settle(self, key: str, outcome: Outcome) -> None:
         """Decide what was pending, and notify."""
