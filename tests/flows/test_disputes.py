@@ -23,7 +23,7 @@ from isthmus.packs.settlement import api as settlement
 from .conftest import Shop
 from .test_bookkeeping import Books, a_tenth_of_tea, books_of, eur, money
 
-TOLD = """select data from isthmus.outbox where type = 'chargeback.chargeback-moved'
+EVENTS = """select data from isthmus.outbox where type = 'chargeback.chargeback-moved'
     union all select data from isthmus.event where type = 'chargeback.chargeback-moved'"""
 DISPUTED = ("assets:clearing", "assets:chargebacks", "expenses:chargebacks", "expenses:chargeback-fees")
 
@@ -171,8 +171,8 @@ async def test_a_payment_that_was_refunded_can_be_charged_back_too_and_is_not_re
     await books.by_hand(placed.payment_id, 1_500, "goodwill")
     await said(books, key, 2_000)
     async with books.shop.database.platform() as session:
-        told = [json.loads(row["data"])["is_given_back"] for row in await session.fetch(TOLD)]
-    assert told == [True]
+        twice = [json.loads(row["data"])["is_given_back"] for row in await session.fetch(EVENTS)]
+    assert twice == [True]
     with pytest.raises(payment.AmountExceeded):
         await books.by_hand(placed.payment_id, 1, "more")
     assert await books.stands(*DISPUTED) == [2_000 - 1_500 - 2_000, 2_000, 0, 0]
@@ -274,3 +274,9 @@ def test_a_provider_over_http_signs_what_it_says_of_chargebacks() -> None:
     for payload in wrong:
         with pytest.raises(errors.BadAsk):
             provider.signed(payload)
+
+
+def test_only_flows_withhold_note_and_book() -> None:
+    assert payment.withhold.is_internal
+    assert chargeback.note.is_internal
+    assert bookkeeping.book_chargeback.is_internal

@@ -3,6 +3,8 @@
 payment.payment-moved              after its commit ──▶ reconciliation.expect
 chargeback.chargeback-moved        in its transaction ──▶ reconciliation.expect
 settlement.settlement-moved        in its transaction ──▶ reconciliation.expect, of the bank
+reconciliation.payout-reported,
+reconciliation.fees-reported       in the import's transaction ──▶ ledger.record; payouts are expected of the bank
 reconciliation.difference-resolved in its transaction ──▶ ledger.record
 """
 
@@ -32,6 +34,24 @@ def expect_payout(ask: settlement.SettlementMoved) -> reconciliation.Noted:
 @flow("matching.expect-chargeback", version="1.0", effect=Effect.WRITE, uses=[reconciliation.expect], is_internal=True)
 def expect_chargeback(ask: chargeback.ChargebackMoved) -> reconciliation.Noted:
     """Note what a provider is to say of money that a payer's bank took, or that came back."""
+    ...
+
+
+@flow(
+    "matching.book-payout",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[ledger.record, reconciliation.expect],
+    is_internal=True,
+)
+def book_payout(ask: reconciliation.PayoutReported) -> bookkeeping.Booked:
+    """Book what a provider paid out, from its clearing account to the bank, whose statement is to say so too."""
+    ...
+
+
+@flow("matching.book-fees", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+def book_fees(ask: reconciliation.FeesReported) -> bookkeeping.Booked:
+    """Book what a file says was kept, where nobody knew of it before."""
     ...
 
 

@@ -20,13 +20,13 @@ async def note(ask: api.NoteChargeback, ctx: Context) -> api.Chargeback:
             raise api.ChargebackTooLarge(reference=ask.reference, amount=ask.amount, left=left)
         known = await storage.add(ctx.session, ctx.front_end, ask, ctx.now)
         is_twice = ask.amount + ask.refunded > left
-        _tell(ask, State.OPENED, ctx, is_given_back=is_twice)
+        _emit(ask, State.OPENED, ctx, is_given_back=is_twice)
     _refuse_contradiction(known, ask)
     if ask.state is State.OPENED or known.state is not State.OPENED:
         return known
     ended = known.replace(state=ask.state, fee=known.fee + _fee(ask), ended_at=ctx.now)
     await storage.end(ctx.session, ctx.front_end, ended)
-    _tell(ask, ask.state, ctx)
+    _emit(ask, ask.state, ctx)
     return ended
 
 
@@ -48,7 +48,7 @@ def _fee(said: api.NoteChargeback) -> Money:
     return said.fee or money(0, said.amount.currency)
 
 
-def _tell(said: api.NoteChargeback, state: State, ctx: Context, *, is_given_back: bool = False) -> None:
+def _emit(said: api.NoteChargeback, state: State, ctx: Context, *, is_given_back: bool = False) -> None:
     """Tell of a step, with the fee of the one that the provider told."""
     ctx.emit(
         api.ChargebackMoved(

@@ -41,7 +41,7 @@ def payment_fee(method: str, provider: str, amount: Money) -> Money | Pass:
     return money(0, amount.currency)
 
 
-@extension_point("bookkeeping.chargeback-bearers", combine=combine.first_answer)
+@extension_point("bookkeeping.chargeback-bearers", combine=combine.first_answer, until=date(2027, 6, 30))
 def chargeback_bearers(lost: Happening) -> tuple[Owed, ...] | Pass:
     """Say who bears a lost chargeback: sellers of its `lines` their parts (`seller/17`), or an account of one's own.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from datetime import UTC, date, datetime
 from typing import Literal, Protocol, runtime_checkable
 
 from isthmus.kernel import Value, decode, encode, errors
@@ -98,6 +99,7 @@ class TestProvider:
         self.name = name or self.name
         self.outcomes: dict[str, Outcome] = {}
         self.notifications: list[str] = []
+        self.moved: list[tuple[str, str, Money, date]] = []  # what its file says
         self.said: set[str] = set()  # beside notifications
         self.effects = 0  # how often money was moved or held: what must never be counted twice
 
@@ -119,13 +121,13 @@ class TestProvider:
         return outcome
 
     async def capture(self, *, key: str, authorisation: str, amount: Money) -> Outcome:
-        return self._ended(key, Outcome(state="done", provider_reference=authorisation))
+        return self._moved("capture", key, amount, authorisation)
 
     async def void(self, *, key: str, authorisation: str) -> Outcome:
         return self._ended(key, Outcome(state="done", provider_reference=authorisation))
 
     async def refund(self, *, key: str, authorisation: str, amount: Money) -> Outcome:
-        return self._ended(key, Outcome(state="done", provider_reference=authorisation))
+        return self._moved("refund", key, -amount, authorisation)
 
     async def look_up(self, *, key: str) -> Outcome:
         return self.outcomes.get(key, Outcome(state="refused", reason="it never arrived"))
@@ -141,9 +143,23 @@ class TestProvider:
             raise errors.BadAsk("the test provider did not send this", remedy="send what it said")
         return payload.encode()
 
+    def file(self, fee_ppm: int = 0) -> str:
+        """Write what it moved as providers' files do, with what it kept of each capture."""
+        rows = ["reference,kind,date,currency,amount,fee"]
+        for key, kind, amount, day in self.moved:
+            fee = Money(currency=amount.currency, minor=max(0, amount.minor) * fee_ppm // 1_000_000)
+            digits, fees = (str(one).removesuffix(f" {amount.currency}") for one in (amount, fee))
+            rows.append(f"{key},{kind},{day},{amount.currency},{digits},{fees}")
+        return "\n".join(rows) + "\n"
+
     def settle(self, key: str, outcome: Outcome) -> None:
         """Decide what was pending, and notify."""
         self._ended(key, outcome)
+
+    def _moved(self, kind: str, key: str, amount: Money, authorisation: str) -> Outcome:
+        if key not in self.outcomes:
+            self.moved.append((key, kind, amount, datetime.now(UTC).date()))
+        return self._ended(key, Outcome(state="done", provider_reference=authorisation))
 
     def _ended(self, key: str, outcome: Outcome) -> Outcome:
         known = self.outcomes.get(key)
