@@ -55,9 +55,10 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
     folder = Path(os.environ.get("TMPDIR", "/var/tmp")) / f"isthmus-image-{os.getpid()}"  # large: not in memory
     folder.mkdir(parents=True)
     try:
-        sites = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE)"], capture_output=True, text=True)
+        known = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE)"], capture_output=True, text=True)
+        site = known.stdout.split()[:1]
         made = subprocess.run(
-            ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, folder / "base", *sites.stdout.split()[:1]],
+            ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, folder / "base", *site],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if made.returncode:
