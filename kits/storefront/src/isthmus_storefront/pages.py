@@ -28,16 +28,17 @@ def environment(shop: Shop, files: str) -> Environment:
     own = FileSystemLoader(shop.folder / "templates")
     pages = Environment(loader=ChoiceLoader([PrefixLoader({"kit": kit}), own, kit]), autoescape=True)
     pages.filters["capitalize_first"] = _capital
-    pages.globals |= {**_known(shop), "files": files}
+    pages.globals |= _known(shop, files)
     return pages
 
 
-def _known(shop: Shop) -> dict[str, Any]:
+def _known(shop: Shop, files: str) -> dict[str, Any]:
     """Return what every template knows beside its own facts."""
     return {
         "shop": shop.name,
         "motto": shop.motto,
         "app": shop.app,
+        "files": files,
         "fields": shop.address,
         "amount": shop.currency.amount,
         "tile": shop.tile,

@@ -72,11 +72,11 @@ def routes(app: App | None) -> list[Route]:
 
 def version_of(shop: Shop) -> str:
     """Return what names the files that a shop's app is made of: another one where any of them changed."""
-    told = hashlib.sha256(style(shop).encode())
+    digest = hashlib.sha256(style(shop).encode())
     for one in sorted(STATIC.iterdir()):
-        told.update(one.read_bytes())
-    told.update(json.dumps([shop.app.version if shop.app else "", shop.name, shop.code]).encode())
-    return told.hexdigest()[:12]
+        digest.update(one.read_bytes())
+    digest.update(json.dumps([shop.app.version if shop.app else "", shop.name, shop.code]).encode())
+    return digest.hexdigest()[:12]
 
 
 async def _manifest(request: Request) -> Response:
