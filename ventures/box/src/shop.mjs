@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 
 import { Refused } from "./account.mjs";
+import { CURRENCY } from "./settings.mjs";
 
 export const PLANS = {
   discovery: { title: "Discovery", gross: 1990, months: 1, words: "Four small teas every month, each from another garden." },
@@ -29,7 +30,7 @@ export class Shop {
     const found = PLANS[plan];
     if (!found || !Object.hasOwn(PLANS, plan)) throw new Refused(404, `there is no box ${plan}: choose ${Object.keys(PLANS).join(", ")}`);
     const { tax, by } = await this.tax.of(plan, found.gross);
-    const quoted = { plan, currency: "EUR", gross_minor: found.gross, net_minor: found.gross - tax, tax_minor: tax };
+    const quoted = { plan, currency: CURRENCY, gross_minor: found.gross, net_minor: found.gross - tax, tax_minor: tax };
     this.store.record("quote-box", { plan }, quoted);
     return { ...quoted, by };
   }
@@ -61,7 +62,7 @@ export class Shop {
 
   exported(kind, saleId, order, plan, gross, tax) {
     return {
-      sale_id: saleId, kind, order_id: order, at: this.store.now(), item: plan, currency: "EUR",
+      sale_id: saleId, kind, order_id: order, at: this.store.now(), item: plan, currency: CURRENCY,
       net_minor: gross - tax, tax_minor: tax,
     };
   }
