@@ -203,7 +203,7 @@ async def sold(
     """Have the box sell within the demo's year; return what came of it, and what of its four obligations is met."""
     first, last = days
     write_project(box, box.issuer, first)
-    seat = box.root / "ventures" / CODE / "seat"
+    seat = Path(__file__).parent / "seats" / CODE
     await deploy(deploy_context(running), seat, DeployRequest(made_by="demo"))
     await running.follower.catch_up()
     await _lend_tax(running, box, listening)

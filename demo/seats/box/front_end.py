@@ -1,4 +1,4 @@
-"""The seat of The Tea Box: its rows are kept for it, and it answers nothing. The demo deploys it where Node is there."""
+"""The seat of The Tea Box: rows are kept for it, and it answers nothing. The demo deploys it where Node is there."""
 
 from isthmus.kernel import FrontEnd
 
