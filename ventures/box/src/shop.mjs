@@ -45,6 +45,8 @@ export class Shop {
         [id, sub, quoted.plan, to.name, to.street, to.postcode, to.city, to.iban, this.store.now(), this.nextOf(quoted.plan, this.store.clock())]);
       const order = this.sell(id, sub, quoted);
       this.store.note(sub, "subscribed", id);
+      const given = Object.fromEntries(Object.keys(to).map((name) => [name, "…"])); // where it goes is nobody's business
+      this.store.record("subscribe", { plan: quoted.plan, ...given }, { subscription: id, order });
       return { subscription: id, order };
     });
   }
@@ -91,6 +93,7 @@ export class Shop {
   cancel(sub, id) {
     const moved = this.store.run("update subscription set state = 'cancelled' where id = ? and sub = ? and state = 'active'", [id, sub]);
     if (!moved) throw new Refused(404, "You have no such subscription.");
+    this.store.record("cancel-box", { id }, { state: "cancelled" });
     this.store.note(sub, "cancelled", id);
   }
 
@@ -122,6 +125,7 @@ export class Shop {
       this.store.book(`refund/${order}/${part}`, "refund", `${order}/${part}`, [[RETURNS, minor - tax], [TAX, tax], [from, -minor]]);
       this.store.sold(found.sub, this.exported("refund", `${order}/${part}`, order, found.plan, -minor, -tax));
       this.store.note("desk", "refunded", order);
+      this.store.record("refund-box", { order, minor }, { order, refunded_minor: minor, tax_minor: tax });
       return { order, refunded_minor: minor, tax_minor: tax };
     });
   }

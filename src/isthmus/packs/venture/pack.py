@@ -6,13 +6,13 @@ from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Growing, Keeps, Personal, Resource
 
 from . import api, entities
-from .service import standing, taking
+from .service import joining, standing, taking
 
 PACK = Pack(
     name="venture",
     owner="governance",
     api=api,
-    service=(taking, standing),
+    service=(taking, standing, joining),
     migrations="isthmus.packs.venture:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
