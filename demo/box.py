@@ -159,6 +159,8 @@ def write_project(box: Box, issuer: str, begins: date) -> None:
     for name, value in says.items():
         text = re.sub(rf"^{name} = \S+", f"{name} = {value}", text, flags=re.MULTILINE)
     charter.write_text(text, encoding="utf-8")
+    joining = (box.root / "ventures" / CODE / "joining.toml").read_text(encoding="utf-8")
+    charter.with_name("joining.toml").write_text(joining.replace('"EUR"', f'"{CURRENCY}"'), encoding="utf-8")
 
 
 def prepared(
@@ -298,7 +300,9 @@ def beside(box: Box | None, screen: Console) -> Iterator[None]:
         yield
         return
     asyncio.run(box.start())
-    screen.print(f"Venture box   {box.url}/")
+    screen.print(f"Venture box   {box.url}/, and for `isthmus venture check {CODE}`:")
+    named = f"export ISTHMUS_CONFIG={box.settings} ISTHMUS_DATA={box.data} BOX_KEY={box.key}"
+    screen.print(f"  {named}", soft_wrap=True, highlight=False, markup=False)
     try:
         yield
     finally:

@@ -17,7 +17,11 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
-        Growing(metrics=("venture.gross-sales",), is_venture=True),
+        Growing(
+            metrics=("venture.gross-sales",),
+            is_venture=True,
+            begun="select front_end, begun_on from venture.position where begun_on is not null",
+        ),
         Resource(kind=api.Charters, make=api.charters_at),
         Personal(
             forgets=api.forget,

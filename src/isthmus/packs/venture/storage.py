@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from isthmus.kernel import decode, encode, ports
@@ -98,14 +98,17 @@ def _position(row: ports.Row) -> api.Position:
     return api.Position(**dict(row))
 
 
-async def move(session: Session, front_end: str, now: datetime, to: api.Position) -> None:
+async def move(session: Session, front_end: str, now: datetime, to: api.Position, begun: date) -> None:
+    """Note how far pages were taken, and when the venture was begun; the first that was said of that stands."""
     await session.execute(
-        "update venture.position set journal = $2, hash = $3, sales = $4, taken_at = $5 where front_end = $1",
+        """update venture.position set journal = $2, hash = $3, sales = $4, taken_at = $5,
+               begun_on = coalesce(begun_on, $6) where front_end = $1""",
         front_end,
         to.journal,
         to.hash,
         to.sales,
         now,
+        begun,
     )
 
 

@@ -82,7 +82,7 @@ async def price(platform: Platform, code: str, calls: Sequence[Recorded], mappin
             mine.agreed += not differs
             mine.differs = mine.differs or differs
     found = tuple(
-        _priced(platform, name, mapping.operations.get(name, UNMAPPED), mine, mapping.hours)
+        _priced(platform, code, name, mapping.operations.get(name, UNMAPPED), mine, mapping.hours)
         for name, mine in sorted(seen.items())
     )
     fields = sum(one.fields for one in found if not one.is_left)
@@ -135,7 +135,9 @@ async def difference(platform: Platform, code: str, chosen: Operation, call: Rec
     return ""
 
 
-def _priced(platform: Platform, name: str, chosen: Operation, seen: Seen, hours: Hours) -> venture.OperationEstimate:
+def _priced(
+    platform: Platform, code: str, name: str, chosen: Operation, seen: Seen, hours: Hours
+) -> venture.OperationEstimate:
     common: dict[str, Any] = {"operation": name, "capability": chosen.capability, "calls": seen.calls}
     if chosen.leave:
         return venture.OperationEstimate(
@@ -150,7 +152,9 @@ def _priced(platform: Platform, name: str, chosen: Operation, seen: Seen, hours:
     needed = sorted(_needed(platform, chosen))
     low = lower_bound(seen.agreed, seen.compared)
     apart = hours.differ * (1 - low) if does_read else hours.attempt
-    lacks = (*lacking, *(f"{chosen.capability} needs {one}" for one in needed))
+    is_used = chosen.capability in platform.release.line(code).permitted
+    unused = () if is_used else (f"{chosen.capability} among the uses of its seat",)
+    lacks = (*lacking, *unused, *(f"{chosen.capability} needs {one}" for one in needed))
     tried = f"{hours.differ:g} h × {1 - low:.2f} not shown to agree" if does_read else f"{apart:g} h: it writes"
     return venture.OperationEstimate(
         **common,
