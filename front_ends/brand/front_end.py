@@ -6,7 +6,7 @@ from isthmus.products.member_price import MEMBER_PRICE
 from isthmus.products.presale import PRESALE
 from isthmus.products.wholesale import WHOLESALE, wholesale_list
 
-from . import answers
+from . import answers, screens
 from .attributes import Engraving, Gift
 from .metrics import METRICS
 
@@ -69,6 +69,8 @@ FRONT_END = FrontEnd(
         answers.presales_are_sold_apart,
         answers.thanks_in_our_voice,
     ),
+    capabilities=(screens.account.capability,),
+    implementations=(screens.account,),
     attributes={"order.order": Gift, "order.line": Engraving},
     metrics=METRICS,
 )
