@@ -120,16 +120,18 @@ def test_shipped_packs_are_named_one_by_one_as_others_are(tmp_path: Path) -> Non
 
 def test_flows_that_lack_a_pack_are_refused_with_the_line_to_write(tmp_path: Path) -> None:
     config = settings(tmp_path, '[platform]\nleave_out = ["promotion"]')
-    of_budgets, of_checkout = problems(config)
+    of_budgets, of_checkout, of_risk_checks = problems(config)
     said = (
         "and 'promotion' is not plugged in; take 'promotion' out of leave_out, "
-        'or write leave_out = ["promotion", "budgets", "checkout"]'
+        'or write leave_out = ["promotion", "budgets", "checkout", "risk-checks"]'
     )
     uses = "promotion.get-promotion, promotion.hold-promotion, promotion.list-promotions"
     assert of_budgets == f"'budgets' uses {uses}, {said}"
     uses = "promotion.evaluate, promotion.join-members, promotion.redeem, promotion.return-uses"
     assert of_checkout == f"'checkout' uses {uses}, {said}"
-    assert "checkout" not in names(settings(tmp_path, '[platform]\nleave_out = ["promotion", "budgets", "checkout"]'))
+    assert of_risk_checks.startswith("'risk-checks' uses checkout.give-back, checkout.go-on, and 'checkout' is not")
+    left = '[platform]\nleave_out = ["promotion", "budgets", "checkout", "risk-checks"]'
+    assert "checkout" not in names(settings(tmp_path, left))
 
 
 def test_all_that_is_wrong_is_said_at_once_front_ends_included(company: Path) -> None:
