@@ -278,9 +278,8 @@ async def attempt(session: ports.Session, front_end: str, key: str) -> api.Attem
 
 async def held(session: ports.Session, front_end: str, before: datetime, ask: api.ListHeld) -> list[api.Payment]:
     """Return payments that are held, with nothing under way and nothing ended since a time."""
-    return [
-        _kept(row, ()).payment for row in await session.fetch(_HELD, front_end, before, ask.limit, list(ask.besides))
-    ]
+    rows = await session.fetch(_HELD, front_end, before, ask.limit, list(ask.besides))
+    return [_kept(row, ()).payment for row in rows]
 
 
 async def open_attempts(session: ports.Session, front_end: str, before: datetime, limit: int) -> list[api.Attempt]:
