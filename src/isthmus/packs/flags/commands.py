@@ -61,7 +61,7 @@ def _add_flags(app: typer.Typer, call: Call) -> None:
         note: Note = "",
     ) -> None:
         """Make or change the flag in a file, as `isthmus flags list --json` writes it."""
-        made = call(on, api.put_flag, api.PutFlag(flag=decode(file.read_bytes(), api.Flag), note=note))
+        made = call(on, api.put_flag, api.PutFlag(flag=decode(file.read_bytes(), api.Flag, file=str(file)), note=note))
         _say(made)
 
     @app.command("kill")

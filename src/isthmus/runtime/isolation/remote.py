@@ -41,9 +41,9 @@ def read_manifest(folder: Path) -> FrontEndManifest:
     if not file.is_file():
         raise WrongManifest(f"{folder} has no {MANIFEST}", remedy="write one, see docs/guides/isolation.md")
     try:
-        return _placed(decode(file.read_bytes(), FrontEndManifest), str(file))
+        return _placed(decode(file.read_bytes(), FrontEndManifest, file=str(file)), str(file))
     except errors.BadAsk as wrong:
-        raise WrongManifest(f"{file}: {wrong.message}", remedy=wrong.remedy, path=wrong.path) from None
+        raise WrongManifest(wrong.message, remedy=wrong.remedy, path=wrong.path) from None
 
 
 def _placed(manifest: FrontEndManifest, file: str) -> FrontEndManifest:
