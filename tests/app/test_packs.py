@@ -173,7 +173,7 @@ def test_a_pack_of_ones_own_that_lacks_a_library_or_does_not_import_takes_no_oth
         assert problem.startswith("pack 'stamps' cannot be imported: ")
         assert said in problem
         assert f"{rules}:1" in problem
-        assert problem.endswith('mend it, or write leave_out = ["stamps"] in [platform]')
+        assert problem.endswith('fix it, or write leave_out = ["stamps"] in [platform]')
     without = settings(company, '[platform]\npacks = ["isthmus.packs", "acmepacks"]\nleave_out = ["stamps"]')
     assert "stamps" not in names(without)
 

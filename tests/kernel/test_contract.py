@@ -225,22 +225,3 @@ def test_a_moment_that_not_every_part_can_carry_is_refused_with_its_path(moment:
 )
 def test_a_moment_within_the_bounds_passes(moment: datetime):
     check(Slot(at=moment, day=moment.date(), after=(Slot(at=moment),)))
-
-
-@pytest.mark.parametrize(
-    ("body", "place"),
-    [
-        (b'{"sku": "tea",\n "quantity"', "line 2, column 12"),  # cut off
-        (b'{"sku": "tea",\n "quantity": 2\n "note": ""}', "line 3, column 2"),
-        ('{"sku": "茶", quantity: 2}'.encode(), "line 1, column 14"),  # letters, not bytes
-    ],
-)
-def test_of_a_file_that_is_not_json_the_message_says_file_line_and_column(body: bytes, place: str) -> None:
-    with pytest.raises(errors.BadAsk, match="order.json is not JSON in " + place):
-        decode(body, Part, file="order.json")
-
-
-def test_of_a_file_that_does_not_fit_the_message_says_the_file_and_the_path() -> None:
-    with pytest.raises(errors.BadAsk, match="^order.json: ") as wrong:
-        decode(b'{"sku": 1, "quantity": 2}', Part, file="order.json")
-    assert wrong.value.path == "$.sku"

@@ -50,7 +50,7 @@ def not_imported(broken: Iterable[Broken], others: Iterable[Pack], left_out: Seq
             continue
         for one in (one for one in wrong if not one.library):
             what = traceback.format_exception_only(one.error)[-1].strip()
-            yield f"pack {one.name!r} cannot be imported: {what}{_at(one.error)}; mend it, or write {leave}"
+            yield f"pack {one.name!r} cannot be imported: {what}{_at(one.error)}; fix it, or write {leave}"
 
 
 def install(library: str) -> str:

@@ -32,7 +32,6 @@ _PATH = re.compile(r" - at `(?P<path>\$[^`]*)`$")
 _UNKNOWN_FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _UNKNOWN_MEMBER = re.compile(r"Invalid enum value (?P<value>.+)$")
 _MISSING_FIELD = re.compile(r"missing required field `(?P<name>[^`]*)`")
-_AT_BYTE = re.compile(r"\(byte (?P<byte>\d+)\)")
 _STEP = re.compile(r"\.(?P<name>[A-Za-z_]\w*)|\[(?:\.\.\.|\d+|\S+?)\]")
 
 _encoder = msgspec.json.Encoder()
@@ -73,8 +72,8 @@ def encode(value: object) -> bytes:
     return _encoder.encode(value)
 
 
-def decode(body: bytes, type_: type[V], *, file: str = "") -> V:
-    """Read a value of a type out of JSON bytes; file: where they are from, for whoever is to mend it.
+def decode(body: bytes, type_: type[V]) -> V:
+    """Read a value of a type out of JSON bytes.
 
     Raises BadAsk with the path of the first thing that does not fit, what was expected
     there, and the nearest known name for a misspelt field or member of a closed set. Of
@@ -83,24 +82,9 @@ def decode(body: bytes, type_: type[V], *, file: str = "") -> V:
     try:
         return _decoder(type_).decode(body)
     except msgspec.ValidationError as wrong:
-        found = _explained(str(wrong), type_)
-        if not file:
-            raise found from None
-        raise BadAsk(f"{file}: {found.message}", remedy=found.remedy, path=found.path) from None
+        raise _explained(str(wrong), type_) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
-        if not file:
-            raise BadAsk(f"the body is not JSON: {wrong}", remedy="send one JSON object", path="$") from None
-        message = f"{file} is not JSON {_where(body, str(wrong))}: {wrong}"
-        raise BadAsk(message, remedy="write one JSON object, and see that the file is whole") from None
-
-
-def _where(body: bytes, wrong: str) -> str:
-    """Return the line and column at which a text stops being JSON; what is cut off stops at its end."""
-    at = _AT_BYTE.search(wrong)
-    before = body[: int(at["byte"])] if at else body.rstrip()
-    line = before.rpartition(b"\n")[2].decode(errors="replace")
-    row = before.count(b"\n") + 1
-    return f"in line {row}, column {len(line) + 1}"
+        raise BadAsk(f"the body is not JSON: {wrong}", remedy="send one JSON object", path="$") from None
 
 
 def fit(fields: Mapping[str, Any], type_: type[V], path: str) -> V:

@@ -91,16 +91,6 @@ class Unavailable(Trouble):
     """A part that the answer needs does not respond."""
 
 
-class NotInstalled(Unavailable):
-    """A library is not installed that only what was asked for needs."""
-
-    def __init__(self, missing: ModuleNotFoundError, *, extra: str) -> None:
-        super().__init__(
-            f"the library {missing.name!r} is not installed here, which this needs",
-            remedy=f"have whoever runs the platform install it: pip install 'isthmus[{extra}]'",
-        )
-
-
 class DeadlineExceeded(Trouble):
     """The time given for the call is over; what the call had begun is undone."""
 

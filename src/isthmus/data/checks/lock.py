@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
-from isthmus.kernel import decode, errors
+from isthmus.kernel import errors
 from isthmus.markings import AnyMetric, Measure, Time
+from isthmus.outside import decode_file
 
 from ..answers.metrics import Metrics
 from ..model.ask import Ask
@@ -62,7 +63,7 @@ def read(place: Path) -> Model:
 
     Raises BadAsk where it is no JSON, as where a merge left its marks, and StaleLock for another form.
     """
-    content = decode(place.read_bytes(), dict[str, Any], file=str(place))
+    content = decode_file(place, dict[str, Any])
     if content.get("form") != FORM:
         raise StaleLock(f"the lock has form {content.get('form')}, not {FORM}", remedy="run `isthmus data lock`")
     entities = {name: _read_entity(found) for name, found in content["entities"].items()}

@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from isthmus.kernel import errors
+from isthmus.outside import NotInstalled
 from isthmus.values import decimals
 
 from . import api
@@ -119,7 +119,7 @@ def _mt940(content: str) -> Iterator[Line]:
     try:
         from mt940 import parse  # pyright: ignore[reportMissingTypeStubs] - only who has such files needs it
     except ModuleNotFoundError as missing:
-        raise errors.NotInstalled(missing, extra="finance") from None
+        raise NotInstalled(missing, extra="finance") from None
 
     if ":61:" not in content and ":60F:" not in content:
         raise ValueError("it has no statement")

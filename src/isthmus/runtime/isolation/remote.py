@@ -16,8 +16,9 @@ from typing import Any, cast
 import httpx
 import msgspec
 
-from isthmus.kernel import decode, errors
+from isthmus.kernel import errors
 from isthmus.kernel.host import Point
+from isthmus.outside import decode_file
 
 from .breaker import Breaker
 from .manifest import AnswerManifest, FrontEndManifest, WrongManifest
@@ -41,7 +42,7 @@ def read_manifest(folder: Path) -> FrontEndManifest:
     if not file.is_file():
         raise WrongManifest(f"{folder} has no {MANIFEST}", remedy="write one, see docs/guides/isolation.md")
     try:
-        return _placed(decode(file.read_bytes(), FrontEndManifest, file=str(file)), str(file))
+        return _placed(decode_file(file, FrontEndManifest), str(file))
     except errors.BadAsk as wrong:
         raise WrongManifest(wrong.message, remedy=wrong.remedy, path=wrong.path) from None
 

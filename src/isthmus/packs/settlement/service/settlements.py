@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 from uuid import UUID
 
-from isthmus.kernel import Context, errors, implements
+from isthmus.kernel import Context, implements
+from isthmus.outside import NotInstalled
 from isthmus.values import cursor_at, money, place_at
 
 from .. import api, rules
@@ -173,7 +174,7 @@ async def get_statement(ask: api.GetStatement, ctx: Context) -> api.Statement:
     try:
         from .pdf import statement_pdf  # fonts and pictures are not loaded by whoever makes none
     except ModuleNotFoundError as missing:
-        raise errors.NotInstalled(missing, extra="finance") from None
+        raise NotInstalled(missing, extra="finance") from None
 
     content = base64.b64encode(statement_pdf(one, items)).decode()
     return api.Statement(name=f"{name}.pdf", media_type="application/pdf", content=content)
