@@ -6,7 +6,7 @@ from isthmus.products.member_price import MEMBER_PRICE
 from isthmus.products.presale import PRESALE
 from isthmus.products.wholesale import WHOLESALE, wholesale_list
 
-from . import answers
+from . import answers, screens
 from .attributes import Engraving, Gift
 from .metrics import METRICS
 
@@ -21,6 +21,7 @@ FRONT_END = FrontEnd(
         "catalog.*",
         "checkout.*",
         "closing.*",
+        "devices.*",
         "flags.*",
         "fulfilment.*",
         "grants.*",
@@ -31,6 +32,7 @@ FRONT_END = FrontEnd(
         "member.*",
         "messages.*",
         "notification.*",
+        "messaging.*",
         "order.*",
         "payment.*",
         "policy.*",
@@ -69,6 +71,8 @@ FRONT_END = FrontEnd(
         answers.presales_are_sold_apart,
         answers.thanks_in_our_voice,
     ),
+    capabilities=(screens.account.capability,),
+    implementations=(screens.account,),
     attributes={"order.order": Gift, "order.line": Engraving},
     metrics=METRICS,
 )

@@ -7,7 +7,7 @@ from isthmus.packs.pricing import api as pricing
 from isthmus.products.group_buy import GROUP_BUY, from_one_place, group_price
 from isthmus.products.member_price import MEMBER_PRICE, member_price
 
-from . import answers, picking
+from . import answers, picking, screens
 from .attributes import Doorstep
 from .metrics import METRICS
 
@@ -22,6 +22,7 @@ FRONT_END = FrontEnd(
         "catalog.*",
         "checkout.*",
         "closing.*",
+        "devices.*",
         "flags.*",
         "fulfilment.*",
         "grants.*",
@@ -30,6 +31,7 @@ FRONT_END = FrontEnd(
         "invoicing.*",
         "ledger.*",
         "member.*",
+        "messaging.*",
         "order.*",
         "payment.*",
         "policy.*",
@@ -38,6 +40,7 @@ FRONT_END = FrontEnd(
         "reconciliation.*",
         "releases.*",
         "settlement.*",
+        "sync.*",
         "tax.*",
     ),
     products=(GROUP_BUY, MEMBER_PRICE),
@@ -46,6 +49,7 @@ FRONT_END = FrontEnd(
         inventory.source_lines: (from_one_place, answers.nearest_shop),
     },
     answers=(
+        answers.kept_on_the_phone,
         answers.evening_markdown,
         answers.shop_then_region,
         answers.round_down,
@@ -73,8 +77,8 @@ FRONT_END = FrontEnd(
         answers.the_last_by_name,
         answers.at_most_a_basket,
     ),
-    capabilities=(picking.list_for_picking, picking.to_pick, picking.picked),
-    implementations=(picking.put_on_list, picking.read_list, picking.take_off_list),
+    capabilities=(picking.list_for_picking, picking.to_pick, picking.picked, screens.home.capability),
+    implementations=(picking.put_on_list, picking.read_list, picking.take_off_list, screens.home),
     subscriptions={order.OrderPlaced: (picking.list_for_picking,)},
     attributes={"order.order": Doorstep},
     metrics=METRICS,

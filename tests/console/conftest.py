@@ -30,6 +30,7 @@ FRONT_ENDS = {
 from isthmus.kernel import PASS, FrontEnd, Value, answers
 from isthmus.markings import Cumulative
 from isthmus.packs.pricing import api as pricing
+from isthmus.packs.sync import api as sync
 from isthmus.values import money
 
 
@@ -43,17 +44,53 @@ def one_euro_off(lines, buyer):
     return [pricing.UnitPrice(amount=price, by="north", reason="a euro off for all") for price in off]
 
 
+@answers(sync.collections)
+def kept_on_devices():
+    return [sync.Collection(name="basket", fields=(sync.Field(name="note"),))]
+
+
 FRONT_END = FrontEnd(
-    code="north", name="North", owner="north team", doc="Sells in the north.", uses={uses}, answers=(one_euro_off,),
+    code="north", name="North", owner="north team", doc="Sells in the north.", uses={uses},
+    answers=(one_euro_off, kept_on_devices),
     attributes={"order.order": Gift},
     settings={"invoicing.name": "North GmbH", "invoicing.country": "DE", "invoicing.vat_id": "DE123456789"},
     metrics=(Cumulative(name="north.week", of="order.sales", window=7, doc="Sales of seven days."),),
 )
 """,
     "south": """
-from isthmus.kernel import FrontEnd
+from uuid import UUID
 
-FRONT_END = FrontEnd(code="south", name="South", owner="south team", doc="Sells in the south.", uses={uses})
+from isthmus.kernel import FrontEnd
+from isthmus.packs.catalog import api as catalog
+from isthmus.packs.order import api as order
+from isthmus.screens import AskScreen, Gone, Part, Screen, screen
+
+
+class Home(Screen):
+    goods: catalog.FoundPage | None = None
+    basket: order.Basket | None = None
+    news: str | None = None
+
+
+class AskHome(AskScreen):
+    basket_id: UUID | None = None
+
+
+@screen(
+    "south.home",
+    version="1.0",
+    goods=Part(catalog.search, lambda ask: catalog.Search(limit=3)),
+    basket=Part(order.get_basket, lambda ask: order.GetBasket(basket_id=ask.basket_id) if ask.basket_id else None),
+    news=Gone("read the letter"),
+)
+def home(ask: AskHome) -> Home:
+    "Show the first page."
+
+
+FRONT_END = FrontEnd(
+    code="south", name="South", owner="south team", doc="Sells in the south.", uses={uses},
+    capabilities=(home.capability,), implementations=(home,),
+)
 """,
 }
 

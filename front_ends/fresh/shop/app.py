@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from isthmus_storefront import Form, Platform, Shop, serve
+from isthmus_storefront import App, Form, Platform, Shop, serve
 
 from . import look
 
@@ -50,6 +50,8 @@ SHOP = Shop(
     tile=look.tile,
     order=order,
     options=options,
+    app=App(version="1.0.0", colour="#1d7a3c", background="#f6faf3"),
+    home="fresh.home",
     words={"is_evening": is_evening, "per": look.per},
 )
 

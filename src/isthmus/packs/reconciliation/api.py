@@ -22,6 +22,7 @@ from isthmus.kernel import Effect, Meta, Value, capability, errors, event
 from isthmus.values import Code, Moment, Money, PageSize
 
 CONTENT_MAX = 512 * 1024 * 1024  # about two million lines; over HTTP an ask has a mebibyte
+IMPORT_LIMIT_MS = 600_000
 Form = Literal["csv", "stripe", "camt.053", "mt940"]
 DifferenceKind = Literal["missing-here", "missing-there", "amount", "fee", "currency", "duplicate", "late"]
 
@@ -53,8 +54,9 @@ class Noted(Value):
 class ImportFile(Value):
     """Take a file of a provider in, and match it.
 
-    csv: columns reference, kind, date, currency, amount, fee. stripe: its itemised balance report. camt.053 and mt940:
-    what banks write of an account. days: how far two days of one amount may be apart.
+    csv: columns reference, kind, date, currency, amount, fee; a line of the kind `payout`, with an amount below zero,
+    is money on its way to the bank. stripe: its itemised balance report. camt.053 and mt940: what banks write of an
+    account. days: how far two days of one amount may be apart.
     """
 
     provider: Code
@@ -156,6 +158,26 @@ class DifferenceResolved(Value):
     note: str
 
 
+@event("reconciliation.payout-reported", version="1.0", subject="reference")
+class PayoutReported(Value):
+    """A provider says that it paid out to the bank; amount: what left it."""
+
+    provider: str
+    reference: str
+    amount: Money
+    day: date
+
+
+@event("reconciliation.fees-reported", version="1.0", subject="file_id")
+class FeesReported(Value):
+    """A file says what its provider kept of lines whose fee nobody knew before, by currency."""
+
+    file_id: UUID
+    provider: str
+    fees: tuple[Money, ...]
+    day: date
+
+
 class UnreadableFile(errors.BadAsk):
     """The file is not in the form that it is said to be in."""
 
@@ -233,7 +255,7 @@ def expect(ask: Expect) -> Noted:
     version="1.0",
     effect=Effect.WRITE,
     raises=[UnreadableFile, FileKnown],
-    deadline_ms=600_000,
+    deadline_ms=IMPORT_LIMIT_MS,
 )
 def import_file(ask: ImportFile) -> ImportedFile:
     """Take a file in and match it, all of it or nothing. The same content a second time is refused."""
