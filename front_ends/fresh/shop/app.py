@@ -50,6 +50,7 @@ SHOP = Shop(
     tile=look.tile,
     order=order,
     options=options,
+    subscriptions=(7, 14, 28),
     words={"is_evening": is_evening, "per": look.per},
 )
 

@@ -21,6 +21,7 @@ from .platform import Platform, Refused
 from .safety import guarded
 from .shop import Shop
 from .signing import sign_in, sign_out
+from .subscribing import act, again, subscribe, subscriptions
 
 
 def serve(shop: Shop) -> Starlette:
@@ -45,7 +46,10 @@ def make(shop: Shop, address: str, key: str, secret: bytes, issuer: str = "") ->
 
     handlers, around = {Refused: refusal}, [Middleware(guarded, elsewhere=origin(issuer))]
     made = Starlette(
-        routes=_routes(has_accounts=bool(issuer)), lifespan=lifespan, exception_handlers=handlers, middleware=around
+        routes=[*_routes(has_accounts=bool(issuer)), *(_again_routes() if shop.subscriptions else ())],
+        lifespan=lifespan,
+        exception_handlers=handlers,
+        middleware=around,
     )
     made.state.shop, made.state.pages = shop, environment(shop)
     return made
@@ -66,6 +70,15 @@ def _routes(*, has_accounts: bool) -> list[Route]:
         Route("/orders/{order_id}/pay", pay_later, methods=["POST"]),
         *(_account_routes() if has_accounts else _own_routes()),
         Route("/shop.css", _style),
+    ]
+
+
+def _again_routes() -> list[Route]:
+    return [
+        Route("/subscribe", subscribe, methods=["POST"]),
+        Route("/subscriptions", subscriptions),
+        Route("/subscriptions/{subscription_id}", act, methods=["POST"]),
+        Route("/orders/{order_id}/again", again, methods=["POST"]),
     ]
 
 
