@@ -15,7 +15,8 @@ LOCATION = "store-{}"
 
 # One company read as three business lines. A line whose product is unknown belongs to who lists everything else.
 VIEWS = f"""
-create view products as select * from '{DATA}/products.parquet';
+create view products as  -- the source writes one product as 9e+05, which no code may be
+select * replace (if(product_id = '9e+05', '900000', product_id) as product_id) from '{DATA}/products.parquet';
 create view assigned as
 select product_id,
     case when department in ('PRODUCE', 'MEAT', 'MEAT-PCKGD', 'DELI', 'SEAFOOD', 'SEAFOOD-PCKGD', 'PASTRY', 'SALAD BAR',

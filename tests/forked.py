@@ -8,6 +8,7 @@ and can be killed as any other process. That a command starts from nothing is tr
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -28,6 +29,8 @@ IMPORTED = [
     "isthmus.packs.identity.pages.signing_in", "isthmus.packs.identity.service.vouching",
     "isthmus.packs.account.service.tokens",
 ]  # fmt: skip
+
+SAY_WHERE = signal.SIGRTMIN  # has a process write where each of its threads is, whatever it does
 
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(IMPORTED)
@@ -68,6 +71,7 @@ def _isthmus(
     for path, number in ((out, 1), (err, 2)):
         if path is not None:
             _write_to(path.open("wb"), number)
+    faulthandler.register(SAY_WHERE, all_threads=True)
     uvicorn._subprocess.spawn = multiprocessing.get_context("fork")  # its workers need not import anything anew either
     os.register_at_fork(after_in_child=_listen_to_signals)
     main()

@@ -7,7 +7,7 @@ from isthmus.products.presale import PRESALE
 from isthmus.products.subscription import SUBSCRIPTION, costs_less_again
 from isthmus.products.wholesale import WHOLESALE, wholesale_list
 
-from . import answers
+from . import answers, screens
 from .attributes import Engraving, Gift
 from .metrics import METRICS
 
@@ -77,6 +77,8 @@ FRONT_END = FrontEnd(
         answers.presales_are_sold_apart,
         answers.thanks_in_our_voice,
     ),
+    capabilities=(screens.account.capability,),
+    implementations=(screens.account,),
     attributes={"order.order": Gift, "order.line": Engraving},
     metrics=METRICS,
 )

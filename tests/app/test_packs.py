@@ -120,15 +120,16 @@ def test_shipped_packs_are_named_one_by_one_as_others_are(tmp_path: Path) -> Non
 
 def test_flows_that_lack_a_pack_are_refused_with_the_line_to_write(tmp_path: Path) -> None:
     config = settings(tmp_path, '[platform]\nleave_out = ["promotion"]')
-    (problem,) = problems(config)
-    assert problem == (
-        "'checkout' uses promotion.evaluate, promotion.join-members, promotion.redeem, promotion.return_uses".replace(
-            "return_uses", "return-uses"
-        )
-        + ", and 'promotion' is not plugged in; take 'promotion' out of leave_out, "
-        'or write leave_out = ["promotion", "checkout"]'
+    of_budgets, of_checkout = problems(config)
+    said = (
+        "and 'promotion' is not plugged in; take 'promotion' out of leave_out, "
+        'or write leave_out = ["promotion", "budgets", "checkout"]'
     )
-    assert "checkout" not in names(settings(tmp_path, '[platform]\nleave_out = ["promotion", "checkout"]'))
+    uses = "promotion.get-promotion, promotion.hold-promotion, promotion.list-promotions"
+    assert of_budgets == f"'budgets' uses {uses}, {said}"
+    uses = "promotion.evaluate, promotion.join-members, promotion.redeem, promotion.return-uses"
+    assert of_checkout == f"'checkout' uses {uses}, {said}"
+    assert "checkout" not in names(settings(tmp_path, '[platform]\nleave_out = ["promotion", "budgets", "checkout"]'))
 
 
 def test_all_that_is_wrong_is_said_at_once_front_ends_included(company: Path) -> None:

@@ -51,9 +51,39 @@ FRONT_END = FrontEnd(
 )
 """,
     "south": """
-from isthmus.kernel import FrontEnd
+from uuid import UUID
 
-FRONT_END = FrontEnd(code="south", name="South", owner="south team", doc="Sells in the south.", uses={uses})
+from isthmus.kernel import FrontEnd
+from isthmus.packs.catalog import api as catalog
+from isthmus.packs.order import api as order
+from isthmus.screens import AskScreen, Gone, Part, Screen, screen
+
+
+class Home(Screen):
+    goods: catalog.FoundPage | None = None
+    basket: order.Basket | None = None
+    news: str | None = None
+
+
+class AskHome(AskScreen):
+    basket_id: UUID | None = None
+
+
+@screen(
+    "south.home",
+    version="1.0",
+    goods=Part(catalog.search, lambda ask: catalog.Search(limit=3)),
+    basket=Part(order.get_basket, lambda ask: order.GetBasket(basket_id=ask.basket_id) if ask.basket_id else None),
+    news=Gone("read the letter"),
+)
+def home(ask: AskHome) -> Home:
+    "Show the first page."
+
+
+FRONT_END = FrontEnd(
+    code="south", name="South", owner="south team", doc="Sells in the south.", uses={uses},
+    capabilities=(home.capability,), implementations=(home,),
+)
 """,
 }
 

@@ -39,6 +39,7 @@ PAGES = (
     "/product-changes?state=",
     "/calls",
     "/dead-letters",
+    "/screens",
     "/deploys",
     "/deploys/north",
     "/metrics",

@@ -25,7 +25,7 @@ async def person(served: Served) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-OPEN = {"/", "/front-ends", "/capabilities", "/cost", "/jobs", "/sharing", "/dead-letters", "/account"}
+OPEN = {"/", "/front-ends", "/capabilities", "/cost", "/jobs", "/sharing", "/screens", "/dead-letters", "/account"}
 PAGES = {
     *OPEN, "/orders", "/calls", "/deploys", "/metrics", "/quality", "/one-id", "/people", "/audit", "/policies",
     "/personal-data",

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import httpx
+import psutil
 
 from tests import forked
-from tests.waiting import PATIENCE_S, until
+from tests.waiting import until
+
+ENDS_WITHIN_S = 120  # what is told to end and has not by then is stuck
 
 
 class Server:
@@ -49,9 +53,22 @@ class Server:
         """End it, and the workers that it started."""
         if self._process is not None:
             self._process.terminate()
-            self._process.join(PATIENCE_S)
-            assert not self._process.is_alive(), "the server did not end when it was told to"
+            self._process.join(ENDS_WITHIN_S)
+            if self._process.is_alive():
+                self._end_by_force()
+                raise AssertionError("the server did not end when it was told to; where it was is in its errors")
             self._process = None
+
+    def _end_by_force(self) -> None:
+        """Have each of its processes write where it is, and kill them."""
+        supervisor = psutil.Process(self.pid)
+        processes = [supervisor, *supervisor.children(recursive=True)]
+        for one in processes:
+            one.send_signal(forked.SAY_WHERE)
+        time.sleep(1)  # they write it: nothing says when they have
+        for one in processes:
+            one.kill()
+        self.kill()
 
     def kill(self) -> None:
         if self._process is not None:

@@ -214,6 +214,24 @@ def test_workers_end_with_their_supervisor_and_one_that_ends_is_replaced(tmp_pat
         assert psutil.wait_procs(workers, PATIENCE_S)[1] == []
 
 
+def test_a_supervisor_that_is_told_to_end_starts_no_worker_for_one_that_has_ended(tmp_path: Path, port: int) -> None:
+    counted = tmp_path / "started"
+    counting = (
+        "from isthmus.gateway import supervisor; supervisor.RESTART_WAIT_S = 0; "
+        "Worker = supervisor.Worker; begin = Worker.start; "
+        f"Worker.start = lambda one: (begin(one), open({str(counted)!r}, 'a').write('+'))[0]"
+    )
+    with running(tmp_path, port, 2, counting) as process:
+        first, other = sorted(map(int, _answered(f"http://127.0.0.1:{port}", 2)))
+        process.send_signal(signal.SIGSTOP)  # so that it meets both at once
+        os.kill(first, signal.SIGKILL)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(PATIENCE_S) == 0
+        assert counted.read_text() == "++"
+        assert not psutil.pid_exists(other)
+
+
 def _wait_for(fact: Callable[[], bool]) -> None:
     until = time.monotonic() + PATIENCE_S
     while not fact():

@@ -118,11 +118,46 @@ async def note_sale(ask: Buy, ctx: Context) -> Total:
     return Total(minor=minor, ticket=f"{sold}", luck=float(number))
 
 
+class Seat(Value):
+    """Ask for a seat, which one person can have."""
+
+    number: int
+    is_kept: bool = False  # whoever has it already is told so rather than refused
+    is_free: bool = False
+
+
+class SeatTaken(errors.Conflict):
+    """Somebody has the seat."""
+
+    slug = "till.seat-taken"
+
+
+@capability("till.take-seat", version="1.0", effect=Effect.WRITE, raises=[SeatTaken])
+def take_seat(ask: Seat) -> Total:
+    """Take a seat, which is priced once it is taken."""
+    ...
+
+
+@implements(take_seat)
+async def seat_is_taken(ask: Seat, ctx: Context) -> Total:
+    taken = await ctx.session.fetch_value(
+        "insert into till.seat (front_end, number) values ($1, $2) on conflict do nothing returning number",
+        ctx.front_end,
+        ask.number,
+    )
+    if taken is None and not ask.is_kept:
+        raise SeatTaken(f"seat {ask.number} is taken", remedy="take another")
+    prices = ctx.answer(price)((Line(sku="seat", minor=500),)) if taken is not None and not ask.is_free else [0]
+    return Total(minor=0 if ask.is_kept else sum(prices), ticket="", luck=0.0)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
 def pack() -> Pack:
     api, service = ModuleType("api", "Sells."), ModuleType("service")
-    for name, value in {"total": total, "sell": sell, "price": price, "guard": guard, "extra": extra}.items():
+    offered = {"total": total, "sell": sell, "take_seat": take_seat, "price": price, "guard": guard, "extra": extra}
+    for name, value in offered.items():
         setattr(api, name, value)
-    service.add_up, service.note_sale = add_up, note_sale  # pyright: ignore[reportAttributeAccessIssue]
+    for name, implementation in {"add_up": add_up, "note_sale": note_sale, "seat_is_taken": seat_is_taken}.items():
+        setattr(service, name, implementation)
     return Pack(name="till", owner="till team", api=api, service=(service,))
 
 
@@ -160,15 +195,16 @@ def broken(lines: Sequence[Line]) -> Sequence[int | Pass]:
 CREATE = """
     create schema till;
     create table till.sold (front_end text not null, id uuid primary key, minor integer not null);
+    create table till.seat (front_end text not null, number integer not null, primary key (front_end, number));
     create sequence till.number;
     grant usage on schema till to isthmus_app;
-    grant select, insert on till.sold to isthmus_app;
+    grant select, insert on till.sold, till.seat to isthmus_app;
     grant usage on till.number to isthmus_app;
 """
 
 
 async def record(
-    database: Database, running: Release, calls: Sequence[tuple[str, Buy]], *, which: Any = total
+    database: Database, running: Release, calls: Sequence[tuple[str, Any]], *, which: Any = total
 ) -> Recorder:
     """Call and record all; refusals are recorded too."""
     recorder = Recorder(database, running.points, randomness=lambda: 0.0)

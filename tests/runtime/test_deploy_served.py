@@ -7,7 +7,7 @@ import itertools
 import os
 import signal
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -72,12 +72,12 @@ async def served(database: Database, database_url: str, tmp_path: Path) -> Async
     """Give two nodes of two workers each, which run the first version."""
     nodes = [Server(_placed(tmp_path / f"node-{number}"), database_url, workers=2) for number in range(2)]
     await deploys.deploy(deploy_context(database, tmp_path / "own"), write(tmp_path / "work", "first"), REQUEST)
-    for node in nodes:
-        await node.start()
-    await _workers(database, 4)
-    yield nodes
-    for node in nodes:
-        node.stop()
+    with ExitStack() as ends:
+        for node in nodes:
+            ends.callback(node.stop)
+            await node.start()
+        await _workers(database, 4)
+        yield nodes
 
 
 def _placed(folder: Path) -> Path:

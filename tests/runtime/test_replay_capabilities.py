@@ -11,11 +11,11 @@ import msgspec
 from isthmus.kernel import Pass, Platform
 from isthmus.runtime.replay import recorded
 from isthmus.runtime.replay.answers import Count
-from isthmus.runtime.replay.capabilities import compared, replay_capabilities
+from isthmus.runtime.replay.capabilities import Versions, compared, replay_capabilities
 from isthmus.runtime.shadow.run import SETTINGS, WRITE_MS
 from isthmus.store import Database
 
-from .recorded_shop import CREATE, Buy, Line, baskets, broken, cheaper, listed, record, release, sell
+from .recorded_shop import CREATE, Buy, Line, Seat, baskets, broken, cheaper, listed, record, release, sell, take_seat
 
 
 async def _with_till(url: str) -> None:
@@ -61,6 +61,43 @@ async def test_what_a_replayed_write_does_is_undone_and_both_meet_the_same_rows(
     assert [one.path for one in tally.examples[0].differences] == ["$.minor"]
 
 
+async def test_a_price_that_changed_is_shown_for_each_call_that_both_refuse_since_it_has_happened(
+    database_url, database
+):
+    await _with_till(database_url)
+    old = release(north=listed)
+    seats = [("north", Seat(number=number)) for number in range(3)]
+    await record(database, old, [*seats, seats[0]], which=take_seat)  # the last one was refused then, too
+    found = await replay_capabilities(database, old, release(north=cheaper), "north")
+    (tally,) = found.front_ends[0].tallies
+    assert (tally.differing, tally.same, tally.refused, tally.failing) == (3, 1, 1, 0)
+    (shown,) = tally.examples[0].differences
+    assert (shown.path, shown.old, shown.new) == ("till.price $[0]", "500", "490")
+    assert "north.cheaper" in tally.examples[0].cause
+    assert "3 were answered then, and are refused by both today (till.seat-taken): 3 compared" in str(found)
+    assert (await replay_capabilities(database, old, release(north=broken), "north")).front_ends[0].failing == 3
+    assert (await replay_capabilities(database, old, release(north=listed), "north")).is_same
+
+
+async def test_a_call_that_comes_to_the_same_without_asking_is_asked_what_it_had_asked(database_url, database):
+    await _with_till(database_url)
+    old = release(north=listed)
+    await record(database, old, [("north", Seat(number=1, is_kept=True))], which=take_seat)
+    found = await replay_capabilities(database, old, release(north=cheaper), "north")
+    assert [one.path for one in found.front_ends[0].tallies[0].examples[0].differences] == ["till.price $[0]"]
+
+
+async def test_a_call_that_both_refuse_since_it_has_happened_and_that_had_asked_nothing_proves_nothing(
+    database_url, database
+):
+    await _with_till(database_url)
+    old = release(north=listed)
+    await record(database, old, [("north", Seat(number=1, is_free=True))], which=take_seat)
+    found = await replay_capabilities(database, old, release(north=cheaper), "north")
+    assert (found.is_same, found.front_ends[0].same, found.front_ends[0].unproved) == (True, 0, 1)
+    assert "of 1 nothing is proved" in str(found)
+
+
 async def test_a_field_that_differs_from_itself_is_named_as_noise(database_url, database):
     await _with_till(database_url)
     old = release(north=listed)
@@ -104,11 +141,14 @@ async def test_a_shadow_that_sleeps_in_a_transaction_loses_it_and_the_rows_with_
     call = await anext(recorded.recent(database, "north", limit=1))
     async with await Database.open(database_url, settings=SETTINGS) as impatient:
         count = Count()
-        both = Platform(old, impatient), Platform(release(north=sleepy), impatient)
+        before, after = Platform(old, impatient), Platform(release(north=sleepy), impatient)
+        both = Versions.of(before, after, "north")
         assert not await compared(impatient, both, call, count, as_id="another")
         assert (count.failing, count.same) == (1, 0)
         assert "the database" in count.examples[0].differences[0].new
-        assert await compared(impatient, (both[0], both[0]), call, count, as_id="another"), "the next call is well"
+        assert await compared(impatient, Versions.of(before, before, "north"), call, count, as_id="another"), (
+            "the next call is well"
+        )
         assert count.same == 1
     assert await _sold(database) == 1
 

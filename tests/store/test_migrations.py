@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -21,6 +22,7 @@ from isthmus.store import (
     migrate,
 )
 from isthmus.store.versions import check_version
+from tests.waiting import PATIENCE_S, until
 
 FIRST = "create table till.coin (n int primary key); insert into till.coin values (1);"
 SECOND = "insert into till.coin values (2);"
@@ -195,6 +197,51 @@ async def test_one_that_fails_leaves_nothing_and_names_its_line(empty_url: str, 
     assert await coins(empty_url) == [1]
     (tmp_path / "till" / "0002_more.sql").write_text(SECOND)
     assert [str(file) for file in await migrate(empty_url, [till])] == ["till/0002_more.sql"]
+
+
+async def test_a_file_gives_way_to_calls_until_it_is_given_its_tables(empty_url: str, tmp_path: Path) -> None:
+    await migrate(empty_url, [source(tmp_path, m0001_coin=FIRST)])
+    holder, caller = await asyncpg.connect(empty_url), await asyncpg.connect(empty_url)
+    try:
+        await holder.execute("begin; select n from till.coin")  # as a long call does
+        till = source(tmp_path, m0002_note="alter table till.coin add note text;")
+        migrating = asyncio.create_task(migrate(empty_url, [till]))
+        for _ in range(3):
+            await until(partial(_is_waiting, caller), "that the file waits for its table")
+            async with asyncio.timeout(PATIENCE_S):  # who asks behind it waits for a moment, not for the long call
+                assert await caller.fetchval("select count(*) from till.coin") == 1
+        assert not migrating.done()
+        await holder.execute("commit")
+        assert [str(file) for file in await migrating] == ["till/0002_note.sql"]
+    finally:
+        await holder.close()
+        await caller.close()
+
+
+async def _is_waiting(connection: asyncpg.Connection) -> bool:
+    waiting = "select count(*) > 0 from pg_locks where relation = 'till.coin'::regclass and not granted"
+    return await connection.fetchval(waiting)
+
+
+async def test_of_a_file_and_a_call_that_hold_what_the_other_needs_the_file_starts_again(
+    empty_url: str, tmp_path: Path
+) -> None:
+    await migrate(empty_url, [source(tmp_path, m0001_coin=FIRST + "create table till.bill (n int);")])
+    caller = await asyncpg.connect(empty_url)
+    try:
+        await caller.execute("begin; insert into till.bill values (1)")
+        till = source(tmp_path, m0002_note="alter table till.coin add note text; alter table till.bill add note text;")
+        migrating = asyncio.create_task(migrate(empty_url, [till]))
+        other = await asyncpg.connect(empty_url)
+        waiting = "select count(*) > 0 from pg_locks where relation = 'till.bill'::regclass and not granted"
+        await until(partial(other.fetchval, waiting), "that the file waits for the call")
+        await caller.execute("insert into till.coin values (2)")
+        await caller.execute("commit")
+        assert [str(file) for file in await migrating] == ["till/0002_note.sql"]
+        await other.close()
+    finally:
+        await caller.close()
+    assert await coins(empty_url) == [1, 2]
 
 
 async def test_a_guard_wants_a_column_to_guard_by(empty_url: str, tmp_path: Path) -> None:

@@ -182,6 +182,17 @@ async def test_two_relays_tell_each_consumer_once(database: Database) -> None:
     assert heard.ids == [str(number) for number in range(30)]
 
 
+async def test_a_relay_that_ends_leaves_its_consumers_to_the_next_at_once(database: Database) -> None:
+    first, second = Heard(), Heard()
+    async with running(database, Consumer(name="reader", deliver=first.deliver)):
+        await emit(database, 1)
+        await first.has(1)
+    await emit(database, 2)
+    async with running(database, Consumer(name="reader", deliver=second.deliver)):
+        await second.has(1)
+    assert second.ids[-1:] == ["2"]
+
+
 async def test_a_relay_outlives_its_connections(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay, "RETRY_FIRST_S", 0.01)
     monkeypatch.setattr(relay, "POLL_S", 0.05)

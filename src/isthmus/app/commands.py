@@ -31,7 +31,8 @@ def written_commands(config: Config) -> list[Commands]:
 
 def unwritten(brought: Iterable[Commands], config: Config) -> Iterator[str]:
     """Say which commands a manifest brings without writing them out, each with what to write."""
-    for one in [one for one in brought if one not in written_commands(config)]:
+    written = written_commands(config)
+    for one in [one for one in brought if one not in written]:
         yield (
             f"no manifest writes out the commands {one.name!r} at {one.at!r}, and help reads manifests as text; "
             f"write Commands(name={one.name!r}, help=…, at={one.at!r}) in the pack's manifest, each value in quotes"

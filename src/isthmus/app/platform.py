@@ -26,6 +26,7 @@ from isthmus.runtime.isolation.sandbox import hide_this_process
 from isthmus.runtime.isolation.waiting import IsolatingPlatform
 from isthmus.runtime.replay.answers import replay_answers
 from isthmus.runtime.replay.record import Recorder, Recording
+from isthmus.screens import Gaps
 from isthmus.store import Database, MigrationSource
 
 from . import tables
@@ -170,12 +171,13 @@ async def running(
                 figures.see(outcome)
                 watch.see(outcome)
 
-            made = resources(packs, config, database)
+            gaps = Gaps()
+            made = {**resources(packs, config, database), Gaps: gaps}
             platform = IsolatingPlatform(release, database, resources=made, recorder=recorder, observe=observe)
             follower = Follower(platform, database, config.versions, watch, loads(config, packs))
             if front_ends is None:
                 await follower.catch_up()
-            traffic = Traffic(database, figures)
+            traffic = Traffic(database, figures, gaps=gaps)
             recording = asyncio.create_task(recorder.run())
             try:
                 yield Running(

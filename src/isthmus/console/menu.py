@@ -21,6 +21,7 @@ from .pages.guides import Guides
 from .pages.jobs import Jobs
 from .pages.lines import Business, Lines
 from .pages.map import Map
+from .pages.screens import Screens
 from .pages.sharing import Sharing
 from .pages.thinness import Thinness
 from .web import Page
@@ -58,6 +59,7 @@ def every_page(
         *deploys.pages(),
         *cost.pages(),
         *thinness.pages(),
+        *Screens(client, traffic).pages(),
         *brought_pages(client),
         *Calls(client, traces).pages(),
         *jobs.pages(),

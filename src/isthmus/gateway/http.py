@@ -18,12 +18,14 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from isthmus.kernel import Caller, Platform, errors
-from isthmus.kernel.host import Trace
+from isthmus.kernel.host import BoundCapability, Trace
+from isthmus.screens import parts_of
 from isthmus.values import whole_number
 
 from .auth import Clients, Principal
 from .pages import Pages, Reply
 from .ready import Readiness
+from .screens import calls_of, kept_answer
 from .telemetry.logs import call_now
 from .telemetry.traces import TraceStore
 from .wire.body import ClientGone, Receive, check_is_json, read_body
@@ -44,6 +46,7 @@ log = logging.getLogger("isthmus.gateway")
 CALLS: Final = "/v1/"
 CALL_METHODS: Final = "POST, OPTIONS"
 PAGE_METHODS: Final = "GET, HEAD, OPTIONS"
+NOT_KEPT: Final = (b"cache-control", b"no-store")
 DEADLINE_MIN_MS: Final = 100  # a call may need this under load: a shorter one would only make failures
 DEADLINE_MAX_MS: Final = 600_000  # nobody waits longer than ten minutes for an answer
 
@@ -125,7 +128,7 @@ class Gateway:
         self, scope: Scope, receive: Receive, send: Send, answer: Callable[[Request], Awaitable[Reply]]
     ) -> None:
         call_id = self.platform.new_call_id()
-        sent: Headers = [(b"isthmus-call", call_id.encode()), (b"cache-control", b"no-store")]
+        sent: Headers = [(b"isthmus-call", call_id.encode()), NOT_KEPT]
         request = Request(scope["method"], scope["path"], dict(scope["headers"]), receive, call_id, sent)
         try:
             reply = await answer(request)
@@ -135,7 +138,8 @@ class Gateway:
             found = problem(error, call_id)
             reply = Reply(status=found.status, content_type=CONTENT_TYPE, body=found.body, headers=found.headers)
         sent.append((b"content-type", reply.content_type))
-        sent.append((b"content-length", b"%d" % len(reply.body)))
+        if reply.status != 304:
+            sent.append((b"content-length", b"%d" % len(reply.body)))
         sent += reply.headers
         await send({"type": "http.response.start", "status": reply.status, "headers": sent})
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else reply.body})
@@ -152,22 +156,24 @@ class Gateway:
             self._in_flight -= 1
 
     async def _called(self, request: Request) -> Reply:
-        client = await self._admitted(request.headers.get(b"authorization"), request.sent)
+        name = request.path[len(CALLS) :]
+        client = await self._admitted(request.headers.get(b"authorization"), request.sent, name)
         if client.limit.at_once is None:
             return await self._call_of(client, request)
-        who = client.front_end, client.name
-        if self._running.get(who, 0) >= client.limit.at_once:
+        who, calls = (client.front_end, client.name), calls_of(self.platform.release, client.front_end, name) or 1
+        running = self._running.get(who, 0)
+        if running and running + calls > client.limit.at_once:  # a screen of more parts than that is asked alone
             raise RateExceeded(
-                f"client {client.name!r} has {client.limit.at_once} calls running, and its key allows no more at once",
+                f"client {client.name!r} has {running} calls running, and its key allows {client.limit.at_once}",
                 remedy="wait for an answer before you send the next",
                 path="Authorization",
                 retry_after_s=1,
             )
-        self._running[who] = self._running.get(who, 0) + 1
+        self._running[who] = running + calls
         try:
             return await self._call_of(client, request)
         finally:
-            self._running[who] -= 1
+            self._running[who] -= calls
 
     async def _call_of(self, client: Principal, request: Request) -> Reply:
         if self._notes_calls:
@@ -179,6 +185,8 @@ class Gateway:
         limits = self._limits
         body = await read_body(request.receive, headers, bytes_max=limits.body_bytes_max, limit_s=limits.body_limit_s)
         name = request.path[len(CALLS) :]
+        line = self.platform.release.lines.get(client.front_end)  # what is deployed meanwhile may not have it
+        called = line.offered.get(name) if line else None
         if self._tracing is None:
             answer, is_replay = await self._answered(request, client, name, body, _traced(request), None)
         else:
@@ -189,8 +197,11 @@ class Gateway:
                 answer, is_replay = await self._answered(request, client, name, body, span.traceparent, sampled)
         if is_replay:
             request.sent.append((b"idempotency-replayed", b"true"))
-        request.sent += self._leaving(client.front_end, name)
-        return Reply(body=answer)
+        request.sent += _leaving(called)
+        if called is None or not parts_of(called.implementation):
+            return Reply(body=answer)
+        request.sent.remove(NOT_KEPT)
+        return kept_answer(answer, headers)
 
     async def _answered(
         self, request: Request, client: Principal, name: str, body: bytes, trace: str, sampled: OnTrace | None
@@ -235,32 +246,23 @@ class Gateway:
             error=f"{fault.slug}: {fault}",
         )
 
-    def _leaving(self, front_end: str, name: str) -> Headers:
-        """Return the headers for a caller of a deprecated capability (RFC 9745, RFC 8594)."""
-        gone = self.platform.release.line(front_end).find(name).capability.deprecated
-        if gone is None:
-            return []
-        since = datetime.combine(gone.since, datetime.min.time(), UTC)
-        sunset = datetime.combine(gone.sunset, datetime.min.time(), UTC)
-        return [
-            (b"deprecation", b"@%d" % since.timestamp()),
-            (b"sunset", format_datetime(sunset, usegmt=True).encode()),
-            (b"link", f'<{CALLS}{gone.instead}>; rel="successor-version"'.encode()),
-        ]
+    async def admit(self, authorization: bytes | None, name: str = "") -> Principal:
+        """Return who an Authorization header names, and take from what they have left what a call of this name takes.
 
-    async def admit(self, authorization: bytes | None) -> Principal:
-        """Return who an Authorization header names, and take one call from what they have left."""
-        return await self._admitted(authorization, [])
+        That is one, and for a screen one for each part: it is never cheaper than what it is made of.
+        """
+        return await self._admitted(authorization, [], name)
 
-    async def _admitted(self, authorization: bytes | None, sent: Headers) -> Principal:
+    async def _admitted(self, authorization: bytes | None, sent: Headers, name: str = "") -> Principal:
         client = await self._clients.of(authorization)
+        calls = calls_of(self.platform.release, client.front_end, name) or 1
         now = self._clock()
         rate = client.limit.rate or self._limits.rate
         who = client.front_end, client.name, rate
         bucket = self._buckets.get(who)
         if bucket is None:
             bucket = self._buckets[who] = Bucket(rate, now)
-        is_free = bucket.take(now)
+        is_free = bucket.take(now, calls)
         sent.append((b"ratelimit-policy", rate.policy))
         sent.append((b"ratelimit", bucket.field))
         if not is_free:
@@ -296,6 +298,20 @@ class Gateway:
             if path == prefix or path.startswith(f"{prefix}/"):
                 return prefix, app
         return None
+
+
+def _leaving(called: BoundCapability | None) -> Headers:
+    """Return the headers for a caller of a deprecated capability (RFC 9745, RFC 8594)."""
+    gone = called.capability.deprecated if called else None
+    if gone is None:
+        return []
+    since = datetime.combine(gone.since, datetime.min.time(), UTC)
+    sunset = datetime.combine(gone.sunset, datetime.min.time(), UTC)
+    return [
+        (b"deprecation", b"@%d" % since.timestamp()),
+        (b"sunset", format_datetime(sunset, usegmt=True).encode()),
+        (b"link", f'<{CALLS}{gone.instead}>; rel="successor-version"'.encode()),
+    ]
 
 
 def asgi(start: Callable[[], AbstractAsyncContextManager[App]]) -> App:

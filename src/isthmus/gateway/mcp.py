@@ -21,6 +21,7 @@ from isthmus.kernel import Caller, Effect, Platform, Value, errors
 from isthmus.kernel.host import BoundCapability, CompiledFrontEnd
 
 from .auth import Principal
+from .screens import calls_of
 from .wire.body import ClientGone, Receive, read_body
 from .wire.problem import CONTENT_TYPE, problem
 
@@ -39,7 +40,7 @@ _SCHEMA_KEY = {
     "description": "Makes the call exactly-once in effect; choose a new one for each thing that is to be done.",
 }
 
-Admit = Callable[[bytes | None], Awaitable[Principal]]
+Admit = Callable[..., Awaitable[Principal]]  # an Authorization header, and the name of what is called
 Scope = Any
 Attributes = Mapping[str, type[Value]]  # what a front end declares, by entity
 
@@ -99,9 +100,12 @@ class Agents:
         key = ask.pop(KEY, None)
         call_id = self._platform.new_call_id()
         caller = Caller(front_end=known.front_end, client=known.name, scopes=known.scopes, via="mcp")
+        name = params.name.replace("_", ".", 1)
         try:
+            if calls_of(self._platform.release, known.front_end, name):  # a request is one call: the parts come on top
+                await self._admit(cast(Request, ctx.request).headers["authorization"].encode(), name)
             answer, _ = await self._platform.call_wire(
-                params.name.replace("_", ".", 1), msgspec.json.encode(ask), caller, key=_text(key), call_id=call_id
+                name, msgspec.json.encode(ask), caller, key=_text(key), call_id=call_id
             )
         except Exception as error:
             said = problem(error, call_id).body.decode()

@@ -26,6 +26,7 @@ SILENT_MAX_S: Final = 120.0  # of a worker that has spoken before: longer than a
 START_MAX_S: Final = 600.0  # to import, migrate and open everything, beside any other work
 RESTART_WAIT_MAX_S: Final = 30.0  # before a worker that keeps ending is started again
 RESTART_WAIT_S: Final = 0.5
+SIGNAL_EVERY_S: Final = 1.0
 STEADY_S: Final = 60.0  # a worker that lived for so long did not end for what it is
 PARENT_DIED: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 
@@ -92,6 +93,8 @@ class Supervisor(Multiprocess):
         self.processes.append(self._started())
 
     def keep_subprocess_alive(self) -> None:
+        if self.should_exit.is_set():
+            return  # whoever has ended is not needed any more
         if cast(Worker, self.processes[0]).is_serving:
             self.processes += [self._started() for _ in range(self.processes_num - len(self.processes))]
         for place, process in enumerate(self.processes):
@@ -116,6 +119,13 @@ class Supervisor(Multiprocess):
         for one in self.sockets:
             one.close()
         super().terminate_all()
+
+    def join_all(self) -> None:
+        """Wait for the workers to end, and tell them again: one that was only just started may not have heard it."""
+        for one in self.processes:
+            while one.process.is_alive():
+                one.process.join(SIGNAL_EVERY_S)
+                one.process.terminate()
 
     def restart_all(self) -> None:
         """Replace each worker once another one is ready in its place."""

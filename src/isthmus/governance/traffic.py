@@ -15,8 +15,9 @@ from typing import Final
 
 import msgspec
 
-from isthmus.governance.counters import BOUNDS_US, CallCount, Counters
+from isthmus.governance.counters import BOUNDS_US, CallCount, Counters, Refused
 from isthmus.kernel import errors
+from isthmus.screens import GapKey, Gaps
 from isthmus.store import Database
 
 SHOWN: Final = timedelta(hours=24)
@@ -73,6 +74,16 @@ _REFUSED_OF: Final = """
     select at, front_end, capability, box, client, error, took_us from console.refused
     where ($1::text is null or front_end = $1) and ($2::text is null or capability = $2)
     order by at desc limit $3"""
+_ADD_GAPS: Final = """
+    insert into console.gap (hour, front_end, capability, part, slug, times)
+    select date_trunc('hour', $1::timestamptz, 'UTC'), *
+    from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+    order by 2, 3, 4, 5
+    on conflict (hour, front_end, capability, part, slug) do update set times = gap.times + excluded.times"""
+_GAPS_OF: Final = """
+    select front_end, capability, part, slug, sum(times)::bigint as times from console.gap
+    where hour > $1 group by front_end, capability, part, slug order by times desc, part, slug"""
+_FORGET_GAPS: Final = "delete from console.gap where hour < $1"
 _FORGET: Final = "delete from console.traffic where hour < $1"
 _FORGET_REFUSED: Final = "delete from console.refused where at < $1"
 
@@ -90,6 +101,15 @@ class RefusedCall:
     took_us: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """How often a part of a screen did not come, and why."""
+
+    part: str
+    slug: str
+    times: int
+
+
 Tallies = Mapping[tuple[str, str], CallCount]
 
 
@@ -97,10 +117,15 @@ class Traffic:
     """Keeps what this process counts, and shows what all have counted over the last day."""
 
     def __init__(
-        self, database: Database, figures: Counters, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        database: Database,
+        figures: Counters,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        gaps: Gaps | None = None,
     ) -> None:
         self._database = database
         self._figures = figures
+        self._gaps = gaps or Gaps()
         self._clock = clock
 
     async def keep(self) -> None:
@@ -108,6 +133,7 @@ class Traffic:
         counted, refused = self._figures.take()
         if not counted:
             return
+        gaps = self._gaps.take()
         try:
             async with self._database.platform_transaction() as session:
                 await session.execute(
@@ -131,17 +157,25 @@ class Traffic:
                     [call.error for call in calls],
                     [call.took_ns // 1_000 for call in calls],
                 )
+                if gaps:
+                    columns = [list(column) for column in zip(*gaps, strict=True)]
+                    await session.execute(_ADD_GAPS, self._clock(), *columns, list(gaps.values()))
         except asyncio.CancelledError:
-            self._figures.put_back(counted, refused)
+            self._put_back(counted, refused, gaps)
             raise
         except errors.IsthmusError as error:
-            self._figures.put_back(counted, refused)
+            self._put_back(counted, refused, gaps)
             log.warning("traffic was not kept and will be tried again: %s", error)
+
+    def _put_back(self, counted: Tallies, refused: list[Refused], gaps: Mapping[GapKey, int]) -> None:
+        self._figures.put_back(counted, refused)
+        self._gaps.put_back(gaps)
 
     async def prune(self) -> None:
         """Forget what is older than is kept."""
         async with self._database.platform() as session:
             await session.execute(_FORGET, self._clock() - KEPT)
+            await session.execute(_FORGET_GAPS, self._clock() - KEPT)
             await session.execute(_FORGET_REFUSED, self._clock() - REFUSED_KEPT)
 
     async def of(
@@ -160,6 +194,16 @@ class Traffic:
         }
         for row in refusals:
             found[row["front_end"], row["capability"]].errors[row["slug"]] = row["times"]
+        return found
+
+    async def gaps(self, over: timedelta = SHOWN) -> Mapping[tuple[str, str], list[Gap]]:
+        """Return what screens of the last day were without, by (front end, screen), the most frequent first."""
+        async with self._database.platform() as session:
+            rows = await session.fetch(_GAPS_OF, self._clock() - over)
+        found: dict[tuple[str, str], list[Gap]] = {}
+        for row in rows:
+            gap = Gap(part=row["part"], slug=row["slug"], times=row["times"])
+            found.setdefault((row["front_end"], row["capability"]), []).append(gap)
         return found
 
     async def totals(self) -> Tallies:

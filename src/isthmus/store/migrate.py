@@ -16,8 +16,11 @@ applied file is never edited: write the next one.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
+import random
+import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -36,7 +39,9 @@ from .versions import check_version, for_server
 
 log = logging.getLogger("isthmus.store")
 
-LOCK_LIMIT_S: Final = 300  # another process may be applying a long migration
+LOCK_LIMIT_S: Final = 300  # another process may be applying a long migration, or a long call may hold a table
+GIVES_WAY_AFTER_MS: Final = 500  # less than PostgreSQL's deadlock_timeout: calls go on, and the file is tried again
+PAUSE_S: Final = (0.1, 1.0)  # for the calls that a file gave way to
 
 _LOCK: Final = 0x697374686D7573  # "isthmus", so that no other program's lock is the same by coincidence
 _RECORD: Final = """\
@@ -201,10 +206,27 @@ def _newer(files: Sequence[Migration], applied: Sequence[ports.Row]) -> dict[str
 
 
 async def _apply(connection: DirectConnection, file: Migration) -> None:
+    """Apply a file, giving way to calls that hold what it needs, or need what it holds, as often as it takes."""
+    gives_up_at = time.monotonic() + LOCK_LIMIT_S
+    while True:
+        try:
+            return await _apply_once(connection, file)
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+            if time.monotonic() > gives_up_at:
+                raise errors.Fault(
+                    f"migration {file} was not given its tables for {LOCK_LIMIT_S} s: {error}",
+                    remedy="nothing of it was applied; end what holds them (pg_stat_activity), and migrate again",
+                ) from error
+            log.info("migration %s gives way to calls, and is tried again: %s", file, error)
+            await asyncio.sleep(random.uniform(*PAUSE_S))
+
+
+async def _apply_once(connection: DirectConnection, file: Migration) -> None:
     source, sql = file.source, for_server(file.sql, connection.get_server_version().major)
     contracts = any(step.kind == "contract" for step in steps_of(file.sql))
     try:
         async with connection.transaction():
+            await connection.execute(f"set local lock_timeout = '{GIVES_WAY_AFTER_MS}ms'")
             await connection.execute(f'create schema if not exists "{source.schema}"')  # `order` is a word of SQL
             if source.role:
                 await connection.execute(f'set local role "{source.role}"; set local search_path = "{source.schema}"')
@@ -213,7 +235,7 @@ async def _apply(connection: DirectConnection, file: Migration) -> None:
             if source.role and (problems := list((await read_marks(connection, source.schema)).problems())):
                 raise errors.BuildProblems([f"{file}: {one}" for one in problems])
             await connection.execute(_APPLIED, file.pack, file.number, file.name, file.checksum, contracts)
-    except asyncpg.PostgresConnectionError:
+    except (asyncpg.PostgresConnectionError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
         raise
     except asyncpg.PostgresError as error:
         raise errors.Fault(

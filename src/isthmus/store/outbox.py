@@ -188,6 +188,14 @@ class Outbox:
                 remedy="undo what the batch did and consume again",
             )
 
+    async def release(self) -> None:
+        """Hold no consumer any more: whoever asks next for the events of one is given them at once."""
+        async with self._database.platform() as session:
+            await session.execute(
+                "update isthmus.consumer set leased_until = now() - interval '1 second' where leased_by = $1",
+                self._holder,
+            )
+
     async def fail(self, batch: Batch, error: Exception) -> None:
         """Note on the consumer why a batch had no effect; it comes again."""
         async with self._database.platform() as session:

@@ -50,11 +50,15 @@ class Relay:
         self._bells = {consumer.name: asyncio.Event() for consumer in consumers}
 
     async def run(self) -> None:
-        """Deliver until cancelled. Outlives a database that is away for a while."""
-        async with asyncio.TaskGroup() as loops:
-            loops.create_task(listen(self._database.url, self._ring))
-            for consumer in self._consumers:
-                loops.create_task(self._serve(consumer))
+        """Deliver until cancelled, then leave the consumers to others. Outlives a database that is away for a while."""
+        try:
+            async with asyncio.TaskGroup() as loops:
+                loops.create_task(listen(self._database.url, self._ring))
+                for consumer in self._consumers:
+                    loops.create_task(self._serve(consumer))
+        finally:
+            with suppress(Exception):  # without a database they are left to others when the lease is over
+                await self._outbox.release()
 
     async def _serve(self, consumer: Consumer) -> None:
         pause = RETRY_FIRST_S

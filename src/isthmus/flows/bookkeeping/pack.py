@@ -7,7 +7,7 @@ from isthmus.language import mark
 from isthmus.manifest import Personal, Rehearsal
 
 from . import api, rules
-from .service import sales, shared
+from .service import chargebacks, sales, shared
 
 SHOWN: Final = (  # kinds of entries, as pages show them
     *(mark("payment captured"), mark("payment received"), mark("payment refunded")),
@@ -15,13 +15,14 @@ SHOWN: Final = (  # kinds of entries, as pages show them
     *(mark("points moved"), mark("points honoured"), mark("points lapsed")),
     *(mark("stock sold"), mark("stock bought"), mark("discount borne")),
     mark("owed elsewhere"),
+    *(mark("chargeback opened"), mark("chargeback won"), mark("chargeback lost")),
 )
 
 BOOKKEEPING = Pack(
     name="bookkeeping",
     owner="finance",
     api=api,
-    service=(sales, shared),
+    service=(chargebacks, sales, shared),
     brings=(
         Rehearsal(point=api.postings, samples=rules.samples(), check=rules.wrong_with),
         Personal(

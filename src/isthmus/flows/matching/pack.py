@@ -1,10 +1,17 @@
 """The manifest of matching."""
 
+from typing import Final
+
 from isthmus.kernel import Pack
+from isthmus.language import mark
 from isthmus.manifest import After, Job, Personal
 from isthmus.packs.payment import api as payment
 
 from . import api, rules, service
+
+SHOWN: Final = (  # kinds of entries, as pages show them
+    *(mark("provider payout"), mark("provider fees"), mark("difference resolved")),
+)
 
 MATCHING = Pack(
     name="matching",

@@ -23,7 +23,8 @@ PAYOUTS = Pack(
                        join ledger.entry on entry.front_end = leg.front_end and entry.entry_id = leg.entry_id
                        join since on since.front_end = leg.front_end and leg.booked_at >= since
                        where code = 'liabilities:sellers' and layer = '='
-                           and (kind in ('goods-delivered', 'goods-returned') or kind like 'settlement-%')
+                           and (kind in ('goods-delivered', 'goods-returned', 'chargeback-lost')
+                               or kind like 'settlement-%')
                        group by 1, 2, 3),
                    due as (
                        select front_end, payee, currency, sum(minor) as minor from (

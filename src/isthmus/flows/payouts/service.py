@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from isthmus.flows.bookkeeping import api as bookkeeping
 from isthmus.kernel import Context, implements
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.settlement import api as settlement
 
 from . import api, rules
+
+_KINDS: Mapping[str, settlement.ItemKind] = {"goods-returned": "return", "chargeback-lost": "chargeback"}
 
 
 @implements(api.note_due)
@@ -30,7 +34,7 @@ async def note_due(ask: bookkeeping.BecameDue, ctx: Context) -> settlement.Noted
 def _kind(one: bookkeeping.DueLine, kind: bookkeeping.Kind) -> settlement.ItemKind:
     if one.owner.startswith("front-end/"):
         return "between-front-ends"
-    return "return" if kind == "goods-returned" else "sale"
+    return _KINDS.get(kind, "sale")
 
 
 @implements(api.book_settlement)

@@ -11,6 +11,7 @@ import msgspec
 from isthmus.governance.schema import schemas as schemas_of
 from isthmus.kernel import Effect, errors
 from isthmus.kernel.host import BoundCapability, CompiledFrontEnd, Release
+from isthmus.screens import parts_of
 
 from ..wire import problem
 from . import generators
@@ -50,6 +51,7 @@ _HEADERS: Final[Json] = {
         "description": "true where the key had been answered before: this is the first answer again",
         "schema": {"type": "string", "const": "true"},
     },
+    "ETag": {"description": "the tag of this answer, for `If-None-Match`", "schema": {"type": "string"}},
     "Retry-After": {"description": "seconds to wait", "schema": {"type": "integer"}},
 }
 
@@ -60,6 +62,12 @@ _PARAMETERS: Final[Json] = {
         "description": "Makes the call have its effect once, however often it is sent; a UUID for each new ask.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
         "example": "0b1fdf0e-5f7c-4c39-9f0e-0f4d2f5a8f55",
+    },
+    "IfNoneMatch": {
+        "name": "If-None-Match",
+        "in": "header",
+        "description": "The `ETag` of the answer that is kept: where it is still the answer, there is no body.",
+        "schema": {"type": "string"},
     },
     "DeadlineMs": {
         "name": "Isthmus-Deadline-Ms",
@@ -165,6 +173,11 @@ def _operation(one: BoundCapability, ask: Json, answer: Json, components: Mappin
     if capability.effect is not Effect.READ:
         parameters.insert(0, "IdempotencyKey")
         headers.append("Idempotency-Replayed")
+    kept: Json = {}
+    if parts_of(one.implementation):
+        parameters.insert(0, "IfNoneMatch")
+        headers.append("ETag")
+        kept = {"304": {"description": "The answer is the one that is kept."}}
     return {
         "operationId": capability.name,
         "tags": [capability.pack],
@@ -185,6 +198,7 @@ def _operation(one: BoundCapability, ask: Json, answer: Json, components: Mappin
                 "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
                 "content": {"application/json": {"schema": answer}},
             },
+            **kept,
             **_refusals(
                 (*_ALWAYS, *((errors.KeyReused,) * (capability.effect is not Effect.READ)), *capability.raises)
             ),

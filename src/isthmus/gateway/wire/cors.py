@@ -10,8 +10,12 @@ from starlette.middleware.cors import CORSMiddleware
 from ..http import App
 
 MAX_AGE_S: Final = 600
-ASKED: Final = ("authorization", "content-type", "idempotency-key", "isthmus-deadline-ms", "traceparent")
-EXPOSED: Final = ("isthmus-call", "idempotency-replayed", "ratelimit", "retry-after", "deprecation", "sunset", "link")
+ASKED: Final = (
+    "authorization", "content-type", "idempotency-key", "if-none-match", "isthmus-deadline-ms", "traceparent",
+)  # fmt: skip
+EXPOSED: Final = (
+    "isthmus-call", "idempotency-replayed", "etag", "ratelimit", "retry-after", "deprecation", "sunset", "link",
+)  # fmt: skip
 _OWN: Final = ("/console",)  # pages with a cookie: nobody else's business
 
 

@@ -45,14 +45,14 @@ class Bucket:
         self._tokens = float(rate.burst)
         self._at = now
 
-    def take(self, now: float) -> bool:
-        """Take a token, or return False where there is none."""
+    def take(self, now: float, calls: int = 1) -> bool:
+        """Take a token for each call, or return False where there is none; several may be owed for a while."""
         rate = self._rate
         self._tokens = min(rate.burst, self._tokens + (now - self._at) * rate.per_s)
         self._at = now
         if self._tokens < 1:
             return False
-        self._tokens -= 1
+        self._tokens -= calls
         return True
 
     @property
@@ -64,4 +64,4 @@ class Bucket:
     def field(self) -> bytes:
         """The RateLimit field: what remains, and in how many seconds the bucket is full again."""
         missing = self._rate.burst - self._tokens
-        return b'"client";r=%d;t=%d' % (int(self._tokens), math.ceil(missing / self._rate.per_s))
+        return b'"client";r=%d;t=%d' % (max(0, int(self._tokens)), math.ceil(missing / self._rate.per_s))

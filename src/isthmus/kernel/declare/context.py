@@ -160,6 +160,14 @@ class Context(Protocol):
         """
         ...
 
+    async def beside(self, capability: Capability[A, R], ask: A, *, limit_ms: int, spent_ms: int) -> R:
+        """Ask for something else as the caller could: with their permissions, a box, a session and records of its own.
+
+        It may be awaited together with others, and runs in the version of the front end that this call began with.
+        limit_ms: for this alone; spent_ms: how much of this call's own time is gone. Raises what a single call raises.
+        """
+        ...
+
     async def attempt(self, capability: Capability[A, R], ask: A) -> R:
         """Call a capability so that its refusal can be caught: what it wrote is undone, the rest goes on."""
         ...

@@ -44,6 +44,7 @@ class Runner(Protocol):
     journal: Journal | None
 
     async def run(self, call: Call) -> Answered: ...
+    async def beside(self, call: Call, capability: Capability[A, R], ask: A, limit_ms: int) -> R: ...
 
 
 class SagaPosition(Protocol):
@@ -121,10 +122,12 @@ class Call:
         for event in self.events:  # what a reaction emits comes behind them
             for offered in self.plan.line.reactions.get(event.type, ()):
                 ask = decode(event.data, offered.capability.ask)
-                answering = offered.implementation.function(ask, CallContext(self, self.plan, offered.capability))
-                if self.trace is not None:
-                    answering = tracing_part(self.trace, offered.capability.name, ask, answering)
-                await answering
+                context = CallContext(self, self.plan, offered.capability)
+                await self.traced(offered.capability.name, ask, offered.implementation.function(ask, context))
+
+    def traced(self, name: str, ask: Any, answering: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        """Return the run of a part, written into the trace of this call where it has one."""
+        return answering if self.trace is None else tracing_part(self.trace, name, ask, answering)
 
     async def keep_entry(self, session: Session, answer: Any, events: Sequence[EventRow]) -> None:
         """Have the journal's entry of this command committed with what it did."""
@@ -258,13 +261,16 @@ class CallContext:
         if call.saga is not None:
             return await call.saga.step(call, offered, ask, ends)
         answering = offered.implementation.function(ask, CallContext(call, self.plan, capability))
-        if call.trace is not None:
-            answering = tracing_part(call.trace, capability.name, ask, answering)
         try:
-            return await answering
+            return await call.traced(capability.name, ask, answering)
         except BaseException:
             call.rollback_only = call.rollback_only if capability.effect is Effect.READ else capability.name
             raise
+
+    async def beside(self, capability: Capability[A, R], ask: A, *, limit_ms: int, spent_ms: int) -> R:
+        call, limit_ms = self._call, min(limit_ms, self._call.limit_ms - spent_ms)
+        answering = call.platform.beside(call, self._part(capability).capability, ask, limit_ms)
+        return await call.traced(capability.name, ask, answering)
 
     async def attempt(self, capability: Capability[A, R], ask: A) -> R:
         call = self._call

@@ -99,13 +99,13 @@ class Platform:
         key makes a write exactly-once in effect. now sets the time of the call, for work that
         happened earlier. Also raises NotPermitted, UnknownDimensionValue, KeyReused, DeadlineExceeded.
         """
-        call = await self._admitted(capability.name, ask, caller, now or self.clock(), key)
+        line = self.release.line(caller.front_end)
+        call = await self._admitted(line, capability.name, ask, caller, now or self.clock(), key, "")
         call.asked_ms = deadline_ms
         try:
-            answer, _ = await self._answered(call)
+            return (await self._answered(call))[0]
         except AlreadyAnswered as already:
             return decode(already.answer, capability.answer)
-        return answer
 
     async def call_wire(
         self,
@@ -123,7 +123,7 @@ class Platform:
         A repeated key gives the first answer again, byte for byte. call_id: an id from `new_call_id` where the
         caller needs it before the answer. tell: is given the trace of the call, also where it is refused.
         """
-        call = await self._admitted(name, body, caller, self.clock(), key, call_id)
+        call = await self._admitted(self.release.line(caller.front_end), name, body, caller, self.clock(), key, call_id)
         call.asked_ms, call.given_id = deadline_ms, call_id
         if on_trace:
             call.trace = _new_trace(call)
@@ -146,22 +146,24 @@ class Platform:
         offered = line.find(saga.claim.capability)
         call = await self._begun(line, offered, decode(saga.ask, offered.capability.ask), caller, self.clock(), None)
         call.is_taken_over = True
-        if saga.is_kept:
-            call.claim = saga.claim
-        else:
-            call.given_id = saga.claim.key.removeprefix(OWN_KEY)
+        call.claim, call.given_id = (saga.claim, "") if saga.is_kept else (None, saga.claim.key.removeprefix(OWN_KEY))
         with suppress(AlreadyAnswered):
             await self._answered(call)
+
+    async def beside(self, call: Call, capability: Capability[A, R], ask: A, limit_ms: int) -> R:
+        """Call a capability for who made another call, as they could, in the version that theirs began with."""
+        part = await self._admitted(call.plan.line, capability.name, ask, call.caller, call.now, None, "")
+        part.asked_ms = limit_ms
+        return (await self._answered(part))[0]
 
     def new_call_id(self) -> str:
         """Return an id for a call that begins now (UUID version 7)."""
         return new_call_id(self.clock())
 
     async def _admitted(
-        self, name: str, ask: Any, caller: Caller, now: datetime, key: str | None, call_id: str = ""
+        self, line: CompiledFrontEnd, name: str, ask: Any, caller: Caller, now: datetime, key: str | None, call_id: str
     ) -> Call:
         """Begin a call that its front end and the guard permit; the ask is read where it is JSON."""
-        line = self.release.line(caller.front_end)
         offered = line.find(name)
         try:
             _check_permitted(line, offered, caller)
@@ -229,8 +231,8 @@ class Platform:
         token = trace_now.set(trace)
         began = time.perf_counter_ns()
         try:
-            answer, written = await self.run(call)
-            trace.answer = answer
+            trace.answer, _ = answered = await self.run(call)
+            return answered
         except IsthmusError as refused:
             trace.error = f"{refused.slug}: {refused}"
             raise
@@ -240,7 +242,6 @@ class Platform:
             trace_now.reset(token)
             if self.recorder is not None:
                 self.recorder.keep(trace)
-        return answer, written
 
 
 def _check_permitted(line: CompiledFrontEnd, offered: BoundCapability, caller: Caller) -> None:
@@ -290,8 +291,7 @@ async def write_alone(call: Call) -> Answered:
 
 
 async def _written(call: Call) -> Any:
-    store = call.platform.store
-    call.session = call.step.open() if call.step else await store.write(call.plan.front_end, call.claim)
+    call.session = call.step.open() if call.step else await call.platform.store.write(call.plan.front_end, call.claim)
     answer = await call.answering()
     await call.react()
     return answer

@@ -47,11 +47,12 @@ def cause_of(attempt: api.Attempt) -> str:
 
 def left_for(kind: Kind, payment: api.Payment) -> int:
     """Return how much of a payment can still be authorised, captured, let go or given back."""
+    withheld = payment.withheld.minor if payment.withheld else 0
     return {
         Kind.AUTHORISE: payment.amount.minor,
         Kind.CAPTURE: payment.authorised.minor - payment.captured.minor,
         Kind.VOID: payment.authorised.minor - payment.captured.minor,
-        Kind.REFUND: payment.captured.minor - payment.refunded.minor,
+        Kind.REFUND: payment.captured.minor - payment.refunded.minor - withheld,
     }[kind]
 
 

@@ -53,8 +53,9 @@ class Noted(Value):
 class ImportFile(Value):
     """Take a file of a provider in, and match it.
 
-    csv: columns reference, kind, date, currency, amount, fee. stripe: its itemised balance report. camt.053 and mt940:
-    what banks write of an account. days: how far two days of one amount may be apart.
+    csv: columns reference, kind, date, currency, amount, fee; a line of the kind `payout`, with an amount below zero,
+    is money on its way to the bank. stripe: its itemised balance report. camt.053 and mt940: what banks write of an
+    account. days: how far two days of one amount may be apart.
     """
 
     provider: Code
@@ -154,6 +155,26 @@ class DifferenceResolved(Value):
     amount: Money
     account: str
     note: str
+
+
+@event("reconciliation.payout-reported", version="1.0", subject="reference")
+class PayoutReported(Value):
+    """A provider says that it paid out to the bank; amount: what left it."""
+
+    provider: str
+    reference: str
+    amount: Money
+    day: date
+
+
+@event("reconciliation.fees-reported", version="1.0", subject="file_id")
+class FeesReported(Value):
+    """A file says what its provider kept of lines whose fee nobody knew before, by currency."""
+
+    file_id: UUID
+    provider: str
+    fees: tuple[Money, ...]
+    day: date
 
 
 class UnreadableFile(errors.BadAsk):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from isthmus.values import decimals
+from isthmus.values import decimals, money
 
 from . import api
 
@@ -142,6 +142,17 @@ _READERS: Final[Mapping[str, Callable[[str], Iterator[Line]]]] = {
     "camt.053": _camt,
     "mt940": _mt940,
 }
+
+
+def payouts(provider: str, lines: Sequence[Line]) -> list[api.PayoutReported]:
+    """Return what a provider says that it paid out, each once; what comes to it again is no payout."""
+    found: dict[str, api.PayoutReported] = {}
+    for line in lines:
+        if line.kind.casefold() == "payout" and line.amount < 0 and line.reference:
+            amount = money(-line.amount, line.currency)
+            one = api.PayoutReported(provider=provider, reference=line.reference, amount=amount, day=line.day)
+            found.setdefault(line.reference, one)
+    return list(found.values())
 
 
 def is_booked(kind: api.DifferenceKind) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from isthmus.kernel import ports
-from isthmus.values import money
+from isthmus.values import Money, money
 
 from . import api, rules
 
@@ -29,6 +29,21 @@ _LINES: Final = """
     select $1, $2, line, $3, reference, kind, currency, amount, fee, day
     from unnest($4::int[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::date[])
         as given (line, reference, kind, currency, amount, fee, day)"""
+_EXPECT_PAYOUTS: Final = """
+    insert into reconciliation.expected (front_end, provider, key, reference, kind, currency, amount_minor, fee_minor,
+        day)
+    select $1, $2, key, key, 'payout', currency, amount, null, day
+    from unnest($3::text[], $4::text[], $5::bigint[], $6::date[]) as given (key, currency, amount, day)
+    on conflict (front_end, provider, key) do nothing returning key"""
+# Lines that are matched and had no fee expected, and those that are not and come the first time: money that was kept.
+_FEES: Final = """
+    select currency, sum(fee_minor)::bigint as minor from reconciliation.line l
+    where front_end = $1 and file_id = $2 and fee_minor <> 0 and (
+        exists (select from reconciliation.expected e where e.front_end = $1 and e.expected_id = l.expected_id
+            and e.fee_minor is null and e.currency = l.currency)
+        or l.expected_id is null and exists (select from reconciliation.difference d where d.front_end = $1
+            and d.file_id = $2 and d.line = l.line and d.kind = 'missing-here'))
+    group by currency having sum(fee_minor) <> 0 order by currency"""
 _FILES: Final = """
     select f.*, (select count(*) from reconciliation.line l where l.front_end = $1 and l.file_id = f.file_id
         and expected_id is not null) as matched
@@ -56,6 +71,26 @@ async def expect(session: ports.Session, front_end: str, items: Sequence[api.Exp
         [one.fee.minor if one.fee else None for one in items],
         [one.day for one in items],
     )
+
+
+async def expect_payouts(
+    session: ports.Session, front_end: str, provider: str, payouts: Sequence[api.PayoutReported]
+) -> set[str]:
+    """Expect what a file says was paid out; return those that nobody knew of."""
+    columns = (
+        [one.reference for one in payouts],
+        [one.amount.currency for one in payouts],
+        [-one.amount.minor for one in payouts],
+        [one.day for one in payouts],
+    )
+    rows = await session.fetch(_EXPECT_PAYOUTS, front_end, provider, *columns) if payouts else ()
+    return {row["key"] for row in rows}
+
+
+async def fees(session: ports.Session, front_end: str, file_id: UUID) -> tuple[Money, ...]:
+    """Return what a file says was kept of lines whose fee nobody knew, by currency."""
+    rows = await session.fetch(_FEES, front_end, file_id)
+    return tuple(money(row["minor"], row["currency"]) for row in rows)
 
 
 async def known_file(session: ports.Session, front_end: str, provider: str, digest: UUID) -> ports.Row | None:

@@ -31,7 +31,7 @@ from isthmus.store import Database
 from . import recorded
 from .differences import SHOWN_MAX, Difference, differences, is_equal, plain, short
 from .recorded import RecordedAsk, RecordedCall
-from .report import Example, FrontEndReport, Report, Tally, report
+from .report import Example, FrontEndReport, Report, Tally, Unrepeated, report
 
 Point = ExtensionPoint[..., Any]
 Function = Callable[..., Any]
@@ -75,6 +75,7 @@ class Count:
     failing: int = 0
     refused: int = 0
     unreadable: int = 0
+    unrepeated: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     noise: dict[str, None] = field(default_factory=dict[str, None])
     notes: dict[str, None] = field(default_factory=dict[str, None])
     examples: list[Example] = field(default_factory=list[Example])
@@ -88,6 +89,7 @@ class Count:
             failing=tally.failing,
             refused=tally.refused,
             unreadable=tally.unreadable,
+            unrepeated={one.error: (one.calls, one.unproved) for one in tally.unrepeated},
             noise=dict.fromkeys(tally.noise),
             notes=dict.fromkeys(tally.notes),
             examples=list(tally.examples),
@@ -96,6 +98,18 @@ class Count:
     def note(self, sentence: str) -> None:
         if len(self.notes) < NOTES_MAX:
             self.notes[sentence] = None
+
+    def differ(self, shown: Example | None, *, is_failing: bool) -> None:
+        """Count a difference, and keep it as an example while there are few."""
+        self.failing += is_failing
+        self.differing += not is_failing
+        if shown is not None and len(self.examples) < EXAMPLES_MAX:
+            self.examples.append(shown)
+
+    def unrepeatable(self, error: str, *, is_proved: bool) -> None:
+        """Count a call that both refuse today, with an error, and that was answered when it was recorded."""
+        calls, unproved = self.unrepeated.get(error, (0, 0))
+        self.unrepeated[error] = (calls + 1, unproved + (not is_proved))
 
     def quiet(self, found: Sequence[Difference], noisy: Sequence[Difference]) -> list[Difference]:
         """Return the differences that are none of the old version with itself, and remember those by their place."""
@@ -114,6 +128,10 @@ class Count:
             noise=tuple(self.noise),
             examples=tuple(self.examples),
             notes=tuple(self.notes),
+            unrepeated=tuple(
+                Unrepeated(error=error, calls=calls, unproved=unproved)
+                for error, (calls, unproved) in self.unrepeated.items()
+            ),
         )
 
 
@@ -129,15 +147,22 @@ class Comparison:
         self._changed = 0
         self.asked = 0
 
-    def see(self, call: RecordedCall) -> None:
-        """Ask both versions everything that was asked in a call."""
+    def see(self, call: RecordedCall, asked: tuple[RecordedAsk, ...] | None = None) -> None:
+        """Ask both versions everything that was asked in a call, or some of it."""
         self._calls += 1
         is_changed = False
-        for ask in call.asked:
+        for ask in call.asked if asked is None else asked:
             self.asked += 1
             if not self._see(call, ask):
                 is_changed = True
         self._changed += is_changed
+
+    def of_one(self, call: RecordedCall, asked: tuple[RecordedAsk, ...]) -> FrontEndReport:
+        """Ask both versions some of what was asked in one call, and report that alone."""
+        one = Comparison(self._old, self._new)
+        one._ready = self._ready
+        one.see(call, asked)
+        return one.report()
 
     def report(self) -> FrontEndReport:
         found = [count.tally(name) for name, count in sorted(self._counts.items())]
@@ -188,14 +213,11 @@ class Comparison:
         if not found:
             count.same += 1
             return True
-        if isinstance(said[1], Raised) and not isinstance(said[0], Raised):
-            count.failing += 1
-        else:
-            count.differing += 1
+        shown = None
         if len(count.examples) < EXAMPLES_MAX:
             cause = _cause(pair, arguments)
-            asked = short(msgspec.json.decode(ask.arguments))
-            count.examples.append(example(call, found, cause=cause, asked=asked))
+            shown = example(call, found, cause=cause, asked=short(msgspec.json.decode(ask.arguments)))
+        count.differ(shown, is_failing=isinstance(said[1], Raised) and not isinstance(said[0], Raised))
         return False
 
     def _pair(self, box: str, name: str) -> _Pair | str:
@@ -265,6 +287,10 @@ class Raised(str):
     """What stands for the answer where asking raised."""
 
     __slots__ = ()
+
+    @property
+    def slug(self) -> str:
+        return self.removeprefix("raised ").partition(":")[0]
 
 
 def said_by(function: Function, arguments: tuple[Any, ...]) -> Any:

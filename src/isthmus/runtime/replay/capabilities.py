@@ -5,6 +5,10 @@ under a savepoint that is rolled back. So all three meet the same rows, nothing 
 version answers otherwise the second time is noise, and so is what others changed meanwhile. Time and ids are those of
 the recording; a write has ids of its own, the same in all three runs, since the rows of the recorded call are there.
 
+A call whose effects have happened (the stock is sold, the member registered) is refused by both versions, or answered
+without a question. What it had asked when it was recorded is asked again then, of both; of one that had asked nothing,
+nothing is proved.
+
 A run's rows are locked until its savepoint is rolled back. Constraints that are checked at the commit only
 are not. Calls in steps ask the outside world, so they are not run.
 """
@@ -12,8 +16,10 @@ are not. Calls in steps ask the outside world, so they are not run.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import parse_qsl
 
 from isthmus.kernel import Caller, Effect, Platform, decode, errors
@@ -31,10 +37,10 @@ from isthmus.kernel.host import (
 from isthmus.store import Database
 
 from . import recorded
-from .answers import EXAMPLES_MAX, Count, Raised, cause_of, example, raised
-from .differences import differences, is_equal, plain
-from .recorded import RecordedCall
-from .report import FrontEndReport, Report, report
+from .answers import Comparison, Count, Raised, cause_of, example, raised
+from .differences import Difference, differences, is_equal, plain
+from .recorded import RecordedAsk, RecordedCall
+from .report import Example, FrontEndReport, Report, report
 
 CALLS: Final = 1_000  # each takes three runs and some round trips
 CLIENT: Final = "replay"
@@ -42,6 +48,19 @@ CLIENT: Final = "replay"
 
 class _Undone(Exception):
     """Leaves the savepoint, so that what was written inside is undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """Two versions of one front end: each on a platform of its own, and both side by side to be asked questions."""
+
+    before: Platform
+    after: Platform
+    questions: Comparison
+
+    @classmethod
+    def of(cls, before: Platform, after: Platform, front_end: str) -> Self:
+        return cls(before, after, Comparison(before.release.line(front_end), after.release.line(front_end)))
 
 
 async def replay_capabilities(
@@ -60,12 +79,13 @@ async def replay_capabilities(
     """
     resources = platform.resources if platform else {}
     before, after = (Platform(release, database, resources=resources) for release in (old, new))
+    versions = Versions.of(before, after, front_end)
     counts: dict[str, Count] = {}
     calls = changed = 0
     async for call in recorded.recent(database, front_end, limit=limit, capability=capability):
         calls += 1
         count = counts.setdefault(call.capability, Count())
-        changed += not await compared(database, (before, after), call, count)
+        changed += not await compared(database, versions, call, count)
     tallies = sorted(
         (count.tally(name) for name, count in counts.items()), key=lambda one: (-one.changed.low, one.name)
     )
@@ -90,7 +110,7 @@ async def run_again(database: Database, platform: Platform, call: RecordedCall) 
 
 async def compared(
     database: Database,
-    platforms: tuple[Platform, Platform],
+    versions: Versions,
     call: RecordedCall,
     count: Count,
     *,
@@ -103,20 +123,20 @@ async def compared(
     each run, where that is shorter than its deadline.
     """
     try:
-        asked = [_ready(platform, call) for platform in platforms]
+        asked = [_ready(platform, call) for platform in (versions.before, versions.after)]
     except errors.Refusal as refused:
         count.unreadable += 1
         count.note(f"{call.capability} {call.version}: {refused}")
         return True
     call_id = as_id or (call.call_id if _reads(asked) else new_call_id(call.now))
-    runs = await _runs(database, platforms, call, asked, call_id, limit_ms)
+    runs = await _runs(database, versions, call, asked, call_id, limit_ms)
     if _is_away(runs.now) and not _is_away(runs.was):  # a moment's lock, or the version itself: once more tells
-        runs = await _runs(database, platforms, call, asked, call_id, limit_ms)
+        runs = await _runs(database, versions, call, asked, call_id, limit_ms)
     if _is_away(runs.was):
         count.unreadable += 1
         count.note(f"{call.capability}: not compared, {runs.was}")
         return True
-    return _counted(count, call, runs)
+    return _counted(count, call, runs, versions.questions)
 
 
 def _reads(asked: list[tuple[BoundCapability, Any]]) -> bool:
@@ -136,13 +156,13 @@ class _Runs:
 
 async def _runs(
     database: Database,
-    platforms: tuple[Platform, Platform],
+    versions: Versions,
     call: RecordedCall,
     asked: list[tuple[BoundCapability, Any]],
     call_id: str,
     limit_ms: int | None,
 ) -> _Runs:
-    before, after = platforms
+    before, after = versions.before, versions.after
     writing = await database.write(call.front_end, None)
     try:
         was, traced = await _run(writing, before, call, asked[0], call_id, limit_ms)
@@ -155,28 +175,56 @@ async def _runs(
     return _Runs(was=was, now=now, again=again, traced=traced, traced_now=traced_now)
 
 
-def _counted(count: Count, call: RecordedCall, runs: _Runs) -> bool:
+def _counted(count: Count, call: RecordedCall, runs: _Runs, questions: Comparison) -> bool:
     was, now = runs.was, runs.now
-    if is_equal(was, now):
-        count.same += 1
-        count.refused += isinstance(was, Raised)
-        return True
-    found = count.quiet(differences(plain(was), plain(now)), differences(plain(was), plain(runs.again)))
-    if not found:
-        count.same += 1
-        return True
-    if isinstance(now, Raised) and not isinstance(was, Raised):
-        count.failing += 1
-    else:
-        count.differing += 1
-    if len(count.examples) < EXAMPLES_MAX:
-        count.examples.append(example(call, found, cause=_cause(runs.traced, runs.traced_now)))
-    return False
+    found: Sequence[Difference] = ()
+    if not is_equal(was, now):
+        found = count.quiet(differences(plain(was), plain(now)), differences(plain(was), plain(runs.again)))
+    is_gone = isinstance(was, Raised) and not call.error
+    if found and not is_gone:
+        count.differ(
+            example(call, found, cause=_cause(runs.traced, runs.traced_now)), is_failing=isinstance(now, Raised)
+        )
+        return False
+    then = questions.of_one(call, call.asked if is_gone else _unreached(call, runs.traced))
+    is_proved = not is_gone or bool(found) or any(tally.compared for tally in then.tallies)
+    if is_gone:
+        count.unrepeatable(was.slug, is_proved=is_proved)
+    if found or not then.is_same:
+        shown = example(call, found, cause=_cause(runs.traced, runs.traced_now)) if then.is_same else _asked(call, then)
+        count.differ(shown, is_failing=then.failing > 0)
+        return False
+    count.same += is_proved
+    count.refused += isinstance(was, Raised) and not is_gone
+    return True
+
+
+def _unreached(call: RecordedCall, traced: Trace) -> tuple[RecordedAsk, ...]:
+    """Return what a call had asked when it was recorded, and does not ask today."""
+    reached = Counter(one.point for one in traced.asked)
+    unreached: list[RecordedAsk] = []
+    for one in call.asked:
+        if reached[one.point]:
+            reached[one.point] -= 1
+        else:
+            unreached.append(one)
+    return tuple(unreached)
+
+
+def _asked(call: RecordedCall, then: FrontEndReport) -> Example:
+    """Return the differences of a call's questions as one example: which question, and where in its result."""
+    examples = [(tally.name, one) for tally in then.tallies for one in tally.examples]
+    found = [
+        Difference(path=f"{point} {one.path}", old=one.old, new=one.new)
+        for point, shown in examples
+        for one in shown.differences
+    ]
+    return example(call, found, cause=examples[0][1].cause)
 
 
 def _is_away(said: Any) -> bool:
     """Tell whether the database broke a run off: a row that was locked, or a transaction that idled too long."""
-    return isinstance(said, Raised) and said.startswith(f"raised {errors.Unavailable.slug}:")
+    return isinstance(said, Raised) and said.slug == errors.Unavailable.slug
 
 
 def _ready(platform: Platform, call: RecordedCall) -> tuple[BoundCapability, Any]:

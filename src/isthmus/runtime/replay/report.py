@@ -23,6 +23,17 @@ class Example(Value):
     asked: str = ""
 
 
+class Unrepeated(Value):
+    """Calls that both versions refuse today and that were answered then, since what they did has happened.
+
+    unproved: those of them whose questions cannot be asked again, of which nothing is concluded.
+    """
+
+    error: str
+    calls: int
+    unproved: int = 0
+
+
 class Tally(Value):
     """How one point or capability of a front end fared."""
 
@@ -35,6 +46,11 @@ class Tally(Value):
     noise: tuple[str, ...] = ()  # places that differ from themselves on a second run of the old version
     examples: tuple[Example, ...] = ()
     notes: tuple[str, ...] = ()
+    unrepeated: tuple[Unrepeated, ...] = ()  # compared by what they had asked then, where they had asked anything
+
+    @property
+    def unproved(self) -> int:
+        return sum(one.unproved for one in self.unrepeated)
 
     @property
     def compared(self) -> int:
@@ -70,6 +86,10 @@ class FrontEndReport(Value):
         return sum(one.unreadable for one in self.tallies)
 
     @property
+    def unproved(self) -> int:
+        return sum(one.unproved for one in self.tallies)
+
+    @property
     def changed(self) -> Rate:
         return rate(self.changed_calls, self.calls)
 
@@ -103,7 +123,8 @@ def _lines(one: FrontEndReport) -> Iterator[str]:
         yield f"{one.front_end}: nothing is recorded, so nothing is proved"
         return
     verdict = "as before" if one.is_same else f"{one.changed_calls} come out otherwise: {one.changed}"
-    yield f"{one.front_end}: {one.calls} recorded calls, {verdict}"
+    but = f"; of {one.unproved} nothing is proved" if one.unproved else ""
+    yield f"{one.front_end}: {one.calls} recorded calls, {verdict}{but}"
     for tally in one.tallies:
         yield from _tally_lines(tally)
 
@@ -116,6 +137,8 @@ def _tally_lines(tally: Tally) -> Iterator[str]:
     counts += [f"{tally.unreadable} recorded under another contract"] * bool(tally.unreadable)
     changed = f", {tally.changed}" if tally.differing or tally.failing else ""
     yield f"  {tally.name}: {', '.join(counts)}{changed}"
+    for gone in tally.unrepeated:
+        yield f"    {_gone(gone)}"
     for note in tally.notes:
         yield f"    note: {note}"
     for path in tally.noise:
@@ -129,3 +152,11 @@ def _tally_lines(tally: Tally) -> Iterator[str]:
             yield f"      because {example.cause}"
         if example.asked:
             yield f"      asked {example.asked}"
+
+
+def _gone(one: Unrepeated) -> str:
+    """Say why calls were not compared whole, and what was done instead."""
+    asked = one.calls - one.unproved
+    parts = [f"{asked} compared by what they had asked then"] * bool(asked)
+    parts += [f"{one.unproved} had asked nothing that can be asked again, so nothing is proved"] * bool(one.unproved)
+    return f"{one.calls} were answered then, and are refused by both today ({one.error}): {'; '.join(parts)}"

@@ -30,7 +30,7 @@ from ..deploy import rollout as switches
 from ..deploy import versions
 from ..deploy.deploy import DeployContext, checked
 from ..replay.answers import Count
-from ..replay.capabilities import compared
+from ..replay.capabilities import Versions, compared
 from ..replay.recorded import RecordedCall
 from ..replay.report import FrontEndReport
 from . import shadow as shadows
@@ -94,7 +94,7 @@ async def run_shadow(context: DeployContext, code: str, resources: Mapping[type,
     signal.setitimer(signal.ITIMER_REAL, 0)
     async with await Database.open(context.database.url, connections_max=2, settings=SETTINGS) as database:
         platforms = [Platform(context.release.replacing(line), database, resources=resources) for line in lines]
-        running = _Running(context.database, database, shadow, (platforms[0], platforms[1]))
+        running = _Running(context.database, database, shadow, Versions.of(platforms[0], platforms[1], code))
         _stand_apart(context.database.url, running.wanted)
         print(flush=True)  # ready
         try:
@@ -118,12 +118,12 @@ async def _line(context: DeployContext, code: str, hash_: str) -> CompiledFrontE
 class _Running:
     """One running shadow. wanted: what was tried to be reached, by whatever ran last."""
 
-    def __init__(self, own: Database, database: Database, shadow: Shadow, platforms: tuple[Platform, Platform]) -> None:
+    def __init__(self, own: Database, database: Database, shadow: Shadow, versions: Versions) -> None:
         self.wanted: set[str] = set()
         self._own = own
         self._database = database
         self._shadow = shadow
-        self._platforms = platforms
+        self._versions = versions
         self._through = (shadow.through_at, shadow.through_id)
         self._lost = {one.partition(" ")[0] for one in shadow.lost}
         found = shadow.report
@@ -158,12 +158,12 @@ class _Running:
         count = self._counts.setdefault(call.capability, Count())
         self._calls += 1
         print(call.call_id, call.capability, flush=True)
-        offered = self._platforms[0].release.line(call.front_end).offered.get(call.capability)
+        offered = self._versions.before.release.line(call.front_end).offered.get(call.capability)
         is_write = offered is not None and offered.capability.effect is Effect.WRITE
         signal.setitimer(signal.ITIMER_REAL, BACK_WITHIN_S)
         same = await compared(
             self._database,
-            self._platforms,
+            self._versions,
             call,
             count,
             as_id=new_call_id(call.now),

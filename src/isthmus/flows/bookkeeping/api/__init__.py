@@ -11,6 +11,7 @@
     order.hand-in-moved     goods were taken back at another front end │
     payment.credit-moved    gift cards and store credit                │
     promotion.discount-borne, uses-returned   others bear a discount   │
+    chargeback.chargeback-moved   a payer's bank took money back, or it came back or is lost
     ledger.claim-made       another front end has booked what we owe  ─┘
 
 Each flow reacts to an event inside the transaction that emits it, so what happened and what is booked are one commit;
@@ -27,6 +28,8 @@ Chart of the default rules:
     liabilities:credit          what is left on gift cards and store credit of one's own programmes
     assets:front-ends, liabilities:front-ends   what another front end owes, or is owed; by front end
     assets:bearers              what others bear of discounts; by who bears it
+    assets:chargebacks          taken back by payers' banks, and not decided yet
+    expenses:chargebacks, expenses:chargeback-fees   lost, and what the provider kept for them
     income:sales, income:delivery, income:commission, income:cancellation-fees, income:forfeited-deposits
     income:stock-sold, expenses:stock-bought    goods that changed their owner between front ends
     income:returns, income:allowances          taken back, and given back without goods: they lessen income
@@ -38,6 +41,7 @@ Chart of the default rules:
 
 from .booking import (
     book_borne,
+    book_chargeback,
     book_claim,
     book_closing,
     book_credit,
@@ -51,6 +55,7 @@ from .booking import (
     book_sale,
     book_stock,
     book_unborne,
+    chargeback_bearers,
     default_postings,
     payment_fee,
     points_worth,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from isthmus.kernel import PASS, Effect, Pass, combine, extension_point, flow
+from isthmus.packs.chargeback import api as chargeback
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.member import api as member
@@ -14,7 +15,7 @@ from isthmus.packs.promotion import api as promotion
 from isthmus.values import CHANNEL, ORDER_KIND, Money, money
 
 from .. import rules
-from .model import Booked, Happening
+from .model import Booked, Happening, Owed
 
 
 @extension_point(
@@ -38,6 +39,16 @@ def default_postings(happening: Happening) -> tuple[ledger.EntryLeg, ...]:
 def payment_fee(method: str, provider: str, amount: Money) -> Money | Pass:
     """Say what a provider keeps of a payment. Default: nothing; its file says so later."""
     return money(0, amount.currency)
+
+
+@extension_point("bookkeeping.chargeback-bearers", combine=combine.first_answer, until=date(2027, 6, 30))
+def chargeback_bearers(lost: Happening) -> tuple[Owed, ...] | Pass:
+    """Say who bears a lost chargeback: sellers of its `lines` their parts (`seller/17`), or an account of one's own.
+
+    `Owed.account` is where a part is booked; of a seller it is what the seller is due. What is left, and all of it
+    where the parts come to more than the chargeback, bears the front end. Default: the front end bears all.
+    """
+    return ()
 
 
 @extension_point("bookkeeping.points-worth", combine=combine.first_answer, until=date(2027, 6, 30))
@@ -97,6 +108,18 @@ def book_return(ask: order.ReturnMoved) -> Booked:
 )
 def book_closing(ask: order.LinesClosed) -> Booked:
     """Book what rounding moves where the rest of a line never comes: what was delivered of it is then settled."""
+    ...
+
+
+@flow(
+    "bookkeeping.book-chargeback",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[ledger.record, order.get_group_orders],
+    is_internal=True,
+)
+def book_chargeback(ask: chargeback.ChargebackMoved) -> Booked:
+    """Book what a payer's bank took, what came back of it, and who bears what was lost."""
     ...
 
 

@@ -29,6 +29,9 @@ Kind = Literal[
     "credit-expired",
     "credit-moved-elsewhere",
     "owed-elsewhere",
+    "chargeback-opened",
+    "chargeback-won",
+    "chargeback-lost",
 ]
 
 

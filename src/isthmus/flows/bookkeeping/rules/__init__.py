@@ -1,6 +1,6 @@
 """What is booked, decided: amounts of what was delivered or came back, and the accounts that they move."""
 
-from .parts import Worth, commission_of, delivered, discount_of, never_came, owed_anyway, sold_line, total_of
+from .parts import Worth, commission_of, delivered, discount_of, never_came, owed_anyway, sold_line, total_of, whole
 from .postings import code, due, postings, wrong_with
 from .samples import samples
 
@@ -17,5 +17,6 @@ __all__ = [
     "samples",
     "sold_line",
     "total_of",
+    "whole",
     "wrong_with",
 ]

@@ -209,6 +209,33 @@ def _owed_elsewhere(one: Happening, sums: Sums) -> None:
             _add(sums, _BORNE_BY.get(one.reason, "expenses:owed-elsewhere"), other.amount.minor)
 
 
+def _charged_back(one: Happening, sums: Sums) -> None:
+    _at_provider(one, -one.amount.minor, sums)
+    _add(sums, "assets:chargebacks", one.amount.minor)
+
+
+def _chargeback_won(one: Happening, sums: Sums) -> None:
+    _at_provider(one, one.amount.minor, sums)
+    _add(sums, "assets:chargebacks", -one.amount.minor)
+
+
+def _chargeback_lost(one: Happening, sums: Sums) -> None:
+    """What others bear is theirs: of a seller it lessens what the seller is due."""
+    _at_provider(one, 0, sums)
+    for other in one.owed:
+        _add(sums, other.account or SELLERS, other.amount.minor, other.owner)
+    borne = sum(other.amount.minor for other in one.owed)
+    _add(sums, "expenses:chargebacks", one.amount.minor - borne)
+    _add(sums, "assets:chargebacks", -one.amount.minor)
+
+
+def _at_provider(one: Happening, minor: int, sums: Sums) -> None:
+    """Move money at the provider, who keeps a fee of it, or gives one back."""
+    fee = one.fee.minor if one.fee else 0
+    _add(sums, CLEARING, minor - fee, f"provider/{code(one.provider or 'unknown')}")
+    _add(sums, "expenses:chargeback-fees", fee)
+
+
 _BORNE_BY = {"points-honoured": "liabilities:points", "discount-borne": "expenses:discounts"}
 _BY_KIND: Mapping[str, Callable[[Happening, Sums], None]] = {
     "payment-captured": _taken,
@@ -230,6 +257,9 @@ _BY_KIND: Mapping[str, Callable[[Happening, Sums], None]] = {
     "credit-expired": _card_expired,
     "credit-moved-elsewhere": _card_moved_elsewhere,
     "owed-elsewhere": _owed_elsewhere,
+    "chargeback-opened": _charged_back,
+    "chargeback-won": _chargeback_won,
+    "chargeback-lost": _chargeback_lost,
 }
 
 

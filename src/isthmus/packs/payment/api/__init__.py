@@ -158,4 +158,5 @@ from .payments import (
     refund_from,
     void,
 )
-from .providers import Notification, Outcome, Provider, Providers, TestProvider
+from .providers import Notification, Outcome, Provider, Providers, Signing, TestProvider
+from .withholding import Withhold, withhold

@@ -41,6 +41,7 @@ class Payment(Value):
     refunded: Money
     method: str
     legs: tuple[Leg, ...]
+    withheld: Money | None = None  # what the payer's bank took back, and no refund gives again
 
 
 class Payments(Value):

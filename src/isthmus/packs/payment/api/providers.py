@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Literal, Protocol
+from datetime import UTC, date, datetime
+from typing import Literal, Protocol, runtime_checkable
 
 from isthmus.kernel import Value, decode, encode, errors
 from isthmus.manifest import NoSettings, Place, ProviderType
@@ -42,6 +43,15 @@ class Provider(Protocol):
 
     def read(self, payload: str) -> tuple[str, Outcome]:
         """Read a notification: the key that it is about, and the outcome. Raises BadAsk for one that is not its own."""
+        ...
+
+
+@runtime_checkable
+class Signing(Protocol):
+    """A provider that says more than how attempts ended, such as that a payer's bank takes money back."""
+
+    def signed(self, payload: str) -> bytes:
+        """Return what the provider said with it. Raises BadAsk for what is not its own."""
         ...
 
 
@@ -89,6 +99,8 @@ class TestProvider:
         self.name = name or self.name
         self.outcomes: dict[str, Outcome] = {}
         self.notifications: list[str] = []
+        self.moved: list[tuple[str, str, Money, date]] = []  # what its file says
+        self.said: set[str] = set()  # beside notifications
         self.effects = 0  # how often money was moved or held: what must never be counted twice
 
     async def authorise(self, *, key: str, amount: Money, token: str) -> Outcome:
@@ -109,13 +121,13 @@ class TestProvider:
         return outcome
 
     async def capture(self, *, key: str, authorisation: str, amount: Money) -> Outcome:
-        return self._ended(key, Outcome(state="done", provider_reference=authorisation))
+        return self._moved("capture", key, amount, authorisation)
 
     async def void(self, *, key: str, authorisation: str) -> Outcome:
         return self._ended(key, Outcome(state="done", provider_reference=authorisation))
 
     async def refund(self, *, key: str, authorisation: str, amount: Money) -> Outcome:
-        return self._ended(key, Outcome(state="done", provider_reference=authorisation))
+        return self._moved("refund", key, -amount, authorisation)
 
     async def look_up(self, *, key: str) -> Outcome:
         return self.outcomes.get(key, Outcome(state="refused", reason="it never arrived"))
@@ -126,9 +138,28 @@ class TestProvider:
             raise errors.BadAsk("the test provider did not send this", remedy="send one of its notifications")
         return found.key, found.outcome
 
+    def signed(self, payload: str) -> bytes:
+        if payload not in self.said:
+            raise errors.BadAsk("the test provider did not send this", remedy="send what it said")
+        return payload.encode()
+
+    def file(self, fee_ppm: int = 0) -> str:
+        """Write what it moved as providers' files do, with what it kept of each capture."""
+        rows = ["reference,kind,date,currency,amount,fee"]
+        for key, kind, amount, day in self.moved:
+            fee = Money(currency=amount.currency, minor=max(0, amount.minor) * fee_ppm // 1_000_000)
+            digits, fees = (str(one).removesuffix(f" {amount.currency}") for one in (amount, fee))
+            rows.append(f"{key},{kind},{day},{amount.currency},{digits},{fees}")
+        return "\n".join(rows) + "\n"
+
     def settle(self, key: str, outcome: Outcome) -> None:
         """Decide what was pending, and notify."""
         self._ended(key, outcome)
+
+    def _moved(self, kind: str, key: str, amount: Money, authorisation: str) -> Outcome:
+        if key not in self.outcomes:
+            self.moved.append((key, kind, amount, datetime.now(UTC).date()))
+        return self._ended(key, Outcome(state="done", provider_reference=authorisation))
 
     def _ended(self, key: str, outcome: Outcome) -> Outcome:
         known = self.outcomes.get(key)

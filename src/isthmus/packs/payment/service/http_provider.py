@@ -10,7 +10,9 @@
 Each answer is `{"state": "done" | "refused" | "unknown", "provider_reference": "…", "reason": "…"}` with status 200;
 any other status is an unknown outcome. A notification is `SIGNATURE.{"key": "…", "outcome": {…}}`: the signature is the
 HMAC-SHA256 of what follows the dot, in hexadecimal digits, under the secret that both sides know. Whoever receives
-notifications hands them on as they are, to `payment.notify` or the flow that calls it.
+notifications hands them on as they are, to `payment.notify` or the flow that calls it. One of a chargeback is
+`SIGNATURE.{"chargeback": {"reference": "…", "key": "…", "state": "opened" | "won" | "lost", "amount": {…}, "fee": {…},
+"reason": "…"}}`, with the key of the capture, and goes to `disputes.receive-chargeback`.
 """
 
 from __future__ import annotations
@@ -78,13 +80,17 @@ class HttpProvider:
 
     def read(self, payload: str) -> tuple[str, api.Outcome]:
         """Read a notification. Raises BadAsk where its signature is not that of this provider."""
+        found = decode(self.signed(payload), api.Notification)
+        return found.key, found.outcome
+
+    def signed(self, payload: str) -> bytes:
+        """Return what stands behind a signature. Raises BadAsk where that is not this provider's."""
         signature, _, signed = payload.partition(".")
         if not hmac.compare_digest(signature.encode(), signature_of(signed, self._secret).encode()):
             raise errors.BadAsk(
                 f"{self.name!r} did not sign this notification", remedy="hand it on as it came, byte for byte"
             )
-        found = decode(signed.encode(), api.Notification)
-        return found.key, found.outcome
+        return signed.encode()
 
     def page(self, amount: Money, return_to: str) -> str:
         """Return the address of the hosted page, where a buyer says how to pay; it leads back with a token."""

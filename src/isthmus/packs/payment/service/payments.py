@@ -10,6 +10,7 @@ from isthmus.values import money
 
 from .. import api, rules
 from ..storage import payments as storage
+from ..storage import withholding
 
 
 @implements(api.open_payment)
@@ -113,6 +114,13 @@ async def split_refund(ask: api.SplitRefund, ctx: Context) -> api.RefundParts:
     return api.RefundParts(
         parts=tuple(api.RefundPart(payment_id=one, amount=money(minor, ask.amount.currency)) for one, minor in parts)
     )
+
+
+@implements(api.withhold)
+async def withhold(ask: api.Withhold, ctx: Context) -> api.Withhold:
+    if not await withholding.withhold(ctx.session, ctx.front_end, ask.payment_id, ask.amount.minor):
+        raise api.UnknownPayment(what=str(ask.payment_id))
+    return ask
 
 
 @implements(api.list_methods)

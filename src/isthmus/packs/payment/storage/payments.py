@@ -29,8 +29,8 @@ select count(*) from opened
 _OPEN_NEW = _OPEN.replace(
     "select count(*) from opened", "select isthmus.expect(exists (select from opened), 'payment_is_new')"
 )
-_COLUMNS = """payment_id, reference, currency, amount_minor, authorised_minor, captured_minor, refunded_minor, state,
-    method, provider, authorisation"""
+_COLUMNS = """payment_id, reference, currency, amount_minor, authorised_minor, captured_minor, refunded_minor,
+    withheld_minor, state, method, provider, authorisation"""
 _LOCK = f"select {_COLUMNS} from payment.payment where front_end = $1 and payment_id = $2 for update"
 _FIND = f"""
 select {_COLUMNS} from payment.payment
@@ -57,8 +57,9 @@ _ATTEMPT_COLUMNS = """attempt_id, payment_id, kind, key, attempt.provider as ask
 _OF_KEY = "payment_id = (select payment_id from payment.attempt where front_end = $1 and key = $2)"
 _HOLD = "select from payment.payment where front_end = $1 and {which} order by payment_id for update"
 _STANDING = f"""
-select payment_id, reference, currency, payment.amount_minor, authorised_minor, captured_minor, refunded_minor,
-    payment.state, payment.method, payment.provider, authorisation, {_ATTEMPT_COLUMNS.replace("payment_id, ", "")}
+select payment_id, reference, currency, payment.amount_minor, authorised_minor, captured_minor,
+    refunded_minor, withheld_minor, payment.state, payment.method, payment.provider, authorisation,
+    {_ATTEMPT_COLUMNS.replace("payment_id, ", "")}
 from payment.payment left join payment.attempt using (front_end, payment_id)
 where front_end = $1 and {{which}} order by length(reference), payment_id, begun_at, attempt_id
 """
@@ -371,6 +372,7 @@ def _kept(row: ports.Row, legs: Sequence[ports.Row]) -> Kept:
             api.Leg(kind=one["kind"], amount=money(one["amount_minor"], currency), method=one["method"], at=one["at"])
             for one in legs
         ),
+        withheld=money(row["withheld_minor"], currency) if row["withheld_minor"] else None,
     )
     return Kept(payment=payment, provider=row["provider"], authorisation=row["authorisation"])
 

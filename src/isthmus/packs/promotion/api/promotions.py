@@ -214,6 +214,16 @@ class DiscountsRedeemed(Value):
     discounts: tuple[DiscountUse, ...]
 
 
+@event("promotion.budget-used", version="1.0", subject="reference")
+class BudgetUsed(Value):
+    """An order uses so much of a promotion's budget; it comes back with `promotion.uses-returned`."""
+
+    reference: str
+    promotion: str
+    owner: str  # whose promotion it is
+    amount: Money
+
+
 @event("promotion.uses-returned", version="1.0", subject="reference")
 class UsesWereReturned(Value):
     """What an order used has come back."""
@@ -280,6 +290,12 @@ def stop_promotion(ask: StopPromotion) -> PromotionState:
 @capability("promotion.get-promotion", version="1.0", effect=Effect.READ, raises=[UnknownPromotion])
 def get_promotion(ask: GetPromotion) -> PromotionState:
     """Return a promotion with its uses, what it has cost, and who did what to it."""
+    ...
+
+
+@capability("promotion.hold-promotion", version="1.0", effect=Effect.WRITE, raises=[UnknownPromotion], is_internal=True)
+def hold_promotion(ask: GetPromotion) -> PromotionState:
+    """Return a promotion as `get-promotion` does; until the transaction ends nothing more of it is counted."""
     ...
 
 

@@ -58,6 +58,14 @@ async def get_promotion(ask: api.GetPromotion, ctx: Context) -> api.PromotionSta
     return await _state(*known, ctx)
 
 
+@implements(api.hold_promotion)
+async def hold_promotion(ask: api.GetPromotion, ctx: Context) -> api.PromotionState:
+    known = await storage.hold(ctx.session, ctx.front_end, ask.code, storage.HOLD_COUNT)
+    if known is None:
+        raise api.UnknownPromotion(code=ask.code, path="$.code")
+    return await _state(*known, ctx)
+
+
 @implements(api.list_promotions)
 async def list_promotions(ask: api.ListPromotions, ctx: Context) -> api.PromotionPage:
     found = await storage.list_promotions(ctx.session, ctx.front_end, ask.cursor or "", ask.running_only, ask.limit + 1)

@@ -64,6 +64,7 @@ async def redeem(ask: api.Redeem, ctx: Context) -> api.Redeemed:
         if not code.startswith(api.EXTRA):
             checks.refuse_use(code, coupon, place, amount, one, ask.buyer, ctx.now)
     await _count(ask, uses, held, ctx)
+    _say_what_budgets_bear(ask.reference, uses, held, ctx)
     _say_who_bears(ask.reference, uses, held, ctx)
     ctx.emit(api.DiscountsRedeemed(reference=ask.reference, member_id=ask.buyer.member_id, discounts=ask.discounts))
     return api.Redeemed(reference=ask.reference, uses=len(uses))
@@ -175,6 +176,17 @@ async def _count(ask: api.Redeem, uses: storage.Uses, held: Sequence[checks.Held
             what, field = (f"coupon {coupon!r}", "coupon") if coupon else (f"promotion {code!r}", "promotion")
             path = f"$.discounts[{places[code]}].{field}"
             raise api.LimitReached(what=what, limit="was used by this member as often as it may be", path=path)
+
+
+def _say_what_budgets_bear(reference: str, uses: storage.Uses, held: Sequence[checks.Held], ctx: Context) -> None:
+    """Tell once of each promotion with a budget, whatever coupons it was used with."""
+    sums: dict[tuple[str, str], Money] = {}
+    for (code, _), (_, amount), one in zip(uses.keys(), uses.values(), held, strict=True):
+        if one.promotion is not None and one.promotion.budget is not None:
+            before = sums.get((code, one.owner))
+            sums[code, one.owner] = amount if before is None else before + amount
+    for (code, owner), amount in sums.items():
+        ctx.emit(api.BudgetUsed(reference=reference, promotion=code, owner=owner, amount=amount))
 
 
 def _say_who_bears(reference: str, uses: storage.Uses, held: Sequence[checks.Held], ctx: Context) -> None:

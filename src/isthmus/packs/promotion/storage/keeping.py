@@ -40,6 +40,9 @@ _RECORD = """
 _GET = """
     select version, is_running, definition from promotion.promotion where front_end = $1 and code = $2"""
 
+# Waits for orders that have counted what they use, and not for those that have yet to.
+HOLD_COUNT = f"{_GET} for no key update"
+
 _HISTORY = """
     select version, what, at, by, reason, definition from promotion.revision
     where front_end = $1 and code = $2 order by version desc limit $3"""
@@ -83,9 +86,11 @@ _LIST_COUPONS = f"""{_COUPONS} and coupon.code > $2 and ($3::text is null or cou
     order by coupon.code limit $5"""
 
 
-async def hold(session: ports.Session, front_end: str, code: str) -> tuple[api.Promotion, int, bool] | None:
+async def hold(
+    session: ports.Session, front_end: str, code: str, statement: str = _HOLD
+) -> tuple[api.Promotion, int, bool] | None:
     """Lock a promotion against use and change; return it with its version and whether it is running."""
-    row = await session.fetch_row(_HOLD, front_end, code)
+    row = await session.fetch_row(statement, front_end, code)
     return None if row is None else (promotion_of(row["definition"]), row["version"], row["is_running"])
 
 

@@ -26,7 +26,15 @@ async def import_file(ask: api.ImportFile, ctx: Context) -> api.ImportedFile:
     made = (ctx.now, ctx.caller.person or ctx.caller.client)
     if not await storage.write_file(ctx.session, ctx.front_end, file_id, ask, digest, lines, made):
         await _refuse_known(ask, digest, ctx)
+    payouts = rules.payouts(ask.provider, lines)
+    news = await storage.expect_payouts(ctx.session, ctx.front_end, ask.provider, payouts)
     await storage.match(ctx.session, ctx.front_end, file_id, ask.days, ctx.now)
+    for one in payouts:
+        if one.reference in news:
+            ctx.emit(one)
+    if kept := await storage.fees(ctx.session, ctx.front_end, file_id):
+        last = max(line.day for line in lines)
+        ctx.emit(api.FeesReported(file_id=file_id, provider=ask.provider, fees=kept, day=last))
     return (await storage.files(ctx.session, ctx.front_end, 1, file_id))[0]
 
 

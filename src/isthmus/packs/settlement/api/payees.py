@@ -19,7 +19,7 @@ PayeeName = Annotated[
     ),
 ]
 Reference = Annotated[str, Meta(min_length=1, max_length=200)]
-ItemKind = Literal["sale", "return", "between-front-ends", "payout-returned"]
+ItemKind = Literal["sale", "return", "between-front-ends", "payout-returned", "chargeback"]
 
 
 class PutPayee(Value):

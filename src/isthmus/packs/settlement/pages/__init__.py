@@ -13,6 +13,7 @@ STATES: Final = ("prepared", "approved", "sent", "returned", "cancelled")
 SHOWN: Final = (  # words of settlements that stand on the pages
     *(mark("prepared"), mark("approved"), mark("sent"), mark("returned"), mark("cancelled")),
     *(mark("sale"), mark("return"), mark("between front ends"), mark("payout returned")),
+    mark("chargeback"),
 )
 ACTS: Final = {  # by state: what can be done, and whether a reason is needed
     "prepared": (("approve", False), ("cancel", True)),
