@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -148,7 +148,9 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(url: str, source: str = "", leave_out: Sequence[str] = ()) -> AsyncGenerator[Server]:
+async def serving(
+    url: str, source: str = "", leave_out: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> AsyncGenerator[Server]:
     """Give a server process on a database, with a front end of that source, without some packs; gone at the end."""
     root = FOLDER / f"without-{'-'.join(leave_out)}" if leave_out else FOLDER
     folder = root / "front_ends" / FRONT_END
@@ -159,10 +161,10 @@ async def serving(url: str, source: str = "", leave_out: Sequence[str] = ()) -> 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
-    environment = {**os.environ, "ISTHMUS_DATABASE_URL": url}
+    known = {**os.environ, "ISTHMUS_DATABASE_URL": url, **(environment or {})}
     command = [sys.executable, "-m", "isthmus.cli", "serve", "--port", str(port)]
     began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=root, env=environment, stderr=subprocess.DEVNULL)  # noqa: ASYNC220 - at once
+    process = subprocess.Popen(command, cwd=root, env=known, stderr=subprocess.DEVNULL)  # noqa: ASYNC220 - at once
     try:
         while not await _answers(port):
             if process.poll() is not None or time.perf_counter() - began > STARTS_WITHIN_S:

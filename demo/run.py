@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import shutil
+import socket
 import sys
 import time
 from dataclasses import replace
@@ -16,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from demo import group, load, replay, shops
+from demo import box, group, load, replay, shops
 from demo.source import Source
 from isthmus.app import platform as app_platform
 from isthmus.app.config import Config
@@ -44,9 +45,13 @@ def run(config: Config, chosen: argparse.Namespace) -> int:
         shutil.rmtree(own.data, ignore_errors=True)  # its own database, made anew each time; --keep leaves it
     port = chosen.port or config.port
     if not chosen.exit:
-        server.check_listening(config.host, range(port, port + 1 + len(shops.CODES)))  # before minutes of selling
+        server.check_listening(config.host, range(port, port + 2 + len(shops.CODES)))  # before minutes of selling
     screen = Console(stderr=True, quiet=chosen.json and not sys.stderr.isatty())
-    report, key, shop_keys, links = asyncio.run(_sell(own, chosen, screen))
+    known = _known(own) if chosen.keep else None
+    tea, selling, listening = box.prepared(own, port + 1 + len(shops.CODES), screen, known)
+    report, key, shop_keys, links = asyncio.run(_sell(selling, chosen, screen, tea, listening))
+    if tea is not None:
+        box.settle(tea, config.host, port, report["box"])
     if chosen.json:
         print(json.dumps(report, indent=2))
     else:
@@ -55,36 +60,51 @@ def run(config: Config, chosen: argparse.Namespace) -> int:
         if not (chosen.json or config.database_url):
             Console().print(
                 f"its data: export ISTHMUS_DATA={own.data}\n"
-                "its console: isthmus serve, and a way in by isthmus security sign-in-link operator",
+                + (f"its venture's charter: export ISTHMUS_CONFIG={tea.settings}\n" if tea else "")
+                + "its console: isthmus serve, and a way in by isthmus security sign-in-link operator",
                 soft_wrap=True,
                 highlight=False,
             )
         return 0 if report["equal"] else 1
     os.environ["ISTHMUS_DATA"] = str(own.data)
     listens = server.listening(config.host, port)
-    with shops.serving(config.host, port, shop_keys, Console()):
+    if tea is not None:
+        os.environ["ISTHMUS_CONFIG"] = str(tea.settings)
+    with shops.serving(config.host, port, shop_keys, Console()), box.beside(tea, Console()):
         _say_what_next(Console(), f"http://{config.host}:{port}", key, links)
         server.run("isthmus.app.server:asgi", listens, log_level="warning")
     return 0
 
 
 async def _sell(
-    config: Config, chosen: argparse.Namespace, screen: Console
+    config: Config, chosen: argparse.Namespace, screen: Console, tea: box.Box | None, listening: socket.socket | None
 ) -> tuple[dict[str, Any], str, dict[str, str], dict[str, str]]:
     async with app_platform.running(config, allowed="migrate") as running:
-        known = config.data / REPORT
-        if chosen.keep and known.exists():
-            report = json.loads(known.read_text())
-        else:
-            report = await _sold(running, chosen, screen)
-            known.write_text(json.dumps(report))
+        report = _known(config) if chosen.keep else None
+        if report is None:
+            report = await _sold(running, chosen, screen, tea, listening)
+            (config.data / REPORT).write_text(json.dumps(report))
+        if tea is not None:
+            await box.lend(running, tea, chosen.port or config.port)
         key = await auth.create_client(running.database, "fresh", "demo", None)
         shop_keys = {code: await auth.create_client(running.database, code, "shop", None) for code in shops.CODES}
         links = await _sign_in_links(running)
     return report, key, shop_keys, links
 
 
-async def _sold(running: app_platform.Running, chosen: argparse.Namespace, screen: Console) -> dict[str, Any]:
+def _known(config: Config) -> dict[str, Any] | None:
+    """Return what came of the run that made the demo's data, where there was one."""
+    file = config.data / REPORT
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+async def _sold(
+    running: app_platform.Running,
+    chosen: argparse.Namespace,
+    screen: Console,
+    tea: box.Box | None,
+    listening: socket.socket | None,
+) -> dict[str, Any]:
     """Load everything, sell the year, and return what came of it beside the source."""
     source = Source(chosen.orders)
     with _progress(screen) as progress:
@@ -93,10 +113,14 @@ async def _sold(running: app_platform.Running, chosen: argparse.Namespace, scree
         loaded = time.perf_counter()
         refused = await replay.baskets(running, source, members, chosen.concurrency, progress)
         ended = time.perf_counter()
+        beside = await box.sold(running, tea, listening, source.days(), progress) if tea and listening else None
     report = await replay.report(running, source, refused)
     report["lent"] = await group.sold_for(running)
     report |= await group.shared(running)
+    report |= {"box": beside} if beside else {}
     report["seconds"] = {"load": round(loaded - began, 1), "sell": round(ended - loaded, 1)}
+    if beside:
+        report["seconds"]["box"] = round(time.perf_counter() - ended, 1)
     return report
 
 
@@ -162,6 +186,9 @@ def _show(report: dict[str, Any], screen: Console) -> None:
         if books:
             balance = money(int(books["balance"]), report["currency"])
             screen.print(f"the trial balance of {code} is {balance} over {books['entries']:,} entries")
+    if "box" in report:
+        for line in box.shown(report["box"], str(money(report["box"]["sales_minor"], report["currency"]))):
+            screen.print(line)
     screen.print(f"loaded in {report['seconds']['load']} s, sold in {report['seconds']['sell']} s")
     if not report["equal"]:
         screen.print("[red]The totals differ from the source; `--json` shows both sides.")

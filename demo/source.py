@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,11 @@ class Source:
 
     def rows(self, sql: str, *args: object) -> list[tuple[Any, ...]]:
         return self._duckdb.execute(sql, args).fetchall()
+
+    def days(self) -> tuple[date, date]:
+        """Return the first and the last day of the baskets that are sold."""
+        ((first, last),) = self.rows("select min(sold_at)::date, max(sold_at)::date from chosen")
+        return first, last
 
     def front_ends(self) -> list[str]:
         return ["market", "brand", "fresh"]

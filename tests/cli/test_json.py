@@ -77,6 +77,9 @@ SENTENCES = {
     "releases minimum": "one sentence about what it did",
     "venture new": "it makes files",
     "venture pull": "one sentence about what it did",
+    "venture switch": "one sentence about what it did",
+    "venture facade": "it serves",
+    "venture graduate": "it says what is withdrawn by hand",
     "venture end": "it says what is withdrawn by hand",
 }
 

@@ -128,3 +128,26 @@ async def test_days_are_closed_once_what_is_open_is_done_or_somebody_says_why(pa
     await page.get_by_role("button", name="Close all days through 31 Jan 2020").click()
     await expect(page.get_by_role("status")).to_have_text("The days are closed.")
     await expect(page.get_by_text("Days through 31 Jan 2020 are closed.")).to_be_visible()
+
+
+TAKEN_BACK = """insert into chargeback.chargeback (front_end, provider, reference, payment_id, paid_for, state,
+    currency, amount_minor, fee_minor, reason, opened_at)
+    values ('north', 'test', 'cb-1', gen_random_uuid(), $1, 'opened', 'EUR', 500, 1500, 'fraud', now())"""
+
+
+async def test_a_chargeback_says_what_to_do_and_leads_to_what_was_paid_for(page: Page, served: Served) -> None:
+    sold = await served.sell("tea")
+    order = await served.call("order.get-order", {"order_id": sold["order_id"]})
+    await page.goto(f"{served.address}/chargebacks?front_end=north")
+    await expect(page.locator(".empty")).to_contain_text("Nothing was charged back.")
+    async with served.shop.database.platform_transaction() as session:
+        await session.execute(TAKEN_BACK, order["group_id"])
+    await page.goto(f"{served.address}/chargebacks?front_end=north&state=opened")
+    row = page.get_by_role("region", name="Chargebacks").locator("tbody tr")
+    await expect(row).to_have_count(1)
+    await expect(row).to_contain_text("Send the provider proof of delivery")
+    await expect(row).to_contain_text("€15.00")
+    await row.get_by_role("link").click()
+    await expect(page).to_have_url(f"{served.address}/orders/north/{order['order_id']}")
+    await page.goto(f"{served.address}/chargebacks?front_end=north&state=won")
+    await expect(page.locator(".empty")).to_contain_text("Nothing was charged back.")

@@ -17,6 +17,7 @@ import httpx
 import psutil
 import pytest
 
+from demo import box
 from demo.source import Source
 from tests import forked
 from tests.console import signing
@@ -49,12 +50,30 @@ def test_the_first_baskets_of_the_year_come_to_what_the_source_says() -> None:
     the_books_are_read_at_the_command_line(environment, report["front_ends"])
     metrics_equal_the_source_by_front_end_department_and_week(environment)
     sales_are_one_number(environment, report["front_ends"])
+    the_venture_sells_beside_them_where_node_is_there(environment, report)
     asyncio.run(ten_questions_have_the_right_number(environment))
     kept = json.loads(said(environment, "demo", "--keep", "--exit", "--json"))
     assert kept == report
     stands = ("data", "ask", "order.baskets", "--form", "json")
     asked = json.loads(said({**environment, "ISTHMUS_DATA": str(DATA / "demo")}, *stands))
     assert asked["rows"][0]["order.baskets"] == sold  # nothing was sold a second time
+
+
+def the_venture_sells_beside_them_where_node_is_there(environment: dict[str, str], report: dict[str, Any]) -> None:
+    if box.lacking(ROOT):
+        assert "box" not in report
+        return
+    found = report["box"]
+    assert found["is_met"], found["obligations"]
+    assert (found["net_minor"], found["orders"] > 0) == (found["booked_minor"], True)
+    stands = {**environment, "ISTHMUS_DATA": str(DATA / "demo")}
+    names = ("venture.gross-sales", "ventures.group-sales")
+    asked = json.loads(said(stands, "data", "ask", *names, "--by", "front_end", "--form", "json"))
+    rows = {row["front_end"]: tuple(row[name] for name in names) for row in asked["rows"]}
+    assert rows["box"] == (found["sales_minor"], found["sales_minor"])
+    assert {code for code, one in report["front_ends"].items() if one["orders"]} < rows.keys()
+    trial = said(stands, "ledger", "trial-balance", "--on", "box")
+    assert trial.splitlines()[-1].split() == ["all", "together", "0.00", "USD"]
 
 
 def _units_of(*front_ends: str) -> int:

@@ -90,21 +90,22 @@ def _slots() -> tuple[fulfilment.NewSlot, ...]:
 
 
 @contextmanager
-def shops(api: str, keys: dict[str, str], root: Path = ROOT) -> Iterator[dict[str, str]]:
-    """Serve the shops below a folder, and give their addresses by front end."""
+def shops(api: str, keys: dict[str, str], root: Path = ROOT, port: int = 0) -> Iterator[dict[str, str]]:
+    """Serve the shops below a folder, and give their addresses by front end. port: of the one; else any free."""
     running: list[subprocess.Popen[bytes]] = []
     addresses: dict[str, str] = {}
     try:
         for code, key in keys.items():
             with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                port = free.getsockname()[1]
+                free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that has just stopped lingers
+                free.bind(("127.0.0.1", port))
+                at = free.getsockname()[1]
             facts = {"SHOP_API": api, "SHOP_KEY": key, "SHOP_SECRET": f"secret of {code}"}
-            facts["PYTHONPATH"] = os.pathsep.join((str(root), str(KIT)))
-            made = ["--factory", f"front_ends.{code}.shop.app:shop", "--port", str(port), "--log-level", "warning"]
+            facts["PYTHONPATH"] = os.pathsep.join((str(root), str(root / "kits" / "storefront" / "src"), str(KIT)))
+            made = ["--factory", f"front_ends.{code}.shop.app:shop", "--port", str(at), "--log-level", "warning"]
             command = [sys.executable, "-m", "uvicorn", *made]
             running.append(subprocess.Popen(command, cwd=root, env={**os.environ, **facts}))
-            addresses[code] = f"http://127.0.0.1:{port}"
+            addresses[code] = f"http://127.0.0.1:{at}"
         yield addresses
     finally:
         for one in running:

@@ -67,6 +67,8 @@ class World:
     folder: Path
     liar: Liar
     second: boxes.Box  # runs where a test starts it
+    joiner: boxes.Box  # the same; its seat may sell
+    late: boxes.Box  # the same; it was away for years
 
     @contextmanager
     def charter_with(self, code: str, was: str, now: str) -> Iterator[None]:
@@ -109,6 +111,12 @@ class World:
                 await self.box.buy(browser, plan)
 
 
+SELLS = tuple(
+    f"{one}.*"
+    for one in ("catalog", "checkout", "fulfilment", "inventory", "member", "order", "payment", "pricing", "promotion")
+)
+
+
 def write_charter(folder: Path, code: str, url: str, key: str, **more: str) -> None:
     """Write a charter as somebody edits it, and a seat beside the front ends."""
     text = (boxes.BOX / "venture.toml").read_text()
@@ -119,7 +127,7 @@ def write_charter(folder: Path, code: str, url: str, key: str, **more: str) -> N
     (folder / "ventures" / code / "venture.toml").write_text(text)
     seat = folder / "front_ends" / code
     seat.mkdir(parents=True, exist_ok=True)
-    uses = ", ".join(f'"{one}"' for one in (*files.SEAT_USES, "tax.*"))
+    uses = ", ".join(f'"{one}"' for one in (*files.SEAT_USES, "tax.*", *(SELLS if code == "joiner" else ())))
     line = f'FRONT_END = FrontEnd(code="{code}", name="{code}", owner="new business", uses=({uses}))\n'
     (seat / "front_end.py").write_text(f'"""A seat."""\n\nfrom isthmus.kernel import FrontEnd\n\n{line}')
 
@@ -139,16 +147,26 @@ async def world(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPath
         second = boxes.Box(folder / "second", f"{address}/account", "", code="second")
         names = {'client = "box"': 'client = "second"', '"BOX_KEY"': '"SECOND_KEY"', "The Tea Box": "The second box"}
         write_charter(folder, "second", second.url, second.public_key(), **names)
+        joiner = boxes.Box(folder / "joiner", f"{address}/account", "", code="joiner")
+        names = {'client = "box"': 'client = "joiner"', '"BOX_KEY"': '"JOINER_KEY"', "The Tea Box": "The joining box"}
+        write_charter(folder, "joiner", joiner.url, joiner.public_key(), **names)
+        late = boxes.Box(folder / "late", f"{address}/account", "", code="late")
+        names = {'client = "box"': 'client = "late"', '"BOX_KEY"': '"LATE_KEY"', "The Tea Box": "The late box"}
+        write_charter(folder, "late", late.url, late.public_key(), **names)
         liar = Liar()
         other = {'client = "box"': 'client = "liar"', '"BOX_KEY"': '"LIAR_KEY"', "The Tea Box": "Liar and sons"}
         write_charter(folder, "liar", "http://127.0.0.1:9", liar.public, **other)
         settings = f'[settings.account]\nissuer = "{address}/account"\n\n[settings.account.clients.box]\n'
         settings += f'front_end = "box"\nredirects = ["{box.url}/callback"]\nname = "The Tea Box"\n'
         settings += f'[settings.account.clients.second]\nfront_end = "second"\nredirects = ["{second.url}/callback"]\n'
+        settings += f'[settings.account.clients.joiner]\nfront_end = "joiner"\nredirects = ["{joiner.url}/callback"]\n'
+        settings += f'[settings.account.clients.late]\nfront_end = "late"\nredirects = ["{late.url}/callback"]\n'
         (folder / "isthmus.toml").write_text(f'[platform]\ngroup = "group"\n{settings}')
         patch.setenv("BOX_KEY", boxes.KEY)
         patch.setenv("LIAR_KEY", "liar")
         patch.setenv("SECOND_KEY", boxes.KEY)
+        patch.setenv("JOINER_KEY", boxes.KEY)
+        patch.setenv("LATE_KEY", boxes.KEY)
         async with fresh_database() as url:
             config = dataclasses.replace(load_config(folder / "isthmus.toml"), database_url=url)
             async with app_platform.running(config) as running:
@@ -157,7 +175,7 @@ async def world(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPath
                 serving = asyncio.create_task(server.serve(sockets=[listening]))
                 try:
                     await box.start()
-                    yield World(running, box, address, folder, liar, second)
+                    yield World(running, box, address, folder, liar, second, joiner, late)
                 finally:
                     box.kill()
                     server.should_exit = True

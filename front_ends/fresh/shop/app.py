@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from isthmus_storefront import Form, Platform, Shop, serve
+from isthmus_storefront import App, Form, Platform, Shop, serve
 
 from . import look
 
@@ -51,6 +51,8 @@ SHOP = Shop(
     order=order,
     options=options,
     subscriptions=(7, 14, 28),
+    app=App(version="1.0.0", colour="#1d7a3c", background="#f6faf3"),
+    home="fresh.home",
     words={"is_evening": is_evening, "per": look.per},
 )
 

@@ -106,7 +106,7 @@ def _begun() -> Mapping[str, Begun]:
     async def read(running: Running) -> Mapping[str, Begun]:
         from isthmus.console.pages.growth import begun
 
-        return await begun(running.database)
+        return await begun(running.database, running.packs)
 
     try:
         return on(standing, read)

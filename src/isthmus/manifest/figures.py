@@ -56,7 +56,8 @@ class Growing:
     often, how much, what it comes to: the last one's change is divided between them, as sales between buyers, orders a
     buyer, units an order and sales a unit. lines: what else lines are. movements: how people are told apart who are
     new, and who moved between front ends. combined: fields of how something is sold; a value that is new beside others
-    is a new combination. is_venture: these are sold by ventures, beside the platform.
+    is a new combination. is_venture: these are sold by ventures, beside the platform. begun: SQL for code and day
+    (`begun_on`) of lines that were begun before they were deployed, such as a venture's, which begins with its charter.
     """
 
     metrics: tuple[str, ...] = ()
@@ -66,6 +67,7 @@ class Growing:
     movements: Movements | None = None
     combined: tuple[str, ...] = ()
     is_venture: bool = False
+    begun: str = ""
 
     @property
     def named(self) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
 // The pages of the box. Everything that somebody wrote is escaped on its way in.
+import { CURRENCY } from "./settings.mjs";
 import { PLANS } from "./shop.mjs";
 
 const escape = (text) => String(text).replace(/[&<>"']/g, (one) => `&#${one.charCodeAt(0)};`);
@@ -9,7 +10,7 @@ class Safe {
   }
 }
 const show = (value) => (Array.isArray(value) ? value.map(show).join("") : value instanceof Safe ? value.text : value == null || value === false ? "" : escape(value));
-const euro = (minor) => `€ ${(minor / 100).toFixed(2)}`;
+const amount = (minor) => `${{ EUR: "€", USD: "$" }[CURRENCY] ?? CURRENCY} ${(minor / 100).toFixed(2)}`;
 
 export const STYLE = `
 :root{--leaf:#2f5d43;--ink:#22302a;--paper:#fbf7ee;--line:#e4dcc8}
@@ -44,18 +45,18 @@ export function home(who, isOver) {
   return page("The Tea Box", who, html`${isOver && html`<p class="notice">The Tea Box has ended. What you have ordered is on its way.</p>`}
 <h1>Tea that finds you, before you think of it.</h1><p class="lead">Choose a box, say where it goes, and stop whenever you like.</p>
 <div class="boxes">${Object.entries(PLANS).map(([code, plan]) => html`<section class="box"><h2>${plan.title}</h2><p>${plan.words}</p>
-<div class="price">${euro(plan.gross)} <small>${plan.months === 1 ? "a month" : `every ${plan.months} months`}</small></div>
+<div class="price">${amount(plan.gross)} <small>${plan.months === 1 ? "a month" : `every ${plan.months} months`}</small></div>
 ${!isOver && html`<p><a class="button" href="/checkout?plan=${code}">Take this box</a></p>`}</section>`)}</div>`);
 }
 
 export function checkout(who, plan, quoted, given = {}, problem = "") {
   const field = (name, label, more = html``) => html`<label>${label}<input name="${name}" value="${given[name] ?? ""}" required ${more}></label>`;
   return page("Checkout", who, html`<h1>${PLANS[plan].title}</h1>${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
-<p>${euro(quoted.gross_minor)} ${PLANS[plan].months === 1 ? "a month" : `every ${PLANS[plan].months} months`}, of which ${euro(quoted.tax_minor)} is tax. Paid by direct debit.</p>
+<p>${amount(quoted.gross_minor)} ${PLANS[plan].months === 1 ? "a month" : `every ${PLANS[plan].months} months`}, of which ${amount(quoted.tax_minor)} is tax. Paid by direct debit.</p>
 <form class="checkout" method="post" action="/checkout"><input type="hidden" name="plan" value="${plan}">
 ${field("name", "Name", html`autocomplete="name"`)}${field("street", "Street and number", html`autocomplete="street-address"`)}
 <div class="two">${field("postcode", "Postcode", html`inputmode="numeric" autocomplete="postal-code"`)}${field("city", "City", html`autocomplete="address-level2"`)}</div>
-${field("iban", "IBAN")}<button>Order for ${euro(quoted.gross_minor)}</button></form>`);
+${field("iban", "IBAN")}<button>Order for ${amount(quoted.gross_minor)}</button></form>`);
 }
 
 export function mine(who, subscriptions, orders, notices, isNew) {
@@ -65,7 +66,7 @@ ${subscriptions.length ? html`<table><thead><tr><th>Box</th><th>Goes to</th><th>
 ${subscriptions.map((one) => html`<tr><td>${PLANS[one.plan].title}</td><td>${one.name}, ${one.postcode} ${one.city}</td><td>${one.state === "active" ? one.next_on : one.state}</td>
 <td>${one.state === "active" && html`<form method="post" action="/cancel"><input type="hidden" name="id" value="${one.id}"><button class="quiet">Stop it</button></form>`}</td></tr>`)}</tbody></table>
 <h2>Orders</h2><table><thead><tr><th>Day</th><th>Box</th><th class="number">Paid</th><th>State</th></tr></thead><tbody>
-${orders.map((one) => html`<tr><td>${one.at.slice(0, 10)}</td><td>${PLANS[one.plan].title}</td><td class="number">${euro(one.gross)}</td><td>${one.refunded ? `${euro(one.refunded)} went back` : one.state}</td></tr>`)}</tbody></table>`
+${orders.map((one) => html`<tr><td>${one.at.slice(0, 10)}</td><td>${PLANS[one.plan].title}</td><td class="number">${amount(one.gross)}</td><td>${one.refunded ? `${amount(one.refunded)} went back` : one.state}</td></tr>`)}</tbody></table>`
     : html`<p class="lead">You have no box yet. <a href="/">Choose one</a>.</p>`}`);
 }
 

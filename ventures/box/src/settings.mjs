@@ -3,7 +3,10 @@ import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sig
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+export const CURRENCY = process.env.BOX_CURRENCY ?? "EUR";
+
 export function settingsOf(env) {
+  if (!/^[A-Z]{3}$/.test(CURRENCY)) throw new Error(`BOX_CURRENCY is ${CURRENCY}, which is no currency: use ISO 4217, such as EUR`);
   const lacking = ["BOX_KEY", "BOX_DESK_KEY"].filter((name) => !env[name]);
   if (lacking.length) {
     throw new Error(`${lacking.join(" and ")} is not set: choose a long random text, such as $(openssl rand -hex 24)`);

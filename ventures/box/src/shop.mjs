@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 
 import { Refused } from "./account.mjs";
+import { CURRENCY } from "./settings.mjs";
 
 export const PLANS = {
   discovery: { title: "Discovery", gross: 1990, months: 1, words: "Four small teas every month, each from another garden." },
@@ -29,7 +30,7 @@ export class Shop {
     const found = PLANS[plan];
     if (!found || !Object.hasOwn(PLANS, plan)) throw new Refused(404, `there is no box ${plan}: choose ${Object.keys(PLANS).join(", ")}`);
     const { tax, by } = await this.tax.of(plan, found.gross);
-    const quoted = { plan, currency: "EUR", gross_minor: found.gross, net_minor: found.gross - tax, tax_minor: tax };
+    const quoted = { plan, currency: CURRENCY, gross_minor: found.gross, net_minor: found.gross - tax, tax_minor: tax };
     this.store.record("quote-box", { plan }, quoted);
     return { ...quoted, by };
   }
@@ -44,6 +45,8 @@ export class Shop {
         [id, sub, quoted.plan, to.name, to.street, to.postcode, to.city, to.iban, this.store.now(), this.nextOf(quoted.plan, this.store.clock())]);
       const order = this.sell(id, sub, quoted);
       this.store.note(sub, "subscribed", id);
+      const given = Object.fromEntries(Object.keys(to).map((name) => [name, "…"])); // where it goes is nobody's business
+      this.store.record("subscribe", { plan: quoted.plan, ...given }, { subscription: id, order });
       return { subscription: id, order };
     });
   }
@@ -61,7 +64,7 @@ export class Shop {
 
   exported(kind, saleId, order, plan, gross, tax) {
     return {
-      sale_id: saleId, kind, order_id: order, at: this.store.now(), item: plan, currency: "EUR",
+      sale_id: saleId, kind, order_id: order, at: this.store.now(), item: plan, currency: CURRENCY,
       net_minor: gross - tax, tax_minor: tax,
     };
   }
@@ -90,6 +93,7 @@ export class Shop {
   cancel(sub, id) {
     const moved = this.store.run("update subscription set state = 'cancelled' where id = ? and sub = ? and state = 'active'", [id, sub]);
     if (!moved) throw new Refused(404, "You have no such subscription.");
+    this.store.record("cancel-box", { id }, { state: "cancelled" });
     this.store.note(sub, "cancelled", id);
   }
 
@@ -121,6 +125,7 @@ export class Shop {
       this.store.book(`refund/${order}/${part}`, "refund", `${order}/${part}`, [[RETURNS, minor - tax], [TAX, tax], [from, -minor]]);
       this.store.sold(found.sub, this.exported("refund", `${order}/${part}`, order, found.plan, -minor, -tax));
       this.store.note("desk", "refunded", order);
+      this.store.record("refund-box", { order, minor }, { order, refunded_minor: minor, tax_minor: tax });
       return { order, refunded_minor: minor, tax_minor: tax };
     });
   }

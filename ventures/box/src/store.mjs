@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import sqlite from "node-sqlite3-wasm";
 
-import { hashOf } from "./settings.mjs";
+import { CURRENCY, hashOf } from "./settings.mjs";
 
 const TABLES = `
 create table if not exists member (sub text primary key, email text not null, since text not null);
@@ -78,7 +78,7 @@ export class Store {
     const before = this.get("select hash from entry order by number desc limit 1")?.hash ?? "";
     const entry = JSON.stringify({
       reference, kind, date, subject,
-      legs: legs.filter(([, minor]) => minor).map(([account, minor]) => ({ account, amount: { currency: "EUR", minor } })),
+      legs: legs.filter(([, minor]) => minor).map(([account, minor]) => ({ account, amount: { currency: CURRENCY, minor } })),
     });
     this.run("insert into entry (before, entry, hash, reference) values (?, ?, ?, ?)",
       [before, entry, hashOf(before + entry), reference]);

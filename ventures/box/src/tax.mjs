@@ -1,4 +1,6 @@
 // Tax of a box: borrowed from the platform where that answers in time, else by the box's own rate. Both include the tax.
+import { CURRENCY } from "./settings.mjs";
+
 const RATE = { num: 7, den: 107 }; // food in Germany, 7 of 107 of a price with tax
 const WAITS_MS = 1_500;
 
@@ -18,7 +20,7 @@ export class Tax {
           headers: { authorization: `Bearer ${platformKey}`, "content-type": "application/json" },
           body: JSON.stringify({
             jurisdiction: "DE",
-            lines: [{ sku: plan, quantity: 1, tax_category: "food", amount: { currency: "EUR", minor: gross } }],
+            lines: [{ sku: plan, quantity: 1, tax_category: "food", amount: { currency: CURRENCY, minor: gross } }],
           }),
           signal: AbortSignal.timeout(WAITS_MS),
         });

@@ -6,6 +6,6 @@ from .app import make, serve
 from .currency import DOLLARS, Currency
 from .forms import whole
 from .platform import Platform, Refused
-from .shop import ADDRESS, Form, Shop
+from .shop import ADDRESS, App, Form, Shop
 
-__all__ = ["ADDRESS", "DOLLARS", "Currency", "Form", "Platform", "Refused", "Shop", "make", "serve", "whole"]
+__all__ = ["ADDRESS", "DOLLARS", "App", "Currency", "Form", "Platform", "Refused", "Shop", "make", "serve", "whole"]

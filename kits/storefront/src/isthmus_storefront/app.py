@@ -18,6 +18,8 @@ from .browsing import browse, picture, product
 from .orders import one_order, orders, pay, pay_later, send_back
 from .pages import environment, refusal, style
 from .platform import Platform, Refused
+from .progressive import routes as app_routes
+from .progressive import version_of
 from .safety import guarded
 from .shop import Shop
 from .signing import sign_in, sign_out
@@ -46,12 +48,17 @@ def make(shop: Shop, address: str, key: str, secret: bytes, issuer: str = "") ->
 
     handlers, around = {Refused: refusal}, [Middleware(guarded, elsewhere=origin(issuer))]
     made = Starlette(
-        routes=[*_routes(has_accounts=bool(issuer)), *(_again_routes() if shop.subscriptions else ())],
+        routes=[
+            *_routes(has_accounts=bool(issuer)),
+            *(_again_routes() if shop.subscriptions else ()),
+            *app_routes(shop.app),
+        ],
         lifespan=lifespan,
         exception_handlers=handlers,
         middleware=around,
     )
-    made.state.shop, made.state.pages = shop, environment(shop)
+    files = version_of(shop)
+    made.state.shop, made.state.files, made.state.pages = shop, files, environment(shop, files)
     return made
 
 
@@ -98,4 +105,7 @@ def _account_routes() -> list[Route]:
 
 
 async def _style(request: Request) -> Response:
-    return Response(style(request.app.state.shop), media_type="text/css")
+    shop: Shop = request.app.state.shop
+    is_this = request.query_params.get("v") == request.app.state.files
+    headers = {"cache-control": "public, max-age=31536000, immutable"} if is_this else {}
+    return Response(style(shop), media_type="text/css", headers=headers)

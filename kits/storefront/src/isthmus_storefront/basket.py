@@ -31,7 +31,7 @@ async def change(request: Request) -> Response:
     if quantity is None:
         raise Refused({"status": 400, "detail": "a quantity is a whole number"})
     line = {"sku": field(form, "sku"), "quantity": quantity, **shop.line(form)}
-    held = await _put(platform, shop, kept, line)
+    held = await put_line(platform, shop, kept, line)
     kept["count"] = len(held["lines"])
     try:
         ask = {"basket_id": kept["basket_id"], "currency": shop.currency.code}
@@ -48,7 +48,8 @@ async def change(request: Request) -> Response:
     return keep(request, RedirectResponse("/basket", status_code=303), kept)
 
 
-async def _put(platform: Platform, shop: Shop, kept: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:
+async def put_line(platform: Platform, shop: Shop, kept: dict[str, Any], line: dict[str, Any]) -> dict[str, Any]:
+    """Set a line of the shopper's basket, and return it; who has none, or one that is gone, begins another."""
     if "basket_id" in kept:
         try:
             return await platform.call("order.set-lines", {"basket_id": kept["basket_id"], "lines": [line]})

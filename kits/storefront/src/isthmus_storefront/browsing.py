@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .basket import preview
-from .pages import page, shopper
+from .pages import device, page, shopper
 from .platform import Platform, Refused
-from .shelf import cards, departments
+from .shelf import Kept, cards, departments
 from .shop import Shop
 
 PAGE = 24  # products of a page
@@ -28,6 +28,8 @@ async def browse(request: Request) -> Response:
     ask |= {name: query[name] for name in ("category", "cursor") if query.get(name)}
     category = ask.get("category", "")
     kept = request.app.state.departments
+    if shop.home and not (ask["text"] or category or "cursor" in ask):
+        return await _first_page(request, shop, kept)
     found, top = await asyncio.gather(platform.call("catalog.search", ask), departments(platform, kept, ""))
     below = await departments(platform, kept, category.partition("/")[0]) if category else []
     shown = await cards(platform, shop.currency, shopper(request).get("member_id"), found["items"])
@@ -40,8 +42,36 @@ async def browse(request: Request) -> Response:
         "next_cursor": found["next_cursor"],
         "top": top,
         "below": below,
+        "home": {},
+        "flags": {},
     }
     return page(request, "shelf.html", None, **facts, text=ask["text"], category=category)
+
+
+async def _first_page(request: Request, shop: Shop, kept: Kept) -> Response:
+    """Show the first page by one call; what of it did not come is left out of the page too."""
+    platform: Platform = request.app.state.platform
+    who = shopper(request)
+    ask = {"currency": shop.currency.code} | {name: who[name] for name in ("member_id", "basket_id") if who.get(name)}
+    if shop.app and (named := device(request)):
+        ask |= {"device": named, "version": shop.app.version}
+    home, top = await asyncio.gather(platform.screen(shop.home, ask), departments(platform, kept, ""))
+    goods: dict[str, Any] = home.get("goods") or {"items": [], "next_cursor": None}
+    known = {one["item"]["sku"]: one["item"] for one in _listed(home, "described")}
+    priced = {one["sku"]: one for one in _listed(home, "prices", "lines")}
+    shown = [
+        one | {"unit": known.get(one["sku"], {}).get("unit", "piece"), "priced": priced.get(one["sku"])}
+        for one in _listed(home, "goods")
+    ]
+    flags = {one["key"]: one["variant"] for one in _listed(home, "flags")}
+    facts: dict[str, Any] = {"cards": shown, "next_cursor": goods["next_cursor"], "top": top, "below": []}
+    return page(request, "shelf.html", None, **facts, home=home, flags=flags, text="", category="", called="")
+
+
+def _listed(home: dict[str, Any], part: str, within: str = "items") -> list[dict[str, Any]]:
+    """Return what a part of a screen lists; nothing where it did not come."""
+    found: dict[str, list[dict[str, Any]]] = home.get(part) or {within: []}
+    return found[within]
 
 
 async def product(request: Request) -> Response:

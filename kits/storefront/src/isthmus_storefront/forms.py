@@ -22,18 +22,34 @@ def whole(text: str) -> int | None:
 
 async def read_form(request: Request) -> dict[str, str]:
     """Return the fields of a form; of several with one name, the last. Raises Refused for what is no form of ours."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data":
+    if _type_of(request) == "multipart/form-data":
         raise _malformed("it is sent in parts")
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > FORM_BYTES_MAX:
-            raise _malformed(f"it is over {FORM_BYTES_MAX} bytes", 413)
+    body = await _bounded(request)
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="strict")
     except ValueError as wrong:  # not UTF-8, or too many fields
         raise _malformed(str(wrong)) from None
     return dict(pairs)
+
+
+async def read_body(request: Request, content_type: str) -> bytes:
+    """Return a body of this type. Raises Refused for one of another, or one that is too large."""
+    if _type_of(request) != content_type:
+        raise _malformed(f"it is not sent as {content_type}", 415)
+    return bytes(await _bounded(request))
+
+
+async def _bounded(request: Request) -> bytearray:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > FORM_BYTES_MAX:
+            raise _malformed(f"it is over {FORM_BYTES_MAX} bytes", 413)
+    return body
+
+
+def _type_of(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def field(form: dict[str, str], name: str) -> str:

@@ -19,21 +19,26 @@ HERE = Path(__file__).parent
 RULE = re.compile(r" \([a-z-]+\.\w+\)")  # who refused: for the operator, not for the shopper
 
 
-def environment(shop: Shop) -> Environment:
-    """Return a shop's templates; `kit/basket.html` is the kit's own, whatever the shop has by that name."""
+def environment(shop: Shop, files: str) -> Environment:
+    """Return a shop's templates; `kit/basket.html` is the kit's own, whatever the shop has by that name.
+
+    files: what names the version of the files that its pages load.
+    """
     kit = FileSystemLoader(HERE / "templates")
     own = FileSystemLoader(shop.folder / "templates")
     pages = Environment(loader=ChoiceLoader([PrefixLoader({"kit": kit}), own, kit]), autoescape=True)
     pages.filters["capitalize_first"] = _capital
-    pages.globals |= _known(shop)
+    pages.globals |= _known(shop, files)
     return pages
 
 
-def _known(shop: Shop) -> dict[str, Any]:
+def _known(shop: Shop, files: str) -> dict[str, Any]:
     """Return what every template knows beside its own facts."""
     return {
         "shop": shop.name,
         "motto": shop.motto,
+        "app": shop.app,
+        "files": files,
         "fields": shop.address,
         "amount": shop.currency.amount,
         "tile": shop.tile,
@@ -51,14 +56,22 @@ def _known(shop: Shop) -> dict[str, Any]:
 def style(shop: Shop) -> str:
     """Return the shop's style sheet: what every page needs, then its own look, or the kit's plain one."""
     own = shop.folder / "shop.css"
-    return (HERE / "base.css").read_text() + (own if own.exists() else HERE / "plain.css").read_text()
+    sheets = [HERE / "base.css", own if own.exists() else HERE / "plain.css"]
+    if shop.app:
+        sheets.insert(1, HERE / "static" / "app.css")
+    return "".join(one.read_text() for one in sheets)
 
 
 def page(request: Request, name: str, refused: Refused | None = None, **facts: Any) -> Response:
     """Return a page; what was refused stands beside its field, else at the top."""
     shop: Shop = request.app.state.shop
     status = 200 if refused is None else int(refused.document.get("status", 422))
-    facts = {"form": {}, "session": shopper(request), "key": str(uuid.uuid4())} | facts
+    facts = {
+        "form": {},
+        "session": shopper(request),
+        "key": str(uuid.uuid4()),
+        "request_path": request.url.path,
+    } | facts
     problem = str(refused) if refused else ""
     wrong = refused.field if refused and refused.field in shop.near else ""
     html = request.app.state.pages.get_template(name).render(**facts, wrong=wrong, problem=problem)
@@ -74,6 +87,22 @@ async def refusal(request: Request, problem: Exception) -> Response:
 def shopper(request: Request) -> dict[str, Any]:
     """Return what the cookie holds of who is shopping."""
     return session.read(request, request.app.state.shop.cookie, request.app.state.secret)
+
+
+def device(request: Request) -> str:
+    """Return what an installed app calls this device; nothing before it has asked how it stands."""
+    found = session.read(request, _device_cookie(request), request.app.state.secret)
+    return str(found.get("device", ""))
+
+
+def keep_device(request: Request, response: Response, name: str) -> Response:
+    """Return the answer with the name of this device, beside who shops: neither loses what both change."""
+    session.write(response, _device_cookie(request), {"device": name}, request.app.state.secret)
+    return response
+
+
+def _device_cookie(request: Request) -> str:
+    return f"{request.app.state.shop.cookie}_device"
 
 
 def keep(request: Request, response: Response, kept: dict[str, Any]) -> Response:

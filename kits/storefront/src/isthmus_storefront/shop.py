@@ -34,6 +34,18 @@ async def no_options(platform: Platform, form: Form) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """A shop that is installed: its version, as releases name it, and the colours around its pages.
+
+    `icons/192.png` and `icons/512.png` are in the shop's folder, with nothing near the edges that may be cut off.
+    """
+
+    version: str
+    colour: str
+    background: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shop:
     """A shop: its words, its money, its pages, and its few hooks."""
 
@@ -52,6 +64,8 @@ class Shop:
     order: Callable[[Form], dict[str, Any]] = nothing  # what the checkout's form says beside the address
     options: Callable[[Platform, Form], Awaitable[dict[str, Any]]] = no_options  # what the basket's page offers
     subscriptions: tuple[int, ...] = ()  # how many days a basket may come again after; none: this shop sells once
+    app: App | None = None  # None: pages only
+    home: str = ""  # a screen that gives the first page in one call: `corner.home`
     words: Mapping[str, Any] = field(default_factory=dict[str, Any])  # what its own templates know beside the kit's
 
     @property

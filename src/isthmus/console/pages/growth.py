@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from starlette.requests import Request
@@ -20,7 +20,9 @@ from isthmus.governance.growth.picture import Picture
 from isthmus.governance.growth.portfolio import WhatIf, seen_to_begin, what_if
 from isthmus.governance.growth.reading import Stage
 from isthmus.governance.growth.report import Report
+from isthmus.kernel import Pack
 from isthmus.language import mark
+from isthmus.manifest import Growing, brought
 from isthmus.runtime.deploy import versions
 from isthmus.store import Database
 
@@ -66,10 +68,19 @@ ALL_OTHERS: Final = mark("all others")
 DUE: Final = mark("due")  # what the template says of such a line
 
 
-async def begun(database: Database) -> dict[str, Begun]:
-    """Return when each line was deployed for the first time, and how many people have deployed it within a year."""
-    found = await versions.beginnings(database)
-    return {one.front_end: Begun(on=one.at.date(), people=one.people) for one in found}
+async def begun(database: Database, packs: Iterable[Pack]) -> dict[str, Begun]:
+    """Return when each line was begun, and how many people have deployed it within a year.
+
+    That is its first deploy, or what a pack says of it, as of a venture, which begins with its charter.
+    """
+    found = {one.front_end: Begun(on=one.at.date(), people=one.people) for one in await versions.beginnings(database)}
+    for sql in (one.begun for one in brought(packs, Growing) if one.begun):
+        async with database.platform() as session:
+            rows = await session.fetch(sql)
+        for row in rows:
+            deployed = found.get(row["front_end"])
+            found[row["front_end"]] = Begun(on=row["begun_on"], people=deployed.people if deployed else 0)
+    return found
 
 
 class GrowthPages:
@@ -128,7 +139,7 @@ class GrowthPages:
         return redirect(request, "/growth", work=WORK)
 
     async def _measure(self) -> None:
-        known = await begun(self._database)
+        known = await begun(self._database, self._data.packs)
         found = await asyncio.to_thread(report.measure, self._data, owner(), begun=known)
         report.keep(self._data, found)
 

@@ -70,6 +70,34 @@ class Ended(Value):
     closed_through: date
 
 
+class Graduate(Value):
+    """Make a venture a front end like others. words: what its members read there; operations: all that it has."""
+
+    words: Annotated[str, Meta(max_length=400)] = ""
+    operations: Annotated[tuple[venture.Operation, ...], Meta(max_length=200)] = ()
+
+
+class Graduated(Value):
+    """What a graduation came to: members who can read of it, and what was taken."""
+
+    informed: int
+    entries: int
+    sales: int
+    on: date
+
+
+class NotReady(errors.Conflict):
+    """Operations of a venture are still its own."""
+
+    slug = "ventures.not-ready"
+
+    def __init__(self, *, code: str, own: tuple[str, ...]) -> None:
+        super().__init__(
+            f"{code} still answers {', '.join(own) or 'everything'} by itself",
+            remedy="switch each to the platform, or say in joining.toml why it is left",
+        )
+
+
 class BooksDisagree(errors.Conflict):
     """A venture's books do not have what it sold: they are not closed like that."""
 
@@ -90,6 +118,17 @@ class VentureDown(errors.Unavailable):
     def __init__(self, *, what: str, because: str) -> None:
         super().__init__(
             f"{what}: {because}", remedy="start the venture, and see that url in its charter is where it listens"
+        )
+
+
+class WrongMapping(errors.BadAsk):
+    """What a venture says of joining cannot be."""
+
+    slug = "ventures.wrong-mapping"
+
+    def __init__(self, *, file: str, problem: str) -> None:
+        super().__init__(
+            f"{file}: {problem}", remedy="correct it there; docs/guides/ventures.md shows a whole one", file=file
         )
 
 
@@ -165,7 +204,7 @@ def check(ask: Check) -> Checked:
     effect=Effect.SAGA,
     uses=[
         *(take_journal, take_sales, venture.get_position, venture.list_reminders, venture.note_forgotten),
-        *(venture.list_disagreements, ledger.get_period, ledger.close_period),
+        *(venture.list_disagreements, venture.note_left, ledger.get_period, ledger.close_period),
     ],
     raises=[venture.NoCharter, venture.WrongCharter, VentureDown, BooksDisagree],
     deadline_ms=PULL_DEADLINE_MS,
@@ -174,5 +213,25 @@ def end(ask: End) -> Ended:
     """End a venture in order: it sells nothing more and tells its members, all it has is taken, its books are closed.
 
     Safe to repeat: what was done stays done. Its keys and its client are withdrawn by who holds the platform.
+    """
+    ...
+
+
+@flow(
+    "ventures.graduate",
+    version="1.0",
+    effect=Effect.SAGA,
+    uses=[
+        *(take_journal, take_sales, venture.get_position, venture.list_reminders, venture.note_forgotten),
+        *(venture.list_disagreements, venture.list_operations, venture.note_left),
+    ],
+    raises=[venture.NoCharter, venture.WrongCharter, VentureDown, BooksDisagree, NotReady],
+    deadline_ms=PULL_DEADLINE_MS,
+)
+def graduate(ask: Graduate) -> Graduated:
+    """Make a venture a front end like others: the platform answers each of its operations, and all it had is here.
+
+    It sells nothing more by itself and tells its members; sales and books are compared, and its books stay open, as
+    its seat goes on with them. Safe to repeat.
     """
     ...

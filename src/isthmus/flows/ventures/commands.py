@@ -1,4 +1,4 @@
-"""`isthmus venture new`, `check`, `list`, `pull` and `end`: businesses outside, and what they owe."""
+"""`isthmus venture …`: businesses outside, what they owe, what joining would cost, and how they join or end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -26,6 +26,7 @@ def commands(opening: Opening) -> typer.Typer:
     app = typer.Typer()
     _add_new(app, opening)
     _add_watching(app, opening)
+    _add_joining(app, opening)
     return app
 
 
@@ -109,6 +110,116 @@ def _add_watching(app: typer.Typer, opening: Opening) -> None:
                 typer.echo(encode(found))
             else:
                 typer.echo(rules.line_of(found))
+
+
+def _add_joining(app: typer.Typer, opening: Opening) -> None:
+    @app.command("price")
+    def price(code: Code, json: Json = False) -> None:
+        """Say what joining the platform would cost: contracts, answers to recorded calls, hours; it is kept."""
+        found = asyncio.run(_priced(opening, code))
+        typer.echo(encode(found) if json else rules.priced(found))
+
+    @app.command("switch")
+    def switch(
+        code: Code,
+        operation: Annotated[str, typer.Argument(help="An operation of joining.toml.")],
+        to: Annotated[str, typer.Option(help="Who answers it: own, shadow or platform.")],
+        because: Annotated[str, typer.Option(help="Why, for the record.")],
+        accept: Annotated[bool, typer.Option("--accept", help="Differences in the shadow are meant.")] = False,
+    ) -> None:
+        """Have an operation answered by the venture, with the platform in its shadow, or by the platform; and back."""
+        answerer = _one_of(to, ("own", "shadow", "platform"), "who answers")
+        ask = venture.SwitchOperation(operation=operation, to=answerer, because=because, is_accepted=accept)
+        found = asyncio.run(_switched(opening, code, ask))
+        typer.echo(f"{found.operation} is answered by: {found.answered_by}; the facade follows within a second")
+
+    @app.command("facade")
+    def facade(
+        code: Code,
+        port: Annotated[int, typer.Option(help="Where it listens.")] = 8091,
+        host: Annotated[str, typer.Option(help="The address it listens on.")] = "127.0.0.1",
+    ) -> None:
+        """Stand before a venture: each operation is answered as it is switched, everything else goes through."""
+        asyncio.run(_before(opening, code, host, port))
+
+    @app.command("graduate")
+    def graduate(code: Code, words: Annotated[str, typer.Option(help="What its members read there.")] = "") -> None:
+        """Make a venture a front end like others, once the platform answers each of its operations."""
+        found = asyncio.run(_graduated(opening, code, words))
+        typer.echo(f"{found.informed} members can read of it; {found.entries} entries and {found.sales} sales are here")
+        typer.echo(f"since {found.on} it is a front end like others: its books go on, its pages are not asked for")
+        typer.echo("then give its seat what it needs (uses, answers), and:")
+        for line in rules.withdrawn(code):
+            typer.echo(f"  {line}")
+
+
+def _one_of(text: str, known: tuple[str, ...], what: str) -> Any:
+    if text not in known:
+        raise errors.BadAsk(f"{what}: {text!r} is none{errors.near(text, known)}", remedy=f"use {', '.join(known)}")
+    return text
+
+
+async def _priced(opening: Opening, code: str) -> venture.Estimate:
+    from .service import joining, mapping
+    from .service.wire import Wire
+
+    async with opening() as opened:
+        charters = opened.resource(venture.Charters)
+        said = mapping.mapping_of(charters.folder / code)
+        async with Wire(charters.of(code)) as wire:
+            calls = await joining.recorded(wire)
+        found = await joining.price(opened.platform, code, calls, said)
+        return await opened.platform.call(venture.note_estimate, found, _caller(code))
+
+
+async def _switched(opening: Opening, code: str, ask: venture.SwitchOperation) -> venture.OperationState:
+    from .service import mapping
+
+    async with opening() as opened:
+        charters = opened.resource(venture.Charters)
+        charters.of(code)
+        known = mapping.mapping_of(charters.folder / code).operations
+        mapped = [name for name, one in known.items() if one.capability and one.http]
+        if ask.to != "own" and ask.operation not in mapped:
+            raise errors.NotFound(
+                f"joining.toml of {code} has no operation {ask.operation!r} with http and a capability"
+                f"{errors.near(ask.operation, mapped)}",
+                remedy=f"write it down there; it has {', '.join(mapped) or 'none'}",
+            )
+        return await opened.platform.call(venture.switch_operation, ask, _caller(code))
+
+
+async def _before(opening: Opening, code: str, host: str, port: int) -> None:
+    import uvicorn
+
+    from .service.facade import Facade
+    from .service.mapping import mapping_of
+
+    async with opening() as opened:
+        charters = opened.resource(venture.Charters)
+        before = Facade(opened.platform, charters.of(code), mapping_of(charters.folder / code))
+        typer.echo(f"before {code}: http://{host}:{port}/, and {len(before.by_http)} operations that can be switched")
+        try:
+            await uvicorn.Server(
+                uvicorn.Config(cast(Any, before), host=host, port=port, log_level="warning", lifespan="off")
+            ).serve()
+        finally:
+            await before.close()
+
+
+async def _graduated(opening: Opening, code: str, words: str) -> api.Graduated:
+    from .service import mapping
+
+    async with opening() as opened:
+        charters = opened.resource(venture.Charters)
+        charters.of(code)
+        known = mapping.mapping_of(charters.folder / code).operations
+        ask = api.Graduate(words=words, operations=tuple(name for name, one in known.items() if not one.leave))
+        return await opened.platform.call(api.graduate, ask, _caller(code))
+
+
+def _caller(code: str) -> Caller:
+    return Caller(front_end=code, client="command line", via="cli")
 
 
 def _obligation(text: str) -> Any:

@@ -29,3 +29,23 @@ def withdrawn(code: str) -> list[str]:
         f"take [settings.account.clients.{code}] out of isthmus.toml, and restart: nobody signs in there any more",
         "stop its process once its members need its page no more; its rows, books and charter stay here",
     ]
+
+
+def priced(found: venture.Estimate) -> str:
+    """Return what joining was found to cost, an operation a line, with how the hours came about."""
+    agreed = (
+        f"{found.agreed} of {found.compared} recorded calls answered alike" if found.compared else "nothing compared"
+    )
+    lines = [
+        f"joining would take {found.hours:g} hours; {found.distance:.0%} of the fields have no counterpart; {agreed}"
+    ]
+    for one in found.operations:
+        lines.append(f"{one.operation:<16} {one.capability or '—':<26} {one.hours:>6g} h  {one.because}")
+        if one.compared:
+            lines.append(
+                f"{'':<16} {one.agreed} of {one.compared} calls alike, at least {one.low:.1%} of all; {one.differs}"
+            )
+        if one.lacks:
+            lines.append(f"{'':<16} lacks {', '.join(one.lacks)}")
+    lines.append("hours are estimates, of joining.toml [hours] where it says so")
+    return "\n".join(lines)

@@ -6,18 +6,22 @@ from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Growing, Keeps, Personal, Resource
 
 from . import api, entities
-from .service import standing, taking
+from .service import joining, standing, taking
 
 PACK = Pack(
     name="venture",
     owner="governance",
     api=api,
-    service=(taking, standing),
+    service=(taking, standing, joining),
     migrations="isthmus.packs.venture:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
-        Growing(metrics=("venture.gross-sales",), is_venture=True),
+        Growing(
+            metrics=("venture.gross-sales",),
+            is_venture=True,
+            begun="select front_end, begun_on from venture.position where begun_on is not null",
+        ),
         Resource(kind=api.Charters, make=api.charters_at),
         Personal(
             forgets=api.forget,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
-from isthmus.kernel import ports
+from isthmus.kernel import decode, encode, ports
 from isthmus.values import money
 
 from . import api, rules
@@ -14,11 +14,12 @@ from . import api, rules
 Session = ports.Session
 DISAGREEMENTS_MAX: Final = 20  # the first ones say what is wrong
 REMINDERS_MAX: Final = 200
+ESTIMATES_MAX: Final = 60  # five years of one each month
 
 _LOCK: Final = """
     insert into venture.position (front_end) values ($1)
     on conflict (front_end) do update set front_end = excluded.front_end
-    returning journal, hash, sales"""
+    returning journal, hash, sales, left_on, left_by"""
 _ENTRIES: Final = """
     insert into venture.entry (front_end, number, reference, subject, kind, currency, net_minor, tax_minor, hash)
     select $1, * from unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[],
@@ -80,7 +81,9 @@ _FACTS: Final = """
 
 
 async def position(session: Session, front_end: str) -> api.Position:
-    row = await session.fetch_row("select journal, hash, sales from venture.position where front_end = $1", front_end)
+    row = await session.fetch_row(
+        "select journal, hash, sales, left_on, left_by from venture.position where front_end = $1", front_end
+    )
     return api.Position() if row is None else _position(row)
 
 
@@ -92,17 +95,20 @@ async def lock_position(session: Session, front_end: str) -> api.Position:
 
 
 def _position(row: ports.Row) -> api.Position:
-    return api.Position(journal=row["journal"], hash=row["hash"], sales=row["sales"])
+    return api.Position(**dict(row))
 
 
-async def move(session: Session, front_end: str, now: datetime, to: api.Position) -> None:
+async def move(session: Session, front_end: str, now: datetime, to: api.Position, begun: date) -> None:
+    """Note how far pages were taken, and when the venture was begun; the first that was said of that stands."""
     await session.execute(
-        "update venture.position set journal = $2, hash = $3, sales = $4, taken_at = $5 where front_end = $1",
+        """update venture.position set journal = $2, hash = $3, sales = $4, taken_at = $5,
+               begun_on = coalesce(begun_on, $6) where front_end = $1""",
         front_end,
         to.journal,
         to.hash,
         to.sales,
         now,
+        begun,
     )
 
 
@@ -205,3 +211,78 @@ async def note_forgotten(session: Session, front_end: str, ask: api.NoteForgotte
         )
         return
     await session.execute("delete from venture.reminder where front_end = $1 and member = $2", front_end, ask.member)
+
+
+async def add_estimate(session: Session, front_end: str, found: api.Estimate) -> None:
+    await session.execute(
+        "insert into venture.estimate (front_end, at, found) values ($1, $2, $3::text::jsonb)",
+        front_end,
+        found.at,
+        encode(found).decode(),
+    )
+
+
+async def estimates(session: Session, front_end: str) -> tuple[api.Estimate, ...]:
+    rows = await session.fetch(
+        "select found::text as found from venture.estimate where front_end = $1 order by at desc limit $2",
+        front_end,
+        ESTIMATES_MAX,
+    )
+    return tuple(decode(row["found"].encode(), api.Estimate) for row in rows)
+
+
+_OPERATION: Final = "select operation, answered_by, since, because, compared, agreed, differs from venture.operation"
+
+
+async def operation(session: Session, front_end: str, name: str) -> api.OperationState:
+    """Return who answers an operation; nobody has said otherwise: the venture."""
+    row = await session.fetch_row(f"{_OPERATION} where front_end = $1 and operation = $2", front_end, name)
+    return api.OperationState(operation=name) if row is None else api.OperationState(**dict(row))
+
+
+async def operations(session: Session, front_end: str) -> tuple[api.OperationState, ...]:
+    rows = await session.fetch(f"{_OPERATION} where front_end = $1 order by operation", front_end)
+    return tuple(api.OperationState(**dict(row)) for row in rows)
+
+
+async def put_operation(session: Session, front_end: str, moved: api.OperationState) -> None:
+    await session.execute(
+        """insert into venture.operation (front_end, operation, answered_by, since, because, compared, agreed, differs)
+           values ($1, $2, $3, $4, $5, $6, $7, $8)
+           on conflict (front_end, operation) do update set answered_by = excluded.answered_by, since = excluded.since,
+               because = excluded.because, compared = excluded.compared, agreed = excluded.agreed,
+               differs = excluded.differs""",
+        front_end,
+        moved.operation,
+        moved.answered_by,
+        moved.since,
+        moved.because,
+        moved.compared,
+        moved.agreed,
+        moved.differs,
+    )
+
+
+async def add_compared(session: Session, front_end: str, ask: api.NoteCompared) -> None:
+    await session.execute(
+        """update venture.operation set compared = compared + $3, agreed = agreed + $4,
+               differs = case when differs = '' then $5 else differs end
+           where front_end = $1 and operation = $2 and answered_by = 'shadow'""",
+        front_end,
+        ask.operation,
+        ask.compared,
+        ask.agreed,
+        ask.differs,
+    )
+
+
+async def note_left(session: Session, front_end: str, ask: api.NoteLeft) -> api.LeftNoted:
+    row = await session.fetch_row(
+        """update venture.position set left_on = coalesce(left_on, $2), left_by = coalesce(left_by, $3)
+           where front_end = $1 returning left_on, left_by""",
+        front_end,
+        ask.on,
+        ask.by,
+    )
+    assert row is not None
+    return api.LeftNoted(on=row["left_on"], by=row["left_by"])

@@ -10,6 +10,12 @@ from isthmus.pages import Asked, Client, GoTo, Shown
 
 STANDING: Final = "venture.get-standing"
 CHECK: Final = "ventures.check"
+JOINING: Final = {"prices": "venture.list-estimates", "operations": "venture.list-operations"}
+ANSWERED_BY: Final = {
+    "own": mark("the venture"),
+    "shadow": mark("the venture, with the platform in its shadow"),
+    "platform": mark("the platform"),
+}
 OBLIGATIONS: Final = {
     "identity": mark("It signs people in with the group's account"),
     "books": mark("Its money reaches the ledger, and balances"),
@@ -37,7 +43,9 @@ async def _shown(request: Asked, client: Client, refused: errors.IsthmusError | 
     broken: list[tuple[str, errors.IsthmusError]] = []
     for code in client.users(STANDING):
         try:
-            found.append(_venture(await client.call(code, STANDING, {}), may_check=client.may(code, CHECK)))
+            standing = await client.call(code, STANDING, {})
+            joining = {name: (await client.call(code, ask, {}))["items"] for name, ask in JOINING.items()}
+            found.append({**_venture(standing, may_check=client.may(code, CHECK)), **joining})
         except errors.NotFound:
             continue  # a front end that is no venture
         except errors.BadAsk as wrong:
@@ -46,6 +54,7 @@ async def _shown(request: Asked, client: Client, refused: errors.IsthmusError | 
         "ventures": sorted(found, key=lambda one: (one["met"], one["charter"]["code"])),
         "broken": broken,
         "obligations": OBLIGATIONS,
+        "answered_by": ANSWERED_BY,
         "refused": refused,
         "done": request.query_params.get("done", ""),
     }

@@ -54,7 +54,10 @@ async def pull(ask: api.Pull, ctx: Context) -> api.Pulled:
     charters = ctx.resource(venture.Charters)
     if not charters.has(ctx.front_end):
         return api.Pulled()
+    stands = await ctx.call(venture.get_position, venture.GetPosition())
     async with Wire(charters.of(ctx.front_end)) as wire:
+        if stands.left_by:  # it has sold all that it will, and may still keep persons
+            return api.Pulled(forgotten=await _forgotten(wire, ctx))
         return await _pulled(wire, ctx)
 
 
@@ -74,8 +77,33 @@ class _Informed(Value):
 
 @implements(api.end)
 async def end(ask: api.End, ctx: Context) -> api.Ended:
+    informed = await _taken_whole(ask.words, ctx)
+    stands, day = await ctx.call(venture.get_position, venture.GetPosition()), ctx.now.date()
+    period = await ctx.call(ledger.get_period, ledger.GetPeriod())
+    if period.closed_through is None or period.closed_through < day:
+        period = await ctx.call(ledger.close_period, ledger.ClosePeriod(closed_through=day, reason=ask.because))
+    await ctx.call(venture.note_left, venture.NoteLeft(by="ended", on=day))
+    closed = period.closed_through or day
+    return api.Ended(informed=informed, entries=stands.journal, sales=stands.sales, closed_through=closed)
+
+
+@implements(api.graduate)
+async def graduate(ask: api.Graduate, ctx: Context) -> api.Graduated:
+    found = await ctx.call(venture.list_operations, venture.ListOperations())
+    here = {one.operation for one in found.items if one.answered_by == "platform"}
+    own = tuple(sorted(set(ask.operations) - here))
+    if own or not ask.operations:
+        raise api.NotReady(code=ctx.front_end, own=own)
+    informed = await _taken_whole(ask.words, ctx)
+    stands = await ctx.call(venture.get_position, venture.GetPosition())
+    left = await ctx.call(venture.note_left, venture.NoteLeft(by="graduated", on=ctx.now.date()))
+    return api.Graduated(informed=informed, entries=stands.journal, sales=stands.sales, on=left.on)
+
+
+async def _taken_whole(words: str, ctx: Context) -> int:
+    """Have a venture sell nothing more, take all it has, and compare; return how many members can read of it."""
     async with Wire(ctx.resource(venture.Charters).of(ctx.front_end)) as wire:
-        reply = await wire.obliged("POST", "end", json={"words": ask.words} if ask.words else {})
+        reply = await wire.obliged("POST", "end", json={"words": words} if words else {})
         try:
             informed = decode(reply.content, _Informed).informed
         except kernel_errors.BadAsk as wrong:
@@ -84,12 +112,7 @@ async def end(ask: api.End, ctx: Context) -> api.Ended:
     compared = await ctx.call(venture.list_disagreements, venture.ListDisagreements())
     if compared.items:
         raise api.BooksDisagree(code=ctx.front_end, first=compared.items[0].sale_id)
-    stands, day = await ctx.call(venture.get_position, venture.GetPosition()), ctx.now.date()
-    period = await ctx.call(ledger.get_period, ledger.GetPeriod())
-    if period.closed_through is None or period.closed_through < day:
-        period = await ctx.call(ledger.close_period, ledger.ClosePeriod(closed_through=day, reason=ask.because))
-    closed = period.closed_through or day
-    return api.Ended(informed=informed, entries=stands.journal, sales=stands.sales, closed_through=closed)
+    return informed
 
 
 async def taken(wire: Wire, ctx: Context, what: str) -> int:

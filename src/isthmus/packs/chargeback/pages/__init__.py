@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from isthmus.kernel import errors
 from isthmus.language import mark
 from isthmus.pages import Asked, Client, Shown
 
@@ -14,7 +15,7 @@ NEXT: Final = {  # what to do in each state
     "lost": mark("See who bears it in the books; give nothing back for it any more."),
 }
 SHOWN: Final = (mark("opened"), mark("won"), mark("lost"))
-PAGE_SIZE: Final = 200
+PAGE_SIZE: Final = 50
 
 
 async def show(request: Asked, client: Client) -> Shown:
@@ -24,4 +25,15 @@ async def show(request: Asked, client: Client) -> Shown:
     page: dict[str, Any] = {"items": []}
     if code:
         page = await client.call(code, LIST, {"state": state if state in NEXT else None, "limit": PAGE_SIZE})
-    return {"code": code, "codes": codes, "state": state, "states": tuple(NEXT), "next": NEXT, "page": page}
+    orders = {one["paid_for"]: await _orders(one["paid_for"], code, client) for one in page["items"]}
+    shown = {"code": code, "codes": codes, "state": state, "states": tuple(NEXT), "next": NEXT}
+    return {**shown, "page": page, "orders": orders}
+
+
+async def _orders(paid_for: str, code: str, client: Client) -> list[dict[str, Any]]:
+    """Return the orders that were paid together; nothing where something else was paid for."""
+    try:
+        group = await client.find(code, "order.get-group", {"group_id": paid_for})
+    except errors.BadAsk:
+        return []
+    return group["orders"] if group else []

@@ -15,6 +15,7 @@ from .errors import (
     JournalGap,
     JournalRewritten,
     NoCharter,
+    NotAgreed,
     NotSigned,
     StrangerExported,
     WrongCharter,
@@ -35,6 +36,30 @@ from .facts import (
     note_findings,
 )
 from .forgetting import ListReminders, NoteForgotten, Reminder, Reminders, list_reminders, note_forgotten
+from .joining import (
+    AGREED_MIN,
+    Answerer,
+    Estimate,
+    Estimates,
+    Left,
+    LeftNoted,
+    ListEstimates,
+    ListOperations,
+    NoteCompared,
+    NoteEstimate,
+    NoteLeft,
+    Operation,
+    OperationEstimate,
+    Operations,
+    OperationState,
+    SwitchOperation,
+    list_estimates,
+    list_operations,
+    note_compared,
+    note_estimate,
+    note_left,
+    switch_operation,
+)
 from .pages import (
     PAGE_MAX,
     AcceptedJournal,

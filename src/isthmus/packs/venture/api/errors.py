@@ -89,3 +89,16 @@ class StrangerExported(errors.NotPermitted):
             remedy="export only members of the venture, by the subject (sub) of their sign-in",
             path=path,
         )
+
+
+class NotAgreed(errors.Conflict):
+    """The platform has not answered an operation as the venture does."""
+
+    slug = "venture.not-agreed"
+
+    def __init__(self, *, operation: str, compared: int, agreed: int) -> None:
+        super().__init__(
+            f"{agreed} of {compared} calls of {operation} in the shadow were answered alike; all have to be, and 30",
+            remedy="leave it in the shadow for longer, fix the mapping, or accept the difference with --accept",
+            operation=operation,
+        )

@@ -10,6 +10,7 @@ from isthmus.values import Moment, Money
 
 from .charter import Charter, ObligationName
 from .errors import NoCharter, WrongCharter
+from .joining import Left
 
 
 class FindingDraft(Value):
@@ -65,6 +66,8 @@ class Standing(Value):
     first_sale_at: Moment | None
     taken_at: Moment | None
     to_forget: int
+    left_on: date | None
+    left_by: Left | None
     kill_on: date | None  # the day from which its kill criterion holds; none while it does not
 
     @property

@@ -11,6 +11,7 @@ from isthmus.personal import Forget, Forgotten
 from isthmus.values import Code, Money
 
 from .errors import ContractBroken, JournalGap, JournalRewritten, NoCharter, NotSigned, WrongCharter
+from .joining import Left
 
 PAGE_MAX: Final = 1_000  # items of one page: one transaction stays under a second
 BYTES_MAX: Final = 2_000_000
@@ -58,11 +59,13 @@ class AcceptedSales(Value):
 
 
 class Position(Value):
-    """How far journal and sales of a venture were taken; hash: of the last entry."""
+    """How far journal and sales of a venture were taken; hash: of the last entry. left_on, left_by: where it has."""
 
     journal: int = 0
     hash: str = ""
     sales: int = 0
+    left_on: date | None = None
+    left_by: Left | None = None
 
 
 def entry_hash(before: str, entry: str) -> str:

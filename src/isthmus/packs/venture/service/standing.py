@@ -18,6 +18,7 @@ async def note_findings(ask: api.NoteFindings, ctx: Context) -> api.Noted:
 async def get_standing(ask: api.GetStanding, ctx: Context) -> api.Standing:
     charter = ctx.resource(api.Charters).of(ctx.front_end)
     row = await storage.facts(ctx.session, ctx.front_end)
+    stands = await storage.position(ctx.session, ctx.front_end)
     today = ctx.now.date()
     return api.Standing(
         charter=charter,
@@ -29,6 +30,8 @@ async def get_standing(ask: api.GetStanding, ctx: Context) -> api.Standing:
         first_sale_at=row["first_sale_at"],
         taken_at=row["taken_at"],
         to_forget=row["to_forget"],
+        left_on=stands.left_on,
+        left_by=stands.left_by,
         kill_on=rules.killed_on(charter, row["sales"], today),
     )
 

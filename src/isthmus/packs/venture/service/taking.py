@@ -17,7 +17,7 @@ async def get_position(ask: api.GetPosition, ctx: Context) -> api.Position:
 
 @implements(api.accept_journal)
 async def accept_journal(ask: api.SignedPage, ctx: Context) -> api.AcceptedJournal:
-    _check_signed("journal", ask, ctx)
+    charter = _signed_under("journal", ask, ctx)
     page = rules.page_of("journal", ask.page, rules.JournalPage, ctx.front_end)
     stands = await storage.lock_position(ctx.session, ctx.front_end)
     coming = page.replace(items=tuple(one for one in page.items if one.number > stands.journal))
@@ -28,14 +28,15 @@ async def accept_journal(ask: api.SignedPage, ctx: Context) -> api.AcceptedJourn
                 "journal", "a reference on it was booked before", "$.items", "give each entry a reference of its own"
             )
         last = found[-1]
-        await storage.move(ctx.session, ctx.front_end, ctx.now, stands.replace(journal=last.number, hash=last.hash))
+        moved = stands.replace(journal=last.number, hash=last.hash)
+        await storage.move(ctx.session, ctx.front_end, ctx.now, moved, charter.starts)
     number = found[-1].number if found else stands.journal
     return api.AcceptedJournal(entries=tuple(one.entry for one in found), number=number, is_last=page.is_last)
 
 
 @implements(api.accept_sales)
 async def accept_sales(ask: api.SignedPage, ctx: Context) -> api.AcceptedSales:
-    _check_signed("sales", ask, ctx)
+    charter = _signed_under("sales", ask, ctx)
     page = rules.page_of("sales", ask.page, rules.SalesPage, ctx.front_end)
     stands = await storage.lock_position(ctx.session, ctx.front_end)
     coming = page.replace(items=tuple(one for one in page.items if one.number > stands.sales))
@@ -43,17 +44,20 @@ async def accept_sales(ask: api.SignedPage, ctx: Context) -> api.AcceptedSales:
     if found:
         if await storage.add_sales(ctx.session, ctx.front_end, found) < len(found):
             raise rules.broken("sales", "a sale_id on it was sent before", "$.items", "give each its own, once")
-        await storage.move(ctx.session, ctx.front_end, ctx.now, stands.replace(sales=found[-1].number))
+        moved = stands.replace(sales=found[-1].number)
+        await storage.move(ctx.session, ctx.front_end, ctx.now, moved, charter.starts)
     places = {one.number: at for at, one in enumerate(page.items)}
     members = {one.member: f"$.items[{places[one.number]}].member" for one in reversed(found) if one.member}
     number = found[-1].number if found else stands.sales
     return api.AcceptedSales(members=members, sales=len(found), number=number, is_last=page.is_last)
 
 
-def _check_signed(what: str, ask: api.SignedPage, ctx: Context) -> None:
+def _signed_under(what: str, ask: api.SignedPage, ctx: Context) -> api.Charter:
+    """Return the charter under which a page was signed. Raises NotSigned."""
     charter = ctx.resource(api.Charters).of(ctx.front_end)
     if not rules.is_signed(charter.obligations.key, ask.page, ask.signature):
         raise api.NotSigned(code=ctx.front_end, what=what)
+    return charter
 
 
 @implements(api.forget)
