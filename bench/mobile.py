@@ -1,4 +1,4 @@
-"""What apps ask for: flags in process and all flags over HTTP, and one call for a screen.
+"""What apps ask for: flags, one call for a screen, what was changed offline, and a message to many.
 
 The server runs in a thread of its own, and what it needs is that thread's processor time: what a client of the same
 machine needs beside it does not count, so that a figure is of one core however busy the other is.
@@ -18,6 +18,7 @@ from typing import Any, cast
 import uvicorn
 import uvloop
 
+from bench import _broadcast, _sync
 from bench._screen import screen_rows
 from isthmus.kernel import Caller, FrontEnd, Platform, Registry
 from isthmus.manifest.sites import Door
@@ -57,7 +58,13 @@ RULES: dict[str, Any] = {
 
 def rows(rounds: int) -> list[Row]:
     """Measure everything and return the table's rows."""
-    return [*_evaluations(rounds), _bulk(rounds), *screen_rows(rounds)]
+    return [
+        *_evaluations(rounds),
+        _bulk(rounds),
+        *screen_rows(rounds),
+        *_sync.rows(rounds),
+        *_broadcast.rows(rounds),
+    ]
 
 
 def _flag(key: str, targeting: dict[str, Any]) -> api.Flag:

@@ -18,6 +18,7 @@ from isthmus.packs.payment.api import Payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.subscription import api as subscription
+from isthmus.packs.sync import api as sync
 from isthmus.packs.tax import api as tax
 from isthmus.products.subscription import KIND as SUBSCRIBED
 from isthmus.values import Address, Buyer, Money, Rounding, decimals, read_attributes
@@ -255,3 +256,25 @@ def the_last_by_name(method: str, amount: Money, providers: tuple[str, ...]) -> 
 def at_most_a_basket(payment: Payment, amount: Money) -> Verdict:
     """Refuse to give back more than 500.00 without a person."""
     return ALLOW if amount.minor <= REFUND_MAX else veto(f"{amount} is more than a basket")
+
+
+@answers(sync.collections)
+def kept_on_the_phone() -> Sequence[sync.Collection]:
+    """Keep the basket and shopping lists on the phone, also in the cellar; prices are asked for when it is back."""
+    return (
+        sync.Collection(
+            name="basket",
+            fields=(
+                sync.Field(name="quantity", merge=sync.Merge.COUNTER),
+                sync.Field(name="note"),
+            ),
+        ),
+        sync.Collection(
+            name="shopping-list",
+            fields=(
+                sync.Field(name="items", merge=sync.Merge.SET),
+                sync.Field(name="title"),
+                sync.Field(name="words", merge=sync.Merge.TEXT),
+            ),
+        ),
+    )

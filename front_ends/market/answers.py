@@ -21,6 +21,7 @@ from isthmus.packs.payment.api import Payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.promotion.api import Promotion
+from isthmus.packs.sync import api as sync
 from isthmus.packs.tax import api as tax
 from isthmus.values import Address, Buyer, Money, Rounding
 
@@ -242,4 +243,14 @@ def sellers_send_their_own(happening: bookkeeping.Happening) -> tuple[ledger.Ent
         if seller and leg.account == "income:delivery"
         else leg
         for leg in bookkeeping.default_postings(happening)
+    )
+
+
+@answers(sync.collections)
+def wishes_are_kept() -> Sequence[sync.Collection]:
+    """Keep wishes on the phone: a list for each occasion."""
+    return (
+        sync.Collection(
+            name="wishes", fields=(sync.Field(name="skus", merge=sync.Merge.SET), sync.Field(name="occasion"))
+        ),
     )

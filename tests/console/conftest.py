@@ -30,6 +30,7 @@ FRONT_ENDS = {
 from isthmus.kernel import PASS, FrontEnd, Value, answers
 from isthmus.markings import Cumulative
 from isthmus.packs.pricing import api as pricing
+from isthmus.packs.sync import api as sync
 from isthmus.values import money
 
 
@@ -43,8 +44,14 @@ def one_euro_off(lines, buyer):
     return [pricing.UnitPrice(amount=price, by="north", reason="a euro off for all") for price in off]
 
 
+@answers(sync.collections)
+def kept_on_devices():
+    return [sync.Collection(name="basket", fields=(sync.Field(name="note"),))]
+
+
 FRONT_END = FrontEnd(
-    code="north", name="North", owner="north team", doc="Sells in the north.", uses={uses}, answers=(one_euro_off,),
+    code="north", name="North", owner="north team", doc="Sells in the north.", uses={uses},
+    answers=(one_euro_off, kept_on_devices),
     attributes={"order.order": Gift},
     settings={"invoicing.name": "North GmbH", "invoicing.country": "DE", "invoicing.vat_id": "DE123456789"},
     metrics=(Cumulative(name="north.week", of="order.sales", window=7, doc="Sales of seven days."),),

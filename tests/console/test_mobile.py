@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 from openfeature import api as openfeature
 from openfeature.contrib.provider.ofrep import OFREPProvider
 from openfeature.evaluation_context import EvaluationContext
 from playwright.async_api import Page, expect
 
-from .conftest import Served
+from isthmus.kernel import encode
+from tests.packs.devices.test_devices import Phone
+from tests.packs.messaging.services import Browser
+from tests.packs.webhooks.receiver import Receiver
+
+from .conftest import Served, eventually
 
 
 async def test_a_flag_is_put_explained_and_killed_and_an_app_sees_it(page: Page, served: Served) -> None:
@@ -66,3 +72,52 @@ async def test_a_release_is_given_to_more_and_rolled_back(page: Page, served: Se
     await expect(newest).to_contain_text("goes back from")
     ask = {"train": train, "version": "1.1.0", "device": "d"}
     assert (await served.call("releases.check-update", ask))["release"]["version"] == "1.0.0"
+
+
+async def test_a_lost_device_is_cut_off_by_a_button(page: Page, served: Served) -> None:
+    phone = Phone("phone-of-ann")
+    await served.call("devices.register", json.loads(encode(phone.registration())))
+    await page.goto(f"{served.address}/devices?front_end=north")
+    devices = page.get_by_role("region", name="Devices")
+    await expect(devices).to_contain_text("phone-of-ann")
+    await devices.get_by_role("button", name="Cut off").click()
+    await expect(page.get_by_role("status")).to_contain_text("refused, on every server")
+    await expect(devices).to_contain_text("reported as lost")
+    assert (await served.call("devices.prove", json.loads(encode(phone.proof()))))["standing"] == "cut-off"
+
+
+async def test_a_campaign_is_started_reaches_an_inbox_and_is_cancelled(page: Page, served: Served) -> None:
+    made = await served.call("member.register", {"identities": [{"kind": "email", "value": "ann@example.org"}]})
+    member_id = made["member_id"]
+    subscription = Browser(Receiver(port=9)).subscription()  # nobody listens there: the inbox has it all the same
+    ask = {"member_id": member_id, **subscription, "address": "https://push.invalid/ann"}
+    await served.call("messaging.add-endpoint", ask)
+    await page.goto(f"{served.address}/campaigns?front_end=north")
+    await expect(page.get_by_text("Nothing was said to many here.")).to_be_visible()
+    await page.get_by_label("Title").fill("Ripe now")
+    await page.get_by_label("Purpose").fill("service")
+    await page.get_by_role("button", name="Push").click()
+    await expect(page.get_by_role("status")).to_contain_text("It is being queued")
+    campaigns = page.get_by_role("region", name="Campaigns")
+    await eventually(page, campaigns.get_by_text("queued"))
+    await expect(campaigns).to_contain_text("waiting 1")
+    inbox = await served.call("messaging.list-inbox", {"member_id": member_id})
+    assert ([one["title"] for one in inbox["items"]], inbox["unread"]) == (["Ripe now"], 1)
+    await campaigns.get_by_role("button", name="Cancel").click()
+    await expect(campaigns).to_contain_text("cancelled 1")
+
+
+async def test_what_two_devices_wrote_is_shown_and_settled_by_a_button(page: Page, served: Served) -> None:
+    member_id = "00000000-0000-0000-0000-000000000001"
+    for client_id, words in (("phone-of-ann", "after five"), ("laptop-of-ann", "before noon")):
+        operation = {"collection": "basket", "document": "milk", "kind": "set", "field": "note", "value": words}
+        ask = {"client_id": client_id, "member_id": member_id, "operations": [{"sequence": 1, **operation}]}
+        await served.call("sync.push", ask)
+    await page.goto(f"{served.address}/conflicts?front_end=north")
+    conflicts = page.get_by_role("region", name="Sync conflicts")
+    await expect(conflicts).to_contain_text("before noon")
+    await conflicts.get_by_role("button", name="Take the other").click()
+    await expect(page.get_by_role("status")).to_contain_text("on all devices with their next pull")
+    await expect(page.get_by_text("No conflict is open here.")).to_be_visible()
+    pulled = await served.call("sync.pull", {"client_id": "phone-of-ann", "member_id": member_id})
+    assert pulled["documents"][0]["values"] == {"note": "after five"}

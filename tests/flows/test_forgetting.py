@@ -32,9 +32,11 @@ from isthmus.kernel import Caller, Effect, FrontEnd, Meta, Pack, Platform, Value
 from isthmus.manifest import Personal
 from isthmus.markings import Dimension, Distinct, Pii, Ref
 from isthmus.packs.account import api as account
+from isthmus.packs.devices import api as devices
 from isthmus.packs.flags import api as flags
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
+from isthmus.packs.messaging import api as messaging
 from isthmus.packs.notification import api as notification
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
@@ -43,6 +45,7 @@ from isthmus.packs.personal_data.service.export import export_person
 from isthmus.packs.personal_data.service.register import Registry, register
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.subscription import api as subscription
+from isthmus.packs.sync import api as sync
 from isthmus.packs.venture import api as venture
 from isthmus.personal import personal_paths
 from isthmus.runtime.events import copies, own_tables
@@ -104,6 +107,9 @@ KEEPING = (
     *(order.forget, fulfilment.forget, payment.forget, promotion.forget, notification.forget, account.forget),
     venture.forget,
     subscription.forget,
+    devices.forget,  # tests/packs/devices
+    messaging.forget,  # tests/packs/messaging
+    sync.forget,  # tests/packs/sync
     flags.forget,  # whose experiments no order is in: tests/packs/flags/test_experiments.py
 )
 

@@ -12,6 +12,7 @@ PACK_LINES = {  # code without the manifest and the pages, which nobody reads to
     "inventory": 2_520,  # one SKU answered together (0020), exact over all sellers (0049), lots (0075), numbered units
     "flags": 1_710,  # an evaluator of its own, equal in every language (0103), and experiments with their statistics
     "ledger": 1_470,  # what is open is aged by days that are summed (0091); what others owe is claimed of them (0109)
+    "messaging": 1_400,  # three protocols of push services, and what has to hold before each push (0067)
     "order": 2_775,  # refunds, what is closed or changed (0072), handed in elsewhere (0073); who is new, moved (0108)
     "payment": 2_110,  # what a provider says is written with what follows (0029), one over HTTP, and cards (0086)
     "member": 1_530,  # a programme of several front ends has accounts and lots of its own: decision 0050

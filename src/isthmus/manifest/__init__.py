@@ -22,6 +22,7 @@ from isthmus.kernel import Capability, Effect, FrontEnd, Pack, Platform, Value, 
 from .actions import Action
 from .demo import Demo as Demo  # what a function of demo data is given
 from .demo import DemoData
+from .devices import Devices, SignedIn
 from .figures import Growing, Headlines
 from .figures import Lines as Lines  # what Growing is made of
 from .figures import Movements as Movements
@@ -195,7 +196,9 @@ class Persons:
     `merged_ids`, if it has them, are erased too.
     set_segments: the subscriber of a member's segments; `ask` makes its ask of the member, the segments,
     and the prefix of those that are replaced. segments, known_segments: SQL that gives the segments of a member, from
-    front end and id, and all that any member of a front end has.
+    front end and id, and all that any member of a front end has. consenting: SQL of which members, of a front end, some
+    ids and a purpose, have consented to it. in_segment: the next members of a segment after an id, at most so many.
+    person: members of some ids, each with whom it is in the whole group.
     """
 
     records: str
@@ -206,6 +209,9 @@ class Persons:
     ask: Callable[[UUID, tuple[str, ...], str], Value]
     segments: str = ""
     known_segments: str = ""
+    consenting: str = ""
+    in_segment: str = ""
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +262,7 @@ class Search:
 
 KINDS = (
     Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Gives, Commands, Page, Search, Headlines, Growing, Files,
-    Gauge, Outlet, Rehearsal, Site, DemoData, Guide,
+    Gauge, Outlet, Rehearsal, Site, DemoData, Guide, Devices, SignedIn,
 )  # fmt: skip
 
 

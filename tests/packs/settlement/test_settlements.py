@@ -207,3 +207,15 @@ def test_check_digits_tell_a_wrong_account() -> None:
         None,
         None,
     ]
+
+
+async def test_currencies_of_no_two_and_three_decimals_are_settled_side_by_side_and_never_mixed(office: Desk) -> None:
+    wanted = {"JPY": 1_201, "EUR": 1_201, "KWD": 1_201}
+    for currency in wanted:
+        await office.payee(hold_back_days=0, currency=currency)
+    await office.note(*(item(f"{one}-sale", 1_301, currency=one) for one in wanted))
+    await office.note(*(item(f"{one}-back", -100, currency=one) for one in wanted))
+    settlements = await office.draw()
+    assert {one.payout.currency: one.payout.minor for one in settlements} == wanted
+    assert sorted(str(one.payout) for one in settlements) == ["1.201 KWD", "12.01 EUR", "1201 JPY"]
+    await office.check()

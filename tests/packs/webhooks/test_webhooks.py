@@ -11,8 +11,8 @@ import pytest
 from standardwebhooks import WebhookVerificationError
 
 from isthmus.kernel import errors
+from isthmus.manifest.public_calls import PublicOnly, refused_ip, refused_url
 from isthmus.packs.webhooks import api, rules
-from isthmus.packs.webhooks.service.calling import PublicOnly
 from isthmus.packs.webhooks.service.sender import WebhookSettings
 from isthmus.store import know_streams, sharing
 from isthmus.store.feed import ALL, STREAM
@@ -227,11 +227,11 @@ async def test_what_a_killed_server_held_is_sent_by_another(desk: Desk) -> None:
 )  # fmt: skip
 def test_no_private_address_is_called_however_it_is_written(address: str) -> None:
     ip = ipaddress.ip_address(address)
-    assert rules.refused_ip(ip, "https", ())
+    assert refused_ip(ip, "https", ())
     host = f"[{address}]" if ip.version == 6 else address
-    assert rules.refused_url(f"https://{host}/hook", ())
-    assert not rules.refused_ip(ipaddress.ip_address("93.184.216.34"), "https", ())
-    assert rules.refused_ip(ipaddress.ip_address("93.184.216.34"), "http", ())
+    assert refused_url(f"https://{host}/hook", ())
+    assert not refused_ip(ipaddress.ip_address("93.184.216.34"), "https", ())
+    assert refused_ip(ipaddress.ip_address("93.184.216.34"), "http", ())
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.1", "2130706433", "0x7f.1", "[::1]"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Commands, Keeps, Personal, Resource, Site, Upkeep
+from isthmus.manifest import Commands, Keeps, Personal, Resource, SignedIn, Site, Upkeep
 
 from . import api
 from .service import links
@@ -17,6 +17,7 @@ PACK = Pack(
     migrations="isthmus.packs.account:migrations",
     brings=(
         Resource(kind=Accounts, make=accounts_at, settings=AccountSettings),
+        SignedIn(stands="select account.stands($1)"),
         Site(path="/account", at="isthmus.packs.account.pages.site:site"),
         Upkeep(name="account.keep-keys", every_s=600, of=Accounts, run=Accounts.keep_keys),
         Upkeep(name="account.notify", every_s=2, of=Accounts, run=Accounts.notify),

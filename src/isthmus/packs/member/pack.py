@@ -28,6 +28,14 @@ PERSONS = Persons(
     ask=ask_segments,
     segments="select segments from member.membership where front_end = $1 and member_id = $2",
     known_segments="select distinct unnest(segments) as name from member.membership where front_end = $1",
+    consenting="""
+        select member_id from member.membership
+        where front_end = $1 and member_id = any ($2) and $3 = any (consents) and state = 'active'""",
+    in_segment="""
+        select member_id from member.membership
+        where front_end = $1 and $2 = any (segments) and member_id > $3 and state = 'active'
+        order by member_id limit $4""",
+    person="select member_id, person_id from member.membership where front_end = $1 and member_id = any ($2)",
 )
 
 GONE = mark("until the member is erased")

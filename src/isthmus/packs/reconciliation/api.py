@@ -22,6 +22,7 @@ from isthmus.kernel import Effect, Meta, Value, capability, errors, event
 from isthmus.values import Code, Moment, Money, PageSize
 
 CONTENT_MAX = 512 * 1024 * 1024  # about two million lines; over HTTP an ask has a mebibyte
+IMPORT_LIMIT_MS = 600_000
 Form = Literal["csv", "stripe", "camt.053", "mt940"]
 DifferenceKind = Literal["missing-here", "missing-there", "amount", "fee", "currency", "duplicate", "late"]
 
@@ -254,7 +255,7 @@ def expect(ask: Expect) -> Noted:
     version="1.0",
     effect=Effect.WRITE,
     raises=[UnreadableFile, FileKnown],
-    deadline_ms=600_000,
+    deadline_ms=IMPORT_LIMIT_MS,
 )
 def import_file(ask: ImportFile) -> ImportedFile:
     """Take a file in and match it, all of it or nothing. The same content a second time is refused."""

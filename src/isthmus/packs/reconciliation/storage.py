@@ -102,6 +102,11 @@ async def known_file(session: ports.Session, front_end: str, provider: str, dige
     )
 
 
+async def take_time(session: ports.Session) -> None:
+    """Let each statement of this transaction last as long as the call may: a million lines take more than an ask."""
+    await session.fetch_value("select reconciliation.take_time($1)", api.IMPORT_LIMIT_MS)
+
+
 async def write_file(
     session: ports.Session,
     front_end: str,

@@ -1,4 +1,4 @@
-"""Rules of webhooks: how a message is signed, what may be called, and when it is tried again. Pure.
+"""Rules of webhooks: how a message is signed, and when it is tried again. Pure.
 
 Signatures are those of the Standard Webhooks specification 1.0: HMAC-SHA256 over `id.timestamp.body`, in base64.
 """
@@ -8,10 +8,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import ipaddress
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
 PREFIX: Final = "whsec_"
 SECRET_BYTES: Final = 32  # the specification asks for 24 to 64
@@ -20,10 +18,6 @@ ENDPOINT_RETRY_FIRST_S: Final = 1.0
 ENDPOINT_RETRY_LAST_S: Final = 300.0
 RETRY_AFTER_MAX_S: Final = 3_600
 GONE: Final = 410
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-IP = ipaddress.IPv4Address | ipaddress.IPv6Address
-_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 
 def written_secret(key: bytes) -> str:
@@ -55,44 +49,3 @@ def endpoint_retry_s(failures: int, randomness: float) -> float:
 def is_of_address(status: int) -> bool:
     """True where an answer says something of the address, and not of the event that was sent."""
     return status == 0 or status in (408, 429) or status >= 500
-
-
-def refused_url(url: str, allowed: Sequence[Network]) -> str:
-    """Return why an address can never be called, as far as it says so itself; nothing where it may be."""
-    parts = urlsplit(url)
-    if not parts.hostname or _port(parts) is None:
-        return "has no host, or no port that there is"
-    try:
-        ip = ipaddress.ip_address(parts.hostname)
-    except ValueError:
-        if parts.scheme != "https" and not allowed:
-            return "is not https"
-        return ""
-    return refused_ip(ip, parts.scheme, allowed)
-
-
-def refused_ip(ip: IP, scheme: str, allowed: Sequence[Network]) -> str:
-    """Return why nothing is sent to an IP address: inside somebody's network, or in clear text outside one's own."""
-    inner = _inner(ip)
-    if any(one.version == network.version and one in network for one in (ip, inner) for network in allowed):
-        return ""
-    if not inner.is_global or inner.is_multicast or inner.is_reserved:
-        return f"leads to {ip}, which is no public address"
-    return "" if scheme == "https" else "is not https"
-
-
-def _inner(ip: IP) -> IP:
-    """Return the IPv4 address that an IPv6 address stands for, where it is one of those."""
-    if isinstance(ip, ipaddress.IPv6Address):
-        if found := ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None):
-            return found
-        if ip in _NAT64:
-            return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    return ip
-
-
-def _port(parts: SplitResult) -> int | None:
-    try:
-        return parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        return None

@@ -23,6 +23,7 @@ async def import_file(ask: api.ImportFile, ctx: Context) -> api.ImportedFile:
     await _refuse_known(ask, digest, ctx)
     lines = await asyncio.to_thread(rules.read, ask.form, ask.content)
     file_id = ctx.new_id()
+    await storage.take_time(ctx.session)
     made = (ctx.now, ctx.caller.person or ctx.caller.client)
     if not await storage.write_file(ctx.session, ctx.front_end, file_id, ask, digest, lines, made):
         await _refuse_known(ask, digest, ctx)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from isthmus.kernel import Context, implements
 from isthmus.language import mark
+from isthmus.manifest.public_calls import refused_url
 
 from .. import api, rules, storage
 from .sender import WebhookSender
@@ -11,7 +12,7 @@ from .sender import WebhookSender
 
 @implements(api.put_endpoint)
 async def put_endpoint(ask: api.PutEndpoint, ctx: Context) -> api.PutAnswer:
-    if because := rules.refused_url(ask.url, ctx.resource(WebhookSender).allowed):
+    if because := refused_url(ask.url, ctx.resource(WebhookSender).allowed):
         raise api.AddressRefused(url=ask.url, because=because)
     if not await storage.put(ctx.session, ctx.front_end, ask):
         return api.PutAnswer(endpoint=await _changed(ask.name, "changed", ctx))

@@ -22,11 +22,11 @@ import httpcore
 from isthmus.kernel import Meta, Value, encode, errors, ports
 from isthmus.language import mark
 from isthmus.manifest import Events, Place
+from isthmus.manifest.public_calls import Caller, PrivateAddress
 from isthmus.store import Consumer, Database, Event
 from isthmus.store.outbox import COLUMNS, event_of
 
 from .. import rules, storage
-from .calling import Caller, PrivateAddress
 
 CONSUMER: Final = "webhooks"
 AT_ONCE: Final = 64  # deliveries of one server process

@@ -12,13 +12,16 @@ import socket
 import ssl
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
+from urllib.parse import SplitResult, urlsplit
 
 import httpcore
 
-from .. import rules
-
 CONNECTIONS_MAX: Final = 100
 KEEP_ALIVE_S: Final = 30.0
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+IP = ipaddress.IPv4Address | ipaddress.IPv6Address
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 
 class PrivateAddress(OSError):
@@ -26,9 +29,9 @@ class PrivateAddress(OSError):
 
 
 class PublicOnly(httpcore.AsyncNetworkBackend):
-    """Connects to what `rules.refused_ip` lets through."""
+    """Connects to what `refused_ip` lets through."""
 
-    def __init__(self, scheme: str, allowed: Sequence[rules.Network]) -> None:
+    def __init__(self, scheme: str, allowed: Sequence[Network]) -> None:
         self._scheme = scheme
         self._allowed = allowed
         self._backend: Any = httpcore.AnyIOBackend()  # its class is another where anyio is not there
@@ -45,7 +48,7 @@ class PublicOnly(httpcore.AsyncNetworkBackend):
         addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
         for address in addresses:  # one that is refused spoils the name: who mixes them wants the wrong one called
             ip = ipaddress.ip_address(address.partition("%")[0])
-            if because := rules.refused_ip(ip, self._scheme, self._allowed):
+            if because := refused_ip(ip, self._scheme, self._allowed):
                 raise PrivateAddress(f"{host} {because}")
         error: Exception = OSError(f"{host} has no address")
         for address in addresses[:3]:
@@ -67,7 +70,8 @@ class PublicOnly(httpcore.AsyncNetworkBackend):
 class Caller:
     """Posts to addresses; keeps connections for a while."""
 
-    def __init__(self, allowed: Sequence[rules.Network], ssl_context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, allowed: Sequence[Network], ssl_context: ssl.SSLContext | None = None) -> None:
+        self.allowed = tuple(allowed)
         self._pools = {
             scheme: httpcore.AsyncConnectionPool(
                 ssl_context=ssl_context,
@@ -94,3 +98,44 @@ class Caller:
     async def close(self) -> None:
         for pool in self._pools.values():
             await pool.aclose()
+
+
+def refused_url(url: str, allowed: Sequence[Network]) -> str:
+    """Return why an address can never be called, as far as it says so itself; nothing where it may be."""
+    parts = urlsplit(url)
+    if not parts.hostname or _port(parts) is None:
+        return "has no host, or no port that there is"
+    try:
+        ip = ipaddress.ip_address(parts.hostname)
+    except ValueError:
+        if parts.scheme != "https" and not allowed:
+            return "is not https"
+        return ""
+    return refused_ip(ip, parts.scheme, allowed)
+
+
+def refused_ip(ip: IP, scheme: str, allowed: Sequence[Network]) -> str:
+    """Return why nothing is sent to an IP address: inside somebody's network, or in clear text outside one's own."""
+    inner = _inner(ip)
+    if any(one.version == network.version and one in network for one in (ip, inner) for network in allowed):
+        return ""
+    if not inner.is_global or inner.is_multicast or inner.is_reserved:
+        return f"leads to {ip}, which is no public address"
+    return "" if scheme == "https" else "is not https"
+
+
+def _inner(ip: IP) -> IP:
+    """Return the IPv4 address that an IPv6 address stands for, where it is one of those."""
+    if isinstance(ip, ipaddress.IPv6Address):
+        if found := ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None):
+            return found
+        if ip in _NAT64:
+            return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip
+
+
+def _port(parts: SplitResult) -> int | None:
+    try:
+        return parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return None

@@ -1,0 +1,50 @@
+"""What comes late: money back after the books are closed, and goods back after the rules have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from isthmus.kernel import answers
+from isthmus.packs.ledger import api as ledger
+from isthmus.packs.order import api as order
+from isthmus.values import Money
+
+from .conftest import Shop
+from .test_bookkeeping import a_tenth_of_tea, books_of, eur
+
+
+@answers(order.commission)
+def half_of_tea(lines: Sequence[order.DraftLine]) -> Sequence[Money]:
+    """Keep half of tea, which is another rule than it was sold under."""
+    return [eur(line.total.minor // 2 if line.sku == "tea" else 0) for line in lines]
+
+
+async def test_goods_come_back_with_the_commission_that_they_were_sold_under(shop: Shop) -> None:
+    before = books_of(shop, a_tenth_of_tea)
+    order_id = (await before.bought(("tea", 3))).orders[0].order_id
+    await before.sent(order_id, "1")
+    after = books_of(shop, half_of_tea)
+    await after.returned(order_id, (0, 2))
+    assert await after.stands("income:commission", "liabilities:sellers") == [-100, -900]
+    newer = (await after.bought(("tea", 1))).orders[0].order_id
+    await after.sent(newer, "2")
+    assert await after.stands("income:commission", "liabilities:sellers") == [-600, -1_400]
+    await after.check()
+
+
+async def test_money_that_goes_back_once_the_days_are_closed_is_booked_on_the_first_open_one(shop: Shop) -> None:
+    books = books_of(shop)
+    placed = await books.bought(("jam", 5))
+    await books.sent(placed.orders[0].order_id, "1")
+    closed = datetime.now(UTC).date() + timedelta(days=3)
+    await books.call(ledger.close_period, ledger.ClosePeriod(closed_through=closed, reason="the month is over"))
+    await books.returned(placed.orders[0].order_id, (0, 2))
+    await books.by_hand(placed.payment_id, 120, "goodwill")
+    for kind in ("payment-refunded", "goods-returned"):
+        entries = await books.call(ledger.list_entries, ledger.ListEntries(kind=kind))
+        assert {one.value_date for one in entries.items} == {closed + timedelta(days=1)}
+        assert entries.items
+    trial = await books.call(ledger.trial_balance, ledger.GetTrialBalance(until=closed))
+    assert all(line.code != "income:returns" for line in trial.lines), "what was closed stays as it was"
+    await books.check()
