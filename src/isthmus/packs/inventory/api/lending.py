@@ -19,16 +19,8 @@ from uuid import UUID
 from isthmus.kernel import Effect, Meta, Value, capability, errors, event
 from isthmus.values import LINES_MAX, Code, Money, PageSize, Quantity, Serials, Sku
 
-from .errors import (
-    BadCursor,
-    NotLent,
-    NotOnHand,
-    ReferenceUsed,
-    SerialNotThere,
-    SerialsNeeded,
-    TooManySerials,
-    TooManyUnits,
-)
+from . import errors as wrong
+from .errors import BadCursor, NotLent
 from .stock import Reference, Units
 
 
@@ -140,16 +132,10 @@ class NotBetweenOwners(errors.RuleBroken):
     version="1.0",
     effect=Effect.WRITE,
     raises=[
-        NotBetweenOwners,
-        NotLent,
-        NotOnHand,
-        ReferenceUsed,
-        TooManyUnits,
-        SerialNotThere,
-        SerialsNeeded,
-        TooManySerials,
+        NotBetweenOwners, NotLent, wrong.NotOnHand, wrong.ReferenceUsed, wrong.TooManyUnits, wrong.SerialNotThere,
+        wrong.SerialsNeeded, wrong.TooManySerials,
     ],
-)
+)  # fmt: skip
 def sell_stock(ask: SellStock) -> StockSale:
     """Let goods that nobody holds change their owner: no unit is in neither stock or in both at any moment.
 

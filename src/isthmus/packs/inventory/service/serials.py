@@ -73,10 +73,7 @@ async def leave(
     places = {line.sku: line.location for line in lines if line.quantity < 0}
     _refuse_more(serials, [(line.sku, -line.quantity) for line in lines if line.quantity < 0])
     units = [(one.sku, places[one.sku], one.serial, goes_to) for one in serials]
-    found = await storage.leave(ctx.session, ctx.front_end, units, kind, reference, ctx.now)
-    for at, one in enumerate(serials):
-        if at not in found:
-            raise api.SerialNotThere(sku=one.sku, serial=one.serial, path=f"$.serials[{at}]")
+    _refuse_missing(serials, await storage.leave(ctx.session, ctx.front_end, units, kind, reference, ctx.now))
 
 
 async def sell(ask: api.SellStock, sale: api.StockSale, ctx: Context) -> None:
@@ -84,10 +81,7 @@ async def sell(ask: api.SellStock, sale: api.StockSale, ctx: Context) -> None:
     if not ask.serials:
         return
     _refuse_more(ask.serials, [(line.sku, line.quantity) for line in ask.lines])
-    found = await storage.sell(ctx.session, (sale.from_owner, sale.to_owner), ask, ctx.now)
-    for at, one in enumerate(ask.serials):
-        if at not in found:
-            raise api.SerialNotThere(sku=one.sku, serial=one.serial, path=f"$.serials[{at}]")
+    _refuse_missing(ask.serials, await storage.sell(ctx.session, sale.from_owner, sale.to_owner, ask, ctx.now))
 
 
 def _refuse_more(serials: Sequence[SerialNumber], taken: Sequence[tuple[str, int]]) -> None:
@@ -100,6 +94,12 @@ def _refuse_more(serials: Sequence[SerialNumber], taken: Sequence[tuple[str, int
         left[one.sku] = left.get(one.sku, 0) - 1
         if left[one.sku] < 0 or at == twice:
             raise api.TooManySerials(sku=one.sku, path=f"$.serials[{at}]")
+
+
+def _refuse_missing(serials: Sequence[SerialNumber], found: set[int]) -> None:
+    for at, one in enumerate(serials):
+        if at not in found:
+            raise api.SerialNotThere(sku=one.sku, serial=one.serial, path=f"$.serials[{at}]")
 
 
 async def refuse_beyond(owners: Sequence[str], changes: Sequence[rules.Change], ctx: Context) -> None:

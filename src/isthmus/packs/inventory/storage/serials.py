@@ -82,11 +82,11 @@ async def leave(
     return {row["place"] - 1 for row in await session.fetch(_LEAVE, front_end, *columns, kind, reference, now)}
 
 
-async def sell(session: ports.Session, owners: tuple[str, str], ask: api.SellStock, now: datetime) -> set[int]:
+async def sell(session: ports.Session, seller: str, buyer: str, ask: api.SellStock, now: datetime) -> set[int]:
     """Let units go from one owner to the other; return the places of those that could."""
-    skus, numbers = [one.sku for one in ask.serials], [one.serial for one in ask.serials]
-    rows = await session.fetch(_SELL, *owners, skus, numbers, ask.from_location, ask.to_location, ask.reference, now)
-    return {row["place"] - 1 for row in rows}
+    columns = [one.sku for one in ask.serials], [one.serial for one in ask.serials]
+    way = ask.from_location, ask.to_location
+    return {row["place"] - 1 for row in await session.fetch(_SELL, seller, buyer, *columns, *way, ask.reference, now)}
 
 
 async def beyond(session: ports.Session, owners: Sequence[str], places: Sequence[rules.Place]) -> rules.Place | None:
