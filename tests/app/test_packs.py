@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from isthmus.app.broken import install
 from isthmus.app.config import Config, WrongConfig, load_config
 from isthmus.app.forgetting import NAME
 from isthmus.app.packs import plugged
@@ -116,6 +120,67 @@ def test_a_package_stands_for_every_pack_below_it(company: Path) -> None:
 def test_shipped_packs_are_named_one_by_one_as_others_are(tmp_path: Path) -> None:
     text = '[platform]\npacks = ["isthmus.packs.catalog.pack:PACK", "isthmus.packs.tax.pack:PACK"]\nflows = []'
     assert names(settings(tmp_path, text)) == ["catalog", "tax"]
+
+
+LACKING = """
+import importlib.abc, os, sys
+
+class Lacking(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in os.environ["LACKING"].split(","):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Lacking())
+from isthmus.cli import main
+main()
+"""
+
+
+def lacking(folder: Path, library: str) -> str:
+    """Return what a command says where a library is not installed."""
+    variables = {**os.environ, "LACKING": library, "ISTHMUS_CONFIG": str(folder / "isthmus.toml")}
+    command = [sys.executable, "-c", LACKING, "compat"]
+    return subprocess.run(command, cwd=folder, env=variables, text=True, capture_output=True, check=False).stderr
+
+
+def test_a_library_that_is_missing_is_one_sentence_with_the_packs_and_both_lines_to_write(tmp_path: Path) -> None:
+    (tmp_path / "isthmus.toml").write_text("")
+    assert lacking(tmp_path, "joserfc").splitlines()[1:] == [
+        "  1. packs 'account', 'ventures' need the library 'joserfc', which is not installed; "
+        'run `pip install joserfc`, or write leave_out = ["account", "ventures", "sign-in-mail"] in [platform]'
+    ]
+    (tmp_path / "isthmus.toml").write_text('[platform]\nleave_out = ["account", "ventures", "sign-in-mail"]')
+    assert "joserfc" not in lacking(tmp_path, "joserfc")
+
+
+def test_a_pack_of_ones_own_that_lacks_a_library_or_does_not_import_takes_no_other_with_it(company: Path) -> None:
+    rules = company / "acmepacks" / "stamps" / "rules.py"
+    (company / "acmepacks" / "stamps" / "service.py").write_text("from . import rules\n" + LOYALTY_SERVICE)
+    rules.write_text("import nosuchlib.inner\n")
+    config = settings(company, '[platform]\npacks = ["isthmus.packs", "acmepacks"]')
+    assert problems(config) == [
+        "pack 'stamps' needs the library 'nosuchlib', which is not installed; run `pip install nosuchlib`, "
+        'or write leave_out = ["stamps"] in [platform]'
+    ]
+    for wrong, said in (
+        ("LIMIT = tne\n", "NameError: name 'tne' is not defined"),
+        ("def of(:\n", "SyntaxError"),
+        ("from . import nothing\n", "cannot import name 'nothing'"),
+    ):
+        rules.write_text(wrong)
+        importlib.invalidate_caches()
+        (problem,) = problems(config)
+        assert problem.startswith("pack 'stamps' cannot be imported: ")
+        assert said in problem
+        assert f"{rules}:1" in problem
+        assert problem.endswith('fix it, or write leave_out = ["stamps"] in [platform]')
+    without = settings(company, '[platform]\npacks = ["isthmus.packs", "acmepacks"]\nleave_out = ["stamps"]')
+    assert "stamps" not in names(without)
+
+
+def test_the_library_of_an_extra_is_installed_by_its_extra() -> None:
+    assert install("fpdf") == "`pip install 'isthmus[finance]'`"
+    assert install("nosuchlib") == "`pip install nosuchlib`"
 
 
 def test_flows_that_lack_a_pack_are_refused_with_the_line_to_write(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import importlib.resources
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import jsonschema
@@ -92,14 +93,19 @@ def test_quality_finds_what_is_too_old(till: World) -> None:
     ]
 
 
-def test_the_contract_and_the_lock_say_how_old_rows_may_be(till: World) -> None:
+def test_the_contract_and_the_lock_say_how_old_rows_may_be(till: World, tmp_path: Path) -> None:
     found = content(till.model, till.model.entity("till.sale"))
     schema = json.loads((importlib.resources.files("open_data_contract_standard") / "schema.json").read_text())
     jsonschema.Draft201909Validator(schema).validate(found)
     assert found["slaProperties"] == [
         {"property": "freshness", "value": 24, "unit": "h", "element": "till_sale.rung_at"}
     ]
-    assert lock.read(lock.written(till.model)).entity("till.sale").fresh_hours == 24
+    place = tmp_path / "metrics.lock.json"
+    place.write_text(lock.written(till.model))
+    assert lock.read(place).entity("till.sale").fresh_hours == 24
+    place.write_text(place.read_text()[:100])  # as a merge or a full disk leaves it
+    with pytest.raises(errors.BadAsk, match="metrics.lock.json is not JSON in line 5, column 18"):
+        lock.read(place)
 
 
 def test_an_entity_without_a_time_can_not_say_how_old_it_may_be() -> None:

@@ -16,9 +16,11 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from rich.console import Console
 
 from demo import box
 from demo.source import Source
+from isthmus.app.config import load_config
 from tests import forked
 from tests.console import signing
 from tests.console.demo_server import demo
@@ -197,6 +199,17 @@ def said(environment: dict[str, str], *words: str) -> str:
     ran = forked.run(words, ROOT, environment)
     assert ran.returncode == 0, ran.stdout[-1000:] + ran.stderr[-2000:]
     return ran.stdout
+
+
+def test_without_node_the_demo_says_that_its_venture_does_not_sell(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said_there = io.StringIO()
+    config = load_config(ROOT / "isthmus.toml")
+    found, settings, listening = box.prepared(config, 8084, Console(file=said_there, width=200), None)
+    assert (found, settings, listening) == (None, config, None), "nothing else changes"
+    assert "does not sell here: Node is not installed" in said_there.getvalue()
 
 
 def test_its_shops_end_with_the_demo_however_that_ends() -> None:

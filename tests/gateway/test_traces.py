@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -57,6 +58,7 @@ async def test_the_reason_of_a_failure_is_kept_for_its_front_end_alone_though_no
     assert path in failed.json()["remedy"]
     trace = (await south.get(path)).json()
     assert trace["error"].startswith("fault: 'shop.crash' failed with RuntimeError('secret-of-the-shop')")
+    assert re.search(r"look at /\S+/\w+\.py:\d+", trace["error"]), "the line that raised"
     assert (trace["capability"], trace["ask"]) == ("shop.crash", None)
     assert (await north.get(path)).status_code == 404
 

@@ -53,5 +53,8 @@ def test_a_change_of_one_pack_changes_its_file_alone(contracts, tmp_path):
 
 def test_a_file_that_is_no_contract_is_refused(tmp_path):
     (tmp_path / "tax.json").write_bytes(b"[]")
-    with pytest.raises(errors.BadAsk):
+    with pytest.raises(errors.BadAsk, match="tax.json: "):
+        read_folder(tmp_path)
+    (tmp_path / "tax.json").write_bytes(b'{"capabilities": {\n')
+    with pytest.raises(errors.BadAsk, match="tax.json is not JSON in line 1, column 19"):
         read_folder(tmp_path)

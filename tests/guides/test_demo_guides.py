@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from .newcomer import QUESTIONS
 from .walk import GUIDES, ROOT, environment, follow, free_port, read, serving
 
 ALONE = ("data", "growth", "agents", "security", "replay", "thin", "compatibility")
@@ -66,6 +69,27 @@ def test_the_guide_on_the_demo_does_what_it_says(sold: Sold, name: str) -> None:
     assert len(REST.splitlines()) == 2, "begin as the other guides on the demo do"
     assert guide.serve in ("", "isthmus serve")
     follow(guide.steps, sold.folder, sold.variables)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_what_a_newcomer_asks_of_the_data_is_what_plain_sql_says(sold: Sold, question: str) -> None:
+    asked, sql = QUESTIONS[question]
+    if not (sold.folder / "landed").exists():
+        said(sold, "isthmus data land && touch landed")
+    found = json.loads(said(sold, f"isthmus data ask {asked} --json"))["rows"]
+    wrapped = f"select json_agg(row_to_json(answer)) from ({sql}) answer"
+    wanted = json.loads(said(sold, f"isthmus psql -Atc {shlex.quote(wrapped)}"))
+    assert len(wanted) > 0
+    assert sorted(str(list(row.values())) for row in found) == sorted(str(list(row.values())) for row in wanted)
+
+
+def said(sold: Sold, command: str) -> str:
+    """Return what a command prints on the demo's data."""
+    ran = subprocess.run(
+        ["bash", "-c", command], cwd=sold.folder, env=sold.variables, check=False, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
 
 
 def test_the_first_call_of_the_readme_is_answered(sold: Sold) -> None:

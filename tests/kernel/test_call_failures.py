@@ -142,7 +142,7 @@ async def test_a_defect_is_a_fault_of_the_capability():
         return Said(text=str({}["missing"]))
 
     declared, bound = doing("broken", Effect.READ, broken)
-    with pytest.raises(errors.Fault, match=r"'shop.broken' failed with KeyError\('missing'\)"):
+    with pytest.raises(errors.Fault, match=r"'shop.broken' failed with KeyError\('missing'\); look at \S+\.py:\d+"):
         await a_platform(declared, bound).call(declared, Number(), NORTH)
 
 

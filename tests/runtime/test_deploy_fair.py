@@ -113,7 +113,8 @@ async def test_a_test_without_an_end_is_named_where_it_is(tmp_path: Path, monkey
     monkeypatch.setattr("isthmus.runtime.deploy.check.TESTS_LIMIT_S", 20)
     monkeypatch.setattr("isthmus.runtime.deploy.check.TEST_LIMIT_S", 1)
     folder = write(tmp_path / "front_ends", "first")
-    (folder / "test_answers.py").write_text("def test_it():\n    while True:\n        pass  # for ever\n")
+    passing = "def test_before():\n    assert True\n\n\n"  # it has left a dot on the line where the report begins
+    (folder / "test_answers.py").write_text(f"{passing}def test_it():\n    while True:\n        pass  # for ever\n")
     with pytest.raises(
         TestsFailed,
         match=r"test of north does not end within 1 s: test_it \(test_answers.py:\d\)",

@@ -20,6 +20,7 @@ from isthmus.manifest.figures import figure_problems
 from isthmus.manifest.guides import guide_problems
 from isthmus.markings import Question, Rule, Segment, Term
 
+from .broken import Broken, not_imported
 from .commands import MANIFEST, unwritten
 from .config import Config
 from .forgetting import forgetting, personal_problems
@@ -42,16 +43,22 @@ def plugged(config: Config) -> tuple[Pack, ...]:
 
 
 def plugging(config: Config) -> tuple[tuple[Pack, ...], list[str]]:
-    """Return the packs and flows that fit together, and what is wrong with the others and with the settings of all."""
+    """Return the packs and flows that fit together, and what is wrong with the others and with the settings of all.
+
+    Raises BuildProblems where one cannot be imported, with that alone: what else is missing follows from it.
+    """
     if (root := str(config.root)) not in sys.path:
         sys.path.append(root)  # a company's own packs lie beside its settings
     problems: list[str] = []
-    named = [one for name in (*config.packs, *config.flows) for one in _found(name, problems)]
+    broken: list[Broken] = []
+    named = [one for name in (*config.packs, *config.flows) for one in _found(name, broken, problems)]
     known = {pack.name: pack for pack in named}
+    if halting := [one for one in broken if one.name not in config.leave_out]:
+        raise errors.BuildProblems(list(not_imported(halting, known.values(), config.leave_out)))
     problems += [
         f"leave_out names {name!r}, which is not among the packs and flows{errors.near(name, known)}"
         for name in config.leave_out
-        if name not in known
+        if name not in {*known, *(one.name for one in broken)}
     ]
     kept = tuple(pack for pack in known.values() if pack.name not in config.leave_out)
     problems += [wrong for pack in kept for wrong in manifest.check_kinds(pack, KINDS)]
@@ -67,13 +74,15 @@ def plugging(config: Config) -> tuple[tuple[Pack, ...], list[str]]:
     return (*whole, *forgetting(whole)), problems
 
 
-def _found(name: str, problems: list[str]) -> Iterable[Pack]:
-    """Return the packs that one entry of the settings stands for."""
+def _found(name: str, broken: list[Broken], problems: list[str]) -> Iterable[Pack]:
+    """Return the packs that one entry of the settings stands for; one that cannot be imported is told apart."""
     place, _, value = name.partition(":")
     try:
-        module = importlib.import_module(place)
-        found = [getattr(module, value)] if value else list(_below(module))
-    except (ImportError, AttributeError, SyntaxError) as wrong:
+        module = _imported(place, broken)
+        if module is None:
+            return []
+        found = [getattr(module, value)] if value else list(_below(module, broken))
+    except (ImportError, AttributeError) as wrong:
         problems.append(f"{name!r} cannot be plugged in: {wrong}; install it, or correct the name in [platform]")
         return []
     packs = [one for one in found if isinstance(one, Pack)]
@@ -83,16 +92,31 @@ def _found(name: str, problems: list[str]) -> Iterable[Pack]:
     return packs
 
 
-def _below(package: ModuleType) -> Iterator[Pack]:
+def _below(package: ModuleType, broken: list[Broken]) -> Iterator[Pack]:
     """Yield the manifests of a package: its own where it is a pack, and those of the packs below it."""
     if not hasattr(package, "__path__"):
         yield from _manifests(package)
         return
-    if importlib.util.find_spec(f"{package.__name__}.{MANIFEST}") is not None:
-        yield from _manifests(importlib.import_module(f"{package.__name__}.{MANIFEST}"))
+    place = f"{package.__name__}.{MANIFEST}"
+    if importlib.util.find_spec(place) is not None:
+        own = _imported(place, broken)
+        if own is None:  # what lies below it is part of it
+            return
+        yield from _manifests(own)
     for one in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        if one.ispkg:
-            yield from _below(importlib.import_module(one.name))
+        if one.ispkg and (below := _imported(one.name, broken)):
+            yield from _below(below, broken)
+
+
+def _imported(place: str, broken: list[Broken]) -> ModuleType | None:
+    """Return a module; None where it is there and cannot be imported. Raises ImportError where it is not there."""
+    try:
+        return importlib.import_module(place)
+    except Exception as wrong:  # whatever a pack's own code raises, the others are not to blame
+        if isinstance(wrong, ModuleNotFoundError) and place.startswith(wrong.name or "?"):
+            raise
+        broken.append(Broken(place, wrong))
+        return None
 
 
 def _manifests(module: ModuleType) -> Iterator[Pack]:

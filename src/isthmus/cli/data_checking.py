@@ -68,7 +68,7 @@ def add_locking(app: typer.Typer, open_platform: Open, folder: Callable[[], Decl
         platform, now = open_platform(), datetime.now(UTC)
         lake, deployed = platform.lake, platform.metrics.attributed.declared
         is_locked = place.is_file() or place != LOCK  # who writes a front end needs no lock of the packs
-        model = locks.read(place.read_text()) if is_locked else platform.model
+        model = locks.read(place) if is_locked else platform.model
         before = Metrics(model, Lake(lake.folder, model, lake.events), platform.receipts, secret=b"", declared=deployed)
         after = Metrics(platform.model, lake, platform.receipts, secret=b"", declared=folder)
         found = locks.differences(before, after, platform.policies["owner"], now)

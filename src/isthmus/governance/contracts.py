@@ -11,6 +11,7 @@ import msgspec
 
 from isthmus.kernel import Capability, Pass, Value, decode
 from isthmus.kernel.host import ExtensionPoint, Release, event_kind, json_schema
+from isthmus.outside import decode_file
 
 Schema = dict[str, Any]
 UNSAID = ("title", "description", "examples", "default")  # what does not decide whether a value fits
@@ -137,7 +138,7 @@ def write_folder(contracts: Contracts, folder: Path) -> list[Path]:
 
 def read_folder(folder: Path) -> Contracts:
     """Read the contracts that `write_folder` wrote. Raises BadAsk for a file that is none."""
-    return joined(read(path.read_bytes()) for path in sorted(folder.glob("*.json")))
+    return joined(decode_file(path, Contracts) for path in sorted(folder.glob("*.json")))
 
 
 def written(contracts: Contracts) -> bytes:

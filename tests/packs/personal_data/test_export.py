@@ -165,6 +165,12 @@ async def test_nobody_is_found_by_an_address_that_nobody_has(group: Group) -> No
         await group.export(emails=("nobody@example.org",))
 
 
+async def test_a_person_has_to_be_named(group: Group) -> None:
+    with pytest.raises(api.NobodyNamed, match="nobody is named") as refused:
+        await group.export()
+    assert "--member" in refused.value.remedy
+
+
 async def test_a_page_says_it_to_a_person_and_runs_nothing(group: Group) -> None:
     page = page_of(await group.export(member_ids=(group.here,)))
     assert "Änni &lt;b&gt;" in page

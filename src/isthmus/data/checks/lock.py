@@ -12,6 +12,7 @@ import msgspec
 
 from isthmus.kernel import errors
 from isthmus.markings import AnyMetric, Measure, Time
+from isthmus.outside import decode_file
 
 from ..answers.metrics import Metrics
 from ..model.ask import Ask
@@ -57,9 +58,12 @@ def written(model: Model) -> str:
     return msgspec.json.format(msgspec.json.encode(plain), indent=2).decode() + "\n"
 
 
-def read(text: str) -> Model:
-    """Return the model that a text was written from, without the classes. Raises StaleLock for another form."""
-    content: dict[str, Any] = msgspec.json.decode(text)
+def read(place: Path) -> Model:
+    """Return the model that a file was written from, without the classes.
+
+    Raises BadAsk where it is no JSON, as where a merge left its marks, and StaleLock for another form.
+    """
+    content = decode_file(place, dict[str, Any])
     if content.get("form") != FORM:
         raise StaleLock(f"the lock has form {content.get('form')}, not {FORM}", remedy="run `isthmus data lock`")
     entities = {name: _read_entity(found) for name, found in content["entities"].items()}
@@ -74,7 +78,7 @@ def check(model: Model, place: Path) -> None:
     text = place.read_text()
     if text == written(model):
         return
-    old = read(text)
+    old = read(place)
     changed = [
         name for name in sorted({*old.metrics, *model.metrics}) if old.metrics.get(name) != model.metrics.get(name)
     ]

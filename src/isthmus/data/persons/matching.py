@@ -154,7 +154,7 @@ def _likely_pairs(records: Sequence[Record]) -> list[Pair]:
         from ..arrow import pa
     except ImportError as missing:
         raise errors.Unavailable(
-            "members can't be matched by likeness here", remedy="install isthmus[identity], which brings splink"
+            "members can't be matched by likeness here", remedy="install isthmus[data], which brings splink"
         ) from missing
     logging.getLogger("splink").setLevel(logging.ERROR)  # its progress is no news to an operator
     table = pa.Table.from_pylist([_row(record) for record in known], schema=_schema(pa))

@@ -315,14 +315,14 @@ def _new_trace(call: Call) -> Trace:
 
 
 def _fault(call: Call, error: Exception) -> errors.Fault:
-    trace = error.__traceback__
+    trace, place = error.__traceback__, ""
     while trace is not None:
+        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
         if who := call.plan.line.answerer(trace.tb_frame.f_code):
             return errors.AnswerFailed(f"{who} raised {error!r}", remedy="fix the answer, or roll the front end back")
         trace = trace.tb_next
-    return errors.Fault(
-        f"{call.offered.capability.name!r} failed with {error!r}", remedy="report it with the call's id"
-    )
+    remedy = f"look at {place}, or report it with the call's id"
+    return errors.Fault(f"{call.offered.capability.name!r} failed with {error!r}", remedy=remedy)
 
 
 def _claim(offered: BoundCapability, ask: Any, key: str) -> Claim | None:

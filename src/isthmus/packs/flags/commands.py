@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from isthmus.kernel import Caller, Capability, decode, encode, errors
+from isthmus.kernel import Caller, Capability, encode, errors
 from isthmus.manifest import Opened
+from isthmus.outside import decode_file
 
 from . import api
 
@@ -61,7 +62,7 @@ def _add_flags(app: typer.Typer, call: Call) -> None:
         note: Note = "",
     ) -> None:
         """Make or change the flag in a file, as `isthmus flags list --json` writes it."""
-        made = call(on, api.put_flag, api.PutFlag(flag=decode(file.read_bytes(), api.Flag), note=note))
+        made = call(on, api.put_flag, api.PutFlag(flag=decode_file(file, api.Flag), note=note))
         _say(made)
 
     @app.command("kill")

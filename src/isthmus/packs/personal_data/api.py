@@ -62,6 +62,18 @@ class PersonExport(Value):
     held: tuple[Held, ...]
 
 
+class NobodyNamed(errors.BadAsk):
+    """All that is held of a person was asked for, and of no person."""
+
+    slug = "personal-data.nobody-named"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "nobody is named whose data is to be taken out",
+            remedy="name an e-mail address of theirs, or `--member` with the id of a membership",
+        )
+
+
 class NobodyLikeThis(errors.NotFound):
     """Nothing is held of whom was asked for."""
 

@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from isthmus.outside import NotInstalled
 from isthmus.values import decimals, money
 
 from . import api
@@ -115,7 +116,10 @@ def _text(parent: ET.Element, space: str, path: str) -> str:
 
 
 def _mt940(content: str) -> Iterator[Line]:
-    from mt940 import parse  # pyright: ignore[reportMissingTypeStubs] - only who has such files needs it
+    try:
+        from mt940 import parse  # pyright: ignore[reportMissingTypeStubs] - only who has such files needs it
+    except ModuleNotFoundError as missing:
+        raise NotInstalled(missing, extra="finance") from None
 
     if ":61:" not in content and ":60F:" not in content:
         raise ValueError("it has no statement")

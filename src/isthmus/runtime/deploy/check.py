@@ -36,7 +36,7 @@ from isthmus.runtime.deploy.loading import load_front_end
 print("code", load_front_end(Path(sys.argv[1])).code)
 """
 _PASSED_ON: Final = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "VIRTUAL_ENV")
-_LATE: Final = re.compile(r"^Timeout \(", re.M)  # how faulthandler begins, before it ends the process
+_LATE: Final = re.compile(r"Timeout \(\d+:\d\d:\d\d\)!\n")  # how faulthandler begins, behind the dots of what passed
 _FRAME: Final = re.compile(r'File "([^"]*)", line (\d+) in (test\w*)')
 _NO_TESTS: Final = 5  # pytest's exit code where it collected none
 

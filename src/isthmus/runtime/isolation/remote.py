@@ -16,8 +16,9 @@ from typing import Any, cast
 import httpx
 import msgspec
 
-from isthmus.kernel import decode, errors
+from isthmus.kernel import errors
 from isthmus.kernel.host import Point
+from isthmus.outside import decode_file
 
 from .breaker import Breaker
 from .manifest import AnswerManifest, FrontEndManifest, WrongManifest
@@ -41,9 +42,9 @@ def read_manifest(folder: Path) -> FrontEndManifest:
     if not file.is_file():
         raise WrongManifest(f"{folder} has no {MANIFEST}", remedy="write one, see docs/guides/isolation.md")
     try:
-        return _placed(decode(file.read_bytes(), FrontEndManifest), str(file))
+        return _placed(decode_file(file, FrontEndManifest), str(file))
     except errors.BadAsk as wrong:
-        raise WrongManifest(f"{file}: {wrong.message}", remedy=wrong.remedy, path=wrong.path) from None
+        raise WrongManifest(wrong.message, remedy=wrong.remedy, path=wrong.path) from None
 
 
 def _placed(manifest: FrontEndManifest, file: str) -> FrontEndManifest:

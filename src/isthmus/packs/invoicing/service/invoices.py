@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from isthmus.kernel import Context, errors, implements
+from isthmus.outside import NotInstalled
 from isthmus.values import cursor_at, money, place_at
 
 from .. import api, rules, storage
@@ -130,7 +131,10 @@ async def list_invoices(ask: api.ListInvoices, ctx: Context) -> api.InvoicePage:
 @implements(api.get_document)
 async def get_document(ask: api.GetDocument, ctx: Context) -> api.Document:
     one = await _found(ask.invoice_id, ctx)
-    from . import documents  # XML, fonts and pictures are not loaded by whoever makes none
+    try:
+        from . import documents  # XML, fonts and pictures are not loaded by whoever makes none
+    except ModuleNotFoundError as missing:
+        raise NotInstalled(missing, extra="finance") from None
 
     language = ctx.plan.settings.get("language", "en")
     made = {"ubl": documents.ubl, "cii": documents.cii, "factur-x": documents.factur_x}[ask.form](one, language)

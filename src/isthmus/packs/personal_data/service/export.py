@@ -54,7 +54,9 @@ class _Found:
 
 
 async def export_person(platform: Platform, registry: Registry, whom: api.Whom, caller: Caller) -> api.PersonExport:
-    """Return all that is held of a person, written down in the journal. Raises NotPermitted, and NobodyLikeThis."""
+    """Return all that is held of a person, written down. Raises NobodyNamed, NotPermitted, and NobodyLikeThis."""
+    if not whom.member_ids and not whom.emails:
+        raise api.NobodyNamed()
     await check(platform, caller, EXPORT_PERSON)
     packs = tuple(platform.release.packs.values())
     found = _Found({str(one) for one in whom.member_ids}, {folded(one) for one in whom.emails if one})

@@ -6,6 +6,7 @@ import base64
 from uuid import UUID
 
 from isthmus.kernel import Context, implements
+from isthmus.outside import NotInstalled
 from isthmus.values import cursor_at, money, place_at
 
 from .. import api, rules
@@ -170,7 +171,10 @@ async def get_statement(ask: api.GetStatement, ctx: Context) -> api.Statement:
     name = f"settlement-{one.payee.replace('/', '-')}-{one.cut_off}"
     if ask.form == "csv":
         return api.Statement(name=f"{name}.csv", media_type="text/csv", content=rules.statement_csv(one, items))
-    from .pdf import statement_pdf  # fonts and pictures are not loaded by whoever makes none
+    try:
+        from .pdf import statement_pdf  # fonts and pictures are not loaded by whoever makes none
+    except ModuleNotFoundError as missing:
+        raise NotInstalled(missing, extra="finance") from None
 
     content = base64.b64encode(statement_pdf(one, items)).decode()
     return api.Statement(name=f"{name}.pdf", media_type="application/pdf", content=content)
