@@ -20,7 +20,9 @@ from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.promotion.api import PercentOff, Promotion
+from isthmus.packs.subscription import api as subscription
 from isthmus.packs.tax import api as tax
+from isthmus.products.subscription import KIND as SUBSCRIBED
 from isthmus.values import Buyer, Money, decimals, money, read_attributes
 
 from .attributes import Engraving
@@ -111,6 +113,18 @@ def another_of_ours(short: catalog.Alternative, alternatives: tuple[catalog.Alte
     """Offer goods of the same brand only, the cheapest that costs no more."""
     ours = [one for one in alternatives if one.brand == short.brand and one.amount.minor <= short.amount.minor]
     return min(ours, key=lambda one: (one.amount.minor, one.sku)).sku if ours else ""
+
+
+@answers(subscription.accept_substitutes, when={"order_kind": SUBSCRIBED})
+def nothing_but_what_was_chosen(every_days: int) -> bool:
+    """Send who subscribes what they chose, or nothing: it is for the brand that they come."""
+    return False
+
+
+@answers(subscription.keep_prices, when={"order_kind": SUBSCRIBED})
+def prices_stay(every_days: int) -> bool:
+    """Keep the price for as long as somebody subscribes: ours changes once a year."""
+    return True
 
 
 @answers(order.validate_order, when={"channel": REMOTE})

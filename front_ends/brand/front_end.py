@@ -2,8 +2,9 @@
 
 from isthmus.kernel import FrontEnd
 from isthmus.packs.pricing import api as pricing
-from isthmus.products.member_price import MEMBER_PRICE
+from isthmus.products.member_price import MEMBER_PRICE, member_price
 from isthmus.products.presale import PRESALE
+from isthmus.products.subscription import SUBSCRIPTION, costs_less_again
 from isthmus.products.wholesale import WHOLESALE, wholesale_list
 
 from . import answers, screens
@@ -40,11 +41,16 @@ FRONT_END = FrontEnd(
         "promotion.*",
         "reconciliation.*",
         "releases.*",
+        "renewals.*",
         "settlement.*",
+        "subscription.*",
         "tax.*",
     ),
-    products=(PRESALE, MEMBER_PRICE, WHOLESALE),
-    order={pricing.choose_price_lists: (wholesale_list, answers.gold_has_its_own_list)},
+    products=(PRESALE, MEMBER_PRICE, SUBSCRIPTION, WHOLESALE),
+    order={
+        pricing.choose_price_lists: (wholesale_list, answers.gold_has_its_own_list),
+        pricing.adjust_unit_price: (costs_less_again, member_price),
+    },
     answers=(
         answers.gold_has_its_own_list,
         answers.members_only,
@@ -66,6 +72,8 @@ FRONT_END = FrontEnd(
         answers.no_display_pieces,
         answers.cards_first,
         answers.another_of_ours,
+        answers.nothing_but_what_was_chosen,
+        answers.prices_stay,
         answers.always_the_first,
         answers.taxed_at_the_counter,
         answers.presales_are_sold_apart,

@@ -17,8 +17,10 @@ from isthmus.packs.payment import api as payment
 from isthmus.packs.payment.api import Payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
+from isthmus.packs.subscription import api as subscription
 from isthmus.packs.sync import api as sync
 from isthmus.packs.tax import api as tax
+from isthmus.products.subscription import KIND as SUBSCRIBED
 from isthmus.values import Address, Buyer, Money, Rounding, decimals, read_attributes
 
 from .attributes import Doorstep
@@ -116,6 +118,18 @@ def nearest_in_price(short: catalog.Alternative, alternatives: tuple[catalog.Alt
     near = [one for one in alternatives if one.amount.minor <= short.amount.times(DEARER_MAX).minor]
     near.sort(key=lambda one: (abs(one.amount.minor - short.amount.minor), one.sku))
     return near[0].sku if near else ""
+
+
+@answers(subscription.accept_substitutes, when={"order_kind": SUBSCRIBED})
+def bring_something_like_it(every_days: int) -> bool:
+    """Bring the nearest in price to who subscribes, rather than nothing: dinner is on the table every week."""
+    return True
+
+
+@answers(subscription.retry_days, when={"order_kind": SUBSCRIBED})
+def once_more_tomorrow(amount: Money) -> tuple[int, ...]:
+    """Try a refused payment once more on the next day: what is picked does not keep for longer."""
+    return (1,)
 
 
 @answers(promotion.judge_eligibility)

@@ -6,6 +6,7 @@ from isthmus.packs.order import api as order
 from isthmus.packs.pricing import api as pricing
 from isthmus.products.group_buy import GROUP_BUY, from_one_place, group_price
 from isthmus.products.member_price import MEMBER_PRICE, member_price
+from isthmus.products.subscription import SUBSCRIPTION, costs_less_again
 
 from . import answers, picking, screens
 from .attributes import Doorstep
@@ -39,13 +40,15 @@ FRONT_END = FrontEnd(
         "promotion.*",
         "reconciliation.*",
         "releases.*",
+        "renewals.*",
         "settlement.*",
+        "subscription.*",
         "sync.*",
         "tax.*",
     ),
-    products=(GROUP_BUY, MEMBER_PRICE),
+    products=(GROUP_BUY, MEMBER_PRICE, SUBSCRIPTION),
     order={
-        pricing.adjust_unit_price: (group_price, answers.evening_markdown, member_price),
+        pricing.adjust_unit_price: (group_price, costs_less_again, answers.evening_markdown, member_price),
         inventory.source_lines: (from_one_place, answers.nearest_shop),
     },
     answers=(
@@ -59,6 +62,8 @@ FRONT_END = FrontEnd(
         answers.nothing_that_is_not_there,
         answers.never_sold_again,
         answers.nearest_in_price,
+        answers.bring_something_like_it,
+        answers.once_more_tomorrow,
         answers.nothing_off_on_credit,
         answers.cold_goods_need_a_slot,
         answers.not_at_night,

@@ -44,6 +44,7 @@ from isthmus.packs.personal_data import api as personal_data
 from isthmus.packs.personal_data.service.export import export_person
 from isthmus.packs.personal_data.service.register import Registry, register
 from isthmus.packs.promotion import api as promotion
+from isthmus.packs.subscription import api as subscription
 from isthmus.packs.sync import api as sync
 from isthmus.packs.venture import api as venture
 from isthmus.personal import personal_paths
@@ -101,9 +102,11 @@ NORTH = FrontEnd(
 )
 
 
+STORED_MEANS = "means-of-ann"  # what a subscription is paid with: kept until its member is forgotten, told to nobody
 KEEPING = (
     *(order.forget, fulfilment.forget, payment.forget, promotion.forget, notification.forget, account.forget),
     venture.forget,
+    subscription.forget,
     devices.forget,  # tests/packs/devices
     messaging.forget,  # tests/packs/messaging
     sync.forget,  # tests/packs/sync
@@ -370,6 +373,23 @@ async def _lived(world: World, who: str, member_id: str | None, coupon: str = ""
         await world.ask("payment.refund", **refund, reason=canary(who, "ok-{}"))
 
 
+async def _subscribed(world: World, who: str, member_id: str) -> None:
+    """Have somebody subscribe, and say why it is to rest."""
+    canary = world.canary
+    kept = await world.ask(
+        "renewals.subscribe",
+        member_id=member_id,
+        currency="EUR",
+        lines=[{"sku": "tea", "quantity": 1, "attributes": {"text": canary(who)}}],
+        every_days=7,
+        contact_email=canary(who, "{}@example.net"),
+        address=_address(world, who),
+        token=STORED_MEANS,
+        attributes={"words": canary(who)},
+    )
+    await world.ask("subscription.pause", subscription_id=kept["subscription_id"], reason=canary(who))
+
+
 async def _deliver(world: World, emitted: CardWritten) -> None:
     """Put an event of the front end's own where events are, and a delivery of it that nobody took."""
     data = json.dumps({"order_id": emitted.order_id, "words": emitted.words})
@@ -407,6 +427,7 @@ async def test_a_member_who_is_erased_is_in_no_table_no_file_and_no_log(
     line = {"sku": "tea", "quantity": 1, "attributes": {"text": world.canary("basket")}}
     await world.ask("order.set-lines", basket_id=basket["basket_id"], lines=[line])
     await world.ask("order.set-coupons", basket_id=basket["basket_id"], coupons=[coupon])
+    await _subscribed(world, "ann", member_id)
     await world.ask("member.merge", member_id=member_id, other_id=other_id, evidence=world.canary("evidence"))
     numbers, own = await world.numbers(), await world.own_numbers()
     before = (await world.everything()).lower()
@@ -414,9 +435,11 @@ async def test_a_member_who_is_erased_is_in_no_table_no_file_and_no_log(
         word for word in world.planted if word.startswith("ok-")
     ]  # tokens of payers, why money went back by hand
     assert [word for word in world.planted if word.lower() not in before] == never_kept
+    assert STORED_MEANS in before
     assert await world.unregistered() == []
     export = await world.exported(member_ids=(member_id,))
     assert [word for word in world.planted if word.lower() not in export] == never_kept
+    assert STORED_MEANS not in export
     assert world.found - {one.where for one in world.held} == set()
     assert {"lake.events", "order.order", "member.membership"} <= {
         one.where for one in world.held if one.place == "lake"
@@ -427,7 +450,8 @@ async def test_a_member_who_is_erased_is_in_no_table_no_file_and_no_log(
     export = await world.exported(member_ids=(member_id,))
     assert [word for word in world.planted if word.lower() in export] == []
     after = await world.everything()
-    assert [word for word in KEPT if word not in after] == []
+    assert [word for word in (*KEPT, "subscription") if word not in after] == []
+    assert STORED_MEANS not in after
     assert [word for word in world.planted if word.lower() in caplog.text.lower()] == []
     assert await world.numbers() == [*numbers[:-1], {"member.members": 0}]
     assert await world.own_numbers() == own

@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Page, expect
 
 from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.checkout import api as checkout
+from isthmus.flows.renewals import api as renewals
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
@@ -183,6 +184,34 @@ async def test_the_grocer_weighs_replaces_what_is_short_and_comes_when_it_was_sa
     await see_total(page)
     await order_and_pay(page)
     await expect(page.get_by_text("paid")).to_be_visible()
+
+
+async def test_a_basket_comes_again_is_skipped_and_paused_and_a_past_order_is_ordered_again(
+    page: Page, mall: Mall
+) -> None:
+    shop = mall.shops["fresh"]
+    await put(page, shop, "brie", 1_500)
+    await sign_in(page, shop)
+    await page.goto(f"{shop}/basket")
+    await see_total(page)
+    await page.get_by_label("Every").select_option("14")
+    await page.get_by_role("button", name="Subscribe").click()
+    await expect(page.get_by_role("heading", name="Every 14 days")).to_be_visible()
+    await expect(page.get_by_text("each time")).to_be_visible()
+    for work in (renewals.place_due, renewals.pay_due):
+        await mall.call("fresh", work, renewals.Renew())
+    await page.reload()
+    await expect(page.get_by_text("ordered and paid")).to_be_visible()
+    await page.get_by_role("button", name="Skip").click()
+    await expect(page.get_by_text("The member skipped it")).to_be_visible()
+    await page.get_by_role("button", name="Pause").click()
+    await expect(page.get_by_role("button", name="Go on")).to_be_visible()
+    await page.goto(f"{shop}/orders")
+    await page.get_by_role("link", name=re.compile("^Order ")).first.click()
+    await expect(page.get_by_text("Agreed price")).to_be_visible()
+    await page.get_by_role("button", name="Order again").click()
+    await expect(page.get_by_role("heading", name="Basket")).to_be_visible()
+    await expect(page.get_by_text("Brie").first).to_be_visible()
 
 
 async def test_goods_are_sent_back_and_the_operator_reads_why_the_order_cost_what_it_did(

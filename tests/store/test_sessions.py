@@ -6,7 +6,7 @@ import asyncio
 import sys
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -364,3 +364,29 @@ async def test_an_owner_who_is_no_superuser_serves_under_the_same_wall(server_ur
             await south.close()
             async with database.platform() as platform:
                 assert await platform.fetch_value(counts) == 1
+
+
+async def test_who_is_cancelled_while_a_statement_is_prepared_leaves_a_connection_that_others_can_use(
+    database_url: str,
+) -> None:
+    async with await Database.open(database_url, connections_max=1) as database:
+        for number in range(60):
+            await _left_while_preparing(database, number)
+        async with database.platform_transaction() as session:
+            for number in range(60):
+                await session.later(f"select {number} + $1::int", number)
+            assert await session.fetch_value("select 1") == 1
+
+
+async def _left_while_preparing(database: Database, number: int) -> None:
+    async def write() -> None:
+        async with database.platform_transaction() as session:
+            await session.later(f"select {number} + $1::int", number)
+            await session.execute("select 1")
+
+    task = asyncio.create_task(write())
+    for _ in range(number):  # each goes a little further before it is given up
+        await asyncio.sleep(0)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

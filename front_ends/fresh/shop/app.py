@@ -50,6 +50,7 @@ SHOP = Shop(
     tile=look.tile,
     order=order,
     options=options,
+    subscriptions=(7, 14, 28),
     app=App(version="1.0.0", colour="#1d7a3c", background="#f6faf3"),
     home="fresh.home",
     words={"is_evening": is_evening, "per": look.per},

@@ -13,6 +13,7 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
+from itertools import count
 from typing import Any, Final, TypeVar, cast
 
 import asyncpg
@@ -63,12 +64,13 @@ class TenantConnection(asyncpg.Connection):
     by the pool all the same.
     """
 
-    __slots__ = ("named", "tenant")
+    __slots__ = ("named", "names", "tenant")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         cast(Any, super()).__init__(*args, **kwargs)  # asyncpg says nothing of their types
         self.tenant = Tenant()
         self.named: dict[str, Any] = {}  # statements that are called by name, by their text
+        self.names = count()  # what those are called
 
     def get_reset_query(self) -> str:
         return ""

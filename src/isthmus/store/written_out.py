@@ -19,7 +19,8 @@ async def called(connection: PoolConnectionProxy, sql: str, args: Sequence[objec
     known: dict[str, tuple[Any, str, list[str]]] = connection.named
     found = known.get(sql)
     if found is None:
-        name = f"w{len(known)}"
+        # None is given twice: who is cancelled here leaves one behind that only the server knows.
+        name = f"w{next(connection.names)}"
         statement = await connection.prepare(sql, name=name)
         found = known[sql] = statement, name, [one.name for one in statement.get_parameters()]
     _, name, types = found  # the statement is kept, since PostgreSQL forgets it with it

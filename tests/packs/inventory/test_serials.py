@@ -54,6 +54,42 @@ async def hold(shop: Shop, reference: str, *serials: str) -> tuple[str, ...]:
     return tuple(one.serial for one in (await shop.platform.call(api.hold_serials, ask, shop.caller)).serials)
 
 
+async def test_numbered_units_change_their_owner_at_a_counter(group: test_lending.Group, database_url: str) -> None:
+    house, north, south = (group[code] for code in ("house", "north", "south"))
+    await receive(house, "phone", "H1", "H2", "H3", location=HALL)
+    await north.stock(("phone", "shop", 1))
+    grant = await group.lend("north")
+    line = (api.SoldLine(sku="phone", quantity=1),)
+    buy = api.SellStock(reference="s-1", from_location=HALL, to_location="shop", lines=line, serials=named("H2"))
+    await group.platform.call(api.sell_stock, buy, north.caller)
+    await group.platform.call(api.sell_stock, buy, north.caller)
+    assert (await states(house), await states(north)) == (
+        {"H1": "stocked", "H2": "gone", "H3": "stocked"},
+        {"H2": "stocked"},
+    )
+    unnamed = api.SellStock(reference="s-2", from_location=HALL, to_location="shop", lines=line)
+    with pytest.raises(api.SerialsNeeded):
+        await group.platform.call(api.sell_stock, unnamed, north.caller)
+    for wrong, error in ((("H2",), api.SerialNotThere), (("H1", "H3"), api.TooManySerials)):
+        again = api.SellStock(
+            reference=f"s-{wrong}", from_location=HALL, to_location="shop", lines=line, serials=named(*wrong)
+        )
+        with pytest.raises(error):
+            await group.platform.call(api.sell_stock, again, north.caller)
+    back = api.SellStock(reference="s-4", from_location="shop", to_location=HALL, lines=line, serials=named("H2"))
+    await group.platform.call(api.sell_stock, back, north.caller)
+    assert (await states(house))["H2"] == "stocked"
+    steps = await group.platform.call(api.list_serial_steps, api.ListSerialSteps(serial="H2"), house.caller)
+    assert [(one.kind, one.reference) for one in steps.items if one.kind in ("sell", "buy")] == [
+        ("buy", ""),
+        ("sell", ""),
+    ]
+    await group.withdraw(grant)
+    others = await group.platform.call(api.list_serials, api.ListSerials(), south.caller)
+    assert others.items == ()
+    assert not await broken_conditions(database_url)
+
+
 async def went(shop: Shop, reference: str) -> list[str]:
     ask = api.ListSerialSteps(reference=reference)
     found = await shop.platform.call(api.list_serial_steps, ask, shop.caller)

@@ -23,6 +23,7 @@ from .progressive import version_of
 from .safety import guarded
 from .shop import Shop
 from .signing import sign_in, sign_out
+from .subscribing import act, again, subscribe, subscriptions
 
 
 def serve(shop: Shop) -> Starlette:
@@ -47,7 +48,11 @@ def make(shop: Shop, address: str, key: str, secret: bytes, issuer: str = "") ->
 
     handlers, around = {Refused: refusal}, [Middleware(guarded, elsewhere=origin(issuer))]
     made = Starlette(
-        routes=[*_routes(has_accounts=bool(issuer)), *app_routes(shop.app)],
+        routes=[
+            *_routes(has_accounts=bool(issuer)),
+            *(_again_routes() if shop.subscriptions else ()),
+            *app_routes(shop.app),
+        ],
         lifespan=lifespan,
         exception_handlers=handlers,
         middleware=around,
@@ -72,6 +77,15 @@ def _routes(*, has_accounts: bool) -> list[Route]:
         Route("/orders/{order_id}/pay", pay_later, methods=["POST"]),
         *(_account_routes() if has_accounts else _own_routes()),
         Route("/shop.css", _style),
+    ]
+
+
+def _again_routes() -> list[Route]:
+    return [
+        Route("/subscribe", subscribe, methods=["POST"]),
+        Route("/subscriptions", subscriptions),
+        Route("/subscriptions/{subscription_id}", act, methods=["POST"]),
+        Route("/orders/{order_id}/again", again, methods=["POST"]),
     ]
 
 

@@ -43,6 +43,7 @@ def _known(shop: Shop, files: str) -> dict[str, Any]:
         "amount": shop.currency.amount,
         "tile": shop.tile,
         "seller": shop.seller,
+        "subscribed_days": shop.subscriptions,
         "from_whom": shop.from_whom,
         "portion": look.portion,
         "day": look.day,

@@ -63,6 +63,7 @@ class Shop:
     line: Callable[[Form], dict[str, Any]] = nothing  # what a basket's form says of a line beside its quantity
     order: Callable[[Form], dict[str, Any]] = nothing  # what the checkout's form says beside the address
     options: Callable[[Platform, Form], Awaitable[dict[str, Any]]] = no_options  # what the basket's page offers
+    subscriptions: tuple[int, ...] = ()  # how many days a basket may come again after; none: this shop sells once
     app: App | None = None  # None: pages only
     home: str = ""  # a screen that gives the first page in one call: `corner.home`
     words: Mapping[str, Any] = field(default_factory=dict[str, Any])  # what its own templates know beside the kit's

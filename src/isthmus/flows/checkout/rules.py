@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from isthmus import places
 from isthmus.packs.catalog import api as catalog
@@ -17,6 +17,8 @@ from isthmus.packs.tax import api as tax
 from isthmus.values import Applied, Buyer, LineAsk, Money, money
 
 from . import api
+
+T = TypeVar("T")
 
 INACTIVE = (order.OrderState.CANCELLED, order.OrderState.EXPIRED)
 
@@ -33,6 +35,7 @@ class Cart:
     buyer: Buyer
     sellable: tuple[catalog.Sellable, ...]  # of each line
     instead_of: Mapping[int, str]  # by line: what was wanted there
+    agreed: Mapping[int, Money] = field(default_factory=dict[int, Money])  # by line: what it costs by an agreement
 
 
 def taken_off(discounts: Sequence[promotion.Discount], lines: int, currency: str) -> tuple[Money, ...]:
@@ -59,11 +62,27 @@ def reasons_of(discounts: Sequence[promotion.Discount], line: int) -> tuple[Appl
     )
 
 
+def agreed_by_line(agreed: Sequence[Money | None], instead_of: Mapping[int, str]) -> dict[int, Money]:
+    """Return what lines cost by an agreement; what stands in for others was never agreed."""
+    return {at: amount for at, amount in enumerate(agreed) if amount is not None and at not in instead_of}
+
+
+def lines_there(lines: Sequence[LineAsk], short: Sequence[api.Shortage]) -> list[int]:
+    """Return the places of lines of which there is enough."""
+    missing = {one.path for one in short}
+    return [at for at in range(len(lines)) if f"$.lines[{at}].sku" not in missing]
+
+
+def renumbered(by_line: Mapping[int, T], left: Sequence[int]) -> dict[int, T]:
+    """Return what is known of lines by the places that those which are left have now."""
+    return {now: by_line[was] for now, was in enumerate(left) if was in by_line}
+
+
 def quote_lines(cart: Cart) -> tuple[pricing.QuoteLine, ...]:
     """Return the lines of a cart as they are priced: with what the front end says of each."""
     return tuple(
-        pricing.QuoteLine(sku=line.sku, quantity=line.quantity, attributes=own)
-        for line, own in zip(cart.lines, cart.attributes, strict=True)
+        pricing.QuoteLine(sku=line.sku, quantity=line.quantity, attributes=own, agreed=cart.agreed.get(at))
+        for at, (line, own) in enumerate(zip(cart.lines, cart.attributes, strict=True))
     )
 
 

@@ -65,6 +65,19 @@ def priced_line(
     )
 
 
+def agreed_prices(
+    lines: Sequence[api.QuoteLine], replaced: Sequence[api.UnitPrice | Pass]
+) -> Sequence[api.UnitPrice | Pass]:
+    """Return what takes the place of the shelf's prices: what was agreed goes before what a front end says now."""
+    if all(line.agreed is None for line in lines):
+        return replaced
+    by, reason = mark("agreement"), mark("agreed price")
+    return [
+        one if line.agreed is None else api.UnitPrice(amount=line.agreed, per=line.quantity, by=by, reason=reason)
+        for line, one in zip(lines, replaced, strict=True)
+    ]
+
+
 def line_amount(amount: Money, per: int, quantity: int, rounding: api.LineRounding) -> Money:
     """Multiply exactly, then round once to whole steps."""
     if per == rounding.step == 1:  # most prices: a whole number needs no rounding

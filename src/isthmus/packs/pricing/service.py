@@ -27,7 +27,10 @@ async def quote(ask: api.QuoteLines, ctx: Context) -> api.Quote:
         return api.Quote(currency=ask.currency, lines=())
     priced = [(line, *found[place]) for place, line in enumerate(lines) if place in found]
     listed = [rules.listed_line(line, entry, ctx.now, own) for line, _, entry in priced]
-    charged = _priced(listed, [price_id for _, price_id, _ in priced], ask, ctx)
+    replaced = rules.agreed_prices(
+        [line for line, _, _ in priced], ctx.answer(api.adjust_unit_price)(listed, ask.buyer)
+    )
+    charged = _priced(listed, [price_id for _, price_id, _ in priced], replaced, ask, ctx)
     for place, line in enumerate(charged):
         if not rules.is_chargeable(line):
             raise api.AmountTooLarge(sku=line.sku, line=place)
@@ -104,10 +107,13 @@ async def _refuse_unpriced(ask: api.QuoteLines, found: Mapping[int, tuple[UUID, 
 
 
 def _priced(
-    listed: Sequence[api.ListedLine], ids: Sequence[UUID], ask: api.QuoteLines, ctx: Context
+    listed: Sequence[api.ListedLine],
+    ids: Sequence[UUID],
+    replaced: Sequence[api.UnitPrice | Pass],
+    ask: api.QuoteLines,
+    ctx: Context,
 ) -> tuple[api.PricedLine, ...]:
     granted = ctx.answer(api.grant_sale_price)(listed, ask.buyer)
-    replaced = ctx.answer(api.adjust_unit_price)(listed, ask.buyer)
     rounding = ctx.answer(api.round_line)(ask.currency)
     chosen = api.LineRounding() if isinstance(rounding, Pass) else rounding
     return tuple(

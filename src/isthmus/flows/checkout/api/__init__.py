@@ -14,6 +14,7 @@ A flow owns no table. The total that was shown is charged, or the order is refus
 
 # pyright: reportUnusedImport=false
 
+from .agreed import NothingInStock, PlaceAgreed, place_agreed
 from .bill import BasketChanged, Bill, BillLine, Drift, OrderPreview, Shortage, Substitute
 from .carrying import CarriedOn, CarryOn, LeaveCredit, Paid, UseCredit, carry_on, leave_credit, use_credit
 from .checkout import (
@@ -21,6 +22,7 @@ from .checkout import (
     EXPIRE_MAX,
     OFFERS_MAX,
     PAY_WITHIN,
+    PLACES,
     PREVIEW_DEADLINE_MS,
     SUBSTITUTED_MAX,
     TAKING,

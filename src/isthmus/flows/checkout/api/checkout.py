@@ -202,31 +202,19 @@ def preview_order(ask: PreviewOrder) -> OrderPreview:
     ...
 
 
+PLACES: Final = (
+    order.get_basket, order.set_lines, order.set_coupons, member.get_buyer, member.earn_points, catalog.check_lines,
+    catalog.search, catalog.describe_skus, pricing.quote, fulfilment.quote_delivery, fulfilment.book_slot,
+    promotion.evaluate, promotion.redeem, tax.calculate, inventory.get_availability, inventory.reserve,
+    inventory.ship, order.place_order, payment.open_payment,
+)  # fmt: skip
+
+
 @flow(
     "checkout.place-order",
     version="1.0",
     effect=Effect.WRITE,
-    uses=[
-        order.get_basket,
-        order.set_lines,
-        order.set_coupons,
-        member.get_buyer,
-        member.earn_points,
-        catalog.check_lines,
-        catalog.search,
-        catalog.describe_skus,
-        pricing.quote,
-        fulfilment.quote_delivery,
-        fulfilment.book_slot,
-        promotion.evaluate,
-        promotion.redeem,
-        tax.calculate,
-        inventory.get_availability,
-        inventory.reserve,
-        inventory.ship,
-        order.place_order,
-        payment.open_payment,
-    ],
+    uses=PLACES,
     raises=[NothingToBuy, BasketChanged, order.BasketsDiffer, order.TooManyCoupons, PriceChanged, SlotNeeded],
 )
 def place_order(ask: PlaceOrder) -> PlacedOrder:

@@ -19,9 +19,11 @@ from . import substitutes
 JURISDICTION = "jurisdiction"  # the setting that says where a front end sells when goods are not sent anywhere
 
 
-async def price_cart(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> tuple[Cart, api.Bill]:
+async def price_cart(
+    ask: api.PreviewOrder | api.PlaceOrder, ctx: Context, terms: api.PlaceAgreed | None = None
+) -> tuple[Cart, api.Bill]:
     """Return what is wanted and its bill; nothing is locked, and nothing depends on randomness."""
-    cart = await _read_cart(ask, ctx)
+    cart = await _read_cart(ask, ctx, terms)
     quote = await _quote(cart, ctx)
     delivery = await _quote_delivery(cart, quote, ctx)
     evaluation = await _evaluate_promotions(cart, quote, delivery, ctx)
@@ -29,7 +31,7 @@ async def price_cart(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> tu
     return cart, rules.bill(cart, quote, evaluation, delivery, taxed)
 
 
-async def _read_cart(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> Cart:
+async def _read_cart(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context, terms: api.PlaceAgreed | None) -> Cart:
     """Return the lines that are asked for, or those of a basket, with who buys them and what the catalogue says."""
     basket, coupons = await _find_basket(ask, ctx)
     wanted = basket.lines if basket else ask.lines or ()
@@ -40,16 +42,25 @@ async def _read_cart(ask: api.PreviewOrder | api.PlaceOrder, ctx: Context) -> Ca
     instead_of: dict[int, str] = {}
     if ask.accepts_substitutes:
         lines, instead_of = await substitutes.replaced(ask, lines, buyer, ctx)
+    agreed = rules.agreed_by_line(terms.agreed if terms else (), instead_of)
+    attributes = tuple(line.attributes for line in wanted)
+    if terms is not None and terms.skips_short:
+        there = rules.lines_there(lines, await substitutes.shortages(ask, lines, ctx))
+        if not there:
+            raise api.NothingInStock(skus=sorted({line.sku for line in lines}))
+        lines, attributes = tuple(lines[at] for at in there), tuple(attributes[at] for at in there)
+        instead_of, agreed = rules.renumbered(instead_of, there), rules.renumbered(agreed, there)
     checked = catalog.CheckLines(lines=lines, order_kind=ask.order_kind, channel=ask.channel)
     return Cart(
         ask=ask,
         lines=lines,
-        attributes=tuple(line.attributes for line in wanted),
+        attributes=attributes,
         basket=basket,
         coupons=coupons,
         buyer=buyer,
         sellable=(await ctx.call(catalog.check_lines, checked)).items,
         instead_of=instead_of,
+        agreed=agreed,
     )
 
 

@@ -52,7 +52,16 @@ async def preview_order(ask: api.PreviewOrder, ctx: Context) -> api.OrderPreview
 
 @implements(api.place_order)
 async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedOrder:
-    cart, bill = await price_cart(ask, ctx)
+    return await _placed(ask, None, ctx)
+
+
+@implements(api.place_agreed)
+async def place_agreed(ask: api.PlaceAgreed, ctx: Context) -> api.PlacedOrder:
+    return await _placed(ask.order, ask, ctx)
+
+
+async def _placed(ask: api.PlaceOrder, terms: api.PlaceAgreed | None, ctx: Context) -> api.PlacedOrder:
+    cart, bill = await price_cart(ask, ctx, terms)
     if ask.expected_total is not None and ask.expected_total != bill.total:
         raise api.PriceChanged(shown=ask.expected_total, now=bill.total)
     shown = cart.basket.lines if cart.basket and ask.expected_total is None else ()
@@ -61,7 +70,7 @@ async def place_order(ask: api.PlaceOrder, ctx: Context) -> api.PlacedOrder:
     for refusal in _slot_refusals(bill, ask.slot_id):
         raise refusal
     group_id = ctx.new_id()
-    pay_before = None if ask.paid_at_till else ctx.now + api.PAY_WITHIN
+    pay_before = terms.pay_before if terms else None if ask.paid_at_till else ctx.now + api.PAY_WITHIN
     reservation = await ctx.call(
         inventory.reserve,
         inventory.Reserve(

@@ -17,9 +17,10 @@ from typing import Annotated
 from uuid import UUID
 
 from isthmus.kernel import Effect, Meta, Value, capability, errors, event
-from isthmus.values import LINES_MAX, Code, Money, PageSize, Quantity, Sku
+from isthmus.values import LINES_MAX, Code, Money, PageSize, Quantity, Serials, Sku
 
-from .errors import BadCursor, NotLent, NotOnHand, ReferenceUsed, TooManyUnits
+from . import errors as wrong
+from .errors import BadCursor, NotLent
 from .stock import Reference, Units
 
 
@@ -41,6 +42,12 @@ class SellStock(Value):
     from_location: Code
     to_location: Code
     lines: Annotated[tuple[SoldLine, ...], Meta(min_length=1, max_length=LINES_MAX)]
+    serials: Serials = ()  # the units that are sold, where the goods have numbers
+
+    def __repr__(self) -> str:
+        """Say what was said: sales are told apart by it, also those from before there were numbers."""
+        said = f"reference={self.reference!r}, from_location={self.from_location!r}, to_location={self.to_location!r}"
+        return f"SellStock({said}, lines={self.lines!r}{f', serials={self.serials!r}' if self.serials else ''})"
 
 
 class StockSale(Value):
@@ -124,13 +131,16 @@ class NotBetweenOwners(errors.RuleBroken):
     "inventory.sell-stock",
     version="1.0",
     effect=Effect.WRITE,
-    raises=[NotBetweenOwners, NotLent, NotOnHand, ReferenceUsed, TooManyUnits],
-)
+    raises=[
+        NotBetweenOwners, NotLent, wrong.NotOnHand, wrong.ReferenceUsed, wrong.TooManyUnits, wrong.SerialNotThere,
+        wrong.SerialsNeeded, wrong.TooManySerials,
+    ],
+)  # fmt: skip
 def sell_stock(ask: SellStock) -> StockSale:
     """Let goods that nobody holds change their owner: no unit is in neither stock or in both at any moment.
 
-    From a lent location no more can be bought than could be reserved there now. `inventory.stock-sold` tells what is
-    owed.
+    Units with numbers go by `serials`, and are the buyer's by the same. From a lent location no more can be bought than
+    could be reserved there now. `inventory.stock-sold` tells what is owed.
     """
     ...
 

@@ -60,6 +60,7 @@ async def _book(ask: api.SellStock, sale: api.StockSale, stocks: dict[rules.Plac
             raise api.TooManyUnits(sku=one.sku, location=one.location, path=f"$.lines[{at}].quantity")
     by = ctx.caller.client
     await storage_stock.post(ctx.session, ctx.front_end, changes, moves, ask.reference, "sold", ctx.now, by, lent)
+    await serials.sell(ask, sale, ctx)
     await serials.refuse_beyond([sale.from_owner], changes, ctx)
     ctx.emit(
         api.StockSold(

@@ -71,14 +71,32 @@ async def leave(
     if not serials:
         return
     places = {line.sku: line.location for line in lines if line.quantity < 0}
-    left = {line.sku: -line.quantity for line in lines if line.quantity < 0}
+    _refuse_more(serials, [(line.sku, -line.quantity) for line in lines if line.quantity < 0])
+    units = [(one.sku, places[one.sku], one.serial, goes_to) for one in serials]
+    _refuse_missing(serials, await storage.leave(ctx.session, ctx.front_end, units, kind, reference, ctx.now))
+
+
+async def sell(ask: api.SellStock, sale: api.StockSale, ctx: Context) -> None:
+    """Let named units change their owner with the goods that they are part of."""
+    if not ask.serials:
+        return
+    _refuse_more(ask.serials, [(line.sku, line.quantity) for line in ask.lines])
+    _refuse_missing(ask.serials, await storage.sell(ctx.session, sale.from_owner, sale.to_owner, ask, ctx.now))
+
+
+def _refuse_more(serials: Sequence[SerialNumber], taken: Sequence[tuple[str, int]]) -> None:
+    """Refuse units that are named twice, or are more than lines take of their goods."""
+    left: dict[str, int] = {}
+    for sku, quantity in taken:
+        left[sku] = left.get(sku, 0) + quantity
     twice = api.repeated(serials)
     for at, one in enumerate(serials):
         left[one.sku] = left.get(one.sku, 0) - 1
         if left[one.sku] < 0 or at == twice:
             raise api.TooManySerials(sku=one.sku, path=f"$.serials[{at}]")
-    units = [(one.sku, places[one.sku], one.serial, goes_to) for one in serials]
-    found = await storage.leave(ctx.session, ctx.front_end, units, kind, reference, ctx.now)
+
+
+def _refuse_missing(serials: Sequence[SerialNumber], found: set[int]) -> None:
     for at, one in enumerate(serials):
         if at not in found:
             raise api.SerialNotThere(sku=one.sku, serial=one.serial, path=f"$.serials[{at}]")

@@ -32,6 +32,7 @@ _LEAVE: Final = """
         select $1, sku, serial, $6, coalesce(goes_to, location), $7, $8 from found
     )
     select place from found"""
+_SELL: Final = "select place from inventory.sell_serials($1, $2, $3, $4, $5, $6, $7, $8)"
 _BEYOND: Final = "select sku, location from inventory.serials_beyond($1, $2, $3)"
 _LIST: Final = """
     select sku, serial, location, state, seller, came_at from inventory.serial
@@ -79,6 +80,13 @@ async def leave(
     """Take own units away, or (with where they go) elsewhere; return the places of those that lay there."""
     columns = [list(column) for column in zip(*units, strict=True)]
     return {row["place"] - 1 for row in await session.fetch(_LEAVE, front_end, *columns, kind, reference, now)}
+
+
+async def sell(session: ports.Session, seller: str, buyer: str, ask: api.SellStock, now: datetime) -> set[int]:
+    """Let units go from one owner to the other; return the places of those that could."""
+    columns = [one.sku for one in ask.serials], [one.serial for one in ask.serials]
+    way = ask.from_location, ask.to_location
+    return {row["place"] - 1 for row in await session.fetch(_SELL, seller, buyer, *columns, *way, ask.reference, now)}
 
 
 async def beyond(session: ports.Session, owners: Sequence[str], places: Sequence[rules.Place]) -> rules.Place | None:

@@ -127,9 +127,13 @@ class ListPriceHistory(Value):
 
 
 class QuoteLine(LineAsk):
-    """So much of one SKU, with what the front end says of the line."""
+    """So much of one SKU, with what the front end says of the line.
+
+    agreed: what all of it costs by an agreement, whatever its list and its rules say now. A quote binds nobody.
+    """
 
     attributes: LineAttributes = {}
+    agreed: Money | None = None
 
 
 class QuoteLines(Value):
