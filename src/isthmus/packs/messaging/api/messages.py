@@ -53,6 +53,7 @@ from .model import (
 )
 
 RUN_DEADLINE_MS = 60_000
+BATCH_DEADLINE_MS = 30_000  # some thousands of rows, on a database that has much else to do
 DELIVER_DEADLINE_MS = 30_000
 
 
@@ -152,7 +153,9 @@ def look_for_work(ask: LookForWork) -> Work:
     ...
 
 
-@capability("messaging.queue-batch", version="1.0", effect=Effect.WRITE, is_internal=True)
+@capability(
+    "messaging.queue-batch", version="1.0", effect=Effect.WRITE, is_internal=True, deadline_ms=BATCH_DEADLINE_MS
+)
 def queue_batch(ask: QueueBatch) -> Queued:
     """Queue a campaign for its next members: their messages, deliveries and where it has got to, in one transaction."""
     ...
