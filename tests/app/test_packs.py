@@ -147,7 +147,8 @@ def test_a_library_that_is_missing_is_one_sentence_with_the_packs_and_both_lines
     (tmp_path / "isthmus.toml").write_text("")
     assert lacking(tmp_path, "joserfc").splitlines()[1:] == [
         "  1. packs 'account', 'messaging', 'ventures' need the library 'joserfc', which is not installed; "
-        'run `pip install joserfc`, or write leave_out = ["account", "messaging", "ventures", "sign-in-mail"] in [platform]'
+        'run `pip install joserfc`, or write leave_out = ["account", "messaging", "ventures", "sign-in-mail"] '
+        "in [platform]"
     ]
     (tmp_path / "isthmus.toml").write_text(
         '[platform]\nleave_out = ["account", "messaging", "ventures", "sign-in-mail"]'
