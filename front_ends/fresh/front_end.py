@@ -41,6 +41,7 @@ FRONT_END = FrontEnd(
         "reconciliation.*",
         "releases.*",
         "renewals.*",
+        "risk-checks.*",
         "risk.*",
         "settlement.*",
         "subscription.*",

@@ -108,20 +108,22 @@ class World:
         return await self.platform.call(found, decode(encode(ask), found.ask), caller)
 
     async def answer(self, capability: Capability[Any, Any], ask: Any, to: str = "east") -> tuple[str, list[str]]:
-        """Return what a front end is told, and the statements that it took."""
+        """Return what a front end is answered, and the statements that it took."""
         self.sent.clear()
         try:
-            told = encode(await self.platform.call(capability, ask, Caller(front_end=to, client=f"{to}-till"))).decode()
+            answered = encode(
+                await self.platform.call(capability, ask, Caller(front_end=to, client=f"{to}-till"))
+            ).decode()
         except errors.IsthmusError as problem:
-            told = f"{problem.slug} {problem} {problem.path} {problem.remedy} {sorted(problem.facts.items())}"
-        return told, list(self.sent)
+            answered = f"{problem.slug} {problem} {problem.path} {problem.remedy} {sorted(problem.facts.items())}"
+        return answered, list(self.sent)
 
     async def all_that_is_read(self, by: str) -> dict[str, list[str]]:
-        told: dict[str, list[str]] = {}
+        answered: dict[str, list[str]] = {}
         for name, one in self.by_name.items():
             if one.effect is Effect.READ and not one.is_internal and name.partition(".")[0] in PACKS:
-                told[name] = [(await self.answer(one, ask, by))[0] for ask in asks_of(one, NAMES)]
-        return told
+                answered[name] = [(await self.answer(one, ask, by))[0] for ask in asks_of(one, NAMES)]
+        return answered
 
     async def trade(self, front_end: str) -> dict[str, UUID | str]:
         """Have all that others could learn of: a member with points, an order that was sent and returned, coupons."""
@@ -196,10 +198,12 @@ async def test_whatever_is_asked_has_the_same_answer_whether_or_not_others_have_
     for code in ("north", "south"):
         await world.trade(code)
     after = {code: await world.all_that_is_read(code) for code in before}
-    changed = {code: {name for name, told in after[code].items() if told != before[code][name]} for code in after}
+    changed = {
+        code: {name for name, answered in after[code].items() if answered != before[code][name]} for code in after
+    }
     assert changed["east"] == set()
     assert len(changed["south"]) > 10, "the same asks tell those who share a good deal"
-    assert [name for name, told in before["east"].items() if not told] == [], "no ask of it could be made"
+    assert [name for name, answered in before["east"].items() if not answered] == [], "no ask of it could be made"
     assert len(before["east"]) > 50
 
 
@@ -214,10 +218,12 @@ async def test_what_others_have_is_refused_in_the_words_and_statements_of_what_n
             pair = _pair(field.name, ids, card if name == "payment.get-credit" else None)
             if pair is None:
                 continue
-            told = [await world.answer(one, ask) for value in pair for ask in _asking(one, field.name, value)]
-            if len(told) < 2:
+            answered = [await world.answer(one, ask) for value in pair for ask in _asking(one, field.name, value)]
+            if len(answered) < 2:
                 continue
-            theirs, nobodys = ((re.sub(re.escape(str(v)), "…", t[0]), t[1]) for v, t in zip(pair, told, strict=True))
+            theirs, nobodys = (
+                (re.sub(re.escape(str(v)), "…", t[0]), t[1]) for v, t in zip(pair, answered, strict=True)
+            )
             refused += theirs[0].startswith(name.partition(".")[0])
             if theirs != nobodys:
                 differing[f"{name} {field.name}"] = (theirs, nobodys)

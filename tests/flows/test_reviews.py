@@ -7,13 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from isthmus.app.config import Config
+from isthmus.app.resources import resources
 from isthmus.flows.checkout import api as checkout
 from isthmus.flows.risk_checks import api as risk_checks
 from isthmus.kernel import Platform, errors
@@ -91,11 +93,11 @@ def judging(database: Database, key: Path) -> Desk:
     """Return the platform as it ships, with risk beside it."""
     book = Book(database=database, key_file=key)
     plain = shop_of(database)
-    resources = {
+    given = {
         payment.Providers: payment.Providers([plain.provider]), order.Numbers: order.Numbers(database),
-        Book: book, risk.Watching: book,
+        risk.Watching: book,
     }  # fmt: skip
-    platform = Platform(shipped.build([NORTH, SOUTH]), database, resources=resources)
+    platform = Platform(shipped.build([NORTH, SOUTH]), database, resources=given)
     return Desk(Shop(platform, database, plain.provider, plain.north, plain.south), book)
 
 
@@ -228,6 +230,11 @@ async def test_nobody_calls_what_reacts_to_orders_and_reviews_by_hand(desk: Desk
         assert one.is_internal
         assert one.name in desk.shop.platform.release.offered
         assert one.name not in desk.shop.platform.release.line("north").permitted
+
+
+def test_what_knows_which_scenarios_run_is_made_as_a_server_makes_it(tmp_path: Path) -> None:
+    made = resources(shipped.PACKS, Config(root=tmp_path, data=tmp_path, front_ends=tmp_path), cast(Any, None))
+    assert isinstance(made[risk.Watching], Book)
 
 
 STEPS = st.lists(

@@ -331,6 +331,70 @@ async def test_a_refused_step_may_be_caught():
     assert (await platform.call(declared, Number(), NORTH, key="k")).text == "without"
 
 
+async def test_what_a_flow_went_on_without_is_refused_again_when_it_is_gone_on_with():
+    shop, store = Shop(), KilledStore()
+    refusals = [Refused("sold out", remedy="take another", path="$.number", left=3)]
+
+    async def wrap(ask, ctx: Context) -> Number:
+        await ctx.session.execute("select 1")
+        if refusals:
+            raise refusals.pop()
+        shop.happened.append("wrap")
+        return Number(number=7)
+
+    part, part_bound = doing("wrap", Effect.WRITE, wrap, answer=Number, raises=[Refused])
+    caught: list[Refused] = []
+
+    async def steps(ask, ctx: Context) -> Said:
+        try:
+            await ctx.call(part, ask)
+        except Refused as refused:
+            caught.append(refused)
+        said = await ctx.call(shop.reserve, ask)
+        await shop.charge()
+        await ctx.call(shop.confirm, ask)
+        return said
+
+    declared, bound = doing("steps", Effect.SAGA, steps, raises=[Refused])
+    platform = a_platform(*shop.parts, part, part_bound, declared, bound, store=store)
+    shop.charge_fails = [Killed()]
+    with pytest.raises(Killed):
+        await platform.call(declared, Number(), NORTH, key="k")
+    store.is_dead = False
+    await platform.call(declared, Number(), NORTH, key="k")
+    assert shop.happened == ["reserve", "charge", "confirm"], "it is not wrapped now that it could be"
+    first, again = caught
+    assert (again.message, again.remedy, again.path, again.facts) == (
+        "sold out",
+        "take another",
+        "$.number",
+        {"left": 3},
+    )
+    assert type(again) is type(first)
+
+
+async def test_a_flow_that_fails_inside_another_is_nobody_elses_way():
+    shop = Shop()
+
+    @flow("shop.buy-otherwise", version="1.0", effect=Effect.SAGA, uses=[shop.buy], raises=[Refused])
+    def buy_otherwise(ask: Number) -> Said:
+        """Buy, and buy again where that was declined."""
+        ...
+
+    @implements(buy_otherwise)
+    async def run(ask, ctx: Context) -> Said:
+        try:
+            return await ctx.call(shop.buy, ask)
+        except Refused:
+            return await ctx.call(shop.buy, ask)
+
+    platform = a_platform(*shop.parts, buy_otherwise, run)
+    shop.charge_fails = [no()]
+    first = await platform.call(buy_otherwise, Number(), NORTH, key="k")
+    assert shop.happened == ["reserve", "release", "reserve", "charge", "confirm"]
+    assert await platform.call(buy_otherwise, Number(), NORTH, key="k") == first
+
+
 async def test_a_flow_inside_a_flow_keeps_its_own_trail():
     shop = Shop()
 

@@ -81,7 +81,7 @@ async def world(make_platform: Any, database: Database, tmp_path: Path) -> World
     clock, book = Hands(), Book(database=database, key_file=tmp_path / "key")
     north = FrontEnd(code="north", name="North", owner="n", uses=("risk.*", "desk.*"), answers=(no_tea_at_night,))
     south = FrontEnd(code="south", name="South", owner="s", uses=("risk.*", "desk.*"))
-    platform = await make_platform(PACK, DESK, north, south, resources={Book: book, api.Watching: book}, clock=clock)
+    platform = await make_platform(PACK, DESK, north, south, resources={api.Watching: book}, clock=clock)
     return World(platform, clock, book)
 
 

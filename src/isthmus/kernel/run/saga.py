@@ -8,7 +8,8 @@ may be asked twice, which is why that takes keys too. The last step can write th
 
 When a run fails and there is something to undo, it first marks its next place as given up, with the list of what is to
 be undone, so that no other run can go on behind its back; then it undoes, last first. A later run that meets the mark
-sees to it that all is undone, and begins anew at places of its own.
+sees to it that all is undone, and begins anew at places of its own. What a step was refused with, where the flow goes
+on without it, is written with the next step, and refused again at that place.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ OWN_KEY = "call/"  # before the id of a call that came without a key
 RUNS_MAX = 100  # of one flow, each given up before the next: it costs a look at every earlier one
 LEFT_AFTER_S = 30  # beyond a flow's deadline: who has not gone on by then is dead
 _MARK = b'{"given up":'  # no answer has a field of this name
+_REFUSED = b'{"went on without":'  # nor of this
 
 _Undo = list[tuple[BoundCapability, Any]]
 
@@ -155,7 +157,7 @@ class Step:
 class SagaLog:
     """The way of one flow through the log: its steps, and what is to be undone if it fails."""
 
-    __slots__ = ("done", "is_again", "is_first", "log", "prefix", "reads", "undo")
+    __slots__ = ("done", "is_again", "is_first", "log", "prefix", "reads", "refused", "undo")
 
     def __init__(self, log: Log, prefix: str, *, is_first: bool, is_again: bool = False) -> None:
         self.log = log
@@ -164,6 +166,7 @@ class SagaLog:
         self.is_again = is_again  # an earlier run came as far as this: what lies outside may have been asked
         self.done = 0
         self.reads = 0
+        self.refused: IsthmusError | None = None  # what the last step ended with, where it failed
         self.undo: _Undo = []
 
     async def step(self, call: Call, offered: BoundCapability, ask: Any, ends: Ends | None = None) -> Any:
@@ -173,13 +176,21 @@ class SagaLog:
             await self.log.look()
             self.reads += 1
             return await _traced(_inner(call, offered, ask, f"{self.done}.{self.reads}"))
+        if (refused := self.refused) is not None:  # the flow goes on without it
+            kept = [refused.slug, refused.message, refused.remedy, refused.path, refused.facts]
+            self.log.pending[self._place(self.done + 1)] = encode({"went on without": kept})
+            self.done, self.refused = self.done + 1, None
         place = self._place(self.done + 1)
-        if (found := self.log.entries.get(place)) is not None:
-            answer, self.is_again = self._known(call, offered, place, found), True
-        elif effect is Effect.SAGA:
-            answer = await self._nested(call, offered, ask, place)
-        else:
-            answer = await self._decided(call, offered, ask, place, ends if self.is_first else None)
+        try:
+            if (found := self.log.entries.get(place)) is not None:
+                answer, self.is_again = self._known(call, offered, place, found), True
+            elif effect is Effect.SAGA:
+                answer = await self._nested(call, offered, ask, place)
+            else:
+                answer = await self._decided(call, offered, ask, place, ends if self.is_first else None)
+        except IsthmusError as error:
+            self.refused = error
+            raise
         self.done += 1
         self.check_abandoned(call)
         return answer
@@ -254,6 +265,10 @@ class SagaLog:
 
     def _known(self, call: Call, offered: BoundCapability, place: str, found: Raw) -> Any:
         self._check_mark(call, found)
+        if bytes(found).startswith(_REFUSED):
+            raise _refused_again(
+                *decode(bytes(found), dict[str, tuple[str, str, str, str | None, dict[str, Any]]]).popitem()[1]
+            )
         try:
             return decode(bytes(found), offered.capability.answer)
         except BadAsk as wrong:
@@ -325,6 +340,17 @@ async def _run(call: Call, first: SagaLog) -> Any:
                 await log.leave()
             raise
     raise Fault(f"{RUNS_MAX} runs of this key were given up", remedy="send the ask with a new Idempotency-Key")
+
+
+def _refused_again(slug: str, message: str, remedy: str, path: str | None, facts: dict[str, Any]) -> IsthmusError:
+    """Make an error again from what was written of it; of a class that is gone, as its kind is."""
+    kinds: list[type[IsthmusError]] = [IsthmusError]
+    for kind in kinds:  # grows: those below follow
+        kinds += kind.__subclasses__()
+    kind = next((one for one in kinds if one.slug == slug), Refusal)
+    error = kind.__new__(kind)
+    IsthmusError.__init__(error, message, remedy=remedy, path=path, **facts)
+    return error
 
 
 def _way(first: SagaLog, number: int) -> SagaLog:

@@ -16,10 +16,9 @@ PACK = Pack(
     service=(deciding, scenarios, reviews),
     migrations="isthmus.packs.risk:migrations",
     brings=(
-        Resource(kind=Book, make=book_at, settings=RiskSettings, in_shadow=Book),
-        Resource(kind=api.Watching, make=lambda place: place.resource(Book), in_shadow=Book),
-        Upkeep(name="risk.follow-scenarios", every_s=FRESH_S, of=Book, run=Book.refresh),
-        Upkeep(name="risk.prune", every_s=3_600, of=Book, run=Book.prune),
+        Resource(kind=api.Watching, make=book_at, settings=RiskSettings, in_shadow=Book),
+        Upkeep(name="risk.follow-scenarios", every_s=FRESH_S, of=api.Watching, run=Book.refresh),
+        Upkeep(name="risk.prune", every_s=3_600, of=api.Watching, run=Book.prune),
         Job(name="risk.settle-due", when=Every(seconds=15), calls=api.settle_due),
         Personal(
             forgets=api.forget,

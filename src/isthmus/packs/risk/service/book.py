@@ -7,9 +7,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from isthmus.kernel import Value, errors
+from isthmus.kernel import Context, Value, errors
 from isthmus.manifest import Place
 from isthmus.manifest.key_file import make_once
 from isthmus.store import Database
@@ -110,6 +110,11 @@ _NOTHING: Final = Running()
 def _running(found: Sequence[api.Scenario]) -> Running:
     live = next((one for one in found if one.state == "live"), None)
     return Running(live=live, shadows=tuple(one for one in found if one.state == "shadow"))
+
+
+def book_of(ctx: Context) -> Book:
+    """Return what this process has in memory."""
+    return cast(Book, ctx.resource(api.Watching, Book()))
 
 
 def book_at(place: Place) -> Book:

@@ -12,12 +12,12 @@ from .. import api
 from ..rules import judging, marks
 from ..storage import kept as storage
 from ..storage import scenarios
-from .book import Book
+from .book import book_of
 
 
 @implements(api.decide)
 async def decide(ask: api.Decide, ctx: Context) -> api.Decision:
-    book = ctx.resource(Book, Book())
+    book = book_of(ctx)
     running = await book.of(ctx.front_end)
     scenario = running.live
     if scenario is None and not running.shadows:
@@ -75,7 +75,7 @@ def _again(row: Any) -> api.Decision:
 
 @implements(api.pass_challenge)
 async def pass_challenge(ask: api.PassChallenge, ctx: Context) -> api.Listed:
-    found = marks.hashes(ask.marks, ctx.resource(Book).key())
+    found = marks.hashes(ask.marks, book_of(ctx).key())
     until = ctx.now + timedelta(minutes=ask.minutes)
     facts = (until, "they proved who they are", ctx.caller.client, ctx.now)
     return api.Listed(entries=await storage.put_on_list(ctx.session, ctx.front_end, api.PASSED, found, *facts))
@@ -83,14 +83,14 @@ async def pass_challenge(ask: api.PassChallenge, ctx: Context) -> api.Listed:
 
 @implements(api.put_listed)
 async def put_listed(ask: api.PutListed, ctx: Context) -> api.Listed:
-    found = marks.hashes((ask.mark,), ctx.resource(Book).key())
+    found = marks.hashes((ask.mark,), book_of(ctx).key())
     facts = (ask.until, ask.why, ctx.caller.person or ctx.caller.client, ctx.now)
     return api.Listed(entries=await storage.put_on_list(ctx.session, ctx.front_end, ask.list, found, *facts))
 
 
 @implements(api.take_off_list)
 async def take_off_list(ask: api.TakeOffList, ctx: Context) -> api.Listed:
-    _, hashes = marks.hashes((ask.mark,), ctx.resource(Book).key())
+    _, hashes = marks.hashes((ask.mark,), book_of(ctx).key())
     return api.Listed(entries=await storage.take_off_list(ctx.session, ctx.front_end, ask.list, hashes))
 
 

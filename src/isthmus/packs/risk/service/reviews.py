@@ -9,7 +9,7 @@ from isthmus.personal import Forget, Forgotten
 from .. import api
 from ..rules import marks
 from ..storage import kept as storage
-from .book import Book
+from .book import book_of
 
 DEADLINE = "deadline"  # who settled it where nobody did
 
@@ -66,7 +66,7 @@ async def close_review(ask: api.CloseReview, ctx: Context) -> api.Settled:
 async def forget(ask: Forget, ctx: Context) -> Forgotten:
     people = [api.Mark(kind="person", value=one) for one in ask.emails]
     members = [api.Mark(kind="member", value=str(one)) for one in ask.member_ids]
-    key = ctx.resource(Book, Book()).key()
+    key = book_of(ctx).key()
     hashes = [marks.hash_of(one, key) for one in (*people, *members)]
     await storage.forget(ctx.session, ctx.front_end, hashes, ask.member_ids, ask.references)
     return Forgotten()

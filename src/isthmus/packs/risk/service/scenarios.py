@@ -8,7 +8,7 @@ from .. import api
 from ..rules import judging
 from ..storage import kept
 from ..storage import scenarios as storage
-from .book import Book
+from .book import book_of
 from .deciding import tried
 
 
@@ -25,7 +25,7 @@ async def run_scenario(ask: api.RunScenario, ctx: Context) -> api.Scenario:
     found = await storage.get(ctx.session, ctx.front_end, ask.version)
     if ask.state == "live" and found.content.rules and found.tried is None:
         raise api.NotTried(version=ask.version)
-    ctx.resource(Book, Book()).forget()
+    book_of(ctx).forget()
     return await storage.run(ctx.session, ctx.front_end, ask)
 
 
