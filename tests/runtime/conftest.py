@@ -21,7 +21,7 @@ async def nodes(database: Database, tmp_path: Path) -> AsyncIterator[list[Node]]
     """Give two running nodes, each with a cache of its own."""
     made = [Node(database, tmp_path / f"cache-{number}") for number in range(2)]
     tasks = [asyncio.create_task(node.follower.run()) for node in made]
-    await _are_seen(database, len(made))
+    await are_seen(database, len(made))
     yield made
     for task in tasks:
         task.cancel()
@@ -29,7 +29,7 @@ async def nodes(database: Database, tmp_path: Path) -> AsyncIterator[list[Node]]
             await task
 
 
-async def _are_seen(database: Database, count: int) -> None:
+async def are_seen(database: Database, count: int) -> None:
     async def look() -> bool:
         async with database.platform() as session:
             return await session.fetch_value(switches._COUNT) == count

@@ -9,7 +9,7 @@ import re
 import shutil
 import tarfile
 import zlib
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import msgspec
@@ -24,11 +24,13 @@ from isthmus.runtime.deploy.check import TestsFailed
 from isthmus.runtime.deploy.deploy import checked
 from isthmus.runtime.deploy.loading import NotAFrontEnd, front_end_folders, load_front_end
 from isthmus.store import Database
+from isthmus.store.database import PLATFORM_CONNECTIONS_MAX
 from tests import shipped
 from tests.waiting import until
 
 from . import deployed
-from .deployed import REQUEST, deploy_context, doer, said, write
+from .conftest import are_seen
+from .deployed import REQUEST, Node, deploy_context, doer, said, write
 
 ADA, BOB = doer("ada"), doer("bob")
 
@@ -46,6 +48,32 @@ async def test_a_deployed_version_answers_in_every_node_when_the_command_returns
     assert [await node.which() for node in nodes] == [said("first")] * 2
     await _deploy(database, tmp_path, "second")
     assert [await node.which() for node in nodes] == [said("second")] * 2
+
+
+async def test_a_worker_that_starts_while_the_database_is_busy_follows_as_soon_as_it_is_not(
+    database: Database, database_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    busy = await Database.open(database_url, take_limit_s=0.05)
+    node = Node(busy, tmp_path / "cache")
+    try:
+        async with AsyncExitStack() as held:
+            for _ in range(PLATFORM_CONNECTIONS_MAX):
+                session = await held.enter_async_context(busy.platform())
+                await session.execute("select 1")
+            following = asyncio.create_task(node.follower.run())
+
+            async def has_tried() -> bool:
+                return following.done() or "cannot be read" in caplog.text
+
+            await until(has_tried, "that the worker looks")
+        await are_seen(database, 1)
+        assert (await _deploy(database, tmp_path, "first")).workers == 1
+        assert await node.which() == said("first")
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+    finally:
+        await busy.close()
 
 
 async def test_a_version_deployed_twice_is_kept_once_and_switched_once(database, nodes, tmp_path):

@@ -78,6 +78,7 @@ class Follower:
         self._applied: dict[str, tuple[int, str]] = {}
         self._reported: dict[str, tuple[int, str]] = {}
         self._seen = 0
+        self._has_forgotten = False
         self._turn = asyncio.Lock()
         self._bell = asyncio.Event()
         self._preparing: set[asyncio.Task[None]] = set()
@@ -159,6 +160,7 @@ class Follower:
         while True:
             self._bell.clear()
             try:
+                await self._forget()
                 await self._look()
             except Exception as error:
                 log.warning("the state of front ends cannot be read, again in %g s: %r", POLL_S, error)
@@ -167,6 +169,15 @@ class Follower:
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S):
                     await self._bell.wait()
+
+    async def _forget(self) -> None:
+        """Forget once what workers that are no more left behind."""
+        if self._has_forgotten:
+            return
+        async with self._database.platform() as session:
+            await session.execute(_FORGET)
+            await session.execute(_FORGET_COUNTS)
+        self._has_forgotten = True
 
     async def _look(self) -> None:
         await self.catch_up()
@@ -194,9 +205,6 @@ class Follower:
                     log.warning("front end %s cannot be judged, again in %g s: %r", code, POLL_S, error)
 
     async def _listen(self) -> None:
-        async with self._database.platform() as session:
-            await session.execute(_FORGET)
-            await session.execute(_FORGET_COUNTS)
         while True:
             try:
                 connection = await connect(self._database.url, application_name=f"{APPLICATION} {self.id}")
