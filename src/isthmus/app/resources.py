@@ -43,8 +43,8 @@ def resources(packs: Iterable[Pack], config: Config, database: Database) -> dict
     values = secret_values(config, named)
     planned, _ = _planned(packs, config, lambda _, name: values[name])
     made: dict[type, object] = {}
-    made |= {
-        resource.kind: resource.make(
+    for resource, settings, chosen in planned:  # one by one: a resource may be made of one before it
+        made[resource.kind] = resource.make(
             Place(
                 database=database,
                 settings=settings,
@@ -56,8 +56,6 @@ def resources(packs: Iterable[Pack], config: Config, database: Database) -> dict
                 resource=made.get,
             )
         )
-        for resource, settings, chosen in planned
-    }
     return made
 
 

@@ -108,7 +108,7 @@ class Place:
 
     root: the folder of the settings. data: where the platform keeps files of its own. packs: all that is plugged in.
     front_ends: the folder that has those of front ends.
-    resource: gives what another pack makes of a kind, or none, once all are made.
+    resource: gives what was made of a kind: at once by the same pack before this, of other packs once all are made.
     """
 
     database: Database

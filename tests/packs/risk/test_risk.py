@@ -298,6 +298,12 @@ async def test_a_person_who_is_erased_is_known_again_by_nothing(world: World) ->
     assert (await world.platform.call(api.settle_review, settle, NORTH)).state == "released"
 
 
+async def test_a_person_is_erased_also_where_nothing_is_noted_of_anybody(make_platform: Any) -> None:
+    north = FrontEnd(code="north", name="North", owner="n", uses=("risk.*", "desk.*"))
+    platform = await make_platform(PACK, DESK, north)  # as in a shadow or a replay, which have no key
+    await platform.call(at_desk(api.forget, DESK), Forget(emails=("ann@example.org",)), NORTH)
+
+
 async def test_a_review_of_what_is_gone_is_closed(world: World) -> None:
     await review(world)
     close = api.CloseReview(kind="order", reference="o-1")

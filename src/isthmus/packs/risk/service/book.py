@@ -53,6 +53,11 @@ class Book(api.Watching):
     _read_at: float | None = None
     _key: bytes = b""
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether anything is noted here of whom it sees."""
+        return self.database is not None
+
     async def of(self, front_end: str) -> Running:
         """Return what runs at a front end: from memory, but the first time."""
         if self.database is not None and (self._read_at is None or time.monotonic() - self._read_at > STALE_S):

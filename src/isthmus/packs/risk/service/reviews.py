@@ -66,7 +66,7 @@ async def close_review(ask: api.CloseReview, ctx: Context) -> api.Settled:
 async def forget(ask: Forget, ctx: Context) -> Forgotten:
     people = [api.Mark(kind="person", value=one) for one in ask.emails]
     members = [api.Mark(kind="member", value=str(one)) for one in ask.member_ids]
-    key = book_of(ctx).key()
-    hashes = [marks.hash_of(one, key) for one in (*people, *members)]
+    book = book_of(ctx)
+    hashes = [marks.hash_of(one, book.key()) for one in (*people, *members) if book.is_kept]
     await storage.forget(ctx.session, ctx.front_end, hashes, ask.member_ids, ask.references)
     return Forgotten()
