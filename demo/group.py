@@ -31,6 +31,14 @@ _PLACES = """
 select lent_by as owner, front_end as seller, count(*) as places from fulfilment.method
 where lent_by is not null group by 1, 2 order by 1, 2
 """
+
+_GOODS = """
+select count(*)::bigint from (
+    select sku from catalog.listing where front_end = any($1::text[])
+    group by sku having count(*) = cardinality($1::text[])
+) as common
+"""
+
 _MEMBERS = """
 select count(*) filter (where front_ends > 1)::bigint from (
     select count(distinct front_end) as front_ends from member.membership
@@ -99,10 +107,12 @@ async def sold_for(running: Running) -> list[dict[str, Any]]:
 
 
 async def shared(running: Running) -> dict[str, Any]:
-    """Return who lends how many pick-up places to whom, and how many members have one account at several front ends."""
+    """Return who lends how many pick-up places to whom, and how many goods and members front ends have in common."""
     async with running.database.platform() as session:
         places = [dict(row) for row in await session.fetch(_PLACES)]
-        return {"places": places, "members_in_common": await session.fetch_value(_MEMBERS)}
+        goods = await session.fetch_value(_GOODS, list(SELLERS))
+        members = await session.fetch_value(_MEMBERS)
+        return {"places": places, "goods_in_common": goods, "members_in_common": members}
 
 
 async def _grant(

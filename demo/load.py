@@ -68,9 +68,9 @@ async def _products(running: Running, source: Source, progress: Progress) -> Non
         _parts([_draft(row) for row in rows]),
         lambda part: platform.call(catalog.import_products, catalog.ImportProducts(products=part), first),
     )
-    sold = {(front_end, sku) for front_end, sku, *_ in source.sold()}  # what was never sold has no price: not offered
+    priced = {(front_end, sku) for front_end, sku, *_ in source.prices()}  # what was never sold has none: not offered
     for front_end in source.front_ends():
-        offered = [row[1] for row in rows if row[0] == front_end and (front_end, row[1]) in sold]
+        offered = [row[1] for row in rows if (front_end, row[1]) in priced]
         listings = [catalog.Listing(sku=sku, offered_from=YEAR_BEGINS) for sku in offered]
         await _each(
             progress,

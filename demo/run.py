@@ -178,6 +178,8 @@ def _show(report: dict[str, Any], screen: Console) -> None:
     screen.print(table)
     for lent in report["lent"]:
         screen.print(f"{lent['seller']} sold {lent['units']:,} units from the stock of {lent['owner']}")
+    sellers = " and ".join(group.SELLERS)
+    screen.print(f"{report['goods_in_common']:,} goods are sold by both {sellers}")
     for lent in report["places"]:
         screen.print(f"{lent['seller']} lets its goods be picked up at {lent['places']} stores of {lent['owner']}")
     screen.print(f"{report['members_in_common']:,} members have one account of points at several front ends")

@@ -13,7 +13,8 @@ import duckdb
 DATA = Path(__file__).parent / "data" / "complete_journey"
 LOCATION = "store-{}"
 
-# One company read as three business lines. A line whose product is unknown belongs to who lists everything else.
+# One company read as three business lines. A line whose product is unknown belongs to who lists everything else, and
+# every second household buys the brand's goods there: two front ends sell them, from the group's stock.
 VIEWS = f"""
 create view products as  -- the source writes one product as 9e+05, which no code may be
 select * replace (if(product_id = '9e+05', '900000', product_id) as product_id) from '{DATA}/products.parquet';
@@ -25,7 +26,8 @@ select product_id,
          else 'market' end as front_end
 from products;
 create view lines as
-select coalesce(front_end, 'market') as front_end, basket_id, household_id, 'store-' || store_id as location,
+select if(front_end = 'brand' and household_id::bigint % 2 = 0, 'market', coalesce(front_end, 'market')) as front_end,
+    coalesce(front_end = 'brand', false) as is_common, basket_id, household_id, 'store-' || store_id as location,
     product_id as sku, quantity::bigint as quantity, transaction_timestamp as sold_at,
     round(sales_value * 100)::bigint as paid, round((sales_value + retail_disc) * 100)::bigint as list,
     product_id in (select product_id from products) as is_known
@@ -96,12 +98,19 @@ class Source:
         )
 
     def prices(self) -> list[tuple[Any, ...]]:
-        """Return (front end, sku, location, from, list, paid, per): the till's price from each time that it changed."""
+        """Return (front end, sku, location, from, list, paid, per): the till's price from each time that it changed.
+
+        What two front ends sell has its price at both, whoever sold it.
+        """
         return self.rows(
-            """with priced as (
+            """with offered as (
+                   select * from chosen union all
+                   select * replace (if(front_end = 'brand', 'market', 'brand') as front_end)
+                   from chosen where is_common),
+               priced as (
                    select *, lag(list::varchar || '/' || paid::varchar || '/' || quantity::varchar)
                        over (partition by front_end, sku, location order by sold_at) as before
-                   from chosen where is_known and quantity > 0)
+                   from offered where is_known and quantity > 0)
                select front_end, sku, location, sold_at, list, paid, quantity from priced
                where before is distinct from list::varchar || '/' || paid::varchar || '/' || quantity::varchar
                order by front_end, sku, location, sold_at"""

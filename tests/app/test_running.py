@@ -18,7 +18,17 @@ from isthmus.packs.payment import api as payment
 from isthmus.values import money
 from tests.flows.conftest import NORTH, SOUTH, Shop, stocked
 
-FLOWS = ("after-sale", "checkout", "messages", "bookkeeping", "invoices")
+FLOWS = (
+    "after-sale",
+    "checkout",
+    "messages",
+    "bookkeeping",
+    "invoices",
+    "renewals",
+    "risk-checks",
+    "budgets",
+    "disputes",
+)
 
 
 async def broken(platform: Running) -> list[str]:

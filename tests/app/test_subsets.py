@@ -34,7 +34,7 @@ NEEDS = {name: {one.partition(".")[0] for one in uses} - {name} for name, uses i
 FORGETFUL = {  # they keep something of persons
     name for name, pack in PARTS.items() if any(isinstance(one, Personal) and one.forgets for one in pack.brings)
 }
-SETS_MAX = 2**18  # tried one by one in seconds; above, let packs that the same flows use come and go together
+SETS_MAX = 2**17  # tried one by one in seconds
 
 
 def closed(names: Iterable[str]) -> frozenset[str]:
@@ -52,13 +52,19 @@ def sets_of(names: Iterable[str]) -> Iterator[frozenset[str]]:
 
 
 def test_a_flow_runs_where_all_that_it_needs_is_there_and_nowhere_else_over_every_set_of_packs() -> None:
-    """Packs that no flow uses, and that use none, change nothing for anybody: they are there throughout."""
+    """Packs that no flow uses, and that use none, change nothing for anybody: they are there throughout.
+
+    Packs that the same flows use come and go together, and each of them alone.
+    """
     flows = {name: closed([name]) - {name} for name, needed in NEEDS.items() if needed}
     looked_up = set().union(*USES.values())
     needed = set().union(*flows.values()) - flows.keys()
-    assert 2 ** len(needed) <= SETS_MAX
+    users = {one: frozenset(name for name, needs in flows.items() if one in needs) for one in needed}
+    alike = {min(group): group for one in needed if (group := {two for two in needed if users[two] == users[one]})}
+    assert 2 ** len(alike) <= SETS_MAX
+    together = (set().union(*(alike[one] for one in some)) for some in sets_of(alike))
     offers = {name: frozenset(offered & looked_up) for name, offered in OFFERS.items()}
-    for left_out in sets_of(needed):
+    for left_out in (*together, *({one} for one in needed)):
         uses = {name: used for name, used in USES.items() if name not in left_out}
         expected = {name for name, needs in flows.items() if needs & left_out}
         assert lacking({name: offers[name] for name in uses}, uses).keys() == expected, sorted(left_out)

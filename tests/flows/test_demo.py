@@ -44,6 +44,7 @@ def test_the_first_baskets_of_the_year_come_to_what_the_source_says() -> None:
     assert {one["owner"] for one in report["lent"]} == {"group"}
     assert {one["seller"] for one in report["lent"]} <= {"brand", "market"}
     assert sum(one["units"] for one in report["lent"]) == _units_of("brand", "market")
+    assert report["goods_in_common"] > 0
     places = {(one["owner"], one["seller"]) for one in report["places"]}
     assert places == {("fresh", "brand"), ("fresh", "market")}
     assert report["members_in_common"] > 0

@@ -283,3 +283,28 @@ async def test_an_account_goes_with_the_person_whom_a_verified_identity_shows(gr
     ask = api.PutIdentity(member_id=north, identity=identity)
     await group.platform.call(api.put_identity, ask, group["north"].caller)
     assert (await group.join("south", south)).points == 40
+
+
+async def test_memberships_in_two_programmes_that_become_one_keep_the_points_of_both(
+    group: Group, database_url: str
+) -> None:
+    house = group["house"].caller
+    await group.platform.call(api.put_programme, api.PutProgramme(code="club", name="The club"), house)
+    shared = Draft(kind="member.programme", name="club", to="north")
+    await group.platform.call(grants.give, shared, house)
+    one = await group["north"].joined(ADA)
+    other = await group["north"].joined(email("ada@work.example", is_verified=True))
+    elsewhere = await group["south"].joined(email("ada@work.example", is_verified=True))
+    await group.join("north", one)
+    await group.join("south", elsewhere)
+    club = api.JoinProgramme(member_id=other, programme="club", owner="house")
+    await group.platform.call(api.join_programme, club, group["north"].caller)
+    for code, member_id, points in (("north", one, 60), ("north", other, 70), ("south", elsewhere, 80)):
+        await group[code].earned(member_id, "order-1", points)
+    await group["north"].merged(one, other)
+    found = await group.account("north", one)
+    assert (found.programme, found.points, found.earned) == ("circle", 130, 130)
+    assert sorted((lot.issuer, lot.unspent) for lot in found.lots) == [("north", 60), ("north", 70)]
+    assert (await group.account("south", elsewhere)).points == 80
+    assert (await group["north"].spent(one, "gift-1", 130)).balance == 0
+    assert await broken_conditions(database_url) == {}
