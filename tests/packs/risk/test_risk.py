@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from isthmus.kernel import Caller, FrontEnd, Platform, answers
+from isthmus.kernel import Caller, FrontEnd, Platform, answers, errors
 from isthmus.packs.risk import api
 from isthmus.packs.risk.pack import PACK
+from isthmus.packs.risk.rules import judging
 from isthmus.packs.risk.service.book import Book
 from isthmus.personal import Forget
 from isthmus.store import Database
@@ -232,6 +234,16 @@ async def test_a_rule_that_cannot_be_read_is_refused_when_it_is_written(world: W
 async def test_a_rule_that_fails_on_facts_refuses_nobody(world: World) -> None:
     await world.put(api.Rule(code="broken", when="about.ratio / amount > 1", outcome="reject"))
     assert (await world.decide(ANN, amount=0, about={"ratio": 5})).outcome == "accept"
+
+
+async def test_without_the_library_that_reads_rules_nobody_is_accepted_for_that(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.put(api.Rule(code="all", when="amount > 0", outcome="reject"))
+    monkeypatch.setitem(sys.modules, "cel", None)  # as where it is not installed
+    judging.compiled.cache_clear()
+    with pytest.raises(errors.Fault):
+        await world.decide(ANN)
 
 
 async def test_a_decision_comes_out_the_same_from_what_was_recorded(world: World) -> None:
