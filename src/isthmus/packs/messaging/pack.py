@@ -9,6 +9,7 @@ from .service.pushers import Pushers, pushers_at, quiet
 
 PAGES = "isthmus.packs.messaging.pages"
 ERASED = "until the person is erased"
+OF_MEMBER = "member_id::text = any($1)"
 
 PACK = Pack(
     name="messaging",
@@ -29,7 +30,7 @@ PACK = Pack(
                     columns={"member_id": "identifier", "address": "identifier", "device_id": "identifier"},
                     why="to reach a member at their devices",
                     until=ERASED,
-                    whose="member_id::text = any($1)",
+                    whose=OF_MEMBER,
                     hidden=("p256dh", "auth"),
                 ),
                 Keeps(
@@ -37,22 +38,29 @@ PACK = Pack(
                     columns={"member_id": "identifier", "title": "free-text", "body": "free-text"},
                     why="a member's inbox",
                     until=ERASED,
-                    whose="member_id::text = any($1)",
+                    whose=OF_MEMBER,
                     leads_to=("message_id::text",),
                 ),
-                *(
-                    Keeps(
-                        table=f"messaging.{table}",
-                        columns={"member_id": "identifier"},
-                        why=why,
-                        until=ERASED,
-                        whose="member_id::text = any($1)",
-                    )
-                    for table, why in (
-                        ("topic_reader", "what a member follows"),
-                        ("opt_out", "what a member wants nothing of"),
-                        ("reader", "in which zone a member's night is"),
-                    )
+                Keeps(
+                    table="messaging.topic_reader",
+                    columns={"member_id": "identifier"},
+                    why="what a member follows",
+                    until=ERASED,
+                    whose=OF_MEMBER,
+                ),
+                Keeps(
+                    table="messaging.opt_out",
+                    columns={"member_id": "identifier"},
+                    why="what a member wants nothing of",
+                    until=ERASED,
+                    whose=OF_MEMBER,
+                ),
+                Keeps(
+                    table="messaging.reader",
+                    columns={"member_id": "identifier"},
+                    why="in which zone a member's night is",
+                    until=ERASED,
+                    whose=OF_MEMBER,
                 ),
                 Keeps(
                     table="messaging.pushed",
