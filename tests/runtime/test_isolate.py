@@ -83,7 +83,7 @@ def test_pass_is_no_opinion_wherever_it_is_said(tmp_path: Path, mode: str):
 def test_process_answers_are_compiled_like_those_of_the_same_folder_inline():
     folders = front_end_folders(ROOT / "front_ends")
     apart_too = [folder for folder in folders if not load_front_end(folder).implementations]  # own flows stay inline
-    assert len(apart_too) >= 2
+    assert apart_too
     for folder in apart_too:
         apart, here = (shipped.build([loaded(folder, mode)]) for mode in ("process", "inline"))
         for point in POINTS:
