@@ -44,6 +44,7 @@ from isthmus.packs.personal_data import api as personal_data
 from isthmus.packs.personal_data.service.export import export_person
 from isthmus.packs.personal_data.service.register import Registry, register
 from isthmus.packs.promotion import api as promotion
+from isthmus.packs.risk import api as risk
 from isthmus.packs.subscription import api as subscription
 from isthmus.packs.sync import api as sync
 from isthmus.packs.venture import api as venture
@@ -109,6 +110,7 @@ KEEPING = (
     subscription.forget,
     devices.forget,  # tests/packs/devices
     messaging.forget,  # tests/packs/messaging
+    risk.forget,  # tests/packs/risk
     sync.forget,  # tests/packs/sync
     flags.forget,  # whose experiments no order is in: tests/packs/flags/test_experiments.py
 )

@@ -13,7 +13,7 @@ from isthmus.flows.checkout import api as checkout
 from .conftest import Shop
 
 HOUSE = Path(isthmus.__file__).parent
-HOPS_MAX = 215  # calls from one file into another, for an order of one line; 209 to 212 were seen: decision 0097
+HOPS_MAX = 218  # calls from one file into another, for an order of one line; 213 to 216 were seen, 3 of risk: 0097
 BEGUN = 10  # bytes: a coroutine that has run further goes on after a pause, which is no call
 
 

@@ -8,7 +8,7 @@ from isthmus.kernel import Platform
 from isthmus.kernel.host import new_call_id
 from isthmus.runtime.replay import recorded
 from isthmus.runtime.replay.answers import Count
-from isthmus.runtime.replay.capabilities import compared
+from isthmus.runtime.replay.capabilities import Versions, compared
 from isthmus.runtime.replay.record import Recorder
 from isthmus.runtime.shadow.run import SETTINGS
 from isthmus.store import Database
@@ -45,7 +45,9 @@ async def test_what_was_ordered_is_ordered_again_by_both_versions_and_no_row_of_
         platform = Platform(shop.platform.release, database, resources=app_resources.shadow_resources(shop.platform))
         async for call in recorded.recent(shop.database, "north", limit=10):
             count = counts.setdefault(call.capability, Count())
-            assert await compared(database, (platform, platform), call, count, as_id=new_call_id(call.now))
+            assert await compared(
+                database, Versions.of(platform, platform, "north"), call, count, as_id=new_call_id(call.now)
+            )
     assert {name: (one.same, one.refused, one.unreadable) for name, one in counts.items()} == {
         "checkout.place-order": (2, 0, 0),
         "checkout.preview-order": (1, 0, 0),
@@ -64,7 +66,7 @@ async def test_what_asks_the_outside_world_is_left_out_and_named(shop: Shop, dat
     before, count = await everything(shop.database), Count()
     platform = Platform(shop.platform.release, shop.database, resources=app_resources.shadow_resources(shop.platform))
     async for call in recorded.recent(shop.database, "north", limit=10, capability="checkout.pay-order"):
-        assert await compared(shop.database, (platform, platform), call, count)
+        assert await compared(shop.database, Versions.of(platform, platform, "north"), call, count)
     assert (count.same, count.unreadable) == (0, 1)
     assert "asks the outside world" in next(iter(count.notes))
     assert await everything(shop.database) == before

@@ -220,7 +220,7 @@ async def test_a_file_gives_way_to_calls_until_it_is_given_its_tables(empty_url:
 
 async def _is_waiting(connection: asyncpg.Connection) -> bool:
     waiting = "select count(*) > 0 from pg_locks where relation = 'till.coin'::regclass and not granted"
-    return await connection.fetchval(waiting)
+    return bool(await connection.fetchval(waiting))
 
 
 async def test_of_a_file_and_a_call_that_hold_what_the_other_needs_the_file_starts_again(

@@ -73,8 +73,8 @@ async def _list(request: Request, refused: Refused | None = None) -> Response:
         return RedirectResponse("/sign-in", status_code=303)
     found = await platform.call("subscription.list-subscriptions", {"member_id": kept["member_id"]})
     skus = sorted({line["sku"] for one in found["items"] for line in one["lines"]})
-    described = await platform.call("catalog.describe-skus", {"skus": skus}) if skus else {"items": []}
-    goods = {one["item"]["sku"]: one["item"] for one in described["items"]}
+    described: dict[str, Any] = await platform.call("catalog.describe-skus", {"skus": skus}) if skus else {"items": []}
+    goods: dict[str, Any] = {one["item"]["sku"]: one["item"] for one in described["items"]}
     return page(request, "subscriptions.html", refused, subscriptions=found["items"], goods=goods)
 
 

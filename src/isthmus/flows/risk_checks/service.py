@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from uuid import UUID
 
 from isthmus.flows.checkout import api as checkout
@@ -99,4 +100,7 @@ async def go_on(ask: risk.ReviewSettled, ctx: Context) -> payment.Payments:
 
 
 def _group_of(ask: risk.ReviewSettled) -> UUID | None:
-    return UUID(ask.reference) if ask.kind == "order" else None
+    """Return the orders that a review was of; None where it was of none, whatever its reference says."""
+    with suppress(ValueError):
+        return UUID(ask.reference) if ask.kind == "order" else None
+    return None

@@ -14,7 +14,7 @@ from isthmus.kernel import Platform
 
 def site(platform: Platform) -> Starlette:
     """Return the application that serves the script."""
-    script = files(__package__).joinpath("worker.js").read_bytes()
+    script = files("isthmus.packs.messaging.pages").joinpath("worker.js").read_bytes()
 
     async def worker(request: Request) -> Response:
         headers = {"cache-control": "max-age=300", "cross-origin-resource-policy": "cross-origin"}
