@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from isthmus.packs.ledger import api
+from tests.waiting import until
 
 from .conftest import CASH, SALES, Office, draft, leg, sale
 
@@ -80,8 +81,14 @@ async def test_a_balance_is_the_same_before_and_after_legs_are_summed_up(office:
             now=NOON + timedelta(days=number),
         )
     before = [await office.posted(code) for code in (CASH, "assets:petty", SALES)]
-    assert await office.fold() == 12  # an account with a limit needs no summing up
-    assert await office.fold() == 0
+    folded: list[int] = []
+
+    async def is_summed_up() -> bool:  # what another transaction of the server may still be before is left for later
+        folded.append(await office.fold())
+        return sum(folded) >= 12
+
+    await until(is_summed_up, "that all is summed up")
+    assert (sum(folded), await office.fold()) == (12, 0), "an account with a limit needs no summing up"
     assert before == [await office.posted(code) for code in (CASH, "assets:petty", SALES)] == [60, 30, -90]
     await office.post(draft("late", leg(CASH, 10), leg("assets:petty", 5), leg(SALES, -15)), now=NOON)
     for code, each in ((CASH, 10), ("assets:petty", 5), (SALES, -15)):
