@@ -49,6 +49,9 @@ async def answer(scope, receive, send):
     if path == "think":  # in a thread, for longer than anybody waits
         (HERE / "begun").touch()
         await asyncio.to_thread(time.sleep, 600)
+    if path == "child":  # that outlives a server which is killed
+        child = await asyncio.create_subprocess_exec("sleep", "600")
+        (HERE / "child").write_text(str(child.pid))
     if path == "lock":  # a call into C that keeps the lock of the interpreter
         ctypes.PyDLL(None).usleep(6_500_000)
     await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -179,6 +182,21 @@ def test_running_calls_end_when_the_server_is_stopped_and_nobody_else_is_left_wa
         (tmp_path / "go").touch()
         assert slow.result(PATIENCE_S).status_code == 200
         process.wait(PATIENCE_S)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_child_of_a_killed_server_keeps_its_address(tmp_path: Path, port: int, workers: int) -> None:
+    address = f"http://127.0.0.1:{port}"
+    with running(tmp_path, port, workers):
+        assert _answered(address, workers)
+        httpx.get(f"{address}/child", timeout=PATIENCE_S)
+    child = psutil.Process(int((tmp_path / "child").read_text()))
+    try:
+        assert child.is_running()
+        _wait_for(lambda: not _is_open(port))
+        server.listening("127.0.0.1", port).close()
+    finally:
+        child.kill()
 
 
 def test_a_server_that_is_stopped_waits_for_no_thread_that_nobody_waits_for(tmp_path: Path, port: int) -> None:

@@ -300,6 +300,7 @@ async def test_its_pages_are_for_everybody(browser: Browser, mall: Mall, code: s
     await expect(page.get_by_role("heading", name="My orders")).to_be_visible()
     broken["orders"] = await unreadable(page)
     await page.get_by_role("main").get_by_role("link", name=re.compile(r"\d+")).first.click()
+    await expect(page.get_by_text("What you bought")).to_be_visible()  # a click does not wait for the page it leads to
     broken["order"] = await unreadable(page)
     for path in ("/", "/?text=nothing-like-it", "/product/cup", "/basket", "/sign-in", "/product/none"):
         await page.goto(shop + path)
@@ -326,6 +327,7 @@ async def test_who_signs_out_leaves_nothing_behind_for_the_next_at_the_screen(
 
 async def unreadable(page: Page) -> list[str]:
     """Return what keeps somebody from reading a page: serious findings of axe, and what is wider than the screen."""
+    await page.wait_for_load_state()
     found = (await Axe().run(page)).response["violations"]
     serious = [f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in ("serious", "critical")]
     wider = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

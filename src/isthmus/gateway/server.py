@@ -31,7 +31,10 @@ class CannotListen(errors.Unavailable):
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """Return a socket that has an address; port 0 lets the system choose. Raises CannotListen."""
+    """Return a socket that has an address; port 0 lets the system choose. Raises CannotListen.
+
+    No child inherits it: one that outlives a killed server would hold the address, and nothing could be started there.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family)
     try:
@@ -45,7 +48,6 @@ def listening(host: str, port: int) -> socket.socket:
             f"{host}:{port} cannot be listened on: {why}",
             remedy="choose another with --port (0: any that is free), or end what listens there",
         ) from None
-    found.set_inheritable(True)
     return found
 
 

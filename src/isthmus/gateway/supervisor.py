@@ -59,6 +59,8 @@ class Worker(Process):
 
     def target(self, sockets: list[socket] | None = None) -> None:
         end_with_parent(self._parent)
+        for one in sockets or ():
+            one.set_inheritable(False)  # it was passed on by being inherited, and goes no further
         self._server = EndingServer(self.config)
         super().target(sockets)
 
