@@ -8,7 +8,7 @@ from isthmus.products.group_buy import GROUP_BUY, from_one_place, group_price
 from isthmus.products.member_price import MEMBER_PRICE, member_price
 from isthmus.products.subscription import SUBSCRIPTION, costs_less_again
 
-from . import answers, picking, screens, telling
+from . import answers, notifying, picking, screens
 from .attributes import Doorstep
 from .metrics import METRICS
 
@@ -89,10 +89,10 @@ FRONT_END = FrontEnd(
         picking.to_pick,
         picking.picked,
         screens.home.capability,
-        telling.tell_of_slot,
+        notifying.notify_of_slot,
     ),
-    implementations=(picking.put_on_list, picking.read_list, picking.take_off_list, screens.home, telling.tell),
-    subscriptions={order.OrderPlaced: (picking.list_for_picking,), order.OrderMoved: (telling.tell_of_slot,)},
+    implementations=(picking.put_on_list, picking.read_list, picking.take_off_list, screens.home, notifying.notify),
+    subscriptions={order.OrderPlaced: (picking.list_for_picking,), order.OrderMoved: (notifying.notify_of_slot,)},
     attributes={"order.order": Doorstep},
     metrics=METRICS,
 )

@@ -18,7 +18,7 @@ from . import look
 
 EVENING_HOUR = 19  # as the shop's rule has it
 SLOTS_SHOWN = 28
-PUSHED_FOR = {"delivery": "when my delivery comes"}  # as the grocer's `telling.py` names it
+PUSHED_FOR = {"delivery": "when my delivery comes"}  # as the grocer's `notifying.py` names it
 
 
 def order(form: Form) -> dict[str, Any]:

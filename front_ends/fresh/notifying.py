@@ -1,4 +1,4 @@
-"""What the grocer's app is told of a delivery: when the van comes, once it is paid for, and that it is on its way."""
+"""What the grocer's app hears of a delivery: when the van comes, once it is paid for, and that it is on its way."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ PURPOSE = "delivery"  # as members consent to it in the app
 KEPT_HOURS = 72  # slots are opened for the next days
 
 
-class SlotTold(Value):
+class SlotNotice(Value):
     """Whether anything was said."""
 
-    is_told: bool
+    is_said: bool
 
 
 @flow(
-    "fresh.tell-of-slot",
+    "fresh.notify-of-slot",
     version="1.0",
     effect=Effect.WRITE,
     uses=[order.get_order, fulfilment.get_booking, messaging.notify],
 )
-def tell_of_slot(ask: order.OrderMoved) -> SlotTold:
+def notify_of_slot(ask: order.OrderMoved) -> SlotNotice:
     """Say to whoever has ordered for a slot when the van comes, and that it is on its way; each once for an order."""
     ...
 
 
-@implements(tell_of_slot)
-async def tell(ask: order.OrderMoved, ctx: Context) -> SlotTold:
+@implements(notify_of_slot)
+async def notify(ask: order.OrderMoved, ctx: Context) -> SlotNotice:
     if ask.state not in (OrderState.PAID, OrderState.SHIPPED):
-        return SlotTold(is_told=False)
+        return SlotNotice(is_said=False)
     sold = await ctx.call(order.get_order, order.GetOrder(order_id=ask.order_id))
     if sold.member_id is None or sold.delivery_method != "van":
-        return SlotTold(is_told=False)
+        return SlotNotice(is_said=False)
     asked = fulfilment.GetBooking(reference=str(ask.group_id))
     try:
         slot = await ctx.call(fulfilment.get_booking, asked)
     except fulfilment.NothingBooked:  # given back meanwhile
-        return SlotTold(is_told=False)
+        return SlotNotice(is_said=False)
     said = messaging.Notify(
         member_id=sold.member_id,
         reference=f"slot/{ask.group_id}/{ask.state}",
@@ -54,7 +54,7 @@ async def tell(ask: order.OrderMoved, ctx: Context) -> SlotTold:
         ),
     )
     await ctx.call(messaging.notify, said)
-    return SlotTold(is_told=True)
+    return SlotNotice(is_said=True)
 
 
 def window(slot: fulfilment.SlotBooking) -> str:
