@@ -111,14 +111,15 @@ async def test_without_a_grant_a_card_of_another_is_as_one_that_is_not_there(pla
     said: list[list[str]] = []
     for card in ("7", "0"):
         heard: list[str] = []
-        for capability, ask in (
+        asks: list[tuple[Any, Any]] = [
             (api.get_balance, api.GetBalance(card=card)),
             (grants.give, sharing.Draft(kind="loyalty.card", name=card, to="books")),
-        ):
+        ]
+        for capability, ask in asks:
             with pytest.raises(errors.NotFound) as refused:
                 await platform.platform.call(capability, ask, COFFEE)
-            told = f"{refused.value.slug} {refused.value} {refused.value.remedy} {refused.value.path}"
-            heard.append(told.replace(f"'{card}'", "'?'"))
+            text = f"{refused.value.slug} {refused.value} {refused.value.remedy} {refused.value.path}"
+            heard.append(text.replace(f"'{card}'", "'?'"))
         said.append(heard)
     assert said[0] == said[1]
     assert await stamp(platform, COFFEE, "order-1") == api.Balance(card="7", stamps=1, filled=0)
