@@ -10,6 +10,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from isthmus.governance.ladder.rungs import Standing
 from isthmus.kernel import Caller, Capability, encode, errors
 from isthmus.manifest import Opened
 from isthmus.packs.venture import api as venture
@@ -110,6 +111,13 @@ def _add_watching(app: typer.Typer, opening: Opening) -> None:
                 typer.echo(encode(found))
             else:
                 typer.echo(rules.line_of(found))
+
+    @app.command("ladder")
+    def ladder(json: Json = False) -> None:
+        """Say on which rung each venture and each pack stands, from what was observed, and what the next one needs."""
+        found = asyncio.run(_rungs(opening))
+        for line in [encode(found).decode()] if json else rules.rung_lines(found):
+            typer.echo(line)
 
 
 def _add_joining(app: typer.Typer, opening: Opening) -> None:
@@ -242,6 +250,13 @@ async def _called(opening: Opening, code: str, capability: Capability[Any, Any],
     async with opening() as opened:
         opened.resource(venture.Charters).of(code)  # says what is wrong with it, before anything else does
         return await opened.platform.call(capability, ask, Caller(front_end=code, client="command line", via="cli"))
+
+
+async def _rungs(opening: Opening) -> list[Standing]:
+    from .service.ladder import Ladder
+
+    async with opening() as opened:
+        return await opened.resource(Ladder).read(opened.platform)
 
 
 async def _standings(opening: Opening) -> list[venture.Standing | str]:
