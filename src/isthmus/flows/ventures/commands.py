@@ -16,6 +16,7 @@ from isthmus.manifest import Opened
 from isthmus.packs.venture import api as venture
 
 from . import api, rules, storage
+from .commands_of_code import add_code
 
 Opening = Callable[[], AbstractAsyncContextManager[Opened]]
 Code = Annotated[str, typer.Argument(help="The venture's code: its folder below ventures/, and its seat.")]
@@ -28,6 +29,7 @@ def commands(opening: Opening) -> typer.Typer:
     _add_new(app, opening)
     _add_watching(app, opening)
     _add_joining(app, opening)
+    add_code(app, opening)
     return app
 
 
