@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.flows.ventures.commands_of_code import lines
+from isthmus.flows.ventures.commands.code import lines
 from isthmus.governance import copies
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -170,7 +170,7 @@ def provenance(folder: Path) -> Provenance:
 def drift(root: Path, folder: Path, capabilities: Mapping[str, str]) -> Drift:
     """Return how far a copy and its source have moved since it was taken. Raises NothingTaken."""
     known = provenance(folder)
-    base = _base(folder, known)
+    base = _taken(folder, known)
     here = _read(folder / known.package, known.package, known.package)
     moved = _moved(base, here)
     contracts = {
@@ -224,7 +224,7 @@ def _renamed(text: str, was: str, package: str) -> str:
     return re.sub(rf"\b{re.escape(was)}\b", package, text) if above else text
 
 
-def _base(folder: Path, known: Provenance) -> Files:
+def _taken(folder: Path, known: Provenance) -> Files:
     try:
         with zipfile.ZipFile(folder / BASE) as base:
             files = {name: base.read(name) for name in base.namelist()}
