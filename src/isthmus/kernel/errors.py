@@ -11,6 +11,7 @@
     │   └── TooMany          a limit on number or rate is reached
     ├── Trouble              nothing wrong with the ask; the same ask may succeed later
     │   ├── Unavailable      a part that the answer needs does not respond
+    │   │   └── Undone       the store undid its transaction for another one's sake, twice
     │   └── DeadlineExceeded the time given for the call is over
     └── Fault                a defect in code: an answer that raised, an undeclared error
 BuildProblems                all that is wrong with a set of packs and front ends, at once
@@ -89,6 +90,10 @@ class Trouble(IsthmusError):
 
 class Unavailable(Trouble):
     """A part that the answer needs does not respond."""
+
+
+class Undone(Unavailable):
+    """The store undid a whole transaction for another one's sake, also when it was run a second time."""
 
 
 class DeadlineExceeded(Trouble):

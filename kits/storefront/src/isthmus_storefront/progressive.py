@@ -107,14 +107,22 @@ async def _worker(request: Request) -> Response:
     """Give the worker; its text is another one for another version, which is how browsers know."""
     version: str = request.app.state.files
     sizes = [f"/app/icon-{size}.png" for size in (192,)]
-    files = [f"/shop.css?v={version}", f"/app/app.js?v={version}", f"/app/store.js?v={version}", "/app/offline", *sizes]
+    scripts = [f"/app/{name}?v={version}" for name in _scripts(_app(request.app.state.shop))]
+    files = [f"/shop.css?v={version}", *scripts, "/app/offline", *sizes]
     text = (STATIC / "worker.js").read_text().replace("__VERSION__", version).replace("__FILES__", json.dumps(files))
+    if _app(request.app.state.shop).purposes:
+        text += (STATIC / "pushes.js").read_text()
     return Response(text, media_type="text/javascript", headers={"cache-control": "no-cache"})
+
+
+def _scripts(app: App) -> tuple[str, ...]:
+    """Return the names of what pages of an app run."""
+    return ("app.js", "store.js", "pushing.js") if app.purposes else ("app.js", "store.js")
 
 
 async def _script(request: Request) -> Response:
     name = request.path_params["name"]
-    if name not in ("app.js", "store.js"):
+    if name not in _scripts(_app(request.app.state.shop)):
         raise Refused({"slug": "shop.no-file", "status": 404, "detail": "there is no such file"})
     is_this = request.query_params.get("v") == request.app.state.files
     lasts = "public, max-age=31536000, immutable" if is_this else "no-cache"

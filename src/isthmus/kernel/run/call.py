@@ -117,6 +117,13 @@ class Call:
         """Return the run of the implementation, ready to be awaited."""
         return self.offered.implementation.function(self.ask, CallContext(self, self.plan, self.offered.capability))
 
+    def begin_again(self, *, spent_ms: int) -> None:
+        """Forget what was done in a transaction that was undone: what is made anew has the same ids."""
+        self.asked_ms = max(1, self.limit_ms - spent_ms)
+        self.events.clear()
+        self.made.clear()
+        self.ids, self.rollback_only, self.generator = 0, "", None
+
     async def react(self) -> None:
         """Run the flows that react to the events of this call, in its transaction; one that refuses undoes the call."""
         for event in self.events:  # what a reaction emits comes behind them

@@ -96,6 +96,7 @@
   }
 
   function heard({ data }) {
+    if (data.opened && data.link) location.assign(data.link); // a push was pressed
     if (data.type === "waiting") showWaiting();
     if (data.type === "left" && !isLeaving) location.assign("/");
     if (data.type === "brought") location.pathname === "/basket" || kept !== undefined ? location.assign("/basket") : fresh(data);

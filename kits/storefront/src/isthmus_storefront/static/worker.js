@@ -140,6 +140,8 @@ async function leave(request) {
 async function forget() {
   await caches.delete(PAGES);
   await store.forget();
+  const pushed = self.registration.pushManager && (await self.registration.pushManager.getSubscription().catch(() => null));
+  if (pushed) await pushed.unsubscribe(); // what is said to who has left is not shown to the next
 }
 
 let bringing = Promise.resolve();
