@@ -61,52 +61,6 @@ class Growing:
     deployed, such as a venture's, which begins with its charter.
     """
 
-    metrics: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lines:
-    """What else than a front end a line may be: a category, a product, members who joined together.
-
-    metric: of what adds up over such lines. by: the field that tells them apart, with a grain where it is a time.
-    label: the field that people know them by, where that is another.
-    """
-
-    name: str
-    metric: str
-    by: str
-    label: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Movements:
-    """How it is told who is new, who came back and who moved: by orders of an account, and of the person behind it.
-
-    account, person: entities that the rows of the chain refer to. member: the field that is empty for guests. earlier,
-    recent, before: metrics of longer ago than 13 weeks, of the last 13, and of the 13 before those.
-    """
-
-    account: str
-    person: str
-    member: str
-    earlier: str
-    recent: str
-    before: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Growing:
-    """Metrics of the pack that growth is read from, week by week, for each front end.
-
-    metrics: of what happens in a week, as sales. totals: of what only adds up, as members. chain: who does it, how
-    often, how much, what it comes to: the last one's change is divided between them, as sales between buyers, orders a
-    buyer, units an order and sales a unit. lines: what else lines are. movements: how people are told apart who are
-    new, and who moved between front ends. combined: fields of how something is sold; a value that is new beside others
-    is a new combination. is_venture: these are sold by ventures, beside the
-    platform. buyers: how many people bought, where no movements say it. begun: SQL for code and day (`begun_on`) of
-    lines that were begun before they were deployed, such as a venture's, which begins with its charter.
-    """
-
     metrics: tuple[str, ...] = ()
     totals: tuple[str, ...] = ()
     chain: tuple[str, ...] = ()
