@@ -113,11 +113,11 @@ def add_checking(app: typer.Typer, open_platform: Open) -> None:
         failures += [str(one) for one in found if not one.holds]
         failures += map(str, metamorphic.broken(platform.metrics, platform.policies["owner"], began=_show_progress))
         if json:
-            as_json({"rules": len(found), "metrics": len(platform.model.metrics), "failures": failures})
+            as_json({"rules": len(found), "metrics": len(platform.metrics.model.metrics), "failures": failures})
             raise typer.Exit(1 if failures else 0)
         for failure in failures:
             out.print(failure, style="red", markup=False)
-        out.print(f"{len(found)} quality rules, {len(platform.model.metrics)} metrics, {len(failures)} failures")
+        out.print(f"{len(found)} quality rules, {len(platform.metrics.model.metrics)} metrics, {len(failures)} failures")
         raise typer.Exit(1 if failures else 0)
 
     @app.command("graduate", epilog=tried("graduate --to postgres --url postgresql://reader@db/shop"))
