@@ -42,6 +42,7 @@ from .members import (
     RegisteredMany,
     RegisterMany,
     Registration,
+    RegistrationBegun,
     RegistrationRefused,
     RemoveAddress,
     RemoveIdentity,
