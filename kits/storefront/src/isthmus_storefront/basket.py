@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import Request
@@ -25,10 +26,8 @@ async def basket(request: Request) -> Response:
         return await _basket_page(request, {})
     kept = shopper(request)
     platform: Platform = request.app.state.platform
-    try:
+    with suppress(Refused):  # what is priced and ordered is the platform's basket: it is shown as it is
         await synced.bring_up_to_date(platform, shop, kept)
-    except Refused:
-        pass  # what is priced and ordered is the platform's basket: it is shown as it is
     response = await _basket_page(request, {}, kept=kept)
     return keep(request, response, kept)
 

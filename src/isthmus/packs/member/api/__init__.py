@@ -41,6 +41,7 @@ from .members import (
     RegisteredMany,
     RegisterMany,
     Registration,
+    RegistrationBegun,
     RegistrationRefused,
     RemoveAddress,
     RemoveIdentity,

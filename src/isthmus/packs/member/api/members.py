@@ -201,6 +201,14 @@ class MemberRegistered(Value):
     person_id: UUID
 
 
+@event("member.registration-begun", version="1.0", subject="member_id")
+class RegistrationBegun(Value):
+    """Somebody registers, and is no member yet; said only where registrations are judged, and never of many at once."""
+
+    member_id: UUID
+    identities: tuple[Identity, ...]
+
+
 @event("member.members-merged", version="1.1", subject="member_id")
 class MembersMerged(Value):
     """Two memberships are one now."""

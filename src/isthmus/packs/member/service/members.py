@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from isthmus.checks import NOBODY, Watching
 from isthmus.kernel import Context, implements
 from isthmus.personal import erased_attributes, erasing_key, personal_fields
 from isthmus.store import ConstraintBroken
@@ -21,6 +22,8 @@ OWN = "member.membership"  # the entity that front ends may say more of
 @implements(api.register)
 async def register(ask: api.Register, ctx: Context) -> api.Registered:
     (registered,) = await _registered([ask], "$", ctx)
+    if await ctx.resource(Watching, NOBODY).is_on(ctx.front_end, "registration"):
+        ctx.emit(api.RegistrationBegun(member_id=registered.member_id, identities=rules.joined(ask)))
     return registered
 
 

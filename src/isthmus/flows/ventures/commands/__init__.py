@@ -15,7 +15,8 @@ from isthmus.kernel import Caller, Capability, encode, errors
 from isthmus.manifest import Opened
 from isthmus.packs.venture import api as venture
 
-from . import api, rules, storage
+from .. import api, rules, storage
+from .code import add_code
 
 Opening = Callable[[], AbstractAsyncContextManager[Opened]]
 Code = Annotated[str, typer.Argument(help="The venture's code: its folder below ventures/, and its seat.")]
@@ -28,6 +29,7 @@ def commands(opening: Opening) -> typer.Typer:
     _add_new(app, opening)
     _add_watching(app, opening)
     _add_joining(app, opening)
+    add_code(app, opening)
     return app
 
 
@@ -168,8 +170,8 @@ def _one_of(text: str, known: tuple[str, ...], what: str) -> Any:
 
 
 async def _priced(opening: Opening, code: str) -> venture.Estimate:
-    from .service import joining, mapping
-    from .service.wire import Wire
+    from ..service import joining, mapping
+    from ..service.wire import Wire
 
     async with opening() as opened:
         charters = opened.resource(venture.Charters)
@@ -181,7 +183,7 @@ async def _priced(opening: Opening, code: str) -> venture.Estimate:
 
 
 async def _switched(opening: Opening, code: str, ask: venture.SwitchOperation) -> venture.OperationState:
-    from .service import mapping
+    from ..service import mapping
 
     async with opening() as opened:
         charters = opened.resource(venture.Charters)
@@ -200,8 +202,8 @@ async def _switched(opening: Opening, code: str, ask: venture.SwitchOperation) -
 async def _before(opening: Opening, code: str, host: str, port: int) -> None:
     import uvicorn
 
-    from .service.facade import Facade
-    from .service.mapping import mapping_of
+    from ..service.facade import Facade
+    from ..service.mapping import mapping_of
 
     async with opening() as opened:
         charters = opened.resource(venture.Charters)
@@ -216,7 +218,7 @@ async def _before(opening: Opening, code: str, host: str, port: int) -> None:
 
 
 async def _graduated(opening: Opening, code: str, words: str) -> api.Graduated:
-    from .service import mapping
+    from ..service import mapping
 
     async with opening() as opened:
         charters = opened.resource(venture.Charters)
@@ -253,7 +255,7 @@ async def _called(opening: Opening, code: str, capability: Capability[Any, Any],
 
 
 async def _rungs(opening: Opening) -> list[Standing]:
-    from .service.ladder import Ladder
+    from ..service.ladder import Ladder
 
     async with opening() as opened:
         return await opened.resource(Ladder).read(opened.platform)
