@@ -8,6 +8,8 @@ No scenario runs at first: nothing is looked at, and nothing is asked of the dat
 
 # pyright: reportUnusedImport=false
 
+from isthmus.checks import NOBODY, Watching
+
 from .deciding import (
     Decide,
     Decision,
@@ -18,12 +20,12 @@ from .deciding import (
     Labelled,
     ListDecisions,
     Listed,
+    NothingNamed,
     PassChallenge,
     PutListed,
     Replayed,
     TakeOffList,
     UnknownDecision,
-    Watching,
     decide,
     get_decision,
     judge,

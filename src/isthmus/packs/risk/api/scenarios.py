@@ -31,11 +31,12 @@ class Rule(Value):
 class Content(Value):
     """Rules in their order, from which score on what is done, and how long a review may take.
 
-    otherwise: what is done with a review that nobody has decided by then. Without rules it watches: facts are kept, and
-    all is accepted.
+    otherwise: what is done with a review that nobody has decided by then. watches: kinds whose facts are kept though no
+    rule is about them. What neither rules nor `watches` are about is not looked at; with neither, all is watched.
     """
 
     rules: Annotated[tuple[Rule, ...], Meta(max_length=RULES_MAX)] = ()
+    watches: tuple[Kind, ...] = ()
     challenge_from: Annotated[int, Meta(ge=1)] = SCORE_MAX
     review_from: Annotated[int, Meta(ge=1)] = SCORE_MAX
     reject_from: Annotated[int, Meta(ge=1)] = SCORE_MAX

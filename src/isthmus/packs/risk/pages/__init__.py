@@ -63,8 +63,8 @@ async def _one(request: Asked, client: Client, refused: errors.Refusal | None = 
     review = found["review"]
     orders: list[Any] = []
     payments: list[Any] = []
-    if review["kind"] == "order":
-        orders, payments = await _bought(code, review["reference"], client)
+    if review["kind"] in ("order", "payment"):
+        orders, payments = await _bought(code, review["reference"].partition("/")[0], client)
     return {
         "code": code,
         "review": review,
@@ -82,7 +82,10 @@ async def _one(request: Asked, client: Client, refused: errors.Refusal | None = 
 
 async def _bought(code: str, group_id: str, client: Client) -> tuple[list[Any], list[Any]]:
     """Return the orders of a group, and how they are paid, where there is anybody to ask."""
-    group = await client.find(code, "order.get-group", {"group_id": str(UUID(group_id))})
+    try:
+        group = await client.find(code, "order.get-group", {"group_id": str(UUID(group_id))})
+    except ValueError:  # of a payment that is for something else
+        return [], []
     briefs: list[Any] = group["orders"] if group else []
     found = [await client.find(code, "order.get-order", {"order_id": one["order_id"]}) for one in briefs]
     references = [group_id, f"{group_id}/balance"]

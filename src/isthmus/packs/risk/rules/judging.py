@@ -50,6 +50,13 @@ def judged(content: api.Content, facts: api.Facts, answers: Sequence[api.Reason]
     return Judged(outcome=outcome, score=score, reasons=tuple(reasons), failed=tuple(failed))
 
 
+def kinds(content: api.Content) -> frozenset[str]:
+    """Return what a version looks at: what its rules are about and what it watches; all kinds where it has neither."""
+    if not content.rules and not content.watches:
+        return frozenset(api.KINDS)
+    return frozenset(kind for rule in content.rules for kind in rule.kinds or api.KINDS) | frozenset(content.watches)
+
+
 def _hardest(content: api.Content, reasons: Sequence[api.Reason], score: int) -> api.Outcome:
     by_score: tuple[tuple[int, api.Outcome], ...] = (
         (content.challenge_from, "challenge"),
