@@ -221,7 +221,7 @@ PACK = Pack(
             sql="""select orders.front_end, order_id, state from "order".orders
                    where state is distinct from (select what from "order".history
                        where history.front_end = orders.front_end and history.order_id = orders.order_id
-                         and what not in ('deposit-paid', 'in-review', 'review-ended')
+                         and what not in ('deposit-paid', 'in-review', 'review-ended', 'claimed')
                        order by entry desc limit 1)""",
         ),
         Condition(
