@@ -57,6 +57,8 @@ SETTINGS: Final = {
     "record.kept_mb": "how many megabytes of them",
     "record.kept_days": "for how many days",
     "cost.month": "what all of it costs a month: `1200 EUR`",
+    "levels.default": "percent of calls that are to be answered (99.9): what the page *Service levels* measures by",
+    "levels.CODE": "the same for one front end",
     "receipts.days": "for how many days receipts of answers are kept",
     "receipts.count": "how many of them",
     "snapshots.days": "for how many days snapshots of the lake are kept",
@@ -136,6 +138,7 @@ def settings() -> str:
     """Return the settings of isthmus.toml, and of the environment. Raises KeyError for one without a word."""
     known = [f"{section}.{key}" for section, keys in config._KNOWN.items() for key in sorted(keys)]
     known += [f"front_ends.CODE.{key}" for key in sorted(config._PER_FRONT_END)]
+    known += ["levels.default", "levels.CODE"]
     known += [f"adopted.NAME.{key}" for key in sorted(config.ADOPTED)]
     return "\n\n".join([
         "# Settings",

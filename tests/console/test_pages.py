@@ -51,6 +51,7 @@ PAGES = (
     "/quarantine",
     "/one-id",
     "/cost",
+    "/levels",
     "/people",
     "/account",
     "/policies",

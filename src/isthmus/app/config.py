@@ -42,7 +42,8 @@ class Config:
     origins whose pages may call. connections_per_address: how many one address may hold open at each server process.
     isolation: for those front ends that do not run `inline` with its
     defaults, by the name of their folder, which is their code. record: which calls are recorded, and how long
-    they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; empty where nobody said. lake:
+    they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; empty where nobody said. levels:
+    percent of calls that are to be answered, by front end, `default` for the others. lake:
     `receipts` (how many are kept, for how many days), `snapshots` (for how many days states are kept that receipts
     name) and `fresh_hours` (after how many an entity is too old).
 
@@ -67,6 +68,7 @@ class Config:
     isolation: Mapping[str, Isolation] = field(default_factory=dict[str, Isolation])
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])
     cost_month: str = ""
+    levels: Mapping[str, float] = field(default_factory=dict[str, float])
     lake: Mapping[str, Any] = field(default_factory=dict[str, Any])
     group: str = ""
     packs: tuple[str, ...] = PACKS
@@ -145,6 +147,7 @@ def load_config(path: Path | None = None) -> Config:
         isolation={name: _isolation(file, name, chosen) for name, chosen in found.get("front_ends", {}).items()},
         record=record,
         cost_month=_amount(file, found.get("cost", {}).get("month", "")),
+        levels=_levels(file, found),
         lake={section: found[section] for section in LAKE if section in found},
         group=platform.get("group", ""),
         packs=_names(file, platform, "packs", PACKS),
@@ -189,7 +192,7 @@ def _read(file: Path) -> dict[str, Any]:
                 f"{file} has adopted.{name}.secret, which names no secret", remedy='write secret = { secret = "NAME" }'
             )
     for section, values in found.items():
-        if section in ("adopted", "front_ends", "fresh_hours", "providers", "settings"):
+        if section in ("adopted", "front_ends", "fresh_hours", "levels", "providers", "settings"):
             continue
         unknown = (
             [section] if section not in _KNOWN else [f"{section}.{key}" for key in values if key not in _KNOWN[section]]
@@ -259,6 +262,17 @@ def _amount(file: Path, text: Any) -> str:
             f"{file} has cost.month = {text!r}", remedy='give an amount and a currency of ISO 4217, such as "1200 EUR"'
         )
     return text
+
+
+def _levels(file: Path, found: Mapping[str, Any]) -> Mapping[str, float]:
+    for name, percent in found.get("levels", {}).items():
+        is_number = isinstance(percent, int | float) and not isinstance(percent, bool)
+        if not (is_number and 50 <= percent < 100):
+            raise WrongConfig(
+                f"{file} has levels.{name} = {percent!r}",
+                remedy="give the percent of calls that are to be answered, from 50 to below 100, such as 99.9",
+            )
+    return found.get("levels", {})
 
 
 def _origins(file: Path, given: Any) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from .pages.deploys import Deploys
 from .pages.find import Search
 from .pages.guides import Guides
 from .pages.jobs import Jobs
+from .pages.levels import Levels
 from .pages.lines import Business, Lines
 from .pages.map import Map
 from .pages.screens import Screens
@@ -52,6 +53,7 @@ def every_page(
     thinness: Thinness,
     history: ContractHistory,
     jobs: Jobs,
+    levels: Levels,
     sharing: Sharing,
 ) -> list[Page]:
     """Return the pages for what this platform has; what it does not have is in no menu."""
@@ -67,6 +69,7 @@ def every_page(
         *Screens(client, traffic).pages(),
         *brought_pages(client),
         *Calls(client, traces).pages(),
+        *levels.pages(),
         *jobs.pages(),
         *sharing.pages(),
         *dead_letters.pages(),

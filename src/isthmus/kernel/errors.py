@@ -122,6 +122,12 @@ class KeyReused(Conflict):
     slug = "idempotency-key-reused"
 
 
+class RulesNotKept(Conflict):
+    """The rules that something was sold under are not at hand, so nobody can be treated by them."""
+
+    slug = "rules-not-kept"
+
+
 class AlreadyAnswered(Exception):
     """The store's word to the pipeline: this key and ask have been answered, with these bytes."""
 

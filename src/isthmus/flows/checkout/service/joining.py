@@ -18,7 +18,11 @@ async def join_uses(ask: member.MembersMerged, ctx: Context) -> promotion.Member
         account_id=ask.account_id,
         other_account_id=ask.other_account_id,
     )
-    return await ctx.call(promotion.join_members, joined)
+    uses = (await ctx.call(promotion.join_members, joined)).uses
+    for one in ask.more_accounts:
+        more = joined.replace(account_id=one.account_id, other_account_id=one.other_id)
+        uses += (await ctx.call(promotion.join_members, more)).uses
+    return promotion.MembersJoined(uses=uses)
 
 
 @implements(api.claim_orders)
