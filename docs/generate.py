@@ -57,6 +57,7 @@ SETTINGS: Final = {
     "record.kept_mb": "how many megabytes of them",
     "record.kept_days": "for how many days",
     "cost.month": "what all of it costs a month: `1200 EUR`",
+    "cost.team_day": "what a day of a front end's team costs, by which waiting for the platform is weighed: `600 EUR`",
     "receipts.days": "for how many days receipts of answers are kept",
     "receipts.count": "how many of them",
     "snapshots.days": "for how many days snapshots of the lake are kept",
