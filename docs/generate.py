@@ -58,6 +58,8 @@ SETTINGS: Final = {
     "record.kept_days": "for how many days",
     "cost.month": "what all of it costs a month: `1200 EUR`",
     "cost.team_day": "what a day of a front end's team costs, by which waiting for the platform is weighed: `600 EUR`",
+    "levels.default": "percent of calls that are to be answered (99.9): what the page *Service levels* measures by",
+    "levels.CODE": "the same for one front end",
     "receipts.days": "for how many days receipts of answers are kept",
     "receipts.count": "how many of them",
     "snapshots.days": "for how many days snapshots of the lake are kept",
@@ -137,6 +139,7 @@ def settings() -> str:
     """Return the settings of isthmus.toml, and of the environment. Raises KeyError for one without a word."""
     known = [f"{section}.{key}" for section, keys in config._KNOWN.items() for key in sorted(keys)]
     known += [f"front_ends.CODE.{key}" for key in sorted(config._PER_FRONT_END)]
+    known += ["levels.default", "levels.CODE"]
     known += [f"adopted.NAME.{key}" for key in sorted(config.ADOPTED)]
     return "\n\n".join([
         "# Settings",

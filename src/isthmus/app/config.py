@@ -43,7 +43,8 @@ class Config:
     isolation: for those front ends that do not run `inline` with its
     defaults, by the name of their folder, which is their code. record: which calls are recorded, and how long
     they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; cost_team_day: what a day of a team
-    costs; empty where nobody said. lake:
+    costs; empty where nobody said. levels:
+    percent of calls that are to be answered, by front end, `default` for the others. lake:
     `receipts` (how many are kept, for how many days), `snapshots` (for how many days states are kept that receipts
     name) and `fresh_hours` (after how many an entity is too old).
 
@@ -69,6 +70,7 @@ class Config:
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])
     cost_month: str = ""
     cost_team_day: str = ""
+    levels: Mapping[str, float] = field(default_factory=dict[str, float])
     lake: Mapping[str, Any] = field(default_factory=dict[str, Any])
     group: str = ""
     packs: tuple[str, ...] = PACKS
@@ -148,6 +150,7 @@ def load_config(path: Path | None = None) -> Config:
         record=record,
         cost_month=_amount(file, "month", found.get("cost", {}).get("month", "")),
         cost_team_day=_amount(file, "team_day", found.get("cost", {}).get("team_day", "")),
+        levels=_levels(file, found),
         lake={section: found[section] for section in LAKE if section in found},
         group=platform.get("group", ""),
         packs=_names(file, platform, "packs", PACKS),
@@ -192,7 +195,7 @@ def _read(file: Path) -> dict[str, Any]:
                 f"{file} has adopted.{name}.secret, which names no secret", remedy='write secret = { secret = "NAME" }'
             )
     for section, values in found.items():
-        if section in ("adopted", "front_ends", "fresh_hours", "providers", "settings"):
+        if section in ("adopted", "front_ends", "fresh_hours", "levels", "providers", "settings"):
             continue
         unknown = (
             [section] if section not in _KNOWN else [f"{section}.{key}" for key in values if key not in _KNOWN[section]]
@@ -262,6 +265,17 @@ def _amount(file: Path, name: str, text: Any) -> str:
             f"{file} has cost.{name} = {text!r}", remedy='give an amount and a currency of ISO 4217, such as "1200 EUR"'
         )
     return text
+
+
+def _levels(file: Path, found: Mapping[str, Any]) -> Mapping[str, float]:
+    for name, percent in found.get("levels", {}).items():
+        is_number = isinstance(percent, int | float) and not isinstance(percent, bool)
+        if not (is_number and 50 <= percent < 100):
+            raise WrongConfig(
+                f"{file} has levels.{name} = {percent!r}",
+                remedy="give the percent of calls that are to be answered, from 50 to below 100, such as 99.9",
+            )
+    return found.get("levels", {})
 
 
 def _origins(file: Path, given: Any) -> tuple[str, ...]:

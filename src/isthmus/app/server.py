@@ -22,6 +22,7 @@ from isthmus.console.pages.cost import Cost
 from isthmus.console.pages.dead_letters import DeadLetters
 from isthmus.console.pages.deploys import Deploys
 from isthmus.console.pages.jobs import Jobs
+from isthmus.console.pages.levels import Levels
 from isthmus.console.pages.sharing import Sharing
 from isthmus.console.pages.thinness import Thinness
 from isthmus.console.sign_in import Operators
@@ -192,6 +193,7 @@ def served(
         Thinness(database),
         ContractHistory(database),
         Jobs(Client(running.platform), database),
+        Levels(running.traffic, running.config.levels),
         Sharing(Client(running.platform), database),
     )
     console_app = console(pages, sign_in_of(running), Client(running.platform), catalogues(running), database)

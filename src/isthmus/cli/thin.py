@@ -164,7 +164,7 @@ async def _measured(running: Running, calls: int) -> Report:
 
     from isthmus.app.platform import written
     from isthmus.governance.thin import history, report
-    from isthmus.governance.traffic import KEPT as COUNTED
+    from isthmus.governance.traffic import BY_HOUR as COUNTED
     from isthmus.kernel import Platform
     from isthmus.runtime.replay import recorded
 

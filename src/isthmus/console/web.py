@@ -30,7 +30,7 @@ from isthmus.store import Database
 from isthmus.values import whole_number
 
 from . import words
-from .client import ACTING, NOBODY, Client
+from .client import ACTING, MASKED, NOBODY, Client
 from .sign_in import SAFE, SESSION, FromElsewhere, Operators, check_origin, kept, kept_here
 
 Item = TypeVar("Item")
@@ -88,6 +88,8 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
     reader = _reader(request)
     names = {"root": root, "here": here, "menu": menu, "current": current, "query": request.query_params}
     names["person"] = ACTING.get().name
+    masked = MASKED.get() or []
+    names |= {"is_masked": bool(masked), "may_reveal": any(masked)}
     names["is_form"] = request.method not in SAFE  # its address can't be opened again, in another language either
     with language.reading(reader):
         text = found.render(**names, language=reader.language, languages=language.LANGUAGES, **values)
@@ -156,12 +158,13 @@ def console(
         person = await sign_in.known(kept(request, SESSION))
         if person is None and not any(one.fullmatch(here) for one in open_paths):
             return _stranger(request, sign_in, here)
-        acting = ACTING.set(person or NOBODY)
+        acting, masked = ACTING.set(person or NOBODY), MASKED.set([])
         try:
             request.state.menu = await _menu(pages, client) if person is not None else []
             return await _from_here(request, call_next)
         finally:
             ACTING.reset(acting)
+            MASKED.reset(masked)
 
     open_paths = [re.compile(re.sub(r"\{\w+\}", "[^/]+", page.path)) for page in pages if page.is_open]
     made = Starlette(
