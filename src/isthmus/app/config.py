@@ -40,6 +40,7 @@ class Config:
     existing services that are packs here, by name. address: where clients reach this platform; empty: where it listens.
     token_key: the file with the key that signs tokens; empty: one in `data`. cors:
     origins whose pages may call. connections_per_address: how many one address may hold open at each server process.
+    limits: calls a minute at all servers together, of a `key`, an `address`, a `person`.
     isolation: for those front ends that do not run `inline` with its
     defaults, by the name of their folder, which is their code. record: which calls are recorded, and how long
     they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; cost_team_day: what a day of a team
@@ -65,6 +66,7 @@ class Config:
     token_key: str = ""
     cors: tuple[str, ...] = ()
     connections_per_address: int | None = None  # None: as many as the gateway says
+    limits: Mapping[str, int] = field(default_factory=dict[str, int])
     adopted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     isolation: Mapping[str, Isolation] = field(default_factory=dict[str, Isolation])
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -108,6 +110,7 @@ class Config:
 _KNOWN = {
     "platform": {"front_ends", "data", "group", "packs", "flows", "products", "leave_out"},
     "server": {"host", "port", "address", "token_key", "cors", "connections_per_address"},
+    "limits": {"key_per_minute", "address_per_minute", "person_per_minute"},
     "log": {"format", "level"},
     "otel": {"endpoint", "share"},
     "demo": {"entry"},
@@ -145,6 +148,7 @@ def load_config(path: Path | None = None) -> Config:
         token_key=str(server.get("token_key", "")),
         cors=_origins(file, server.get("cors", [])),
         connections_per_address=_count(file, server, "connections_per_address"),
+        limits=_limits(file, found.get("limits", {})),
         adopted=found.get("adopted", {}),
         isolation={name: _isolation(file, name, chosen) for name, chosen in found.get("front_ends", {}).items()},
         record=record,
@@ -295,6 +299,11 @@ def _address(file: Path, given: Any) -> str:
             remedy='write where clients reach this platform, such as "https://api.example.org"',
         )
     return given
+
+
+def _limits(file: Path, found: Mapping[str, Any]) -> dict[str, int]:
+    """Return the limits that hold at all servers together, by whom they are of."""
+    return {name.partition("_")[0]: one for name in found if (one := _count(file, found, name)) is not None}
 
 
 def _count(file: Path, section: Mapping[str, Any], key: str) -> int | None:
