@@ -46,6 +46,7 @@ PART_S = 0.4  # short turns, and many: what else a machine does disturbs each si
 TURNS = 4  # a round
 LEGS = int(os.environ.get("ISTHMUS_BENCH_LEGS", "1000000"))
 LOOKED_UP = 200
+WAIT_S = 1_800  # for legs that are written before anything is measured
 GOODS, LINES, PAYING = 500, 5, 8
 
 Row = dict[str, Any]
@@ -325,8 +326,8 @@ async def _looked_up(url: str, running: Any) -> list[Row]:
     first = api.EntryDraft(reference="many", kind="sale", legs=legs)
     await running.platform.call(api.post, api.Post(entries=(first,)), shop.CALLER)
     connection = await asyncpg.connect(url)
-    await connection.execute(_MANY_LEGS, LEGS // 2 - 1_000, timeout=600)
-    await connection.execute("set isthmus.front_end = 'north'; select ledger.fold('north')", timeout=600)
+    await connection.execute(_MANY_LEGS, LEGS // 2 - 1_000, timeout=WAIT_S)
+    await connection.execute("set isthmus.front_end = 'north'; select ledger.fold('north')", timeout=WAIT_S)
     await connection.execute(_MANY_LEGS, 1_000)
     await connection.execute("analyze ledger.leg")
     await connection.close()

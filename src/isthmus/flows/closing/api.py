@@ -7,7 +7,6 @@ check ──▶ all done ──close──▶ days are closed
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
 from typing import Annotated, Literal
 
 from isthmus.kernel import Effect, Meta, Value, errors, flow
@@ -67,7 +66,7 @@ class CostRow(Value):
 
     sub_account_id: Code
     service_name: Annotated[str, Meta(min_length=1, max_length=100)]
-    effective_cost: Annotated[Decimal, Meta(ge=0)]
+    effective_cost: Annotated[str, Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,18})?\Z")]
 
 
 class AllocateCost(Value):
