@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -130,11 +130,13 @@ def console(
     client: Client,
     packages: Iterable[str] = (),
     database: Database | None = None,
+    allow: Callable[[str], Awaitable[None]] | None = None,
 ) -> Starlette:
     """Return the console, for whom `sign_in` knows; what each may see the platform's policies say.
 
     Pages are in the reader's language as far as this platform and `packages` have catalogues of it. An address with
     `?language=` switches to one, which a cookie keeps. database: where the journal keeps what forms were refused.
+    allow: raises TooMany where a person asks for more than they may.
     """
 
     async def signed_in(request: Request, call_next: RequestResponseEndpoint) -> Response:
@@ -158,6 +160,11 @@ def console(
         person = await sign_in.known(kept(request, SESSION))
         if person is None and not any(one.fullmatch(here) for one in open_paths):
             return _stranger(request, sign_in, here)
+        if allow is not None and person is not None and person.name:
+            try:
+                await allow(person.name)
+            except errors.TooMany as refused:
+                return render(request, "problem.html", status=429, problem=refused)
         acting, masked = ACTING.set(person or NOBODY), MASKED.set([])
         try:
             request.state.menu = await _menu(pages, client) if person is not None else []
