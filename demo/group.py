@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from demo import patience
 from demo.shelf import CURRENCY
 from isthmus.app.platform import Running
 from isthmus.kernel import Caller
@@ -60,7 +61,8 @@ async def lend(running: Running, places: Sequence[inventory.Location]) -> None:
             inventory.Location(code=one.code, name=one.name, country=one.country, lent_by=owner(running))
             for one in places
         )
-        await running.platform.call(inventory.put_locations, inventory.PutLocations(items=taken), _caller(code))
+        located = inventory.PutLocations(items=taken)
+        await patience.call(running.platform, inventory.put_locations, located, _caller(code))
 
 
 async def lend_stores(running: Running, codes: Collection[str]) -> None:
@@ -72,19 +74,22 @@ async def lend_stores(running: Running, codes: Collection[str]) -> None:
     ]
     if not stores:
         return
-    put = running.platform.call
-    await put(fulfilment.put_methods, fulfilment.PutMethods(items=tuple(stores)), _caller(STORES))
+    platform = running.platform
+    await patience.call(platform, fulfilment.put_methods, fulfilment.PutMethods(items=tuple(stores)), _caller(STORES))
     names = [one.code for one in stores]
     await _grant(running, "fulfilment.method", names, SELLERS, "our stores are yours", of=STORES)
     lent = fulfilment.PutMethods(items=tuple(one.replace(lent_by=STORES) for one in stores))
     for code in SELLERS:
-        await put(fulfilment.put_methods, lent, _caller(code))
+        await patience.call(platform, fulfilment.put_methods, lent, _caller(code))
 
 
 async def join(running: Running, members: dict[tuple[str, str], Any]) -> None:
     """Make the programme, share it with every front end, and let all members take part."""
-    await running.platform.call(
-        member.put_programme, member.PutProgramme(code=PROGRAMME, name="The circle"), _caller(owner(running))
+    await patience.call(
+        running.platform,
+        member.put_programme,
+        member.PutProgramme(code=PROGRAMME, name="The circle"),
+        _caller(owner(running)),
     )
     front_ends = sorted({code for code, _ in members})
     await _grant(running, "member.programme", [PROGRAMME], front_ends, "one programme for all")
@@ -93,7 +98,7 @@ async def join(running: Running, members: dict[tuple[str, str], Any]) -> None:
     async def join_some() -> None:
         for (code, _), member_id in waiting:
             ask = member.JoinProgramme(member_id=member_id, programme=PROGRAMME, owner=owner(running))
-            await running.platform.call(member.join_programme, ask, _caller(code))
+            await patience.call(running.platform, member.join_programme, ask, _caller(code))
 
     async with asyncio.TaskGroup() as group:
         for _ in range(JOINED_AT_ONCE):

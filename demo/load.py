@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 from rich.progress import Progress
 
-from demo import group, shelf
+from demo import group, patience, shelf
 from demo.source import Source
 from isthmus.app.demo import load_demo
 from isthmus.app.platform import Running
-from isthmus.kernel import Caller
+from isthmus.kernel import Caller, errors
 from isthmus.manifest.demo import demo_goods
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.inventory import api as inventory
@@ -56,12 +56,12 @@ async def _products(running: Running, source: Source, progress: Progress) -> Non
     drafts += [catalog.CategoryDraft(code=f"{top}/{name}", name=name, parent=top) for top, name in categories]
     platform = running.platform
     for part in _parts(drafts):
-        await platform.call(catalog.put_categories, catalog.PutCategories(categories=part), first)
+        await patience.call(platform, catalog.put_categories, catalog.PutCategories(categories=part), first)
     sellers = [
         catalog.SellerDraft(code=str(code), name=f"Manufacturer {code}") for code in sorted({row[2] for row in rows})
     ]
     for part in _parts(sellers):
-        await platform.call(catalog.put_sellers, catalog.PutSellers(sellers=part), first)
+        await patience.call(platform, catalog.put_sellers, catalog.PutSellers(sellers=part), first)
     await _each(
         progress,
         "products",
@@ -177,21 +177,26 @@ async def _stock(running: Running, source: Source, progress: Progress) -> None:
     for front_end, receipts in by_owner.items():
         places = tuple(_place(code) for code in sorted({receipt.location for receipt in receipts}))
         for part in _parts(places):
-            await running.platform.call(inventory.put_locations, inventory.PutLocations(items=part), caller(front_end))
+            located = inventory.PutLocations(items=part)
+            await patience.call(running.platform, inventory.put_locations, located, caller(front_end))
             if front_end == group.owner(running):
                 await group.lend(running, part)
-        numbered = list(enumerate(_parts(receipts)))
         await _each(
             progress,
             f"stock of {front_end}",
-            numbered,
+            _parts(receipts),
             lambda part, code=front_end: running.platform.call(
                 inventory.receive,
-                inventory.Receive(reference=f"year-begins-{part[0]}", lines=part[1]),
+                inventory.Receive(reference=_reference(part), lines=part),
                 caller(code),
                 now=YEAR_BEGINS,  # before it is sold: stock by date is never below zero
             ),
         )
+
+
+def _reference(lines: Sequence[inventory.Receipt]) -> str:
+    """Return the reference of a receipt, by what is first on it: each line is on one receipt alone."""
+    return f"year-begins-{lines[0].location}-{lines[0].sku}-{len(lines)}"
 
 
 def _place(code: str) -> inventory.Location:
@@ -202,7 +207,11 @@ def _place(code: str) -> inventory.Location:
 async def _delivery(running: Running, source: Source) -> None:
     for front_end in source.front_ends():
         ways = ["fulfilment.post", *(["fulfilment.van"] if front_end == BY_WEIGHT else [])]
-        await load_demo(running, front_ends=[front_end], only=ways, goods=demo_goods(CURRENCY))
+
+        async def load(code: str = front_end, only: Sequence[str] = ways) -> None:
+            await load_demo(running, front_ends=[code], only=only, goods=demo_goods(CURRENCY))
+
+        await patience.again(load, errors.Trouble)
     await group.lend_stores(running, {place for code, _, place, _ in source.sold() if code == group.STORES})
 
 
@@ -210,9 +219,11 @@ def _parts(items: Sequence[T]) -> list[tuple[T, ...]]:
     return [tuple(items[at : at + BATCH]) for at in range(0, len(items), BATCH)]
 
 
-async def _each(progress: Progress, what: str, parts: Iterable[T], load: Callable[[T], Awaitable[object]]) -> None:
+async def _each(
+    progress: Progress, what: str, parts: Iterable[tuple[T, ...]], load: Callable[[tuple[T, ...]], Awaitable[object]]
+) -> None:
     parts = list(parts)
     task = progress.add_task(what, total=len(parts))
     for part in parts:
-        await load(part)
+        await patience.in_parts(load, part)
         progress.advance(task)

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.progress import Progress
 
+from demo import patience
 from demo.load import CURRENCY, Members, caller
 from demo.source import Basket, Line, Source
 from isthmus.app.platform import Running
@@ -74,7 +75,8 @@ async def _place(running: Running, basket: Basket, members: Members, refused: Re
         if not lines:
             return
         try:
-            await running.platform.call(
+            await patience.call(
+                running.platform,
                 checkout.place_order,
                 _ask(basket, lines, members),
                 caller(basket.front_end),

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from demo import patience
 from isthmus.app.platform import Running
 from isthmus.kernel import Caller
 from isthmus.packs.catalog import api as catalog
@@ -68,6 +69,7 @@ async def put_loose(
     receipts = tuple(
         inventory.Receipt(sku=f"{sku}-loose", quantity=LOOSE_STOCK, location="warehouse") for sku in priced
     )
-    await running.platform.call(catalog.publish, catalog.Publish(listings=listings), caller)
-    await running.platform.call(pricing.put_prices, pricing.PutPrices(prices=entries), caller)
-    await running.platform.call(inventory.receive, inventory.Receive(reference="loose-goods", lines=receipts), caller)
+    platform, received = running.platform, inventory.Receive(reference="loose-goods", lines=receipts)
+    await patience.call(platform, catalog.publish, catalog.Publish(listings=listings), caller)
+    await patience.call(platform, pricing.put_prices, pricing.PutPrices(prices=entries), caller)
+    await patience.call(platform, inventory.receive, received, caller)

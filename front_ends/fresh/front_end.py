@@ -8,7 +8,7 @@ from isthmus.products.group_buy import GROUP_BUY, from_one_place, group_price
 from isthmus.products.member_price import MEMBER_PRICE, member_price
 from isthmus.products.subscription import SUBSCRIPTION, costs_less_again
 
-from . import answers, picking, screens
+from . import answers, notifying, picking, screens
 from .attributes import Doorstep
 from .metrics import METRICS
 
@@ -84,9 +84,15 @@ FRONT_END = FrontEnd(
         answers.the_last_by_name,
         answers.at_most_a_basket,
     ),
-    capabilities=(picking.list_for_picking, picking.to_pick, picking.picked, screens.home.capability),
-    implementations=(picking.put_on_list, picking.read_list, picking.take_off_list, screens.home),
-    subscriptions={order.OrderPlaced: (picking.list_for_picking,)},
+    capabilities=(
+        picking.list_for_picking,
+        picking.to_pick,
+        picking.picked,
+        screens.home.capability,
+        notifying.notify_of_slot,
+    ),
+    implementations=(picking.put_on_list, picking.read_list, picking.take_off_list, screens.home, notifying.notify),
+    subscriptions={order.OrderPlaced: (picking.list_for_picking,), order.OrderMoved: (notifying.notify_of_slot,)},
     attributes={"order.order": Doorstep},
     metrics=METRICS,
 )

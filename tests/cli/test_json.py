@@ -77,6 +77,7 @@ SENTENCES = {
     "releases roll-back": "one sentence about what it did",
     "releases minimum": "one sentence about what it did",
     "venture new": "it makes files",
+    "venture take": "it makes files",
     "venture pull": "one sentence about what it did",
     "venture switch": "one sentence about what it did",
     "venture facade": "it serves",

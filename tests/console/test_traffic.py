@@ -78,10 +78,31 @@ async def test_yesterday_is_not_today_and_last_month_is_forgotten(database: Data
     await traffic.keep()
     now = NOON + timedelta(days=2)
     assert await traffic.of() == {}
-    now = NOON + timedelta(days=40)
+    now = NOON + timedelta(days=110)
     await traffic.prune()
     now = NOON
     assert await traffic.of() == {}
+
+
+async def test_hours_of_last_month_become_days_and_no_call_is_lost(database: Database) -> None:
+    now = NOON
+    figures = Counters()
+    traffic = Traffic(database, figures, clock=lambda: now)
+    for hour in (0, 1, 2, 30):
+        now = NOON.replace(hour=0) + timedelta(hours=hour)
+        figures.see(outcome("north", 1))
+        figures.see(outcome("north", 30, error="shop.sold-out"))
+        await traffic.keep()
+    now = NOON + timedelta(days=40)
+    before = await traffic.of(over=timedelta(days=90))
+    await traffic.prune()
+    await traffic.prune()
+    assert await traffic.of(over=timedelta(days=90)) == before
+    async with database.platform() as session:
+        rows = await session.fetch("select hour, calls, errors::text as errors from console.traffic order by hour")
+    assert [(row["hour"].day, row["hour"].hour, row["calls"], row["errors"]) for row in rows] == [
+        (1, 0, 6, '{"shop.sold-out": 3}'), (2, 0, 2, '{"shop.sold-out": 1}'),
+    ]  # fmt: skip
 
 
 async def test_the_consoles_own_calls_are_no_traffic() -> None:

@@ -59,6 +59,13 @@ def test_the_values_of_a_field_are_listed_without_a_metric(shop: World) -> None:
     assert shop.rows("rows", by=("member.member.tier",), as_=few) == [("basic", None), ("gold", None)]
 
 
+def test_where_nothing_has_landed_an_answer_says_so_and_how_it_lands(shop: World) -> None:
+    shop.change("delete from shop.orders")
+    said = ("the lake holds no row of shop.order yet: `isthmus data land` brings in what there is",)
+    assert shop.answer("sales", by=("front_end",)).receipt.notes == said
+    assert shop.answer("sales", where=(Where("front_end", "=", "nor"),)).receipt.notes == said
+
+
 def test_a_filter_that_names_no_value_there_is_says_so(shop: World) -> None:
     answer = shop.answer("sales", by=("time:day",), where=(Where("front_end", "=", "nor"),))
     assert answer.rows == []

@@ -18,7 +18,7 @@ from isthmus.app.config import Config
 from isthmus.app.resources import resources
 from isthmus.flows.checkout import api as checkout
 from isthmus.flows.risk_checks import api as risk_checks
-from isthmus.kernel import Platform, errors
+from isthmus.kernel import FrontEnd, Platform, errors
 from isthmus.packs.inventory import api as inventory
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
@@ -32,9 +32,9 @@ from tests import shipped
 from .conftest import LONG_AGO, NORTH, SOUTH, UNITS, Shop, shop_of, stocked
 
 HOME = Address(country="DE", city="Kiel", street="Am Kai 1", postcode="24103")
-REVIEW = risk.Rule(code="look", when="amount >= 2000", outcome="review")
-REJECT = risk.Rule(code="never", when="amount >= 9000", outcome="reject")
-CHALLENGE = risk.Rule(code="prove", when="about.coupons > 5", outcome="challenge")
+REVIEW = risk.Rule(code="look", kinds=("order",), when="amount >= 2000", outcome="review")
+REJECT = risk.Rule(code="never", kinds=("order",), when="amount >= 9000", outcome="reject")
+CHALLENGE = risk.Rule(code="prove", kinds=("order",), when="about.coupons > 5", outcome="challenge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ class Desk:
         now = self.shop.platform.clock()
         ask = risk.BackTest(version=made.version, since=now - timedelta(days=1), until=now)
         await self.call(risk.back_test, ask)
-        await self.call(risk.run_scenario, risk.RunScenario(version=made.version, state="live"))
+        for state in ("shadow", "live"):
+            await self.call(risk.run_scenario, risk.RunScenario(version=made.version, state=state))
 
     async def buy(self, quantity: int = 2, **facts: Any) -> checkout.PlacedOrder:
         line = checkout.BuyLine(sku="tea", quantity=quantity)
@@ -89,15 +90,15 @@ class Desk:
         return await self.call(payment.get_payment, payment.GetPayment(payment_id=bought.payment_id))
 
 
-def judging(database: Database, key: Path) -> Desk:
+def judging(database: Database, key: Path, north: FrontEnd = NORTH, **more: Any) -> Desk:
     """Return the platform as it ships, with risk beside it."""
     book = Book(database=database, key_file=key)
     plain = shop_of(database)
     given = {
         payment.Providers: payment.Providers([plain.provider]), order.Numbers: order.Numbers(database),
-        risk.Watching: book,
+        risk.Watching: book, **more.get("resources", {}),
     }  # fmt: skip
-    platform = Platform(shipped.build([NORTH, SOUTH]), database, resources=given)
+    platform = Platform(shipped.build([north, SOUTH]), database, resources=given)
     return Desk(Shop(platform, database, plain.provider, plain.north, plain.south), book)
 
 

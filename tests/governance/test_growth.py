@@ -258,6 +258,26 @@ def test_lines_of_front_ends_are_read_in_whole_weeks_and_whole_units(tmp_path: P
     assert north.share + south.share == pytest.approx(1)
 
 
+def test_a_business_with_one_day_of_data_has_no_line_yet(tmp_path: Path) -> None:
+    world = grown_shop(tmp_path, [30], [10])
+    assert lines(world.metrics, policy.owner(), [Kind(metric="sales"), Kind(metric="baskets")]) == []
+
+
+def test_two_lines_that_merge_end_and_begin_and_the_group_has_no_break(tmp_path: Path) -> None:
+    weeks = np.arange(80.0)
+    north, south = counted(40 + 0 * weeks), counted(30 + 0 * weeks, 5)
+    both = [a + b if week >= 50 else a for week, (a, b) in enumerate(zip(north, south, strict=True))]
+    world = grown_shop(tmp_path, both, [one if week < 50 else 0.0 for week, one in enumerate(south)])
+    found = lines(world.metrics, policy.owner(), [Kind(metric="sales")])
+    assert of(found, "south", "sales").growth.stage is Stage.ENDED
+    merged = of(found, "north", "sales").growth
+    assert merged.stage is Stage.FLAT
+    assert merged.broke
+    assert abs(merged.broke - (FIRST + timedelta(weeks=50))) <= timedelta(weeks=1)
+    group = of(found, "", "sales").growth
+    assert (group.stage, group.broke) == (Stage.FLAT, None)
+
+
 def test_a_change_is_divided_between_buyers_orders_and_baskets_to_the_cent(tmp_path: Path) -> None:
     weeks = np.arange(28.0)
     world = grown_shop(tmp_path, np.where(weeks < 14, 20, 60), 10 + 0 * weeks)

@@ -335,10 +335,11 @@ def test_a_venture_is_a_line_beside_the_others_and_no_part_of_what_they_must_bri
     brand = of(measured.lines, "brand")
     venture = brand.replace(code="box", metric="venture.sales", is_venture=True, horizon="new", growth=brand.growth)
     found = (*measured.lines, venture)
-    made = portfolio(found, "order.sales", (), {"box": Begun(on=date(2017, 4, 1), people=2)}, measured.lead, "box")
+    begun = {"box": Begun(on=date(2017, 4, 1), people=2)}
+    made = portfolio(found, "order.sales", (), begun, measured.lead, "box", {"box": 144, "gone": 3})
     assert made
     new = next(one for one in made.holdings if one.horizon == "new")
-    assert (new.lines, new.makers, new.sales) == (("box",), 2, venture.late())
+    assert (new.lines, new.makers, new.sales, new.buyers) == (("box",), 2, venture.late(), 144)
     assert made.needed
     assert "box" not in [one.code for one in made.needed.parts]
     assert made.what_if

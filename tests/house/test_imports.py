@@ -56,6 +56,7 @@ def test_the_contracts_name_every_part_of_the_house():
     assert by_id["layers"]["exhaustive"], "a new part must be given its place"
     lower = {
         "isthmus.kernel",
+        "isthmus.checks",
         "isthmus.outside",
         "isthmus.places",
         "isthmus.values",

@@ -36,6 +36,16 @@ from tests.waiting import PATIENCE_S, until
 FreshDatabase = Callable[[], AbstractAsyncContextManager[str]]
 ROOT = Path(__file__).parents[2]
 KIT = ROOT / "kits" / "storefront" / "src"
+CONFIG = """
+[platform]
+front_ends = "{root}/front_ends"
+group = "group"
+
+[settings.messaging]
+networks = ["127.0.0.0/8"]  # where the test's push service is
+quiet = ""
+per_day = 0
+"""
 PATIENCE_MS = 30_000  # a busy machine answers late; a test that fails waits this long
 
 
@@ -72,7 +82,9 @@ async def mall(fresh_database: FreshDatabase, tmp_path_factory: pytest.TempPathF
         platform = Platform(release, database, resources=resources)
         await stocked(Lines(platform, database))
         await platform.call(fulfilment.open_slots, fulfilment.OpenSlots(items=_slots()), Caller(front_end="fresh"))
-        server = Server(ROOT, url, ISTHMUS_DATA=str(data))
+        config = data / "isthmus.toml"
+        config.write_text(CONFIG.format(root=ROOT))
+        server = Server(ROOT, url, ISTHMUS_DATA=str(data), ISTHMUS_CONFIG=str(config))
         await server.start()
         base = f"http://127.0.0.1:{server.port}"
         keys = {code: await auth.create_client(database, code, "shop", None) for code in CODES}

@@ -223,6 +223,23 @@ async def _is_waiting(connection: asyncpg.Connection) -> bool:
     return bool(await connection.fetchval(waiting))
 
 
+async def test_a_call_is_not_given_up_for_a_file_that_works_between_two_tables(empty_url: str, tmp_path: Path) -> None:
+    await migrate(empty_url, [source(tmp_path, m0001_coin=FIRST + "create table till.bill (n int);")])
+    caller, other = await asyncpg.connect(empty_url), await asyncpg.connect(empty_url)
+    try:
+        await caller.execute("begin; insert into till.bill values (1)")
+        works = "alter table till.coin add note text; select pg_sleep(0.8); alter table till.bill add note text;"
+        migrating = asyncio.create_task(migrate(empty_url, [source(tmp_path, m0002_note=works)]))
+        taken = "select count(*) > 0 from pg_locks where relation = 'till.coin'::regclass or not granted"
+        await until(partial(other.fetchval, taken), "that the file has a table, or waits for one")
+        await caller.execute("insert into till.coin values (2)")
+        await caller.execute("commit")
+        assert [str(file) for file in await migrating] == ["till/0002_note.sql"]
+    finally:
+        await caller.close()
+        await other.close()
+
+
 async def test_of_a_file_and_a_call_that_hold_what_the_other_needs_the_file_starts_again(
     empty_url: str, tmp_path: Path
 ) -> None:

@@ -82,6 +82,7 @@ class Release:
         finally:
             process.kill()
             process.wait()
+            print((self.folder / "log").read_text())  # shown where the test fails
 
 
 @dataclass(frozen=True)

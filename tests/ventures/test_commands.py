@@ -110,3 +110,36 @@ async def test_a_charter_that_has_lapsed_and_a_kill_criterion_that_holds_are_sai
     assert str(standing.kill_on) == "2026-11-10"
     usual = await world.standing()
     assert (usual.is_lapsed, usual.kill_on) == (False, None)
+
+
+def test_code_of_a_front_end_goes_along_and_drifts(world: World) -> None:
+    took = run(world, "take", "liar", "second", "--calls", "5")
+    assert took.returncode == 0, took.stderr
+    assert "took front_ends/second along as " in took.stdout
+    assert "licence: nobody says; ask who owns it before it leaves the company" in took.stdout
+    assert "front_end.py" in {path.name for path in (world.folder / "ventures" / "liar" / "liar").iterdir()}
+    assert (world.folder / "ventures" / "liar" / "taken-calls.jsonl").is_file()
+    again = run(world, "take", "liar", "second")
+    assert again.returncode == 2
+    assert "has a copy already" in again.stderr
+    copy = world.folder / "ventures" / "liar" / "liar" / "front_end.py"
+    copy.write_text(copy.read_text() + "\n# our own\n")
+    drift = run(world, "drift", "liar")
+    assert drift.returncode == 0, drift.stderr
+    assert "liar was taken from front_ends/second on " in drift.stdout
+    assert "here   1 files changed, 0 came, 0 went; 2 lines more, 0 less" in drift.stdout
+    assert json.loads(run(world, "drift", "liar", "--json").stdout)["provenance"]["package"] == "liar"
+    nothing = run(world, "drift", "box")
+    assert nothing.returncode == 2
+    assert "isthmus venture take writes it" in nothing.stderr
+    missing = run(world, "take", "box", "secnd")
+    assert "did you mean 'second'?" in missing.stderr
+
+
+def test_the_ladder_is_said_from_its_top(world: World) -> None:
+    said = run(world, "ladder")
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.startswith("core: nothing\nshared: nothing\n")
+    assert "  box              venture, head of new business" in said.stdout
+    found = {one["code"]: one["rung"] for one in json.loads(run(world, "ladder", "--json").stdout)}
+    assert (found["box"], found["ledger"]) == ("independent", "sandbox")

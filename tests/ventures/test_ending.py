@@ -8,6 +8,7 @@ from isthmus.flows.ventures import api as ventures
 from isthmus.packs.account.service.accounts import accounts_of
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.venture import api as venture
+from isthmus.packs.venture.pack import PACK as VENTURE
 
 from .conftest import World
 
@@ -50,7 +51,38 @@ async def test_a_venture_ends_with_nothing_lost_to_the_cent(world: World) -> Non
             assert "knows no client 'second'" in found.items[0].said
         finally:
             clients["second"] = withdrawn
+        await _erasure_reaches_who_has_left(world)
     finally:
         box.kill()
     with pytest.raises(ventures.VentureDown, match="POST"):
         await world.call(ventures.end, ventures.End(because="it is away"), "second")
+
+
+async def _erasure_reaches_who_has_left(world: World) -> None:
+    """Somebody is erased after the end: the venture forgets them; and it is said of one that cannot be asked."""
+    box, erase = world.second, world.running.platform.release.find("privacy.erase-guest").capability
+    await world.call(erase, erase.ask(email="last@example.org"))
+    pulled = await world.call(ventures.pull, ventures.Pull(), "second")
+    assert (pulled.forgotten, pulled.sales) == (1, 0)
+    kept = b"".join(path.read_bytes() for path in (world.folder / "second").glob("box.sqlite"))
+    assert b"last@example.org" not in kept
+    assert (await box.shown("sales?after=0"))["items"][0]["member"] == ""
+    async with world.browser() as browser:
+        await world.sign_in(browser, "later@example.org", box)
+    charter = world.folder / "ventures" / "second" / "venture.toml"
+    text = charter.read_text()
+    charter.unlink()  # somebody has tidied up
+    try:
+        await world.call(erase, erase.ask(email="later@example.org"))
+    finally:
+        charter.write_text(text)
+    standing = await world.call(venture.get_standing, venture.GetStanding(), "second")
+    assert standing.to_forget == 1
+    (condition,) = [one for one in VENTURE.conditions if one.name == "venture.erased-is-forgotten"]
+    async with world.running.database.platform() as session:
+        await session.execute(
+            "update venture.reminder set since = since - interval '2 days' where front_end = 'second'"
+        )
+        found = [row["front_end"] for row in await session.fetch(condition.sql)]
+    assert "second" in found, "the doctor says so"
+    assert (await world.call(ventures.pull, ventures.Pull(), "second")).forgotten == 1

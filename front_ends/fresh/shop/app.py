@@ -18,6 +18,7 @@ from . import look
 
 EVENING_HOUR = 19  # as the shop's rule has it
 SLOTS_SHOWN = 28
+PUSHED_FOR = {"delivery": "when my delivery comes"}  # as the grocer's `notifying.py` names it
 
 
 def order(form: Form) -> dict[str, Any]:
@@ -51,7 +52,7 @@ SHOP = Shop(
     order=order,
     options=options,
     subscriptions=(7, 14, 28),
-    app=App(version="1.0.0", colour="#1d7a3c", background="#f6faf3"),
+    app=App(version="1.0.0", colour="#1d7a3c", background="#f6faf3", purposes=PUSHED_FOR),
     home="fresh.home",
     words={"is_evening": is_evening, "per": look.per},
 )

@@ -79,14 +79,17 @@ def periodic(platform: Platform, database: Database, job: Job) -> Periodic:
         raise errors.Fault(f"{job.name} has its own time", remedy="runtime.events.timers runs it")
 
     async def run() -> None:
+        failed = list[Exception]()
         for code, line in platform.release.lines.items():
-            if job.calls.name in line.permitted:
-                await _noted(
-                    database,
-                    code,
-                    job,
-                    platform.call(job.calls, job.asked(), Caller(front_end=code, client=HOUSEKEEPING, via="job")),
-                )
+            if job.calls.name not in line.permitted:
+                continue
+            caller = Caller(front_end=code, client=HOUSEKEEPING, via="job")
+            try:
+                await _noted(database, code, job, platform.call(job.calls, job.asked(), caller))
+            except Exception as error:  # those after it have nothing to do with it
+                failed.append(error)
+        if failed:
+            raise ExceptionGroup(f"{job.name} failed at {len(failed)} front ends", failed)
 
     return Periodic(name=job.name, every_s=job.when.seconds, run=run)
 

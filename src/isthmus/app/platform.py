@@ -12,11 +12,12 @@ from isthmus.console.client import CLIENT as CONSOLE
 from isthmus.governance import served as served_contracts
 from isthmus.governance.counters import Counters
 from isthmus.governance.traffic import Traffic
-from isthmus.kernel import FrontEnd, Outcome, Pack, Platform, Registry, Value, errors
+from isthmus.kernel import FrontEnd, Outcome, Pack, Platform, Registry, Value, errors, ports
 from isthmus.kernel.host import Release, compile_front_ends
 from isthmus.manifest import Secret
 from isthmus.runtime.adopt.adopt import Adoption, adopted_pack
 from isthmus.runtime.adopt.forgetting import exported_by, forgets_problems
+from isthmus.runtime.deploy import rules
 from isthmus.runtime.deploy.declared import problems_of as own_problems
 from isthmus.runtime.deploy.deploy import DeployContext
 from isthmus.runtime.deploy.follower import Follower
@@ -175,7 +176,10 @@ async def running(
             made = {**resources(packs, config, database), Gaps: gaps}
             platform = IsolatingPlatform(release, database, resources=made, recorder=recorder, observe=observe)
             follower = Follower(platform, database, config.versions, watch, loads(config, packs))
+            platform.resources[ports.KeptRules] = follower
             if front_ends is None:
+                folders = front_end_folders(config.front_ends)
+                await rules.keep_folders(database, release, folders, loads(config, packs))
                 await follower.catch_up()
             traffic = Traffic(database, figures, gaps=gaps)
             recording = asyncio.create_task(recorder.run())

@@ -1,4 +1,4 @@
-"""Traffic as all server processes saw it, kept by hour: what the map is drawn from, also after a restart.
+"""Traffic as all server processes saw it, kept by hour, later by day: what the map is drawn from, also after a restart.
 
 Each process counts in memory and adds what it has counted every few seconds, so a call pays nothing for it.
 """
@@ -21,7 +21,8 @@ from isthmus.screens import GapKey, Gaps
 from isthmus.store import Database
 
 SHOWN: Final = timedelta(hours=24)
-KEPT: Final = timedelta(days=30)
+KEPT: Final = timedelta(days=100)  # a quarter, and the ladder's two windows with the time before them
+BY_HOUR: Final = timedelta(days=30)  # older hours are one day; costs, reports of use and service levels ask for no more
 REFUSED_KEPT: Final = timedelta(days=2)  # single calls: long enough to look into what happened over night
 RECENT_MAX: Final = 10
 
@@ -85,6 +86,22 @@ _GAPS_OF: Final = """
     where hour > $1 group by front_end, capability, part, slug order by times desc, part, slug"""
 _FORGET_GAPS: Final = "delete from console.gap where hour < $1"
 _FORGET: Final = "delete from console.traffic where hour < $1"
+_FOLD: Final = f"""
+    with old as (
+        delete from console.traffic
+        where hour < date_trunc('day', $1::timestamptz, 'UTC') and hour <> date_trunc('day', hour, 'UTC')
+        returning date_trunc('day', hour, 'UTC') as day, *),
+    refused as (
+        select day, front_end, capability, jsonb_object_agg(slug, times) as errors from (
+            select day, front_end, capability, slug, sum(times::bigint) as times
+            from old, jsonb_each_text(errors) as told (slug, times) group by 1, 2, 3, 4) summed
+        group by 1, 2, 3)
+    insert into console.traffic (hour, front_end, capability, calls, took_us, by_bound, errors)
+    select day, front_end, capability, sum(calls), sum(took_us), array[{_SUMMED}],
+        coalesce((select errors from refused r
+            where (r.day, r.front_end, r.capability) = (old.day, old.front_end, old.capability)), '{{}}')
+    from old group by day, front_end, capability
+    on conflict (hour, front_end, capability) do update set {_SUM.format(table="traffic")}"""
 _FORGET_REFUSED: Final = "delete from console.refused where at < $1"
 
 
@@ -172,9 +189,10 @@ class Traffic:
         self._gaps.put_back(gaps)
 
     async def prune(self) -> None:
-        """Forget what is older than is kept."""
+        """Forget what is older than is kept, and make a day of hours that nobody asks for any more."""
         async with self._database.platform() as session:
             await session.execute(_FORGET, self._clock() - KEPT)
+            await session.execute(_FOLD, self._clock() - BY_HOUR)
             await session.execute(_FORGET_GAPS, self._clock() - KEPT)
             await session.execute(_FORGET_REFUSED, self._clock() - REFUSED_KEPT)
 

@@ -11,6 +11,7 @@
     │   └── TooMany          a limit on number or rate is reached
     ├── Trouble              nothing wrong with the ask; the same ask may succeed later
     │   ├── Unavailable      a part that the answer needs does not respond
+    │   │   └── Undone       the store undid its transaction for another one's sake, twice
     │   └── DeadlineExceeded the time given for the call is over
     └── Fault                a defect in code: an answer that raised, an undeclared error
 BuildProblems                all that is wrong with a set of packs and front ends, at once
@@ -91,6 +92,10 @@ class Unavailable(Trouble):
     """A part that the answer needs does not respond."""
 
 
+class Undone(Unavailable):
+    """The store undid a whole transaction for another one's sake, also when it was run a second time."""
+
+
 class DeadlineExceeded(Trouble):
     """The time given for the call is over; what the call had begun is undone."""
 
@@ -115,6 +120,12 @@ class KeyReused(Conflict):
     """The idempotency key already belongs to another ask."""
 
     slug = "idempotency-key-reused"
+
+
+class RulesNotKept(Conflict):
+    """The rules that something was sold under are not at hand, so nobody can be treated by them."""
+
+    slug = "rules-not-kept"
 
 
 class AlreadyAnswered(Exception):

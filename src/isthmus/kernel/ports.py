@@ -159,6 +159,14 @@ class Switches(Protocol):
         ...
 
 
+class KeptRules(Protocol):
+    """Gives the rules that something was sold under, after others have taken their place."""
+
+    async def line(self, front_end: str, fingerprint: str) -> Any:
+        """Return a `CompiledFrontEnd` that answers as the one of this fingerprint did. Raises RulesNotKept."""
+        ...
+
+
 class Journal(Protocol):
     """Keeps what commands did. What it cannot keep is not done."""
 

@@ -69,6 +69,13 @@ class Trace:
     parts: list[Part] = field(default_factory=list[Part])
     events: list[tuple[str, object]] = field(default_factory=list[tuple[str, object]])  # name and data
 
+    def length(self) -> tuple[int, int, int]:
+        return len(self.asked), len(self.parts), len(self.events)
+
+    def cut(self, length: tuple[int, int, int]) -> None:
+        """Leave out what came after it had a length."""
+        del self.asked[length[0] :], self.parts[length[1] :], self.events[length[2] :]
+
 
 # Plans are shared by all calls, so what a traced answer says finds its trace by the task that runs it.
 trace_now: ContextVar[Trace | None] = ContextVar("isthmus_story", default=None)

@@ -56,8 +56,9 @@ class Growing:
     often, how much, what it comes to: the last one's change is divided between them, as sales between buyers, orders a
     buyer, units an order and sales a unit. lines: what else lines are. movements: how people are told apart who are
     new, and who moved between front ends. combined: fields of how something is sold; a value that is new beside others
-    is a new combination. is_venture: these are sold by ventures, beside the platform. begun: SQL for code and day
-    (`begun_on`) of lines that were begun before they were deployed, such as a venture's, which begins with its charter.
+    is a new combination. is_venture: these are sold by ventures, beside the platform. buyers: how many people bought,
+    where no movements say it. begun: SQL for code and day (`begun_on`) of lines that were begun before they were
+    deployed, such as a venture's, which begins with its charter.
     """
 
     metrics: tuple[str, ...] = ()
@@ -67,6 +68,7 @@ class Growing:
     movements: Movements | None = None
     combined: tuple[str, ...] = ()
     is_venture: bool = False
+    buyers: str = ""
     begun: str = ""
 
     @property
@@ -74,6 +76,7 @@ class Growing:
         """Return every metric that this names."""
         moved = self.movements
         people = (moved.earlier, moved.recent, moved.before) if moved else ()
+        people += (self.buyers,) if self.buyers else ()
         return (*self.metrics, *self.totals, *self.chain, *(one.metric for one in self.lines), *people)
 
 

@@ -14,6 +14,7 @@ from isthmus.values import Address, Buyer, Money, money
 
 KIND = "group-buy"
 PRICE = Fraction(85, 100)
+LEFT = 5  # a fifth of what could be taken of another's stock
 
 
 @answers(pricing.adjust_unit_price, when={"order_kind": KIND})
@@ -61,10 +62,23 @@ def delivered_free(ask: fulfilment.QuoteDelivery, option: fulfilment.DeliveryOpt
     return money(0, option.fee.currency)
 
 
+@answers(inventory.leave_to_others, when={"order_kind": KIND})
+def a_fifth_for_those_who_buy_alone(stocks: Sequence[inventory.StockAt]) -> Sequence[int]:
+    """Leave a fifth of a stock that several sell from, and one unit at least, to those who buy alone."""
+    return [-(-(stock.on_hand - stock.reserved) // LEFT) for stock in stocks]
+
+
 GROUP_BUY = Product(
     name="group-buy",
     doc="Several buy together at one price, delivered free to one address.",
     owner="growth",
     adds={"order_kind": (KIND,)},
-    answers=(group_price, no_sale_price, best_one_only, from_one_place, delivered_free),
+    answers=(
+        group_price,
+        no_sale_price,
+        best_one_only,
+        from_one_place,
+        delivered_free,
+        a_fifth_for_those_who_buy_alone,
+    ),
 )

@@ -7,6 +7,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from isthmus.kernel import PASS, Pass, Product, answers
+from isthmus.packs.inventory import api as inventory
 from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
@@ -18,6 +19,7 @@ RESELLER = "reseller"  # the segment of members whose certificate was checked
 CASE_UNITS = 100  # from so many units of one line on, the case discount holds
 CASE_OFF = Fraction(3, 100)
 ON_ACCOUNT = Fraction(1, 3)
+LEFT_UNITS = 10  # of another's stock: they go to those who buy one by one
 OWED = Fraction(70, 100)  # of the price: what the maker is owed, whatever else comes off
 
 
@@ -61,10 +63,23 @@ def case_discount(
     return (promotion.ExtraBenefit(code="case", title="Case discount", reason=reason, shares=shares),)
 
 
+@answers(inventory.leave_to_others, when={"order_kind": KIND})
+def single_buyers_go_first(stocks: Sequence[inventory.StockAt]) -> Sequence[int]:
+    """Leave the last ten units of a stock that several sell from to those who buy single ones."""
+    return [LEFT_UNITS] * len(stocks)
+
+
 WHOLESALE = Product(
     name="wholesale",
     doc="Resellers buy by the case, from a list of their own.",
     owner="b2b",
     adds={"order_kind": (KIND,)},
-    answers=(wholesale_list, resold_goods, a_third_on_account, what_the_maker_is_owed, case_discount),
+    answers=(
+        wholesale_list,
+        resold_goods,
+        a_third_on_account,
+        what_the_maker_is_owed,
+        case_discount,
+        single_buyers_go_first,
+    ),
 )

@@ -55,12 +55,18 @@ class Connections:
             self._waiting -= 1
 
     async def give(self, connection: Connection) -> None:
-        """Take a connection back; where somebody waits, or it is not as new, the pool has it."""
+        """Take a connection back; where somebody waits, or it is not as new, the pool has it.
+
+        The pool waits for the end of a statement that was given up, and rolls back what it may have begun.
+        """
         can_be_used = is_open(connection)
         if can_be_used and connection.tenant.watcher is not None:
             connection.remove_query_logger(connection.tenant.watcher)
             connection.tenant.watcher = None
-        if self._waiting or not can_be_used or connection.is_in_transaction():
+        is_given_up = can_be_used and connection.tenant.is_given_up
+        if is_given_up:
+            connection.tenant.is_given_up, connection.tenant.code = False, ""
+        if self._waiting or not can_be_used or is_given_up or connection.is_in_transaction():
             await self._pool.release(connection)
             return
         now = asyncio.get_running_loop().time()

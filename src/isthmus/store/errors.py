@@ -3,7 +3,8 @@
 | PostgreSQL                                            | raised            | what the asker may do          |
 |-------------------------------------------------------|-------------------|--------------------------------|
 | connection lost or refused, server stopping           | Unavailable       | send again                     |
-| serialization failure, deadlock, lock or query limit  | Unavailable       | send again                     |
+| serialization failure, deadlock                       | Undone            | send again: the kernel did     |
+| lock or query limit                                   | Unavailable       | send again                     |
 | a value out of the range of its column                | BadAsk            | send a smaller one             |
 | a text with NUL                                       | BadAsk            | leave it out                   |
 | unique, check, foreign key, not null, exclusion       | ConstraintBroken  | nothing, unless a pack says so |
@@ -23,7 +24,7 @@ AGAIN: Final = "send it again; with the same Idempotency-Key it has its effect o
 
 _PASSING: Final = (
     asyncpg.PostgresConnectionError,
-    asyncpg.TransactionRollbackError,  # serialization failure, deadlock
+    asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,  # statement limit, shutdown, cannot connect now
@@ -77,6 +78,8 @@ def translated(error: Exception) -> errors.IsthmusError:
         return errors.Fault(
             f"a reading call tried to write: {error}", remedy="declare the capability with Effect.WRITE"
         )
+    if isinstance(error, (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)):
+        return errors.Undone(f"the database undid it for another's sake: {error}", remedy=AGAIN)
     if isinstance(error, _PASSING):
         return errors.Unavailable(f"the database broke off: {error}", remedy=AGAIN)
     if isinstance(error, (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)):

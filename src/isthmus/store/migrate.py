@@ -41,8 +41,12 @@ log = logging.getLogger("isthmus.store")
 
 LOCK_LIMIT_S: Final = 300  # another process may be applying a long migration, or a long call may hold a table
 GIVES_WAY_AFTER_MS: Final = 500  # less than PostgreSQL's deadlock_timeout: calls go on, and the file is tried again
+TABLES_MS: Final = (
+    600  # to be given all tables: PostgreSQL's deadlock_timeout is 1 s, after which a call that waits would fail
+)
 PAUSE_S: Final = (0.1, 1.0)  # for the calls that a file gave way to
 
+_IN_THE_WAY: Final = ("ACCESS EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE")  # of calls, which read and write rows
 _LOCK: Final = 0x697374686D7573  # "isthmus", so that no other program's lock is the same by coincidence
 _RECORD: Final = """\
 create schema if not exists isthmus;
@@ -230,6 +234,7 @@ async def _apply_once(connection: DirectConnection, file: Migration) -> None:
             await connection.execute(f'create schema if not exists "{source.schema}"')  # `order` is a word of SQL
             if source.role:
                 await connection.execute(f'set local role "{source.role}"; set local search_path = "{source.schema}"')
+            await _lock_tables(connection, file)
             await connection.execute(sql)
             await connection.execute("reset role")
             if source.role and (problems := list((await read_marks(connection, source.schema)).problems())):
@@ -242,6 +247,20 @@ async def _apply_once(connection: DirectConnection, file: Migration) -> None:
             f"migration {file} failed{_line(file, error)}: {error}",
             remedy=said(error, "hint") or "fix the file; nothing of it was applied",
         ) from error
+
+
+async def _lock_tables(connection: DirectConnection, file: Migration) -> None:
+    """Take what a file locks, at once and before its work, so that it waits for no call that may wait for it."""
+    wanted: dict[str, bool] = {}
+    for step in steps_of(file.sql):
+        if step.lock in _IN_THE_WAY and await connection.fetchval("select to_regclass($1)", step.table) is not None:
+            wanted[step.table] = wanted.get(step.table, False) or step.lock == _IN_THE_WAY[0]
+    if not wanted:
+        return
+    await connection.execute(f"set local lock_timeout = '{max(1, TABLES_MS // len(wanted))}ms'")
+    for table, is_exclusive in sorted(wanted.items()):
+        await connection.execute(f"lock table {table} in {_IN_THE_WAY[0 if is_exclusive else 1]} mode")
+    await connection.execute(f"set local lock_timeout = '{GIVES_WAY_AFTER_MS}ms'")
 
 
 def _line(file: Migration, error: asyncpg.PostgresError) -> str:

@@ -79,10 +79,11 @@ class TenantConnection(asyncpg.Connection):
 class Tenant:
     """The front end that the server has a connection set to; nothing where that is not known."""
 
-    __slots__ = ("code", "watcher")
+    __slots__ = ("code", "is_given_up", "watcher")
 
     def __init__(self) -> None:
         self.code = ""
+        self.is_given_up = False  # while it was made ready: it may be in a transaction that the client knows nothing of
         self.watcher: Any = None  # what hears of each statement of the call that has the connection
 
 
@@ -156,6 +157,7 @@ class Statements:
         try:
             await self._make_ready(connection)
         except BaseException:
+            connection.tenant.is_given_up = True
             await self._give(connection)
             raise
         self._connection = connection
@@ -245,10 +247,12 @@ class Transaction(Statements):
             )
 
     async def close(self) -> None:
-        with suppress(*_BROKEN):  # a connection that cannot roll back is lost, and its transaction with it
-            if self._connection is not None and self._connection.is_in_transaction():
-                await self._connection.execute("rollback")
-        await super().close()
+        try:
+            with suppress(*_BROKEN):  # a connection that cannot roll back is lost, and its transaction with it
+                if self._connection is not None and self._connection.is_in_transaction():
+                    await self._connection.execute("rollback")
+        finally:  # also where the caller gives up once more
+            await super().close()
 
     async def _make_ready(self, connection: Connection) -> None:
         await connection.execute("begin")

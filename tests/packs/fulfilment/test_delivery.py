@@ -193,6 +193,15 @@ async def test_a_reference_books_one_slot(van: Desk) -> None:
         await van.ask(api.book_slot, reference="order-1", slot_id=UUID(int=7))
 
 
+async def test_the_slot_of_a_reference_is_asked_for_until_it_is_given_back(van: Desk) -> None:
+    evening = await van.slot(hour=18)
+    booked = await van.ask(api.book_slot, reference="order-1", slot_id=evening.slot_id)
+    assert await van.ask(api.get_booking, reference="order-1") == booked
+    await van.ask(api.release_slot, reference="order-1")
+    with pytest.raises(api.NothingBooked, match="'order-1' holds no room in a slot"):
+        await van.ask(api.get_booking, reference="order-1")
+
+
 async def test_a_slot_closes_at_its_time(van: Desk) -> None:
     slot = await van.slot(closes_at=NOW)
     with pytest.raises(api.SlotClosed, match="closed at 2026-05-04T12:00:00"):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
 import pytest
 
-from isthmus.kernel import PASS, Caller, FrontEnd, Pass, Platform, answers
+from isthmus.kernel import Caller, FrontEnd, Platform
 from isthmus.packs.grants import api as grants
 from isthmus.packs.grants.pack import PACK as GRANTS
 from isthmus.packs.inventory import api
@@ -198,43 +198,6 @@ async def test_who_must_leave_some_stops_first_when_little_is_left(group: Group)
     await group.lend("north", leave=3)
     await group.lend("south", leave=8)
     assert [await group[code].available("tea") for code in NAMES[:3]] == [10, 7, 2]
-
-
-@answers(api.sellable_quantity)
-def leave_the_last_four(stocks: Sequence[api.StockAt]) -> Sequence[int | Pass]:
-    """Leave the last units of the group to whoever goes first; sell one's own as usual."""
-    return [PASS if one.lent is None else one.on_hand - one.reserved - 4 for one in stocks]
-
-
-async def test_who_goes_first_when_little_is_left_can_be_an_answer_too(
-    make_platform: Callable[..., Awaitable[Platform]], database_url: str
-) -> None:
-    uses = ("inventory.*", "grants.*", "desk.*")
-    ends = [
-        FrontEnd(code=code, name=code, owner=code, uses=uses, answers=(leave_the_last_four,) * (code == "south"))
-        for code in NAMES
-    ]
-    group = Group(await make_platform(PACK, GRANTS, DESK, *ends))
-    hall = api.PutLocations(items=(api.Location(code=HALL),))
-    await group.platform.call(api.put_locations, hall, group["house"].caller)
-    await group["house"].stock(("tea", HALL, 10))
-    await group["south"].stock(("tea", "own", 2))
-    await group.lend("north")
-    await group.lend("south")
-    assert [await group[code].available("tea") for code in ("north", "south")] == [10, 8]
-
-    async def buy(code: str, number: int) -> bool:
-        try:
-            await group[code].reserve(f"{code}-{number}", ("tea", 1), location=HALL)
-        except api.StockShort:
-            return False
-        return True
-
-    bought = await asyncio.gather(*(buy(code, number) for number in range(12) for code in ("south", "north")))
-    souths = sum(bought[::2])
-    assert sum(bought) == 10, "first come, first served, and the last four to the north alone"
-    assert souths <= 6
-    assert not await broken_conditions(database_url)
 
 
 async def test_a_withdrawn_grant_lets_nothing_more_be_sold_and_keeps_what_is_held(

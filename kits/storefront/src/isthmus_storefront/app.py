@@ -20,6 +20,7 @@ from .pages import environment, refusal, style
 from .platform import Platform, Refused
 from .progressive import routes as app_routes
 from .progressive import version_of
+from .pushing import routes as push_routes
 from .safety import guarded
 from .shop import Shop
 from .signing import sign_in, sign_out
@@ -51,6 +52,7 @@ def make(shop: Shop, address: str, key: str, secret: bytes, issuer: str = "") ->
         routes=[
             *_routes(has_accounts=bool(issuer)),
             *(_again_routes() if shop.subscriptions else ()),
+            *push_routes(shop.app),
             *app_routes(shop.app),
         ],
         lifespan=lifespan,

@@ -90,7 +90,7 @@ async def picture(request: Request) -> Response:
     name = request.path_params["name"]
     if not FILE.fullmatch(name):
         raise Refused({"slug": "shop.no-file", "status": 404, "detail": "there is no such picture"})
-    content, kind = await request.app.state.platform.file(name)
+    content, kind = await request.app.state.platform.file(f"/media/{name}")
     return Response(content, media_type=kind, headers={"cache-control": "public, max-age=31536000, immutable"})
 
 

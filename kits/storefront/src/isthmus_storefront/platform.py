@@ -67,10 +67,10 @@ class Platform:
         except ValueError:
             raise Refused({"slug": "shop.no-answer", "status": 502, "detail": NOT_NOW}) from None
 
-    async def file(self, name: str) -> tuple[bytes, str]:
-        """Return a file that was put on the platform, and its type. Raises Refused where there is none."""
+    async def file(self, path: str) -> tuple[bytes, str]:
+        """Return a file that the platform serves, and its type. Raises Refused where there is none."""
         try:
-            answer = await self._client.get(f"/media/{name}")
+            answer = await self._client.get(path)
         except httpx.HTTPError:
             raise Refused({"slug": "shop.no-answer", "status": 503, "detail": NOT_NOW}) from None
         if not answer.is_success:

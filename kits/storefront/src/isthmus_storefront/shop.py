@@ -37,12 +37,14 @@ async def no_options(platform: Platform, form: Form) -> dict[str, Any]:
 class App:
     """A shop that is installed: its version, as releases name it, and the colours around its pages.
 
+    purposes: what a shopper may consent to be told of by pushes: `{"delivery": "when your delivery comes"}`.
     `icons/192.png` and `icons/512.png` are in the shop's folder, with nothing near the edges that may be cut off.
     """
 
     version: str
     colour: str
     background: str
+    purposes: Mapping[str, str] = field(default_factory=dict[str, str])  # what one may be pushed for → in words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from isthmus.language import mark
 from isthmus.manifest.actions import DEPLOY, READ_DEPLOYS
 from isthmus.pages import BIGINT_MAX, ordered
 from isthmus.runtime.deploy import rollout as switches
-from isthmus.runtime.deploy import versions
+from isthmus.runtime.deploy import rules, versions
 from isthmus.runtime.deploy.changes import Change, compared
 from isthmus.runtime.deploy.deploy import DeployContext, checked
 from isthmus.runtime.deploy.report import Line as Deployed
@@ -87,6 +87,7 @@ class Deploys:
             versions=shown,
             next_cursor=next_cursor,
             names={one.hash: one.name for one in line.versions},
+            rules=await rules.listed(self._context.database, code),
             refused=refused,
             done=request.query_params.get("done", ""),
             **await self._history(request, code),

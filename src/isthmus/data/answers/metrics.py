@@ -35,10 +35,10 @@ from ..query.plan import Plan, amounts, is_timeless, plan, settled
 from ..query.proof import Proof, Proofs
 from ..query.sql import Statement
 from . import leaving
+from .empty import why_empty
 from .hiding import hide, written
 from .receipt import Receipt, Receipts, Rerun, digest_of, receipt_id
 from .shapes import counting_rows, moment, schema
-from .unmatched import unmatched
 from .usage import Usage
 
 CACHED_MAX: Final = 256  # answers kept in memory
@@ -311,10 +311,10 @@ class Metrics:
         return _Left(rows[: ask.limit], small + beside, is_cut, proofs, notes)
 
     def _notes(self, ready: _Ready, policy: Policy, reader: Reader, rows: Rows) -> tuple[str, ...]:
-        """Return which filters nothing can pass, where an answer is empty; not to whom small numbers are hidden."""
+        """Return why an answer is empty; not to whom small numbers are hidden."""
         if policy.cells_min or any(row[name] for row in rows for name in ready.plan.metrics):
             return ()
-        return unmatched(ready.plan, reader, policies.visible_rows(ready.plan.model, policy))
+        return why_empty(ready.plan, reader, policies.visible_rows(ready.plan.model, policy))
 
     def _settled(self, reader: Reader, ask: Ask, known: tuple[tuple[Money, ...], ...]) -> frozenset[Money]:
         """Return the amounts that, with all that they are added to, are in one currency in this snapshot."""

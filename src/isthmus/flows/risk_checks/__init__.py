@@ -1,1 +1,1 @@
-"""Judging orders, and what follows from a person's look at them."""
+"""Judging what happens, and what follows from a person's look at it."""

@@ -1,4 +1,4 @@
-"""The manifest of judging orders."""
+"""The manifest of judging what happens."""
 
 from isthmus.kernel import Condition, Pack
 from isthmus.manifest import After, Job, Personal
@@ -8,7 +8,7 @@ from . import api, service
 
 
 def _is_order(settled: risk.ReviewSettled, settings: object) -> bool:
-    return settled.kind == "order"
+    return settled.kind in ("order", "payment")
 
 
 RISK_CHECKS = Pack(
@@ -18,8 +18,13 @@ RISK_CHECKS = Pack(
     service=(service,),
     brings=(
         Personal(
-            because="it passes on what orders have, and keeps nothing",
-            purposes={"free-text": "to see from an order's note what became of it"},
+            because="it passes on what orders and people have, and keeps nothing",
+            purposes={
+                "free-text": "to see from an order's note what became of it",
+                "identifier": "to know again who pays or registers, by a keyed hash",
+                "email": "to know again who signs in, by a keyed hash",
+                "phone": "to know again who registers, by a keyed hash",
+            },
         ),
         # after the commit: a provider is asked, who may be slow
         Job(
@@ -35,7 +40,8 @@ RISK_CHECKS = Pack(
             sql="""select orders.front_end, orders.group_id from "order".orders
                    where review_until is not null and not exists (
                         select from risk.review where review.front_end = orders.front_end
-                        and review.reference = orders.group_id::text and review.kind = 'order'
+                        and split_part(review.reference, '/', 1) = orders.group_id::text
+                        and review.kind in ('order', 'payment')
                         and review.state = 'open')
                    limit 20""",
         ),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from isthmus.kernel import Pack
-from isthmus.manifest import Commands, Every, Job, Page, Personal
+from isthmus.manifest import Commands, Every, Job, Page, Personal, Resource
 from isthmus.markings import Combined
 from isthmus.packs.venture import api as venture
 
 from . import api
 from .service import checking, pulling
+from .service.ladder import Audits, Ladder, ladder_at
 
 VENTURES = Pack(
     name="ventures",
@@ -22,6 +23,7 @@ VENTURES = Pack(
         ),
     ),
     brings=(
+        Resource(kind=Ladder, make=ladder_at, settings=Audits),
         Personal(because="it hands on what ventures send to the packs that keep it"),
         Job(name="ventures.pull", when=Every(seconds=300), calls=api.pull),
         Page(
@@ -38,6 +40,14 @@ VENTURES = Pack(
             template="ventures.html",
             needs=venture.get_standing,
             is_form=True,
+        ),
+        Page(
+            path="/ladder",
+            menu="Ladder",
+            group="Govern",
+            at="isthmus.flows.ventures.pages:ladder",
+            template="ladder.html",
+            needs=venture.get_standing,
         ),
         Commands(
             name="venture",

@@ -2,7 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from isthmus.governance.ladder.rungs import RUNGS, Criterion, Standing
+from isthmus.language import mark
 from isthmus.packs.venture import api as venture
+
+CRITERIA: Final[Mapping[str, str]] = {
+    "obligations": mark("obligations met"),
+    "charter-left": mark("days left of its charter"),
+    "licence": mark("days that its charter runs in all"),
+    "switched": mark("operations that the platform answers"),
+    "front-ends": mark("front ends that have called it for 28 days"),
+    "well": mark("calls that did not fail"),
+    "recorded": mark("recorded calls"),
+    "steady": mark("days since a contract of it broke, or was first served"),
+    "teams": mark("teams whose front ends have called it for 28 days"),
+    "effective": mark("front ends that it serves, weighed by calls"),
+    "alone": mark("branches that one front end alone takes"),
+    "of-all": mark("of all front ends that call anything"),
+    "audited": mark("days since its audit from outside"),
+}
+NOTICES: Final[Mapping[str, str]] = {
+    "idle": mark("nobody has called it for 90 days: archive it, or say why it stays"),
+    "falls": mark("it does not hold its rung in this window: with another one it goes down"),
+    "graduated": mark("it is a front end like others since it graduated"),
+    "ended": mark("it has ended"),
+    "lapsed": mark("its charter has lapsed: renew it once, let it join, or end it"),
+    "killed": mark("its kill criterion holds: end it, or say why not"),
+    "owes": mark("it does not meet what it owes: isthmus venture check says how to fix it"),
+}
 
 
 def line_of(one: venture.Standing) -> str:
@@ -49,3 +79,26 @@ def priced(found: venture.Estimate) -> str:
             lines.append(f"{'':<16} lacks {', '.join(one.lacks)}")
     lines.append("hours are estimates, of joining.toml [hours] where it says so")
     return "\n".join(lines)
+
+
+def shown(one: Criterion, seen: float | None) -> str:
+    """Return a number that was seen as people read it."""
+    if seen is None:
+        return "not seen"
+    return f"{seen:.2%}" if one.is_share else f"{seen:,.4g}" if seen < 1_000 else f"{seen:,.0f}"
+
+
+def rung_lines(found: Iterable[Standing]) -> Iterable[str]:
+    """Yield the ladder from its top, in lines: what stands where, what is missing for the next rung, what is due."""
+    known = list(found)
+    for rung in reversed(RUNGS):
+        here = [one for one in known if one.rung == rung]
+        yield f"{rung}: {len(here) or 'nothing'}"
+        for one in here:
+            yield f"  {one.code:<16} {one.kind}, {one.owner or 'nobody'}"
+            for lack in one.missing:
+                limit = "at most" if lack.is_limit else "at least"
+                seen = f"{shown(lack, lack.seen)}; {limit} {shown(lack, lack.needed)}"
+                yield f"{'':<18} for {one.next}: {CRITERIA[lack.name]}: {seen}"
+            if one.notice:
+                yield f"{'':<18} → {NOTICES.get(one.notice, one.notice)}"

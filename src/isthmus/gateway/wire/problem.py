@@ -155,7 +155,7 @@ def problem(error: Exception, call_id: str) -> Problem:
             "the platform failed to answer",
             remedy=f"get /v1/calls/{call_id}, or report call {call_id}: its fault is logged",
         )
-    elif type(error) is errors.Unavailable:  # the platform's own trouble: it names hosts and ports
+    elif type(error) in (errors.Unavailable, errors.Undone):  # the platform's own trouble: it names hosts and ports
         log.warning("call %s found a part unavailable: %s", call_id, error)
         error = errors.Unavailable("a part that the answer needs does not respond", remedy="send it again in a moment")
     status = status_of(type(error))

@@ -103,17 +103,18 @@ def portfolio(
     begun: Mapping[str, Begun],
     lead: Lead,
     like: str = "",
+    buyers: Mapping[str, int] = {},
 ) -> Portfolio | None:
     """Return the portfolio of one metric; None where no whole week of it has landed.
 
-    like: the line that a venture is assumed to grow as; the one that began last where nobody says. Raises BadAsk where
-    that line was not seen to begin.
+    like: the line that a venture is assumed to grow as; the one that began last where nobody says. buyers: who bought
+    at lines that movements do not tell of. Raises BadAsk where that line was not seen to begin.
     """
     group = next((one for one in lines if one.metric == metric and not one.code), None)
     if group is None:
         return None
     own = [one for one in lines if one.code and one.cut == "front_end" and (one.metric == metric or _is_sales(one))]
-    bought = {one.code: one.known.people + one.came.people + one.new.people for one in movements}
+    bought = {**buyers} | {one.code: one.known.people + one.came.people + one.new.people for one in movements}
     needed = _needed([one for one in own if not one.is_venture], group)
     imagined = what_if(lines, metric, lead, needed, like)
     return Portfolio(

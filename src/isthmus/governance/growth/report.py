@@ -13,7 +13,7 @@ from isthmus.data.privacy.policy import Policy
 from isthmus.kernel import Value, decode, encode, errors
 from isthmus.manifest import Growing, brought
 
-from .asked import QUARTER_WEEKS, WEEK, Asking
+from .asked import QUARTER, QUARTER_WEEKS, WEEK, Asking
 from .combinations import Innovation, innovation
 from .drivers import Drivers, drivers
 from .launches import Begun, Lead, counted, lead
@@ -93,9 +93,16 @@ def _with_people(
         ),
         movements=moved,
         lead=taken,
-        portfolio=portfolio(report.lines, metric, moved, begun, taken, like),
+        portfolio=portfolio(report.lines, metric, moved, begun, taken, like, _buyers(data, asking, until)),
         innovation=innovation(data.metrics, policy, metric, main.combined, report.lines),
     )
+
+
+def _buyers(data: DataPlatform, asking: Asking, until: date) -> dict[str, int]:
+    """Return how many people bought in the last quarter at lines that movements do not tell of, such as ventures."""
+    names = [one.buyers for one in brought(data.packs, Growing) if one.buyers in data.model.metrics]
+    found = [asking.numbers((name,), until - QUARTER, until) for name in names]
+    return {code: round(one.of(code)[0]) for one in found for code in one.by_line}
 
 
 def _until(found: Sequence[Line], metric: str) -> date | None:

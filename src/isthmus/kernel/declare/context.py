@@ -150,6 +150,15 @@ class Context(Protocol):
         """
         ...
 
+    async def as_of(self, plan: str) -> Context:
+        """Return this context with the answers of the version that something was sold under.
+
+        plan: the fingerprint that was kept with it, such as `order.plan`; nothing, or today's, is this context. Follow
+        it by `acting_for` with the box. What it calls are today's capabilities. Raises RulesNotKept where the version
+        was never kept, was forgotten, or cannot be loaded any more.
+        """
+        ...
+
     async def call(
         self, capability: Capability[A, R], ask: A, *, ends: Callable[[R], object | None] | None = None
     ) -> R:

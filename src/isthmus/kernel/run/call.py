@@ -16,8 +16,8 @@ from ..compile.release import Release
 from ..contract import Value, check, decode, encode, fit
 from ..declare.capability import Capability, Effect, event_kind
 from ..declare.context import Ask, Caller
-from ..errors import BadAsk, Fault, Refusal
-from ..ports import Claim, EventRow, Journal, Session, Stepping, Store
+from ..errors import BadAsk, Fault, Refusal, RulesNotKept
+from ..ports import Claim, EventRow, Journal, KeptRules, Session, Stepping, Store
 from ..trace import Trace, tracing_part
 
 A = TypeVar("A")
@@ -116,6 +116,13 @@ class Call:
     def answering(self) -> Coroutine[Any, Any, Any]:
         """Return the run of the implementation, ready to be awaited."""
         return self.offered.implementation.function(self.ask, CallContext(self, self.plan, self.offered.capability))
+
+    def begin_again(self, *, spent_ms: int) -> None:
+        """Forget what was done in a transaction that was undone: what is made anew has the same ids."""
+        self.asked_ms = max(1, self.limit_ms - spent_ms)
+        self.events.clear()
+        self.made.clear()
+        self.ids, self.rollback_only, self.generator = 0, "", None
 
     async def react(self) -> None:
         """Run the flows that react to the events of this call, in its transaction; one that refuses undoes the call."""
@@ -249,6 +256,16 @@ class CallContext:
         if box.partition("?")[0].partition(".")[0] != self.front_end:
             raise Fault(f"box {box!r} is not of {self.front_end!r}", remedy="call the platform for that front end")
         return CallContext(self._call, self.plan.line.plan_of_box(box), self._capability)
+
+    async def as_of(self, plan: str) -> CallContext:
+        if plan in ("", self.plan.fingerprint):
+            return self
+        kept = cast("KeptRules | None", self._call.platform.resources.get(KeptRules))
+        if kept is None:
+            fact = f"it was sold under the rules {plan} of {self.front_end!r}, and nothing here keeps rules"
+            raise RulesNotKept(fact, remedy="pass a KeptRules in the resources of the Platform")
+        line = await kept.line(self.front_end, plan)
+        return CallContext(self._call, line.plan_of_box(self.box), self._capability)
 
     @property
     def is_again(self) -> bool:

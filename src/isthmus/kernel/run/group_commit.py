@@ -80,7 +80,7 @@ class GroupCommit(Generic[A, R]):
             queue.work = asyncio.create_task(self._work(queues, key))
         outcome = await answered
         if outcome is NOT_BATCHABLE:
-            call.events.clear()
+            call.begin_again(spent_ms=0)
             return await write_alone(call)
         if isinstance(outcome, BaseException):
             raise outcome
@@ -122,6 +122,8 @@ class GroupCommit(Generic[A, R]):
         asked = [(call.ask, _context(call, session)) for call in calls]
         try:
             outcomes = await within(calls[0].limit_ms / 1000, self._decide(asked, session))
+        except errors.Undone:
+            return [NOT_BATCHABLE] * len(calls)
         except (DeadlinePassed, errors.Unavailable) as error:
             return [error] * len(calls)  # alone they would only wait as long again
         except Exception:

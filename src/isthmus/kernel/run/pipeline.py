@@ -196,7 +196,7 @@ class Platform:
     async def run(self, call: Call) -> Answered:
         """Run a call or a step of one, traced or not, whatever has been checked before."""
         try:
-            return await _BY_EFFECT[call.effect](call)
+            return await _run_twice(call)
         except DeadlinePassed:
             undone = "its steps are undone" if call.effect is Effect.SAGA else "nothing was changed"
             fact = f"{call.offered.capability.name!r} had no answer within {call.limit_ms} ms, and {undone}"
@@ -254,6 +254,20 @@ def _check_permitted(line: CompiledFrontEnd, offered: BoundCapability, caller: C
     if caller.scopes is not None and name not in caller.scopes and f"{offered.capability.pack}.*" not in caller.scopes:
         fact = f"client {caller.client!r} is not allowed {name!r}"
         raise errors.NotPermitted(fact, remedy=f"use a key whose scopes have {name!r} or '{offered.capability.pack}.*'")
+
+
+async def _run_twice(call: Call) -> Answered:
+    """Run a call, and once more where the store undid its transaction for another one's sake."""
+    began, traced = time.monotonic(), call.trace and call.trace.length()
+    try:
+        return await _BY_EFFECT[call.effect](call)
+    except errors.Undone:
+        if call.effect is Effect.SAGA:  # each of its steps was run again
+            raise
+        call.begin_again(spent_ms=int(1_000 * (time.monotonic() - began)))
+        if call.trace is not None and traced is not None:
+            call.trace.cut(traced)
+        return await _BY_EFFECT[call.effect](call)
 
 
 async def _read(call: Call) -> Answered:

@@ -41,6 +41,14 @@ class LinkAsked(Value):
     link_id: UUID
 
 
+@event("account.sign-in-begun", version="1.0", subject="link_id")
+class SignInBegun(Value):
+    """Somebody wants to sign in, and no link was sent yet; said only where sign-ins are judged."""
+
+    link_id: UUID
+    address: Email
+
+
 class MakeLink(Value):
     """Ask what a link that was asked for is."""
 
@@ -66,6 +74,12 @@ class WrongAddress(errors.BadAsk):
             remedy="write it in ASCII; a domain with other letters as its xn-- form",
             path="$.address",
         )
+
+
+class SignInRefused(errors.RuleBroken):
+    """Somebody who looks at sign-ins before they count does not let this one through. Who looks says why."""
+
+    slug = "account.sign-in-refused"
 
 
 class UnknownLink(errors.NotFound):
@@ -100,7 +114,7 @@ class NoKey(errors.Fault):
         super().__init__(f"the key in {file} cannot be used: {because}", remedy="put back the file that was there")
 
 
-@capability("account.ask-for-link", version="1.0", effect=Effect.WRITE, raises=[WrongAddress])
+@capability("account.ask-for-link", version="1.0", effect=Effect.WRITE, raises=[WrongAddress, SignInRefused])
 def ask_for_link(ask: AskForLink) -> Asked:
     """Have a link to sign in by sent to an address; of too many in a quarter of an hour, no more is sent."""
     ...

@@ -43,9 +43,13 @@ def lending(held: Iterable[api.Allocation | Taking]) -> Lending:
     return {(one.sku, one.location): one.lent for one in held if one.lent is not None}
 
 
-def offered(stock: api.StockAt, sellable: int, back_order_limit: int) -> api.Offer:
-    """Say what a stock can give, so that a promise never passes on hand plus what may be back-ordered."""
-    sellable = min(sellable, stock.on_hand - stock.expired - stock.reserved - stock.aside)
+def offered(stock: api.StockAt, sellable: int, back_order_limit: int, left: int = 0) -> api.Offer:
+    """Say what a stock can give, so that a promise never passes on hand plus what may be back-ordered.
+
+    left: to others, of what could be taken; less than nothing counts as nothing.
+    """
+    free = stock.on_hand - stock.expired - stock.reserved - stock.aside
+    sellable = min(sellable, free - max(0, left))
     back_order = 0 if stock.lent else back_order_limit + min(sellable, 0)  # nobody promises what another expects
     return api.Offer(stock=stock, available=max(0, sellable), back_order=max(0, back_order))
 

@@ -23,12 +23,22 @@ _FILE: Final = """
     insert into reconciliation.file (front_end, file_id, provider, name, digest, lines, first_day, last_day,
         imported_at, imported_by)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (front_end, provider, digest) do nothing"""
+# With what each line matches by its key. One that says again what a line said before, here or in another file, matches
+# nothing.
 _LINES: Final = """
     insert into reconciliation.line (front_end, file_id, line, provider, reference, kind, currency, amount_minor,
-        fee_minor, day)
-    select $1, $2, line, $3, reference, kind, currency, amount, fee, day
-    from unnest($4::int[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::date[])
-        as given (line, reference, kind, currency, amount, fee, day)"""
+        fee_minor, day, expected_id)
+    select $1, $2, given.line, $3, given.reference, given.kind, given.currency, amount, given.fee, given.day,
+        case when e.amount_minor = amount and (place > 1 or exists (
+            select from reconciliation.line o where o.front_end = $1 and o.provider = $3 and o.reference <> ''
+                and o.reference = given.reference and o.kind = given.kind and o.amount_minor = amount))
+            then null else e.expected_id end
+    from (
+        select *, row_number() over (partition by reference, kind, amount order by line) as place
+        from unnest($4::int[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::date[])
+            as lines (line, reference, kind, currency, amount, fee, day)) as given
+    left join reconciliation.expected e on given.reference <> '' and e.front_end = $1 and e.provider = $3
+        and e.key = given.reference"""
 _EXPECT_PAYOUTS: Final = """
     insert into reconciliation.expected (front_end, provider, key, reference, kind, currency, amount_minor, fee_minor,
         day)
@@ -116,7 +126,8 @@ async def write_file(
     lines: Sequence[rules.Line],
     made: tuple[datetime, str],
 ) -> bool:
-    """Write a file with its lines; False where somebody else has just written the same."""
+    """Write a file with its lines, matched by key; False where somebody else has just written the same."""
+    await session.fetch_value("select reconciliation.wait_turn($1)", front_end)
     days = [line.day for line in lines]
     span = (min(days, default=None), max(days, default=None))
     row = (front_end, file_id, ask.provider, ask.name, digest, len(lines), *span, *made)
@@ -142,7 +153,7 @@ async def write_file(
 
 async def match(session: ports.Session, front_end: str, file_id: UUID, days: int, now: datetime) -> None:
     """Match a file in steps: each is a statement, which has a limit of its own."""
-    await session.fetch_value("select reconciliation.match_keys($1, $2, $3)", front_end, file_id, now)
+    await session.fetch_value("select reconciliation.note_duplicates($1, $2, $3)", front_end, file_id, now)
     await session.fetch_value("select reconciliation.match_amounts($1, $2, $3)", front_end, file_id, days)
     await session.fetch_value("select reconciliation.compare($1, $2, $3, $4)", front_end, file_id, days, now)
     await session.fetch_value("select reconciliation.note_missing($1, $2, $3, $4)", front_end, file_id, days, now)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from isthmus.kernel import Value
-from isthmus.markings import Atomic, Combined, Count, Dimension, Key, Measure, Pii, Time, Where, entity
+from isthmus.markings import AllOf, Atomic, Combined, Count, Dimension, Distinct, Key, Measure, Pii, Time, Where, entity
 
 
 @entity("venture.sale", table="venture.sale")
@@ -39,6 +39,11 @@ METRICS = (
     Combined(
         name="venture.gross-sales", plus=("venture.net-sales", "venture.tax"), unit="minor",
         doc="What buyers of ventures paid, with tax, less what went back.",
+    ),
+    Distinct(
+        name="venture.buyers", field="venture.sale.member", unit="member",
+        where=AllOf((Where("venture.sale.kind", "=", "sale"), Where("venture.sale.member", "!=", ""))),
+        doc="Members who bought at ventures; who never signed in there is not known apart.",
     ),
     Count(
         name="venture.sales", of="venture.sale", unit="order", where=Where("venture.sale.kind", "=", "sale"),

@@ -19,6 +19,7 @@ PACK = Pack(
     brings=(
         Growing(
             metrics=("venture.gross-sales",),
+            buyers="venture.buyers",
             is_venture=True,
             begun="select front_end, begun_on from venture.position where begun_on is not null",
         ),

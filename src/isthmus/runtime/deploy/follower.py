@@ -26,14 +26,14 @@ from isthmus.manifest.actions import Doer
 from isthmus.store import Database, connect
 
 from . import rollout as switches
-from . import versions
+from . import rules, versions
 from .canary import beside
 from .guardrails import WATCH_S, RolloutMonitor, bounds_of, reason_to_go_back
 from .loading import Load, load_front_end
 from .rollout import APPLICATION, CHANNEL, LIVE_S, Rollout
 
 POLL_S: Final = 1.0
-KEPT_MAX: Final = 4  # versions of one front end that stay loaded: the present, the staged and two to go back to
+KEPT_MAX: Final = 8  # versions of one front end that stay loaded, beside those in place: to go back to, and of returns
 BY: Final = "isthmus"
 
 _BEAT: Final = f"""
@@ -75,6 +75,7 @@ class Follower:
         self._watch = watch or RolloutMonitor()
         self._base = platform.release  # what the folder on disk holds
         self._lines: dict[tuple[str, str], CompiledFrontEnd] = {}  # those used last are last
+        self._in_place: dict[str, tuple[str | None, str | None]] = {}  # hashes, stable and staged
         self._applied: dict[str, tuple[int, str]] = {}
         self._reported: dict[str, tuple[int, str]] = {}
         self._seen = 0
@@ -112,10 +113,23 @@ class Follower:
                 raise errors.BuildProblems(problems)
             await asyncio.to_thread(lambda: found.fingerprint)  # made here, not while a call waits
         self._lines[code, hash_] = found
-        for old in [key for key in self._lines if key[0] == code][:-KEPT_MAX]:
+        in_place = self._in_place.get(code, ())
+        for old in [key for key in self._lines if key[0] == code and key[1] not in in_place][:-KEPT_MAX]:
             del self._lines[old]
             versions.forget(old[1])
         return found
+
+    async def line(self, front_end: str, fingerprint: str) -> CompiledFrontEnd:
+        """Return what answered under a fingerprint, with today's capabilities. Raises RulesNotKept."""
+        hash_ = await rules.found(self._database, front_end, fingerprint)
+        try:
+            async with self._turn:
+                return await self.line_of(front_end, hash_)
+        except (errors.BadAsk, errors.NotFound, errors.BuildProblems) as wrong:
+            raise errors.RulesNotKept(
+                f"the rules {fingerprint} of {front_end!r} are kept and cannot be loaded any more: {wrong}",
+                remedy=f"isthmus rules {front_end} --lost {fingerprint} --are FINGERPRINT --broken",
+            ) from wrong
 
     async def _apply(self, made: Rollout) -> None:
         code = made.front_end
@@ -139,11 +153,18 @@ class Follower:
 
     async def _decided(self, made: Rollout) -> CompiledFrontEnd | None:
         code = made.front_end
-        stable = await self.line_of(code, made.stable) if made.stable else self._base.lines.get(code)
+        self._in_place[code] = made.stable, made.staged
+        stable = await self._answering(code, made.stable) if made.stable else self._base.lines.get(code)
         if made.staged is None:
             return stable
-        staged = await self.line_of(code, made.staged)
+        staged = await self._answering(code, made.staged)
         return beside(stable, staged, made.staged, made.percent) if stable else None
+
+    async def _answering(self, code: str, hash_: str) -> CompiledFrontEnd:
+        """Return a version's line, with its rules kept before anything is sold under them."""
+        line = await self.line_of(code, hash_)
+        await rules.keep(self._database, code, line.fingerprint, hash_)
+        return line
 
     def _begin_watch(self, made: Rollout, line: CompiledFrontEnd | None) -> None:
         left_s = WATCH_S - (datetime.now(UTC) - made.made_at).total_seconds()

@@ -32,7 +32,10 @@ _KEEP: Final = """
     select $1, $2, coalesce(max(number), 0) + 1, $3, $4, $5, $6 from runtime.version where front_end = $1
     on conflict (front_end, hash) do nothing"""
 _NUMBER: Final = "select number from runtime.version where front_end = $1 and hash = $2"
-_FIND: Final = "select folder, packed from runtime.version where front_end = $1 and hash = $2"
+_FIND: Final = """
+    select folder, packed from runtime.version where front_end = $1 and hash = $2
+    union all
+    select folder, packed from runtime.rules where front_end = $1 and hash = $2 and packed is not null limit 1"""
 _LIST: Final = """
     select front_end, hash, number, folder, files, length(packed) as size, made_by, made_at
     from runtime.version where $1::text is null or front_end = $1 order by front_end, number desc limit $2"""

@@ -79,7 +79,8 @@ def stamps_for(ask: Stamp) -> int:
 def stamp(ask: Stamp) -> Balance:
     """Stamp a card as often as the front end says, and return what is on it.
 
-    The same reference again changes nothing. A card that is full begins anew, and `loyalty.card-filled` says so.
+    The same reference again changes nothing. A card that another front end lets one use is stamped as one's own. A card
+    that is full begins anew, and `loyalty.card-filled` says so.
     """
     ...
 

@@ -9,12 +9,12 @@ from . import api, rules, storage
 
 @implements(api.stamp)
 async def stamp(ask: api.Stamp, ctx: Context) -> api.Balance:
-    card = await storage.opened(ctx.session, ctx.front_end, ask.card, ctx.now)
+    owner, card = await storage.opened(ctx.session, ctx.front_end, ask.card, ctx.now)
     stamps = max(0, min(ctx.answer(api.stamps_for)(ask), api.STAMPS_MAX))
-    if not await storage.stamp(ctx.session, ctx.front_end, ask, stamps, ctx.now):
+    if not await storage.stamp(ctx.session, ctx.front_end, ask, stamps, ctx.now, owner):
         return card
     after = rules.stamped(card, stamps)
-    await storage.save(ctx.session, ctx.front_end, after, ctx.now)
+    await storage.save(ctx.session, owner, after, ctx.now)
     if after.filled > card.filled:
         ctx.emit(api.CardFilled(card=after.card, filled=after.filled))
     return after

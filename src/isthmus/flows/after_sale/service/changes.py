@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from isthmus.flows.checkout import api as checkout
 from isthmus.flows.checkout import rules as checkout_rules
-from isthmus.kernel import Capability, Context, implements
+from isthmus.kernel import Capability, Context, Verdict, implements
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
@@ -37,7 +37,7 @@ async def preview_change(ask: api.ChangeOrder, ctx: Context) -> api.ChangePrevie
     if sold.state not in rules.CHANGEABLE:
         refusals = (f"it is {sold.state}",)
     elif want.out:
-        refusals = tuple(f"{no.reason} ({no.by})" for no in own.answer(order.guard_cancellation)(sold).vetoes)
+        refusals = tuple(f"{no.reason} ({no.by})" for no in (await _guarded(sold, ctx)).vetoes)
     draft = rules.as_it_would_be(sold, want.out, added)
     if draft.lines:
         refusals += (await own.call(order.check_draft, draft)).refusals
@@ -51,6 +51,11 @@ async def preview_change(ask: api.ChangeOrder, ctx: Context) -> api.ChangePrevie
         added=added,
         refusals=refusals,
     )
+
+
+async def _guarded(sold: order.Order, ctx: Context) -> Verdict:
+    """Return whether goods can be taken out, by the rules that they were sold under."""
+    return (await ctx.as_of(sold.plan)).acting_for(sold.box).answer(order.guard_cancellation)(sold)
 
 
 async def _priced(
@@ -116,7 +121,7 @@ async def change_goods(ask: api.ChangeOrder, ctx: Context) -> api.ChangedGoods:
         raise order.IllegalTransition(what=f"order {sold.number}", state=sold.state, wanted="changed")
     own = ctx.acting_for(sold.box)
     want = rules.wanted(sold, ask)
-    if want.out and not (verdict := own.answer(order.guard_cancellation)(sold)).is_allowed:
+    if want.out and not (verdict := await _guarded(sold, ctx)).is_allowed:
         raise order.CancelRefused(reasons=[f"{no.reason} ({no.by})" for no in verdict.vetoes])
     added = await _priced(sold, want, ask, tax.calculate, own)
     await _check_whole(sold, want, added, own)

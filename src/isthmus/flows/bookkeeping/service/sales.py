@@ -52,7 +52,7 @@ async def _owed_anyway(ask: payment.PaymentMoved, ctx: Context) -> Money:
         sold = await ctx.call(order.get_order, order.GetOrder(order_id=brief.order_id))
         refunds = (await ctx.call(order.list_refunds, order.ListRefunds(order_id=brief.order_id))).items
         if refunds and refunds[-1].cause == ask.cause:
-            owed += rules.owed_anyway(sold, refunds, _cancellation_fee(sold, ctx))
+            owed += rules.owed_anyway(sold, refunds, await _cancellation_fee(sold, ctx))
     return owed
 
 
@@ -157,7 +157,7 @@ async def _cancelled(ask: order.OrderMoved, ctx: Context) -> api.Booked:
     if not any(one.what == order.OrderState.PAID for one in sold.history):
         return NOTHING
     own = ctx.acting_for(sold.box)
-    fee = _cancellation_fee(sold, ctx)
+    fee = await _cancellation_fee(sold, ctx)
     gone = [share.worth.minor for one in await _closings(sold, ctx) for share in one.shares]
     kept = max(fee, sold.refunded) - money(sum(gone), sold.currency)  # what never came went back by itself
     happening = api.Happening(
@@ -172,10 +172,11 @@ async def _cancelled(ask: order.OrderMoved, ctx: Context) -> api.Booked:
     return await book(happening, f"order/{sold.order_id}", own)
 
 
-def _cancellation_fee(sold: order.Order, ctx: Context) -> Money:
+async def _cancellation_fee(sold: order.Order, ctx: Context) -> Money:
     """Return what is kept of a cancelled order, by the rules that it was sold under."""
     paid = sold.replace(state=order.OrderState.PAID)
-    return _within(ctx.acting_for(sold.box).answer(order.cancellation_fee)(paid), sold.total)
+    own = (await ctx.as_of(sold.plan)).acting_for(sold.box)
+    return _within(own.answer(order.cancellation_fee)(paid), sold.total)
 
 
 async def _expired(ask: order.OrderMoved, ctx: Context) -> api.Booked:

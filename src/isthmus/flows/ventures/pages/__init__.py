@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from isthmus.governance.ladder.rungs import RUNGS
 from isthmus.kernel import errors
 from isthmus.language import mark
 from isthmus.pages import Asked, Client, GoTo, Shown
+
+from ..rules import CRITERIA, NOTICES
+from ..service.ladder import Ladder
 
 STANDING: Final = "venture.get-standing"
 CHECK: Final = "ventures.check"
@@ -15,6 +19,13 @@ ANSWERED_BY: Final = {
     "own": mark("the venture"),
     "shadow": mark("the venture, with the platform in its shadow"),
     "platform": mark("the platform"),
+}
+RUNG_TITLES: Final = {
+    "independent": mark("Independent: outside, with four obligations"),
+    "sandbox": mark("Sandbox: on the platform, used by one front end at most"),
+    "incubating": mark("Incubating: two front ends rely on it"),
+    "shared": mark("Shared: three teams rely on it"),
+    "core": mark("Core: most front ends rely on it"),
 }
 OBLIGATIONS: Final = {
     "identity": mark("It signs people in with the group's account"),
@@ -26,6 +37,13 @@ OBLIGATIONS: Final = {
 
 async def show(request: Asked, client: Client) -> Shown:
     return await _shown(request, client)
+
+
+async def ladder(_request: Asked, client: Client) -> Shown:
+    """Show every rung from the top, with what stands there and what is missing for the next."""
+    found = await client.resource(Ladder).read(client.platform)
+    rungs = {rung: [one for one in found if one.rung == rung] for rung in reversed(RUNGS)}
+    return {"rungs": rungs, "titles": RUNG_TITLES, "asks": CRITERIA, "notices": NOTICES}
 
 
 async def act(request: Asked, client: Client) -> Shown | GoTo:

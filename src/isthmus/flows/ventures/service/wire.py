@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -12,6 +13,7 @@ from isthmus.packs.venture import api as venture
 from .. import api
 
 ANSWERS_WITHIN_S: Final = 10.0
+WHOLE_WITHIN_S: Final = 30.0  # of an answer that comes byte by byte: whoever is asked next waits no longer for it
 BODY_MAX: Final = 2_000_000  # a page of a thousand items is a tenth of it
 SIGNATURE: Final = "venture-signature"
 
@@ -36,13 +38,16 @@ class Wire:
         """Return what the venture answers to anything. Raises VentureDown where it does not."""
         address = path if "://" in path else f"{self.charter.url}{path}"
         try:
-            async with self.http.stream(method, address, **more) as reply:
+            async with asyncio.timeout(WHOLE_WITHIN_S), self.http.stream(method, address, **more) as reply:
                 body = b""
                 async for part in reply.aiter_bytes():
                     body += part
                     if len(body) > BODY_MAX:
                         raise api.VentureDown(what=f"{method} {path}", because=f"it sends more than {BODY_MAX} bytes")
                 return httpx.Response(reply.status_code, headers=_plain(reply.headers), content=body)
+        except TimeoutError:
+            because = f"its answer is not whole after {WHOLE_WITHIN_S:g} s"
+            raise api.VentureDown(what=f"{method} {address}", because=because) from None
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as wrong:
             because = str(wrong) or type(wrong).__name__
             raise api.VentureDown(what=f"{method} {address}", because=because) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from isthmus.checks import NOBODY, Watching
 from isthmus.kernel import Context, implements
 from isthmus.personal import Forget, Forgotten
 
@@ -16,6 +17,8 @@ async def ask_for_link(ask: api.AskForLink, ctx: Context) -> api.Asked:
     address, link_id = rules.address_of(ask.address), ctx.new_id()
     if await storage.add_link(ctx.session, ctx.front_end, link_id, address, ask.interaction):
         ctx.emit(api.LinkAsked(link_id=link_id))
+    if await ctx.resource(Watching, NOBODY).is_on(ctx.front_end, "sign-in"):
+        ctx.emit(api.SignInBegun(link_id=link_id, address=address))
     return api.Asked()
 
 

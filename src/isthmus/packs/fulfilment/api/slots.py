@@ -101,6 +101,12 @@ class ReleaseSlot(Value):
     reference: Reference
 
 
+class GetBooking(Value):
+    """Ask what room a reference holds."""
+
+    reference: Reference
+
+
 class SlotReleased(Value):
     """The slot that has room again; none where the reference held none."""
 
@@ -126,6 +132,19 @@ class OtherSlotBooked(errors.Conflict):
         super().__init__(
             f"{reference!r} has already booked {units} in slot {slot_id}",
             remedy="release it with fulfilment.release-slot, then book again",
+            path="$.reference",
+        )
+
+
+class NothingBooked(errors.NotFound):
+    """The reference holds no room in any slot."""
+
+    slug = "fulfilment.nothing-booked"
+
+    def __init__(self, *, reference: str) -> None:
+        super().__init__(
+            f"{reference!r} holds no room in a slot",
+            remedy="book it with fulfilment.book-slot, or ask for the group of an order that comes in a slot",
             path="$.reference",
         )
 
@@ -179,6 +198,12 @@ def book_slot(ask: BookSlot) -> SlotBooking:
 
     A reference books once: the same ask again gets the same booking.
     """
+    ...
+
+
+@capability("fulfilment.get-booking", version="1.0", effect=Effect.READ, raises=[NothingBooked])
+def get_booking(ask: GetBooking) -> SlotBooking:
+    """Return the slot that a reference holds room in; of an order, the reference is its group's id."""
     ...
 
 

@@ -209,6 +209,14 @@ async def book_slot(ask: api.BookSlot, ctx: Context) -> api.SlotBooking:
     )
 
 
+@implements(api.get_booking)
+async def get_booking(ask: api.GetBooking, ctx: Context) -> api.SlotBooking:
+    found = await storage.booking(ctx.session, ctx.front_end, ask.reference)
+    if found is None:
+        raise api.NothingBooked(reference=ask.reference)
+    return found
+
+
 def _no_room(slot: api.Slot, units: int, ctx: Context) -> errors.Refusal | None:
     if slot.closes_at <= ctx.now:
         return api.SlotClosed(slot_id=slot.slot_id, closes_at=slot.closes_at)

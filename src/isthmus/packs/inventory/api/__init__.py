@@ -42,6 +42,7 @@ from .lending import (
     SoldLine,
     StockSale,
     StockSold,
+    leave_to_others,
     list_lent,
     sell_stock,
 )

@@ -7,21 +7,22 @@ A location is lent by a grant of `inventory.location` (`grants.give`), all of it
     aside        units set aside for it: nobody else gets what it has not taken of them, until `aside_until`
     leave        units that it must leave: the owner's buffer, or who goes first when little is left
 
-Without bounds: first come, first served. What is reserved when a grant ends or is withdrawn stays reserved, and can be
-shipped and released.
+Without bounds: first come, first served, unless `leave_to_others` is answered. What is reserved when a grant ends or is
+withdrawn stays reserved, and can be shipped and released.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from isthmus.kernel import Effect, Meta, Value, capability, errors, event
-from isthmus.values import LINES_MAX, Code, Money, PageSize, Quantity, Serials, Sku
+from isthmus.kernel import Effect, Meta, Pass, Value, capability, combine, errors, event, extension_point
+from isthmus.values import CHANNEL, LINES_MAX, ORDER_KIND, Code, Money, PageSize, Quantity, Serials, Sku
 
 from . import errors as wrong
 from .errors import BadCursor, NotLent
-from .stock import Reference, Units
+from .stock import Reference, StockAt, Units
 
 
 class SoldLine(Value):
@@ -125,6 +126,17 @@ class NotBetweenOwners(errors.RuleBroken):
             remedy="move goods between your own locations with inventory.transfer",
             path="$.to_location",
         )
+
+
+@extension_point("inventory.leave-to-others", combine=combine.highest, per_line=True, dimensions=[ORDER_KIND, CHANNEL])
+def leave_to_others(stocks: Sequence[StockAt]) -> Sequence[int | Pass]:
+    """Say for each stock that is lent how many units this front end leaves to others: who goes first in scarcity.
+
+    Asked of lent stock alone, once it is locked; what could be taken is `on_hand` less `reserved`, where the bounds
+    of the grant are off already. Of several answers, that which leaves most counts. Unless somebody answers, nothing
+    is left beyond what the grant says: first come, first served.
+    """
+    return [0] * len(stocks)
 
 
 @capability(

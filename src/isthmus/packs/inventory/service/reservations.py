@@ -120,9 +120,18 @@ def _offers(skus: Sequence[str], stocks: Sequence[api.StockAt], ctx: Context) ->
     if stocks:
         sellable = cast("Sequence[int]", ctx.answer(api.sellable_quantity)(stocks))
         limits = cast("Sequence[int]", ctx.answer(api.back_order_limit)(stocks))
+        left = _left_to_others(stocks, ctx)
         for stock, units, limit in zip(stocks, sellable, limits, strict=True):
-            offers[stock.sku].append(rules.offered(stock, units, limit))
+            offers[stock.sku].append(rules.offered(stock, units, limit, left.get((stock.sku, stock.location), 0)))
     return offers
+
+
+def _left_to_others(stocks: Sequence[api.StockAt], ctx: Context) -> dict[rules.Place, int]:
+    """Return how much of each lent stock is for others; who sells its own alone is asked nothing."""
+    if not (lent := [stock for stock in stocks if stock.lent is not None]):
+        return {}
+    units = cast("Sequence[int]", ctx.answer(api.leave_to_others)(lent))
+    return {(stock.sku, stock.location): count for stock, count in zip(lent, units, strict=True)}
 
 
 def _sourcing(ask: api.Reserve, offers: dict[str, list[api.Offer]], ctx: Context) -> Sequence[api.Sourcing]:

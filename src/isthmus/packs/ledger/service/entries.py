@@ -7,19 +7,60 @@ from datetime import date
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from isthmus.kernel import Context, errors, implements
+from isthmus.kernel import Context, errors, implements, ports
+from isthmus.store import NOT_BATCHABLE, GroupCommit, NotBatchable
 from isthmus.values import cursor_at, place_at
 
 from .. import api, rules
 from ..storage import entries as storage
 
 ZONE = "time_zone"  # the setting of a front end that says when its day ends; UTC where it has none
+SHARED_MAX = 10  # entries of an ask that is booked along with others; a longer one fills a transaction of its own
+
+_Outcome = api.Posted | errors.Refusal | NotBatchable
 
 
-@implements(api.post)
+async def _post_together(asks: Sequence[tuple[api.Post, Context]], session: ports.Session) -> list[_Outcome]:
+    """Book what several ask in one statement. Each goes alone where the books refuse any of it, or let it wait."""
+    first = asks[0][1]
+    outcomes: list[_Outcome] = [NOT_BATCHABLE] * len(asks)
+    sound: list[tuple[int, api.Post, list[storage.Row]]] = []
+    for at, (ask, ctx) in enumerate(asks):
+        if ctx.caller.client != first.caller.client:
+            continue  # an entry says who booked it, and a statement says one
+        try:
+            sound.append((at, ask, _rows(ask.entries, ctx)))
+        except errors.Refusal as wrong:
+            outcomes[at] = wrong
+    if not sound:
+        return outcomes
+    rows = [row for _, _, own in sound for row in own]
+    drafts = [draft for _, ask, _ in sound for draft in ask.entries]
+    at = max(ctx.now for _, ctx in asks)
+    given = storage.columns(first.front_end, rows, [one.legs for one in drafts], at, first.caller.client)
+    try:
+        written = await storage.write(session, given, is_shared=True)
+    except errors.Unavailable:
+        return [NOT_BATCHABLE] * len(asks)  # an account with a limit is held by somebody, who may take long
+    if written[0].refused:
+        return [NOT_BATCHABLE] * len(asks)
+    left = iter(written)
+    for place, ask, _ in sound:
+        outcomes[place] = _posted(ask.entries, [next(left) for _ in ask.entries])
+    return outcomes
+
+
+def _shared(ask: api.Post) -> object:
+    return "" if len(ask.entries) <= SHARED_MAX else None
+
+
+@implements(api.post, together=GroupCommit(_shared, _post_together))
 async def post(ask: api.Post, ctx: Context) -> api.Posted:
     given = _given(ask.entries, ctx)
-    written = _accepted(ask.entries, await storage.write(ctx.session, given))
+    return _posted(ask.entries, _accepted(ask.entries, await storage.write(ctx.session, given)))
+
+
+def _posted(drafts: Sequence[api.EntryDraft], written: Sequence[storage.Written]) -> api.Posted:
     return api.Posted(
         items=tuple(
             api.PostedEntry(
@@ -29,7 +70,7 @@ async def post(ask: api.Post, ctx: Context) -> api.Posted:
                 value_date=one.value_date,
                 is_news=one.is_news,
             )
-            for draft, one in zip(ask.entries, written, strict=True)
+            for draft, one in zip(drafts, written, strict=True)
         )
     )
 

@@ -13,6 +13,7 @@ from isthmus.values import money
 from .. import api
 
 _WRITE = "select * from ledger.write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+_WRITE_SHARED = _WRITE.replace("ledger.write", "ledger.write_shared")
 _ENTRIES = """
     select entry.entry_id, entry.reference, entry.kind, entry.state, entry.value_date, entry.booked_at,
         entry.expires_at, entry.ended_at, entry.subject, entry.memo, entry.metadata, entry.linked_to, entry.by,
@@ -92,8 +93,11 @@ def columns(
     )
 
 
-async def write(session: ports.Session, given: tuple[object, ...]) -> list[Written]:
-    """Book entries, all or none, and say what became of each."""
+async def write(session: ports.Session, given: tuple[object, ...], *, is_shared: bool = False) -> list[Written]:
+    """Book entries, all or none, and say what became of each.
+
+    is_shared: of several callers. Then one whose account is locked makes all wait: it raises Unavailable soon.
+    """
     return [
         Written(
             entry_id=row["entry_id"],
@@ -103,7 +107,7 @@ async def write(session: ports.Session, given: tuple[object, ...]) -> list[Writt
             refused=row["refused"] or "",
             detail=row["detail"] or "",
         )
-        for row in await session.fetch(_WRITE, *given, False)
+        for row in await session.fetch(_WRITE_SHARED if is_shared else _WRITE, *given, False)
     ]
 
 

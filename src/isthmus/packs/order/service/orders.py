@@ -169,7 +169,7 @@ async def cancel_order(ask: api.Cancel, ctx: Context) -> api.CancelledOrder:
     if not is_news:  # asked again: the same answer, drawn from the order as it was
         order = order.replace(state=State.PAID if was_paid else State.PLACED)
     _check_leads(order, State.CANCELLED)
-    own = ctx.acting_for(order.box)  # cancelled as it was sold
+    own = (await ctx.as_of(order.plan)).acting_for(order.box)  # cancelled as it was sold
     if is_news and not (verdict := own.answer(api.guard_cancellation)(order)).is_allowed:
         raise api.CancelRefused(reasons=reasons_of(verdict))
     kept = getattr(own.answer(api.cancellation_fee)(order), "minor", 0) if was_paid else 0

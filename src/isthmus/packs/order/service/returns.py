@@ -32,7 +32,7 @@ async def request_return(ask: api.RequestReturn, ctx: Context) -> api.Return:
                 reason=f"{left} of {line.sku!r} can come back, named once, not {one.quantity}",
                 path=f"$.lines[{at}].quantity",
             )
-    own = ctx.acting_for(order.box)  # taken back as it was sold
+    own = (await ctx.as_of(order.plan)).acting_for(order.box)  # taken back as it was sold
     verdict = own.answer(api.guard_return)(order, ask.lines, ctx.now)
     if not verdict.is_allowed:
         raise api.NotReturnable(reason="; ".join(reasons_of(verdict)), path=verdict.vetoes[0].path or "$.lines")

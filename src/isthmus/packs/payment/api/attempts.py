@@ -15,6 +15,7 @@ from .errors import (
     BadNotification,
     IllegalStep,
     MethodRefused,
+    PaymentRefused,
     ReferenceUsed,
     StepUnderWay,
     UnknownPayment,
@@ -163,7 +164,7 @@ class Settled(Value):
     "payment.begin-authorisation",
     version="1.0",
     effect=Effect.WRITE,
-    raises=[*BEGIN_ERRORS, UnknownProvider, MethodRefused],
+    raises=[*BEGIN_ERRORS, UnknownProvider, MethodRefused, PaymentRefused],
     is_internal=True,
 )
 def begin_authorisation(ask: Authorise) -> Attempt:

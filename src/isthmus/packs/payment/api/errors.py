@@ -131,6 +131,12 @@ class OutcomeUnknown(errors.Unavailable):
         )
 
 
+class PaymentRefused(errors.RuleBroken):
+    """Somebody who looks at payments before they count does not let this one through. Who looks says why."""
+
+    slug = "payment.payment-refused"
+
+
 class MethodRefused(errors.RuleBroken):
     """The front end does not take this way to pay for this amount."""
 

@@ -38,6 +38,7 @@ from .errors import (
     IllegalStep,
     MethodRefused,
     OutcomeUnknown,
+    PaymentRefused,
     ReferenceUsed,
     RefundRefused,
     StepUnderWay,
@@ -154,6 +155,22 @@ class PaymentMoved(Value):
     key: str = ""  # of the attempt: what the provider knows it by
 
 
+@event("payment.payment-begun", version="1.0", subject="payment_id")
+class PaymentBegun(Value):
+    """Somebody is about to pay, and no provider was asked yet; said only where payments are judged.
+
+    card: a hash of what the provider's form gave; where it knows a card again, it is the same again.
+    """
+
+    payment_id: UUID
+    reference: str
+    attempt_id: UUID
+    amount: Money
+    method: str
+    provider: str
+    card: Annotated[str, Pii("identifier")]
+
+
 @event("payment.outcome-contradicted", version="1.0", subject="payment_id")
 class OutcomeContradicted(Value):
     """A provider says of an attempt what it had denied, or the reverse; nothing was changed, and a person must look."""
@@ -243,7 +260,7 @@ def list_open_attempts(ask: ListOpenAttempts) -> Attempts:
     "payment.authorise",
     version="1.0",
     effect=Effect.SAGA,
-    raises=[*_STEP_ERRORS, MethodRefused],
+    raises=[*_STEP_ERRORS, MethodRefused, PaymentRefused],
     deadline_ms=PROVIDER_DEADLINE_MS,
 )
 def authorise(ask: Authorise) -> Payment:

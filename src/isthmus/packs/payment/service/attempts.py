@@ -6,9 +6,11 @@ each attempt ends once.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from isthmus.checks import NOBODY, Watching
 from isthmus.kernel import Context, implements
 from isthmus.values import Money, money
 
@@ -36,7 +38,22 @@ async def begin_authorisation(ask: api.Authorise, ctx: Context) -> api.Attempt:
         raise api.UnknownProvider(name=chosen, known=taking)
     key = f"{ctx.call_id}/authorise"
     begin = api.Begin(payment_id=ask.payment_id, kind=Kind.AUTHORISE, key=key, provider=chosen, method=ask.method)
-    return await begun(standing, begin, ctx)
+    attempt = await begun(standing, begin, ctx)
+    if await ctx.resource(Watching, NOBODY).is_on(ctx.front_end, "payment"):
+        ctx.emit(_said(standing.kept.payment, attempt, begin, ask.token))
+    return attempt
+
+
+def _said(payment: api.Payment, attempt: api.Attempt, begin: api.Begin, token: str) -> api.PaymentBegun:
+    return api.PaymentBegun(
+        payment_id=payment.payment_id,
+        reference=payment.reference,
+        attempt_id=attempt.attempt_id,
+        amount=attempt.amount,
+        method=begin.method,
+        provider=begin.provider,
+        card=hashlib.sha256(token.encode()).hexdigest() if token else "",
+    )
 
 
 @implements(api.begin_attempt)

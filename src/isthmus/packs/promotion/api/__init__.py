@@ -78,6 +78,7 @@ from .promotions import (
     EXTRA,
     BudgetUsed,
     Candidate,
+    CouponClaimed,
     CouponCodes,
     CouponsWereIssued,
     Discount,

@@ -205,6 +205,17 @@ class CouponsWereIssued(Value):
     member_id: Annotated[UUID | None, Ref("member.membership")] = None
 
 
+@event("promotion.coupon-claimed", version="1.0", subject="member_id")
+class CouponClaimed(Value):
+    """A member is given a coupon of their own, and does not have it yet; said only where claims are judged.
+
+    Not of several at once, which nobody claims.
+    """
+
+    member_id: Annotated[UUID, Ref("member.membership")]
+    promotion: str
+
+
 @event("promotion.discounts-redeemed", version="1.0", subject="reference")
 class DiscountsRedeemed(Value):
     """An order uses these discounts."""

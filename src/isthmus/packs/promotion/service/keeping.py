@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Literal
 
+from isthmus.checks import NOBODY, Watching
 from isthmus.kernel import Context, Pass, implements
 from isthmus.values import folded
 
@@ -89,6 +90,10 @@ async def issue_coupons(ask: api.IssueCoupons, ctx: Context) -> api.CouponsIssue
         codes = tuple(code for code in sorted(new) if owners[code] == member_id)
         by = ctx.caller.client
         ctx.emit(api.CouponsWereIssued(promotion=promotion.code, codes=codes, by=by, member_id=member_id))
+        if member_id is None or len(ask.coupons) > 1:
+            continue
+        if await ctx.resource(Watching, NOBODY).is_on(ctx.front_end, "coupon"):
+            ctx.emit(api.CouponClaimed(member_id=member_id, promotion=promotion.code))
     return api.CouponsIssued(issued=len(new))
 
 

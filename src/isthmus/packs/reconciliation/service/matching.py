@@ -25,10 +25,10 @@ async def import_file(ask: api.ImportFile, ctx: Context) -> api.ImportedFile:
     file_id = ctx.new_id()
     await storage.take_time(ctx.session)
     made = (ctx.now, ctx.caller.person or ctx.caller.client)
-    if not await storage.write_file(ctx.session, ctx.front_end, file_id, ask, digest, lines, made):
-        await _refuse_known(ask, digest, ctx)
     payouts = rules.payouts(ask.provider, lines)
     news = await storage.expect_payouts(ctx.session, ctx.front_end, ask.provider, payouts)
+    if not await storage.write_file(ctx.session, ctx.front_end, file_id, ask, digest, lines, made):
+        await _refuse_known(ask, digest, ctx)
     await storage.match(ctx.session, ctx.front_end, file_id, ask.days, ctx.now)
     for one in payouts:
         if one.reference in news:

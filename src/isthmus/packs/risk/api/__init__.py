@@ -8,6 +8,8 @@ No scenario runs at first: nothing is looked at, and nothing is asked of the dat
 
 # pyright: reportUnusedImport=false
 
+from isthmus.checks import NOBODY, Watching
+
 from .deciding import (
     Decide,
     Decision,
@@ -18,12 +20,12 @@ from .deciding import (
     Labelled,
     ListDecisions,
     Listed,
+    NothingNamed,
     PassChallenge,
     PutListed,
     Replayed,
     TakeOffList,
     UnknownDecision,
-    Watching,
     decide,
     get_decision,
     judge,
@@ -87,4 +89,16 @@ from .scenarios import (
     list_scenarios,
     put_scenario,
     run_scenario,
+)
+from .scoring import (
+    REMOTE_MS_MAX,
+    Remote,
+    Requested,
+    RequestScore,
+    Score,
+    ScoreAsk,
+    Scorer,
+    Scorers,
+    connected,
+    request_score,
 )

@@ -18,19 +18,22 @@ class Decide(Value):
     """Ask whether something may go on. reference: what it is, such as an order's group; decided once for each.
 
     is_undone: whoever asks undoes this call where it is rejected or challenged; then it is written down beside it.
+    comes_again: it is undone in review too, and asked again: once somebody has released it, it goes on for a day.
+    Without a reference it is known again by its first mark.
     """
 
     kind: Kind
-    reference: Reference
+    reference: Reference | None = None
     marks: Marks = ()
     amount: Money | None = None
     about: dict[str, Any] = {}
     member_id: UUID | None = None
     is_undone: bool = False
+    comes_again: bool = False
 
 
 class Decision(Value):
-    """How it came out. is_watched: False where no scenario runs at this front end, and nothing was looked at."""
+    """How it came out. is_watched: False where no scenario judges this kind here, and nothing was looked at."""
 
     outcome: Outcome
     score: int = 0
@@ -136,20 +139,25 @@ class UnknownDecision(errors.NotFound):
         super().__init__(f"no decision {decision_id}", remedy="list them: risk.list-decisions", path="$.decision_id")
 
 
-class Watching:
-    """Knows at which front ends a scenario runs, without asking anybody. This one knows of none."""
+class NothingNamed(errors.BadAsk):
+    """Neither a reference nor a mark says what is to be decided."""
 
-    async def is_on(self, front_end: str) -> bool:
-        """Say whether anything is judged at a front end."""
-        return False
+    slug = "risk.nothing-named"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "neither a reference nor a mark says what is to be decided",
+            remedy="send a reference, or a mark by which somebody who comes again is known",
+            path="$.reference",
+        )
 
 
-@capability("risk.decide", version="1.0", effect=Effect.WRITE)
+@capability("risk.decide", version="1.0", effect=Effect.WRITE, raises=[NothingNamed])
 def decide(ask: Decide) -> Decision:
     """Say whether something is accepted, challenged, reviewed or rejected, with a score and reason codes.
 
-    Counts are those of the transaction, in one round trip; none where no scenario runs. What is decided for a reference
-    stays so when it is asked again. A review waits for a person until its deadline.
+    Counts are those of the transaction, in one round trip; none where no scenario judges this kind. What is
+    decided for a reference stays so when it is asked again. A review waits for a person until its deadline.
     """
     ...
 

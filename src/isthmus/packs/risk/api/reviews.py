@@ -81,7 +81,7 @@ class Settled(Value):
 
 
 class CloseReview(Value):
-    """Say that nothing waits any more, such as of an order that its buyer cancelled."""
+    """Say that nothing waits any more of a reference and what is under it, such as an order that was cancelled."""
 
     kind: Kind
     reference: Reference

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
-from isthmus.kernel import Context, Value, errors
+from isthmus.kernel import Context, Value, encode, errors
 from isthmus.manifest import Place
 from isthmus.manifest.key_file import make_once
 from isthmus.store import Database
 
 from .. import api
+from ..rules import judging
 from ..storage import kept as storage
-from ..storage import scenarios
+from ..storage import scenarios, scores
 
 FRESH_S: Final = 2.0  # how late a server may hear of another version
 STALE_S: Final = 10.0  # after so long without upkeep a call looks by itself
@@ -41,6 +42,7 @@ class Running:
 
     live: api.Scenario | None = None
     shadows: tuple[api.Scenario, ...] = ()
+    kinds: frozenset[str] = frozenset()  # what any of them looks at
 
 
 @dataclass
@@ -64,10 +66,9 @@ class Book(api.Watching):
             await self.refresh()
         return self._running.get(front_end, _NOTHING)
 
-    async def is_on(self, front_end: str) -> bool:
-        """Say whether anything is judged at a front end."""
-        found = await self.of(front_end)
-        return found.live is not None or bool(found.shadows)
+    async def is_on(self, front_end: str, kind: str) -> bool:
+        """Say whether something of this kind is judged at a front end."""
+        return kind in (await self.of(front_end)).kinds
 
     async def refresh(self) -> None:
         """Read which scenarios run."""
@@ -82,10 +83,17 @@ class Book(api.Watching):
         self._read_at = time.monotonic()
 
     async def prune(self) -> None:
-        """Forget sightings that no window reaches."""
+        """Forget sightings that no window reaches, and scores that count no more."""
         if self.database is not None:
             async with self.database.platform() as session:
                 await session.execute(storage.PRUNE)
+                await session.execute(scores.PRUNE)
+
+    async def keep_score(self, facts: Sequence[Any], said: api.Score) -> None:
+        """Keep what a service said."""
+        if self.database is not None:
+            async with self.database.platform() as session:
+                await session.execute(scores.KEEP, *facts, encode(said))
 
     def forget(self) -> None:
         """Read again before the next decision: something is about to change here."""
@@ -102,11 +110,11 @@ class Book(api.Watching):
                 raise NoRiskKey(f"the key in {self.key_file} cannot be used: {wrong}", remedy="put it back") from wrong
         return self._key
 
-    async def note_refused(self, row: Sequence[Any], *, is_rejected: bool) -> None:
-        """Write a decision down whose call is refused, and of which nothing else is left."""
+    async def note_refused(self, row: Sequence[Any], *review: Any, is_rejected: bool) -> None:
+        """Write a decision down whose call is refused, and of which nothing else is left but who looks at it."""
         if self.database is not None:
             async with self.database.platform() as session:
-                await session.execute(storage.NOTE_REFUSED, *row, is_rejected)
+                await session.execute(storage.NOTE_REFUSED, *row, is_rejected, *review)
 
 
 _NOTHING: Final = Running()
@@ -114,7 +122,8 @@ _NOTHING: Final = Running()
 
 def _running(found: Sequence[api.Scenario]) -> Running:
     live = next((one for one in found if one.state == "live"), None)
-    return Running(live=live, shadows=tuple(one for one in found if one.state == "shadow"))
+    kinds = frozenset(kind for one in found for kind in judging.kinds(one.content))
+    return Running(live=live, shadows=tuple(one for one in found if one.state == "shadow"), kinds=kinds)
 
 
 def book_of(ctx: Context) -> Book:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from isthmus.kernel import Context, decode, implements
 
@@ -12,7 +12,10 @@ from .. import api
 from ..rules import judging, marks
 from ..storage import kept as storage
 from ..storage import scenarios
-from .book import book_of
+from . import scoring
+from .book import Book, book_of
+
+GOES_ON: Final = timedelta(days=1)  # so long what was released or rejected is not judged anew
 
 
 @implements(api.decide)
@@ -20,30 +23,35 @@ async def decide(ask: api.Decide, ctx: Context) -> api.Decision:
     book = book_of(ctx)
     running = await book.of(ctx.front_end)
     scenario = running.live
-    if scenario is None and not running.shadows:
+    if ask.kind not in running.kinds:
         return api.Decision(outcome="accept")
-    if not ctx.is_new(ask.reference):
-        row = await storage.known(ctx.session, ctx.front_end, ask.kind, ask.reference)
-        if row is not None and row["outcome"] in ("accept", "review"):
-            return _again(row)
+    reference = ask.reference or _named(ask, book)
+    if not ctx.is_new(reference):
+        row = await storage.known(ctx.session, ctx.front_end, ask.kind, reference)
+        if row is not None and (stands := _standing(row, ask, ctx)):
+            return _again(row).replace(outcome=stands)
     kinds, hashes = marks.hashes(ask.marks, book.key())
     seen, lists = await storage.see(ctx.session, ask.kind, kinds, hashes, ctx.now)
     facts = api.Facts(kind=ask.kind, hour=ctx.now.hour, amount=ask.amount, seen=seen, lists=lists, about=ask.about)
-    answers = _answered(facts, ctx)
-    content = scenario.content if scenario else api.Content()
+    said, content = _answered(facts, ctx), scenario.content if scenario else api.Content()
+    answers = (*said, *await scoring.reasons(content, ask.kind, hashes, ctx))
     found = judging.judged(content, facts, answers)
-    shadows = {str(one.version): judging.judged(one.content, facts, answers).outcome for one in running.shadows}
+    shadows: dict[str, api.Outcome] = {}
+    for one in running.shadows:
+        scored = await scoring.reasons(one.content, ask.kind, hashes, ctx)
+        shadows[str(one.version)] = judging.judged(one.content, facts, (*said, *scored)).outcome
     made: dict[str, Any] = {
         "front_end": ctx.front_end, "decision_id": ctx.new_id(), "at": ctx.now, "kind": ask.kind,
-        "reference": ask.reference, "version": scenario.version if scenario else 0, "facts": facts,
+        "reference": reference, "version": scenario.version if scenario else 0, "facts": facts,
         "answers": answers, "score": found.score, "outcome": found.outcome, "reasons": found.reasons,
         "shadows": shadows, "hashes": hashes,
     }  # fmt: skip
     deadline = ctx.now + timedelta(seconds=content.decide_within_s) if found.outcome == "review" else None
-    if ask.is_undone and found.outcome in ("reject", "challenge"):
-        await book.note_refused(storage.row_of(made), is_rejected=found.outcome == "reject")
+    review = (ask.member_id, deadline, content.otherwise)
+    if _is_beside(ask, found.outcome):
+        await book.note_refused(storage.row_of(made), *review, is_rejected=found.outcome == "reject")
     else:
-        await storage.write(ctx.session, storage.row_of(made), ask.member_id, deadline, content.otherwise)
+        await storage.write(ctx.session, storage.row_of(made), *review)
         if found.outcome == "reject":
             await storage.remember_rejection(ctx.session, ctx.front_end, made["decision_id"])
     return api.Decision(
@@ -54,6 +62,32 @@ async def decide(ask: api.Decide, ctx: Context) -> api.Decision:
         deadline=deadline,
         is_watched=True,
     )
+
+
+def _named(ask: api.Decide, book: Book) -> str:
+    """Return by what something is known that has no reference of its own. Raises NothingNamed."""
+    if not ask.marks:
+        raise api.NothingNamed
+    return marks.reference_of(ask.marks[0], book.key())
+
+
+def _standing(row: Any, ask: api.Decide, ctx: Context) -> api.Outcome | None:
+    """Return what was decided before and holds still; None where it is to be decided anew."""
+    if not ask.comes_again:
+        return row["outcome"] if row["outcome"] in ("accept", "review") else None
+    if row["outcome"] != "review":
+        return None
+    if row["state"] == "open":
+        return "review"
+    is_fresh = row["ended_at"] is not None and row["ended_at"] > ctx.now - GOES_ON
+    if not is_fresh:
+        return None
+    return "reject" if row["state"] == "rejected" else "accept"
+
+
+def _is_beside(ask: api.Decide, outcome: api.Outcome) -> bool:
+    """Say whether a decision is written beside a call that is undone for it."""
+    return ask.is_undone and (outcome in ("reject", "challenge") or (outcome == "review" and ask.comes_again))
 
 
 def _answered(facts: api.Facts, ctx: Context) -> tuple[api.Reason, ...]:

@@ -24,7 +24,7 @@ insert into risk.review (front_end, decision_id, kind, reference, member_id, dea
 select $1, $2, $4, $5, $14, $15::timestamptz, $16, 'open', $3 where $10 = 'review'
 """
 _KNOWN = """
-select decision_id, outcome, score, reasons, deadline from risk.decision
+select decision_id, outcome, score, reasons, deadline, state, ended_at from risk.decision
 left join risk.review using (front_end, decision_id)
 where front_end = $1 and decision.kind = $2 and decision.reference = $3 order by decision.at desc limit 1
 """
@@ -57,8 +57,8 @@ update risk.decision set label = case $3 when 'released' then 'honest' when 'rej
 where front_end = $1 and decision_id in (select decision_id from ended) and label is null and $7
 """
 _CLOSE = """
-update risk.review set state = 'closed', ended_at = $4 where front_end = $1 and kind = $2 and reference = $3
-  and state = 'open'
+update risk.review set state = 'closed', ended_at = $4 where front_end = $1 and kind = $2 and state = 'open'
+  and (reference = $3 or starts_with(reference, $3 || '/'))
 """
 _LIST = """
 insert into risk.listed (front_end, list, mark, key_hash, until, why, by, at)
@@ -81,11 +81,16 @@ with theirs as (
     where front_end = $1 and (hashes && $2::bytea[] or reference = any($4))
 ), gone as (select risk.unsee(hashes) from theirs),
 unlisted as (delete from risk.listed where front_end = $1 and key_hash = any($2)),
+unscored as (delete from risk.score where front_end = $1 and hashes && $2),
 reviewed as (
-    update risk.review set member_id = null, why = '' where front_end = $1 and member_id = any($3)
+    update risk.review set member_id = null, why = '',
+        reference = case when starts_with(reference, 'mark/') then 'mark/' || decision_id else reference end
+    where front_end = $1 and (member_id = any($3) or starts_with(reference, 'mark/') and decision_id in (
+        select decision_id from risk.decision where front_end = $1 and hashes && $2))
     returning decision_id
 ), decided as (
-    update risk.decision set facts = jsonb_set(facts, '{about}', '{}'), hashes = '{}'
+    update risk.decision set facts = jsonb_set(facts, '{about}', '{}'), hashes = '{}',
+        reference = case when starts_with(reference, 'mark/') then 'mark/' || decision_id else reference end
     where front_end = $1
       and (decision_id in (select decision_id from reviewed) or reference = any($4) or hashes && $2)
 )
@@ -96,11 +101,15 @@ select count(*) from gone
 NOTE_REFUSED = """
 with seen as (
     insert into risk.sighting (key_hash, at, front_end, kind, is_rejected)
-    select one, $3, $1, $4, $14 from unnest($13::bytea[]) as one
+    select one, $3, $1, $4::text, $14 from unnest($13::bytea[]) as one
+), waits as (
+    insert into risk.review (front_end, decision_id, kind, reference, member_id, deadline, otherwise, state, opened_at)
+    select $1, $2, $4, $5, $15, $16::timestamptz, $17, 'open', $3 where $10 = 'review'
+    on conflict (front_end, kind, reference) where state = 'open' do nothing
 )
 insert into risk.decision (front_end, decision_id, at, kind, reference, version, facts, answers, score, outcome,
     reasons, shadows, hashes)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+values ($1, $2, $3, $4, $5::text, $6, $7, $8, $9, $10::text, $11, $12, $13)
 """
 PRUNE = "delete from risk.sighting where at < now() - interval '31 days'"
 

@@ -16,6 +16,7 @@ from .errors import (
     BadCursor,
     NoBankAccount,
     NothingToPay,
+    PayoutRefused,
     SameEyes,
     UnknownFile,
     UnknownSettlement,

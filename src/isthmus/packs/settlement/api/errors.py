@@ -96,6 +96,12 @@ class SameEyes(errors.RuleBroken):
         )
 
 
+class PayoutRefused(errors.RuleBroken):
+    """Somebody who looks at payouts before they count does not let this one through. Who looks says why."""
+
+    slug = "settlement.payout-refused"
+
+
 class NoBankAccount(errors.RuleBroken):
     """It is not known where money is paid from, or to."""
 

@@ -15,6 +15,7 @@ from .errors import (
     BadCursor,
     NoBankAccount,
     NothingToPay,
+    PayoutRefused,
     SameEyes,
     UnknownFile,
     UnknownSettlement,
@@ -185,7 +186,12 @@ def list_settlements(ask: ListSettlements) -> SettlementPage:
     ...
 
 
-@capability("settlement.approve", version="1.0", effect=Effect.WRITE, raises=[UnknownSettlement, WrongState, SameEyes])
+@capability(
+    "settlement.approve",
+    version="1.0",
+    effect=Effect.WRITE,
+    raises=[UnknownSettlement, WrongState, SameEyes, PayoutRefused],
+)
 def approve(ask: Approve) -> Settlement:
     """Approve a settlement: four eyes, so never by whom drew it up. Safe to repeat."""
     ...

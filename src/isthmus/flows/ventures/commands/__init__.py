@@ -10,11 +10,13 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from isthmus.governance.ladder.rungs import Standing
 from isthmus.kernel import Caller, Capability, encode, errors
 from isthmus.manifest import Opened
 from isthmus.packs.venture import api as venture
 
-from . import api, rules, storage
+from .. import api, rules, storage
+from .code import add_code
 
 Opening = Callable[[], AbstractAsyncContextManager[Opened]]
 Code = Annotated[str, typer.Argument(help="The venture's code: its folder below ventures/, and its seat.")]
@@ -27,6 +29,7 @@ def commands(opening: Opening) -> typer.Typer:
     _add_new(app, opening)
     _add_watching(app, opening)
     _add_joining(app, opening)
+    add_code(app, opening)
     return app
 
 
@@ -111,6 +114,13 @@ def _add_watching(app: typer.Typer, opening: Opening) -> None:
             else:
                 typer.echo(rules.line_of(found))
 
+    @app.command("ladder")
+    def ladder(json: Json = False) -> None:
+        """Say on which rung each venture and each pack stands, from what was observed, and what the next one needs."""
+        found = asyncio.run(_rungs(opening))
+        for line in [encode(found).decode()] if json else rules.rung_lines(found):
+            typer.echo(line)
+
 
 def _add_joining(app: typer.Typer, opening: Opening) -> None:
     @app.command("price")
@@ -160,8 +170,8 @@ def _one_of(text: str, known: tuple[str, ...], what: str) -> Any:
 
 
 async def _priced(opening: Opening, code: str) -> venture.Estimate:
-    from .service import joining, mapping
-    from .service.wire import Wire
+    from ..service import joining, mapping
+    from ..service.wire import Wire
 
     async with opening() as opened:
         charters = opened.resource(venture.Charters)
@@ -173,7 +183,7 @@ async def _priced(opening: Opening, code: str) -> venture.Estimate:
 
 
 async def _switched(opening: Opening, code: str, ask: venture.SwitchOperation) -> venture.OperationState:
-    from .service import mapping
+    from ..service import mapping
 
     async with opening() as opened:
         charters = opened.resource(venture.Charters)
@@ -192,8 +202,8 @@ async def _switched(opening: Opening, code: str, ask: venture.SwitchOperation) -
 async def _before(opening: Opening, code: str, host: str, port: int) -> None:
     import uvicorn
 
-    from .service.facade import Facade
-    from .service.mapping import mapping_of
+    from ..service.facade import Facade
+    from ..service.mapping import mapping_of
 
     async with opening() as opened:
         charters = opened.resource(venture.Charters)
@@ -208,7 +218,7 @@ async def _before(opening: Opening, code: str, host: str, port: int) -> None:
 
 
 async def _graduated(opening: Opening, code: str, words: str) -> api.Graduated:
-    from .service import mapping
+    from ..service import mapping
 
     async with opening() as opened:
         charters = opened.resource(venture.Charters)
@@ -242,6 +252,13 @@ async def _called(opening: Opening, code: str, capability: Capability[Any, Any],
     async with opening() as opened:
         opened.resource(venture.Charters).of(code)  # says what is wrong with it, before anything else does
         return await opened.platform.call(capability, ask, Caller(front_end=code, client="command line", via="cli"))
+
+
+async def _rungs(opening: Opening) -> list[Standing]:
+    from ..service.ladder import Ladder
+
+    async with opening() as opened:
+        return await opened.resource(Ladder).read(opened.platform)
 
 
 async def _standings(opening: Opening) -> list[venture.Standing | str]:

@@ -1,4 +1,4 @@
-"""Why an answer is empty: a filter names a value that no row has, such as half of a front end's name."""
+"""Why an answer is empty: nothing has landed yet, or a filter names a value that no row has."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from isthmus.markings import Filter, Where
 
 from ..lake.reader import Reader
 from ..model.ask import zone
+from ..model.columns import table_name
 from ..model.paths import JoinPath
 from ..query.plan import Plan
 from ..query.scope import Parameters, Scope
@@ -18,7 +19,21 @@ from ..query.visible import visible_rows
 KNOWN_MAX: Final = 1_000  # values of a field that are looked through; of one with more nothing is said
 
 
-def unmatched(planned: Plan, reader: Reader, visible: Mapping[str, Filter]) -> tuple[str, ...]:
+def why_empty(planned: Plan, reader: Reader, visible: Mapping[str, Filter]) -> tuple[str, ...]:
+    """Return sentences: which entities the lake holds no row of, or else which filters nothing can pass."""
+    return _absent(planned, reader) or _unmatched(planned, reader, visible)
+
+
+def _absent(planned: Plan, reader: Reader) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for leg in planned.legs:
+        table = table_name(planned.model.entity(leg.root).table)
+        if not reader.rows(f"select 1 as one from {table} limit 1"):
+            found[f"the lake holds no row of {leg.root} yet: `isthmus data land` brings in what there is"] = None
+    return tuple(found)
+
+
+def _unmatched(planned: Plan, reader: Reader, visible: Mapping[str, Filter]) -> tuple[str, ...]:
     """Return a sentence for each text of a filter that no row has which the asker sees."""
     found: dict[str, None] = {}
     for leg in planned.legs:

@@ -1,0 +1,1 @@
+"""The ladder from what stands outside to what everybody relies on: entry and demotion by observed facts."""
