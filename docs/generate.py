@@ -48,6 +48,9 @@ SETTINGS: Final = {
     "server.cors": "origins whose pages may call: `[\"https://shop.example\"]`",
     "otel.endpoint": "the collector that spans of calls are sent to, by OTLP over HTTP (extra `isthmus[otel]`)",
     "otel.share": "which share of calls is sampled (0.01), where whoever calls has not decided",
+    "limits.key_per_minute": "calls a minute of each key, at all servers together; none: not limited so",
+    "limits.address_per_minute": "requests a minute of each address, at all servers together",
+    "limits.person_per_minute": "requests a minute of each person at the console, at all servers together",
     "log.format": "`text`, or `json`: a line with time, level, call id, front end and client, without personal data",
     "log.level": "`debug`, `info`, `warning` or `error`",
     "demo.entry": "`module:function` that `isthmus demo` calls",
@@ -57,6 +60,9 @@ SETTINGS: Final = {
     "record.kept_mb": "how many megabytes of them",
     "record.kept_days": "for how many days",
     "cost.month": "what all of it costs a month: `1200 EUR`",
+    "cost.team_day": "what a day of a front end's team costs, by which waiting for the platform is weighed: `600 EUR`",
+    "levels.default": "percent of calls that are to be answered (99.9): what the page *Service levels* measures by",
+    "levels.CODE": "the same for one front end",
     "receipts.days": "for how many days receipts of answers are kept",
     "receipts.count": "how many of them",
     "snapshots.days": "for how many days snapshots of the lake are kept",
@@ -136,6 +142,7 @@ def settings() -> str:
     """Return the settings of isthmus.toml, and of the environment. Raises KeyError for one without a word."""
     known = [f"{section}.{key}" for section, keys in config._KNOWN.items() for key in sorted(keys)]
     known += [f"front_ends.CODE.{key}" for key in sorted(config._PER_FRONT_END)]
+    known += ["levels.default", "levels.CODE"]
     known += [f"adopted.NAME.{key}" for key in sorted(config.ADOPTED)]
     return "\n\n".join([
         "# Settings",

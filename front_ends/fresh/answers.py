@@ -262,13 +262,7 @@ def at_most_a_basket(payment: Payment, amount: Money) -> Verdict:
 def kept_on_the_phone() -> Sequence[sync.Collection]:
     """Keep the basket and shopping lists on the phone, also in the cellar; prices are asked for when it is back."""
     return (
-        sync.Collection(
-            name="basket",
-            fields=(
-                sync.Field(name="quantity", merge=sync.Merge.COUNTER),
-                sync.Field(name="note"),
-            ),
-        ),
+        sync.Collection(name="basket", fields=(sync.Field(name="line"), sync.Field(name="wanted"))),
         sync.Collection(
             name="shopping-list",
             fields=(

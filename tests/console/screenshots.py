@@ -34,6 +34,7 @@ PICTURES = {
     "orders": "/orders",
     "order": "an order of several lines",
     "cost": "/cost",
+    "levels": "/levels",
     "metrics": "/metrics?metrics=order.sales&grain=day&by=front_end&to=2018-01-01",
     "lineage": "/lineage?metric=order.net-sales",
     "call": "a traced call",

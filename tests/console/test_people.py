@@ -25,7 +25,10 @@ async def person(served: Served) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-OPEN = {"/", "/front-ends", "/capabilities", "/cost", "/jobs", "/sharing", "/screens", "/dead-letters", "/account"}
+OPEN = {
+    "/", "/front-ends", "/capabilities", "/cost", "/jobs", "/levels", "/sharing", "/screens", "/dead-letters",
+    "/account",
+}  # fmt: skip
 PAGES = {
     *OPEN, "/orders", "/calls", "/deploys", "/metrics", "/quality", "/one-id", "/people", "/audit", "/policies",
     "/personal-data",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import AsyncIterator
@@ -27,6 +28,13 @@ expect.set_options(timeout=PATIENCE_MS)
 PHONE: Any = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True, "is_mobile": True}
 PAGE_BYTES_MAX = 120_000  # of the first page with all that it needs, before anything is kept
 REQUESTS_MAX = 6
+BELOW_NOTHING = json.dumps(
+    {
+        "client": "phone-of-ada",
+        "first": 1,
+        "changes": [{"form": {"sku": "cup", "quantity": "-1"}, "base": 0}],
+    }
+).encode()
 TRAIN = releases.Train(app="fresh", platform="web")
 
 
@@ -337,8 +345,10 @@ async def test_the_first_page_obeys_a_flag_and_says_the_next_slot_and_what_the_b
     ("body", "kind", "status"),
     [
         (b"{", "application/json", 400),
-        (b'{"lines": [{"form": {"sku": "cup"}}]}', "application/json", 400),
-        (b'{"lines": [{"form": {"sku": "cup", "quantity": "-1"}}]}', "application/json", 400),
+        (b'{"client": "phone-of-ada", "first": 1, "changes": [{"form": {"sku": "cup"}}]}', "application/json", 400),
+        (b'{"client": "phone-of-ada", "first": 0, "changes": []}', "application/json", 400),
+        (b'{"client": "\\u0000", "first": 1, "changes": []}', "application/json", 400),
+        (BELOW_NOTHING, "application/json", 400),
         (b"[" * 50_000, "application/json", 400),
         (b" " * 70_000, "application/json", 413),
         (b"sku=cup", "application/x-www-form-urlencoded", 415),
@@ -349,17 +359,20 @@ async def test_changes_that_cannot_be_read_are_refused(mall: Mall, body: bytes, 
         answer = await client.post("/basket/bring", content=body, headers={"content-type": kind})
         assert answer.status_code == status, answer.text
         strange = await client.post(
-            "/basket/bring", content=b'{"lines": []}', headers={"content-type": kind, "sec-fetch-site": "cross-site"}
+            "/basket/bring", content=b'{"changes": []}', headers={"content-type": kind, "sec-fetch-site": "cross-site"}
         )
         assert strange.status_code == 403
 
 
 async def test_what_is_no_more_sold_is_told_and_does_not_wait_for_ever(mall: Mall) -> None:
     async with httpx.AsyncClient(base_url=mall.shops["fresh"]) as client:
-        lines = [
-            {"form": {"sku": "gone", "quantity": "1"}, "seen": {"title": "Gone", "minor": 100, "quantity": 1}},
-            {"form": {"sku": "cup", "quantity": "2"}, "seen": {"title": "Cup", "minor": 1_000, "quantity": 1}},
+        changes = [
+            {"form": {"sku": "gone", "quantity": "1"}, "base": 0, "seen": {"title": "Gone", "minor": 1, "quantity": 1}},
+            {"form": {"sku": "cup", "quantity": "2"}, "base": 0, "seen": {"title": "Cup", "minor": 1, "quantity": 1}},
         ]
-        said = (await client.post("/basket/bring", json={"lines": lines})).json()
+        ask = {"client": "phone-of-ada-1", "first": 1, "changes": changes}
+        said = (await client.post("/basket/bring", json=ask)).json()
         assert said["count"] >= 1
         assert any("Gone" in note or "gone" in note for note in said["notes"])
+        again = (await client.post("/basket/bring", json=ask)).json()
+        assert (again["count"], again["version"]) == (said["count"], said["version"]), "each change counts once"

@@ -87,7 +87,7 @@ async def _consumption(running: Running) -> Consumption:
     from isthmus.app.platform import deploy_context
     from isthmus.governance.consumers import Calls, users_of
     from isthmus.governance.served import last_served
-    from isthmus.governance.traffic import KEPT as COUNTED
+    from isthmus.governance.traffic import BY_HOUR as COUNTED
     from isthmus.runtime.deploy.report import as_deployed
     from isthmus.runtime.replay.recorded import asked_shares
 

@@ -27,10 +27,10 @@ def add_to(main: typer.Typer) -> None:
         async def write(running: Running) -> int:
             from isthmus.console import focus
             from isthmus.console.pages.cost import price
-            from isthmus.governance.traffic import KEPT
+            from isthmus.governance.traffic import BY_HOUR
 
             month = running.config.cost_month
-            tallies = await running.traffic.of(over=KEPT)
+            tallies = await running.traffic.of(over=BY_HOUR)
             return focus.write(file, tallies, price(month) if month else None, datetime.now(UTC))
 
         out.print(f"{on(standing, write)} rows written to {file}")

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from isthmus.governance.traffic import Traffic
 from isthmus.kernel import Platform
+from isthmus.manifest.actions import REVEAL_PERSONAL
 
 from .brought import brought_pages, brought_searches
 from .client import Client
@@ -19,12 +23,14 @@ from .pages.deploys import Deploys
 from .pages.find import Search
 from .pages.guides import Guides
 from .pages.jobs import Jobs
+from .pages.levels import Levels
 from .pages.lines import Business, Lines
 from .pages.map import Map
 from .pages.screens import Screens
 from .pages.sharing import Sharing
 from .pages.thinness import Thinness
-from .web import Page
+from .revealing import reveal
+from .web import Page, form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +53,7 @@ def every_page(
     thinness: Thinness,
     history: ContractHistory,
     jobs: Jobs,
+    levels: Levels,
     sharing: Sharing,
 ) -> list[Page]:
     """Return the pages for what this platform has; what it does not have is in no menu."""
@@ -62,9 +69,15 @@ def every_page(
         *Screens(client, traffic).pages(),
         *brought_pages(client),
         *Calls(client, traces).pages(),
+        *levels.pages(),
         *jobs.pages(),
         *sharing.pages(),
         *dead_letters.pages(),
         *Search(client, traces, data.metrics, brought_searches(client)).pages(),
         *data.pages,
+        Page("/reveal", "", _reveal, ("POST",), action=REVEAL_PERSONAL, is_anywhere=True),
     ]
+
+
+async def _reveal(request: Request) -> Response:
+    return await reveal(request, await form(request))

@@ -22,7 +22,7 @@ from isthmus.store import Database
 
 SHOWN: Final = timedelta(hours=24)
 KEPT: Final = timedelta(days=100)  # a quarter, and the ladder's two windows with the time before them
-BY_HOUR: Final = timedelta(days=30)  # older hours are one day: the ladder needs no hours
+BY_HOUR: Final = timedelta(days=30)  # older hours are one day; costs, reports of use and service levels ask for no more
 REFUSED_KEPT: Final = timedelta(days=2)  # single calls: long enough to look into what happened over night
 RECENT_MAX: Final = 10
 

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from isthmus.kernel import errors
+
 log = logging.getLogger("isthmus.runtime")
 
 
@@ -30,6 +32,9 @@ async def _repeat(job: Periodic) -> None:
     while True:
         try:
             await job.run()
+        except errors.IsthmusError as error:  # it says what is wrong and what to do; a fault has a place to look at
+            shown = error if isinstance(error, errors.Fault) else None
+            log.error("%s failed; it runs again in %g s: %s", job.name, job.every_s, error, exc_info=shown)
         except Exception:
             log.exception("%s failed; it runs again in %g s", job.name, job.every_s)
         await asyncio.sleep(job.every_s)

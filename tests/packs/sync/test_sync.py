@@ -73,12 +73,33 @@ async def test_the_last_writer_in_the_order_of_the_server_wins_and_the_other_is_
         "two", "three", "phone-of-ann", "laptop-of-ann",
     )  # fmt: skip
     assert conflict.sentence == ("note of milk: “two” took the place of “three”, which was written on another device")
-    assert (await laptop.pull())[("basket", "milk")] == {"note": "two"}
-    laptop.change("basket", "milk", "set", "note", "four")  # who has seen it writes over nothing unknown
-    assert (await laptop.push()).conflicts == ()
     listed = await desk.call(api.list_conflicts, api.ListConflicts(member_id=ANN))
     assert [one.conflict_id for one in listed.items] == [conflict.conflict_id]
     assert (await desk.call(api.list_conflicts, api.ListConflicts(member_id=BOB))).items == ()
+    assert (await laptop.pull())[("basket", "milk")] == {"note": "two"}
+    laptop.change("basket", "milk", "set", "note", "four")  # who has seen it writes over nothing unknown
+    assert (await laptop.push()).conflicts == ()
+    assert (await desk.call(api.list_conflicts, api.ListConflicts(member_id=ANN))).items == ()
+
+
+async def test_an_open_conflict_says_what_stands_and_ends_when_somebody_who_has_seen_it_writes_again(
+    desk: Desk,
+) -> None:
+    phone, laptop = desk.phone(), desk.phone("laptop-of-ann")
+    for one, words in ((phone, ["white"]), (laptop, ["black", "green"])):
+        for said in words:
+            one.change("basket", "tea", "set", "note", said)
+    for one in (phone, laptop):
+        await one.push()
+    laptop.change("basket", "tea", "set", "note", "red")  # it has not pulled: it does not know of the other
+    await laptop.push()
+    ask = api.ListConflicts(member_id=ANN)
+    (open_one,) = (await desk.call(api.list_conflicts, ask)).items
+    assert (open_one.kept, open_one.lost) == ("red", "white")
+    await phone.pull()
+    phone.change("basket", "tea", "set", "note", "white after all")
+    assert (await phone.push()).conflicts == ()
+    assert (await desk.call(api.list_conflicts, ask)).items == ()
 
 
 async def test_a_conflict_is_settled_by_a_person_and_the_other_value_is_on_all_devices(desk: Desk) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from . import synced
 from .forms import field, key_of, read_form, whole
 from .pages import keep, page, shopper
 from .platform import Platform, Refused
@@ -18,8 +20,27 @@ PAYMENTS_KEPT = 5  # a cookie is small
 
 
 async def basket(request: Request) -> Response:
-    """Show the basket, what it costs and why."""
-    return await _basket_page(request, {})
+    """Show the basket, what it costs and why; of an app, as it is on all devices of the shopper."""
+    shop: Shop = request.app.state.shop
+    if shop.app is None:
+        return await _basket_page(request, {})
+    kept = shopper(request)
+    platform: Platform = request.app.state.platform
+    with suppress(Refused):  # what is priced and ordered is the platform's basket: it is shown as it is
+        await synced.bring_up_to_date(platform, shop, kept)
+    response = await _basket_page(request, {}, kept=kept)
+    return keep(request, response, kept)
+
+
+async def settle(request: Request) -> Response:
+    """Choose between what two devices of a shopper said of a line."""
+    platform: Platform = request.app.state.platform
+    form, kept = await read_form(request), shopper(request)
+    number, choose = whole(field(form, "number")), field(form, "choose")
+    if number not in [one["conflict_id"] for one in await synced.conflicts(platform, kept)]:
+        raise Refused({"status": 404, "detail": "this was chosen already"})
+    await platform.call("sync.settle-conflict", {"conflict_id": number, "choose": choose})
+    return RedirectResponse("/basket", status_code=303)
 
 
 async def change(request: Request) -> Response:
@@ -30,9 +51,13 @@ async def change(request: Request) -> Response:
     quantity = whole(field(form, "quantity"))  # the button "take out" comes after the field: the last one counts
     if quantity is None:
         raise Refused({"status": 400, "detail": "a quantity is a whole number"})
-    line = {"sku": field(form, "sku"), "quantity": quantity, **shop.line(form)}
-    held = await put_line(platform, shop, kept, line)
+    said = {"sku": field(form, "sku"), **shop.line(form)}
+    if shop.app:
+        await synced.bring_up_to_date(platform, shop, kept)
+    held = await put_line(platform, shop, kept, {**said, "quantity": quantity})
     kept["count"] = len(held["lines"])
+    if shop.app:
+        await synced.note(platform, kept, [(said, quantity)])
     try:
         ask = {"basket_id": kept["basket_id"], "currency": shop.currency.code}
         shown = (await preview(request, ask, kept))["bill"]["lines"]
@@ -74,16 +99,30 @@ async def checkout(request: Request) -> Response:
     except Refused as refused:
         return await _basket_page(request, form, refused)
     kept = {name: value for name, value in kept.items() if name not in ("basket_id", "count")}
+    if shop.app:
+        await emptied(platform, kept)
     kept["payments"] = [*kept.get("payments", []), placed["payment_id"]][-PAYMENTS_KEPT:]
     return keep(request, RedirectResponse(f"/pay/{placed['payment_id']}", status_code=303), kept)
 
 
-async def _basket_page(request: Request, form: Form, refused: Refused | None = None) -> Response:
+async def emptied(platform: Platform, kept: dict[str, Any]) -> None:
+    """Have nothing of what was ordered be wanted any more; where that cannot be said now, with the next page."""
+    try:
+        await synced.empty(platform, kept, kept.get("synced", 0))
+    except Refused as refused:
+        if refused.document.get("status") not in synced.LATER:
+            raise
+
+
+async def _basket_page(
+    request: Request, form: Form, refused: Refused | None = None, kept: dict[str, Any] | None = None
+) -> Response:
     platform: Platform = request.app.state.platform
     shop: Shop = request.app.state.shop
-    kept = shopper(request)
+    kept = shopper(request) if kept is None else kept
     if "basket_id" not in kept:
-        return page(request, "basket.html", refused, basket=None)
+        twice = await _said_twice(platform, shop, kept, None)
+        return page(request, "basket.html", refused, basket=None, session=kept, twice=twice)
     try:
         held = await platform.call("order.get-basket", {"basket_id": kept["basket_id"]})
     except Refused as gone:
@@ -96,7 +135,26 @@ async def _basket_page(request: Request, form: Form, refused: Refused | None = N
             refused = refused or problem
     lines = await _lines(platform, shop, held["lines"], priced)
     extra = await shop.options(platform, form)
-    return page(request, "basket.html", refused, basket=held, lines=lines, preview=priced, form=form, **extra)
+    twice = await _said_twice(platform, shop, kept, held)
+    facts = {"basket": held, "lines": lines, "preview": priced, "form": form, "session": kept, "twice": twice}
+    return page(request, "basket.html", refused, **facts, **extra)
+
+
+async def _said_twice(
+    platform: Platform, shop: Shop, kept: dict[str, Any], held: dict[str, Any] | None
+) -> list[dict[str, Any]]:
+    """Return the lines of which two devices said otherwise, with their titles; none that was changed again since."""
+    if shop.app is None or not kept.get("member_id"):
+        return []
+    now = synced.quantities(held)
+    try:
+        found = [one for one in await synced.conflicts(platform, kept) if now.get(one["document"], 0) == one["kept"]]
+    except Refused:
+        return []
+    skus = sorted({synced.sku_of(one["document"]) for one in found})
+    described: dict[str, Any] = await platform.call("catalog.describe-skus", {"skus": skus}) if skus else {"items": []}
+    titles = {one["item"]["sku"]: one["item"]["title"] for one in described["items"]}
+    return [one | {"title": titles.get(sku := synced.sku_of(one["document"]), sku)} for one in found]
 
 
 async def _lines(

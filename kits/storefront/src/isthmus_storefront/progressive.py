@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .basket import preview, put_line
+from . import synced
+from .basket import preview, settle
 from .forms import read_body
 from .pages import device, keep, keep_device, page, shopper, style
 from .platform import Platform, Refused
@@ -27,8 +29,9 @@ from .shop import App, Shop
 STATIC: Final = Path(__file__).parent / "static"
 LINES_MAX: Final = 100  # changed offline; more than anybody puts into a basket between two stations
 FIELDS_MAX: Final = 20
-LATER: Final = (429, 500, 502, 503, 504)  # the shop cannot say now: what waits, waits on
+FIRST_MAX: Final = 2**40  # changes of one device, and versions of a basket
 PLATFORM: Final = "web"
+_CLIENT: Final = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 Json = dict[str, Any]
 
@@ -49,10 +52,24 @@ class Change:
     form: Mapping[str, str]
     quantity: int
     seen: Seen | None
+    base: int  # the version of the basket that the device knew
 
     @property
     def sku(self) -> str:
         return self.form["sku"]
+
+    @property
+    def title(self) -> str:
+        return self.seen.title if self.seen else self.sku
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What a device brings: its changes in their order, of which the first has this number."""
+
+    client: str
+    first: int
+    changes: Sequence[Change]
 
 
 def routes(app: App | None) -> list[Route]:
@@ -67,6 +84,7 @@ def routes(app: App | None) -> list[Route]:
         Route("/app/icon-{size:int}.png", _icon),
         Route("/app/{name}", _script),
         Route("/basket/bring", _bring, methods=["POST"]),
+        Route("/basket/settle", settle, methods=["POST"]),
     ]
 
 
@@ -151,7 +169,7 @@ async def _state(request: Request) -> Response:
     try:
         found = await request.app.state.platform.call("releases.check-update", ask)
     except Refused as refused:
-        found = {"state": "current", "minimum": None} if refused.document.get("status") not in LATER else None
+        found = {"state": "current", "minimum": None} if refused.document.get("status") not in synced.LATER else None
     if found is None:
         return JSONResponse({}, status_code=503)
     said = {"version": asked, "state": found["state"], "minimum": found["minimum"], "served": _app(shop).version}
@@ -159,34 +177,51 @@ async def _state(request: Request) -> Response:
 
 
 async def _bring(request: Request) -> Response:
-    """Put into the basket what was changed offline, each once, and say what became dearer, short or impossible."""
+    """Take what a device changed offline, each change once, and say what became dearer, short, impossible or otherwise.
+
+    `sequence` is the last of the device's changes that is known here, `version` what the device knows now. 409: the
+    device is not the one that it says it is, and begins anew under another name.
+    """
     platform: Platform = request.app.state.platform
     shop: Shop = request.app.state.shop
-    changes, kept = _changes(await read_body(request, "application/json")), shopper(request)
+    said, kept = _brought(await read_body(request, "application/json")), shopper(request)
     notes: list[str] = []
     try:
-        put = [one for one in changes if await _put(platform, shop, kept, one, notes)]
+        notes += await _push(platform, shop, kept, said)
+        notes += await synced.bring_up_to_date(platform, shop, kept)
         if "basket_id" in kept:
             held = await platform.call("order.get-basket", {"basket_id": kept["basket_id"]})
             kept["count"] = len(held["lines"])
-            notes += await _unlike_before(request, shop, kept, held, put)
+            notes += await _unlike_before(request, shop, kept, held, [one for one in said.changes if one.quantity])
     except Refused as refused:
-        if refused.document.get("status") in LATER:
+        if refused.document.get("status") in synced.LATER:
             return JSONResponse({"slug": refused.slug}, status_code=503)
+        if refused.slug in synced.AGAIN:
+            return keep(request, JSONResponse({"slug": refused.slug}, status_code=409), kept)
         notes.append(str(refused))
-    return keep(request, JSONResponse({"count": kept.get("count", 0), "notes": notes}), kept)
+    answer = {"count": kept.get("count", 0), "notes": notes, "version": kept.get("synced", 0)}
+    return keep(request, JSONResponse(answer), kept)
 
 
-async def _put(platform: Platform, shop: Shop, kept: Json, change: Change, notes: list[str]) -> bool:
-    line = {"sku": change.sku, "quantity": change.quantity, **shop.line(change.form)}
-    try:
-        await put_line(platform, shop, kept, line)
-    except Refused as refused:
-        if refused.document.get("status") in LATER:
-            raise
-        notes.append(f"{change.seen.title if change.seen else change.sku}: {refused}")
-        return False
-    return bool(change.quantity)
+async def _push(platform: Platform, shop: Shop, kept: Json, said: Brought) -> list[str]:
+    """Push a device's changes; return in words where another device of the shopper had said otherwise meanwhile."""
+    if not said.changes:
+        return []
+    changes = [({"sku": one.sku, **shop.line(one.form)}, one.quantity) for one in said.changes]
+    bases = [one.base for one in said.changes]
+    asked = synced.operations(changes, said.first, bases)
+    done = await synced.push(platform, kept, said.client, asked)
+    last = {synced.document_of(line): one for (line, _), one in zip(changes, said.changes, strict=True)}
+    met = [(last[one["document"]], one["lost"]) for one in done["conflicts"] if one["field"] == "wanted"]
+    return [
+        f"{one.title}: {_many(one.quantity)} now; another of your devices had said {_many(lost)}"
+        for one, lost in met
+        if lost != one.quantity
+    ]
+
+
+def _many(quantity: Any) -> str:
+    return str(quantity) if quantity else "taken out"
 
 
 async def _unlike_before(request: Request, shop: Shop, kept: Json, held: Json, changes: Sequence[Change]) -> list[str]:
@@ -222,10 +257,14 @@ async def _before(platform: Platform, shop: Shop, kept: Json, changes: Sequence[
     return bill["amount"] | {"minor": round(seen.minor * bill["quantity"] / seen.quantity)}
 
 
-def _changes(body: bytes) -> list[Change]:
+def _brought(body: bytes) -> Brought:
     try:
         found = json.loads(body)
-        return [_change(one) for one in found["lines"][:LINES_MAX]]
+        changes = [_change(one) for one in found["changes"][:LINES_MAX]]
+        client, first = str(found["client"]), int(found["first"])
+        if not _CLIENT.fullmatch(client) or not 1 <= first < FIRST_MAX:
+            raise ValueError("no device")
+        return Brought(client, first, changes)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise Refused(
             {"slug": "shop.malformed-form", "status": 400, "detail": "these changes cannot be read"}
@@ -234,11 +273,11 @@ def _changes(body: bytes) -> list[Change]:
 
 def _change(said: Json) -> Change:
     form = {str(name): str(value) for name, value in list(said["form"].items())[:FIELDS_MAX]}
-    seen = said.get("seen")
-    if not form["sku"] or not form["quantity"].isascii() or not form["quantity"].isdecimal():
+    seen, base = said.get("seen"), int(said["base"])
+    if not form["sku"] or not form["quantity"].isascii() or not form["quantity"].isdecimal() or base < 0:
         raise ValueError("no line")
     was = Seen(str(seen["title"])[:240], int(seen["minor"]), max(1, int(seen["quantity"]))) if seen else None
-    return Change(form, int(form["quantity"][:9]), was)
+    return Change(form, int(form["quantity"][:9]), was, min(base, FIRST_MAX))
 
 
 def _member(kept: Json) -> Json:

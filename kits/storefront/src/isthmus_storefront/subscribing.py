@@ -7,6 +7,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from . import synced
+from .basket import emptied
 from .forms import field, key_of, read_form, whole
 from .pages import keep, page, shopper
 from .platform import Platform, Refused
@@ -28,6 +30,8 @@ async def subscribe(request: Request) -> Response:
     none = [{"sku": one["sku"], "quantity": 0} for one in held["lines"]]
     await platform.call("order.set-lines", {"basket_id": kept["basket_id"], "lines": none})
     kept = {name: value for name, value in kept.items() if name != "count"}
+    if request.app.state.shop.app:
+        await emptied(platform, kept)
     return keep(request, RedirectResponse("/subscriptions", status_code=303), kept)
 
 
@@ -64,6 +68,8 @@ async def again(request: Request) -> Response:
         ask["basket_id"] = kept["basket_id"]
     done = await request.app.state.platform.call("renewals.order-again", ask, key=key_of(form))
     kept |= {"basket_id": done["basket"]["basket_id"], "count": len(done["basket"]["lines"])}
+    if request.app.state.shop.app:
+        await synced.note(request.app.state.platform, kept, synced.changes_of(done["basket"]))
     return keep(request, RedirectResponse("/basket", status_code=303), kept)
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from isthmus.governance.traffic import KEPT, Tallies, Traffic, together
+from isthmus.governance.traffic import BY_HOUR, Tallies, Traffic, together
 from isthmus.pages import ordered
 from isthmus.store import Database
 from isthmus.values import decimals
@@ -94,7 +94,7 @@ class Cost:
 
     async def show(self, request: Request) -> Response:
         code = request.query_params.get("front_end", "")
-        every = await self._traffic.of(over=KEPT)
+        every = await self._traffic.of(over=BY_HOUR)
         stored = await self.stored()
         seen = {key: one for key, one in every.items() if code in ("", key[0])}
         capabilities = self._shares(seen, 1, together(every).took_us)
@@ -114,18 +114,18 @@ class Cost:
             next_cursor=next_cursor,
             total=together(seen),
             price=self._price,
-            days=KEPT // timedelta(days=1),
+            days=BY_HOUR // timedelta(days=1),
         )
 
     async def of(self, front_end: str) -> Share | None:
         """Return what a front end costs, or None where nothing of it was measured."""
-        every = await self._traffic.of(over=KEPT)
+        every = await self._traffic.of(over=BY_HOUR)
         found = self._shares(every, 0, together(every).took_us)
         return next((one for one in found if one.name == front_end), None)
 
     async def of_capability(self, name: str) -> Share | None:
         """Return what a capability costs, or None where it was not called."""
-        every = await self._traffic.of(over=KEPT)
+        every = await self._traffic.of(over=BY_HOUR)
         found = self._shares(every, 1, together(every).took_us)
         return next((one for one in found if one.name == name), None)
 

@@ -45,6 +45,11 @@ async def push(ask: api.PushOperations, ctx: Context) -> api.Pushed:
                     ctx.session, ctx.front_end, scope, operation, field.name, lost, ask.client_id, version, ctx.now
                 )
             )
+    written = {
+        (one.collection, one.document, field.name): one for one, field, _ in checked if field and one.kind == "set"
+    }
+    if written:
+        await storage.restate(ctx.session, ctx.front_end, scope, ask.client_id, written)
     first = version - len(checked) + 1
     taken = [(one.sequence, first + number, _hash(one)) for number, (one, *_) in enumerate(checked)]
     await storage.put(ctx.session, ctx.front_end, scope, changed)

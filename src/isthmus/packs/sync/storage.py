@@ -37,6 +37,16 @@ _LOG: Final = """
 _CONFLICT: Final = """
     insert into sync.conflict (front_end, scope, collection, document, field, kept, lost, kept_by, lost_by, version, at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning *"""
+# Who goes on without having seen a conflict says anew what stands; who has seen both, and writes, has settled it.
+_RESTATE: Final = """
+    update sync.conflict c
+    set kept = case when c.kept_by = $3 then w.value::json else c.kept end,
+        settled = case when w.base >= c.version then 'kept' else '' end
+    from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[])
+        w (collection, document, field, value, base)
+    where c.front_end = $1 and c.scope = $2 and c.settled = ''
+        and (c.collection, c.document, c.field) = (w.collection, w.document, w.field)
+        and (c.kept_by = $3 or w.base >= c.version)"""
 _CHANGED: Final = """
     select * from sync.document
     where front_end = $1 and scope = $2 and version > $3 and ($4::text[] is null or collection = any ($4))
@@ -141,6 +151,16 @@ async def add_conflict(
     )  # fmt: skip
     assert row is not None
     return conflict(row)
+
+
+async def restate(
+    session: ports.Session, front_end: str, scope: str, client_id: str,
+    written: Mapping[tuple[str, str, str], api.Operation],
+) -> None:  # fmt: skip
+    """Bring open conflicts up to what a client wrote last, by collection, document and field."""
+    names = [list(part) for part in zip(*written, strict=True)] or [[], [], []]
+    values = [encode(one.value).decode() for one in written.values()]
+    await session.execute(_RESTATE, front_end, scope, client_id, *names, values, [one.base for one in written.values()])
 
 
 async def changed(

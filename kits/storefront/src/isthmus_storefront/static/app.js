@@ -26,14 +26,24 @@
 
   function remember() {
     if (kept !== undefined) return; // old prices are no news
+    if (root.dataset.basket) store.set("version", Number(root.dataset.basket));
     const found = [...document.querySelectorAll("[data-sku]")].map(({ dataset }) => ({
       sku: dataset.sku, title: dataset.title, minor: Number(dataset.minor), quantity: Number(dataset.quantity),
     }));
     if (found.length) store.saw(found);
   }
 
+  function lastOfEach(changes) {
+    const lines = new Map();
+    for (const one of changes) {
+      const { quantity, ...line } = one.form;
+      lines.set(JSON.stringify(Object.entries(line).sort()), one);
+    }
+    return [...lines.values()];
+  }
+
   async function showWaiting() {
-    const waiting = await store.waiting();
+    const waiting = lastOfEach(await store.waiting());
     for (const one of document.querySelectorAll("[data-waiting-count]")) {
       one.textContent = waiting.length ? `+${waiting.length}` : "";
       one.hidden = !waiting.length;

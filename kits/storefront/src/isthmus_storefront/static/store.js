@@ -3,9 +3,10 @@
 const store = (() => {
   const opened = () =>
     new Promise((resolve, reject) => {
-      const asked = indexedDB.open("shop", 1);
-      asked.onupgradeneeded = () => {
-        for (const name of ["waiting", "goods", "facts"]) asked.result.createObjectStore(name);
+      const asked = indexedDB.open("shop", 2);
+      asked.onupgradeneeded = ({ oldVersion }) => {
+        if (oldVersion < 1) for (const name of ["waiting", "goods", "facts"]) asked.result.createObjectStore(name);
+        else number(asked.transaction); // they were kept by line, and had no order
       };
       asked.onsuccess = () => resolve(asked.result);
       asked.onerror = () => reject(asked.error);
@@ -33,24 +34,38 @@ const store = (() => {
       asked.onerror = () => reject(asked.error);
     });
 
-  // A change says how many there shall be: of two for the same line the later counts, and one that arrives twice does no harm.
-  function keyOf({ quantity, ...line }) {
-    return JSON.stringify(Object.entries(line).sort());
+  // Give this device another name, under which its changes are numbered anew.
+  async function number(transaction) {
+    const [waiting, facts] = ["waiting", "facts"].map((name) => transaction.objectStore(name));
+    const all = await result(waiting.getAll());
+    waiting.clear();
+    all.forEach(({ form, seen, base = 0 }, at) => waiting.put({ sequence: at + 1, form, seen, base }, at + 1));
+    facts.put(all.length, "last");
+    facts.put(crypto.randomUUID(), "client");
   }
 
   return {
+    // A log: each change has the next number, says how many there shall be, and which version of the basket was known.
     wait: (form) =>
-      within(["waiting", "goods"], "readwrite", async (waiting, goods) => {
-        const seen = await result(goods.get(form.sku));
-        waiting.put({ key: keyOf(form), form, seen, at: Date.now() }, keyOf(form));
+      within(["waiting", "goods", "facts"], "readwrite", async (waiting, goods, facts) => {
+        const [seen, last, base] = await Promise.all([goods.get(form.sku), facts.get("last"), facts.get("version")].map(result));
+        const sequence = (last || 0) + 1;
+        waiting.put({ sequence, form, seen, base: base || 0 }, sequence);
+        facts.put(sequence, "last");
       }),
     waiting: () => within(["waiting"], "readonly", (waiting) => result(waiting.getAll())),
-    brought: (sent) =>
-      within(["waiting"], "readwrite", async (waiting) => {
-        for (const one of sent) {
-          const held = await result(waiting.get(one.key));
-          if (held && held.at === one.at) waiting.delete(one.key); // changed meanwhile: it waits on
-        }
+    client: () =>
+      within(["facts"], "readwrite", async (facts) => {
+        const known = await result(facts.get("client"));
+        const client = known || crypto.randomUUID();
+        if (!known) facts.put(client, "client");
+        return client;
+      }),
+    renew: () => within(["waiting", "facts"], "readwrite", (waiting) => number(waiting.transaction)),
+    brought: (last, version) =>
+      within(["waiting", "facts"], "readwrite", (waiting, facts) => {
+        waiting.delete(IDBKeyRange.upperBound(last));
+        facts.put(version, "version");
       }),
     saw: (all) =>
       within(["goods"], "readwrite", (goods) => {

@@ -9,6 +9,7 @@ const PAGES = "pages";
 const FILES = __FILES__;
 const OFFLINE = "/app/offline";
 const KEPT = /^\/($|product\/|basket$|orders($|\/[0-9a-f-]{36}$))/;
+const LINES_MAX = 100; // that the shop takes at once
 const PAGES_MAX = 60; // some megabytes
 const PATIENCE_MS = 5000; // of somebody who looks at a page that does not come, while one is kept
 
@@ -153,21 +154,32 @@ function bring() {
 }
 
 async function send() {
-  const waiting = await store.waiting();
-  if (!waiting.length) return;
-  const lines = waiting.map(({ form, seen }) => ({ form, seen }));
+  if (!(await store.waiting()).length) return;
+  let answer = await push();
+  if (answer.status === 409) {
+    await store.renew(); // this device was restored, or somebody else has signed in
+    answer = await push();
+  }
+  if (!answer.ok) throw new Error(`the shop answered ${answer.status}`); // they wait on
+  const said = await answer.json();
+  await store.brought(answer.last, said.version);
+  await store.note([...((await store.notes()) || []), ...said.notes]);
+  if ((await store.waiting()).length) return send();
+  await caches.open(PAGES).then((cache) => cache.delete("/basket"));
+  await tell({ type: "brought", count: said.count });
+}
+
+// Push the changes that wait, in their order, some at a time; each is taken once, however often it is sent.
+async function push() {
+  const waiting = (await store.waiting()).slice(0, LINES_MAX);
+  const changes = waiting.map(({ form, seen, base }) => ({ form, seen, base }));
   const answer = await fetch("/basket/bring", {
     method: "POST",
     credentials: "same-origin",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ lines }),
+    body: JSON.stringify({ client: await store.client(), first: waiting[0].sequence, changes }),
   });
-  if (!answer.ok) throw new Error(`the shop answered ${answer.status}`); // they wait on
-  const said = await answer.json();
-  await store.brought(waiting);
-  await store.note(said.notes);
-  await caches.open(PAGES).then((cache) => cache.delete("/basket"));
-  await tell({ type: "brought", count: said.count });
+  return Object.assign(answer, { last: waiting.at(-1).sequence });
 }
 
 async function tell(said) {

@@ -25,6 +25,7 @@ from .members import (
     IdentityKind,
     IdentityTaken,
     IdentityValue,
+    JoinedAccounts,
     Member,
     MemberAttributes,
     MemberErased,

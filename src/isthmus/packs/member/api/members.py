@@ -201,6 +201,13 @@ class MemberRegistered(Value):
     person_id: UUID
 
 
+class JoinedAccounts(Value):
+    """Two accounts in a programme that are one now: which stays, and which went into it."""
+
+    account_id: UUID
+    other_id: UUID
+
+
 @event("member.registration-begun", version="1.0", subject="member_id")
 class RegistrationBegun(Value):
     """Somebody registers, and is no member yet; said only where registrations are judged, and never of many at once."""
@@ -218,6 +225,7 @@ class MembersMerged(Value):
     evidence: Annotated[str, Pii("free-text")]
     account_id: UUID | None = None  # in a programme: which stays, where both had one
     other_account_id: UUID | None = None
+    more_accounts: tuple[JoinedAccounts, ...] = ()  # others of the two, which were made elsewhere
 
 
 @event("member.member-erased", version="1.1", subject="member_id")

@@ -15,6 +15,7 @@ from isthmus.values import Buyer, composed
 from .. import api, rules
 from ..storage import erasing as storage_erasing
 from ..storage import members as storage
+from .points import into_programme
 
 OWN = "member.membership"  # the entity that front ends may say more of
 
@@ -204,19 +205,21 @@ async def merge(ask: api.Merge, ctx: Context) -> api.Member:
     )
     await storage.set_segments(ctx.session, ctx.front_end, stays.member_id, sorted({*one.segments, *other.segments}))
     tier = composed(answered) if isinstance(answered, str) else stays.tier
-    await storage.merge(ctx.session, ctx.front_end, stays, goes, tier)
-    have_two = stays.account_id and goes.account_id and stays.account_id != goes.account_id
+    joined = await storage.merge(ctx.session, ctx.front_end, stays, goes, tier)
+    first = joined[0] if joined else None
     ctx.emit(
         api.MembersMerged(
             member_id=stays.member_id,
             other_id=goes.member_id,
             evidence=ask.evidence,
-            account_id=stays.account_id if have_two else None,
-            other_account_id=goes.account_id if have_two else None,
+            account_id=first and first.account_id,
+            other_account_id=first and first.other_id,
+            more_accounts=tuple(joined[1:]),
         )
     )
-    if tier != stays.tier:
-        ctx.emit(api.TierChanged(member_id=stays.member_id, before=stays.tier, after=tier))
+    if (after := (await _member(stays.member_id, ctx)).tier) != one.tier:
+        ctx.emit(api.TierChanged(member_id=stays.member_id, before=one.tier, after=after))
+    await into_programme(stays.member_id, ctx)
     return await _member(stays.member_id, ctx)
 
 

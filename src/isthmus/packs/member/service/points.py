@@ -82,6 +82,29 @@ async def _account(member_id: UUID, ctx: Context) -> Account:
     return found
 
 
+async def into_programme(member_id: UUID, ctx: Context) -> None:
+    """Move what a membership has of its own into its account in a programme, where it has one that may be used.
+
+    What leaves the membership and what comes into the account are both told, so that the books owe it once.
+    """
+    account = await _account(member_id, ctx)
+    if account.common is None:
+        return
+    movement_id = ctx.new_id()
+    points, earned = await storage_programmes.empty(
+        ctx.session, ctx.front_end, account.member_id, movement_id, ctx.now, ctx.caller.client
+    )
+    reference = str(movement_id)
+    if points:
+        ctx.emit(
+            api.PointsWereMoved(
+                member_id=account.member_id, points=-points, reason="into-programme", reference=reference, balance=0
+            )
+        )
+    if points or earned:
+        await moved(account, points, earned, Cause("from-membership", reference), ctx)
+
+
 async def moved(account: Account, points: int, earned: int, cause: Cause, ctx: Context) -> api.PointsMoved:
     """Move points of a membership, or of its account in a programme, and say what follows."""
     balance, all_earned = account.points + points, max(0, account.earned + earned)

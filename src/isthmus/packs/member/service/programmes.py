@@ -8,7 +8,7 @@ from isthmus.values import composed
 from .. import api
 from ..storage import points as storage_points
 from ..storage import programmes as storage
-from .points import moved
+from .points import into_programme
 
 
 @implements(api.put_programme)
@@ -28,16 +28,9 @@ async def join_programme(ask: api.JoinProgramme, ctx: Context) -> api.ProgrammeA
     if account.account_id not in (None, account_id):
         raise api.InAnotherProgramme
     if account.account_id is None:
-        movement_id = ctx.new_id()
-        await storage.join(
-            ctx.session, ctx.front_end, account.member_id, account_id, movement_id, account.points, ctx.now,
-            ctx.caller.client,
-        )  # fmt: skip
+        await storage.join(ctx.session, ctx.front_end, account.member_id, account_id)
         ctx.emit(api.ProgrammeJoined(member_id=account.member_id, owner=owner, programme=ask.programme))
-        joined = await _account(ask, ctx)
-        if account.points or account.earned:
-            cause = storage_points.Cause("from-membership", str(movement_id))
-            await moved(joined, account.points, account.earned, cause, ctx)
+        await into_programme(account.member_id, ctx)
     return await _shown(ask, ctx)
 
 

@@ -109,8 +109,7 @@ _MERGE = (
            profile = '{}', consents = '{}', segments = '{}', attributes = '{}'
        where front_end = $1 and member_id = $3""",
     "update member.membership set merged_into = $2 where front_end = $1 and merged_into = $3",
-    """update member.membership set points = points + $3, points_earned = points_earned + $4, tier = $5,
-           account_id = coalesce(account_id, $6)
+    """update member.membership set points = points + $3, points_earned = points_earned + $4, tier = $5
        where front_end = $1 and member_id = $2""",
     # Who is no member anywhere under the other person's name is this person to the whole group.
     """update member.person_identity set person_id = $1
@@ -340,18 +339,23 @@ async def set_segments(session: ports.Session, front_end: str, member_id: UUID, 
     )
 
 
-async def merge(session: ports.Session, front_end: str, stays: Locked, goes: Locked, tier: str) -> None:
-    """Move what one membership has into another. Movements of points stay where they were written."""
+async def merge(
+    session: ports.Session, front_end: str, stays: Locked, goes: Locked, tier: str
+) -> list[api.JoinedAccounts]:
+    """Move what one membership has into another; return the accounts that became one.
+
+    Movements of points stay where they were written.
+    """
     one, other = stays.member_id, goes.member_id
-    if stays.account_id and goes.account_id and stays.account_id != goes.account_id:
-        await session.execute("select member.merge_accounts($1, $2)", stays.account_id, goes.account_id)
+    joined = await session.fetch("select stays, goes from member.join_accounts($1, $2)", one, other)
     await session.execute(_MERGE[0], front_end, one, other)
     await session.execute(_MERGE[1], front_end, other)
     await session.execute(_MERGE[2], front_end, one, other)
     await session.execute(_MERGE[3], front_end, one, other)
-    await session.execute(_MERGE[4], front_end, one, goes.points, goes.points_earned, tier, goes.account_id)
+    await session.execute(_MERGE[4], front_end, one, goes.points, goes.points_earned, tier)
     if stays.person_id != goes.person_id:
         await session.execute(_MERGE[5], stays.person_id, goes.person_id)
+    return [api.JoinedAccounts(account_id=row["stays"], other_id=row["goes"]) for row in joined]
 
 
 def _locked(row: ports.Row) -> Locked:

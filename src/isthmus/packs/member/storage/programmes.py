@@ -70,13 +70,20 @@ where account_id = $1 and unspent > 0 and (expires_at is null or expires_at > $2
 order by expires_at nulls last, lot_id
 """
 
-_JOIN = """
-with emptied as (
-    update member.membership set account_id = $3, points = 0, points_earned = 0
-    where front_end = $1 and member_id = $2
+_JOIN = "update member.membership set account_id = $3 where front_end = $1 and member_id = $2"
+
+# A membership's own points, once it has an account: they leave it, and come into the account.
+_EMPTY = """
+with had as (
+    select points, points_earned from member.membership where front_end = $1 and member_id = $2 for update
+), emptied as (
+    update member.membership set points = 0, points_earned = 0
+    where front_end = $1 and member_id = $2 and (points > 0 or points_earned > 0)
+), gone as (
+    insert into member.points_movement (front_end, movement_id, member_id, points, reason, reference, at, by)
+    select $1, $3::uuid, $2, -points, 'into-programme', $3::uuid::text, $4, $5 from had where points > 0
 )
-insert into member.points_movement (front_end, movement_id, member_id, points, reason, reference, at, by)
-select $1, $4::uuid, $2, -$5::bigint, 'into-programme', $4::uuid::text, $6, $7 where $5::bigint > 0
+select points, points_earned from had
 """
 
 _DUE = """
@@ -149,12 +156,17 @@ async def lots(session: ports.Session, account_id: UUID, now: datetime) -> tuple
     return tuple(api.Lot(issuer=row["issuer"], unspent=row["unspent"], expires_at=row["expires_at"]) for row in rows)
 
 
-async def join(
-    session: ports.Session, front_end: str, member_id: UUID, account_id: UUID, movement_id: UUID, points: int,
-    now: datetime, by: str,
-) -> None:  # fmt: skip
-    """Link a membership with an account, and take its own points off it."""
-    await session.execute(_JOIN, front_end, member_id, account_id, movement_id, points, now, by)
+async def join(session: ports.Session, front_end: str, member_id: UUID, account_id: UUID) -> None:
+    """Link a membership with an account; its own points stay where they are."""
+    await session.execute(_JOIN, front_end, member_id, account_id)
+
+
+async def empty(
+    session: ports.Session, front_end: str, member_id: UUID, movement_id: UUID, now: datetime, by: str
+) -> tuple[int, int]:
+    """Take a membership's own points off it; return how many it had, and had earned in all."""
+    row = await session.fetch_row(_EMPTY, front_end, member_id, movement_id, now, by)
+    return (0, 0) if row is None else (row["points"], row["points_earned"])
 
 
 async def leave(session: ports.Session, front_end: str, member_id: UUID) -> None:

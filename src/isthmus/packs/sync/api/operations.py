@@ -57,7 +57,8 @@ def collections() -> Sequence[Collection]:
 def push(ask: PushOperations) -> Pushed:
     """Take the operations of a client, each once, in its order and after all that the server has; all of them or none.
 
-    One that was taken before is left out. What another has written meanwhile, and this writes over, is a conflict.
+    One that was taken before is left out. What another has written meanwhile, and this writes over, is a conflict;
+    whoever has seen it and writes again settles it.
     """
     ...
 
