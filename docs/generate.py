@@ -60,6 +60,7 @@ SETTINGS: Final = {
     "record.kept_mb": "how many megabytes of them",
     "record.kept_days": "for how many days",
     "cost.month": "what all of it costs a month: `1200 EUR`",
+    "cost.team_day": "what a day of a front end's team costs, by which waiting for the platform is weighed: `600 EUR`",
     "levels.default": "percent of calls that are to be answered (99.9): what the page *Service levels* measures by",
     "levels.CODE": "the same for one front end",
     "receipts.days": "for how many days receipts of answers are kept",

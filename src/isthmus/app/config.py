@@ -43,7 +43,8 @@ class Config:
     limits: calls a minute at all servers together, of a `key`, an `address`, a `person`.
     isolation: for those front ends that do not run `inline` with its
     defaults, by the name of their folder, which is their code. record: which calls are recorded, and how long
-    they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; empty where nobody said. levels:
+    they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; cost_team_day: what a day of a team
+    costs; empty where nobody said. levels:
     percent of calls that are to be answered, by front end, `default` for the others. lake:
     `receipts` (how many are kept, for how many days), `snapshots` (for how many days states are kept that receipts
     name) and `fresh_hours` (after how many an entity is too old).
@@ -70,6 +71,7 @@ class Config:
     isolation: Mapping[str, Isolation] = field(default_factory=dict[str, Isolation])
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])
     cost_month: str = ""
+    cost_team_day: str = ""
     levels: Mapping[str, float] = field(default_factory=dict[str, float])
     lake: Mapping[str, Any] = field(default_factory=dict[str, Any])
     group: str = ""
@@ -113,7 +115,7 @@ _KNOWN = {
     "otel": {"endpoint", "share"},
     "demo": {"entry"},
     "record": {"share", "shares", "kept", "kept_mb", "kept_days"},
-    "cost": {"month"},
+    "cost": {"month", "team_day"},
     "receipts": {"days", "count"},
     "snapshots": {"days"},
 }
@@ -150,7 +152,8 @@ def load_config(path: Path | None = None) -> Config:
         adopted=found.get("adopted", {}),
         isolation={name: _isolation(file, name, chosen) for name, chosen in found.get("front_ends", {}).items()},
         record=record,
-        cost_month=_amount(file, found.get("cost", {}).get("month", "")),
+        cost_month=_amount(file, "month", found.get("cost", {}).get("month", "")),
+        cost_team_day=_amount(file, "team_day", found.get("cost", {}).get("team_day", "")),
         levels=_levels(file, found),
         lake={section: found[section] for section in LAKE if section in found},
         group=platform.get("group", ""),
@@ -260,10 +263,10 @@ def _tables(file: Path, found: Mapping[str, Any], section: str) -> Mapping[str, 
     return found.get(section, {})
 
 
-def _amount(file: Path, text: Any) -> str:
+def _amount(file: Path, name: str, text: Any) -> str:
     if text and not (isinstance(text, str) and _AMOUNT.fullmatch(text)):
         raise WrongConfig(
-            f"{file} has cost.month = {text!r}", remedy='give an amount and a currency of ISO 4217, such as "1200 EUR"'
+            f"{file} has cost.{name} = {text!r}", remedy='give an amount and a currency of ISO 4217, such as "1200 EUR"'
         )
     return text
 
