@@ -8,6 +8,7 @@ as another company would: it outlives whoever asked it.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import signal
 import subprocess
@@ -58,10 +59,28 @@ class ProviderOutcomes(MutableMapping[str, payment.Outcome]):
         return self._folder / key.encode().hex()
 
 
+class ProviderSaid(set[str]):
+    """What a provider said beside notifications, in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __contains__(self, payload: object) -> bool:
+        return self._file(str(payload)).exists()
+
+    def add(self, payload: str, /) -> None:
+        self._folder.mkdir(exist_ok=True)
+        self._file(payload).touch()
+
+    def _file(self, payload: str) -> Path:
+        return self._folder / hashlib.sha256(payload.encode()).hexdigest()
+
+
 def platform_of(database: Database, folder: Path) -> Platform:
     """Return the platform as it ships, with the provider of a folder."""
     provider = payment.TestProvider()
     provider.outcomes = ProviderOutcomes(folder)  # type: ignore[assignment]
+    provider.said = ProviderSaid(folder.with_name("said"))
     resources: dict[type, object] = {
         payment.Providers: payment.Providers([provider]),
         order.Numbers: order.Numbers(database),

@@ -6,9 +6,11 @@ import base64
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import facturx  # pyright: ignore[reportMissingTypeStubs]
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,13 +20,16 @@ from isthmus.flows.invoices import api as invoices
 from isthmus.flows.invoices import rules
 from isthmus.kernel import PASS, Caller, Pass, Platform, answers
 from isthmus.kernel.host import Answer
+from isthmus.manifest import Secret
 from isthmus.packs.invoicing import api as invoicing
 from isthmus.packs.member import api as member
 from isthmus.packs.notification import api as notification
+from isthmus.packs.notification.service.smtp_sender import SmtpSender, SmtpSettings
 from isthmus.packs.order import api as order
 from isthmus.packs.tax import api as tax
 from isthmus.values import Address, Buyer, money
 from tests.packs.invoicing.conftest import SELLER, broken
+from tests.packs.notification.mail_server import PASSWORD, mail_server
 
 from .conftest import LONG_AGO, Shop
 from .test_bookkeeping import Books, books_of
@@ -169,6 +174,29 @@ async def test_a_buyer_is_written_to_once(shop: Shop) -> None:
     sent = await books.call(invoices.send, ask.replace(address="ada@example.org"))
     assert (sent.subject, sent.state) == (f"Your invoice {one.number}", notification.MessageState.WAITING)
     assert await books.call(invoices.send, ask.replace(address="ada@example.org")) == sent
+
+
+async def test_the_document_goes_with_the_mail_and_is_read_by_whoever_gets_it(shop: Shop, tmp_path: Path) -> None:
+    books = await taxed(shop, **{"invoicing.prefix": "R/"})
+    one = await invoice(books, (await books.bought(("tea", 1), address=KIEL)).orders[0].order_id)
+    with mail_server(tmp_path) as server:
+        sender = SmtpSender("post", SmtpSettings(**server.settings(password=Secret("SMTP", PASSWORD))))
+        resources = {**shop.platform.resources, notification.Senders: notification.Senders([sender])}
+        platform = Platform(books.shop.platform.release, shop.database, resources=resources)
+        books = Books(replace(books.shop, platform=platform))
+        for number, form in enumerate(("factur-x", "ubl", "none")):
+            ask = invoices.SendInvoice(invoice_id=one.invoice_id, address=f"{number}@example.org", form=form)
+            await books.call(invoices.send, ask)
+        await books.call(notification.deliver_messages, notification.DeliverMessages())
+        found = {letter.address: letter.attachments for letter in server.letters()}
+    assert one.number.startswith("R/")
+    (pdf,), (xml,), none = (found[f"{number}@example.org"] for number in range(3))
+    assert (pdf.name, pdf.media_type) == (f"{one.number}.pdf".replace("/", "-"), "application/pdf")
+    name, inside = facturx.get_xml_from_pdf(base64.b64decode(pdf.content))
+    assert name == "factur-x.xml"
+    assert one.number.encode() in (inside or b"")
+    assert one.number.encode() in base64.b64decode(xml.content)
+    assert none == ()
 
 
 async def test_invoices_come_by_themselves_where_the_front_end_says_so(shop: Shop) -> None:

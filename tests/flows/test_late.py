@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from isthmus.kernel import answers
+import pytest
+
+from isthmus.kernel import answers, errors
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.order import api as order
+from isthmus.packs.payment import api as payment
 from isthmus.values import Money
 
 from .conftest import Shop
@@ -48,3 +52,25 @@ async def test_money_that_goes_back_once_the_days_are_closed_is_booked_on_the_fi
     trial = await books.call(ledger.trial_balance, ledger.GetTrialBalance(until=closed))
     assert all(line.code != "income:returns" for line in trial.lines), "what was closed stays as it was"
     await books.check()
+
+
+async def test_money_that_is_taken_again_or_given_back_before_it_was_taken_is_booked_by_no_half(shop: Shop) -> None:
+    books = books_of(shop)
+    placed = await books.bought(("tea", 1), is_paid=False)
+    refund = payment.Refund(payment_id=placed.payment_id, amount=eur(100), reference="early")
+    with pytest.raises(errors.Refusal):
+        await books.call(payment.refund, refund)
+    hold = payment.Authorise(payment_id=placed.payment_id, method="card", token="ok")
+    await books.call(payment.authorise, hold)
+    with pytest.raises(errors.Refusal):
+        await books.call(payment.refund, refund)  # it is held, and not taken
+    assert await books.stands("assets:clearing", "liabilities:customers") == [0, 0]
+    take = payment.Capture(payment_id=placed.payment_id)
+    await books.call(payment.capture, take)
+    with suppress(errors.Refusal):
+        await books.call(payment.capture, take)
+    total = placed.due_now.minor
+    assert await books.stands("assets:clearing", "liabilities:customers") == [total, -total]
+    await books.call(payment.refund, refund)
+    assert await books.call(payment.refund, refund)
+    assert await books.stands("assets:clearing", "liabilities:customers") == [total - 100, -total]

@@ -17,7 +17,8 @@ from .newcomer import QUESTIONS
 from .walk import GUIDES, ROOT, environment, follow, free_port, read, serving
 
 ALONE = ("data", "growth", "agents", "security", "replay", "thin", "compatibility")
-ON_THE_DEMO = (*ALONE, "events", "providers", "orders", "catalogue")  # thin says what nobody does, and these call
+# thin says what nobody does, and those behind it call
+ON_THE_DEMO = (*ALONE, "events", "providers", "orders", "catalogue", "closing")
 FIRST = dict.fromkeys(line for name in ON_THE_DEMO for line in read(GUIDES / f"{name}.md").first.splitlines())
 SETTINGS = "\n".join(line for line in FIRST if line.startswith("printf"))
 REST = "\n".join(line for line in FIRST if not line.startswith("printf"))  # selling, and where it is

@@ -28,6 +28,6 @@ async def test_a_front_end_with_flows_of_its_own_is_refused_in_a_worker_and_noth
     with pytest.raises(errors.IsthmusError) as refused:
         await deploys.deploy(where, write(tmp_path / "work", "first"), REQUEST)
     said = str(refused.value)
-    assert "front end 'north' has flows or capabilities of its own (north.part, north.which)" in said
+    assert "front end 'north' has flows, screens or capabilities of its own (north.part, north.which)" in said
     assert '[front_ends.north] isolation = "inline"' in said
     assert await versions.versions(database, "north") == ()

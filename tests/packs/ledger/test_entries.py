@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import asyncpg
 import pytest
 
-from isthmus.kernel import errors
+from isthmus.kernel import decode, encode, errors
 from isthmus.packs.ledger import api
 from isthmus.values import money
 
@@ -251,3 +251,14 @@ async def test_what_a_flow_records_is_booked_with_its_commit(office: Office) -> 
         await office.call(api.record, api.Post(entries=(over,)))
     assert await office.posted(CASH) == 42
     await office.check()
+
+
+@pytest.mark.parametrize("rate", [None, "", "0", "1/0", "-1", "1e5", "0.00000000001"], ids=repr)
+async def test_without_a_rate_that_says_something_nothing_is_exchanged(office: Office, rate: str | None) -> None:
+    asked = {
+        "reference": "x", "sold": {"currency": "USD", "minor": 1}, "currency": "JPY",
+        "source": "assets:usd", "target": "assets:jpy", **({} if rate is None else {"rate": rate}),
+    }  # fmt: skip
+    with pytest.raises(errors.Refusal):
+        await office.call(api.exchange, decode(encode(asked), api.Exchange))
+    assert await office.rows("select from ledger.entry") == []

@@ -6,6 +6,7 @@ import email
 import email.policy
 import ssl
 import subprocess
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -90,6 +91,14 @@ def as_letter(mail: EmailMessage) -> api.Letter:
         subject=mail["Subject"],
         text=body.get_content(),
         at=datetime.now(UTC),
+        attachments=tuple(
+            api.Attachment(
+                name=one.get_filename() or "",
+                media_type=one.get_content_type(),
+                content=b64encode(one.get_payload(decode=True)).decode(),  # pyright: ignore
+            )
+            for one in mail.iter_attachments()
+        ),
     )
 
 

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.kernel import PASS, Pass, answers
+from isthmus.kernel import PASS, Pass, answers, decode, encode, errors
+from isthmus.kernel.host import check
 from isthmus.packs.notification import api, rules
 from isthmus.values import folded
 
@@ -303,3 +304,32 @@ def test_addresses_are_the_same_where_e_mail_addresses_are(one: str, other: str)
 def test_who_wants_no_messages_gets_none_however_the_address_is_written() -> None:
     ways = ("jos\u00e9@a.org", "Jose\u0301@A.org", "\uff4aos\u00e9@a.org", "jos\u00e9@a.org\u200b")
     assert len({rules.address_hash("north", "email", one) for one in ways}) == 1
+
+
+async def test_files_go_with_each_try_and_are_forgotten_with_the_text(desk: Desk, database_url: str) -> None:
+    file = api.Attachment(name="a.pdf", media_type="application/pdf", content="AAEC")
+    sent = await desk.send(attachments=(file,))
+    desk.post.says = lambda _: api.Receipt(state="again")
+    await desk.deliver()
+    desk.post.says = lambda _: api.Receipt(state="sent")
+    await desk.deliver(NOW + timedelta(hours=1))
+    assert [one.attachments for one in desk.post.letters] == [(file,), (file,)]
+    await desk.call(api.erase_address, api.EraseAddress(address="ada@example.org"))
+    connection = await asyncpg.connect(database_url)
+    assert await connection.fetchval("select attachments from notification.message") == "[]"
+    await connection.close()
+    assert await broken_conditions(database_url) == {}
+    assert sent.state is api.MessageState.WAITING
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path"),
+    [({"content": "no base64!"}, "content"), ({"content": "AAA"}, "content"), ({"name": "../x"}, "name")],
+    ids=["other signs", "cut off", "a path"],
+)
+def test_a_file_that_cannot_go_with_a_mail_is_refused_with_its_place(wrong: dict[str, str], path: str) -> None:
+    file = {"name": "a.pdf", "media_type": "application/pdf", "content": "AAEC", **wrong}
+    ask = {"reference": "r", "address": "ada@example.org", "kind": "k", "text": "t", "attachments": [file]}
+    with pytest.raises(errors.BadAsk) as refused:
+        check(decode(encode(ask), api.Send))
+    assert refused.value.path == f"$.attachments[0].{path}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import logging
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -116,3 +117,22 @@ def test_a_mail_server_is_chosen_by_the_settings_and_what_does_not_fit_is_said_a
     assert "$.sender" in problem
     (problem,) = chosen(host="mail.example.org", sender="shop@example.org", password="open")
     assert "This is a secret" in problem
+
+
+async def test_files_arrive_with_a_mail_to_the_last_byte_and_beside_its_words(
+    server: MailServer, tmp_path: Path
+) -> None:
+    every_byte = b64encode(bytes(range(256)) * 40).decode()
+    files = (
+        api.Attachment(name="Rechnung M-2026-1.pdf", media_type="application/pdf", content=every_byte),
+        api.Attachment(name="发票.xml", media_type="application/xml", content=b64encode("<a>ü</a>".encode()).decode()),
+    )
+    wanted = letter().replace(attachments=files, html="<p>t</p>")
+    folder = FolderSender("files", FolderSettings(folder=str(tmp_path / "letters")))
+    for sender in (smtp(server), folder):
+        assert (await sender.send(wanted)).state == "sent"
+    (mailed,) = server.letters()
+    parsed = email.message_from_bytes((tmp_path / "letters" / "1.eml").read_bytes(), policy=email.policy.default)
+    for found in (mailed, as_letter(cast(EmailMessage, parsed))):  # pyright: ignore[reportUnnecessaryCast]
+        assert found.text.strip() == "t"
+        assert found.attachments == files

@@ -196,3 +196,12 @@ async def test_a_large_file_may_take_longer_than_other_statements_may(
         took = await desk.take_in(content)
         desk.platform.store = store
     assert took.lines == 40_000
+
+
+async def test_a_refund_whose_file_comes_before_its_captures_is_matched_as_it_is(desk: Desk) -> None:
+    await desk.expect(expected("k1", 1000), expected("k1/refund", -400))
+    took = await desk.take_in(file("k1/refund,refund,2026-05-05,EUR,-4.00,0"))
+    assert (took.matched, await desk.differ()) == (1, [])
+    took = await desk.take_in(file("k1,capture,2026-05-05,EUR,10.00,0"))
+    assert (took.matched, await desk.differ()) == (1, [])
+    await desk.check()

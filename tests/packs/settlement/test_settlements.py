@@ -6,7 +6,8 @@ import asyncio
 import base64
 import csv
 import io
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pypdf
@@ -16,11 +17,13 @@ import xmlschema
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isthmus.kernel import errors
+from isthmus.kernel import Caller, FrontEnd, Platform, errors
 from isthmus.packs.settlement import api, rules
+from isthmus.packs.settlement.pack import PACK
 from isthmus.store import Database
+from tests.packs.desk import at_desk
 
-from .conftest import IBANS, LATER, MAY, Desk, item
+from .conftest import DESK, IBANS, LATER, MAY, SETTINGS, USES, Desk, item
 
 PAIN = Path(sepaxml.__file__).parent / "schemas" / "pain.001.001.09.xsd"
 
@@ -219,3 +222,24 @@ async def test_currencies_of_no_two_and_three_decimals_are_settled_side_by_side_
     assert {one.payout.currency: one.payout.minor for one in settlements} == wanted
     assert sorted(str(one.payout) for one in settlements) == ["1.201 KWD", "12.01 EUR", "1201 JPY"]
     await office.check()
+
+
+async def test_the_month_ends_where_the_front_end_is(
+    make_platform: Callable[..., Awaitable[Platform]], database_url: str
+) -> None:
+    """At half past ten in the evening in London it is tomorrow in Berlin, and still this morning in Honolulu."""
+    at = datetime(2026, 5, 31, 22, 30, tzinfo=UTC)
+    for code, zone, is_due in (("berlin", "Europe/Berlin", False), ("honolulu", "Pacific/Honolulu", True)):
+        settings = {**SETTINGS, "time_zone": zone}
+        front_end = FrontEnd(code=code, name=code, owner=code, uses=USES, settings=settings)
+        caller = Caller(front_end=code, client="ann")
+        platform = await make_platform(PACK, DESK, front_end)
+        due = api.NoteDue(items=(item("a", -700), item("b", 900)))
+        await platform.call(at_desk(api.note_due, DESK), due, caller, now=at)
+        terms = api.PutPayee(payee="seller/1", currency="EUR", hold_back_days=0, iban=IBANS[1], name="Maker")
+        await platform.call(api.put_payee, terms, caller)
+        found = (await platform.call(api.draw_up, api.DrawUp(cut_off=LATER), caller)).items
+        assert [one.payout.minor for one in found] == ([200] if is_due else []), zone
+        if not is_due:
+            next_day = api.DrawUp(cut_off=LATER + timedelta(days=1))
+            assert [one.items for one in (await platform.call(api.draw_up, next_day, caller)).items] == [2]

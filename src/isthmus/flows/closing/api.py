@@ -13,8 +13,9 @@ from isthmus.kernel import Effect, Meta, Value, errors, flow
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.reconciliation import api as reconciliation
 from isthmus.packs.settlement import api as settlement
-from isthmus.values import Money
+from isthmus.values import Code, Money
 
+ROWS_MAX = 500  # front ends, each with what it used
 Check = Literal["books-balance", "pending-entries", "differences", "settlements-to-approve", "files-to-send"]
 
 
@@ -57,6 +58,56 @@ class Close(Value):
     despite: Annotated[str, Meta(max_length=200)] = ""
 
 
+class CostRow(Value):
+    """A row of a bill as FOCUS has it (`isthmus cost`): what one front end used of one service.
+
+    effective_cost: its share, in any unit that is the same for all rows: costs, seconds.
+    """
+
+    sub_account_id: Code
+    service_name: Annotated[str, Meta(min_length=1, max_length=100)]
+    effective_cost: Annotated[str, Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,18})?\Z")]
+
+
+class AllocateCost(Value):
+    """Have front ends bear what they used of a cost that this one was billed. since, until: the days it is for."""
+
+    reference: Annotated[str, Meta(min_length=1, max_length=60)]
+    billed: Money
+    since: date
+    until: date
+    rows: Annotated[tuple[CostRow, ...], Meta(min_length=1, max_length=ROWS_MAX)]
+    account: ledger.AccountCode = "expenses:platform"  # that the bill was booked on
+
+
+class CostShare(Value):
+    """What a row comes to; reference: of its entry, empty where it is one's own or comes to nothing."""
+
+    sub_account_id: str
+    service_name: str
+    billed_cost: Money
+    reference: str
+
+
+class CostShares(Value):
+    """The rows as they were booked: their costs add up to what was billed, to the cent."""
+
+    items: tuple[CostShare, ...]
+
+
+class NoShares(errors.RuleBroken):
+    """Nothing was measured, or what was billed is nothing, so it cannot be divided."""
+
+    slug = "closing.no-shares"
+
+    def __init__(self, *, reference: str, reason: str) -> None:
+        super().__init__(
+            f"{reference!r} cannot be divided: {reason}",
+            remedy="send an amount above zero, a row once for each front end and service, and one above zero",
+            path="$.rows",
+        )
+
+
 class NotReady(errors.RuleBroken):
     """Something is still to be done before the days are closed."""
 
@@ -95,4 +146,21 @@ def get_checklist(ask: GetChecklist) -> Checklist:
 )
 def close(ask: Close) -> ledger.Period:
     """Close days once everything is done; later bookings are refused, or go on the first open day."""
+    ...
+
+
+@flow(
+    "closing.allocate-cost",
+    version="1.0",
+    effect=Effect.WRITE,
+    uses=[ledger.post, ledger.claim],
+    raises=[NoShares, ledger.WrongLeg, ledger.ReferenceUsed, ledger.BoundExceeded, ledger.PeriodClosed],
+    deadline_ms=30_000,
+)
+def allocate_cost(ask: AllocateCost) -> CostShares:
+    """Book what each front end bears of a bill: an entry for each row, by largest remainder, all of them or none.
+
+    What others bear leaves the account, and they book their side of it; one's own share stays. Safe to repeat; other
+    rows or another amount under the same reference are refused.
+    """
     ...

@@ -1,11 +1,15 @@
 """The manifest of closing."""
 
+from typing import Final
+
 from isthmus.kernel import Pack
+from isthmus.language import mark
 from isthmus.manifest import Page, Personal
 
 from . import api, service
 
 PAGES = "isthmus.flows.closing.pages"
+SHOWN: Final = (mark("platform cost"),)  # kinds of entries, as pages show them
 
 CLOSING = Pack(
     name="closing",

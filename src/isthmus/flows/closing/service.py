@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from datetime import date
+from fractions import Fraction
+from itertools import count
+from math import lcm
 
-from isthmus.kernel import Context, implements
+from isthmus.kernel import Context, encode, implements
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.reconciliation import api as reconciliation
 from isthmus.packs.settlement import api as settlement
@@ -72,3 +76,61 @@ def _owed(lines: Iterable[ledger.TrialLine], code: str) -> tuple[Money, ...]:
         if one.code == code or one.code.startswith(f"{code}:"):
             sums[one.closing.currency] = sums.get(one.closing.currency, 0) - one.closing.minor
     return tuple(money(minor, currency) for currency, minor in sorted(sums.items()))
+
+
+@implements(api.allocate_cost)
+async def allocate_cost(ask: api.AllocateCost, ctx: Context) -> api.CostShares:
+    numbers = count(1)
+    shares = tuple(
+        api.CostShare(
+            sub_account_id=row.sub_account_id,
+            service_name=row.service_name,
+            billed_cost=cost,
+            reference=f"cost/{ask.reference}/{next(numbers)}"
+            if cost.minor and row.sub_account_id != ctx.front_end
+            else "",
+        )
+        for row, cost in zip(ask.rows, _divided(ask), strict=True)
+    )
+    drafts = tuple(_cost_entry(one, ask) for one in shares if one.reference)
+    if drafts:
+        await ctx.call(ledger.post, ledger.Post(entries=drafts))
+    for draft in drafts:
+        await ctx.call(ledger.claim, ledger.ClaimEntry(reference=draft.reference))
+    return api.CostShares(items=shares)
+
+
+def _divided(ask: api.AllocateCost) -> tuple[Money, ...]:
+    """Return what each row bears, adding up to what was billed. Raises NoShares."""
+    if len({(row.sub_account_id, row.service_name) for row in ask.rows}) < len(ask.rows):
+        raise api.NoShares(reference=ask.reference, reason="a front end has a service twice")
+    if ask.billed.minor <= 0 or not any(Fraction(row.effective_cost) for row in ask.rows):
+        raise api.NoShares(reference=ask.reference, reason=f"{ask.billed} over rows that come to nothing")
+    weights = [Fraction(row.effective_cost) for row in ask.rows]
+    whole = lcm(*(one.denominator for one in weights))
+    return ask.billed.allocate([int(one * whole) for one in weights])
+
+
+def _cost_entry(one: api.CostShare, ask: api.AllocateCost) -> ledger.EntryDraft:
+    """Return the entry of a row, which has the row's columns with it."""
+    owed = ledger.EntryLeg(account="assets:front-ends", owner=f"front-end/{one.sub_account_id}", amount=one.billed_cost)
+    cost = str(one.billed_cost).partition(" ")[0]
+    return ledger.EntryDraft(
+        reference=one.reference,
+        kind="platform-cost",
+        legs=(owed, ledger.EntryLeg(account=ask.account, amount=-one.billed_cost)),
+        value_date=ask.until,
+        when_closed="next-open-day",
+        subject=f"cost/{ask.reference}",
+        metadata={
+            "BilledCost": cost,
+            "EffectiveCost": cost,
+            "BillingCurrency": one.billed_cost.currency,
+            "ChargeCategory": "Usage",
+            "ChargePeriodStart": ask.since.isoformat(),
+            "ChargePeriodEnd": ask.until.isoformat(),
+            "ServiceName": one.service_name,
+            "SubAccountId": one.sub_account_id,
+            "x_bill": hashlib.sha256(encode(ask)).hexdigest(),  # so other rows are another content of this reference
+        },
+    )

@@ -14,7 +14,7 @@ VAT category; any other is exempt (E).
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from isthmus.kernel import PASS, Effect, Meta, Pass, Value, combine, errors, extension_point, flow
@@ -56,10 +56,11 @@ class CreditReturn(Value):
 
 
 class SendInvoice(Value):
-    """Write to a buyer that there is an invoice. address: where to, if not to the buyer's own."""
+    """Send a buyer an invoice. address: where to, if not to the buyer's own. form: of the file that goes with it."""
 
     invoice_id: UUID
     address: Annotated[str, Meta(max_length=254)] = ""
+    form: Literal["factur-x", "ubl", "cii", "none"] = "factur-x"
 
 
 class IssuedInvoices(Value):
@@ -204,11 +205,11 @@ def credit_return(ask: CreditReturn) -> IssuedInvoices:
     "invoices.send",
     version="1.0",
     effect=Effect.WRITE,
-    uses=[invoicing.get_invoice, notification.send],
+    uses=[invoicing.get_invoice, invoicing.get_document, notification.send],
     raises=[NobodyToWriteTo],
 )
 def send(ask: SendInvoice) -> notification.Message:
-    """Write to a buyer that there is an invoice, with its number and sums. The front end writes the words, and a link.
+    """Send a buyer an invoice: its number and sums, and the document attached. The front end may write the words.
 
     `facts.invoice_id` is what a link to invoicing.get-document needs. A second call gives the same message.
     """

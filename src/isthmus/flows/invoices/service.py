@@ -177,7 +177,14 @@ async def send(ask: api.SendInvoice, ctx: Context) -> notification.Message:
     if not address:
         raise api.NobodyToWriteTo(number=one.number)
     language = ctx.plan.settings.get("language", "")
-    return await ctx.call(notification.send, rules.message(one, address, language))
+    message = rules.message(one, address, language)
+    if ask.form != "none":
+        made = await ctx.call(invoicing.get_document, invoicing.GetDocument(invoice_id=one.invoice_id, form=ask.form))
+        file = notification.Attachment(
+            name=made.name.replace("/", "-"), media_type=made.media_type, content=made.content
+        )
+        message = message.replace(attachments=(file,))
+    return await ctx.call(notification.send, message)
 
 
 @implements(api.order_moved)

@@ -10,12 +10,26 @@ key of, signs a number that was there already; nobody can know which of them is 
 
 from __future__ import annotations
 
+import base64
 import enum
 import hashlib
 import json
+from collections.abc import Iterable
+from datetime import date
 from typing import Annotated, Final
 
-from isthmus.kernel import Effect, Meta, Value, capability, errors, event
+from isthmus.kernel import (
+    ALLOW,
+    Effect,
+    Meta,
+    Value,
+    Verdict,
+    capability,
+    combine,
+    errors,
+    event,
+    extension_point,
+)
 from isthmus.markings import Pii
 from isthmus.personal import Forget, Forgotten
 from isthmus.values import Code, Moment, PageSize
@@ -30,6 +44,10 @@ Key = Annotated[
 ]
 Signature = Annotated[
     str, Meta(pattern=r"^[0-9a-f]{128}\Z", description="64 bytes, in hex: Ed25519, or ES256 as r and s")
+]
+Attestation = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z0-9+/=_.-]{0,20000}\Z", description="what a maker or a company vouches for the key with"),
 ]
 Person = Annotated[str, Pii("identifier"), Meta(max_length=64)]
 Session = Annotated[str, Pii("identifier"), Meta(max_length=100)]
@@ -60,6 +78,18 @@ class RegisterDevice(Value):
     signature: Signature
     member_id: Person = ""
     session_id: Session = ""
+    attestation: Attestation = ""
+
+
+class NewKey(Value):
+    """A key that a device is to have from now on, with what vouches for it. at: when that was asked."""
+
+    device_id: DeviceId
+    app: str
+    platform: str
+    key: Key
+    attestation: str
+    at: Moment
 
 
 class Device(Value):
@@ -100,6 +130,7 @@ class RotateKey(Value):
     key: Key
     signature: Signature
     new_signature: Signature
+    attestation: Attestation = ""
 
 
 class CutOff(Value):
@@ -167,6 +198,16 @@ class WrongSignature(errors.NotAuthenticated):
         super().__init__("the signature is not of these bytes by this key", remedy=remedy, path=path)
 
 
+class NotAttested(errors.RuleBroken):
+    """The front end does not take a key with what vouches for it."""
+
+    slug = "devices.not-attested"
+
+    def __init__(self, *, device_id: str, reasons: Iterable[str]) -> None:
+        fact = f"the key of device {device_id!r} is not taken: {'; '.join(reasons)}"
+        super().__init__(fact, remedy="register with an attestation that the front end takes", path="$.attestation")
+
+
 class SequenceUsed(errors.Conflict):
     """A number does not go on from the last one."""
 
@@ -203,11 +244,21 @@ class DeviceCutOff(Value):
     reason: str
 
 
+@extension_point("devices.guard-key", combine=combine.every, until=date(2027, 11, 30))
+def guard_key(new: NewKey) -> Verdict:
+    """Refuse a key that nobody vouches for. Default: every key is taken, and what is attested is not looked at.
+
+    Asked when a device registers, and when its key takes turns. Of a company's own devices `is_vouched_for` reads
+    certificates; the statements of makers have forms of their own, and so need answers of their own.
+    """
+    return ALLOW
+
+
 @capability(
     "devices.register",
     version="1.0",
     effect=Effect.WRITE,
-    raises=[DeviceTaken, WrongKey, WrongSignature, SequenceUsed, TooManyDevices],
+    raises=[DeviceTaken, WrongKey, WrongSignature, NotAttested, SequenceUsed, TooManyDevices],
 )
 def register(ask: RegisterDevice) -> Device:
     """Register a device with its public key; again with the same key, for who uses it now."""
@@ -228,7 +279,7 @@ def prove(ask: Prove) -> Proof:
     "devices.rotate-key",
     version="1.0",
     effect=Effect.WRITE,
-    raises=[UnknownDevice, DeviceTaken, WrongKey, WrongSignature, SequenceUsed],
+    raises=[UnknownDevice, DeviceTaken, WrongKey, WrongSignature, NotAttested, SequenceUsed],
 )
 def rotate_key(ask: RotateKey) -> Device:
     """Give a device another key: the one before is good no more."""
@@ -268,3 +319,38 @@ def registration_digest(app: str, platform: str, key: str, member_id: str, sessi
 def key_digest(key: str) -> str:
     """Return the digest that both keys sign when one takes the other's place."""
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def is_vouched_for(new: NewKey, roots: Iterable[bytes]) -> bool:
+    """True where an attestation is a chain of certificates for the key, up to one of these roots, good at that time.
+
+    The attestation has certificates in base64 (DER), the device's first, with a dot between two; the root is left out.
+    roots: DER certificates of those who vouch for devices, such as a company's device management.
+    """
+    from cryptography import x509  # here: an api is read by many who look at no certificate
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    def is_good(one: x509.Certificate, *, is_authority: bool) -> bool:
+        if not one.not_valid_before_utc <= new.at <= one.not_valid_after_utc:
+            return False
+        found = [said.value for said in one.extensions if isinstance(said.value, x509.BasicConstraints)]
+        return not is_authority or any(said.ca for said in found)
+
+    try:
+        own, *others = [x509.load_der_x509_certificate(base64.b64decode(one)) for one in new.attestation.split(".")]
+        public = own.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        if public.hex() != new.key or not is_good(own, is_authority=False):
+            return False
+        for issued, issuer in zip([own, *others], others, strict=False):
+            issued.verify_directly_issued_by(issuer)
+            if not is_good(issuer, is_authority=True):
+                return False
+        last = others[-1] if others else own
+        for root in map(x509.load_der_x509_certificate, roots):
+            if root.subject == last.issuer and is_good(root, is_authority=True):
+                last.verify_directly_issued_by(root)
+                return True
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return False

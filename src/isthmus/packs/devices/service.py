@@ -44,6 +44,7 @@ async def register(ask: api.RegisterDevice, ctx: Context) -> api.Device:
         if _is_again(row, ask.sequence, said):
             return storage.device(row)
         _check_use(row, ask.sequence)
+    _check_attestation(ask, ask.app, ask.platform, ctx)
     is_more = ask.member_id and (row is None or row["member_id"] != ask.member_id)
     if is_more and await storage.active_of(ctx.session, ctx.front_end, ask.member_id) >= api.DEVICES_MAX:
         raise api.TooManyDevices
@@ -81,6 +82,7 @@ async def rotate_key(ask: api.RotateKey, ctx: Context) -> api.Device:
     _check(row["key"], said, ask.signature)
     _check_use(row, ask.sequence)
     await _check_key(ask.device_id, ask.key, ctx)
+    _check_attestation(ask, row["app"], row["platform"], ctx)
     return await storage.rotate(ctx.session, ctx.front_end, ask, _hash(said))
 
 
@@ -121,6 +123,15 @@ async def _cut(device_id: str | None, member_id: str | None, reason: str, ctx: C
 async def _check_key(device_id: str, key: str, ctx: Context) -> None:
     if await storage.has_key(ctx.session, ctx.front_end, device_id, key):
         raise api.DeviceTaken(device_id=device_id, because="has the key of another device: each has its own")
+
+
+def _check_attestation(ask: api.RegisterDevice | api.RotateKey, app: str, platform: str, ctx: Context) -> None:
+    new = api.NewKey(
+        device_id=ask.device_id, app=app, platform=platform, key=ask.key, attestation=ask.attestation, at=ctx.now
+    )
+    verdict = ctx.answer(api.guard_key)(new)
+    if not verdict.is_allowed:
+        raise api.NotAttested(device_id=ask.device_id, reasons=[one.reason for one in verdict.vetoes])
 
 
 def _check(key: str, said: bytes, signature: str, path: str = "$.signature") -> None:

@@ -28,7 +28,13 @@ PACK = Pack(
             keeps=(
                 Keeps(
                     table="notification.message",
-                    columns={"address": "identifier", "subject": "free-text", "body": "free-text", "html": "free-text"},
+                    columns={
+                        "address": "identifier",
+                        "subject": "free-text",
+                        "body": "free-text",
+                        "html": "free-text",
+                        "attachments": "free-text",
+                    },
                     why="to send it, and to answer what was written to whom",
                     until="addresses and texts as [settings.notification] says, or until the person is erased",
                     whose=f"""member_id::text = any($1) or lower(address) = any($2) or {OF_ADDRESS}
@@ -85,7 +91,8 @@ PACK = Pack(
             sentence="A message whose reader is forgotten has no address and no text.",
             sql="""
                 select front_end, message_id from notification.message
-                where (state = 'erased' or address is null) and (address is not null or subject || body || html <> '')
+                where (state = 'erased' or address is null) and (address is not null or subject || body || html <> ''
+                    or attachments <> '[]')
                 limit 20""",
         ),
     ),

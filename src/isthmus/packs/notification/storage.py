@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from isthmus.kernel import ports
+from isthmus.kernel import encode, ports
 
 from . import api, rules
 
@@ -17,10 +17,10 @@ _SUPPRESSED: Final = """
     where s.front_end = $1 and s.address_hash = {hash} and s.topic in ('', {topic})"""
 _WRITE: Final = f"""
     insert into notification.message (front_end, message_id, reference, kind, topic, medium, member_id, address,
-        address_hash, subject, body, html, state, reason, due_at, written_at, ended_at)
+        address_hash, subject, body, html, state, reason, due_at, written_at, ended_at, attachments)
     select $1, $2, $3, $4, $5::text, $6, $7, $8, $9::bytea, $10, $11::text, $12,
         case when why = '' then 'waiting' else 'suppressed' end, why, $13::timestamptz, $13::timestamptz,
-        case when why <> '' then $13::timestamptz end
+        case when why <> '' then $13::timestamptz end, $14::jsonb
     from (select case
             when $11::text = '' then 'the front end sends none of this kind'
             when exists ({_SUPPRESSED.format(hash="$9::bytea", topic="$5::text")}) then 'the address gets none'
@@ -50,7 +50,8 @@ _CLAIM: Final = f"""
         attempts = attempts + case when is_suppressed then 0 else 1 end,
         due_at = $2::timestamptz + least($4::interval * 2 ^ least(attempts, 10), $5::interval)
     from due where m.front_end = $1 and m.message_id = due.message_id
-    returning m.message_id, reference, kind, medium, address, subject, body, html, attempts, is_suppressed"""
+    returning m.message_id, reference, kind, medium, address, subject, body, html, attachments, attempts,
+        is_suppressed"""
 # A try that was thought to be lost may end after the next one has: whichever says first that it was sent is right.
 _END: Final = """
     with said as (
@@ -80,6 +81,7 @@ _HASHES: Final = """
     where front_end = $1 and member_id = $2 and address_hash is not null"""
 _ERASE: Final = """
     update notification.message set address = null, address_hash = null, subject = '', body = '', html = '',
+        attachments = '[]',
         member_id = null, state = case when state = 'waiting' then 'erased' else state end,
         ended_at = coalesce(ended_at, $4::timestamptz)
     where front_end = $1 and (address_hash = any($2::bytea[]) or member_id = $3)
@@ -87,6 +89,7 @@ _ERASE: Final = """
 _FORGET_PERSONS: Final = """
     with theirs as (
         update notification.message set address = null, address_hash = null, subject = '', body = '', html = '',
+        attachments = '[]',
             member_id = null, reason = '', state = case when state = 'waiting' then 'erased' else state end,
             ended_at = coalesce(ended_at, $5::timestamptz)
         where front_end = $1 and (member_id = any($2) or address_hash = any($3::bytea[])
@@ -96,7 +99,8 @@ _FORGET_PERSONS: Final = """
     update notification.try set reason = '' from theirs
     where try.front_end = $1 and try.message_id = theirs.message_id and try.reason <> ''"""
 _FORGET: Final = """
-    update notification.message set address = null, address_hash = null, subject = '', body = '', html = ''
+    update notification.message set address = null, address_hash = null, subject = '', body = '', html = '',
+        attachments = '[]'
     where front_end = $1 and address is not null and ended_at < $2 returning message_id"""
 
 
@@ -120,6 +124,7 @@ async def write(
         content.text,
         content.html,
         now,
+        encode(ask.attachments),
     )
 
 

@@ -88,7 +88,7 @@ def describe(front_end: FrontEnd) -> FrontEndManifest:
     if front_end.capabilities or front_end.implementations:
         own = ", ".join(sorted(found.name for found in front_end.capabilities))
         raise WrongManifest(
-            f"front end {front_end.code!r} has flows or capabilities of its own ({own}), and they run in the "
+            f"front end {front_end.code!r} has flows, screens or capabilities of its own ({own}), and they run in the "
             "platform's transactions, where a worker has no part: process and http are for answers alone",
             remedy=f'write [front_ends.{front_end.code}] isolation = "inline" into isthmus.toml, or leave them out',
         )

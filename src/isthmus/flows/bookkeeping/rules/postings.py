@@ -236,7 +236,11 @@ def _at_provider(one: Happening, minor: int, sums: Sums) -> None:
     _add(sums, "expenses:chargeback-fees", fee)
 
 
-_BORNE_BY = {"points-honoured": "liabilities:points", "discount-borne": "expenses:discounts"}
+_BORNE_BY = {
+    "points-honoured": "liabilities:points",
+    "discount-borne": "expenses:discounts",
+    "platform-cost": "expenses:platform",
+}
 _BY_KIND: Mapping[str, Callable[[Happening, Sums], None]] = {
     "payment-captured": _taken,
     "payment-received": _taken,

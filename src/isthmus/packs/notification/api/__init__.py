@@ -29,6 +29,7 @@ from .forgetting import forget
 from .messages import (
     ATTEMPTS_MAX,
     BATCH_MAX,
+    Attachment,
     BadCursor,
     Claimed,
     ClaimedMessage,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from base64 import b64decode
 from collections.abc import Sequence
 from typing import Annotated, Literal
 from uuid import UUID
@@ -16,6 +17,8 @@ from .addresses import Address, Topic
 ATTEMPTS_MAX = 24  # some sixteen hours of tries: a mail server's bad night
 BATCH_MAX = 20  # letters at once of one front end in one process: a mail server takes as many connections
 DELIVER_DEADLINE_MS = 60_000
+ATTACHMENTS_MAX = 3
+ATTACHED_MAX = 4_000_000  # signs of one, in base64: mail servers take some ten millions of a mail
 
 Reference = Annotated[str, Meta(min_length=1, max_length=128)]
 Subject = Annotated[str, Pii("free-text"), Meta(max_length=200, pattern=r"^[^\r\n\x00]*\Z")]
@@ -63,12 +66,31 @@ class Content(Value):
     html: Body = ""
 
 
+class Attachment(Value):
+    """A file that goes with a message where its medium carries files, as mail does. content: in base64."""
+
+    name: Annotated[str, Pii("free-text"), Meta(max_length=120, pattern=r"^[^\x00-\x1f\x7f/\\]+\Z")]
+    media_type: Annotated[str, Meta(max_length=100, pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+\Z")]
+    content: Annotated[str, Pii("free-text"), Meta(min_length=4, max_length=ATTACHED_MAX)]
+
+    def __check__(self, path: str) -> None:
+        try:
+            b64decode(self.content, validate=True)
+        except ValueError as wrong:
+            raise errors.BadAsk(
+                f"the content of {self.name!r} is not base64: {wrong}",
+                remedy="send the file's bytes in base64, in one line",
+                path=f"{path}.content",
+            ) from None
+
+
 class Send(Draft):
     """Send a message to an address. `reference` sends once."""
 
     reference: Reference
     address: Address
     member_id: UUID | None = None
+    attachments: Annotated[tuple[Attachment, ...], Meta(max_length=ATTACHMENTS_MAX)] = ()
 
 
 class Message(Value):
@@ -154,6 +176,7 @@ class ClaimedMessage(Value):
     text: Annotated[str, Pii("free-text")]
     html: Annotated[str, Pii("free-text")]
     attempt: int
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Claimed(Value):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from base64 import b64decode
 from collections.abc import Iterable
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -12,6 +13,8 @@ from typing import Annotated, Literal, Protocol
 from isthmus.kernel import Meta, Value
 from isthmus.manifest import Place, ProviderType
 from isthmus.values import Moment
+
+from .messages import Attachment
 
 log = logging.getLogger("isthmus.packs.notification")
 
@@ -26,6 +29,7 @@ class Letter(Value):
     text: str
     html: str = ""
     at: Moment
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Receipt(Value):
@@ -116,6 +120,9 @@ def as_mail(letter: Letter, sender: str) -> EmailMessage:
     mail.set_content(letter.text)
     if letter.html:
         mail.add_alternative(letter.html, subtype="html")
+    for one in letter.attachments:
+        main, _, sub = one.media_type.partition("/")
+        mail.add_attachment(b64decode(one.content), maintype=main, subtype=sub, filename=one.name)
     return mail
 
 

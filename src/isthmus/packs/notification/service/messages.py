@@ -7,7 +7,7 @@ import logging
 from datetime import timedelta
 from uuid import UUID
 
-from isthmus.kernel import Context, implements
+from isthmus.kernel import Context, decode, implements
 from isthmus.values import cursor_at, place_at
 
 from .. import api, storage
@@ -68,6 +68,7 @@ async def claim_messages(ask: api.ClaimMessages, ctx: Context) -> api.Claimed:
                 text=row["body"],
                 html=row["html"],
                 attempt=row["attempts"],
+                attachments=decode(row["attachments"], tuple[api.Attachment, ...]),
             )
             for row in rows
             if not row["is_suppressed"]
@@ -119,6 +120,7 @@ async def _sent(message: api.ClaimedMessage, senders: api.Senders, ctx: Context)
             text=message.text,
             html=message.html,
             at=ctx.now,
+            attachments=message.attachments,
         )
         try:
             async with asyncio.timeout(SENDER_LIMIT_S):

@@ -17,16 +17,18 @@ from .payees import EARLIEST
 PAYEES_MAX = 1_000  # of one call, so that it ends in time
 PAYOUTS_MAX = 10_000  # of one file: what banks take at once
 LINES_MAX = 100_000  # of one statement
+ZONE = "time_zone"  # the setting of a front end that says when its day ends; UTC where it has none
 ACCOUNT = ("settlement.name", "settlement.iban", "settlement.bic")  # settings of a front end: where it pays from
 
 
 @implements(api.draw_up)
 async def draw_up(ask: api.DrawUp, ctx: Context) -> api.Prepared:
-    found = await storage.candidates(ctx.session, ctx.front_end, ask, PAYEES_MAX)
+    zone = ctx.plan.settings.get(ZONE, "UTC")
+    found = await storage.candidates(ctx.session, ctx.front_end, ask, PAYEES_MAX, zone)
     if not found:
         return api.Prepared(items=())
     ids = [(ctx.new_id(), payee, currency) for payee, currency in found]
-    sums = await storage.take(ctx.session, ctx.front_end, ask.cut_off, ids)
+    sums = await storage.take(ctx.session, ctx.front_end, ask.cut_off, ids, zone)
     terms = await _terms(ctx)
     prepared = [(one, _paid(one, terms.get((one.payee, one.currency)))) for one in sums]
     await storage.write(ctx.session, ctx.front_end, ask.cut_off, prepared, (ctx.now, _who(ctx)))

@@ -15,10 +15,10 @@ from .. import api, rules
 
 # Settlements of a front end are prepared one at a time: what is carried over has an order.
 _LOCK: Final = "select pg_advisory_xact_lock(hashtextextended('settlement.draw-up/' || $1, 0))"
-_ZONE: Final = "at time zone 'UTC'"
-_IS_DUE: Final = f"""
+# $6: the zone in which days end, as those of the books do.
+_IS_DUE: Final = """
     i.front_end = $1 and i.settlement_id is null
-        and (i.happened_at {_ZONE})::date
+        and (i.happened_at at time zone $6::text)::date
             + case when i.kind = 'sale' then coalesce(p.hold_back_days, 14) else 0 end <= $2::date"""
 _CANDIDATES: Final = f"""
     select payee, currency from (
@@ -87,19 +87,22 @@ class Sum:
         return self.carried_in + self.credit + self.debit
 
 
-async def candidates(session: ports.Session, front_end: str, ask: api.DrawUp, limit: int) -> list[tuple[str, str]]:
+async def candidates(
+    session: ports.Session, front_end: str, ask: api.DrawUp, limit: int, zone: str
+) -> list[tuple[str, str]]:
     """Return who is due something; nobody else prepares a settlement until this transaction ends."""
     await session.execute(_LOCK, front_end)
-    rows = await session.fetch(_CANDIDATES, front_end, ask.cut_off, ask.payee, ask.currency, limit)
+    rows = await session.fetch(_CANDIDATES, front_end, ask.cut_off, ask.payee, ask.currency, limit, zone)
     return [(row["payee"], row["currency"]) for row in rows]
 
 
 async def take(
-    session: ports.Session, front_end: str, cut_off: date, found: Sequence[tuple[UUID, str, str]]
+    session: ports.Session, front_end: str, cut_off: date, found: Sequence[tuple[UUID, str, str]], zone: str
 ) -> list[Sum]:
     """Settle what is due, and what was carried; return the sums."""
     columns = [list(column) for column in zip(*found, strict=True)]
-    taken = {row["settlement_id"]: row for row in await session.fetch(_TAKE, front_end, cut_off, *columns)}
+    rows = await session.fetch(_TAKE, front_end, cut_off, *columns, zone)
+    taken = {row["settlement_id"]: row for row in rows}
     carried = {row["settlement_id"]: row["carried_minor"] for row in await session.fetch(_CARRY, front_end, *columns)}
     return [
         Sum(
