@@ -127,3 +127,13 @@ def test_shares_add_up_to_what_was_billed_and_none_is_off_by_a_unit(minor: int, 
     assert sum(parts) == minor
     whole = sum(costs)
     assert all(abs(part - minor * cost / whole) < 1 for part, cost in zip(parts, costs, strict=True))
+
+
+@pytest.mark.parametrize("cost", ["-0.01", "NaN", "Infinity"])
+async def test_a_share_that_is_no_share_is_refused_from_the_wire_with_its_place(two: Shop, cost: str) -> None:
+    row = f'{{"sub_account_id": "north", "service_name": "order.get-order", "effective_cost": "{cost}"}}'
+    money = '{"currency": "EUR", "minor": 100}'
+    ask = f'{{"reference": "a", "billed": {money}, "since": "2026-05-01", "until": "2026-05-31", "rows": [{row}]}}'
+    with pytest.raises(errors.BadAsk, match="an effective cost is a number from 0 on") as refused:
+        await two.platform.call_wire("closing.allocate-cost", ask.encode(), two.north)
+    assert (refused.value.path or "").startswith("$.rows[")

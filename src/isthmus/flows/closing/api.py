@@ -67,7 +67,11 @@ class CostRow(Value):
 
     sub_account_id: Code
     service_name: Annotated[str, Meta(min_length=1, max_length=100)]
-    effective_cost: Annotated[Decimal, Meta(ge=0)]
+    effective_cost: Decimal
+
+    def __post_init__(self) -> None:
+        if not self.effective_cost.is_finite() or self.effective_cost < 0:
+            raise ValueError(f"an effective cost is a number from 0 on, and not {self.effective_cost}")
 
 
 class AllocateCost(Value):
