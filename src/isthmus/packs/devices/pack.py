@@ -3,7 +3,7 @@
 from isthmus.kernel import Pack
 from isthmus.manifest import Devices, Keeps, Page, Personal, Resource
 
-from . import api, service, storage
+from . import api, entities, service, storage
 
 PAGES = "isthmus.packs.devices.pages"
 
@@ -13,6 +13,8 @@ PACK = Pack(
     api=api,
     service=(service,),
     migrations="isthmus.packs.devices:migrations",
+    entities=entities.ENTITIES,
+    metrics=entities.METRICS,
     brings=(
         Devices(cut_off=storage.CUT_OFF),
         Resource(kind=service.Sessions, make=service.sessions_at),

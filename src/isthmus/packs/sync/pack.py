@@ -3,7 +3,7 @@
 from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Daily, Job, Keeps, Page, Personal
 
-from . import api, service
+from . import api, entities, service
 
 PAGES = "isthmus.packs.sync.pages"
 ERASED = "until the person is erased"
@@ -15,6 +15,8 @@ PACK = Pack(
     api=api,
     service=(service,),
     migrations="isthmus.packs.sync:migrations",
+    entities=entities.ENTITIES,
+    metrics=entities.METRICS,
     brings=(
         Personal(
             forgets=api.forget,
