@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, Final, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -34,6 +34,25 @@ class Renamed(Value):
 
     was: Annotated[str, Pii("identifier")]
     now: str
+
+
+class Pseudonyms:
+    """Words that stand for what says who somebody is: the same for the same, and nobody's name.
+
+    key: gives 32 random bytes, when the first one is needed.
+    """
+
+    def __init__(self, key: Callable[[], bytes]) -> None:
+        self._make = key
+        self._key = b""
+
+    def of(self, text: str, kind: str) -> str:
+        """Return what stands for a text; a date of birth, which would still have to be a date, is hidden."""
+        if kind == "birth-date":
+            return MASKS[kind]
+        self._key = self._key or self._make()
+        plain = " ".join(text.casefold().split())
+        return f"~{hashlib.blake2b(plain.encode(), key=self._key, digest_size=5).hexdigest()}"
 
 
 class Forget(Value):

@@ -36,6 +36,7 @@ PAGES = (
     "/members",
     "/stock",
     "/stock/north/tea",
+    "/subscriptions",
     "/product-changes?state=",
     "/calls",
     "/dead-letters",

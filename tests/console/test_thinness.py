@@ -38,3 +38,17 @@ async def test_whoever_pays_sees_the_index_its_terms_and_what_to_do_next(page: P
     await expect(page.get_by_role("main")).to_contain_text("catalog.choose-substitute")
     for english in ("has no answer", "give it a date", "serve one front end alone"):
         await expect(page.get_by_role("main")).not_to_contain_text(english)
+
+
+async def test_whoever_pays_sees_how_long_changes_take_and_what_they_wait_for(page: Page, served: Served) -> None:
+    known = {**os.environ, "ISTHMUS_DATABASE_URL": served.url, "ISTHMUS_DATA": str(served.data)}
+    ended = await asyncio.to_thread(forked.run, ["lead-time", "--days", "366"], served.folder, known)
+    assert ended.returncode == 0, ended.stderr
+    assert "queue tax: " in ended.stdout
+    await page.goto(f"{served.address}/thinness")
+    changes = page.get_by_role("region", name="How long changes of front ends take")
+    await expect(changes.get_by_role("columnheader", name="Waiting for the platform")).to_be_visible()
+    assert await changes.get_by_role("row").count() > 1
+    await expect(page.get_by_role("main")).to_contain_text("makes the question that is missing")
+    await page.goto(f"{served.address}/thinness?language=zh")
+    await expect(page.get_by_role("columnheader", name="等待平台")).to_be_visible()

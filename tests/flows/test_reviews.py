@@ -52,7 +52,8 @@ class Desk:
         now = self.shop.platform.clock()
         ask = risk.BackTest(version=made.version, since=now - timedelta(days=1), until=now)
         await self.call(risk.back_test, ask)
-        await self.call(risk.run_scenario, risk.RunScenario(version=made.version, state="live"))
+        for state in ("shadow", "live"):
+            await self.call(risk.run_scenario, risk.RunScenario(version=made.version, state=state))
 
     async def buy(self, quantity: int = 2, **facts: Any) -> checkout.PlacedOrder:
         line = checkout.BuyLine(sku="tea", quantity=quantity)

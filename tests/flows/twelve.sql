@@ -11,9 +11,9 @@ union all (select '2b gap not in a lease' as condition, count(*) as broken from 
 union all (select '3 lines' as condition, count(*) as broken from "order".orders o where line_count <> (select count(*) from "order".lines l where l.front_end=o.front_end and l.order_id=o.order_id))
 union all (select '4 carrier iff shipped' as condition, count(*) as broken from fulfilment.parcel where (carrier is not null) <> (state in ('shipped','delivered','failed')))
 union all (select '5 customers = paid - delivered' as condition, count(*) as broken from (
-  select front_end, owner, currency, sum(posted) s from ledger.account a join ledger.balance b using (front_end, account_id) where code='liabilities:customers' group by 1,2,3) a
-  join (select front_end, group_id, currency, sum(case when state in ('paid','part-shipped') then 1 else 0 end) undelivered from "order".orders group by 1,2,3) o on o.front_end=a.front_end and o.currency=a.currency and a.owner like '%'||o.group_id::text||'%'
-  where o.undelivered = 0 and a.s <> 0)
+  select front_end, a.currency, -sum(amount) owed from ledger.leg join ledger.account a using (front_end, account_id) where a.code='liabilities:customers' and layer='=' group by 1,2) l
+  full join (select front_end, currency, sum(total_minor - refunded_minor) filter (where state = 'paid') unsent, sum(total_minor - refunded_minor) filter (where state in ('paid','part-shipped')) at_most from "order".orders group by 1,2) o using (front_end, currency)
+  where coalesce(l.owed,0) < coalesce(o.unsent,0) or coalesce(l.owed,0) > coalesce(o.at_most,0))
 union all (select '6 open = all - closed' as condition, (select count(*) from "order".orders where state in ('placed','paid','part-shipped','shipped','held','review')) - ((select count(*) from "order".orders) - (select count(*) from "order".orders where state in ('completed','cancelled','expired'))))
 union all (select '7a on hand = movements' as condition, count(*) as broken from (select front_end, sku, location, sum(on_hand) q from inventory.stock group by 1,2,3) s
   full join (select front_end, sku, location, sum(quantity) q from inventory.movement group by 1,2,3) m using (front_end, sku, location) where coalesce(s.q,0) <> coalesce(m.q,0))

@@ -13,7 +13,7 @@ PACK_LINES = {  # code without the manifest and the pages, which nobody reads to
     "flags": 1_710,  # an evaluator of its own, equal in every language (0103), and experiments with their statistics
     "ledger": 1_470,  # what is open is aged by days that are summed (0091); what others owe is claimed of them (0109)
     "messaging": 1_400,  # three protocols of push services, and what has to hold before each push (0067)
-    "order": 2_850,  # refunds, what is closed or changed (0072), handed in (0073), who is new (0108), held (0079)
+    "order": 2_910,  # refunds, closed or changed (0072), handed in (0073), who is new (0108), held (0079), claimed
     "payment": 2_140,  # what a provider says is written with what follows (0029), cards (0086), as it begins (0082)
     "member": 1_560,  # a programme of several front ends has accounts and lots of its own (0050, 0060)
     "promotion": 2_150,  # parts of bundles are matched for the best; limits hold over all shops, and of persons (0051)

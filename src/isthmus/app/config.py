@@ -40,9 +40,11 @@ class Config:
     existing services that are packs here, by name. address: where clients reach this platform; empty: where it listens.
     token_key: the file with the key that signs tokens; empty: one in `data`. cors:
     origins whose pages may call. connections_per_address: how many one address may hold open at each server process.
+    limits: calls a minute at all servers together, of a `key`, an `address`, a `person`.
     isolation: for those front ends that do not run `inline` with its
     defaults, by the name of their folder, which is their code. record: which calls are recorded, and how long
-    they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; empty where nobody said. levels:
+    they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; cost_team_day: what a day of a team
+    costs; empty where nobody said. levels:
     percent of calls that are to be answered, by front end, `default` for the others. lake:
     `receipts` (how many are kept, for how many days), `snapshots` (for how many days states are kept that receipts
     name) and `fresh_hours` (after how many an entity is too old).
@@ -64,10 +66,12 @@ class Config:
     token_key: str = ""
     cors: tuple[str, ...] = ()
     connections_per_address: int | None = None  # None: as many as the gateway says
+    limits: Mapping[str, int] = field(default_factory=dict[str, int])
     adopted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     isolation: Mapping[str, Isolation] = field(default_factory=dict[str, Isolation])
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])
     cost_month: str = ""
+    cost_team_day: str = ""
     levels: Mapping[str, float] = field(default_factory=dict[str, float])
     lake: Mapping[str, Any] = field(default_factory=dict[str, Any])
     group: str = ""
@@ -106,11 +110,12 @@ class Config:
 _KNOWN = {
     "platform": {"front_ends", "data", "group", "packs", "flows", "products", "leave_out"},
     "server": {"host", "port", "address", "token_key", "cors", "connections_per_address"},
+    "limits": {"key_per_minute", "address_per_minute", "person_per_minute"},
     "log": {"format", "level"},
     "otel": {"endpoint", "share"},
     "demo": {"entry"},
     "record": {"share", "shares", "kept", "kept_mb", "kept_days"},
-    "cost": {"month"},
+    "cost": {"month", "team_day"},
     "receipts": {"days", "count"},
     "snapshots": {"days"},
 }
@@ -143,10 +148,12 @@ def load_config(path: Path | None = None) -> Config:
         token_key=str(server.get("token_key", "")),
         cors=_origins(file, server.get("cors", [])),
         connections_per_address=_count(file, server, "connections_per_address"),
+        limits=_limits(file, found.get("limits", {})),
         adopted=found.get("adopted", {}),
         isolation={name: _isolation(file, name, chosen) for name, chosen in found.get("front_ends", {}).items()},
         record=record,
-        cost_month=_amount(file, found.get("cost", {}).get("month", "")),
+        cost_month=_amount(file, "month", found.get("cost", {}).get("month", "")),
+        cost_team_day=_amount(file, "team_day", found.get("cost", {}).get("team_day", "")),
         levels=_levels(file, found),
         lake={section: found[section] for section in LAKE if section in found},
         group=platform.get("group", ""),
@@ -256,10 +263,10 @@ def _tables(file: Path, found: Mapping[str, Any], section: str) -> Mapping[str, 
     return found.get(section, {})
 
 
-def _amount(file: Path, text: Any) -> str:
+def _amount(file: Path, name: str, text: Any) -> str:
     if text and not (isinstance(text, str) and _AMOUNT.fullmatch(text)):
         raise WrongConfig(
-            f"{file} has cost.month = {text!r}", remedy='give an amount and a currency of ISO 4217, such as "1200 EUR"'
+            f"{file} has cost.{name} = {text!r}", remedy='give an amount and a currency of ISO 4217, such as "1200 EUR"'
         )
     return text
 
@@ -292,6 +299,11 @@ def _address(file: Path, given: Any) -> str:
             remedy='write where clients reach this platform, such as "https://api.example.org"',
         )
     return given
+
+
+def _limits(file: Path, found: Mapping[str, Any]) -> dict[str, int]:
+    """Return the limits that hold at all servers together, by whom they are of."""
+    return {name.partition("_")[0]: one for name in found if (one := _count(file, found, name)) is not None}
 
 
 def _count(file: Path, section: Mapping[str, Any], key: str) -> int | None:

@@ -28,6 +28,7 @@ from isthmus.console.pages.thinness import Thinness
 from isthmus.console.sign_in import Operators
 from isthmus.console.web import console
 from isthmus.gateway.agents import agents
+from isthmus.gateway.allowances import AddressLimit, Allowances
 from isthmus.gateway.auth import Clients
 from isthmus.gateway.deploys import DeployEndpoint
 from isthmus.gateway.events import PATH as EVENTS
@@ -196,7 +197,11 @@ def served(
         Levels(running.traffic, running.config.levels),
         Sharing(Client(running.platform), database),
     )
-    console_app = console(pages, sign_in_of(running), Client(running.platform), catalogues(running), database)
+    allowances = Allowances(database, running.config.limits) if running.config.limits else None
+    console_app = console(
+        pages, sign_in_of(running), Client(running.platform), catalogues(running), database,
+        functools.partial(allowances.take, "person") if allowances else None,
+    )  # fmt: skip
     tokens = tokens_of(running)
     clients = clients or Clients(database, tokens)
     gateway = Gateway(
@@ -207,6 +212,7 @@ def served(
         mounts={"/console": cast(App, console_app)},
         notes_calls=running.config.log_format == "json",
         tracing=tracing,
+        allowances=allowances,
     )
     site = TokenSite(Granting(database, clients, tokens, lambda: running.platform.journal))
     gateway.mount(TOKENS, cast(App, site.tokens))
@@ -235,7 +241,7 @@ def served(
         gateway.mount("/data", MetricsService(running.platform, data, gateway.admit))
     if importlib.util.find_spec("mcp") is not None:  # the extra `mcp`
         gateway.mount("/mcp", agents(running.platform, gateway.admit))
-    return gateway
+    return AddressLimit(gateway, allowances, running.platform.new_call_id) if allowances else gateway
 
 
 def _tracing(running: Running) -> Tracing | None:

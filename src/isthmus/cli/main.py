@@ -18,6 +18,7 @@ from . import (
     deploys,
     grants,
     growth,
+    lead,
     look,
     new,
     record,
@@ -44,7 +45,22 @@ main_app.add_typer(clients.commands(), name="client")
 main_app.add_typer(new.commands(), name="new")
 main_app.add_typer(dead_letters.commands(), name="dead-letters")
 main_app.add_typer(grants.commands(), name="grants")
-for part in (deploys, rules, look, record, shadows, serving, compat, adopting, tables, thin, seam, costs, translate):
+for part in (
+    deploys,
+    rules,
+    look,
+    record,
+    shadows,
+    serving,
+    compat,
+    adopting,
+    tables,
+    thin,
+    lead,
+    seam,
+    costs,
+    translate,
+):
     part.add_to(main_app)
 
 

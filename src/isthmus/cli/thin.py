@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from isthmus.governance.thin.alike import Found
     from isthmus.governance.thin.findings import Finding
     from isthmus.governance.thin.report import Report
-    from isthmus.kernel.host import Answer
+    from isthmus.kernel.host import Answer, Release
 
 SHOWN = 5  # findings that end in the same step; --json has all
 
@@ -172,8 +172,7 @@ async def _measured(running: Running, calls: int) -> Report:
     kept = [one for one in await recorded.counted(running.database) if one.front_end in release.lines]
     expected = sum(min(calls, sum(one.calls for one in kept if one.front_end == code)) for code in release.lines)
     now = datetime.now(UTC)
-    apis = (pack.api.__name__ for pack in release.packs.values())
-    packs = tuple({_folder(api) for api in apis if api in sys.modules})  # others are made at start
+    packs = pack_folders(release)
     past = await asyncio.to_thread(history.past, running.config.root, running.config.front_ends, packs, now)
     platform = Platform(release, running.database, resources=running.platform.resources)
     columns = (TextColumn("running calls again of {task.description}"), BarColumn(), MofNCompleteColumn())
@@ -190,6 +189,12 @@ async def _measured(running: Running, calls: int) -> Report:
         )
     await report.keep(running.database, found)
     return found
+
+
+def pack_folders(release: Release) -> tuple[Path, ...]:
+    """Return the folders of the packs of a release."""
+    apis = (pack.api.__name__ for pack in release.packs.values())
+    return tuple({_folder(api) for api in apis if api in sys.modules})  # others are made at start
 
 
 def _folder(api: str) -> Path:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from isthmus.governance.traffic import Traffic
 from isthmus.kernel import Platform
+from isthmus.manifest.actions import REVEAL_PERSONAL
 
 from .brought import brought_pages, brought_searches
 from .client import Client
@@ -25,7 +29,8 @@ from .pages.map import Map
 from .pages.screens import Screens
 from .pages.sharing import Sharing
 from .pages.thinness import Thinness
-from .web import Page
+from .revealing import reveal
+from .web import Page, form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,4 +75,9 @@ def every_page(
         *dead_letters.pages(),
         *Search(client, traces, data.metrics, brought_searches(client)).pages(),
         *data.pages,
+        Page("/reveal", "", _reveal, ("POST",), action=REVEAL_PERSONAL, is_anywhere=True),
     ]
+
+
+async def _reveal(request: Request) -> Response:
+    return await reveal(request, await form(request))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.resources
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -30,7 +30,7 @@ from isthmus.store import Database
 from isthmus.values import whole_number
 
 from . import words
-from .client import ACTING, NOBODY, Client
+from .client import ACTING, MASKED, NOBODY, Client
 from .sign_in import SAFE, SESSION, FromElsewhere, Operators, check_origin, kept, kept_here
 
 Item = TypeVar("Item")
@@ -88,6 +88,8 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
     reader = _reader(request)
     names = {"root": root, "here": here, "menu": menu, "current": current, "query": request.query_params}
     names["person"] = ACTING.get().name
+    masked = MASKED.get() or []
+    names |= {"is_masked": bool(masked), "may_reveal": any(masked)}
     names["is_form"] = request.method not in SAFE  # its address can't be opened again, in another language either
     with language.reading(reader):
         text = found.render(**names, language=reader.language, languages=language.LANGUAGES, **values)
@@ -128,11 +130,13 @@ def console(
     client: Client,
     packages: Iterable[str] = (),
     database: Database | None = None,
+    allow: Callable[[str], Awaitable[None]] | None = None,
 ) -> Starlette:
     """Return the console, for whom `sign_in` knows; what each may see the platform's policies say.
 
     Pages are in the reader's language as far as this platform and `packages` have catalogues of it. An address with
     `?language=` switches to one, which a cookie keeps. database: where the journal keeps what forms were refused.
+    allow: raises TooMany where a person asks for more than they may.
     """
 
     async def signed_in(request: Request, call_next: RequestResponseEndpoint) -> Response:
@@ -156,12 +160,18 @@ def console(
         person = await sign_in.known(kept(request, SESSION))
         if person is None and not any(one.fullmatch(here) for one in open_paths):
             return _stranger(request, sign_in, here)
-        acting = ACTING.set(person or NOBODY)
+        if allow is not None and person is not None and person.name:
+            try:
+                await allow(person.name)
+            except errors.TooMany as refused:
+                return render(request, "problem.html", status=429, problem=refused)
+        acting, masked = ACTING.set(person or NOBODY), MASKED.set([])
         try:
             request.state.menu = await _menu(pages, client) if person is not None else []
             return await _from_here(request, call_next)
         finally:
             ACTING.reset(acting)
+            MASKED.reset(masked)
 
     open_paths = [re.compile(re.sub(r"\{\w+\}", "[^/]+", page.path)) for page in pages if page.is_open]
     made = Starlette(

@@ -22,6 +22,7 @@ from isthmus.kernel.host import BoundCapability, Trace
 from isthmus.screens import parts_of
 from isthmus.values import whole_number
 
+from .allowances import Allowances
 from .auth import Clients, Principal
 from .pages import Pages, Reply
 from .ready import Readiness
@@ -93,6 +94,7 @@ class Gateway:
         limits: Limits | None = None,
         notes_calls: bool = False,
         tracing: Tracing | None = None,
+        allowances: Allowances | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.platform = platform
@@ -104,6 +106,7 @@ class Gateway:
         self._notes_calls = notes_calls
         self._tracing = tracing
         self._clock = clock
+        self._allowances = allowances
         self._buckets: dict[tuple[str, str, Rate], Bucket] = {}  # as many as there are clients, and rates of keys
         self._running: dict[tuple[str, str], int] = {}  # of clients whose keys say how many at once
         self._in_flight = 0
@@ -272,6 +275,8 @@ class Gateway:
                 path="Authorization",
                 retry_after_s=bucket.wait_s,
             )
+        if self._allowances is not None:
+            await self._allowances.take("key", f"{client.front_end}/{client.name}", calls)
         return client
 
     async def _page(self, request: Request) -> Reply:

@@ -46,10 +46,13 @@ READ_PEOPLE: Final = Action("people.read", Effect.READ, "See who of staff may si
 ADMINISTER: Final = Action("people.write", Effect.WRITE, "Invite people, give and take roles, sign others out.")
 READ_PERSONAL: Final = Action("persons.read", Effect.READ, "See which personal data is kept, why, and who reads it.")
 EXPORT_PERSON: Final = Action("persons.export", Effect.WRITE, "Take out all that is kept of a person.")
+SEE_PERSONAL: Final = Action("persons.see", Effect.WRITE, "See personal data on pages as it is, and not masked.")
+REVEAL_PERSONAL: Final = Action("persons.reveal", Effect.WRITE, "See a page once as it is, for a reason that is kept.")
 
 ACTIONS: Final = (
     LOOK, READ_CALLS, READ_DEPLOYS, DEPLOY, RESEND, WITHDRAW, ASK, CARE, READ_EVENTS, READ_FIGURES,
     READ_PEOPLE, ADMINISTER, READ_PERSONAL, EXPORT_PERSON,
+    SEE_PERSONAL, REVEAL_PERSONAL,
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from .providers import (
     NotificationSenderContract,
     PaymentProviderContract,
     RateServiceContract,
+    RiskScorerContract,
     SecretsContract,
     TaxServiceContract,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "NotificationSenderContract",
     "PaymentProviderContract",
     "RateServiceContract",
+    "RiskScorerContract",
     "SecretsContract",
     "TaxServiceContract",
 ]

@@ -15,12 +15,13 @@ from uuid import uuid4
 
 import pytest
 
-from isthmus.kernel import errors
+from isthmus.kernel import decode, encode, errors
 from isthmus.manifest import Secrets
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.media import api as media
 from isthmus.packs.notification import api as notification
 from isthmus.packs.payment import api as payment
+from isthmus.packs.risk import api as risk
 from isthmus.packs.tax import api as tax
 from isthmus.values import Address, money
 
@@ -212,6 +213,39 @@ class TaxServiceContract:
 
     def _sum(self, said: Sequence[tax.LineAssessment]) -> int:
         return sum(one.tax_minor for line in said for one in line.taxes)
+
+
+class RiskScorerContract:
+    """The tests of a service that scores what is judged."""
+
+    async def scorer(self) -> risk.Scorer:
+        """Return the service under test, ready to be asked, such as one that is connected to a test environment."""
+        raise NotImplementedError
+
+    @pytest.mark.parametrize("kind", risk.KINDS)
+    async def test_every_kind_has_a_score_within_its_bounds(self, kind: risk.Kind) -> None:
+        said = await (await self.scorer()).score(key=uuid4().hex, ask=self._ask(kind))
+        assert -risk.SCORE_MAX <= said.score <= risk.SCORE_MAX
+        assert decode(encode(said), risk.Score) == said, "its reasons are no codes such as new-device"
+
+    async def test_what_has_no_amount_and_one_mark_has_a_score_too(self) -> None:
+        ask = self._ask("sign-in").replace(amount=None, marks={"person": "0" * 64}, about={})
+        assert isinstance((await (await self.scorer()).score(key=uuid4().hex, ask=ask)).score, int)
+
+    async def test_the_same_ask_has_the_same_answer(self) -> None:
+        scorer, key = await self.scorer(), uuid4().hex
+        first, again = [await scorer.score(key=key, ask=self._ask("order")) for _ in range(2)]
+        assert again == first
+
+    def _ask(self, kind: risk.Kind) -> risk.ScoreAsk:
+        return risk.ScoreAsk(
+            front_end="north",
+            kind=kind,
+            hour=12,
+            amount=money(1200, "EUR"),
+            marks={"person": "0" * 64, "card": "1" * 64},
+            about={"channel": "online"},
+        )
 
 
 class RateServiceContract:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from isthmus.kernel import Caller
 from isthmus.packs.member import api as member
 from isthmus_storefront import Shop
 from isthmus_storefront.app import make
+from isthmus_storefront.platform import Platform as StorePlatform
 from isthmus_storefront.session import write
 
 from .conftest import ADDRESS, World
@@ -61,6 +63,23 @@ async def test_who_comes_back_is_a_member_by_what_was_proved_and_keeps_the_baske
         assert entered.headers["location"] == "/basket"
     found = await kit.platform.call(member.find_member, member.FindMember(kind="email", value=ADDRESS), NORTH)
     assert {(one.kind, one.is_verified) for one in found.identities} == {("email", True), ("external", True)}
+
+
+async def test_what_somebody_ordered_as_a_guest_comes_along_when_they_come_back(
+    kit: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+    calls = StorePlatform.call
+
+    async def call(self: StorePlatform, name: str, ask: dict[str, Any], **more: Any) -> Any:
+        asked.append((name, str(ask.get("member_id", ""))))
+        return await calls(self, name, ask, **more)
+
+    monkeypatch.setattr(StorePlatform, "call", call)
+    async with kit.browser() as browser:
+        assert (await _signed_in(kit, browser)).status_code == 303  # also where nobody answers to it, as here
+    found = await kit.platform.call(member.find_member, member.FindMember(kind="email", value=ADDRESS), NORTH)
+    assert ("checkout.claim-orders", str(found.member_id)) in asked
 
 
 async def test_a_member_whose_address_was_believed_before_is_theirs_who_proves_it(kit: World) -> None:

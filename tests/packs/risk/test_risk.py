@@ -51,6 +51,8 @@ class World:
         made = await self.platform.call(api.put_scenario, api.PutScenario(rules=rules, **more), caller)
         if rules and state == "live":
             await self.back_test(made.version, caller)
+            beside = api.RunScenario(version=made.version, state="shadow")
+            await self.platform.call(api.run_scenario, beside, caller)
         run = api.RunScenario(version=made.version, state=state)  # type: ignore[arg-type]
         return await self.platform.call(api.run_scenario, run, caller)
 
@@ -198,6 +200,10 @@ async def test_a_version_with_rules_counts_only_once_it_was_tried(world: World) 
     assert (tried.decisions, tried.outcomes) == (5, {"review": 2, "accept": 3})
     assert (tried.fraud, tried.caught, tried.honest, tried.hurt, tried.changed) == (2, 2, 2, 0, 2)
     assert tried.failed == {"odd": 5}
+    with pytest.raises(api.NotTried, match="has not run in the shadow"):
+        await world.platform.call(api.run_scenario, api.RunScenario(version=made.version, state="live"), NORTH)
+    beside = await world.platform.call(api.run_scenario, api.RunScenario(version=2, state="shadow"), NORTH)
+    assert (beside.state, beside.is_shadowed) == ("shadow", True)
     running = await world.platform.call(api.run_scenario, api.RunScenario(version=made.version, state="live"), NORTH)
     assert running.state == "live"
     versions = (await world.platform.call(api.list_scenarios, api.ListScenarios(), NORTH)).items

@@ -11,6 +11,7 @@ import hmac
 import json
 import secrets
 import time
+from contextlib import suppress
 from typing import Any, Final, cast
 from urllib.parse import urlencode, urlsplit
 
@@ -93,7 +94,7 @@ async def go(request: Request) -> Response:
 
 
 async def come_back(request: Request) -> Response:
-    """Know who came back, once: their basket stays theirs, and who is new becomes a member."""
+    """Know who came back, once: their basket and orders come along, and who is new becomes a member."""
     accounts: Accounts = request.app.state.accounts
     away, asked = session.read(request, _away(request), request.app.state.secret), request.query_params
     is_known = bool(away) and hmac.compare_digest(asked.get("state", "").encode(), str(away["state"]).encode())
@@ -101,6 +102,8 @@ async def come_back(request: Request) -> Response:
         raise refused()
     claims = await accounts.claims(asked["code"], _back(request), away["verifier"], away["nonce"])
     member = await _member(request.app.state.platform, claims)
+    with suppress(Refused):  # whatever is wrong with what they ordered before, they are signed in
+        await request.app.state.platform.call("checkout.claim-orders", {"member_id": member["member_id"]})
     name = str(claims.get("email", "")).partition("@")[0]
     kept = shopper(request) | {"member_id": member["member_id"], "name": name, "tier": member["tier"]}
     reply = keep(request, RedirectResponse("/basket" if kept.get("basket_id") else "/", status_code=303), kept)

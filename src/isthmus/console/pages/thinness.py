@@ -9,6 +9,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from isthmus.governance.lead import report as lead_time
+from isthmus.governance.lead.stages import STAGES
 from isthmus.governance.thin import report
 from isthmus.governance.thin.findings import Finding
 from isthmus.language import mark
@@ -36,6 +38,15 @@ TITLES: Final[Mapping[str, str]] = {
 }
 
 
+STAGE_TITLES: Final[Mapping[str, str]] = {
+    "coding": mark("Coding"),
+    "review": mark("Review"),
+    "platform": mark("Waiting for the platform"),
+    "release": mark("Release"),
+    "roll-out": mark("Roll-out"),
+}
+
+
 class Thinness:
     """The page of thinness."""
 
@@ -55,6 +66,8 @@ class Thinness:
             request,
             "thinness.html",
             report=found,
+            lead=await lead_time.last(self._database),
+            stages=[(stage, STAGE_TITLES[stage]) for stage in STAGES],
             titles=TITLES,
             findings=shown,
             next_cursor=next_cursor,

@@ -7,7 +7,6 @@ check ──▶ all done ──close──▶ days are closed
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
 from typing import Annotated, Literal
 
 from isthmus.kernel import Effect, Meta, Value, errors, flow
@@ -67,11 +66,7 @@ class CostRow(Value):
 
     sub_account_id: Code
     service_name: Annotated[str, Meta(min_length=1, max_length=100)]
-    effective_cost: Decimal
-
-    def __post_init__(self) -> None:
-        if not self.effective_cost.is_finite() or self.effective_cost < 0:
-            raise ValueError(f"an effective cost is a number from 0 on, and not {self.effective_cost}")
+    effective_cost: Annotated[str, Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,18})?\Z")]
 
 
 class AllocateCost(Value):

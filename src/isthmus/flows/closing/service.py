@@ -104,7 +104,7 @@ def _divided(ask: api.AllocateCost) -> tuple[Money, ...]:
     """Return what each row bears, adding up to what was billed. Raises NoShares."""
     if len({(row.sub_account_id, row.service_name) for row in ask.rows}) < len(ask.rows):
         raise api.NoShares(reference=ask.reference, reason="a front end has a service twice")
-    if ask.billed.minor <= 0 or not any(row.effective_cost for row in ask.rows):
+    if ask.billed.minor <= 0 or not any(Fraction(row.effective_cost) for row in ask.rows):
         raise api.NoShares(reference=ask.reference, reason=f"{ask.billed} over rows that come to nothing")
     weights = [Fraction(row.effective_cost) for row in ask.rows]
     whole = lcm(*(one.denominator for one in weights))

@@ -7,7 +7,7 @@ from isthmus.markings import Segment
 
 from . import api, entities
 from .api import numbers
-from .service import baskets, changes, desks, forgetting, orders, returns, reviews
+from .service import baskets, changes, claiming, desks, forgetting, orders, returns, reviews
 
 GROWING = Growing(
     metrics=("order.sales", "order.orders"), chain=("order.buyers", "order.orders", "order.units", "order.sales"),
@@ -95,7 +95,7 @@ PACK = Pack(
     name="order",
     owner="orders",
     api=api,
-    service=(orders, baskets, changes, returns, reviews, desks, forgetting),
+    service=(orders, baskets, changes, claiming, returns, reviews, desks, forgetting),
     migrations="isthmus.packs.order:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
@@ -221,7 +221,7 @@ PACK = Pack(
             sql="""select orders.front_end, order_id, state from "order".orders
                    where state is distinct from (select what from "order".history
                        where history.front_end = orders.front_end and history.order_id = orders.order_id
-                         and what not in ('deposit-paid', 'in-review', 'review-ended')
+                         and what not in ('deposit-paid', 'in-review', 'review-ended', 'claimed')
                        order by entry desc limit 1)""",
         ),
         Condition(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from isthmus.kernel import Pack
 from isthmus.manifest import Commands, FrontEndCheck, Page, Resource
 from isthmus.manifest.actions import READ_PERSONAL
+from isthmus.personal import Pseudonyms
 
 from . import api
+from .service.pseudonyms import PersonalSettings, pseudonyms_at
 from .service.register import Registry, front_end_problems, registry_at
 
 PACK = Pack(
@@ -16,6 +18,7 @@ PACK = Pack(
     service=(),
     brings=(
         Resource(kind=Registry, make=registry_at, in_shadow=lambda: None),
+        Resource(kind=Pseudonyms, make=pseudonyms_at, settings=PersonalSettings),
         FrontEndCheck(problems=front_end_problems),
         Commands(
             name="security",

@@ -1,10 +1,10 @@
 """The manifest of risk."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Every, Job, Keeps, Page, Personal, Resource, Upkeep
+from isthmus.manifest import Commands, Every, Job, Keeps, Page, Personal, Resource, Upkeep
 
 from . import api
-from .service import deciding, reviews, scenarios
+from .service import deciding, reviews, scenarios, scoring
 from .service.book import FRESH_S, Book, RiskSettings, book_at
 
 PAGES = "isthmus.packs.risk.pages"
@@ -13,10 +13,11 @@ PACK = Pack(
     name="risk",
     owner="security team",
     api=api,
-    service=(deciding, scenarios, reviews),
+    service=(deciding, scenarios, reviews, scoring),
     migrations="isthmus.packs.risk:migrations",
     brings=(
         Resource(kind=api.Watching, make=book_at, settings=RiskSettings, in_shadow=Book),
+        Resource(kind=api.Scorers, make=api.connected, providers="risk", in_shadow=api.Scorers),
         Upkeep(name="risk.follow-scenarios", every_s=FRESH_S, of=api.Watching, run=Book.refresh),
         Upkeep(name="risk.prune", every_s=3_600, of=api.Watching, run=Book.prune),
         Job(name="risk.settle-due", when=Every(seconds=15), calls=api.settle_due),
@@ -47,6 +48,13 @@ PACK = Pack(
         Page(
             path="/reviews", menu="Reviews", group="Trade", at=f"{PAGES}:show_list", template="reviews.html",
             needs=api.list_reviews,
+        ),
+        Page(path="/reviews", at=f"{PAGES}:act", template="reviews.html", needs=api.run_scenario, is_form=True),
+        Commands(
+            name="security",
+            help="Who may what, and what happened.",
+            at="isthmus.packs.risk.commands:commands",
+            over="platform",
         ),
         Page(
             path="/reviews/{front_end}/{decision_id}", at=f"{PAGES}:show_one", template="review.html",

@@ -2,11 +2,12 @@
 
 from isthmus.kernel import Condition, Pack
 from isthmus.language import mark
-from isthmus.manifest import Keeps, Personal
+from isthmus.manifest import Keeps, Page, Personal
 
-from . import api
+from . import api, entities
 from .service import periods, subscriptions
 
+PAGES = "isthmus.packs.subscription.pages"
 GONE = mark("until the person is erased")
 
 PACK = Pack(
@@ -15,7 +16,29 @@ PACK = Pack(
     api=api,
     service=(subscriptions, periods),
     migrations="isthmus.packs.subscription:migrations",
+    entities=entities.ENTITIES,
+    metrics=entities.METRICS,
     brings=(
+        Page(
+            path="/subscriptions",
+            menu="Subscriptions",
+            at=f"{PAGES}:show_list",
+            template="subscriptions.html",
+            needs=api.list_subscriptions,
+        ),
+        Page(
+            path="/subscriptions/{front_end}/{subscription_id}",
+            at=f"{PAGES}:show_one",
+            template="subscription.html",
+            needs=api.list_subscriptions,
+        ),
+        Page(
+            path="/subscriptions/{front_end}/{subscription_id}",
+            at=f"{PAGES}:act",
+            template="subscription.html",
+            needs=api.list_subscriptions,
+            is_form=True,
+        ),
         Personal(
             forgets=api.forget,
             purposes={

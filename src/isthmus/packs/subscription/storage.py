@@ -16,11 +16,13 @@ _ONE = """
     select subscription_id, member_id, state, reason, currency, lines, every_days, next_at, address, delivery_method,
         contact_email, method, token, order_kind, channel, box, attributes, version
     from subscription.subscription where front_end = $1 and subscription_id = $2"""
-_OF_MEMBER = """
+_LIST = """
     select subscription_id, member_id, state, reason, currency, lines, every_days, next_at, address, delivery_method,
-        contact_email, method, token, order_kind, channel, box, attributes, version
-    from subscription.subscription where front_end = $1 and member_id = $2
-    order by made_at desc, subscription_id limit $3"""
+        contact_email, method, token, order_kind, channel, box, attributes, version, made_at
+    from subscription.subscription
+    where front_end = $1 and ($2::uuid is null or member_id = $2) and ($3::text is null or state = $3)
+        and ($4::timestamptz is null or (made_at, subscription_id) < ($4, $5::uuid))
+    order by made_at desc, subscription_id desc limit $6"""
 _PERIODS = """
     select period.* from unnest($2::uuid[]) as wanted (id) cross join lateral (
         select subscription_id, due_at, state, reason, group_id, payment_id, refusals from subscription.period
@@ -85,8 +87,12 @@ async def find(session: ports.Session, front_end: str, subscription_id: UUID, *,
     return await session.fetch_row(_ONE + (" for update" if is_locked else ""), front_end, subscription_id)
 
 
-async def of_member(session: ports.Session, front_end: str, member_id: UUID, limit: int) -> Sequence[ports.Row]:
-    return await session.fetch(_OF_MEMBER, front_end, member_id, limit)
+async def listed(
+    session: ports.Session, front_end: str, ask: api.ListSubscriptions, before: tuple[datetime, UUID] | None
+) -> Sequence[ports.Row]:
+    """Return subscriptions before a place, one more than asked where there are more."""
+    at, subscription_id = before or (None, None)
+    return await session.fetch(_LIST, front_end, ask.member_id, ask.state, at, subscription_id, ask.limit + 1)
 
 
 async def subscriptions(

@@ -48,5 +48,5 @@ from .checkout import (
     place_order,
     preview_order,
 )
-from .joining import join_uses
+from .joining import claim_orders, join_uses
 from .paying import TAKING, go_on, pay_order, receive_notification, settle_payments

@@ -38,6 +38,7 @@ from .changes import (
     amend_order,
     correct_address,
 )
+from .claiming import CLAIMED_MAX, Claimed, ClaimOrders, OrdersClaimed, claim_orders
 from .desks import (
     ANSWERED_MAX,
     AnswerHandIn,

@@ -90,3 +90,15 @@ from .scenarios import (
     put_scenario,
     run_scenario,
 )
+from .scoring import (
+    REMOTE_MS_MAX,
+    Remote,
+    Requested,
+    RequestScore,
+    Score,
+    ScoreAsk,
+    Scorer,
+    Scorers,
+    connected,
+    request_score,
+)

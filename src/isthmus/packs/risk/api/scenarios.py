@@ -8,6 +8,7 @@ from isthmus.kernel import Effect, Meta, Value, capability, errors
 from isthmus.values import Moment
 
 from .model import SCORE_MAX, Code, Kind, Outcome, SettledAs
+from .scoring import Remote
 
 RULES_MAX: Final = 100
 CEL_MAX: Final = 1_000  # characters: a rule that nobody can read judges nobody
@@ -33,10 +34,12 @@ class Content(Value):
 
     otherwise: what is done with a review that nobody has decided by then. watches: kinds whose facts are kept though no
     rule is about them. What neither rules nor `watches` are about is not looked at; with neither, all is watched.
+    remote: a service whose score counts too.
     """
 
     rules: Annotated[tuple[Rule, ...], Meta(max_length=RULES_MAX)] = ()
     watches: tuple[Kind, ...] = ()
+    remote: Remote | None = None
     challenge_from: Annotated[int, Meta(ge=1)] = SCORE_MAX
     review_from: Annotated[int, Meta(ge=1)] = SCORE_MAX
     reject_from: Annotated[int, Meta(ge=1)] = SCORE_MAX
@@ -88,7 +91,7 @@ class Tried(Value):
 
 
 class Scenario(Value):
-    """One version of a front end's rules."""
+    """One version of a front end's rules. is_shadowed: it has run in the shadow."""
 
     version: int
     state: State
@@ -96,6 +99,7 @@ class Scenario(Value):
     tried: Tried | None
     made_by: str
     made_at: Moment
+    is_shadowed: bool = False
 
 
 class Scenarios(Value):
@@ -129,14 +133,15 @@ class UnknownScenario(errors.NotFound):
 
 
 class NotTried(errors.RuleBroken):
-    """A version with rules counts only once it was tried on what was decided."""
+    """A version with rules counts only once it was tried on what was decided, and has run in the shadow."""
 
     slug = "risk.not-tried"
 
-    def __init__(self, *, version: int) -> None:
+    def __init__(self, *, version: int, is_tried: bool = False) -> None:
+        lacks = f"version {version} has not run in the shadow yet"
         super().__init__(
-            f"version {version} was not tried yet",
-            remedy="try it on recorded decisions first: risk.back-test",
+            lacks if is_tried else f"version {version} was not tried yet",
+            remedy="try it on recorded decisions first (risk.back-test), and run it with the state shadow",
             path="$.version",
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -26,6 +27,8 @@ SHOWN: Final = (  # words of reviews that stand on the pages
     *(mark("payout"), mark("draft"), mark("shadow"), mark("live"), mark("ended")),
 )
 PAGE_SIZE: Final = 50
+TRIED_OVER: Final = timedelta(days=30)
+CLOCKS: Final = timedelta(minutes=1)  # of servers differ, and what was decided just now is tried too
 
 
 async def show_list(request: Asked, client: Client) -> Shown:
@@ -39,7 +42,24 @@ async def show_list(request: Asked, client: Client) -> Shown:
         page = await client.call(code, LIST, {"state": state, "limit": PAGE_SIZE})
         found = await client.find(code, "risk.list-scenarios", {})
         versions = found["items"] if found else []
-    return {"codes": codes, "code": code, "state": state, "states": STATES, "page": page, "versions": versions}
+    may = bool(code) and client.may(code, "risk.run-scenario")
+    return {
+        "codes": codes, "code": code, "state": state, "states": STATES, "page": page, "versions": versions, "may": may
+    }  # fmt: skip
+
+
+async def act(request: Asked, client: Client) -> GoTo:
+    """Try a version of the rules on what was decided in thirty days, or have it run."""
+    form = request.form
+    code, what = form.get("front_end", ""), form.get("act", "")
+    version = int(form["version"]) if form.get("version", "").isdigit() else 0
+    if what == "try":
+        now = client.platform.clock()
+        ask = {"version": version, "since": (now - TRIED_OVER).isoformat(), "until": (now + CLOCKS).isoformat()}
+        await client.call(code, "risk.back-test", ask)
+    else:
+        await client.call(code, "risk.run-scenario", {"version": version, "state": what})
+    return GoTo("/reviews", {"front_end": code})
 
 
 async def show_one(request: Asked, client: Client) -> Shown:

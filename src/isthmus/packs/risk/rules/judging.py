@@ -51,10 +51,12 @@ def judged(content: api.Content, facts: api.Facts, answers: Sequence[api.Reason]
 
 
 def kinds(content: api.Content) -> frozenset[str]:
-    """Return what a version looks at: what its rules are about and what it watches; all kinds where it has neither."""
-    if not content.rules and not content.watches:
+    """Return what a version looks at: what rules, `watches` and `remote` are about; all kinds where it has none."""
+    remote = content.remote.kinds if content.remote else ()
+    if not content.rules and not content.watches and not remote:
         return frozenset(api.KINDS)
-    return frozenset(kind for rule in content.rules for kind in rule.kinds or api.KINDS) | frozenset(content.watches)
+    by_rules = (kind for rule in content.rules for kind in rule.kinds or api.KINDS)
+    return frozenset((*by_rules, *content.watches, *remote))
 
 
 def _hardest(content: api.Content, reasons: Sequence[api.Reason], score: int) -> api.Outcome:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
-from isthmus.kernel import Context, Value, errors
+from isthmus.kernel import Context, Value, encode, errors
 from isthmus.manifest import Place
 from isthmus.manifest.key_file import make_once
 from isthmus.store import Database
@@ -17,7 +17,7 @@ from isthmus.store import Database
 from .. import api
 from ..rules import judging
 from ..storage import kept as storage
-from ..storage import scenarios
+from ..storage import scenarios, scores
 
 FRESH_S: Final = 2.0  # how late a server may hear of another version
 STALE_S: Final = 10.0  # after so long without upkeep a call looks by itself
@@ -83,10 +83,17 @@ class Book(api.Watching):
         self._read_at = time.monotonic()
 
     async def prune(self) -> None:
-        """Forget sightings that no window reaches."""
+        """Forget sightings that no window reaches, and scores that count no more."""
         if self.database is not None:
             async with self.database.platform() as session:
                 await session.execute(storage.PRUNE)
+                await session.execute(scores.PRUNE)
+
+    async def keep_score(self, facts: Sequence[Any], said: api.Score) -> None:
+        """Keep what a service said."""
+        if self.database is not None:
+            async with self.database.platform() as session:
+                await session.execute(scores.KEEP, *facts, encode(said))
 
     def forget(self) -> None:
         """Read again before the next decision: something is about to change here."""

@@ -12,6 +12,7 @@ from .. import api
 from ..rules import judging, marks
 from ..storage import kept as storage
 from ..storage import scenarios
+from . import scoring
 from .book import Book, book_of
 
 GOES_ON: Final = timedelta(days=1)  # so long what was released or rejected is not judged anew
@@ -32,10 +33,13 @@ async def decide(ask: api.Decide, ctx: Context) -> api.Decision:
     kinds, hashes = marks.hashes(ask.marks, book.key())
     seen, lists = await storage.see(ctx.session, ask.kind, kinds, hashes, ctx.now)
     facts = api.Facts(kind=ask.kind, hour=ctx.now.hour, amount=ask.amount, seen=seen, lists=lists, about=ask.about)
-    answers = _answered(facts, ctx)
-    content = scenario.content if scenario else api.Content()
+    said, content = _answered(facts, ctx), scenario.content if scenario else api.Content()
+    answers = (*said, *await scoring.reasons(content, ask.kind, hashes, ctx))
     found = judging.judged(content, facts, answers)
-    shadows = {str(one.version): judging.judged(one.content, facts, answers).outcome for one in running.shadows}
+    shadows: dict[str, api.Outcome] = {}
+    for one in running.shadows:
+        scored = await scoring.reasons(one.content, ask.kind, hashes, ctx)
+        shadows[str(one.version)] = judging.judged(one.content, facts, (*said, *scored)).outcome
     made: dict[str, Any] = {
         "front_end": ctx.front_end, "decision_id": ctx.new_id(), "at": ctx.now, "kind": ask.kind,
         "reference": reference, "version": scenario.version if scenario else 0, "facts": facts,

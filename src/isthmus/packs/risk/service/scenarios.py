@@ -23,8 +23,9 @@ async def put_scenario(ask: api.PutScenario, ctx: Context) -> api.Scenario:
 @implements(api.run_scenario)
 async def run_scenario(ask: api.RunScenario, ctx: Context) -> api.Scenario:
     found = await storage.get(ctx.session, ctx.front_end, ask.version)
-    if ask.state == "live" and found.content.rules and found.tried is None:
-        raise api.NotTried(version=ask.version)
+    is_ready = found.tried is not None and found.is_shadowed
+    if ask.state == "live" and found.content.rules and not is_ready:
+        raise api.NotTried(version=ask.version, is_tried=found.tried is not None)
     book_of(ctx).forget()
     return await storage.run(ctx.session, ctx.front_end, ask)
 

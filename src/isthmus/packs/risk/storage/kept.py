@@ -81,6 +81,7 @@ with theirs as (
     where front_end = $1 and (hashes && $2::bytea[] or reference = any($4))
 ), gone as (select risk.unsee(hashes) from theirs),
 unlisted as (delete from risk.listed where front_end = $1 and key_hash = any($2)),
+unscored as (delete from risk.score where front_end = $1 and hashes && $2),
 reviewed as (
     update risk.review set member_id = null, why = '',
         reference = case when starts_with(reference, 'mark/') then 'mark/' || decision_id else reference end

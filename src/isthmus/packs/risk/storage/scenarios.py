@@ -8,7 +8,7 @@ from isthmus.kernel import decode, encode, ports
 
 from .. import api
 
-_COLUMNS = "version, content, state, tried, made_by, made_at"
+_COLUMNS = "version, content, state, tried, is_shadowed, made_by, made_at"
 _PUT = f"""
 insert into risk.scenario (front_end, version, content, state, made_by, made_at)
 select $1, coalesce(max(version), 0) + 1, $2, 'draft', $3, $4 from risk.scenario where front_end = $1
@@ -17,7 +17,10 @@ returning {_COLUMNS}
 _GET = f"select {_COLUMNS} from risk.scenario where front_end = $1 and version = $2"
 _LIST = f"select {_COLUMNS} from risk.scenario where front_end = $1 order by version desc limit 500"
 _END_LIVE = "update risk.scenario set state = 'ended' where front_end = $1 and state = 'live'"
-_RUN = f"update risk.scenario set state = $3 where front_end = $1 and version = $2 returning {_COLUMNS}"
+_RUN = f"""
+update risk.scenario set state = $3, is_shadowed = is_shadowed or $3 = 'shadow'
+where front_end = $1 and version = $2 returning {_COLUMNS}
+"""
 _TRIED = "update risk.scenario set tried = $3 where front_end = $1 and version = $2"
 RUNNING = f"select front_end, {_COLUMNS} from risk.scenario where state in ('live', 'shadow') order by version"
 _LOCK = "select pg_advisory_xact_lock(hashtext('risk.scenario'), hashtext($1))"
@@ -62,6 +65,7 @@ def scenario(row: ports.Row) -> api.Scenario:
         state=row["state"],
         content=decode(row["content"], api.Content),
         tried=decode(row["tried"], api.Tried) if row["tried"] else None,
+        is_shadowed=row["is_shadowed"],
         made_by=row["made_by"],
         made_at=row["made_at"],
     )

@@ -61,6 +61,7 @@ from .model import (
     Wanted,
 )
 from .subscriptions import (
+    BadCursor,
     Change,
     GetSubscription,
     ListSubscriptions,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from isthmus.kernel import Effect, Meta, Value, capability
+from isthmus.kernel import Effect, Meta, Value, capability, errors
 from isthmus.markings import Pii
 from isthmus.values import Address, Code, Moment
 
@@ -16,6 +16,7 @@ from .model import (
     Reason,
     Subscription,
     SubscriptionOver,
+    SubscriptionState,
     UnknownSubscription,
 )
 
@@ -27,16 +28,30 @@ class GetSubscription(Value):
 
 
 class ListSubscriptions(Value):
-    """Ask for the subscriptions of a member, the latest first."""
+    """Ask for subscriptions, the latest first: of a member, in a state, or all."""
 
-    member_id: UUID
+    member_id: UUID | None = None
+    state: SubscriptionState | None = None
     limit: Annotated[int, Meta(ge=1, le=LISTED_MAX)] = LISTED_MAX
+    cursor: str | None = None
 
 
 class Subscriptions(Value):
-    """Subscriptions of a member."""
+    """Some of the subscriptions, and how to go on."""
 
     items: tuple[Subscription, ...]
+    next_cursor: str | None = None
+
+
+class BadCursor(errors.BadAsk):
+    """The cursor is not one that this list gave."""
+
+    slug = "subscription.bad-cursor"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the cursor is not one of this list", remedy="send next_cursor as it was given", path="$.cursor"
+        )
 
 
 class OneSubscription(Value):
@@ -71,9 +86,9 @@ def get_subscription(ask: GetSubscription) -> Subscription:
     ...
 
 
-@capability("subscription.list-subscriptions", version="1.0", effect=Effect.READ)
+@capability("subscription.list-subscriptions", version="1.0", effect=Effect.READ, raises=[BadCursor])
 def list_subscriptions(ask: ListSubscriptions) -> Subscriptions:
-    """List the subscriptions of a member, the latest first."""
+    """List subscriptions, the latest first: those of a member, those in a state, or all of the front end."""
     ...
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from isthmus.kernel import Context, implements, ports
-from isthmus.values import checked_attributes
+from isthmus.values import Moment, checked_attributes, cursor_at, place_at
 
 from .. import api, rules, storage
 
@@ -38,8 +38,11 @@ async def get_subscription(ask: api.GetSubscription, ctx: Context) -> api.Subscr
 
 @implements(api.list_subscriptions)
 async def list_subscriptions(ask: api.ListSubscriptions, ctx: Context) -> api.Subscriptions:
-    rows = await storage.of_member(ctx.session, ctx.front_end, ask.member_id, ask.limit)
-    return api.Subscriptions(items=await storage.subscriptions(ctx.session, ctx.front_end, rows))
+    before = place_at(ask.cursor, tuple[Moment, UUID], api.BadCursor) if ask.cursor else None
+    found = await storage.listed(ctx.session, ctx.front_end, ask, before)
+    rows = found[: ask.limit]
+    cursor = cursor_at((rows[-1]["made_at"], rows[-1]["subscription_id"])) if len(found) > ask.limit else None
+    return api.Subscriptions(items=await storage.subscriptions(ctx.session, ctx.front_end, rows), next_cursor=cursor)
 
 
 @implements(api.skip_next)
