@@ -1,7 +1,7 @@
 """The manifest of devices."""
 
 from isthmus.kernel import Pack
-from isthmus.manifest import Devices, Keeps, Page, Personal, Resource
+from isthmus.manifest import Commands, Devices, Keeps, Page, Personal, Resource
 
 from . import api, entities, service, storage
 
@@ -31,6 +31,12 @@ PACK = Pack(
                     leads_to=("device_id",),
                 ),
             ),
+        ),
+        Commands(
+            name="devices",
+            help="Devices of apps, and which of them are cut off.",
+            at="isthmus.packs.devices.commands:commands",
+            over="platform",
         ),
         Page(
             path="/devices",
