@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from isthmus.app.config import load_config
+from isthmus.app.platform import composed
 from isthmus.governance import served
 from isthmus.governance.contracts import contracts_of
 from isthmus.governance.counters import Counters
-from isthmus.governance.ladder.facts import ladder
+from isthmus.governance.ladder import facts
 from isthmus.governance.ladder.rungs import RUNGS, Seen, Standing, standing
 from isthmus.governance.thin import report
 from isthmus.governance.thin.findings import Finding
@@ -20,6 +23,7 @@ from isthmus.store import Database
 
 from .test_thin import release
 
+ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 CORE = Seen(
     front_ends=3, teams=3, effective=2.5, well=0.9999, recorded=20_000, steady_days=120, alone=0, of_all=0.75,
@@ -27,7 +31,7 @@ CORE = Seen(
 )  # fmt: skip
 
 
-def stands(now: Seen, before: Seen | None = None, idle_days: int | None = 0) -> Standing:
+def stands(now: Seen, before: Seen | None = None, idle_days: int = 0) -> Standing:
     return standing("till", "till team", now, before, idle_days)
 
 
@@ -77,8 +81,7 @@ def test_what_nobody_calls_is_to_be_archived() -> None:
         front_ends=0, teams=0, effective=0, well=None, recorded=0, steady_days=100, alone=0, of_all=0.0,
         audited_days=None,
     )  # fmt: skip
-    for idle in (90, None):
-        assert (stands(nobody, nobody, idle).rung, stands(nobody, nobody, idle).notice) == ("sandbox", "idle")
+    assert (stands(nobody, nobody, 90).rung, stands(nobody, nobody, 90).notice) == ("sandbox", "idle")
     assert stands(nobody, nobody, 89).notice == ""
 
 
@@ -94,7 +97,7 @@ async def called(
 
 
 async def read(database: Database, audited: dict[str, date] | None = None) -> Standing:
-    (found,) = await ladder(database, release(), audited or {}, NOW)
+    (found,) = await facts.ladder(database, release(), audited or {}, NOW)
     return found
 
 
@@ -167,6 +170,25 @@ async def test_a_branch_for_one_front_end_and_an_audit_count_as_they_were_at_the
     assert seen_of(found, "shared", "teams") == (3, 3)
     assert seen_of(found, "core", "audited") == (20, None)
     assert [one.name for one in found.missing] == []
+
+
+async def test_a_pack_that_nobody_calls_is_idle_once_calls_were_counted_for_90_days(database: Database) -> None:
+    assert (await read(database)).notice == ""
+    for days, notice in ((60, ""), (95, "idle")):
+        async with database.platform() as session:
+            await session.execute(
+                """insert into console.traffic (hour, front_end, capability, calls, took_us, by_bound)
+                   values ($1, 'north', 'other.thing', 1, 1, '{}')""",
+                NOW - timedelta(days=days),
+            )
+        assert (await read(database)).notice == notice
+
+
+def test_what_reacts_to_an_event_is_relied_on_by_who_calls_what_emits_it() -> None:
+    _, shipped = composed(load_config(ROOT / "isthmus.toml"), [])
+    reach = facts.reaches(shipped)
+    assert {"checkout", "order", "tax", "payment", "bookkeeping", "ledger"} <= reach["checkout.place-order"]
+    assert reach["tax.calculate"] == {"tax"}
 
 
 def test_the_rungs_are_in_order() -> None:

@@ -1,6 +1,7 @@
 """What was observed of each pack in two windows: who calls it, how well, in which contracts, and whose logic it has.
 
-A call counts for the pack that is called and, where it is a flow, for the packs that the flow says it uses.
+A call counts for the pack that is called, where it is a flow for the packs that the flow says it uses, and for those
+that react to what these emit.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ async def ladder(database: Database, release: Release, audited: Mapping[str, dat
         recorded = {row["capability"]: row["calls"] for row in await session.fetch(_RECORDED)}
         since = await session.fetch_value(_SINCE)
         thin = [await session.fetch_value(_THIN, until) for until in (now, middle)]
-    reach = {name: _reach(one.capability) for name, one in release.offered.items()}
+    reach = reaches(release)
     failing = _failing(one.capability for one in release.offered.values())
     windows = {"now": _Calls(), "before": _Calls()}
     last = dict[str, datetime]()
@@ -88,15 +89,26 @@ async def ladder(database: Database, release: Release, audited: Mapping[str, dat
             pack.owner,
             seen(pack.name, "now", now, reports[0]),
             seen(pack.name, "before", middle, reports[1]) if is_counted else None,
-            (now - last[pack.name]).days if pack.name in last else None,
+            (now - last.get(pack.name, since or now)).days,
         )
         for pack in release.packs.values()
         if pack.capabilities()
     ]
 
 
+def reaches(release: Release) -> dict[str, frozenset[str]]:
+    """Return the packs that a call counts for, by capability."""
+    events = {kind: name.partition(".")[0] for name, kind in release.events.items()}
+    reacting: dict[str, set[str]] = defaultdict(set)
+    for one in release.offered.values():
+        if (emits := events.get(one.capability.ask)) is not None:
+            reacting[emits] |= _reach(one.capability)
+    reach = {name: _reach(one.capability) for name, one in release.offered.items()}
+    return {name: packs.union(*(reacting[pack] for pack in packs)) for name, packs in reach.items()}
+
+
 def _reach(one: Capability[Any, Any]) -> frozenset[str]:
-    """Return the packs that a call counts for."""
+    """Return the pack of a capability, and those that it uses."""
     return frozenset({one.pack}).union(*(_reach(part) for part in one.uses))
 
 

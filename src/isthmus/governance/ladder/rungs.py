@@ -106,10 +106,10 @@ _ASKED: Final[tuple[tuple[Rung, str, float, Number, bool], ...]] = (
 _SHARES: Final = ("well", "of-all")
 
 
-def standing(code: str, owner: str, now: Seen, before: Seen | None, idle_days: int | None) -> Standing:
+def standing(code: str, owner: str, now: Seen, before: Seen | None, idle_days: int) -> Standing:
     """Return on which rung a pack stands. before: the window before this; None where nothing was counted yet.
 
-    idle_days: since anybody called it; None where nobody has as far back as is counted.
+    idle_days: since anybody called it; where nobody has, since calls are counted.
     """
     criteria = tuple(
         Criterion(
@@ -121,7 +121,7 @@ def standing(code: str, owner: str, now: Seen, before: Seen | None, idle_days: i
     held_now, held_before = _reached(criteria, is_before=False), _reached(criteria, is_before=True)
     at = max(held_now, held_before)
     rung, following = RUNGS[at], RUNGS[at + 1] if at + 1 < len(RUNGS) else None
-    is_idle = idle_days is None or idle_days >= IDLE_DAYS
+    is_idle = idle_days >= IDLE_DAYS
     return Standing(
         code=code,
         kind="pack",
