@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from isthmus.kernel import ports
+from isthmus.kernel import errors, ports
 from isthmus.store import Database
 from tests.waiting import until
 
@@ -51,6 +51,24 @@ async def test_who_gives_up_while_waiting_for_a_key_hands_on_no_transaction(
     await taken_from(one, another)
     await first.close()
     await taken_from(one, another)
+
+
+@pytest.mark.parametrize("begin", [begin_with_key, begin_step], ids=["a write under a key", "a step of a flow"])
+async def test_a_connection_that_ends_while_a_transaction_begins_is_unavailable_and_another_takes_its_place(
+    shelf: Database, one: Database, begin: Callable[[Database], Awaitable[None]]
+) -> None:
+    first = await shelf.write("north", CLAIM)
+    waiting = asyncio.create_task(begin(one))  # type: ignore[arg-type]
+    async with shelf.platform() as session:
+
+        async def ended() -> bool:
+            return await session.fetch_value(WAITING.replace("count(*)", "bool_or(pg_terminate_backend(pid))"))
+
+        await until(ended)
+    with pytest.raises(errors.Unavailable):
+        await waiting
+    await taken_from(one, "north")
+    await first.close()
 
 
 async def test_a_deadline_that_passes_at_the_first_statement_spoils_no_call_after_it(

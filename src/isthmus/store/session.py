@@ -154,10 +154,11 @@ class Statements:
     async def _connected(self) -> Connection:
         """Take a connection; it is this session's only when it is ready for it, and goes back otherwise."""
         connection = await self._take()
+        tenant: Tenant = connection.tenant  # a connection that ends meanwhile has none any more
         try:
             await self._make_ready(connection)
         except BaseException:
-            connection.tenant.is_given_up = True
+            tenant.is_given_up = True
             await self._give(connection)
             raise
         self._connection = connection
