@@ -126,15 +126,16 @@ def erased_attributes(given: Mapping[str, Any], declared: type[Value] | None, ke
     }
 
 
-def personal_paths(type_: Any) -> Iterator[str]:
+def personal_paths(type_: type) -> Iterator[str]:
     """Yield where a contract takes or gives personal data, as paths: `$.contact_email`, `$.lines[].attributes`."""
     return (path for path, _ in personal_marks(type_))
 
 
-def personal_marks(type_: Any) -> Iterator[tuple[str, Pii | None]]:
-    """Yield where a contract takes or gives personal data, with its mark; None: attributes of front ends, which mark
+@lru_cache(maxsize=CLASSES_REMEMBERED)
+def personal_marks(type_: type) -> tuple[tuple[str, Pii | None], ...]:
+    """Return where a contract takes or gives personal data, with its mark; None: attributes of front ends, which mark
     each of their own."""
-    yield from _marks(type_, "$", ())
+    return tuple(_marks(type_, "$", ()))
 
 
 @lru_cache(maxsize=CLASSES_REMEMBERED)

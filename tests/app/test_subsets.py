@@ -6,6 +6,7 @@ together compile; what fits with all fits without some, whatever the platform; e
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import replace
@@ -72,7 +73,10 @@ def test_a_flow_runs_where_all_that_it_needs_is_there_and_nowhere_else_over_ever
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> Config:
-    """Give the settings; that manifests write out their commands is of each manifest's text, and tried elsewhere."""
+    """Give the settings; what is looked up in folders and texts of manifests is looked up once, and tried elsewhere."""
+    found = functools.cache(lambda name: tuple(door_found(name, [], [])))
+    door_found = door._found
+    monkeypatch.setattr(door, "_found", lambda name, *_: found(name))
     monkeypatch.setattr(door, "unwritten", lambda *_: ())
     return load_config()
 

@@ -273,3 +273,16 @@ def test_what_reacts_is_called_by_nobody_else() -> None:
         risk_checks.check_return, risk_checks.check_payout,
     )  # fmt: skip
     assert all(one.is_internal for one in checks)
+
+
+async def test_what_is_no_order_is_judged_too_and_waits_by_being_paid_again(desk: Desk) -> None:
+    await desk.judge_by(rule("payment", "review"))
+    programme = payment.PutCreditProgramme(code="gift", currency="EUR")
+    await desk.call(payment.put_credit_programme, programme)
+    card = await desk.call(payment.sell_credit, payment.SellCredit(programme="gift", amount=money(500, "EUR")))
+    pay = payment.Authorise(payment_id=card.payment_id, method="card", token="ok")
+    with pytest.raises(risk_checks.PaymentStopped) as refused:
+        await desk.call(payment.authorise, pay)
+    assert refused.value.facts["outcome"] == "review"
+    await release(desk)
+    assert (await desk.call(payment.authorise, pay)).state == "authorised"

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isthmus.app.config import WrongConfig, load_config
 from isthmus.governance.lead import report, stages
 from isthmus.governance.lead.commits import Checkout, NoCheckout
 from isthmus.governance.lead.stages import Lead
@@ -134,6 +135,17 @@ async def test_a_change_that_came_with_one_of_the_platform_waited_for_it(company
     assert whole.queue.served == 1
 
 
+@pytest.mark.parametrize(("waited_h", "is_queueing"), [(0.5, False), (30, True)])
+async def test_a_large_share_of_some_minutes_is_no_queue(company: Company, waited_h: float, is_queueing: bool):
+    company.git("checkout", "-qb", "work")
+    company.commit(10, {OWN: "SHARE = 1\n", THEIRS: "LIMIT = 2\n"})
+    company.merged(10 + waited_h, "work")
+    found = await company.lead()
+    assert found.autonomy is not None
+    assert found.autonomy.time < 0.5
+    assert found.is_queueing is is_queueing
+
+
 async def test_a_change_of_the_platform_that_came_by_itself_is_nobodys_wait(company: Company):
     await company.decide("deploy", 1, stable=company.here())
     company.commit(5, {THEIRS: "LIMIT = 2\n"})
@@ -249,3 +261,12 @@ def test_stages_add_up_to_the_whole_whatever_clocks_say(offsets: list[int], is_q
 def test_a_queue_of_which_nothing_is_served_has_no_wait_that_can_be_said():
     assert stages.queue_of(["a"], 0, timedelta(days=28)).expected_days is None
     assert stages.queue_of([], 0, timedelta(days=28)).expected_days == 0.0
+
+
+def test_what_a_day_of_a_team_costs_is_an_amount(tmp_path: Path):
+    settings = tmp_path / "isthmus.toml"
+    settings.write_text('[cost]\nteam_day = "600 EUR"\n')
+    assert load_config(settings).cost_team_day == "600 EUR"
+    settings.write_text('[cost]\nteam_day = "much"\n')
+    with pytest.raises(WrongConfig, match="cost.team_day = 'much'"):
+        load_config(settings)

@@ -18,6 +18,7 @@ Stage = Literal["coding", "review", "platform", "release", "roll-out"]
 STAGES: Final[tuple[Stage, ...]] = ("coding", "review", "platform", "release", "roll-out")
 DAY: Final = timedelta(days=1)
 QUEUE_ALARM: Final = 0.15  # waiting of all lead time: beyond it a team plans around the platform
+QUEUE_LEAST_DAYS: Final = 1.0  # waited in all: a large share of some minutes keeps nobody from anything
 WAIT_ALARM_DAYS: Final = 3.0  # p85: one change in seven waits longer than half a working week
 
 
@@ -88,7 +89,8 @@ class Lead(Value):
         """Say whether waiting is so long that it is no accident any more."""
         waits = self.stages.get("platform")
         share = 1 - self.autonomy.time if self.autonomy else 0.0
-        return share > QUEUE_ALARM or (waits is not None and waits.p85 > WAIT_ALARM_DAYS * 24)
+        is_share = share > QUEUE_ALARM and self.wait_days >= QUEUE_LEAST_DAYS
+        return is_share or (waits is not None and waits.p85 > WAIT_ALARM_DAYS * 24)
 
 
 class Queue(Value):

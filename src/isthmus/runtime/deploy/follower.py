@@ -33,7 +33,7 @@ from .loading import Load, load_front_end
 from .rollout import APPLICATION, CHANNEL, LIVE_S, Rollout
 
 POLL_S: Final = 1.0
-KEPT_MAX: Final = 8  # versions of one front end that stay loaded, beside those in place: to go back to, and of returns
+KEPT_MAX: Final = 4  # versions of one front end that stay loaded, beside those in place: to go back to, and of returns
 BY: Final = "isthmus"
 
 _BEAT: Final = f"""
