@@ -44,8 +44,8 @@ for path in every():
 print(json.dumps({"shown": shown, "modules": sorted(sys.modules)}))
 """
 HEAVY = (
-    *("argon2", "asyncpg", "cedarpy", "cryptography", "duckdb", "httpx", "jinja2", "pandas", "psutil", "pyarrow"),
-    *("sqlglot", "starlette", "uvicorn", "webauthn"),
+    *("argon2", "asyncpg", "babel.messages", "cedarpy", "cryptography", "duckdb", "httpx", "jinja2", "pandas"),
+    *("psutil", "pyarrow", "sqlglot", "starlette", "uvicorn", "webauthn"),
 )
 OWN = ("isthmus.app.platform", "isthmus.console", "isthmus.data", "isthmus.gateway", "isthmus.store")
 COMPANY = Path(__file__).parents[2] / "examples" / "acme"  # with a pack of its own

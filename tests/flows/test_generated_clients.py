@@ -27,9 +27,47 @@ PYTHON_GENERATOR = "openapi-python-client==0.29.1"
 NPM = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3")
 
 FRONT_END = f"""
+from isthmus.flows.checkout import api as checkout
 from isthmus.kernel import FrontEnd
+from isthmus.screens import AskScreen, Part, Screen, screen
+from isthmus.values import Money
 
-FRONT_END = FrontEnd(code="north", name="North", owner="north team", uses={ALL!r})
+
+class AskHome(AskScreen):
+    sku: str
+
+
+class Home(Screen):
+    total: Money | None = None
+    much: Money | None = None
+
+
+def bill_of(ask: AskHome) -> checkout.PreviewOrder:
+    return checkout.PreviewOrder(currency="EUR", lines=(checkout.BuyLine(sku=ask.sku, quantity=2),))
+
+
+def nothing_of(ask: AskHome) -> checkout.PreviewOrder:
+    return checkout.PreviewOrder(currency="EUR", lines=(checkout.BuyLine(sku="nothing", quantity=1),))
+
+
+@screen(
+    "north.home",
+    version="1.0",
+    total=Part(checkout.preview_order, bill_of, shows=lambda found: found.bill.total, within_ms=4_000),
+    much=Part(checkout.preview_order, nothing_of, shows=lambda found: found.bill.total, within_ms=4_000),
+)
+def home(ask: AskHome) -> Home:
+    \"\"\"Show what two of it cost, and of one thing that is not there.\"\"\"
+
+
+FRONT_END = FrontEnd(
+    code="north",
+    name="North",
+    owner="north team",
+    uses={ALL!r},
+    capabilities=(home.capability,),
+    implementations=(home,),
+)
 """
 
 BUYER = """
@@ -37,7 +75,8 @@ import sys
 
 from client import AuthenticatedClient
 from client.api.checkout import checkout_place_order, checkout_preview_order
-from client.models import BuyLine, PlaceOrder, PreviewOrder
+from client.api.north import north_home
+from client.models import AskHome, BuyLine, PlaceOrder, PreviewOrder
 
 api = AuthenticatedClient(base_url=sys.argv[1], token=sys.argv[2])
 line = BuyLine(sku="tea", quantity=2)
@@ -46,6 +85,9 @@ assert bill.bill.total.minor == 2000, bill
 ask = PlaceOrder(currency="EUR", lines=[line])
 placed = [checkout_place_order.sync(client=api, body=ask, idempotency_key="key-of-one-order") for _ in range(2)]
 assert placed[0].orders[0].number == placed[1].orders[0].number, placed
+page = north_home.sync(client=api, body=AskHome(sku="tea"))
+assert page.total.minor == 2000, page
+assert [one.part for one in page.missing] == ["much"] and not page.much, page
 much = BuyLine(sku="tea", quantity=99)
 refused = checkout_place_order.sync(client=api, body=PlaceOrder(currency="EUR", lines=[much]))
 print(placed[0].orders[0].number, refused.slug)
@@ -62,6 +104,11 @@ const { data, error } = await api.POST("/v1/checkout.place-order", {
 });
 if (!data) throw new Error(JSON.stringify(error));
 const number: string = data.orders[0].number;
+const page = await api.POST("/v1/north.home", { body: { sku: "tea" } });
+if (!page.data) throw new Error(JSON.stringify(page.error));
+const minor: number | undefined = page.data.total?.minor;
+const missing: string[] = page.data.missing!.map((one) => one.part);
+if (minor !== 2000 || missing.join() !== "much") throw new Error(JSON.stringify(page.data));
 const refused = await api.POST("/v1/checkout.place-order", {
   body: { currency: "EUR", lines: [{ sku: "tea", quantity: 99 }] },
 });

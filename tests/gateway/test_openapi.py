@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import httpx
+import msgspec
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from isthmus.gateway import auth
 from isthmus.gateway.documents import openapi
 from isthmus.gateway.documents.examples import example
 from isthmus.gateway.http import Gateway
-from isthmus.kernel import FrontEnd, Registry, decode, encode
+from isthmus.kernel import Capability, FrontEnd, Registry, decode, encode
 from isthmus.kernel.host import CompiledFrontEnd
 from isthmus.store import Database
 from tests import shipped
@@ -164,3 +165,13 @@ def objects(schema: object) -> Iterator[dict[str, object]]:
 
 def _fields(line: CompiledFrontEnd) -> dict[str, object]:
     return {name: getattr(line, name) for name in line.__dataclass_fields__}
+
+
+def test_every_ask_and_answer_that_ships_can_be_read_and_described() -> None:
+    """A type that the contract's reader takes and the wire's does not would fail with the first call."""
+    declared = [one for pack in shipped.PACKS for one in vars(pack.api).values() if isinstance(one, Capability)]
+    assert len(declared) > 100
+    for one in declared:
+        for said in (one.ask, one.answer):
+            msgspec.json.Decoder(said)
+            msgspec.json.schema(said)

@@ -19,6 +19,7 @@ from .walk import GUIDES, ROOT, environment, follow, free_port, read, serving
 ALONE = ("data", "growth", "agents", "security", "replay", "thin", "compatibility")
 # thin says what nobody does, and those behind it call
 ON_THE_DEMO = (*ALONE, "events", "providers", "orders", "catalogue", "closing")
+ON_THE_DEMO_IN_CHINESE = ("orders",)
 FIRST = dict.fromkeys(line for name in ON_THE_DEMO for line in read(GUIDES / f"{name}.md").first.splitlines())
 SETTINGS = "\n".join(line for line in FIRST if line.startswith("printf"))
 REST = "\n".join(line for line in FIRST if not line.startswith("printf"))  # selling, and where it is
@@ -63,9 +64,10 @@ def sold() -> Iterator[Sold]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.mark.parametrize("name", ON_THE_DEMO)
+@pytest.mark.parametrize("name", [*ON_THE_DEMO, *(f"zh/{name}" for name in ON_THE_DEMO_IN_CHINESE)])
 def test_the_guide_on_the_demo_does_what_it_says(sold: Sold, name: str) -> None:
-    guide = read(GUIDES / f"{name}.md", sold.port)
+    folder = ROOT / "docs" / "zh" / "guides" if name.startswith("zh/") else GUIDES
+    guide = read(folder / f"{name.removeprefix('zh/')}.md", sold.port)
     assert guide.steps
     assert len(REST.splitlines()) == 2, "begin as the other guides on the demo do"
     assert guide.serve in ("", "isthmus serve")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_demo_guides import ON_THE_DEMO
+from .test_demo_guides import ON_THE_DEMO, ON_THE_DEMO_IN_CHINESE
 from .test_server_guides import BY_THEMSELVES, IN_CHINESE, ON_A_SERVER
 from .walk import BLOCK, GUIDES, ROOT
 
@@ -18,7 +18,7 @@ PAGES = sorted(
 WALKED = {
     *(f"docs/guides/{name}.md" for name in (*ON_THE_DEMO, *BY_THEMSELVES, "company")),
     *(f"docs/guides/{getattr(name, 'values', (name,))[0]}.md" for name in ON_A_SERVER),
-    *(f"docs/zh/guides/{name}.md" for name in IN_CHINESE),
+    *(f"docs/zh/guides/{name}.md" for name in (*IN_CHINESE, *ON_THE_DEMO_IN_CHINESE)),
     *("README.md", "docs/zh/README.md"),
 }
 # How a block begins that no walk runs: what tries it, or why nothing does.

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ventures import box
+
 from .walk import GUIDES, ROOT, environment, follow, free_port, read, serving
 
 ON_A_SERVER = (
@@ -16,6 +18,10 @@ ON_A_SERVER = (
     *(
         pytest.param(name, marks=pytest.mark.slow)
         for name in ("own-data-and-flows", "finance", "storefronts", "mobile")
+    ),
+    pytest.param(
+        "ventures",
+        marks=[pytest.mark.slow, pytest.mark.skipif(bool(box.lacking()), reason=f"a venture on Node: {box.lacking()}")],
     ),
 )  # fmt: skip
 BY_THEMSELVES = ("adopt", "migrations", "products")
@@ -37,7 +43,7 @@ async def test_the_guide_in_chinese_does_what_it_says(database_url: str, tmp_pat
 
 async def _walked(page: Path, database_url: str, tmp_path: Path) -> None:
     port = free_port()
-    variables = environment(tmp_path, port, ISTHMUS_DATABASE_URL=database_url)
+    variables = environment(tmp_path, port, ISTHMUS_DATABASE_URL=database_url, CHECKOUT=str(ROOT))
     guide = read(page, port)
     assert len(guide.steps) >= 5
     if guide.first:

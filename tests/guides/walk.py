@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = ROOT / "docs" / "guides"
 BLOCK = re.compile(r"^```(\w*)(?: (\w+))?\n(.*?)^```$", re.M | re.S)
 STARTS_WITHIN_S = 300  # of a busy machine
+WALKS_WITHIN_S = 900  # `until` in a guide waits for ever where what it waits for does not come
 PORT = "8080"  # in the guides
 OTHER_PORTS = ("8081", "8090")  # in the guides: a shop's, and a receiver's
 
@@ -86,11 +90,20 @@ def serving(command: str, folder: Path, variables: Mapping[str, str]) -> Iterato
 
 def follow(steps: Sequence[tuple[str, Sequence[str]]], folder: Path, variables: Mapping[str, str]) -> None:
     """Run the steps of a guide in one shell, and compare what each printed with what the guide shows."""
-    parts = (f"{{ {text}\n}} 2>&1\necho '=== {number}'\n" for number, (text, _) in enumerate(steps))
+    parts = (f"{{ {text}\n}} 2>&1\nprintf '\\n=== {number}\\n'\n" for number, (text, _) in enumerate(steps))
     script = "set -e\n" + "".join(parts)
-    ran = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=dict(variables), capture_output=True, text=True, check=False
-    )
+    walker = subprocess.Popen(
+        ["bash", "-c", script], cwd=folder, env=dict(variables), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        out, err = walker.communicate(timeout=WALKS_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"a step waits for ever: {steps}")
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(walker.pid, signal.SIGKILL)  # what a guide has started beside it, where it ended before its end
+    ran = subprocess.CompletedProcess([], walker.returncode, out, err)
     said = re.split(r"^=== \d+\n", ran.stdout, flags=re.M)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     for (text, expected), output in zip(steps, said, strict=False):

@@ -24,7 +24,7 @@ GUIDES = (
     "storefronts",
     "sharing",
 )  # of front-end teams
-CHINESE = ["README.md", *(f"guides/{name}.md" for name in GUIDES)]
+CHINESE = ["README.md", *(f"guides/{name}.md" for name in (*GUIDES, "orders"))]
 BLOCK = re.compile(r"^```(\w+ \w+|\w+)\n(.*?)^```$", re.M | re.S)
 
 

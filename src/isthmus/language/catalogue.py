@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final
 
-from babel.messages.pofile import read_po
-
 PLACE: Final = "locale/{}/LC_MESSAGES/messages.po"
 VALUE: Final = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 QUOTED: Final = r"""(?:'[^']*'|"[^"]*"|[^ ]*)"""  # of two values side by side the first is one word
@@ -101,6 +99,8 @@ def messages_of(package: str, locale: str) -> Iterator[tuple[str, str]]:
     file = importlib.resources.files(package) / PLACE.format(locale)
     if not file.is_file():
         return
+    from babel.messages.pofile import read_po  # here: who only marks a sentence reads none
+
     for one in read_po(io.BytesIO(file.read_bytes()), locale=locale):
         if one.id and one.string and not one.fuzzy and isinstance(one.id, str):
             yield one.id, str(one.string)

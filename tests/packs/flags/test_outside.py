@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.async_api import expect
 
 from isthmus.gateway import auth
 from isthmus.packs.flags import api
 from isthmus.packs.flags.rules.evaluation import compiled_all
+from tests import browser as browsers
 from tests.packs.flags.conftest import Desk
 from tests.packs.flags.test_ofrep import serving
 
@@ -23,7 +25,7 @@ HERE = Path(__file__).parent
 MADE = HERE.parents[2] / "build" / "openfeature"
 PACKAGES = (
     "@openfeature/flagd-core@4.0.1", "@openfeature/core@1",
-    "@openfeature/ofrep-web-provider@0.4", "@openfeature/web-sdk@1", "eventsource@4",
+    "@openfeature/ofrep-web-provider@0.4", "@openfeature/web-sdk@1", "eventsource@4", "esbuild@0.25",
 )  # fmt: skip
 INSTALLS_WITHIN_S = 300
 RULES = 300
@@ -38,7 +40,7 @@ def modules() -> Path:
     """Install the packages, or skip with the reason."""
     if not (shutil.which("node") and shutil.which("npm")):
         pytest.skip("flags were NOT compared with software of others: there is no node and npm")
-    if not (MADE / "node_modules" / "eventsource").is_dir():
+    if not (MADE / "node_modules" / "esbuild").is_dir():
         MADE.mkdir(parents=True, exist_ok=True)
         command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(MADE), *PACKAGES]
         done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALLS_WITHIN_S)
@@ -146,3 +148,30 @@ async def test_the_web_sdk_hears_of_a_change_within_a_second(modules: Path, serv
     finally:
         browser.stdin.close()
         await browser.wait()
+
+
+@pytest.fixture(scope="module")
+def bundle(modules: Path) -> str:
+    """Give the script of a page, with the packages in it, as apps are built."""
+    return subprocess.run(
+        [modules / "node_modules" / ".bin" / "esbuild", "--bundle", "--format=esm", "--loader=js"],
+        input=(HERE / "page.mjs").read_text(), cwd=modules, capture_output=True, text=True, check=True, timeout=60,
+    ).stdout  # fmt: skip
+
+
+async def test_the_web_sdk_in_a_browser_shows_a_flag_and_hears_of_its_end(
+    bundle: str, served: tuple[Desk, str, str]
+) -> None:
+    desk, address, key = served
+    html = f"<!doctype html><html data-key={key!r}><main></main><script type=module src=/page.js></script></html>"
+    await desk.put("new-checkout", targeting={"if": [{"==": [{"var": "country"}, "DE"]}, "on"]})
+    async with browsers.opened() as browser:
+        page = await browser.new_page()
+        await page.route("**/page", lambda route: route.fulfill(body=html, content_type="text/html"))
+        await page.route("**/page.js", lambda route: route.fulfill(body=bundle, content_type="text/javascript"))
+        async with page.expect_request("**/ofrep/v1/**/events**"):
+            await page.goto(f"{address}/page")
+        shown = page.locator("main")
+        await expect(shown).to_have_text("true TARGETING_MATCH on", timeout=30_000)
+        await desk.call(api.kill_flag, api.FlagNamed(key="new-checkout"))
+        await expect(shown).to_contain_text("DISABLED", timeout=30_000)

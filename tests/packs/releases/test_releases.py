@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import random
+import zipfile
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -301,3 +303,44 @@ def test_limits_are_of_crashes_errors_and_latency(health: dict[str, Any], why: s
 async def test_health_of_a_version_that_nobody_published_counts_for_nothing(desk: Desk) -> None:
     ask = api.ReportHealth(train=TRAIN, version="9.9.9", session="a")
     assert (await desk.call(api.report_health, ask)).number is None
+
+
+@pytest.mark.parametrize("platform", ["web-view", "mini-program"])
+async def test_an_offline_package_is_a_release_of_its_own_with_deltas_and_a_way_back(desk: Desk, platform: str) -> None:
+    """Pages that an app shows without a network are packed, given to a share, and replaced without a new app."""
+    menu = api.Train(app="menu", platform=platform)
+    pages = {"index.html": b"<h1>Menu</h1>" * 400, "menu.js": random.Random(1).randbytes(9_000)}
+
+    def packed(**more: bytes) -> bytes:
+        made = io.BytesIO()
+        with zipfile.ZipFile(made, "w") as package:
+            for name, content in (pages | more).items():
+                package.writestr(zipfile.ZipInfo(name), content)
+        return made.getvalue()
+
+    async def publish(version: str, content: bytes) -> api.AppRelease:
+        ask = api.PublishRelease(
+            train=menu, version=version, sha256=await desk.kept(content), share=100, is_package=True
+        )
+        return await desk.call(api.publish, ask)
+
+    async def check(version: str, sha256: str = "") -> api.Update:
+        ask = api.CheckUpdate(train=menu, version=version, device="d", sha256=sha256)
+        return await desk.call(api.check_update, ask)
+
+    old, new = packed(), packed(news=b"Soup of the day")
+    first, second = await publish("1.0.0", old), await publish("1.1.0", new)
+    delta = await desk.call(api.make_delta, api.MakeDelta(base=first.number, number=second.number))
+    update = await check("1.0.0", first.sha256)
+    assert update.release is not None
+    assert (update.release.is_package, update.delta) == (True, delta)
+    content = await desk.artefacts.read(f"{delta.delta_sha256}.bin")
+    assert content is not None
+    made = api.apply_delta(old, delta, content[0], desk.artefacts.public_key())
+    assert zipfile.ZipFile(io.BytesIO(made)).read("news") == b"Soup of the day"
+    with pytest.raises(api.WrongDelta, match="another base"):
+        api.apply_delta(packed(news=b""), delta, content[0], desk.artefacts.public_key())
+    back = await desk.call(api.roll_back, api.Numbered(number=second.number, reason="the soup is out"))
+    assert (back.is_package, back.sha256) == (True, first.sha256)
+    assert (await check("1.1.0")).release == back
+    assert (await desk.check("1.0.0")).state == "current", "the app itself is another matter"

@@ -1,9 +1,9 @@
 """The manifest of devices."""
 
 from isthmus.kernel import Pack
-from isthmus.manifest import Devices, Keeps, Page, Personal, Resource
+from isthmus.manifest import Commands, Devices, Keeps, Page, Personal, Resource
 
-from . import api, service, storage
+from . import api, entities, service, storage
 
 PAGES = "isthmus.packs.devices.pages"
 
@@ -13,6 +13,8 @@ PACK = Pack(
     api=api,
     service=(service,),
     migrations="isthmus.packs.devices:migrations",
+    entities=entities.ENTITIES,
+    metrics=entities.METRICS,
     brings=(
         Devices(cut_off=storage.CUT_OFF),
         Resource(kind=service.Sessions, make=service.sessions_at),
@@ -29,6 +31,12 @@ PACK = Pack(
                     leads_to=("device_id",),
                 ),
             ),
+        ),
+        Commands(
+            name="devices",
+            help="Devices of apps, and which of them are cut off.",
+            at="isthmus.packs.devices.commands:commands",
+            over="platform",
         ),
         Page(
             path="/devices",

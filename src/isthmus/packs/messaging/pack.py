@@ -3,7 +3,7 @@
 from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Daily, Every, Gauge, Job, Keeps, Page, Personal, Resource, Site
 
-from . import api
+from . import api, entities
 from .service import campaigns, delivering, members
 from .service.pushers import Pushers, pushers_at, quiet
 
@@ -17,6 +17,8 @@ PACK = Pack(
     api=api,
     service=(members, campaigns, delivering),
     migrations="isthmus.packs.messaging:migrations",
+    entities=entities.ENTITIES,
+    metrics=entities.METRICS,
     brings=(
         Personal(
             forgets=api.forget,

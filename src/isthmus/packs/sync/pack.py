@@ -1,9 +1,9 @@
 """The manifest of sync."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Daily, Job, Keeps, Page, Personal
+from isthmus.manifest import Commands, Daily, Job, Keeps, Page, Personal
 
-from . import api, service
+from . import api, entities, service
 
 PAGES = "isthmus.packs.sync.pages"
 ERASED = "until the person is erased"
@@ -15,6 +15,8 @@ PACK = Pack(
     api=api,
     service=(service,),
     migrations="isthmus.packs.sync:migrations",
+    entities=entities.ENTITIES,
+    metrics=entities.METRICS,
     brings=(
         Personal(
             forgets=api.forget,
@@ -70,6 +72,12 @@ PACK = Pack(
             ),
         ),
         Job(name="sync.prune", when=Daily(at="03:40"), calls=api.prune),
+        Commands(
+            name="sync",
+            help="What two devices wrote without knowing of each other.",
+            at="isthmus.packs.sync.commands:commands",
+            over="platform",
+        ),
         Page(
             path="/conflicts",
             menu="Sync conflicts",

@@ -115,10 +115,5 @@ def key_bytes(p256dh: str, auth: str) -> tuple[bytes, bytes]:
     return point, secret
 
 
-def _bytes(text: str) -> bytes:
-    bare = text.rstrip("=")
-    return base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4))
-
-
 def _text(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
