@@ -117,7 +117,8 @@ def add_checking(app: typer.Typer, open_platform: Open) -> None:
             raise typer.Exit(1 if failures else 0)
         for failure in failures:
             out.print(failure, style="red", markup=False)
-        out.print(f"{len(found)} quality rules, {len(platform.metrics.model.metrics)} metrics, {len(failures)} failures")
+        metrics = len(platform.metrics.model.metrics)
+        out.print(f"{len(found)} quality rules, {metrics} metrics, {len(failures)} failures")
         raise typer.Exit(1 if failures else 0)
 
     @app.command("graduate", epilog=tried("graduate --to postgres --url postgresql://reader@db/shop"))
