@@ -148,6 +148,23 @@ async def test_points_lapse_at_their_day_and_their_issuer_is_told_once(group: Gr
     assert await broken_conditions(database_url) == {}
 
 
+async def test_points_that_lapse_when_an_account_is_used_are_said_as_those_that_lapse_by_themselves(
+    group: Group, database_url: str
+) -> None:
+    (north,) = await group.everywhere("north")
+    await group["north"].earned(north, "order-1", 50)
+    group.platform.clock = lambda: NOW + timedelta(days=366)
+    with pytest.raises(api.PointsShort):
+        await group["north"].spent(north, "gift-1", 10)
+    assert await events(database_url, "member.points-lapsed") == []  # undone with the call that was refused
+    await group["north"].earned(north, "order-2", 20)
+    gone = await group.platform.call(api.expire_points, api.ExpirePoints(), group["house"].caller)
+    assert gone.points == 0
+    lapsed = await events(database_url, "member.points-lapsed")
+    assert [(one["issuer"], one["points"]) for one in lapsed] == [("north", 50)]
+    assert await broken_conditions(database_url) == {}
+
+
 async def test_a_return_takes_back_what_its_order_gave(group: Group, database_url: str) -> None:
     north, south = await group.everywhere("north", "south")
     await group["south"].earned(south, "order-1", 30)

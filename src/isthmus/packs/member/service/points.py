@@ -79,7 +79,15 @@ async def _account(member_id: UUID, ctx: Context) -> Account:
     found = await storage_points.lock(ctx.session, ctx.front_end, member_id, ctx.now)
     if found is None:
         raise api.NotAMember(what=str(member_id))
+    say_lapsed(found, ctx)
     return found
+
+
+def say_lapsed(account: Account, ctx: Context) -> None:
+    """Say which points an account had lost when it was locked, since nobody finds them any more afterwards."""
+    if (common := account.common) is not None:
+        for row in common.lapsed:
+            ctx.emit(api.PointsLapsed(issuer=row["issuer"], points=row["points"], programme=common.programme))
 
 
 async def into_programme(member_id: UUID, ctx: Context) -> None:

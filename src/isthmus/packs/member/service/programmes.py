@@ -8,7 +8,7 @@ from isthmus.values import composed
 from .. import api
 from ..storage import points as storage_points
 from ..storage import programmes as storage
-from .points import into_programme
+from .points import into_programme, say_lapsed
 
 
 @implements(api.put_programme)
@@ -67,6 +67,7 @@ async def _account(ask: Asked, ctx: Context) -> storage_points.Account:
     account = await storage_points.lock(ctx.session, ctx.front_end, ask.member_id, ctx.now)
     if account is None or account.state != "active":
         raise api.NotAMember(what=str(ask.member_id))
+    say_lapsed(account, ctx)
     return account
 
 

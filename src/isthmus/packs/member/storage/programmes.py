@@ -107,6 +107,7 @@ class SharedAccount:
     tier: str
     valid_days: int | None
     tiers: tuple[api.Tier, ...]
+    lapsed: Sequence[ports.Row]  # `points` by `issuer`: gone when it was locked
 
     def expires_at(self, now: datetime) -> datetime | None:
         return None if self.valid_days is None else now + timedelta(days=self.valid_days)
@@ -125,11 +126,10 @@ async def lock(session: ports.Session, account_id: UUID, now: datetime) -> Share
     """Lock an account and let go what has expired; None where its programme is not granted any more."""
     if await session.fetch_value(_LOCK, account_id) is None:
         return None
-    await session.fetch(_EXPIRE, account_id, now)
-    return await find(session, account_id)
+    return await find(session, account_id, await session.fetch(_EXPIRE, account_id, now))
 
 
-async def find(session: ports.Session, account_id: UUID) -> SharedAccount | None:
+async def find(session: ports.Session, account_id: UUID, lapsed: Sequence[ports.Row] = ()) -> SharedAccount | None:
     row = await session.fetch_row(_ACCOUNT, account_id)
     if row is None:
         return None
@@ -142,6 +142,7 @@ async def find(session: ports.Session, account_id: UUID) -> SharedAccount | None
         tier=row["tier"],
         valid_days=row["valid_days"],
         tiers=decode(row["tiers"], tuple[api.Tier, ...]),
+        lapsed=lapsed,
     )
 
 
