@@ -15,7 +15,7 @@ from isthmus.app import platform as app
 from isthmus.flows.budgets import api as budgets
 from isthmus.flows.budgets import rules
 from isthmus.flows.checkout import api as checkout
-from isthmus.kernel import Caller, FrontEnd, Platform, errors
+from isthmus.kernel import Caller, FrontEnd, Platform, errors, ports
 from isthmus.packs.grants import api as grants
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.order import api as order
@@ -129,6 +129,16 @@ async def test_a_budget_is_raised_lowered_and_taken_away_and_never_below_what_wa
     await books.check()
 
 
+class RulesOf:
+    """What was sold under the rules of a platform before."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def line(self, front_end: str, _: str) -> object:
+        return self._platform.release.line(front_end)
+
+
 async def test_what_was_used_before_there_were_books_is_held_once_they_are_kept(shop: Shop) -> None:
     less = [pack for pack in shipped.PACKS if pack.name != "budgets"]
     ends = [dataclasses.replace(one, uses=tuple(f"{pack.name}.*" for pack in less)) for one in (NORTH, SOUTH)]
@@ -138,6 +148,7 @@ async def test_what_was_used_before_there_were_books_is_held_once_they_are_kept(
     await before.call(promotion.put_promotion, ten_off(500))
     early = await before.bought(("tea", 2))
     books = books_of(shop)
+    books.shop.platform.resources[ports.KeptRules] = RulesOf(without)
     await books.bought(("tea", 1), is_paid=False)
     assert await books.stands(LEFT, USED) == [-300, -200]
     assert await held(books) == 200
