@@ -58,6 +58,16 @@ class Shop:
         return [found.name for found in findings if not found.holds]
 
 
+class RulesOf:
+    """What was sold under the rules of a platform before."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    async def line(self, front_end: str, _: str) -> object:
+        return self._platform.release.line(front_end)
+
+
 @pytest.fixture
 async def shop(database: Database) -> AsyncIterator[Shop]:
     """Give a shop that sells tea at 10.00 and jam at 4.00, 20 of each, in both front ends."""

@@ -26,7 +26,7 @@ from isthmus.store.sharing import Draft
 from tests import shipped
 
 from .buyers import BUYER
-from .conftest import ALL, LONG_AGO, NORTH, SOUTH, Shop
+from .conftest import ALL, LONG_AGO, NORTH, SOUTH, RulesOf, Shop
 from .test_bookkeeping import Books, books_of, eur
 from .test_killed import Market, market
 
@@ -127,16 +127,6 @@ async def test_a_budget_is_raised_lowered_and_taken_away_and_never_below_what_wa
     await books.bought(("tea", 2))  # without a budget nothing is reserved
     assert await books.stands(LEFT, USED) == [0, -200]
     await books.check()
-
-
-class RulesOf:
-    """What was sold under the rules of a platform before."""
-
-    def __init__(self, platform: Platform) -> None:
-        self._platform = platform
-
-    async def line(self, front_end: str, _: str) -> object:
-        return self._platform.release.line(front_end)
 
 
 async def test_what_was_used_before_there_were_books_is_held_once_they_are_kept(shop: Shop) -> None:

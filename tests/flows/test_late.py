@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from isthmus.kernel import answers, errors
+from isthmus.kernel import answers, errors, ports
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.values import Money
 
-from .conftest import Shop
+from .conftest import RulesOf, Shop
 from .test_bookkeeping import a_tenth_of_tea, books_of, eur
 
 
@@ -29,6 +29,7 @@ async def test_goods_come_back_with_the_commission_that_they_were_sold_under(sho
     order_id = (await before.bought(("tea", 3))).orders[0].order_id
     await before.sent(order_id, "1")
     after = books_of(shop, half_of_tea)
+    after.shop.platform.resources[ports.KeptRules] = RulesOf(before.shop.platform)
     await after.returned(order_id, (0, 2))
     assert await after.stands("income:commission", "liabilities:sellers") == [-100, -900]
     newer = (await after.bought(("tea", 1))).orders[0].order_id
