@@ -14,10 +14,10 @@ from tests.ventures import box
 from .walk import GUIDES, ROOT, environment, follow, free_port, read, serving
 
 ON_A_SERVER = (
-    "first-front-end", "ship-alone", "attributes", "sharing",
+    "first-front-end", "ship-alone",
     *(
         pytest.param(name, marks=pytest.mark.slow)
-        for name in ("own-data-and-flows", "finance", "storefronts", "mobile")
+        for name in ("attributes", "sharing", "own-data-and-flows", "finance", "storefronts", "mobile")
     ),
     pytest.param(
         "ventures",
