@@ -32,7 +32,7 @@ from isthmus.kernel import errors, ports
 from .connecting import DirectConnection, connect
 from .errors import BadAddress, said, translated
 from .migration_files import Migration, MigrationSource, read_files
-from .migration_steps import steps_of
+from .migration_steps import Step, steps_of
 from .personal_columns import read_marks
 from .tables import Tables, newer, older
 from .versions import check_version, for_server
@@ -47,6 +47,7 @@ TABLES_MS: Final = (
 PAUSE_S: Final = (0.1, 1.0)  # for the calls that a file gave way to
 
 _IN_THE_WAY: Final = ("ACCESS EXCLUSIVE", "SHARE ROW EXCLUSIVE", "SHARE")  # of calls, which read and write rows
+_WHICH_ARE_THERE: Final = "select name from unnest($1::text[]) as name where to_regclass(name) is not null"
 _LOCK: Final = 0x697374686D7573  # "isthmus", so that no other program's lock is the same by coincidence
 _RECORD: Final = """\
 create schema if not exists isthmus;
@@ -227,14 +228,15 @@ async def _apply(connection: DirectConnection, file: Migration) -> None:
 
 async def _apply_once(connection: DirectConnection, file: Migration) -> None:
     source, sql = file.source, for_server(file.sql, connection.get_server_version().major)
-    contracts = any(step.kind == "contract" for step in steps_of(file.sql))
+    steps = steps_of(file.sql)
+    contracts = any(step.kind == "contract" for step in steps)
     try:
         async with connection.transaction():
             await connection.execute(f"set local lock_timeout = '{GIVES_WAY_AFTER_MS}ms'")
             await connection.execute(f'create schema if not exists "{source.schema}"')  # `order` is a word of SQL
             if source.role:
                 await connection.execute(f'set local role "{source.role}"; set local search_path = "{source.schema}"')
-            await _lock_tables(connection, file)
+            await _lock_tables(connection, steps)
             await connection.execute(sql)
             await connection.execute("reset role")
             if source.role and (problems := list((await read_marks(connection, source.schema)).problems())):
@@ -249,16 +251,17 @@ async def _apply_once(connection: DirectConnection, file: Migration) -> None:
         ) from error
 
 
-async def _lock_tables(connection: DirectConnection, file: Migration) -> None:
+async def _lock_tables(connection: DirectConnection, steps: Sequence[Step]) -> None:
     """Take what a file locks, at once and before its work, so that it waits for no call that may wait for it."""
     wanted: dict[str, bool] = {}
-    for step in steps_of(file.sql):
-        if step.lock in _IN_THE_WAY and await connection.fetchval("select to_regclass($1)", step.table) is not None:
+    for step in steps:
+        if step.lock in _IN_THE_WAY:
             wanted[step.table] = wanted.get(step.table, False) or step.lock == _IN_THE_WAY[0]
     if not wanted:
         return
+    there = {row["name"] for row in await connection.fetch(_WHICH_ARE_THERE, list(wanted))}
     await connection.execute(f"set local lock_timeout = '{max(1, TABLES_MS // len(wanted))}ms'")
-    for table, is_exclusive in sorted(wanted.items()):
+    for table, is_exclusive in sorted((name, how) for name, how in wanted.items() if name in there):
         await connection.execute(f"lock table {table} in {_IN_THE_WAY[0 if is_exclusive else 1]} mode")
     await connection.execute(f"set local lock_timeout = '{GIVES_WAY_AFTER_MS}ms'")
 
