@@ -59,7 +59,8 @@ PACK = Pack(
                    join ledger.book on book.front_end = account.front_end cross join lateral (
                        select coalesce((select posted from ledger.balance
                                where balance.account_id = account.account_id), 0)
-                           + coalesce(sum(amount) filter (where layer = '=' and xid >= folded), 0) as summed,
+                           + coalesce(sum(amount) filter (where layer = '='
+                               and (xid >= folded or xid = any (unsummed))), 0) as summed,
                            coalesce(sum(amount) filter (where layer = '='), 0) as legs
                        from ledger.leg where leg.account_id = account.account_id) as found
                    where summed <> legs limit 20""",
