@@ -1,8 +1,9 @@
 -- A transaction that is open for long, in whatever table, keeps nothing else from being summed up. unsummed: the numbers
 -- below `folded` of transactions that were open when legs were summed up last; their legs are not in ledger.balance.
 alter table ledger.book add column unsummed bigint[] not null default '{}';
--- A range of pages is known as soon as it is full, not only after the next vacuum.
+-- contract: nothing goes; a range of pages is known as soon as it is full, not only after the next vacuum
 alter index ledger.leg_xid_idx set (autosummarize = on);
+-- contract: nothing goes, as above
 alter index ledger.leg_booked_at_idx set (autosummarize = on);
 
 -- Sum up what was booked since the last time, of transactions that have ended; return how many legs that were. Legs are
