@@ -27,12 +27,16 @@ class Paid:
     carried: int
 
 
-def paid(due: int, minimum: int, fee: int, *, is_leaving: bool) -> Paid:
-    """Return what is paid of what is due: nothing below the minimum, and never less than the fee and a bit."""
-    left = due - fee
+def paid(due: int, minimum: int, fee: int, reserve: int, *, is_leaving: bool) -> Paid:
+    """Return what is paid of what is due: nothing below the minimum, and never less than the fee and a bit.
+
+    The reserve is carried, whatever is paid; who leaves gets it too.
+    """
+    kept = 0 if is_leaving else reserve
+    left = due - fee - kept
     if left <= 0 or (left < minimum and not is_leaving):
         return Paid(payout=0, fee=0, carried=due)
-    return Paid(payout=left, fee=fee, carried=0)
+    return Paid(payout=left, fee=fee, carried=kept)
 
 
 def iban(text: str) -> str | None:
