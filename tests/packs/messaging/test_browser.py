@@ -81,7 +81,10 @@ async def test_chromium_shows_a_push_that_was_encrypted_for_it(desk: Desk, shop:
 
     id = await until(registration)
     pushes = subscribed.read()
-    for said in (pushes[2], *pushes):  # one comes twice; what a push service hands over to the browser, once that has decrypted it
+    for said in (
+        pushes[2],
+        *pushes,
+    ):  # one comes twice; what a push service hands over to the browser, once that has decrypted it
         ask = {"origin": shop, "registrationId": id, "data": json.dumps(said)}
         await chromium.send("ServiceWorker.deliverPushMessage", ask)
 
