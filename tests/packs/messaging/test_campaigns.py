@@ -166,10 +166,10 @@ async def test_a_campaign_is_sent_looked_at_and_steered_from_a_terminal(
     serving = asyncio.create_task(serve())
     waited = await _typed(desk, "status", "1", "--on", "north", "--wait")
     serving.cancel()
-    told = "1  Ripe now  all, service  queued  messages 1, left out 1, read 0  pushes: 1 sent, opened 0\n"
-    assert (waited.stdout, waited.exit_code) == (told, 0)
+    expected = "1  Ripe now  all, service  queued  messages 1, left out 1, read 0  pushes: 1 sent, opened 0\n"
+    assert (waited.stdout, waited.exit_code) == (expected, 0)
     assert [len(one.read()) for one in browsers] == [1, 0]
-    assert (await _typed(desk, "list", "--on", "north")).stdout == told
+    assert (await _typed(desk, "list", "--on", "north")).stdout == expected
     assert (await _typed(desk, "list", "--on", "south")).stdout.startswith("south has said nothing to many; `isthmus ")
     await _typed(desk, *sending, "--topic", "fruit")
     for act, state in (("pause", "paused"), ("resume", "queuing"), ("cancel", "cancelled")):
