@@ -91,9 +91,7 @@ def _check(pack: str, calls: int, json: bool) -> None:
 def _named(at: Running, name: str) -> Pack:
     from isthmus.kernel import errors
 
-    found = next((one for one in at.packs if one.name == name), None)
-    if found is None:
-        stop(
-            f"no pack is called {name!r}{errors.near(name, [one.name for one in at.packs])}; isthmus catalogue lists them"
-        )
-    return found
+    known = {one.name: one for one in at.packs}
+    if name not in known:
+        stop(f"no pack is called {name!r}{errors.near(name, known)}; isthmus catalogue lists them")
+    return known[name]
