@@ -45,7 +45,7 @@ KEEPING = (
     devices.forget,  # tests/packs/devices
     messaging.forget,  # tests/packs/messaging
     risk.forget,  # tests/packs/risk
-    sync.forget,  # tests/packs/sync
+    sync.forget,
     flags.forget,  # whose experiments no order is in: tests/packs/flags/test_experiments.py
 )
 
