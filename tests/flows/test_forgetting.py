@@ -48,7 +48,6 @@ KEEPING = (
     risk.forget,  # tests/packs/risk
     sync.forget,  # tests/packs/sync
     personal_data.forget,  # tests/packs/personal_data/test_keys.py
-    sync.forget,
     flags.forget,  # whose experiments no order is in: tests/packs/flags/test_experiments.py
 )
 

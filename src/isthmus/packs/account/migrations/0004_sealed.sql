@@ -1,5 +1,6 @@
 -- An address that is kept encrypted under the person's key: `address` is null then, and it is found by its keyed hash.
 alter table account.account add column sealed bytea, add column address_hash bytea;
+-- contract: the code before writes none, and each that is written is of one address
 create unique index on account.account (address_hash);
 
 -- As before, by keyed hashes too.
