@@ -32,11 +32,12 @@ def paid(due: int, minimum: int, fee: int, reserve: int, *, is_leaving: bool) ->
 
     The reserve is carried, whatever is paid; who leaves gets it too.
     """
-    kept = 0 if is_leaving else reserve
-    left = due - fee - kept
-    if left <= 0 or (left < minimum and not is_leaving):
+    if is_leaving:
+        minimum = reserve = 0
+    left = due - fee - reserve
+    if left < max(1, minimum):
         return Paid(payout=0, fee=0, carried=due)
-    return Paid(payout=left, fee=fee, carried=kept)
+    return Paid(payout=left, fee=fee, carried=reserve)
 
 
 def iban(text: str) -> str | None:
