@@ -139,7 +139,7 @@ class Call:
     async def keep_entry(self, session: Session, answer: Any, events: Sequence[EventRow]) -> None:
         """Have the journal's entry of this command committed with what it did."""
         if (journal := self.platform.journal) is not None:
-            await session.later(*journal.entry(self, answer, events))
+            await session.later(*journal.entries([(self, answer, events)]))
 
     def randomness(self) -> random.Random:
         self.generator = self.generator or random.Random(self.id)
