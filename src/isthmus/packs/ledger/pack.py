@@ -66,6 +66,13 @@ PACK = Pack(
                    where summed <> legs limit 20""",
         ),
         Condition(
+            name="ledger.numbers-go-on",
+            sentence="What is summed up ends before transactions to come: see Restore in the guide for operators.",
+            sql="""select front_end, folded, next from ledger.book cross join (
+                       select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next) as server
+                   where folded > next limit 20""",
+        ),
+        Condition(
             name="ledger.days-are-sums",
             sentence="What an account has by day is what stands on it.",
             sql="""select balance.front_end, account_id, posted, sum(debit - credit) as days from ledger.balance
