@@ -190,7 +190,7 @@ def served(
         _data_part(running, data, sync),
         Deploys(deploy_context(running), Client(running.platform)),
         DeadLetters(Client(running.platform), database),
-        Cost(database, running.traffic, running.config.cost_month),
+        Cost(database, running.traffic, running.platform, running.config.cost),
         Thinness(database),
         ContractHistory(database),
         Jobs(Client(running.platform), database),
