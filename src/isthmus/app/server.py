@@ -17,13 +17,17 @@ from typing import TYPE_CHECKING, cast
 from isthmus.console.client import Client
 from isthmus.console.menu import Part, every_page
 from isthmus.console.pages.calls import CallLog
+from isthmus.console.pages.combinations import Combinations
 from isthmus.console.pages.contract_history import ContractHistory
 from isthmus.console.pages.cost import Cost
 from isthmus.console.pages.dead_letters import DeadLetters
 from isthmus.console.pages.deploys import Deploys
+from isthmus.console.pages.experience import Experiences
 from isthmus.console.pages.jobs import Jobs
 from isthmus.console.pages.levels import Levels
+from isthmus.console.pages.minute import Minute
 from isthmus.console.pages.sharing import Sharing
+from isthmus.console.pages.silo import Silos
 from isthmus.console.pages.thinness import Thinness
 from isthmus.console.sign_in import Operators
 from isthmus.console.web import console
@@ -64,6 +68,7 @@ from .forgetting import PersonForgotten
 from .jobs import jobs
 from .outlets import outlets
 from .platform import Running, declared, deploy_context, migration_sources, running
+from .products import held_products
 
 if TYPE_CHECKING:
     from isthmus.data.platform import DataPlatform
@@ -159,6 +164,13 @@ def tokens_of(running: Running) -> Tokens:
     return Tokens(config.address or _listens_at(running), file)
 
 
+def _combinations(running: Running) -> Combinations:
+    config = running.config
+    return Combinations(
+        running.database, running.platform, config.front_ends, config.root, functools.partial(held_products, config)
+    )
+
+
 def sign_in_of(running: Running) -> SignIn:
     """Return what knows who is signed in: a pack's, or the token of this server."""
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
@@ -183,6 +195,7 @@ def served(
     """Return gateway and console over a running platform, with the data platform where there is one."""
     database = running.database
     traces = TraceStore(database, own=lambda code: running.platform.release.line(code).front_end.attributes)
+    cost = Cost(database, running.traffic, running.platform, running.config.cost)
     pages = every_page(
         running.platform,
         running.traffic,
@@ -190,8 +203,12 @@ def served(
         _data_part(running, data, sync),
         Deploys(deploy_context(running), Client(running.platform)),
         DeadLetters(Client(running.platform), database),
-        Cost(database, running.traffic, running.platform, running.config.cost),
+        Minute(database, running.traffic, running.platform, cost),
+        cost,
+        Experiences(database, running.traffic, running.platform),
+        _combinations(running),
         Thinness(database),
+        Silos(database),
         ContractHistory(database),
         Jobs(Client(running.platform), database),
         Levels(running.traffic, running.config.levels),

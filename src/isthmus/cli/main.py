@@ -16,6 +16,7 @@ from . import (
     costs,
     dead_letters,
     deploys,
+    experience,
     grants,
     growth,
     lead,
@@ -26,6 +27,7 @@ from . import (
     seam,
     serving,
     shadows,
+    silo,
     tables,
     thin,
     translate,
@@ -47,6 +49,7 @@ main_app.add_typer(dead_letters.commands(), name="dead-letters")
 main_app.add_typer(grants.commands(), name="grants")
 for part in (
     deploys,
+    experience,
     rules,
     look,
     record,
@@ -57,6 +60,7 @@ for part in (
     tables,
     thin,
     lead,
+    silo,
     seam,
     costs,
     translate,
