@@ -16,6 +16,7 @@ from . import (
     costs,
     dead_letters,
     deploys,
+    ejecting,
     experience,
     grants,
     growth,
@@ -32,6 +33,7 @@ from . import (
     thin,
     translate,
 )
+from .groups import Group
 from .packs import WithPacksCommands
 from .screen import stop
 
@@ -43,10 +45,10 @@ main_app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Isthmus: a thin middle platform. Shared capabilities below, front ends that ship their own logic above.",
 )
-main_app.add_typer(clients.commands(), name="client")
-main_app.add_typer(new.commands(), name="new")
-main_app.add_typer(dead_letters.commands(), name="dead-letters")
-main_app.add_typer(grants.commands(), name="grants")
+main_app.add_typer(clients.commands(), name="client", cls=Group)
+main_app.add_typer(new.commands(), name="new", cls=Group)
+main_app.add_typer(dead_letters.commands(), name="dead-letters", cls=Group)
+main_app.add_typer(grants.commands(), name="grants", cls=Group)
 for part in (
     deploys,
     experience,
@@ -57,6 +59,7 @@ for part in (
     serving,
     compat,
     adopting,
+    ejecting,
     tables,
     thin,
     lead,

@@ -43,10 +43,11 @@ class ExitRun(Value):
         return f"exit: {self.ended} since {self.since:%Y-%m-%d}{why}"
 
 
-async def keep(database: Database, pack: str, at: datetime, ended: Ended, calls: int, reason: str) -> None:
-    """Keep how an exit ended."""
+async def keep(database: Database, pack: str, at: datetime, ended: Ended, calls: int, reason: str) -> ExitRun:
+    """Keep how an exit ended, and return it with since when exits of the pack end so."""
     async with database.platform() as session:
         await session.execute(_KEEP, pack, at, ended, calls, reason)
+    return next(one for one in await latest(database) if one.pack == pack)
 
 
 async def latest(database: Database) -> Sequence[ExitRun]:
