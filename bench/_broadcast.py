@@ -185,7 +185,7 @@ async def broadcast(url: str, service: PushService, devices: int) -> Broadcast:
         said = await second.stdout.readline()
         assert said == b"done\n", "it ended before all was pushed"
         server_s, database_s = server_s + _took(second.pid), database_s + (await clock.stopped()).database
-        await second.communicate()
+        await second.communicate(b"")
         seconds = time.perf_counter() - began
     counts = service.counts[1 : devices + 1]
     each = 1e6 / devices
