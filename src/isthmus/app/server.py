@@ -30,7 +30,7 @@ from isthmus.console.pages.sharing import Sharing
 from isthmus.console.pages.silo import Silos
 from isthmus.console.pages.thinness import Thinness
 from isthmus.console.sign_in import Operators
-from isthmus.console.web import console
+from isthmus.console.web import Page, console
 from isthmus.gateway.agents import agents
 from isthmus.gateway.allowances import AddressLimit, Allowances
 from isthmus.gateway.auth import Clients
@@ -164,6 +164,31 @@ def tokens_of(running: Running) -> Tokens:
     return Tokens(config.address or _listens_at(running), file)
 
 
+def _pages(running: Running, traces: TraceStore, data: DataPlatform | None, sync: LakeSync | None) -> list[Page]:
+    """Return the pages of the console."""
+    database, platform, traffic = running.database, running.platform, running.traffic
+    client = Client(platform)
+    cost = Cost(database, traffic, platform, running.config.cost)
+    return every_page(
+        platform,
+        traffic,
+        CallLog(traces, database),
+        _data_part(running, data, sync),
+        Deploys(deploy_context(running), client),
+        DeadLetters(client, database),
+        Minute(database, traffic, platform, cost),
+        cost,
+        Experiences(database, traffic, platform),
+        _combinations(running),
+        Thinness(database),
+        Silos(database),
+        ContractHistory(database),
+        Jobs(client, database),
+        Levels(traffic, running.config.levels),
+        Sharing(client, database),
+    )
+
+
 def _combinations(running: Running) -> Combinations:
     config = running.config
     return Combinations(
@@ -195,25 +220,7 @@ def served(
     """Return gateway and console over a running platform, with the data platform where there is one."""
     database = running.database
     traces = TraceStore(database, own=lambda code: running.platform.release.line(code).front_end.attributes)
-    cost = Cost(database, running.traffic, running.platform, running.config.cost)
-    pages = every_page(
-        running.platform,
-        running.traffic,
-        CallLog(traces, database),
-        _data_part(running, data, sync),
-        Deploys(deploy_context(running), Client(running.platform)),
-        DeadLetters(Client(running.platform), database),
-        Minute(database, running.traffic, running.platform, cost),
-        cost,
-        Experiences(database, running.traffic, running.platform),
-        _combinations(running),
-        Thinness(database),
-        Silos(database),
-        ContractHistory(database),
-        Jobs(Client(running.platform), database),
-        Levels(running.traffic, running.config.levels),
-        Sharing(Client(running.platform), database),
-    )
+    pages = _pages(running, traces, data, sync)
     allowances = Allowances(database, running.config.limits) if running.config.limits else None
     console_app = console(
         pages, sign_in_of(running), Client(running.platform), catalogues(running), database,

@@ -31,6 +31,7 @@ FITS: Final[Mapping[str, str]] = {
     "one order away": mark("one order away"),
     "conflicts": mark("conflicts"),
 }
+STATES: Final = {"fits": "good", "one order away": "warm", "conflicts": "bad"}
 
 
 class Combinations:
@@ -73,6 +74,7 @@ class Combinations:
             found=shown,
             next_cursor=next_cursor,
             fits=FITS,
+            states=STATES,
             counts={fit: sum(one.fit == fit for one in found) for fit in FITS},
             products=list(products),
             chosen=list(change.products) if change.products is not None else [one.name for one in front_end.products],

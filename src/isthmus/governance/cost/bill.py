@@ -72,14 +72,14 @@ def bill(
     stored_in_all: int,
 ) -> Bill:
     """Divide the price of a month. peak: shares of the load in the busiest minutes. stored: bytes by front end."""
-    processor = list(_processor(uses, capacity, peak, replayed))
+    processor = list(_worked(uses, capacity, peak, replayed))
     database = list(_database(uses)) or [_own("overhead", 0.0, 1.0)]
     storage = list(_storage(stored, max(stored_in_all, sum(stored.values()))))
     parts = ((inputs.processor, processor), (inputs.database, database), (inputs.storage, storage))
     return Bill(charges=tuple(_weighed(one, weight) for weight, charges in parts for one in charges if one.share > 0))
 
 
-def _processor(
+def _worked(
     uses: Mapping[tuple[str, str], Use],
     capacity: Capacity,
     peak: Mapping[str, float],
