@@ -59,6 +59,7 @@ SETTINGS: Final = {
     "record.kept": "how many recorded calls are kept",
     "record.kept_mb": "how many megabytes of them",
     "record.kept_days": "for how many days",
+    "exits.days": "after how many days a server exercises the exit of a pack again; 0: never by itself",
     "cost.month": "what all of it costs a month: `1200 EUR`",
     "cost.team_day": "what a day of a front end's team costs, by which waiting for the platform is weighed: `600 EUR`",
     "levels.default": "percent of calls that are to be answered (99.9): what the page *Service levels* measures by",
@@ -77,6 +78,8 @@ SETTINGS: Final = {
     "adopted.NAME.leave_out": "operations that are no capabilities here",
     "adopted.NAME.forgets": "the operation that erases a person there, or `{ because = \"…\" }`",
     "adopted.NAME.exports": "the operation that answers what it keeps of somebody, and the field that takes an id",
+    "ejected.NAME.url": "where the service is that stands in the place of a pack",
+    "ejected.NAME.secret": "the environment variable that has its token",
 }  # fmt: skip
 ENVIRONMENT: Final = {
     "ISTHMUS_DATABASE_URL": "PostgreSQL to use; without it the embedded one starts",
@@ -144,6 +147,7 @@ def settings() -> str:
     known += [f"front_ends.CODE.{key}" for key in sorted(config._PER_FRONT_END)]
     known += ["levels.default", "levels.CODE"]
     known += [f"adopted.NAME.{key}" for key in sorted(config.ADOPTED)]
+    known += [f"ejected.NAME.{key}" for key in sorted(config.EJECTED)]
     return "\n\n".join([
         "# Settings",
         "One file, `isthmus.toml`, read from the current folder or from where `ISTHMUS_CONFIG` says. Every setting "

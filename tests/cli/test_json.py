@@ -62,6 +62,8 @@ SENTENCES = {
     "security sign-out": "one sentence about what it did",
     "security export": "it writes lines of JSON",
     "security rotate-account-keys": "one sentence about what it did",
+    "security encrypt": "a sentence for each table about what it did",
+    "security rotate-person-keys": "one sentence about what it did",
     "security key": "it prints a key",
     "security heads": "it prints JSON",
     "security export-person": "it writes a page, or JSON",

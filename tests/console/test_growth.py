@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 
 from isthmus.governance.growth.combinations import Earned, Innovation
 from isthmus.governance.growth.drivers import Drivers, Step
-from isthmus.governance.growth.launches import Begun, Launch, Lead
+from isthmus.governance.growth.launches import Begun, Budget, Launch, Lead
 from isthmus.governance.growth.lines import AHEAD_WEEKS, Line
 from isthmus.governance.growth.movements import Moved, Movement
 from isthmus.governance.growth.portfolio import portfolio
@@ -20,6 +20,7 @@ from isthmus.kernel import encode
 from .conftest import Served
 
 RECEIPT = "0123456789abcdef"
+BUDGET = Budget(currency="EUR", granted=40_000, spent=1_000)
 WEEKS = np.arange(80.0)
 FIRST = date(2025, 1, 6)
 
@@ -61,7 +62,7 @@ def kept(served: Served) -> Report:
     report = Report(
         at=datetime(2026, 7, 20, tzinfo=UTC), snapshot="1", lines=lines, drivers=(drives,), movements=(moved,),
         lead=lead,
-        portfolio=portfolio(lines, "order.sales", (moved,), {"north": Begun(on=FIRST, people=4)}, lead),
+        portfolio=portfolio(lines, "order.sales", (moved,), {"north": Begun(on=FIRST, people=4, budget=BUDGET)}, lead),
         innovation=Innovation(
             metric="order.sales", fields=("order_kind",), earned=(earned,),
             year={"as before": 1_000, "combination": 34, "new line": 0, "venture": 0},
@@ -92,7 +93,8 @@ async def test_who_pays_sees_money_and_people_what_must_come_and_what_waiting_co
     await page.goto(f"{served.address}/growth")
     core = page.get_by_role("region", name="Money and people by horizon").get_by_role("row").filter(has_text="Core")
     await expect(core).to_contain_text("north")
-    await expect(core.get_by_role("cell").last).to_have_text("4")
+    await expect(core.get_by_role("cell").nth(-2)).to_have_text("4")
+    await expect(core.get_by_role("cell").last).to_have_text("40,000.00 EUR1,000.00 EUR (2.5 %)")
     needed = page.get_by_role("region", name="What must come from where")
     assert report.portfolio.needed
     gap = f"{report.portfolio.needed.gap:,.2f}"

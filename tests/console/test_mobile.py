@@ -14,6 +14,7 @@ from isthmus.kernel import encode
 from tests.packs.devices.test_devices import Phone
 from tests.packs.messaging.services import Browser
 from tests.packs.webhooks.receiver import Receiver
+from tests.waiting import until
 
 from .conftest import Served, eventually
 
@@ -51,6 +52,33 @@ async def test_a_flag_is_put_explained_and_killed_and_an_app_sees_it(page: Page,
     await flags.get_by_role("button", name="Switch off").click()
     await expect(page.get_by_role("status")).to_contain_text("off for everybody")
     assert await asyncio.to_thread(seen) == (False, "DISABLED")
+
+
+async def test_an_experiment_is_shown_with_what_came_of_it(page: Page, served: Served) -> None:
+    flag = {
+        "key": "first-page", "kind": "string", "variants": {"deals": "d", "recipes": "r"}, "default_variant": "deals",
+        "experiment": {
+            "name": "first-page", "shares": {"deals": 50, "recipes": 50}, "control": "deals",
+            "goal": "order.order-placed", "subject": "member_id", "planned": 200,
+        },
+    }  # fmt: skip
+    assert (await served.client.post("/v1/flags.put-flag", json={"flag": flag})).status_code == 200
+
+    async def exposed(number: int) -> bool:
+        ask = {"key": "first-page", "context": {"targeting_key": f"reader-{number}"}}
+        return (await served.client.post("/v1/flags.expose", json=ask)).status_code == 200
+
+    await until(lambda: exposed(0))  # a server has a flag within a second
+    for number in range(1, 12):
+        assert await exposed(number)
+    await page.goto(f"{served.address}/flags/north/first-page")
+    variants = page.get_by_role("region", name="Variants of the experiment")
+    for name in ("deals", "recipes"):
+        await expect(variants.get_by_role("row", name=name)).to_be_visible()
+    counted = [int(one) for one in await variants.locator("tbody td:nth-child(2)").all_inner_texts()]
+    assert sum(counted) == 12
+    await expect(page.get_by_role("status")).to_contain_text("too early")
+    await expect(page.get_by_text("planned: 200 subjects a variant")).to_be_visible()
 
 
 async def test_a_release_is_given_to_more_and_rolled_back(page: Page, served: Served) -> None:

@@ -26,7 +26,7 @@ from isthmus.gateway.auth import Clients
 from isthmus.gateway.http import Gateway
 from isthmus.gateway.ready import Readiness
 from isthmus.gateway.telemetry.traces import TraceStore
-from isthmus.kernel import Caller, FrontEnd, Meta, Platform, Value, event
+from isthmus.kernel import Caller, FrontEnd, Meta, Platform, Value, answers, event
 from isthmus.markings import Dimension, Distinct, Pii, Ref
 from isthmus.packs.notification import api as notification
 from isthmus.packs.order import api as order
@@ -35,6 +35,7 @@ from isthmus.packs.personal_data import api as personal_data
 from isthmus.packs.personal_data.service.export import export_person
 from isthmus.packs.personal_data.service.register import Registry, register
 from isthmus.packs.promotion import api as promotion
+from isthmus.packs.sync import api as sync
 from isthmus.runtime.events import copies, own_tables
 from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.store import migrate_own
@@ -73,11 +74,17 @@ class CardWritten(Value):
     words: Annotated[str, Pii("free-text", why="to know it")]
 
 
+@answers(sync.collections)
+def kept_on_devices() -> Sequence[sync.Collection]:
+    return (sync.Collection(name="list", fields=(sync.Field(name="note"),)),)
+
+
 NORTH = FrontEnd(
     code="north",
     name="North",
     owner="north team",
     uses=(*ALL, "privacy.*"),
+    answers=(kept_on_devices,),
     events=(CardWritten,),
     attributes={"order.order": Card, "order.line": Engraved, "member.membership": Nick},
     metrics=(
@@ -326,6 +333,7 @@ async def lived(world: World, who: str, member_id: str | None, coupon: str = "",
     for what in ("ship", "cancel"):
         placed = await bought(world, who, member_id, (coupon,) if coupon and what == "ship" else (), email=email)
         order_id = placed["orders"][0]["order_id"]
+        await jotted_down(world, who, member_id, order_id)
         emitted = CardWritten(order_id=order_id, words=canary(who))
         await deliver(world, emitted)
         if what == "cancel":
@@ -347,6 +355,14 @@ async def lived(world: World, who: str, member_id: str | None, coupon: str = "",
         amount = {"minor": 100, "currency": "EUR"}
         refund = {"payment_id": placed["payment_id"], "amount": amount, "reference": str(uuid4())}
         await world.ask("payment.refund", **refund, reason=canary(who, "ok-{}"))
+
+
+async def jotted_down(world: World, who: str, member_id: str | None, order_id: str) -> None:
+    """Have two devices of somebody write the same unseen; a guest's has an id of its own, and what they ordered."""
+    whose = {"member_id": member_id} if member_id else {"member_id": str(uuid4()), "reference": order_id}
+    for device in (world.canary(who, "phone-{}"), world.canary(who, "watch-{}")):
+        note = {"sequence": 1, "collection": "list", "document": "party", "kind": "set", "field": "note"}
+        await world.ask("sync.push", **whose, client_id=device, operations=[note | {"value": world.canary(who)}])
 
 
 async def subscribed(world: World, who: str, member_id: str) -> None:

@@ -23,6 +23,7 @@ from isthmus.packs.messaging import api as messaging
 from isthmus.packs.notification import api as notification
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
+from isthmus.packs.personal_data import api as personal_data
 from isthmus.packs.promotion import api as promotion
 from isthmus.packs.risk import api as risk
 from isthmus.packs.subscription import api as subscription
@@ -46,6 +47,7 @@ KEEPING = (
     messaging.forget,  # tests/packs/messaging
     risk.forget,  # tests/packs/risk
     sync.forget,  # tests/packs/sync
+    personal_data.forget,  # tests/packs/personal_data/test_keys.py
     flags.forget,  # whose experiments no order is in: tests/packs/flags/test_experiments.py
 )
 

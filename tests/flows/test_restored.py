@@ -137,6 +137,7 @@ async def test_what_the_guide_says_brings_a_platform_back_to_a_moment_and_every_
         dump = command_of("pg_dump").replace('"$ISTHMUS_DATABASE_URL"', "isthmus")
         cluster.run(dump)
         cluster.run("createdb restored && " + command_of("pg_restore"))
+        cluster.run(command_of("psql --dbname=restored"))
         assert await orders_and_findings(cluster.url("restored"), tmp_path) == (5, [])
     cluster.run(command_of("cp -r /backup/base", **where))
     cluster.run(command_of("cat >> ", **where).replace("2030-01-31 10:00:00+00", moment.isoformat()))

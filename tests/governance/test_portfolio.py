@@ -18,7 +18,7 @@ from isthmus.governance.growth import report
 from isthmus.governance.growth.asked import Asking
 from isthmus.governance.growth.combinations import innovation
 from isthmus.governance.growth.drivers import Drivers, drivers
-from isthmus.governance.growth.launches import Begun, lead
+from isthmus.governance.growth.launches import Begun, Budget, lead
 from isthmus.governance.growth.lines import OTHERS, Kind, lines
 from isthmus.governance.growth.movements import Movement, movements
 from isthmus.governance.growth.picture import Picture
@@ -335,10 +335,13 @@ def test_a_venture_is_a_line_beside_the_others_and_no_part_of_what_they_must_bri
     brand = of(measured.lines, "brand")
     venture = brand.replace(code="box", metric="venture.sales", is_venture=True, horizon="new", growth=brand.growth)
     found = (*measured.lines, venture)
-    begun = {"box": Begun(on=date(2017, 4, 1), people=2)}
+    granted = Budget(currency="EUR", granted=100, spent=40)
+    begun = {"box": Begun(on=date(2017, 4, 1), people=2, budget=granted)}
+    begun["brand"] = begun["box"].replace(budget=granted.replace(currency="CNY"))
     made = portfolio(found, "order.sales", (), begun, measured.lead, "box", {"box": 144, "gone": 3})
     assert made
     new = next(one for one in made.holdings if one.horizon == "new")
+    assert new.budgets == (granted,), "what another horizon may spend is not its money"
     assert (new.lines, new.makers, new.sales, new.buyers) == (("box",), 2, venture.late(), 144)
     assert made.needed
     assert "box" not in [one.code for one in made.needed.parts]

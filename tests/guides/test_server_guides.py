@@ -25,7 +25,7 @@ ON_A_SERVER = (
     ),
 )  # fmt: skip
 BY_THEMSELVES = ("adopt", "migrations", "products")
-IN_CHINESE = ("first-front-end", "ship-alone", "attributes", "sharing", "own-data-and-flows", "storefronts")
+IN_CHINESE = ("first-front-end", "ship-alone", "attributes", "sharing", "own-data-and-flows", "storefronts", "mobile")
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the guides call with curl")

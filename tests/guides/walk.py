@@ -28,7 +28,7 @@ BLOCK = re.compile(r"^```(\w*)(?: (\w+))?\n(.*?)^```$", re.M | re.S)
 STARTS_WITHIN_S = 300  # of a busy machine
 WALKS_WITHIN_S = 900  # `until` in a guide waits for ever where what it waits for does not come
 PORT = "8080"  # in the guides
-OTHER_PORTS = ("8081", "8090")  # in the guides: a shop's, and a receiver's
+OTHER_PORTS = ("8081", "8090", "8091")  # in the guides: a shop's, a receiver's, and who stands before it
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ def test_the_contracts_name_every_part_of_the_house():
         "isthmus.language",
         "isthmus.screens",
         "isthmus.personal",
+        "isthmus.sealing",
         "isthmus.store",
         "isthmus.data",
     }

@@ -47,6 +47,9 @@ class Recorder:
     def wants(self, capability: str, front_end: str) -> bool:
         return self.share
 
+    def metered(self, trace, running):
+        return running
+
     def keep(self, trace: Trace) -> None:
         self.kept.append(trace)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -57,6 +58,51 @@ async def test_a_recorded_id_and_time_draw_the_same_ids_and_chances_again(databa
     platform = Platform(running, database, clock=lambda: call.now)
     again, _ = await platform.call_wire("till.total", bytes(call.ask), Caller(front_end="north"), call_id=call.call_id)
     assert again == bytes(call.answer)
+
+
+async def test_a_recorded_call_says_what_it_used_and_not_what_others_did_meanwhile(database):
+    """Two calls that wait for the same database: one works for a while, and the other's processor time is its own."""
+
+    async def busy() -> None:
+        for _ in range(40):
+            until = time.thread_time_ns() + 1_000_000
+            while time.thread_time_ns() < until:
+                pass
+            await asyncio.sleep(0)
+
+    recorder = _recorder(database)
+
+    async def asks_the_database() -> str:
+        session = database.read("north")
+        try:
+            await session.fetch("select generate_series(1, 7), pg_sleep(0.003)")
+            with pytest.raises(errors.IsthmusError):
+                await session.fetch_value("select 1 / 0")
+            return await session.execute("select pg_sleep(0.02)")
+        finally:
+            await session.close()
+
+    trace = Trace("a", "till.total", "1.0", "north", "north", "f", Buy(lines=()), NOON.isoformat())
+    said, _ = await asyncio.gather(recorder.metered(trace, asks_the_database()), busy())
+    assert said == "SELECT 1"
+    recorder.keep(trace)
+    await recorder.flush()
+    call = await _one(database)
+    assert (call.statements, call.rows) == (4, 8)  # setting the front end is one
+    assert call.db_us is not None
+    assert call.cpu_us is not None
+    assert call.db_us > 40_000
+    assert 0 < call.cpu_us < 20_000  # and 40 ms were worked beside it
+    async with database.platform() as session:
+        kept = await session.fetch_row("select cpu_us, db_us, rows from runtime.recorded_call")
+    assert tuple(kept.values()) == (call.cpu_us, call.db_us, 8)
+
+
+async def test_an_answer_says_how_long_it_took(database):
+    await record(database, release(north=listed), baskets("north", 1))
+    said = [one for asked in (await _one(database)).asked for one in asked.said]
+    assert said
+    assert all(one.took_ns > 0 for one in said)
 
 
 async def test_an_error_is_recorded_with_its_sentence(database):

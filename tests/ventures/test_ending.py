@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from isthmus.console.pages import growth
 from isthmus.flows.ventures import api as ventures
+from isthmus.flows.ventures import rules
+from isthmus.governance.growth.launches import Budget
 from isthmus.packs.account.service.accounts import accounts_of
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.venture import api as venture
 from isthmus.packs.venture.pack import PACK as VENTURE
+from isthmus.values import money
 
 from .conftest import World
 
@@ -39,9 +43,14 @@ async def test_a_venture_ends_with_nothing_lost_to_the_cent(world: World) -> Non
         (sum_,) = standing.sums
         assert (sum_.net + sum_.tax).minor == 7490 + 2990
         assert sum_.net == sum_.booked
+        assert (standing.spent, standing.charter.money) == (money(2940, "EUR"), money(40_000_00, "EUR"))
+        assert "40000 EUR, of which 29.40 EUR are spent" in rules.line_of(standing)
         balance = await world.call(ledger.trial_balance, ledger.GetTrialBalance(), "second")
         closing = {one.code: one.closing.minor for one in balance.lines}
         assert (closing["assets:bank"], closing["assets:customers"]) == (7490, 2990)
+        assert (closing["expenses:goods"], closing["liabilities:suppliers"]) == (2940, -2940)
+        begun = (await growth.begun(world.running.database, world.running.packs))["second"]
+        assert begun.budget == Budget(currency="EUR", granted=40_000.0, spent=29.4)
         period = await world.call(ledger.get_period, ledger.GetPeriod(), "second")
         assert (period.closed_through, period.history[0].reason) == (ended.closed_through, "its kill criterion holds")
         clients = accounts_of(world.running).settings.clients

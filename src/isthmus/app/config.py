@@ -68,6 +68,8 @@ class Config:
     connections_per_address: int | None = None  # None: as many as the gateway says
     limits: Mapping[str, int] = field(default_factory=dict[str, int])
     adopted: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    ejected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    exit_days: int = 0  # how old the last exit of a pack may be before a server exercises it again; 0: never by itself
     isolation: Mapping[str, Isolation] = field(default_factory=dict[str, Isolation])
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])
     cost_month: str = ""
@@ -114,6 +116,7 @@ _KNOWN = {
     "log": {"format", "level"},
     "otel": {"endpoint", "share"},
     "demo": {"entry"},
+    "exits": {"days"},
     "record": {"share", "shares", "kept", "kept_mb", "kept_days"},
     "cost": {"month", "team_day"},
     "receipts": {"days", "count"},
@@ -150,6 +153,8 @@ def load_config(path: Path | None = None) -> Config:
         connections_per_address=_count(file, server, "connections_per_address"),
         limits=_limits(file, found.get("limits", {})),
         adopted=found.get("adopted", {}),
+        ejected=_ejected(file, found.get("ejected", {})),
+        exit_days=_days(file, found.get("exits", {}).get("days", 0)),
         isolation={name: _isolation(file, name, chosen) for name, chosen in found.get("front_ends", {}).items()},
         record=record,
         cost_month=_amount(file, "month", found.get("cost", {}).get("month", "")),
@@ -169,6 +174,7 @@ def load_config(path: Path | None = None) -> Config:
     )
 
 
+EJECTED = {"url", "secret"}
 OF_PERSONS = ("forgets", "exports")  # what an adopted service has for persons
 ADOPTED = {"document", "url", "secret", "leave_out", *OF_PERSONS}
 
@@ -199,7 +205,7 @@ def _read(file: Path) -> dict[str, Any]:
                 f"{file} has adopted.{name}.secret, which names no secret", remedy='write secret = { secret = "NAME" }'
             )
     for section, values in found.items():
-        if section in ("adopted", "front_ends", "fresh_hours", "levels", "providers", "settings"):
+        if section in ("adopted", "ejected", "front_ends", "fresh_hours", "levels", "providers", "settings"):
             continue
         unknown = (
             [section] if section not in _KNOWN else [f"{section}.{key}" for key in values if key not in _KNOWN[section]]
@@ -208,6 +214,22 @@ def _read(file: Path) -> dict[str, Any]:
             known = ", ".join(f"{name}.{key}" for name, keys in _KNOWN.items() for key in sorted(keys))
             raise WrongConfig(f"{file} has an unknown setting {unknown[0]!r}", remedy=f"the settings are {known}")
     return found
+
+
+def _ejected(file: Path, said: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    for name, values in said.items():
+        if not (isinstance(values, dict) and values.keys() == EJECTED):
+            raise WrongConfig(
+                f"{file} says of the ejected pack {name!r}: {values}",
+                remedy="a service in a pack's place has url, and secret: the environment variable with its token",
+            )
+    return said
+
+
+def _days(file: Path, said: Any) -> int:
+    if type(said) is not int or not 0 <= said <= 365:
+        raise WrongConfig(f"{file} has exits.days = {said!r}", remedy="give whole days up to 365, or 0 for never")
+    return said
 
 
 def _variable(name: str) -> str | None:

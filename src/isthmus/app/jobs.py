@@ -19,6 +19,7 @@ from isthmus.runtime.events.subscriptions import called
 from isthmus.runtime.schedule import Periodic
 from isthmus.store import Database, know_streams, prune_answers, prune_events
 
+from . import exits
 from .platform import HOUSEKEEPING, Running
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def jobs(running: Running, lake_sync: LakeSync | None = None) -> list[Periodic]:
         Periodic(name="contracts", every_s=CONTRACTS_EVERY_S, run=remember_contracts),
         Periodic(name="traffic", every_s=TRAFFIC_EVERY_S, run=running.traffic.keep),
         Periodic(name="prune", every_s=PRUNE_EVERY_S, run=prune),
+        *_exit_jobs(running),
         *_lake_jobs(lake_sync),
     ]
 
@@ -105,6 +107,12 @@ async def _noted(database: Database, code: str, job: Job, run: Awaitable[object]
     finally:
         async with database.platform() as session:
             await timers.note_run(session, code, job.name, failed)
+
+
+def _exit_jobs(running: Running) -> list[Periodic]:
+    if not running.config.exit_days:
+        return []
+    return [Periodic(name="exits", every_s=exits.EVERY_S, run=partial(exits.try_next_exit, running))]
 
 
 def _lake_jobs(lake_sync: LakeSync | None) -> list[Periodic]:

@@ -23,6 +23,7 @@ from isthmus.markings import Question, Rule, Segment, Term
 from .broken import Broken, not_imported
 from .commands import MANIFEST, unwritten
 from .config import Config
+from .ejected import service_problems, with_services
 from .forgetting import forgetting, personal_problems
 from .products import product_problems
 from .resources import setting_problems
@@ -62,6 +63,8 @@ def plugging(config: Config) -> tuple[tuple[Pack, ...], list[str]]:
     ]
     kept = tuple(pack for pack in known.values() if pack.name not in config.leave_out)
     problems += [wrong for pack in kept for wrong in manifest.check_kinds(pack, KINDS)]
+    problems += service_problems(kept, config)
+    kept = tuple(with_services(kept, config))
     checks = (manifest.job_problems, figure_problems, demo_problems, guide_problems)
     problems += [wrong for check in checks for pack in kept for wrong in check(pack)]
     problems += unwritten(manifest.brought(kept, manifest.Commands), config)

@@ -16,14 +16,24 @@ def add_to(main: typer.Typer) -> None:
 
     @main.command()
     def adopt(
-        document: Annotated[Path, typer.Argument(help="OpenAPI 3 document of the service, JSON or YAML.")],
+        document: Annotated[
+            Path, typer.Argument(help="OpenAPI 3 document of a service, or a folder of `isthmus eject`.")
+        ],
         name: Annotated[str, typer.Option(help="What its pack is to be called; else the document's title.")] = "",
         url: Annotated[str, typer.Option(help="Where the service is; else the document's first server.")] = "",
         secret: Annotated[str, typer.Option(help="Environment variable with its credential.")] = "",
         json: JSON = False,
     ) -> None:
-        """Make a pack of an existing HTTP service: each operation of its document becomes a capability."""
+        """Make a pack of an existing HTTP service: each operation of its document becomes a capability.
+
+        A folder that `isthmus eject` wrote goes into the place of the pack that it was: its contract, and what front
+        ends answer, stay. Take [ejected.PACK] out of isthmus.toml to have the pack back.
+        """
         import msgspec
+
+        if document.is_dir():
+            _in_place(document, url, secret)
+            return
 
         from isthmus.app.config import FILE, load_config
         from isthmus.app.packs import plugged
@@ -63,3 +73,28 @@ def add_to(main: typer.Typer) -> None:
         out.print(
             f"next: add '{name}.*' to uses=(...) of a front end, then call it as any other capability", markup=False
         )
+
+
+def _in_place(folder: Path, url: str, secret: str) -> None:
+    """Put a service into the place of the pack that it was."""
+    from dataclasses import replace
+
+    from isthmus.app.config import FILE, load_config
+    from isthmus.app.platform import composed
+    from isthmus.governance import copies
+    from isthmus.governance.exits.package import FILE as EJECTED
+
+    config = load_config()
+    found = copies.provenance(folder, EJECTED)
+    name = next(iter(found.capabilities)).partition(".")[0]
+    if not (url and secret):
+        stop(f"say where {name} runs, and the environment variable with its token: --url and --secret")
+    if name in config.ejected:
+        stop(f"{name!r} is a service already; change [ejected.{name}] in {FILE}")
+    composed(replace(config, ejected={**config.ejected, name: {"url": url, "secret": secret}}))
+    with (config.root / FILE).open("a") as settings:
+        settings.write(f'\n[ejected.{name}]\nurl = "{url}"\nsecret = "{secret}"\n')
+    out.print(f"{name} is answered by {url} from the next start on; its rows and metrics are there", markup=False)
+    out.print(
+        f"to have the pack back, take [ejected.{name}] out of {FILE}; rows written meanwhile stay there", markup=False
+    )

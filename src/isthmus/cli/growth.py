@@ -175,11 +175,13 @@ def _show_portfolio(found: Portfolio) -> None:
     table = Table(
         "horizon", "lines", Column("a quarter", justify="right"), Column("share", justify="right"),
         Column("in a year", justify="right"), Column("buyers", justify="right"), Column("makers", justify="right"),
+        Column("budgets, and spent", justify="right"),
     )  # fmt: skip
     for one in found.holdings:
         table.add_row(
             one.horizon, ", ".join(one.lines), f"{one.sales:,.0f}", f"{one.share:.0%}", f"{one.ahead:,.0f}",
             f"{one.buyers:,}", f"{one.makers:,}",
+            ", ".join(f"{each.granted:,.0f} {each.currency}, {each.spent:,.0f}" for each in one.budgets),
         )  # fmt: skip
     out.print(table)
     if found.needed:

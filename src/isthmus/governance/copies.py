@@ -129,10 +129,10 @@ def take(
         source=source.relative_to(root).as_posix(),
         package=package,
         on=today,
-        commit=_commit(root),
+        commit=commit_of(root),
         platform=version,
-        licence=_licence(root, licence),
-        digest=_digest(files),
+        licence=licence_of(root, licence),
+        digest=digest_of(files),
         capabilities=dict(sorted(capabilities.items())),
     )
     for name, content in files.items():
@@ -148,22 +148,23 @@ def take(
     return found
 
 
-def note(folder: Path, found: Provenance) -> None:
+def note(folder: Path, found: Provenance, file: str = FILE) -> None:
     """Write down where a copy is from."""
-    head = "# Where this code is from; `isthmus venture drift` compares with it; leave both files as they are.\n"
+    compares = "`isthmus venture drift` compares with it; leave both files as they are" if file == FILE else "as it was"
+    head = f"# Where this code is from; {compares}.\n"
     lines = [f"{name} = {_toml(value)}" for name, value in msgspec.to_builtins(found).items() if name != "capabilities"]
     versions = [f'"{name}" = "{version}"' for name, version in found.capabilities.items()]
     text = "\n".join([*lines, "", "[capabilities]", *versions])
-    (folder / FILE).write_text(f"{head}{text}\n", encoding="utf-8")
+    (folder / file).write_text(f"{head}{text}\n", encoding="utf-8")
 
 
-def provenance(folder: Path) -> Provenance:
+def provenance(folder: Path, file: str = FILE) -> Provenance:
     """Return where a copy is from. Raises NothingTaken."""
     try:
-        return msgspec.convert(tomllib.loads((folder / FILE).read_text(encoding="utf-8")), Provenance, strict=False)
+        return msgspec.convert(tomllib.loads((folder / file).read_text(encoding="utf-8")), Provenance, strict=False)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as wrong:
         raise NothingTaken(
-            f"{folder / FILE} does not say where code is from: {wrong}", remedy="isthmus venture take writes it"
+            f"{folder / file} does not say where code is from: {wrong}", remedy="isthmus venture take writes it"
         ) from None
 
 
@@ -230,14 +231,15 @@ def _taken(folder: Path, known: Provenance) -> Files:
             files = {name: base.read(name) for name in base.namelist()}
     except (OSError, zipfile.BadZipFile) as wrong:
         raise NothingTaken(f"{folder / BASE} cannot be read: {wrong}", remedy="bring it back from history") from None
-    if _digest(files) != known.digest:
+    if digest_of(files) != known.digest:
         raise NothingTaken(
             f"{folder / BASE} is not what {FILE} says was taken", remedy="bring both back from history as they were"
         )
     return files
 
 
-def _digest(files: Files) -> str:
+def digest_of(files: Files) -> str:
+    """Return a hash of files and their names."""
     return hashlib.sha256(encode({name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)})).hexdigest()
 
 
@@ -322,7 +324,8 @@ def _lacks(name: str, more: list[str], less: list[str], base: Files, here: Files
     return came or any(line.strip() and line in own and line not in now for line in less)
 
 
-def _commit(root: Path) -> str:
+def commit_of(root: Path) -> str:
+    """Return the commit of a checkout; nothing where it is none."""
     try:
         return _git(root, "rev-parse", "HEAD").strip()
     except (OSError, subprocess.SubprocessError):
@@ -334,7 +337,7 @@ def _git(root: Path, *args: str) -> str:
     return ran.stdout.decode(errors="replace")
 
 
-def _licence(root: Path, file: Path | None) -> str:
+def licence_of(root: Path, file: Path | None) -> str:
     """Return the name of the licence: what the project says, or the first line of its text."""
     project: dict[str, Any] = {}
     if (root / "pyproject.toml").is_file():

@@ -25,6 +25,7 @@ class AnswerRecord:
     source: str
     value: object
     raised: bool = False
+    took_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -68,6 +69,7 @@ class Trace:
     asked: list[Asked] = field(default_factory=list[Asked])
     parts: list[Part] = field(default_factory=list[Part])
     events: list[tuple[str, object]] = field(default_factory=list[tuple[str, object]])  # name and data
+    used: object = None  # what the recorder noted of it
 
     def length(self) -> tuple[int, int, int]:
         return len(self.asked), len(self.parts), len(self.events)
@@ -88,12 +90,14 @@ def tracing(by: str, source: str, function: Callable[..., Any]) -> Callable[...,
     @contextmanager
     def written() -> Generator[AnswerRecord]:
         said = AnswerRecord(by, source, None)
+        began = time.perf_counter_ns()
         try:
             yield said
         except Exception as error:
             said.value, said.raised = error, True
             raise
         finally:
+            said.took_ns = time.perf_counter_ns() - began
             if (heard := _said_now.get()) is not None:
                 heard.append(said)
 

@@ -58,7 +58,8 @@ class Growing:
     new, and who moved between front ends. combined: fields of how something is sold; a value that is new beside others
     is a new combination. is_venture: these are sold by ventures, beside the platform. buyers: how many people bought,
     where no movements say it. begun: SQL for code and day (`begun_on`) of lines that were begun before they were
-    deployed, such as a venture's, which begins with its charter.
+    deployed, such as a venture's, which begins with its charter; and for what it may spend and has spent, as
+    `budget_currency`, `budget_minor` and `spent_minor`.
     """
 
     metrics: tuple[str, ...] = ()

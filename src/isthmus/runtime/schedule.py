@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from isthmus.kernel import errors
 
@@ -32,9 +33,21 @@ async def _repeat(job: Periodic) -> None:
     while True:
         try:
             await job.run()
-        except errors.IsthmusError as error:  # it says what is wrong and what to do; a fault has a place to look at
-            shown = error if isinstance(error, errors.Fault) else None
-            log.error("%s failed; it runs again in %g s: %s", job.name, job.every_s, error, exc_info=shown)
-        except Exception:
-            log.exception("%s failed; it runs again in %g s", job.name, job.every_s)
+        except Exception as error:
+            shown = None if _is_known(error) else error
+            log.error("%s failed; it runs again in %g s: %s", job.name, job.every_s, _said(error), exc_info=shown)
         await asyncio.sleep(job.every_s)
+
+
+def _is_known(error: Exception) -> bool:
+    """Return whether an error says what to do; a fault, and what nobody foresaw, has a place to look at instead."""
+    return all(isinstance(one, errors.IsthmusError) and not isinstance(one, errors.Fault) for one in _parts(error))
+
+
+def _said(error: Exception) -> str:
+    return "; ".join(str(one) for one in _parts(error))
+
+
+def _parts(error: Exception) -> tuple[Exception, ...]:
+    """Return what failed at each front end, where a job runs for many."""
+    return cast(ExceptionGroup[Exception], error).exceptions if isinstance(error, ExceptionGroup) else (error,)

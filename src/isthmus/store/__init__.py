@@ -16,9 +16,10 @@ from .relay import Consumer, Relay
 from .retention import prune_answers, prune_events
 from .tables import NoTables, Tables, TablesNewer, TablesOlder
 from .versions import UnsupportedPostgres
-from .watched import Statement, watched
+from .watched import METER, Meter, Statement, watched
 
 __all__ = [
+    "METER",
     "NOT_BATCHABLE",
     "Batch",
     "ConstraintBroken",
@@ -31,6 +32,7 @@ __all__ = [
     "Feed",
     "GroupCommit",
     "KeptAnswers",
+    "Meter",
     "Migration",
     "MigrationSource",
     "NoTables",

@@ -24,6 +24,7 @@ from isthmus.kernel import errors, ports
 
 from .errors import translated
 from .front_end_tables import Own
+from .watched import noted
 from .written_out import called, execute, literal
 
 STATEMENTS_REMEMBERED: Final = 4096  # texts already checked: more than all packs have together
@@ -147,7 +148,7 @@ class Statements:
     async def _send(self, statement: Callable[[Connection], Awaitable[T]]) -> T:
         async with self._turn:
             try:
-                return await statement(self._connection or await self._connected())
+                return await noted(statement(self._connection or await self._connected()))
             except _BROKEN as error:
                 raise translated(error) from error
 
@@ -156,7 +157,7 @@ class Statements:
         connection = await self._take()
         tenant: Tenant = connection.tenant  # a connection that ends meanwhile has none any more
         try:
-            await self._make_ready(connection)
+            await noted(self._make_ready(connection))
         except BaseException:
             tenant.is_given_up = True
             await self._give(connection)

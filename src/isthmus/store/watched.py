@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Generator
+from collections.abc import Awaitable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 TEXT_MAX: Final = 2_000
+
+T = TypeVar("T")
 
 _LITERAL: Final = re.compile(r"'(?:[^']|'')*'")  # the connection's standard_conforming_strings makes this all of it
 _CALLED: Final = re.compile(r"\bexecute (w\d+)")
@@ -57,3 +59,41 @@ def watcher(found: list[Statement], named: dict[str, Any]) -> Any:
         found.append(Statement(plain, began_us, took_us, has_failed=record.exception is not None))
 
     return note
+
+
+@dataclass(slots=True)
+class Meter:
+    """What a call used: processor time of its own steps, time that it waited for the database, statements and rows."""
+
+    cpu_ns: int = 0
+    db_ns: int = 0
+    statements: int = 0
+    rows: int = 0
+
+
+METER: Final[ContextVar[Meter | None]] = ContextVar("meter", default=None)
+
+
+async def noted(statement: Awaitable[T]) -> T:
+    """Run a statement, and add what it took to the meter of its call where there is one."""
+    meter = METER.get()
+    if meter is None:
+        return await statement
+    began = time.perf_counter_ns()
+    try:
+        result = await statement
+        meter.rows += _rows_of(result)
+        return result
+    finally:
+        meter.db_ns += time.perf_counter_ns() - began
+        meter.statements += 1
+
+
+def _rows_of(result: object) -> int:
+    """Return how many rows came back or were written, as the tag of a command says it."""
+    if isinstance(result, list):
+        return len(cast("Sequence[object]", result))
+    if isinstance(result, str):
+        last = result.rpartition(" ")[2]
+        return int(last) if last.isdigit() else 0
+    return int(result is not None)

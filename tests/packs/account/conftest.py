@@ -34,6 +34,10 @@ from isthmus.packs.account.service.keys import DataKey
 from isthmus.packs.audit.pack import PACK as AUDIT
 from isthmus.packs.audit.service.journal import Journal
 from isthmus.packs.member.pack import PACK as MEMBER
+from isthmus.packs.personal_data.pack import PACK as PERSONAL_DATA
+from isthmus.packs.personal_data.service.envelopes import FileSettings, KeyFile
+from isthmus.packs.personal_data.service.keys import PersonKeys
+from isthmus.sealing import Seals
 from isthmus.store import Database, migrate
 
 CODES = ("north", "south")
@@ -103,6 +107,7 @@ class World:
     database: Database
     shops: dict[str, Shop]
     transport: Anywhere
+    made: dict[type, object]
 
     def browser(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=self.transport, follow_redirects=True, timeout=30)
@@ -133,6 +138,12 @@ class World:
             return await client.post(f"{self.accounts.issuer}/{path}", data=form)
 
 
+def envelope_at(folder: Path) -> KeyFile:
+    made = KeyFile("file", FileSettings())
+    made.begin(folder)
+    return made
+
+
 async def _gateway(platform: Platform, database: Database, url: str) -> Gateway:
     """Return the whole of HTTP as a server has it: calls with keys, and the provider below its path."""
     sources = [auth.MIGRATIONS]
@@ -159,14 +170,18 @@ async def world(
         async with await Database.open(database_url) as database:
             journal = Journal(database)
             settings = AccountSettings(issuer=issuer, clients=clients)
-            accounts = Accounts(database, DataKey(tmp_path / "key"), settings, lambda: journal)
+            made: dict[type, object] = {ports.Journal: journal}
+            accounts = Accounts(
+                database, DataKey(tmp_path / "key"), settings, lambda: journal, lambda: cast(Seals, made[Seals])
+            )
+            made[Accounts] = accounts
+            made[Seals] = PersonKeys(database, envelope_at(tmp_path))  # on where a test says so
             front_ends = [FrontEnd(code=code, name=code, owner=code, uses=USES) for code in CODES]
-            made = {Accounts: accounts, ports.Journal: journal}
-            platform = await make_platform(PACK, AUDIT, MEMBER, *front_ends, resources=made)
+            platform = await make_platform(PACK, AUDIT, MEMBER, PERSONAL_DATA, *front_ends, resources=made)
             served = await _gateway(platform, database, database_url)
             server = uvicorn.Server(uvicorn.Config(served, log_level="error", lifespan="off"))
             serving = asyncio.create_task(server.serve(sockets=[listening]))
             shops = {code: Shop(code, issuer) for code in CODES}
-            yield World(platform, accounts, database, shops, Anywhere(shops))
+            yield World(platform, accounts, database, shops, Anywhere(shops), made)
             server.should_exit = True
             await serving

@@ -22,7 +22,8 @@ BOTH = """select (select coalesce(sum(amount), 0) from ledger.leg
         where leg.account_id = account.account_id and layer = '=') as legs,
     coalesce((select posted from ledger.balance where balance.account_id = account.account_id), 0)
     + (select coalesce(sum(amount), 0) from ledger.leg where leg.account_id = account.account_id and layer = '='
-        and xid >= (select folded from ledger.book where front_end = 'north')) as stands
+        and exists (select from ledger.book where front_end = 'north'
+            and (xid >= folded or xid = any (unsummed)))) as stands
     from ledger.account where code in ('assets:cash', 'income:sales')"""
 
 

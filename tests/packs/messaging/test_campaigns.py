@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
+from typer.testing import CliRunner
 
+from isthmus.kernel import Platform, decode
 from isthmus.packs.member import api as member
-from isthmus.packs.messaging import api
+from isthmus.packs.messaging import api, commands
+from isthmus.store import Database
 
 from .conftest import Desk
 
@@ -138,3 +144,59 @@ def _platform() -> Any:
     from isthmus.kernel import Caller
 
     return Caller(front_end="north", is_event_triggered=True)
+
+
+async def test_a_campaign_is_sent_looked_at_and_steered_from_a_terminal(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob = await desk.join("ann@example.org"), await desk.join("bob@example.org")
+    browsers = [await desk.subscribe(one, str(one)) for one in (ann, bob)]
+    await desk.call(api.opt_out, api.Choose(member_id=bob))
+    sending = ["send", "--on", "north", "--title", "Ripe now", "--purpose", "service", "--link", "/fruit"]
+    said = await _typed(desk, *sending)
+    assert said.output == ("campaign 1 is being queued; `isthmus campaigns status 1 --on north --wait` looks on\n")
+
+    async def serve() -> None:
+        while True:
+            await desk.call(api.run_campaigns)
+            await desk.deliver()
+            await asyncio.sleep(0.05)
+
+    monkeypatch.setattr(commands, "LOOKS_EVERY_S", 0.05)
+    serving = asyncio.create_task(serve())
+    waited = await _typed(desk, "status", "1", "--on", "north", "--wait")
+    serving.cancel()
+    expected = "1  Ripe now  all, service  queued  messages 1, left out 1, read 0  pushes: 1 sent, opened 0\n"
+    assert (waited.stdout, waited.exit_code) == (expected, 0)
+    assert [len(one.read()) for one in browsers] == [1, 0]
+    assert (await _typed(desk, "list", "--on", "north")).stdout == expected
+    assert (await _typed(desk, "list", "--on", "south")).stdout.startswith("south has said nothing to many; `isthmus ")
+    await _typed(desk, *sending, "--topic", "fruit")
+    for act, state in (("pause", "paused"), ("resume", "queuing"), ("cancel", "cancelled")):
+        assert f"  topic fruit, service  {state}  " in (await _typed(desk, act, "2", "--on", "north")).stdout
+    as_json = (await _typed(desk, "status", "2", "--on", "north", "--json")).stdout
+    assert decode(as_json, api.Campaign) == await _listed(desk)
+    unknown = await _typed(desk, "status", "9", "--on", "north")
+    assert isinstance(unknown.exception, api.UnknownCampaign)
+
+
+async def test_who_looks_on_is_told_what_a_campaign_waits_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "LOOKS_EVERY_S", 0.05)
+    monkeypatch.setattr(commands, "STUCK_AFTER_S", 0.2)
+    await desk.subscribe(await desk.join("ann@example.org"), "ann")
+    said = await _typed(desk, "send", "--on", "north", "--title", "x", "--purpose", "service", "--wait")
+    assert (said.exit_code, said.stdout) == (1, "")
+    assert "campaign 1 has not moved for 0 s, and 0 of its pushes wait: for a server (`isthmus serve`)" in said.stderr
+
+
+async def _typed(desk: Desk, *words: str) -> Any:
+    """Return what a command gives, which runs in a loop of its own."""
+
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[Any]:
+        async with await Database.open(desk.database.url) as database:
+            platform = Platform(desk.platform.release, database)
+            platform.resources = desk.platform.resources
+            yield SimpleNamespace(platform=platform)
+
+    return await asyncio.to_thread(CliRunner().invoke, commands.commands(opening), list(words))

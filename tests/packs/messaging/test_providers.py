@@ -68,6 +68,8 @@ async def test_apple_is_asked_over_http_2_with_a_token_of_the_teams_key(make_des
         await desk.notify(ann)
         await desk.deliver(DAY + timedelta(minutes=5))
         assert len(service.taken) == 3  # nobody is there: it is asked no more
+        headers = service.taken[1]["headers"]
+        assert headers["apns-collapse-id"] == headers["apns-id"]  # it is tried again, and shown once
         assert sorted(await desk.states()) == ["gone", "sent"]
         await pusher.close()
     assert (await pusher.push(_push(TOKEN))).state == "again"  # it is away
@@ -109,6 +111,8 @@ async def test_google_gives_a_token_for_an_assertion_and_takes_messages_by_it(ma
         unregistered = {"error": {"details": [{"@type": "x", "errorCode": "UNREGISTERED"}]}}
         service.answers = lambda said: (404, unregistered)
         await desk.deliver(DAY + timedelta(minutes=5))
+        twice = [one for one in service.messages if one["notification"]["title"] == "Your parcel is here"]
+        assert {one["android"]["notification"]["tag"] for one in twice} == {twice[0]["data"]["id"]}
         assert (len(service.assertions), sorted(await desk.states())) == (asked + 1, ["gone", "sent", "sent"])
         service.answers = lambda said: (404, {"error": {"status": "NOT_FOUND"}})
         assert (await pusher.push(_push("x" * 20))).state == "refused"  # it is the project that is not there

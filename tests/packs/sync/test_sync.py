@@ -340,6 +340,29 @@ async def test_who_is_forgotten_leaves_nothing_and_a_scope_of_others_stays(make_
     assert await desk.phone("phone-of-bob", BOB, scope="both").pull() == {("list", "party"): {"items": ["candles"]}}
 
 
+async def test_a_guest_is_forgotten_by_what_they_are_known_by_elsewhere(make_platform: MakePlatform) -> None:
+    import dataclasses
+
+    desk = Desk(await make_platform(PACK, TILL, dataclasses.replace(NORTH, uses=("sync.*", "till.*"))))
+    bought, became_ann, other = UUID(int=71), UUID(int=72), UUID(int=73)
+    for guest in (bought, became_ann, other):
+        phone = desk.phone(f"phone-{guest}", guest)
+        phone.change("basket", "cake", "set", "note", f"for {guest}")
+        await phone.push()
+    as_ordered = api.Pull(client_id=f"phone-{bought}", member_id=bought, reference="order-7")
+    as_member = api.Pull(client_id=f"phone-{became_ann}", member_id=became_ann, reference=str(ANN))
+    for ask in (as_ordered, as_ordered, as_member):
+        await desk.call(api.pull, ask)
+    shop = Caller(front_end="north", client="shop")
+    done = await desk.platform.call(leave, Forget(references=("order-8", "order-7")), shop)
+    assert done.references == (str(bought),)  # what others keep under that id is theirs too
+    assert (await desk.platform.call(leave, Forget(member_ids=(ANN,)), shop)).references == (str(became_ann),)
+    async with desk.database.platform() as session:
+        for table in ("client", "document", "operation", "scope", "guest"):
+            left = [str(row) for row in await session.fetch(f"select * from sync.{table}")]
+            assert [str(other) in row for row in left] == [True] * (table != "guest"), table
+
+
 async def test_operations_that_no_client_sends_again_are_forgotten(desk: Desk) -> None:
     phone = desk.phone()
     phone.change("basket", "milk", "increment", "quantity", 1)

@@ -5,15 +5,17 @@ import { Refused } from "./account.mjs";
 import { CURRENCY } from "./settings.mjs";
 
 export const PLANS = {
-  discovery: { title: "Discovery", gross: 1990, months: 1, words: "Four small teas every month, each from another garden." },
-  garden: { title: "One garden", gross: 2990, months: 1, words: "A hundred grams every month, and the story of who picked it." },
-  season: { title: "The season", gross: 7490, months: 3, words: "A large box every three months, with what was picked last." },
+  discovery: { title: "Discovery", gross: 1990, cost: 720, months: 1, words: "Four small teas every month, each from another garden." },
+  garden: { title: "One garden", gross: 2990, cost: 1180, months: 1, words: "A hundred grams every month, and the story of who picked it." },
+  season: { title: "The season", gross: 7490, cost: 2940, months: 3, words: "A large box every three months, with what was picked last." },
 };
 
 const CUSTOMERS = "assets:customers";
 const BANK = "assets:bank";
 const SALES = "income:sales";
 const RETURNS = "income:returns";
+const GOODS = "expenses:goods";
+const SUPPLIERS = "liabilities:suppliers";
 const TAX = "liabilities:tax:de:food";
 
 export class Shop {
@@ -103,7 +105,9 @@ export class Shop {
       const found = this.order(order);
       if (found.state !== "open") throw new Refused(409, `order ${order} is ${found.state} already`);
       this.store.run("update orders set state = 'paid' where id = ?", [order]);
-      this.store.book(`payment/${order}`, "payment-received", order, [[BANK, found.gross], [CUSTOMERS, -found.gross]]);
+      const { cost } = PLANS[found.plan]; // it is filled and sent now: what that costs
+      this.store.book(`payment/${order}`, "payment-received", order,
+        [[BANK, found.gross], [CUSTOMERS, -found.gross], [GOODS, cost], [SUPPLIERS, -cost]]);
       this.store.note("desk", "noted a payment", order);
       return { order, paid_minor: found.gross };
     });

@@ -174,11 +174,16 @@ def _line(held: Json) -> Json:
     return {"sku": held["sku"]} | ({"attributes": held["attributes"]} if held["attributes"] else {})
 
 
-async def _documents(platform: Platform, kept: Json, since: int) -> tuple[list[Json], int]:
-    """Return the lines that have changed since a version, and the version that they are of."""
+async def _documents(platform: Platform, kept: Json, since: int, reference: str = "") -> tuple[list[Json], int]:
+    """Return the lines that have changed since a version, and the version that they are of.
+
+    reference: of a guest, whom they have become.
+    """
     found: list[Json] = []
     client = kept.setdefault("client", uuid.uuid4().hex)
     ask: Json = {"client_id": client, "member_id": _whose(kept), "collections": [COLLECTION]}
+    if reference:
+        ask["reference"] = reference
     while True:
         pulled = await platform.call("sync.pull", ask | {"since": since})
         found += pulled["documents"]
@@ -199,7 +204,7 @@ def _change(document: Json) -> Change | None:
 async def _move(platform: Platform, kept: Json) -> None:
     """Have what a guest wanted be wanted by the member whom they signed in as."""
     guest = {name: kept[name] for name in ("guest", "client") if name in kept}
-    documents, _ = await _documents(platform, guest, 0)
+    documents, _ = await _documents(platform, guest, 0, reference=kept["member_id"])  # they are forgotten together
     wanted = [change for one in documents if (change := _change(one)) is not None and change[1]]
     for name in ("guest", "client", "synced", "synced_basket"):
         kept.pop(name, None)

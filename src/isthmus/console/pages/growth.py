@@ -14,17 +14,18 @@ from isthmus.data.privacy.policy import owner
 from isthmus.governance.growth import report
 from isthmus.governance.growth.combinations import Novelty
 from isthmus.governance.growth.drivers import People
-from isthmus.governance.growth.launches import Begun
+from isthmus.governance.growth.launches import Begun, Budget
 from isthmus.governance.growth.lines import HORIZONS, OTHERS, Line
 from isthmus.governance.growth.picture import Picture
 from isthmus.governance.growth.portfolio import WhatIf, seen_to_begin, what_if
 from isthmus.governance.growth.reading import Stage
 from isthmus.governance.growth.report import Report
-from isthmus.kernel import Pack
+from isthmus.kernel import Pack, ports
 from isthmus.language import mark
 from isthmus.manifest import Growing, brought
 from isthmus.runtime.deploy import versions
 from isthmus.store import Database
+from isthmus.values import decimals
 
 from ..web import Page, redirect, render
 from ..work import Work, shown
@@ -69,9 +70,9 @@ DUE: Final = mark("due")  # what the template says of such a line
 
 
 async def begun(database: Database, packs: Iterable[Pack]) -> dict[str, Begun]:
-    """Return when each line was begun, and how many people have deployed it within a year.
+    """Return when each line was begun, how many people have deployed it within a year, and what it may spend.
 
-    That is its first deploy, or what a pack says of it, as of a venture, which begins with its charter.
+    It begins with its first deploy, or when a pack says, as a venture with its charter, which has its budget too.
     """
     found = {one.front_end: Begun(on=one.at.date(), people=one.people) for one in await versions.beginnings(database)}
     for sql in (one.begun for one in brought(packs, Growing) if one.begun):
@@ -79,8 +80,17 @@ async def begun(database: Database, packs: Iterable[Pack]) -> dict[str, Begun]:
             rows = await session.fetch(sql)
         for row in rows:
             deployed = found.get(row["front_end"])
-            found[row["front_end"]] = Begun(on=row["begun_on"], people=deployed.people if deployed else 0)
+            people = deployed.people if deployed else 0
+            found[row["front_end"]] = Begun(on=row["begun_on"], people=people, budget=_budget(row))
     return found
+
+
+def _budget(row: ports.Row) -> Budget | None:
+    currency = row["budget_currency"]
+    if not currency:
+        return None
+    unit = 10 ** decimals(currency)
+    return Budget(currency=currency, granted=row["budget_minor"] / unit, spent=int(row["spent_minor"]) / unit)
 
 
 class GrowthPages:

@@ -177,7 +177,9 @@ def read_packs(packs: Iterable[Pack], more: Sequence[AnyMetric] = ()) -> Model:
         for metric in cast(tuple[AnyMetric, ...], pack.metrics):
             metrics.append(metric)
             owners[metric.name] = metric.owner or pack.owner
-    here = {pack.name for pack in packs}
+    here = {
+        pack.name for pack in packs if pack.entities or pack.metrics
+    }  # the rows of one that is a service are not here
     return build(marked, [*more, *answerable(metrics, here)], owners, here)
 
 

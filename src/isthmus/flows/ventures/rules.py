@@ -40,10 +40,12 @@ def line_of(one: venture.Standing) -> str:
     charter = one.charter
     state = "lapsed" if one.is_lapsed else f"to {charter.ends}"
     sold = ", ".join(f"{each.net + each.tax}" for each in one.sums) or "nothing"
+    spent = f", of which {one.spent} are spent"
+    over = "; that is more than it may" if one.spent > charter.money else ""
     killed = f"; its kill criterion holds since {one.kill_on}" if one.kill_on else ""
-    head = f"{charter.code:<12} {charter.name}, {state}, for {charter.sponsor}, {charter.budget}; sold {sold}{killed}"
+    head = f"{charter.code:<12} {charter.name}, {state}, for {charter.sponsor}, {charter.budget}{spent}{over}"
     known = {found.obligation: found for found in one.findings}
-    lines = [head]
+    lines = [head, f"{'':<12} sold {sold}{killed}"]
     for name in ("identity", "books", "security", "export"):
         found = known.get(name)
         mark = "not checked" if found is None else "met" if found.is_met else "NOT MET"

@@ -19,11 +19,23 @@ from .lines import LEAD_DAYS, Line, day_of
 COUNTS_FROM: Final = 0.01  # of the group's week: from then on a line counts
 
 
+class Budget(Value):
+    """What may be spent, and what is, in whole units of a currency."""
+
+    currency: str
+    granted: float
+    spent: float
+
+
 class Begun(Value):
-    """When a line was begun: the day of its first deploy; and how many people have deployed it within a year."""
+    """When a line was begun: the day of its first deploy; and how many people have deployed it within a year.
+
+    budget: what it may spend, where that was decided, as a venture's charter does.
+    """
 
     on: date
     people: int = 0
+    budget: Budget | None = None
 
 
 class Launch(Value):

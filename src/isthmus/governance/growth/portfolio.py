@@ -14,7 +14,7 @@ from isthmus.kernel import Value, errors
 from isthmus.language import mark
 
 from .asked import QUARTER_WEEKS, WEEK
-from .launches import Begun, Lead
+from .launches import Begun, Budget, Lead
 from .lines import HORIZONS, Line
 from .movements import Movement
 from .reading import Stage
@@ -28,7 +28,8 @@ class Holding(Value):
     """What one horizon holds: its lines, what they came to in the last quarter, what they are forecast to, and people.
 
     share: of the group's sales. ahead: what the lines come to in a quarter a year on. buyers: who bought in the last
-    quarter; one who buys at two front ends counts at both. makers: who deployed the lines within a year.
+    quarter; one who buys at two front ends counts at both. makers: who deployed the lines within a year. budgets: what
+    lines may spend by their charters and have spent, by currency.
     """
 
     horizon: str
@@ -38,6 +39,7 @@ class Holding(Value):
     ahead: float
     buyers: int
     makers: int
+    budgets: tuple[Budget, ...] = ()
 
 
 class Part(Value):
@@ -146,6 +148,19 @@ def _holding(horizon: str, own: Sequence[Line], bought: Mapping[str, int], begun
         ahead=sum(_ahead(one, YEAR_WEEKS) for one in found),
         buyers=sum(bought.get(one.code, 0) for one in found),
         makers=sum(one.people for one in made),
+        budgets=_added([one.budget for one in made if one.budget]),
+    )
+
+
+def _added(budgets: Sequence[Budget]) -> tuple[Budget, ...]:
+    """Return budgets added up, one for each currency."""
+    return tuple(
+        Budget(
+            currency=currency,
+            granted=sum(one.granted for one in budgets if one.currency == currency),
+            spent=sum(one.spent for one in budgets if one.currency == currency),
+        )
+        for currency in sorted({one.currency for one in budgets})
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
@@ -49,11 +49,13 @@ class Outcome(Value):
 class Recorder(Protocol):
     """Keeps the traces of a share of the calls.
 
-    wants: whether the call that is about to begin shall be traced; asked for each call, so it must be quick. keep:
-    takes the trace of one that has ended; it returns at once and raises nothing.
+    wants: whether the call that is about to begin shall be traced; asked for each call, so it must be quick. metered:
+    runs one that is traced, and may note in its trace what it used. keep: takes the trace of one that has ended; it
+    returns at once and raises nothing.
     """
 
     def wants(self, capability: str, front_end: str) -> bool: ...
+    def metered(self, trace: Trace, running: Coroutine[Any, Any, R]) -> Awaitable[R]: ...
     def keep(self, trace: Trace) -> None: ...
 
 
@@ -231,7 +233,8 @@ class Platform:
         token = trace_now.set(trace)
         began = time.perf_counter_ns()
         try:
-            trace.answer, _ = answered = await self.run(call)
+            running = self.run(call)
+            trace.answer, _ = answered = await (self.recorder.metered(trace, running) if self.recorder else running)
             return answered
         except IsthmusError as refused:
             trace.error = f"{refused.slug}: {refused}"
@@ -316,16 +319,8 @@ _BY_EFFECT = {Effect.READ: _read, Effect.WRITE: _write, Effect.SAGA: run_saga}
 
 def _new_trace(call: Call) -> Trace:
     capability, plan = call.offered.capability, call.plan
-    return Trace(
-        call_id=call.id,
-        capability=capability.name,
-        version=capability.version,
-        front_end=plan.front_end,
-        box=plan.box,
-        fingerprint=plan.fingerprint,
-        ask=call.ask,
-        now=call.now.isoformat(),
-    )
+    at = (plan.front_end, plan.box, plan.fingerprint)
+    return Trace(call.id, capability.name, capability.version, *at, call.ask, call.now.isoformat())
 
 
 def _fault(call: Call, error: Exception) -> errors.Fault:

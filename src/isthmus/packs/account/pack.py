@@ -5,7 +5,7 @@ from __future__ import annotations
 from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Commands, Keeps, Personal, Resource, SignedIn, Site, Upkeep
 
-from . import api
+from . import api, storage
 from .service import links
 from .service.accounts import Accounts, AccountSettings, accounts_at
 
@@ -33,9 +33,11 @@ PACK = Pack(
                     columns={"address": "email"},
                     why="one account for all shops of the group is known by it",
                     until="until the person is erased",
-                    whose="address = any($2) or account_id::text = any($1)",
-                    leads_to=("account_id::text",),
+                    whose="address = any($2) or encode(address_hash, 'hex') = any($1) or account_id::text = any($1)",
+                    leads_to=("account_id::text", "'account:' || account_id"),
                     addresses="address",
+                    hidden=("address_hash",),
+                    sealed=storage.SEALED,
                 ),
                 Keeps(
                     table="account.link",

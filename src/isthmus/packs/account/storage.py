@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from isthmus.kernel import ports
+from isthmus.manifest.actions import EVERYWHERE
+from isthmus.sealing import Sealed, Seals
 
 from . import api, rules
+
+TABLE: Final = "account.account"
+SEALED: Final = Sealed(
+    column="address",
+    into="sealed",
+    subject="'account:' || account_id",
+    front_end=f"'{EVERYWHERE}'",
+    hashed="address_hash",
+)
 
 Session = ports.Session
 Row = ports.Row
@@ -34,12 +45,11 @@ _USE_LINK: Final = f"""
     where link_id = $1 and interaction = $2 and used_at is null
       and made_at > now() - interval '{api.LINK_S} seconds'
     returning address"""
-_ACCOUNT: Final = """
-    with made as (
-        insert into account.account (address) values ($1) on conflict (address) do nothing returning account_id)
-    select account_id from made union all select account_id from account.account where address = $1 limit 1"""
+_ACCOUNT: Final = "select account_id from account.account where address = $1 or address_hash = $2"
+_ADD_ACCOUNT: Final = """
+    insert into account.account (account_id, address, sealed, address_hash) values ($1, $2, $3, $4)"""
 _KNOWN: Final = """
-    select s.session_id, s.account_id, a.address, extract(epoch from s.made_at)::bigint as signed_at,
+    select s.session_id, s.account_id, a.address, a.sealed, extract(epoch from s.made_at)::bigint as signed_at,
         extract(epoch from now() - s.made_at)::bigint as age_s
     from account.session s join account.account a using (account_id) where s.hash = $1 and s.ends_at > now()"""
 _INTERACTION: Final = "select client, request from account.interaction where hash = $1 and ends_at > now()"
@@ -54,7 +64,7 @@ _ADD_CODE: Final = f"""
     insert into account.code (hash, family_id, redirect_uri, challenge, nonce, ends_at)
     select $4, family_id, $5, $6, $7, now() + interval '{CODE_S} seconds' from family"""
 _FAMILY: Final = """
-    f.family_id, f.client, f.scope, f.ended, s.session_id, s.account_id, a.address,
+    f.family_id, f.client, f.scope, f.ended, s.session_id, s.account_id, a.address, a.sealed,
     extract(epoch from s.made_at)::bigint as signed_at,
     f.ended = '' and f.ends_at > now() and s.ends_at > now() as is_good
     from account.family f join account.session s using (session_id) join account.account a using (account_id)"""
@@ -114,10 +124,31 @@ async def use_link(session: Session, link_id: UUID, interaction: str) -> str | N
     return await session.fetch_value(_USE_LINK, link_id, interaction)
 
 
-async def account_of(session: Session, address: str) -> UUID:
+async def account_of(session: Session, address: str, seals: Seals) -> UUID:
     """Return the account of an address, made where there is none."""
     await session.execute("select pg_advisory_xact_lock(hashtextextended('account ' || $1, 0))", address)
-    return await session.fetch_value(_ACCOUNT, address)
+    hashed = await seals.hashed(address, session)
+    if (found := await session.fetch_value(_ACCOUNT, address, hashed)) is not None:
+        return found
+    account_id, clear, sealed = uuid4(), address, None
+    if seals.is_on(TABLE):
+        (sealed,) = await seals.seal(session, EVERYWHERE, subject_of(account_id), TABLE, [address.encode()])
+        clear = None
+    await session.execute(_ADD_ACCOUNT, account_id, clear, sealed, hashed if sealed else None)
+    return account_id
+
+
+async def address_of(session: Session, row: Row, seals: Seals) -> str | None:
+    """Return the address of an account's row, opened where it is sealed; nothing where it has none."""
+    if row["sealed"] is None:
+        return row["address"]
+    (text,) = await seals.open(session, subject_of(row["account_id"]), TABLE, [row["sealed"]])
+    return text.decode()
+
+
+def subject_of(account_id: UUID) -> str:
+    """Return whose key it is that seals what an account keeps."""
+    return f"account:{account_id}"
 
 
 async def add_session(session: Session, secret: str, account_id: UUID) -> None:
@@ -257,10 +288,10 @@ async def prune(session: Session) -> None:
         await session.execute(statement)
 
 
-async def forget(session: Session, addresses: Sequence[str]) -> list[UUID]:
-    """Erase accounts by their addresses; return which these were."""
-    rows = await session.fetch("select account.known($1) as account_id", list(addresses))
-    await session.execute("select account.forget($1)", list(addresses))
+async def forget(session: Session, addresses: Sequence[str], hashes: Sequence[bytes]) -> list[UUID]:
+    """Erase accounts by their addresses, or by keyed hashes of them; return which these were."""
+    rows = await session.fetch("select account.known($1, $2) as account_id", list(addresses), list(hashes))
+    await session.execute("select account.forget($1, $2)", list(addresses), list(hashes))
     return [row["account_id"] for row in rows]
 
 

@@ -59,10 +59,18 @@ PACK = Pack(
                    join ledger.book on book.front_end = account.front_end cross join lateral (
                        select coalesce((select posted from ledger.balance
                                where balance.account_id = account.account_id), 0)
-                           + coalesce(sum(amount) filter (where layer = '=' and xid >= folded), 0) as summed,
+                           + coalesce(sum(amount) filter (where layer = '='
+                               and (xid >= folded or xid = any (unsummed))), 0) as summed,
                            coalesce(sum(amount) filter (where layer = '='), 0) as legs
                        from ledger.leg where leg.account_id = account.account_id) as found
                    where summed <> legs limit 20""",
+        ),
+        Condition(
+            name="ledger.numbers-go-on",
+            sentence="What is summed up ends before transactions to come: see Restore in the guide for operators.",
+            sql="""select front_end, folded, next from ledger.book cross join (
+                       select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as next) as server
+                   where folded > next limit 20""",
         ),
         Condition(
             name="ledger.days-are-sums",

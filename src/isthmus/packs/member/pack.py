@@ -7,6 +7,7 @@ from uuid import UUID
 from isthmus.kernel import Condition, Pack
 from isthmus.language import mark
 from isthmus.manifest import DemoData, Every, Growing, Job, Keeps, Page, Personal, Persons, Search
+from isthmus.sealing import Sealed
 
 from . import api, entities
 from .service import members, points, programmes
@@ -80,6 +81,7 @@ PERSONAL = Personal(
             why="to deliver without asking for it each time",
             until=GONE,
             whose="member_id::text = any($1)",
+            sealed=Sealed(column="address", into="sealed", subject="member_id::text", empty="'{}'"),
         ),
         Keeps(
             table="member.points_movement",

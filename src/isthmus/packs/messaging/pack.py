@@ -1,7 +1,7 @@
 """The manifest of messaging."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Daily, Every, Gauge, Job, Keeps, Page, Personal, Resource, Site
+from isthmus.manifest import Commands, Daily, Every, Gauge, Job, Keeps, Page, Personal, Resource, Site
 
 from . import api, entities
 from .service import campaigns, delivering, members
@@ -85,6 +85,12 @@ PACK = Pack(
             sql="""
                 select front_end, count(*) as value from messaging.delivery
                 where state = 'waiting' and due_at <= now() group by 1""",
+        ),
+        Commands(
+            name="campaigns",
+            help="What is pushed to many, and what came of it.",
+            at="isthmus.packs.messaging.commands:commands",
+            over="platform",
         ),
         Page(
             path="/campaigns",

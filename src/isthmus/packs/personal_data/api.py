@@ -6,18 +6,30 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from isthmus.kernel import Meta, Value, errors
+from isthmus.kernel import Effect, Meta, Value, capability, errors
 from isthmus.markings import Pii
+from isthmus.personal import Forget, Forgotten
 
 Email = Annotated[str, Pii("email", why="to find what is held of them"), Meta(max_length=254)]
 
 Place = Literal["table", "front-end table", "attribute", "event", "lake", "call"]
 
 
+class PersonalSettings(Value):
+    """`[settings.personal-data]`. pseudonym_key: 32 random bytes in a file; made in the platform's data if not set.
+
+    sealed: tables whose new rows are kept encrypted under a key per person, such as `member.address`; none as it ships.
+    """
+
+    pseudonym_key: str = ""
+    sealed: tuple[str, ...] = ()
+
+
 class Entry(Value):
     """Personal data in one place: a column, a field of an event or of the lake, or one that a call takes or gives.
 
     owner: the pack or front end that answers for it. readers: capabilities, or actions, by which somebody is given it.
+    is_sealed: it can be kept encrypted under a key per person.
     """
 
     place: Place
@@ -27,6 +39,7 @@ class Entry(Value):
     why: str
     until: str
     readers: tuple[str, ...] = ()
+    is_sealed: bool = False
 
 
 class Register(Value):
@@ -84,3 +97,12 @@ class NobodyLikeThis(errors.NotFound):
             "nothing is held of this person, at no front end",
             remedy="try another address of theirs, or `--member` with the id of a membership",
         )
+
+
+@capability("personal-data.forget", version="1.0", effect=Effect.WRITE, is_internal=True)
+def forget(ask: Forget) -> Forgotten:
+    """Destroy the keys of persons, so that what is encrypted under them opens nowhere any more, in no copy either.
+
+    Keys are of members by their ids, and of what others name by references.
+    """
+    ...

@@ -6,19 +6,24 @@ import asyncio
 import csv
 import getpass
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from isthmus.kernel import Caller, encode
 from isthmus.kernel.host import fit
 from isthmus.manifest import Opened
-from isthmus.manifest.actions import EVERYWHERE
+from isthmus.manifest.actions import EVERYWHERE, Doer
+from isthmus.sealing import Seals
 
 from . import api
+
+if TYPE_CHECKING:
+    from .service.encrypting import Encrypted
+    from .service.keys import PersonKeys
 
 Opening = Callable[[], AbstractAsyncContextManager[Opened]]
 FIELDS = ("place", "owner", "where", "kind", "why", "until")
@@ -67,7 +72,69 @@ def commands(opening: Opening) -> typer.Typer:
         to.write_text(text, encoding="utf-8")
         typer.echo(f"{sum(len(one.rows) for one in found.held)} row(s) of {len(found.held)} place(s) in {to}")
 
+    @app.command("encrypt")
+    def seal_rows() -> None:
+        """Encrypt the rows that are there, in the tables of [settings.personal-data] sealed. It can be begun again."""
+        for one in asyncio.run(_encrypted(opening)):
+            typer.echo(f"{one.table}: {one.sealed} row(s) encrypted, {one.left} left in the clear")
+
+    @app.command("rotate-person-keys")
+    def rotate(
+        drop_old: Annotated[
+            bool, typer.Option(help="Then destroy the older ones: keys in backups open by none any more.")
+        ] = False,
+    ) -> None:
+        """Have another envelope key wrap the keys of persons, and wrap all of them anew."""
+        for line in asyncio.run(_rotated(opening, drop_old)):
+            typer.echo(line)
+
     return app
+
+
+async def _encrypted(opening: Opening) -> list[Encrypted]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from .service.encrypting import encrypt
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    async with opening() as opened:
+        keys, packs = _keys(opened), tuple(opened.platform.release.packs.values())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+            task = shown.add_task("")
+
+            def say(table: str, at: int, count: int) -> None:
+                shown.update(task, description=table, completed=at, total=count)
+
+            found = await encrypt(opened.database, keys, packs, say)
+        await _note(opened, "persons.encrypt", {one.table: one.sealed for one in found})
+    return found
+
+
+async def _rotated(opening: Opening, drop_old: bool) -> list[str]:
+    async with opening() as opened:
+        keys = _keys(opened)
+        newest, count = await keys.envelope.follow(), 0
+        while True:
+            async with opened.database.platform_transaction() as session:
+                if not (some := await keys.rewrap(session)):
+                    break
+            count += some
+        said = [f"{count} key(s) are wrapped under the envelope key {newest!r} now"]
+        if drop_old and (old := await keys.envelope.drop_old()):
+            said.append(f"destroyed: {', '.join(old)}")
+        await _note(opened, "persons.rotate-keys", {"envelope": newest, "keys": count, "dropped": drop_old})
+    return said
+
+
+def _keys(opened: Opened) -> PersonKeys:
+    return cast("PersonKeys", opened.resource(Seals))
+
+
+async def _note(opened: Opened, name: str, said: Mapping[str, Any]) -> None:
+    caller = Caller(front_end=EVERYWHERE, client=f"command line of {getpass.getuser()}", via="cli")
+    async with opened.database.platform_transaction() as session:
+        await Doer(caller=caller, journal=opened.platform.journal).note(session, name, said)
 
 
 async def _exported(opening: Opening, whom: api.Whom) -> api.PersonExport:

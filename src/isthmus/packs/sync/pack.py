@@ -63,6 +63,14 @@ PACK = Pack(
                     leads_to=("scope",),
                 ),
                 Keeps(
+                    table="sync.guest",
+                    columns={"member_id": "identifier", "reference": "identifier"},
+                    why="who is forgotten as a buyer or as a member is forgotten as the guest they were",
+                    until=ERASED,
+                    whose="reference = any($1) or member_id::text = any($1)",
+                    leads_to=("member_id::text",),
+                ),
+                Keeps(
                     table="sync.scope",
                     columns={"scope": "identifier"},
                     why="in which order changes came",

@@ -21,7 +21,7 @@ SETTLED: Final = ":settled"  # who writes what somebody has chosen
 @implements(api.push)
 async def push(ask: api.PushOperations, ctx: Context) -> api.Pushed:
     scope = await _scope(ask.scope, ask.member_id, ctx)
-    last = await _client(ask.client_id, ask.member_id, ctx)
+    last = await _client(ask, ctx)
     new, again = await _new(ask, last, ctx)
     version = await storage.head(ctx.session, ctx.front_end, scope)
     if not new:
@@ -64,7 +64,7 @@ async def push(ask: api.PushOperations, ctx: Context) -> api.Pushed:
 @implements(api.pull)
 async def pull(ask: api.Pull, ctx: Context) -> api.Pulled:
     scope = await _scope(ask.scope, ask.member_id, ctx)
-    sequence = await _client(ask.client_id, ask.member_id, ctx)
+    sequence = await _client(ask, ctx)
     named = rules.named(ctx.answer(api.collections)())
     for name in ask.collections:
         if name not in named:
@@ -134,9 +134,12 @@ async def prune(ask: api.Prune, ctx: Context) -> api.Pruned:
 
 @implements(api.forget)
 async def forget(ask: Forget, ctx: Context) -> Forgotten:
-    if ask.member_ids:
-        await storage.forget(ctx.session, ctx.front_end, ask.member_ids)
-    return Forgotten()
+    references = [*map(str, ask.member_ids), *ask.references]
+    guests = await storage.guests(ctx.session, ctx.front_end, references)
+    gone = [*ask.member_ids, *guests]
+    if gone:
+        await storage.forget(ctx.session, ctx.front_end, gone)
+    return Forgotten(references=tuple(map(str, guests)))
 
 
 async def _scope(scope: str, member_id: UUID, ctx: Context) -> str:
@@ -165,10 +168,12 @@ def _is_members(scope: str) -> bool:
     return True
 
 
-async def _client(client_id: str, member_id: UUID, ctx: Context) -> int:
-    whose, last = await storage.client(ctx.session, ctx.front_end, client_id, member_id, ctx.now)
-    if whose != member_id:
-        raise api.ClientTaken(client_id=client_id)
+async def _client(ask: api.PushOperations | api.Pull, ctx: Context) -> int:
+    whose, last = await storage.client(ctx.session, ctx.front_end, ask.client_id, ask.member_id, ctx.now)
+    if whose != ask.member_id:
+        raise api.ClientTaken(client_id=ask.client_id)
+    if ask.reference:
+        await storage.add_reference(ctx.session, ctx.front_end, ask.member_id, ask.reference)
     return last
 
 

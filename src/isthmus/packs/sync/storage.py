@@ -101,6 +101,18 @@ async def client(
     return row["member_id"], row["sequence"]
 
 
+async def add_reference(session: ports.Session, front_end: str, member_id: UUID, reference: str) -> None:
+    """Note what a guest is known by elsewhere."""
+    sql = "insert into sync.guest (front_end, member_id, reference) values ($1, $2, $3) on conflict do nothing"
+    await session.execute(sql, front_end, member_id, reference)
+
+
+async def guests(session: ports.Session, front_end: str, references: Sequence[str]) -> list[UUID]:
+    """Return the guests who are known by one of these elsewhere."""
+    sql = "select distinct member_id from sync.guest where front_end = $1 and reference = any ($2) order by 1"
+    return [row[0] for row in await session.fetch(sql, front_end, references)]
+
+
 async def known(session: ports.Session, front_end: str, client_id: str, first: int, last: int) -> Mapping[int, bytes]:
     """Return the hashes of operations that were taken."""
     rows = await session.fetch(_KNOWN, front_end, client_id, first, last)
@@ -196,11 +208,11 @@ async def prune(session: ports.Session, front_end: str, before: datetime) -> int
 
 
 async def forget(session: ports.Session, front_end: str, gone: Sequence[UUID]) -> None:
-    """Take members out, with their own scopes and those that nobody is left in."""
+    """Take members and guests out, with their own scopes and those that nobody is left in."""
     scopes = [row[0] for row in await session.fetch(_LEFT, front_end, list(gone))] + [str(one) for one in gone]
     for table in ("document", "conflict", "operation", "scope_member", "scope"):
         await session.execute(f"delete from sync.{table} where front_end = $1 and scope = any ($2)", front_end, scopes)
-    for table in ("client", "scope_member"):
+    for table in ("client", "scope_member", "guest"):
         sql = f"delete from sync.{table} where front_end = $1 and member_id = any ($2)"
         await session.execute(sql, front_end, list(gone))
 

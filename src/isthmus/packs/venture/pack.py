@@ -21,7 +21,12 @@ PACK = Pack(
             metrics=("venture.gross-sales",),
             buyers="venture.buyers",
             is_venture=True,
-            begun="select front_end, begun_on from venture.position where begun_on is not null",
+            begun="""
+                select p.front_end, p.begun_on, p.budget_currency, p.budget_minor,
+                    coalesce(sum(e.spent_minor), 0) as spent_minor
+                from venture.position p
+                left join venture.entry e on e.front_end = p.front_end and e.currency = p.budget_currency
+                where p.begun_on is not null group by p.front_end""",
         ),
         Resource(kind=api.Charters, make=api.charters_at),
         Personal(

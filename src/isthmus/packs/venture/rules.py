@@ -22,6 +22,7 @@ V = TypeVar("V", bound=Value)
 
 TAX: Final = "liabilities:tax"
 INCOME: Final = "income:"
+EXPENSES: Final = "expenses:"
 SENT_LATE_AT_MOST: Final = timedelta(hours=24)  # how far a venture's clock may be ahead
 _PERSONAL: Final[Mapping[str, re.Pattern[str]]] = {
     "an e-mail address": re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}"),
@@ -77,6 +78,7 @@ class Taken:
     entry: api.JournalEntry
     net_minor: int
     tax_minor: int
+    spent_minor: int
     currency: str
 
 
@@ -155,6 +157,7 @@ def _taken(one: ChainedEntry, hash_: str, path: str) -> Taken:
         entry=entry,
         net_minor=-sum(leg.amount.minor for leg in entry.legs if leg.account.startswith(INCOME)),
         tax_minor=-sum(leg.amount.minor for leg in entry.legs if leg.account.startswith(TAX)),
+        spent_minor=sum(leg.amount.minor for leg in entry.legs if leg.account.startswith(EXPENSES)),
         currency=next(iter(currencies)),
     )
 

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Final
 
 from isthmus.kernel import decode, encode, ports
-from isthmus.values import money
+from isthmus.values import Money, money
 
 from . import api, rules
 
@@ -17,13 +17,16 @@ REMINDERS_MAX: Final = 200
 ESTIMATES_MAX: Final = 60  # five years of one each month
 
 _LOCK: Final = """
-    insert into venture.position (front_end) values ($1)
-    on conflict (front_end) do update set front_end = excluded.front_end
+    insert into venture.position (front_end, budget_minor, budget_currency) values ($1, $2, $3)
+    on conflict (front_end) do update
+        set budget_minor = coalesce(excluded.budget_minor, position.budget_minor),
+            budget_currency = coalesce(excluded.budget_currency, position.budget_currency)
     returning journal, hash, sales, left_on, left_by"""
 _ENTRIES: Final = """
-    insert into venture.entry (front_end, number, reference, subject, kind, currency, net_minor, tax_minor, hash)
+    insert into venture.entry (front_end, number, reference, subject, kind, currency, net_minor, tax_minor,
+        spent_minor, hash)
     select $1, * from unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[],
-        $9::text[])
+        $9::bigint[], $10::text[])
     on conflict (front_end, reference) do nothing"""
 _SALES: Final = """
     insert into venture.sale (front_end, number, sale_id, kind, order_id, member, item, currency, net_minor, tax_minor,
@@ -68,9 +71,11 @@ _SUMS: Final = """
             sum(tax_minor)::bigint as tax
         from venture.sale where front_end = $1 group by currency),
     booked as (
-        select currency, sum(net_minor)::bigint as net from venture.entry where front_end = $1 group by currency)
+        select currency, sum(net_minor)::bigint as net, sum(spent_minor)::bigint as spent
+        from venture.entry where front_end = $1 group by currency)
     select currency, coalesce(sold.sales, 0) as sales, coalesce(sold.net, 0) as net, coalesce(sold.tax, 0) as tax,
-        coalesce(booked.net, 0) as booked
+        coalesce(booked.net, 0) as booked,
+        coalesce(booked.spent, 0) as spent
     from sold full join booked using (currency) order by currency"""
 _FACTS: Final = """
     select count(*) filter (where kind = 'sale') as sales,
@@ -87,9 +92,10 @@ async def position(session: Session, front_end: str) -> api.Position:
     return api.Position() if row is None else _position(row)
 
 
-async def lock_position(session: Session, front_end: str) -> api.Position:
-    """Return how far pages were taken; whoever takes one at the same moment waits."""
-    row = await session.fetch_row(_LOCK, front_end)
+async def lock_position(session: Session, front_end: str, budget: Money | None = None) -> api.Position:
+    """Return how far pages were taken, and note what may be spent; whoever takes a page at the same moment waits."""
+    minor, currency = (budget.minor, budget.currency) if budget else (None, None)
+    row = await session.fetch_row(_LOCK, front_end, minor, currency)
     assert row is not None
     return _position(row)
 
@@ -124,6 +130,7 @@ async def add_entries(session: Session, front_end: str, found: Sequence[rules.Ta
         [one.currency for one in found],
         [one.net_minor for one in found],
         [one.tax_minor for one in found],
+        [one.spent_minor for one in found],
         [one.hash for one in found],
     )
     return int(done.rpartition(" ")[2])
@@ -174,6 +181,7 @@ async def sums(session: Session, front_end: str) -> tuple[api.Sum, ...]:
             net=money(row["net"], row["currency"]),
             tax=money(row["tax"], row["currency"]),
             booked=money(row["booked"], row["currency"]),
+            spent=money(row["spent"], row["currency"]),
         )
         for row in await session.fetch(_SUMS, front_end)
     )

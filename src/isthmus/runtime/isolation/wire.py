@@ -35,6 +35,7 @@ class Wire:
         given = [_crossing(hints[name])[0] for name in point.parameters]
         self.point = point
         self._arguments = msgspec.msgpack.Decoder(tuple[tuple(given)])
+        self._arguments_json = msgspec.json.Decoder(tuple[tuple(given)])
         hint = hints["return"]
         said, may_pass = _crossing(get_args(hint)[0] if point.per_line else hint)
         self._may_pass = may_pass and not is_total and not point.per_line
@@ -56,9 +57,17 @@ class Wire:
     def read(self, body: bytes | memoryview) -> tuple[Any, ...]:
         return self._arguments.decode(body)
 
+    def read_arguments(self, body: bytes | memoryview) -> tuple[Any, ...]:
+        """Return the arguments of a JSON array, in the order of the point."""
+        return self._arguments_json.decode(body)
+
+    def worded(self, value: Any) -> Any:
+        """Return an answer in the shape in which it crosses."""
+        return [_worded(one) for one in value] if self.point.per_line else _worded(value)
+
     def pack_answer(self, value: Any) -> bytes:
         """Write an answer as it is; whether it fits is for the reader to say."""
-        return self._pack([_worded(one) for one in value] if self.point.per_line else _worded(value))
+        return self._pack(self.worded(value))
 
     def read_answer(self, body: bytes | memoryview, who: str) -> Any:
         """Return the answer. Raises WrongAnswer with the path where it does not fit the point's type."""

@@ -10,14 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Mapping
+import time
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from isthmus.kernel import errors
 from isthmus.kernel.host import Trace
-from isthmus.store import Database
+from isthmus.store import METER, Database, Meter
 
 from .recorded import TRACE_MAX, Own, Points, RecordedCall, recorded, write
 
@@ -28,6 +31,8 @@ FLUSH_EVERY_S: Final = 1.0
 KEPT_PER_FRONT_END: Final = 50_000  # replayed in a second
 KEPT_MB: Final = 256  # of each front end, as they lie compressed in the table
 KEPT_DAYS: Final = 30  # a month has every kind of day; older calls were answered by versions that are long gone
+
+R = TypeVar("R")
 
 log = logging.getLogger("isthmus.runtime")
 
@@ -108,6 +113,11 @@ class Recorder:
             share = self._known[capability, front_end] = self._share(capability, front_end)
         return self._randomness() < share
 
+    def metered(self, trace: Trace, running: Coroutine[Any, Any, R]) -> Awaitable[R]:
+        """Run a call, and note in its trace what it used: processor, database, statements and rows."""
+        trace.used = meter = Meter()
+        return _metered(meter, running)
+
     def shadow(self, shares: Mapping[str, float]) -> None:
         """Record at least this share of these front ends' calls, for the versions in their shadow."""
         if shares != self._shadowed:
@@ -174,6 +184,29 @@ class Recorder:
         except errors.IsthmusError as error:
             log.warning("%d recorded calls are lost: %s", len(calls), error)
             self.figures.dropped += len(calls)
+
+
+@types.coroutine
+def _metered(meter: Meter, running: Coroutine[Any, Any, R]) -> Generator[Any, Any, R]:
+    """Run a coroutine and count the time of its own steps: what others do while it waits is theirs."""
+    token = METER.set(meter)
+    step: Callable[[], Any] = partial(running.send, None)
+    try:
+        while True:
+            began = time.thread_time_ns()
+            try:
+                waited_for = step()
+            except StopIteration as done:
+                return done.value
+            finally:
+                meter.cpu_ns += time.thread_time_ns() - began
+            try:
+                sent = yield waited_for
+                step = partial(running.send, sent)
+            except BaseException as thrown:
+                step = partial(running.throw, thrown)
+    finally:
+        METER.reset(token)
 
 
 def _size(call: RecordedCall) -> int:

@@ -17,7 +17,7 @@ import msgspec
 from isthmus.kernel import PASS, Pass, Value, errors
 from isthmus.kernel.host import AnswerRecord, Asked, ExtensionPoint, Trace
 from isthmus.personal import CLASSES_REMEMBERED, Own, hidden, kind_of, masked
-from isthmus.store import Database
+from isthmus.store import Database, Meter
 
 Points = Mapping[str, ExtensionPoint[..., Any]]
 
@@ -49,11 +49,12 @@ _ASKED: Final = """
 # Kept since now, whenever the call says that it happened: what is loaded from last year is not too old.
 _INSERT: Final = """
     insert into runtime.recorded_call
-        (call_id, front_end, capability, version, box, fingerprint, recorded_at, took_us, error, story)
-    select call_id, front_end, capability, version, box, fingerprint, now(), took_us, error, story
+        (call_id, front_end, capability, version, box, fingerprint, recorded_at, took_us, error, cpu_us, db_us, rows,
+         story)
+    select call_id, front_end, capability, version, box, fingerprint, now(), took_us, error, cpu_us, db_us, rows, story
     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::integer[], $8::text[],
-                $9::json[])
-         as kept (call_id, front_end, capability, version, box, fingerprint, took_us, error, story)
+                $9::integer[], $10::integer[], $11::integer[], $12::json[])
+         as kept (call_id, front_end, capability, version, box, fingerprint, took_us, error, cpu_us, db_us, rows, story)
     on conflict do nothing"""
 
 
@@ -65,6 +66,7 @@ class RecordedSaid(Value):
     value: msgspec.Raw
     passed: bool = False
     error: str = ""
+    took_ns: int = 0
 
 
 class RecordedAsk(Value):
@@ -88,7 +90,11 @@ class RecordedPart(Value):
 
 
 class RecordedCall(Value):
-    """One call, whole: enough to show its trace and to run it again."""
+    """One call, whole: enough to show its trace and to run it again.
+
+    cpu_us: processor time of its own steps. db_us: time that its statements took, waiting included. rows: that came
+    back or were written. None of a call of before these were noted.
+    """
 
     call_id: str
     capability: str
@@ -104,6 +110,10 @@ class RecordedCall(Value):
     asked: tuple[RecordedAsk, ...]
     parts: tuple[RecordedPart, ...]
     events: tuple[msgspec.Raw, ...]
+    cpu_us: int | None = None
+    db_us: int | None = None
+    statements: int | None = None
+    rows: int | None = None
 
 
 class Kept(Value):
@@ -164,7 +174,15 @@ def recorded(trace: Trace, points: Points, own: Own | None = None) -> RecordedCa
             for part in trace.parts
         ),
         events=tuple(_json((name, masked(event, own))) for name, event in trace.events),
+        **_used(trace.used),
     )
+
+
+def _used(meter: object) -> dict[str, int]:
+    if not isinstance(meter, Meter):
+        return {}
+    cpu_us, db_us = meter.cpu_ns // 1_000, meter.db_ns // 1_000
+    return {"cpu_us": cpu_us, "db_us": db_us, "statements": meter.statements, "rows": meter.rows}
 
 
 async def recent(
@@ -216,6 +234,7 @@ async def asked_shares(database: Database) -> dict[tuple[str, str], dict[str, fl
 async def write(database: Database, calls: Sequence[RecordedCall]) -> None:
     """Write recorded calls; one that is there already stays as it is."""
     columns = ("call_id", "front_end", "capability", "version", "box", "fingerprint", "took_us", "error")
+    columns += ("cpu_us", "db_us", "rows")
     values = [[getattr(call, name) for call in calls] for name in columns]
     async with database.platform() as session:
         await session.execute(_INSERT, *values, [_encoder.encode(call) for call in calls])
@@ -271,9 +290,11 @@ def _asked(asked: Asked, points: Points, own: Own) -> RecordedAsk:
 
 def _said(said: AnswerRecord, own: Own) -> RecordedSaid:
     if said.raised:
-        return RecordedSaid(by=said.by, source=said.source, value=msgspec.Raw(b"null"), error=repr(said.value))
+        return RecordedSaid(
+            by=said.by, source=said.source, value=msgspec.Raw(b"null"), error=repr(said.value), took_ns=said.took_ns
+        )
     value = _json(masked(said.value, own))
-    return RecordedSaid(by=said.by, source=said.source, value=value, passed=said.value is PASS)
+    return RecordedSaid(by=said.by, source=said.source, value=value, passed=said.value is PASS, took_ns=said.took_ns)
 
 
 def _json(value: object) -> msgspec.Raw:

@@ -151,7 +151,7 @@ class Pages:
             found = link_id and await storage.use_link(session, link_id, rules.hash_of(secret).hex())
             if not found:
                 raise api.LinkSpent
-            account_id = await storage.account_of(session, found)
+            account_id = await storage.account_of(session, found, self._accounts.seals)
             await storage.add_session(session, entered, account_id)
             await storage.add_consent(session, account_id, client, wanted.scope)  # they have signed in for this shop
         reply = await self._go_on(request, secret, client, wanted, entered)
@@ -163,13 +163,14 @@ class Pages:
         secret, client, wanted = await self._interaction(request)
         async with self._accounts.database.platform() as session:
             row = await storage.known(session, kept(request, SESSION))
+            address = await storage.address_of(session, row, self._accounts.seals) if row else None
         if row is None:
             return self._step(wanted, "login_required", "sign-in")
         if request.method == "GET":
             name = self._accounts.settings.clients[client].name or client
             scope = wanted.scope.split()
             return page(
-                request, "consent.html", leads_to=(wanted.redirect_uri,), shop=name, scope=scope, address=row["address"]
+                request, "consent.html", leads_to=(wanted.redirect_uri,), shop=name, scope=scope, address=address
             )
         if (await read_form(request)).get("act") != "allow":
             return self._back(wanted.redirect_uri, {"error": "access_denied", "state": wanted.state})

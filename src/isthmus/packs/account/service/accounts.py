@@ -14,6 +14,7 @@ import httpx
 from isthmus.kernel import Caller, Value, ports
 from isthmus.manifest import Place, Secret
 from isthmus.manifest.actions import Doer
+from isthmus.sealing import UNSEALED, Seals
 from isthmus.store import Database
 
 from .. import storage
@@ -61,12 +62,19 @@ class Accounts:
         key: DataKey,
         settings: AccountSettings,
         journal: Callable[[], ports.Journal | None] = lambda: None,
+        seals: Callable[[], Seals | None] = lambda: None,
     ) -> None:
         self.database = database
         self.settings = settings
         self.signing = Signing(key)
         self.key = key
         self._journal = journal
+        self._seals = seals
+
+    @property
+    def seals(self) -> Seals:
+        """What keeps addresses encrypted, where a company wants that."""
+        return self._seals() or UNSEALED
 
     @property
     def issuer(self) -> str:
@@ -125,7 +133,9 @@ async def _is_sent(address: str, token: str) -> bool:
 def accounts_at(place: Place) -> Accounts:
     settings: AccountSettings = place.settings
     file: Path = place.root / settings.key if settings.key else place.data / "account" / "key"
-    return Accounts(place.database, DataKey(file), settings, lambda: place.resource(ports.Journal))
+    return Accounts(
+        place.database, DataKey(file), settings, lambda: place.resource(ports.Journal), lambda: place.resource(Seals)
+    )
 
 
 def accounts_of(owner: Any) -> Accounts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from isthmus.checks import NOBODY, Watching
 from isthmus.kernel import Context, implements
 from isthmus.personal import Forget, Forgotten
+from isthmus.sealing import UNSEALED, Seals
 
 from .. import api, rules, storage
 from .accounts import Accounts
@@ -61,5 +62,8 @@ async def find_unknown_accounts(ask: api.FindUnknownAccounts, ctx: Context) -> a
 
 @implements(api.forget)
 async def forget(ask: Forget, ctx: Context) -> Forgotten:
-    ids = await storage.forget(ctx.session, [one.strip().lower() for one in ask.emails])
-    return Forgotten(references=tuple(f"account:{one}" for one in ids))
+    addresses = [one.strip().lower() for one in ask.emails]
+    seals = ctx.resource(Seals, UNSEALED)
+    hashes = [hashed for one in addresses if (hashed := await seals.hashed(one))]
+    ids = await storage.forget(ctx.session, addresses, hashes)
+    return Forgotten(references=tuple(map(storage.subject_of, ids)))

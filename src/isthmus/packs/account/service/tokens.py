@@ -89,7 +89,7 @@ async def _tokens(accounts: Accounts, session: ports.Session, row: ports.Row, *,
         "token_type": "Bearer",
         "expires_in": ACCESS_S,
         "scope": scope,
-        "id_token": await accounts.signing.signed(session, {**identity, **_said(row, scope)}),
+        "id_token": await accounts.signing.signed(session, {**identity, **await _said(accounts, session, row)}),
         "access_token": await accounts.signing.signed(session, access, ACCESS_KIND),
     }
     if "offline_access" in scope.split():
@@ -98,9 +98,11 @@ async def _tokens(accounts: Accounts, session: ports.Session, row: ports.Row, *,
     return said
 
 
-def _said(row: ports.Row, scope: str) -> dict[str, Any]:
-    is_said = "email" in scope.split() and row["address"] is not None
-    return {"email": row["address"], "email_verified": True} if is_said else {}
+async def _said(accounts: Accounts, session: ports.Session, row: ports.Row) -> dict[str, Any]:
+    if "email" not in str(row["scope"]).split():
+        return {}
+    address = await storage.address_of(session, row, accounts.seals)
+    return {} if address is None else {"email": address, "email_verified": True}
 
 
 async def person(accounts: Accounts, token: str) -> dict[str, Any]:
@@ -111,9 +113,9 @@ async def person(accounts: Accounts, token: str) -> dict[str, Any]:
         if claims is None or not is_ours or claims["exp"] <= await storage.now_s(session):
             raise Unfit("invalid_token")
         row = await storage.family(session, UUID(str(claims["jti"]).partition(".")[0]))
-    if row is None or not row["is_good"]:
-        raise Unfit("invalid_token")
-    return {"sub": str(row["account_id"]), **_said(row, row["scope"])}
+        if row is None or not row["is_good"]:
+            raise Unfit("invalid_token")
+        return {"sub": str(row["account_id"]), **await _said(accounts, session, row)}
 
 
 async def revoke(accounts: Accounts, client: str, token: str) -> None:

@@ -45,7 +45,7 @@ def _variants(flag: api.Flag) -> Iterator[tuple[str, str]]:
     for name, value in flag.variants.items():
         path = f"$.flag.variants.{name}"
         if not evaluation.fits(flag.kind, value):
-            yield path, f"variant {name!r} is {type(value).__name__}, and the flag is {flag.kind}"
+            yield path, f"variant {name!r} is {type(value).__name__}, and the flag's `kind` is {flag.kind}"
         elif judge is not None and (problem := judge(value)):
             yield path, f"variant {name!r} does not fit the schema: {problem}"
     yield from _named(flag, flag.default_variant, "$.flag.default_variant")

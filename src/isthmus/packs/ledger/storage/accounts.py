@@ -11,20 +11,24 @@ from isthmus.values import money
 
 from .. import api
 
-# What was summed up, and the few legs since: in one statement, so both are of one moment.
-_STANDING = """
+# What was summed up, and the few legs that were not: in one statement, so both are of one moment.
+STANDING = """
     select code, owner, currency, ledger.natural_sign(code) as sign,
         coalesce(known.posted, 0) + coalesce(posted_since, 0) as posted,
         coalesce(known.pending_debit, 0) + coalesce(debit_since, 0) as pending_debit,
         coalesce(known.pending_credit, 0) + coalesce(credit_since, 0) as pending_credit
     from ledger.account
+    left join ledger.book on book.front_end = account.front_end
     left join ledger.balance as known using (account_id)
     cross join lateral (
         select sum(amount) filter (where layer = '=') as posted_since,
             sum(amount) filter (where layer = '+') as debit_since,
             sum(amount) filter (where layer = '-') as credit_since
-        from ledger.leg where leg.account_id = account.account_id
-            and xid >= (select folded from ledger.book where front_end = $1)) as since
+        from (
+            select layer, amount from ledger.leg where leg.account_id = account.account_id and xid >= book.folded
+            union all
+            select layer, amount from ledger.leg
+            where leg.account_id = account.account_id and xid = any (book.unsummed)) as legs) as since
     where account.front_end = $1"""
 # Whole days from what was summed up by day, what is not summed up yet from the legs.
 _AT = """
@@ -36,8 +40,11 @@ _AT = """
                 and xid >= book.folded), 0)
         + coalesce((select sum(amount) from ledger.leg
             where leg.account_id = account.account_id and layer = '=' and value_date <= $5 and booked_at <= $7
-                and xid < book.folded and booked_at >= $8), 0) as posted
-    from ledger.account join ledger.book on book.front_end = account.front_end
+                and xid = any (book.unsummed)), 0)
+        + coalesce((select sum(amount) from ledger.leg
+            where leg.account_id = account.account_id and layer = '=' and value_date <= $5 and booked_at <= $7
+                and xid < book.folded and xid <> all (book.unsummed) and booked_at >= $8), 0) as posted
+    from ledger.account left join ledger.book on book.front_end = account.front_end
     where account.front_end = $1 and code = $2 and owner = $3 and currency = $4"""
 _OPEN = """
     insert into ledger.account (front_end, code, owner, currency, name, is_limited, least, greatest, opened_at)
@@ -93,7 +100,7 @@ async def set_limits(
 
 async def balance(session: ports.Session, front_end: str, ask: api.AccountRef) -> api.Balance | None:
     """Return what stands on an account now."""
-    sql = f"{_STANDING} and code = $2 and owner = $3 and currency = $4"
+    sql = f"{STANDING} and code = $2 and owner = $3 and currency = $4"
     row = await session.fetch_row(sql, front_end, ask.code, ask.owner, ask.currency)
     return None if row is None else _balance(row)
 
@@ -112,7 +119,7 @@ async def page(
     session: ports.Session, front_end: str, ask: api.ListAccounts, after: tuple[str, str, str]
 ) -> list[api.Balance]:
     """Return accounts in their order, one more than was asked for where there are more."""
-    sql = f"""{_STANDING} and (code, owner, currency) > ($2, $3, $4) and ($5 = '' or code = $5
+    sql = f"""{STANDING} and (code, owner, currency) > ($2, $3, $4) and ($5 = '' or code = $5
                 or starts_with(code, $5 || ':')) and ($6::text is null or owner = $6)
               order by code, owner, currency limit $7"""
     rows = await session.fetch(sql, front_end, *after, ask.below, ask.owner, ask.limit + 1)

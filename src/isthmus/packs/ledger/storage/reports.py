@@ -11,8 +11,12 @@ from isthmus.values import money
 
 from .. import api
 
-# Days that are summed up, and the legs since: in one statement, so both are of one moment.
-_TRIAL = """
+# Legs that are not summed up: from the oldest number of one on, by the index that knows which pages have what numbers.
+_UNSUMMED = """xid >= (select least(folded, (select min(number) from unnest(unsummed) as number))
+                    from ledger.book where front_end = $1)
+            and exists (select from ledger.book where front_end = $1 and (xid >= folded or xid = any (unsummed)))"""
+# Days that are summed up, and the legs that are not: in one statement, so both are of one moment.
+_TRIAL = f"""
     select code, currency, case when $4 and starts_with(owner, 'front-end/') then owner else '' end as of_other,
         coalesce(sum(amount) filter (where value_date < $2), 0) as opening,
         coalesce(sum(debit) filter (where value_date >= $2), 0) as debit,
@@ -21,7 +25,7 @@ _TRIAL = """
         select account_id, value_date, debit - credit as amount, debit, credit from ledger.day where front_end = $1
         union all
         select account_id, value_date, amount, greatest(amount, 0), greatest(-amount, 0) from ledger.leg
-        where front_end = $1 and layer = '=' and xid >= (select folded from ledger.book where front_end = $1)
+        where front_end = $1 and layer = '=' and {_UNSUMMED}
     ) as moved using (account_id)
     where account.front_end = $1 and value_date <= $3
     group by code, currency, of_other order by code, currency, of_other"""
@@ -33,14 +37,14 @@ _PAGE = """
 
 
 # What makes less of a balance settles the oldest of what made it more: what is left of each day is open.
-_AGES = """
+_AGES = f"""
     with moved as (
         select code, owner, currency, value_date, sum(debit) as debit, sum(credit) as credit
         from ledger.account join (
             select account_id, value_date, debit, credit from ledger.day where front_end = $1
             union all
             select account_id, value_date, greatest(amount, 0), greatest(-amount, 0) from ledger.leg
-            where front_end = $1 and layer = '=' and xid >= (select folded from ledger.book where front_end = $1)
+            where front_end = $1 and layer = '=' and {_UNSUMMED}
         ) as moves using (account_id)
         where account.front_end = $1 and starts_with(code || ':', $2 || ':') and value_date <= $3
         group by code, owner, currency, value_date),

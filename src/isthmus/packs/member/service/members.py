@@ -9,10 +9,12 @@ from uuid import UUID
 from isthmus.checks import NOBODY, Watching
 from isthmus.kernel import Context, implements
 from isthmus.personal import erased_attributes, erasing_key, personal_fields
+from isthmus.sealing import UNSEALED, Seals
 from isthmus.store import ConstraintBroken
 from isthmus.values import Buyer, composed
 
 from .. import api, rules
+from ..storage import addresses
 from ..storage import erasing as storage_erasing
 from ..storage import members as storage
 from .points import into_programme
@@ -158,7 +160,8 @@ async def remove_identity(ask: api.RemoveIdentity, ctx: Context) -> api.Member:
 @implements(api.put_address)
 async def put_address(ask: api.PutAddress, ctx: Context) -> api.Member:
     locked = await _locked(ask.member_id, ctx)
-    await storage.put_addresses(ctx.session, ctx.front_end, locked.member_id, {ask.label: ask.address})
+    given, seals = {ask.label: ask.address}, ctx.resource(Seals, UNSEALED)
+    await addresses.put(ctx.session, ctx.front_end, locked.member_id, given, seals)
     member = await _member(locked.member_id, ctx)
     if len(member.addresses) > api.ADDRESSES_MAX:
         raise api.RegistrationRefused(reasons=[f"{api.ADDRESSES_MAX} addresses are kept at most"], path="$.label")
@@ -168,7 +171,7 @@ async def put_address(ask: api.PutAddress, ctx: Context) -> api.Member:
 @implements(api.remove_address)
 async def remove_address(ask: api.RemoveAddress, ctx: Context) -> api.Member:
     locked = await _locked(ask.member_id, ctx)
-    await storage.remove_address(ctx.session, ctx.front_end, locked.member_id, ask.label)
+    await addresses.remove(ctx.session, ctx.front_end, locked.member_id, ask.label)
     return await _member(locked.member_id, ctx)
 
 
@@ -194,7 +197,8 @@ async def merge(ask: api.Merge, ctx: Context) -> api.Member:
         raise api.MergeConflict
     one, other = await _member(stays.member_id, ctx), await _member(goes.member_id, ctx)
     answered = ctx.answer(api.tier_for)(stays.points_earned + goes.points_earned)
-    await storage.put_addresses(ctx.session, ctx.front_end, stays.member_id, rules.added_addresses(one, other))
+    seals, added = ctx.resource(Seals, UNSEALED), rules.added_addresses(one, other)
+    await addresses.put(ctx.session, ctx.front_end, stays.member_id, added, seals)
     await storage.update(
         ctx.session,
         ctx.front_end,
@@ -240,7 +244,7 @@ async def erase(ask: api.Erase, ctx: Context) -> api.Erased:
 
 
 async def _member(member_id: UUID, ctx: Context) -> api.Member:
-    found = await storage.member(ctx.session, ctx.front_end, member_id)
+    found = await storage.member(ctx.session, ctx.front_end, member_id, ctx.resource(Seals, UNSEALED))
     if found is None:
         raise api.NotAMember(what=str(member_id))
     return found

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from isthmus.kernel import decode, encode, errors, ports
-from isthmus.values import Address, Buyer
+from isthmus.sealing import Seals
+from isthmus.values import Buyer
 
 from .. import api, rules
+from . import addresses
 
 LOCK_TRIES_MAX = 5  # each further one means that a membership was merged while its lock was waited for
 
@@ -63,7 +65,8 @@ select member_id, person_id, state, profile, consents, segments, joined_at, attr
     (select coalesce(json_agg(json_build_object('kind', kind, 'value', value, 'is_verified', is_verified)
                               order by kind, value), '[]')
      from member.identity one where one.front_end = $1 and one.member_id = membership.member_id) as identities,
-    (select coalesce(json_agg(json_build_object('label', label, 'address', address) order by label), '[]')
+    (select coalesce(json_agg(json_build_object('label', label, 'address', address,
+                                                'sealed', encode(sealed, 'base64')) order by label), '[]')
      from member.address one where one.front_end = $1 and one.member_id = membership.member_id) as addresses
 from member.membership
 where front_end = $1 and state = 'active'
@@ -93,12 +96,6 @@ _UPDATE = """
 update member.membership set profile = coalesce($3, profile), consents = coalesce($4, consents),
     attributes = coalesce($5, attributes)
 where front_end = $1 and member_id = $2 and state = 'active'
-"""
-
-_PUT_ADDRESSES = """
-insert into member.address (front_end, member_id, label, address)
-select $1, $2, * from unnest($3::text[], $4::jsonb[])
-on conflict (front_end, member_id, label) do update set address = excluded.address
 """
 
 _MERGE = (
@@ -203,9 +200,9 @@ async def register(session: ports.Session, front_end: str, drafts: Sequence[Draf
         raise NotAllWritten
 
 
-async def member(session: ports.Session, front_end: str, member_id: UUID) -> api.Member | None:
+async def member(session: ports.Session, front_end: str, member_id: UUID, seals: Seals) -> api.Member | None:
     row = await session.fetch_row(_MEMBER, front_end, member_id)
-    return None if row is None else _member(row)
+    return None if row is None else _member(row, await addresses.opened(row, session, seals))
 
 
 async def find(session: ports.Session, front_end: str, kind: str, value: str) -> UUID | None:
@@ -313,23 +310,6 @@ async def remove_identity(session: ports.Session, front_end: str, locked: Locked
         )
 
 
-async def put_addresses(
-    session: ports.Session, front_end: str, member_id: UUID, addresses: Mapping[str, Address]
-) -> None:
-    await session.execute(
-        _PUT_ADDRESSES, front_end, member_id, list(addresses), [encode(one) for one in addresses.values()]
-    )
-
-
-async def remove_address(session: ports.Session, front_end: str, member_id: UUID, label: str) -> None:
-    await session.execute(
-        "delete from member.address where front_end = $1 and member_id = $2 and label = $3",
-        front_end,
-        member_id,
-        label,
-    )
-
-
 async def set_segments(session: ports.Session, front_end: str, member_id: UUID, segments: Sequence[str]) -> None:
     await session.execute(
         "update member.membership set segments = $3 where front_end = $1 and member_id = $2",
@@ -363,7 +343,7 @@ def _locked(row: ports.Row) -> Locked:
     return Locked(row["member_id"], row["person_id"], row["tier"], points, earned, row["account_id"])
 
 
-def _member(row: ports.Row) -> api.Member:
+def _member(row: ports.Row, stored: tuple[api.StoredAddress, ...]) -> api.Member:
     return api.Member(
         member_id=row["member_id"],
         merged_ids=tuple(row["merged_ids"]),
@@ -372,7 +352,7 @@ def _member(row: ports.Row) -> api.Member:
         profile=decode(row["profile"], api.Profile),
         identities=decode(row["identities"], tuple[api.Identity, ...]),
         consents=tuple(row["consents"]),
-        addresses=decode(row["addresses"], tuple[api.StoredAddress, ...]),
+        addresses=stored,
         tier=row["tier"],
         segments=tuple(row["segments"]),
         points=row["points"],

@@ -63,7 +63,7 @@ class ApnsPusher:
             "apns-id": str(push.message_id),
             "apns-expiration": str(int(time.time()) + push.ttl_s),
             "apns-priority": "10" if push.is_urgent else "5",
-            **({"apns-collapse-id": push.tag} if push.tag else {}),
+            "apns-collapse-id": push.tag or str(push.message_id),  # what comes twice is shown once
         }
         try:
             answer = await self._client.post(f"/3/device/{push.address}", content=encode(said), headers=headers)

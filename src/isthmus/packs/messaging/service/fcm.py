@@ -88,15 +88,16 @@ class FcmPusher:
 
 
 def _message(push: api.Push) -> dict[str, Any]:
-    android: dict[str, Any] = {"ttl": f"{push.ttl_s}s", "priority": "high" if push.is_urgent else "normal"}
-    if push.tag:
-        android["collapse_key"] = push.tag
-        android["notification"] = {"tag": push.tag}
     return {
         "token": push.address,
         "notification": {"title": push.title, "body": push.body},
         "data": {"id": str(push.message_id), "link": push.link},
-        "android": android,
+        "android": {
+            "ttl": f"{push.ttl_s}s",
+            "priority": "high" if push.is_urgent else "normal",
+            "notification": {"tag": push.tag or str(push.message_id)},  # what comes twice is shown once
+            **({"collapse_key": push.tag} if push.tag else {}),  # Google keeps four of them for a device that is away
+        },
     }
 
 

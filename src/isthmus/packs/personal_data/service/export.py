@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import binascii
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -25,6 +25,7 @@ from isthmus.kernel import Caller, Pack, Platform, errors, ports
 from isthmus.manifest import Keeps, Personal, Persons, brought
 from isthmus.manifest.actions import EXPORT_PERSON, Doer, check
 from isthmus.manifest.kept import Gives
+from isthmus.sealing import UNSEALED, Seals
 from isthmus.store import schema_of
 from isthmus.store.personal_columns import read_marks
 from isthmus.values import folded
@@ -39,6 +40,7 @@ LAKE: Final = "in the lake, for analysts, who see pseudonyms"
 _BYTES: Final = "\\x"  # how PostgreSQL writes bytes in JSON
 
 Rows = list[dict[str, Any]]
+Open = Callable[[ports.Row], Awaitable[dict[str, Any]]]
 
 
 @dataclass(slots=True)
@@ -61,9 +63,10 @@ async def export_person(platform: Platform, registry: Registry, whom: api.Whom, 
     packs = tuple(platform.release.packs.values())
     found = _Found({str(one) for one in whom.member_ids}, {folded(one) for one in whom.emails if one})
     kept = [(pack.name, keeps) for pack in packs for said in brought([pack], Personal) for keeps in said.keeps]
+    seals = cast("Seals", platform.resources.get(Seals, UNSEALED))
     async with registry.database.platform_transaction() as session:
-        await _learn([keeps for _, keeps in kept], found, session)
-        held = [part async for part in _of_tables(kept, found, session)]
+        await _learn([keeps for _, keeps in kept], found, session, seals)
+        held = [part async for part in _of_tables(kept, found, session, seals)]
         held += [part async for part in _of_front_ends(platform, found, session)]
         held += await asyncio.to_thread(_of_lake, registry, platform, packs, held, found)
         held += await _of_services(platform, packs, found)
@@ -74,17 +77,21 @@ async def export_person(platform: Platform, registry: Registry, whom: api.Whom, 
     return api.PersonExport(made_at=platform.clock(), emails=tuple(sorted(found.addresses)), held=tuple(held))
 
 
-async def _learn(kept: Sequence[Keeps], found: _Found, session: ports.Session) -> None:
+async def _learn(kept: Sequence[Keeps], found: _Found, session: ports.Session, seals: Seals) -> None:
     """Add what more somebody is known under, until nothing new is named."""
     leading = [one for one in kept if one.whose and (one.leads_to or one.addresses)]
     for _ in range(ROUNDS_MAX):
         before = len(found.names), len(found.addresses)
+        hashes = [await seals.hashed(one, session) for one in found.addresses]
+        found.names |= {one.hex() for one in hashes if one is not None}
         for one in leading:
             named = ", ".join(f"{sql} as n{at}" for at, sql in enumerate(one.leads_to)) or "null as n0"
-            sql = f"select {named}, {one.addresses or 'null'} as address from {one.table} where {one.whose} {_BOTH}"
+            more = f"{one.addresses or 'null'} as address, {_sealed(one)}"
+            sql = f"select {named}, {more} from {one.table} where {one.whose} {_BOTH}"
             for row in await session.fetch(f"{sql} limit {ROWS_MAX}", *found.arguments):
                 found.names |= {row[f"n{at}"] for at in range(len(one.leads_to)) if row[f"n{at}"]}
-                found.addresses |= {folded(row["address"])} if row["address"] else set()
+                address = await _opened(one, row, session, seals) if one.addresses and row["sealed"] else row["address"]
+                found.addresses |= {folded(address)} if address else set()
         if before == (len(found.names), len(found.addresses)):
             return
 
@@ -93,16 +100,38 @@ _BOTH: Final = "and ($1::text[], $2::text[]) is not null"  # a statement names e
 
 
 async def _of_tables(
-    kept: Sequence[tuple[str, Keeps]], found: _Found, session: ports.Session
+    kept: Sequence[tuple[str, Keeps]], found: _Found, session: ports.Session, seals: Seals
 ) -> AsyncIterator[api.Held]:
     for owner, one in kept:
         if not one.whose:
             continue
-        sql = f"select to_jsonb(one) as row from (select * from {one.table} where {one.whose} {_BOTH}) as one"
-        rows = await _rows(session, sql, one.hidden, *found.arguments)
-        if rows:
+        sql = f"""select to_jsonb(one) as row, {_sealed(one)}
+            from (select * from {one.table} where {one.whose} {_BOTH}) as one"""
+        if rows := await _rows(session, sql, one.hidden, *found.arguments, open_=_opening(one, session, seals)):
             table = one.table.replace('"', "")
             yield api.Held(place="table", owner=owner, where=table, why=one.why, until=one.until, rows=tuple(rows))
+
+
+def _sealed(one: Keeps) -> str:
+    """Return the SQL of what a row has sealed, and whose it is."""
+    return f"{one.sealed.into} as sealed, {one.sealed.subject} as subject" if one.sealed else "null as sealed"
+
+
+async def _opened(one: Keeps, row: ports.Row, session: ports.Session, seals: Seals) -> str:
+    return (await seals.open(session, row["subject"], one.table, [row["sealed"]]))[0].decode()
+
+
+def _opening(one: Keeps, session: ports.Session, seals: Seals) -> Open | None:
+    """Return what puts in place of a sealed column what it says."""
+    if (sealed := one.sealed) is None:
+        return None
+
+    async def open_(row: ports.Row) -> dict[str, Any]:
+        said = cast("dict[str, Any]", json.loads(row["row"]))
+        del said[sealed.into]
+        return said | ({sealed.column: await _opened(one, row, session, seals)} if row["sealed"] else {})
+
+    return open_
 
 
 async def _of_front_ends(platform: Platform, found: _Found, session: ports.Session) -> AsyncIterator[api.Held]:
@@ -117,9 +146,11 @@ async def _of_front_ends(platform: Platform, found: _Found, session: ports.Sessi
                 )
 
 
-async def _rows(session: ports.Session, sql: str, hidden: Sequence[str], *arguments: object) -> Rows:
+async def _rows(
+    session: ports.Session, sql: str, hidden: Sequence[str], *arguments: object, open_: Open | None = None
+) -> Rows:
     found = await session.fetch(f"{sql} limit {ROWS_MAX}", *arguments)
-    rows = (cast("dict[str, Any]", json.loads(one["row"])) for one in found)
+    rows = [await open_(row) if open_ else cast("dict[str, Any]", json.loads(row["row"])) for row in found]
     return [{name: _read(value) for name, value in row.items() if name not in hidden} for row in rows]
 
 

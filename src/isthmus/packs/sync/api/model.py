@@ -21,6 +21,11 @@ ClientId = Annotated[str, Pii("identifier"), Meta(pattern=r"^[A-Za-z0-9._:-]{8,1
 Scope = Annotated[
     str, Pii("identifier"), Meta(pattern=r"^([A-Za-z0-9._:-]{1,100})?\Z", description="empty: the member's own")
 ]
+Reference = Annotated[
+    str,
+    Pii("identifier"),
+    Meta(max_length=100, description="of a guest: an order's id, or the member they have become; forgotten with it"),
+]
 DocumentId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,100}\Z")]
 Sequence = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 Version = Annotated[int, Meta(ge=0, le=2**53 - 1)]
@@ -85,6 +90,7 @@ class PushOperations(Value):
     operations: Annotated[tuple[Operation, ...], Meta(min_length=1, max_length=OPERATIONS_MAX)]
     scope: Scope = ""
     schema: Schema = {}
+    reference: Reference = ""
 
 
 class Conflict(Value):
@@ -122,6 +128,7 @@ class Pull(Value):
     scope: Scope = ""
     collections: Annotated[tuple[Code, ...], Meta(max_length=50)] = ()
     schema: Schema = {}
+    reference: Reference = ""
 
 
 class Document(Value):

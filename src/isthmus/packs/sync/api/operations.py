@@ -97,5 +97,5 @@ def prune(ask: Prune) -> Pruned:
 
 @capability("sync.forget", version="1.0", effect=Effect.WRITE, is_internal=True)
 def forget(ask: Forget) -> Forgotten:
-    """Forget members: their clients, what they are in, and the documents of scopes that nobody is left in."""
+    """Forget members, and guests by their references: their clients, what they are in, and scopes of nobody else."""
     ...

@@ -13,6 +13,7 @@ import msgspec
 
 from isthmus.kernel import Meta, Value
 from isthmus.manifest import Place
+from isthmus.values import Money, decimals, money
 
 from .errors import NoCharter, WrongCharter
 
@@ -68,6 +69,12 @@ class Charter(Value):
     obligations: Obliged
     borrows: Borrows = Borrows()
     code: str = ""
+
+    @property
+    def money(self) -> Money:
+        """Return the budget as an amount."""
+        whole, _, currency = self.budget.partition(" ")
+        return money(int(whole) * 10 ** decimals(currency), currency)
 
     def is_lapsed(self, today: date) -> bool:
         return today > self.ends

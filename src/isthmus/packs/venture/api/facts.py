@@ -42,12 +42,13 @@ class Noted(Value):
 
 
 class Sum(Value):
-    """What was sold in one currency, less what went back."""
+    """What was sold in one currency, less what went back; and what its books say that it spent."""
 
     sales: int
     net: Money
     tax: Money
     booked: Money  # net, as the books of the venture have it
+    spent: Money  # its expenses
 
 
 class GetStanding(Value):
@@ -69,6 +70,12 @@ class Standing(Value):
     left_on: date | None
     left_by: Left | None
     kill_on: date | None  # the day from which its kill criterion holds; none while it does not
+
+    @property
+    def spent(self) -> Money:
+        """Return what was spent of the budget, in its currency."""
+        budget = self.charter.money
+        return next((one.spent for one in self.sums if one.spent.currency == budget.currency), budget.times(0))
 
     @property
     def is_met(self) -> bool:

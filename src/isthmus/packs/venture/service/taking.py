@@ -19,7 +19,7 @@ async def get_position(ask: api.GetPosition, ctx: Context) -> api.Position:
 async def accept_journal(ask: api.SignedPage, ctx: Context) -> api.AcceptedJournal:
     charter = _signed_under("journal", ask, ctx)
     page = rules.page_of("journal", ask.page, rules.JournalPage, ctx.front_end)
-    stands = await storage.lock_position(ctx.session, ctx.front_end)
+    stands = await storage.lock_position(ctx.session, ctx.front_end, charter.money)
     coming = page.replace(items=tuple(one for one in page.items if one.number > stands.journal))
     found = rules.chained(coming, stands.journal, stands.hash)
     if found:
@@ -38,7 +38,7 @@ async def accept_journal(ask: api.SignedPage, ctx: Context) -> api.AcceptedJourn
 async def accept_sales(ask: api.SignedPage, ctx: Context) -> api.AcceptedSales:
     charter = _signed_under("sales", ask, ctx)
     page = rules.page_of("sales", ask.page, rules.SalesPage, ctx.front_end)
-    stands = await storage.lock_position(ctx.session, ctx.front_end)
+    stands = await storage.lock_position(ctx.session, ctx.front_end, charter.money)
     coming = page.replace(items=tuple(one for one in page.items if one.number > stands.sales))
     found = rules.sales_of(coming, stands.sales, ctx.now)
     if found:

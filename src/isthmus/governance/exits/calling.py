@@ -1,0 +1,200 @@
+"""Calls of a pack that stands alone: each in a transaction of its own, with what a platform would have given it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from isthmus.kernel import Caller, Capability, Effect, Pack, Value, decode, encode, errors, ports
+from isthmus.kernel.host import (
+    Answer,
+    BoundCapability,
+    Call,
+    CallContext,
+    DeadlinePassed,
+    ExtensionPoint,
+    Implementation,
+    Plan,
+    check,
+    event_kind,
+    new_call_id,
+    within,
+)
+from isthmus.runtime.isolation.wire import wire_of
+from isthmus.store import Database
+
+from .messages import ATTRIBUTES, Emitted, Forwarded, Refused, Replied, Wanted, written
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+
+class Asking(BaseException):
+    """A question has to be answered first; no implementation catches it."""
+
+    def __init__(self, question: str, arguments: bytes) -> None:
+        super().__init__(question)
+        self.wanted = Wanted(question=question, arguments=msgspec.Raw(arguments))
+
+
+class Calls:
+    """Answers forwarded calls by a pack's own code on its own database."""
+
+    def __init__(self, pack: Pack, database: Database) -> None:
+        self._database = database
+        self._implementations = {one.capability.name: one for one in pack.implemented()}
+
+    async def reply(self, name: str, forwarded: Forwarded) -> Replied:
+        """Run a capability and return its answer, its refusal, or the question that it waits for.
+
+        A write is committed once for each call id, and says the same again to the same ask. Raises what is nobody's
+        refusal: a defect, or a database that does not answer.
+        """
+        found = self._implementations.get(name)
+        try:
+            if found is None:
+                known = self._implementations
+                raise errors.UnknownCapability(
+                    f"there is no {name!r} here{errors.near(name, known)}", remedy="see the README"
+                )
+            return await self._replied(found, forwarded)
+        except Asking as asking:
+            return Replied(wanted=asking.wanted)
+        except errors.AlreadyAnswered as already:
+            return decode(already.answer, Replied)
+        except DeadlinePassed:
+            refused = errors.DeadlineExceeded(f"{name!r} had no answer in time", remedy="send it again")
+            return Replied(refused=_refused(refused))
+        except (errors.Refusal, errors.AnswerFailed) as refused:
+            return Replied(refused=_refused(refused))
+
+    async def _replied(self, found: Implementation, forwarded: Forwarded) -> Replied:
+        capability = found.capability
+        ask = decode(bytes(forwarded.ask), capability.ask)
+        check(ask)
+        now = forwarded.now or datetime.now(UTC)
+        caller = forwarded.caller or Caller(front_end=forwarded.front_end, via="http")
+        call_id = forwarded.call_id or new_call_id(now)
+        bound = BoundCapability(capability=capability, implementation=found, dimensions=(), read=None)
+        situation = Alone(
+            front_end=forwarded.front_end,
+            box=forwarded.box or forwarded.front_end,
+            settings=forwarded.settings,
+            fingerprint=forwarded.fingerprint,
+        )
+        call = Call(cast(Any, self), bound, cast(Plan, situation), ask, caller, now, given_id=call_id)
+        answering = AloneContext(call, situation, capability, forwarded, self._implementations)
+        if capability.effect is Effect.READ:
+            call.session = self._database.read(forwarded.front_end)
+        else:
+            keeps = not forwarded.is_undone
+            digest = hashlib.sha256(bytes(forwarded.ask)).hexdigest()
+            claim = ports.Claim(key=call_id, capability=capability.name, ask_hash=digest) if keeps else None
+            call.session = await self._database.write(forwarded.front_end, claim)
+        try:
+            answer = await within(capability.deadline_ms / 1000, found.function(ask, answering))
+            replied = Replied(answer=msgspec.Raw(encode(answer)), events=tuple(answering.emitted), ids=call.ids)
+            if capability.effect is not Effect.READ and not forwarded.is_undone:
+                await cast(ports.Writing, call.session).commit((), encode(replied))
+            return replied
+        finally:
+            await call.session.close()
+
+    @property
+    def resources(self) -> dict[type, object]:
+        """Return what the platform would provide: nothing, so that implementations take what they have otherwise."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alone:
+    """The front end of a call, as far as the call brings it along."""
+
+    front_end: str
+    box: str
+    settings: Mapping[str, str]
+    fingerprint: str
+
+    def find(self, point: ExtensionPoint[..., Any], /) -> Sequence[Answer]:
+        raise errors.Fault(f"{point.name!r} is answered elsewhere", remedy="ask it, and do not look for its answers")
+
+    def answer(self, point: ExtensionPoint[..., Any], /) -> Callable[..., Any]:
+        return point.default
+
+
+class AloneContext(CallContext):
+    """What an implementation is given: time, ids and answers are the caller's, the statements are the pack's own."""
+
+    __slots__ = ("_forwarded", "_implementations", "_known", "emitted")
+
+    def __init__(
+        self,
+        call: Call,
+        situation: Alone,
+        capability: Capability[Any, Any],
+        forwarded: Forwarded,
+        implementations: Mapping[str, Implementation],
+    ) -> None:
+        super().__init__(call, cast(Plan, situation), capability)
+        self.answer = cast(Any, self._asked)
+        self.emitted: list[Emitted] = []
+        self._forwarded = forwarded
+        self._implementations = implementations
+        self._known = {(one.question, bytes(one.arguments)): bytes(one.answer) for one in forwarded.known}
+
+    def attributes(self, entity: str, given: dict[str, Any], path: str) -> dict[str, Any]:
+        if entity in self._forwarded.declares:
+            return msgspec.json.decode(self._answered(f"{ATTRIBUTES}{entity}", (given, path)))
+        if given:
+            fact = f"front end {self.front_end!r} has no attributes of {entity!r}, and {', '.join(sorted(given))} came"
+            raise errors.BadAsk(fact, remedy="leave them out", path=path)
+        return given
+
+    def emit(self, event: Value) -> None:
+        self.new_id()
+        self.emitted.append(Emitted(name=event_kind(event).name, data=msgspec.Raw(encode(event))))
+
+    def acting_for(self, box: str) -> AloneContext:
+        return self._like(replace(cast(Alone, self.plan), box=box), self._capability)
+
+    async def call(
+        self, capability: Capability[A, R], ask: A, *, ends: Callable[[R], object | None] | None = None
+    ) -> R:
+        return await self._implementations[capability.name].function(
+            ask, self._like(cast(Alone, self.plan), capability)
+        )
+
+    def _like(self, situation: Alone, capability: Capability[Any, Any]) -> AloneContext:
+        other = AloneContext(self._call, situation, capability, self._forwarded, self._implementations)
+        other.emitted = self.emitted
+        return other
+
+    def _asked(self, point: ExtensionPoint[..., Any], /) -> Callable[..., Any]:
+        if point.name not in self._forwarded.asked:
+            return point.default
+        wire = wire_of(point)
+
+        def ask(*args: Any, **kwargs: Any) -> Any:
+            in_order = (*args, *(kwargs[name] for name in point.parameters[len(args) :]))
+            return wire.read_json(self._answered(point.name, in_order), self.front_end)
+
+        async def ask_later(*args: Any, **kwargs: Any) -> Any:
+            return ask(*args, **kwargs)
+
+        return ask_later if point.is_async else ask
+
+    def _answered(self, question: str, arguments: tuple[Any, ...]) -> bytes:
+        said = written(arguments)
+        if (found := self._known.get((question, said))) is None:
+            raise Asking(question, said)
+        return found
+
+
+def _refused(error: errors.IsthmusError) -> Refused:
+    facts = msgspec.to_builtins(error.facts, enc_hook=str)
+    return Refused(slug=error.slug, message=error.message, remedy=error.remedy, path=error.path, facts=facts)
