@@ -148,19 +148,21 @@ async def test_points_are_owed_by_what_they_are_worth_where_they_were_given(prog
     }
 
 
-async def some_act(programme: Programme, chance: random.Random, persons: list[dict[str, UUID]], number: int) -> None:
+async def some_act(
+    programme: Programme, randomness: random.Random, persons: list[dict[str, UUID]], number: int
+) -> None:
     """Earn, spend, take back or let lapse at some front end; what the rules refuse is refused."""
-    code = chance.choice([*WORTH])
-    who = chance.choice(persons)[code]
-    match chance.choice(["earn", "earn", "spend", "spend", "back", "lapse", "note"]):
+    code = randomness.choice([*WORTH])
+    who = randomness.choice(persons)[code]
+    match randomness.choice(["earn", "earn", "spend", "spend", "back", "lapse", "note"]):
         case "earn":
-            ask = member.EarnPoints(member_id=who, reference=f"o-{number}", points=chance.randint(1, 90))
+            ask = member.EarnPoints(member_id=who, reference=f"o-{number}", points=randomness.randint(1, 90))
             await programme.call(member.earn_points, ask, code)
         case "spend":
-            spend = member.SpendPoints(member_id=who, reference=f"g-{number}", points=chance.randint(1, 120))
+            spend = member.SpendPoints(member_id=who, reference=f"g-{number}", points=randomness.randint(1, 120))
             await programme.call(member.spend_points, spend, code)
         case "back":
-            back = member.ReversePoints(member_id=who, reference=f"o-{chance.randint(0, number)}")
+            back = member.ReversePoints(member_id=who, reference=f"o-{randomness.randint(0, number)}")
             await programme.call(member.reverse_points, back, code)
         case "lapse":
             await programme.call(member.expire_points, member.ExpirePoints(), code)
@@ -174,11 +176,11 @@ async def some_act(programme: Programme, chance: random.Random, persons: list[di
 async def test_whatever_happens_at_three_front_ends_each_owes_what_its_live_points_are_worth(
     programme: Programme, seed: int, acts: int
 ) -> None:
-    chance = random.Random(seed)
+    randomness = random.Random(seed)
     persons = await programme.shared(["ada", "bob"])
     for first in range(0, acts, BATCH):
-        programme.now += timedelta(days=chance.choice([0, 0, 7, 20]))
-        one_batch = (some_act(programme, chance, persons, number) for number in range(first, first + BATCH))
+        programme.now += timedelta(days=randomness.choice([0, 0, 7, 20]))
+        one_batch = (some_act(programme, randomness, persons, number) for number in range(first, first + BATCH))
         outcomes = await asyncio.gather(*one_batch, return_exceptions=True)
         refused = [one for one in outcomes if one is not None]
         assert all(isinstance(one, member.PointsShort) for one in refused), refused

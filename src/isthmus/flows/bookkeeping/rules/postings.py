@@ -137,7 +137,8 @@ def _honoured(one: Happening, sums: Sums) -> None:
 
 def _points_gone(one: Happening, sums: Sums) -> None:
     _add(sums, "liabilities:points", one.amount.minor)
-    _add(sums, "expenses:points", -one.amount.minor)
+    expense = "expenses:points:lapsed" if one.kind == "points-lapsed" else "expenses:points"
+    _add(sums, expense, -one.amount.minor)
 
 
 def _stock_sold(one: Happening, sums: Sums) -> None:
