@@ -8,7 +8,7 @@ create table member.points_gone (
     lot_id uuid not null,
     why text not null check (why in ('lapsed', 'spent')),
     points bigint not null check (points > 0),
-    at timestamptz not null
+    at timestamptz not null default now()
 );
 create index points_gone_of on member.points_gone (front_end, gone_id);
 select isthmus.guard('member.points_gone');

@@ -141,7 +141,7 @@ async def moved(account: Account, points: int, earned: int, cause: Cause, ctx: C
 async def _honour(common: SharedAccount, points: int, cause: Cause, account: Account, ctx: Context) -> None:
     """Take points out of their lots, and say of those that others gave that they owe this front end for them."""
     first = await _credited(cause, account, ctx)
-    lots = await storage_programmes.take(ctx.session, ctx.front_end, common.account_id, points, first, ctx.now)
+    lots = await storage_programmes.take(ctx.session, ctx.front_end, common.account_id, points, first)
     for issuer, taken in lots:
         if issuer != ctx.front_end:
             ctx.emit(

@@ -25,8 +25,8 @@ with gone as (
     update member.points_lot set expired = expired + unspent, unspent = 0
     where account_id = $1 and unspent > 0 and expires_at <= $2 returning issuer, lot_id, expired
 ), noted as (
-    insert into member.points_gone (front_end, programme, account_id, lot_id, why, points, at)
-    select issuer, programme, $1, lot_id, 'lapsed', expired, $2 from gone, member.account where account_id = $1
+    insert into member.points_gone (front_end, programme, account_id, lot_id, why, points)
+    select issuer, programme, $1, lot_id, 'lapsed', expired from gone, member.account where account_id = $1
 ), left_over as (
     update member.account set points = points - (select sum(expired) from gone)
     where account_id = $1 and exists (select from gone)
@@ -64,8 +64,8 @@ with open as (
     where lot.account_id = $1 and lot.lot_id = open.lot_id and open.so_far - open.unspent < $2
     returning lot.issuer, lot.lot_id, least(open.unspent, $2 - open.so_far + open.unspent) as points
 ), noted as (
-    insert into member.points_gone (front_end, programme, account_id, lot_id, why, points, at)
-    select issuer, programme, $1, lot_id, 'spent', taken.points, $5
+    insert into member.points_gone (front_end, programme, account_id, lot_id, why, points)
+    select issuer, programme, $1, lot_id, 'spent', taken.points
     from taken, member.account where account_id = $1 and issuer <> $4
 )
 select issuer, sum(points)::bigint as points from taken group by issuer order by issuer
@@ -164,10 +164,10 @@ async def find(session: ports.Session, account_id: UUID) -> SharedAccount | None
 
 
 async def take(
-    session: ports.Session, front_end: str, account_id: UUID, points: int, first: Sequence[UUID], now: datetime
+    session: ports.Session, front_end: str, account_id: UUID, points: int, first: Sequence[UUID]
 ) -> list[tuple[str, int]]:
     """Take points out of the lots of an account, those named first; return how many of whom, and tell the others."""
-    rows = await session.fetch(_TAKE, account_id, points, first, front_end, now)
+    rows = await session.fetch(_TAKE, account_id, points, first, front_end)
     return [(row["issuer"], row["points"]) for row in rows]
 
 
