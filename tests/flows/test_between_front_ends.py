@@ -190,7 +190,11 @@ async def test_who_gave_points_owes_the_front_end_where_they_are_spent(two: Shop
     later = datetime.now(UTC) + timedelta(days=40)
     gone = await two.platform.call(member.expire_points, member.ExpirePoints(), two.north, now=later)
     assert gone.points == 40
-    north = {"expenses:points": 80, "liabilities:front-ends front-end/south": -80}
+    north = {
+        "expenses:points": 120,
+        "expenses:points:lapsed": -40,
+        "liabilities:front-ends front-end/south": -80,
+    }
     assert await stands(two, "north") == north  # what south has honoured is owed to it
 
 

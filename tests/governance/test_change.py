@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,13 +17,13 @@ from uuid import UUID
 import pytest
 
 from isthmus.governance.thin.change import parts, tree
-from isthmus.governance.thin.change.code import ByHand
+from isthmus.governance.thin.change.code import ByHand, Question, Source, ask_at
 from isthmus.governance.thin.change.lift import branch_at, lift
 from isthmus.governance.thin.change.proof import Said, compared
 from isthmus.governance.thin.change.seam import Change, seam
 from isthmus.governance.thin.change.seen import Example, Looking, Seen
 from isthmus.governance.thin.change.sink import sink
-from isthmus.governance.thin.change.words import NotSayable, of_type, of_value
+from isthmus.governance.thin.change.words import NotSayable, Words, of_type, of_value
 from isthmus.kernel import FrontEnd, Pack, Registry, Value, answers, errors
 from isthmus.kernel.host import Answer
 from isthmus.runtime.deploy.loading import PACKAGE, content_hash, load_front_end
@@ -218,6 +219,30 @@ def test_a_seam_in_a_pure_function_is_handed_down_by_who_calls_it(company: Compa
     assert added(change.platform, "service.py") == [
         "    found = rules.summed(ask, round_minor=ctx.answer(api.round_minor))"
     ]
+
+
+def test_a_question_is_listed_where_the_others_are_and_asked_where_its_value_is_returned():
+    word = Words(text="str")
+    question = Question(name="till.shorten-text", parameters={"text": word}, returns=word, doc="Replace the text.")
+    door = "from .notes import (\n    PutNote,\n    put_note,\n)\nfrom .words import Word\n"
+    text = "def worded(ask, ctx):\n    text = ask.text\n    return text\n"
+    api, notes, rules = (
+        Source(Path("till/api/__init__.py"), "acme.till.api", door),
+        Source(Path("till/api/notes.py"), "acme.till.api.notes", '@extension_point("till.a")\ndef a(): ...\n'),
+        Source(Path("till/rules.py"), "acme.till.rules", text),
+    )
+    parts.declare([api, notes, rules], "acme.till", question)
+    assert api.text() == door.replace("    put_note,\n", "    put_note,\n    shorten_text,\n")
+    assert "def shorten_text(text: str) -> str:" in notes.text()
+    ask_at([rules], "worded", question, "acme.till")
+    assert rules.text().endswith("    text = ask.text\n    return ctx.answer(api.shorten_text)(text)\n")
+
+
+def test_budgets_of_packs_that_a_change_leaves_alone_stay_as_they_are():
+    was = '{"tax": {"points": 3, "decisions": 9}, "till": {"points": 2, "decisions": 5}}'
+    locked = '{"tax": {"points": 3, "decisions": 7}, "till": {"points": 2, "decisions": 4}}'
+    kept = json.loads(parts.own_budgets(was, locked, [Path("src/packs/till/rules.py")]))
+    assert kept == {"tax": {"points": 3, "decisions": 9}, "till": {"points": 2, "decisions": 4}}
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,17 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import httpx
 import pytest
 import uvicorn
 
+from isthmus.app import exits
 from isthmus.app.config import WrongConfig, load_config
 from isthmus.app.packs import plugging
+from isthmus.app.platform import Running
 from isthmus.governance.exits import exercise, runs, tables
 from isthmus.governance.exits.held import flows_of, holds, joins
 from isthmus.governance.exits.package import CannotEject, write
@@ -291,3 +295,19 @@ async def test_an_exit_is_green_where_all_calls_are_answered_alike_and_red_where
     assert calls == 7
     assert len(differing) == 2
     assert all("of pricing.quote for south" in one for one in differing)
+
+
+async def test_the_exit_that_was_tried_longest_ago_is_next_and_none_before_its_time(database: Database) -> None:
+    packs = tuple(SHIPPED[name] for name in ("media", "releases", "policy"))
+    platform = Platform(Registry().add(*packs).freeze(), database)
+    config = replace(load_config(Path("isthmus.toml")), exit_days=7, ejected={"policy": {"url": "", "secret": ""}})
+    running = cast(Running, SimpleNamespace(config=config, packs=packs, platform=platform, database=database))
+    now = datetime.now(UTC)
+    await runs.keep(database, "media", now - timedelta(days=6), "green", 1, "")
+    await runs.keep(database, "releases", now - timedelta(days=8), "green", 1, "")
+    for _ in range(2):  # the second time nothing is due
+        await exits.try_next_exit(running)
+    media, releases = await runs.latest(database)
+    assert (media.ended, media.at) == ("green", now - timedelta(days=6))
+    assert (releases.ended, releases.since == releases.at > now) == ("refused", True)
+    assert "needs Artefacts, which the platform makes" in releases.reason

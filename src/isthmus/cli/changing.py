@@ -154,8 +154,12 @@ def _write(tree: Tree, files: Mapping[Path, str], config: Config) -> None:
     if (tree.here(config.root) / "contracts").is_dir():
         roots = os.pathsep.join(str(tree.here(one)) for one in import_roots(files))
         environment = {**os.environ, "PYTHONPATH": roots}
+        budgets = tree.here(config.root) / parts.BUDGETS
+        before = budgets.read_text() if budgets.exists() else ""
         lock = [sys.executable, "-m", "isthmus.cli", "compat", "--lock"]
         subprocess.run(lock, cwd=tree.here(config.root), env=environment, check=False, capture_output=True)
+        if before:
+            budgets.write_text(parts.own_budgets(before, budgets.read_text(), files))
 
 
 def _why(kind: Kind, number: int) -> str:

@@ -31,6 +31,7 @@ from . import (
     thin,
     translate,
 )
+from .groups import Group
 from .packs import WithPacksCommands
 from .screen import stop
 
@@ -42,10 +43,10 @@ main_app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Isthmus: a thin middle platform. Shared capabilities below, front ends that ship their own logic above.",
 )
-main_app.add_typer(clients.commands(), name="client")
-main_app.add_typer(new.commands(), name="new")
-main_app.add_typer(dead_letters.commands(), name="dead-letters")
-main_app.add_typer(grants.commands(), name="grants")
+main_app.add_typer(clients.commands(), name="client", cls=Group)
+main_app.add_typer(new.commands(), name="new", cls=Group)
+main_app.add_typer(dead_letters.commands(), name="dead-letters", cls=Group)
+main_app.add_typer(grants.commands(), name="grants", cls=Group)
 for part in (
     deploys,
     rules,

@@ -181,8 +181,11 @@ class KeptRules(Protocol):
 class Journal(Protocol):
     """Keeps what commands did. What it cannot keep is not done."""
 
-    def entry(self, call: Any, answer: Any, events: Sequence[EventRow]) -> tuple[Any, ...]:
-        """Return the statement, and its arguments, that is committed with what a `Call` did."""
+    def entries(self, done: Sequence[tuple[Any, Any, Sequence[EventRow]]]) -> tuple[Any, ...]:
+        """Return the statement, and its arguments, that is committed with what calls of one front end did.
+
+        done: each `Call`, its answer and its events.
+        """
         ...
 
     async def refused(self, capability: Any, ask: Any, caller: Any, call_id: str, error: Exception) -> None:

@@ -34,6 +34,7 @@ Chart of the default rules:
     income:stock-sold, expenses:stock-bought    goods that changed their owner between front ends
     income:returns, income:allowances          taken back, and given back without goods: they lessen income
     expenses:discounts, expenses:payment-fees, expenses:points
+    expenses:points:lapsed      what points were worth that nobody spent in time: it lessens what points cost
     expenses:credit-given, income:expired-credit
 """
 

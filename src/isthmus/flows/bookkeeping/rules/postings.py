@@ -137,7 +137,7 @@ def _honoured(one: Happening, sums: Sums) -> None:
 
 def _lapsed(one: Happening, sums: Sums) -> None:
     _add(sums, "liabilities:points", one.amount.minor)
-    _add(sums, "expenses:points", -one.amount.minor)
+    _add(sums, "expenses:points:lapsed", -one.amount.minor)
 
 
 def _stock_sold(one: Happening, sums: Sums) -> None:

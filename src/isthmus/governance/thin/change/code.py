@@ -163,8 +163,10 @@ def ask_at(files: Sequence[Source], function: str, question: Question, package: 
     assigned = [at for at, one in enumerate(body) if _assigns(one, value)]
     returned = [one for one in m.findall(found.body, m.Arg(keyword=m.Name(value))) if _is_returned(found, one)]
     if assigned:
-        line = statements(f"{value} = {asks}({arguments})\n")
-        source.replace(found, _with_body(found, [*body[: assigned[-1] + 1], *line, *body[assigned[-1] + 1 :]]))
+        behind = body[assigned[-1] + 1 :]
+        is_last = bool(behind) and m.matches(behind[0], m.SimpleStatementLine([m.Return(value=m.Name(value))]))
+        line = statements(f"{'return' if is_last else f'{value} ='} {asks}({arguments})\n")
+        source.replace(found, _with_body(found, [*body[: assigned[-1] + 1], *line, *behind[is_last:]]))
     elif returned:
         held = source.tree.code_for_node(cast(cst.Arg, returned[0]).value)
         rest = "".join(f", {name}" for name in question.parameters if name != value)

@@ -59,11 +59,14 @@ def declare(files: Sequence[Source], package: str, question: Question) -> None:
     add_point(home, question)
     door = next((one for one in api if one.path.name == "__init__.py" and one is not home), None)
     if door is not None:
-        door.need(home.name, question.python)
         names = [cast(cst.ImportFrom, one) for one in m.findall(door.tree, m.ImportFrom())]
         held = next((one for one in names if door._absolute(one) == home.name), None)
         if held is None or isinstance(held.names, cst.ImportStar):
             raise ByHand(f"{door.name} does not list {home.name}", remedy="declare the point by hand")
+        known, last = held.names[:-1], held.names[-1]
+        comma = known[-1].comma if known else cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+        listed = [*known, last.with_changes(comma=comma), cst.ImportAlias(cst.Name(question.python), comma=last.comma)]
+        door.replace(held, held.with_changes(names=listed))
 
 
 def raised_budget(file: Path, pack: str) -> dict[Path, str]:
@@ -75,6 +78,16 @@ def raised_budget(file: Path, pack: str) -> dict[Path, str]:
         return {}
     budgets[pack]["points"] += 1
     return {file: json.dumps(budgets, indent=2) + "\n"}
+
+
+def own_budgets(text: str, locked: str, files: Iterable[Path]) -> str:
+    """Return locked budgets with those of packs as they were that no file of the change belongs to."""
+    before, now = json.loads(text), json.loads(locked)
+    touched = {part for file in files for part in file.parts}
+    return (
+        json.dumps({name: now[name] if name in touched else before.get(name, now[name]) for name in now}, indent=2)
+        + "\n"
+    )
 
 
 def changed(files: Iterable[Source], before: Mapping[Path, str]) -> dict[Path, str]:

@@ -88,7 +88,8 @@ def question_of(answer: Answer) -> Question:
 
 def default_test(root: Path, question: Question, package: str) -> dict[Path, str]:
     """Return a test of what is said where nobody answers."""
-    path = root / "tests" / f"test_{question.python}.py"
+    beside = root / "tests" / "packs" / package.rpartition(".")[2]  # where tests are laid out as packs are
+    path = (beside if beside.is_dir() else root / "tests") / f"test_{question.python}.py"
     test = Source(path, "", f'"""{question.name}: where nobody answers, nothing changes."""\n')
     asked = test.reach(Ref(module=f"{package}.api", name=question.python))
     value = question.value
