@@ -11,11 +11,12 @@ import httpx
 import msgspec
 import pytest
 
-from isthmus.console import masks
 from isthmus.kernel import Value
+from isthmus.manifest import masks
 from isthmus.markings import Pii
 from isthmus.packs.order import api as order
-from isthmus.packs.personal_data.service.pseudonyms import PersonalSettings, pseudonyms_at
+from isthmus.packs.personal_data.api import PersonalSettings
+from isthmus.packs.personal_data.service.pseudonyms import pseudonyms_at
 from isthmus.personal import Pseudonyms
 from tests.waiting import until
 
@@ -151,7 +152,7 @@ WHOLE = Whole(email=EMAIL, card="4711081547110815", names=("Ann", "Lee"), either
 )
 def test_marks_are_found_wherever_they_stand(view: masks.View, card: str, either: str, names: list[str]) -> None:
     given = msgspec.json.decode(msgspec.json.encode(WHOLE))
-    found = masks.shown(given, Whole, {}, view, ANN)
+    found = masks.shown(given, Whole, {}, view, ANN.of)
     assert (found["card"], found["either"], found["names"], found["plain"]) == (card, either, names, "stays")
     assert (found["inner"]["a"] == "x y") == (view == "clear")
     assert (EMAIL in str(found)) == (view == "clear")
