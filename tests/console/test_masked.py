@@ -121,6 +121,18 @@ async def test_a_role_at_another_front_end_reveals_nothing(
     assert EMAIL not in shown.text
 
 
+@pytest.mark.parametrize("role", ["support", "analyst", "auditor"])
+async def test_whoever_tries_a_capability_on_its_page_sees_no_more_in_the_answer_or_its_trace(
+    served: Served, person: httpx.AsyncClient, sold: Sold, role: str
+) -> None:
+    await served.sign_in(person, role)
+    typed = {"front_end": "north", "order_id": sold.order_id, "key": ""}
+    shown = await person.post("capabilities/order.get-order/try", data=typed)
+    assert shown.status_code == 200
+    assert sold.order_id in shown.text
+    assert (EMAIL in shown.text, "Am Kai" in shown.text) == (False, False)
+
+
 class Whole(Value):
     """A contract with marks everywhere that they may stand."""
 
