@@ -55,7 +55,7 @@ FOLDER = Path(os.environ.setdefault("ISTHMUS_TEST_FOLDER", str(_folder())))  # w
 FOLDER.mkdir(parents=True, exist_ok=True)
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(FOLDER))
 
-FreshDatabase = Callable[[], AbstractAsyncContextManager[str]]
+FreshDatabase = Callable[..., AbstractAsyncContextManager[str]]
 
 
 @pytest.fixture(scope="session")
@@ -111,14 +111,17 @@ async def admin(server_url: str) -> AsyncGenerator[asyncpg.Pool]:
 
 @pytest.fixture(scope="session")
 def fresh_database(server_url: str, template: str, admin: asyncpg.Pool) -> FreshDatabase:
-    """Give what makes a migrated database for as long as a block runs: `async with fresh_database() as url`."""
+    """Give what makes a database for as long as a block runs: `async with fresh_database() as url`.
+
+    It is migrated and has nothing in it, or is a copy of another, which nobody may be connected to then.
+    """
 
     @asynccontextmanager
-    async def make() -> AsyncGenerator[str]:
+    async def make(copied: str = template) -> AsyncGenerator[str]:
         name = f"isthmus_test_{uuid.uuid4().hex}"
         async with admin.acquire() as connection:
-            copied = " strategy file_copy" if connection.get_server_version().major >= 15 else ""
-            await connection.execute(f"create database {name} template {template}{copied}")
+            fast = " strategy file_copy" if connection.get_server_version().major >= 15 else ""
+            await connection.execute(f"create database {name} template {copied}{fast}")
         try:
             yield with_database(server_url, name)
         finally:
@@ -155,6 +158,11 @@ async def empty_url(server_url: str, admin: asyncpg.Pool) -> AsyncGenerator[str]
 def migration_sources() -> Sequence[MigrationSource]:
     """Return the migrations of all packs that ship."""
     return app_platform.migration_sources(shipped.PACKS)
+
+
+def name_of(url: str) -> str:
+    """Return the name of the database at an address."""
+    return urlsplit(url).path.removeprefix("/")
 
 
 def with_database(url: str, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from isthmus.governance import doctor
 from isthmus.kernel import Caller, FrontEnd, Platform
+from isthmus.kernel.host import Release
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
 from isthmus.packs.inventory import api as inventory
@@ -20,7 +21,8 @@ from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.store import Database
-from tests import shipped
+from tests import promises, shipped
+from tests.conftest import FreshDatabase, name_of
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 ALL = tuple(f"{pack.name}.*" for pack in shipped.PACKS)
@@ -53,9 +55,7 @@ class Shop:
 
     async def broken(self) -> list[str]:
         """Return the names of conditions that do not hold."""
-        async with self.database.platform() as session:
-            findings = await doctor.examine(session, self.platform.release.packs.values(), 5)
-        return [found.name for found in findings if not found.holds]
+        return await promises.broken(self.database, self.platform.release.packs.values())
 
 
 class RulesOf:
@@ -68,23 +68,38 @@ class RulesOf:
         return self._platform.release.line(front_end)
 
 
+@pytest.fixture(scope="session")
+async def with_stock(fresh_database: FreshDatabase) -> AsyncIterator[str]:
+    """Give the name of a database with the stock of `shop`, to be copied: filling it costs more than that."""
+    async with fresh_database() as url:
+        async with await Database.open(url) as database:
+            await stocked(shop_of(database))
+        yield name_of(url)
+
+
 @pytest.fixture
-async def shop(database: Database) -> AsyncIterator[Shop]:
-    """Give a shop that sells tea at 10.00 and jam at 4.00, 20 of each, in both front ends."""
-    shop = shop_of(database)
-    await stocked(shop)
-    yield shop
-    assert await shop.broken() == []
+async def shop(fresh_database: FreshDatabase, with_stock: str) -> AsyncIterator[Shop]:
+    """Give a shop that sells tea at 10.00 and jam at 4.00, 20 of each, in both front ends, in a database of its own."""
+    async with fresh_database(with_stock) as url, await Database.open(url) as database:
+        shop = shop_of(database)
+        yield shop
+        assert await shop.broken() == []
 
 
 def shop_of(database: Database) -> Shop:
     """Return the platform as it ships over a database, with two front ends that answer nothing themselves."""
     provider = payment.TestProvider()
     resources = {payment.Providers: payment.Providers([provider]), order.Numbers: order.Numbers(database)}
-    platform = Platform(shipped.build([NORTH, SOUTH]), database, resources=resources)
+    platform = Platform(north_and_south(), database, resources=resources)
     return Shop(
         platform, database, provider, Caller(front_end="north", client="n"), Caller(front_end="south", client="s")
     )
+
+
+@functools.cache
+def north_and_south() -> Release:
+    """Return the release of both, which nobody changes."""
+    return shipped.build([NORTH, SOUTH])
 
 
 async def stocked(shop: Shop, attributes: Mapping[str, dict[str, Any]] = {}) -> None:

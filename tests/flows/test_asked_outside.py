@@ -84,8 +84,8 @@ async def test_an_order_that_nobody_previewed_is_refused_with_what_to_do(served:
     assert (served.taxes.asked, served.rates.asked) == ([], [])
 
 
-async def test_no_transaction_is_open_while_services_are_asked(served: Served, database_url: str) -> None:
-    connection = await asyncpg.connect(database_url)
+async def test_no_transaction_is_open_while_services_are_asked(served: Served) -> None:
+    connection = await asyncpg.connect(served.shop.database.url)
     seen: list[int] = []
     sql = (
         "select count(*) from pg_stat_activity where datname = current_database() and xact_start is not null"

@@ -185,9 +185,9 @@ async def redeemed(platform: Platform, code: str) -> str:
     return reference
 
 
-async def test_three_front_ends_at_the_end_of_a_budget_use_it_up_and_never_more(shop: Shop, database_url: str) -> None:
+async def test_three_front_ends_at_the_end_of_a_budget_use_it_up_and_never_more(shop: Shop) -> None:
     platform = await three_front_ends(shop, 2_050)
-    more = await Database.open(database_url, connections_max=24)
+    more = await Database.open(shop.database.url, connections_max=24)
     platform.store, store = more, platform.store
     came = await asyncio.gather(*(redeemed(platform, code) for _ in range(16) for code in CODES))
     used = [one for one in came if "." not in one]

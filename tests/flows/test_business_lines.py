@@ -14,7 +14,6 @@ import pytest
 
 from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.checkout import api as checkout
-from isthmus.governance import doctor
 from isthmus.kernel import Caller, Capability, Platform, errors
 from isthmus.packs.catalog import api as catalog
 from isthmus.packs.fulfilment import api as fulfilment
@@ -28,7 +27,7 @@ from isthmus.runtime.isolation.isolate import load_isolated, points_of
 from isthmus.runtime.isolation.limits import Isolation
 from isthmus.store import Database, migrate_own
 from isthmus.values import Address, Money, money
-from tests import shipped
+from tests import promises, shipped
 from tests.runtime.own_line import becomes, delivering
 
 FOLDERS = Path(__file__).parents[2] / "front_ends"
@@ -99,9 +98,7 @@ async def lines(database: Database) -> AsyncIterator[Lines]:
     lines = Lines(Platform(release, database, resources=resources), database)
     await stocked(lines)
     yield lines
-    async with database.platform() as session:
-        findings = await doctor.examine(session, release.packs.values(), 5)
-    assert [one.name for one in findings if not one.holds] == []
+    assert await promises.broken(database, release.packs.values()) == []
 
 
 async def stocked(lines: Lines) -> None:

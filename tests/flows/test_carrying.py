@@ -18,8 +18,8 @@ ROUND_TRIPS_MAX = 17  # of an order of one seller that is fetched, placed and pa
 TEA = checkout.PlaceOrder(currency="EUR", lines=(checkout.BuyLine(sku="tea", quantity=1),))
 
 
-async def test_a_paid_order_takes_few_round_trips(shop: Shop, database_url: str) -> None:
-    async with tapped(database_url) as tap, await Database.open(tap.url, connections_max=1) as database:
+async def test_a_paid_order_takes_few_round_trips(shop: Shop) -> None:
+    async with tapped(shop.database.url) as tap, await Database.open(tap.url, connections_max=1) as database:
         platform = shop_of(database).platform
         for _ in range(2):  # the first prepares its statements
             before = tap.round_trips

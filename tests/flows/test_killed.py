@@ -105,12 +105,12 @@ class Market:
 
 
 @pytest.fixture
-async def market(shop: Shop, database_url: str, tmp_path: Path) -> AsyncIterator[Market]:
+async def market(shop: Shop, tmp_path: Path) -> AsyncIterator[Market]:
     folder = tmp_path / "provider"
     folder.mkdir()
     more = inventory.Receipt(sku="tea", quantity=1_000, location="main")
     await shop.platform.call(inventory.receive, inventory.Receive(reference="more", lines=(more,)), shop.north)
-    async with tapped(database_url) as tap:
+    async with tapped(shop.database.url) as tap:
         with Buyers() as buyers:
             platform = program.platform_of(shop.database, folder)
             yield Market(platform, shop.database, folder, tap, buyers)

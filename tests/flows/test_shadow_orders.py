@@ -30,7 +30,7 @@ async def everything(database: Database) -> dict[str, str]:
 
 
 async def test_what_was_ordered_is_ordered_again_by_both_versions_and_no_row_of_any_table_is_another(
-    shop: Shop, database_url: str
+    shop: Shop,
 ) -> None:
     recorder = Recorder(shop.database, shop.platform.release.points, randomness=lambda: 0.0)
     shop.platform.recorder = recorder
@@ -41,7 +41,7 @@ async def test_what_was_ordered_is_ordered_again_by_both_versions_and_no_row_of_
     await recorder.flush()
     before = await everything(shop.database)
     counts: dict[str, Count] = {}
-    async with await Database.open(database_url, settings=SETTINGS) as database:
+    async with await Database.open(shop.database.url, settings=SETTINGS) as database:
         platform = Platform(shop.platform.release, database, resources=app_resources.shadow_resources(shop.platform))
         async for call in recorded.recent(shop.database, "north", limit=10):
             count = counts.setdefault(call.capability, Count())
@@ -55,7 +55,7 @@ async def test_what_was_ordered_is_ordered_again_by_both_versions_and_no_row_of_
     assert await everything(shop.database) == before
 
 
-async def test_what_asks_the_outside_world_is_left_out_and_named(shop: Shop, database_url: str) -> None:
+async def test_what_asks_the_outside_world_is_left_out_and_named(shop: Shop) -> None:
     recorder = Recorder(shop.database, shop.platform.release.points, randomness=lambda: 0.0)
     bought = await shop.platform.call(checkout.place_order, tea(1), shop.north)
     shop.platform.recorder = recorder

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -45,8 +45,8 @@ from isthmus.kernel import (
 )
 from isthmus.kernel.host import Deprecated
 from isthmus.store import Database, MigrationSource, migrate
+from tests.conftest import FreshDatabase, name_of
 
-FreshDatabase = Callable[[], AbstractAsyncContextManager[str]]
 KIND = Dimension(name="kind", values=("standard", "presale"), default="standard")
 MIGRATIONS = MigrationSource(pack="shop", schema="shop", folder=Path(__file__).parent / "shop_migrations")
 SOURCES = (auth.MIGRATIONS, MIGRATIONS)
@@ -251,11 +251,18 @@ def gateway_on(database: Database, **options: object) -> Gateway:
     return Gateway(platform, auth.Clients(database), TraceStore(database), Readiness(database, SOURCES), **options)  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="session")
+async def with_shelf(fresh_database: FreshDatabase) -> AsyncIterator[str]:
+    """Give the name of a database with the shop's shelf, to be copied."""
+    async with fresh_database() as url:
+        await prepared(url)
+        yield name_of(url)
+
+
 @pytest.fixture
-async def shop(database_url: str) -> AsyncIterator[Database]:
+async def shop(fresh_database: FreshDatabase, with_shelf: str) -> AsyncIterator[Database]:
     """Give an open database with 20 of tea and 20 of jam for north and for south."""
-    await prepared(database_url)
-    async with await Database.open(database_url) as database:
+    async with fresh_database(with_shelf) as url, await Database.open(url) as database:
         yield database
 
 

@@ -65,7 +65,8 @@ def _written(text: str, left_out: Sequence[str]) -> Iterator[Commands]:
 
 
 def _makes(call: ast.Call, kind: type) -> bool:
-    return ast.unparse(call.func).rpartition(".")[2] == kind.__name__
+    called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    return called == kind.__name__
 
 
 def _given(call: ast.Call) -> dict[str, Any]:

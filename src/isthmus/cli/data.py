@@ -17,6 +17,7 @@ from .data_checking import add_checking, add_locking
 from .data_publishing import add_publishing
 from .data_questions import add_questions
 from .data_screen import ByOption, Named, PolicyOption, out, tried
+from .groups import Group
 from .screen import JSON, as_json
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def commands(
     folder: the front ends as they are written, where the platform knows those that are deployed.
     """
     app = typer.Typer(
-        add_completion=False, no_args_is_help=True, help="The data platform: one model, one number, proved."
+        cls=Group, add_completion=False, no_args_is_help=True, help="The data platform: one model, one number, proved."
     )
     _add_asking(app, open_platform)
     _add_receipts(app, open_platform)

@@ -17,6 +17,7 @@ from . import (
     dead_letters,
     deploys,
     ejecting,
+    experience,
     grants,
     growth,
     lead,
@@ -27,10 +28,12 @@ from . import (
     seam,
     serving,
     shadows,
+    silo,
     tables,
     thin,
     translate,
 )
+from .groups import Group
 from .packs import WithPacksCommands
 from .screen import stop
 
@@ -42,12 +45,13 @@ main_app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Isthmus: a thin middle platform. Shared capabilities below, front ends that ship their own logic above.",
 )
-main_app.add_typer(clients.commands(), name="client")
-main_app.add_typer(new.commands(), name="new")
-main_app.add_typer(dead_letters.commands(), name="dead-letters")
-main_app.add_typer(grants.commands(), name="grants")
+main_app.add_typer(clients.commands(), name="client", cls=Group)
+main_app.add_typer(new.commands(), name="new", cls=Group)
+main_app.add_typer(dead_letters.commands(), name="dead-letters", cls=Group)
+main_app.add_typer(grants.commands(), name="grants", cls=Group)
 for part in (
     deploys,
+    experience,
     rules,
     look,
     record,
@@ -59,6 +63,7 @@ for part in (
     tables,
     thin,
     lead,
+    silo,
     seam,
     costs,
     translate,

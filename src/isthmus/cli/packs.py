@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperGroup
 
+from .groups import Group
 from .opening import running, session, standing
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 OPENING = {"session": session, "database": standing, "platform": running}
 
 
-class WithPacksCommands(TyperGroup):
+class WithPacksCommands(Group):
     """The command line of a platform: its own commands, and those of the packs that are plugged in."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -37,7 +37,7 @@ class WithPacksCommands(TyperGroup):
         return {name: PacksGroup(found) for name, found in by_name.items()}
 
 
-class PacksGroup(TyperGroup):
+class PacksGroup(Group):
     """A group of commands, of one pack or of several, whose modules are imported when it is used."""
 
     def __init__(self, brought: list[Commands]) -> None:

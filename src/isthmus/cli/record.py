@@ -12,6 +12,7 @@ from rich.table import Table
 
 from isthmus.kernel import encode
 
+from .groups import Group
 from .opening import on, standing
 from .screen import JSON, Screen, as_json
 
@@ -34,7 +35,7 @@ Capability = Annotated[str, typer.Option("--capability", help="Only this capabil
 def add_to(main: typer.Typer) -> None:
     """Add the commands to the command line."""
     record = typer.Typer(no_args_is_help=True, help="Recorded calls: what was asked, who said what, what came of it.")
-    main.add_typer(record, name="record")
+    main.add_typer(record, name="record", cls=Group)
     _add_list(record)
     _add_files(record)
     _add_replay(main)

@@ -15,6 +15,7 @@ import typer
 from isthmus.kernel import encode, errors
 
 from . import changing
+from .groups import Group
 from .opening import on, standing
 from .screen import out, problems, say
 
@@ -33,7 +34,7 @@ SHOWN = 5  # findings that end in the same step; --json has all
 def add_to(main: typer.Typer) -> None:
     """Add the commands to the command line."""
     app = typer.Typer(invoke_without_command=True)
-    main.add_typer(app, name="thin")
+    main.add_typer(app, name="thin", cls=Group)
     _add_lift(app)
     _add_sink(app)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -236,12 +237,20 @@ def _without_pass(kind: Any) -> Any:
 def _schemas(kinds: Sequence[Any]) -> tuple[Iterator[Schema], dict[str, Schema]]:
     """Return what fits each type, in their order, and the schemas that they refer to.
 
-    All are made in one go, since types of one name in two packs are told apart then only.
+    All are made in one go, since types of one name in two packs are told apart then only; which of them JSON cannot say
+    is looked for only where there is such a one.
     """
-    sayable = [kind for kind in kinds if _is_sayable(kind)]
-    made, components = json_schema(tuple(sayable), "{name}")
+    fits = [True] * len(kinds)
+    try:
+        made, components = json_schema(tuple(kinds), "{name}")
+    except TypeError:
+        fits = [_is_sayable(kind) for kind in kinds]
+        made, components = json_schema(tuple(itertools.compress(kinds, fits)), "{name}")
     found = iter(made)
-    said = [cast(Schema, _said(next(found))) if _is_sayable(kind) else {"python": str(kind)} for kind in kinds]
+    said = [
+        cast(Schema, _said(next(found))) if is_sayable else {"python": str(kind)}
+        for kind, is_sayable in zip(kinds, fits, strict=True)
+    ]
     return iter(said), {name: _said(one) for name, one in components.items()}
 
 
