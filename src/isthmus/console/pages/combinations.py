@@ -25,7 +25,7 @@ from isthmus.store import Database
 from ..web import Page, page_of, render
 
 PAGE_SIZE: Final = 40
-FRESH_S: Final = 30.0  # of what sets earned: a reader presses one button after the other
+FRESH_S: Final = 5.0  # of what sets earned: a reader presses one button after the other
 FITS: Final[Mapping[str, str]] = {
     "fits": mark("fits"),
     "one order away": mark("one order away"),

@@ -1,7 +1,8 @@
 """For a front end, every set of products: which fit, which one explicit order would allow, which were tried and earned.
 
 Each set is compiled as a deploy would compile it, so what is said to fit does. A set that was tried is one that was
-switched on while a call was recorded: every product's word is recorded, also where it had no opinion.
+switched on while an order was recorded. Of versions that are gone it is the products whose answers were asked: every
+word is recorded, also where it was no opinion.
 """
 
 from __future__ import annotations

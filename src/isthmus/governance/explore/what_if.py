@@ -129,15 +129,14 @@ def _point(front_end: FrontEnd, name: str) -> Point:
 async def what_if(
     database: Database, release: Release, variant: FrontEnd, now: datetime, limit: int = CALLS
 ) -> Outcome:
-    """Ask the recorded calls of the week before `now` again, of the front end as it is and of the variant."""
+    """Ask the calls that were recorded in the week before `now` again, of the front end as it is and of the variant."""
     began = time.perf_counter()
     (line,), problems = compile_front_ends(release, [variant])
     if problems:
         return Outcome(problems=tuple(problems))
     asking = Asking(release.line(variant.code), line, order_calls(release), paid_points(release))
-    async for call in recorded.recent(database, variant.code, limit=limit):
-        if call.now > now - WEEK:
-            asking.see(call)
+    async for call in recorded.recent(database, variant.code, limit=limit, since=now - WEEK):
+        asking.see(call)
     return asking.outcome(round(1_000 * (time.perf_counter() - began)))
 
 

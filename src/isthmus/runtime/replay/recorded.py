@@ -29,6 +29,7 @@ _RECENT: Final = """
     with turn as (
         select call_id, row_number() over (partition by capability order by recorded_at desc, call_id desc) as place
         from runtime.recorded_call where front_end = $1 and ($2 = '' or capability = $2)
+          and ($5::timestamptz is null or recorded_at > $5)
     )
     select r.story from turn join runtime.recorded_call r on r.front_end = $1 and r.call_id = turn.call_id
     order by turn.place, r.capability offset $3 limit $4"""
@@ -189,13 +190,13 @@ def _used(meter: object) -> dict[str, int]:
 
 
 async def recent(
-    database: Database, front_end: str, *, limit: int, capability: str = ""
+    database: Database, front_end: str, *, limit: int, capability: str = "", since: datetime | None = None
 ) -> AsyncGenerator[RecordedCall]:
-    """Give a front end's recorded calls, newest first, its capabilities in turn."""
+    """Give a front end's recorded calls, newest first, its capabilities in turn; since: recorded after it."""
     for start in range(0, limit, PAGE):
         count = min(PAGE, limit - start)
         async with database.platform() as session:
-            rows = await session.fetch(_RECENT, front_end, capability, start, count)
+            rows = await session.fetch(_RECENT, front_end, capability, start, count, since)
         for row in rows:
             yield _decoder.decode(row["story"])
         if len(rows) < count:
