@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -159,6 +159,17 @@ class Switches(Protocol):
         ...
 
 
+View = Callable[[bytes], Awaitable[bytes]]
+
+
+class Views(Protocol):
+    """Says how much of an answer somebody sees who is a person, or has a role."""
+
+    async def of(self, platform: Any, capability: Any, caller: Any, ask: bytes) -> View | None:
+        """Return what an answer goes through before it leaves; None where it leaves as it is. Raises NotPermitted."""
+        ...
+
+
 class KeptRules(Protocol):
     """Gives the rules that something was sold under, after others have taken their place."""
 
@@ -170,8 +181,11 @@ class KeptRules(Protocol):
 class Journal(Protocol):
     """Keeps what commands did. What it cannot keep is not done."""
 
-    def entry(self, call: Any, answer: Any, events: Sequence[EventRow]) -> tuple[Any, ...]:
-        """Return the statement, and its arguments, that is committed with what a `Call` did."""
+    def entries(self, done: Sequence[tuple[Any, Any, Sequence[EventRow]]]) -> tuple[Any, ...]:
+        """Return the statement, and its arguments, that is committed with what calls of one front end did.
+
+        done: each `Call`, its answer and its events.
+        """
         ...
 
     async def refused(self, capability: Any, ask: Any, caller: Any, call_id: str, error: Exception) -> None:

@@ -76,8 +76,14 @@ async def test_commands_that_are_answered_together_leave_an_entry_each(log: Log)
 
     outcomes = await asyncio.gather(*map(reserve, range(8)), return_exceptions=True)
     assert sum(1 for one in outcomes if one is None) == 5
-    found = [one.record.outcome for one in await log.entries(capability="inventory.reserve") if one.record]
-    assert (found.count("done"), len(found)) == (5, 8)
+    found = [one.record for one in await log.entries(capability="inventory.reserve") if one.record]
+    assert ([one.outcome for one in found].count("done"), len(found)) == (5, 8)
+    assert {one.ask["reference"] for one in found} == {f"r-{number}" for number in range(8)}
+
+
+def test_what_is_broken_over_lines_stays_one_entry() -> None:
+    forged = b'{"ask":{"a":1,\n"b":2}}'
+    assert chain.lines([forged, b"{}"]).split("\n") == ['{"ask":{"a":1, "b":2}}', "{}"]
 
 
 async def test_a_front_end_sees_its_own_entries_only(log: Log) -> None:

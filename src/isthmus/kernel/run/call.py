@@ -104,6 +104,14 @@ class Call:
             self.given_id = new_call_id(self.now)
         return self.given_id
 
+    def next_id(self) -> str:
+        """Return a new id; a call that begins again makes the same ones."""
+        self.ids += 1
+        randomness = hashlib.blake2b(f"{self.id}/{self.ids}".encode(), digest_size=8).digest()
+        made = _uuid7(self.now, self.ids, randomness)
+        self.made.add(made)
+        return made
+
     @property
     def effect(self) -> Effect:
         return self.offered.capability.effect
@@ -139,7 +147,7 @@ class Call:
     async def keep_entry(self, session: Session, answer: Any, events: Sequence[EventRow]) -> None:
         """Have the journal's entry of this command committed with what it did."""
         if (journal := self.platform.journal) is not None:
-            await session.later(*journal.entry(self, answer, events))
+            await session.later(*journal.entries([(self, answer, events)]))
 
     def randomness(self) -> random.Random:
         self.generator = self.generator or random.Random(self.id)
@@ -190,12 +198,7 @@ class CallContext:
         return self._call.randomness()
 
     def new_id(self) -> uuid.UUID:
-        call = self._call
-        call.ids += 1
-        randomness = hashlib.blake2b(f"{call.id}/{call.ids}".encode(), digest_size=8).digest()
-        made = uuid.UUID(int=_uuid7(call.now, call.ids, randomness))
-        call.made.add(str(made))
-        return made
+        return uuid.UUID(self._call.next_id())
 
     def is_new(self, reference: str) -> bool:
         return reference in self._call.made
@@ -236,7 +239,7 @@ class CallContext:
             raise Fault(fact, remedy="emit what the contract says, or publish a new version", path=wrong.path) from None
         call.events.append(
             EventRow(
-                id=str(self.new_id()),
+                id=call.next_id(),
                 type=kind.name,
                 version=kind.version,
                 subject=str(getattr(event, kind.subject)),
@@ -323,12 +326,13 @@ class CallContext:
 
 def new_call_id(now: datetime) -> str:
     """Return an id for a call that begins now (UUID version 7)."""
-    digits = f"{_uuid7(now, 0, os.urandom(8)):032x}"  # a UUID object would cost three times this
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    return _uuid7(now, 0, os.urandom(8))
 
 
-def _uuid7(now: datetime, counter: int, randomness: bytes) -> int:
-    """Lay out RFC 9562, 5.7: 48 bits of milliseconds, version, 12 bits of counter, variant, 62 random bits."""
+def _uuid7(now: datetime, counter: int, randomness: bytes) -> str:
+    """Write RFC 9562, 5.7: 48 bits of milliseconds, version, 12 bits of counter, variant, 62 random bits."""
     milliseconds = int(now.timestamp() * 1000) + (counter >> 12)  # a full counter borrows from the time
     low = int.from_bytes(randomness, "big") & ((1 << 62) - 1)
-    return (milliseconds << 80) | (7 << 76) | ((counter & 0xFFF) << 64) | (2 << 62) | low
+    number = (milliseconds << 80) | (7 << 76) | ((counter & 0xFFF) << 64) | (2 << 62) | low
+    digits = f"{number:032x}"  # a UUID object would cost three times this
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -11,7 +11,8 @@ from . import api
 
 PAGE: Final = 5_000  # entries read or moved at once: some 50 ms, and 15 MB where each is as long as it may be
 
-ADD: Final = "insert into audit.pending (front_end, content) values ($1, $2)"
+# Entries of one front end, a line each: one statement for many takes PostgreSQL half the time of one for each.
+ADD: Final = "insert into audit.pending (front_end, content) select $1, string_to_table($2, E'\\n')"
 _ADD_MANY: Final = "insert into audit.pending (front_end, content) select * from unnest($1::text[], $2::text[])"
 _IS_PENDING: Final = "select exists (select from audit.pending)"
 _LOCK: Final = "select pg_try_advisory_xact_lock(hashtextextended('audit.seal', 0))"

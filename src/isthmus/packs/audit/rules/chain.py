@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -19,6 +19,11 @@ SEARCHED_MAX = 64  # entries: how far a list is searched for where it goes on as
 def first_link(front_end: str) -> bytes:
     """Return what the first entry of a front end is linked to."""
     return hashlib.sha256(f"isthmus audit {front_end}".encode()).digest()
+
+
+def lines(contents: Iterable[bytes]) -> str:
+    """Return entries as lines. JSON breaks lines between values only, where a space says the same."""
+    return b"\n".join([content.replace(b"\n", b" ") for content in contents]).decode()
 
 
 def link(before: bytes, content: str) -> bytes:

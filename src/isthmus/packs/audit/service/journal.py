@@ -17,6 +17,7 @@ from isthmus.manifest.actions import EVERYWHERE
 from isthmus.store import Database
 
 from .. import api, storage
+from ..rules import chain
 from ..rules.masks import masked
 from .entries import page_of
 
@@ -28,6 +29,7 @@ WAITING_MAX: Final = 10_000  # refusals that wait to be written down: more than 
 
 _NOTHING: Final = msgspec.Raw(b"{}")
 
+Done = tuple[Call, Any, Sequence[ports.EventRow]]  # a command, its answer, and its events
 Written = tuple[str, str]  # the front end, and the entry's content
 
 
@@ -72,19 +74,21 @@ class Journal:
         self._waiting: list[tuple[Written, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
 
-    def entry(self, call: Call, answer: Any, events: Sequence[ports.EventRow]) -> tuple[Any, ...]:
-        """Return the statement that writes an accepted command's entry."""
+    def entries(self, done: Sequence[Done]) -> tuple[str, str, str]:
+        """Return the statement that writes the entries of accepted commands of one front end."""
+        return storage.ADD, done[0][0].plan.front_end, chain.lines(self._accepted(*one) for one in done)
+
+    def _accepted(self, call: Call, answer: Any, events: Sequence[ports.EventRow]) -> bytes:
         capability, own = call.offered.capability, call.plan.line.front_end.attributes.get
         ask, left_out = _short(masked(encode(call.ask), capability.ask, own), ASK_MAX)
         answered = None
         if not events:
             answered, more = _short(masked(encode(answer), capability.answer, own), DATA_MAX)
             left_out = left_out or more
-        content = _content(
+        return _content(
             call.id, call.now, call.caller, capability, outcome=api.DONE, box=call.plan.box,
             ask=ask, changes=_changes(call, events), answer=answered, left_out=left_out,
         )  # fmt: skip
-        return storage.ADD, call.plan.front_end, content
 
     async def refused(
         self, capability: Capability[Any, Any], ask: Any, caller: Caller, call_id: str, error: Exception
@@ -98,7 +102,7 @@ class Journal:
             path=getattr(error, "path", None) or "", ask=kept, left_out=left_out,
         )  # fmt: skip
         try:
-            await self._write((caller.front_end, content))
+            await self._write((caller.front_end, content.decode()))
         except errors.IsthmusError as failed:
             raise api.NotWrittenDown(refused=slug, because=failed.message) from error
 
@@ -154,12 +158,12 @@ def journal_at(place: Place) -> Journal:
     return Journal(place.database)
 
 
-def _content(call_id: str, at: datetime, caller: Caller, capability: Capability[Any, Any], **more: Any) -> str:
+def _content(call_id: str, at: datetime, caller: Caller, capability: Capability[Any, Any], **more: Any) -> bytes:
     made = _Content(
         call=call_id, at=at, front_end=caller.front_end, capability=capability.name, version=capability.version,
         client=caller.client, person=caller.person, roles=caller.roles, via=caller.via, trace=caller.trace, **more,
     )  # fmt: skip
-    return encode(made).decode()
+    return encode(made)
 
 
 def _asked(ask: Any, capability: Capability[Any, Any]) -> tuple[msgspec.Raw, str]:
