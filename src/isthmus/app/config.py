@@ -117,7 +117,7 @@ _KNOWN = {
     "otel": {"endpoint", "share"},
     "demo": {"entry"},
     "exits": {"days"},
-    "record": {"share", "shares", "kept", "kept_mb", "kept_days"},
+    "record": {"share", "most_per_s", "shares", "kept", "kept_mb", "kept_days"},
     "cost": {"month", "team_day"},
     "receipts": {"days", "count"},
     "snapshots": {"days"},
