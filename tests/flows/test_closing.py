@@ -76,6 +76,21 @@ async def test_what_is_open_ages_and_what_is_paid_settles_the_oldest_first(shop:
     assert (owing.total.minor, owing.older.minor) == (900, 0)
 
 
+async def test_as_many_points_are_expected_to_lapse_as_lapsed_of_those_that_left(shop: Shop) -> None:
+    books = await taxed_books(shop)
+    on_points = {"earned": ("expenses:points", 1000), "spent": ("expenses:points", -300)}
+    for reference, (account, minor) in (on_points | {"lapsed": ("expenses:points:lapsed", -100)}).items():
+        legs = (
+            ledger.EntryLeg(account=account, amount=eur(minor)),
+            ledger.EntryLeg(account="liabilities:points", amount=eur(-minor)),
+        )
+        draft = ledger.EntryDraft(reference=reference, kind="points-moved", legs=legs)
+        await books.call(ledger.post, ledger.Post(entries=(draft,)))
+        found = await books.call(closing.get_checklist, closing.GetChecklist(closed_through=NEVER))
+        assert found.breakage == (eur(150 if reference == "lapsed" else 0),)
+    assert found.points == (eur(600),)
+
+
 async def test_a_month_without_anything_open_is_closed(shop: Shop) -> None:
     books = await taxed_books(shop)
     closed = await books.call(closing.close, closing.Close(closed_through=date(2020, 1, 31)))

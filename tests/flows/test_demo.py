@@ -92,6 +92,7 @@ def the_books_are_read_at_the_command_line(environment: dict[str, str], front_en
     environment = {**environment, "ISTHMUS_DATA": str(DATA / "demo")}
     code = max(front_ends, key=lambda one: front_ends[one]["orders"])
     trial = said(environment, "ledger", "trial-balance", "--on", code)
+    assert trial.split()[:5] == ["account", "opening", "debit", "credit", "closing"]
     assert trial.splitlines()[-1].split() == ["all", "together", "0.00", "USD"]
     standing = said(environment, "ledger", "accounts", "--on", code, "--below", "assets:clearing").split()
     assert standing[-2:] == [f"{front_ends[code]['received_minor'] / 100:.2f}", "USD"]

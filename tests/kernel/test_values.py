@@ -50,6 +50,24 @@ def test_remainders_go_to_the_largest_and_then_the_earlier(amount, weights, part
     assert allocated(amount, weights) == parts
 
 
+@pytest.mark.parametrize(
+    ("amount", "weights", "parts"),
+    [
+        # Foemmel's conundrum: five cents by 30 and 70 percent (Fowler, Patterns of Enterprise Application Architecture)
+        (5, [3, 7], (2, 3)),
+        (5, [7, 3], (4, 1)),
+        (100, [1, 1, 1], (34, 33, 33)),
+        # Ten seats by the Hare quota, as encyclopaedias have it under the method of largest remainders
+        (10, [47_000, 16_000, 15_900, 12_000, 6_000, 3_100], (5, 2, 1, 1, 1, 0)),
+        # Hamilton's method and the Alabama paradox: one more to divide takes one from the smallest
+        (10, [6, 6, 2], (4, 4, 2)),
+        (11, [6, 6, 2], (5, 5, 1)),
+    ],
+)
+def test_allocation_answers_as_cases_from_outside_say(amount, weights, parts):
+    assert allocated(amount, weights) == parts
+
+
 @pytest.mark.parametrize("weights", [[], [1, -1]])
 def test_there_is_no_allocation_over_nothing_or_less(weights):
     with pytest.raises(ValueError, match="cannot allocate 5 over weights"):

@@ -58,6 +58,20 @@ async def test_what_is_below_the_minimum_or_zero_is_carried_and_a_leaving_seller
     await office.check()
 
 
+async def test_a_reserve_stays_until_the_seller_leaves_and_bears_what_comes_back(office: Desk) -> None:
+    await office.payee(hold_back_days=0, reserve_minor=300, fee_minor=25)
+    await office.note(item("a", 1000))
+    (first,) = await office.draw()
+    assert (first.payout.minor, first.fee.minor, first.carried_out.minor) == (675, 25, 300)
+    await office.note(item("b", -200))
+    (second,) = await office.draw()
+    assert (second.payout.minor, second.fee.minor, second.carried_out.minor) == (0, 0, 100)
+    await office.payee(hold_back_days=0, reserve_minor=300, fee_minor=25, is_leaving=True)
+    (last,) = await office.draw()
+    assert (last.carried_in.minor, last.payout.minor, last.carried_out.minor) == (100, 75, 0)
+    await office.check()
+
+
 async def test_four_eyes_approve_and_the_database_says_so_too(office: Desk) -> None:
     await office.payee(hold_back_days=0)
     await office.note(item("a", 900))
@@ -194,11 +208,14 @@ async def _nobody(office: Desk) -> object:
     return row["id"]
 
 
-@given(st.integers(-(10**9), 10**9), st.integers(0, 10**6), st.integers(0, 10**4), st.booleans())
-def test_what_is_due_is_paid_or_carried_to_the_last_cent(due: int, minimum: int, fee: int, is_leaving: bool) -> None:
-    paid = rules.paid(due, minimum, fee, is_leaving=is_leaving)
+@given(st.integers(-(10**9), 10**9), st.integers(0, 10**6), st.integers(0, 10**4), st.integers(0, 10**6), st.booleans())
+def test_what_is_due_is_paid_or_carried_to_the_last_cent(
+    due: int, minimum: int, fee: int, reserve: int, is_leaving: bool
+) -> None:
+    paid = rules.paid(due, minimum, fee, reserve, is_leaving=is_leaving)
     assert paid.payout + paid.fee + paid.carried == due
-    assert paid.payout == 0 or (paid.payout >= (0 if is_leaving else minimum) and paid.carried == 0)
+    kept = 0 if is_leaving else reserve
+    assert paid.payout == 0 or (paid.payout >= (0 if is_leaving else minimum) and paid.carried == kept)
     assert paid.payout >= 0
 
 

@@ -48,6 +48,7 @@ class Checklist(Value):
     is_ready: bool
     deferred_revenue: tuple[Money, ...]  # paid and not delivered
     points: tuple[Money, ...]  # what members' points are worth
+    breakage: tuple[Money, ...]  # what of it is expected to lapse: as much as lapsed of what was owed no more so far
     taxes: tuple[Standing, ...]  # owed to tax offices, by jurisdiction and category
 
 

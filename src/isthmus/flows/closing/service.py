@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from fractions import Fraction
 from itertools import count
@@ -18,6 +18,7 @@ from isthmus.values import Money, money
 from . import api
 
 DEFERRED, POINTS, TAXES = "liabilities:customers", "liabilities:points", "liabilities:tax:"
+LAPSED = "expenses:points:lapsed"
 LOOK_MAX = 50  # of each kind: how many more there are changes nothing
 
 
@@ -58,6 +59,7 @@ async def _checklist(through: date, ctx: Context) -> api.Checklist:
         is_ready=all(one.is_done for one in items),
         deferred_revenue=_owed(trial.lines, DEFERRED),
         points=_owed(trial.lines, POINTS),
+        breakage=_breakage(trial.lines),
         taxes=tuple(
             api.Standing(code=one.code, amount=-one.closing) for one in trial.lines if one.code.startswith(TAXES)
         ),
@@ -76,6 +78,16 @@ def _owed(lines: Iterable[ledger.TrialLine], code: str) -> tuple[Money, ...]:
         if one.code == code or one.code.startswith(f"{code}:"):
             sums[one.closing.currency] = sums.get(one.closing.currency, 0) - one.closing.minor
     return tuple(money(minor, currency) for currency, minor in sorted(sums.items()))
+
+
+def _breakage(lines: Sequence[ledger.TrialLine]) -> tuple[Money, ...]:
+    """Return what of points is expected to lapse, by currency, as much as lapsed of those that left."""
+    left = {one.debit.currency: one.debit.minor for one in lines if one.code == POINTS}
+    lapsed = {one.credit.currency: one.credit.minor for one in lines if one.code == LAPSED}
+    return tuple(
+        money(round(Fraction(one.minor * lapsed.get(one.currency, 0), left.get(one.currency) or 1)), one.currency)
+        for one in _owed(lines, POINTS)
+    )
 
 
 @implements(api.allocate_cost)

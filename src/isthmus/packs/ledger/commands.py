@@ -21,6 +21,7 @@ Since = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="From
 Until = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Through this day.")]
 Json = Annotated[bool, typer.Option("--json", help="Say it as JSON, a line for each.")]
 CLIENT = "command line"
+HEAD = f"{'account':<44}" + "".join(f"{one:>18}" for one in ("opening", "debit", "credit", "closing"))
 
 
 def commands(opening: Opening) -> typer.Typer:
@@ -57,9 +58,8 @@ def commands(opening: Opening) -> typer.Typer:
         found = asyncio.run(_called(opening, on, api.trial_balance, ask))
         if json:
             typer.echo(encode(found))
-        for line in () if json else found.lines:
-            sums = (line.opening, line.debit, line.credit, line.closing)
-            typer.echo(f"{line.code:<44}" + "".join(f"{one!s:>18}" for one in sums))
+        for line in () if json else (HEAD, *map(_sums, found.lines)):
+            typer.echo(line)
         for one in () if json else found.difference:
             typer.echo(f"{'all together':<44}{one!s:>72}")
         raise typer.Exit(1 if any(one.minor for one in found.difference) else 0)
@@ -94,14 +94,18 @@ def commands(opening: Opening) -> typer.Typer:
 
 def _print_group(found: rules.Group, *, json: bool) -> None:
     """Print the books of a group, and end with 1 where they are not zero together."""
-    for line in found.lines:
-        sums = (line.opening, line.debit, line.credit, line.closing)
-        typer.echo(_line(line) if json else f"{line.code:<44}" + "".join(f"{one!s:>18}" for one in sums), nl=not json)
+    for line in map(_line, found.lines) if json else (HEAD, *map(_sums, found.lines)):
+        typer.echo(line.rstrip("\n"))
     for one in () if json else found.between:
         typer.echo(f"{one.one + ' and ' + one.other:<44}{one.of_one!s:>18}{one.of_other!s:>18}{one.left!s:>36}")
     for one in () if json else found.difference:
         typer.echo(f"{'all together':<44}{one!s:>72}")
     raise typer.Exit(1 if any(one.minor for one in found.difference) else 0)
+
+
+def _sums(line: api.TrialLine) -> str:
+    """Return an account with what it opened with, what moved it and what it closed with."""
+    return f"{line.code:<44}" + "".join(f"{one!s:>18}" for one in (line.opening, line.debit, line.credit, line.closing))
 
 
 def _day(at: datetime | None) -> date | None:

@@ -27,12 +27,17 @@ class Paid:
     carried: int
 
 
-def paid(due: int, minimum: int, fee: int, *, is_leaving: bool) -> Paid:
-    """Return what is paid of what is due: nothing below the minimum, and never less than the fee and a bit."""
-    left = due - fee
-    if left <= 0 or (left < minimum and not is_leaving):
+def paid(due: int, minimum: int, fee: int, reserve: int, *, is_leaving: bool) -> Paid:
+    """Return what is paid of what is due: nothing below the minimum, and never less than the fee and a bit.
+
+    The reserve is carried, whatever is paid; who leaves gets it too.
+    """
+    if is_leaving:
+        minimum = reserve = 0
+    left = due - fee - reserve
+    if left < max(1, minimum):
         return Paid(payout=0, fee=0, carried=due)
-    return Paid(payout=left, fee=fee, carried=0)
+    return Paid(payout=left, fee=fee, carried=reserve)
 
 
 def iban(text: str) -> str | None:

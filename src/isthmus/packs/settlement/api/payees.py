@@ -26,7 +26,8 @@ class PutPayee(Value):
     """Say how a payee is paid. minimum: less is carried to the next settlement; fee: what a payout costs the payee.
 
     hold_back_days: how long a sale is held back, since goods may come back; what goes back counts at once.
-    is_leaving: whatever is left is paid, below the minimum too.
+    reserve_minor: so much is never paid, for what may still come back; each settlement carries it to the next.
+    is_leaving: whatever is left is paid, below the minimum and the reserve too.
     """
 
     payee: PayeeName
@@ -37,6 +38,7 @@ class PutPayee(Value):
     hold_back_days: Annotated[int, Meta(ge=0, le=365)] = 14
     minimum_minor: Annotated[int, Meta(ge=0, le=10**12)] = 0
     fee_minor: Annotated[int, Meta(ge=0, le=10**9)] = 0
+    reserve_minor: Annotated[int, Meta(ge=0, le=10**12)] = 0
     is_leaving: bool = False
 
 

@@ -169,7 +169,7 @@ class SettlementMoved(Value):
 def draw_up(ask: DrawUp) -> Prepared:
     """Settle what is due, one settlement a payee and currency. An item is in one settlement, however often this runs.
 
-    What comes to less than the payee's minimum with its fee, or below zero, is carried to the next one.
+    Its reserve, and what comes to less than its minimum with its fee, or below zero, is carried to the next one.
     """
     ...
 

@@ -50,8 +50,8 @@ async def _terms(ctx: Context) -> dict[tuple[str, str], api.Payee]:
 
 def _paid(one: storage.Sum, terms: api.Payee | None) -> rules.Paid:
     if terms is None:
-        return rules.paid(one.due, 0, 0, is_leaving=False)
-    return rules.paid(one.due, terms.minimum_minor, terms.fee_minor, is_leaving=terms.is_leaving)
+        return rules.paid(one.due, 0, 0, 0, is_leaving=False)
+    return rules.paid(one.due, terms.minimum_minor, terms.fee_minor, terms.reserve_minor, is_leaving=terms.is_leaving)
 
 
 def _who(ctx: Context) -> str:

@@ -13,17 +13,18 @@ from .. import api
 
 _PUT: Final = """
     insert into settlement.payee (front_end, payee, currency, name, iban, bic, hold_back_days, minimum_minor, fee_minor,
-        is_leaving)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        reserve_minor, is_leaving)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
     on conflict (front_end, payee, currency) do update set name = excluded.name, iban = excluded.iban,
         bic = excluded.bic, hold_back_days = excluded.hold_back_days, minimum_minor = excluded.minimum_minor,
-        fee_minor = excluded.fee_minor, is_leaving = excluded.is_leaving"""
+        fee_minor = excluded.fee_minor, reserve_minor = excluded.reserve_minor, is_leaving = excluded.is_leaving"""
 # Who is known, and who is due something, with the defaults where nothing was said.
 _PAYEES: Final = """
     select coalesce(p.payee, o.payee) as payee, coalesce(p.currency, o.currency) as currency,
         coalesce(name, '') as name, coalesce(iban, '') as iban, coalesce(bic, '') as bic,
         coalesce(hold_back_days, 14) as hold_back_days, coalesce(minimum_minor, 0) as minimum_minor,
-        coalesce(fee_minor, 0) as fee_minor, coalesce(is_leaving, false) as is_leaving, coalesce(open, 0) as open
+        coalesce(fee_minor, 0) as fee_minor, coalesce(reserve_minor, 0) as reserve_minor,
+        coalesce(is_leaving, false) as is_leaving, coalesce(open, 0) as open
     from (select * from settlement.payee where front_end = $1) as p
     full join (
         select payee, currency, sum(amount_minor)::bigint as open from settlement.item
@@ -48,7 +49,7 @@ _ITEMS: Final = """
 
 
 async def put_payee(session: ports.Session, front_end: str, ask: api.PutPayee, iban: str) -> None:
-    terms = (ask.hold_back_days, ask.minimum_minor, ask.fee_minor, ask.is_leaving)
+    terms = (ask.hold_back_days, ask.minimum_minor, ask.fee_minor, ask.reserve_minor, ask.is_leaving)
     await session.execute(_PUT, front_end, ask.payee, ask.currency, ask.name, iban, ask.bic, *terms)
 
 
@@ -67,6 +68,7 @@ async def payees(
             hold_back_days=row["hold_back_days"],
             minimum_minor=row["minimum_minor"],
             fee_minor=row["fee_minor"],
+            reserve_minor=row["reserve_minor"],
             is_leaving=row["is_leaving"],
             open=money(row["open"], row["currency"]),
         )
