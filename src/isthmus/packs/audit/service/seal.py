@@ -60,7 +60,7 @@ class Sealer:
         sealed = storage.PAGE
         while sealed == storage.PAGE:  # behind a page that is not full nothing waits yet
             sealed = await self._seal_page()
-            self._is_behind = self._is_behind or sealed > 0
+            self._is_behind |= sealed > 0
         if self._is_behind:
             self._is_behind = False  # before the head is read: what another call seals meanwhile is behind again
             try:
