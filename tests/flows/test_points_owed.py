@@ -151,6 +151,27 @@ async def test_points_are_owed_by_what_they_are_worth_where_they_were_given(prog
     }
 
 
+async def test_a_front_end_that_leaves_owes_its_members_points_until_they_are_gone(programme: Programme) -> None:
+    (ada,) = await programme.shared(["ada"])
+    earn = member.EarnPoints(member_id=ada["north"], reference="o-1", points=50)
+    await programme.call(member.earn_points, earn, "north")
+    given = await programme.call(grants.give, Draft(kind="member.programme", name="circle", to="north"), "west")
+    await programme.call(grants.withdraw, grants.WithdrawGrant(grant_id=given.grant_id), "west")
+    alone = member.EarnPoints(member_id=ada["north"], reference="o-2", points=7)
+    await programme.call(member.earn_points, alone, "north")  # of its own again
+    spend = member.SpendPoints(member_id=ada["south"], reference="gift", points=30)
+    await programme.call(member.spend_points, spend, "south")
+    await programme.noted()
+    assert await programme.owed() == {"north": 20 + 7, "south": 0, "west": 0}
+    programme.now += timedelta(days=31)
+    await programme.noted()
+    await programme.noted()
+    assert await programme.owed() == {"north": 7, "south": 0, "west": 0}
+    async with programme.database.platform() as session:
+        assert await session.fetch_value(BETWEEN) == 0
+    assert await programme.broken() == []
+
+
 async def some_act(
     programme: Programme, randomness: random.Random, persons: list[dict[str, UUID]], number: int
 ) -> None:
