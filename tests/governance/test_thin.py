@@ -19,7 +19,7 @@ from isthmus.governance.thin.findings import weigh
 from isthmus.governance.thin.probes import Probes, observing
 from isthmus.kernel import Caller, FrontEnd, Pack, Platform, Registry, answers, errors
 from isthmus.kernel.host import Release
-from isthmus.runtime.replay.record import Recorder
+from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.store import Database
 from tests.governance.planted import rules, till
 
@@ -53,7 +53,7 @@ def release(**settings: dict[str, str]) -> Release:
 
 async def record(database: Database, running: Release, calls: int) -> None:
     """Let each front end buy: all cheap and dear goods, one alone wine; a wrong ask from one, a label from another."""
-    recorder = Recorder(database, running.points, randomness=lambda: 0.0)
+    recorder = Recorder(database, running.points, Recording(share=1.0))
     platform = Platform(running, database, clock=lambda: NOW, recorder=recorder)
     for code in CODES:
         caller = Caller(front_end=code)
