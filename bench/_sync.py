@@ -1,10 +1,12 @@
-"""A thousand operations of an app that was offline, pushed in one call, against the same rows written by hand."""
+"""A thousand operations of an app that was offline, pushed in one call, against the same rows written by hand.
+
+Both by processors, of this process and of PostgreSQL: other work on the machine does not count.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import statistics
-import time
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -12,6 +14,7 @@ from uuid import UUID
 import asyncpg
 
 from bench import _shop as shop
+from bench._clock import Clock, Spent
 from isthmus.kernel import Caller, FrontEnd, Platform, Registry, answers
 from isthmus.packs.sync import api
 from isthmus.packs.sync.pack import PACK
@@ -53,13 +56,14 @@ async def _measured(rounds: int) -> list[Row]:
             front_end = FrontEnd(code="bench", name="Bench", owner="bench", uses=("sync.*",), answers=(kept,))
             platform = Platform(Registry().add(PACK, front_end).freeze(), database)
             found = [await _round(platform, url, number) for number in range(rounds + 1)][1:]
-    pushed, by_hand = (statistics.median(one[at] for one in found) for at in (0, 1))
+    pushed, by_hand = (statistics.median(_ms(one[at]) for one in found) for at in (0, 1))
+    waited = statistics.median(one[0].seconds for one in found) * 1e3
     return [
         {
             "name": f"sync of {OPERATIONS:,} operations on {DOCUMENTS} documents",
             "value": pushed,
-            "unit": "ms",
-            "against": f"{by_hand:.0f} ms, the rows by hand",
+            "unit": "ms of processors",
+            "against": f"{by_hand:.0f} ms, the rows by hand; {waited:.0f} ms by the clock here",
             "ratio": pushed / by_hand,
             "aim": f"≤ {AIM_MS:g} ms",
             "met": pushed <= AIM_MS,
@@ -67,24 +71,28 @@ async def _measured(rounds: int) -> list[Row]:
     ]
 
 
-async def _round(platform: Platform, url: str, number: int) -> tuple[float, float]:
-    """Return how many ms a push takes, and the same rows written one statement for each kind."""
+def _ms(spent: Spent) -> float:
+    return (spent.own + spent.database) * 1e3
+
+
+async def _round(platform: Platform, url: str, number: int) -> tuple[Spent, Spent]:
+    """Return what a push takes, and the same rows written one statement for each kind."""
     ask = api.PushOperations(
         client_id=f"phone-of-bench-{number}", member_id=UUID(int=number + 1),
         operations=tuple(_operation(one) for one in range(1, OPERATIONS + 1)),
     )  # fmt: skip
-    began = time.perf_counter()
+    clock = await Clock.started(url)
     pushed = await platform.call(api.push, ask, CALLER)
-    took = (time.perf_counter() - began) * 1e3
+    took = await clock.stopped()
     assert pushed.applied == OPERATIONS, pushed
     connection = await asyncpg.connect(url)
     scope, client = f"by-hand-{number}", f"by-hand-{number}"
-    began = time.perf_counter()
+    clock = await Clock.started(url)
     async with connection.transaction():
         await connection.executemany(DOCUMENT, [(scope, f"sku-{one}", one, BODY) for one in range(DOCUMENTS)])
         operations = [(client, one, scope, one, b"sixteen bytes of") for one in range(OPERATIONS)]
         await connection.executemany(OPERATION, operations)
-    by_hand = (time.perf_counter() - began) * 1e3
+    by_hand = await clock.stopped()
     await connection.close()
     return took, by_hand
 

@@ -43,6 +43,8 @@ def kept(served: Served) -> Report:
         line("", both, "emerging"),
         line("north", saturating, "core", is_due=True),
         line("south", growing, "emerging"),
+        line("tea", saturating, "core").replace(cut="product"),
+        line("cake", growing, "emerging").replace(cut="product"),
     )
     lead = Lead(
         days=40,
@@ -94,7 +96,7 @@ async def test_who_pays_sees_money_and_people_what_must_come_and_what_waiting_co
     core = page.get_by_role("region", name="Money and people by horizon").get_by_role("row").filter(has_text="Core")
     await expect(core).to_contain_text("north")
     await expect(core.get_by_role("cell").nth(-2)).to_have_text("4")
-    await expect(core.get_by_role("cell").last).to_have_text("40,000.00 EUR1,000.00 EUR (2.5 %)")
+    await expect(core.get_by_role("cell").last).to_have_text("40,000 EUR1,000 EUR (2.5 %)")
     needed = page.get_by_role("region", name="What must come from where")
     assert report.portfolio.needed
     gap = f"{report.portfolio.needed.gap:,.2f}"
@@ -109,6 +111,9 @@ async def test_who_pays_sees_money_and_people_what_must_come_and_what_waiting_co
     await expect(moved).to_contain_text("75.0 %")
     drives = page.get_by_role("region", name="What drives it")
     await expect(drives.get_by_role("row").filter(has_text="members who are new")).to_contain_text("80.00")
+    products = page.get_by_text("Products: Core: what earns today 1 · Emerging: what grows 1")
+    await products.click()
+    await expect(page.get_by_role("region", name="Products · Emerging: what grows")).to_contain_text("cake")
     done = page.get_by_role("region", name="Combination and disruption").get_by_role("row").filter(has_text="presale")
     await expect(done.get_by_role("link", name="receipt")).to_have_attribute(
         "href", f"/console/metrics/receipts/{RECEIPT}"

@@ -11,11 +11,12 @@ import httpx
 import msgspec
 import pytest
 
-from isthmus.console import masks
 from isthmus.kernel import Value
+from isthmus.manifest import masks
 from isthmus.markings import Pii
 from isthmus.packs.order import api as order
-from isthmus.packs.personal_data.service.pseudonyms import PersonalSettings, pseudonyms_at
+from isthmus.packs.personal_data.api import PersonalSettings
+from isthmus.packs.personal_data.service.pseudonyms import pseudonyms_at
 from isthmus.personal import Pseudonyms
 from tests.waiting import until
 
@@ -120,6 +121,18 @@ async def test_a_role_at_another_front_end_reveals_nothing(
     assert EMAIL not in shown.text
 
 
+@pytest.mark.parametrize("role", ["support", "analyst", "auditor"])
+async def test_whoever_tries_a_capability_on_its_page_sees_no_more_in_the_answer_or_its_trace(
+    served: Served, person: httpx.AsyncClient, sold: Sold, role: str
+) -> None:
+    await served.sign_in(person, role)
+    typed = {"front_end": "north", "order_id": sold.order_id, "key": ""}
+    shown = await person.post("capabilities/order.get-order/try", data=typed)
+    assert shown.status_code == 200
+    assert sold.order_id in shown.text
+    assert (EMAIL in shown.text, "Am Kai" in shown.text) == (False, False)
+
+
 class Whole(Value):
     """A contract with marks everywhere that they may stand."""
 
@@ -151,7 +164,7 @@ WHOLE = Whole(email=EMAIL, card="4711081547110815", names=("Ann", "Lee"), either
 )
 def test_marks_are_found_wherever_they_stand(view: masks.View, card: str, either: str, names: list[str]) -> None:
     given = msgspec.json.decode(msgspec.json.encode(WHOLE))
-    found = masks.shown(given, Whole, {}, view, ANN)
+    found = masks.shown(given, Whole, {}, view, ANN.of)
     assert (found["card"], found["either"], found["names"], found["plain"]) == (card, either, names, "stays")
     assert (found["inner"]["a"] == "x y") == (view == "clear")
     assert (EMAIL in str(found)) == (view == "clear")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 
 from playwright.async_api import Page, expect
 
 from tests import forked
 
-from .conftest import Served
+from .conftest import Served, eventually
 
 
 async def measured(served: Served) -> None:
@@ -52,3 +53,50 @@ async def test_whoever_pays_sees_how_long_changes_take_and_what_they_wait_for(pa
     await expect(page.get_by_role("main")).to_contain_text("makes the question that is missing")
     await page.goto(f"{served.address}/thinness?language=zh")
     await expect(page.get_by_role("columnheader", name="等待平台")).to_be_visible()
+
+
+async def test_whoever_pays_reads_in_a_minute_what_to_do_on_monday(page: Page, served: Served) -> None:
+    await served.sell("tea", "jam")
+    await page.goto(f"{served.address}/minute")
+    month = page.locator(".tile").filter(has_text="A month")
+    await expect(month.first).to_contain_text("€1,200.00")
+    await expect(page.locator(".tile").filter(has_text="Silo index")).to_contain_text("not measured yet")
+    monday = page.get_by_role("listitem").filter(has_text="run isthmus silo")
+    await expect(monday).to_contain_text("it was not measured yet")
+    known = {**os.environ, "ISTHMUS_DATABASE_URL": served.url, "ISTHMUS_DATA": str(served.data)}
+    ended = await asyncio.to_thread(forked.run, ["silo"], served.folder, known)
+    assert ended.returncode == 0, ended.stderr
+    await monday.get_by_role("link").click()
+    terms = page.get_by_role("region", name="Terms of the silo index")
+    await expect(terms.get_by_role("row").filter(has_text="Exits are exercised")).to_contain_text("0.0 %")
+    await terms.get_by_role("link", name="Data can be taken along").click()
+    evidence = page.get_by_role("region", name="Evidence")
+    await expect(evidence.get_by_role("row").filter(has_text="that no entity describes").first).to_be_visible()
+    await page.goto(f"{served.address}/minute?language=zh")
+    await expect(page.get_by_role("main")).to_contain_text("周一该做什么")
+
+
+async def test_a_condition_is_tried_on_last_weeks_orders_and_taken_as_code(page: Page, served: Served) -> None:
+    """North takes a euro off each unit; only in the app, the buyer of tea and jam in a shop would pay two more."""
+    await served.sell("tea", "jam")
+    await page.goto(f"{served.address}/combinations?front_end=north")
+    await eventually(page, page.get_by_role("region", name="Sets of products").get_by_role("row").filter(has_text="€"))
+    await page.get_by_label("this answer was asked", exact=True).select_option("one_euro_off")
+    await page.get_by_label("only where").select_option("channel")
+    await page.get_by_label("is", exact=True).fill("app")
+    await page.locator("button[value=when]").click()
+    outcome = page.locator("#outcome")
+    await expect(outcome.locator(".tile").filter(has_text="Buyers would pay")).to_contain_text(re.compile(r"€[1-9]"))
+    await expect(outcome.locator("pre")).to_contain_text(
+        '+@answers(pricing.adjust_unit_price, when={"channel": "app"})'
+    )
+    await expect(outcome.locator("pre")).to_contain_text("--- a/front_ends/north/front_end.py")
+
+
+async def test_who_runs_a_front_end_sees_what_people_meet(page: Page, served: Served) -> None:
+    await served.sell("tea")
+    await page.goto(f"{served.address}/experience")
+    basket = page.get_by_role("region", name="What people meet").get_by_role("row").filter(has_text="Basket")
+    await eventually(page, basket)
+    await expect(basket.filter(has_text="north")).to_contain_text("%")
+    await expect(page.get_by_role("main")).to_contain_text("No change has enough calls around it yet.")

@@ -17,16 +17,26 @@ from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Self
 
-from isthmus.kernel import Caller, FrontEnd, Platform, decode, encode, ports
+from isthmus.flows.bookkeeping import api as bookkeeping
+from isthmus.kernel import Caller, FrontEnd, Platform, answers, decode, encode, ports
 from isthmus.packs.audit.service.journal import Journal
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
 from isthmus.store import Database
+from isthmus.values import Money, money
 from tests import shipped
 
 USES = tuple(f"{pack.name}.*" for pack in shipped.PACKS)
 ACCOUNT = {"settlement.iban": "DE89370400440532013000"}
-NORTH = FrontEnd(code="north", name="North", owner="north team", uses=USES, settings=ACCOUNT)
+
+
+@answers(bookkeeping.points_worth)
+def a_cent_a_point(points: int) -> Money:
+    """Hold a cent for each point."""
+    return money(points, "EUR")
+
+
+NORTH = FrontEnd(code="north", name="North", owner="north team", uses=USES, settings=ACCOUNT, answers=(a_cent_a_point,))
 BUYER = Caller(front_end="north", client="buyer")
 SECOND = Caller(front_end="north", client="second")
 

@@ -374,6 +374,7 @@ def test_the_flows_that_book_are_internal_and_react() -> None:
         bookkeeping.book_points,
         bookkeeping.book_honoured,
         bookkeeping.book_lapsed,
+        bookkeeping.book_spent_elsewhere,
         bookkeeping.book_stock,
         bookkeeping.book_credit,
         bookkeeping.book_hand_in,

@@ -17,14 +17,18 @@ from isthmus.flows.checkout import api as checkout
 from isthmus.flows.disputes import api as disputes
 from isthmus.kernel import Capability, encode
 from isthmus.packs.chargeback import api as chargeback
+from isthmus.packs.grants import api as grants
+from isthmus.packs.member import api as member
 from isthmus.packs.payment import api as payment
 from isthmus.packs.reconciliation import api as reconciliation
 from isthmus.packs.settlement import api as settlement
+from isthmus.store.sharing import Draft
 from isthmus.values import money
 
 from . import buyers as program
 from . import test_killed as killing
 from .buyers import BUYER
+from .conftest import Shop
 from .test_killed import BANK, DUE, PAID, PAYEES, Market, paying
 
 market = killing.market
@@ -160,5 +164,44 @@ async def test_each_act_of_a_payout_run_may_be_killed_and_each_line_is_paid_once
         async with market.database.platform() as session:
             assert await session.fetch_value(PAID) == await session.fetch_value(BANK) == 45 * round_
         assert await market.left() == {}
+        if has_ended:
+            break
+
+
+OF_LAPSES = """select
+    (select coalesce(sum(unspent), 0) from member.points_lot) as live,
+    (select coalesce(sum(points), 0) from member.points_gone) as found,
+    (select coalesce(sum((data ->> 'points')::bigint), 0) from isthmus.outbox
+        where type = 'member.points-lapsed' and front_end = 'north') as said,
+    (select coalesce(sum(-amount), 0) from ledger.leg join ledger.account using (account_id)
+        where layer = '=' and account.front_end = 'north' and code = 'liabilities:points') as owed"""
+
+
+@pytest.mark.parametrize("numbers", [(2, 4), pytest.param(EVERY, marks=pytest.mark.slow)], ids=["some", "every"])
+async def test_points_that_lapsed_are_booked_once_whoever_is_killed_between_finding_and_booking(
+    market: Market, shop: Shop, numbers: Iterable[int]
+) -> None:
+    south, long_ago = shop.south, datetime.now(UTC) - timedelta(days=9)
+    put = member.PutProgramme(code="circle", valid_days=1)
+    await shop.platform.call(member.put_programme, put, south)
+    await shop.platform.call(grants.give, Draft(kind="member.programme", name="circle", to="north"), south)
+    register = member.Register(identities=(member.Identity(kind="email", value="ada@example.org"),))
+    ada = (await market.platform.call(member.register, register, BUYER)).member_id
+    join = member.JoinProgramme(member_id=ada, programme="circle", owner="south")
+    await market.platform.call(member.join_programme, join, BUYER)
+    lapsed = 0
+    for statements in numbers:
+        earn = member.EarnPoints(member_id=ada, reference=f"o-{statements}", points=10)
+        await market.platform.call(member.earn_points, earn, BUYER, now=long_ago)
+        await shop.platform.call(member.expire_points, member.ExpirePoints(), south)  # who finds it is not who owes it
+        lapsed += 10
+        assert await there(market, OF_LAPSES) == {"live": 0, "found": 10, "said": lapsed - 10, "owed": 10}
+        has_ended = await killed(market, statements, member.expire_points, member.ExpirePoints())
+        found = await there(market, OF_LAPSES)
+        kept = {"live": 0, "found": 10, "said": lapsed - 10, "owed": 10}
+        assert found in (kept, {"live": 0, "found": 0, "said": lapsed, "owed": 0}), f"killed after {statements}"
+        for _ in range(2):
+            await market.platform.call(member.expire_points, member.ExpirePoints(), BUYER)
+        assert await there(market, OF_LAPSES) == {"live": 0, "found": 0, "said": lapsed, "owed": 0}
         if has_ended:
             break

@@ -307,6 +307,22 @@ async def test_a_client_that_is_revoked_loses_its_tokens_at_once_on_every_server
             assert (await one.show(key)).status_code == 401
 
 
+async def test_a_call_that_has_begun_ends_as_it_began_and_the_next_one_is_refused(here: Server, shop: Database) -> None:
+    token = await _token(here, "south", "erp", await auth.create_client(shop, "south", "erp"))
+    async with listening(here), here.browser(f"Bearer {token}") as client:
+        begun = asyncio.create_task(client.post("/v1/shop.wait", json={"seconds": 1}))
+        await asyncio.sleep(0.2)
+        assert await auth.revoke_client(shop, "south", "erp") == 1
+        await _until(lambda: _is_refused(here, token))
+        assert not begun.done()
+        assert (await begun).status_code == 200
+
+
+async def test_a_token_is_for_the_purpose_that_its_key_was_made_for(here: Server, shop: Database) -> None:
+    token = await _token(here, "north", "desk", await auth.create_client(shop, "north", "desk", role="support"))
+    assert (await here.clients.of(f"Bearer {token}".encode())).roles == ("support",)
+
+
 async def test_a_token_that_is_taken_back_leaves_the_others(here: Server, shop: Database) -> None:
     key = await auth.create_client(shop, "north", "erp")
     other = await auth.create_client(shop, "north", "till")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -213,7 +214,7 @@ def test_only_imports_and_places_are_renamed() -> None:
 
 def test_what_holds_a_pack_is_named_with_its_place() -> None:
     assert holds(PACK) == []
-    assert "isthmus.packs.order.service.orders:172 asks the rules" in " ".join(holds(SHIPPED["order"]))
+    assert re.search(r"isthmus\.packs\.order\.service\.\w+:\d+ asks the rules", " ".join(holds(SHIPPED["order"])))
     audit = holds(SHIPPED["audit"])
     assert "the platform works with its Journal, in its own process" in audit
     assert any("grants has no tables of its own" in one for one in holds(SHIPPED["grants"]))

@@ -130,6 +130,7 @@ async def test_the_app_opens_offline_after_one_visit_and_says_what_is_unsure(pho
     await expect(page.get_by_role("link", name=re.compile("Cheddar")).first).to_be_visible()
     await page.goto(f"{mall.shops['fresh']}/product/brie")
     await expect(page.get_by_role("heading", name="You are offline")).to_be_visible()
+    await expect(page.get_by_role("status").first).to_have_text("You are offline.")  # no price is on it
     await phone.set_offline(False)
     await expect(page.get_by_role("heading", name="Brie")).to_be_visible()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import parse_qs, urlsplit
 
+from isthmus.governance.cost.inputs import NAMES, Inputs, WrongCosts
 from isthmus.kernel import errors
 from isthmus.runtime.isolation.limits import Isolation
 
@@ -43,8 +44,8 @@ class Config:
     limits: calls a minute at all servers together, of a `key`, an `address`, a `person`.
     isolation: for those front ends that do not run `inline` with its
     defaults, by the name of their folder, which is their code. record: which calls are recorded, and how long
-    they are kept. cost_month: what all of it costs a month, such as `1200 EUR`; cost_team_day: what a day of a team
-    costs; empty where nobody said. levels:
+    they are kept. cost: what is declared of costs; cost_team_day: what a day of a team costs, empty where nobody
+    said. levels:
     percent of calls that are to be answered, by front end, `default` for the others. lake:
     `receipts` (how many are kept, for how many days), `snapshots` (for how many days states are kept that receipts
     name) and `fresh_hours` (after how many an entity is too old).
@@ -72,7 +73,7 @@ class Config:
     exit_days: int = 0  # how old the last exit of a pack may be before a server exercises it again; 0: never by itself
     isolation: Mapping[str, Isolation] = field(default_factory=dict[str, Isolation])
     record: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    cost_month: str = ""
+    cost: Inputs = field(default_factory=Inputs)
     cost_team_day: str = ""
     levels: Mapping[str, float] = field(default_factory=dict[str, float])
     lake: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -117,12 +118,11 @@ _KNOWN = {
     "otel": {"endpoint", "share"},
     "demo": {"entry"},
     "exits": {"days"},
-    "record": {"share", "shares", "kept", "kept_mb", "kept_days"},
-    "cost": {"month", "team_day"},
+    "record": {"share", "most_per_s", "shares", "kept", "kept_mb", "kept_days"},
+    "cost": set(NAMES),
     "receipts": {"days", "count"},
     "snapshots": {"days"},
 }
-_AMOUNT = re.compile(r"\d{1,12}(\.\d{1,2})? [A-Z]{3}")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?")
 _COUNT_MAX = 65_536  # of connections: no process may open more files by default
@@ -157,8 +157,8 @@ def load_config(path: Path | None = None) -> Config:
         exit_days=_days(file, found.get("exits", {}).get("days", 0)),
         isolation={name: _isolation(file, name, chosen) for name, chosen in found.get("front_ends", {}).items()},
         record=record,
-        cost_month=_amount(file, "month", found.get("cost", {}).get("month", "")),
-        cost_team_day=_amount(file, "team_day", found.get("cost", {}).get("team_day", "")),
+        cost=_costs(file, found.get("cost", {})),
+        cost_team_day=found.get("cost", {}).get("team_day", ""),
         levels=_levels(file, found),
         lake={section: found[section] for section in LAKE if section in found},
         group=platform.get("group", ""),
@@ -285,12 +285,11 @@ def _tables(file: Path, found: Mapping[str, Any], section: str) -> Mapping[str, 
     return found.get(section, {})
 
 
-def _amount(file: Path, name: str, text: Any) -> str:
-    if text and not (isinstance(text, str) and _AMOUNT.fullmatch(text)):
-        raise WrongConfig(
-            f"{file} has cost.{name} = {text!r}", remedy='give an amount and a currency of ISO 4217, such as "1200 EUR"'
-        )
-    return text
+def _costs(file: Path, said: Mapping[str, Any]) -> Inputs:
+    try:
+        return Inputs.of(said)
+    except WrongCosts as wrong:
+        raise WrongConfig(f"{file}: {wrong}", remedy=wrong.remedy) from None
 
 
 def _levels(file: Path, found: Mapping[str, Any]) -> Mapping[str, float]:

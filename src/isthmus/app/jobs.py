@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from isthmus.governance import served as served_contracts
 from isthmus.governance.contracts import contracts_of
+from isthmus.governance.cost.used import ProcessTime
 from isthmus.kernel import Caller, Platform, errors
 from isthmus.manifest import Every, Job, Upkeep, brought
 from isthmus.runtime import left_flows
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 TRAFFIC_EVERY_S: Final = 5
 CONTRACTS_EVERY_S: Final = 600  # so that what was served last is known, also where two versions were served at once
+PROCESS_TIME_EVERY_S: Final = 60  # how fine the busiest minutes are seen
 TIMERS_EVERY_S: Final = 5  # how late a job at its time starts at most
 PRUNE_EVERY_S: Final = 3_600
 LAND_EVERY_S: Final = 60  # how far the lake is behind the business at most, when nothing is wrong
@@ -35,6 +37,8 @@ SEGMENTS_EVERY_S: Final = 900  # segments are for the next visit, not for the ne
 
 def jobs(running: Running, lake_sync: LakeSync | None = None) -> list[Periodic]:
     """Return the periodic work of one server, for every front end of the release."""
+
+    process_time = ProcessTime(running.database)
 
     async def remember_contracts() -> None:
         contracts = await asyncio.to_thread(contracts_of, running.platform.release)
@@ -50,6 +54,7 @@ def jobs(running: Running, lake_sync: LakeSync | None = None) -> list[Periodic]:
         await running.recorder.prune()
         await dead_letters.prune(running.database, called(running.platform.release))
         await running.traffic.prune()
+        await process_time.prune()
 
     return [
         *(
@@ -69,6 +74,7 @@ def jobs(running: Running, lake_sync: LakeSync | None = None) -> list[Periodic]:
         ),
         Periodic(name="contracts", every_s=CONTRACTS_EVERY_S, run=remember_contracts),
         Periodic(name="traffic", every_s=TRAFFIC_EVERY_S, run=running.traffic.keep),
+        Periodic(name="process time", every_s=PROCESS_TIME_EVERY_S, run=process_time.note),
         Periodic(name="prune", every_s=PRUNE_EVERY_S, run=prune),
         *_exit_jobs(running),
         *_lake_jobs(lake_sync),

@@ -15,6 +15,7 @@ from isthmus.governance.traffic import Traffic
 from isthmus.kernel import FrontEnd, Outcome, Pack, Platform, Registry, Value, errors, ports
 from isthmus.kernel.host import Release, compile_front_ends
 from isthmus.manifest import Secret
+from isthmus.manifest.seen import ViewsByPurpose
 from isthmus.runtime.adopt.adopt import Adoption, adopted_pack
 from isthmus.runtime.adopt.forgetting import exported_by, forgets_problems
 from isthmus.runtime.deploy import rules
@@ -173,7 +174,7 @@ async def running(
                 watch.see(outcome)
 
             gaps = Gaps()
-            made = {**resources(packs, config, database), Gaps: gaps}
+            made = {**resources(packs, config, database), Gaps: gaps, ports.Views: ViewsByPurpose()}
             platform = IsolatingPlatform(release, database, resources=made, recorder=recorder, observe=observe)
             follower = Follower(platform, database, config.versions, watch, loads(config, packs))
             platform.resources[ports.KeptRules] = follower

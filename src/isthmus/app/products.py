@@ -28,10 +28,7 @@ def unnamed(config: Config, front_end: FrontEnd) -> Iterator[str]:
     """Say which products a front end switches on that the settings do not name, with the line to write."""
     if not config.products:
         return
-    known: list[Product] = []
-    for name in config.products:
-        with suppress(ImportError, AttributeError, SyntaxError, TypeError):  # `product_problems` says so
-            known += _held(name)
+    known = held_products(config)
     for one in _with_parts(front_end):
         for product in (product for product in one.products if product not in known):
             place = next((answer.function.__module__ for answer in product.answers), "module:NAME")
@@ -39,6 +36,15 @@ def unnamed(config: Config, front_end: FrontEnd) -> Iterator[str]:
                 f"front end {one.code!r} switches on product {product.name!r}, which products in [platform] does not "
                 f"name; add {place!r} there, or take the product out of the front end's manifest"
             )
+
+
+def held_products(config: Config) -> list[Product]:
+    """Return the products that the settings name; of those that cannot be imported `product_problems` speaks."""
+    found: list[Product] = []
+    for name in config.products:
+        with suppress(ImportError, AttributeError, SyntaxError, TypeError):
+            found += _held(name)
+    return found
 
 
 def _with_parts(front_end: FrontEnd) -> Iterator[FrontEnd]:

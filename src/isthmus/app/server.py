@@ -17,16 +17,20 @@ from typing import TYPE_CHECKING, cast
 from isthmus.console.client import Client
 from isthmus.console.menu import Part, every_page
 from isthmus.console.pages.calls import CallLog
+from isthmus.console.pages.combinations import Combinations
 from isthmus.console.pages.contract_history import ContractHistory
 from isthmus.console.pages.cost import Cost
 from isthmus.console.pages.dead_letters import DeadLetters
 from isthmus.console.pages.deploys import Deploys
+from isthmus.console.pages.experience import Experiences
 from isthmus.console.pages.jobs import Jobs
 from isthmus.console.pages.levels import Levels
+from isthmus.console.pages.minute import Minute
 from isthmus.console.pages.sharing import Sharing
+from isthmus.console.pages.silo import Silos
 from isthmus.console.pages.thinness import Thinness
 from isthmus.console.sign_in import Operators
-from isthmus.console.web import console
+from isthmus.console.web import Page, console
 from isthmus.gateway.agents import agents
 from isthmus.gateway.allowances import AddressLimit, Allowances
 from isthmus.gateway.auth import Clients
@@ -64,6 +68,7 @@ from .forgetting import PersonForgotten
 from .jobs import jobs
 from .outlets import outlets
 from .platform import Running, declared, deploy_context, migration_sources, running
+from .products import held_products
 
 if TYPE_CHECKING:
     from isthmus.data.platform import DataPlatform
@@ -159,6 +164,38 @@ def tokens_of(running: Running) -> Tokens:
     return Tokens(config.address or _listens_at(running), file)
 
 
+def _pages(running: Running, traces: TraceStore, data: DataPlatform | None, sync: LakeSync | None) -> list[Page]:
+    """Return the pages of the console."""
+    database, platform, traffic = running.database, running.platform, running.traffic
+    client = Client(platform)
+    cost = Cost(database, traffic, platform, running.config.cost)
+    return every_page(
+        platform,
+        traffic,
+        CallLog(traces, database),
+        _data_part(running, data, sync),
+        Deploys(deploy_context(running), client),
+        DeadLetters(client, database),
+        Minute(database, traffic, platform, cost),
+        cost,
+        Experiences(database, traffic, platform),
+        _combinations(running),
+        Thinness(database),
+        Silos(database),
+        ContractHistory(database),
+        Jobs(client, database),
+        Levels(traffic, running.config.levels),
+        Sharing(client, database),
+    )
+
+
+def _combinations(running: Running) -> Combinations:
+    config = running.config
+    return Combinations(
+        running.database, running.platform, config.front_ends, config.root, functools.partial(held_products, config)
+    )
+
+
 def sign_in_of(running: Running) -> SignIn:
     """Return what knows who is signed in: a pack's, or the token of this server."""
     token = os.environ.setdefault(TOKEN_VARIABLE, secrets.token_urlsafe(16))
@@ -183,20 +220,7 @@ def served(
     """Return gateway and console over a running platform, with the data platform where there is one."""
     database = running.database
     traces = TraceStore(database, own=lambda code: running.platform.release.line(code).front_end.attributes)
-    pages = every_page(
-        running.platform,
-        running.traffic,
-        CallLog(traces, database),
-        _data_part(running, data, sync),
-        Deploys(deploy_context(running), Client(running.platform)),
-        DeadLetters(Client(running.platform), database),
-        Cost(database, running.traffic, running.config.cost_month),
-        Thinness(database),
-        ContractHistory(database),
-        Jobs(Client(running.platform), database),
-        Levels(running.traffic, running.config.levels),
-        Sharing(Client(running.platform), database),
-    )
+    pages = _pages(running, traces, data, sync)
     allowances = Allowances(database, running.config.limits) if running.config.limits else None
     console_app = console(
         pages, sign_in_of(running), Client(running.platform), catalogues(running), database,

@@ -43,6 +43,9 @@ def _add_making(app: typer.Typer) -> None:
         days: Days = None,
         per_second: PerSecond = None,
         at_once: AtOnce = None,
+        role: Annotated[
+            str | None, typer.Option(help="What it is for: support, analyst or auditor; persons are masked then.")
+        ] = None,
     ) -> None:
         """Make an API key and print it once; only its hash is kept."""
         from isthmus.app.config import load_config
@@ -55,7 +58,9 @@ def _add_making(app: typer.Typer) -> None:
             from isthmus.gateway.wire.rate import Limit
 
             scopes, limit = tuple(scope) if scope else None, Limit(per_second=per_second, at_once=at_once)
-            return await auth.create_client(running.database, front_end, name, scopes, lasts=_lasts(days), limit=limit)
+            return await auth.create_client(
+                running.database, front_end, name, scopes, lasts=_lasts(days), limit=limit, role=role
+            )
 
         out.print(on(_whole, create), soft_wrap=True)
 
@@ -105,7 +110,7 @@ def _add_keeping(app: typer.Typer) -> None:
         ends = ("created", "last used", "ends", "revoked")
         table = Table("front end", "client", "proves itself by", "scopes", "limits", *ends)
         for one in clients:
-            scopes = ", ".join(one.scopes) if one.scopes else "all"
+            scopes = (", ".join(one.scopes) if one.scopes else "all") + (f" for {one.role}" if one.role else "")
             times = (_said(at) for at in (one.created_at, one.used_at, one.expires_at))
             way = "key pair" if one.is_public else "key"
             ended = "yes" if one.revoked_at else ""

@@ -1,7 +1,8 @@
-"""The command that writes what front ends cost."""
+"""The commands that say what front ends cost, what the platform saves, and what answers cost and move."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,28 +10,75 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .opening import on, standing
-from .screen import out
+from .screen import JSON, as_json, out
 
 if TYPE_CHECKING:
     from isthmus.app.platform import Running
+    from isthmus.governance.cost.moved import Moved
+    from isthmus.governance.cost.report import Costs
 
 
 def add_to(main: typer.Typer) -> None:
-    """Add the command to the command line."""
+    """Add the commands to the command line."""
 
     @main.command()
     def cost(
-        file: Annotated[Path, typer.Argument(help="File to write: CSV with the columns of FOCUS 1.0.")],
+        file: Annotated[
+            Path | None, typer.Argument(help="File to write the bill to: CSV with the columns of FOCUS 1.0.")
+        ] = None,
+        billed: Annotated[
+            str,
+            typer.Option(metavar="CODE", help="Who paid it: write what the books allocate instead, as JSON."),
+        ] = "",
     ) -> None:
-        """Write what each capability costs each front end, as FOCUS rows for a tool that reads bills."""
+        """Say what each front end costs, what it would cost otherwise, and what is the platform's own.
 
-        async def write(running: Running) -> int:
+        With a file, write what each capability costs each front end, as rows for a tool that reads bills.
+        """
+
+        async def say(running: Running) -> list[str]:
             from isthmus.console import focus
-            from isthmus.console.pages.cost import price
-            from isthmus.governance.traffic import BY_HOUR
+            from isthmus.governance.cost.said import text
 
-            month = running.config.cost_month
-            tallies = await running.traffic.of(over=BY_HOUR)
-            return focus.write(file, tallies, price(month) if month else None, datetime.now(UTC))
+            found = await measured(running)
+            if file is not None and billed:
+                ask = focus.allocation(found, billed, datetime.now(UTC))
+                file.write_text(f"{json.dumps(ask, indent=2)}\n")
+                return [f"{len(ask['rows'])} rows written to {file}"]
+            if file is not None:
+                return [f"{focus.write(file, found, datetime.now(UTC))} rows written to {file}"]
+            return list(text(found))
 
-        out.print(f"{on(standing, write)} rows written to {file}")
+        for line in on(standing, say):
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    @main.command()
+    def answers(json: JSON = False) -> None:
+        """Say what each front end's answers cost and move: milliseconds, margin given away, orders refused.
+
+        Recorded orders are asked again with and without each answer. What is found is kept for the console.
+        """
+        from isthmus.governance.cost.moved import text
+
+        found = on(standing, _moved)
+        if json:
+            as_json(found)
+            return
+        for line in text(found):
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+async def measured(running: Running) -> Costs:
+    """Return what everything costs."""
+    from isthmus.app.platform import written
+    from isthmus.governance.cost import report
+
+    release = written(running.config)
+    return await report.measure(running.database, running.traffic, release, running.config.cost, datetime.now(UTC))
+
+
+async def _moved(running: Running) -> Moved:
+    from isthmus.app.platform import written
+    from isthmus.governance.cost import moved
+
+    return await moved.measure(running.database, written(running.config), running.traffic, datetime.now(UTC))

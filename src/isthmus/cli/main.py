@@ -17,6 +17,7 @@ from . import (
     dead_letters,
     deploys,
     ejecting,
+    experience,
     grants,
     growth,
     lead,
@@ -27,6 +28,7 @@ from . import (
     seam,
     serving,
     shadows,
+    silo,
     tables,
     thin,
     translate,
@@ -49,6 +51,7 @@ main_app.add_typer(dead_letters.commands(), name="dead-letters", cls=Group)
 main_app.add_typer(grants.commands(), name="grants", cls=Group)
 for part in (
     deploys,
+    experience,
     rules,
     look,
     record,
@@ -60,6 +63,7 @@ for part in (
     tables,
     thin,
     lead,
+    silo,
     seam,
     costs,
     translate,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
@@ -17,28 +16,12 @@ from isthmus.kernel.host import Release
 from isthmus.manifest import actions
 from isthmus.manifest.actions import EVERYWHERE, Action, Doer
 from isthmus.manifest.sign_in import Person
-from isthmus.personal import Pseudonyms
-from isthmus.store import Database
-
-from . import masks
 
 T = TypeVar("T")
 
 CLIENT: Final = "console"  # the name in histories of what was done here, where nobody has one of their own
 NOBODY: Final = Person(name="")  # who came with the token of a server that knows no persons
 ACTING: Final[ContextVar[Person]] = ContextVar("acting", default=NOBODY)  # who asked for the page that is being made
-
-
-@dataclass(frozen=True, slots=True)
-class Reveal:
-    """A page that is shown once as it is, and why."""
-
-    page: str
-    why: str
-
-
-REVEALING: Final[ContextVar[Reveal | None]] = ContextVar("revealing", default=None)
-MASKED: Final[ContextVar[list[bool] | None]] = ContextVar("masked", default=None)  # of each answer: may they reveal it
 
 
 def acting() -> str:
@@ -117,36 +100,9 @@ class Client:
 
         Raises what the capability raises, NotPermitted and BadAsk.
         """
-        caller = self.caller(front_end)
         given = {name: value for name, value in ask.items() if value not in (None, "")}
-        is_clear = not caller.person or await self.is_allowed(actions.SEE_PERSONAL, front_end)
-        sent = msgspec.json.encode(given)
-        if not is_clear and masks.DOTS.encode() in sent:
-            raise errors.BadAsk(
-                "what is masked cannot be sent", remedy="write it in full, or leave the field as it was", path="$"
-            )
-        answer, _ = await self.platform.call_wire(name, sent, caller, key=key)
-        found = msgspec.json.decode(answer)
-        return found if is_clear else await self._masked(front_end, name, found)
-
-    async def _masked(self, front_end: str, name: str, found: Any) -> Any:
-        """Return an answer as who asks may see it: masked, or as it is where they reveal it, which is written down."""
-        line, roles = self.release.lines.get(front_end), ACTING.get().roles_at(front_end)
-        contract = (line.find(name) if line else self.release.find(name)).capability.answer
-        own: masks.Own = line.front_end.attributes if line else {}
-        pseudonyms = cast("Pseudonyms | None", self.platform.resources.get(Pseudonyms))
-        shown = masks.shown(found, contract, own, masks.view_of(roles), pseudonyms)
-        if shown == found:
-            return found
-        if (reveal := REVEALING.get()) is not None:
-            await self.check(actions.REVEAL_PERSONAL, front_end)
-            said = {"page": reveal.page, "capability": name, "why": reveal.why}
-            async with cast(Database, self.platform.store).platform() as session:
-                await self.doer(front_end).note(session, actions.REVEAL_PERSONAL.name, said)
-            return found
-        if (masked := MASKED.get()) is not None:
-            masked.append(await self.is_allowed(actions.REVEAL_PERSONAL, front_end))
-        return shown
+        answer, _ = await self.platform.call_wire(name, msgspec.json.encode(given), self.caller(front_end), key=key)
+        return msgspec.json.decode(answer)
 
     async def find(self, front_end: str, name: str, ask: Mapping[str, Any]) -> Any | None:
         """Call a capability, and return None where it may not be called, or does not know what is asked for."""

@@ -16,18 +16,22 @@ from .brought import brought_pages, brought_searches
 from .client import Client
 from .pages.calls import Calls, Traces
 from .pages.capabilities import Capabilities
+from .pages.combinations import Combinations
 from .pages.contract_history import ContractHistory
 from .pages.cost import Cost
 from .pages.dead_letters import DeadLetters
 from .pages.deploys import Deploys
+from .pages.experience import Experiences
 from .pages.find import Search
 from .pages.guides import Guides
 from .pages.jobs import Jobs
 from .pages.levels import Levels
 from .pages.lines import Business, Lines
 from .pages.map import Map
+from .pages.minute import Minute
 from .pages.screens import Screens
 from .pages.sharing import Sharing
+from .pages.silo import Silos
 from .pages.thinness import Thinness
 from .revealing import reveal
 from .web import Page, form
@@ -49,8 +53,12 @@ def every_page(
     data: Part,
     deploys: Deploys,
     dead_letters: DeadLetters,
+    minute: Minute,
     cost: Cost,
+    experiences: Experiences,
+    combinations: Combinations,
     thinness: Thinness,
+    silos: Silos,
     history: ContractHistory,
     jobs: Jobs,
     levels: Levels,
@@ -64,8 +72,12 @@ def every_page(
         *Capabilities(client, traffic, traces, cost, history).pages(),
         *Guides(client).pages(),
         *deploys.pages(),
+        *minute.pages(),
         *cost.pages(),
+        *experiences.pages(),
+        *combinations.pages(),
         *thinness.pages(),
+        *silos.pages(),
         *Screens(client, traffic).pages(),
         *brought_pages(client),
         *Calls(client, traces).pages(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -10,20 +9,12 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from isthmus.kernel import errors
-
-from .client import REVEALING, Reveal
-
-WHY_MIN: Final = 3  # a reason that somebody can read
-WHY_MAX: Final = 240
+from isthmus.manifest.seen import REVEALING, Reveal, reason
 
 
 async def reveal(request: Request, fields: dict[str, str]) -> Response:
     """Return the page that a form names, with what was masked on it. Raises BadAsk without a reason or a page."""
-    why, asked = " ".join(fields.get("why", "").split()), urlsplit(fields.get("page", ""))
-    if not WHY_MIN <= len(why) <= WHY_MAX:
-        raise errors.BadAsk(
-            "personal data is shown for a reason", remedy=f"say why, in {WHY_MIN} to {WHY_MAX} letters", path="why"
-        )
+    why, asked = reason(fields.get("why", ""), "why"), urlsplit(fields.get("page", ""))
     root = request.scope.get("root_path", "")
     scope = {
         **request.scope, "method": "GET", "path": f"{root}{asked.path}", "raw_path": f"{root}{asked.path}".encode(),

@@ -25,12 +25,13 @@ from starlette.staticfiles import StaticFiles
 from isthmus import language
 from isthmus.kernel import Effect, errors
 from isthmus.manifest.actions import EVERYWHERE, LOOK, Action
+from isthmus.manifest.seen import MASKED
 from isthmus.manifest.sign_in import SignIn
 from isthmus.store import Database
 from isthmus.values import whole_number
 
 from . import words
-from .client import ACTING, MASKED, NOBODY, Client
+from .client import ACTING, NOBODY, Client
 from .sign_in import SAFE, SESSION, FromElsewhere, Operators, check_origin, kept, kept_here
 
 Item = TypeVar("Item")

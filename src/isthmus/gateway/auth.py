@@ -12,12 +12,13 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from isthmus.kernel import Value, errors, ports
+from isthmus.kernel import Caller, Value, errors, ports
+from isthmus.manifest.seen import REVEALING, Reveal, reason
 from isthmus.store import Database, MigrationSource, listen
 
 from .wire.rate import Bucket, Limit, Rate
@@ -33,6 +34,8 @@ LASTS_MAX: Final = timedelta(days=3_650)
 UNKNOWN_KEYS: Final = Rate(per_s=50, burst=200)  # look-ups of unknown keys: guessing must not busy the database
 
 NO_LIMIT: Final = Limit()
+PURPOSES: Final = ("support", "analyst", "auditor")  # roles that a key can be made for
+REVEAL: Final = b"isthmus-reveal"
 
 _PREFIX: Final = "isth_"
 _KEY: Final = re.compile(rb"isth_[A-Za-z0-9_-]{43}")
@@ -46,7 +49,7 @@ _FIND: Final = """
         update gateway.client set used_at = now()
         where {where} and revoked_at is null and (used_at is null or used_at < now() - interval '1 minute')
     )
-    select front_end, name, scopes, per_second, at_once, extract(epoch from expires_at - now())::float as left_s,
+    select front_end, name, scopes, role, per_second, at_once, extract(epoch from expires_at - now())::float as left_s,
         extract(epoch from now())::float as now_s
     from gateway.client
     where {where} and revoked_at is null and (expires_at is null or expires_at > now())"""
@@ -55,18 +58,18 @@ _FIND_TOKEN: Final = (
     _FIND.format(where="credential = $1") + " and not exists (select from gateway.ended_token where token_id = $2)"
 )
 _CREATE: Final = """
-    insert into gateway.client (key_hash, front_end, name, scopes, expires_at, per_second, at_once, public_key)
-    values ($1, $2, $3, $4, now() + make_interval(secs => $5), $6, $7, $8)
+    insert into gateway.client (key_hash, front_end, name, scopes, expires_at, per_second, at_once, public_key, role)
+    values ($1, $2, $3, $4, now() + make_interval(secs => $5), $6, $7, $8, $9)
     on conflict (key_hash) do nothing returning 1"""
 _LIST: Final = """
-    select front_end, name, scopes, created_at, expires_at, used_at, revoked_at, per_second, at_once,
+    select front_end, name, scopes, role, created_at, expires_at, used_at, revoked_at, per_second, at_once,
         public_key is not null as is_public
     from gateway.client order by front_end, name, created_at"""
 _END_SOON: Final = """
     update gateway.client set expires_at = least(expires_at, now() + make_interval(secs => $3))
     where front_end = $1 and name = $2 and public_key is null
         and revoked_at is null and (expires_at is null or expires_at > now())
-    returning scopes, created_at, per_second, at_once"""
+    returning scopes, role, created_at, per_second, at_once"""
 _REVOKE: Final = """
     with gone as (
         update gateway.client set revoked_at = now()
@@ -82,7 +85,10 @@ class WrongClient(errors.BadAsk):
 
 
 class Client(Value):
-    """Who holds one key. is_public: it is the public half of a pair that the client signs assertions with."""
+    """Who holds one key. is_public: it is the public half of a pair that the client signs assertions with.
+
+    role: what it was made for, such as `support`; nothing: it sees what its front end sees.
+    """
 
     front_end: str
     name: str
@@ -93,6 +99,7 @@ class Client(Value):
     revoked_at: datetime | None
     limit: Limit = Limit()
     is_public: bool = False
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +111,18 @@ class Principal:
     scopes: tuple[str, ...] | None
     until: float
     limit: Limit = NO_LIMIT
+    roles: tuple[str, ...] = ()  # what it was made for: less of persons is seen by it
+
+    def caller(self, via: str, headers: Mapping[bytes, bytes], trace: str = "") -> Caller:
+        """Return as whom a request calls; why it wants to see what is masked (`Isthmus-Reveal`) counts for this call.
+
+        Raises BadAsk for a reason that nobody could read.
+        """
+        if self.roles:
+            why = headers.get(REVEAL, b"").decode("utf-8", "replace")
+            REVEALING.set(Reveal(why=reason(why, "Isthmus-Reveal")) if why else None)
+        front_end, name, scopes = self.front_end, self.name, self.scopes
+        return Caller(front_end=front_end, client=name, scopes=scopes, trace=trace, via=via, roles=self.roles)
 
     def may(self, capability: str) -> bool:
         """True where the scopes allow a capability; what the front end uses is another question."""
@@ -189,6 +208,7 @@ class Clients:
             scopes=_scopes(row) if said is None else said.scopes,
             until=self._clock() + min(TRUSTED_S, left_s),
             limit=_limit(row),
+            roles=(row["role"],) if row["role"] else (),
         )
         if taken_back == self._taken_back:
             self._known[digest] = known
@@ -203,15 +223,19 @@ async def create_client(
     *,
     lasts: timedelta | None = None,
     limit: Limit = NO_LIMIT,
+    role: str | None = None,
 ) -> str:
     """Make a key for a client of a front end and return it; it cannot be read again. lasts: then it ends by itself.
 
+    role: what it is for, one of PURPOSES: answers are masked as they are for people of that role.
     A client may hold several keys at once, to change from one to the next; a key that is made later says what its
     limit is. Raises WrongClient.
     """
     _check(name, scopes, lasts, limit)
+    if role is not None and role not in PURPOSES:
+        raise WrongClient(f"{role!r} is nothing that a key is made for", remedy=f"take one of {', '.join(PURPOSES)}")
     async with database.platform() as session:
-        return await _create(session, front_end, name, scopes, lasts, limit)
+        return await _create(session, front_end, name, scopes, lasts, limit, role)
 
 
 async def trust_key(
@@ -256,9 +280,10 @@ async def _create(
     scopes: Sequence[str] | None,
     lasts: timedelta | None,
     limit: Limit,
+    role: str | None,
 ) -> str:
     key = _PREFIX + secrets.token_urlsafe(32)
-    await _insert(session, hashlib.sha256(key.encode()).digest(), front_end, name, scopes, lasts, limit)
+    await _insert(session, hashlib.sha256(key.encode()).digest(), front_end, name, scopes, lasts, limit, role=role)
     return key
 
 
@@ -272,9 +297,10 @@ async def _insert(
     limit: Limit,
     *,
     public_key: str | None = None,
+    role: str | None = None,
 ) -> bool:
     seconds = None if lasts is None else lasts.total_seconds()
-    values = (None if scopes is None else list(scopes), seconds, limit.per_second, limit.at_once, public_key)
+    values = (None if scopes is None else list(scopes), seconds, limit.per_second, limit.at_once, public_key, role)
     return await session.fetch_row(_CREATE, digest, front_end, name, *values) is not None
 
 
@@ -292,7 +318,7 @@ async def rotate_client(
                 f"{name!r} of {front_end!r} has no key that stands", remedy="make one: isthmus client create"
             )
         newest = max(rows, key=lambda row: row["created_at"])
-        return await _create(session, front_end, name, _scopes(newest), lasts, _limit(newest))
+        return await _create(session, front_end, name, _scopes(newest), lasts, _limit(newest), newest["role"])
 
 
 async def list_clients(database: Database) -> tuple[Client, ...]:
@@ -310,6 +336,7 @@ async def list_clients(database: Database) -> tuple[Client, ...]:
             revoked_at=row["revoked_at"],
             limit=_limit(row),
             is_public=row["is_public"],
+            role=row["role"] or "",
         )
         for row in rows
     )

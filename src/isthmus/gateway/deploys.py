@@ -130,7 +130,7 @@ class DeployEndpoint:
                 path="Authorization",
             )
         path, method = scope["path"].removeprefix(scope.get("root_path", "")).rstrip("/"), scope["method"]
-        caller = Caller(front_end=known.front_end, client=known.name, scopes=known.scopes, via="http")
+        caller = known.caller("http", {})
         asked = dict(parse_qsl(scope.get("query_string", b"").decode("latin-1")))
         if method == "GET":
             await self._permit(caller, READ_DEPLOYS)

@@ -25,7 +25,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from isthmus.kernel import Caller, Meta, Platform, Value, decode, encode, errors
+from isthmus.kernel import Meta, Platform, Value, decode, encode, errors
 from isthmus.manifest.actions import READ_EVENTS, check
 from isthmus.runtime.events.contracts import EventContracts
 from isthmus.store import Database, Event, Feed, Reading, listen
@@ -143,7 +143,7 @@ class EventService:
                 raise errors.NotPermitted(
                     f"client {client.name!r} may not read events", remedy=f"use a key whose scopes have {READ!r}"
                 )
-            caller = Caller(front_end=client.front_end, client=client.name, scopes=client.scopes, via="http")
+            caller = client.caller("http", {})
             await check(self._platform, caller, READ_EVENTS)
             if scope["path"] == PATH and scope["method"] == "GET" and _wants_stream(headers):
                 await self._stream(client, scope, headers, receive, send, head)
@@ -210,7 +210,7 @@ class EventService:
         return reading
 
     def _shown(self, client: Principal, event: Event) -> bytes:
-        is_personal = event.front_end == client.front_end and client.may(PERSONAL)
+        is_personal = event.front_end == client.front_end and client.may(PERSONAL) and not client.roles
         return self._contracts.cloud_event(event, is_personal=is_personal)
 
     async def _stream(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
-from isthmus.kernel import Caller, Platform, encode, errors
+from isthmus.kernel import Platform, encode, errors
 from isthmus.manifest import Files
 from isthmus.manifest.files import FileResource
 
@@ -62,7 +62,7 @@ class FileService:
     async def _put(self, headers: dict[bytes, bytes], receive: Any) -> Reply:
         """Take a file from who may note it: asked before its content is read any further."""
         client = await self._admit(headers.get(b"authorization"))
-        caller = Caller(front_end=client.front_end, client=client.name, scopes=client.scopes)
+        caller = client.caller("http", {})
         files, store = self._files, self._store()
         content = await read_bytes(receive, headers, bytes_max=files.bytes_max, limit_s=UPLOAD_LIMIT_S)
         name, _ = store.named(content)

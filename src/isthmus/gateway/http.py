@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from isthmus.kernel import Caller, Platform, errors
+from isthmus.kernel import Platform, errors
 from isthmus.kernel.host import BoundCapability, Trace
 from isthmus.screens import parts_of
 from isthmus.values import whole_number
@@ -210,7 +210,7 @@ class Gateway:
         self, request: Request, client: Principal, name: str, body: bytes, trace: str, sampled: OnTrace | None
     ) -> tuple[bytes, bool]:
         """Return the answer, and whether it had been given before. sampled: is called with it, where it is."""
-        caller = Caller(front_end=client.front_end, client=client.name, scopes=client.scopes, trace=trace, via="http")
+        caller = client.caller("http", request.headers, trace)
         headers, traces = request.headers, list[Trace]()
         is_traced = _wants_trace(headers)
         kept: list[Trace] = []

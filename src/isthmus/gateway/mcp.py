@@ -17,7 +17,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.requests import Request
 
 from isthmus.governance.schema import schemas
-from isthmus.kernel import Caller, Effect, Platform, Value, errors
+from isthmus.kernel import Effect, Platform, Value, errors
 from isthmus.kernel.host import BoundCapability, CompiledFrontEnd
 
 from .auth import Principal
@@ -99,7 +99,7 @@ class Agents:
         ask: dict[str, Any] = dict(params.arguments or {})
         key = ask.pop(KEY, None)
         call_id = self._platform.new_call_id()
-        caller = Caller(front_end=known.front_end, client=known.name, scopes=known.scopes, via="mcp")
+        caller = known.caller("mcp", {})
         name = params.name.replace("_", ".", 1)
         try:
             if calls_of(self._platform.release, known.front_end, name):  # a request is one call: the parts come on top

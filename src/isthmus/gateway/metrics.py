@@ -21,7 +21,7 @@ from urllib.parse import parse_qs
 from isthmus.data.answers import serve
 from isthmus.data.platform import DataPlatform
 from isthmus.data.privacy.policy import Policy, of_keys
-from isthmus.kernel import Caller, Platform, encode, errors
+from isthmus.kernel import Platform, encode, errors
 from isthmus.manifest.actions import ASK, check
 
 from .auth import Principal
@@ -66,7 +66,7 @@ class MetricsService:
             raise errors.NotPermitted(
                 f"client {known.name!r} may not ask for metrics", remedy=f"use a key whose scopes have {SCOPE!r}"
             )
-        caller = Caller(front_end=known.front_end, client=known.name, scopes=known.scopes, via="http")
+        caller = known.caller("http", headers)
         await check(self._platform, caller, ASK)
         path = scope["path"].removeprefix("/data")
         if path == "/ask":

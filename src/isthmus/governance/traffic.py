@@ -49,6 +49,10 @@ _ADD: Final = f"""
         insert into console.total (front_end, capability, calls, took_us, by_bound, errors)
         select front_end, capability, calls, took_us, by_bound::bigint[], errors::jsonb from given
         on conflict (front_end, capability) do update set {_SUM.format(table="total")}
+    ), loaded as (
+        insert into governance.load (minute, front_end, took_us)
+        select date_trunc('minute', $1::timestamptz), front_end, sum(took_us) from given group by front_end
+        on conflict (minute, front_end) do update set took_us = load.took_us + excluded.took_us
     )
     insert into console.traffic (hour, front_end, capability, calls, took_us, by_bound, errors)
     select date_trunc('hour', $1::timestamptz, 'UTC'), front_end, capability, calls, took_us,
@@ -65,11 +69,13 @@ _OF: Final = f"""
         array[{_SUMMED}] as by_bound
     from console.traffic
     where hour > $1 and ($2::text is null or front_end = $2) and ($3::text is null or capability = $3)
+      and ($4::timestamptz is null or hour < $4)
     group by front_end, capability order by front_end, capability"""
 _ERRORS_OF: Final = """
     select front_end, capability, slug, sum(times::bigint)::bigint as times
     from console.traffic, jsonb_each_text(errors) as told (slug, times)
     where hour > $1 and ($2::text is null or front_end = $2) and ($3::text is null or capability = $3)
+      and ($4::timestamptz is null or hour < $4)
     group by front_end, capability, slug"""
 _REFUSED_OF: Final = """
     select at, front_end, capability, box, client, error, took_us from console.refused
@@ -86,6 +92,7 @@ _GAPS_OF: Final = """
     where hour > $1 group by front_end, capability, part, slug order by times desc, part, slug"""
 _FORGET_GAPS: Final = "delete from console.gap where hour < $1"
 _FORGET: Final = "delete from console.traffic where hour < $1"
+_FORGET_LOAD: Final = "delete from governance.load where minute < $1"
 _FOLD: Final = f"""
     with old as (
         delete from console.traffic
@@ -192,18 +199,28 @@ class Traffic:
         """Forget what is older than is kept, and make a day of hours that nobody asks for any more."""
         async with self._database.platform() as session:
             await session.execute(_FORGET, self._clock() - KEPT)
+            await session.execute(_FORGET_LOAD, self._clock() - BY_HOUR)
             await session.execute(_FOLD, self._clock() - BY_HOUR)
             await session.execute(_FORGET_GAPS, self._clock() - KEPT)
             await session.execute(_FORGET_REFUSED, self._clock() - REFUSED_KEPT)
 
     async def of(
-        self, *, front_end: str | None = None, capability: str | None = None, over: timedelta = SHOWN
+        self,
+        *,
+        front_end: str | None = None,
+        capability: str | None = None,
+        over: timedelta = SHOWN,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> Tallies:
-        """Return the tallies of the last day, or as long, by (front end, capability), of those named or all."""
-        since = self._clock() - over
+        """Return the tallies of the last day, or as long, by (front end, capability), of those named or all.
+
+        since, until: of the hours that begin after one and before the other instead.
+        """
+        asked = (since or self._clock() - over, front_end, capability, until)
         async with self._database.platform() as session:
-            rows = await session.fetch(_OF, since, front_end, capability)
-            refusals = await session.fetch(_ERRORS_OF, since, front_end, capability)
+            rows = await session.fetch(_OF, *asked)
+            refusals = await session.fetch(_ERRORS_OF, *asked)
         found = {
             (row["front_end"], row["capability"]): CallCount(
                 calls=row["calls"], took_us=row["took_us"], by_bound=list(row["by_bound"])

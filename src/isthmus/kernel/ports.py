@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -156,6 +156,17 @@ class Switches(Protocol):
         self, known: Mapping[str, Sequence[str]], ask: Any, caller: Any, now: datetime
     ) -> Mapping[str, str]:
         """Return the variant that each flag has for a call, of those that are known by its name; else `off`."""
+        ...
+
+
+View = Callable[[bytes], Awaitable[bytes]]
+
+
+class Views(Protocol):
+    """Says how much of an answer somebody sees who is a person, or has a role."""
+
+    async def of(self, platform: Any, capability: Any, caller: Any, ask: bytes) -> View | None:
+        """Return what an answer goes through before it leaves; None where it leaves as it is. Raises NotPermitted."""
         ...
 
 

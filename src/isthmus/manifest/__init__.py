@@ -35,6 +35,7 @@ from .outlets import Events as Events  # what an outlet is given
 from .outlets import Outlet
 from .rehearsal import Rehearsal
 from .sites import Site
+from .steps import Paid, Step
 
 if TYPE_CHECKING:  # a page of help reads manifests, and waits for no driver of a database
     from isthmus.store import Database
@@ -262,7 +263,7 @@ class Search:
 
 KINDS = (
     Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Gives, Commands, Page, Search, Headlines, Growing, Files,
-    Gauge, Outlet, Rehearsal, Site, DemoData, Guide, Devices, SignedIn,
+    Gauge, Outlet, Rehearsal, Site, DemoData, Guide, Devices, SignedIn, Step, Paid,
 )  # fmt: skip
 
 

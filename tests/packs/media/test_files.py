@@ -133,6 +133,20 @@ async def test_files_are_attached_to_goods_in_their_order(site: Site) -> None:
     assert [each.file for each in after.items[0].files] == [one]
 
 
+async def test_a_picture_is_shown_in_several_sizes(site: Site) -> None:
+    wide, narrow, other = [await site.name(PNG + bytes([at])) for at in range(3)]
+    for file, position, width in ((wide, 1, 1600), (narrow, 1, 320), (other, 2, None)):
+        await site.call(api.attach, subject="tea", file=file, position=position, alt="A cup", width=width)
+    found = (await site.call(api.list_attached, subjects=("tea",))).items[0].files
+    assert [(one.file, one.position, one.width) for one in found] == [
+        (narrow, 1, 320),
+        (wide, 1, 1600),
+        (other, 2, None),
+    ]
+    again = await site.call(api.attach, subject="tea", file=other, position=1, width=640)
+    assert [one.width for one in again.items[0].files] == [320, 640, 1600]
+
+
 async def test_what_is_not_in_the_store_is_not_noted_and_so_not_attached(site: Site) -> None:
     name = f"{'b' * 64}.png"
     with pytest.raises(api.NotStored):

@@ -51,6 +51,9 @@ class Group:
     async def account(self, code: str, member_id: UUID) -> api.ProgrammeAccount:
         return await self.platform.call(api.get_account, api.GetAccount(member_id=member_id), self[code].caller)
 
+    async def expire(self, code: str) -> int:
+        return (await self.platform.call(api.expire_points, api.ExpirePoints(), self[code].caller)).points
+
     async def everywhere(self, *codes: str) -> list[UUID]:
         """Let one person join front ends and the programme at each."""
         members = [await self[code].joined(ADA) for code in codes]
@@ -95,6 +98,10 @@ async def test_points_of_one_front_end_are_spent_at_another_which_has_a_claim_fo
     assert (await group["south"].member(south)).points == 40
     honoured = await events(database_url, "member.points-honoured")
     assert [(one["from_front_end"], one["to_front_end"], one["points"]) for one in honoured] == [("north", "south", 80)]
+    for _ in range(2):
+        await group.expire("north")
+    said = await events(database_url, "member.points-spent-elsewhere")
+    assert [(one["issuer"], one["points"]) for one in said] == [("north", 80)]
     assert await broken_conditions(database_url) == {}
 
 
@@ -141,8 +148,8 @@ async def test_points_lapse_at_their_day_and_their_issuer_is_told_once(group: Gr
     (north,) = await group.everywhere("north")
     await group["north"].earned(north, "order-1", 50)
     group.platform.clock = lambda: NOW + timedelta(days=366)
-    gone = [await group.platform.call(api.expire_points, api.ExpirePoints(), group["house"].caller) for _ in range(2)]
-    assert [one.points for one in gone] == [50, 0]
+    gone = [await group.expire(code) for code in ("house", "north", "house", "north")]
+    assert gone == [50, 0, 0, 0]
     lapsed = await events(database_url, "member.points-lapsed")
     assert [(one["issuer"], one["points"]) for one in lapsed] == [("north", 50)]
     assert await broken_conditions(database_url) == {}
@@ -156,10 +163,10 @@ async def test_points_that_lapse_when_an_account_is_used_are_said_as_those_that_
     group.platform.clock = lambda: NOW + timedelta(days=366)
     with pytest.raises(api.PointsShort):
         await group["north"].spent(north, "gift-1", 10)
+    await group.expire("north")
     assert await events(database_url, "member.points-lapsed") == []  # undone with the call that was refused
     await group["north"].earned(north, "order-2", 20)
-    gone = await group.platform.call(api.expire_points, api.ExpirePoints(), group["house"].caller)
-    assert gone.points == 0
+    assert [await group.expire(code) for code in ("house", "north")] == [0, 0]
     lapsed = await events(database_url, "member.points-lapsed")
     assert [(one["issuer"], one["points"]) for one in lapsed] == [("north", 50)]
     assert await broken_conditions(database_url) == {}

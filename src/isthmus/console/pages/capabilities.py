@@ -19,7 +19,7 @@ from isthmus.pages import ordered
 from .. import forms
 from ..client import Client
 from ..web import Page, form, page_of, render
-from .calls import Traces, plain
+from .calls import Traces
 from .contract_history import ContractHistory
 from .cost import Cost
 
@@ -97,6 +97,13 @@ class Capabilities:
                 await self._traces.keep(trace)
         return await self._shown(request, typed, answer=msgspec.json.decode(answer), traces=traces)
 
+    async def _kept(self, trace: Trace) -> Any:
+        """Return a trace as it is kept, and as its own page shows it: without what says who somebody is."""
+        try:
+            return msgspec.json.decode(await self._traces.open(trace.call_id))
+        except errors.NotFound:  # it could not be written down, which is logged
+            return None
+
     async def _shown(
         self,
         request: Request,
@@ -135,7 +142,7 @@ class Capabilities:
             front_end=(typed or request.query_params).get("front_end") or next(iter(consumers), ""),
             answer=answer,
             refused=refused,
-            trace=plain(traces[0]) if traces else None,
+            trace=await self._kept(traces[0]) if traces else None,
             key=self._client.platform.new_call_id(),
         )
 

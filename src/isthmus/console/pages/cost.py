@@ -1,166 +1,175 @@
-"""What each front end costs: its share of the platform's measured time, what it stores, and money where a price is set.
+"""What each front end costs and what the platform saves it: processor, database, storage, peak, and money.
 
-Time decides, since it is counted for every call. A call's time is from its first to its last moment in the platform,
-waiting for the database included; what it calls inside is part of it and is not counted again. What no call asks for
-(relays, landing, an idle machine) is so divided in the same shares.
+What is divided, and how, is said by `isthmus.governance.cost`; calls from this console are none of it.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from isthmus.governance.traffic import BY_HOUR, Tallies, Traffic, together
+from isthmus.governance.cost import moved, report, stored
+from isthmus.governance.cost.bill import OWN, OWN_PARTS, Part
+from isthmus.governance.cost.inputs import Inputs
+from isthmus.governance.cost.report import Code, Costs
+from isthmus.governance.cost.stored import Stored
+from isthmus.governance.traffic import BY_HOUR, Traffic
+from isthmus.kernel import Platform
+from isthmus.language import mark
 from isthmus.pages import ordered
 from isthmus.store import Database
-from isthmus.values import decimals
 
 from ..web import Page, page_of, render
 
 PAGE_SIZE: Final = 25
-
-# What PostgreSQL has sampled of each table: which share of the rows is whose. Counting all of them would cost what is
-# to be measured here. Rows of a front end too rare to be among the most common values are in nobody's share.
-_STORED: Final = """
-    with guarded as (
-        select c.oid, c.reltuples, n.nspname, c.relname from pg_class c
-        join pg_namespace n on n.oid = c.relnamespace
-        join pg_attribute a on a.attrelid = c.oid and a.attname = 'front_end' and not a.attisdropped
-        where c.relkind in ('r', 'm') and c.reltuples > 0 and n.nspname not in ('console', 'pg_catalog'))
-    select code as front_end, nspname as schema,
-        round(sum(reltuples * share))::bigint as held, round(sum(pg_total_relation_size(oid) * share))::bigint as bytes
-    from guarded g join pg_stats s on s.schemaname = g.nspname and s.tablename = g.relname and s.attname = 'front_end',
-        unnest(s.most_common_vals::text::text[], s.most_common_freqs) as sampled (code, share)
-    group by 1, 2"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Price:
-    """What the whole platform costs in a month; `minor` in the currency's minor unit."""
-
-    currency: str
-    minor: int
-
-    def part(self, share: float) -> dict[str, Any]:
-        """Return a share of it, as amounts are written."""
-        return {"currency": self.currency, "minor": round(self.minor * share)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """What a front end keeps in the database: rows and bytes with indexes, as last sampled."""
-
-    rows: int = 0
-    bytes: int = 0
-    by_schema: Mapping[str, int]
+FRESH_S: Final = 5.0  # how old figures may be: pages that show one each ask again and again
+PARTS: Final[Mapping[Part, str]] = {
+    "processor": mark("Processor"),
+    "peak": mark("Peak"),
+    "database": mark("Database"),
+    "storage": mark("Storage"),
+    "replay": mark("Replays"),
+}
+OWN_TITLES: Final[Mapping[Part, str]] = {
+    "overhead": mark("What the platform does for itself"),
+    "idle": mark("Idle even in the busiest minutes"),
+    "shared": mark("Storage that all share"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """One front end's, or one capability's, part of the measured time. `cost` is none where no price is set."""
+    """One front end's, or one capability's, part of the price. `cost` is none where no price is set.
+
+    used: processor, database, rows and events of a call, in microseconds and numbers.
+    """
 
     name: str
     calls: int
     took_us: int
     share: float
     cost: dict[str, Any] | None
+    used: Mapping[str, float]
+    parts: Mapping[str, dict[str, Any] | float]
 
 
 COLUMNS: Final[Mapping[str, Callable[[Share], Any]]] = {
     "name": lambda one: one.name,
-    "share": lambda one: one.took_us,
+    "share": lambda one: one.share,
     "calls": lambda one: one.calls,
-    "mean": lambda one: one.took_us / one.calls,
+    "mean": lambda one: one.took_us / one.calls if one.calls else 0,
+    "processor": lambda one: one.used["cpu_us"],
+    "database": lambda one: one.used["db_us"],
+    "held": lambda one: one.used["rows"],
+    "events": lambda one: one.used["events"],
 }
 
 
 class Cost:
     """The page of costs, and the figures that the pages of front ends and capabilities show of them."""
 
-    def __init__(self, database: Database, traffic: Traffic, month: str = "") -> None:
+    def __init__(self, database: Database, traffic: Traffic, platform: Platform, inputs: Inputs) -> None:
         self._database = database
         self._traffic = traffic
-        self._price = price(month) if month else None
+        self._platform = platform
+        self._inputs = inputs
+        self._code: tuple[object, Code] | None = None
+        self._found: dict[bool, tuple[float, Costs]] = {}
 
     def pages(self) -> list[Page]:
         return [Page("/cost", "Cost", self.show)]
 
+    async def costs(self, *, compared: bool = True) -> Costs:
+        """Return what everything costs, at most some seconds old; without alternatives where not compared."""
+        now = time.monotonic()
+        if compared not in self._found or now - self._found[compared][0] > FRESH_S:
+            release = self._platform.release
+            if compared and (self._code is None or self._code[0] is not release):
+                self._code = (release, await asyncio.to_thread(report.count_code, release))
+            code = self._code[1] if compared and self._code else Code(packs={}, own={})
+            found = await report.measure(self._database, self._traffic, release, self._inputs, datetime.now(UTC), code)
+            self._found[compared] = (now, found)
+        return self._found[compared][1]
+
     async def show(self, request: Request) -> Response:
         code = request.query_params.get("front_end", "")
-        every = await self._traffic.of(over=BY_HOUR)
-        stored = await self.stored()
-        seen = {key: one for key, one in every.items() if code in ("", key[0])}
-        capabilities = self._shares(seen, 1, together(every).took_us)
-        shown, next_cursor = page_of(request, ordered(request, capabilities, COLUMNS, "sort_by"), PAGE_SIZE)
-        lines = self._shares(every, 0, together(every).took_us)
+        found = await self.costs()
+        lines = self._front_ends(found)
+        chosen = ordered(request, self._capabilities(found, code), COLUMNS, "sort_by")
+        shown, next_cursor = page_of(request, chosen, PAGE_SIZE)
         kept: dict[str, Callable[[Share], Any]] = {
-            "rows": lambda one: stored[one.name].rows if one.name in stored else None,
-            "stored": lambda one: stored[one.name].bytes if one.name in stored else None,
+            "rows": lambda one: found.stored[one.name].rows if one.name in found.stored else None,
+            "stored": lambda one: found.stored[one.name].bytes if one.name in found.stored else None,
         }
+        answers = await moved.last(self._database)
         return render(
             request,
             "cost.html",
             code=code,
+            costs=found,
             lines=ordered(request, lines, {**COLUMNS, **kept}),
-            stored=stored,
+            parts_of=PARTS,
+            own=[(OWN_TITLES[part], found.bill.of(OWN, [part])) for part in OWN_PARTS],
+            tax_share=found.bill.platform_tax,
+            orders=sum(found.orders.values()),
+            stored=found.stored,
             capabilities=shown,
             next_cursor=next_cursor,
-            total=together(seen),
-            price=self._price,
+            amount_of=found.inputs.amount,
+            price=found.inputs.month,
+            answers=answers,
+            assumed=sorted(found.inputs.assumed - {"month"}),
             days=BY_HOUR // timedelta(days=1),
         )
 
     async def of(self, front_end: str) -> Share | None:
         """Return what a front end costs, or None where nothing of it was measured."""
-        every = await self._traffic.of(over=BY_HOUR)
-        found = self._shares(every, 0, together(every).took_us)
-        return next((one for one in found if one.name == front_end), None)
+        return next((one for one in self._front_ends(await self.costs(compared=False)) if one.name == front_end), None)
 
     async def of_capability(self, name: str) -> Share | None:
         """Return what a capability costs, or None where it was not called."""
-        every = await self._traffic.of(over=BY_HOUR)
-        found = self._shares(every, 1, together(every).took_us)
-        return next((one for one in found if one.name == name), None)
+        return next((one for one in self._capabilities(await self.costs(compared=False), "") if one.name == name), None)
 
     async def stored(self) -> dict[str, Stored]:
         """Return what each front end keeps in the database, recorded calls included."""
-        async with self._database.platform() as session:
-            found = await session.fetch(_STORED)
-        return {
-            code: Stored(
-                rows=sum(one["held"] for one in found if one["front_end"] == code),
-                bytes=sum(one["bytes"] for one in found if one["front_end"] == code),
-                by_schema={one["schema"]: one["bytes"] for one in found if one["front_end"] == code},
-            )
-            for code in {one["front_end"] for one in found}
-        }
+        return await stored.stored(self._database)
 
-    def _shares(self, tallies: Tallies, at: int, whole_us: int) -> list[Share]:
-        """Return parts of the whole by one half of the key, the largest first."""
-        calls, took = Counter[str](), Counter[str]()
-        for key, tally in tallies.items():
-            calls[key[at]] += tally.calls
-            took[key[at]] += tally.took_us
-        return [
-            Share(
-                name=name,
-                calls=calls[name],
-                took_us=us,
-                share=us / (whole_us or 1),
-                cost=self._price.part(us / (whole_us or 1)) if self._price else None,
-            )
-            for name, us in took.most_common()
-        ]
+    def _front_ends(self, found: Costs) -> list[Share]:
+        codes = dict.fromkeys(code for code, _ in found.uses)
+        shares = [self._share(found, code, 0, found.bill.of(code)) for code in codes]
+        return sorted(shares, key=lambda one: -one.share)
 
+    def _capabilities(self, found: Costs, code: str) -> list[Share]:
+        names = dict.fromkeys(name for front_end, name in found.uses if code in ("", front_end))
+        charges = [one for one in found.bill.charges if one.capability and code in ("", one.front_end)]
+        sums = dict.fromkeys(names, 0.0)
+        for one in charges:
+            sums[one.capability] = sums.get(one.capability, 0.0) + one.share
+        shares = [self._share(found, name, 1, sums[name], code) for name in names]
+        return sorted(shares, key=lambda one: -one.share)
 
-def price(text: str) -> Price:
-    """Read an amount as it stands in the settings: `1200 EUR`."""
-    amount, _, currency = text.partition(" ")
-    return Price(currency=currency, minor=int(Decimal(amount).scaleb(decimals(currency))))
+    def _share(self, found: Costs, name: str, at: int, share: float, code: str = "") -> Share:
+        uses = [one for key, one in found.uses.items() if key[at] == name and code in ("", key[0])]
+        calls = sum(one.calls for one in uses)
+        return Share(
+            name=name,
+            calls=calls,
+            took_us=sum(one.took_us for one in uses),
+            share=share,
+            cost=found.inputs.month.part(share) if found.inputs.month else None,
+            used={
+                field: sum(getattr(one, field) for one in uses) / (calls or 1)
+                for field in ("cpu_us", "db_us", "rows", "events")
+            },
+            parts={part: self._amount(found, found.bill.of(name, [part])) for part in PARTS} if at == 0 else {},
+        )
+
+    def _amount(self, found: Costs, share: float) -> dict[str, Any] | float:
+        return found.inputs.month.part(share) if found.inputs.month else share

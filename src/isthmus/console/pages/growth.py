@@ -116,7 +116,7 @@ class GrowthPages:
         group = next((one for one in of_it if not one.code), None)
         is_money = found is not None and found.portfolio is not None and found.portfolio.metric == chosen
         lines = {horizon: [Picture(one) for one in of_it if _is_in(one, horizon)] for horizon in HORIZONS}
-        others = {cut: [Picture(one) for one in found.lines if one.cut == cut] for cut in CUTS} if found else {}
+        others = {cut: _by_horizon(found.lines, cut) for cut in CUTS} if found else {}
         return render(
             request,
             "growth.html",
@@ -152,6 +152,13 @@ class GrowthPages:
         known = await begun(self._database, self._data.packs)
         found = await asyncio.to_thread(report.measure, self._data, owner(), begun=known)
         report.keep(self._data, found)
+
+
+def _by_horizon(lines: Iterable[Line], cut: str) -> dict[str, list[Picture]]:
+    """Return the lines of a cut, such as products, by horizon; only horizons that have some."""
+    own = [one for one in lines if one.cut == cut]
+    found = {horizon: [Picture(one) for one in own if one.horizon == horizon] for horizon in HORIZONS}
+    return {horizon: ones for horizon, ones in found.items() if ones}
 
 
 def _is_in(one: Line, horizon: str) -> bool:

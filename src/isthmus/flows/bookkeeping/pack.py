@@ -13,6 +13,7 @@ SHOWN: Final = (  # kinds of entries, as pages show them
     *(mark("payment captured"), mark("payment received"), mark("payment refunded")),
     *(mark("goods delivered"), mark("goods returned"), mark("order cancelled"), mark("deposit forfeited")),
     *(mark("points moved"), mark("points honoured"), mark("points lapsed")),
+    mark("points spent elsewhere"),
     *(mark("stock sold"), mark("stock bought"), mark("discount borne")),
     mark("owed elsewhere"),
     *(mark("chargeback opened"), mark("chargeback won"), mark("chargeback lost")),

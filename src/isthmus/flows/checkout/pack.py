@@ -1,7 +1,7 @@
 """The manifest of checkout, with the conditions that lie between domains."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import DemoData, Every, Job, Personal
+from isthmus.manifest import DemoData, Every, Job, Personal, Step
 from isthmus.packs.payment import api as payment
 
 from . import api
@@ -13,6 +13,18 @@ CHECKOUT = Pack(
     api=api,
     service=(order, carrying, pay, joining),
     brings=(
+        Step(
+            name="basket",
+            calls=(api.check_basket, api.preview_order, api.place_order),
+            ends=(api.place_order,),
+            total="orders.total",
+        ),
+        Step(
+            name="pay",
+            calls=(api.pay_order, api.confirm_payment),
+            begins=(api.pay_order,),
+            ends=(api.pay_order,),
+        ),
         Personal(
             because="it is passed on to the packs that keep it",
             purposes={

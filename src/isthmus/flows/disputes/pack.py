@@ -1,7 +1,7 @@
 """The manifest of disputes, with the condition that lies between payments and their chargebacks."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Personal
+from isthmus.manifest import Personal, Step
 
 from . import api, service
 
@@ -10,7 +10,10 @@ DISPUTES = Pack(
     owner="finance",
     api=api,
     service=(service,),
-    brings=(Personal(because="it passes on the provider's names of payments and amounts, and no person"),),
+    brings=(
+        Step(name="pay", calls=(), complaints=(api.receive_chargeback,)),
+        Personal(because="it passes on the provider's names of payments and amounts, and no person"),
+    ),
     conditions=(
         Condition(
             name="disputes.withheld-is-charged-back",

@@ -17,7 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from isthmus.governance.counters import BOUNDS_US, CallCount
-from isthmus.kernel import Caller, Platform, errors, ports
+from isthmus.kernel import Platform, errors, ports
 from isthmus.manifest import Gauge, brought
 from isthmus.manifest.actions import READ_FIGURES, check
 from isthmus.store import Database
@@ -153,7 +153,7 @@ class MetricsPage:
             raise errors.NotPermitted(
                 f"client {client.name!r} may not read figures", remedy=f"use a key whose scopes have {SCOPE!r}"
             )
-        caller = Caller(front_end=client.front_end, client=client.name, scopes=client.scopes, via="http")
+        caller = client.caller("http", {})
         await check(self._platform, caller, READ_FIGURES)
         if scope["path"] != PATH:
             raise NoSuchPath(f"there is nothing at {scope['path']}", remedy=f"scrape {PATH}", path=scope["path"])

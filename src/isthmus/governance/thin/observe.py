@@ -81,7 +81,7 @@ async def observe(
     counted: all calls of some weeks by front end and capability, where they are counted; recorded ones are a sample.
     """
     release = platform.release
-    shared, own = _files(release)
+    shared, own = files(release)
     found = Observed(probes=Probes(), platform=shared, own=own, named=tuple(_named(shared, release.lines)))
     found.used.update(counted or {})  # parts are not counted as calls; those of recorded ones are added
     with observing([*shared, *own], found.probes):
@@ -143,7 +143,7 @@ def _is_closed(hint: Any) -> bool:
     return hint is bool or is_enum or get_origin(hint) is Literal
 
 
-def _files(release: Release) -> tuple[dict[Path, str], dict[Path, str]]:
+def files(release: Release) -> tuple[dict[Path, str], dict[Path, str]]:
     """Return the files of packs and flows, and those of front ends and products, each with whose it is."""
     shared: dict[Path, str] = {}
     for name, pack in release.packs.items():

@@ -24,7 +24,7 @@ from ..deadline import DeadlinePassed, within
 from ..declare.capability import Capability, Effect
 from ..declare.context import Caller
 from ..errors import AlreadyAnswered, IsthmusError, near
-from ..ports import Claim, Guard, Journal, Saga, Stepping, Store, Switches, Writing
+from ..ports import Claim, Guard, Journal, Saga, Stepping, Store, Switches, Views, Writing
 from ..trace import Trace, trace_now
 from .call import NO_SESSION, Answered, Call, new_call_id
 from .saga import OWN_KEY, run_saga
@@ -62,8 +62,8 @@ class Recorder(Protocol):
 class Platform:
     """A release that runs on a store.
 
-    clock gives the time of each call; resources are what implementations need from outside, by type, and the Guard
-    and the Journal where there is one; recorder and observe see the calls.
+    clock gives the time of each call; resources are what implementations need from outside, by type, and the Guard,
+    the Journal and the Views where there are; recorder and observe see the calls.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class Platform:
         self.guard = cast("Guard | None", self.resources.get(Guard))
         self.journal = cast("Journal | None", self.resources.get(Journal))
         self.switches = cast("Switches | None", self.resources.get(Switches))
+        self.views = cast("Views | None", self.resources.get(Views))
         self.recorder = recorder
         self.observe = observe
 
@@ -127,16 +128,23 @@ class Platform:
         """
         call = await self._admitted(self.release.line(caller.front_end), name, body, caller, self.clock(), key, call_id)
         call.asked_ms, call.given_id = deadline_ms, call_id
+        views = self.views if caller.person or caller.roles else None
+        try:
+            view = await views.of(self, call.offered.capability, caller, body) if views else None
+        except IsthmusError as refused:
+            await self._keep_refused(call.offered.capability, call.ask, caller, call_id, refused)
+            raise
         if on_trace:
             call.trace = _new_trace(call)
         try:
             answer, written = await self._answered(call)
+            said, is_again = written or encode(answer), False
         except AlreadyAnswered as already:
-            return already.answer, True
+            said, is_again = already.answer, True
         finally:
             if on_trace and call.trace:
                 on_trace(call.trace)
-        return written or encode(answer), False
+        return (await view(said) if view else said), is_again
 
     async def go_on(self, saga: Saga) -> None:
         """Finish or undo what a flow in steps began whose caller is gone; raise as the flow does.

@@ -1,7 +1,7 @@
 """The manifest of the catalogue."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import DemoData, Page, Personal
+from isthmus.manifest import DemoData, Page, Personal, Step
 
 from . import api, entities
 from .service import assortment, changes, enrichment, exchange, finding, products
@@ -15,6 +15,7 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Step(name="browse", calls=(api.search, api.get_product, api.list_categories, api.list_relations)),
         Personal(because="what front ends say of goods is of goods, and of nobody"),
         Page(
             path="/product-changes",

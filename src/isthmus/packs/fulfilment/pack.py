@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import DemoData, Every, Job, Keeps, Personal, Resource
+from isthmus.manifest import DemoData, Every, Job, Keeps, Paid, Personal, Resource, Step
 
 from . import api, entities
 from .service import delivery, forgetting, rates, shipments
@@ -17,6 +17,14 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Paid(points=(api.delivery_fee,)),
+        Step(
+            name="deliver",
+            calls=(api.list_methods, api.list_slots, api.book_slot, api.quote_delivery, api.get_shipment),
+            begins=(api.ship,),
+            ends=(api.deliver,),
+            complaints=(api.fail,),
+        ),
         Personal(
             forgets=api.forget,
             purposes={

@@ -18,11 +18,12 @@ _NOTE = """
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('media.attach/' || $1 || '/' || $2, 0))"
 _COUNT = "select count(*) from media.attachment where front_end = $1 and subject = $2 and file <> $3"
 _ATTACH = """
-    insert into media.attachment (front_end, subject, file, position, role, alt) values ($1, $2, $3, $4, $5, $6)
-    on conflict (front_end, subject, file) do update set position = $4, role = $5, alt = $6"""
+    insert into media.attachment (front_end, subject, file, position, role, alt, width)
+    values ($1, $2, $3, $4, $5, $6, $7)
+    on conflict (front_end, subject, file) do update set position = $4, role = $5, alt = $6, width = $7"""
 _LIST = """
-    select subject, file, role, alt from media.attachment where front_end = $1 and subject = any($2)
-    order by subject, position, file"""
+    select subject, file, role, alt, position, width from media.attachment where front_end = $1 and subject = any($2)
+    order by subject, position, width, file"""
 
 
 async def note(session: ports.Session, front_end: str, ask: api.NoteFile, now: datetime, by: str) -> api.File:
@@ -43,7 +44,8 @@ async def others(session: ports.Session, front_end: str, subject: str, file: str
 
 
 async def attach(session: ports.Session, front_end: str, ask: api.Attach) -> None:
-    await session.execute(_ATTACH, front_end, ask.subject, ask.file, ask.position, ask.role, ask.alt)
+    shown = (ask.position, ask.role, ask.alt, ask.width)
+    await session.execute(_ATTACH, front_end, ask.subject, ask.file, *shown)
 
 
 async def detach(session: ports.Session, front_end: str, ask: api.Detach) -> None:
@@ -54,7 +56,14 @@ async def detach(session: ports.Session, front_end: str, ask: api.Detach) -> Non
 async def attached(session: ports.Session, front_end: str, subjects: Sequence[str]) -> api.Attached:
     found: dict[str, list[api.AttachedFile]] = {}
     for row in await session.fetch(_LIST, front_end, list(subjects)):
-        one = api.AttachedFile(file=row["file"], path=f"{PATH}/{row['file']}", role=row["role"], alt=row["alt"])
+        one = api.AttachedFile(
+            file=row["file"],
+            path=f"{PATH}/{row['file']}",
+            role=row["role"],
+            alt=row["alt"],
+            position=row["position"],
+            width=row["width"],
+        )
         found.setdefault(row["subject"], []).append(one)
     return api.Attached(
         items=tuple(api.AttachedTo(subject=one, files=tuple(found.get(one, ()))) for one in dict.fromkeys(subjects))

@@ -162,6 +162,12 @@ PACK = Pack(
                    limit 20""",
         ),
         Condition(
+            name="member.gone-points-are-told",
+            sentence="Points that are gone are told within a day to who gave them; let member.expire-points run there.",
+            sql="""select front_end, programme, count(*) as lots, sum(points) as points from member.points_gone
+                   where at < now() - interval '1 day' group by front_end, programme limit 20""",
+        ),
+        Condition(
             name="member.identities-in-one-form",
             sentence="What members are known by is written in one form; merge those who are known by the same.",
             sql="""select front_end, member_id, kind from member.identity

@@ -2,7 +2,7 @@
 
 from isthmus.kernel import Condition, Pack
 from isthmus.language import mark
-from isthmus.manifest import Growing, Headlines, Keeps, Lines, Movements, Page, Personal, Resource, Search
+from isthmus.manifest import Growing, Headlines, Keeps, Lines, Movements, Page, Personal, Resource, Search, Step
 from isthmus.markings import Segment
 
 from . import api, entities
@@ -100,6 +100,18 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Step(
+            name="basket",
+            calls=(api.open_basket, api.set_lines, api.set_coupons, api.get_basket, api.merge_basket),
+            begins=(api.open_basket,),
+        ),
+        Step(
+            name="return",
+            calls=(api.request_return, api.ask_hand_in, api.receive_return, api.get_return, api.get_hand_in),
+            begins=(api.request_return, api.ask_hand_in),
+            ends=(api.settle_return,),
+            complaints=(api.request_return, api.ask_hand_in),
+        ),
         PERSONAL,
         Headlines(metrics=("order.orders", "order.sales", "order.refunds", "order.basket-value")),
         GROWING,

@@ -1,7 +1,7 @@
 """The manifest of pricing."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import DemoData, Personal
+from isthmus.manifest import DemoData, Paid, Personal
 
 from . import api, entities, service
 
@@ -14,6 +14,7 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Paid(points=(api.adjust_unit_price,), instead=("sale_amount", "amount")),
         Personal(because="what is said of lines is looked at when they are priced, and not kept"),
         DemoData(
             name="pricing.prices",

@@ -8,6 +8,7 @@ old one is asked again, and what differs from itself is noise.
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import AsyncIterable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -50,8 +51,11 @@ async def replay_answers(
 
     limit: answers, taken from each capability in turn, newest first.
     """
+    began = time.process_time_ns()
     calls = recorded.recent(database, front_end, limit=limit)
-    return report("answers", [await compare_answers(calls, old.line(front_end), new.line(front_end), limit=limit)])
+    found = await compare_answers(calls, old.line(front_end), new.line(front_end), limit=limit)
+    await recorded.note_replay(database, front_end, found.calls, time.process_time_ns() - began)
+    return report("answers", [found])
 
 
 async def compare_answers(

@@ -15,6 +15,7 @@ are not. Calls in steps ask the outside world, so they are not run.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections import Counter
 from collections.abc import Sequence
@@ -80,6 +81,7 @@ async def replay_capabilities(
     resources = platform.resources if platform else {}
     before, after = (Platform(release, database, resources=resources) for release in (old, new))
     versions = Versions.of(before, after, front_end)
+    began = time.process_time_ns()
     counts: dict[str, Count] = {}
     calls = changed = 0
     async for call in recorded.recent(database, front_end, limit=limit, capability=capability):
@@ -89,6 +91,7 @@ async def replay_capabilities(
     tallies = sorted(
         (count.tally(name) for name, count in counts.items()), key=lambda one: (-one.changed.low, one.name)
     )
+    await recorded.note_replay(database, front_end, calls, time.process_time_ns() - began)
     found = FrontEndReport(front_end=front_end, calls=calls, changed_calls=changed, tallies=tuple(tallies))
     return report("capabilities", [found])
 

@@ -29,9 +29,11 @@ _RECENT: Final = """
     with turn as (
         select call_id, row_number() over (partition by capability order by recorded_at desc, call_id desc) as place
         from runtime.recorded_call where front_end = $1 and ($2 = '' or capability = $2)
+          and ($5::timestamptz is null or recorded_at > $5)
     )
     select r.story from turn join runtime.recorded_call r on r.front_end = $1 and r.call_id = turn.call_id
     order by turn.place, r.capability offset $3 limit $4"""
+_REPLAYED: Final = "insert into runtime.replayed (front_end, calls, cpu_us) values ($1, $2, $3)"
 _ONE: Final = "select story from runtime.recorded_call where call_id = $1"
 _CODES: Final = "select distinct front_end from runtime.recorded_call order by 1"
 _COUNTED: Final = """
@@ -50,11 +52,13 @@ _ASKED: Final = """
 _INSERT: Final = """
     insert into runtime.recorded_call
         (call_id, front_end, capability, version, box, fingerprint, recorded_at, took_us, error, cpu_us, db_us, rows,
-         story)
-    select call_id, front_end, capability, version, box, fingerprint, now(), took_us, error, cpu_us, db_us, rows, story
+         events, story)
+    select call_id, front_end, capability, version, box, fingerprint, now(), took_us, error, cpu_us, db_us, rows,
+           events, story
     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::integer[], $8::text[],
-                $9::integer[], $10::integer[], $11::integer[], $12::json[])
-         as kept (call_id, front_end, capability, version, box, fingerprint, took_us, error, cpu_us, db_us, rows, story)
+                $9::integer[], $10::integer[], $11::integer[], $12::integer[], $13::json[])
+         as kept (call_id, front_end, capability, version, box, fingerprint, took_us, error, cpu_us, db_us, rows,
+                  events, story)
     on conflict do nothing"""
 
 
@@ -186,13 +190,13 @@ def _used(meter: object) -> dict[str, int]:
 
 
 async def recent(
-    database: Database, front_end: str, *, limit: int, capability: str = ""
+    database: Database, front_end: str, *, limit: int, capability: str = "", since: datetime | None = None
 ) -> AsyncGenerator[RecordedCall]:
-    """Give a front end's recorded calls, newest first, its capabilities in turn."""
+    """Give a front end's recorded calls, newest first, its capabilities in turn; since: recorded after it."""
     for start in range(0, limit, PAGE):
         count = min(PAGE, limit - start)
         async with database.platform() as session:
-            rows = await session.fetch(_RECENT, front_end, capability, start, count)
+            rows = await session.fetch(_RECENT, front_end, capability, start, count, since)
         for row in rows:
             yield _decoder.decode(row["story"])
         if len(rows) < count:
@@ -236,8 +240,15 @@ async def write(database: Database, calls: Sequence[RecordedCall]) -> None:
     columns = ("call_id", "front_end", "capability", "version", "box", "fingerprint", "took_us", "error")
     columns += ("cpu_us", "db_us", "rows")
     values = [[getattr(call, name) for call in calls] for name in columns]
+    values.append([len(call.events) for call in calls])
     async with database.platform() as session:
         await session.execute(_INSERT, *values, [_encoder.encode(call) for call in calls])
+
+
+async def note_replay(database: Database, front_end: str, calls: int, cpu_ns: int) -> None:
+    """Note what a replay of a front end's calls took of a processor: it is borne by whose calls they are."""
+    async with database.platform() as session:
+        await session.execute(_REPLAYED, front_end, calls, cpu_ns // 1_000)
 
 
 async def export_to(database: Database, file: Path, front_ends: Iterable[str], *, limit: int) -> int:

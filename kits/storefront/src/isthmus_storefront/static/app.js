@@ -91,7 +91,7 @@
       one.disabled = true; // what it costs and whether it is there nobody knows now
     }
     const words = when ? `This page is of ${when}: prices and stock are unsure.` : "Prices and stock are unsure.";
-    say(`You are offline. ${words}`);
+    say(root.dataset.page === "offline" ? "You are offline." : `You are offline. ${words}`);
   }
 
   async function back() {

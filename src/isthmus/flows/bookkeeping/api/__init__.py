@@ -7,6 +7,7 @@
     member.points-moved     points were earned, spent or taken back    │   ledger.record, in the same transaction
     member.points-honoured  points that another front end gave         │
     member.points-lapsed    points that nobody spent in time           │
+    member.points-spent-elsewhere   points that others took            │
     inventory.stock-sold    goods went to another owner                │
     order.hand-in-moved     goods were taken back at another front end │
     payment.credit-moved    gift cards and store credit                │
@@ -54,6 +55,7 @@ from .booking import (
     book_points,
     book_return,
     book_sale,
+    book_spent_elsewhere,
     book_stock,
     book_unborne,
     chargeback_bearers,

@@ -147,6 +147,12 @@ def book_lapsed(ask: member.PointsLapsed) -> Booked:
     ...
 
 
+@flow("bookkeeping.book-spent-elsewhere", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
+def book_spent_elsewhere(ask: member.PointsSpentElsewhere) -> Booked:
+    """Book that points which were given here, and taken by others, are owed to members no more."""
+    ...
+
+
 @flow("bookkeeping.book-credit", version="1.0", effect=Effect.WRITE, uses=[ledger.record], is_internal=True)
 def book_credit(ask: payment.CreditMoved) -> Booked:
     """Book what moved on gift cards and store credit: here, and elsewhere on cards of one's own programmes."""

@@ -20,6 +20,7 @@ Kind = Literal[
     "points-moved",
     "points-honoured",
     "points-lapsed",
+    "points-spent-elsewhere",
     "stock-sold",
     "stock-bought",
     "discount-borne",

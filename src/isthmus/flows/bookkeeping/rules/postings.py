@@ -129,15 +129,16 @@ def _points(one: Happening, sums: Sums) -> None:
 
 
 def _honoured(one: Happening, sums: Sums) -> None:
-    """Who gave the points pays for them: spending them was no expense of this front end."""
+    """Who gave the points pays for them: this front end owed nothing for what was booked as spent here."""
     for other in one.owed:
         _add(sums, OWED_TO_US, other.amount.minor, other.owner)
-    _add(sums, "expenses:points", -one.amount.minor)
+    _add(sums, "liabilities:points", -one.amount.minor)
 
 
-def _lapsed(one: Happening, sums: Sums) -> None:
+def _points_gone(one: Happening, sums: Sums) -> None:
     _add(sums, "liabilities:points", one.amount.minor)
-    _add(sums, "expenses:points:lapsed", -one.amount.minor)
+    expense = "expenses:points:lapsed" if one.kind == "points-lapsed" else "expenses:points"
+    _add(sums, expense, -one.amount.minor)
 
 
 def _stock_sold(one: Happening, sums: Sums) -> None:
@@ -236,8 +237,10 @@ def _at_provider(one: Happening, minor: int, sums: Sums) -> None:
     _add(sums, "expenses:chargeback-fees", fee)
 
 
+POINTS_TAKEN = "points-taken"
 _BORNE_BY = {
-    "points-honoured": "liabilities:points",
+    POINTS_TAKEN: "expenses:points",
+    "points-honoured": "liabilities:points",  # claims of before: those of now tell the points apart (0118)
     "discount-borne": "expenses:discounts",
     "platform-cost": "expenses:platform",
 }
@@ -251,7 +254,8 @@ _BY_KIND: Mapping[str, Callable[[Happening, Sums], None]] = {
     "deposit-forfeited": _forfeited,
     "points-moved": _points,
     "points-honoured": _honoured,
-    "points-lapsed": _lapsed,
+    "points-lapsed": _points_gone,
+    "points-spent-elsewhere": _points_gone,
     "stock-sold": _stock_sold,
     "stock-bought": _stock_bought,
     "discount-borne": _borne,

@@ -16,11 +16,17 @@ log = logging.getLogger("isthmus.flows.bookkeeping")
 
 
 async def book(
-    happening: api.Happening, of: str, ctx: Context, *, is_once: bool = False, claims: bool = False
+    happening: api.Happening,
+    of: str,
+    ctx: Context,
+    *,
+    is_once: bool = False,
+    claims: bool = False,
+    kind_shown: str | None = None,
 ) -> api.Booked:
     """Book what a happening moves by the front end's rule; by the default where that does not balance.
 
-    claims: other front ends on whose accounts it stands book their side of it.
+    claims: other front ends on whose accounts it stands book their side of it. kind_shown: the kind that they are told.
     """
     default = rules.postings(happening)
     if not default:
@@ -42,7 +48,7 @@ async def book(
     )
     await ctx.call(ledger.record, ledger.Post(entries=(draft,)))
     if claims:
-        await ctx.call(ledger.claim, ledger.ClaimEntry(reference=draft.reference))
+        await ctx.call(ledger.claim, ledger.ClaimEntry(reference=draft.reference, kind_shown=kind_shown))
     if due := rules.due(happening, legs, draft.reference):
         became = api.BecameDue(reference=draft.reference, kind=happening.kind, about=happening.reference, lines=due)
         ctx.emit(became)

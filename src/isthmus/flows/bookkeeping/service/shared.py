@@ -11,7 +11,7 @@ from isthmus.packs.payment import api as payment
 from isthmus.packs.promotion import api as promotion
 from isthmus.values import Money, money
 
-from .. import api
+from .. import api, rules
 from .entry import NOTHING, between, book
 
 REVERSED_MAX = 200  # an order uses at most so many promotions
@@ -47,17 +47,28 @@ async def book_honoured(ask: member.PointsHonoured, ctx: Context) -> api.Booked:
     if not isinstance(worth, Money) or worth.minor <= 0:
         return NOTHING
     happening = between("points-honoured", worth, ask.from_front_end, ask.reference)
-    return await book(
-        happening.replace(points=ask.points, reason=ask.reason), f"points/{ask.reference}", ctx, claims=True
-    )
+    happening = happening.replace(points=ask.points, reason=ask.reason)
+    return await book(happening, f"points/{ask.reference}", ctx, claims=True, kind_shown=rules.POINTS_TAKEN)
 
 
 @implements(api.book_lapsed)
 async def book_lapsed(ask: member.PointsLapsed, ctx: Context) -> api.Booked:
+    return await _book_gone("points-lapsed", ask, ctx)
+
+
+@implements(api.book_spent_elsewhere)
+async def book_spent_elsewhere(ask: member.PointsSpentElsewhere, ctx: Context) -> api.Booked:
+    return await _book_gone("points-spent-elsewhere", ask, ctx)
+
+
+async def _book_gone(
+    kind: api.Kind, ask: member.PointsLapsed | member.PointsSpentElsewhere, ctx: Context
+) -> api.Booked:
+    """Owe points no more, by what they are worth where they were given."""
     worth = ctx.answer(api.points_worth)(ask.points) if ask.issuer == ctx.front_end else None
     if not isinstance(worth, Money) or worth.minor <= 0:
         return NOTHING
-    happening = api.Happening(kind="points-lapsed", amount=worth, reference=ask.programme, points=ask.points)
+    happening = api.Happening(kind=kind, amount=worth, reference=ask.programme, points=ask.points)
     return await book(happening, f"points/{ask.programme}", ctx)
 
 

@@ -6,15 +6,17 @@ from datetime import date
 from typing import Annotated
 
 from isthmus.kernel import Effect, Meta, Value, capability, event
+from isthmus.values import Code
 
 from .entries import EntryLeg, Reference
 from .errors import UnknownEntry
 
 
 class ClaimEntry(Value):
-    """Have other front ends book their side of an entry."""
+    """Have other front ends book their side of an entry; `kind_shown` none: they see its kind."""
 
     reference: Reference
+    kind_shown: Code | None = None
 
 
 class Claimed(Value):

@@ -13,7 +13,7 @@ from ..storage import claims as storage
 
 @implements(api.claim)
 async def claim(ask: api.ClaimEntry, ctx: Context) -> api.Claimed:
-    legs = await storage.claim(ctx.session, ctx.front_end, ask.reference, ctx.now)
+    legs = await storage.claim(ctx.session, ctx.front_end, ask.reference, ask.kind_shown, ctx.now)
     if legs is None:
         raise api.UnknownEntry(reference=ask.reference, path="$.reference")
     return api.Claimed(legs=legs)

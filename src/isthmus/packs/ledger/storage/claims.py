@@ -13,7 +13,8 @@ _CLAIM = """
     claimed as (
         insert into ledger.claim
             (front_end, entry_id, leg, other, kind, account, currency, amount, value_date, claimed_at)
-        select $1, entry.entry_id, leg.leg, substr(owner, length('front-end/') + 1), entry.kind, code, leg.currency,
+        select $1, entry.entry_id, leg.leg, substr(owner, length('front-end/') + 1), coalesce($4, entry.kind), code,
+            leg.currency,
             leg.amount, leg.value_date, $3
         from entry join ledger.leg on leg.front_end = $1 and leg.entry_id = entry.entry_id
         join ledger.account using (account_id)
@@ -32,9 +33,11 @@ _NOTE = """
 _ALONE = "select pg_try_advisory_xact_lock(hashtextextended('ledger.claim/' || $1, 0))"
 
 
-async def claim(session: ports.Session, front_end: str, reference: str, now: datetime) -> int | None:
+async def claim(
+    session: ports.Session, front_end: str, reference: str, kind_shown: str | None, now: datetime
+) -> int | None:
     """Claim what an entry has on accounts of others; return how many legs are news, None where there is no entry."""
-    row = await session.fetch_row(_CLAIM, front_end, reference, now)
+    row = await session.fetch_row(_CLAIM, front_end, reference, now, kind_shown)
     return None if row is None or not row["entries"] else int(row["legs"])
 
 

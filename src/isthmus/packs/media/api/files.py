@@ -10,6 +10,7 @@ from isthmus.values import Code, Moment
 from .stores import BYTES_MAX
 
 ATTACHED_MAX = 50  # files of one subject: more than any page shows
+WIDTH_MAX = 20_000  # pixels: more than any screen has
 SUBJECTS_MAX = 200
 
 FileName = Annotated[
@@ -48,13 +49,17 @@ class File(Value):
 
 
 class Attach(Value):
-    """Show a file with something. position: smaller ones come first; alt: what it shows, for whoever cannot see it."""
+    """Show a file with something. position: smaller ones come first; alt: what it shows, for whoever cannot see it.
+
+    width: of a picture, in pixels. Files of one position and role are one picture in several sizes.
+    """
 
     subject: Subject
     file: FileName
     position: Annotated[int, Meta(ge=0, le=10_000)] = 0
     role: Code = "picture"
     alt: Annotated[str, Meta(max_length=500)] = ""
+    width: Annotated[int, Meta(ge=1, le=WIDTH_MAX)] | None = None
 
 
 class Detach(Value):
@@ -71,16 +76,18 @@ class ListAttached(Value):
 
 
 class AttachedFile(Value):
-    """A file with what it shows."""
+    """A file with what it shows. position: files that share it with their role are one picture in several sizes."""
 
     file: str
     path: str
     role: str
     alt: str
+    position: int
+    width: int | None
 
 
 class AttachedTo(Value):
-    """What is attached to one subject, in the order in which it is shown."""
+    """What is attached to one subject, in the order in which it is shown; of one position the narrowest first."""
 
     subject: str
     files: tuple[AttachedFile, ...]

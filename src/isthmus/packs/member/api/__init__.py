@@ -101,6 +101,7 @@ from .programmes import (
     PointsExpired,
     PointsHonoured,
     PointsLapsed,
+    PointsSpentElsewhere,
     Programme,
     ProgrammeAccount,
     ProgrammeJoined,

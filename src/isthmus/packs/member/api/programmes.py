@@ -87,7 +87,7 @@ class ProgrammeAccount(Value):
 
 
 class ExpirePoints(Value):
-    """Let points go whose day has come, in the programmes that this front end owns."""
+    """Let points go whose day has come, in the programmes that this front end owns, and take in what others found."""
 
     limit: Annotated[int, Meta(ge=1, le=EXPIRE_MAX)] = EXPIRE_MAX
 
@@ -141,7 +141,16 @@ class PointsHonoured(Value):
 
 @event("member.points-lapsed", version="1.0", subject="issuer")
 class PointsLapsed(Value):
-    """Points that a front end had given have expired: nobody will ask for them."""
+    """Points that a front end had given have expired: nobody will ask for them. It says so itself, whoever found it."""
+
+    issuer: str
+    points: int
+    programme: str
+
+
+@event("member.points-spent-elsewhere", version="1.0", subject="issuer")
+class PointsSpentElsewhere(Value):
+    """Points that a front end had given were taken by others, with a claim for them: members will not ask for them."""
 
     issuer: str
     points: int
@@ -214,5 +223,10 @@ def list_joined(ask: ListJoined) -> JoinedPlaces:
 
 @capability("member.expire-points", version="1.0", effect=Effect.WRITE)
 def expire_points(ask: ExpirePoints) -> PointsExpired:
-    """Let points go whose day has come. Points of a past day are never spent, whether this has run or not."""
+    """Let points go whose day has come, and say of all points that this front end gave and that are gone that they are.
+
+    Points of a past day are never spent, whether this has run or not. Who finds them gone, or takes them, writes it
+    down for the front end that gave them; this takes it and tells it (`member.points-lapsed`,
+    `member.points-spent-elsewhere`) in one transaction, each once.
+    """
     ...

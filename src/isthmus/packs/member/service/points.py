@@ -79,15 +79,7 @@ async def _account(member_id: UUID, ctx: Context) -> Account:
     found = await storage_points.lock(ctx.session, ctx.front_end, member_id, ctx.now)
     if found is None:
         raise api.NotAMember(what=str(member_id))
-    say_lapsed(found, ctx)
     return found
-
-
-def say_lapsed(account: Account, ctx: Context) -> None:
-    """Say which points an account had lost when it was locked, since nobody finds them any more afterwards."""
-    if (common := account.common) is not None:
-        for row in common.lapsed:
-            ctx.emit(api.PointsLapsed(issuer=row["issuer"], points=row["points"], programme=common.programme))
 
 
 async def into_programme(member_id: UUID, ctx: Context) -> None:
@@ -149,7 +141,8 @@ async def moved(account: Account, points: int, earned: int, cause: Cause, ctx: C
 async def _honour(common: SharedAccount, points: int, cause: Cause, account: Account, ctx: Context) -> None:
     """Take points out of their lots, and say of those that others gave that they owe this front end for them."""
     first = await _credited(cause, account, ctx)
-    for issuer, taken in await storage_programmes.take(ctx.session, common.account_id, points, first):
+    lots = await storage_programmes.take(ctx.session, ctx.front_end, common.account_id, points, first)
+    for issuer, taken in lots:
         if issuer != ctx.front_end:
             ctx.emit(
                 api.PointsHonoured(

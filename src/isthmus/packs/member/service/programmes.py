@@ -8,7 +8,7 @@ from isthmus.values import composed
 from .. import api
 from ..storage import points as storage_points
 from ..storage import programmes as storage
-from .points import into_programme, say_lapsed
+from .points import into_programme
 
 
 @implements(api.put_programme)
@@ -54,10 +54,11 @@ async def list_joined(ask: api.ListJoined, ctx: Context) -> api.JoinedPlaces:
 
 @implements(api.expire_points)
 async def expire_points(ask: api.ExpirePoints, ctx: Context) -> api.PointsExpired:
-    gone = await storage.expire(ctx.session, ctx.front_end, ctx.now, ask.limit)
-    for (issuer, programme), points in sorted(gone.items()):
-        ctx.emit(api.PointsLapsed(issuer=issuer, points=points, programme=programme))
-    return api.PointsExpired(points=sum(gone.values()))
+    expired = await storage.expire(ctx.session, ctx.front_end, ctx.now, ask.limit)
+    for row in await storage.take_gone(ctx.session, ctx.front_end):
+        gone = api.PointsLapsed if row["why"] == "lapsed" else api.PointsSpentElsewhere
+        ctx.emit(gone(issuer=ctx.front_end, points=row["points"], programme=row["programme"]))
+    return api.PointsExpired(points=expired)
 
 
 Asked = api.JoinProgramme | api.LeaveProgramme | api.GetAccount
@@ -67,7 +68,6 @@ async def _account(ask: Asked, ctx: Context) -> storage_points.Account:
     account = await storage_points.lock(ctx.session, ctx.front_end, ask.member_id, ctx.now)
     if account is None or account.state != "active":
         raise api.NotAMember(what=str(ask.member_id))
-    say_lapsed(account, ctx)
     return account
 
 

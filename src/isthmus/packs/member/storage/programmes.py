@@ -19,16 +19,19 @@ on conflict (front_end, code) do update
 
 _LOCK = "select account_id from member.account where account_id = $1 for update"
 
-# Points whose day has come are gone, whether the job that says so has run or not.
+# Points whose day has come are gone, whether the job has run or not: who gave them is told by whoever finds it.
 _EXPIRE = """
 with gone as (
     update member.points_lot set expired = expired + unspent, unspent = 0
-    where account_id = $1 and unspent > 0 and expires_at <= $2 returning issuer, expired
+    where account_id = $1 and unspent > 0 and expires_at <= $2 returning issuer, lot_id, expired
+), noted as (
+    insert into member.points_gone (front_end, programme, account_id, lot_id, why, points)
+    select issuer, programme, $1, lot_id, 'lapsed', expired from gone, member.account where account_id = $1
 ), left_over as (
     update member.account set points = points - (select sum(expired) from gone)
     where account_id = $1 and exists (select from gone)
 )
-select issuer, sum(expired)::bigint as points from gone group by issuer order by issuer
+select coalesce(sum(expired), 0)::bigint from gone
 """
 
 _ACCOUNT = """
@@ -59,7 +62,11 @@ with open as (
     update member.points_lot lot set unspent = lot.unspent - least(open.unspent, $2 - open.so_far + open.unspent)
     from open
     where lot.account_id = $1 and lot.lot_id = open.lot_id and open.so_far - open.unspent < $2
-    returning lot.issuer, least(open.unspent, $2 - open.so_far + open.unspent) as points
+    returning lot.issuer, lot.lot_id, least(open.unspent, $2 - open.so_far + open.unspent) as points
+), noted as (
+    insert into member.points_gone (front_end, programme, account_id, lot_id, why, points)
+    select issuer, programme, $1, lot_id, 'spent', taken.points
+    from taken, member.account where account_id = $1 and issuer <> $4
 )
 select issuer, sum(points)::bigint as points from taken group by issuer order by issuer
 """
@@ -94,6 +101,17 @@ where front_end = $1 and exists (
 order by account_id limit $3 for update skip locked
 """
 
+# What is taken is told in the same transaction: each once.
+_GONE = """
+with due as (
+    select gone_id from member.points_gone where front_end = $1 order by gone_id limit $2
+), gone as (
+    delete from member.points_gone noted using due where noted.gone_id = due.gone_id returning programme, why, points
+)
+select programme, why, sum(points)::bigint as points from gone group by programme, why order by programme, why
+"""
+GONE_MAX = 20_000  # rows that are taken in one statement: the points that others took in some minutes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedAccount:
@@ -107,7 +125,6 @@ class SharedAccount:
     tier: str
     valid_days: int | None
     tiers: tuple[api.Tier, ...]
-    lapsed: Sequence[ports.Row]  # `points` by `issuer`: gone when it was locked
 
     def expires_at(self, now: datetime) -> datetime | None:
         return None if self.valid_days is None else now + timedelta(days=self.valid_days)
@@ -126,10 +143,11 @@ async def lock(session: ports.Session, account_id: UUID, now: datetime) -> Share
     """Lock an account and let go what has expired; None where its programme is not granted any more."""
     if await session.fetch_value(_LOCK, account_id) is None:
         return None
-    return await find(session, account_id, await session.fetch(_EXPIRE, account_id, now))
+    await session.execute(_EXPIRE, account_id, now)
+    return await find(session, account_id)
 
 
-async def find(session: ports.Session, account_id: UUID, lapsed: Sequence[ports.Row] = ()) -> SharedAccount | None:
+async def find(session: ports.Session, account_id: UUID) -> SharedAccount | None:
     row = await session.fetch_row(_ACCOUNT, account_id)
     if row is None:
         return None
@@ -142,13 +160,14 @@ async def find(session: ports.Session, account_id: UUID, lapsed: Sequence[ports.
         tier=row["tier"],
         valid_days=row["valid_days"],
         tiers=decode(row["tiers"], tuple[api.Tier, ...]),
-        lapsed=lapsed,
     )
 
 
-async def take(session: ports.Session, account_id: UUID, points: int, first: Sequence[UUID]) -> list[tuple[str, int]]:
-    """Take points out of the lots of an account, those named first; return how many of whom."""
-    rows = await session.fetch(_TAKE, account_id, points, first)
+async def take(
+    session: ports.Session, front_end: str, account_id: UUID, points: int, first: Sequence[UUID]
+) -> list[tuple[str, int]]:
+    """Take points out of the lots of an account, those named first; return how many of whom, and tell the others."""
+    rows = await session.fetch(_TAKE, account_id, points, first, front_end)
     return [(row["issuer"], row["points"]) for row in rows]
 
 
@@ -181,12 +200,12 @@ async def joined(session: ports.Session, member_id: UUID) -> tuple[api.JoinedEls
     return tuple(api.JoinedElsewhere(front_end=row["front_end"], member_id=row["member_id"]) for row in rows)
 
 
-async def expire(session: ports.Session, front_end: str, now: datetime, limit: int) -> dict[tuple[str, str], int]:
-    """Let points go whose day has come; return how many, by issuer and programme."""
-    gone: dict[tuple[str, str], int] = {}
-    for due in await session.fetch(_DUE, front_end, now, limit):
-        found = await find(session, due["account_id"])
-        for row in await session.fetch(_EXPIRE, due["account_id"], now):
-            key = (row["issuer"], found.programme if found else "")
-            gone[key] = gone.get(key, 0) + row["points"]
-    return gone
+async def expire(session: ports.Session, front_end: str, now: datetime, limit: int) -> int:
+    """Let points go whose day has come, in so many accounts of one's own programmes; return how many."""
+    due = await session.fetch(_DUE, front_end, now, limit)
+    return sum([await session.fetch_value(_EXPIRE, one["account_id"], now) for one in due])
+
+
+async def take_gone(session: ports.Session, front_end: str) -> Sequence[ports.Row]:
+    """Take what is told of points that a front end gave and that are gone: how many, by programme and why."""
+    return await session.fetch(_GONE, front_end, GONE_MAX)

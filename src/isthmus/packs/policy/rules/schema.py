@@ -13,7 +13,7 @@ ENTITIES = """
 entity Role;
 entity FrontEnd;
 entity Person in [Role];
-entity Client { name: String, front_end: FrontEnd };
+entity Client in [Role] { name: String, front_end: FrontEnd };
 entity Platform;
 action "read", "write";
 """

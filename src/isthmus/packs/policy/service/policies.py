@@ -153,7 +153,7 @@ def who_calls(caller: Caller) -> api.Who:
     if caller.person:
         return api.Who(person=caller.person, roles=caller.roles)
     is_platform = caller.is_event_triggered or caller.via == "job"
-    return api.Who(client=caller.client, is_platform=is_platform)
+    return api.Who(client=caller.client, roles=caller.roles, is_platform=is_platform)
 
 
 def _asked(held: PolicySet, who: api.Who, action: str, front_end: str, via: str) -> api.Decision:
@@ -177,13 +177,13 @@ def _parsed(schema: str) -> cedarpy.Schema:
 def _principal(who: api.Who, front_end: str) -> tuple[str, list[dict[str, Any]]]:
     if who.is_platform:
         return 'Platform::"platform"', [_entity("Platform", "platform")]
+    roles = [{"type": "Role", "id": role} for role in who.roles]
+    known = [_entity("Role", role) for role in dict.fromkeys(who.roles)]
     if who.person:
-        roles = [{"type": "Role", "id": role} for role in who.roles]
-        known = [_entity("Role", role) for role in dict.fromkeys(who.roles)]
         return f"Person::{json.dumps(who.person)}", [{**_entity("Person", who.person), "parents": roles}, *known]
     name = f"{front_end}/{who.client}"
     attrs = {"name": who.client, "front_end": {"__entity": {"type": "FrontEnd", "id": front_end}}}
-    return f"Client::{json.dumps(name)}", [{**_entity("Client", name), "attrs": attrs}]
+    return f"Client::{json.dumps(name)}", [{**_entity("Client", name), "attrs": attrs, "parents": roles}, *known]
 
 
 def _entity(kind: str, name: str) -> dict[str, Any]:

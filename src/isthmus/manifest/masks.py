@@ -1,6 +1,6 @@
-"""Personal data on pages: as it is, or as much of it as what somebody does needs; by marks, and for no page by itself.
+"""Personal data in answers: as it is, or as much of it as what somebody does needs; by marks, for no call by itself.
 
-clear        who may `personal.see`: owners and operators, as policies ship
+clear        who may `persons.see`: owners and operators, as policies ship
 last         support: enough to compare with what a caller says, such as the last four digits
 pseudonym    analysts: the same for the same, and nobody's name
 hidden       everybody else
@@ -17,13 +17,14 @@ import msgspec
 
 from isthmus.kernel import Value
 from isthmus.markings import Pii
-from isthmus.personal import COARSE, MASKS, Pseudonyms, attributes_entity, personal_fields
+from isthmus.personal import COARSE, MASKS, attributes_entity, personal_fields
 
 View = Literal["clear", "last", "pseudonym", "hidden"]
 Hide = Callable[[str, str], str]  # a text and its kind → what is shown
 Own = Mapping[str, type[Value]]
 
 DOTS: Final = "•••"
+ESCAPED: Final = rb"\u2022\u2022\u2022"  # as JSON also writes them
 VIEWS: Final[tuple[tuple[str, View], ...]] = (("support", "last"), ("analyst", "pseudonym"))  # the first that fits
 DIGITS: Final = 4
 LONG: Final = 8  # of a shorter text, four letters are most of it
@@ -37,12 +38,15 @@ def view_of(roles: tuple[str, ...]) -> View:
     return "hidden"
 
 
-def shown(value: Any, contract: Any, own: Own, view: View, pseudonyms: Pseudonyms | None) -> Any:
-    """Return what JSON says of an answer as somebody sees it; own: what the front end says of its attributes."""
+def shown(value: Any, contract: Any, own: Own, view: View, pseudonym: Hide | None) -> Any:
+    """Return what JSON says of an answer as somebody sees it; own: what the front end says of its attributes.
+
+    pseudonym: makes those of analysts, where there is a key for them.
+    """
     if view == "clear":
         return value
-    pseudonym = pseudonyms.of if pseudonyms is not None else _hidden
-    return _walk(value, contract, own, {"last": _last, "pseudonym": pseudonym, "hidden": _hidden}[view])
+    hide = {"last": _last, "pseudonym": pseudonym or _hidden, "hidden": _hidden}[view]
+    return _walk(value, contract, own, hide)
 
 
 def _walk(value: Any, hint: Any, own: Own, hide: Hide) -> Any:

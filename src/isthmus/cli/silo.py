@@ -1,0 +1,44 @@
+"""The command that measures how much of a silo the platform is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .opening import on, standing
+from .screen import JSON, as_json, out
+
+if TYPE_CHECKING:
+    from isthmus.app.platform import Running
+    from isthmus.governance.silo import Silo
+
+
+def add_to(main: typer.Typer) -> None:
+    """Add the command to the command line."""
+
+    @main.command()
+    def silo(
+        every: Annotated[bool, typer.Option("--all", help="Show all evidence.")] = False,
+        json: JSON = False,
+    ) -> None:
+        """Measure how much of a silo the platform is: exits, data without a contract, what waits, what must be taken.
+
+        Front ends' answers are asked what others' were asked in recorded calls. It is kept for the console.
+        """
+        from isthmus.governance.silo import text
+
+        found = on(standing, _measured)
+        if json:
+            as_json(found)
+            return
+        for line in text(found, None if every else 3):
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+async def _measured(running: Running) -> Silo:
+    from isthmus.app.platform import written
+    from isthmus.governance import silo
+
+    return await silo.measure(running.database, written(running.config), datetime.now(UTC))
