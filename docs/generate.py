@@ -57,6 +57,7 @@ SETTINGS: Final = {
     "record.share": "which share of calls is recorded, from 0 to 1",
     "record.shares": "the same for one front end, by its code",
     "record.kept": "how many recorded calls are kept",
+    "record.most_per_s": "how many calls of a capability of a front end in a second at most, by `share`; 0: no bound",
     "record.kept_mb": "how many megabytes of them",
     "record.kept_days": "for how many days",
     "exits.days": "after how many days a server exercises the exit of a pack again; 0: never by itself",

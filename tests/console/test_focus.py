@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.console import focus
+from isthmus.flows.closing import api as closing
 from isthmus.governance.cost.bill import bill
 from isthmus.governance.cost.inputs import Inputs, Price
 from isthmus.governance.cost.report import Costs
@@ -66,6 +68,18 @@ def test_the_rows_add_up_to_the_price_of_the_month(took: list[int], minor: int, 
     said = Price(currency=currency, minor=minor)
     total = sum(Decimal(one["BilledCost"]) for one in focus.rows(costs(said, uses, CAPACITY), said, NOON))
     assert total == Decimal(minor).scaleb(-2 if currency == "EUR" else 0)
+
+
+def test_the_books_get_a_row_for_each_pack_and_the_platforms_own_stays_with_who_paid():
+    ask = focus.allocation(costs(Price(currency="EUR", minor=120_000), USES, CAPACITY), "group", NOON)
+    rows = {(one["sub_account_id"], one["service_name"]): Decimal(one["effective_cost"]) for one in ask["rows"]}
+    assert len(rows) == len(ask["rows"])
+    assert set(rows) == {
+        ("north", "pricing"), ("north", "platform"), ("south", "pricing"), ("south", "platform"), ("group", "platform"),
+    }  # fmt: skip
+    assert abs(sum(rows.values()) - 1) < Decimal("0.0000001")
+    asked = msgspec.convert(ask, closing.AllocateCost, strict=False)
+    assert (asked.billed.minor, asked.until) == (120_000, NOON.date())
 
 
 def test_without_a_price_there_is_no_bill(tmp_path: Path):

@@ -98,5 +98,5 @@ async def test_who_runs_a_front_end_sees_what_people_meet(page: Page, served: Se
     await page.goto(f"{served.address}/experience")
     basket = page.get_by_role("region", name="What people meet").get_by_role("row").filter(has_text="Basket")
     await eventually(page, basket)
-    await expect(basket.filter(has_text="north")).to_contain_text("ms")
+    await expect(basket.filter(has_text="north")).to_contain_text("%")
     await expect(page.get_by_role("main")).to_contain_text("No change has enough calls around it yet.")

@@ -9,7 +9,7 @@ from isthmus.kernel.host import new_call_id
 from isthmus.runtime.replay import recorded
 from isthmus.runtime.replay.answers import Count
 from isthmus.runtime.replay.capabilities import Versions, compared
-from isthmus.runtime.replay.record import Recorder
+from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.runtime.shadow.run import SETTINGS
 from isthmus.store import Database
 
@@ -32,7 +32,7 @@ async def everything(database: Database) -> dict[str, str]:
 async def test_what_was_ordered_is_ordered_again_by_both_versions_and_no_row_of_any_table_is_another(
     shop: Shop,
 ) -> None:
-    recorder = Recorder(shop.database, shop.platform.release.points, randomness=lambda: 0.0)
+    recorder = Recorder(shop.database, shop.platform.release.points, Recording(share=1.0))
     shop.platform.recorder = recorder
     preview = checkout.PreviewOrder(currency="EUR", lines=(checkout.BuyLine(sku="tea", quantity=2),), address=HOME)
     await shop.platform.call(checkout.preview_order, preview, shop.north)
@@ -56,7 +56,7 @@ async def test_what_was_ordered_is_ordered_again_by_both_versions_and_no_row_of_
 
 
 async def test_what_asks_the_outside_world_is_left_out_and_named(shop: Shop) -> None:
-    recorder = Recorder(shop.database, shop.platform.release.points, randomness=lambda: 0.0)
+    recorder = Recorder(shop.database, shop.platform.release.points, Recording(share=1.0))
     bought = await shop.platform.call(checkout.place_order, tea(1), shop.north)
     shop.platform.recorder = recorder
     assert bought.payment_id is not None

@@ -8,7 +8,7 @@ from typing import Any
 from isthmus.governance.thin import alike
 from isthmus.kernel import PASS, Caller, FrontEnd, Pass, Platform, Registry, answers
 from isthmus.kernel.host import Release
-from isthmus.runtime.replay.record import Recorder
+from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.store import Database
 from tests.governance.planted import till
 
@@ -55,7 +55,7 @@ def release(**rules: Callable[..., Any]) -> Release:
 
 async def found(database: Database, calls: int = CALLS, **rules: Callable[..., Any]) -> alike.Found:
     running = release(**rules)
-    recorder = Recorder(database, running.points, randomness=lambda: 0.0)
+    recorder = Recorder(database, running.points, Recording(share=1.0))
     platform = Platform(running, database, clock=lambda: NOW, recorder=recorder)
     for code in rules:
         for number in range(calls):

@@ -19,7 +19,7 @@ from isthmus.governance.thin.findings import weigh
 from isthmus.governance.thin.probes import Probes, observing
 from isthmus.kernel import Caller, FrontEnd, Pack, Platform, Registry, answers, errors
 from isthmus.kernel.host import Release
-from isthmus.runtime.replay.record import Recorder
+from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.store import Database
 from tests.governance.planted import rules, till
 
@@ -53,7 +53,7 @@ def release(**settings: dict[str, str]) -> Release:
 
 async def record(database: Database, running: Release, calls: int) -> None:
     """Let each front end buy: all cheap and dear goods, one alone wine; a wrong ask from one, a label from another."""
-    recorder = Recorder(database, running.points, randomness=lambda: 0.0)
+    recorder = Recorder(database, running.points, Recording(share=1.0))
     platform = Platform(running, database, clock=lambda: NOW, recorder=recorder)
     for code in CODES:
         caller = Caller(front_end=code)
@@ -119,6 +119,40 @@ async def test_a_report_is_kept_and_its_index_over_time(database: Database):
     await report.keep(database, found)
     assert await report.last(database) == found
     assert await report.over_time(database) == [(NOW, found.index.value)]
+
+
+@pytest.mark.parametrize(
+    ("planted", "term"), [("wine", "neutrality"), ("label", "surface-used"), ("knob", "options-live")]
+)
+async def test_what_is_planted_moves_its_term_down_and_the_index_with_it(database: Database, planted: str, term: str):
+    """A branch that one front end alone takes, a capability that one alone calls, a knob that one alone turns."""
+
+    async def measured(has: str) -> index.Index:
+        running = release(south={"bags": "paper"}) if has == "knob" else release()
+        recorder = Recorder(database, running.points, randomness=lambda: 0.0)
+        platform = Platform(running, database, clock=lambda: NOW, recorder=recorder)
+        for code in CODES:
+            for number in range(60):
+                skus = ["bread", "wine"] if has == "wine" and code == "south" and number % 3 == 0 else ["bread"]
+                lines = tuple(till.Line(sku=sku, minor=50 + 100 * (number % 2)) for sku in skus)
+                rounding = "five" if number % 2 else "none"
+                await platform.call(till.total, till.Buy(lines=lines, rounding=rounding), Caller(front_end=code))
+                if has != "label" or code == "north":
+                    await platform.call(till.label, till.Line(sku="bread", minor=1), Caller(front_end=code))
+        await recorder.flush()
+        found = await report.measure(database, Platform(running, database), history.Past(()), NOW)
+        async with database.platform() as session:
+            await session.execute("truncate runtime.recorded_call")
+        return found.index
+
+    clean, fat = await measured(""), await measured(planted)
+    was, now = ({one.name: one.value for one in found.terms}[term] for found in (clean, fat))
+    assert was is not None
+    assert now is not None
+    assert now < was
+    assert clean.value is not None
+    assert fat.value is not None
+    assert fat.value < clean.value
 
 
 async def test_where_nothing_was_recorded_the_index_is_not_known(database: Database):

@@ -29,7 +29,7 @@ from isthmus.kernel import (
 )
 from isthmus.kernel.host import Release
 from isthmus.markings import Pii
-from isthmus.runtime.replay.record import Recorder
+from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.store import Database
 from isthmus.values import Address
 
@@ -207,7 +207,7 @@ async def record(
     database: Database, running: Release, calls: Sequence[tuple[str, Any]], *, which: Any = total
 ) -> Recorder:
     """Call and record all; refusals are recorded too."""
-    recorder = Recorder(database, running.points, randomness=lambda: 0.0)
+    recorder = Recorder(database, running.points, Recording(share=1.0))
     platform = Platform(running, database, clock=lambda: NOON, recorder=recorder)
     for code, ask in calls:
         try:

@@ -98,6 +98,20 @@ async def test_a_recorded_call_says_what_it_used_and_not_what_others_did_meanwhi
     assert tuple(kept.values()) == (call.cpu_us, call.db_us, 8)
 
 
+async def test_what_is_called_all_the_time_is_recorded_some_times_a_second(database, monkeypatch):
+    monkeypatch.setattr(records.time, "monotonic", lambda: 7.5)
+    often = _recorder(database, share=0.5, shares={"till.refund": 0.5})
+    wanted = {name: sum(often.wants(name, "north") for _ in range(1_000)) for name in ("till.total", "till.refund")}
+    assert wanted["till.total"] == records.MOST_PER_S
+    assert wanted["till.refund"] > 400, "its own share was asked for"
+    assert sum(often.wants("till.total", "south") for _ in range(1_000)) == records.MOST_PER_S, "each front end's own"
+    monkeypatch.setattr(records.time, "monotonic", lambda: 8.0)
+    assert any(often.wants("till.total", "north") for _ in range(1_000)), "the next second has room"
+    often.shadow({"north": 0.5})
+    assert sum(often.wants("till.total", "north") for _ in range(1_000)) > 400, "a shadow gets the share it is promised"
+    assert all(_recorder(database, share=1.0).wants("till.total", "north") for _ in range(100)), "all means all"
+
+
 async def test_an_answer_says_how_long_it_took(database):
     await record(database, release(north=listed), baskets("north", 1))
     said = [one for asked in (await _one(database)).asked for one in asked.said]
@@ -123,7 +137,8 @@ async def test_personal_data_is_masked_before_it_is_written_and_still_fits_its_c
 
 
 async def test_the_share_is_that_of_the_narrowest_name(database):
-    recorder = _recorder(database, share=0.5, shares={"north": 0.0, "till.sell": 1.0, "north/till.total": 0.1})
+    shares = {"north": 0.0, "till.sell": 1.0, "north/till.total": 0.1}
+    recorder = _recorder(database, share=0.5, most_per_s=0, shares=shares)
     of = {
         (name, code): sum(recorder.wants(name, code) for _ in range(4_000)) / 4_000
         for name in ("till.total", "till.sell", "till.other")

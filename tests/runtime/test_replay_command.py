@@ -10,7 +10,7 @@ import msgspec
 
 from isthmus.kernel import Caller
 from isthmus.runtime.deploy import deploy as deploys
-from isthmus.runtime.replay.record import Recorder
+from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.store import Database
 from tests import forked
 
@@ -30,7 +30,7 @@ async def test_calls_recorded_under_an_older_contract_are_counted_named_and_prov
     await deploys.deploy(deploy_context(database, tmp_path / "own"), write(tmp_path / "work", "first"), REQUEST)
     node = Node(database, tmp_path / "node")
     await node.follower.catch_up()
-    recorder = Recorder(database, node.platform.release.points, randomness=lambda: 0.0)
+    recorder = Recorder(database, node.platform.release.points, Recording(share=1.0))
     node.platform.recorder = recorder
     for _ in range(3):
         await node.platform.call_wire("north.which", b"{}", Caller(front_end="north", client="shop"))

@@ -118,7 +118,7 @@ _KNOWN = {
     "otel": {"endpoint", "share"},
     "demo": {"entry"},
     "exits": {"days"},
-    "record": {"share", "shares", "kept", "kept_mb", "kept_days"},
+    "record": {"share", "most_per_s", "shares", "kept", "kept_mb", "kept_days"},
     "cost": set(NAMES),
     "receipts": {"days", "count"},
     "snapshots": {"days"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +26,10 @@ def add_to(main: typer.Typer) -> None:
         file: Annotated[
             Path | None, typer.Argument(help="File to write the bill to: CSV with the columns of FOCUS 1.0.")
         ] = None,
+        billed: Annotated[
+            str,
+            typer.Option(metavar="CODE", help="Who paid it: write what the books allocate instead, as JSON."),
+        ] = "",
     ) -> None:
         """Say what each front end costs, what it would cost otherwise, and what is the platform's own.
 
@@ -36,6 +41,10 @@ def add_to(main: typer.Typer) -> None:
             from isthmus.governance.cost.said import text
 
             found = await measured(running)
+            if file is not None and billed:
+                ask = focus.allocation(found, billed, datetime.now(UTC))
+                file.write_text(f"{json.dumps(ask, indent=2)}\n")
+                return [f"{len(ask['rows'])} rows written to {file}"]
             if file is not None:
                 return [f"{focus.write(file, found, datetime.now(UTC))} rows written to {file}"]
             return list(text(found))

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from isthmus.governance.cost.bill import METHODS, Charge, Part
 from isthmus.governance.cost.inputs import Price
@@ -41,6 +41,9 @@ AGAIN: Final = {  # focus-validator's rules for 1.0 ask for these columns by the
     "Publisher": "PublisherName",
     "ResourceID": "ResourceId",
 }
+
+
+_SAY: Final = 'write `month = "1200 EUR"` under [cost] in isthmus.toml'
 
 
 class NoPrice(errors.RuleBroken):
@@ -102,14 +105,40 @@ def write(file: Path, costs: Costs, until: datetime) -> int:
     """Write the rows as CSV, and return how many. Raises NoPrice."""
     price = costs.inputs.month
     if price is None:
-        remedy = 'write `month = "1200 EUR"` under [cost] in isthmus.toml'
-        raise NoPrice("nothing says what a month of the platform costs", remedy=remedy)
+        raise NoPrice("nothing says what a month of the platform costs", remedy=_SAY)
     with file.open("w", newline="", encoding="utf-8") as out:
         writer = csv.DictWriter(out, (*COLUMNS, *AGAIN))
         writer.writeheader()
         found = list(rows(costs, price, until))
         writer.writerows(found)
     return len(found)
+
+
+def allocation(costs: Costs, billed: str, until: datetime) -> dict[str, Any]:
+    """Return the ask by which the books have front ends bear the month: one row for each pack that each of them used.
+
+    billed: the front end that pays the bill; the platform's own stays with it. Raises NoPrice.
+    """
+    price = costs.inputs.month
+    if price is None:
+        raise NoPrice("nothing says what a month of the platform costs", remedy=_SAY)
+    sums: dict[tuple[str, str], Decimal] = {}
+    for charge in costs.bill.charges:
+        key = (charge.front_end or billed, charge.capability.partition(".")[0] or PLATFORM)
+        sums[key] = sums.get(key, Decimal()) + Decimal(charge.share).quantize(PLACES)
+    rows = [
+        {"sub_account_id": code, "service_name": service, "effective_cost": _text(share)}
+        for (code, service), share in sorted(sums.items())
+        if share
+    ]
+    since = until - MONTH
+    return {
+        "reference": f"platform {since:%Y-%m-%d} to {until:%Y-%m-%d}",
+        "billed": {"currency": price.currency, "minor": price.minor},
+        "since": f"{since:%Y-%m-%d}",
+        "until": f"{until:%Y-%m-%d}",
+        "rows": rows,
+    }
 
 
 def _period(until: datetime) -> Mapping[str, str]:

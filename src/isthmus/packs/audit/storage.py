@@ -68,15 +68,18 @@ async def add_many(session: ports.Session, found: Sequence[tuple[str, str]]) -> 
     await session.execute(_ADD_MANY, [code for code, _ in found], [content for _, content in found])
 
 
+async def is_pending(session: ports.Session) -> bool:
+    """Say whether an entry is committed and not sealed."""
+    return await session.fetch_value(_IS_PENDING)
+
+
 async def take(session: ports.Session) -> Sequence[Row]:
     """Return entries that are committed and not sealed; the lock keeps others from sealing until the transaction ends.
 
     Returns none where another process is at it. The lock is a statement of its own, so that what is read afterwards is
     what was there when it was given.
     """
-    if not await session.fetch_value(_IS_PENDING) or not await session.fetch_value(_LOCK):
-        return ()
-    return await session.fetch(_TAKE)
+    return await session.fetch(_TAKE) if await session.fetch_value(_LOCK) else ()
 
 
 async def last_links(session: ports.Session, front_ends: Sequence[str]) -> dict[str, tuple[int, bytes]]:

@@ -27,6 +27,9 @@ from .recorded import TRACE_MAX, Own, Points, RecordedCall, recorded, write
 SHARE: Final = 0.01  # enough to see a difference in a hundred of ten thousand calls, and little enough to cost nothing
 BUFFER_MAX: Final = 10_000  # traces; some ten MB
 BATCH_MAX: Final = 500
+# Of a capability of a front end. A share of what everybody wants at once, ten thousand times a second, would push all
+# else out of what is kept within minutes, and each recorded call goes alone where others go together.
+MOST_PER_S: Final = 10
 FLUSH_EVERY_S: Final = 1.0
 KEPT_PER_FRONT_END: Final = 50_000  # replayed in a second
 KEPT_MB: Final = 256  # of each front end, as they lie compressed in the table
@@ -51,11 +54,13 @@ _PRUNE: Final = """
 class Recording:
     """What is recorded, and how long it stays.
 
-    share: of all calls, from 0 to 1. shares: where it differs, by front end (`north`), capability
-    (`pricing.price-lines`) or both (`north/pricing.price-lines`); the narrowest counts.
+    share: of all calls, from 0 to 1. most_per_s: of a capability of a front end in a second, where that share is what
+    counts; 0 is no bound. shares: where it differs, by front end (`north`), capability (`pricing.price-lines`) or both
+    (`north/pricing.price-lines`); the narrowest counts, and is not bounded.
     """
 
     share: float = SHARE
+    most_per_s: int = MOST_PER_S
     shares: Mapping[str, float] = field(default_factory=dict[str, float])
     kept: int = KEPT_PER_FRONT_END
     kept_mb: int = KEPT_MB
@@ -68,7 +73,26 @@ class Recording:
         for name, share in (("share", found.share), *found.shares.items()):
             if not isinstance(share, (int, float)) or not 0 <= share <= 1:
                 raise errors.BadAsk(f"[record] {name} = {share!r}", remedy="a share is a number from 0 to 1")
+        if not isinstance(found.most_per_s, int) or found.most_per_s < 0:
+            raise errors.BadAsk(f"[record] most_per_s = {found.most_per_s!r}", remedy="write a whole number, or 0")
         return found
+
+
+@dataclass(slots=True)
+class _Chosen:
+    """How much of one capability of a front end is recorded: a share, and no more than `most` in a second."""
+
+    share: float
+    most: int  # 0: no bound
+    second: int = 0
+    count: int = 0
+
+    def has_room(self, second: int) -> bool:
+        """Say whether one more may be recorded in this second, and count it."""
+        if second != self.second:
+            self.second, self.count = second, 0
+        self.count += 1
+        return not self.most or self.count <= self.most
 
 
 @dataclass(slots=True)
@@ -102,16 +126,16 @@ class Recorder:
         self._own = own
         self._randomness = randomness
         self._buffer: list[Trace] = []
-        self._known: dict[tuple[str, str], float] = {}
+        self._known: dict[tuple[str, str], _Chosen] = {}
         self._shadowed: dict[str, float] = {}
         self._writing = asyncio.Lock()
 
     def wants(self, capability: str, front_end: str) -> bool:
         """Decide whether this call is one of the share."""
-        share = self._known.get((capability, front_end))
-        if share is None:
-            share = self._known[capability, front_end] = self._share(capability, front_end)
-        return self._randomness() < share
+        chosen = self._known.get((capability, front_end))
+        if chosen is None:
+            chosen = self._known[capability, front_end] = self._chosen(capability, front_end)
+        return self._randomness() < chosen.share and chosen.has_room(int(time.monotonic()))
 
     def metered(self, trace: Trace, running: Coroutine[Any, Any, R]) -> Awaitable[R]:
         """Run a call, and note in its trace what it used: processor, database, statements and rows."""
@@ -157,11 +181,13 @@ class Recorder:
         async with self._database.platform() as session:
             await session.execute(_PRUNE, kept.kept, kept.kept_mb * 1_000_000, timedelta(days=kept.kept_days))
 
-    def _share(self, capability: str, front_end: str) -> float:
-        shares = self.recording.shares
+    def _chosen(self, capability: str, front_end: str) -> _Chosen:
+        shares, usual = self.recording.shares, self.recording.share
         names = (f"{front_end}/{capability}", capability, front_end)
-        said = next((shares[name] for name in names if name in shares), self.recording.share)
-        return max(said, self._shadowed.get(front_end, 0.0))
+        said = next((shares[name] for name in names if name in shares), None)
+        wanted = max(usual if said is None else said, self._shadowed.get(front_end, 0.0))
+        is_asked_for = said is not None or front_end in self._shadowed or usual == 1
+        return _Chosen(wanted, 0 if is_asked_for else self.recording.most_per_s)
 
     def _recorded(self, trace: Trace) -> list[RecordedCall]:
         try:

@@ -57,8 +57,10 @@ class Sealer:
 
     async def seal(self) -> None:
         """Seal what is committed, page after page, and publish the head. Every server does so twice a second."""
-        while await self._seal_page():
-            self._is_behind = True
+        sealed = storage.PAGE
+        while sealed == storage.PAGE:  # behind a page that is not full nothing waits yet
+            sealed = await self._seal_page()
+            self._is_behind |= sealed > 0
         if self._is_behind:
             self._is_behind = False  # before the head is read: what another call seals meanwhile is behind again
             try:
@@ -68,12 +70,15 @@ class Sealer:
                 self._is_behind = True
                 raise
 
-    async def _seal_page(self) -> bool:
-        """Seal one page; say whether there was anything to do."""
+    async def _seal_page(self) -> int:
+        """Seal one page; return how many entries it had."""
+        async with self._database.platform() as session:
+            if not await storage.is_pending(session):  # most often: no transaction for that
+                return 0
         async with self._database.platform_transaction() as session:
             rows = await storage.take(session)
             if not rows:
-                return False
+                return 0
             row = await storage.head(session)
             size: int = row["size"] if row else 0
             frontier: list[bytes] = row["frontier"] if row else []
@@ -83,7 +88,7 @@ class Sealer:
             root, at = merkle.frontier_root(grown), self._clock()
             head = await asyncio.to_thread(self._signed, size + len(rows), at, root)
             await storage.add_head(session, head, root, grown)
-            return True
+            return len(rows)
 
     def _signed(self, size: int, at: datetime, root: bytes) -> api.Head:
         key = signing_key(self.key_file)
