@@ -45,7 +45,7 @@ BATCHING = 2  # tasks that send batches: as many as there are processors
 PART_S = 0.4  # short turns, and many: what else a machine does disturbs each side alike
 TURNS = 4  # a round
 LEGS = int(os.environ.get("ISTHMUS_BENCH_LEGS", "1000000"))
-LOOKED_UP = 200
+LOOKED_UP = 1_000  # so many that processors' time, which is counted in hundredths of a second, says something
 WAIT_S = 1_800  # for legs that are written before anything is measured
 GOODS, LINES, PAYING = 500, 5, 8
 
@@ -340,18 +340,21 @@ async def _looked_up(url: str, running: Any) -> list[Row]:
     await connection.close()
     ask = api.GetBalance(code="assets:many", currency="EUR")
     took_ms: list[float] = []
+    clock = await Clock.started(url)
     for _ in range(LOOKED_UP):
         began = time.perf_counter()
         await running.platform.call(api.get_balance, ask, shop.CALLER)
         took_ms.append(1000 * (time.perf_counter() - began))
+    spent = await clock.stopped()
     await long.close()
+    worked = 1000 * (spent.own + spent.database) / LOOKED_UP
     p50 = statistics.median(took_ms)
     return [
         {
             "name": f"a balance with {LEGS:,} legs in the books, 1,000 entries not summed up, a write open",
             "value": p50,
             "unit": "ms",
-            "against": f"p99 {sorted(took_ms)[int(LOOKED_UP * 0.99)]:.2f} ms",
+            "against": f"p99 {sorted(took_ms)[int(LOOKED_UP * 0.99)]:.2f} ms; processors {worked:.2f} ms",
             "ratio": None,
             "aim": "<= 1 ms",
             "met": p50 <= 1,
