@@ -62,8 +62,12 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 @asynccontextmanager
 async def database(name: str) -> AsyncGenerator[str]:
-    """Give a new, empty database on an embedded PostgreSQL with the settings that ship, and an empty lake."""
-    shutil.rmtree(FOLDER / ".isthmus" / "lake", ignore_errors=True)
+    """Give a new, empty database on an embedded PostgreSQL with the settings that ship, and nothing of one before.
+
+    Heads that were published of another database would have each of this one's refused, twice a second.
+    """
+    for left in (".isthmus/lake", ".isthmus/audit", "data/audit"):
+        shutil.rmtree(FOLDER / left, ignore_errors=True)
     server = await asyncio.to_thread(embedded.start, FOLDER)
     admin = await asyncpg.connect(embedded.database_url(FOLDER, "postgres"))
     try:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from playwright.async_api import Page, expect
 
 from isthmus.gateway import auth
+from isthmus.packs.member import api as member
 
 from .conftest import Served
 
@@ -26,6 +27,22 @@ async def test_an_operator_finds_an_order_and_reads_why_it_cost_what_it_did(page
     await expect(tea).to_contain_text("€9.00")
     await expect(page.locator("tr.sum")).to_contain_text("€12.00")
     await expect(page.locator(".history")).to_contain_text("completed")
+
+
+async def test_one_search_finds_a_person_and_goods_at_all_front_ends(page: Page, served: Served) -> None:
+    address = f"both-{uuid.uuid4().hex[:6]}@example.org"
+    ask = member.Register(identities=(member.Identity(kind="email", value=address),))
+    for caller in (served.shop.north, served.shop.south):
+        await served.shop.platform.call(member.register, ask, caller)
+    search = page.get_by_role("searchbox")
+    for text, path, found in ((address, "members", 2), ("jam", "stock", 2)):
+        await page.goto(f"{served.address}/")
+        await search.fill(text)
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/find?q=*")
+        for code in ("north", "south"):
+            rows = page.locator("tbody tr").filter(has=page.locator(f"a[href*='/{path}'][href*='{code}']"))
+            await expect(rows).to_have_count(found // 2)
 
 
 async def test_a_guests_order_is_found_by_the_address(page: Page, served: Served) -> None:

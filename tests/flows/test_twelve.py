@@ -1,4 +1,4 @@
-"""Each of the twelve conditions names the fault that it is there for: planted in the tables, past every constraint."""
+"""Each of the conditions names the fault that it is there for: planted in the tables, past every constraint."""
 
 from __future__ import annotations
 
@@ -87,6 +87,31 @@ FAULTS: Final[Mapping[str, tuple[str, str]]] = {
         "ledger.leg",
         """update ledger.leg set amount = amount + 1 where (entry_id, leg) = (
                select entry_id, leg from ledger.leg order by entry_id, leg limit 1)""",
+    ),
+    "F2 balance = legs": (
+        "ledger.balance",
+        """insert into ledger.balance (front_end, account_id, posted)
+           select front_end, account_id, 1 from ledger.account limit 1""",
+    ),
+    "F3 all accounts = 0": ("ledger.leg", "update ledger.leg set amount = amount + 1 where amount > 0"),
+    "F4 a reference once": ("ledger.entry", "update ledger.entry set reference = 'one'"),
+    "F5 pending ends once": ("ledger.entry", "update ledger.entry set state = 'pending'"),
+    "F6 no account passes its bound": (
+        "ledger.account",
+        "update ledger.account set least = 1000000 where code = 'liabilities:customers'",
+    ),
+    "F7 captured - refunded = clearing and settled": (
+        "payment.payment",
+        "update payment.payment set refunded_minor = refunded_minor + 1 where captured_minor > 0",
+    ),
+    "F8 a reversal restores": ("ledger.entry", "update ledger.entry set reverses = entry_id"),
+    "F9 payouts + fees + retained = gross": (
+        "settlement.settlement",
+        """insert into settlement.settlement (front_end, settlement_id, payee, currency, cut_off, state, items,
+               credit_minor, debit_minor, carried_in_minor, fee_minor, payout_minor, carried_minor, prepared_at,
+               prepared_by)
+           values ('north', gen_random_uuid(), 'seller/1', 'EUR', '2026-01-01', 'prepared', 0,
+               5, 0, 0, 0, 5, 0, now(), 'a')""",
     ),
 }
 

@@ -1,4 +1,5 @@
--- The twelve conditions, written from their description alone: each row says how often one is broken.
+-- The twelve conditions, and from F2 on those of the books, written from their description alone: each row says how often
+-- one is broken.
 (select '1 revenue = payment legs' as condition, count(*) as broken from (
   select front_end, currency, sum(captured_minor - refunded_minor) net from payment.payment group by 1,2) p
   full join (select l.front_end, p.currency, sum(case l.kind when 'capture' then l.amount_minor when 'refund' then -l.amount_minor else 0 end) net
@@ -36,3 +37,24 @@ union all (select '12a captured <= authorised' as condition, count(*) as broken 
 union all (select '12b shown = charged' as condition, count(*) as broken from (select front_end, group_id, sum(total_minor) t, bool_or(state in ('paid','part-shipped','shipped','completed')) paid from "order".orders group by 1,2) o join payment.payment p on p.front_end=o.front_end and p.reference=o.group_id::text where o.t <> p.amount_minor or (o.paid and p.captured_minor + coalesce(p.withheld_minor,0) <> o.t))
 union all (select '12c total = lines + delivery' as condition, count(*) as broken from "order".orders o where total_minor <> delivery_fee_minor + (select sum(total_minor) from "order".lines l where l.front_end=o.front_end and l.order_id=o.order_id))
 union all (select '13 entries balance' as condition, count(*) as broken from (select front_end, entry_id, currency, layer from ledger.leg group by 1,2,3,4 having sum(amount)<>0) d)
+union all (select 'F2 balance = legs' as condition, count(*) as broken from ledger.account a join ledger.book k on k.front_end=a.front_end
+  where coalesce((select posted from ledger.balance b where b.account_id=a.account_id),0) <> coalesce((select sum(amount) from ledger.leg l where l.account_id=a.account_id and layer='=' and xid < k.folded and xid <> all (k.unsummed)),0))
+union all (select 'F3 all accounts = 0' as condition, count(*) as broken from (select front_end, currency from ledger.leg group by 1,2 having sum(amount) <> 0) d)
+union all (select 'F4 a reference once' as condition, count(*) as broken from (select front_end, reference from ledger.entry group by 1,2 having count(*) > 1) d)
+union all (select 'F5 pending ends once' as condition, count(*) as broken from (select e.state, sum(abs(amount)) filter (where layer<>'=') touched, sum(amount * case layer when '+' then 1 when '-' then -1 else 0 end) held, count(*) filter (where layer='=') done
+    from ledger.entry e join ledger.leg l using (front_end, entry_id) group by e.front_end, e.entry_id, e.state) d
+  where (state='pending') <> (coalesce(held,0) > 0) or (state='posted') <> (done > 0) or (state in ('voided','expired') and coalesce(touched,0) = 0))
+union all (select 'F6 no account passes its bound' as condition, count(*) as broken from (
+    select code, least, greatest, lead(entry_id) over w is distinct from entry_id last_of_entry,
+      case when code ~ '^(assets|expenses)' then sum(amount) filter (where layer in ('=','-')) over w else -sum(amount) filter (where layer in ('=','+')) over w end low,
+      case when code ~ '^(assets|expenses)' then sum(amount) filter (where layer in ('=','+')) over w else -sum(amount) filter (where layer in ('=','-')) over w end high
+    from ledger.leg join ledger.account using (front_end, account_id) where least is not null or greatest is not null window w as (partition by account_id order by xid)) d
+  where last_of_entry and (low < least or high > greatest))
+union all (select 'F7 captured - refunded = clearing and settled' as condition, count(*) as broken from (
+    select front_end, currency, sum(captured_minor - refunded_minor) net from payment.payment where provider not in ('', 'credit') group by 1,2) p
+  full join (select a.front_end, a.currency, sum(amount) net from ledger.leg l join ledger.account a using (front_end, account_id) join ledger.entry e using (front_end, entry_id)
+    where layer='=' and owner ~ '^provider/' and e.kind ~ '^(payment|provider|chargeback)-' or layer='=' and a.code in ('assets:bank','expenses:payment-fees') and e.kind ~ '^(payment|provider)-' and owner='' group by 1,2) l using (front_end, currency)
+  where coalesce(p.net,0) <> coalesce(l.net,0))
+union all (select 'F8 a reversal restores' as condition, count(*) as broken from (select r.front_end, r.entry_id, account_id from ledger.entry r join ledger.leg l on l.front_end=r.front_end and l.entry_id in (r.entry_id, r.reverses) and layer='=' where r.reverses is not null group by 1,2,3 having sum(amount) <> 0) d)
+union all (select 'F9 payouts + fees + retained = gross' as condition, count(*) as broken from settlement.settlement s
+  where state <> 'cancelled' and payout_minor + fee_minor + carried_minor <> carried_in_minor + coalesce((select sum(gross_minor - commission_minor) from settlement.item i where i.front_end=s.front_end and i.settlement_id=s.settlement_id),0))

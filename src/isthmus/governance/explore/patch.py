@@ -177,7 +177,7 @@ def _is_imported(text: str, name: str) -> bool:
 
 
 def _file(answer: Answer, folder: Path) -> Path:
-    file = folder / Path(answer.function.__code__.co_filename).name
+    file = folder / Path(answer.source.rpartition(":")[0]).name  # what runs may be a watchdog around it
     if not file.is_file():
         raise NotWritten(f"{answer.name} is not in a file of {folder.name}", remedy="write the condition by hand")
     return file
