@@ -56,7 +56,7 @@ async def test_what_is_masked_is_not_written_back(platform: Platform, name: str,
 
 async def test_who_is_neither_a_person_nor_has_a_role_is_not_asked_about(platform: Platform) -> None:
     class Nobody(ViewsByPurpose):
-        async def of(self, *args: Any) -> None:
+        async def of(self, platform: Any, capability: Any, caller: Any, ask: bytes) -> None:
             raise AssertionError("asked")
 
     platform.views = Nobody()
