@@ -57,7 +57,7 @@ async def test_a_platform_of_fewer_packs_starts_on_an_empty_database_and_has_the
 
 
 def schemas_of(names: object) -> set[str]:
-    return {str(name) for name in names}  # type: ignore[attr-defined]
+    return {str(name).replace("-", "_") for name in names}  # type: ignore[attr-defined]
 
 
 async def test_a_platform_without_after_sale_sells_an_order_and_its_jobs_run(empty_url: str, tmp_path: Path) -> None:
