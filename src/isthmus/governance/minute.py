@@ -153,5 +153,5 @@ def _unmeasured(found: Measured) -> Iterator[Act]:
     )
     for report, command, where in commands:
         if report is None:
-            what = mark(f"run {command}, and let a timer do so every night")
+            what = mark(f"run `{command}`, and let a timer do so every night")
             yield Act(what=what, why=mark("it was not measured yet"), where=where)

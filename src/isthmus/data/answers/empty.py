@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from isthmus.kernel import errors
+from isthmus.language import mark
 from isthmus.markings import Filter, Where
 
 from ..lake.reader import Reader
@@ -29,7 +30,7 @@ def _absent(planned: Plan, reader: Reader) -> tuple[str, ...]:
     for leg in planned.legs:
         table = table_name(planned.model.entity(leg.root).table)
         if not reader.rows(f"select 1 as one from {table} limit 1"):
-            found[f"the lake holds no row of {leg.root} yet: `isthmus data land` brings in what there is"] = None
+            found[mark(f"the lake holds no row of {leg.root} yet: `isthmus data land` brings in what there is")] = None
     return tuple(found)
 
 
@@ -64,4 +65,4 @@ def _missing(
             near = errors.near(str(value), known)
             starting = [other for other in known if str(value) in other][:3]
             hint = near or (f" (there is {', '.join(starting)})" if starting else "")
-            yield f"no row has {reached.name} = {value!r}{hint}"
+            yield mark(f"no row has {reached.name} = {value!r}{hint}")
