@@ -22,7 +22,7 @@ from isthmus.governance.cost.used import Capacity, ProcessTime, Use
 from isthmus.governance.counters import CallCount, Counters
 from isthmus.governance.traffic import Traffic
 from isthmus.kernel import Caller, Outcome, Platform
-from isthmus.runtime.replay.record import Recorder
+from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.store import Database
 from tests.governance.planted import stall, till
 from tests.governance.test_thin import NOW, record, release
@@ -169,7 +169,7 @@ async def test_what_answers_cost_and_move_is_what_is_planted(database: Database)
     """North takes ten cents off each tea and refuses knives; one in two calls is recorded, so each stands for two."""
     running = stall.release()
     figures = Counters()
-    recorder = Recorder(database, running.points, randomness=lambda: 0.0)
+    recorder = Recorder(database, running.points, Recording(share=1.0))
     platform = Platform(running, database, recorder=recorder, observe=figures.see)
     for code in ("north", "south"):
         for bought in ([stall.goods("tea", 3), stall.goods("jam")], [stall.goods("knife")], [stall.goods("jam")]):

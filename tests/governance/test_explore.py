@@ -14,7 +14,7 @@ from isthmus.governance.explore.what_if import Change, NoSuchAnswer, Outcome, ch
 from isthmus.kernel import Caller, Platform
 from isthmus.kernel.host import Release
 from isthmus.runtime.deploy.loading import load_front_end
-from isthmus.runtime.replay.record import Recorder
+from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.store import Database
 from tests.governance.planted import stall
 from tests.governance.planted import stall_products as goods
@@ -61,7 +61,7 @@ def no_knives(goods):
 
 async def sold(database: Database, running: Release, at: datetime = NOW - timedelta(days=1)) -> None:
     """Sell three times: tea to Ada, tea and jam to Ada, jam to a guest."""
-    recorder = Recorder(database, running.points, randomness=lambda: 0.0)
+    recorder = Recorder(database, running.points, Recording(share=1.0))
     platform = Platform(running, database, clock=lambda: at, recorder=recorder)
     for skus, member in ((["tea"], "ada"), (["tea", "jam"], "ada"), (["jam"], None)):
         bought = tuple(stall.goods(sku, 2) for sku in skus)
@@ -88,7 +88,7 @@ def test_every_set_of_products_is_told_to_fit_to_want_one_order_or_to_conflict()
 async def test_what_a_set_earned_is_what_was_paid_while_it_was_switched_on(database: Database):
     before, running = stall.release(products=(goods.NO_JAM,)), stall.release(products=(goods.HALF,))
     await sold(database, running)
-    recorder = Recorder(database, before.points, randomness=lambda: 0.0)
+    recorder = Recorder(database, before.points, Recording(share=1.0))
     platform = Platform(before, database, clock=lambda: NOW, recorder=recorder)
     await platform.call(stall.sell, stall.Sell(goods=(stall.goods("tea", 3),)), Caller(front_end="north"))
     await recorder.flush()

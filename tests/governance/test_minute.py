@@ -82,7 +82,7 @@ def test_each_measurement_leads_to_its_step_and_what_people_suffer_from_comes_fi
 def test_what_was_not_measured_is_to_be_measured():
     nothing = minute.Measured(thin=None, lead=None, silo=None, answers=None, met=measured().met)
     assert [one.what.split(",")[0] for one in minute.monday(costs(), nothing)] == [
-        "run isthmus thin", "run isthmus silo", "run isthmus lead-time", "run isthmus answers",
+        "isthmus thin", "isthmus silo", "isthmus lead-time", "isthmus answers",
     ]  # fmt: skip
 
 

@@ -129,7 +129,7 @@ async def test_what_is_planted_moves_its_term_down_and_the_index_with_it(databas
 
     async def measured(has: str) -> index.Index:
         running = release(south={"bags": "paper"}) if has == "knob" else release()
-        recorder = Recorder(database, running.points, randomness=lambda: 0.0)
+        recorder = Recorder(database, running.points, Recording(share=1.0))
         platform = Platform(running, database, clock=lambda: NOW, recorder=recorder)
         for code in CODES:
             for number in range(60):

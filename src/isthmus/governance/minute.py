@@ -25,7 +25,7 @@ REUSE_MAX: Final = 0.8  # of what building alone would cost
 
 
 class Act(Value):
-    """One thing to do: what, why (what was measured), and the page that has the evidence."""
+    """One thing to do: what (a sentence, or a command), why (what was measured), and the page with the evidence."""
 
     what: str
     why: str
@@ -105,7 +105,7 @@ def _queueing(lead: lead_time.Report | None) -> Iterator[Act]:
     for one in lead.leads if lead else ():
         if one.is_queueing:
             yield Act(
-                what=mark(f"have {one.front_end} bring its own seam: isthmus seam {one.front_end}"),
+                what=f"isthmus seam {one.front_end}",
                 why=mark(f"{one.wait_days:.1f} days of its {one.changes} changes were waiting for the platform"),
                 where="thinness",
             )
@@ -153,5 +153,4 @@ def _unmeasured(found: Measured) -> Iterator[Act]:
     )
     for report, command, where in commands:
         if report is None:
-            what = mark(f"run `{command}`, and let a timer do so every night")
-            yield Act(what=what, why=mark("it was not measured yet"), where=where)
+            yield Act(what=command, why=mark("it was not measured yet; let a timer run it every night"), where=where)
