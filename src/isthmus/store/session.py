@@ -24,7 +24,7 @@ from isthmus.kernel import errors, ports
 
 from .errors import translated
 from .front_end_tables import Own
-from .watched import noted
+from .watched import METER, noted
 from .written_out import called, execute, literal
 
 STATEMENTS_REMEMBERED: Final = 4096  # texts already checked: more than all packs have together
@@ -139,16 +139,15 @@ class Statements:
 
     async def _run(self, sql: str, statement: Callable[[Connection], Awaitable[T]]) -> T:
         if _outlives_the_call(sql):
-            raise errors.Fault(
-                f"this statement would outlive the call: {sql.strip()[:80]!r}",
-                remedy="use the session's own savepoint and the call's own transaction",
-            )
+            fact = f"this statement would outlive the call: {sql.strip()[:80]!r}"
+            raise errors.Fault(fact, remedy="use the session's own savepoint and the call's own transaction")
         return await self._send(statement)
 
     async def _send(self, statement: Callable[[Connection], Awaitable[T]]) -> T:
         async with self._turn:
             try:
-                return await noted(statement(self._connection or await self._connected()))
+                answering = statement(self._connection or await self._connected())
+                return await (answering if METER.get() is None else noted(answering))
             except _BROKEN as error:
                 raise translated(error) from error
 
@@ -157,7 +156,8 @@ class Statements:
         connection = await self._take()
         tenant: Tenant = connection.tenant  # a connection that ends meanwhile has none any more
         try:
-            await noted(self._make_ready(connection))
+            making = self._make_ready(connection)
+            await (making if METER.get() is None else noted(making))
         except BaseException:
             tenant.is_given_up = True
             await self._give(connection)

@@ -75,10 +75,8 @@ METER: Final[ContextVar[Meter | None]] = ContextVar("meter", default=None)
 
 
 async def noted(statement: Awaitable[T]) -> T:
-    """Run a statement, and add what it took to the meter of its call where there is one."""
-    meter = METER.get()
-    if meter is None:
-        return await statement
+    """Run a statement, and add what it took to the meter of its call; a call without one does not come here."""
+    meter = cast(Meter, METER.get())
     began = time.perf_counter_ns()
     try:
         result = await statement
