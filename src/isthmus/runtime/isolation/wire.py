@@ -34,8 +34,9 @@ class Wire:
         hints = get_type_hints(point.default, include_extras=True)
         given = [_crossing(hints[name])[0] for name in point.parameters]
         self.point = point
-        self._arguments = msgspec.msgpack.Decoder(tuple[tuple(given)])
-        self._arguments_json = msgspec.json.Decoder(tuple[tuple(given)])
+        arguments: Any = tuple[tuple(given)]
+        self._arguments = msgspec.msgpack.Decoder(arguments)
+        self._arguments_json = msgspec.json.Decoder(arguments)
         hint = hints["return"]
         said, may_pass = _crossing(get_args(hint)[0] if point.per_line else hint)
         self._may_pass = may_pass and not is_total and not point.per_line
