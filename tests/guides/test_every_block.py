@@ -37,6 +37,7 @@ ELSEWHERE = {
     "# postgresql.conf": "tests/flows/test_restored.py",
     "createdb restored": "tests/flows/test_restored.py",
     "cp -r /backup/base": "tests/flows/test_restored.py",
+    "pip install ./pricing-service": "tests/governance/test_exits.py builds, loads and serves it",
     "isthmus translate acme/packs/loyalty": "tests/cli/test_json.py and the catalogues of every pack",
 }
 
