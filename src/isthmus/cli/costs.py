@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .opening import on, standing
-from .screen import JSON, as_json, out
+from .screen import JSON, print_result, show
 
 if TYPE_CHECKING:
     from isthmus.app.platform import Running
@@ -49,8 +49,7 @@ def add_to(main: typer.Typer) -> None:
                 return [f"{focus.write(file, found, datetime.now(UTC))} rows written to {file}"]
             return list(text(found))
 
-        for line in on(standing, say):
-            out.print(line, markup=False, highlight=False, soft_wrap=True)
+        show(on(standing, say))
 
     @main.command()
     def answers(json: JSON = False) -> None:
@@ -61,11 +60,7 @@ def add_to(main: typer.Typer) -> None:
         from isthmus.governance.cost.moved import text
 
         found = on(standing, _moved)
-        if json:
-            as_json(found)
-            return
-        for line in text(found):
-            out.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_result(found, text(found), json=json)
 
 
 async def measured(running: Running) -> Costs:

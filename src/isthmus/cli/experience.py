@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from .opening import on, standing
-from .screen import JSON, as_json, out
+from .screen import JSON, print_result
 
 if TYPE_CHECKING:
     from isthmus.app.platform import Running
@@ -27,11 +27,7 @@ def add_to(main: typer.Typer) -> None:
         from isthmus.governance.experience import text
 
         found = on(standing, _measured)
-        if json:
-            as_json(found)
-            return
-        for line in text(found):
-            out.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_result(found, text(found), json=json)
 
 
 async def _measured(running: Running) -> Report:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .opening import on, standing
-from .screen import JSON, as_json, out
+from .screen import JSON, print_result
 
 if TYPE_CHECKING:
     from isthmus.app.platform import Running
@@ -31,11 +31,7 @@ def add_to(main: typer.Typer) -> None:
         from isthmus.governance.lead.report import text
 
         found = on(standing, lambda running: _measured(running, days))
-        if json:
-            as_json(found)
-            return
-        for line in text(found):
-            out.print(line, markup=False, highlight=False, soft_wrap=True)
+        print_result(found, text(found), json=json)
 
 
 async def _measured(running: Running, days: int) -> Report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Never
 
 import typer
@@ -43,6 +44,20 @@ def as_json(value: object) -> None:
     from isthmus.kernel import encode  # here: a command that shows its help needs none of it
 
     print(encode(value).decode())
+
+
+def show(lines: Iterable[str]) -> None:
+    """Print lines of a result as they are: nothing in them is markup, and none is broken."""
+    for line in lines:
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_result(found: object, lines: Iterable[str], *, json: bool) -> None:
+    """Print a result: as JSON, or in lines."""
+    if json:
+        as_json(found)
+    else:
+        show(lines)
 
 
 def say(sentence: str) -> None:
