@@ -1,7 +1,7 @@
 """The manifest of the catalogue."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import DemoData, Page, Personal, Step
+from isthmus.manifest import DemoData, Page, Personal, Step, Within
 
 from . import api, entities
 from .service import assortment, changes, enrichment, exchange, finding, products
@@ -15,8 +15,23 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Within(kind="seller", capabilities=(api.search, api.count_facets, api.get_product, api.publish, api.withdraw)),
         Step(name="browse", calls=(api.search, api.get_product, api.list_categories, api.list_relations)),
         Personal(because="what front ends say of goods is of goods, and of nobody"),
+        Page(
+            path="/goods",
+            menu="Goods",
+            at="isthmus.packs.catalog.pages.goods:show",
+            template="isthmus.packs.catalog.pages:goods.html",
+            needs=api.search,
+        ),
+        Page(
+            path="/goods",
+            at="isthmus.packs.catalog.pages.goods:withdraw",
+            template="isthmus.packs.catalog.pages:goods.html",
+            needs=api.search,
+            is_form=True,
+        ),
         Page(
             path="/product-changes",
             menu="Product changes",

@@ -1,7 +1,7 @@
 """The manifest of settlement."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Page, Personal
+from isthmus.manifest import Page, Personal, Within
 
 from . import api, entities
 from .service import payees, settlements
@@ -17,6 +17,16 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Within(
+            kind="seller",
+            capabilities=(
+                api.list_settlements,
+                api.get_settlement,
+                api.get_statement,
+                api.list_items,
+                api.list_payees,
+            ),
+        ),
         Personal(because="payees are businesses, and an item names an order and no person"),
         Page(
             path="/settlements",
