@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Final
 
 import msgspec
 
 from isthmus.kernel import Meta, Value
-from isthmus.markings import Filter, PersonalKind, Where
+from isthmus.markings import AllOf, Filter, PersonalKind, Where
 
 from ..errors import NotAnswered
 from ..model.ask import leaves
@@ -76,6 +76,19 @@ def of_front_end(model: Model, code: str, *, shared: Sequence[str] = (), cells_m
         if "front_end" in entity.fields
     }
     return Policy(name=code, opens={name: Opened() for name in shared} | own, cells_min=cells_min, attributes=(code,))
+
+
+def of_parts(code: str, parts: str, rows: Mapping[str, tuple[str, Sequence[str]]]) -> Policy:
+    """Return the policy of who is confined to parts of a front end: rows of those parts, and no other entity.
+
+    rows: by entity, the field that says whose a row is, and the names of theirs.
+    """
+    own = Where("front_end", "=", code)
+    opens = {
+        entity: Opened(rows=AllOf((own, Where(f"{entity}.{field}", "in", tuple(names)))))
+        for entity, (field, names) in rows.items()
+    }
+    return Policy(name=f"{code} {parts}", opens=opens, attributes=(code,))
 
 
 def of_keys(model: Model, code: str) -> Policy:
