@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
 
 from isthmus.kernel import Value
@@ -63,7 +63,7 @@ class ShelfSearch:
             index.executemany("insert into goods values (?, ?, ?, ?, ?)", rows)
 
     @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
+    def _opened(self) -> Generator[sqlite3.Connection]:
         with closing(sqlite3.connect(self._file, timeout=WAITS_S)) as index:
             yield index
 
