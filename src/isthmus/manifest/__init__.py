@@ -264,8 +264,7 @@ class Search:
 
 KINDS = (
     Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Gives, Commands, Page, Search, Headlines, Growing, Files,
-    Gauge, Outlet, Rehearsal, Site, DemoData, Guide, Devices, SignedIn, Step, Paid,
-    Idempotent,
+    Gauge, Outlet, Rehearsal, Site, DemoData, Guide, Devices, SignedIn, Step, Paid, Idempotent,
 )  # fmt: skip
 
 
