@@ -17,10 +17,9 @@ from .pushers import Pushers
 
 PUSH_LIMIT_S: Final = 15.0  # of one push
 ROUND_LIMIT_S: Final = 18.0  # of all that one round takes: what is not pushed by then is tried again later
-BEGINS_WITHIN_S: Final = 5.0  # of a run, for a round; so the deadline leaves room to write down what came of the last
+BEGINS_WITHIN_S: Final = 5.0  # of a run, each round; so the deadline leaves room to write down what came of the last
 AT_ONCE: Final = 100
 REASON_MAX: Final = 200
-ROUNDS: Final = 5  # of one run: what is left is the next run's, a second later
 
 log = logging.getLogger("isthmus.packs.messaging")
 
@@ -34,14 +33,14 @@ async def deliver(ask: api.Deliver, ctx: Context) -> api.Delivered:
         return done
     slots, clock = asyncio.Semaphore(AT_ONCE), asyncio.get_running_loop().time
     began = clock()
-    for _ in range(ROUNDS):
+    while clock() < began + BEGINS_WITHIN_S:  # what is left is the next run's, a second later
         claimed = await ctx.call(api.claim_deliveries, api.Claim(limit=ask.limit))
         if claimed.items:
-            pushers, ends_at = ctx.resource(Pushers), clock() + ROUND_LIMIT_S
-            results = await asyncio.gather(*(_pushed(one, pushers, slots, ends_at) for one in claimed.items))
+            to, until = ctx.resource(Pushers), clock() + ROUND_LIMIT_S
+            results = await asyncio.gather(*(_pushed(one, to, slots, until) for one in claimed.items))
             ended = await ctx.call(api.end_deliveries, api.EndDeliveries(results=tuple(results)))
             done = api.Delivered(tried=done.tried + len(claimed.items), ended=done.ended + ended.ended)
-        if claimed.taken < ask.limit or clock() > began + BEGINS_WITHIN_S:
+        if claimed.taken < ask.limit:
             break
     return done
 
