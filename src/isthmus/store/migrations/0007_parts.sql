@@ -81,14 +81,16 @@ begin
     execute format('grant usage on schema %s to isthmus_part',
         (select relnamespace::regnamespace::text from pg_class where oid = walled));
     execute format('grant select on %s to isthmus_part', walled);
-    if belongs is null then
+    if belongs is null and not is_guarded then
         return;
     end if;
     if not is_guarded then  -- rows of the whole group: no wall for calls of whole front ends
         execute format('alter table %s enable row level security', walled);
         execute format('create policy everybody on %s to isthmus_app using (true)', walled);
     end if;
-    execute format('create policy part_read on %s for select to isthmus_part using (%s(%s))', walled, of_front_end, belongs);
-    execute format('create policy part_write on %s as restrictive to isthmus_part_write using (%s)', walled, belongs);
+    execute format('create policy part_read on %s for select to isthmus_part using (%s(%s))', walled, of_front_end, coalesce(belongs, 'true'));
+    if belongs is not null then
+        execute format('create policy part_write on %s as restrictive to isthmus_part_write using (%s)', walled, belongs);
+    end if;
 end $$;
 comment on function isthmus.wall(regclass, text) is 'Show who is confined to a part of a front end the rows of a table that are within it; all, where nothing says which.';

@@ -14,7 +14,8 @@ from isthmus.manifest.sign_in import Person, SignIn
 from isthmus.store import Database
 from isthmus.store.errors import ConstraintBroken
 
-from .. import api, rules, storage
+from .. import api, rules
+from ..storage import people as storage
 from ..storage import relations as related
 from . import sharing
 from .passwords import Passwords

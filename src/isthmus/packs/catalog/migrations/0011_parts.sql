@@ -10,4 +10,6 @@ select isthmus.wall('catalog.category');
 select isthmus.wall('catalog.front_end_category');
 select isthmus.wall('catalog.word');
 select isthmus.wall('catalog.enrichment_word');
+select isthmus.wall('catalog.search_answer');
 grant execute on function catalog.found_enriched(tsquery, integer) to isthmus_part;
+grant execute on function catalog.found_titled(tsquery, integer) to isthmus_part;
