@@ -10,6 +10,7 @@ servers of its own, which flush. Folders of tests lie in memory too.
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import os
 import shutil
@@ -30,6 +31,7 @@ from isthmus.store.migrate import fingerprint
 from tests import shipped
 from tests.databases import Copies, with_database
 
+gc.disable()  # until all tests are found, which is nothing but making what lasts
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy one too
 settings.load_profile("any-machine")
 
@@ -38,6 +40,7 @@ MEMORY = Path("/dev/shm")  # Linux keeps it in memory: a database of 300 files i
 ROOM_MIN = 4 * 2**30  # a whole run uses one; the rest is for others
 CONNECTIONS_MAX = 500  # several runs at once, each with a pool or two
 TEMPLATE_LOCK = 0x74656D706C617465
+YOUNG_OBJECTS = 50_000  # a worker has several hundred MB for a while, and half of what it did was looking through them
 UNSAFE = ("fsync", "full_page_writes")  # off: nobody wants this server's data after a crash
 
 
@@ -57,6 +60,14 @@ FOLDER.mkdir(parents=True, exist_ok=True)
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(FOLDER))
 
 FreshDatabase = Callable[..., AbstractAsyncContextManager[str]]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Look through no test, module and contract again for garbage: they last as long as the run."""
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
