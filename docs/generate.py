@@ -232,7 +232,7 @@ def questions() -> str:
     return "\n\n".join([
         "# What a front end may decide",
         "Every question that packs and flows ask the front end they run for: an extension point. Its file has the "
-        "default, which is the answer where a front end gives none; `isthmus explain POINT --front-end CODE` says who "
+        "default, which is the answer where a front end gives none; `isthmus explain CODE POINT` says who "
         "answers it there. A front end answers in its `answers.py`, a product for all that switch it on.",
         _table(("question", "what it decides", "asked with", "several answers", "may differ by", "default"), rows),
     ])  # fmt: skip
