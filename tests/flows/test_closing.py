@@ -104,11 +104,11 @@ async def test_the_end_of_a_month_is_read_at_the_command_line(shop: Shop) -> Non
     assert "paid and not delivered 4.00 EUR" in said
     days = ledger.GetTrialBalance(since=date(2020, 1, 1), until=NEVER)
     calls = (ledger.income_statement, ledger.trial_balance, ledger.balance_sheet)
-    told = [" ".join(line.split()) for line in commands._reported(*[await books.call(one, days) for one in calls])]
-    at = [told.index(one) for one in ("income statement", "tax of these days", "balance sheet")]
-    results = [line for line in told if line.startswith("result ")]
+    printed = [" ".join(line.split()) for line in commands._reported(*[await books.call(one, days) for one in calls])]
+    at = [printed.index(one) for one in ("income statement", "tax of these days", "balance sheet")]
+    results = [line for line in printed if line.startswith("result ")]
     assert at == sorted(at)
-    assert told[at[1] + 1 : at[2]] == ["liabilities:tax:de:none 3.19 EUR"]
+    assert printed[at[1] + 1 : at[2]] == ["liabilities:tax:de:none 3.19 EUR"]
     assert results[0] == results[1], "what was earned is what is left"
 
 

@@ -165,8 +165,8 @@ async def a_payout_that_comes_back(market: Market, shop: Shop, number: int) -> A
         await session.execute(DUE, f"{number}-")
     draw, pay = settlement.DrawUp(cut_off=TOMORROW), settlement.MakePayoutFile(currency="EUR", execute_on=TOMORROW)
     await market.platform.call(settlement.draw_up, draw, BUYER)
-    first, *_ = drawn = await prepared(market)
-    for one in drawn:
+    first, *_ = waiting = await prepared(market)
+    for one in waiting:
         approve = settlement.Approve(settlement_id=one.settlement_id)
         await market.platform.call(settlement.approve, approve, program.SECOND)
     await market.platform.call(settlement.make_payout_file, pay, BUYER)
