@@ -114,6 +114,7 @@ def pages() -> dict[str, str]:
         "cli.md": commands,
         "errors.md": problems,
         "metrics.md": metrics,
+        "files.md": files,
     }
     return {name: MADE + make().strip() + "\n" for name, make in made.items()}
 
@@ -210,6 +211,40 @@ def problems() -> str:
         "except catalog.UnknownSku as error:\n    print(error.slug, error.remedy)\n```",
         _table(("slug", "status", "what happened", "what to do"), rows),
     ])  # fmt: skip
+
+
+def files() -> str:
+    """Return every file of the platform with the first sentence that it says of itself, folder by folder."""
+    parts = [
+        "# Every file in a sentence",
+        "Each is the first sentence of the file. To find where something is, search this page for its words; where a "
+        "change goes is in [How it is built](../ARCHITECTURE.md#where-a-change-goes).",
+        "## What each pack owns",
+        _table(("pack", "what it owns"), _owners("packs")),
+        "## What each flow does",
+        "A flow calls several packs, and packs see no flow.",
+        _table(("flow", "what it does"), _owners("flows")),
+    ]
+    below = defaultdict[Path, list[Path]](list)
+    for path in sorted(SOURCES.rglob("*.py")):
+        below[path.parent].append(path)
+    for folder, found in sorted(below.items()):
+        said = {path.name: _first_sentence(path) for path in found}
+        rows = ((f"`{name}`", text) for name, text in said.items() if name != "__init__.py")
+        title = "/".join(("isthmus", *folder.relative_to(SOURCES).parts))
+        parts += [f"## {title}", said.get("__init__.py", ""), _table(("file", "what it knows"), rows)]
+    return "\n\n".join(part for part in parts if part.count("\n") != 1)
+
+
+def _owners(kind: str) -> Iterator[tuple[str, str]]:
+    for path in sorted((SOURCES / kind).glob("*/__init__.py")):
+        paragraph = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n\n")[0]
+        yield f"`{path.parent.name}`", paragraph
+
+
+def _first_sentence(path: Path) -> str:
+    paragraph = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n\n")[0]
+    return re.split(r"(?<=[.!?])\s", " ".join(paragraph.split()), maxsplit=1)[0].rstrip(":")
 
 
 def _what_to_do(kind: type[errors.IsthmusError], remedies: dict[str, list[str]]) -> str:
