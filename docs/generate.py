@@ -114,6 +114,8 @@ def pages() -> dict[str, str]:
         "cli.md": commands,
         "errors.md": problems,
         "metrics.md": metrics,
+        "files.md": files,
+        "questions.md": questions,
     }
     return {name: MADE + make().strip() + "\n" for name, make in made.items()}
 
@@ -210,6 +212,71 @@ def problems() -> str:
         "except catalog.UnknownSku as error:\n    print(error.slug, error.remedy)\n```",
         _table(("slug", "status", "what happened", "what to do"), rows),
     ])  # fmt: skip
+
+
+def questions() -> str:
+    """Return every extension point: what a front end may decide, and where its default stands."""
+    plugged = packs.plugged(config.Config(root=Path(), data=Path(), front_ends=Path()))
+    points = sorted((one for pack in plugged for one in pack.extension_points().values()), key=lambda one: one.name)
+    rows = (
+        (
+            f"`{one.name}`",
+            one.doc.partition("\n\n")[0],
+            ", ".join(f"`{name}`" for name in one.parameters),
+            one.combine.name.replace("_", " "),
+            ", ".join(f"`{each.name}`" for each in one.dimensions),
+            f"`{_below_sources(one.source)}`",
+        )
+        for one in points
+    )
+    return "\n\n".join([
+        "# What a front end may decide",
+        "Every question that packs and flows ask the front end they run for: an extension point. Its file has the "
+        "default, which is the answer where a front end gives none; `isthmus explain CODE POINT` says who "
+        "answers it there. A front end answers in its `answers.py`, a product for all that switch it on.",
+        _table(("question", "what it decides", "asked with", "several answers", "may differ by", "default"), rows),
+    ])  # fmt: skip
+
+
+def _below_sources(source: str) -> str:
+    """Return where something is declared, without the line, which moves."""
+    path = Path(source.rpartition(":")[0])
+    return str(path.relative_to(SOURCES.parent)) if path.is_absolute() else str(path)
+
+
+def files() -> str:
+    """Return every Python file of the platform with the first sentence that it says of itself, folder by folder."""
+    parts = [
+        "# Every Python file in a sentence",
+        "Each is the first sentence of the file. Beside them lie `migrations/`, templates of pages (`pages/*.html`), "
+        "and `locale/`. To find where something is, search this page for its words; where a change goes is in "
+        "[How it is built](../ARCHITECTURE.md#where-a-change-goes).",
+        "## What each pack owns",
+        _table(("pack", "what it owns"), _owners("packs")),
+        "## What each flow does",
+        "A flow calls several packs, and packs see no flow.",
+        _table(("flow", "what it does"), _owners("flows")),
+    ]
+    below = defaultdict[Path, list[Path]](list)
+    for path in sorted(SOURCES.rglob("*.py")):
+        below[path.parent].append(path)
+    for folder, found in sorted(below.items()):
+        said = {path.name: _first_sentence(path) for path in found}
+        rows = ((f"`{name}`", text) for name, text in said.items() if name != "__init__.py")
+        title = "/".join(("isthmus", *folder.relative_to(SOURCES).parts))
+        parts += [f"## {title}", said.get("__init__.py", ""), _table(("file", "what it knows"), rows)]
+    return "\n\n".join(part for part in parts if part.count("\n") != 1)
+
+
+def _owners(kind: str) -> Iterator[tuple[str, str]]:
+    for path in sorted((SOURCES / kind).glob("*/__init__.py")):
+        paragraph = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n\n")[0]
+        yield f"`{path.parent.name}`", paragraph
+
+
+def _first_sentence(path: Path) -> str:
+    paragraph = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n\n")[0]
+    return re.split(r"(?<=[.!?])\s", " ".join(paragraph.split()), maxsplit=1)[0].rstrip(":")
 
 
 def _what_to_do(kind: type[errors.IsthmusError], remedies: dict[str, list[str]]) -> str:

@@ -30,12 +30,14 @@ async def test_whoever_pays_sees_the_index_its_terms_and_what_to_do_next(page: P
     await page.reload()
     terms = page.get_by_role("region", name="Terms of thinness")
     await expect(terms.get_by_role("row").filter(has_text="The platform serves nobody alone")).to_be_visible()
+    await expect(page.get_by_text("Nothing was found.")).to_be_visible()  # of what is changed here
+    await page.get_by_role("link", name="in packs that came with a release").click()
     findings = page.get_by_role("region", name="Findings")
     point = findings.get_by_role("row").filter(has_text="extension point catalog.choose-substitute has no answer")
     await expect(point).to_contain_text("give it a date")
     await page.get_by_role("link", name="lift", exact=False).first.click()
     await expect(page.get_by_role("link", name="lift", exact=False).first).to_have_attribute("aria-current", "true")
-    await page.goto(f"{served.address}/thinness?language=zh")
+    await page.goto(f"{served.address}/thinness?language=zh&verdict=elsewhere")
     await expect(page.get_by_role("main")).to_contain_text("catalog.choose-substitute")
     for english in ("has no answer", "give it a date", "serve one front end alone"):
         await expect(page.get_by_role("main")).not_to_contain_text(english)

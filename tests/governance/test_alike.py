@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from isthmus.governance.thin import alike
-from isthmus.kernel import PASS, Caller, FrontEnd, Pass, Platform, Registry, answers
+from isthmus.kernel import PASS, Caller, FrontEnd, Pass, Platform, Product, Registry, answers
 from isthmus.kernel.host import Release
 from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.store import Database
@@ -49,7 +49,13 @@ def release(**rules: Callable[..., Any]) -> Release:
     front_ends = [
         FrontEnd(code=code, name=code, owner=code, uses=("till.*",), answers=(answers(till.price)(rule),))
         for code, rule in rules.items()
+        if code != "product"
     ]
+    if "product" in rules:  # which a front end of its own switches on
+        product = Product(
+            name="half-price", doc="Half.", owner="till", answers=(answers(till.price)(rules["product"]),)
+        )
+        front_ends.append(FrontEnd(code="shop", name="shop", owner="shop", uses=("till.*",), products=(product,)))
     return Registry().add(pack(), *front_ends).freeze()
 
 
@@ -57,7 +63,7 @@ async def found(database: Database, calls: int = CALLS, **rules: Callable[..., A
     running = release(**rules)
     recorder = Recorder(database, running.points, Recording(share=1.0))
     platform = Platform(running, database, clock=lambda: NOW, recorder=recorder)
-    for code in rules:
+    for code in running.lines:
         for number in range(calls):
             line = till.Line(sku="goods", minor=number * 7 % 1_000)
             await platform.call(till.total, till.Buy(lines=(line,)), Caller(front_end=code))
@@ -97,3 +103,22 @@ async def test_to_have_no_opinion_is_not_to_agree(database: Database):
     assert not said.alike
     assert not said.pairs
     assert said.idle == (("west.as_listed", "till.price", CALLS),)
+
+
+async def test_what_a_product_says_already_is_told_and_what_only_looks_like_it_is_not(database: Database):
+    said = await found(database, north=cheap_evenings, south=half_of_dear_goods, product=half)
+    (known,) = said.known
+    assert (known.answer, known.product, known.point) == ("north.cheap_evenings", "half-price.half", "till.price")
+    assert known.low > alike.ALIKE
+    assert not said.alike
+    differing = {(one.one, one.other) for one in said.pairs if one.differs}
+    assert ("south.half_of_dear_goods", "half-price.half") in differing
+    assert "sink: north.cheap_evenings says what half-price.half says on till.price" in "\n".join(alike.lines(said))
+
+
+async def test_few_questions_do_not_prove_that_a_product_says_it_already(database: Database):
+    said = await found(database, 40, north=cheap_evenings, product=half)
+    assert not said.known
+    assert [(one.one, one.other, one.differs) for one in said.pairs] == [
+        ("north.cheap_evenings", "half-price.half", "")
+    ]

@@ -22,7 +22,7 @@ from isthmus.governance.thin.change.lift import branch_at, lift
 from isthmus.governance.thin.change.proof import Said, compared
 from isthmus.governance.thin.change.seam import Change, seam
 from isthmus.governance.thin.change.seen import Example, Looking, Seen
-from isthmus.governance.thin.change.sink import sink
+from isthmus.governance.thin.change.sink import reuse, sink
 from isthmus.governance.thin.change.words import NotSayable, Words, of_type, of_value
 from isthmus.kernel import FrontEnd, Pack, Registry, Value, answers, errors
 from isthmus.kernel.host import Answer
@@ -464,3 +464,44 @@ def test_what_two_answer_alike_becomes_a_product_that_both_switch_on(company: Co
         assert "greet" not in change.front_end[folder / "answers.py"]
         assert "SIGN" not in change.front_end[folder / "answers.py"]
         assert "    assert loudly('a') == 'A!'" in change.front_end[folder / "test_answers.py"]
+
+
+PRODUCT = '''
+"""Products."""
+
+from isthmus.kernel import Product, answers
+from {name}.till import api as till
+
+
+@answers(till.greet)
+def in_capitals(name: str) -> str:
+    """Greet in capitals."""
+    return name.upper() + "!"
+
+
+CAPITALS = Product(name="capitals", doc="Greet in capitals.", owner="till", answers=(in_capitals,))
+'''
+
+
+def test_what_a_product_says_already_is_said_by_it_and_the_condition_stays(company: Company):
+    products = company.root / company.name / "products"
+    products.mkdir()
+    (products / "__init__.py").write_text("")
+    (products / "capitals.py").write_text(PRODUCT.lstrip().format(name=company.name))
+    header = f'from isthmus.kernel import answers\nfrom {company.name}.till import api as till\n\nSIGN = "!"\n'
+    own = SHARED.format(name="loudly").replace("till.greet)", 'till.greet, when={"channel": "store"})')
+    (company.north / "answers.py").write_text(f'"""Rules."""\n\n{header}{own}')
+    answered = MANIFEST.replace('uses=("till.*",)', 'uses=("till.*",), answers=(answers.loudly,)')
+    (company.north / "front_end.py").write_text(answered.lstrip())
+    (answer,) = load_front_end(company.north).answers
+    product = importlib.import_module(f"{company.name}.products.capitals").CAPITALS
+    change = reuse(answer.owned_by("north", 0), product.answers[0].owned_by("capitals", 0), company.north)
+    assert not change.platform
+    (text,) = change.front_end.values()
+    assert text.endswith(
+        '@answers(till.greet, when={"channel": "store"})\ndef loudly(name: str) -> str:\n'
+        '    """Greet in capitals."""\n    return in_capitals(name)\n'
+    )
+    assert f"from {company.name}.products.capitals import in_capitals" in text
+    assert "SIGN" not in text
+    assert change.title == "Let north.loudly say what capitals.in_capitals says"

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isthmus.governance import silo
+from isthmus.governance.exits.held import Hold
 from isthmus.governance.silo import Term, TermName
 from isthmus.governance.thin.alike import Alike, Found
 from isthmus.store import Database
@@ -65,7 +66,7 @@ async def test_a_red_exit_raises_the_index_and_an_exit_that_nobody_ran_is_none(d
     assert green.value < red.value
     exits = {one.name: one for one in red.terms}["exits"]
     assert [(one.what, one.why, one.next) for one in exits.evidence] == [
-        ("pack stall", "red: 2 of 10 calls differ", "isthmus eject stall")
+        ("pack stall", "its exit is red: 2 of 10 calls differ", "isthmus eject stall --check")
     ]
     assert {one.name: one.evidence for one in green.terms}["exits"] == ()
     assert await silo.last(database) == green
@@ -74,9 +75,25 @@ async def test_a_red_exit_raises_the_index_and_an_exit_that_nobody_ran_is_none(d
 
 def test_who_sells_cannot_decline_what_an_order_reaches_until_it_was_put_out_of_the_way():
     running = stall.release()
-    forced = silo.declinable_term(running, set())
+    forced = silo.declinable_term(running, set(), {})
     assert (forced.value, [one.what for one in forced.evidence]) == (0.0, ["pack stall"])
-    assert silo.declinable_term(running, {"stall"}).value == 1.0
+    assert silo.declinable_term(running, {"stall"}, {}).value == 1.0
+
+
+def test_who_is_held_is_told_by_what_and_what_to_do_and_not_to_leave():
+    hold = Hold(why="stall.sell is part of the transaction of fair.sell", next="make fair.sell go in steps")
+    exits = silo.exits_term(
+        ["fair", "shelf", "stall", "till"], {"fair"}, {"till": ("red", "differs")}, {"stall": [hold]}
+    )
+    assert exits.value == 0.25
+    assert [(one.what, one.next) for one in exits.evidence] == [
+        ("pack till", "isthmus eject till --check"),
+        ("pack shelf", "isthmus eject shelf --check"),
+        ("pack stall", "make fair.sell go in steps"),
+    ]
+    assert exits.evidence[-1].why == "stall.sell is part of the transaction of fair.sell"
+    forced = silo.declinable_term(stall.release(), set(), {"stall": [hold]})
+    assert [one.next for one in forced.evidence] == ["make fair.sell go in steps"]
 
 
 def test_bytes_that_no_entity_describes_cannot_be_taken_along():

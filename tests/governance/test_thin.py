@@ -121,6 +121,25 @@ async def test_a_report_is_kept_and_its_index_over_time(database: Database):
     assert await report.over_time(database) == [(NOW, found.index.value)]
 
 
+async def test_what_came_with_a_release_is_set_apart_and_what_is_ours_comes_first(database: Database, tmp_path: Path):
+    running = release()
+    await record(database, running, 40)
+    platform = Platform(running, database)
+    ours, theirs = [
+        await report.measure(database, platform, history.Past(()), NOW, root=root) for root in (None, tmp_path)
+    ]
+    assert {one.where for one in ours.findings} == {one.where for one in theirs.findings}
+    assert not any(one.is_elsewhere for one in ours.findings)
+    assert {one.pack for one in theirs.findings if one.is_elsewhere} == {"till"}
+    assert {one.what for one in theirs.findings if not one.is_elsewhere} == {
+        "answer south.never_says never had an opinion"
+    }
+    assert not theirs.findings[0].is_elsewhere
+    assert list(report.elsewhere_text(ours, is_all=False)) == []
+    said = "\n".join(report.elsewhere_text(theirs, is_all=False))
+    assert f"elsewhere: {len(theirs.findings) - 1} findings" in said
+
+
 @pytest.mark.parametrize(
     ("planted", "term"), [("wine", "neutrality"), ("label", "surface-used"), ("knob", "options-live")]
 )

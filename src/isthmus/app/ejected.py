@@ -32,4 +32,4 @@ def service_problems(packs: Sequence[Pack], config: Config) -> Iterator[str]:
             yield f"[ejected.{name}] names no pack{errors.near(name, known)}; correct it, or take it out"
             continue
         for one in joins(known[name], flows_of(packs)):
-            yield f"[ejected.{name}] {one}, which a service cannot be rolled back with; take the section out"
+            yield f"[ejected.{name}] {one.why}, which a service cannot be rolled back with; take the section out"

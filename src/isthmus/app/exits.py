@@ -7,7 +7,8 @@ from importlib import metadata
 from typing import Final
 
 from isthmus.governance.exits import runs
-from isthmus.governance.exits.exercise import CALLS, Ground, exercise, is_domain
+from isthmus.governance.exits.exercise import CALLS, Ground, exercise
+from isthmus.governance.exits.held import is_domain
 from isthmus.kernel import Pack
 
 from .platform import Running

@@ -166,7 +166,7 @@ def _why(kind: Kind, number: int) -> str:
     if kind == "lift":
         return "What one front end alone used is its answer now. Recorded calls, run by both:"
     if kind == "sink":
-        return "Several front ends answered this alike. Recorded calls, run by both:"
+        return "It was written more than once, and says the same. Recorded calls, run by both:"
     return "Nobody's result changes. Recorded calls, run by both:" if number == 0 else "Recorded calls, run by both:"
 
 

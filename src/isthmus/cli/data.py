@@ -1,4 +1,4 @@
-"""`isthmus data …`: land, ask, look up, prove, compare. The composition root says over which packs and which folder."""
+"""`isthmus data`: land, ask, look up, prove, compare. The composition root says over which packs and which folder."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from .screen import JSON, as_json, out, say, stop
 
 if TYPE_CHECKING:
     from isthmus.app.platform import Running
+    from isthmus.governance.exits.held import Hold
     from isthmus.governance.exits.runs import ExitRun
     from isthmus.kernel import Pack
 
@@ -55,14 +56,20 @@ def add_to(main: typer.Typer) -> None:
 
 def _eject(pack: str, folder: Path, calls: int) -> None:
     from isthmus.app import exits
-    from isthmus.governance.exits import exercise
+    from isthmus.governance.exits import exercise, held
 
-    async def work(at: Running) -> int:
-        return await exercise.eject(exits.ground(at, calls), _named(at, pack), folder)
+    async def work(at: Running) -> tuple[int, list[Hold]]:
+        found = _named(at, pack)
+        flows = held.flows_of(at.packs, (line.front_end for line in at.platform.release.lines.values()))
+        return await exercise.eject(exits.ground(at, calls), found, folder), held.joins(found, flows)
 
-    count = on(running, work)
-    out.print(f"wrote {folder}: {count} calls that it answered came along", markup=False)
-    out.print(f"next: its README, then isthmus adopt {folder} --url ADDRESS --secret VARIABLE", markup=False)
+    count, joined = on(running, work)
+    out.print(f"wrote {folder}: {count} calls that it answered came along", markup=False, soft_wrap=True)
+    for one in joined:
+        out.print(f"it cannot stand in the pack's place: {one.why}; {one.next}", markup=False, soft_wrap=True)
+    if not joined:
+        line = f"next: its README, then isthmus adopt {folder} --url ADDRESS --secret VARIABLE"
+        out.print(line, markup=False, soft_wrap=True)
 
 
 def _check(pack: str, calls: int, json: bool) -> None:

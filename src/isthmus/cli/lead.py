@@ -38,10 +38,9 @@ async def _measured(running: Running, days: int) -> Report:
     import isthmus
     from isthmus.app.platform import written
     from isthmus.governance.lead import report
+    from isthmus.governance.thin.report import pack_folders
     from isthmus.kernel import Effect
     from isthmus.runtime.deploy.loading import front_end_folders
-
-    from .thin import pack_folders
 
     config, release = running.config, written(running.config)
     writes = [name for name, one in release.offered.items() if one.capability.effect is not Effect.READ]
@@ -49,7 +48,7 @@ async def _measured(running: Running, days: int) -> Report:
         running.database,
         config.root,
         {folder.name: folder for folder in front_end_folders(config.front_ends)},
-        [*pack_folders(release), Path(isthmus.__file__).parent],
+        [*set(pack_folders(release).values()), Path(isthmus.__file__).parent],
         writes,
         datetime.now(UTC),
         days=days,

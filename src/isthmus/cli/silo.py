@@ -37,4 +37,5 @@ async def _measured(running: Running) -> Silo:
     from isthmus.app.platform import written
     from isthmus.governance import silo
 
-    return await silo.measure(running.database, written(running.config), datetime.now(UTC))
+    release, left = written(running.config), frozenset(running.config.ejected)
+    return await silo.measure(running.database, release, datetime.now(UTC), left)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,9 +22,10 @@ if TYPE_CHECKING:
 
     from isthmus.app.platform import Running
     from isthmus.governance.thin.alike import Found
+    from isthmus.governance.thin.change.seam import Change
     from isthmus.governance.thin.findings import Finding
     from isthmus.governance.thin.report import Report
-    from isthmus.kernel.host import Answer, Release
+    from isthmus.kernel.host import Answer
 
 SHOWN = 5  # findings that end in the same step; --json has all
 
@@ -84,7 +83,8 @@ def _add_sink(app: typer.Typer) -> None:
     ) -> None:
         """Find answers of several front ends that do the same: each is asked what the others were asked.
 
-        With a question and a name, make them a product, prove that no result changes, and leave a branch.
+        With a question and a name, make them a product, prove that no result changes, and leave a branch. One that a
+        product says already is let to say that instead.
         """
         if point:
             changing.check_extra()
@@ -107,20 +107,35 @@ async def _sunk(running: Running, point: str, named: str, calls: int) -> Found:
     if not point:
         return found
     group = next((one for one in found.alike if one.point == point), None)
-    if group is None:
+    known = next((one for one in found.known if one.point == point), None)
+    owned = {name: one.answer for name, one in (alike.own_answers(release) | alike.product_answers(release)).items()}
+    if known is not None:
+        await asyncio.to_thread(_reuse, running, owned[known.answer], owned[known.product], calls)
+    elif group is not None:
+        await asyncio.to_thread(_sink, running, [owned[label] for label in group.answers], named or point, calls)
+    else:
         raise errors.NotFound(f"no answers to {point!r} are proved to do the same", remedy="see `isthmus thin sink`")
-    owned = alike.own_answers(release)
-    await asyncio.to_thread(_sink, running, [owned[label].answer for label in group.answers], named or point, calls)
     return found
 
 
 def _sink(running: Running, answers: Sequence[Answer], named: str, calls: int) -> None:
     from isthmus.governance.thin.change import sink as sinking
-    from isthmus.governance.thin.change import tree as trees
 
     codes = {one.owner.partition(".")[0] for one in answers}
     folders = {code: changing.front_end_folder(running.config, code)[0] for code in codes}
-    change = sinking.sink(answers, folders, running.config.root, named.rpartition(".")[2])
+    _leave(running, sinking.sink(answers, folders, running.config.root, named.rpartition(".")[2]), calls)
+
+
+def _reuse(running: Running, answer: Answer, shared: Answer, calls: int) -> None:
+    from isthmus.governance.thin.change import sink as sinking
+
+    folder, _ = changing.front_end_folder(running.config, answer.owner.partition(".")[0])
+    _leave(running, sinking.reuse(answer, shared, folder), calls)
+
+
+def _leave(running: Running, change: Change, calls: int) -> None:
+    from isthmus.governance.thin.change import tree as trees
+
     with trees.copied(running.config.root) as tree, tempfile.TemporaryDirectory() as made:
         runs = changing.Runs(running.config, running.database.url, min(calls, changing.CALLS), Path(made))
         changing.check(change, tree, "sink")
@@ -173,7 +188,7 @@ async def _measured(running: Running, calls: int) -> Report:
     kept = [one for one in await recorded.counted(running.database) if one.front_end in release.lines]
     expected = sum(min(calls, sum(one.calls for one in kept if one.front_end == code)) for code in release.lines)
     now = datetime.now(UTC)
-    packs = pack_folders(release)
+    packs = tuple(set(report.pack_folders(release).values()))
     past = await asyncio.to_thread(history.past, running.config.root, running.config.front_ends, packs, now)
     platform = Platform(release, running.database, resources=running.platform.resources)
     columns = (TextColumn("running calls again of {task.description}"), BarColumn(), MofNCompleteColumn())
@@ -187,34 +202,31 @@ async def _measured(running: Running, calls: int) -> Report:
             counted={key: one.calls for key, one in (await running.traffic.of(over=COUNTED)).items()},
             limit=calls,
             step=lambda code: progress.update(task, advance=1, description=code),
+            root=running.config.root,
         )
     await report.keep(running.database, found)
     return found
 
 
-def pack_folders(release: Release) -> tuple[Path, ...]:
-    """Return the folders of the packs of a release."""
-    apis = (pack.api.__name__ for pack in release.packs.values())
-    return tuple({_folder(api) for api in apis if api in sys.modules})  # others are made at start
-
-
-def _folder(api: str) -> Path:
-    """Return the folder of a pack, of whose package `api` is a file or a folder."""
-    root = importlib.import_module(api.rpartition(".api")[0] or api)
-    return Path(root.__file__ or ".").parent
-
-
 def _show(found: Report, limit: int | None) -> None:
-    from isthmus.governance.thin.report import text
+    from isthmus.governance.thin.report import elsewhere_text, text
 
     for line in text(found):
         out.print(line, soft_wrap=True, highlight=False)
+    _show_findings([one for one in found.findings if not one.is_elsewhere], limit)
+    for place, line in enumerate(elsewhere_text(found, is_all=limit is None)):
+        out.print(line if place else f"\n{line}", markup=False, soft_wrap=True, highlight=False)
+    if limit is None:
+        _show_findings([one for one in found.findings if one.is_elsewhere], limit)
+
+
+def _show_findings(findings: Sequence[Finding], limit: int | None) -> None:
     alike: dict[tuple[str, str], list[Finding]] = {}
-    for one in found.findings:
+    for one in findings:
         alike.setdefault((one.verdict, one.next), []).append(one)
-    for (verdict, advice), findings in alike.items():
+    for (verdict, advice), some in alike.items():
         out.print(f"\n{verdict}: {advice}", soft_wrap=True, highlight=False)
-        for one in findings[:limit]:
+        for one in some[:limit]:
             out.print(f"  {one.what}\n    {one.where}: {one.evidence}", soft_wrap=True, highlight=False)
-        if limit is not None and (more := len(findings) - limit) > 0:
+        if limit is not None and (more := len(some) - limit) > 0:
             out.print(f"  … and {more} more with --all", highlight=False)

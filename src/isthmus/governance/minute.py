@@ -25,11 +25,15 @@ REUSE_MAX: Final = 0.8  # of what building alone would cost
 
 
 class Act(Value):
-    """One thing to do: what (a sentence, or a command), why (what was measured), and the page with the evidence."""
+    """One thing to do: what (a sentence, or a command), why (what was measured), and the page with the evidence.
+
+    about: what it concerns, where neither says so.
+    """
 
     what: str
     why: str
     where: Where
+    about: str = ""
 
 
 class Measured(Value):
@@ -128,7 +132,7 @@ def _dear(costs: Costs) -> Iterator[Act]:
 
 
 def _fat(thin: thinness.Report | None) -> Iterator[Act]:
-    findings = thin.findings if thin else ()
+    findings = [one for one in thin.findings if not one.is_elsewhere] if thin else []
     lift = [one for one in findings if one.verdict == "lift"]
     for one in lift[:2]:
         yield Act(what=one.next, why=one.what, where="thinness")
@@ -141,7 +145,7 @@ def _held(found: silo.Silo | None) -> Iterator[Act]:
     if found is None or not found.is_alarming or not found.terms[0].evidence:
         return
     first = found.terms[0].evidence[0]
-    yield Act(what=first.next, why=f"{first.what}: {first.why}", where="silo")
+    yield Act(what=first.next, why=first.why, where="silo", about=first.what)
 
 
 def _unmeasured(found: Measured) -> Iterator[Act]:

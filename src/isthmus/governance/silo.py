@@ -8,13 +8,15 @@ alarm.
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from isthmus.governance import kept
 from isthmus.governance.cost.moved import order_calls
+from isthmus.governance.exits.held import Hold, flows_of, holds, is_domain, joins
 from isthmus.governance.ladder.facts import reaches
 from isthmus.governance.thin import alike
 from isthmus.governance.thin import report as thinness
@@ -71,8 +73,10 @@ async def last(database: Database) -> Silo | None:
     return await kept.last(database, KIND, Silo)
 
 
-async def measure(database: Database, release: Release, now: datetime, calls: int = alike.CALLS) -> Silo:
-    """Measure every term, and keep what was found."""
+async def measure(
+    database: Database, release: Release, now: datetime, left: Set[str] = frozenset(), calls: int = alike.CALLS
+) -> Silo:
+    """Measure every term, and keep what was found. left: packs that are services already."""
     async with database.platform() as session:
         exits = {
             row["pack"]: (str(row["ended"]), str(row["reason"])) for row in await session.fetch(_EXITS, now - EXIT_DAYS)
@@ -81,14 +85,16 @@ async def measure(database: Database, release: Release, now: datetime, calls: in
         tables = [
             (f"{row['schema']}.{row['table']}", row["bytes"]) for row in await session.fetch(_TABLES, list(schemas))
         ]
-    green = {pack for pack, (ended, _) in exits.items() if ended == "green"}
+    green = {*left, *(pack for pack, (ended, _) in exits.items() if ended == "green")}
+    packs = [pack.name for pack in release.packs.values() if is_domain(pack)]
+    held = await asyncio.to_thread(held_by, release, set(packs) - green)
     found = await alike.look(database, release, calls)
     thin = await thinness.last(database)
     terms = (
-        exits_term([pack.name for pack in release.packs.values() if pack.capabilities()], exits),
+        exits_term(packs, green, exits, held),
         exported_term(tables, _exported(release)),
         queue_term(thin),
-        declinable_term(release, green),
+        declinable_term(release, green, held),
         unlike_term(found, len(alike.own_answers(release))),
     )
     silo = Silo(
@@ -104,19 +110,38 @@ def index_of(terms: Iterable[Term]) -> float | None:
     return round(1 - math.prod(known) ** (1 / len(known)), 3) if known else None
 
 
-def exits_term(packs: Sequence[str], exits: Mapping[str, tuple[str, str]]) -> Term:
-    """Weigh exits: an exit that nobody ran is none."""
-    evidence: list[Evidence] = []
-    for name in packs:
+def held_by(release: Release, packs: Set[str]) -> dict[str, list[Hold]]:
+    """Return what holds these packs to the platform, of those that are held."""
+    flows = flows_of(release.packs.values(), (line.front_end for line in release.lines.values()))
+    found = {name: [*holds(release.packs[name]), *joins(release.packs[name], flows)] for name in sorted(packs)}
+    return {name: reasons for name, reasons in found.items() if reasons}
+
+
+def exits_term(
+    packs: Sequence[str], green: Set[str], exits: Mapping[str, tuple[str, str]], held: Mapping[str, Sequence[Hold]]
+) -> Term:
+    """Weigh exits: an exit that nobody ran is none. What can be tried comes first, then what is held, and by what."""
+    red: list[Evidence] = []
+    waiting: list[Evidence] = []
+    kept: list[Evidence] = []
+    for name in (one for one in packs if one not in green):
         ended, reason = exits.get(name, ("", ""))
-        if ended == "green":
-            continue
-        why = f"{ended}: {reason}" if ended else mark("its exit was not run in 30 days")
-        evidence.append(Evidence(what=mark(f"pack {name}"), why=why, next=f"isthmus eject {name}"))
-    evidence.sort(key=lambda one: one.why == "its exit was not run in 30 days")
-    green = len(packs) - len(evidence)
-    said = mark(f"{green} of {len(packs)} packs left the platform within 30 days, and answered as before")
-    return Term(name="exits", value=green / len(packs) if packs else None, said=said, evidence=tuple(evidence))
+        what, again = mark(f"pack {name}"), f"isthmus eject {name} --check"
+        if reasons := held.get(name):
+            kept.append(Evidence(what=what, why=_first(reasons), next=reasons[0].next))
+        elif ended == "red":
+            red.append(Evidence(what=what, why=mark(f"its exit is red: {reason}"), next=again))
+        else:
+            waiting.append(Evidence(what=what, why=mark("its exit was not run in 30 days"), next=again))
+    count = len([one for one in packs if one in green])
+    said = mark(f"{count} of {len(packs)} packs left the platform within 30 days, and answered as before")
+    evidence = (*red, *waiting, *kept)
+    return Term(name="exits", value=count / len(packs) if packs else None, said=said, evidence=evidence)
+
+
+def _first(reasons: Sequence[Hold]) -> str:
+    first = reasons[0].why
+    return mark(f"{first}, and {len(reasons) - 1} more") if len(reasons) > 1 else first
 
 
 def exported_term(tables: Sequence[tuple[str, int]], exported: set[str]) -> Term:
@@ -147,7 +172,7 @@ def queue_term(thin: thinness.Report | None) -> Term:
     return Term(name="no-queue", value=found.value, said=found.evidence, evidence=evidence)
 
 
-def declinable_term(release: Release, green: set[str]) -> Term:
+def declinable_term(release: Release, green: Set[str], held: Mapping[str, Sequence[Hold]]) -> Term:
     """Weigh what who sells cannot decline: what the order path reaches, but for packs that were put out of the way."""
     reach = reaches(release)
     needed = {pack for name in order_calls(release) for pack in reach.get(name, frozenset[str]())} - green
@@ -160,7 +185,7 @@ def declinable_term(release: Release, green: set[str]) -> Term:
     evidence = tuple(
         Evidence(
             what=mark(f"pack {pack}"), why=mark(f"who sells cannot do without its {count} capabilities"),
-            next=f"isthmus eject {pack}",
+            next=reasons[0].next if (reasons := held.get(pack)) else f"isthmus eject {pack} --check",
         )
         for pack, count in sorted(forced.items(), key=lambda pair: (-pair[1], pair[0]))
     )  # fmt: skip
@@ -179,6 +204,14 @@ def unlike_term(found: alike.Found, answers: int) -> Term:
             Evidence(
                 what=", ".join(group.answers), why=mark(f"say the same on {group.questions} asks of {group.point}"),
                 next=f"isthmus thin sink {group.point}",
+            )
+        )  # fmt: skip
+    for one in found.known:
+        twice += 1
+        evidence.append(
+            Evidence(
+                what=one.answer, why=mark(f"says what {one.product} says, on {one.questions} questions to {one.point}"),
+                next=f"isthmus thin sink {one.point}",
             )
         )  # fmt: skip
     for label, point, questions in found.idle:

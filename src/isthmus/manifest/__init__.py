@@ -29,6 +29,7 @@ from .figures import Movements as Movements
 from .files import Files
 from .gauges import Gauge
 from .guides import Guide
+from .idempotent import Idempotent
 from .kept import Gives, Personal
 from .kept import Keeps as Keeps  # what a pack keeps of persons
 from .outlets import Events as Events  # what an outlet is given
@@ -263,7 +264,7 @@ class Search:
 
 KINDS = (
     Job, Resource, Upkeep, FrontEndCheck, Persons, Personal, Gives, Commands, Page, Search, Headlines, Growing, Files,
-    Gauge, Outlet, Rehearsal, Site, DemoData, Guide, Devices, SignedIn, Step, Paid,
+    Gauge, Outlet, Rehearsal, Site, DemoData, Guide, Devices, SignedIn, Step, Paid, Idempotent,
 )  # fmt: skip
 
 

@@ -36,6 +36,15 @@ STRIPE = (
 )
 
 
+async def test_what_is_expected_again_adds_nothing_and_sends_no_event(desk: Desk, database: Database) -> None:
+    for minor in (1000, 1000, 900):  # as where the flow that expects it was rolled back, and is done again
+        await desk.expect(expected("a", minor))
+    async with database.platform() as session:
+        rows = await session.fetch("select key, amount_minor from reconciliation.expected")
+        assert [tuple(row) for row in rows] == [("a", 1000)]
+        assert await session.fetch("select 1 from isthmus.outbox") == []
+
+
 async def test_every_way_in_which_a_file_differs_has_its_kind(desk: Desk) -> None:
     await desk.expect(
         expected("same", 1000, fee=30),

@@ -39,6 +39,15 @@ async def test_sales_wait_until_they_are_held_back_long_enough_and_returns_do_no
     await office.check()
 
 
+async def test_what_is_noted_again_adds_nothing_and_sends_no_event(office: Desk) -> None:
+    for minor in (1000, 1000, 900):  # as where the flow that noted it was rolled back, and is done again
+        await office.note(item("a", minor))
+    assert [tuple(row) for row in await office.rows("select reference, gross_minor from settlement.item")] == [
+        ("a", 1000)
+    ]
+    assert await office.rows("select 1 from isthmus.outbox") == []
+
+
 async def test_what_is_below_the_minimum_or_zero_is_carried_and_a_leaving_seller_gets_the_rest(office: Desk) -> None:
     await office.payee(hold_back_days=0, minimum_minor=1000, fee_minor=25)
     await office.note(item("a", 700))

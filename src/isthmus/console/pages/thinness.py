@@ -19,6 +19,7 @@ from isthmus.store import Database
 from ..web import Page, page_of, render
 
 PAGE_SIZE: Final = 25
+ELSEWHERE: Final = "elsewhere"  # instead of a verdict: findings in packs that came with a release
 CURVE_WIDTH, CURVE_HEIGHT = 600, 80
 WORDS: Final = (
     mark("thin"),
@@ -60,7 +61,10 @@ class Thinness:
         found = await report.last(self._database)
         chosen = request.query_params.get("verdict", "")
         findings: tuple[Finding, ...] = found.findings if found else ()
-        shown, next_cursor = page_of(request, [one for one in findings if chosen in ("", one.verdict)], PAGE_SIZE)
+        ours = [one for one in findings if not one.is_elsewhere]
+        elsewhere = [one for one in findings if one.is_elsewhere]
+        listed = elsewhere if chosen == ELSEWHERE else [one for one in ours if chosen in ("", one.verdict)]
+        shown, next_cursor = page_of(request, listed, PAGE_SIZE)
         over_time = (await report.over_time(self._database))[::-1]
         return render(
             request,
@@ -72,7 +76,8 @@ class Thinness:
             findings=shown,
             next_cursor=next_cursor,
             verdict=chosen,
-            verdicts={verdict: sum(one.verdict == verdict for one in findings) for verdict in ("lift", "delete")},
+            verdicts={verdict: sum(one.verdict == verdict for one in ours) for verdict in ("lift", "delete")},
+            elsewhere=len(elsewhere),
             over_time=over_time,
             curve=curve(over_time),
             width=CURVE_WIDTH,

@@ -87,18 +87,13 @@ class Ground:
     calls: int = CALLS
 
 
-def is_domain(pack: Pack) -> bool:
-    """Say whether a pack has capabilities of its own: flows are made of others'."""
-    return any(not one.uses for one in pack.capabilities().values())
-
-
 async def exercise(ground: Ground, pack: Pack) -> Exit:
     """Exercise the exit of one pack, and say how it ended; nothing of it stays."""
     release = ground.platform.release
     flows = flows_of(release.packs.values(), (line.front_end for line in release.lines.values()))
     if reasons := [*await asyncio.to_thread(holds, pack), *joins(pack, flows)]:
         more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
-        return Exit(pack=pack.name, ended="refused", reason=f"{reasons[0]}{more}")
+        return Exit(pack=pack.name, ended="refused", reason=f"{reasons[0].why}{more}")
     found = await _tried(ground, pack)
     # What was written since its rows were copied is no difference of the service's: with a new copy it is none.
     return found if found.ended == "green" else await _tried(ground, pack)

@@ -1,41 +1,66 @@
-"""What holds a pack to its platform: why it cannot stand alone, and why nothing can stand in its place."""
+"""What holds a pack to its platform: why it cannot stand alone, why nothing can stand in its place, and what to do."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from isthmus.kernel import Capability, Effect, FrontEnd, Pack
-from isthmus.manifest import Resource, brought
+from isthmus.kernel import Capability, Effect, FrontEnd, Pack, Value
+from isthmus.language import mark
+from isthmus.manifest import Devices, Idempotent, Resource, brought
 
 from .reach import reached
 
 _WRITES: Final = re.compile(r"\b(insert\s+into|update|delete\s+from)\s+isthmus\.", re.IGNORECASE)
 FLOWS_SHOWN: Final = 2
 # What a context gives only where the platform runs, and what a service would have to do without.
-_HELD: Final = {
-    "as_of": "asks the rules that something was sold under, which the platform keeps",
-    "beside": "calls others as its caller could",
-    "compensate_with": "has steps undone",
-    "find": "looks at the answers themselves",
+_HELD: Final[Mapping[str, Callable[[str], str]]] = {
+    "as_of": lambda at: mark(f"{at} asks the rules that something was sold under, which the platform keeps"),
+    "beside": lambda at: mark(f"{at} calls others as its caller could"),
+    "compensate_with": lambda at: mark(f"{at} has steps undone"),
+    "find": lambda at: mark(f"{at} looks at the answers themselves"),
 }
+_PART: Final = mark("keep it: it is a part of the platform, and not of the business")
+_STEPS: Final = mark("keep it here, or take its steps out into a flow: who is asked outside has to be undone from here")
+_OWN_ROWS: Final = mark("keep with each row what it needs to know later, and read that")
+_TABLES: Final = mark("give the pack tables of its own, if it is to leave")
 
 
-def holds(pack: Pack) -> list[str]:
+class Hold(Value):
+    """One thing that holds a pack: why, with its place, and what to do next."""
+
+    why: str
+    next: str
+
+
+def is_domain(pack: Pack) -> bool:
+    """Say whether a pack has capabilities of its own: flows are made of others'."""
+    return any(not one.uses for one in pack.capabilities().values())
+
+
+def holds(pack: Pack) -> list[Hold]:
     """Return why a pack's code cannot run alone, each with its place; nothing where it can."""
     if not pack.service:
-        return [f"{pack.name} has no implementations of its own"]
+        return [Hold(why=mark(f"{pack.name} has no implementations of its own"), next=_PART)]
     found = [
-        f"{one.name} goes in steps and asks the outside world"
+        Hold(why=mark(f"{one.name} goes in steps and asks the outside world"), next=_STEPS)
         for one in sorted(pack.capabilities().values(), key=lambda one: one.name)
         if one.effect is Effect.SAGA
     ]
     if not pack.migrations and any(one.effect is Effect.WRITE for one in pack.capabilities().values()):
-        found.append(f"{pack.name} has no tables of its own, and keeps what it writes in the platform's")
-    found += [f"{one.capability.name} is implemented outside of its service" for one in pack.implementations]
+        why = mark(f"{pack.name} has no tables of its own, and keeps what it writes in the platform's")
+        found.append(Hold(why=why, next=_TABLES))
+    found += [
+        Hold(why=mark(f"{one.capability.name} is implemented outside of its service"), next=_PART)
+        for one in pack.implementations
+    ]
+    if brought([pack], Devices):
+        found.append(
+            Hold(why=mark(f"the platform looks at the rows of {pack.name} at each call of a device"), next=_PART)
+        )
     own = pack.api.__name__.rpartition(".")[0]
     optional = set[str]()
     for name, file in reached(pack).modules.items():
@@ -44,22 +69,33 @@ def holds(pack: Pack) -> list[str]:
             found += _held_by(name, tree)
             optional |= _optional(tree)
     found += [
-        f"the platform works with its {one.kind.__name__}, in its own process"
+        Hold(why=mark(f"the platform works with its {one.kind.__name__}, in its own process"), next=_PART)
         for one in brought([pack], Resource)
         if one.kind.__name__ not in optional
     ]
     return found
 
 
-def joins(pack: Pack, flows: Iterable[Capability[Any, Any]]) -> list[str]:
-    """Return which writes of a pack are part of these flows' transactions: no service could be rolled back with one."""
+def joins(pack: Pack, flows: Iterable[Capability[Any, Any]]) -> list[Hold]:
+    """Return which writes of a pack are part of these flows' transactions: no service could be rolled back with one.
+
+    Those that the pack declares to be idempotent may stay when a flow is rolled back.
+    """
+    staying = {call for one in brought([pack], Idempotent) for call in one.calls}
     writing = [one for one in flows if one.uses and one.effect is Effect.WRITE]
-    found: list[str] = []
+    found: list[Hold] = []
     for name, one in sorted((one.name, one) for one in pack.capabilities().values()):
-        if one.effect is Effect.WRITE and not one.uses and (users := _using(writing, one)):
+        if one.effect is Effect.WRITE and not one.uses and one not in staying and (users := _using(writing, one)):
             more = f" and {len(users) - FLOWS_SHOWN} more" if len(users) > FLOWS_SHOWN else ""
-            found.append(f"{name} is part of the transaction of {', '.join(users[:FLOWS_SHOWN])}{more}")
+            where = ", ".join(users[:FLOWS_SHOWN])
+            found.append(Hold(why=mark(f"{name} is part of the transaction of {where}{more}"), next=_apart(users)))
     return found
+
+
+def _apart(flows: Sequence[str]) -> str:
+    """Return what to do about a write that flows have in their transactions."""
+    packs = sorted({one.partition(".")[0] for one in flows})
+    return mark(f"make {flows[0]} go in steps (`Effect.SAGA`); or leave out {', '.join(packs)} where nobody needs it")
 
 
 def flows_of(packs: Iterable[Pack], front_ends: Iterable[FrontEnd] = ()) -> list[Capability[Any, Any]]:
@@ -83,16 +119,18 @@ def _optional(tree: ast.Module) -> set[str]:
     }
 
 
-def _held_by(module: str, tree: ast.Module) -> Iterator[str]:
+def _held_by(module: str, tree: ast.Module) -> Iterator[Hold]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _WRITES.search(node.value):
-            yield f"{module}:{node.lineno} writes tables of the platform"
+            yield Hold(why=mark(f"{module}:{node.lineno} writes tables of the platform"), next=_TABLES)
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
         where, name = f"{module}:{node.lineno}", node.func.attr
         if name == "resource" and len(node.args) == 1 and not node.keywords:
-            yield f"{where} needs {ast.unparse(node.args[0])}, which the platform makes"
+            kind = ast.unparse(node.args[0])
+            step = mark(f"have it use something of its own where nobody provides {kind}")
+            yield Hold(why=mark(f"{where} needs {kind}, which the platform makes"), next=step)
         elif name in _HELD and ast.unparse(node.func.value).endswith(("ctx", "ctx.plan")):
-            yield f"{where} {_HELD[name]}"
+            yield Hold(why=_HELD[name](where), next=_STEPS if name == "compensate_with" else _OWN_ROWS)
         elif name == "get" and ast.unparse(node.func.value).endswith("plan.attributes"):
-            yield f"{where} looks at the types of a front end's attributes"
+            yield Hold(why=mark(f"{where} looks at the types of a front end's attributes"), next=_OWN_ROWS)

@@ -22,7 +22,7 @@ from isthmus.kernel import Pack, encode, errors
 from isthmus.kernel.host import Release
 
 from .calls import Answered
-from .held import holds
+from .held import Hold, holds
 from .reach import SERVICE, copied, reached
 
 FILE: Final = "ejected.toml"
@@ -115,12 +115,12 @@ class CannotEject(errors.Conflict):
 
     slug = "exits.cannot-eject"
 
-    def __init__(self, pack: str, reasons: Sequence[str]) -> None:
+    def __init__(self, pack: str, reasons: Sequence[Hold]) -> None:
         more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
         super().__init__(
-            f"{pack} cannot stand alone: {reasons[0]}{more}",
-            remedy="have it get what it needs with its asks, or offer it a default of its own",
-            reasons=list(reasons),
+            f"{pack} cannot stand alone: {reasons[0].why}{more}",
+            remedy=reasons[0].next,
+            reasons=[one.why for one in reasons],
         )
 
 

@@ -7,6 +7,7 @@ that it may read (SQL, texts, catalogues of translations), not its neighbours' c
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import io
 import re
@@ -52,7 +53,7 @@ def reached(pack: Pack) -> Reached:
         if name in modules or (file := _file(name)) is None:
             continue
         modules[name] = str(file)
-        for one in _imports(name, file):
+        for one in _imported(name, file):
             top = one.partition(".")[0]
             if top in tops:
                 waiting += [one, *_parents(one)]
@@ -100,6 +101,11 @@ def _relocated(text: str, package: str, tops: set[str]) -> Iterator[str]:
             yield f"{text[at:begins]}{found['quote']}{package}.{found['place']}{found['rest']}{found['quote']}"
             at = ends
     yield text[at:]
+
+
+@functools.cache  # packs share most of what they reach, and all of them are looked at together
+def _imported(name: str, file: Path) -> tuple[str, ...]:
+    return tuple(_imports(name, file))
 
 
 def _imports(name: str, file: Path) -> Iterator[str]:

@@ -38,7 +38,7 @@ def in_place(pack: Pack, url: str, secret: str, *, is_undone: bool = False) -> P
 
     def problems(front_end: FrontEnd, _: Sequence[Pack]) -> Iterator[str]:
         for one in joins(pack, front_end.capabilities):
-            yield f"{one}, and {pack.name} is a service at {url}: declare the flow with Effect.SAGA"
+            yield f"{one.why}, and {pack.name} is a service at {url}: declare the flow with Effect.SAGA"
 
     functions = tuple(
         Implementation(

@@ -1,8 +1,9 @@
 """Answers of several front ends that do the same, whatever they are called: proved by what they say, never by names.
 
-Candidates are all answers to one question: they have one shape. Each is asked what the others were asked in recorded
-calls. Questions on which neither has an opinion tell nothing and are left out: one answers PASS, or what the default
-says. Agreement is the share of the others on which both say the same, with its Wilson bound.
+Candidates are all answers to one question, those of products among them: they have one shape. Each is asked what the
+others were asked in recorded calls. Questions on which neither has an opinion tell nothing and are left out: one
+answers PASS, or what the default says. Agreement is the share of the others on which both say
+the same, with its Wilson bound.
 """
 
 from __future__ import annotations
@@ -45,6 +46,14 @@ class Pair(Value):
         """True where it is proved on the questions of both."""
         return min(self.of_one.low, self.of_other.low) >= ALIKE
 
+    @property
+    def is_known(self) -> bool:
+        """True where `one` may say what `other` says: proved on its own questions, and no question of both differs.
+
+        The other's results do not change by it, so its questions need not be as many.
+        """
+        return self.of_one.low >= ALIKE and not self.differs
+
 
 class Alike(Value):
     """Answers that are proved to do the same, each with each."""
@@ -59,12 +68,26 @@ class Alike(Value):
         return len(self.answers) >= CONSUMERS_MIN
 
 
+class Known(Value):
+    """A front end's answer that is proved to do what a product's does. low: of their agreement."""
+
+    point: str
+    answer: str
+    product: str  # the product's answer, by its label
+    low: float
+    questions: int
+
+
 class Found(Value):
-    """What was found: groups that do the same, pairs that look alike and differ or are not proved, idle answers."""
+    """What was found: groups that do the same, pairs that look alike and differ or are not proved, idle answers.
+
+    known: front ends' answers that say what a product's says. Pairs with products are listed where they are not alike.
+    """
 
     alike: tuple[Alike, ...]
     pairs: tuple[Pair, ...]
     idle: tuple[tuple[str, str, int], ...]  # answer, point, and questions: all answered as the default does
+    known: tuple[Known, ...] = ()
 
 
 @dataclass(slots=True)
@@ -72,6 +95,7 @@ class Owned:
     """An answer of a front end of its own, and what it was asked."""
 
     answer: Answer
+    is_product: bool = False
     questions: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
 
     @property
@@ -80,8 +104,8 @@ class Owned:
 
 
 async def look(database: Database, release: Release, limit: int = CALLS) -> Found:
-    """Ask the front ends' own answers what the others were asked."""
-    owned = own_answers(release)
+    """Ask the front ends' own answers, and those of products, what the others were asked."""
+    owned = own_answers(release) | product_answers(release)
     for code, line in release.lines.items():
         async for call in recorded.recent(database, code, limit=limit):
             for asked in call.asked:
@@ -96,8 +120,14 @@ async def look(database: Database, release: Release, limit: int = CALLS) -> Foun
 
 def own_answers(release: Release) -> dict[str, Owned]:
     """Return what front ends answer by themselves, by its label; products are shared already."""
-    found = [answer for line in release.lines.values() for answer in _of(line)]
+    found = [answer for code, line in release.lines.items() for answer in _held(line) if _owner(answer) == code]
     return {one.label: Owned(one) for one in found if not one.point.is_async}
+
+
+def product_answers(release: Release) -> dict[str, Owned]:
+    """Return what products answer at any front end, by its label."""
+    found = [answer for code, line in release.lines.items() for answer in _held(line) if _owner(answer) != code]
+    return {one.label: Owned(one, is_product=True) for one in found if not one.point.is_async}
 
 
 def judged(owned: Iterable[Owned]) -> Found:
@@ -105,15 +135,24 @@ def judged(owned: Iterable[Owned]) -> Found:
     by_point: dict[Point, list[Owned]] = {}
     for one in owned:
         by_point.setdefault(one.answer.point, []).append(one)
-    pairs, alike = list[Pair](), list[Alike]()
+    pairs, alike, known = list[Pair](), list[Alike](), list[Known]()
     for point, answers in sorted(by_point.items(), key=lambda pair: pair[0].name):
-        code = [(one, other) for one, other in itertools.combinations(answers, 2) if _owner(one) != _owner(other)]
+        own = [one for one in answers if not one.is_product]
+        code = [pair for pair in itertools.combinations(own, 2) if _owner(pair[0].answer) != _owner(pair[1].answer)]
         found = [_pair(point, one, other) for one, other in code]
         pairs += [one for one in found if one.agreed.of]
         alike += _groups(point, [one for one in found if one.is_alike])
+        shared = [_pair(point, one, other) for one in own for other in answers if other.is_product]
+        known += [_known(one) for one in shared if one.is_known]
+        pairs += [one for one in shared if one.agreed.of and not one.is_known]
     named = {(one.point, label) for one in alike for label in one.answers}
     left = [one for one in pairs if not {(one.point, one.one), (one.point, one.other)} <= named]
-    return Found(alike=tuple(alike), pairs=tuple(left), idle=tuple(_idle(by_point)))
+    own = {point: [one for one in answers if not one.is_product] for point, answers in by_point.items()}
+    return Found(alike=tuple(alike), pairs=tuple(left), idle=tuple(_idle(own)), known=tuple(known))
+
+
+def _known(pair: Pair) -> Known:
+    return Known(point=pair.point, answer=pair.one, product=pair.other, low=pair.of_one.low, questions=pair.agreed.of)
 
 
 def lines(found: Found) -> Iterator[str]:
@@ -122,6 +161,9 @@ def lines(found: Found) -> Iterator[str]:
         said = f"{len(one.answers)} front ends answer {one.point} the same: {', '.join(one.answers)}"
         yield f"{'sink' if one.is_to_sink else 'wait for a third'}: {said}"
         yield f"  each says what each other says, above {one.low:.1%} for certain, of {one.questions:,} questions"
+    for same in found.known:
+        yield f"sink: {same.answer} says what {same.product} says on {same.point}, and that is a product already"
+        yield f"  above {same.low:.1%} for certain, of {same.questions:,} questions"
     for pair in sorted(found.pairs, key=lambda one: -one.agreed.low):
         verdict = "not proved" if not pair.differs else "differ"
         count = f"{pair.agreed} of {pair.agreed.of:,} questions"
@@ -207,11 +249,9 @@ def _idle(by_point: Mapping[Point, Sequence[Owned]]) -> Iterator[tuple[str, str,
                 yield one.label, point.name, len(said)
 
 
-def _of(line: CompiledFrontEnd) -> list[Answer]:
-    code = line.front_end.code
-    held = [answer for node in line.nodes for one in node.candidates.values() for answer in one.answers]
-    return [one for one in held if one.owner.partition(".")[0] == code]
+def _held(line: CompiledFrontEnd) -> list[Answer]:
+    return [answer for node in line.nodes for one in node.candidates.values() for answer in one.answers]
 
 
-def _owner(one: Owned) -> str:
-    return one.answer.owner.partition(".")[0]
+def _owner(answer: Answer) -> str:
+    return answer.owner.partition(".")[0]

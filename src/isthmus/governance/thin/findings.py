@@ -29,7 +29,11 @@ ASKED_MIN: Final = 30  # before an answer that never said anything is dead
 
 
 class Finding(Value):
-    """One thing to lift to a front end or to delete: where, why, and what to do next."""
+    """One thing to lift to a front end or to delete: where, why, and what to do next.
+
+    pack: whose code it is; nothing of a front end's. is_elsewhere: it came with another's release, so that who reads
+    this cannot change it.
+    """
 
     verdict: Verdict
     what: str
@@ -37,6 +41,8 @@ class Finding(Value):
     front_end: str  # that it would go to; empty: it goes
     evidence: str
     next: str
+    pack: str = ""
+    is_elsewhere: bool = False
 
 
 class Weighed(Value):
@@ -60,6 +66,7 @@ def weigh(observed: Observed, release: Release, today: date) -> Weighed:
             front_end=one.front_end,
             evidence=one.text,
             next=mark("ask an extension point here, and let that front end answer it"),
+            pack=observed.platform[one.file],
         )
         for one in observed.named
     ]
@@ -121,6 +128,7 @@ def _leak(observed: Observed, site: Site, arm: bool, code: str, calls: Mapping[s
         front_end=code,
         evidence=mark(f"{site.function} was called {calls[code]:,} times for {code}, and for others: {others}"),
         next=mark(f"make it an extension point of {observed.platform[site.file]} that {code} answers"),
+        pack=observed.platform[site.file],
     )
 
 
@@ -152,6 +160,7 @@ def _knobs(observed: Observed, release: Release) -> Iterator[Finding]:
                 front_end="",
                 evidence=mark(f"always {next(iter(values))}, in the calls of {', '.join(sorted(by_code))}"),
                 next=mark("deprecate the field with a date, and delete what it decides"),
+                pack=option.partition(".")[0],
             )
 
 
@@ -191,6 +200,7 @@ def _surface(observed: Observed, release: Release) -> tuple[list[str], list[Find
                     front_end=users[0] if users else "",
                     evidence=mark(f"of the recorded calls and their parts of {len(release.lines)} front ends"),
                     next=mark(f"make it a flow of {users[0]}'s own") if users else mark("deprecate it with a date"),
+                    pack=name.partition(".")[0],
                 )
             )
     return offered, found
@@ -213,6 +223,7 @@ def _points(observed: Observed, release: Release, today: date) -> Iterator[Findi
                 front_end="",
                 evidence=mark(f"asked {asked:,} times for {len(release.lines)} front ends"),
                 next=mark("delete it, or give it a date (`until`) by which a second answer is there"),
+                pack=name.partition(".")[0],
             )
 
 

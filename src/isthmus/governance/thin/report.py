@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import importlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
+from pathlib import Path
 from typing import Final
 
 from isthmus.kernel import Platform, Value, decode, encode
+from isthmus.kernel.host import Release
 from isthmus.store import Database
 
 from . import observe
@@ -22,7 +26,10 @@ _OVER_TIME: Final = "select at, value from governance.thinness where value is no
 
 
 class Report(Value):
-    """How thin the platform is, from which calls that was found, and what to do."""
+    """How thin the platform is, from which calls that was found, and what to do.
+
+    uncalled: packs from elsewhere of which nobody called anything.
+    """
 
     at: datetime
     index: Index
@@ -30,6 +37,7 @@ class Report(Value):
     calls: Mapping[str, int]  # run again, by front end
     not_run: Mapping[str, int]
     decisions: Mapping[str, int]  # of the platform that calls came by, by pack
+    uncalled: tuple[str, ...] = ()
 
 
 async def measure(
@@ -41,20 +49,74 @@ async def measure(
     counted: Mapping[tuple[str, str], int] | None = None,
     limit: int = observe.CALLS,
     step: Callable[[str], None] = lambda _: None,
+    root: Path | None = None,
 ) -> Report:
-    """Run recorded calls again, observed, and judge them together with what git says of the past."""
+    """Run recorded calls again, observed, and judge them together with what git says of the past.
+
+    root: below which lies what who reads this can change; all of it where it is not said.
+    """
     observed = await observe.observe(database, platform, counted=counted, limit=limit, step=step)
     weighed = weigh(observed, platform.release, date(now.year, now.month, now.day))
     terms = {term.name: term for term in (*weighed.terms, *past.terms)}
-    ordered = sorted(weighed.findings, key=lambda one: (one.verdict != "lift", one.where))
+    elsewhere = frozenset[str]() if root is None else _elsewhere(platform.release, root)
+    findings = [one.replace(is_elsewhere=one.pack in elsewhere) for one in weighed.findings]
+    findings.sort(key=lambda one: (one.is_elsewhere, one.verdict != "lift", one.where))
     return Report(
         at=now,
         index=index_of(terms),
-        findings=tuple(ordered),
+        findings=tuple(findings),
         calls=dict(sorted(observed.calls.items())),
         not_run=dict(sorted(observed.not_run.items())),
         decisions=weighed.decisions,
+        uncalled=tuple(_uncalled(findings, platform.release)),
     )
+
+
+def pack_folders(release: Release) -> dict[str, Path]:
+    """Return the folders of the packs of a release, by name."""
+    apis = {pack.name: pack.api.__name__ for pack in release.packs.values()}
+    return {name: _folder(api) for name, api in apis.items() if api in sys.modules}  # others are made at start
+
+
+def _folder(api: str) -> Path:
+    """Return the folder of a pack, of whose package `api` is a file or a folder."""
+    package = importlib.import_module(api.rpartition(".api")[0] or api)
+    return Path(package.__file__ or ".").parent
+
+
+def _elsewhere(release: Release, root: Path) -> frozenset[str]:
+    folders = pack_folders(release)  # the platform makes some packs at start, which lie nowhere
+    return frozenset(
+        name for name in release.packs if name not in folders or not _is_ours(folders[name].resolve(), root)
+    )
+
+
+def _is_ours(folder: Path, root: Path) -> bool:
+    """Tell whether a folder is below the root, and no installed package in an environment there."""
+    return folder.is_relative_to(root.resolve()) and "site-packages" not in folder.parts
+
+
+def _uncalled(findings: Iterable[Finding], release: Release) -> Iterator[str]:
+    """Yield packs from elsewhere of whose capabilities each is a finding that nobody calls."""
+    unused = {one.where for one in findings if one.is_elsewhere and one.verdict == "delete"}
+    offered: dict[str, set[str]] = {}
+    for name, one in release.offered.items():
+        if not one.capability.is_internal and not one.capability.deprecated:
+            offered.setdefault(one.capability.pack, set()).add(name)
+    yield from (pack for pack, names in sorted(offered.items()) if names <= unused)
+
+
+def elsewhere_text(report: Report, *, is_all: bool) -> Iterator[str]:
+    """Return what was found in packs that came from elsewhere: what can be done about it here."""
+    count = sum(one.is_elsewhere for one in report.findings)
+    if not count:
+        return
+    yield f"elsewhere: {count} findings in packs that came with a release, and are not changed here"
+    if report.uncalled:
+        names = ", ".join(f'"{name}"' for name in report.uncalled)
+        yield f"  nobody calls these; `[platform] leave_out = [{names}]` does without"
+    if not is_all:
+        yield "  --all shows each"
 
 
 async def keep(database: Database, report: Report) -> None:

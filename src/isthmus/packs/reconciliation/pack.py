@@ -1,7 +1,7 @@
 """The manifest of reconciliation."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Commands, Page, Personal
+from isthmus.manifest import Commands, Idempotent, Page, Personal
 
 from . import api
 from .service import matching
@@ -15,6 +15,10 @@ PACK = Pack(
     service=(matching,),
     migrations="isthmus.packs.reconciliation:migrations",
     brings=(
+        Idempotent(
+            calls=(api.expect,),
+            because="what is expected is known by its key, and a payout is expected whether or not it is booked yet",
+        ),
         Personal(because="files are read for references and amounts, and nothing else of them is kept"),
         Commands(
             name="reconcile",

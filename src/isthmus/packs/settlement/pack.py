@@ -1,7 +1,7 @@
 """The manifest of settlement."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import Page, Personal
+from isthmus.manifest import Idempotent, Page, Personal
 
 from . import api, entities
 from .service import payees, settlements
@@ -17,6 +17,9 @@ PACK = Pack(
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
+        Idempotent(
+            calls=(api.note_due,), because="an item is known by its reference, and one that is known stays as it is"
+        ),
         Personal(because="payees are businesses, and an item names an order and no person"),
         Page(
             path="/settlements",

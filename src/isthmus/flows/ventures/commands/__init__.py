@@ -1,4 +1,4 @@
-"""`isthmus venture …`: businesses outside, what they owe, what joining would cost, and how they join or end."""
+"""`isthmus venture`: businesses outside, what they owe, what joining would cost, and how they join or end."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def ask_at(files: Sequence[Source], function: str, question: Question, package: 
         behind = body[assigned[-1] + 1 :]
         is_last = bool(behind) and m.matches(behind[0], m.SimpleStatementLine([m.Return(value=m.Name(value))]))
         line = statements(f"{'return' if is_last else f'{value} ='} {asks}({arguments})\n")
-        source.replace(found, _with_body(found, [*body[: assigned[-1] + 1], *line, *behind[is_last:]]))
+        source.replace(found, with_body(found, [*body[: assigned[-1] + 1], *line, *behind[is_last:]]))
     elif returned:
         held = source.tree.code_for_node(cast(cst.Arg, returned[0]).value)
         rest = "".join(f", {name}" for name in question.parameters if name != value)
@@ -175,7 +175,7 @@ def ask_at(files: Sequence[Source], function: str, question: Question, package: 
     elif value in parameters_of(found):
         begin = 1 if found.get_docstring() is not None else 0
         line = statements(f"{value} = {asks}({arguments})\n")
-        source.replace(found, _with_body(found, [*body[:begin], *line, *body[begin:]]))
+        source.replace(found, with_body(found, [*body[:begin], *line, *body[begin:]]))
     else:
         raise ByHand(
             f"{source.name}.{function} has no value {value!r}",
@@ -272,7 +272,7 @@ def _is_returned(function: cst.FunctionDef, argument: cst.CSTNode) -> bool:
     return any(argument in cast(cst.Call, cast(cst.Return, one).value).args for one in returns)
 
 
-def _with_body(function: cst.FunctionDef, body: Sequence[Any]) -> cst.FunctionDef:
+def with_body(function: cst.FunctionDef, body: Sequence[Any]) -> cst.FunctionDef:
     return function.with_changes(body=function.body.with_changes(body=list(body)))
 
 

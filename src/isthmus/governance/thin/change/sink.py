@@ -14,7 +14,7 @@ from isthmus.kernel import errors
 from isthmus.kernel.host import Answer
 
 from . import parts
-from .code import ByHand, Source
+from .code import ByHand, Source, parameters_of, statements, with_body
 from .seam import Change
 from .words import Ref
 
@@ -62,6 +62,25 @@ def sink(answers: Sequence[Answer], folders: Mapping[str, Path], root: Path, nam
         platform={path: product.text()},
         front_end=written,
         folders=(home, *(folders[one.owner.partition(".")[0]] for one in answers)),
+    )
+
+
+def reuse(answer: Answer, shared: Answer, folder: Path) -> Change:
+    """Return the change by which a front end's answer says what a product's does, where it did. Raises ByHand."""
+    own, function = _source(answer, folder)
+    used = {cast(cst.Name, name).value for name in m.findall(function.body, m.Name())}
+    says = own.reach(Ref(module=inspect.unwrap(shared.function).__module__, name=shared.name))
+    begin = 1 if function.get_docstring() is not None else 0
+    body = list(cast(cst.IndentedBlock, function.body).body)
+    line = statements(f"return {says}({', '.join(parameters_of(function))})\n")
+    own.replace(function, with_body(function, [*body[:begin], *line]))
+    parts.forget(used, own)
+    return Change(
+        name=f"{answer.name.replace('_', '-')}",
+        title=f"Let {answer.label} say what {shared.label} says",
+        platform={},
+        front_end={own.path: own.text()},
+        folders=(folder,),
     )
 
 
