@@ -182,7 +182,7 @@ class Explorer:
             with suppress(errors.NotPermitted):
                 parts = await self._client.check(ASK, code)
                 rows = rows_of(self._client.release.packs.values(), parts)
-                one = of_parts(code, parts, rows) if parts else self.policy(code)
+                one = of_parts(self._data.model, code, parts, rows) if parts else self.policy(code)
                 found[one.name] = one
         return found
 
