@@ -237,7 +237,7 @@ async def erase(ask: api.Erase, ctx: Context) -> api.Erased:
     own = await storage_erasing.attributes(ctx.session, ctx.front_end, locked.member_id)
     left = {name: value for name, value in own.items() if name in kept}  # as pseudonyms, which are still counted
     merged = await storage_erasing.erase(
-        ctx.session, ctx.front_end, locked, erased_attributes(left, declared, erasing_key())
+        ctx.session, ctx.front_end, locked, erased_attributes(left, declared, erasing_key()), ctx.now
     )
     ctx.emit(api.MemberErased(member_id=locked.member_id, person_id=locked.person_id, merged_ids=merged))
     return api.Erased(member_id=locked.member_id)
