@@ -12,6 +12,7 @@ from isthmus.kernel import decode, encode, ports
 from .members import Locked
 
 _ERASE = (
+    "delete from member.profile_share where front_end = $1 and member_id = $2",
     "delete from member.identity where front_end = $1 and member_id = $2",
     "delete from member.address where front_end = $1 and member_id = $2",
 )
