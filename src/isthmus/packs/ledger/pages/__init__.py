@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from isthmus.kernel import Value, decode, encode
+from isthmus.language import mark
 from isthmus.pages import Asked, Client, Found, Shown
 
 from .. import api, rules
@@ -13,14 +14,16 @@ ACCOUNTS: Final = "ledger.list-accounts"
 ENTRIES: Final = "ledger.list-entries"
 TRIAL: Final = "ledger.trial-balance"
 PAGE_SIZE: Final = 50
+SHOWN: Final = (mark("exchange"),)  # kinds of entries that the books make themselves
 _ORDER: Final = "order.get-order"
 
 
 async def show_accounts(request: Asked, client: Client) -> Shown:
-    asked, codes, code = _asked(request, client, ACCOUNTS, "below", "owner", "cursor")
+    names = ("below", "owner", "cursor")
+    asked, codes, code = _asked(request, client, ACCOUNTS, *names, "since", "until")  # days: for the entries behind
     page: dict[str, Any] = {"items": [], "next_cursor": None}
     if code:
-        page = await client.call(code, ACCOUNTS, {**asked, "limit": PAGE_SIZE})
+        page = await client.call(code, ACCOUNTS, {**{name: asked[name] for name in names}, "limit": PAGE_SIZE})
     return {"asked": asked, "codes": codes, "code": code, "page": page}
 
 
