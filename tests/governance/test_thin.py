@@ -62,7 +62,9 @@ async def record(database: Database, running: Release, calls: int) -> None:
             if code == "south" and number % 3 == 0:
                 goods.append(till.Line(sku="wine", minor=900))
             rounding = "five" if number % 2 else "none"
-            await platform.call(till.total, till.Buy(lines=tuple(goods), rounding=rounding), caller)
+            await platform.call(
+                till.total, till.Buy(lines=tuple(goods), rounding=rounding, bags=code != "south"), caller
+            )
     for _ in range(calls):
         await platform.call(till.label, till.Line(sku="bread", minor=1), Caller(front_end="north"))
         with pytest.raises(errors.BadAsk):
