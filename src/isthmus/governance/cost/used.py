@@ -55,7 +55,7 @@ class Use:
     rows: float
     events: float
     metered: int
-    recorded: int = 0
+    recorded: float = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ class _Mean:
     rows: float
     events: float
     took_us: float
-    recorded: int = 0
+    recorded: float = 0
 
 
 async def uses(database: Database, tallies: Tallies) -> dict[tuple[str, str], Use]:
