@@ -116,7 +116,7 @@ def test_a_fresh_company_lifts_sinks_brings_its_own_seam_and_takes_its_pack_out(
     said = isthmus("thin", "sink", "pricing.adjust-unit-price", "--as", "opening")
     assert "west: 121 recorded calls, as before" in said
     for pack in ("till", "pricing"):
-        assert '"ended": "green"' in isthmus("eject", pack, "--check", "--json"), pack
+        assert '"ended":"green"' in isthmus("eject", pack, "--check", "--json"), pack
 
     branches = {
         "lift/till.adjust-text": "front_ends/south", "seam/till.shorten-text": "tests", "sink/opening": "front_ends",

@@ -7,6 +7,7 @@ of a product's answer under another name. All else is the repository's own.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -121,8 +122,8 @@ class Clone:
             "import GROUP_BUY, best_one_only, from_one_place, group_price",
         )
         text = text.replace(
-            "from isthmus.packs.inventory",
-            "from isthmus.packs.pricing import api as pricing\nfrom isthmus.packs.inventory",
+            "from isthmus.packs.promotion",
+            "from isthmus.packs.pricing import api as pricing\nfrom isthmus.packs.promotion",
             1,
         )
         manifest.write_text(
@@ -186,7 +187,7 @@ def test_a_front_end_brings_its_own_seam_and_nobodys_result_changes(clone: Clone
     said = clone.isthmus("seam", "fresh")
     before, after = said.split("Answer pricing.round-shelf-amount")
     assert "fresh: 231 recorded calls, as before" in before
-    assert "fresh: 231 recorded calls, 2" in after
+    assert re.search(r"fresh: 231 recorded calls, \d+ come out otherwise", after)
     assert "market: 231 recorded calls, as before" in after
     patch = clone.shown("seam/pricing.round-shelf-amount", 2)
     assert "+    shelf = round_shelf_amount(shelf, line)\n" in patch
@@ -197,8 +198,7 @@ def test_a_front_end_brings_its_own_seam_and_nobodys_result_changes(clone: Clone
 @pytest.mark.slow
 def test_pricing_leaves_this_platform_and_answers_every_recorded_call_as_before(clone: Clone) -> None:
     said = clone.isthmus("eject", "pricing", "--check", "--json")
-    assert '"ended": "green"' in said
-    assert '"calls": 600' in said, "two hundred of each front end"
+    assert '"ended":"green","calls":600' in said, "two hundred of each front end"
 
 
 def _append(file: Path, text: str) -> None:
