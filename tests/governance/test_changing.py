@@ -54,7 +54,7 @@ async def main():
             since = datetime(2026, 1, 1, tzinfo=UTC)
             price = pricing.PriceEntry(sku="tea", currency="EUR", amount=313, valid_from=since)
             await at.platform.call(pricing.put_prices, pricing.PutPrices(prices=(price,)), Caller(front_end=code))
-            for number in range(80):
+            for number in range(200):
                 line = pricing.QuoteLine(sku="tea", quantity=1 + number)
                 quote = pricing.QuoteLines(lines=(line,), currency="EUR")
                 await at.platform.call(pricing.quote, quote, Caller(front_end=code))
@@ -106,15 +106,15 @@ def test_a_fresh_company_lifts_sinks_brings_its_own_seam_and_takes_its_pack_out(
     assert "extension point catalog." not in found, "what came with a release is not changed here"
     assert " findings in packs that came with a release" in found
     said = isthmus("thin", "lift", "packs/till/rules.py:11")
-    assert "south: 121 recorded calls, as before" in said
+    assert "south: 241 recorded calls, as before" in said
     said = isthmus("seam", "north")
     assert "left on branch seam/till.shorten-text" in said
-    assert "north: 121 recorded calls, 20 come out otherwise" in said
-    assert "south: 121 recorded calls, 20 come out otherwise" not in said
+    assert "north: 241 recorded calls, 20 come out otherwise" in said
+    assert "south: 241 recorded calls, 20 come out otherwise" not in said
     opening = "north.opening_price, south.opening_price, west.opening_price"
     assert f"sink: 3 front ends answer pricing.adjust-unit-price the same: {opening}" in isthmus("thin", "sink")
     said = isthmus("thin", "sink", "pricing.adjust-unit-price", "--as", "opening")
-    assert "west: 121 recorded calls, as before" in said
+    assert "west: 241 recorded calls, as before" in said
     for pack in ("till", "pricing"):
         assert '"ended":"green"' in isthmus("eject", pack, "--check", "--json"), pack
 
