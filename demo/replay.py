@@ -73,7 +73,7 @@ async def _place(running: Running, basket: Basket, members: Members, refused: Re
     """Order a basket as its till did; lines that are refused are counted, left out, and it is sent again."""
     lines = list(basket.lines)
     cart = await carts.filled(running, basket, members) if carts.is_filled(basket) else None
-    for _ in range(TRIES_MAX):
+    for _ in range(TRIES_MAX + (cart is not None)):
         if not lines:
             return
         try:
@@ -82,15 +82,17 @@ async def _place(running: Running, basket: Basket, members: Members, refused: Re
                 checkout.place_order,
                 _ask(basket, lines, members, cart),
                 caller(basket.front_end),
-                key=f"{basket.basket_id}/{len(lines)}",
+                key=f"{basket.basket_id}/{len(lines)}{'/cart' if cart else ''}",
                 now=basket.at,
             )
             return
         except errors.Refusal as error:
+            if cart is not None:  # once more as the till sends it
+                cart = None
+                continue
             wrong = _wrong_lines(error)
             if not wrong:
                 raise
-            cart = None
             for at in sorted(wrong, reverse=True):
                 line = lines.pop(at)
                 refused.lines[error.slug] += 1
