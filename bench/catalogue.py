@@ -44,8 +44,8 @@ class OneLine(Source):
     def products(self) -> Iterator[tuple[object, ...]]:
         return ((shop.FRONT_END, *rest) for _, *rest in super().products())
 
-    def sold(self) -> list[tuple[object, ...]]:
-        """Give every product as sold, so that every one is offered."""
+    def prices(self) -> list[tuple[object, ...]]:
+        """Give every product a price, so that every one is offered."""
         return [(shop.FRONT_END, sku) for _, sku, *_ in self.products()]
 
 

@@ -54,6 +54,7 @@ FRONT_END = FrontEnd(
         inventory.source_lines: (from_one_place, answers.nearest_shop),
     },
     answers=(
+        answers.by_what_it_is,
         answers.kept_on_the_phone,
         answers.evening_markdown,
         answers.shop_then_region,

@@ -246,3 +246,9 @@ def wishes_are_kept() -> Sequence[sync.Collection]:
             name="wishes", fields=(sync.Field(name="skus", merge=sync.Merge.SET), sync.Field(name="occasion"))
         ),
     )
+
+
+@answers(catalog.relevance)
+def makers_first(text: str) -> catalog.Relevance:
+    """Put goods of the maker who is asked for before those of others that are called so: here many sell the same."""
+    return catalog.Relevance(title=60, brand=100)

@@ -52,6 +52,7 @@ FRONT_END = FrontEnd(
         promotion.rank_candidates: (best_one_only, answers.most_for_the_buyer),
     },
     answers=(
+        answers.makers_first,
         answers.wishes_are_kept,
         answers.each_line_from_one_seller,
         answers.keep_one_on_the_shelf,

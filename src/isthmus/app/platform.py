@@ -16,11 +16,12 @@ from isthmus.kernel import FrontEnd, Outcome, Pack, Platform, Registry, Value, e
 from isthmus.kernel.host import Release, compile_front_ends
 from isthmus.manifest import Secret
 from isthmus.manifest.seen import ViewsByPurpose
+from isthmus.manifest.signers import Signers
 from isthmus.runtime.adopt.adopt import Adoption, adopted_pack
 from isthmus.runtime.adopt.forgetting import exported_by, forgets_problems
 from isthmus.runtime.deploy import rules
+from isthmus.runtime.deploy.context import DeployContext
 from isthmus.runtime.deploy.declared import problems_of as own_problems
-from isthmus.runtime.deploy.deploy import DeployContext
 from isthmus.runtime.deploy.follower import Follower
 from isthmus.runtime.deploy.guardrails import RolloutMonitor
 from isthmus.runtime.deploy.loading import front_end_folders
@@ -141,6 +142,8 @@ def deploy_context(running: Running) -> DeployContext:
         load=load,
         hidden=running.config.hidden,
         journal=running.platform.journal,
+        signers=cast("Signers | None", running.platform.resources.get(Signers)),
+        guard=running.platform.guard,
     )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isthmus.kernel import encode, errors
+from isthmus.runtime.deploy import signatures
 from isthmus.runtime.deploy.deploy import CONTRACT_BROKEN, Deployed, DeployRequest, deploy
 from isthmus.runtime.deploy.report import as_deployed
 from isthmus.runtime.shadow.run import run_shadow
@@ -61,6 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     deploying.add_argument("--percent", type=int, default=100)
     deploying.add_argument("--shadow", type=int, default=0)
     deploying.add_argument("--accept", action="store_true")
+    deploying.add_argument("--signature", type=signatures.read)
     shadow = processes.add_parser("shadow")
     shadow.set_defaults(run=_shadow)
     shadow.add_argument("code")
@@ -99,6 +101,7 @@ def _deploy(chosen: argparse.Namespace) -> int:
         code=chosen.only,
         shadow=chosen.shadow,
         via="http",
+        signature=chosen.signature,
     )
 
     async def there() -> Deployed:

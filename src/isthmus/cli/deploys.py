@@ -14,9 +14,11 @@ from .opening import deploy_site, on
 from .screen import JSON, Screen, as_json, say
 
 if TYPE_CHECKING:
-    from isthmus.runtime.deploy.deploy import DeployContext, Deployed
+    from isthmus.runtime.deploy.context import DeployContext
+    from isthmus.runtime.deploy.deploy import Deployed, DeployRequest
     from isthmus.runtime.deploy.report import Line
     from isthmus.runtime.deploy.rollout import Switched
+    from isthmus.runtime.deploy.signatures import SigningKey
 
 
 out = Screen(highlight=False, soft_wrap=True)
@@ -24,12 +26,17 @@ out = Screen(highlight=False, soft_wrap=True)
 To = Annotated[str, typer.Option("--to", help="A running server's address; without it, the database of isthmus.toml.")]
 Key = Annotated[str, typer.Option("--key", envvar="ISTHMUS_KEY", help="With --to: a key whose scopes have deploy.*")]
 Code = Annotated[str, typer.Argument(help="Code of the front end.")]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option("--signing-key", envvar="ISTHMUS_SIGNING_KEY", help="File of your own key, to sign with."),
+]
 
 
 def add_to(main: typer.Typer) -> None:
     """Add the commands to the command line."""
     _add_deploy(main)
     _add_decisions(main)
+    _add_approving(main)
 
     @main.command()
     def versions(
@@ -60,26 +67,100 @@ def _add_deploy(main: typer.Typer) -> None:
         ] = 0,
         to: To = "",
         key: Key = "",
+        signing_key: KeyFile = None,
         by: Annotated[str, typer.Option(help="Who deploys, for the record.")] = "",
         only: Annotated[str | None, typer.Option(help="Refuse a folder that is another front end's.")] = None,
         json: Annotated[bool, typer.Option("--json", help="Say what came of it as JSON.")] = False,
     ) -> None:
         """Check, test, compare and put a front end in place, for all or a share of its members."""
         from isthmus.app.process import deploy_as_json
-        from isthmus.runtime.deploy.deploy import DeployRequest, deploy
+        from isthmus.runtime.deploy.deploy import DeployRequest
         from isthmus.runtime.deploy.remote import Remote
 
+        own = _own_key(signing_key)
         request = DeployRequest(made_by=by or person(), percent=percent, is_accepted=accept, code=only, shadow=shadow)
         if json:
-            said, is_done = deploy_as_json(lambda: on(deploy_site, lambda opened: deploy(opened, folder, request)))
+            said, is_done = deploy_as_json(
+                lambda: on(deploy_site, lambda opened: _deploy(opened, folder, request, own))
+            )
             print(said.decode())
             raise typer.Exit(0 if is_done else 2)
         done = (
-            Remote(to, key, say).deploy(folder, request)
+            Remote(to, key, say).deploy(folder, request, own)
             if to
-            else on(deploy_site, lambda opened: deploy(opened, folder, request))
+            else on(deploy_site, lambda opened: _deploy(opened, folder, request, own))
         )
         _show_deployed(done)
+
+
+def _own_key(file: Path | None) -> SigningKey | None:
+    if file is None:
+        return None
+    from isthmus.runtime.deploy.signatures import SigningKey
+
+    return SigningKey(file, lambda: typer.prompt(f"Passphrase of {file}", hide_input=True, err=True))
+
+
+async def _deploy(opened: DeployContext, folder: Path, request: DeployRequest, own: SigningKey | None) -> Deployed:
+    from isthmus.runtime.deploy import signatures, versions
+    from isthmus.runtime.deploy.deploy import deploy
+
+    if own is not None:
+        challenge, packed = await signatures.challenge(opened.database), versions.pack(folder)
+        request = request.replace(signature=own.signed("deploy", challenge, packed.digest, **request.signed_over))
+    return await deploy(opened, folder, request)
+
+
+def _add_approving(main: typer.Typer) -> None:
+    @main.command()
+    def approve(
+        code: Code,
+        number: Annotated[int, typer.Argument(help="What waits, as `isthmus versions` numbers it.")],
+        refuse: Annotated[bool, typer.Option("--refuse", help="Close it instead; this needs no signature.")] = False,
+        signing_key: KeyFile = None,
+        reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+        to: To = "",
+        key: Key = "",
+    ) -> None:
+        """Approve a version that waits for a second person, signed with your own key, or refuse it."""
+        from isthmus.kernel import errors
+        from isthmus.runtime.deploy.remote import Remote
+
+        if refuse:
+            if to:
+                Remote(to, key).refuse(number, reason)
+            else:
+                on(deploy_site, lambda opened: _refuse(opened, code, number, reason))
+            out.print(f"[green]{code}[/green]: proposal {number} is refused; nothing has changed")
+            return
+        if (own := _own_key(signing_key)) is None:
+            raise errors.BadAsk(
+                "nobody has signed this", remedy="sign it with your own key: --signing-key FILE", path="signing-key"
+            )
+        done = (
+            Remote(to, key).approve(number, reason, own)
+            if to
+            else on(deploy_site, lambda opened: _approve(opened, code, number, reason, own))
+        )
+        if done is None:
+            out.print(f"[green]{code}[/green]: proposal {number} runs in the shadow; found: isthmus shadow {code}")
+        else:
+            _show_switched(done)
+
+
+async def _approve(opened: DeployContext, code: str, number: int, reason: str, own: SigningKey) -> Switched | None:
+    from isthmus.runtime.deploy import approve, proposals, signatures
+
+    found, by = await proposals.find(opened.database, code, number), opened.doer(code, person())
+    challenge = await signatures.challenge(opened.database)
+    sent = own.signed("approve", challenge, found.digest, proposal=number, front_end=code)
+    return await approve.approve_signed(opened, code, number, sent, by, reason)
+
+
+async def _refuse(opened: DeployContext, code: str, number: int, reason: str) -> None:
+    from isthmus.runtime.deploy import approve
+
+    await approve.refuse(opened, code, number, opened.doer(code, person()), reason)
 
 
 def _add_decisions(main: typer.Typer) -> None:
@@ -110,8 +191,11 @@ def _add_decisions(main: typer.Typer) -> None:
         async def back(opened: DeployContext) -> Switched | None:
             from isthmus.runtime.deploy import rollout as switches
             from isthmus.runtime.deploy import versions as kept
+            from isthmus.runtime.deploy.vouching import check_may_run
 
             named = (await kept.chosen(opened.database, code, version)).hash if version else None
+            if named is not None:
+                await check_may_run(opened, code, named)
             return await switches.roll_back(opened.database, code, opened.doer(code, person()), to=named, reason=reason)
 
         done = Remote(to, key).decide("rollback", version=version, reason=reason) if to else on(deploy_site, back)
@@ -139,6 +223,11 @@ def _show_deployed(done: Deployed) -> None:
         out.print(f"accepted differences:\n{done.differences}", markup=False)
     if done.outcome == "already-there":
         out.print(f"{done.front_end}: {done.version} is in place already; nothing was done")
+        return
+    if done.outcome == "proposed":
+        who = f"it waits for another person than {done.signed_by} as number {done.proposal}"
+        out.print(f"[green]{done.front_end}[/green]: {done.version} was checked and tested; {who}")
+        out.print(f"  approve: isthmus approve {done.front_end} {done.proposal} --signing-key FILE, or on the console")
         return
     who = "everybody" if done.outcome == "live" else f"{done.percent} of 100 members"
     out.print(f"[green]{done.front_end}[/green]: {done.version} answers {who}{_in_workers(done.workers, done.took_ms)}")
@@ -168,16 +257,22 @@ def _show_behind(behind: tuple[str, ...]) -> None:
 
 
 def _show_versions(lines: tuple[Line, ...]) -> None:
+    from isthmus.runtime.deploy import versions as kept
+
     table = Table("front end", "version", "runs", "deployed", "by", "files", "kB", title="isthmus versions")
     for line in lines:
         for one in line.versions:
             at = f"{one.made_at:%Y-%m-%d %H:%M}"
             runs = line.runs(one.hash)
-            table.add_row(line.front_end, one.name, runs, at, one.made_by, str(one.files), f"{one.size / 1024:.1f}")
+            by = f"{one.signed_by}, key {one.signing_key}" if one.signing_key else one.made_by
+            table.add_row(line.front_end, one.name, runs, at, by, str(one.files), f"{one.size / 1024:.1f}")
     if table.rows:
         out.print(table)
     for line in lines:
         out.print(line.sentence, markup=False)
+        for one in line.waiting:
+            what = f"{one.hash[: kept.SHORT]} of {one.author} waits as number {one.number}"
+            out.print(f"  {what}: isthmus approve {line.front_end} {one.number} --signing-key FILE", markup=False)
         for trouble in line.troubles:
             out.print(f"  [red]{trouble}[/red]")
     if not lines:

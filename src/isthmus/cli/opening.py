@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from isthmus.app.config import Config
     from isthmus.app.platform import Running
     from isthmus.kernel.host import Release
-    from isthmus.runtime.deploy.deploy import DeployContext
+    from isthmus.runtime.deploy.context import DeployContext
 
 
 T = TypeVar("T")

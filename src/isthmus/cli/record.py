@@ -19,7 +19,7 @@ from .screen import JSON, Screen, as_json
 if TYPE_CHECKING:
     from isthmus.app.platform import Running
     from isthmus.kernel.host import CompiledFrontEnd
-    from isthmus.runtime.deploy.deploy import DeployContext
+    from isthmus.runtime.deploy.context import DeployContext
     from isthmus.runtime.replay.report import Report
 
 

@@ -15,7 +15,7 @@ from .opening import deploy_site, on
 from .screen import JSON, Screen, as_json
 
 if TYPE_CHECKING:
-    from isthmus.runtime.deploy.deploy import DeployContext
+    from isthmus.runtime.deploy.context import DeployContext
     from isthmus.runtime.deploy.rules import Rules
 
 out = Screen(highlight=False, soft_wrap=True)

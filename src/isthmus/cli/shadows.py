@@ -13,7 +13,7 @@ from .opening import deploy_site, on
 from .screen import Screen
 
 if TYPE_CHECKING:
-    from isthmus.runtime.deploy.deploy import DeployContext
+    from isthmus.runtime.deploy.context import DeployContext
     from isthmus.runtime.deploy.report import Line
     from isthmus.runtime.shadow.shadow import Shadow
 
@@ -44,9 +44,11 @@ def add_to(main: typer.Typer) -> None:
         async def here(opened: DeployContext) -> Line:
             from isthmus.runtime.deploy import report as deploy_report
             from isthmus.runtime.deploy import versions
+            from isthmus.runtime.deploy.vouching import check_may_run
 
             if version:
                 one = await versions.chosen(opened.database, code, version)
+                await check_may_run(opened, code, one.hash)
                 await shadows.declare(opened.database, code, one.hash, percent=percent, by=opened.doer(code, person()))
             if stop:
                 await shadows.stop(opened.database, code, opened.doer(code, person()))

@@ -4,7 +4,12 @@
     POST /deploy/promote             the staged version for everybody
     POST /deploy/rollback?version=   the version before, or the one that is named
     POST /deploy/shadow?version=&percent=&stop=    a kept version on a share of live calls, answering nobody; or no more
-    GET  /deploy/versions            what there is, and what runs
+    POST /deploy/challenge           what the next signature is over beside the files, good once
+    POST /deploy/approve?number=     what waits for another person, whose signature comes along
+    POST /deploy/refuse?number=      what waits, closed
+    GET  /deploy/versions            what there is, what runs, and what waits
+
+A deploy that is signed has `Isthmus-Signature: KEY:CHALLENGE:SIGNATURE`; some front ends take no other.
 
 The key decides which front end: a folder of another one is refused. Policies say besides who may (`deploy.write`, and
 `deploy.read` for versions). A folder is tried, tested and compared in a process
@@ -28,10 +33,14 @@ import msgspec
 from isthmus.kernel import Caller, encode, errors
 from isthmus.manifest.actions import DEPLOY, READ_DEPLOYS, Action, Doer
 from isthmus.runtime.children import run_child
+from isthmus.runtime.deploy import approve as proposing
 from isthmus.runtime.deploy import rollout as switches
-from isthmus.runtime.deploy import versions
-from isthmus.runtime.deploy.deploy import DeployContext
+from isthmus.runtime.deploy import signatures, versions
+from isthmus.runtime.deploy.context import DeployContext
+from isthmus.runtime.deploy.remote import SIGNATURE
 from isthmus.runtime.deploy.report import report
+from isthmus.runtime.deploy.signatures import Signature
+from isthmus.runtime.deploy.vouching import check_may_run
 from isthmus.runtime.shadow import shadow as shadows
 from isthmus.values import whole_number
 
@@ -44,6 +53,8 @@ DEPLOYS_MAX: Final = 2  # at once in one server process: each is a Python of its
 WAITING_MAX: Final = 8  # with those running: a folder of 8 MB is kept in memory for each
 LIMIT_S: Final = 590  # the tests of a front end have most of it
 RECEIVE_S: Final = 60
+NUMBER_MAX: Final = 2**62
+PATHS: Final = ("", "/promote", "/rollback", "/shadow", "/versions", "/challenge", "/approve", "/refuse")
 
 _FOLDER: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
@@ -72,15 +83,17 @@ class _DeployWanted:
     percent: int
     shadow: int
     is_accepted: bool
+    signature: Signature | None
 
 
-def _deploy_wanted(known: Principal, asked: Mapping[str, str]) -> _DeployWanted:
+def _deploy_wanted(known: Principal, asked: Mapping[str, str], signature: Signature | None) -> _DeployWanted:
     folder = asked.get("folder", known.front_end)
     if not _FOLDER.fullmatch(folder):
         raise errors.BadAsk(f"folder {folder[:100]!r}", remedy="name it as a Python package is named", path="folder")
     percent = _share(asked, "percent", "100", least=1)
     shadow = _share(asked, "shadow", "0", least=0)
-    return _DeployWanted(folder=folder, percent=percent, shadow=shadow, is_accepted=asked.get("accept") == "true")
+    is_accepted = asked.get("accept") == "true"
+    return _DeployWanted(folder=folder, percent=percent, shadow=shadow, is_accepted=is_accepted, signature=signature)
 
 
 def _share(asked: Mapping[str, str], name: str, default: str, *, least: int) -> int:
@@ -136,15 +149,19 @@ class DeployEndpoint:
             await self._permit(caller, READ_DEPLOYS)
         if (method, path) == ("GET", "/versions"):
             return encode(await report(self._ground, known.front_end))
-        if path not in ("", "/promote", "/rollback", "/shadow", "/versions"):
+        if path not in PATHS:
             raise NoSuchPath(f"there is nothing at /deploy{path}", remedy="see `isthmus deploy --help`", path=path)
         if method != "POST" or path == "/versions":
             raise MethodNotAllowed(method, f"/deploy{path}", "GET" if path == "/versions" else "POST")
         by = Doer(caller=caller, journal=self._ground.journal)
         try:
             await self._permit(caller, DEPLOY)
+            sent = dict(scope["headers"]).get(SIGNATURE.encode())
+            signature = signatures.read(sent.decode("latin-1")) if sent else None
             if path == "":
-                return await self._admitted(known, asked, scope, receive)
+                return await self._admitted(known, _deploy_wanted(known, asked, signature), scope, receive)
+            if path in ("/approve", "/refuse"):
+                return await self._judged(path, known, by, asked, signature)
             return await self._decided(path, known, by, asked)
         except DeployRefused:  # the process that deploys has written it down
             raise
@@ -153,15 +170,30 @@ class DeployEndpoint:
             raise
 
     async def _decided(self, path: str, known: Principal, by: Doer, asked: Mapping[str, str]) -> bytes:
+        if path == "/challenge":
+            return encode(await signatures.challenge(self._ground.database))
         if path == "/promote":
             return encode(await switches.promote(self._ground.database, known.front_end, by))
         if path == "/rollback":
             return encode(await self._rolled_back(known, by, asked))
         return await self._shadowed(known, by, asked)
 
-    async def _admitted(self, known: Principal, asked: Mapping[str, str], scope: Scope, receive: Any) -> bytes:
+    async def _judged(
+        self, path: str, known: Principal, by: Doer, asked: Mapping[str, str], signature: Signature | None
+    ) -> bytes:
+        """Approve or refuse what waits. A key is of a team: who approves is known by their signature alone."""
+        number, note = whole_number(asked.get("number"), 1, NUMBER_MAX), asked.get("reason", "")[:200]
+        if number is None:
+            raise errors.BadAsk("no number", remedy="send the number of what waits", path="number")
+        if path == "/refuse":
+            await proposing.refuse(self._ground, known.front_end, number, by, note)
+            return encode(None)
+        if signature is None:
+            return encode(await proposing.approve(self._ground, known.front_end, number, by, note))
+        return encode(await proposing.approve_signed(self._ground, known.front_end, number, signature, by, note))
+
+    async def _admitted(self, known: Principal, wanted: _DeployWanted, scope: Scope, receive: Any) -> bytes:
         """Deploy what is sent, where not too many wait already: what waits is kept in memory."""
-        wanted = _deploy_wanted(known, asked)
         if self._waiting >= WAITING_MAX:
             raise Busy(f"{self._waiting} deploys wait already", remedy="send it again in a minute", retry_after_s=60)
         self._waiting += 1
@@ -179,6 +211,7 @@ class DeployEndpoint:
             await shadows.stop(database, code, by)
         else:
             one = await versions.chosen(database, code, asked.get("version", ""))
+            await check_may_run(self._ground, code, one.hash)
             wanted = _share(asked, "percent", "0", least=0)
             await shadows.declare(database, code, one.hash, percent=wanted, by=by)
         return encode(await shadows.find(database, code))
@@ -186,6 +219,8 @@ class DeployEndpoint:
     async def _rolled_back(self, known: Principal, by: Doer, asked: Mapping[str, str]) -> switches.Switched | None:
         database, named = self._ground.database, asked.get("version")
         to = (await versions.chosen(database, known.front_end, named)).hash if named else None
+        if to is not None:
+            await check_may_run(self._ground, known.front_end, to)
         return await switches.roll_back(database, known.front_end, by, to=to, reason=asked.get("reason", "")[:200])
 
     async def _deployed(self, known: Principal, wanted: _DeployWanted, packed: bytes) -> bytes:
@@ -195,6 +230,7 @@ class DeployEndpoint:
             arguments = [str(inside), "--percent", str(wanted.percent), "--shadow", str(wanted.shadow)]
             arguments += ["--only", known.front_end, f"--by={known.name}"]
             arguments += ["--accept"] if wanted.is_accepted else []
+            arguments += [f"--signature={wanted.signature.text}"] if wanted.signature else []
             said = await self._run(arguments)
         found: dict[str, Any] = msgspec.json.decode(said)
         if "outcome" in found:

@@ -13,7 +13,7 @@ import pytest
 from isthmus.kernel import ALLOW, PASS, Pass, Platform, Verdict, answers, ports, veto
 from isthmus.packs.catalog import api
 from isthmus.packs.catalog.pack import PACK
-from isthmus.packs.catalog.storage import assortment
+from isthmus.packs.catalog.storage import searching
 from isthmus.values import LineAsk
 
 from .conftest import NORTH, NOW, SOUTH, Shop, broken_conditions, category, front_end, product
@@ -263,11 +263,18 @@ async def test_the_words_of_a_search_are_read_once_however_many_goods_there_are(
     try:
         await connection.execute(f"set plan_cache_mode = {plans}; set enable_bitmapscan = off")
         async with connection.transaction():
-            found = await assortment.search(
-                cast(ports.Session, connection), "north", api.Search(text="tea", limit=50), ("", ""), NOW, is_wide=True
+            question = searching.Question(
+                front_end="north",
+                ask=api.Search(text="tea", limit=50),
+                text="tea",
+                is_wide=True,
+                language="",
+                relevance=api.Relevance(),
+                now=NOW,
             )
+            found = await searching.search(cast(ports.Session, connection), question, None)
             calls = await connection.fetchval(
-                "select pg_stat_get_xact_function_calls('catalog.sought(text,boolean)'::regprocedure)"
+                "select pg_stat_get_xact_function_calls('catalog.signs(text)'::regprocedure)"
             )
     finally:
         await connection.close()

@@ -245,6 +245,40 @@ async def test_a_service_that_does_not_answer_holds_nobody_up(desk: Desk, monkey
         server.close()
 
 
+class Slow(api.Pusher):
+    """Takes a second for each push."""
+
+    name = "slow"
+    kinds = ("fcm",)
+    began = 0
+
+    async def push(self, push: api.Push) -> api.Receipt:
+        self.began += 1
+        await asyncio.sleep(1)
+        return api.Receipt(state="sent")
+
+    async def close(self) -> None: ...
+
+
+async def test_what_a_round_has_no_time_for_is_pushed_later_and_what_came_of_the_rest_is_kept(
+    make_desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow()
+    desk = await make_desk(slow)
+    monkeypatch.setattr("isthmus.packs.messaging.service.delivering.AT_ONCE", 1)
+    monkeypatch.setattr("isthmus.packs.messaging.service.delivering.ROUND_LIMIT_S", 1.5)
+    ann = await desk.join("ann@example.org")
+    for name in ("phone", "tablet", "watch"):
+        await desk.call(api.add_endpoint, api.AddEndpoint(member_id=ann, kind="fcm", address=name))
+    await desk.notify(ann)
+    done = await desk.deliver()
+    assert (done.tried, done.ended, sorted(await desk.states())) == (3, 1, ["sent", "waiting", "waiting"])
+    assert slow.began == 2  # the third had no turn
+    monkeypatch.setattr("isthmus.packs.messaging.service.delivering.ROUND_LIMIT_S", 30)
+    await desk.deliver(DAY + HOUR)
+    assert await desk.states() == ["sent"] * 3
+
+
 async def test_a_payload_that_no_service_takes_is_refused_before_it_is_queued(desk: Desk) -> None:
     ann = await desk.join("ann@example.org")
     browser = await desk.subscribe(ann, "ann")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from isthmus.kernel import answers
+from isthmus.packs.catalog import api as catalog
 from isthmus.packs.pricing import api as pricing
 from isthmus.values import Buyer
 
@@ -21,3 +22,9 @@ def opening_price(lines: Sequence[pricing.ListedLine], buyer: Buyer) -> Sequence
         )
         for line in lines
     ]
+
+
+@answers(catalog.choose_search)
+def own_search(text: str) -> str:
+    """Find goods with Acme's own search service."""
+    return "shelf"

@@ -23,8 +23,9 @@ FRONT_END = FrontEnd(
         "payment.*",
         "pricing.*",
         "promotion.*",
+        "shelf.*",
         "tax.*",
     ),
     products=(CLUBPRICE,),
-    answers=(answers.opening_price,),
+    answers=(answers.opening_price, answers.own_search),
 )

@@ -15,14 +15,17 @@ from isthmus.kernel.host import CompiledFrontEnd
 from isthmus.language import mark
 from isthmus.manifest.actions import DEPLOY, READ_DEPLOYS
 from isthmus.pages import BIGINT_MAX, ordered
+from isthmus.runtime.deploy import approve as proposing
 from isthmus.runtime.deploy import rollout as switches
 from isthmus.runtime.deploy import rules, versions
 from isthmus.runtime.deploy.changes import Change, compared
-from isthmus.runtime.deploy.deploy import DeployContext, checked
+from isthmus.runtime.deploy.context import DeployContext
+from isthmus.runtime.deploy.deploy import checked
 from isthmus.runtime.deploy.report import Line as Deployed
 from isthmus.runtime.deploy.report import report
 from isthmus.runtime.deploy.rollout import Switched
 from isthmus.runtime.deploy.versions import Version
+from isthmus.runtime.deploy.vouching import check_may_run
 from isthmus.runtime.replay.report import report as report_of
 from isthmus.runtime.shadow import shadow as shadows
 from isthmus.values import whole_number
@@ -31,7 +34,7 @@ from ..client import Client
 from ..web import Page, form, page_of, redirect, render
 
 PAGE_SIZE: Final = 25
-ACTS: Final = ("promote", "rollback", "put")
+ACTS: Final = ("promote", "rollback", "put", "approve", "refuse")
 HISTORY_MAX: Final = 30
 LINES_MAX: Final = 400  # of rewritten text: more is read in the team's own repository
 COLUMNS: Final[Mapping[str, Callable[[Version], Any]]] = {
@@ -90,6 +93,7 @@ class Deploys:
             rules=await rules.listed(self._context.database, code),
             refused=refused,
             done=request.query_params.get("done", ""),
+            who=self._client.caller(code).person,
             **await self._history(request, code),
         )
 
@@ -104,6 +108,8 @@ class Deploys:
         """Put a version in place for all or for a share, promote the staged one, or go back."""
         code, fields = request.path_params["code"], await form(request)
         try:
+            if fields.get("act") in ("approve", "refuse"):
+                return redirect(request, f"/deploys/{code}", done=await self._judged(code, fields))
             async with switches.alone(self._context.database, code):
                 done = await self._decided(code, fields)
         except errors.IsthmusError as refused:
@@ -111,6 +117,15 @@ class Deploys:
             await self._client.doer(code).note_refused(self._context.database, act, refused.slug)
             return await self._shown(request, refused)
         return redirect(request, f"/deploys/{code}", done=_said(done) if done else mark("nothing has changed"))
+
+    async def _judged(self, code: str, fields: Mapping[str, str]) -> str:
+        """Approve or refuse what waits, as who is signed in; return what came of it."""
+        number, by = whole_number(fields.get("number"), 1, BIGINT_MAX) or 0, self._client.doer(code)
+        if fields.get("act") == "refuse":
+            await proposing.refuse(self._context, code, number, by, fields.get("reason", ""))
+            return mark("it was refused, and nothing has changed")
+        done = await proposing.approve(self._context, code, number, by, fields.get("reason", ""))
+        return _said(done) if done else mark("it runs in the shadow")
 
     async def _decided(self, code: str, fields: Mapping[str, str]) -> Switched | None:
         database, by = self._context.database, self._client.doer(code)
@@ -127,6 +142,7 @@ class Deploys:
                         remedy="choose 1 to 100 of 100 members",
                         path="percent",
                     )
+                await check_may_run(self._context, code, fields.get("hash", ""))
                 held = await switches.current(database, code)
                 return await switches.put(
                     database,
@@ -138,7 +154,7 @@ class Deploys:
                     reason=fields.get("reason", ""),
                 )
             case other:
-                raise errors.BadAsk(f"{other!r} cannot be done", remedy="promote, rollback or put")
+                raise errors.BadAsk(f"{other!r} cannot be done", remedy="use a button of the page")
 
     async def candidate(self, request: Request) -> Response:
         """Show what a version would change: the answers that differ, and recorded calls answered by both."""

@@ -1,22 +1,27 @@
 """The manifest of the catalogue."""
 
 from isthmus.kernel import Condition, Pack
-from isthmus.manifest import DemoData, Page, Personal, Step
+from isthmus.manifest import DemoData, Every, Job, Page, Personal, Resource, Step
 
 from . import api, entities
-from .service import assortment, changes, enrichment, exchange, finding, products
+from .service import assortment, changes, enrichment, exchange, finding, products, searching
 
 PACK = Pack(
     name="catalog",
     owner="catalogue",
     api=api,
-    service=(assortment, products, finding, exchange, enrichment, changes),
+    service=(assortment, products, searching, finding, exchange, enrichment, changes),
     migrations="isthmus.packs.catalog:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,
     brings=(
         Step(name="browse", calls=(api.search, api.get_product, api.list_categories, api.list_relations)),
-        Personal(because="what front ends say of goods is of goods, and of nobody"),
+        Personal(
+            because="what front ends say of goods is of goods, and what services found is kept without the words",
+            purposes={"free-text": "a search service finds goods by the words that somebody looks for"},
+        ),
+        Resource(kind=api.SearchServices, make=api.connected, settings=api.CatalogSettings, providers="search"),
+        Job(name="catalog.forget-searches", when=Every(seconds=3600), calls=api.forget_searches),
         Page(
             path="/product-changes",
             menu="Product changes",

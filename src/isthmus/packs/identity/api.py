@@ -17,6 +17,7 @@ OPERATOR: Final = "operator"
 ROLES: Final = (OWNER, OPERATOR, "support", "analyst", "auditor", "deployer")
 PASSWORD_MIN: Final = 12
 PASSWORD_MAX: Final = 1_024
+KEY_DIGITS: Final = 16  # of the SHA-256 of a public key, by which it is named
 
 Role = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,99}\Z")]
 
@@ -51,6 +52,18 @@ class Signed(Value):
     made_at: datetime
     seen_at: datetime
     is_this: bool
+
+
+class SigningKey(Value):
+    """A key that somebody signs with, by what it is named by. state: good, ended or revoked."""
+
+    key: str
+    name: str
+    label: str
+    made_at: datetime
+    made_by: str
+    ends_at: datetime
+    state: str
 
 
 class WrongName(errors.BadAsk):
@@ -211,3 +224,40 @@ class NoKey(errors.Fault):
 
     def __init__(self, *, file: str, because: str) -> None:
         super().__init__(f"the key in {file} cannot be used: {because}", remedy="put back the file that was there")
+
+
+class WrongKey(errors.BadAsk):
+    """This is no public key to know somebody's signatures by."""
+
+    slug = "identity.wrong-key"
+
+    def __init__(self, *, because: str) -> None:
+        super().__init__(
+            f"this is no public Ed25519 key: {because}",
+            remedy="take what `isthmus security new-signing-key FILE` prints, or the .pub of `ssh-keygen -t ed25519`",
+            path="public_key",
+        )
+
+
+class UnknownKey(errors.NotPermitted):
+    """A key signs that is nobody's here."""
+
+    slug = "identity.unknown-key"
+
+    def __init__(self, *, key: str) -> None:
+        super().__init__(
+            f"key {key[:KEY_DIGITS]!r} is nobody's here",
+            remedy="add it under *My account* of the console, or: isthmus security add-signing-key NAME FILE",
+        )
+
+
+class KeyNoLonger(errors.NotPermitted):
+    """A key signs that has ended, was revoked, or is of somebody who is let in no more."""
+
+    slug = "identity.key-no-longer"
+
+    def __init__(self, *, key: str, name: str, because: str) -> None:
+        super().__init__(
+            f"key {key!r} of {name} signs no more: {because}",
+            remedy="sign with another key of yours, or add one under *My account* of the console",
+        )

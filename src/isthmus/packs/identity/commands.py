@@ -6,6 +6,7 @@ import asyncio
 import getpass
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
@@ -63,7 +64,61 @@ def commands(opening: Opening) -> typer.Typer:
         """Sign NAME out everywhere, at once."""
         typer.echo(f"{_on(opening, lambda staff: staff.sign_out(name, _by()))} sign-in(s) ended")
 
+    _add_keys(app, opening)
     return app
+
+
+def _add_keys(app: typer.Typer, opening: Opening) -> None:
+    @app.command("new-signing-key")
+    def new_signing_key(file: Path) -> None:
+        """Make a key of your own to sign deploys with, in FILE, and print its public part."""
+        from .service import signing
+
+        typer.echo(signing.new_key(file), nl=False)
+
+    @app.command("add-signing-key")
+    def add_signing_key(
+        name: str,
+        file: Annotated[Path, typer.Argument(help="File of the public key, in PEM or as ssh-keygen writes it.")],
+        label: Annotated[str, typer.Option(help="Where the key lies, such as laptop.")] = "",
+        days: Annotated[int, typer.Option(min=1, max=3_650, help="It ends after so many days.")] = 365,
+        replaces: Annotated[str, typer.Option(help="A key of theirs that goes on for a week.")] = "",
+    ) -> None:
+        """Have NAME sign deploys with a key from now on."""
+        from .service import signing
+
+        text = _public(file)
+        made = _on(
+            opening, lambda staff: signing.add(staff, name, text, _by(), label=label, days=days, replaces=replaces)
+        )
+        typer.echo(f"{made.key}\t{made.name}\tuntil {made.ends_at:%Y-%m-%d}")
+
+    @app.command("signing-keys")
+    def signing_keys(json: Annotated[bool, typer.Option("--json", help="Say it as JSON.")] = False) -> None:
+        """List the keys that people sign deploys with."""
+        from .service import signing
+
+        found = _on(opening, lambda staff: signing.keys_of(staff))
+        if json:
+            typer.echo(encode(found))
+            return
+        for one in found:
+            typer.echo(f"{one.key}\t{one.name}\t{one.label or '-'}\t{one.state}\tuntil {one.ends_at:%Y-%m-%d}")
+
+    @app.command("revoke-signing-key")
+    def revoke_signing_key(key: str) -> None:
+        """Have KEY sign nothing any more, at once."""
+        from .service import signing
+
+        _on(opening, lambda staff: signing.revoke(staff, key, _by()))
+        typer.echo(f"{key} signs nothing any more")
+
+
+def _public(file: Path) -> str:
+    try:
+        return file.read_text()
+    except (OSError, ValueError) as wrong:
+        raise api.WrongKey(because=f"{file}: {wrong}") from wrong
 
 
 def _on(opening: Opening, work: Callable[[Staff], Awaitable[T]]) -> T:

@@ -8,8 +8,10 @@ from isthmus.kernel import Condition, Pack
 from isthmus.manifest import Commands, Keeps, Page, Personal, Resource, Upkeep
 from isthmus.manifest.actions import READ_PEOPLE, Action
 from isthmus.manifest.sign_in import SignIn
+from isthmus.manifest.signers import Signers
 
 from . import api
+from .service.signing import signing_keys_at
 from .service.staff import IdentitySettings, Staff, staff_at
 
 PAGES = "isthmus.packs.identity.pages"
@@ -49,6 +51,14 @@ KEEPS = (
         until="until it is taken away",
         whose=OF_STAFF,
         hidden=("credential", "public_key"),
+    ),
+    Keeps(
+        table="identity.signing_key",
+        columns={"label": "free-text"},
+        why="to know who signed a deploy",
+        until="for good: versions name the key that signed them",
+        whose=OF_STAFF,
+        hidden=("public_key",),
     ),
     Keeps(
         table="identity.login",
@@ -91,6 +101,7 @@ PACK = Pack(
     migrations="isthmus.packs.identity:migrations",
     brings=(
         Resource(kind=SignIn, make=staff_at, settings=IdentitySettings),
+        Resource(kind=Signers, make=signing_keys_at),
         Personal(because="staff stay named in what they did; who leaves is let in no more", keeps=KEEPS),
         Upkeep(name="identity.prune", every_s=3600, of=SignIn, run=Staff.prune),
         Commands(

@@ -1,7 +1,7 @@
 """Deploy a front end: packed, loaded elsewhere, checked, tested, replayed, and then put in place.
 
-    folder ──▶ packed ──▶ loads? ──▶ contract ──▶ tests ──▶ replay ──▶ accepted? ──▶ prepared ──▶ switched
-                            └ nothing has changed anywhere until here ┘
+    folder ──▶ packed ──▶ signed? ──▶ loads? ──▶ contract ──▶ tests ──▶ replay ──▶ accepted? ──▶ prepared ──▶ switched
+                            └ nothing has changed anywhere until here ┘          └▶ waits for another, where asked
 
 One deploy of a front end at a time; others deploy theirs meanwhile, and notice nothing.
 """
@@ -10,41 +10,31 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
-from isthmus.kernel import Caller, FrontEnd, Value, errors, ports
+from isthmus.kernel import FrontEnd, Value, errors
 from isthmus.kernel.host import CompiledFrontEnd, Release, compile_front_ends
-from isthmus.manifest.actions import Doer
-from isthmus.store import Database, Migration, migrate_own
+from isthmus.store import Migration, migrate_own
 
 from ..shadow import shadow as shadows
+from . import proposals, signatures, versions, vouching
 from . import rollout as switches
-from . import versions
 from .changes import attributes_compared, compared, events_compared, metrics_compared
 from .check import TEST_LIMIT_S, TESTS_LIMIT_S, code_of, laid_out, run_tests
+from .context import CLI, DeployContext, Say
 from .declared import problems_of as own_problems
 from .declared import rehearsed
 from .guardrails import bounds_of
-from .loading import Load, load_front_end
+from .proposals import Proposal
 from .rollout import Rollout, Switched
+from .signatures import Signature
 
-
-class Comparison(Protocol):
-    """What a replay found; `str` of it is for people."""
-
-    @property
-    def is_same(self) -> bool: ...
-
-
-Replay = Callable[[Database, Release, Release, str], Awaitable[Comparison]]
-Say = Callable[[str], None]
 SAY_EVERY_S = 10
-CLI = "cli"  # the way in of who is at the keyboard
 DEPLOYED = "deploy.deploy"  # in the journal
+FINDINGS_MAX = 40_000  # characters that whoever approves reads: a replay says no more than that
 CONTRACT_BROKEN = "runtime.contract-broken"  # what a front end that does not fit is refused for
 
 
@@ -66,33 +56,11 @@ class NotYours(errors.NotPermitted):
     slug = "runtime.not-yours"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeployContext:
-    """Where deploys happen.
-
-    release: packs, and what the servers' folder holds. cache: a folder for unpacked versions. replay: compares two
-    releases over recorded calls. load: loads a folder. hidden: folders that its tests find empty. journal: keeps who
-    deployed.
-    """
-
-    database: Database
-    release: Release
-    cache: Path
-    replay: Replay | None = None
-    load: Load = load_front_end
-    say: Say = lambda _: None
-    hidden: tuple[Path, ...] = ()
-    journal: ports.Journal | None = None
-
-    def doer(self, code: str, name: str, via: str = CLI) -> Doer:
-        """Return who deploys a front end, by the name of a key or of who is at the keyboard."""
-        return Doer(caller=Caller(front_end=code, client=name, via=via), journal=self.journal)
-
-
 class DeployRequest(Value):
     """What is to be done. percent: 100 for everybody. is_accepted: differences are meant. code: only this front end.
 
     shadow: run it on so many of 100 live calls, and give nobody its answers; 0 puts it in place. via: the way in.
+    signature: of whoever deploys, over `signed_over` this.
     """
 
     made_by: str
@@ -101,30 +69,43 @@ class DeployRequest(Value):
     code: str | None = None
     shadow: int = 0
     via: str = CLI
+    signature: Signature | None = None
+
+    @property
+    def signed_over(self) -> dict[str, object]:
+        """Return what is signed beside the files."""
+        return {"percent": self.percent, "shadow": self.shadow, "accepted": str(self.is_accepted).lower()}
 
 
 class Deployed(Value):
-    """What came of a deploy. fingerprint: equal to the one before means that nothing can differ."""
+    """What came of a deploy. proposal: the number under which it waits for another person."""
 
     front_end: str
     version: str
-    outcome: Literal["live", "staged", "shadow", "already-there"]
+    outcome: Literal["live", "staged", "shadow", "proposed", "already-there"]
     percent: int
     workers: int = 0
     took_ms: int = 0
     behind: tuple[str, ...] = ()
     differences: str = ""
+    signed_by: str = ""
+    proposal: int = 0
 
 
 async def deploy(context: DeployContext, folder: Path, request: DeployRequest) -> Deployed:
     """Deploy a folder; nothing runs it before all has gone well.
 
     Raises NotAFrontEnd, TooLarge, NotYours, BuildProblems with every problem at once, TestsFailed, NotAccepted with the
-    differences, DeployUnderWay, Superseded, WorkersNotReady, NothingBeside.
+    differences, DeployUnderWay, Superseded, WorkersNotReady, NothingBeside, and NotPermitted for what is not signed as
+    the front end asks: where its code is known beforehand, before anything of the folder runs.
     """
     if not 1 <= request.percent <= 100:
         raise errors.BadAsk(f"{request.percent} percent", remedy="stage for 1 to 99 percent, or leave it out for all")
     packed = await asyncio.to_thread(versions.pack, folder)
+    signed = None
+    if request.code is not None:
+        async with _noted(context, request.code, packed, request):
+            signed = await _vouched(context, request.code, packed, request)
     async with laid_out(packed) as inside:
         testing = asyncio.create_task(run_tests(inside, context.hidden))
         try:
@@ -135,7 +116,8 @@ async def deploy(context: DeployContext, folder: Path, request: DeployRequest) -
                     remedy="use a key of that front end whose scopes have deploy.*",
                 )
             async with _noted(context, code, packed, request), switches.alone(context.database, code):
-                return await _deployed(context, code, packed, request, testing)
+                signed = signed or await _vouched(context, code, packed, request)
+                return await _deployed(context, code, packed, request, testing, signed)
         finally:
             testing.cancel()
             with suppress(asyncio.CancelledError, errors.IsthmusError):
@@ -156,40 +138,75 @@ async def _noted(
         raise
 
 
+async def _vouched(
+    context: DeployContext, code: str, packed: versions.Packed, request: DeployRequest
+) -> vouching.Vouched | None:
+    """Return who signed. Raises NotPermitted where nobody did and what runs asks for it, or where it is no good."""
+    if request.signature is None:
+        asked = await vouching.asked_by(context, code, await switches.current(context.database, code))
+        vouching.check_is_signed(asked, code, None)
+        return None
+    via = context.doer(code, request.made_by, request.via).caller
+    sent, said = request.signature, request.signed_over
+    return await vouching.vouched(context, code, "deploy", packed.digest, sent, via, **said)
+
+
 async def _deployed(
-    context: DeployContext, code: str, packed: versions.Packed, request: DeployRequest, testing: asyncio.Task[bool]
+    context: DeployContext,
+    code: str,
+    packed: versions.Packed,
+    request: DeployRequest,
+    testing: asyncio.Task[bool],
+    signed: vouching.Vouched | None,
 ) -> Deployed:
-    database, say, by = context.database, context.say, context.doer(code, request.made_by, request.via)
+    database, by = context.database, context.doer(code, request.made_by, request.via)
+    by = signed.doer(by) if signed else by
+    findings: list[str] = []
+
+    def say(sentence: str) -> None:
+        findings.append(sentence)
+        context.say(sentence)
+
     held = await switches.current(database, code)
     front_end = await asyncio.to_thread(_loaded, context, code, packed)
     new = checked(context.release, front_end)
+    own = vouching.asks_of(front_end.settings)
+    asked = vouching.most(await vouching.asked_by(context, code, held), own)
+    vouching.check_is_signed(asked, code, signed)
     say(f"{code}: fits the contracts of this platform")
-    say(f"{code}: its tests pass" if await _tested(testing, code, say) else f"{code}: it has no tests")
-    number = await versions.keep(database, code, packed, request.made_by)
+    say(f"{code}: its tests pass" if await _tested(testing, code, context.say) else f"{code}: it has no tests")
+    number = await versions.keep(database, code, packed, by.name, own)
+    if signed is not None:
+        await _keep_signature(context, code, packed, signed)
     named = versions.named(number, packed.hash)
     if _is_there(held, packed.hash, request.percent):
         return Deployed(front_end=code, version=named, outcome="already-there", percent=request.percent)
     old = await _running(context, code, held)
     if old is None and (request.percent < 100 or request.shadow):
         raise NothingBeside(f"nothing of {code!r} runs yet", remedy="deploy it to everybody first: no --percent")
-    for change in compared(old, new) if old else ():
-        say(f"{code}: {change.what}: {change.answer} answers {change.point} ({change.where})")
-    for sentence in (
-        [*attributes_compared(old, new), *metrics_compared(old, new), *events_compared(old, new)] if old else ()
-    ):
-        say(f"{code}: {sentence}")
-    differences = await _compared(context, code, old, new)
+    differences = await _compared(context, code, old, new, say)
+    if signed is not None and asked == "four-eyes":
+        _check_accepted(code, named, differences, request)
+        new_one = Proposal(
+            front_end=code,
+            hash=packed.hash,
+            digest=packed.digest,
+            percent=request.percent,
+            shadow=request.shadow,
+            findings="\n".join(one for one in (*findings, differences) if one)[:FINDINGS_MAX],
+            based_on=held.id if held else 0,
+            author=by.name,
+            key=signed.sent.key,
+        )
+        made = await proposals.propose(database, new_one, by)
+        return _waiting(made, named, differences)
     if request.shadow:
         await shadows.declare(database, code, packed.hash, percent=request.shadow, by=by)
         return Deployed(
             front_end=code, version=named, outcome="shadow", percent=request.shadow, differences=differences
         )
-    if differences and not request.is_accepted:
-        raise NotAccepted(
-            f"{named} of {code!r} answers recorded calls differently:\n{differences}\n",
-            remedy="if that is meant, deploy again with --accept",
-        )
-    for file in await migrate_own_of(context, code, packed):
+    _check_accepted(code, named, differences, request)
+    for file in await migrate_own_in(context, code, _folder(context, code, packed)):
         say(f"{code}: applied {file.name}")
     done = await switches.put(
         database,
@@ -199,8 +216,25 @@ async def _deployed(
         by=by,
         expected=held.id if held else None,
         reason="differences accepted" if differences else "",
+        key=signed.sent.key if signed else "",
     )
-    return _said(done, named, request.percent, differences)
+    return _said(done, named, request.percent, differences, by.name if signed else "")
+
+
+async def _keep_signature(context: DeployContext, code: str, packed: versions.Packed, signed: vouching.Vouched) -> None:
+    """Keep a signature with its version, where what is kept under that hash is what was signed."""
+    async with versions.as_signed(context.database, code, packed.hash, packed.digest):
+        pass
+    async with context.database.platform() as session:
+        await signatures.keep(session, code, packed.hash, "deploy", signed.signer, signed.sent, signed.said)
+
+
+def _check_accepted(code: str, named: str, differences: str, request: DeployRequest) -> None:
+    if differences and not request.is_accepted:
+        raise NotAccepted(
+            f"{named} of {code!r} answers recorded calls differently:\n{differences}\n",
+            remedy="if that is meant, deploy again with --accept",
+        )
 
 
 async def _tested(testing: asyncio.Task[bool], code: str, say: Say) -> bool:
@@ -220,6 +254,7 @@ def checked(release: Release, front_end: FrontEnd) -> CompiledFrontEnd:
     problems += own_problems(front_end, release.packs.values())
     try:
         bounds_of(front_end.settings)
+        vouching.asks_of(front_end.settings)
     except errors.BadAsk as wrong:
         problems.append(str(wrong))
     problems = problems or list(rehearsed(line, release.packs.values()))
@@ -239,9 +274,9 @@ def _loaded(context: DeployContext, code: str, packed: versions.Packed) -> Front
     return versions.load_checked(folder, code, packed.hash, context.load)
 
 
-async def migrate_own_of(context: DeployContext, code: str, packed: versions.Packed) -> Sequence[Migration]:
-    """Bring the front end's own tables to the shape of this version, before any server runs it."""
-    folder = _folder(context, code, packed) / "migrations"
+async def migrate_own_in(context: DeployContext, code: str, inside: Path) -> Sequence[Migration]:
+    """Bring the front end's own tables to the shape of a version, before any server runs it; inside: its folder."""
+    folder = inside / "migrations"
     return await migrate_own(context.database.url, code, folder) if folder.is_dir() else ()
 
 
@@ -265,22 +300,30 @@ async def _running(context: DeployContext, code: str, held: Rollout | None) -> C
         return None
 
 
-async def _compared(context: DeployContext, code: str, old: CompiledFrontEnd | None, new: CompiledFrontEnd) -> str:
-    """Return the differences in recorded calls, as text; nothing where there are none."""
-    if old is None or context.replay is None:
+async def _compared(
+    context: DeployContext, code: str, old: CompiledFrontEnd | None, new: CompiledFrontEnd, say: Say
+) -> str:
+    """Say what has changed, and return the differences in recorded calls, as text; nothing where there are none."""
+    if old is None:
+        return ""
+    for change in compared(old, new):
+        say(f"{code}: {change.what}: {change.answer} answers {change.point} ({change.where})")
+    for sentence in [*attributes_compared(old, new), *metrics_compared(old, new), *events_compared(old, new)]:
+        say(f"{code}: {sentence}")
+    if context.replay is None:
         return ""
     if old.fingerprint == new.fingerprint:
-        context.say(f"{code}: the same rules as those that run (fingerprint {new.fingerprint})")
+        say(f"{code}: the same rules as those that run (fingerprint {new.fingerprint})")
         return ""
     before, after = context.release.replacing(old), context.release.replacing(new)
     found = await context.replay(context.database, before, after, code)
     if found.is_same:
-        context.say(str(found))
+        say(str(found))
         return ""
     return str(found)
 
 
-def _said(done: Switched, named: str, percent: int, differences: str) -> Deployed:
+def _said(done: Switched, named: str, percent: int, differences: str, signed_by: str) -> Deployed:
     return Deployed(
         front_end=done.switch.front_end,
         version=named,
@@ -290,4 +333,17 @@ def _said(done: Switched, named: str, percent: int, differences: str) -> Deploye
         took_ms=done.took_ms,
         behind=done.behind,
         differences=differences,
+        signed_by=signed_by,
+    )
+
+
+def _waiting(made: Proposal, named: str, differences: str) -> Deployed:
+    return Deployed(
+        front_end=made.front_end,
+        version=named,
+        outcome="proposed",
+        percent=made.percent,
+        differences=differences,
+        signed_by=made.author,
+        proposal=made.number,
     )

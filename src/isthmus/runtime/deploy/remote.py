@@ -15,10 +15,13 @@ from isthmus.kernel import decode, errors
 
 from .check import TEST_LIMIT_S, TESTS_LIMIT_S
 from .deploy import SAY_EVERY_S, Deployed, DeployRequest
+from .proposals import NoSuchProposal
 from .report import Line
 from .rollout import Switched
+from .signatures import Signature, SigningKey
 from .versions import pack
 
+SIGNATURE: Final = "isthmus-signature"
 LIMIT_S: Final = 600  # the server runs the front end's tests
 
 
@@ -42,14 +45,15 @@ class Remote:
         self._key = key
         self._say = say
 
-    def deploy(self, folder: Path, request: DeployRequest) -> Deployed:
-        """Send a folder. Raises Refused with what the server said, NoServer."""
+    def deploy(self, folder: Path, request: DeployRequest, key: SigningKey | None = None) -> Deployed:
+        """Send a folder, signed where there is a key for it. Raises Refused with what the server said, NoServer."""
         packed = pack(folder)
+        signature = key.signed("deploy", self._challenge(), packed.digest, **request.signed_over) if key else None
         query = {"folder": packed.folder, "percent": str(request.percent), "accept": str(request.is_accepted).lower()}
         query["shadow"] = str(request.shadow)
         self._say(f"sent {len(packed.content) / 1000:.0f} kB to {self._url}, which checks, tests and compares it")
         with self._saying(packed.folder):
-            return decode(self._send("POST", "", query, packed.content), Deployed)
+            return decode(self._send("POST", "", query, packed.content, signature), Deployed)
 
     @contextmanager
     def _saying(self, folder: str) -> Generator[None]:
@@ -73,6 +77,25 @@ class Remote:
             ended.set()
             beside.join()
 
+    def approve(self, number: int, note: str, key: SigningKey) -> Switched | None:
+        """Approve what waits under a number, by a signature. Raises Refused, NoSuchProposal."""
+        (line,) = self.versions()
+        found = next((one for one in line.waiting if one.number == number), None)
+        if found is None:
+            raise NoSuchProposal(line.front_end, number)
+        over = {"proposal": number, "front_end": line.front_end}
+        signature = key.signed("approve", self._challenge(), found.digest, **over)
+        query = {"number": str(number), "reason": note}
+        said = self._send("POST", "/approve", query, signature=signature)
+        return None if said == b"null" else decode(said, Switched)
+
+    def refuse(self, number: int, note: str) -> None:
+        """Close what waits under a number."""
+        self._send("POST", "/refuse", {"number": str(number), "reason": note})
+
+    def _challenge(self) -> str:
+        return decode(self._send("POST", "/challenge", {}), str)
+
     def decide(self, what: str, **query: str) -> Switched:
         """Promote or roll back."""
         return decode(self._send("POST", f"/{what}", query), Switched)
@@ -86,8 +109,17 @@ class Remote:
         """Return how the key's front end stands."""
         return decode(self._send("GET", "/versions", {}), tuple[Line, ...])
 
-    def _send(self, method: str, path: str, query: dict[str, str], content: bytes = b"") -> bytes:
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str],
+        content: bytes = b"",
+        signature: Signature | None = None,
+    ) -> bytes:
         headers = {"authorization": f"Bearer {self._key}", "content-type": "application/octet-stream"}
+        if signature is not None:
+            headers[SIGNATURE] = signature.text
         try:
             answer = httpx.request(
                 method, self._url + path, params=query, content=content, headers=headers, timeout=LIMIT_S

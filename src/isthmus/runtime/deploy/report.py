@@ -8,10 +8,12 @@ from isthmus.language import mark
 
 from ..shadow import shadow as shadows
 from ..shadow.shadow import Shadow
+from . import proposals, versions
 from . import rollout as switches
-from . import versions
-from .deploy import DeployContext, checked
+from .context import DeployContext
+from .deploy import checked
 from .follower import Follower
+from .proposals import Proposal
 from .rollout import Rollout
 from .versions import Version
 
@@ -22,7 +24,10 @@ _TROUBLES = """
 
 
 class Line(Value):
-    """One front end: its versions, what was decided last, and where that does not run as decided."""
+    """One front end: its versions, what was decided last, and where that does not run as decided.
+
+    waiting: what another person has to approve.
+    """
 
     front_end: str
     versions: tuple[Version, ...]
@@ -31,6 +36,7 @@ class Line(Value):
     sentence: str
     troubles: tuple[str, ...]
     shadow: Shadow | None = None
+    waiting: tuple[Proposal, ...] = ()
 
     def runs(self, hash_: str) -> str:
         """Return who gets a version: everybody, a share, nobody but the shadow, or nobody (empty)."""
@@ -51,6 +57,7 @@ async def report(context: DeployContext, code: str | None = None) -> tuple[Line,
     kept = await versions.versions(context.database, code)
     held = {made.front_end: made for made in await switches.since(context.database, 0)}
     shadowed = await shadows.declared(context.database, code)
+    waiting = await proposals.waiting(context.database, code)
     async with context.database.platform() as session:
         troubled = await session.fetch(_TROUBLES, float(switches.LIVE_S))
     folder = context.release.lines
@@ -64,6 +71,7 @@ async def report(context: DeployContext, code: str | None = None) -> tuple[Line,
             sentence=_sentence(one, held.get(one), {version.hash: version.name for version in kept}, one in folder),
             troubles=tuple(f"{row['worker']}: {row['trouble']}" for row in troubled if row["front_end"] == one),
             shadow=shadowed.get(one),
+            waiting=tuple(proposal for proposal in waiting if proposal.front_end == one),
         )
         for one in codes
     )

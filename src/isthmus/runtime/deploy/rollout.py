@@ -19,6 +19,9 @@ from isthmus.kernel import Value, errors, ports
 from isthmus.manifest.actions import Doer
 from isthmus.store import Database, connect
 
+from . import proposals
+from .proposals import Proposal
+
 CHANNEL: Final = "isthmus_switch"
 APPLICATION: Final = "isthmus worker"  # with its id: a worker lives as long as this connection of it
 LIVE_S: Final = 5  # a worker that was not seen for so long is not waited for: it catches up when it comes back
@@ -29,7 +32,9 @@ HISTORY_MAX: Final = 200
 
 Kind = Literal["deploy", "stage", "promote", "rollback", "automatic-rollback"]
 
-_STATE: Final = "id, front_end, kind, stable, staged, percent, before, made_by, reason, made_at"
+_STATE: Final = (
+    "id, front_end, kind, stable, staged, percent, before, made_by, reason, made_at, signing_key, approved_by"
+)
 _IN_ORDER: Final = "select pg_advisory_xact_lock(7308604901182663524)"  # ids appear in the order in which they commit
 _CURRENT: Final = f"select {_STATE} from runtime.switch where front_end = $1 order by id desc limit 1"
 _SINCE: Final = f"""
@@ -41,8 +46,11 @@ _BEFORE: Final = """
     select before from runtime.switch
     where front_end = $1 and stable = $2 and kind in ('deploy', 'promote') order by id desc limit 1"""
 _APPEND: Final = f"""
-    insert into runtime.switch (front_end, kind, stable, staged, percent, before, made_by, reason)
-    values ($1, $2, $3, $4, $5, $6, $7, $8) returning {_STATE}"""
+    insert into runtime.switch
+        (front_end, kind, stable, staged, percent, before, made_by, reason, signing_key, approved_by)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning {_STATE}"""
+_RAN: Final = """
+    select exists (select from runtime.switch where front_end = $1 and (stable = $2 or staged = $2))"""
 _LIVE: Final = f"""
     select w.id, w.node, w.pid from runtime.worker w
     where w.seen_at > now() - make_interval(secs => {LIVE_S})
@@ -90,7 +98,10 @@ class WorkersNotReady(errors.Unavailable):
 
 
 class Rollout(Value):
-    """One decision; versions by hash. percent: the share of members who get `staged`."""
+    """One decision; versions by hash. percent: the share of members who get `staged`.
+
+    signing_key: by which it was signed; approved_by: another person, where the front end has four eyes.
+    """
 
     id: int
     front_end: str
@@ -102,6 +113,8 @@ class Rollout(Value):
     made_by: str
     reason: str
     made_at: datetime
+    signing_key: str = ""
+    approved_by: str = ""
 
 
 class Switched(Value):
@@ -134,12 +147,28 @@ async def history(
     return tuple(found for row in rows if (found := _read(row)))
 
 
+async def has_run(database: Database, code: str, hash_: str) -> bool:
+    """Say whether a version was in place once, for all or a share."""
+    async with database.platform() as session:
+        return await session.fetch_value(_RAN, code, hash_)
+
+
 async def put(
-    database: Database, code: str, hash_: str, *, percent: int, by: Doer, expected: int | None, reason: str = ""
+    database: Database,
+    code: str,
+    hash_: str,
+    *,
+    percent: int,
+    by: Doer,
+    expected: int | None,
+    reason: str = "",
+    key: str = "",
+    approved: Proposal | None = None,
 ) -> Switched:
     """Put a version in place, for all (percent 100) or a share of the members.
 
-    expected: the id of what held when the version was compared. Raises Superseded where that has changed, and
+    expected: the id of what held when the version was compared. key: by which it was signed. approved: what waited,
+    where `by` approves it. Raises Superseded where what holds has changed, and
     WorkersNotReady, with what is wrong, where a worker cannot load it; then none has switched.
     """
     await _prepare(database, code, hash_)
@@ -151,11 +180,14 @@ async def put(
                 remedy="deploy again: it is compared with what runs now",
             )
         stable = held.stable if held else None
+        who = (by.name, reason, key, "") if approved is None else (approved.author, reason, approved.key, by.name)
         if percent < 100:
-            row = (code, "stage", stable, hash_, percent, held.before if held else None, by.name, reason)
+            row = (code, "stage", stable, hash_, percent, held.before if held else None, *who)
         else:
             kind = "promote" if held and held.staged == hash_ else "deploy"
-            row = (code, kind, hash_, None, 0, stable, by.name, reason)
+            row = (code, kind, hash_, None, 0, stable, *who)
+        if approved is not None:
+            await proposals.decide(session, approved.number, "done", by.name, reason)
         made = await _append(session, row, by)
     return await _followed(database, made)
 
@@ -186,7 +218,7 @@ async def roll_back(
         stable = to or _target(held, code)
         before = await session.fetch_value(_BEFORE, code, stable) if stable else None
         kind = "rollback" if unless is None else "automatic-rollback"
-        made = await _append(session, (code, kind, stable, None, 0, before, by.name, reason), by)
+        made = await _append(session, (code, kind, stable, None, 0, before, by.name, reason, "", ""), by)
     return await _followed(database, made)
 
 
@@ -209,6 +241,8 @@ async def _append(session: ports.Session, row: Sequence[object], by: Doer) -> Ro
     if made is None:
         raise errors.Fault("a row that was written is not there", remedy="look at the database's log")
     said = {"version": made.stable, "staged": made.staged, "percent": made.percent, "reason": made.reason}
+    if made.signing_key:
+        said |= {"key": made.signing_key, "made_by": made.made_by, "approved_by": made.approved_by}
     await by.note(session, f"deploy.{made.kind}", said)
     await session.execute(f"notify {CHANNEL}, 'switch'")
     return made

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import shutil
 import sys
 import tarfile
 import tempfile
 import zlib
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -28,17 +30,22 @@ SHORT: Final = 12  # digits of a hash that people read
 LISTED_MAX: Final = 1_000
 
 _KEEP: Final = """
-    insert into runtime.version (front_end, hash, number, folder, files, packed, made_by)
-    select $1, $2, coalesce(max(number), 0) + 1, $3, $4, $5, $6 from runtime.version where front_end = $1
+    insert into runtime.version (front_end, hash, number, folder, files, packed, made_by, asks)
+    select $1, $2, coalesce(max(number), 0) + 1, $3, $4, $5, $6, $7 from runtime.version where front_end = $1
     on conflict (front_end, hash) do nothing"""
 _NUMBER: Final = "select number from runtime.version where front_end = $1 and hash = $2"
 _FIND: Final = """
     select folder, packed from runtime.version where front_end = $1 and hash = $2
     union all
     select folder, packed from runtime.rules where front_end = $1 and hash = $2 and packed is not null limit 1"""
+_PACKED: Final = "select packed from runtime.version where front_end = $1 and hash = $2"
 _LIST: Final = """
-    select front_end, hash, number, folder, files, length(packed) as size, made_by, made_at
-    from runtime.version where $1::text is null or front_end = $1 order by front_end, number desc limit $2"""
+    select v.front_end, v.hash, number, folder, files, length(packed) as size, made_by, v.made_at,
+        coalesce(s.person, '') as signed_by, coalesce(s.key, '') as signing_key
+    from runtime.version v left join lateral (
+        select person, key from runtime.signature s
+        where s.front_end = v.front_end and s.hash = v.hash and act = 'deploy' order by id desc limit 1) s on true
+    where $1::text is null or v.front_end = $1 order by v.front_end, number desc limit $2"""
 
 _BEGUN: Final = """
     select front_end, min(made_at) as at,
@@ -71,16 +78,20 @@ class NoSuchVersion(errors.NotFound):
 
 
 class Packed(Value):
-    """A folder as one piece; `hash` is its content's, so the same content is the same version wherever it was."""
+    """A folder as one piece; `hash` is its content's, so the same content is the same version wherever it was.
+
+    digest: what people sign, which no other set of files has.
+    """
 
     folder: str
     hash: str
+    digest: str
     files: int
     content: bytes
 
 
 class Version(Value):
-    """One version that is kept; size in bytes as packed."""
+    """One version that is kept; size in bytes as packed. signed_by, signing_key: who signed it last, by which key."""
 
     front_end: str
     hash: str
@@ -90,6 +101,8 @@ class Version(Value):
     size: int
     made_by: str
     made_at: datetime
+    signed_by: str = ""
+    signing_key: str = ""
 
     @property
     def name(self) -> str:
@@ -127,7 +140,18 @@ def pack(folder: Path) -> Packed:
             f"{folder} is {len(packed) >> 20} MB when packed, and {PACKED_MAX >> 20} are allowed",
             remedy="leave data out of the folder: a front end is its rules and pages",
         )
-    return Packed(folder=root.name, hash=content_hash(root), files=files, content=packed)
+    digest = files_digest(root)
+    return Packed(folder=root.name, hash=content_hash(root), digest=digest, files=files, content=packed)
+
+
+def files_digest(folder: Path) -> str:
+    """Return a digest of names and contents from which files cannot be cut otherwise, as they can from the hash."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if path.is_file() and not any(map(is_left_out, inside.parts)):
+            digest.update(hashlib.sha256(path.read_bytes()).digest() + inside.as_posix().encode() + b"\0")
+    return digest.hexdigest()
 
 
 def _add(tar: tarfile.TarFile, inside: Path, path: Path) -> None:
@@ -218,11 +242,33 @@ def _unpressed(content: bytes) -> bytes:
     return found
 
 
-async def keep(database: Database, code: str, packed: Packed, made_by: str) -> int:
-    """Keep a version, where it is new, and return its number. Two at once need the lock of a deploy."""
+async def keep(database: Database, code: str, packed: Packed, made_by: str, asks: str = "") -> int:
+    """Keep a version, where it is new, and return its number. Two at once need the lock of a deploy.
+
+    asks: what it asks of whoever deploys while it runs.
+    """
     async with database.platform() as session:
-        await session.execute(_KEEP, code, packed.hash, packed.folder, packed.files, packed.content, made_by)
+        await session.execute(_KEEP, code, packed.hash, packed.folder, packed.files, packed.content, made_by, asks)
         return await session.fetch_value(_NUMBER, code, packed.hash)
+
+
+@asynccontextmanager
+async def as_signed(database: Database, code: str, hash_: str, digest: str) -> AsyncGenerator[Path]:
+    """Give a folder with what is kept of a version, and would run.
+
+    Raises NotAFrontEnd where that is not the files that somebody signed.
+    """
+    async with database.platform() as session:
+        kept = await session.fetch_value(_PACKED, code, hash_)
+    with tempfile.TemporaryDirectory(prefix="isthmus-signed-") as made:
+        folder = Path(made) / "kept"
+        await asyncio.to_thread(unpack, kept, folder)
+        if await asyncio.to_thread(files_digest, folder) != digest:
+            raise NotAFrontEnd(
+                f"what is kept of version {hash_[:SHORT]} of {code!r} is not what was signed",
+                remedy="change a file and deploy it anew, and find out who could write to runtime.version",
+            )
+        yield folder
 
 
 async def versions(database: Database, code: str | None = None) -> tuple[Version, ...]:

@@ -28,7 +28,8 @@ from isthmus.store import Database
 
 from ..deploy import rollout as switches
 from ..deploy import versions
-from ..deploy.deploy import DeployContext, checked
+from ..deploy.context import DeployContext
+from ..deploy.deploy import checked
 from ..replay.answers import Count
 from ..replay.capabilities import Versions, compared
 from ..replay.recorded import RecordedCall

@@ -16,6 +16,8 @@ from isthmus.kernel import Value, decode, encode, errors, ports
 from isthmus.manifest.actions import Doer
 from isthmus.store import Database
 
+from ..deploy import proposals
+from ..deploy.proposals import Proposal
 from ..replay.report import FrontEndReport
 
 HELD_S: Final = 15  # a server that is gone for so long has its shadows tended by another one
@@ -86,12 +88,19 @@ class NoShadow(errors.NotFound):
         )
 
 
-async def declare(database: Database, code: str, hash_: str, *, percent: int, by: Doer) -> None:
-    """Have a version run on `percent` of 100 live calls of its front end, in the shadow."""
+async def declare(
+    database: Database, code: str, hash_: str, *, percent: int, by: Doer, approved: Proposal | None = None
+) -> None:
+    """Have a version run on `percent` of 100 live calls of its front end, in the shadow.
+
+    approved: what waited, where `by` approves it.
+    """
     if not 1 <= percent <= 100:
         raise errors.BadAsk(f"{percent} percent", remedy="shadow 1 to 100 percent of the calls")
     async with database.platform_transaction() as session:
-        await session.execute(_DECLARE, code, hash_, percent, by.name)
+        if approved is not None:
+            await proposals.decide(session, approved.number, "done", by.name, "")
+        await session.execute(_DECLARE, code, hash_, percent, approved.author if approved else by.name)
         await by.note(session, "deploy.shadow", {"version": hash_, "percent": percent})
 
 

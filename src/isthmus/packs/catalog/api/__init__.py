@@ -174,3 +174,19 @@ from .relations import (
     list_relations,
     put_relations,
 )
+from .relevance import (
+    CANDIDATES_MAX,
+    NO_SEARCH_SERVICES,
+    PAUSE,
+    CatalogSettings,
+    ForgetSearches,
+    Relevance,
+    SearchesForgotten,
+    SearchService,
+    SearchServices,
+    Wanted,
+    choose_search,
+    connected,
+    forget_searches,
+    relevance,
+)

@@ -190,11 +190,12 @@ class Found(Value):
 
 
 class FoundPage(Value):
-    """One page of a list, in the order of title and SKU."""
+    """One page of a list: of a search the most relevant first, else in the order of title and SKU."""
 
     items: tuple[Found, ...]
     next_cursor: str | None
     spelled: str = ""  # what was looked for instead, where nothing is called as it was written
+    found_by: str = ""  # of a search: `postgresql`, or the search service that the front end chose
 
 
 class Alternative(Value):
@@ -325,13 +326,18 @@ def get_product(ask: GetProduct) -> ProductView:
 
 @capability("catalog.search", version="1.0", effect=Effect.READ, raises=[BadCursor])
 def search(ask: Search) -> FoundPage:
-    """Find what the front end offers now, in the order of title and SKU; without words, list it.
+    """Find what the front end offers now, the most relevant first; without words, list it by title and SKU.
 
     All words are matched in title, brand, category, SKU, code and description: as they are written or by their English
     stems, whatever their accents, case, width and signs; parts of words where a script has no spaces. Where nothing is
     called so, words stand for all that begin like them, so that the first part of an article number finds it; where
     nothing begins so, for the nearest words of titles and brands, and the answer says which (`spelled`). Filters
-    narrow, and a category means itself and all below it. Pages go on by cursor and cost the same however far they are.
+    narrow, and a category means itself and all below it. Pages go on by cursor, in an order that never changes places.
+
+    What makes goods come first the front end declares (`catalog.relevance`). Where more than 2,000 goods have the
+    words, those with all of them in the title come first, and beyond 2,000 of those in the order of title and SKU. A
+    search service that the front end chose (`catalog.choose-search`) finds instead, in its own order; what it names is
+    shown only where it is offered and the filters let it through.
     """
     ...
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from isthmus.kernel import Context, implements
-from isthmus.values import cursor_at, place_at
 
 from .. import api
 from ..rules import goods as rules
 from ..storage import assortment as storage
-from ..storage import finding as storage_finding
 from ..storage import products as storage_products
 
 
@@ -107,29 +105,3 @@ async def get_product(ask: api.GetProduct, ctx: Context) -> api.ProductView:
     if view is None:
         raise api.NoSuchSku(sku=ask.sku)
     return ctx.answer(api.product_view)(view)
-
-
-@implements(api.search)
-async def search(ask: api.Search, ctx: Context) -> api.FoundPage:
-    title, sku, is_wide = (
-        place_at(ask.cursor, tuple[str, str, bool], api.BadCursor) if ask.cursor is not None else ("", "", False)
-    )
-    language = str(ctx.plan.settings.get(api.LANGUAGE, ""))
-
-    async def find(wanted: api.Search) -> list[api.Found]:
-        return await storage.search(
-            ctx.session, ctx.front_end, wanted, (title, sku), ctx.now, is_wide=is_wide, language=language
-        )
-
-    found = await find(ask)
-    if not found and ask.text.strip() and ask.cursor is None:  # nothing is called so: then what begins like it
-        is_wide = True
-        found = await find(ask)
-    meant = ""
-    if is_wide and not found and ask.text.strip():  # nor is anything: then what is spelled like it
-        meant = await storage_finding.spelled(ctx.session, ask.text)
-        if meant:
-            found = await find(ask.replace(text=meant))
-    items = tuple(found[: ask.limit])
-    more = cursor_at((items[-1].title, items[-1].sku, is_wide)) if len(found) > ask.limit else None
-    return api.FoundPage(items=ctx.answer(api.found_items)(items), next_cursor=more, spelled=meant if items else "")

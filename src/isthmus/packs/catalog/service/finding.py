@@ -6,13 +6,20 @@ from isthmus.kernel import Context, implements
 
 from .. import api
 from ..storage import finding as storage
+from .searching import named_by_service
 
 
 @implements(api.count_facets)
 async def count_facets(ask: api.CountFacets, ctx: Context) -> api.Facets:
     text = ask.text.strip()
+    named = await named_by_service(ask, ctx) if text else None
     language = str(ctx.plan.settings.get(api.LANGUAGE, ""))
-    found = await storage.count(ctx.session, ctx.front_end, ask, text, ctx.now, is_wide=False, language=language)
+    skus = named and named.skus
+    found = await storage.count(
+        ctx.session, ctx.front_end, ask, text, ctx.now, is_wide=False, language=language, skus=skus
+    )
+    if skus is not None:
+        return found
     if text and not found.count:  # as a search does: what begins like it, then what is spelled like it
         found = await storage.count(ctx.session, ctx.front_end, ask, text, ctx.now, is_wide=True, language=language)
     if text and not found.count and (meant := await storage.spelled(ctx.session, text)):

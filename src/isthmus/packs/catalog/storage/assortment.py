@@ -103,23 +103,6 @@ where front_end = $1 and is_current and offered_from <= $2 and (offered_to is nu
 order by title, sku limit $5
 """
 
-# Few goods with the words are put in order; where they are many, the first of the list that have them are found sooner
-# in its order. PostgreSQL would choose as well, if its plan were not the same for all words after five searches.
-_FEW = 2_000
-_SEARCH = f"""
-with sought as materialized (select catalog.sought({{words}}, {{is_wide}}{{language}}) as query),
-found as materialized (
-    (select sku from catalog.sku where words @@ (select query from sought) limit {_FEW + 1})
-    union
-    select catalog.found_enriched((select query from sought), {_FEW + 1})
-),
-few as materialized (select count(*) <= {_FEW} as are_few from found)
-select * from (({{of_few}}) union all ({{of_many}})) as one order by title, sku
-"""
-_OF_FEW = "and (select are_few from few) and sku in (select sku from found)"
-_OF_MANY = """and not (select are_few from few) and (enriched_words @@ (select query from sought) or exists (
-    select from catalog.sku where sku.sku = listing.sku and words @@ (select query from sought)))"""
-
 # A code means the front end's own category where it has one, else the group's.
 _OF_CATEGORY = """category = any (array(
     select code from catalog.front_end_category where front_end = $1 and path @> array[{0}]
@@ -220,30 +203,12 @@ async def product_of(session: ports.Session, front_end: str, sku: str, now: date
     )
 
 
-async def search(
-    session: ports.Session,
-    front_end: str,
-    ask: api.Search,
-    after: tuple[str, str],
-    now: datetime,
-    *,
-    is_wide: bool,
-    language: str = "",
+async def list_offered(
+    session: ports.Session, front_end: str, ask: api.Search, after: tuple[str, str], now: datetime
 ) -> list[api.Found]:
-    """Return one more than the limit where there is more; `is_wide`: words stand for all that begin like them."""
+    """Return what is offered in the order of title and SKU, one more than the limit where there is more."""
     arguments: list[object] = [front_end, now, *after, ask.limit + 1]
-    filters = filters_of(ask, arguments)
-    statement = _LIST.format(filters="\n  ".join(filters))
-    if words := ask.text.strip():
-        arguments += [words, language] if language else [words]
-        of_few, of_many = (_LIST.format(filters="\n  ".join([*filters, one])) for one in (_OF_FEW, _OF_MANY))
-        statement = _SEARCH.format(
-            words=f"${len(arguments) - bool(language)}",
-            language=f", ${len(arguments)}" if language else "",
-            is_wide=is_wide,
-            of_few=of_few,
-            of_many=of_many,
-        )
+    statement = _LIST.format(filters="\n  ".join(filters_of(ask, arguments)))
     return [
         api.Found(product_id=product_id, sku=sku, title=title, category=category, brand=brand, seller=seller)
         for sku, title, category, brand, seller, product_id in await session.fetch(statement, *arguments)

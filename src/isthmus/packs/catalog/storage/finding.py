@@ -34,7 +34,7 @@ select '' as field, '' as name, '' as value, (select count(*) from matched) as u
 union all select field, name, value, units, place from ranked where place <= $4
 order by field, name, place
 """
-_SOUGHT: Final = "sought as materialized (select catalog.sought({words}, {is_wide}{language}) as query),"
+_SOUGHT: Final = "sought as materialized (select catalog.sought({words}, {is_wide}, {language}) as query),"
 _WITH_WORDS: Final = """and (enriched_words @@ (select query from sought) or exists (
     select from catalog.sku where sku.sku = listing.sku and words @@ (select query from sought)))"""
 _NAMES: Final = ("category", "brand", "seller")
@@ -73,15 +73,18 @@ async def count(
     *,
     is_wide: bool,
     language: str,
+    skus: Sequence[str] | None = None,
 ) -> api.Facets:
-    """Return what a search finds, counted by what it is."""
+    """Return what a search finds, counted by what it is; skus: of these alone, whatever the words."""
     arguments: list[object] = [front_end, now, api.COUNTED_MAX + 1, ask.values]
     filters = assortment.filters_of(ask, arguments)
     sought = ""
-    if text:
-        arguments += [text, language] if language else [text]
-        place, of = f"${len(arguments) - bool(language)}", f", ${len(arguments)}" if language else ""
-        sought = _SOUGHT.format(words=place, language=of, is_wide=is_wide)
+    if skus is not None:
+        arguments.append(list(skus))
+        filters.append(f"and sku = any (${len(arguments)}::text[])")
+    elif text:
+        arguments += [text, language]
+        sought = _SOUGHT.format(words=f"${len(arguments) - 1}", language=f"${len(arguments)}", is_wide=is_wide)
         filters.append(_WITH_WORDS)
     rows = await session.fetch(_COUNT.format(sought=sought, filters="\n  ".join(filters)), *arguments)
     values: dict[tuple[bool, str], list[api.FacetValue]] = {(False, name): [] for name in _NAMES}

@@ -10,16 +10,20 @@ from isthmus.manifest.actions import EVERYWHERE
 from isthmus.pages import BIGINT_MAX, Asked, Client, GoTo, Shown
 from isthmus.values import whole_number
 
-from .. import api, storage
-from ..service import entering, passkeys
+from .. import api
+from ..service import entering, passkeys, signing
 from ..service.staff import found_person, staff_of
+from ..storage import people as storage
 
+KEY_STATES: Final = (mark("good"), mark("ended"), mark("revoked"))  # as the page shows them
 DONE: Final = {
     "sign-out": mark("The other sign-in has ended."),
     "others": mark("All other sign-ins have ended."),
     "password": mark("The password is another one, and all other sign-ins have ended."),
     "add-passkey": mark("The passkey was added."),
     "remove-passkey": mark("The passkey was removed."),
+    "add-signing-key": mark("The key signs for you from now on."),
+    "revoke-signing-key": mark("The key signs nothing any more."),
     "drop-codes": mark("Sign-ins ask for no code any more."),
 }
 
@@ -54,6 +58,12 @@ async def _done(what: str, asked: Asked, client: Client) -> tuple[str, ...]:
             await passkeys.add(staff, by.person, asked.site, form.get("credential", ""), asked.agent)
         case "remove-passkey":
             await passkeys.remove(staff, by.person, whole_number(form.get("number"), 0, BIGINT_MAX) or 0)
+        case "add-signing-key":
+            replaces = form.get("replaces", "")
+            label = form.get("label", "")
+            await signing.add(staff, by.person, form.get("public_key", ""), by, label=label, replaces=replaces)
+        case "revoke-signing-key":
+            await signing.revoke(staff, form.get("key", ""), by, of=by.person)
         case "set-codes":
             return await entering.set_totp(staff, by.person, form.get("secret", ""), form.get("code", ""))
         case "drop-codes":
@@ -80,6 +90,7 @@ async def _shown(
         "has_password": person["password"] is not None,
         "has_codes": person["totp"] is not None,
         "passkeys": held,
+        "signing_keys": await signing.keys_of(staff, name),
         "options": await passkeys.options_to_add(staff, name, asked.site),
         "secret": secret,
         "uri": uri,

@@ -11,7 +11,8 @@ from isthmus.kernel import Caller, ports
 from isthmus.language import mark
 from isthmus.manifest.actions import EVERYWHERE
 
-from .. import api, rules, storage
+from .. import api, rules
+from ..storage import people as storage
 from .staff import Staff, found_person
 
 LINK: Final = mark("link")

@@ -13,7 +13,8 @@ from isthmus.manifest.sign_in import Person, SignIn
 from isthmus.store import Database
 from isthmus.store.errors import ConstraintBroken
 
-from .. import api, rules, storage
+from .. import api, rules
+from ..storage import people as storage
 from .passwords import Passwords
 from .providers import Provider, ProviderSettings
 from .vault import Vault

@@ -11,7 +11,8 @@ from isthmus.kernel import Caller, errors, ports
 from isthmus.language import mark
 from isthmus.manifest.actions import EVERYWHERE
 
-from .. import api, rules, storage
+from .. import api, rules
+from ..storage import people as storage
 from .entering import Browser, Entered, entered
 from .providers import Provider, Vouched
 from .staff import Staff

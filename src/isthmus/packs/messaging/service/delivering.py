@@ -15,10 +15,11 @@ from .. import api, rules
 from ..storage import deliveries
 from .pushers import Pushers
 
-PUSH_LIMIT_S: Final = 15.0  # of one push; the deadline of a delivery leaves room to write down what came of it
+PUSH_LIMIT_S: Final = 15.0  # of one push
+ROUND_LIMIT_S: Final = 18.0  # of all that one round takes: what is not pushed by then is tried again later
+BEGINS_WITHIN_S: Final = 5.0  # of a run, each round; so the deadline leaves room to write down what came of the last
 AT_ONCE: Final = 100
 REASON_MAX: Final = 200
-ROUNDS: Final = 5  # of one run: what is left is the next run's, a second later
 
 log = logging.getLogger("isthmus.packs.messaging")
 
@@ -30,12 +31,13 @@ async def deliver(ask: api.Deliver, ctx: Context) -> api.Delivered:
         return done
     if not (await ctx.call(api.look_for_work, api.LookForWork())).is_due:
         return done
-    slots = asyncio.Semaphore(AT_ONCE)
-    for _ in range(ROUNDS):
+    slots, clock = asyncio.Semaphore(AT_ONCE), asyncio.get_running_loop().time
+    began = clock()
+    while clock() < began + BEGINS_WITHIN_S:  # what is left is the next run's, a second later
         claimed = await ctx.call(api.claim_deliveries, api.Claim(limit=ask.limit))
         if claimed.items:
-            pushers = ctx.resource(Pushers)
-            results = await asyncio.gather(*(_pushed(one, pushers, slots) for one in claimed.items))
+            to, until = ctx.resource(Pushers), clock() + ROUND_LIMIT_S
+            results = await asyncio.gather(*(_pushed(one, to, slots, until) for one in claimed.items))
             ended = await ctx.call(api.end_deliveries, api.EndDeliveries(results=tuple(results)))
             done = api.Delivered(tried=done.tried + len(claimed.items), ended=done.ended + ended.ended)
         if claimed.taken < ask.limit:
@@ -160,14 +162,14 @@ def _push(row: ports.Row, now: datetime, *, is_urgent: bool) -> api.Push:
     )
 
 
-async def _pushed(push: api.Push, pushers: Pushers, slots: asyncio.Semaphore) -> api.Result:
-    """Have something pushed; whatever goes wrong on the way, it is tried again. Nothing logged names its reader."""
+async def _pushed(push: api.Push, pushers: Pushers, slots: asyncio.Semaphore, ends_at: float) -> api.Result:
+    """Have something pushed by then; whatever goes wrong, it is tried again. Nothing logged names its reader."""
     pusher = pushers.taking(push.kind)
     if pusher is None:
         receipt = api.Receipt(state="again", reason=f"no provider pushes to {push.kind!r}")
     else:
         try:
-            async with slots, asyncio.timeout(PUSH_LIMIT_S):
+            async with asyncio.timeout_at(ends_at), slots, asyncio.timeout(PUSH_LIMIT_S):
                 receipt = await pusher.push(push)
         except Exception as wrong:  # its own words may hold the address
             log.warning("message %s is not pushed by %r: %s", push.message_id, pusher.name, type(wrong).__name__)

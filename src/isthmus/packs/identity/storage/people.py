@@ -8,7 +8,7 @@ from typing import Final
 
 from isthmus.kernel import ports
 
-from . import api, rules
+from .. import api, rules
 
 Session = ports.Session
 Row = ports.Row

@@ -1,0 +1,1 @@
+"""Flows of Acme: what composes packs."""

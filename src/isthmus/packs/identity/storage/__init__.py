@@ -1,0 +1,1 @@
+"""What identity keeps in PostgreSQL, through the platform's own sessions."""
