@@ -68,7 +68,7 @@ def observing(files: Iterable[Path], probes: Probes) -> Generator[None]:
     """Observe the functions of these files that are loaded, until the block ends."""
     copies = {file: _instrumented(file, probes) for file in files}
     swapped: list[tuple[FunctionType, CodeType]] = []
-    for function in [one for one in gc.get_objects() if isinstance(one, FunctionType)]:
+    for function in _functions():
         code = function.__code__
         copy = copies.get(Path(code.co_filename), {}).get((code.co_qualname, code.co_firstlineno))
         if copy is not None and copy.co_freevars == code.co_freevars:
@@ -81,6 +81,18 @@ def observing(files: Iterable[Path], probes: Probes) -> Generator[None]:
         for function, code in swapped:
             function.__code__ = code
             function.__globals__.pop(NAME, None)
+
+
+def _functions() -> list[FunctionType]:
+    """Return every function that there is; what is frozen is listed only while it is not."""
+    is_frozen = gc.get_freeze_count() > 0
+    if is_frozen:
+        gc.unfreeze()
+    try:
+        return [one for one in gc.get_objects() if isinstance(one, FunctionType)]
+    finally:
+        if is_frozen:
+            gc.freeze()
 
 
 def _instrumented(file: Path, probes: Probes) -> dict[tuple[str, int], CodeType]:
