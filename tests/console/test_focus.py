@@ -33,7 +33,7 @@ def use(calls: int, us: float) -> Use:
 
 def costs(month: Price | None, uses: Mapping[tuple[str, str], Use], capacity: Capacity) -> Costs:
     inputs = Inputs(month=month)
-    divided = bill(inputs, uses, capacity, {"north": 1.0}, {"south": 5e5}, {"north": 3 << 30}, 4 << 30)
+    divided = bill(inputs, uses, capacity, {"north": 1.0}, {"south": 5e5}, {"north": {"till": 3 << 30}}, 4 << 30)
     return Costs(
         inputs=inputs, uses=uses, bill=divided, capacity=capacity, stored={}, orders={}, alternatives=(), saved=None
     )
