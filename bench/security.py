@@ -9,6 +9,7 @@ on meanwhile and count.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import statistics
 import time
 from collections.abc import Sequence
@@ -16,19 +17,33 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import httpx
 
 from bench import _shop as shop
+from bench._clock import Clock, Spent
 from bench.orders import CLIENTS, GOODS, LINES, UNITS, Buying, _over_http
 from bench.paid import Meter, Took
 from isthmus.flows.checkout import api as checkout
+from isthmus.packs.audit.service.publish import HeadsFile
+from isthmus.packs.audit.service.seal import Sealer
 from isthmus.packs.identity.service.passwords import Passwords
 from isthmus.packs.policy.service.policies import DEFAULT, Policies
 from isthmus.packs.risk import api as risk
+from isthmus.store import Database
 
 Row = dict[str, Any]
 
 TURNS = 3  # in one round
+SEALED = (1, 50, 500)  # entries at once
+SEALS = 50  # processors' time is counted in hundredths of a second
+SAID = 1_200  # bytes of an entry beside what it is searched by: some orders of five lines
+_ENTRIES = """
+    insert into audit.pending (front_end, content)
+    select 'north', json_build_object('call', lpad(to_hex($2::bigint + n), 32, '0')::uuid, 'at', now(),
+        'front_end', 'north', 'capability', 'checkout.place-order', 'outcome', 'done', 'client', 'bench',
+        'ask', json_build_object('said', repeat('x', $3::int)))::text
+    from generate_series(1, $1::int) as n"""
 CHECKS = 20_000
 SIGN_INS = 20
 TOKENS = 20  # of each client in a round
@@ -47,6 +62,7 @@ def rows(rounds: int) -> list[Row]:
     """Measure everything and return the table's rows."""
     return [
         *shop.run(_audit(rounds)),
+        *shop.run(_sealing(rounds)),
         shop.run(_check(rounds)),
         *shop.run(_risk(rounds)),
         shop.run(_passwords(rounds)),
@@ -79,6 +95,45 @@ async def _check(rounds: int) -> Row:
 async def _audit(rounds: int) -> list[Row]:
     found = await _side_by_side(rounds, (("audit_with", (), False), ("audit_without", ("audit",), False)))
     return _shares("with the audit log", "left out", found, AUDIT_AIM)
+
+
+async def _sealing(rounds: int) -> list[Row]:
+    """Measure what half a second's entries take to be sealed and published, and what a single one does."""
+    async with shop.database("sealing") as url:
+        async with shop.running(url):
+            pass  # migrated, and nobody seals any more
+        folder = shop.FOLDER / "sealing"
+        shutil.rmtree(folder, ignore_errors=True)
+        async with await Database.open(url) as database:
+            sealer = Sealer(database, key=folder / "key.pem", receiver=HeadsFile(folder / "heads.jsonl"))
+            return [await _sealed(url, sealer, entries, rounds) for entries in SEALED]
+
+
+async def _sealed(url: str, sealer: Sealer, entries: int, rounds: int) -> Row:
+    connection = await asyncpg.connect(url)
+    spent: list[Spent] = []
+    for turn in range(rounds + 1):
+        own, database = 0.0, 0.0
+        for part in range(SEALS):
+            at = (turn * SEALS + part) * entries
+            await connection.execute(_ENTRIES, entries, at, SAID)
+            clock = await Clock.started(url)
+            began = time.process_time()
+            await sealer.seal()
+            own += time.process_time() - began
+            database += (await clock.stopped()).database
+        spent.append(Spent(0.0, 1e6 * own / SEALS, 1e6 * database / SEALS))
+    await connection.close()
+    own, database = (statistics.median(getattr(one, what) for one in spent[1:]) for what in ("own", "database"))
+    return {
+        "name": f"{entries} entr{'ies' if entries > 1 else 'y'} of the audit log sealed and published",
+        "value": own + database,
+        "unit": "us of processors",
+        "against": f"this process {own:,.0f} us, PostgreSQL {database:,.0f} us",
+        "ratio": None,
+        "aim": "reported",
+        "met": None,
+    }
 
 
 async def _risk(rounds: int) -> list[Row]:

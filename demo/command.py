@@ -21,6 +21,7 @@ def demo(config: Config, args: Sequence[str]) -> int:
 def _arguments(args: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="isthmus demo", description=__doc__)
     parser.add_argument("--orders", type=int, metavar="N", help="sell only the first N baskets of the year (of 47,243)")
+    parser.add_argument("--spread", action="store_true", help="take the N baskets from the whole year, evenly")
     parser.add_argument("--exit", action="store_true", help="stop after the check instead of serving")
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
     parser.add_argument("--concurrency", type=int, default=16, help="buyers at once (default 16)")

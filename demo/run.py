@@ -106,7 +106,7 @@ async def _sold(
     listening: socket.socket | None,
 ) -> dict[str, Any]:
     """Load everything, sell the year, and return what came of it beside the source."""
-    source = Source(chosen.orders)
+    source = Source(chosen.orders, is_spread=chosen.spread)
     with _progress(screen) as progress:
         began = time.perf_counter()
         members = await load.everything(running, source, progress)

@@ -34,8 +34,12 @@ select if(front_end = 'brand' and household_id::bigint % 2 = 0, 'market', coales
 from '{DATA}/transactions_sample.parquet' left join assigned using (product_id);
 create view chosen as
 select lines.* from lines join (
-    select basket_id, row_number() over (order by min(sold_at), basket_id) as place from lines group by basket_id
-) using (basket_id) where place <= getvariable('baskets');
+    select basket_id, row_number() over (order by min(sold_at), basket_id) as place, count(*) over () as all_there_are
+    from lines group by basket_id
+) using (basket_id)
+where if(getvariable('is_spread'),  -- one whenever so many of all that there are make a whole one more
+    place * getvariable('baskets') // all_there_are > (place - 1) * getvariable('baskets') // all_there_are,
+    place <= getvariable('baskets'));
 """
 
 
@@ -62,10 +66,11 @@ class Basket:
 
 
 class Source:
-    """The first `baskets` baskets of the year by time, or all."""
+    """The first `baskets` baskets of the year by time, as many spread evenly over the year, or all."""
 
-    def __init__(self, baskets: int | None) -> None:
+    def __init__(self, baskets: int | None, *, is_spread: bool = False) -> None:
         self._duckdb = duckdb.connect()
+        self._duckdb.execute("set variable is_spread = ?", [is_spread and baskets is not None])
         self._duckdb.execute("set variable baskets = ?", [baskets if baskets is not None else 2**31])
         self._duckdb.execute(VIEWS)
 

@@ -115,6 +115,7 @@ def pages() -> dict[str, str]:
         "errors.md": problems,
         "metrics.md": metrics,
         "files.md": files,
+        "questions.md": questions,
     }
     return {name: MADE + make().strip() + "\n" for name, make in made.items()}
 
@@ -213,12 +214,43 @@ def problems() -> str:
     ])  # fmt: skip
 
 
+def questions() -> str:
+    """Return every extension point: what a front end may decide, and where its default stands."""
+    plugged = packs.plugged(config.Config(root=Path(), data=Path(), front_ends=Path()))
+    points = sorted((one for pack in plugged for one in pack.extension_points().values()), key=lambda one: one.name)
+    rows = (
+        (
+            f"`{one.name}`",
+            one.doc.partition("\n\n")[0],
+            ", ".join(f"`{name}`" for name in one.parameters),
+            one.combine.name.replace("_", " "),
+            ", ".join(f"`{each.name}`" for each in one.dimensions),
+            f"`{_below_sources(one.source)}`",
+        )
+        for one in points
+    )
+    return "\n\n".join([
+        "# What a front end may decide",
+        "Every question that packs and flows ask the front end they run for: an extension point. Its file has the "
+        "default, which is the answer where a front end gives none; `isthmus explain CODE POINT` says who "
+        "answers it there. A front end answers in its `answers.py`, a product for all that switch it on.",
+        _table(("question", "what it decides", "asked with", "several answers", "may differ by", "default"), rows),
+    ])  # fmt: skip
+
+
+def _below_sources(source: str) -> str:
+    """Return where something is declared, without the line, which moves."""
+    path = Path(source.rpartition(":")[0])
+    return str(path.relative_to(SOURCES.parent)) if path.is_absolute() else str(path)
+
+
 def files() -> str:
-    """Return every file of the platform with the first sentence that it says of itself, folder by folder."""
+    """Return every Python file of the platform with the first sentence that it says of itself, folder by folder."""
     parts = [
-        "# Every file in a sentence",
-        "Each is the first sentence of the file. To find where something is, search this page for its words; where a "
-        "change goes is in [How it is built](../ARCHITECTURE.md#where-a-change-goes).",
+        "# Every Python file in a sentence",
+        "Each is the first sentence of the file. Beside them lie `migrations/`, templates of pages (`pages/*.html`), "
+        "and `locale/`. To find where something is, search this page for its words; where a change goes is in "
+        "[How it is built](../ARCHITECTURE.md#where-a-change-goes).",
         "## What each pack owns",
         _table(("pack", "what it owns"), _owners("packs")),
         "## What each flow does",

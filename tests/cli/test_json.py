@@ -47,6 +47,7 @@ SENTENCES = {
     "data rates": "one sentence about what it did",
     "data run": "one sentence about what it did",
     "ledger export": "it writes a journal",
+    "closing close": "one sentence about what it did",
     "reconcile import": "one sentence about what it did",
     "thin lift": "it makes a branch",
     "client rotate": "it prints a key",

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Any
+
 from playwright.async_api import Page, expect
 
+from isthmus.flows.closing import pages as closing_pages
+
 from .conftest import Served
+
+
+def eur(minor: int) -> dict[str, Any]:
+    return {"currency": "EUR", "minor": minor}
 
 
 async def test_a_balance_leads_to_its_entries_and_they_to_their_order(page: Page, served: Served) -> None:
@@ -128,6 +137,57 @@ async def test_days_are_closed_once_what_is_open_is_done_or_somebody_says_why(pa
     await page.get_by_role("button", name="Close all days through 31 Jan 2020").click()
     await expect(page.get_by_role("status")).to_have_text("The days are closed.")
     await expect(page.get_by_text("Days through 31 Jan 2020 are closed.")).to_be_visible()
+    await expect(page.get_by_label("Through")).to_have_value("2020-02-29")
+    await page.goto(f"{served.address}/closing?front_end=north&closed_through=2020-01-31")
+    await expect(page.get_by_text("Days through 31 Jan 2020 are closed.")).to_be_visible()
+    await expect(page.get_by_role("button", name="Close all days")).to_have_count(0)
+
+
+def test_the_month_after_what_is_closed_is_proposed_once_it_is_over() -> None:
+    today = date(2026, 3, 1)
+    proposed = {
+        closed: closing_pages.month_to_close(closed, today)
+        for closed in (None, "2025-11-30", "2025-12-10", "2025-12-31", "2026-01-31", "2026-02-28", "2026-12-31")
+    }
+    assert proposed == {
+        None: "2026-02-28",
+        "2025-11-30": "2025-12-31",
+        "2025-12-10": "2025-12-31",
+        "2025-12-31": "2026-01-31",
+        "2026-01-31": "2026-02-28",
+        "2026-02-28": "2026-02-28",
+        "2026-12-31": "2026-02-28",
+    }
+
+
+async def test_a_figure_of_a_statement_leads_to_its_entries_of_those_days(page: Page, served: Served) -> None:
+    day = "2020-05-06"
+    for reference, at in (("rent/05", day), ("rent/06", "2020-06-06")):
+        legs = [{"account": "expenses:rent", "amount": eur(700)}, {"account": "assets:bank", "amount": eur(-700)}]
+        entry = {"reference": reference, "kind": "rent", "value_date": at, "legs": legs, "when_closed": "next-open-day"}
+        await served.call("ledger.post", {"entries": [entry]})
+    await page.goto(f"{served.address}/trial-balance?front_end=north&since={day}&until={day}")
+    statement = page.locator("section").filter(has_text="Income statement")
+    await statement.get_by_role("link", name="expenses:rent").click()
+    await page.get_by_role("row", name="expenses:rent").get_by_role("link").click()
+    await expect(page.get_by_text("rent/05")).to_be_visible()
+    await expect(page.get_by_text("rent/06")).to_have_count(0)
+
+
+async def test_what_is_shown_as_prepared_is_approved_at_once_by_somebody_else(page: Page, served: Served) -> None:
+    async with served.shop.database.platform_transaction() as session:
+        for payee in ("front-end/east", "front-end/west"):
+            await session.execute(DUE.replace("'x'", "$1::text").replace("'front-end/south'", "$1::text"), payee)
+    await served.call("settlement.draw-up", {"cut_off": "2099-01-01"})
+    await page.goto(f"{served.address}/settlements?front_end=north&state=prepared")
+    waiting = page.get_by_role("region", name="Settlements").get_by_role("row", name="front-end/")
+    shown = await waiting.count()
+    await page.get_by_role("button", name=f"Approve {shown} of them").click()
+    await expect(page.get_by_role("status")).to_contain_text("What was shown is approved")
+    await expect(page.locator(".empty")).to_contain_text("No settlement is like this.")
+    await page.goto(f"{served.address}/settlements?front_end=north&state=approved")
+    await page.get_by_role("link", name="front-end/east").click()
+    await expect(page.get_by_text("Write the payout file under Settlements")).to_be_visible()
 
 
 TAKEN_BACK = """insert into chargeback.chargeback (front_end, provider, reference, payment_id, paid_for, state,

@@ -27,7 +27,14 @@ from isthmus.values import Money, money
 from tests import shipped
 
 USES = tuple(f"{pack.name}.*" for pack in shipped.PACKS)
-ACCOUNT = {"settlement.iban": "DE89370400440532013000"}
+SELLS = {
+    "settlement.iban": "DE89370400440532013000",
+    "invoicing.name": "North GmbH",
+    "invoicing.country": "DE",
+    "invoicing.city": "Kiel",
+    "invoicing.vat_id": "DE123456789",
+    "invoicing.legal_id": "HRB 1",
+}
 
 
 @answers(bookkeeping.points_worth)
@@ -36,7 +43,7 @@ def a_cent_a_point(points: int) -> Money:
     return money(points, "EUR")
 
 
-NORTH = FrontEnd(code="north", name="North", owner="north team", uses=USES, settings=ACCOUNT, answers=(a_cent_a_point,))
+NORTH = FrontEnd(code="north", name="North", owner="north team", uses=USES, settings=SELLS, answers=(a_cent_a_point,))
 BUYER = Caller(front_end="north", client="buyer")
 SECOND = Caller(front_end="north", client="second")
 

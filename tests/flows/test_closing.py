@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from isthmus.flows.closing import api as closing
+from isthmus.flows.closing import commands
 from isthmus.packs.ledger import api as ledger
 from isthmus.packs.reconciliation import api as reconciliation
 from isthmus.packs.settlement import api as settlement
@@ -89,6 +90,26 @@ async def test_as_many_points_are_expected_to_lapse_as_lapsed_of_those_that_left
         found = await books.call(closing.get_checklist, closing.GetChecklist(closed_through=NEVER))
         assert found.breakage == (eur(150 if reference == "lapsed" else 0),)
     assert found.points == (eur(600),)
+
+
+async def test_the_end_of_a_month_is_read_at_the_command_line(shop: Shop) -> None:
+    books = await taxed_books(shop)
+    await books.sent((await books.bought(("tea", 2))).orders[0].order_id, "1")
+    await books.bought(("jam", 1))
+    await books.call(ledger.post, ledger.Post(entries=(held("loan", 500, is_pending=True),)))
+    found = await books.call(closing.get_checklist, closing.GetChecklist(closed_through=NEVER))
+    said = [" ".join(line.split()) for line in commands._checked(found)]
+    assert "books-balance done" in said
+    assert "pending-entries 1 open: post or void them: `ledger.post-pending`, `ledger.void-pending`" in said
+    assert "paid and not delivered 4.00 EUR" in said
+    days = ledger.GetTrialBalance(since=date(2020, 1, 1), until=NEVER)
+    calls = (ledger.income_statement, ledger.trial_balance, ledger.balance_sheet)
+    printed = [" ".join(line.split()) for line in commands._reported(*[await books.call(one, days) for one in calls])]
+    at = [printed.index(one) for one in ("income statement", "tax of these days", "balance sheet")]
+    results = [line for line in printed if line.startswith("result ")]
+    assert at == sorted(at)
+    assert printed[at[1] + 1 : at[2]] == ["liabilities:tax:de:none 3.19 EUR"]
+    assert results[0] == results[1], "what was earned is what is left"
 
 
 async def test_a_month_without_anything_open_is_closed(shop: Shop) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from isthmus.flows.matching import api as matching
 from isthmus.kernel import decode
@@ -77,6 +77,20 @@ async def test_a_fee_that_nobody_knew_of_is_booked_when_it_is_resolved(shop: Sho
     assert await books.stands("assets:clearing", "expenses:payment-fees") == [970, 30]
     entries = await books.call(ledger.list_entries, ledger.ListEntries(kind="difference-resolved"))
     assert [(entry.reference, entry.memo) for entry in entries.items] == [(f"difference/{one.difference_id}", "kept")]
+
+
+async def test_a_difference_is_booked_on_its_own_day_or_on_the_first_open_one(shop: Shop) -> None:
+    books = books_of(shop)
+    await take_in(books, f"{HEAD}terminal-1,fee,2026-01-31,EUR,-2.00,0\nterminal-2,fee,2026-02-28,EUR,-2.00,0\n")
+    close = ledger.ClosePeriod(closed_through=date(2026, 1, 31), reason="the month is over")
+    await books.call(ledger.close_period, close)
+    for one in await differ(books):
+        ask = reconciliation.Resolve(difference_id=one.difference_id, note="kept", account="expenses:payment-fees")
+        assert (await books.call(reconciliation.resolve, ask)).day == one.day
+    entries = await books.call(ledger.list_entries, ledger.ListEntries(kind="difference-resolved"))
+    booked = {entry.subject: entry.value_date for entry in entries.items}
+    assert booked == {"terminal-1": date(2026, 2, 1), "terminal-2": date(2026, 2, 28)}
+    await books.check()
 
 
 async def test_the_bank_says_that_a_seller_was_paid(shop: Shop) -> None:

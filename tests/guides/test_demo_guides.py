@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from .walk import GUIDES, ROOT, environment, follow, free_port, read, serving
 
 ALONE = ("data", "growth", "agents", "security", "replay", "thin", "compatibility")
 # thin says what nobody does, and those behind it call
-ON_THE_DEMO = (*ALONE, "events", "providers", "orders", "catalogue", "closing")
+ON_THE_DEMO = (*ALONE, "events", "providers", "orders", "catalogue")
+CLOSING = read(GUIDES / "closing.md")  # on baskets of a whole year
 ON_THE_DEMO_IN_CHINESE = ("orders",)
 FIRST = dict.fromkeys(line for name in ON_THE_DEMO for line in read(GUIDES / f"{name}.md").first.splitlines())
 SETTINGS = "\n".join(line for line in FIRST if line.startswith("printf"))
@@ -44,6 +46,13 @@ class Sold:
 
 @pytest.fixture(scope="module")
 def sold() -> Iterator[Sold]:
+    with selling(f"{SETTINGS}\n{REST}") as made:
+        yield made
+
+
+@contextmanager
+def selling(first: str) -> Iterator[Sold]:
+    """Sell in a checkout as a guide says to, and serve there."""
     folder, port = Path(tempfile.mkdtemp(prefix="isthmus-guides-")), free_port()
     folder.chmod(0o755)  # as a checkout is: the embedded PostgreSQL of root runs as somebody else
     for name in PARTS:
@@ -55,7 +64,7 @@ def sold() -> Iterator[Sold]:
     variables = environment(folder, port)
     (folder / "bin" / "make").write_text(MAKE)
     (folder / "bin" / "make").chmod(0o755)
-    script = f"set -e\n{SETTINGS}\n{REST}\necho; echo $ISTHMUS_DATA"
+    script = f"set -e\n{first}\necho; echo $ISTHMUS_DATA"
     ran = subprocess.run(["bash", "-c", script], cwd=folder, env=variables, check=False, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     variables["ISTHMUS_DATA"] = ran.stdout.splitlines()[-1]
@@ -72,6 +81,11 @@ def test_the_guide_on_the_demo_does_what_it_says(sold: Sold, name: str) -> None:
     assert len(REST.splitlines()) == 2, "begin as the other guides on the demo do"
     assert guide.serve in ("", "isthmus serve")
     follow(guide.steps, sold.folder, sold.variables)
+
+
+def test_the_year_of_the_demo_is_closed_by_the_guide() -> None:
+    with selling(CLOSING.first) as made:
+        follow(read(GUIDES / "closing.md", made.port).steps, made.folder, made.variables)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

@@ -28,6 +28,7 @@ BLOCK = re.compile(r"^```(\w*)(?: (\w+))?\n(.*?)^```$", re.M | re.S)
 STARTS_WITHIN_S = 300  # of a busy machine
 WALKS_WITHIN_S = 900  # `until` in a guide waits for ever where what it waits for does not come
 PORT = "8080"  # in the guides
+PROGRAMS = {"isthmus": "isthmus.cli", "bean-check": "beancount.scripts.check", "pytest": "pytest", "uvicorn": "uvicorn"}
 OTHER_PORTS = ("8081", "8090", "8091")  # in the guides: a shop's, a receiver's, and who stands before it
 
 
@@ -67,7 +68,7 @@ def free_port() -> str:
 def environment(folder: Path, port: str, **more: str) -> dict[str, str]:
     """Return an environment in which commands are those of this checkout, and the settings those of a folder."""
     (folder / "bin").mkdir(exist_ok=True)
-    for name, module in (("isthmus", "isthmus.cli"), ("pytest", "pytest"), ("uvicorn", "uvicorn")):
+    for name, module in PROGRAMS.items():
         command = folder / "bin" / name
         command.write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
         command.chmod(0o755)

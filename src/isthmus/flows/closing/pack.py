@@ -4,7 +4,7 @@ from typing import Final
 
 from isthmus.kernel import Pack
 from isthmus.language import mark
-from isthmus.manifest import Page, Personal
+from isthmus.manifest import Commands, Page, Personal
 
 from . import api, service
 
@@ -18,6 +18,12 @@ CLOSING = Pack(
     service=(service,),
     brings=(
         Personal(because="it counts what is open, and names no person"),
+        Commands(
+            name="closing",
+            help="The end of a month: what is to be done, closing, and reports.",
+            at="isthmus.flows.closing.commands:commands",
+            over="platform",
+        ),
         Page(
             path="/closing",
             menu="Closing",

@@ -122,6 +122,8 @@ async def book_resolved(ask: reconciliation.DifferenceResolved, ctx: Context) ->
         legs=(held, ledger.EntryLeg(account=ask.account, amount=-ask.amount)),
         subject=ask.reference,
         memo=ask.note,
+        value_date=ask.day,
+        when_closed="next-open-day",
     )
     await ctx.call(ledger.record, ledger.Post(entries=(draft,)))
     return bookkeeping.Booked(entries=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from isthmus.kernel import decode, ports
@@ -11,27 +12,35 @@ from . import api
 
 PAGE: Final = 5_000  # entries read or moved at once: some 50 ms, and 15 MB where each is as long as it may be
 
+ADD: Final = "insert into audit.pending (front_end, content) values ($1, $2)"
 # Entries of one front end, a line each: one statement for many takes PostgreSQL half the time of one for each.
-ADD: Final = "insert into audit.pending (front_end, content) select $1, string_to_table($2, E'\\n')"
+ADD_LINES: Final = "insert into audit.pending (front_end, content) select $1, string_to_table($2, E'\\n')"
 _ADD_MANY: Final = "insert into audit.pending (front_end, content) select * from unnest($1::text[], $2::text[])"
 _IS_PENDING: Final = "select exists (select from audit.pending)"
 _LOCK: Final = "select pg_try_advisory_xact_lock(hashtextextended('audit.seal', 0))"
 _TAKE: Final = f"select id, front_end, content from audit.pending order by id limit {PAGE}"
-_LAST_LINKS: Final = """
-    select code as front_end, e.number, e.link
-    from unnest($1::text[]) as code
-    cross join lateral (select number, link from audit.entry
-                        where entry.front_end = code order by number desc limit 1) e"""
+_HEAD: Final = "select size, at, root, frontier, key, signature from audit.head order by size desc limit 1"
+_STANDING: Final = f"""
+    select size, frontier, front_end, number, link
+    from (select) as one
+    left join ({_HEAD}) as newest on true
+    left join (
+        select code as front_end, e.number, e.link
+        from unnest($1::text[]) as code
+        cross join lateral (select number, link from audit.entry
+                            where entry.front_end = code order by number desc limit 1) e) as ends on true"""
+# Nobody waits for its rows, so it goes with the head and the commit.
 _MOVE: Final = """
-    with gone as (delete from audit.pending where id = any($1) returning id, content)
+    with s as materialized (
+        select * from json_to_recordset($1) as s (id bigint, position bigint, front_end text, number bigint,
+            at timestamptz, call text, capability text, client text, person text, via text, outcome text, link text)
+    ), gone as (
+        delete from audit.pending using s where pending.id = s.id returning pending.id, pending.content)
     insert into audit.entry
         (position, front_end, number, at, call, capability, client, person, via, outcome, link, content)
     select s.position, s.front_end, s.number, s.at, s.call, s.capability, s.client, s.person, s.via, s.outcome,
            decode(s.link, 'hex'), gone.content
-    from json_to_recordset($2) as s (id bigint, position bigint, front_end text, number bigint, at timestamptz,
-        call text, capability text, client text, person text, via text, outcome text, link text)
-    join gone on gone.id = s.id order by s.position"""
-_HEAD: Final = "select size, at, root, frontier, key, signature from audit.head order by size desc limit 1"
+    from s join gone using (id) order by s.position"""
 _ADD_HEAD: Final = "insert into audit.head (size, at, root, frontier, key, signature) values ($1, $2, $3, $4, $5, $6)"
 _HEADS: Final = "select size, at, root, key, signature from audit.head where size > $1 order by size limit $2"
 _READ: Final = f"""
@@ -63,6 +72,15 @@ _FRONT_ENDS: Final = """
 Row = ports.Row
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The tree as far as it has grown, and where each front end's chain ends."""
+
+    size: int
+    frontier: Sequence[bytes]
+    ends: dict[str, tuple[int, bytes]]  # number and link of the last entry, where there is one
+
+
 async def add_many(session: ports.Session, found: Sequence[tuple[str, str]]) -> None:
     """Write entries of several front ends."""
     await session.execute(_ADD_MANY, [code for code, _ in found], [content for _, content in found])
@@ -82,15 +100,16 @@ async def take(session: ports.Session) -> Sequence[Row]:
     return await session.fetch(_TAKE) if await session.fetch_value(_LOCK) else ()
 
 
-async def last_links(session: ports.Session, front_ends: Sequence[str]) -> dict[str, tuple[int, bytes]]:
-    """Return number and link of each front end's last entry, where it has one."""
-    rows = await session.fetch(_LAST_LINKS, front_ends)
-    return {row["front_end"]: (row["number"], row["link"]) for row in rows}
+async def standing(session: ports.Session, front_ends: Sequence[str]) -> Standing:
+    """Return what the next entries of these front ends follow."""
+    rows = await session.fetch(_STANDING, front_ends)
+    ends = {row["front_end"]: (row["number"], row["link"]) for row in rows if row["front_end"] is not None}
+    return Standing(size=rows[0]["size"] or 0, frontier=rows[0]["frontier"] or (), ends=ends)
 
 
-async def move(session: ports.Session, ids: Sequence[int], sealed: bytes) -> None:
-    """Give pending entries their places; `sealed` is JSON."""
-    await session.execute(_MOVE, ids, sealed)
+async def move(session: ports.Session, sealed: bytes) -> None:
+    """Give pending entries their places, with what is sent next; `sealed` is JSON."""
+    await session.later(_MOVE, sealed)
 
 
 async def count_pending(session: ports.Session) -> int:
@@ -103,8 +122,9 @@ async def head(session: ports.Session) -> Row | None:
 
 
 async def add_head(session: ports.Session, head: api.Head, root: bytes, frontier: Sequence[bytes]) -> None:
+    """Write a head, with what is sent next."""
     signature = bytes.fromhex(head.signature)
-    await session.execute(_ADD_HEAD, head.size, head.at, root, list(frontier), head.key, signature)
+    await session.later(_ADD_HEAD, head.size, head.at, root, list(frontier), head.key, signature)
 
 
 async def heads(session: ports.Session, after: int, limit: int) -> Sequence[Row]:

@@ -93,7 +93,10 @@ class Files(Value):
 
 
 class Difference(Value):
-    """Where a file and we differ. amount: how much more the file has than we believe; of `fee`, what was kept more."""
+    """Where a file and we differ. amount: how much more the file has than we believe; of `fee`, what was kept more.
+
+    day: that of the file's line, or of what no file has.
+    """
 
     difference_id: int
     provider: str
@@ -109,6 +112,7 @@ class Difference(Value):
     resolved_by: str
     account: str
     note: str
+    day: date | None = None
 
 
 class ListDifferences(Value):
@@ -156,6 +160,7 @@ class DifferenceResolved(Value):
     amount: Money
     account: str
     note: str
+    day: date | None = None  # that the difference is of
 
 
 @event("reconciliation.payout-reported", version="1.0", subject="reference")

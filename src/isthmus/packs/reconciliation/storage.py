@@ -59,8 +59,13 @@ _FILES: Final = """
         and expected_id is not null) as matched
     from reconciliation.file f where front_end = $1 and ($2::uuid is null or file_id = $2)
     order by imported_at desc, file_id desc limit $3"""
-_LIST: Final = """
-    select * from reconciliation.difference
+_DAY: Final = """coalesce(
+    (select day from reconciliation.line where line.front_end = difference.front_end
+        and line.file_id = difference.file_id and line.line = difference.line),
+    (select day from reconciliation.expected where expected.front_end = difference.front_end
+        and expected.expected_id = difference.expected_id)) as day"""
+_LIST: Final = f"""
+    select *, {_DAY} from reconciliation.difference
     where front_end = $1 and ($2::text is null or kind = $2) and ($3::text is null or provider = $3)
         and ($4::text is null or owner = $4) and (not $5 or resolved_at is null)
         and difference_id > $6 order by difference_id limit $7"""
@@ -188,7 +193,7 @@ async def differences(
 
 async def lock(session: ports.Session, front_end: str, difference_id: int, now: datetime) -> api.Difference | None:
     row = await session.fetch_row(
-        """select * from reconciliation.difference where front_end = $1 and difference_id = $2
+        f"""select *, {_DAY} from reconciliation.difference where front_end = $1 and difference_id = $2
            for no key update""",
         front_end,
         difference_id,
@@ -234,4 +239,5 @@ def _difference(row: ports.Row, now: datetime) -> api.Difference:
         resolved_by=row["resolved_by"] or "",
         account=row["account"],
         note=row["note"],
+        day=row["day"],
     )

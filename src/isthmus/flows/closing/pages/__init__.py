@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from isthmus.kernel import errors
@@ -32,7 +32,7 @@ async def close(request: Asked, client: Client) -> Shown | GoTo:
         await client.call(code, "closing.close", ask)
     except errors.Refusal as refused:
         return await _shown(request, client, refused, code, day)
-    return GoTo("/closing", {"front_end": code, "closed_through": day, "done": "closed"})
+    return GoTo("/closing", {"front_end": code, "done": "closed"})  # on to the next month
 
 
 async def _shown(
@@ -40,8 +40,13 @@ async def _shown(
 ) -> Shown:
     codes = client.users(CHECKLIST)
     code = code or request.query_params.get("front_end", "").strip() or next(iter(codes), "")
-    last_month = datetime.now(UTC).date().replace(day=1) - timedelta(days=1)
-    day = day or request.query_params.get("closed_through", "").strip() or last_month.isoformat()
+    period: dict[str, Any] = (await client.find(code, "ledger.get-period", {}) if code else None) or {}
+    closed: str | None = period.get("closed_through")
+    day = (
+        day
+        or request.query_params.get("closed_through", "").strip()
+        or month_to_close(closed, datetime.now(UTC).date())
+    )
     found = await client.call(code, CHECKLIST, {"closed_through": day}) if code else None
     ages: list[Any] = []
     for below in AGED if code else ():
@@ -54,8 +59,21 @@ async def _shown(
         "found": found,
         "checks": CHECKS,
         "ages": ages,
-        "period": await client.find(code, "ledger.get-period", {}) if code else None,
-        "may_close": bool(code) and client.may(code, "closing.close"),
+        "closed": closed,
+        "may_close": bool(code) and client.may(code, "closing.close") and (not closed or closed < day),
         "refused": refused,
         "done": request.query_params.get("done", ""),
     }
+
+
+def month_to_close(closed: str | None, today: date) -> str:
+    """Return the last day of the month that is to be closed next: the first after what is closed, if it is over."""
+    last = _month_before(today)
+    if closed:
+        first_open = date.fromisoformat(closed) + timedelta(days=1)
+        last = min(last, _month_before(first_open.replace(day=1) + timedelta(days=31)))
+    return last.isoformat()
+
+
+def _month_before(day: date) -> date:
+    return day.replace(day=1) - timedelta(days=1)

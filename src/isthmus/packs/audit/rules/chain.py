@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from . import merkle
+
+_EMPTY: Final = msgspec.Raw(b'""')
 
 What = Literal["altered", "removed", "inserted"]
 
@@ -48,6 +50,23 @@ class Searched(msgspec.Struct, frozen=True):
     via: str = ""
 
 
+class Place(msgspec.Struct):
+    """An entry's place, and the columns that repeat its content, as JSON that nobody reads on the way."""
+
+    at: msgspec.Raw
+    call: msgspec.Raw
+    capability: msgspec.Raw
+    outcome: msgspec.Raw
+    client: msgspec.Raw = _EMPTY
+    person: msgspec.Raw = _EMPTY
+    via: msgspec.Raw = _EMPTY
+    id: int = 0  # what it had while it was pending
+    position: int = 0
+    front_end: str = ""
+    number: int = 0
+    link: str = ""
+
+
 class Cut(msgspec.Struct, frozen=True):
     """Up to which number an entry of retention says that content went."""
 
@@ -59,12 +78,20 @@ def searched(content: str) -> dict[str, Any]:
     return msgspec.structs.asdict(_searched.decode(content))
 
 
+def place(content: str, id_: int, position: int, front_end: str, number: int, link: bytes) -> Place:
+    """Return an entry at its place."""
+    made = _place.decode(content)
+    made.id, made.position, made.front_end, made.number, made.link = id_, position, front_end, number, link.hex()
+    return made
+
+
 def cut_through(content: str) -> int:
     """Return up to which number content went, as an entry of retention says it."""
     return _cut.decode(content).through
 
 
 _cut = msgspec.json.Decoder(Cut)
+_place = msgspec.json.Decoder(Place)
 _searched = msgspec.json.Decoder(Searched)
 
 

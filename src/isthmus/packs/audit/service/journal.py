@@ -76,7 +76,10 @@ class Journal:
 
     def entries(self, done: Sequence[Done]) -> tuple[str, str, str]:
         """Return the statement that writes the entries of accepted commands of one front end."""
-        return storage.ADD, done[0][0].plan.front_end, chain.lines(self._accepted(*one) for one in done)
+        front_end = done[0][0].plan.front_end
+        if len(done) == 1:
+            return storage.ADD, front_end, self._accepted(*done[0]).decode()
+        return storage.ADD_LINES, front_end, chain.lines(self._accepted(*one) for one in done)
 
     def _accepted(self, call: Call, answer: Any, events: Sequence[ports.EventRow]) -> bytes:
         capability, own = call.offered.capability, call.plan.line.front_end.attributes.get

@@ -10,6 +10,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -51,17 +52,31 @@ class Receiver(Protocol):
         """Return how many entries the last head covered that it took."""
         ...
 
-    async def send(self, line: Line, session: ports.Session) -> None: ...
+    async def send(self, line: Line, session: ports.Session) -> int:
+        """Send a head, and return how many entries it has got by then."""
+        ...
 
 
-async def publish(receiver: Receiver, session: ports.Session) -> int:
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """A head, and the leaves since the head before: what was just sealed."""
+
+    head: api.Head
+    leaves: Sequence[bytes]
+
+
+async def publish(receiver: Receiver, session: ports.Session, grown: Grown | None = None) -> int:
     """Tell a receiver of the newest head, with what it does not have of the tree; return the size.
 
+    grown: what was just sealed; where that is all that the receiver does not have, nothing is read.
     Raises NotTaken where it does not take it, or has more than the log: then the log has been cut or exchanged.
     """
-    covered = await receiver.covered(
-        session
-    )  # first: what another process seals and publishes meanwhile is in the head
+    # First: what another process seals and publishes meanwhile is in the head.
+    covered = await receiver.covered(session)
+    if grown is not None and covered == grown.head.size - len(grown.leaves):
+        covered = await receiver.send(_line(grown.head, grown.leaves), session)
+        if covered >= grown.head.size:
+            return covered
     row = await storage.head(session)
     if row is None:
         return 0
@@ -74,14 +89,15 @@ async def publish(receiver: Receiver, session: ports.Session) -> int:
     while covered < head.size:
         upto = min(covered + LEAVES_MAX, head.size)
         found = await storage.links(session, covered, upto)
-        leaves = tuple(merkle.leaf(link).hex() for link in found)
         sent = head if upto == head.size else api.Head(size=upto, at=head.at, root="", key="", signature="")
-        line = Line(
-            size=upto, at=sent.at, root=sent.root, key=sent.key, signature=sent.signature, leaves=leaves
-        )  # fmt: skip
-        await receiver.send(line, session)
-        covered = await receiver.covered(session)  # another process may have published more
+        line = _line(sent, [merkle.leaf(link) for link in found])
+        covered = await receiver.send(line, session)
     return head.size
+
+
+def _line(head: api.Head, leaves: Sequence[bytes]) -> Line:
+    said = tuple(leaf.hex() for leaf in leaves)
+    return Line(size=head.size, at=head.at, root=head.root, key=head.key, signature=head.signature, leaves=said)
 
 
 class HeadsFile:
@@ -93,18 +109,20 @@ class HeadsFile:
     async def covered(self, session: ports.Session) -> int:
         return await asyncio.to_thread(self._last)
 
-    async def send(self, line: Line, session: ports.Session) -> None:
-        """Add a line, and wait until the disk has it; a process that was quicker has added it already."""
-        await asyncio.to_thread(self._add, line)
+    async def send(self, line: Line, session: ports.Session) -> int:
+        """Add a line, and wait until the disk has it; a process that was quicker has added it already, or more."""
+        return await asyncio.to_thread(self._add, line)
 
-    def _add(self, line: Line) -> None:
+    def _add(self, line: Line) -> int:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            if line.size - len(line.leaves) == self._last():
-                file.write(encode(line) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            if (last := self._last()) != line.size - len(line.leaves):
+                return last
+            file.write(encode(line) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return line.size
 
     def _last(self) -> int:
         """Return the size of the last whole line."""
@@ -124,7 +142,7 @@ class HeadsPost:
     async def covered(self, session: ports.Session) -> int:
         return await storage.covered(session, self.url)
 
-    async def send(self, line: Line, session: ports.Session) -> None:
+    async def send(self, line: Line, session: ports.Session) -> int:
         try:
             async with httpx.AsyncClient(timeout=POST_LIMIT_S, transport=BoundedTransport()) as client:
                 answer = await client.post(self.url, content=encode(line), headers={"content-type": "application/json"})
@@ -133,6 +151,7 @@ class HeadsPost:
         if not answer.is_success:
             raise NotTaken(f"{self.url} said {answer.status_code}", remedy="see its log for why it takes no head")
         await storage.note_covered(session, self.url, line.size)
+        return line.size
 
 
 def receiver_of(address: str, default: Path) -> Receiver:

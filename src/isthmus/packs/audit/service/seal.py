@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from isthmus.kernel import Value, encode, ports
 from isthmus.kernel.host import new_call_id
@@ -17,7 +17,7 @@ from .. import api, storage
 from ..rules import chain, merkle
 from .journal import Journal
 from .keys import key_id, signing_key
-from .publish import Receiver, publish, receiver_of
+from .publish import Grown, Receiver, publish, receiver_of
 
 FOLDER: Final = "audit"  # below the platform's data
 KEY: Final = "signing.pem"
@@ -57,38 +57,37 @@ class Sealer:
 
     async def seal(self) -> None:
         """Seal what is committed, page after page, and publish the head. Every server does so twice a second."""
-        sealed = storage.PAGE
-        while sealed == storage.PAGE:  # behind a page that is not full nothing waits yet
-            sealed = await self._seal_page()
-            self._is_behind |= sealed > 0
+        page = first = await self._seal_page()
+        while page is not None and len(page.leaves) == storage.PAGE:  # behind one that is not full nothing waits yet
+            page, first = await self._seal_page(), None
         if self._is_behind:
             self._is_behind = False  # before the head is read: what another call seals meanwhile is behind again
             try:
                 async with self._database.platform() as session:
-                    await publish(self.receiver, session)
+                    await publish(self.receiver, session, first)
             except BaseException:
                 self._is_behind = True
                 raise
 
-    async def _seal_page(self) -> int:
-        """Seal one page; return how many entries it had."""
+    async def _seal_page(self) -> Grown | None:
+        """Seal one page; return what the tree has grown by."""
         async with self._database.platform() as session:
             if not await storage.is_pending(session):  # most often: no transaction for that
-                return 0
+                return None
         async with self._database.platform_transaction() as session:
             rows = await storage.take(session)
             if not rows:
-                return 0
-            row = await storage.head(session)
-            size: int = row["size"] if row else 0
-            frontier: list[bytes] = row["frontier"] if row else []
-            sealed, links = _sealed(rows, size, await storage.last_links(session, [*{r["front_end"] for r in rows}]))
-            await storage.move(session, [row["id"] for row in rows], encode(sealed))
-            grown = merkle.grown(size, frontier, [merkle.leaf(link) for link in links])
+                return None
+            before = await storage.standing(session, [*{row["front_end"] for row in rows}])
+            sealed, links = _sealed(rows, before)
+            leaves = [merkle.leaf(link) for link in links]
+            grown = merkle.grown(before.size, before.frontier, leaves)
             root, at = merkle.frontier_root(grown), self._clock()
-            head = await asyncio.to_thread(self._signed, size + len(rows), at, root)
+            head = await asyncio.to_thread(self._signed, before.size + len(rows), at, root)
+            await storage.move(session, encode(sealed))
             await storage.add_head(session, head, root, grown)
-            return len(rows)
+        self._is_behind = True
+        return Grown(head, leaves)
 
     def _signed(self, size: int, at: datetime, root: bytes) -> api.Head:
         key = signing_key(self.key_file)
@@ -132,19 +131,16 @@ def sealer_at(place: Place) -> Sealer:
     )
 
 
-def _sealed(
-    rows: Sequence[ports.Row], size: int, last: Mapping[str, tuple[int, bytes]]
-) -> tuple[list[dict[str, Any]], list[bytes]]:
-    """Return the columns of entries at their places, and their links."""
-    ends = dict(last)
-    sealed: list[dict[str, Any]] = []
+def _sealed(rows: Sequence[ports.Row], before: storage.Standing) -> tuple[list[chain.Place], list[bytes]]:
+    """Return entries at their places, and their links."""
+    ends = dict(before.ends)
+    sealed: list[chain.Place] = []
     links: list[bytes] = []
-    for position, row in enumerate(rows, size):
+    for position, row in enumerate(rows, before.size):
         code, content = row["front_end"], row["content"]
-        number, before = ends.get(code, (0, chain.first_link(code)))
-        link = chain.link(before, content)
+        number, last = ends.get(code, (0, chain.first_link(code)))
+        link = chain.link(last, content)
         ends[code] = number + 1, link
         links.append(link)
-        places = {"id": row["id"], "position": position, "front_end": code, "number": number + 1, "link": link.hex()}
-        sealed.append({**places, **chain.searched(content)})
+        sealed.append(chain.place(content, row["id"], position, code, number + 1, link))
     return sealed, links

@@ -17,10 +17,11 @@ _ORDER: Final = "order.get-order"
 
 
 async def show_accounts(request: Asked, client: Client) -> Shown:
-    asked, codes, code = _asked(request, client, ACCOUNTS, "below", "owner", "cursor")
+    names = ("below", "owner", "cursor")
+    asked, codes, code = _asked(request, client, ACCOUNTS, *names, "since", "until")  # days: for the entries behind
     page: dict[str, Any] = {"items": [], "next_cursor": None}
     if code:
-        page = await client.call(code, ACCOUNTS, {**asked, "limit": PAGE_SIZE})
+        page = await client.call(code, ACCOUNTS, {**{name: asked[name] for name in names}, "limit": PAGE_SIZE})
     return {"asked": asked, "codes": codes, "code": code, "page": page}
 
 

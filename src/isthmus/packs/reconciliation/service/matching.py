@@ -80,6 +80,7 @@ async def resolve(ask: api.Resolve, ctx: Context) -> api.Difference:
                 amount=amount,
                 account=ask.account,
                 note=ask.note,
+                day=found.day,
             )
         )
     return found.replace(resolved_at=ctx.now, resolved_by=who, account=ask.account, note=ask.note)

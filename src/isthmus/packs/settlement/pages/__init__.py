@@ -19,6 +19,18 @@ ACTS: Final = {  # by state: what can be done, and whether a reason is needed
     "prepared": (("approve", False), ("cancel", True)),
     "sent": (("note-returned", True),),
 }
+NEXT: Final = {  # by state: what is to be done now
+    "prepared": mark(
+        "Look at the lines. Somebody else than who prepared it approves it; where one is wrong, cancel it."
+    ),
+    "approved": mark("Write the payout file under Settlements, and send it to the bank."),
+    "sent": mark("The statement of the bank says when it is paid. If the bank sent it back, say so here."),
+    "returned": mark(
+        "Say the right bank account with `settlement.put-payee`: it is due again, with the next settlement."
+    ),
+    "cancelled": mark("What it had settled is open again: put right what was wrong, and prepare it again."),
+}
+CARRIED: Final = mark("Nothing is to be paid: what it comes to is carried to the next settlement.")
 PAGE_SIZE: Final = 50
 
 
@@ -27,9 +39,13 @@ async def show_list(request: Asked, client: Client) -> Shown:
 
 
 async def draw_up(request: Asked, client: Client) -> Shown | GoTo:
-    """Draw settlements up, or write the file that pays those that are approved."""
+    """Draw settlements up, approve those that were shown, or write the file that pays those that are approved."""
     code, fields = request.form.get("front_end", ""), request.form
     try:
+        if fields.get("act") == "approve":
+            for settlement_id in fields.get("shown", "").split()[:PAGE_SIZE]:
+                await client.call(code, "settlement.approve", {"settlement_id": settlement_id})
+            return GoTo("/settlements", {"front_end": code, "state": "prepared", "done": "approved"})
         if fields.get("act") == "pay":
             ask = {"currency": fields.get("currency", ""), "execute_on": fields.get("day", "")}
             await client.call(code, "settlement.make-payout-file", ask, key=fields.get("key"))
@@ -51,7 +67,8 @@ async def _list(request: Asked, client: Client, refused: errors.Refusal | None =
         payees = await client.call(code, "settlement.list-payees", {"limit": PAGE_SIZE})
     done = {
         "drawn": mark("What is due is settled; somebody else must approve it."),
-        "paid": mark("The payout file is written."),
+        "approved": mark("What was shown is approved; once all is, write the payout file."),
+        "paid": mark("The payout file is written: open a settlement that it pays to save it, and send it to the bank."),
     }
     return {
         "asked": asked,
@@ -59,6 +76,9 @@ async def _list(request: Asked, client: Client, refused: errors.Refusal | None =
         "code": code,
         "page": page,
         "states": STATES,
+        "to_approve": [one for one in page["items"] if one["state"] == "prepared"]
+        if code and client.may(code, "settlement.approve")
+        else [],
         "open": [one for one in payees["items"] if one["open"]["minor"]],
         "key": client.new_id(),
         "done": done.get(request.query_params.get("done", ""), ""),
@@ -102,6 +122,7 @@ async def _one(request: Asked, client: Client, refused: errors.Refusal | None = 
         "one": one,
         "items": items,
         "orders": orders,
+        "next": CARRIED if one["state"] == "approved" and not one["payout"]["minor"] else NEXT.get(one["state"], ""),
         "acts": [(name, needs) for name, needs in acts if client.may(code, f"settlement.{name}")],
         "file": await client.find(code, "settlement.get-payout-file", {"file_id": one["file_id"]})
         if one["file_id"]
