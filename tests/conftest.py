@@ -10,14 +10,15 @@ servers of its own, which flush. Folders of tests lie in memory too.
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import os
 import shutil
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import asyncpg
 import psutil
@@ -28,7 +29,9 @@ from isthmus.app import platform as app_platform
 from isthmus.store import Database, MigrationSource, embedded, migrate
 from isthmus.store.migrate import fingerprint
 from tests import shipped
+from tests.databases import Copies, with_database
 
+gc.disable()  # until all tests are found, which is nothing but making what lasts
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy one too
 settings.load_profile("any-machine")
 
@@ -37,6 +40,7 @@ MEMORY = Path("/dev/shm")  # Linux keeps it in memory: a database of 300 files i
 ROOM_MIN = 4 * 2**30  # a whole run uses one; the rest is for others
 CONNECTIONS_MAX = 500  # several runs at once, each with a pool or two
 TEMPLATE_LOCK = 0x74656D706C617465
+YOUNG_OBJECTS = 50_000  # a worker has several hundred MB for a while, and half of what it did was looking through them
 UNSAFE = ("fsync", "full_page_writes")  # off: nobody wants this server's data after a crash
 
 
@@ -56,6 +60,14 @@ FOLDER.mkdir(parents=True, exist_ok=True)
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(FOLDER))
 
 FreshDatabase = Callable[..., AbstractAsyncContextManager[str]]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Look through no test, module and contract again for garbage: they last as long as the run."""
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -110,24 +122,18 @@ async def admin(server_url: str) -> AsyncGenerator[asyncpg.Pool]:
 
 
 @pytest.fixture(scope="session")
-def fresh_database(server_url: str, template: str, admin: asyncpg.Pool) -> FreshDatabase:
+async def fresh_database(server_url: str, template: str, admin: asyncpg.Pool) -> AsyncGenerator[FreshDatabase]:
     """Give what makes a database for as long as a block runs: `async with fresh_database() as url`.
 
     It is migrated and has nothing in it, or is a copy of another, which nobody may be connected to then.
     """
+    copies = Copies(server_url, admin)
 
-    @asynccontextmanager
-    async def make(copied: str = template) -> AsyncGenerator[str]:
-        name = f"isthmus_test_{uuid.uuid4().hex}"
-        async with admin.acquire() as connection:
-            fast = " strategy file_copy" if connection.get_server_version().major >= 15 else ""
-            await connection.execute(f"create database {name} template {copied}{fast}")
-        try:
-            yield with_database(server_url, name)
-        finally:
-            await admin.execute(f"drop database if exists {name} with (force)")
+    def make(copied: str = template) -> AbstractAsyncContextManager[str]:
+        return copies.one(copied)
 
-    return make
+    yield make
+    await copies.close()
 
 
 @pytest.fixture
@@ -163,9 +169,3 @@ def migration_sources() -> Sequence[MigrationSource]:
 def name_of(url: str) -> str:
     """Return the name of the database at an address."""
     return urlsplit(url).path.removeprefix("/")
-
-
-def with_database(url: str, name: str) -> str:
-    """Return a server's address with another database in it."""
-    scheme, place, _, query, _ = urlsplit(url)
-    return urlunsplit((scheme, place, f"/{name}", query, ""))
