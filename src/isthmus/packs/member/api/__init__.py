@@ -12,13 +12,12 @@ The id of a merged membership goes on to mean the one that it went into, whereve
 
 # pyright: reportUnusedImport=false
 
+from .consents import ConsentChange, ConsentChanges, ListConsents, list_consents
 from .members import (
     ADDRESSES_MAX,
     IDENTITIES_MAX,
     REGISTER_MAX,
     AnotherPerson,
-    ConsentChange,
-    ConsentChanges,
     Erase,
     Erased,
     FindMember,
@@ -28,7 +27,6 @@ from .members import (
     IdentityTaken,
     IdentityValue,
     JoinedAccounts,
-    ListConsents,
     Member,
     MemberAttributes,
     MemberErased,
@@ -56,7 +54,6 @@ from .members import (
     find_member,
     get_buyer,
     get_member,
-    list_consents,
     merge,
     put_address,
     put_identity,

@@ -19,7 +19,7 @@ from isthmus.kernel import (
     extension_point,
 )
 from isthmus.markings import Pii
-from isthmus.values import Address, Buyer, Code, Moment, PageSize, attributes_of
+from isthmus.values import Address, Buyer, Code, Moment, attributes_of
 
 from .points import NotAMember
 
@@ -129,27 +129,6 @@ class UpdateMember(Value):
     profile: Profile | None = None
     consents: Annotated[tuple[Code, ...], Meta(max_length=50)] | None = None
     attributes: MemberAttributes | None = None
-
-
-class ListConsents(Value):
-    """List what a member consented to and took back, the latest first."""
-
-    member_id: UUID
-    limit: PageSize = 50
-
-
-class ConsentChange(Value):
-    """A purpose that a member consented to, or took their consent to back."""
-
-    purpose: str
-    is_given: bool
-    at: Moment
-
-
-class ConsentChanges(Value):
-    """Changes of consents, the latest first."""
-
-    items: tuple[ConsentChange, ...]
 
 
 class PutIdentity(Value):
@@ -338,12 +317,6 @@ def get_buyer(ask: GetMember) -> Buyer:
 @capability("member.update-member", version="1.0", effect=Effect.WRITE, raises=[NotAMember])
 def update_member(ask: UpdateMember) -> Member:
     """Replace profile, consents or attributes."""
-    ...
-
-
-@capability("member.list-consents", version="1.0", effect=Effect.READ, raises=[NotAMember])
-def list_consents(ask: ListConsents) -> ConsentChanges:
-    """List what a member consented to and took back, with when: those of memberships that went into this one too."""
     ...
 
 
