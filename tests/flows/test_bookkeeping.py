@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID, uuid4
 
 import pytest
@@ -23,8 +23,11 @@ from isthmus.flows.after_sale import api as after_sale
 from isthmus.flows.after_sale.service import goods
 from isthmus.flows.bookkeeping import api as bookkeeping
 from isthmus.flows.bookkeeping import rules
+from isthmus.flows.bookkeeping.pack import SHOWN
 from isthmus.flows.checkout import api as checkout
 from isthmus.flows.checkout.service import pay
+from isthmus.flows.payouts import pack as payouts
+from isthmus.flows.payouts import rules as payouts_rules
 from isthmus.kernel import Context, FrontEnd, Platform, answers, errors
 from isthmus.kernel.host import Answer
 from isthmus.markings import Where
@@ -33,6 +36,7 @@ from isthmus.packs.ledger import api as ledger
 from isthmus.packs.member import api as member
 from isthmus.packs.order import api as order
 from isthmus.packs.payment import api as payment
+from isthmus.packs.settlement import api as settlement
 from isthmus.packs.tax import api as tax
 from isthmus.values import Address, Money, money
 from tests import shipped
@@ -362,6 +366,16 @@ def test_names_in_other_scripts_have_accounts_of_their_own() -> None:
     found = {rules.code(name) for name in ("标准", "减免", "é", "rosé", "rose\u0301")}
     assert len(found) == 4
     assert all(re.fullmatch("[a-z0-9][a-z0-9-]*", one) for one in found)
+
+
+def test_every_kind_of_entry_has_words_on_pages() -> None:
+    assert {kind.replace("-", " ") for kind in get_args(bookkeeping.Kind)} == {*SHOWN}
+    moved = settlement.SettlementMoved(
+        settlement_id=uuid4(), payee="seller/1", state=settlement.SettlementState.SENT,
+        payout=eur(100), fee=eur(1), debit=eur(0),
+    )  # fmt: skip
+    booked = [state for state in settlement.SettlementState if payouts_rules.legs(moved.replace(state=state))]
+    assert {f"settlement {state}" for state in booked} == {*payouts.SHOWN}
 
 
 def test_the_flows_that_book_are_internal_and_react() -> None:

@@ -9,12 +9,17 @@ from collections.abc import Sequence
 import pytest
 
 from isthmus.flows.bookkeeping import api as bookkeeping
-from isthmus.kernel import FrontEnd, answers, errors
+from isthmus.flows.checkout import api as checkout
+from isthmus.kernel import FrontEnd, Platform, answers, errors
 from isthmus.kernel.host import Answer
 from isthmus.packs.ledger import api as ledger
+from isthmus.packs.order import api as order
+from isthmus.packs.payment import api as payment
 from isthmus.packs.pricing import api as pricing
 from isthmus.packs.promotion import api as promotion
 from isthmus.runtime.deploy.deploy import checked
+from isthmus.runtime.replay.answers import replay_answers
+from isthmus.runtime.replay.record import Recorder, Recording
 from isthmus.values import Buyer
 from tests import shipped
 
@@ -88,6 +93,26 @@ async def test_a_front_end_books_by_rules_of_its_own(shop: Shop) -> None:
     await books.sent(placed.orders[0].order_id, "1")
     assert await books.stands("income:sales:own", "liabilities:customers") == [-400, 0]
     await books.check()
+
+
+async def test_a_replay_of_recorded_sales_shows_which_entries_another_rule_would_book_otherwise(shop: Shop) -> None:
+    old, new = (books_of(shop, *own).shop.platform for own in ((), (own_sales_account,)))
+    recorder = Recorder(shop.database, old.release.points, Recording(share=1.0))
+    resources: dict[type, object] = {
+        payment.Providers: payment.Providers([shop.provider]),
+        order.Numbers: order.Numbers(shop.database),
+    }
+    selling = Platform(old.release, shop.database, recorder=recorder, resources=resources)
+    lines = (checkout.BuyLine(sku="jam", quantity=2),)
+    ask = checkout.PlaceOrder(currency="EUR", lines=lines, paid_at_till="cash")
+    await selling.call(checkout.place_order, ask, shop.north)
+    await recorder.flush()
+    found = await replay_answers(shop.database, old.release, new.release, "north")
+    differing = {one.name: one for one in found.front_ends[0].tallies if one.differing}
+    assert {name: one.differing for name, one in differing.items()} == {"bookkeeping.postings": 1}
+    (example,) = differing["bookkeeping.postings"].examples
+    assert [(one.old, one.new) for one in example.differences] == [('"income:sales"', '"income:sales:own"')]
+    assert (await replay_answers(shop.database, old.release, old.release, "north")).is_same
 
 
 @pytest.mark.parametrize("rule", [loses_a_cent, breaks], ids=["does not balance", "breaks"])

@@ -15,6 +15,8 @@ SHOWN: Final = (  # kinds of entries, as pages show them
     *(mark("points moved"), mark("points honoured"), mark("points lapsed")),
     mark("points spent elsewhere"),
     *(mark("stock sold"), mark("stock bought"), mark("discount borne")),
+    *(mark("credit sold"), mark("credit given"), mark("credit redeemed"), mark("credit expired")),
+    mark("credit moved elsewhere"),
     mark("owed elsewhere"),
     *(mark("chargeback opened"), mark("chargeback won"), mark("chargeback lost")),
 )

@@ -1,9 +1,16 @@
 """The manifest of payouts, with the condition that lies between settlement and the books."""
 
+from typing import Final
+
 from isthmus.kernel import Condition, Pack
+from isthmus.language import mark
 from isthmus.manifest import Personal
 
 from . import api, service
+
+SHOWN: Final = (  # kinds of entries, as pages show them
+    *(mark("settlement approved"), mark("settlement sent"), mark("settlement returned")),
+)
 
 PAYOUTS = Pack(
     name="payouts",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from isthmus.kernel import Value, decode, encode
+from isthmus.language import mark
 from isthmus.pages import Asked, Client, Found, Shown
 
 from .. import api, rules
@@ -13,6 +14,7 @@ ACCOUNTS: Final = "ledger.list-accounts"
 ENTRIES: Final = "ledger.list-entries"
 TRIAL: Final = "ledger.trial-balance"
 PAGE_SIZE: Final = 50
+SHOWN: Final = (mark("exchange"),)  # kinds of entries that the books make themselves
 _ORDER: Final = "order.get-order"
 
 
