@@ -172,6 +172,43 @@ async def test_a_front_end_that_leaves_owes_its_members_points_until_they_are_go
     assert await programme.broken() == []
 
 
+async def test_points_that_never_expire_are_owed_no_more_once_nobody_is_behind_them(programme: Programme) -> None:
+    (ada, bob) = await programme.shared(["ada", "bob"])
+    await programme.call(member.put_programme, member.PutProgramme(code="circle"), "west")
+    for who, code, points in ((ada, "north", 50), (ada, "south", 20), (bob, "north", 5)):
+        earn = member.EarnPoints(member_id=who[code], reference=f"o-{points}", points=points)
+        await programme.call(member.earn_points, earn, code)
+    for code in ("north", "south"):
+        await programme.call(member.erase, member.Erase(member_id=ada[code]), code)
+        await programme.noted()
+        assert await programme.owed() == {"north": 55, "south": 40, "west": 0}, "she is known at the west still"
+    await programme.call(member.erase, member.Erase(member_id=ada["west"]), "west")
+    for _ in range(2):
+        await programme.noted()
+        await programme.noted()  # what west's job found for those whose jobs had run
+        assert await programme.owed() == {"north": 5, "south": 0, "west": 0} == await programme.live()
+    assert await programme.broken() == []
+
+
+async def test_who_left_a_programme_and_is_erased_then_leaves_no_points_that_are_owed(programme: Programme) -> None:
+    (ada,) = await programme.shared(["ada"])
+    await programme.call(member.put_programme, member.PutProgramme(code="circle"), "west")
+    earn = member.EarnPoints(member_id=ada["north"], reference="o-1", points=50)
+    await programme.call(member.earn_points, earn, "north")
+    for code in WORTH:
+        await programme.call(member.leave_programme, member.LeaveProgramme(member_id=ada[code]), code)
+    alone = member.EarnPoints(member_id=ada["south"], reference="o-2", points=7)
+    await programme.call(member.earn_points, alone, "south")  # of the membership itself, in no programme
+    await programme.noted()
+    assert await programme.owed() == {"north": 50, "south": 14, "west": 0}, "she may come back"
+    for code in WORTH:
+        await programme.call(member.erase, member.Erase(member_id=ada[code]), code)
+    for _ in range(2):
+        await programme.noted()
+    assert await programme.owed() == dict.fromkeys(WORTH, 0)
+    assert await programme.broken() == []
+
+
 async def some_act(
     programme: Programme, randomness: random.Random, persons: list[dict[str, UUID]], number: int
 ) -> None:

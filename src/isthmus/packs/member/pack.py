@@ -10,7 +10,7 @@ from isthmus.manifest import DemoData, Every, Growing, Job, Keeps, Page, Persona
 from isthmus.sealing import Sealed
 
 from . import api, entities
-from .service import members, points, programmes
+from .service import members, points, programmes, sharing
 
 EXPIRE_EVERY_S = 600  # points of a past day are spent by nobody meanwhile
 
@@ -91,6 +91,13 @@ PERSONAL = Personal(
             sealed=Sealed(column="address", into="sealed", subject="member_id::text", empty="'{}'"),
         ),
         Keeps(
+            table="member.profile_share",
+            columns={"member_id": "identifier"},
+            why="what a member lets other front ends read of what they said here",
+            until=GONE,
+            whose="member_id::text = any($1)",
+        ),
+        Keeps(
             table="member.points_movement",
             columns={"member_id": "identifier"},
             why="which points a member had, and what for",
@@ -104,7 +111,7 @@ PACK = Pack(
     name="member",
     owner="members",
     api=api,
-    service=(members, points, programmes),
+    service=(members, points, programmes, sharing),
     migrations="isthmus.packs.member:migrations",
     entities=entities.ENTITIES,
     metrics=entities.METRICS,

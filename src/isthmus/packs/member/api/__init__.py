@@ -117,3 +117,17 @@ from .programmes import (
     list_joined,
     put_programme,
 )
+from .sharing import (
+    SHARES_MAX,
+    GroupProfile,
+    ListProfileShares,
+    ProfileField,
+    ProfileShare,
+    ProfileShares,
+    ProfileSource,
+    ReadProfile,
+    ShareProfile,
+    list_profile_shares,
+    read_profile,
+    share_profile,
+)

@@ -87,7 +87,10 @@ class ProgrammeAccount(Value):
 
 
 class ExpirePoints(Value):
-    """Let points go whose day has come, in the programmes that this front end owns, and take in what others found."""
+    """Let points go whose day has come, in programmes that this front end owns; take in what others found of its own.
+
+    Points of members who are erased go too: nobody can ask for them.
+    """
 
     limit: Annotated[int, Meta(ge=1, le=EXPIRE_MAX)] = EXPIRE_MAX
 

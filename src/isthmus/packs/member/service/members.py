@@ -17,6 +17,7 @@ from .. import api, rules
 from ..storage import addresses
 from ..storage import erasing as storage_erasing
 from ..storage import members as storage
+from ..storage import sharing as storage_sharing
 from .points import into_programme
 
 OWN = "member.membership"  # the entity that front ends may say more of
@@ -216,6 +217,7 @@ async def merge(ask: api.Merge, ctx: Context) -> api.Member:
     )
     await storage.set_segments(ctx.session, ctx.front_end, stays.member_id, sorted({*one.segments, *other.segments}))
     tier = composed(answered) if isinstance(answered, str) else stays.tier
+    await storage_sharing.join(ctx.session, ctx.front_end, stays.member_id, goes.member_id, ctx.now)
     joined = await storage.merge(ctx.session, ctx.front_end, stays, goes, tier)
     first = joined[0] if joined else None
     ctx.emit(
@@ -244,7 +246,7 @@ async def erase(ask: api.Erase, ctx: Context) -> api.Erased:
     own = await storage_erasing.attributes(ctx.session, ctx.front_end, locked.member_id)
     left = {name: value for name, value in own.items() if name in kept}  # as pseudonyms, which are still counted
     merged = await storage_erasing.erase(
-        ctx.session, ctx.front_end, locked, erased_attributes(left, declared, erasing_key())
+        ctx.session, ctx.front_end, locked, erased_attributes(left, declared, erasing_key()), ctx.now
     )
     ctx.emit(api.MemberErased(member_id=locked.member_id, person_id=locked.person_id, merged_ids=merged))
     return api.Erased(member_id=locked.member_id)

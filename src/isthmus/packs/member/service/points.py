@@ -105,6 +105,14 @@ async def into_programme(member_id: UUID, ctx: Context) -> None:
         await moved(account, points, earned, Cause("from-membership", reference), ctx)
 
 
+async def let_go(member_id: UUID, ctx: Context) -> int:
+    """Take the points off a membership that nobody is behind any more, and return how many; the books follow."""
+    account = await _account(member_id, ctx)
+    if account.common is not None or account.points <= 0:
+        return 0
+    return -(await moved(account, -account.points, 0, Cause("forgotten", str(account.member_id)), ctx)).moved
+
+
 async def moved(account: Account, points: int, earned: int, cause: Cause, ctx: Context) -> api.PointsMoved:
     """Move points of a membership, or of its account in a programme, and say what follows."""
     balance, all_earned = account.points + points, max(0, account.earned + earned)

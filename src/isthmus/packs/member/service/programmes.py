@@ -8,7 +8,7 @@ from isthmus.values import composed
 from .. import api
 from ..storage import points as storage_points
 from ..storage import programmes as storage
-from .points import into_programme
+from .points import into_programme, let_go
 
 
 @implements(api.put_programme)
@@ -55,6 +55,8 @@ async def list_joined(ask: api.ListJoined, ctx: Context) -> api.JoinedPlaces:
 @implements(api.expire_points)
 async def expire_points(ask: api.ExpirePoints, ctx: Context) -> api.PointsExpired:
     expired = await storage.expire(ctx.session, ctx.front_end, ctx.now, ask.limit)
+    for member_id in await storage.forgotten(ctx.session, ctx.front_end, ask.limit):
+        expired += await let_go(member_id, ctx)
     for row in await storage.take_gone(ctx.session, ctx.front_end):
         gone = api.PointsLapsed if row["why"] == "lapsed" else api.PointsSpentElsewhere
         ctx.emit(gone(issuer=ctx.front_end, points=row["points"], programme=row["programme"]))

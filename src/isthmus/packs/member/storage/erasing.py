@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from isthmus.kernel import decode, encode, ports
 from .members import Locked
 
 _ERASE = (
+    "delete from member.profile_share where front_end = $1 and member_id = $2",
     "delete from member.identity where front_end = $1 and member_id = $2",
     "delete from member.address where front_end = $1 and member_id = $2",
     """delete from member.consent_change where front_end = $1 and member_id in (
@@ -33,13 +35,12 @@ async def attributes(session: ports.Session, front_end: str, member_id: UUID) ->
 
 
 async def erase(
-    session: ports.Session, front_end: str, locked: Locked, attributes: Mapping[str, Any]
+    session: ports.Session, front_end: str, locked: Locked, attributes: Mapping[str, Any], now: datetime
 ) -> tuple[UUID, ...]:
     """Forget a membership, but for these attributes, and return what it was called before others went into it."""
     for statement in _ERASE:
         await session.execute(statement, front_end, locked.member_id)
     merged = await session.fetch(_ERASED, front_end, locked.member_id, encode(attributes))
     await session.execute("select member.forget_person($1)", locked.person_id)
-    if locked.account_id is not None:
-        await session.execute("select member.leave_account($1)", locked.account_id)
+    await session.execute("select member.leave_account($1, $2, $3)", locked.account_id, locked.person_id, now)
     return tuple(row["member_id"] for row in merged)

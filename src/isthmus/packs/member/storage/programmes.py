@@ -101,6 +101,11 @@ where front_end = $1 and exists (
 order by account_id limit $3 for update skip locked
 """
 
+_FORGOTTEN = """
+select member_id from member.membership
+where front_end = $1 and state = 'erased' and points > 0 order by member_id limit $2 for update skip locked
+"""
+
 # What is taken is told in the same transaction: each once.
 _GONE = """
 with due as (
@@ -204,6 +209,11 @@ async def expire(session: ports.Session, front_end: str, now: datetime, limit: i
     """Let points go whose day has come, in so many accounts of one's own programmes; return how many."""
     due = await session.fetch(_DUE, front_end, now, limit)
     return sum([await session.fetch_value(_EXPIRE, one["account_id"], now) for one in due])
+
+
+async def forgotten(session: ports.Session, front_end: str, limit: int) -> list[UUID]:
+    """Return memberships that are erased and have points of their own still."""
+    return [row["member_id"] for row in await session.fetch(_FORGOTTEN, front_end, limit)]
 
 
 async def take_gone(session: ports.Session, front_end: str) -> Sequence[ports.Row]:
